@@ -1,0 +1,3 @@
+"""Video memorability the Hugging Face way."""
+
+__version__ = "0.1.0.dev0"

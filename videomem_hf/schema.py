@@ -1,0 +1,35 @@
+"""Names that everything shares: columns, splits, horizons, the score range, and the error for bad input."""
+
+from typing import Final, Literal
+
+Horizon = Literal["short_term", "long_term"]
+"""Short-term: recognition a few minutes after the first view. Long-term: 24 to 72 hours after (paper, Sec. 1)."""
+
+HORIZONS: Final[tuple[Horizon, Horizon]] = ("short_term", "long_term")
+SCORE_MIN: Final = 0.0
+SCORE_MAX: Final = 1.0
+
+VIDEO_ID: Final = "video_id"
+TITLE: Final = "title"
+VIDEO: Final = "video"
+ANNOTATION_COUNTS: Final[dict[Horizon, str]] = {
+    "short_term": "short_term_annotations",
+    "long_term": "long_term_annotations",
+}
+"""Column that holds the number of participants behind a score, for each horizon."""
+
+Split = Literal["train", "validation", "test"]
+SPLITS: Final[tuple[Split, Split, Split]] = ("train", "validation", "test")
+
+VIDEO_SUFFIXES: Final = frozenset(
+    ".webm .mp4 .m4v .mov .mkv .avi .mpg .mpeg .wmv .flv .ogv .ts .mts .m2ts .3gp .gif".split()
+)
+"""File name endings that count as a video when a folder is searched; a file named outright may have any ending."""
+
+
+class InputError(ValueError):
+    """Input from outside (file, folder, command line, Hub) that cannot be used.
+
+    The message is one sentence or two for the person who gave the input: what was found and where, what is allowed, what
+    to do. The command line prints it without a stack trace.
+    """
