@@ -1,0 +1,55 @@
+"""ResMem's published weights, read from the installed `resmem` package."""
+
+import importlib.util
+import logging
+from pathlib import Path
+
+import torch
+
+from .configuration_resmem import ResMemConfig
+from .modeling_resmem import ResMemModel
+from .video_processing_memorability import MemorabilityVideoProcessor
+
+logger = logging.getLogger(__name__)
+
+LICENSE_NOTICE = (
+    "ResMem's weights are (c) 2021 The University of Chicago and licensed for non-commercial use only "
+    "(ResMem Non-commercial License, in the resmem package); commercial rights: Brain Bridge Lab, University of Chicago."
+)
+
+
+def find_resmem_package() -> Path | None:
+    """Folder of the installed `resmem` package, without importing it; None if it is not installed."""
+    spec = importlib.util.find_spec("resmem")
+    return Path(spec.origin).parent if spec and spec.origin else None
+
+
+def load_resmem() -> tuple[ResMemModel, MemorabilityVideoProcessor]:
+    """Build ResMem with the package's weights, in evaluation mode, and its preprocessing. Logs the licence once.
+
+    Raises:
+        ModuleNotFoundError: The `resmem` package is not installed.
+        RuntimeError: Its weights do not fit the model; the message names the keys.
+    """
+    folder = find_resmem_package()
+    if folder is None:
+        raise ModuleNotFoundError("the resmem package is not installed: pip install resmem")
+    _show_licence()
+    with torch.device("meta"):
+        model = ResMemModel(ResMemConfig())
+    # Only tensors are read (weights_only), mapped from disk so that 528 MB are not held twice.
+    state = torch.load(folder / "model.pt", map_location="cpu", weights_only=True, mmap=True)
+    model.load_state_dict(state, strict=True, assign=True)
+    processor = MemorabilityVideoProcessor(
+        size={"height": 256, "width": 256},
+        do_center_crop=True,
+        crop_size={"height": 227, "width": 227},
+        do_normalize=False,
+    )
+    return model.eval(), processor
+
+
+def _show_licence() -> None:
+    if not getattr(_show_licence, "done", False):
+        logger.warning(LICENSE_NOTICE)
+        _show_licence.done = True  # type: ignore[attr-defined]
