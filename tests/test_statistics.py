@@ -1,0 +1,200 @@
+"""The statistics against scipy, closed forms and a plain loop."""
+
+import tracemalloc
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from videomem_hf import statistics
+
+
+def _scores(items: int, noise: float = 0.1, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """References with many ties, as in the release (three decimals), and predictions that follow them."""
+    generator = np.random.default_rng(seed)
+    references = np.round(generator.normal(0.86, 0.08, items), 2)
+    return references + generator.normal(0, noise, items), references
+
+
+@pytest.mark.parametrize("items", [2, 3, 50, 1000])
+def test_correlations_equal_scipys(items: int) -> None:
+    predictions, references = _scores(items)
+    assert statistics.spearman(predictions, references) == pytest.approx(stats.spearmanr(predictions, references)[0])
+    assert statistics.pearson(predictions, references) == pytest.approx(stats.pearsonr(predictions, references)[0])
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=3, max_size=30))
+def test_ties_share_their_average_rank(pairs: list[tuple[int, int]]) -> None:
+    x, y = np.array(pairs, dtype=float).T
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected, actual = stats.spearmanr(x, y)[0], statistics.spearman(x, y)
+    np.testing.assert_allclose(actual, expected, atol=1e-12)
+
+
+def test_closed_forms() -> None:
+    ranks = np.arange(10.0)
+    assert statistics.spearman(ranks, np.exp(ranks)) == 1
+    assert statistics.spearman(ranks, -ranks) == -1
+    swapped = ranks.copy()
+    swapped[[0, 1]] = swapped[[1, 0]]
+    assert statistics.spearman(ranks, swapped) == pytest.approx(1 - 6 * 2 / (10 * 99))
+    assert statistics.mse([0.0, 1.0, 1.0], [0.0, 0.5, 1.0]) == pytest.approx(0.25 / 3)
+
+
+@pytest.mark.parametrize("function", [statistics.spearman, statistics.pearson])
+def test_constant_input_is_nan_with_a_warning(function) -> None:  # type: ignore[no-untyped-def]
+    with pytest.warns(RuntimeWarning, match="constant"):
+        assert np.isnan(function([0.1, 0.1, 0.1], [0.3, 0.2, 0.1]))
+    with pytest.warns(RuntimeWarning, match="constant"):
+        assert np.isnan(function([0.3, 0.2, 0.1], [0.1, 0.1, 0.1]))
+
+
+@pytest.mark.parametrize(
+    ("predictions", "references", "message"),
+    [
+        ([1.0, 2.0], [1.0, 2.0, 3.0], "one length"),
+        ([[1.0], [2.0]], [[1.0], [2.0]], "one length"),
+        ([1.0], [1.0], "at least two"),
+        ([1.0, np.nan], [1.0, 2.0], "finite"),
+        ([1.0, 2.0], [np.inf, 2.0], "finite"),
+    ],
+)
+def test_bad_input_is_named(predictions: list[float], references: list[float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        statistics.spearman(predictions, references)
+
+
+def test_parameters_out_of_range_are_named() -> None:
+    predictions, references = _scores(10)
+    with pytest.raises(ValueError, match="confidence"):
+        statistics.bootstrap_interval(predictions, references, confidence=1.0)
+    with pytest.raises(ValueError, match="resamples"):
+        statistics.bootstrap_interval(predictions, references, resamples=0)
+    with pytest.raises(ValueError, match="kendall"):
+        statistics.bootstrap_interval(predictions, references, "kendall")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("statistic", ["spearman", "pearson", "mse"])
+def test_resamples_equal_a_plain_loop(statistic: statistics.Statistic) -> None:
+    predictions, references = _scores(40)
+    plain = {
+        "spearman": lambda x, y: stats.spearmanr(x, y)[0],
+        "pearson": lambda x, y: stats.pearsonr(x, y)[0],
+        "mse": lambda x, y: np.mean((x - y) ** 2),
+    }[statistic]
+    counts = np.concatenate(list(statistics.resample_counts(40, 200, seed=3))).astype(int)
+    expected = [plain(np.repeat(predictions, row), np.repeat(references, row)) for row in counts]
+    actual = statistics.bootstrap_distribution(predictions, references, statistic, resamples=200, seed=3)
+    np.testing.assert_allclose(actual, expected, atol=1e-12)
+
+
+def test_resamples_draw_every_item_equally_often() -> None:
+    counts = np.concatenate(list(statistics.resample_counts(items=1000, resamples=2000, seed=1)))
+    assert counts.shape == (2000, 1000)
+    assert (counts.sum(axis=1) == 1000).all()
+    # The number of times that one item is drawn is binomial: 1,000 draws, probability 1/1,000.
+    assert counts.mean(axis=0).std() == pytest.approx(np.sqrt(0.999 / 2000), rel=0.15)
+    assert counts.var() == pytest.approx(0.999, rel=0.02)
+
+
+@pytest.mark.parametrize("method", ["percentile", "bca"])
+def test_intervals_equal_scipys(method: statistics.IntervalMethod) -> None:
+    predictions, references = _scores(60)
+    reference = stats.bootstrap(
+        (predictions, references),
+        lambda x, y: stats.spearmanr(x, y)[0],
+        paired=True,
+        vectorized=False,
+        n_resamples=2000,
+        method="BCa" if method == "bca" else method,
+        rng=np.random.default_rng(5),
+    ).confidence_interval
+    actual = statistics.bootstrap_interval(predictions, references, resamples=20_000, method=method)
+    # Two independent sets of resamples: the tolerance is three Monte Carlo errors of the ends of the smaller set.
+    assert actual.low == pytest.approx(reference.low, abs=0.02)
+    assert actual.high == pytest.approx(reference.high, abs=0.02)
+
+
+def test_bca_corrects_the_bias_that_percentile_leaves() -> None:
+    predictions, references = _scores(25, noise=0.03)
+    percentile = statistics.bootstrap_interval(predictions, references)
+    bca = statistics.bootstrap_interval(predictions, references, method="bca")
+    assert bca.low < percentile.low
+    assert bca.high < percentile.high
+
+
+def test_intervals_cover_the_true_correlation() -> None:
+    """Normal pairs with correlation r have a Spearman's of 6/pi asin(r/2); 95 % intervals hold it 95 times in 100."""
+    generator, true = np.random.default_rng(0), 6 / np.pi * np.arcsin(0.3)
+    covered = 0
+    for _ in range(200):
+        x, y = generator.multivariate_normal([0, 0], [[1, 0.6], [0.6, 1]], size=150).T
+        interval = statistics.bootstrap_interval(x, y, resamples=400)
+        covered += interval.low <= true <= interval.high
+    assert 180 <= covered <= 198
+
+
+def test_wider_confidence_gives_a_wider_interval_and_seeds_matter_little() -> None:
+    predictions, references = _scores(200)
+    narrow = statistics.bootstrap_interval(predictions, references, confidence=0.8)
+    wide = statistics.bootstrap_interval(predictions, references, confidence=0.99)
+    assert wide.low < narrow.low < narrow.high < wide.high
+    again = statistics.bootstrap_interval(predictions, references, confidence=0.8, seed=1)
+    assert again != narrow
+    assert again.low == pytest.approx(narrow.low, abs=0.01)
+
+
+def test_interval_of_a_constant_is_nan_and_constant_resamples_are_told() -> None:
+    with pytest.warns(RuntimeWarning, match="constant"):
+        assert np.isnan(statistics.spearman([0.5] * 10, np.arange(10.0)))
+    assert np.isnan(statistics.bootstrap_interval([0.5] * 10, np.arange(10.0)).low)
+    for statistic in ("spearman", "pearson"):
+        with pytest.warns(RuntimeWarning, match="left out"):
+            interval = statistics.bootstrap_interval([0.1, 0.2, 0.7], [0.1, 0.3, 0.31], statistic, resamples=200)
+        assert -1 <= interval.low <= interval.high <= 1
+    with pytest.warns(RuntimeWarning, match="left out"):
+        assert np.isfinite(statistics.bootstrap_interval([0.1, 0.2, 0.7], [1.0, 3.0, 2.0], method="bca").high)
+
+
+def test_comparison_pairs_the_resamples() -> None:
+    predictions, references = _scores(300)
+    worse = predictions + np.random.default_rng(1).normal(0, 0.05, 300)
+    comparison = statistics.compare(predictions, worse, references, resamples=2000)
+    expected = stats.spearmanr(predictions, references)[0] - stats.spearmanr(worse, references)[0]
+    assert comparison.difference == pytest.approx(expected)
+    assert comparison.interval.low < expected < comparison.interval.high
+    draws = [
+        statistics.bootstrap_distribution(each, references, resamples=2000, seed=0) for each in (predictions, worse)
+    ]
+    np.testing.assert_allclose(
+        [comparison.interval.low, comparison.interval.high], np.quantile(draws[0] - draws[1], [0.025, 0.975])
+    )
+    unpaired_width = np.hypot(np.std(draws[0]), np.std(draws[1]))
+    assert comparison.interval.high - comparison.interval.low < 3 * unpaired_width
+
+
+def test_p_values_are_small_for_a_real_difference_and_uniform_without_one() -> None:
+    predictions, references = _scores(300)
+    noise = np.random.default_rng(2).normal(size=300)
+    assert statistics.compare(predictions, noise, references, resamples=1000).p_value < 0.01
+    assert statistics.compare(predictions, predictions, references, resamples=100).p_value == 1
+    p_values = []
+    for seed in range(100):
+        x, y, z = np.random.default_rng(seed).normal(size=(3, 80))
+        p_values.append(statistics.compare(x, y, z, resamples=300).p_value)
+    assert stats.kstest(p_values, "uniform").pvalue > 0.01
+
+
+def test_memory_is_bounded_whatever_the_number_of_resamples() -> None:
+    predictions, references = _scores(2000)
+    tracemalloc.start()
+    statistics.bootstrap_interval(predictions, references, resamples=5000)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # All resamples at once would be 5,000 x 2,000 x 8 bytes = 80 MB for one array alone.
+    assert peak < 50e6
