@@ -154,7 +154,7 @@ def compare(
 
 
 def resample_counts(items: int, resamples: int, seed: int) -> Iterator[Floats]:
-    """How often each item is drawn in each bootstrap resample: chunks of `(rows, items)`, each row summing to `items`."""
+    """How often each item is drawn in each resample: chunks of `(rows, items)`, each row summing to `items`."""
     if resamples < 1:
         raise ValueError(f"resamples must be at least 1, got {resamples}")
     generator = np.random.default_rng(seed)
