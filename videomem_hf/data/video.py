@@ -14,7 +14,6 @@ import numpy as np
 from videomem_hf.schema import VIDEO_SUFFIXES, InputError
 
 if TYPE_CHECKING:
-    import av
     from av.container import InputContainer
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
@@ -63,8 +62,8 @@ class VideoInfo:
 def sample_frames(source: VideoSource, frames_per_second: float = 1.0) -> Iterator[Frame]:
     """Yield the frame on screen at 0, 1, 2, ... s (paper, Sec. 5.1), as the file is decoded.
 
-    A last interval that is under half as long as the others gives no frame, so that a clip of nominally 7 s has 7. There
-    is at least one. Memory does not grow with the length of the video.
+    A last interval that is under half as long as the others gives no frame, so that a clip of nominally 7 s has 7.
+    There is at least one. Memory does not grow with the length of the video.
 
     Args:
         source: Any video that FFmpeg reads, of constant or variable frame rate.
@@ -79,17 +78,15 @@ def sample_frames(source: VideoSource, frames_per_second: float = 1.0) -> Iterat
     if not frames_per_second > 0:
         raise InputError(f"frames_per_second is {frames_per_second}; it must be above 0")
     step = 1.0 / frames_per_second
-    count = 0
-    for time_s, frame in _held_at(_timed_frames(source), step):
-        yield Frame(count, time_s, upright_rgb(frame))
-        count += 1
+    for index, (time_s, frame) in enumerate(_held_at(_timed_frames(source), step)):
+        yield Frame(index, time_s, upright_rgb(frame))
 
 
 def probe(source: VideoSource) -> VideoInfo:
     """Read the header of a video without decoding it. Raises VideoError as `sample_frames` does."""
     with _open(source) as container:
         stream = _picture_stream(container, source)
-        rate = stream.average_rate
+        rate = float(stream.average_rate) if stream.average_rate else None
         context = stream.codec_context
         return VideoInfo(
             context.name,

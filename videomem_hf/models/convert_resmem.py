@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 LICENSE_NOTICE = (
     "ResMem's weights are (c) 2021 The University of Chicago and licensed for non-commercial use only "
-    "(ResMem Non-commercial License, in the resmem package); commercial rights: Brain Bridge Lab, University of Chicago."
+    "(ResMem Non-commercial License, in the resmem package). Commercial rights: Brain Bridge Lab, same university."
 )
 
 

@@ -15,8 +15,8 @@ class MemorabilityOutput(ModelOutput):
         scores: `(batch, horizons)` in [0, 1], in the order of `config.horizons`.
         frame_scores: `(batch, frames, horizons)` in [0, 1]; models that score frames. `scores` is their mean over the
             clip's frames (paper, Sec. 5.1).
-        attentions: `(batch, frames, height, width)`, non-negative, summing to 1 over the positions of each frame; models
-            with spatial attention, when `output_attentions=True`.
+        attentions: `(batch, frames, height, width)`, non-negative, summing to 1 over the positions of each frame;
+            models with spatial attention, when `output_attentions=True`.
     """
 
     loss: torch.Tensor | None = None

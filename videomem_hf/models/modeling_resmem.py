@@ -1,8 +1,8 @@
 """ResMem: image memorability from an AlexNet-like branch joined with the logits of a ResNet-152.
 
 Coen D. Needell and Wilma A. Bainbridge, "Embracing New Techniques in Deep Learning for Estimating Image Memorability",
-Computational Brain & Behavior 5, 2022. Applied to video as in VideoMem, Sec. 5.1: one frame per second, the clip's score
-is the mean of its frame scores.
+Computational Brain & Behavior 5, 2022. Applied to video as in VideoMem, Sec. 5.1: one frame per second, the clip's
+score is the mean of its frame scores.
 """
 
 import torch
