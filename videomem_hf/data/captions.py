@@ -1,0 +1,85 @@
+"""Titles of the videos (the release calls them captions), and lists of videos."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from videomem_hf.schema import InputError
+
+from .names import parse_video_id
+from .text_files import first_line, numbered_lines, read_text
+
+_CAPTION_LINE = re.compile(r"\s*\"?(video[0-9]+(?:\.[a-z0-9]+)?)\"?(?:\t|,|;| +)(.*)", re.IGNORECASE | re.ASCII)
+_HEADER = re.compile(r"\W*(video|name|file)\w*\W+(caption|title|text)", re.IGNORECASE)
+_SPREADSHEET_ERRORS = frozenset({"#NAME?", "#VALUE!", "#REF!", "#N/A", "#NUM!", "#DIV/0!", "#NULL!"})
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """A video's title as the file has it, words joined by hyphens; None where the file holds no title any more."""
+
+    video_id: str
+    title: str | None
+    line: int
+
+
+def is_captions(path: Path) -> bool:
+    """Tell a captions file by its name, or by a first line of a video's name, a tab and words."""
+    if path.suffix.lower() not in {".txt", ".tsv", ".csv"}:
+        return False
+    if "caption" in path.name.lower():
+        return True
+    match = re.fullmatch(r"(video[0-9]+\.[a-z0-9]+)\t([^\t]*[A-Za-z][^\t]*|#NAME\?)", first_line(path), re.ASCII)
+    return match is not None
+
+
+def read_captions(path: Path) -> list[Caption]:
+    """Read `video10.webm<TAB>words-joined-by-hyphens` lines, CRLF or LF, with or without a newline at the end.
+
+    A title that a spreadsheet replaced by an error value (`#NAME?`, for titles that begin with a hyphen) is None.
+
+    Raises:
+        InputError: A line that is no caption, or a video with two titles; names file and line.
+    """
+    captions: dict[str, Caption] = {}
+    for line, text in numbered_lines(read_text(path)):
+        if line == 1 and _HEADER.match(text):
+            continue
+        match = _CAPTION_LINE.fullmatch(text)
+        video_id = parse_video_id(match[1]) if match else None
+        if match is None or video_id is None:
+            raise InputError(f"{path}:{line}: '{text[:60]}' is not a video's name, a tab and its title.")
+        title = match[2].strip().strip('"')
+        caption = Caption(video_id, None if not title or title in _SPREADSHEET_ERRORS else title, line)
+        known = captions.setdefault(video_id, caption)
+        if known.title != caption.title:
+            raise InputError(
+                f"{path}:{line}: a second title for {video_id}, '{title}', other than in line {known.line}; "
+                "keep the right one."
+            )
+    return list(captions.values())
+
+
+def is_video_list(path: Path) -> bool:
+    """Tell a list of videos (`test-set_list.txt`) by its name or by a first line that is one file name."""
+    if path.suffix.lower() != ".txt":
+        return False
+    named = re.search(r"(^|[-_ ])list($|[-_ .])", path.stem, re.IGNORECASE) is not None
+    return named or re.fullmatch(r"video[0-9]+\.[a-z0-9]+", first_line(path), re.ASCII) is not None
+
+
+def read_video_list(path: Path) -> list[tuple[str, int]]:
+    """Read a list of one video's name a line, whatever its ending; gives ids and their lines.
+
+    Raises:
+        InputError: A line that is no name, or a name that stands there twice; names file and line.
+    """
+    lines: dict[str, int] = {}
+    for line, text in numbered_lines(read_text(path)):
+        video_id = parse_video_id(text)
+        if video_id is None:
+            raise InputError(f"{path}:{line}: '{text[:60]}' is not a video's name such as video10.webm.")
+        if video_id in lines:
+            raise InputError(f"{path}:{line}: {video_id} stands in line {lines[video_id]} as well; remove one of them.")
+        lines[video_id] = line
+    return list(lines.items())

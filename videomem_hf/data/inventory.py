@@ -1,0 +1,146 @@
+"""What lies under a user's `data_dir`: found once, without listing the folders that hold a file a video."""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from videomem_hf.schema import VIDEO_SUFFIXES, InputError
+
+from .names import parse_video_file
+
+TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".txt", ".json"})
+ARCHIVE_SUFFIXES = frozenset({".zip", ".tar", ".gz", ".tgz", ".rar", ".7z"})
+FEATURE_SUFFIXES = frozenset({".txt", ".csv", ".p", ".pkl", ".pickle"})
+
+_PEEK = 32
+"""Entries looked at to see that a folder holds one file a video and need not be listed to find the tables."""
+_BULK = re.compile(r"sources|videos|images|c3d|hmp|lbp|hog|orb|inception.*|color_?hist.*|aesthetic.*", re.IGNORECASE)
+_TEST_AREA = re.compile(r"test[-_ ]?set", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """One folder of the copy.
+
+    Attributes:
+        path: Absolute, resolved.
+        names: Its files, sorted; only the first few when `complete` is False.
+        complete: Whether `names` is all of them.
+    """
+
+    path: Path
+    names: tuple[str, ...]
+    complete: bool
+
+    def listing(self) -> tuple[str, ...]:
+        """Give all file names, reading the folder now if it had only been peeked at."""
+        if self.complete:
+            return self.names
+        with os.scandir(self.path) as entries:
+            return tuple(sorted(entry.name for entry in entries if not _ignored(entry.name)))
+
+    def holds_videos(self) -> bool:
+        """Whether it holds video files named as in the release."""
+        return any((file := parse_video_file(name)) and file.suffix in VIDEO_SUFFIXES for name in self.names)
+
+    def holds_features(self) -> bool:
+        """Whether it holds feature files: one file a video, or a few a video, named after it."""
+        return any((file := parse_video_file(name)) and file.suffix in FEATURE_SUFFIXES for name in self.names)
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """Every folder under `root` that may matter, and the loose files that may be tables or lists."""
+
+    root: Path
+    folders: tuple[Folder, ...]
+
+    def tables(self) -> Iterator[Path]:
+        """Give the files that may be a ground truth, captions or a list: text that is not named after one video."""
+        for folder in self.folders:
+            for name in folder.names if folder.complete else ():
+                if Path(name).suffix.lower() in TABLE_SUFFIXES and parse_video_file(name) is None:
+                    yield folder.path / name
+
+    def archives(self) -> list[Path]:
+        """Give the packed files: named in the error when nothing usable was found beside them."""
+        names = ((folder.path, name) for folder in self.folders for name in folder.names)
+        return [path / name for path, name in names if Path(name).suffix.lower() in ARCHIVE_SUFFIXES]
+
+    def in_test_area(self, path: Path) -> bool:
+        """Whether a file or folder belongs to the test set by its own name or by a folder's (testset, test-set)."""
+        parts = path.relative_to(self.root).parts
+        root_is_test = re.fullmatch(r"(me\d+me-)?test[-_ ]?set", self.root.name, re.IGNORECASE) is not None
+        return root_is_test or any(_TEST_AREA.search(part) for part in parts)
+
+
+def scan(data_dir: str | Path, *, allow_links: bool = False, deep: bool = False) -> Inventory:
+    """Walk a copy of a release.
+
+    Folders that by their name and first entries hold one file a video are not listed, so that a copy with 100,000
+    feature files is walked in milliseconds.
+
+    Args:
+        data_dir: The copy: the release's root, a folder above it, or a part of it such as `dev-set`.
+        allow_links: Follow links that lead out of `data_dir`.
+        deep: List every folder whole.
+
+    Raises:
+        InputError: No such folder, a folder that cannot be read, or a link out of it while `allow_links` is False.
+    """
+    root = Path(data_dir).expanduser()
+    if not root.is_dir():
+        kind = "is a file" if root.exists() else "does not exist"
+        raise InputError(f"{root} {kind}; data_dir must be the folder of an unpacked copy of the release.")
+    root = root.resolve()
+    folders: list[Folder] = []
+    seen: set[Path] = set()
+    waiting = [root]
+    while waiting:
+        path = waiting.pop()
+        if (real := path.resolve()) not in seen:
+            seen.add(real)
+            folder, below = _read_folder(path, root, allow_links, deep)
+            folders.append(folder)
+            waiting.extend(reversed(below))
+    return Inventory(root, tuple(folders))
+
+
+def _read_folder(path: Path, root: Path, allow_links: bool, deep: bool) -> tuple[Folder, list[Path]]:
+    """Read one folder: its files, and the folders below it in order of name."""
+    names: list[str] = []
+    below: list[Path] = []
+    complete = True
+    bulk = not deep and (_BULK.match(path.name) is not None or path.parent.name.lower() == "features")
+    try:
+        with os.scandir(path) as entries:
+            for entry in (visible := (entry for entry in entries if not _ignored(entry.name))):
+                if entry.is_symlink() and not allow_links:
+                    _refuse_link_out(entry, root)
+                if entry.is_dir():
+                    below.append(path / entry.name)
+                else:
+                    names.append(entry.name)
+                if bulk and not below and len(names) == _PEEK and all(map(parse_video_file, names)):
+                    complete = next(islice(visible, 1), None) is None
+                    break
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); check its permissions.") from None
+    return Folder(path, tuple(sorted(names)), complete), sorted(below)
+
+
+def _refuse_link_out(entry: os.DirEntry[str], root: Path) -> None:
+    target = Path(entry.path).resolve()
+    if not target.is_relative_to(root):
+        raise InputError(
+            f"{entry.path} is a link that leads out of {root}, to {target}; paths that leave data_dir are refused. "
+            "Pass allow_links=True (--allow-links) if the link is your own, or give a data_dir that contains both."
+        )
+
+
+def _ignored(name: str) -> bool:
+    """Whether a name is the file system's or an editor's own (.DS_Store, ._x, __MACOSX, x~), never the release's."""
+    return name.startswith((".", "__MACOSX")) or name.endswith("~")

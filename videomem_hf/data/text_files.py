@@ -1,0 +1,69 @@
+"""Reading the release's small text files, with errors that name file and line."""
+
+import codecs
+import re
+from pathlib import Path
+
+from videomem_hf.schema import InputError
+
+_FOREIGN_MARKS = {
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+    b"PK\x03\x04": "a spreadsheet or zip file",
+    b"\x1f\x8b": "a gzip file",
+}
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file whole.
+
+    Raises:
+        InputError: It cannot be read, or is empty.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); check the file and its permissions.") from None
+    if not data.strip():
+        raise InputError(f"{path} is empty; take the file from the release again.")
+    return data
+
+
+def read_text(path: Path) -> str:
+    """Read a UTF-8 text file, with or without a byte-order mark, whatever its line ends.
+
+    Raises:
+        InputError: It cannot be read, is empty, or is not UTF-8 text.
+    """
+    data = read_bytes(path)
+    for mark, kind in _FOREIGN_MARKS.items():
+        if data.startswith(mark):
+            raise InputError(f"{path} is {kind}, not plain UTF-8 text; save it as UTF-8 text (CSV).")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            f"{path}:{line}: byte 0x{data[error.start]:02x} is not UTF-8 text; take the file from the release again."
+        ) from None
+    if (position := text.find("\0")) >= 0:
+        line = text.count("\n", 0, position) + 1
+        raise InputError(f"{path}:{line}: a zero byte in a text file; take the file from the release again.")
+    return text.lstrip("\ufeff")
+
+
+def numbered_lines(text: str) -> list[tuple[int, str]]:
+    """Give the non-blank lines with their numbers from 1; CRLF, LF and CR end a line."""
+    lines = enumerate(re.split(r"\r\n|\n|\r", text), start=1)
+    return [(number, line) for number, line in lines if line.strip()]
+
+
+def first_line(path: Path, size: int = 4096) -> str:
+    """Give the first non-blank line among a file's first bytes, to see what it is; undecodable bytes are replaced."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(size)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); check the file and its permissions.") from None
+    lines = (line.strip() for line in head.decode("utf-8", "replace").lstrip("\ufeff").splitlines())
+    return next((line for line in lines if line), "")

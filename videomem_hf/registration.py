@@ -1,0 +1,54 @@
+"""What `import videomem_hf` makes known to the libraries around it, at no cost until they are imported."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+import wrapt
+
+DATASETS: Final = {"videomem": "videomem_hf.data.builder"}
+"""Names that `datasets.load_dataset` learns, and the module that builds each."""
+
+_DATA_DIR_VARIABLES: Final = {"videomem": "VIDEOMEM_DATA_DIR"}
+
+
+def register() -> None:
+    """Register everything; may be called again."""
+    register_datasets()
+
+
+def register_datasets() -> None:
+    """Make `load_dataset("videomem", ...)` find our builders, once `datasets` is imported by whoever needs it.
+
+    `datasets` has no public way for a package to register a builder. Its table of packaged modules would do, but then
+    each call lists and hashes every file under `data_dir` (minutes for a full release). So the function that turns a
+    name into a builder is wrapped, in the module that defines it and in the one that copies it. Tests guard both.
+    """
+    for name in ("datasets.load", "datasets.inspect"):
+        wrapt.register_post_import_hook(_wrap_factory, name)
+
+
+def _wrap_factory(module: ModuleType) -> None:
+    if not isinstance(module.dataset_module_factory, wrapt.FunctionWrapper):
+        wrapt.wrap_function_wrapper(module, "dataset_module_factory", _dataset_module_factory)
+
+
+def _dataset_module_factory(
+    wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Answer for our names; every other goes to `datasets` untouched."""
+    path = args[0] if args else kwargs.get("path")
+    if path not in DATASETS or _means_local_folder(path, kwargs.get("data_dir")):
+        return wrapped(*args, **kwargs)
+    from datasets.load import DatasetModule
+
+    from videomem_hf.data.builder import code_hash
+
+    return DatasetModule(DATASETS[path], code_hash(), {"dataset_name": path})
+
+
+def _means_local_folder(name: str, data_dir: str | None) -> bool:
+    """Whether `load_dataset(name)` means a prepared folder of that name here, as it does without this package."""
+    return data_dir is None and _DATA_DIR_VARIABLES[name] not in os.environ and Path(name, "README.md").is_file()
