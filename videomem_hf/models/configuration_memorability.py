@@ -1,0 +1,55 @@
+"""What the configurations of all memorability predictors have in common."""
+
+import difflib
+from dataclasses import fields
+
+from huggingface_hub.dataclasses import strict
+from transformers import PreTrainedConfig
+
+RELEASED_SCORES = {"short_term": (0.859, 0.082), "long_term": (0.778, 0.145)}
+"""Mean and standard deviation of VideoMem's released scores, for each horizon."""
+
+
+@strict
+class MemorabilityConfig(PreTrainedConfig):
+    """Fields that every predictor's configuration has.
+
+    Attributes:
+        horizons: What is predicted, in the order of the output: "short_term", "long_term" or both.
+        score_means: One a horizon, strictly between 0 and 1: the mean of the training scores. A head that starts
+            untrained predicts it. Empty: VideoMem's (.859 and .778).
+        score_stds: One a horizon, above 0: the standard deviation of the training scores, in which the loss is
+            measured. Empty: VideoMem's (.082 and .145).
+    """
+
+    horizons: list[str] | tuple[str, ...] = ("short_term", "long_term")
+    score_means: list[float] | tuple[float, ...] = ()
+    score_stds: list[float] | tuple[float, ...] = ()
+
+    def __post_init__(self, **kwargs: object) -> None:
+        _refuse_typing_errors(type(self), kwargs)
+        known = [RELEASED_SCORES[h] for h in self.horizons if h in RELEASED_SCORES]
+        self.score_means = self.score_means or [mean for mean, _ in known]
+        self.score_stds = self.score_stds or [std for _, std in known]
+        super().__post_init__(**kwargs)
+
+    def validate_horizons(self) -> None:
+        """Refuse horizons or score statistics that do not fit together; runs whenever a configuration is made."""
+        if (
+            not self.horizons
+            or len(set(self.horizons)) < len(self.horizons)
+            or set(self.horizons) - set(RELEASED_SCORES)
+        ):
+            raise ValueError(f"horizons must be short_term, long_term or both, each once; got {list(self.horizons)}")
+        if not len(self.score_means) == len(self.score_stds) == len(self.horizons):
+            raise ValueError(f"score_means and score_stds must have one value for each of {list(self.horizons)}")
+        if not all(0 < mean < 1 for mean in self.score_means) or not all(std > 0 for std in self.score_stds):
+            raise ValueError("score_means must lie strictly between 0 and 1, score_stds above 0")
+
+
+def _refuse_typing_errors(config_class: type, kwargs: dict[str, object]) -> None:
+    """transformers stores any keyword it does not know; one that is nearly a field of ours is a slip."""
+    own = {f.name for f in fields(config_class)} - {f.name for f in fields(PreTrainedConfig)}
+    for name in kwargs:
+        if close := difflib.get_close_matches(name, own, n=1, cutoff=0.8):
+            raise TypeError(f"{config_class.__name__} has no field {name!r}; did you mean {close[0]!r}?")
