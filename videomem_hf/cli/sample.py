@@ -1,0 +1,58 @@
+"""`videomem sample`: a generated sample in the layout of the VideoMem release."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from videomem_hf.schema import InputError
+
+
+def sample(
+    out: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write; new, or a partial sample to complete.")],
+    videos: Annotated[int, typer.Option(help="Scored (dev) videos.")] = 200,
+    test_videos: Annotated[
+        int | None, typer.Option(help="Videos without scores.  [default: a fourth of --videos]")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The sample is a function of the seed and the other options alone.")] = 0,
+    size: Annotated[str, typer.Option(metavar="WxH", help="Frame size; the release's is 1920x1080.")] = "320x180",
+    features: Annotated[
+        str,
+        typer.Option(help="all, none, or some of c3d,hmp,lbp,hog,inceptionv3,colorhistogram,orb,aesthetics."),
+    ] = "c3d,hmp",
+    no_videos: Annotated[bool, typer.Option("--no-videos", help="Write everything but the video files.")] = False,
+    workers: Annotated[int | None, typer.Option(help="Processes.  [default: one a core]")] = None,
+) -> None:
+    """Generate a VideoMem-like release with known truth: DIR/release in the original layout, DIR/truth.jsonl beside it.
+
+    Run it again to complete an interrupted sample.
+    """
+    from videomem_hf.sample import generate_sample
+
+    paths = generate_sample(
+        out,
+        videos=videos,
+        test_videos=test_videos,
+        seed=seed,
+        size=_size(size),
+        features=_features(features),
+        write_videos=not no_videos,
+        workers=workers,
+    )
+    typer.echo(f"Release: {paths.release}\nTruth:   {paths.truth}")
+
+
+def _size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d+)x(\d+)", text)
+    if match is None:
+        raise InputError(f"--size {text!r}; give width and height in pixels as WxH, for example 320x180.")
+    return int(match[1]), int(match[2])
+
+
+def _features(text: str) -> tuple[str, ...]:
+    from videomem_hf.sample import FEATURES
+
+    if text in {"all", "none"}:
+        return FEATURES if text == "all" else ()
+    return tuple(name.strip() for name in text.split(","))

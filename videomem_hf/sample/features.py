@@ -1,0 +1,222 @@
+"""Feature files in the release's formats.
+
+The numbers are generated, not extracted with the networks and filters of the release: fixed random projections of
+what the scene shows, plus noise, in each feature's size, sparsity and sum. So they carry a real, weak signal of
+memorability. Only the colour histogram is computed from the frames.
+"""
+
+import pickle
+from collections.abc import Callable
+from dataclasses import astuple
+from functools import cache
+from typing import Final
+
+import numpy as np
+
+from videomem_hf.sample.draws import Draws
+from videomem_hf.sample.layout import FRAME_NUMBERS
+from videomem_hf.sample.memorability import Causes, causes_of
+from videomem_hf.sample.places import PLACES
+from videomem_hf.sample.render import Shots, thing_box
+from videomem_hf.sample.scene import FPS, Scene
+from videomem_hf.sample.things import ASPECTS
+
+C3D_CLASSES: Final = 101
+HMP_BINS: Final = 6075
+LBP_PATTERNS: Final = 122
+INCEPTION_CLASSES: Final = 1000
+AESTHETICS: Final = 109
+_HMP_MACROBLOCKS: Final = 440_000
+_MILLION: Final = 1_000_000
+
+
+class Attributes:
+    """What features are made of: a scene's causes, its place and thing, as one vector, and its own stream of noise."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.causes: Causes = causes_of(scene)
+        things = [float(scene.thing is not None and scene.thing.kind == kind) for kind in ASPECTS]
+        places = [float(scene.place == place) for place in PLACES]
+        self.vector = np.array([*astuple(self.causes), *things, *places])
+
+    def draws(self, feature: str) -> Draws:
+        """The video's own stream for one feature."""
+        return Draws(self.scene.seed, self.scene.video_id, feature)
+
+    def projected(self, feature: str, width: int) -> np.ndarray:
+        """The attributes seen through the feature's fixed projection; `(width,)`, about unit variance over scenes."""
+        return np.round(self.vector @ _projection(feature, len(self.vector), width), 9)
+
+
+@cache
+def _projection(feature: str, rows: int, width: int) -> np.ndarray:
+    return Draws(0, 0, f"projection {feature}").bells(rows, width) * 0.5
+
+
+@cache
+def _profile(feature: str, width: int, spread: float) -> np.ndarray:
+    """Log-weights that a feature's bins have on average over videos."""
+    return Draws(0, 0, f"profile {feature}").bells(width) * spread
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    weights = np.exp(logits - logits.max())
+    return weights / weights.sum()
+
+
+def c3d(attributes: Attributes) -> list[bytes]:
+    """101 numbers, each followed by a space; a softmax."""
+    noise = attributes.draws("c3d").bells(C3D_CLASSES)
+    values = _softmax(1.3 * (attributes.projected("c3d", C3D_CLASSES) + 1.2 * noise))
+    return [("%.8f " * C3D_CLASSES % tuple(values)).encode("ascii")]
+
+
+def hmp(attributes: Attributes) -> list[bytes]:
+    """Sparse `bin:value` of 6,075 motion patterns, from 1, with sum 1."""
+    noise = attributes.draws("hmp").bells(HMP_BINS)
+    logits = _profile("hmp", HMP_BINS, 2.6) + 0.35 * attributes.projected("hmp", HMP_BINS) + 0.5 * noise
+    counts = np.floor(_softmax(logits) * _HMP_MACROBLOCKS)
+    bins = np.flatnonzero(counts)
+    millionths = np.rint(counts[bins] * (_MILLION / counts.sum())).astype(int)
+    names, values = _hmp_texts()
+    last = len(values) - 1
+    texts = [values[value] if value <= last else f"{value / _MILLION:.6f}" for value in millionths.tolist()]
+    return [
+        (" ".join(map("".join, zip(map(names.__getitem__, bins.tolist()), texts, strict=True))) + "\n").encode("ascii")
+    ]
+
+
+@cache
+def _hmp_texts() -> tuple[list[str], list[str]]:
+    """All bins' names and the small values' texts, so that a file is a matter of look-ups."""
+    return [f"{number}:" for number in range(1, HMP_BINS + 1)], [f"{value / _MILLION:.6f}" for value in range(4000)]
+
+
+def _frame_noise(attributes: Attributes, feature: str, width: int) -> list[np.ndarray]:
+    """Noise of three frames of one video, mostly shared."""
+    draws = attributes.draws(feature)
+    shared = draws.bells(width)
+    return [0.9 * shared + 0.44 * draws.bells(width) for _ in FRAME_NUMBERS]
+
+
+def lbp(attributes: Attributes) -> list[bytes]:
+    """122 numbers with sum 1; now and then a pattern that does not occur is missing."""
+    level = _profile("lbp", LBP_PATTERNS, 0.8) + 0.3 * attributes.projected("lbp", LBP_PATTERNS)
+    missing = attributes.draws("lbp missing").chance(0.02)
+    files = []
+    for noise in _frame_noise(attributes, "lbp", LBP_PATTERNS):
+        values = _softmax(level + 0.4 * noise)[: LBP_PATTERNS - missing]
+        files.append((" ".join(["%.8f"] * len(values)) % tuple(values / values.sum()) + "\n").encode("ascii"))
+    return files
+
+
+def inceptionv3(attributes: Attributes) -> list[bytes]:
+    """Sparse `class:activation` of 1,000 classes, from 0; a softmax without its smallest values."""
+    level = 1.6 * attributes.projected("inceptionv3", INCEPTION_CLASSES)
+    files = []
+    for noise in _frame_noise(attributes, "inceptionv3", INCEPTION_CLASSES):
+        values = _softmax(level + 1.8 * noise)
+        kept = np.flatnonzero(values >= 1e-4)
+        files.append(" ".join(f"{k}:{values[k]:e}" for k in kept.tolist()).encode("ascii"))
+    return files
+
+
+def hog(attributes: Attributes) -> list[bytes]:
+    """Numbers on one line, as many as the frame happens to give; the busier the frame, the larger."""
+    draws = attributes.draws("hog")
+    busy = 0.1 + 0.25 * attributes.causes.clutter + 0.15 * attributes.causes.conspicuity
+    return [_hog_frame(draws, busy) for _ in FRAME_NUMBERS]
+
+
+def _hog_frame(draws: Draws, busy: float) -> bytes:
+    count = 36 * draws.integer(4, 20)
+    values = np.minimum(1.0, busy * draws.units(count) * (0.5 + draws.units(count)))
+    return (" ".join(["%.6f"] * count) % tuple(values) + "\n").encode("ascii")
+
+
+def orb(attributes: Attributes) -> list[bytes]:
+    """Pickled lists of (pt, size, angle, response, octave, class_id, descriptor): more of them the busier the frame.
+
+    As in the release every entry carries the first descriptor.
+    """
+    draws = attributes.draws("orb")
+    return [_orb_frame(attributes, draws, number / FPS) for number in FRAME_NUMBERS]
+
+
+def _orb_frame(attributes: Attributes, draws: Draws, time_s: float) -> bytes:
+    causes = attributes.causes
+    count = min(500, 20 + int(60 * draws.unit() + 300 * causes.clutter + 150 * causes.conspicuity))
+    left, top, right, bottom = thing_box(attributes.scene, time_s) or (0.0, 0.0, 1.0, 1.0)
+    spots = draws.units(count, 6)
+    on_thing = spots[:, 2] < 0.6
+    xs = np.where(on_thing, left + (right - left) * spots[:, 0], spots[:, 0]) * 1920
+    ys = np.where(on_thing, top + (bottom - top) * spots[:, 1], spots[:, 1]) * 1080
+    descriptor = (draws.units(32) * 256).astype(np.uint8)
+    octaves = (spots[:, 3] * 8).astype(int)
+    points = [
+        ((x, y), 31.0 * 1.2**octave, angle, response, octave, -1, descriptor)
+        for x, y, octave, angle, response in zip(
+            np.round(xs, 2).tolist(),
+            np.round(ys, 2).tolist(),
+            octaves.tolist(),
+            np.round(360 * spots[:, 4], 3).tolist(),
+            np.round(0.001 * spots[:, 5], 8).tolist(),
+            strict=True,
+        )
+    ]
+    return pickle.dumps(points, protocol=2)
+
+
+def colorhistogram(attributes: Attributes, size: tuple[int, int]) -> list[bytes]:
+    """Pixel counts of the 256 levels of each channel, computed from the frames before encoding.
+
+    Three lines in the order blue, green, red (the release's red and blue are swapped), each from the channel's smallest
+    level to its largest, empty levels between them included.
+    """
+    shots = Shots(attributes.scene, size)
+    files = []
+    for number in FRAME_NUMBERS:
+        frame = np.asarray(shots.frame(number / FPS))
+        files.append("".join(_histogram_line(frame[..., channel]) for channel in (2, 1, 0)).encode("ascii"))
+    return files
+
+
+def _histogram_line(levels: np.ndarray) -> str:
+    counts = np.bincount(levels.ravel(), minlength=256)
+    present = np.flatnonzero(counts)
+    return "".join(f"{level}:{counts[level]} " for level in range(present[0], present[-1] + 1)) + "\n"
+
+
+def aesthetics(attributes: Attributes) -> list[bytes]:
+    """109 numbers separated by commas, as means and as medians over the frames."""
+    draws = attributes.draws("aesthetics")
+    mean = _profile("aesthetics", AESTHETICS, 1.0) + 0.4 * attributes.projected("aesthetics", AESTHETICS)
+    mean = mean + 0.7 * draws.bells(AESTHETICS)
+    return [
+        ",".join(map("{:.6f}".format, values)).encode("ascii")
+        for values in (mean, mean + 0.05 * draws.bells(AESTHETICS))
+    ]
+
+
+_MAKERS: Final[dict[str, Callable[[Attributes], list[bytes]]]] = {
+    "c3d": c3d,
+    "hmp": hmp,
+    "lbp": lbp,
+    "hog": hog,
+    "inceptionv3": inceptionv3,
+    "orb": orb,
+    "aesthetics": aesthetics,
+}
+
+
+def feature_files(feature: str, scene: Scene, size: tuple[int, int]) -> list[bytes]:
+    """The contents of one feature's files for one video, in the order of `layout.feature_paths`.
+
+    Args:
+        feature: One of `layout.FEATURES`.
+        scene: The scene.
+        size: Frame size in pixels; the colour histogram counts its pixels.
+    """
+    attributes = Attributes(scene)
+    return colorhistogram(attributes, size) if feature == "colorhistogram" else _MAKERS[feature](attributes)

@@ -1,0 +1,305 @@
+"""Writes a whole sample: a release in the original layout, and beside it the truth."""
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Final, Literal
+
+from videomem_hf.sample.annotations import annotate
+from videomem_hf.sample.draws import Draws
+from videomem_hf.sample.features import feature_files
+from videomem_hf.sample.layout import (
+    CAPTIONS,
+    FEATURES,
+    GROUND_TRUTH,
+    TEST_LIST,
+    captions,
+    feature_paths,
+    ground_truth,
+    test_list,
+    video_path,
+)
+from videomem_hf.sample.scene import draw_scene, video_ids
+from videomem_hf.sample.truth import TRUTH_FILE, truth_lines, truth_of
+from videomem_hf.sample.video import write_video
+from videomem_hf.schema import InputError
+
+Part = Literal["dev", "test"]
+
+PLAN_FILE: Final = "sample.json"
+README_FILE: Final = "README.md"
+PARTIAL_FOLDER: Final = ".partial"
+FORMAT: Final = 1
+"""Raised whenever the same arguments would give another sample."""
+
+
+@dataclass(frozen=True)
+class SamplePaths:
+    """Where a generated sample lies.
+
+    Attributes:
+        out: The folder that holds all of it.
+        release: The release in the original layout; `data_dir` for loading it.
+        truth: The truth, one JSON object a line.
+        readme: What the sample is and how it was made.
+    """
+
+    out: Path
+    release: Path
+    truth: Path
+    readme: Path
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a sample is a function of."""
+
+    format: int
+    seed: int
+    videos: int
+    test_videos: int
+    width: int
+    height: int
+    features: tuple[str, ...]
+    write_videos: bool
+
+    def parts(self) -> dict[int, Part]:
+        """Each video's number and part: the numbers of dev and test are mixed, as in the release.
+
+        A video's scene depends on its number and the seed alone; which part it falls in depends on both counts as well.
+        """
+        numbers = video_ids(self.videos + self.test_videos)
+        lots = sorted(numbers, key=lambda number: (Draws(self.seed, number, "part").unit(), number))
+        tests = set(lots[: self.test_videos])
+        return {number: "test" if number in tests else "dev" for number in numbers}
+
+
+def generate_sample(
+    out: Path | str,
+    *,
+    videos: int = 200,
+    test_videos: int | None = None,
+    seed: int = 0,
+    size: tuple[int, int] = (320, 180),
+    features: Sequence[str] = ("c3d", "hmp"),
+    write_videos: bool = True,
+    workers: int | None = None,
+    progress: bool = True,
+) -> SamplePaths:
+    """Generate a sample in the layout of the VideoMem release, a pure function of the arguments.
+
+    An interrupted run is completed by running it again; a complete sample is left as it is. Files appear whole or not
+    at all. With more than one worker, a script that calls this needs the usual `if __name__ == "__main__":` guard.
+
+    Args:
+        out: Folder to write: new, empty, or holding a sample of the same arguments.
+        videos: Number of scored (dev) videos, at least 1.
+        test_videos: Number of videos without scores; a fourth of `videos` by default.
+        seed: A whole number from 0.
+        size: Width and height of the videos in pixels, even, from 64 to 3840. The release's are 1920x1080.
+        features: Which feature files to write; a selection of `layout.FEATURES`.
+        write_videos: False leaves the videos out.
+        workers: Number of processes; by default one for each processor core. It changes no byte of the result.
+        progress: Show a progress bar.
+
+    Returns:
+        Where everything lies.
+
+    Raises:
+        InputError: An argument is out of its range, or the folder holds something else.
+    """
+    plan = _checked_plan(videos, test_videos, seed, size, features, write_videos)
+    if workers is not None and workers < 1:
+        raise InputError(f"{workers} workers; at least 1 is needed.")
+    paths = SamplePaths(Path(out), Path(out) / "release", Path(out) / TRUTH_FILE, Path(out) / README_FILE)
+    _claim(paths.out, plan)
+    _write_tables(paths, plan)
+    _write_media(paths, plan, workers or _cores(), progress)
+    return paths
+
+
+def readme(plan: Plan) -> str:
+    """What stands beside a sample."""
+    features = ", ".join(plan.features) or "none"
+    videos = f"VP8 in WebM, 7 s, {plan.width}x{plan.height}, 24 frames a second" if plan.write_videos else "none"
+    return f"""# A generated sample
+
+This folder is generated. It holds no video, title, score or feature of the VideoMem release, and nothing that was
+measured on people.
+
+- `release/`: {plan.videos} scored (dev) and {plan.test_videos} unscored (test) videos in the release's layout.
+  Videos: {videos}.
+  Feature files: {features}. Their numbers are drawn at random about what the scenes show; they were not extracted with
+  the original networks and filters. Only colour histograms are computed from the frames.
+- `truth.jsonl`: one line a video: true short- and long-term memorability, the kind of scene, the salient thing, its box
+  at each second (left, top, right, bottom as fractions of the frame), whether it stands out, the measured causes.
+- `sample.json`: the arguments. The same arguments give the same sample (seed {plan.seed}).
+
+Each scene is drawn by lot. Its true memorability is a fixed function of what is seen in it; the weights are the
+generator's own. The scores in the ground truth are what 30 to 100 (short-term) and 9 to 40 (long-term) simulated
+participants would have given.
+"""
+
+
+def _cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _checked_plan(
+    videos: int, test_videos: int | None, seed: int, size: tuple[int, int], features: Sequence[str], write_videos: bool
+) -> Plan:
+    tests = videos // 4 if test_videos is None else test_videos
+    if videos < 1 or tests < 0:
+        raise InputError(f"{videos} videos and {tests} test videos; at least 1 and 0 are needed.")
+    if seed < 0:
+        raise InputError(f"Seed {seed}; a seed is a whole number from 0.")
+    if any(side % 2 or not 64 <= side <= 3840 for side in size):
+        raise InputError(f"Size {size[0]}x{size[1]}; width and height must be even numbers from 64 to 3840.")
+    unknown = [name for name in features if name not in FEATURES]
+    if unknown:
+        raise InputError(f"Unknown feature {unknown[0]!r}; choose from {', '.join(FEATURES)}.")
+    chosen = tuple(name for name in FEATURES if name in features)
+    return Plan(FORMAT, seed, videos, tests, size[0], size[1], chosen, write_videos)
+
+
+def _claim(out: Path, plan: Plan) -> None:
+    """Make the folder this plan's, or check that it is: any other content stays untouched."""
+    path = out / PLAN_FILE
+    text = json.dumps(asdict(plan), indent=2) + "\n"
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; give a folder for the sample.")
+    if path.is_file():
+        found = path.read_text(encoding="utf-8")
+        if found != text:
+            raise InputError(
+                f"{out} holds another sample ({_differences(found, plan)}); give another folder or delete it."
+            )
+        return
+    if out.is_dir() and any(entry.name != PARTIAL_FOLDER for entry in out.iterdir()):
+        raise InputError(f"{out} is not empty and holds no sample; give a new folder.")
+    _write(out, path, text.encode("utf-8"))
+
+
+def _differences(found: str, plan: Plan) -> str:
+    try:
+        old = json.loads(found)
+    except ValueError:
+        return f"its {PLAN_FILE} cannot be read"
+    new = json.loads(json.dumps(asdict(plan)))
+    names = [name for name in new if not isinstance(old, dict) or old.get(name) != new[name]]
+    if not isinstance(old, dict):
+        return f"its {PLAN_FILE} cannot be read"
+    return ", ".join(f"{name} {old.get(name)!r}, not {new[name]!r}" for name in names)
+
+
+def _write(out: Path, path: Path, content: bytes) -> None:
+    """Write a file that appears whole or not at all."""
+    with _whole(out, path) as partial:
+        partial.write_bytes(content)
+
+
+@contextmanager
+def _whole(out: Path, path: Path) -> Iterator[Path]:
+    """A file beside the release to write into; moved to its place when the block ends well."""
+    partial = out / PARTIAL_FOLDER / path.relative_to(out).as_posix().replace("/", "+")
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    yield partial
+    partial.replace(path)
+
+
+def _write_tables(paths: SamplePaths, plan: Plan) -> None:
+    """Write what tells of all videos at once, as far as it is not there: truth, scores, captions, list, README."""
+    wanted = {
+        paths.truth,
+        paths.readme,
+        *(paths.release / name for name in (GROUND_TRUTH, CAPTIONS["dev"], CAPTIONS["test"], TEST_LIST)),
+    }
+    if all(path.is_file() for path in wanted):
+        return
+    aspect = plan.width / plan.height
+    truths = [truth_of(draw_scene(plan.seed, number), part, aspect) for number, part in plan.parts().items()]
+    dev = [truth for truth in truths if truth.part == "dev"]
+    test = [truth for truth in truths if truth.part == "test"]
+    scores = {t.video_id: annotate(plan.seed, t.video_id, t.short_term, t.long_term) for t in dev}
+    contents = {
+        paths.release / GROUND_TRUTH: ground_truth(scores),
+        paths.release / CAPTIONS["dev"]: captions({truth.video_id: truth.title for truth in dev}),
+        paths.release / CAPTIONS["test"]: captions({truth.video_id: truth.title for truth in test}),
+        paths.release / TEST_LIST: test_list(truth.video_id for truth in test),
+        paths.truth: truth_lines(truths),
+        paths.readme: readme(plan).encode("utf-8"),
+    }
+    for path, content in contents.items():
+        if not path.is_file():
+            _write(paths.out, path, content)
+
+
+def _write_media(paths: SamplePaths, plan: Plan, workers: int, progress: bool) -> None:
+    """Write the videos and feature files that are not there yet."""
+    from tqdm import tqdm
+
+    here = {path.relative_to(paths.release).as_posix() for path in paths.release.rglob("*") if path.is_file()}
+    jobs = [
+        (paths.out, plan, number, part)
+        for number, part in plan.parts().items()
+        if any(path.as_posix() not in here for path in _media(plan, number, part))
+    ]
+    done = plan.videos + plan.test_videos - len(jobs)
+    with tqdm(total=done + len(jobs), initial=done, desc="sample", unit="video", disable=not progress) as bar:
+        for _ in _run(jobs, workers):
+            bar.update()
+    shutil.rmtree(paths.out / PARTIAL_FOLDER, ignore_errors=True)
+
+
+def _media(plan: Plan, number: int, part: Part) -> list[Path]:
+    """A video's files within the release."""
+    videos = [video_path(part, number)] if plan.write_videos else []
+    return [*videos, *(path for feature in plan.features for path in feature_paths(part, feature, number))]
+
+
+Job = tuple[Path, Plan, int, Part]
+
+
+def _run(jobs: list[Job], workers: int) -> Iterator[None]:
+    """Do the jobs in this process or in several, yielding as each ends."""
+    workers = min(workers, len(jobs))
+    if workers <= 1:
+        yield from map(_write_one, jobs)
+        return
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_ignore_interrupts)
+    try:
+        for future in as_completed([pool.submit(_write_one, job) for job in jobs]):
+            yield future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _ignore_interrupts() -> None:
+    """Ctrl-C stops the parent, which lets each worker end its video."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _write_one(job: Job) -> None:
+    """Write one video and its features, leaving alone what is there."""
+    out, plan, number, part = job
+    scene, size = draw_scene(plan.seed, number), (plan.width, plan.height)
+    video = out / "release" / video_path(part, number)
+    if plan.write_videos and not video.is_file():
+        with _whole(out, video) as partial:
+            write_video(scene, partial, size)
+    for feature in plan.features:
+        files = [out / "release" / path for path in feature_paths(part, feature, number)]
+        if all(path.is_file() for path in files):
+            continue
+        for path, content in zip(files, feature_files(feature, scene, size), strict=True):
+            if not path.is_file():
+                _write(out, path, content)

@@ -1,0 +1,128 @@
+"""The true memorability of a scene: a fixed function of what is seen in it.
+
+Forgetting is log-linear in the causes: each cause multiplies the share of people who forget the video. Short- and
+long-term memorability weigh the same causes differently, so that over many scenes they correlate at about .74.
+The causes and weights are the generator's own: they are no finding about people.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from videomem_hf.sample.render import thing_box
+from videomem_hf.sample.scene import DURATION_S, Scene
+
+SECONDS: Final = tuple(range(int(DURATION_S)))
+"""The times at which boxes are told: one a second, as predictors sample frames."""
+
+
+@dataclass(frozen=True)
+class Causes:
+    """What makes a scene memorable, measured as it is seen.
+
+    Attributes:
+        size: Mean over the seconds of the square root of the area of the thing's box, in frame heights; 0 without one.
+        contrast: Of the thing, in [0, 1]; 0 without one.
+        conspicuity: How much the thing catches the eye: grows with contrast and with size, in [0, 1].
+        person: 1 for a face, 0.5 for a whole figure, else 0.
+        animal: 1 for an animal.
+        words: 1 for a sign with words.
+        odd: 1 for an odd sight.
+        clutter: Of side things, in [0, 1].
+        openness: How open the place is, in [0, 1]: 1 for sky, sea and desert, 0 indoors.
+        motion: Of the thing, in [0, 1].
+        camera: 1 if the camera moves.
+        cut: 1 if there is a second shot.
+    """
+
+    size: float
+    contrast: float
+    conspicuity: float
+    person: float
+    animal: float
+    words: float
+    odd: float
+    clutter: float
+    openness: float
+    motion: float
+    camera: float
+    cut: float
+
+
+_OPENNESS: Final[dict[str, float]] = {
+    "sky": 1.0, "sea": 1.0, "desert": 1.0, "mountains": 0.8, "beach": 0.8, "meadow": 0.7,
+    "underwater": 0.5, "city": 0.3, "forest": 0.3, "room": 0.0, "studio": 0.0,
+}  # fmt: skip
+
+_SHORT_TERM: Final[dict[str, float]] = {
+    "conspicuity": 3.6, "person": 0.7, "animal": 0.2, "words": 0.1, "odd": 0.15, "clutter": -0.6, "openness": -0.3,
+    "motion": 0.15, "camera": -0.1, "cut": 0.0,
+}  # fmt: skip
+_LONG_TERM: Final[dict[str, float]] = {
+    "conspicuity": 1.7, "person": 0.6, "animal": 0.8, "words": -0.5, "odd": 0.9, "clutter": 0.2, "openness": -0.9,
+    "motion": 0.0, "camera": 0.15, "cut": -0.5,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Forgetting:
+    """Share of people who forget: exp(level - slope * (drive - mean) / sd), from the generator's own mean and sd."""
+
+    mean: float
+    sd: float
+    level: float
+    slope: float
+
+    def memorability(self, drive: float) -> float:
+        return round(1.0 - min(0.9, math.exp(self.level - self.slope * (drive - self.mean) / self.sd)), 6)
+
+
+_SHORT_FORGETTING = _Forgetting(mean=1.21, sd=1.09, level=-2.045, slope=0.414)
+_LONG_FORGETTING = _Forgetting(mean=0.55, sd=0.85, level=-1.575, slope=0.374)
+
+
+def causes_of(scene: Scene) -> Causes:
+    """Measure a scene's causes, in a frame of 16:9."""
+    thing = scene.thing
+    size = 0.0
+    if thing is not None:
+        boxes = [thing_box(scene, float(second)) for second in SECONDS]
+        areas = [0.0 if box is None else (box[2] - box[0]) * (box[3] - box[1]) * 16 / 9 for box in boxes]
+        size = sum(math.sqrt(area) for area in areas) / len(areas)
+    contrast = 0.0 if thing is None else thing.contrast
+    return Causes(
+        size=size,
+        contrast=contrast,
+        conspicuity=conspicuity(size, contrast),
+        person={"face": 1.0, "figure": 0.5}.get(scene.kind, 0.0),
+        animal=float(scene.kind == "animal"),
+        words=float(scene.kind == "text"),
+        odd=float(thing is not None and thing.odd),
+        clutter=scene.clutter,
+        openness=_OPENNESS[scene.place],
+        motion=0.0 if thing is None else min(1.0, thing.speed / 0.07),
+        camera=float(scene.camera != "still"),
+        cut=float(scene.cut_s is not None),
+    )
+
+
+def conspicuity(size: float, contrast: float) -> float:
+    """How much a thing of this size (in frame heights) and contrast catches the eye, in [0, 1]."""
+    return contrast * min(1.0, math.sqrt(size / 0.9))
+
+
+def _drive(causes: Causes, weights: dict[str, float]) -> float:
+    return sum(weight * getattr(causes, name) for name, weight in weights.items())
+
+
+def memorability(causes: Causes) -> tuple[float, float]:
+    """True short- and long-term memorability: chance to recognise the video after 100 others, and after 24 to 72 h."""
+    return (
+        _SHORT_FORGETTING.memorability(_drive(causes, _SHORT_TERM)),
+        _LONG_FORGETTING.memorability(_drive(causes, _LONG_TERM)),
+    )
+
+
+def stands_out(scene: Scene, causes: Causes) -> bool:
+    """Whether one thing stands out: it is large and clear enough to see at once, and little lies about it."""
+    return scene.thing is not None and causes.size >= 0.2 and causes.contrast >= 0.45 and causes.clutter <= 0.3

@@ -1,0 +1,240 @@
+"""What a generated video shows: the kinds of scene, and how one is drawn by lot.
+
+Coordinates are fractions of the frame: x to the right, y down, heights as fractions of the frame's height. Nothing here
+draws a pixel; `places`, `things` and `render` do.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from videomem_hf.sample.draws import Draws
+
+SceneKind = Literal["face", "figure", "animal", "vehicle", "object", "text", "scenery", "clutter"]
+Light = Literal["day", "sunset", "night", "overcast"]
+Camera = Literal["still", "pan-left", "pan-right", "zoom-in", "zoom-out"]
+
+FPS: Final = 24
+FRAMES: Final = 168
+DURATION_S: Final = FRAMES / FPS
+MISSING_IDS: Final = frozenset({110, 2821, 3613, 4710, 5650, 5975, 6175, 8524, 10009})
+"""Numbers that the release leaves out."""
+
+_KIND_WEIGHTS: Final[dict[SceneKind, float]] = {
+    "face": 0.19, "figure": 0.15, "animal": 0.14, "vehicle": 0.13,
+    "object": 0.15, "text": 0.05, "scenery": 0.11, "clutter": 0.08,
+}  # fmt: skip
+
+_THINGS: Final[dict[str, tuple[str, ...]]] = {
+    "face": ("face",),
+    "figure": ("person",),
+    "animal": ("cat", "bird", "fish", "butterfly"),
+    "vehicle": ("car", "boat", "balloon", "plane"),
+    "object": ("ball", "mug", "flower", "apple", "clock", "umbrella"),
+    "text": ("sign",),
+}
+
+THING_PLACES: Final[dict[str, tuple[str, ...]]] = {
+    "face": ("studio", "room", "city", "meadow", "beach", "forest", "studio"),
+    "person": ("city", "meadow", "desert", "mountains", "room", "beach", "forest"),
+    "cat": ("room", "meadow", "city", "studio"),
+    "bird": ("sky", "forest", "meadow", "sea"),
+    "fish": ("underwater",),
+    "butterfly": ("meadow", "forest", "studio"),
+    "car": ("city", "desert", "meadow", "mountains"),
+    "boat": ("sea",),
+    "balloon": ("sky", "mountains", "desert", "meadow"),
+    "plane": ("sky", "mountains", "sea"),
+    "ball": ("room", "meadow", "studio", "beach"),
+    "mug": ("room", "studio"),
+    "flower": ("meadow", "studio", "forest"),
+    "apple": ("room", "studio"),
+    "clock": ("room", "studio"),
+    "umbrella": ("city", "beach", "beach", "studio"),
+    "sign": ("city", "room", "studio", "desert"),
+}
+"""Where each thing may be met."""
+
+SCENERY_PLACES: Final = ("sky", "sea", "mountains", "desert", "meadow", "city", "forest", "beach", "underwater")
+CLUTTER_PLACES: Final = ("room", "city", "meadow", "beach")
+FLYING: Final = frozenset({"bird", "fish", "butterfly", "balloon", "plane"})
+MOVING: Final = frozenset({"person", "bird", "fish", "butterfly", "car", "boat", "balloon", "plane", "ball"})
+SIGN_WORDS: Final = (
+    "SALE",
+    "OPEN",
+    "STOP",
+    "HOTEL",
+    "TAXI",
+    "MENU",
+    "EXIT",
+    "CAFE",
+    "NEWS",
+    "2018",
+    "HELLO",
+    "WELCOME",
+)
+
+
+@dataclass(frozen=True)
+class Thing:
+    """The one thing that a scene is about.
+
+    Attributes:
+        kind: A key of `things.ASPECTS`.
+        height: Its height as a fraction of the frame's, at the camera's rest.
+        x: Its centre, as a fraction of the frame's width, at half time.
+        y: Its centre, as a fraction of the frame's height, at half time.
+        contrast: In (0, 1]; 1 shows its own colours, less is haze in the colour of what is behind it.
+        hue: Of its own colour, in [0, 1).
+        odd: It is an odd sight: a face in an unnatural colour, any other thing painted in bold stripes.
+        facing: 1 to the right, -1 to the left.
+        speed: How fast it moves the way it faces, in frame widths a second; 0: it rests.
+        word: What a sign says; else empty.
+    """
+
+    kind: str
+    height: float
+    x: float
+    y: float
+    contrast: float
+    hue: float
+    odd: bool
+    facing: int
+    speed: float
+    word: str
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Everything that is seen in one video.
+
+    Attributes:
+        video_id: Number of the video.
+        seed: Seed of the sample.
+        look: Number of the video whose details of drawing it shares: its own, or that of the video it is a take of.
+        kind: What the scene is about.
+        place: Where it is; a key of `places.PLACES`.
+        light: Time of day.
+        exposure: Factor on the brightness of the whole frame; by lot, a cause of nothing.
+        thing: What stands in the scene, if one thing does.
+        clutter: How many small side things lie about: 0 none, 1 as many as there is room for.
+        camera: Its motion.
+        cut_s: When a second shot, closer and from the other side, begins; None: one shot.
+        take_of: The video this is another take of (same title, other action), or None.
+    """
+
+    video_id: int
+    seed: int
+    look: int
+    kind: SceneKind
+    place: str
+    light: Light
+    exposure: float
+    thing: Thing | None
+    clutter: float
+    camera: Camera
+    cut_s: float | None
+    take_of: int | None
+
+
+def video_ids(count: int) -> list[int]:
+    """The first `count` video numbers, in order, without those that the release leaves out."""
+    last = count + len(MISSING_IDS)
+    return [number for number in range(1, last + 1) if number not in MISSING_IDS][:count]
+
+
+def draw_scene(seed: int, video_id: int) -> Scene:
+    """The scene of one video: a function of the seed and its number alone.
+
+    About one video in fourteen is another take of an earlier one, so that about one in seven shares its title.
+    """
+    original = _take_of(seed, video_id)
+    if original is None:
+        return _first_take(seed, video_id)
+    return _another_take(_first_take(seed, original), seed, video_id)
+
+
+def _take_of(seed: int, video_id: int) -> int | None:
+    draws = Draws(seed, video_id, "take")
+    original = video_id - draws.integer(1, 30) if draws.chance(0.078) else 0
+    if original < 1 or original in MISSING_IDS or _take_of(seed, original) is not None:
+        return None
+    return original
+
+
+def _first_take(seed: int, video_id: int) -> Scene:
+    draws = Draws(seed, video_id, "scene")
+    kind = draws.choice(list(_KIND_WEIGHTS), list(_KIND_WEIGHTS.values()))
+    thing_kind = draws.choice(_THINGS[kind]) if kind in _THINGS else None
+    place = _draw_place(draws, kind, thing_kind)
+    return Scene(
+        video_id=video_id,
+        seed=seed,
+        look=video_id,
+        kind=kind,
+        place=place,
+        light=draws.choice(("day", "sunset", "night", "overcast"), (0.5, 0.18, 0.14, 0.18)),
+        exposure=draws.between(0.65, 1.15),
+        thing=None if thing_kind is None else _draw_thing(draws, thing_kind),
+        clutter=draws.between(0.75, 1.0) if kind == "clutter" else max(0.0, draws.between(-0.35, 0.5)),
+        camera=draws.choice(("still", "pan-left", "pan-right", "zoom-in", "zoom-out"), (0.56, 0.12, 0.12, 0.12, 0.08)),
+        cut_s=round(draws.between(2.5, 5.5) * FPS) / FPS if draws.chance(0.12) else None,
+        take_of=None,
+    )
+
+
+def _draw_place(draws: Draws, kind: SceneKind, thing_kind: str | None) -> str:
+    if thing_kind is not None:
+        return draws.choice(THING_PLACES[thing_kind])
+    return draws.choice(CLUTTER_PLACES if kind == "clutter" else SCENERY_PLACES)
+
+
+_HEIGHTS: Final[dict[str, tuple[float, float]]] = {
+    "face": (0.42, 1.02), "person": (0.2, 0.86), "car": (0.1, 0.42), "plane": (0.1, 0.4), "fish": (0.12, 0.56),
+    "sign": (0.22, 0.62), "boat": (0.16, 0.72), "balloon": (0.18, 0.78), "bird": (0.12, 0.6), "butterfly": (0.12, 0.62),
+}  # fmt: skip
+
+
+def _draw_thing(draws: Draws, kind: str) -> Thing:
+    height = draws.between(*_HEIGHTS.get(kind, (0.14, 0.7)))
+    if kind == "face":
+        y = 1.03 - height / 2
+    elif kind in FLYING:
+        y = draws.between(0.06 + height / 2, 0.94 - height / 2) if height < 0.86 else 0.5
+    else:
+        y = draws.between(max(0.72, height + 0.04), 0.96) - height / 2
+    moving = kind in MOVING and draws.chance(0.5)
+    return Thing(
+        kind=kind,
+        height=height,
+        x=draws.between(0.3, 0.7),
+        y=y,
+        contrast=draws.between(0.22, 1.0),
+        hue=draws.unit(),
+        odd=kind != "sign" and draws.chance(0.12),
+        facing=draws.choice((-1, 1)),
+        speed=draws.between(0.02, 0.07) if moving else 0.0,
+        word=draws.choice(SIGN_WORDS) if kind == "sign" else "",
+    )
+
+
+def _another_take(scene: Scene, seed: int, video_id: int) -> Scene:
+    """The same scene with slightly other action: the thing elsewhere, a little nearer or farther, another camera."""
+    draws = Draws(seed, video_id, "another take")
+    thing = scene.thing
+    if thing is not None:
+        height = thing.height * draws.between(0.9, 1.1)
+        thing = replace(
+            thing,
+            height=height,
+            y=thing.y + (thing.height - height) / 2,
+            x=min(0.7, max(0.3, thing.x + draws.between(-0.15, 0.15))),
+            facing=draws.choice((-1, 1)),
+        )
+    return replace(
+        scene,
+        video_id=video_id,
+        thing=thing,
+        camera=scene.camera if draws.chance(0.6) else "still",
+        exposure=scene.exposure * draws.between(0.92, 1.08),
+        take_of=scene.look,
+    )
