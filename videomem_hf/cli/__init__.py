@@ -1,23 +1,40 @@
 """The `videomem` command. One file here a command, or a few that belong together."""
 
+import logging
 import sys
+from typing import Annotated
 
 import typer
 
+from videomem_hf import __version__
+from videomem_hf.cli.predict import predict
 from videomem_hf.schema import InputError
 
 app = typer.Typer(
     name="videomem",
-    help="How memorable is a video, and what in it is remembered?",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command()(predict)
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
+) -> None:
+    """How memorable is a video, and what in it is remembered?"""
+    if version:
+        typer.echo(f"videomem_hf {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 def main() -> None:
     """Run the command line; a user's mistake ends in one sentence and exit code 1, never in a stack trace."""
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
     try:
         app()
     except InputError as error:
