@@ -1,0 +1,5 @@
+"""Nothing here may reach a network."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
