@@ -17,6 +17,7 @@ _DATA_DIR_VARIABLES: Final = {"videomem": "VIDEOMEM_DATA_DIR"}
 def register() -> None:
     """Register everything; may be called again."""
     register_datasets()
+    register_models()
 
 
 def register_datasets() -> None:
@@ -28,6 +29,36 @@ def register_datasets() -> None:
     """
     for name in ("datasets.load", "datasets.inspect"):
         wrapt.register_post_import_hook(_wrap_factory, name)
+
+
+def register_models() -> None:
+    """Make transformers' Auto classes know our predictors, once they are imported by whoever needs them."""
+    auto = "transformers.models.auto"
+    wrapt.register_post_import_hook(_register_configurations, f"{auto}.configuration_auto")
+    wrapt.register_post_import_hook(_register_modelings, f"{auto}.modeling_auto")
+    wrapt.register_post_import_hook(_register_processors, f"{auto}.video_processing_auto")
+
+
+def _register_configurations(module: ModuleType) -> None:
+    from videomem_hf.models import MODELS, config_class
+
+    for name in MODELS:
+        module.AutoConfig.register(name, config_class(name), exist_ok=True)
+
+
+def _register_modelings(module: ModuleType) -> None:
+    from videomem_hf.models import MODELS, config_class, model_class
+
+    for name in MODELS:
+        module.AutoModel.register(config_class(name), model_class(name), exist_ok=True)
+
+
+def _register_processors(module: ModuleType) -> None:
+    from videomem_hf.models import MODELS, config_class
+    from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
+
+    for name in MODELS:
+        module.AutoVideoProcessor.register(config_class(name), MemorabilityVideoProcessor, exist_ok=True)
 
 
 def _wrap_factory(module: ModuleType) -> None:

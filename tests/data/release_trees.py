@@ -70,8 +70,9 @@ def write_mediaeval(root: Path, dev: list[int], test: list[int], videos: bool = 
     dev_set, test_set = root / "devset" / "dev-set", root / "testset" / "me19me-testset" / "test-set"
     write(dev_set / "ground-truth" / "ground-truth_dev-set.csv", mediaeval_ground_truth(dev))
     write(dev_set / "dev-set_video-captions.txt", captions(dev))
-    write(root / "testset" / "test-set_list.txt", "\r\n".join(f"video{number}.txt" for number in test))
-    write(test_set / "test-set_videos-captions.txt", captions(test))
+    if test:
+        write(root / "testset" / "test-set_list.txt", "\r\n".join(f"video{number}.txt" for number in test))
+        write(test_set / "test-set_videos-captions.txt", captions(test))
     for folder, numbers in ((dev_set, dev), (test_set, test)) if videos else ():
         for number in numbers:
             write(folder / "sources" / f"video{number}.webm", f"clip {number}")
@@ -79,7 +80,7 @@ def write_mediaeval(root: Path, dev: list[int], test: list[int], videos: bool = 
 
 
 def write_course(root: Path, dev: list[int], test: list[int]) -> Path:
-    """Write the course form under `root`: a `dev-set` and a template with bare numbers and empty cells; gives `root`."""
+    """Write the course form under `root`: `dev-set`, and a template of bare numbers and empty cells; gives `root`."""
     write(root / "dev-set" / "dev-set_ground-truth.csv", course_ground_truth(dev))
     write(root / "dev-set" / "dev-set_video-captions.txt", captions(dev))
     write(root / "ground-truth-template.csv", "\n".join([HEADER, *(f"{number},,,," for number in test)]) + "\n")

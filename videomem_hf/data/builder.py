@@ -1,147 +1,192 @@
 """The `datasets` builder of VideoMem: `load_dataset("videomem", CONFIG, data_dir=...)` after `import videomem_hf`."""
 
 import hashlib
-import importlib
-import os
-import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import datasets
 import pyarrow as pa
-from datasets.exceptions import DatasetGenerationError
 
 from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, TITLE, VIDEO, VIDEO_ID, InputError
 
-from .release import Release, VideoRecord, find_videos, open_release, read_records
+from .building import (
+    GenerationInputError,
+    batches,
+    code_hash,
+    data_dir_or_variable,
+    files_state,
+    video_column,
+    video_feature,
+    warn_of_missing,
+)
+from .feature_columns import arrow_type, read_column
+from .feature_folders import KNOWN, FeatureFiles, feature_folders, find_feature_files
+from .records import VideoRecord
+from .release import Release, find_videos, open_release, read_records
 from .splits import split_records
 
-DATA_DIR_VARIABLE = "VIDEOMEM_DATA_DIR"
+DATA_DIR_VARIABLE: Final = "VIDEOMEM_DATA_DIR"
 """Environment variable that stands for `data_dir` where none is given."""
 
-_BATCH_ROWS = 512
-
-
-class GenerationInputError(InputError, DatasetGenerationError):
-    """Bad input found while rows are generated; being `datasets`' own kind it reaches the user as it is."""
+RECORD_SCHEMA: Final = pa.schema(
+    [(VIDEO_ID, pa.string()), (TITLE, pa.string())]
+    + [(horizon, pa.float64()) for horizon in HORIZONS]
+    + [(column, pa.int32()) for column in ANNOTATION_COUNTS.values()]
+)
+"""The columns of every configuration."""
 
 
 @dataclass
 class VideoMemConfig(datasets.BuilderConfig):
-    """One way of loading VideoMem.
+    """One way of loading VideoMem. The attributes are `load_dataset`'s keywords.
 
     Attributes:
-        seed: Of the split of the dev set into train and validation.
+        data_dir: The user's copy of the release; by default what `VIDEOMEM_DATA_DIR` names.
+        release: `2018` or `2022`; needed only where `data_dir` holds both.
+        seed: Of the division of the labelled videos into train and validation.
+        group_titles: Keep videos with the same or nearly the same title in one split.
+        most_annotated: Put this many of the most annotated videos in a split of their own (`test500` for 500).
+        split_files: A split's name and the path of a list of its videos, one a line, in place of the above.
         allow_links: Follow links that lead out of `data_dir`.
     """
 
+    release: str | None = None
     seed: int = 0
+    group_titles: bool = False
+    most_annotated: int = 0
+    split_files: Mapping[str, str] | None = None
     allow_links: bool = False
-    release: Release | None = field(default=None, repr=False, compare=False)
+    opened: Release | None = field(default=None, repr=False)
 
     def create_config_id(self, config_kwargs: dict[str, Any], custom_features: datasets.Features | None = None) -> str:
         """Name the cache folder after the options and the state of the files read, so that it notices changes."""
-        self.release = open_release(_data_dir(self.data_dir), allow_links=self.allow_links)
-        state = hashlib.sha256(repr((str(self.release.root), self.seed, self.allow_links)).encode())
-        paths = list(self.release.tables.paths)
-        if self.name == "videos":
-            state.update(str(_decodes_video()).encode())
-            paths.extend(find_videos(self.release).values())
-        for path in paths:
-            status = path.stat()
-            state.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode(errors="surrogateescape"))
-        if custom_features is not None:
-            state.update(repr(custom_features).encode())
+        data_dir = data_dir_or_variable("VideoMem", self.data_dir, DATA_DIR_VARIABLE)
+        self.opened = open_release(data_dir, name=self.release, allow_links=self.allow_links)
+        options = [self.release, self.seed, self.group_titles, self.most_annotated, self.split_files, custom_features]
+        if self.with_videos:
+            options.append(repr(video_feature()))
+        lists = map(Path, (self.split_files or {}).values())
+        paths = [*self.opened.tables.paths, *lists]
+        folders = [folder.path for names in self.feature_folders.values() for folder in names]
+        if self.with_videos:
+            folders += [folder.path for folder in self.opened.inventory.folders if folder.holds_videos()]
+        state = hashlib.sha256(repr((str(self.opened.root), options)).encode(errors="surrogateescape"))
+        state.update(files_state(paths, folders))
         return f"{self.name}-{state.hexdigest()[:16]}"
+
+    @property
+    def with_videos(self) -> bool:
+        """Whether the configuration has the video column."""
+        return self.name in {"videos", "all"}
+
+    @property
+    def feature_folders(self) -> dict[str, Any]:
+        """The folders of the configuration's features.
+
+        Raises:
+            InputError: The copy has no feature of the configuration's name.
+        """
+        if self.opened is None or self.name in {"scores", "videos"}:
+            return {}
+        found = feature_folders(self.opened.inventory)
+        if self.name != "all" and self.name not in found:
+            raise InputError(
+                f"No configuration '{self.name}' for {self.opened.root}: beside scores, videos and all, this copy has "
+                f"{'the features ' + ', '.join(found) if found else 'no feature files'}."
+            )
+        return found if self.name == "all" else {self.name: found[self.name]}
+
+
+def _label(video_id: str, frame: int | None) -> str:
+    return video_id if frame is None else f"{video_id}-{frame}"
+
+
+def _config(name: str, description: str) -> VideoMemConfig:
+    return VideoMemConfig(name=name, version=datasets.Version("1.0.0"), description=description)
 
 
 class VideoMem(datasets.ArrowBasedBuilder):
-    """VideoMem from the user's own copy of the release: `scores` (the default) or `videos`."""
+    """VideoMem from the user's own copy of the release.
+
+    Configurations: `scores` (the default), `videos`, one a feature (`c3d`, `hmp`, `lbp`, `hog`, `inceptionv3`,
+    `colorhistogram`, `orb`, `aesthetics`, and any other feature folder under its name), and `all`.
+    """
 
     VERSION = datasets.Version("1.0.0")
     BUILDER_CONFIG_CLASS = VideoMemConfig
     BUILDER_CONFIGS = [  # noqa: RUF012 - the base class's own declaration
-        VideoMemConfig(name="scores", version=VERSION, description="Scores, annotation counts and titles."),
-        VideoMemConfig(name="videos", version=VERSION, description="The same with the video files."),
+        _config("scores", "Scores, annotation counts and titles."),
+        _config("videos", "Scores and the video files."),
+        *(_config(name, f"Scores and the {name} features.") for name in KNOWN),
+        _config("all", "Scores, the video files and every feature of the copy."),
     ]
     DEFAULT_CONFIG_NAME = "scores"
 
     def __init__(self, *args: Any, dataset_name: str | None = None, hash: str | None = None, **kwargs: Any) -> None:
         super().__init__(*args, dataset_name=dataset_name or "videomem", hash=hash or code_hash(), **kwargs)
 
+    def _create_builder_config(self, config_name: str | None = None, **kwargs: Any) -> tuple[VideoMemConfig, str]:
+        """Accept the name of any feature folder as a configuration, and the release's own in any case."""
+        if config_name is None or config_name in self.builder_configs:
+            return super()._create_builder_config(config_name, **kwargs)
+        if config_name.lower() in self.builder_configs:
+            return super()._create_builder_config(config_name.lower(), **kwargs)
+        description = f"Scores and the {config_name} features."
+        return super()._create_builder_config(None, name=config_name, description=description, **kwargs)
+
+    @cached_property
+    def _features(self) -> list[FeatureFiles]:
+        return [
+            files
+            for name, folders in self.config.feature_folders.items()
+            for files in find_feature_files(name, folders)
+        ]
+
     def _info(self) -> datasets.DatasetInfo:
-        columns: dict[str, Any] = {VIDEO_ID: datasets.Value("string"), TITLE: datasets.Value("string")}
-        columns |= {horizon: datasets.Value("float64") for horizon in HORIZONS}
-        columns |= {column: datasets.Value("int32") for column in ANNOTATION_COUNTS.values()}
-        if self.config.name == "videos":
-            columns[VIDEO] = datasets.Video() if _decodes_video() else datasets.Video(decode=False)
-        return datasets.DatasetInfo(description=self.config.description or "", features=datasets.Features(columns))
+        columns = [pa.field(files.column, arrow_type(files.feature)) for files in self._features]
+        features = datasets.Features.from_arrow_schema(pa.schema([*RECORD_SCHEMA, *columns]))
+        if self.config.with_videos:
+            features[VIDEO] = video_feature()
+        return datasets.DatasetInfo(description=self.config.description or "", features=features)
 
     def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
-        release: Release = self.config.release
-        videos = find_videos(release) if self.config.name == "videos" else None
-        splits = split_records(read_records(release), seed=self.config.seed)
+        config = self.config
+        splits = split_records(
+            read_records(config.opened),
+            seed=config.seed,
+            group_titles=config.group_titles,
+            most_annotated=config.most_annotated,
+            split_files=config.split_files,
+        )
+        videos = find_videos(config.opened) if config.with_videos else None
+        ids = [record.video_id for records in splits.values() for record in records]
         if videos is not None:
-            _warn_of_missing(release.root, [record for records in splits.values() for record in records], videos)
+            warn_of_missing(VIDEO, [video_id for video_id in ids if video_id not in videos], len(ids))
+        for files in self._features:
+            expected = [(video_id, frame) for video_id in ids for frame in files.feature.frames or (None,)]
+            missing = [_label(*key) for key in expected if key not in files.paths]
+            warn_of_missing(files.column, missing, len(expected))
         return [
-            datasets.SplitGenerator(name, gen_kwargs={"batches": _batches(records), "videos": videos})
+            datasets.SplitGenerator(name, gen_kwargs={"batches": batches(records), "videos": videos})
             for name, records in splits.items()
         ]
 
     def _generate_tables(
         self, batches: list[list[VideoRecord]], videos: dict[str, Path] | None
     ) -> Iterator[tuple[str, pa.Table]]:
-        schema = self.info.features.arrow_schema
         for records in batches:
-            columns: dict[str, Any] = {name: [getattr(record, name) for record in records] for name in schema.names[:6]}
+            ids = [record.video_id for record in records]
+            table = pa.table(
+                {name: [getattr(record, name) for record in records] for name in RECORD_SCHEMA.names}, RECORD_SCHEMA
+            )
+            try:
+                for files in self._features:
+                    table = table.append_column(files.column, read_column(files, ids))
+            except InputError as error:
+                raise GenerationInputError(str(error)) from None
             if videos is not None:
-                columns[VIDEO] = [
-                    {"path": str(path), "bytes": None} if (path := videos.get(record.video_id)) else None
-                    for record in records
-                ]
-            yield records[0].video_id, pa.table(columns, schema=schema)
-
-
-def code_hash() -> str:
-    """Hash the code that reads releases: a new version of it does not use what an older one cached."""
-    state = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        state.update(path.read_bytes())
-    return state.hexdigest()[:16]
-
-
-def _data_dir(given: str | None) -> str:
-    data_dir = given or os.environ.get(DATA_DIR_VARIABLE)
-    if not data_dir:
-        raise InputError(
-            "VideoMem is licensed to its recipients and not downloaded: give data_dir=, the folder of your own copy of "
-            f"the release, or set {DATA_DIR_VARIABLE}."
-        )
-    return data_dir
-
-
-def _decodes_video() -> bool:
-    """Whether `datasets` can decode the video column here: it needs torchcodec and FFmpeg's shared libraries."""
-    if int(datasets.__version__.split(".")[0]) < 4:
-        return False
-    try:
-        importlib.import_module("torchcodec")
-    except (ImportError, RuntimeError, OSError):
-        return False
-    return True
-
-
-def _batches(records: list[VideoRecord]) -> list[list[VideoRecord]]:
-    return [records[start : start + _BATCH_ROWS] for start in range(0, len(records), _BATCH_ROWS)]
-
-
-def _warn_of_missing(root: Path, records: list[VideoRecord], videos: dict[str, Path]) -> None:
-    missing = [record.video_id for record in records if record.video_id not in videos]
-    if missing:
-        warnings.warn(
-            f"{len(missing)} of {len(records)} videos have no file under {root} (first: {missing[0]}); their column "
-            f"'{VIDEO}' is null.",
-            stacklevel=2,
-        )
+                table = table.append_column(VIDEO, video_column([videos.get(video_id) for video_id in ids]))
+            yield ids[0], table

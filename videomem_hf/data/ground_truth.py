@@ -1,29 +1,42 @@
 """Ground-truth tables: one row a video, its scores and how many participants stand behind each."""
 
-import csv
-import io
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, Literal
 
-from videomem_hf.schema import SCORE_MAX, SCORE_MIN, VIDEO_ID, InputError
+from videomem_hf.schema import VIDEO_ID, InputError
 
+from .csv_tables import NUMBER, TableRow, header_cells, parse_count, parse_score, read_table
 from .names import parse_video_id
-from .text_files import first_line, read_text
 
-COLUMNS: Final = {
-    "video": VIDEO_ID,
-    "short-term_memorability": "short_term",
-    "nb_short-term_annotations": "short_term_annotations",
-    "long-term_memorability": "long_term",
-    "nb_long-term_annotations": "long_term_annotations",
+ReleaseName = Literal["2018", "2022"]
+
+COLUMNS: Final[dict[ReleaseName, dict[str, str]]] = {
+    "2018": {
+        "video": VIDEO_ID,
+        "short-term_memorability": "short_term",
+        "nb_short-term_annotations": "short_term_annotations",
+        "long-term_memorability": "long_term",
+        "nb_long-term_annotations": "long_term_annotations",
+    },
+    "2022": {
+        "video_id": VIDEO_ID,
+        "scores_normalized_short_term": "short_term",
+        "annotations_short_term": "short_term_annotations",
+        "scores_raw_long_term": "long_term",
+        "annotations_long_term": "long_term_annotations",
+    },
 }
-"""The release's header, in its order, and our name of each column."""
+"""The headers of the 2018 release and of the score tables of MediaEval 2022, and our name of each column.
 
-_REQUIRED = frozenset({"video", "short-term_memorability", "long-term_memorability"})
-_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
+The short-term scores of 2022 are normalised anew (Spearman .862 with those of 2018): the two never mix.
+"""
+
+_MAY_STAND_BESIDE: Final[dict[ReleaseName, frozenset[str]]] = {
+    "2018": frozenset(),
+    "2022": frozenset({"video_url", "scores_raw_short_term", "decay_alpha"}),
+}
 _NAME = re.compile(r"ground[-_ ]?truth", re.IGNORECASE)
 
 
@@ -39,7 +52,7 @@ class GroundTruthRow:
     line: int
 
     @property
-    def values(self) -> tuple[float | int | None, ...]:
+    def values(self) -> tuple[float | None, float | None, int | None, int | None]:
         """Scores and counts, without the place."""
         return (self.short_term, self.long_term, self.short_term_annotations, self.long_term_annotations)
 
@@ -48,19 +61,30 @@ class GroundTruthRow:
         """Whether at least one of the scores is there."""
         return self.short_term is not None or self.long_term is not None
 
+    @property
+    def is_proportion(self) -> bool:
+        """Whether the long-term score is k of its n annotations, as all of the 2018 release are, to three decimals."""
+        score, count = self.long_term, self.long_term_annotations
+        return score is None or not count or abs(score * count - round(score * count)) <= 0.0005 * count + 1e-9
 
-def is_ground_truth(path: Path) -> bool:
-    """Tell a ground truth by its header, by its name, or by rows of five cells that begin with a video's name."""
+
+def ground_truth_release(path: Path) -> ReleaseName | None:
+    """Tell which release's ground truth a file is by its header, its name, or rows of a video's name and four numbers.
+
+    None for any other file.
+    """
     if path.suffix.lower() not in {".csv", ".tsv", ".txt"}:
-        return False
-    line = first_line(path)
-    cells = [cell.strip().strip('"').lower() for cell in line.split(_delimiter(line))]
-    if _NAME.search(path.name) or ("memorability" in line.lower() and "video" in cells):
-        return True
-    return len(cells) == len(COLUMNS) and parse_video_id(cells[0]) is not None and _number_or_empty(cells[1:])
+        return None
+    cells = header_cells(path)
+    if {"video_id", "scores_normalized_short_term"} <= set(cells):
+        return "2022"
+    if _NAME.search(path.name) or ("video" in cells and any("memorability" in cell for cell in cells)):
+        return "2018"
+    headless = len(cells) == len(COLUMNS["2018"]) and parse_video_id(cells[0]) is not None
+    return "2018" if headless and all(not cell or NUMBER.fullmatch(cell) for cell in cells[1:]) else None
 
 
-def read_ground_truth(path: Path) -> list[GroundTruthRow]:
+def read_ground_truth(path: Path, release: ReleaseName = "2018") -> list[GroundTruthRow]:
     """Read a ground truth in any of the forms that circulate.
 
     Accepted: UTF-8 with or without a byte-order mark; any line ends, none at the end of the file; columns in any order;
@@ -69,82 +93,31 @@ def read_ground_truth(path: Path) -> list[GroundTruthRow]:
     Raises:
         InputError: A header, a name, a number or a line that cannot be right; names file and line.
     """
-    text = read_text(path)
-    reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=_delimiter(text.lstrip().split("\n", 1)[0]), strict=True
-    )
-    rows: list[GroundTruthRow] = []
-    header: list[str] | None = None
-    try:
-        for cells in reader:
-            if not any(cell.strip() for cell in cells):
-                continue
-            if header is None:
-                header = _read_header(path, reader.line_num, cells)
-            else:
-                rows.append(_read_row(path, reader.line_num, header, cells))
-    except csv.Error as error:
-        raise InputError(
-            f"{path}:{reader.line_num}: not a CSV line ({error}); take the file from the release again."
-        ) from None
-    if not rows:
-        raise InputError(f"{path}: a header and no rows; take the file from the release again.")
-    return rows
+    return [_read_row(row, release) for row in read_table(path, lambda header: _header_problem(header, release))]
 
 
-def _delimiter(line: str) -> str:
-    return max(",;\t", key=line.count)
-
-
-def _number_or_empty(cells: list[str]) -> bool:
-    return all(not cell or _NUMBER.fullmatch(cell) for cell in cells)
-
-
-def _read_header(path: Path, line: int, cells: list[str]) -> list[str]:
-    header = [cell.strip().lower() for cell in cells]
-    missing = [name for name in COLUMNS if name not in header]
-    unknown = [name for name in header if name and name not in COLUMNS]
-    twice = sorted({name for name in header if name and header.count(name) > 1})
+def _header_problem(header: list[str], release: ReleaseName) -> str | None:
+    columns = COLUMNS[release]
+    missing = [name for name in columns if name not in header]
+    unknown = [name for name in header if name and name not in columns and name not in _MAY_STAND_BESIDE[release]]
     # Without the counts a table is still whole; a count missing beside a name we do not know is a misspelt header.
-    if twice or (missing and (unknown or _REQUIRED & set(missing))):
-        found = f"column '{twice[0]}' twice" if twice else f"no column '{missing[0]}' among {', '.join(header)}"
-        raise InputError(f"{path}:{line}: {found}; the header of a ground truth is {','.join(COLUMNS)}.")
-    return header
+    if missing and (unknown or any(not columns[name].endswith("_annotations") for name in missing)):
+        found = ", ".join(name[:40] for name in header[:8])
+        return f"no column '{missing[0]}' among {found}; the header of a ground truth is {','.join(columns)}"
+    return None
 
 
-def _read_row(path: Path, line: int, header: list[str], cells: list[str]) -> GroundTruthRow:
-    if len(cells) != len(header):
-        raise InputError(
-            f"{path}:{line}: {len(cells)} cells where the header has {len(header)}; the line is damaged or cut off, "
-            "take the file from the release again."
-        )
-    by_name = {COLUMNS[name]: cell.strip() for name, cell in zip(header, cells, strict=True) if name in COLUMNS}
-    video_id = parse_video_id(by_name.pop(VIDEO_ID))
+def _read_row(row: TableRow, release: ReleaseName) -> GroundTruthRow:
+    theirs = {ours: name for name, ours in COLUMNS[release].items()}
+    name = row.cells[theirs[VIDEO_ID]]
+    video_id = parse_video_id(name)
     if video_id is None:
-        raise InputError(f"{path}:{line}: '{cells[header.index('video')]}' is not a video's name such as video10.webm.")
-    values: dict[str, Any] = dict.fromkeys(list(COLUMNS.values())[1:])
-    for name, cell in by_name.items():
-        read: Callable[[str], float | int | None] = _count if name.endswith("_annotations") else _score
-        try:
-            values[name] = read(cell) if cell else None
-        except ValueError as error:
-            column = next(key for key, ours in COLUMNS.items() if ours == name)
-            raise InputError(f"{path}:{line}: '{cell}' in column {column} is not {error}.") from None
-    return GroundTruthRow(video_id=video_id, line=line, **values)
-
-
-def _score(cell: str) -> float:
-    expected = f"a score, a number from {SCORE_MIN:g} to {SCORE_MAX:g} with a decimal point"
-    if not _NUMBER.fullmatch(cell):
-        raise ValueError(expected)
-    score = float(cell)
-    if not SCORE_MIN <= score <= SCORE_MAX:
-        raise ValueError(expected)
-    return score
-
-
-def _count(cell: str) -> int:
-    # A table that went through a spreadsheet library writes 33 as 33.0.
-    if not _NUMBER.fullmatch(cell) or not float(cell).is_integer() or not 0 <= float(cell) < 2**31:
-        raise ValueError("a number of annotations, a whole number of 0 or more")
-    return int(float(cell))
+        raise InputError(f"{row.place}: '{name[:60]}' is not a video's name such as video10.webm.")
+    return GroundTruthRow(
+        video_id=video_id,
+        short_term=row.read(theirs["short_term"], parse_score),
+        long_term=row.read(theirs["long_term"], parse_score),
+        short_term_annotations=row.read(theirs["short_term_annotations"], parse_count),
+        long_term_annotations=row.read(theirs["long_term_annotations"], parse_count),
+        line=row.line,
+    )

@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 _VIDEO = re.compile(r"(?:video)?0*([1-9][0-9]*)(?:\.[a-z][a-z0-9]{0,4}|\.0)?", re.IGNORECASE | re.ASCII)
-_FILE = re.compile(r"video0*([1-9][0-9]*)(?:-([0-9]+))?\.([a-z0-9]+)", re.IGNORECASE | re.ASCII)
+_FILE = re.compile(r"video0*([1-9][0-9]*)(?:-([0-9]+))?(?:\.webm|\.mp4)?\.([a-z0-9]+)", re.IGNORECASE | re.ASCII)
 
 
 def parse_video_id(name: str) -> str | None:

@@ -1,38 +1,18 @@
 """A raw copy of the VideoMem release, in any of the forms that circulate, as one record a video."""
 
+import re
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from videomem_hf.schema import VIDEO_SUFFIXES, InputError
 
 from .captions import Caption, is_captions, is_video_list, read_captions, read_video_list
-from .ground_truth import GroundTruthRow, is_ground_truth, read_ground_truth
+from .ground_truth import COLUMNS, GroundTruthRow, ReleaseName, ground_truth_release, read_ground_truth
 from .inventory import Inventory, scan
 from .names import parse_video_file, video_number
-
-
-@dataclass(frozen=True, slots=True)
-class VideoRecord:
-    """What the release says of one video.
-
-    Attributes:
-        video_id: Such as `video10`.
-        part: `dev`, or `test` where the release's test set has it.
-        title: Words joined by hyphens; None where the copy has none.
-        short_term, long_term: Scores in [0, 1]; None where the copy has none (the test set's were never released).
-        short_term_annotations, long_term_annotations: Participants behind each score.
-    """
-
-    video_id: str
-    part: Literal["dev", "test"]
-    title: str | None = None
-    short_term: float | None = None
-    long_term: float | None = None
-    short_term_annotations: int | None = None
-    long_term_annotations: int | None = None
+from .records import Part, VideoRecord
 
 
 @dataclass(frozen=True)
@@ -55,6 +35,7 @@ class Release:
 
     inventory: Inventory
     tables: Tables
+    name: ReleaseName
 
     @property
     def root(self) -> Path:
@@ -62,36 +43,52 @@ class Release:
         return self.inventory.root
 
 
-def open_release(data_dir: str | Path, *, allow_links: bool = False) -> Release:
+def open_release(data_dir: str | Path, *, name: str | None = None, allow_links: bool = False) -> Release:
     """Find the tables of a copy of the release, wherever they stand under `data_dir`.
 
+    Args:
+        data_dir: The release's root, a folder above it, or a part of it such as `dev-set`.
+        name: `2018` or `2022`, which release is meant; None for whichever is there.
+        allow_links: Follow links that lead out of `data_dir`.
+
     Raises:
-        InputError: No such folder, or nothing in it that says which videos there are.
+        InputError: No such folder, nothing in it that says which videos there are, or both releases and no `name`.
     """
+    if name not in {None, *COLUMNS}:
+        raise InputError(f"release is '{name}'; it is one of {', '.join(COLUMNS)}.")
     for deep in (False, True):
         inventory = scan(data_dir, allow_links=allow_links, deep=deep)
-        tables = _classify(inventory)
-        if tables.ground_truths or tables.test_lists:
-            return Release(inventory, tables)
-    if any(inventory.in_test_area(path) for path in tables.captions):
-        return Release(inventory, tables)
+        found, captions, test_lists = _classify(inventory)
+        if found or test_lists:
+            break
+    releases = sorted(set(found.values()))
+    if len(releases) > 1 and name is None:
+        examples = " and ".join(f"{next(path for path in found if found[path] == r)} ({r})" for r in releases)
+        raise InputError(f"Two releases under {inventory.root}: {examples}; say which with release='2018' or '2022'.")
+    release: ReleaseName = "2022" if (name or "".join(releases)) == "2022" else "2018"
+    ground_truths = tuple(path for path in found if found[path] == release)
+    tables = Tables(ground_truths, captions, test_lists)
+    if ground_truths or (test_lists and not found) or any(inventory.in_test_area(path) for path in captions):
+        return Release(inventory, tables, release)
     packed = f" Unpack {inventory.archives()[0]} first." if inventory.archives() else ""
     raise InputError(
-        f"No ground truth of VideoMem under {inventory.root}: no CSV file there has the header "
-        f"video,short-term_memorability,... Give the folder of the release, one above it, or its dev-set.{packed}"
+        f"No ground truth of VideoMem {release} under {inventory.root}: no CSV file there has the header "
+        f"{','.join(COLUMNS[release])}. Give the folder of the release, one above it, or its dev-set.{packed}"
     )
 
 
-def _classify(inventory: Inventory) -> Tables:
-    ground_truths, captions, test_lists = [], [], []
+def _classify(inventory: Inventory) -> tuple[dict[Path, ReleaseName], tuple[Path, ...], tuple[Path, ...]]:
+    """Tell ground truths (with their release), captions and lists of test videos among the loose files."""
+    ground_truths: dict[Path, ReleaseName] = {}
+    captions, test_lists = [], []
     for path in inventory.tables():
-        if is_ground_truth(path):
-            ground_truths.append(path)
+        if release := ground_truth_release(path):
+            ground_truths[path] = release
         elif is_captions(path):
             captions.append(path)
         elif inventory.in_test_area(path) and is_video_list(path):
             test_lists.append(path)
-    return Tables(tuple(ground_truths), tuple(captions), tuple(test_lists))
+    return ground_truths, tuple(captions), tuple(test_lists)
 
 
 def read_records(release: Release) -> list[VideoRecord]:
@@ -123,8 +120,7 @@ def _ground_truth_records(release: Release) -> dict[str, VideoRecord]:
     places: dict[str, tuple[Path, GroundTruthRow]] = {}
     records: dict[str, VideoRecord] = {}
     for path in release.tables.ground_truths:
-        rows = read_ground_truth(path)
-        in_test_area = release.inventory.in_test_area(path)
+        rows = read_ground_truth(path, release.name)
         for row in rows:
             other_path, other = places.setdefault(row.video_id, (path, row))
             if other.values != row.values:
@@ -133,13 +129,25 @@ def _ground_truth_records(release: Release) -> dict[str, VideoRecord]:
                     "one of them, or give a data_dir that holds one copy of the release."
                 )
             short, long, short_count, long_count = row.values
-            part: Literal["dev", "test"] = "dev" if row.labelled and not in_test_area else "test"
-            records[row.video_id] = VideoRecord(row.video_id, part, None, short, long, short_count, long_count)  # type: ignore[arg-type]
-        _warn_of_odd_rows(path, rows)
+            part = _part(release, path) if row.labelled else "test"
+            records[row.video_id] = VideoRecord(row.video_id, part, None, short, long, short_count, long_count)
+        _warn_of_odd_rows(path, rows, release.name)
     return records
 
 
-def _warn_of_odd_rows(path: Path, rows: list[GroundTruthRow]) -> None:
+def _part(release: Release, path: Path) -> Part:
+    """Tell where the labelled videos of a ground truth belong: 2018's are to be divided, 2022's have their splits."""
+    if release.inventory.in_test_area(path):
+        return "test"
+    if release.name == "2018":
+        return "dev"
+    words = re.split(r"[^a-z]+", f"{path.parent.name} {path.stem}".lower())
+    if any(word.startswith("train") for word in words):
+        return "train"
+    return "validation" if {"dev", "val", "validation", "devset"} & set(words) else "dev"
+
+
+def _warn_of_odd_rows(path: Path, rows: list[GroundTruthRow], release: ReleaseName) -> None:
     empty = [row.line for row in rows if not row.labelled]
     if 0 < len(empty) < len(rows):
         warnings.warn(
@@ -148,6 +156,13 @@ def _warn_of_odd_rows(path: Path, rows: list[GroundTruthRow]) -> None:
         )
     if repeated := len(rows) - len({row.video_id for row in rows}):
         warnings.warn(f"{path}: {repeated} rows stand there twice with the same values; read once.", stacklevel=2)
+    odd = [row for row in rows if not row.is_proportion] if release == "2018" else []
+    if odd:
+        warnings.warn(
+            f"{path}:{odd[0].line}: {len(odd)} long-term scores are no proportion of their number of annotations (here "
+            f"{odd[0].long_term} of {odd[0].long_term_annotations}), as all in the release are; may be damaged.",
+            stacklevel=2,
+        )
 
 
 def _add_test_videos(records: dict[str, VideoRecord], path: Path, videos: Iterable[tuple[str, int]]) -> None:

@@ -1,15 +1,25 @@
 """Which videos are for training, which for validation and which for testing: a pure function of ids and a seed."""
 
 import hashlib
-from collections.abc import Iterable
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
+from videomem_hf.schema import InputError
+
+from .captions import read_video_list
 from .names import video_number
-from .release import VideoRecord
+from .records import VideoRecord
 
 PAPER_TRAIN: Final = 6500
 PAPER_DEV: Final = 8000
 """The paper trains on 6,500 of the 8,000 labelled videos and validates on 1,500 (Sec. 5); it does not say which."""
+
+NEARLY_SAME: Final = 0.8
+"""Titles are nearly the same when the words they share are at least this part of all their words (Jaccard)."""
 
 
 def seeded_order(ids: Iterable[str], seed: int) -> list[str]:
@@ -22,19 +32,140 @@ def train_size(labelled: int) -> int:
     return round(labelled * PAPER_TRAIN / PAPER_DEV)
 
 
-def split_records(records: Iterable[VideoRecord], *, seed: int = 0) -> dict[str, list[VideoRecord]]:
-    """Split a release: its dev set into train and validation in the paper's proportion, its test set as it is.
+def split_records(
+    records: Sequence[VideoRecord],
+    *,
+    seed: int = 0,
+    group_titles: bool = False,
+    most_annotated: int = 0,
+    split_files: Mapping[str, str | Path] | None = None,
+) -> dict[str, list[VideoRecord]]:
+    """Split a release; each split is in numeric order of ids, and a split without videos is left out.
 
-    Each split is in numeric order of ids; a split without videos is left out.
+    Args:
+        records: All videos. Those that the release itself puts in a split stay there; `dev` ones are divided.
+        seed: Of the division of `dev` into train and validation in the paper's proportion.
+        group_titles: Keep videos with the same or nearly the same title in one split (about one in seven shares its
+            title with another: near duplicates, which would leak from training into validation).
+        most_annotated: Put this many of the most annotated labelled videos in a split of their own, `test500` for 500,
+            as the paper did (Sec. 5).
+        split_files: A split's name and a file that lists its videos, one a line, in place of all of the above.
+
+    Raises:
+        InputError: Split files that name unknown videos or one twice; more `most_annotated` than labelled videos.
     """
     by_id = {record.video_id: record for record in records}
-    order = seeded_order((video_id for video_id, record in by_id.items() if record.part == "dev"), seed)
-    train = train_size(len(order))
-    splits = {
-        "train": order[:train],
-        "validation": order[train:],
-        "test": [video_id for video_id, record in by_id.items() if record.part == "test"],
-    }
+    if split_files:
+        splits = _read_split_files(split_files, by_id)
+    else:
+        splits = {"train": [], "validation": [], "test": []}
+        for record in records:
+            if record.part != "dev":
+                splits[record.part].append(record.video_id)
+        dev = [record for record in records if record.part == "dev"]
+        if most_annotated:
+            name, held_out = f"test{most_annotated}", {r.video_id for r in most_annotated_records(dev, most_annotated)}
+            splits[name] = list(held_out)
+            dev = [record for record in dev if record.video_id not in held_out]
+        train, validation = _divide(dev, seed, group_titles)
+        splits["train"] += train
+        splits["validation"] += validation
     return {
         name: [by_id[video_id] for video_id in sorted(ids, key=video_number)] for name, ids in splits.items() if ids
     }
+
+
+def most_annotated_records(records: Sequence[VideoRecord], count: int) -> list[VideoRecord]:
+    """Give the `count` videos with the most long-term annotations; short-term counts, then ids decide between equals.
+
+    The paper's 500 most annotated are so by the long-term task (at least 21 annotations, Sec. 4.2).
+    """
+    if not 0 < count <= len(records):
+        raise InputError(f"most_annotated is {count}; this copy has {len(records)} labelled videos.")
+
+    def key(record: VideoRecord) -> tuple[int, int, int]:
+        counts = (record.long_term_annotations or 0, record.short_term_annotations or 0)
+        return -counts[0], -counts[1], video_number(record.video_id)
+
+    if all(record.long_term_annotations is None for record in records):
+        raise InputError("most_annotated needs the numbers of annotations, which the ground truth of this copy lacks.")
+    return sorted(records, key=key)[:count]
+
+
+def _divide(dev: Sequence[VideoRecord], seed: int, group_titles: bool) -> tuple[list[str], list[str]]:
+    """Divide labelled videos into train and validation: groups in a seeded order, to train as long as they fit."""
+    groups = title_groups(dev) if group_titles else [[record.video_id] for record in dev]
+    by_first = {group[0]: group for group in groups}
+    size = train_size(len(dev))
+    train: list[str] = []
+    validation: list[str] = []
+    for first in seeded_order(by_first, seed):
+        group = by_first[first]
+        (train if len(train) + len(group) <= size else validation).extend(group)
+    return train, validation
+
+
+def title_groups(records: Sequence[VideoRecord]) -> list[list[str]]:
+    """Group videos whose titles are the same or nearly the same, directly or through others; ids in numeric order.
+
+    Titles are compared as sets of words without numbers. A video without a title is a group of its own.
+    """
+    ids = sorted((record.video_id for record in records), key=video_number)
+    titles = {record.video_id: record.title for record in records}
+    words = {video_id: _words(title) for video_id in ids if (title := titles[video_id])}
+    same: dict[frozenset[str], str] = {}
+    parent = {video_id: video_id for video_id in ids}
+
+    def root(video_id: str) -> str:
+        while parent[video_id] != video_id:
+            parent[video_id] = video_id = parent[parent[video_id]]
+        return video_id
+
+    for video_id, found in words.items():
+        parent[video_id] = same.setdefault(found, video_id)
+    for one, other in _similar_pairs({video_id: found for found, video_id in same.items()}):
+        first, second = sorted((root(one), root(other)), key=video_number)
+        parent[second] = first
+    groups: dict[str, list[str]] = {}
+    for video_id in ids:
+        groups.setdefault(root(video_id), []).append(video_id)
+    return list(groups.values())
+
+
+def _words(title: str) -> frozenset[str]:
+    return frozenset(re.findall(r"[a-z]+", title.lower())) or frozenset({title})
+
+
+def _similar_pairs(words: Mapping[str, frozenset[str]]) -> Iterable[tuple[str, str]]:
+    """Find the pairs of word sets with a Jaccard index of at least `NEARLY_SAME`.
+
+    Two such sets share a word among the rarest few of each (prefix filtering), so only those few are looked up.
+    """
+    frequency = Counter(word for found in words.values() for word in found)
+    seen: dict[str, list[str]] = {}
+    for video_id, found in words.items():
+        rarest = sorted(found, key=lambda word: (frequency[word], word))
+        prefix = rarest[: len(rarest) - math.ceil(NEARLY_SAME * len(rarest)) + 1]
+        for other in {other for word in prefix for other in seen.get(word, ())}:
+            shared = len(found & words[other])
+            if shared >= NEARLY_SAME * (len(found) + len(words[other]) - shared):
+                yield other, video_id
+        for word in prefix:
+            seen.setdefault(word, []).append(video_id)
+
+
+def _read_split_files(files: Mapping[str, str | Path], by_id: Mapping[str, VideoRecord]) -> dict[str, list[str]]:
+    splits: dict[str, list[str]] = {}
+    places: dict[str, str] = {}
+    for name, path in files.items():
+        if not re.fullmatch(r"\w+(\.\w+)*", name):
+            raise InputError(f"'{name}' cannot name a split; use letters, digits and underscores.")
+        for video_id, line in read_video_list(Path(path)):
+            place = f"{path}:{line}"
+            if video_id not in by_id:
+                raise InputError(f"{place}: {video_id} is not in this copy of the release; remove it from the list.")
+            if other := places.get(video_id):
+                raise InputError(f"{place}: {video_id} is in another split at {other} as well; keep one of them.")
+            places[video_id] = place
+            splits.setdefault(name, []).append(video_id)
+    return splits

@@ -1,0 +1,159 @@
+"""Feature files of a batch of videos as one Arrow column."""
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from videomem_hf.schema import InputError
+
+from .feature_folders import Feature, FeatureFiles
+from .feature_text import (
+    BINS,
+    CHANNELS,
+    Pairs,
+    TextFile,
+    check_counts,
+    check_indices,
+    check_sums,
+    parse_dense,
+    parse_histograms,
+    parse_pairs,
+)
+from .orb_files import DESCRIPTOR_BYTES, FLOAT_FIELDS, INTEGER_FIELDS, Keypoints, parse_orb
+
+_KEYPOINT = pa.struct(
+    [(name, pa.float64()) for name in FLOAT_FIELDS]
+    + [(name, pa.int32()) for name in INTEGER_FIELDS]
+    + [("descriptor", pa.list_(pa.uint8(), DESCRIPTOR_BYTES))]
+)
+
+
+def arrow_type(feature: Feature) -> pa.DataType:
+    """Give the type of a feature's column: a list, of fixed length where the feature has one; a list a frame."""
+    inner: pa.DataType
+    if feature.form == "orb":
+        inner = pa.list_(_KEYPOINT)
+    elif feature.form == "histogram":
+        inner = pa.list_(pa.list_(pa.int32(), BINS), CHANNELS)
+    elif feature.form == "pairs" and feature.length is None:
+        inner = pa.struct([("index", pa.list_(pa.int32())), ("value", pa.list_(pa.float64()))])
+    elif feature.length is not None and (feature.form == "pairs" or feature.shortest == feature.length):
+        inner = pa.list_(pa.float64(), feature.length)
+    else:
+        inner = pa.list_(pa.float64())
+    return pa.list_(inner, len(feature.frames)) if feature.frames else inner
+
+
+def read_column(files: FeatureFiles, video_ids: Sequence[str]) -> pa.Array:
+    """Read the features of some videos; null where a video or a frame has no file.
+
+    Raises:
+        InputError: A file that cannot be read as what the feature's files hold.
+    """
+    frames = files.feature.frames or (None,)
+    paths = [files.paths.get((video_id, frame)) for video_id in video_ids for frame in frames]
+    present = np.array([path is not None for path in paths])
+    contents = [TextFile(path, _read_file(path)) for path in paths if path is not None]
+    entries = _parse(files.feature, contents, present)
+    if not files.feature.frames:
+        return entries
+    any_frame = present.reshape(-1, len(frames)).any(axis=1)
+    return pa.FixedSizeListArray.from_arrays(entries, type=arrow_type(files.feature), mask=pa.array(~any_frame))
+
+
+def _read_file(path: str) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            data = b"".join(_chunks(descriptor))
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); check its permissions.") from None
+    if not data:
+        raise InputError(
+            f"{path} is empty; take the file from the release again, or remove it to load its video without this "
+            "feature."
+        )
+    return data
+
+
+def _chunks(descriptor: int) -> Iterator[bytes]:
+    while chunk := os.read(descriptor, 1 << 16):
+        yield chunk
+        if len(chunk) < 1 << 16:
+            return
+
+
+def _parse(feature: Feature, files: list[TextFile], present: NDArray[np.bool_]) -> pa.Array:
+    """Parse files into one entry each, with a null entry wherever `present` is False."""
+    if feature.form == "orb":
+        return _orb([parse_orb(file.path, file.data) for file in files], present)
+    if feature.form == "histogram":
+        counts = parse_histograms(files) if files else np.empty((0, CHANNELS, BINS), np.int32)
+        channels = pa.FixedSizeListArray.from_arrays(pa.array(_spread(counts, present).ravel()), BINS)
+        return pa.FixedSizeListArray.from_arrays(channels, CHANNELS, mask=pa.array(~present))
+    if feature.form == "pairs":
+        return _pairs(feature, files, present)
+    return _dense(feature, files, present)
+
+
+def _dense(feature: Feature, files: list[TextFile], present: NDArray[np.bool_]) -> pa.Array:
+    values, counts = parse_dense(files) if files else (np.empty(0), np.empty(0, np.int64))
+    if feature.length is not None:
+        check_counts(counts, files, range(feature.shortest, feature.length + 1))
+    if feature.sums_to_one and files:
+        check_sums(values, counts, files)
+    if feature.length is not None and feature.shortest == feature.length:
+        return _fixed(values.reshape(-1, feature.length), present)
+    return _variable(pa.array(values), counts, present)
+
+
+def _pairs(feature: Feature, files: list[TextFile], present: NDArray[np.bool_]) -> pa.Array:
+    empty = np.empty(0, np.int64)
+    pairs = parse_pairs(files) if files else Pairs(empty, np.empty(0), empty)
+    indices, values, counts = pairs
+    if feature.length is None:
+        lists = [_variable(pa.array(column), counts, present) for column in (indices.astype(np.int32), values)]
+        return pa.StructArray.from_arrays(lists, ["index", "value"], mask=pa.array(~present))
+    if files:
+        check_indices(pairs, files, range(feature.base, feature.base + feature.length))
+    if feature.sums_to_one and files:
+        check_sums(values, counts, files)
+    vectors = np.zeros((len(files), feature.length))
+    vectors[np.repeat(np.arange(len(files)), counts), indices - feature.base] = values
+    return _fixed(vectors, present)
+
+
+def _fixed(vectors: NDArray[np.float64], present: NDArray[np.bool_]) -> pa.Array:
+    flat = pa.array(_spread(vectors, present).ravel())
+    return pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1], mask=pa.array(~present))
+
+
+def _spread(vectors: NDArray[Any], present: NDArray[np.bool_]) -> NDArray[Any]:
+    """Put a row of zeros, to be masked, wherever `present` is False."""
+    if present.all():
+        return vectors
+    spread = np.zeros((len(present), *vectors.shape[1:]), vectors.dtype)
+    spread[present] = vectors
+    return spread
+
+
+def _variable(values: pa.Array, counts: NDArray[np.int64], present: NDArray[np.bool_]) -> pa.Array:
+    lengths = np.zeros(len(present), np.int32)
+    lengths[present] = counts
+    offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), values, mask=pa.array(~present))
+
+
+def _orb(frames: list[Keypoints], present: NDArray[np.bool_]) -> pa.Array:
+    counts = np.array([len(frame.floats) for frame in frames], np.int64)
+    none = Keypoints(np.empty((0, 5)), np.empty((0, 2), np.int32), np.empty((0, DESCRIPTOR_BYTES), np.uint8))
+    floats, integers, descriptors = (np.concatenate(column) for column in zip(none, *frames, strict=True))
+    columns = [pa.array(np.ascontiguousarray(column)) for column in (*floats.T, *integers.T)]
+    columns.append(pa.FixedSizeListArray.from_arrays(pa.array(descriptors.ravel()), DESCRIPTOR_BYTES))
+    return _variable(pa.StructArray.from_arrays(columns, fields=list(_KEYPOINT)), counts, present)
