@@ -1,16 +1,19 @@
 import csv
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+import videomem_hf
 from tests.clips import grey_levels, write_clip
 from tests.inference.test_predictor import tiny  # noqa: F401 - a fixture
-from videomem_hf.cli import app
+from videomem_hf.cli import app, main
 
 
 @pytest.fixture
@@ -96,10 +99,19 @@ def test_an_interruption_keeps_what_is_done(folder, monkeypatch):
         (["clips", "--model", "clips"], "no model can be loaded"),
     ],
 )
-def test_mistakes_end_in_one_sentence(folder, arguments, message):
-    command = [sys.executable, "-m", "videomem_hf", "predict", *arguments]
-    result = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
-    assert result.returncode == 1
-    assert "Traceback" not in result.stderr
-    assert message in result.stderr
-    assert result.stderr.count("videomem: ") == 1
+def test_mistakes_end_in_one_sentence(folder, arguments, message, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["videomem", "predict", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 1
+    error = capsys.readouterr().err
+    assert error.startswith("videomem: ")
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_the_module_runs(folder):
+    environment = {**os.environ, "PYTHONPATH": str(Path(videomem_hf.__file__).parents[1])}
+    command = [sys.executable, "-m", "videomem_hf", "predict", "missing.mp4"]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False, env=environment)
+    assert (result.returncode, result.stderr) == (1, "videomem: missing.mp4: no such file or folder\n")

@@ -1,0 +1,20 @@
+"""The predictors. `configuration_NAME.py` and `modeling_NAME.py` define `PREFIXConfig` and `PREFIXModel`."""
+
+from importlib import import_module
+from typing import Any, Final
+
+MODELS: Final = {
+    "frame_attention": "FrameAttention",
+    "resmem": "ResMem",
+}
+"""NAME (also the `model_type`) and PREFIX of each."""
+
+
+def config_class(name: str) -> Any:
+    """The configuration class of a predictor named in `MODELS`."""
+    return getattr(import_module(f"{__name__}.configuration_{name}"), f"{MODELS[name]}Config")
+
+
+def model_class(name: str) -> Any:
+    """The model class of a predictor named in `MODELS`."""
+    return getattr(import_module(f"{__name__}.modeling_{name}"), f"{MODELS[name]}Model")
