@@ -12,8 +12,10 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-LABELS = {"short_term": "short-term", "long_term": "long-term"}
-COLOURS = {"short_term": "#1f6feb", "long_term": "#d1495b"}
+from videomem_hf.schema import Horizon
+
+LABELS: dict[Horizon, str] = {"short_term": "short-term", "long_term": "long-term"}
+COLOURS: dict[Horizon, str] = {"short_term": "#1f6feb", "long_term": "#d1495b"}
 LEAST_SCORE_RANGE = 0.1
 SALIENCY_COLOURS = "inferno"
 
@@ -21,8 +23,8 @@ SALIENCY_COLOURS = "inferno"
 def clip_figure(
     title: str,
     times_s: np.ndarray,
-    frame_scores: Mapping[str, np.ndarray],
-    clip_scores: Mapping[str, float],
+    frame_scores: Mapping[Horizon, np.ndarray],
+    clip_scores: Mapping[Horizon, float],
     stills: Sequence[tuple[float, float, np.ndarray, np.ndarray | None]],
     saliency_label: str | None,
 ) -> Figure:
@@ -132,8 +134,8 @@ def save_figure(figure: Figure, path: Path) -> None:
 def _draw_curve(
     axes: Axes,
     times_s: np.ndarray,
-    frame_scores: Mapping[str, np.ndarray],
-    clip_scores: Mapping[str, float],
+    frame_scores: Mapping[Horizon, np.ndarray],
+    clip_scores: Mapping[Horizon, float],
     shown_s: Sequence[float],
 ) -> None:
     for horizon, values in frame_scores.items():

@@ -148,7 +148,7 @@ def _open(source: VideoSource) -> "Iterator[InputContainer]":
             file = io.BytesIO(source) if isinstance(source, bytes) else source
         try:
             # A playlist names other files and addresses: FFmpeg gets the open file and may open nothing else.
-            container = stack.enter_context(av.open(file, options={"protocol_whitelist": "none"}))
+            container = stack.enter_context(av.open(file, "r", options={"protocol_whitelist": "none"}))
         except (av.FFmpegError, ValueError) as error:
             raise VideoError(f"{name}: not a video that FFmpeg can read ({_cause(error)})") from None
         yield container
@@ -169,8 +169,8 @@ def _picture_stream(container: "InputContainer", source: VideoSource) -> "VideoS
     cover = av.stream.Disposition.attached_pic
     streams = [s for s in container.streams.video if not (s.disposition & cover)]
     if not streams:
-        kinds = sorted({s.type for s in container.streams}) or ["no streams"]
-        raise VideoError(f"{source_name(source)}: holds no moving picture, only {', '.join(kinds)}")
+        kinds = ", ".join(sorted({s.type for s in container.streams})) or "an empty container"
+        raise VideoError(f"{source_name(source)}: holds no moving picture, only {kinds}")
     stream = streams[0]
     if stream.codec_context is None:
         raise VideoError(f"{source_name(source)}: this build of FFmpeg has no decoder for its video")

@@ -1,6 +1,7 @@
 """What a prediction holds."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -49,12 +50,12 @@ class Prediction:
     saliency_method: str | None = None
     notes: tuple[str, ...] = ()
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, Any]:
         """The prediction as plain numbers and strings, ready for JSON; pictures left out."""
         return {
             "clip": self.source,
             "model": self.model,
-            **self.scores,
+            **{str(horizon): score for horizon, score in self.scores.items()},
             "frames": [
                 {"time_s": round(float(t), 3)} | dict(zip(self.scores, map(float, row), strict=True))
                 for t, row in zip(self.times_s, self.frame_scores, strict=True)
