@@ -25,11 +25,13 @@ class PredictorContract:
         model_class: The predictor.
         frame_shape: `(frames, height, width)` of a tiny clip.
         scores_frames: Whether the model scores frames, so that `frame_scores` and `frame_mask` exist.
+        learning_rate: A step that is small for the tiny model.
     """
 
     model_class: ClassVar[type[PreTrainedModel]]
     frame_shape: ClassVar[tuple[int, int, int]] = (4, 32, 48)
     scores_frames: ClassVar[bool] = True
+    learning_rate: ClassVar[float] = 1e-3
 
     def tiny_config(self, **changes: Any) -> PreTrainedConfig:
         """A configuration whose model runs within milliseconds; `changes` override its fields."""
@@ -116,7 +118,7 @@ class PredictorContract:
 
     def test_two_steps_lower_the_loss(self) -> None:
         model, inputs, labels = self.model(), self.inputs(), self.labels()
-        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=self.learning_rate)
         losses = []
         for _ in range(3):
             loss = model(**inputs, labels=labels).loss

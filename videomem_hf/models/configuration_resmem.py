@@ -1,9 +1,12 @@
 """Configuration of ResMem."""
 
-from transformers import PreTrainedConfig
+from huggingface_hub.dataclasses import strict
+
+from .configuration_memorability import MemorabilityConfig
 
 
-class ResMemConfig(PreTrainedConfig):
+@strict
+class ResMemConfig(MemorabilityConfig):
     """Sizes of ResMem (Needell and Bainbridge, 2022). The defaults are those of the published weights.
 
     Attributes:
@@ -25,3 +28,11 @@ class ResMemConfig(PreTrainedConfig):
     resnet_classes: int = 1000
     hidden_sizes: list[int] | tuple[int, ...] = (4096, 4096, 2048, 1024, 512, 256)
     dropout: float = 0.5
+
+    def validate_sizes(self) -> None:
+        """Refuse frames that the poolings would shrink to nothing; runs whenever a configuration is made."""
+        if self.image_size < 67:
+            raise ValueError(f"image_size must be at least 67, got {self.image_size}")
+
+
+ResMemConfig.register_for_auto_class()

@@ -44,6 +44,7 @@ class FeatureMLPModel(MemorabilityModel):
         features: torch.Tensor | Mapping[str, torch.Tensor],
         labels: torch.Tensor | None = None,
         annotation_counts: torch.Tensor | None = None,
+        output_attentions: bool = False,
     ) -> MemorabilityOutput:
         """Predict the memorability of clips.
 
@@ -52,7 +53,10 @@ class FeatureMLPModel(MemorabilityModel):
                 clip (further columns are not looked at); or the joined features `(batch, size)`.
             labels: `(batch, horizons)` in [0, 1]; NaN for an unknown score. Gives the loss.
             annotation_counts: `(batch, horizons)`, answers behind each label; see `memorability_loss`.
+            output_attentions: Must be False.
         """
+        if output_attentions:
+            raise ValueError("features have no positions: there are no attention maps")
         x = (self.join(features) - self.feature_mean) / self.feature_std
         *hidden, last = self.layers
         for layer in hidden:

@@ -17,8 +17,8 @@ class MemorabilityModel(PreTrainedModel):
     config: MemorabilityConfig
     main_input_name = "pixel_values_videos"
     input_modalities = ("video",)
-    head_modules: ClassVar[tuple[str, ...]] = ()
-    """Names of the modules that learn memorability; what remains is the backbone."""
+    head_modules: tuple[str, ...] = ()
+    """Names of the modules that learn memorability, those that `score_features` uses; what remains is the backbone."""
     attribution_layers: ClassVar[tuple[str, ...]] = ()
     """Last convolution of each branch: where gradient-based attribution reads what the score came from."""
     _backbone_frozen = False
@@ -86,8 +86,8 @@ class FrameMemorabilityModel(MemorabilityModel):
                 are not computed, and their frame scores and attentions are 0. Every clip needs a frame.
             output_attentions: Whether to return attention maps.
         """
-        source = _one_of(pixel_values_videos, features)
-        _check_shape(source, 5 if features is None else 3, frame_mask)
+        source = one_of(pixel_values_videos, features)
+        check_shape(source, 5 if features is None else 3, frame_mask)
         if output_attentions and (features is not None or not self.has_attention):
             reason = "needs pixels" if self.has_attention else "is not possible here; see `attribution_layers`"
             raise ValueError(f"{type(self).__name__}: output_attentions=True {reason}")
@@ -95,13 +95,13 @@ class FrameMemorabilityModel(MemorabilityModel):
         maps = None
         if features is None:
             kept, maps = self.embed_frames(kept, output_attentions)
-        frame_scores = _place(self.score_features(kept), source, frame_mask)
+        frame_scores = place_in_clips(self.score_features(kept), source.shape[:2], frame_mask)
         scores = mean_over_frames(frame_scores, frame_mask)
         return MemorabilityOutput(
             loss=self._loss(scores, labels, annotation_counts),
             scores=scores,
             frame_scores=frame_scores,
-            attentions=None if maps is None else _place(maps, source, frame_mask),
+            attentions=None if maps is None else place_in_clips(maps, source.shape[:2], frame_mask),
         )
 
     def embed_frames(
@@ -140,13 +140,15 @@ def init_batch_norm(module: nn.BatchNorm2d | nn.BatchNorm3d) -> None:
     module.reset_running_stats()
 
 
-def _one_of(pixel_values_videos: torch.Tensor | None, features: torch.Tensor | None) -> torch.Tensor:
+def one_of(pixel_values_videos: torch.Tensor | None, features: torch.Tensor | None) -> torch.Tensor:
+    """The one that is given; both or none is an error."""
     if (pixel_values_videos is None) == (features is None):
         raise ValueError("give either pixel_values_videos or features")
     return features if pixel_values_videos is None else pixel_values_videos  # type: ignore[return-value]
 
 
-def _check_shape(source: torch.Tensor, dimensions: int, frame_mask: torch.Tensor | None) -> None:
+def check_shape(source: torch.Tensor, dimensions: int, frame_mask: torch.Tensor | None) -> None:
+    """Refuse pixels (5 dimensions), features (3) or a mask of the wrong shape."""
     wanted = (
         "pixel_values_videos (batch, frames, 3, height, width)" if dimensions == 5 else "features (batch, frames, size)"
     )
@@ -158,8 +160,21 @@ def _check_shape(source: torch.Tensor, dimensions: int, frame_mask: torch.Tensor
         )
 
 
-def _place(values: torch.Tensor, source: torch.Tensor, frame_mask: torch.Tensor | None) -> torch.Tensor:
-    """Put values `(frames that are kept, ...)` back to `(batch, frames, ...)`, 0 elsewhere."""
+def place_in_clips(values: torch.Tensor, shape: torch.Size, frame_mask: torch.Tensor | None) -> torch.Tensor:
+    """Put values `(frames that are kept, ...)` back to `shape` = `(batch, frames)`, 0 elsewhere."""
     if frame_mask is None:
-        return values.unflatten(0, source.shape[:2])
-    return values.new_zeros(*frame_mask.shape, *values.shape[1:]).index_put((frame_mask,), values)
+        return values.unflatten(0, shape)
+    return values.new_zeros(*shape, *values.shape[1:]).index_put((frame_mask,), values)
+
+
+def split_clips(
+    pixels: torch.Tensor, length: int, frame_mask: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Cut `(batch, frames, 3, height, width)` into stretches `(batch, stretches, 3, length, height, width)`.
+
+    The mask becomes `(batch, stretches)`: a stretch is kept if all its frames are.
+    """
+    if pixels.shape[1] % length:
+        raise ValueError(f"the number of frames must be a multiple of {length}, got {pixels.shape[1]}")
+    stretches = pixels.unflatten(1, (-1, length)).transpose(2, 3)
+    return stretches, None if frame_mask is None else frame_mask.unflatten(1, (-1, length)).all(dim=2)

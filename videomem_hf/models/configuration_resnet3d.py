@@ -1,0 +1,48 @@
+"""Configuration of ResNet3D."""
+
+from huggingface_hub.dataclasses import strict
+
+from .configuration_memorability import MemorabilityConfig
+
+DEPTHS = {
+    10: ("basic", (1, 1, 1, 1)),
+    18: ("basic", (2, 2, 2, 2)),
+    34: ("basic", (3, 4, 6, 3)),
+    50: ("bottleneck", (3, 4, 6, 3)),
+    101: ("bottleneck", (3, 4, 23, 3)),
+    152: ("bottleneck", (3, 8, 36, 3)),
+}
+"""Kind of block and number of blocks in the four stages, for each depth."""
+
+
+@strict
+class ResNet3DConfig(MemorabilityConfig):
+    """Sizes of ResNet3D (Hara et al., 2017). The defaults are VideoMem's ResNet34 with the 2018 shortcut.
+
+    Attributes:
+        depth: Layers of the network: 10, 18, 34, 50, 101 or 152.
+        shortcut: What a block adds where the size changes: "A", every second position and channels of zeros, without
+            parameters (checkpoints of 2018); "B", a 1x1x1 convolution with batch normalisation (checkpoints of 2020).
+        hidden_sizes: Channels of the four stages' 3x3x3 convolutions.
+        clip_length: Consecutive frames that are seen together. A longer input is cut into clips of this length and
+            their scores are averaged (how the paper sampled is not known: ours).
+    """
+
+    model_type = "resnet3d"
+
+    depth: int = 34
+    shortcut: str = "A"
+    hidden_sizes: list[int] | tuple[int, ...] = (64, 128, 256, 512)
+    clip_length: int = 16
+
+    def validate_architecture(self) -> None:
+        """Refuse an unknown depth or shortcut; runs whenever a configuration is made."""
+        if self.depth not in DEPTHS:
+            raise ValueError(f"depth must be one of {sorted(DEPTHS)}, got {self.depth}")
+        if self.shortcut not in ("A", "B"):
+            raise ValueError(f"shortcut must be 'A' or 'B', got {self.shortcut!r}")
+        if len(self.hidden_sizes) != 4 or self.clip_length < 1:
+            raise ValueError("hidden_sizes must be four numbers, clip_length at least 1")
+
+
+ResNet3DConfig.register_for_auto_class()

@@ -1,0 +1,105 @@
+"""C3D: features of 16 consecutive frames, one of the two inputs of VideoMem's perceptrons (Sec. 5.2).
+
+Du Tran, Lubomir Bourdev, Rob Fergus, Lorenzo Torresani and Manohar Paluri, "Learning Spatiotemporal Features with 3D
+Convolutional Networks", ICCV 2015. VideoMem's released C3D features are the class probabilities of this network,
+fine-tuned on UCF-101, on a clip's first 16 frames; `FeatureMLPModel` predicts memorability from them.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+from transformers.utils import ModelOutput
+
+from .configuration_c3d import C3DConfig
+from .modeling_memorability import check_shape, init_convolution, init_linear, split_clips
+
+
+@dataclass
+class C3DOutput(ModelOutput):
+    """Features of each stretch of `clip_length` frames.
+
+    Attributes:
+        probabilities: `(batch, stretches, num_classes)`, non-negative, summing to 1: VideoMem's released feature.
+        logits: `(batch, stretches, num_classes)`, before the softmax.
+        fc6: `(batch, stretches, fc_size)`, non-negative: the feature that C3D's paper uses for other tasks.
+        fc7: `(batch, stretches, fc_size)`, non-negative.
+    """
+
+    probabilities: torch.Tensor | None = None
+    logits: torch.Tensor | None = None
+    fc6: torch.Tensor | None = None
+    fc7: torch.Tensor | None = None
+
+
+class C3DModel(PreTrainedModel):
+    """The network. Modules carry the names of the public PyTorch port (conv1 to conv5b, fc6 to fc8)."""
+
+    config_class = C3DConfig
+    config: C3DConfig
+    base_model_prefix = "c3d"
+    main_input_name = "pixel_values_videos"
+    input_modalities = ("video",)
+
+    def __init__(self, config: C3DConfig) -> None:
+        super().__init__(config)
+        c1, c2, c3, c4, c5 = config.hidden_sizes
+        self.conv1 = nn.Conv3d(3, c1, kernel_size=3, padding=1)
+        self.conv2 = nn.Conv3d(c1, c2, kernel_size=3, padding=1)
+        self.conv3a = nn.Conv3d(c2, c3, kernel_size=3, padding=1)
+        self.conv3b = nn.Conv3d(c3, c3, kernel_size=3, padding=1)
+        self.conv4a = nn.Conv3d(c3, c4, kernel_size=3, padding=1)
+        self.conv4b = nn.Conv3d(c4, c4, kernel_size=3, padding=1)
+        self.conv5a = nn.Conv3d(c4, c5, kernel_size=3, padding=1)
+        self.conv5b = nn.Conv3d(c5, c5, kernel_size=3, padding=1)
+        self.first_pool = nn.MaxPool3d(kernel_size=(1, 2, 2))
+        self.pool = nn.MaxPool3d(kernel_size=2)
+        self.last_pool = nn.MaxPool3d(kernel_size=2, padding=(0, 1, 1))
+        self.dropout = nn.Dropout(config.dropout)
+        positions = config.clip_length // 16 * (config.image_size // 16 // 2 + 1) ** 2
+        self.fc6 = nn.Linear(c5 * positions, config.fc_size)
+        self.fc7 = nn.Linear(config.fc_size, config.fc_size)
+        self.fc8 = nn.Linear(config.fc_size, config.num_classes)
+        self.post_init()
+
+    def forward(self, pixel_values_videos: torch.Tensor) -> C3DOutput:
+        """Compute features.
+
+        Args:
+            pixel_values_videos: `(batch, frames, 3, image_size, image_size)`: red, green, blue from 0 to 255 minus
+                their means, as the model's video processor makes them; frames is a multiple of `config.clip_length`.
+        """
+        check_shape(pixel_values_videos, 5, None)
+        side = self.config.image_size
+        if pixel_values_videos.shape[-2:] != (side, side):
+            raise ValueError(f"C3D needs {side} x {side} pixels, got {tuple(pixel_values_videos.shape[-2:])}")
+        stretches, _ = split_clips(pixel_values_videos.flip(2), self.config.clip_length, None)  # blue, green, red
+        fc6, fc7, logits = self._layers(stretches.flatten(0, 1))
+        shape = stretches.shape[:2]
+        return C3DOutput(
+            probabilities=logits.softmax(dim=1).unflatten(0, shape),
+            logits=logits.unflatten(0, shape),
+            fc6=fc6.unflatten(0, shape),
+            fc7=fc7.unflatten(0, shape),
+        )
+
+    def _layers(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Map `(n, 3, clip_length, height, width)` to fc6, fc7 and logits."""
+        x = self.first_pool(self.conv1(x).relu_())
+        x = self.pool(self.conv2(x).relu_())
+        x = self.pool(self.conv3b(self.conv3a(x).relu_()).relu_())
+        x = self.pool(self.conv4b(self.conv4a(x).relu_()).relu_())
+        x = self.last_pool(self.conv5b(self.conv5a(x).relu_()).relu_())
+        fc6 = self.fc6(x.flatten(1)).relu()
+        fc7 = self.fc7(self.dropout(fc6)).relu()
+        return fc6, fc7, self.fc8(self.dropout(fc7))
+
+    def _init_weights(self, module: nn.Module) -> None:
+        if isinstance(module, nn.Conv3d):
+            init_convolution(module)
+        elif isinstance(module, nn.Linear):
+            init_linear(module)
+
+
+C3DModel.register_for_auto_class("AutoModel")

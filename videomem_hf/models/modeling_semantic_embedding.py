@@ -1,0 +1,98 @@
+"""VideoMem's best model: a perceptron on an image embedding that was learned together with captions.
+
+The embedding: Martin Engilberge, Louis Chevallier, Patrick Perez and Matthieu Cord, "Finding Beans in Burgers: Deep
+Semantic-Visual Embedding with Localization", CVPR 2018. The perceptron and the attention: Romain Cohendet et al.,
+"VideoMem", ICCV 2019, Sec. 5.3, Sec. 5.5 and Fig. 7.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from .configuration_semantic_embedding import SemanticEmbeddingConfig
+from .modeling_memorability import FrameMemorabilityModel, init_batch_norm, init_convolution, init_linear
+from .scoring import scores_around_mean
+from .trunks import build_trunk
+
+
+class SemanticEmbeddingModel(FrameMemorabilityModel):
+    """Memorability of a clip's frames from what a caption would say about them: trunk, 1x1 convolution, pooling of the
+    largest and smallest activations, projection to an embedding of length 1, perceptron.
+
+    With `config.attention` a convolution parallel to the last one gives a map per frame; its softmax over the
+    positions, times their number, is multiplied into the last map. (The paper does not say whether the product is
+    scaled. Scaled, attention that is the same everywhere changes nothing, and so the branch starts from the
+    pretrained embedding.)
+    """
+
+    config_class = SemanticEmbeddingConfig
+    config: SemanticEmbeddingConfig
+    base_model_prefix = "semantic_embedding"
+    head_modules = ("mlp",)
+    attribution_layers = ("last_conv",)
+
+    def __init__(self, config: SemanticEmbeddingConfig) -> None:
+        super().__init__(config)
+        self.trunk, channels = build_trunk(config.trunk, config.trunk_kwargs or {})
+        self.last_conv = nn.Conv2d(channels, config.map_size, kernel_size=1)
+        # Without a bias: the softmax does not see one.
+        self.attention_conv = nn.Conv2d(channels, 1, kernel_size=1, bias=False) if config.attention else None
+        self.dropout = nn.Dropout(config.dropout)
+        self.projection = nn.Linear(config.map_size, config.embedding_size)
+        self.mlp = nn.Sequential(
+            nn.Linear(config.embedding_size, config.mlp_size),
+            nn.ReLU(),
+            nn.Linear(config.mlp_size, len(config.horizons)),
+        )
+        self.post_init()
+
+    @property
+    def has_attention(self) -> bool:
+        """Whether the model has the attention branch."""
+        return self.attention_conv is not None
+
+    def embed_frames(
+        self, pixels: torch.Tensor, output_attentions: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Map frames `(n, 3, height, width)` of any size to embeddings `(n, embedding_size)` of length 1."""
+        shared = self.trunk(pixels)
+        map_, attention = self.last_conv(shared), None
+        if self.attention_conv is not None:
+            logits = self.attention_conv(shared).squeeze(1)
+            attention = logits.float().flatten(1).softmax(dim=1).view_as(logits)
+            map_ = map_ * (attention * attention[0].numel()).to(map_.dtype)[:, None]
+        pooled = weldon_pool(map_, self.config.pool_size)
+        embedding = functional.normalize(self.projection(self.dropout(pooled)), dim=1)
+        return embedding, attention if output_attentions else None
+
+    def score_features(self, features: torch.Tensor) -> torch.Tensor:
+        """Map embeddings `(n, embedding_size)` to scores `(n, horizons)` in [0, 1]."""
+        return scores_around_mean(self.mlp(features), self.config.score_means, self.config.score_stds)
+
+    def _init_weights(self, module: nn.Module) -> None:
+        if module is self.attention_conv:
+            nn.init.zeros_(module.weight)
+        elif isinstance(module, nn.Linear):
+            init_linear(module)
+            if module is self.mlp[0]:  # an embedding of length 1 has entries far below 1
+                nn.init.normal_(module.weight)
+        elif isinstance(module, nn.Conv2d):
+            init_convolution(module)
+        elif isinstance(module, nn.BatchNorm2d):
+            init_batch_norm(module)
+
+
+def weldon_pool(maps: torch.Tensor, k: int) -> torch.Tensor:
+    """Pool `(n, channels, height, width)` to `(n, channels)`: mean of the k largest plus mean of the k smallest.
+
+    T. Durand, N. Thome and M. Cord, "WELDON", CVPR 2016. Selection instead of a sort; all positions if there are fewer
+    than k.
+    """
+    places = maps.flatten(2)
+    k = min(k, places.shape[2])
+    largest = places.topk(k, dim=2, sorted=False).values
+    smallest = places.topk(k, dim=2, largest=False, sorted=False).values
+    return largest.mean(dim=2) + smallest.mean(dim=2)
+
+
+SemanticEmbeddingModel.register_for_auto_class("AutoModel")

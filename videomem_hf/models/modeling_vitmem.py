@@ -1,0 +1,157 @@
+"""ViTMem: image memorability from a vision transformer.
+
+Thomas Hagen and Thomas Espeseth, "Image Memorability Prediction with Vision Transformers", 2023. Applied to video as in
+VideoMem, Sec. 5.1: one frame per second, the clip's score is the mean of its frame scores.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from .configuration_vitmem import ViTMemConfig
+from .modeling_memorability import FrameMemorabilityModel
+from .scoring import at_least_float32
+
+
+class Attention(nn.Module):
+    """Self-attention of all tokens."""
+
+    def __init__(self, config: ViTMemConfig) -> None:
+        super().__init__()
+        self.heads = config.num_attention_heads
+        self.qkv = nn.Linear(config.hidden_size, 3 * config.hidden_size, bias=config.qkv_bias)
+        self.proj = nn.Linear(config.hidden_size, config.hidden_size)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        query, key, value = self._heads(x)
+        mixed = functional.scaled_dot_product_attention(query, key, value)  # (n, heads, tokens, size)
+        return self.proj(mixed.transpose(1, 2).flatten(2))
+
+    def first_tokens_weights(self, x: torch.Tensor) -> torch.Tensor:
+        """How much the first token takes from each token `(n, tokens)`: sums to 1, the mean of the heads."""
+        query, key, _ = self._heads(x)
+        logits = (query[:, :, :1] * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)  # (n, heads, 1, tokens)
+        return logits.float().softmax(dim=-1).mean(dim=(1, 2))
+
+    def _heads(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Query, key and value, each `(n, heads, tokens, size)`."""
+        return self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+
+
+class Perceptron(nn.Module):
+    """Two linear layers on each token."""
+
+    def __init__(self, config: ViTMemConfig) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(config.hidden_size, config.intermediate_size)
+        self.fc2 = nn.Linear(config.intermediate_size, config.hidden_size)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc2(functional.gelu(self.fc1(x)))
+
+
+class Block(nn.Module):
+    """Attention and perceptron, each on normalised input and added to it."""
+
+    def __init__(self, config: ViTMemConfig) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.attn = Attention(config)
+        self.norm2 = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.mlp = Perceptron(config)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x + self.attn(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+
+    def map_of_first_token(self, x: torch.Tensor) -> torch.Tensor:
+        """How much the first token takes from each token in this block, `(n, tokens)`."""
+        return self.attn.first_tokens_weights(self.norm1(x))
+
+
+class PatchEmbedding(nn.Module):
+    """A linear map of each patch."""
+
+    def __init__(self, config: ViTMemConfig) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(3, config.hidden_size, kernel_size=config.patch_size, stride=config.patch_size)
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return self.proj(pixels).flatten(2).transpose(1, 2)
+
+
+class VisionTransformer(nn.Module):
+    """ViT (Dosovitskiy et al., 2021); modules carry timm's names."""
+
+    def __init__(self, config: ViTMemConfig) -> None:
+        super().__init__()
+        self.side = config.image_size // config.patch_size
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, config.hidden_size))
+        self.pos_embed = nn.Parameter(torch.zeros(1, self.side**2 + 1, config.hidden_size))
+        self.patch_embed = PatchEmbedding(config)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_hidden_layers))
+        self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.head = nn.Linear(config.hidden_size, len(config.horizons))
+
+    def embed(self, pixels: torch.Tensor, with_map: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Map `(n, 3, image_size, image_size)` to the class token `(n, hidden_size)` and a map `(n, side, side)`."""
+        x = self.patch_embed(pixels)
+        x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1) + self.pos_embed
+        for block in self.blocks[:-1]:
+            x = block(x)
+        last: Block = self.blocks[-1]  # type: ignore[assignment]
+        weights = None
+        if with_map:
+            weights = last.map_of_first_token(x)[:, 1:]
+            weights = (weights / weights.sum(dim=1, keepdim=True)).unflatten(1, (self.side, self.side))
+        return self.norm(last(x))[:, 0], weights
+
+
+class ViTMemModel(FrameMemorabilityModel):
+    """ViTMem on the frames of a clip: RGB in [0, 1], not normalised.
+
+    Its attention maps are what the class token takes from each patch in the last block, mean of the heads.
+    """
+
+    config_class = ViTMemConfig
+    config: ViTMemConfig
+    base_model_prefix = "vitmem"
+    head_modules = ("vit.head",)
+
+    def __init__(self, config: ViTMemConfig) -> None:
+        super().__init__(config)
+        self.vit = VisionTransformer(config)
+        self.post_init()
+
+    @property
+    def has_attention(self) -> bool:
+        """Always."""
+        return True
+
+    def embed_frames(
+        self, pixels: torch.Tensor, output_attentions: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Map frames `(n, 3, image_size, image_size)` to the class token `(n, hidden_size)`."""
+        side = self.config.image_size
+        if pixels.shape[-2:] != (side, side):
+            raise ValueError(f"ViTMem needs frames of {side} x {side} pixels, got {tuple(pixels.shape[-2:])}")
+        return self.vit.embed(pixels, output_attentions)
+
+    def score_features(self, features: torch.Tensor) -> torch.Tensor:
+        """Map the class token `(n, hidden_size)` to scores `(n, horizons)` in [0, 1]."""
+        return at_least_float32(self.vit.head(features)).sigmoid()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        if isinstance(module, nn.Linear | nn.Conv2d):
+            nn.init.trunc_normal_(module.weight, std=0.02)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.LayerNorm):
+            nn.init.ones_(module.weight)
+            nn.init.zeros_(module.bias)
+        elif isinstance(module, VisionTransformer):
+            nn.init.trunc_normal_(module.pos_embed, std=0.02)
+            nn.init.trunc_normal_(module.cls_token, std=0.02)
+
+
+ViTMemModel.register_for_auto_class("AutoModel")

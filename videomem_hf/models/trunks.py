@@ -1,0 +1,80 @@
+"""Trunks by name, from torchvision or timm, without weights and without any download."""
+
+import importlib
+import importlib.util
+from typing import Any
+
+import torch
+import torchvision
+from torch import nn
+
+TIMM_PREFIX = "timm/"
+_AFTER_THE_MAP = ("avgpool", "flatten", "dropout", "fc", "classifier", "head", "heads")
+
+
+def build_trunk(name: str, arguments: dict[str, Any]) -> tuple[nn.Module, int]:
+    """Build the part of a classification network that ends with a map `(n, channels, height, width)`.
+
+    Args:
+        name: A network of torchvision, such as "resnet152"; or of timm with "timm/" before its name.
+        arguments: Go to the network's constructor.
+
+    Returns:
+        The trunk and the channels of its map. A torchvision trunk is the list of the network's parts, so that a
+        ResNet's are named 0 (conv1), 1 (bn1), 4 (layer1), ..., 7 (layer4).
+
+    Raises:
+        ValueError: There is no such network, or it has no map.
+        ModuleNotFoundError: A timm network was asked for and timm is not installed.
+    """
+    if name.startswith(TIMM_PREFIX):
+        timm_trunk = TimmTrunk(name.removeprefix(TIMM_PREFIX), arguments)
+        return timm_trunk, timm_trunk.model.num_features
+    with torch.device("meta"), torch.no_grad():
+        try:
+            probe = _torchvision_trunk(name, arguments).eval()
+        except NotImplementedError:  # computes with its own weights while it is built
+            raise ValueError(f"torchvision's {name!r} cannot be built without memory; take timm's") from None
+        small, large = (probe(torch.zeros(1, 3, *sides)).shape for sides in ((128, 192), (192, 256)))
+    if len(small) != 4 or small[1] != large[1] or small[2] == large[2]:
+        raise ValueError(f"trunk {name!r} gives no map (batch, channels, height, width) but {tuple(small)}")
+    return _torchvision_trunk(name, arguments), small[1]
+
+
+def _torchvision_trunk(name: str, arguments: dict[str, Any]) -> nn.Sequential:
+    if name not in torchvision.models.list_models(module=torchvision.models):
+        raise ValueError(f"torchvision has no classification network {name!r}; for one of timm write 'timm/{name}'")
+    network = torchvision.models.get_model(name, weights=None, **arguments)
+    parts = []
+    for part_name, part in network.named_children():
+        if part_name in _AFTER_THE_MAP:
+            break
+        if not part_name.lower().startswith("aux"):
+            parts.append(part)
+    if isinstance(network, torchvision.models.DenseNet):
+        parts.append(nn.ReLU())  # done in the network's forward
+    if isinstance(network, torchvision.models.VisionTransformer) or any(isinstance(p, nn.ModuleList) for p in parts):
+        raise ValueError(f"torchvision's {name!r} is not a chain of layers that ends with a map; take one of timm's")
+    return nn.Sequential(*parts)
+
+
+class TimmTrunk(nn.Module):
+    """A timm network without its head; `model` has timm's names."""
+
+    def __init__(self, name: str, arguments: dict[str, Any]) -> None:
+        super().__init__()
+        if importlib.util.find_spec("timm") is None:
+            raise ModuleNotFoundError(f"trunk 'timm/{name}' needs the timm package: pip install timm")
+        timm = importlib.import_module("timm")
+        if not timm.is_model(name):
+            raise ValueError(f"timm has no network {name!r}")
+        self.model = timm.create_model(name, pretrained=False, num_classes=0, **arguments)
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Map `(n, 3, height, width)` to `(n, channels, height', width')`."""
+        x = self.model.forward_features(pixels)
+        if x.ndim == 3:  # tokens, the first of them for the class
+            height, width = self.model.patch_embed.dynamic_feat_size(pixels.shape[-2:])
+            tokens = x[:, self.model.num_prefix_tokens :]
+            return tokens.transpose(1, 2).unflatten(2, (height, width))
+        return x if x.shape[1] == self.model.num_features else x.movedim(3, 1)
