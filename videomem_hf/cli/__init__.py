@@ -8,6 +8,7 @@ import typer
 
 from videomem_hf import __version__
 from videomem_hf.cli.predict import predict
+from videomem_hf.cli.quickstart import quickstart
 from videomem_hf.cli.sample import sample
 from videomem_hf.schema import InputError
 
@@ -17,6 +18,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command()(quickstart)
 app.command()(predict)
 app.command()(sample)
 
