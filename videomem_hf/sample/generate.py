@@ -221,7 +221,8 @@ def _write_tables(paths: SamplePaths, plan: Plan) -> None:
     wanted = {
         paths.truth,
         paths.readme,
-        *(paths.release / name for name in (GROUND_TRUTH, CAPTIONS["dev"], CAPTIONS["test"], TEST_LIST)),
+        *(paths.release / name for name in (GROUND_TRUTH, CAPTIONS["dev"])),
+        *(paths.release / name for name in (CAPTIONS["test"], TEST_LIST) if plan.test_videos),
     }
     if all(path.is_file() for path in wanted):
         return
@@ -233,11 +234,12 @@ def _write_tables(paths: SamplePaths, plan: Plan) -> None:
     contents = {
         paths.release / GROUND_TRUTH: ground_truth(scores),
         paths.release / CAPTIONS["dev"]: captions({truth.video_id: truth.title for truth in dev}),
-        paths.release / CAPTIONS["test"]: captions({truth.video_id: truth.title for truth in test}),
-        paths.release / TEST_LIST: test_list(truth.video_id for truth in test),
         paths.truth: truth_lines(truths),
         paths.readme: readme(plan).encode("utf-8"),
     }
+    if test:
+        contents[paths.release / CAPTIONS["test"]] = captions({truth.video_id: truth.title for truth in test})
+        contents[paths.release / TEST_LIST] = test_list(truth.video_id for truth in test)
     for path, content in contents.items():
         if not path.is_file():
             _write(paths.out, path, content)
