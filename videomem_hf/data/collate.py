@@ -1,0 +1,50 @@
+"""Clips put together into a batch for a predictor's `forward`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+
+class ClipCollator:
+    """Rescales and normalises cached frames with the predictor's own processor and stacks clips.
+
+    Clips that differ in length are padded, and `frame_mask` tells the padding; clips of one length need none.
+
+    Args:
+        processor: The predictor's video processor; resizing and cropping are taken as done.
+    """
+
+    def __init__(self, processor: Any) -> None:
+        self._processor = processor
+
+    def __call__(self, clips: Sequence[dict[str, np.ndarray]]) -> dict[str, torch.Tensor]:
+        """Collate clips.
+
+        Args:
+            clips: Each with `frames` `(frames, 3, height, width)` uint8; whatever else they have is stacked.
+
+        Returns:
+            `pixel_values_videos` `(batch, frames, 3, height, width)` float32, `frame_mask` `(batch, frames)` bool where
+            lengths differ, and the other entries as tensors with the batch as their first axis.
+        """
+        lengths = [len(clip["frames"]) for clip in clips]
+        pixels = self._pixels(np.concatenate([clip["frames"] for clip in clips])).split(lengths)
+        batch = {
+            name: torch.from_numpy(np.stack([clip[name] for clip in clips])) for name in clips[0] if name != "frames"
+        }
+        batch["pixel_values_videos"] = torch.nn.utils.rnn.pad_sequence(list(pixels), batch_first=True)
+        if len(set(lengths)) > 1:
+            batch["frame_mask"] = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
+        return batch
+
+    def _pixels(self, frames: np.ndarray) -> torch.Tensor:
+        """All frames `(n, 3, height, width)` in one go: a call costs as much as dozens of small frames."""
+        return self._processor(
+            videos=[torch.from_numpy(frames)],
+            do_sample_frames=False,
+            do_resize=False,
+            do_center_crop=False,
+            return_tensors="pt",
+        )["pixel_values_videos"][0]

@@ -1,0 +1,143 @@
+"""Judging a predictor on a whole split: predictions gathered with their clips, then one correlation."""
+
+import math
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from videomem_hf.data.collate import ClipCollator
+from videomem_hf.data.frame_cache import FrameCache
+from videomem_hf.metrics import metric_path
+from videomem_hf.schema import Horizon, InputError
+from videomem_hf.training.clips import CachedClips, Clips
+from videomem_hf.training.config import EvaluationConfig
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+Predictions = dict[str, np.ndarray]
+"""Predictor's name to its scores, `(clips, horizons)`."""
+
+_AGAINST = ("difference", "difference_low", "difference_high", "p_value")
+
+
+def predict(
+    accelerator: "Accelerator",
+    model: Any,
+    processor: Any,
+    clips: Clips,
+    cache: FrameCache,
+    batch_size: int,
+    progress: bool,
+) -> np.ndarray:
+    """Score every clip of a split once, divided among the processes.
+
+    Returns:
+        `(clips, horizons)` float64 on every process, in the order of the split.
+
+    Raises:
+        RuntimeError: What came together is not exactly the split.
+    """
+    from accelerate.utils import gather_object
+
+    share = list(range(len(clips)))[accelerator.process_index :: accelerator.num_processes]
+    loader: Any = torch.utils.data.DataLoader(
+        torch.utils.data.Subset(CachedClips(clips, cache), share), batch_size, collate_fn=ClipCollator(processor)
+    )
+    model.eval()
+    scored: list[tuple[int, list[float]]] = []
+    shown = progress and accelerator.is_main_process
+    for batch in tqdm(loader, "evaluating", unit="batch", disable=not shown, leave=False):
+        indices = batch.pop("index").tolist()
+        with torch.no_grad():
+            scores = model(**{name: value.to(accelerator.device) for name, value in batch.items()}).scores
+        scored.extend(zip(indices, scores.double().cpu().tolist(), strict=True))
+    return in_order(gather_object(scored), len(clips))
+
+
+def in_order(scored: list[tuple[int, list[float]]], clips: int) -> np.ndarray:
+    """Put gathered scores in the order of the split; every clip must be there exactly once."""
+    indices = sorted(index for index, _ in scored)
+    if indices != list(range(clips)):
+        raise RuntimeError(f"{len(indices)} predictions of {len(set(indices))} clips came together for {clips} clips")
+    return np.array([row for _, row in sorted(scored)], dtype=np.float64)
+
+
+def brightness(clips: Clips, cache: FrameCache) -> np.ndarray:
+    """Mean of each clip's pixels, `(clips,)` in [0, 1]."""
+    return np.array([cache.load(source).mean() / 255 for source in clips.sources])
+
+
+def baselines(train: Clips, judged: Clips, cache: FrameCache) -> Predictions:
+    """Predict the mean training score, and from a line through mean brightness fitted on `train`."""
+    seen, new = brightness(train, cache), brightness(judged, cache)
+    constant, line = [], []
+    for labels in train.labels.T:
+        known = np.isfinite(labels)
+        constant.append(np.full(len(judged), labels[known].mean()))
+        slope = np.cov(seen[known], labels[known])[0, 1] / seen[known].var(ddof=1) if seen[known].std() > 0 else 0.0
+        line.append(np.clip(labels[known].mean() + slope * (new - seen[known].mean()), 0, 1))
+    return {"constant": np.column_stack(constant), "mean_brightness": np.column_stack(line)}
+
+
+def judge(
+    predictions: Predictions, clips: Clips, horizons: Sequence[Horizon], config: EvaluationConfig
+) -> dict[str, dict[str, Any]]:
+    """Metrics of every predictor for each horizon, over all scored clips of the split.
+
+    Args:
+        predictions: "model", and perhaps baselines; with "mean_brightness" the model is compared to it.
+        clips: The split.
+        horizons: Names of the columns.
+        config: Resamples and confidence.
+
+    Returns:
+        Horizon to predictor to metric to value. A correlation of a constant is NaN.
+    """
+    import evaluate
+
+    metric = evaluate.load(metric_path(), keep_in_memory=True)
+    sampling = {"resamples": config.resamples, "confidence": config.confidence}
+    results: dict[str, dict[str, Any]] = {}
+    for column, horizon in enumerate(horizons):
+        known = np.isfinite(clips.labels[:, column])
+        if known.sum() < 2:
+            raise InputError(f"{known.sum()} clips with a {horizon} score are too few for a correlation; 2 are needed")
+        references = clips.labels[known, column]
+        results[horizon] = {}
+        for name, scores in predictions.items():
+            # A constant predictor has no correlation: NaN says so, in a table where its warning would only disturb.
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)
+                result = metric.compute(predictions=scores[known, column], references=references, **sampling)
+            results[horizon][name] = result
+        if "mean_brightness" in predictions:
+            against = metric.compute(
+                predictions=predictions["model"][known, column],
+                references=references,
+                other_predictions=predictions["mean_brightness"][known, column],
+                **sampling,
+            )
+            results[horizon]["model_minus_mean_brightness"] = {key: against[key] for key in _AGAINST}
+    return results
+
+
+def write_predictions(path: Path, predictions: Predictions, clips: Clips, horizons: Sequence[Horizon]) -> None:
+    """Write a CSV: `video_id`, then for each horizon the measured score and each predictor's."""
+    import csv
+
+    columns: dict[str, np.ndarray] = {}
+    for column, horizon in enumerate(horizons):
+        columns[horizon] = clips.labels[:, column]
+        columns |= {f"{horizon}_{name}": scores[:, column] for name, scores in predictions.items()}
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["video_id", *columns])
+        for row, video_id in enumerate(clips.video_ids):
+            cells = (float(values[row]) for values in columns.values())
+            writer.writerow([video_id, *("" if math.isnan(cell) else repr(cell) for cell in cells)])
