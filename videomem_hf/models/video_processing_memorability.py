@@ -1,29 +1,56 @@
-"""Frame sampling rate and preprocessing, saved beside every memorability predictor."""
+"""Frame sampling and preprocessing, saved beside every memorability predictor."""
+
+from io import IOBase
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
+from transformers.image_processing_utils import BatchFeature
 from transformers.image_utils import PILImageResampling, SizeDict
+from transformers.processing_utils import VideosKwargs
+from transformers.utils import TensorType
 from transformers.video_processing_utils import BaseVideoProcessor
+from transformers.video_utils import VideoMetadata
+
+from .video_decoding import VideoSource, sample_stretches
+
+
+class MemorabilityVideosKwargs(VideosKwargs, total=False):  # type: ignore[call-arg]
+    """What a call may change; the last two are ours."""
+
+    clip_length: int
+    max_clips: int | None
 
 
 class MemorabilityVideoProcessor(BaseVideoProcessor):
-    """Turns the frames of a clip into a model's input.
+    """Turns a clip, or the frames of one, into a model's input.
+
+    Given video files (paths, bytes, open binary files), it decodes them with PyAV and takes frames at regular times.
+    Given arrays `(frames, height, width, 3)` uint8 RGB, it takes them as the frames that are meant.
 
     Frames are resized with Pillow: the published image-memorability networks (MemNet's ports, ResMem, ViTMem) were all
     trained and measured on Pillow's antialiased resizing, and torchvision's differs from it by up to one grey level.
 
     Attributes that travel in `video_preprocessor_config.json`:
-        fps: Frames sampled per second of video (1, paper Sec. 5.1).
-        size: `{"height": ..., "width": ...}`, to which a frame is stretched; the aspect is not kept.
+        fps: Frames, or stretches of frames, taken per second of video (1, paper Sec. 5.1). A last interval under half
+            as long as the others is left out, so that a clip of nominally 7 s has 7.
+        clip_length: Consecutive frames taken each time; 1 for models that score frames, 16 for 3D networks.
+        max_clips: How often at most; None for the whole video.
+        size: `{"height": ..., "width": ...}`, to which a frame is stretched; or `{"shortest_edge": ...}`, which keeps
+            the aspect.
         do_center_crop, crop_size: The part in the middle that the model sees.
-        do_normalize, image_mean, image_std: Per channel, after pixels are brought to [0, 1].
+        do_rescale: Whether pixels are brought to [0, 1]; else they stay from 0 to 255.
+        do_normalize, image_mean, image_std: Per channel, after that.
 
     Returns:
-        `pixel_values_videos` of shape `(batch, frames, 3, height, width)`, float32.
+        `pixel_values_videos` of shape `(batch, frames, 3, height, width)`, float32. If the clips differ in length, they
+        are padded with zeros, and `frame_mask` `(batch, frames)` is True for their frames.
     """
 
-    model_input_names = ["pixel_values_videos"]  # noqa: RUF012 - transformers reads a list here
+    model_input_names = ["pixel_values_videos", "frame_mask"]  # noqa: RUF012 - transformers reads a list here
+    valid_kwargs = MemorabilityVideosKwargs
     resample = PILImageResampling.BILINEAR
     size = {"height": 256, "width": 256}  # noqa: RUF012
     crop_size = {"height": 224, "width": 224}  # noqa: RUF012
@@ -36,17 +63,111 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
     do_convert_rgb = False
     do_sample_frames = False
     fps = 1.0
+    clip_length = 1
+    max_clips = None
+
+    def preprocess(self, videos: Any, **kwargs: Any) -> BatchFeature:
+        """Prepare clips; see the class. Keyword arguments override attributes for this call."""
+        sources = videos if isinstance(videos, list | tuple) else [videos]
+        if sources and all(isinstance(source, str | Path | bytes | IOBase) for source in sources):
+            sampling = {name: kwargs[name] for name in ("fps", "clip_length", "max_clips") if name in kwargs}
+            # Shrunk as they are decoded, frames take a hundredth of the memory; resizing them again changes nothing.
+            shrink = self.do_resize and not {"do_resize", "size", "resample"} & kwargs.keys()
+            videos = [self.decode(source, shrink=shrink, **sampling)[0] for source in sources]
+        return super().preprocess(videos, **kwargs)
+
+    def decode(
+        self,
+        source: VideoSource,
+        shrink: bool = False,
+        fps: float | None = None,
+        clip_length: int | None = None,
+        max_clips: int | None = None,
+    ) -> tuple[np.ndarray, list[float]]:
+        """Read the frames that the model is meant to see.
+
+        Args:
+            source: A path, the bytes of a video file, or an open binary file.
+            shrink: Whether to bring them to `size` at once.
+            fps: Overrides the attribute, as do the next two.
+            clip_length: See `fps`.
+            max_clips: See `fps`.
+
+        Returns:
+            `(frames, height, width, 3)` uint8 RGB; and for each stretch of `clip_length` frames the time in seconds at
+            which it begins.
+
+        Raises:
+            ValueError: The file gives no frames; the message names it and the cause.
+        """
+        stretches = list(
+            sample_stretches(
+                source,
+                self.fps if fps is None else fps,
+                self.clip_length if clip_length is None else clip_length,
+                self.max_clips if max_clips is None else max_clips,
+                convert=self._shrink if shrink else np.asarray,
+            )
+        )
+        frames = [frame for _, stretch in stretches for frame in stretch]
+        return np.stack(frames), [time_s for time_s, _ in stretches]
+
+    def fetch_videos(self, video_url_or_urls: Any, sample_indices_fn: Any = None) -> Any:
+        """Read files with PyAV (transformers' own needs torchcodec), sampled as the attributes say.
+
+        Returns:
+            Frames and `VideoMetadata`; for a list, a tuple of each.
+        """
+        if isinstance(video_url_or_urls, list | tuple):
+            return tuple(zip(*(self.fetch_videos(source) for source in video_url_or_urls), strict=True))
+        frames, _ = self.decode(video_url_or_urls)
+        metadata = VideoMetadata(
+            total_num_frames=len(frames),
+            fps=self.fps if self.clip_length == 1 else None,
+            height=frames.shape[1],
+            width=frames.shape[2],
+            video_backend="pyav",
+            frames_indices=list(range(len(frames))),
+        )
+        return frames, metadata
 
     def resize(
         self, image: torch.Tensor, size: SizeDict, resample: int | None = None, **kwargs: object
     ) -> torch.Tensor:
         """Resize uint8 frames `(..., 3, height, width)` to `size`, each with Pillow."""
-        if not (size.height and size.width):
-            raise ValueError(f"size must give height and width, got {size}")
         if image.dtype != torch.uint8:
             raise ValueError(f"frames must be uint8 RGB in 0..255, got {image.dtype}")
         frames = image.reshape(-1, *image.shape[-3:]).permute(0, 2, 3, 1).cpu().numpy()
-        filter_ = self.resample if resample is None else resample
-        resized = [np.asarray(Image.fromarray(f).resize((size.width, size.height), filter_)) for f in frames]
+        resized = [_resize(frame, size, self.resample if resample is None else resample) for frame in frames]
         stacked = torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2)
-        return stacked.reshape(*image.shape[:-2], size.height, size.width)
+        return stacked.reshape(*image.shape[:-2], *stacked.shape[-2:])
+
+    def _shrink(self, frame: np.ndarray) -> np.ndarray:
+        return _resize(frame, self.size if isinstance(self.size, SizeDict) else SizeDict(**self.size), self.resample)
+
+    def _preprocess(
+        self, videos: list[torch.Tensor], return_tensors: str | TensorType | None = None, **kwargs: Any
+    ) -> BatchFeature:
+        clips = super()._preprocess(videos, return_tensors=None, **kwargs)["pixel_values_videos"]
+        longest = max(len(clip) for clip in clips)
+        if return_tensors is None or all(len(clip) == longest for clip in clips):
+            return BatchFeature({"pixel_values_videos": clips}, tensor_type=return_tensors)
+        padded = [torch.cat([clip, clip.new_zeros(longest - len(clip), *clip.shape[1:])]) for clip in clips]
+        mask = [torch.arange(longest) < len(clip) for clip in clips]
+        return BatchFeature({"pixel_values_videos": padded, "frame_mask": mask}, tensor_type=return_tensors)
+
+
+def _resize(frame: np.ndarray, size: SizeDict, resample: int) -> np.ndarray:
+    """Resize one frame `(height, width, 3)`; with a shortest edge, the other is rounded down as torchvision does."""
+    height, width = frame.shape[:2]
+    if size.shortest_edge:
+        short = min(height, width)
+        target = (size.shortest_edge * width // short, size.shortest_edge * height // short)
+    elif size.height and size.width:
+        target = (size.width, size.height)
+    else:
+        raise ValueError(f"size must give height and width, or shortest_edge; got {size}")
+    return np.asarray(Image.fromarray(frame).resize(target, resample))
+
+
+MemorabilityVideoProcessor.register_for_auto_class("AutoVideoProcessor")
