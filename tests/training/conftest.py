@@ -1,0 +1,47 @@
+"""A tiny generated release, and a recipe whose run takes a second or two."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from videomem_hf.sample import generate_sample
+from videomem_hf.training import TrainingConfig
+
+TINY = (
+    "model.hidden_sizes=[8, 8]",
+    "model.feature_size=8",
+    "model.output_stride=4",
+    "processor.size={height: 18, width: 32}",
+    "epochs=4",
+    "batch_size=8",
+    "frames_per_clip=2",
+    "learning_rate=0.003",
+    "augmentation.shift_px=1",
+    "evaluation.resamples=100",
+)
+MakeConfig = Callable[..., TrainingConfig]
+
+
+@pytest.fixture(scope="session")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A release of 32 scored clips: 26 to train on and 6 to judge with."""
+    out = tmp_path_factory.mktemp("sample") / "sample"
+    return generate_sample(out, videos=32, test_videos=2, size=(64, 64), features=(), workers=1, progress=False).release
+
+
+@pytest.fixture(scope="session")
+def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One frame cache for all runs."""
+    return tmp_path_factory.mktemp("frames")
+
+
+@pytest.fixture
+def make_config(release: Path, frames: Path, tmp_path: Path) -> MakeConfig:
+    """A tiny run; `overrides` come last, `output` names its folder under the test's own."""
+
+    def make(*overrides: str, output: str = "run") -> TrainingConfig:
+        values = (*TINY, f"frame_cache={frames}", *overrides)
+        return TrainingConfig.from_recipe("frame_attention", data=release, output=tmp_path / output, overrides=values)
+
+    return make

@@ -1,0 +1,131 @@
+"""Recipes and overrides: what is right is read to the letter, what is wrong is one clear sentence."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from videomem_hf.schema import InputError
+from videomem_hf.training import TrainingConfig
+from videomem_hf.training.config import RECIPES_FOLDER
+from videomem_hf.training.run import make_model_config, make_processor
+
+RECIPES = sorted(path.stem for path in RECIPES_FOLDER.glob("*.yaml"))
+
+
+def _config(*overrides: str) -> TrainingConfig:
+    return TrainingConfig.from_recipe("frame_attention", data="data", output="out", overrides=overrides)
+
+
+def test_there_are_recipes() -> None:
+    assert "frame_attention" in RECIPES
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_shipped_recipes_give_a_model_and_a_processor(name: str) -> None:
+    config = TrainingConfig.from_recipe(name, data="data", output="out")
+    assert make_model_config(config).model_type == config.model["type"]
+    assert make_processor(config).fps == config.processor["fps"]
+
+
+def test_overrides_reach_their_fields() -> None:
+    config = _config(
+        "epochs=7", "learning_rate=1e-3", "weight_decay=1", "augmentation.flip=0", "model.hidden_sizes=[8, 16, 8]",
+        "frames_per_clip=null", "processor.size={height: 9, width: 16}", "weigh_by_annotations=true",
+    )  # fmt: skip
+    assert (config.epochs, config.learning_rate, config.weight_decay) == (7, 0.001, 1.0)
+    assert config.augmentation.flip == 0.0
+    assert config.frames_per_clip is None
+    assert config.weigh_by_annotations is True
+    assert list(make_model_config(config).hidden_sizes) == [8, 16, 8]
+    assert dict(make_processor(config).size) == {"height": 9, "width": 16}
+
+
+def test_a_file_is_a_recipe(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "model: {type: frame_attention}\nprocessor: {fps: 2}\nepochs: 1\nbatch_size: 2\nlearning_rate: 1e-2\n"
+    )
+    config = TrainingConfig.from_recipe(path, data="data", output="out")
+    assert config.learning_rate == 0.01
+    assert config.recipe == str(path)
+
+
+def test_saved_then_read_back_is_equal(tmp_path: Path) -> None:
+    config = _config("learning_rate=3e-4", "frames_per_clip=null", "augmentation.gain=0.25")
+    config.save(tmp_path / "config.yaml")
+    assert asdict(TrainingConfig.from_file(tmp_path / "config.yaml")) == asdict(config)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("epoch=3", r"unknown key 'epoch' \(did you mean 'epochs'\?\); allowed are model, processor, epochs, "),
+        ("augmentation.flp=1", r"augmentation: unknown key 'flp' \(did you mean 'flip'\?\); allowed are flip, "),
+        ("output=elsewhere", "unknown key 'output'"),
+        ("augmentation=3", "augmentation: a section of keys and values is wanted, got 3"),
+        ("epochs.deep=3", "epochs is a single value, not a section"),
+        ("epochs", "'epochs' is not of the form key=value"),
+        ("model.type=[", "the value is not YAML"),
+        ("epochs=many", "'epochs' expected int, got str"),
+        ("seed=1.5", "'seed' expected int, got float"),
+        ("learning_rate=true", "'learning_rate' expected float, got bool"),
+        ("learning_rate=fast", "'learning_rate' expected float, got str"),
+        ("learning_rate=0", "learning_rate must be above 0"),
+        ("epochs=0", "epochs must be at least 1, got 0"),
+        ("frames_per_clip=0", "frames_per_clip must be at least 1"),
+        ("warmup=1", "warmup must be from 0 to below 1"),
+        ("seed=-1", "seed must be at least 0"),
+        ("augmentation.flip=2", "flip must be from 0 to 1"),
+        ("augmentation.shift_px=-1", "shift_px must be at least 0"),
+        ("augmentation.gain=1", "gain must be from 0 to below 1"),
+        ("evaluation.split=train", "split must be one of validation, test"),
+        ("evaluation.confidence=1", "confidence must be between 0 and 1"),
+        ("model={}", "model must be a section with a type"),
+    ],
+)
+def test_a_wrong_override_is_one_clear_sentence(override: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        _config(override)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("model.type=resnet", "model: no type 'resnet'; there are .*frame_attention"),
+        ("model.hidden_size=[8]", r"model: unknown key 'hidden_size' \(did you mean 'hidden_sizes'\?\)"),
+        ("model.norm_groups=7", "model: norm_groups=7 must divide"),
+        ("model.dropout=[]", "model: .*dropout"),
+        ("model.horizons=[middle_term]", "model: horizons must be"),
+    ],
+)
+def test_a_wrong_model_is_one_clear_sentence(override: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        make_model_config(_config(override))
+
+
+def test_a_wrong_processor_field_is_named() -> None:
+    with pytest.raises(InputError, match="processor: unknown key 'sizes'"):
+        make_processor(_config("processor.sizes=3"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epochs: [", "not YAML"),
+        ("- epochs", "must hold keys and values"),
+        ("epochs: 3", "missing .* required"),
+    ],
+)
+def test_a_wrong_file_is_named(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=rf"wrong\.yaml.*{message}"):
+        TrainingConfig.from_recipe(path, data="data", output="out")
+
+
+def test_an_unknown_recipe_names_those_that_exist(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no recipe 'frame_atention'; there are .*frame_attention"):
+        TrainingConfig.from_recipe("frame_atention", data="data", output="out")
+    with pytest.raises(InputError, match=r"gone\.yaml: cannot be read"):
+        TrainingConfig.from_recipe(tmp_path / "gone.yaml", data="data", output="out")
