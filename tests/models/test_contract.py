@@ -164,7 +164,21 @@ class TestFeatureMLP(PredictorContract):
         return {"features": torch.randn(batch, 18, generator=torch.Generator().manual_seed(1))}
 
 
-@pytest.mark.parametrize("case", [c for c in PredictorContract.__subclasses__() if c is not TestFeatureMLP])
+CASES = [
+    TestMemNet,
+    TestResMem,
+    TestViTMem,
+    TestAMNet,
+    TestSqualli,
+    TestSemanticEmbedding,
+    TestSemanticEmbeddingWithAttention,
+    TestResNet3DShortcutA,
+    TestResNet3DShortcutB,
+    TestFeatureMLP,
+]
+
+
+@pytest.mark.parametrize("case", CASES[:-1])
 def test_features_give_the_scores_that_pixels_gave(case: type[PredictorContract]) -> None:
     """The head can be trained alone on features computed once, and only its parameters are used then."""
     contract = case()
@@ -184,7 +198,7 @@ def test_features_give_the_scores_that_pixels_gave(case: type[PredictorContract]
     assert used == {name for name, _ in model.named_parameters() if name.startswith(tuple(model.head_modules))}
 
 
-@pytest.mark.parametrize("case", [c for c in PredictorContract.__subclasses__() if c is not TestFeatureMLP])
+@pytest.mark.parametrize("case", CASES[:-1])
 def test_a_frozen_backbone_stays_as_it_is(case: type[PredictorContract]) -> None:
     contract = case()
     model, inputs, labels = contract.model(), contract.inputs(), contract.labels()
@@ -202,7 +216,7 @@ def test_a_frozen_backbone_stays_as_it_is(case: type[PredictorContract]) -> None
     assert all(module.training for module in model.modules())
 
 
-@pytest.mark.parametrize("case", PredictorContract.__subclasses__())
+@pytest.mark.parametrize("case", CASES)
 def test_wrong_arguments_are_refused(case: type[PredictorContract]) -> None:
     contract = case()
     model, inputs = contract.model(), contract.inputs()

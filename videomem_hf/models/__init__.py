@@ -4,8 +4,16 @@ from importlib import import_module
 from typing import Any, Final
 
 MODELS: Final = {
+    "amnet": "AMNet",
+    "c3d": "C3D",
+    "feature_mlp": "FeatureMLP",
     "frame_attention": "FrameAttention",
+    "memnet": "MemNet",
     "resmem": "ResMem",
+    "resnet3d": "ResNet3D",
+    "semantic_embedding": "SemanticEmbedding",
+    "squalli": "Squalli",
+    "vitmem": "ViTMem",
 }
 """NAME (also the `model_type`) and PREFIX of each."""
 

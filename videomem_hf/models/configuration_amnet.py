@@ -40,6 +40,3 @@ class AMNetConfig(MemorabilityConfig):
             raise ValueError("image_size must be at least 16, lstm_steps at least 1")
         if len(self.resnet_layers) != 3:
             raise ValueError(f"resnet_layers must be three numbers, got {list(self.resnet_layers)}")
-
-
-AMNetConfig.register_for_auto_class()

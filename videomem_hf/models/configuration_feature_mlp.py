@@ -29,6 +29,3 @@ class FeatureMLPConfig(MemorabilityConfig):
             raise ValueError(f"feature_names must be one or more different columns, got {list(self.feature_names)}")
         if len(self.feature_sizes) != len(self.feature_names) or min(self.feature_sizes) < 1:
             raise ValueError(f"feature_sizes must be one number above 0 for each of {list(self.feature_names)}")
-
-
-FeatureMLPConfig.register_for_auto_class()

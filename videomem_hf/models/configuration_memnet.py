@@ -46,6 +46,3 @@ class MemNetConfig(MemorabilityConfig):
             raise ValueError(f"crops must be 10 or 1, got {self.crops}")
         if not 67 <= self.crop_size <= self.image_size:
             raise ValueError(f"crop_size must lie from 67 to image_size={self.image_size}, got {self.crop_size}")
-
-
-MemNetConfig.register_for_auto_class()

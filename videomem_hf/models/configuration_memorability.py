@@ -53,3 +53,7 @@ def _refuse_typing_errors(config_class: type, kwargs: dict[str, object]) -> None
     for name in kwargs:
         if close := difflib.get_close_matches(name, own, n=1, cutoff=0.8):
             raise TypeError(f"{config_class.__name__} has no field {name!r}; did you mean {close[0]!r}?")
+
+
+# Subclasses inherit it: saved models carry the files that define them.
+MemorabilityConfig.register_for_auto_class()

@@ -33,6 +33,3 @@ class ResMemConfig(MemorabilityConfig):
         """Refuse frames that the poolings would shrink to nothing; runs whenever a configuration is made."""
         if self.image_size < 67:
             raise ValueError(f"image_size must be at least 67, got {self.image_size}")
-
-
-ResMemConfig.register_for_auto_class()

@@ -43,6 +43,3 @@ class ResNet3DConfig(MemorabilityConfig):
             raise ValueError(f"shortcut must be 'A' or 'B', got {self.shortcut!r}")
         if len(self.hidden_sizes) != 4 or self.clip_length < 1:
             raise ValueError("hidden_sizes must be four numbers, clip_length at least 1")
-
-
-ResNet3DConfig.register_for_auto_class()

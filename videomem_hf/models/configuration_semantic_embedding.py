@@ -37,6 +37,3 @@ class SemanticEmbeddingConfig(MemorabilityConfig):
         """Refuse sizes that do not work; runs whenever a configuration is made."""
         if min(self.map_size, self.pool_size, self.embedding_size, self.mlp_size) < 1:
             raise ValueError("map_size, pool_size, embedding_size and mlp_size must be at least 1")
-
-
-SemanticEmbeddingConfig.register_for_auto_class()

@@ -49,6 +49,3 @@ class SqualliConfig(MemorabilityConfig):
             )
         if self.image_size < 32 or not self.mlp_sizes:
             raise ValueError("image_size must be at least 32, mlp_sizes at least one number")
-
-
-SqualliConfig.register_for_auto_class()

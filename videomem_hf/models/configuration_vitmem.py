@@ -42,6 +42,3 @@ class ViTMemConfig(MemorabilityConfig):
             raise ValueError(f"num_attention_heads={heads} must divide hidden_size={self.hidden_size}")
         if self.num_hidden_layers < 1:
             raise ValueError("num_hidden_layers must be at least 1")
-
-
-ViTMemConfig.register_for_auto_class()

@@ -102,6 +102,3 @@ class AMNetModel(FrameMemorabilityModel):
         elif isinstance(module, nn.LSTM):
             for name, parameter in module.named_parameters():
                 nn.init.zeros_(parameter) if "bias" in name else nn.init.xavier_uniform_(parameter)
-
-
-AMNetModel.register_for_auto_class("AutoModel")

@@ -98,6 +98,3 @@ class FeatureMLPModel(MemorabilityModel):
         elif isinstance(module, FeatureMLPModel):
             nn.init.zeros_(module.feature_mean)
             nn.init.ones_(module.feature_std)
-
-
-FeatureMLPModel.register_for_auto_class("AutoModel")

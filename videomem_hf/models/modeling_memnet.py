@@ -122,6 +122,3 @@ def map_side(crop_size: int) -> int:
 
 def _flat_image(config: MemNetConfig) -> torch.Tensor:
     return torch.tensor(config.mean_bgr)[:, None, None].repeat(1, config.image_size, config.image_size)
-
-
-MemNetModel.register_for_auto_class("AutoModel")

@@ -178,3 +178,7 @@ def split_clips(
         raise ValueError(f"the number of frames must be a multiple of {length}, got {pixels.shape[1]}")
     stretches = pixels.unflatten(1, (-1, length)).transpose(2, 3)
     return stretches, None if frame_mask is None else frame_mask.unflatten(1, (-1, length)).all(dim=2)
+
+
+# Subclasses inherit it: saved models carry the files that define them.
+MemorabilityModel.register_for_auto_class("AutoModel")

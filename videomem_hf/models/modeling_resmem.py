@@ -84,6 +84,3 @@ def _map_side(image_size: int) -> int:
     for _ in range(3):
         side = (side - 3) // 2 + 1
     return side
-
-
-ResMemModel.register_for_auto_class("AutoModel")

@@ -173,6 +173,3 @@ def _shortcut(kind: str, n_in: int, n_out: int, stride: int) -> nn.Module | None
     if kind == "A":
         return ShortcutA(n_out, stride)
     return nn.Sequential(nn.Conv3d(n_in, n_out, 1, stride, bias=False), nn.BatchNorm3d(n_out))
-
-
-ResNet3DModel.register_for_auto_class("AutoModel")

@@ -93,6 +93,3 @@ def weldon_pool(maps: torch.Tensor, k: int) -> torch.Tensor:
     largest = places.topk(k, dim=2, sorted=False).values
     smallest = places.topk(k, dim=2, largest=False, sorted=False).values
     return largest.mean(dim=2) + smallest.mean(dim=2)
-
-
-SemanticEmbeddingModel.register_for_auto_class("AutoModel")

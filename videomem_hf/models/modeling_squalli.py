@@ -100,6 +100,3 @@ class SqualliModel(FrameMemorabilityModel):
             init_linear(module)
         elif isinstance(module, nn.Conv2d):
             init_convolution(module)
-
-
-SqualliModel.register_for_auto_class("AutoModel")

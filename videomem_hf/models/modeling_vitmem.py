@@ -152,6 +152,3 @@ class ViTMemModel(FrameMemorabilityModel):
         elif isinstance(module, VisionTransformer):
             nn.init.trunc_normal_(module.pos_embed, std=0.02)
             nn.init.trunc_normal_(module.cls_token, std=0.02)
-
-
-ViTMemModel.register_for_auto_class("AutoModel")
