@@ -1,0 +1,85 @@
+"""`videomem convert`: published checkpoints as models of this package."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from videomem_hf.schema import HORIZONS, InputError
+
+KINDS_HELP = (
+    "memnet, resmem, vitmem, amnet (complete image-memorability networks); resnet3d, semantic-embedding, resnet, vgg16 "
+    "(backbones: train their heads); c3d (feature extractor)."
+)
+
+
+def convert(
+    kind: Annotated[str, typer.Argument(help=KINDS_HELP)],
+    file: Annotated[Path, typer.Argument(help="The checkpoint: safetensors, or a PyTorch file that holds no code.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the model; made, and must be empty if it exists.")],
+    horizon: Annotated[
+        list[str] | None,
+        typer.Option(help="What a backbone's new head predicts; may be given twice. [default: short_term, long_term]"),
+    ] = None,
+    attention: Annotated[
+        bool, typer.Option("--attention", help="Add the spatial attention branch (semantic-embedding, resnet).")
+    ] = False,
+    mean_image: Annotated[
+        Path | None, typer.Option(help="Mean image of the Caffe release as .npy, 3 x 256 x 256, blue first (memnet).")
+    ] = None,
+    caption_vgg: Annotated[
+        Path | None, typer.Option(help="torchvision's VGG19 for the caption stream (vgg16).")
+    ] = None,
+) -> None:
+    """Turn a published checkpoint into a model folder that loads with `from_pretrained`.
+
+    Every name in the file must match; a file that holds code is refused.
+
+    Examples: [bold]videomem convert memnet memnet.pth memnet/[/bold],
+    [bold]videomem convert resnet3d resnet-34-kinetics.pth resnet3d/ --horizon short_term[/bold]
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out}: exists and is not an empty folder; name another")
+    given = {
+        "horizons": _horizons(horizon),
+        "attention": attention or None,
+        "mean_image": mean_image,
+        "caption_vgg": caption_vgg,
+    }
+    from videomem_hf.models.checkpoints import CheckpointError
+    from videomem_hf.models.convert import convert as convert_checkpoint
+
+    try:
+        converted = convert_checkpoint(kind, file, **{k: v for k, v in given.items() if v is not None})
+    except CheckpointError as error:
+        raise InputError(str(error)) from None
+    _save(converted, out)
+    parameters = sum(p.numel() for p in converted.model.parameters())
+    typer.echo(f"{out}: {type(converted.model).__name__}, {parameters / 1e6:.1f} million parameters")
+    for note in converted.notes:
+        typer.echo(note)
+
+
+def _horizons(names: list[str] | None) -> tuple[str, ...] | None:
+    if not names:
+        return None
+    if len(set(names)) < len(names) or set(names) - set(HORIZONS):
+        raise InputError(f"--horizon is {' and '.join(names)}; it can be {' and '.join(HORIZONS)}, each once")
+    return tuple(names)
+
+
+def _save(converted: Any, out: Path) -> None:
+    """Write the folder beside its place and move it there whole."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
+            part = Path(folder) / "model"
+            converted.model.save_pretrained(part)
+            converted.processor.save_pretrained(part)
+            if out.exists():
+                out.rmdir()
+            shutil.move(part, out)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written ({(error.strerror or str(error)).lower()})") from None
