@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from videomem_hf import __version__
+from videomem_hf.cli.convert import convert
 from videomem_hf.cli.predict import predict
 from videomem_hf.cli.quickstart import quickstart
 from videomem_hf.cli.sample import sample
@@ -21,6 +22,7 @@ app = typer.Typer(
 app.command()(quickstart)
 app.command()(predict)
 app.command()(sample)
+app.command()(convert)
 
 
 @app.callback(invoke_without_command=True)
