@@ -84,6 +84,12 @@ def test_with_the_package_no_flag_is_needed(tmp_path: Path) -> None:
         assert torch.equal(loaded(**contract.inputs()).scores, contract.model()(**contract.inputs()).scores)
 
 
+@pytest.mark.parametrize("first", ["modeling_memnet", "video_processing_memorability"])
+def test_any_file_can_be_imported_first(first: str) -> None:
+    code = f"import videomem_hf.models.{first}; from transformers import AutoModel, AutoVideoProcessor"
+    subprocess.run([sys.executable, "-W", "error::ImportWarning", "-c", code], check=True)
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_auto_classes_know_every_model(name: str) -> None:
     config = AutoConfig.for_model(name)

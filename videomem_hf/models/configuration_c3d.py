@@ -1,5 +1,7 @@
 """Configuration of C3D."""
 
+from typing import ClassVar
+
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 
@@ -19,6 +21,8 @@ class C3DConfig(PreTrainedConfig):
 
     model_type = "c3d"
 
+    _auto_class: ClassVar[str] = "AutoConfig"  # as in MemorabilityConfig
+
     num_classes: int = 487
     hidden_sizes: list[int] | tuple[int, ...] = (64, 128, 256, 512, 512)
     fc_size: int = 4096
@@ -32,6 +36,3 @@ class C3DConfig(PreTrainedConfig):
             raise ValueError(f"hidden_sizes must be five numbers, got {list(self.hidden_sizes)}")
         if self.clip_length < 16 or self.image_size < 16:
             raise ValueError("clip_length and image_size must be at least 16")
-
-
-C3DConfig.register_for_auto_class()

@@ -2,6 +2,7 @@
 
 import difflib
 from dataclasses import fields
+from typing import ClassVar
 
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
@@ -21,6 +22,10 @@ class MemorabilityConfig(PreTrainedConfig):
         score_stds: One a horizon, above 0: the standard deviation of the training scores, in which the loss is
             measured. Empty: VideoMem's (.082 and .145).
     """
+
+    # Saved models carry the files that define them. `register_for_auto_class` sets the same, but imports the Auto
+    # classes, and those import this module.
+    _auto_class: ClassVar[str] = "AutoConfig"
 
     horizons: list[str] | tuple[str, ...] = ("short_term", "long_term")
     score_means: list[float] | tuple[float, ...] = ()
@@ -53,7 +58,3 @@ def _refuse_typing_errors(config_class: type, kwargs: dict[str, object]) -> None
     for name in kwargs:
         if close := difflib.get_close_matches(name, own, n=1, cutoff=0.8):
             raise TypeError(f"{config_class.__name__} has no field {name!r}; did you mean {close[0]!r}?")
-
-
-# Subclasses inherit it: saved models carry the files that define them.
-MemorabilityConfig.register_for_auto_class()

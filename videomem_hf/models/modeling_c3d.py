@@ -41,6 +41,7 @@ class C3DModel(PreTrainedModel):
     base_model_prefix = "c3d"
     main_input_name = "pixel_values_videos"
     input_modalities = ("video",)
+    _auto_class = "AutoModel"  # as in MemorabilityConfig
 
     def __init__(self, config: C3DConfig) -> None:
         super().__init__(config)
@@ -100,6 +101,3 @@ class C3DModel(PreTrainedModel):
             init_convolution(module)
         elif isinstance(module, nn.Linear):
             init_linear(module)
-
-
-C3DModel.register_for_auto_class("AutoModel")

@@ -21,6 +21,7 @@ class MemorabilityModel(PreTrainedModel):
     """Names of the modules that learn memorability, those that `score_features` uses; what remains is the backbone."""
     attribution_layers: ClassVar[tuple[str, ...]] = ()
     """Last convolution of each branch: where gradient-based attribution reads what the score came from."""
+    _auto_class = "AutoModel"  # as in MemorabilityConfig
     _backbone_frozen = False
 
     def freeze_backbone(self, frozen: bool = True) -> None:
@@ -178,7 +179,3 @@ def split_clips(
         raise ValueError(f"the number of frames must be a multiple of {length}, got {pixels.shape[1]}")
     stretches = pixels.unflatten(1, (-1, length)).transpose(2, 3)
     return stretches, None if frame_mask is None else frame_mask.unflatten(1, (-1, length)).all(dim=2)
-
-
-# Subclasses inherit it: saved models carry the files that define them.
-MemorabilityModel.register_for_auto_class("AutoModel")

@@ -49,6 +49,7 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
         are padded with zeros, and `frame_mask` `(batch, frames)` is True for their frames.
     """
 
+    _auto_class = "AutoVideoProcessor"  # the file that defines it travels with it
     model_input_names = ["pixel_values_videos", "frame_mask"]  # noqa: RUF012 - transformers reads a list here
     valid_kwargs = MemorabilityVideosKwargs
     resample = PILImageResampling.BILINEAR
@@ -168,6 +169,3 @@ def _resize(frame: np.ndarray, size: SizeDict, resample: int) -> np.ndarray:
     else:
         raise ValueError(f"size must give height and width, or shortest_edge; got {size}")
     return np.asarray(Image.fromarray(frame).resize(target, resample))
-
-
-MemorabilityVideoProcessor.register_for_auto_class("AutoVideoProcessor")
