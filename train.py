@@ -4,6 +4,8 @@ import argparse
 import sys
 
 from videomem_hf.schema import InputError
+from videomem_hf.training import TrainingConfig
+from videomem_hf.training.report import is_main_process, result_table
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -15,7 +17,12 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--output", required=True, help="new folder for the model and its results")
     parser.add_argument(
-        "--set", nargs="+", default=[], metavar="KEY=VALUE", help="change a value of the recipe, as in epochs=20"
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change values of the recipe: epochs=20",
     )
     parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
     return parser.parse_args()
@@ -24,14 +31,13 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> int:
     """Train, and say how good the result is. A user's mistake ends in one sentence, an interruption in how to go on."""
     arguments = parse_arguments()
-    # Not at the top: `--help` and a slip in the arguments are answered before torch is loaded.
-    from videomem_hf.training import TrainingConfig, train
-    from videomem_hf.training.report import is_main_process, result_table
-
     try:
         config = TrainingConfig.from_recipe(
             arguments.recipe, data=arguments.data, output=arguments.output, overrides=arguments.set
         )
+        # Not at the top: a slip in the arguments is told before torch is loaded.
+        from videomem_hf.training import train
+
         result = train(config, resume=arguments.resume)
     except InputError as error:
         if is_main_process():

@@ -1,0 +1,227 @@
+"""A whole run on a tiny generated release: what it leaves, that it learns, and that stopping it loses nothing."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from transformers import AutoModel, AutoVideoProcessor
+
+from tests.training.conftest import MakeConfig
+from videomem_hf.data.video import sample_frames
+from videomem_hf.schema import HORIZONS, InputError
+from videomem_hf.training import TrainingConfig, TrainingError, TrainingResult, run, train
+from videomem_hf.training.clips import load_clips
+from videomem_hf.training.report import result_table
+
+
+def _weights(folder: Path | str) -> dict[str, torch.Tensor]:
+    return AutoModel.from_pretrained(folder).state_dict()
+
+
+def _equal(first: Path | str, second: Path | str) -> bool:
+    one, other = _weights(first), _weights(second)
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def _predictions(folder: Path | str) -> dict[str, dict[str, str]]:
+    with (Path(folder) / "predictions.csv").open(newline="") as file:
+        return {row["video_id"]: row for row in csv.DictReader(file)}
+
+
+@pytest.fixture(scope="module")
+def finished(release: Path, frames: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
+    """One finished run, for the tests that only look at it."""
+    from tests.training.conftest import TINY
+
+    output = tmp_path_factory.mktemp("finished") / "run"
+    values = (*TINY, f"frame_cache={frames}", "epochs=20")
+    config = TrainingConfig.from_recipe("frame_attention", data=release, output=output, overrides=values)
+    return train(config, progress=False)
+
+
+def test_the_loss_goes_down(finished: TrainingResult) -> None:
+    losses = finished.results["losses"]
+    assert len(losses) == 20
+    # The loss is measured in the variance of the training scores: an untrained network is worth about a constant.
+    assert losses[0] == pytest.approx(1.0, abs=0.3)
+    assert np.mean(losses[-5:]) < 0.9 * np.mean(losses[:5])
+
+
+def test_what_it_leaves(finished: TrainingResult) -> None:
+    names = {path.name for path in finished.output.iterdir()}
+    assert {"config.json", "model.safetensors", "training_config.yaml", "results.json", "predictions.csv"} <= names
+    assert any(name.endswith("preprocessor_config.json") for name in names)
+    assert not [name for name in names if "checkpoint" in name]
+    saved = json.loads((finished.output / "results.json").read_text())
+    assert saved == finished.results
+    assert saved["train_clips"] == 26
+    assert saved["split_clips"] == 6
+    assert set(saved["metrics"]) == set(HORIZONS)
+    assert saved["metrics"]["short_term"]["constant"]["spearman"] is None
+
+
+def test_its_metrics_are_those_of_its_predictions(finished: TrainingResult, release: Path) -> None:
+    rows = _predictions(finished.output)
+    assert sorted(rows) == sorted(load_clips(str(release), "validation", HORIZONS).video_ids)
+    for horizon in HORIZONS:
+        model, measured = ([float(row[key]) for row in rows.values()] for key in (f"{horizon}_model", horizon))
+        metrics = finished.results["metrics"][horizon]["model"]
+        assert metrics["spearman"] == pytest.approx(stats.spearmanr(model, measured)[0])
+        assert metrics["items"] == 6
+
+
+def test_loading_the_folder_alone_reproduces_a_prediction(finished: TrainingResult, release: Path) -> None:
+    model = AutoModel.from_pretrained(finished.output)
+    processor = AutoVideoProcessor.from_pretrained(finished.output)
+    clips = load_clips(str(release), "validation", HORIZONS)
+    frames = np.stack([frame.image for frame in sample_frames(clips.sources[0], processor.fps)])
+    inputs = processor(videos=[frames], return_tensors="pt", do_sample_frames=False)
+    with torch.no_grad():
+        scores = model(**inputs).scores[0]
+    row = _predictions(finished.output)[clips.video_ids[0]]
+    np.testing.assert_allclose(scores, [float(row[f"{horizon}_model"]) for horizon in HORIZONS], atol=1e-5)
+
+
+def test_scores_start_from_the_training_scores(finished: TrainingResult, release: Path) -> None:
+    config = AutoModel.from_pretrained(finished.output).config
+    labels = load_clips(str(release), "train", HORIZONS).labels
+    np.testing.assert_allclose(config.score_means, labels.mean(axis=0))
+    np.testing.assert_allclose(config.score_stds, labels.std(axis=0))
+
+
+def test_the_table_tells_the_numbers(finished: TrainingResult) -> None:
+    table = result_table(finished.results).splitlines()
+    assert "6 clips of the split 'validation', trained on 26" in table[0]
+    assert len(table) == 2 + 2 * 3
+    model = next(line for line in table if line.startswith("short_term  model"))
+    spearman = finished.results["metrics"]["short_term"]["model"]["spearman"]
+    assert f"{spearman:.3f}".replace("0.", ".") in model
+    assert next(line for line in table if "constant" in line).count("-") >= 3
+
+
+def test_equal_seeds_give_equal_weights_and_others_do_not(make_config: MakeConfig) -> None:
+    outputs = {}
+    for name, seed in (("first", 1), ("again", 1), ("other", 2)):
+        outputs[name] = train(make_config(f"seed={seed}", "epochs=2", output=name), progress=False).output
+    assert _equal(outputs["first"], outputs["again"])
+    assert not _equal(outputs["first"], outputs["other"])
+
+
+def test_reading_in_other_processes_changes_nothing(make_config: MakeConfig) -> None:
+    outputs = [
+        train(make_config(f"loader_workers={workers}", "epochs=2", output=str(workers)), progress=False).output
+        for workers in (0, 2)
+    ]
+    assert _equal(*outputs)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "learning_rate=0.001", "warmup=0.5", "weight_decay=5", "max_grad_norm=0.001", "weigh_by_annotations=true",
+        "frames_per_clip=null", "augmentation.flip=0", "augmentation.gain=0.5", "batch_size=4",
+    ],
+)  # fmt: skip
+def test_options_are_wired(make_config: MakeConfig, override: str) -> None:
+    plain = train(make_config("epochs=1", output="plain"), progress=False)
+    changed = train(make_config("epochs=1", override, output="changed"), progress=False)
+    assert not _equal(plain.output, changed.output)
+
+
+class Stopped(Exception):  # noqa: N818 - not an error
+    """Stands for a kill."""
+
+
+def _stop_in(monkeypatch: pytest.MonkeyPatch, epoch: int, cause: type[BaseException]) -> None:
+    """Stop the run at the second step of an epoch."""
+    original: Callable[..., Any] = run.TrainingClips.__getitem__
+    seen: list[int] = []
+
+    def stopping(self: Any, key: tuple[int, int]) -> Any:
+        seen.append(key[0])
+        if key[0] == epoch and seen.count(epoch) > 8:
+            raise cause
+        return original(self, key)
+
+    monkeypatch.setattr(run.TrainingClips, "__getitem__", stopping)
+
+
+@pytest.mark.parametrize("cause", [Stopped, KeyboardInterrupt])
+def test_a_stopped_run_goes_on_to_the_same_bits(
+    make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch, cause: type[BaseException]
+) -> None:
+    whole = train(make_config("model.dropout=0.3", output="whole"), progress=False)
+    config = make_config("model.dropout=0.3", output="stopped")
+    _stop_in(monkeypatch, epoch=2, cause=cause)
+    with pytest.raises(cause):
+        train(config, progress=False)
+    monkeypatch.undo()
+    assert not (Path(config.output) / "results.json").exists()
+    resumed = train(config, resume=True, progress=False)
+    assert _equal(whole.output, resumed.output)
+    assert resumed.results["losses"] == whole.results["losses"]
+    assert resumed.results["metrics"] == whole.results["metrics"]
+
+
+def test_checkpoints_are_as_far_apart_as_wanted(make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = make_config("checkpoint_every=2")
+    _stop_in(monkeypatch, epoch=3, cause=Stopped)
+    with pytest.raises(Stopped):
+        train(config, progress=False)
+    assert [path.name for path in Path(config.output).glob("checkpoint-*")] == ["checkpoint-000002"]
+
+
+def test_a_loss_that_is_not_finite_is_one_clear_error(make_config: MakeConfig) -> None:
+    with pytest.raises(
+        TrainingError, match=r"the loss of epoch \d is (nan|inf).*start again with a learning_rate below"
+    ):
+        train(make_config("learning_rate=1e30", "max_grad_norm=1e30"), progress=False)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["batch_size=27"], "batch_size=27 is more than the 26 training clips"),
+        (["evaluation.split=test"], "no clip of the split 'test' has both"),
+        (["model.type=none"], "no type 'none'"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_a_model_is_built(
+    make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch, overrides: list[str], message: str
+) -> None:
+    monkeypatch.setattr(run.AutoModel, "from_config", lambda *_: pytest.fail("a model was built"))
+    config = make_config(*overrides)
+    with pytest.raises(InputError, match=message):
+        train(config, progress=False)
+    assert not Path(config.output).exists()
+
+
+def test_a_bad_clip_is_refused_before_a_model_is_built(
+    release: Path, make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import shutil
+
+    copy = tmp_path / "release"
+    shutil.copytree(release, copy)
+    bad = Path(str(load_clips(str(copy), "validation", HORIZONS).sources[0]))
+    bad.write_bytes(b"damaged")
+    monkeypatch.setattr(run.AutoModel, "from_config", lambda *_: pytest.fail("a model was built"))
+    config = make_config()
+    config.data = str(copy)
+    with pytest.raises(InputError, match=rf"1 of 32 clips cannot be decoded.*\n.*{bad.name}: not a video"):
+        train(config, progress=False)
+
+
+def test_progress_bars_show_the_loss(make_config: MakeConfig, capfd: pytest.CaptureFixture[str]) -> None:
+    train(make_config("epochs=1", output="shown"), progress=True)
+    shown = capfd.readouterr().err
+    assert "training: 100%" in shown
+    assert "loss=" in shown
+    train(make_config("epochs=1", output="quiet"), progress=False)
+    assert "training" not in capfd.readouterr().err
