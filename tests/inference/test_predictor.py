@@ -10,6 +10,7 @@ from videomem_hf.data.video import VideoError, sample_frames
 from videomem_hf.inference import Predictor, load_predictor
 from videomem_hf.inference import predictor as predictor_module
 from videomem_hf.inference.saliency import place_on_frame, saliency_maps
+from videomem_hf.models import config_class, model_class
 from videomem_hf.models.configuration_resmem import ResMemConfig
 from videomem_hf.models.modeling_resmem import ResMemModel
 from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
@@ -82,6 +83,7 @@ def test_grad_cam_finds_the_only_cause():
 
     class Blue(torch.nn.Module):
         attribution_layers = ("conv",)
+        config = None
 
         def __init__(self):
             super().__init__()
@@ -145,3 +147,35 @@ def test_wrong_models_and_devices_are_one_sentence(tmp_path, monkeypatch):
 def test_notes_and_errors_of_a_clip(tiny, tmp_path):
     with pytest.raises(VideoError, match="only audio"):
         tiny.predict(write_audio(tmp_path / "sound.m4a"))
+
+
+def test_a_network_of_clips_scores_stretches(tmp_path):
+    torch.manual_seed(0)
+    config = config_class("resnet3d")(depth=18, hidden_sizes=(8, 8, 8, 8), clip_length=4)
+    processor = MemorabilityVideoProcessor(
+        size={"shortest_edge": 32},
+        do_center_crop=True,
+        crop_size={"height": 32, "width": 32},
+        clip_length=4,
+    )
+    predictor = Predictor(model_class("resnet3d")(config), processor, "clips", device="cpu")
+    rng = np.random.default_rng(0)
+    frames = [np.kron(rng.integers(0, 255, (6, 8, 3)), np.ones((8, 8, 1))).astype(np.uint8) for _ in range(72)]
+    clip = write_clip(tmp_path / "c.webm", frames)
+    prediction = predictor.predict(clip, stills=2)
+    with torch.no_grad():
+        expected = predictor.model(**processor(videos=[str(clip)], return_tensors="pt")).scores[0]
+    np.testing.assert_array_equal(prediction.times_s, [0, 1, 2])
+    assert np.ptp(prediction.frame_scores[:, 0]) > 0
+    np.testing.assert_allclose(list(prediction.scores.values()), expected, atol=1e-6)
+    assert [still.saliency for still in prediction.stills] == [None, None]
+    with pytest.raises(VideoError, match="no moving picture"):
+        predictor.predict(write_audio(tmp_path / "sound.m4a"))
+
+
+def test_models_that_do_not_score_clips_are_refused(tmp_path):
+    model_class("feature_mlp")(config_class("feature_mlp")(feature_names=["c3d"], feature_sizes=[101])).save_pretrained(
+        tmp_path
+    )
+    with pytest.raises(InputError, match="scores extracted features"):
+        load_predictor(str(tmp_path))

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from videomem_hf.data.video import Frame, VideoSource, VideoWarning, sample_frames, source_name
+from videomem_hf.data.video import Frame, VideoError, VideoSource, VideoWarning, sample_frames, source_name
 from videomem_hf.inference.prediction import Prediction, Still
 from videomem_hf.inference.saliency import place_on_frame, saliency_maps, saliency_method
 from videomem_hf.schema import Horizon, InputError
@@ -79,27 +79,42 @@ class Predictor:
     ) -> Iterator[tuple[Frame, torch.Tensor, np.ndarray]]:
         """Yield (frame at display size, model input, scores), scored a batch at a time."""
         batch: list[tuple[Frame, torch.Tensor]] = []
-        for frame in sample_frames(source, self.processor.fps):
+        for frame, images in self._stretches(source):
             if on_frame is not None:
                 on_frame(frame)
             shown = _for_display(frame.image) if pictures else frame.image[:0]
-            batch.append((Frame(frame.index, frame.time_s, shown), self._prepare(frame.image)))
-            if len(batch) == FRAMES_PER_BATCH:
+            batch.append((Frame(frame.index, frame.time_s, shown), self._prepare(images)))
+            if len(batch) * len(images) >= FRAMES_PER_BATCH:
                 yield from self._score(batch)
                 batch = []
         if batch:
             yield from self._score(batch)
 
-    def _prepare(self, image: np.ndarray) -> torch.Tensor:
-        """Bring one frame `(height, width, 3)` to the model's input `(3, height, width)`."""
-        return self.processor(videos=[image[None]], return_tensors="pt")["pixel_values_videos"][0, 0]
+    def _stretches(self, source: VideoSource) -> Iterator[tuple[Frame, list[np.ndarray]]]:
+        """Yield what is scored at once: a frame, or for a network of clips a frame and those that follow it."""
+        if self.processor.clip_length == 1:
+            yield from ((frame, [frame.image]) for frame in sample_frames(source, self.processor.fps))
+            return
+        from videomem_hf.models.video_decoding import sample_stretches
+
+        sampling = self.processor.fps, self.processor.clip_length, self.processor.max_clips
+        try:
+            for index, (time_s, images) in enumerate(sample_stretches(source, *sampling)):
+                yield Frame(index, time_s, images[0]), images
+        except ValueError as error:
+            raise VideoError(str(error)) from error
+
+    def _prepare(self, images: list[np.ndarray]) -> torch.Tensor:
+        """Bring frames, each `(height, width, 3)`, to the model's input `(frames, 3, height, width)`."""
+        return self.processor(videos=[np.stack(images)], return_tensors="pt")["pixel_values_videos"][0]
 
     def _score(self, batch: list[tuple[Frame, torch.Tensor]]) -> Iterator[tuple[Frame, torch.Tensor, np.ndarray]]:
-        pixels = torch.stack([p for _, p in batch]).to(self.device)
+        pixels = torch.cat([p for _, p in batch]).to(self.device)  # (stretches * frames of a stretch, 3, h, w)
         with torch.inference_mode():
             rows = self.model(pixel_values_videos=pixels[None]).frame_scores[0]
+        rows = rows.unflatten(0, (len(batch), -1))[:, 0]
         for (frame, prepared), row in zip(batch, rows.double().cpu().numpy(), strict=True):
-            yield frame, prepared, row
+            yield frame, prepared[0], row
 
     def _explained(self, kept: "list[_Kept]") -> tuple[Still, ...]:
         if not kept:
@@ -108,18 +123,24 @@ class Predictor:
         if saliency_method(self.model):
             pixels = torch.stack([k.pixels for k in kept]).to(self.device)
             found = saliency_maps(self.model, pixels).cpu().numpy()
-            maps = [place_on_frame(m, k.image.shape[:2], self._seen_part()) for m, k in zip(found, kept, strict=True)]
+            maps = [
+                place_on_frame(m, k.image.shape[:2], self._seen_part(k.image)) for m, k in zip(found, kept, strict=True)
+            ]
         return tuple(
             Still(k.time_s, dict(zip(self.horizons, k.row.tolist(), strict=True)), k.image, saliency)
             for k, saliency in zip(kept, maps, strict=True)
         )
 
-    def _seen_part(self) -> tuple[float, float, float, float]:
+    def _seen_part(self, image: np.ndarray) -> tuple[float, float, float, float]:
         """Left, top, right, bottom of the centre crop as shares of the frame."""
         if not self.processor.do_center_crop:
             return 0.0, 0.0, 1.0, 1.0
-        x = (1 - self.processor.crop_size["width"] / self.processor.size["width"]) / 2
-        y = (1 - self.processor.crop_size["height"] / self.processor.size["height"]) / 2
+        size, crop = self.processor.size, self.processor.crop_size
+        height, width = size["height"], size["width"]
+        if size["shortest_edge"]:
+            scale = size["shortest_edge"] / min(image.shape[:2])
+            height, width = (int(side * scale) for side in image.shape[:2])
+        x, y = (1 - crop["width"] / width) / 2, (1 - crop["height"] / height) / 2
         return x, y, 1 - x, 1 - y
 
 
@@ -151,13 +172,17 @@ def _from_pretrained(name: str, device: str | None) -> Predictor:
 
     try:
         model = AutoModel.from_pretrained(name)
-        processor = AutoVideoProcessor.from_pretrained(name)
+        reads_video = getattr(model, "main_input_name", "") == "pixel_values_videos"
+        processor = AutoVideoProcessor.from_pretrained(name) if reads_video else None
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         cause = str(error).strip().split("\n")[0]
         raise InputError(f"{name}: no model can be loaded from it ({cause}); give a folder or a Hub id") from error
     if not getattr(model.config, "horizons", None):
         kind = type(model).__name__
         raise InputError(f"{name}: holds a {kind}, which predicts no memorability; give a predictor of this package")
+    if not reads_video:
+        kind = type(model).__name__
+        raise InputError(f"{name}: holds a {kind}, which scores extracted features; a raw clip has none")
     return Predictor(model, processor, name, device)
 
 

@@ -15,6 +15,9 @@ def saliency_method(model: nn.Module) -> str | None:
     """Name of the explanation that `model` allows: its own attention if it has one, else Grad-CAM, else None."""
     if getattr(model, "has_attention", False):
         return ATTENTION
+    # A network that averages several crops of a frame has no single map of it.
+    if getattr(model.config, "crops", 1) > 1:
+        return None
     return GRAD_CAM if getattr(model, "attribution_layers", ()) else None
 
 
