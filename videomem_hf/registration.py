@@ -8,10 +8,12 @@ from typing import Any, Final
 
 import wrapt
 
-DATASETS: Final = {"videomem": "videomem_hf.data.builder"}
+DATASETS: Final = {
+    "videomem": "videomem_hf.data.builder",
+    "lamem": "videomem_hf.data.lamem",
+    "memento10k": "videomem_hf.data.memento10k_builder",
+}
 """Names that `datasets.load_dataset` learns, and the module that builds each."""
-
-_DATA_DIR_VARIABLES: Final = {"videomem": "VIDEOMEM_DATA_DIR"}
 
 
 def register() -> None:
@@ -75,11 +77,11 @@ def _dataset_module_factory(
         return wrapped(*args, **kwargs)
     from datasets.load import DatasetModule
 
-    from videomem_hf.data.builder import code_hash
+    from videomem_hf.data.building import code_hash
 
     return DatasetModule(DATASETS[path], code_hash(), {"dataset_name": path})
 
 
 def _means_local_folder(name: str, data_dir: str | None) -> bool:
     """Whether `load_dataset(name)` means a prepared folder of that name here, as it does without this package."""
-    return data_dir is None and _DATA_DIR_VARIABLES[name] not in os.environ and Path(name, "README.md").is_file()
+    return data_dir is None and f"{name.upper()}_DATA_DIR" not in os.environ and Path(name, "README.md").is_file()

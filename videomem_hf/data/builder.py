@@ -10,33 +10,19 @@ from typing import Any, Final
 import datasets
 import pyarrow as pa
 
-from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, TITLE, VIDEO, VIDEO_ID, InputError
+from videomem_hf.schema import VIDEO, InputError
 
-from .building import (
-    GenerationInputError,
-    batches,
-    code_hash,
-    data_dir_or_variable,
-    files_state,
-    video_column,
-    video_feature,
-    warn_of_missing,
-)
-from .feature_columns import arrow_type, read_column
+from .building import CopyBuilder, GenerationInputError, video_feature
+from .copies import data_dir_or_variable, files_state, warn_of_missing_files
+from .feature_columns import arrow_type
 from .feature_folders import KNOWN, FeatureFiles, feature_folders, find_feature_files
 from .records import VideoRecord
 from .release import Release, find_videos, open_release, read_records
 from .splits import split_records
+from .tables import RECORD_SCHEMA, batches, record_table
 
 DATA_DIR_VARIABLE: Final = "VIDEOMEM_DATA_DIR"
 """Environment variable that stands for `data_dir` where none is given."""
-
-RECORD_SCHEMA: Final = pa.schema(
-    [(VIDEO_ID, pa.string()), (TITLE, pa.string())]
-    + [(horizon, pa.float64()) for horizon in HORIZONS]
-    + [(column, pa.int32()) for column in ANNOTATION_COUNTS.values()]
-)
-"""The columns of every configuration."""
 
 
 @dataclass
@@ -100,21 +86,18 @@ class VideoMemConfig(datasets.BuilderConfig):
         return found if self.name == "all" else {self.name: found[self.name]}
 
 
-def _label(video_id: str, frame: int | None) -> str:
-    return video_id if frame is None else f"{video_id}-{frame}"
-
-
 def _config(name: str, description: str) -> VideoMemConfig:
     return VideoMemConfig(name=name, version=datasets.Version("1.0.0"), description=description)
 
 
-class VideoMem(datasets.ArrowBasedBuilder):
+class VideoMem(CopyBuilder):
     """VideoMem from the user's own copy of the release.
 
     Configurations: `scores` (the default), `videos`, one a feature (`c3d`, `hmp`, `lbp`, `hog`, `inceptionv3`,
     `colorhistogram`, `orb`, `aesthetics`, and any other feature folder under its name), and `all`.
     """
 
+    DATASET_NAME = "videomem"
     VERSION = datasets.Version("1.0.0")
     BUILDER_CONFIG_CLASS = VideoMemConfig
     BUILDER_CONFIGS = [  # noqa: RUF012 - the base class's own declaration
@@ -124,9 +107,6 @@ class VideoMem(datasets.ArrowBasedBuilder):
         _config("all", "Scores, the video files and every feature of the copy."),
     ]
     DEFAULT_CONFIG_NAME = "scores"
-
-    def __init__(self, *args: Any, dataset_name: str | None = None, hash: str | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, dataset_name=dataset_name or "videomem", hash=hash or code_hash(), **kwargs)
 
     def _create_builder_config(self, config_name: str | None = None, **kwargs: Any) -> tuple[VideoMemConfig, str]:
         """Accept the name of any feature folder as a configuration, and the release's own in any case."""
@@ -163,12 +143,7 @@ class VideoMem(datasets.ArrowBasedBuilder):
         )
         videos = find_videos(config.opened) if config.with_videos else None
         ids = [record.video_id for records in splits.values() for record in records]
-        if videos is not None:
-            warn_of_missing(VIDEO, [video_id for video_id in ids if video_id not in videos], len(ids))
-        for files in self._features:
-            expected = [(video_id, frame) for video_id in ids for frame in files.feature.frames or (None,)]
-            missing = [_label(*key) for key in expected if key not in files.paths]
-            warn_of_missing(files.column, missing, len(expected))
+        warn_of_missing_files(ids, self._features, videos)
         return [
             datasets.SplitGenerator(name, gen_kwargs={"batches": batches(records), "videos": videos})
             for name, records in splits.items()
@@ -178,15 +153,8 @@ class VideoMem(datasets.ArrowBasedBuilder):
         self, batches: list[list[VideoRecord]], videos: dict[str, Path] | None
     ) -> Iterator[tuple[str, pa.Table]]:
         for records in batches:
-            ids = [record.video_id for record in records]
-            table = pa.table(
-                {name: [getattr(record, name) for record in records] for name in RECORD_SCHEMA.names}, RECORD_SCHEMA
-            )
             try:
-                for files in self._features:
-                    table = table.append_column(files.column, read_column(files, ids))
+                table = record_table(records, self._features, videos)
             except InputError as error:
                 raise GenerationInputError(str(error)) from None
-            if videos is not None:
-                table = table.append_column(VIDEO, video_column([videos.get(video_id) for video_id in ids]))
-            yield ids[0], table
+            yield records[0].video_id, table

@@ -1,104 +1,144 @@
 """Many decimal numbers out of text at once, each equal to the bit to what `float()` gives.
 
-The release's feature files hold some hundred million numbers; `float()` in a loop takes minutes for them. Two ways,
-both exact: numbers all of the form `0.12345678` are read eight digits at a time with integer arithmetic; numbers of
-any other form go through Arrow's cast from text.
+The release's feature files hold some hundred million numbers; `float()` in a loop takes minutes for them. Numbers of
+the forms that the release uses (whole numbers, `0.123456`, `1.234560e-05`) are read eight digits at a time with integer
+arithmetic; where that would not be exact, and for any other form, Arrow casts them from text, which is exact as well.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from .integers import WORD, read_digits, words_before
+
 NUMBER_BYTES: Final = b"0123456789+-.eE"
-SPACE_BYTES: Final = b" \t\r\n"
 
-_IS_SEPARATOR = bytes(byte not in NUMBER_BYTES for byte in range(256))
-_DECIMALS: Final = range(6, 9)
-_ZEROS = np.uint64(0x3030303030303030)
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """The numbers in a text.
-
-    Attributes:
-        values: `(numbers,)` float64.
-        starts, ends: `(numbers,)` the bytes of each, end exclusive.
-    """
-
-    values: NDArray[np.float64]
-    starts: NDArray[np.int64]
-    ends: NDArray[np.int64]
+_EXACT_POWER: Final = 22
+"""Powers of ten up to this one are whole numbers that float64 represents exactly."""
+_EXACT_DIGITS: Final = 15
+"""Whole numbers of up to so many digits are exact in float64."""
+_POWERS: Final = 10.0 ** np.arange(_EXACT_POWER + 1)
 
 
-def read_numbers(text: bytes) -> Tokens:
-    """Read every run of number characters as a number; what stands between them is not looked at.
+def read_numbers(text: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Read the numbers that stand at some places of a text.
+
+    Args:
+        text: At least 8 bytes before the first number, and one after the last.
+        starts, ends: `(numbers,)` the first byte of each number and the byte after it; increasing, none empty, none
+            adjoining another.
 
     Raises:
-        ValueError: A run that is no finite number as `float()` reads it, or text over 2 GiB.
+        ValueError: A place with something else than a finite number as `float()` reads it.
     """
-    if b"+-" in text:  # Arrow skips a plus and then reads a minus, float() does not
-        raise ValueError("a sign after a sign")
-    separator = np.frombuffer(b"\1" + text.translate(_IS_SEPARATOR) + b"\1", np.int8)
-    edges = np.flatnonzero(separator[1:] != separator[:-1])
-    count = len(edges) // 2
-    if count == 0:
-        return Tokens(np.empty(0), edges, edges)
-    # Runs and what stands between them alternate; the latter are marked null, so that the cast skips them.
-    validity = pa.py_buffer(b"\x55" * (len(edges) // 8 + 1))
-    offsets = pa.py_buffer(edges.astype(np.int32))
+    if not len(starts):
+        return np.empty(0)
+    first = text[starts[0] : ends[0]]
+    values = None
+    if first.isdigit():
+        whole = _whole(text, starts, ends)
+        values = None if whole is None else whole.astype(np.float64)
+    elif b"e" in first:
+        values = _scientific(text, starts, ends)
+    elif b"." in first:
+        values = _fixed_point(text, starts, ends, len(first) - first.index(b".") - 1)
+    return _cast(text, starts, ends) if values is None else values
+
+
+def read_unit_interval(text: bytes) -> NDArray[np.float64] | None:
+    """Read a text of nothing but numbers like `0.12345678`, all of one width, each followed by one space.
+
+    Returns:
+        `(numbers,)`, or None when the text is of any other form.
+    """
+    width = text.find(b" ") + 1
+    if not 9 <= width <= 11 or len(text) % width:  # six to eight decimals: a word of eight bytes within each number
+        return None
+    characters = np.frombuffer(text, np.uint8).reshape(-1, width)
+    if (characters[:, -1] != ord(" ")).any() or (characters[:, 1] != ord(".")).any():
+        return None
+    whole = _one_digit(characters[:, 0])
+    fraction = read_digits(np.ndarray(len(characters), "<u8", text, width - 9, (width,)), width - 3)
+    return None if whole is None or fraction is None else _quotient(whole, fraction, width - 3)
+
+
+def _whole(text: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.uint64] | None:
+    """Read whole numbers of up to eight digits; None when they are not."""
+    lengths = ends - starts
+    return read_digits(words_before(text, ends), lengths) if lengths.max() <= WORD else None
+
+
+def _one_digit(characters: NDArray[np.uint8]) -> NDArray[np.uint64] | None:
+    digits = characters - np.uint8(ord("0"))
+    return None if (digits > 9).any() else digits.astype(np.uint64)
+
+
+def _fixed_point(
+    text: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64], decimals: int
+) -> NDArray[np.float64] | None:
+    """Read numbers with so many decimals, such as `0.123456` and `-12.345678`; None when they are not."""
+    characters = np.frombuffer(text, np.uint8)
+    points = ends - decimals - 1
+    negative = characters[starts] == ord("-")
+    lengths = points - starts - negative
+    if not 1 <= decimals <= WORD or lengths.min() < 1 or lengths.max() + decimals > _EXACT_DIGITS:
+        return None
+    if (characters[points] != ord(".")).any():
+        return None
+    whole = _one_digit(characters[points - 1]) if lengths.max() == 1 else _whole(text, starts + negative, points)
+    fraction = read_digits(words_before(text, ends), decimals)
+    if whole is None or fraction is None:
+        return None
+    values = _quotient(whole, fraction, decimals)
+    return np.where(negative, -values, values) if negative.any() else values
+
+
+def _quotient(whole: NDArray[np.uint64], fraction: NDArray[np.uint64], decimals: int) -> NDArray[np.float64]:
+    """Join what stands before and after the point.
+
+    The digits as one integer and the power of ten are both exact in float64, so their quotient is the nearest float64
+    to the decimal number, which is what `float()` gives.
+    """
+    return (whole * np.uint64(10**decimals) + fraction) / _POWERS[decimals]
+
+
+def _scientific(text: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.float64] | None:
+    """Read numbers of the form `%e`, `1.234560e-05`; None when they are not."""
+    characters = np.frombuffer(text, np.uint8)
+    if (ends - starts != len("1.234560e-05")).any() or (characters[starts + 8] != ord("e")).any():
+        return None
+    mantissa = _fixed_point(text, starts, starts + 8, 6)
+    exponent = read_digits(words_before(text, ends), 2)
+    sign = characters[starts + 9]
+    if mantissa is None or exponent is None or ((sign != ord("-")) & (sign != ord("+"))).any():
+        return None
+    digits = np.rint(mantissa * 1e6)  # exact: seven digits
+    power = np.where(sign == ord("-"), -exponent.astype(np.int64), exponent.astype(np.int64)) - 6
+    exact = np.abs(power) <= _EXACT_POWER
+    scale = _POWERS[np.where(exact, np.abs(power), 0)]
+    values = np.where(power < 0, digits / scale, digits * scale)
+    if not exact.all():
+        values[~exact] = _cast(text, starts[~exact], ends[~exact])
+    return values
+
+
+def _cast(text: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Read numbers of any form through Arrow."""
     if len(text) > np.iinfo(np.int32).max:
         raise ValueError("text over 2 GiB")
-    texts = pa.StringArray.from_buffers(len(edges) - 1, offsets, pa.py_buffer(text), validity)
+    if b"+-" in text:  # Arrow skips a plus and then reads a minus, float() does not
+        raise ValueError("a sign after a sign")
+    # Numbers and what stands between them alternate; the latter are marked null, so that the cast skips them.
+    edges = np.stack([starts, ends], axis=1).ravel().astype(np.int32)
+    validity = pa.py_buffer(b"\x55" * (len(edges) // 8 + 1))
+    texts = pa.StringArray.from_buffers(max(len(edges) - 1, 0), pa.py_buffer(edges), pa.py_buffer(text), validity)
     try:
         numbers = texts.cast(pa.float64())
     except pa.ArrowInvalid as error:
         raise ValueError(str(error)) from None
-    values = np.frombuffer(numbers.buffers()[1], np.float64, len(edges) - 1)[::2]
+    values = np.frombuffer(numbers.buffers()[1], np.float64, len(texts))[::2]
     if not np.isfinite(values).all():
         raise ValueError("a number too large")
-    return Tokens(values, edges[::2], edges[1::2])
-
-
-def read_fixed_point(text: bytes) -> NDArray[np.float64] | None:
-    """Read numbers all of one form, a digit, a point and six to eight decimals, each followed by one space.
-
-    Both the digits as an integer and the power of ten are exact in float64, so their quotient is the nearest float64 to
-    the decimal number: what `float()` gives.
-
-    Returns:
-        `(numbers,)`, or None when the text has any other form.
-    """
-    width = text.find(b" ") + 1
-    decimals = width - 3
-    if decimals not in _DECIMALS or len(text) % width:
-        return None
-    characters = np.frombuffer(text, np.uint8).reshape(-1, width)
-    whole = characters[:, 0] - np.uint8(ord("0"))  # characters: (numbers, width)
-    if (characters[:, 1] != ord(".")).any() or (characters[:, -1] != ord(" ")).any() or (whole > 9).any():
-        return None
-    # The eight characters that end with the last decimal, in one word each; those before the decimals are made zeros.
-    words = np.ndarray(len(characters), "<u8", text, offset=decimals - 6, strides=(width,))
-    before = np.uint64((1 << 8 * (8 - decimals)) - 1)
-    fraction = _eight_digits((words & ~before) | (_ZEROS & before))
-    if fraction is None:
-        return None
-    return (whole * np.uint64(10**decimals) + fraction) / np.float64(10**decimals)
-
-
-def _eight_digits(words: NDArray[np.uint64]) -> NDArray[np.uint64] | None:
-    """Give the number that eight digit characters write, packed in a word with the first digit in the lowest byte.
-
-    Neighbours are joined pairwise: digits to numbers below 100, those to numbers below 10,000, those to the whole. None
-    when a character is no digit.
-    """
-    digits = words ^ _ZEROS
-    high = np.uint64(0xF0F0F0F0F0F0F0F0)
-    if ((digits | (digits + np.uint64(0x0606060606060606))) & high).any():
-        return None
-    pairs = (digits * np.uint64(10) + (digits >> np.uint64(8))) & np.uint64(0x00FF00FF00FF00FF)
-    fours = (pairs * np.uint64(100) + (pairs >> np.uint64(16))) & np.uint64(0x0000FFFF0000FFFF)
-    return (fours * np.uint64(10000) + (fours >> np.uint64(32))) & np.uint64(0xFFFFFFFF)
+    return values

@@ -4,34 +4,61 @@ Files are parsed many at a time (`decimals.py`). Where that meets anything out o
 by the plain functions at the end, which are the definition of the formats: they accept, or name file and line.
 """
 
+import math
+import os
 import re
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from videomem_hf.schema import InputError
 
-from .decimals import NUMBER_BYTES, SPACE_BYTES, Tokens, read_fixed_point, read_numbers
+from .decimals import read_numbers, read_unit_interval
+from .integers import WORD, read_digits, words_before
 
 CHANNELS: Final = 3
 BINS: Final = 256
-_INDEX_DIGITS: Final = 9
 _UNIFORM: Final = 64
 """Numbers in a file that must be of one length for a shorter last one to mean that the file is cut off."""
 
 _NUMBER = re.compile(rb"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_DENSE_BYTES = NUMBER_BYTES + SPACE_BYTES + b","
-_PAIR_BYTES = NUMBER_BYTES + SPACE_BYTES + b":"
+_PAIR_SEPARATORS: Final = b"\n\r\t\v\f"
+_DENSE_SEPARATORS: Final = _PAIR_SEPARATORS + b","
+_PADDING: Final = b" " * WORD
+_GROUP_BYTES: Final = 1 << 18
+"""Text parsed at once: enough to be worth the calls, few enough for its arrays to stay in the processor's cache."""
 _RETAKE = "take the file from the release again, or remove it to load its video without this feature"
 
 
-class TextFile(NamedTuple):
-    """A file's path, for errors, and its bytes."""
+T = TypeVar("T")
 
-    path: str
-    data: bytes
+
+class TextFiles(NamedTuple):
+    """Several files: their paths, for errors, and their bytes."""
+
+    paths: Sequence[str]
+    data: Sequence[bytes]
+
+    def groups(self) -> Iterator["TextFiles"]:
+        """Cut into groups of some size."""
+        start = size = 0
+        for place, data in enumerate(self.data):
+            size += len(data)
+            if size > _GROUP_BYTES:
+                yield TextFiles(self.paths[start : place + 1], self.data[start : place + 1])
+                start, size = place + 1, 0
+        if start < len(self.data):
+            yield TextFiles(self.paths[start:], self.data[start:])
+
+    def place(self, file: int, position: int = 0) -> str:
+        """Name a file and the line of a position in it, as errors do."""
+        if re.search(r":[0-9]+$", self.paths[file]):  # already a line of a file
+            return self.paths[file]
+        line = self.data[file].count(b"\n", 0, position) + 1
+        return f"{self.paths[file]}:{line}"
 
 
 class Pairs(NamedTuple):
@@ -42,11 +69,20 @@ class Pairs(NamedTuple):
     counts: NDArray[np.int64]
 
 
+class _Tokens(NamedTuple):
+    """What stands between separators in the joined text of some files, and how many a file has."""
+
+    text: bytes
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    counts: NDArray[np.int64]
+
+
 class _OutOfOrdinaryError(ValueError):
     """The fast way does not apply; the plain one decides."""
 
 
-def parse_dense(files: Sequence[TextFile]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def parse_dense(files: TextFiles) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Parse numbers separated by white space or commas.
 
     Returns:
@@ -55,30 +91,43 @@ def parse_dense(files: Sequence[TextFile]) -> tuple[NDArray[np.float64], NDArray
     Raises:
         InputError: A file that is empty, holds something else, or is cut off within a number.
     """
-    try:
-        return _fast_dense(files)
-    except _OutOfOrdinaryError:
-        rows = [_plain_dense(file) for file in files]
-        return np.array([value for row in rows for value in row]), np.array([len(row) for row in rows], np.int64)
+    parts = _parse_groups(files, _fast_dense, _plain_dense_files)
+    if not parts:
+        return np.empty(0), np.empty(0, np.int64)
+    values, counts = zip(*parts, strict=True)
+    return np.concatenate(values), np.concatenate(counts)
 
 
-def parse_pairs(files: Sequence[TextFile]) -> Pairs:
+def parse_pairs(files: TextFiles) -> Pairs:
     """Parse `index:value` pairs separated by white space.
 
     Raises:
         InputError: A file that is empty, holds something else, is cut off within a number, or whose indices do not
             increase.
     """
-    try:
-        return _fast_pairs(files)
-    except _OutOfOrdinaryError:
-        rows = [_plain_pairs(file) for file in files]
-        indices = np.array([index for row in rows for index, _ in row], np.int64)
-        values = np.array([value for row in rows for _, value in row], np.float64)
-        return Pairs(indices, values, np.array([len(row) for row in rows], np.int64))
+    parts = _parse_groups(files, _fast_pairs, _plain_pairs_files)
+    if not parts:
+        return Pairs(np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64))
+    return Pairs(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def parse_histograms(files: Sequence[TextFile]) -> NDArray[np.int32]:
+def _parse_groups(files: TextFiles, fast: Callable[[TextFiles], T], plain: Callable[[TextFiles], T]) -> list[T]:
+    """Parse groups of files on all cores: nearly all of it is numpy's, which lets other threads run meanwhile."""
+
+    def parse(group: TextFiles) -> T:
+        try:
+            return fast(group)
+        except _OutOfOrdinaryError:
+            return plain(group)
+
+    groups = list(files.groups())
+    if len(groups) < 2:
+        return [parse(group) for group in groups]
+    with ThreadPoolExecutor(min(len(groups), os.cpu_count() or 1)) as pool:
+        return list(pool.map(parse, groups))
+
+
+def parse_histograms(files: TextFiles) -> NDArray[np.int32]:
     """Parse colour histograms: three lines of `bin:count`, bins 0 to 255; bins that are not listed are 0.
 
     Returns:
@@ -87,187 +136,195 @@ def parse_histograms(files: Sequence[TextFile]) -> NDArray[np.int32]:
     Raises:
         InputError: As `parse_pairs`; also another number of lines, a bin over 255, a count that is no whole number.
     """
-    lines: list[TextFile] = []
-    for file in files:
-        found = [(number, line) for number, line in enumerate(file.data.splitlines(), start=1) if line.strip()]
+    paths: list[str] = []
+    lines: list[bytes] = []
+    for path, data in zip(*files, strict=True):
+        found = [(number, line) for number, line in enumerate(data.splitlines(), start=1) if line.strip()]
         if len(found) != CHANNELS:
-            raise InputError(f"{file.path}: {len(found)} lines where a colour histogram has {CHANNELS}; {_RETAKE}.")
+            raise InputError(f"{path}: {len(found)} lines where a colour histogram has {CHANNELS}; {_RETAKE}.")
         # Each line ends with a space in the release; a last line without it, below others that have it, is cut off.
-        if not found[-1][1].endswith(b" ") and file.data[-1:] not in b"\r\n" and found[0][1].endswith(b" "):
-            raise InputError(f"{file.path}:{found[-1][0]}: the file is cut off; {_RETAKE}.")
-        lines.extend(TextFile(f"{file.path}:{number}", line) for number, line in found)
-    pairs = parse_pairs(lines)
-    check_indices(pairs, lines, range(BINS))
+        if not found[-1][1].endswith(b" ") and data[-1:] not in b"\r\n" and found[0][1].endswith(b" "):
+            raise InputError(f"{path}:{found[-1][0]}: the file is cut off; {_RETAKE}.")
+        paths.extend(f"{path}:{number}" for number, _ in found)
+        lines.extend(line for _, line in found)
+    channels = TextFiles(paths, lines)
+    pairs = parse_pairs(channels)
+    check_indices(pairs, channels, range(BINS))
     counts = pairs.values.astype(np.int32)
     if (wrong := np.flatnonzero((counts != pairs.values) | (counts < 0))).size:
-        line = lines[np.searchsorted(np.cumsum(pairs.counts), wrong[0], side="right")]
-        raise InputError(f"{line.path}: {pairs.values[wrong[0]]:g} is not a number of pixels; {_RETAKE}.")
+        place = channels.place(_file_of(wrong[0], pairs.counts))
+        raise InputError(f"{place}: {pairs.values[wrong[0]]:g} is not a number of pixels; {_RETAKE}.")
     histograms = np.zeros((len(lines), BINS), np.int32)
     histograms[np.repeat(np.arange(len(lines)), pairs.counts), pairs.indices] = counts
-    return histograms.reshape(len(files), CHANNELS, BINS)
+    return histograms.reshape(len(files.data), CHANNELS, BINS)
 
 
-def check_counts(counts: NDArray[np.int64], files: Sequence[TextFile], lengths: range) -> None:
+def check_counts(counts: NDArray[np.int64], files: TextFiles, lengths: range) -> None:
     """Refuse a file with another number of values than a feature has."""
     outside = np.flatnonzero((counts < lengths.start) | (counts >= lengths.stop))
     if outside.size:
         allowed = f"{lengths.stop - 1}" if len(lengths) == 1 else f"{lengths.start} to {lengths.stop - 1}"
-        first = outside[0]
-        place = _place(files[first], 0)
-        raise InputError(f"{place}: {counts[first]} values where this feature has {allowed}; {_RETAKE}.")
+        first = int(outside[0])
+        raise InputError(f"{files.place(first)}: {counts[first]} values where this feature has {allowed}; {_RETAKE}.")
 
 
-def check_indices(pairs: Pairs, files: Sequence[TextFile], allowed: range) -> None:
+def check_indices(pairs: Pairs, files: TextFiles, allowed: range) -> None:
     """Refuse a file with an index outside the feature's."""
     outside = np.flatnonzero((pairs.indices < allowed.start) | (pairs.indices >= allowed.stop))
     if outside.size:
-        file = files[np.searchsorted(np.cumsum(pairs.counts), outside[0], side="right")]
-        raise InputError(
-            f"{_place(file, 0)}: index {pairs.indices[outside[0]]} where this feature has {allowed.start} to "
-            f"{allowed.stop - 1}; {_RETAKE}."
-        )
+        place, found = files.place(_file_of(outside[0], pairs.counts)), pairs.indices[outside[0]]
+        allowed_text = f"{allowed.start} to {allowed.stop - 1}"
+        raise InputError(f"{place}: index {found} where this feature has {allowed_text}; {_RETAKE}.")
 
 
-def check_sums(values: NDArray[np.float64], counts: NDArray[np.int64], files: Sequence[TextFile]) -> None:
+def check_sums(values: NDArray[np.float64], counts: NDArray[np.int64], files: TextFiles) -> None:
     """Refuse a file whose values do not sum to 1 within what rounding to the release's six decimals explains."""
     ends = np.cumsum(counts)
     totals = np.add.reduceat(values, ends - counts)
     wrong = np.flatnonzero(np.abs(totals - 1) > 1e-4 + 5e-7 * counts)
     if wrong.size:
         raise InputError(
-            f"{files[wrong[0]].path}:1: the values sum to {totals[wrong[0]]:.6g} where this feature sums to 1; "
-            f"the file is damaged or cut off, {_RETAKE}."
+            f"{files.place(int(wrong[0]))}: the values sum to {totals[wrong[0]]:.6g} where this feature sums to 1; the "
+            f"file is damaged or cut off, {_RETAKE}."
         )
 
 
-def _fast_dense(files: Sequence[TextFile]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    # Every file then ends with one space, so that files follow one another like numbers do.
-    texts = [file.data.rstrip() for file in files]
-    joined = b" ".join(texts) + b" "
-    sizes = np.fromiter(map(len, texts), np.int64, len(texts)) + 1
-    values = read_fixed_point(joined)
+def _file_of(value: int, counts: NDArray[np.int64]) -> int:
+    """Give the file that one of the values of all files is in."""
+    return int(np.searchsorted(np.cumsum(counts), value, side="right"))
+
+
+def _fast_dense(files: TextFiles) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    contents = [data.rstrip() for data in files.data]
+    values = read_unit_interval(text := b" ".join([*contents, b""]))
     if values is not None:
-        width = joined.find(b" ") + 1
-        if (sizes % width).any():
-            raise _OutOfOrdinaryError
-        return values, sizes // width
-    if joined.translate(None, _DENSE_BYTES):
-        raise _OutOfOrdinaryError
-    tokens, counts = _tokens(joined, sizes)
-    _refuse_cut_off(files, tokens.ends - tokens.starts, counts)
-    return tokens.values, counts
+        counts, rest = np.divmod(_sizes(contents), text.find(b" ") + 1)
+        if not rest.any() and counts.all():
+            return values, counts
+    text, starts, ends, counts = _tokens(files, _DENSE_SEPARATORS)
+    try:
+        values = read_numbers(text, starts, ends)
+    except ValueError as error:
+        raise _OutOfOrdinaryError from error
+    _refuse_cut_off(files, ends - starts, counts)
+    return values, counts
 
 
-def _fast_pairs(files: Sequence[TextFile]) -> Pairs:
-    texts = [file.data.rstrip() for file in files]
-    joined = b" ".join(texts) + b" "
-    if joined.translate(None, _PAIR_BYTES):
+def _fast_pairs(files: TextFiles) -> Pairs:
+    text, starts, ends, counts = _tokens(files, _PAIR_SEPARATORS)
+    colons = np.flatnonzero(np.frombuffer(text, np.uint8) == ord(":"))
+    if len(colons) != len(starts) or (colons <= starts).any() or (colons >= ends - 1).any():
         raise _OutOfOrdinaryError
-    tokens, counts = _tokens(joined, np.fromiter(map(len, texts), np.int64, len(texts)) + 1)
-    starts, ends = tokens.starts[::2], tokens.ends[::2]
-    characters = np.frombuffer(joined, np.uint8)
-    joined_by_colon = (
-        len(tokens.values) % 2 == 0
-        and not (counts % 2).any()
-        and (characters[ends] == ord(":")).all()
-        and (tokens.starts[1::2] == ends + 1).all()
-        and joined.count(b":") == len(starts)
-    )
-    if not joined_by_colon:
+    if (colons - starts).max() > WORD:
         raise _OutOfOrdinaryError
-    lengths = ends - starts
-    if lengths.max(initial=0) > _INDEX_DIGITS:
+    digits = read_digits(words_before(text, colons), colons - starts)
+    if digits is None:
         raise _OutOfOrdinaryError
-    for place in range(int(lengths.max(initial=0))):
-        character = characters[ends - 1 - np.minimum(place, lengths - 1)]
-        if ((character < ord("0")) | (character > ord("9"))).any():
-            raise _OutOfOrdinaryError
-    indices, counts = tokens.values[::2].astype(np.int64), counts // 2
+    indices = digits.view(np.int64)
     steps = np.diff(indices)
     steps[np.cumsum(counts)[:-1] - 1] = 1  # from one file to the next
     if (steps < 1).any():
         raise _OutOfOrdinaryError
-    _refuse_cut_off(files, tokens.ends[1::2] - tokens.starts[1::2], counts)
-    return Pairs(indices, tokens.values[1::2], counts)
-
-
-def _tokens(joined: bytes, sizes: NDArray[np.int64]) -> tuple[Tokens, NDArray[np.int64]]:
-    """Read the numbers of files that were joined; `sizes` has the bytes of each. Gives tokens and numbers a file."""
     try:
-        tokens = read_numbers(joined)
+        values = read_numbers(text, colons + 1, ends)
     except ValueError as error:
         raise _OutOfOrdinaryError from error
-    limits = np.searchsorted(tokens.starts, np.concatenate(([0], np.cumsum(sizes))))
-    counts = np.diff(limits)
+    _refuse_cut_off(files, ends - colons - 1, counts)
+    return Pairs(indices, values, counts)
+
+
+def _tokens(files: TextFiles, separators: bytes) -> _Tokens:
+    """Join files and find what stands between separators; every place has 8 bytes before it and a space after it."""
+    contents = [data.rstrip() for data in files.data]
+    text = b" ".join([_PADDING, *contents, b""])
+    if any(text.find(separator) >= 0 for separator in separators):
+        text = text.translate(bytes.maketrans(separators, b" " * len(separators)))
+    ends = np.flatnonzero(np.frombuffer(text, np.uint8) == ord(" "))[len(_PADDING) + 1 :]
+    starts = np.concatenate(([len(_PADDING) + 1], ends[:-1] + 1))
+    if (starts == ends).any():  # separators side by side
+        some = starts < ends
+        starts, ends = starts[some], ends[some]
+    first = np.searchsorted(starts, np.concatenate(([0], np.cumsum(_sizes(contents)))) + len(_PADDING) + 1)
+    counts = np.diff(first)
     if (counts == 0).any():
         raise _OutOfOrdinaryError
-    return tokens, counts
+    return _Tokens(text, starts, ends, counts)
 
 
-def _refuse_cut_off(files: Sequence[TextFile], lengths: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
-    """Leave a file to the plain way that ends within a number, judged by numbers all of one length but the last."""
+def _sizes(contents: list[bytes]) -> NDArray[np.int64]:
+    """Give the size of each file in a joined text, with the space after it."""
+    return np.fromiter(map(len, contents), np.int64, len(contents)) + 1
+
+
+def _refuse_cut_off(files: TextFiles, lengths: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
+    """Leave a file to the plain way that may end within a number: numbers all of one length but a shorter last one."""
     ends = np.cumsum(counts)
-    last = lengths[ends - 1]
-    others = lengths.copy()
-    others[ends - 1] = np.where(counts > 1, lengths[ends - counts], last)
-    uniform = np.minimum.reduceat(others, ends - counts) == np.maximum.reduceat(others, ends - counts)
-    for index in np.flatnonzero(uniform & (counts > _UNIFORM) & (last < lengths[ends - counts])).tolist():
-        if files[index].data[-1:] not in SPACE_BYTES:
-            raise _OutOfOrdinaryError
+    for file, data in enumerate(files.data):
+        if counts[file] > _UNIFORM and not data[-1:].isspace():
+            others = lengths[ends[file] - counts[file] : ends[file] - 1]
+            if lengths[ends[file] - 1] < others[0] and (others == others[0]).all():
+                raise _OutOfOrdinaryError
 
 
-def _plain_dense(file: TextFile) -> list[float]:
-    """Define the dense format: read one file with `float()`, naming the line of whatever is wrong."""
-    matches = list(re.finditer(rb"[^\s,]+", file.data))
-    values = [_number(file, match[0], match.start()) for match in matches]
-    _refuse_incomplete(file, [match[0] for match in matches])
-    return values
+def _plain_dense_files(files: TextFiles) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Define the dense format: read with `float()`, naming the line of whatever is wrong."""
+    rows = [_plain_dense(files, file) for file in range(len(files.data))]
+    return np.array([value for row in rows for value in row]), np.array([len(row) for row in rows], np.int64)
 
 
-def _plain_pairs(file: TextFile) -> list[tuple[int, float]]:
-    """Define the sparse format: read one file with `int()` and `float()`, naming the line of whatever is wrong."""
+def _plain_dense(files: TextFiles, file: int) -> list[float]:
+    matches = list(re.finditer(rb"[^\s,]+", files.data[file]))
+    for match in matches:
+        if not _is_number(match[0]):
+            raise _refusal(files, file, match, "a number")
+    _refuse_incomplete(files, file, [match[0] for match in matches])
+    return [float(match[0]) for match in matches]
+
+
+def _plain_pairs_files(files: TextFiles) -> Pairs:
+    """Define the sparse format: read with `int()` and `float()`, naming the line of whatever is wrong."""
+    rows = [_plain_pairs(files, file) for file in range(len(files.data))]
+    indices = np.array([index for row in rows for index, _ in row], np.int64)
+    values = np.array([value for row in rows for _, value in row], np.float64)
+    return Pairs(indices, values, np.array([len(row) for row in rows], np.int64))
+
+
+def _plain_pairs(files: TextFiles, file: int) -> list[tuple[int, float]]:
     pairs: list[tuple[int, float]] = []
     texts: list[bytes] = []
-    for match in re.finditer(rb"\S+", file.data):
-        index, colon, value = match[0].partition(b":")
-        if not colon or not re.fullmatch(rb"[0-9]+", index) or len(index) > _INDEX_DIGITS:
-            raise _not_a_number(file, match[0], match.start(), "an index:value pair")
+    for match in re.finditer(rb"\S+", files.data[file]):
+        index, _, value = match[0].partition(b":")
+        if not re.fullmatch(rb"[0-9]{1,8}", index) or not _is_number(value):
+            raise _refusal(files, file, match, "an index:value pair")
         if pairs and int(index) <= pairs[-1][0]:
-            raise InputError(f"{_place(file, match.start())}: index {int(index)} after {pairs[-1][0]}; {_RETAKE}.")
-        pairs.append((int(index), _number(file, value, match.start())))
+            place = files.place(file, match.start())
+            raise InputError(f"{place}: index {int(index)} after {pairs[-1][0]}; {_RETAKE}.")
+        pairs.append((int(index), float(value)))
         texts.append(value)
-    _refuse_incomplete(file, texts)
+    _refuse_incomplete(files, file, texts)
     return pairs
 
 
-def _refuse_incomplete(file: TextFile, texts: list[bytes]) -> None:
+def _is_number(text: bytes) -> bool:
+    return _NUMBER.fullmatch(text) is not None and math.isfinite(float(text))
+
+
+def _refusal(files: TextFiles, file: int, match: re.Match[bytes], expected: str) -> InputError:
+    found = match[0][:40].decode("ascii", "backslashreplace")
+    return InputError(f"{files.place(file, match.start())}: '{found}' is not {expected}; {_RETAKE}.")
+
+
+def _refuse_incomplete(files: TextFiles, file: int, texts: list[bytes]) -> None:
     if not texts:
-        raise InputError(f"{file.path} is empty; {_RETAKE}.")
-    if len(texts) <= _UNIFORM or file.data[-1:] in SPACE_BYTES:
+        raise InputError(f"{files.paths[file]} is empty; {_RETAKE}.")
+    if len(texts) <= _UNIFORM or files.data[file][-1:].isspace():
         return
     forms = {_form(text) for text in texts[:-1]}
     if len(forms) == 1 and len(_form(texts[-1])) < len(min(forms)):
-        raise InputError(f"{_place(file, len(file.data))}: the file is cut off within its last number; {_RETAKE}.")
+        place = files.place(file, len(files.data[file]))
+        raise InputError(f"{place}: the file is cut off within its last number; {_RETAKE}.")
 
 
 def _form(text: bytes) -> bytes:
-    """Give the shape of a number: its decimals and exponent as `d`s, whatever stands before the point left out."""
+    """Give the shape of a number: its decimals and exponent as `d`s, whatever stands before the point as one."""
     return re.sub(rb"[0-9]", b"d", re.sub(rb"^[+-]?[0-9]*", b"d", text)).replace(b"+", b"-")
-
-
-def _number(file: TextFile, text: bytes, position: int) -> float:
-    if not _NUMBER.fullmatch(text) or not np.isfinite(value := float(text)):
-        raise _not_a_number(file, text, position, "a number")
-    return value
-
-
-def _not_a_number(file: TextFile, text: bytes, position: int, expected: str) -> InputError:
-    found = text[:40].decode("ascii", "backslashreplace")
-    return InputError(f"{_place(file, position)}: '{found}' is not {expected}; {_RETAKE}.")
-
-
-def _place(file: TextFile, position: int) -> str:
-    if re.search(r":[0-9]+$", file.path):
-        return file.path
-    line = file.data.count(b"\n", 0, position) + 1
-    return f"{file.path}:{line}"

@@ -1,0 +1,74 @@
+"""A user's own copy of a data set: where it is, what state it is in, and what it lacks."""
+
+import hashlib
+import os
+import warnings
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+
+from videomem_hf.schema import VIDEO, InputError
+
+from .feature_folders import FeatureFiles
+
+
+def data_dir_or_variable(dataset: str, data_dir: str | None, variable: str) -> str:
+    """Give the folder of a user's copy: `data_dir`, or what an environment variable names.
+
+    Raises:
+        InputError: Neither is given.
+    """
+    found = data_dir or os.environ.get(variable)
+    if not found:
+        raise InputError(
+            f"{dataset} is not downloaded, its licence does not allow that: give data_dir=, the folder of your own "
+            f"copy, or set {variable}."
+        )
+    return found
+
+
+def files_state(paths: Iterable[Path], folders: Iterable[Path] = ()) -> bytes:
+    """Digest name, size and time of some files, and of every file in some folders: another digest, another content.
+
+    Raises:
+        InputError: A file that is not there or cannot be looked at.
+    """
+    state = hashlib.sha256()
+
+    def add(path: str, status: os.stat_result) -> None:
+        state.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode(errors="surrogateescape"))
+
+    try:
+        for path in sorted(paths):
+            add(str(path), path.stat())
+        for folder in sorted(folders):
+            with os.scandir(folder) as entries:
+                for entry in sorted(entries, key=lambda entry: entry.name):
+                    if not entry.is_dir():
+                        add(entry.path, entry.stat())
+    except OSError as error:
+        raise InputError(f"{error.filename} cannot be read ({error.strerror}); check the path.") from None
+    return state.digest()
+
+
+def warn_of_missing_files(ids: Sequence[str], features: Iterable[FeatureFiles], videos: Collection[str] | None) -> None:
+    """Warn, once a column, of what a copy has no file for."""
+    if videos is not None:
+        warn_of_missing(VIDEO, [video_id for video_id in ids if video_id not in videos], len(ids))
+    for files in features:
+        expected = [(video_id, frame) for video_id in ids for frame in files.feature.frames or (None,)]
+        missing = [
+            video_id if frame is None else f"{video_id}-{frame}"
+            for video_id, frame in expected
+            if (video_id, frame) not in files.paths
+        ]
+        warn_of_missing(files.column, missing, len(expected))
+
+
+def warn_of_missing(column: str, missing: Sequence[str], expected: int) -> None:
+    """Warn once of the rows, or frames, that will be null because the copy has no file for them."""
+    if missing:
+        warnings.warn(
+            f"{len(missing)} of {expected} files for the column '{column}' are not in this copy (first: {missing[0]}); "
+            "their entries are null.",
+            stacklevel=3,
+        )

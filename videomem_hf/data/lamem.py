@@ -1,0 +1,173 @@
+"""LaMem, image memorability (Khosla et al., ICCV 2015): `load_dataset("lamem", "split_1", data_dir=...)`.
+
+The paper fine-tunes on it as well (Sec. 5.3). Short-term scores only; five official splits of about 45,000 / 4,000 /
+10,000 of its 58,741 images.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import datasets
+import pyarrow as pa
+
+from videomem_hf.schema import InputError
+
+from .building import CopyBuilder
+from .copies import data_dir_or_variable, files_state, warn_of_missing
+from .csv_tables import parse_score
+from .inventory import Inventory, scan
+from .tables import batches, path_column
+from .text_files import numbered_lines, read_text
+
+DATA_DIR_VARIABLE: Final = "LAMEM_DATA_DIR"
+IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png"})
+
+_SPLIT_FILE = re.compile(r"(train|val|test)_(\d+)\.txt")
+_SPLIT_NAMES: Final = {"train": "train", "val": "validation", "test": "test"}
+_SCHEMA: Final = pa.schema([("image_id", pa.string()), ("short_term", pa.float64())])
+
+
+class ImageScore(NamedTuple):
+    """One line of a split: an image's file name and its score in [0, 1]."""
+
+    file_name: str
+    short_term: float
+
+
+def read_split(path: Path) -> list[ImageScore]:
+    """Read a split file: a line is a file name, a space and a score.
+
+    Raises:
+        InputError: A line of another form, a name that leads elsewhere, or an image that stands there twice.
+    """
+    scores: list[ImageScore] = []
+    lines: dict[str, int] = {}
+    for line, text in numbered_lines(read_text(path)):
+        name, _, score = text.strip().partition(" ")
+        if not re.fullmatch(r"[\w-][\w.-]*", name) or Path(name).suffix.lower() not in IMAGE_SUFFIXES:
+            raise InputError(f"{path}:{line}: '{name[:60]}' is not the name of an image such as 00000001.jpg.")
+        try:
+            value = parse_score(score.strip())
+        except ValueError as error:
+            raise InputError(f"{path}:{line}: '{score[:60]}' is not {error}.") from None
+        if name in lines:
+            raise InputError(f"{path}:{line}: {name} stands in line {lines[name]} as well; remove one of them.")
+        lines[name] = line
+        scores.append(ImageScore(name, value))
+    return scores
+
+
+def find_split_files(inventory: Inventory) -> dict[str, dict[str, Path]]:
+    """Find the split files of a copy: configuration (`split_1`) -> split -> file.
+
+    Raises:
+        InputError: No split file, or two of one name.
+    """
+    found: dict[str, dict[str, Path]] = {}
+    for folder in inventory.folders:
+        for name in folder.names:
+            if match := _SPLIT_FILE.fullmatch(name):
+                files = found.setdefault(f"split_{match[2]}", {})
+                if other := files.get(_SPLIT_NAMES[match[1]]):
+                    raise InputError(f"{folder.path / name}: a second file of that name, beside {other}; keep one.")
+                files[_SPLIT_NAMES[match[1]]] = folder.path / name
+    if not found:
+        packed = f" Unpack {inventory.archives()[0]} first." if inventory.archives() else ""
+        raise InputError(
+            f"No splits of LaMem under {inventory.root}: no file there is named train_1.txt, val_1.txt, ... Give the "
+            f"folder that holds `splits` and `images`.{packed}"
+        )
+    return found
+
+
+def find_images(inventory: Inventory) -> dict[str, Path]:
+    """Find the images of a copy by file name."""
+    return {
+        name: folder.path / name
+        for folder in inventory.folders
+        for name in folder.names
+        if Path(name).suffix.lower() in IMAGE_SUFFIXES
+    }
+
+
+@dataclass
+class LaMemConfig(datasets.BuilderConfig):
+    """One of LaMem's official splits.
+
+    Attributes:
+        data_dir: The user's copy, with `splits` and `images`; by default what `LAMEM_DATA_DIR` names.
+        allow_links: Follow links that lead out of `data_dir`.
+    """
+
+    allow_links: bool = False
+    inventory: Inventory | None = field(default=None, repr=False)
+    split_files: dict[str, Path] = field(default_factory=dict, repr=False)
+
+    def create_config_id(self, config_kwargs: dict[str, Any], custom_features: datasets.Features | None = None) -> str:
+        """Name the cache folder after the options and the state of the files read, so that it notices changes."""
+        data_dir = data_dir_or_variable("LaMem", self.data_dir, DATA_DIR_VARIABLE)
+        self.inventory = scan(data_dir, allow_links=self.allow_links)
+        found = find_split_files(self.inventory)
+        if self.name not in found:
+            raise InputError(f"No {self.name} of LaMem under {self.inventory.root}; found {', '.join(sorted(found))}.")
+        self.split_files = found[self.name]
+        state = hashlib.sha256(repr((str(self.inventory.root), custom_features)).encode(errors="surrogateescape"))
+        images = {path.parent for path in find_images(self.inventory).values()}
+        state.update(files_state(self.split_files.values(), images))
+        return f"{self.name}-{state.hexdigest()[:16]}"
+
+
+class LaMem(CopyBuilder):
+    """LaMem from the user's own copy; configurations `split_1` (the default) to `split_5`."""
+
+    DATASET_NAME = "lamem"
+    VERSION = datasets.Version("1.0.0")
+    BUILDER_CONFIG_CLASS = LaMemConfig
+    BUILDER_CONFIGS = [  # noqa: RUF012 - the base class's own declaration
+        LaMemConfig(name=f"split_{number}", version=datasets.Version("1.0.0"), description=f"Official split {number}.")
+        for number in range(1, 6)
+    ]
+    DEFAULT_CONFIG_NAME = "split_1"
+
+    def _info(self) -> datasets.DatasetInfo:
+        features = datasets.Features.from_arrow_schema(_SCHEMA)
+        features["image"] = datasets.Image(mode="RGB")  # some of LaMem's are grey or CMYK
+        return datasets.DatasetInfo(description=self.config.description or "", features=features)
+
+    def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
+        images = find_images(self.config.inventory)
+        splits = {
+            name: read_split(self.config.split_files[name])
+            for name in ("train", "validation", "test")
+            if name in self.config.split_files
+        }
+        _refuse_overlap(splits, self.config.split_files)
+        names = [score.file_name for scores in splits.values() for score in scores]
+        warn_of_missing("image", [name for name in names if name not in images], len(names))
+        return [
+            datasets.SplitGenerator(name, gen_kwargs={"batches": batches(scores), "images": images})
+            for name, scores in splits.items()
+        ]
+
+    def _generate_tables(
+        self, batches: list[list[ImageScore]], images: dict[str, Path]
+    ) -> Iterator[tuple[str, pa.Table]]:
+        for scores in batches:
+            names = [score.file_name for score in scores]
+            columns = [[Path(name).stem for name in names], [score.short_term for score in scores]]
+            table = pa.table(dict(zip(_SCHEMA.names, columns, strict=True)), _SCHEMA)
+            yield names[0], table.append_column("image", path_column([images.get(name) for name in names]))
+
+
+def _refuse_overlap(splits: dict[str, list[ImageScore]], files: dict[str, Path]) -> None:
+    """Refuse an image that two of a configuration's splits list."""
+    seen: dict[str, str] = {}
+    for split, scores in splits.items():
+        for score in scores:
+            if other := seen.get(score.file_name):
+                raise InputError(f"{files[split]}: {score.file_name} is in {files[other]} as well; keep one of them.")
+            seen[score.file_name] = split

@@ -1,0 +1,232 @@
+"""Memento10k, video memorability with decay (Newman et al., ECCV 2020), in its own form and in MediaEval's.
+
+Read here: `memento_{train,val,test}_data.json`, or the tables `*_scores.csv`, `*_text_descriptions.csv` and
+`*_video_urls.csv` of MediaEval 2021 and later. Short-term scores only. Memorability decays linearly with the lag:
+m(t) = m(T) + alpha (t - T).
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+from videomem_hf.schema import VIDEO_SUFFIXES, InputError
+
+from .csv_tables import TableRow, header_cells, parse_count, parse_number, parse_score, read_table
+from .inventory import Inventory
+from .text_files import read_text
+
+_JSON_NAME = re.compile(r"memento_(train|val|test)_data\.json", re.IGNORECASE)
+_TABLE_NAME = re.compile(
+    r"(train|training|dev|val|validation|test)_(scores|text_descriptions|video_urls)\.csv", re.IGNORECASE
+)
+_SPLITS: Final = {"train": "train", "training": "train", "dev": "validation", "val": "validation"} | {
+    "validation": "validation",
+    "test": "test",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MementoRecord:
+    """What is known of one video; None or empty where the copy has nothing.
+
+    Attributes:
+        video_id: The file name without its ending, or the number that MediaEval gives it.
+        file_name: The name of its file, where the copy says.
+        short_term: Score in [0, 1], normalised to one lag.
+        short_term_raw: Proportion of participants who recognised it, whatever the lag (MediaEval's tables only).
+        short_term_annotations: Participants behind the score (MediaEval's tables only).
+        decay_alpha: Slope of the decay with the lag, in score a video in between.
+        captions: What five people say is to be seen.
+        url: Where the video came from.
+    """
+
+    video_id: str
+    file_name: str | None = None
+    short_term: float | None = None
+    short_term_raw: float | None = None
+    short_term_annotations: int | None = None
+    decay_alpha: float | None = None
+    captions: list[str] = field(default_factory=list)
+    url: str | None = None
+
+
+@dataclass(frozen=True)
+class MementoFiles:
+    """The files of a copy that hold records: by split, those of its own form or the tables of MediaEval's."""
+
+    data: dict[str, Path]
+    tables: dict[str, dict[str, Path]]
+
+    @property
+    def paths(self) -> list[Path]:
+        """All of them."""
+        return [*self.data.values(), *(path for tables in self.tables.values() for path in tables.values())]
+
+
+def find_memento_files(inventory: Inventory) -> MementoFiles:
+    """Find the files of either form.
+
+    Raises:
+        InputError: None, two of one kind, or both forms in one copy.
+    """
+    data: dict[str, Path] = {}
+    tables: dict[str, dict[str, Path]] = {}
+    for path in inventory.tables():
+        if match := _JSON_NAME.fullmatch(path.name):
+            _add(data, _SPLITS[match[1].lower()], path)
+        elif (match := _TABLE_NAME.fullmatch(path.name)) and "video_id" in header_cells(path):
+            _add(tables.setdefault(_SPLITS[match[1].lower()], {}), match[2].lower(), path)
+    if data and tables:
+        both = f"{next(iter(data.values()))} and {next(iter(next(iter(tables.values())).values()))}"
+        raise InputError(f"Two forms of Memento10k under {inventory.root}: {both}; give the folder of one of them.")
+    if not data and not tables:
+        packed = f" Unpack {inventory.archives()[0]} first." if inventory.archives() else ""
+        raise InputError(
+            f"No Memento10k under {inventory.root}: neither memento_train_data.json nor train_scores.csv is there."
+            f"{packed}"
+        )
+    return MementoFiles(data, tables)
+
+
+def _add(found: dict[str, Path], key: str, path: Path) -> None:
+    if key in found:
+        raise InputError(f"{path}: a second file of its kind, beside {found[key]}; keep one of them.")
+    found[key] = path
+
+
+def read_memento(files: MementoFiles) -> dict[str, list[MementoRecord]]:
+    """Read all records by split, in the order of the files.
+
+    Raises:
+        InputError: A file that cannot be read as what it is, or a video that stands there twice.
+    """
+    splits: dict[str, list[MementoRecord]] = {}
+    places: dict[str, str] = {}
+    for split in ("train", "validation", "test"):
+        if split in files.data:
+            read = _read_json(files.data[split])
+        elif split in files.tables:
+            read = _read_tables(files.tables[split])
+        else:
+            continue
+        for place, record in read:
+            if other := places.get(record.video_id):
+                raise InputError(f"{place}: {record.video_id} stands in {other} as well; remove one of them.")
+            places[record.video_id] = place
+            splits.setdefault(split, []).append(record)
+    return splits
+
+
+def _read_json(path: Path) -> Iterator[tuple[str, MementoRecord]]:
+    try:
+        entries = json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}:{error.lineno}: not JSON ({error.msg}); take it from the release again.") from None
+    except RecursionError:
+        raise InputError(f"{path}: not a list of videos; take the file from the release again.") from None
+    if not isinstance(entries, list) or not entries:
+        raise InputError(f"{path}: not a list of videos; take the file from the release again.")
+    for number, entry in enumerate(entries, start=1):
+        place = f"{path}: entry {number}"
+        if not isinstance(entry, dict):
+            raise InputError(f"{place}: not a video's data; take the file from the release again.")
+        name = _plain_name(place, entry.get("filename"))
+        captions = entry.get("captions") or []
+        if not isinstance(captions, list) or not all(isinstance(caption, str) for caption in captions):
+            raise InputError(f"{place}: 'captions' is not a list of texts; take the file from the release again.")
+        url = entry.get("url")
+        yield (
+            place,
+            MementoRecord(
+                video_id=PurePosixPath(name).stem,
+                file_name=name,
+                short_term=_json_number(place, entry, "mem_score", 0.0, 1.0),
+                decay_alpha=_json_number(place, entry, "alpha", -math.inf, math.inf),
+                captions=captions,
+                url=url if isinstance(url, str) else None,
+            ),
+        )
+
+
+def _plain_name(place: str, name: Any) -> str:
+    """Give the last part of a file name that stays below the folder of the videos."""
+    if not isinstance(name, str) or not name or "\\" in name or "\0" in name:
+        raise InputError(f"{place}: 'filename' is {str(name)[:60]!r}, not the name of a video file.")
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or not path.name:
+        raise InputError(f"{place}: the file name '{name[:60]}' leads out of data_dir; such paths are refused.")
+    return path.name
+
+
+def _json_number(place: str, entry: dict[str, Any], key: str, low: float, high: float) -> float | None:
+    value = entry.get(key)
+    if value is None:
+        return None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not is_number or not low <= value <= high:
+        allowed = f"a number from {low:g} to {high:g}" if math.isfinite(low) else "a number"
+        raise InputError(f"{place}: '{key}' is {str(value)[:40]}, not {allowed}.")
+    return float(value)
+
+
+def _read_tables(tables: dict[str, Path]) -> Iterator[tuple[str, MementoRecord]]:
+    scores = _rows(tables.get("scores"))
+    descriptions = _rows(tables.get("text_descriptions"))
+    urls = _rows(tables.get("video_urls"))
+    for video_id in dict.fromkeys([*scores, *urls, *descriptions]):
+        score, description, address = (rows.get(video_id) for rows in (scores, descriptions, urls))
+        place = next(row.place for row in (score, address, description) if row)
+        url = next((row.cells["video_url"] for row in (score, address) if row and row.cells.get("video_url")), None)
+        cells = description.cells if description else {}
+        captions = [cells[name] for name in sorted(cells) if name.startswith("description") and cells[name]]
+        yield (
+            place,
+            MementoRecord(
+                video_id=video_id,
+                file_name=None,
+                short_term=score.read("scores_normalized_short_term", parse_score) if score else None,
+                short_term_raw=score.read("scores_raw_short_term", parse_score) if score else None,
+                short_term_annotations=score.read("annotations_short_term", parse_count) if score else None,
+                decay_alpha=score.read("decay_alpha", parse_number) if score else None,
+                captions=captions,
+                url=url,
+            ),
+        )
+
+
+def _rows(path: Path | None) -> dict[str, TableRow]:
+    if path is None:
+        return {}
+    rows: dict[str, TableRow] = {}
+    for row in read_table(path, lambda header: None if "video_id" in header else "no column 'video_id'"):
+        video_id = row.cells["video_id"]
+        if not re.fullmatch(r"[\w-][\w.-]*", video_id):
+            raise InputError(f"{row.place}: '{video_id[:60]}' is not a video's number or name.")
+        if other := rows.get(video_id):
+            raise InputError(f"{row.place}: {video_id} stands in line {other.line} as well; remove one of them.")
+        rows[video_id] = row
+    return rows
+
+
+def find_memento_videos(inventory: Inventory) -> dict[str, Path]:
+    """Find the video files by name, and by number for MediaEval's `00001.mp4`."""
+    videos: dict[str, Path] = {}
+    for folder in inventory.folders:
+        for name in folder.names:
+            if Path(name).suffix.lower() in VIDEO_SUFFIXES:
+                videos[name] = folder.path / name
+                if Path(name).stem.isdecimal():
+                    videos[str(int(Path(name).stem))] = folder.path / name
+    return videos
+
+
+def video_of(record: MementoRecord, videos: dict[str, Path]) -> Path | None:
+    """Give the file of a record's video, None where the copy has none."""
+    if record.file_name is not None:
+        return videos.get(record.file_name)
+    number = str(int(record.video_id)) if record.video_id.isdecimal() else f"{record.video_id}.mp4"
+    return videos.get(number)

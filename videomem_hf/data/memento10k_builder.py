@@ -1,0 +1,101 @@
+"""The `datasets` builder of Memento10k: `load_dataset("memento10k", data_dir=...)` after `import videomem_hf`."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import datasets
+import pyarrow as pa
+
+from videomem_hf.schema import VIDEO
+
+from .building import CopyBuilder, video_feature
+from .copies import data_dir_or_variable, files_state, warn_of_missing
+from .inventory import Inventory, scan
+from .memento10k import MementoFiles, MementoRecord, find_memento_files, find_memento_videos, read_memento, video_of
+from .tables import batches, path_column
+
+DATA_DIR_VARIABLE: Final = "MEMENTO10K_DATA_DIR"
+
+_SCHEMA: Final = pa.schema(
+    [
+        ("video_id", pa.string()),
+        ("short_term", pa.float64()),
+        ("short_term_raw", pa.float64()),
+        ("short_term_annotations", pa.int32()),
+        ("decay_alpha", pa.float64()),
+        ("captions", pa.list_(pa.string())),
+        ("url", pa.string()),
+    ]
+)
+
+
+@dataclass
+class Memento10kConfig(datasets.BuilderConfig):
+    """One way of loading Memento10k.
+
+    Attributes:
+        data_dir: The user's copy; by default what `MEMENTO10K_DATA_DIR` names.
+        allow_links: Follow links that lead out of `data_dir`.
+    """
+
+    allow_links: bool = False
+    inventory: Inventory | None = field(default=None, repr=False)
+    files: MementoFiles | None = field(default=None, repr=False)
+
+    def create_config_id(self, config_kwargs: dict[str, Any], custom_features: datasets.Features | None = None) -> str:
+        """Name the cache folder after the options and the state of the files read, so that it notices changes."""
+        data_dir = data_dir_or_variable("Memento10k", self.data_dir, DATA_DIR_VARIABLE)
+        self.inventory = scan(data_dir, allow_links=self.allow_links)
+        self.files = find_memento_files(self.inventory)
+        folders: set[Path] = set()
+        options: list[Any] = [str(self.inventory.root), custom_features]
+        if self.name == "videos":
+            folders = {path.parent for path in find_memento_videos(self.inventory).values()}
+            options.append(repr(video_feature()))
+        state = hashlib.sha256(repr(options).encode(errors="surrogateescape"))
+        state.update(files_state(self.files.paths, folders))
+        return f"{self.name}-{state.hexdigest()[:16]}"
+
+
+class Memento10k(CopyBuilder):
+    """Memento10k from the user's own copy: `scores` (the default) or `videos`, in its official splits."""
+
+    DATASET_NAME = "memento10k"
+    VERSION = datasets.Version("1.0.0")
+    BUILDER_CONFIG_CLASS = Memento10kConfig
+    BUILDER_CONFIGS = [  # noqa: RUF012 - the base class's own declaration
+        Memento10kConfig(name="scores", version=VERSION, description="Scores, decay and captions."),
+        Memento10kConfig(name="videos", version=VERSION, description="The same with the video files."),
+    ]
+    DEFAULT_CONFIG_NAME = "scores"
+
+    def _info(self) -> datasets.DatasetInfo:
+        features = datasets.Features.from_arrow_schema(_SCHEMA)
+        if self.config.name == "videos":
+            features[VIDEO] = video_feature()
+        return datasets.DatasetInfo(description=self.config.description or "", features=features)
+
+    def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
+        splits = read_memento(self.config.files)
+        videos = find_memento_videos(self.config.inventory) if self.config.name == "videos" else None
+        if videos is not None:
+            records = [record for records in splits.values() for record in records]
+            missing = [record.video_id for record in records if video_of(record, videos) is None]
+            warn_of_missing(VIDEO, missing, len(records))
+        return [
+            datasets.SplitGenerator(name, gen_kwargs={"batches": batches(records), "videos": videos})
+            for name, records in splits.items()
+        ]
+
+    def _generate_tables(
+        self, batches: list[list[MementoRecord]], videos: dict[str, Path] | None
+    ) -> Iterator[tuple[str, pa.Table]]:
+        for records in batches:
+            columns = {name: [getattr(record, name) for record in records] for name in _SCHEMA.names}
+            table = pa.table(columns, _SCHEMA)
+            if videos is not None:
+                table = table.append_column(VIDEO, path_column([video_of(record, videos) for record in records]))
+            yield records[0].video_id, table
