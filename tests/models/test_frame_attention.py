@@ -18,30 +18,53 @@ class TestFrameAttention(PredictorContract):
     model_class = FrameAttentionModel
 
     def tiny_config(self, **changes: Any) -> FrameAttentionConfig:
-        return FrameAttentionConfig(hidden_sizes=[4, 6], feature_size=8, output_stride=4, norm_groups=2, **changes)
+        return FrameAttentionConfig(hidden_sizes=[4, 6], feature_size=8, output_stride=4, **changes)
 
     def test_equals_the_papers_figure_written_out(self) -> None:
         """Sec. 5.5: map of a parallel convolution, softmax over positions, times the last convolution's map."""
         model = self.model()
         frame = torch.randn(1, 3, 32, 48)
+
+        def block(x: torch.Tensor, conv: torch.nn.Conv2d, stride: int) -> torch.Tensor:
+            """Standardised kernel by kernel; the variance of a standard normal input is kept through the ReLU."""
+            kernels = []
+            for kernel, gain in zip(conv.weight, conv.gain, strict=True):
+                deviation = (kernel - kernel.mean()).square().sum() / (kernel.numel() - 1)
+                kernels.append(gain * (kernel - kernel.mean()) / (deviation * kernel.numel() + 1e-4).sqrt())
+            x = functional.conv2d(x, torch.stack(kernels), conv.bias, stride, padding=conv.weight.shape[-1] // 2)
+            return x.clamp(min=0) * (2 / (1 - 1 / torch.pi)) ** 0.5
+
         with torch.no_grad():
-            x = frame
-            for block in model.trunk:
-                convolution, norm = block[0], block[1]
-                x = functional.conv2d(x, convolution.weight, stride=2, padding=convolution.weight.shape[-1] // 2)
-                groups = x.reshape(1, 2, -1)
-                deviation = groups.var(dim=2, correction=0, keepdim=True).add(1e-5).sqrt()
-                x = ((groups - groups.mean(dim=2, keepdim=True)) / deviation).view_as(x)
-                x = (x * norm.weight[:, None, None] + norm.bias[:, None, None]).clamp(min=0)
-            last = model.last_conv(x)[0]  # (features, 8, 12)
-            raw = functional.conv2d(x, model.attention_conv.weight, padding=1)[0, 0].exp()
+            shared = block(block(frame, model.trunk[0].conv, 2), model.trunk[1].conv, 2)
+            last = block(shared, model.last_conv.conv, 1)[0]  # (features, 8, 12)
+            raw = functional.conv2d(shared, model.attention_conv.weight, padding=1)[0, 0].exp()
             attention = raw / raw.sum()
-            pooled = torch.stack([(channel * attention).sum() for channel in last])
-            expected = pooled @ model.head.weight.T + model.head.bias
-            embedded, maps = model.embed_frames(frame, output_attentions=True)
-        torch.testing.assert_close(maps[0], attention)
-        torch.testing.assert_close(embedded[0], pooled, atol=1e-5, rtol=1e-5)
-        torch.testing.assert_close(model.head(embedded)[0], expected, atol=1e-5, rtol=1e-5)
+            pooled = torch.stack(
+                [(channel * attention).sum() for channel in last]
+                + [channel.sum() / 96 for channel in last]
+                + [channel.flatten().sort().values[-1] for channel in last]
+            )
+            offset = model.head.weight @ pooled + model.head.bias
+            means, stds = torch.tensor([0.859, 0.778]), torch.tensor([0.082, 0.145])
+            expected = 1 / (1 + torch.exp(-(torch.log(means / (1 - means)) + offset * stds / (means * (1 - means)))))
+            output = model(frame[:, None], output_attentions=True)
+        torch.testing.assert_close(output.attentions[0, 0], attention)
+        torch.testing.assert_close(output.scores[0], expected, atol=1e-5, rtol=1e-4)
+
+    def test_activations_keep_their_size_through_the_trunk(self) -> None:
+        """What the standardised kernels are for: no layer normalises what is in the frame, and none needs to."""
+        torch.manual_seed(0)
+        model = FrameAttentionModel(FrameAttentionConfig())
+        with torch.no_grad():
+            shared = model.trunk(torch.randn(4, 3, 54, 96))
+        assert 0.5 < shared.std() < 2
+
+    def test_contrast_is_seen(self) -> None:
+        """A frame and the same frame with half the contrast differ, which activation normalisation would hide."""
+        model, frames = self.model(), self.inputs()["pixel_values_videos"]
+        with torch.no_grad():
+            full, half = (model(pixel_values_videos=each).scores for each in (frames, frames / 2))
+        assert (full - half).abs().min() > 1e-3
 
     def test_a_silent_head_predicts_the_training_mean(self) -> None:
         model = self.model(score_means=[0.7, 0.3], score_stds=[0.1, 0.2])
@@ -51,9 +74,7 @@ class TestFrameAttention(PredictorContract):
 
     def test_the_map_is_output_stride_times_smaller(self) -> None:
         for stride, size in ((2, (16, 24)), (4, (8, 12))):
-            model = FrameAttentionModel(
-                FrameAttentionConfig(hidden_sizes=[4, 4], feature_size=4, norm_groups=2, output_stride=stride)
-            )
+            model = FrameAttentionModel(FrameAttentionConfig(hidden_sizes=[4, 4], feature_size=4, output_stride=stride))
             maps = model(**self.inputs(), output_attentions=True).attentions
             assert maps.shape[2:] == size
 
@@ -66,15 +87,15 @@ class TestFrameAttention(PredictorContract):
     @pytest.mark.parametrize(
         ("wrong", "message"),
         [
-            ({"hidden_sizes": [4, 7]}, "must divide every channel number"),
-            ({"feature_size": 7}, "must divide every channel number"),
-            ({"hidden_sizes": []}, "must divide every channel number"),
+            ({"hidden_sizes": []}, "must be 1 or more"),
+            ({"hidden_sizes": [4, 0]}, "must be 1 or more"),
+            ({"feature_size": 0}, "must be 1 or more"),
             ({"output_stride": 8}, "output_stride must be one of"),
             ({"output_stride": 3}, "output_stride must be one of"),
         ],
     )
     def test_sizes_that_do_not_fit_are_refused(self, wrong: dict[str, Any], message: str) -> None:
-        sizes = {"hidden_sizes": [4, 6], "feature_size": 8, "output_stride": 4, "norm_groups": 2}
+        sizes = {"hidden_sizes": [4, 6], "feature_size": 8, "output_stride": 4}
         with pytest.raises(StrictDataclassClassValidationError, match=message):
             FrameAttentionConfig(**(sizes | wrong))
 

@@ -30,14 +30,14 @@ def test_shipped_recipes_give_a_model_and_a_processor(name: str) -> None:
 
 def test_overrides_reach_their_fields() -> None:
     config = _config(
-        "epochs=7", "learning_rate=1e-3", "weight_decay=1", "augmentation.flip=0", "model.hidden_sizes=[8, 16, 8]",
+        "epochs=7", "learning_rate=1e-3", "weight_decay=1", "augmentation.flip=0", "model.hidden_sizes=[8, 16, 8, 8]",
         "frames_per_clip=null", "processor.size={height: 9, width: 16}", "weigh_by_annotations=true",
     )  # fmt: skip
     assert (config.epochs, config.learning_rate, config.weight_decay) == (7, 0.001, 1.0)
     assert config.augmentation.flip == 0.0
     assert config.frames_per_clip is None
     assert config.weigh_by_annotations is True
-    assert list(make_model_config(config).hidden_sizes) == [8, 16, 8]
+    assert list(make_model_config(config).hidden_sizes) == [8, 16, 8, 8]
     assert dict(make_processor(config).size) == {"height": 9, "width": 16}
 
 
@@ -94,7 +94,7 @@ def test_a_wrong_override_is_one_clear_sentence(override: str, message: str) -> 
     [
         ("model.type=resnet", "model: no type 'resnet'; there are .*frame_attention"),
         ("model.hidden_size=[8]", r"model: unknown key 'hidden_size' \(did you mean 'hidden_sizes'\?\)"),
-        ("model.norm_groups=7", "model: norm_groups=7 must divide"),
+        ("model.output_stride=3", "model: output_stride must be one of"),
         ("model.dropout=[]", "model: .*dropout"),
         ("model.horizons=[middle_term]", "model: horizons must be"),
     ],

@@ -5,6 +5,7 @@ map of the last convolution. The paper puts this branch on a ResNet-152; the tru
 a CPU within minutes.
 """
 
+import math
 from itertools import pairwise
 
 import torch
@@ -14,20 +15,40 @@ from .configuration_frame_attention import FrameAttentionConfig
 from .modeling_memorability import FrameMemorabilityModel, init_convolution
 from .scoring import scores_around_mean
 
+RELU_GAIN = (2 / (1 - 1 / math.pi)) ** 0.5
+"""One over the standard deviation of a rectified standard normal variable."""
 
-class ConvBlock(nn.Sequential):
-    """Convolution, group normalisation, ReLU.
 
-    Group rather than batch normalisation: a frame's score then depends on that frame alone, in training as in use, and
-    training gives the same result however a batch is divided among processes.
+class StandardizedConv2d(nn.Conv2d):
+    """A convolution whose kernels are standardised and scaled by a learned gain (Brock et al., ICLR 2021).
+
+    It takes the place of activation normalisation. Group normalisation divides by the contrast of the frame, on which
+    scores depend; batch normalisation makes a frame's score in training depend on the other frames, and the result on
+    how a batch is divided among processes.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int, groups: int) -> None:
-        super().__init__(
-            nn.Conv2d(in_channels, out_channels, kernel_size, stride, kernel_size // 2, bias=False),
-            nn.GroupNorm(groups, out_channels),
-            nn.ReLU(inplace=True),
-        )
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding=kernel_size // 2)
+        self.gain = nn.Parameter(torch.ones(out_channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map `(n, in_channels, height, width)` to `(n, out_channels, height', width')`."""
+        inputs = self.weight[0].numel()
+        variance, mean = torch.var_mean(self.weight, dim=(1, 2, 3), keepdim=True)
+        scale = self.gain.view(-1, 1, 1, 1) * torch.rsqrt(variance * inputs + 1e-4)
+        return self._conv_forward(x, (self.weight - mean) * scale, self.bias)
+
+
+class ConvBlock(nn.Module):
+    """Standardised convolution and a ReLU scaled to keep the variance of a standard normal input."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int) -> None:
+        super().__init__()
+        self.conv = StandardizedConv2d(in_channels, out_channels, kernel_size, stride)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map `(n, in_channels, height, width)` to `(n, out_channels, height', width')`."""
+        return self.conv(x).relu() * RELU_GAIN
 
 
 class FrameAttentionModel(FrameMemorabilityModel):
@@ -41,18 +62,18 @@ class FrameAttentionModel(FrameMemorabilityModel):
 
     def __init__(self, config: FrameAttentionConfig) -> None:
         super().__init__(config)
-        sizes, groups = [3, *config.hidden_sizes], config.norm_groups
+        sizes = [3, *config.hidden_sizes]
         halvings = config.output_stride.bit_length() - 1
         self.trunk = nn.Sequential(
             *(
-                ConvBlock(n_in, n_out, 5 if depth == 0 else 3, 2 if depth < halvings else 1, groups)
+                ConvBlock(n_in, n_out, 5 if depth == 0 else 3, 2 if depth < halvings else 1)
                 for depth, (n_in, n_out) in enumerate(pairwise(sizes))
             )
         )
-        self.last_conv = ConvBlock(sizes[-1], config.feature_size, 3, 1, groups)
+        self.last_conv = ConvBlock(sizes[-1], config.feature_size, 3, 1)
         self.attention_conv = nn.Conv2d(sizes[-1], 1, kernel_size=3, padding=1, bias=False)
         self.dropout = nn.Dropout(config.dropout)
-        self.head = nn.Linear(config.feature_size, len(config.horizons))
+        self.head = nn.Linear(3 * config.feature_size, len(config.horizons))
         self.post_init()
 
     @property
@@ -63,22 +84,30 @@ class FrameAttentionModel(FrameMemorabilityModel):
     def embed_frames(
         self, pixels: torch.Tensor, output_attentions: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Map frames `(n, 3, height, width)` to features `(n, feature_size)` and maps `(n, height', width')`."""
+        """Map frames `(n, 3, height, width)` to features `(n, 3 * feature_size)` and maps `(n, height', width')`.
+
+        Beside the attended map stand the mean and the largest value of the plain one: how much there is of something in
+        the frame, and how clearly it is there at all.
+        """
         shared = self.trunk(pixels)
-        features = self.last_conv(shared)  # (n, feature_size, height', width')
+        plain = self.last_conv(shared)  # (n, feature_size, height', width')
         attention = self.attention_conv(shared).float().flatten(1).softmax(dim=1)
-        attention = attention.view(-1, *features.shape[-2:])
-        return (features * attention[:, None]).sum(dim=(2, 3)), attention if output_attentions else None
+        attention = attention.view(-1, *plain.shape[-2:])
+        attended = (plain * attention[:, None]).sum(dim=(2, 3))
+        features = torch.cat([attended, plain.mean(dim=(2, 3)), plain.amax(dim=(2, 3))], dim=1)
+        return features, attention if output_attentions else None
 
     def score_features(self, features: torch.Tensor) -> torch.Tensor:
-        """Map features `(n, feature_size)` to scores `(n, horizons)` in [0, 1]."""
+        """Map features `(n, 3 * feature_size)` to scores `(n, horizons)` in [0, 1]."""
         offsets = self.head(self.dropout(features))
         return scores_around_mean(offsets, self.config.score_means, self.config.score_stds)
 
     def _init_weights(self, module: nn.Module) -> None:
-        if isinstance(module, nn.Conv2d):
+        if isinstance(module, StandardizedConv2d):
             init_convolution(module)
-        elif isinstance(module, nn.Linear):
-            # Near 0, so that training starts from the mean of the scores.
+            nn.init.ones_(module.gain)
+        elif isinstance(module, nn.Conv2d | nn.Linear):
+            # Near 0, so that training starts from attention to everything and from the mean of the scores.
             nn.init.normal_(module.weight, std=0.02)
-            nn.init.zeros_(module.bias)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
