@@ -5,7 +5,7 @@ import sys
 
 from videomem_hf.schema import InputError
 from videomem_hf.training import TrainingConfig
-from videomem_hf.training.report import is_main_process, result_table
+from videomem_hf.training.report import is_main_process, metrics_table
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -48,7 +48,10 @@ def main() -> int:
             sys.stderr.write(f"\ntrain.py: stopped; --resume goes on from the last checkpoint in {arguments.output}\n")
         return 130
     if is_main_process():
-        sys.stdout.write(result_table(result.results))
+        results = result.results
+        judged = f"{results['split_clips']} clips of the split {results['split']!r}"
+        sys.stdout.write(f"{judged}, after training on {results['train_clips']}:\n")
+        sys.stdout.write(metrics_table(results["metrics"], config.evaluation.confidence))
         sys.stdout.write(f"Model, predictions.csv and results.json: {result.output}\n")
     return 0
 

@@ -17,7 +17,7 @@ from videomem_hf.data.video import sample_frames
 from videomem_hf.schema import HORIZONS, InputError
 from videomem_hf.training import TrainingConfig, TrainingError, TrainingResult, run, train
 from videomem_hf.training.clips import load_clips
-from videomem_hf.training.report import result_table
+from videomem_hf.training.report import metrics_table
 
 
 def _weights(folder: Path | str) -> dict[str, torch.Tensor]:
@@ -96,9 +96,9 @@ def test_scores_start_from_the_training_scores(finished: TrainingResult, release
 
 
 def test_the_table_tells_the_numbers(finished: TrainingResult) -> None:
-    table = result_table(finished.results).splitlines()
-    assert "6 clips of the split 'validation', trained on 26" in table[0]
-    assert len(table) == 2 + 2 * 3
+    table = metrics_table(finished.results["metrics"], 0.9).splitlines()
+    assert "90% interval" in table[0]
+    assert len(table) == 1 + 2 * 3
     model = next(line for line in table if line.startswith("short_term  model"))
     spearman = finished.results["metrics"]["short_term"]["model"]["spearman"]
     assert f"{spearman:.3f}".replace("0.", ".") in model

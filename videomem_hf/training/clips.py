@@ -3,10 +3,12 @@
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
+from huggingface_hub.constants import HF_HOME
 
 from videomem_hf.data.frame_cache import FrameCache, Source
 from videomem_hf.schema import ANNOTATION_COUNTS, VIDEO, VIDEO_ID, Horizon, InputError
@@ -14,6 +16,9 @@ from videomem_hf.training.config import AugmentationConfig
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
+
+FRAME_CACHE: Final = Path(HF_HOME) / "videomem_hf" / "frames"
+"""Where decoded frames are kept unless another folder is given: beside what other Hugging Face libraries cache."""
 
 ClipKey = tuple[int, int]
 """Epoch and index of a clip: with the seed, all that a training example is a function of."""

@@ -48,7 +48,7 @@ class AugmentationConfig:
 @strict
 @dataclass
 class EvaluationConfig:
-    """How the trained model is judged, once, after the last epoch.
+    """How a model is judged: after training once, after the last epoch.
 
     Attributes:
         split: Split with scores that training has not seen.
@@ -162,6 +162,11 @@ class TrainingConfig:
         frames = self.frames_per_clip
         _require(frames is None or frames >= 1, "frames_per_clip", "at least 1, or null for all frames", frames)
         _require("type" in self.model, "model", "a section with a type, as in {type: frame_attention}", self.model)
+
+
+def checked_evaluation(**values: Any) -> EvaluationConfig:
+    """An evaluation's configuration from what a user gave. Raises InputError for a value that is not allowed."""
+    return _build(EvaluationConfig, values, "evaluation")
 
 
 def recipe_path(recipe: str | Path) -> Path:

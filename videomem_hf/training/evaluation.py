@@ -14,7 +14,7 @@ from videomem_hf.data.collate import ClipCollator
 from videomem_hf.data.frame_cache import FrameCache
 from videomem_hf.metrics import metric_path
 from videomem_hf.schema import Horizon, InputError
-from videomem_hf.training.clips import CachedClips, Clips
+from videomem_hf.training.clips import FRAME_CACHE, CachedClips, Clips, fill_cache, load_clips
 from videomem_hf.training.config import EvaluationConfig
 
 if TYPE_CHECKING:
@@ -66,6 +66,37 @@ def in_order(scored: list[tuple[int, list[float]]], clips: int) -> np.ndarray:
     if indices != list(range(clips)):
         raise RuntimeError(f"{len(indices)} predictions of {len(set(indices))} clips came together for {clips} clips")
     return np.array([row for _, row in sorted(scored)], dtype=np.float64)
+
+
+def evaluate_split(
+    model: Any, processor: Any, data: str, config: EvaluationConfig, frame_cache: str | None, progress: bool = True
+) -> tuple[dict[str, dict[str, Any]], Predictions, Clips]:
+    """Judge a predictor on a split of the user's data.
+
+    Args:
+        model: A predictor that takes frames.
+        processor: The video processor saved with it.
+        data: Folder of the release.
+        config: Which split, and how.
+        frame_cache: Folder for decoded frames; None takes the user's cache folder.
+        progress: Whether to show progress bars.
+
+    Returns:
+        Metrics as of `judge`, the predictions (of "model"), and the clips.
+
+    Raises:
+        InputError: The data or a clip cannot be used.
+    """
+    from accelerate import Accelerator
+
+    accelerator = Accelerator()
+    horizons = tuple(model.config.horizons)
+    clips = load_clips(data, config.split, horizons)
+    cache = FrameCache(frame_cache or FRAME_CACHE, processor)
+    fill_cache(accelerator, cache, [clips], progress)
+    model.to(accelerator.device)
+    predictions = {"model": predict(accelerator, model, processor, clips, cache, config.batch_size, progress)}
+    return judge(predictions, clips, horizons, config), predictions, clips
 
 
 def brightness(clips: Clips, cache: FrameCache) -> np.ndarray:

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
-from huggingface_hub.constants import HF_HOME
 from huggingface_hub.errors import StrictDataclassError
 from tqdm.auto import tqdm
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, get_cosine_schedule_with_warmup
@@ -30,7 +29,7 @@ from videomem_hf.training.checkpoint import (
     remove_checkpoints,
     save_checkpoint,
 )
-from videomem_hf.training.clips import Clips, EpochBatches, TrainingClips, fill_cache, load_clips
+from videomem_hf.training.clips import FRAME_CACHE, Clips, EpochBatches, TrainingClips, fill_cache, load_clips
 from videomem_hf.training.config import TrainingConfig, refuse_unknown
 from videomem_hf.training.evaluation import baselines, judge, predict, write_predictions
 
@@ -84,7 +83,7 @@ def train(config: TrainingConfig, *, resume: bool = False, progress: bool = True
     if len(train_clips) < config.batch_size:
         raise InputError(f"batch_size={config.batch_size} is more than the {len(train_clips)} training clips")
     started = time.monotonic()
-    cache = FrameCache(config.frame_cache or Path(HF_HOME) / "videomem_hf" / "frames", processor)
+    cache = FrameCache(config.frame_cache or FRAME_CACHE, processor)
     fill_cache(accelerator, cache, [train_clips, judged_clips], progress)
     seconds = {"decoding": time.monotonic() - started}
 

@@ -1,0 +1,77 @@
+"""`videomem evaluate` on a saved model and a generated release."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import typer
+from scipy import stats
+from typer.testing import CliRunner
+
+from videomem_hf.cli.evaluate import evaluate
+from videomem_hf.models.configuration_frame_attention import FrameAttentionConfig
+from videomem_hf.models.modeling_frame_attention import FrameAttentionModel
+from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
+from videomem_hf.sample import generate_sample
+from videomem_hf.schema import InputError
+
+app = typer.Typer()
+app.command()(evaluate)
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("sample") / "sample"
+    return generate_sample(out, videos=32, test_videos=2, size=(64, 64), features=(), workers=1, progress=False).release
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    torch.manual_seed(0)
+    config = FrameAttentionConfig(hidden_sizes=[8, 8], feature_size=8, output_stride=4)
+    FrameAttentionModel(config).save_pretrained(folder)
+    MemorabilityVideoProcessor(size={"height": 18, "width": 32}).save_pretrained(folder)
+    return folder
+
+
+def test_numbers_and_files(release: Path, model: Path, tmp_path: Path) -> None:
+    files = ["--json", str(tmp_path / "metrics.json"), "--csv", str(tmp_path / "scores.csv")]
+    run = CliRunner().invoke(
+        app, [str(model), "--data", str(release), "--frame-cache", str(tmp_path), "--batch-size", "4", *files]
+    )
+    assert run.exit_code == 0, run.output
+    metrics = json.loads((tmp_path / "metrics.json").read_text())["metrics"]
+    with (tmp_path / "scores.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 6
+    for horizon in ("short_term", "long_term"):
+        predicted, measured = ([float(row[name]) for row in rows] for name in (f"{horizon}_model", horizon))
+        spearman = stats.spearmanr(predicted, measured)[0]
+        assert metrics[horizon]["spearman"] == pytest.approx(spearman)
+        assert f"{spearman:.3f}".replace("0.", ".") in run.output
+    # The same clips in batches of another size.
+    again = tmp_path / "again.csv"
+    CliRunner().invoke(app, [str(model), "--data", str(release), "--frame-cache", str(tmp_path), "--csv", str(again)])
+    with again.open(newline="") as file:
+        for row, other in zip(rows, csv.DictReader(file), strict=True):
+            assert float(row["short_term_model"]) == pytest.approx(float(other["short_term_model"]), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--split", "train"], "split must be one of validation, test"),
+        (["--split", "test"], "no clip of the split 'test' has both a score and a video"),
+        (["--batch-size", "0"], "batch_size must be at least 1"),
+        (["--json", "/nowhere/metrics.json"], "its folder does not exist"),
+    ],
+)
+def test_mistakes_are_one_sentence(
+    release: Path, model: Path, tmp_path: Path, options: list[str], message: str
+) -> None:
+    run = CliRunner().invoke(app, [str(model), "--data", str(release), "--frame-cache", str(tmp_path), *options])
+    assert isinstance(run.exception, InputError)
+    assert message in str(run.exception)
