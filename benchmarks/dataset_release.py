@@ -17,6 +17,7 @@ from tqdm import tqdm
 MISSING = {110, 2821, 3613, 4710, 5650, 5975, 6175, 8524, 10009}
 FRAMES = (0, 56, 112)
 CONTENTS = 100
+SYLLABLES = [f"{consonant}{vowel}" for consonant in "bcdfghjklmnprstv" for vowel in "aeiou"]
 HEADER = "video,short-term_memorability,nb_short-term_annotations,long-term_memorability,nb_long-term_annotations"
 
 
@@ -90,24 +91,10 @@ def write_release(root: Path, seed: int = 0) -> None:
 
 
 def captions(rng: np.random.Generator, numbers: list[int]) -> str:
-    words = [
-        "man",
-        "woman",
-        "walking",
-        "beach",
-        "sunset",
-        "city",
-        "car",
-        "dog",
-        "food",
-        "mountain",
-        "river",
-        "snow",
-        "child",
-        "office",
-        "dance",
-    ]
-    lines = ("-".join(rng.choice(words, int(rng.integers(3, 15)))) for _ in numbers)
+    words = np.array([f"{first}{second}" for first in SYLLABLES for second in SYLLABLES])
+    commonness = 1 / np.arange(1, len(words) + 1)
+    commonness /= commonness.sum()
+    lines = ("-".join(rng.choice(words, int(rng.integers(3, 15)), p=commonness)) for _ in numbers)
     return "\r\n".join(f"video{number}.webm\t{line}" for number, line in zip(numbers, lines, strict=True))
 
 

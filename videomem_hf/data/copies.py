@@ -55,13 +55,17 @@ def warn_of_missing_files(ids: Sequence[str], features: Iterable[FeatureFiles], 
     if videos is not None:
         warn_of_missing(VIDEO, [video_id for video_id in ids if video_id not in videos], len(ids))
     for files in features:
-        expected = [(video_id, frame) for video_id in ids for frame in files.feature.frames or (None,)]
-        missing = [
-            video_id if frame is None else f"{video_id}-{frame}"
-            for video_id, frame in expected
-            if (video_id, frame) not in files.paths
-        ]
-        warn_of_missing(files.column, missing, len(expected))
+        warn_of_missing(files.column, missing_files(files, ids), len(ids) * max(1, len(files.feature.frames)))
+
+
+def missing_files(files: FeatureFiles, ids: Iterable[str]) -> list[str]:
+    """Name what a feature has no file for: videos (`video10`), or their frames (`video10-56`)."""
+    return [
+        video_id if frame is None else f"{video_id}-{frame}"
+        for video_id in ids
+        for frame in files.feature.frames or (None,)
+        if (video_id, frame) not in files.paths
+    ]
 
 
 def warn_of_missing(column: str, missing: Sequence[str], expected: int) -> None:

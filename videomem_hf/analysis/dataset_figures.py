@@ -1,0 +1,63 @@
+"""Figures of a data set: the distributions of its scores, and short- against long-term memorability."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from videomem_hf.analysis.clip_figure import COLOURS, LABELS
+from videomem_hf.schema import SCORE_MAX, SCORE_MIN, Horizon
+
+BINS = np.linspace(SCORE_MIN, SCORE_MAX, 41)
+
+
+def distribution_figure(scores: Mapping[Horizon, np.ndarray], counts: Mapping[Horizon, np.ndarray]) -> Figure:
+    """Draw histograms of the scores above histograms of the numbers of annotations, a column a horizon.
+
+    Args:
+        scores: For each horizon `(videos,)` in [0, 1].
+        counts: For each horizon `(videos,)` annotations behind the scores; may be empty.
+    """
+    figure = Figure(figsize=(4.8 * len(scores), 6.0), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(2, len(scores), squeeze=False)
+    for column, (horizon, values) in enumerate(scores.items()):
+        top, bottom = panels[:, column]
+        top.hist(values, BINS, color=COLOURS[horizon], alpha=0.8)
+        top.axvline(values.mean(), color="#333333", linewidth=1, label=f"mean {values.mean():.3f}")
+        top.set_title(f"{LABELS[horizon]} memorability, {len(values):,} videos", fontsize=10)
+        top.set_xlabel("score")
+        top.legend(fontsize=8, frameon=False, loc="upper left")
+        numbers = counts[horizon].astype(int)
+        if numbers.size:
+            bottom.hist(numbers, np.arange(numbers.min(), numbers.max() + 2) - 0.5, color=COLOURS[horizon], alpha=0.8)
+        bottom.set_xlabel("annotations of a video")
+        for axes in (top, bottom):
+            axes.set_ylabel("videos")
+            axes.grid(alpha=0.25)
+    return figure
+
+
+def agreement_figure(short_term: np.ndarray, long_term: np.ndarray, spearman: float) -> Figure:
+    """Draw short- against long-term scores, a point a video, as the left of the paper's Fig. 5.
+
+    Args:
+        short_term, long_term: `(videos,)` scores in [0, 1] of the same videos.
+        spearman: Their rank correlation.
+    """
+    figure = Figure(figsize=(5.2, 4.8), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    alpha = float(np.clip(1000 / max(len(short_term), 1), 0.2, 0.7))
+    axes.scatter(short_term, long_term, s=6, alpha=alpha, color="#444477", edgecolors="none")
+    if len(short_term) > 1 and np.ptp(short_term) > 0:
+        slope, offset = np.polyfit(short_term, long_term, 1)
+        ends = np.array([short_term.min(), short_term.max()])
+        axes.plot(ends, slope * ends + offset, color="#cc4444", linewidth=1.5, label="linear fit")
+        axes.legend(fontsize=8, frameon=False, loc="lower left")
+    axes.set_title(f"{len(short_term):,} videos, Spearman's rank correlation {spearman:.3f}", fontsize=10)
+    axes.set_xlabel("short-term memorability")
+    axes.set_ylabel("long-term memorability")
+    axes.grid(alpha=0.25)
+    return figure

@@ -1,0 +1,179 @@
+"""`videomem prepare` and `videomem describe`: a copy of the release as a dataset repository, and what is in it."""
+
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from videomem_hf.schema import HORIZONS, InputError
+
+if TYPE_CHECKING:
+    from videomem_hf.data.describe import Description
+
+RELEASE_HELP = "2018 or 2022, where the copy holds both."
+LINKS_HELP = "Follow links that lead out of the copy."
+
+
+def prepare(
+    release_dir: Annotated[Path, typer.Argument(metavar="RELEASE", help="Your copy of the release.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write: new, or of an earlier run.")],
+    configs: Annotated[
+        str | None, typer.Option(help="Such as scores,c3d,hmp.  [default: scores and every feature of the copy]")
+    ] = None,
+    videos: Annotated[
+        str,
+        typer.Option(help="none; by reference to where they are now; or embed them.", metavar="none|reference|embed"),
+    ] = "none",
+    seed: Annotated[int, typer.Option(help="Of the division into train and validation.")] = 0,
+    group_titles: Annotated[
+        bool, typer.Option("--group-titles", help="Keep videos with the same or nearly the same title in one split.")
+    ] = False,
+    most_annotated: Annotated[
+        int, typer.Option(help="Put so many of the most annotated videos in a split of their own, as test500.")
+    ] = 0,
+    split_file: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SPLIT=FILE", help="A split as a list of videos, one a line; give one for each split."),
+    ] = None,
+    release: Annotated[str | None, typer.Option(help=RELEASE_HELP)] = None,
+    allow_links: Annotated[bool, typer.Option("--allow-links", help=LINKS_HELP)] = False,
+) -> None:
+    """Write the release as Parquet files with a card, which load_dataset loads anywhere, without this package.
+
+    Run it again to complete an interrupted run, or after the copy has changed.
+    """
+    from videomem_hf.data.prepare import PrepareOptions
+    from videomem_hf.data.prepare import prepare as write_repository
+
+    if videos not in {"none", "reference", "embed"}:
+        raise InputError(f"--videos {videos}; it is one of none, reference, embed.")
+    options = PrepareOptions(
+        configs=tuple(name.strip() for name in configs.split(",")) if configs else None,
+        videos=videos,  # type: ignore[arg-type]
+        release=release,
+        seed=seed,
+        group_titles=group_titles,
+        most_annotated=most_annotated,
+        split_files=_split_files(split_file or []),
+        allow_links=allow_links,
+    )
+    with _warnings_as_sentences():
+        written = write_repository(release_dir, out, options)
+    if not written:
+        typer.echo(f"{out} is complete; nothing to do.")
+        return
+    typer.echo(
+        f"{out}: {len(written)} files written. It holds licensed data: keep it private.\n"
+        f'Load it:  load_dataset("{out}", "scores")\n'
+        f'Push it:  hf upload USER/NAME "{out}" . --type dataset --private --exclude ".prepare.json"'
+    )
+
+
+def describe(
+    release_dir: Annotated[Path, typer.Argument(metavar="DIR", help="Your copy of the release, or a part of it.")],
+    plots: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write the distributions, and short- against long-term.")
+    ] = None,
+    release: Annotated[str | None, typer.Option(help=RELEASE_HELP)] = None,
+    allow_links: Annotated[bool, typer.Option("--allow-links", help=LINKS_HELP)] = False,
+) -> None:
+    """Show what is in a copy of the release: counts, what is missing, score statistics beside the published ones."""
+    from videomem_hf.data.describe import describe as look_through
+
+    description = look_through(release_dir, release=release, allow_links=allow_links)
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console.print(f"VideoMem ({description.release} release) at {description.root}", markup=False)
+    console.print(_parts_table(description))
+    console.print(_statistics_table(description))
+    for note in description.notes:
+        console.print(f"Note: {note}", markup=False)
+    if plots is not None:
+        for path in _write_plots(description, plots):
+            typer.echo(str(path))
+
+
+def _split_files(options: list[str]) -> dict[str, str] | None:
+    files: dict[str, str] = {}
+    for option in options:
+        name, equals, path = option.partition("=")
+        if not equals or not name or not path or name in files:
+            raise InputError(f"--split-file {option}; give SPLIT=FILE, such as train=train.txt, once a split.")
+        files[name] = path
+    return files or None
+
+
+@contextmanager
+def _warnings_as_sentences() -> Iterator[None]:
+    """Show warnings as a person reads them, without the place in the code."""
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        typer.echo(f"Note: {message}", err=True)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = show
+        yield
+
+
+def _parts_table(description: "Description") -> Table:
+    from videomem_hf.data.describe import PUBLISHED_VIDEOS
+
+    table = _table("What is in this copy", "here", "published", "missing", "first missing")
+    for part, published in PUBLISHED_VIDEOS.items():
+        count = sum((record.part == "test") == (part == "test") for record in description.records)
+        table.add_row(f"videos, {part}", f"{count:,}", f"{published:,}", "", "")
+    for found in description.parts:
+        missing = found.expected - found.present
+        row = (f"{found.present:,}", "", f"{missing:,}" if missing else "", found.first_missing or "")
+        table.add_row(found.name, *row)
+    table.add_row("share their title", f"{description.shared_titles:,}", "", "", "")
+    table.add_row("share it or nearly", f"{description.similar_titles:,}", "", "", "")
+    return table
+
+
+def _statistics_table(description: "Description") -> Table:
+    from videomem_hf.data.describe import PUBLISHED, PUBLISHED_SPEARMAN
+
+    headings = [f"{horizon.replace('_', '-')}\n{kind}" for horizon in HORIZONS for kind in ("here", "published")]
+    table = _table("Scores (published: the 8,000 of 2018)", *headings)
+    for name, values in description.statistics.items():
+        cells = []
+        for horizon in HORIZONS:
+            published = PUBLISHED[name][horizon]
+            decimals = 0 if name.endswith(("values", "annotations")) else 4
+            cells += [f"{values[horizon]:.{decimals}f}" if horizon in values else "-", f"{published:.{decimals}f}"]
+        table.add_row(name, *cells)
+    table.add_row("Spearman, short with long", f"{description.spearman:.4f}", f"{PUBLISHED_SPEARMAN:.4f}")
+    return table
+
+
+def _table(title: str, *headings: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column("", no_wrap=True)
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    return table
+
+
+def _write_plots(description: "Description", folder: Path) -> list[Path]:
+    from videomem_hf.analysis.dataset_figures import agreement_figure, distribution_figure
+    from videomem_hf.schema import ANNOTATION_COUNTS
+
+    scores = {horizon: description.values(horizon) for horizon in HORIZONS}
+    if not all(values.size for values in scores.values()):
+        raise InputError(f"{description.root} has no scores to plot; it is the test set alone.")
+    counts = {horizon: description.values(ANNOTATION_COUNTS[horizon]) for horizon in HORIZONS}
+    folder.mkdir(parents=True, exist_ok=True)
+    figures = {
+        "score_distributions.png": distribution_figure(scores, counts),
+        "short_against_long_term.png": agreement_figure(*description.pairs(), description.spearman),
+    }
+    for name, figure in figures.items():
+        figure.savefig(folder / name, dpi=150)
+    return [folder / name for name in figures]

@@ -1,0 +1,330 @@
+"""`videomem prepare`: a release as a dataset repository of Parquet files, which loads without this package.
+
+The result is a folder with one sub-folder a configuration, a README.md card whose YAML names them, and checksums. It is
+written shard by shard, each under another name until it is whole, so that an interrupted run goes on where it was.
+Types are those that every version of `datasets` reads from the Parquet files alone.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from videomem_hf.schema import VIDEO, InputError
+
+from .copies import files_state, missing_files, warn_of_missing_files
+from .feature_folders import FeatureFiles, feature_folders, find_feature_files
+from .prepared_card import render_card
+from .records import VideoRecord
+from .release import Release, find_videos, open_release, read_records
+from .splits import split_records
+from .tables import PATH_TYPE, RECORD_SCHEMA, batches, record_table
+
+CARD: Final = "README.md"
+CHECKSUMS: Final = "SHA256SUMS"
+MANIFEST: Final = ".prepare.json"
+FORMAT: Final = 1
+"""Part of every shard's identity; raised when the same input gives other files."""
+
+_ROWS: Final = 1000
+_EMBEDDED_BYTES: Final = 64 << 20
+"""A shard is one row group, held in memory while it is written and by whoever streams it."""
+
+Videos = Literal["none", "reference", "embed"]
+
+
+@dataclass(frozen=True)
+class PrepareOptions:
+    """What goes into a prepared repository.
+
+    Attributes:
+        configs: Configurations; None for `scores` and every feature of the copy, and `videos` unless that is `none`.
+        videos: How the configuration `videos` has them: `none`, by `reference` to where they are now, or `embed`ded.
+        release: `2018` or `2022`, where the copy holds both.
+        seed, group_titles, most_annotated, split_files: As in `split_records`.
+        allow_links: Follow links that lead out of the copy.
+    """
+
+    configs: tuple[str, ...] | None = None
+    videos: Videos = "none"
+    release: str | None = None
+    seed: int = 0
+    group_titles: bool = False
+    most_annotated: int = 0
+    split_files: Mapping[str, str] | None = None
+    allow_links: bool = False
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One Parquet file to be: its path below the repository and the records in it."""
+
+    path: str
+    config: str
+    split: str
+    records: list[VideoRecord] = field(repr=False)
+
+
+@dataclass
+class Source:
+    """What the shards are made of: `features` has the columns of each configuration beside those of all."""
+
+    release: Release
+    splits: dict[str, list[VideoRecord]]
+    features: dict[str, list[FeatureFiles]]
+    videos: dict[str, Path]
+    options: PrepareOptions
+    incomplete: frozenset[str]
+    """Feature columns that lack a file for some video."""
+
+
+def prepare(data_dir: str | Path, out: str | Path, options: PrepareOptions | None = None) -> list[Path]:
+    """Write a release as a dataset repository; run again, it does what is missing or has changed, and nothing else.
+
+    Args:
+        data_dir: The copy of the release.
+        out: The repository's folder: new, empty, or written by an earlier run.
+        options: What goes into it.
+
+    Returns:
+        The files written by this run, none when everything was there.
+
+    Raises:
+        InputError: A copy that cannot be read, a configuration it does not have, or another content in `out`.
+    """
+    options = options or PrepareOptions()
+    source = _open_source(data_dir, options)
+    root = Path(out).expanduser()
+    manifest = _open_repository(root, source.release)
+    shards = _plan(source)
+    checking = tqdm(shards, "Checking", unit="shard", disable=not manifest)
+    waiting = [shard for shard in checking if not _is_done(root, shard, source, manifest)]
+    if waiting and (root / CARD).exists():  # a card is there only while all that it names is
+        (root / CARD).unlink()
+    written = []
+    for shard in tqdm(waiting, "Writing", unit="shard", disable=not waiting):
+        manifest[shard.path] = _write_shard(root, shard, source)
+        _write_text(root / MANIFEST, json.dumps(manifest, indent=1))
+        written.append(root / shard.path)
+    _remove_stale(root, {shard.path for shard in shards}, manifest)
+    written += _write_text(root / CARD, render_card(_description(source, shards, manifest)))
+    written += _write_text(root / CHECKSUMS, _checksums(root, manifest))
+    return written
+
+
+def _open_source(data_dir: str | Path, options: PrepareOptions) -> Source:
+    release = open_release(data_dir, name=options.release, allow_links=options.allow_links)
+    folders = feature_folders(release.inventory)
+    configs = options.configs or ("scores", *folders, *(["videos"] if options.videos != "none" else []))
+    unknown = [name for name in configs if name not in {"scores", "videos", *folders}]
+    if unknown:
+        found = ", ".join(["scores", *folders, "videos"])
+        raise InputError(f"No configuration '{unknown[0]}' for {release.root}; there are {found}.")
+    if "videos" in configs and options.videos == "none":
+        raise InputError("The configuration 'videos' needs to know how: videos='reference' or videos='embed'.")
+    splits = split_records(
+        read_records(release),
+        seed=options.seed,
+        group_titles=options.group_titles,
+        most_annotated=options.most_annotated,
+        split_files=options.split_files,
+    )
+    features = {name: find_feature_files(name, folders[name]) if name in folders else [] for name in configs}
+    videos = find_videos(release) if "videos" in configs else {}
+    ids = [record.video_id for records in splits.values() for record in records]
+    every_feature = [files for columns in features.values() for files in columns]
+    warn_of_missing_files(ids, every_feature, videos if "videos" in configs else None)
+    incomplete = frozenset(files.column for files in every_feature if missing_files(files, ids))
+    return Source(release, splits, features, videos, options, incomplete)
+
+
+def _open_repository(root: Path, release: Release) -> dict[str, dict[str, Any]]:
+    """Give the manifest of a repository that an earlier run wrote, making the folder where there is none."""
+    if root.resolve().is_relative_to(release.root) or release.root.is_relative_to(root.resolve()):
+        raise InputError(f"{root} and the copy at {release.root} contain one another; write to a folder beside it.")
+    if root.is_file():
+        raise InputError(f"{root} is a file; give a new folder.")
+    root.mkdir(parents=True, exist_ok=True)
+    if (root / MANIFEST).is_file():
+        try:
+            manifest: dict[str, dict[str, Any]] = json.loads((root / MANIFEST).read_text())
+        except json.JSONDecodeError:
+            raise InputError(f"{root / MANIFEST} is damaged; remove {root} and prepare it anew.") from None
+        return manifest
+    if any(root.iterdir()):
+        raise InputError(f"{root} holds other files; give a new or empty folder.")
+    return {}
+
+
+def _plan(source: Source) -> list[Shard]:
+    """Cut every split of every configuration into shards."""
+    shards: list[Shard] = []
+    for config in source.features:
+        for split, records in source.splits.items():
+            pieces = list(_pieces(config, records, source))
+            for number, piece in enumerate(pieces):
+                path = f"{config}/{split}-{number:05d}-of-{len(pieces):05d}.parquet"
+                shards.append(Shard(path, config, split, piece))
+    return shards
+
+
+def _pieces(config: str, records: Sequence[VideoRecord], source: Source) -> Iterator[list[VideoRecord]]:
+    if config != "videos" or source.options.videos != "embed":
+        rows = len(records) if config in {"scores", "videos"} else _ROWS
+        yield from (list(records[start : start + rows]) for start in range(0, len(records), rows))
+        return
+    piece: list[VideoRecord] = []
+    size = 0
+    for record in records:
+        path = source.videos.get(record.video_id)
+        bytes_ = path.stat().st_size if path else 0
+        if piece and size + bytes_ > _EMBEDDED_BYTES:
+            yield piece
+            piece, size = [], 0
+        piece.append(record)
+        size += bytes_
+    yield piece
+
+
+def _identity(shard: Shard, source: Source) -> str:
+    """Digest what a shard is made of: its rows, and the state of the files that are read for it."""
+    frames = [(files, files.feature.frames or (None,)) for files in source.features.get(shard.config, [])]
+    keys = [(files, (record.video_id, frame)) for record in shard.records for files, fs in frames for frame in fs]
+    paths = [Path(files.paths[key]) for files, key in keys if key in files.paths]
+    incomplete = sorted(source.incomplete & {files.column for files, _ in frames})
+    state = hashlib.sha256(repr((FORMAT, incomplete, [asdict(record) for record in shard.records])).encode())
+    if shard.config == "videos":
+        state.update(source.options.videos.encode())
+        paths += [source.videos[record.video_id] for record in shard.records if record.video_id in source.videos]
+    state.update(files_state(paths))
+    return state.hexdigest()
+
+
+def _is_done(root: Path, shard: Shard, source: Source, manifest: Mapping[str, Mapping[str, Any]]) -> bool:
+    entry = manifest.get(shard.path)
+    path = root / shard.path
+    return (
+        entry is not None
+        and path.is_file()
+        and entry["identity"] == _identity(shard, source)
+        and entry["sha256"] == _sha256(path)
+    )
+
+
+def _write_shard(root: Path, shard: Shard, source: Source) -> dict[str, Any]:
+    """Write a shard, whole or not at all; gives its entry of the manifest."""
+    identity = _identity(shard, source)
+    videos = source.videos if shard.config == "videos" else None
+    features = source.features.get(shard.config, [])
+    table = pa.concat_tables(record_table(batch, features, videos) for batch in batches(shard.records))
+    table = table.cast(pa.schema([_portable_field(column, source) for column in table.schema]))
+    if videos is not None:
+        if source.options.videos == "embed":
+            table = _embed(table)
+        table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": _VIDEO_FEATURES}})})
+    path = root / shard.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        pq.write_table(table, unfinished, row_group_size=len(table), compression="zstd")
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return {
+        "identity": identity,
+        "sha256": _sha256(path),
+        "bytes": path.stat().st_size,
+        "rows": len(table),
+        "memory": table.nbytes,
+        "config": shard.config,
+        "split": shard.split,
+    }
+
+
+def _portable_field(column: pa.Field, source: Source) -> pa.Field:
+    """Make lists of fixed length variable in a column with null entries: pyarrow before 17 cannot read those."""
+    return column.with_type(_variable(column.type)) if column.name in source.incomplete else column
+
+
+def _variable(list_type: pa.DataType) -> pa.DataType:
+    if pa.types.is_fixed_size_list(list_type) or pa.types.is_list(list_type):
+        return pa.list_(_variable(list_type.value_type))
+    return list_type
+
+
+_DTYPES: Final = {pa.string(): "string", pa.float64(): "float64", pa.int32(): "int32"}
+_VIDEO_FEATURES: Final[dict[str, dict[str, Any]]] = {
+    **{column.name: {"dtype": _DTYPES[column.type], "_type": "Value"} for column in RECORD_SCHEMA},
+    VIDEO: {"decode": False, "_type": "Video"},
+}
+"""Types as `datasets` writes them into a file; needed only where the Arrow types do not tell, as for a video."""
+
+
+def _embed(table: pa.Table) -> pa.Table:
+    """Put the files that the video column refers to into it; their names stay."""
+    videos: list[dict[str, Any] | None] = []
+    for video in table[VIDEO].to_pylist():
+        if video is None:
+            videos.append(None)
+            continue
+        path = Path(video["path"])
+        try:
+            videos.append({"bytes": path.read_bytes(), "path": path.name})
+        except OSError as error:
+            raise InputError(f"{path} cannot be read ({error.strerror}); check its permissions.") from None
+    return table.set_column(table.schema.get_field_index(VIDEO), VIDEO, pa.array(videos, PATH_TYPE))
+
+
+def _remove_stale(root: Path, planned: set[str], manifest: dict[str, dict[str, Any]]) -> None:
+    """Remove the shards of an earlier run that are not in the plan any more."""
+    for path in sorted(manifest.keys() - planned):
+        (root / path).unlink(missing_ok=True)
+        del manifest[path]
+        if not any((root / path).parent.iterdir()):
+            (root / path).parent.rmdir()
+    _write_text(root / MANIFEST, json.dumps(manifest, indent=1))
+
+
+def _description(source: Source, shards: Sequence[Shard], manifest: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Gather what the card says: configurations with their splits, and how the splits were made."""
+    configs: dict[str, dict[str, dict[str, int]]] = {}
+    for shard in shards:
+        entry = manifest[shard.path]
+        empty = {"num_bytes": 0, "num_examples": 0, "size": 0}
+        split = configs.setdefault(shard.config, {}).setdefault(shard.split, empty)
+        split["num_bytes"] += entry["memory"]
+        split["num_examples"] += entry["rows"]
+        split["size"] += entry["bytes"]
+    return {
+        "configs": configs,
+        "release": source.release.name,
+        "options": asdict(source.options),
+        "features": {name: [files.column for files in columns] for name, columns in source.features.items() if columns},
+    }
+
+
+def _checksums(root: Path, manifest: Mapping[str, Mapping[str, Any]]) -> str:
+    """Give the checksums of all files, in the form that `sha256sum -c` reads."""
+    sums = {path: str(entry["sha256"]) for path, entry in manifest.items()} | {CARD: _sha256(root / CARD)}
+    return "".join(f"{digest}  {path}\n" for path, digest in sorted(sums.items()))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write_text(path: Path, text: str) -> list[Path]:
+    """Write a text file, whole or not at all, unless it already says that; gives the path when it was written."""
+    if path.is_file() and path.read_bytes() == text.encode():
+        return []
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished.write_bytes(text.encode())
+    unfinished.replace(path)
+    return [path]
