@@ -1,8 +1,8 @@
 """The true memorability of a scene: a fixed function of what is seen in it.
 
-Forgetting is log-linear in the causes: each cause multiplies the share of people who forget the video. Short- and
-long-term memorability weigh the same causes differently, so that over many scenes they correlate at about .74.
-The causes and weights are the generator's own: they are no finding about people.
+Memorability is a weighted sum of the causes. Short- and long-term memorability weigh the same causes differently, so
+that over many scenes they correlate at about .7; their means and spreads are such that the annotations drawn from them
+come out as the release's do. The causes and weights are the generator's own: they are no finding about people.
 """
 
 import math
@@ -21,8 +21,9 @@ class Causes:
     """What makes a scene memorable, measured as it is seen.
 
     Attributes:
-        size: Mean over the seconds of the square root of the area of the thing's box, in frame heights; 0 without one.
-        contrast: Of the thing, in [0, 1]; 0 without one.
+        size: Mean over the seconds of the square root of the area of the thing's box, in frame heights. Bare scenery
+            has 0, clutter `_HEAP`.
+        contrast: Of the thing, in [0, 1]; as with the size.
         conspicuity: How much the thing catches the eye: grows with contrast and with size, in [0, 1].
         person: 1 for a face, 0.5 for a whole figure, else 0.
         animal: 1 for an animal.
@@ -49,36 +50,40 @@ class Causes:
     cut: float
 
 
+_HEAP: Final = (0.35, 0.35)
+"""Size and contrast that a heap of things amounts to: more than bare scenery, less than a thing that stands out."""
+
 _OPENNESS: Final[dict[str, float]] = {
     "sky": 1.0, "sea": 1.0, "desert": 1.0, "mountains": 0.8, "beach": 0.8, "meadow": 0.7,
     "underwater": 0.5, "city": 0.3, "forest": 0.3, "room": 0.0, "studio": 0.0,
 }  # fmt: skip
 
 _SHORT_TERM: Final[dict[str, float]] = {
-    "conspicuity": 3.6, "person": 0.7, "animal": 0.2, "words": 0.1, "odd": 0.15, "clutter": -0.6, "openness": -0.3,
-    "motion": 0.15, "camera": -0.1, "cut": 0.0,
+    "conspicuity": 3.4, "person": 0.5, "animal": 0.2, "words": 0.1, "odd": 0.15, "clutter": -0.25, "openness": -0.15,
+    "motion": 0.15, "camera": -0.05, "cut": 0.0,
 }  # fmt: skip
 _LONG_TERM: Final[dict[str, float]] = {
-    "conspicuity": 1.7, "person": 0.6, "animal": 0.8, "words": -0.5, "odd": 0.9, "clutter": 0.2, "openness": -0.9,
+    "conspicuity": 1.3, "person": 0.4, "animal": 0.8, "words": -0.7, "odd": 0.9, "clutter": 0.15, "openness": -0.9,
     "motion": 0.0, "camera": 0.15, "cut": -0.5,
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
-class _Forgetting:
-    """Share of people who forget: exp(level - slope * (drive - mean) / sd), from the generator's own mean and sd."""
+class _Scale:
+    """Brings a weighted sum of causes, of known mean and sd over scenes, to the mean and sd of true memorability."""
 
+    drive_mean: float
+    drive_sd: float
     mean: float
     sd: float
-    level: float
-    slope: float
 
     def memorability(self, drive: float) -> float:
-        return round(1.0 - min(0.9, math.exp(self.level - self.slope * (drive - self.mean) / self.sd)), 6)
+        return round(min(_HIGHEST, self.mean + self.sd * (drive - self.drive_mean) / self.drive_sd), 6)
 
 
-_SHORT_FORGETTING = _Forgetting(mean=1.21, sd=1.09, level=-2.045, slope=0.414)
-_LONG_FORGETTING = _Forgetting(mean=0.55, sd=0.85, level=-1.575, slope=0.374)
+_HIGHEST: Final = 0.99
+_SHORT_SCALE: Final = _Scale(drive_mean=1.636, drive_sd=0.891, mean=0.859, sd=0.064)
+_LONG_SCALE: Final = _Scale(drive_mean=0.461, drive_sd=0.744, mean=0.778, sd=0.084)
 
 
 def causes_of(scene: Scene) -> Causes:
@@ -90,6 +95,8 @@ def causes_of(scene: Scene) -> Causes:
         areas = [0.0 if box is None else (box[2] - box[0]) * (box[3] - box[1]) * 16 / 9 for box in boxes]
         size = sum(math.sqrt(area) for area in areas) / len(areas)
     contrast = 0.0 if thing is None else thing.contrast
+    if scene.kind == "clutter":
+        size, contrast = _HEAP
     return Causes(
         size=size,
         contrast=contrast,
@@ -108,7 +115,7 @@ def causes_of(scene: Scene) -> Causes:
 
 def conspicuity(size: float, contrast: float) -> float:
     """How much a thing of this size (in frame heights) and contrast catches the eye, in [0, 1]."""
-    return contrast * min(1.0, math.sqrt(size / 0.9))
+    return min(1.0, math.sqrt(contrast * size / 0.9))
 
 
 def _drive(causes: Causes, weights: dict[str, float]) -> float:
@@ -118,8 +125,8 @@ def _drive(causes: Causes, weights: dict[str, float]) -> float:
 def memorability(causes: Causes) -> tuple[float, float]:
     """True short- and long-term memorability: chance to recognise the video after 100 others, and after 24 to 72 h."""
     return (
-        _SHORT_FORGETTING.memorability(_drive(causes, _SHORT_TERM)),
-        _LONG_FORGETTING.memorability(_drive(causes, _LONG_TERM)),
+        _SHORT_SCALE.memorability(_drive(causes, _SHORT_TERM)),
+        _LONG_SCALE.memorability(_drive(causes, _LONG_TERM)),
     )
 
 

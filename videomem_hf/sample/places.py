@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageEnhance
 
 from videomem_hf.sample.draws import Draws
 from videomem_hf.sample.pen import SUPERSAMPLE, Colour, Pen, hsv, mix, shade
@@ -16,11 +16,13 @@ from videomem_hf.sample.pen import SUPERSAMPLE, Colour, Pen, hsv, mix, shade
 MARGIN: Final = 0.15
 EXTENT: Final = 1.0 + 2 * MARGIN
 LOW, HIGH = -MARGIN, 1.0 + MARGIN
+_SATURATION: Final = 0.5
+"""Places are paler than the things that stand out in them."""
 
 _SKIES: Final[dict[str, tuple[Colour, Colour]]] = {
-    "day": ((70, 135, 225), (185, 218, 245)),
-    "sunset": ((70, 60, 125), (250, 165, 95)),
-    "night": ((10, 14, 42), (45, 55, 100)),
+    "day": ((105, 150, 200), (195, 215, 230)),
+    "sunset": ((95, 90, 130), (225, 175, 135)),
+    "night": ((18, 21, 40), (52, 58, 88)),
     "overcast": ((140, 147, 156), (206, 209, 212)),
 }
 _LIGHT_ON_GROUND: Final[dict[str, tuple[float, Colour]]] = {
@@ -96,7 +98,7 @@ def _sea(canvas: Canvas) -> None:
     canvas.sky(horizon)
     if canvas.light == "sunset":
         canvas.pen.disc(draws.between(0.15, 0.85), horizon, 0.09, (255, 215, 130))
-    near, far = canvas.lit((25, 95, 130)), canvas.lit((70, 150, 175))
+    near, far = canvas.lit((60, 100, 120)), canvas.lit((110, 150, 165))
     canvas.gradient(far, near, horizon, HIGH)
     for x, y in draws.units(26, 2):
         depth = horizon + 0.02 + (HIGH - horizon) * y * y
@@ -123,7 +125,7 @@ def _mountains(canvas: Canvas) -> None:
 
 def _desert(canvas: Canvas) -> None:
     canvas.sky(0.6)
-    sand = canvas.lit((225, 180, 115))
+    sand = canvas.lit((215, 185, 145))
     canvas.gradient(sand, shade(sand, 0.82), 0.58, HIGH)
     for k in range(4):
         canvas.hill(
@@ -135,7 +137,7 @@ def _desert(canvas: Canvas) -> None:
 def _meadow(canvas: Canvas) -> None:
     draws, horizon = canvas.draws, canvas.draws.between(0.48, 0.6)
     canvas.sky(horizon + 0.05)
-    grass = canvas.lit(hsv(draws.between(0.2, 0.33), 0.6, 0.62))
+    grass = canvas.lit(hsv(draws.between(0.2, 0.33), 0.4, 0.58))
     for k in range(3):
         canvas.hill(
             draws.between(0.0, 1.0), horizon - 0.06 + 0.03 * k, 0.7, mix(grass, _SKIES[canvas.light][1], 0.4 - 0.15 * k)
@@ -153,7 +155,7 @@ def _city(canvas: Canvas) -> None:
     x = LOW
     while x < HIGH:
         width, top = draws.between(0.1, 0.2), draws.between(0.08, 0.45)
-        wall = canvas.lit(hsv(draws.unit(), draws.between(0.05, 0.3), draws.between(0.4, 0.75)))
+        wall = canvas.lit(hsv(draws.unit(), draws.between(0.03, 0.18), draws.between(0.45, 0.75)))
         canvas.pen.box(x, top, x + width, 0.78, wall)
         window = (245, 215, 130) if canvas.light == "night" else shade(wall, 0.75)
         for row in np.arange(top + 0.05, 0.66, 0.09):
@@ -170,7 +172,7 @@ def _city(canvas: Canvas) -> None:
 
 def _forest(canvas: Canvas) -> None:
     draws = canvas.draws
-    leaf = canvas.lit(hsv(draws.between(0.2, 0.4), 0.5, 0.5))
+    leaf = canvas.lit(hsv(draws.between(0.2, 0.4), 0.35, 0.48))
     canvas.gradient(mix(leaf, _SKIES[canvas.light][1], 0.55), shade(leaf, 0.9), LOW, 0.8)
     for layer in range(3):
         bark = mix(canvas.lit((85, 62, 45)), leaf, 0.65 - 0.28 * layer)
@@ -182,7 +184,7 @@ def _forest(canvas: Canvas) -> None:
 
 def _room(canvas: Canvas) -> None:
     draws = canvas.draws
-    wall = canvas.lit(hsv(draws.unit(), draws.between(0.08, 0.4), draws.between(0.55, 0.95)))
+    wall = canvas.lit(hsv(draws.unit(), draws.between(0.04, 0.25), draws.between(0.5, 0.92)))
     canvas.gradient(wall, shade(wall, 0.88), LOW, 0.72)
     x = draws.between(0.0, 0.75)
     if draws.chance(0.6):
@@ -193,23 +195,21 @@ def _room(canvas: Canvas) -> None:
     else:
         canvas.pen.box(x, 0.1, x + 0.16, 0.34, canvas.lit((90, 65, 45)))
         canvas.pen.box(x + 0.012, 0.12, x + 0.148, 0.32, canvas.lit(hsv(draws.unit(), 0.35, 0.75)))
-    table = canvas.lit(hsv(draws.between(0.05, 0.11), 0.5, draws.between(0.4, 0.75)))
+    table = canvas.lit(hsv(draws.between(0.05, 0.11), 0.38, draws.between(0.4, 0.75)))
     canvas.gradient(table, shade(table, 0.8), 0.7, HIGH)
     canvas.pen.box(LOW, 0.7, HIGH, 0.715, shade(table, 1.2))
 
 
 def _studio(canvas: Canvas) -> None:
     draws = canvas.draws
-    wall = hsv(
-        draws.unit(), draws.between(0.0, 0.45), draws.choice((draws.between(0.06, 0.25), draws.between(0.5, 0.95)))
-    )
+    wall = hsv(draws.unit(), draws.between(0.0, 0.3), draws.between(0.45, 0.9))
     canvas.gradient(shade(wall, 1.1), shade(wall, 0.85), LOW, 0.78)
     canvas.gradient(shade(wall, 0.8), shade(wall, 0.95), 0.78, HIGH)
 
 
 def _underwater(canvas: Canvas) -> None:
     draws = canvas.draws
-    water = canvas.lit(hsv(draws.between(0.47, 0.6), 0.65, 0.75))
+    water = canvas.lit(hsv(draws.between(0.47, 0.6), 0.45, 0.72))
     canvas.gradient(mix(water, (255, 255, 255), 0.25), shade(water, 0.45))
     for _ in range(4):
         x = draws.between(LOW, HIGH)
@@ -255,7 +255,7 @@ def draw_place(place: str, light: str, clutter: float, size: tuple[int, int], dr
     canvas = Canvas(picture, Pen(picture, (LOW, LOW), (EXTENT, EXTENT)), draws, light)
     PLACES[place](canvas)
     _scatter(canvas, place, clutter)
-    return picture.reduce(SUPERSAMPLE)
+    return ImageEnhance.Color(picture.reduce(SUPERSAMPLE)).enhance(_SATURATION)
 
 
 def _scatter(canvas: Canvas, place: str, clutter: float) -> None:
@@ -264,7 +264,7 @@ def _scatter(canvas: Canvas, place: str, clutter: float) -> None:
     top = {"sky": 0.0, "underwater": 0.0, "sea": 0.6}.get(place, 0.56 if clutter > 0.6 else 0.74)
     for y in sorted(top + (1.05 - top) * draws.units(round(60 * clutter))):
         size = draws.between(0.02, 0.045) * (1.0 + 0.9 * (y - top) + (0.9 if clutter > 0.6 else 0.0))
-        colour = canvas.lit(hsv(draws.unit(), draws.between(0.2, 0.75), draws.between(0.3, 0.95)))
+        colour = canvas.lit(hsv(draws.unit(), draws.between(0.05, 0.3), draws.between(0.35, 0.75)))
         _side_thing(canvas, place, draws.between(LOW, HIGH), float(y), size, colour)
 
 

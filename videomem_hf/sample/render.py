@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageFilter, ImageOps
 
 from videomem_hf.sample.draws import Draws
 from videomem_hf.sample.pen import Colour
@@ -22,6 +22,8 @@ _PAN = 0.09
 _ZOOM = 0.24
 _CLOSER = 1.18
 """How far the camera pans to each side, how much it zooms, and how much closer the second shot is."""
+_SOFT = 0.012
+"""What is behind a salient thing is out of focus: the blur's radius in frame heights."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,9 @@ class Shots:
         self.scene = scene
         self.size = size
         place = draw_place(scene.place, scene.light, scene.clutter, size, Draws(scene.seed, scene.look, "place"))
-        self._place = place.point([min(255, round(level * scene.exposure)) for level in range(256)] * 3)
+        if scene.thing is not None:
+            place = place.filter(ImageFilter.GaussianBlur(_SOFT * size[1]))
+        self._place = _exposed(place, scene.exposure)
         self._grounds: dict[tuple[bool, View], Image.Image] = {}
         self._pictures: dict[bool, Image.Image] = {}
         if scene.thing is not None and with_thing:
@@ -170,6 +174,13 @@ class Shots:
         placed = picture.transform(cover, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
         frame.paste(placed, (x, y), placed)
         return frame
+
+
+def _exposed(picture: Image.Image, lightness: float) -> Image.Image:
+    """The picture with its mean lightness brought near the wanted one, as a camera's exposure does."""
+    mean = float(np.asarray(picture.convert("L")).mean()) / 255
+    factor = min(2.0, lightness / max(mean, 0.01))
+    return picture.point([min(255, round(level * factor)) for level in range(256)] * 3)
 
 
 def render_frame(scene: Scene, time_s: float, size: tuple[int, int], *, with_thing: bool = True) -> np.ndarray:

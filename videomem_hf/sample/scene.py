@@ -24,6 +24,15 @@ _KIND_WEIGHTS: Final[dict[SceneKind, float]] = {
     "object": 0.15, "text": 0.05, "scenery": 0.11, "clutter": 0.08,
 }  # fmt: skip
 
+_EXPOSURES: Final[dict[Light, tuple[float, float]]] = {
+    "day": (0.4, 0.64),
+    "sunset": (0.3, 0.5),
+    "night": (0.13, 0.24),
+    "overcast": (0.36, 0.58),
+}
+
+_CLUTTERS: Final[dict[SceneKind, tuple[float, float]]] = {"clutter": (0.75, 1.0), "scenery": (-0.3, 0.15)}
+
 _THINGS: Final[dict[str, tuple[str, ...]]] = {
     "face": ("face",),
     "figure": ("person",),
@@ -54,7 +63,7 @@ THING_PLACES: Final[dict[str, tuple[str, ...]]] = {
 }
 """Where each thing may be met."""
 
-SCENERY_PLACES: Final = ("sky", "sea", "mountains", "desert", "meadow", "city", "forest", "beach", "underwater")
+SCENERY_PLACES: Final = ("sky", "sea", "mountains", "desert", "meadow", "forest", "beach", "underwater")
 CLUTTER_PLACES: Final = ("room", "city", "meadow", "beach")
 FLYING: Final = frozenset({"bird", "fish", "butterfly", "balloon", "plane"})
 MOVING: Final = frozenset({"person", "bird", "fish", "butterfly", "car", "boat", "balloon", "plane", "ball"})
@@ -114,7 +123,7 @@ class Scene:
         kind: What the scene is about.
         place: Where it is; a key of `places.PLACES`.
         light: Time of day.
-        exposure: Factor on the brightness of the whole frame; by lot, a cause of nothing.
+        exposure: Mean lightness of the place as it is filmed, in [0, 1]; by lot, a cause of nothing.
         thing: What stands in the scene, if one thing does.
         clutter: How many small side things lie about: 0 none, 1 as many as there is room for.
         camera: Its motion.
@@ -166,16 +175,17 @@ def _first_take(seed: int, video_id: int) -> Scene:
     kind = draws.choice(list(_KIND_WEIGHTS), list(_KIND_WEIGHTS.values()))
     thing_kind = draws.choice(_THINGS[kind]) if kind in _THINGS else None
     place = _draw_place(draws, kind, thing_kind)
+    light = draws.choice(list(_EXPOSURES), (0.54, 0.18, 0.1, 0.18))
     return Scene(
         video_id=video_id,
         seed=seed,
         look=video_id,
         kind=kind,
         place=place,
-        light=draws.choice(("day", "sunset", "night", "overcast"), (0.5, 0.18, 0.14, 0.18)),
-        exposure=draws.between(0.65, 1.15),
+        light=light,
+        exposure=draws.between(*_EXPOSURES[light]),
         thing=None if thing_kind is None else _draw_thing(draws, thing_kind),
-        clutter=draws.between(0.75, 1.0) if kind == "clutter" else max(0.0, draws.between(-0.35, 0.5)),
+        clutter=max(0.0, draws.between(*_CLUTTERS.get(kind, (-0.5, 0.4)))),
         camera=draws.choice(("still", "pan-left", "pan-right", "zoom-in", "zoom-out"), (0.56, 0.12, 0.12, 0.12, 0.08)),
         cut_s=round(draws.between(2.5, 5.5) * FPS) / FPS if draws.chance(0.12) else None,
         take_of=None,
@@ -235,6 +245,6 @@ def _another_take(scene: Scene, seed: int, video_id: int) -> Scene:
         video_id=video_id,
         thing=thing,
         camera=scene.camera if draws.chance(0.6) else "still",
-        exposure=scene.exposure * draws.between(0.92, 1.08),
+        exposure=scene.exposure * draws.between(0.94, 1.06),
         take_of=scene.look,
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from PIL import Image, ImageChops, ImageDraw, ImageFont
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
 from videomem_hf.sample.draws import Draws
 from videomem_hf.sample.pen import SUPERSAMPLE, Colour, Pen, hsv, luminance, mix, shade
@@ -17,6 +17,9 @@ SKINS: Final[tuple[Colour, ...]] = ((245, 205, 175), (225, 175, 135), (175, 120,
 HAIRS: Final[tuple[Colour, ...]] = ((35, 25, 20), (90, 55, 30), (215, 175, 95), (165, 70, 35), (190, 190, 195))
 INK: Final[Colour] = (25, 22, 28)
 WHITE: Final[Colour] = (250, 250, 248)
+_RIM: Final = 0.014
+_ROOM: Final = 0.02
+"""Width of the rim round a thing, and the room left for it at the canvas's edges, as fractions of the height."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +36,17 @@ class Paint:
 
 def paint_for(hue: float, draws: Draws, ground: Colour) -> Paint:
     """Colours of the given hue that part from the ground behind: light ones on a dark ground, dark ones on a light."""
-    if luminance(ground) < 0.45:
-        main = hsv(hue, 0.72, 0.98)
+    if luminance(ground) < 0.5:
+        main = hsv(hue, 0.9, 1.0)
+        main = mix(main, WHITE, max(0.0, (0.66 - luminance(main)) / (1.0 - luminance(main))))
         skins, hairs = SKINS[:3], HAIRS[1:]
     else:
-        main = hsv(hue, 0.85, 0.62)
+        main = hsv(hue, 0.95, 0.85)
+        main = shade(main, min(1.0, 0.4 / luminance(main)))
         skins, hairs = SKINS, HAIRS[:4]
     second = hsv(hue + draws.between(0.35, 0.65), 0.6, 0.9)
     skin, hair = draws.choice(skins), draws.choice(hairs)
-    return Paint(main, shade(main, 0.55), mix(main, WHITE, 0.5), second, skin, hair)
+    return Paint(main, shade(main, 0.62), mix(main, WHITE, 0.5), second, skin, hair)
 
 
 def _face(pen: Pen, paint: Paint, draws: Draws) -> None:
@@ -290,12 +295,12 @@ def draw_thing(kind: str, height: int, paint: Paint, draws: Draws, *, odd: bool 
     picture = Image.new("RGBA", size)
     if odd and kind == "face":
         paint = replace(paint, skin=paint.main, main=paint.second)
-    drawing(Pen(picture, (0.0, 0.0), (1.0, 1.0)), paint, draws)
+    drawing(Pen(picture, (-_ROOM, -_ROOM), (1.0 + 2 * _ROOM, 1.0 + 2 * _ROOM)), paint, draws)
     if word:
         _write(picture, word, (0.07, 0.1, 0.93, 0.68), WHITE if luminance(paint.main) < 0.5 else INK)
     if odd and kind != "face":
         _stripe(picture, paint.second)
-    return picture.reduce(SUPERSAMPLE)
+    return _outlined(picture.reduce(SUPERSAMPLE), INK if luminance(paint.main) > 0.45 else mix(paint.dark, INK, 0.7))
 
 
 def _write(picture: Image.Image, word: str, within: tuple[float, float, float, float], fill: Colour) -> None:
@@ -316,6 +321,17 @@ def word_mask(word: str, height: int) -> Image.Image:
     mask = Image.new("L", (max(1, round(right - left)), max(1, round(bottom - top))))
     ImageDraw.Draw(mask).text((-left, -top), word, fill=255, font=font)
     return mask
+
+
+def _outlined(picture: Image.Image, colour: Colour) -> Image.Image:
+    """Draw a thin rim round the opaque part; the drawing leaves room for it."""
+    width = max(1, round(_RIM * picture.height))
+    alpha = picture.getchannel("A")
+    wide = alpha.filter(ImageFilter.BoxBlur(width)).point([min(255, 5 * level) for level in range(256)])
+    outlined = Image.new("RGBA", picture.size, (*colour, 255))
+    outlined.paste(picture, (0, 0), alpha)
+    outlined.putalpha(ImageChops.lighter(wide, alpha))
+    return outlined
 
 
 def _stripe(picture: Image.Image, fill: Colour) -> None:
