@@ -310,8 +310,8 @@ def _is_number(text: bytes) -> bool:
 
 
 def _refusal(files: TextFiles, file: int, match: re.Match[bytes], expected: str) -> InputError:
-    found = match[0][:40].decode("ascii", "backslashreplace")
-    return InputError(f"{files.place(file, match.start())}: '{found}' is not {expected}; {_RETAKE}.")
+    found = match[0][:40].decode("latin1")
+    return InputError(f"{files.place(file, match.start())}: {found!a} is not {expected}; {_RETAKE}.")
 
 
 def _refuse_incomplete(files: TextFiles, file: int, texts: list[bytes]) -> None:

@@ -88,6 +88,13 @@ class _Encode(_StandIn):
         return text.encode("latin1")
 
 
+class _NoBytes(_StandIn):
+    """Stands for `bytes`, which the same protocols call for empty bytes alone."""
+
+    def __new__(cls) -> Any:
+        return b""
+
+
 def _array(data: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
     if isinstance(data, str):  # as Python 2 wrote bytes
         data = data.encode("latin1")
@@ -98,6 +105,8 @@ def _array(data: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
 
 _ALLOWED: Final[dict[tuple[str, str], type[_StandIn]]] = {
     ("_codecs", "encode"): _Encode,
+    ("__builtin__", "bytes"): _NoBytes,
+    ("builtins", "bytes"): _NoBytes,
     ("numpy", "ndarray"): _Array,
     ("numpy", "dtype"): _Dtype,
     **{

@@ -18,7 +18,7 @@ PAPER_TRAIN: Final = 6500
 PAPER_DEV: Final = 8000
 """The paper trains on 6,500 of the 8,000 labelled videos and validates on 1,500 (Sec. 5); it does not say which."""
 
-NEARLY_SAME: Final = 0.8
+NEARLY_SAME: Final = 0.75
 """Titles are nearly the same when the words they share are at least this part of all their words (Jaccard)."""
 
 
