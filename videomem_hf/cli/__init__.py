@@ -8,6 +8,7 @@ import typer
 
 from videomem_hf import __version__
 from videomem_hf.cli.convert import convert
+from videomem_hf.cli.data import describe, prepare
 from videomem_hf.cli.evaluate import evaluate
 from videomem_hf.cli.predict import predict
 from videomem_hf.cli.quickstart import quickstart
@@ -23,6 +24,8 @@ app = typer.Typer(
 app.command()(quickstart)
 app.command()(predict)
 app.command()(sample)
+app.command()(describe)
+app.command()(prepare)
 app.command()(evaluate)
 app.command()(convert)
 
