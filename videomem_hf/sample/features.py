@@ -75,7 +75,7 @@ def c3d(attributes: Attributes) -> list[bytes]:
 def hmp(attributes: Attributes) -> list[bytes]:
     """Sparse `bin:value` of 6,075 motion patterns, from 1, with sum 1."""
     noise = attributes.draws("hmp").bells(HMP_BINS)
-    logits = _profile("hmp", HMP_BINS, 2.6) + 0.35 * attributes.projected("hmp", HMP_BINS) + 0.5 * noise
+    logits = _profile("hmp", HMP_BINS, 2.9) + 0.35 * attributes.projected("hmp", HMP_BINS) + 0.5 * noise
     counts = np.floor(_softmax(logits) * _HMP_MACROBLOCKS)
     bins = np.flatnonzero(counts)
     millionths = np.rint(counts[bins] * (_MILLION / counts.sum())).astype(int)

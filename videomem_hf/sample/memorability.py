@@ -82,8 +82,8 @@ class _Scale:
 
 
 _HIGHEST: Final = 0.99
-_SHORT_SCALE: Final = _Scale(drive_mean=1.636, drive_sd=0.891, mean=0.859, sd=0.064)
-_LONG_SCALE: Final = _Scale(drive_mean=0.461, drive_sd=0.744, mean=0.778, sd=0.084)
+_SHORT_SCALE: Final = _Scale(drive_mean=1.636, drive_sd=0.892, mean=0.859, sd=0.064)
+_LONG_SCALE: Final = _Scale(drive_mean=0.468, drive_sd=0.744, mean=0.778, sd=0.084)
 
 
 def causes_of(scene: Scene) -> Causes:

@@ -33,6 +33,14 @@ _EXPOSURES: Final[dict[Light, tuple[float, float]]] = {
 
 _CLUTTERS: Final[dict[SceneKind, tuple[float, float]]] = {"clutter": (0.75, 1.0), "scenery": (-0.3, 0.15)}
 
+_CAMERAS: Final[dict[Camera, float]] = {
+    "still": 0.56,
+    "pan-left": 0.12,
+    "pan-right": 0.12,
+    "zoom-in": 0.12,
+    "zoom-out": 0.08,
+}
+
 _THINGS: Final[dict[str, tuple[str, ...]]] = {
     "face": ("face",),
     "figure": ("person",),
@@ -164,7 +172,7 @@ def draw_scene(seed: int, video_id: int) -> Scene:
 
 def _take_of(seed: int, video_id: int) -> int | None:
     draws = Draws(seed, video_id, "take")
-    original = video_id - draws.integer(1, 30) if draws.chance(0.078) else 0
+    original = video_id - draws.integer(1, 30) if draws.chance(0.074) else 0
     if original < 1 or original in MISSING_IDS or _take_of(seed, original) is not None:
         return None
     return original
@@ -186,7 +194,7 @@ def _first_take(seed: int, video_id: int) -> Scene:
         exposure=draws.between(*_EXPOSURES[light]),
         thing=None if thing_kind is None else _draw_thing(draws, thing_kind),
         clutter=max(0.0, draws.between(*_CLUTTERS.get(kind, (-0.5, 0.4)))),
-        camera=draws.choice(("still", "pan-left", "pan-right", "zoom-in", "zoom-out"), (0.56, 0.12, 0.12, 0.12, 0.08)),
+        camera=draws.choice(list(_CAMERAS), list(_CAMERAS.values())),
         cut_s=round(draws.between(2.5, 5.5) * FPS) / FPS if draws.chance(0.12) else None,
         take_of=None,
     )
@@ -244,7 +252,7 @@ def _another_take(scene: Scene, seed: int, video_id: int) -> Scene:
         scene,
         video_id=video_id,
         thing=thing,
-        camera=scene.camera if draws.chance(0.6) else "still",
+        camera=draws.choice([camera for camera in _CAMERAS if thing is not None or camera != scene.camera]),
         exposure=scene.exposure * draws.between(0.94, 1.06),
         take_of=scene.look,
     )

@@ -3,7 +3,7 @@
 from typing import Final
 
 from videomem_hf.sample.draws import Draws
-from videomem_hf.sample.scene import Scene, Thing
+from videomem_hf.sample.scene import Scene, Thing, draw_scene
 
 _HUES: Final = (
     (0.04, "red"), (0.11, "orange"), (0.19, "yellow"), (0.42, "green"), (0.52, "turquoise"),
@@ -85,6 +85,7 @@ _TAGS: Final = (
     "real-time", "lifestyle", "vacation", "beauty", "color", "nobody", "full-frame", "copy-space", "europe", "usa",
     "summer", "animation",
 )  # fmt: skip
+_MOST_WORDS: Final = 37
 
 
 def title_of(scene: Scene) -> str:
@@ -92,28 +93,35 @@ def title_of(scene: Scene) -> str:
 
     About two in a thousand begin with a hyphen, where a leading number was stripped.
     """
+    scene = draw_scene(scene.seed, scene.look)
     draws = Draws(scene.seed, scene.look, "title")
-    parts = [*_subject(scene, draws), draws.choice(_PLACES[scene.place])]
-    parts += [draws.choice(_LIGHTS[scene.light]), draws.choice(_CAMERAS[scene.camera])]
-    if scene.clutter > 0.25 and scene.kind != "clutter":
-        parts.append(draws.choice(("among-other-things", "with-things-around", "")))
-    words = [word for part in parts for word in part.split("-") if word]
-    count = draws.choice((0, 1, 2, 3, 4, 20), (0.22, 0.28, 0.26, 0.14, 0.09, 0.01))
-    while count > 0:
-        words += draws.choice(_TAGS).split("-")
-        count -= 1
+    sign = "-" if draws.chance(0.002) else ""
     if draws.chance(0.01):
-        words = words[: draws.integer(1, 3)]
-    return ("-" if draws.chance(0.002) else "") + "-".join(words[:37])
+        return sign + _noun(scene, draws)
+    parts = [*_subject(scene, draws), draws.choice(_PLACES[scene.place]) if draws.chance(0.75) else ""]
+    parts += [draws.choice(_LIGHTS[scene.light]) if draws.chance(0.6) else ""]
+    parts += [draws.choice(_CAMERAS[scene.camera]) if draws.chance(0.6) else ""]
+    if scene.clutter > 0.25 and scene.kind != "clutter":
+        parts.append(draws.choice(("among-other-things", "with-things-around", "", "", "")))
+    for _ in range(draws.choice((0, 1, 2, 3, 20), (0.52, 0.3, 0.13, 0.04, 0.01))):
+        parts.append(draws.choice(_TAGS))
+    words = [word for part in parts for word in part.split("-") if word]
+    return sign + "-".join(words[:_MOST_WORDS])
+
+
+def _noun(scene: Scene, draws: Draws) -> str:
+    """The plain name of what a scene shows."""
+    if scene.thing is None:
+        return draws.choice(_CLUTTER if scene.kind == "clutter" else _SCENERY)
+    return draws.choice(_NOUNS[scene.thing.kind])
 
 
 def _subject(scene: Scene, draws: Draws) -> list[str]:
-    if scene.thing is None:
-        return [draws.choice(_CLUTTER if scene.kind == "clutter" else _SCENERY)]
-    thing = scene.thing
-    shot = _shot(thing) if draws.chance(0.6) else ""
-    noun = draws.choice(_NOUNS[thing.kind])
-    colour = next(name for limit, name in _HUES if thing.hue < limit) if draws.chance(0.75) else ""
+    noun, thing = _noun(scene, draws), scene.thing
+    if thing is None:
+        return [noun]
+    shot = _shot(thing) if draws.chance(0.3) else ""
+    colour = next(name for limit, name in _HUES if thing.hue < limit) if draws.chance(0.6) else ""
     parts = [shot, _odd(thing, draws), "" if thing.kind == "face" else colour, noun]
     if thing.kind == "face" and colour:
         parts.append(f"in-{colour}-shirt" if not thing.odd else "with-painted-skin")
