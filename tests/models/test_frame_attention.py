@@ -39,11 +39,7 @@ class TestFrameAttention(PredictorContract):
             last = block(shared, model.last_conv.conv, 1)[0]  # (features, 8, 12)
             raw = functional.conv2d(shared, model.attention_conv.weight, padding=1)[0, 0].exp()
             attention = raw / raw.sum()
-            pooled = torch.stack(
-                [(channel * attention).sum() for channel in last]
-                + [channel.sum() / 96 for channel in last]
-                + [channel.flatten().sort().values[-1] for channel in last]
-            )
+            pooled = torch.stack([(channel * attention).sum() for channel in last])
             offset = model.head.weight @ pooled + model.head.bias
             means, stds = torch.tensor([0.859, 0.778]), torch.tensor([0.082, 0.145])
             expected = 1 / (1 + torch.exp(-(torch.log(means / (1 - means)) + offset * stds / (means * (1 - means)))))

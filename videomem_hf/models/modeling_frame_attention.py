@@ -73,7 +73,7 @@ class FrameAttentionModel(FrameMemorabilityModel):
         self.last_conv = ConvBlock(sizes[-1], config.feature_size, 3, 1)
         self.attention_conv = nn.Conv2d(sizes[-1], 1, kernel_size=3, padding=1, bias=False)
         self.dropout = nn.Dropout(config.dropout)
-        self.head = nn.Linear(3 * config.feature_size, len(config.horizons))
+        self.head = nn.Linear(config.feature_size, len(config.horizons))
         self.post_init()
 
     @property
@@ -84,21 +84,19 @@ class FrameAttentionModel(FrameMemorabilityModel):
     def embed_frames(
         self, pixels: torch.Tensor, output_attentions: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Map frames `(n, 3, height, width)` to features `(n, 3 * feature_size)` and maps `(n, height', width')`.
+        """Map frames `(n, 3, height, width)` to features `(n, feature_size)` and maps `(n, height', width')`.
 
-        Beside the attended map stand the mean and the largest value of the plain one: how much there is of something in
-        the frame, and how clearly it is there at all.
+        Nothing bypasses the attention: with the mean or the largest value of the plain map beside it, the network reads
+        the object there and turns its attention to the background.
         """
         shared = self.trunk(pixels)
         plain = self.last_conv(shared)  # (n, feature_size, height', width')
         attention = self.attention_conv(shared).float().flatten(1).softmax(dim=1)
         attention = attention.view(-1, *plain.shape[-2:])
-        attended = (plain * attention[:, None]).sum(dim=(2, 3))
-        features = torch.cat([attended, plain.mean(dim=(2, 3)), plain.amax(dim=(2, 3))], dim=1)
-        return features, attention if output_attentions else None
+        return (plain * attention[:, None]).sum(dim=(2, 3)), attention if output_attentions else None
 
     def score_features(self, features: torch.Tensor) -> torch.Tensor:
-        """Map features `(n, 3 * feature_size)` to scores `(n, horizons)` in [0, 1]."""
+        """Map features `(n, feature_size)` to scores `(n, horizons)` in [0, 1]."""
         offsets = self.head(self.dropout(features))
         return scores_around_mean(offsets, self.config.score_means, self.config.score_stds)
 
