@@ -235,3 +235,16 @@ def test_wrong_arguments_are_refused(case: type[PredictorContract]) -> None:
         model(pixel_values_videos=pixels[:, :, 0])
     with pytest.raises(ValueError, match="frame_mask must be bool"):
         model(**inputs, frame_mask=torch.ones(pixels.shape[:2]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_compiles_without_a_break(case: type[PredictorContract]) -> None:
+    contract = case()
+    model, inputs, labels = contract.model(), contract.inputs(), contract.labels()
+    counts = torch.full_like(labels, 20)
+    torch._dynamo.reset()
+    compiled = torch.compile(model, backend="aot_eager", fullgraph=True)
+    output = compiled(**inputs, labels=labels, annotation_counts=counts)
+    output.loss.backward()
+    torch.testing.assert_close(output.scores, model(**inputs).scores)

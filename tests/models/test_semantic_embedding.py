@@ -68,6 +68,7 @@ def test_attention_equals_the_figure_written_out() -> None:
     """Fig. 7: a parallel convolution, softmax over the positions, times the last map; scaled by their number."""
     model = Plain().model(attention=True)
     torch.nn.init.normal_(model.attention_conv.weight, std=0.5)
+    torch.nn.init.normal_(model.projection.bias)  # or the scale of the map would not show in a vector of length 1
     pixels = torch.rand(2, 3, 64, 64)
     with torch.no_grad():
         shared = model.trunk(pixels)

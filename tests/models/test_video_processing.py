@@ -63,6 +63,8 @@ def test_stretches_are_consecutive_frames(tmp_path: Path) -> None:
     assert_frames(frames, clip, [24 * second + i for second in range(7) for i in range(16)])
     frames, times = MemorabilityVideoProcessor(clip_length=16, max_clips=1).decode(clip)
     assert_frames(frames, clip, list(range(16)))
+    pixels = MemorabilityVideoProcessor(**RAW)(videos=clip, clip_length=4, max_clips=2, return_tensors="np")
+    assert_frames(pixels["pixel_values_videos"][0].transpose(0, 2, 3, 1), clip, [0, 1, 2, 3, 24, 25, 26, 27])
 
 
 def test_a_stretch_that_the_end_cuts_short_is_left_out_unless_it_is_the_first(tmp_path: Path) -> None:

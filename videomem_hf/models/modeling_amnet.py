@@ -28,6 +28,21 @@ class ThreeStages(nn.Module):
         return net.layer3(net.layer2(net.layer1(x)))
 
 
+class LSTMStep(nn.Module):
+    """One step of a one-layer `nn.LSTM`, with its names; unlike it, it can be compiled."""
+
+    def __init__(self, size: int, hidden: int) -> None:
+        super().__init__()
+        self.weight_ih_l0 = nn.Parameter(torch.empty(4 * hidden, size))
+        self.weight_hh_l0 = nn.Parameter(torch.empty(4 * hidden, hidden))
+        self.bias_ih_l0 = nn.Parameter(torch.empty(4 * hidden))
+        self.bias_hh_l0 = nn.Parameter(torch.empty(4 * hidden))
+
+    def forward(self, x: torch.Tensor, state: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Map `(n, size)` and the hidden and cell state `(n, hidden)` to the next state."""
+        return torch.lstm_cell(x, state, self.weight_ih_l0, self.weight_hh_l0, self.bias_ih_l0, self.bias_hh_l0)
+
+
 class AMNetModel(FrameMemorabilityModel):
     """AMNet on the frames of a clip: RGB, normalised with ImageNet's mean and standard deviation.
 
@@ -52,7 +67,7 @@ class AMNetModel(FrameMemorabilityModel):
         self.e1 = nn.Linear(size, size, bias=False)
         self.eh1 = nn.Linear(hidden, self.side**2)
         self.eh3 = nn.Linear(size, 1, bias=False)
-        self.rnn = nn.LSTM(size, hidden)
+        self.rnn = LSTMStep(size, hidden)
         self.regnet1 = nn.Linear(hidden, config.regression_size)
         self.regnet4 = nn.Linear(config.regression_size, len(config.horizons))
         self.drop_half, self.drop_most = nn.Dropout(0.5), nn.Dropout(0.8)
@@ -75,13 +90,13 @@ class AMNetModel(FrameMemorabilityModel):
         average = places.mean(dim=1)
         hidden, cell = self.hs1(average).tanh(), self.hc1(average).tanh()
         keys = self.drop_half(self.e1(places).relu())
-        state, found, maps = (hidden[None], cell[None]), [], []
+        state, found, maps = (hidden, cell), [], []
         for _ in range(self.config.lstm_steps):
             match = self.drop_half((keys + self.eh1(hidden)[:, :, None]).relu())
             weights = self.eh3(match).squeeze(2).softmax(dim=1)  # (n, places)
             glimpse = torch.einsum("np,nps->ns", weights, places)
-            out, state = self.rnn(glimpse[None], state)
-            hidden = self.drop_half(out[0])
+            state = self.rnn(glimpse, state)
+            hidden = self.drop_half(state[0])
             found.append(self.drop_half(self.regnet1(hidden).relu()))
             maps.append(weights)
         attention = torch.stack(maps).mean(dim=0).unflatten(1, (self.side, self.side)) if output_attentions else None
@@ -99,6 +114,8 @@ class AMNetModel(FrameMemorabilityModel):
             init_convolution(module)
         elif isinstance(module, nn.BatchNorm2d):
             init_batch_norm(module)
-        elif isinstance(module, nn.LSTM):
-            for name, parameter in module.named_parameters():
-                nn.init.zeros_(parameter) if "bias" in name else nn.init.xavier_uniform_(parameter)
+        elif isinstance(module, LSTMStep):
+            for weight in (module.weight_ih_l0, module.weight_hh_l0):
+                nn.init.xavier_uniform_(weight)
+            for bias in (module.bias_ih_l0, module.bias_hh_l0):
+                nn.init.zeros_(bias)

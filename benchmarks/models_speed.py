@@ -1,0 +1,234 @@
+"""Speed of the predictors: clips per second, share of the device's measured peak, and against plain implementations.
+
+    python benchmarks/models_speed.py                    on the CPU, one or two frames a clip, a few minutes
+    python benchmarks/models_speed.py --device cuda      on a GPU: whole clips, bfloat16, channels last, torch.compile
+
+Ours and the plain implementation alternate in one run; the figure is the fastest of the repeats, which other load on
+the machine disturbs least. The peak is a large matrix product in the same run and number format. Weldon pooling is
+also timed alone, against a full sort.
+"""
+
+import argparse
+import json
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import plain_networks
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from videomem_hf.models import config_class, model_class
+from videomem_hf.models.modeling_semantic_embedding import weldon_pool
+
+BOTH = {"horizons": ("short_term", "long_term")}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model at its published size.
+
+    Attributes:
+        name: In `videomem_hf.models.MODELS`.
+        frame: Height and width in pixels; None for feature vectors.
+        frames: Frames of a 7 s clip as the model's processor samples it.
+        cpu_frames: Frames of the shorter clip that a small CPU is given.
+        config: Fields that differ from their defaults.
+        title: Row of the table.
+    """
+
+    name: str
+    frame: int | None
+    frames: int
+    cpu_frames: int
+    config: dict[str, Any]
+    title: str
+
+
+CASES = [
+    Case("memnet", 256, 7, 1, {}, "MemNet, ten crops"),
+    Case("squalli", 224, 7, 1, {}, "Squalli-Houssaini et al."),
+    Case("feature_mlp", None, 1, 1, {}, "Perceptron on C3D features"),
+    Case("c3d", 112, 16, 16, {}, "C3D (network)"),
+    Case("resnet3d", 112, 112, 16, {}, "ResNet3D-34"),
+    Case("semantic_embedding", 400, 7, 1, {}, "Semantic embedding"),
+    Case("semantic_embedding", 400, 7, 1, {"attention": True}, "Semantic embedding with attention"),
+    Case("resmem", 227, 7, 2, {}, "ResMem"),
+    Case("vitmem", 224, 7, 2, {}, "ViTMem"),
+    Case("amnet", 224, 7, 2, {}, "AMNet"),
+]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """How a model is run."""
+
+    title: str
+    dtype: torch.dtype = torch.float32
+    channels_last: bool = False
+    compiled: bool = False
+
+
+def main() -> None:
+    """Time everything that is asked for, print a table, and write it with its circumstances."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--clips", type=int, help="clips in a batch [1 on a CPU, 8 on a GPU]")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--only", nargs="*", default=[], help="names of models")
+    parser.add_argument("--out", type=Path, help="JSON file for the results")
+    options = parser.parse_args()
+    gpu = options.device != "cpu"
+    clips = options.clips or (8 if gpu else 1)
+    variants = [Variant("float32")]
+    if gpu:
+        half = torch.bfloat16
+        variants += [
+            Variant("bfloat16", half),
+            Variant("bfloat16, channels last", half, True),
+            Variant("bfloat16, channels last, compiled", half, True, True),
+        ]
+    rows = []
+    for case in CASES:
+        if not options.only or case.name in options.only:
+            for variant in variants:
+                rows.append(measure(case, variant, options.device, clips, options.repeats))
+                print(line(rows[-1]), flush=True)  # noqa: T201
+    pooling = measure_pooling(options.device, clips, options.repeats)
+    print(f"Weldon pooling {pooling['ours_ms']:.1f} ms, by a sort {pooling['sort_ms']:.1f} ms")  # noqa: T201
+    if options.out:
+        circumstances = {
+            "device": torch.cuda.get_device_name()
+            if gpu
+            else f"{platform.machine()}, {torch.get_num_threads()} threads",
+            "torch": torch.__version__,
+            "clips": clips,
+        }
+        options.out.write_text(json.dumps(circumstances | {"models": rows, "weldon_pooling": pooling}, indent=1) + "\n")
+
+
+def measure(case: Case, variant: Variant, device: str, clips: int, repeats: int) -> dict[str, Any]:
+    """Time one model in one variant, and its plain implementation in plain float32 or the same number format."""
+    torch.manual_seed(0)
+    has_horizons = case.name != "c3d"
+    config = config_class(case.name)(**case.config, **(BOTH if has_horizons else {}))
+    model = model_class(case.name)(config).eval().to(device)
+    batch = inputs(case, device, clips)
+    plain_batch = plain_inputs(case, batch)
+    if variant.channels_last:
+        model = model.to(
+            memory_format=torch.channels_last_3d if case.name in ("c3d", "resnet3d") else torch.channels_last
+        )
+    ours: Callable[..., Any] = torch.compile(model) if variant.compiled else model
+    plain = getattr(plain_networks, case.name)
+    autocast = torch.autocast(torch.device(device).type, variant.dtype, enabled=variant.dtype != torch.float32)
+
+    def forward() -> None:
+        with torch.no_grad(), autocast:
+            ours(**batch)
+
+    def plain_forward() -> None:
+        with torch.no_grad(), autocast:
+            plain(model, plain_batch)
+
+    def training() -> None:
+        with autocast:
+            output = ours(**batch)
+        (output.logits if case.name == "c3d" else output.scores).float().sum().backward()
+
+    def plain_training() -> None:
+        with autocast:
+            output = plain(model, plain_batch)
+        output.float().sum().backward()
+
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(**batch)
+    seconds, plain_seconds = fastest([forward, plain_forward], device, repeats)
+    step, plain_step = fastest([training, plain_training], device, repeats)
+    peak = matrix_peak(device, variant.dtype)
+    return {
+        "model": case.title,
+        "variant": variant.title,
+        "frames": batch[next(iter(batch))].shape[1] if case.frame else 0,
+        "clips_per_s": clips / seconds,
+        "training_clips_per_s": clips / step,
+        "share_of_peak": counter.get_total_flops() / seconds / peak,
+        "gflop_per_clip": counter.get_total_flops() / clips / 1e9,
+        "plain_time_over_ours": plain_seconds / seconds,
+        "plain_training_time_over_ours": plain_step / step,
+    }
+
+
+def inputs(case: Case, device: str, clips: int) -> dict[str, torch.Tensor]:
+    """Random clips."""
+    if case.frame is None:
+        return {"features": torch.rand(256 * clips, 101, device=device)}
+    frames = case.frames if device != "cpu" else case.cpu_frames
+    return {"pixel_values_videos": torch.rand(clips, frames, 3, case.frame, case.frame, device=device)}
+
+
+def plain_inputs(case: Case, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    """The same clips in the shape that the published code takes."""
+    if case.frame is None:
+        return batch["features"]
+    pixels = batch["pixel_values_videos"]
+    if case.name in ("c3d", "resnet3d"):
+        return pixels.unflatten(1, (-1, 16)).transpose(2, 3).flatten(0, 1)
+    return pixels.flatten(0, 1)
+
+
+def fastest(functions: list[Callable[[], None]], device: str, repeats: int) -> list[float]:
+    """Seconds of the fastest of several runs of each function; they alternate."""
+    best = [float("inf")] * len(functions)
+    for _ in range(repeats + 1):  # the first round warms up
+        for i, function in enumerate(functions):
+            synchronize(device)
+            start = time.perf_counter()
+            function()
+            synchronize(device)
+            seconds = time.perf_counter() - start
+            best[i] = min(best[i], seconds) if _ else best[i]
+    return best
+
+
+def synchronize(device: str) -> None:
+    """Wait for a GPU."""
+    if device != "cpu":
+        torch.cuda.synchronize()
+
+
+def matrix_peak(device: str, dtype: torch.dtype) -> float:
+    """Operations per second of a large matrix product."""
+    size = 8192 if device != "cpu" else 2048
+    a, b = (torch.rand(size, size, device=device, dtype=dtype) for _ in range(2))
+    (seconds,) = fastest([lambda: torch.mm(a, b)], device, 3)
+    return 2 * size**3 / seconds
+
+
+def measure_pooling(device: str, clips: int, repeats: int) -> dict[str, float]:
+    """Time Weldon pooling of seven frames' 2400 x 13 x 13 maps, against a sort of every channel."""
+    maps = torch.randn(7 * clips, 2400, 13, 13, device=device)
+
+    def by_sort() -> None:
+        ordered, _ = torch.sort(maps.flatten(2), dim=2, descending=True)
+        ordered[:, :, :15].mean(dim=2).add_(ordered[:, :, -15:].mean(dim=2))
+
+    ours, sort = fastest([lambda: weldon_pool(maps, 15), by_sort], device, repeats + 2)
+    return {"ours_ms": ours * 1e3, "sort_ms": sort * 1e3}
+
+
+def line(row: dict[str, Any]) -> str:
+    """One row of the table."""
+    return (
+        f"{row['model']:34} {row['variant']:34} {row['frames']:4} frames "
+        f"{row['clips_per_s']:9.2f} clips/s {row['training_clips_per_s']:8.2f} trained/s "
+        f"{row['share_of_peak']:6.1%} of peak; plain {row['plain_time_over_ours']:.2f}x, "
+        f"training {row['plain_training_time_over_ours']:.2f}x"
+    )
+
+
+if __name__ == "__main__":
+    main()
