@@ -52,10 +52,10 @@ def inceptionv3(rng: np.random.Generator) -> tuple[bytes, Any]:
 
 
 def colorhistogram(rng: np.random.Generator) -> tuple[bytes, Any]:
-    lines, histogram = [], np.zeros((3, 256), int)
+    lines, histogram, pixels = [], np.zeros((3, 256), int), int(rng.integers(10**5, 2 * 10**6))
     for channel in range(3):
         low, high = np.sort(rng.choice(256, 2, replace=False))
-        histogram[channel, low : high + 1] = rng.integers(0, 9000, high + 1 - low)
+        histogram[channel, low : high + 1] = rng.multinomial(pixels, rng.dirichlet(np.ones(high + 1 - low)))
         lines.append("".join(f"{index}:{histogram[channel, index]} " for index in range(low, high + 1)))
     return "\n".join(lines).encode(), histogram.tolist()
 

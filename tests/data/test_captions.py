@@ -47,6 +47,7 @@ def test_titles_that_begin_with_a_hyphen_stay_and_those_a_spreadsheet_replaced_a
         ("video1.webm\ta-b\n\nrubbish here", r"c.txt:3: 'rubbish here' is not"),
         ("video1.webm\ta-b\nvideo1.webm\ta-c", r"c.txt:2: a second title for video1, 'a-c', other than in line 1"),
         ("../video1.webm\ta-b", r"c.txt:1: "),
+        ("video1,webm\ta-b", r"c.txt:1: "),
     ],
 )
 def test_damage_is_one_sentence_with_file_and_line(tmp_path: Path, data: str, message: str) -> None:
@@ -65,6 +66,8 @@ def test_lists_have_names_of_any_ending(tmp_path: Path) -> None:
     ("data", "message"),
     [
         ("video7.txt\nvideo7.webm", r"list.txt:2: video7 stands in line 1 as well"),
+        ("video7.txt\nvideo8.txt\nvideo91", r"list.txt:3: 'video91' ends unlike all names above; the file is cut off"),
+        ("video7.txt\nvideo8.txt\nvideo91.tx", r"list.txt:3: 'video91.tx' ends unlike all names above"),
         ("video7.txt\n\x1b[2J", r"list.txt:2: "),
         ("a/video7.txt", r"list.txt:1: 'a/video7.txt' is not a video's name"),
     ],

@@ -102,7 +102,7 @@ def test_missing_videos_and_frames_are_null(tmp_path: Path) -> None:
 def test_unknown_folders_become_features_of_their_name(tmp_path: Path) -> None:
     root = write_mediaeval(tmp_path, DEV, [], videos=False)
     for number in DEV:
-        write(root / "devset/dev-set/features/MyDense" / f"video{number}.txt", f"{number} 0.5,1e-3\n-2.5")
+        write(root / "devset/dev-set/features/MyDense" / f"video{number}.txt", f"{number} 0.5 1e-3\n-2.5")
         for frame in (0, 24):
             write(root / "devset/extra/Sparse.v2" / f"video{number}-{frame}.txt", f"3:{number / 8} {frame + 7}:2\n")
     dense = rows_of(load_dataset("videomem", "MyDense", data_dir=str(root)))

@@ -1,6 +1,7 @@
 """Feature files that are text: the fast way equals the plain one, and damage is one sentence."""
 
 import random
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,9 +30,9 @@ SPACE = st.sampled_from([" ", "\n", "\r\n", "  ", "\t"])
 
 
 @st.composite
-def dense_file(draw: Any) -> tuple[bytes, list[float]]:
+def dense_file(draw: Any, kind: str) -> tuple[bytes, list[float]]:
     numbers = draw(st.lists(NUMBER, min_size=1, max_size=12))
-    separator = draw(st.one_of(SPACE, st.sampled_from([",", ", "])))
+    separator = draw(SPACE if kind == "space" else st.sampled_from([",", ", ", " ,"]))
     text = draw(st.sampled_from(["", " "])) + separator.join(numbers) + draw(st.sampled_from(["", " ", "\n", " \r\n"]))
     return text.encode(), [float(number) for number in numbers]
 
@@ -46,9 +47,11 @@ def pairs_file(draw: Any) -> tuple[bytes, list[tuple[int, float]]]:
     return (text + ending).encode(), [(index, float(number)) for index, number in zip(indices, numbers, strict=True)]
 
 
-@given(st.lists(dense_file(), min_size=1, max_size=6))
-def test_dense_files_give_what_float_gives(made: list[tuple[bytes, list[float]]]) -> None:
-    values, counts = parse_dense(files(*(data for data, _ in made)))
+@pytest.mark.parametrize("separator", ["space", "comma"])
+@given(data=st.data())
+def test_dense_files_give_what_float_gives(separator: Any, data: st.DataObject) -> None:
+    made = data.draw(st.lists(dense_file(separator), min_size=1, max_size=6))
+    values, counts = parse_dense(files(*(text for text, _ in made)), separator)
     assert values.tolist() == [number for _, numbers in made for number in numbers]
     assert counts.tolist() == [len(numbers) for _, numbers in made]
 
@@ -64,7 +67,8 @@ def test_pairs_files_give_what_int_and_float_give(made: list[tuple[bytes, list[t
 @given(st.lists(st.binary(max_size=60), min_size=1, max_size=4))
 def test_any_bytes_are_read_as_the_plain_way_reads_them_or_refused(data: list[bytes]) -> None:
     for parse, plain in (
-        (parse_dense, feature_text._plain_dense_files),
+        (parse_dense, partial(feature_text._plain_dense_files, "space")),
+        (partial(parse_dense, separator="comma"), partial(feature_text._plain_dense_files, "comma")),
         (parse_pairs, feature_text._plain_pairs_files),
     ):
         assert outcome(parse, data) == outcome(plain, data)
@@ -94,6 +98,7 @@ def test_many_files_are_parsed_in_groups_in_their_order() -> None:
     assert counts.tolist() == [len(text.split()) for text in texts]
 
 
+COMMAS = partial(parse_dense, separator="comma")
 C3D = "".join(f"{1 / 101:.8f} " for _ in range(101)).encode()
 HMP = (" ".join(f"{index}:0.010000" for index in range(1, 101)) + "\n").encode()
 
@@ -101,8 +106,13 @@ HMP = (" ".join(f"{index}:0.010000" for index in range(1, 101)) + "\n").encode()
 @pytest.mark.parametrize(
     ("parse", "data", "message"),
     [
+        (COMMAS, b"0.5,,0.5", r"video2.txt:1: '' is not a number"),
+        (COMMAS, b"0.5, 0.5 0.5", r"video2.txt:1: '0.5 0.5' is not a number"),
+        (COMMAS, b"0.5,\n", r"video2.txt:1: '' is not a number"),
+        (COMMAS, b"\n", r"video2.txt is empty"),
+        (parse_dense, b"0,5 0,5", r"video2.txt:1: '0,5' is not a number"),
         (parse_dense, b"0.5 x", r"video2.txt:1: 'x' is not a number"),
-        (parse_dense, b"0.5 0.5\n0.5 0,5 1.5.2", r"video2.txt:2: '1.5.2' is not a number"),
+        (parse_dense, b"0.5 0.5\n0.5 0.5 1.5.2", r"video2.txt:2: '1.5.2' is not a number"),
         (parse_dense, b"0.5 nan", r"video2.txt:1: 'nan' is not a number"),
         (parse_dense, b"0.5 inf", r"video2.txt:1: 'inf' is not a number"),
         (parse_dense, b"0.5 1e999", r"video2.txt:1: '1e999' is not a number"),
@@ -122,7 +132,7 @@ HMP = (" ".join(f"{index}:0.010000" for index in range(1, 101)) + "\n").encode()
     ],
 )
 def test_damage_is_one_sentence_with_file_and_line(parse: Any, data: bytes, message: str) -> None:
-    good = b"0.25 0.75" if parse is parse_dense else b"3:0.25 9:0.75"
+    good = {parse_dense: b"0.25 0.75", COMMAS: b"0.25,0.75", parse_pairs: b"3:0.25 9:0.75"}[parse]
     with pytest.raises(InputError, match=message):
         parse(files(good, data, good))
 
@@ -133,13 +143,13 @@ def test_numbers_of_varying_length_are_not_taken_for_a_file_cut_off() -> None:
     assert parse_dense(files(b"0.125 0.5"))[0].tolist() == [0.125, 0.5]
 
 
-HISTOGRAM = b"10:5 11:0 12:7 \n0:1 \n254:2 255:3 "
+HISTOGRAM = b"10:5 11:0 12:7 \n0:12 \n254:2 255:10 "
 
 
 def test_histograms() -> None:
     found = parse_histograms(files(HISTOGRAM, HISTOGRAM + b"\n", HISTOGRAM.replace(b"\n", b"\r\n")))
     expected = np.zeros((3, 256), int)
-    expected[0, 10], expected[0, 12], expected[1, 0], expected[2, 254], expected[2, 255] = 5, 7, 1, 2, 3
+    expected[0, 10], expected[0, 12], expected[1, 0], expected[2, 254], expected[2, 255] = 5, 7, 12, 2, 10
     assert (found == expected).all()
     assert found.shape == (3, 3, 256)
 
@@ -152,9 +162,10 @@ def test_histograms() -> None:
         (HISTOGRAM[:-2], r"video2.txt:3: (the file is cut off|'255:' is not an index)"),
         (HISTOGRAM[:-1] + b"7", r"video2.txt:3: the file is cut off"),
         (HISTOGRAM.replace(b"255", b"256"), r"video2.txt:3: index 256 where this feature has 0 to 255"),
-        (HISTOGRAM.replace(b"0:1 ", b"0:1.5 "), r"video2.txt:2: 1.5 is not a number of pixels"),
-        (HISTOGRAM.replace(b"0:1 ", b"0:-1 "), r"video2.txt:2: -1 is not a number of pixels"),
-        (HISTOGRAM.replace(b"0:1 ", b"0 1 "), r"video2.txt:2: '0' is not an index:value pair"),
+        (HISTOGRAM.replace(b"\n0:12 ", b"\n0:1.5 "), r"video2.txt:2: 1.5 is not a number of pixels"),
+        (HISTOGRAM[: -len("255:10 ")], r"video2.txt:3: 2 pixels where the other channels have 12; the file is cut off"),
+        (HISTOGRAM.replace(b"\n0:12 ", b"\n0:-1 "), r"video2.txt:2: -1 is not a number of pixels"),
+        (HISTOGRAM.replace(b"\n0:12 ", b"\n0 12 "), r"video2.txt:2: '0' is not an index:value pair"),
     ],
 )
 def test_damaged_histograms(data: bytes, message: str) -> None:

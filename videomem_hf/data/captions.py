@@ -9,7 +9,7 @@ from videomem_hf.schema import InputError
 from .names import parse_video_id
 from .text_files import first_line, numbered_lines, read_text
 
-_CAPTION_LINE = re.compile(r"\s*\"?(video[0-9]+(?:\.[a-z0-9]+)?)\"?(?:\t|,|;| +)(.*)", re.IGNORECASE | re.ASCII)
+_CAPTION_LINE = re.compile(r"\s*\"?(video[0-9]+(?:\.[a-z0-9]+)?)\"?(?:\t|,|;| +)([^\t]*)", re.IGNORECASE | re.ASCII)
 _HEADER = re.compile(r"\W*(video|name|file)\w*\W+(caption|title|text)", re.IGNORECASE)
 _SPREADSHEET_ERRORS = frozenset({"#NAME?", "#VALUE!", "#REF!", "#N/A", "#NUM!", "#DIV/0!", "#NULL!"})
 
@@ -72,10 +72,15 @@ def read_video_list(path: Path) -> list[tuple[str, int]]:
     """Read a list of one video's name a line, whatever its ending; gives ids and their lines.
 
     Raises:
-        InputError: A line that is no name, or a name that stands there twice; names file and line.
+        InputError: A line that is no name, a name that stands there twice, or one cut off; names file and line.
     """
     lines: dict[str, int] = {}
-    for line, text in numbered_lines(read_text(path)):
+    numbered = [(line, text.strip()) for line, text in numbered_lines(read_text(path))]
+    last_line, last = numbered[-1]
+    endings = {Path(text).suffix for _, text in numbered[:-1]}
+    if len(numbered) > 2 and len(endings) == 1 and Path(last).suffix not in endings:
+        raise InputError(f"{path}:{last_line}: '{last[:60]}' ends unlike all names above; the file is cut off.")
+    for line, text in numbered:
         video_id = parse_video_id(text)
         if video_id is None:
             raise InputError(f"{path}:{line}: '{text[:60]}' is not a video's name such as video10.webm.")

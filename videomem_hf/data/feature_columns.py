@@ -17,6 +17,7 @@ from .feature_text import (
     TextFiles,
     check_counts,
     check_indices,
+    check_one_line,
     check_sums,
     parse_dense,
     parse_histograms,
@@ -102,7 +103,9 @@ def _parse(feature: Feature, files: TextFiles, present: NDArray[np.bool_]) -> pa
 
 
 def _dense(feature: Feature, files: TextFiles, present: NDArray[np.bool_]) -> pa.Array:
-    values, counts = parse_dense(files)
+    if feature.one_line:
+        check_one_line(files)
+    values, counts = parse_dense(files, feature.separator)
     if feature.length is not None:
         check_counts(counts, files, range(feature.shortest, feature.length + 1))
     if feature.sums_to_one and len(counts):

@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from videomem_hf.schema import HORIZONS, SPLITS, TITLE, VIDEO, VIDEO_ID, InputError
 
+from .feature_text import Separator
 from .inventory import FEATURE_SUFFIXES, Folder, Inventory
 from .names import parse_video_file
 
@@ -30,6 +31,8 @@ class Feature:
         base: Index of the first value in pairs.
         frames: The frames described, one file each; empty where one file describes the video.
         sums_to_one: Whether the values of a file sum to 1.
+        separator: What stands between dense numbers.
+        one_line: Whether a file is a single line.
     """
 
     form: Form
@@ -38,17 +41,19 @@ class Feature:
     base: int = 0
     frames: tuple[int, ...] = ()
     sums_to_one: bool = False
+    separator: Separator = "space"
+    one_line: bool = False
 
 
 KNOWN: Final = {
     "c3d": Feature("dense", 101, 101, sums_to_one=True),
     "hmp": Feature("pairs", 6075, base=1, sums_to_one=True),
     "lbp": Feature("dense", 122, frames=FRAMES, sums_to_one=True),
-    "hog": Feature("dense", frames=FRAMES),
+    "hog": Feature("dense", frames=FRAMES, one_line=True),
     "inceptionv3": Feature("pairs", 1000, frames=FRAMES),
     "colorhistogram": Feature("histogram", frames=FRAMES),
     "orb": Feature("orb", frames=FRAMES),
-    "aesthetics": Feature("dense", 109, 109),
+    "aesthetics": Feature("dense", 109, 109, separator="comma"),
 }
 """The release's features by configuration name."""
 
@@ -152,4 +157,5 @@ def _sniff(paths: dict[tuple[str, int | None], str]) -> Feature:
         with Path(path).open("rb") as file:
             heads.append(file.read(4096))
     form: Form = "pairs" if any(b":" in head for head in heads) else "dense"
-    return Feature(form, frames=tuple(frames))
+    separator: Separator = "comma" if any(b"," in head for head in heads) else "space"
+    return Feature(form, frames=tuple(frames), separator=separator)

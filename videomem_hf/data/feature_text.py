@@ -9,7 +9,8 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, NamedTuple, TypeVar
+from functools import partial
+from typing import Final, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +26,8 @@ _UNIFORM: Final = 64
 """Numbers in a file that must be of one length for a shorter last one to mean that the file is cut off."""
 
 _NUMBER = re.compile(rb"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_PAIR_SEPARATORS: Final = b"\n\r\t\v\f"
-_DENSE_SEPARATORS: Final = _PAIR_SEPARATORS + b","
+Separator = Literal["space", "comma"]
+_SEPARATORS: Final[dict[Separator, bytes]] = {"space": b"\n\r\t\v\f", "comma": b"\n\r\t\v\f,"}
 _PADDING: Final = b" " * WORD
 _GROUP_BYTES: Final = 1 << 18
 """Text parsed at once: enough to be worth the calls, few enough for its arrays to stay in the processor's cache."""
@@ -82,8 +83,8 @@ class _OutOfOrdinaryError(ValueError):
     """The fast way does not apply; the plain one decides."""
 
 
-def parse_dense(files: TextFiles) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Parse numbers separated by white space or commas.
+def parse_dense(files: TextFiles, separator: Separator = "space") -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Parse numbers separated by white space, or by commas (with white space around them or not).
 
     Returns:
         The numbers of all files, one file after another, and how many each file has.
@@ -91,7 +92,7 @@ def parse_dense(files: TextFiles) -> tuple[NDArray[np.float64], NDArray[np.int64
     Raises:
         InputError: A file that is empty, holds something else, or is cut off within a number.
     """
-    parts = _parse_groups(files, _fast_dense, _plain_dense_files)
+    parts = _parse_groups(files, partial(_fast_dense, separator=separator), partial(_plain_dense_files, separator))
     if not parts:
         return np.empty(0), np.empty(0, np.int64)
     values, counts = zip(*parts, strict=True)
@@ -156,6 +157,13 @@ def parse_histograms(files: TextFiles) -> NDArray[np.int32]:
         raise InputError(f"{place}: {pairs.values[wrong[0]]:g} is not a number of pixels; {_RETAKE}.")
     histograms = np.zeros((len(lines), BINS), np.int32)
     histograms[np.repeat(np.arange(len(lines)), pairs.counts), pairs.indices] = counts
+    pixels = histograms.sum(axis=1).reshape(-1, CHANNELS)  # (files, channels): all of a frame have as many
+    cut_off = np.flatnonzero((pixels[:, 0] == pixels[:, 1]) & (pixels[:, 2] < pixels[:, 0]))
+    if cut_off.size:
+        place, (_, most, fewer) = channels.paths[CHANNELS * cut_off[0] + 2], pixels[cut_off[0]]
+        raise InputError(
+            f"{place}: {fewer} pixels where the other channels have {most}; the file is cut off, {_RETAKE}."
+        )
     return histograms.reshape(len(files.data), CHANNELS, BINS)
 
 
@@ -177,6 +185,13 @@ def check_indices(pairs: Pairs, files: TextFiles, allowed: range) -> None:
         raise InputError(f"{place}: index {found} where this feature has {allowed_text}; {_RETAKE}.")
 
 
+def check_one_line(files: TextFiles) -> None:
+    """Refuse a file with several lines."""
+    for path, data in zip(*files, strict=True):
+        if data.find(b"\n", 0, len(data.rstrip())) >= 0:
+            raise InputError(f"{path}:2: a second line where this feature has one; {_RETAKE}.")
+
+
 def check_sums(values: NDArray[np.float64], counts: NDArray[np.int64], files: TextFiles) -> None:
     """Refuse a file whose values do not sum to 1 within what rounding to the release's six decimals explains."""
     ends = np.cumsum(counts)
@@ -194,14 +209,16 @@ def _file_of(value: int, counts: NDArray[np.int64]) -> int:
     return int(np.searchsorted(np.cumsum(counts), value, side="right"))
 
 
-def _fast_dense(files: TextFiles) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def _fast_dense(files: TextFiles, separator: Separator) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     contents = [data.rstrip() for data in files.data]
     values = read_unit_interval(text := b" ".join([*contents, b""]))
     if values is not None:
         counts, rest = np.divmod(_sizes(contents), text.find(b" ") + 1)
         if not rest.any() and counts.all():
             return values, counts
-    text, starts, ends, counts = _tokens(files, _DENSE_SEPARATORS)
+    text, starts, ends, counts = _tokens(files, _SEPARATORS[separator])
+    if separator == "comma" and any(data.count(b",") != counts[n] - 1 for n, data in enumerate(files.data)):
+        raise _OutOfOrdinaryError
     try:
         values = read_numbers(text, starts, ends)
     except ValueError as error:
@@ -211,7 +228,7 @@ def _fast_dense(files: TextFiles) -> tuple[NDArray[np.float64], NDArray[np.int64
 
 
 def _fast_pairs(files: TextFiles) -> Pairs:
-    text, starts, ends, counts = _tokens(files, _PAIR_SEPARATORS)
+    text, starts, ends, counts = _tokens(files, _SEPARATORS["space"])
     colons = np.flatnonzero(np.frombuffer(text, np.uint8) == ord(":"))
     if len(colons) != len(starts) or (colons <= starts).any() or (colons >= ends - 1).any():
         raise _OutOfOrdinaryError
@@ -266,19 +283,22 @@ def _refuse_cut_off(files: TextFiles, lengths: NDArray[np.int64], counts: NDArra
                 raise _OutOfOrdinaryError
 
 
-def _plain_dense_files(files: TextFiles) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def _plain_dense_files(separator: Separator, files: TextFiles) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Define the dense format: read with `float()`, naming the line of whatever is wrong."""
-    rows = [_plain_dense(files, file) for file in range(len(files.data))]
+    rows = [_plain_dense(files, file, separator) for file in range(len(files.data))]
     return np.array([value for row in rows for value in row]), np.array([len(row) for row in rows], np.int64)
 
 
-def _plain_dense(files: TextFiles, file: int) -> list[float]:
-    matches = list(re.finditer(rb"[^\s,]+", files.data[file]))
-    for match in matches:
-        if not _is_number(match[0]):
+def _plain_dense(files: TextFiles, file: int, separator: Separator) -> list[float]:
+    data = files.data[file]
+    # With commas a field may be empty, which is then no number.
+    matches = list(re.finditer(rb"[^\s]+" if separator == "space" or not data.strip() else rb"(?<![^,])[^,]*", data))
+    texts = [match[0].strip() for match in matches]
+    for match, text in zip(matches, texts, strict=True):
+        if not _is_number(text):
             raise _refusal(files, file, match, "a number")
-    _refuse_incomplete(files, file, [match[0] for match in matches])
-    return [float(match[0]) for match in matches]
+    _refuse_incomplete(files, file, texts)
+    return [float(text) for text in texts]
 
 
 def _plain_pairs_files(files: TextFiles) -> Pairs:
@@ -310,7 +330,7 @@ def _is_number(text: bytes) -> bool:
 
 
 def _refusal(files: TextFiles, file: int, match: re.Match[bytes], expected: str) -> InputError:
-    found = match[0][:40].decode("latin1")
+    found = match[0].strip()[:40].decode("latin1")
     return InputError(f"{files.place(file, match.start())}: {found!a} is not {expected}; {_RETAKE}.")
 
 

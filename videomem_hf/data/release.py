@@ -68,7 +68,9 @@ def open_release(data_dir: str | Path, *, name: str | None = None, allow_links: 
     release: ReleaseName = "2022" if (name or "".join(releases)) == "2022" else "2018"
     ground_truths = tuple(path for path in found if found[path] == release)
     tables = Tables(ground_truths, captions, test_lists)
-    if ground_truths or (test_lists and not found) or any(inventory.in_test_area(path) for path in captions):
+    test_captions = [path for path in captions if inventory.in_test_area(path)]
+    test_set_alone = not found and len(test_captions) == len(captions) and (test_lists or test_captions)
+    if ground_truths or test_set_alone:
         return Release(inventory, tables, release)
     packed = f" Unpack {inventory.archives()[0]} first." if inventory.archives() else ""
     raise InputError(
@@ -157,6 +159,12 @@ def _warn_of_odd_rows(path: Path, rows: list[GroundTruthRow], release: ReleaseNa
     if repeated := len(rows) - len({row.video_id for row in rows}):
         warnings.warn(f"{path}: {repeated} rows stand there twice with the same values; read once.", stacklevel=2)
     odd = [row for row in rows if not row.is_proportion] if release == "2018" else []
+    if odd == rows[-1:] and len(rows) > 1:
+        raise InputError(
+            f"{path}:{odd[0].line}: a long-term score of {odd[0].long_term} is no proportion of "
+            f"{odd[0].long_term_annotations} annotations, in the last line alone; the file is cut off, take it from "
+            "the release again."
+        )
     if odd:
         warnings.warn(
             f"{path}:{odd[0].line}: {len(odd)} long-term scores are no proportion of their number of annotations (here "
