@@ -1,4 +1,4 @@
-"""The networks as their public implementations compute them, for comparison of speed: same layers, plain loops and sorts.
+"""The networks as their public implementations compute them, to compare speed: same layers, plain loops and sorts.
 
 Each function takes this package's model, so that weights are shared and results can be compared, and frames or clips as
 the published code takes them.
@@ -121,9 +121,8 @@ def resmem(model: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
 
 def squalli(model: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
     """Two VGGs, one after the other."""
-    streams = []
-    for net in (model.vgg, model.caption_vgg):
-        streams.append(net.classifier(torch.flatten(net.features(pixels), 1)))
+    networks = (model.vgg, model.caption_vgg)
+    streams = [net.classifier(torch.flatten(net.features(pixels), 1)) for net in networks]
     caption = model.caption_projection(streams[1])
     caption = caption / caption.norm(dim=1, keepdim=True)
     joined = [functional.layer_norm(s, s.shape[1:]) for s in (streams[0], caption)]

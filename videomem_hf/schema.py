@@ -22,7 +22,24 @@ Split = Literal["train", "validation", "test"]
 SPLITS: Final[tuple[Split, Split, Split]] = ("train", "validation", "test")
 
 VIDEO_SUFFIXES: Final = frozenset(
-    ".webm .mp4 .m4v .mov .mkv .avi .mpg .mpeg .wmv .flv .ogv .ts .mts .m2ts .3gp .gif".split()
+    {
+        ".webm",
+        ".mp4",
+        ".m4v",
+        ".mov",
+        ".mkv",
+        ".avi",
+        ".mpg",
+        ".mpeg",
+        ".wmv",
+        ".flv",
+        ".ogv",
+        ".ts",
+        ".mts",
+        ".m2ts",
+        ".3gp",
+        ".gif",
+    }
 )
 """File name endings that count as a video when a folder is searched; a file named outright may have any ending."""
 
@@ -30,6 +47,6 @@ VIDEO_SUFFIXES: Final = frozenset(
 class InputError(ValueError):
     """Input from outside (file, folder, command line, Hub) that cannot be used.
 
-    The message is one sentence or two for the person who gave the input: what was found and where, what is allowed, what
-    to do. The command line prints it without a stack trace.
+    The message is one sentence or two for the person who gave the input: what was found and where, what is allowed,
+    what to do. The command line prints it without a stack trace.
     """
