@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from torchvision.transforms import functional as tvf
 from transformers.image_processing_utils import BatchFeature
 from transformers.image_utils import PILImageResampling, SizeDict
 from transformers.processing_utils import VideosKwargs
@@ -142,6 +143,10 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
         resized = [_resize(frame, size, self.resample if resample is None else resample) for frame in frames]
         stacked = torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2)
         return stacked.reshape(*image.shape[:-2], *stacked.shape[-2:])
+
+    def center_crop(self, image: torch.Tensor, size: SizeDict, **kwargs: object) -> torch.Tensor:
+        """Cut out the middle as torchvision does, on which the networks were trained; transformers rounds otherwise."""
+        return tvf.center_crop(image, [size.height, size.width])
 
     def _shrink(self, frame: np.ndarray) -> np.ndarray:
         return _resize(frame, self.size if isinstance(self.size, SizeDict) else SizeDict(**self.size), self.resample)
