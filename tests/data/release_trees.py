@@ -17,6 +17,11 @@ class Truth:
     title: str
 
 
+def make_title(number: int) -> str:
+    """Make up a title with a word of its own, which numbers are not."""
+    return f"scene-{''.join(chr(ord('a') + int(digit)) for digit in str(number))}"
+
+
 def make_truth(number: int) -> Truth:
     """Make up a labelled video: long-term is k/n, every seventh shares its title with the one before."""
     n = 9 + number % 5
@@ -25,7 +30,7 @@ def make_truth(number: int) -> Truth:
         long_term=float(f"{number % (n + 1) / n:.3f}"),
         short_term_annotations=30 + number % 11,
         long_term_annotations=n,
-        title=f"words-of-scene-{number - (number % 7 == 0)}",
+        title=make_title(number - (number % 7 == 0)),
     )
 
 
@@ -83,5 +88,6 @@ def write_course(root: Path, dev: list[int], test: list[int]) -> Path:
     """Write the course form under `root`: `dev-set`, and a template of bare numbers and empty cells; gives `root`."""
     write(root / "dev-set" / "dev-set_ground-truth.csv", course_ground_truth(dev))
     write(root / "dev-set" / "dev-set_video-captions.txt", captions(dev))
-    write(root / "ground-truth-template.csv", "\n".join([HEADER, *(f"{number},,,," for number in test)]) + "\n")
+    if test:
+        write(root / "ground-truth-template.csv", "\n".join([HEADER, *(f"{number},,,," for number in test)]) + "\n")
     return root

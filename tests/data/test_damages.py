@@ -228,19 +228,19 @@ DAMAGES: list[Callable[[Path, random.Random], None]] = [
 UNNOTICED = {
     (cut_off, "HOG"),  # any number of numbers of any length
     (cut_off, "InceptionV3"),  # any of the thousand classes, sum not known
-    (cut_off, "aesthetics"),  # within the last number
+    (cut_off, "aesthetic"),  # within the last number
     (cut_off, "captions"),  # within the last title
     (cut_off, "ground-truth"),  # between two lines
     (cut_off, "list"),
     (byte_inserted, "captions"),  # in a title
     (byte_inserted, "HOG"),  # a minus
-    (byte_inserted, "aesthetics"),
+    (byte_inserted, "aesthetic"),
     (byte_inserted, "InceptionV3"),
     (byte_inserted, "ColorHistogram"),
     (byte_inserted, "ORB"),
     (overwritten_with_text, "HOG"),
     (exchanged, "HOG"),
-    (exchanged, "aesthetics"),
+    (exchanged, "aesthetic"),
 }
 """Damages that leave a file of its kind."""
 

@@ -102,6 +102,7 @@ def prepare(data_dir: str | Path, out: str | Path, options: PrepareOptions | Non
     source = _open_source(data_dir, options)
     root = Path(out).expanduser()
     manifest = _open_repository(root, source.release)
+    _write_text(root / MANIFEST, json.dumps(manifest, indent=1))  # marks the folder as ours
     shards = _plan(source)
     checking = tqdm(shards, "Checking", unit="shard", disable=not manifest)
     waiting = [shard for shard in checking if not _is_done(root, shard, source, manifest)]

@@ -93,15 +93,15 @@ def most_annotated_records(records: Sequence[VideoRecord], count: int) -> list[V
 
 
 def _divide(dev: Sequence[VideoRecord], seed: int, group_titles: bool) -> tuple[list[str], list[str]]:
-    """Divide labelled videos into train and validation: groups in a seeded order, to train as long as they fit."""
+    """Divide labelled videos into train and validation: groups in a seeded order, to validation as long as they fit."""
     groups = title_groups(dev) if group_titles else [[record.video_id] for record in dev]
     by_first = {group[0]: group for group in groups}
-    size = train_size(len(dev))
+    size = len(dev) - train_size(len(dev))
     train: list[str] = []
     validation: list[str] = []
     for first in seeded_order(by_first, seed):
         group = by_first[first]
-        (train if len(train) + len(group) <= size else validation).extend(group)
+        (validation if len(validation) + len(group) <= size else train).extend(group)
     return train, validation
 
 

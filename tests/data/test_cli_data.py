@@ -1,0 +1,109 @@
+"""`videomem prepare` and `videomem describe` as a person runs them."""
+
+from pathlib import Path
+
+import pytest
+import typer
+from feature_trees import write_features
+from release_trees import course_ground_truth, make_truth, write, write_mediaeval
+from scipy.stats import spearmanr
+from typer.testing import CliRunner
+
+from videomem_hf.cli.data import describe, prepare
+from videomem_hf.data.describe import describe as look_through
+from videomem_hf.schema import InputError
+
+DEV = list(range(1, 31))
+TEST = list(range(31, 35))
+
+app = typer.Typer()
+app.command()(prepare)
+app.command()(describe)
+
+
+def run(*arguments: object) -> str:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Path:
+    root = write_mediaeval(tmp_path / "release", DEV, TEST)
+    write_features(root / "devset/dev-set/features", DEV)
+    (root / "devset/dev-set/features/C3D/video9.txt").unlink()
+    (root / "devset/dev-set/sources/video2.webm").unlink()
+    return root
+
+
+def test_describe_counts_what_is_there(release: Path) -> None:
+    description = look_through(release)
+    parts = {part.name: (part.present, part.expected, part.first_missing) for part in description.parts}
+    assert parts["c3d"] == (len(DEV) - 1, len(DEV + TEST), "video9")
+    assert parts["orb"] == (3 * len(DEV), 3 * len(DEV + TEST), "video31-0")
+    assert parts["video"] == (len(DEV + TEST) - 1, len(DEV + TEST), "video2")
+    truths = [make_truth(number) for number in DEV]
+    short_term = [truth.short_term for truth in truths]
+    assert description.statistics["mean"]["short_term"] == pytest.approx(sum(short_term) / len(DEV))
+    assert description.statistics["distinct values"]["short_term"] == len(set(short_term))
+    assert description.statistics["most annotations"]["long_term"] == max(
+        truth.long_term_annotations for truth in truths
+    )
+    expected = spearmanr(short_term, [truth.long_term for truth in truths]).statistic
+    assert description.spearman == pytest.approx(expected)
+    assert description.shared_titles == 2 * len([number for number in DEV + TEST if number % 7 == 0])
+
+
+def test_describe_prints_tables_and_plots(release: Path, tmp_path: Path) -> None:
+    output = run("describe", release, "--plots", tmp_path / "plots")
+    for text in ("videos, labelled", "30", "8,000", "video9", "0.8590", "0.3048", "Spearman"):
+        assert text in output
+    plots = sorted((tmp_path / "plots").iterdir())
+    assert [path.name for path in plots] == ["score_distributions.png", "short_against_long_term.png"]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in plots)
+
+
+def test_describe_says_what_is_odd(tmp_path: Path) -> None:
+    write(tmp_path / "gt.csv", course_ground_truth(DEV))
+    write(tmp_path / "captions.txt", "video1.webm\t#NAME?\nvideo99.webm\ta-b")
+    output = run("describe", tmp_path)
+    assert "Note: " in output
+    assert "captions.txt:1: 1 titles were replaced" in output
+    assert "captions.txt:2: 1 videos have a title but no row" in output
+
+
+def test_describe_of_a_test_set_has_nothing_to_plot(tmp_path: Path) -> None:
+    write(tmp_path / "testset" / "test-set_list.txt", "video1.txt\nvideo2.txt")
+    assert "Spearman" in run("describe", tmp_path)
+    with pytest.raises(InputError, match="no scores to plot"):
+        run("describe", tmp_path, "--plots", tmp_path / "plots")
+
+
+def test_prepare_writes_and_says_how_to_go_on(release: Path, tmp_path: Path) -> None:
+    split = write(tmp_path / "mine.txt", "video1\nvideo3")
+    arguments = ["prepare", release, tmp_path / "out", "--configs", "scores, c3d", "--split-file", f"mine={split}"]
+    output = run(*arguments)
+    assert "keep it private" in output
+    assert "hf upload USER/NAME" in output
+    assert "--private" in output
+    assert sorted(path.name for path in (tmp_path / "out/c3d").iterdir()) == ["mine-00000-of-00001.parquet"]
+    assert "nothing to do" in run(*arguments)
+
+
+def test_prepare_shows_what_is_missing_as_a_sentence(release: Path, tmp_path: Path) -> None:
+    output = run("prepare", release, tmp_path / "out", "--configs", "c3d")
+    assert "Note: 5 of 34 files for the column 'c3d' are not in this copy (first: video9)" in output
+    assert "UserWarning" not in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--videos", "all"], "--videos all; it is one of none, reference, embed"),
+        (["--split-file", "train"], "--split-file train; give SPLIT=FILE"),
+        (["--configs", "nope"], "No configuration 'nope'"),
+    ],
+)
+def test_wrong_arguments_are_one_sentence(release: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        run("prepare", release, tmp_path / "out", *arguments)
