@@ -8,7 +8,7 @@ import typer
 
 def quickstart(
     out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("quickstart"),
-    videos: Annotated[int, typer.Option(min=64, help="Clips of the sample; about one in five is held out.")] = 640,
+    videos: Annotated[int, typer.Option(min=64, help="Clips of the sample; about one in five is held out.")] = 880,
     seed: Annotated[int, typer.Option(min=0, help="Of the sample and of the training.")] = 0,
 ) -> None:
     """Generate a sample, train a predictor on it, evaluate it, and write a report with its attention.
