@@ -1,6 +1,7 @@
 """What is drawn, told and scored belongs together; statistics over 2,000 scenes, several seeds."""
 
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 
 import av
@@ -11,7 +12,7 @@ from scipy.stats import spearmanr
 from videomem_hf.sample import draw_scene, read_truth, render_frame, thing_box
 from videomem_hf.sample.annotations import annotate
 from videomem_hf.sample.generate import Plan
-from videomem_hf.sample.scene import MISSING_IDS, video_ids
+from videomem_hf.sample.scene import MISSING_IDS, Thing, video_ids
 from videomem_hf.sample.truth import SceneTruth, truth_of
 from videomem_hf.sample.video import write_video
 from videomem_hf.schema import InputError
@@ -117,6 +118,17 @@ def test_the_box_holds_the_thing_and_fits_it() -> None:
             assert drawn == pytest.approx(told, abs=0.04)
             checked += 1
     assert checked > 60
+
+
+def test_a_zoom_spreads_place_and_size_alike() -> None:
+    thing = Thing("ball", 0.2, 0.6, 0.5, 1.0, 0.0, False, 1, 0.0, "")
+    scene = replace(draw_scene(0, 1), thing=thing, camera="zoom-in", cut_s=None)
+    before, after = thing_box(scene, 0.0), thing_box(scene, 7.0)
+    assert before is not None
+    assert after is not None
+    grown = (after[2] - after[0]) / (before[2] - before[0])
+    assert grown > 1.2
+    assert (after[0] + after[2] - 1) / (before[0] + before[2] - 1) == pytest.approx(grown)
 
 
 def test_a_clip_is_vp8_of_168_frames_and_shows_the_scene(tmp_path) -> None:

@@ -19,7 +19,8 @@ def bit_rate(size: tuple[int, int]) -> int:
 def write_video(scene: Scene, path: Path, size: tuple[int, int]) -> None:
     """Render and encode one scene.
 
-    One thread and a bit-exact container: the same libraries write the same bytes. The header holds no frame count.
+    One thread, a fixed speed (a positive `cpu-used` would follow the clock) and a bit-exact container: the same
+    libraries write the same bytes. The header holds no frame count.
 
     Args:
         scene: The scene.
@@ -29,7 +30,7 @@ def write_video(scene: Scene, path: Path, size: tuple[int, int]) -> None:
     import av
 
     shots = Shots(scene, size)
-    options = {"deadline": "realtime", "cpu-used": "8", "g": str(KEYFRAME_EVERY)}
+    options = {"deadline": "realtime", "cpu-used": "-8", "g": str(KEYFRAME_EVERY)}
     with av.open(str(path), "w", format="webm", options={"fflags": "+bitexact"}) as container:
         stream = container.add_stream("libvpx", rate=FPS, options=options)
         stream.width, stream.height = size
