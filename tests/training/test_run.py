@@ -40,7 +40,8 @@ def finished(release: Path, frames: Path, tmp_path_factory: pytest.TempPathFacto
     from tests.training.conftest import TINY
 
     output = tmp_path_factory.mktemp("finished") / "run"
-    values = (*TINY, f"frame_cache={frames}", "epochs=20")
+    plain = ("augmentation.colour_order=0", "augmentation.gain=0", "augmentation.offset=0", "augmentation.shift_px=0")
+    values = (*TINY, f"frame_cache={frames}", "epochs=20", "learning_rate=0.01", *plain)
     config = TrainingConfig.from_recipe("frame_attention", data=release, output=output, overrides=values)
     return train(config, progress=False)
 
