@@ -100,14 +100,17 @@ def main() -> None:
     pooling = measure_pooling(options.device, clips, options.repeats)
     print(f"Weldon pooling {pooling['ours_ms']:.1f} ms, by a sort {pooling['sort_ms']:.1f} ms")  # noqa: T201
     if options.out:
-        circumstances = {
-            "device": torch.cuda.get_device_name()
-            if gpu
-            else f"{platform.machine()}, {torch.get_num_threads()} threads",
-            "torch": torch.__version__,
-            "clips": clips,
-        }
-        options.out.write_text(json.dumps(circumstances | {"models": rows, "weldon_pooling": pooling}, indent=1) + "\n")
+        device = torch.cuda.get_device_name() if gpu else f"{platform.machine()}, {torch.get_num_threads()} threads"
+        write(options.out, {"device": device, "torch": torch.__version__, "clips": clips}, rows, pooling)
+
+
+def write(path: Path, circumstances: dict[str, Any], rows: list[dict[str, Any]], pooling: dict[str, float]) -> None:
+    """Write the results; those of other models in the file stay, so that a slow machine can be given one at a time."""
+    measured = {(row["model"], row["variant"]) for row in rows}
+    earlier = json.loads(path.read_text())["models"] if path.exists() else []
+    kept = [row for row in earlier if (row["model"], row["variant"]) not in measured]
+    content = circumstances | {"models": kept + rows, "weldon_pooling": pooling}
+    path.write_text(json.dumps(content, indent=1) + "\n")
 
 
 def measure(case: Case, variant: Variant, device: str, clips: int, repeats: int) -> dict[str, Any]:

@@ -62,7 +62,12 @@ def c3d(model: nn.Module, clips: torch.Tensor) -> torch.Tensor:
 
 def semantic_embedding(model: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
     """Weldon pooling by a full sort of every channel."""
-    x = model.last_conv(model.trunk(pixels))
+    shared = model.trunk(pixels)
+    x = model.last_conv(shared)
+    if model.attention_conv is not None:
+        logits = model.attention_conv(shared)
+        attention = functional.softmax(logits.view(logits.shape[0], -1), dim=1).view_as(logits)
+        x = x * attention * (x.shape[2] * x.shape[3])
     ordered, _ = torch.sort(x.flatten(2), dim=2, descending=True)
     k = model.config.pool_size
     pooled = ordered[:, :, :k].sum(dim=2) / k + ordered[:, :, -k:].sum(dim=2) / k
