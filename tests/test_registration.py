@@ -18,6 +18,8 @@ for name in MODELS:
     "first",
     [
         "import videomem_hf",
+        "import videomem_hf; from transformers import PreTrainedModel",
+        "import videomem_hf; from transformers import AutoVideoProcessor",
         "from transformers import AutoModel; import videomem_hf",
         "from videomem_hf.models.configuration_frame_attention import FrameAttentionConfig",
         "from videomem_hf.models.modeling_amnet import AMNetModel",

@@ -100,6 +100,10 @@ def _train(out: Path, release: Path, seed: int, overrides: Sequence[str]) -> dic
     if (model / RESULTS_FILE).exists():
         _refuse_other_settings(TrainingConfig.from_file(model / CONFIG_FILE), config, out)
         return json.loads((model / RESULTS_FILE).read_text(encoding="utf-8"))
+    import torch
+
+    # So small a network is not faster on more threads, and much slower where they wait for each other.
+    torch.set_num_threads(1)
     return train(config, resume=latest_checkpoint(model) is not None).results
 
 

@@ -26,9 +26,3 @@ def config_class(name: str) -> Any:
 def model_class(name: str) -> Any:
     """The model class of a predictor named in `MODELS`."""
     return getattr(import_module(f"{__name__}.modeling_{name}"), f"{MODELS[name]}Model")
-
-
-# The Auto classes take in all predictors at the moment they are imported. A predictor's file imports them too (to be
-# registered for the Hub), and would be taken in half-defined if it were the first; so this package is the first.
-import_module("transformers.models.auto.modeling_auto")
-import_module("transformers.models.auto.video_processing_auto")
