@@ -18,7 +18,7 @@ from release_trees import make_truth, write_course, write_mediaeval
 
 from videomem_hf.data.feature_folders import feature_folders, find_feature_files
 from videomem_hf.data.release import find_videos, open_release, read_records
-from videomem_hf.data.tables import record_table
+from videomem_hf.data.tables import record_tables
 from videomem_hf.schema import InputError
 
 DEV = list(range(1, 8))
@@ -51,7 +51,8 @@ def read(root: Path) -> Rows:
             for name, folders in feature_folders(release.inventory).items()
             for files in find_feature_files(name, folders)
         ]
-        rows = record_table(records, features, find_videos(release)).to_pylist()
+        (table,) = record_tables([records], features, find_videos(release))
+    rows = table.to_pylist()
     return {row["video_id"]: row for row in rows}
 
 

@@ -91,9 +91,9 @@ def test_number_like_text_is_read_as_the_plain_way_reads_it(texts: list[str]) ->
 
 def test_many_files_are_parsed_in_groups_in_their_order() -> None:
     rng = random.Random(0)
-    texts = [" ".join(f"{rng.random():.8f}" for _ in range(rng.randrange(1, 4000))) for _ in range(60)]
+    texts = [" ".join(f"{rng.random():.8f}" for _ in range(rng.randrange(1, 8000))) for _ in range(90)]
     values, counts = parse_dense(files(*(text.encode() for text in texts)))
-    assert sum(map(len, texts)) > 2 * feature_text._GROUP_BYTES
+    assert sum(map(len, texts)) > (feature_text._THREADS_FROM + 1) * feature_text._GROUP_BYTES
     assert values.tolist() == [float(number) for text in texts for number in text.split()]
     assert counts.tolist() == [len(text.split()) for text in texts]
 

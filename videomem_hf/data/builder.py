@@ -10,7 +10,7 @@ from typing import Any, Final
 import datasets
 import pyarrow as pa
 
-from videomem_hf.schema import VIDEO, InputError
+from videomem_hf.schema import VIDEO, VIDEO_ID, InputError
 
 from .building import CopyBuilder, GenerationInputError, video_feature
 from .copies import data_dir_or_variable, files_state, warn_of_missing_files
@@ -19,7 +19,7 @@ from .feature_folders import KNOWN, FeatureFiles, feature_folders, find_feature_
 from .records import VideoRecord
 from .release import Release, find_videos, open_release, read_records
 from .splits import split_records
-from .tables import RECORD_SCHEMA, batches, record_table
+from .tables import RECORD_SCHEMA, batches, record_tables
 
 DATA_DIR_VARIABLE: Final = "VIDEOMEM_DATA_DIR"
 """Environment variable that stands for `data_dir` where none is given."""
@@ -152,9 +152,8 @@ class VideoMem(CopyBuilder):
     def _generate_tables(
         self, batches: list[list[VideoRecord]], videos: dict[str, Path] | None
     ) -> Iterator[tuple[str, pa.Table]]:
-        for records in batches:
-            try:
-                table = record_table(records, self._features, videos)
-            except InputError as error:
-                raise GenerationInputError(str(error)) from None
-            yield records[0].video_id, table
+        try:
+            for table in record_tables(batches, self._features, videos):
+                yield table[VIDEO_ID][0].as_py(), table
+        except InputError as error:
+            raise GenerationInputError(str(error)) from None

@@ -1,8 +1,9 @@
 """Feature files of a batch of videos as one Arrow column."""
 
 import os
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -49,21 +50,53 @@ def arrow_type(feature: Feature) -> pa.DataType:
     return pa.list_(inner, len(feature.frames)) if feature.frames else inner
 
 
-def read_column(files: FeatureFiles, video_ids: Sequence[str]) -> pa.Array:
-    """Read the features of some videos; null where a video or a frame has no file.
+def read_columns(features: Sequence[FeatureFiles], batches: Iterable[Sequence[str]]) -> Iterator[list[pa.Array]]:
+    """Read some features of batches of videos: for each batch a column a feature, null where there is no file.
+
+    The files of the next column are read by a thread while those of the last are parsed: opening a hundred thousand
+    small files takes as long as parsing them.
 
     Raises:
         InputError: A file that cannot be read as what the feature's files hold.
     """
+    jobs = ((files, ids) for ids in batches for files in features)
+    columns: list[pa.Array] = []
+    with ThreadPoolExecutor(1) as reader:
+        waiting: Future[_Contents] | None = None
+        for job in (*jobs, None):
+            contents = waiting.result() if waiting else None
+            waiting = reader.submit(_read_contents, *job) if job else None
+            if contents:
+                columns.append(_column(contents))
+            if columns and len(columns) == len(features):
+                yield columns
+                columns = []
+
+
+class _Contents(NamedTuple):
+    """The files of one column before they are parsed; `present` says of each video and frame whether it has one."""
+
+    feature: Feature
+    files: TextFiles
+    present: NDArray[np.bool_]
+
+
+def _read_contents(files: FeatureFiles, video_ids: Sequence[str]) -> _Contents:
     frames = files.feature.frames or (None,)
     paths = [files.paths.get((video_id, frame)) for video_id in video_ids for frame in frames]
-    present = np.array([path is not None for path in paths])
     found = [path for path in paths if path is not None]
-    entries = _parse(files.feature, TextFiles(found, _read_files(found)), present)
-    if not files.feature.frames:
+    return _Contents(
+        files.feature, TextFiles(found, _read_files(found)), np.array([path is not None for path in paths])
+    )
+
+
+def _column(contents: _Contents) -> pa.Array:
+    feature, files, present = contents
+    entries = _parse(feature, files, present)
+    if not feature.frames:
         return entries
-    any_frame = present.reshape(-1, len(frames)).any(axis=1)
-    return pa.FixedSizeListArray.from_arrays(entries, type=arrow_type(files.feature), mask=pa.array(~any_frame))
+    any_frame = present.reshape(-1, len(feature.frames)).any(axis=1)
+    return pa.FixedSizeListArray.from_arrays(entries, type=arrow_type(feature), mask=pa.array(~any_frame))
 
 
 def _read_files(paths: list[str]) -> list[bytes]:

@@ -28,6 +28,8 @@ _UNIFORM: Final = 64
 _NUMBER = re.compile(rb"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 Separator = Literal["space", "comma"]
 _SEPARATORS: Final[dict[Separator, bytes]] = {"space": b"\n\r\t\v\f", "comma": b"\n\r\t\v\f,"}
+_THREADS_FROM: Final = 8
+"""Groups from which on starting threads costs less than it saves."""
 _PADDING: Final = b" " * WORD
 _GROUP_BYTES: Final = 1 << 18
 """Text parsed at once: enough to be worth the calls, few enough for its arrays to stay in the processor's cache."""
@@ -67,15 +69,6 @@ class Pairs(NamedTuple):
 
     indices: NDArray[np.int64]
     values: NDArray[np.float64]
-    counts: NDArray[np.int64]
-
-
-class _Tokens(NamedTuple):
-    """What stands between separators in the joined text of some files, and how many a file has."""
-
-    text: bytes
-    starts: NDArray[np.int64]
-    ends: NDArray[np.int64]
     counts: NDArray[np.int64]
 
 
@@ -122,7 +115,7 @@ def _parse_groups(files: TextFiles, fast: Callable[[TextFiles], T], plain: Calla
             return plain(group)
 
     groups = list(files.groups())
-    if len(groups) < 2:
+    if len(groups) < _THREADS_FROM:
         return [parse(group) for group in groups]
     with ThreadPoolExecutor(min(len(groups), os.cpu_count() or 1)) as pool:
         return list(pool.map(parse, groups))
@@ -213,14 +206,17 @@ def _fast_dense(files: TextFiles, separator: Separator) -> tuple[NDArray[np.floa
     contents = [data.rstrip() for data in files.data]
     values = read_unit_interval(text := b" ".join([*contents, b""]))
     if values is not None:
-        counts, rest = np.divmod(_sizes(contents), text.find(b" ") + 1)
+        sizes = np.fromiter(map(len, contents), np.int64, len(contents)) + 1
+        counts, rest = np.divmod(sizes, text.find(b" ") + 1)
         if not rest.any() and counts.all():
             return values, counts
-    text, starts, ends, counts = _tokens(files, _SEPARATORS[separator])
+    joined = _join(files, _SEPARATORS[separator])
+    starts, ends = _between_spaces(joined.text)
+    counts = joined.count_each(starts)
     if separator == "comma" and any(data.count(b",") != counts[n] - 1 for n, data in enumerate(files.data)):
         raise _OutOfOrdinaryError
     try:
-        values = read_numbers(text, starts, ends)
+        values = read_numbers(joined.text, starts, ends)
     except ValueError as error:
         raise _OutOfOrdinaryError from error
     _refuse_cut_off(files, ends - starts, counts)
@@ -228,13 +224,14 @@ def _fast_dense(files: TextFiles, separator: Separator) -> tuple[NDArray[np.floa
 
 
 def _fast_pairs(files: TextFiles) -> Pairs:
-    text, starts, ends, counts = _tokens(files, _SEPARATORS["space"])
-    colons = np.flatnonzero(np.frombuffer(text, np.uint8) == ord(":"))
-    if len(colons) != len(starts) or (colons <= starts).any() or (colons >= ends - 1).any():
+    joined = _join(files, _SEPARATORS["space"])
+    colons = np.flatnonzero(np.frombuffer(joined.text, np.uint8) == ord(":"))
+    starts, ends = _around_colons(joined.text, colons) or _between_spaces(joined.text)
+    counts = joined.count_each(starts)
+    lengths = colons - starts if len(colons) == len(starts) else np.zeros(1, np.int64)
+    if lengths.min() < 1 or lengths.max() > WORD or (colons >= ends - 1).any():
         raise _OutOfOrdinaryError
-    if (colons - starts).max() > WORD:
-        raise _OutOfOrdinaryError
-    digits = read_digits(words_before(text, colons), colons - starts)
+    digits = read_digits(words_before(joined.text, colons), lengths)
     if digits is None:
         raise _OutOfOrdinaryError
     indices = digits.view(np.int64)
@@ -243,44 +240,62 @@ def _fast_pairs(files: TextFiles) -> Pairs:
     if (steps < 1).any():
         raise _OutOfOrdinaryError
     try:
-        values = read_numbers(text, colons + 1, ends)
+        values = read_numbers(joined.text, colons + 1, ends)
     except ValueError as error:
         raise _OutOfOrdinaryError from error
     _refuse_cut_off(files, ends - colons - 1, counts)
     return Pairs(indices, values, counts)
 
 
-def _tokens(files: TextFiles, separators: bytes) -> _Tokens:
-    """Join files and find what stands between separators; every place has 8 bytes before it and a space after it."""
+class _Joined(NamedTuple):
+    """Files joined by spaces: 9 before the first, one after each; `firsts` has where each begins."""
+
+    text: bytes
+    firsts: NDArray[np.int64]
+
+    def count_each(self, starts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give how many of some places in the text are in each file."""
+        counts = np.diff(np.searchsorted(starts, self.firsts))
+        if not counts.all():
+            raise _OutOfOrdinaryError
+        return counts
+
+
+def _join(files: TextFiles, separators: bytes) -> _Joined:
     contents = [data.rstrip() for data in files.data]
     text = b" ".join([_PADDING, *contents, b""])
     if any(text.find(separator) >= 0 for separator in separators):
         text = text.translate(bytes.maketrans(separators, b" " * len(separators)))
+    sizes = np.fromiter(map(len, contents), np.int64, len(contents)) + 1
+    return _Joined(text, np.concatenate(([0], np.cumsum(sizes))) + len(_PADDING) + 1)
+
+
+def _between_spaces(text: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give the starts and ends of what stands between spaces."""
     ends = np.flatnonzero(np.frombuffer(text, np.uint8) == ord(" "))[len(_PADDING) + 1 :]
     starts = np.concatenate(([len(_PADDING) + 1], ends[:-1] + 1))
-    if (starts == ends).any():  # separators side by side
-        some = starts < ends
-        starts, ends = starts[some], ends[some]
-    first = np.searchsorted(starts, np.concatenate(([0], np.cumsum(_sizes(contents)))) + len(_PADDING) + 1)
-    counts = np.diff(first)
-    if (counts == 0).any():
-        raise _OutOfOrdinaryError
-    return _Tokens(text, starts, ends, counts)
+    some = starts < ends  # unless spaces stand side by side, all
+    return (starts, ends) if some.all() else (starts[some], ends[some])
 
 
-def _sizes(contents: list[bytes]) -> NDArray[np.int64]:
-    """Give the size of each file in a joined text, with the space after it."""
-    return np.fromiter(map(len, contents), np.int64, len(contents)) + 1
+def _around_colons(text: bytes, colons: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+    """Give the same for pairs whose values are all of one width, without looking for the spaces; None for others."""
+    if not len(colons):
+        return None
+    ends = colons + text.find(b" ", colons[0]) - colons[0]
+    if ends[-1] != len(text) - 1 or (np.frombuffer(text, np.uint8)[ends] != ord(" ")).any():
+        return None
+    return np.concatenate(([len(_PADDING) + 1], ends[:-1] + 1)), ends
 
 
 def _refuse_cut_off(files: TextFiles, lengths: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
     """Leave a file to the plain way that may end within a number: numbers all of one length but a shorter last one."""
     ends = np.cumsum(counts)
-    for file, data in enumerate(files.data):
-        if counts[file] > _UNIFORM and not data[-1:].isspace():
-            others = lengths[ends[file] - counts[file] : ends[file] - 1]
-            if lengths[ends[file] - 1] < others[0] and (others == others[0]).all():
-                raise _OutOfOrdinaryError
+    shorter = (counts > _UNIFORM) & (lengths[ends - 1] < lengths[ends - counts])
+    for file in np.flatnonzero(shorter).tolist():
+        others = lengths[ends[file] - counts[file] : ends[file] - 1]
+        if not files.data[file][-1:].isspace() and (others == others[0]).all():
+            raise _OutOfOrdinaryError
 
 
 def _plain_dense_files(separator: Separator, files: TextFiles) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

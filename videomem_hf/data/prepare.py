@@ -24,7 +24,7 @@ from .prepared_card import render_card
 from .records import VideoRecord
 from .release import Release, find_videos, open_release, read_records
 from .splits import split_records
-from .tables import PATH_TYPE, RECORD_SCHEMA, batches, record_table
+from .tables import PATH_TYPE, RECORD_SCHEMA, batches, record_tables
 
 CARD: Final = "README.md"
 CHECKSUMS: Final = "SHA256SUMS"
@@ -223,7 +223,7 @@ def _write_shard(root: Path, shard: Shard, source: Source) -> dict[str, Any]:
     identity = _identity(shard, source)
     videos = source.videos if shard.config == "videos" else None
     features = source.features.get(shard.config, [])
-    table = pa.concat_tables(record_table(batch, features, videos) for batch in batches(shard.records))
+    table = pa.concat_tables(record_tables(batches(shard.records), features, videos))
     table = table.cast(pa.schema([_portable_field(column, source) for column in table.schema]))
     if videos is not None:
         if source.options.videos == "embed":

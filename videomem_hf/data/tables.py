@@ -1,6 +1,7 @@
 """Records, features and videos of a copy as Arrow tables: what the builder caches and `prepare` writes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -8,7 +9,7 @@ import pyarrow as pa
 
 from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, TITLE, VIDEO, VIDEO_ID
 
-from .feature_columns import read_column
+from .feature_columns import read_columns
 from .feature_folders import FeatureFiles
 from .records import VideoRecord
 
@@ -28,22 +29,26 @@ MIN_BATCHES: Final = 8
 T = TypeVar("T")
 
 
-def record_table(
-    records: Sequence[VideoRecord], features: Sequence[FeatureFiles] = (), videos: Mapping[str, Path] | None = None
-) -> pa.Table:
-    """Make the table of some videos: their records, a column a feature, and the paths of their files where asked.
+def record_tables(
+    batches: Sequence[Sequence[VideoRecord]],
+    features: Sequence[FeatureFiles] = (),
+    videos: Mapping[str, Path] | None = None,
+) -> Iterator[pa.Table]:
+    """Make a table of each batch of videos: records, a column a feature, and the paths of their files where asked.
 
     Raises:
         InputError: A feature file that cannot be read as what it is.
     """
-    columns = {name: [getattr(record, name) for record in records] for name in RECORD_SCHEMA.names}
-    table = pa.table(columns, RECORD_SCHEMA)
-    ids = [record.video_id for record in records]
-    for files in features:
-        table = table.append_column(files.column, read_column(files, ids))
-    if videos is not None:
-        table = table.append_column(VIDEO, path_column([videos.get(video_id) for video_id in ids]))
-    return table
+    ids = [[record.video_id for record in records] for records in batches]
+    read = read_columns(features, ids) if features else repeat([])
+    for records, batch_ids, columns in zip(batches, ids, read, strict=False):
+        values = {name: [getattr(record, name) for record in records] for name in RECORD_SCHEMA.names}
+        table = pa.table(values, RECORD_SCHEMA)
+        for files, column in zip(features, columns, strict=True):
+            table = table.append_column(files.column, column)
+        if videos is not None:
+            table = table.append_column(VIDEO, path_column([videos.get(video_id) for video_id in batch_ids]))
+        yield table
 
 
 def path_column(paths: Sequence[Path | None]) -> pa.Array:
