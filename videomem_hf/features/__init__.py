@@ -1,0 +1,1 @@
+"""Features of a user's own video, computed as the VideoMem release defines them."""

@@ -1,0 +1,1 @@
+"""Losses for memorability scores: regression, ranking and binomial likelihood."""

@@ -1,0 +1,1 @@
+"""The two-step memory game that collects memorability annotations: design, schedule, scoring, simulation."""
