@@ -98,7 +98,7 @@ def measure_feature(release: str, config: str) -> dict[str, float]:
 
     def ours() -> None:
         ids = list(dict.fromkeys(video_id for video_id, _ in columns[0].paths))
-        for _ in read_columns(columns, (ids[start : start + 256] for start in range(0, len(ids), 256))):
+        for _ in read_columns(columns, (ids[start : start + 512] for start in range(0, len(ids), 512))):
             pass
 
     ours()  # so that all find the files in the system's cache, and libraries loaded

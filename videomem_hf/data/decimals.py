@@ -47,20 +47,24 @@ def read_numbers(text: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]
     return _cast(text, starts, ends) if values is None else values
 
 
-def read_unit_interval(text: bytes) -> NDArray[np.float64] | None:
+def read_unit_interval(text: bytes, first: int = 0) -> NDArray[np.float64] | None:
     """Read a text of nothing but numbers like `0.12345678`, all of one width, each followed by one space.
+
+    Args:
+        text: The numbers.
+        first: Where the first of them begins.
 
     Returns:
         `(numbers,)`, or None when the text is of any other form.
     """
-    width = text.find(b" ") + 1
-    if not 9 <= width <= 11 or len(text) % width:  # six to eight decimals: a word of eight bytes within each number
+    width = text.find(b" ", first) + 1 - first
+    if not 9 <= width <= 11 or (len(text) - first) % width:  # six to eight decimals: eight bytes within each number
         return None
-    characters = np.frombuffer(text, np.uint8).reshape(-1, width)
+    characters = np.frombuffer(text, np.uint8, offset=first).reshape(-1, width)
     if (characters[:, -1] != ord(" ")).any() or (characters[:, 1] != ord(".")).any():
         return None
     whole = _one_digit(characters[:, 0])
-    fraction = read_digits(np.ndarray(len(characters), "<u8", text, width - 9, (width,)), width - 3)
+    fraction = read_digits(np.ndarray(len(characters), "<u8", text, first + width - 9, (width,)), width - 3)
     return None if whole is None or fraction is None else _quotient(whole, fraction, width - 3)
 
 

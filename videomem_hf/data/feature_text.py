@@ -203,14 +203,13 @@ def _file_of(value: int, counts: NDArray[np.int64]) -> int:
 
 
 def _fast_dense(files: TextFiles, separator: Separator) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    contents = [data.rstrip() for data in files.data]
-    values = read_unit_interval(text := b" ".join([*contents, b""]))
+    joined = _join(files, _SEPARATORS[separator])
+    values = read_unit_interval(joined.text, joined.firsts[0])
     if values is not None:
-        sizes = np.fromiter(map(len, contents), np.int64, len(contents)) + 1
-        counts, rest = np.divmod(sizes, text.find(b" ") + 1)
+        width = joined.text.find(b" ", joined.firsts[0]) + 1 - joined.firsts[0]
+        counts, rest = np.divmod(np.diff(joined.firsts), width)
         if not rest.any() and counts.all():
             return values, counts
-    joined = _join(files, _SEPARATORS[separator])
     starts, ends = _between_spaces(joined.text)
     counts = joined.count_each(starts)
     if separator == "comma" and any(data.count(b",") != counts[n] - 1 for n, data in enumerate(files.data)):

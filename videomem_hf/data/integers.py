@@ -7,27 +7,35 @@ from numpy.typing import NDArray
 
 WORD: Final = 8
 _ZEROS: Final = np.uint64(0x3030303030303030)
-_NINES_CARRY: Final = np.uint64(0x0606060606060606)
+_CARRY: Final = np.uint64(0x0606060606060606)
 _HIGH: Final = np.uint64(0xF0F0F0F0F0F0F0F0)
-_BEFORE: Final = np.array([(1 << 8 * (8 - length)) - 1 for length in range(9)], np.uint64)
-"""By a number's length, the bytes of a word that stand before it."""
 
 
 def words_before(text: bytes, ends: NDArray[np.int64]) -> NDArray[np.uint64]:
     """Give the eight characters before each place as a word, the last in the highest byte; no place is below 8."""
     every_place = np.ndarray(len(text) - 7, "<u8", text, strides=(1,))
-    return every_place[ends - 8]
+    return every_place[ends - WORD]
 
 
 def read_digits(words: NDArray[np.uint64], lengths: NDArray[np.int64] | int) -> NDArray[np.uint64] | None:
     """Read the whole numbers that the last `lengths` (1 to 8) characters of each word write; None when one is no digit.
 
-    Neighbours are joined pairwise: digits to numbers below 100, those to numbers below 10,000, those to the whole.
+    Neighbours are joined pairwise: digits to numbers below 100, those to numbers below 10,000, those to the whole. Done in
+    place: what costs is memory, not arithmetic.
     """
-    before = _BEFORE[lengths]
-    digits = ((words & ~before) | (_ZEROS & before)) ^ _ZEROS
-    if ((digits | (digits + _NINES_CARRY)) & _HIGH).any():
+    digits = words ^ _ZEROS
+    others = np.multiply(WORD - np.asarray(lengths), 8).astype(np.uint64)
+    digits >>= others
+    digits <<= others
+    check = digits + _CARRY
+    check |= digits
+    check &= _HIGH
+    if check.any():
         return None
-    pairs = (digits * np.uint64(10) + (digits >> np.uint64(8))) & np.uint64(0x00FF00FF00FF00FF)
-    fours = (pairs * np.uint64(100) + (pairs >> np.uint64(16))) & np.uint64(0x0000FFFF0000FFFF)
-    return (fours * np.uint64(10000) + (fours >> np.uint64(32))) & np.uint64(0xFFFFFFFF)
+    following = check
+    for bits, factor, mask in ((8, 10, 0x00FF00FF00FF00FF), (16, 100, 0x0000FFFF0000FFFF), (32, 10000, 0xFFFFFFFF)):
+        np.right_shift(digits, np.uint64(bits), out=following)
+        digits *= np.uint64(factor)
+        digits += following
+        digits &= np.uint64(mask)
+    return digits

@@ -23,7 +23,7 @@ RECORD_SCHEMA: Final = pa.schema(
 PATH_TYPE: Final = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 """How `datasets` stores a video or an image; `bytes` is null for a file referred to by its path."""
 
-MAX_BATCH_ROWS: Final = 256
+MAX_BATCH_ROWS: Final = 512
 MIN_BATCHES: Final = 8
 
 T = TypeVar("T")
