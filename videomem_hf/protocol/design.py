@@ -1,0 +1,314 @@
+"""The design of a study: every number of the two-step memory game, each with the place that states it.
+
+`StudyDesign()` is the design of the paper (Sec. 3.2, Fig. 2). Any other design is made by giving other numbers; one that
+cannot work is refused when it is made. A design travels with its annotations as YAML (`save_design`, `load_design`).
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from types import UnionType
+from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
+
+import yaml
+
+from videomem_hf.schema import InputError
+
+TargetChoice = Literal["random", "least_annotated"]
+
+
+def _stated(value: Any, source: str) -> Any:
+    """A number of the design, with the place that states it."""
+    return field(default=value, metadata={"source": source})
+
+
+@dataclass(frozen=True)
+class FirstStep:
+    """Step 1, interlaced viewing and recognition: the short-term measure.
+
+    A lag is the difference of the places of a video's two showings: at lag 3, two other videos stand between them.
+
+    Attributes:
+        targets: Videos shown twice; whether the second showing is recognised is the short-term annotation.
+        target_lag_min, target_lag_max: Second showing of a target so many places after the first.
+        vigilance_fillers: Videos shown twice in close succession, to see that the participant attends.
+        vigilance_lag_min, vigilance_lag_max: Second showing of a vigilance filler so many places after the first.
+        fillers: Videos shown once; the targets of step 2 are among them.
+        candidates: The videos are drawn among so many that have the fewest annotations.
+    """
+
+    targets: int = _stated(40, "Sec. 3.2, Fig. 2a")
+    target_lag_min: int = _stated(45, "Sec. 3.2, Fig. 2a")
+    target_lag_max: int = _stated(100, "Sec. 3.2, Fig. 2a")
+    vigilance_fillers: int = _stated(20, "Sec. 3.2, Fig. 2a")
+    vigilance_lag_min: int = _stated(3, "Sec. 3.2, Fig. 2a")
+    vigilance_lag_max: int = _stated(6, "Sec. 3.2, Fig. 2a")
+    fillers: int = _stated(60, "Sec. 3.2: 80 fillers, less the 20 for vigilance")
+    candidates: int = _stated(1000, "Sec. 3.2")
+
+    @property
+    def videos(self) -> int:
+        """Different videos a participant sees: 120 in the paper."""
+        return self.targets + self.vigilance_fillers + self.fillers
+
+    @property
+    def showings(self) -> int:
+        """Showings, repeats counted: 180 in the paper."""
+        return self.videos + self.targets + self.vigilance_fillers
+
+    def __post_init__(self) -> None:
+        _check_types(self)
+        _at_least(self, 1, "targets")
+        _at_least(self, 0, "vigilance_fillers", "fillers")
+        _at_least(self, 1, "target_lag_min", "vigilance_lag_min")
+        for kind, count in (("target", self.targets), ("vigilance", self.vigilance_fillers)):
+            shortest, longest = getattr(self, f"{kind}_lag_min"), getattr(self, f"{kind}_lag_max")
+            _at_most(self, longest, f"{kind}_lag_min", f"{kind}_lag_max")
+            if count and shortest > self.showings - count:
+                raise InputError(
+                    f"Step 1: {count} {kind} repeats at a lag of {shortest} or more do not fit into {self.showings} "
+                    f"showings; the shortest lag can be at most {self.showings - count}. Shorten the lag or add fillers."
+                )
+            if count and longest > self.showings - 1:
+                raise InputError(
+                    f"Step 1: {kind}_lag_max {longest} is beyond the last of {self.showings} showings; it can be at most "
+                    f"{self.showings - 1}. Shorten the lag or add fillers."
+                )
+        if self.candidates < self.videos:
+            raise InputError(
+                f"Step 1: {self.videos} videos cannot be drawn among {self.candidates} candidates; "
+                f"set candidates to {self.videos} or more."
+            )
+
+
+@dataclass(frozen=True)
+class SecondStep:
+    """Step 2, recognition after a day or more: the long-term measure.
+
+    Attributes:
+        targets: Step-1 fillers shown once more; whether they are recognised is the long-term annotation.
+        fillers: Videos the participant has never seen.
+        delay_min_h, delay_max_h: Hours between the end of step 1 and the beginning of step 2.
+        targets_by: How the targets are taken from the participant's step-1 fillers: "random" as in the paper, or
+            "least_annotated": those with the fewest long-term annotations first, which evens out the counts.
+    """
+
+    targets: int = _stated(40, "Sec. 3.2, Fig. 2b")
+    fillers: int = _stated(80, "Sec. 3.2, Fig. 2b")
+    delay_min_h: float = _stated(24.0, "Sec. 3.2, Fig. 2b")
+    delay_max_h: float = _stated(72.0, "Sec. 3.2, Fig. 2b")
+    targets_by: TargetChoice = _stated("random", "Sec. 3.2")
+
+    @property
+    def showings(self) -> int:
+        """Showings, each of another video: 120 in the paper."""
+        return self.targets + self.fillers
+
+    def __post_init__(self) -> None:
+        _check_types(self)
+        _at_least(self, 1, "targets")
+        _at_least(self, 0, "fillers", "delay_min_h")
+        _at_most(self, self.delay_max_h, "delay_min_h", "delay_max_h")
+
+
+@dataclass(frozen=True)
+class Presentation:
+    """How a video is shown.
+
+    Attributes:
+        window_s: Seconds from the start of a clip in which a press counts; the clip ends with them.
+        gap_s: Seconds between the end of a showing and the start of the next.
+        key: The key to press, as browsers name it; it ends the showing.
+    """
+
+    window_s: float = _stated(7.0, "Sec. 3.1: clips of 7 s; Sec. 3.2: a clip goes on up to its end")
+    gap_s: float = _stated(1.0, "the original software; the paper gives none")
+    key: str = _stated(" ", "Sec. 3.2: the space bar, which ends the showing")
+
+    def __post_init__(self) -> None:
+        _check_types(self)
+        if not 0 < self.window_s <= 600:
+            raise InputError(f"window_s {self.window_s}; a response window is above 0 s and at most 600 s.")
+        _at_least(self, 0, "gap_s")
+        if not self.key:
+            raise InputError("key is empty; give the key's name, such as ' ' for the space bar.")
+
+
+@dataclass(frozen=True)
+class Controls:
+    """What a participant must do for the answers to count; all rates in [0, 1].
+
+    Attributes:
+        vigilance_hits_min: Step 1: share of vigilance repeats recognised, at least.
+        step1_false_alarms_max: Step 1: share of first showings taken for repeats, at most.
+        step2_false_alarms_max: Step 2: share of new videos taken for old ones, at most.
+        step2_recognition_min: Step 2: share of targets recognised, at least.
+        step2_recognition_above_false_alarms: Step 2: the recognition rate must be above the false-alarm rate.
+    """
+
+    vigilance_hits_min: float = _stated(0.71, "the original software; the paper gives no figure")
+    step1_false_alarms_max: float = _stated(0.30, "Sec. 3.2")
+    step2_false_alarms_max: float = _stated(0.40, "Sec. 3.2")
+    step2_recognition_min: float = _stated(0.15, "Sec. 3.2")
+    step2_recognition_above_false_alarms: bool = _stated(True, "Sec. 3.2")
+
+    def __post_init__(self) -> None:
+        _check_types(self)
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if not 0 <= value <= 1:
+                raise InputError(f"{entry.name} {value}; a rate is a number from 0 to 1.")
+
+
+@dataclass(frozen=True)
+class StudyDesign:
+    """A study: two steps, how a video is shown, and which participants count.
+
+    Raises:
+        InputError: The numbers contradict each other; the message gives the value, what is allowed and a remedy.
+    """
+
+    step1: FirstStep = field(default_factory=FirstStep)
+    step2: SecondStep = field(default_factory=SecondStep)
+    presentation: Presentation = field(default_factory=Presentation)
+    controls: Controls = field(default_factory=Controls)
+
+    @property
+    def videos_needed(self) -> int:
+        """Videos a study must have at least: step 1's, and as many new ones as step 2 shows. 200 in the paper."""
+        return self.step1.videos + self.step2.fillers
+
+    def __post_init__(self) -> None:
+        if self.step2.targets > self.step1.fillers:
+            raise InputError(
+                f"Step 2 has {self.step2.targets} targets, step 1 only {self.step1.fillers} fillers to take them from; "
+                "lower step2.targets or raise step1.fillers."
+            )
+
+    def check_collection(self, videos: int) -> None:
+        """Check that a collection is large enough.
+
+        Args:
+            videos: Number of videos in the collection.
+
+        Raises:
+            InputError: It has fewer videos than one participant sees in both steps.
+        """
+        if videos < self.videos_needed:
+            raise InputError(
+                f"{videos} videos; one participant sees {self.step1.videos} in step 1 and {self.step2.fillers} others in "
+                f"step 2. Add {self.videos_needed - videos} videos, or give a design with fewer."
+            )
+
+
+_PARTS: Final[dict[str, type]] = {
+    "step1": FirstStep,
+    "step2": SecondStep,
+    "presentation": Presentation,
+    "controls": Controls,
+}
+
+
+def load_design(path: Path | str) -> StudyDesign:
+    """Read a design from YAML or JSON; what the file leaves out is as in the paper.
+
+    Raises:
+        InputError: The file is missing or is no design, or the design is not feasible; names the file.
+    """
+    path = Path(path)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; a design is a YAML or JSON file.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not YAML or JSON ({' '.join(str(error).split())}).") from None
+    try:
+        return design_from_dict({} if content is None else content)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def save_design(design: StudyDesign, path: Path | str) -> None:
+    """Write a design: JSON if the name ends in .json, else YAML with the source of each number beside it."""
+    path = Path(path)
+    text = json.dumps(design_to_dict(design), indent=2) + "\n" if path.suffix == ".json" else _yaml(design)
+    path.write_text(text, encoding="utf-8")
+
+
+def design_to_dict(design: StudyDesign) -> dict[str, dict[str, Any]]:
+    """The numbers of a design, part by part."""
+    return dataclasses.asdict(design)
+
+
+def design_from_dict(content: Mapping[str, Any]) -> StudyDesign:
+    """Make a design of what `design_to_dict` gives; missing numbers are as in the paper.
+
+    Raises:
+        InputError: An unknown name, a value of the wrong kind, or a design that is not feasible.
+    """
+    if not isinstance(content, Mapping):
+        raise InputError(f"A design has the parts {', '.join(_PARTS)}; found {content!r}.")
+    _check_names(content, _PARTS, "design")
+    parts = {}
+    for name, values in content.items():
+        values = {} if values is None else values
+        if not isinstance(values, Mapping):
+            raise InputError(f"{name} is {values!r}; it has the names {', '.join(_names(_PARTS[name]))}.")
+        _check_names(values, _names(_PARTS[name]), name)
+        parts[name] = _PARTS[name](**values)
+    return StudyDesign(**parts)
+
+
+def _yaml(design: StudyDesign) -> str:
+    lines = []
+    for part in fields(design):
+        lines.append(f"{part.name}:")
+        values = getattr(design, part.name)
+        for entry in fields(values):
+            value = getattr(values, entry.name)
+            source = entry.metadata["source"]
+            origin = source if value == entry.default else f"own choice; {entry.default!r} in {source}"
+            lines.append(f"  {entry.name}: {json.dumps(value)}  # {origin}")
+    return "\n".join(lines) + "\n"
+
+
+def _names(part: type) -> list[str]:
+    return [entry.name for entry in fields(part)]
+
+
+def _check_names(content: Mapping[str, Any], known: Any, where: str) -> None:
+    unknown = [str(name) for name in content if name not in known]
+    if unknown:
+        raise InputError(f"Unknown name {unknown[0]!r} in {where}; known are {', '.join(known)}.")
+
+
+def _check_types(part: Any) -> None:
+    """A value read from a file is of the kind that its field is declared as; a whole number may stand for a float."""
+    hints = get_type_hints(type(part))
+    for entry in fields(part):
+        assert entry.default is not MISSING
+        value, kind = getattr(part, entry.name), hints[entry.name]
+        if get_origin(kind) is Literal:
+            if value not in get_args(kind):
+                raise InputError(f"{entry.name} {value!r}; it is one of {', '.join(get_args(kind))}.")
+            continue
+        number = isinstance(value, int) and not isinstance(value, bool)
+        fits: type | UnionType = int | float if kind is float else kind
+        if (kind in {int, float} and isinstance(value, bool)) or not isinstance(value, fits):
+            names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+            raise InputError(f"{entry.name} {value!r}; it is {names[kind]}.")
+        if kind is float and number:
+            object.__setattr__(part, entry.name, float(value))
+
+
+def _at_least(part: Any, lowest: float, *names: str) -> None:
+    for name in names:
+        if not getattr(part, name) >= lowest:
+            raise InputError(f"{name} {getattr(part, name)}; it must be {lowest} or more.")
+
+
+def _at_most(part: Any, highest: float, name: str, limit: str) -> None:
+    if not getattr(part, name) <= highest < float("inf"):
+        raise InputError(f"{name} {getattr(part, name)} is above {limit} {highest}; the lower of the two comes first.")
