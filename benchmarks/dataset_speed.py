@@ -5,8 +5,10 @@
 Measures, each in a fresh process and with the files already in the system's cache:
 
 - `scores`: `load_dataset` the first time and from its cache, without the time of importing `datasets`;
-- each feature: reading the bytes alone, a plain `float()` loop, and our reader, over the same files in one run;
-- `cached`: rows a second when a loaded configuration is iterated in batches of 1,000, as numpy and as Arrow.
+- each feature: reading the bytes alone, a plain `float()` loop, and our reader, over the same files in one run; and
+  both again without the reading, which for many small files is most of the work (`parsing_times_faster`);
+- `cached`: rows a second when a loaded configuration is iterated in batches of 1,000, as numpy, as Arrow, and as arrays
+  through `feature_matrix`; beside it how many a copy of as many bytes within memory would give.
 """
 
 import argparse
@@ -17,12 +19,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 CONFIGS = ("c3d", "hmp", "lbp", "inceptionv3", "colorhistogram", "aesthetics")
-ROUNDS = 2
-MACHINE = "2-core x86-64 virtual machine, 24 GB"
+ROUNDS = 3
+SHARE = 3000
+"""Files, at most, whose parsing is measured without their reading."""
+MACHINE = "2-core x86-64 virtual machine, 24 GB, shared with other work"
 
 
 def timed(function: Callable[[], Any]) -> float:
@@ -81,6 +86,7 @@ PLAIN: dict[str, Callable[[str], Any]] = {
 def measure_feature(release: str, config: str) -> dict[str, float]:
     from videomem_hf.data.feature_columns import read_columns
     from videomem_hf.data.feature_folders import feature_folders, find_feature_files
+    from videomem_hf.data.feature_text import TextFiles
     from videomem_hf.data.inventory import scan
 
     columns = find_feature_files(config, feature_folders(scan(release))[config])
@@ -101,9 +107,18 @@ def measure_feature(release: str, config: str) -> dict[str, float]:
         for _ in read_columns(columns, (ids[start : start + 512] for start in range(0, len(ids), 512))):
             pass
 
+    contents = [Path(path).read_text() for path in paths[:SHARE]]
+    raw = TextFiles(paths[:SHARE], [text.encode() for text in contents])
+    parse_ours = partial(parse_texts, columns[0].feature.form, columns[0].feature.separator, raw)
+
+    def parse_plain() -> None:
+        for text in contents:
+            PLAIN[config](text)
+
     ours()  # so that all find the files in the system's cache, and libraries loaded
-    rounds = [[cpu_timed(function) for function in (read_bytes, ours, plain)] for _ in range(ROUNDS)]
-    (limit_s, limit_cpu_s), (ours_s, ours_cpu_s), (plain_s, plain_cpu_s) = (
+    functions = (read_bytes, ours, plain, parse_ours, parse_plain)
+    rounds = [[cpu_timed(function) for function in functions] for _ in range(ROUNDS)]
+    (limit_s, limit_cpu_s), (ours_s, ours_cpu_s), (plain_s, plain_cpu_s), (parse_s, _), (parse_plain_s, _) = (
         min(times) for times in zip(*rounds, strict=True)
     )
     size = sum(Path(path).stat().st_size for path in paths)
@@ -119,13 +134,29 @@ def measure_feature(release: str, config: str) -> dict[str, float]:
         "plain_loop_cpu_s": plain_cpu_s,
         "ours_cpu_s": ours_cpu_s,
         "times_less_cpu": plain_cpu_s / ours_cpu_s,
+        "parsing_times_faster": parse_plain_s / parse_s,
     }
+
+
+def parse_texts(form: str, separator: Any, files: Any) -> None:
+    """Parse files that are in memory already, in the batches of the builder."""
+    from videomem_hf.data.feature_text import TextFiles, parse_dense, parse_histograms, parse_pairs
+
+    for start in range(0, len(files.data), 512):
+        batch = TextFiles(files.paths[start : start + 512], files.data[start : start + 512])
+        if form == "histogram":
+            parse_histograms(batch)
+        elif form == "pairs":
+            parse_pairs(batch)
+        else:
+            parse_dense(batch, separator)
 
 
 def measure_cached(release: str, cache: str, config: str) -> dict[str, float]:
     from datasets import disable_progress_bars, load_dataset
 
     import videomem_hf  # noqa: F401 - registers the dataset
+    from videomem_hf.data.matrices import feature_matrix
 
     disable_progress_bars()
     start = time.perf_counter()
@@ -137,6 +168,12 @@ def measure_cached(release: str, cache: str, config: str) -> dict[str, float]:
         data = train.with_format(kind)
         first, seconds = (timed(lambda data=data: [None for _ in data.iter(1000)]) for _ in range(2))
         rates[f"{kind}_rows_per_s"] = len(train) / min(first, seconds)
+    column = next(name for name in train.column_names if name.startswith(config))
+    arrow = train.with_format("arrow")
+    matrices = [feature_matrix(batch[column]) for batch in arrow.iter(1000)]
+    matrix_s = min(timed(lambda: [feature_matrix(batch[column]) for batch in arrow.iter(1000)]) for _ in range(ROUNDS))
+    copy_s = min(timed(lambda: [matrix.copy() for matrix in matrices]) for _ in range(ROUNDS))
+    rates |= {"matrix_rows_per_s": len(train) / matrix_s, "memory_copy_rows_per_s": len(train) / copy_s}
     return {"prepare_s": prepare_s, "cached_load_s": load_s, **rates}
 
 

@@ -20,8 +20,8 @@ def words_before(text: bytes, ends: NDArray[np.int64]) -> NDArray[np.uint64]:
 def read_digits(words: NDArray[np.uint64], lengths: NDArray[np.int64] | int) -> NDArray[np.uint64] | None:
     """Read the whole numbers that the last `lengths` (1 to 8) characters of each word write; None when one is no digit.
 
-    Neighbours are joined pairwise: digits to numbers below 100, those to numbers below 10,000, those to the whole. Done in
-    place: what costs is memory, not arithmetic.
+    Neighbours are joined pairwise: digits to numbers below 100, those to numbers below 10,000, those to the whole. Done
+    in place: what costs is memory, not arithmetic.
     """
     digits = words ^ _ZEROS
     others = np.multiply(WORD - np.asarray(lengths), 8).astype(np.uint64)

@@ -1,0 +1,51 @@
+"""Feature columns as arrays, at the speed of memory."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from videomem_hf.schema import InputError
+
+
+def feature_matrix(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
+    """Give a feature column of fixed shape as an array.
+
+    `datasets`' own numpy format builds an array a row and, for features of several frames, one a frame; this one reads
+    the column's memory as it lies. Take the column from a data set in Arrow format, as in
+    `data.with_format("arrow")[:]["hmp"]`.
+
+    Args:
+        column: Numbers, or fixed-size lists of them, nested or not.
+
+    Returns:
+        `(rows, ...)` in the column's own type, without a copy where the column is in one piece and nothing is missing;
+        else float64, with NaN wherever a row, a frame or a number is null.
+
+    Raises:
+        InputError: The column has lists of varying length, or no numbers.
+    """
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if isinstance(array, pa.ChunkedArray):  # of no chunk at all
+        array = pa.array([], array.type)
+    shape, missing = [len(array)], np.zeros(len(array), bool)
+    while pa.types.is_fixed_size_list(array.type):
+        size = array.type.list_size
+        missing = np.repeat(missing | _nulls(array), size)
+        array = array.values.slice(array.offset * size, len(array) * size)
+        shape.append(size)
+    if not (pa.types.is_floating(array.type) or pa.types.is_integer(array.type)):
+        raise InputError(f"a column of numbers in lists of one length is wanted, this one holds {column.type}")
+    missing |= _nulls(array)
+    if not missing.any():
+        return array.to_numpy(zero_copy_only=array.null_count == 0).reshape(shape)
+    values = array.fill_null(0).to_numpy(zero_copy_only=False).astype(np.float64)
+    values[missing] = np.nan
+    return values.reshape(shape)
+
+
+def _nulls(array: pa.Array) -> NDArray[np.bool_]:
+    if not array.null_count:
+        return np.zeros(len(array), bool)
+    return array.is_null().to_numpy(zero_copy_only=False)
