@@ -1,7 +1,8 @@
 """The design of a study: every number of the two-step memory game, each with the place that states it.
 
-`StudyDesign()` is the design of the paper (Sec. 3.2, Fig. 2). Any other design is made by giving other numbers; one that
-cannot work is refused when it is made. A design travels with its annotations as YAML (`save_design`, `load_design`).
+`StudyDesign()` is the design of the paper (Sec. 3.2, Fig. 2). Any other design is made by giving other numbers; one
+that cannot work is refused when it is made. A design travels with its annotations as YAML: `save_design`,
+`load_design`.
 """
 
 import dataclasses
@@ -69,12 +70,12 @@ class FirstStep:
             if count and shortest > self.showings - count:
                 raise InputError(
                     f"Step 1: {count} {kind} repeats at a lag of {shortest} or more do not fit into {self.showings} "
-                    f"showings; the shortest lag can be at most {self.showings - count}. Shorten the lag or add fillers."
+                    f"showings; the shortest lag can be at most {self.showings - count}. Shorten it or add fillers."
                 )
             if count and longest > self.showings - 1:
                 raise InputError(
-                    f"Step 1: {kind}_lag_max {longest} is beyond the last of {self.showings} showings; it can be at most "
-                    f"{self.showings - 1}. Shorten the lag or add fillers."
+                    f"Step 1: {kind}_lag_max {longest} is beyond the last of {self.showings} showings; it can be at "
+                    f"most {self.showings - 1}. Shorten it or add fillers."
                 )
         if self.candidates < self.videos:
             raise InputError(
@@ -99,7 +100,7 @@ class SecondStep:
     fillers: int = _stated(80, "Sec. 3.2, Fig. 2b")
     delay_min_h: float = _stated(24.0, "Sec. 3.2, Fig. 2b")
     delay_max_h: float = _stated(72.0, "Sec. 3.2, Fig. 2b")
-    targets_by: TargetChoice = _stated("random", "Sec. 3.2")
+    targets_by: TargetChoice = field(default="random", metadata={"source": "Sec. 3.2"})
 
     @property
     def showings(self) -> int:
@@ -198,8 +199,8 @@ class StudyDesign:
         """
         if videos < self.videos_needed:
             raise InputError(
-                f"{videos} videos; one participant sees {self.step1.videos} in step 1 and {self.step2.fillers} others in "
-                f"step 2. Add {self.videos_needed - videos} videos, or give a design with fewer."
+                f"{videos} videos; one participant sees {self.step1.videos} in step 1 and {self.step2.fillers} others "
+                f"in step 2. Add {self.videos_needed - videos} videos, or give a design with fewer."
             )
 
 
@@ -294,12 +295,11 @@ def _check_types(part: Any) -> None:
             if value not in get_args(kind):
                 raise InputError(f"{entry.name} {value!r}; it is one of {', '.join(get_args(kind))}.")
             continue
-        number = isinstance(value, int) and not isinstance(value, bool)
         fits: type | UnionType = int | float if kind is float else kind
         if (kind in {int, float} and isinstance(value, bool)) or not isinstance(value, fits):
             names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
             raise InputError(f"{entry.name} {value!r}; it is {names[kind]}.")
-        if kind is float and number:
+        if kind is float and isinstance(value, int):
             object.__setattr__(part, entry.name, float(value))
 
 

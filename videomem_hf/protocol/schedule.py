@@ -1,11 +1,11 @@
 """Which videos a participant sees, and in which order: pure functions of the design, the annotation counts and a seed.
 
-A step's videos stand in slots: in step 1 first the targets, then the vigilance fillers, then the fillers; in step 2 first
-the targets, then the new videos. An order names the slot shown at each place; `choose_step1_videos` and
+A step's videos stand in slots: in step 1 first the targets, then the vigilance fillers, then the fillers; in step 2
+first the targets, then the new videos. An order names the slot shown at each place; `choose_step1_videos` and
 `choose_step2_videos` give the videos of the slots. So `videos[showing.slot]` is what is shown.
 
-Lags are drawn first, one from each of as many equal parts of the range as there are repeats, which makes them as even as
-can be; then the places, longest lags first, since they have the fewest. Nothing is drawn anew in the paper's design.
+Lags are drawn first, one from each of as many equal parts of the range as there are repeats, which makes them as even
+as can be; then the places, longest lags first, since they have the fewest. Nothing is drawn anew in the paper's design.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -101,9 +101,10 @@ def step1_slots(step: FirstStep, seed: int) -> Slots:
     slots = _search(step, generator)
     if slots is None:
         raise InputError(
-            f"No order found for step 1: {step.targets} targets repeated {step.target_lag_min} to {step.target_lag_max} "
-            f"and {step.vigilance_fillers} vigilance fillers {step.vigilance_lag_min} to {step.vigilance_lag_max} places "
-            f"later leave no room in {step.showings} showings. Widen a range of lags, or add fillers."
+            f"No order found for step 1: {step.targets} targets repeated {step.target_lag_min} to "
+            f"{step.target_lag_max} and {step.vigilance_fillers} vigilance fillers {step.vigilance_lag_min} to "
+            f"{step.vigilance_lag_max} places later leave no room in {step.showings} showings. Widen a range of lags, "
+            "or add fillers."
         )
     return slots
 
