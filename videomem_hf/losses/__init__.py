@@ -1,1 +1,51 @@
 """Losses for memorability scores: regression, ranking and binomial likelihood."""
+
+from typing import Any, Final
+
+from videomem_hf.losses.base import MemorabilityLoss
+from videomem_hf.losses.binomial import BinomialLoss
+from videomem_hf.losses.horizons import HorizonLoss
+from videomem_hf.losses.options import make
+from videomem_hf.losses.pairwise import PairwiseRankingLoss
+from videomem_hf.losses.ranks import ranks
+from videomem_hf.losses.regression import AbsoluteError, SquaredError
+from videomem_hf.losses.sodeep import SpearmanLoss
+from videomem_hf.losses.soft_rank import SoftRankLoss, soft_ranks
+from videomem_hf.losses.sorter_files import build_sorter, load_sorter, shipped_sorters
+
+LOSSES: Final[dict[str, type[MemorabilityLoss]]] = {
+    "mse": SquaredError,
+    "l1": AbsoluteError,
+    "sodeep": SpearmanLoss,
+    "soft_rank": SoftRankLoss,
+    "pairwise": PairwiseRankingLoss,
+    "binomial": BinomialLoss,
+}
+
+
+def build_loss(name: str, **options: Any) -> MemorabilityLoss:
+    """Make a loss as a recipe names it: `build_loss("sodeep", sorter="exact", l1_weight=0.5)`.
+
+    Raises:
+        InputError: An unknown name or option, or a value that the loss refuses.
+    """
+    return make("loss", LOSSES, name, options)
+
+
+__all__ = [
+    "LOSSES",
+    "AbsoluteError",
+    "BinomialLoss",
+    "HorizonLoss",
+    "MemorabilityLoss",
+    "PairwiseRankingLoss",
+    "SoftRankLoss",
+    "SpearmanLoss",
+    "SquaredError",
+    "build_loss",
+    "build_sorter",
+    "load_sorter",
+    "ranks",
+    "shipped_sorters",
+    "soft_ranks",
+]
