@@ -1,0 +1,284 @@
+"""Training a sorter by SoDeep's recipe, and measuring how far its ranks are off.
+
+Engilberge et al., CVPR 2019: sequences of n = 100 drawn from simple families, batches of 256, Adam at 1e-3 halved every
+70 epochs, 400 epochs, absolute error on the ranks. The number of steps in an epoch is ours.
+"""
+
+import json
+import math
+import platform
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from tqdm.auto import tqdm
+
+from videomem_hf.losses.base import is_number, require
+from videomem_hf.losses.ranks import ranks
+from videomem_hf.losses.sequences import HELD_OUT_FAMILIES, TRAINING_FAMILIES, training_batch
+from videomem_hf.losses.sorter_files import CONFIG_FILE, build_sorter, save_sorter
+from videomem_hf.losses.sorter_networks import ExactSorter, Sorter
+from videomem_hf.schema import InputError
+
+CHECKPOINT_FILE: Final = "checkpoint.pt"
+TEST_SEED: Final = 1_000_003
+TEST_SEQUENCES: Final = 256
+TEST_LENGTHS: Final = (10, 32, 100, 300)
+
+
+@dataclass(frozen=True)
+class SorterTraining:
+    """What a trained sorter is a function of.
+
+    Attributes:
+        architecture: Name in `ARCHITECTURES`.
+        options: Of the architecture, except its length.
+        length: Items in a sequence.
+        shortest: Each batch's length is drawn log-uniformly from here to `length`; only sorters of any length can have
+            it below `length`.
+        epochs: SoDeep's 400.
+        steps: In an epoch.
+        batch_size: Sequences in a step.
+        learning_rate: Of Adam, at the start.
+        halve_every: Epochs after which the learning rate is halved.
+        seed: Of the first weights and of the sequences.
+    """
+
+    architecture: str
+    options: dict[str, Any] = field(default_factory=dict)
+    length: int = 100
+    shortest: int = 100
+    epochs: int = 400
+    steps: int = 100
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    halve_every: int = 70
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range."""
+        for name in ("epochs", "steps", "batch_size", "halve_every"):
+            require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
+        require(self.seed >= 0, "seed", "at least 0", self.seed)
+        require(self.length >= 2, "length", "at least 2", self.length)
+        require(2 <= self.shortest <= self.length, "shortest", f"from 2 to length={self.length}", self.shortest)
+        require(is_number(self.learning_rate, above=0), "learning_rate", "above 0", self.learning_rate)
+
+    def all_options(self) -> dict[str, Any]:
+        """Options of the architecture, its length among them if it has one."""
+        return self.options if self.architecture == "comparison" else {"length": self.length} | self.options
+
+
+@dataclass
+class _State:
+    sorter: Sorter
+    optimizer: torch.optim.Optimizer
+    generator: torch.Generator
+    losses: list[float]
+    seconds: float
+
+
+def train_sorter(
+    training: SorterTraining,
+    output: Path,
+    *,
+    resume: bool = False,
+    max_minutes: float | None = None,
+    device: str = "cpu",
+    progress: bool = True,
+) -> dict[str, Any] | None:
+    """Train a sorter and write it with its measured rank error; see `save_sorter` for the folder.
+
+    After every epoch that is at least ten seconds after the last one, and when stopped, the state is saved: a run that
+    goes on with `resume` gives, on a CPU, the same weights to the bit as one that was not stopped.
+
+    Args:
+        training: The recipe.
+        output: Folder; new, empty, or with a run to resume.
+        resume: Go on with the unfinished run in `output`.
+        max_minutes: Stop after the first epoch that ends later than this.
+        device: A torch device.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        What `results.json` holds; None if the time was up before the last epoch.
+
+    Raises:
+        InputError: The recipe or the folder cannot be used, or the loss is not finite.
+        KeyboardInterrupt: Ctrl-C; the last finished epoch is saved.
+    """
+    state = _begin(training, device)
+    _check_folder(training, output, resume)
+    if resume:
+        _load_checkpoint(output / CHECKPOINT_FILE, training, state)
+    output.mkdir(parents=True, exist_ok=True)
+    finished = _fit(training, state, output, max_minutes, device, progress)
+    if not finished:
+        return None
+    sorter = state.sorter.cpu().eval().requires_grad_(False)
+    results = {
+        "rank_error": rank_errors(sorter),
+        "rank_error_exact": rank_errors(ExactSorter(), [sorter.length] if sorter.length else TEST_LENGTHS),
+        "parameters": sum(each.numel() for each in sorter.parameters()),
+        "training": asdict(training),
+        "losses": [round(loss, 6) for loss in state.losses],
+        "training_seconds": round(state.seconds, 1),
+        "versions": {"torch": torch.__version__, "python": platform.python_version()},
+        "device": device,
+    }
+    save_sorter(sorter, output, training.architecture, training.all_options(), results)
+    (output / CHECKPOINT_FILE).unlink()
+    return results
+
+
+@torch.no_grad()
+def rank_errors(sorter: Sorter, lengths: Iterable[int] | None = None) -> dict[str, dict[str, float]]:
+    """Mean absolute error of a sorter's ranks (which are in (0, 1]), for each length and family.
+
+    The sequences are always the same, and none of them has been trained on; `HELD_OUT_FAMILIES` are of other kinds than
+    those of training.
+    """
+    lengths = lengths or ([sorter.length] if sorter.length else TEST_LENGTHS)
+    errors: dict[str, dict[str, float]] = {}
+    for length in lengths:
+        generator = torch.Generator().manual_seed(TEST_SEED)
+        errors[str(length)] = {}
+        for name, family in (TRAINING_FAMILIES | HELD_OUT_FAMILIES).items():
+            values = family(TEST_SEQUENCES, length, generator)
+            error = (sorter(values) - ranks(values)).abs().mean().item()
+            errors[str(length)][name] = float(f"{error:.4g}")
+    return errors
+
+
+def _begin(training: SorterTraining, device: str) -> _State:
+    """Build sorter, optimiser and generator as a new run has them."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(training.seed)
+        sorter = build_sorter(training.architecture, **training.all_options()).to(device)
+    if not list(sorter.parameters()):
+        raise InputError(f"the {training.architecture} sorter has nothing to train")
+    if sorter.length is not None and training.shortest != training.length:
+        raise InputError(
+            f"shortest={training.shortest}: a sorter of architecture {training.architecture} has one length; "
+            f"leave shortest at {training.length}, or take the architecture comparison"
+        )
+    optimizer = torch.optim.Adam(sorter.parameters(), lr=training.learning_rate)
+    generator = torch.Generator().manual_seed(training.seed)
+    return _State(sorter, optimizer, generator, [], 0.0)
+
+
+def _fit(
+    training: SorterTraining, state: _State, output: Path, max_minutes: float | None, device: str, progress: bool
+) -> bool:
+    """Train to the last epoch; False if the time was up before it."""
+    started = saved = time.monotonic()
+    before = state.seconds
+    checkpoint = output / CHECKPOINT_FILE
+    snapshot = _snapshot(training, state)
+    bar = tqdm(
+        total=training.epochs, initial=len(state.losses), desc="training sorter", unit="epoch", disable=not progress
+    )
+    try:
+        with bar:
+            while len(state.losses) < training.epochs:
+                _train_epoch(training, state, device)
+                now = time.monotonic()
+                state.seconds = before + now - started
+                snapshot = _snapshot(training, state)
+                bar.set_postfix(rank_error=f"{state.losses[-1]:.4f}", refresh=False)
+                bar.update()
+                if now - saved > 10:
+                    _save_checkpoint(snapshot, checkpoint)
+                    saved = now
+                if max_minutes is not None and now - started > 60 * max_minutes and bar.n < training.epochs:
+                    _save_checkpoint(snapshot, checkpoint)
+                    return False
+    except KeyboardInterrupt:
+        _save_checkpoint(snapshot, checkpoint)
+        raise
+    _save_checkpoint(snapshot, checkpoint)
+    return True
+
+
+def _train_epoch(training: SorterTraining, state: _State, device: str) -> None:
+    for group in state.optimizer.param_groups:
+        group["lr"] = training.learning_rate * 0.5 ** (len(state.losses) // training.halve_every)
+    total = torch.zeros((), device=device)
+    state.sorter.train()
+    for _ in range(training.steps):
+        length = _draw_length(training, state.generator)
+        values = training_batch(training.batch_size, length, state.generator).to(device)
+        loss = (state.sorter(values) - ranks(values)).abs().mean()
+        state.optimizer.zero_grad()
+        loss.backward()
+        state.optimizer.step()
+        total += loss.detach()
+    mean = total.item() / training.steps
+    if not math.isfinite(mean):
+        raise InputError(
+            f"the loss of epoch {len(state.losses) + 1} is {mean}; "
+            f"start again with a learning_rate below {training.learning_rate}"
+        )
+    state.losses.append(mean)
+
+
+def _draw_length(training: SorterTraining, generator: torch.Generator) -> int:
+    if training.shortest == training.length:
+        return training.length
+    share = torch.rand((), generator=generator).item()
+    return round(training.shortest * (training.length / training.shortest) ** share)
+
+
+def _check_folder(training: SorterTraining, output: Path, resume: bool) -> None:
+    """See that the run may begin, or go on, in its folder. Writes nothing."""
+    if output.exists() and not output.is_dir():
+        raise InputError(f"{output} is a file; the output must be a folder")
+    if (output / CONFIG_FILE).exists():
+        raise InputError(f"{output} holds a finished sorter; choose another folder or remove it")
+    unfinished = (output / CHECKPOINT_FILE).exists()
+    if resume and not unfinished:
+        raise InputError(f"{output} holds no run to resume; start without --resume")
+    if unfinished and not resume:
+        raise InputError(f"{output} holds an unfinished run; give --resume to go on, or choose another folder")
+    if not resume and output.exists() and any(output.iterdir()):
+        raise InputError(f"{output} is not empty; choose another folder")
+
+
+def _snapshot(training: SorterTraining, state: _State) -> dict[str, Any]:
+    """Copy of everything that a resumed run needs."""
+    copies: dict[str, Any] = {
+        "sorter": {name: value.clone() for name, value in state.sorter.state_dict().items()},
+        "optimizer": _cloned(state.optimizer.state_dict()),
+        "generator": state.generator.get_state(),
+    }
+    return copies | {"losses": list(state.losses), "seconds": state.seconds, "training": json.dumps(asdict(training))}
+
+
+def _cloned(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value.clone()
+    if isinstance(value, dict):
+        return {key: _cloned(each) for key, each in value.items()}
+    return [_cloned(each) for each in value] if isinstance(value, list) else value
+
+
+def _save_checkpoint(snapshot: dict[str, Any], path: Path) -> None:
+    """Write it beside its place and move it there whole."""
+    partial = path.with_suffix(".partial")
+    torch.save(snapshot, partial)
+    partial.replace(path)
+
+
+def _load_checkpoint(path: Path, training: SorterTraining, state: _State) -> None:
+    saved = torch.load(path, weights_only=True, map_location="cpu")
+    old, new = json.loads(saved["training"]), json.loads(json.dumps(asdict(training)))
+    changed = [f"{key} was {old[key]}, is {new[key]}" for key in new if old[key] != new[key]]
+    if changed:
+        raise InputError(f"{path.parent}: a run goes on with the recipe it began with: {'; '.join(changed)}")
+    state.sorter.load_state_dict(saved["sorter"])
+    state.optimizer.load_state_dict(saved["optimizer"])
+    state.generator.set_state(saved["generator"])
+    state.losses, state.seconds = saved["losses"], saved["seconds"]
