@@ -1,0 +1,215 @@
+"""Reads tables of annotations: our own (see `annotations`), or the two results tables of the original software."""
+
+import csv
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyarrow import compute
+from pyarrow import csv as arrow_csv
+
+from videomem_hf.protocol.annotations import COLUMNS, OPTIONAL_COLUMNS, Annotations
+from videomem_hf.protocol.original_tables import is_original_header, read_original_tables
+from videomem_hf.protocol.schedule import ROLES
+from videomem_hf.schema import InputError
+
+_TYPES: Final = {
+    "participant": pa.dictionary(pa.int32(), pa.string()),
+    "step": pa.int8(),
+    "position": pa.int32(),
+    "video": pa.dictionary(pa.int32(), pa.string()),
+    "role": pa.dictionary(pa.int32(), pa.string()),
+    "repeat": pa.int8(),
+    "answered": pa.int8(),
+    "rt_ms": pa.float32(),
+    "time": pa.timestamp("us", "UTC"),
+}
+_LONGEST_RT_MS: Final = 600_000
+
+
+def _number_up_to(highest: float) -> Callable[[str], bool]:
+    return lambda cell: bool(re.fullmatch(r"[0-9]*\.?[0-9]+", cell, re.ASCII)) and 0 < float(cell) <= highest
+
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)", re.ASCII)
+_CELLS: Final[dict[str, tuple[Callable[[str], bool], str]]] = {
+    "participant": (bool, "a participant's name"),
+    "step": (lambda cell: cell in {"1", "2"}, "1 or 2"),
+    "position": (
+        lambda cell: bool(re.fullmatch("[0-9]{1,9}", cell, re.ASCII)) and int(cell) > 0,
+        "a place, a whole number from 1",
+    ),
+    "video": (bool, "a video's name"),
+    "role": (lambda cell: cell in ROLES, "one of " + ", ".join(ROLES)),
+    "repeat": (lambda cell: cell in {"0", "1"}, "0 or 1"),
+    "answered": (lambda cell: cell in {"0", "1"}, "0 or 1"),
+    "rt_ms": (
+        lambda cell: not cell or _number_up_to(_LONGEST_RT_MS)(cell),
+        f"empty or milliseconds, above 0 and at most {_LONGEST_RT_MS}",
+    ),
+    "time": (
+        lambda cell: not cell or bool(_TIME.fullmatch(cell)),
+        "empty or a time with its zone, such as 2026-11-22 17:30:00.250Z",
+    ),
+}
+
+
+def read_annotations(paths: Sequence[Path | str]) -> Annotations:
+    """Read the annotations of a study.
+
+    Args:
+        paths: One table as `annotations` describes it; or the two results tables of the original software (one is
+            enough where only one step was run); or one folder that holds either.
+
+    Raises:
+        InputError: A file that is none of these, or a row that cannot be right; names file and line.
+    """
+    files = [file for path in paths for file in _files(Path(path))]
+    if not files:
+        raise InputError("No table of annotations; give an export of the study, or the original's two results tables.")
+    headers = {file: _header(file) for file in files}
+    if all(is_original_header(header) for header in headers.values()):
+        return read_original_tables(files)
+    if len(files) > 1:
+        listed = ", ".join(str(file) for file in files[:4])
+        raise InputError(f"{len(files)} tables ({listed}); give one export, or the original's two results tables.")
+    return _read_table(files[0], headers[files[0]])
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() == ".csv")
+        if not files:
+            raise InputError(f"{path}: no .csv file in this folder; give the table of annotations.")
+        return files
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give the table of annotations.")
+    return [path]
+
+
+def _header(path: Path) -> list[str]:
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        line = file.readline(10_000)
+    cells = next(csv.reader([line.rstrip("\r\n")], delimiter=max(",;\t", key=line.count)), [])
+    return [cell.strip().lower() for cell in cells]
+
+
+def _read_table(path: Path, header: list[str]) -> Annotations:
+    _check_header(path, header)
+    table = _arrow_table(path, header)
+    if not table.num_rows:
+        raise InputError(f"{path}: a header and no rows; the study has no answers yet.")
+    participants, participant = _names(table, "participant")
+    videos, video = _names(table, "video")
+    roles, role = _names(table, "role")
+    role_numbers = np.array([ROLES.index(name) if name in ROLES else -1 for name in roles], dtype=np.int8)
+    annotations = Annotations(
+        participants=participants,
+        videos=videos,
+        participant=participant,
+        step=_numbers(table, "step"),
+        position=_numbers(table, "position"),
+        video=video,
+        role=role_numbers[role],
+        repeat=_numbers(table, "repeat") == 1,
+        answered=_numbers(table, "answered") == 1,
+        rt_ms=_numbers(table, "rt_ms") if "rt_ms" in header else np.full(table.num_rows, np.nan, np.float32),
+        time=_times(table) if "time" in header else np.full(table.num_rows, np.datetime64("NaT"), "datetime64[ms]"),
+    )
+    if not _cells_in_range(annotations, _numbers(table, "repeat"), _numbers(table, "answered")):
+        raise _first_bad_cell(path, "a cell is out of its range")
+    problem = annotations.problem()
+    if problem is not None:
+        raise InputError(f"{path}:{_line(path, problem[0])}: {problem[1]}; correct the row or take the export again.")
+    return annotations
+
+
+def _check_header(path: Path, header: list[str]) -> None:
+    unknown = [name for name in header if name not in COLUMNS]
+    missing = [name for name in COLUMNS if name not in header and name not in OPTIONAL_COLUMNS]
+    twice = [name for name in header if header.count(name) > 1]
+    for names, text in ((missing, "no column"), (unknown, "unknown column"), (twice, "twice the column")):
+        if names:
+            found = ",".join(header)[:120]
+            raise InputError(f"{path}:1: {text} '{names[0][:40]}' in {found}; the header is {','.join(COLUMNS)}.")
+
+
+def _arrow_table(path: Path, header: list[str]) -> pa.Table:
+    reading = arrow_csv.ReadOptions(column_names=header, skip_rows=1)
+    converting = arrow_csv.ConvertOptions(column_types=_TYPES, null_values=[""], strings_can_be_null=False)
+    try:
+        return arrow_csv.read_csv(path, read_options=reading, convert_options=converting).unify_dictionaries()
+    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+        raise _first_bad_cell(path, str(error)) from None
+
+
+def _names(table: pa.Table, column: str) -> tuple[tuple[str, ...], NDArray[np.int32]]:
+    chunks = table.column(column).chunks
+    names = tuple(chunks[0].dictionary.to_pylist()) if chunks else ()
+    return names, np.concatenate([chunk.indices.to_numpy(zero_copy_only=False) for chunk in chunks])
+
+
+def _numbers(table: pa.Table, column: str) -> NDArray[Any]:
+    """A column as numpy has it; an empty cell is NaN in `rt_ms` and -1 elsewhere."""
+    values = table.column(column)
+    if values.null_count:
+        values = compute.fill_null(values, float("nan") if column == "rt_ms" else -1)
+    return values.to_numpy()
+
+
+def _times(table: pa.Table) -> NDArray[np.datetime64]:
+    return table.column("time").cast(pa.timestamp("us")).to_numpy().astype("datetime64[ms]")
+
+
+def _cells_in_range(annotations: Annotations, repeat: NDArray[np.int8], answered: NDArray[np.int8]) -> bool:
+    rt_ms = annotations.rt_ms[np.isfinite(annotations.rt_ms) | np.isinf(annotations.rt_ms)]
+    return bool(
+        np.isin(annotations.step, (1, 2)).all()
+        and annotations.position.min() >= 1
+        and annotations.role.min() >= 0
+        and np.isin(repeat, (0, 1)).all()
+        and np.isin(answered, (0, 1)).all()
+        and rt_ms.min(initial=1) > 0
+        and rt_ms.max(initial=1) <= _LONGEST_RT_MS
+        and "" not in annotations.participants
+        and "" not in annotations.videos
+    )
+
+
+def _first_bad_cell(path: Path, otherwise: str) -> InputError:
+    """Find the first row that cannot be read, slowly, once it is known that there is one."""
+    try:
+        header: list[str] = []
+        for line, cells in _lines(path):
+            if not header:
+                header = [cell.strip().lower() for cell in cells]
+                continue
+            if len(cells) != len(header):
+                return InputError(
+                    f"{path}:{line}: {len(cells)} cells where the header has {len(header)}; the line is damaged or cut "
+                    "off, take the export again."
+                )
+            for name, cell in zip(header, cells, strict=True):
+                fits, allowed = _CELLS[name]
+                if not fits(cell):
+                    return InputError(f"{path}:{line}: '{cell[:60]}' in column {name} is not {allowed}.")
+    except (UnicodeDecodeError, csv.Error) as error:
+        return InputError(f"{path}: not a UTF-8 CSV table ({error}); take the export again.")
+    return InputError(f"{path}: cannot be read ({otherwise}); take the export again.")
+
+
+def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, strict=True)
+        for cells in reader:
+            if cells:
+                yield reader.line_num, cells
+
+
+def _line(path: Path, row: int) -> int:
+    """The line of a row (from 0, the header not counted); blank lines are no rows."""
+    return next(line for number, (line, _) in enumerate(_lines(path), start=-1) if number == row)

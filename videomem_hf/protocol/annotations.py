@@ -1,0 +1,172 @@
+"""The answers of a study in memory, and as a table with one row a showing.
+
+The table is what a study exports and what scoring reads. UTF-8, comma, a header, these columns in any order:
+
+| column | content |
+|---|---|
+| participant | any text that tells participants apart |
+| step | 1 or 2 |
+| position | place of the showing in the step, from 1 |
+| video | the video's name, such as video10 |
+| role | target, vigilance or filler; a step-2 video is a target or a filler |
+| repeat | 1 if the participant has seen the video before, so that pressing was right; else 0 |
+| answered | 1 if the key was pressed in time, else 0 |
+| rt_ms | milliseconds from the start of the clip to the press; empty without a press or where unknown |
+| time | start of the showing, UTC, such as 2026-11-22 17:30:00.250Z; empty where unknown |
+
+`rt_ms` and `time` may be left out altogether. The order of the rows does not matter.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyarrow import csv
+
+from videomem_hf.protocol.schedule import ROLES
+from videomem_hf.schema import InputError
+
+COLUMNS: Final = ("participant", "step", "position", "video", "role", "repeat", "answered", "rt_ms", "time")
+ARRAYS: Final = COLUMNS
+"""The fields of `Annotations` with one element a showing are named as the table's columns."""
+OPTIONAL_COLUMNS: Final = frozenset({"rt_ms", "time"})
+TARGET, VIGILANCE, FILLER = range(3)
+"""Roles as numbers: places in `ROLES`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Annotations:
+    """All showings of a study and how they were answered, as arrays with one element a showing.
+
+    Attributes:
+        participants: Names of the participants.
+        videos: Names of the videos.
+        participant: `(showings,)` place in `participants`.
+        step: `(showings,)` 1 or 2.
+        position: `(showings,)` place in the step, from 1.
+        video: `(showings,)` place in `videos`.
+        role: `(showings,)` place in `ROLES`.
+        repeat: `(showings,)` whether the participant had seen the video before.
+        answered: `(showings,)` whether the key was pressed.
+        rt_ms: `(showings,)` response time; NaN without a press or where unknown.
+        time: `(showings,)` start of the showing in UTC, milliseconds; NaT where unknown.
+    """
+
+    participants: tuple[str, ...]
+    videos: tuple[str, ...]
+    participant: NDArray[np.int32]
+    step: NDArray[np.int8]
+    position: NDArray[np.int32]
+    video: NDArray[np.int32]
+    role: NDArray[np.int8]
+    repeat: NDArray[np.bool_]
+    answered: NDArray[np.bool_]
+    rt_ms: NDArray[np.float32]
+    time: NDArray[np.datetime64]
+
+    def __len__(self) -> int:
+        """The number of showings."""
+        return len(self.step)
+
+    @cached_property
+    def lag(self) -> NDArray[np.int32]:
+        """`(showings,)` of a repeat in step 1, the difference of the places of its showings; 0 of any other showing."""
+        order = self._by_video
+        lag = np.zeros(len(self), dtype=np.int32)
+        lag[order[1:]] = np.where(self._same_step_and_video, np.diff(self.position[order]), 0)
+        return lag
+
+    @cached_property
+    def _by_video(self) -> NDArray[np.int64]:
+        """The showings in the order of participant, video, step, position."""
+        places = int(self.position.max(initial=0)) + 1
+        key = self.participant.astype(np.int64) * len(self.videos) + self.video
+        return np.argsort((key * 2 + self.step - 1) * places + self.position)
+
+    @cached_property
+    def _same_step_and_video(self) -> NDArray[np.bool_]:
+        """In that order, whether a showing is of the same participant, video and step as the one before it."""
+        order = self._by_video
+        return np.logical_and.reduce(
+            [np.diff(values[order]) == 0 for values in (self.participant, self.video, self.step)]
+        )
+
+    def problem(self) -> tuple[int, str] | None:
+        """The first showing that cannot be, and what is wrong with it; None if all can be.
+
+        The checks: no place twice, a repeat after a first showing and no other, fillers once, roles as the step has
+        them, and no response time without a press.
+        """
+        duplicate = self._duplicate_place()
+        if duplicate is not None:
+            return duplicate
+        order, again = self._by_video, np.r_[False, self._same_step_and_video]
+        role, step, repeat = self.role[order], self.step[order], self.repeat[order]
+        before = np.r_[order[:1], order[:-1]]
+        third = again & np.r_[False, again[:-1]]
+        checks = {
+            "a video's third showing in the step": third,
+            "another role than the video had at its first showing": again & (role != self.role[before]),
+            "a filler shown twice in the step": again & (role == FILLER),
+            "a step-2 video shown twice": again & (step == 2) & (role != VIGILANCE),
+            "marked as no repeat, yet shown before in the step": again & ~repeat,
+            "marked as a repeat, yet not shown before in the step": ~again & repeat & (step == 1),
+            "a step-2 target not marked as a repeat": (step == 2) & (role == TARGET) & ~repeat,
+            "a step-2 filler marked as a repeat": (step == 2) & (role == FILLER) & repeat,
+            "a response time without a press": ~self.answered[order] & np.isfinite(self.rt_ms[order]),
+        }
+        found = [(int(order[wrong].min()), text) for text, wrong in checks.items() if wrong.any()]
+        return min(found, default=None)
+
+    def _duplicate_place(self) -> tuple[int, str] | None:
+        places = int(self.position.max(initial=0)) + 1
+        key = (self.participant.astype(np.int64) * 2 + self.step - 1) * places + self.position
+        if (np.diff(key) > 0).all():
+            return None
+        order = np.argsort(key, kind="stable")
+        twice = order[1:][np.diff(key[order]) == 0]
+        if not len(twice):
+            return None
+        row = int(twice.min())
+        name = self.participants[self.participant[row]]
+        return row, f"participant {name!r} has place {self.position[row]} of step {self.step[row]} twice"
+
+    def select(self, rows: NDArray[np.bool_]) -> "Annotations":
+        """The showings of a mask `(showings,)`; names stay as they are, so that numbers keep their meaning."""
+        return replace(self, **{name: getattr(self, name)[rows] for name in ARRAYS})
+
+
+def write_annotations(annotations: Annotations, path: Path | str) -> None:
+    """Write the table that `read_annotations` reads.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    names = (*annotations.participants, *annotations.videos)
+    style = "needed" if any(set(name) & set(',"\r\n') for name in names) else "none"
+    columns = {
+        "participant": _named(annotations.participant, annotations.participants),
+        "step": pa.array(annotations.step),
+        "position": pa.array(annotations.position),
+        "video": _named(annotations.video, annotations.videos),
+        "role": _named(annotations.role, ROLES),
+        "repeat": pa.array(annotations.repeat.astype(np.int8)),
+        "answered": pa.array(annotations.answered.astype(np.int8)),
+        "rt_ms": pa.array(np.round(annotations.rt_ms.astype(np.float64), 1), mask=np.isnan(annotations.rt_ms)),
+        "time": pa.array(annotations.time.astype("datetime64[ms]")).cast(pa.timestamp("ms", "UTC")),
+    }
+    try:
+        with Path(path).open("wb") as file:
+            file.write((",".join(COLUMNS) + "\n").encode("ascii"))
+            csv.write_csv(pa.table(columns), file, csv.WriteOptions(include_header=False, quoting_style=style))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}); give another place.") from None
+
+
+def _named(numbers: NDArray[np.generic], names: Sequence[str]) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(numbers, pa.array(names, pa.string())).dictionary_decode()

@@ -1,0 +1,201 @@
+"""Which participants count: the controls of Sec. 3.2, with a report of who failed which, in numbers."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from videomem_hf.protocol.annotations import FILLER, TARGET, VIGILANCE, Annotations
+from videomem_hf.protocol.design import StudyDesign
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Step = Literal[1, 2]
+
+_ROUNDING: Final = 1e-9
+_DELAY_SLACK_H: Final = 1.0
+"""The delay is taken from the last showing of step 1 to the first of step 2; a study admits by other moments."""
+
+
+@dataclass(frozen=True, eq=False)
+class Failure:
+    """A control that at least one participant failed.
+
+    Attributes:
+        text: What is measured and what is allowed, with a place for the number.
+        values: `(participants,)` the numbers.
+        who: `(participants,)` who failed it.
+    """
+
+    text: str
+    values: NDArray[np.generic]
+    who: Mask
+
+
+@dataclass(frozen=True, eq=False)
+class StepScreening:
+    """One step's screening, arrays with one element a participant of the table.
+
+    Attributes:
+        step: 1 or 2.
+        showings: Showings in the table; 0 if the participant did not take part.
+        vigilance_hits: Share of vigilance repeats recognised, NaN without any.
+        false_alarms: Share of first showings (step 1) or new videos (step 2) taken for repeats, NaN without any.
+        recognition: Share of target repeats recognised, NaN without any.
+        delay_h: Step 2: hours from the end of step 1 to the start of step 2, NaN where unknown.
+        failures: The controls that someone failed.
+        passed: Who took part and failed no control.
+    """
+
+    step: Step
+    showings: NDArray[np.int64]
+    vigilance_hits: Floats
+    false_alarms: Floats
+    recognition: Floats
+    delay_h: Floats
+    failures: tuple[Failure, ...]
+    passed: Mask
+
+    @property
+    def took_part(self) -> Mask:
+        """Who has at least one showing."""
+        return self.showings > 0
+
+    def reasons(self, participant: int) -> list[str]:
+        """Why a participant does not count, with the number and what is allowed; empty for who passed."""
+        return [
+            failure.text.format(failure.values[participant]) for failure in self.failures if failure.who[participant]
+        ]
+
+
+@dataclass(frozen=True, eq=False)
+class Screening:
+    """Both steps' screening."""
+
+    participants: tuple[str, ...]
+    step1: StepScreening
+    step2: StepScreening
+
+    def steps(self) -> tuple[StepScreening, StepScreening]:
+        """The two steps in order."""
+        return self.step1, self.step2
+
+    def rows(self) -> Iterator[tuple[str | int | float, ...]]:
+        """The report, a row a participant and step; `REPORT_COLUMNS` names the cells."""
+        for step in self.steps():
+            for place in np.flatnonzero(step.took_part).tolist():
+                numbers = (step.vigilance_hits, step.false_alarms, step.recognition, step.delay_h)
+                yield (
+                    self.participants[place],
+                    step.step,
+                    int(step.passed[place]),
+                    int(step.showings[place]),
+                    *(float(values[place]) for values in numbers),
+                    "; ".join(step.reasons(place)),
+                )
+
+
+REPORT_COLUMNS: Final = (
+    "participant", "step", "passed", "showings", "vigilance_hits", "false_alarms", "recognition", "delay_h", "reasons",
+)  # fmt: skip
+
+
+def screen(annotations: Annotations, design: StudyDesign) -> Screening:
+    """Apply the design's controls to every participant.
+
+    A step counts if it is complete and passes its controls; step 2 only if step 1, where the table has it, counts.
+    """
+    first = screen_step1(annotations, design)
+    return Screening(annotations.participants, first, _screen_step2(annotations, design, first))
+
+
+def screen_step1(annotations: Annotations, design: StudyDesign) -> StepScreening:
+    """Step 1: vigilance hits and false alarms."""
+    controls, people = design.controls, len(annotations.participants)
+    here = annotations.step == 1
+    showings = _count(annotations, here)
+    repeat, role = annotations.repeat, annotations.role
+    vigilance = _rate(annotations, here & repeat & (role == VIGILANCE))
+    false_alarms = _rate(annotations, here & ~repeat)
+    failures = (
+        _incomplete(showings, design.step1.showings),
+        _below("vigilance hits", vigilance, controls.vigilance_hits_min),
+        _above("false alarms", false_alarms, controls.step1_false_alarms_max),
+    )
+    recognition = _rate(annotations, here & repeat & (role == TARGET))
+    return _judged(1, showings, vigilance, false_alarms, recognition, np.full(people, np.nan), failures)
+
+
+def _screen_step2(annotations: Annotations, design: StudyDesign, first: StepScreening) -> StepScreening:
+    """Step 2: recognition, false alarms, the delay, and step 1."""
+    controls, step = design.controls, design.step2
+    here = annotations.step == 2
+    showings = _count(annotations, here)
+    false_alarms = _rate(annotations, here & (annotations.role == FILLER))
+    recognition = _rate(annotations, here & (annotations.role == TARGET))
+    delay_h = _delay_h(annotations)
+    outside = (delay_h < step.delay_min_h - _DELAY_SLACK_H) | (delay_h > step.delay_max_h + _DELAY_SLACK_H)
+    failures = [
+        _incomplete(showings, step.showings),
+        _below("recognition", recognition, controls.step2_recognition_min),
+        _above("false alarms", false_alarms, controls.step2_false_alarms_max),
+        Failure(f"delay {{:.1f}} h, from {step.delay_min_h:g} to {step.delay_max_h:g}", delay_h, outside),
+        Failure("step 1 does not count", showings, first.took_part & ~first.passed),
+    ]
+    if controls.step2_recognition_above_false_alarms:
+        text = "recognition {:.3f}, not above the rate of false alarms"
+        failures.append(Failure(text, recognition, recognition <= false_alarms + _ROUNDING))
+    return _judged(2, showings, np.full(len(showings), np.nan), false_alarms, recognition, delay_h, failures)
+
+
+def _incomplete(showings: NDArray[np.int64], wanted: int) -> Failure:
+    return Failure(f"{{}} of {wanted} showings", showings, showings < wanted)
+
+
+def _below(name: str, rates: Floats, lowest: float) -> Failure:
+    return Failure(f"{name} {{:.3f}}, at least {lowest:g}", rates, rates < lowest - _ROUNDING)
+
+
+def _above(name: str, rates: Floats, highest: float) -> Failure:
+    return Failure(f"{name} {{:.3f}}, at most {highest:g}", rates, rates > highest + _ROUNDING)
+
+
+def _judged(
+    step: Step,
+    showings: NDArray[np.int64],
+    vigilance: Floats,
+    false_alarms: Floats,
+    recognition: Floats,
+    delay_h: Floats,
+    failures: Sequence[Failure],
+) -> StepScreening:
+    took_part = showings > 0
+    failures = tuple(replace(failure, who=failure.who & took_part) for failure in failures)
+    passed = took_part & ~np.logical_or.reduce([failure.who for failure in failures])
+    failed = tuple(failure for failure in failures if failure.who.any())
+    return StepScreening(step, showings, vigilance, false_alarms, recognition, delay_h, failed, passed)
+
+
+def _count(annotations: Annotations, rows: Mask) -> NDArray[np.int64]:
+    return np.bincount(annotations.participant[rows], minlength=len(annotations.participants))
+
+
+def _rate(annotations: Annotations, rows: Mask) -> Floats:
+    """Share of the showings that were answered, for each participant; NaN without any."""
+    shown = _count(annotations, rows)
+    with np.errstate(invalid="ignore"):
+        return _count(annotations, rows & annotations.answered) / shown
+
+
+def _delay_h(annotations: Annotations) -> Floats:
+    """Hours from each participant's last showing of step 1 to the first of step 2; NaN where unknown."""
+    known = ~np.isnat(annotations.time)
+    ends = np.full(len(annotations.participants), np.nan)
+    starts = np.full(len(annotations.participants), np.nan)
+    hours = annotations.time.astype(np.int64) / 3_600_000
+    first, second = known & (annotations.step == 1), known & (annotations.step == 2)
+    np.fmax.at(ends, annotations.participant[first], hours[first])
+    np.fmin.at(starts, annotations.participant[second], hours[second])
+    return starts - ends
