@@ -13,6 +13,7 @@ from videomem_hf.cli.evaluate import evaluate
 from videomem_hf.cli.predict import predict
 from videomem_hf.cli.quickstart import quickstart
 from videomem_hf.cli.sample import sample
+from videomem_hf.cli.train_sorter import train_sorter
 from videomem_hf.schema import InputError
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ app.command()(describe)
 app.command()(prepare)
 app.command()(evaluate)
 app.command()(convert)
+app.command()(train_sorter)
 
 
 @app.callback(invoke_without_command=True)

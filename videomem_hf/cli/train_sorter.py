@@ -77,9 +77,8 @@ def train_sorter(
     if results is None:
         typer.echo(f"time is up; give --resume to go on in {out}")
         return
-    typer.echo(
-        f"{out}: {architecture}, {results['parameters']:,} parameters; mean rank error on families not trained on"
-    )
+    typer.echo(f"{out}: {architecture}, {results['parameters']:,} parameters")
+    typer.echo("mean absolute rank error, ranks being in (0, 1], on families that were not trained on:")
     for n, errors in results["rank_error"].items():
         ours, exact = (
             sum(each[name] for name in HELD_OUT_FAMILIES) / len(HELD_OUT_FAMILIES)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Final
 
 import torch
@@ -273,7 +274,11 @@ def _save_checkpoint(snapshot: dict[str, Any], path: Path) -> None:
 
 
 def _load_checkpoint(path: Path, training: SorterTraining, state: _State) -> None:
-    saved = torch.load(path, weights_only=True, map_location="cpu")
+    try:
+        saved = torch.load(path, weights_only=True, map_location="cpu")
+    except (RuntimeError, EOFError, UnpicklingError) as error:
+        message = str(error).splitlines()[0]
+        raise InputError(f"{path}: cannot be read ({message}); remove {path.parent} and start again") from None
     old, new = json.loads(saved["training"]), json.loads(json.dumps(asdict(training)))
     changed = [f"{key} was {old[key]}, is {new[key]}" for key in new if old[key] != new[key]]
     if changed:
