@@ -9,8 +9,10 @@ import av
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from videomem_hf.data import frame_cache
+from videomem_hf.data import clip_sources, frame_cache
+from videomem_hf.data.clip_sources import StillImage, StoredVideo
 from videomem_hf.data.frame_cache import FrameCache
 from videomem_hf.data.video import Frame, sample_frames
 from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
@@ -53,7 +55,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.append(source.name if isinstance(source, Path) else "bytes")
         return sample_frames(source, frames_per_second)
 
-    monkeypatch.setattr(frame_cache, "sample_frames", recording)
+    monkeypatch.setattr(clip_sources, "sample_frames", recording)
     return names
 
 
@@ -88,9 +90,10 @@ def test_bytes_of_a_file_are_a_source(
 ) -> None:
     cache = FrameCache(tmp_path, processor)
     content = clips[0].read_bytes()
-    cache.fill([content, clips[0]], progress=False)
+    cache.fill([content], progress=False)
+    cache.fill([clips[0]], progress=False)
     cache.fill([clips[0].read_bytes()], progress=False)
-    assert len(decoded) == 2
+    assert len(decoded) == 1  # the same content
     np.testing.assert_array_equal(cache.load(content), cache.load(clips[0]))
 
 
@@ -170,7 +173,7 @@ def test_an_interrupted_fill_keeps_finished_clips_and_nothing_else(
         cache.fill(clips, workers=1, progress=False)
     monkeypatch.undo()
     assert [clip in cache for clip in clips] == [True, True, False, False]
-    assert sorted(path.suffix for path in cache.folder.iterdir()) == [".json", ".npy", ".npy"]
+    assert sorted(path.suffix for path in cache.folder.iterdir()) == [".json", ".key", ".key", ".npy", ".npy"]
     cache.fill(clips, progress=False)
     assert all(cache.load(clip).shape[0] == 2 for clip in clips)
 
@@ -204,3 +207,87 @@ def test_two_fills_at_once_share_the_folder(
     assert len(list(caches[0].folder.glob("*.npy"))) == len(clips)
     assert not list(caches[0].folder.glob("*.part"))
     assert all(caches[1].load(clip).shape[0] == 2 for clip in clips)
+
+
+def test_a_copy_elsewhere_finds_its_frames_again(
+    clips: list[Path], processor: MemorabilityVideoProcessor, tmp_path: Path, decoded: list[str]
+) -> None:
+    cache = FrameCache(tmp_path / "cache", processor)
+    cache.fill(clips[:1], progress=False)
+    copy = tmp_path / "elsewhere.webm"
+    copy.write_bytes(clips[0].read_bytes())
+    assert copy not in cache
+    cache.fill([copy], progress=False)
+    assert decoded == [clips[0].name]
+    np.testing.assert_array_equal(cache.load(copy), cache.load(clips[0]))
+
+
+def test_networks_of_clips_get_their_consecutive_frames(clips: list[Path], tmp_path: Path) -> None:
+    processor = MemorabilityVideoProcessor(size={"shortest_edge": 24}, clip_length=4, max_clips=2)
+    cache = FrameCache(tmp_path, processor)
+    cache.fill(clips[:1], progress=False)
+    frames, times = processor.decode(clips[0])
+    assert times == [0.0, 1.0]
+    resized = processor(videos=[frames], do_sample_frames=False, do_rescale=False, do_normalize=False)
+    np.testing.assert_array_equal(cache.load(clips[0]), resized["pixel_values_videos"][0])
+    assert cache.load(clips[0]).shape == (8, 3, 24, 32)
+    assert clips[0] not in FrameCache(tmp_path, MemorabilityVideoProcessor(size={"shortest_edge": 24}, clip_length=2))
+
+
+def test_images_are_clips_of_one_frame(tmp_path: Path) -> None:
+    grey = tmp_path / "grey.jpg"
+    Image.new("L", (40, 30), 128).save(grey)
+    cmyk = tmp_path / "cmyk.jpg"
+    Image.new("CMYK", (40, 30), (0, 255, 255, 0)).save(cmyk)
+    processor = MemorabilityVideoProcessor(size={"height": 6, "width": 8})
+    cache = FrameCache(tmp_path / "cache", processor)
+    cache.fill([StillImage(grey), StillImage(cmyk)], progress=False)
+    assert cache.load(StillImage(grey)).shape == (1, 3, 6, 8)
+    np.testing.assert_allclose(cache.load(StillImage(grey)), 128, atol=1)
+    red = cache.load(StillImage(cmyk)).mean(axis=(0, 2, 3))
+    assert red[0] > 200 > 60 > max(red[1:])
+    (tmp_path / "bad.jpg").write_bytes(b"no image")
+    with pytest.raises(InputError, match=r"bad\.jpg: not an image"):
+        cache.fill([StillImage(tmp_path / "bad.jpg")], progress=False)
+    clip_network = FrameCache(tmp_path / "cache", MemorabilityVideoProcessor(clip_length=16))
+    with pytest.raises(InputError, match="an image has no 16 consecutive frames"):
+        clip_network.fill([StillImage(grey)], progress=False)
+
+
+def test_rows_of_a_data_set_are_read_when_needed(
+    clips: list[Path], processor: MemorabilityVideoProcessor, tmp_path: Path
+) -> None:
+    reads: list[str] = []
+
+    def read() -> bytes:
+        reads.append("read")
+        return clips[0].read_bytes()
+
+    cache = FrameCache(tmp_path, processor)
+    stored = StoredVideo("row 3", "fingerprint/3", read)
+    cache.fill([stored], progress=False)
+    seen = len(reads)
+    assert seen > 0
+    cache.fill([stored], progress=False)
+    assert cache.load(stored).shape == (2, 3, 27, 48)
+    assert len(reads) == seen
+    with pytest.raises(InputError, match=r"row 4: .*not a video"):
+        cache.fill([StoredVideo("row 4", "fingerprint/4", lambda: b"text")], progress=False)
+
+
+def test_a_limit_lets_the_longest_unused_go_and_never_what_is_wanted(
+    clips: list[Path], processor: MemorabilityVideoProcessor, tmp_path: Path
+) -> None:
+    size = 2 * 3 * 27 * 48 + 128
+    plain = FrameCache(tmp_path, processor)
+    for age, clip in enumerate(clips[:3]):
+        plain.fill([clip], progress=False)
+        os.utime(str(plain._find(clip_sources.identity_of(clip))), ns=(age, age))
+    plain.fill(clips[:1], progress=False)  # asked for again: now the newest
+    limited = FrameCache(tmp_path, processor, limit_gb=3.2 * size / 1e9)
+    limited.fill(clips[3:], progress=False)
+    assert [clip in limited for clip in clips] == [True, False, True, True]
+    with pytest.raises(KeyError, match="video1"):
+        plain.load(clips[1])
+    with pytest.raises(InputError, match=r"need more than the .* GB that the cache may hold"):
+        FrameCache(tmp_path, processor, limit_gb=2.2 * size / 1e9).fill(clips, progress=False)

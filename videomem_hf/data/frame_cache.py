@@ -1,8 +1,9 @@
 """Frames of clips as a predictor takes them in, decoded once and kept on disk.
 
-Decoding a clip costs a hundred times more than reading its few small frames back. An entry is one `.npy` file: it
-appears under its name only when it is complete, so that a crash leaves nothing half-written, and many processes may
-share a folder.
+Decoding a clip costs a hundred times more than reading its few small frames back. An entry is one `.npy` file, named
+after the content of the clip's file, so that a copy of the data elsewhere finds its frames again; beside it stands a
+`.key` file for each path that led to it. Both appear under their names only when they are complete: a crash leaves
+nothing half-written, and many processes may share a folder.
 """
 
 import hashlib
@@ -18,36 +19,43 @@ from typing import Any, Final
 import numpy as np
 from tqdm.auto import tqdm
 
-from videomem_hf.data.video import VideoError, sample_frames, source_name
 from videomem_hf.schema import InputError
 
-Source = str | Path | bytes
-"""A path, or the bytes of a video file."""
+from .clip_sources import Source, content_of, identity_of, name_of, stretches, usable_processors
+from .video import VideoError
 
-_FORMAT: Final = 1
-_SHAPING_KEYS: Final = ("video_processor_type", "do_resize", "size", "resample", "do_center_crop", "crop_size", "fps")
+_FORMAT: Final = 2
+_SHAPING_KEYS: Final = (
+    "video_processor_type", "do_resize", "size", "resample", "do_center_crop", "crop_size", "fps", "clip_length",
+    "max_clips",
+)  # fmt: skip
 """What of a processor's configuration the cached frames depend on; rescaling and normalisation come after the cache."""
 _FRAMES_AT_ONCE: Final = 8
 _ERRORS_SHOWN: Final = 10
+_GB: Final = 1e9
 
 
 class FrameCache:
     """Sampled, resized and cropped frames of clips, `(frames, 3, height, width)` uint8 each.
 
-    The key of an entry is the clip's identity (path, size and modification time of its file, or the hash of its bytes)
-    together with whatever of the processor's configuration shapes the frames.
+    The key of an entry is the clip's content together with whatever of the processor's configuration shapes the frames.
 
     Args:
         folder: Where entries are kept; made if missing.
-        processor: The predictor's video processor. Its `fps`, sizes and resampling are used.
+        processor: The predictor's video processor. Its sampling, sizes and resampling are used.
+        limit_gb: Most that the folder may hold, in 10^9 bytes, over all processors; the entries that were asked for
+            longest ago give way. None sets no limit.
     """
 
-    def __init__(self, folder: str | Path, processor: Any) -> None:
+    def __init__(self, folder: str | Path, processor: Any, limit_gb: float | None = None) -> None:
         config = processor.to_dict()
         shaping = {"format": _FORMAT} | {key: config.get(key) for key in _SHAPING_KEYS}
         described = json.dumps(shaping, indent=2, sort_keys=True)
-        self.folder = Path(folder) / hashlib.sha256(described.encode()).hexdigest()[:16]
+        self.root = Path(folder)
+        self.folder = self.root / hashlib.sha256(described.encode()).hexdigest()[:16]
+        self.limit_gb = limit_gb
         self._processor = processor
+        self._entries: dict[str, Path] = {}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / "frames.json").write_text(described + "\n")
@@ -55,7 +63,7 @@ class FrameCache:
             raise InputError(f"{folder}: frames cannot be kept here ({error.strerror})") from None
 
     def __contains__(self, source: Source) -> bool:
-        return self._entry(source).exists()
+        return self._find(identity_of(source)) is not None
 
     def fill(self, sources: Sequence[Source], *, workers: int | None = None, progress: bool = True) -> None:
         """Decode the clips that are not in the cache yet; clips that are finished stay, whatever happens to others.
@@ -68,23 +76,26 @@ class FrameCache:
             progress: Whether to show a progress bar.
 
         Raises:
-            InputError: Clips that cannot be decoded, each with its cause, after all others are done; or a full disk.
+            InputError: Clips that cannot be decoded, each with its cause, after all others are done; a full disk; or
+                more frames than the limit allows.
         """
-        entries = {self._entry(source): source for source in sources}
-        missing = {entry: source for entry, source in entries.items() if not entry.exists()}
+        wanted = {identity_of(source): source for source in sources}
+        found = {identity: self._find(identity) for identity in wanted}
+        missing = {identity: source for identity, source in wanted.items() if found[identity] is None}
+        room = _Room(self, [entry for entry in found.values() if entry is not None])
         if not missing:
             return
         failures: list[VideoError] = []
         pool = ThreadPoolExecutor(workers or usable_processors(), thread_name_prefix="decode")
         try:
-            jobs = [pool.submit(self._decode_into, entry, source) for entry, source in missing.items()]
+            jobs = [pool.submit(self._decode, identity, source, room) for identity, source in missing.items()]
             for job in tqdm(as_completed(jobs), "decoding", len(jobs), unit="clip", disable=not progress):
                 failures.extend(_failure(job))
         finally:
             # After Ctrl-C the clips in hand are finished and the others dropped.
             pool.shutdown(wait=True, cancel_futures=True)
         if failures:
-            raise InputError(_summary(failures, len(entries)))
+            raise InputError(_summary(failures, len(wanted)))
 
     def load(self, source: Source) -> np.ndarray:
         """Frames of a clip, `(frames, 3, height, width)` uint8, mapped from disk and read-only.
@@ -93,29 +104,45 @@ class FrameCache:
             KeyError: The clip is not in the cache, or has changed since; `fill` puts it there.
         """
         try:
-            return np.load(self._entry(source), mmap_mode="r", allow_pickle=False)
+            if entry := self._find(identity_of(source)):
+                return np.load(entry, mmap_mode="r", allow_pickle=False)
         except FileNotFoundError:
-            raise KeyError(f"{source_name(source)} is not in the frame cache") from None
+            pass  # another process needed the room since
+        raise KeyError(f"{name_of(source)} is not in the frame cache") from None
 
-    def _entry(self, source: Source) -> Path:
-        if isinstance(source, bytes):
-            identity = hashlib.sha256(source).hexdigest()
-        else:
-            path = Path(source).resolve()
+    def _find(self, identity: str) -> Path | None:
+        """The complete entry of a source, if there is one."""
+        entry = self._entries.get(identity)
+        if entry is None:
             try:
-                status = path.stat()
-            except OSError as error:
-                raise InputError(f"{source}: cannot be opened ({(error.strerror or '').lower()})") from None
-            identity = hashlib.sha256(f"{path}\n{status.st_size}\n{status.st_mtime_ns}".encode()).hexdigest()
-        return self.folder / f"{identity[:32]}.npy"
+                entry = self.folder / f"{self._key_file(identity).read_text()}.npy"
+            except FileNotFoundError:
+                return None
+            self._entries[identity] = entry
+        return entry if entry.exists() else None
 
-    def _decode_into(self, entry: Path, source: Source) -> None:
-        frames = np.concatenate(list(self._shaped_frames(source)))
-        part = entry.with_name(f"{entry.stem}-{os.getpid()}-{threading.get_ident()}.part")
+    def _key_file(self, identity: str) -> Path:
+        return self.folder / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.key"
+
+    def _decode(self, identity: str, source: Source, room: "_Room") -> None:
+        content = content_of(source)[:32]
+        entry = self.folder / f"{content}.npy"
+        room.protect(entry)
+        if not entry.exists():
+            frames = np.concatenate(list(self._shaped_frames(source)))
+            room.make(frames.nbytes)
+            self._write(entry, frames)
+        self._write(self._key_file(identity), content)
+
+    def _write(self, path: Path, content: np.ndarray | str) -> None:
+        part = path.with_name(f"{path.stem}-{os.getpid()}-{threading.get_ident()}.part")
         try:
             with part.open("wb") as file:
-                np.save(file, frames, allow_pickle=False)
-            part.replace(entry)
+                if isinstance(content, str):
+                    file.write(content.encode())
+                else:
+                    np.save(file, content, allow_pickle=False)
+            part.replace(path)
         except OSError as error:
             why = (error.strerror or str(error)).lower()
             raise InputError(f"{self.folder}: frames cannot be written ({why}); finished clips are kept") from None
@@ -123,11 +150,11 @@ class FrameCache:
             part.unlink(missing_ok=True)
 
     def _shaped_frames(self, source: Source) -> Iterator[np.ndarray]:
-        """Arrays of up to 8 frames `(frames, 3, height, width)` uint8, so that a long 4k clip stays out of memory."""
-        images = (frame.image for frame in sample_frames(source, self._processor.fps))
-        while some := list(islice(images, _FRAMES_AT_ONCE)):
+        """Arrays of a few frames `(frames, 3, height, width)` uint8, so that a long 4k clip stays out of memory."""
+        pieces = stretches(source, self._processor)
+        while some := list(islice(pieces, _FRAMES_AT_ONCE)):
             yield self._processor(
-                videos=[np.stack(some)],
+                videos=[np.concatenate(some)],
                 do_sample_frames=False,
                 do_rescale=False,
                 do_normalize=False,
@@ -135,9 +162,47 @@ class FrameCache:
             )["pixel_values_videos"][0]
 
 
-def usable_processors() -> int:
-    """Processors that this process may run on, where the system tells (containers give fewer than the machine has)."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+class _Room:
+    """Keeps a cache within its limit while clips are added; what was asked for just now is never removed."""
+
+    def __init__(self, cache: FrameCache, wanted: Sequence[Path]) -> None:
+        self._limit = None if cache.limit_gb is None else cache.limit_gb * _GB
+        self._root = cache.root
+        self._lock = threading.Lock()
+        self._wanted = set(wanted)
+        for entry in wanted:
+            os.utime(entry)  # entries give way in the order in which they were last asked for
+        if self._limit is None:
+            return
+        others = [(path, path.stat()) for path in cache.root.glob("*/*.npy")]
+        self._size = sum(status.st_size for _, status in others)
+        self._oldest_first = sorted(others, key=lambda each: each[1].st_mtime_ns)
+
+    def protect(self, entry: Path) -> None:
+        """Keep an entry until the cache is filled."""
+        with self._lock:
+            self._wanted.add(entry)
+
+    def make(self, size: int) -> None:
+        """Remove old entries until `size` more bytes fit.
+
+        Raises:
+            InputError: What is wanted now is more than the limit.
+        """
+        if self._limit is None:
+            return
+        with self._lock:
+            self._size += size
+            while self._size > self._limit:
+                if not self._oldest_first:
+                    raise InputError(
+                        f"{self._root}: the frames of these clips need more than the {self._limit / _GB:g} GB that the "
+                        "cache may hold; allow more, or take smaller or fewer frames"
+                    )
+                path, status = self._oldest_first.pop(0)
+                if path not in self._wanted:
+                    path.unlink(missing_ok=True)
+                    self._size -= status.st_size
 
 
 def _failure(job: "Future[None]") -> list[VideoError]:
