@@ -8,7 +8,7 @@ cumulative sums, so that 10,000 resamples of 2,000 items need neither a sort nor
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -107,6 +107,38 @@ def bootstrap_interval(
     return _interval(draws, ends)
 
 
+def bootstrap_intervals(
+    predictions: ArrayLike,
+    references: ArrayLike,
+    *,
+    confidence: float = CONFIDENCE,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> dict[Statistic, Interval]:
+    """Percentile intervals of all three statistics from one set of resamples: each is that of `bootstrap_interval`.
+
+    Args:
+        predictions: `(items,)` finite numbers.
+        references: `(items,)` finite numbers.
+        confidence: Coverage of each interval, strictly between 0 and 1.
+        resamples: Number of resamples, at least 1.
+        seed: The intervals are a pure function of the input and the seed.
+
+    Raises:
+        ValueError: as `bootstrap_interval`.
+    """
+    x, y = _pair(predictions, references)
+    draws = [
+        [_weighted(statistic, x, y, counts) for statistic in get_args(Statistic)]
+        for counts in resample_counts(len(x), resamples, seed)
+    ]
+    ends = _ends(confidence)
+    return {
+        statistic: _interval(np.concatenate(chunks), ends)
+        for statistic, chunks in zip(get_args(Statistic), zip(*draws, strict=True), strict=True)
+    }
+
+
 def bootstrap_distribution(
     predictions: ArrayLike,
     references: ArrayLike,
@@ -145,12 +177,24 @@ def compare(
     second, y = _pair(other_predictions, references)
     draws = np.concatenate(
         [
-            _weighted(statistic, first, y, counts) - _weighted(statistic, second, y, counts)
+            np.subtract(*_weighted_pair(statistic, first, second, y, counts))
             for counts in resample_counts(len(y), resamples, seed)
         ]
     )
     difference = _statistic(statistic, first, y) - _statistic(statistic, second, y)
     return Comparison(difference, _interval(draws, _ends(confidence)), _p_value_of_zero(draws))
+
+
+def spearman_brown(correlation: float, factor: float) -> float:
+    """The correlation to expect between measurements with `factor` times as many observations (Spearman; Brown, 1910).
+
+    Args:
+        correlation: Between two parallel measurements, such as two halves; above -1.
+        factor: 2 for twice the observations in each, 0.5 for half of them; above 0.
+    """
+    if factor <= 0:
+        raise ValueError(f"factor must be above 0, got {factor}")
+    return factor * correlation / (1 + (factor - 1) * correlation)
 
 
 def resample_counts(items: int, resamples: int, seed: int) -> Iterator[Floats]:
@@ -208,6 +252,17 @@ def _weighted(statistic: Statistic, x: Floats, y: Floats, counts: Floats) -> Flo
     if statistic == "spearman":
         return _weighted_pearson(_weighted_ranks(x, counts), _weighted_ranks(y, counts), counts)
     raise ValueError(f"unknown statistic {statistic!r}; known are spearman, pearson, mse")
+
+
+def _weighted_pair(
+    statistic: Statistic, first: Floats, second: Floats, y: Floats, counts: Floats
+) -> tuple[Floats, Floats]:
+    """`_weighted` of two predictors; the references, which they share, are ranked once."""
+    if statistic != "spearman":
+        return _weighted(statistic, first, y, counts), _weighted(statistic, second, y, counts)
+    y_ranks = _weighted_ranks(y, counts)
+    correlations = (_weighted_pearson(_weighted_ranks(x, counts), y_ranks, counts) for x in (first, second))
+    return next(correlations), next(correlations)
 
 
 def _weighted_pearson(x: Floats, y: Floats, counts: Floats) -> Floats:

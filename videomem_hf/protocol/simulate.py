@@ -28,6 +28,7 @@ LAG: Final = 100
 """The lag that short-term strengths are for (paper, Sec. 3.3)."""
 
 _FASTEST_MS: Final = 250.0
+_PACE_SD: Final = 0.15
 _RT_CONCENTRATION: Final = 7.0
 """Of the beta distribution of response times within the window: about 1 s of spread for a mean of 1.4 s of 7 s."""
 
@@ -160,7 +161,7 @@ def draw_people(count: int, generator: np.random.Generator, model: MemoryModel |
     ability = np.clip(model.ability_sd * generator.standard_normal(count), -1, 1)
     attention = np.where(careless, generator.uniform(0.05, 0.75, count), 1.0)
     guessing = np.where(careless, generator.uniform(0.0, 0.6, count), generator.beta(1.2, 18.0, count))
-    pace = np.exp(0.15 * generator.standard_normal(count))
+    pace = np.exp(_PACE_SD * generator.standard_normal(count) - _PACE_SD**2 / 2)
     return People(ability, attention, guessing, pace)
 
 
