@@ -177,7 +177,7 @@ def compare(
     second, y = _pair(other_predictions, references)
     draws = np.concatenate(
         [
-            np.subtract(*_weighted_pair(statistic, first, second, y, counts))
+            _weighted(statistic, first, y, counts) - _weighted(statistic, second, y, counts)
             for counts in resample_counts(len(y), resamples, seed)
         ]
     )
@@ -252,17 +252,6 @@ def _weighted(statistic: Statistic, x: Floats, y: Floats, counts: Floats) -> Flo
     if statistic == "spearman":
         return _weighted_pearson(_weighted_ranks(x, counts), _weighted_ranks(y, counts), counts)
     raise ValueError(f"unknown statistic {statistic!r}; known are spearman, pearson, mse")
-
-
-def _weighted_pair(
-    statistic: Statistic, first: Floats, second: Floats, y: Floats, counts: Floats
-) -> tuple[Floats, Floats]:
-    """`_weighted` of two predictors; the references, which they share, are ranked once."""
-    if statistic != "spearman":
-        return _weighted(statistic, first, y, counts), _weighted(statistic, second, y, counts)
-    y_ranks = _weighted_ranks(y, counts)
-    correlations = (_weighted_pearson(_weighted_ranks(x, counts), y_ranks, counts) for x in (first, second))
-    return next(correlations), next(correlations)
 
 
 def _weighted_pearson(x: Floats, y: Floats, counts: Floats) -> Floats:

@@ -23,7 +23,7 @@ def normal(batch: int, length: int, generator: torch.Generator) -> torch.Tensor:
 
 def ramp(batch: int, length: int, generator: torch.Generator) -> torch.Tensor:
     """Even steps up or down between two random ends in [-1, 1]."""
-    first, last = uniform(2 * batch, 1, generator).split(batch)
+    first, last = uniform(batch, 2, generator).split(1, dim=-1)
     return first + (last - first) * torch.linspace(0, 1, length)
 
 

@@ -1,13 +1,15 @@
 """Spearman's rank correlation of predicted with measured memorability, for `evaluate.load`."""
 
+from typing import Any
+
 import datasets
 import evaluate
 
 from videomem_hf import statistics
 
 _DESCRIPTION = """
-Spearman's rank correlation, the measure of the VideoMem paper (Sec. 5), with a bootstrap interval, Pearson's
-correlation and the mean squared error. One horizon at a time, over the whole split: never average values of batches.
+Spearman's rank correlation, the measure of the VideoMem paper (Sec. 5), Pearson's correlation and the mean squared
+error, each with a bootstrap interval. One horizon at a time, over the whole split: never average values of batches.
 """
 
 _KWARGS_DESCRIPTION = """
@@ -21,9 +23,10 @@ Args:
 
 Returns:
     spearman: in [-1, 1], 1 is best; ties share their average rank; NaN, with a warning, if one input is constant.
-    spearman_low, spearman_high: ends of its percentile interval.
     pearson: in [-1, 1], 1 is best; NaN as above.
     mse: mean squared error, 0 or more, 0 is best.
+    spearman_low, spearman_high, and likewise for pearson and mse: ends of the percentile intervals, all three from
+        the same resamples; NaN where the value is.
     items: number of videos.
     difference, difference_low, difference_high, p_value: only with other_predictions. Spearman of the first minus that
         of the second predictor, its interval from a paired bootstrap, and the two-sided p-value of no difference.
@@ -79,23 +82,18 @@ class Memorability(evaluate.Metric):
         resamples: int = statistics.RESAMPLES,
         seed: int = 0,
     ) -> dict[str, float | int]:
-        spearman = statistics.spearman(predictions, references)
-        interval = statistics.bootstrap_interval(
-            predictions, references, confidence=confidence, resamples=resamples, seed=seed
-        )
-        result = {
-            "spearman": spearman,
-            "spearman_low": interval.low,
-            "spearman_high": interval.high,
+        result: dict[str, float | int] = {
+            "spearman": statistics.spearman(predictions, references),
             "pearson": statistics.pearson(predictions, references),
             "mse": statistics.mse(predictions, references),
             "items": len(references),
         }
+        sampling: dict[str, Any] = {"confidence": confidence, "resamples": resamples, "seed": seed}
+        for name, interval in statistics.bootstrap_intervals(predictions, references, **sampling).items():
+            result |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
         if other_predictions is None:
             return result
-        comparison = statistics.compare(
-            predictions, other_predictions, references, confidence=confidence, resamples=resamples, seed=seed
-        )
+        comparison = statistics.compare(predictions, other_predictions, references, **sampling)
         return result | {
             "difference": comparison.difference,
             "difference_low": comparison.interval.low,
