@@ -28,8 +28,11 @@ Floats = NDArray[np.float64]
 SPLITS: Final = 25
 """Random splits that a consistency is averaged over (Sec. 4.1)."""
 
-FEWEST_VIDEOS: Final = 50
-"""A point of the curve has at least so many videos; with fewer, a rank correlation is mostly chance."""
+FEWEST_VIDEOS: Final = 100
+"""A point of the curve has at least so many videos: a rank correlation of fewer is mostly chance."""
+
+_ENOUGH_VIDEOS: Final = 400
+"""Videos for a rank correlation to be known to about .05, so that it is read off rather than projected."""
 
 _MOST_POINTS: Final = 40
 _MOST_THINNED: Final = 10
@@ -193,12 +196,14 @@ def thinned_consistency(
 def expected_consistency(curve: ConsistencyCurve, annotations: float) -> Expected:
     """The consistency to expect between two studies with this mean number of annotations each.
 
-    Read off where the curve reaches twice as many annotations, half of them in each half; else projected from the point
-    of all videos.
+    Read off where the curve reaches twice as many annotations, half of them in each half, over enough videos; else
+    projected from the point of all videos.
     """
-    measured = curve.at(2 * annotations)
-    if np.isfinite(measured) or not len(curve.annotations):
-        return Expected(measured, True)
+    if not len(curve.annotations):
+        return Expected(float("nan"), False)
+    reach = curve.annotations[curve.videos >= _ENOUGH_VIDEOS]
+    if len(reach) and reach[-1] >= 2 * annotations:
+        return Expected(curve.at(2 * annotations), True)
     in_a_half = curve.annotations[0] / 2
     return Expected(spearman_brown(float(curve.spearman[0]), annotations / in_a_half), False)
 
@@ -230,8 +235,8 @@ class _Halves:
     def draw(self, generator: np.random.Generator) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
         """Draw halves: a mask of one half, and each answer's place among its video's from 0, `(answers,)` both.
 
-        Answers fall into the halves by turns, so that the first k of a video, for even k, are halved as well. Who begins,
-        and so gets the odd answer, is drawn.
+        Answers fall into the halves by turns, so that the first k of a video, for even k, are halved as well. Who
+        begins, and so gets the odd answer, is drawn.
         """
         shuffled = self._order[np.argsort(self._video + generator.random(len(self._video)))]
         begins = np.repeat((generator.random(self._videos) < 0.5).astype(np.int64), self._numbers)

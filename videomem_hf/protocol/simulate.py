@@ -53,7 +53,7 @@ class MemoryModel:
     """
 
     short_term_mean: float = 0.859
-    short_term_sd: float = 0.0625
+    short_term_sd: float = 0.0615
     long_term_mean: float = 0.778
     long_term_sd: float = 0.087
     correlation: float = 0.72
