@@ -25,7 +25,8 @@ def make(what: str, table: Mapping[str, type[_Made]], name: object, options: Map
     """
     if not isinstance(name, str) or name not in table:
         raise InputError(f"no {what} {name!r}{_nearest(name, table)}; there are {', '.join(table)}")
-    allowed = list(inspect.signature(table[name]).parameters)
+    parameters = inspect.signature(table[name]).parameters.values()
+    allowed = [each.name for each in parameters if each.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
     for option in options:
         if option not in allowed:
             options_text = ", ".join(allowed) if allowed else "none"

@@ -26,7 +26,7 @@ from videomem_hf.schema import InputError
 
 CHECKPOINT_FILE: Final = "checkpoint.pt"
 TEST_SEED: Final = 1_000_003
-TEST_SEQUENCES: Final = 256
+TEST_ITEMS: Final = 12_800
 TEST_LENGTHS: Final = (10, 32, 100, 300)
 
 
@@ -148,7 +148,7 @@ def rank_errors(sorter: Sorter, lengths: Iterable[int] | None = None) -> dict[st
         generator = torch.Generator().manual_seed(TEST_SEED)
         errors[str(length)] = {}
         for name, family in (TRAINING_FAMILIES | HELD_OUT_FAMILIES).items():
-            values = family(TEST_SEQUENCES, length, generator)
+            values = family(-(-TEST_ITEMS // length), length, generator)
             error = (sorter(values) - ranks(values)).abs().mean().item()
             errors[str(length)][name] = float(f"{error:.4g}")
     return errors
@@ -194,14 +194,13 @@ def _fit(
                 if now - saved > 10:
                     _save_checkpoint(snapshot, checkpoint)
                     saved = now
-                if max_minutes is not None and now - started > 60 * max_minutes and bar.n < training.epochs:
-                    _save_checkpoint(snapshot, checkpoint)
-                    return False
+                if max_minutes is not None and now - started > 60 * max_minutes:
+                    break
     except KeyboardInterrupt:
         _save_checkpoint(snapshot, checkpoint)
         raise
     _save_checkpoint(snapshot, checkpoint)
-    return True
+    return len(state.losses) == training.epochs
 
 
 def _train_epoch(training: SorterTraining, state: _State, device: str) -> None:
