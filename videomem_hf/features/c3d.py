@@ -1,0 +1,115 @@
+"""C3D: class probabilities of a clip's first 16 frames, by `C3DModel` with weights that the user has converted.
+
+Du Tran et al., "Learning Spatiotemporal Features with 3D Convolutional Networks", ICCV 2015. The released feature is
+the softmax over the 101 classes of UCF-101. Dropout was left on when it was extracted, at random from clip to clip, so
+no computation gives the released numbers again: this one gives the network's without dropout.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from videomem_hf.schema import InputError
+
+from .clips import Clip
+from .recipe import Collector, Kept, Network, NetworkRecipe
+from .release_text import significant, without_newline
+from .weights import first_line
+
+CLASSES: Final = 101
+FOLDER_VARIABLE: Final = "VIDEOMEM_C3D"
+"""Environment variable that names the converted model where no option does."""
+
+_CONVERT = "convert a published checkpoint with `videomem convert c3d CHECKPOINT FOLDER` and give the folder with --c3d"
+
+
+@dataclass(frozen=True)
+class C3DRecipe(NetworkRecipe):
+    """The released feature, or the first fully connected layer, which C3D's paper uses for other tasks.
+
+    Attributes:
+        output: "probabilities" or "fc6".
+        model: Folder of a converted `C3DModel`; None takes it from `VIDEOMEM_C3D`.
+    """
+
+    output: str = "probabilities"
+    model: str | None = None
+
+    @property
+    def _folder(self) -> str:
+        folder = self.model or os.environ.get(FOLDER_VARIABLE)
+        if not folder:
+            raise InputError(f"{self.name} needs C3D's weights: {_CONVERT} or {FOLDER_VARIABLE}")
+        if not Path(folder).is_dir():
+            raise InputError(f"{folder}: no such folder; {_CONVERT}")
+        return folder
+
+    def check(self) -> None:
+        """See the base class."""
+        from videomem_hf.models.configuration_c3d import C3DConfig
+
+        try:
+            config = C3DConfig.from_pretrained(self._folder)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{self._folder}: holds no C3D model ({first_line(error)}); {_CONVERT}") from None
+        if config.model_type != C3DConfig.model_type or "c3d" not in str(config.to_dict().get("architectures")).lower():
+            raise InputError(f"{self._folder}: holds no C3D model; {_CONVERT}")
+        if self.output == "probabilities" and config.num_classes != CLASSES:
+            raise InputError(
+                f"{self._folder}: has {config.num_classes} classes where the released C3D features have {CLASSES} (of "
+                "UCF-101); give weights fine-tuned on UCF-101, or take c3d-fc6, which does not depend on the classes"
+            )
+
+    def frames(self, clip: Clip) -> Sequence[int]:
+        """Give the first 16 frames; a shorter clip's last frame is repeated."""
+        length = _processor(self._folder).clip_length
+        return [min(place, max(0, clip.frames - 1)) for place in range(length)]
+
+    def collector(self, clip: Clip) -> Collector:
+        """See the base class."""
+        processor = _processor(self._folder)
+
+        def prepare(rgb: np.ndarray) -> np.ndarray:  # (height, width, 3) to (3, 112, 112)
+            return processor(videos=[rgb[None]], return_tensors="np")["pixel_values_videos"][0, 0]
+
+        return Kept(lambda picture: prepare(picture.rgb))
+
+    def encode(self, value: Any) -> bytes:
+        """See the base class."""
+        return without_newline(value) if self.output == "probabilities" else significant(value)
+
+    def load(self, device: str) -> Network:
+        """See the base class."""
+        from safetensors import SafetensorError
+
+        from videomem_hf.models.modeling_c3d import C3DModel
+
+        try:
+            model = C3DModel.from_pretrained(self._folder)
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            raise InputError(f"{self._folder}: C3D cannot be loaded from it ({first_line(error)})") from None
+        return partial(_features, model.to(device).eval().requires_grad_(False), self.output)
+
+
+@cache
+def _processor(folder: str) -> Any:
+    from transformers import AutoVideoProcessor
+
+    try:
+        return AutoVideoProcessor.from_pretrained(folder)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder}: holds no video processor ({first_line(error)}); {_CONVERT}") from None
+
+
+def _features(model: Any, output: str, clips: list[list[Any]]) -> list[list[np.ndarray]]:
+    import torch
+
+    pixels = torch.from_numpy(np.stack([np.stack(frames) for frames in clips])).to(model.device)
+    with torch.inference_mode():
+        rows = getattr(model(pixel_values_videos=pixels), output)[:, 0]
+    return [[row] for row in rows.double().cpu().numpy()]

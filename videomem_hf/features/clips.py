@@ -1,0 +1,144 @@
+"""The frames of a clip for several features at once, in memory that does not grow with the clip's length."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from videomem_hf.data.video import (
+    VideoError,
+    VideoSource,
+    _decode,
+    _open,
+    _picture_stream,
+    _warn_if_incomplete,
+    source_name,
+    upright_rgb,
+)
+
+if TYPE_CHECKING:
+    from av.packet import Packet
+    from av.video.frame import VideoFrame
+
+Threads = Literal["AUTO", "NONE"]
+
+_RATE: Final = 25.0
+"""Frames per second where a file says nothing."""
+_IN_HIGH_BITS: Final = ("p010", "p012", "p016", "p210", "p212", "p216", "p410", "p412", "p416")
+"""Formats of over 8 bits whose values stand in the upper bits of 16."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What recipes need to know of a clip before it is decoded.
+
+    Attributes:
+        name: For messages.
+        frames: Number of frames.
+        frames_per_second: As the header says, 25 where it says nothing.
+        title: The clip's title, where there is one.
+    """
+
+    name: str
+    frames: int
+    frames_per_second: float = _RATE
+    title: str | None = None
+
+
+class Picture:
+    """A decoded frame; its planes are converted once, when first needed, and shared by all features."""
+
+    def __init__(self, index: int, frame: "VideoFrame") -> None:
+        self.index = index
+        self._frame = frame
+
+    @cached_property
+    def rgb(self) -> NDArray[np.uint8]:
+        """`(height, width, 3)`, upright; converted as FFmpeg's scaler, OpenCV's reader and PyAV do by default."""
+        return upright_rgb(self._frame)
+
+    @cached_property
+    def luma(self) -> NDArray[np.uint8]:
+        """The luma plane as decoded, `(height, width)`, upright; no change of range.
+
+        More than 8 bits are cut to the upper 8. A frame without a luma plane of its own (RGB, palettes, packed YUV) is
+        first converted by FFmpeg: packed YUV without loss, the others to BT.601 in limited range.
+        """
+        plane = _luma_plane(self._frame)
+        return np.rot90(plane, round(self._frame.rotation / 90) % 4)
+
+
+def _luma_plane(frame: "VideoFrame") -> NDArray[np.uint8]:
+    name = frame.format.name
+    if name.startswith(("yuyv", "uyvy", "yvyu")):
+        frame = frame.reformat(format="yuv422p")
+    elif not name.startswith(("yuv", "gray", "nv", *_IN_HIGH_BITS)) or name.endswith("be"):
+        frame = frame.reformat(format="yuv444p")
+    plane, bits = frame.planes[0], frame.format.components[0].bits
+    # A line may be longer than the picture is wide.
+    lines = np.frombuffer(memoryview(plane), np.uint8).reshape(frame.height, -1)
+    if bits <= 8:
+        return lines[:, : frame.width]
+    shift = 8 if frame.format.name.startswith(_IN_HIGH_BITS) else bits - 8
+    return (lines.view("<u2")[:, : frame.width] >> shift).astype(np.uint8)
+
+
+def survey(source: VideoSource, title: str | None = None) -> Clip:
+    """Count a clip's frames by its packets, without decoding: WebM files say nothing of their number.
+
+    The number may be wrong in a damaged file; `pictures` tells the right one.
+
+    Raises:
+        VideoError: The source cannot be opened or has no picture.
+    """
+    with _open(source) as container:
+        stream = _picture_stream(container, source)
+        vp8 = stream.codec_context.name in {"vp8", "libvpx"}
+        frames = sum(_is_shown(packet, vp8) for packet in container.demux(stream))
+        rate = float(stream.average_rate or stream.guessed_rate or _RATE)
+    _rewind(source)
+    return Clip(source_name(source), frames, rate, title)
+
+
+def pictures(source: VideoSource, threads: Threads = "AUTO") -> Iterator[Picture]:
+    """Decode a clip, frame by frame.
+
+    Args:
+        source: Any video that FFmpeg reads.
+        threads: "NONE" where several clips are decoded at once, each by a process.
+
+    Raises:
+        VideoError: The source cannot be opened, has no picture, or none of its frames decodes.
+
+    Warns:
+        VideoWarning: Damaged parts were passed over.
+    """
+    count, damaged, cause = 0, 0, ""
+    with _open(source) as container:
+        stream = _picture_stream(container, source)
+        stream.thread_type = threads
+        for outcome in _decode(container, stream):
+            if isinstance(outcome, str):
+                damaged, cause = damaged + 1, outcome
+                continue
+            yield Picture(count, outcome)
+            count += 1
+    if not count:
+        raise VideoError(f"{source_name(source)}: no frame could be decoded ({cause or 'the stream is empty'})")
+    _warn_if_incomplete(source_name(source), damaged, cause, 0.0, None)
+    _rewind(source)
+
+
+def _is_shown(packet: "Packet", vp8: bool) -> bool:
+    """Whether a packet holds a frame that is shown; VP8's may only serve to predict others (RFC 6386, 9.1)."""
+    if not packet.size:
+        return False
+    return not vp8 or bool(bytes(packet)[0] >> 4 & 1)
+
+
+def _rewind(source: VideoSource) -> None:
+    if hasattr(source, "seek"):
+        source.seek(0)

@@ -1,0 +1,77 @@
+"""Several features of one clip with one decode."""
+
+import warnings
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from videomem_hf.data.video import VideoSource
+from videomem_hf.schema import InputError
+
+from .clips import Clip, Threads, pictures, survey
+from .recipe import Collector, Recipe
+
+
+@dataclass
+class Collected:
+    """What recipes made of one clip.
+
+    Attributes:
+        clip: What was decoded.
+        values: By recipe: the feature's entries, one a file, or a network's input.
+        errors: By recipe that failed: why this clip does not have the feature.
+        notes: What was odd about the file.
+    """
+
+    clip: Clip
+    values: dict[str, list[Any]] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def collect(
+    source: VideoSource, recipes: Sequence[Recipe], title: str | None = None, threads: Threads = "AUTO"
+) -> Collected:
+    """Decode a clip once and give every recipe the frames it wants.
+
+    A file whose packets do not tell the number of its frames (a damaged one) is decoded twice.
+
+    Raises:
+        VideoError: The clip cannot be decoded.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        clip = survey(source, title)
+        collected, decoded = _pass(source, recipes, clip, threads)
+        if decoded not in (0, clip.frames):
+            clip = replace(clip, frames=decoded)
+            collected, _ = _pass(source, recipes, clip, threads)
+    collected.notes = list(dict.fromkeys(str(warning.message) for warning in caught))
+    return collected
+
+
+def _pass(source: VideoSource, recipes: Sequence[Recipe], clip: Clip, threads: Threads) -> tuple[Collected, int]:
+    """Decode the clip once; gives the number of its frames as well, 0 where no recipe wants any."""
+    collected = Collected(clip)
+    collectors: dict[str, Collector] = {recipe.name: recipe.collector(clip) for recipe in recipes}
+    wanted: dict[int, list[tuple[str, int]]] = defaultdict(list)
+    for recipe in recipes:
+        for place, index in enumerate(recipe.frames(clip)):
+            wanted[index].append((recipe.name, place))
+    decoded = 0
+    for picture in pictures(source, threads) if wanted else ():
+        decoded = picture.index + 1
+        for name, place in wanted.get(picture.index, ()):
+            try:
+                if name in collectors:
+                    collectors[name].add(place, picture)
+            except InputError as error:  # this feature is not to be had of this clip; the others are
+                collected.errors[name] = str(error)
+                del collectors[name]
+    for name, collector in collectors.items():
+        try:
+            collected.values[name] = collector.values()
+        except InputError as error:
+            collected.errors[name] = str(error)
+    return collected, decoded

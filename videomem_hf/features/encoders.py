@@ -1,0 +1,194 @@
+"""Features of any encoder of transformers or timm: `hf:MODEL`, `timm:NAME`, a vector a clip or of three frames.
+
+An image encoder sees one frame a second (at most 64, evenly spread), prepared by its own processor. A frame's vector is
+the encoder's pooled output where it has one (CLIP's and SigLIP's: the image embedding), else the mean over its last
+layer's tokens or places; timm's is what the network gives its classifier. A clip's vector is the mean over its frames.
+`hf-frames:` and `timm-frames:` give the vectors of the three frames that the release describes, a file each.
+
+A video encoder sees as many frames as it was trained on, evenly spread over the clip.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image
+
+from videomem_hf.schema import InputError
+
+from .clips import Clip
+from .extras import library
+from .recipe import Collector, Kept, Network, NetworkRecipe, evenly, one_a_second, thirds
+from .release_text import significant
+from .weights import first_line
+
+Library = Literal["hf", "timm"]
+
+_FRAMES_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class EncoderRecipe(NetworkRecipe):
+    """Features of a pretrained encoder.
+
+    Attributes:
+        library: Which holds it: transformers ("hf") or timm.
+        model: A name on the hub or a folder; for timm a name, `hf-hub:NAME` or `local-dir:FOLDER`.
+        single_frames: Whether three frames are described rather than the clip.
+    """
+
+    library: Library = "hf"
+    model: str = ""
+    single_frames: bool = False
+
+    def check(self) -> None:
+        """See the base class."""
+        if self.library == "timm":
+            library("timm", self.name)
+        elif self.single_frames and _clip_length(self.model):
+            raise InputError(f"{self.name}: this model sees whole clips, not frames; write hf:{self.model}")
+
+    @property
+    def _clip_length(self) -> int | None:
+        return _clip_length(self.model) if self.library == "hf" else None
+
+    def frames(self, clip: Clip) -> Sequence[int]:
+        """See the module."""
+        if self.single_frames:
+            return thirds(clip)
+        return evenly(clip, self._clip_length) if self._clip_length else one_a_second(clip)
+
+    def collector(self, clip: Clip) -> Collector:
+        """See the base class."""
+        if self._clip_length:
+            return _WholeClip(self.model)
+        prepare = _hf_frame(self.model) if self.library == "hf" else _timm_transform(self.model)
+        return Kept(lambda picture: prepare(picture.rgb))
+
+    def encode(self, value: Any) -> bytes:
+        """See the base class."""
+        return significant(value)
+
+    def load(self, device: str) -> Network:
+        """See the base class."""
+        if self.library == "timm":
+            return partial(_frame_vectors, _timm_model(self.model).to(device), device, self.single_frames)
+        model = _hf_load(self.model, "AutoModel").to(device).eval().requires_grad_(False)
+        if self._clip_length:
+            return partial(_clip_vectors, model)
+        return partial(_frame_vectors, partial(_hf_vectors, model), device, self.single_frames)
+
+
+class _WholeClip:
+    """Keeps a video encoder's frames, at a size near the one that it sees, and prepares them together."""
+
+    def __init__(self, model: str) -> None:
+        self.processor, self.key = _video_processor(model)
+        self.kept: list[np.ndarray] = []
+
+    def add(self, place: int, picture: Any) -> None:
+        """See `Collector`."""
+        self.kept.append(picture.rgb)
+
+    def values(self) -> list[Any]:
+        """See `Collector`."""
+        prepared = self.processor(self.kept, return_tensors="pt")
+        return [prepared[self.key][0].numpy()]
+
+
+def _hf_load(model: str, auto: str) -> Any:
+    """Load something by a class of transformers named `auto`."""
+    import transformers
+    from safetensors import SafetensorError
+
+    try:
+        return getattr(transformers, auto).from_pretrained(model)
+    except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
+        raise InputError(
+            f"hf:{model}: no model can be loaded from it ({first_line(error)}); give a name on the hub or a folder"
+        ) from None
+
+
+@cache
+def _clip_length(model: str) -> int | None:
+    """Tell how many frames a video encoder sees; None for an image encoder."""
+    config = _hf_load(model, "AutoConfig")
+    config = getattr(config, "vision_config", None) or config
+    return getattr(config, "num_frames", None) or getattr(config, "frames_per_clip", None)
+
+
+@cache
+def _video_processor(model: str) -> tuple[Any, str]:
+    """Give a video encoder's processor and the name of what it makes, which older ones call after images."""
+    try:
+        return _hf_load(model, "AutoVideoProcessor"), "pixel_values_videos"
+    except InputError:
+        return _hf_load(model, "AutoImageProcessor"), "pixel_values"
+
+
+@cache
+def _hf_frame(model: str) -> Callable[[np.ndarray], np.ndarray]:
+    processor = _hf_load(model, "AutoImageProcessor")
+    return lambda rgb: processor(images=Image.fromarray(rgb), return_tensors="np")["pixel_values"][0]
+
+
+def _hf_vectors(model: Any, pixels: Any) -> Any:
+    """Encode frames `(frames, 3, height, width)` as `(frames, size)`."""
+    if hasattr(model, "get_image_features"):
+        output = model.get_image_features(pixel_values=pixels)
+        return output if not hasattr(output, "pooler_output") else output.pooler_output.flatten(1)
+    return _pooled(model(pixel_values=pixels))
+
+
+def _pooled(output: Any) -> Any:
+    """Give the pooled output, else the mean over tokens `(n, tokens, size)` or places `(n, size, height, width)`."""
+    if getattr(output, "pooler_output", None) is not None:
+        return output.pooler_output.flatten(1)
+    last = output.last_hidden_state
+    return last.mean(dim=1) if last.ndim == 3 else last.flatten(2).mean(dim=2)
+
+
+def _clip_vectors(model: Any, clips: list[list[Any]]) -> list[list[np.ndarray]]:
+    import torch
+
+    pixels = torch.from_numpy(np.stack([clip[0] for clip in clips])).to(model.device)
+    with torch.inference_mode():
+        rows = _pooled(model(**{model.main_input_name: pixels}))
+    return [[row] for row in rows.double().cpu().numpy()]
+
+
+def _frame_vectors(
+    encode: Callable[[Any], Any], device: str, single_frames: bool, clips: list[list[Any]]
+) -> list[list[np.ndarray]]:
+    """Encode the frames of all clips together, a limited number at a time."""
+    import torch
+
+    frames = [frame for clip in clips for frame in clip]
+    parts = []
+    for start in range(0, len(frames), _FRAMES_AT_ONCE):
+        pixels = torch.from_numpy(np.stack(frames[start : start + _FRAMES_AT_ONCE])).to(device)
+        with torch.inference_mode():
+            parts.append(encode(pixels).double().cpu().numpy())
+    vectors = np.split(np.concatenate(parts), np.cumsum([len(clip) for clip in clips])[:-1])
+    return [list(rows) if single_frames else [rows.mean(axis=0)] for rows in vectors]
+
+
+def _timm_model(name: str, weights: bool = True) -> Any:
+    timm = library("timm", f"timm:{name}")
+    try:
+        return timm.create_model(name, pretrained=weights, num_classes=0).eval().requires_grad_(False)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"timm:{name}: cannot be loaded ({first_line(error)}); give a name of timm's with pretrained weights, "
+            "hf-hub:NAME or local-dir:FOLDER"
+        ) from None
+
+
+@cache
+def _timm_transform(name: str) -> Callable[[np.ndarray], np.ndarray]:
+    model = _timm_model(name, weights=False)
+    data = library("timm.data", f"timm:{name}")
+    transform = data.create_transform(**data.resolve_data_config({}, model=model))
+    return lambda rgb: transform(Image.fromarray(rgb)).numpy()

@@ -1,0 +1,142 @@
+"""From the path of a clip to its features, as arrays or as a data set's columns."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from videomem_hf.data.feature_columns import read_columns
+from videomem_hf.data.feature_folders import feature_folders, find_feature_files
+from videomem_hf.data.inventory import scan
+from videomem_hf.data.video import VideoError, VideoSource
+from videomem_hf.schema import InputError
+
+from .catalogue import recipe_of_column, recipes
+from .collecting import Collected, collect
+from .recipe import Network, NetworkRecipe, Recipe
+
+_CLIP_ID = "video1"
+
+
+class Extractor:
+    """Computes some features of clips, one after another, with the networks that they need in memory.
+
+    Args:
+        features: Names as in `videomem_hf.features.catalogue`, or recipes.
+        device: For networks; None takes a GPU if there is one.
+
+    Raises:
+        InputError: There is no such feature, or what it needs is missing.
+    """
+
+    def __init__(self, features: Sequence[str] | Sequence[Recipe], device: str | None = None) -> None:
+        names = [feature for feature in features if isinstance(feature, str)]
+        self.recipes = recipes(names) if names else [feature for feature in features if isinstance(feature, Recipe)]
+        self.networks = load_networks(self.recipes, device)
+
+    def __call__(self, source: VideoSource, title: str | None = None) -> dict[str, list[Any]]:
+        """Compute a clip's features with one decode.
+
+        Args:
+            source: A path, the bytes of a video file, or an open binary file.
+            title: The clip's title, for `title:` features.
+
+        Returns:
+            By feature a list of its entries, one a file of the release: of one array where the feature describes the
+            clip (`hmp`: `(6075,)`, `c3d`: `(101,)`), of three where it describes frames (`lbp`: `(122,)`, `hog`:
+            `(n,)`, `colorhistogram`: `(3, 256)`, `inceptionv3`: `(1000,)`, `orb`: `Keypoints`).
+
+        Raises:
+            VideoError: The clip cannot be decoded, or one of the features not be had of it.
+        """
+        return self.collected(source, title).values
+
+    def collected(self, source: VideoSource, title: str | None = None) -> Collected:
+        """Give the same with what was odd about the file."""
+        collected = collect(source, self.recipes, title)
+        for name, error in collected.errors.items():
+            raise VideoError(f"{collected.clip.name}: no {name}: {error}")
+        for name, network in self.networks.items():
+            collected.values[name] = network([collected.values[name]])[0]
+        return collected
+
+
+def extract(source: VideoSource, features: Sequence[str], title: str | None = None) -> dict[str, list[Any]]:
+    """Compute some features of one clip; see `Extractor`, which is better for several clips."""
+    return Extractor(features)(source, title)
+
+
+def load_networks(wanted: Sequence[Recipe], device: str | None = None) -> dict[str, Network]:
+    """Load the networks that recipes need.
+
+    Args:
+        wanted: Some recipes.
+        device: "cpu", "cuda", ...; None takes a GPU if there is one.
+
+    Raises:
+        InputError: One cannot be loaded.
+    """
+    with_network = [made for made in wanted if isinstance(made, NetworkRecipe)]
+    if not with_network:
+        return {}
+    import torch
+
+    place = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    return {made.name: made.load(place) for made in with_network}
+
+
+class ColumnExtractor:
+    """Computes columns of a data set from clips: the numbers that `load_dataset` gives of the extracted files.
+
+    Args:
+        columns: Names as in the data set (`hmp`, `lbp`, ...).
+        device: For networks.
+
+    Raises:
+        InputError: A column cannot be computed from a clip.
+    """
+
+    def __init__(self, columns: Sequence[str], device: str | None = None) -> None:
+        self.columns = list(columns)
+        self.extractor = Extractor([_recipe_of(column) for column in columns], device)
+        for made in self.extractor.recipes:
+            made.check()
+
+    def __call__(self, source: VideoSource) -> tuple[dict[str, np.ndarray], list[str]]:
+        """Compute a clip's columns.
+
+        Returns:
+            By column its numbers `(size,)`, those of several frames one after another; and what was odd about the file.
+
+        Raises:
+            VideoError: The clip cannot be decoded, or one of the features not be had of it.
+        """
+        collected = self.extractor.collected(source)
+        with tempfile.TemporaryDirectory() as folder:
+            for made in self.extractor.recipes:
+                _write(made, collected.values[made.name], Path(folder))
+            found = feature_folders(scan(folder, deep=True))
+            files = [each for name, folders in found.items() for each in find_feature_files(name, folders)]
+            columns = {each.column: next(read_columns([each], [[_CLIP_ID]]))[0] for each in files}
+        return {name: _flat(columns[name].to_pylist()) for name in self.columns}, collected.notes
+
+
+def _recipe_of(column: str) -> Recipe:
+    try:
+        return recipe_of_column(column)
+    except InputError as error:
+        raise InputError(f"the feature column {column!r} cannot be computed from a clip: {error}") from None
+
+
+def _write(made: Recipe, values: list[Any], folder: Path) -> None:
+    (folder / made.folder).mkdir()
+    for ending, value in zip(made.endings, values, strict=True):
+        (folder / made.folder / f"{_CLIP_ID}{ending}").write_bytes(made.encode(value))
+
+
+def _flat(value: Any) -> np.ndarray:
+    while isinstance(value, list) and value and isinstance(value[0], list):
+        value = [number for part in value for number in part]
+    return np.array(value, np.float64)

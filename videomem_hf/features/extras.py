@@ -1,0 +1,33 @@
+"""Libraries and weights that some features need and that not everybody has: one sentence where they are missing."""
+
+import importlib
+from types import ModuleType
+from typing import Final
+
+from videomem_hf.schema import InputError
+
+_EXTRAS: Final = {
+    "cv2": ("OpenCV", "features"),
+    "skimage": ("scikit-image", "features"),
+    "timm": ("timm", "timm"),
+    "sentence_transformers": ("sentence-transformers", "titles"),
+}
+
+
+def library(module: str, feature: str) -> ModuleType:
+    """Import a library of an extra.
+
+    Args:
+        module: Its name; a submodule (`skimage.transform`) belongs to the extra of its package.
+        feature: What needs it, for the message.
+
+    Raises:
+        InputError: It is not installed; names the command.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        title, extra = _EXTRAS[module.partition(".")[0]]
+        raise InputError(
+            f"{feature} needs {title}, which cannot be imported ({error}): pip install 'videomem_hf[{extra}]'"
+        ) from None

@@ -1,0 +1,115 @@
+"""InceptionV3: activations of ImageNet's 1,000 classes, as released and with the network's own preprocessing.
+
+Christian Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", CVPR 2016. The release gave
+Keras' network frames of 227x227 pixels from 0 to 255, although it was trained on 299x299 from -1 to 1: its activations
+are far from what the network can say, and its features weak. The same is done here with torchvision's network. Its
+weights are others than Keras', so the released numbers are not reproduced.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from videomem_hf.schema import InputError
+
+from .clips import Clip
+from .extras import library
+from .recipe import Collector, Kept, Network, NetworkRecipe, thirds
+from .release_text import pairs_from_zero
+from .weights import load_weights
+
+RELEASED_SIDE: Final = 227
+SIDE: Final = 299
+CLASSES: Final = 1000
+WEIGHTS_VARIABLE: Final = "VIDEOMEM_INCEPTIONV3"
+"""Environment variable that names the weights where no option does."""
+
+
+def released_input(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Shrink a frame as the release did: red and blue exchanged, bilinear without smoothing, 0 to 255.
+
+    Args:
+        rgb: `(height, width, 3)` uint8.
+
+    Returns:
+        `(3, 227, 227)`.
+
+    Raises:
+        InputError: scikit-image is not installed.
+    """
+    resize = library("skimage.transform", "inceptionv3").resize
+    side = RELEASED_SIDE
+    small = resize(rgb[..., ::-1], (side, side, 3), mode="constant", preserve_range=True, anti_aliasing=False)
+    return small.astype(np.float32).transpose(2, 0, 1)
+
+
+def proper_input(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Prepare a frame as the network was trained: `(3, 299, 299)`, normalised."""
+    import torch
+    from torchvision.models import Inception_V3_Weights
+
+    transform = Inception_V3_Weights.IMAGENET1K_V1.transforms()
+    return transform(torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)).numpy()
+
+
+@dataclass(frozen=True)
+class InceptionV3Recipe(NetworkRecipe):
+    """The released feature (`proper` False), or the corrected one.
+
+    Attributes:
+        proper: Whether frames are prepared as the network was trained, with true colours.
+        weights: File of torchvision's `inception_v3`; None takes it from `VIDEOMEM_INCEPTIONV3` or torchvision.
+    """
+
+    proper: bool = False
+    weights: str | None = None
+
+    def check(self) -> None:
+        """See the base class."""
+        if not self.proper:
+            library("skimage.transform", self.name)
+        path = self._path()
+        if path and not Path(path).is_file():
+            raise InputError(f"{path}: no such file; {self.name} needs the weights of torchvision's inception_v3")
+
+    def _path(self) -> str | None:
+        return self.weights or os.environ.get(WEIGHTS_VARIABLE)
+
+    def frames(self, clip: Clip) -> Sequence[int]:
+        """See the base class."""
+        return thirds(clip)
+
+    def collector(self, clip: Clip) -> Collector:
+        """See the base class."""
+        prepare = proper_input if self.proper else released_input
+        return Kept(lambda picture: prepare(picture.rgb))
+
+    def encode(self, value: Any) -> bytes:
+        """See the base class."""
+        return pairs_from_zero(value)
+
+    def load(self, device: str) -> Network:
+        """See the base class."""
+        import torch
+        from torchvision.models import Inception_V3_Weights, inception_v3
+
+        model = inception_v3(weights=None, transform_input=self.proper, init_weights=False)
+        remedy = f"give the file with --inceptionv3 or {WEIGHTS_VARIABLE}"
+        published = partial(Inception_V3_Weights.IMAGENET1K_V1.get_state_dict, check_hash=True)
+        load_weights(model, self._path(), published, self.name, remedy)
+        return partial(_activations, model.to(device).eval().requires_grad_(False), torch.device(device))
+
+
+def _activations(model: Any, device: Any, clips: list[list[Any]]) -> list[list[np.ndarray]]:
+    import torch
+
+    pixels = torch.from_numpy(np.stack([frame for clip in clips for frame in clip])).to(device)
+    with torch.inference_mode():
+        rows = model(pixels).softmax(dim=1).double().cpu().numpy()
+    return [list(part) for part in np.split(rows, np.cumsum([len(clip) for clip in clips])[:-1])]

@@ -1,0 +1,56 @@
+"""Features as text, in the release's formats (see `videomem_hf.data.feature_text`, which reads them)."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from videomem_hf.schema import InputError
+
+
+def eight_decimals(values: NDArray[np.float64]) -> bytes:
+    """Write LBP or HOG: numbers with 8 decimals, a space after each, a newline."""
+    return ("%.8f " * len(values) % tuple(values.tolist()) + "\n").encode("ascii")
+
+
+def without_newline(values: NDArray[np.float64]) -> bytes:
+    """Write C3D: the same without the newline."""
+    return eight_decimals(values)[:-1]
+
+
+def occurring(values: NDArray[np.float64]) -> bytes:
+    """Write LBP as released: a pattern that never occurs is left out, so that the line is shorter."""
+    return eight_decimals(values[values > 0])
+
+
+def pairs_from_one(values: NDArray[np.float64]) -> bytes:
+    """Write HMP: `bin:value` of the bins that are not 0, counted from 1, 6 decimals, a newline.
+
+    Raises:
+        InputError: All bins are 0: no file of the release looks so, and none can be read.
+    """
+    bins = np.flatnonzero(values)
+    if not len(bins):
+        raise InputError("every block of every frame is uniform and still, so that no motion pattern is counted")
+    pairs = zip((bins + 1).tolist(), values[bins].tolist(), strict=True)
+    return (" ".join(f"{place}:{value:.6f}" for place, value in pairs) + "\n").encode("ascii")
+
+
+def pairs_from_zero(values: NDArray[np.float64]) -> bytes:
+    """Write InceptionV3: `class:activation` of those above 0, counted from 0, `%e`, a space after each, a newline."""
+    classes = np.flatnonzero(values > 0)
+    pairs = zip(classes.tolist(), values[classes].tolist(), strict=True)
+    return ("".join(f"{place}:{value:e} " for place, value in pairs) + "\n").encode("ascii")
+
+
+def histogram_lines(counts: NDArray[np.int64]) -> bytes:
+    """Write ColorHistogram: a line a channel, `level:count ` from its smallest level to its largest."""
+    lines = []
+    for channel in counts:
+        present = np.flatnonzero(channel)
+        levels = range(int(present[0]), int(present[-1]) + 1)
+        lines.append("".join(f"{level}:{channel[level]} " for level in levels) + "\n")
+    return "".join(lines).encode("ascii")
+
+
+def significant(values: NDArray[np.floating]) -> bytes:
+    """Write features that are not the release's: numbers with 8 significant digits, a space between, a newline."""
+    return (" ".join(f"{value:.8g}" for value in values.ravel().tolist()) + "\n").encode("ascii")
