@@ -10,6 +10,7 @@ from videomem_hf import __version__
 from videomem_hf.cli.convert import convert
 from videomem_hf.cli.data import describe, prepare
 from videomem_hf.cli.evaluate import evaluate
+from videomem_hf.cli.extract import extract
 from videomem_hf.cli.predict import predict
 from videomem_hf.cli.quickstart import quickstart
 from videomem_hf.cli.sample import sample
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 app.command()(quickstart)
 app.command()(predict)
+app.command()(extract)
 app.command()(sample)
 app.command()(describe)
 app.command()(prepare)

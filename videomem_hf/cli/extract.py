@@ -1,0 +1,116 @@
+"""`videomem extract`: the release's features, and others, of a user's own clips."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from tqdm import tqdm
+
+from videomem_hf.data.video import find_videos
+
+if TYPE_CHECKING:
+    from videomem_hf.extraction import Report
+    from videomem_hf.extraction.run import Outcome
+
+
+def extract(
+    clips: Annotated[list[str], typer.Argument(help="Video files, folders (searched to any depth) or glob patterns.")],
+    out: Annotated[Path, typer.Option(help="Folder for the feature files, one folder a feature.")],
+    features: Annotated[
+        str,
+        typer.Option(
+            help="Names, separated by commas. As released: hmp, lbp, hog, colorhistogram, orb, inceptionv3, c3d. "
+            "Without the release's slips: hmp-paper, lbp-corrected, hog-corrected, colorhistogram-corrected, "
+            "orb-corrected, inceptionv3-corrected. Others: lbp-opencv3, c3d-fc6, hf:MODEL, hf-frames:MODEL, "
+            "timm:NAME, timm-frames:NAME, title:MODEL, concepts:DETECTOR."
+        ),
+    ] = "hmp,lbp,hog,colorhistogram",
+    c3d: Annotated[
+        str | None, typer.Option(help="Folder of a model from `videomem convert c3d`. [default: $VIDEOMEM_C3D]")
+    ] = None,
+    inceptionv3: Annotated[
+        str | None,
+        typer.Option(help="Weights of torchvision's inception_v3. [default: $VIDEOMEM_INCEPTIONV3, or downloaded]"),
+    ] = None,
+    titles: Annotated[
+        Path | None, typer.Option(help="Titles for title: features: a line `video1.webm<TAB>words` a clip.")
+    ] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Clips decoded at once. [default: one a core]")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="For networks: cpu, cuda, ... [default: a GPU if there is one]")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Extract again what is there.")] = False,
+) -> None:
+    """Extract features of your own clips, in the files and formats of the VideoMem release.
+
+    A clip is decoded once for all features. What is there is not done again, so an interrupted run goes on where it
+    stopped. A clip that cannot be read is reported with its cause, the others go on, and the exit code is 1.
+
+    Clips named `video<N>` keep their number; others are numbered, see `clips.csv` in the folder. The folder loads with
+    `load_dataset("videomem", "hmp", data_dir=FOLDER)`. Aesthetics cannot be computed; they are read from the release.
+
+    Examples: [bold]videomem extract holiday/ --features hmp,lbp --out features[/bold],
+    [bold]videomem extract clips/ --features hf:facebook/dinov2-base --out features[/bold]
+    """
+    paths = find_videos(clips)
+    from videomem_hf.extraction import Report, extract_clips
+    from videomem_hf.features.catalogue import recipes
+
+    wanted = recipes([name.strip() for name in features.split(",") if name.strip()], c3d, inceptionv3)
+    named = _titles(titles)
+    report = Report()
+    interrupted = False
+    with tqdm(total=len(paths), unit="clip", desc="extracting", disable=None) as bar:
+
+        def on_clip(outcome: "Outcome") -> None:
+            bar.set_postfix_str(outcome.clip.name[-40:], refresh=False)
+            bar.update()
+            for line in _problems(outcome):
+                bar.write(line, file=sys.stderr)
+
+        try:
+            extract_clips(
+                paths,
+                wanted,
+                out,
+                titles=named,
+                processes=jobs,
+                device=device,
+                overwrite=overwrite,
+                on_clip=on_clip,
+                report=report,
+            )
+        except KeyboardInterrupt:
+            interrupted = True
+    typer.echo(_summary(report, out))
+    if interrupted:
+        sys.stderr.write("videomem: interrupted; what is done is kept, and the same command goes on from there\n")
+        raise typer.Exit(130)
+    if report.failed:
+        raise typer.Exit(1)
+
+
+def _titles(path: Path | None) -> dict[str, str]:
+    if path is None:
+        return {}
+    from videomem_hf.data.captions import read_captions
+
+    return {caption.video_id: caption.title for caption in read_captions(path) if caption.title}
+
+
+def _problems(outcome: "Outcome") -> list[str]:
+    lines = [f"{outcome.clip}: {note}" for note in outcome.notes]
+    for feature, error in outcome.errors.items():
+        lines.append(f"{outcome.clip}: {f'no {feature}: ' if feature else ''}{error}")
+    return lines
+
+
+def _summary(report: "Report", out: Path) -> str:
+    complete = len(report.done) - len(report.failed)
+    parts = [f"{complete} of {report.total} clips extracted"]
+    if report.kept:
+        parts.append(f"{report.kept} were done before")
+    if report.failed:
+        parts.append(f"{len(report.failed)} with errors")
+    return f"{out}: {', '.join(parts)}"

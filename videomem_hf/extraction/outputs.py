@@ -1,0 +1,203 @@
+"""A folder of feature files: which clip has which id in it, what is done, and files written whole or not at all."""
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from videomem_hf.data.captions import is_captions
+from videomem_hf.data.ground_truth import ground_truth_release
+from videomem_hf.data.inventory import TABLE_SUFFIXES
+from videomem_hf.data.names import parse_video_id, video_number
+from videomem_hf.features.recipe import Recipe
+from videomem_hf.schema import InputError
+
+CLIPS_TABLE: Final = "clips.csv"
+"""Says which clip each id stands for, and its size and time when it was extracted."""
+VIDEO_LIST: Final = "test-set_list.txt"
+"""The ids, as the release lists its test videos: with it the folder loads by itself, as videos without scores."""
+
+_COLUMNS: Final = ("video_id", "clip", "bytes", "modified_ns")
+_PART: Final = ".part"
+_LEVELS_ABOVE: Final = 3
+"""From `features` up to the release's root."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A clip as it was when its features were extracted."""
+
+    clip: str
+    size: int
+    modified_ns: int
+
+    @classmethod
+    def of(cls, clip: Path) -> "Entry":
+        """Describe a clip as it is now.
+
+        Raises:
+            InputError: It cannot be looked at.
+        """
+        try:
+            status = clip.stat()
+        except OSError as error:
+            raise InputError(f"{clip}: cannot be opened ({(error.strerror or str(error)).lower()})") from None
+        return cls(str(clip.resolve()), status.st_size, status.st_mtime_ns)
+
+    def same_content(self, other: "Entry") -> bool:
+        """Whether nothing points to another content; a clip may have been moved."""
+        return (self.size, self.modified_ns) == (other.size, other.modified_ns)
+
+
+class FeatureFolder:
+    """The folder that `videomem extract` writes, laid out as the release's `features`.
+
+    Args:
+        path: Made if it is not there.
+
+    Raises:
+        InputError: It cannot be a folder, or its table of clips cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            for part in path.glob(f"*/.*{_PART}"):  # left by a process that was killed
+                part.unlink()
+        except OSError as error:
+            raise InputError(f"--out {path}: cannot be a folder ({(error.strerror or str(error)).lower()})") from None
+        self.entries = _read_table(path / CLIPS_TABLE)
+
+    def assign(self, clips: Iterable[Path]) -> dict[str, Path]:
+        """Give every clip an id: `video12` for `video12.mp4`, that of an earlier run, or else the next free number.
+
+        New ids are written to the folder's table at once, so that an interrupted run goes on with the same.
+
+        Raises:
+            InputError: Two clips have the same id by their names, or a clip has that of another.
+        """
+        assigned: dict[str, Path] = {}
+        unnamed: list[Path] = []
+        earlier = {entry.clip: video_id for video_id, entry in self.entries.items()}
+        for clip in clips:
+            video_id = earlier.get(str(clip.resolve())) or _id_by_name(clip)
+            if video_id is None:
+                unnamed.append(clip)
+            elif (other := assigned.setdefault(video_id, clip)) != clip:
+                raise InputError(f"{other} and {clip} are both {video_id} by their names; extract them to two folders")
+        taken = max(
+            (video_number(video_id) for video_id in (*assigned, *self.entries, *self._ids_of_files())), default=0
+        )
+        assigned |= {f"video{taken + place}": clip for place, clip in enumerate(unnamed, start=1)}
+        for video_id, clip in assigned.items():
+            self._refuse_other_clip(video_id, clip)
+        new = {video_id: Entry.of(clip) for video_id, clip in assigned.items() if video_id not in self.entries}
+        if new:
+            self._record(new)
+        return assigned
+
+    def _refuse_other_clip(self, video_id: str, clip: Path) -> None:
+        now = Entry.of(clip)
+        entry = self.entries.get(video_id, now)
+        if entry.clip != now.clip and not entry.same_content(now) and Path(entry.clip).exists():
+            raise InputError(
+                f"{clip}: in {self.path}, {video_id} stands for {entry.clip}; rename the clip or extract it to another "
+                "folder"
+            )
+
+    def is_done(self, recipe: Recipe, video_id: str, clip: Path) -> bool:
+        """Whether all files of a feature of a clip are there, and the clip has not changed since."""
+        entry = self.entries.get(video_id)
+        unchanged = entry is None or entry.same_content(Entry.of(clip))
+        return unchanged and all(path.exists() for path in self._paths(recipe, video_id))
+
+    def write(self, recipe: Recipe, video_id: str, contents: list[bytes]) -> None:
+        """Write a feature's files of one clip.
+
+        Raises:
+            InputError: A file cannot be written.
+        """
+        for path, content in zip(self._paths(recipe, video_id), contents, strict=True):
+            write_whole(path, content)
+
+    def finish(self, video_id: str, clip: Path) -> None:
+        """Record a clip's present state, and list it if the folder is no part of a release."""
+        entry = Entry.of(clip)
+        if self.entries.get(video_id) != entry:
+            self._record({video_id: entry})
+
+    def write_list(self) -> None:
+        """List the videos that have a feature, unless the folder is part of a copy of the release, which has lists."""
+        if _in_release(self.path):
+            return
+        ids = sorted(self._ids_of_files(), key=video_number)
+        if ids:
+            write_whole(self.path / VIDEO_LIST, "".join(f"{video_id}.txt\r\n" for video_id in ids).encode("ascii"))
+
+    def _paths(self, recipe: Recipe, video_id: str) -> list[Path]:
+        return [self.path / recipe.folder / f"{video_id}{ending}" for ending in recipe.endings]
+
+    def _ids_of_files(self) -> set[str]:
+        names = {path.stem.partition("-")[0] for path in self.path.glob("*/video*") if path.is_file()}
+        return {video_id for name in names if (video_id := parse_video_id(name))}
+
+    def _record(self, entries: dict[str, Entry]) -> None:
+        self.entries |= entries
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerow(_COLUMNS)
+        for video_id in sorted(self.entries, key=video_number):
+            entry = self.entries[video_id]
+            writer.writerow([video_id, entry.clip, entry.size, entry.modified_ns])
+        write_whole(self.path / CLIPS_TABLE, text.getvalue().encode("utf-8", "surrogateescape"))
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file under another name and give it its own when it is complete.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    part = path.with_name(f".{path.name}{_PART}")
+    try:
+        path.parent.mkdir(exist_ok=True)
+        try:
+            part.write_bytes(content)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({(error.strerror or str(error)).lower()})") from None
+
+
+def _id_by_name(clip: Path) -> str | None:
+    """Give the id of a clip that is named as the release's are; a bare number is no such name."""
+    return parse_video_id(clip.stem) if clip.stem.lower().startswith("video") else None
+
+
+def _read_table(path: Path) -> dict[str, Entry]:
+    if not path.exists():
+        return {}
+    entries: dict[str, Entry] = {}
+    try:
+        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+            for row in csv.DictReader(file):
+                entries[row["video_id"]] = Entry(row["clip"], int(row["bytes"]), int(row["modified_ns"]))
+    except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
+        raise InputError(
+            f"{path}: is no table of clips as `videomem extract` writes it ({error}); name another folder, or remove "
+            "the table to number the clips anew"
+        ) from None
+    return entries
+
+
+def _in_release(path: Path) -> bool:
+    """Whether a folder is part of a copy of the release: a ground truth or captions beside it or a few levels above."""
+    resolved = path.resolve()
+    above: list[Any] = [resolved, *list(resolved.parents)[:_LEVELS_ABOVE]]
+    folders = [folder for level in above for folder in (level, level / "ground-truth") if folder.is_dir()]
+    files = [file for folder in folders for file in folder.iterdir() if file.suffix.lower() in TABLE_SUFFIXES]
+    return any(file.is_file() and (is_captions(file) or ground_truth_release(file)) for file in files)

@@ -1,0 +1,196 @@
+"""Extracting features of many clips into a folder."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from videomem_hf.data.video import VideoError
+from videomem_hf.extraction.outputs import FeatureFolder
+from videomem_hf.extraction.workers import Died, run_jobs
+from videomem_hf.features.clips import Threads
+from videomem_hf.features.collecting import collect
+from videomem_hf.features.extract import load_networks
+from videomem_hf.features.recipe import Network, NetworkRecipe, Recipe
+from videomem_hf.schema import InputError
+
+CLIPS_AT_ONCE = 8
+"""Clips whose frames a network is given together."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A clip with the features that it does not have yet."""
+
+    video_id: str
+    clip: Path
+    title: str | None
+    recipes: tuple[Recipe, ...]
+
+
+@dataclass
+class Outcome:
+    """What became of a clip.
+
+    Attributes:
+        clip: The file.
+        video_id: Its id in the folder.
+        errors: Why it lacks features: by feature, or under "" if it could not be read at all.
+        notes: What was odd about the file.
+    """
+
+    clip: Path
+    video_id: str
+    errors: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Report:
+    """What a run did.
+
+    Attributes:
+        done: Clips extracted in this run, some of their features possibly with an error.
+        kept: Clips that had all their features before.
+        total: Clips asked for.
+    """
+
+    done: list[Outcome] = field(default_factory=list)
+    kept: int = 0
+    total: int = 0
+
+    @property
+    def failed(self) -> list[Outcome]:
+        """Clips that lack a feature."""
+        return [outcome for outcome in self.done if outcome.errors]
+
+
+def extract_clips(
+    clips: Sequence[Path],
+    recipes: Sequence[Recipe],
+    out: Path,
+    *,
+    titles: Mapping[str, str] | None = None,
+    processes: int | None = None,
+    device: str | None = None,
+    overwrite: bool = False,
+    on_clip: Callable[[Outcome], None] = lambda outcome: None,
+    report: Report | None = None,
+) -> Report:
+    """Extract features of clips into a folder in the release's formats.
+
+    Files that are there are kept, if the clip has not changed since. A clip that cannot be read is reported; the
+    others go on.
+
+    Args:
+        clips: Video files, each once.
+        recipes: What to extract, see `videomem_hf.features.catalogue.recipes`.
+        out: The folder.
+        titles: Titles by id, for `title:` features.
+        processes: How many clips are decoded at once; by default one a core.
+        device: For networks; None takes a GPU if there is one.
+        overwrite: Whether to extract what is there again.
+        on_clip: Called with each clip that is finished.
+        report: Filled as the run goes on, for a caller that may interrupt it.
+
+    Returns:
+        What was done.
+
+    Raises:
+        InputError: The folder or a file cannot be written, a network cannot be loaded, or two clips have one id.
+    """
+    report = report or Report()
+    folder = FeatureFolder(out)
+    assigned = folder.assign(clips)
+    report.total = len(assigned)
+    jobs = []
+    for video_id, clip in assigned.items():
+        missing = tuple(each for each in recipes if overwrite or not folder.is_done(each, video_id, clip))
+        if missing:
+            jobs.append(Job(video_id, clip, (titles or {}).get(video_id), missing))
+        else:
+            report.kept += 1
+    networks = load_networks(recipes, device) if jobs else {}
+    try:
+        for outcome in _outcomes(jobs, folder, networks, min(processes or _cores(), max(1, len(jobs)))):
+            report.done.append(outcome)
+            on_clip(outcome)
+    finally:
+        folder.write_list()
+    return report
+
+
+def _outcomes(
+    jobs: Sequence[Job], folder: FeatureFolder, networks: Mapping[str, Network], processes: int
+) -> Iterator[Outcome]:
+    """Write what processes make of clips, and what networks make of that, several clips at a time."""
+    pending: list[tuple[Job, _Result]] = []
+    work = partial(_work, threads="NONE" if processes > 1 else "AUTO")
+    for job, result in run_jobs(work, jobs, processes):
+        if isinstance(result, Died):
+            cause = (
+                f"the process that decoded it ended (exit code {result.exit_code}); its memory may not have sufficed"
+            )
+            result = _Result(errors={"": cause})
+        for recipe in job.recipes:
+            if recipe.name in result.contents:
+                folder.write(recipe, job.video_id, result.contents[recipe.name])
+        pending.append((job, result))
+        if len(pending) == CLIPS_AT_ONCE or not networks:
+            yield from _finish(pending, folder, networks)
+            pending = []
+    yield from _finish(pending, folder, networks)
+
+
+def _finish(
+    pending: "Sequence[tuple[Job, _Result]]", folder: FeatureFolder, networks: Mapping[str, Network]
+) -> Iterator[Outcome]:
+    for name, network in networks.items():
+        given = [(job, result.inputs[name]) for job, result in pending if name in result.inputs]
+        for (job, _), values in zip(given, network([each for _, each in given]) if given else (), strict=True):
+            recipe = next(each for each in job.recipes if each.name == name)
+            folder.write(recipe, job.video_id, [recipe.encode(value) for value in values])
+    for job, result in pending:
+        if "" not in result.errors:
+            folder.finish(job.video_id, job.clip)
+        yield Outcome(job.clip, job.video_id, result.errors, result.notes)
+
+
+@dataclass
+class _Result:
+    """What a process sends back: files' contents by feature, networks' inputs, errors as in `Outcome`."""
+
+    contents: dict[str, list[bytes]] = field(default_factory=dict)
+    inputs: dict[str, list[Any]] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def _work(job: Job, threads: Threads) -> _Result:
+    """Decode one clip; runs in a process of its own."""
+    result = _Result()
+    try:
+        collected = collect(job.clip, job.recipes, job.title, threads)
+    except VideoError as error:
+        result.errors[""] = str(error).removeprefix(f"{job.clip}: ")
+        return result
+    result.errors |= collected.errors
+    result.notes = [note.removeprefix(f"{job.clip}: ") for note in collected.notes]
+    for recipe in job.recipes:
+        if recipe.name not in collected.values:
+            continue
+        if isinstance(recipe, NetworkRecipe):
+            result.inputs[recipe.name] = collected.values[recipe.name]
+            continue
+        try:
+            result.contents[recipe.name] = [recipe.encode(value) for value in collected.values[recipe.name]]
+        except InputError as error:
+            result.errors[recipe.name] = str(error)
+    return result
+
+
+def _cores() -> int:
+    """Give the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,104 @@
+"""Processes that each work on one clip at a time: one that dies takes no other clip with it."""
+
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any, Generic, TypeVar
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Died:
+    """In place of a result: the process that worked on it ended without one (a crash, or killed for its memory)."""
+
+    exit_code: int | None
+
+
+@dataclass
+class _Worker(Generic[Job]):
+    process: BaseProcess
+    pipe: Connection
+    job: Job | None = None
+
+
+def run_jobs(
+    function: Callable[[Job], Result], jobs: Iterable[Job], processes: int
+) -> Iterator[tuple[Job, Result | Died]]:
+    """Run a function on jobs in several processes, one job each at a time; results come as they are ready.
+
+    Args:
+        function: Picklable, as are jobs and results. With one process it runs in this one.
+        jobs: Taken one by one, when a process is free for the next.
+        processes: How many.
+
+    Yields:
+        Each job with its result.
+    """
+    if processes == 1:
+        for job in jobs:
+            yield job, function(job)
+        return
+    context = multiprocessing.get_context("spawn")
+    waiting = iter(jobs)
+    workers: list[_Worker[Job]] = []
+    try:
+        for job in waiting:
+            workers.append(_start(context, function, job))
+            if len(workers) == processes:
+                break
+        while workers:
+            ready = wait([worker.pipe for worker in workers])
+            for worker in [worker for worker in workers if worker.pipe in ready]:
+                done, result = worker.job, _receive(worker)
+                next_job = next(waiting, None)
+                if next_job is None:
+                    workers.remove(worker)
+                    _stop(worker)
+                elif isinstance(result, Died):
+                    workers[workers.index(worker)] = _start(context, function, next_job)
+                else:
+                    worker.job = next_job
+                    worker.pipe.send(next_job)
+                assert done is not None
+                yield done, result
+    finally:
+        for worker in workers:
+            worker.process.terminate()
+            _stop(worker)
+
+
+def _start(context: Any, function: Callable[[Job], Result], job: Job) -> _Worker[Job]:
+    pipe, other_end = context.Pipe()
+    process = context.Process(target=_work, args=(function, other_end), daemon=True)
+    process.start()
+    other_end.close()  # so that the pipe ends with the process
+    pipe.send(job)
+    return _Worker(process, pipe, job)
+
+
+def _receive(worker: _Worker[Any]) -> Any:
+    try:
+        return worker.pipe.recv()
+    except EOFError:
+        worker.process.join()
+        return Died(worker.process.exitcode)
+
+
+def _stop(worker: _Worker[Any]) -> None:
+    worker.pipe.close()
+    worker.process.join()
+
+
+def _work(function: Callable[[Any], Any], pipe: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one ends the others
+    while True:
+        try:
+            job = pipe.recv()
+        except EOFError:
+            return
+        pipe.send(function(job))
