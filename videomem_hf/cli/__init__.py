@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from videomem_hf import __version__
+from videomem_hf.cli.analyse import analyse
 from videomem_hf.cli.convert import convert
 from videomem_hf.cli.data import describe, prepare
 from videomem_hf.cli.evaluate import evaluate
@@ -14,6 +15,8 @@ from videomem_hf.cli.extract import extract
 from videomem_hf.cli.predict import predict
 from videomem_hf.cli.quickstart import quickstart
 from videomem_hf.cli.sample import sample
+from videomem_hf.cli.score import score
+from videomem_hf.cli.study import study
 from videomem_hf.cli.train_sorter import train_sorter
 from videomem_hf.schema import InputError
 
@@ -32,6 +35,10 @@ app.command()(prepare)
 app.command()(evaluate)
 app.command()(convert)
 app.command()(train_sorter)
+
+app.add_typer(study, name="study")
+app.command()(score)
+app.command()(analyse)
 
 
 @app.callback(invoke_without_command=True)

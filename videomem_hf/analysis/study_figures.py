@@ -1,0 +1,185 @@
+"""The paper's Figures 3 to 6, drawn from another study's annotations.
+
+Panels are sized for a page: labels in 8 to 9 points at 6.9 inches, the width of two columns.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from videomem_hf.analysis.clip_figure import COLOURS, LABELS
+from videomem_hf.schema import HORIZONS, Horizon
+
+Floats = NDArray[np.float64]
+
+WIDTH_IN: Final = 6.9
+HEIGHT_IN: Final = 2.9
+LINE_COLOUR: Final = "#1f4fa3"
+_GREY: Final = "#555555"
+
+
+def retention_figure(
+    intervals: Mapping[Horizon, Floats],
+    rates: Mapping[Horizon, Floats],
+    answers: Mapping[Horizon, NDArray[np.int64]],
+    lines: Mapping[Horizon, tuple[float, float] | None],
+) -> Figure:
+    """Draw Fig. 3: mean recognition rate against the retention interval, a panel a horizon.
+
+    Args:
+        intervals: `(points,)` lag in videos (short-term) or hours (long-term).
+        rates: `(points,)` share recognised.
+        answers: `(points,)` how many answers a point has; its error bar is the standard error.
+        lines: Intercept and slope of the fitted line, or None.
+    """
+    figure, panels = _figure(len(intervals))
+    names = {"short_term": "retention interval (videos)", "long_term": "retention interval (hours)"}
+    for axes, (horizon, interval) in zip(panels, intervals.items(), strict=True):
+        axes.set_xlabel(names[horizon])
+        axes.set_ylabel("mean correct recognition rate")
+        if not len(interval):
+            _empty(axes, "intervals not known")
+            continue
+        rate = rates[horizon]
+        error = np.sqrt(np.maximum(rate * (1 - rate), 0) / answers[horizon])
+        axes.errorbar(
+            interval, rate, error, fmt="o", markersize=3, linewidth=0.7, color=COLOURS[horizon],
+            ecolor="#bbbbbb", label="mean ± standard error",
+        )  # fmt: skip
+        line = lines[horizon]
+        if line is not None:
+            ends = np.array([interval.min(), interval.max()])
+            axes.plot(ends, line[0] + line[1] * ends, color=LINE_COLOUR, linewidth=1.8, label="linear fit")
+        low, high = float((rate - error).min()), float((rate + error).max())
+        room = max(high - low, 0.04)
+        axes.set_ylim(max(low - 0.25 * room, -0.02), min(high + 0.55 * room, 1.05))
+        axes.legend(fontsize=7, frameon=False, loc="upper right", ncols=2)
+        _title(axes, horizon)
+    return figure
+
+
+def consistency_figure(
+    measured: Mapping[Horizon, tuple[Floats, Floats, Floats]],
+    thinned: Mapping[Horizon, tuple[Floats, Floats, Floats]],
+    means: Mapping[Horizon, float],
+) -> Figure:
+    """Draw Fig. 4: annotation consistency against the mean number of annotations, a panel a horizon.
+
+    Args:
+        measured: Over videos with at least N annotations, their mean number, the consistency and its standard
+            deviation, `(points,)` each.
+        thinned: The same over all videos, with answers left out.
+        means: The study's mean number of annotations, which a line marks.
+    """
+    figure, panels = _figure(len(measured))
+    for axes, horizon in zip(panels, measured, strict=True):
+        colour = COLOURS[horizon]
+        styles: tuple[tuple[str, Any, dict[str, Any]], ...] = (
+            ("all videos, annotations left out", thinned[horizon], {"color": _GREY, "marker": "s", "linestyle": "--"}),
+            ("videos with at least N annotations", measured[horizon], {"color": colour, "marker": "o"}),
+        )
+        for label, (annotations, consistency, sd), style in styles:
+            axes.plot(annotations, consistency, markersize=3.5, linewidth=1.2, label=label, **style)
+            axes.fill_between(
+                annotations, consistency - sd, consistency + sd, color=style["color"], alpha=0.2, linewidth=0
+            )
+        axes.axvline(
+            means[horizon],
+            color=LINE_COLOUR,
+            linewidth=0.9,
+            linestyle=":",
+            label=f"mean of the study, {means[horizon]:.1f}",
+        )
+        axes.set_xlabel("mean number of annotations of a video")
+        axes.set_ylabel("annotation consistency\n(Spearman)")
+        low, high = axes.get_ylim()
+        axes.set_ylim(min(low, 0.0), high + 0.38 * (high - min(low, 0.0)))
+        axes.legend(fontsize=7, frameon=False, loc="upper left")
+        _title(axes, horizon)
+    return figure
+
+
+def agreement_figure(
+    scores: tuple[Floats, Floats], rt_ms: tuple[Floats, Floats], spearman: float, pearson: float
+) -> Figure:
+    """Draw Fig. 5: short- against long-term scores, and short- against long-term mean response times.
+
+    Args:
+        scores: Short- and long-term scores, `(videos,)`; NaN is left out.
+        rt_ms: Short- and long-term mean response times of correct detections, `(videos,)`; NaN is left out.
+        spearman: Of the scores.
+        pearson: Of the response times.
+    """
+    figure, panels = _figure(2)
+    _cloud(panels[0], *scores, colour="#444477")
+    panels[0].set_xlabel("short-term memorability")
+    panels[0].set_ylabel("long-term memorability")
+    panels[0].set_title(f"scores, Spearman {spearman:.3f}", fontsize=9)
+    _cloud(panels[1], rt_ms[0] / 1000, rt_ms[1] / 1000, colour="#444477")
+    panels[1].set_xlabel("short-term mean response time (s)")
+    panels[1].set_ylabel("long-term mean response time (s)")
+    panels[1].set_title(f"response times, Pearson {pearson:.3f}", fontsize=9)
+    return figure
+
+
+def response_time_figure(
+    scores: Mapping[Horizon, Floats], rt_ms: Mapping[Horizon, Floats], pearson: Mapping[Horizon, float]
+) -> Figure:
+    """Draw Fig. 6: mean response time of correct detections against the score, a panel a horizon.
+
+    Args:
+        scores: `(videos,)` scores; NaN is left out.
+        rt_ms: `(videos,)` mean response times; NaN is left out.
+        pearson: Their correlation.
+    """
+    figure, panels = _figure(len(scores))
+    for axes, (horizon, score) in zip(panels, scores.items(), strict=True):
+        _cloud(axes, score, rt_ms[horizon] / 1000, colour=COLOURS[horizon])
+        axes.set_xlabel(f"{LABELS[horizon]} memorability")
+        axes.set_ylabel("mean response time (s)")
+        axes.set_title(f"{LABELS[horizon]}, Pearson {pearson[horizon]:.3f}", fontsize=9)
+    return figure
+
+
+def _figure(columns: int) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(WIDTH_IN * columns / len(HORIZONS), HEIGHT_IN), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = list(figure.subplots(1, columns, squeeze=False)[0])
+    for axes in panels:
+        axes.tick_params(labelsize=8)
+        axes.xaxis.label.set_size(9)
+        axes.yaxis.label.set_size(9)
+        axes.grid(alpha=0.25, linewidth=0.6)
+        axes.set_axisbelow(True)
+    return figure, panels
+
+
+def _title(axes: Axes, horizon: Horizon) -> None:
+    axes.set_title(LABELS[horizon], fontsize=9)
+
+
+def _empty(axes: Axes, text: str) -> None:
+    axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes, fontsize=9, color=_GREY)
+    axes.set_xticks([])
+    axes.set_yticks([])
+
+
+def _cloud(axes: Axes, x: Floats, y: Floats, colour: str) -> None:
+    """A point a video, and the least-squares line."""
+    known = np.isfinite(x) & np.isfinite(y)
+    x, y = x[known], y[known]
+    if not len(x):
+        _empty(axes, "no videos with both")
+        return
+    alpha = float(np.clip(1500 / len(x), 0.12, 0.7))
+    axes.scatter(x, y, s=5, alpha=alpha, color=colour, edgecolors="none", rasterized=True)
+    if len(x) > 2 and np.ptp(x) > 0:
+        slope, offset = np.polyfit(x, y, 1)
+        ends = np.array([x.min(), x.max()])
+        axes.plot(ends, slope * ends + offset, color="#c23b22", linewidth=1.5, label="linear fit")
+        axes.legend(fontsize=7, frameon=False, loc="best")

@@ -1,0 +1,105 @@
+"""`videomem analyse`: what Sec. 4 of the paper says of its annotations, for another study."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from videomem_hf.cli.score import ANNOTATIONS_HELP, DESIGN_HELP
+from videomem_hf.schema import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from videomem_hf.protocol.study_analysis import StudyAnalysis
+
+FORMATS = ("png", "pdf", "svg")
+PNG_DPI = 300
+
+
+def analyse(
+    annotations: Annotated[list[Path], typer.Argument(metavar="ANNOTATIONS...", help=ANNOTATIONS_HELP)],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write: new, or of an earlier run.")],
+    design: Annotated[Path | None, typer.Option(metavar="FILE", help=DESIGN_HELP)] = None,
+    splits: Annotated[int, typer.Option(min=1, help="Random splits that a consistency is averaged over.")] = 25,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random splits.")] = 0,
+) -> None:
+    """Consistency, memory over time and response times of a study, beside the paper's; Figures 3 to 6 redrawn.
+
+    OUT/report.md is the table with its definitions, OUT/analysis.json the same for machines with the figures' numbers;
+    each figure is a PNG of 300 dots an inch, a PDF and an SVG.
+    """
+    from tqdm import tqdm
+
+    from videomem_hf.protocol.annotation_files import read_annotations
+    from videomem_hf.protocol.design import load_design
+    from videomem_hf.protocol.scoring import score_study
+    from videomem_hf.protocol.study_analysis import analyse_study, splits_in_all
+    from videomem_hf.protocol.study_table import study_content, study_markdown
+
+    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "analysis.json").is_file())):
+        raise InputError(f"{out} exists and holds no analysis; give a new folder.")
+    answers = read_annotations(annotations)
+    scores = score_study(answers, None if design is None else load_design(design))
+    with tqdm(total=splits_in_all(scores, splits), desc="consistency", unit="split") as bar:
+        analysis = analyse_study(answers, scores, splits=splits, seed=seed, progress=bar.update)
+    out.mkdir(parents=True, exist_ok=True)
+    figures = _figures(analysis)
+    for name, (_, figure) in figures.items():
+        for suffix in FORMATS:
+            figure.savefig(out / f"{name}.{suffix}", dpi=PNG_DPI)
+    captions = {caption: f"{name}.png" for name, (caption, _) in figures.items()}
+    (out / "report.md").write_text(study_markdown(analysis, captions), encoding="utf-8")
+    content = json.dumps(study_content(analysis), indent=2) + "\n"
+    (out / "analysis.json").write_text(content, encoding="utf-8")
+    typer.echo(f"{out / 'report.md'}, analysis.json and {len(figures)} figures ({', '.join(FORMATS)})")
+
+
+def _figures(analysis: "StudyAnalysis") -> dict[str, tuple[str, "Figure"]]:
+    """Each figure by its file name, with its caption."""
+    from videomem_hf.analysis import study_figures as draw
+
+    parts, scores = analysis.horizons, analysis.scores.scores
+    lines = {
+        horizon: None if (line := part.retention.line) is None else (line.intercept, line.slope)
+        for horizon, part in parts.items()
+    }
+    found = {
+        "figure3_retention": (
+            "Mean correct recognition rate against the retention interval (the paper's Fig. 3).",
+            draw.retention_figure(
+                {horizon: part.retention.interval for horizon, part in parts.items()},
+                {horizon: part.retention.rate for horizon, part in parts.items()},
+                {horizon: part.retention.answers for horizon, part in parts.items()},
+                lines,
+            ),
+        ),
+        "figure4_consistency": (
+            "Annotation consistency against the mean number of annotations, both halves together (the paper's Fig. 4).",
+            draw.consistency_figure(
+                {h: (part.curve.annotations, part.curve.spearman, part.curve.sd) for h, part in parts.items()},
+                {h: (part.thinned.annotations, part.thinned.spearman, part.thinned.sd) for h, part in parts.items()},
+                {h: float(values[values > 0].mean()) for h in parts if len(values := scores[h].annotations)},
+            ),
+        ),
+        "figure6_response_time": (
+            "Mean response time of correct detections against the score (the paper's Fig. 6).",
+            draw.response_time_figure(
+                {horizon: scores[horizon].score for horizon in parts},
+                {horizon: scores[horizon].rt_ms for horizon in parts},
+                {horizon: part.rt_with_score.value for horizon, part in parts.items()},
+            ),
+        ),
+    }
+    if len(parts) == len(scores):
+        found["figure5_agreement"] = (
+            "Short- against long-term scores and mean response times (the paper's Fig. 5).",
+            draw.agreement_figure(
+                (scores["short_term"].score, scores["long_term"].score),
+                (scores["short_term"].rt_ms, scores["long_term"].rt_ms),
+                analysis.short_with_long.value,
+                analysis.rt_short_with_long.value,
+            ),
+        )
+    return dict(sorted(found.items()))

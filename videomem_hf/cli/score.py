@@ -1,0 +1,51 @@
+"""`videomem score`: from the answers of a memory game to a data set."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ANNOTATIONS_HELP = "Export of a study, or the original software's two results tables, or a folder with either."
+DESIGN_HELP = "The study's design.  [default: the paper's]"
+
+
+def score(
+    annotations: Annotated[list[Path], typer.Argument(metavar="ANNOTATIONS...", help=ANNOTATIONS_HELP)],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write: new, or of an earlier run.")],
+    design: Annotated[Path | None, typer.Option(metavar="FILE", help=DESIGN_HELP)] = None,
+    clips: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Put the study's clips beside the scores, named as in the release."),
+    ] = None,
+) -> None:
+    """Screen the participants, score the videos, and write them as a data set: OUT/release, ready for load_dataset.
+
+    Beside it: scores.csv (raw scores, standard errors, response times), screening.csv (who passed, who did not and
+    why), summary.json.
+    """
+    from videomem_hf.protocol.annotation_files import read_annotations
+    from videomem_hf.protocol.design import load_design
+    from videomem_hf.protocol.score_files import write_scores
+    from videomem_hf.protocol.scoring import score_study, summary
+
+    scores = score_study(read_annotations(annotations), None if design is None else load_design(design))
+    release = write_scores(scores, out, clips)
+    content = summary(scores)
+    for horizon, name in (("short_term", "short-term"), ("long_term", "long-term")):
+        part = content[horizon]
+        typer.echo(
+            f"{name}: {part['participants_passed']:,} of {part['participants']:,} participants passed, "
+            f"{part['videos_scored']:,} videos"
+            + (
+                f", {part['annotations_mean']:.1f} annotations a video, mean score {part['score_mean']:.3f}"
+                if part["videos_scored"]
+                else ""
+            )
+        )
+    correction = content.get("lag_correction")
+    if correction:
+        typer.echo(
+            f"lag correction: {correction['slope_per_video']:+.6f} a video (standard error "
+            f"{correction['slope_standard_error']:.6f}), brought to lag {correction['to_lag']}"
+        )
+    typer.echo(f'Load it: load_dataset("videomem", "scores", data_dir="{release}") after `import videomem_hf`')

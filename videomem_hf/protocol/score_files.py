@@ -1,0 +1,173 @@
+"""Writes a scored study: a data set in the layout of the VideoMem release, and beside it all that scoring found.
+
+    OUT/release/ground-truth.csv        scores and annotation counts; load_dataset("videomem", data_dir="OUT/release")
+    OUT/release/videos/video<N>.<type>  the clips, if they are given
+    OUT/release/video-captions.txt      titles made of the clips' names, where videos had to be numbered
+    OUT/scores.csv                      a row a video: raw and corrected scores, hits, standard errors, response times
+    OUT/screening.csv                   a row a participant and step: rates, passed or not, and why not
+    OUT/summary.json                    the study in numbers
+    OUT/design.yaml                     the design it was judged by
+
+The release names its videos video<N>. If a study's names are not of this kind, its videos are numbered in the order of
+their names; scores.csv tells which is which.
+"""
+
+import csv
+import json
+import math
+import os
+import re
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from videomem_hf.protocol.design import save_design
+from videomem_hf.protocol.scoring import StudyScores, summary
+from videomem_hf.protocol.screening import REPORT_COLUMNS
+from videomem_hf.schema import HORIZONS, VIDEO_SUFFIXES, InputError
+
+GROUND_TRUTH_HEADER: Final = (
+    "video",
+    "short-term_memorability",
+    "nb_short-term_annotations",
+    "long-term_memorability",
+    "nb_long-term_annotations",
+)
+SUMMARY_FILE: Final = "summary.json"
+
+_RELEASE_NAME = re.compile(r"video([1-9][0-9]{0,8})(\.[A-Za-z0-9]{1,5})?", re.ASCII)
+
+
+def write_scores(scores: StudyScores, out: Path, clips: Path | None = None) -> Path:
+    """Write a scored study.
+
+    Args:
+        scores: The scores.
+        out: A folder: new, empty, or of an earlier run.
+        clips: Folder of the study's clips, which are linked (or copied) into the release under the release's names.
+
+    Returns:
+        The folder of the release.
+
+    Raises:
+        InputError: `out` holds something else, a clip is missing, or a file cannot be written.
+    """
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; give a folder for the scores.")
+    if out.is_dir() and any(out.iterdir()) and not (out / SUMMARY_FILE).is_file():
+        raise InputError(f"{out} is not empty and holds no scores; give a new folder.")
+    names = release_names(scores.videos)
+    found = None if clips is None else _clips(scores.videos, clips)
+    release = out / "release"
+    try:
+        release.mkdir(parents=True, exist_ok=True)
+        _write_table(release / "ground-truth.csv", GROUND_TRUTH_HEADER, _ground_truth_rows(scores, names))
+        _write_table(out / "scores.csv", *_score_table(scores, names))
+        _write_table(out / "screening.csv", REPORT_COLUMNS, (_cells(row) for row in scores.screening.rows()))
+        save_design(scores.design, out / "design.yaml")
+        if set(names) != {_stem(video) for video in scores.videos}:
+            _write_titles(release / "video-captions.txt", scores.videos, names)
+        if found is not None:
+            _place_clips(release / "videos", found, names)
+        (out / SUMMARY_FILE).write_text(json.dumps(summary(scores), indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{error.filename or out}: cannot be written ({error.strerror}).") from None
+    return release
+
+
+def release_names(videos: Sequence[str]) -> list[str]:
+    """Each video's name in the release: its own if all are of the kind `video<N>`, else numbered by name."""
+    stems = [_stem(video) for video in videos]
+    if all(_RELEASE_NAME.fullmatch(video) for video in videos) and len(set(stems)) == len(stems):
+        return stems
+    place = {video: number for number, video in enumerate(sorted(videos), start=1)}
+    return [f"video{place[video]}" for video in videos]
+
+
+def _stem(video: str) -> str:
+    return video.rsplit(".", 1)[0] if _RELEASE_NAME.fullmatch(video) else video
+
+
+def _in_order(names: Sequence[str]) -> list[int]:
+    return sorted(range(len(names)), key=lambda place: int(names[place].removeprefix("video")))
+
+
+def _ground_truth_rows(scores: StudyScores, names: Sequence[str]) -> Iterable[list[Any]]:
+    """Rows of the videos that have a score; an empty cell where the other horizon has none. Numbers in full."""
+    for place in _in_order(names):
+        row: list[Any] = [f"{names[place]}.webm"]
+        for horizon in HORIZONS:
+            values = scores.scores[horizon]
+            count = int(values.annotations[place])
+            row += [float(values.score[place]) if count else "", count if count else ""]
+        if row[2] or row[4]:
+            yield row
+
+
+def _score_table(scores: StudyScores, names: Sequence[str]) -> tuple[list[str], Iterable[list[Any]]]:
+    columns = ("score", "raw", "annotations", "hits", "standard_error", "mean_lag", "rt_ms")
+    wanted = [
+        (horizon, name) for horizon in HORIZONS for name in columns if (horizon, name) != ("long_term", "mean_lag")
+    ]
+    header = ["video", "name", *(f"{horizon}_{name}" for horizon, name in wanted)]
+    arrays = [getattr(scores.scores[horizon], name).tolist() for horizon, name in wanted]
+    rows = (
+        _cells([names[place], scores.videos[place], *(values[place] for values in arrays)])
+        for place in _in_order(names)
+    )
+    return header, rows
+
+
+def _cells(values: Iterable[Any]) -> list[Any]:
+    """Numbers to six digits after the point, NaN as an empty cell."""
+    return [("" if math.isnan(v) else round(v, 6)) if isinstance(v, float) else v for v in values]
+
+
+def _write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a CSV file that appears whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+    partial.replace(path)
+
+
+def _write_titles(path: Path, videos: Sequence[str], names: Sequence[str]) -> None:
+    """Titles as the release writes them: words of the clip's name, in lower case, joined by hyphens."""
+    lines = []
+    for place in _in_order(names):
+        name = videos[place]
+        stem = name.rsplit(".", 1)[0] if Path(name).suffix.lower() in VIDEO_SUFFIXES else name
+        words = re.findall(r"\w+", stem.lower().replace("_", " "))
+        lines.append(f"{names[place]}.webm\t{'-'.join(words) or names[place]}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _clips(videos: Sequence[str], folder: Path) -> list[Path]:
+    """Each video's clip: a file of its name, with a video's ending if the name has none."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; give the folder of the study's clips.")
+    files = {file.name: file for file in sorted(folder.rglob("*")) if file.suffix.lower() in VIDEO_SUFFIXES}
+    by_stem = {file.stem: file for file in files.values()}
+    found = [files.get(Path(video).name) or by_stem.get(Path(video).name) for video in videos]
+    missing = [video for video, file in zip(videos, found, strict=True) if file is None]
+    if missing:
+        raise InputError(
+            f"{folder}: no clip for {len(missing)} of {len(videos)} videos, such as {missing[0]}; give the folder that "
+            "the study was run with."
+        )
+    return [file for file in found if file is not None]
+
+
+def _place_clips(folder: Path, clips: Sequence[Path], names: Sequence[str]) -> None:
+    folder.mkdir(exist_ok=True)
+    for clip, name in zip(clips, names, strict=True):
+        target = folder / f"{name}{clip.suffix.lower()}"
+        if target.exists():
+            continue
+        try:
+            os.link(clip.resolve(), target)
+        except OSError:  # Another disk, or one without links.
+            shutil.copyfile(clip, target)
