@@ -1,14 +1,31 @@
 """`videomem study ...`: the memory game that collects memorability annotations."""
 
 import csv
+from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from videomem_hf.schema import InputError
 
+if TYPE_CHECKING:
+    from videomem_hf.protocol.server.database import Database
+    from videomem_hf.protocol.server.study import Study
+
 study = typer.Typer(help="The memory game: collect memorability annotations of your own clips.", no_args_is_help=True)
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The study's folder.")]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        metavar="URL",
+        envvar="VIDEOMEM_STUDY_DATABASE",
+        help="Such as postgresql+psycopg://user@host/name.  [default: SQLite in DIR]",
+    ),
+]
 
 
 @study.command()
@@ -38,7 +55,7 @@ def simulate(
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} is not a new or empty folder; give one.")
-    plan = StudyDesign() if design is None else load_design(design)
+    plan = (StudyDesign() if design is None else load_design(design)).fitted(videos)
     collection = draw_videos([f"video{number}" for number in range(1, videos + 1)], seed)
     with tqdm(total=participants + returning, desc="participants", unit="person") as bar:
         played = simulate_study(
@@ -53,3 +70,165 @@ def simulate(
         rows = zip(collection.names, collection.short_term.tolist(), collection.long_term.tolist(), strict=True)
         writer.writerows((name, round(short, 6), round(long, 6)) for name, short, long in rows)
     typer.echo(f"{out / 'annotations.csv'}: {len(played.annotations):,} showings, {len(played.people):,} participants")
+
+
+@study.command()
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The study's folder; new or empty.")],
+    clips: Annotated[list[Path], typer.Argument(metavar="CLIPS...", help="WebM or MP4 files, or folders of them.")],
+    design: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The study's design.  [default: the paper's]")
+    ] = None,
+    example: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="CLIP", help="For the instructions; repeat it.  [default: two of CLIPS, taken out]"),
+    ] = None,
+    link: Annotated[bool, typer.Option("--link", help="Hard links to the clips instead of copies.")] = False,
+) -> None:
+    """Make a study of your own clips; edit its texts, questions and codes in DIR/study.yaml, then serve it."""
+    _needs_extra()
+    from tqdm import tqdm
+
+    from videomem_hf.protocol.design import load_design
+    from videomem_hf.protocol.server.study import create_study
+
+    made, secret = create_study(
+        folder,
+        clips,
+        design=None if design is None else load_design(design),
+        examples=example,
+        link=link,
+        progress=lambda files: tqdm(files, desc="clips", unit="clip"),
+    )
+    typer.echo(
+        f"{folder}: {len(made.clips)} clips in the game, {len(made.examples)} in the instructions.\n"
+        f"Secret of the page /admin (user name admin), shown this once: {secret}\n"
+        f"Next: videomem study serve {folder}"
+    )
+
+
+@study.command()
+def serve(
+    folder: Folder,
+    host: Annotated[str, typer.Option(help="Address to listen at; put a proxy with HTTPS before it.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    database: DatabaseUrl = None,
+    hours_ahead: Annotated[
+        float, typer.Option(help="To try a study out: the server's clock runs so many hours ahead.")
+    ] = 0.0,
+) -> None:
+    """Serve the game to browsers, until Ctrl-C. Every answer is stored as it comes; stopping loses nothing."""
+    _needs_extra()
+    from videomem_hf.protocol.server.serve import serve as run
+    from videomem_hf.protocol.server.study import open_study
+
+    opened = open_study(folder)
+    if hours_ahead:
+        typer.echo(f"The clock runs {hours_ahead:g} h ahead: for trying out, not for real participants.", err=True)
+    typer.echo(f"Participants: http://{host}:{port}/\nProgress:     http://{host}:{port}/admin")
+    run(opened, database, host=host, port=port, hours_ahead=hours_ahead)
+
+
+@study.command()
+def status(
+    folder: Folder,
+    videos: Annotated[bool, typer.Option("--videos", help="Print the annotations of each video as well.")] = False,
+    database: DatabaseUrl = None,
+) -> None:
+    """Tell how a study stands: participants, pass rates, annotations per video. Can be run while it is served."""
+    from videomem_hf.protocol.server.report import StepReport, report
+
+    _, opened = _open(folder, database)
+    with opened.read() as connection:
+        standing = report(connection)
+    typer.echo(f"{standing.joined} joined")
+
+    def line(number: int, step: "StepReport") -> str:
+        rate = "" if step.pass_rate is None else f" ({step.pass_rate:.0%} of those who completed it)"
+        notes = "".join(f", {count} {note}" for note, count in step.notes.items())
+        return (
+            f"step {number}: {step.playing} playing, {step.passed} passed{rate}, {step.failed} failed, "
+            f"{step.abandoned} abandoned; {step.answers} answers{notes}"
+        )
+
+    for number, step in standing.steps.items():
+        typer.echo(line(number, step))
+    typer.echo(f"annotations per video: short-term {standing.spread('short_given')}; long-term ", nl=False)
+    typer.echo(standing.spread("long_given"))
+    if videos:
+        typer.echo("video\tshort-term\tunder way\tlong-term\tunder way")
+        for video in standing.videos:
+            cells = (video.short_given, video.short_underway, video.long_given, video.long_underway)
+            typer.echo("\t".join([video.name, *map(str, cells)]))
+
+
+@study.command()
+def export(
+    folder: Folder,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Table of annotations to write, for `videomem score`.")],
+    participants: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the table of participants and their codes as well.")
+    ] = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Write what a study has collected so far. Can be run while it is served."""
+    from videomem_hf.protocol.server.export import annotation_lines, participant_lines
+
+    made, opened = _open(folder, database)
+    questions = [question.name for question in made.settings.demographics]
+    with opened.read() as connection:
+        _write(out, annotation_lines(connection))
+        if participants is not None:
+            _write(participants, participant_lines(connection, made.key, questions))
+    typer.echo(f"{out}; score it with: videomem score {out} DIR --design {folder / 'design.yaml'}")
+
+
+@study.command()
+def delete(
+    folder: Folder,
+    participant: Annotated[str, typer.Argument(help="As in the table of participants, such as p0123456789.")],
+    database: DatabaseUrl = None,
+) -> None:
+    """Delete a participant and all their answers; their videos are assigned to others again."""
+    from videomem_hf.protocol.server.deletion import delete_participant
+
+    _, opened = _open(folder, database)
+    with opened.write() as connection:
+        answers = delete_participant(connection, participant)
+    typer.echo(f"Deleted {participant} and {answers} answers.")
+
+
+@study.command()
+def secret(folder: Folder) -> None:
+    """Replace the secret of the page /admin, when it is lost; start the server anew afterwards."""
+    _needs_extra()
+    from videomem_hf.protocol.server.study import new_admin_secret, open_study
+
+    typer.echo(f"Secret of the page /admin (user name admin), shown this once: {new_admin_secret(open_study(folder))}")
+
+
+def _open(folder: Path, url: str | None) -> "tuple[Study, Database]":
+    _needs_extra()
+    from videomem_hf.protocol.server.app import enter_study
+    from videomem_hf.protocol.server.database import Database
+    from videomem_hf.protocol.server.study import open_study
+
+    opened = open_study(folder)
+    database = Database(url or opened.database_url)
+    with database.write() as connection:
+        enter_study(connection, opened)
+    return opened, database
+
+
+def _write(path: Path, lines: Iterator[str]) -> None:
+    try:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(lines)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}); give another place.") from None
+
+
+def _needs_extra() -> None:
+    missing = [name for name in ("fastapi", "uvicorn", "sqlalchemy", "alembic") if find_spec(name) is None]
+    if missing:
+        raise InputError(f"A served study needs {', '.join(missing)}; pip install 'videomem_hf[study]'.")

@@ -1,0 +1,126 @@
+"""The web application of a study: the page, what the page asks for, and the experimenter's pages."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from sqlalchemy import Connection, insert, select
+from sqlalchemy.exc import OperationalError
+
+from videomem_hf.protocol.design import design_to_dict
+from videomem_hf.protocol.server.admin import AdminApi
+from videomem_hf.protocol.server.database import Database, participants, studies, videos
+from videomem_hf.protocol.server.game import Refused
+from videomem_hf.protocol.server.participant_api import ParticipantApi
+from videomem_hf.protocol.server.shield import Shield
+from videomem_hf.protocol.server.study import Study
+from videomem_hf.schema import InputError
+
+STATIC: Final = Path(__file__).with_name("static")
+
+_STATUS: Final = {
+    "unknown": 401,
+    "unknown_code": 404,
+    "not_begun": 404,
+    "impossible": 422,
+    "too_early": 425,
+    "too_many": 429,
+    "admin_only": 401,
+}
+
+
+def system_ms() -> int:
+    """Milliseconds since 1970 by the machine's clock."""
+    return time.time_ns() // 1_000_000
+
+
+def create_app(study: Study, database: Database, now_ms: Callable[[], int] = system_ms) -> FastAPI:
+    """Make the application.
+
+    Args:
+        study: The study.
+        database: Its database; the study's videos are entered if it is new.
+        now_ms: The server's clock, in ms since 1970; everything that depends on time asks it.
+
+    Raises:
+        InputError: The database holds answers to another design or other videos.
+    """
+    with database.write() as connection:
+        clips = enter_study(connection, study)
+    app = FastAPI(title=study.settings.title, docs_url=None, redoc_url=None, openapi_url=None)
+    app.include_router(ParticipantApi(study, database, clips, now_ms).router)
+    app.include_router(AdminApi(study, database, now_ms).router)
+    app.add_api_route("/", _page, methods=["GET"])
+    app.mount("/static", StaticFiles(directory=STATIC))
+    app.add_exception_handler(Refused, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(OperationalError, _busy)
+    app.add_middleware(Shield)
+    return app
+
+
+def enter_study(connection: Connection, study: Study) -> dict[int, Path]:
+    """Enter design and videos into a new database, or check that they are those of its answers.
+
+    A design can be changed until the first participant; clips can be added at any time, but not taken away.
+
+    Returns:
+        The file of each video, by its number in the database.
+    """
+    design = design_to_dict(study.design)
+    row = connection.execute(select(studies)).first()
+    if row is None:
+        connection.execute(insert(studies).values(id=1, design=design))
+    elif row.design != design:
+        if connection.execute(select(participants.c.id).limit(1)).first():
+            raise InputError(
+                f"{study.folder / 'design.yaml'} is not the design that the answers in the database were given to; "
+                "undo the change, or make another study."
+            )
+        connection.execute(studies.update().values(design=design))
+    known = {entry.name: entry.id for entry in connection.execute(select(videos.c.id, videos.c.name))}
+    gone = [name for name in known if name not in study.clips]
+    if gone:
+        raise InputError(f"{study.folder / 'clips'}: {gone[0]} is missing ({len(gone)} in all); put it back.")
+    new = [{"name": name, "short_count": 0, "long_count": 0} for name in study.clips if name not in known]
+    if new:
+        connection.execute(insert(videos), new)
+    return {entry.id: study.clips[entry.name] for entry in connection.execute(select(videos.c.id, videos.c.name))}
+
+
+def page_is_built() -> bool:
+    """Whether the player that the page needs is there (see `build`)."""
+    return (STATIC / "vendor" / "jspsych.js").is_file()
+
+
+async def _page() -> Response:
+    return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)
+    headers: dict[str, str] = {}
+    if error.code == "too_many":
+        headers["retry-after"] = str(int(error.details["wait_ms"]) // 1000 + 1)
+    if error.code == "admin_only":
+        headers["www-authenticate"] = 'Basic realm="study", charset="UTF-8"'
+    content: dict[str, Any] = {"error": error.code, "message": error.message, **error.details}
+    return JSONResponse(content, _STATUS.get(error.code, 409), headers)
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    """Say where a request is wrong, without repeating what it held."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return JSONResponse({"error": "invalid", "message": f"{where}: {first['msg']}"}, 422)
+
+
+async def _busy(_: Request, error: Exception) -> Response:
+    del error
+    return JSONResponse({"error": "busy", "message": "The database cannot be reached; try again."}, 503)

@@ -1,0 +1,82 @@
+"""Which videos a participant sees, drawn in the transaction that counts them, so that counts are never stale."""
+
+import secrets
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, insert, select, update
+
+from videomem_hf.protocol.design import StudyDesign
+from videomem_hf.protocol.schedule import (
+    Showing,
+    choose_step1_videos,
+    choose_step2_videos,
+    draw_step1,
+    draw_step2,
+)
+from videomem_hf.protocol.server.database import COUNT_COLUMNS, showings, studies, videos
+
+
+def assign(connection: Connection, design: StudyDesign, participant_id: int, step: int) -> str:
+    """Draw videos and order of a step, store them and count its targets as under way.
+
+    Args:
+        connection: A writing transaction.
+        design: The study's design.
+        participant_id: Who plays.
+        step: 1 or 2.
+
+    Returns:
+        The seed that everything was drawn with, as text.
+    """
+    connection.execute(select(studies.c.id).with_for_update())
+    seed = secrets.randbits(63)
+    rows = connection.execute(select(videos.c.id, COUNT_COLUMNS[step]).order_by(videos.c.id)).all()
+    ids, counts = [row[0] for row in rows], [row[1] for row in rows]
+    if step == 1:
+        chosen = choose_step1_videos(design, ids, counts, seed)
+        order = draw_step1(design, seed)
+    else:
+        chosen = choose_step2_videos(design, ids, _step1_videos(connection, participant_id), seed, counts)
+        order = draw_step2(design, seed)
+    _store(connection, participant_id, step, chosen, order)
+    _count(connection, step, chosen[: (design.step1 if step == 1 else design.step2).targets], 1)
+    return str(seed)
+
+
+def free(connection: Connection, participant_id: int, step: int) -> None:
+    """Take the targets of a step back out of the counts: it was abandoned, failed its controls, or is deleted."""
+    connection.execute(select(studies.c.id).with_for_update())
+    where = (showings.c.participant_id == participant_id, showings.c.step == step, showings.c.role == "target")
+    _count(connection, step, list(connection.scalars(select(showings.c.video_id).where(*where).distinct())), -1)
+
+
+def _step1_videos(connection: Connection, participant_id: int) -> list[int]:
+    """The video of each slot of the participant's step 1."""
+    where = (showings.c.participant_id == participant_id, showings.c.step == 1)
+    query = select(showings.c.slot, showings.c.video_id).where(*where).distinct().order_by(showings.c.slot)
+    return [row.video_id for row in connection.execute(query)]
+
+
+def _store(
+    connection: Connection, participant_id: int, step: int, chosen: Sequence[int], order: Sequence[Showing]
+) -> None:
+    connection.execute(
+        insert(showings),
+        [
+            {
+                "participant_id": participant_id,
+                "step": step,
+                "position": showing.position,
+                "video_id": chosen[showing.slot],
+                "role": showing.role,
+                "repeat": showing.repeat,
+                "slot": showing.slot,
+            }
+            for showing in order
+        ],
+    )
+
+
+def _count(connection: Connection, step: int, targets: Sequence[int], change: int) -> None:
+    column = COUNT_COLUMNS[step]
+    connection.execute(update(videos).where(videos.c.id.in_(targets)).values({column: column + change}))

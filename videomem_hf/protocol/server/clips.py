@@ -1,0 +1,80 @@
+"""The clips of a study: which files are fit for browsers, and how a clip goes out without telling which it is."""
+
+import random
+from pathlib import Path
+from typing import Final
+
+from videomem_hf.schema import VIDEO_SUFFIXES, InputError
+
+MEDIA_TYPES: Final = {".webm": "video/webm", ".mp4": "video/mp4", ".m4v": "video/mp4"}
+_CODECS: Final = {"vp8", "vp9", "av1", "h264"}
+_MARK: Final = b"padding of the study server"
+
+
+def find_clips(paths: list[Path]) -> list[Path]:
+    """The clips in files and folders, in the order given, folders sorted.
+
+    Raises:
+        InputError: A path does not exist, a folder holds no video, or two clips have the same name.
+    """
+    clips: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(
+                file for file in path.rglob("*") if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file()
+            )
+            if not inside:
+                raise InputError(f"{path}: no video in this folder.")
+            clips += inside
+        elif path.is_file():
+            clips.append(path)
+        else:
+            raise InputError(f"{path}: no such file or folder.")
+    first: dict[str, Path] = {}
+    for clip in clips:
+        other = first.setdefault(clip.stem.casefold(), clip)
+        if other is not clip:
+            raise InputError(f"{other} and {clip}: two clips named {clip.stem}; rename one.")
+    return clips
+
+
+def check_clip(path: Path) -> None:
+    """Check that browsers can play a clip.
+
+    Raises:
+        InputError: A container or codec they do not play, or a file that holds no video.
+    """
+    import av
+
+    remedy = f"convert it, for example: ffmpeg -i {path.name} -an -c:v libvpx-vp9 {path.stem}.webm"
+    if path.suffix.lower() not in MEDIA_TYPES:
+        raise InputError(f"{path}: browsers play {', '.join(MEDIA_TYPES)}; {remedy}")
+    try:
+        with av.open(str(path)) as container:
+            codecs = [stream.codec_context.codec.canonical_name for stream in container.streams.video]
+            decodes = bool(codecs) and next(container.decode(video=0), None) is not None
+    except (av.FFmpegError, OSError) as error:
+        raise InputError(f"{path}: not a video ({error}); leave it out or convert it.") from None
+    names = [name.removeprefix("lib").removesuffix("-vp9").replace("dav1d", "av1") for name in codecs]
+    if not decodes:
+        raise InputError(f"{path}: holds no video frame; leave it out.")
+    if names[0] not in _CODECS and names[0] != "vpx":
+        raise InputError(f"{path}: codec {codecs[0]}; browsers play {', '.join(sorted(_CODECS))}; {remedy}")
+
+
+def padded(content: bytes, suffix: str) -> bytes:
+    """A clip with a random length of padding at its end, so that two showings of one clip differ in size.
+
+    Players skip it: a `free` box in MP4 (ISO 14496-12), a Void element in WebM (RFC 8794).
+    """
+    size = len(_MARK) + random.SystemRandom().randrange(max(4096, len(content) // 16))
+    payload = _MARK.ljust(size, b"\0")
+    if suffix.lower() == ".webm":
+        return content + b"\xec" + (size | 1 << 56).to_bytes(8, "big") + payload
+    return content + (size + 8).to_bytes(4, "big") + b"free" + payload
+
+
+def unpadded(content: bytes) -> bytes:
+    """The clip that `padded` was given."""
+    place = content.rindex(_MARK)
+    return content[: place - (8 if content[place - 4 : place] == b"free" else 9)]

@@ -1,0 +1,325 @@
+"""The game as the server keeps it: who plays which step, what was answered, and what the clock allows.
+
+Nothing here knows of HTTP, and nothing that a browser is told comes from a showing's role.
+
+**Timing.** A page reports how long after the start of a clip the key was pressed (`rt_ms`) and how long ago the showing
+ended (`age_ms`, more than a moment if the connection was cut). The server reckons when the showing began by its own
+clock: never before the showing before it had ended and the gap had passed, and never before it gave out the clip. An
+answer that would then lie in the future is refused until its time has come.
+
+**Interruptions.** A showing that was cut short, by a reload or a clip that did not play, is over: it counts as not
+answered, and the participant goes on with the next. Too many of them, or too long a pause, close the step.
+"""
+
+import secrets
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from videomem_hf.protocol.design import StudyDesign
+from videomem_hf.protocol.server.assignment import assign, free
+from videomem_hf.protocol.server.controls import passes
+from videomem_hf.protocol.server.database import participants, showings, steps
+from videomem_hf.protocol.server.settings import StudySettings
+from videomem_hf.protocol.server.tokens import kept, new_token, return_code
+
+Note = Literal["interrupted", "unplayable", "hidden", "paused"]
+
+_CUT: Final = frozenset({"interrupted", "unplayable"})
+_HOUR_MS: Final = 3_600_000
+_TOLERANCE_MS: Final = 250
+_PAUSED_MS: Final = 10_000
+"""Unexplained time before a showing from which on it is marked as paused."""
+
+
+class Refused(Exception):  # noqa: N818
+    """A request that the game does not grant.
+
+    Attributes:
+        code: What it is, for the page.
+        message: What it is, for a person.
+        details: What the page needs to go on, such as `next`.
+    """
+
+    def __init__(self, code: str, message: str, **details: int | str) -> None:
+        super().__init__(message)
+        self.code, self.message, self.details = code, message, details
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a page reports of a showing.
+
+    Attributes:
+        rt_ms: Milliseconds from the start of the clip to the press; None without one.
+        age_ms: Milliseconds since the showing ended.
+        note: What went wrong, if anything.
+    """
+
+    rt_ms: float | None
+    age_ms: float
+    note: Note | None = None
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """What is known of a participant who joins; `platform_id` as it is to be kept."""
+
+    platform: str | None
+    platform_id: str | None
+    demographics: dict[str, str]
+    browser: dict[str, Any]
+
+
+def join(connection: Connection, newcomer: Newcomer, now: int) -> str:
+    """Take a participant in.
+
+    Returns:
+        The participant's token, of which a hash is kept.
+
+    Raises:
+        Refused: `took_part`, someone of this platform id did already.
+    """
+    if newcomer.platform_id is not None:
+        same = select(participants.c.id).where(participants.c.platform_id == newcomer.platform_id)
+        if connection.execute(same).first():
+            raise Refused("took_part", "You have taken part in this study already; everyone can take part once.")
+    token = new_token()
+    connection.execute(
+        insert(participants).values(
+            name=f"p{secrets.token_hex(5)}",
+            token_hash=kept(token),
+            platform=newcomer.platform,
+            platform_id=newcomer.platform_id,
+            joined_ms=now,
+            demographics=newcomer.demographics,
+            browser=newcomer.browser,
+        )
+    )
+    return token
+
+
+def come_back(connection: Connection, code: str) -> str:
+    """Exchange a return code, which stays valid, for a new token.
+
+    Raises:
+        Refused: `unknown_code`.
+    """
+    token = new_token()
+    known = update(participants).where(participants.c.return_hash == kept(code)).values(token_hash=kept(token))
+    if connection.execute(known).rowcount != 1:
+        raise Refused("unknown_code", "This code is not known; check it letter by letter.")
+    return token
+
+
+def participant_of(connection: Connection, token: str) -> Row[Any]:
+    """The participant with a token.
+
+    Raises:
+        Refused: `unknown`, there is none.
+    """
+    row = connection.execute(select(participants).where(participants.c.token_hash == kept(token))).first()
+    if row is None:
+        raise Refused("unknown", "You are not known here; start from the first page, or with your code.")
+    return row
+
+
+def steps_of(connection: Connection, participant_id: int) -> dict[int, Row[Any]]:
+    """The steps that a participant has begun, by number."""
+    rows = connection.execute(select(steps).where(steps.c.participant_id == participant_id)).all()
+    return {row.step: row for row in rows}
+
+
+def return_window_ms(design: StudyDesign, step1: Row[Any]) -> tuple[int, int]:
+    """When step 2 opens and closes for who completed step 1."""
+    low, high = design.step2.delay_min_h, design.step2.delay_max_h
+    return step1.closed_ms + int(low * _HOUR_MS), step1.closed_ms + int(high * _HOUR_MS)
+
+
+class Game:
+    """The rules of a study.
+
+    Args:
+        design: Its design.
+        settings: Its settings.
+    """
+
+    def __init__(self, design: StudyDesign, settings: StudySettings) -> None:
+        self.design, self.settings = design, settings
+        self.window_ms, self.gap_ms = design.presentation.window_s * 1000, design.presentation.gap_s * 1000
+        self.showings = {1: design.step1.showings, 2: design.step2.showings}
+
+    def begin(self, connection: Connection, token: str, step: int, page: str, now: int) -> int:
+        """Begin a step or go on with it; from now on only this page plays it.
+
+        Returns:
+            The position of the next showing.
+
+        Raises:
+            Refused: `too_soon`, `too_late`, `not_invited`, or `over` if the step is.
+        """
+        connection.execute(select(participants.c.id).where(participants.c.token_hash == kept(token)).with_for_update())
+        participant = participant_of(connection, token)
+        begun = steps_of(connection, participant.id)
+        if step not in begun:
+            if step == 2:
+                self._admit(begun.get(1), now)
+            self.close_abandoned(connection, now)
+            seed = assign(connection, self.design, participant.id, step)
+            connection.execute(
+                insert(steps).values(
+                    participant_id=participant.id,
+                    step=step,
+                    state="playing",
+                    seed=seed,
+                    page_hash=kept(page),
+                    next_position=1,
+                    interruptions=0,
+                    begun_ms=now,
+                    active_ms=now,
+                    free_ms=now - int(self.gap_ms),
+                )
+            )
+            return 1
+        row = begun[step]
+        self._still_open(row, now)
+        mine = (steps.c.participant_id == participant.id, steps.c.step == step)
+        connection.execute(update(steps).where(*mine).values(page_hash=kept(page)))
+        return int(row.next_position)
+
+    def clip(self, connection: Connection, token: str, step: int, position: int, now: int) -> int:
+        """The video shown at a position, for the next showings only.
+
+        Raises:
+            Refused: `over`, or `not_yet` if the position is not among the next.
+        """
+        row = self._step(connection, token, step)
+        self._still_open(row, now)
+        if not row.next_position <= position <= min(row.next_position + self.settings.clips_ahead, self.showings[step]):
+            raise Refused("not_yet", "This clip is not to be shown now.", next=row.next_position)
+        where = _at(row.participant_id, step, position)
+        return int(connection.execute(select(showings.c.video_id).where(*where)).scalar_one())
+
+    def answer(
+        self, connection: Connection, token: str, step: int, position: int, page: str, answer: Answer, now: int
+    ) -> int:
+        """Store an answer; the same again changes nothing, so that a page can send until it hears.
+
+        Returns:
+            The position of the next showing; one beyond the last when the step is over.
+
+        Raises:
+            Refused: `out_of_turn`, `elsewhere`, `over`, `impossible`, or `too_early` with `wait_ms`.
+        """
+        row = self._step(connection, token, step, lock=True)
+        if position < row.next_position:
+            return int(row.next_position)
+        self._still_open(row, now)
+        if row.page_hash != kept(page):
+            raise Refused("elsewhere", "The game goes on in another window; close this one.")
+        if position != row.next_position:
+            raise Refused("out_of_turn", "This showing has not come yet.", next=row.next_position)
+        start, duration = self._when(connection, row, answer, now)
+        note = answer.note or ("paused" if start - row.free_ms - self.gap_ms > _PAUSED_MS else None)
+        connection.execute(
+            update(showings)
+            .where(*_at(row.participant_id, step, position))
+            .values(answered=answer.rt_ms is not None, rt_ms=answer.rt_ms, shown_ms=start, received_ms=now, note=note)
+        )
+        cut = answer.note in _CUT
+        mine = (steps.c.participant_id == row.participant_id, steps.c.step == step)
+        connection.execute(
+            update(steps)
+            .where(*mine)
+            .values(
+                next_position=position + 1,
+                interruptions=row.interruptions + cut,
+                free_ms=start + duration,
+                active_ms=now,
+            )
+        )
+        if row.interruptions + cut > self.settings.interruptions_max:
+            self._abandon(connection, row, now)
+        elif position == self.showings[step]:
+            self._complete(connection, row, token, now)
+        return position + 1
+
+    def close_abandoned(self, connection: Connection, now: int) -> int:
+        """Close the steps whose pause is too long and free their targets; returns how many there were."""
+        late = (steps.c.state == "playing", steps.c.active_ms < now - self.settings.pause_max_ms)
+        query = select(steps.c.participant_id, steps.c.step).where(*late).with_for_update(skip_locked=True)
+        rows = connection.execute(query).all()
+        return sum(self._abandon(connection, row, now) for row in rows)
+
+    def _abandon(self, connection: Connection, row: Row[Any, Any] | Row[Any], now: int) -> bool:
+        """Close a step that is being played; False if another did meanwhile."""
+        mine = (steps.c.participant_id == row.participant_id, steps.c.step == row.step, steps.c.state == "playing")
+        closed = connection.execute(update(steps).where(*mine).values(state="abandoned", passed=False, closed_ms=now))
+        if closed.rowcount != 1:
+            return False
+        free(connection, row.participant_id, row.step)
+        return True
+
+    def _complete(self, connection: Connection, row: Row[Any], token: str, now: int) -> None:
+        """Close a step whose last showing is answered; who passed step 1 is invited to step 2."""
+        passed = passes(connection, self.design, row.participant_id, row.step)
+        mine = (steps.c.participant_id == row.participant_id, steps.c.step == row.step)
+        connection.execute(update(steps).where(*mine).values(state="completed", passed=passed, closed_ms=now))
+        if not passed:
+            free(connection, row.participant_id, row.step)
+        elif row.step == 1:
+            who = participants.c.id == row.participant_id
+            connection.execute(update(participants).where(who).values(return_hash=kept(return_code(token))))
+
+    def _when(self, connection: Connection, row: Row[Any], answer: Answer, now: int) -> tuple[int, int]:
+        """When a showing began and how long it lasted, in ms by the server's clock."""
+        if answer.rt_ms is not None and not 0 < answer.rt_ms <= self.window_ms:
+            raise Refused("impossible", f"A press counts from 0 to {self.window_ms:g} ms after the start of a clip.")
+        cut = answer.note in _CUT
+        if cut and answer.rt_ms is not None:
+            raise Refused("impossible", "A showing that was cut short has no press.")
+        duration = int(answer.rt_ms if answer.rt_ms is not None else 0 if cut else self.window_ms)
+        given = row.begun_ms
+        if row.next_position > self.settings.clips_ahead + 1:
+            enabling = _at(row.participant_id, row.step, row.next_position - self.settings.clips_ahead - 1)
+            given = connection.execute(select(showings.c.received_ms).where(*enabling)).scalar_one()
+        earliest = max(row.free_ms + int(self.gap_ms), given)
+        start = max(now - int(min(answer.age_ms, now)) - duration, earliest)
+        wait = start + duration - now - _TOLERANCE_MS
+        if wait > 0:
+            raise Refused("too_early", "This answer comes before the clip can have been shown.", wait_ms=wait)
+        return start, duration
+
+    def _step(self, connection: Connection, token: str, step: int, lock: bool = False) -> Row[Any]:
+        query = (
+            select(steps)
+            .join(participants, participants.c.id == steps.c.participant_id)
+            .where(participants.c.token_hash == kept(token), steps.c.step == step)
+        )
+        row = connection.execute(query.with_for_update(of=steps) if lock else query).first()
+        if row is None:
+            participant_of(connection, token)
+            raise Refused("not_begun", "This part has not begun.")
+        return row
+
+    def _still_open(self, row: Row[Any], now: int) -> None:
+        if row.state != "playing":
+            raise Refused("over", "This part is over.")
+        if now - row.active_ms > self.settings.pause_max_ms:
+            raise Refused(
+                "over", f"The pause was longer than {self.settings.pause_max_min:g} minutes; this part is over."
+            )
+
+    def _admit(self, step1: Row[Any] | None, now: int) -> None:
+        if step1 is None or step1.state != "completed" or not step1.passed:
+            raise Refused("not_invited", "The second part is for those who completed the first.")
+        opens, closes = return_window_ms(self.design, step1)
+        if now < opens:
+            raise Refused("too_soon", "The second part is not open yet.", opens_ms=opens)
+        if now > closes:
+            raise Refused("too_late", "The second part is closed; thank you for the first.")
+
+
+def _at(participant_id: int, step: int, position: int) -> tuple[Any, ...]:
+    return showings.c.participant_id == participant_id, showings.c.step == step, showings.c.position == position

@@ -1,0 +1,268 @@
+"""What a participant's page asks the server. The token travels in a cookie that no script can read."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Request, Response
+from fastapi import Path as InPath
+from fastapi.responses import FileResponse, JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Row
+from sqlalchemy.exc import IntegrityError
+
+from videomem_hf.protocol.server.clips import MEDIA_TYPES, padded
+from videomem_hf.protocol.server.database import Database
+from videomem_hf.protocol.server.game import (
+    Answer,
+    Game,
+    Newcomer,
+    Note,
+    Refused,
+    come_back,
+    join,
+    participant_of,
+    return_window_ms,
+    steps_of,
+)
+from videomem_hf.protocol.server.limits import RateLimit
+from videomem_hf.protocol.server.study import Study
+from videomem_hf.protocol.server.tokens import completion_code, kept, normal_code, platform_id, return_code
+
+COOKIE: Final = "participant"
+_PROLIFIC: Final = "https://app.prolific.com/submissions/complete?cc="
+
+Step = Annotated[int, InPath(ge=1, le=2)]
+Position = Annotated[int, InPath(ge=1, le=100_000)]
+Page = Annotated[str, Field(min_length=16, max_length=64)]
+Text = Annotated[str, Field(max_length=200)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class JoinBody(_Body):
+    """A newcomer: who sent them, their answers, their browser. `consent` must be true."""
+
+    consent: Literal[True]
+    platform: Literal["mturk", "prolific"] | None = None
+    platform_id: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+    demographics: Annotated[dict[Text, Text], Field(max_length=50)] = {}
+    browser: Annotated[dict[Text, Text | float | bool | None], Field(max_length=20)] = {}
+
+
+class CodeBody(_Body):
+    """A return code, as typed."""
+
+    code: Text
+
+
+class BeginBody(_Body):
+    """The page that plays: a random name that the page gave itself."""
+
+    page: Page
+
+
+class AnswerBody(_Body):
+    """What became of a showing; see `game.Answer`."""
+
+    page: Page
+    rt_ms: float | None
+    age_ms: Annotated[float, Field(ge=0, le=1e9)]
+    note: Literal["interrupted", "unplayable", "hidden"] | None = None
+
+
+class ParticipantApi:
+    """The requests of participants.
+
+    Args:
+        study: The study.
+        database: Its database.
+        clips: The file of each video, by its number in the database.
+        now_ms: The server's clock.
+    """
+
+    def __init__(self, study: Study, database: Database, clips: dict[int, Path], now_ms: Callable[[], int]) -> None:
+        self.study, self.database, self.clips, self.now_ms = study, database, clips, now_ms
+        self.game = Game(study.design, study.settings)
+        self._joins = RateLimit(study.settings.joins_per_minute, 60)
+        self._requests = RateLimit(study.settings.requests_per_second * 5, 5)
+        self.router = APIRouter()
+        add = self.router.add_api_route
+        add("/api/study", self.facts, methods=["GET"])
+        add("/examples/{number}", self.example, methods=["GET"])
+        add("/api/me", self.me, methods=["GET"])
+        add("/api/participants", self.join, methods=["POST"])
+        add("/api/return", self.come_back, methods=["POST"])
+        add("/api/steps/{step}/begin", self.begin, methods=["POST"])
+        add("/api/steps/{step}/clips/{position}", self.clip, methods=["GET"])
+        add("/api/steps/{step}/showings/{position}", self.answer, methods=["PUT"])
+
+    def facts(self) -> dict[str, Any]:
+        """What everyone may know of the study."""
+        settings, design = self.study.settings, self.study.design
+        return {
+            "title": settings.title,
+            "contact": settings.contact,
+            "consent": settings.consent,
+            "demographics": [
+                {"name": entry.name, "question": entry.question, "choices": entry.choices}
+                for entry in settings.demographics
+            ],
+            "examples": len(self.study.examples),
+            "media_types": sorted({MEDIA_TYPES[clip.suffix.lower()] for clip in self.study.clips.values()}),
+            "key": design.presentation.key,
+            "window_ms": self.game.window_ms,
+            "gap_ms": self.game.gap_ms,
+            "showings": [self.game.showings[1], self.game.showings[2]],
+            "delay_h": [design.step2.delay_min_h, design.step2.delay_max_h],
+            "clips_ahead": settings.clips_ahead,
+            "pause_max_min": settings.pause_max_min,
+        }
+
+    def example(self, number: int) -> Response:
+        """A clip of the instructions."""
+        if not 0 <= number < len(self.study.examples):
+            return JSONResponse({"error": "none", "message": "No such example."}, 404)
+        file = self.study.examples[number]
+        return FileResponse(
+            file, media_type=MEDIA_TYPES[file.suffix.lower()], headers={"cache-control": "private, max-age=3600"}
+        )
+
+    def join(self, body: JoinBody, request: Request, response: Response) -> dict[str, Any]:
+        """Take a newcomer in; sets the cookie."""
+        self._not_too_often(self._joins, _address(request))
+        newcomer = Newcomer(body.platform, self._platform_id(body), self._demographics(body), dict(body.browser))
+        try:
+            with self.database.write() as connection:
+                token = join(connection, newcomer, self.now_ms())
+        except IntegrityError:
+            raise Refused("took_part", "You have taken part in this study already.") from None
+        self._set_cookie(request, response, token)
+        return {"stage": "ready", "step": 1}
+
+    def come_back(self, body: CodeBody, request: Request, response: Response) -> dict[str, Any]:
+        """Let someone in by their return code; sets the cookie."""
+        self._not_too_often(self._joins, _address(request))
+        with self.database.write() as connection:
+            token = come_back(connection, normal_code(body.code))
+        self._set_cookie(request, response, token)
+        return self._stage(token)
+
+    def me(self, request: Request, response: Response) -> dict[str, Any]:
+        """Where the participant stands."""
+        token = request.cookies.get(COOKIE)
+        if token is None:
+            return {"stage": "new"}
+        self._not_too_often(self._requests, kept(token))
+        try:
+            return self._stage(token)
+        except Refused:
+            response.delete_cookie(COOKIE)
+            return {"stage": "new"}
+
+    def begin(self, step: Step, body: BeginBody, request: Request) -> dict[str, Any]:
+        """Begin or go on with a step."""
+        token = self._token(request)
+        with self.database.write() as connection:
+            position = self.game.begin(connection, token, step, body.page, self.now_ms())
+        return {"next": position, "showings": self.game.showings[step]}
+
+    def clip(self, step: Step, position: Position, request: Request) -> Response:
+        """The clip of one of the next showings. Neither address, size nor headers tell which clip it is."""
+        token = self._token(request)
+        with self.database.read() as connection:
+            video = self.game.clip(connection, token, step, position, self.now_ms())
+        file = self.clips[video]
+        return Response(padded(file.read_bytes(), file.suffix), media_type=MEDIA_TYPES[file.suffix.lower()])
+
+    def answer(self, step: Step, position: Position, body: AnswerBody, request: Request) -> dict[str, int]:
+        """Store what became of a showing."""
+        token = self._token(request)
+        note: Note | None = body.note
+        answer = Answer(body.rt_ms, body.age_ms, note)
+        with self.database.write() as connection:
+            following = self.game.answer(connection, token, step, position, body.page, answer, self.now_ms())
+        return {"next": following}
+
+    def _stage(self, token: str) -> dict[str, Any]:
+        now = self.now_ms()
+        with self.database.read() as connection:
+            participant = participant_of(connection, token)
+            begun = steps_of(connection, participant.id)
+        if any(
+            row.state == "playing" and now - row.active_ms > self.study.settings.pause_max_ms for row in begun.values()
+        ):
+            with self.database.write() as connection:
+                self.game.close_abandoned(connection, now)
+                begun = steps_of(connection, participant.id)
+        stage: dict[str, Any] = {"participant": participant.name, "completed": self._completed(participant, begun)}
+        for step in (2, 1):
+            if step in begun and begun[step].state == "playing":
+                return stage | {"stage": "playing", "step": step, "next": begun[step].next_position}
+            if step in begun and begun[step].state == "abandoned":
+                return stage | {"stage": "closed", "step": step}
+        if not begun:
+            return stage | {"stage": "ready", "step": 1}
+        if 2 in begun or not begun[1].passed:
+            return stage | {"stage": "finished"}
+        opens, closes = return_window_ms(self.study.design, begun[1])
+        times = {"opens_ms": opens, "closes_ms": closes, "now_ms": now}
+        if now > closes:
+            return stage | {"stage": "late"} | times
+        if now >= opens:
+            return stage | {"stage": "ready", "step": 2} | times
+        code = return_code(token)
+        shown = code if participant.return_hash == kept(code) else None
+        return stage | {"stage": "waiting", "return_code": shown} | times
+
+    def _completed(self, participant: Row[Any], begun: dict[int, Row[Any]]) -> list[dict[str, Any]]:
+        """The completion codes of the steps that are completed, and where to go with them."""
+        codes = []
+        for step in sorted(begun):
+            if begun[step].state != "completed":
+                continue
+            settings = self.study.settings
+            prolific = settings.prolific_code_step1 if step == 1 else settings.prolific_code_step2
+            if participant.platform == "prolific" and prolific:
+                codes.append({"step": step, "code": prolific, "link": _PROLIFIC + prolific})
+            else:
+                codes.append({"step": step, "code": completion_code(self.study.key, participant.name, step)})
+        return codes
+
+    def _platform_id(self, body: JoinBody) -> str | None:
+        if body.platform is None or body.platform_id is None:
+            return None
+        if self.study.settings.participant_ids == "plain":
+            return body.platform_id
+        return platform_id(self.study.key, body.platform, body.platform_id)
+
+    def _demographics(self, body: JoinBody) -> dict[str, str]:
+        """The answers, as far as they are asked for and among the choices."""
+        asked = {question.name: question.choices for question in self.study.settings.demographics}
+        for name, given in body.demographics.items():
+            if name not in asked or (asked[name] and given not in asked[name]):
+                raise Refused("impossible", "An answer to a question that is not asked, or none of its choices.")
+        return dict(body.demographics)
+
+    def _token(self, request: Request) -> str:
+        token = request.cookies.get(COOKIE)
+        if token is None:
+            raise Refused("unknown", "You are not known here; start from the first page, or with your code.")
+        self._not_too_often(self._requests, kept(token))
+        return token
+
+    def _not_too_often(self, limit: RateLimit, key: str) -> None:
+        wait = limit.wait_s(key)
+        if wait:
+            raise Refused("too_many", "Too many requests; wait a little.", wait_ms=int(wait * 1000) + 1)
+
+    def _set_cookie(self, request: Request, response: Response, token: str) -> None:
+        seconds = int((self.study.design.step2.delay_max_h + 7 * 24) * 3600)
+        secure = request.url.scheme == "https"
+        response.set_cookie(COOKIE, token, max_age=seconds, httponly=True, samesite="strict", secure=secure)
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""

@@ -1,0 +1,195 @@
+"""Plays a served study as a browser does, over HTTP: for simulated participants, for tests and for load.
+
+The server tells no one which clip it sends. Whoever plays knows the clips' files, and recognises a clip by its content,
+as a person does.
+"""
+
+import hashlib
+import http.client
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from http.cookies import SimpleCookie
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from videomem_hf.protocol.server.clips import unpadded
+
+
+class Player(Protocol):
+    """Who answers, such as `simulate.SimulatedParticipant`."""
+
+    def answer(self, video: str, step: int = 1, hours: float = 24.0) -> float | None:
+        """Milliseconds from the start of the clip to the press; None without one."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A server's reply."""
+
+    status: int
+    content: bytes
+
+    def json(self) -> dict[str, Any]:
+        """The content as an object."""
+        return dict(json.loads(self.content))
+
+
+class Connection(Protocol):
+    """One participant's connection; it keeps cookies. A lost connection raises OSError or HTTPException."""
+
+    def send(self, method: str, path: str, body: dict[str, Any] | None = None) -> Reply:
+        """Send a request and wait for the reply."""
+
+
+class HttpConnection:
+    """A connection that is kept open, and opened again when it is lost.
+
+    Args:
+        address: Such as http://127.0.0.1:8000.
+        timeout_s: Longest wait for a reply.
+    """
+
+    def __init__(self, address: str, timeout_s: float = 30.0) -> None:
+        parts = urlsplit(address)
+        self._host, self._port, self._timeout_s = parts.hostname or "", parts.port or 80, timeout_s
+        self._connection: http.client.HTTPConnection | None = None
+        self.cookies: dict[str, str] = {}
+
+    def send(self, method: str, path: str, body: dict[str, Any] | None = None) -> Reply:
+        """Send a request and wait for the reply."""
+        headers = {"cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
+        content = None if body is None else json.dumps(body).encode()
+        if content is not None:
+            headers["content-type"] = "application/json"
+        if self._connection is None:
+            self._connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
+        try:
+            self._connection.request(method, path, content, headers)
+            response = self._connection.getresponse()
+            reply = Reply(response.status, response.read())
+        except (OSError, http.client.HTTPException):
+            self.close()
+            raise
+        for cookie in response.headers.get_all("set-cookie", []):
+            self.cookies |= {name: morsel.value for name, morsel in SimpleCookie(cookie).items()}
+        return reply
+
+    def close(self) -> None:
+        """Close the connection; the next request opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+class GameOver(Exception):  # noqa: N818
+    """The server refused to go on; `code` tells why, as `game.Refused` has it."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+
+
+class ClipNames:
+    """Tells clips by their content.
+
+    Args:
+        files: The study's clips; a clip's name is its file's without the ending.
+    """
+
+    def __init__(self, files: Iterable[Path]) -> None:
+        self._names = {hashlib.sha256(file.read_bytes()).digest(): file.stem for file in files}
+
+    def of(self, content: bytes) -> str:
+        """The name of the clip that the server sent."""
+        return self._names[hashlib.sha256(unpadded(content)).digest()]
+
+
+class Play:
+    """One participant who plays a study.
+
+    Args:
+        connection: To the server.
+        names: Tells the clips.
+        player: Who answers.
+        sleep: Lets seconds pass; a test moves its clock instead.
+        timed: Told of each reply: method, path, seconds.
+        patience_s: How long a server that cannot be reached is tried again.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        names: ClipNames,
+        player: Player,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        timed: Callable[[str, str, float], None] | None = None,
+        patience_s: float = 60.0,
+    ) -> None:
+        self.connection, self.names, self.player = connection, names, player
+        self.sleep, self.timed, self.patience_s = sleep, timed, patience_s
+        self.page = secrets.token_hex(16)
+        self.answers: dict[tuple[int, int], tuple[str, float | None]] = {}
+        self.facts = self.request("GET", "/api/study").json()
+
+    def join(self, **fields: Any) -> None:
+        """Agree to take part; `fields` as `participant_api.JoinBody` has them."""
+        self.request("POST", "/api/participants", {"consent": True, **fields})
+
+    def me(self) -> dict[str, Any]:
+        """Where the participant stands."""
+        return self.request("GET", "/api/me").json()
+
+    def step(self, step: int, hours: float = 24.0, until: int | None = None) -> None:
+        """Play a step, or go on with it, up to its last showing or that before `until`.
+
+        Args:
+            step: 1 or 2.
+            hours: In step 2, hours since step 1; for the player.
+            until: Position at which to stop.
+
+        Raises:
+            GameOver: The server refused.
+        """
+        begun = self.request("POST", f"/api/steps/{step}/begin", {"page": self.page}).json()
+        for position in range(begun["next"], until or begun["showings"] + 1):
+            self.sleep(self.facts["gap_ms"] / 1000)
+            content = self.request("GET", f"/api/steps/{step}/clips/{position}").content
+            video = self.names.of(content)
+            rt_ms = self.player.answer(video, step, hours)
+            self.sleep((self.facts["window_ms"] if rt_ms is None else rt_ms) / 1000)
+            body = {"page": self.page, "rt_ms": rt_ms, "age_ms": 0}
+            self.request("PUT", f"/api/steps/{step}/showings/{position}", body)
+            self.answers[step, position] = (video, rt_ms)
+
+    def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> Reply:
+        """Send until there is an answer, as the page does.
+
+        Raises:
+            GameOver: The server refused.
+            OSError, HTTPException: It could not be reached for so long as `patience_s`.
+        """
+        waited = 0.0
+        while True:
+            begun = time.perf_counter()
+            try:
+                reply = self.connection.send(method, path, body)
+            except (OSError, http.client.HTTPException):
+                if waited > self.patience_s:
+                    raise
+                wait = 0.25
+            else:
+                if self.timed is not None:
+                    self.timed(method, path, time.perf_counter() - begun)
+                if reply.status < 300:
+                    return reply
+                refusal = reply.json()
+                if reply.status not in {425, 429} and reply.status < 500:
+                    raise GameOver(refusal["error"], refusal["message"])
+                wait = refusal.get("wait_ms", 250) / 1000
+            waited += wait
+            self.sleep(wait)

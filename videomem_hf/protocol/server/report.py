@@ -1,0 +1,105 @@
+"""How a study stands: who came, who passed, and how many annotations each video has."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, and_, case, func, select
+
+from videomem_hf.protocol.server.database import participants, showings, steps, videos
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """One step.
+
+    Attributes:
+        playing, passed, failed, abandoned: Participants.
+        answers: Showings that are over.
+        notes: Number of showings with each note.
+    """
+
+    playing: int
+    passed: int
+    failed: int
+    abandoned: int
+    answers: int
+    notes: dict[str, int]
+
+    @property
+    def pass_rate(self) -> float | None:
+        """Share of those who completed the step that passed its controls; None if nobody did."""
+        completed = self.passed + self.failed
+        return self.passed / completed if completed else None
+
+
+@dataclass(frozen=True)
+class VideoReport:
+    """One video: annotations given by participants who passed, and under way."""
+
+    name: str
+    short_given: int
+    short_underway: int
+    long_given: int
+    long_underway: int
+
+
+@dataclass(frozen=True)
+class StudyReport:
+    """The whole study. `joined` counts everyone who consented."""
+
+    joined: int
+    steps: dict[int, StepReport]
+    videos: list[VideoReport]
+
+    def spread(self, column: str) -> str:
+        """Annotations per video in words: fewest, median, most."""
+        counts = np.array([getattr(video, column) for video in self.videos])
+        return f"{counts.min()} to {counts.max()}, median {np.median(counts):g}"
+
+
+def report(connection: Connection) -> StudyReport:
+    """Count what is in the database."""
+    joined = connection.execute(select(func.count()).select_from(participants)).scalar_one()
+    return StudyReport(joined, {step: _step(connection, step) for step in (1, 2)}, _videos(connection))
+
+
+def _step(connection: Connection, step: int) -> StepReport:
+    query = select(steps.c.state, steps.c.passed, func.count()).where(steps.c.step == step)
+    states = {(row[0], row[1]): row[2] for row in connection.execute(query.group_by(steps.c.state, steps.c.passed))}
+    over = (showings.c.step == step, showings.c.answered.is_not(None))
+    query = select(showings.c.note, func.count()).where(*over).group_by(showings.c.note)
+    notes: dict[Any, int] = {row[0]: row[1] for row in connection.execute(query)}
+    return StepReport(
+        playing=sum(count for (state, _), count in states.items() if state == "playing"),
+        passed=states.get(("completed", True), 0),
+        failed=states.get(("completed", False), 0),
+        abandoned=sum(count for (state, _), count in states.items() if state == "abandoned"),
+        answers=sum(notes.values()),
+        notes={note: count for note, count in sorted(notes.items(), key=str) if note is not None},
+    )
+
+
+def _videos(connection: Connection) -> list[VideoReport]:
+    """A target is shown once as a repeat in each step, so repeats of targets are annotations."""
+    target = and_(showings.c.role == "target", showings.c.repeat)
+    given = and_(steps.c.state == "completed", steps.c.passed)
+
+    def count(step: int, state: Any) -> Any:
+        return func.sum(case((and_(steps.c.step == step, state), 1), else_=0))
+
+    query = (
+        select(
+            videos.c.name,
+            count(1, given),
+            count(1, steps.c.state == "playing"),
+            count(2, given),
+            count(2, steps.c.state == "playing"),
+        )
+        .select_from(videos)
+        .outerjoin(showings, and_(showings.c.video_id == videos.c.id, target))
+        .outerjoin(steps, and_(steps.c.participant_id == showings.c.participant_id, steps.c.step == showings.c.step))
+        .group_by(videos.c.id, videos.c.name)
+        .order_by(videos.c.id)
+    )
+    return [VideoReport(row[0], *(int(value or 0) for value in row[1:])) for row in connection.execute(query)]

@@ -1,0 +1,47 @@
+"""Runs a study's server."""
+
+import logging
+from collections.abc import Callable
+
+import uvicorn
+
+from videomem_hf.protocol.server.app import create_app, page_is_built, system_ms
+from videomem_hf.protocol.server.database import Database
+from videomem_hf.protocol.server.study import Study
+from videomem_hf.schema import InputError
+
+
+def serve(study: Study, database_url: str | None = None, *, host: str, port: int, hours_ahead: float = 0.0) -> None:
+    """Serve a study until it is interrupted; requests that are being answered are finished.
+
+    Neither addresses nor tokens are logged.
+
+    Args:
+        study: The study.
+        database_url: The study's own SQLite file by default.
+        host: Address to listen at.
+        port: Port to listen at.
+        hours_ahead: How far the server's clock is ahead, to try a study's second step on the same day.
+
+    Raises:
+        InputError: The page is not built, or the database does not fit the study.
+    """
+    if not page_is_built():
+        raise InputError(
+            "The study's page is not built, it needs jsPsych from npm: install Node.js 18 or later and run "
+            "`python -m videomem_hf.protocol.server.build`."
+        )
+    database = Database(database_url or study.database_url)
+    app = create_app(study, database, clock_ahead(hours_ahead))
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    config = uvicorn.Config(app, host=host, port=port, access_log=False, server_header=False, log_level="warning")
+    try:
+        uvicorn.Server(config).run()
+    finally:
+        database.close()
+
+
+def clock_ahead(hours: float) -> Callable[[], int]:
+    """The machine's clock, so many hours ahead."""
+    offset = int(hours * 3_600_000)
+    return lambda: system_ms() + offset

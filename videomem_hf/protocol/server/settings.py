@@ -1,0 +1,150 @@
+"""What an experimenter decides about a study beside its design: texts, questions, codes, limits (`study.yaml`)."""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import yaml
+
+from videomem_hf.schema import InputError
+
+_CONSENT: Final = """\
+You are invited to take part in a study on how people remember short videos.
+
+You will watch short soundless clips and press a key whenever you recognise one that you have already seen. The first
+session can be followed by a second, shorter one on another day.
+
+We store which clips you recognised and how fast, and the size and kind of your browser window. We do not store your
+name, and your internet address is not kept. Taking part is voluntary: you can stop at any time by closing the page, and
+have your data deleted by quoting your participant number, which is shown at the end.
+"""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question on the participant, which may be left unanswered.
+
+    Attributes:
+        name: Column in the table of participants.
+        question: What the participant reads.
+        choices: The answers to choose from; none for a line of free text.
+    """
+
+    name: str
+    question: str
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StudySettings:
+    """The experimenter's decisions; each has a comment in `study.yaml`.
+
+    Raises:
+        InputError: A value of the wrong kind or out of its range.
+    """
+
+    title: str = field(default="Video memory game", metadata={"about": "shown on every page"})
+    contact: str = field(default="", metadata={"about": "whom participants can write to; shown with the consent"})
+    consent: str = field(
+        default=_CONSENT, metadata={"about": "what participants agree to; blank lines part paragraphs"}
+    )
+    demographics: tuple[Question, ...] = field(
+        default=(),
+        metadata={"about": "questions such as {name: age, question: Your age, choices: [under 30, 30 or over]}"},
+    )
+    participant_ids: Literal["hashed", "plain"] = field(
+        default="hashed", metadata={"about": "how ids of Mechanical Turk and Prolific are kept: hashed or plain"}
+    )
+    prolific_code_step1: str = field(default="", metadata={"about": "completion code of the Prolific study of step 1"})
+    prolific_code_step2: str = field(default="", metadata={"about": "completion code of the Prolific study of step 2"})
+    pause_max_min: float = field(
+        default=10.0, metadata={"about": "minutes without an answer after which a step is closed and its videos freed"}
+    )
+    interruptions_max: int = field(
+        default=3, metadata={"about": "showings cut short by a reload or a failure, after which a step is closed"}
+    )
+    clips_ahead: int = field(default=4, metadata={"about": "clips the browser loads ahead of the one shown"})
+    joins_per_minute: int = field(default=30, metadata={"about": "newcomers and return codes from one address"})
+    requests_per_second: int = field(default=20, metadata={"about": "requests of one participant"})
+
+    def __post_init__(self) -> None:
+        for name in ("title", "contact", "consent", "prolific_code_step1", "prolific_code_step2"):
+            if not isinstance(getattr(self, name), str):
+                raise InputError(f"{name} {getattr(self, name)!r}; it is text, quote it.")
+        if self.participant_ids not in {"hashed", "plain"}:
+            raise InputError(f"participant_ids {self.participant_ids!r}; it is hashed or plain.")
+        lowest = {"interruptions_max": 0, "clips_ahead": 1, "joins_per_minute": 1, "requests_per_second": 1}
+        for name, least in lowest.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise InputError(f"{name} {value!r}; it is a whole number of {least} or more.")
+        if isinstance(self.pause_max_min, bool) or not isinstance(self.pause_max_min, int | float):
+            raise InputError(f"pause_max_min {self.pause_max_min!r}; it is a number of minutes.")
+        if not self.pause_max_min > 0:
+            raise InputError(f"pause_max_min {self.pause_max_min}; it is above 0.")
+        names = [question.name for question in self.demographics]
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise InputError(f"demographics ask for {twice[0]!r} twice; give each question a name of its own.")
+
+    @property
+    def pause_max_ms(self) -> int:
+        """Milliseconds without an answer after which a step is closed."""
+        return int(self.pause_max_min * 60_000)
+
+
+def load_settings(path: Path) -> StudySettings:
+    """Read the settings; what the file leaves out has its default.
+
+    Raises:
+        InputError: The file is missing or no settings; names the file.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; `videomem study init` writes it.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not YAML ({' '.join(str(error).split())}).") from None
+    try:
+        return _settings({} if content is None else content)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def save_settings(settings: StudySettings, path: Path) -> None:
+    """Write the settings, each with what it is for."""
+    lines = []
+    for entry in fields(settings):
+        value = getattr(settings, entry.name)
+        lines.append(f"# {entry.metadata['about']}")
+        if isinstance(value, str) and "\n" in value:
+            lines += [f"{entry.name}: |", *(f"  {line}".rstrip() for line in value.splitlines())]
+        else:
+            plain = [dataclasses.asdict(question) for question in value] if isinstance(value, tuple) else value
+            lines.append(f"{entry.name}: {json.dumps(plain, ensure_ascii=False)}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _settings(content: Any) -> StudySettings:
+    if not isinstance(content, dict):
+        raise InputError(f"settings are names with values; found {content!r}.")
+    known = [entry.name for entry in fields(StudySettings)]
+    unknown = [str(name) for name in content if name not in known]
+    if unknown:
+        raise InputError(f"unknown name {unknown[0]!r}; known are {', '.join(known)}.")
+    questions = content.get("demographics") or []
+    if not isinstance(questions, list):
+        raise InputError(f"demographics {questions!r}; it is a list of questions.")
+    return StudySettings(**{**content, "demographics": tuple(_question(question) for question in questions)})
+
+
+def _question(content: Any) -> Question:
+    if not isinstance(content, dict) or not {"name", "question"} <= set(content) <= {"name", "question", "choices"}:
+        raise InputError(f"question {content!r}; it has name, question and, unless the answer is free, choices.")
+    choices = content.get("choices") or []
+    texts = [content["name"], content["question"], *(choices if isinstance(choices, list) else [None])]
+    if not all(isinstance(text, str) and text for text in texts):
+        raise InputError(f"question {content!r}; name and question are texts, choices is a list of texts, quote them.")
+    return Question(content["name"], content["question"], tuple(choices))

@@ -1,0 +1,252 @@
+// The page of a participant: consent, checks, instructions, then the showings of a step, one after the other.
+/* global initJsPsych, jsPsychBrowserCheck, jsPsychFullscreen, jsPsychHtmlButtonResponse, jsPsychHtmlKeyboardResponse,
+   jsPsychInstructions */
+
+import { ClipPlugin } from "./clip.js";
+import { AnswerQueue, Clips, Refused, request } from "./server.js";
+import * as texts from "./texts.js";
+
+const pageName = crypto.getRandomValues(new Uint32Array(6)).join("-").slice(0, 60);
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function run(...timeline) {
+  const jsPsych = initJsPsych({ display_element: "display", minimum_valid_rt: 1 });
+  await jsPsych.run(timeline);
+  return jsPsych.data.get().last(1).values()[0];
+}
+
+const choice = (html, ...choices) =>
+  run({ type: jsPsychHtmlButtonResponse, stimulus: `<main class="sheet">${html}</main>`, choices });
+
+function tell(html) {
+  document.getElementById("display").innerHTML = `<main class="sheet">${html}</main>`;
+}
+
+// A form that jsPsych shows as a trial; its data are the fields.
+class FormPlugin {
+  static info = {
+    name: "form",
+    version: "1.0.0",
+    parameters: { html: { type: "HTML_STRING", default: undefined } },
+    data: { fields: { type: "OBJECT" } },
+  };
+
+  constructor(jsPsych) {
+    this.jsPsych = jsPsych;
+  }
+
+  trial(display, { html }) {
+    display.innerHTML = `<main class="sheet"><form>${html}</form></main>`;
+    display.querySelector("form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.jsPsych.finishTrial({ fields: Object.fromEntries(new FormData(event.target)) });
+    });
+    display.querySelector("input, select")?.focus();
+  }
+}
+
+// Ids that Mechanical Turk and Prolific put into the address; read once and taken out of it.
+function platformIds() {
+  const given = new URLSearchParams(location.search);
+  history.replaceState(null, "", location.pathname);
+  const turk = given.get("workerId");
+  const prolific = given.get("PROLIFIC_PID");
+  if (prolific) return { platform: "prolific", platform_id: prolific };
+  if (turk) return { platform: "mturk", platform_id: turk };
+  return {};
+}
+
+function missing(study, browser) {
+  const video = document.createElement("video");
+  const unplayable = study.media_types.filter((type) => !video.canPlayType(type));
+  if (browser.mobile) return "This study needs a computer with a keyboard. Please open this page there.";
+  if (unplayable.length) return `This browser does not play ${unplayable.join(", ")}. Please use a current Chrome, Edge or Firefox.`;
+  try {
+    localStorage.setItem("check", "1");
+    localStorage.removeItem("check");
+  } catch {
+    return "This browser does not let pages store anything. Please allow it, or use another window.";
+  }
+  return null;
+}
+
+async function checkBrowser(study) {
+  const features = ["width", "height", "browser", "browser_version", "mobile", "os", "fullscreen"];
+  const browser = await run({ type: jsPsychBrowserCheck, features });
+  const problem = missing(study, browser);
+  if (problem) throw new Error(problem);
+  return Object.fromEntries(features.map((name) => [name, browser[name] ?? null]));
+}
+
+const questionField = ({ name, question, choices }, number) => {
+  const id = `question-${number}`;
+  const options = choices.map((text) => `<option>${texts.escape(text)}</option>`).join("");
+  const field = choices.length
+    ? `<select id="${id}" name="${texts.escape(name)}"><option value=""></option>${options}</select>`
+    : `<input id="${id}" name="${texts.escape(name)}" maxlength="200" autocomplete="off">`;
+  return `<label for="${id}">${texts.escape(question)}</label>${field}`;
+};
+
+async function askDemographics(study) {
+  if (!study.demographics.length) return {};
+  const html =
+    "<h2>About you</h2><p>You may leave out any of these.</p>" +
+    study.demographics.map(questionField).join("") +
+    "<button>Go on</button>";
+  const { fields } = await run({ type: FormPlugin, html });
+  return Object.fromEntries(Object.entries(fields).filter(([, text]) => text.trim() !== ""));
+}
+
+async function enterCode() {
+  let problem = "";
+  for (;;) {
+    const html = `<h2>Welcome back</h2><label for="code">Your return code</label>
+      <input id="code" name="code" required maxlength="40" autocomplete="off" placeholder="XXXX-XXXX-XXXX-XXXX">
+      <p class="problem" role="alert">${texts.escape(problem)}</p><button>Go on</button>`;
+    const { fields } = await run({ type: FormPlugin, html });
+    try {
+      return await request("POST", "/api/return", { code: fields.code });
+    } catch (error) {
+      if (error.code !== "unknown_code") throw error;
+      problem = error.message;
+    }
+  }
+}
+
+async function welcome(study, browser, ids) {
+  const { response } = await choice(texts.consent(study), "I agree and take part", "I have a return code");
+  if (response === 1) return enterCode();
+  const demographics = await askDemographics(study);
+  await request("POST", "/api/participants", { consent: true, ...ids, demographics, browser });
+  return request("GET", "/api/me");
+}
+
+async function prepare(study, me) {
+  if (me.stage === "playing") {
+    await choice(`<h1>Welcome back</h1><p>You have seen ${me.next - 1} of ${study.showings[me.step - 1]} clips.</p>`, "Go on");
+    return;
+  }
+  const pages = texts.instructions(study, me.step).map((html) => `<main class="sheet">${html}</main>`);
+  await run(
+    { type: jsPsychHtmlKeyboardResponse, stimulus: `<main class="sheet">${texts.keyCheck(study.key)}</main>`, choices: [study.key] },
+    { type: jsPsychInstructions, pages, show_clickable_nav: true, button_label_previous: "Back", button_label_next: "Go on" },
+  );
+}
+
+const fullscreen = {
+  type: jsPsychFullscreen,
+  message: '<main class="sheet"><h2>Ready?</h2><p>The game fills the whole screen. It begins at once.</p></main>',
+  button_label: "Begin",
+  delay_after: 500,
+};
+
+function showProgress(done, total) {
+  document.getElementById("progress").hidden = done === null;
+  document.getElementById("progress-bar").style.width = `${(100 * done) / total}%`;
+}
+
+// Sends what an earlier page left behind, and closes the showing that it left on the screen.
+async function catchUp(me, queue, next) {
+  const left = queue.waiting.at(-1);
+  await queue.send();
+  const position = left && left.step === me.step ? Math.max(next, left.position + 1) : next;
+  const cut = JSON.parse(localStorage.getItem(AnswerQueue.showingKey(me.participant)) || "null");
+  if (!cut || cut.step !== me.step || cut.position !== position) return position;
+  await queue.add({ step: me.step, position, rt_ms: null, note: "interrupted" });
+  localStorage.removeItem(AnswerQueue.showingKey(me.participant));
+  return position + 1;
+}
+
+async function loadClip(clips, queue, position) {
+  for (;;) {
+    try {
+      return await clips.load(position);
+    } catch (error) {
+      if (error.code !== "not_yet") throw error;
+      await queue.sending;
+      await pause(200);
+    }
+  }
+}
+
+async function play(study, me) {
+  const started = await request("POST", `/api/steps/${me.step}/begin`, { page: pageName });
+  const showingKey = AnswerQueue.showingKey(me.participant);
+  const clips = new Clips(me.step, started.showings);
+  let fail;
+  const failure = new Promise((_, reject) => (fail = reject));
+  failure.catch(() => {});
+  const queue = new AnswerQueue(me.participant, pageName, fail);
+  const position = await Promise.race([catchUp(me, queue, started.next), failure]);
+  queue.onStored = (next) => clips.ahead(next, study.clips_ahead);
+  if (position <= started.showings) {
+    clips.ahead(position, study.clips_ahead);
+    tell("<p>Loading the first clips …</p>");
+    const first = Array.from({ length: study.clips_ahead + 1 }, (_, place) => position + place);
+    const loads = first.filter((place) => place <= started.showings).map((place) => loadClip(clips, queue, place));
+    await Promise.race([Promise.all(loads), failure]);
+    await Promise.race([showAll(study, me, { clips, queue, showingKey, position, last: started.showings }), failure]);
+  }
+  if (queue.waiting.length) tell("<p>Sending your last answers …</p>");
+  await Promise.race([queue.sending, failure]);
+}
+
+async function showAll(study, me, { clips, queue, showingKey, position, last }) {
+  const jsPsych = initJsPsych({ display_element: "display", minimum_valid_rt: 1 });
+  document.body.classList.add("playing");
+  for (let place = position; place <= last; place += 1) {
+    showProgress(place - 1, last);
+    const gap = pause(study.gap_ms);
+    const url = await loadClip(clips, queue, place);
+    await gap;
+    const mark = JSON.stringify({ step: me.step, position: place });
+    await jsPsych.run([
+      {
+        type: ClipPlugin,
+        url,
+        key: study.key,
+        window_ms: study.window_ms,
+        on_shown: () => localStorage.setItem(showingKey, mark),
+      },
+    ]);
+    const { rt, note } = jsPsych.data.get().last(1).values()[0];
+    queue.add({ step: me.step, position: place, rt_ms: rt, note });
+    localStorage.removeItem(showingKey);
+    clips.drop(place);
+  }
+  showProgress(last, last);
+}
+
+async function leaveGame() {
+  document.body.classList.remove("playing");
+  showProgress(null, 1);
+  if (document.fullscreenElement) await document.exitFullscreen().catch(() => {});
+}
+
+async function main() {
+  const ids = platformIds();
+  const study = await request("GET", "/api/study");
+  document.title = study.title;
+  let me = await request("GET", "/api/me");
+  while (["new", "ready", "playing"].includes(me.stage)) {
+    const browser = await checkBrowser(study);
+    if (me.stage === "new") me = await welcome(study, browser, ids);
+    if (!["ready", "playing"].includes(me.stage)) continue;
+    await prepare(study, me);
+    await run(fullscreen);
+    try {
+      await play(study, me);
+    } catch (error) {
+      if (!(error instanceof Refused) || error.code !== "over") throw error;
+    } finally {
+      await leaveGame();
+    }
+    me = await request("GET", "/api/me");
+  }
+  tell(texts.standing(me, study));
+}
+
+main().catch((error) => {
+  const again = error.code === "elsewhere" ? "" : "<p>Reload the page to go on.</p>";
+  tell(`<h1>The game stopped</h1><p>${texts.escape(error.message)}</p>${error instanceof Refused ? again : ""}`);
+});

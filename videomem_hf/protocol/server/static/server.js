@@ -1,0 +1,123 @@
+// Talks to the server: requests that are tried again, the queue of answers, the clips loaded ahead.
+
+export class Refused extends Error {
+  constructor(status, content) {
+    super(content.message || `The server answered ${status}.`);
+    this.status = status;
+    this.code = content.error || "failed";
+    this.details = content;
+  }
+}
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+function showNetwork(lost) {
+  document.getElementById("network").hidden = !lost;
+}
+
+// Sends until there is an answer. A lost connection, a server that is down or busy, and an answer that comes too
+// early are tried again; a refusal is thrown.
+export async function request(method, path, body, kind = "json") {
+  for (let attempt = 0; ; attempt += 1) {
+    let wait = Math.min(500 * 2 ** attempt, 8000);
+    try {
+      // An answer depends on when it is sent, so the body can be a function.
+      const content = typeof body === "function" ? body() : body;
+      const response = await fetch(path, {
+        method,
+        cache: "no-store",
+        headers: content === undefined ? {} : { "content-type": "application/json" },
+        body: content === undefined ? undefined : JSON.stringify(content),
+      });
+      if (response.ok) {
+        const result = await (kind === "blob" ? response.blob() : response.json());
+        showNetwork(false);
+        return result;
+      }
+      const refusal = new Refused(response.status, await response.json().catch(() => ({})));
+      if (![425, 429].includes(response.status) && response.status < 500) throw refusal;
+      if (refusal.details.wait_ms) wait = refusal.details.wait_ms + 50;
+    } catch (error) {
+      if (error instanceof Refused) throw error;
+      if (attempt > 0) showNetwork(true);
+    }
+    const online = new Promise((resolve) => window.addEventListener("online", resolve, { once: true }));
+    await Promise.race([pause(wait), online]);
+  }
+}
+
+// Answers that the server has not confirmed, kept over a reload.
+export class AnswerQueue {
+  constructor(participant, page, onRefused) {
+    this.name = `answers ${participant}`;
+    this.page = page;
+    this.onRefused = onRefused;
+    this.onStored = () => {};
+    this.sending = Promise.resolve();
+  }
+
+  get waiting() {
+    return JSON.parse(localStorage.getItem(this.name) || "[]");
+  }
+
+  set waiting(answers) {
+    if (answers.length) localStorage.setItem(this.name, JSON.stringify(answers));
+    else localStorage.removeItem(this.name);
+  }
+
+  // The showing that is on the screen, so that a reload can tell that it was cut short.
+  static showingKey(participant) {
+    return `showing ${participant}`;
+  }
+
+  add(answer) {
+    this.waiting = [...this.waiting, { ...answer, ended: Date.now() }];
+    this.sending = this.sending.then(() => this.send());
+    return this.sending;
+  }
+
+  // Sends what waits, in order; resolves when nothing is left.
+  async send() {
+    while (this.waiting.length) {
+      const { step, position, rt_ms, note, ended } = this.waiting[0];
+      const body = () => ({ page: this.page, rt_ms, note, age_ms: Math.max(0, Date.now() - ended) });
+      try {
+        const { next } = await request("PUT", `/api/steps/${step}/showings/${position}`, body);
+        this.onStored(next);
+      } catch (error) {
+        this.waiting = [];
+        this.onRefused(error);
+        return;
+      }
+      this.waiting = this.waiting.slice(1);
+    }
+  }
+}
+
+// The clips of the next showings, each under its position: their addresses do not tell which clip it is.
+export class Clips {
+  constructor(step, last) {
+    this.step = step;
+    this.last = last;
+    this.loads = new Map();
+  }
+
+  load(position) {
+    if (!this.loads.has(position)) {
+      const loaded = request("GET", `/api/steps/${this.step}/clips/${position}`, undefined, "blob");
+      loaded.catch(() => this.loads.delete(position));
+      this.loads.set(position, loaded.then((blob) => URL.createObjectURL(blob)));
+    }
+    return this.loads.get(position);
+  }
+
+  ahead(next, count) {
+    for (let place = next; place <= Math.min(next + count, this.last); place += 1) this.load(place).catch(() => {});
+  }
+
+  async drop(position) {
+    const url = await this.loads.get(position);
+    this.loads.delete(position);
+    URL.revokeObjectURL(url);
+  }
+}

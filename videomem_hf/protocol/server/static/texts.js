@@ -1,0 +1,74 @@
+// What participants read.
+
+export const escape = (text) =>
+  String(text).replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+
+export const keyName = (key) => (key === " " ? "space bar" : `${key} key`);
+
+const paragraphs = (text) =>
+  text
+    .trim()
+    .split(/\n\s*\n/)
+    .map((part) => `<p>${escape(part)}</p>`)
+    .join("");
+
+export const when = (ms) =>
+  new Date(ms).toLocaleString(undefined, { weekday: "long", day: "numeric", month: "long", hour: "2-digit", minute: "2-digit" });
+
+const minutes = (study, step) =>
+  Math.max(1, Math.ceil((study.showings[step - 1] * (study.window_ms + study.gap_ms)) / 60000));
+
+export const consent = (study) =>
+  `<h1>${escape(study.title)}</h1><div class="consent">${paragraphs(study.consent)}</div>` +
+  (study.contact ? `<p>Questions? ${escape(study.contact)}</p>` : "") +
+  `<p>The first part takes up to ${minutes(study, 1)} minutes. You need a computer with a keyboard.</p>`;
+
+export const instructions = (study, step) => {
+  const key = keyName(study.key);
+  const example = (number) =>
+    number < study.examples
+      ? `<figure><video src="/examples/${number}" autoplay loop muted playsinline></video><figcaption>An example</figcaption></figure>`
+      : "";
+  const first =
+    step === 1
+      ? `<h2>Watch</h2><p>You will see ${study.showings[0]} short clips without sound, one after the other. Watch each of them.</p>`
+      : `<h2>Watch</h2><p>You will see ${study.showings[1]} short clips. Some you have seen in the first part, others are new.</p>`;
+  const second =
+    step === 1
+      ? `<h2>Recognise</h2><p>Some clips come again. As soon as you recognise a clip that you have <b>already seen here</b>,
+         press the <kbd>${key}</kbd>. The next clip follows at once. If a clip is new to you, press nothing and watch it to its end.</p>`
+      : `<h2>Recognise</h2><p>As soon as you recognise a clip <b>from the first part</b>, press the <kbd>${key}</kbd>.
+         The next clip follows at once. If a clip is new to you, press nothing and watch it to its end.</p>`;
+  const third = `<h2>Without a break</h2><p>This part takes up to ${minutes(study, step)} minutes. Stay in this window and do
+    nothing else meanwhile. Each clip counts once: a reload ends the one that is on the screen. After a pause of more than
+    ${study.pause_max_min} minutes you cannot go on.</p>`;
+  return [first + example(0), second + example(1), third];
+};
+
+export const keyCheck = (key) =>
+  `<h2>Your keyboard</h2><p>Press the <kbd>${keyName(key)}</kbd> to go on.</p>`;
+
+const codes = (completed) =>
+  completed
+    .map(({ step, code, link }) => {
+      const name = `Completion code of part ${step}`;
+      const button = link ? `<p><a class="button" href="${escape(link)}" rel="noreferrer">Hand it in</a></p>` : "";
+      return `<div class="code"><span>${name}</span><strong>${escape(code)}</strong></div>${button}`;
+    })
+    .join("");
+
+export const standing = (me, study) => {
+  const number = `<p class="small">Your participant number is ${escape(me.participant)}. Quote it if you want your data deleted.</p>`;
+  const last = codes(me.completed) + number;
+  if (me.stage === "finished") return `<h1>Thank you</h1><p>You have completed the study.</p>${last}`;
+  if (me.stage === "late") return `<h1>The second part is closed</h1><p>It was open until ${when(me.closes_ms)}.</p>${last}`;
+  if (me.stage === "closed")
+    return `<h1>This part is over</h1><p>The pause was too long, or too many clips were cut short. Thank you for your time.</p>${last}`;
+  const code = me.return_code
+    ? `<p>On this computer, open this page again. On another one you need this code, please note it:</p>
+       <div class="code"><span>Return code</span><strong>${escape(me.return_code)}</strong></div>`
+    : "";
+  return `<h1>Thank you, the first part is done</h1>
+    <p>The second part takes up to ${minutes(study, 2)} minutes. It is open from <b>${when(me.opens_ms)}</b> until
+    <b>${when(me.closes_ms)}</b>.</p>${code}${last}`;
+};

@@ -1,0 +1,177 @@
+"""The folder of a study: clips, design, settings, secrets; the database lies in it unless another is named.
+
+study/
+  study.yaml      settings (texts, questions, codes, limits), to be edited
+  design.yaml     the design, to be edited before the first participant
+  clips/          the clips of the game; examples/ those of the instructions
+  secrets.json    the study's key and what is kept of the experimenter's secret; readable by the owner alone
+  study.db        the answers (SQLite)
+"""
+
+import hmac
+import json
+import os
+import random
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_hex
+from typing import Final
+
+from videomem_hf.protocol.design import StudyDesign, load_design, save_design
+from videomem_hf.protocol.server.clips import check_clip, find_clips
+from videomem_hf.protocol.server.settings import StudySettings, load_settings, save_settings
+from videomem_hf.protocol.server.tokens import kept, new_token
+from videomem_hf.schema import InputError
+
+_EXAMPLES: Final = 2
+_EXAMPLE_SEED: Final = 8
+
+
+@dataclass(frozen=True)
+class Study:
+    """An opened study.
+
+    Attributes:
+        folder: Where it lies.
+        design: Its design.
+        settings: The experimenter's decisions.
+        clips: The file of each video, by name, in a fixed order.
+        examples: The clips of the instructions.
+        key: The study's key, 64 hexadecimal digits.
+        admin_hash: What is kept of the experimenter's secret.
+    """
+
+    folder: Path
+    design: StudyDesign
+    settings: StudySettings
+    clips: dict[str, Path]
+    examples: tuple[Path, ...]
+    key: str
+    admin_hash: str
+
+    def is_admin(self, secret: str) -> bool:
+        """Whether this is the experimenter's secret."""
+        return hmac.compare_digest(kept(secret), self.admin_hash)
+
+    @property
+    def database_url(self) -> str:
+        """The study's own database."""
+        return f"sqlite:///{self.folder / 'study.db'}"
+
+
+def create_study(
+    folder: Path,
+    clips: list[Path],
+    *,
+    design: StudyDesign | None = None,
+    settings: StudySettings | None = None,
+    examples: list[Path] | None = None,
+    link: bool = False,
+    progress: Callable[[list[Path]], Iterable[Path]] = list,
+) -> tuple[Study, str]:
+    """Make the folder of a study; nothing is left behind if it cannot be made.
+
+    Args:
+        folder: New, or an empty folder.
+        clips: Files and folders of clips.
+        design: The paper's by default; fitted to the number of clips.
+        settings: The defaults by default.
+        examples: Clips for the instructions; if none are given, two of the clips, which are then not in the game.
+        link: Hard links instead of copies; the clips must lie on the same disk and must not be changed later.
+        progress: Wraps the list of clips that are looked through, such as `tqdm`.
+
+    Returns:
+        The study, and the experimenter's secret, which is not kept.
+
+    Raises:
+        InputError: The folder is in use, a clip is unfit, or there are too few for the design.
+    """
+    design, settings = design or StudyDesign(), settings or StudySettings()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder}: exists already; give a new folder.")
+    game, shown = _split(find_clips(clips), None if examples is None else find_clips(examples))
+    design.check_collection(len(game))
+    design = design.fitted(len(game))
+    for clip in progress([*game, *shown]):
+        check_clip(clip)
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        _take(game, partial / "clips", link)
+        _take(shown, partial / "examples", link)
+        save_design(design, partial / "design.yaml")
+        save_settings(settings, partial / "study.yaml")
+        secret = _write_secrets(partial, token_hex(32))
+        if folder.exists():
+            folder.rmdir()
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return open_study(folder), secret
+
+
+def open_study(folder: Path) -> Study:
+    """Open the folder of a study.
+
+    Raises:
+        InputError: It is none, or something in it is missing or wrong.
+    """
+    if not (folder / "secrets.json").is_file():
+        raise InputError(f"{folder}: not the folder of a study; make one with `videomem study init {folder} CLIPS...`.")
+    try:
+        content = json.loads((folder / "secrets.json").read_text())
+        key, admin_hash = str(content["key"]), str(content["admin_hash"])
+        bytes.fromhex(key)
+    except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{folder / 'secrets.json'}: damaged ({error}); restore it from a copy.") from None
+    except OSError as error:
+        raise InputError(f"{folder / 'secrets.json'}: {error.strerror}.") from None
+    design = load_design(folder / "design.yaml")
+    clips = {file.stem: file for file in sorted((folder / "clips").iterdir()) if file.is_file()}
+    design.check_collection(len(clips))
+    examples = tuple(sorted(file for file in (folder / "examples").iterdir() if file.is_file()))
+    return Study(folder, design, load_settings(folder / "study.yaml"), clips, examples, key, admin_hash)
+
+
+def new_admin_secret(study: Study) -> str:
+    """Replace the experimenter's secret; the new one is returned and not kept. The server must be started anew."""
+    return _write_secrets(study.folder, study.key)
+
+
+def _write_secrets(folder: Path, key: str) -> str:
+    secret = new_token()
+    content = json.dumps({"key": key, "admin_hash": kept(secret)}, indent=2) + "\n"
+    path = folder / "secrets.json.new"
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(content)
+    path.replace(folder / "secrets.json")
+    return secret
+
+
+def _split(clips: list[Path], examples: list[Path] | None) -> tuple[list[Path], list[Path]]:
+    """The clips of the game and those of the instructions."""
+    if examples is not None:
+        both = {clip.resolve() for clip in clips} & {clip.resolve() for clip in examples}
+        if both:
+            raise InputError(f"{min(both)}: an example that is in the game as well; leave it out of one of them.")
+        return clips, examples
+    taken = set(random.Random(_EXAMPLE_SEED).sample(range(len(clips)), min(_EXAMPLES, len(clips))))
+    return (
+        [clip for place, clip in enumerate(clips) if place not in taken],
+        [clip for place, clip in enumerate(clips) if place in taken],
+    )
+
+
+def _take(files: list[Path], folder: Path, link: bool) -> None:
+    folder.mkdir(parents=True)
+    for file in files:
+        try:
+            if link:
+                os.link(file.resolve(), folder / file.name)
+            else:
+                shutil.copyfile(file, folder / file.name)
+        except OSError as error:
+            hint = "leave out --link" if link else "make room or choose another folder"
+            raise InputError(f"{file}: cannot be taken into {folder} ({error.strerror}); {hint}.") from None
