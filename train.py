@@ -1,59 +1,94 @@
 """Train a memorability predictor: `accelerate launch train.py --recipe NAME --data FOLDER --output FOLDER`."""
 
 import argparse
+import re
 import sys
 
 from videomem_hf.schema import InputError
 from videomem_hf.training import TrainingConfig
+from videomem_hf.training.recipe_files import recipe_names
 from videomem_hf.training.report import is_main_process, metrics_table
+
+STOPPED = 3
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def parse_arguments() -> argparse.Namespace:
     """Read the command line; everything else stands in the recipe."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog=f"Recipes: {', '.join(recipe_names())}. Exit codes: 0 finished, 1 a mistake, {STOPPED} stopped by "
+        "--max-train-time or SIGTERM with a checkpoint to --resume from, 130 interrupted.",
+    )
     parser.add_argument("--recipe", required=True, help="name of a recipe in the package, or a YAML file")
     parser.add_argument(
-        "--data", required=True, help="folder of the VideoMem release, or of a generated sample's release"
+        "--data",
+        required=True,
+        help="folder of the VideoMem release, a prepared folder or Hub id, or a sample's release",
     )
     parser.add_argument("--output", required=True, help="new folder for the model and its results")
+    parser.add_argument("--init", help="folder or Hub id of the weights to begin with; see `videomem convert`")
+    parser.add_argument("--lamem", help="folder of LaMem, for recipes that train on it as well")
     parser.add_argument(
         "--set",
         nargs="+",
         action="extend",
         default=[],
         metavar="KEY=VALUE",
-        help="change values of the recipe: epochs=20",
+        help="change values of the recipe: batch_size=16 stages.0.epochs=20",
     )
     parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
+    parser.add_argument("--max-train-time", type=seconds, metavar="TIME", help="stop with a checkpoint: 90s, 30m, 8h")
     return parser.parse_args()
+
+
+def seconds(text: str) -> float:
+    """A time such as 90s, 30m, 8h or 2d."""
+    match = re.fullmatch(r"([0-9]*\.?[0-9]+)([smhd])", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 90s, 30m, 8h or 2d")
+    return float(match[1]) * _UNITS_S[match[2]]
 
 
 def main() -> int:
     """Train, and say how good the result is. A user's mistake ends in one sentence, an interruption in how to go on."""
     arguments = parse_arguments()
+    named = [f"{key}={value}" for key in ("init", "lamem") if (value := getattr(arguments, key)) is not None]
+    go_on = f"--resume goes on from the last checkpoint in {arguments.output}"
     try:
         config = TrainingConfig.from_recipe(
-            arguments.recipe, data=arguments.data, output=arguments.output, overrides=arguments.set
+            arguments.recipe, data=arguments.data, output=arguments.output, overrides=[*named, *arguments.set]
         )
         # Not at the top: a slip in the arguments is told before torch is loaded.
-        from videomem_hf.training import train
-
-        result = train(config, resume=arguments.resume)
+        from videomem_hf.training import TrainingStopped, train
     except InputError as error:
-        if is_main_process():
-            sys.stderr.write(f"train.py: {error}\n")
-        return 1
+        return _told(f"train.py: {error}", 1)
+    try:
+        result = train(config, resume=arguments.resume, max_seconds=arguments.max_train_time)
+    except InputError as error:
+        return _told(f"train.py: {error}", 1)
+    except TrainingStopped as stopped:
+        return _told(f"\ntrain.py: stopped {stopped}; {go_on}", STOPPED)
     except KeyboardInterrupt:
-        if is_main_process():
-            sys.stderr.write(f"\ntrain.py: stopped; --resume goes on from the last checkpoint in {arguments.output}\n")
-        return 130
+        return _told(f"\ntrain.py: stopped; {go_on}", 130)
     if is_main_process():
+        from videomem_hf.analysis.training_figure import training_figure
+
         results = result.results
+        training_figure(results).savefig(result.output / "training.png", dpi=150)
         judged = f"{results['split_clips']} clips of the split {results['split']!r}"
-        sys.stdout.write(f"{judged}, after training on {results['train_clips']}:\n")
+        kept = "" if results["kept_by"] == "last" else f", epoch {results['kept_epoch']} kept by that split"
+        sys.stdout.write(f"{judged}, after training on {results['train_clips']}{kept}:\n")
         sys.stdout.write(metrics_table(results["metrics"], config.evaluation.confidence))
-        sys.stdout.write(f"Model, predictions.csv and results.json: {result.output}\n")
+        sys.stdout.write(f"Model, predictions.csv, results.json and training.png: {result.output}\n")
     return 0
+
+
+def _told(message: str, code: int) -> int:
+    """Say it once, whatever the number of processes."""
+    if is_main_process():
+        sys.stderr.write(f"{message}\n")
+    return code
 
 
 if __name__ == "__main__":

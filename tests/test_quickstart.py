@@ -10,7 +10,7 @@ from videomem_hf.quickstart import HeldOut, quickstart
 from videomem_hf.sample import read_truth
 from videomem_hf.schema import InputError
 
-QUICK = {"videos": 64, "size": (114, 64), "overrides": ("epochs=1", "evaluation.resamples=50")}
+QUICK = {"videos": 64, "size": (114, 64), "overrides": ("stages.*.epochs=1", "evaluation.resamples=50")}
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_a_second_run_changes_nothing_but_the_report(finished):
 def test_other_arguments_need_another_folder(finished, tmp_path):
     out, _ = finished
     with pytest.raises(InputError, match="epochs"):
-        quickstart(out, **QUICK | {"overrides": ("epochs=2", "evaluation.resamples=50")})
+        quickstart(out, **QUICK | {"overrides": ("stages.*.epochs=2", "evaluation.resamples=50")})
     with pytest.raises(InputError):
         quickstart(out, **QUICK | {"videos": 65})
     (tmp_path / "file").touch()

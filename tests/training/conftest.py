@@ -13,10 +13,10 @@ TINY = (
     "model.feature_size=8",
     "model.output_stride=4",
     "processor.size={height: 18, width: 32}",
-    "epochs=4",
+    "stages.*.epochs=4",
     "batch_size=8",
     "frames_per_clip=2",
-    "learning_rate=0.003",
+    "stages.*.learning_rate=0.003",
     "augmentation.shift_px=1",
     "evaluation.resamples=100",
 )

@@ -39,25 +39,25 @@ class Saver:
 
 def _save(output: Path, epochs: int, fails: bool = False) -> None:
     saver: Any = Saver(fails)
-    save_checkpoint(saver, output, epochs)
+    save_checkpoint(saver, output, Progress(epochs, [0.5] * epochs))
 
 
 def test_the_newest_checkpoint_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
     assert latest_checkpoint(tmp_path) is None
     for epochs in (9, 10):
         _save(tmp_path, epochs)
-    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-000010"]
-    assert latest_checkpoint(tmp_path) == tmp_path / "checkpoint-000010"
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-000010-000000"]
+    assert latest_checkpoint(tmp_path) == tmp_path / "checkpoint-000010-000000"
 
 
 def test_an_interrupted_save_leaves_the_one_before(tmp_path: Path) -> None:
     _save(tmp_path, 1)
     with pytest.raises(KeyboardInterrupt):
         _save(tmp_path, 2, fails=True)
-    assert latest_checkpoint(tmp_path) == tmp_path / "checkpoint-000001"
+    assert latest_checkpoint(tmp_path) == tmp_path / "checkpoint-000001-000000"
     _save(tmp_path, 2)
-    assert latest_checkpoint(tmp_path) == tmp_path / "checkpoint-000002"
-    assert (tmp_path / "checkpoint-000002" / "second").exists()
+    assert latest_checkpoint(tmp_path) == tmp_path / "checkpoint-000002-000000"
+    assert (tmp_path / "checkpoint-000002-000000" / "second").exists()
     with pytest.raises(KeyboardInterrupt):
         _save(tmp_path, 3, fails=True)
     remove_checkpoints(tmp_path)
@@ -65,10 +65,15 @@ def test_an_interrupted_save_leaves_the_one_before(tmp_path: Path) -> None:
 
 
 def test_progress_survives(tmp_path: Path) -> None:
-    done = Progress(3, [0.9, 0.8, 0.7])
+    done = Progress(3, [0.9, 0.8, 0.7], 5, 4.5, [{"epoch": 3, "short_term": 0.4}])
     again = Progress()
     again.load_state_dict(done.state_dict())
     assert again == done
+    saver: Any = Saver()
+    save_checkpoint(saver, tmp_path, done)
+    read = Progress()
+    read.read(tmp_path / "checkpoint-000003-000005")
+    assert read == done
 
 
 def test_a_new_folder_or_an_empty_one_is_fine(make_config: MakeConfig) -> None:
@@ -116,5 +121,5 @@ def test_a_run_goes_on_with_its_own_configuration(make_config: MakeConfig) -> No
     config.save(output / CONFIG_FILE)
     _save(output, 1)
     check_run_folder(make_config("checkpoint_every=2", "frame_cache=elsewhere"), resume=True)
-    with pytest.raises(InputError, match=r"learning_rate was 0\.003, is 0\.5"):
-        check_run_folder(make_config("learning_rate=0.5"), resume=True)
+    with pytest.raises(InputError, match=r"stages was .*'learning_rate': 0\.003.* is .*'learning_rate': 0\.5"):
+        check_run_folder(make_config("stages.*.learning_rate=0.5"), resume=True)

@@ -10,8 +10,10 @@ import pytest
 from videomem_hf.data.frame_cache import FrameCache
 from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
 from videomem_hf.schema import HORIZONS, InputError
-from videomem_hf.training.clips import EpochBatches, TrainingClips, augment, epoch_order, load_clips
+from videomem_hf.training.augmentation import augment
+from videomem_hf.training.clips import load_clips
 from videomem_hf.training.config import AugmentationConfig
+from videomem_hf.training.examples import EpochBatches, TrainingClips, epoch_order
 
 STILL = AugmentationConfig(flip=0.0)
 

@@ -7,7 +7,7 @@ import pytest
 
 from videomem_hf.schema import InputError
 from videomem_hf.training import TrainingConfig
-from videomem_hf.training.config import RECIPES_FOLDER
+from videomem_hf.training.recipe_files import RECIPES_FOLDER
 from videomem_hf.training.run import make_model_config, make_processor
 
 RECIPES = sorted(path.stem for path in RECIPES_FOLDER.glob("*.yaml"))
@@ -25,15 +25,20 @@ def test_there_are_recipes() -> None:
 def test_shipped_recipes_give_a_model_and_a_processor(name: str) -> None:
     config = TrainingConfig.from_recipe(name, data="data", output="out")
     assert make_model_config(config).model_type == config.model["type"]
-    assert make_processor(config).fps == config.processor["fps"]
+    processor = make_processor(config)
+    assert (processor is None) == config.uses_features
+    if processor is not None:
+        assert processor.fps == config.processor.get("fps", 1.0)
 
 
 def test_overrides_reach_their_fields() -> None:
     config = _config(
-        "epochs=7", "learning_rate=1e-3", "weight_decay=1", "augmentation.flip=0", "model.hidden_sizes=[8, 16, 8, 8]",
+        "stages.0.epochs=7", "stages.*.learning_rate=1e-3", "stages.0.weight_decay=1", "augmentation.flip=0",
+        "model.hidden_sizes=[8, 16, 8, 8]",
         "frames_per_clip=null", "processor.size={height: 9, width: 16}", "weigh_by_annotations=true",
     )  # fmt: skip
-    assert (config.epochs, config.learning_rate, config.weight_decay) == (7, 0.001, 1.0)
+    stage = config.stages[0]
+    assert (config.epochs, stage.epochs, stage.learning_rate, stage.weight_decay) == (7, 7, 0.001, 1.0)
     assert config.augmentation.flip == 0.0
     assert config.frames_per_clip is None
     assert config.weigh_by_annotations is True
@@ -44,15 +49,18 @@ def test_overrides_reach_their_fields() -> None:
 def test_a_file_is_a_recipe(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(
-        "model: {type: frame_attention}\nprocessor: {fps: 2}\nepochs: 1\nbatch_size: 2\nlearning_rate: 1e-2\n"
+        "model: {type: frame_attention}\nprocessor: {fps: 2}\nbatch_size: 2\n"
+        "stages: [{epochs: 1, learning_rate: 1e-2}]\n"
     )
     config = TrainingConfig.from_recipe(path, data="data", output="out")
-    assert config.learning_rate == 0.01
+    assert config.stages[0].learning_rate == 0.01
     assert config.recipe == str(path)
 
 
 def test_saved_then_read_back_is_equal(tmp_path: Path) -> None:
-    config = _config("learning_rate=3e-4", "frames_per_clip=null", "augmentation.gain=0.25")
+    config = _config(
+        "stages.0.learning_rate=3e-4", "stages.0.max_grad_norm=null", "frames_per_clip=null", "augmentation.gain=0.25"
+    )
     config.save(tmp_path / "config.yaml")
     assert asdict(TrainingConfig.from_file(tmp_path / "config.yaml")) == asdict(config)
 
@@ -60,26 +68,43 @@ def test_saved_then_read_back_is_equal(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("epoch=3", r"unknown key 'epoch' \(did you mean 'epochs'\?\); allowed are model, processor, epochs, "),
+        ("batchsize=3", r"unknown key 'batchsize' \(did you mean 'batch_size'\?\); allowed are model, stages, "),
         ("augmentation.flp=1", r"augmentation: unknown key 'flp' \(did you mean 'flip'\?\); allowed are flip, "),
+        ("stages.0.epoch=1", r"stages 0: unknown key 'epoch' \(did you mean 'epochs'\?\); allowed are epochs, "),
         ("output=elsewhere", "unknown key 'output'"),
         ("augmentation=3", "augmentation: a section of keys and values is wanted, got 3"),
-        ("epochs.deep=3", "epochs is a single value, not a section"),
-        ("epochs", "'epochs' is not of the form key=value"),
+        ("stages.1.epochs=3", r"'1' is no place in the list; there are 0, or \* for all"),
+        ("batch_size.deep=3", "batch_size is a single value, not a section"),
+        ("seed", "'seed' is not of the form key=value"),
         ("model.type=[", "the value is not YAML"),
-        ("epochs=many", "'epochs' expected int, got str"),
+        ("stages.0.epochs=many", "stages 0: .*'epochs' expected int, got str"),
         ("seed=1.5", "'seed' expected int, got float"),
-        ("learning_rate=true", "'learning_rate' expected float, got bool"),
-        ("learning_rate=fast", "'learning_rate' expected float, got str"),
-        ("learning_rate=0", "learning_rate must be above 0"),
-        ("epochs=0", "epochs must be at least 1, got 0"),
+        ("stages.0.learning_rate=true", "'learning_rate' expected float, got bool"),
+        ("stages.0.learning_rate=fast", "'learning_rate' expected float, got str"),
+        ("stages.0.learning_rate=0", "learning_rate must be above 0"),
+        ("stages.0.epochs=0", "epochs must be at least 1, got 0"),
+        ("stages.0.warmup=1", "warmup must be from 0 to below 1"),
+        ("stages.0.train=body", "train must be one of all, head, got body"),
+        ("stages.0.optimizer=adamax", "optimizer must be one of adamw, adam, sgd, lbfgs, got adamax"),
+        ("stages.0.schedule=linear", "schedule must be one of constant, cosine, step, got linear"),
+        ("stages.0.loss.type=huber", "loss must be a section with a type, one of model, mse, l1, "),
+        ("stages.0.loss={type: model, weight: 1}", "loss must be without options for the type model"),
+        ("stages.0.step_factor=2", "step_factor must be above 0, at most 1"),
+        ("stages.0.optimizer=lbfgs", "optimizer must be another than lbfgs for a model of frames"),
+        ("stages=[]", "stages must be one or more sections"),
         ("frames_per_clip=0", "frames_per_clip must be at least 1"),
-        ("warmup=1", "warmup must be from 0 to below 1"),
+        ("train_on=images", "train_on must be one of videomem, lamem, both"),
+        ("mixed_precision=int8", "mixed_precision must be no, bf16, fp16 or null"),
+        ("gradient_accumulation=0", "gradient_accumulation must be at least 1"),
+        ("frame_cache_gb=0", "frame_cache_gb must be above 0"),
+        ("checkpoint_minutes=0", "checkpoint_minutes must be above 0"),
+        ("evaluation.keep=first", "keep must be one of short_term, long_term, mean, last"),
+        ("evaluation={keep: mean, every: 0}", "every must be at least 1 to keep the best epoch"),
         ("seed=-1", "seed must be at least 0"),
         ("augmentation.flip=2", "flip must be from 0 to 1"),
         ("augmentation.shift_px=-1", "shift_px must be at least 0"),
         ("augmentation.gain=1", "gain must be from 0 to below 1"),
-        ("evaluation.split=train", "split must be one of validation, test"),
+        ("evaluation.split=train", "split must be the name of a split other than train"),
         ("evaluation.confidence=1", "confidence must be between 0 and 1"),
         ("model={}", "model must be a section with a type"),
     ],
@@ -114,7 +139,7 @@ def test_a_wrong_processor_field_is_named() -> None:
     [
         ("epochs: [", "not YAML"),
         ("- epochs", "must hold keys and values"),
-        ("epochs: 3", "missing .* required"),
+        ("batch_size: 3", "missing .* required"),
     ],
 )
 def test_a_wrong_file_is_named(tmp_path: Path, text: str, message: str) -> None:

@@ -45,10 +45,12 @@ def _predictions(folder: Path) -> dict[str, list[float]]:
 def test_two_processes_give_what_one_gives(release: Path, tmp_path: Path) -> None:
     """Both decode their share into an empty cache; weights, losses and predictions agree to rounding."""
     distributed = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    two = _launch(*distributed, SCRIPT, *_arguments(release, tmp_path / "frames", tmp_path / "two", "epochs=2"))
+    two = _launch(
+        *distributed, SCRIPT, *_arguments(release, tmp_path / "frames", tmp_path / "two", "stages.*.epochs=2")
+    )
     assert two.returncode == 0, two.stderr
     assert two.stdout.count("6 clips of the split 'validation'") == 1
-    one = _launch(SCRIPT, *_arguments(release, tmp_path / "frames", tmp_path / "one", "epochs=2"))
+    one = _launch(SCRIPT, *_arguments(release, tmp_path / "frames", tmp_path / "one", "stages.*.epochs=2"))
     assert one.returncode == 0, one.stderr
 
     models = [AutoModel.from_pretrained(tmp_path / name) for name in ("one", "two")]
@@ -70,8 +72,8 @@ def test_a_mistake_in_two_processes_is_one_sentence(release: Path, frames: Path,
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (["--recipe", "none"], "train.py: no recipe 'none'; there are frame_attention"),
-        (["--set", "epoch=2"], "train.py: recipe frame_attention: unknown key 'epoch' (did you mean 'epochs'?)"),
+        (["--recipe", "none"], "train.py: no recipe 'none'; there are c3d, c3d_hmp, frame_attention"),
+        (["--set", "batchsize=2"], "train.py: recipe frame_attention: unknown key 'batchsize' (did you mean 'batch_size'?)"),
         (["--resume"], "holds no checkpoint to resume"),
     ],
 )

@@ -15,7 +15,7 @@ from transformers import AutoModel, AutoVideoProcessor
 from tests.training.conftest import MakeConfig
 from videomem_hf.data.video import sample_frames
 from videomem_hf.schema import HORIZONS, InputError
-from videomem_hf.training import TrainingConfig, TrainingError, TrainingResult, run, train
+from videomem_hf.training import TrainingConfig, TrainingError, TrainingResult, initial, run, train
 from videomem_hf.training.clips import load_clips
 from videomem_hf.training.report import metrics_table
 
@@ -41,7 +41,7 @@ def finished(release: Path, frames: Path, tmp_path_factory: pytest.TempPathFacto
 
     output = tmp_path_factory.mktemp("finished") / "run"
     plain = ("augmentation.colour_order=0", "augmentation.gain=0", "augmentation.offset=0", "augmentation.shift_px=0")
-    values = (*TINY, f"frame_cache={frames}", "epochs=20", "learning_rate=0.01", *plain)
+    values = (*TINY, f"frame_cache={frames}", "stages.*.epochs=20", "stages.*.learning_rate=0.01", *plain)
     config = TrainingConfig.from_recipe("frame_attention", data=release, output=output, overrides=values)
     return train(config, progress=False)
 
@@ -109,14 +109,14 @@ def test_the_table_tells_the_numbers(finished: TrainingResult) -> None:
 def test_equal_seeds_give_equal_weights_and_others_do_not(make_config: MakeConfig) -> None:
     outputs = {}
     for name, seed in (("first", 1), ("again", 1), ("other", 2)):
-        outputs[name] = train(make_config(f"seed={seed}", "epochs=2", output=name), progress=False).output
+        outputs[name] = train(make_config(f"seed={seed}", "stages.*.epochs=2", output=name), progress=False).output
     assert _equal(outputs["first"], outputs["again"])
     assert not _equal(outputs["first"], outputs["other"])
 
 
 def test_reading_in_other_processes_changes_nothing(make_config: MakeConfig) -> None:
     outputs = [
-        train(make_config(f"loader_workers={workers}", "epochs=2", output=str(workers)), progress=False).output
+        train(make_config(f"loader_workers={workers}", "stages.*.epochs=2", output=str(workers)), progress=False).output
         for workers in (0, 2)
     ]
     assert _equal(*outputs)
@@ -125,13 +125,15 @@ def test_reading_in_other_processes_changes_nothing(make_config: MakeConfig) -> 
 @pytest.mark.parametrize(
     "override",
     [
-        "learning_rate=0.001", "warmup=0.5", "weight_decay=5", "max_grad_norm=0.001", "weigh_by_annotations=true",
+        "stages.0.learning_rate=0.001", "stages.0.warmup=0.5", "stages.0.weight_decay=5", "stages.0.loss={type: l1}",
+        "stages.0.max_grad_norm=0.001", "stages.0.optimizer=adam", "stages.0.optimizer=sgd", "stages.0.train=head",
+        "stages.0.schedule=constant", "weigh_by_annotations=true", "gradient_accumulation=2", "mixed_precision=bf16",
         "frames_per_clip=null", "augmentation.flip=0", "augmentation.gain=0.5", "batch_size=4",
     ],
 )  # fmt: skip
 def test_options_are_wired(make_config: MakeConfig, override: str) -> None:
-    plain = train(make_config("epochs=1", output="plain"), progress=False)
-    changed = train(make_config("epochs=1", override, output="changed"), progress=False)
+    plain = train(make_config("stages.*.epochs=1", output="plain"), progress=False)
+    changed = train(make_config("stages.*.epochs=1", override, output="changed"), progress=False)
     assert not _equal(plain.output, changed.output)
 
 
@@ -175,14 +177,14 @@ def test_checkpoints_are_as_far_apart_as_wanted(make_config: MakeConfig, monkeyp
     _stop_in(monkeypatch, epoch=3, cause=Stopped)
     with pytest.raises(Stopped):
         train(config, progress=False)
-    assert [path.name for path in Path(config.output).glob("checkpoint-*")] == ["checkpoint-000002"]
+    assert [path.name for path in Path(config.output).glob("checkpoint-*")] == ["checkpoint-000002-000000"]
 
 
 def test_a_loss_that_is_not_finite_is_one_clear_error(make_config: MakeConfig) -> None:
     with pytest.raises(
         TrainingError, match=r"the loss of epoch \d is (nan|inf).*start again with a learning_rate below"
     ):
-        train(make_config("learning_rate=1e30", "max_grad_norm=1e30"), progress=False)
+        train(make_config("stages.*.learning_rate=1e30", "stages.*.max_grad_norm=1e30"), progress=False)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +198,7 @@ def test_a_loss_that_is_not_finite_is_one_clear_error(make_config: MakeConfig) -
 def test_what_cannot_work_is_refused_before_a_model_is_built(
     make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch, overrides: list[str], message: str
 ) -> None:
-    monkeypatch.setattr(run.AutoModel, "from_config", lambda *_: pytest.fail("a model was built"))
+    monkeypatch.setattr(initial.AutoModel, "from_config", lambda *_: pytest.fail("a model was built"))
     config = make_config(*overrides)
     with pytest.raises(InputError, match=message):
         train(config, progress=False)
@@ -212,7 +214,7 @@ def test_a_bad_clip_is_refused_before_a_model_is_built(
     shutil.copytree(release, copy)
     bad = Path(str(load_clips(str(copy), "validation", HORIZONS).sources[0]))
     bad.write_bytes(b"damaged")
-    monkeypatch.setattr(run.AutoModel, "from_config", lambda *_: pytest.fail("a model was built"))
+    monkeypatch.setattr(initial.AutoModel, "from_config", lambda *_: pytest.fail("a model was built"))
     config = make_config()
     config.data = str(copy)
     with pytest.raises(InputError, match=rf"1 of 32 clips cannot be decoded.*\n.*{bad.name}: not a video"):
@@ -220,9 +222,9 @@ def test_a_bad_clip_is_refused_before_a_model_is_built(
 
 
 def test_progress_bars_show_the_loss(make_config: MakeConfig, capfd: pytest.CaptureFixture[str]) -> None:
-    train(make_config("epochs=1", output="shown"), progress=True)
+    train(make_config("stages.*.epochs=1", output="shown"), progress=True)
     shown = capfd.readouterr().err
     assert "training: 100%" in shown
     assert "loss=" in shown
-    train(make_config("epochs=1", output="quiet"), progress=False)
+    train(make_config("stages.*.epochs=1", output="quiet"), progress=False)
     assert "training" not in capfd.readouterr().err

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 from videomem_hf.training.config import TrainingConfig
 
 if TYPE_CHECKING:
-    from videomem_hf.training.run import TrainingError, TrainingResult, train
+    from videomem_hf.training.run import TrainingError, TrainingResult, TrainingStopped, train
 
-__all__ = ["TrainingConfig", "TrainingError", "TrainingResult", "train"]
+__all__ = ["TrainingConfig", "TrainingError", "TrainingResult", "TrainingStopped", "train"]
 
 
 def __getattr__(name: str) -> Any:

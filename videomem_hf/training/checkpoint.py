@@ -1,7 +1,8 @@
 """A run's folder: what it holds before, during and after training, and the checkpoint a stopped run goes on from."""
 
+import json
 import shutil
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +15,11 @@ if TYPE_CHECKING:
 CONFIG_FILE: Final = "training_config.yaml"
 RESULTS_FILE: Final = "results.json"
 _PREFIX: Final = "checkpoint-"
-_MAY_DIFFER: Final = {"data", "output", "frame_cache", "loader_workers", "checkpoint_every"}
+_PROGRESS_FILE: Final = "progress.json"
+_MAY_DIFFER: Final = {
+    "data", "output", "lamem", "frame_cache", "frame_cache_gb", "loader_workers", "checkpoint_every",
+    "checkpoint_minutes", "trackers",
+}  # fmt: skip
 """Where things lie and how fast they go: no part of what a resumed run computes."""
 
 
@@ -23,20 +28,38 @@ class Progress:
     """How far a run is; saved with each checkpoint.
 
     Attributes:
-        epochs: Epochs that are finished.
+        epochs: Epochs that are finished, over all stages.
         losses: Mean training loss of each.
+        steps: Steps of the next epoch that are done.
+        loss_sum: Sum of their losses, averaged over the processes.
+        validation: `epoch` and Spearman's correlation a horizon, of each look at the validation split.
+        scheduler: Of the learning rate in the present stage.
     """
 
     epochs: int = 0
     losses: list[float] = field(default_factory=list)
+    steps: int = 0
+    loss_sum: float = 0.0
+    validation: list[dict[str, float]] = field(default_factory=list)
+    scheduler: Any = None
 
     def state_dict(self) -> dict[str, Any]:
         """For the checkpoint."""
-        return asdict(self)
+        values = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "scheduler"}
+        return values | {"scheduler": None if self.scheduler is None else self.scheduler.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """From the checkpoint."""
-        self.epochs, self.losses = state["epochs"], state["losses"]
+        for name, value in state.items():
+            if name != "scheduler":
+                setattr(self, name, value)
+            elif self.scheduler is not None:
+                self.scheduler.load_state_dict(value)
+
+    def read(self, checkpoint: Path) -> None:
+        """Take how far a run was from its checkpoint, before the stage that it was in has a scheduler."""
+        values = json.loads((checkpoint / _PROGRESS_FILE).read_text(encoding="utf-8"))
+        self.load_state_dict(values)
 
 
 def check_run_folder(config: TrainingConfig, resume: bool) -> None:
@@ -70,13 +93,17 @@ def latest_checkpoint(output: Path) -> Path | None:
     return max(output.glob(f"{_PREFIX}[0-9]*"), default=None)
 
 
-def save_checkpoint(accelerator: "Accelerator", output: Path, epochs: int) -> None:
+def save_checkpoint(accelerator: "Accelerator", output: Path, done: Progress) -> None:
     """Save everything that `accelerator` knows of. Until the new checkpoint is complete the one before it stays."""
-    target = output / f"{_PREFIX}{epochs:06d}"
+    target = output / f"{_PREFIX}{done.epochs:06d}-{done.steps:06d}"
     partial = output / f".{target.name}.partial"
     accelerator.save_state(str(partial))
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
+        values = {name: value for name, value in done.state_dict().items() if name != "scheduler"}
+        (partial / _PROGRESS_FILE).write_text(json.dumps(values), encoding="utf-8")
+        if target.exists():  # written again after a resume that had nothing left to do
+            shutil.rmtree(target)
         partial.replace(target)
         for old in output.glob(f"{_PREFIX}[0-9]*"):
             if old != target:
@@ -84,7 +111,20 @@ def save_checkpoint(accelerator: "Accelerator", output: Path, epochs: int) -> No
     accelerator.wait_for_everyone()
 
 
+def save_model(model: Any, folder: Path) -> None:
+    """Save a model without a progress bar of its own."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        model.save_pretrained(folder)
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
 def remove_checkpoints(output: Path) -> None:
     """Remove what a finished run needs no more, and what an interrupted save left."""
-    for folder in (*output.glob(f"{_PREFIX}[0-9]*"), *output.glob(f".{_PREFIX}*.partial")):
-        shutil.rmtree(folder)
+    for folder in (*output.glob(f"{_PREFIX}[0-9]*"), *output.glob(f".{_PREFIX}*.partial"), output / "best"):
+        shutil.rmtree(folder, ignore_errors=folder.name == "best")

@@ -1,18 +1,19 @@
-"""The clips of a split, their order in training, and what training changes in them."""
+"""The clips of a split: what a predictor takes of them, and their scores."""
 
+import os
+import re
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import torch
 from huggingface_hub.constants import HF_HOME
 
-from videomem_hf.data.frame_cache import FrameCache, Source
+from videomem_hf.data.clip_sources import Source, StillImage, StoredVideo
+from videomem_hf.data.frame_cache import FrameCache
 from videomem_hf.schema import ANNOTATION_COUNTS, VIDEO, VIDEO_ID, Horizon, InputError
-from videomem_hf.training.config import AugmentationConfig
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -20,63 +21,186 @@ if TYPE_CHECKING:
 FRAME_CACHE: Final = Path(HF_HOME) / "videomem_hf" / "frames"
 """Where decoded frames are kept unless another folder is given: beside what other Hugging Face libraries cache."""
 
-ClipKey = tuple[int, int]
-"""Epoch and index of a clip: with the seed, all that a training example is a function of."""
-
 
 @dataclass(frozen=True)
 class Clips:
-    """The clips of one split that have a video and a score.
+    """The clips of one split that have what the predictor takes, and a score.
 
     Attributes:
         video_ids: `(clips,)`, each once.
-        sources: Their video files.
+        sources: Their video files; empty for clips of features.
         labels: `(clips, horizons)` float64 in [0, 1]; NaN where one horizon's score is missing.
         annotation_counts: `(clips, horizons)` float64; NaN where unknown.
+        features: `(clips, size)` float32, the feature columns side by side; None for clips of frames.
+        feature_sizes: Numbers in each column.
     """
 
     video_ids: list[str]
     sources: list[Source]
     labels: np.ndarray
     annotation_counts: np.ndarray
+    features: np.ndarray | None = None
+    feature_sizes: tuple[int, ...] = field(default=())
 
     def __len__(self) -> int:
         return len(self.video_ids)
 
+    def __add__(self, other: "Clips") -> "Clips":
+        """Both, one after the other; of frames only."""
+        return replace(
+            self,
+            video_ids=self.video_ids + other.video_ids,
+            sources=self.sources + other.sources,
+            labels=np.concatenate([self.labels, other.labels]),
+            annotation_counts=np.concatenate([self.annotation_counts, other.annotation_counts]),
+        )
 
-def load_clips(data: str, split: str, horizons: tuple[Horizon, ...]) -> Clips:
-    """Load a split of the user's copy of the release.
+
+def open_splits(data: str, config: str, options: dict[str, Any] | None = None) -> Any:
+    """Open the user's data in one configuration.
 
     Args:
-        data: Folder of the release.
-        split: "train", "validation" or "test".
-        horizons: Scores that are wanted; a clip with none of them is left out.
+        data: Folder of the release, a folder that `videomem prepare` wrote, or the Hub id of one.
+        config: Configuration of the data set.
+        options: Keywords of the data set; a prepared one was divided when it was made and has none.
+
+    Returns:
+        A `DatasetDict`.
 
     Raises:
-        InputError: The folder holds no release, or the split has no scored clip with a video.
+        InputError: There is no such data.
+    """
+    from datasets import load_dataset
+
+    import videomem_hf  # noqa: F401 - registers the dataset
+
+    folder = Path(data)
+    prepared = (folder / "README.md").is_file() and any(folder.glob("**/*.parquet"))
+    on_hub = not folder.exists() and re.fullmatch(r"[\w.-]+/[\w.-]+", data)
+    if not prepared and not on_hub:
+        try:
+            return load_dataset("videomem", config, data_dir=data, **(options or {}))
+        except TypeError as error:
+            raise InputError(f"splits: {str(error).rpartition('__init__() ')[2]}") from None
+    if options:
+        raise InputError(f"{data}: is divided already; splits ({', '.join(options)}) go to `videomem prepare`")
+    try:
+        return load_dataset(os.fspath(folder.resolve()) if prepared else data, config)
+    except (ValueError, OSError) as error:
+        raise InputError(f"{data}: {str(error).splitlines()[0]}") from None
+
+
+def load_clips(
+    data: str,
+    split: str,
+    horizons: tuple[Horizon, ...],
+    *,
+    features: Sequence[str] | None = None,
+    options: dict[str, Any] | None = None,
+    scored: bool = True,
+) -> Clips:
+    """Load a split of the user's data.
+
+    Args:
+        data: See `open_splits`.
+        split: "train", "validation", "test", or what the options make.
+        horizons: Scores that are wanted; a clip with none of them is left out.
+        features: Feature columns, in place of videos.
+        options: See `open_splits`.
+        scored: False takes the clips without scores as well.
+
+    Raises:
+        InputError: There is no such data, or the split has no scored clip with what is wanted of it.
 
     Warns:
-        UserWarning: Scored clips were left out because their videos are missing.
+        UserWarning: Scored clips were left out because their videos or features are missing.
     """
-    from datasets import Video, load_dataset
-
-    splits = load_dataset("videomem", "videos", data_dir=data)
-    if split not in splits:
-        raise InputError(f"{data}: there is no split {split!r}; there are {', '.join(splits)}")
-    table = splits[split].cast_column(VIDEO, Video(decode=False))
+    tables = [_table(data, split, config, options) for config in _configs(features)]
+    table = tables[0]
     labels = np.column_stack([_numbers(table[horizon]) for horizon in horizons])
     counts = np.column_stack([_numbers(table[ANNOTATION_COUNTS[horizon]]) for horizon in horizons])
-    sources = [_source(video) for video in table[VIDEO]]
-    scored = np.isfinite(labels).any(axis=1)
-    kept = [index for index in np.flatnonzero(scored) if sources[index] is not None]
-    if not kept:
-        raise InputError(f"{data}: no clip of the split {split!r} has both a score and a video")
-    if len(kept) < scored.sum():
-        missing = int(scored.sum()) - len(kept)
-        warnings.warn(f"{missing} scored clips of the split {split!r} have no video and are left out", stacklevel=2)
+    wanted = np.isfinite(labels).any(axis=1) | (not scored)
+    kind = "video" if features is None else "feature"
+    matrix: np.ndarray | None = None
+    sizes: tuple[int, ...] = ()
+    sources: list[Source | None] = []
+    if features is None:
+        sources = _sources(table, data)
+        there = np.array([source is not None for source in sources], bool)
+    else:
+        matrix, sizes = feature_columns(tables, features)
+        there = np.isfinite(matrix).all(axis=1)
+    kept = np.flatnonzero(wanted & there)
+    if not len(kept):
+        what = f"both a score and a {kind}" if scored else f"a {kind}"
+        raise InputError(f"{data}: no clip of the split {split!r} has {what}")
+    if len(kept) < wanted.sum():
+        missing = int(wanted.sum()) - len(kept)
+        warnings.warn(f"{missing} scored clips of the split {split!r} have no {kind} and are left out", stacklevel=2)
     names = list(table[VIDEO_ID])
-    files = [source for index in kept if (source := sources[index]) is not None]
-    return Clips([names[index] for index in kept], files, labels[kept], counts[kept])
+    return Clips(
+        [names[index] for index in kept],
+        [source for index in kept if sources and (source := sources[index]) is not None],
+        labels[kept],
+        counts[kept],
+        None if matrix is None else matrix[kept].astype(np.float32),
+        sizes,
+    )
+
+
+def load_images(folder: str, split: str, horizons: tuple[Horizon, ...], lamem_split: int = 1) -> Clips:
+    """Load a split of LaMem: images with short-term scores, each a clip of one frame.
+
+    Args:
+        folder: The user's copy of LaMem.
+        split: "train", "validation" or "test".
+        horizons: Columns of the labels; those other than short-term are NaN.
+        lamem_split: Which of the five official divisions.
+
+    Raises:
+        InputError: The folder holds no LaMem, or the model has no short-term score to learn.
+    """
+    from datasets import Image, load_dataset
+
+    import videomem_hf  # noqa: F401 - registers the dataset
+
+    if "short_term" not in horizons:
+        raise InputError("LaMem has short-term scores only; a model of long-term memorability cannot learn from it")
+    table = load_dataset("lamem", f"split_{lamem_split}", data_dir=folder, split=split)
+    table = table.cast_column("image", Image(decode=False))
+    found = [(name, image["path"]) for name, image in zip(table["image_id"], table["image"], strict=True) if image]
+    scores = [score for score, image in zip(table["short_term"], table["image"], strict=True) if image]
+    if not found:
+        raise InputError(f"{folder}: no image of the split {split!r} is in this copy of LaMem")
+    labels = np.full((len(found), len(horizons)), np.nan)
+    labels[:, horizons.index("short_term")] = scores
+    sources: list[Source] = [StillImage(Path(path)) for _, path in found]
+    return Clips([name for name, _ in found], sources, labels, np.full(labels.shape, np.nan))
+
+
+def feature_columns(tables: Sequence[Any], names: Sequence[str]) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Put feature columns side by side.
+
+    Args:
+        tables: Data sets with the same rows, one a column.
+        names: The columns.
+
+    Returns:
+        `(rows, size)` float64 with NaN where a file was missing, and the numbers in each column.
+
+    Raises:
+        InputError: A column of varying length.
+    """
+    from videomem_hf.data.matrices import feature_matrix
+
+    columns = []
+    for table, name in zip(tables, names, strict=True):
+        try:
+            matrix = feature_matrix(table.with_format("arrow")[:][name])
+        except InputError as error:
+            raise InputError(f"the feature {name!r} cannot be joined into one vector: {error}") from None
+        columns.append(matrix.reshape(len(matrix), -1).astype(np.float64))
+    return np.concatenate(columns, axis=1), tuple(column.shape[1] for column in columns)
 
 
 def fill_cache(accelerator: "Accelerator", cache: FrameCache, splits: Sequence[Clips], progress: bool) -> None:
@@ -98,118 +222,47 @@ def fill_cache(accelerator: "Accelerator", cache: FrameCache, splits: Sequence[C
         raise InputError("\n".join(errors))
 
 
-def epoch_order(clips: int, seed: int, epoch: int) -> np.ndarray:
-    """The order of the clips in an epoch, a permutation; a pure function of its arguments."""
-    return np.random.default_rng((seed, epoch)).permutation(clips)
+def _configs(features: Sequence[str] | None) -> list[str]:
+    """The configuration that has the videos, or those that have the features."""
+    return ["videos"] if features is None else [config_of(name) for name in features]
 
 
-class EpochBatches(torch.utils.data.Sampler[list[ClipKey]]):
-    """The batches of an epoch that belong to one process: its equal share of each batch of all processes.
-
-    Args:
-        clips: Number of clips.
-        batch_size: Clips a step over all processes; a last incomplete batch is left out.
-        seed: Of the order.
-        rank: Number of this process, from 0.
-        ranks: Number of processes; must divide `batch_size`.
-    """
-
-    def __init__(self, clips: int, batch_size: int, seed: int, rank: int = 0, ranks: int = 1) -> None:
-        self.epoch = 0
-        self._clips, self._batch_size, self._seed = clips, batch_size, seed
-        self._share = slice(rank * batch_size // ranks, (rank + 1) * batch_size // ranks)
-
-    def __len__(self) -> int:
-        return self._clips // self._batch_size
-
-    def __iter__(self) -> Iterator[list[ClipKey]]:
-        order = epoch_order(self._clips, self._seed, self.epoch)
-        for start in range(0, len(self) * self._batch_size, self._batch_size):
-            yield [(self.epoch, int(index)) for index in order[start : start + self._batch_size][self._share]]
+def config_of(column: str) -> str:
+    """The configuration of a feature column; aesthetics are two columns of one."""
+    return "aesthetics" if column.startswith("aesthetics") else column
 
 
-class CachedClips(torch.utils.data.Dataset[dict[str, np.ndarray]]):
-    """Clips from the frame cache as they are, for evaluation; indexed by number."""
-
-    def __init__(self, clips: Clips, cache: FrameCache) -> None:
-        self._clips, self._cache = clips, cache
-
-    def __len__(self) -> int:
-        return len(self._clips)
-
-    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
-        return {"index": np.int64(index), "frames": np.array(self._cache.load(self._clips.sources[index]))}  # type: ignore[dict-item]
+def _table(data: str, split: str, config: str, options: dict[str, Any] | None) -> Any:
+    splits = open_splits(data, config, options)
+    if split not in splits:
+        raise InputError(f"{data}: there is no split {split!r}; there are {', '.join(splits)}")
+    return splits[split]
 
 
-class TrainingClips(torch.utils.data.Dataset[dict[str, np.ndarray]]):
-    """Clips from the frame cache with some of their frames drawn and changed; indexed by epoch and number.
+def _sources(table: Any, data: str) -> list[Source | None]:
+    """The video of each row; an embedded one is read when it is needed."""
+    from datasets import Video
 
-    Args:
-        clips: The split.
-        cache: Holds the frames of all of them.
-        seed: Of the draws.
-        frames_per_clip: Frames drawn from a clip, in their order; None takes all.
-        augmentation: The changes.
-    """
-
-    def __init__(
-        self, clips: Clips, cache: FrameCache, seed: int, frames_per_clip: int | None, augmentation: AugmentationConfig
-    ) -> None:
-        self._clips, self._cache, self._seed = clips, cache, seed
-        self._frames_per_clip, self._augmentation = frames_per_clip, augmentation
-
-    def __getitem__(self, key: ClipKey) -> dict[str, np.ndarray]:
-        epoch, index = key
-        generator = np.random.default_rng((self._seed, epoch, index))
-        frames = self._cache.load(self._clips.sources[index])
-        if self._frames_per_clip is not None and self._frames_per_clip < len(frames):
-            frames = frames[np.sort(generator.choice(len(frames), self._frames_per_clip, replace=False))]
-        return {
-            "frames": augment(frames, self._augmentation, generator),
-            "labels": self._clips.labels[index].astype(np.float32),
-            "annotation_counts": self._clips.annotation_counts[index].astype(np.float32),
-        }
+    videos = table.cast_column(VIDEO, Video(decode=False))
+    sources: list[Source | None] = []
+    for piece in videos.data.column(VIDEO).chunks:  # mapped from disk: embedded videos are not read here
+        embedded, there = piece.field("bytes").is_valid().to_pylist(), piece.is_valid().to_pylist()
+        for path, inside, present in zip(piece.field("path").to_pylist(), embedded, there, strict=True):
+            row = len(sources)
+            stored = StoredVideo(path or f"{data}, row {row}", f"{videos._fingerprint}/{row}", _Row(videos, row))
+            sources.append((stored if inside else path) if present else None)
+    return sources
 
 
-def augment(frames: np.ndarray, config: AugmentationConfig, generator: np.random.Generator) -> np.ndarray:
-    """Change a clip at random, all its frames alike.
+class _Row:
+    """Reads the video of one row."""
 
-    Args:
-        frames: `(frames, 3, height, width)` uint8; not written to.
-        config: What may change and how much.
-        generator: Every draw is made whatever the values are, so that one option does not shift the draws of another.
+    def __init__(self, table: Any, row: int) -> None:
+        self._table, self._row = table, row
 
-    Returns:
-        A new array of the same shape and type.
-    """
-    flip, reorder = generator.random(2)
-    down, right = generator.integers(-config.shift_px, config.shift_px + 1, size=2)
-    order = generator.permutation(3)
-    gain = generator.uniform(1 - config.gain, 1 + config.gain, size=(3, 1, 1))
-    offset = generator.uniform(-config.offset, config.offset) * 255
-    if flip < config.flip:
-        frames = frames[..., ::-1]
-    if reorder < config.colour_order:
-        frames = frames[:, order]
-    frames = _shifted(frames, int(down), int(right))
-    if config.gain or config.offset:
-        frames = np.clip(np.rint(frames * gain + offset), 0, 255).astype(np.uint8)
-    return np.ascontiguousarray(frames)
-
-
-def _shifted(frames: np.ndarray, down: int, right: int) -> np.ndarray:
-    """Move the picture by whole pixels, repeating the edge."""
-    height, width = frames.shape[-2:]
-    rows = np.clip(np.arange(height) - down, 0, height - 1)
-    columns = np.clip(np.arange(width) - right, 0, width - 1)
-    return frames[..., rows[:, None], columns]
+    def __call__(self) -> bytes:
+        return self._table[self._row][VIDEO]["bytes"]
 
 
 def _numbers(column: Any) -> np.ndarray:
     return np.array([np.nan if value is None else value for value in column], dtype=np.float64)
-
-
-def _source(video: dict[str, Any] | None) -> Source | None:
-    if video is None:
-        return None
-    return video["bytes"] if video.get("bytes") is not None else video["path"]

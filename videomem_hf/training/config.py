@@ -1,20 +1,24 @@
-"""The training configuration: a recipe in YAML, changed by `key=value` overrides, checked before anything is loaded."""
+"""The training configuration: everything a run is a function of, checked before anything is loaded."""
 
-import difflib
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final, TypeVar, get_args, get_type_hints
+from typing import Any, Final
 
 import yaml
 from huggingface_hub.dataclasses import strict
-from huggingface_hub.errors import StrictDataclassError
 
-from videomem_hf.schema import SPLITS, InputError
+from videomem_hf.schema import HORIZONS
 from videomem_hf.statistics import CONFIDENCE, RESAMPLES
+from videomem_hf.training.recipe_files import apply_override, build, read_yaml, recipe_path, refuse_unknown
 
-RECIPES_FOLDER: Final = Path(__file__).parent / "recipes"
-_Config = TypeVar("_Config")
+OPTIMIZERS: Final = ("adamw", "adam", "sgd", "lbfgs")
+SCHEDULES: Final = ("constant", "cosine", "step")
+LOSSES: Final = ("model", "mse", "l1", "sodeep", "soft_rank", "pairwise", "binomial")
+"""`model` is the squared error in units of the scores' variance that every predictor computes itself."""
+SOURCES: Final = ("videomem", "lamem", "both")
+SELECTIONS: Final = (*HORIZONS, "mean", "last")
+FEATURE_MODEL: Final = "feature_mlp"
 
 
 @strict
@@ -48,26 +52,86 @@ class AugmentationConfig:
 @strict
 @dataclass
 class EvaluationConfig:
-    """How a model is judged: after training once, after the last epoch.
+    """How a model is judged.
 
     Attributes:
         split: Split with scores that training has not seen.
+        every: Epochs between looks at the split while training; 0 looks only at the end.
+        keep: Which epoch's weights become the model: those of the best Spearman correlation on `split` for a horizon,
+            for the `mean` of both, or the `last`.
         batch_size: Clips at a time.
         resamples: Bootstrap resamples behind the intervals.
         confidence: Coverage of the intervals.
     """
 
     split: str = "validation"
+    every: int = 1
+    keep: str = "last"
     batch_size: int = 32
     resamples: int = RESAMPLES
     confidence: float = CONFIDENCE
 
     def validate_ranges(self) -> None:
         """Refuse values out of range."""
-        _require(self.split in SPLITS[1:], "split", f"one of {', '.join(SPLITS[1:])}", self.split)
+        _require(self.split not in ("", "train"), "split", "the name of a split other than train", self.split)
+        _require(self.every >= 0, "every", "at least 0", self.every)
+        _require(self.keep in SELECTIONS, "keep", f"one of {', '.join(SELECTIONS)}", self.keep)
+        _require(self.keep == "last" or self.every > 0, "every", "at least 1 to keep the best epoch", self.every)
         _require(self.batch_size >= 1, "batch_size", "at least 1", self.batch_size)
         _require(self.resamples >= 1, "resamples", "at least 1", self.resamples)
         _require(0 < self.confidence < 1, "confidence", "between 0 and 1", self.confidence)
+
+
+@strict
+@dataclass
+class StageConfig:
+    """One stage of training: what is trained, how long, and how.
+
+    Attributes:
+        epochs: Passes over the training clips. With L-BFGS, steps of up to 20 iterations over all of them at once.
+        train: `all`, or the `head` alone; the backbone is then frozen.
+        loss: `type` (`model`, `mse`, `l1`, `sodeep`, `soft_rank`, `pairwise`, `binomial`) and that loss's options.
+        optimizer: `adamw`, `adam`, `sgd` or `lbfgs`. L-BFGS finds its step by a line search.
+        learning_rate: The highest of the stage.
+        schedule: `constant`; `cosine`, falling to 0 at the end of the stage; or `step`, which multiplies the rate by
+            `step_factor` every `step_epochs` epochs, counted from the beginning of the run.
+        warmup: Share of the stage's steps in which the rate rises linearly.
+        step_epochs: See `schedule`.
+        step_factor: See `schedule`.
+        weight_decay: Of matrices and convolutions; biases and normalisation have none. For L-BFGS an L2 penalty.
+        momentum: Of `sgd`.
+        max_grad_norm: Longer gradients are shortened to this; null leaves them.
+    """
+
+    epochs: int
+    train: str = "all"
+    loss: dict[str, Any] = field(default_factory=lambda: {"type": "model"})
+    optimizer: str = "adamw"
+    learning_rate: float = 1e-3
+    schedule: str = "constant"
+    warmup: float = 0.0
+    step_epochs: int = 1
+    step_factor: float = 0.5
+    weight_decay: float = 0.0
+    momentum: float = 0.9
+    max_grad_norm: float | None = 1.0
+
+    def validate_ranges(self) -> None:
+        """Refuse values out of range."""
+        for name, allowed in {"train": ("all", "head"), "optimizer": OPTIMIZERS, "schedule": SCHEDULES}.items():
+            _require(getattr(self, name) in allowed, name, f"one of {', '.join(allowed)}", getattr(self, name))
+        kind = self.loss.get("type")
+        _require(kind in LOSSES, "loss", f"a section with a type, one of {', '.join(LOSSES)}", self.loss)
+        _require(kind != "model" or len(self.loss) == 1, "loss", "without options for the type model", self.loss)
+        for name in ("epochs", "step_epochs"):
+            _require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
+        _require(self.learning_rate > 0, "learning_rate", "above 0", self.learning_rate)
+        _require(0 < self.step_factor <= 1, "step_factor", "above 0, at most 1", self.step_factor)
+        _require(0 <= self.warmup < 1, "warmup", "from 0 to below 1", self.warmup)
+        _require(self.weight_decay >= 0, "weight_decay", "at least 0", self.weight_decay)
+        _require(0 <= self.momentum < 1, "momentum", "from 0 to below 1", self.momentum)
+        norm = self.max_grad_norm
+        _require(norm is None or norm > 0, "max_grad_norm", "above 0, or null", norm)
 
 
 @strict
@@ -76,47 +140,64 @@ class TrainingConfig:
     """Everything a training run is a function of, besides the data.
 
     Attributes:
-        data: Folder of the release (or of a generated sample's `release`).
+        data: Folder of the release (or of a generated sample's `release`), a prepared folder, or a Hub id.
         output: Folder for the model, the results and, until the run is finished, its checkpoint.
         recipe: Name of the recipe or file that the values came from.
         model: `type` (a registered `model_type`) and fields of that model's configuration. `score_means` and
-            `score_stds` are those of the training scores unless they are given.
-        processor: Fields of the video processor that is saved with the model.
-        epochs: Passes over the training clips.
+            `score_stds` are those of the training scores, and `feature_sizes` those of the data, unless given.
+        processor: Fields of the video processor that is saved with the model; none for feature models.
+        stages: What is done one after the other.
         batch_size: Clips a step, over all processes together; a last incomplete batch is left out.
-        frames_per_clip: Frames drawn from a training clip each time; None takes all.
-        learning_rate: Highest rate of AdamW; it rises linearly, then falls along a cosine to 0.
-        warmup: Share of the steps in which the rate rises.
-        weight_decay: Of matrices and convolutions; biases and normalisation have none.
-        max_grad_norm: Longer gradients are shortened to this.
-        weigh_by_annotations: Whether labels from more annotations weigh more.
+        init: Folder or Hub id of a model of the same type whose weights are the first ones (converted checkpoints,
+            say); what does not fit, such as a head of other horizons, starts anew and is named.
+        train_on: `videomem`, `lamem` (short-term scores of images, each a clip of one frame), or `both`.
+        lamem: Folder of LaMem.
+        lamem_split: Which of its five official divisions.
+        splits: Keywords of the data set: `seed`, `group_titles`, `most_annotated`, `split_files`, `release`.
+        frames_per_clip: Frames (stretches of frames for networks of clips) drawn from a training clip each time; null
+            takes all.
+        gradient_accumulation: Parts into which each process cuts its share of a batch to save memory. A ranking loss
+            then ranks the clips of a part only.
+        mixed_precision: `no`, `bf16` or `fp16`; null leaves it to `accelerate launch`.
+        compile: Whether to compile the network.
+        weigh_by_annotations: Whether labels from more annotations weigh more, in the loss `model`.
         augmentation: Random changes of training clips.
         evaluation: How the result is judged.
         seed: The order of the clips, the augmentation and the first weights are pure functions of it.
         checkpoint_every: Epochs between checkpoints.
+        checkpoint_minutes: Minutes after which one is written within an epoch as well.
         loader_workers: Processes that read the frame cache, for each training process; 0 reads in the process itself.
-        frame_cache: Folder for decoded frames; None takes the user's cache folder.
+        frame_cache: Folder for decoded frames; null takes the user's cache folder.
+        frame_cache_gb: Most that it may hold; null sets no limit.
+        trackers: Experiment trackers to log to, as Accelerate names them: `tensorboard`, `wandb`, `trackio`, ...
     """
 
     data: str
     output: str
     recipe: str
     model: dict[str, Any]
-    processor: dict[str, Any]
-    epochs: int
+    stages: list[StageConfig]
     batch_size: int
-    learning_rate: float
+    processor: dict[str, Any] = field(default_factory=dict)
+    init: str | None = None
+    train_on: str = "videomem"
+    lamem: str | None = None
+    lamem_split: int = 1
+    splits: dict[str, Any] = field(default_factory=dict)
     frames_per_clip: int | None = None
-    warmup: float = 0.1
-    weight_decay: float = 0.05
-    max_grad_norm: float = 1.0
+    gradient_accumulation: int = 1
+    mixed_precision: str | None = None
+    compile: bool = False
     weigh_by_annotations: bool = False
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     seed: int = 0
     checkpoint_every: int = 1
+    checkpoint_minutes: float = 15.0
     loader_workers: int = 0
     frame_cache: str | None = None
+    frame_cache_gb: float | None = None
+    trackers: list[str] = field(default_factory=list)
 
     @classmethod
     def from_recipe(
@@ -128,23 +209,34 @@ class TrainingConfig:
             recipe: Name of a recipe in the package, or a YAML file.
             data: See the attribute.
             output: See the attribute.
-            overrides: `key=value`, the value in YAML; a dot leads into a section: `augmentation.flip=0`.
+            overrides: `key=value`, the value in YAML; a dot leads into a section, a number or `*` into a list:
+                `augmentation.flip=0`, `stages.0.epochs=3`.
 
         Raises:
             InputError: An unknown recipe or key, or a value of a wrong type or out of range.
         """
         path = recipe_path(recipe)
-        values = _read_yaml(path)
+        values = read_yaml(path)
         for override in overrides:
-            _apply_override(values, override)
+            apply_override(values, override)
         given = {"data": str(data), "output": str(output), "recipe": str(recipe)}
         refuse_unknown(values, [each.name for each in fields(cls) if each.name not in given], f"recipe {recipe}")
-        return _build(cls, values | given, f"recipe {recipe}")
+        return build(cls, values | given, f"recipe {recipe}")
 
     @classmethod
     def from_file(cls, path: Path) -> "TrainingConfig":
         """Read back what `save` wrote."""
-        return _build(cls, _read_yaml(path), str(path))
+        return build(cls, read_yaml(path), str(path))
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of all stages."""
+        return sum(stage.epochs for stage in self.stages)
+
+    @property
+    def uses_features(self) -> bool:
+        """Whether the model scores feature columns instead of frames."""
+        return self.model.get("type") == FEATURE_MODEL
 
     def save(self, path: Path) -> None:
         """Write the configuration as YAML."""
@@ -152,95 +244,30 @@ class TrainingConfig:
 
     def validate_ranges(self) -> None:
         """Refuse values out of range."""
-        for name in ("epochs", "batch_size", "checkpoint_every"):
+        for name in ("batch_size", "checkpoint_every", "gradient_accumulation"):
             _require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
-        for name in ("seed", "loader_workers", "weight_decay"):
+        for name in ("seed", "loader_workers"):
             _require(getattr(self, name) >= 0, name, "at least 0", getattr(self, name))
-        for name in ("learning_rate", "max_grad_norm"):
-            _require(getattr(self, name) > 0, name, "above 0", getattr(self, name))
-        _require(0 <= self.warmup < 1, "warmup", "from 0 to below 1", self.warmup)
+        _require(self.checkpoint_minutes > 0, "checkpoint_minutes", "above 0", self.checkpoint_minutes)
         frames = self.frames_per_clip
         _require(frames is None or frames >= 1, "frames_per_clip", "at least 1, or null for all frames", frames)
+        limit = self.frame_cache_gb
+        _require(limit is None or limit > 0, "frame_cache_gb", "above 0, or null for no limit", limit)
         _require("type" in self.model, "model", "a section with a type, as in {type: frame_attention}", self.model)
+        _require(len(self.stages) > 0, "stages", "one or more sections, each with its epochs", self.stages)
+        _require(self.train_on in SOURCES, "train_on", f"one of {', '.join(SOURCES)}", self.train_on)
+        _require(self.lamem_split in range(1, 6), "lamem_split", "from 1 to 5", self.lamem_split)
+        precision = self.mixed_precision
+        _require(precision in (None, "no", "bf16", "fp16"), "mixed_precision", "no, bf16, fp16 or null", precision)
+        if self.train_on != "videomem":
+            _require(not self.uses_features, "train_on", "videomem for a model of features", self.train_on)
+        if any(stage.optimizer == "lbfgs" for stage in self.stages):
+            _require(self.uses_features, "optimizer", "another than lbfgs for a model of frames", "lbfgs")
 
 
 def checked_evaluation(**values: Any) -> EvaluationConfig:
     """An evaluation's configuration from what a user gave. Raises InputError for a value that is not allowed."""
-    return _build(EvaluationConfig, values, "evaluation")
-
-
-def recipe_path(recipe: str | Path) -> Path:
-    """The file of a recipe given by name or path. Raises InputError, naming those that exist."""
-    if Path(recipe).suffix in {".yaml", ".yml"}:
-        return Path(recipe)
-    names = sorted(path.stem for path in RECIPES_FOLDER.glob("*.yaml"))
-    if str(recipe) not in names:
-        raise InputError(f"no recipe {str(recipe)!r}; there are {', '.join(names)}, or give a file that ends in .yaml")
-    return RECIPES_FOLDER / f"{recipe}.yaml"
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({(error.strerror or '').lower()})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(values, dict):
-        raise InputError(f"{path}: must hold keys and values, as in `epochs: 40`")
-    return values
-
-
-def _apply_override(values: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals or not key:
-        raise InputError(f"{override!r} is not of the form key=value")
-    *sections, last = key.split(".")
-    for section in sections:
-        values = values.setdefault(section, {})
-        if not isinstance(values, dict):
-            raise InputError(f"{override!r}: {section} is a single value, not a section")
-    try:
-        values[last] = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise InputError(f"{override!r}: the value is not YAML") from None
-
-
-def _build(cls: type[_Config], values: Any, where: str) -> _Config:
-    """Make a configuration of a mapping; every section likewise."""
-    if not isinstance(values, Mapping):
-        raise InputError(f"{where}: a section of keys and values is wanted, got {values!r}")
-    refuse_unknown(values, [each.name for each in fields(cls)], where)  # type: ignore[arg-type]
-    types = get_type_hints(cls)
-    converted = {
-        key: _build(types[key], value, f"{where}, {key}") if is_dataclass(types[key]) else _number(value, types[key])
-        for key, value in values.items()
-    }
-    try:
-        return cls(**converted)
-    except StrictDataclassError as error:
-        raise InputError(f"{where}: {error.__cause__ or error}") from None
-    except TypeError as error:
-        raise InputError(f"{where}: {str(error).rpartition('__init__() ')[2]}") from None
-
-
-def refuse_unknown(values: Mapping[str, Any], allowed: Sequence[str], where: str) -> None:
-    """Raise InputError for a key that is not allowed, with those that are and the nearest of them."""
-    for key in values:
-        if key not in allowed:
-            close = difflib.get_close_matches(str(key), allowed, n=1)
-            hint = f" (did you mean {close[0]!r}?)" if close else ""
-            raise InputError(f"{where}: unknown key {key!r}{hint}; allowed are {', '.join(allowed)}")
-
-
-def _number(value: Any, wanted: Any) -> Any:
-    """YAML reads `1` as an integer and `1e-3` as text where a float is wanted."""
-    if float not in (wanted, *get_args(wanted)) or isinstance(value, bool) or not isinstance(value, int | str):
-        return value
-    try:
-        return float(value)
-    except ValueError:
-        return value
+    return build(EvaluationConfig, values, "evaluation")
 
 
 def _require(condition: bool, name: str, allowed: str, value: object) -> None:

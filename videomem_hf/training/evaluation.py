@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from videomem_hf.data.collate import ClipCollator
 from videomem_hf.data.frame_cache import FrameCache
 from videomem_hf.metrics import metric_path
 from videomem_hf.schema import Horizon, InputError
-from videomem_hf.training.clips import FRAME_CACHE, CachedClips, Clips, fill_cache, load_clips
+from videomem_hf.statistics import spearman
+from videomem_hf.training.clips import FRAME_CACHE, Clips, fill_cache, load_clips
 from videomem_hf.training.config import EvaluationConfig
+from videomem_hf.training.examples import CachedClips, Collator
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -29,9 +30,9 @@ _AGAINST = ("difference", "difference_low", "difference_high", "p_value")
 def predict(
     accelerator: "Accelerator",
     model: Any,
-    processor: Any,
+    collate: Collator,
     clips: Clips,
-    cache: FrameCache,
+    cache: FrameCache | None,
     batch_size: int,
     progress: bool,
 ) -> np.ndarray:
@@ -47,7 +48,7 @@ def predict(
 
     share = list(range(len(clips)))[accelerator.process_index :: accelerator.num_processes]
     loader: Any = torch.utils.data.DataLoader(
-        torch.utils.data.Subset(CachedClips(clips, cache), share), batch_size, collate_fn=ClipCollator(processor)
+        torch.utils.data.Subset(CachedClips(clips, cache), share), batch_size, collate_fn=collate
     )
     model.eval()
     scored: list[tuple[int, list[float]]] = []
@@ -66,6 +67,16 @@ def in_order(scored: list[tuple[int, list[float]]], clips: int) -> np.ndarray:
     if indices != list(range(clips)):
         raise RuntimeError(f"{len(indices)} predictions of {len(set(indices))} clips came together for {clips} clips")
     return np.array([row for _, row in sorted(scored)], dtype=np.float64)
+
+
+def correlation(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Spearman's correlation over the clips with a score; NaN, quietly, where there is none."""
+    known = np.isfinite(labels)
+    if known.sum() < 2:
+        return float("nan")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return spearman(scores[known], labels[known])
 
 
 def evaluate_split(
@@ -95,7 +106,7 @@ def evaluate_split(
     cache = FrameCache(frame_cache or FRAME_CACHE, processor)
     fill_cache(accelerator, cache, [clips], progress)
     model.to(accelerator.device)
-    predictions = {"model": predict(accelerator, model, processor, clips, cache, config.batch_size, progress)}
+    predictions = {"model": predict(accelerator, model, Collator(processor), clips, cache, config.batch_size, progress)}
     return judge(predictions, clips, horizons, config), predictions, clips
 
 
@@ -104,16 +115,27 @@ def brightness(clips: Clips, cache: FrameCache) -> np.ndarray:
     return np.array([cache.load(source).mean() / 255 for source in clips.sources])
 
 
-def baselines(train: Clips, judged: Clips, cache: FrameCache) -> Predictions:
-    """Predict the mean training score, and from a line through mean brightness fitted on `train`."""
+def baselines(train: Clips, judged: Clips, cache: FrameCache | None) -> Predictions:
+    """Predict the mean training score; and for clips of frames from a line through mean brightness fitted on `train`.
+
+    Where training has no score of a horizon, both are NaN.
+    """
+    known_means = [
+        labels[np.isfinite(labels)].mean() if np.isfinite(labels).any() else np.nan for labels in train.labels.T
+    ]
+    constant = np.tile(known_means, (len(judged), 1))
+    if cache is None:
+        return {"constant": constant}
     seen, new = brightness(train, cache), brightness(judged, cache)
-    constant, line = [], []
+    line = []
     for labels in train.labels.T:
         known = np.isfinite(labels)
-        constant.append(np.full(len(judged), labels[known].mean()))
+        if known.sum() < 2:
+            line.append(np.full(len(judged), np.nan))
+            continue
         slope = np.cov(seen[known], labels[known])[0, 1] / seen[known].var(ddof=1) if seen[known].std() > 0 else 0.0
         line.append(np.clip(labels[known].mean() + slope * (new - seen[known].mean()), 0, 1))
-    return {"constant": np.column_stack(constant), "mean_brightness": np.column_stack(line)}
+    return {"constant": constant, "mean_brightness": np.column_stack(line)}
 
 
 def judge(
@@ -142,12 +164,14 @@ def judge(
         references = clips.labels[known, column]
         results[horizon] = {}
         for name, scores in predictions.items():
+            if np.isnan(scores[known, column]).any():  # a baseline that training gave nothing to
+                continue
             # A constant predictor has no correlation: NaN says so, in a table where its warning would only disturb.
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", RuntimeWarning)
                 result = metric.compute(predictions=scores[known, column], references=references, **sampling)
             results[horizon][name] = result
-        if "mean_brightness" in predictions:
+        if "mean_brightness" in results[horizon]:
             against = metric.compute(
                 predictions=predictions["model"][known, column],
                 references=references,

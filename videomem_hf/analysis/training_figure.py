@@ -1,0 +1,52 @@
+"""The course of a training run."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from videomem_hf.analysis.clip_figure import COLOURS, LABELS
+from videomem_hf.schema import HORIZONS
+
+
+def training_figure(results: Mapping[str, Any]) -> Figure:
+    """Draw the training loss and the validation correlations over the epochs.
+
+    Args:
+        results: Content of a run's `results.json`.
+    """
+    looked = results["validation"]
+    figure = Figure(figsize=(9.0 if looked else 4.8, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(1, 2 if looked else 1, squeeze=False)[0]
+    epochs = range(1, len(results["losses"]) + 1)
+    panels[0].plot(epochs, results["losses"], color="#444444", linewidth=1.6, marker="." if len(epochs) < 40 else "")
+    panels[0].set_ylabel("training loss")
+    start = 0.5
+    for number, stage in enumerate(results["config"]["stages"]):
+        if number:
+            panels[0].axvline(start, color="#999999", linewidth=1, linestyle="--")
+        start += stage["epochs"]
+    if looked:
+        _draw_validation(panels[1], results)
+    for axes in panels:
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.25)
+    return figure
+
+
+def _draw_validation(axes: Any, results: Mapping[str, Any]) -> None:
+    looked = results["validation"]
+    for horizon in HORIZONS:
+        known = [(row["epoch"], row[horizon]) for row in looked if row.get(horizon) is not None]
+        if known:
+            axes.plot(
+                *zip(*known, strict=True), color=COLOURS[horizon], linewidth=1.6, marker=".", label=LABELS[horizon]
+            )
+    if results["kept_by"] != "last":
+        axes.axvline(results["kept_epoch"], color="#999999", linewidth=1, linestyle=":", label="epoch kept")
+    axes.set_ylabel(f"Spearman on {results['split']}")
+    axes.legend(fontsize=8, frameon=False)

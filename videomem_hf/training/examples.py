@@ -1,0 +1,129 @@
+"""Training examples: their order, what is drawn from them, and how they come together in batches."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from videomem_hf.data.collate import ClipCollator
+from videomem_hf.data.frame_cache import FrameCache
+from videomem_hf.training.augmentation import augment
+from videomem_hf.training.clips import Clips
+from videomem_hf.training.config import AugmentationConfig
+
+ClipKey = tuple[int, int]
+"""Epoch and index of a clip: with the seed, all that a training example is a function of."""
+
+
+def epoch_order(clips: int, seed: int, epoch: int) -> np.ndarray:
+    """The order of the clips in an epoch, a permutation; a pure function of its arguments."""
+    return np.random.default_rng((seed, epoch)).permutation(clips)
+
+
+class EpochBatches(torch.utils.data.Sampler[list[ClipKey]]):
+    """The batches of an epoch that belong to one process: its equal share of each batch of all processes.
+
+    `epoch` chooses the order, `done` the batches of it that are left out because they had their turn.
+
+    Args:
+        clips: Number of clips.
+        batch_size: Clips a step over all processes; a last incomplete batch is left out.
+        seed: Of the order.
+        rank: Number of this process, from 0.
+        ranks: Number of processes; must divide `batch_size`.
+    """
+
+    def __init__(self, clips: int, batch_size: int, seed: int, rank: int = 0, ranks: int = 1) -> None:
+        self.epoch = 0
+        self.done = 0
+        self._clips, self._batch_size, self._seed = clips, batch_size, seed
+        self._share = slice(rank * batch_size // ranks, (rank + 1) * batch_size // ranks)
+
+    def __len__(self) -> int:
+        return self._clips // self._batch_size
+
+    def __iter__(self) -> Iterator[list[ClipKey]]:
+        order = epoch_order(self._clips, self._seed, self.epoch)
+        for start in range(self.done * self._batch_size, len(self) * self._batch_size, self._batch_size):
+            yield [(self.epoch, int(index)) for index in order[start : start + self._batch_size][self._share]]
+
+
+class CachedClips(torch.utils.data.Dataset[dict[str, Any]]):
+    """Clips as they are, for evaluation; indexed by number.
+
+    Args:
+        clips: The split.
+        cache: Holds the frames of all of them; None for clips of features.
+    """
+
+    def __init__(self, clips: Clips, cache: FrameCache | None) -> None:
+        self._clips, self._cache = clips, cache
+
+    def __len__(self) -> int:
+        return len(self._clips)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        if self._cache is None:
+            return {"index": np.int64(index), "features": self._clips.features[index]}  # type: ignore[index]
+        return {"index": np.int64(index), "frames": np.array(self._cache.load(self._clips.sources[index]))}
+
+
+class TrainingClips(torch.utils.data.Dataset[dict[str, Any]]):
+    """Clips with some of their frames drawn and changed; indexed by epoch and number.
+
+    Args:
+        clips: The split.
+        cache: Holds the frames of all of them; None for clips of features, which are taken as they are.
+        seed: Of the draws.
+        frames_per_clip: Frames drawn from a clip, in their order; None takes all.
+        augmentation: The changes.
+        clip_length: Consecutive frames that are drawn together: 1, or what a network of clips takes.
+    """
+
+    def __init__(
+        self,
+        clips: Clips,
+        cache: FrameCache | None,
+        seed: int,
+        frames_per_clip: int | None,
+        augmentation: AugmentationConfig,
+        clip_length: int = 1,
+    ) -> None:
+        self._clips, self._cache, self._seed, self._clip_length = clips, cache, seed, clip_length
+        self._frames_per_clip, self._augmentation = frames_per_clip, augmentation
+
+    def __getitem__(self, key: ClipKey) -> dict[str, Any]:
+        epoch, index = key
+        measured = {
+            "labels": self._clips.labels[index].astype(np.float32),
+            "annotation_counts": self._clips.annotation_counts[index].astype(np.float32),
+        }
+        if self._cache is None:
+            return {"features": self._clips.features[index]} | measured  # type: ignore[index]
+        generator = np.random.default_rng((self._seed, epoch, index))
+        frames = self._cache.load(self._clips.sources[index])
+        stretches = len(frames) // self._clip_length
+        if self._frames_per_clip is not None and self._frames_per_clip < stretches:
+            drawn = np.sort(generator.choice(stretches, self._frames_per_clip, replace=False))
+            frames = frames.reshape(stretches, self._clip_length, *frames.shape[1:])[drawn].reshape(
+                -1, *frames.shape[1:]
+            )
+        return {"frames": augment(frames, self._augmentation, generator)} | measured
+
+
+class Collator:
+    """Puts clips of frames or of features together into a batch for a predictor's `forward`.
+
+    Args:
+        processor: The predictor's video processor; None for feature models.
+    """
+
+    def __init__(self, processor: Any | None) -> None:
+        self._frames = None if processor is None else ClipCollator(processor)
+
+    def __call__(self, clips: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        """Stack what the clips have; see `ClipCollator` for frames."""
+        if self._frames is not None:
+            return self._frames(clips)
+        return {name: torch.from_numpy(np.stack([clip[name] for clip in clips])) for name in clips[0]}

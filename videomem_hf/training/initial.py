@@ -1,0 +1,77 @@
+"""The model that a run begins with: new, or with the weights of another."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from transformers import AutoConfig, AutoModel, AutoVideoProcessor, PreTrainedConfig
+
+from videomem_hf.schema import InputError
+from videomem_hf.training.clips import Clips
+
+T = TypeVar("T")
+
+
+def initial_model(init: str | None, model_config: PreTrainedConfig, clips: Clips) -> Any:
+    """Build the model; a perceptron on features is standardised on the training features.
+
+    Args:
+        init: Folder or Hub id of the weights to begin with; None begins anew.
+        model_config: The model's configuration.
+        clips: The training clips.
+
+    Raises:
+        InputError: `init` is no model, or has other sizes.
+    """
+    model = AutoModel.from_config(model_config)
+    if init is not None:
+        _take_weights(model, init)
+    if clips.features is not None:
+        import torch
+
+        model.standardize_on(torch.from_numpy(clips.features))
+    return model
+
+
+def initial_config(init: str, model_type: str) -> Any:
+    """The configuration saved with a model. Raises InputError if there is none, or of another type."""
+    config = _loaded(init, lambda: AutoConfig.from_pretrained(init))
+    if config.model_type != model_type:
+        raise InputError(f"init: {init} holds a {config.model_type}, the recipe trains a {model_type}")
+    return config
+
+
+def initial_processor(init: str) -> Any:
+    """The video processor saved with a model. Raises InputError if there is none."""
+    return _loaded(init, lambda: AutoVideoProcessor.from_pretrained(init))
+
+
+def _loaded(init: str, load: Callable[[], T]) -> T:
+    from safetensors import SafetensorError
+
+    try:
+        return load()
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        cause = str(error).strip().splitlines()[0]
+        raise InputError(f"init: nothing can be loaded from {init} ({cause}); give a folder or a Hub id") from None
+
+
+def _take_weights(model: Any, init: str) -> None:
+    """Copy the weights that fit; the head may differ, as one of Kinetics' classes or of other horizons does.
+
+    Warns:
+        UserWarning: Names the parameters of the head that start anew.
+    """
+    given = _loaded(init, lambda: AutoModel.from_pretrained(init)).state_dict()
+    own = model.state_dict()
+    differing = [name for name in own if name not in given or given[name].shape != own[name].shape]
+    backbone = [name for name in differing if not model._in_head(name)]
+    if backbone:
+        raise InputError(
+            f"init: {init} has other sizes than the recipe's model: {', '.join(backbone[:5])}"
+            + (f" and {len(backbone) - 5} more" if len(backbone) > 5 else "")
+            + "; remove the fields of the section model that differ from that folder's config.json"
+        )
+    model.load_state_dict(own | {name: given[name] for name in own if name not in differing})
+    if differing:
+        warnings.warn(f"{init}: {', '.join(differing)} do not fit and start anew", stacklevel=3)

@@ -1,0 +1,347 @@
+"""The training loop: stage after stage, stopped at any step without loss."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from tqdm.auto import tqdm
+
+from videomem_hf.schema import InputError
+from videomem_hf.training.checkpoint import Progress, latest_checkpoint, save_checkpoint, save_model
+from videomem_hf.training.config import StageConfig, TrainingConfig
+from videomem_hf.training.examples import Collator, EpochBatches, TrainingClips
+from videomem_hf.training.stages import Criterion, freeze, l2_penalty, make_optimizer, make_scheduler
+
+_LOOK_EVERY: Final = 10
+"""Steps between looks at the loss and, with several processes, at whether one of them was told to stop."""
+
+Batch = dict[str, torch.Tensor]
+
+
+class TrainingError(InputError):
+    """Training that cannot go on; the message says what was kept and what to change."""
+
+
+class TrainingStopped(Exception):  # noqa: N818 - not an error
+    """Training that was told to stop, by its time limit or a signal, and has saved where it stands."""
+
+
+class StopRequest:
+    """Whether the run was told to stop: by its time limit, or by SIGTERM, as schedulers send it before they kill.
+
+    Args:
+        max_seconds: Time limit from now on; None sets none.
+    """
+
+    def __init__(self, max_seconds: float | None = None) -> None:
+        self._deadline = None if max_seconds is None else time.monotonic() + max_seconds
+        self._signalled = False
+
+    @property
+    def reason(self) -> str | None:
+        """Why to stop, or None to go on."""
+        if self._signalled:
+            return "by a signal"
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            return "after its time limit"
+        return None
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take SIGTERM as a request for as long as this lasts."""
+        if threading.current_thread() is not threading.main_thread():  # only there signals can be taken
+            yield
+            return
+        before = signal.signal(signal.SIGTERM, self._on_signal)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+    def _on_signal(self, *_: object) -> None:
+        self._signalled = True
+
+
+@dataclass
+class TrainingLoop:
+    """All that a run needs to train, once its data and model are there.
+
+    Attributes:
+        config: Stages, batch size, seed, checkpoints.
+        accelerator: Devices and processes.
+        model: The bare model; it is trained in place.
+        examples: The training clips.
+        clips: How many there are.
+        collate: Puts them into batches.
+        validate: Called with the prepared model after an epoch that is due; gives Spearman's correlation a horizon.
+        stop: When to stop before the end.
+        progress: Whether to show a progress bar.
+    """
+
+    config: TrainingConfig
+    accelerator: Accelerator
+    model: Any
+    examples: TrainingClips
+    clips: int
+    collate: Collator
+    validate: Callable[[Any], dict[str, float]]
+    stop: StopRequest
+    progress: bool = True
+    done: Progress = field(default_factory=Progress)
+
+    def __post_init__(self) -> None:
+        config, accelerator = self.config, self.accelerator
+        self._output = Path(config.output)
+        self._batches = EpochBatches(
+            self.clips, config.batch_size, config.seed, accelerator.process_index, accelerator.num_processes
+        )
+        self._loader: Any = torch.utils.data.DataLoader(
+            self.examples,
+            batch_sampler=self._batches,
+            num_workers=config.loader_workers,
+            collate_fn=self.collate,
+            pin_memory=accelerator.device.type == "cuda",
+        )
+
+    def run(self, resume: bool) -> Progress:
+        """Train all stages, or those that are left.
+
+        Raises:
+            TrainingError: The loss is not finite, or a checkpoint cannot be written.
+            TrainingStopped: The run was told to stop.
+        """
+        self.accelerator.register_for_checkpointing(self.done)
+        checkpoint = latest_checkpoint(self._output) if resume else None
+        if checkpoint is not None:
+            self.done.read(checkpoint)
+        set_seed(self.config.seed, device_specific=True)  # dropout differs from process to process
+        before = 0
+        with self._bar() as bar, self.stop.listening():
+            for stage in self.config.stages:
+                if self.done.epochs < before + stage.epochs:
+                    self._run_stage(stage, before, checkpoint, bar)
+                    checkpoint = None
+                before += stage.epochs
+        return self.done
+
+    def _run_stage(self, stage: StageConfig, before: int, checkpoint: Path | None, bar: tqdm) -> None:
+        freeze(stage, self.model)
+        optimizer = make_optimizer(stage, self.model)
+        self.done.scheduler = make_scheduler(stage, optimizer, self._steps(stage), before)
+        criterion = Criterion(stage.loss).to(self.accelerator.device)
+        model, optimizer = self.accelerator.prepare(self.model, optimizer)
+        if checkpoint is not None:
+            self.accelerator.load_state(str(checkpoint))
+        self._saved_at = time.monotonic()
+        for epoch in range(self.done.epochs, before + stage.epochs):
+            if stage.optimizer == "lbfgs":
+                loss = self._lbfgs_epoch(stage, model, optimizer, criterion, bar)
+            else:
+                loss = self._epoch(stage, epoch, model, optimizer, criterion, bar)
+            self._finish_epoch(epoch, loss, model)
+        self.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
+        self.accelerator.free_memory()
+
+    def _epoch(
+        self, stage: StageConfig, epoch: int, model: Any, optimizer: Any, criterion: Criterion, bar: tqdm
+    ) -> float:
+        """One pass over the training clips, or what is left of it; returns the mean loss over all processes."""
+        model.train()
+        self._batches.epoch, self._batches.done = epoch, self.done.steps
+        total = torch.full((), self.done.loss_sum, device=self.accelerator.device)
+        for step, batch in enumerate(self._loader, start=self.done.steps + 1):
+            total += self._step(stage, self._inputs(batch), model, optimizer, criterion)
+            bar.update(self.config.batch_size)
+            if step == len(self._batches) or step % _LOOK_EVERY == 0:
+                mean = total.item() / step
+                self._refuse_bad(mean, epoch)
+                bar.set_postfix(loss=f"{mean:.3f}", epoch=f"{epoch + 1}/{self.config.epochs}", refresh=False)
+            if step < len(self._batches):
+                self._save_within(step, total)
+        return float(self.accelerator.reduce(total, reduction="mean")) / len(self._batches)
+
+    def _step(self, stage: StageConfig, batch: Batch, model: Any, optimizer: Any, criterion: Criterion) -> torch.Tensor:
+        """One step of the optimiser; returns the loss."""
+        parts = _parts(batch, self.config.gradient_accumulation)
+        total = torch.zeros((), device=self.accelerator.device)
+        for number, (part, share) in enumerate(parts, start=1):
+            last = number == len(parts)
+            with nullcontext() if last else self.accelerator.no_sync(model):
+                loss, _ = criterion(model, part)
+                self.accelerator.backward(loss * share)
+            total += loss.detach().float() * share
+        if stage.max_grad_norm is not None:
+            self.accelerator.clip_grad_norm_(model.parameters(), stage.max_grad_norm)
+        optimizer.step()
+        if not optimizer.step_was_skipped:  # half precision skips a step whose gradient overflowed
+            self.done.scheduler.step()
+        optimizer.zero_grad()
+        return total
+
+    def _lbfgs_epoch(self, stage: StageConfig, model: Any, optimizer: Any, criterion: Criterion, bar: tqdm) -> float:
+        """One step of L-BFGS over all training clips at once; returns the loss before it."""
+        model.train()
+        every = self._inputs(self.collate([self.examples[0, index] for index in range(self.clips)]))
+
+        def closure() -> torch.Tensor:
+            optimizer.zero_grad()
+            loss = criterion(model, every)[0]
+            if stage.weight_decay:
+                loss = loss + l2_penalty(stage, model)
+            self.accelerator.backward(loss)
+            return loss
+
+        loss = float(optimizer.step(closure))
+        bar.update(self.config.batch_size * len(self._batches))
+        bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+        return loss
+
+    def _finish_epoch(self, epoch: int, loss: float, model: Any) -> None:
+        self._refuse_bad(loss, epoch)
+        done, config = self.done, self.config
+        done.losses.append(loss)
+        done.epochs, done.steps, done.loss_sum = epoch + 1, 0, 0.0
+        every = config.evaluation.every
+        if every and (done.epochs % every == 0 or done.epochs == config.epochs):
+            found = self.validate(model)
+            done.validation.append({"epoch": done.epochs} | found)
+            self._keep_best()
+        logged = {"loss": loss, "learning_rate": done.scheduler.get_last_lr()[0]}
+        logged |= {f"validation/{name}": value for name, value in (done.validation or [{}])[-1].items()}
+        self.accelerator.log(logged, step=done.epochs)
+        stopping = self._stopping()
+        if stopping or done.epochs % config.checkpoint_every == 0 or done.epochs == config.epochs:
+            self._save()
+        if stopping and done.epochs < config.epochs:
+            raise TrainingStopped(stopping)
+
+    def _keep_best(self) -> None:
+        """Save the model whenever it is the best so far on the validation split."""
+        keep, validation = self.config.evaluation.keep, self.done.validation
+        if keep == "last" or best_epoch(validation, keep) != validation[-1]["epoch"]:
+            return
+        if self.accelerator.is_main_process:
+            save_model(self.model, self._output / "best")
+        self.accelerator.wait_for_everyone()
+
+    def _save_within(self, step: int, total: torch.Tensor) -> None:
+        """Save within an epoch when it is time, or when the run has to stop."""
+        if self.accelerator.num_processes > 1 and step % _LOOK_EVERY:
+            return
+        stopping = self._stopping()
+        overdue = time.monotonic() - self._saved_at > 60 * self.config.checkpoint_minutes
+        if not stopping and not self._agree(overdue):
+            return
+        self.done.steps = step
+        self.done.loss_sum = float(self.accelerator.reduce(total, reduction="mean"))
+        self._refuse_bad(self.done.loss_sum, self.done.epochs)
+        self._save()
+        if stopping:
+            raise TrainingStopped(stopping)
+
+    def _stopping(self) -> str | None:
+        """Why all processes have to stop now, if one has to."""
+        reason = self.stop.reason
+        return (reason or "with another process") if self._agree(reason is not None) else None
+
+    def _agree(self, wanted: bool) -> bool:
+        """Whether any process wants it."""
+        if self.accelerator.num_processes == 1:
+            return wanted
+        return bool(self.accelerator.reduce(torch.tensor(float(wanted), device=self.accelerator.device)) > 0)
+
+    def _save(self) -> None:
+        try:
+            save_checkpoint(self.accelerator, self._output, self.done)
+        except OSError as error:
+            kept = latest_checkpoint(self._output)
+            raise TrainingError(
+                f"{self._output}: the checkpoint cannot be written ({(error.strerror or str(error)).lower()}); "
+                + (f"{kept.name} is kept: make room and --resume" if kept else "make room and start again")
+            ) from None
+        self._saved_at = time.monotonic()
+
+    def _refuse_bad(self, loss: float, epoch: int) -> None:
+        if np.isfinite(loss):
+            return
+        kept = latest_checkpoint(self._output)
+        rates = ", ".join(f"{stage.learning_rate:g}" for stage in self.config.stages)
+        raise TrainingError(
+            f"the loss of epoch {epoch + 1} is {loss}; "
+            + (f"{kept} is kept; " if kept else "")
+            + f"start again with a learning_rate below {rates}"
+        )
+
+    def _inputs(self, batch: Batch) -> Batch:
+        inputs = {name: value.to(self.accelerator.device, non_blocking=True) for name, value in batch.items()}
+        weighed = self.config.weigh_by_annotations or any(
+            stage.loss["type"] == "binomial" for stage in self.config.stages
+        )
+        if not weighed:
+            del inputs["annotation_counts"]
+        return inputs
+
+    def _steps(self, stage: StageConfig) -> int:
+        """Steps of an epoch."""
+        return 1 if stage.optimizer == "lbfgs" else len(self._batches)
+
+    def _bar(self) -> tqdm:
+        size = self.config.batch_size
+        finished = self.done.epochs * len(self._batches) + self.done.steps
+        return tqdm(
+            total=self.config.epochs * len(self._batches) * size,
+            initial=finished * size,
+            desc="training",
+            unit="clip",
+            disable=not (self.progress and self.accelerator.is_main_process),
+        )
+
+
+def best_epoch(validation: list[dict[str, float]], keep: str) -> int | None:
+    """The epoch of the highest correlation, the earliest of equals; None where there is none.
+
+    Args:
+        validation: `epoch` and the correlation of each horizon; NaN for constant predictions.
+        keep: A horizon, or "mean" for the mean of all.
+    """
+
+    def value(row: dict[str, float]) -> float:
+        values = [row[name] for name in row if name != "epoch"] if keep == "mean" else [row[keep]]
+        mean = float(np.mean(values))
+        return -np.inf if np.isnan(mean) else mean
+
+    best = max(validation, key=value, default=None)
+    return None if best is None else int(best["epoch"])
+
+
+def _parts(batch: Batch, count: int) -> list[tuple[Batch, float]]:
+    """Cut a batch into parts of nearly equal size, each with its share of the clips."""
+    size = len(batch["labels"])
+    edges = np.linspace(0, size, min(count, size) + 1).round().astype(int)
+    return [
+        ({name: value[low:high] for name, value in batch.items()}, (high - low) / size)
+        for low, high in pairwise(edges.tolist())
+    ]
+
+
+def check_trackers(names: list[str]) -> None:
+    """Raise InputError for an experiment tracker that Accelerate does not know or that is not installed."""
+    from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
+
+    available = [str(getattr(name, "value", name)) for name in get_available_trackers()]
+    known = [str(getattr(name, "value", name)) for name in LOGGER_TYPE_TO_CLASS]
+    for name in names:
+        if name not in known:
+            raise InputError(f"trackers: no tracker {name!r}; there are {', '.join(known)}")
+        if name not in available:
+            raise InputError(f"trackers: {name} is not installed; run `pip install {name}`")

@@ -1,0 +1,134 @@
+"""Recipes in YAML: found by name, changed by `key=value` overrides, and built into checked configurations."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
+
+import yaml
+from huggingface_hub.errors import StrictDataclassError
+
+from videomem_hf.schema import InputError
+
+RECIPES_FOLDER: Final = Path(__file__).parent / "recipes"
+_Config = TypeVar("_Config")
+
+
+def recipe_names() -> list[str]:
+    """The recipes in the package."""
+    return sorted(path.stem for path in RECIPES_FOLDER.glob("*.yaml"))
+
+
+def recipe_path(recipe: str | Path) -> Path:
+    """The file of a recipe given by name or path. Raises InputError, naming those that exist."""
+    if Path(recipe).suffix in {".yaml", ".yml"}:
+        return Path(recipe)
+    names = recipe_names()
+    if str(recipe) not in names:
+        raise InputError(f"no recipe {str(recipe)!r}; there are {', '.join(names)}, or give a file that ends in .yaml")
+    return RECIPES_FOLDER / f"{recipe}.yaml"
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The keys and values of a file. Raises InputError, naming it, for anything else."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({(error.strerror or '').lower()})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: must hold keys and values, as in `epochs: 40`")
+    return values
+
+
+def apply_override(values: dict[str, Any], override: str) -> None:
+    """Set one value. A dot leads into a section; in a list, a number or `*` for all: `stages.*.epochs=3`.
+
+    Raises:
+        InputError: It is of another form, or leads nowhere.
+    """
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise InputError(f"{override!r} is not of the form key=value")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise InputError(f"{override!r}: the value is not YAML") from None
+    *sections, last = key.split(".")
+    places: list[Any] = [values]
+    for section in sections:
+        places = [inner for place in places for inner in _inside(place, section, override)]
+    for place in places:
+        if isinstance(place, list):
+            for index in _indices(place, last, override):
+                place[index] = value
+        else:
+            place[last] = value
+
+
+def _inside(place: Any, section: str, override: str) -> list[Any]:
+    if isinstance(place, list):
+        found = [place[index] for index in _indices(place, section, override)]
+    else:
+        found = [place.setdefault(section, {})]
+    if not all(isinstance(inner, dict | list) for inner in found):
+        raise InputError(f"{override!r}: {section} is a single value, not a section")
+    return found
+
+
+def _indices(place: list[Any], section: str, override: str) -> range:
+    if section == "*":
+        return range(len(place))
+    if not section.isdigit() or int(section) >= len(place):
+        allowed = ", ".join(str(index) for index in range(len(place)))
+        raise InputError(f"{override!r}: {section!r} is no place in the list; there are {allowed}, or * for all")
+    return range(int(section), int(section) + 1)
+
+
+def build(cls: type[_Config], values: Any, where: str) -> _Config:
+    """Make a configuration of a mapping; every section, and list of sections, likewise.
+
+    Raises:
+        InputError: An unknown or missing key, or a value that is not allowed; `where` names the place.
+    """
+    if not isinstance(values, Mapping):
+        raise InputError(f"{where}: a section of keys and values is wanted, got {values!r}")
+    refuse_unknown(values, [each.name for each in fields(cls)], where)  # type: ignore[arg-type]
+    types = get_type_hints(cls)
+    converted = {key: _convert(types[key], value, f"{where}, {key}") for key, value in values.items()}
+    try:
+        return cls(**converted)
+    except StrictDataclassError as error:
+        raise InputError(f"{where}: {error.__cause__ or error}") from None
+    except TypeError as error:
+        raise InputError(f"{where}: {str(error).rpartition('__init__() ')[2]}") from None
+
+
+def _convert(wanted: Any, value: Any, where: str) -> Any:
+    if isinstance(wanted, type) and is_dataclass(wanted):
+        return build(wanted, value, where)
+    (inner,) = get_args(wanted) if get_origin(wanted) is list else (None,)
+    if isinstance(inner, type) and is_dataclass(inner) and isinstance(value, list):
+        return [build(inner, each, f"{where} {index}") for index, each in enumerate(value)]
+    return _number(value, wanted)
+
+
+def refuse_unknown(values: Mapping[str, Any], allowed: Sequence[str], where: str) -> None:
+    """Raise InputError for a key that is not allowed, with those that are and the nearest of them."""
+    for key in values:
+        if key not in allowed:
+            close = difflib.get_close_matches(str(key), allowed, n=1)
+            hint = f" (did you mean {close[0]!r}?)" if close else ""
+            raise InputError(f"{where}: unknown key {key!r}{hint}; allowed are {', '.join(allowed)}")
+
+
+def _number(value: Any, wanted: Any) -> Any:
+    """YAML reads `1` as an integer and `1e-3` as text where a float is wanted."""
+    if float not in (wanted, *get_args(wanted)) or isinstance(value, bool) or not isinstance(value, int | str):
+        return value
+    try:
+        return float(value)
+    except ValueError:
+        return value

@@ -1,0 +1,94 @@
+"""What a stage of training uses: its loss, its optimiser and the course of its learning rate."""
+
+import math
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from videomem_hf.losses import HorizonLoss, build_loss
+from videomem_hf.training.config import StageConfig
+
+LBFGS_ITERATIONS = 20
+"""Of each step, which is an epoch."""
+
+
+class Criterion(nn.Module):
+    """The loss of a batch: the model's own, or one of `videomem_hf.losses` over all processes together.
+
+    Args:
+        options: `type` and that loss's options.
+
+    Raises:
+        InputError: Options that the loss does not have.
+    """
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        super().__init__()
+        options = dict(options)
+        kind = options.pop("type")
+        self.loss = None if kind == "model" else HorizonLoss(build_loss(kind, **options))
+
+    def forward(self, model: nn.Module, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Run the model; returns the loss and the scores `(batch, horizons)`."""
+        if self.loss is None:
+            output = model(**batch)
+            return output.loss, output.scores
+        labels, counts = batch["labels"], batch.get("annotation_counts")
+        inputs = {name: value for name, value in batch.items() if name not in ("labels", "annotation_counts")}
+        scores = model(**inputs).scores
+        return self.loss(scores, labels, counts), scores
+
+
+def make_optimizer(stage: StageConfig, model: nn.Module) -> torch.optim.Optimizer:
+    """The optimiser of what the stage trains."""
+    parameters = [each for each in model.parameters() if each.requires_grad]
+    if stage.optimizer == "lbfgs":
+        return torch.optim.LBFGS(parameters, max_iter=LBFGS_ITERATIONS, line_search_fn="strong_wolfe")
+    groups = [
+        # A decayed bias or normalisation would only pull the scores.
+        {"params": [each for each in parameters if each.ndim > 1], "weight_decay": stage.weight_decay},
+        {"params": [each for each in parameters if each.ndim <= 1], "weight_decay": 0.0},
+    ]
+    if stage.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=stage.learning_rate, momentum=stage.momentum)
+    kind = torch.optim.AdamW if stage.optimizer == "adamw" else torch.optim.Adam
+    return kind(groups, lr=stage.learning_rate)
+
+
+def make_scheduler(
+    stage: StageConfig, optimizer: torch.optim.Optimizer, steps_per_epoch: int, epochs_before: int
+) -> LambdaLR:
+    """The course of the learning rate, set after every step.
+
+    Args:
+        stage: Its `schedule`, `warmup` and what belongs to them.
+        optimizer: Has the highest rate.
+        steps_per_epoch: Steps of an epoch.
+        epochs_before: Epochs of the stages before, which `step` counts.
+    """
+    steps = stage.epochs * steps_per_epoch
+    warmup = round(stage.warmup * steps)
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return step / warmup
+        if stage.schedule == "cosine":
+            return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
+        if stage.schedule == "step":
+            return stage.step_factor ** ((epochs_before + step // steps_per_epoch) // stage.step_epochs)
+        return 1.0
+
+    return LambdaLR(optimizer, factor)
+
+
+def freeze(stage: StageConfig, model: Any) -> None:
+    """Train the head alone or everything, as the stage says; a perceptron on features is all head."""
+    model.freeze_backbone(stage.train == "head")
+
+
+def l2_penalty(stage: StageConfig, model: nn.Module) -> torch.Tensor:
+    """Half the weight decay times the squared weights, as a part of the loss: L-BFGS needs the whole function."""
+    squares = [each.square().sum() for each in model.parameters() if each.requires_grad and each.ndim > 1]
+    return 0.5 * stage.weight_decay * torch.stack(squares).sum()
