@@ -10,6 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import AutoLocator, MultipleLocator
 from numpy.typing import NDArray
 
 from videomem_hf.analysis.clip_figure import COLOURS, LABELS
@@ -21,6 +23,8 @@ WIDTH_IN: Final = 6.9
 HEIGHT_IN: Final = 2.9
 LINE_COLOUR: Final = "#1f4fa3"
 _GREY: Final = "#555555"
+_LEAST_RATE_RANGE: Final = 0.05
+"""Recognition rates are shown in a range of at least twice this: noise should not look like a trend."""
 
 
 def retention_figure(
@@ -55,9 +59,12 @@ def retention_figure(
         if line is not None:
             ends = np.array([interval.min(), interval.max()])
             axes.plot(ends, line[0] + line[1] * ends, color=LINE_COLOUR, linewidth=1.8, label="linear fit")
-        low, high = float((rate - error).min()), float((rate + error).max())
-        room = max(high - low, 0.04)
-        axes.set_ylim(max(low - 0.25 * room, -0.02), min(high + 0.55 * room, 1.05))
+        middle = (float((rate - error).min()) + float((rate + error).max())) / 2
+        half = max(float(np.ptp(rate)) + float(error.max()), _LEAST_RATE_RANGE)
+        axes.set_ylim(middle - half, middle + half)
+        axes.xaxis.set_major_locator(
+            MultipleLocator(12) if horizon == "long_term" and np.ptp(interval) > 24 else AutoLocator()
+        )
         axes.legend(fontsize=7, frameon=False, loc="upper right", ncols=2)
         _title(axes, horizon)
     return figure
@@ -99,7 +106,7 @@ def consistency_figure(
         axes.set_ylabel("annotation consistency\n(Spearman)")
         low, high = axes.get_ylim()
         axes.set_ylim(min(low, 0.0), high + 0.38 * (high - min(low, 0.0)))
-        axes.legend(fontsize=7, frameon=False, loc="upper left")
+        axes.legend(fontsize=7, facecolor="white", framealpha=1, edgecolor="none", loc="upper left")
         _title(axes, horizon)
     return figure
 
@@ -119,11 +126,11 @@ def agreement_figure(
     _cloud(panels[0], *scores, colour="#444477")
     panels[0].set_xlabel("short-term memorability")
     panels[0].set_ylabel("long-term memorability")
-    panels[0].set_title(f"scores, Spearman {spearman:.3f}", fontsize=9)
+    panels[0].set_title(f"scores, Spearman {_signed(spearman)}", fontsize=9)
     _cloud(panels[1], rt_ms[0] / 1000, rt_ms[1] / 1000, colour="#444477")
     panels[1].set_xlabel("short-term mean response time (s)")
     panels[1].set_ylabel("long-term mean response time (s)")
-    panels[1].set_title(f"response times, Pearson {pearson:.3f}", fontsize=9)
+    panels[1].set_title(f"response times, Pearson {_signed(pearson)}", fontsize=9)
     return figure
 
 
@@ -142,12 +149,13 @@ def response_time_figure(
         _cloud(axes, score, rt_ms[horizon] / 1000, colour=COLOURS[horizon])
         axes.set_xlabel(f"{LABELS[horizon]} memorability")
         axes.set_ylabel("mean response time (s)")
-        axes.set_title(f"{LABELS[horizon]}, Pearson {pearson[horizon]:.3f}", fontsize=9)
+        axes.set_title(f"{LABELS[horizon]}, Pearson {_signed(pearson[horizon])}", fontsize=9)
     return figure
 
 
 def _figure(columns: int) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(WIDTH_IN * columns / len(HORIZONS), HEIGHT_IN), layout="constrained")
+    layout = ConstrainedLayoutEngine(w_pad=0.09)
+    figure = Figure(figsize=(WIDTH_IN * columns / len(HORIZONS), HEIGHT_IN), layout=layout)
     FigureCanvasAgg(figure)
     panels = list(figure.subplots(1, columns, squeeze=False)[0])
     for axes in panels:
@@ -157,6 +165,10 @@ def _figure(columns: int) -> tuple[Figure, list[Axes]]:
         axes.grid(alpha=0.25, linewidth=0.6)
         axes.set_axisbelow(True)
     return figure, panels
+
+
+def _signed(value: float) -> str:
+    return f"{value:.3f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _title(axes: Axes, horizon: Horizon) -> None:
@@ -181,5 +193,5 @@ def _cloud(axes: Axes, x: Floats, y: Floats, colour: str) -> None:
     if len(x) > 2 and np.ptp(x) > 0:
         slope, offset = np.polyfit(x, y, 1)
         ends = np.array([x.min(), x.max()])
-        axes.plot(ends, slope * ends + offset, color="#c23b22", linewidth=1.5, label="linear fit")
+        axes.plot(ends, slope * ends + offset, color="#1a1a1a", linewidth=1.5, label="linear fit")
         axes.legend(fontsize=7, frameon=False, loc="best")

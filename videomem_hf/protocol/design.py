@@ -188,6 +188,18 @@ class StudyDesign:
                 "lower step2.targets or raise step1.fillers."
             )
 
+    def fitted(self, videos: int) -> "StudyDesign":
+        """The same design for a collection of this size.
+
+        Drawing among the least annotated evens out the counts only if there are others. Where the candidates would be
+        the whole collection, they become a tenth of it, as the paper's 1,000 of 10,000, or as few as one participant
+        sees.
+        """
+        if self.step1.candidates < videos:
+            return self
+        candidates = max(self.step1.videos, videos // 10)
+        return dataclasses.replace(self, step1=dataclasses.replace(self.step1, candidates=candidates))
+
     def check_collection(self, videos: int) -> None:
         """Check that a collection is large enough.
 

@@ -128,6 +128,7 @@ def study_markdown(analysis: StudyAnalysis, figures: dict[str, str]) -> str:
 
 
 def _score_rows(analysis: StudyAnalysis) -> list[Row]:
+    definitions = {"short_term": "corrected to the longest lag", "long_term": "hits of answers, not corrected"}
     rows = []
     for horizon in analysis.horizons:
         part, name = summary(analysis.scores)[horizon], _NAMES[horizon]
@@ -143,7 +144,7 @@ def _score_rows(analysis: StudyAnalysis) -> list[Row]:
                 decimals=1,
             ),
             Row(f"{horizon}_raw_mean", f"{name} raw score, mean", part["raw_mean"], "hits of answers"),
-            Row(f"{horizon}_mean", f"{name} score, mean", part["score_mean"], "corrected to the longest lag"),
+            Row(f"{horizon}_mean", f"{name} score, mean", part["score_mean"], definitions[horizon]),
             Row(f"{horizon}_sd", f"{name} score, standard deviation", part["score_sd"], "over videos"),
         ]
     return [row for row in rows if row.name != "long_term_raw_mean"]
@@ -209,14 +210,14 @@ def _correlation_row(name: str, statistic: str, found: Correlation, definition: 
 
 
 def _agreement_rows(analysis: StudyAnalysis) -> list[Row]:
-    text = "Short- with long-term score"
+    text, most = "Short- with long-term score", "Spearman; the most annotated in the long term"
     return [
         _correlation_row("short_with_long", text, analysis.short_with_long, "Spearman"),
         *(
-            _correlation_row(f"short_with_long_{size}", text, found, "Spearman, most annotated in the long term")
+            _correlation_row(f"short_with_long_{size}", f"{text}, {size} videos", found, most)
             for size, found in analysis.short_with_long_most.items()
         ),
-        _correlation_row("short_with_long_pearson", text, analysis.short_with_long_pearson, "Pearson"),
+        _correlation_row("short_with_long_pearson", f"{text}, Pearson", analysis.short_with_long_pearson, "Pearson"),
     ]
 
 
@@ -227,7 +228,9 @@ def _rt_rows(analysis: StudyAnalysis) -> list[Row]:
         hits, false = part.rt_ms / 1000, part.false_rt_ms / 1000
         text = f"{name} response time of"
         rows += [
-            _correlation_row(f"{horizon}_rt_with_score", f"{name} response time", part.rt_with_score, definition),
+            _correlation_row(
+                f"{horizon}_rt_with_score", f"{name} response time with score", part.rt_with_score, definition
+            ),
             Row(f"{horizon}_rt_s", f"{text} correct detections, s", hits, "mean over answers", decimals=2),
             Row(f"{horizon}_false_rt_s", f"{text} false alarms, s", false, "mean over answers", decimals=2),
         ]
@@ -235,7 +238,9 @@ def _rt_rows(analysis: StudyAnalysis) -> list[Row]:
     by_step = f"Student's t for paired samples, {test.degrees_of_freedom} degrees of freedom"
     return [
         *rows,
-        _correlation_row("rt_short_with_long", "Short- with long-term time", analysis.rt_short_with_long, definition),
+        _correlation_row(
+            "rt_short_with_long", "Short- with long-term response time", analysis.rt_short_with_long, definition
+        ),
         Row("rt_t", "Short- less long-term response time, t", test.t, by_step, test.p_value, 2),
     ]
 
