@@ -9,8 +9,13 @@ import * as texts from "./texts.js";
 const pageName = crypto.getRandomValues(new Uint32Array(6)).join("-").slice(0, 60);
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
+function newJsPsych() {
+  document.getElementById("display").replaceChildren();
+  return initJsPsych({ display_element: "display", minimum_valid_rt: 1 });
+}
+
 async function run(...timeline) {
-  const jsPsych = initJsPsych({ display_element: "display", minimum_valid_rt: 1 });
+  const jsPsych = newJsPsych();
   await jsPsych.run(timeline);
   return jsPsych.data.get().last(1).values()[0];
 }
@@ -192,7 +197,7 @@ async function play(study, me) {
 }
 
 async function showAll(study, me, { clips, queue, showingKey, position, last }) {
-  const jsPsych = initJsPsych({ display_element: "display", minimum_valid_rt: 1 });
+  const jsPsych = newJsPsych();
   document.body.classList.add("playing");
   for (let place = position; place <= last; place += 1) {
     showProgress(place - 1, last);

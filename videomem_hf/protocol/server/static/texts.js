@@ -15,13 +15,15 @@ const paragraphs = (text) =>
 export const when = (ms) =>
   new Date(ms).toLocaleString(undefined, { weekday: "long", day: "numeric", month: "long", hour: "2-digit", minute: "2-digit" });
 
-const minutes = (study, step) =>
-  Math.max(1, Math.ceil((study.showings[step - 1] * (study.window_ms + study.gap_ms)) / 60000));
+const minutes = (study, step) => {
+  const number = Math.ceil((study.showings[step - 1] * (study.window_ms + study.gap_ms)) / 60000);
+  return number > 1 ? `${number} minutes` : "a minute";
+};
 
 export const consent = (study) =>
   `<h1>${escape(study.title)}</h1><div class="consent">${paragraphs(study.consent)}</div>` +
   (study.contact ? `<p>Questions? ${escape(study.contact)}</p>` : "") +
-  `<p>The first part takes up to ${minutes(study, 1)} minutes. You need a computer with a keyboard.</p>`;
+  `<p>The first part takes up to ${minutes(study, 1)}. You need a computer with a keyboard.</p>`;
 
 export const instructions = (study, step) => {
   const key = keyName(study.key);
@@ -39,7 +41,7 @@ export const instructions = (study, step) => {
          press the <kbd>${key}</kbd>. The next clip follows at once. If a clip is new to you, press nothing and watch it to its end.</p>`
       : `<h2>Recognise</h2><p>As soon as you recognise a clip <b>from the first part</b>, press the <kbd>${key}</kbd>.
          The next clip follows at once. If a clip is new to you, press nothing and watch it to its end.</p>`;
-  const third = `<h2>Without a break</h2><p>This part takes up to ${minutes(study, step)} minutes. Stay in this window and do
+  const third = `<h2>Without a break</h2><p>This part takes up to ${minutes(study, step)}. Stay in this window and do
     nothing else meanwhile. Each clip counts once: a reload ends the one that is on the screen. After a pause of more than
     ${study.pause_max_min} minutes you cannot go on.</p>`;
   return [first + example(0), second + example(1), third];
@@ -69,6 +71,6 @@ export const standing = (me, study) => {
        <div class="code"><span>Return code</span><strong>${escape(me.return_code)}</strong></div>`
     : "";
   return `<h1>Thank you, the first part is done</h1>
-    <p>The second part takes up to ${minutes(study, 2)} minutes. It is open from <b>${when(me.opens_ms)}</b> until
+    <p>The second part takes up to ${minutes(study, 2)}. It is open from <b>${when(me.opens_ms)}</b> until
     <b>${when(me.closes_ms)}</b>.</p>${code}${last}`;
 };
