@@ -173,9 +173,10 @@ def test_a_network_of_clips_scores_stretches(tmp_path):
         predictor.predict(write_audio(tmp_path / "sound.m4a"))
 
 
-def test_models_that_do_not_score_clips_are_refused(tmp_path):
+def test_models_whose_features_cannot_be_extracted_are_refused(tmp_path, monkeypatch):
+    monkeypatch.delenv("VIDEOMEM_C3D", raising=False)
     model_class("feature_mlp")(config_class("feature_mlp")(feature_names=["c3d"], feature_sizes=[101])).save_pretrained(
         tmp_path
     )
-    with pytest.raises(InputError, match="scores extracted features"):
+    with pytest.raises(InputError, match="c3d needs C3D's weights"):
         load_predictor(str(tmp_path))

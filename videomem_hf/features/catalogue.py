@@ -53,19 +53,19 @@ def recipe(name: str, c3d: str | None = None, inceptionv3: str | None = None) ->
     key = kind.strip().lower()
     if key.startswith("aesthetic"):
         raise InputError(
-            "aesthetics cannot be computed: no code that gives the released numbers is published; they are read from "
-            "the release only"
+            "aesthetics cannot be computed from a clip: how the released numbers were made is not known; they are read "
+            "from the release only"
         )
     if key in _FRAME_RECIPES:
         return _FRAME_RECIPES[key]
     makers: dict[str, Callable[[], Recipe]] = {
         "hmp": partial(HmpRecipe, key, "HMP", WHOLE, variant="released"),
-        "hmp-paper": partial(HmpRecipe, key, "HMP-paper", WHOLE, variant="paper"),
+        "hmp-paper": partial(HmpRecipe, key, "hmp-paper", WHOLE, variant="paper"),
         "c3d": partial(C3DRecipe, key, "C3D", WHOLE, model=c3d),
-        "c3d-fc6": partial(C3DRecipe, key, "C3D-fc6", WHOLE, output="fc6", model=c3d),
+        "c3d-fc6": partial(C3DRecipe, key, "c3d-fc6", WHOLE, output="fc6", model=c3d),
         "inceptionv3": partial(InceptionV3Recipe, key, "InceptionV3", frame_endings(), weights=inceptionv3),
         "inceptionv3-corrected": partial(
-            InceptionV3Recipe, key, "InceptionV3-corrected", frame_endings(), proper=True, weights=inceptionv3
+            InceptionV3Recipe, key, "inceptionv3-corrected", frame_endings(), proper=True, weights=inceptionv3
         ),
     }
     if key not in makers:
@@ -138,17 +138,17 @@ def _frame_recipes() -> dict[str, FrameRecipe]:
     text = frame_endings()
     made = [
         FrameRecipe("lbp", "LBP", text, partial(_lbp, "exchanged", 15), occurring),
-        FrameRecipe("lbp-opencv3", "LBP-opencv3", text, partial(_lbp, "exchanged", 14), occurring),
-        FrameRecipe("lbp-corrected", "LBP-corrected", text, partial(_lbp, "true", 15), eight_decimals),
+        FrameRecipe("lbp-opencv3", "lbp-opencv3", text, partial(_lbp, "exchanged", 14), occurring),
+        FrameRecipe("lbp-corrected", "lbp-corrected", text, partial(_lbp, "true", 15), eight_decimals),
         FrameRecipe("hog", "HOG", text, partial(_hog, "exchanged", hog_value_shares), eight_decimals),
-        FrameRecipe("hog-corrected", "HOG-corrected", text, partial(_hog, "true", hog), significant),
+        FrameRecipe("hog-corrected", "hog-corrected", text, partial(_hog, "true", hog), significant),
         FrameRecipe("colorhistogram", "ColorHistogram", text, partial(_colors, "exchanged"), histogram_lines),
         FrameRecipe(
-            "colorhistogram-corrected", "ColorHistogram-corrected", text, partial(_colors, "true"), histogram_lines
+            "colorhistogram-corrected", "colorhistogram-corrected", text, partial(_colors, "true"), histogram_lines
         ),
         FrameRecipe("orb", "ORB", frame_endings(".p"), partial(_orb, "exchanged", "first"), orb_pickle, "cv2"),
         FrameRecipe(
-            "orb-corrected", "ORB-corrected", frame_endings(".npz"), partial(_orb, "true", "own"), orb_npz, "cv2"
+            "orb-corrected", "orb-corrected", frame_endings(".npz"), partial(_orb, "true", "own"), orb_npz, "cv2"
         ),
     ]
     return {each.name: each for each in made}

@@ -27,6 +27,7 @@ from .weights import first_line
 Library = Literal["hf", "timm"]
 
 _FRAMES_AT_ONCE = 64
+_MOST_LINES = 1080
 
 
 @dataclass(frozen=True)
@@ -82,20 +83,23 @@ class EncoderRecipe(NetworkRecipe):
 
 
 class _WholeClip:
-    """Keeps a video encoder's frames, at a size near the one that it sees, and prepares them together."""
+    """Keeps a video encoder's frames, shrunk to 1080 lines where they have more, and prepares them together."""
 
     def __init__(self, model: str) -> None:
-        self.processor, self.key = _video_processor(model)
+        self.processor = _video_processor(model)
         self.kept: list[np.ndarray] = []
 
     def add(self, place: int, picture: Any) -> None:
         """See `Collector`."""
-        self.kept.append(picture.rgb)
+        image = Image.fromarray(picture.rgb)
+        image.thumbnail((image.width, _MOST_LINES), Image.Resampling.BILINEAR)
+        self.kept.append(np.asarray(image))
 
     def values(self) -> list[Any]:
         """See `Collector`."""
         prepared = self.processor(self.kept, return_tensors="pt")
-        return [prepared[self.key][0].numpy()]
+        name = next(name for name in ("pixel_values_videos", "pixel_values") if name in prepared)
+        return [prepared[name][0].numpy()]
 
 
 def _hf_load(model: str, auto: str) -> Any:
@@ -120,12 +124,12 @@ def _clip_length(model: str) -> int | None:
 
 
 @cache
-def _video_processor(model: str) -> tuple[Any, str]:
-    """Give a video encoder's processor and the name of what it makes, which older ones call after images."""
+def _video_processor(model: str) -> Any:
+    """Give a video encoder's processor; that of some is one of images that takes a list of them."""
     try:
-        return _hf_load(model, "AutoVideoProcessor"), "pixel_values_videos"
+        return _hf_load(model, "AutoVideoProcessor")
     except InputError:
-        return _hf_load(model, "AutoImageProcessor"), "pixel_values"
+        return _hf_load(model, "AutoImageProcessor")
 
 
 @cache

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from videomem_hf.data.video import Frame, VideoError, VideoSource, VideoWarning, sample_frames, source_name
+from videomem_hf.inference.feature_predictor import FeaturePredictor
 from videomem_hf.inference.prediction import Prediction, Still
 from videomem_hf.inference.saliency import place_on_frame, saliency_maps, saliency_method
 from videomem_hf.schema import Horizon, InputError
@@ -144,8 +145,8 @@ class Predictor:
         return x, y, 1 - x, 1 - y
 
 
-def load_predictor(model: str | None = None, device: str | None = None) -> Predictor:
-    """Load a predictor.
+def load_predictor(model: str | None = None, device: str | None = None) -> Predictor | FeaturePredictor:
+    """Load a predictor; a model of features comes with what extracts them from a clip.
 
     Args:
         model: A folder written by `save_pretrained`, a Hub id, or "resmem" for the weights in the `resmem` package;
@@ -153,7 +154,8 @@ def load_predictor(model: str | None = None, device: str | None = None) -> Predi
         device: As in `Predictor`.
 
     Raises:
-        InputError: There is no such model, or it is not a memorability predictor; says what to do.
+        InputError: There is no such model, it is not a memorability predictor, or it needs features that cannot be
+            extracted here; says what to do.
     """
     if device is not None:
         _check_device(device)
@@ -166,7 +168,7 @@ def load_predictor(model: str | None = None, device: str | None = None) -> Predi
     return _from_pretrained(str(model), device)
 
 
-def _from_pretrained(name: str, device: str | None) -> Predictor:
+def _from_pretrained(name: str, device: str | None) -> Predictor | FeaturePredictor:
     from safetensors import SafetensorError
     from transformers import AutoModel, AutoVideoProcessor
 
@@ -181,8 +183,7 @@ def _from_pretrained(name: str, device: str | None) -> Predictor:
         kind = type(model).__name__
         raise InputError(f"{name}: holds a {kind}, which predicts no memorability; give a predictor of this package")
     if not reads_video:
-        kind = type(model).__name__
-        raise InputError(f"{name}: holds a {kind}, which scores extracted features; a raw clip has none")
+        return FeaturePredictor(model, name, device)
     return Predictor(model, processor, name, device)
 
 

@@ -1,0 +1,64 @@
+"""LBP against scikit-image, pixel count by pixel count, and the grey against OpenCV."""
+
+import numpy as np
+import pytest
+
+from tests.features.media import real_clip, real_picture
+from videomem_hf.features.clips import pictures
+from videomem_hf.features.grey import grey
+from videomem_hf.features.lbp import lbp, pattern_counts
+
+feature = pytest.importorskip("skimage.feature")
+
+
+def expected_counts(picture: np.ndarray) -> np.ndarray:
+    codes = feature.local_binary_pattern(picture, 120, 15, "uniform")
+    return np.bincount(codes.astype(int).ravel(), minlength=122)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 7), (70, 97), (200, 20), (33, 600), (520, 70)])
+@pytest.mark.parametrize("levels", [2, 256])
+def test_equals_scikit_image_on_noise(shape: tuple[int, int], levels: int) -> None:
+    picture = np.random.default_rng(sum(shape)).integers(0, levels, shape).astype(np.uint8)
+    np.testing.assert_array_equal(pattern_counts(picture), expected_counts(picture))
+
+
+@pytest.mark.parametrize("level", [0, 1, 77, 254, 255])
+def test_equals_scikit_image_on_flat_pictures(level: int) -> None:
+    """Here the patterns hang on the rounding of the interpolation alone."""
+    picture = np.full((90, 300), level, np.uint8)
+    np.testing.assert_array_equal(pattern_counts(picture), expected_counts(picture))
+
+
+def test_equals_scikit_image_on_a_photograph() -> None:
+    picture = grey(real_picture()[:300, :400])
+    counts = pattern_counts(picture)
+    assert np.count_nonzero(counts) > 110
+    np.testing.assert_array_equal(counts, expected_counts(picture))
+
+
+def test_equals_scikit_image_on_a_frame_of_full_size() -> None:
+    picture = next(iter(pictures(real_clip("a.mp4")))).luma
+    assert picture.shape[0] >= 1080
+    np.testing.assert_array_equal(pattern_counts(picture), expected_counts(picture))
+
+
+def test_shares_sum_to_one() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (40, 50)).astype(np.uint8)
+    np.testing.assert_allclose(lbp(picture), expected_counts(picture) / 2000)
+
+
+def test_grey_equals_opencv_for_many_colours() -> None:
+    cv2 = pytest.importorskip("cv2")
+    rgb = np.random.default_rng(0).integers(0, 256, (700, 900, 3)).astype(np.uint8)
+    np.testing.assert_array_equal(grey(rgb), cv2.cvtColor(rgb, cv2.COLOR_BGR2GRAY))
+    np.testing.assert_array_equal(grey(rgb, "true"), cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
+    differences = np.abs(grey(rgb).astype(int) - grey(rgb, bits=14))
+    assert differences.max() == 1
+    assert 0.001 < differences.mean() < 0.005
+
+
+def test_grey_of_pure_colours() -> None:
+    colours = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], np.uint8)
+    assert grey(colours, "true").tolist() == [[76, 150, 29]]
+    assert grey(colours).tolist() == [[29, 150, 76]]
