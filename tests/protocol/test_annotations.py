@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.protocol.conftest import RIGHT, annotations_of, csv_of, rows_of
+from tests.protocol.studies import RIGHT, annotations_of, csv_of, played_study, rows_of
 from videomem_hf.protocol.annotation_files import read_annotations
 from videomem_hf.protocol.annotations import ARRAYS, Annotations, write_annotations
 from videomem_hf.protocol.scoring import score_study
@@ -27,6 +27,11 @@ def plain(annotations: Annotations) -> list[tuple[object, ...]]:
 def write(path: Path, text: str) -> Path:
     path.write_text(text, encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def study() -> SimulatedStudy:
+    return played_study()
 
 
 def test_reading_our_table(tmp_path: Path) -> None:

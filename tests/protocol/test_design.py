@@ -110,6 +110,14 @@ def test_errors_of_a_file_name_it(tmp_path: Path) -> None:
         load_design(path)
 
 
+def test_candidates_fit_the_collection() -> None:
+    assert StudyDesign().fitted(10_000) == StudyDesign()
+    assert StudyDesign().fitted(1001) == StudyDesign()
+    assert StudyDesign().fitted(1000).step1.candidates == 120
+    assert StudyDesign(step1=FirstStep(candidates=5000)).fitted(3000).step1.candidates == 300
+    assert StudyDesign().fitted(200).step1.candidates == 120
+
+
 def test_a_collection_can_be_too_small() -> None:
     StudyDesign().check_collection(200)
     with pytest.raises(InputError, match="Add 1 videos"):

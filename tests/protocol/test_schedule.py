@@ -154,6 +154,19 @@ def test_step1_videos_come_from_the_least_annotated() -> None:
     assert drawn[0] == choose_step1_videos(PAPER, videos, counts, 0)
 
 
+@pytest.mark.parametrize("collection", [200, 450])
+def test_counts_stay_even(collection: int) -> None:
+    """Each participant's targets are those with the fewest annotations, so that counts hardly differ."""
+    design, counts = PAPER.fitted(collection), np.zeros(collection, dtype=int)
+    for seed in range(100):
+        chosen = choose_step1_videos(design, range(collection), counts, seed)
+        counts[chosen[:40]] += 1
+    assert counts.sum() == 4000
+    assert np.ptp(counts) <= 3
+    fillers = [choose_step1_videos(design, range(collection), counts, seed)[60:] for seed in range(300)]
+    assert len(np.unique(fillers)) >= 0.9 * design.step1.candidates
+
+
 def test_step2_videos() -> None:
     videos = list(range(300))
     first = choose_step1_videos(PAPER, videos, np.zeros(300), 1)

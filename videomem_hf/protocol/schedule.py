@@ -117,6 +117,8 @@ def step2_slots(step: SecondStep, seed: int) -> Slots:
 def choose_step1_videos(design: StudyDesign, videos: Sequence[Video], counts: ArrayLike, seed: int) -> list[Video]:
     """Choose a participant's videos for step 1 among those with the fewest annotations (Sec. 3.2).
 
+    The paper does not say which of them become targets: those with the fewest annotations do, which evens out counts.
+
     Args:
         design: The study's design.
         videos: The collection, in a fixed order.
@@ -136,7 +138,10 @@ def choose_step1_videos(design: StudyDesign, videos: Sequence[Video], counts: Ar
     keys = counts + generator.random(len(videos))
     least = np.sort(np.argpartition(keys, candidates - 1)[:candidates])
     chosen = least[_shuffled(candidates, generator)[: design.step1.videos]]
-    return [videos[index] for index in chosen.tolist()]
+    by_count = chosen[np.argsort(keys[chosen], kind="stable")]
+    targets, others = by_count[: design.step1.targets], by_count[design.step1.targets :]
+    slots = [*targets, *others[_shuffled(len(others), generator)]]
+    return [videos[index] for index in slots]
 
 
 def choose_step2_videos(

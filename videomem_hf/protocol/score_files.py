@@ -67,7 +67,7 @@ def write_scores(scores: StudyScores, out: Path, clips: Path | None = None) -> P
         _write_table(out / "screening.csv", REPORT_COLUMNS, (_cells(row) for row in scores.screening.rows()))
         save_design(scores.design, out / "design.yaml")
         if set(names) != {_stem(video) for video in scores.videos}:
-            _write_titles(release / "video-captions.txt", scores.videos, names)
+            _write_titles(release / "video-captions.txt", scores, names)
         if found is not None:
             _place_clips(release / "videos", found, names)
         (out / SUMMARY_FILE).write_text(json.dumps(summary(scores), indent=2) + "\n", encoding="utf-8")
@@ -96,13 +96,14 @@ def _in_order(names: Sequence[str]) -> list[int]:
 def _ground_truth_rows(scores: StudyScores, names: Sequence[str]) -> Iterable[list[Any]]:
     """Rows of the videos that have a score; an empty cell where the other horizon has none. Numbers in full."""
     for place in _in_order(names):
+        if not _scored(scores, place):
+            continue
         row: list[Any] = [f"{names[place]}.webm"]
         for horizon in HORIZONS:
             values = scores.scores[horizon]
             count = int(values.annotations[place])
             row += [float(values.score[place]) if count else "", count if count else ""]
-        if row[2] or row[4]:
-            yield row
+        yield row
 
 
 def _score_table(scores: StudyScores, names: Sequence[str]) -> tuple[list[str], Iterable[list[Any]]]:
@@ -134,11 +135,17 @@ def _write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]
     partial.replace(path)
 
 
-def _write_titles(path: Path, videos: Sequence[str], names: Sequence[str]) -> None:
+def _scored(scores: StudyScores, place: int) -> bool:
+    return any(values.annotations[place] for values in scores.scores.values())
+
+
+def _write_titles(path: Path, scores: StudyScores, names: Sequence[str]) -> None:
     """Titles as the release writes them: words of the clip's name, in lower case, joined by hyphens."""
     lines = []
     for place in _in_order(names):
-        name = videos[place]
+        if not _scored(scores, place):
+            continue
+        name = scores.videos[place]
         stem = name.rsplit(".", 1)[0] if Path(name).suffix.lower() in VIDEO_SUFFIXES else name
         words = re.findall(r"\w+", stem.lower().replace("_", " "))
         lines.append(f"{names[place]}.webm\t{'-'.join(words) or names[place]}")

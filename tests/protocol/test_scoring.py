@@ -1,0 +1,225 @@
+"""Scores against hand-counted answers, ordinary least squares, and the truth of a simulation."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import sparse
+from scipy.sparse import linalg
+
+from tests.protocol.studies import RIGHT, TINY, annotations_of, played_study, rows_of
+from videomem_hf.data.release import open_release, read_records
+from videomem_hf.protocol.annotations import TARGET
+from videomem_hf.protocol.design import StudyDesign, design_from_dict, load_design
+from videomem_hf.protocol.score_files import release_names, write_scores
+from videomem_hf.protocol.scoring import (
+    LagCorrection,
+    StudyScores,
+    Sums,
+    TargetAnswers,
+    corrected,
+    fit_correction,
+    score_study,
+    summary,
+    sums_of,
+)
+from videomem_hf.protocol.simulate_study import SimulatedStudy
+from videomem_hf.schema import InputError
+
+
+@pytest.fixture(scope="module")
+def study() -> SimulatedStudy:
+    return played_study()
+
+
+@pytest.fixture(scope="module")
+def scores(study: SimulatedStudy) -> StudyScores:
+    return score_study(study.annotations, study.design)
+
+
+def test_hand_counted_scores() -> None:
+    missed = {place: rt for place, rt in RIGHT.items() if place not in {(1, 6), (2, 3)}}
+    rows = rows_of("p1", RIGHT) + rows_of("p2", missed) + rows_of("out", {})
+    found = score_study(annotations_of(rows), TINY)
+    place = {name: number for number, name in enumerate(found.videos)}
+    short, long = found.scores["short_term"], found.scores["long_term"]
+    a, b, f, g, v = (place[name] for name in "abfgv")
+    assert (short.hits[a], short.annotations[a], short.hits[b], short.annotations[b]) == (1, 2, 2, 2)
+    assert (long.hits[f], long.annotations[f], long.hits[g], long.annotations[g]) == (2, 2, 1, 2)
+    assert (long.score[f], long.score[g]) == (1.0, 0.5)
+    assert np.isnan(short.score[v])
+    assert short.annotations[v] == 0
+    assert short.mean_lag[[a, b]].tolist() == [5, 4]
+    assert short.rt_ms[b] == 1200
+    assert long.rt_ms[g] == 3500
+    assert found.screening.step1.passed.tolist() == [True, True, False]
+    # Every video has one lag, so that nothing can be fitted and nothing is corrected.
+    assert found.correction is not None
+    assert found.correction.slope == 0
+    assert short.score[a] == 0.5
+
+
+def test_the_slope_is_that_of_least_squares_with_an_intercept_a_video() -> None:
+    generator = np.random.default_rng(0)
+    video = generator.integers(0, 30, 2000)
+    lag = generator.integers(45, 101, 2000).astype(float)
+    hit = generator.random(2000) < 0.5 + 0.015 * video - 0.002 * (lag - 45)
+    answers = TargetAnswers(np.arange(2000), video, hit, lag, np.full(2000, np.nan))
+    sums = sums_of(answers, 30)
+    found = fit_correction(sums, 100)
+    assert found is not None
+    rows = np.arange(2000)
+    dummies = sparse.csr_matrix((np.ones(2000), (rows, video)), (2000, 30))
+    matrix = sparse.hstack([dummies, sparse.csr_matrix(lag[:, None])]).tocsr()
+    solution = linalg.lsqr(matrix, hit.astype(float), atol=1e-14, btol=1e-14)[0]
+    assert found.slope == pytest.approx(solution[-1], abs=1e-9)
+    residual = hit - matrix @ solution
+    inverse = np.linalg.inv((matrix.T @ matrix).toarray())
+    assert found.standard_error == pytest.approx(np.sqrt(residual @ residual / (2000 - 31) * inverse[-1, -1]))
+    # The score is the fitted value of the video at lag 100.
+    assert corrected(sums, found) == pytest.approx(solution[:-1] + 100 * solution[-1], abs=1e-8)
+
+
+def test_scores_stay_in_their_range() -> None:
+    sums = Sums(*(np.array(values, float) for values in ([2, 2], [0, 2], [90, 180], [4050, 16200], [0, 180])))
+    assert corrected(sums, LagCorrection(-0.01, 0.0, 100)).tolist() == pytest.approx([0.0, 0.9])
+    assert corrected(sums, LagCorrection(0.01, 0.0, 100)).tolist() == pytest.approx([0.55, 1.0])
+
+
+def test_long_term_scores_are_k_of_n_and_short_term_brought_to_lag_100(
+    scores: StudyScores, study: SimulatedStudy
+) -> None:
+    data, passed = study.annotations, scores.screening.step2.passed
+    rows = (data.step == 2) & (data.role == TARGET) & passed[data.participant]
+    for video in (0, 17, 299):
+        mine = rows & (data.video == video)
+        assert scores.scores["long_term"].score[video] == data.answered[mine].sum() / mine.sum()
+    short, line = scores.scores["short_term"], scores.correction
+    assert line is not None
+    assert line.to_lag == 100
+    assert np.allclose(short.score, np.clip(short.raw + line.slope * (100 - short.mean_lag), 0, 1))
+    assert scores.screening.step1.passed.sum() == 400
+    assert scores.screening.step2.passed.sum() == 200
+
+
+def test_scoring_recovers_the_known_strengths(scores: StudyScores, study: SimulatedStudy) -> None:
+    for horizon in ("short_term", "long_term"):
+        found, truth = scores.scores[horizon], getattr(study.videos, horizon)
+        error = found.score - truth
+        # Three standard errors of the mean: of the answers, the participants' abilities, and the slope.
+        assert abs(error.mean()) < 0.018
+        z = error / found.standard_error
+        assert 0.85 < z.std() < 1.15
+        assert np.corrcoef(found.score, truth)[0, 1] > 0.6
+        assert abs(np.polyfit(truth, found.score, 1)[0] - 1) < 0.25
+    assert scores.correction is not None
+    assert abs(scores.correction.slope + 0.016 / 27.5) < 4 * scores.correction.standard_error
+
+
+def test_a_design_changes_who_counts_and_where_scores_are_brought(study: SimulatedStudy) -> None:
+    stricter = score_study(study.annotations, design_from_dict({"controls": {"vigilance_hits_min": 0.95}}))
+    assert stricter.screening.step1.passed.sum() < 350
+    assert stricter.scores["short_term"].annotations.sum() == 40 * stricter.screening.step1.passed.sum()
+
+
+def test_nobody_passes(study: SimulatedStudy) -> None:
+    with pytest.raises(InputError, match=r"step 1: 1 of 1 fail, such as: 8 of 180 showings.*give it"):
+        score_study(annotations_of(rows_of("p", RIGHT)))
+
+
+def test_the_summary(scores: StudyScores) -> None:
+    content = json.loads(json.dumps(summary(scores)))
+    assert content["videos"] == 300
+    assert content["short_term"]["participants_passed"] == 400
+    assert content["short_term"]["annotations"] == 16000
+    assert content["long_term"]["annotations"] == 8000
+    assert content["short_term"]["score_mean"] == pytest.approx(scores.scores["short_term"].score.mean())
+    assert 0.005 < content["lag_correction"]["mean_correction"] < 0.027
+
+
+def test_the_files(tmp_path: Path, scores: StudyScores) -> None:
+    release = write_scores(scores, tmp_path / "out")
+    records = {record.video_id: record for record in read_records(open_release(release))}
+    assert len(records) == 300
+    for place in (0, 9, 150):
+        record = records[scores.videos[place]]
+        assert record.short_term == scores.scores["short_term"].score[place]
+        assert (
+            record.long_term == scores.scores["long_term"].hits[place] / scores.scores["long_term"].annotations[place]
+        )
+        assert record.short_term_annotations == scores.scores["short_term"].annotations[place]
+        assert record.part == "dev"
+    assert len(read_records(open_release(tmp_path / "out"))) == 300
+    with (tmp_path / "out" / "scores.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["video"] for row in rows[:3]] == ["video1", "video2", "video3"]
+    assert float(rows[0]["short_term_raw"]) == pytest.approx(scores.scores["short_term"].raw[0], abs=1e-6)
+    with (tmp_path / "out" / "screening.csv").open(newline="") as file:
+        screened = list(csv.DictReader(file))
+    took_part = [step.took_part.sum() for step in scores.screening.steps()]
+    assert len(screened) == sum(took_part)
+    assert sum(row["passed"] == "1" for row in screened) == 600
+    assert all((row["reasons"] == "") == (row["passed"] == "1") for row in screened)
+    assert load_design(tmp_path / "out" / "design.yaml") == scores.design
+    assert json.loads((tmp_path / "out" / "summary.json").read_text()) == summary(scores)
+    write_scores(scores, tmp_path / "out")
+
+
+def test_a_foreign_folder_is_left_alone(tmp_path: Path, scores: StudyScores) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="not empty and holds no scores"):
+        write_scores(scores, tmp_path)
+    with pytest.raises(InputError, match="is a file"):
+        write_scores(scores, tmp_path / "notes.txt")
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_own_names_are_numbered_and_their_clips_placed(tmp_path: Path) -> None:
+    rows = rows_of("p1", RIGHT)
+    names = {"a": "A big dog.mp4", "b": "beach", "f": "Zoo_visit.webm", "g": "boat.mov", "n": "new.mp4", "v": "v.mp4"}
+    rows = [(*row[:3], names[row[3]], *row[4:]) for row in rows]
+    clips = tmp_path / "clips"
+    (clips / "more").mkdir(parents=True)
+    for name in ("A big dog.mp4", "beach.mkv", "Zoo_visit.webm", "boat.mov", "new.mp4"):
+        (clips / name).write_bytes(name.encode())
+    found = score_study(annotations_of(rows), TINY)
+    with pytest.raises(InputError, match=r"no clip for 1 of 6 videos, such as v\.mp4"):
+        write_scores(found, tmp_path / "out", clips)
+    assert not (tmp_path / "out").exists()
+    (clips / "more" / "v.mp4").write_bytes(b"v.mp4")
+    release = write_scores(found, tmp_path / "out", clips)
+    records = {record.video_id: record for record in read_records(open_release(release))}
+    assert {video: record.title for video, record in records.items()} == {
+        "video1": "a-big-dog", "video2": "zoo-visit", "video3": "beach", "video4": "boat",
+    }  # fmt: skip
+    assert records["video1"].short_term == 1.0
+    assert records["video1"].long_term is None
+    assert records["video2"].long_term == 1.0
+    assert (release / "videos" / "video1.mp4").read_bytes() == b"A big dog.mp4"
+    assert (release / "videos" / "video3.mkv").read_bytes() == b"beach.mkv"
+
+
+def test_release_names() -> None:
+    assert release_names(["video7.webm", "video10"]) == ["video7", "video10"]
+    assert release_names(["video7.webm", "video7.mp4"]) == ["video2", "video1"]
+    assert release_names(["video7", "x"]) == ["video1", "video2"]
+
+
+def test_the_scores_load_as_a_dataset(tmp_path: Path, scores: StudyScores) -> None:
+    datasets = pytest.importorskip("datasets")
+    import videomem_hf  # noqa: F401
+
+    release = write_scores(scores, tmp_path / "out")
+    loaded = datasets.load_dataset("videomem", "scores", data_dir=str(release), cache_dir=str(tmp_path / "cache"))
+    rows = {row["video_id"]: row for split in loaded.values() for row in split}
+    assert len(rows) == 300
+    assert rows["video5"]["short_term"] == pytest.approx(scores.scores["short_term"].score[4])
+    assert rows["video5"]["long_term_annotations"] == scores.scores["long_term"].annotations[4]
+
+
+def test_the_papers_design_is_the_default(study: SimulatedStudy, scores: StudyScores) -> None:
+    found = score_study(study.annotations)
+    assert found.design == StudyDesign()
+    assert np.array_equal(found.scores["short_term"].score, scores.scores["short_term"].score)
