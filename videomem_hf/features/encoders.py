@@ -93,7 +93,7 @@ class _WholeClip:
         """See `Collector`."""
         image = Image.fromarray(picture.rgb)
         image.thumbnail((image.width, _MOST_LINES), Image.Resampling.BILINEAR)
-        self.kept.append(np.asarray(image))
+        self.kept.append(np.array(image))
 
     def values(self) -> list[Any]:
         """See `Collector`."""

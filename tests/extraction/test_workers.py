@@ -1,0 +1,74 @@
+"""Processes: all jobs come back, several at a time, and a process that dies takes no other job with it."""
+
+import os
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from videomem_hf.extraction.workers import Died, run_jobs
+
+
+def square(job: int) -> tuple[int, int]:
+    """Runs in a process; 13 ends it as a crash would, 14 as the system does when memory runs out."""
+    if job == 13:
+        os._exit(3)
+    if job == 14:
+        os.kill(os.getpid(), 9)
+    return job * job, os.getpid()
+
+
+def nap(job: int) -> int:
+    """Runs in a process."""
+    time.sleep(60)
+    return job
+
+
+def test_one_process_is_this_one() -> None:
+    assert list(run_jobs(square, [2, 3], 1)) == [(2, (4, os.getpid())), (3, (9, os.getpid()))]
+
+
+def test_all_jobs_come_back_from_two_processes() -> None:
+    results = dict(run_jobs(square, range(8), 2))
+    assert {job: result[0] for job, result in results.items()} == {job: job * job for job in range(8)}  # type: ignore[index]
+    processes = {result[1] for result in results.values()}  # type: ignore[index]
+    assert len(processes) == 2
+    assert os.getpid() not in processes
+
+
+def test_jobs_are_taken_when_a_process_is_free() -> None:
+    taken = []
+
+    def jobs() -> Iterator[int]:
+        for job in range(6):
+            taken.append(job)
+            yield job
+
+    for done, _ in enumerate(run_jobs(square, jobs(), 2), start=1):
+        assert len(taken) <= done + 2
+    assert taken == list(range(6))
+
+
+def test_a_process_that_dies_loses_its_job_alone() -> None:
+    results = dict(run_jobs(square, [13, 1, 2, 14, 3, 13], 2))
+    assert results.pop(13) == Died(3)
+    assert results.pop(14) == Died(-9)
+    assert sorted(results) == [1, 2, 3]
+    assert all(result[0] == job * job for job, result in results.items())  # type: ignore[index]
+
+
+def test_stopping_ends_the_processes_at_once() -> None:
+    import multiprocessing
+
+    results = run_jobs(nap, [1, 2, 3], 2)
+    began = time.monotonic()
+
+    def interrupt(pipes: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("videomem_hf.extraction.workers.wait", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            next(results)
+    assert time.monotonic() - began < 30
+    assert not multiprocessing.active_children()
