@@ -73,7 +73,10 @@ def test_a_mistake_in_two_processes_is_one_sentence(release: Path, frames: Path,
     ("change", "message"),
     [
         (["--recipe", "none"], "train.py: no recipe 'none'; there are c3d, c3d_hmp, frame_attention"),
-        (["--set", "batchsize=2"], "train.py: recipe frame_attention: unknown key 'batchsize' (did you mean 'batch_size'?)"),
+        (
+            ["--set", "batchsize=2"],
+            "train.py: recipe frame_attention: unknown key 'batchsize' (did you mean 'batch_size'?)",
+        ),
         (["--resume"], "holds no checkpoint to resume"),
     ],
 )

@@ -14,12 +14,14 @@ from huggingface_hub.constants import HF_HOME
 from videomem_hf.data.clip_sources import Source, StillImage, StoredVideo
 from videomem_hf.data.frame_cache import FrameCache
 from videomem_hf.schema import ANNOTATION_COUNTS, VIDEO, VIDEO_ID, Horizon, InputError
+from videomem_hf.training.recipe_files import refuse_unknown
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
 FRAME_CACHE: Final = Path(HF_HOME) / "videomem_hf" / "frames"
 """Where decoded frames are kept unless another folder is given: beside what other Hugging Face libraries cache."""
+SPLIT_OPTIONS: Final = ("release", "seed", "group_titles", "most_annotated", "split_files")
 
 
 @dataclass(frozen=True)
@@ -78,10 +80,8 @@ def open_splits(data: str, config: str, options: dict[str, Any] | None = None) -
     prepared = (folder / "README.md").is_file() and any(folder.glob("**/*.parquet"))
     on_hub = not folder.exists() and re.fullmatch(r"[\w.-]+/[\w.-]+", data)
     if not prepared and not on_hub:
-        try:
-            return load_dataset("videomem", config, data_dir=data, **(options or {}))
-        except TypeError as error:
-            raise InputError(f"splits: {str(error).rpartition('__init__() ')[2]}") from None
+        refuse_unknown(options or {}, SPLIT_OPTIONS, "splits")
+        return load_dataset("videomem", config, data_dir=data, **(options or {}))
     if options:
         raise InputError(f"{data}: is divided already; splits ({', '.join(options)}) go to `videomem prepare`")
     try:

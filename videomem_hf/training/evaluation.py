@@ -48,7 +48,10 @@ def predict(
 
     share = list(range(len(clips)))[accelerator.process_index :: accelerator.num_processes]
     loader: Any = torch.utils.data.DataLoader(
-        torch.utils.data.Subset(CachedClips(clips, cache), share), batch_size, collate_fn=collate
+        torch.utils.data.Subset(CachedClips(clips, cache), share),
+        batch_size,
+        collate_fn=collate,
+        generator=torch.Generator(),  # looking at a split changes nothing of the training
     )
     model.eval()
     scored: list[tuple[int, list[float]]] = []

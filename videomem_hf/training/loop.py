@@ -111,6 +111,7 @@ class TrainingLoop:
             num_workers=config.loader_workers,
             collate_fn=self.collate,
             pin_memory=accelerator.device.type == "cuda",
+            generator=torch.Generator(),  # a loader that starts would draw from dropout's otherwise
         )
 
     def run(self, resume: bool) -> Progress:
@@ -192,6 +193,7 @@ class TrainingLoop:
         """One step of L-BFGS over all training clips at once; returns the loss before it."""
         model.train()
         every = self._inputs(self.collate([self.examples[0, index] for index in range(self.clips)]))
+        losses: list[torch.Tensor] = []
 
         def closure() -> torch.Tensor:
             optimizer.zero_grad()
@@ -199,9 +201,11 @@ class TrainingLoop:
             if stage.weight_decay:
                 loss = loss + l2_penalty(stage, model)
             self.accelerator.backward(loss)
+            losses.append(loss.detach())
             return loss
 
-        loss = float(optimizer.step(closure))
+        optimizer.step(closure)
+        loss = float(losses[0])
         bar.update(self.config.batch_size * len(self._batches))
         bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
         return loss
