@@ -1,0 +1,124 @@
+"""Sec. 4 against scipy and hand-made answers."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from tests.protocol.studies import RIGHT, TINY, annotations_of, played_study, rows_of
+from videomem_hf.protocol.annotations import FILLER
+from videomem_hf.protocol.scoring import TargetAnswers, score_study
+from videomem_hf.protocol.study_analysis import StudyAnalysis, analyse_study, retention, splits_in_all
+from videomem_hf.protocol.study_table import PAPER, study_content, study_markdown, study_rows
+
+
+@pytest.fixture(scope="module")
+def analysis() -> StudyAnalysis:
+    study = played_study()
+    done: list[int] = []
+    scores = score_study(study.annotations, study.design)
+    found = analyse_study(study.annotations, scores, splits=5, progress=done.append)
+    assert sum(done) == splits_in_all(scores, 5) == 20
+    return found
+
+
+def test_retention_is_the_rate_at_each_interval() -> None:
+    interval = np.array([45.0, 45.0, 47.0, 47.0, 47.0, 50.0])
+    hit = np.array([True, True, True, False, True, False])
+    answers = TargetAnswers(np.arange(6), np.zeros(6, int), hit, interval, np.full(6, np.nan))
+    found = retention(answers)
+    assert found.interval.tolist() == [45, 47, 50]
+    assert found.rate == pytest.approx([1, 2 / 3, 0])
+    assert found.answers.tolist() == [2, 3, 1]
+    line = stats.linregress(interval, hit.astype(float))
+    assert found.line is not None
+    assert (found.line.slope, found.line.intercept) == pytest.approx((line.slope, line.intercept))
+    assert found.line.p_value == pytest.approx(line.pvalue)
+    binned = retention(answers, np.array([44.0, 46.0, 52.0]))
+    assert binned.interval.tolist() == [45, 49]
+    assert binned.rate == pytest.approx([1, 0.5])
+
+
+def test_unknown_intervals_have_no_curve() -> None:
+    answers = TargetAnswers(np.arange(2), np.zeros(2, int), np.ones(2, bool), np.full(2, np.nan), np.full(2, np.nan))
+    found = retention(answers, np.linspace(24, 72, 13))
+    assert len(found.interval) == 0
+    assert found.line is None
+
+
+def test_correlations_and_tests_are_scipys(analysis: StudyAnalysis) -> None:
+    short, long = analysis.scores.scores["short_term"], analysis.scores.scores["long_term"]
+    expected = stats.spearmanr(short.score, long.score)
+    assert analysis.short_with_long.value == pytest.approx(expected.statistic)
+    assert analysis.short_with_long.p_value == pytest.approx(expected.pvalue)
+    assert analysis.short_with_long.videos == 300
+    most = np.argsort(-long.annotations, kind="stable")[:100]
+    assert long.annotations[most].min() >= np.sort(long.annotations)[-100]
+    assert analysis.short_with_long_most[100].value == pytest.approx(
+        stats.spearmanr(short.score[most], long.score[most])[0]
+    )
+    assert 500 not in analysis.short_with_long_most
+    assert analysis.rt_short_with_long.value == pytest.approx(stats.pearsonr(short.rt_ms, long.rt_ms)[0])
+    test = stats.ttest_rel(short.rt_ms, long.rt_ms)
+    assert (analysis.rt_test.t, analysis.rt_test.degrees_of_freedom) == (pytest.approx(test.statistic), 299)
+    for horizon, values in (("short_term", short), ("long_term", long)):
+        found = analysis.horizons[horizon]  # type: ignore[index]
+        assert found.rt_with_score.value == pytest.approx(stats.pearsonr(values.rt_ms, values.score)[0])
+        assert found.rt_with_score.value < 0
+
+
+def test_response_times_are_of_those_who_passed(analysis: StudyAnalysis) -> None:
+    data, screening = played_study().annotations, analysis.scores.screening
+    wanted = (data.step == 2) & (data.role == FILLER) & data.answered & screening.step2.passed[data.participant]
+    assert analysis.horizons["long_term"].false_rt_ms == pytest.approx(float(data.rt_ms[wanted].mean()), rel=1e-5)
+    answers = analysis.scores.answers["long_term"]
+    assert analysis.horizons["long_term"].rt_ms == pytest.approx(np.nanmean(answers.rt_ms))
+    assert analysis.horizons["long_term"].rt_ms > 2 * analysis.horizons["short_term"].rt_ms
+
+
+def test_the_table_has_every_value_of_the_paper(analysis: StudyAnalysis) -> None:
+    rows = {row.name: row for row in study_rows(analysis)}
+    assert set(PAPER) - set(rows) == {"short_with_long_500"}
+    assert rows["short_term_human_consistency"].paper == 0.481
+    assert rows["long_term_consistency_each"].paper == 0.364
+    assert rows["short_term_sd"].paper is None
+    assert rows["rt_t"].value == analysis.rt_test.t
+    assert all(row.definition for row in rows.values())
+    assert rows["short_term_participants"].value == 400
+    assert rows["short_term_consistency_each"].value > rows["short_term_consistency"].value
+
+
+def test_the_report(analysis: StudyAnalysis) -> None:
+    content = json.loads(json.dumps(study_content(analysis), allow_nan=False))
+    assert len(content["table"]) == len(study_rows(analysis))
+    assert len(content["retention"]["short_term"]["interval"]) == 56
+    assert len(content["retention"]["long_term"]["interval"]) == 12
+    text = study_markdown(analysis, {"A figure.": "a.png"})
+    assert "| Long-term human consistency |" in text
+    assert "| < .0001 |" in text
+    assert "![A figure.](a.png)" in text
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert {line.count("|") for line in lines} == {7}
+
+
+def test_a_study_of_step_1_alone(analysis: StudyAnalysis) -> None:
+    study = played_study()
+    first = study.annotations.select(study.annotations.step == 1)
+    scores = score_study(first, study.design)
+    found = analyse_study(first, scores, splits=2)
+    assert list(found.horizons) == ["short_term"]
+    assert math.isnan(found.short_with_long.value)
+    assert found.horizons["short_term"].rt_ms == analysis.horizons["short_term"].rt_ms
+    text = study_markdown(found, {})
+    assert "- Long-term: no annotations." in text
+    json.dumps(study_content(found), allow_nan=False)
+
+
+def test_two_participants_are_a_study_too() -> None:
+    data = annotations_of(rows_of("p1", RIGHT) + rows_of("p2", RIGHT))
+    found = analyse_study(data, score_study(data, TINY), splits=2)
+    assert math.isnan(found.horizons["short_term"].human.spearman)
+    json.dumps(study_content(found), allow_nan=False)
+    assert "| Short-term human consistency | - |" in study_markdown(found, {})
