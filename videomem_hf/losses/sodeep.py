@@ -22,7 +22,7 @@ class SpearmanLoss(RankingLoss):
     or a sorter of any length, has no such repeats.
     """
 
-    def __init__(self, sorter: str | Path | Sorter = "comparison", l1_weight: float = 0.1) -> None:
+    def __init__(self, sorter: str | Path | Sorter = "comparison_soft", l1_weight: float = 0.1) -> None:
         """Choose the sorter.
 
         Args:

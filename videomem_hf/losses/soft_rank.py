@@ -21,7 +21,7 @@ class SoftRankLoss(RankingLoss):
     everywhere; with a large one it is one minus Pearson's correlation of the predictions with the targets' ranks.
     """
 
-    def __init__(self, strength: float = 0.1, l1_weight: float = 0.0) -> None:
+    def __init__(self, strength: float = 1.0, l1_weight: float = 0.0) -> None:
         """Choose how soft the ranks are.
 
         Args:
