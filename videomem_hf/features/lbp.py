@@ -4,11 +4,12 @@ Timo Ojala, Matti Pietikainen and Topi Maenpaa, "Multiresolution gray-scale and 
 classification with local binary patterns", IEEE TPAMI 24(7), 2002. The released files hold what
 `skimage.feature.local_binary_pattern(grey, 120, 15, "uniform")` gives. So do these functions, to the last pixel: the
 interpolated grey of a point is compared with the centre's, in flat areas the two differ by rounding alone, and the
-arithmetic here is that of scikit-image operation by operation. It is faster because neighbouring pixels share it.
+arithmetic here is that of scikit-image operation by operation. With numba it runs as machine code; without, NumPy works
+on parts of the frame, and the points of a column share their interpolation across.
 """
 
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from functools import cache, lru_cache
 from typing import Final
 
 import numpy as np
@@ -42,6 +43,8 @@ def pattern_counts(grey: NDArray[np.uint8]) -> NDArray[np.int64]:
     height, width = grey.shape
     frame = np.zeros((height + 2 * _MARGIN, width + 2 * _MARGIN))
     frame[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN] = grey
+    if (compiled := _compiled()) is not None:
+        return compiled(frame, _MARGIN, _weights(_DOWN, height), _weights(_RIGHT, width))
     counts = np.zeros(PATTERNS, np.int64)
     for top in range(0, height, _TILE[0]):
         for left in range(0, width, _TILE[1]):
@@ -49,6 +52,26 @@ def pattern_counts(grey: NDArray[np.uint8]) -> NDArray[np.int64]:
             around = frame[top : top + rows + 2 * _MARGIN, left : left + columns + 2 * _MARGIN]
             counts += _Tile(around, top, left).counts()
     return counts
+
+
+@cache
+def _compiled() -> Callable[..., NDArray[np.int64]] | None:
+    """Give the same as machine code, if numba is installed."""
+    try:
+        from .lbp_compiled import count_patterns
+    except ImportError:
+        return None
+    return count_patterns
+
+
+def _weights(
+    shifts: NDArray[np.float64], count: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Give what `_interpolation` does for every point and `count` positions."""
+    positions = np.arange(count, dtype=np.float64) + shifts[:, None]
+    below, behind = np.floor(positions), np.ceil(positions)
+    near, far = ((edge[:, 0] + _MARGIN).astype(np.int64) for edge in (below, behind))
+    return near, far, positions - below
 
 
 def _circle() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
