@@ -198,3 +198,15 @@ def test_memory_is_bounded_whatever_the_number_of_resamples() -> None:
     tracemalloc.stop()
     # All resamples at once would be 5,000 x 2,000 x 8 bytes = 80 MB for one array alone.
     assert peak < 50e6
+
+
+def test_noise_ceiling_is_the_correlation_of_the_truth_with_what_was_measured() -> None:
+    generator = np.random.default_rng(0)
+    truth = generator.beta(7, 3, 40_000)
+    counts = generator.integers(8, 40, truth.size)
+    measured = generator.binomial(counts, truth) / counts
+    assert statistics.noise_ceiling(measured, counts) == pytest.approx(np.corrcoef(truth, measured)[0, 1], abs=0.01)
+    noise = generator.binomial(10, 0.8, 5000) / 10
+    assert statistics.noise_ceiling(noise, np.full(5000, 10)) < 0.2
+    assert np.isnan(statistics.noise_ceiling([0.5, 0.5, 0.5], [9, 9, 9]))
+    assert np.isnan(statistics.noise_ceiling([0.5, 0.7], [1, 1]))

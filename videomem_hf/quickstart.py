@@ -95,7 +95,8 @@ def _train(out: Path, release: Path, seed: int, overrides: Sequence[str]) -> dic
     from videomem_hf.training.checkpoint import CONFIG_FILE, RESULTS_FILE, latest_checkpoint
 
     model = out / "model"
-    settings = (f"seed={seed}", f"stages.*.epochs={EPOCHS}", f"frame_cache={json.dumps(str(out / 'frames'))}", *overrides)
+    frames = json.dumps(str(out / "frames"))
+    settings = (f"seed={seed}", f"stages.*.epochs={EPOCHS}", f"frame_cache={frames}", *overrides)
     config = TrainingConfig.from_recipe(RECIPE, data=release, output=model, overrides=settings)
     if (model / RESULTS_FILE).exists():
         _refuse_other_settings(TrainingConfig.from_file(model / CONFIG_FILE), config, out)

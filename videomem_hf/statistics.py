@@ -197,6 +197,29 @@ def spearman_brown(correlation: float, factor: float) -> float:
     return factor * correlation / (1 + (factor - 1) * correlation)
 
 
+def noise_ceiling(scores: ArrayLike, counts: ArrayLike) -> float:
+    """The correlation with measured scores that a perfect predictor of the true ones would have, in [0, 1].
+
+    A score of k recognitions among n answers varies around the true memorability p with variance p (1 - p) / n. What of
+    the scores' variance is not that noise is their reliability, and its square root the ceiling (for Pearson's
+    correlation; Spearman's is near it).
+
+    Args:
+        scores: `(items,)` in [0, 1].
+        counts: `(items,)` answers behind each; an item with fewer than 2 says nothing of its noise and is left out.
+
+    Returns:
+        NaN with fewer than 2 items, or scores that do not vary.
+    """
+    values, answers = (np.asarray(each, np.float64) for each in (scores, counts))
+    known = np.isfinite(values) & (answers >= 2)
+    values, answers = values[known], answers[known]
+    if len(values) < 2 or values.var() == 0:
+        return float("nan")
+    noise = (values * (1 - values) / (answers - 1)).mean()  # unbiased where values are k / n
+    return float(np.sqrt(max(0.0, 1 - noise / values.var(ddof=1))))
+
+
 def resample_counts(items: int, resamples: int, seed: int) -> Iterator[Floats]:
     """How often each item is drawn in each resample: chunks of `(rows, items)`, each row summing to `items`."""
     if resamples < 1:

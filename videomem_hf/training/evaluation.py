@@ -1,8 +1,10 @@
 """Judging a predictor on a whole split: predictions gathered with their clips, then one correlation."""
 
+import csv
 import math
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,7 @@ from tqdm.auto import tqdm
 from videomem_hf.data.frame_cache import FrameCache
 from videomem_hf.metrics import metric_path
 from videomem_hf.schema import Horizon, InputError
-from videomem_hf.statistics import spearman
+from videomem_hf.statistics import noise_ceiling, spearman
 from videomem_hf.training.clips import FRAME_CACHE, Clips, fill_cache, load_clips
 from videomem_hf.training.config import EvaluationConfig
 from videomem_hf.training.examples import CachedClips, Collator
@@ -82,21 +84,50 @@ def correlation(scores: np.ndarray, labels: np.ndarray) -> float:
         return spearman(scores[known], labels[known])
 
 
-def evaluate_split(
-    model: Any, processor: Any, data: str, config: EvaluationConfig, frame_cache: str | None, progress: bool = True
-) -> tuple[dict[str, dict[str, Any]], Predictions, Clips]:
-    """Judge a predictor on a split of the user's data.
+@dataclass(frozen=True)
+class Evaluation:
+    """A predictor judged on a split.
+
+    Attributes:
+        metrics: As of `judge`, for "model" and, where asked, "model_most_annotated".
+        ceilings: `noise_ceiling` of each horizon's scores, NaN where counts are unknown.
+        predictions: Of "model".
+        clips: The split.
+    """
+
+    metrics: dict[str, dict[str, Any]]
+    ceilings: dict[Horizon, float]
+    predictions: Predictions
+    clips: Clips
+
+
+def score_split(
+    model: Any,
+    processor: Any | None,
+    data: str,
+    split: str,
+    *,
+    scored: bool = True,
+    options: dict[str, Any] | None = None,
+    batch_size: int = 32,
+    frame_cache: str | None = None,
+    progress: bool = True,
+) -> tuple[np.ndarray, Clips]:
+    """Predict the scores of a split of the user's data.
 
     Args:
-        model: A predictor that takes frames.
-        processor: The video processor saved with it.
-        data: Folder of the release.
-        config: Which split, and how.
+        model: A predictor.
+        processor: The video processor saved with it; None for a model of features.
+        data: Folder of the release, a prepared folder, or a Hub id.
+        split: Which part of it.
+        scored: False takes the clips without scores as well.
+        options: Keywords of the data set, as in `TrainingConfig.splits`.
+        batch_size: Clips at a time.
         frame_cache: Folder for decoded frames; None takes the user's cache folder.
         progress: Whether to show progress bars.
 
     Returns:
-        Metrics as of `judge`, the predictions (of "model"), and the clips.
+        `(clips, horizons)` float64, and the clips.
 
     Raises:
         InputError: The data or a clip cannot be used.
@@ -104,13 +135,72 @@ def evaluate_split(
     from accelerate import Accelerator
 
     accelerator = Accelerator()
-    horizons = tuple(model.config.horizons)
-    clips = load_clips(data, config.split, horizons)
-    cache = FrameCache(frame_cache or FRAME_CACHE, processor)
-    fill_cache(accelerator, cache, [clips], progress)
+    features = list(model.config.feature_names) if processor is None else None
+    clips = load_clips(data, split, tuple(model.config.horizons), features=features, options=options, scored=scored)
+    cache = None
+    if processor is not None:
+        cache = FrameCache(frame_cache or FRAME_CACHE, processor)
+        fill_cache(accelerator, cache, [clips], progress)
+    elif list(model.config.feature_sizes) != list(clips.feature_sizes):
+        raise InputError(
+            f"{data}: the features {', '.join(features or [])} have {list(clips.feature_sizes)} numbers, the model "
+            f"takes {list(model.config.feature_sizes)}"
+        )
     model.to(accelerator.device)
-    predictions = {"model": predict(accelerator, model, Collator(processor), clips, cache, config.batch_size, progress)}
-    return judge(predictions, clips, horizons, config), predictions, clips
+    return predict(accelerator, model, Collator(processor), clips, cache, batch_size, progress), clips
+
+
+def evaluate_predictions(
+    scores: np.ndarray,
+    clips: Clips,
+    horizons: Sequence[Horizon],
+    config: EvaluationConfig,
+    most_annotated: int | None = None,
+) -> Evaluation:
+    """Judge predictions on a split, and on its most annotated clips.
+
+    Args:
+        scores: `(clips, horizons)`.
+        clips: The split.
+        horizons: Names of the columns.
+        config: Resamples and confidence.
+        most_annotated: How many of the most annotated clips to judge as well (the paper's test(500)).
+
+    Raises:
+        InputError: Fewer clips, or unknown counts.
+    """
+    predictions = {"model": scores}
+    metrics = judge(predictions, clips, horizons, config)
+    ceilings = {
+        horizon: noise_ceiling(clips.labels[:, column], np.nan_to_num(clips.annotation_counts[:, column]))
+        for column, horizon in enumerate(horizons)
+    }
+    if most_annotated is not None:
+        chosen = most_annotated_clips(clips, most_annotated)
+        few = replace(
+            clips,
+            video_ids=[clips.video_ids[index] for index in chosen],
+            labels=clips.labels[chosen],
+            annotation_counts=clips.annotation_counts[chosen],
+        )
+        subset = judge({"model": scores[chosen]}, few, horizons, config)
+        for horizon in horizons:
+            metrics[horizon][f"{most_annotated} most annotated"] = subset[horizon]["model"]
+    return Evaluation(metrics, ceilings, predictions, clips)
+
+
+def most_annotated_clips(clips: Clips, count: int) -> np.ndarray:
+    """Indices of the most annotated clips, by the sum of their counts; the earlier of equals first.
+
+    Raises:
+        InputError: There are fewer, or counts are unknown.
+    """
+    totals = clips.annotation_counts.sum(axis=1)
+    if not 2 <= count <= len(totals):
+        raise InputError(f"the {count} most annotated clips are asked for; allowed are 2 to the split's {len(totals)}")
+    if np.isnan(totals).any():
+        raise InputError("the most annotated clips are asked for, but these data have no annotation counts")
+    return np.sort(np.argsort(-totals, kind="stable")[:count])
 
 
 def brightness(clips: Clips, cache: FrameCache) -> np.ndarray:
@@ -187,7 +277,6 @@ def judge(
 
 def write_predictions(path: Path, predictions: Predictions, clips: Clips, horizons: Sequence[Horizon]) -> None:
     """Write a CSV: `video_id`, then for each horizon the measured score and each predictor's."""
-    import csv
 
     columns: dict[str, np.ndarray] = {}
     for column, horizon in enumerate(horizons):

@@ -1,12 +1,36 @@
 """What a person reads at the end of a run."""
 
 import os
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
+
+from videomem_hf.schema import Horizon
 
 
 def is_main_process() -> bool:
     """Whether this is the process that speaks, by what the launcher set; true where there is only one."""
     return os.environ.get("RANK", "0") == "0"
+
+
+PAPERS_CONSISTENCY: Final = {"human": (0.481, 0.192), "annotation": (0.616, 0.364)}
+"""Of VideoMem's short- and long-term annotations (paper, Sec. 4.1)."""
+
+
+def consistency_lines(ceilings: Mapping[Horizon, float]) -> str:
+    """What to hold a correlation against: the data's own noise ceiling, and the paper's consistencies.
+
+    Args:
+        ceilings: Horizon to `noise_ceiling`.
+    """
+    own = ", ".join(f"{horizon} {_number(value)}" for horizon, value in ceilings.items())
+    human, annotation = (
+        f"{kind} consistency {' / '.join(_number(value) for value in values)}"
+        for kind, values in PAPERS_CONSISTENCY.items()
+    )
+    return (
+        f"Noise ceiling of these scores, by their annotation counts: {own}.\n"
+        f"The paper's, of VideoMem's annotations, short-term / long-term: {human}, {annotation}.\n"
+    )
 
 
 def metrics_table(metrics: dict[str, dict[str, Any]], confidence: float) -> str:
@@ -16,11 +40,11 @@ def metrics_table(metrics: dict[str, dict[str, Any]], confidence: float) -> str:
         metrics: Horizon to predictor to metric to value, as `evaluation.judge` gives them; None or NaN where undefined.
         confidence: Coverage of the intervals.
     """
-    lines = [f"{'':12}{'':18}{'Spearman':>9}  {f'{confidence:.0%} interval':14}{'Pearson':>9}{'MSE':>9}{'clips':>7}"]
+    lines = [f"{'':12}{'':20}{'Spearman':>9}  {f'{confidence:.0%} interval':14}{'Pearson':>9}{'MSE':>9}{'clips':>7}"]
     for horizon, predictors in metrics.items():
         for name, values in predictors.items():
             if "spearman" in values:
-                lines.append(f"{horizon:12}{name.replace('_', ' '):18}{_row(values)}")
+                lines.append(f"{horizon:12}{name.replace('_', ' '):20}{_row(values)}")
     return "\n".join(lines) + "\n"
 
 
