@@ -49,6 +49,7 @@ def analyse(
     for name, (_, figure) in figures.items():
         for suffix in FORMATS:
             figure.savefig(out / f"{name}.{suffix}", dpi=PNG_DPI)
+            figure.set_layout_engine("none")  # The first drawing has laid it out; the others keep to it.
     captions = {caption: f"{name}.png" for name, (caption, _) in figures.items()}
     (out / "report.md").write_text(study_markdown(analysis, captions), encoding="utf-8")
     content = json.dumps(study_content(analysis), indent=2) + "\n"
