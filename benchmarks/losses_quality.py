@@ -81,7 +81,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sorter", action="append", default=[], metavar="NAME=FOLDER", help="judge one more sorter")
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--steps", type=int, default=400, help="of part 3")
+    parser.add_argument("--steps", type=int, default=300, help="of part 3")
     parser.add_argument("--only", type=int, choices=(1, 2, 3), help="run one part; the others stay in the file")
     parser.add_argument("--machine", default=platform.processor(), help="its name, for the results")
     parser.add_argument("--out", type=Path)
@@ -100,17 +100,20 @@ def main() -> None:
     if arguments.only in (None, 2):
         results["free_scores"] = {start: free_scores(start, arguments.seeds) for start in ("random", "two groups")}
     if arguments.only in (None, 3):
-        results["regression"] = {
-            f"{kind}, batch {batch}": regression(kind, batch, arguments.seeds, arguments.steps)
-            for kind, batch in (("even", 32), ("skewed", 32), ("skewed", 100))
-        }
+        results["regression"] = {}
+        for kind, batch in (("skewed", 32), ("even", 32), ("skewed", 100)):
+            found = regression(kind, batch, arguments.seeds, arguments.steps)
+            results["regression"][f"{kind}, batch {batch}"] = found
+            write(results, arguments.out)
+    write(results, arguments.out)
     sys.stdout.write(json.dumps(results, indent=1) + "\n")
-    if arguments.out is not None:
-        before = (
-            json.loads(arguments.out.read_text(encoding="utf-8")) if arguments.only and arguments.out.exists() else {}
-        )
-        results = before | results
-        arguments.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+def write(results: dict[str, Any], out: Path | None) -> None:
+    """Write what there is; parts that were not run stay as they are in the file."""
+    if out is not None:
+        before = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
+        out.write_text(json.dumps(before | results, indent=1) + "\n", encoding="utf-8")
 
 
 @torch.no_grad()

@@ -23,7 +23,7 @@ def train_sorter(
     shortest: Annotated[
         int | None,
         typer.Option(
-            help="Each batch's length is drawn between this and --length (comparison only). [default: --length]",
+            help="Each batch's length is drawn between this and --length (comparison only); --length if not given.",
             show_default=False,
         ),
     ] = None,
@@ -33,7 +33,7 @@ def train_sorter(
     learning_rate: Annotated[float, typer.Option(help="Of Adam.")] = 1e-3,
     halve_every: Annotated[int, typer.Option(help="Epochs after which the learning rate is halved.")] = 70,
     seed: Annotated[int, typer.Option(help="Of the first weights and the sequences.")] = 0,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, ... [default: cuda if there is one]")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; cuda if there is one and none is given.")] = None,
     max_minutes: Annotated[
         float | None, typer.Option(help="Stop after this time; --resume goes on.", min=0.0, show_default=False)
     ] = None,

@@ -26,6 +26,9 @@ LOSSES: Final[dict[str, type[MemorabilityLoss]]] = {
 def build_loss(name: str, **options: Any) -> MemorabilityLoss:
     """Make a loss as a recipe names it: `build_loss("sodeep", sorter="exact", l1_weight=0.5)`.
 
+    Move it to the device of the predictions: a sorter has weights. For a model's `(batch, horizons)`, and to rank the
+    clips of all processes against each other, wrap it in `HorizonLoss`.
+
     Raises:
         InputError: An unknown name or option, or a value that the loss refuses.
     """
