@@ -10,10 +10,11 @@ from videomem_hf.data.orb_files import Keypoints
 from videomem_hf.schema import InputError
 
 from .c3d import C3DRecipe
+from .clips import Picture
 from .color_histogram import color_histogram
 from .concepts import ConceptsRecipe
 from .encoders import EncoderRecipe, Library
-from .grey import Bits, Order, grey
+from .grey import Bits, Order
 from .hmp_recipe import HmpRecipe
 from .hog import hog, hog_value_shares
 from .inceptionv3 import InceptionV3Recipe
@@ -118,20 +119,20 @@ def _of_model(kind: str, model: str) -> Recipe:
     return EncoderRecipe(name, folder, frame_endings() if single else WHOLE, library, model, single)
 
 
-def _lbp(order: Order, bits: Bits, rgb: np.ndarray) -> np.ndarray:
-    return lbp(grey(rgb, order, bits))
+def _lbp(order: Order, bits: Bits, picture: Picture) -> np.ndarray:
+    return lbp(picture.grey(order, bits))
 
 
-def _hog(order: Order, describe: Callable[[np.ndarray], np.ndarray], rgb: np.ndarray) -> np.ndarray:
-    return describe(grey(rgb, order))
+def _hog(order: Order, describe: Callable[[np.ndarray], np.ndarray], picture: Picture) -> np.ndarray:
+    return describe(picture.grey(order))
 
 
-def _colors(order: Order, rgb: np.ndarray) -> np.ndarray:
-    return color_histogram(rgb, order)
+def _colors(order: Order, picture: Picture) -> np.ndarray:
+    return color_histogram(picture.rgb, order)
 
 
-def _orb(order: Order, descriptors: Descriptors, rgb: np.ndarray) -> Keypoints:
-    return orb(rgb, order, descriptors)
+def _orb(order: Order, descriptors: Descriptors, picture: Picture) -> Keypoints:
+    return orb(picture.grey(order), descriptors)
 
 
 def _frame_recipes() -> dict[str, FrameRecipe]:

@@ -19,6 +19,8 @@ from videomem_hf.data.video import (
     upright_rgb,
 )
 
+from .grey import Bits, Order, grey
+
 if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.frame import VideoFrame
@@ -54,11 +56,18 @@ class Picture:
     def __init__(self, index: int, frame: "VideoFrame") -> None:
         self.index = index
         self._frame = frame
+        self._greys: dict[tuple[Order, Bits], NDArray[np.uint8]] = {}
 
     @cached_property
     def rgb(self) -> NDArray[np.uint8]:
         """`(height, width, 3)`, upright; converted as FFmpeg's scaler, OpenCV's reader and PyAV do by default."""
         return upright_rgb(self._frame)
+
+    def grey(self, order: Order = "exchanged", bits: Bits = 15) -> NDArray[np.uint8]:
+        """`(height, width)`; see `videomem_hf.features.grey`."""
+        if (order, bits) not in self._greys:
+            self._greys[order, bits] = grey(self.rgb, order, bits)
+        return self._greys[order, bits]
 
     @cached_property
     def luma(self) -> NDArray[np.uint8]:

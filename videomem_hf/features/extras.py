@@ -1,6 +1,7 @@
 """Libraries and weights that some features need and that not everybody has: one sentence where they are missing."""
 
 import importlib
+from functools import cache
 from types import ModuleType
 from typing import Final
 
@@ -31,3 +32,12 @@ def library(module: str, feature: str) -> ModuleType:
         raise InputError(
             f"{feature} needs {title}, which cannot be imported ({error}): pip install 'videomem_hf[{extra}]'"
         ) from None
+
+
+@cache
+def machine_code() -> ModuleType | None:
+    """Give `videomem_hf.features.compiled`, if numba is installed: without it, NumPy does the same more slowly."""
+    try:
+        return importlib.import_module("videomem_hf.features.compiled")
+    except ImportError:
+        return None

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from videomem_hf.schema import InputError
 
+from .extras import machine_code
+
 ORIENTATIONS: Final = 9
 CELL: Final = 32
 _EPSILON: Final = 1e-5
@@ -39,9 +41,7 @@ def hog(grey: NDArray[np.uint8]) -> NDArray[np.float64]:
     rows, columns = grey.shape[0] // CELL, grey.shape[1] // CELL
     if not rows or not columns:
         raise InputError(f"HOG needs a frame of at least {CELL}x{CELL}, not {grey.shape[1]}x{grey.shape[0]}")
-    steps = _gradient_steps(grey)[: rows * CELL, : columns * CELL]
-    pixels = steps.reshape(rows, CELL, columns, CELL).transpose(1, 3, 0, 2).reshape(CELL * CELL, -1)
-    histograms = _cell_histograms(pixels)
+    histograms = _cell_histograms(grey, rows, columns)
     clipped = np.minimum(histograms / _norm(histograms), _CLIP)
     return (clipped / _norm(clipped)).ravel()
 
@@ -60,17 +60,22 @@ def hog_value_shares(grey: NDArray[np.uint8]) -> NDArray[np.float64]:
     return counts / len(descriptor)
 
 
-def _cell_histograms(pixels: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Give the mean magnitude of each orientation in each cell, `(cells, 9)`, from the pairs `(pixels, cells)`.
+def _cell_histograms(grey: NDArray[np.uint8], rows: int, columns: int) -> NDArray[np.float64]:
+    """Give the mean magnitude of each orientation in each cell, `(cells, 9)`.
 
-    scikit-image adds a cell's pixels one after another in single precision. So here, in all cells at once.
+    scikit-image adds a cell's pixels one after another in single precision. So here, without numba in all cells at once.
     """
     orientation, magnitude = _gradient_tables()
-    sums = np.zeros((pixels.shape[1], ORIENTATIONS), np.float32)
-    flat, firsts = sums.ravel(), np.arange(pixels.shape[1]) * ORIENTATIONS
-    for pixel in pixels:
-        places = firsts + orientation[pixel]
-        flat[places] = flat[places] + magnitude[pixel]  # added in double precision, kept in single
+    sums = np.zeros((rows * columns, ORIENTATIONS), np.float32)
+    if (code := machine_code()) is not None:
+        square = (_STEPS, _STEPS)
+        code.add_magnitudes(grey, CELL, rows, columns, orientation.reshape(square), magnitude.reshape(square), sums)
+    else:
+        steps = _gradient_steps(grey)[: rows * CELL, : columns * CELL]
+        flat, firsts = sums.ravel(), np.arange(len(sums)) * ORIENTATIONS
+        for pixel in steps.reshape(rows, CELL, columns, CELL).transpose(1, 3, 0, 2).reshape(CELL * CELL, -1):
+            places = firsts + orientation[pixel]
+            flat[places] = flat[places] + magnitude[pixel]  # added in double precision, kept in single
     return (sums / np.float32(CELL * CELL)).astype(np.float64)
 
 

@@ -8,12 +8,14 @@ arithmetic here is that of scikit-image operation by operation. With numba it ru
 on parts of the frame, and the points of a column share their interpolation across.
 """
 
-from collections.abc import Callable, Iterator
-from functools import cache, lru_cache
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .extras import machine_code
 
 POINTS: Final = 120
 RADIUS: Final = 15
@@ -43,8 +45,8 @@ def pattern_counts(grey: NDArray[np.uint8]) -> NDArray[np.int64]:
     height, width = grey.shape
     frame = np.zeros((height + 2 * _MARGIN, width + 2 * _MARGIN))
     frame[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN] = grey
-    if (compiled := _compiled()) is not None:
-        return compiled(frame, _MARGIN, _weights(_DOWN, height), _weights(_RIGHT, width))
+    if (code := machine_code()) is not None:
+        return code.count_patterns(frame, _MARGIN, _weights(_DOWN, height), _weights(_RIGHT, width))
     counts = np.zeros(PATTERNS, np.int64)
     for top in range(0, height, _TILE[0]):
         for left in range(0, width, _TILE[1]):
@@ -52,16 +54,6 @@ def pattern_counts(grey: NDArray[np.uint8]) -> NDArray[np.int64]:
             around = frame[top : top + rows + 2 * _MARGIN, left : left + columns + 2 * _MARGIN]
             counts += _Tile(around, top, left).counts()
     return counts
-
-
-@cache
-def _compiled() -> Callable[..., NDArray[np.int64]] | None:
-    """Give the same as machine code, if numba is installed."""
-    try:
-        from .lbp_compiled import count_patterns
-    except ImportError:
-        return None
-    return count_patterns
 
 
 def _weights(

@@ -15,28 +15,26 @@ from numpy.typing import NDArray
 from videomem_hf.data.orb_files import DESCRIPTOR_BYTES, FLOAT_FIELDS, INTEGER_FIELDS, Keypoints
 
 from .extras import library
-from .grey import Order, grey
 
 Descriptors = Literal["first", "own"]
 
 _PICKLE_PROTOCOL: Final = 2
 
 
-def orb(rgb: NDArray[np.uint8], order: Order = "exchanged", descriptors: Descriptors = "first") -> Keypoints:
+def orb(grey: NDArray[np.uint8], descriptors: Descriptors = "first") -> Keypoints:
     """Find a frame's keypoints: at most 500, with OpenCV's defaults.
 
     Args:
-        rgb: `(height, width, 3)` uint8: red, green, blue.
-        order: As in `grey`.
+        grey: `(height, width)` uint8; the released feature is of a frame with red and blue exchanged, see
+            `videomem_hf.features.grey`.
         descriptors: "first" gives every keypoint the first one's, as released; "own" each its own.
 
     Raises:
         InputError: OpenCV is not installed.
     """
     detector: Any = library("cv2", "ORB").ORB_create()
-    picture = grey(rgb, order)
     # Detected, then described, as released: the order of the keypoints is that of the second step.
-    points, found = detector.compute(picture, detector.detect(picture, None))
+    points, found = detector.compute(grey, detector.detect(grey, None))
     floats = [(*point.pt, point.size, point.angle, point.response) for point in points]
     integers = [(point.octave, point.class_id) for point in points]
     rows = np.empty((0, DESCRIPTOR_BYTES), np.uint8) if found is None else found

@@ -99,12 +99,12 @@ class FrameRecipe(Recipe):
     """A feature of single frames, computed where they are decoded.
 
     Attributes:
-        describe: From `(height, width, 3)` RGB to the feature.
+        describe: From a frame to the feature.
         write: From the feature to the content of its file.
         needs: Library that it needs and not everybody has.
     """
 
-    describe: Callable[[np.ndarray], Any]
+    describe: Callable[[Picture], Any]
     write: Callable[[Any], bytes]
     needs: str | None = None
 
@@ -121,7 +121,7 @@ class FrameRecipe(Recipe):
 
     def collector(self, clip: Clip) -> Collector:
         """See the base class."""
-        return Kept(lambda picture: self.describe(picture.rgb))
+        return Kept(self.describe)
 
     def encode(self, value: Any) -> bytes:
         """See the base class."""

@@ -1,0 +1,146 @@
+"""Speed of the classical features on a 1080p clip of the release's kind, beside scikit-image's and OpenCV's calls.
+
+    python benchmarks/features_speed.py --out benchmarks/results/features_speed.json
+
+The clip is generated as the package's sample is (VP8 in WebM, 1920x1080, 168 frames, 24 a second), or any that is named
+with --clip. Each figure is the best of several repeats, in seconds of CPU time of one process; other load on the
+machine lengthens wall time far more. One process on one core and two on two are compared by wall time over the same
+clips.
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from skimage import exposure
+from skimage.feature import hog as skimage_hog
+from skimage.feature import local_binary_pattern
+
+from videomem_hf.extraction import extract_clips
+from videomem_hf.features import color_histogram, grey, hmp, hog, lbp, orb
+from videomem_hf.features.catalogue import CLASSICAL, recipes
+from videomem_hf.features.clips import pictures
+from videomem_hf.features.collecting import collect
+from videomem_hf.sample.scene import draw_scene
+from videomem_hf.sample.video import write_video
+
+SIZE = (1920, 1080)
+
+
+def main() -> None:
+    """Measure, print a table and write it with its circumstances."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clip", type=Path, help="a clip of the user's [default: generated]")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--clips", type=int, default=4, help="copies for the comparison of one and two processes")
+    parser.add_argument("--machine", default=platform.platform(), help="how the results call the machine")
+    parser.add_argument("--out", type=Path, help="JSON file for the results")
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        clip = options.clip or generate(Path(folder) / "video1.webm")
+        results = measure(clip, options.repeats) | scaling(clip, Path(folder), options.clips)
+    results = {"machine": options.machine, "clip": options.clip.name if options.clip else "generated"} | results
+    print(json.dumps(results, indent=1))  # noqa: T201
+    if options.out:
+        options.out.parent.mkdir(exist_ok=True)
+        options.out.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def generate(path: Path) -> Path:
+    """Write a clip of the sample at full size."""
+    write_video(draw_scene(0, 1), path, SIZE)
+    return path
+
+
+def measure(clip: Path, repeats: int) -> dict[str, Any]:
+    """Time each part alone and all together; all functions are given decoded frames."""
+    taken = list(pictures(clip, "NONE"))
+    thirds = [taken[place * len(taken) // 3].rgb for place in range(3)]
+    luma = [picture.luma for picture in taken[::3]]
+    frames = len(taken)
+    del taken
+    greys = [grey(rgb) for rgb in thirds]
+
+    def each(function: Callable[[Any], Any], inputs: list[Any]) -> Callable[[], Any]:
+        return lambda: [function(item) for item in inputs]
+
+    timed = {
+        "decode": lambda: [None for _ in pictures(clip, "NONE")],
+        "hmp": lambda: hmp(luma),
+        "lbp_three_frames": each(lbp, greys),
+        "hog_three_frames": each(hog, greys),
+        "colorhistogram_three_frames": each(color_histogram, thirds),
+        "orb_three_frames": each(orb, greys),
+        "grey_three_frames": each(grey, thirds),
+        "skimage_lbp_three_frames": each(lambda g: local_binary_pattern(g, 120, 15, "uniform"), greys),
+        "skimage_hog_three_frames": each(lambda g: skimage_hog(g, 9, (32, 32), (1, 1), "L2-Hys"), greys),
+        "skimage_histogram_three_frames": each(lambda f: [exposure.histogram(f[..., c]) for c in range(3)], thirds),
+        "opencv_histogram_three_frames": each(
+            lambda f: [cv2.calcHist([f], [c], None, [256], [0, 256]) for c in range(3)], thirds
+        ),
+        "opencv_orb_three_frames": each(lambda f: cv2.ORB_create().detectAndCompute(f, None), thirds),
+        "opencv_block_means": each(
+            lambda plane: cv2.resize(plane, (SIZE[0] // 8, SIZE[1] // 8), interpolation=cv2.INTER_AREA), luma
+        ),
+        "all_classical_with_decode": lambda: collect(clip, recipes(list(CLASSICAL)), threads="NONE"),
+        "all_but_lbp_with_decode": lambda: collect(
+            clip, recipes([name for name in CLASSICAL if name != "lbp"]), threads="NONE"
+        ),
+    }
+    seconds = best_cpu_seconds(timed, repeats)
+    for expected, found in zip(greys, each(lbp, greys)(), strict=True):
+        codes = local_binary_pattern(expected, 120, 15, "uniform").astype(int)
+        assert np.array_equal(np.bincount(codes.ravel(), minlength=122) / codes.size, found)
+    return {
+        "frames": frames,
+        "cpu_seconds": {name: round(value, 4) for name, value in seconds.items()},
+        "ratios": {
+            "all_classical_over_decode": round(seconds["all_classical_with_decode"] / seconds["decode"], 2),
+            "all_but_lbp_over_decode": round(seconds["all_but_lbp_with_decode"] / seconds["decode"], 2),
+            "skimage_lbp_over_ours": round(seconds["skimage_lbp_three_frames"] / seconds["lbp_three_frames"], 2),
+            "skimage_hog_over_ours": round(seconds["skimage_hog_three_frames"] / seconds["hog_three_frames"], 2),
+        },
+    }
+
+
+def best_cpu_seconds(timed: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
+    """Give the least CPU time of several runs of each function; they alternate."""
+    best = dict.fromkeys(timed, float("inf"))
+    for _ in range(repeats):
+        for name, function in timed.items():
+            start = time.process_time()
+            function()
+            best[name] = min(best[name], time.process_time() - start)
+    return best
+
+
+def scaling(clip: Path, folder: Path, copies: int) -> dict[str, Any]:
+    """Time one process on one core and two on two, on copies of the clip, wall time."""
+    clips = []
+    for number in range(copies):
+        clips.append(folder / f"video{number + 100}.webm")
+        shutil.copy(clip, clips[-1])
+    seconds = {}
+    cores = os.sched_getaffinity(0)
+    for processes in (1, 2):
+        os.sched_setaffinity(0, sorted(cores)[:processes])
+        start = time.perf_counter()
+        extract_clips(clips, recipes(list(CLASSICAL)), folder / f"out{processes}", processes=processes)
+        seconds[f"processes_{processes}"] = round(time.perf_counter() - start, 2)
+    os.sched_setaffinity(0, cores)
+    ratio = round(seconds["processes_1"] / seconds["processes_2"], 2)
+    return {"wall_seconds_of_clips": {"clips": copies} | seconds, "two_processes_speed_over_one": ratio}
+
+
+if __name__ == "__main__":
+    main()
