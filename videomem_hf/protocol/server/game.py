@@ -15,7 +15,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from videomem_hf.protocol.design import StudyDesign
 from videomem_hf.protocol.server.assignment import assign, free
@@ -31,6 +31,24 @@ _HOUR_MS: Final = 3_600_000
 _TOLERANCE_MS: Final = 250
 _PAUSED_MS: Final = 10_000
 """Unexplained time before a showing from which on it is marked as paused."""
+
+# What an answer and a clip take, made once: making a statement takes longer than running it.
+_STEP: Final = (
+    select(steps)
+    .join(participants, participants.c.id == steps.c.participant_id)
+    .where(participants.c.token_hash == bindparam("token"), steps.c.step == bindparam("at_step"))
+)
+_STEP_LOCKED: Final = _STEP.with_for_update(of=steps)
+_MINE: Final = (steps.c.participant_id == bindparam("who"), steps.c.step == bindparam("at_step"))
+_PLACE: Final = (
+    showings.c.participant_id == bindparam("who"),
+    showings.c.step == bindparam("at_step"),
+    showings.c.position == bindparam("at"),
+)
+_VIDEO: Final = select(showings.c.video_id).where(*_PLACE)
+_RECEIVED: Final = select(showings.c.received_ms).where(*_PLACE)
+_STORE: Final = update(showings).where(*_PLACE)
+_ADVANCE: Final = update(steps).where(*_MINE)
 
 
 class Refused(Exception):  # noqa: N818
@@ -198,8 +216,7 @@ class Game:
         self._still_open(row, now)
         if not row.next_position <= position <= min(row.next_position + self.settings.clips_ahead, self.showings[step]):
             raise Refused("not_yet", "This clip is not to be shown now.", next=row.next_position)
-        where = _at(row.participant_id, step, position)
-        return int(connection.execute(select(showings.c.video_id).where(*where)).scalar_one())
+        return int(connection.execute(_VIDEO, _at(row.participant_id, step, position)).scalar_one())
 
     def answer(
         self, connection: Connection, token: str, step: int, position: int, page: str, answer: Answer, now: int
@@ -222,23 +239,13 @@ class Game:
             raise Refused("out_of_turn", "This showing has not come yet.", next=row.next_position)
         start, duration = self._when(connection, row, answer, now)
         note = answer.note or ("paused" if start - row.free_ms - self.gap_ms > _PAUSED_MS else None)
-        connection.execute(
-            update(showings)
-            .where(*_at(row.participant_id, step, position))
-            .values(answered=answer.rt_ms is not None, rt_ms=answer.rt_ms, shown_ms=start, received_ms=now, note=note)
-        )
+        place = _at(row.participant_id, step, position)
+        stored = {"answered": answer.rt_ms is not None, "rt_ms": answer.rt_ms, "note": note}
+        connection.execute(_STORE, place | stored | {"shown_ms": start, "received_ms": now})
         cut = answer.note in _CUT
-        mine = (steps.c.participant_id == row.participant_id, steps.c.step == step)
-        connection.execute(
-            update(steps)
-            .where(*mine)
-            .values(
-                next_position=position + 1,
-                interruptions=row.interruptions + cut,
-                free_ms=start + duration,
-                active_ms=now,
-            )
-        )
+        standing = {"next_position": position + 1, "interruptions": row.interruptions + cut}
+        mine = {"who": row.participant_id, "at_step": step}
+        connection.execute(_ADVANCE, mine | standing | {"free_ms": start + duration, "active_ms": now})
         if row.interruptions + cut > self.settings.interruptions_max:
             self._abandon(connection, row, now)
         elif position == self.showings[step]:
@@ -283,7 +290,7 @@ class Game:
         given = row.begun_ms
         if row.next_position > self.settings.clips_ahead + 1:
             enabling = _at(row.participant_id, row.step, row.next_position - self.settings.clips_ahead - 1)
-            given = connection.execute(select(showings.c.received_ms).where(*enabling)).scalar_one()
+            given = connection.execute(_RECEIVED, enabling).scalar_one()
         earliest = max(row.free_ms + int(self.gap_ms), given)
         start = max(now - int(min(answer.age_ms, now)) - duration, earliest)
         wait = start + duration - now - _TOLERANCE_MS
@@ -292,12 +299,7 @@ class Game:
         return start, duration
 
     def _step(self, connection: Connection, token: str, step: int, lock: bool = False) -> Row[Any]:
-        query = (
-            select(steps)
-            .join(participants, participants.c.id == steps.c.participant_id)
-            .where(participants.c.token_hash == kept(token), steps.c.step == step)
-        )
-        row = connection.execute(query.with_for_update(of=steps) if lock else query).first()
+        row = connection.execute(_STEP_LOCKED if lock else _STEP, {"token": kept(token), "at_step": step}).first()
         if row is None:
             participant_of(connection, token)
             raise Refused("not_begun", "This part has not begun.")
@@ -321,5 +323,5 @@ class Game:
             raise Refused("too_late", "The second part is closed; thank you for the first.")
 
 
-def _at(participant_id: int, step: int, position: int) -> tuple[Any, ...]:
-    return showings.c.participant_id == participant_id, showings.c.step == step, showings.c.position == position
+def _at(participant_id: int, step: int, position: int) -> dict[str, Any]:
+    return {"who": participant_id, "at_step": step, "at": position}

@@ -1,0 +1,243 @@
+"""Load on a study's server: many simulated participants at once, over HTTP on this machine's loopback.
+
+    python benchmarks/study_server_load.py CLIPS [--participants 200] [--speed 3] [--kill] [--out RESULTS.json]
+
+CLIPS is a folder of at least 60 WebM or MP4 clips, such as `videomem sample` makes. Everyone plays step 1 of a short
+design (60 showings) at the paper's timing, sped up: at --speed 3 a clip lasts at most 2.3 s and the gap is 0.33 s, so
+that the server has three times the work of as many real participants. Everyone loads each clip from the server and
+recognises it by its content. With --kill the server is killed (SIGKILL) in the middle and started again after 2 s.
+
+The time of an answer runs from the request to the reply as the participant has it. At the end every answer that the
+server has confirmed is looked up in the export; `lost` counts those that are missing or differ.
+"""
+
+import argparse
+import csv
+import json
+import multiprocessing
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+import numpy as np
+
+from videomem_hf.protocol.design import FirstStep, Presentation, SecondStep, StudyDesign
+from videomem_hf.protocol.server.play import ClipNames, HttpConnection, Play
+from videomem_hf.protocol.server.settings import StudySettings
+from videomem_hf.protocol.server.study import create_study
+from videomem_hf.protocol.simulate import SimulatedParticipant, draw_people, draw_videos
+
+MACHINE = "2-core x86-64 virtual machine, 24 GB, shared with other work"
+STEP1 = FirstStep(
+    targets=12,
+    target_lag_min=15,
+    target_lag_max=30,
+    vigilance_fillers=6,
+    vigilance_lag_min=3,
+    vigilance_lag_max=6,
+    fillers=24,
+    candidates=58,
+)
+STEP2 = SecondStep(targets=8, fillers=16)
+ARRIVE_S = 8.0
+"""Participants come within so many seconds."""
+DOWN_S = 2.0
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clips", type=Path)
+    parser.add_argument("--participants", type=int, default=200)
+    parser.add_argument("--speed", type=float, default=3.0)
+    parser.add_argument("--kill", action="store_true")
+    parser.add_argument("--workers", type=int, default=2, help="processes that the participants are spread over")
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as work:
+        result = measure(options, Path(work) / "study")
+    text = json.dumps(result, indent=2) + "\n"
+    sys.stdout.write(text)
+    if options.out is not None:
+        options.out.write_text(text, encoding="utf-8")
+    if result["lost"] or result["answers"] != result["answers_expected"]:
+        sys.exit("Answers were lost.")
+
+
+def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Make a study, serve it, let everyone play, and compare what was confirmed with what is exported."""
+    paper = Presentation()
+    pace = replace(paper, window_s=paper.window_s / options.speed, gap_s=paper.gap_s / options.speed)
+    settings = StudySettings(joins_per_minute=100_000, requests_per_second=1000)
+    create_study(folder, [options.clips], design=StudyDesign(STEP1, STEP2, pace), settings=settings)
+    port = free_port()
+    server = start_server(folder, port)
+    begun = time.perf_counter()
+    replies, players = start_players(options, folder, port)
+    if options.kill:
+        time.sleep(ARRIVE_S + 0.4 * STEP1.showings * (pace.window_s + pace.gap_s))
+        server.kill()
+        server.wait()
+        time.sleep(DOWN_S)
+        server = start_server(folder, port)
+    times, answers = collect(replies, players, options.participants)
+    elapsed_s = time.perf_counter() - begun
+    usage = server_cpu_s(server.pid)
+    server.send_signal(signal.SIGINT)
+    server.wait(30)
+    exported = export(folder)
+    return {
+        "machine": MACHINE,
+        "command": " ".join(["python", "benchmarks/study_server_load.py", "CLIPS", *arguments(options)]),
+        "participants": options.participants,
+        "speed": options.speed,
+        "killed_in_the_middle": options.kill,
+        "clip_kb_mean": round(float(np.mean([file.stat().st_size for file in (folder / "clips").iterdir()])) / 1000, 1),
+        "seconds": round(elapsed_s, 1),
+        "answers_per_second": round(len(answers) / elapsed_s, 1),
+        "server_cpu_share_of_a_core": None if options.kill else round(usage / elapsed_s, 2),
+        "answer_ms": spread(times["PUT"]),
+        "clip_ms": spread(times["GET"]),
+        "begin_ms": spread(times["POST"]),
+        "answers_expected": options.participants * STEP1.showings,
+        "answers": len(exported),
+        "lost": sum(exported.get(place) != told for place, told in answers.items()),
+    }
+
+
+def start_players(options: argparse.Namespace, folder: Path, port: int) -> tuple[Any, list[Any]]:
+    """Start the participants, spread over processes."""
+    context = multiprocessing.get_context("spawn")
+    replies = context.Queue()
+    shares = [range(start, options.participants, options.workers) for start in range(options.workers)]
+    players = [context.Process(target=play_share, args=(folder, port, share, replies)) for share in shares]
+    for player in players:
+        player.start()
+    return replies, players
+
+
+def play_share(folder: Path, port: int, share: range, replies: Any) -> None:
+    """Play some of the participants, a thread each."""
+    files = sorted((folder / "clips").iterdir())
+    names = ClipNames(files)
+    videos = draw_videos([file.stem for file in files], 0)
+    threads = [
+        threading.Thread(target=play_one, args=(port, number, names, videos, replies), daemon=True) for number in share
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def play_one(port: int, number: int, names: ClipNames, videos: Any, replies: Any) -> None:
+    """Play step 1 as one simulated participant; puts times and confirmed answers into the queue."""
+    draw = np.random.default_rng([number, 5])
+    time.sleep(ARRIVE_S * draw.random())
+    times: list[tuple[str, float]] = []
+
+    def note(method: str, path: str, seconds: float) -> None:
+        if "/steps/" in path:
+            times.append((method, seconds))
+
+    connection = HttpConnection(f"http://127.0.0.1:{port}")
+    placeholder = SimulatedParticipant(videos, draw_people(1, draw), seed=number)
+    play = Play(connection, names, placeholder, timed=note)
+    placeholder.window_ms = play.facts["window_ms"]
+    play.join()
+    play.step(1)
+    name = play.me()["participant"]
+    answers = {f"{name} {place}": [video, rt_ms] for (_, place), (video, rt_ms) in play.answers.items()}
+    replies.put((times, answers))
+
+
+def collect(replies: Any, players: list[Any], count: int) -> tuple[dict[str, list[float]], dict[str, Any]]:
+    """Wait for all participants."""
+    times: dict[str, list[float]] = {"PUT": [], "GET": [], "POST": []}
+    answers: dict[str, Any] = {}
+    for _ in range(count):
+        while True:
+            try:
+                own_times, own_answers = replies.get(timeout=5)
+                break
+            except Empty:
+                if not any(player.is_alive() for player in players):
+                    raise SystemExit("A participant could not play to the end.") from None
+        for method, seconds in own_times:
+            times[method].append(seconds)
+        answers |= own_answers
+    return times, {place: (video, None if rt is None else round(rt, 1)) for place, (video, rt) in answers.items()}
+
+
+def export(folder: Path) -> dict[str, tuple[str, float | None]]:
+    """Video and response time of every answer that the study has, by participant and position."""
+    out = folder / "annotations.csv"
+    subprocess.run(
+        [sys.executable, "-m", "videomem_hf", "study", "export", str(folder), str(out)],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    with out.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {
+        f"{row['participant']} {row['position']}": (row["video"], float(row["rt_ms"]) if row["rt_ms"] else None)
+        for row in rows
+    }
+
+
+def start_server(folder: Path, port: int) -> subprocess.Popen[bytes]:
+    """Start the server and wait until it answers."""
+    command = [sys.executable, "-m", "videomem_hf", "study", "serve", str(folder), "--port", str(port)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    for _ in range(200):
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return server
+    raise SystemExit("The server does not start.")
+
+
+def server_cpu_s(pid: int) -> float:
+    """Seconds of CPU that a process has used (Linux)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def free_port() -> int:
+    """A port that nothing listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def spread(seconds: list[float]) -> dict[str, float]:
+    """Median, high percentiles and maximum, in ms."""
+    values = 1000 * np.array(seconds)
+    points = {"median": 50, "p95": 95, "p99": 99, "max": 100}
+    return {name: round(float(np.percentile(values, point)), 1) for name, point in points.items()} | {
+        "count": len(values)
+    }
+
+
+def arguments(options: argparse.Namespace) -> list[str]:
+    """The options as they were given."""
+    return [
+        f"--participants {options.participants}",
+        f"--speed {options.speed:g}",
+        *(["--kill"] if options.kill else []),
+    ]
+
+
+if __name__ == "__main__":
+    main()
