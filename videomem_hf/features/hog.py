@@ -63,7 +63,7 @@ def hog_value_shares(grey: NDArray[np.uint8]) -> NDArray[np.float64]:
 def _cell_histograms(grey: NDArray[np.uint8], rows: int, columns: int) -> NDArray[np.float64]:
     """Give the mean magnitude of each orientation in each cell, `(cells, 9)`.
 
-    scikit-image adds a cell's pixels one after another in single precision. So here, without numba in all cells at once.
+    scikit-image adds a cell's pixels one after another in single precision. So here; without numba, cells side by side.
     """
     orientation, magnitude = _gradient_tables()
     sums = np.zeros((rows * columns, ORIENTATIONS), np.float32)
