@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from videomem_hf.sample import generate_sample
 from videomem_hf.training import TrainingConfig
@@ -34,6 +35,33 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One frame cache for all runs."""
     return tmp_path_factory.mktemp("frames")
+
+
+@pytest.fixture(scope="session")
+def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A release of 160 scored videos with feature files and no clips."""
+    out = tmp_path_factory.mktemp("features") / "sample"
+    made = generate_sample(
+        out, videos=160, test_videos=0, size=(64, 64), features=("c3d", "hmp"), write_videos=False, workers=1,
+        progress=False,
+    )  # fmt: skip
+    return made.release
+
+
+@pytest.fixture
+def lamem(tmp_path: Path) -> Path:
+    """Twenty-two images, the brighter the more memorable; twenty to train on."""
+    folder = tmp_path / "lamem"
+    (folder / "images").mkdir(parents=True)
+    (folder / "splits").mkdir()
+    lines = []
+    for number in range(1, 23):
+        name = f"{number:08d}.jpg"
+        Image.new("RGB", (40, 30), (number * 11,) * 3).save(folder / "images" / name)
+        lines.append(f"{name} {min(number / 20, 1):.6f}")
+    for split, part in {"train": lines[:20], "val": lines[20:21], "test": lines[21:]}.items():
+        (folder / "splits" / f"{split}_1.txt").write_text("\n".join(part))
+    return folder
 
 
 @pytest.fixture

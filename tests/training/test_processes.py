@@ -42,15 +42,15 @@ def _predictions(folder: Path) -> dict[str, list[float]]:
         }
 
 
-def test_two_processes_give_what_one_gives(release: Path, tmp_path: Path) -> None:
-    """Both decode their share into an empty cache; weights, losses and predictions agree to rounding."""
+@pytest.mark.parametrize("loss", ["{type: model}", "{type: sodeep, sorter: exact}"])
+def test_two_processes_give_what_one_gives(release: Path, tmp_path: Path, loss: str) -> None:
+    """Both decode their share into an empty cache; weights and predictions agree to rounding, ranks included."""
+    changes = ["stages.*.epochs=2", f"stages.0.loss={loss}", "evaluation.keep=mean"]
     distributed = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    two = _launch(
-        *distributed, SCRIPT, *_arguments(release, tmp_path / "frames", tmp_path / "two", "stages.*.epochs=2")
-    )
+    two = _launch(*distributed, SCRIPT, *_arguments(release, tmp_path / "frames", tmp_path / "two", *changes))
     assert two.returncode == 0, two.stderr
     assert two.stdout.count("6 clips of the split 'validation'") == 1
-    one = _launch(SCRIPT, *_arguments(release, tmp_path / "frames", tmp_path / "one", "stages.*.epochs=2"))
+    one = _launch(SCRIPT, *_arguments(release, tmp_path / "frames", tmp_path / "one", *changes))
     assert one.returncode == 0, one.stderr
 
     models = [AutoModel.from_pretrained(tmp_path / name) for name in ("one", "two")]

@@ -6,47 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from transformers import AutoModel, AutoVideoProcessor
 
 from tests.training.conftest import MakeConfig
 from videomem_hf.data.prepare import PrepareOptions, prepare
-from videomem_hf.sample import generate_sample
 from videomem_hf.schema import HORIZONS, InputError
 from videomem_hf.training import TrainingConfig, train
 from videomem_hf.training.clips import load_clips, load_images
-
-
-@pytest.fixture(scope="module")
-def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("features") / "sample"
-    sample = generate_sample(
-        out,
-        videos=160,
-        test_videos=0,
-        size=(64, 64),
-        features=("c3d", "hmp"),
-        write_videos=False,
-        workers=1,
-        progress=False,
-    )
-    return sample.release
-
-
-@pytest.fixture
-def lamem(tmp_path: Path) -> Path:
-    """Twenty images, whose brightness is their score."""
-    folder = tmp_path / "lamem"
-    (folder / "images").mkdir(parents=True)
-    (folder / "splits").mkdir()
-    lines = []
-    for number in range(1, 23):
-        name = f"{number:08d}.jpg"
-        Image.new("RGB", (40, 30), (number * 11,) * 3).save(folder / "images" / name)
-        lines.append(f"{name} {min(number / 20, 1):.6f}")
-    for split, part in {"train": lines[:20], "val": lines[20:21], "test": lines[21:]}.items():
-        (folder / "splits" / f"{split}_1.txt").write_text("\n".join(part))
-    return folder
 
 
 def _features_config(release: Path, output: Path, recipe: str = "c3d", *overrides: str) -> TrainingConfig:

@@ -17,7 +17,9 @@ from videomem_hf.cli.quickstart import quickstart
 from videomem_hf.cli.sample import sample
 from videomem_hf.cli.score import score
 from videomem_hf.cli.study import study
+from videomem_hf.cli.table1 import table1
 from videomem_hf.cli.train_sorter import train_sorter
+from videomem_hf.cli.tune import tune
 from videomem_hf.schema import InputError
 
 app = typer.Typer(
@@ -33,6 +35,8 @@ app.command()(sample)
 app.command()(describe)
 app.command()(prepare)
 app.command()(evaluate)
+app.command()(table1)
+app.command()(tune)
 app.command()(convert)
 app.command()(train_sorter)
 

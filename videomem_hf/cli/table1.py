@@ -1,0 +1,58 @@
+"""`videomem table1`: the paper's predictors on the user's data, beside the paper's figures."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from videomem_hf.schema import InputError
+
+
+def table1(
+    data: Annotated[str, typer.Option(help="Folder of the release or of a sample's, a prepared folder, or a Hub id.")],
+    out: Annotated[Path, typer.Option(help="Folder for the models and the table; started again, it goes on.")],
+    lamem: Annotated[str | None, typer.Option(help="Folder of LaMem, on which three of the rows are trained.")] = None,
+    init: Annotated[list[str] | None, typer.Option(help="RECIPE=FOLDER: weights that a training begins with.")] = None,
+    model: Annotated[list[str] | None, typer.Option(help="RECIPE=FOLDER: a model to judge as it is.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="A recipe; may be given several times.")] = None,
+    hold_out: Annotated[
+        int, typer.Option(min=0, help="Hold out so many of the most annotated videos: the paper's test(500).")
+    ] = 0,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="KEY=VALUE for every recipe, or RECIPE/KEY=VALUE for one.")
+    ] = None,
+) -> None:
+    """Train or load every predictor of Table 1 that the data allow, and print the table with the paper's figures.
+
+    What is missing, and why, stands below it. The table is written as table1.md and table1.json.
+
+    Example: [bold]videomem table1 --data release/ --out table1/ --hold-out 500 --only c3d --only hmp[/bold]
+    """
+    from videomem_hf.training.table1 import Table1Options, make_table, to_json, to_markdown
+
+    options = Table1Options(
+        data,
+        out,
+        lamem,
+        _folders(init or [], "--init"),
+        _folders(model or [], "--model"),
+        tuple(only or []),
+        hold_out,
+        tuple(set_ or []),
+    )
+    results = make_table(options, lambda title: typer.echo(f"{title} ...", err=True))
+    out.mkdir(parents=True, exist_ok=True)
+    text = to_markdown(results, data, hold_out)
+    (out / "table1.md").write_text(text, encoding="utf-8")
+    (out / "table1.json").write_text(to_json(results, options), encoding="utf-8")
+    typer.echo(text, nl=False)
+
+
+def _folders(given: list[str], option: str) -> dict[str, str]:
+    folders = {}
+    for each in given:
+        recipe, equals, folder = each.partition("=")
+        if not equals or not folder:
+            raise InputError(f"{option} {each}: give RECIPE=FOLDER, as in {option} resnet3d=weights/")
+        folders[recipe] = folder
+    return folders

@@ -1,0 +1,43 @@
+"""`videomem tune`: search for a recipe's values."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from videomem_hf.schema import InputError
+
+
+def tune(
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe, or a YAML file.")],
+    data: Annotated[str, typer.Option(help="Folder of the release or of a sample's, a prepared folder, or a Hub id.")],
+    out: Annotated[Path, typer.Option(help="Folder for the runs and the best recipe; started again, it goes on.")],
+    grid: Annotated[
+        list[str] | None, typer.Option(help="KEY=[VALUE, ...]: all combinations are tried. May be given several times.")
+    ] = None,
+    range_: Annotated[
+        list[str] | None, typer.Option("--range", help="KEY=LOW:HIGH or KEY=LOW:HIGH:log: values are drawn from it.")
+    ] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Runs; needed with --range. [default: the grid]")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE for every run.")] = None,
+) -> None:
+    """Train a recipe with different values and keep those with the best validation correlation as a recipe.
+
+    Example: [bold]videomem tune hmp --data release/ --out tuned/ --grid "model.hidden_sizes=[[10], [10, 10]]"[/bold]
+    """
+    from videomem_hf.training.tuning import BEST_FILE, Search, parse_grid, parse_range, search
+
+    choices = (*map(parse_grid, grid or []), *map(parse_range, range_ or []))
+    if not choices:
+        raise InputError("nothing to search: give --grid or --range")
+    if range_ and trials is None:
+        raise InputError("--range has no end of its own: give --trials")
+    try:
+        values, best = search(Search(recipe, data, out, choices, trials, tuple(set_ or []), seed))
+    except ModuleNotFoundError as error:
+        if error.name != "optuna":
+            raise
+        raise InputError("searching needs Optuna: run `pip install optuna`") from None
+    found = ", ".join(f"{key}={value}" for key, value in values.items())
+    typer.echo(f"{found}: Spearman {best:.3f} on the validation split that chose it; recipe: {out / BEST_FILE}")
