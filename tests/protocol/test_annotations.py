@@ -59,6 +59,14 @@ def test_times_and_response_times_may_be_left_out(tmp_path: Path) -> None:
     assert found.answered.sum() == 5
 
 
+def test_lags_are_within_a_step() -> None:
+    rows = [(*row[:3], "a" if row[1:3] == (2, 3) else row[3], *row[4:]) for row in rows_of("p1", RIGHT)]
+    found = annotations_of(rows)
+    assert found.lag.tolist() == [0, 0, 0, 2, 0, 5, 4, 0, 0, 0, 0]
+    assert found.problem() is None
+    assert found.select(found.step == 2).lag.tolist() == [0, 0, 0]
+
+
 def test_a_study_survives_its_file(tmp_path: Path, study: SimulatedStudy) -> None:
     write_annotations(study.annotations, tmp_path / "a.csv")
     found = read_annotations([tmp_path / "a.csv"])

@@ -197,6 +197,9 @@ def test_own_names_are_numbered_and_their_clips_placed(tmp_path: Path) -> None:
     assert records["video1"].short_term == 1.0
     assert records["video1"].long_term is None
     assert records["video2"].long_term == 1.0
+    with (tmp_path / "out" / "scores.csv").open(newline="") as file:
+        row = next(csv.DictReader(file))
+    assert (row["name"], row["short_term_score"], row["long_term_score"]) == ("A big dog.mp4", "1.0", "")
     assert (release / "videos" / "video1.mp4").read_bytes() == b"A big dog.mp4"
     assert (release / "videos" / "video3.mkv").read_bytes() == b"beach.mkv"
 
