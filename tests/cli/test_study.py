@@ -41,6 +41,7 @@ def test_simulate_writes_a_study_and_its_truth(played: Path) -> None:
 def test_score(played: Path, tmp_path: Path) -> None:
     text = run("score", played / "annotations.csv", tmp_path / "out", "--design", played / "design.yaml")
     assert "short-term: 60 of" in text
+    assert " by vigilance hits" in text
     assert "long-term: 30 of 30 participants passed" in text
     assert "lag correction: " in text
     lines = (tmp_path / "out" / "release" / "ground-truth.csv").read_text().splitlines()

@@ -134,6 +134,9 @@ def test_the_summary(scores: StudyScores) -> None:
     assert content["videos"] == 300
     assert content["short_term"]["participants_passed"] == 400
     assert content["short_term"]["annotations"] == 16000
+    failed = content["short_term"]["participants_failed"]
+    assert set(failed) <= {"vigilance hits", "false alarms"}
+    assert max(failed.values()) <= content["short_term"]["participants"] - 400 <= sum(failed.values())
     assert content["long_term"]["annotations"] == 8000
     assert content["short_term"]["score_mean"] == pytest.approx(scores.scores["short_term"].score.mean())
     assert 0.005 < content["lag_correction"]["mean_correction"] < 0.027

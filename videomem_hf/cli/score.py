@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from videomem_hf.schema import HORIZONS
+
 ANNOTATIONS_HELP = "Export of a study, or the original software's two results tables, or a folder with either."
 DESIGN_HELP = "The study's design.  [default: the paper's]"
 
@@ -31,11 +33,12 @@ def score(
     scores = score_study(read_annotations(annotations), None if design is None else load_design(design))
     release = write_scores(scores, out, clips)
     content = summary(scores)
-    for horizon, name in (("short_term", "short-term"), ("long_term", "long-term")):
+    for horizon in HORIZONS:
         part = content[horizon]
+        failed = ", ".join(f"{count:,} by {name}" for name, count in part["participants_failed"].items())
         typer.echo(
-            f"{name}: {part['participants_passed']:,} of {part['participants']:,} participants passed, "
-            f"{part['videos_scored']:,} videos"
+            f"{horizon.replace('_', '-')}: {part['participants_passed']:,} of {part['participants']:,} participants "
+            f"passed{f' (failed: {failed})' if failed else ''}; {part['videos_scored']:,} videos"
             + (
                 f", {part['annotations_mean']:.1f} annotations a video, mean score {part['score_mean']:.3f}"
                 if part["videos_scored"]

@@ -273,6 +273,7 @@ def summary(scores: StudyScores) -> dict[str, Any]:
         content[horizon] = {
             "participants": int(step.took_part.sum()),
             "participants_passed": int(step.passed.sum()),
+            "participants_failed": {failure.name: int(failure.who.sum()) for failure in step.failures},
             "videos_scored": int(scored.sum()),
             "annotations": int(values.annotations.sum()),
         }

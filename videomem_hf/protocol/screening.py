@@ -24,11 +24,13 @@ class Failure:
     """A control that at least one participant failed.
 
     Attributes:
+        name: The control.
         text: What is measured and what is allowed, with a place for the number.
         values: `(participants,)` the numbers.
         who: `(participants,)` who failed it.
     """
 
+    name: str
     text: str
     values: NDArray[np.generic]
     who: Mask
@@ -141,25 +143,25 @@ def _screen_step2(annotations: Annotations, design: StudyDesign, first: StepScre
         _incomplete(showings, step.showings),
         _below("recognition", recognition, controls.step2_recognition_min),
         _above("false alarms", false_alarms, controls.step2_false_alarms_max),
-        Failure(f"delay {{:.1f}} h, from {step.delay_min_h:g} to {step.delay_max_h:g}", delay_h, outside),
-        Failure("step 1 does not count", showings, first.took_part & ~first.passed),
+        Failure("delay", f"delay {{:.1f}} h, from {step.delay_min_h:g} to {step.delay_max_h:g}", delay_h, outside),
+        Failure("step 1", "step 1 does not count", showings, first.took_part & ~first.passed),
     ]
     if controls.step2_recognition_above_false_alarms:
-        text = "recognition {:.3f}, not above the rate of false alarms"
-        failures.append(Failure(text, recognition, recognition <= false_alarms + _ROUNDING))
+        name, text = "recognition above false alarms", "recognition {:.3f}, not above the rate of false alarms"
+        failures.append(Failure(name, text, recognition, recognition <= false_alarms + _ROUNDING))
     return _judged(2, showings, np.full(len(showings), np.nan), false_alarms, recognition, delay_h, failures)
 
 
 def _incomplete(showings: NDArray[np.int64], wanted: int) -> Failure:
-    return Failure(f"{{}} of {wanted} showings", showings, showings < wanted)
+    return Failure("all showings", f"{{}} of {wanted} showings", showings, showings < wanted)
 
 
 def _below(name: str, rates: Floats, lowest: float) -> Failure:
-    return Failure(f"{name} {{:.3f}}, at least {lowest:g}", rates, rates < lowest - _ROUNDING)
+    return Failure(name, f"{name} {{:.3f}}, at least {lowest:g}", rates, rates < lowest - _ROUNDING)
 
 
 def _above(name: str, rates: Floats, highest: float) -> Failure:
-    return Failure(f"{name} {{:.3f}}, at most {highest:g}", rates, rates > highest + _ROUNDING)
+    return Failure(name, f"{name} {{:.3f}}, at most {highest:g}", rates, rates > highest + _ROUNDING)
 
 
 def _judged(
