@@ -127,7 +127,7 @@ def test_a_video_encoder_sees_the_whole_clip(tmp_path: Path, clip: Path, images:
     (values,) = extract(clip, [name])[name]
     from transformers import AutoImageProcessor
 
-    chosen = [np.asarray(images[index]) for index in (0, 18, 36, 54)]
+    chosen = [np.array(images[index]) for index in (0, 18, 36, 54)]
     inputs = AutoImageProcessor.from_pretrained(tmp_path)(chosen, return_tensors="pt")
     with torch.no_grad():
         expected = model(**inputs).last_hidden_state.mean(dim=1)[0]

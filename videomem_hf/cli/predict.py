@@ -21,7 +21,7 @@ from videomem_hf.data.video import VideoError, find_videos, probe
 from videomem_hf.schema import HORIZONS, Horizon, InputError
 
 if TYPE_CHECKING:
-    from videomem_hf.inference import Prediction, Predictor
+    from videomem_hf.inference import FeaturePredictor, Prediction, Predictor
 
 STILLS = 7
 LONG_CLIP_S = 60
@@ -86,7 +86,7 @@ def predict(
         raise typer.Exit(1)
 
 
-def _outcomes(predictor: "Predictor", paths: list[Path], plots: Path | None) -> Iterator[Outcome]:
+def _outcomes(predictor: "Predictor | FeaturePredictor", paths: list[Path], plots: Path | None) -> Iterator[Outcome]:
     names = _PlotNames()
     with tqdm(paths, unit="clip", desc="predicting", disable=None) as bar:
         for path in bar:
@@ -189,7 +189,7 @@ def _write_json(path: Path, outcomes: list[Outcome]) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def _print_table(outcomes: list[Outcome], predictor: "Predictor", to_stderr: bool) -> None:
+def _print_table(outcomes: list[Outcome], predictor: "Predictor | FeaturePredictor", to_stderr: bool) -> None:
     horizons = [h for h in HORIZONS if h in predictor.horizons]
     failed = sum(bool(o.error) for o in outcomes)
     counts = f"{len(outcomes) - failed} clips scored by {predictor.name}" + (

@@ -2,7 +2,9 @@
 
 import multiprocessing
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -75,10 +77,23 @@ def run_jobs(
 def _start(context: Any, function: Callable[[Job], Result], job: Job) -> _Worker[Job]:
     pipe, other_end = context.Pipe()
     process = context.Process(target=_work, args=(function, other_end), daemon=True)
-    process.start()
+    with _interrupts_ignored():  # a process that is being started inherits it: Ctrl-C is for this one alone
+        process.start()
     other_end.close()  # so that the pipe ends with the process
     pipe.send(job)
     return _Worker(process, pipe, job)
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # Python lets no other thread handle signals
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _receive(worker: _Worker[Any]) -> Any:
@@ -95,7 +110,6 @@ def _stop(worker: _Worker[Any]) -> None:
 
 
 def _work(function: Callable[[Any], Any], pipe: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one ends the others
     while True:
         try:
             job = pipe.recv()

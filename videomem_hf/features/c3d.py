@@ -64,6 +64,7 @@ class C3DRecipe(NetworkRecipe):
                 f"{self._folder}: has {config.num_classes} classes where the released C3D features have {CLASSES} (of "
                 "UCF-101); give weights fine-tuned on UCF-101, or take c3d-fc6, which does not depend on the classes"
             )
+        _processor(self._folder)
 
     def frames(self, clip: Clip) -> Sequence[int]:
         """Give the first 16 frames; a shorter clip's last frame is repeated."""

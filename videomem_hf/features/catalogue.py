@@ -76,14 +76,23 @@ def recipe(name: str, c3d: str | None = None, inceptionv3: str | None = None) ->
 
 
 def recipes(names: Sequence[str], c3d: str | None = None, inceptionv3: str | None = None) -> list[Recipe]:
-    """Give the recipes of several features, each once, and check that what they need is there.
+    """Give the recipes of several features, as `checked`; see `recipe` for the arguments.
 
     Raises:
-        InputError: As `recipe`; or a library or weights are missing, or two models would share a folder.
+        InputError: As `recipe` and `checked`.
     """
-    if not names:
+    return checked([recipe(name, c3d, inceptionv3) for name in names])
+
+
+def checked(given: Sequence[Recipe]) -> list[Recipe]:
+    """Give recipes each once, when what they need is there.
+
+    Raises:
+        InputError: There is none, a library or a model is missing, or two would write to one folder.
+    """
+    if not given:
         raise InputError(f"no feature is named; there are {', '.join((*RELEASED, *CORRECTED))} and others")
-    found = {made.name: made for made in (recipe(name, c3d, inceptionv3) for name in names)}
+    found = {made.name: made for made in given}
     folders: dict[str, str] = {}
     for made in found.values():
         if (other := folders.setdefault(made.folder.lower(), made.name)) != made.name:

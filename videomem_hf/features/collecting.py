@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from videomem_hf.data.video import VideoSource
+from videomem_hf.data.video import VideoSource, VideoWarning
 from videomem_hf.schema import InputError
 
 from .clips import Clip, Threads, pictures, survey
@@ -41,13 +41,14 @@ def collect(
         VideoError: The clip cannot be decoded.
     """
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+        warnings.simplefilter("always", VideoWarning)
         clip = survey(source, title)
         collected, decoded = _pass(source, recipes, clip, threads)
         if decoded not in (0, clip.frames):
             clip = replace(clip, frames=decoded)
             collected, _ = _pass(source, recipes, clip, threads)
-    collected.notes = list(dict.fromkeys(str(warning.message) for warning in caught))
+    notes = (str(warning.message) for warning in caught if issubclass(warning.category, VideoWarning))
+    collected.notes = list(dict.fromkeys(notes))  # a clip that is decoded twice says the same twice
     return collected
 
 

@@ -46,10 +46,9 @@ class EncoderRecipe(NetworkRecipe):
 
     def check(self) -> None:
         """See the base class."""
-        if self.library == "timm":
-            library("timm", self.name)
-        elif self.single_frames and _clip_length(self.model):
+        if self.single_frames and self._clip_length:
             raise InputError(f"{self.name}: this model sees whole clips, not frames; write hf:{self.model}")
+        self.collector(Clip("", 1))  # loads what prepares the frames
 
     @property
     def _clip_length(self) -> int | None:

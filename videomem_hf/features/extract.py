@@ -13,9 +13,10 @@ from videomem_hf.data.inventory import scan
 from videomem_hf.data.video import VideoError, VideoSource
 from videomem_hf.schema import InputError
 
-from .catalogue import recipe_of_column, recipes
+from .catalogue import checked, recipe, recipe_of_column
 from .collecting import Collected, collect
 from .recipe import Network, NetworkRecipe, Recipe
+from .weights import first_line
 
 _CLIP_ID = "video1"
 
@@ -31,9 +32,9 @@ class Extractor:
         InputError: There is no such feature, or what it needs is missing.
     """
 
-    def __init__(self, features: Sequence[str] | Sequence[Recipe], device: str | None = None) -> None:
-        names = [feature for feature in features if isinstance(feature, str)]
-        self.recipes = recipes(names) if names else [feature for feature in features if isinstance(feature, Recipe)]
+    def __init__(self, features: Sequence[str | Recipe], device: str | None = None) -> None:
+        made = [feature if isinstance(feature, Recipe) else recipe(feature) for feature in features]
+        self.recipes = checked(made)
         self.networks = load_networks(self.recipes, device)
 
     def __call__(self, source: VideoSource, title: str | None = None) -> dict[str, list[Any]]:
@@ -76,7 +77,7 @@ def load_networks(wanted: Sequence[Recipe], device: str | None = None) -> dict[s
         device: "cpu", "cuda", ...; None takes a GPU if there is one.
 
     Raises:
-        InputError: One cannot be loaded.
+        InputError: One cannot be loaded, or the device not be used.
     """
     with_network = [made for made in wanted if isinstance(made, NetworkRecipe)]
     if not with_network:
@@ -84,6 +85,10 @@ def load_networks(wanted: Sequence[Recipe], device: str | None = None) -> dict[s
     import torch
 
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.zeros(1, device=place)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"device {place!r} cannot be used ({first_line(error)}); try cpu") from None
     return {made.name: made.load(place) for made in with_network}
 
 
@@ -101,8 +106,6 @@ class ColumnExtractor:
     def __init__(self, columns: Sequence[str], device: str | None = None) -> None:
         self.columns = list(columns)
         self.extractor = Extractor([_recipe_of(column) for column in columns], device)
-        for made in self.extractor.recipes:
-            made.check()
 
     def __call__(self, source: VideoSource) -> tuple[dict[str, np.ndarray], list[str]]:
         """Compute a clip's columns.

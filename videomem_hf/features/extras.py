@@ -39,5 +39,5 @@ def machine_code() -> ModuleType | None:
     """Give `videomem_hf.features.compiled`, if numba is installed: without it, NumPy does the same more slowly."""
     try:
         return importlib.import_module("videomem_hf.features.compiled")
-    except ImportError:
+    except (ImportError, RuntimeError):  # numba raises RuntimeError where it finds no folder to keep the code in
         return None
