@@ -3,6 +3,9 @@
     OMP_NUM_THREADS=1 python benchmarks/losses_quality.py --out benchmarks/results/losses_quality.json
     ... --sorter mlp=FOLDER --sorter cnn=FOLDER        also judge sorters that `videomem train-sorter` has written
 
+The committed results name two sorters of SoDeep's kind, each trained for a few minutes of one CPU core:
+`videomem train-sorter mlp --architecture mlp --steps 20` and `videomem train-sorter cnn --architecture cnn --steps 3`.
+
 Three parts:
 
 1. Rank error: mean absolute error of soft ranks in (0, 1], on families that no sorter is trained on.

@@ -20,6 +20,26 @@ class SpearmanLoss(RankingLoss):
     A sorter of a fixed length n sees windows of n labelled items. Where items are left over, or fewer than n, items of
     the same sequence are repeated to fill a window, predictions and targets alike: they then weigh more. A batch of n,
     or a sorter of any length, has no such repeats.
+
+    Which sorter, as measured by `benchmarks/losses_quality.py` (rank error: mean absolute, ranks in (0, 1], 100 items,
+    on families that no sorter was trained on; gain: test Spearman minus that of squared error on skewed scores in
+    batches of 32, 10 seeds, plus or minus its standard error) and `benchmarks/losses_speed.py` (forward and backward
+    for a batch of 100, two horizons, one CPU thread):
+
+    | sorter            | rank error | gain           | ms   |
+    |-------------------|------------|----------------|------|
+    | `exact`           | 0.028      | 0.017 +- 0.002 | 0.9  |
+    | `comparison_soft` | 0.010      | 0.021 +- 0.003 | 1.8  |
+    | `comparison`      | 0.004      | 0.014 +- 0.003 | 2.5  |
+
+    `comparison_soft`, the default, has a third of the exact sorter's rank error and trains as well: their gains differ
+    by less than two standard errors everywhere. `exact` is the cheapest, and the quickest to reorder scores that have
+    fallen into far groups: after 10 steps on free scores 0.995, against 0.944 and 0.796. `comparison` is for a loss
+    value close to the true correlation. An exact sorter of sharpness 60 comes as close on average (0.004), less so in
+    two clusters (0.008 against 0.006). SoDeep's own networks need a GPU to train: after minutes on a CPU core their
+    rank error is 0.09 and more, and `lstm_large` costs 370 ms a step on a CPU.
+
+    Where scores follow their cause evenly, no ranking loss beat squared error by more than 0.009.
     """
 
     def __init__(self, sorter: str | Path | Sorter = "comparison_soft", l1_weight: float = 0.1) -> None:
@@ -28,7 +48,7 @@ class SpearmanLoss(RankingLoss):
         Args:
             sorter: `exact`, a sorter that comes with the package, a folder, or the module itself.
             l1_weight: Lambda, the weight of the mean absolute error, which holds the scores to their level. Its value
-                is not published.
+                is not published. With 1, the gain on skewed scores was 0.020, and 0.009 on even ones (-0.002 with 0.1).
 
         Raises:
             InputError: No such sorter, or a weight below 0.
