@@ -131,6 +131,7 @@ def test_the_last_of_two_tabs_plays(game):
     assert begin(other)["next"] == 4
     game.clock.sleep(3)
     assert answer(play, 1, 4).json()["error"] == "elsewhere"
+    assert answer(play, 1, 3).json()["error"] == "elsewhere"
     other.step(1)
     assert play.me()["stage"] == "waiting"
 

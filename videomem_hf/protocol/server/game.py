@@ -230,11 +230,11 @@ class Game:
             Refused: `out_of_turn`, `elsewhere`, `over`, `impossible`, or `too_early` with `wait_ms`.
         """
         row = self._step(connection, token, step, lock=True)
+        if row.page_hash != kept(page):
+            raise Refused("elsewhere", "The game goes on in another window; close this one.")
         if position < row.next_position:
             return int(row.next_position)
         self._still_open(row, now)
-        if row.page_hash != kept(page):
-            raise Refused("elsewhere", "The game goes on in another window; close this one.")
         if position != row.next_position:
             raise Refused("out_of_turn", "This showing has not come yet.", next=row.next_position)
         start, duration = self._when(connection, row, answer, now)

@@ -151,14 +151,13 @@ function showProgress(done, total) {
 }
 
 // Sends what an earlier page left behind, and closes the showing that it left on the screen.
-async function catchUp(me, queue, next) {
-  const left = queue.waiting.at(-1);
+async function catchUp(step, queue, next) {
+  const cut = queue.takeOver();
+  const sent = queue.waiting.filter((answer) => answer.step === step).map((answer) => answer.position);
   await queue.send();
-  const position = left && left.step === me.step ? Math.max(next, left.position + 1) : next;
-  const cut = JSON.parse(localStorage.getItem(AnswerQueue.showingKey(me.participant)) || "null");
-  if (!cut || cut.step !== me.step || cut.position !== position) return position;
-  await queue.add({ step: me.step, position, rt_ms: null, note: "interrupted" });
-  localStorage.removeItem(AnswerQueue.showingKey(me.participant));
+  const position = Math.max(next, ...sent.map((place) => place + 1));
+  if (!cut.some((showing) => showing.step === step && showing.position === position)) return position;
+  await queue.add({ step, position, rt_ms: null, note: "interrupted" });
   return position + 1;
 }
 
@@ -176,13 +175,12 @@ async function loadClip(clips, queue, position) {
 
 async function play(study, me) {
   const started = await request("POST", `/api/steps/${me.step}/begin`, { page: pageName });
-  const showingKey = AnswerQueue.showingKey(me.participant);
   const clips = new Clips(me.step, started.showings);
   let fail;
   const failure = new Promise((_, reject) => (fail = reject));
   failure.catch(() => {});
   const queue = new AnswerQueue(me.participant, pageName, fail);
-  const position = await Promise.race([catchUp(me, queue, started.next), failure]);
+  const position = await Promise.race([catchUp(me.step, queue, started.next), failure]);
   queue.onStored = (next) => clips.ahead(next, study.clips_ahead);
   if (position <= started.showings) {
     clips.ahead(position, study.clips_ahead);
@@ -190,13 +188,13 @@ async function play(study, me) {
     const first = Array.from({ length: study.clips_ahead + 1 }, (_, place) => position + place);
     const loads = first.filter((place) => place <= started.showings).map((place) => loadClip(clips, queue, place));
     await Promise.race([Promise.all(loads), failure]);
-    await Promise.race([showAll(study, me, { clips, queue, showingKey, position, last: started.showings }), failure]);
+    await Promise.race([showAll(study, me, { clips, queue, position, last: started.showings }), failure]);
   }
   if (queue.waiting.length) tell("<p>Sending your last answers …</p>");
   await Promise.race([queue.sending, failure]);
 }
 
-async function showAll(study, me, { clips, queue, showingKey, position, last }) {
+async function showAll(study, me, { clips, queue, position, last }) {
   const jsPsych = newJsPsych();
   document.body.classList.add("playing");
   for (let place = position; place <= last; place += 1) {
@@ -204,19 +202,20 @@ async function showAll(study, me, { clips, queue, showingKey, position, last }) 
     const gap = pause(study.gap_ms);
     const url = await loadClip(clips, queue, place);
     await gap;
-    const mark = JSON.stringify({ step: me.step, position: place });
     await jsPsych.run([
       {
         type: ClipPlugin,
         url,
         key: study.key,
         window_ms: study.window_ms,
-        on_shown: () => localStorage.setItem(showingKey, mark),
+        on_shown: () => {
+          queue.showing = { step: me.step, position: place };
+        },
       },
     ]);
     const { rt, note } = jsPsych.data.get().last(1).values()[0];
     queue.add({ step: me.step, position: place, rt_ms: rt, note });
-    localStorage.removeItem(showingKey);
+    queue.showing = null;
     clips.drop(place);
   }
   showProgress(last, last);

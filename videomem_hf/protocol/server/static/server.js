@@ -46,10 +46,11 @@ export async function request(method, path, body, kind = "json") {
   }
 }
 
-// Answers that the server has not confirmed, kept over a reload.
+// Answers that the server has not confirmed, and the showing that is on the screen, kept over a reload. Every page has
+// its own, so that two tabs do not take each other's; a page that goes on takes over those of the pages before it.
 export class AnswerQueue {
   constructor(participant, page, onRefused) {
-    this.name = `answers ${participant}`;
+    this.participant = participant;
     this.page = page;
     this.onRefused = onRefused;
     this.onStored = () => {};
@@ -57,17 +58,31 @@ export class AnswerQueue {
   }
 
   get waiting() {
-    return JSON.parse(localStorage.getItem(this.name) || "[]");
+    return JSON.parse(localStorage.getItem(`answers ${this.participant} ${this.page}`) || "[]");
   }
 
   set waiting(answers) {
-    if (answers.length) localStorage.setItem(this.name, JSON.stringify(answers));
-    else localStorage.removeItem(this.name);
+    const name = `answers ${this.participant} ${this.page}`;
+    if (answers.length) localStorage.setItem(name, JSON.stringify(answers));
+    else localStorage.removeItem(name);
   }
 
-  // The showing that is on the screen, so that a reload can tell that it was cut short.
-  static showingKey(participant) {
-    return `showing ${participant}`;
+  set showing(place) {
+    const name = `showing ${this.participant} ${this.page}`;
+    if (place) localStorage.setItem(name, JSON.stringify(place));
+    else localStorage.removeItem(name);
+  }
+
+  // Takes over from earlier pages: their answers wait here now; returns the showings that they left on the screen.
+  takeOver() {
+    const take = (kind) => {
+      const names = Object.keys(localStorage).filter((name) => name.startsWith(`${kind} ${this.participant} `));
+      const contents = names.map((name) => JSON.parse(localStorage.getItem(name)));
+      names.forEach((name) => localStorage.removeItem(name));
+      return contents.flat();
+    };
+    this.waiting = take("answers").sort((one, other) => one.step - other.step || one.position - other.position);
+    return take("showing");
   }
 
   add(answer) {

@@ -1,0 +1,296 @@
+"""The study played in Chromium: keys, reload, two tabs, a cut connection, a killed server, what the page looks like."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.protocol.served import make_study
+from videomem_hf.protocol.annotation_files import read_annotations
+from videomem_hf.protocol.design import FirstStep, Presentation, SecondStep, StudyDesign
+from videomem_hf.protocol.server.app import page_is_built
+from videomem_hf.protocol.server.settings import Question, StudySettings
+
+sync_api = pytest.importorskip("playwright.sync_api")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+    pytest.mark.skipif(not page_is_built(), reason="no page: python -m videomem_hf.protocol.server.build"),
+]
+DESIGN = StudyDesign(
+    step1=FirstStep(
+        targets=2,
+        target_lag_min=2,
+        target_lag_max=5,
+        vigilance_fillers=1,
+        vigilance_lag_min=1,
+        vigilance_lag_max=1,
+        fillers=2,
+        candidates=5,
+    ),
+    step2=SecondStep(targets=2, fillers=1),
+    presentation=Presentation(window_s=1.5, gap_s=0.2),
+)
+FIRST, SECOND = 8, 3
+"""Showings of the two steps."""
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+class Server:
+    """`videomem study serve` in a process of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.start()
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self, *options: str) -> None:
+        command = [sys.executable, "-m", "videomem_hf", "study", "serve", str(self.folder), "--port", str(self.port)]
+        self.process = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL, env=dict(os.environ))
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                return socket.create_connection(("127.0.0.1", self.port), 1).close()
+            except OSError:
+                time.sleep(0.05)
+        raise TimeoutError("the server does not start")
+
+    def stop(self, how: int = signal.SIGINT) -> None:
+        self.process.send_signal(how)
+        self.process.wait(30)
+
+    def export(self, out: Path):
+        command = [sys.executable, "-m", "videomem_hf", "study", "export", str(self.folder), str(out)]
+        subprocess.run(command, check=True, capture_output=True)
+        return read_annotations([out])
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def server(clips, tmp_path):
+    settings = StudySettings(
+        title="Clips & memory <b>",
+        demographics=(Question("age", "Your age", ("under 30", "30 or over")), Question("town", "Your town")),
+        joins_per_minute=1000,
+    )
+    study, _ = make_study(tmp_path / "study", clips, design=DESIGN, settings=settings)
+    server = Server(study.folder)
+    yield server
+    server.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+def page(browser, server):
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    page.problems = []
+    page.on("pageerror", lambda error: page.problems.append(str(error)))
+    page.on("console", lambda said: page.problems.append(said.text) if "Content Security Policy" in said.text else None)
+    yield page
+    assert page.problems == []
+    context.close()
+
+
+def enter(page, address: str) -> None:
+    """From the first page up to the first clip of step 1."""
+    page.goto(address)
+    page.click("text=I agree and take part")
+    page.select_option("select", "under 30")
+    page.click("text=Go on")
+    ready(page)
+
+
+def ready(page) -> None:
+    page.wait_for_selector("text=Your keyboard")
+    page.keyboard.press("a")
+    assert page.is_visible("text=Your keyboard")
+    page.keyboard.press("Space")
+    for _ in range(3):
+        page.click("#jspsych-instructions-next")
+    page.click("#jspsych-fullscreen-btn")
+    page.wait_for_selector("video.clip")
+
+
+def shown(page) -> bool:
+    return page.evaluate(
+        "!!document.querySelector('video.clip') && document.querySelector('video.clip').currentTime > 0"
+    )
+
+
+def wait_until(page, condition: str) -> None:
+    """Wait for a condition; the page's own policy forbids to have it looked at from within."""
+    deadline = time.monotonic() + 30
+    while not page.evaluate(condition):
+        assert time.monotonic() < deadline, condition
+        time.sleep(0.02)
+
+
+def wait_for_end(page, text: str) -> None:
+    page.wait_for_selector(f"text={text}", timeout=60_000)
+
+
+def test_both_steps_in_a_browser(page, server, tmp_path):
+    """The key is pressed in the middle of every other clip; wrong keys and a held key do nothing."""
+    page.goto(f"{server.address}/?PROLIFIC_PID=5f3a9c0e1b2d&SESSION_ID=1")
+    page.wait_for_selector("text=I agree")
+    assert page.url == f"{server.address}/"
+    assert page.title() == "Clips & memory <b>"
+    assert page.inner_text("h1") == "Clips & memory <b>"
+    enter(page, page.url)
+    pressed, seen = [], None
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not page.is_visible("text=Thank you"):
+        source = page.evaluate("document.querySelector('video.clip')?.src")
+        if source and source != seen and shown(page):
+            seen = source
+            page.keyboard.press("x")
+            if len(pressed) % 2:
+                page.keyboard.press("Space")
+            pressed.append(len(pressed) % 2 == 1)
+    table = server.export(tmp_path / "a.csv")
+    assert len(table) == FIRST
+    assert table.answered.tolist() == pressed
+    assert all(0 < rt <= 1500 for rt in table.rt_ms[table.answered])
+    assert "completion code of part 1" in page.inner_text("#display").lower()
+
+
+def test_step_2_after_a_day(page, server, tmp_path):
+    """Who presses at repeats alone passes, is told when to come back, and plays step 2 on another computer."""
+    enter(page, server.address)
+    script = """async (known) => {
+        const next = performance.now() + 5000;
+        while (performance.now() < next) {
+            const video = document.querySelector('video.clip');
+            if (video && video.src !== known && video.currentTime > 0) {
+                const canvas = new OffscreenCanvas(1, 1).getContext('2d');
+                canvas.drawImage(video, 0, 0, 1, 1);
+                return [video.src, canvas.getImageData(0, 0, 1, 1).data[0]];
+            }
+            if (document.querySelector('h1')) return null;
+            await new Promise((go) => setTimeout(go, 10));
+        }
+        return null;
+    }"""
+
+    def play() -> None:
+        known = None
+        while (look := page.evaluate(script, known)) is not None:
+            known = look[0]
+            if any(abs(look[1] - level) <= 4 for level in levels):
+                page.keyboard.press("Space")
+            levels.append(look[1])
+
+    levels: list[int] = []
+    play()
+    wait_for_end(page, "the first part is done")
+    code = page.inner_text(".code strong >> nth=0")
+    server.stop()
+    server.start("--hours-ahead", "25")
+    page.context.clear_cookies()
+    page.goto(server.address)
+    page.click("text=I have a return code")
+    page.fill("#code", "0000-0000-0000-0000")
+    page.click("text=Go on")
+    page.wait_for_selector("text=not known")
+    page.fill("#code", code.lower())
+    page.click("text=Go on")
+    ready(page)
+    play()
+    wait_for_end(page, "You have completed the study")
+    table = server.export(tmp_path / "a.csv")
+    assert len(table) == FIRST + SECOND
+    assert (table.answered == table.repeat).all()
+
+
+def test_a_reload_ends_the_showing_and_the_game_goes_on(page, server, tmp_path):
+    enter(page, server.address)
+    wait_until(page, "parseFloat(document.getElementById('progress-bar').style.width) > 20")
+    wait_until(page, "document.querySelector('video.clip')?.currentTime > 0")
+    page.reload()
+    page.click("text=Go on")
+    page.click("#jspsych-fullscreen-btn")
+    wait_for_end(page, "Thank you")
+    assert len(server.export(tmp_path / "a.csv")) == FIRST
+    command = [sys.executable, "-m", "videomem_hf", "study", "status", str(server.folder)]
+    assert ", 1 interrupted" in subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def test_the_second_of_two_tabs_takes_over(page, server, tmp_path):
+    enter(page, server.address)
+    other = page.context.new_page()
+    other.goto(server.address)
+    other.click("text=Go on")
+    other.click("#jspsych-fullscreen-btn")
+    page.wait_for_selector("text=goes on in another window", timeout=30_000)
+    wait_for_end(other, "Thank you")
+    table = server.export(tmp_path / "a.csv")
+    assert sorted(table.position.tolist()) == list(range(1, FIRST + 1))
+
+
+def test_answers_wait_while_the_connection_is_cut(page, server, tmp_path):
+    enter(page, server.address)
+    wait_until(page, "parseFloat(document.getElementById('progress-bar').style.width) > 20")
+    page.context.set_offline(True)
+    page.wait_for_selector("#network:visible", timeout=20_000)
+    time.sleep(3)
+    page.context.set_offline(False)
+    wait_for_end(page, "Thank you")
+    assert not page.is_visible("#network")
+    table = server.export(tmp_path / "a.csv")
+    assert sorted(table.position.tolist()) == list(range(1, FIRST + 1))
+
+
+def test_a_killed_server_loses_nothing(page, server, tmp_path):
+    enter(page, server.address)
+    wait_until(page, "parseFloat(document.getElementById('progress-bar').style.width) > 30")
+    page.keyboard.press("Space")
+    server.stop(signal.SIGKILL)
+    before = server.export(tmp_path / "before.csv")
+    time.sleep(2)
+    server.start()
+    wait_for_end(page, "Thank you")
+    after = server.export(tmp_path / "after.csv")
+    assert 2 <= len(before) < len(after) == FIRST
+    assert after.answered[: len(before)].tolist() == before.answered.tolist()
+
+
+def test_a_phone_is_told_to_use_a_computer(browser, server):
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844},
+        user_agent="Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1 Mobile/15E148",
+    )
+    page = context.new_page()
+    page.goto(server.address)
+    page.wait_for_selector("text=needs a computer with a keyboard")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    context.close()
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (390, 844)])
+def test_pages_fit_their_window(page, server, size):
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    page.goto(server.address)
+    page.wait_for_selector("text=I agree")
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    page.click("text=I agree and take part")
+    page.wait_for_selector("select")
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
