@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
+from videomem_hf.protocol.server.group_sync import GroupSync
 from videomem_hf.schema import InputError
 
 metadata = MetaData()
@@ -129,9 +130,10 @@ class Database:
             raise InputError(
                 f"No driver {error.name} for this database; pip install 'videomem_hf[postgres]'."
             ) from None
-        self._one_writer: threading.Lock | None = None
+        self._one_writer = threading.Lock()
+        self._log: GroupSync | None = None
         if self.engine.dialect.name == "sqlite":
-            self._one_writer = threading.Lock()
+            self._log = GroupSync(Path(f"{self.engine.url.database}-wal"))
             _prepare_sqlite(self.engine)
         try:
             self._migrate()
@@ -147,11 +149,12 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that writes: all of it or, if anything is raised, nothing.
+        """A transaction that writes: all of it or, if anything is raised, nothing; it is on the disk at the end.
 
-        SQLite has one writer at a time; its own waiting is by growing sleeps, a lock's is not.
+        SQLite has one writer at a time. Its own waiting is by growing sleeps, a lock's is not; and it would bring its
+        log to the disk once a transaction, which takes longer than the transaction and is shared here.
         """
-        if self._one_writer is None:
+        if self._log is None:
             with self.engine.begin() as connection:
                 yield connection
             return
@@ -159,6 +162,7 @@ class Database:
             connection.execution_options(begin="BEGIN IMMEDIATE")
             with connection.begin():
                 yield connection
+        self._log.wait()
 
     def close(self) -> None:
         """Give back all connections."""
@@ -189,7 +193,7 @@ def _prepare_sqlite(engine: Engine) -> None:
         cursor = connection.cursor()
         for pragma in (
             "journal_mode=WAL",
-            "synchronous=FULL",
+            "synchronous=NORMAL",
             "foreign_keys=ON",
             "busy_timeout=30000",
             "secure_delete=ON",
