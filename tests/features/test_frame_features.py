@@ -22,6 +22,7 @@ def pictures() -> dict[str, np.ndarray]:
         "photograph": grey(real_picture()[:330, :420]),
         "noise": rng.integers(0, 256, (135, 203)).astype(np.uint8),
         "coarse": np.kron(rng.integers(0, 4, (12, 16)), np.ones((9, 9))).astype(np.uint8) * 60,
+        "stripes": (128 + 100 * np.sin(np.arange(96) / 3)[:, None] + rng.normal(0, 4, (96, 64))).astype(np.uint8),
         "flat": np.full((64, 64), 9, np.uint8),
         "one cell": rng.integers(0, 256, (32, 33)).astype(np.uint8),
     }
