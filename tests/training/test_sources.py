@@ -49,8 +49,8 @@ def test_videos_without_the_feature_are_left_out_and_told(features: Path, tmp_pa
 def test_perceptrons_learn_by_lbfgs_and_keep_their_best_epoch(features: Path, tmp_path: Path, recipe: str) -> None:
     result = train(_features_config(features, tmp_path / "run", recipe), progress=False)
     losses = result.results["losses"]
-    assert len(losses) == 10
-    assert losses[-1] < 0.5 * losses[0]
+    assert len(losses) == 40
+    assert losses[-1] < 0.7 * losses[0]
     looked = result.results["validation"]
     means = [np.nan_to_num(np.mean([row[horizon] for horizon in HORIZONS]), nan=-1) for row in looked]
     assert result.results["kept_epoch"] == 1 + int(np.argmax(means))
@@ -60,13 +60,13 @@ def test_perceptrons_learn_by_lbfgs_and_keep_their_best_epoch(features: Path, tm
     last = AutoModel.from_pretrained(result.output / "last").state_dict()
     best = AutoModel.from_pretrained(result.output).state_dict()
     same = all(torch.equal(last[name], best[name]) for name in last)
-    assert same == (result.results["kept_epoch"] == 10)
+    assert same == (result.results["kept_epoch"] == 40)
 
 
 def test_lbfgs_ends_where_the_gradient_vanishes(features: Path, tmp_path: Path) -> None:
     """No hidden layer, one horizon, a penalty: the formula written out, and its gradient at what was found."""
     overrides = [
-        "model.hidden_sizes=[]", "model.horizons=[short_term]", "stages.0.weight_decay=0.1", "stages.0.epochs=5",
+        "model.hidden_sizes=[]", "model.horizons=[short_term]", "stages.0.weight_decay=0.1", "stages.0.epochs=20",
         "evaluation.keep=last", "stages.0.loss={type: mse}",
     ]  # fmt: skip
     result = train(_features_config(features, tmp_path / "run", "c3d", *overrides), progress=False)

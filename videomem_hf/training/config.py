@@ -88,7 +88,7 @@ class StageConfig:
     """One stage of training: what is trained, how long, and how.
 
     Attributes:
-        epochs: Passes over the training clips. With L-BFGS, steps of up to 20 iterations over all of them at once.
+        epochs: Passes over the training clips. With L-BFGS, steps of up to 5 iterations over all of them at once.
         train: `all`, or the `head` alone; the backbone is then frozen.
         loss: `type` (`model`, `mse`, `l1`, `sodeep`, `soft_rank`, `pairwise`, `binomial`) and that loss's options.
         optimizer: `adamw`, `adam`, `sgd` or `lbfgs`. L-BFGS finds its step by a line search.

@@ -10,7 +10,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from videomem_hf.losses import HorizonLoss, build_loss
 from videomem_hf.training.config import StageConfig
 
-LBFGS_ITERATIONS = 20
+LBFGS_ITERATIONS = 5
 """Of each step, which is an epoch."""
 
 
