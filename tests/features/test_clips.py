@@ -172,6 +172,16 @@ def test_what_is_no_video_is_one_sentence(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
+def test_what_is_odd_about_a_file_is_told_once(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "c.webm", moving_frames(120))
+    data = clip.read_bytes()
+    clip.write_bytes(data[: len(data) // 2])
+    collected = collect(clip, recipes(["hmp", "colorhistogram"]))
+    assert 30 < collected.clip.frames < 90
+    (note,) = collected.notes
+    assert "although the header says 5.0 s" in note
+
+
 def test_a_feature_that_is_not_to_be_had_leaves_the_others(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "small.webm", [frame[:24, :40] for frame in moving_frames(9)])
     collected = collect(clip, recipes(["hog", "lbp", "hmp"]))

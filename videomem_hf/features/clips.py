@@ -12,6 +12,7 @@ from videomem_hf.data.video import (
     VideoError,
     VideoSource,
     _decode,
+    _header_duration,
     _open,
     _picture_stream,
     _warn_if_incomplete,
@@ -123,21 +124,25 @@ def pictures(source: VideoSource, threads: Threads = "AUTO") -> Iterator[Picture
         VideoError: The source cannot be opened, has no picture, or none of its frames decodes.
 
     Warns:
-        VideoWarning: Damaged parts were passed over.
+        VideoWarning: Damaged parts were passed over, or the video ends before the length in its header.
     """
-    count, damaged, cause = 0, 0, ""
+    count, damaged, cause, first, last = 0, 0, "", 0.0, 0.0
     with _open(source) as container:
         stream = _picture_stream(container, source)
         stream.thread_type = threads
+        announced = _header_duration(container, stream)
+        nominal = 1 / float(stream.average_rate or stream.guessed_rate or _RATE)
         for outcome in _decode(container, stream):
             if isinstance(outcome, str):
                 damaged, cause = damaged + 1, outcome
                 continue
+            last = outcome.time if outcome.time is not None else last + nominal
+            first = first if count else last
             yield Picture(count, outcome)
             count += 1
     if not count:
         raise VideoError(f"{source_name(source)}: no frame could be decoded ({cause or 'the stream is empty'})")
-    _warn_if_incomplete(source_name(source), damaged, cause, 0.0, None)
+    _warn_if_incomplete(source_name(source), damaged, cause, last - first + nominal, announced)
     _rewind(source)
 
 
