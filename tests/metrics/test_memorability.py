@@ -56,7 +56,8 @@ def test_each_statistic_has_its_own_interval(metric: evaluate.Metric) -> None:
 
 def test_ties_share_their_average_rank(metric: evaluate.Metric) -> None:
     # Ranks 1.5, 1.5, 3 against 1, 2, 3: covariance 1.5, variances 1.5 and 2.
-    result = metric.compute(predictions=[0.2, 0.2, 0.9], references=[0.1, 0.2, 0.3], resamples=10)
+    with pytest.warns(RuntimeWarning, match="left out"):  # three videos are easily drawn alike
+        result = metric.compute(predictions=[0.2, 0.2, 0.9], references=[0.1, 0.2, 0.3], resamples=10)
     assert result["spearman"] == pytest.approx(1.5 / np.sqrt(1.5 * 2))
 
 
