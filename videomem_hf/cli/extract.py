@@ -27,18 +27,18 @@ def extract(
         ),
     ] = "hmp,lbp,hog,colorhistogram",
     c3d: Annotated[
-        str | None, typer.Option(help="Folder of a model from `videomem convert c3d`. [default: $VIDEOMEM_C3D]")
+        str | None, typer.Option(help="Folder of a model from `videomem convert c3d`. (default: $VIDEOMEM_C3D)")
     ] = None,
     inceptionv3: Annotated[
         str | None,
-        typer.Option(help="Weights of torchvision's inception_v3. [default: $VIDEOMEM_INCEPTIONV3, or downloaded]"),
+        typer.Option(help="Weights of torchvision's inception_v3. (default: $VIDEOMEM_INCEPTIONV3, or downloaded)"),
     ] = None,
     titles: Annotated[
         Path | None, typer.Option(help="Titles for title: features: a line `video1.webm<TAB>words` a clip.")
     ] = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Clips decoded at once. [default: one a core]")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Clips decoded at once. (default: one a core)")] = None,
     device: Annotated[
-        str | None, typer.Option(help="For networks: cpu, cuda, ... [default: a GPU if there is one]")
+        str | None, typer.Option(help="For networks: cpu, cuda, ... (default: a GPU if there is one)")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Extract again what is there.")] = False,
 ) -> None:
