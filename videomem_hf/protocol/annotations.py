@@ -76,22 +76,22 @@ class Annotations:
     @cached_property
     def lag(self) -> NDArray[np.int32]:
         """`(showings,)` of a repeat in step 1, the difference of the places of its showings; 0 of any other showing."""
-        order = self._by_video
+        order = self.by_video
         lag = np.zeros(len(self), dtype=np.int32)
-        lag[order[1:]] = np.where(self._same_step_and_video, np.diff(self.position[order]), 0)
+        lag[order[1:]] = np.where(self.same_step_and_video, np.diff(self.position[order]), 0)
         return lag
 
     @cached_property
-    def _by_video(self) -> NDArray[np.int64]:
+    def by_video(self) -> NDArray[np.int64]:
         """The showings in the order of participant, video, step, position."""
         places = int(self.position.max(initial=0)) + 1
         key = self.participant.astype(np.int64) * len(self.videos) + self.video
         return np.argsort((key * 2 + self.step - 1) * places + self.position)
 
     @cached_property
-    def _same_step_and_video(self) -> NDArray[np.bool_]:
+    def same_step_and_video(self) -> NDArray[np.bool_]:
         """In that order, whether a showing is of the same participant, video and step as the one before it."""
-        order = self._by_video
+        order = self.by_video
         return np.logical_and.reduce(
             [np.diff(values[order]) == 0 for values in (self.participant, self.video, self.step)]
         )
@@ -105,7 +105,7 @@ class Annotations:
         duplicate = self._duplicate_place()
         if duplicate is not None:
             return duplicate
-        order, again = self._by_video, np.r_[False, self._same_step_and_video]
+        order, again = self.by_video, np.r_[False, self.same_step_and_video]
         role, step, repeat = self.role[order], self.step[order], self.repeat[order]
         before = np.r_[order[:1], order[:-1]]
         third = again & np.r_[False, again[:-1]]

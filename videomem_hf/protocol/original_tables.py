@@ -162,7 +162,7 @@ def _merge(parts: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], NDArray[np.
 
 def _find_vigilance(annotations: Annotations) -> None:
     """Mark what a step shows twice as vigilance, the targets of step 1 excepted."""
-    order, same = annotations._by_video, annotations._same_step_and_video
+    order, same = annotations.by_video, annotations.same_step_and_video
     first, second = order[:-1][same], order[1:][same]
     wanted = (annotations.role[first] == TARGET) & (annotations.step[first] == 1)
     annotations.role[first[~wanted]] = VIGILANCE
