@@ -228,3 +228,34 @@ def test_progress_bars_show_the_loss(make_config: MakeConfig, capfd: pytest.Capt
     assert "loss=" in shown
     train(make_config("stages.*.epochs=1", output="quiet"), progress=False)
     assert "training" not in capfd.readouterr().err
+
+
+def test_trackers_get_the_course_of_the_run(make_config: MakeConfig) -> None:
+    event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    result = train(make_config("trackers=[tensorboard]", "stages.*.epochs=2"), progress=False)
+    folders = sorted({path.parent for path in (result.output / "logs").rglob("events.*")})
+    accumulators = [event_accumulator.EventAccumulator(str(folder)).Reload() for folder in folders]
+    events = next(each for each in accumulators if "loss" in each.Tags()["scalars"])
+    assert [event.value for event in events.Scalars("loss")] == pytest.approx(result.results["losses"])
+    shown = [event.value for event in events.Scalars("validation/short_term")]
+    assert shown == pytest.approx([row["short_term"] for row in result.results["validation"]])
+    assert [event.step for event in events.Scalars("learning_rate")] == [1, 2]
+
+
+def test_a_tracker_that_is_not_there_is_named(make_config: MakeConfig) -> None:
+    with pytest.raises(InputError, match=r"trackers: no tracker 'tensorbored'; there are .*tensorboard"):
+        train(make_config("trackers=[tensorbored]"), progress=False)
+    with pytest.raises(InputError, match="trackers: comet_ml is not installed; run `pip install comet_ml`"):
+        train(make_config("trackers=[comet_ml]"), progress=False)
+
+
+def test_the_best_epoch_is_kept_and_the_last_beside_it(make_config: MakeConfig) -> None:
+    last = train(make_config(output="last"), progress=False)
+    best = train(make_config("evaluation.keep=short_term", output="best"), progress=False)
+    looked = best.results["validation"]
+    assert [row["epoch"] for row in looked] == [1, 2, 3, 4]
+    assert best.results["kept_epoch"] == 1 + int(np.argmax([row["short_term"] for row in looked]))
+    found = best.results["metrics"]["short_term"]["model"]["spearman"]
+    assert found == pytest.approx(max(row["short_term"] for row in looked))
+    assert _equal(best.output / "last", last.output)
+    assert _equal(best.output, last.output) == (best.results["kept_epoch"] == 4)
