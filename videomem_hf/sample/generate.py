@@ -36,7 +36,7 @@ Part = Literal["dev", "test"]
 PLAN_FILE: Final = "sample.json"
 README_FILE: Final = "README.md"
 PARTIAL_FOLDER: Final = ".partial"
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Raised whenever the same arguments would give another sample."""
 
 
