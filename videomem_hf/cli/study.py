@@ -136,9 +136,13 @@ def status(
     database: DatabaseUrl = None,
 ) -> None:
     """Tell how a study stands: participants, pass rates, annotations per video. Can be run while it is served."""
+    from videomem_hf.protocol.server.app import system_ms
+    from videomem_hf.protocol.server.game import Game
     from videomem_hf.protocol.server.report import StepReport, report
 
-    _, opened = _open(folder, database)
+    made, opened = _open(folder, database)
+    with opened.write() as connection:
+        Game(made.design, made.settings).close_abandoned(connection, system_ms())
     with opened.read() as connection:
         standing = report(connection)
     typer.echo(f"{standing.joined} joined")

@@ -52,7 +52,9 @@ class StudySettings:
     )
     demographics: tuple[Question, ...] = field(
         default=(),
-        metadata={"about": "questions such as {name: age, question: Your age, choices: [under 30, 30 or over]}"},
+        metadata={
+            "about": 'questions, such as {"name": "age", "question": "Your age?", "choices": ["to 30", "over 30"]}'
+        },
     )
     participant_ids: Literal["hashed", "plain"] = field(
         default="hashed", metadata={"about": "how ids of Mechanical Turk and Prolific are kept: hashed or plain"}
