@@ -13,7 +13,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import set_seed
 from huggingface_hub.errors import StrictDataclassError
-from transformers import AutoConfig, AutoModel, PreTrainedConfig
+from transformers import AutoConfig, PreTrainedConfig
 
 from videomem_hf.data.frame_cache import FrameCache
 from videomem_hf.models import MODELS, config_class
@@ -24,6 +24,7 @@ from videomem_hf.training.checkpoint import (
     RESULTS_FILE,
     Progress,
     check_run_folder,
+    load_model,
     remove_checkpoints,
     save_model,
 )
@@ -287,8 +288,7 @@ def _finish(
         if accelerator.is_main_process:
             save_model(model, output / "last")
         kept = best_epoch(done.validation, config.evaluation.keep) or done.epochs
-        best = AutoModel.from_pretrained(output / "best")
-        model.load_state_dict(best.state_dict())
+        model.load_state_dict(load_model(output / "best").state_dict())
     model.freeze_backbone(False)
     if accelerator.is_main_process:
         save_model(model, output)

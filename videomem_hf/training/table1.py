@@ -174,11 +174,12 @@ def _trained(row: Row, config: TrainingConfig, result: RowResult, progress: bool
 
 def _judge(folder: str, config: TrainingConfig, options: Table1Options, result: RowResult, progress: bool) -> None:
     """Judge a model on every split that has scores."""
-    from transformers import AutoModel, AutoVideoProcessor
+    from transformers import AutoVideoProcessor
 
+    from videomem_hf.training.checkpoint import load_model
     from videomem_hf.training.evaluation import evaluate_predictions, score_split
 
-    model = AutoModel.from_pretrained(folder)
+    model = load_model(Path(folder))
     processor = None if config.uses_features else AutoVideoProcessor.from_pretrained(folder)
     for split in COLUMNS:
         if split == "test500" and not options.hold_out:
