@@ -55,7 +55,7 @@ def test_a_second_run_changes_nothing_but_the_report(finished):
 
 def test_other_arguments_need_another_folder(finished, tmp_path):
     out, _ = finished
-    with pytest.raises(InputError, match="epochs"):
+    with pytest.raises(InputError, match="stages"):
         quickstart(out, **QUICK | {"overrides": ("stages.*.epochs=2", "evaluation.resamples=50")})
     with pytest.raises(InputError):
         quickstart(out, **QUICK | {"videos": 65})

@@ -246,10 +246,11 @@ def _card(heading: str, clip: HeldOut) -> "ClipCard":
 
 def _details(results: dict[str, Any], seconds: float) -> list[tuple[str, str]]:
     config = results["config"]
+    epochs = sum(stage["epochs"] for stage in config["stages"])
     times = ", ".join(f"{name} {value:.0f} s" for name, value in results["seconds"].items())
     versions = ", ".join(f"{name} {number}" for name, number in results["versions"].items())
     return [
-        ("Recipe", f"{config['recipe']}, {config['epochs']} epochs, seed {config['seed']}"),
+        ("Recipe", f"{config['recipe']}, {epochs} epochs, seed {config['seed']}"),
         ("Time", f"{times}; this run of the quickstart {seconds:.0f} s in all"),
         ("Machine", f"{platform.machine()}, {results['device']}, Python {platform.python_version()}"),
         ("Versions", f"videomem_hf {__version__}, {versions}"),

@@ -43,6 +43,15 @@ def test_no_rows_at_all() -> None:
     assert feature_matrix(pa.chunked_array([], NESTED)).shape == (0, 3, 2)
 
 
+def test_lists_of_equal_length_whose_type_would_allow_others() -> None:
+    column = pa.array([[1, 2], None, [3, None]], pa.list_(pa.float64()))
+    wanted = [[1, 2], [np.nan] * 2, [3, np.nan]]
+    np.testing.assert_array_equal(feature_matrix(column), wanted)
+    np.testing.assert_array_equal(feature_matrix(column[1:]), wanted[1:])
+    frames = pa.array([[[1.0], [2.0]], None, [None, [4.0]]], pa.list_(pa.list_(pa.float64()), 2))
+    np.testing.assert_array_equal(feature_matrix(frames)[..., 0], [[1, 2], [np.nan] * 2, [np.nan, 4]])
+
+
 @pytest.mark.parametrize("column", [pa.array([[1.0], [1.0, 2.0]]), pa.array(["a"])])
 def test_other_columns_are_refused(column: pa.Array) -> None:
     with pytest.raises(InputError, match="a column of numbers in lists of one length"):

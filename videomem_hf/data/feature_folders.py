@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Final, Literal
@@ -56,6 +56,15 @@ KNOWN: Final = {
     "aesthetics": Feature("dense", 109, 109, separator="comma"),
 }
 """The release's features by configuration name."""
+
+_VARIANTS: Final = {
+    "hmp-paper": KNOWN["hmp"],
+    "lbp-opencv3": KNOWN["lbp"],
+    "lbp-corrected": replace(KNOWN["lbp"], shortest=122),
+    "colorhistogram-corrected": KNOWN["colorhistogram"],
+    "inceptionv3-corrected": KNOWN["inceptionv3"],
+}
+"""What `videomem extract` writes beside the release's own, by folder name."""
 
 _ALIASES: Final = {"inception": "inceptionv3", "colourhistogram": "colorhistogram", "colorhist": "colorhistogram"}
 _FILLERS: Final = frozenset({"feature", "features", "feat", "feats", "dev", "test", "set", "devset", "testset"})
@@ -128,7 +137,7 @@ def find_feature_files(config: str, folders: Iterable[Folder]) -> list[FeatureFi
                 raise InputError(f"{path}: a second file for what {other} describes; keep one of them.")
             paths[file.video_id, file.frame] = path
     return [
-        FeatureFiles(column, _checked_frames(KNOWN.get(config) or _sniff(paths), paths), paths)
+        FeatureFiles(column, _checked_frames(KNOWN.get(config) or _VARIANTS.get(config) or _sniff(paths), paths), paths)
         for column, paths in sorted(columns.items())
     ]
 

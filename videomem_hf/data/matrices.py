@@ -17,7 +17,8 @@ def feature_matrix(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
     `data.with_format("arrow")[:]["hmp"]`.
 
     Args:
-        column: Numbers, or fixed-size lists of them, nested or not.
+        column: Numbers, or lists of them, nested or not; the innermost lists may be of a type of varying length as
+            long as their lengths are equal.
 
     Returns:
         `(rows, ...)` in the column's own type, without a copy where the column is in one piece and nothing is missing;
@@ -35,7 +36,9 @@ def feature_matrix(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
         missing = np.repeat(missing | _nulls(array), size)
         array = array.values.slice(array.offset * size, len(array) * size)
         shape.append(size)
-    if not (pa.types.is_floating(array.type) or pa.types.is_integer(array.type)):
+    if pa.types.is_list(array.type) and _is_numeric(array.type.value_type):
+        return _equal_lists(array, missing, shape)
+    if not _is_numeric(array.type):
         raise InputError(f"a column of numbers in lists of one length is wanted, this one holds {column.type}")
     missing |= _nulls(array)
     if not missing.any():
@@ -49,3 +52,22 @@ def _nulls(array: pa.Array) -> NDArray[np.bool_]:
     if not array.null_count:
         return np.zeros(len(array), bool)
     return array.is_null().to_numpy(zero_copy_only=False)
+
+
+def _equal_lists(array: pa.ListArray, missing: NDArray[np.bool_], shape: list[int]) -> NDArray[np.float64]:
+    """Stack lists whose type would allow other lengths."""
+    present = ~_nulls(array) & ~missing
+    kept = array.filter(pa.array(present))
+    lengths = np.diff(kept.offsets.to_numpy())
+    if len(lengths) and lengths.min() != lengths.max():
+        raise InputError(
+            f"a column of numbers in lists of one length is wanted, these lists have {lengths.min()} to {lengths.max()}"
+        )
+    size = int(lengths[0]) if len(lengths) else 0
+    values = np.full((len(array), size), np.nan)
+    values[present] = kept.flatten().to_numpy(zero_copy_only=False).reshape(-1, size)
+    return values.reshape(*shape, size)
+
+
+def _is_numeric(kind: pa.DataType) -> bool:
+    return pa.types.is_floating(kind) or pa.types.is_integer(kind)
