@@ -20,6 +20,7 @@ def register() -> None:
     """Register everything; may be called again."""
     register_datasets()
     register_models()
+    register_pipeline()
 
 
 def register_datasets() -> None:
@@ -39,6 +40,22 @@ def register_models() -> None:
     wrapt.register_post_import_hook(_register_configurations, f"{auto}.configuration_auto")
     wrapt.register_post_import_hook(_register_modelings, f"{auto}.modeling_auto")
     wrapt.register_post_import_hook(_register_processors, f"{auto}.video_processing_auto")
+
+
+def register_pipeline() -> None:
+    """Make `transformers.pipeline("video-memorability", ...)` ours, once its module is imported by whoever needs it."""
+    wrapt.register_post_import_hook(_register_pipeline, "transformers.pipelines")
+
+
+def _register_pipeline(module: ModuleType) -> None:
+    from transformers import AutoModel
+
+    from videomem_hf.inference.pipeline import TASK, VideoMemorabilityPipeline
+
+    if TASK not in module.PIPELINE_REGISTRY.supported_tasks:
+        module.PIPELINE_REGISTRY.register_pipeline(
+            TASK, pipeline_class=VideoMemorabilityPipeline, pt_model=AutoModel, type="multimodal"
+        )
 
 
 def _register_configurations(module: ModuleType) -> None:

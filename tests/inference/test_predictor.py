@@ -168,7 +168,8 @@ def test_a_network_of_clips_scores_stretches(tmp_path):
     np.testing.assert_array_equal(prediction.times_s, [0, 1, 2])
     assert np.ptp(prediction.frame_scores[:, 0]) > 0
     np.testing.assert_allclose(list(prediction.scores.values()), expected, atol=1e-6)
-    assert [still.saliency for still in prediction.stills] == [None, None]
+    assert prediction.saliency_method == "Grad-CAM"
+    assert all(still.saliency.shape == (48, 64) for still in prediction.stills)
     with pytest.raises(VideoError, match="no moving picture"):
         predictor.predict(write_audio(tmp_path / "sound.m4a"))
 

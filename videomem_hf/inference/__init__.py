@@ -1,7 +1,18 @@
 """From a path or frames to a prediction with what led to it."""
 
 from videomem_hf.inference.feature_predictor import FeaturePredictor
-from videomem_hf.inference.prediction import Prediction, Still
+from videomem_hf.inference.predicting import predict
+from videomem_hf.inference.prediction import Prediction, Saliency, Still
 from videomem_hf.inference.predictor import Predictor, load_predictor
+from videomem_hf.inference.sources import ClipSource
 
-__all__ = ["FeaturePredictor", "Prediction", "Predictor", "Still", "load_predictor"]
+__all__ = [
+    "ClipSource",
+    "FeaturePredictor",
+    "Prediction",
+    "Predictor",
+    "Saliency",
+    "Still",
+    "load_predictor",
+    "predict",
+]

@@ -1,23 +1,28 @@
 """The one way from a clip to a prediction, in memory that does not grow with the clip's length."""
 
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from PIL import Image
 
-from videomem_hf.data.video import Frame, VideoError, VideoSource, VideoWarning, sample_frames, source_name
+from videomem_hf.data.video import Frame, VideoError, VideoWarning, sample_frames
+from videomem_hf.inference.calibration import Calibration, read_calibration
 from videomem_hf.inference.feature_predictor import FeaturePredictor
-from videomem_hf.inference.prediction import Prediction, Still
+from videomem_hf.inference.prediction import Prediction, Saliency, Still
 from videomem_hf.inference.saliency import place_on_frame, saliency_maps, saliency_method
+from videomem_hf.inference.sources import ClipSource, check_source, clip_name, stretches_of_frames
 from videomem_hf.schema import Horizon, InputError
 
 FRAMES_PER_BATCH = 32
 STILL_SIDE_PX = 640
 RESMEM = "resmem"
+Item = TypeVar("Item")
 
 NO_MODEL = (
     "no model: either install the published ResMem weights (non-commercial licence) with `pip install resmem`, "
@@ -33,74 +38,108 @@ class Predictor:
         processor: The video processor saved with it.
         name: Stands in the predictions.
         device: "cpu", "cuda", ...; None takes a GPU if there is one.
+        calibration: Gives the predictions their intervals, if it is known.
     """
 
-    def __init__(self, model: Any, processor: Any, name: str, device: str | None = None) -> None:
+    def __init__(
+        self, model: Any, processor: Any, name: str, device: str | None = None, calibration: Calibration | None = None
+    ) -> None:
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.model = model.to(self.device).eval().requires_grad_(False)
         self.processor = processor
         self.name = name
+        self.calibration = calibration or Calibration({})
         self.horizons: tuple[Horizon, ...] = tuple(model.config.horizons)
 
     def predict(
-        self, source: VideoSource, stills: int = 0, on_frame: Callable[[Frame], None] | None = None
+        self,
+        source: ClipSource,
+        stills: int = 0,
+        on_frame: Callable[[Frame], None] | None = None,
+        maps: bool = False,
     ) -> Prediction:
         """Score a clip.
 
         Args:
-            source: A path, the bytes of a video file, or an open binary file.
+            source: A path, the bytes of a video file, an open binary file, or frames `(frames, height, width, 3)` uint8
+                RGB: those that are meant, one a second unless the processor's `fps` says otherwise.
             stills: How many frames to return with their saliency, evenly spread over the clip.
             on_frame: Called with each sampled frame, to show progress.
+            maps: Whether to return the saliency of every sampled frame.
 
         Raises:
             VideoError: The clip cannot be decoded.
+            InputError: The source is no clip.
         """
-        times, rows = [], []
+        return next(self.predict_many([source], stills, on_frame, maps))
+
+    def predict_many(
+        self,
+        sources: Iterable[ClipSource],
+        stills: int = 0,
+        on_frame: Callable[[Frame], None] | None = None,
+        maps: bool = False,
+    ) -> Iterator[Prediction]:
+        """Score clips one after the other; frames of clips that follow one another share the network's batches.
+
+        Arguments and errors are those of `predict`. Predictions come in the order of the sources.
+        """
+        scored = self._scored(self._prepared(sources, on_frame, pictures=stills > 0), maps)
+        for clip, frames in groupby(scored, key=lambda s: s.clip):
+            yield self._prediction(clip, frames, stills, maps)
+
+    def _prediction(self, clip: "_Clip", frames: "Iterator[_Scored]", stills: int, maps: bool) -> Prediction:
+        times, rows, found = [], [], []
         selection = _EvenSelection(stills)
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", VideoWarning)
-            for frame, pixels, row in self._scored_frames(source, on_frame, pictures=stills > 0):
-                times.append(frame.time_s)
-                rows.append(row)
-                selection.offer(frame, pixels, row)
+        for scored in frames:
+            times.append(scored.frame.time_s)
+            rows.append(scored.row)
+            found += [] if scored.map is None else [scored.map]
+            selection.offer(scored.frame, scored.pixels, scored.row)
         frame_scores = np.stack(rows)
+        scores = dict(zip(self.horizons, frame_scores.mean(axis=0).tolist(), strict=True))
+        method = saliency_method(self.model) if stills or maps else None
         return Prediction(
-            source=source_name(source),
+            source=clip.name,
             model=self.name,
-            scores=dict(zip(self.horizons, frame_scores.mean(axis=0).tolist(), strict=True)),
+            scores=scores,
             times_s=np.array(times),
             frame_scores=frame_scores,
             stills=self._explained(selection.chosen()),
-            saliency_method=saliency_method(self.model) if stills else None,
-            notes=tuple(str(w.message) for w in caught if issubclass(w.category, VideoWarning)),
+            saliency_method=method,
+            notes=tuple(clip.notes),
+            saliency=Saliency(np.array(times), np.stack(found), self._seen_part(clip.shape)) if found else None,
+            intervals=self.calibration.intervals(scores),
         )
 
-    def _scored_frames(
-        self, source: VideoSource, on_frame: Callable[[Frame], None] | None, pictures: bool
-    ) -> Iterator[tuple[Frame, torch.Tensor, np.ndarray]]:
-        """Yield (frame at display size, model input, scores), scored a batch at a time."""
-        batch: list[tuple[Frame, torch.Tensor]] = []
-        for frame, images in self._stretches(source):
-            if on_frame is not None:
-                on_frame(frame)
-            shown = _for_display(frame.image) if pictures else frame.image[:0]
-            batch.append((Frame(frame.index, frame.time_s, shown), self._prepare(images)))
-            if len(batch) * len(images) >= FRAMES_PER_BATCH:
-                yield from self._score(batch)
-                batch = []
-        if batch:
-            yield from self._score(batch)
+    def _prepared(
+        self, sources: Iterable[ClipSource], on_frame: Callable[[Frame], None] | None, pictures: bool
+    ) -> "Iterator[_Prepared]":
+        """Yield every sampled frame, or stretch of frames, of every clip."""
+        for source in sources:
+            check_source(source)
+            clip = _Clip(clip_name(source))
+            for frame, images in _noted(self._stretches(source), clip.notes):
+                if on_frame is not None:
+                    on_frame(frame)
+                clip.shape = frame.image.shape[:2]
+                shown = _for_display(frame.image) if pictures else frame.image[:0]
+                yield _Prepared(clip, Frame(frame.index, frame.time_s, shown), self._prepare(images))
 
-    def _stretches(self, source: VideoSource) -> Iterator[tuple[Frame, list[np.ndarray]]]:
+    def _stretches(self, source: ClipSource) -> Iterator[tuple[Frame, list[np.ndarray]]]:
         """Yield what is scored at once: a frame, or for a network of clips a frame and those that follow it."""
-        if self.processor.clip_length == 1:
-            yield from ((frame, [frame.image]) for frame in sample_frames(source, self.processor.fps))
+        length, fps = self.processor.clip_length, self.processor.fps
+        if isinstance(source, np.ndarray):
+            for index, (time_s, images) in enumerate(stretches_of_frames(source, fps, length)):
+                yield Frame(index, time_s, images[0]), images
+            return
+        if length == 1:
+            yield from ((frame, [frame.image]) for frame in sample_frames(source, fps))
             return
         from videomem_hf.models.video_decoding import sample_stretches
 
-        sampling = self.processor.fps, self.processor.clip_length, self.processor.max_clips
         try:
-            for index, (time_s, images) in enumerate(sample_stretches(source, *sampling)):
+            for index, (time_s, images) in enumerate(sample_stretches(source, fps, length, self.processor.max_clips)):
                 yield Frame(index, time_s, images[0]), images
         except ValueError as error:
             raise VideoError(str(error)) from error
@@ -109,38 +148,56 @@ class Predictor:
         """Bring frames, each `(height, width, 3)`, to the model's input `(frames, 3, height, width)`."""
         return self.processor(videos=[np.stack(images)], return_tensors="pt")["pixel_values_videos"][0]
 
-    def _score(self, batch: list[tuple[Frame, torch.Tensor]]) -> Iterator[tuple[Frame, torch.Tensor, np.ndarray]]:
-        pixels = torch.cat([p for _, p in batch]).to(self.device)  # (stretches * frames of a stretch, 3, h, w)
+    def _scored(self, prepared: "Iterable[_Prepared]", maps: bool) -> "Iterator[_Scored]":
+        """Score frames a batch at a time, whichever clips they are of; frames of another shape start a new batch."""
+        batch: list[_Prepared] = []
+        for each in prepared:
+            if batch and each.pixels.shape != batch[0].pixels.shape:
+                yield from self._score(batch, maps)
+                batch = []
+            batch.append(each)
+            if len(batch) * len(each.pixels) >= FRAMES_PER_BATCH:
+                yield from self._score(batch, maps)
+                batch = []
+        if batch:
+            yield from self._score(batch, maps)
+
+    def _score(self, batch: "list[_Prepared]", maps: bool) -> "Iterator[_Scored]":
+        pixels = torch.cat([p.pixels for p in batch]).to(self.device)  # (stretches * frames of a stretch, 3, h, w)
         with torch.inference_mode():
             rows = self.model(pixel_values_videos=pixels[None]).frame_scores[0]
-        rows = rows.unflatten(0, (len(batch), -1))[:, 0]
-        for (frame, prepared), row in zip(batch, rows.double().cpu().numpy(), strict=True):
-            yield frame, prepared[0], row
+        rows = rows.unflatten(0, (len(batch), -1))[:, 0].double().cpu().numpy()
+        found = self._maps([p.pixels for p in batch]) if maps else [None] * len(batch)
+        for each, row, saliency in zip(batch, rows, found, strict=True):
+            yield _Scored(each.clip, each.frame, each.pixels, row, saliency)
+
+    def _maps(self, pixels: list[torch.Tensor]) -> "list[np.ndarray] | list[None]":
+        """Explain the scores of stretches, each `(frames, 3, height, width)`; None if the model offers nothing."""
+        if not saliency_method(self.model):
+            return [None] * len(pixels)
+        return list(saliency_maps(self.model, torch.stack(pixels).to(self.device)).cpu().numpy())
 
     def _explained(self, kept: "list[_Kept]") -> tuple[Still, ...]:
         if not kept:
             return ()
-        maps: list[np.ndarray | None] = [None] * len(kept)
-        if saliency_method(self.model):
-            pixels = torch.stack([k.pixels for k in kept]).to(self.device)
-            found = saliency_maps(self.model, pixels).cpu().numpy()
-            maps = [
-                place_on_frame(m, k.image.shape[:2], self._seen_part(k.image)) for m, k in zip(found, kept, strict=True)
-            ]
+        maps = [
+            None if found is None else place_on_frame(found, k.image.shape[:2], self._seen_part(k.image.shape[:2]))
+            for found, k in zip(self._maps([k.pixels for k in kept]), kept, strict=True)
+        ]
         return tuple(
             Still(k.time_s, dict(zip(self.horizons, k.row.tolist(), strict=True)), k.image, saliency)
             for k, saliency in zip(kept, maps, strict=True)
         )
 
-    def _seen_part(self, image: np.ndarray) -> tuple[float, float, float, float]:
-        """Left, top, right, bottom of the centre crop as shares of the frame."""
+    def _seen_part(self, shape: tuple[int, int]) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom of the centre crop as shares of a frame of `shape`."""
         if not self.processor.do_center_crop:
             return 0.0, 0.0, 1.0, 1.0
         size, crop = self.processor.size, self.processor.crop_size
         height, width = size["height"], size["width"]
         if size["shortest_edge"]:
-            scale = size["shortest_edge"] / min(image.shape[:2])
-            height, width = (int(side * scale) for side in image.shape[:2])
+            scale = size["shortest_edge"] / min(shape)
+            height, width = (int(side * scale) for side in shape)
         x, y = (1 - crop["width"] / width) / 2, (1 - crop["height"] / height) / 2
         return x, y, 1 - x, 1 - y
 
@@ -174,17 +231,37 @@ def _from_pretrained(name: str, device: str | None) -> Predictor | FeaturePredic
 
     try:
         model = AutoModel.from_pretrained(name)
-        reads_video = getattr(model, "main_input_name", "") == "pixel_values_videos"
-        processor = AutoVideoProcessor.from_pretrained(name) if reads_video else None
+        processor = AutoVideoProcessor.from_pretrained(name) if reads_video(model) else None
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         cause = str(error).strip().split("\n")[0]
         raise InputError(f"{name}: no model can be loaded from it ({cause}); give a folder or a Hub id") from error
+    return predictor_of(model, processor, name, device)
+
+
+def reads_video(model: Any) -> bool:
+    """Whether a model takes frames, and so has a video processor; else it takes features."""
+    return getattr(model, "main_input_name", "") == "pixel_values_videos"
+
+
+def predictor_of(model: Any, processor: Any, name: str, device: str | None = None) -> Predictor | FeaturePredictor:
+    """Make a predictor of a loaded model.
+
+    Args:
+        model: A memorability predictor.
+        processor: Its video processor; None for a model of features.
+        name: Stands in the predictions; the held-out errors in a folder that a training run wrote give intervals.
+        device: As in `Predictor`.
+
+    Raises:
+        InputError: The model predicts no memorability, or needs features that cannot be extracted here.
+    """
     if not getattr(model.config, "horizons", None):
         kind = type(model).__name__
         raise InputError(f"{name}: holds a {kind}, which predicts no memorability; give a predictor of this package")
-    if not reads_video:
-        return FeaturePredictor(model, name, device)
-    return Predictor(model, processor, name, device)
+    calibration = read_calibration(Path(name), tuple(model.config.horizons))
+    if not reads_video(model):
+        return FeaturePredictor(model, name, device, calibration)
+    return Predictor(model, processor, name, device, calibration)
 
 
 def _check_device(device: str) -> None:
@@ -198,6 +275,45 @@ def _for_display(image: np.ndarray) -> np.ndarray:
     picture = Image.fromarray(image)
     picture.thumbnail((STILL_SIDE_PX, STILL_SIDE_PX), Image.Resampling.BILINEAR, reducing_gap=2.0)
     return np.asarray(picture)
+
+
+@dataclass(eq=False)
+class _Clip:
+    """What is known of a clip while its frames are scored."""
+
+    name: str
+    shape: tuple[int, int] = (0, 0)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A frame at display size, with the model's input `(frames of a stretch, 3, height, width)`."""
+
+    clip: _Clip
+    frame: Frame
+    pixels: torch.Tensor
+
+
+@dataclass(frozen=True)
+class _Scored:
+    clip: _Clip
+    frame: Frame
+    pixels: torch.Tensor
+    row: np.ndarray
+    map: np.ndarray | None
+
+
+def _noted(frames: Iterator[Item], notes: list[str]) -> Iterator[Item]:
+    """Pass on what is decoded, and add to `notes` what the decoder warns of."""
+    while True:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", VideoWarning)
+            item = next(frames, None)
+        notes.extend(str(w.message) for w in caught if issubclass(w.category, VideoWarning))
+        if item is None:
+            return
+        yield item
 
 
 @dataclass(frozen=True)

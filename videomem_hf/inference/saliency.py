@@ -11,32 +11,40 @@ GRAD_CAM = "Grad-CAM"
 ATTENTION = "attention"
 
 
+LAYERS_OF_CLIP_NETWORKS = {"resnet3d": ("layer4",)}
+"""Last stage of each network of clips, by `model_type`."""
+LEAST_SIDE = 14
+"""Rows and columns at least of a Grad-CAM map, in which the maps of several branches meet."""
+MERGED_SIDE = 32
+"""Side of the map that the maps of several crops are put together to."""
+
+
 def saliency_method(model: nn.Module) -> str | None:
     """Name of the explanation that `model` allows: its own attention if it has one, else Grad-CAM, else None."""
     if getattr(model, "has_attention", False):
         return ATTENTION
-    # A network that averages several crops of a frame has no single map of it.
-    if getattr(model.config, "crops", 1) > 1:
-        return None
-    return GRAD_CAM if getattr(model, "attribution_layers", ()) else None
+    return GRAD_CAM if _attribution_layers(model) else None
 
 
-def saliency_maps(model: Any, pixels: torch.Tensor, horizon: int = 0) -> torch.Tensor:
-    """Explain the scores of frames.
+def saliency_maps(model: Any, pixels: torch.Tensor, horizon: int = 0, method: str | None = None) -> torch.Tensor:
+    """Explain the scores of frames, or of stretches of frames.
 
     Args:
-        model: A predictor that scores frames.
-        pixels: `(frames, 3, height, width)`, as the model's processor gives them.
+        model: A predictor that scores frames, or a network of clips.
+        pixels: `(n, 3, height, width)`, or for a network of clips `(n, frames, 3, height, width)`, as the model's
+            processor gives them.
         horizon: Index of the explained score; Grad-CAM only, attention is shared by all.
+        method: "attention" or "Grad-CAM"; None takes what `saliency_method` says.
 
     Returns:
-        `(frames, map_height, map_width)` float32, non-negative, each map summing to 1; all zero for a frame in which
-        nothing speaks for memorability.
+        `(n, map_height, map_width)` float32, non-negative, each map summing to 1; all zero where nothing speaks for
+        memorability. A stretch has one map, the mean over its steps of time.
     """
-    if saliency_method(model) == ATTENTION:
+    stretches = pixels[:, None] if pixels.ndim == 4 else pixels
+    if (method or saliency_method(model)) == ATTENTION:
         with torch.inference_mode():
-            return model(pixel_values_videos=pixels[None], output_attentions=True).attentions[0].float()
-    return _grad_cam(model, pixels, horizon)
+            return model(pixel_values_videos=stretches, output_attentions=True).attentions[:, 0].float()
+    return _grad_cam(model, stretches, horizon)
 
 
 def place_on_frame(
@@ -64,22 +72,56 @@ def place_on_frame(
     return placed / total if total > 0 else placed
 
 
-def _grad_cam(model: Any, pixels: torch.Tensor, horizon: int) -> torch.Tensor:
+def _grad_cam(model: Any, stretches: torch.Tensor, horizon: int) -> torch.Tensor:
     """Grad-CAM (Selvaraju et al., ICCV 2017) of the score's logit, so that scores near 1 still have a gradient."""
     from captum.attr import LayerGradCam
 
-    def logit(frames: torch.Tensor) -> torch.Tensor:
-        return torch.logit(model(pixel_values_videos=frames[:, None]).frame_scores[:, 0, horizon], eps=1e-6)
+    def logit(pixels: torch.Tensor) -> torch.Tensor:
+        return torch.logit(model(pixel_values_videos=pixels).frame_scores[:, 0, horizon], eps=1e-6)
 
-    total: torch.Tensor | float = 0.0
-    for name in model.attribution_layers:
+    branches = []
+    for name in _attribution_layers(model):
         attribution = LayerGradCam(logit, model.get_submodule(name))
         # One frame at a time: the activations of a deep network on many frames would not fit a small machine.
-        maps = torch.cat([attribution.attribute(f[None].requires_grad_(), attr_dim_summation=True) for f in pixels])
-        total = total + nn.functional.interpolate(maps.detach().float(), _common_size(model), mode="bilinear")[:, 0]
-    positive = torch.as_tensor(total).relu()
+        found = [attribution.attribute(s[None].requires_grad_(), attr_dim_summation=True) for s in stretches]
+        branches.append(torch.cat([_in_frame(model, m.detach().float()) for m in found]))
+    size = [max(LEAST_SIDE, *(maps.shape[d] for maps in branches)) for d in (2, 3)]
+    alike = [nn.functional.interpolate(maps, size, mode="bilinear")[:, 0] for maps in branches]
+    positive = torch.stack(alike).sum(dim=0).relu()
     return positive / positive.sum(dim=(1, 2), keepdim=True).clamp_min(1e-12)
 
 
-def _common_size(model: Any) -> tuple[int, int]:
-    return getattr(model, "attribution_size", (14, 14))
+def _in_frame(model: Any, maps: torch.Tensor) -> torch.Tensor:
+    """Bring what Grad-CAM gives for one stretch to one map of its frame, `(1, 1, map_height, map_width)`."""
+    if maps.ndim == 5:  # (1, 1, steps of time, map_height, map_width)
+        return maps.mean(dim=2)
+    crop_size = getattr(model.config, "crop_size", None)
+    return maps if crop_size is None else merge_crops(maps, crop_size, model.config.image_size)
+
+
+def merge_crops(maps: torch.Tensor, crop_size: int, image_size: int) -> torch.Tensor:
+    """Put the maps of MemNet's crops back to their places in the frame, mirrored ones mirrored back.
+
+    The score is that of the mean over the crops: what they say of a place adds up, and a place that few of them see
+    counts for less.
+
+    Args:
+        maps: `(crops, 1, map_height, map_width)`, signed, in the order of `ten_crop`.
+        crop_size: Side in pixels of the crops.
+        image_size: Side in pixels of the frame.
+
+    Returns:
+        `(1, 1, 32, 32)` over the whole frame: the mean over the crops, 0 for those that do not see a place.
+    """
+    from videomem_hf.models.modeling_memnet import ten_crop
+
+    pixels = torch.arange(image_size**2, device=maps.device).view(1, 1, image_size, image_size)
+    places = ten_crop(pixels, crop_size)[: len(maps)].flatten()  # which pixel of the frame each crop's pixel is
+    enlarged = nn.functional.interpolate(maps, (crop_size, crop_size), mode="bilinear")
+    frame = maps.new_zeros(image_size**2).index_add(0, places, enlarged.flatten()) / len(maps)
+    return nn.functional.adaptive_avg_pool2d(frame.view(1, 1, image_size, image_size), MERGED_SIDE)
+
+
+def _attribution_layers(model: Any) -> tuple[str, ...]:
+    own = getattr(model, "attribution_layers", ())
+    return own or LAYERS_OF_CLIP_NETWORKS.get(getattr(model.config, "model_type", ""), ())

@@ -1,0 +1,93 @@
+"""Maps against their definitions and against symmetries that they must have."""
+
+import numpy as np
+import pytest
+import torch
+
+from videomem_hf.inference import Saliency
+from videomem_hf.inference.saliency import merge_crops, place_on_frame, saliency_maps, saliency_method
+from videomem_hf.models import config_class, model_class
+
+
+def memnet(crops: int = 10) -> torch.nn.Module:
+    torch.manual_seed(0)
+    config = config_class("memnet")(
+        image_size=96, crop_size=68, crops=crops, conv_channels=(8, 8, 8, 8, 8), hidden_size=16
+    )
+    model = model_class("memnet")(config).eval().requires_grad_(False)
+    torch.nn.init.normal_(model.fc8.weight, std=0.02)
+    return model
+
+
+def test_crops_go_back_to_where_they_were_cut() -> None:
+    frame = torch.rand(64, 64, generator=torch.Generator().manual_seed(0))
+    size, far, middle = 50, 14, 7
+    crops, seen = [], torch.zeros(64, 64)
+    for y, x in ((middle, middle), (0, 0), (0, far), (far, 0), (far, far)):
+        crops.append(frame[y : y + size, x : x + size])
+        seen[y : y + size, x : x + size] += 2
+    maps = torch.stack([*crops, *(crop.flip(1) for crop in crops)])[:, None]
+    expected = (frame * seen / 10).view(32, 2, 32, 2).mean(dim=(1, 3))
+    torch.testing.assert_close(merge_crops(maps, size, 64)[0, 0], expected)
+
+
+def test_memnets_map_of_a_mirrored_frame_is_the_mirrored_map() -> None:
+    model = memnet()
+    frame = torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(1))
+    assert saliency_method(model) == "Grad-CAM"
+    found, mirrored = saliency_maps(model, torch.cat([frame, frame.flip(-1)]))
+    assert found.shape == (32, 32)
+    assert found.sum() == pytest.approx(1, abs=1e-5)
+    torch.testing.assert_close(mirrored, found.flip(-1), atol=1e-6, rtol=1e-3)
+    assert (found - found.flip(-1)).abs().max() > 1e-4
+
+
+def test_one_centre_crop_says_nothing_of_the_edges() -> None:
+    found = saliency_maps(memnet(crops=1), torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(1)))[0]
+    assert found.sum() == pytest.approx(1, abs=1e-5)
+    assert not found[:4].any()  # the crop begins at pixel 14 of 96, row 4.67 of 32
+    assert not found[:, -4:].any()
+
+
+def test_map_of_a_clip_network_is_grad_cam_by_its_definition() -> None:
+    torch.manual_seed(0)
+    config = config_class("resnet3d")(depth=18, hidden_sizes=(8, 8, 8, 8), clip_length=32)
+    model = model_class("resnet3d")(config).eval()
+    torch.nn.init.normal_(model.fc.weight)
+    stretches = torch.rand(2, 32, 3, 64, 64)
+    x = model.maxpool(model.bn1(model.conv1(stretches.transpose(1, 2))).relu())
+    activations = model.layer4(model.layer3(model.layer2(model.layer1(x)))).detach().requires_grad_()
+    assert activations.shape[2:] == (2, 2, 2)  # two steps of time
+    logits = model.score_features(activations.mean(dim=(2, 3, 4)))[:, 0].logit()
+    gradients = torch.autograd.grad(logits.sum(), activations)[0]
+    maps = (activations * gradients.mean(dim=(2, 3, 4), keepdim=True)).sum(dim=1).mean(dim=1).detach()
+    large = torch.nn.functional.interpolate(maps[:, None], (14, 14), mode="bilinear")[:, 0].relu()
+    expected = large / large.sum(dim=(1, 2), keepdim=True).clamp_min(1e-12)
+    assert expected.any()
+    torch.testing.assert_close(saliency_maps(model.requires_grad_(False), stretches), expected, atol=1e-6, rtol=1e-3)
+
+
+def test_any_model_with_attention_can_be_asked_for_grad_cam() -> None:
+    torch.manual_seed(0)
+    model = model_class("frame_attention")(config_class("frame_attention")()).eval()
+    pixels = torch.rand(2, 3, 54, 96)
+    attention, grad_cam = saliency_maps(model, pixels), saliency_maps(model, pixels, method="Grad-CAM")
+    assert saliency_method(model) == "attention"
+    np.testing.assert_allclose(attention.sum(dim=(1, 2)), 1, atol=1e-5)
+    assert grad_cam.shape[0] == 2
+    assert attention.shape != grad_cam.shape or not torch.allclose(attention, grad_cam)
+
+
+def test_maps_between_samples_are_interpolated() -> None:
+    maps = np.random.default_rng(0).random((3, 4, 5)).astype(np.float32)
+    maps /= maps.sum(axis=(1, 2), keepdims=True)
+    saliency = Saliency(np.array([0.0, 1.0, 3.0]), maps, (0.0, 0.0, 1.0, 1.0))
+    for time_s, expected in (
+        (-1.0, maps[0]),
+        (0.0, maps[0]),
+        (0.25, 0.75 * maps[0] + 0.25 * maps[1]),
+        (2.0, (maps[1] + maps[2]) / 2),
+        (9.0, maps[2]),
+    ):
+        placed = place_on_frame(expected, (20, 30), saliency.seen)
+        np.testing.assert_allclose(saliency.at(time_s, (20, 30)), placed, atol=1e-6)
