@@ -7,6 +7,7 @@ as a person does.
 import hashlib
 import http.client
 import json
+import random
 import secrets
 import time
 from collections.abc import Callable, Iterable
@@ -173,15 +174,15 @@ class Play:
             GameOver: The server refused.
             OSError, HTTPException: It could not be reached for so long as `patience_s`.
         """
-        waited = 0.0
+        waited, attempt = 0.0, 0
         while True:
+            wait = min(0.5 * 2**attempt, 8.0) * random.uniform(0.5, 1.5)
             begun = time.perf_counter()
             try:
                 reply = self.connection.send(method, path, body)
             except (OSError, http.client.HTTPException):
                 if waited > self.patience_s:
                     raise
-                wait = 0.25
             else:
                 if self.timed is not None:
                     self.timed(method, path, time.perf_counter() - begun)
@@ -190,6 +191,6 @@ class Play:
                 refusal = reply.json()
                 if reply.status not in {425, 429} and reply.status < 500:
                     raise GameOver(refusal["error"], refusal["message"])
-                wait = refusal.get("wait_ms", 250) / 1000
-            waited += wait
+                wait = refusal.get("wait_ms", 1000 * wait) / 1000
+            waited, attempt = waited + wait, attempt + 1
             self.sleep(wait)

@@ -19,7 +19,8 @@ function showNetwork(lost) {
 // early are tried again; a refusal is thrown.
 export async function request(method, path, body, kind = "json") {
   for (let attempt = 0; ; attempt += 1) {
-    let wait = Math.min(500 * 2 ** attempt, 8000);
+    // At random around a growing pause, so that not everyone comes at once when a server is back.
+    let wait = Math.min(500 * 2 ** attempt, 8000) * (0.5 + Math.random());
     try {
       // An answer depends on when it is sent, so the body can be a function.
       const content = typeof body === "function" ? body() : body;
