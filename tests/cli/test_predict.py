@@ -14,6 +14,7 @@ import videomem_hf
 from tests.clips import grey_levels, write_clip
 from tests.inference.test_predictor import tiny  # noqa: F401 - a fixture
 from videomem_hf.cli import app, main
+from videomem_hf.data.video import probe
 
 
 @pytest.fixture
@@ -65,6 +66,16 @@ def test_all_readable_is_success_and_json_to_stdout_is_clean(folder):
     assert "1 clips scored" in " ".join(result.stderr.split())
 
 
+def test_overlay_videos(folder):
+    result = run("clips", "--overlay", "videos")
+    assert result.exit_code == 1, result.output
+    assert sorted(p.name for p in (folder / "videos").iterdir()) == ["a.mp4", "c_1.mp4"]
+    info = probe(folder / "videos" / "a.mp4")
+    assert (info.codec, info.frames_per_second, info.duration_s) == ("h264", 24, pytest.approx(3))
+    rows = "".join(line for line in result.stdout.splitlines() if "c $1" in line)
+    assert rows.count("│") == 6
+
+
 def test_clips_of_the_same_name_keep_their_plots(folder):
     (folder / "other").mkdir()
     write_clip(folder / "other" / "a.webm", grey_levels(24))
@@ -96,6 +107,7 @@ def test_an_interruption_keeps_what_is_done(folder, monkeypatch):
         (["missing.mp4"], "missing.mp4: no such file or folder"),
         (["clips", "--json", "no/such/folder.json"], "does not exist; make it first"),
         (["clips", "--plots", "clips/a.webm"], "cannot be a folder"),
+        (["clips", "--overlay", "clips/a.webm"], "--overlay clips/a.webm: cannot be a folder"),
         (["clips", "--model", "clips"], "no model can be loaded"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,7 @@ def clip_figure(
     FigureCanvasAgg(figure)
     figure.text(MARGIN / layout.width, 1 - 0.3 / layout.height, _shortened(title), fontsize=12, fontweight="bold")
     curve = figure.add_axes(layout.curve())
-    _draw_curve(curve, times_s, frame_scores, clip_scores, [s[0] for s in stills])
+    draw_curve(curve, times_s, frame_scores, clip_scores, [s[0] for s in stills])
     for column, (time_s, score, image, saliency) in enumerate(stills):
         axes = figure.add_axes(layout.still(0, column))
         _show(axes, image)
@@ -115,13 +116,19 @@ def overlay(image: np.ndarray, saliency: np.ndarray | None) -> np.ndarray:
     Returns:
         `(height, width, 3)` uint8: the higher the saliency, the less of the frame and the more of its colour.
     """
-    grey = (image @ np.array([0.299, 0.587, 0.114]) / 255.0)[..., None].repeat(3, axis=2) * 0.85
+    grey = (image @ np.array([0.299, 0.587, 0.114], dtype=np.float32) * 0.85)[..., None]
     if saliency is None or not saliency.max() > 0:
-        return (grey * 255).astype(np.uint8)
-    share = saliency / saliency.max()
+        return grey.repeat(3, axis=2).astype(np.uint8)
+    share = (saliency / saliency.max()).astype(np.float32)
     weight = (0.65 * share)[..., None]
-    colours = colormaps[SALIENCY_COLOURS](share)[..., :3]
-    return ((grey * (1 - weight) + colours * weight) * 255).round().astype(np.uint8)
+    colours = _saliency_palette()[(share * 255).round().astype(np.uint8)]
+    return (grey + (colours - grey) * weight).round().astype(np.uint8)
+
+
+@cache
+def _saliency_palette() -> np.ndarray:
+    """The colours of shares 0, 1/255, ... 1: `(256, 3)` float32, from 0 to 255."""
+    return (colormaps[SALIENCY_COLOURS](np.arange(256))[:, :3] * 255).astype(np.float32)
 
 
 def save_figure(figure: Figure, path: Path) -> None:
@@ -131,13 +138,14 @@ def save_figure(figure: Figure, path: Path) -> None:
     partial.replace(path)
 
 
-def _draw_curve(
+def draw_curve(
     axes: Axes,
     times_s: np.ndarray,
     frame_scores: Mapping[Horizon, np.ndarray],
     clip_scores: Mapping[Horizon, float],
-    shown_s: Sequence[float],
+    shown_s: Sequence[float] = (),
 ) -> None:
+    """Draw scores over time; `shown_s` are the times of frames that the figure shows below, to be marked."""
     for horizon, values in frame_scores.items():
         colour, mean = COLOURS[horizon], clip_scores[horizon]
         marker = "o" if len(times_s) <= 40 else None
@@ -154,7 +162,8 @@ def _draw_curve(
     if times_s[-1] >= 120:
         unit = "min:s"
         axes.xaxis.set_major_formatter(FuncFormatter(lambda s, _: f"{int(s) // 60}:{int(s) % 60:02}"))
-    axes.set_xlabel(f"time in {unit} (▲ frames shown below)", fontsize=9)
+    marked = " (▲ frames shown below)" if shown_s else ""
+    axes.set_xlabel(f"time in {unit}{marked}", fontsize=9)
     axes.set_ylabel("memorability", fontsize=9)
     axes.grid(alpha=0.25)
     axes.legend(fontsize=8, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=4, frameon=False)

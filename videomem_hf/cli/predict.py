@@ -5,19 +5,21 @@ import json
 import os
 import re
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from tqdm import tqdm
 
-from videomem_hf.data.video import VideoError, find_videos, probe
+from videomem_hf.data.video import VideoError, VideoWarning, find_videos, probe, sample_frames
 from videomem_hf.schema import HORIZONS, Horizon, InputError
 
 if TYPE_CHECKING:
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
 STILLS = 7
 LONG_CLIP_S = 60
+SLOWEST_OVERLAY = 10.0
+FASTEST_OVERLAY = 30.0
+"""Frames a second of overlay videos; in between, as many as the clip has."""
 HEADINGS = {"short_term": "Short-term", "long_term": "Long-term"}
 
 
@@ -52,6 +57,9 @@ def predict(
     plots: Annotated[
         Path | None, typer.Option(help="Folder for a picture a clip: score over time, frames, saliency.")
     ] = None,
+    overlay: Annotated[
+        Path | None, typer.Option(help="Folder for a video a clip (MP4): saliency over every frame, and the score.")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ... [default: a GPU if there is one]")] = None,
 ) -> None:
     """Predict how memorable clips are.
@@ -60,18 +68,21 @@ def predict(
     the others go on, and the exit code is 1.
 
     Examples: [bold]videomem predict holiday.mp4 --plots plots[/bold],
-    [bold]videomem predict clips/ --csv scores.csv[/bold]
+    [bold]videomem predict clips/ --csv scores.csv[/bold],
+    [bold]videomem predict holiday.mp4 --overlay videos[/bold]
     """
     paths = find_videos(clips)
-    _check_writable(json_file, csv_file, plots)
+    _check_writable(json_file, csv_file, {"--plots": plots, "--overlay": overlay})
     from videomem_hf.inference import load_predictor
 
     predictor = load_predictor(model, device)
+    if overlay is not None and predictor.saliency_method is None:
+        raise InputError(f"--overlay: {predictor.name} sees features and no frames; choose a model of frames")
     outcomes: list[Outcome] = []
     interrupted = False
     with _csv_rows(csv_file, predictor.horizons) as write_row:
         try:
-            for outcome in _outcomes(predictor, paths, plots):
+            for outcome in _outcomes(predictor, paths, plots, overlay):
                 outcomes.append(outcome)
                 write_row(outcome)
         except KeyboardInterrupt:
@@ -86,19 +97,23 @@ def predict(
         raise typer.Exit(1)
 
 
-def _outcomes(predictor: "Predictor | FeaturePredictor", paths: list[Path], plots: Path | None) -> Iterator[Outcome]:
-    names = _PlotNames()
+def _outcomes(
+    predictor: "Predictor | FeaturePredictor", paths: list[Path], plots: Path | None, overlay: Path | None
+) -> Iterator[Outcome]:
+    plot_names, overlay_names = _FileNames(".png"), _FileNames(".mp4")
     with tqdm(paths, unit="clip", desc="predicting", disable=None) as bar:
         for path in bar:
             bar.set_postfix_str(path.name[-40:], refresh=True)
             try:
                 with _frame_progress(path) as on_frame:
-                    prediction = predictor.predict(path, STILLS if plots else 0, on_frame)
+                    prediction = predictor.predict(path, STILLS if plots else 0, on_frame, overlay is not None)
             except VideoError as error:
                 yield Outcome(path, None, str(error).removeprefix(f"{path}: "))
                 continue
             if plots:
-                _save_plot(prediction, plots / names.unique(path))
+                _save_plot(prediction, plots / plot_names.unique(path))
+            if overlay:
+                save_overlay(prediction, path, overlay / overlay_names.unique(path))
             yield Outcome(path, prediction)
 
 
@@ -130,10 +145,37 @@ def _save_plot(prediction: "Prediction", path: Path) -> None:
     save_figure(figure, path)
 
 
-class _PlotNames:
-    """File names for plots: the clip's, made safe, with a number where two clips share it."""
+def save_overlay(prediction: "Prediction", clip: Path, path: Path) -> None:
+    """Write a prediction's maps over every frame of its clip, as an MP4; shows progress."""
+    from videomem_hf.analysis.overlay_video import ScoreCurve, write_overlay_video
 
-    def __init__(self) -> None:
+    saliency = prediction.saliency
+    assert saliency is not None
+    info = probe(clip)
+    rate = min(max(info.frames_per_second or 25.0, SLOWEST_OVERLAY), FASTEST_OVERLAY)
+    curve = ScoreCurve(
+        times_s=prediction.times_s,
+        frame_scores=dict(zip(prediction.scores, prediction.frame_scores.T, strict=True)),
+        clip_scores=prediction.scores,
+        saliency_label=prediction.saliency_method or "",
+    )
+    total = round(info.duration_s * rate) if info.duration_s else None
+    with warnings.catch_warnings(), tqdm(total=total, unit="frame", desc=path.name, leave=False, disable=None) as bar:
+        warnings.simplefilter("ignore", VideoWarning)  # the prediction has noted it already
+
+        def frames() -> Iterator[tuple[float, np.ndarray]]:
+            for frame in sample_frames(clip, rate):
+                yield frame.time_s, frame.image
+                bar.update()
+
+        write_overlay_video(path, frames(), rate, saliency.at, curve)
+
+
+class _FileNames:
+    """File names for what is drawn: the clip's, made safe, with a number where two clips share it."""
+
+    def __init__(self, suffix: str) -> None:
+        self.suffix = suffix
         self.used: set[str] = set()
 
     def unique(self, clip: Path) -> str:
@@ -142,19 +184,21 @@ class _PlotNames:
         while name.lower() in self.used:
             name, number = f"{stem}-{number}", number + 1
         self.used.add(name.lower())
-        return f"{name}.png"
+        return f"{name}{self.suffix}"
 
 
-def _check_writable(json_file: Path | None, csv_file: Path | None, plots: Path | None) -> None:
+def _check_writable(json_file: Path | None, csv_file: Path | None, folders: dict[str, Path | None]) -> None:
     """Refuse at once what would fail after hours of work."""
     for path in (json_file, csv_file):
         if path is not None and str(path) != "-" and not path.resolve().parent.is_dir():
             raise InputError(f"{path}: the folder {path.resolve().parent} does not exist; make it first")
-    if plots is not None:
+    for option, folder in folders.items():
+        if folder is None:
+            continue
         try:
-            plots.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(f"--plots {plots}: cannot be a folder ({error.strerror})") from error
+            raise InputError(f"{option} {folder}: cannot be a folder ({error.strerror})") from error
 
 
 @contextmanager
@@ -206,7 +250,7 @@ def _print_table(outcomes: list[Outcome], predictor: "Predictor | FeaturePredict
     if any(o.error or (o.prediction and o.prediction.notes) for o in outcomes):
         table.add_column("Note", overflow="fold")
     for outcome in outcomes:
-        table.add_row(*_cells(outcome, horizons, folder))
+        table.add_row(*_cells(outcome, horizons, folder)[: len(table.columns)])
     Console(stderr=to_stderr).print(table)
 
 

@@ -28,6 +28,9 @@ class FeaturePredictor:
         InputError: A feature cannot be extracted from a clip, or what it needs is missing.
     """
 
+    saliency_method: str | None = None
+    """The model sees no frames."""
+
     def __init__(
         self, model: Any, name: str, device: str | None = None, calibration: Calibration | None = None
     ) -> None:

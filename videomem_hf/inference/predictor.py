@@ -51,6 +51,11 @@ class Predictor:
         self.calibration = calibration or Calibration({})
         self.horizons: tuple[Horizon, ...] = tuple(model.config.horizons)
 
+    @property
+    def saliency_method(self) -> str | None:
+        """How this model's saliency is found: "attention" or "Grad-CAM"; None if it offers none."""
+        return saliency_method(self.model)
+
     def predict(
         self,
         source: ClipSource,
@@ -98,7 +103,7 @@ class Predictor:
             selection.offer(scored.frame, scored.pixels, scored.row)
         frame_scores = np.stack(rows)
         scores = dict(zip(self.horizons, frame_scores.mean(axis=0).tolist(), strict=True))
-        method = saliency_method(self.model) if stills or maps else None
+        method = self.saliency_method if stills or maps else None
         return Prediction(
             source=clip.name,
             model=self.name,
@@ -173,7 +178,7 @@ class Predictor:
 
     def _maps(self, pixels: list[torch.Tensor]) -> "list[np.ndarray] | list[None]":
         """Explain the scores of stretches, each `(frames, 3, height, width)`; None if the model offers nothing."""
-        if not saliency_method(self.model):
+        if not self.saliency_method:
             return [None] * len(pixels)
         return list(saliency_maps(self.model, torch.stack(pixels).to(self.device)).cpu().numpy())
 
