@@ -218,12 +218,16 @@ def test_showings_cut_short_are_over_and_too_many_close_the_step(game, tmp_path)
     assert set(counts(game, videos.c.short_count).values()) == {0}
 
 
-def test_who_fails_the_controls_frees_the_targets_and_is_not_invited(game):
+def test_who_fails_the_controls_frees_the_targets_and_is_not_invited(game, tmp_path):
     good, bad = game.play(), game.play(Attentive(right=False))
     good.step(1)
     bad.step(1)
     assert bad.me()["stage"] == "finished"
     assert "return_code" not in bad.me()
+    table = exported(game, tmp_path)
+    wrong = np.array(table.participants)[table.participant] == bad.me()["participant"]
+    assert (table.answered[wrong] != table.repeat[wrong]).all()
+    assert wrong.sum() == 14
     assert standing(game).steps[1].pass_rate == 0.5
     assert counts(game, videos.c.short_count) == recount(game, 1)
     assert sum(recount(game, 1).values()) == 3

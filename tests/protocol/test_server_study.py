@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -85,13 +86,18 @@ def test_what_cannot_be_a_study_leaves_nothing(clips, tmp_path):
     assert (folder / "mine.txt").read_text() == "keep me"
 
 
-def test_an_interrupted_init_leaves_nothing(clips, tmp_path):
-    def interrupted(files):
-        yield from files[:3]
-        raise KeyboardInterrupt
+def test_an_interrupted_init_leaves_nothing(clips, tmp_path, monkeypatch):
+    copied, copy = [], shutil.copyfile
 
+    def interrupted(source, target):
+        copied.append(copy(source, target))
+        if len(copied) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "copyfile", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        create_study(tmp_path / "study", [clips], design=SHORT, progress=interrupted)
+        create_study(tmp_path / "study", [clips], design=SHORT)
+    assert len(copied) == 3
     assert list(tmp_path.iterdir()) == []
 
 
