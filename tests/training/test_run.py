@@ -193,6 +193,8 @@ def test_a_loss_that_is_not_finite_is_one_clear_error(make_config: MakeConfig) -
         (["batch_size=27"], "batch_size=27 is more than the 26 training clips"),
         (["evaluation.split=test"], "no clip of the split 'test' has both"),
         (["model.type=none"], "no type 'none'"),
+        (["model={type: c3d}"], "c3d predicts no scores; train a feature_mlp on its features"),
+        (["stages.0.loss={type: sodeep, sorter: nowhere}"], "nowhere"),
     ],
 )
 def test_what_cannot_work_is_refused_before_a_model_is_built(
@@ -259,3 +261,9 @@ def test_the_best_epoch_is_kept_and_the_last_beside_it(make_config: MakeConfig) 
     assert found == pytest.approx(max(row["short_term"] for row in looked))
     assert _equal(best.output / "last", last.output)
     assert _equal(best.output, last.output) == (best.results["kept_epoch"] == 4)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_half_precision_without_a_gpu_is_refused(make_config: MakeConfig) -> None:
+    with pytest.raises(InputError, match="fp16 needs a GPU"):
+        train(make_config("mixed_precision=fp16"), progress=False)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import set_seed
@@ -116,6 +117,9 @@ def train(
         config.save(output / CONFIG_FILE)
     set_seed(config.seed)
     model = initial_model(config.init, _with_data_statistics(model_config, config, data.train), data.train)
+    if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
+        # Each process would normalise by its own share of the batch; there is no such exchange between CPU processes.
+        model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
     accelerator.init_trackers("videomem_hf", config=_flat(asdict(config)))
     examples = TrainingClips(
         data.train,
@@ -137,7 +141,13 @@ def train(
 
 
 def make_accelerator(config: TrainingConfig) -> Accelerator:
-    """Devices, processes and number format. Raises InputError for a batch that cannot be shared among the processes."""
+    """Devices, processes and number format.
+
+    Raises:
+        InputError: A batch that cannot be shared among the processes, or half precision that the device does not have.
+    """
+    if config.mixed_precision == "fp16" and not torch.cuda.is_available():
+        raise InputError("mixed_precision=fp16 needs a GPU, and there is none here; take bf16 or no")
     AcceleratorState._reset_state()  # another run in this process may have had another number format
     accelerator = Accelerator(
         mixed_precision=config.mixed_precision,
