@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from videomem_hf.inference import Saliency
-from videomem_hf.inference.saliency import merge_crops, place_on_frame, saliency_maps, saliency_method
+from videomem_hf.inference.saliency import covered_by_cells, merge_crops, place_on_frame, saliency_maps, saliency_method
 from videomem_hf.models import config_class, model_class
 
 
@@ -81,7 +81,7 @@ def test_any_model_with_attention_can_be_asked_for_grad_cam() -> None:
 def test_maps_between_samples_are_interpolated() -> None:
     maps = np.random.default_rng(0).random((3, 4, 5)).astype(np.float32)
     maps /= maps.sum(axis=(1, 2), keepdims=True)
-    saliency = Saliency(np.array([0.0, 1.0, 3.0]), maps, (0.0, 0.0, 1.0, 1.0))
+    saliency = Saliency(np.array([0.0, 1.0, 3.0]), maps, (0.0, 0.0, 1.0, 1.0), (-0.1, 0.0, 0.9, 1.2))
     for time_s, expected in (
         (-1.0, maps[0]),
         (0.0, maps[0]),
@@ -89,5 +89,43 @@ def test_maps_between_samples_are_interpolated() -> None:
         (2.0, (maps[1] + maps[2]) / 2),
         (9.0, maps[2]),
     ):
-        placed = place_on_frame(expected, (20, 30), saliency.seen)
+        placed = place_on_frame(expected, (20, 30), saliency.seen, saliency.covered)
         np.testing.assert_allclose(saliency.at(time_s, (20, 30)), placed, atol=1e-6)
+
+
+def centre_seen_by(maps: torch.Tensor, cell: tuple[int, int], pixels: torch.Tensor) -> tuple[float, float]:
+    """Middle of the pixels that a cell's value depends on: row and column, 0.5 being the middle of the first."""
+    gradient = torch.autograd.grad(maps[(0, ..., *cell)].sum(), pixels)[0].abs()
+    rows, columns = (gradient.sum(dim=d).nonzero() for d in ([0, 1, 2, 4], [0, 1, 2, 3]))
+    return float(rows.min() + rows.max() + 1) / 2, float(columns.min() + columns.max() + 1) / 2
+
+
+@pytest.mark.parametrize("kind", ["frame_attention", "resnet3d"])
+def test_cells_lie_where_the_network_looks(kind: str) -> None:
+    torch.manual_seed(0)
+    if kind == "frame_attention":
+        model = model_class(kind)(config_class(kind)()).eval()
+        pixels = torch.rand(1, 1, 3, 108, 189, requires_grad=True)
+        maps, cell, tolerance = model.attention_conv(model.trunk(pixels[0])), (5, 13), 0.0
+    else:
+        model = model_class(kind)(config_class(kind)(depth=18, hidden_sizes=(4, 4, 4, 4))).eval()
+        pixels = torch.rand(1, 1, 3, 608, 672, requires_grad=True)
+        x = model.maxpool(model.bn1(model.conv1(pixels.transpose(1, 2))).relu())
+        maps, cell, tolerance = model.layer4(model.layer3(model.layer2(model.layer1(x)))), (9, 11), 4.0
+    height, width = pixels.shape[-2:]
+    left, top, right, bottom = covered_by_cells(model, (height, width))
+    rows, columns = maps.shape[-2:]
+    row, column = centre_seen_by(maps, cell, pixels)
+    assert row == pytest.approx((top + (cell[0] + 0.5) * (bottom - top) / rows) * height, abs=tolerance + 1e-3)
+    assert column == pytest.approx((left + (cell[1] + 0.5) * (right - left) / columns) * width, abs=tolerance + 1e-3)
+
+
+def test_maps_are_placed_by_what_their_cells_cover() -> None:
+    """A map that covers from a quarter before the frame's left edge to its middle, bicubic, nearest beyond."""
+    map_ = np.array([[0.0, 1.0, 0.0]], dtype=np.float32)
+    placed = place_on_frame(map_, (8, 120), (0.0, 0.0, 1.0, 1.0), (-0.25, 0.0, 0.5, 1.0))
+    assert placed[4].argmax() in (14, 15)  # the middle cell, from 0 to 30, has its middle at 15
+    np.testing.assert_allclose(placed[:, 75:], 0, atol=1e-7)
+    placed = place_on_frame(map_[:, ::-1] + map_.cumsum(axis=1), (8, 120), (0.0, 0.0, 1.0, 1.0), (0.0, 0.0, 0.5, 1.0))
+    assert np.ptp(placed[:, 70:]) < 1e-7
+    assert placed[0, 100] > 0

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from videomem_hf.inference.saliency import place_on_frame
+from videomem_hf.inference.saliency import Area, place_on_frame
 from videomem_hf.inference.score_distribution import approximate_percentile
 from videomem_hf.schema import Horizon
 
@@ -35,12 +35,14 @@ class Saliency:
     Attributes:
         times_s: `(frames,)` float64, increasing; as of the prediction.
         maps: `(frames, map_height, map_width)` float32, non-negative, each summing to 1 (or 0 for an empty one).
-        seen: Left, top, right and bottom of the part of the frame that the maps cover, as shares of width and height.
+        seen: Left, top, right and bottom of the part of the frame that the model saw, as shares of width and height.
+        covered: The same of the part that the maps' cells cover; it may go over the edge of what was seen.
     """
 
     times_s: np.ndarray
     maps: np.ndarray
-    seen: tuple[float, float, float, float]
+    seen: Area
+    covered: Area
 
     def at(self, time_s: float, shape: tuple[int, int]) -> np.ndarray:
         """Give the map at any time, interpolated linearly between the sampled frames, over a frame of `shape`.
@@ -53,7 +55,7 @@ class Saliency:
         gap = self.times_s[after] - self.times_s[before]
         share = float(np.clip((time_s - self.times_s[before]) / gap, 0, 1)) if gap > 0 else 1.0
         blended = (1 - share) * self.maps[before] + share * self.maps[after]
-        return place_on_frame(blended, shape, self.seen)
+        return place_on_frame(blended, shape, self.seen, self.covered)
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,7 @@ class Prediction:
             plain["saliency"] = {
                 "method": self.saliency_method,
                 "seen": list(self.saliency.seen),
+                "covered": list(self.saliency.covered),
                 "maps": self.saliency.maps.tolist(),
             }
         return plain

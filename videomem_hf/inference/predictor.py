@@ -15,7 +15,7 @@ from videomem_hf.data.video import Frame, VideoError, VideoWarning, sample_frame
 from videomem_hf.inference.calibration import Calibration, read_calibration
 from videomem_hf.inference.feature_predictor import FeaturePredictor
 from videomem_hf.inference.prediction import Prediction, Saliency, Still
-from videomem_hf.inference.saliency import place_on_frame, saliency_maps, saliency_method
+from videomem_hf.inference.saliency import Area, covered_by_cells, place_on_frame, saliency_maps, saliency_method
 from videomem_hf.inference.sources import ClipSource, check_source, clip_name, stretches_of_frames
 from videomem_hf.schema import Horizon, InputError
 
@@ -99,6 +99,7 @@ class Predictor:
         for scored in frames:
             times.append(scored.frame.time_s)
             rows.append(scored.row)
+            inputs = scored.pixels
             found += [] if scored.map is None else [scored.map]
             selection.offer(scored.frame, scored.pixels, scored.row)
         frame_scores = np.stack(rows)
@@ -113,7 +114,7 @@ class Predictor:
             stills=self._explained(selection.chosen()),
             saliency_method=method,
             notes=tuple(clip.notes),
-            saliency=Saliency(np.array(times), np.stack(found), self._seen_part(clip.shape)) if found else None,
+            saliency=Saliency(np.array(times), np.stack(found), *self._areas(clip.shape, inputs)) if found else None,
             intervals=self.calibration.intervals(scores),
         )
 
@@ -185,16 +186,26 @@ class Predictor:
     def _explained(self, kept: "list[_Kept]") -> tuple[Still, ...]:
         if not kept:
             return ()
+        shapes = [k.image.shape[:2] for k in kept]
+        areas = [self._areas(shape, k.pixels) for shape, k in zip(shapes, kept, strict=True)]
         maps = [
-            None if found is None else place_on_frame(found, k.image.shape[:2], self._seen_part(k.image.shape[:2]))
-            for found, k in zip(self._maps([k.pixels for k in kept]), kept, strict=True)
+            None if found is None else place_on_frame(found, shape, *area)
+            for found, shape, area in zip(self._maps([k.pixels for k in kept]), shapes, areas, strict=True)
         ]
         return tuple(
             Still(k.time_s, dict(zip(self.horizons, k.row.tolist(), strict=True)), k.image, saliency)
             for k, saliency in zip(kept, maps, strict=True)
         )
 
-    def _seen_part(self, shape: tuple[int, int]) -> tuple[float, float, float, float]:
+    def _areas(self, shape: tuple[int, int], pixels: torch.Tensor) -> tuple[Area, Area]:
+        """What of a frame of `shape` the model sees as `pixels`, and what of it a map's cells cover."""
+        seen = self._seen_part(shape)
+        left, top, right, bottom = covered_by_cells(self.model, (pixels.shape[-2], pixels.shape[-1]))
+        width, height = seen[2] - seen[0], seen[3] - seen[1]
+        covered = left * width + seen[0], top * height + seen[1], right * width + seen[0], bottom * height + seen[1]
+        return seen, covered
+
+    def _seen_part(self, shape: tuple[int, int]) -> Area:
         """Left, top, right, bottom of the centre crop as shares of a frame of `shape`."""
         if not self.processor.do_center_crop:
             return 0.0, 0.0, 1.0, 1.0

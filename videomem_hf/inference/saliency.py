@@ -1,16 +1,19 @@
 """Where in a frame its score comes from: the model's attention, or Grad-CAM through captum."""
 
+import math
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import nn
 
 GRAD_CAM = "Grad-CAM"
 ATTENTION = "attention"
 
 
+Area = tuple[float, float, float, float]
+PADDED_STRIDES = {"amnet": 16, "resmem": 32, "resnet3d": 32, "semantic_embedding": 32}
+"""Input pixels from cell to cell of the maps of residual networks, by `model_type`."""
 LAYERS_OF_CLIP_NETWORKS = {"resnet3d": ("layer4",)}
 """Last stage of each network of clips, by `model_type`."""
 LEAST_SIDE = 14
@@ -48,14 +51,16 @@ def saliency_maps(model: Any, pixels: torch.Tensor, horizon: int = 0, method: st
 
 
 def place_on_frame(
-    saliency: np.ndarray, frame_shape: tuple[int, int], seen: tuple[float, float, float, float]
+    saliency: np.ndarray, frame_shape: tuple[int, int], seen: Area, covered: Area | None = None
 ) -> np.ndarray:
-    """Enlarge a map to the frame it belongs to.
+    """Enlarge a map bicubically to the frame it belongs to.
 
     Args:
         saliency: `(map_height, map_width)`, non-negative.
         frame_shape: Height and width of the result.
         seen: Left, top, right and bottom of the part that the model saw, as shares of the frame's width and height.
+        covered: The part that the map's cells cover; it may leave out some of what was seen (the nearest cell stands
+            for it) and may go over its edge. None: what was seen.
 
     Returns:
         `frame_shape` float32, summing to 1 (or 0 for an empty map), zero outside the part that was seen.
@@ -63,13 +68,55 @@ def place_on_frame(
     height, width = frame_shape
     left, right = round(seen[0] * width), round(seen[2] * width)
     top, bottom = round(seen[1] * height), round(seen[3] * height)
-    enlarged = Image.fromarray(saliency.astype(np.float32)).resize(
-        (right - left, bottom - top), Image.Resampling.BICUBIC
-    )
+    area = covered or seen
+    scaled = area[0] * width - left, area[1] * height - top, area[2] * width - left, area[3] * height - top
+    map_ = torch.from_numpy(saliency.astype(np.float32))[None, None]
     placed = np.zeros(frame_shape, dtype=np.float32)
-    placed[top:bottom, left:right] = np.clip(np.asarray(enlarged), 0, None)
+    placed[top:bottom, left:right] = _enlarged(map_, (bottom - top, right - left), scaled)[0, 0].clamp_min(0).numpy()
     total = placed.sum()
     return placed / total if total > 0 else placed
+
+
+def covered_by_cells(model: Any, input_shape: tuple[int, int]) -> Area:
+    """Left, top, right and bottom of what a map's cells cover, as shares of the model's input.
+
+    A strided convolution that is padded on all sides looks from pixels 0, s, 2 s, ... on: its first cell is centred on
+    the edge of the frame, not half a cell inside, and the last stops short of the other edge. Taken for a plain grid,
+    maps of such networks would be laid up to half a cell too far right and down.
+    """
+    stride = _padded_stride(model)
+    if stride is None:
+        return 0.0, 0.0, 1.0, 1.0
+    height, width = input_shape
+    first = (1 - stride) / 2  # pixel 0 reaches from 0 to 1
+    return (
+        first / width,
+        first / height,
+        (first + stride * math.ceil(width / stride)) / width,
+        (first + stride * math.ceil(height / stride)) / height,
+    )
+
+
+def _padded_stride(model: Any) -> int | None:
+    """Input pixels from cell to cell of a network whose strided layers are all padded by half their kernel."""
+    kind = getattr(model.config, "model_type", "")
+    if kind == "frame_attention":
+        return model.config.output_stride
+    if kind == "semantic_embedding" and "resnet" not in model.config.trunk:
+        return None
+    return PADDED_STRIDES.get(kind)
+
+
+def _enlarged(maps: torch.Tensor, size: tuple[int, int], covered: Area) -> torch.Tensor:
+    """Sample maps `(n, 1, map_height, map_width)` bicubically at every pixel of `size`.
+
+    `covered` is where the maps lie, in pixels; beyond it the nearest cell counts.
+    """
+    left, top, right, bottom = covered
+    y = (torch.arange(size[0], device=maps.device) + 0.5 - top) / (bottom - top) * 2 - 1
+    x = (torch.arange(size[1], device=maps.device) + 0.5 - left) / (right - left) * 2 - 1
+    grid = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).float().expand(len(maps), -1, -1, -1)
+    return nn.functional.grid_sample(maps, grid, mode="bicubic", padding_mode="border", align_corners=False)
 
 
 def _grad_cam(model: Any, stretches: torch.Tensor, horizon: int) -> torch.Tensor:
@@ -96,10 +143,14 @@ def _in_frame(model: Any, maps: torch.Tensor) -> torch.Tensor:
     if maps.ndim == 5:  # (1, 1, steps of time, map_height, map_width)
         return maps.mean(dim=2)
     crop_size = getattr(model.config, "crop_size", None)
-    return maps if crop_size is None else merge_crops(maps, crop_size, model.config.image_size)
+    if crop_size is None:
+        return maps
+    # conv1 and two poolings, unpadded: cells of 16 pixels, the first centred at 17.5
+    ends = 9.5, 9.5, 9.5 + 16 * maps.shape[3], 9.5 + 16 * maps.shape[2]
+    return merge_crops(maps, crop_size, model.config.image_size, ends)
 
 
-def merge_crops(maps: torch.Tensor, crop_size: int, image_size: int) -> torch.Tensor:
+def merge_crops(maps: torch.Tensor, crop_size: int, image_size: int, covered: Area | None = None) -> torch.Tensor:
     """Put the maps of MemNet's crops back to their places in the frame, mirrored ones mirrored back.
 
     The score is that of the mean over the crops: what they say of a place adds up, and a place that few of them see
@@ -109,6 +160,7 @@ def merge_crops(maps: torch.Tensor, crop_size: int, image_size: int) -> torch.Te
         maps: `(crops, 1, map_height, map_width)`, signed, in the order of `ten_crop`.
         crop_size: Side in pixels of the crops.
         image_size: Side in pixels of the frame.
+        covered: Left, top, right and bottom, in pixels of a crop, of what the maps' cells cover; None: all.
 
     Returns:
         `(1, 1, 32, 32)` over the whole frame: the mean over the crops, 0 for those that do not see a place.
@@ -117,7 +169,7 @@ def merge_crops(maps: torch.Tensor, crop_size: int, image_size: int) -> torch.Te
 
     pixels = torch.arange(image_size**2, device=maps.device).view(1, 1, image_size, image_size)
     places = ten_crop(pixels, crop_size)[: len(maps)].flatten()  # which pixel of the frame each crop's pixel is
-    enlarged = nn.functional.interpolate(maps, (crop_size, crop_size), mode="bilinear")
+    enlarged = _enlarged(maps, (crop_size, crop_size), covered or (0.0, 0.0, crop_size, crop_size))
     frame = maps.new_zeros(image_size**2).index_add(0, places, enlarged.flatten()) / len(maps)
     return nn.functional.adaptive_avg_pool2d(frame.view(1, 1, image_size, image_size), MERGED_SIDE)
 
