@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from videomem_hf.data import feature_text
@@ -82,6 +82,9 @@ def outcome(parse: Any, data: list[bytes]) -> Any:
         return str(error)
 
 
+@example([",0 0"])
+@example(["0 0,,0"])
+@example(["0, 0,0 "])
 @given(st.lists(st.text(st.sampled_from("0123456789.:e-+ ,\n"), max_size=30), min_size=1, max_size=4))
 def test_number_like_text_is_read_as_the_plain_way_reads_it(texts: list[str]) -> None:
     test_any_bytes_are_read_as_the_plain_way_reads_them_or_refused.hypothesis.inner_test(

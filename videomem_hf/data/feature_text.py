@@ -30,6 +30,7 @@ Separator = Literal["space", "comma"]
 _SEPARATORS: Final[dict[Separator, bytes]] = {"space": b"\n\r\t\v\f", "comma": b"\n\r\t\v\f,"}
 _THREADS_FROM: Final = 8
 """Groups from which on starting threads costs less than it saves."""
+_WHITE: Final = b" \t\n\r\v\f"
 _PADDING: Final = b" " * WORD
 _GROUP_BYTES: Final = 1 << 18
 """Text parsed at once: enough to be worth the calls, few enough for its arrays to stay in the processor's cache."""
@@ -212,7 +213,7 @@ def _fast_dense(files: TextFiles, separator: Separator) -> tuple[NDArray[np.floa
             return values, counts
     starts, ends = _between_spaces(joined.text)
     counts = joined.count_each(starts)
-    if separator == "comma" and any(data.count(b",") != counts[n] - 1 for n, data in enumerate(files.data)):
+    if separator == "comma" and not all(map(_is_comma_between_all, files.data, counts.tolist())):
         raise _OutOfOrdinaryError
     try:
         values = read_numbers(joined.text, starts, ends)
@@ -220,6 +221,14 @@ def _fast_dense(files: TextFiles, separator: Separator) -> tuple[NDArray[np.floa
         raise _OutOfOrdinaryError from error
     _refuse_cut_off(files, ends - starts, counts)
     return values, counts
+
+
+def _is_comma_between_all(data: bytes, count: int) -> bool:
+    """Whether one comma, or comma and space, stands between all of a file's numbers: the usual forms, not all."""
+    inner = data.strip()
+    if inner.count(b",") != count - 1:
+        return False
+    return len(inner.split(None, 1)) == 1 or len(inner) - len(inner.translate(None, _WHITE)) == inner.count(b", ")
 
 
 def _fast_pairs(files: TextFiles) -> Pairs:
