@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 CONFIGS = ("c3d", "hmp", "lbp", "inceptionv3", "colorhistogram", "aesthetics")
-ROUNDS = 3
+ROUNDS = 2
 SHARE = 3000
 """Files, at most, whose parsing is measured without their reading."""
 MACHINE = "2-core x86-64 virtual machine, 24 GB, shared with other work"
