@@ -6,7 +6,10 @@ import torch
 
 from videomem_hf.inference import Saliency
 from videomem_hf.inference.saliency import covered_by_cells, merge_crops, place_on_frame, saliency_maps, saliency_method
-from videomem_hf.models import config_class, model_class
+from videomem_hf.models import MODELS, config_class, model_class
+
+ATTENDING = {"amnet", "frame_attention", "vitmem"}
+"""Their own attention explains their scores."""
 
 
 def memnet(crops: int = 10) -> torch.nn.Module:
@@ -65,6 +68,15 @@ def test_map_of_a_clip_network_is_grad_cam_by_its_definition() -> None:
     expected = large / large.sum(dim=(1, 2), keepdim=True).clamp_min(1e-12)
     assert expected.any()
     torch.testing.assert_close(saliency_maps(model.requires_grad_(False), stretches), expected, atol=1e-6, rtol=1e-3)
+
+
+@pytest.mark.parametrize("kind", sorted(set(MODELS) - {"c3d", "feature_mlp"}))
+def test_every_model_of_pixels_names_the_layers_that_explain_it(kind: str) -> None:
+    """They are told by the model itself, so that a network that came from the Hub with its own code has them too."""
+    with torch.device("meta"):
+        model = model_class(kind)(config_class(kind)())
+    assert saliency_method(model) == ("attention" if kind in ATTENDING else "Grad-CAM")
+    assert [model.get_submodule(name) for name in model.attribution_layers] or kind in ATTENDING
 
 
 def test_any_model_with_attention_can_be_asked_for_grad_cam() -> None:

@@ -14,8 +14,6 @@ ATTENTION = "attention"
 Area = tuple[float, float, float, float]
 PADDED_STRIDES = {"amnet": 16, "resmem": 32, "resnet3d": 32, "semantic_embedding": 32}
 """Input pixels from cell to cell of the maps of residual networks, by `model_type`."""
-LAYERS_OF_CLIP_NETWORKS = {"resnet3d": ("layer4",)}
-"""Last stage of each network of clips, by `model_type`."""
 LEAST_SIDE = 14
 """Rows and columns at least of a Grad-CAM map, in which the maps of several branches meet."""
 MERGED_SIDE = 32
@@ -26,7 +24,7 @@ def saliency_method(model: nn.Module) -> str | None:
     """Name of the explanation that `model` allows: its own attention if it has one, else Grad-CAM, else None."""
     if getattr(model, "has_attention", False):
         return ATTENTION
-    return GRAD_CAM if _attribution_layers(model) else None
+    return GRAD_CAM if getattr(model, "attribution_layers", ()) else None
 
 
 def saliency_maps(model: Any, pixels: torch.Tensor, horizon: int = 0, method: str | None = None) -> torch.Tensor:
@@ -127,7 +125,7 @@ def _grad_cam(model: Any, stretches: torch.Tensor, horizon: int) -> torch.Tensor
         return torch.logit(model(pixel_values_videos=pixels).frame_scores[:, 0, horizon], eps=1e-6)
 
     branches = []
-    for name in _attribution_layers(model):
+    for name in model.attribution_layers:
         attribution = LayerGradCam(logit, model.get_submodule(name))
         # One frame at a time: the activations of a deep network on many frames would not fit a small machine.
         found = [attribution.attribute(s[None].requires_grad_(), attr_dim_summation=True) for s in stretches]
@@ -172,8 +170,3 @@ def merge_crops(maps: torch.Tensor, crop_size: int, image_size: int, covered: Ar
     enlarged = _enlarged(maps, (crop_size, crop_size), covered or (0.0, 0.0, crop_size, crop_size))
     frame = maps.new_zeros(image_size**2).index_add(0, places, enlarged.flatten()) / len(maps)
     return nn.functional.adaptive_avg_pool2d(frame.view(1, 1, image_size, image_size), MERGED_SIDE)
-
-
-def _attribution_layers(model: Any) -> tuple[str, ...]:
-    own = getattr(model, "attribution_layers", ())
-    return own or LAYERS_OF_CLIP_NETWORKS.get(getattr(model.config, "model_type", ""), ())

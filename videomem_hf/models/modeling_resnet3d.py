@@ -87,6 +87,7 @@ class ResNet3DModel(MemorabilityModel):
     config: ResNet3DConfig
     base_model_prefix = "resnet3d"
     head_modules = ("fc",)
+    attribution_layers = ("layer4",)
 
     def __init__(self, config: ResNet3DConfig) -> None:
         super().__init__(config)
