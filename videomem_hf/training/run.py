@@ -29,6 +29,7 @@ from videomem_hf.training.checkpoint import (
     remove_checkpoints,
     save_model,
 )
+from videomem_hf.training.circumstances import circumstances
 from videomem_hf.training.clips import FRAME_CACHE, Clips, fill_cache, load_clips, load_images
 from videomem_hf.training.config import TrainingConfig
 from videomem_hf.training.evaluation import baselines, correlation, judge, predict, write_predictions
@@ -137,7 +138,7 @@ def train(
     for tracker in accelerator.trackers:
         tracker.finish()
     seconds["training"] = time.monotonic() - started
-    return _finish(config, accelerator, loop.model, data, done, seconds, progress)
+    return _finish(config, accelerator, loop.model, data, done, seconds, resume, progress)
 
 
 def make_accelerator(config: TrainingConfig) -> Accelerator:
@@ -289,6 +290,7 @@ def _finish(
     data: _Data,
     done: Progress,
     seconds: dict[str, float],
+    resumed: bool,
     progress: bool,
 ) -> TrainingResult:
     """Save the model that is kept, judge it, and write the results."""
@@ -315,6 +317,7 @@ def _finish(
         write_predictions(output / PREDICTIONS_FILE, predictions, data.judged, model.config.horizons)
         seconds["evaluation"] = time.monotonic() - started
         results = _summary(config, accelerator, model, data, done, kept, seconds, metrics)
+        results |= circumstances(config.data, resumed)
         (output / RESULTS_FILE).write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
         remove_checkpoints(output)
     accelerator.wait_for_everyone()
