@@ -13,11 +13,14 @@ import pytest
 import yaml
 from datasets import load_dataset
 from feature_trees import write_features
+from huggingface_hub import DatasetCard
 from release_trees import write, write_mediaeval
 
 import videomem_hf  # noqa: F401 - registers the dataset
 from videomem_hf.data import prepare as module
 from videomem_hf.data.prepare import PrepareOptions, prepare
+from videomem_hf.data.provenance import generated_plan
+from videomem_hf.sample import generate_sample
 from videomem_hf.schema import InputError
 
 DEV = list(range(1, 25))
@@ -203,7 +206,7 @@ def test_the_card_says_what_it_is(release: Path, tmp_path: Path) -> None:
     }
     for words in (
         "may not be passed on",
-        "--private",
+        "videomem push dataset",
         "seed 3",
         "nearly the same title",
         "`test4` has the 4",
@@ -212,6 +215,33 @@ def test_the_card_says_what_it_is(release: Path, tmp_path: Path) -> None:
         assert words in text
     counts = {split["name"]: split["num_examples"] for split in card["dataset_info"][0]["splits"]}
     assert sum(counts.values()) == len(DEV + TEST)
+
+
+def test_the_card_of_a_generated_sample_does_not_call_it_licensed(tmp_path: Path) -> None:
+    sample = generate_sample(
+        tmp_path / "sample", videos=8, test_videos=2, seed=4, size=(64, 64), features=(), write_videos=False, workers=1,
+        progress=False,
+    )  # fmt: skip
+    prepare(sample.release, tmp_path / "out", PrepareOptions(configs=("scores",)))
+    card = DatasetCard.load(tmp_path / "out" / "README.md")
+    assert card.data.license == "apache-2.0"
+    assert "private" not in card.text.replace("privately", "")
+    assert "--videos 8 --test-videos 2 --seed 4 --size 64x64" in card.text
+    assert (
+        generated_plan(tmp_path / "out")
+        == generated_plan(sample.release)
+        == json.loads((tmp_path / "sample" / "sample.json").read_text())
+    )
+
+
+def test_a_copy_is_not_taken_for_a_generated_sample(release: Path, tmp_path: Path) -> None:
+    prepare(release, tmp_path / "out", PrepareOptions(configs=("scores",)))
+    assert DatasetCard.load(tmp_path / "out" / "README.md").data.license_name == "videomem-recipients-only"
+    assert generated_plan(tmp_path / "out") is None
+    write(tmp_path / "sample.json", '{"seed": 0}')
+    assert generated_plan(release) is not None  # as `videomem sample` lays it
+    release.rename(tmp_path / "copy")
+    assert generated_plan(tmp_path / "copy") is None
 
 
 @pytest.mark.parametrize(

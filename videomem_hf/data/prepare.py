@@ -21,6 +21,7 @@ from videomem_hf.schema import VIDEO, InputError
 from .copies import files_state, missing_files, warn_of_missing_files
 from .feature_folders import FeatureFiles, feature_folders, find_feature_files
 from .prepared_card import render_card
+from .provenance import generated_plan
 from .records import VideoRecord
 from .release import Release, find_videos, open_release, read_records
 from .splits import split_records
@@ -305,6 +306,7 @@ def _description(source: Source, shards: Sequence[Shard], manifest: Mapping[str,
     return {
         "configs": configs,
         "release": source.release.name,
+        "generated": generated_plan(source.release.root),
         "options": asdict(source.options),
         "features": {name: [files.column for files in columns] for name, columns in source.features.items() if columns},
     }

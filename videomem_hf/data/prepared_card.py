@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-import yaml
+from huggingface_hub import DatasetCard, DatasetCardData
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from .feature_folders import FRAMES
+from .provenance import CARD_KEY, Plan
 
 _COLUMNS: Final = {
     "c3d": "101 numbers that sum to 1: the C3D network's softmax over the classes of UCF-101. Dropout was left on when "
@@ -22,59 +24,13 @@ _COLUMNS: Final = {
     "aesthetics_median": "109 numbers, the median over frames.",
 }
 
-_TEXT: Final = """\
-# VideoMem ({release} release), prepared for `datasets`
-
-Video memorability: 7-second videos with the share of people who recognised them a few minutes (`short_term`) and 24 to
-72 hours (`long_term`) after they had first seen them.
-
-> **Licence: private use only.** VideoMem is licensed to each recipient for research and may not be passed on. This copy
-> was made by a recipient for their own use. Keep the repository **private**, and do not share access beyond what your
-> own licence allows.
-
-```python
-from datasets import load_dataset
-
-scores = load_dataset("path/to/this/folder", "scores")
-```
-
-To push it as a private dataset, in this folder:
-
-```
-hf upload USER/NAME . . --type dataset --private --exclude ".prepare.json"
-```
-
-(`--private` has an effect only when the command makes the repository: look before pushing to one that exists.)
-
-## Configurations
-
-{configs}
-
-Every configuration has `video_id`, `title` (words joined by hyphens; null where the copy had none), `short_term` and
-`long_term` (in [0, 1], float64, as the release has them to the digit; null in `test`, whose scores were never released)
-and `short_term_annotations` and `long_term_annotations` (participants behind each score).
-{columns}
-An entry is null where the copy had no file for it.
-
-## Splits
-
-{splits}
-
-## Checking
-
-`SHA256SUMS` has the checksum of every file: `sha256sum -c SHA256SUMS`.
-
-## Citation
-
-```bibtex
-@inproceedings{{cohendet2019videomem,
-  title     = {{VideoMem: Constructing, Analyzing, Predicting Short-Term and Long-Term Video Memorability}},
-  author    = {{Cohendet, Romain and Demarty, Claire-Hélène and Duong, Ngoc Q. K. and Engilberge, Martin}},
-  booktitle = {{Proceedings of the IEEE/CVF International Conference on Computer Vision (ICCV)}},
-  year      = {{2019}}
-}}
-```
-"""
+_TEMPLATES: Final = Environment(
+    loader=PackageLoader("videomem_hf.data"),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
 
 
 def render_card(description: Mapping[str, Any]) -> str:
@@ -82,26 +38,40 @@ def render_card(description: Mapping[str, Any]) -> str:
 
     Args:
         description: `configs` (configuration -> split -> `num_bytes`, `num_examples`, `size`), `features`
-            (configuration -> columns), `release`, and the `options` of `prepare`.
+            (configuration -> columns), `release`, the `options` of `prepare`, and `generated` (the arguments of the
+            sample that the copy is; None for one of VideoMem).
     """
-    text = _TEXT.format(
+    text = _TEMPLATES.get_template("dataset_card.md.j2").render(
+        front_matter=_card_data(description["configs"], description["generated"]).to_yaml(),
+        generated=description["generated"],
         release=description["release"],
         configs=_config_table(description["configs"]),
         columns=_column_list(description["features"]),
+        frames=", ".join(map(str, FRAMES)),
         splits=_split_text(description["options"], description["release"]),
     )
-    front = yaml.safe_dump(_front_matter(description["configs"]), sort_keys=False, allow_unicode=True)
-    return f"---\n{front}---\n\n{text}"
+    return str(DatasetCard(text))
 
 
-def _front_matter(configs: Mapping[str, Any]) -> dict[str, Any]:
+def _card_data(configs: Mapping[str, Any], generated: Plan | None) -> DatasetCardData:
     default = "scores" if "scores" in configs else next(iter(configs))
-    return {
+    identity: dict[str, Any] = {
         "pretty_name": "VideoMem",
         "license": "other",
         "license_name": "videomem-recipients-only",
         "tags": ["video", "memorability", "private-use-only"],
-        "configs": [
+    }
+    if generated is not None:
+        identity = {
+            "pretty_name": "Video memorability, a generated sample",
+            "license": "apache-2.0",
+            "tags": ["video", "memorability", "synthetic"],
+            CARD_KEY: generated,
+        }
+    return DatasetCardData(
+        **identity,
+        task_categories=["video-classification"],
+        configs=[
             {
                 "config_name": config,
                 **({"default": True} if config == default else {}),
@@ -109,7 +79,7 @@ def _front_matter(configs: Mapping[str, Any]) -> dict[str, Any]:
             }
             for config, splits in configs.items()
         ],
-        "dataset_info": [
+        dataset_info=[
             {
                 "config_name": config,
                 "splits": [
@@ -121,7 +91,7 @@ def _front_matter(configs: Mapping[str, Any]) -> dict[str, Any]:
             }
             for config, splits in configs.items()
         ],
-    }
+    )
 
 
 def _config_table(configs: Mapping[str, Any]) -> str:
@@ -136,13 +106,9 @@ def _config_table(configs: Mapping[str, Any]) -> str:
 
 def _column_list(features: Mapping[str, list[str]]) -> str:
     columns = [column for names in features.values() for column in names]
-    if not columns:
-        return ""
-    frames = ", ".join(map(str, FRAMES))
-    lines = [
+    return "\n".join(
         f"- `{column}`: {_COLUMNS.get(column, 'a feature of the copy, as its files have it.')}" for column in columns
-    ]
-    return f"\nFeatures (those of frames have one entry a frame, {frames}):\n\n" + "\n".join(lines) + "\n"
+    )
 
 
 def _split_text(options: Mapping[str, Any], release: str) -> str:
