@@ -92,6 +92,38 @@ def test_number_like_text_is_read_as_the_plain_way_reads_it(texts: list[str]) ->
     )
 
 
+@given(
+    st.lists(st.lists(st.floats(-9.9, 9.9).map("{:.6f}".format), min_size=1, max_size=6), min_size=1, max_size=4),
+    st.sampled_from(
+        [
+            "0-123456",
+            "0/123456",
+            "0.12345-",
+            "-.123456",
+            "--0.123456",
+            "0.12345",
+            "10.123456",
+            "0..123456",
+            "",
+            "+0.123456",
+        ]
+    ),
+    st.data(),
+)
+def test_signed_numbers_of_six_decimals_and_what_looks_like_them(
+    files_: list[list[str]], odd: str, data: st.DataObject
+) -> None:
+    whole = [",".join(numbers).encode() for numbers in files_]
+    assert outcome(partial(parse_dense, separator="comma"), whole) == [
+        [float(number) for numbers in files_ for number in numbers], [len(numbers) for numbers in files_]
+    ]  # fmt: skip
+    numbers = data.draw(st.sampled_from(files_))
+    numbers.insert(data.draw(st.integers(0, len(numbers))), odd)
+    spoilt = [",".join(numbers).encode() for numbers in files_]
+    plain = partial(feature_text._plain_dense_files, "comma")
+    assert outcome(partial(parse_dense, separator="comma"), spoilt) == outcome(plain, spoilt)
+
+
 def test_many_files_are_parsed_in_groups_in_their_order() -> None:
     rng = random.Random(0)
     texts = [" ".join(f"{rng.random():.8f}" for _ in range(rng.randrange(1, 8000))) for _ in range(90)]

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from .integers import WORD, read_digits, words_before
+from .integers import WORD, read_digits, read_millionths, words_before
 
 NUMBER_BYTES: Final = b"0123456789+-.eE"
 
@@ -20,6 +20,8 @@ _EXACT_POWER: Final = 22
 _EXACT_DIGITS: Final = 15
 """Whole numbers of up to so many digits are exact in float64."""
 _POWERS: Final = 10.0 ** np.arange(_EXACT_POWER + 1)
+_MILLION: Final = np.array([1e6, -1e6])
+"""For numbers without and with a minus."""
 
 
 def read_numbers(text: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -44,7 +46,7 @@ def read_numbers(text: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]
         values = _scientific(text, starts, ends)
     elif b"." in first:
         values = _fixed_point(text, starts, ends, len(first) - first.index(b".") - 1)
-    return _cast(text, starts, ends) if values is None else values
+    return cast_numbers(text, starts, ends) if values is None else values
 
 
 def read_unit_interval(text: bytes, first: int = 0) -> NDArray[np.float64] | None:
@@ -66,6 +68,18 @@ def read_unit_interval(text: bytes, first: int = 0) -> NDArray[np.float64] | Non
     whole = _one_digit(characters[:, 0])
     fraction = read_digits(np.ndarray(len(characters), "<u8", text, first + width - 9, (width,)), width - 3)
     return None if whole is None or fraction is None else _quotient(whole, fraction, width - 3)
+
+
+def read_millionths_between(
+    text: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]
+) -> NDArray[np.float64] | None:
+    """Read numbers like `0.123456` and `-0.123456`; None when one is of another form. See `read_numbers`."""
+    negative = np.frombuffer(text, np.uint8)[starts] == ord("-")
+    if (ends - starts - negative != WORD).any():
+        return None
+    millionths = read_millionths(words_before(text, ends))
+    # exact numbers both: see _quotient
+    return None if millionths is None else millionths / _MILLION[negative.view(np.uint8)]
 
 
 def _whole(text: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.uint64] | None:
@@ -124,11 +138,11 @@ def _scientific(text: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64])
     scale = _POWERS[np.where(exact, np.abs(power), 0)]
     values = np.where(power < 0, digits / scale, digits * scale)
     if not exact.all():
-        values[~exact] = _cast(text, starts[~exact], ends[~exact])
+        values[~exact] = cast_numbers(text, starts[~exact], ends[~exact])
     return values
 
 
-def _cast(text: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.float64]:
+def cast_numbers(text: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.float64]:
     """Read numbers of any form through Arrow."""
     if len(text) > np.iinfo(np.int32).max:
         raise ValueError("text over 2 GiB")

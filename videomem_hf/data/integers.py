@@ -9,6 +9,10 @@ WORD: Final = 8
 _ZEROS: Final = np.uint64(0x3030303030303030)
 _CARRY: Final = np.uint64(0x0606060606060606)
 _HIGH: Final = np.uint64(0xF0F0F0F0F0F0F0F0)
+_ZERO_POINT_ZEROS: Final = np.uint64(0x3030303030302E30)
+_POINT_CARRY: Final = np.uint64(0x0606060606060F06)
+"""Sets a high bit of the point's byte unless the byte is 0."""
+_DECIMALS: Final = np.uint64(0xFFFFFFFFFFFF0000)
 
 
 def words_before(text: bytes, ends: NDArray[np.int64]) -> NDArray[np.uint64]:
@@ -30,9 +34,25 @@ def read_digits(words: NDArray[np.uint64], lengths: NDArray[np.int64] | int) -> 
     check = digits + _CARRY
     check |= digits
     check &= _HIGH
+    return None if check.any() else _join_digits(digits, check)
+
+
+def read_millionths(words: NDArray[np.uint64]) -> NDArray[np.uint64] | None:
+    """Read words like `0.123456` in millionths; None when one is of another form."""
+    characters = words ^ _ZERO_POINT_ZEROS
+    check = characters + _POINT_CARRY
+    check |= characters
+    check &= _HIGH
     if check.any():
         return None
-    following = check
+    digits = characters & _DECIMALS
+    characters <<= np.uint64(WORD)  # the digit before the point to the point's place
+    digits |= characters & np.uint64(0xFF00)
+    return _join_digits(digits, check)
+
+
+def _join_digits(digits: NDArray[np.uint64], following: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Join the eight digits of each word to one number, within `digits`; `following` is scratch of the same shape."""
     for bits, factor, mask in ((8, 10, 0x00FF00FF00FF00FF), (16, 100, 0x0000FFFF0000FFFF), (32, 10000, 0xFFFFFFFF)):
         np.right_shift(digits, np.uint64(bits), out=following)
         digits *= np.uint64(factor)
