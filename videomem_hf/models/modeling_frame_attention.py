@@ -2,7 +2,7 @@
 
 In parallel with the last convolution a second one gives a single map; its softmax over positions is multiplied into the
 map of the last convolution. The paper puts this branch on a ResNet-152; the trunk here is small enough to be trained on
-a CPU within minutes.
+a CPU within minutes, and its kernels are symmetric.
 """
 
 import math
@@ -25,6 +25,11 @@ class StandardizedConv2d(nn.Conv2d):
     It takes the place of activation normalisation. Group normalisation divides by the contrast of the frame, on which
     scores depend; batch normalisation makes a frame's score in training depend on the other frames, and the result on
     how a batch is divided among processes.
+
+    Kernels are symmetric from left to right, so that a mirrored frame has the same score and the mirrored map. Those of
+    stride 1, which work on the grid of the attention map, are symmetric from top to bottom as well: what they gather
+    around a cell cannot speak for one side of it. Otherwise the attention settles a cell or two beside the thing it is
+    about, where the features still see it: nothing in the score tells it not to.
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int) -> None:
@@ -33,10 +38,17 @@ class StandardizedConv2d(nn.Conv2d):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map `(n, in_channels, height, width)` to `(n, out_channels, height', width')`."""
-        inputs = self.weight[0].numel()
-        variance, mean = torch.var_mean(self.weight, dim=(1, 2, 3), keepdim=True)
+        weight = symmetric(self.weight, up_and_down=self.stride == (1, 1))
+        inputs = weight[0].numel()
+        variance, mean = torch.var_mean(weight, dim=(1, 2, 3), keepdim=True)
         scale = self.gain.view(-1, 1, 1, 1) * torch.rsqrt(variance * inputs + 1e-4)
-        return self._conv_forward(x, (self.weight - mean) * scale, self.bias)
+        return self._conv_forward(x, (weight - mean) * scale, self.bias)
+
+
+def symmetric(kernels: torch.Tensor, up_and_down: bool) -> torch.Tensor:
+    """Make kernels `(n_out, n_in, height, width)` equal to their mirror images, left to right or also `up_and_down`."""
+    kernels = (kernels + kernels.flip(-1)) / 2
+    return (kernels + kernels.flip(-2)) / 2 if up_and_down else kernels
 
 
 class ConvBlock(nn.Module):
@@ -91,7 +103,8 @@ class FrameAttentionModel(FrameMemorabilityModel):
         """
         shared = self.trunk(pixels)
         plain = self.last_conv(shared)  # (n, feature_size, height', width')
-        attention = self.attention_conv(shared).float().flatten(1).softmax(dim=1)
+        kernel = symmetric(self.attention_conv.weight, up_and_down=True)
+        attention = nn.functional.conv2d(shared, kernel, padding=1).float().flatten(1).softmax(dim=1)
         attention = attention.view(-1, *plain.shape[-2:])
         return (plain * attention[:, None]).sum(dim=(2, 3)), attention if output_attentions else None
 
