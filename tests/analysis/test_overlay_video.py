@@ -6,8 +6,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
-from videomem_hf.analysis.overlay_video import PANEL_HEIGHT, ScoreCurve, write_overlay_video
+from tests.clips import grey_levels, write_clip
+from videomem_hf.analysis.clip_figure import overlay
+from videomem_hf.analysis.overlay_video import PANEL_HEIGHT, ScoreCurve, overlay_clip, write_overlay_video
 
 CURVE = ScoreCurve(
     times_s=np.arange(3.0),
@@ -20,8 +23,9 @@ CURVE = ScoreCurve(
 def moving_peak(time_s: float, shape: tuple[int, int]) -> np.ndarray:
     """All saliency in a square that moves from left to right in 3 s."""
     found = np.zeros(shape, np.float32)
-    left = int(time_s / 3 * (shape[1] - 40))
-    found[shape[0] // 2 : shape[0] // 2 + 40, left : left + 40] = 1
+    side = shape[1] // 16
+    left = int(time_s / 3 * (shape[1] - side))
+    found[shape[0] // 2 : shape[0] // 2 + side, left : left + side] = 1
     return found
 
 
@@ -62,6 +66,38 @@ def test_saliency_and_the_line_at_the_time_move(tmp_path: Path) -> None:
         lines.append(int(np.argmax(np.where(np.arange(640) < 70, 0, np.where(np.arange(640) > 505, 0, dark)))))
     assert lines[0] < lines[1] < lines[2]
     assert lines[2] - lines[0] == pytest.approx(2 * (lines[1] - lines[0]) * 29 / 28, abs=4)
+
+
+@pytest.mark.parametrize("width", [640, 62])
+def test_colours_are_those_of_the_picture_of_stills(tmp_path: Path, width: int) -> None:
+    """A ramp of greys under a ramp of saliency, also between bars: what `overlay` draws, converted by FFmpeg."""
+    image = np.linspace(0, 255, width).round().astype(np.uint8)[None, :, None].repeat(360, 0).repeat(3, 2)
+
+    def ramp(time_s: float, shape: tuple[int, int]) -> np.ndarray:
+        return np.linspace(0, 1, shape[0], dtype=np.float32)[:, None].repeat(shape[1], 1)
+
+    write_overlay_video(tmp_path / "o.mp4", [(0.0, image)] * 2, 10, ramp, CURVE)
+    found = read(tmp_path / "o.mp4")[0][0]
+    height = len(found) - PANEL_HEIGHT
+    wide = round(width * height / 360 / 2) * 2
+    left = (found.shape[1] - wide) // 2
+    scaled = np.asarray(Image.fromarray(image).resize((wide, height), Image.Resampling.BILINEAR))
+    difference = found[:height, left : left + wide].astype(float) - overlay(scaled, ramp(0, (height, wide)))
+    assert np.abs(difference).mean() < 3
+    assert np.abs(difference.mean(axis=(0, 1))).max() < 1.5
+    if left:
+        np.testing.assert_allclose(found[:height, : left - 4], 24, atol=4)
+
+
+def test_a_clip_at_its_own_rate_with_progress(tmp_path: Path) -> None:
+    for fps, expected in ((12, 12), (60, 30), (5, 10)):
+        clip = write_clip(tmp_path / "c.webm", grey_levels(3 * fps), fps=fps)
+        seen: list[float] = []
+        overlay_clip(tmp_path / "o.mp4", clip, moving_peak, CURVE, seen.append)
+        images, _, rate = read(tmp_path / "o.mp4")
+        assert rate == expected
+        assert len(images) == len(seen) == 3 * expected
+        np.testing.assert_allclose(seen, np.arange(len(seen)) / expected)
 
 
 def test_memory_does_not_grow_with_the_clip(tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
 """A clip as a video with what its score came from laid over it, and its score over time below."""
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,10 +17,14 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from videomem_hf.analysis.clip_figure import COLOURS, SALIENCY_COLOURS, draw_curve, overlay
+from videomem_hf.data.video import VideoSource, VideoWarning, probe, sample_frames
 from videomem_hf.schema import Horizon
 
 if TYPE_CHECKING:
     from av.video.stream import VideoStream
+
+SaliencyAt = Callable[[float, tuple[int, int]], np.ndarray]
+"""Gives for a time in seconds and a `(height, width)` the saliency map of that shape, non-negative."""
 
 MOST_WIDTH = 960
 MOST_HEIGHT = 720
@@ -28,6 +33,11 @@ LEAST_WIDTH = 640
 PANEL_HEIGHT = 200
 DPI = 100
 BACKGROUND = 24
+SALIENCY_SCALE = 4
+"""Maps are smooth: they are made at a quarter of the pictures' size and enlarged."""
+SLOWEST = 10.0
+FASTEST = 30.0
+"""Frames a second of an overlay video; in between, as many as its clip has."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +57,43 @@ class ScoreCurve:
     saliency_label: str
 
 
+def overlay_clip(
+    path: Path,
+    clip: VideoSource,
+    saliency_at: SaliencyAt,
+    curve: ScoreCurve,
+    on_frame: Callable[[float], object] | None = None,
+) -> None:
+    """Write an overlay video of a clip; what is odd about the file is passed over in silence, as scoring has told it.
+
+    Args:
+        path: File to write, ending in .mp4.
+        clip: What the curve was computed from.
+        saliency_at: Gives the saliency at any time of the clip.
+        curve: What the panel below the frames shows.
+        on_frame: Called with the time in seconds of each frame, to show progress.
+
+    Raises:
+        VideoError: The clip cannot be decoded.
+    """
+    rate = min(max(probe(clip).frames_per_second or 25.0, SLOWEST), FASTEST)
+
+    def frames() -> Iterator[tuple[float, np.ndarray]]:
+        for frame in sample_frames(clip, rate):
+            yield frame.time_s, frame.image
+            if on_frame is not None:
+                on_frame(frame.time_s)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", VideoWarning)
+        write_overlay_video(path, frames(), rate, saliency_at, curve)
+
+
 def write_overlay_video(
     path: Path,
     frames: Iterable[tuple[float, np.ndarray]],
     frames_per_second: float,
-    saliency_at: Callable[[float, tuple[int, int]], np.ndarray],
+    saliency_at: SaliencyAt,
     curve: ScoreCurve,
 ) -> None:
     """Write an MP4 (H.264, yuv420p) that browsers play; without sound. It appears whole or not at all.
@@ -62,7 +104,7 @@ def write_overlay_video(
         path: File to write, ending in .mp4.
         frames: `(time in s, image (height, width, 3) uint8 RGB)` at regular times, at least one.
         frames_per_second: Of `frames`.
-        saliency_at: Gives for a time and a `(height, width)` the saliency map of that shape.
+        saliency_at: Gives the saliency; asked for at a quarter of the size of the pictures.
         curve: What the panel below the frames shows.
     """
     partial = path.with_name(f".{path.stem}.partial{path.suffix}")
@@ -77,6 +119,32 @@ def write_overlay_video(
         partial.unlink(missing_ok=True)
 
 
+class _Planes:
+    """A picture as H.264 wants it: brightness, and both differences of colour at half its sides (BT.709, limited)."""
+
+    def __init__(self, height: int, width: int) -> None:
+        pixels = height * width
+        self.data = np.empty((height * 3 // 2, width), dtype=np.uint8)
+        flat = self.data.reshape(-1)
+        self.luma = flat[:pixels].reshape(height, width)
+        self.blue = flat[pixels : pixels * 5 // 4].reshape(height // 2, width // 2)
+        self.red = flat[pixels * 5 // 4 :].reshape(height // 2, width // 2)
+
+    def paste(self, other: "_Planes", top: int) -> None:
+        """Put a picture of the same width in; `top` is even."""
+        height = len(other.luma)
+        self.luma[top : top + height] = other.luma
+        self.blue[top // 2 : (top + height) // 2] = other.blue
+        self.red[top // 2 : (top + height) // 2] = other.red
+
+    def fill(self, colour: np.ndarray, where: np.ndarray | None = None) -> None:
+        """Paint with a colour of `_to_yuv`; `where` `(height, width)` bool says what, None all."""
+        mask = np.ones(self.luma.shape, dtype=bool) if where is None else where
+        self.luma[mask] = colour[0]
+        half = mask[::2, ::2] | mask[1::2, ::2] | mask[::2, 1::2] | mask[1::2, 1::2]
+        self.blue[half], self.red[half] = colour[1], colour[2]
+
+
 class _Canvas:
     """Pictures of one size: the frame with its overlay, and the panel with a line at the time."""
 
@@ -86,19 +154,63 @@ class _Canvas:
         if scale > 1:
             scale = min(scale, max(1.0, LEAST_WIDTH / width))
         self.width, self.height = (max(2, round(side * scale / 2) * 2) for side in (width, height))
-        self.full_width = max(self.width, LEAST_WIDTH)
-        self.panel = _Panel(self.full_width, curve)
+        full_width = max(self.width, LEAST_WIDTH)
+        self.left = (full_width - self.width) // 4 * 2
+        self.panel = _Panel(full_width, curve)
+        self.planes = _Planes(self.height + PANEL_HEIGHT, full_width)
+        self.planes.fill(_to_yuv(np.full(3, BACKGROUND)))
 
-    def draw(
-        self, time_s: float, image: np.ndarray, saliency_at: Callable[[float, tuple[int, int]], np.ndarray]
-    ) -> np.ndarray:
-        picture = Image.fromarray(image).resize((self.width, self.height), Image.Resampling.BICUBIC, reducing_gap=2.0)
-        drawn = overlay(np.asarray(picture), saliency_at(time_s, (self.height, self.width)))
-        canvas = np.full((self.height + PANEL_HEIGHT, self.full_width, 3), BACKGROUND, dtype=np.uint8)
-        left = (self.full_width - self.width) // 2
-        canvas[: self.height, left : left + self.width] = drawn
-        canvas[self.height :] = self.panel.at(time_s)
-        return canvas
+    def draw(self, time_s: float, image: np.ndarray, saliency_at: SaliencyAt) -> np.ndarray:
+        """Give the picture `(height * 3 / 2, width)` as yuv420p; the next call overwrites it."""
+        import av
+
+        # Greys over the full range; the overlay's colours, and the dimming, are in the tables.
+        picture = av.VideoFrame.from_ndarray(image, format="rgb24")
+        grey = (
+            picture.reformat(self.width, self.height, "gray", interpolation="BILINEAR")
+            .to_ndarray()
+            .astype(np.uint8, copy=False)
+        )
+        coarse = tuple(-(-side // SALIENCY_SCALE) for side in (self.height, self.width))
+        shares = _shares_of_peak(saliency_at(time_s, coarse))
+        luma, blue, red = _overlay_tables()
+        share = np.asarray(shares.resize((self.width, self.height), Image.Resampling.BILINEAR))
+        rows, columns = slice(self.height), slice(self.left, self.left + self.width)
+        self.planes.luma[rows, columns] = luma[(share.astype(np.uint16) << 8) | grey]
+        rows, columns = slice(self.height // 2), slice(self.left // 2, (self.left + self.width) // 2)
+        self.planes.blue[rows, columns] = blue[share[::2, ::2]]
+        self.planes.red[rows, columns] = red[share[::2, ::2]]
+        self.planes.paste(self.panel.at(time_s), self.height)
+        return self.planes.data
+
+
+def _shares_of_peak(saliency: np.ndarray) -> Image.Image:
+    """A map as shares of its highest value, from 0 to 255; all 0 for an empty one."""
+    peak = float(saliency.max())
+    shares = saliency * (255 / peak) if peak > 0 else np.zeros_like(saliency)
+    return Image.fromarray(shares.round().astype(np.uint8))
+
+
+@cache
+def _overlay_tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What `overlay` makes of every share of the peak and every grey.
+
+    Returns:
+        Brightness `(65536,)`, index 256 * share + grey; both differences of colour `(256,)` by share: the grey is in
+        neither of them.
+    """
+    shares, greys = np.mgrid[:256, :256]
+    drawn = overlay(greys[..., None].repeat(3, axis=2).astype(np.uint8), shares.astype(np.float32))
+    luma, blue, red = np.moveaxis(_to_yuv(drawn), -1, 0)
+    return luma.ravel(), *(np.median(plane, axis=1).astype(np.uint8) for plane in (blue, red))
+
+
+def _to_yuv(colour: np.ndarray) -> np.ndarray:
+    """Convert RGB `(..., 3)` from 0 to 255 to limited-range Y'CbCr of the same shape, uint8 (ITU-R BT.709)."""
+    red, green, blue = np.moveaxis(np.asarray(colour, dtype=np.float64) / 255, -1, 0)
+    luma = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    planes = 16 + 219 * luma, 128 + 224 * (blue - luma) / 1.8556, 128 + 224 * (red - luma) / 1.5748
+    return np.stack(planes, axis=-1).round().astype(np.uint8)
 
 
 class _Panel:
@@ -116,6 +228,7 @@ class _Panel:
         step = curve.times_s[1] - curve.times_s[0] if len(curve.times_s) > 1 else 1.0
         self.axes.set_xlim(curve.times_s[0] - 0.02 * (curve.times_s[-1] + step), curve.times_s[-1] + step)
         self._draw_scale(width)
+        self.background = self._background()
 
     def _draw_scale(self, width: int) -> None:
         axes: Axes = self.figure.add_axes(
@@ -125,23 +238,30 @@ class _Panel:
         scale.set_ticks([0, 0.5, 1], labels=["0", "½", "1"], fontsize=8)
         scale.set_label(f"{self.curve.saliency_label}:\nshare of the\nframe's peak", fontsize=8)
 
-    @cached_property
-    def picture(self) -> np.ndarray:
+    def _background(self) -> _Planes:
+        import av
+
         canvas = FigureCanvasAgg(self.figure)
         canvas.draw()
-        return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+        drawn = np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
+        planes = _Planes(*drawn.shape[:2])
+        frame = av.VideoFrame.from_ndarray(drawn, format="rgb24")
+        planes.data[:] = frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG").to_ndarray()
+        return planes
 
-    def at(self, time_s: float) -> np.ndarray:
-        """Give the panel `(PANEL_HEIGHT, width, 3)` with a line at a time and a dot on each curve."""
-        drawn = self.picture.copy()
+    def at(self, time_s: float) -> _Planes:
+        """Give the panel, `PANEL_HEIGHT` high, with a line at a time and a dot on each curve."""
+        drawn = _Planes(*self.background.luma.shape)
+        drawn.data[:] = self.background.data
         low, high = self.axes.get_ylim()
         column, top = self._pixel(time_s, high)
         bottom = self._pixel(time_s, low)[1]
-        drawn[top : bottom + 1, column - 1 : column + 1] = 40
+        rows, columns = np.ogrid[: drawn.luma.shape[0], : drawn.luma.shape[1]]
+        line = (rows >= top) & (rows <= bottom) & (columns >= column - 1) & (columns <= column)
+        drawn.fill(_to_yuv(np.full(3, 40)), line)
         for horizon, values in self.curve.frame_scores.items():
             x, y = self._pixel(time_s, float(np.interp(time_s, self.curve.times_s, values)))
-            rows, columns = np.ogrid[: drawn.shape[0], : drawn.shape[1]]
-            drawn[(rows - y) ** 2 + (columns - x) ** 2 <= 25] = _rgb(COLOURS[horizon])
+            drawn.fill(_to_yuv(_rgb(COLOURS[horizon])), (rows - y) ** 2 + (columns - x) ** 2 <= 25)
         return drawn
 
     def _pixel(self, time_s: float, score: float) -> tuple[int, int]:
@@ -151,19 +271,18 @@ class _Panel:
         return round(x), round(PANEL_HEIGHT - 1 - y)
 
 
-def _rgb(colour: str) -> tuple[int, int, int]:
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return red, green, blue
+def _rgb(colour: str) -> np.ndarray:
+    return np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)])
 
 
 @contextmanager
 def _encoder(path: Path, frames_per_second: float) -> Iterator[Callable[[np.ndarray], None]]:
-    """Yield what writes the next picture `(height, width, 3)`, sides even; closes the file."""
+    """Yield what writes the next picture `(height * 3 / 2, width)` yuv420p, sides even; closes the file."""
     import av
 
     rate = Fraction(frames_per_second).limit_denominator(1001)
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-        stream: VideoStream = container.add_stream("libx264", rate=rate, options={"crf": "20", "preset": "veryfast"})
+        stream: VideoStream = container.add_stream("libx264", rate=rate, options={"crf": "20", "preset": PRESET})
         stream.pix_fmt = "yuv420p"
         context = stream.codec_context
         context.colorspace = context.color_primaries = context.color_trc = BT709
@@ -173,9 +292,8 @@ def _encoder(path: Path, frames_per_second: float) -> Iterator[Callable[[np.ndar
         def write(picture: np.ndarray) -> None:
             nonlocal count
             if count == 0:
-                stream.height, stream.width = picture.shape[:2]
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
+                stream.height, stream.width = picture.shape[0] * 2 // 3, picture.shape[1]
+            frame = av.VideoFrame.from_ndarray(picture, format="yuv420p")
             frame.pts, frame.time_base = count, 1 / rate
             container.mux(stream.encode(frame))
             count += 1
@@ -187,3 +305,5 @@ def _encoder(path: Path, frames_per_second: float) -> Iterator[Callable[[np.ndar
 BT709 = 1
 LIMITED_RANGE = 1
 """FFmpeg's numbers, written into the file so that every player shows the same colours."""
+PRESET = "veryfast"
+"""Of x264: a third of the size of "superfast", at nearly its speed."""

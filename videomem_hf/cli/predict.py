@@ -5,21 +5,19 @@ import json
 import os
 import re
 import sys
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from tqdm import tqdm
 
-from videomem_hf.data.video import VideoError, VideoWarning, find_videos, probe, sample_frames
+from videomem_hf.data.video import VideoError, find_videos, probe
 from videomem_hf.schema import HORIZONS, Horizon, InputError
 
 if TYPE_CHECKING:
@@ -27,9 +25,6 @@ if TYPE_CHECKING:
 
 STILLS = 7
 LONG_CLIP_S = 60
-SLOWEST_OVERLAY = 10.0
-FASTEST_OVERLAY = 30.0
-"""Frames a second of overlay videos; in between, as many as the clip has."""
 HEADINGS = {"short_term": "Short-term", "long_term": "Long-term"}
 
 
@@ -147,28 +142,17 @@ def _save_plot(prediction: "Prediction", path: Path) -> None:
 
 def save_overlay(prediction: "Prediction", clip: Path, path: Path) -> None:
     """Write a prediction's maps over every frame of its clip, as an MP4; shows progress."""
-    from videomem_hf.analysis.overlay_video import ScoreCurve, write_overlay_video
+    from videomem_hf.analysis.overlay_video import ScoreCurve, overlay_clip
 
-    saliency = prediction.saliency
-    assert saliency is not None
-    info = probe(clip)
-    rate = min(max(info.frames_per_second or 25.0, SLOWEST_OVERLAY), FASTEST_OVERLAY)
+    assert prediction.saliency is not None
     curve = ScoreCurve(
         times_s=prediction.times_s,
         frame_scores=dict(zip(prediction.scores, prediction.frame_scores.T, strict=True)),
         clip_scores=prediction.scores,
         saliency_label=prediction.saliency_method or "",
     )
-    total = round(info.duration_s * rate) if info.duration_s else None
-    with warnings.catch_warnings(), tqdm(total=total, unit="frame", desc=path.name, leave=False, disable=None) as bar:
-        warnings.simplefilter("ignore", VideoWarning)  # the prediction has noted it already
-
-        def frames() -> Iterator[tuple[float, np.ndarray]]:
-            for frame in sample_frames(clip, rate):
-                yield frame.time_s, frame.image
-                bar.update()
-
-        write_overlay_video(path, frames(), rate, saliency.at, curve)
+    with tqdm(unit="frame", desc=path.name, leave=False, disable=None) as bar:
+        overlay_clip(path, clip, prediction.saliency.at, curve, lambda time_s: bar.update())
 
 
 class _FileNames:
