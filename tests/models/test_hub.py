@@ -13,13 +13,18 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModel, AutoVideoProcessor
 
 import videomem_hf
-from tests.models import test_contract, test_frame_attention
+from tests.models import test_contract, test_frame_attention, test_spatiotemporal
 from videomem_hf.models import MODELS, config_class, model_class
 from videomem_hf.models.configuration_c3d import C3DConfig
 from videomem_hf.models.modeling_c3d import C3DModel
 from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
 
-CASES = [*test_contract.CASES, test_frame_attention.TestFrameAttention]
+CASES = [
+    *test_contract.CASES,
+    test_frame_attention.TestFrameAttention,
+    test_spatiotemporal.TestSpatioTemporal,
+    test_spatiotemporal.TestSpatioTemporalGRU,
+]
 
 STRANGER = """
 import importlib.abc, sys
@@ -64,7 +69,7 @@ def test_a_process_without_the_package_gets_the_same_scores_to_the_bit(tmp_path:
     run = [sys.executable, "-c", STRANGER, str(tmp_path / "models")]
     result = subprocess.run(run, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    assert len(expected) == len(CASES) == 11
+    assert len(expected) == len(CASES) == 13
     for folder, scores in expected.items():
         assert torch.equal(load_file(folder / "found.safetensors")["scores"], scores), folder.name
         code = {path.name for path in folder.glob("*.py")}

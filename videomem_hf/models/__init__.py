@@ -12,6 +12,7 @@ MODELS: Final = {
     "resmem": "ResMem",
     "resnet3d": "ResNet3D",
     "semantic_embedding": "SemanticEmbedding",
+    "spatiotemporal": "SpatioTemporal",
     "squalli": "Squalli",
     "vitmem": "ViTMem",
 }

@@ -1,0 +1,102 @@
+"""Configuration of the model with attention over space and time."""
+
+from dataclasses import fields
+from typing import Any, Final
+
+from huggingface_hub.dataclasses import strict
+
+from .configuration_amnet import AMNetConfig
+from .configuration_frame_attention import FrameAttentionConfig
+from .configuration_memnet import MemNetConfig
+from .configuration_memorability import MemorabilityConfig
+from .configuration_resmem import ResMemConfig
+from .configuration_semantic_embedding import SemanticEmbeddingConfig
+from .configuration_squalli import SqualliConfig
+from .configuration_vitmem import ViTMemConfig
+
+BACKBONES: Final[dict[str, type[MemorabilityConfig]]] = {
+    "amnet": AMNetConfig,
+    "frame_attention": FrameAttentionConfig,
+    "memnet": MemNetConfig,
+    "resmem": ResMemConfig,
+    "semantic_embedding": SemanticEmbeddingConfig,
+    "squalli": SqualliConfig,
+    "vitmem": ViTMemConfig,
+}
+"""Predictors of frames whose backbone gives maps; that of `semantic_embedding` is any of torchvision's or timm's."""
+TEMPORAL: Final = ("attention", "gru", "mean")
+
+
+@strict
+class SpatioTemporalConfig(MemorabilityConfig):
+    """Sizes and parts of `SpatioTemporalModel`; horizons and score statistics as in `MemorabilityConfig`.
+
+    Attributes:
+        backbone: `model_type` of the predictor of frames whose backbone gives the maps; None for a model that is given
+            maps of another network.
+        backbone_config: Fields of that predictor's configuration; None takes its defaults.
+        map_channels: Channels of the maps that a model without a backbone is given.
+        spatial_attention: Whether places of a frame are weighed; else all count alike.
+        temporal: How frames are weighed: by `attention`, each on its own; by attention after a recurrent block that
+            sees their order, `gru`; or all alike, `mean`.
+        temporal_size: Hidden units of the temporal attention, and of the recurrent block in each direction.
+        feature_size: Channels of the convolution on the backbone's map, and numbers that describe a frame.
+        dropout: Probability in training that a feature is left out before the last layer.
+    """
+
+    model_type = "spatiotemporal"
+
+    backbone: str | None = "frame_attention"
+    backbone_config: dict[str, Any] | None = None
+    map_channels: int | None = None
+    spatial_attention: bool = True
+    temporal: str = "attention"
+    temporal_size: int = 32
+    feature_size: int = 96
+    dropout: float = 0.0
+
+    @classmethod
+    def on(cls, frame_config: MemorabilityConfig, **changes: Any) -> "SpatioTemporalConfig":
+        """The configuration of a model on the backbone of a predictor of frames; `changes` are fields of it."""
+        common = {each.name for each in fields(MemorabilityConfig)}
+        own = {each.name: getattr(frame_config, each.name) for each in fields(type(frame_config))}
+        values = {name: list(v) if isinstance(v, tuple) else v for name, v in own.items() if name not in common}
+        return cls(backbone=frame_config.model_type, backbone_config=values, **changes)
+
+    def frame_config(self) -> MemorabilityConfig:
+        """The configuration of the predictor whose backbone this is.
+
+        Raises:
+            ValueError: There is none of that name, or it has no such field.
+        """
+        if self.backbone not in BACKBONES:
+            raise ValueError(f"backbone must be null or one of {', '.join(BACKBONES)}, got {self.backbone!r}")
+        given, config_class = self.backbone_config or {}, BACKBONES[self.backbone]
+        allowed = {each.name for each in fields(config_class)} - {each.name for each in fields(MemorabilityConfig)}
+        if unknown := sorted(given.keys() - allowed):
+            allowed_names = ", ".join(sorted(allowed))
+            raise ValueError(
+                f"backbone_config: {self.backbone} has no field {', '.join(unknown)}; it has {allowed_names}"
+            )
+        return config_class(**given)
+
+    def validate_backbone(self) -> None:
+        """Refuse a backbone that does not exist or channels that it contradicts; runs whenever one is made."""
+        if self.backbone is None:
+            if self.map_channels is None or self.map_channels < 1:
+                raise ValueError(f"without a backbone map_channels must be 1 or more, got {self.map_channels}")
+            if self.backbone_config is not None:
+                raise ValueError("backbone_config belongs to a backbone, and there is none")
+            return
+        if self.map_channels is not None:
+            raise ValueError("map_channels are the backbone's; give them only with backbone null")
+        self.frame_config()
+
+    def validate_sizes(self) -> None:
+        """Refuse sizes and options that do not exist; runs whenever a configuration is made."""
+        if self.temporal not in TEMPORAL:
+            raise ValueError(f"temporal must be one of {', '.join(TEMPORAL)}, got {self.temporal!r}")
+        if min(self.feature_size, self.temporal_size) < 1:
+            raise ValueError("feature_size and temporal_size must be at least 1")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must be from 0 to below 1, got {self.dropout}")

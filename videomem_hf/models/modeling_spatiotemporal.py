@@ -1,0 +1,262 @@
+"""Attention over the places of a frame and over the frames of a clip, with a map over both.
+
+Spatial attention is that of VideoMem (Cohendet et al., ICCV 2019, Sec. 5.5 and Fig. 7): in parallel with the last
+convolution a second one gives a single map, whose softmax over positions is multiplied into the map of the last. What
+the paper leaves to future work (Sec. 6) is attention over frames as over the instances of a bag (Ilse, Tomczak and
+Welling, "Attention-based Deep Multiple Instance Learning", ICML 2018), which sees no order, or the same behind a
+recurrent block that does (Yang et al., "Hierarchical Attention Networks for Document Classification", NAACL 2016).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from .backbones import backbone_of, build_backbone
+from .configuration_spatiotemporal import SpatioTemporalConfig
+from .modeling_frame_attention import ConvBlock, StandardizedConv2d, symmetric
+from .modeling_memorability import MemorabilityModel, check_shape, init_convolution, init_linear, place_in_clips
+from .modeling_outputs import MemorabilityOutput
+from .scoring import scores_around_mean
+
+
+@dataclass
+class SpatioTemporalOutput(MemorabilityOutput):
+    """Predicted memorability, and where and when it comes from; see `MemorabilityOutput` for what is common.
+
+    Attributes:
+        frame_scores: `(batch, frames, horizons)` in [0, 1]; `scores` is their mean, weighted by `temporal_weights`.
+        temporal_weights: `(batch, frames)`, non-negative, summing to 1 over the frames of each clip; 0 for padding.
+    """
+
+    temporal_weights: torch.Tensor | None = None
+
+    @property
+    def joint_attentions(self) -> torch.Tensor | None:
+        """`(batch, frames, height, width)`: each frame's map times its weight; a clip's sum to 1."""
+        if self.attentions is None or self.temporal_weights is None:
+            return None
+        return self.attentions * self.temporal_weights[:, :, None, None]
+
+
+class ChannelNorm(nn.Module):
+    """Zero mean and unit variance over the channels of each position: maps of published networks have any scale."""
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """Keep the shape `(n, channels, height, width)`."""
+        return functional.layer_norm(maps.movedim(1, -1), maps.shape[1:2]).movedim(-1, 1)
+
+
+class FrameRecurrence(nn.Module):
+    """A gated recurrent network over the frames, forwards and backwards, added to what each shows by itself."""
+
+    def __init__(self, size: int, hidden: int) -> None:
+        super().__init__()
+        self.gru = nn.GRU(size, hidden, batch_first=True, bidirectional=True)
+        self.projection = nn.Linear(2 * hidden, size)
+
+    def forward(self, features: torch.Tensor, frame_mask: torch.Tensor | None) -> torch.Tensor:
+        """Keep the shape `(batch, frames, size)`; frames that the mask leaves out are passed over."""
+        if frame_mask is None:
+            return features + self.projection(self.gru(features)[0])
+        order = (~frame_mask).byte().argsort(dim=1, stable=True)  # those that are kept first
+        kept = features.take_along_dim(order[..., None], dim=1)
+        packed = pack_padded_sequence(kept, frame_mask.sum(dim=1).cpu(), batch_first=True, enforce_sorted=False)
+        states, _ = pad_packed_sequence(self.gru(packed)[0], batch_first=True, total_length=features.shape[1])
+        return features + self.projection(states.take_along_dim(order.argsort(dim=1)[..., None], dim=1))
+
+
+class TemporalAttention(nn.Module):
+    """How much each frame counts, by what is in it."""
+
+    def __init__(self, size: int, hidden: int) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(size, hidden)
+        self.score = nn.Linear(hidden, 1, bias=False)  # the softmax does not see a bias
+
+    def forward(self, features: torch.Tensor, frame_mask: torch.Tensor | None) -> torch.Tensor:
+        """Map features `(batch, frames, size)` to weights `(batch, frames)` that sum to 1."""
+        logits = self.score(self.hidden(features).tanh()).squeeze(2).float()
+        if frame_mask is not None:
+            logits = logits.masked_fill(~frame_mask, float("-inf"))
+        return logits.softmax(dim=1)
+
+
+class SpatioTemporalModel(MemorabilityModel):
+    """Memorability of a clip from places of its frames and from its frames, each weighed.
+
+    Backbone, then spatial attention to the features of a frame, then temporal attention to the weight of a frame. The
+    clip's score is the weighted mean of its frames' scores. With `temporal="mean"` on the backbone of
+    `FrameAttentionModel` it is that model.
+    """
+
+    config_class = SpatioTemporalConfig
+    config: SpatioTemporalConfig
+    base_model_prefix = "spatiotemporal"
+    head_modules = ("last_conv", "attention_conv", "recurrence", "temporal_attention", "head")
+    attribution_layers = ("last_conv",)
+
+    def __init__(self, config: SpatioTemporalConfig) -> None:
+        super().__init__(config)
+        self.backbone: nn.Module | None = None
+        channels = config.map_channels or 0
+        if config.backbone is None:
+            self.main_input_name = "frame_maps"
+        else:
+            self.backbone, channels = build_backbone(config.frame_config())
+        # The trunk of the frame network keeps unit variance itself, and a map's contrast is to be seen.
+        self.norm = nn.Identity() if config.backbone == "frame_attention" else ChannelNorm()
+        size = config.feature_size
+        self.last_conv = ConvBlock(channels, size, 3, 1)
+        self.attention_conv = (
+            nn.Conv2d(channels, 1, kernel_size=3, padding=1, bias=False) if config.spatial_attention else None
+        )
+        self.recurrence = FrameRecurrence(size, config.temporal_size) if config.temporal == "gru" else None
+        self.temporal_attention = TemporalAttention(size, config.temporal_size) if self.weighs_frames else None
+        self.dropout = nn.Dropout(config.dropout)
+        self.head = nn.Linear(size, len(config.horizons))
+        self.post_init()
+
+    @classmethod
+    def on_backbone(cls, model: Any, **changes: Any) -> "SpatioTemporalModel":
+        """A new model on the backbone of a predictor of frames, whose weights are copied; `changes` of its config."""
+        made = cls(SpatioTemporalConfig.on(model.config, **changes))
+        made.take_backbone(model)
+        return made
+
+    def take_backbone(self, model: Any) -> None:
+        """Copy the backbone's weights of a predictor of frames of the same sizes."""
+        assert self.backbone is not None
+        self.backbone.load_state_dict(backbone_of(model).state_dict())
+
+    @property
+    def has_attention(self) -> bool:
+        """Whether places of a frame are weighed."""
+        return self.config.spatial_attention
+
+    @property
+    def weighs_frames(self) -> bool:
+        """Whether frames are weighed; else all count alike."""
+        return self.config.temporal != "mean"
+
+    def forward(
+        self,
+        pixel_values_videos: torch.Tensor | None = None,
+        frame_maps: torch.Tensor | None = None,
+        features: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        annotation_counts: torch.Tensor | None = None,
+        frame_mask: torch.Tensor | None = None,
+        output_attentions: bool = False,
+    ) -> SpatioTemporalOutput:
+        """Predict the memorability of clips. Give pixels, maps or features.
+
+        Args:
+            pixel_values_videos: `(batch, frames, 3, height, width)`, as the model's video processor makes them.
+            frame_maps: `(batch, frames, channels, height, width)`, what `map_frames` gave for the frames: trains
+                everything but the backbone.
+            features: `(batch, frames, size)`, what `embed_frames` gave for the frames.
+            labels: `(batch, horizons)` in [0, 1]; NaN for an unknown score. Gives the loss.
+            annotation_counts: `(batch, horizons)`, answers behind each label; see `memorability_loss`.
+            frame_mask: `(batch, frames)` bool, False for the padding of clips that are shorter than others; such frames
+                are not computed, and their scores, weights and attentions are 0. Every clip needs a frame.
+            output_attentions: Whether to return attention maps.
+        """
+        source = self._source(pixel_values_videos, frame_maps, features, frame_mask)
+        if output_attentions and (features is not None or not self.has_attention):
+            reason = "needs pixels or maps" if self.has_attention else "is not possible with spatial_attention=False"
+            raise ValueError(f"{type(self).__name__}: output_attentions=True {reason}")
+        kept = source.flatten(0, 1) if frame_mask is None else source[frame_mask]
+        attentions = None
+        if features is None:
+            maps = self.map_frames(kept) if frame_maps is None else kept
+            kept, attentions = self.attend(maps, output_attentions)
+        clip_features = place_in_clips(kept, source.shape[:2], frame_mask)
+        frame_scores, weights = self.score_clips(clip_features, frame_mask)
+        scores = (frame_scores * weights[..., None]).sum(dim=1)
+        return SpatioTemporalOutput(
+            loss=self._loss(scores, labels, annotation_counts),
+            scores=scores,
+            frame_scores=frame_scores,
+            attentions=None if attentions is None else place_in_clips(attentions, source.shape[:2], frame_mask),
+            temporal_weights=weights,
+        )
+
+    def _source(
+        self,
+        pixels: torch.Tensor | None,
+        maps: torch.Tensor | None,
+        features: torch.Tensor | None,
+        frame_mask: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """The one input that is given, of the right shape."""
+        given = [each for each in (pixels, maps, features) if each is not None]
+        if len(given) != 1:
+            raise ValueError("give either pixel_values_videos or features, or frame_maps")
+        if maps is None:
+            check_shape(given[0], 5 if features is None else 3, frame_mask)
+            return given[0]
+        channels = self.last_conv.conv.in_channels
+        if maps.ndim != 5 or maps.shape[2] != channels:
+            raise ValueError(f"expected frame_maps (batch, frames, {channels}, height, width), got {tuple(maps.shape)}")
+        check_shape(maps[:, :, :, 0, 0], 3, frame_mask)
+        return maps
+
+    def map_frames(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Map frames `(n, 3, height, width)` to the backbone's maps `(n, channels, height', width')`."""
+        if self.backbone is None:
+            raise ValueError("this model has no backbone; give frame_maps")
+        return self.backbone(pixels)
+
+    def attend(self, maps: torch.Tensor, output_attentions: bool = False) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Weigh the places of maps `(n, channels, height, width)`: features `(n, size)`, and `(n, height, width)`."""
+        maps = self.norm(maps)
+        plain = self.last_conv(maps)
+        if self.attention_conv is None:
+            return plain.mean(dim=(2, 3)), None
+        kernel = symmetric(self.attention_conv.weight, up_and_down=True)
+        logits = functional.conv2d(maps, kernel, padding=1).float()
+        attention = logits.flatten(1).softmax(dim=1).view(-1, *plain.shape[-2:])
+        return (plain * attention[:, None]).sum(dim=(2, 3)), attention if output_attentions else None
+
+    def embed_frames(
+        self, pixels: torch.Tensor, output_attentions: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Map frames `(n, 3, height, width)` to features `(n, size)`; and to maps `(n, height', width')` if asked."""
+        return self.attend(self.map_frames(pixels), output_attentions)
+
+    def score_clips(
+        self, features: torch.Tensor, frame_mask: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Map features `(batch, frames, size)` to scores `(batch, frames, horizons)` and weights `(batch, frames)`."""
+        mask = torch.ones_like(features[..., 0], dtype=torch.bool) if frame_mask is None else frame_mask
+        if self.recurrence is not None:
+            features = self.recurrence(features, frame_mask)
+        scores = self.score_features(features) * mask[..., None]
+        if self.temporal_attention is None:
+            return scores, mask / mask.sum(dim=1, keepdim=True)
+        return scores, self.temporal_attention(features, frame_mask)
+
+    def score_features(self, features: torch.Tensor) -> torch.Tensor:
+        """Map what describes frames `(..., size)` to their scores `(..., horizons)` in [0, 1]."""
+        offsets = self.head(self.dropout(features))
+        return scores_around_mean(offsets, self.config.score_means, self.config.score_stds)
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """The backbone's own are those of the model that it is of."""
+        if isinstance(module, StandardizedConv2d):
+            init_convolution(module)
+            nn.init.ones_(module.gain)
+        elif isinstance(module, TemporalAttention):
+            init_linear(module.hidden)
+        elif isinstance(module, nn.GRU):
+            for name, parameter in module.named_parameters():
+                nn.init.zeros_(parameter) if "bias" in name else nn.init.xavier_uniform_(parameter)
+        elif isinstance(module, nn.Conv2d | nn.Linear):
+            # Near 0, so that training starts from attention to everything and from the mean of the scores.
+            nn.init.normal_(module.weight, std=0.02)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
