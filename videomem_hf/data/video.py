@@ -84,15 +84,15 @@ def sample_frames(source: VideoSource, frames_per_second: float = 1.0) -> Iterat
 
 def probe(source: VideoSource) -> VideoInfo:
     """Read the header of a video without decoding it. Raises VideoError as `sample_frames` does."""
-    with _open(source) as container:
-        stream = _picture_stream(container, source)
+    with open_container(source) as container:
+        stream = picture_stream(container, source)
         rate = float(stream.average_rate) if stream.average_rate else None
         context = stream.codec_context
         return VideoInfo(
             context.name,
             context.width,
             context.height,
-            _header_duration(container, stream),
+            header_duration(container, stream),
             float(rate) if rate else None,
         )
 
@@ -137,7 +137,12 @@ def source_name(source: VideoSource) -> str:
 
 
 @contextmanager
-def _open(source: VideoSource) -> "Iterator[InputContainer]":
+def open_container(source: VideoSource) -> "Iterator[InputContainer]":
+    """Open a file, bytes or an open file with FFmpeg, which may open nothing else.
+
+    Raises:
+        VideoError: It is missing, empty or no video; names it.
+    """
     import av
 
     name = source_name(source)
@@ -163,7 +168,12 @@ def _open_file(path: Path) -> BinaryIO:
         raise VideoError(f"{path}: cannot be opened ({_cause(error)})") from None
 
 
-def _picture_stream(container: "InputContainer", source: VideoSource) -> "VideoStream":
+def picture_stream(container: "InputContainer", source: VideoSource) -> "VideoStream":
+    """Give the first stream of moving pictures; cover art is none.
+
+    Raises:
+        VideoError: There is none, or no decoder for it.
+    """
     import av
 
     cover = av.stream.Disposition.attached_pic
@@ -180,13 +190,13 @@ def _picture_stream(container: "InputContainer", source: VideoSource) -> "VideoS
 def _timed_frames(source: VideoSource) -> Iterator[tuple[float, float, "VideoFrame"]]:
     """Yield (start, end, frame) in seconds from the first frame; passes over damaged packets with one warning."""
     name = source_name(source)
-    with _open(source) as container:
-        stream = _picture_stream(container, source)
+    with open_container(source) as container:
+        stream = picture_stream(container, source)
         stream.thread_type = "AUTO"
-        announced = _header_duration(container, stream)
+        announced = header_duration(container, stream)
         nominal = 1 / float(stream.average_rate or stream.guessed_rate or 25)
         first, start, last_start, damaged, cause = None, 0.0, -nominal, 0, ""
-        for outcome in _decode(container, stream):
+        for outcome in decode_stream(container, stream):
             if isinstance(outcome, str):
                 damaged, cause = damaged + 1, outcome
                 continue
@@ -199,10 +209,10 @@ def _timed_frames(source: VideoSource) -> Iterator[tuple[float, float, "VideoFra
             yield start, start + length, outcome
         if first is None:
             raise VideoError(f"{name}: no frame could be decoded ({cause or 'the stream is empty'})")
-        _warn_if_incomplete(name, damaged, cause, start + nominal, announced)
+        warn_if_incomplete(name, damaged, cause, start + nominal, announced)
 
 
-def _decode(container: "InputContainer", stream: "VideoStream") -> "Iterator[VideoFrame | str]":
+def decode_stream(container: "InputContainer", stream: "VideoStream") -> "Iterator[VideoFrame | str]":
     """Yield decoded frames, and the cause of failure in place of each packet that does not decode."""
     import av
 
@@ -240,13 +250,15 @@ def _held_at(timed: Iterator[tuple[float, float, "VideoFrame"]], step: float) ->
             yield time_s, frame
 
 
-def _header_duration(container: "InputContainer", stream: "VideoStream") -> float | None:
+def header_duration(container: "InputContainer", stream: "VideoStream") -> float | None:
+    """Duration in seconds that the file announces, None where it does not."""
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     return container.duration / 1e6 if container.duration else None
 
 
-def _warn_if_incomplete(name: str, damaged: int, cause: str, end: float, announced: float | None) -> None:
+def warn_if_incomplete(name: str, damaged: int, cause: str, end: float, announced: float | None) -> None:
+    """Warn (`VideoWarning`) of damaged packets, or of pictures that end, at `end` s, well before what was announced."""
     if damaged:
         warnings.warn(f"{name}: {damaged} damaged part(s) passed over ({cause})", VideoWarning, stacklevel=2)
     elif announced and announced - end > max(1.0, 0.1 * announced):

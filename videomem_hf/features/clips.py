@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from videomem_hf.data.video import (
     VideoError,
     VideoSource,
-    _decode,
-    _header_duration,
-    _open,
-    _picture_stream,
-    _warn_if_incomplete,
+    decode_stream,
+    header_duration,
+    open_container,
+    picture_stream,
     source_name,
     upright_rgb,
+    warn_if_incomplete,
 )
 
 from .grey import Bits, Order, grey
@@ -104,8 +104,8 @@ def survey(source: VideoSource, title: str | None = None) -> Clip:
     Raises:
         VideoError: The source cannot be opened or has no picture.
     """
-    with _open(source) as container:
-        stream = _picture_stream(container, source)
+    with open_container(source) as container:
+        stream = picture_stream(container, source)
         vp8 = stream.codec_context.name in {"vp8", "libvpx"}
         frames = sum(_is_shown(packet, vp8) for packet in container.demux(stream))
         rate = float(stream.average_rate or stream.guessed_rate or _RATE)
@@ -127,12 +127,12 @@ def pictures(source: VideoSource, threads: Threads = "AUTO") -> Iterator[Picture
         VideoWarning: Damaged parts were passed over, or the video ends before the length in its header.
     """
     count, damaged, cause, first, last = 0, 0, "", 0.0, 0.0
-    with _open(source) as container:
-        stream = _picture_stream(container, source)
+    with open_container(source) as container:
+        stream = picture_stream(container, source)
         stream.thread_type = threads
-        announced = _header_duration(container, stream)
+        announced = header_duration(container, stream)
         nominal = 1 / float(stream.average_rate or stream.guessed_rate or _RATE)
-        for outcome in _decode(container, stream):
+        for outcome in decode_stream(container, stream):
             if isinstance(outcome, str):
                 damaged, cause = damaged + 1, outcome
                 continue
@@ -142,7 +142,7 @@ def pictures(source: VideoSource, threads: Threads = "AUTO") -> Iterator[Picture
             count += 1
     if not count:
         raise VideoError(f"{source_name(source)}: no frame could be decoded ({cause or 'the stream is empty'})")
-    _warn_if_incomplete(source_name(source), damaged, cause, last - first + nominal, announced)
+    warn_if_incomplete(source_name(source), damaged, cause, last - first + nominal, announced)
     _rewind(source)
 
 
