@@ -8,11 +8,13 @@ import typer
 
 from videomem_hf import __version__
 from videomem_hf.cli.analyse import analyse
+from videomem_hf.cli.card import card
 from videomem_hf.cli.convert import convert
 from videomem_hf.cli.data import describe, prepare
 from videomem_hf.cli.evaluate import evaluate
 from videomem_hf.cli.extract import extract
 from videomem_hf.cli.predict import predict
+from videomem_hf.cli.push import push
 from videomem_hf.cli.quickstart import quickstart
 from videomem_hf.cli.sample import sample
 from videomem_hf.cli.score import score
@@ -39,6 +41,8 @@ app.command()(table1)
 app.command()(tune)
 app.command()(convert)
 app.command()(train_sorter)
+app.command()(card)
+app.add_typer(push, name="push")
 
 app.add_typer(study, name="study")
 app.command()(score)

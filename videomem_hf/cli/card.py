@@ -1,0 +1,56 @@
+"""`videomem card`: a model's card from what its training run left."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from videomem_hf.schema import InputError
+
+
+def card(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run, with its model and results.json.")],
+    out: Annotated[Path | None, typer.Option(help="Card to write. [default: README.md in the run's folder]")] = None,
+    repo: Annotated[
+        str, typer.Option(metavar="USER/NAME", help="Where it will be on the Hub; `videomem push` puts it in as well.")
+    ] = "USER/NAME",
+    clip: Annotated[
+        Path | None, typer.Option(help="Video in which the card shows where the model looks: one that all may see.")
+    ] = None,
+    pointing: Annotated[
+        Path | None, typer.Option(help="JSON that benchmarks/attention_pointing.py wrote about this model.")
+    ] = None,
+) -> None:
+    """Write a model card: use, architecture, training, results with intervals, limits, licences, time, citation.
+
+    Every number comes from the run; what the run does not tell is an error, never a gap.
+
+    Example: [bold]videomem card run/ --clip mine.mp4[/bold]
+    """
+    from videomem_hf.hub.attention_example import draw_example
+    from videomem_hf.hub.model_card import render_model_card
+    from videomem_hf.hub.run_facts import read_run
+
+    path = out or run / "README.md"
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: its folder does not exist")
+    measured = None if pointing is None else _measurement(pointing)
+    facts = read_run(run)
+    picture = path.with_name("attention.png" if path.name == "README.md" else f"{path.stem}-attention.png")
+    example = None if clip is None else draw_example(run, clip, picture)
+    render_model_card(facts, repo=repo, example=example, pointing=measured).save(path)
+    typer.echo(f"{path}: written" + ("" if example is None else f", with {picture.name}"))
+
+
+def _measurement(path: Path) -> dict[str, Any]:
+    try:
+        measured: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from None
+    if (
+        missing := {"clips", "attention", "grad_cam", "middle_of_the_frame", "random_point", "command"}
+        - measured.keys()
+    ):
+        raise InputError(f"{path}: tells no {min(missing)!r}; write it with benchmarks/attention_pointing.py")
+    return measured

@@ -1,0 +1,49 @@
+"""The picture of a card: where a model looks in a clip."""
+
+from pathlib import Path
+from typing import Final
+
+from videomem_hf.analysis.clip_figure import clip_figure, save_figure
+from videomem_hf.hub.model_card import Example
+from videomem_hf.inference import Predictor, load_predictor
+from videomem_hf.schema import InputError
+
+STILLS: Final = 5
+_TEXTS: Final = {
+    "attention": "The colours are the model's own attention, which weighs the positions of each frame; its peak is 1.",
+    "Grad-CAM": "The model has no attention. The colours are Grad-CAM's explanation of its first score (Selvaraju et "
+    "al., ICCV 2017), computed afterwards; its peak is 1.",
+}
+
+
+def draw_example(model: Path, clip: Path, picture: Path) -> Example:
+    """Predict a clip and draw its frames with the maps over them.
+
+    Args:
+        model: Folder of a model that scores frames.
+        clip: Shown in public wherever the card is.
+        picture: PNG file to write, beside the card.
+
+    Raises:
+        InputError: The model has no maps, or the clip cannot be read.
+    """
+    predictor = load_predictor(str(model), "cpu")
+    if not isinstance(predictor, Predictor) or predictor.saliency_method is None:
+        raise InputError(f"{model}: sees no frames, so there is nothing to show; leave --clip out")
+    prediction = predictor.predict(clip, stills=STILLS)
+    first = next(iter(prediction.scores))
+    figure = clip_figure(
+        title=clip.name,
+        times_s=prediction.times_s,
+        frame_scores=dict(zip(prediction.scores, prediction.frame_scores.T, strict=True)),
+        clip_scores=prediction.scores,
+        stills=[(still.time_s, still.scores[first], still.image, still.saliency) for still in prediction.stills],
+        saliency_label=prediction.saliency_method,
+    )
+    save_figure(figure, picture)
+    return Example(picture.name, f"Frames of {clip.name} with maps of where the model looks", _text(predictor))
+
+
+def _text(predictor: Predictor) -> str:
+    method = str(predictor.saliency_method)
+    return f"Predicted scores over time, frames, and where in them the score comes from. {_TEXTS[method]}"

@@ -1,0 +1,176 @@
+"""The tables and sentences of a model's card, each from the run's own record."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from videomem_hf.hub.run_facts import RunFacts
+from videomem_hf.training.table1 import COLUMNS, ROWS
+
+_PREDICTORS: Final = {
+    "model": "**this model**",
+    "constant": "the mean training score",
+    "mean_brightness": "a line through mean brightness",
+}
+_HORIZONS: Final = {"short_term": "short-term", "long_term": "long-term"}
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def sampling_text(processor: Mapping[str, Any]) -> str:
+    """What of a clip the model sees."""
+    size, length = processor["size"], processor["clip_length"]
+    side = f"{size['width']} x {size['height']}" if size.get("height") else f"{size['shortest_edge']} on the short side"
+    crop = processor["crop_size"]
+    cropped = f", the middle {crop['width']} x {crop['height']} of them" if processor["do_center_crop"] else ""
+    what = "One frame" if length == 1 else f"{length} consecutive frames"
+    rate = "every second" if processor["fps"] == 1 else f"{processor['fps']:g} times a second"
+    return f"{what} {rate}, scaled to {side} pixels{cropped}."
+
+
+def training_data_text(facts: RunFacts) -> str:
+    """On what the run was trained, and from what weights it began."""
+    config, results = facts.config, facts.results
+    if facts.generated is None:
+        source = f"`{results['data']['name']}`, taken for a copy of VideoMem (Cohendet et al., ICCV 2019)"
+    else:
+        features = ", ".join(facts.generated["features"]) or "no"
+        size = f"{facts.generated['width']} x {facts.generated['height']}"
+        source = (
+            f"a generated sample (`videomem sample`, seed {facts.generated['seed']}, "
+            f"{facts.generated['videos']} scored clips of {size} pixels, {features} features)"
+        )
+    mixed = {
+        "videomem": "",
+        "lamem": " LaMem's images alone were trained on.",
+        "both": " LaMem's images were mixed in.",
+    }
+    begun = "It started from random weights." if config["init"] is None else "It started from pretrained weights."
+    return f"{results['train_clips']:,} clips of {source}.{mixed[config['train_on']]} {begun}"
+
+
+def stages_table(stages: Sequence[Mapping[str, Any]]) -> str:
+    """What was done one after the other."""
+    rows = []
+    for number, stage in enumerate(stages, 1):
+        by_itself = stage["optimizer"] == "lbfgs"
+        rows.append(
+            (
+                str(number),
+                "everything" if stage["train"] == "all" else "the head alone",
+                str(stage["epochs"]),
+                ", ".join(str(value) for value in stage["loss"].values()),
+                stage["optimizer"],
+                "by line search" if by_itself else f"{stage['learning_rate']:g}, {stage['schedule']}",
+                f"{stage['weight_decay']:g}",
+            )
+        )
+    return table(("stage", "trains", "epochs", "loss", "optimiser", "learning rate", "weight decay"), rows)
+
+
+def training_text(facts: RunFacts) -> str:
+    """Recipe, batch, seed and versions; the loss `model` is explained where it is used."""
+    config, versions = facts.config, facts.results["versions"]
+    own = any(stage["loss"]["type"] == "model" for stage in config["stages"])
+    loss = " The loss `model` is the squared error in units of the scores' variance." if own else ""
+    batch = "" if facts.processor is None else f" in batches of {config['batch_size']}"
+    built = ", ".join(f"{name} {number}" for name, number in versions.items())
+    return (
+        f"Recipe `{facts.recipe}` of videomem_hf {facts.results['package']}{batch}, seed {config['seed']}, "
+        f"{built}.{loss} The whole configuration is in `results.json`."
+    )
+
+
+def judged_text(facts: RunFacts) -> str:
+    """On what the results were measured, and what flatters them."""
+    results, config = facts.results, facts.config["evaluation"]
+    text = (
+        f"Measured on the {results['split_clips']:,} clips of the split `{results['split']}`, of which training saw "
+        f"none. Brackets: {config['confidence']:.0%} bootstrap intervals ({config['resamples']:,} resamples of clips)."
+    )
+    if results["kept_by"] != "last":
+        text += (
+            f" Epoch {results['kept_epoch']} was kept because it did best on these same clips: on others the results "
+            "would be a little lower."
+        )
+    return text
+
+
+def metrics_table(facts: RunFacts) -> str:
+    """Model and baselines for each horizon."""
+    rows = []
+    for horizon, predictors in facts.results["metrics"].items():
+        for name, title in _PREDICTORS.items():
+            if name in predictors:
+                found = predictors[name]
+                cells = (_with_interval(found, each) for each in ("spearman", "pearson", "mse"))
+                rows.append((_HORIZONS[horizon], title, *cells, str(found["items"])))
+    return table(("", "", "Spearman", "Pearson", "mean squared error", "clips"), rows)
+
+
+def _with_interval(found: Mapping[str, Any], metric: str) -> str:
+    value, digits = found[metric], 5 if metric == "mse" else 3
+    if value is None:
+        return "undefined"
+    low, high = found.get(f"{metric}_low"), found.get(f"{metric}_high")
+    return f"{value:.{digits}f}" + ("" if low is None or high is None else f" [{low:.{digits}f}, {high:.{digits}f}]")
+
+
+def paper_table(recipe: str) -> str:
+    """The paper's figures for the row of Table 1 that the recipe reproduces; empty where it has none."""
+    figures = next((row.paper for row in ROWS if row.recipe == recipe), None)
+    if figures is None:
+        return ""
+    titles = {"validation": "validation", "test": "test", "test500": "test (500)"}
+    rows = [
+        (name, *(f"{value:.3f}" for value in values)) for name, values in zip(_HORIZONS.values(), figures, strict=True)
+    ]
+    return table(("the paper's", *(titles[name] for name in COLUMNS)), rows)
+
+
+def licence_table(facts: RunFacts) -> str:
+    """Code, weights and data, each with its licence."""
+    config = facts.config
+    weights = []
+    if config["init"] is not None:
+        weights.append("begun from pretrained weights, whose own licence binds these as well")
+    if facts.generated is None:
+        weights.append("trained on VideoMem: whether they may be passed on is for the licence of the copy to say")
+    if config["train_on"] != "videomem":
+        weights.append("trained on LaMem's images, whose terms apply")
+    data = (
+        "VideoMem is licensed to each recipient for research, may not be passed on, and is not part of this repository"
+        if facts.generated is None
+        else "generated by videomem_hf: holds nothing of VideoMem, and nothing measured on people"
+    )
+    rows = [
+        ("code", "Apache License 2.0 (the model files here and the package videomem_hf)"),
+        ("weights", "; ".join(weights) or "Apache License 2.0: trained from nothing, on generated data alone"),
+        ("data", data),
+    ]
+    return table(("", ""), rows)
+
+
+def time_text(results: Mapping[str, Any]) -> str:
+    """How long the run took and on what; its energy was not measured."""
+    machine, seconds = results["machine"], results["seconds"]
+    device = machine["gpu"] if results["device"] == "cuda" else f"{machine['cores']} cores ({machine['processor']})"
+    times = ", ".join(f"{name} {_duration(value)}" for name, value in seconds.items())
+    part = " These are the times of its last part: the run had been interrupted." if results["resumed"] else ""
+    return (
+        f"{times.capitalize()}: wall time of {_counted(results['processes'], 'process', 'processes')} on {device}, "
+        f"finished on {results['finished']}.{part} Energy was not measured."
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"

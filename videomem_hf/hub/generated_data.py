@@ -1,0 +1,65 @@
+"""Proof that data are generated: every row again, from the generator."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow.parquet as pq
+
+from videomem_hf.data import provenance
+from videomem_hf.sample.annotations import Annotations, annotate
+from videomem_hf.sample.generate import FORMAT, Plan
+from videomem_hf.sample.scene import draw_scene
+from videomem_hf.sample.truth import truth_of
+from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, TITLE, VIDEO_ID
+
+_COLUMNS: Final = (VIDEO_ID, TITLE, *HORIZONS, *ANNOTATION_COUNTS.values())
+
+
+def differences_from_sample(plan: provenance.Plan, shards: Iterable[Path]) -> str | None:
+    """Compare prepared rows with the sample that the arguments give.
+
+    Args:
+        plan: The sample's arguments, as the data's card tells them.
+        shards: Parquet files, each with the columns that all configurations have.
+
+    Returns:
+        The first difference, as the end of a sentence; None where there is none.
+    """
+    if plan.get("format") != FORMAT:
+        return f"its format is {plan.get('format')} and this version generates {FORMAT}: make the sample anew"
+    try:
+        expected = _rows(plan)
+    except TypeError as error:
+        return f"the arguments that it names are none of a sample ({error})"
+    for shard in shards:
+        for row in pq.read_table(shard, columns=list(_COLUMNS)).to_pylist():
+            wanted = expected.get(row[VIDEO_ID])
+            if wanted is None:
+                return f"{row[VIDEO_ID]} in {shard.name} is none of its videos"
+            if different := [name for name in _COLUMNS if row[name] != wanted[name]]:
+                return f"the {different[0]} of {row[VIDEO_ID]} in {shard.name} is not what the generator gives"
+    return None
+
+
+def _rows(plan: provenance.Plan) -> dict[str, dict[str, Any]]:
+    """The columns of every video of the sample, by its name."""
+    made = Plan(**plan)
+    rows = {}
+    for number, part in made.parts().items():
+        truth = truth_of(draw_scene(made.seed, number), part, made.width / made.height)
+        scores = annotate(made.seed, number, truth.short_term, truth.long_term) if part == "dev" else None
+        rows[f"video{number}"] = _row(f"video{number}", truth.title, scores)
+    return rows
+
+
+def _row(video_id: str, title: str, scores: Annotations | None) -> dict[str, Any]:
+    values: dict[str, Any] = dict.fromkeys(_COLUMNS)
+    if scores is not None:
+        values |= {  # three decimals, as in the ground truth
+            "short_term": float(f"{scores.short_term:.3f}"),
+            "long_term": float(f"{scores.long_term:.3f}"),
+            ANNOTATION_COUNTS["short_term"]: scores.short_term_count,
+            ANNOTATION_COUNTS["long_term"]: scores.long_term_count,
+        }
+    return values | {VIDEO_ID: video_id, TITLE: title}

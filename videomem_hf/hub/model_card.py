@@ -1,0 +1,211 @@
+"""A model's card, written from what its training run left: nothing in it is typed by hand that the run knows."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateNotFound, UndefinedError
+
+from videomem_hf.hub.card_texts import (
+    judged_text,
+    licence_table,
+    metrics_table,
+    paper_table,
+    sampling_text,
+    stages_table,
+    table,
+    time_text,
+    training_data_text,
+    training_text,
+)
+from videomem_hf.hub.run_facts import RunFacts, changes_of_recipe
+from videomem_hf.schema import InputError
+
+PLACEHOLDER: Final = "USER/NAME"
+"""Stands for the repository in a card that was written before it was known."""
+FEATURE_TITLES: Final = {"c3d": "C3D", "hmp": "HMP", "lbp": "LBP", "hog": "HOG", "orb": "ORB"}
+_FROM_CLIPS: Final = {"hmp", "lbp"}
+"""Feature columns that need nothing but the clip."""
+_METRICS: Final = {"spearman": "spearmanr", "pearson": "pearsonr", "mse": "mse"}
+_LONGER: Final = {"spearman": "Spearman's rank correlation", "pearson": "Pearson's correlation", "mse": "squared error"}
+_TEMPLATES: Final = Environment(
+    loader=PackageLoader("videomem_hf.hub"),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A picture of where the model looks: its file beside the card, and what is said of it."""
+
+    file: str
+    alt: str
+    text: str
+
+
+def render_model_card(
+    facts: RunFacts,
+    *,
+    repo: str = PLACEHOLDER,
+    example: Example | None = None,
+    pointing: Mapping[str, Any] | None = None,
+) -> ModelCard:
+    """Write the card of a trained model.
+
+    Args:
+        facts: The run.
+        repo: Hub id (or folder) that the usage code loads.
+        example: A picture of where the model looks; none, and the card has no such section.
+        pointing: What `benchmarks/attention_pointing.py` measured on this very model.
+
+    Raises:
+        InputError: A model that there is no template for, or a value that the run does not tell; names it.
+    """
+    try:
+        text = _template(facts).render(_values(facts, repo, example, pointing))
+    except UndefinedError as error:
+        raise InputError(f"{facts.folder}: the card needs a value that the run does not tell: {error}") from None
+    except KeyError as error:
+        raise InputError(f"{facts.folder}: the card needs {error}, which the run's results do not tell") from None
+    text = re.sub(r"\n{3,}", "\n\n", text)
+    refuse_empty_headings(text)
+    return ModelCard(text.rstrip() + "\n")
+
+
+def refuse_empty_headings(text: str) -> None:
+    """See that something stands below every heading.
+
+    Raises:
+        InputError: Nothing does; names the heading.
+    """
+    lines = [line for line in _without_code(text).splitlines() if line.strip()]
+    for line, following in zip(lines, [*lines[1:], "# end"], strict=True):
+        level, below = _level(line), _level(following)
+        if level and below and below <= level:
+            raise InputError(f"the card has nothing below the heading {line!r}")
+
+
+def _without_code(text: str) -> str:
+    """The text with a word in place of each block of code, in which a number sign is no heading."""
+    return re.sub(r"^```.*?^```", "code", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def _level(line: str) -> int:
+    marks = re.match(r"(#+) ", line)
+    return len(marks[1]) if marks else 0
+
+
+def _template(facts: RunFacts) -> Any:
+    kind = facts.model["model_type"]
+    try:
+        return _TEMPLATES.get_template(f"predictors/{kind}.md.j2")
+    except TemplateNotFound:
+        known = sorted(Path(name).name.removesuffix(".md.j2") for name in _TEMPLATES.list_templates() if "/" in name)
+        raise InputError(
+            f"{facts.folder}: holds a {kind}, for which there is no card; there is one for {', '.join(known)}"
+        ) from None
+
+
+def _values(facts: RunFacts, repo: str, example: Example | None, pointing: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Everything that the templates name."""
+    changes = changes_of_recipe(facts)
+    names: Sequence[str] = facts.model.get("feature_names", ())
+    return {
+        "card_data": _card_data(facts, repo).to_yaml(),
+        "repo": repo,
+        "generated": facts.generated,
+        "results": facts.results,
+        "model": facts.model,
+        "processor": facts.processor and facts.processor | {"fps": f"{facts.processor['fps']:g}"},
+        "recipe": facts.recipe,
+        "init": facts.config["init"],
+        "feature_titles": " and ".join(FEATURE_TITLES.get(name, name) for name in names),
+        "feature_columns": list(zip(names, facts.model.get("feature_sizes", ()), strict=True)),
+        "from_clips": set(names) <= _FROM_CLIPS,
+        "horizon_names": " and ".join(_dashed(each) for each in facts.model["horizons"]),
+        "meaning": _meaning(facts.model["horizons"]),
+        "sampling": sampling_text(facts.processor) if facts.processor else "",
+        "training_data": training_data_text(facts),
+        "stages": stages_table(facts.config["stages"]),
+        "training_text": training_text(facts),
+        "changes": table(("key", "recipe", "this run"), changes) if changes else "",
+        "judged": judged_text(facts),
+        "metrics": metrics_table(facts),
+        "paper": paper_table(facts.recipe),
+        "licences": licence_table(facts),
+        "time": time_text(facts.results),
+        "example": example,
+        "pointing": pointing_shares(pointing) if pointing else None,
+    }
+
+
+def _meaning(horizons: Sequence[str]) -> str:
+    when = {"short_term": "a few minutes", "long_term": "24 to 72 hours"}
+    return " and ".join(f"{when[each]} (`{each}`)" for each in horizons) + " after having seen it once"
+
+
+def _dashed(horizon: str) -> str:
+    return horizon.replace("_", "-")
+
+
+def _card_data(facts: RunFacts, repo: str) -> ModelCardData:
+    of_features = facts.processor is None
+    weights = licence(facts)
+    return ModelCardData(
+        model_name=facts.recipe if repo == PLACEHOLDER else Path(repo).name,
+        license=weights,
+        license_name=None if weights != "other" else "see-the-section-licences",
+        library_name="transformers",
+        pipeline_tag="tabular-regression" if of_features else "video-classification",
+        tags=["video-memorability", "memorability", "videomem", *(["synthetic-data"] if facts.generated else [])],
+        metrics=list(_METRICS.values()),
+        eval_results=eval_results(facts),
+    )
+
+
+def licence(facts: RunFacts) -> str:
+    """The weights' licence, as the Hub's metadata name it: only what this project made from nothing is free."""
+    ours = facts.generated and facts.config["init"] is None and facts.config["train_on"] == "videomem"
+    return "apache-2.0" if ours else "other"
+
+
+def eval_results(facts: RunFacts) -> list[EvalResult]:
+    """The run's own results, one for each horizon and metric; what is undefined is left out."""
+    plan, config = facts.generated, facts.config["evaluation"]
+    named = "VideoMem" if plan is None else f"generated sample of {plan['videos']} clips (seed {plan['seed']})"
+    return [
+        EvalResult(
+            task_type="video-classification",
+            task_name="video memorability",
+            dataset_type="videomem" if plan is None else "videomem-generated-sample",
+            dataset_name=named,
+            dataset_split=facts.results["split"],
+            metric_type=_METRICS[metric],
+            metric_name=f"{_LONGER[metric]}, {_dashed(horizon)}",
+            metric_value=value,
+            metric_args={"confidence": config["confidence"], "resamples": config["resamples"]},
+        )
+        for horizon, predictors in facts.results["metrics"].items()
+        for metric in _METRICS
+        if (value := predictors["model"][metric]) is not None
+    ]
+
+
+def pointing_shares(measured: Mapping[str, Any]) -> dict[str, Any]:
+    """What the attention benchmark measured, as the card says it."""
+    low, high = measured["attention"]["interval_95"]
+    return {
+        "clips": measured["clips"],
+        "attention": f"{measured['attention']['clips_hit']:.0%}",
+        "interval": f"95 % interval {low:.0%} to {high:.0%}",
+        "grad_cam": f"{measured['grad_cam']['clips_hit']:.0%}",
+        "middle": f"{measured['middle_of_the_frame']['clips_hit']:.0%}",
+        "random": f"{measured['random_point']:.0%}",
+        "command": measured["command"],
+    }

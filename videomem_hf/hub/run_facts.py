@@ -1,0 +1,120 @@
+"""What a training run left about itself, read for its card."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from videomem_hf.schema import InputError
+from videomem_hf.training.checkpoint import RESULTS_FILE
+from videomem_hf.training.config import TrainingConfig
+
+_NOT_OF_THE_RECIPE: Final = (
+    "data", "output", "recipe", "init", "lamem", "frame_cache", "frame_cache_gb", "loader_workers", "checkpoint_every",
+    "checkpoint_minutes", "trackers",
+)  # fmt: skip
+"""Where things lie and how fast they go; what the run began with is told elsewhere."""
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """A finished run.
+
+    Attributes:
+        folder: Its folder, with the model.
+        results: Content of `results.json`.
+        model: All fields of the model's configuration.
+        processor: Content of the video processor's file; None for a model of features.
+    """
+
+    folder: Path
+    results: dict[str, Any]
+    model: dict[str, Any]
+    processor: dict[str, Any] | None
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The training configuration."""
+        config: dict[str, Any] = self.results["config"]
+        return config
+
+    @property
+    def recipe(self) -> str:
+        """Name of the recipe, without the folder and ending of a file."""
+        return Path(self.config["recipe"]).stem
+
+    @property
+    def generated(self) -> dict[str, Any] | None:
+        """Arguments of the generated sample that the run was trained on, None for other data."""
+        plan: dict[str, Any] | None = self.results["data"]["generated"]
+        return plan
+
+
+def read_run(folder: Path) -> RunFacts:
+    """Read a finished run.
+
+    Raises:
+        InputError: It is not one, is damaged, or was written before runs told all that a card needs.
+    """
+    results = _read_json(folder / RESULTS_FILE, "a finished run has one; train with train.py or `videomem table1`")
+    if missing := [name for name in ("data", "machine", "package", "finished") if name not in results]:
+        raise InputError(
+            f"{folder / RESULTS_FILE}: tells no {missing[0]!r}, which the card needs: the run is of an older version; "
+            "train anew"
+        )
+    _read_json(folder / "config.json", "a finished run has one, the model's configuration")
+    processor = folder / "video_preprocessor_config.json"
+    return RunFacts(folder, results, _model_config(folder), _read_json(processor, "") if processor.is_file() else None)
+
+
+def changes_of_recipe(facts: RunFacts) -> list[tuple[str, str, str]] | None:
+    """What the run did otherwise than its recipe says.
+
+    Returns:
+        Key, the recipe's value and the run's, for every difference; None where the recipe's file is not at hand.
+    """
+    try:
+        recipe = TrainingConfig.from_recipe(facts.config["recipe"], data="", output="")
+    except InputError:
+        return None
+    before, now = (_flat(config) for config in (asdict(recipe), facts.config))
+    keys = [key for key in before | now if key.split(".")[0] not in _NOT_OF_THE_RECIPE]
+    return [(key, _shown(before.get(key)), _shown(now.get(key))) for key in keys if before.get(key) != now.get(key)]
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested sections as one level: `stages.0.epochs`."""
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        value = dict(enumerate(value))
+    if not isinstance(value, dict) or not value:
+        return {prefix: value}
+    flat: dict[str, Any] = {}
+    for key, each in value.items():
+        flat |= _flat(each, f"{prefix}.{key}" if prefix else str(key))
+    return flat
+
+
+def _shown(value: Any) -> str:
+    return "as the model has it" if value is None else json.dumps(value)
+
+
+def _model_config(folder: Path) -> dict[str, Any]:
+    from transformers import AutoConfig
+
+    try:
+        config: dict[str, Any] = AutoConfig.from_pretrained(folder).to_dict()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder}: its model cannot be read ({str(error).splitlines()[0]})") from None
+    return config
+
+
+def _read_json(path: Path, hint: str) -> dict[str, Any]:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; {hint}")
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error}); the file is damaged") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: holds no JSON object; the file is damaged")
+    return value

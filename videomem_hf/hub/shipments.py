@@ -1,0 +1,256 @@
+"""What a push would send: decided from local files alone, file by file, before anything is sent."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import pyarrow.parquet as pq
+from huggingface_hub import DatasetCard, ModelCard, RepoCard, SpaceCard
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id
+
+from videomem_hf.data.prepare import CARD, CHECKSUMS
+from videomem_hf.data.provenance import generated_plan
+from videomem_hf.hub.generated_data import differences_from_sample
+from videomem_hf.hub.metric_repository import metric_files
+from videomem_hf.hub.model_card import PLACEHOLDER, render_model_card
+from videomem_hf.hub.run_facts import read_run
+from videomem_hf.schema import InputError
+from videomem_hf.training.checkpoint import RESULTS_FILE
+
+RepoType = Literal["model", "dataset", "space"]
+_WITH_A_MODEL: Final = ("config.json", "*.safetensors", "*.safetensors.index.json", "*.py", "*preprocessor_config.json")
+_PREDICTIONS: Final = "predictions.csv"
+_PATHS: Final = ("data", "output", "init", "lamem", "frame_cache", "recipe")
+"""Of the training configuration: where things lay on the machine that trained; their names alone go."""
+
+
+@dataclass(frozen=True)
+class Shipment:
+    """Everything that a push sends.
+
+    Attributes:
+        repo: Hub id, `USER/NAME`.
+        repo_type: `model`, `dataset` or `space`.
+        public: Whether all may see it.
+        files: Path in the repository to the file here, or to its content where that is made for the Hub.
+        removes: Patterns of files that go from the repository unless they are among `files`.
+        notes: What to know before it is sent, a sentence each.
+    """
+
+    repo: str
+    repo_type: RepoType
+    public: bool
+    files: Mapping[str, Path | bytes]
+    removes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_repo(self.repo)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Bytes of each file."""
+        return {
+            name: len(source) if isinstance(source, bytes) else source.stat().st_size
+            for name, source in self.files.items()
+        }
+
+
+def check_repo(repo: str) -> None:
+    """See that a repository's name is one.
+
+    Raises:
+        InputError: It is not of the form `USER/NAME`.
+    """
+    try:
+        validate_repo_id(repo)
+    except HFValidationError as error:
+        raise InputError(f"{repo}: no name of a repository ({str(error).splitlines()[0]})") from None
+    if repo.count("/") != 1:
+        raise InputError(f"{repo}: give the owner as well, USER/NAME")
+
+
+def model_shipment(folder: Path, repo: str, public: bool = False) -> Shipment:
+    """A model: weights, configuration, the code that both need, and a card.
+
+    The card is the folder's README.md, with the repository's name in place of `USER/NAME`; without one it is written
+    from the run. Measured scores of the data stay here unless the data are generated.
+
+    Raises:
+        InputError: The folder holds no model, lacks a file that the model names, or tells nothing to write a card from.
+    """
+    check_repo(repo)
+    if not (folder / "config.json").is_file():
+        raise InputError(f"{folder}: holds no config.json; give the folder of a trained or converted model")
+    files: dict[str, Path | bytes] = _matching(folder, _WITH_A_MODEL)
+    _check_model(folder, files)
+    text = _model_readme(folder, repo)
+    files["README.md"] = text.encode()
+    for picture in sorted(folder.glob("*.png")):
+        if f"]({picture.name})" in text:
+            files[picture.name] = picture
+    notes = []
+    if (folder / RESULTS_FILE).is_file():
+        facts = read_run(folder)
+        files[RESULTS_FILE] = (json.dumps(_without_paths(facts.results), indent=2) + "\n").encode()
+        if facts.generated is not None and (folder / _PREDICTIONS).is_file():
+            files[_PREDICTIONS] = folder / _PREDICTIONS
+        if facts.generated is None:
+            notes.append(
+                f"{_PREDICTIONS} stays here, as it holds measured scores; so predictions with the pushed model have no "
+                "intervals"
+            )
+            if public:
+                notes.append("trained on VideoMem: look whether the licence of your copy lets you publish the weights")
+    return Shipment(repo, "model", public, files, notes=tuple(notes))
+
+
+def dataset_shipment(folder: Path, repo: str, public: bool = False) -> Shipment:
+    """A folder that `videomem prepare` wrote: what its list of checksums names, after checking it, and no other file.
+
+    Raises:
+        InputError: The folder is not one, a file is missing, damaged or refers to this machine; or it is to be public
+            and is not, row for row, a generated sample.
+    """
+    if not (folder / CHECKSUMS).is_file() or not (folder / CARD).is_file():
+        raise InputError(f"{folder}: holds no {CARD} and {CHECKSUMS}; `videomem prepare RELEASE {folder}` writes them")
+    _card(DatasetCard, (folder / CARD).read_text(encoding="utf-8"), folder / CARD)
+    files: dict[str, Path | bytes] = {name: folder / name for name in (*_verified(folder), CHECKSUMS)}
+    shards = [folder / name for name in files if name.endswith(".parquet")]
+    _refuse_references(shards)
+    notes = ["Parquet files that the repository has beside these are removed from it"]
+    if public:
+        _refuse_licensed(folder, shards)
+        notes.append("every row was compared with the generator: a sample, with nothing of VideoMem in it")
+    elif generated_plan(folder) is None:
+        notes.append("VideoMem may not be passed on: give nobody access beyond what your licence allows")
+    return Shipment(repo, "dataset", public, files, ("*.parquet",), tuple(notes))
+
+
+def metric_shipment(repo: str, public: bool = False) -> Shipment:
+    """The metric as the Hub has `evaluate` modules: a Space that `evaluate.load(repo)` reads."""
+    check_repo(repo)
+    return Shipment(repo, "space", public, metric_files(repo))
+
+
+def space_shipment(folder: Path, repo: str, public: bool = False) -> Shipment:
+    """A Space: every file of its folder but hidden ones and Python's own.
+
+    Raises:
+        InputError: The folder lacks a README.md that names the SDK, or the file that it says to run.
+    """
+    if not (folder / "README.md").is_file():
+        raise InputError(f"{folder}: holds no README.md, whose first lines tell the Hub how a Space runs")
+    card = _card(SpaceCard, (folder / "README.md").read_text(encoding="utf-8"), folder / "README.md")
+    start = card.data.get("app_file", "app.py")
+    if card.data.get("sdk") != "gradio":
+        raise InputError(
+            f"{folder / 'README.md'}: its header says sdk: {card.data.get('sdk')}; this pushes sdk: gradio"
+        )
+    for needed in (start, "requirements.txt"):
+        if not (folder / needed).is_file():
+            raise InputError(f"{folder}: lacks {needed}, without which the Space does not run")
+    files: dict[str, Path | bytes] = {
+        path.relative_to(folder).as_posix(): path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not any(_is_private(part) for part in path.relative_to(folder).parts)
+    }
+    return Shipment(repo, "space", public, files)
+
+
+def _is_private(part: str) -> bool:
+    return part.startswith(".") or part == "__pycache__"
+
+
+def _matching(folder: Path, patterns: Iterable[str]) -> dict[str, Path | bytes]:
+    return {path.name: path for pattern in patterns for path in sorted(folder.glob(pattern)) if path.is_file()}
+
+
+def _check_model(folder: Path, files: Mapping[str, Path | bytes]) -> None:
+    """See that the weights are there, and every file of code that the configurations name."""
+    if not any(name.endswith(".safetensors") for name in files):
+        raise InputError(f"{folder}: holds no weights (*.safetensors)")
+    for name in [name for name in files if name.endswith("config.json")]:
+        try:
+            classes = json.loads((folder / name).read_text(encoding="utf-8")).get("auto_map", {})
+        except ValueError:
+            raise InputError(f"{folder / name}: not JSON; save the model anew") from None
+        if name == "config.json" and not classes:
+            raise InputError(f"{folder / name}: names no code; save the model anew with a class of videomem_hf")
+        for module in {str(each).split(".")[0] for each in classes.values()}:
+            if f"{module}.py" not in files:
+                raise InputError(f"{folder}: lacks {module}.py, which {name} names; save the model anew")
+
+
+def _model_readme(folder: Path, repo: str) -> str:
+    path = folder / "README.md"
+    if path.is_file():
+        text = path.read_text(encoding="utf-8")
+        _card(ModelCard, text, path)
+    elif (folder / RESULTS_FILE).is_file():
+        text = str(render_model_card(read_run(folder)))
+    else:
+        raise InputError(
+            f"{folder}: has neither a card nor a run's {RESULTS_FILE} to write one from; write a README.md that says "
+            "what the model is, how good it is, and under which licence"
+        )
+    return text.replace(PLACEHOLDER, repo)
+
+
+def _card(kind: type[RepoCard], text: str, path: Path) -> RepoCard:
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise InputError(f"{path}: its header cannot be read ({str(error).splitlines()[0]}); mend it") from None
+
+
+def _without_paths(results: Mapping[str, Any]) -> dict[str, Any]:
+    """Results as they may be seen: paths of the machine that trained become names."""
+    config = dict(results["config"])
+    config |= {key: Path(config[key]).name for key in _PATHS if config[key] is not None}
+    if files := config["splits"].get("split_files"):
+        config["splits"] = config["splits"] | {
+            "split_files": {name: Path(path).name for name, path in files.items()},
+        }
+    return {**results, "config": config}
+
+
+def _verified(folder: Path) -> list[str]:
+    """The files that the list of checksums names, each as it says."""
+    names = []
+    for line in (folder / CHECKSUMS).read_text(encoding="utf-8").splitlines():
+        digest, _, name = line.partition("  ")
+        path = folder / name
+        if not name or not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
+            raise InputError(f"{folder}: lacks {name or line!r}, which {CHECKSUMS} names; run `videomem prepare` again")
+        with path.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != digest:
+                raise InputError(f"{path}: differs from {CHECKSUMS}, so it was changed; run `videomem prepare` again")
+        names.append(name)
+    return names
+
+
+def _refuse_references(shards: Iterable[Path]) -> None:
+    for shard in shards:
+        if "video" not in pq.read_schema(shard).names:
+            continue
+        videos = pq.read_table(shard, columns=["video"])["video"].to_pylist()
+        if any(video is not None and video["bytes"] is None for video in videos):
+            raise InputError(
+                f"{shard}: names videos by their place on this machine; prepare with --videos embed, or without videos"
+            )
+
+
+def _refuse_licensed(folder: Path, shards: Iterable[Path]) -> None:
+    plan = generated_plan(folder)
+    if plan is None:
+        raise InputError(
+            f"{folder}: VideoMem may not be passed on, so this cannot be public; only a generated sample can "
+            "(`videomem sample`). Push it without --public"
+        )
+    if difference := differences_from_sample(plan, shards):
+        raise InputError(f"{folder}: calls itself a generated sample, but {difference}; this cannot be public")
