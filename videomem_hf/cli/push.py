@@ -21,8 +21,8 @@ Yes = Annotated[bool, typer.Option("--yes", help="Send it. Without this it is on
 def options() -> None:
     """Put a model, the dataset, the metric or a Space on the Hugging Face Hub.
 
-    Without --yes nothing is sent: every file that would go is listed. Repositories are private unless --public is given.
-    An interrupted push goes on when the same command is given again. Log in before with [bold]hf auth login[/bold];
+    Without --yes nothing is sent: every file that would go is listed. Repositories are private without --public. An
+    interrupted push goes on when the same command is given again. Log in before with [bold]hf auth login[/bold];
     HF_ENDPOINT names another Hub.
     """
 

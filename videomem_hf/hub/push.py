@@ -16,7 +16,7 @@ from videomem_hf.schema import InputError
 _ADVICE: Final = {
     401: "the token is not accepted: `hf auth login`, or set HF_TOKEN to one from the settings of your account",
     402: "the account's plan does not allow this",
-    403: "the token may not write there: take one with write permission, and as USER yourself or an organisation of yours",
+    403: "the token may not write there: take one with write permission; USER is you or an organisation of yours",
     404: "there is no such repository, or the token may not see it",
     429: "too many requests: wait a while, then give the same command again",
 }
@@ -110,6 +110,6 @@ def _told_in_a_sentence(endpoint: str) -> Iterator[None]:
         raise InputError(f"{endpoint} refuses ({status}, {said}): {_ADVICE.get(status, 'see what it says')}") from error
     except (HTTPError, ConnectionError, TimeoutError) as error:
         raise InputError(
-            f"{endpoint} cannot be reached ({str(error).splitlines()[0]}); see whether there is a network and HF_ENDPOINT "
-            "is right, then give the same command again: it goes on where it was"
+            f"{endpoint} cannot be reached ({str(error).splitlines()[0]}); see whether there is a network and "
+            "HF_ENDPOINT is right, then give the same command again: it goes on where it was"
         ) from error
