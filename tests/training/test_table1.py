@@ -30,6 +30,8 @@ TINY = (
     f"semantic_embedding/{SMALL}", f"semantic_attention/{SMALL}",
     "frame_attention/model.hidden_sizes=[8, 8]", "frame_attention/model.feature_size=8",
     "frame_attention/model.output_stride=4", "frame_attention/processor.size={height: 18, width: 32}",
+    "spatiotemporal/model.backbone_config={hidden_sizes: [8, 8], output_stride: 4}",
+    "spatiotemporal/processor.size={height: 18, width: 32}",
 )  # fmt: skip
 
 
@@ -38,7 +40,7 @@ def _options(data: Path, out: Path, frames: Path, **changes: Any) -> Table1Optio
 
 
 def test_every_row_has_a_recipe() -> None:
-    assert {row.recipe for row in ROWS} | {"c3d_hmp"} == set(recipe_names())
+    assert {row.recipe for row in ROWS} | {"c3d_hmp", "spatiotemporal_maps"} == set(recipe_names())
 
 
 def test_every_recipe_of_frames_trains_at_tiny_size(release: Path, frames: Path, lamem: Path, tmp_path: Path) -> None:
@@ -56,7 +58,7 @@ def test_every_recipe_of_frames_trains_at_tiny_size(release: Path, frames: Path,
     assert trained["memnet"]["train_clips"] == 20
     assert trained["semantic_embedding"]["train_clips"] == 46
     assert trained["resnet3d"]["train_clips"] == 26
-    assert [len(each["losses"]) for each in trained.values()] == [1, 1, 2, 2, 2, 1]
+    assert [len(each["losses"]) for each in trained.values()] == [1, 1, 2, 2, 2, 1, 1]
 
 
 def test_what_is_missing_is_told_and_the_rest_is_done(features: Path, frames: Path, tmp_path: Path) -> None:

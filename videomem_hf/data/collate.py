@@ -31,13 +31,7 @@ class ClipCollator:
         """
         lengths = [len(clip["frames"]) for clip in clips]
         pixels = self._pixels(np.concatenate([clip["frames"] for clip in clips])).split(lengths)
-        batch = {
-            name: torch.from_numpy(np.stack([clip[name] for clip in clips])) for name in clips[0] if name != "frames"
-        }
-        batch["pixel_values_videos"] = torch.nn.utils.rnn.pad_sequence(list(pixels), batch_first=True)
-        if len(set(lengths)) > 1:
-            batch["frame_mask"] = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
-        return batch
+        return _collated(clips, "frames", "pixel_values_videos", list(pixels))
 
     def _pixels(self, frames: np.ndarray) -> torch.Tensor:
         """All frames `(n, 3, height, width)` in one go: a call costs as much as dozens of small frames."""
@@ -48,3 +42,29 @@ class ClipCollator:
             do_center_crop=False,
             return_tensors="pt",
         )["pixel_values_videos"][0]
+
+
+def collate_maps(clips: Sequence[dict[str, np.ndarray]]) -> dict[str, torch.Tensor]:
+    """Stack clips of cached maps, as `ClipCollator` does frames.
+
+    Args:
+        clips: Each with `frame_maps` `(frames, channels, height, width)` of half or single precision; whatever else
+            they have is stacked.
+
+    Returns:
+        `frame_maps` `(batch, frames, channels, height, width)` float32, and the rest as of `ClipCollator`.
+    """
+    maps = [torch.from_numpy(np.asarray(clip["frame_maps"], dtype=np.float32)) for clip in clips]
+    return _collated(clips, "frame_maps", "frame_maps", maps)
+
+
+def _collated(
+    clips: Sequence[dict[str, np.ndarray]], taken: str, given: str, values: list[torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """Pad what each clip has a frame, name it `given`, and stack all that clips have besides `taken`."""
+    lengths = [len(each) for each in values]
+    batch = {name: torch.from_numpy(np.stack([clip[name] for clip in clips])) for name in clips[0] if name != taken}
+    batch[given] = torch.nn.utils.rnn.pad_sequence(values, batch_first=True)
+    if len(set(lengths)) > 1:
+        batch["frame_mask"] = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
+    return batch

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -47,18 +47,25 @@ class FrameCache:
             longest ago give way. None sets no limit.
     """
 
+    holds: ClassVar[str] = "frames"
+    """What an entry is, and is called in a training example."""
+    _work: ClassVar[str] = "decoding"
+
     def __init__(self, folder: str | Path, processor: Any, limit_gb: float | None = None) -> None:
         config = processor.to_dict()
-        shaping = {"format": _FORMAT} | {key: config.get(key) for key in _SHAPING_KEYS}
-        described = json.dumps(shaping, indent=2, sort_keys=True)
+        self._processor = processor
+        self._open(folder, {"format": _FORMAT} | {key: config.get(key) for key in _SHAPING_KEYS}, limit_gb)
+
+    def _open(self, folder: str | Path, made_of: dict[str, Any], limit_gb: float | None) -> None:
+        """Make the folder of entries that are made in one way."""
+        described = json.dumps(made_of, indent=2, sort_keys=True)
         self.root = Path(folder)
         self.folder = self.root / hashlib.sha256(described.encode()).hexdigest()[:16]
         self.limit_gb = limit_gb
-        self._processor = processor
         self._entries: dict[str, Path] = {}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / "frames.json").write_text(described + "\n")
+            (self.folder / f"{self.holds}.json").write_text(described + "\n")
         except OSError as error:
             raise InputError(f"{folder}: frames cannot be kept here ({error.strerror})") from None
 
@@ -82,14 +89,14 @@ class FrameCache:
         wanted = {identity_of(source): source for source in sources}
         found = {identity: self._find(identity) for identity in wanted}
         missing = {identity: source for identity, source in wanted.items() if found[identity] is None}
-        room = _Room(self, [entry for entry in found.values() if entry is not None])
+        room = _Room(self, [*self._sources_of_entries(sources), *(entry for entry in found.values() if entry)])
         if not missing:
             return
         failures: list[VideoError] = []
         pool = ThreadPoolExecutor(workers or usable_processors(), thread_name_prefix="decode")
         try:
             jobs = [pool.submit(self._decode, identity, source, room) for identity, source in missing.items()]
-            for job in tqdm(as_completed(jobs), "decoding", len(jobs), unit="clip", disable=not progress):
+            for job in tqdm(as_completed(jobs), self._work, len(jobs), unit="clip", disable=not progress):
                 failures.extend(_failure(job))
         finally:
             # After Ctrl-C the clips in hand are finished and the others dropped.
@@ -110,6 +117,10 @@ class FrameCache:
             pass  # another process needed the room since
         raise KeyError(f"{name_of(source)} is not in the frame cache") from None
 
+    def _sources_of_entries(self, sources: Sequence[Source]) -> list[Path]:
+        """Other entries that must stay until those of `sources` are made."""
+        return []
+
     def _find(self, identity: str) -> Path | None:
         """The complete entry of a source, if there is one."""
         entry = self._entries.get(identity)
@@ -129,9 +140,9 @@ class FrameCache:
         entry = self.folder / f"{content}.npy"
         room.protect(entry)
         if not entry.exists():
-            frames = np.concatenate(list(self._shaped_frames(source)))
-            room.make(frames.nbytes)
-            self._write(entry, frames)
+            made = np.concatenate(list(self._pieces(source)))
+            room.make(made.nbytes)
+            self._write(entry, made)
         self._write(self._key_file(identity), content)
 
     def _write(self, path: Path, content: np.ndarray | str) -> None:
@@ -145,11 +156,12 @@ class FrameCache:
             part.replace(path)
         except OSError as error:
             why = (error.strerror or str(error)).lower()
-            raise InputError(f"{self.folder}: frames cannot be written ({why}); finished clips are kept") from None
+            what = self.holds.replace("_", " ")
+            raise InputError(f"{self.folder}: {what} cannot be written ({why}); finished clips are kept") from None
         finally:
             part.unlink(missing_ok=True)
 
-    def _shaped_frames(self, source: Source) -> Iterator[np.ndarray]:
+    def _pieces(self, source: Source) -> Iterator[np.ndarray]:
         """Arrays of a few frames `(frames, 3, height, width)` uint8, so that a long 4k clip stays out of memory."""
         pieces = stretches(source, self._processor)
         while some := list(islice(pieces, _FRAMES_AT_ONCE)):

@@ -19,6 +19,7 @@ LOSSES: Final = ("model", "mse", "l1", "sodeep", "soft_rank", "pairwise", "binom
 SOURCES: Final = ("videomem", "lamem", "both")
 SELECTIONS: Final = (*HORIZONS, "mean", "last")
 FEATURE_MODEL: Final = "feature_mlp"
+MAP_MODEL: Final = "spatiotemporal"
 
 
 @strict
@@ -39,6 +40,11 @@ class AugmentationConfig:
     colour_order: float = 0.0
     gain: float = 0.0
     offset: float = 0.0
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything is changed."""
+        return any(getattr(self, each.name) for each in fields(self))
 
     def validate_ranges(self) -> None:
         """Refuse values out of range."""
@@ -149,7 +155,11 @@ class TrainingConfig:
         stages: What is done one after the other.
         batch_size: Clips a step, over all processes together; a last incomplete batch is left out.
         init: Folder or Hub id of a model of the same type whose weights are the first ones (converted checkpoints,
-            say); what does not fit, such as a head of other horizons, starts anew and is named.
+            say); what does not fit, such as a head of other horizons, starts anew and is named. For a `spatiotemporal`
+            also a predictor of frames, whose backbone it begins with.
+        cache_maps: For a `spatiotemporal` of which only the head is trained: whether the maps of its backbone are
+            computed once and kept beside the decoded frames, as `frame_cache` has them. The frames are not changed at
+            random then.
         train_on: `videomem`, `lamem` (short-term scores of images, each a clip of one frame), or `both`.
         lamem: Folder of LaMem.
         lamem_split: Which of its five official divisions.
@@ -180,6 +190,7 @@ class TrainingConfig:
     batch_size: int
     processor: dict[str, Any] = field(default_factory=dict)
     init: str | None = None
+    cache_maps: bool = False
     train_on: str = "videomem"
     lamem: str | None = None
     lamem_split: int = 1
@@ -259,6 +270,11 @@ class TrainingConfig:
         _require(self.lamem_split in range(1, 6), "lamem_split", "from 1 to 5", self.lamem_split)
         precision = self.mixed_precision
         _require(precision in (None, "no", "bf16", "fp16"), "mixed_precision", "no, bf16, fp16 or null", precision)
+        if self.cache_maps:
+            _require(self.model["type"] == MAP_MODEL, "cache_maps", f"false for a model other than {MAP_MODEL}", True)
+            head_only = all(stage.train == "head" for stage in self.stages)
+            _require(head_only, "cache_maps", "false where a stage trains all: maps change with the backbone", True)
+            _require(not self.augmentation.changes, "augmentation", "all 0 with cache_maps", self.augmentation)
         if self.train_on != "videomem":
             _require(not self.uses_features, "train_on", "videomem for a model of features", self.train_on)
         if any(stage.optimizer == "lbfgs" for stage in self.stages):

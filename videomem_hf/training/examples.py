@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from videomem_hf.data.collate import ClipCollator
+from videomem_hf.data.collate import ClipCollator, collate_maps
 from videomem_hf.data.frame_cache import FrameCache
 from videomem_hf.training.augmentation import augment
 from videomem_hf.training.clips import Clips
@@ -54,7 +54,7 @@ class CachedClips(torch.utils.data.Dataset[dict[str, Any]]):
 
     Args:
         clips: The split.
-        cache: Holds the frames of all of them; None for clips of features.
+        cache: Holds the frames, or the maps, of all of them; None for clips of features.
     """
 
     def __init__(self, clips: Clips, cache: FrameCache | None) -> None:
@@ -66,7 +66,7 @@ class CachedClips(torch.utils.data.Dataset[dict[str, Any]]):
     def __getitem__(self, index: int) -> dict[str, Any]:
         if self._cache is None:
             return {"index": np.int64(index), "features": self._clips.features[index]}  # type: ignore[index]
-        return {"index": np.int64(index), "frames": np.array(self._cache.load(self._clips.sources[index]))}
+        return {"index": np.int64(index), self._cache.holds: np.array(self._cache.load(self._clips.sources[index]))}
 
 
 class TrainingClips(torch.utils.data.Dataset[dict[str, Any]]):
@@ -74,7 +74,8 @@ class TrainingClips(torch.utils.data.Dataset[dict[str, Any]]):
 
     Args:
         clips: The split.
-        cache: Holds the frames of all of them; None for clips of features, which are taken as they are.
+        cache: Holds the frames of all of them, or maps of them, which are not changed; None for clips of features,
+            which are taken as they are.
         seed: Of the draws.
         frames_per_clip: Frames drawn from a clip, in their order; None takes all.
         augmentation: The changes.
@@ -109,11 +110,13 @@ class TrainingClips(torch.utils.data.Dataset[dict[str, Any]]):
             frames = frames.reshape(stretches, self._clip_length, *frames.shape[1:])[drawn].reshape(
                 -1, *frames.shape[1:]
             )
-        return {"frames": augment(frames, self._augmentation, generator)} | measured
+        if self._cache.holds == "frames":
+            frames = augment(frames, self._augmentation, generator)
+        return {self._cache.holds: np.array(frames)} | measured
 
 
 class Collator:
-    """Puts clips of frames or of features together into a batch for a predictor's `forward`.
+    """Puts clips of frames, of maps or of features together into a batch for a predictor's `forward`.
 
     Args:
         processor: The predictor's video processor; None for feature models.
@@ -124,6 +127,8 @@ class Collator:
 
     def __call__(self, clips: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Stack what the clips have; see `ClipCollator` for frames."""
+        if "frame_maps" in clips[0]:
+            return collate_maps(clips)
         if self._frames is not None:
             return self._frames(clips)
         return {name: torch.from_numpy(np.stack([clip[name] for clip in clips])) for name in clips[0]}

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from transformers import AutoConfig, AutoModel, AutoVideoProcessor, PreTrainedConfig
 
+from videomem_hf.models.configuration_spatiotemporal import BACKBONES, SpatioTemporalConfig
 from videomem_hf.schema import InputError
 from videomem_hf.training.clips import Clips
 
@@ -34,8 +35,14 @@ def initial_model(init: str | None, model_config: PreTrainedConfig, clips: Clips
 
 
 def initial_config(init: str, model_type: str) -> Any:
-    """The configuration saved with a model. Raises InputError if there is none, or of another type."""
+    """The configuration saved with a model; of a predictor of frames, that of a `spatiotemporal` on its backbone.
+
+    Raises:
+        InputError: There is none, or of another type.
+    """
     config = _loaded(init, lambda: AutoConfig.from_pretrained(init))
+    if model_type == SpatioTemporalConfig.model_type and config.model_type in BACKBONES:
+        return SpatioTemporalConfig.on(config)
     if config.model_type != model_type:
         raise InputError(f"init: {init} holds a {config.model_type}, the recipe trains a {model_type}")
     return config
@@ -62,8 +69,11 @@ def _take_weights(model: Any, init: str) -> None:
     Warns:
         UserWarning: Names the parameters of the head that start anew.
     """
-    given = _loaded(init, lambda: AutoModel.from_pretrained(init)).state_dict()
-    own = model.state_dict()
+    other = _loaded(init, lambda: AutoModel.from_pretrained(init))
+    if other.config.model_type != model.config.model_type:
+        _take_backbone(model, other, init)
+        return
+    given, own = other.state_dict(), model.state_dict()
     differing = [name for name in own if name not in given or given[name].shape != own[name].shape]
     backbone = [name for name in differing if not model._in_head(name)]
     if backbone:
@@ -75,3 +85,14 @@ def _take_weights(model: Any, init: str) -> None:
     model.load_state_dict(own | {name: given[name] for name in own if name not in differing})
     if differing:
         warnings.warn(f"{init}: {', '.join(differing)} do not fit and start anew", stacklevel=3)
+
+
+def _take_backbone(model: Any, frames: Any, init: str) -> None:
+    try:
+        model.take_backbone(frames)
+    except RuntimeError as error:
+        cause = str(error).strip().splitlines()[-1].strip()
+        raise InputError(
+            f"init: {init} has another backbone than the recipe's model ({cause}); remove backbone and backbone_config "
+            "from the section model"
+        ) from None

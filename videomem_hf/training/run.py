@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig, PreTrainedConfig
 
 from videomem_hf.data.frame_cache import FrameCache
+from videomem_hf.data.map_cache import MapCache
 from videomem_hf.models import MODELS, config_class
 from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
 from videomem_hf.schema import InputError
@@ -34,6 +35,7 @@ from videomem_hf.training.clips import FRAME_CACHE, Clips, fill_cache, load_clip
 from videomem_hf.training.config import TrainingConfig
 from videomem_hf.training.evaluation import baselines, correlation, judge, predict, write_predictions
 from videomem_hf.training.examples import Collator, TrainingClips
+from videomem_hf.training.frozen_maps import cached_maps, check_backbone
 from videomem_hf.training.initial import initial_config, initial_model, initial_processor
 from videomem_hf.training.loop import (
     StopRequest,
@@ -73,12 +75,16 @@ class TrainingResult:
 
 @dataclass(frozen=True)
 class _Data:
-    """What a run trains on and is judged with; `cache` and `processor` are None for a model of features."""
+    """What a run trains on and is judged with; `cache` and `processor` are None for a model of features.
+
+    While it trains, `maps` take the place of frames where they are cached.
+    """
 
     train: Clips
     judged: Clips
     cache: FrameCache | None
     processor: MemorabilityVideoProcessor | None
+    maps: MapCache | None = None
 
 
 def train(
@@ -103,6 +109,7 @@ def train(
     stop = StopRequest(max_seconds)
     output = Path(config.output)
     model_config, processor = make_model_config(config), make_processor(config)
+    check_backbone(config, model_config)
     for stage in config.stages:
         Criterion(stage.loss)
     check_trackers(config.trackers)
@@ -118,13 +125,16 @@ def train(
         config.save(output / CONFIG_FILE)
     set_seed(config.seed)
     model = initial_model(config.init, _with_data_statistics(model_config, config, data.train), data.train)
+    if config.cache_maps and data.cache is not None:
+        both = [data.train, data.judged]
+        data = replace(data, maps=cached_maps(accelerator, model, processor, data.cache, both, progress))
     if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
         # Each process would normalise by its own share of the batch; there is no such exchange between CPU processes.
         model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
     accelerator.init_trackers("videomem_hf", config=_flat(asdict(config)))
     examples = TrainingClips(
         data.train,
-        data.cache,
+        data.maps or data.cache,
         config.seed,
         config.frames_per_clip,
         config.augmentation,
@@ -274,7 +284,8 @@ def _validator(
 
     def validate(model: Any) -> dict[str, float]:
         size = config.evaluation.batch_size
-        scores = predict(accelerator, model, Collator(data.processor), data.judged, data.cache, size, False)
+        cache = data.maps or data.cache
+        scores = predict(accelerator, model, Collator(data.processor), data.judged, cache, size, False)
         return {
             horizon: correlation(scores[:, column], data.judged.labels[:, column])
             for column, horizon in enumerate(horizons)

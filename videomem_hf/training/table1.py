@@ -44,6 +44,7 @@ ROWS: Final = (
     ),
     Row("semantic_attention", "Semantic embedding with attention (Sec. 5.5)", None, "semantic-embedding --attention"),
     Row("frame_attention", "Frame network with attention (ours)", None),
+    Row("spatiotemporal", "Attention over space and time (ours)", None),
 )
 """Table 1 in its order, then what it has no figures for."""
 

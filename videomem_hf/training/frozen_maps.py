@@ -1,0 +1,68 @@
+"""Training on the maps of a frozen backbone, which are computed once."""
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from videomem_hf.data.collate import ClipCollator
+from videomem_hf.data.frame_cache import FrameCache
+from videomem_hf.data.map_cache import MapCache
+from videomem_hf.schema import InputError
+from videomem_hf.training.clips import Clips, fill_cache
+from videomem_hf.training.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+
+def check_backbone(config: TrainingConfig, model_config: Any) -> None:
+    """Raise InputError for a model without a backbone, or for cached maps of a backbone that has learnt nothing."""
+    if getattr(model_config, "map_channels", None) is not None:
+        raise InputError("model: without a backbone it is given maps by your own code; name one to train on clips")
+    if config.cache_maps and config.init is None:
+        raise InputError(
+            f"recipe {config.recipe}: trains on the maps of a frozen backbone; give --init FOLDER of a trained "
+            "predictor of frames (frame_attention, semantic_embedding, resmem, ...), or take the recipe spatiotemporal"
+        )
+
+
+def cached_maps(
+    accelerator: "Accelerator", model: Any, processor: Any, frames: FrameCache, splits: list[Clips], progress: bool
+) -> MapCache:
+    """Compute the maps of all clips that are not in the cache yet, each process its share.
+
+    Args:
+        accelerator: Devices and processes.
+        model: A model with `map_frames` and a `backbone` that stays as it is.
+        processor: Its video processor.
+        frames: Holds the frames of all clips.
+        splits: The clips.
+        progress: Whether to show a progress bar.
+
+    Raises:
+        InputError: A full disk, or more maps than the cache may hold.
+    """
+    device, collate = accelerator.device, ClipCollator(processor)
+    backbone = model.backbone.to(device).eval()
+
+    def compute(images: np.ndarray) -> np.ndarray:
+        pixels = collate([{"frames": images}])["pixel_values_videos"][0]
+        with torch.no_grad():
+            return model.map_frames(pixels.to(device)).float().cpu().numpy()
+
+    maps = MapCache(frames, network_identity(backbone, processor), compute)
+    fill_cache(accelerator, maps, splits, progress)
+    return maps
+
+
+def network_identity(network: torch.nn.Module, processor: Any) -> str:
+    """A hash of a network's layers and weights and of what its processor does to frames."""
+    identity = hashlib.sha256(json.dumps(processor.to_dict(), sort_keys=True, default=str).encode())
+    identity.update(str(network).encode())
+    for name, tensor in network.state_dict().items():
+        identity.update(name.encode())
+        identity.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return identity.hexdigest()
