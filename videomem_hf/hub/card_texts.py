@@ -79,7 +79,7 @@ def training_text(facts: RunFacts) -> str:
     batch = "" if facts.processor is None else f" in batches of {config['batch_size']}"
     built = ", ".join(f"{name} {number}" for name, number in versions.items())
     return (
-        f"Recipe `{facts.recipe}` of videomem_hf {facts.results['package']}{batch}, seed {config['seed']}, "
+        f"Recipe `{facts.recipe}`{batch}, seed {config['seed']}; videomem_hf {facts.results['package']}, "
         f"{built}.{loss} The whole configuration is in `results.json`."
     )
 
