@@ -7,7 +7,7 @@ from videomem_hf.analysis.clip_figure import clip_figure, overlay, save_figure
 def test_overlay_leaves_the_frame_where_nothing_is_salient():
     image = np.full((4, 6, 3), (200, 100, 50), dtype=np.uint8)
     saliency = np.zeros((4, 6), dtype=np.float32)
-    saliency[1, 2] = 0.25
+    saliency[1, 2] = 1.0
     result = overlay(image, saliency)
     grey = 0.85 * (0.299 * 200 + 0.587 * 100 + 0.114 * 50)
     assert abs(int(result[0, 0, 0]) - grey) <= 1

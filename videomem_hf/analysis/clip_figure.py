@@ -56,7 +56,7 @@ def clip_figure(
             ScalarMappable(cmap=SALIENCY_COLOURS), cax=figure.add_axes(layout.scale()), orientation="horizontal"
         )
         scale.set_ticks([0, 0.5, 1], labels=["0", "½", "1"], fontsize=8)
-        scale.set_label(f"{saliency_label}: share of the frame's peak", fontsize=8)
+        scale.set_label(f"{saliency_label}: share of the peak", fontsize=8)
     return figure
 
 
@@ -111,7 +111,8 @@ def overlay(image: np.ndarray, saliency: np.ndarray | None) -> np.ndarray:
 
     Args:
         image: `(height, width, 3)` uint8.
-        saliency: `(height, width)`, non-negative; None or all zero gives the grey frame alone.
+        saliency: `(height, width)`, non-negative; None or all zero gives the grey frame alone. One that sums to less
+            than 1, as that of a frame that counts for less than others, is fainter in proportion.
 
     Returns:
         `(height, width, 3)` uint8: the higher the saliency, the less of the frame and the more of its colour.
@@ -119,10 +120,16 @@ def overlay(image: np.ndarray, saliency: np.ndarray | None) -> np.ndarray:
     grey = (image @ np.array([0.299, 0.587, 0.114], dtype=np.float32) * 0.85)[..., None]
     if saliency is None or not saliency.max() > 0:
         return grey.repeat(3, axis=2).astype(np.uint8)
-    share = (saliency / saliency.max()).astype(np.float32)
+    share = (saliency * (strength_of(saliency) / saliency.max())).astype(np.float32)
     weight = (0.65 * share)[..., None]
     colours = _saliency_palette()[(share * 255).round().astype(np.uint8)]
     return (grey + (colours - grey) * weight).round().astype(np.uint8)
+
+
+def strength_of(saliency: np.ndarray) -> float:
+    """How strongly a map's peak is drawn, in [0, 1]: its sum, with a little for rounding."""
+    total = float(saliency.sum())
+    return 1.0 if total > 0.999 else total
 
 
 @cache

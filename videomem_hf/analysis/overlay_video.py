@@ -16,7 +16,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from PIL import Image
 
-from videomem_hf.analysis.clip_figure import COLOURS, SALIENCY_COLOURS, draw_curve, overlay
+from videomem_hf.analysis.clip_figure import COLOURS, SALIENCY_COLOURS, draw_curve, overlay, strength_of
 from videomem_hf.data.video import VideoSource, VideoWarning, probe, sample_frames
 from videomem_hf.schema import Horizon
 
@@ -171,7 +171,7 @@ class _Canvas:
             .to_ndarray()
             .astype(np.uint8, copy=False)
         )
-        coarse = tuple(-(-side // SALIENCY_SCALE) for side in (self.height, self.width))
+        coarse = -(-self.height // SALIENCY_SCALE), -(-self.width // SALIENCY_SCALE)
         shares = _shares_of_peak(saliency_at(time_s, coarse))
         luma, blue, red = _overlay_tables()
         share = np.asarray(shares.resize((self.width, self.height), Image.Resampling.BILINEAR))
@@ -185,9 +185,9 @@ class _Canvas:
 
 
 def _shares_of_peak(saliency: np.ndarray) -> Image.Image:
-    """A map as shares of its highest value, from 0 to 255; all 0 for an empty one."""
+    """A map as shares of its highest value, from 0 to 255, fainter if it sums to less than 1, 0 if it is empty."""
     peak = float(saliency.max())
-    shares = saliency * (255 / peak) if peak > 0 else np.zeros_like(saliency)
+    shares = saliency * (255 * strength_of(saliency) / peak) if peak > 0 else np.zeros_like(saliency)
     return Image.fromarray(shares.round().astype(np.uint8))
 
 
@@ -236,7 +236,7 @@ class _Panel:
         )
         scale = self.figure.colorbar(ScalarMappable(cmap=SALIENCY_COLOURS), cax=axes)
         scale.set_ticks([0, 0.5, 1], labels=["0", "½", "1"], fontsize=8)
-        scale.set_label(f"{self.curve.saliency_label}:\nshare of the\nframe's peak", fontsize=8)
+        scale.set_label(f"{self.curve.saliency_label}:\nshare of the peak", fontsize=8)
 
     def _background(self) -> _Planes:
         import av

@@ -1,6 +1,7 @@
 """What a prediction holds."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,8 @@ class Still:
         scores: The frame's own score for each horizon, in [0, 1].
         image: `(height, width, 3)` uint8 RGB, scaled down for display.
         saliency: `(height, width)` float32 over `image`, non-negative, summing to 1; zero where the model does not look
-            (outside its centre crop). None if the model offers no explanation.
+            (outside its centre crop). Of a model that weighs frames it sums to the frame's weight as a share of the
+            highest in the clip. None if the model offers no explanation.
     """
 
     time_s: float
@@ -34,7 +36,8 @@ class Saliency:
 
     Attributes:
         times_s: `(frames,)` float64, increasing; as of the prediction.
-        maps: `(frames, map_height, map_width)` float32, non-negative, each summing to 1 (or 0 for an empty one).
+        maps: `(frames, map_height, map_width)` float32, non-negative, each summing to 1 (or 0 for an empty one). Of a
+            model that weighs frames each sums to its frame's weight: a map over space and time, summing to 1.
         seen: Left, top, right and bottom of the part of the frame that the model saw, as shares of width and height.
         covered: The same of the part that the maps' cells cover; it may go over the edge of what was seen.
     """
@@ -48,14 +51,21 @@ class Saliency:
         """Give the map at any time, interpolated linearly between the sampled frames, over a frame of `shape`.
 
         Returns:
-            `shape` float32 as of `place_on_frame`: bicubically enlarged, zero outside the part that was seen.
+            `shape` float32 as of `place_on_frame`: bicubically enlarged, zero outside the part that was seen. It sums
+            to 1 at the frame that counts most, and to less where others count less.
         """
         after = int(np.searchsorted(self.times_s, time_s).clip(0, len(self.times_s) - 1))
         before = max(after - 1, 0)
         gap = self.times_s[after] - self.times_s[before]
         share = float(np.clip((time_s - self.times_s[before]) / gap, 0, 1)) if gap > 0 else 1.0
         blended = (1 - share) * self.maps[before] + share * self.maps[after]
-        return place_on_frame(blended, shape, self.seen, self.covered)
+        strength = min(1.0, float(blended.sum()) / self._most)
+        return place_on_frame(blended, shape, self.seen, self.covered) * np.float32(strength)
+
+    @cached_property
+    def _most(self) -> float:
+        """The sum of the map that has the highest."""
+        return float(self.maps.sum(axis=(1, 2)).max()) or 1.0
 
 
 @dataclass(frozen=True)
@@ -65,15 +75,18 @@ class Prediction:
     Attributes:
         source: Path or name of the clip.
         model: Name of the predictor.
-        scores: The clip's score for each horizon, in [0, 1]: the mean of its frame scores (paper, Sec. 5.1).
+        scores: The clip's score for each horizon, in [0, 1]: the mean of its frame scores (paper, Sec. 5.1), weighted
+            by `temporal_weights` where there are some.
         times_s: `(frames,)` float64, times of the sampled frames in seconds.
         frame_scores: `(frames, horizons)` float64 in [0, 1], columns in the order of `scores`.
         stills: Some frames, evenly spread, when asked for.
-        saliency_method: How stills' saliency and maps were found: "attention" (the model's own) or "Grad-CAM".
+        saliency_method: How stills' saliency and maps were found: "attention" (the model's own) or "Grad-CAM"; of a
+            model that weighs frames "spatio-temporal attention" or "Grad-CAM and temporal attention".
         notes: What was odd about the file, a sentence each.
         saliency: The maps of all sampled frames, when asked for and if the model offers any.
         intervals: For each horizon the range in which the measured score of such a clip lies in 90 % of cases, by the
             errors on held-out clips of the model's training; None if those are not known.
+        temporal_weights: `(frames,)` float64, how much each frame counts, summing to 1; None if all count alike.
     """
 
     source: str
@@ -86,6 +99,7 @@ class Prediction:
     notes: tuple[str, ...] = ()
     saliency: Saliency | None = field(default=None, repr=False)
     intervals: dict[Horizon, tuple[float, float]] | None = None
+    temporal_weights: np.ndarray | None = None
 
     @property
     def percentiles(self) -> dict[Horizon, float]:
@@ -106,6 +120,9 @@ class Prediction:
             ],
             "notes": list(self.notes),
         }
+        if self.temporal_weights is not None:
+            for frame, weight in zip(plain["frames"], self.temporal_weights, strict=True):
+                frame["weight"] = float(weight)
         if self.saliency is not None:
             plain["saliency"] = {
                 "method": self.saliency_method,

@@ -1,5 +1,6 @@
 """The one way from a clip to a prediction, in memory that does not grow with the clip's length."""
 
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -12,10 +13,11 @@ import torch
 from PIL import Image
 
 from videomem_hf.data.video import Frame, VideoError, VideoWarning, sample_frames
+from videomem_hf.inference import saliency as explaining
 from videomem_hf.inference.calibration import Calibration, read_calibration
 from videomem_hf.inference.feature_predictor import FeaturePredictor
 from videomem_hf.inference.prediction import Prediction, Saliency, Still
-from videomem_hf.inference.saliency import Area, covered_by_cells, place_on_frame, saliency_maps, saliency_method
+from videomem_hf.inference.saliency import Area, covered_by_cells, place_on_frame, saliency_maps
 from videomem_hf.inference.sources import ClipSource, check_source, clip_name, stretches_of_frames
 from videomem_hf.schema import Horizon, InputError
 
@@ -50,11 +52,14 @@ class Predictor:
         self.name = name
         self.calibration = calibration or Calibration({})
         self.horizons: tuple[Horizon, ...] = tuple(model.config.horizons)
+        self._network = threading.Lock()
+        self._weighs_frames = bool(getattr(model, "weighs_frames", False))
 
     @property
     def saliency_method(self) -> str | None:
-        """How this model's saliency is found: "attention" or "Grad-CAM"; None if it offers none."""
-        return saliency_method(self.model)
+        """How this model's saliency is found; None if it offers none. See `Prediction`."""
+        method = explaining.saliency_method(self.model)
+        return explaining.WEIGHED[method] if method and self._weighs_frames else method
 
     def predict(
         self,
@@ -101,9 +106,12 @@ class Predictor:
             rows.append(scored.row)
             inputs = scored.pixels
             found += [] if scored.map is None else [scored.map]
-            selection.offer(scored.frame, scored.pixels, scored.row)
-        frame_scores = np.stack(rows)
-        scores = dict(zip(self.horizons, frame_scores.mean(axis=0).tolist(), strict=True))
+            selection.offer(scored)
+        frame_scores, weights = self._weighed(np.stack(rows))
+        scores = dict(zip(self.horizons, np.average(frame_scores, axis=0, weights=weights).tolist(), strict=True))
+        joint = np.stack(found) if found else None
+        if joint is not None and weights is not None:
+            joint *= weights[:, None, None].astype(np.float32)
         method = self.saliency_method if stills or maps else None
         return Prediction(
             source=clip.name,
@@ -111,12 +119,22 @@ class Predictor:
             scores=scores,
             times_s=np.array(times),
             frame_scores=frame_scores,
-            stills=self._explained(selection.chosen()),
+            stills=self._explained(selection.chosen(), frame_scores, weights),
             saliency_method=method,
             notes=tuple(clip.notes),
-            saliency=Saliency(np.array(times), np.stack(found), *self._areas(clip.shape, inputs)) if found else None,
+            saliency=None if joint is None else Saliency(np.array(times), joint, *self._areas(clip.shape, inputs)),
             intervals=self.calibration.intervals(scores),
+            temporal_weights=weights,
         )
+
+    def _weighed(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Give the scores `(frames, horizons)` of a clip's frames, and their weights; None where all count alike."""
+        if not self._weighs_frames:
+            return rows, None
+        with self._network, torch.inference_mode():
+            output = self.model(features=torch.from_numpy(rows)[None].float().to(self.device))
+        weights = output.temporal_weights[0].double().cpu().numpy()
+        return output.frame_scores[0].double().cpu().numpy(), weights / weights.sum()
 
     def _prepared(
         self, sources: Iterable[ClipSource], on_frame: Callable[[Frame], None] | None, pictures: bool
@@ -170,32 +188,42 @@ class Predictor:
 
     def _score(self, batch: "list[_Prepared]", maps: bool) -> "Iterator[_Scored]":
         pixels = torch.cat([p.pixels for p in batch]).to(self.device)  # (stretches * frames of a stretch, 3, h, w)
-        with torch.inference_mode():
-            rows = self.model(pixel_values_videos=pixels[None]).frame_scores[0]
+        with self._network, torch.inference_mode():
+            rows = self._rows(pixels)
         rows = rows.unflatten(0, (len(batch), -1))[:, 0].double().cpu().numpy()
         found = self._maps([p.pixels for p in batch]) if maps else [None] * len(batch)
         for each, row, saliency in zip(batch, rows, found, strict=True):
             yield _Scored(each.clip, each.frame, each.pixels, row, saliency)
 
+    def _rows(self, pixels: torch.Tensor) -> torch.Tensor:
+        """What is kept of frames: their scores, or their features where a score is a matter of the whole clip."""
+        if self._weighs_frames:
+            return self.model.embed_frames(pixels)[0]
+        return self.model(pixel_values_videos=pixels[None]).frame_scores[0]
+
     def _maps(self, pixels: list[torch.Tensor]) -> "list[np.ndarray] | list[None]":
         """Explain the scores of stretches, each `(frames, 3, height, width)`; None if the model offers nothing."""
         if not self.saliency_method:
             return [None] * len(pixels)
-        return list(saliency_maps(self.model, torch.stack(pixels).to(self.device)).cpu().numpy())
+        with self._network:  # Grad-CAM hooks into the model, which several threads may share
+            return list(saliency_maps(self.model, torch.stack(pixels).to(self.device)).cpu().numpy())
 
-    def _explained(self, kept: "list[_Kept]") -> tuple[Still, ...]:
+    def _explained(
+        self, kept: "list[_Kept]", frame_scores: np.ndarray, weights: np.ndarray | None
+    ) -> tuple[Still, ...]:
         if not kept:
             return ()
         shapes = [k.image.shape[:2] for k in kept]
         areas = [self._areas(shape, k.pixels) for shape, k in zip(shapes, kept, strict=True)]
+        known = [k.map for k in kept]
+        found = self._maps([k.pixels for k in kept]) if any(map_ is None for map_ in known) else known
+        strengths = np.ones(len(frame_scores)) if weights is None else weights / weights.max()
         maps = [
-            None if found is None else place_on_frame(found, shape, *area)
-            for found, shape, area in zip(self._maps([k.pixels for k in kept]), shapes, areas, strict=True)
+            None if map_ is None else place_on_frame(map_, shape, *area) * np.float32(strengths[k.place])
+            for k, map_, shape, area in zip(kept, found, shapes, areas, strict=True)
         ]
-        return tuple(
-            Still(k.time_s, dict(zip(self.horizons, k.row.tolist(), strict=True)), k.image, saliency)
-            for k, saliency in zip(kept, maps, strict=True)
-        )
+        rows = [dict(zip(self.horizons, frame_scores[k.place].tolist(), strict=True)) for k in kept]
+        return tuple(Still(k.time_s, row, k.image, map_) for k, row, map_ in zip(kept, rows, maps, strict=True))
 
     def _areas(self, shape: tuple[int, int], pixels: torch.Tensor) -> tuple[Area, Area]:
         """What of a frame of `shape` the model sees as `pixels`, and what of it a map's cells cover."""
@@ -271,6 +299,8 @@ def predictor_of(model: Any, processor: Any, name: str, device: str | None = Non
     Raises:
         InputError: The model predicts no memorability, or needs features that cannot be extracted here.
     """
+    if getattr(model, "main_input_name", "") == "frame_maps":
+        raise InputError(f"{name}: has no backbone and is given maps by your own code; give a model that has one")
     if not getattr(model.config, "horizons", None):
         kind = type(model).__name__
         raise InputError(f"{name}: holds a {kind}, which predicts no memorability; give a predictor of this package")
@@ -334,10 +364,11 @@ def _noted(frames: Iterator[Item], notes: list[str]) -> Iterator[Item]:
 
 @dataclass(frozen=True)
 class _Kept:
+    place: int
     time_s: float
     image: np.ndarray
     pixels: torch.Tensor
-    row: np.ndarray
+    map: np.ndarray | None
 
 
 class _EvenSelection:
@@ -349,9 +380,10 @@ class _EvenSelection:
         self.seen = 0
         self.kept: list[_Kept] = []
 
-    def offer(self, frame: Frame, pixels: torch.Tensor, row: np.ndarray) -> None:
+    def offer(self, scored: _Scored) -> None:
         if self.wanted and self.seen % self.stride == 0:
-            self.kept.append(_Kept(frame.time_s, frame.image, pixels, row))
+            frame = scored.frame
+            self.kept.append(_Kept(self.seen, frame.time_s, frame.image, scored.pixels, scored.map))
             if len(self.kept) > 8 * self.wanted:
                 self.kept = self.kept[::2]
                 self.stride *= 2

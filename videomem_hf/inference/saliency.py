@@ -9,11 +9,14 @@ from torch import nn
 
 GRAD_CAM = "Grad-CAM"
 ATTENTION = "attention"
-
+WEIGHED = {ATTENTION: "spatio-temporal attention", GRAD_CAM: "Grad-CAM and temporal attention"}
+"""What each is called where the model weighs frames as well."""
 
 Area = tuple[float, float, float, float]
 PADDED_STRIDES = {"amnet": 16, "resmem": 32, "resnet3d": 32, "semantic_embedding": 32}
 """Input pixels from cell to cell of the maps of residual networks, by `model_type`."""
+MEMNET_FIRST = 9.5
+"""Where the first cell of MemNet's conv5 begins: cells of 16 pixels, the first centred at 17.5."""
 LEAST_SIDE = 14
 """Rows and columns at least of a Grad-CAM map, in which the maps of several branches meet."""
 MERGED_SIDE = 32
@@ -82,27 +85,29 @@ def covered_by_cells(model: Any, input_shape: tuple[int, int]) -> Area:
     the edge of the frame, not half a cell inside, and the last stops short of the other edge. Taken for a plain grid,
     maps of such networks would be laid up to half a cell too far right and down.
     """
-    stride = _padded_stride(model)
-    if stride is None:
-        return 0.0, 0.0, 1.0, 1.0
     height, width = input_shape
-    first = (1 - stride) / 2  # pixel 0 reaches from 0 to 1
-    return (
-        first / width,
-        first / height,
-        (first + stride * math.ceil(width / stride)) / width,
-        (first + stride * math.ceil(height / stride)) / height,
-    )
+    across, down = (_cells(model.config, side) for side in (width, height))
+    if across is None or down is None:
+        return 0.0, 0.0, 1.0, 1.0
+    return across[0] / width, down[0] / height, across[1] / width, down[1] / height
 
 
-def _padded_stride(model: Any) -> int | None:
-    """Input pixels from cell to cell of a network whose strided layers are all padded by half their kernel."""
-    kind = getattr(model.config, "model_type", "")
-    if kind == "frame_attention":
-        return model.config.output_stride
-    if kind == "semantic_embedding" and "resnet" not in model.config.trunk:
+def _cells(config: Any, side: int) -> tuple[float, float] | None:
+    """Where the first cell begins and the last ends, in input pixels; None where they make up the frame.
+
+    Of residual networks and our own all strided layers are padded by half their kernel.
+    """
+    kind = getattr(config, "model_type", "")
+    if kind == "spatiotemporal":
+        if config.backbone == "memnet":  # conv1 and two poolings, unpadded, on the whole frame
+            cells = (((side - 11) // 4 - 2) // 2 - 2) // 2 + 1
+            return MEMNET_FIRST, MEMNET_FIRST + 16 * cells
+        return _cells(config.frame_config(), side)
+    stride = config.output_stride if kind == "frame_attention" else PADDED_STRIDES.get(kind)
+    if stride is None or (kind == "semantic_embedding" and "resnet" not in config.trunk):
         return None
-    return PADDED_STRIDES.get(kind)
+    first = (1 - stride) / 2  # pixel 0 reaches from 0 to 1
+    return first, first + stride * math.ceil(side / stride)
 
 
 def _enlarged(maps: torch.Tensor, size: tuple[int, int], covered: Area) -> torch.Tensor:
@@ -143,8 +148,7 @@ def _in_frame(model: Any, maps: torch.Tensor) -> torch.Tensor:
     crop_size = getattr(model.config, "crop_size", None)
     if crop_size is None:
         return maps
-    # conv1 and two poolings, unpadded: cells of 16 pixels, the first centred at 17.5
-    ends = 9.5, 9.5, 9.5 + 16 * maps.shape[3], 9.5 + 16 * maps.shape[2]
+    ends = MEMNET_FIRST, MEMNET_FIRST, MEMNET_FIRST + 16 * maps.shape[3], MEMNET_FIRST + 16 * maps.shape[2]
     return merge_crops(maps, crop_size, model.config.image_size, ends)
 
 
