@@ -13,7 +13,7 @@ from .clips import Clip
 from .extras import library
 from .recipe import Collector, Network, NetworkRecipe
 from .release_text import significant
-from .weights import first_line
+from .title_views import load_encoder, plain_title
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,7 @@ class TitleRecipe(NetworkRecipe):
 
     def load(self, device: str) -> Network:
         """See the base class."""
-        sentence_transformers = library("sentence_transformers", self.name)
-        try:
-            model = sentence_transformers.SentenceTransformer(self.model, device=device)
-        except (OSError, ValueError, RuntimeError) as error:
-            raise InputError(
-                f"{self.name}: no model can be loaded ({first_line(error)}); give a name on the hub or a folder"
-            ) from None
-        return partial(_embeddings, model)
+        return partial(_embeddings, load_encoder(self.model, device))
 
 
 class _Title:
@@ -65,7 +58,7 @@ class _Title:
         """Give the title as words."""
         if not self.clip.title:
             raise InputError("it has no title; give a file of titles with --titles")
-        return [self.clip.title.replace("-", " ").strip()]
+        return [plain_title(self.clip.title)]
 
 
 def _embeddings(model: Any, clips: list[list[Any]]) -> list[list[np.ndarray]]:

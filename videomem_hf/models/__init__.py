@@ -9,6 +9,7 @@ MODELS: Final = {
     "feature_mlp": "FeatureMLP",
     "frame_attention": "FrameAttention",
     "memnet": "MemNet",
+    "multiview": "MultiView",
     "resmem": "ResMem",
     "resnet3d": "ResNet3D",
     "semantic_embedding": "SemanticEmbedding",

