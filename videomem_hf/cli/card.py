@@ -11,7 +11,7 @@ from videomem_hf.schema import InputError
 
 def card(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run, with its model and results.json.")],
-    out: Annotated[Path | None, typer.Option(help="Card to write. [default: README.md in the run's folder]")] = None,
+    out: Annotated[Path | None, typer.Option(help="Card to write. (default: README.md in the run's folder)")] = None,
     repo: Annotated[
         str, typer.Option(metavar="USER/NAME", help="Where it will be on the Hub; `videomem push` puts it in as well.")
     ] = "USER/NAME",

@@ -21,7 +21,7 @@ def convert(
     out: Annotated[Path, typer.Argument(help="Folder for the model; made, and must be empty if it exists.")],
     horizon: Annotated[
         list[str] | None,
-        typer.Option(help="What a backbone's new head predicts; may be given twice. [default: short_term, long_term]"),
+        typer.Option(help="What a backbone's new head predicts; may be given twice. (default: short_term, long_term)"),
     ] = None,
     attention: Annotated[
         bool, typer.Option("--attention", help="Add the spatial attention branch (semantic-embedding, resnet).")

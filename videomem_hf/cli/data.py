@@ -24,7 +24,7 @@ def prepare(
     release_dir: Annotated[Path, typer.Argument(metavar="RELEASE", help="Your copy of the release.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write: new, or of an earlier run.")],
     configs: Annotated[
-        str | None, typer.Option(help="Such as scores,c3d,hmp.  [default: scores and every feature of the copy]")
+        str | None, typer.Option(help="Such as scores,c3d,hmp. (default: scores and every feature of the copy)")
     ] = None,
     videos: Annotated[
         str,

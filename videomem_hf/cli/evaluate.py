@@ -35,7 +35,7 @@ def evaluate(
     year: Annotated[int, typer.Option(min=2018, help="In the names of MediaEval's files.")] = 2019,
     batch_size: Annotated[int, typer.Option(min=1, help="Clips at a time; fewer need less memory.")] = 8,
     frame_cache: Annotated[
-        Path | None, typer.Option(help="Folder for decoded frames. [default: beside the other Hugging Face caches]")
+        Path | None, typer.Option(help="Folder for decoded frames. (default: beside the other Hugging Face caches)")
     ] = None,
 ) -> None:
     """Measure a model on a whole split: Spearman's rank correlation with its interval, Pearson's, mean squared error.

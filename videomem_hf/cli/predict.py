@@ -41,7 +41,7 @@ def predict(
     clips: Annotated[list[str], typer.Argument(help="Video files, folders (searched to any depth) or glob patterns.")],
     model: Annotated[
         str | None,
-        typer.Option(help="Folder of a trained model, Hub id, or 'resmem'. [default: resmem, if it is installed]"),
+        typer.Option(help="Folder of a trained model, Hub id, or 'resmem'. (default: resmem, if it is installed)"),
     ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write all scores, frame by frame; '-' for standard output.")
@@ -55,7 +55,7 @@ def predict(
     overlay: Annotated[
         Path | None, typer.Option(help="Folder for a video a clip (MP4): saliency over every frame, and the score.")
     ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ... [default: a GPU if there is one]")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")] = None,
 ) -> None:
     """Predict how memorable clips are.
 

@@ -13,7 +13,7 @@ STOPPED = 130
 push = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
 Repo = Annotated[str, typer.Argument(metavar="USER/NAME", help="Repository on the Hub; made if it is not there.")]
-Public = Annotated[bool, typer.Option("--public", help="Let everybody see it. [default: private]")]
+Public = Annotated[bool, typer.Option("--public", help="Let everybody see it. (default: private)")]
 Yes = Annotated[bool, typer.Option("--yes", help="Send it. Without this it is only shown what would go.")]
 
 

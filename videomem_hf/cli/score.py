@@ -8,7 +8,7 @@ import typer
 from videomem_hf.schema import HORIZONS
 
 ANNOTATIONS_HELP = "Export of a study, or the original software's two results tables, or a folder with either."
-DESIGN_HELP = "The study's design.  [default: the paper's]"
+DESIGN_HELP = "The study's design. (default: the paper's)"
 
 
 def score(

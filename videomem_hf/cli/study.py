@@ -23,7 +23,7 @@ DatabaseUrl = Annotated[
         "--database",
         metavar="URL",
         envvar="VIDEOMEM_STUDY_DATABASE",
-        help="Such as postgresql+psycopg://user@host/name.  [default: SQLite in DIR]",
+        help="Such as postgresql+psycopg://user@host/name. (default: SQLite in DIR)",
     ),
 ]
 
@@ -38,7 +38,7 @@ def simulate(
     returning: Annotated[int, typer.Option(min=0, help="Of them, those who pass step 2.")] = 3246,
     seed: Annotated[int, typer.Option(min=0, help="The study is a function of the seed and the other options.")] = 0,
     design: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The study's design.  [default: the paper's]")
+        Path | None, typer.Option(metavar="FILE", help="The study's design. (default: the paper's)")
     ] = None,
 ) -> None:
     """Play a study in memory with participants and videos of known memory: to plan one, or to test an analysis.
@@ -77,11 +77,11 @@ def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The study's folder; new or empty.")],
     clips: Annotated[list[Path], typer.Argument(metavar="CLIPS...", help="WebM or MP4 files, or folders of them.")],
     design: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The study's design.  [default: the paper's]")
+        Path | None, typer.Option(metavar="FILE", help="The study's design. (default: the paper's)")
     ] = None,
     example: Annotated[
         list[Path] | None,
-        typer.Option(metavar="CLIP", help="For the instructions; repeat it.  [default: two of CLIPS, taken out]"),
+        typer.Option(metavar="CLIP", help="For the instructions; repeat it. (default: two of CLIPS, taken out)"),
     ] = None,
     link: Annotated[bool, typer.Option("--link", help="Hard links to the clips instead of copies.")] = False,
 ) -> None:

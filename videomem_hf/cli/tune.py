@@ -18,7 +18,7 @@ def tune(
     range_: Annotated[
         list[str] | None, typer.Option("--range", help="KEY=LOW:HIGH or KEY=LOW:HIGH:log: values are drawn from it.")
     ] = None,
-    trials: Annotated[int | None, typer.Option(min=1, help="Runs; needed with --range. [default: the grid]")] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Runs; needed with --range. (default: the grid)")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
     set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE for every run.")] = None,
 ) -> None:
