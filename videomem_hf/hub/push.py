@@ -102,12 +102,16 @@ def _told_in_a_sentence(endpoint: str) -> Iterator[None]:
     """Turn what the Hub and the network refuse into one sentence with the next step."""
     try:
         yield
+    except InputError:
+        raise
     except OfflineModeIsEnabled:
         raise InputError("HF_HUB_OFFLINE is set, which forbids every connection; unset it to push") from None
     except HfHubHTTPError as error:
         status = error.response.status_code
         said = error.server_message or str(error).splitlines()[0]
         raise InputError(f"{endpoint} refuses ({status}, {said}): {_ADVICE.get(status, 'see what it says')}") from error
+    except ValueError as error:  # of a card whose header the Hub does not take
+        raise InputError(f"{endpoint} refuses: {' '.join(str(error).split())}") from error
     except (HTTPError, ConnectionError, TimeoutError) as error:
         raise InputError(
             f"{endpoint} cannot be reached ({str(error).splitlines()[0]}); see whether there is a network and "
