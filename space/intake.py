@@ -1,0 +1,78 @@
+"""What a visitor may hand in: how large, how long, and by which name it is shown."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from videomem_hf.data.video import Frame, probe
+from videomem_hf.schema import InputError
+
+LONGEST_NAME = 60
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one clip may be.
+
+    Attributes:
+        megabytes: Size of the file.
+        seconds: Length of the clip.
+        pixels: Width times height; both orientations of 4K by default.
+        work_s: Time that its scoring may take: a file can be small and still be endless work.
+    """
+
+    megabytes: int = 100
+    seconds: int = 60
+    pixels: int = 3840 * 2160
+    work_s: float = 180.0
+
+    def __str__(self) -> str:
+        return f"up to {self.megabytes} MB, {self.seconds} s and 4K"
+
+
+def shown_name(path: Path) -> str:
+    """A file's name as it is shown: on one line and not too long; still to be escaped where it becomes HTML."""
+    name = "".join(c if c.isprintable() else " " for c in path.name).strip() or "clip"
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 12]}…{name[-11:]}"
+
+
+def check_clip(path: Path, limits: Limits) -> float | None:
+    """Refuse what is over a limit by its size or its header; give the length in seconds that the header says.
+
+    Raises:
+        InputError: Names the clip, what was found, and what is allowed.
+        VideoError: FFmpeg cannot read it.
+    """
+    megabytes = path.stat().st_size / 1e6
+    if megabytes > limits.megabytes:
+        raise InputError(f"{shown_name(path)}: the file has {megabytes:.0f} MB; clips may have {limits}")
+    info = probe(path)
+    if info.width * info.height > limits.pixels:
+        raise InputError(f"{shown_name(path)}: the picture is {info.width}x{info.height}; clips may have {limits}")
+    if info.duration_s is not None and info.duration_s > limits.seconds + 1:
+        raise InputError(f"{shown_name(path)}: the clip lasts {info.duration_s:.0f} s; clips may have {limits}")
+    return info.duration_s
+
+
+def watch(path: Path, limits: Limits, tell: Callable[[float], object]) -> Callable[[Frame], None]:
+    """Give what looks at each frame as it is decoded: headers may lie. `tell` hears each frame's time in seconds."""
+    begun = time.monotonic()
+
+    def look(frame: Frame) -> None:
+        height, width = frame.image.shape[:2]
+        if height * width > limits.pixels:
+            raise InputError(f"{shown_name(path)}: the picture becomes {width}x{height}; clips may have {limits}")
+        if frame.time_s > limits.seconds + 1:
+            raise InputError(f"{shown_name(path)}: the clip lasts over {limits.seconds} s; clips may have {limits}")
+        if time.monotonic() - begun > limits.work_s:
+            raise InputError(f"{shown_name(path)}: not scored within {limits.work_s:.0f} s; give a shorter clip")
+        tell(frame.time_s)
+
+    return look
+
+
+def message(error: InputError, path: Path | None = None) -> str:
+    """An error's sentence, without the place of the file on this machine."""
+    text = str(error)
+    return text if path is None else text.replace(str(path), shown_name(path))

@@ -1,0 +1,116 @@
+"""Which models can be chosen; each is loaded once, and shared by everybody."""
+
+import importlib.util
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from videomem_hf.schema import InputError
+
+if TYPE_CHECKING:
+    from videomem_hf.inference import FeaturePredictor, Predictor
+
+RESMEM = "resmem"
+RESMEM_LABEL = "ResMem (published, short-term)"
+MOST_HUB_MODELS = 2
+"""Models that visitors typed and that are kept; the one not used for longest goes."""
+LARGEST_HUB_MODEL_MB = 2000
+FOLDERS_VARIABLE = "VIDEOMEM_SPACE_MODELS"
+NO_MODEL = (
+    "There is no model here: type the id of a predictor on the Hub, or start the Space with a trained model's folder "
+    f"(`--model FOLDER`, or {FOLDERS_VARIABLE}), or install ResMem (`pip install resmem`)."
+)
+
+
+class Models:
+    """The models that this Space offers, by the labels that visitors see.
+
+    Args:
+        named: Folders or Hub ids that whoever runs the Space chose; None takes those of the environment variable
+            `VIDEOMEM_SPACE_MODELS`, separated as paths are (by a colon on Linux). ResMem comes last, where installed.
+    """
+
+    def __init__(self, named: Sequence[str] | None = None) -> None:
+        if named is None:
+            named = [name for name in os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep) if name]
+        self.offered: dict[str, str] = {}
+        for name in named:
+            self.offered[self._label(name)] = name
+        if importlib.util.find_spec("resmem") is not None:
+            self.offered[RESMEM_LABEL] = RESMEM
+        self._loaded: dict[str, Predictor | FeaturePredictor] = {}
+        self._typed: OrderedDict[str, Predictor | FeaturePredictor] = OrderedDict()
+        self._loading = threading.Lock()
+
+    @property
+    def labels(self) -> list[str]:
+        """What can be chosen; the first is the default."""
+        return list(self.offered)
+
+    def predictor(self, label: str | None) -> "Predictor | FeaturePredictor":
+        """Give a loaded model.
+
+        Args:
+            label: One of `labels`, or a Hub id that a visitor typed; never a path.
+
+        Raises:
+            InputError: There is no such model, or it is none of memorability; says what to do.
+        """
+        if not label or not label.strip():
+            raise InputError("Choose a model first." if self.offered else NO_MODEL)
+        label = label.strip()
+        with self._loading:
+            if label in self.offered:
+                if label not in self._loaded:
+                    self._loaded[label] = _load(self.offered[label])
+                return self._loaded[label]
+            if label not in self._typed:
+                _check_hub_id(label, self.labels)
+                self._typed[label] = _load(label)
+                while len(self._typed) > MOST_HUB_MODELS:
+                    self._typed.popitem(last=False)
+            self._typed.move_to_end(label)
+            return self._typed[label]
+
+    def _label(self, name: str) -> str:
+        """A folder's last name, so that visitors do not see where it lies; a number keeps two of them apart."""
+        label = stem = Path(name).resolve().name if Path(name).is_dir() else name
+        number = 2
+        while label in self.offered:
+            label, number = f"{stem} ({number})", number + 1
+        return label
+
+
+def _load(name: str) -> "Predictor | FeaturePredictor":
+    from videomem_hf import load_predictor
+
+    return load_predictor(name)
+
+
+def _check_hub_id(name: str, labels: list[str]) -> None:
+    """Refuse what is no small enough model on the Hub. A visitor's text must not reach this machine's files."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    shown = name[:80]
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        name = ""
+    if name.count("/") != 1 or Path(name).exists():
+        offered = f"choose {' or '.join(labels)}, or" if labels else "no model is offered here:"
+        raise InputError(f"{shown}: there is no such model; {offered} type a Hub id such as owner/name")
+    try:
+        files = HfApi().model_info(name, files_metadata=True, timeout=10).siblings or []
+    except (HfHubHTTPError, OSError) as error:
+        cause = str(error).strip().split("\n")[0]
+        raise InputError(f"{shown}: cannot be fetched from the Hub ({cause[:160]}); check the id") from error
+    megabytes = sum(file.size or 0 for file in files if file.rfilename.endswith(".safetensors")) / 1e6
+    if not 0 < megabytes <= LARGEST_HUB_MODEL_MB:
+        raise InputError(
+            f"{shown}: holds {megabytes:.0f} MB of safetensors weights; up to {LARGEST_HUB_MODEL_MB} MB are loaded here"
+        )

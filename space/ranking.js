@@ -1,0 +1,17 @@
+// Sorts the table by the heading that is chosen; clips that could not be scored stay last.
+element.addEventListener("click", (event) => {
+  const button = event.target.closest(".vm-sort");
+  if (!button) return;
+  const name = "data-" + button.dataset.horizon.replace("_", "-");
+  const body = element.querySelector("tbody");
+  const rows = [...body.querySelectorAll("tr")];
+  const score = (row) => (row.hasAttribute(name) ? Number(row.getAttribute(name)) : -1);
+  rows.sort((a, b) => score(b) - score(a)).forEach((row, index) => {
+    body.append(row);
+    const rank = row.querySelector(".vm-rank");
+    if (rank) rank.textContent = index + 1;
+  });
+  element.querySelectorAll("th[aria-sort]").forEach((head) => {
+    head.setAttribute("aria-sort", head.contains(button) ? "descending" : "none");
+  });
+});

@@ -1,0 +1,162 @@
+"""From a visitor's clip to what the pages show; all predictions come from `videomem_hf`."""
+
+import hashlib
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import intake
+from models import Models
+
+if TYPE_CHECKING:
+    from videomem_hf.inference import Prediction
+
+MOST_STILLS = 30
+"""Frames that are shown; a longer clip has some of its frames left out, evenly."""
+Tell = Callable[[float, str], object]
+"""Takes the share that is done, from 0 to 1, and what is being done."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A clip, as far as it is done.
+
+    Attributes:
+        name: As it is shown.
+        prediction: Scores; with frames and maps once `explained`.
+        explained: Whether the prediction has its frames and maps.
+        overlay: The overlay video, once it is written; stays None for a model without maps.
+    """
+
+    name: str
+    prediction: "Prediction"
+    explained: bool = False
+    overlay: Path | None = None
+
+
+class Scoring:
+    """Scores clips, and remembers the examples' results.
+
+    Args:
+        models: What can be chosen.
+        limits: What clips may be.
+        examples: Clips that are offered, by what they are called; their results are kept, to be there at once.
+    """
+
+    def __init__(self, models: Models, limits: intake.Limits, examples: Mapping[str, Path] | None = None) -> None:
+        self.models = models
+        self.limits = limits
+        self.examples = dict(examples or {})
+        self._results: dict[tuple[str, str], Scored] = {}
+        self._one_example = threading.Lock()
+
+    def explain(self, path: Path, model: str | None, folder: Path, tell: Tell) -> Iterator[Scored]:
+        """Yield a clip's scores as soon as they are known, then its frames and maps, then its overlay video.
+
+        Args:
+            path: The clip.
+            model: Label of an offered model, or a Hub id.
+            folder: Where the overlay video is written.
+            tell: Hears how far it is.
+
+        Raises:
+            InputError: The clip is over a limit or cannot be read, or there is no such model.
+        """
+        digest = self._example_digest(path)
+        if digest is None:
+            yield from self._explain(path, model, folder, tell)
+            return
+        key = digest, str(model)
+        with self._one_example:
+            if key not in self._results:
+                for scored in self._explain(path, model, self._kept_folder, tell):
+                    yield scored
+                self._results[key] = scored
+        yield replace(self._results[key], name=intake.shown_name(path))
+
+    def score(self, path: Path, model: str | None, tell: Tell) -> Scored:
+        """Give a clip's scores, with one frame and no maps; arguments and errors are those of `explain`."""
+        predictor = self.models.predictor(model)
+        prediction = predictor.predict(path, stills=1, on_frame=self._watched(path, tell))
+        return Scored(intake.shown_name(path), prediction)
+
+    def warm_up(self) -> None:
+        """Load the default model and score the examples, so that nobody has to wait for them."""
+        label = next(iter(self.models.labels), None)
+        if label is None:
+            return
+        for example in self.examples.values():
+            with tempfile.TemporaryDirectory() as folder:
+                for _ in self.explain(example, label, Path(folder), lambda share, what: None):
+                    pass
+
+    def _explain(self, path: Path, model: str | None, folder: Path, tell: Tell) -> Iterator[Scored]:
+        tell(0.0, "Loading the model")
+        predictor = self.models.predictor(model)
+        look = self._watched(path, tell)
+        name = intake.shown_name(path)
+        if "Grad-CAM" in (predictor.saliency_method or ""):  # many times the work of the scores alone: those come first
+            yield Scored(name, predictor.predict(path, on_frame=look))
+            tell(0.5, "Looking for what the score comes from")
+        prediction = predictor.predict(path, stills=MOST_STILLS, on_frame=look, maps=True)
+        scored = Scored(name, prediction, explained=True)
+        yield scored
+        if prediction.saliency is not None:
+            yield replace(scored, overlay=self._write_overlay(path, prediction, folder, tell))
+
+    def _write_overlay(self, path: Path, prediction: "Prediction", folder: Path, tell: Tell) -> Path:
+        from videomem_hf.analysis.overlay_video import ScoreCurve, overlay_clip
+
+        assert prediction.saliency is not None
+        curve = ScoreCurve(
+            times_s=prediction.times_s,
+            frame_scores=dict(zip(prediction.scores, prediction.frame_scores.T, strict=True)),
+            clip_scores=prediction.scores,
+            saliency_label=prediction.saliency_method or "",
+        )
+        length = float(prediction.times_s[-1]) + 1
+        with tempfile.NamedTemporaryFile(dir=folder, prefix="overlay-", suffix=".mp4", delete=False) as file:
+            out = Path(file.name)
+        overlay_clip(
+            out,
+            path,
+            prediction.saliency.at,
+            curve,
+            lambda time_s: tell(min(time_s / length, 1.0), "Drawing the overlay video"),
+        )
+        return out
+
+    def _watched(self, path: Path, tell: Tell) -> Callable:
+        duration_s = intake.check_clip(path, self.limits) or self.limits.seconds
+        return intake.watch(
+            path, self.limits, lambda time_s: tell(min((time_s + 1) / duration_s, 1.0), f"Scoring second {time_s:.0f}")
+        )
+
+    def _example_digest(self, path: Path) -> str | None:
+        """Which example a file is, by its content: the browser sends it as any other clip. None: it is none."""
+        if path.stat().st_size not in self._digests:
+            return None
+        digest = _digest(path)
+        return digest if digest in self._digests.values() else None
+
+    @cached_property
+    def _digests(self) -> dict[int, str]:
+        return {example.stat().st_size: _digest(example) for example in self.examples.values()}
+
+    @cached_property
+    def _kept(self) -> tempfile.TemporaryDirectory:
+        return tempfile.TemporaryDirectory(prefix="videomem-examples-")
+
+    @property
+    def _kept_folder(self) -> Path:
+        """Where the examples' overlay videos stay until the process ends."""
+        return Path(self._kept.name)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
