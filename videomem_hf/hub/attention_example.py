@@ -27,9 +27,11 @@ def draw_example(model: Path, clip: Path, picture: Path) -> Example:
     Raises:
         InputError: The model has no maps, or the clip cannot be read.
     """
+    if not (model / "video_preprocessor_config.json").is_file():
+        raise InputError(f"{model}: sees no frames, so there is nothing to show; leave --clip out")
     predictor = load_predictor(str(model), "cpu")
     if not isinstance(predictor, Predictor) or predictor.saliency_method is None:
-        raise InputError(f"{model}: sees no frames, so there is nothing to show; leave --clip out")
+        raise InputError(f"{model}: has no maps of where it looks; leave --clip out")
     prediction = predictor.predict(clip, stills=STILLS)
     first = next(iter(prediction.scores))
     figure = clip_figure(

@@ -40,6 +40,13 @@ _TEMPLATES: Final = Environment(
 )
 
 
+def _thousands(number: Any) -> str:
+    return f"{int(number):,}"
+
+
+_TEMPLATES.filters["thousands"] = _thousands
+
+
 @dataclass(frozen=True)
 class Example:
     """A picture of where the model looks: its file beside the card, and what is said of it."""

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from huggingface_hub import DatasetCard, ModelCard, RepoCard, SpaceCard
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
+from yaml import YAMLError
 
 from videomem_hf.data.prepare import CARD, CHECKSUMS
 from videomem_hf.data.provenance import generated_plan
@@ -118,8 +119,11 @@ def dataset_shipment(folder: Path, repo: str, public: bool = False) -> Shipment:
     """
     if not (folder / CHECKSUMS).is_file() or not (folder / CARD).is_file():
         raise InputError(f"{folder}: holds no {CARD} and {CHECKSUMS}; `videomem prepare RELEASE {folder}` writes them")
-    _card(DatasetCard, (folder / CARD).read_text(encoding="utf-8"), folder / CARD)
-    files: dict[str, Path | bytes] = {name: folder / name for name in (*_verified(folder), CHECKSUMS)}
+    check_repo(repo)
+    text = (folder / CARD).read_text(encoding="utf-8")
+    _card(DatasetCard, text, folder / CARD)
+    files: dict[str, Path | bytes] = {name: folder / name for name in _verified(folder)}
+    files |= _addressed(folder, text.replace(PLACEHOLDER, repo))
     shards = [folder / name for name in files if name.endswith(".parquet")]
     _refuse_references(shards)
     notes = ["Parquet files that the repository has beside these are removed from it"]
@@ -204,7 +208,7 @@ def _model_readme(folder: Path, repo: str) -> str:
 def _card(kind: type[RepoCard], text: str, path: Path) -> RepoCard:
     try:
         return kind(text)
-    except ValueError as error:
+    except (ValueError, YAMLError) as error:
         raise InputError(f"{path}: its header cannot be read ({str(error).splitlines()[0]}); mend it") from None
 
 
@@ -232,6 +236,14 @@ def _verified(folder: Path) -> list[str]:
                 raise InputError(f"{path}: differs from {CHECKSUMS}, so it was changed; run `videomem prepare` again")
         names.append(name)
     return names
+
+
+def _addressed(folder: Path, card: str) -> dict[str, bytes]:
+    """The card with the repository's name in it, and the list of checksums with the card's new one."""
+    digest = hashlib.sha256(card.encode()).hexdigest()
+    lines = (folder / CHECKSUMS).read_text(encoding="utf-8").splitlines()
+    sums = [f"{digest}  {CARD}" if line.endswith(f"  {CARD}") else line for line in lines]
+    return {CARD: card.encode(), CHECKSUMS: ("\n".join(sums) + "\n").encode()}
 
 
 def _refuse_references(shards: Iterable[Path]) -> None:
