@@ -6,6 +6,7 @@ import sys
 
 from videomem_hf.schema import InputError
 from videomem_hf.training import TrainingConfig
+from videomem_hf.training.best_config import BestConfig, fits_views
 from videomem_hf.training.recipe_files import recipe_names
 from videomem_hf.training.report import is_main_process, metrics_table
 
@@ -53,6 +54,11 @@ def seconds(text: str) -> float:
 def main() -> int:
     """Train, and say how good the result is. A user's mistake ends in one sentence, an interruption in how to go on."""
     arguments = parse_arguments()
+    try:
+        if fits_views(arguments.recipe):
+            return fit_views(arguments)
+    except InputError as error:
+        return _told(f"train.py: {error}", 1)
     named = [f"{key}={value}" for key in ("init", "lamem") if (value := getattr(arguments, key)) is not None]
     go_on = f"--resume goes on from the last checkpoint in {arguments.output}"
     try:
@@ -81,6 +87,28 @@ def main() -> int:
         sys.stdout.write(f"{judged}, after training on {results['train_clips']}{kept}:\n")
         sys.stdout.write(metrics_table(results["metrics"], config.evaluation.confidence))
         sys.stdout.write(f"Model, predictions.csv, results.json and training.png: {result.output}\n")
+    return 0
+
+
+def fit_views(arguments: argparse.Namespace) -> int:
+    """Run the recipe `best`, and print its table."""
+    refused = {"init": "--init", "lamem": "--lamem", "resume": "--resume", "max_train_time": "--max-train-time"}
+    if given := [flag for name, flag in refused.items() if getattr(arguments, name)]:
+        return _told(f"train.py: {given[0]} has no meaning for recipe {arguments.recipe}, which takes minutes", 1)
+    config = BestConfig.from_recipe(
+        arguments.recipe, data=arguments.data, output=arguments.output, overrides=arguments.set
+    )
+    from videomem_hf.training.best_run import train_best
+    from videomem_hf.training.best_table import rows_from_dicts, table_text
+
+    try:
+        result = train_best(config)
+    except KeyboardInterrupt:
+        return _told("\ntrain.py: stopped; the same command begins anew", 130)
+    results = result.results
+    sys.stdout.write(table_text(rows_from_dicts(results["table"]), config.fit.level, config.confidence) + "\n")
+    sys.stdout.write(f"Head: {results['head']}. Views: {', '.join(results['views'])}.\n")
+    sys.stdout.write(f"Model, predictions.csv and results.json: {result.output}; `videomem report {result.output}`\n")
     return 0
 
 

@@ -259,7 +259,7 @@ class _KernelHead:
         ridge = choices.ridges[pattern[0]] if len(pattern) == 1 else choices.ridge
         for summand, weight in zip(summands, weights, strict=True):
             self.weights[number, self.summands.index(summand)] = weight / sum(weights)
-        solution = search.solve(summands, weights, choices.widths, ridge)
+        solution = search.solve(summands, weights, choices.widths, ridge, torch.float64)
         half = slice(search.horizons, None) if choices.ranks else slice(0, search.horizons)
         return Solution(solution.coefficients[:, half], solution.held_out[:, half])
 

@@ -11,13 +11,15 @@ from scipy.stats import norm, rankdata
 
 from videomem_hf.training.kernels import KernelBank, Solution, solve
 
-RIDGES: Final = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8)
+RIDGES: Final = (0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6)
+_FIRST_RIDGE: Final = 3.2
 WIDTHS: Final = (3.0, 1.0)
 """Over the median squared distance; the first is taken unless another is clearly better."""
 CLEAR_GAIN: Final = 0.001
 """Gain of the mean held-out Spearman correlation below which the simpler choice stays."""
 MOST_SUBSETS: Final = 4
 """Views up to which every subset is solved; beyond, single views, pairs and all."""
+_LEAST_WEIGHT: Final = 0.05
 _NOISE_FLOOR: Final = 0.4
 """Part of the noise that does not shrink with more answers: what no view explains of true memorability."""
 
@@ -60,7 +62,7 @@ class Choices:
     ridges: list[float]
     weights: list[float]
     products: dict[tuple[int, int], float] = field(default_factory=dict)
-    ridge: float = 0.8
+    ridge: float = _FIRST_RIDGE
     ranks: bool = False
     trials: list[tuple[str, float]] = field(default_factory=list)
 
@@ -119,12 +121,18 @@ class KernelSearch:
         self.say = say or (lambda text: None)
 
     def solve(
-        self, summands: Sequence[Sequence[int]], weights: Sequence[float], widths: Sequence[float], ridge: float
+        self,
+        summands: Sequence[Sequence[int]],
+        weights: Sequence[float],
+        widths: Sequence[float],
+        ridge: float,
+        dtype: torch.dtype = torch.float32,
     ) -> Solution:
         """Solve one machine; `weights` are brought to the sum 1. Targets: the scores, then their ranks."""
         total = float(sum(weights))
-        kernel, missing = self.bank.combined(summands, [weight / total for weight in weights], widths)
-        return solve(self.bank, kernel, ridge * self.noise + missing, self.both, self.folds)
+        kernel, missing = self.bank.combined(summands, [weight / total for weight in weights], widths, dtype)
+        noise, both = (ridge * self.noise).to(dtype), self.both.to(dtype)
+        return solve(self.bank, kernel, noise + missing, both, self.folds)
 
     def quality(self, solution: Solution, ranks: bool = False) -> float:
         """The mean over the horizons of the held-out Spearman correlation."""
@@ -153,9 +161,10 @@ class KernelSearch:
     def choose(self) -> Choices:
         """Tune each view alone, then their sum. The simple choice stays unless another is clearly better."""
         count = len(self.bank.names)
-        choices = Choices([WIDTHS[0]] * count, [0.8] * count, [1.0] * count)
-        for view in range(count):
-            self._tune_view(choices, view)
+        choices = Choices([WIDTHS[0]] * count, [_FIRST_RIDGE] * count, [1.0] * count)
+        alone = [self._tune_view(choices, view) for view in range(count)]
+        strengths = np.maximum(alone, 0.0) ** 2  # about the share of variance that each view explains
+        choices.weights = list(np.maximum(strengths / max(strengths.max(), 1e-12), _LEAST_WEIGHT).round(3).tolist())
         if count == 1:
             choices.ridge = choices.ridges[0]
         else:
@@ -166,8 +175,8 @@ class KernelSearch:
         self._tried(choices, "ranks in place of scores", by_rank)
         return choices
 
-    def _tune_view(self, choices: Choices, view: int) -> None:
-        name, best, start = self.bank.names[view], -np.inf, 0.8
+    def _tune_view(self, choices: Choices, view: int) -> float:
+        name, best, start = self.bank.names[view], -np.inf, _FIRST_RIDGE
         fixed = self.bank.spaces[view].kernel == "linear" or self.bank.spaces[view].unit
         for width in WIDTHS[:1] if fixed else WIDTHS:
             widths = [*choices.widths[:view], width, *choices.widths[view + 1 :]]
@@ -177,6 +186,7 @@ class KernelSearch:
                 best = quality
                 choices.widths, choices.ridges[view] = widths, ridge
             start = ridge
+        return float(best)
 
     def _tune_sum(self, choices: Choices) -> None:
         count = len(self.bank.names)

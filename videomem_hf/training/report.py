@@ -22,9 +22,9 @@ def consistency_lines(ceilings: Mapping[Horizon, float]) -> str:
     Args:
         ceilings: Horizon to `noise_ceiling`.
     """
-    own = ", ".join(f"{horizon} {_number(value)}" for horizon, value in ceilings.items())
+    own = ", ".join(f"{horizon} {short_number(value)}" for horizon, value in ceilings.items())
     human, annotation = (
-        f"{kind} consistency {' / '.join(_number(value) for value in values)}"
+        f"{kind} consistency {' / '.join(short_number(value) for value in values)}"
         for kind, values in PAPERS_CONSISTENCY.items()
     )
     return (
@@ -49,11 +49,11 @@ def metrics_table(metrics: dict[str, dict[str, Any]], confidence: float) -> str:
 
 
 def _row(values: dict[str, float | None]) -> str:
-    interval = f"[{_number(values['spearman_low'])}, {_number(values['spearman_high'])}]"
-    correlations = f"{_number(values['spearman']):>9}  {interval:14}{_number(values['pearson']):>9}"
+    interval = f"[{short_number(values['spearman_low'])}, {short_number(values['spearman_high'])}]"
+    correlations = f"{short_number(values['spearman']):>9}  {interval:14}{short_number(values['pearson']):>9}"
     return f"{correlations}{values['mse']:>9.5f}{values['items']:>7}"
 
 
-def _number(value: float | None) -> str:
+def short_number(value: float | None) -> str:
     """Three decimals without the leading zero, as the paper writes correlations; a dash where there is none."""
     return "-" if value is None or value != value else f"{value:.3f}".replace("0.", ".", 1)
