@@ -150,10 +150,8 @@ class TestSpatioTemporalMean(TestSpatioTemporal):
 
     def test_it_is_the_frame_network(self) -> None:
         frames = Frames().model()
-        model = self.model()
-        model.load_state_dict(
-            {name.replace("trunk.", "backbone.", 1): value for name, value in frames.state_dict().items()}
-        )
+        model = SpatioTemporalModel.on_backbone(frames, temporal="mean").eval()
+        assert model.config.feature_size == frames.config.feature_size
         mask = torch.tensor([[True] * 4, [True, True, False, False], [True, True, True, False]])
         with torch.no_grad():
             found, expected = (
@@ -162,6 +160,15 @@ class TestSpatioTemporalMean(TestSpatioTemporal):
         torch.testing.assert_close(found.scores, expected.scores)
         torch.testing.assert_close(found.frame_scores, expected.frame_scores)
         torch.testing.assert_close(found.attentions, expected.attentions)
+
+    def test_another_head_begins_anew_on_the_same_backbone(self) -> None:
+        frames = Frames().model()
+        model = SpatioTemporalModel.on_backbone(frames, feature_size=5, horizons=["long_term"])
+        assert model.head.weight.shape == (1, 5)
+        assert torch.equal(model.attention_conv.weight, frames.attention_conv.weight)
+        assert all(
+            torch.equal(a, b) for a, b in zip(model.backbone.parameters(), frames.trunk.parameters(), strict=True)
+        )
 
 
 class TestSpatioTemporalWithoutSpatial(TestSpatioTemporal):

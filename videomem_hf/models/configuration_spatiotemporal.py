@@ -57,10 +57,15 @@ class SpatioTemporalConfig(MemorabilityConfig):
 
     @classmethod
     def on(cls, frame_config: MemorabilityConfig, **changes: Any) -> "SpatioTemporalConfig":
-        """The configuration of a model on the backbone of a predictor of frames; `changes` are fields of it."""
+        """The configuration of a model on the backbone of a predictor of frames; `changes` are fields of it.
+
+        On that of the frame network with attention it has as many features, so that it can begin as that network.
+        """
         common = {each.name for each in fields(MemorabilityConfig)}
         own = {each.name: getattr(frame_config, each.name) for each in fields(type(frame_config))}
         values = {name: list(v) if isinstance(v, tuple) else v for name, v in own.items() if name not in common}
+        if frame_config.model_type == "frame_attention":
+            changes.setdefault("feature_size", values["feature_size"])
         return cls(backbone=frame_config.model_type, backbone_config=values, **changes)
 
     def frame_config(self) -> MemorabilityConfig:

@@ -90,7 +90,7 @@ class SpatioTemporalModel(MemorabilityModel):
 
     Backbone, then spatial attention to the features of a frame, then temporal attention to the weight of a frame. The
     clip's score is the weighted mean of its frames' scores. With `temporal="mean"` on the backbone of
-    `FrameAttentionModel` it is that model.
+    `FrameAttentionModel` it is that model, from whose weights it can begin.
     """
 
     config_class = SpatioTemporalConfig
@@ -122,15 +122,23 @@ class SpatioTemporalModel(MemorabilityModel):
 
     @classmethod
     def on_backbone(cls, model: Any, **changes: Any) -> "SpatioTemporalModel":
-        """A new model on the backbone of a predictor of frames, whose weights are copied; `changes` of its config."""
+        """A model that begins from a predictor of frames as `begin_from` says; `changes` of its configuration."""
         made = cls(SpatioTemporalConfig.on(model.config, **changes))
-        made.take_backbone(model)
+        made.begin_from(model)
         return made
 
-    def take_backbone(self, model: Any) -> None:
-        """Copy the backbone's weights of a predictor of frames of the same sizes."""
+    def begin_from(self, model: Any) -> None:
+        """Copy the backbone's weights of a predictor of frames; of the frame network with attention all that fit.
+
+        Raises:
+            RuntimeError: The backbone has other sizes.
+        """
         assert self.backbone is not None
         self.backbone.load_state_dict(backbone_of(model).state_dict())
+        if model.config.model_type == "frame_attention":
+            own = self.state_dict()
+            given = {name: value for name, value in model.state_dict().items() if self._in_head(name) and name in own}
+            self.load_state_dict(own | {name: v for name, v in given.items() if v.shape == own[name].shape})
 
     @property
     def has_attention(self) -> bool:

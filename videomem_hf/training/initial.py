@@ -89,7 +89,7 @@ def _take_weights(model: Any, init: str) -> None:
 
 def _take_backbone(model: Any, frames: Any, init: str) -> None:
     try:
-        model.take_backbone(frames)
+        model.begin_from(frames)
     except RuntimeError as error:
         cause = str(error).strip().splitlines()[-1].strip()
         raise InputError(
