@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from videomem_hf.cli.analyse import analyse
 from videomem_hf.cli.card import card
 from videomem_hf.cli.convert import convert
 from videomem_hf.cli.data import describe, prepare
+from videomem_hf.cli.doctor import doctor
 from videomem_hf.cli.evaluate import evaluate
 from videomem_hf.cli.extract import extract
 from videomem_hf.cli.predict import predict
@@ -24,37 +26,59 @@ from videomem_hf.cli.train_sorter import train_sorter
 from videomem_hf.cli.tune import tune
 from videomem_hf.schema import InputError
 
+FIRST, DATA, MODELS, STUDY, HUB = "First steps", "Data and features", "Models", "Annotations", "Hugging Face Hub"
+EXIT_CODES = (
+    "Exit codes: 0 done; 1 something given cannot be used, or a clip failed; 2 the command is not written right; 130 "
+    "stopped with Ctrl-C, and what is done is kept. Training: [bold]accelerate launch train.py --help[/bold]. "
+    "Completion in your shell: [bold]videomem --install-completion[/bold]."
+)
+
 app = typer.Typer(
     name="videomem",
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(quickstart)
-app.command()(predict)
-app.command()(extract)
-app.command()(sample)
-app.command()(describe)
-app.command()(prepare)
-app.command()(evaluate)
-app.command()(table1)
-app.command()(tune)
-app.command()(convert)
-app.command()(train_sorter)
-app.command()(card)
-app.add_typer(push, name="push")
-
-app.add_typer(study, name="study")
-app.command()(score)
-app.command()(analyse)
 
 
-@app.callback(invoke_without_command=True)
+def add(command: Callable[..., None], panel: str, short_help: str) -> None:
+    """Put a command on the page of `videomem --help`: one line under a heading."""
+    app.command(rich_help_panel=panel, short_help=short_help)(command)
+
+
+add(quickstart, FIRST, "Everything once on a generated sample, with a report; 5 minutes")
+add(predict, FIRST, "Score your own clips; pictures and videos of what counts")
+add(doctor, FIRST, "What is installed and found here, and what to do about the rest")
+
+add(sample, DATA, "Generate a release of known truth, in the original layout")
+add(describe, DATA, "What is in a copy of the release, and what is missing")
+add(prepare, DATA, "Write a copy as Parquet files that load anywhere")
+add(extract, DATA, "Features of your own clips, in the release's formats")
+
+add(evaluate, MODELS, "Spearman of a model on a split, with its interval")
+add(table1, MODELS, "Train the paper's predictors; its table with yours beside it")
+add(tune, MODELS, "Search for a recipe's values")
+add(convert, MODELS, "Published checkpoints as models of this package")
+add(train_sorter, MODELS, "The network behind the ranking loss")
+
+add(score, STUDY, "From a study's answers to a data set with scores")
+add(analyse, STUDY, "Consistency and figures of a study, beside the paper's")
+app.add_typer(study, name="study", rich_help_panel=STUDY, short_help="Run the memory game: init, serve, export, ...")
+
+add(card, HUB, "A model's card from what its training run left")
+app.add_typer(push, name="push", rich_help_panel=HUB, short_help="Put a model, data, the metric or a Space on the Hub")
+
+
+@app.callback(invoke_without_command=True, epilog=EXIT_CODES)
 def options(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
 ) -> None:
-    """How memorable is a video, and what in it is remembered?"""
+    """How memorable is a video, and what in it is remembered?
+
+    Begin with [bold]videomem quickstart[/bold], or with a clip: [bold]videomem predict clip.mp4 --plots plots[/bold].
+    [bold]videomem COMMAND --help[/bold] explains a command and gives an example.
+    """
     if version:
         typer.echo(f"videomem_hf {__version__}")
         raise typer.Exit

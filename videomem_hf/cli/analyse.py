@@ -29,6 +29,8 @@ def analyse(
 
     OUT/report.md is the table with its definitions, OUT/analysis.json the same for machines with the figures' numbers;
     each figure is a PNG of 300 dots an inch, a PDF and an SVG.
+
+    Example: [bold]videomem analyse answers.csv analysis/[/bold]
     """
     from tqdm import tqdm
 

@@ -47,6 +47,9 @@ def prepare(
     """Write the release as Parquet files with a card, which load_dataset loads anywhere, without this package.
 
     Run it again to complete an interrupted run, or after the copy has changed.
+
+    Examples: [bold]videomem prepare release/ parquet/[/bold],
+    [bold]videomem prepare release/ parquet/ --configs scores,c3d --videos embed[/bold]
     """
     from videomem_hf.data.prepare import PrepareOptions
     from videomem_hf.data.prepare import prepare as write_repository
@@ -83,7 +86,10 @@ def describe(
     release: Annotated[str | None, typer.Option(help=RELEASE_HELP)] = None,
     allow_links: Annotated[bool, typer.Option("--allow-links", help=LINKS_HELP)] = False,
 ) -> None:
-    """Show what is in a copy of the release: counts, what is missing, score statistics beside the published ones."""
+    """Show what is in a copy of the release: counts, what is missing, score statistics beside the published ones.
+
+    Example: [bold]videomem describe release/ --plots plots/[/bold]
+    """
     from videomem_hf.data.describe import describe as look_through
 
     description = look_through(release_dir, release=release, allow_links=allow_links)

@@ -14,6 +14,8 @@ def quickstart(
     """Generate a sample, train a predictor on it, evaluate it, and write a report with its attention.
 
     About 5 minutes on 2 cores. Stopped with Ctrl-C and started again, it goes on where it was.
+
+    Example: [bold]videomem quickstart --out quickstart[/bold]
     """
     from videomem_hf.quickstart import quickstart as run
 

@@ -27,6 +27,8 @@ def sample(
     """Generate a VideoMem-like release with known truth: DIR/release in the original layout, DIR/truth.jsonl beside it.
 
     Run it again to complete an interrupted sample.
+
+    Example: [bold]videomem sample sample --videos 200 --features c3d,hmp[/bold]
     """
     from videomem_hf.sample import generate_sample
 

@@ -24,6 +24,8 @@ def score(
 
     Beside it: scores.csv (raw scores, standard errors, response times), screening.csv (who passed, who did not and
     why), summary.json.
+
+    Example: [bold]videomem score answers.csv scores/ --clips clips/[/bold]
     """
     from videomem_hf.protocol.annotation_files import read_annotations
     from videomem_hf.protocol.design import load_design

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from videomem_hf.protocol.server.database import Database
     from videomem_hf.protocol.server.study import Study
 
-study = typer.Typer(help="The memory game: collect memorability annotations of your own clips.", no_args_is_help=True)
+study = typer.Typer(
+    help="The memory game: collect memorability annotations of your own clips.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The study's folder.")]
 DatabaseUrl = Annotated[
@@ -45,6 +49,8 @@ def simulate(
 
     OUT/annotations.csv is what a study exports; OUT/truth.csv holds the videos' true memorability, OUT/design.yaml the
     design.
+
+    Example: [bold]videomem study simulate played/ --videos 300 --participants 200 --returning 90[/bold]
     """
     from tqdm import tqdm
 
@@ -85,7 +91,10 @@ def init(
     ] = None,
     link: Annotated[bool, typer.Option("--link", help="Hard links to the clips instead of copies.")] = False,
 ) -> None:
-    """Make a study of your own clips; edit its texts, questions and codes in DIR/study.yaml, then serve it."""
+    """Make a study of your own clips; edit its texts, questions and codes in DIR/study.yaml, then serve it.
+
+    Example: [bold]videomem study init mystudy clips/[/bold]
+    """
     _needs_extra()
     from tqdm import tqdm
 
@@ -117,7 +126,10 @@ def serve(
         float, typer.Option(help="To try a study out: the server's clock runs so many hours ahead.")
     ] = 0.0,
 ) -> None:
-    """Serve the game to browsers, until Ctrl-C. Every answer is stored as it comes; stopping loses nothing."""
+    """Serve the game to browsers, until Ctrl-C. Every answer is stored as it comes; stopping loses nothing.
+
+    Example: [bold]videomem study serve mystudy --port 8000[/bold]
+    """
     _needs_extra()
     from videomem_hf.protocol.server.serve import serve as run
     from videomem_hf.protocol.server.study import open_study
@@ -135,7 +147,10 @@ def status(
     videos: Annotated[bool, typer.Option("--videos", help="Print the annotations of each video as well.")] = False,
     database: DatabaseUrl = None,
 ) -> None:
-    """Tell how a study stands: participants, pass rates, annotations per video. Can be run while it is served."""
+    """Tell how a study stands: participants, pass rates, annotations per video. Can be run while it is served.
+
+    Example: [bold]videomem study status mystudy --videos[/bold]
+    """
     from videomem_hf.protocol.server.app import system_ms
     from videomem_hf.protocol.server.game import Game
     from videomem_hf.protocol.server.report import StepReport, report
@@ -175,7 +190,10 @@ def export(
     ] = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Write what a study has collected so far. Can be run while it is served."""
+    """Write what a study has collected so far. Can be run while it is served.
+
+    Example: [bold]videomem study export mystudy answers.csv[/bold]
+    """
     from videomem_hf.protocol.server.export import annotation_lines, participant_lines
 
     made, opened = _open(folder, database)
@@ -193,7 +211,10 @@ def delete(
     participant: Annotated[str, typer.Argument(help="As in the table of participants, such as p0123456789.")],
     database: DatabaseUrl = None,
 ) -> None:
-    """Delete a participant and all their answers; their videos are assigned to others again."""
+    """Delete a participant and all their answers; their videos are assigned to others again.
+
+    Example: [bold]videomem study delete mystudy p0123456789[/bold]
+    """
     from videomem_hf.protocol.server.deletion import delete_participant
 
     _, opened = _open(folder, database)
@@ -204,7 +225,10 @@ def delete(
 
 @study.command()
 def secret(folder: Folder) -> None:
-    """Replace the secret of the page /admin, when it is lost; start the server anew afterwards."""
+    """Replace the secret of the page /admin, when it is lost; start the server anew afterwards.
+
+    Example: [bold]videomem study secret mystudy[/bold]
+    """
     _needs_extra()
     from videomem_hf.protocol.server.study import new_admin_secret, open_study
 

