@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from tqdm import tqdm
 
-from videomem_hf.data.video import find_videos
+from videomem_hf.cli.clip_paths import Clips, Engine, ListFile, clip_paths
 
 if TYPE_CHECKING:
     from videomem_hf.extraction import Report
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 
 def extract(
-    clips: Annotated[list[str], typer.Argument(help="Video files, folders (searched to any depth) or glob patterns.")],
     out: Annotated[Path, typer.Option(help="Folder for the feature files, one folder a feature.")],
+    clips: Clips = None,
+    list_file: ListFile = None,
     features: Annotated[
         str,
         typer.Option(
@@ -37,6 +38,7 @@ def extract(
         Path | None, typer.Option(help="Titles for title: features: a line `video1.webm<TAB>words` a clip.")
     ] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Clips decoded at once. (default: one a core)")] = None,
+    engine: Engine = "local",
     device: Annotated[
         str | None, typer.Option(help="For networks: cpu, cuda, ... (default: a GPU if there is one)")
     ] = None,
@@ -51,10 +53,12 @@ def extract(
     `load_dataset("videomem", "hmp", data_dir=FOLDER)`. Aesthetics cannot be computed; they are read from the release.
 
     Examples: [bold]videomem extract holiday/ --features hmp,lbp --out features[/bold],
-    [bold]videomem extract clips/ --features hf:facebook/dinov2-base --out features[/bold]
+    [bold]videomem extract clips/ --features hf:facebook/dinov2-base --out features[/bold],
+    [bold]videomem extract --list clips.txt --out features --engine ray[/bold]
     """
-    paths = find_videos(clips)
+    paths = clip_paths(clips, list_file)
     from videomem_hf.extraction import Report, extract_clips
+    from videomem_hf.extraction.ray_engine import RayEngine
     from videomem_hf.features.catalogue import recipes
 
     wanted = recipes([name.strip() for name in features.split(",") if name.strip()], c3d, inceptionv3)
@@ -80,6 +84,7 @@ def extract(
                 overwrite=overwrite,
                 on_clip=on_clip,
                 report=report,
+                elsewhere=RayEngine(tuple(wanted), device, jobs) if engine == "ray" else None,
             )
         except KeyboardInterrupt:
             interrupted = True

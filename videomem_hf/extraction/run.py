@@ -78,6 +78,7 @@ def extract_clips(
     overwrite: bool = False,
     on_clip: Callable[[Outcome], None] = lambda outcome: None,
     report: Report | None = None,
+    elsewhere: "Callable[[Sequence[Job]], Iterator[tuple[Job, Result]]] | None" = None,
 ) -> Report:
     """Extract features of clips into a folder in the release's formats.
 
@@ -94,6 +95,8 @@ def extract_clips(
         overwrite: Whether to extract what is there again.
         on_clip: Called with each clip that is finished.
         report: Filled as the run goes on, for a caller that may interrupt it.
+        elsewhere: Does the jobs, their networks included, in place of processes of this machine; see
+            `videomem_hf.extraction.ray_engine`. `processes` and `device` are then its affair.
 
     Returns:
         What was done.
@@ -112,9 +115,10 @@ def extract_clips(
             jobs.append(Job(video_id, clip, (titles or {}).get(video_id), missing))
         else:
             report.kept += 1
-    networks = load_networks(recipes, device) if jobs else {}
+    networks = load_networks(recipes, device) if jobs and elsewhere is None else {}
+    results = elsewhere(jobs) if elsewhere else _here(jobs, min(processes or _cores(), max(1, len(jobs))))
     try:
-        for outcome in _outcomes(jobs, folder, networks, min(processes or _cores(), max(1, len(jobs)))):
+        for outcome in _outcomes(results, folder, networks):
             report.done.append(outcome)
             on_clip(outcome)
     finally:
@@ -122,21 +126,25 @@ def extract_clips(
     return report
 
 
-def _outcomes(
-    jobs: Sequence[Job], folder: FeatureFolder, networks: Mapping[str, Network], processes: int
-) -> Iterator[Outcome]:
-    """Write what processes make of clips, and what networks make of that, several clips at a time."""
-    pending: list[tuple[Job, _Result]] = []
-    work = partial(_work, threads="NONE" if processes > 1 else "AUTO")
-    for job, result in run_jobs(work, jobs, processes):
+def _here(jobs: Sequence[Job], processes: int) -> "Iterator[tuple[Job, Result]]":
+    """Do the jobs in processes of this machine; what networks make is left to do."""
+    for job, result in run_jobs(partial(work_on, threads="NONE" if processes > 1 else "AUTO"), jobs, processes):
         if isinstance(result, Died):
             cause = (
                 f"the process that decoded it ended (exit code {result.exit_code}); its memory may not have sufficed"
             )
-            result = _Result(errors={"": cause})
-        for recipe in job.recipes:
-            if recipe.name in result.contents:
-                folder.write(recipe, job.video_id, result.contents[recipe.name])
+            yield job, Result(errors={"": cause})
+        else:
+            yield job, result
+
+
+def _outcomes(
+    results: "Iterator[tuple[Job, Result]]", folder: FeatureFolder, networks: Mapping[str, Network]
+) -> Iterator[Outcome]:
+    """Write what was made of clips, and what networks make of that, several clips at a time."""
+    pending: list[tuple[Job, Result]] = []
+    for job, result in results:
+        _write(folder, job, result)
         pending.append((job, result))
         if len(pending) == CLIPS_AT_ONCE or not networks:
             yield from _finish(pending, folder, networks)
@@ -145,22 +153,38 @@ def _outcomes(
 
 
 def _finish(
-    pending: "Sequence[tuple[Job, _Result]]", folder: FeatureFolder, networks: Mapping[str, Network]
+    pending: "Sequence[tuple[Job, Result]]", folder: FeatureFolder, networks: Mapping[str, Network]
 ) -> Iterator[Outcome]:
-    for name, network in networks.items():
-        given = [(job, result.inputs[name]) for job, result in pending if name in result.inputs]
-        for (job, _), values in zip(given, network([each for _, each in given]) if given else (), strict=True):
-            recipe = next(each for each in job.recipes if each.name == name)
-            folder.write(recipe, job.video_id, [recipe.encode(value) for value in values])
+    apply_networks(pending, networks)
     for job, result in pending:
+        _write(folder, job, result)
         if "" not in result.errors:
             folder.finish(job.video_id, job.clip)
         yield Outcome(job.clip, job.video_id, result.errors, result.notes)
 
 
+def _write(folder: FeatureFolder, job: Job, result: "Result") -> None:
+    """Write what there is of a clip, and let go of it."""
+    for recipe in job.recipes:
+        if recipe.name in result.contents:
+            folder.write(recipe, job.video_id, result.contents.pop(recipe.name))
+
+
+def apply_networks(pending: "Sequence[tuple[Job, Result]]", networks: Mapping[str, Network]) -> None:
+    """Turn the networks' inputs of some clips into contents of files, all clips at once."""
+    for name, network in networks.items():
+        given = [(job, result) for job, result in pending if name in result.inputs]
+        if not given:
+            continue
+        values_of_clips = network([result.inputs.pop(name) for _, result in given])
+        for (job, result), values in zip(given, values_of_clips, strict=True):
+            recipe = next(each for each in job.recipes if each.name == name)
+            result.contents[name] = [recipe.encode(value) for value in values]
+
+
 @dataclass
-class _Result:
-    """What a process sends back: files' contents by feature, networks' inputs, errors as in `Outcome`."""
+class Result:
+    """What a process makes of a clip: files' contents by feature, networks' inputs, errors as in `Outcome`."""
 
     contents: dict[str, list[bytes]] = field(default_factory=dict)
     inputs: dict[str, list[Any]] = field(default_factory=dict)
@@ -168,9 +192,9 @@ class _Result:
     notes: list[str] = field(default_factory=list)
 
 
-def _work(job: Job, threads: Threads) -> _Result:
-    """Decode one clip; runs in a process of its own."""
-    result = _Result()
+def work_on(job: Job, threads: Threads) -> Result:
+    """Decode one clip, and describe what needs no network."""
+    result = Result()
     try:
         collected = collect(job.clip, job.recipes, job.title, threads)
     except VideoError as error:

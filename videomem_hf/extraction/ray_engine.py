@@ -1,0 +1,47 @@
+"""Extraction on a Ray cluster: decoding and networks run there, files are written here."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from videomem_hf.extraction.run import CLIPS_AT_ONCE, Job, Result, apply_networks, work_on
+from videomem_hf.features.extract import load_networks
+from videomem_hf.features.recipe import NetworkRecipe, Recipe
+from videomem_hf.ray_jobs import Lost, Work, run_ray_jobs
+
+
+@dataclass(frozen=True)
+class RayEngine:
+    """Does extraction's jobs with Ray Data; give it to `extract_clips` as `elsewhere`.
+
+    Attributes:
+        recipes: What is extracted.
+        device: For networks; None takes a GPU where the cluster has one.
+        workers: Processes over all machines; see `videomem_hf.ray_jobs.Work`.
+    """
+
+    recipes: tuple[Recipe, ...]
+    device: str | None = None
+    workers: int | None = None
+
+    def __call__(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, Result]]:
+        """Yield each job with its result, as they are ready.
+
+        Raises:
+            InputError: Ray is not installed.
+        """
+        gpu = self.device != "cpu" and any(isinstance(recipe, NetworkRecipe) for recipe in self.recipes)
+        work = Work(self._extractor, CLIPS_AT_ONCE, self.workers, gpu)
+        given = {job.video_id: job for job in jobs}
+        for job, result in run_ray_jobs(work, [replace(job, clip=job.clip.absolute()) for job in jobs]):
+            yield given[job.video_id], Result(errors={"": result.cause}) if isinstance(result, Lost) else result
+
+    def _extractor(self) -> Callable[[list[Job]], list[Result]]:
+        """Load the networks once in a process of the cluster."""
+        networks = load_networks(self.recipes, self.device)
+
+        def extract(jobs: list[Job]) -> list[Result]:
+            results = [work_on(job, threads="NONE") for job in jobs]
+            apply_networks(list(zip(jobs, results, strict=True)), networks)
+            return results
+
+        return extract

@@ -1,0 +1,173 @@
+"""Jobs on clips spread over the machines of a Ray cluster: whatever process dies, every job has one result."""
+
+import logging
+import os
+import pickle
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any, Final, Generic, TypeVar
+
+from videomem_hf.schema import InputError
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+RETRIES: Final = 2
+"""How often a batch is tried again when the process that works on it ends; then each of its jobs is tried alone."""
+
+
+@dataclass(frozen=True)
+class Lost:
+    """In place of a result: the process that worked on the job ended without one, alone with it as well."""
+
+    cause: str
+
+
+@dataclass(frozen=True)
+class Work(Generic[Job, Result]):
+    """What the cluster's processes do.
+
+    Attributes:
+        make: Makes, once in each process, what turns a batch of jobs into their results, one each. Picklable.
+        at_once: Jobs in a batch.
+        workers: Processes; None takes one a GPU of the cluster if `gpu` and there are any, else one a core. Where they
+            are more than the GPUs, they share them.
+        gpu: Whether a GPU is of use.
+    """
+
+    make: Callable[[], Callable[[list[Job]], list[Result]]]
+    at_once: int = 8
+    workers: int | None = None
+    gpu: bool = False
+
+
+def run_ray_jobs(work: Work[Job, Result], jobs: Sequence[Job]) -> Iterator[tuple[Job, Result | Lost]]:
+    """Do all jobs; results come as they are ready, in no order, and only some batches are in memory at once.
+
+    A batch whose process ends (a crash, or killed for its memory) is done again in another; a job whose process ends
+    even when it has it for itself is given up. Jobs whose results were taken are never done again.
+
+    Args:
+        work: What to do. The package is installed on all machines, and files are at the same place on all.
+        jobs: Picklable and small: names, not contents.
+
+    Yields:
+        Each job with its result.
+
+    Raises:
+        InputError: Ray is not installed.
+    """
+    if not jobs:
+        return
+    with _cluster() as ray:
+        left = set(range(len(jobs)))
+        for place, result in _in_batches(ray, work, jobs):
+            left.discard(place)
+            yield jobs[place], result
+        for place, result_or_lost in _alone(ray, work, [(place, jobs[place]) for place in sorted(left)]):
+            yield jobs[place], result_or_lost
+
+
+class BatchWorker:
+    """One process's part, as Ray Data calls it."""
+
+    def __init__(self, make: Callable[[], Callable[[list[Any]], list[Any]]]) -> None:
+        self.do = make()
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Turn pickled jobs into pickled results; places tell which is which."""
+        results = self.do([pickle.loads(job) for job in batch["job"]])
+        return {"place": batch["place"], "result": [pickle.dumps(result) for result in results]}
+
+
+def _in_batches(ray: Any, work: Work[Any, Any], jobs: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+    """Yield what Ray Data gets done; batches that it gives up are missing."""
+    from ray.data import ActorPoolStrategy, from_items
+
+    batches = -(-len(jobs) // work.at_once)
+    workers, share = _processes(ray, work)
+    rows = [{"place": place, "job": pickle.dumps(job)} for place, job in enumerate(jobs)]
+    done = from_items(rows, override_num_blocks=batches).map_batches(
+        BatchWorker,
+        fn_constructor_args=(work.make,),
+        batch_size=None,  # a block, which is a batch
+        compute=ActorPoolStrategy(size=min(workers, batches), max_tasks_in_flight_per_actor=2),
+        num_cpus=1,
+        num_gpus=share or None,
+        ray_remote_args_fn=lambda: {"max_restarts": -1, "max_task_retries": RETRIES},
+    )
+    blocks: Iterable[Any] = done.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
+    for block in blocks:
+        for place, result in zip(block["place"].to_pylist(), block["result"].to_pylist(), strict=True):
+            yield place, pickle.loads(result)
+
+
+def _alone(ray: Any, work: Work[Any, Any], left: list[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
+    """Do each job in a process of its own, which may end without harm to others."""
+    run = ray.remote(num_cpus=1, num_gpus=_processes(ray, work)[1], max_retries=0, max_calls=1)(_one)
+    for (place, _), answer in zip(left, [run.remote(work.make, job) for _, job in left], strict=True):
+        try:
+            yield place, ray.get(answer)
+        except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError, ray.exceptions.NodeDiedError):
+            yield place, Lost("the process that worked on it ended; its memory may not have sufficed")
+
+
+def _one(make: Callable[[], Callable[[list[Any]], list[Any]]], job: Any) -> Any:
+    return make()([job])[0]
+
+
+def _processes(ray: Any, work: Work[Any, Any]) -> tuple[int, float]:
+    """Give the number of processes, and the share of a GPU that each gets."""
+    there = ray.cluster_resources()
+    gpus = there.get("GPU", 0) if work.gpu else 0
+    workers = work.workers or max(1, int(gpus or there.get("CPU", 1)))
+    return workers, min(1.0, gpus / workers)
+
+
+@contextmanager
+def _cluster() -> Iterator[Any]:
+    """Connect to the cluster that RAY_ADDRESS names or that runs on this machine, or start one here for the time."""
+    if find_spec("ray") is None:
+        raise InputError("--engine ray needs Ray: pip install 'videomem_hf[ray]', on all machines of the cluster")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    quiet = "RAY_BACKEND_LOG_LEVEL" not in os.environ
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    import ray
+    from ray.data import DataContext
+
+    ours = not ray.is_initialized()
+    if ours:
+        with _stderr_closed() if quiet else _unchanged():
+            ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    context = DataContext.get_current()
+    context.enable_progress_bars = context.print_on_execution_start = False
+    context.max_errored_blocks = -1  # what is missing at the end is tried alone, where an error shows itself
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    try:
+        yield ray
+    finally:
+        if ours:
+            ray.shutdown()
+
+
+@contextmanager
+def _stderr_closed() -> Iterator[None]:
+    """Keep Ray's native code from announcing on standard error that its log level is set."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+@contextmanager
+def _unchanged() -> Iterator[None]:
+    yield
