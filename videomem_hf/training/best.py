@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from videomem_hf.models.configuration_multiview import MultiViewConfig
 from videomem_hf.models.modeling_multiview import MultiViewModel
 from videomem_hf.schema import HORIZONS, Horizon, InputError
-from videomem_hf.training.kernel_fit import Choices, KernelSearch, correlation_of, make_targets, patterns_of
+from videomem_hf.training.kernel_fit import Choices, KernelSearch, Targets, correlation_of, make_targets, patterns_of
 from videomem_hf.training.kernels import EXACT_UP_TO, LANDMARKS, KernelBank, Solution
 from videomem_hf.training.stacking import IntervalScale, Stack, fit_stack, interval_scale_of
 
@@ -109,7 +109,7 @@ def fit_best(
     counts: ArrayLike | None = None,
     *,
     train: ArrayLike | None = None,
-    groups: Sequence[Any] | None = None,
+    groups: ArrayLike | None = None,
     horizons: Sequence[Horizon] = HORIZONS,
     options: FitOptions | None = None,
     title_encoder: str = "",
@@ -153,8 +153,7 @@ def fit_best(
     choices = search.choose()
     kernel = _KernelHead(search, choices, answers, y, parts, options.level)
     correlations = {"kernel": _correlations(kernel.stacks[0].held_out, y)}
-    fit = {"horizons": horizons, "targets": targets, "title_encoder": title_encoder, "options": options}
-    model = _kernel_model(bank, kernel, choices, **fit)
+    model = _kernel_model(bank, kernel, choices, horizons, targets, title_encoder, options)
     if options.head in ("neural", "auto"):
         from videomem_hf.training.neural_fit import fit_neural
 
@@ -278,9 +277,8 @@ def _kernel_model(
     bank: KernelBank,
     head: _KernelHead,
     choices: Choices,
-    *,
     horizons: Sequence[Horizon],
-    targets: Any,
+    targets: Targets,
     title_encoder: str,
     options: FitOptions,
 ) -> MultiViewModel:

@@ -140,8 +140,8 @@ def rows_as_dicts(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 def rows_from_dicts(rows: Sequence[dict[str, Any]]) -> list[Row]:
     """Back from `results.json`; null is NaN."""
-    nan = float("nan")
-    return [
-        Row(**{key: nan if value is None else tuple(value) if key == "views" else value for key, value in row.items()})
-        for row in rows
-    ]
+    return [Row(**(_without_null(row) | {"views": tuple(row["views"])})) for row in rows]
+
+
+def _without_null(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: float("nan") if value is None else value for key, value in row.items()}

@@ -134,6 +134,10 @@ def score_split(
     """
     from accelerate import Accelerator
 
+    if model.config.model_type == "multiview":
+        from videomem_hf.training.view_scores import score_views
+
+        return score_views(model, data, split, scored=scored, options=options, progress=progress)
     accelerator = Accelerator()
     features = list(model.config.feature_names) if processor is None else None
     clips = load_clips(data, split, tuple(model.config.horizons), features=features, options=options, scored=scored)

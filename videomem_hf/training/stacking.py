@@ -122,8 +122,8 @@ class IntervalScale:
 def interval_scale_of(predicted: np.ndarray, measured: np.ndarray, counts: np.ndarray, level: float) -> IntervalScale:
     """Conformal intervals from held-out errors, each over its expected size given the clip's answers.
 
-    The ends are the `(n + 1) (1 - level) / 2`-th smallest and largest of the errors: no distribution is assumed, and the
-    two sides differ, as scores lie near 1. See Romano et al., "Conformalized Quantile Regression" (2019), for
+    The ends are the `(n + 1) (1 - level) / 2`-th smallest and largest of the errors: no distribution is assumed, and
+    the two sides differ, as scores lie near 1. See Romano et al., "Conformalized Quantile Regression" (2019), for
     the asymmetric form.
 
     Args:
@@ -140,11 +140,9 @@ def interval_scale_of(predicted: np.ndarray, measured: np.ndarray, counts: np.nd
         inside = np.clip(predicted[known, horizon], 0.02, 0.98)
         binomial = inside * (1 - inside) / counts[known, horizon]
         variance[horizon] = max(0.0, float(np.mean(errors**2 - binomial)), 1e-3 * float(np.mean(errors**2)))
-        scale = interval_scale(
-            *(torch.from_numpy(each) for each in (predicted[known, horizon], counts[known, horizon])),
-            torch.tensor(variance[horizon]),
-        )
-        ratios = np.sort(errors / scale.numpy())
+        shown, answers = (torch.from_numpy(each[known, horizon]) for each in (predicted, counts))
+        scale = interval_scale(shown, answers, torch.tensor(variance[horizon])).numpy()
+        ratios = np.sort(errors / scale)
         outside = int((len(ratios) + 1) * (1 - level) / 2)
         quantiles[horizon] = ratios[max(outside - 1, 0)], ratios[min(len(ratios) - outside, len(ratios) - 1)]
     return IntervalScale(variance, quantiles)

@@ -133,7 +133,7 @@ def load_view_data(
 def feature_configs(data: str) -> list[str]:
     """The features that the user's data have, by configuration name."""
     folder = Path(data)
-    if (folder / "README.md").is_file() and any(folder.glob("**/*.parquet")) or not folder.exists():
+    if ((folder / "README.md").is_file() and any(folder.glob("**/*.parquet"))) or not folder.exists():
         from datasets import get_dataset_config_names
 
         names = get_dataset_config_names(str(folder.resolve()) if folder.exists() else data)
@@ -159,10 +159,10 @@ def _records_of(splits: Any) -> ViewData:
     if "train" not in rows:
         raise InputError(f"there is no split 'train' to learn from; there are {', '.join(rows)}")
     all_scores, all_counts = np.concatenate(scores), np.concatenate(counts)
-    known = np.isfinite(all_scores[rows["train"]]).any(axis=0)
+    known = np.asarray(np.isfinite(all_scores[rows["train"]]).any(axis=0))
     if not known.any():
         raise InputError("no training clip has a score")
-    horizons = tuple(h for h, there in zip(HORIZONS, known, strict=True) if there)
+    horizons = tuple(h for h, there in zip(HORIZONS, known.tolist(), strict=True) if there)
     return ViewData(ids, titles, all_scores[:, known], all_counts[:, known], horizons, rows, {})
 
 
