@@ -60,7 +60,8 @@ THEME = gr.themes.Soft(
 )
 LAUNCH: dict[str, Any] = {
     "theme": THEME,
-    "css": (HERE / "style.css").read_text(encoding="utf-8"),
+    # `css` would reach only what is inside the pages, not what is around them
+    "head": f"<style>{(HERE / 'style.css').read_text(encoding='utf-8')}</style>",
     "max_file_size": f"{intake.Limits().megabytes}mb",
     "footer_links": ["api", "settings"],
     "ssr_mode": False,
@@ -68,8 +69,8 @@ LAUNCH: dict[str, Any] = {
 """What `demo.launch` needs so that the page looks and behaves as meant."""
 OURS: dict[str, Any] = {"elem_classes": "vm-html", "apply_default_css": False}
 HEAD = (
-    '<div class="vm-head"><h1>How memorable is your clip?</h1><p>Will people recognise it when they see it again, minutes '
-    "or days later? See the score, the moment that stays, and what in the picture it comes from.</p></div>"
+    '<div class="vm-head"><h1>How memorable is your clip?</h1><p>Will people recognise it when they see it again, '
+    "minutes or days later? See the score, the moment that stays, and what in the picture it comes from.</p></div>"
 )
 COMPARE_INTRO = (
     f"Which of several clips will be remembered best? Choose 2 to {MOST_COMPARED} clips, each {intake.Limits()}."
@@ -125,6 +126,7 @@ def _one_clip(scoring: Scoring, model: gr.Dropdown) -> None:
                 height=280,
                 elem_id="vm-clip",
             )
+            _uploads_only(clip)
             gr.HTML(f'<p class="vm-small">A clip may have {scoring.limits}.</p>', **OURS)
             go = gr.Button("Analyse", variant="primary", elem_id="vm-go")
             offered = gr.Examples(
@@ -224,7 +226,8 @@ def _batch(scoring: Scoring, model: gr.Dropdown) -> None:
 
 
 def _clips_input(elem_id: str) -> gr.File:
-    return gr.File(label="Clips", file_count="multiple", file_types=sorted(VIDEO_SUFFIXES), height=180, elem_id=elem_id)
+    kinds = sorted(VIDEO_SUFFIXES)
+    return _uploads_only(gr.File(label="Clips", file_count="multiple", file_types=kinds, height=180, elem_id=elem_id))
 
 
 def _ranking_output(elem_id: str) -> gr.HTML:
@@ -267,6 +270,19 @@ def write_csv(path: Path, rows: list[views.Row]) -> None:
                     row.error or " ".join(prediction.notes if prediction else ()),
                 ]
             )
+
+
+def _uploads_only(component: Any) -> Any:
+    """Make an input refuse addresses, which Gradio would have this machine fetch for whoever asks."""
+    accept = component.async_move_resource_to_block_cache
+
+    async def move(resource: Any) -> Any:
+        if "://" in str(resource):
+            raise _error("an address is not fetched; hand in the clip itself")
+        return await accept(resource)
+
+    component.async_move_resource_to_block_cache = move
+    return component
 
 
 def _given(path: str | None) -> Path:

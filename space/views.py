@@ -135,7 +135,8 @@ def explorer(scored: "Scored") -> str:
     buttons = "".join(_thumbnail(i, still, i == best) for i, still in enumerate(stills))
     shown = stills[best]
     toggle = (
-        f'<label class="vm-toggle"><input type="checkbox" checked>Show what the score comes from ({text(method)})</label>'
+        '<label class="vm-toggle"><input type="checkbox" checked>'
+        f"Show what the score comes from ({text(method)})</label>"
         if method
         else '<p class="vm-small">This model gives no maps.</p>'
     )
@@ -147,7 +148,8 @@ def explorer(scored: "Scored") -> str:
         f'<figure><img class="vm-picture" src="{shown.map_uri or shown.uri}" alt="{shown.alt(method)}">'
         f'<figcaption class="vm-caption" aria-live="polite">{shown.caption}</figcaption></figure>{toggle}</div>'
         f'<div class="vm-right">{curve}'
-        f'<div class="vm-strip" role="group" aria-label="Frames of the clip">{buttons}</div>{_table(prediction)}</div></div>'
+        f'<div class="vm-strip" role="group" aria-label="Frames of the clip">{buttons}</div>'
+        f"{_table(prediction)}</div></div>"
     )
 
 

@@ -1,0 +1,66 @@
+"""A tiny model and the Space as a process of its own, for the tests that look at it from outside."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from videomem_hf.models import config_class, model_class
+from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
+
+SPACE = Path(__file__).parents[2] / "space"
+
+
+def save_tiny_model(folder: Path) -> Path:
+    """An untrained network with attention and both horizons; the seed makes its scores those of every run."""
+    torch.manual_seed(0)
+    config = config_class("frame_attention")(
+        hidden_sizes=(8, 8, 8),
+        feature_size=16,
+        horizons=("short_term", "long_term"),
+        score_means=(0.86, 0.78),
+        score_stds=(0.08, 0.14),
+    )
+    model_class("frame_attention")(config).save_pretrained(folder)
+    MemorabilityVideoProcessor(size={"height": 54, "width": 96}).save_pretrained(folder)
+    return folder
+
+
+class Served:
+    """`python space/app.py` with a model, on a free port."""
+
+    def __init__(self, model: Path, files: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        command = [sys.executable, str(SPACE / "app.py"), "--model", str(model), "--port", str(self.port)]
+        environment = dict(
+            os.environ, GRADIO_TEMP_DIR=str(files), VIDEOMEM_SPACE_MODELS="", PYTHONPATH=str(SPACE.parent)
+        )
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            except OSError:
+                time.sleep(0.1)
+        self.stop()
+        raise TimeoutError("the Space does not start")
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(15)
