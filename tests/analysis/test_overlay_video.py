@@ -90,10 +90,10 @@ def test_colours_are_those_of_the_picture_of_stills(tmp_path: Path, width: int) 
 
 
 def test_a_clip_at_its_own_rate_with_progress(tmp_path: Path) -> None:
-    for fps, expected in ((12, 12), (60, 30), (5, 10)):
+    for fps, fastest, expected in ((12, 30, 12), (60, 30, 30), (60, 15, 15), (5, 30, 10)):
         clip = write_clip(tmp_path / "c.webm", grey_levels(3 * fps), fps=fps)
         seen: list[float] = []
-        overlay_clip(tmp_path / "o.mp4", clip, moving_peak, CURVE, seen.append)
+        overlay_clip(tmp_path / "o.mp4", clip, moving_peak, CURVE, seen.append, fastest)
         images, _, rate = read(tmp_path / "o.mp4")
         assert rate == expected
         assert len(images) == len(seen) == 3 * expected

@@ -63,6 +63,7 @@ def overlay_clip(
     saliency_at: SaliencyAt,
     curve: ScoreCurve,
     on_frame: Callable[[float], object] | None = None,
+    fastest: float = FASTEST,
 ) -> None:
     """Write an overlay video of a clip; what is odd about the file is passed over in silence, as scoring has told it.
 
@@ -72,11 +73,12 @@ def overlay_clip(
         saliency_at: Gives the saliency at any time of the clip.
         curve: What the panel below the frames shows.
         on_frame: Called with the time in seconds of each frame, to show progress.
+        fastest: Most frames a second.
 
     Raises:
         VideoError: The clip cannot be decoded.
     """
-    rate = min(max(probe(clip).frames_per_second or 25.0, SLOWEST), FASTEST)
+    rate = min(max(probe(clip).frames_per_second or 25.0, SLOWEST), fastest)
 
     def frames() -> Iterator[tuple[float, np.ndarray]]:
         for frame in sample_frames(clip, rate):
