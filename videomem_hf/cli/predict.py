@@ -17,7 +17,9 @@ from rich.markup import escape
 from rich.table import Table
 from tqdm import tqdm
 
-from videomem_hf.data.video import VideoError, find_videos, probe
+from videomem_hf.cli.clip_paths import Clips, Engine, ListFile, clip_paths
+from videomem_hf.cli.score_table import score_columns, score_row
+from videomem_hf.data.video import VideoError, probe
 from videomem_hf.schema import HORIZONS, Horizon, InputError
 
 if TYPE_CHECKING:
@@ -38,7 +40,8 @@ class Outcome:
 
 
 def predict(
-    clips: Annotated[list[str], typer.Argument(help="Video files, folders (searched to any depth) or glob patterns.")],
+    clips: Clips = None,
+    list_file: ListFile = None,
     model: Annotated[
         str | None,
         typer.Option(help="Folder of a trained model, Hub id, or 'resmem'. (default: resmem, if it is installed)"),
@@ -56,6 +59,11 @@ def predict(
         Path | None, typer.Option(help="Folder for a video a clip (MP4): saliency over every frame, and the score.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")] = None,
+    engine: Engine = "local",
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes of --engine ray. (default: one a GPU of the cluster, else one a core)"),
+    ] = None,
 ) -> None:
     """Predict how memorable clips are.
 
@@ -64,10 +72,20 @@ def predict(
 
     Examples: [bold]videomem predict holiday.mp4 --plots plots[/bold],
     [bold]videomem predict clips/ --csv scores.csv[/bold],
-    [bold]videomem predict holiday.mp4 --overlay videos[/bold]
+    [bold]videomem predict holiday.mp4 --overlay videos[/bold],
+    [bold]videomem predict --list clips.txt --csv scores.csv --engine ray[/bold]
     """
-    paths = find_videos(clips)
+    paths = clip_paths(clips, list_file)
     _check_writable(json_file, csv_file, {"--plots": plots, "--overlay": overlay})
+    if engine == "ray":
+        if csv_file is None or str(csv_file) == "-" or json_file or plots or overlay:
+            raise InputError("--engine ray writes a table and nothing else: give --csv FILE, and no other output")
+        from videomem_hf.cli.predict_ray import predict_on_ray
+
+        predict_on_ray(paths, model, device, csv_file, jobs)
+        return
+    if jobs is not None:
+        raise InputError("--jobs is for --engine ray; here clips are scored one after the other")
     from videomem_hf.inference import load_predictor
 
     predictor = load_predictor(model, device)
@@ -196,13 +214,13 @@ def _csv_rows(path: Path | None, horizons: tuple[Horizon, ...]) -> Iterator[Any]
         raise InputError(f"{path}: cannot be written ({error.strerror})") from error
     with file:
         writer = csv.writer(file)
-        writer.writerow(["clip", *horizons, "frames", "note"])
+        writer.writerow(score_columns(horizons))
 
         def write(outcome: Outcome) -> None:
             p = outcome.prediction
-            scores = [f"{p.scores[h]:.6f}" if p else "" for h in horizons]
             note = outcome.error or " ".join(p.notes if p else ())
-            writer.writerow([outcome.clip, *scores, len(p.times_s) if p else 0, note])
+            frames = len(p.times_s) if p else 0
+            writer.writerow(score_row(outcome.clip, horizons, p.scores if p else None, frames, note))
             file.flush()
 
         yield write

@@ -1,0 +1,70 @@
+"""`videomem predict --engine ray`: a table of scores of any number of clips."""
+
+import csv
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import typer
+from tqdm import tqdm
+
+from videomem_hf.cli.score_table import score_columns, score_row
+from videomem_hf.inference import load_predictor
+from videomem_hf.inference.ray_engine import score_on_ray
+from videomem_hf.inference.score_journal import ClipScores, ScoreJournal, model_identity
+from videomem_hf.schema import Horizon, InputError
+
+
+def predict_on_ray(paths: list[Path], model: str | None, device: str | None, out: Path, workers: int | None) -> None:
+    """Score clips, keep each at once in a journal beside `out`, and write `out` at the end, in the clips' order.
+
+    Raises:
+        InputError: There is no such model, or no Ray, or a file cannot be written.
+        Exit: With 130 when interrupted, with 1 if a clip has no score.
+    """
+    predictor = load_predictor(model, device)
+    horizons = predictor.horizons
+    journal = ScoreJournal(out.with_name(f"{out.name}.journal"), model_identity(predictor.name, horizons))
+    del predictor  # it was here to find mistakes early; the processes load their own
+    results: dict[Path, ClipScores | str] = {path: done for path in paths if (done := journal.get(path))}
+    kept = len(results)
+    left = [path for path in paths if path not in results]
+    try:
+        with tqdm(total=len(paths), initial=kept, unit="clip", desc="predicting", disable=None) as bar:
+            for clip, result in score_on_ray(left, model, device, workers):
+                if isinstance(result, ClipScores):
+                    journal.add(clip, result)
+                results[clip] = result
+                bar.update()
+    except KeyboardInterrupt:
+        sys.stderr.write(
+            f"videomem: interrupted; {len(results)} of {len(paths)} clips are done and kept in {journal.path}, and the "
+            "same command goes on from there\n"
+        )
+        raise typer.Exit(130) from None
+    finally:
+        journal.close()
+    _write_table(out, horizons, ((path, results[path]) for path in paths))
+    failed = [path for path in paths if isinstance(results[path], str)]
+    parts = [f"{len(paths) - len(failed)} of {len(paths)} clips scored"]
+    parts += [f"{kept} were done before"] if kept else []
+    parts += [f"{len(failed)} without a score: see the column note"] if failed else []
+    typer.echo(f"{out}: {', '.join(parts)}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _write_table(path: Path, horizons: tuple[Horizon, ...], rows: Iterable[tuple[Path, ClipScores | str]]) -> None:
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+            writer = csv.writer(file)
+            writer.writerow(score_columns(horizons))
+            for clip, result in rows:
+                if isinstance(result, str):
+                    writer.writerow(score_row(clip, horizons, None, 0, result))
+                else:
+                    writer.writerow(score_row(clip, horizons, result.scores, result.frames, " ".join(result.notes)))
+        part.replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({(error.strerror or str(error)).lower()})") from None

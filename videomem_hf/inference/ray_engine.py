@@ -1,0 +1,57 @@
+"""Prediction on a Ray cluster: each process loads the model once and scores clips as they are handed to it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from videomem_hf.data.video import VideoError
+from videomem_hf.inference.predictor import load_predictor
+from videomem_hf.inference.score_journal import ClipScores
+from videomem_hf.ray_jobs import Lost, Work, run_ray_jobs
+
+CLIPS_AT_ONCE = 8
+"""A batch is lost together when its process ends, and done again."""
+
+
+def score_on_ray(
+    clips: Sequence[Path], model: str | None, device: str | None = None, workers: int | None = None
+) -> Iterator[tuple[Path, ClipScores | str]]:
+    """Score clips with Ray Data, as `Predictor.predict` scores one.
+
+    Args:
+        clips: Video files, at the same place on all machines.
+        model: As for `load_predictor`; a folder is at the same place on all machines.
+        device: "cpu", "cuda", ...; None takes a GPU where the cluster has one.
+        workers: Processes over all machines; see `videomem_hf.ray_jobs.Work`.
+
+    Yields:
+        Each clip, as it is ready, with its scores, or why it has none.
+
+    Raises:
+        InputError: Ray is not installed.
+    """
+    local = str(Path(model).absolute()) if model and Path(model).exists() else model
+    work = Work(_Scorer(local, device), CLIPS_AT_ONCE, workers, gpu=device != "cpu")
+    for (place, _), result in run_ray_jobs(work, [(place, clip.absolute()) for place, clip in enumerate(clips)]):
+        yield clips[place], result.cause if isinstance(result, Lost) else result
+
+
+@dataclass(frozen=True)
+class _Scorer:
+    model: str | None
+    device: str | None
+
+    def __call__(self) -> Callable[[list[tuple[int, Path]]], list[ClipScores | str]]:
+        """Load the model; runs once in each process."""
+        predictor = load_predictor(self.model, self.device)
+
+        def score(clips: list[tuple[int, Path]]) -> list[ClipScores | str]:
+            results: list[ClipScores | str] = []
+            for _, clip in clips:
+                try:
+                    results.append(ClipScores.of(predictor.predict(clip)))
+                except VideoError as error:
+                    results.append(str(error).removeprefix(f"{clip}: "))
+            return results
+
+        return score

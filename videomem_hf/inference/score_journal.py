@@ -1,0 +1,111 @@
+"""Scores of many clips, kept as they come: what is done stays done, whatever happens to the run."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from videomem_hf.inference.prediction import Prediction
+from videomem_hf.schema import Horizon, InputError
+
+
+@dataclass(frozen=True)
+class ClipScores:
+    """What a table of scores tells of a clip.
+
+    Attributes:
+        scores: For each horizon, in [0, 1].
+        frames: How many were scored.
+        notes: What was odd about the file.
+    """
+
+    scores: dict[Horizon, float]
+    frames: int
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, prediction: Prediction) -> "ClipScores":
+        """Take it from a prediction."""
+        return cls(prediction.scores, len(prediction.times_s), prediction.notes)
+
+
+class ScoreJournal:
+    """A file of one JSON line a clip, written as soon as it is scored.
+
+    A line that was cut off when the process was killed is dropped. A clip whose size or time has changed counts as
+    another one.
+
+    Args:
+        path: Of the file; made if it is not there.
+        model: What the scores are of; see `model_identity`.
+
+    Raises:
+        InputError: The file is none of ours, tells scores of another model, or cannot be written.
+    """
+
+    def __init__(self, path: Path, model: dict[str, Any]) -> None:
+        self.path = path
+        self._known: dict[str, tuple[dict[str, int], ClipScores]] = {}
+        try:
+            self._read(model) if path.exists() else path.write_text(_line({"model": model}), encoding="utf-8")
+            self._file = path.open("a", encoding="utf-8", errors="surrogateescape")
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written ({(error.strerror or str(error)).lower()})") from None
+
+    def _read(self, model: dict[str, Any]) -> None:
+        content = self.path.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        try:
+            first, *entries = [json.loads(line) for line in whole.decode("utf-8", "surrogateescape").splitlines()]
+            written = first["model"]
+            for entry in entries:
+                scores = ClipScores(entry["scores"], entry["frames"], tuple(entry["notes"]))
+                self._known[entry["clip"]] = entry["state"], scores
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{self.path}: is no journal of scores ({error}); remove it, or name another --csv"
+            ) from None
+        if written != model:
+            raise InputError(
+                f"{self.path}: holds scores of another model ({written.get('name')}, or its weights have changed); "
+                "remove it to begin anew, or name another --csv"
+            )
+        if whole != content:
+            os.truncate(self.path, len(whole))
+
+    def get(self, clip: Path) -> ClipScores | None:
+        """Give a clip's scores, if it is done and still the same file."""
+        found = self._known.get(str(clip.absolute()))
+        return found[1] if found and found[0] == _state(clip) else None
+
+    def add(self, clip: Path, scores: ClipScores) -> None:
+        """Write a clip's scores; they are in the file when this returns."""
+        key, state = str(clip.absolute()), _state(clip)
+        self._known[key] = state, scores
+        entry = {"clip": key, "state": state, "scores": scores.scores, "frames": scores.frames, "notes": scores.notes}
+        self._file.write(_line(entry))
+        self._file.flush()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+
+def model_identity(name: str, horizons: tuple[Horizon, ...]) -> dict[str, Any]:
+    """Tell a model from others: its name and, for a folder, the size and time of its weights."""
+    files = sorted(Path(name).glob("*.safetensors")) if Path(name).is_dir() else []
+    weights = [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files]
+    return {"name": str(Path(name).absolute()) if files else name, "horizons": list(horizons), "weights": weights}
+
+
+def _state(clip: Path) -> dict[str, int]:
+    try:
+        status = clip.stat()
+    except OSError:  # gone since it was scored: it counts as changed
+        return {}
+    return {"bytes": status.st_size, "modified_ns": status.st_mtime_ns}
+
+
+def _line(content: dict[str, Any]) -> str:
+    return json.dumps(content) + "\n"
