@@ -81,14 +81,16 @@ def errors_by_topic(found: Predicted, topics: Sequence[Topic]) -> list[TopicErro
 
 
 def calibration_figure(horizons: dict[Horizon, Predicted], level: float, groups: int = 10) -> Figure:
-    """Draw mean measured against mean predicted scores of ten groups of clips, and the coverage of each group."""
+    """Draw mean measured against mean predicted scores of up to ten groups of clips, and the coverage of each group."""
     with_intervals = all(found.covered is not None for found in horizons.values())
     figure = Figure(figsize=(4.6 * len(horizons), 6.4 if with_intervals else 4.2), layout="constrained")
     FigureCanvasAgg(figure)
     ratios = [2, 1] if with_intervals else [1]
     panels = figure.subplots(len(ratios), len(horizons), squeeze=False, height_ratios=ratios)
     for column, (horizon, found) in enumerate(horizons.items()):
-        parts = np.array_split(np.argsort(found.predicted, kind="stable"), min(groups, len(found.rows) // 2 or 1))
+        parts = np.array_split(
+            np.argsort(found.predicted, kind="stable"), int(np.clip(len(found.rows) // 12, 1, groups))
+        )
         x = np.array([found.predicted[part].mean() for part in parts])
         y = np.array([found.measured[part].mean() for part in parts])
         errors = np.array([found.measured[part].std(ddof=1) / np.sqrt(len(part)) for part in parts])
@@ -103,7 +105,7 @@ def calibration_figure(horizons: dict[Horizon, Predicted], level: float, groups:
 
 
 def _draw_groups(axes: Any, horizon: Horizon, x: np.ndarray, y: np.ndarray, errors: np.ndarray) -> None:
-    axes.errorbar(x, y, yerr=errors, fmt="o", color=COLOURS[horizon], markersize=5, capsize=2, label="tenths of clips")
+    axes.errorbar(x, y, yerr=errors, fmt="o", color=COLOURS[horizon], markersize=5, capsize=2, label="groups of clips")
     low, high = min(x.min(), (y - errors).min()), max(x.max(), (y + errors).max())
     axes.plot([low, high], [low, high], color="#888888", linewidth=1, linestyle=":", label="measured = predicted")
     axes.set_title(LABELS[horizon], fontsize=10)
@@ -122,7 +124,7 @@ def _draw_coverage(axes: Any, horizon: Horizon, shares: np.ndarray, spread: np.n
     axes.plot(places, shares, marker="o", markersize=4, color=COLOURS[horizon], label="measured")
     axes.set_ylim(min(0.6, shares.min() - 0.05), 1.02)
     axes.set_xticks(places)
-    axes.set_xlabel("tenth of clips, by predicted score")
+    axes.set_xlabel("group of clips, by predicted score")
     axes.set_ylabel(f"in {level:.0%} interval")
     axes.grid(alpha=0.25)
     axes.legend(fontsize=8, frameon=False, loc="lower right")

@@ -18,6 +18,7 @@ from videomem_hf.cli.extract import extract
 from videomem_hf.cli.predict import predict
 from videomem_hf.cli.push import push
 from videomem_hf.cli.quickstart import quickstart
+from videomem_hf.cli.report import report
 from videomem_hf.cli.sample import sample
 from videomem_hf.cli.score import score
 from videomem_hf.cli.study import study
@@ -56,6 +57,7 @@ add(prepare, DATA, "Write a copy as Parquet files that load anywhere")
 add(extract, DATA, "Features of your own clips, in the release's formats")
 
 add(evaluate, MODELS, "Spearman of a model on a split, with its interval")
+add(report, MODELS, "A run's table, calibration and errors, as Markdown and figures")
 add(table1, MODELS, "Train the paper's predictors; its table with yours beside it")
 add(tune, MODELS, "Search for a recipe's values")
 add(convert, MODELS, "Published checkpoints as models of this package")

@@ -59,6 +59,7 @@ def predict(
         Path | None, typer.Option(help="Folder for a video a clip (MP4): saliency over every frame, and the score.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")] = None,
+    title: Annotated[str | None, typer.Option(help="Of the clips, for a model that reads titles.")] = None,
     engine: Engine = "local",
     jobs: Annotated[
         int | None,
@@ -80,6 +81,8 @@ def predict(
     if engine == "ray":
         if csv_file is None or str(csv_file) == "-" or json_file or plots or overlay:
             raise InputError("--engine ray writes a table and nothing else: give --csv FILE, and no other output")
+        if title is not None:
+            raise InputError("--title is for the engine local: with --engine ray clips have none")
         from videomem_hf.cli.predict_ray import predict_on_ray
 
         predict_on_ray(paths, model, device, csv_file, jobs)
@@ -88,7 +91,7 @@ def predict(
         raise InputError("--jobs is for --engine ray; here clips are scored one after the other")
     from videomem_hf.inference import load_predictor
 
-    predictor = load_predictor(model, device)
+    predictor = load_predictor(model, device, title)
     if overlay is not None and predictor.saliency_method is None:
         raise InputError(f"--overlay: {predictor.name} sees features and no frames; choose a model of frames")
     outcomes: list[Outcome] = []

@@ -129,7 +129,7 @@ def _markdown(
     lines += [
         "## Calibration",
         "",
-        "Clips in ten groups by predicted score: mean measured against mean predicted"
+        "Clips in groups by predicted score: mean measured against mean predicted"
         + (f", and the share of measured scores within their {level:.0%} intervals." if _has_intervals(found) else "."),
         "",
         "![Calibration](calibration.png)",
