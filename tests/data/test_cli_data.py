@@ -84,8 +84,7 @@ def test_prepare_writes_and_says_how_to_go_on(release: Path, tmp_path: Path) -> 
     arguments = ["prepare", release, tmp_path / "out", "--configs", "scores, c3d", "--split-file", f"mine={split}"]
     output = run(*arguments)
     assert "keep it private" in output
-    assert "hf upload USER/NAME" in output
-    assert "--private" in output
+    assert "videomem push dataset" in output
     assert sorted(path.name for path in (tmp_path / "out/c3d").iterdir()) == ["mine-00000-of-00001.parquet"]
     assert "nothing to do" in run(*arguments)
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -151,7 +152,8 @@ class _Handler(BaseHTTPRequestHandler):
             }
             self._json(card)
         elif rest.startswith("/tree/"):
-            self._json([_entry(path, content) for path, content in found.files.items()])
+            _, _, below = rest.removeprefix("/tree/").partition("/")
+            self._json(_tree(found.files, below, "true" in str(self.query.get("recursive")).lower()))
         elif rest.startswith("/paths-info/"):
             wanted = parse_qs(self.body.decode()).get("paths") or json.loads(self.body)["paths"]
             self._json([_entry(path, found.files[path]) for path in wanted if path in found.files])
@@ -234,6 +236,21 @@ def _entry(path: str, content: bytes) -> dict[str, Any]:
     if _is_large(path):
         entry["lfs"] = {"oid": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 130}
     return entry
+
+
+def _tree(files: dict[str, bytes], below: str, recursive: bool) -> list[dict[str, Any]]:
+    """The files and folders in a folder, or all below it."""
+    prefix = f"{below}/" if below else ""
+    inside = {path: content for path, content in files.items() if path.startswith(prefix)}
+    if below and not inside:
+        raise RefusalError(404, f"{below} does not exist", "EntryNotFound")
+    folders = {parent.as_posix() for path in inside for parent in PurePosixPath(path).parents} - {".", below}
+    folders = {path for path in folders if path.startswith(prefix)}
+    entries = [
+        {"type": "directory", "path": path, "size": 0, "oid": _git_oid(path.encode())} for path in sorted(folders)
+    ]
+    entries += [_entry(path, content) for path, content in inside.items()]
+    return [entry for entry in entries if recursive or "/" not in entry["path"].removeprefix(prefix)]
 
 
 def _mode(wanted: dict[str, Any], found: Repository) -> dict[str, Any]:

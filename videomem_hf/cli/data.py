@@ -53,6 +53,7 @@ def prepare(
     """
     from videomem_hf.data.prepare import PrepareOptions
     from videomem_hf.data.prepare import prepare as write_repository
+    from videomem_hf.data.provenance import generated_plan
 
     if videos not in {"none", "reference", "embed"}:
         raise InputError(f"--videos {videos}; it is one of none, reference, embed.")
@@ -72,9 +73,10 @@ def prepare(
         typer.echo(f"{out} is complete; nothing to do.")
         return
     typer.echo(
-        f"{out}: {len(written)} files written. It holds licensed data: keep it private.\n"
-        f'Load it:  load_dataset("{out}", "scores")\n'
-        f'Push it:  hf upload USER/NAME "{out}" . --type dataset --private --exclude ".prepare.json"'
+        f"{out}: {len(written)} files written."
+        + (" It holds licensed data: keep it private.\n" if generated_plan(out) is None else "\n")
+        + f'Load it:  load_dataset("{out}", "scores")\n'
+        f'Push it:  videomem push dataset "{out}" USER/NAME'
     )
 
 
