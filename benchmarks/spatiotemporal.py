@@ -20,6 +20,7 @@ For each run:
 """
 
 import argparse
+import csv
 import json
 import sys
 from pathlib import Path
@@ -36,7 +37,7 @@ from videomem_hf.data.video import sample_frames
 from videomem_hf.inference import Prediction, Predictor, load_predictor
 from videomem_hf.sample import SceneTruth, read_truth
 from videomem_hf.schema import HORIZONS
-from videomem_hf.statistics import spearman
+from videomem_hf.statistics import compare, spearman
 from videomem_hf.training.examples import epoch_order
 
 INSERTED = 2
@@ -50,21 +51,37 @@ def truths_of(sample: Path) -> dict[str, tuple[Path, SceneTruth]]:
     return {row["video_id"]: (Path(row["video"]["path"]), truths[row["video_id"]]) for row in rows}
 
 
-def correlations(run: Path, known: dict[str, tuple[Path, SceneTruth]]) -> dict[str, Any]:
-    """Spearman of a run's predictions, with the measured scores (and its interval) and with the truth."""
-    lines = [line.split(",") for line in (run / "predictions.csv").read_text().splitlines()]
-    columns = {name: index for index, name in enumerate(lines[0])}
+def predictions_of(run: Path) -> dict[str, dict[str, float]]:
+    """What a run predicted and what was measured, by clip."""
+    with (run / "predictions.csv").open(newline="") as file:
+        return {row.pop("video_id"): {k: float(v) for k, v in row.items()} for row in csv.DictReader(file)}
+
+
+def correlations(run: Path, first: Path, known: dict[str, tuple[Path, SceneTruth]]) -> dict[str, Any]:
+    """Spearman of a run's predictions, with the measured scores (and its interval) and with the truth.
+
+    The difference to the first run is that of the same resampled clips (95 % interval).
+    """
+    rows, others = predictions_of(run), predictions_of(first)
     metrics = json.loads((run / "results.json").read_text())["metrics"]
     found = {}
     for horizon in HORIZONS:
-        predicted = np.array([float(line[columns[f"{horizon}_model"]]) for line in lines[1:]])
-        true = np.array([getattr(known[line[0]][1], horizon) for line in lines[1:]])
+        measured, predicted, other = (
+            np.array([each[name][key] for name in rows])
+            for each, key in ((rows, horizon), (rows, f"{horizon}_model"), (others, f"{horizon}_model"))
+        )
+        true = np.array([getattr(known[name][1], horizon) for name in rows])
         model = metrics[horizon]["model"]
         found[horizon] = {
             "measured": model["spearman"],
             "interval_95": [model["spearman_low"], model["spearman_high"]],
             "true": spearman(predicted, true),
         }
+        if run != first:
+            for name, scores in (("measured", measured), ("true", true)):
+                against = compare(predicted, other, scores)
+                ends = [against.difference, against.interval.low, against.interval.high]
+                found[horizon][f"{name}_minus_first"] = [round(float(end), 3) for end in ends]
     return found
 
 
@@ -112,7 +129,7 @@ def _peak_hits(prediction: Prediction, shape: tuple[int, int], seconds: list[int
     return bool(left <= (x + 0.5) / shape[1] <= right and top <= (y + 0.5) / shape[0] <= bottom)
 
 
-def judge(run: Path, sample: Path, clips: list[tuple[np.ndarray, list[int], list[Any]]]) -> dict[str, Any]:
+def judge(run: Path, first: Path, sample: Path, clips: list[tuple[np.ndarray, list[int], list[Any]]]) -> dict[str, Any]:
     """All that is told of a run."""
     results = json.loads((run / "results.json").read_text())
     predictor = load_predictor(str(run), "cpu")
@@ -126,8 +143,8 @@ def judge(run: Path, sample: Path, clips: list[tuple[np.ndarray, list[int], list
         "frames_per_clip": config["frames_per_clip"],
         "seed": config["seed"],
         "parameters": results["parameters"],
-        "training_s": results["seconds"]["training"],
-        "spearman": correlations(run, truths_of(sample)),
+        "training_wall_s": None if results.get("resumed") else results["seconds"]["training"],
+        "spearman": correlations(run, first, truths_of(sample)),
         "where": measure(run.name, by_attention(predictor), held_out_clips(sample.parent)),
         "when": when(predictor, clips),
     }
@@ -141,7 +158,8 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     clips = spliced(truths_of(arguments.sample))
-    named = [run.partition("=")[::2] for run in arguments.runs]
+    named = {name: Path(folder) for name, _, folder in (run.partition("=") for run in arguments.runs)}
+    first = next(iter(named.values()))
     results = {
         "command": "see the head of benchmarks/spatiotemporal.py",
         "machine": MACHINE,
@@ -149,7 +167,7 @@ def main() -> None:
         "held_out_clips": len(truths_of(arguments.sample)),
         "spliced_clips": len(clips),
         "by_chance": {"weight_on_the_thing": INSERTED / SECONDS, "highest_weight_is_of_the_thing": INSERTED / SECONDS},
-        "runs": {name: judge(Path(folder), arguments.sample, clips) for name, folder in named},
+        "runs": {name: judge(folder, first, arguments.sample, clips) for name, folder in named.items()},
     }
     text = json.dumps(results, indent=1) + "\n"
     sys.stdout.write(text)
