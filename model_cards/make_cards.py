@@ -25,10 +25,10 @@ from videomem_hf.training import TrainingConfig, train
 from videomem_hf.training.checkpoint import RESULTS_FILE, latest_checkpoint
 
 HERE = Path(__file__).parent
-SMALL = ("train_on=videomem", "batch_size=16", "frames_per_clip=1")
+SMALL = ("train_on=videomem", "batch_size=16", "frames_per_clip=1", "evaluation.every=4")
 EMBEDDING = (
     *SMALL, "model.trunk=resnet18", "model.map_size=256", "model.embedding_size=256", "model.mlp_size=64",
-    "processor.size={height: 128, width: 224}", "stages.0.epochs=4", "stages.1.epochs=10",
+    "processor.size={height: 128, width: 224}", "stages.0.epochs=2", "stages.1.epochs=6",
     "stages.*.learning_rate=0.0003",
 )  # fmt: skip
 RECIPES: dict[str, tuple[str, ...]] = {
@@ -36,7 +36,7 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "hmp": (),
     "c3d_hmp": (),
     "memnet": (
-        *SMALL, "model.horizons=[short_term, long_term]", "stages.0.epochs=8", "stages.0.learning_rate=0.01",
+        *SMALL, "model.horizons=[short_term, long_term]", "stages.0.epochs=4", "stages.0.learning_rate=0.01",
     ),
     "squalli": (
         *SMALL, "model.horizons=[short_term, long_term]", "model.image_size=128",
@@ -45,11 +45,12 @@ RECIPES: dict[str, tuple[str, ...]] = {
         "model.caption_size=128", "model.mlp_sizes=[64]", "stages.0.train=all",
     ),
     "resnet3d": (
-        "model.depth=10", "model.hidden_sizes=[16, 32, 64, 128]", "batch_size=16", "stages.0.epochs=1",
-        "stages.1.epochs=6", "stages.*.learning_rate=0.001",
+        "model.depth=10", "model.hidden_sizes=[16, 32, 64, 128]", "batch_size=16", "evaluation.every=2",
+        "stages.0.epochs=1", "stages.1.epochs=3", "stages.*.learning_rate=0.001",
     ),
     "semantic_embedding": EMBEDDING,
     "semantic_attention": EMBEDDING,
+    "spatiotemporal": ("stages.0.epochs=12", "evaluation.every=0",),
     "amnet": (),
     "vitmem": (),
 }  # fmt: skip
@@ -93,7 +94,7 @@ def main() -> None:
     parser.add_argument("--pointing", type=Path, help="what benchmarks/attention_pointing.py wrote about it")
     parser.add_argument("--only", action="append", choices=RECIPES, help="a predictor; may be given several times")
     arguments = parser.parse_args()
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)  # so small networks are no faster on more
     if arguments.quickstart:
         measured = json.loads(arguments.pointing.read_text()) if arguments.pointing else None
         write_card("frame_attention", arguments.quickstart / "model", arguments.quickstart / "sample", measured)
