@@ -6,14 +6,19 @@ python app.py [--model FOLDER_OR_HUB_ID]... [--host 127.0.0.1] [--port 7860]
 import argparse
 import csv
 import os
+import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+# A folder of this process's own, which goes when it ends. Gradio's default is shared and stays.
+_FILES = tempfile.TemporaryDirectory(prefix="videomem-space-")
+os.environ.setdefault("GRADIO_TEMP_DIR", _FILES.name)
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))  # the Space is this folder, from wherever it is imported
 
@@ -32,6 +37,7 @@ AT_ONCE = 2
 LONGEST_QUEUE = 100
 KEPT_S = 3600
 """What visitors hand in and get is deleted after this time."""
+TIDY_EVERY_S = 600
 WARM_UP_AFTER_S = 3.0
 """The page comes first."""
 SYSTEM_FONTS = ["system-ui", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"]
@@ -62,7 +68,7 @@ LAUNCH: dict[str, Any] = {
     "theme": THEME,
     # `css` would reach only what is inside the pages, not what is around them
     "head": f"<style>{(HERE / 'style.css').read_text(encoding='utf-8')}</style>",
-    "max_file_size": f"{intake.Limits().megabytes}mb",
+    "max_file_size": intake.Limits().megabytes * 10**6,
     "footer_links": ["api", "settings"],
     "ssr_mode": False,
 }
@@ -87,7 +93,7 @@ def example_clips() -> dict[str, Path]:
 
 def build(scoring: Scoring) -> gr.Blocks:
     """Lay out the pages and connect them to `scoring`."""
-    with gr.Blocks(title="Video memorability", delete_cache=(600, KEPT_S), analytics_enabled=False) as pages:
+    with gr.Blocks(title="Video memorability", delete_cache=(TIDY_EVERY_S, KEPT_S), analytics_enabled=False) as pages:
         with gr.Row(equal_height=False):
             with gr.Column(scale=3, min_width=280):
                 gr.HTML(HEAD, **OURS)
@@ -151,8 +157,9 @@ def _one_clip(scoring: Scoring, model: gr.Dropdown) -> None:
         numbers = gr.JSON(label="Prediction", elem_id="vm-numbers")
 
     def analyse(path: str | None, label: str | None, progress: Any = gr.Progress()) -> Iterator[tuple]:  # noqa: B008
+        yield views.NOTHING_YET, "", gr.Video(visible="hidden"), None  # no other clip's results beside an error
         clip_path = _given(path)
-        with tempfile.TemporaryDirectory(prefix="videomem-") as folder, _Refused(clip_path):
+        with tempfile.TemporaryDirectory(prefix="videomem-work-") as folder, _Refused(clip_path):
             for scored in scoring.explain(
                 clip_path, label, Path(folder), lambda share, what: progress(share, desc=what)
             ):
@@ -210,7 +217,7 @@ def _batch(scoring: Scoring, model: gr.Dropdown) -> None:
         for row in _scored_rows(scoring, paths, label, progress):
             rows.append(row)
             yield views.ranking(rows, waiting=len(paths) - len(rows)), gr.DownloadButton(interactive=False)
-        with tempfile.TemporaryDirectory(prefix="videomem-") as folder:
+        with tempfile.TemporaryDirectory(prefix="videomem-work-") as folder:
             out = Path(folder) / "memorability.csv"
             write_csv(out, rows)
             yield views.ranking(rows), gr.DownloadButton(value=str(out), interactive=True)
@@ -278,7 +285,7 @@ def _uploads_only(component: Any) -> Any:
 
     async def move(resource: Any) -> Any:
         if "://" in str(resource):
-            raise _error("an address is not fetched; hand in the clip itself")
+            raise _error("An address is not fetched; hand in the clip itself")
         return await accept(resource)
 
     component.async_move_resource_to_block_cache = move
@@ -287,12 +294,12 @@ def _uploads_only(component: Any) -> Any:
 
 def _given(path: str | None) -> Path:
     if path is None:
-        raise _error("no clip yet: drop one, record one, or take an example")
+        raise _error("No clip yet: drop one, record one, or take an example")
     return Path(path)
 
 
 def _error(sentence: str) -> gr.Error:
-    return gr.Error(views.text(sentence[:1].upper() + sentence[1:]), title="That did not work", print_exception=False)
+    return gr.Error(views.text(sentence), title="That did not work", print_exception=False)
 
 
 class _Refused:
@@ -309,6 +316,15 @@ class _Refused:
             raise _error(intake.message(error, self.path)) from None
 
 
+def remove_strays() -> None:
+    """Every ten minutes, remove what uploads that broke off have left; Gradio forgets those."""
+    while True:
+        for path in Path(os.environ["GRADIO_TEMP_DIR"]).glob("tmp*"):
+            if path.is_file() and time.time() - path.stat().st_mtime > KEPT_S:
+                path.unlink(missing_ok=True)
+        time.sleep(TIDY_EVERY_S)
+
+
 def main() -> None:
     """Serve the pages until Ctrl-C."""
     parser = argparse.ArgumentParser(description="Serve the pages.")
@@ -318,10 +334,12 @@ def main() -> None:
     options = parser.parse_args()
     scoring = Scoring(Models(options.model), intake.Limits(), example_clips()) if options.model else SCORING
     pages = build(scoring) if options.model else demo
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the Hub stops a Space so; tidy up as after Ctrl-C
     pages.launch(server_name=options.host, server_port=options.port, prevent_thread_lock=True, **LAUNCH)
-    warm_up = threading.Timer(WARM_UP_AFTER_S, scoring.warm_up)
-    warm_up.daemon = True
-    warm_up.start()
+    for after_s, work in ((WARM_UP_AFTER_S, scoring.warm_up), (0.0, remove_strays)):
+        thread = threading.Timer(after_s, work)
+        thread.daemon = True
+        thread.start()
     pages.block_thread()
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import tempfile
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -54,7 +55,7 @@ class Scoring:
         self.limits = limits
         self.examples = dict(examples or {})
         self._results: dict[tuple[str, str], Scored] = {}
-        self._one_example = threading.Lock()
+        self._working: defaultdict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
 
     def explain(self, path: Path, model: str | None, folder: Path, tell: Tell) -> Iterator[Scored]:
         """Yield a clip's scores as soon as they are known, then its frames and maps, then its overlay video.
@@ -73,7 +74,7 @@ class Scoring:
             yield from self._explain(path, model, folder, tell)
             return
         key = digest, str(model)
-        with self._one_example:
+        with self._working[key]:  # who asks for what is being done already waits for that
             if key not in self._results:
                 for scored in self._explain(path, model, self._kept_folder, tell):
                     yield scored

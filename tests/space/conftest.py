@@ -12,7 +12,7 @@ sys.path.insert(0, str(SPACE))  # as when `python space/app.py` runs
 
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory):
-    return save_tiny_model(tmp_path_factory.mktemp("models") / "tiny & <b>small</b>")
+    return save_tiny_model(tmp_path_factory.mktemp("models") / "tiny & <b>small")
 
 
 @pytest.fixture(scope="session")

@@ -32,16 +32,16 @@ def save_tiny_model(folder: Path) -> Path:
 
 
 class Served:
-    """`python space/app.py` with a model, on a free port."""
+    """`python space/app.py` with a model, on a free port; all its temporary files are in `files`."""
 
     def __init__(self, model: Path, files: Path) -> None:
+        self.files = files
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         command = [sys.executable, str(SPACE / "app.py"), "--model", str(model), "--port", str(self.port)]
-        environment = dict(
-            os.environ, GRADIO_TEMP_DIR=str(files), VIDEOMEM_SPACE_MODELS="", PYTHONPATH=str(SPACE.parent)
-        )
+        own = {"TMPDIR": str(files), "VIDEOMEM_SPACE_MODELS": "", "PYTHONPATH": str(SPACE.parent)}
+        environment = {name: value for name, value in os.environ.items() if name != "GRADIO_TEMP_DIR"} | own
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
         deadline = time.monotonic() + 90
         while time.monotonic() < deadline and self.process.poll() is None:
@@ -57,8 +57,8 @@ class Served:
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def stop(self) -> None:
-        self.process.send_signal(signal.SIGINT)
+    def stop(self, how: int = signal.SIGINT) -> None:
+        self.process.send_signal(how)
         try:
             self.process.wait(15)
         except subprocess.TimeoutExpired:

@@ -1,0 +1,234 @@
+"""The Space in Chromium: upload, overlay, comparison, CSV, a bad file, a phone; screenshots in pytest's folder."""
+
+import csv
+import shutil
+import time
+from pathlib import Path
+
+import av
+import pytest
+
+from tests.clips import write_audio
+
+sync_api = pytest.importorskip("playwright.sync_api")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+EXAMPLES = Path(__file__).parents[2] / "space" / "examples"
+WAIT_MS = 60_000
+SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """Where screenshots are left to be looked at."""
+    return tmp_path_factory.mktemp("screenshots")
+
+
+@pytest.fixture
+def visit(browser, served):
+    """Opens the page; at the end nothing was fetched from elsewhere, and no script has failed."""
+    contexts, foreign, failures = [], [], []
+    own = (served.address, "data:", "blob:")
+
+    def opened(size: str = "desktop", scheme: str = "light"):
+        width, height = SIZES[size]
+        phone = size == "phone"
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=scheme, is_mobile=phone, has_touch=phone
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(WAIT_MS)
+        page.on("request", lambda request: None if request.url.startswith(own) else foreign.append(request.url))
+        page.on("pageerror", lambda error: failures.append(str(error)))
+        page.goto(served.address)
+        page.wait_for_selector("#vm-go")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert foreign == []
+    assert failures == []
+
+
+def open_tab(page, name: str) -> None:
+    page.get_by_role("tab", name=name).click()
+
+
+def upload(page, selector: str, clips: list[Path]) -> None:
+    """Hand in files, and wait until they have arrived."""
+    with page.expect_response(lambda response: "/upload" in response.url and response.request.method == "POST"):
+        page.set_input_files(f"{selector} input[type=file]", [str(clip) for clip in clips])
+    page.wait_for_function(
+        f"document.querySelector('{selector}').innerText.includes('KB') || document.querySelector('{selector} video')"
+    )
+
+
+def fits(page) -> bool:
+    return page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_a_real_clip_from_upload_to_overlay(visit, real_clip, pictures):
+    page = visit()
+    upload(page, "#vm-clip", [real_clip])
+    page.wait_for_selector("#vm-summary [role=meter]")
+    assert page.locator("#vm-summary [role=meter]").count() == 2
+    assert "la Terre" in page.inner_text("#vm-summary .vm-clip")
+    page.wait_for_selector("#vm-overlay video")
+    assert page.locator(".vm-thumb").count() == 5
+    page.wait_for_function("document.querySelector('#vm-overlay video').duration > 4.5")
+    page.wait_for_function("document.querySelector('#vm-overlay video').videoWidth >= 640")
+    assert fits(page)
+    page.screenshot(path=pictures / "desktop-light.png", full_page=True)
+
+
+def test_the_curve_the_frames_and_the_slider_are_one(visit, pictures):
+    page = visit(scheme="dark")
+    page.click("text=Sailboat")
+    page.wait_for_selector("#vm-overlay video")
+    plot = page.locator(".vm-plot").bounding_box()
+    page.mouse.click(plot["x"] + plot["width"] * 0.12, plot["y"] + plot["height"] / 2)
+    assert page.locator(".vm-thumb").nth(0).get_attribute("aria-pressed") == "true"
+    assert page.inner_text(".vm-caption").startswith("At 0.0 s")
+    page.focus(".vm-time")
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    assert page.locator(".vm-thumb[aria-pressed=true]").get_attribute("data-frame") == "3"
+    assert page.inner_text(".vm-caption").startswith("At 3.0 s")
+    assert page.get_attribute(".vm-time", "aria-valuetext").startswith("Frame at 3.0 s")
+    page.wait_for_function("Math.abs(document.querySelector('#vm-overlay video').currentTime - 3) < 0.1")
+    with_map = page.get_attribute(".vm-picture", "src")
+    assert "with its map" in page.get_attribute(".vm-picture", "alt")
+    page.get_by_label("Show what the score comes from").press("Space")
+    assert page.get_attribute(".vm-picture", "src") != with_map
+    assert "with its map" not in page.get_attribute(".vm-picture", "alt")
+    page.locator(".vm-thumb").nth(5).press("Enter")
+    assert page.inner_text(".vm-caption").startswith("At 5.0 s")
+    page.screenshot(path=pictures / "desktop-dark.png", full_page=True)
+
+
+def test_two_clips_are_ranked_and_a_bad_one_is_told(visit, tmp_path, pictures):
+    broken = tmp_path / "<b>broken<b>.mp4"
+    broken.write_bytes(b"no video")
+    page = visit()
+    open_tab(page, "Compare")
+    upload(page, "#vm-compare-clips", [EXAMPLES / "grey-sky.webm", EXAMPLES / "sailboat.webm", broken])
+    page.click("#vm-compare-go")
+    page.wait_for_function("document.querySelectorAll('#vm-ranking tbody tr').length === 3")
+    page.wait_for_selector("#vm-ranking .vm-small[role=status]", state="detached")
+    rows = page.locator("#vm-ranking tbody tr")
+
+    def scores(horizon: str) -> list[float]:
+        return [float(rows.nth(i).get_attribute(f"data-{horizon}")) for i in range(2)]
+
+    assert scores("short-term") == sorted(scores("short-term"), reverse=True)
+    assert "not a video that FFmpeg can read" in rows.nth(2).inner_text()
+    page.get_by_role("button", name="Long-term").click()
+    assert scores("long-term") == sorted(scores("long-term"), reverse=True)
+    assert page.locator("th[aria-sort=descending]").inner_text().startswith("Long-term")
+    assert rows.nth(0).locator(".vm-rank").inner_text() == "1"
+    page.screenshot(path=pictures / "compare.png", full_page=True)
+
+
+def test_a_batch_becomes_a_csv_file(visit, tmp_path, pictures):
+    page = visit()
+    open_tab(page, "Batch")
+    upload(page, "#vm-batch-clips", [EXAMPLES / "grey-sky.webm", EXAMPLES / "striped-cat.webm"])
+    page.click("#vm-batch-go")
+    page.wait_for_selector("#vm-csv:not([disabled])")
+    page.wait_for_function("document.querySelectorAll('#vm-batch-table tbody tr').length === 2")
+    with page.expect_download() as download:
+        page.click("#vm-csv")
+    download.value.save_as(tmp_path / "m.csv")
+    with (tmp_path / "m.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["clip"] for row in rows] == ["grey-sky.webm", "striped-cat.webm"]
+    assert all(0 < float(row["short_term"]) < 1 and row["frames"] == "7" for row in rows)
+    page.screenshot(path=pictures / "batch.png", full_page=True)
+
+
+def test_a_bad_file_gets_one_sentence(visit, tmp_path, pictures):
+    page = visit()
+    page.click("#vm-go")
+    page.wait_for_selector("text=No clip yet: drop one")
+    page.set_input_files("#vm-clip input[type=file]", str(write_audio(tmp_path / "sound.mp4")))
+    page.wait_for_selector("text=sound.mp4: holds no moving picture, only audio")
+    page.screenshot(path=pictures / "bad-file.png", full_page=True)
+    assert "/tmp" not in page.inner_text("body")
+    page = visit()
+    page.set_input_files("#vm-clip input[type=file]", str(write_long_clip(tmp_path / "long.mp4", 70)))
+    page.wait_for_selector("text=long.mp4: the clip lasts 70 s; clips may have up to 100 MB, 60 s and 4K")
+
+
+def write_long_clip(path: Path, seconds: int) -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=1)
+        stream.width = stream.height = 32
+        stream.pix_fmt = "yuv420p"
+        for _ in range(seconds):
+            container.mux(stream.encode(av.VideoFrame(32, 32, "yuv420p")))
+        container.mux(stream.encode())
+    return path
+
+
+def test_a_phone(visit, pictures):
+    page = visit("phone")
+    assert fits(page)
+    page.click("text=Grey sky")
+    page.wait_for_selector("#vm-overlay video")
+    time.sleep(0.3)
+    assert fits(page)
+    page.screenshot(path=pictures / "phone.png", full_page=True)
+    for tab in ("Compare", "Batch", "About"):
+        open_tab(page, tab)
+        assert fits(page), tab
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_has_contrast(visit, scheme):
+    """WCAG 2.1 AA, 4.5 to 1, of the text that this Space itself shows, and of its tabs and buttons."""
+    page = visit(scheme=scheme)
+    page.click("text=Grey sky")
+    page.wait_for_selector("#vm-overlay video")
+    found = page.evaluate(CONTRASTS)
+    assert len(found) > 20
+    assert {text: ratio for text, ratio in found.items() if ratio < 4.5} == {}
+
+
+CONTRASTS = """() => {
+  const canvas = new OffscreenCanvas(1, 1).getContext('2d', {willReadFrequently: true});
+  const rgba = (colour) => {
+    canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
+  const light = (colour) => {
+    const [r, g, b] = colour.map((v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = (element) => {
+    for (; element; element = element.parentElement) {
+      const colour = rgba(getComputedStyle(element).backgroundColor);
+      if (colour[3] > 250) return colour.slice(0, 3);
+    }
+    return [255, 255, 255];
+  };
+  const found = {};
+  const looked = '.vm-html *, [role=tab], #vm-go, #vm-model label *, #vm-examples *';
+  for (const element of document.querySelectorAll(looked)) {
+    const own = [...element.childNodes].filter((n) => n.nodeType === 3 && n.textContent.trim());
+    if (!own.length || !element.checkVisibility() || element.closest('svg')) continue;
+    const [a, b] = [light(rgba(getComputedStyle(element).color).slice(0, 3)), light(ground(element))];
+    found[own[0].textContent.trim().slice(0, 40)] = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  }
+  return found;
+}"""
