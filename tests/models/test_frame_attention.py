@@ -25,18 +25,17 @@ class TestFrameAttention(PredictorContract):
         model = self.model()
         frame = torch.randn(1, 3, 32, 48)
 
-        def mirrored(kernel: torch.Tensor, up_and_down: bool) -> torch.Tensor:
+        def mirrored(kernel: torch.Tensor) -> torch.Tensor:
             """Each weight the mean of those at its mirrored places."""
-            places = [kernel[..., ::1], kernel[..., [*range(kernel.shape[-1])][::-1]]]
-            if up_and_down:
-                places += [place[..., [*range(kernel.shape[-2])][::-1], :] for place in places]
-            return torch.stack(places).mean(dim=0)
+            back = [*range(kernel.shape[-1])][::-1]
+            across = [kernel, kernel[..., back]]
+            return torch.stack([*across, *(each[..., back, :] for each in across)]).mean(dim=0)
 
         def block(x: torch.Tensor, conv: torch.nn.Conv2d, stride: int) -> torch.Tensor:
             """Standardised kernel by kernel; the variance of a standard normal input is kept through the ReLU."""
             kernels = []
             for own, gain in zip(conv.weight, conv.gain, strict=True):
-                kernel = mirrored(own, up_and_down=stride == 1)
+                kernel = mirrored(own)
                 deviation = (kernel - kernel.mean()).square().sum() / (kernel.numel() - 1)
                 kernels.append(gain * (kernel - kernel.mean()) / (deviation * kernel.numel() + 1e-4).sqrt())
             x = functional.conv2d(x, torch.stack(kernels), conv.bias, stride, padding=conv.weight.shape[-1] // 2)
@@ -45,7 +44,7 @@ class TestFrameAttention(PredictorContract):
         with torch.no_grad():
             shared = block(block(frame, model.trunk[0].conv, 2), model.trunk[1].conv, 2)
             last = block(shared, model.last_conv.conv, 1)[0]  # (features, 8, 12)
-            raw = functional.conv2d(shared, mirrored(model.attention_conv.weight, True), padding=1)[0, 0].exp()
+            raw = functional.conv2d(shared, mirrored(model.attention_conv.weight), padding=1)[0, 0].exp()
             attention = raw / raw.sum()
             pooled = torch.stack([(channel * attention).sum() for channel in last])
             offset = model.head.weight @ pooled + model.head.bias
@@ -55,13 +54,20 @@ class TestFrameAttention(PredictorContract):
         torch.testing.assert_close(output.attentions[0, 0], attention)
         torch.testing.assert_close(output.scores[0], expected, atol=1e-5, rtol=1e-4)
 
-    def test_a_mirrored_frame_has_the_same_score_and_the_mirrored_map(self) -> None:
-        """Of a width at which strided layers, too, look at mirrored places."""
-        model, frames = self.model(), torch.randn(1, 1, 3, 32, 49)
+    def test_kernels_of_half_a_cell_and_more_see_a_mirrored_frame_mirrored(self) -> None:
+        """All of them in this network; of a size at which strided layers, too, look at mirrored places."""
+        model, frames = self.model(), torch.randn(1, 1, 3, 33, 49)
         with torch.no_grad():
-            one, other = (model(each, output_attentions=True) for each in (frames, frames.flip(-1)))
-        torch.testing.assert_close(one.scores, other.scores)
-        torch.testing.assert_close(one.attentions, other.attentions.flip(-1))
+            one, left, down = (
+                model(each, output_attentions=True) for each in (frames, frames.flip(-1), frames.flip(-2))
+            )
+        torch.testing.assert_close(one.scores, left.scores)
+        torch.testing.assert_close(one.attentions, left.attentions.flip(-1))
+        torch.testing.assert_close(one.attentions, down.attentions.flip(-2))
+
+    def test_smaller_kernels_are_free(self) -> None:
+        layers = FrameAttentionModel(FrameAttentionConfig()).trunk  # their kernels reach 2, 2, 4 and 8 of 8 pixels
+        assert [layer.conv.symmetric for layer in layers] == [False, False, True, True]
 
     def test_activations_keep_their_size_through_the_trunk(self) -> None:
         """What the standardised kernels are for: no layer normalises what is in the frame, and none needs to."""

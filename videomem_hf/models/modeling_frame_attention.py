@@ -2,7 +2,7 @@
 
 In parallel with the last convolution a second one gives a single map; its softmax over positions is multiplied into the
 map of the last convolution. The paper puts this branch on a ResNet-152; the trunk here is small enough to be trained on
-a CPU within minutes, and its kernels are symmetric.
+a CPU within minutes.
 """
 
 import math
@@ -26,37 +26,37 @@ class StandardizedConv2d(nn.Conv2d):
     scores depend; batch normalisation makes a frame's score in training depend on the other frames, and the result on
     how a batch is divided among processes.
 
-    Kernels are symmetric from left to right, so that a mirrored frame has the same score and the mirrored map. Those of
-    stride 1, which work on the grid of the attention map, are symmetric from top to bottom as well: what they gather
-    around a cell cannot speak for one side of it. Otherwise the attention settles a cell or two beside the thing it is
-    about, where the features still see it: nothing in the score tells it not to.
+    Kernels that reach half a cell of the attention map or further are symmetric: what they gather around a cell cannot
+    speak for one side of it. Otherwise the attention settles a cell or two beside the thing it is about, where the
+    features still see it: nothing in the score tells it not to.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int, symmetric: bool) -> None:
         super().__init__(in_channels, out_channels, kernel_size, stride, padding=kernel_size // 2)
+        self.symmetric = symmetric
         self.gain = nn.Parameter(torch.ones(out_channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map `(n, in_channels, height, width)` to `(n, out_channels, height', width')`."""
-        weight = symmetric(self.weight, up_and_down=self.stride == (1, 1))
+        weight = mirrored_mean(self.weight) if self.symmetric else self.weight
         inputs = weight[0].numel()
         variance, mean = torch.var_mean(weight, dim=(1, 2, 3), keepdim=True)
         scale = self.gain.view(-1, 1, 1, 1) * torch.rsqrt(variance * inputs + 1e-4)
         return self._conv_forward(x, (weight - mean) * scale, self.bias)
 
 
-def symmetric(kernels: torch.Tensor, up_and_down: bool) -> torch.Tensor:
-    """Make kernels `(n_out, n_in, height, width)` equal to their mirror images, left to right or also `up_and_down`."""
-    kernels = (kernels + kernels.flip(-1)) / 2
-    return (kernels + kernels.flip(-2)) / 2 if up_and_down else kernels
+def mirrored_mean(kernels: torch.Tensor) -> torch.Tensor:
+    """Mean of kernels `(n_out, n_in, height, width)` and their mirror images, left to right and top to bottom."""
+    across = kernels + kernels.flip(-1)
+    return (across + across.flip(-2)) / 4
 
 
 class ConvBlock(nn.Module):
     """Standardised convolution and a ReLU scaled to keep the variance of a standard normal input."""
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int, symmetric: bool) -> None:
         super().__init__()
-        self.conv = StandardizedConv2d(in_channels, out_channels, kernel_size, stride)
+        self.conv = StandardizedConv2d(in_channels, out_channels, kernel_size, stride, symmetric)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map `(n, in_channels, height, width)` to `(n, out_channels, height', width')`."""
@@ -76,13 +76,12 @@ class FrameAttentionModel(FrameMemorabilityModel):
         super().__init__(config)
         sizes = [3, *config.hidden_sizes]
         halvings = config.output_stride.bit_length() - 1
-        self.trunk = nn.Sequential(
-            *(
-                ConvBlock(n_in, n_out, 5 if depth == 0 else 3, 2 if depth < halvings else 1)
-                for depth, (n_in, n_out) in enumerate(pairwise(sizes))
-            )
-        )
-        self.last_conv = ConvBlock(sizes[-1], config.feature_size, 3, 1)
+        self.trunk = nn.Sequential()
+        for depth, (n_in, n_out) in enumerate(pairwise(sizes)):
+            kernel_size, reach = (5, 2) if depth == 0 else (3, 2 ** min(depth, halvings))  # of a kernel, in pixels
+            symmetric = reach >= config.output_stride / 2
+            self.trunk.append(ConvBlock(n_in, n_out, kernel_size, 2 if depth < halvings else 1, symmetric))
+        self.last_conv = ConvBlock(sizes[-1], config.feature_size, 3, 1, symmetric=True)
         self.attention_conv = nn.Conv2d(sizes[-1], 1, kernel_size=3, padding=1, bias=False)
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(config.feature_size, len(config.horizons))
@@ -103,7 +102,7 @@ class FrameAttentionModel(FrameMemorabilityModel):
         """
         shared = self.trunk(pixels)
         plain = self.last_conv(shared)  # (n, feature_size, height', width')
-        kernel = symmetric(self.attention_conv.weight, up_and_down=True)
+        kernel = mirrored_mean(self.attention_conv.weight)
         attention = nn.functional.conv2d(shared, kernel, padding=1).float().flatten(1).softmax(dim=1)
         attention = attention.view(-1, *plain.shape[-2:])
         return (plain * attention[:, None]).sum(dim=(2, 3)), attention if output_attentions else None

@@ -17,7 +17,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from .backbones import backbone_of, build_backbone
 from .configuration_spatiotemporal import SpatioTemporalConfig
-from .modeling_frame_attention import ConvBlock, StandardizedConv2d, symmetric
+from .modeling_frame_attention import ConvBlock, StandardizedConv2d, mirrored_mean
 from .modeling_memorability import MemorabilityModel, check_shape, init_convolution, init_linear, place_in_clips
 from .modeling_outputs import MemorabilityOutput
 from .scoring import scores_around_mean
@@ -110,7 +110,7 @@ class SpatioTemporalModel(MemorabilityModel):
         # The trunk of the frame network keeps unit variance itself, and a map's contrast is to be seen.
         self.norm = nn.Identity() if config.backbone == "frame_attention" else ChannelNorm()
         size = config.feature_size
-        self.last_conv = ConvBlock(channels, size, 3, 1)
+        self.last_conv = ConvBlock(channels, size, 3, 1, symmetric=True)
         self.attention_conv = (
             nn.Conv2d(channels, 1, kernel_size=3, padding=1, bias=False) if config.spatial_attention else None
         )
@@ -225,7 +225,7 @@ class SpatioTemporalModel(MemorabilityModel):
         plain = self.last_conv(maps)
         if self.attention_conv is None:
             return plain.mean(dim=(2, 3)), None
-        kernel = symmetric(self.attention_conv.weight, up_and_down=True)
+        kernel = mirrored_mean(self.attention_conv.weight)
         logits = functional.conv2d(maps, kernel, padding=1).float()
         attention = logits.flatten(1).softmax(dim=1).view(-1, *plain.shape[-2:])
         return (plain * attention[:, None]).sum(dim=(2, 3)), attention if output_attentions else None
