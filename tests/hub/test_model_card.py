@@ -228,3 +228,9 @@ def test_a_model_of_features_has_no_maps_to_show(features_run: Path, sample: Sam
             ["card", str(features_run), "--out", str(tmp_path / "c.md"), "--clip", str(clip)],
             catch_exceptions=False,
         )
+
+
+def test_a_card_with_an_empty_section_is_not_written(facts: RunFacts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("videomem_hf.hub.model_card.licence_table", lambda _: "")
+    with pytest.raises(InputError, match="nothing below the heading '## Licences'"):
+        render_model_card(facts)
