@@ -154,6 +154,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sample", type=Path, help="folder of a generated sample, named sample")
     parser.add_argument("runs", nargs="+", help="NAME=FOLDER of finished training runs on it")
+    parser.add_argument("--commit", help="of the code that trained and judges, where it is not the present one")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -164,6 +165,7 @@ def main() -> None:
         "command": "see the head of benchmarks/spatiotemporal.py",
         "machine": MACHINE,
         "version": videomem_hf.__version__,
+        "commit": arguments.commit,
         "held_out_clips": len(truths_of(arguments.sample)),
         "spliced_clips": len(clips),
         "by_chance": {"weight_on_the_thing": INSERTED / SECONDS, "highest_weight_is_of_the_thing": INSERTED / SECONDS},
