@@ -31,6 +31,7 @@ class FitOptions:
         seed: Of the folds, the landmarks and the neural head.
         level: Share of measured scores that intervals cover.
         use_counts: Whether clips with more answers weigh more.
+        tune_on: Training clips, at most, on which kernels are compared; what is chosen is solved on all.
         exact_up_to: Training clips up to which the kernel machines are exact.
         landmarks: Beyond, so many clips stand for all (Nyström).
         members: Networks of a neural head, with different seeds, averaged.
@@ -44,6 +45,7 @@ class FitOptions:
     seed: int = 0
     level: float = 0.9
     use_counts: bool = True
+    tune_on: int = 4_000
     exact_up_to: int = EXACT_UP_TO
     landmarks: int = LANDMARKS
     members: int = 3
@@ -145,12 +147,13 @@ def fit_best(
     arrays, y, answers, rows = _checked(views, scores, counts, train, horizons)
     arrays = {name: x[rows] for name, x in arrays.items()}
     y, answers = y[rows], answers[rows]
-    parts = fold_indices(len(rows), options.folds, options.seed, None if groups is None else np.asarray(groups)[rows])
+    labels = None if groups is None else np.asarray(groups)[rows]
+    parts = fold_indices(len(rows), options.folds, options.seed, labels)
     known_counts = options.use_counts and np.isfinite(answers).any()
     targets = make_targets(y, answers if known_counts else None)
+    choices = _tuned(arrays, y, answers if known_counts else None, labels, options, say)
     bank = KernelBank(arrays, options.seed, options.exact_up_to, options.landmarks)
     search = KernelSearch(bank, targets, parts, say)
-    choices = search.choose()
     kernel = _KernelHead(search, choices, answers, y, parts, options.level)
     correlations = {"kernel": _correlations(kernel.stacks[0].held_out, y)}
     model = _kernel_model(bank, kernel, choices, horizons, targets, title_encoder, options)
@@ -163,6 +166,23 @@ def fit_best(
             return BestFit(neural.model, neural.held_out, correlations, choices)
     held_out = kernel.stacks[0].held_out * targets.stds + targets.means
     return BestFit(model, held_out, correlations, choices)
+
+
+def _tuned(
+    views: Mapping[str, np.ndarray],
+    scores: np.ndarray,
+    counts: np.ndarray | None,
+    labels: np.ndarray | None,
+    options: FitOptions,
+    say: Callable[[str], None] | None,
+) -> Choices:
+    """Choose kernels on the training clips, or on so many of them that trying takes seconds."""
+    rows = np.random.default_rng(options.seed).permutation(len(scores))[: options.tune_on]
+    rows.sort()
+    folds = fold_indices(len(rows), options.folds, options.seed, None if labels is None else labels[rows])
+    targets = make_targets(scores[rows], None if counts is None else counts[rows])
+    bank = KernelBank({name: x[rows] for name, x in views.items()}, options.seed, len(rows))
+    return KernelSearch(bank, targets, folds, say).choose()
 
 
 def _correlations(held_out: np.ndarray, y: np.ndarray) -> list[float]:

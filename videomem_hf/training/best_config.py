@@ -27,6 +27,7 @@ class FitConfig:
         folds: Of nested validation.
         level: Share of measured scores that intervals cover.
         use_counts: Whether clips with more answers weigh more.
+        tune_on: Training clips, at most, on which kernels are compared; what is chosen is solved on all.
         exact_up_to: Training clips up to which kernels are exact.
         landmarks: Clips that stand for all beyond (Nyström).
         members: Networks of a neural head.
@@ -39,6 +40,7 @@ class FitConfig:
     folds: int = 10
     level: float = 0.9
     use_counts: bool = True
+    tune_on: int = 4_000
     exact_up_to: int = 10_000
     landmarks: int = 4_000
     members: int = 3
@@ -51,7 +53,7 @@ class FitConfig:
         _require(self.head in HEADS, "head", f"one of {', '.join(HEADS)}", self.head)
         _require(self.folds >= 2, "folds", "at least 2", self.folds)
         _require(0 < self.level < 1, "level", "between 0 and 1", self.level)
-        for name in ("exact_up_to", "landmarks", "members", "epochs", "hidden_size"):
+        for name in ("tune_on", "exact_up_to", "landmarks", "members", "epochs", "hidden_size"):
             _require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
         kind = self.loss.get("type")
         _require(kind in LOSSES, "loss", f"a section with a type, one of {', '.join(LOSSES)}", self.loss)
