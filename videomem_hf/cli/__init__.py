@@ -1,6 +1,7 @@
 """The `videomem` command. One file here a command, or a few that belong together."""
 
 import logging
+import re
 import sys
 from collections.abc import Callable
 from typing import Annotated
@@ -69,6 +70,27 @@ app.add_typer(study, name="study", rich_help_panel=STUDY, short_help="Run the me
 
 add(card, HUB, "A model's card from what its training run left")
 app.add_typer(push, name="push", rich_help_panel=HUB, short_help="Put a model, data, the metric or a Space on the Hub")
+
+
+def lay_out(docstring: str) -> str:
+    """Turn a docstring into help that fits any width: a paragraph is a line, and so is an example."""
+    paragraphs = [" ".join(paragraph.split()) for paragraph in docstring.split("\n\n")]
+    return "\n\n".join(
+        re.sub(
+            r"(?:^Examples?:|, (?:then [^\[]*)?) ?(?=\[bold\]videomem )",
+            lambda found: f"{found[0].strip(', ')}\n  ",
+            text,
+        )
+        if text.startswith("Example")
+        else text
+        for text in paragraphs
+    )
+
+
+for each in (app, study, push):
+    for registered in each.registered_commands:
+        if registered.callback and registered.callback.__doc__:
+            registered.help = lay_out(registered.callback.__doc__)
 
 
 @app.callback(invoke_without_command=True, epilog=EXIT_CODES)
