@@ -15,12 +15,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import wrapt
+
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 # A folder of this process's own, which goes when it ends. Gradio's default is shared and stays.
 _FILES = tempfile.TemporaryDirectory(prefix="videomem-space-")
 os.environ.setdefault("GRADIO_TEMP_DIR", _FILES.name)
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))  # the Space is this folder, from wherever it is imported
+
+# At each start Gradio parses its own sources to write type stubs beside them: half of the time that it needs.
+wrapt.register_post_import_hook(
+    lambda module: setattr(module, "create_or_modify_pyi", lambda *_: None), "gradio.component_meta"
+)
 
 import gradio as gr  # noqa: E402
 import intake  # noqa: E402
@@ -325,26 +332,29 @@ def remove_strays() -> None:
         time.sleep(TIDY_EVERY_S)
 
 
-def main() -> None:
+def main(options: argparse.Namespace) -> None:
     """Serve the pages until Ctrl-C."""
-    parser = argparse.ArgumentParser(description="Serve the pages.")
-    parser.add_argument("--model", action="append", help="folder of a trained model, or Hub id; may be given again")
-    parser.add_argument("--host", help="address to listen on [default: 127.0.0.1, on the Hub all]")
-    parser.add_argument("--port", type=int, help="[default: 7860 or the next that is free]")
-    options = parser.parse_args()
-    scoring = Scoring(Models(options.model), intake.Limits(), example_clips()) if options.model else SCORING
-    pages = build(scoring) if options.model else demo
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the Hub stops a Space so; tidy up as after Ctrl-C
-    pages.launch(server_name=options.host, server_port=options.port, prevent_thread_lock=True, **LAUNCH)
-    for after_s, work in ((WARM_UP_AFTER_S, scoring.warm_up), (0.0, remove_strays)):
+    demo.launch(server_name=options.host, server_port=options.port, prevent_thread_lock=True, **LAUNCH)
+    for after_s, work in ((WARM_UP_AFTER_S, SCORING.warm_up), (0.0, remove_strays)):
         thread = threading.Timer(after_s, work)
         thread.daemon = True
         thread.start()
-    pages.block_thread()
+    demo.block_thread()
 
 
-SCORING = Scoring(Models(), intake.Limits(), example_clips())
+def read_options(arguments: list[str]) -> argparse.Namespace:
+    """What the command line says."""
+    parser = argparse.ArgumentParser(description="How memorable is a clip? Serves the pages.")
+    parser.add_argument("--model", action="append", help="folder of a trained model, or Hub id; may be given again")
+    parser.add_argument("--host", help="address to listen on [default: 127.0.0.1, on the Hub all]")
+    parser.add_argument("--port", type=int, help="[default: 7860 or the next that is free]")
+    return parser.parse_args(arguments)
+
+
+OPTIONS = read_options(sys.argv[1:] if __name__ == "__main__" else [])
+SCORING = Scoring(Models(OPTIONS.model), intake.Limits(), example_clips())
 demo = build(SCORING)
 
 if __name__ == "__main__":
-    main()
+    main(OPTIONS)

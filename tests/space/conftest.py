@@ -1,10 +1,13 @@
 import shutil
+import signal
 import sys
 from pathlib import Path
 
 import gradio
+import numpy as np
 import pytest
 
+from tests.clips import write_clip
 from tests.space.served import SPACE, Served, save_tiny_model
 
 sys.path.insert(0, str(SPACE))  # as when `python space/app.py` runs
@@ -17,13 +20,23 @@ def model_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def served(model_folder, tmp_path_factory):
-    space = Served(model_folder, tmp_path_factory.mktemp("gradio"))
+    """A Space; when it is stopped as the Hub stops one, what was handed in and drawn is gone."""
+    space = Served(model_folder, tmp_path_factory.mktemp("files"))
     yield space
-    space.stop()
+    space.stop(signal.SIGTERM)
+    assert [path for path in space.files.rglob("*") if path.is_file()] == []
 
 
 @pytest.fixture(scope="session")
 def real_clip(tmp_path_factory):
     """A filmed clip of 5 s that Gradio's wheel brings along, under a name with what HTML and shells would act on."""
-    clip = Path(gradio.__file__).parent / "media_assets" / "videos" / "b.mp4"
+    clip = Path(gradio.__file__).parent / "media_assets" / "videos" / "muted_b.mp4"
     return Path(shutil.copy(clip, tmp_path_factory.mktemp("clips") / "la Terre & 'co' {{x}}.mp4"))
+
+
+@pytest.fixture(scope="session")
+def small_clip(tmp_path_factory):
+    """Four different frames in 4 s."""
+    rng = np.random.default_rng(0)
+    frames = [np.kron(rng.integers(0, 255, (6, 8, 3)), np.ones((8, 8, 1))).astype(np.uint8) for _ in range(8)]
+    return write_clip(tmp_path_factory.mktemp("small") / "c.webm", frames, fps=2)

@@ -21,11 +21,9 @@ from videomem_hf.schema import InputError
 HOSTILE = "<img src=x onerror=alert(1)>\"'`${alert(1)}{{x}}\n\x00\u202egpm.mp4"
 
 
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory):
-    rng = np.random.default_rng(0)
-    frames = [np.kron(rng.integers(0, 255, (6, 8, 3)), np.ones((8, 8, 1))).astype(np.uint8) for _ in range(8)]
-    return write_clip(tmp_path_factory.mktemp("clips") / "c.webm", frames, fps=2)
+@pytest.fixture
+def clip(small_clip):
+    return small_clip
 
 
 @pytest.fixture
