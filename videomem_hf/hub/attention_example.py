@@ -6,14 +6,15 @@ from typing import Final
 from videomem_hf.analysis.clip_figure import clip_figure, save_figure
 from videomem_hf.hub.model_card import Example
 from videomem_hf.inference import Predictor, load_predictor
+from videomem_hf.inference.saliency import GRAD_CAM
 from videomem_hf.schema import InputError
 
 STILLS: Final = 5
-_TEXTS: Final = {
-    "attention": "The colours are the model's own attention, which weighs the positions of each frame; its peak is 1.",
-    "Grad-CAM": "The model has no attention. The colours are Grad-CAM's explanation of its first score (Selvaraju et "
-    "al., ICCV 2017), computed afterwards; its peak is 1.",
-}
+_OWN: Final = "The colours are the model's own attention: the brighter, the more weight; the peak is 1."
+_EXPLAINED: Final = (
+    "The model has no attention. The colours are Grad-CAM's explanation of its first score (Selvaraju et al., ICCV "
+    "2017), computed afterwards; the peak is 1."
+)
 
 
 def draw_example(model: Path, clip: Path, picture: Path) -> Example:
@@ -47,5 +48,5 @@ def draw_example(model: Path, clip: Path, picture: Path) -> Example:
 
 
 def _text(predictor: Predictor) -> str:
-    method = str(predictor.saliency_method)
-    return f"Predicted scores over time, frames, and where in them the score comes from. {_TEXTS[method]}"
+    said = _EXPLAINED if predictor.saliency_method == GRAD_CAM else _OWN
+    return f"Predicted scores over time, frames, and where in them the score comes from. {said}"
