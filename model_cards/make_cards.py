@@ -10,6 +10,7 @@ started again it goes on with what is not there yet.
 """
 
 import argparse
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -73,9 +74,12 @@ def trained(name: str, work: Path, data: Path) -> Path:
     return output
 
 
-def shown_clip(sample: Path) -> Path:
-    """The first clip of a sample in which one thing stands out in every second."""
-    truth = next(truth for truth in read_truth(sample) if truth.stands_out and all(truth.boxes))
+def shown_clip(sample: Path, run: Path) -> Path:
+    """The first held-out clip of a run in which one thing stands out in every second."""
+    with (run / "predictions.csv").open(encoding="utf-8") as file:
+        held_out = {row["video_id"] for row in csv.DictReader(file)}
+    truths = (truth for truth in read_truth(sample) if f"video{truth.video_id}" in held_out)
+    truth = next(truth for truth in truths if truth.stands_out and all(truth.boxes))
     return sample / "release" / video_path(truth.part, truth.video_id)
 
 
@@ -83,7 +87,7 @@ def write_card(name: str, run: Path, sample: Path, pointing: dict[str, Any] | No
     """Write NAME.md, and beside it the picture of a model that sees frames."""
     facts = read_run(run)
     picture = HERE / f"{name}-attention.png"
-    example = draw_example(run, shown_clip(sample), picture) if facts.processor is not None else None
+    example = draw_example(run, shown_clip(sample, run), picture) if facts.processor is not None else None
     render_model_card(facts, example=example, pointing=pointing).save(HERE / f"{name}.md")
 
 

@@ -128,7 +128,7 @@ def test_what_the_run_changed_of_its_recipe_is_listed(facts: RunFacts) -> None:
     assert ("stages.0.epochs", "40", "1") in (changes_of_recipe(facts) or [])
     text = render_model_card(facts).text
     assert "| stages.0.epochs | 40 | 1 |" in text
-    assert "| model.hidden_sizes | as the model has it | [8, 8] |" in text
+    assert "| model.hidden_sizes | not set | [8, 8] |" in text
     assert not any(key in text for key in ("frame_cache", "| output |"))
     unknown = with_config(facts, recipe="gone.yaml")
     assert changes_of_recipe(unknown) is None
@@ -151,6 +151,8 @@ def test_licences_follow_from_what_was_used(facts: RunFacts) -> None:
 
 
 def test_what_flatters_and_what_is_not_known_is_said(facts: RunFacts) -> None:
+    for found in facts.results["metrics"].values():
+        found["model"]["spearman"] = found["model"]["spearman"] or 0.0
     plain = render_model_card(facts).text
     assert "was kept because" not in plain
     assert "interrupted" not in plain
@@ -159,6 +161,12 @@ def test_what_flatters_and_what_is_not_known_is_said(facts: RunFacts) -> None:
         "Epoch 7 was kept because it did best on these same clips"
         in render_model_card(changed(facts, kept_by="mean", kept_epoch=7)).text
     )
+    assert "learnt nothing" not in plain
+    metrics = copy.deepcopy(facts.results["metrics"])
+    metrics["long_term"]["model"]["spearman"] = None
+    card = render_model_card(changed(facts, metrics=metrics))
+    assert "The long-term scores are the same for every clip: this run learnt nothing there" in card.text
+    assert "Spearman's rank correlation, long-term" not in {each.metric_name for each in card.data.eval_results}
     assert "of its last part: the run had been interrupted" in render_model_card(changed(facts, resumed=True)).text
 
 

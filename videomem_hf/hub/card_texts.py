@@ -96,6 +96,9 @@ def judged_text(facts: RunFacts) -> str:
             f" Epoch {results['kept_epoch']} was kept because it did best on these same clips: on others the results "
             "would be a little lower."
         )
+    constant = [_HORIZONS[name] for name, found in results["metrics"].items() if found["model"]["spearman"] is None]
+    if constant:
+        text += f" **The {' and '.join(constant)} scores are the same for every clip: this run learnt nothing there.**"
     return text
 
 

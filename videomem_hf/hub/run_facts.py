@@ -95,7 +95,7 @@ def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _shown(value: Any) -> str:
-    return "as the model has it" if value is None else json.dumps(value)
+    return "not set" if value is None else json.dumps(value)
 
 
 def _model_config(folder: Path) -> dict[str, Any]:
