@@ -28,8 +28,8 @@ from videomem_hf.training.checkpoint import RESULTS_FILE, latest_checkpoint
 HERE = Path(__file__).parent
 SMALL = ("train_on=videomem", "batch_size=16", "frames_per_clip=1", "evaluation.every=4")
 EMBEDDING = (
-    *SMALL, "model.trunk=resnet18", "model.map_size=256", "model.embedding_size=256", "model.mlp_size=64",
-    "processor.size={height: 128, width: 224}", "stages.0.epochs=2", "stages.1.epochs=6",
+    *SMALL, "model.trunk=resnet18", "model.map_size=128", "model.embedding_size=128", "model.mlp_size=64",
+    "processor.size={height: 72, width: 128}", "stages.0.epochs=2", "stages.1.epochs=6",
     "stages.*.learning_rate=0.0003",
 )  # fmt: skip
 RECIPES: dict[str, tuple[str, ...]] = {
@@ -37,7 +37,8 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "hmp": (),
     "c3d_hmp": (),
     "memnet": (
-        *SMALL, "model.horizons=[short_term, long_term]", "stages.0.epochs=4", "stages.0.learning_rate=0.01",
+        *SMALL, "model.horizons=[short_term, long_term]", "model.hidden_size=256", "model.crops=1",
+        "stages.0.epochs=4", "stages.0.learning_rate=0.01",
     ),
     "squalli": (
         *SMALL, "model.horizons=[short_term, long_term]", "model.image_size=128",
@@ -46,8 +47,9 @@ RECIPES: dict[str, tuple[str, ...]] = {
         "model.caption_size=128", "model.mlp_sizes=[64]", "stages.0.train=all",
     ),
     "resnet3d": (
-        "model.depth=10", "model.hidden_sizes=[16, 32, 64, 128]", "batch_size=16", "evaluation.every=2",
-        "stages.0.epochs=1", "stages.1.epochs=3", "stages.*.learning_rate=0.001",
+        "model.depth=10", "model.hidden_sizes=[8, 16, 32, 64]", "batch_size=16", "evaluation.every=2",
+        "processor.size={shortest_edge: 64}", "processor.crop_size={height: 64, width: 64}",
+        "stages.0.epochs=1", "stages.1.epochs=5", "stages.*.learning_rate=0.001",
     ),
     "semantic_embedding": EMBEDDING,
     "semantic_attention": EMBEDDING,
