@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 MOST_STILLS = 30
 """Frames that are shown; a longer clip has some of its frames left out, evenly."""
-SMOOTH_S = 12
-"""Overlay videos of longer clips have half as many frames a second."""
+OVERLAY_FPS = 15.0
+"""Frames a second of overlay videos, at most: twice as many would keep visitors waiting for twice as long."""
 Tell = Callable[[float, str], object]
 """Takes the share that is done, from 0 to 1, and what is being done."""
 
@@ -98,13 +98,14 @@ class Scoring:
                     pass
 
     def _explain(self, path: Path, model: str | None, folder: Path, tell: Tell) -> Iterator[Scored]:
+        name = intake.shown_name(path)
+        intake.check_clip(path, self.limits)  # before the model is loaded, which can take long
         tell(0.0, "Loading the model")
         predictor = self.models.predictor(model)
-        look = self._watched(path, tell)
-        name = intake.shown_name(path)
         if "Grad-CAM" in (predictor.saliency_method or ""):  # many times the work of the scores alone: those come first
-            yield Scored(name, predictor.predict(path, on_frame=look))
+            yield Scored(name, predictor.predict(path, on_frame=self._watched(path, tell)))
             tell(0.5, "Looking for what the score comes from")
+        look = self._watched(path, tell)
         prediction = predictor.predict(path, stills=MOST_STILLS, on_frame=look, maps=True)
         scored = Scored(name, prediction, explained=True)
         yield scored
@@ -130,7 +131,7 @@ class Scoring:
             prediction.saliency.at,
             curve,
             lambda time_s: tell(min(time_s / length, 1.0), "Drawing the overlay video"),
-            fastest=30.0 if length <= SMOOTH_S else 15.0,
+            fastest=OVERLAY_FPS,
         )
         return out
 
