@@ -169,3 +169,16 @@ def test_many_views_are_solved_alone_in_pairs_and_together(data: Data) -> None:
 def test_what_cannot_be_fitted_is_refused(data: Data, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         fit_best(**(data | {"train": TRAIN} | changes), options=QUICK)
+
+
+def test_square_roots_are_standardised_where_that_is_better(data: Data) -> None:
+    """A histogram whose rare bins tell more than its frequent ones."""
+    rng = np.random.default_rng(0)
+    drive = data["scores"][:, 0] - data["scores"][:, 0].mean()
+    rare = np.clip(0.001 + 0.006 * drive + 0.0003 * rng.normal(size=1600), 0, None)
+    histogram = np.column_stack([rng.uniform(0.1, 0.9, (1600, 8)), rare])
+    fit = fit_best({"histogram": histogram}, data["scores"], data["counts"], train=TRAIN, options=QUICK)
+    assert fit.choices.standardised == ["histogram"]
+    scores, _ = fit.predict({"histogram": histogram[TEST]})
+    assert spearmanr(scores[:, 0], data["scores"][TEST, 0])[0] > 0.8
+    assert fit_best(**data, train=TRAIN, options=QUICK).choices.standardised == []

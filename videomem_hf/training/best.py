@@ -152,7 +152,7 @@ def fit_best(
     known_counts = options.use_counts and np.isfinite(answers).any()
     targets = make_targets(y, answers if known_counts else None)
     choices = _tuned(arrays, y, answers if known_counts else None, labels, options, say)
-    bank = KernelBank(arrays, options.seed, options.exact_up_to, options.landmarks)
+    bank = KernelBank(arrays, options.seed, options.exact_up_to, options.landmarks, choices.standardised)
     search = KernelSearch(bank, targets, parts, say)
     kernel = _KernelHead(search, choices, answers, y, parts, options.level)
     correlations = {"kernel": _correlations(kernel.stacks[0].held_out, y)}

@@ -105,8 +105,12 @@ def table_text(rows: Sequence[Row], level: float, confidence: float) -> str:
 
 def _cells(row: Row) -> str:
     interval = f"[{short_number(row.low)}, {short_number(row.high)}]"
-    share = f"{row.spearman / row.ceiling:.0%}" if row.ceiling > 0 else "-"
-    return f"{short_number(row.spearman):>8}  {interval:14}{share:>10}  {row.coverage:>20.1%}, {row.width:.3f}"
+    return f"{short_number(row.spearman):>8}  {interval:14}{_share(row):>10}  {row.coverage:>20.1%}, {row.width:.3f}"
+
+
+def _share(row: Row) -> str:
+    """Of the ceiling; a dash where either is not defined."""
+    return f"{row.spearman / row.ceiling:.0%}" if row.ceiling > 0 and np.isfinite(row.spearman) else "-"
 
 
 def table_markdown(rows: Sequence[Row], level: float, confidence: float) -> str:
@@ -124,10 +128,9 @@ def table_markdown(rows: Sequence[Row], level: float, confidence: float) -> str:
             "|---|---|---|---|---|---|",
         ]
         for row in block:
-            share = f"{row.spearman / row.ceiling:.0%}" if row.ceiling > 0 else "-"
             lines.append(
                 f"| {' + '.join(row.views)} | {short_number(row.spearman)} | {short_number(row.low)} to "
-                f"{short_number(row.high)} | {share} | {row.coverage:.1%} | {row.width:.3f} |"
+                f"{short_number(row.high)} | {_share(row)} | {row.coverage:.1%} | {row.width:.3f} |"
             )
         lines.append("")
     return "\n".join(lines)

@@ -54,6 +54,7 @@ class Choices:
         weights: Of each view in the sum of all.
         products: Pairs of views whose product is a further summand, with its weight.
         ridge: Of sums.
+        standardised: Views of numbers never negative whose square roots are standardised.
         ranks: Whether ranks are learnt in place of scores.
         trials: What was tried, with the held-out mean of Spearman's correlations.
     """
@@ -63,6 +64,7 @@ class Choices:
     weights: list[float]
     products: dict[tuple[int, int], float] = field(default_factory=dict)
     ridge: float = _FIRST_RIDGE
+    standardised: list[str] = field(default_factory=list)
     ranks: bool = False
     trials: list[tuple[str, float]] = field(default_factory=list)
 
@@ -177,15 +179,23 @@ class KernelSearch:
 
     def _tune_view(self, choices: Choices, view: int) -> float:
         name, best, start = self.bank.names[view], -np.inf, _FIRST_RIDGE
+        kept = False
+        rooted = self.bank.spaces[view].root and not self.bank.spaces[view].unit
         fixed = self.bank.spaces[view].kernel == "linear" or self.bank.spaces[view].unit
-        for width in WIDTHS[:1] if fixed else WIDTHS:
-            widths = [*choices.widths[:view], width, *choices.widths[view + 1 :]]
-            ridge, quality, _ = self.best_ridge([[view]], [1.0], widths, start)
-            self._tried(choices, f"{name} alone, width {width:g}, ridge {ridge:g}", quality)
-            if quality > best + CLEAR_GAIN:
-                best = quality
-                choices.widths, choices.ridges[view] = widths, ridge
-            start = ridge
+        for standardised in (False, True) if rooted else (False,):
+            self.bank.place(view, standardised)
+            for width in WIDTHS[:1] if fixed else WIDTHS:
+                widths = [*choices.widths[:view], width, *choices.widths[view + 1 :]]
+                ridge, quality, _ = self.best_ridge([[view]], [1.0], widths, start)
+                space = " standardised" if standardised else ""
+                self._tried(choices, f"{name} alone{space}, width {width:g}, ridge {ridge:g}", quality)
+                if quality > best + CLEAR_GAIN:
+                    best, kept = quality, standardised
+                    choices.widths, choices.ridges[view] = widths, ridge
+                start = ridge
+        if rooted:
+            self.bank.place(view, kept)
+            choices.standardised += [name] if kept else []
         return float(best)
 
     def _tune_sum(self, choices: Choices) -> None:

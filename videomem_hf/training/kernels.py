@@ -1,12 +1,13 @@
 """Kernels of training clips, view by view, and ridge regression in them with every fold's held-out predictions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
 import torch
 
+from videomem_hf.features.title_views import WORDS
 from videomem_hf.models.modeling_multiview import prepare_view, squared_distances
 from videomem_hf.schema import InputError
 
@@ -15,7 +16,6 @@ EXACT_UP_TO: Final = 10_000
 LANDMARKS: Final = 4_000
 _MEDIAN_ROWS: Final = 2_000
 _CACHE_FLOAT64_BYTES: Final = 1 << 31
-_WORDS: Final = "words"
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class ViewSpace:
         return prepare_view(values.double(), self.shift, self.factor, self.root, self.unit)
 
 
-def view_space(name: str, values: np.ndarray) -> ViewSpace:
+def view_space(name: str, values: np.ndarray, standardised: bool = False) -> ViewSpace:
     """Choose the space of a view by its training vectors.
 
     Vectors of one length (sentence embeddings) stay on the sphere. Counts of words are weighed by how rare the words
@@ -50,23 +50,26 @@ def view_space(name: str, values: np.ndarray) -> ViewSpace:
     concept scores) go through Hellinger's map, the square root. All others are standardised.
 
     Args:
-        name: Of the view; one that ends in "words" has counts.
+        name: Of the view; `title_words` has counts.
         values: `(clips, size)` without missing ones.
+        standardised: Whether square roots are standardised as well.
     """
     x = torch.from_numpy(np.asarray(values, np.float64))
     zeros, ones = torch.zeros(x.shape[1], dtype=torch.float64), torch.ones(x.shape[1], dtype=torch.float64)
-    if name.endswith(_WORDS):
+    if name == WORDS:
         documents = (x > 0).sum(dim=0)
         rarity = torch.log((1 + len(x)) / (1 + documents.double())) + 1
         return ViewSpace(name, zeros, torch.where(documents > 1, rarity, 0.0), True, True, "linear")
     norms = x.norm(dim=1)
     if (norms - 1).abs().max() < 1e-3 and bool((x < 0).any()):
         return ViewSpace(name, zeros, ones, False, True, "rbf")
-    if not bool((x < 0).any()):
+    root = not bool((x < 0).any())
+    if root and not standardised:
         return ViewSpace(name, zeros, ones, True, False, "rbf")
+    x = x.sqrt() if root else x
     std, mean = torch.std_mean(x, dim=0, correction=0)
     constant = std <= 1e-7 * x.abs().amax(dim=0)
-    return ViewSpace(name, mean, 1 / std.masked_fill(constant, torch.inf), False, False, "rbf")
+    return ViewSpace(name, mean, 1 / std.masked_fill(constant, torch.inf), root, False, "rbf")
 
 
 class KernelBank:
@@ -77,6 +80,7 @@ class KernelBank:
         seed: Of the landmarks and of the clips behind the median distance.
         exact_up_to: See `EXACT_UP_TO`.
         landmarks: See `LANDMARKS`.
+        standardised: Views whose square roots are standardised.
 
     Attributes:
         names: The views, in their order.
@@ -93,6 +97,7 @@ class KernelBank:
         seed: int = 0,
         exact_up_to: int = EXACT_UP_TO,
         landmarks: int = LANDMARKS,
+        standardised: Collection[str] = (),
     ) -> None:
         self.names = list(views)
         generator = np.random.default_rng(seed)
@@ -101,23 +106,35 @@ class KernelBank:
         chosen = np.arange(clips) if self.exact else np.sort(generator.choice(clips, min(landmarks, clips), False))
         self.anchors = torch.from_numpy(chosen)
         self.present = torch.from_numpy(np.stack([np.isfinite(x).all(axis=1) for x in views.values()], axis=1))
+        self._views, self._seed = views, seed
         self.spaces: list[ViewSpace] = []
         self.medians: list[float] = []
         self.vectors: list[torch.Tensor] = []
-        for view, (name, values) in enumerate(views.items()):
-            there = self.present[:, view].numpy()
-            if there.sum() < 2:
-                raise InputError(f"the view {name!r} has {there.sum()} training clips; 2 or more are needed")
-            space = view_space(name, values[there])
-            prepared = torch.zeros(values.shape, dtype=torch.float64)
-            prepared[there] = space.prepare(torch.from_numpy(values[there]))
+        self._cache: dict[int, torch.Tensor] = {}
+        for view, name in enumerate(self.names):
+            if (there := int(self.present[:, view].sum())) < 2:
+                raise InputError(f"the view {name!r} has {there} training clips; 2 or more are needed")
+            space, vectors, median = self._placed(view, name in standardised)
             self.spaces.append(space)
-            self.vectors.append(prepared)
-            rows = prepared[there][torch.from_numpy(generator.permutation(there.sum())[:_MEDIAN_ROWS])]
-            self.medians.append(_median_distance(rows) if space.kernel == "rbf" else 1.0)
+            self.vectors.append(vectors)
+            self.medians.append(median)
         size = clips * len(chosen) * len(self.names) * 8
         self._dtype = torch.float64 if size <= _CACHE_FLOAT64_BYTES else torch.float32
-        self._cache: dict[int, torch.Tensor] = {}
+
+    def place(self, view: int, standardised: bool) -> None:
+        """Bring a view to another space: square roots standardised or not."""
+        self.spaces[view], self.vectors[view], self.medians[view] = self._placed(view, standardised)
+        self._cache.pop(view, None)
+
+    def _placed(self, view: int, standardised: bool) -> tuple[ViewSpace, torch.Tensor, float]:
+        values, there = self._views[self.names[view]], self.present[:, view].numpy()
+        space = view_space(self.names[view], values[there], standardised)
+        prepared = torch.zeros(values.shape, dtype=torch.float64)
+        prepared[there] = space.prepare(torch.from_numpy(values[there]))
+        if space.kernel == "linear":
+            return space, prepared, 1.0
+        drawn = np.random.default_rng((self._seed, view)).permutation(there.sum())[:_MEDIAN_ROWS]
+        return space, prepared, _median_distance(prepared[there][torch.from_numpy(drawn)])
 
     def __len__(self) -> int:
         return len(self.present)
