@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import socket
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -142,6 +143,15 @@ def test_other_outputs_and_nothing_named_are_refused(tmp_path: Path, monkeypatch
         result = CliRunner().invoke(app, arguments)
         assert isinstance(result.exception, InputError), arguments
         assert message in str(result.exception)
+
+
+def test_an_address_where_nothing_answers_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_jobs, "find_spec", lambda name: True)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and does not listen
+        monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{taken.getsockname()[1]}")
+        with pytest.raises(InputError, match="nothing answers there"):
+            list(run_ray_jobs(Work(breaker), [1]))
 
 
 def test_nothing_to_do_needs_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:

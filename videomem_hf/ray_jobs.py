@@ -3,6 +3,7 @@
 import logging
 import os
 import pickle
+import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from videomem_hf.schema import InputError
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
+CONNECT_S: Final = 10
 RETRIES: Final = 2
 """How often a batch is tried again when the process that works on it ends; then each of its jobs is tried alone."""
 
@@ -58,7 +60,7 @@ def run_ray_jobs(work: Work[Job, Result], jobs: Sequence[Job]) -> Iterator[tuple
         Each job with its result.
 
     Raises:
-        InputError: Ray is not installed.
+        InputError: Ray is not installed, or nothing answers at RAY_ADDRESS.
     """
     if not jobs:
         return
@@ -132,6 +134,7 @@ def _cluster() -> Iterator[Any]:
     """Connect to the cluster that RAY_ADDRESS names or that runs on this machine, or start one here for the time."""
     if find_spec("ray") is None:
         raise InputError("--engine ray needs Ray: pip install 'videomem_hf[ray]', on all machines of the cluster")
+    _check_address(os.environ.get("RAY_ADDRESS", ""))
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     quiet = "RAY_BACKEND_LOG_LEVEL" not in os.environ
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
@@ -151,6 +154,20 @@ def _cluster() -> Iterator[Any]:
     finally:
         if ours:
             ray.shutdown()
+
+
+def _check_address(address: str) -> None:
+    """Refuse at once an address where nothing answers; Ray tries for minutes."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit() or "/" in host:  # none, "auto", "local" or a Ray Client's
+        return
+    try:
+        socket.create_connection((host, int(port)), CONNECT_S).close()
+    except OSError as error:
+        raise InputError(
+            f"RAY_ADDRESS={address}: nothing answers there ({(error.strerror or str(error)).lower()}); start the "
+            "cluster with `ray start --head`, or unset RAY_ADDRESS to work on this machine"
+        ) from None
 
 
 @contextmanager
