@@ -330,7 +330,7 @@ def _check_device(device: str) -> None:
 
 def _for_display(image: np.ndarray) -> np.ndarray:
     picture = Image.fromarray(image)
-    picture.thumbnail((STILL_SIDE_PX, STILL_SIDE_PX), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    picture.thumbnail((STILL_SIDE_PX, STILL_SIDE_PX), Image.Resampling.BILINEAR, reducing_gap=1.0)
     return np.asarray(picture)
 
 
