@@ -11,7 +11,15 @@ from numpy.typing import ArrayLike
 from videomem_hf.models.configuration_multiview import MultiViewConfig
 from videomem_hf.models.modeling_multiview import MultiViewModel
 from videomem_hf.schema import HORIZONS, Horizon, InputError
-from videomem_hf.training.kernel_fit import Choices, KernelSearch, Targets, correlation_of, make_targets, patterns_of
+from videomem_hf.training.kernel_fit import (
+    MOST_SUBSETS,
+    Choices,
+    KernelSearch,
+    Targets,
+    correlation_of,
+    make_targets,
+    patterns_of,
+)
 from videomem_hf.training.kernels import EXACT_UP_TO, LANDMARKS, KernelBank, Solution
 from videomem_hf.training.stacking import IntervalScale, Stack, fit_stack, interval_scale_of
 
@@ -177,7 +185,10 @@ def _tuned(
     say: Callable[[str], None] | None,
 ) -> Choices:
     """Choose kernels on the training clips, or on so many of them that trying takes seconds."""
-    rows = np.random.default_rng(options.seed).permutation(len(scores))[: options.tune_on]
+    most = max(
+        FEWEST_CLIPS, options.tune_on * MOST_SUBSETS // max(MOST_SUBSETS, len(views))
+    )  # many views share the time
+    rows = np.random.default_rng(options.seed).permutation(len(scores))[:most]
     rows.sort()
     folds = fold_indices(len(rows), options.folds, options.seed, None if labels is None else labels[rows])
     targets = make_targets(scores[rows], None if counts is None else counts[rows])
@@ -278,9 +289,11 @@ class _KernelHead:
         ridge = choices.ridges[pattern[0]] if len(pattern) == 1 else choices.ridge
         for summand, weight in zip(summands, weights, strict=True):
             self.weights[number, self.summands.index(summand)] = weight / sum(weights)
-        solution = search.solve(summands, weights, choices.widths, ridge, torch.float64)
+        # Pairs of many views are there for the table: half the time for digits that do not show in it.
+        quick = len(search.bank.names) > MOST_SUBSETS and len(pattern) == 2
+        solution = search.solve(summands, weights, choices.widths, ridge, torch.float32 if quick else torch.float64)
         half = slice(search.horizons, None) if choices.ranks else slice(0, search.horizons)
-        return Solution(solution.coefficients[:, half], solution.held_out[:, half])
+        return Solution(solution.coefficients[:, half].double(), solution.held_out[:, half].double())
 
 
 def typical_answers(answers: np.ndarray, horizons: int) -> np.ndarray:
