@@ -95,6 +95,8 @@ def fit_views(arguments: argparse.Namespace) -> int:
     refused = {"init": "--init", "lamem": "--lamem", "resume": "--resume", "max_train_time": "--max-train-time"}
     if given := [flag for name, flag in refused.items() if getattr(arguments, name)]:
         return _told(f"train.py: {given[0]} has no meaning for recipe {arguments.recipe}, which takes minutes", 1)
+    if not is_main_process():
+        return 0  # one process does all
     config = BestConfig.from_recipe(
         arguments.recipe, data=arguments.data, output=arguments.output, overrides=arguments.set
     )
