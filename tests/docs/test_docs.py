@@ -5,6 +5,8 @@ A comment before a block says what is special about it:
 `<!-- test: append WORDS -->` the words are added to its first command, to make it small;
 `<!-- test: file NAME -->` it is the content of a file;
 `<!-- test: slow -->` it takes over a minute with what the page needs.
+
+A `console` block, with `$ ` before its commands, is a transcript: it does not run, its commands must parse.
 """
 
 import os
@@ -50,7 +52,9 @@ class Block:
     def lines(self) -> list[str]:
         """A bash block's commands, with what is to be appended and without what installs."""
         joined = self.code.replace("\\\n", " ").replace(".venv/bin/", "")
-        commands = [line.split("  #")[0].strip() for line in joined.splitlines() if line.strip()]
+        prompt = "$ " if self.language == "console" else ""
+        typed = [line.removeprefix(prompt) for line in joined.splitlines() if line.startswith(prompt)]
+        commands = [line.split("  #")[0].strip() for line in typed if line.strip()]
         commands = [line for line in commands if not INSTALLS.search(line) and not line.startswith("#")]
         if commands and "append" in self.marks:
             commands[0] += f" {self.marks['append']}"
@@ -63,6 +67,8 @@ def blocks(page: Path) -> Iterator[Block]:
         comments = found["before"].splitlines()
         marks = {m[1]: m[2] or "" for comment in comments if (m := MARKER.fullmatch(comment))}
         assert len(marks) == len(comments), f"{page.name}: a marker of {comments} is unknown"
+        if found["language"] == "console":
+            marks["skip"] = "is a transcript"
         yield Block(page, text.count("\n", 0, found.start("language")) + 1, found["language"], found["code"], marks)
 
 
@@ -174,7 +180,7 @@ def test_what_cannot_run_here_is_written_right(block: Block, capsys: pytest.Capt
             parse(typer.main.get_command(app), words[1:])
         elif words[0].startswith(".ci/"):
             assert os.access(ROOT / words[0], os.X_OK)
-        elif words[0] == "accelerate":
+        elif "train.py" in words:
             script = words.index("train.py")
             known = set(re.findall(r"--[\w-]+", train_help()))
             assert {word for word in words[script:] if word.startswith("--")} <= known, line
@@ -198,7 +204,7 @@ def train_help() -> str:
 def test_languages_and_markers_are_known() -> None:
     assert len(ALL) > 30
     for block in ALL:
-        assert block.language in (*RUNNABLE, "yaml", "text", "mermaid"), block
+        assert block.language in (*RUNNABLE, "console", "yaml", "text", "mermaid"), block
     assert sum("skip" in block.marks for block in ALL) < len(ALL) / 3
 
 
