@@ -1,9 +1,10 @@
 """From a path or frames to a prediction with what led to it."""
 
 from videomem_hf.inference.feature_predictor import FeaturePredictor
+from videomem_hf.inference.loading import load_predictor
 from videomem_hf.inference.predicting import predict
 from videomem_hf.inference.prediction import Prediction, Saliency, Still
-from videomem_hf.inference.predictor import Predictor, load_predictor
+from videomem_hf.inference.predictor import Predictor
 from videomem_hf.inference.sources import ClipSource
 
 __all__ = [

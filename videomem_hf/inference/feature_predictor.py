@@ -1,6 +1,7 @@
 """From a clip to the prediction of a model of features, which are extracted from the clip first."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -60,9 +61,7 @@ class FeaturePredictor:
             VideoError: The clip cannot be decoded, or a feature not be had of it.
             InputError: The source is no clip.
         """
-        check_source(source)
-        if isinstance(source, np.ndarray):
-            raise VideoError(f"{self.name} reads features, which are extracted from the video file: give that")
+        source = self._checked(source)
         columns, notes = self.extract(source)
         features = {name: torch.from_numpy(values)[None].to(self.device) for name, values in columns.items()}
         try:
@@ -70,16 +69,28 @@ class FeaturePredictor:
                 row = self.model(features=features).scores[0].double().cpu().numpy()
         except ValueError as error:  # of another size than the model was trained on: an LBP that lacks a pattern, say
             raise VideoError(f"{clip_name(source)}: {error}") from None
+        prediction = self._prediction(source, row, stills, notes)
+        return replace(prediction, intervals=self.calibration.intervals(prediction.scores))
+
+    def _checked(self, source: ClipSource) -> VideoSource:
+        """Refuse what is no video file."""
+        check_source(source)
+        if isinstance(source, np.ndarray):
+            raise VideoError(f"{self.name} reads features, which are extracted from the video file: give that")
+        return source
+
+    def _prediction(self, source: VideoSource, row: np.ndarray, stills: int, notes: Sequence[str]) -> Prediction:
+        """A prediction of the scores `(horizons,)` of a whole clip, with its first frames as stills."""
         scores = dict(zip(self.horizons, row.tolist(), strict=True))
+        frames = islice(sample_frames(source), stills) if stills else ()
         return Prediction(
             source=clip_name(source),
             model=self.name,
             scores=scores,
             times_s=np.zeros(1),
             frame_scores=row[None],
-            stills=_stills(source, stills, scores),
+            stills=tuple(Still(frame.time_s, scores, frame.image) for frame in frames),
             notes=tuple(notes),
-            intervals=self.calibration.intervals(scores),
         )
 
     def predict_many(
@@ -91,9 +102,3 @@ class FeaturePredictor:
     ) -> Iterator[Prediction]:
         """Score clips one after the other; arguments and errors are those of `predict`."""
         return (self.predict(source, stills, on_frame, maps) for source in sources)
-
-
-def _stills(source: VideoSource, wanted: int, scores: dict[Horizon, float]) -> tuple[Still, ...]:
-    """Give the frames at 0, 1, 2, ... s, as many as are wanted."""
-    frames = islice(sample_frames(source), wanted) if wanted else ()
-    return tuple(Still(frame.time_s, scores, frame.image) for frame in frames)

@@ -8,7 +8,7 @@ from typing import Any, Final
 import torch
 from transformers import AutoVideoProcessor, Pipeline
 
-from videomem_hf.inference.predictor import predictor_of, reads_video
+from videomem_hf.inference.loading import predictor_of, reads_video
 
 TASK: Final = "video-memorability"
 

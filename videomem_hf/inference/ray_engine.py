@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from videomem_hf.data.video import VideoError
-from videomem_hf.inference.predictor import load_predictor
+from videomem_hf.inference.loading import load_predictor
 from videomem_hf.inference.score_journal import ClipScores
 from videomem_hf.ray_jobs import Lost, Work, run_ray_jobs
 

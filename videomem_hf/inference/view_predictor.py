@@ -1,6 +1,7 @@
 """From a clip and its title to the prediction of a multi-view model; what cannot be had of a clip is left out."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -9,9 +10,9 @@ import torch
 from videomem_hf.data.video import Frame, VideoError, VideoSource
 from videomem_hf.features.extract import ColumnExtractor
 from videomem_hf.features.title_views import EMBEDDING, WORDS, embed_titles, plain_title, word_counts
-from videomem_hf.inference.feature_predictor import FeaturePredictor, _stills
+from videomem_hf.inference.feature_predictor import FeaturePredictor
 from videomem_hf.inference.prediction import Prediction
-from videomem_hf.inference.sources import ClipSource, check_source, clip_name
+from videomem_hf.inference.sources import ClipSource, clip_name
 from videomem_hf.schema import Horizon, InputError
 
 MULTIVIEW: Final = "multiview"
@@ -65,9 +66,7 @@ class ViewPredictor(FeaturePredictor):
         maps: bool = False,
     ) -> Prediction:
         """Score a clip; arguments and errors are those of the base class. The notes name what was left out."""
-        check_source(source)
-        if isinstance(source, np.ndarray):
-            raise VideoError(f"{self.name} reads features, which are extracted from the video file: give that")
+        source = self._checked(source)
         views, notes = self.views_of(source)
         if not views:
             raise VideoError(f"{clip_name(source)}: {' '.join(notes)}")
@@ -78,18 +77,9 @@ class ViewPredictor(FeaturePredictor):
         except ValueError as error:
             raise VideoError(f"{clip_name(source)}: {error}") from None
         row = output.scores[0].double().cpu().numpy()
-        scores = dict(zip(self.horizons, row.tolist(), strict=True))
         ends = output.intervals[0].double().cpu().tolist()
-        return Prediction(
-            source=clip_name(source),
-            model=self.name,
-            scores=scores,
-            times_s=np.zeros(1),
-            frame_scores=row[None],
-            stills=_stills(source, stills, scores),
-            notes=tuple(notes),
-            intervals={horizon: (low, high) for horizon, (low, high) in zip(self.horizons, ends, strict=True)},
-        )
+        intervals = {horizon: (low, high) for horizon, (low, high) in zip(self.horizons, ends, strict=True)}
+        return replace(self._prediction(source, row, stills, notes), intervals=intervals)
 
     def views_of(self, source: VideoSource) -> tuple[dict[str, np.ndarray], list[str]]:
         """The views that a clip has, `(size,)` float32 each, and why it lacks the others."""

@@ -1,0 +1,100 @@
+"""From the name of a model to the predictor that it makes: of frames, of features or of views."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from videomem_hf.inference.calibration import read_calibration
+from videomem_hf.inference.feature_predictor import FeaturePredictor
+from videomem_hf.inference.predictor import Predictor
+from videomem_hf.inference.view_predictor import MULTIVIEW, ViewPredictor
+from videomem_hf.schema import InputError
+
+RESMEM: Final = "resmem"
+
+NO_MODEL: Final = (
+    "no model: either install the published ResMem weights (non-commercial licence) with `pip install resmem`, "
+    "or train a model on a generated sample with `videomem quickstart` and name its folder with --model"
+)
+
+
+def load_predictor(
+    model: str | None = None, device: str | None = None, title: str | None = None
+) -> Predictor | FeaturePredictor:
+    """Load a predictor; a model of features comes with what extracts them from a clip.
+
+    Args:
+        model: A folder written by `save_pretrained`, a Hub id, or "resmem" for the weights in the `resmem` package;
+            None takes "resmem".
+        device: As in `Predictor`.
+        title: Of the clips that will be predicted, for a model that reads titles.
+
+    Raises:
+        InputError: There is no such model, it is not a memorability predictor, or it needs features that cannot be
+            extracted here; says what to do.
+    """
+    if device is not None:
+        _check_device(device)
+    if model in (None, RESMEM):
+        from videomem_hf.models.convert_resmem import find_resmem_package, load_resmem
+
+        if find_resmem_package() is None:
+            raise InputError(NO_MODEL)
+        return Predictor(*load_resmem(), name=RESMEM, device=device)
+    return _from_pretrained(str(model), device, title)
+
+
+def _from_pretrained(name: str, device: str | None, title: str | None) -> Predictor | FeaturePredictor:
+    from safetensors import SafetensorError
+    from transformers import AutoModel, AutoVideoProcessor
+
+    try:
+        model = AutoModel.from_pretrained(name)
+        processor = AutoVideoProcessor.from_pretrained(name) if reads_video(model) else None
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        cause = str(error).strip().split("\n")[0]
+        raise InputError(f"{name}: no model can be loaded from it ({cause}); give a folder or a Hub id") from error
+    return predictor_of(model, processor, name, device, title)
+
+
+def reads_video(model: Any) -> bool:
+    """Whether a model takes frames, and so has a video processor; else it takes features."""
+    return getattr(model, "main_input_name", "") == "pixel_values_videos"
+
+
+def predictor_of(
+    model: Any, processor: Any, name: str, device: str | None = None, title: str | None = None
+) -> Predictor | FeaturePredictor:
+    """Make a predictor of a loaded model.
+
+    Args:
+        model: A memorability predictor.
+        processor: Its video processor; None for a model of features.
+        name: Stands in the predictions; the held-out errors in a folder that a training run wrote give intervals.
+        device: As in `Predictor`.
+        title: As in `load_predictor`.
+
+    Raises:
+        InputError: The model predicts no memorability, or needs features that cannot be extracted here.
+    """
+    if getattr(model, "main_input_name", "") == "frame_maps":
+        raise InputError(f"{name}: has no backbone and is given maps by your own code; give a model that has one")
+    if not getattr(model.config, "horizons", None):
+        kind = type(model).__name__
+        raise InputError(f"{name}: holds a {kind}, which predicts no memorability; give a predictor of this package")
+    if model.config.model_type == MULTIVIEW:
+        return ViewPredictor(model, name, device, title)
+    if title is not None:
+        raise InputError(f"{name}: a {type(model).__name__} reads no title; leave it out")
+    calibration = read_calibration(Path(name), tuple(model.config.horizons))
+    if not reads_video(model):
+        return FeaturePredictor(model, name, device, calibration)
+    return Predictor(model, processor, name, device, calibration)
+
+
+def _check_device(device: str) -> None:
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"device {device!r} cannot be used ({str(error).splitlines()[0]}); try cpu") from error
