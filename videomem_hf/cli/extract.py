@@ -23,8 +23,9 @@ def extract(
         typer.Option(
             help="Names, separated by commas. As released: hmp, lbp, hog, colorhistogram, orb, inceptionv3, c3d. "
             "Without the release's slips: hmp-paper, lbp-corrected, hog-corrected, colorhistogram-corrected, "
-            "orb-corrected, inceptionv3-corrected. Others: lbp-opencv3, c3d-fc6, hf:MODEL, hf-frames:MODEL, "
-            "timm:NAME, timm-frames:NAME, title:MODEL, concepts:DETECTOR."
+            "orb-corrected, inceptionv3-corrected. Others: lbp-opencv3, c3d-fc6, efficientnet-lite0, "
+            "efficientnet-lite2, resmem, hf:MODEL, hf-frames:MODEL, timm:NAME, timm-frames:NAME, title:MODEL, "
+            "concepts:DETECTOR."
         ),
     ] = "hmp,lbp,hog,colorhistogram",
     c3d: Annotated[

@@ -20,6 +20,7 @@ from .hog import hog, hog_value_shares
 from .inceptionv3 import InceptionV3Recipe
 from .lbp import lbp
 from .orb import Descriptors, orb, orb_npz, orb_pickle
+from .packaged import PACKAGED, packaged
 from .recipe import WHOLE, FrameRecipe, Recipe, folder_name, frame_endings
 from .release_text import eight_decimals, histogram_lines, occurring, significant
 from .titles import TitleRecipe
@@ -41,7 +42,8 @@ def recipe(name: str, c3d: str | None = None, inceptionv3: str | None = None) ->
     """Give the recipe of a feature.
 
     Args:
-        name: One of `RELEASED`, `CORRECTED` or `OTHERS` in any case, or one of `MODELS`, a colon and a model.
+        name: One of `RELEASED`, `CORRECTED`, `OTHERS` or `PACKAGED` in any case, or one of `MODELS`, a colon
+            and a model.
         c3d: Folder of a converted C3D model; by default what `VIDEOMEM_C3D` names.
         inceptionv3: Weights of torchvision's network; by default what `VIDEOMEM_INCEPTIONV3` names, or torchvision's.
 
@@ -59,6 +61,8 @@ def recipe(name: str, c3d: str | None = None, inceptionv3: str | None = None) ->
         )
     if key in _FRAME_RECIPES:
         return _FRAME_RECIPES[key]
+    if key in PACKAGED:
+        return packaged(key)
     makers: dict[str, Callable[[], Recipe]] = {
         "hmp": partial(HmpRecipe, key, "HMP", WHOLE, variant="released"),
         "hmp-paper": partial(HmpRecipe, key, "hmp-paper", WHOLE, variant="paper"),
@@ -70,7 +74,7 @@ def recipe(name: str, c3d: str | None = None, inceptionv3: str | None = None) ->
         ),
     }
     if key not in makers:
-        names = ", ".join((*RELEASED, *CORRECTED, *OTHERS, *(f"{kind}:MODEL" for kind in MODELS)))
+        names = ", ".join((*RELEASED, *CORRECTED, *OTHERS, *PACKAGED, *(f"{kind}:MODEL" for kind in MODELS)))
         raise InputError(f"no feature is called {name!r}; there are {names}")
     return makers[key]()
 

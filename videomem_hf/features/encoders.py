@@ -64,7 +64,7 @@ class EncoderRecipe(NetworkRecipe):
         """See the base class."""
         if self._clip_length:
             return _WholeClip(self.model)
-        prepare = _hf_frame(self.model) if self.library == "hf" else _timm_transform(self.model)
+        prepare = _hf_frame(self.model) if self.library == "hf" else timm_transform(self.model)
         return Kept(lambda picture: prepare(picture.rgb))
 
     def encode(self, value: Any) -> bytes:
@@ -74,11 +74,11 @@ class EncoderRecipe(NetworkRecipe):
     def load(self, device: str) -> Network:
         """See the base class."""
         if self.library == "timm":
-            return partial(_frame_vectors, _timm_model(self.model).to(device), device, self.single_frames)
+            return partial(frame_vectors, _timm_model(self.model).to(device), device, self.single_frames)
         model = _hf_load(self.model, "AutoModel").to(device).eval().requires_grad_(False)
         if self._clip_length:
             return partial(_clip_vectors, model)
-        return partial(_frame_vectors, partial(_hf_vectors, model), device, self.single_frames)
+        return partial(frame_vectors, partial(_hf_vectors, model), device, self.single_frames)
 
 
 class _WholeClip:
@@ -162,10 +162,10 @@ def _clip_vectors(model: Any, clips: list[list[Any]]) -> list[list[np.ndarray]]:
     return [[row] for row in rows.double().cpu().numpy()]
 
 
-def _frame_vectors(
+def frame_vectors(
     encode: Callable[[Any], Any], device: str, single_frames: bool, clips: list[list[Any]]
 ) -> list[list[np.ndarray]]:
-    """Encode the frames of all clips together, a limited number at a time."""
+    """Encode the frames of all clips together, a limited number at a time; gives each clip's mean, or its frames."""
     import torch
 
     frames = [frame for clip in clips for frame in clip]
@@ -190,7 +190,8 @@ def _timm_model(name: str, weights: bool = True) -> Any:
 
 
 @cache
-def _timm_transform(name: str) -> Callable[[np.ndarray], np.ndarray]:
+def timm_transform(name: str) -> Callable[[np.ndarray], np.ndarray]:
+    """Give what prepares a frame `(height, width, 3)` uint8 for a network of timm."""
     model = _timm_model(name, weights=False)
     data = library("timm.data", f"timm:{name}")
     transform = data.create_transform(**data.resolve_data_config({}, model=model))

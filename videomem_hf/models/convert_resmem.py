@@ -40,13 +40,17 @@ def load_resmem() -> tuple[ResMemModel, MemorabilityVideoProcessor]:
     # Only tensors are read (weights_only), mapped from disk so that 528 MB are not held twice.
     state = torch.load(folder / "model.pt", map_location="cpu", weights_only=True, mmap=True)
     model.load_state_dict(state, strict=True, assign=True)
-    processor = MemorabilityVideoProcessor(
+    return model.eval(), resmem_processor()
+
+
+def resmem_processor() -> MemorabilityVideoProcessor:
+    """Give ResMem's preprocessing: 256x256 pixels, of which the middle 227x227, in [0, 1]."""
+    return MemorabilityVideoProcessor(
         size={"height": 256, "width": 256},
         do_center_crop=True,
         crop_size={"height": 227, "width": 227},
         do_normalize=False,
     )
-    return model.eval(), processor
 
 
 def _show_licence() -> None:
