@@ -15,7 +15,7 @@ import views
 
 from tests.clips import grey_levels, write_clip
 from videomem_hf.inference import Prediction
-from videomem_hf.inference import predictor as predictor_module
+from videomem_hf.inference import loading
 from videomem_hf.schema import InputError
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'`${alert(1)}{{x}}\n\x00\u202egpm.mp4"
@@ -93,8 +93,8 @@ def test_names_are_on_one_line_and_not_long():
 
 def test_weights_are_loaded_once_for_everybody(model_folder, monkeypatch):
     loads = []
-    load = predictor_module._from_pretrained
-    monkeypatch.setattr(predictor_module, "_from_pretrained", lambda *a: (loads.append(a), load(*a))[1])
+    load = loading._from_pretrained
+    monkeypatch.setattr(loading, "_from_pretrained", lambda *a: (loads.append(a), load(*a))[1])
     models = space_models.Models([str(model_folder)])
     found = []
     threads = [threading.Thread(target=lambda: found.append(models.predictor(models.labels[0]))) for _ in range(6)]
@@ -148,7 +148,7 @@ def test_scores_are_those_of_the_package(scoring, clip, model_folder, tmp_path):
 
 
 def test_slow_maps_come_after_the_scores(scoring, clip, model_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(predictor_module.Predictor, "saliency_method", property(lambda self: "Grad-CAM"))
+    monkeypatch.setattr(loading.Predictor, "saliency_method", property(lambda self: "Grad-CAM"))
     first = next(scoring.explain(clip, model_folder.name, tmp_path, silent))
     assert not first.explained
     assert "are on their way" in views.explorer(first)
@@ -159,7 +159,7 @@ def test_examples_are_scored_once(model_folder, clip, tmp_path, monkeypatch):
     scoring.warm_up()
     again = tmp_path / "renamed.webm"
     again.write_bytes(clip.read_bytes())
-    monkeypatch.setattr(predictor_module.Predictor, "predict", None)
+    monkeypatch.setattr(loading.Predictor, "predict", None)
     (result,) = scoring.explain(again, model_folder.name, tmp_path, silent)
     assert result.name == "renamed.webm"
     assert result.overlay.is_file()
