@@ -14,8 +14,7 @@ import scoring as space_scoring
 import views
 
 from tests.clips import grey_levels, write_clip
-from videomem_hf.inference import Prediction
-from videomem_hf.inference import loading
+from videomem_hf.inference import Prediction, loading
 from videomem_hf.schema import InputError
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'`${alert(1)}{{x}}\n\x00\u202egpm.mp4"
