@@ -106,10 +106,11 @@ def fit_views(arguments: argparse.Namespace) -> int:
     try:
         result = train_best(config)
     except KeyboardInterrupt:
-        return _told("\ntrain.py: stopped; the same command begins anew", 130)
+        return _told("\ntrain.py: stopped; the same command begins anew, with the frames that were seen", 130)
     results = result.results
     sys.stdout.write(table_text(rows_from_dicts(results["table"]), config.fit.level, config.confidence) + "\n")
-    sys.stdout.write(f"Head: {results['head']}. Views: {', '.join(results['views'])}.\n")
+    from_videos = f" Frames were seen by {results['frame_encoder']}." if results["frame_encoder"] else ""
+    sys.stdout.write(f"Head: {results['head']}. Views: {', '.join(results['views'])}.{from_videos}\n")
     sys.stdout.write(f"Model, predictions.csv and results.json: {result.output}; `videomem report {result.output}`\n")
     return 0
 

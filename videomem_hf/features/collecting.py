@@ -42,13 +42,28 @@ def collect(
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", VideoWarning)
-        clip = survey(source, title)
-        collected, decoded = _pass(source, recipes, clip, threads)
-        if decoded not in (0, clip.frames):
-            clip = replace(clip, frames=decoded)
-            collected, _ = _pass(source, recipes, clip, threads)
+        collected = collect_aloud(source, recipes, title, threads)
     notes = (str(warning.message) for warning in caught if issubclass(warning.category, VideoWarning))
     collected.notes = list(dict.fromkeys(notes))  # a clip that is decoded twice says the same twice
+    return collected
+
+
+def collect_aloud(
+    source: VideoSource, recipes: Sequence[Recipe], title: str | None = None, threads: Threads = "AUTO"
+) -> Collected:
+    """Do the same where several threads do it: what is odd about the file is warned of, as catching is not for threads.
+
+    Raises:
+        VideoError: The clip cannot be decoded.
+
+    Warns:
+        VideoWarning: Parts of the file are damaged or missing.
+    """
+    clip = survey(source, title)
+    collected, decoded = _pass(source, recipes, clip, threads)
+    if decoded not in (0, clip.frames):
+        clip = replace(clip, frames=decoded)
+        collected, _ = _pass(source, recipes, clip, threads)
     return collected
 
 

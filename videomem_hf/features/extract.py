@@ -1,7 +1,7 @@
 """From the path of a clip to its features, as arrays or as a data set's columns."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,14 +98,18 @@ class ColumnExtractor:
     Args:
         columns: Names as in the data set (`hmp`, `lbp`, ...).
         device: For networks.
+        features: The features, as `Extractor` takes them, behind columns whose names do not tell.
 
     Raises:
         InputError: A column cannot be computed from a clip.
     """
 
-    def __init__(self, columns: Sequence[str], device: str | None = None) -> None:
+    def __init__(
+        self, columns: Sequence[str], device: str | None = None, features: Mapping[str, str] | None = None
+    ) -> None:
         self.columns = list(columns)
-        self.extractor = Extractor([_recipe_of(column) for column in columns], device)
+        named = features or {}
+        self.extractor = Extractor([named.get(column) or _recipe_of(column) for column in columns], device)
 
     def __call__(self, source: VideoSource) -> tuple[dict[str, np.ndarray], list[str]]:
         """Compute a clip's columns.

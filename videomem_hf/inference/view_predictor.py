@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from videomem_hf.data.video import Frame, VideoError, VideoSource
+from videomem_hf.features.catalogue import recipe
 from videomem_hf.features.extract import ColumnExtractor
 from videomem_hf.features.title_views import EMBEDDING, WORDS, embed_titles, plain_title, word_counts
 from videomem_hf.inference.feature_predictor import FeaturePredictor
@@ -42,11 +43,13 @@ class ViewPredictor(FeaturePredictor):
         self.titles = titles
         self.extractors: dict[str, ColumnExtractor] = {}
         self.missing: dict[str, str] = {}
+        encoder = model.config.frame_encoder
+        extracted = {recipe(encoder).folder: encoder} if encoder else {}
         for view in model.config.view_names:
             if view in _OF_TITLES:
                 continue
             try:
-                self.extractors[view] = ColumnExtractor([view], str(self.device))
+                self.extractors[view] = ColumnExtractor([view], str(self.device), extracted)
             except InputError as error:
                 self.missing[view] = str(error)
         if not titles and not self.extractors:

@@ -29,6 +29,8 @@ class MultiViewConfig(MemorabilityConfig):
         view_dropout: Probability in training that the neural head does not see a view of a clip.
         interval_level: Share of measured scores that the intervals cover.
         title_encoder: Name or folder of the sentence encoder behind the view `title`; empty for none.
+        frame_encoder: Name of the encoder behind the view of frames that training extracted from videos, as
+            `videomem extract --features` takes it; empty for none.
     """
 
     model_type = "multiview"
@@ -49,6 +51,7 @@ class MultiViewConfig(MemorabilityConfig):
     view_dropout: float = 0.2
     interval_level: float = 0.9
     title_encoder: str = ""
+    frame_encoder: str = ""
 
     def validate_views(self) -> None:
         """Refuse views, kernels or sizes that do not fit together; runs whenever a configuration is made."""

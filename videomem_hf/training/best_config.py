@@ -70,6 +70,9 @@ class BestConfig:
         recipe: Name of the recipe or file that the values came from.
         views: "auto" for the titles and every feature of fixed length, or a list of names: `title`, and columns.
         title_encoder: Sentence encoder of the view `title`: a name on the hub or a folder; null leaves titles out.
+        frame_encoder: Encoder of the videos' frames: the name of a feature of `videomem extract` (`efficientnet-lite0`,
+            `hf:MODEL`, ...); "auto" for the best that is installed without a hub, where `views` is "auto" and the clips
+            have no feature; null leaves frames out.
         fit: How the predictor is fitted.
         splits: Keywords of the data set: `seed`, `group_titles`, `most_annotated`, `split_files`, `release`.
         split: Where the predictor is judged.
@@ -85,6 +88,7 @@ class BestConfig:
     recipe: str
     views: Any = AUTO
     title_encoder: str | None = None
+    frame_encoder: str | None = None
     fit: FitConfig = field(default_factory=FitConfig)
     splits: dict[str, Any] = field(default_factory=dict)
     split: str = "validation"

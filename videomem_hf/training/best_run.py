@@ -39,7 +39,9 @@ def train_best(config: BestConfig, *, progress: bool = True) -> TrainingResult:
     Criterion(config.fit.loss)
     seconds: dict[str, float] = {}
     started = time.monotonic()
-    data = load_view_data(config.data, config.views, config.title_encoder, config.splits, progress)
+    data = load_view_data(
+        config.data, config.views, config.title_encoder, config.splits, progress, config.frame_encoder
+    )
     rows = data.scored(config.split)
     seconds["data"] = time.monotonic() - started
     output.mkdir(parents=True, exist_ok=True)
@@ -48,6 +50,7 @@ def train_best(config: BestConfig, *, progress: bool = True) -> TrainingResult:
     title_groups = data.title_labels()
     with _shown("fitting", progress) as say:
         fit = _fitted(config, data, title_groups if config.splits.get("group_titles") else None, say)
+    fit.model.config.frame_encoder = data.frame_encoder
     seconds["training"] = time.monotonic() - started
     table = rows_of("random", fit, data, rows, config.resamples, config.confidence, config.seed)
     if config.splits.get("group_titles"):
@@ -143,6 +146,7 @@ def _written(
             "split": config.split,
             "split_clips": len(rows),
             "views": {name: data.views[name].shape[1] for name in data.views},
+            "frame_encoder": data.frame_encoder,
             "notes": list(data.notes),
             "metrics": metrics,
             "ceilings": {

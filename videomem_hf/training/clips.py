@@ -125,7 +125,7 @@ def load_clips(
     sizes: tuple[int, ...] = ()
     sources: list[Source | None] = []
     if features is None:
-        sources = _sources(table, data)
+        sources = video_sources(table, data)
         there = np.array([source is not None for source in sources], bool)
     else:
         matrix, sizes = feature_columns(tables, features)
@@ -239,7 +239,7 @@ def _table(data: str, split: str, config: str, options: dict[str, Any] | None) -
     return splits[split]
 
 
-def _sources(table: Any, data: str) -> list[Source | None]:
+def video_sources(table: Any, data: str) -> list[Source | None]:
     """The video of each row; an embedded one is read when it is needed."""
     from datasets import Video
 

@@ -11,10 +11,13 @@ from tqdm.auto import tqdm
 
 from videomem_hf.data.records import VideoRecord
 from videomem_hf.data.splits import split_records, title_groups
+from videomem_hf.features.packaged import best_installed
 from videomem_hf.features.title_views import EMBEDDING, WORDS, title_views
 from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, TITLE, VIDEO_ID, Horizon, InputError
 from videomem_hf.training.clips import Clips, config_of, feature_columns, open_splits
+from videomem_hf.training.frame_views import clip_sources, frame_encoder, frame_view
 
+AUTO: Final = "auto"
 _PLAIN: Final = ("scores", "videos", "all", "default")
 FEWEST_WITH_VIEW: Final = 0.5
 """Share of the training clips that must have a feature for it to become a view by itself."""
@@ -32,6 +35,7 @@ class ViewData:
         splits: Name to indices of its clips.
         views: Name to `(clips, size)` float32; NaN rows lack the view.
         notes: What was left out, a sentence each.
+        frame_encoder: The encoder whose view was extracted from the videos; empty for none.
     """
 
     video_ids: list[str]
@@ -42,6 +46,7 @@ class ViewData:
     splits: dict[str, np.ndarray]
     views: dict[str, np.ndarray]
     notes: tuple[str, ...] = ()
+    frame_encoder: str = ""
 
     def judged(self, rows: np.ndarray) -> Clips:
         """Some clips in the form in which predictors are judged."""
@@ -88,6 +93,7 @@ def load_view_data(
     title_encoder: str | None = None,
     options: dict[str, Any] | None = None,
     progress: bool = True,
+    encoder: str | None = None,
 ) -> ViewData:
     """Load what the views of the user's data are made of.
 
@@ -97,15 +103,19 @@ def load_view_data(
         title_encoder: None leaves titles out.
         options: Keywords of the data set.
         progress: Whether to show progress bars.
+        encoder: Encoder of the videos' frames, by the name of its feature; None for none, "auto" for the best that is
+            installed where `views` is "auto" and no feature of the clips is there.
 
     Raises:
         InputError: There is no such data, no view in it, or a view that is asked for cannot be had.
     """
     plain = open_splits(data, "scores", options)
     found = _records_of(plain)
-    wanted = None if views == "auto" else list(views)
+    wanted = None if views == AUTO else list(views)
     if wanted is not None and EMBEDDING in wanted and title_encoder is None:
         raise InputError(f"views: {EMBEDDING} needs a title_encoder, and it is null")
+    if encoder not in (None, AUTO):
+        frame_encoder(encoder)
     notes: list[str] = []
     arrays: dict[str, np.ndarray] = {}
     if title_encoder and (wanted is None or EMBEDDING in wanted) and any(found.titles):
@@ -119,29 +129,86 @@ def load_view_data(
                 notes.append(f"{name} is left out: {share:.0%} of the training clips have it")
                 continue
             arrays[name] = matrix
+    extracted = ""
+    if encoder is not None and (encoder != AUTO or wanted is None):
+        extracted = _add_frames(arrays, encoder, data, options, found, notes, progress)
     if not arrays:
+        reasons = "".join(f"; {note}" for note in notes)
         raise InputError(
-            f"{data}: neither titles nor features are there to predict from; `videomem extract CLIPS --out "
-            f"{Path(data) / 'features'}` makes features of the videos"
+            f"{data}: neither titles nor features are there to predict from{reasons}; `videomem extract CLIPS --out "
+            f"{Path(data) / 'features'}` makes features of videos"
         )
     for note in notes:
         warnings.warn(note, stacklevel=2)
     order = [name for name in (EMBEDDING, WORDS, *sorted(arrays)) if name in arrays]
-    return replace(found, views={name: arrays[name] for name in dict.fromkeys(order)}, notes=tuple(notes))
+    ordered = {name: arrays[name] for name in dict.fromkeys(order)}
+    return replace(found, views=ordered, notes=tuple(notes), frame_encoder=extracted)
 
 
 def feature_configs(data: str) -> list[str]:
     """The features that the user's data have, by configuration name."""
     folder = Path(data)
-    if ((folder / "README.md").is_file() and any(folder.glob("**/*.parquet"))) or not folder.exists():
-        from datasets import get_dataset_config_names
-
-        names = get_dataset_config_names(str(folder.resolve()) if folder.exists() else data)
+    if (names := _prepared_configs(data)) is not None:
         return [name for name in names if name not in _PLAIN]
     from videomem_hf.data.feature_folders import feature_folders
     from videomem_hf.data.release import open_release
 
     return list(feature_folders(open_release(folder).inventory))
+
+
+def has_videos(data: str, options: dict[str, Any] | None = None) -> bool:
+    """Whether any clip of the user's data has its video."""
+    return _may_have_videos(data) and any(clip_sources(data, options))
+
+
+def _may_have_videos(data: str) -> bool:
+    if (names := _prepared_configs(data)) is not None:
+        return "videos" in names
+    from videomem_hf.data.release import find_videos, open_release
+
+    return bool(find_videos(open_release(Path(data))))
+
+
+def _prepared_configs(data: str) -> list[str] | None:
+    """The configurations of a prepared folder or of a data set on the Hub; None for a copy of the release."""
+    folder = Path(data)
+    if folder.exists() and not ((folder / "README.md").is_file() and any(folder.glob("**/*.parquet"))):
+        return None
+    from datasets import get_dataset_config_names
+
+    return list(get_dataset_config_names(str(folder.resolve()) if folder.exists() else data))
+
+
+def _add_frames(
+    arrays: dict[str, np.ndarray],
+    encoder: str,
+    data: str,
+    options: dict[str, Any] | None,
+    found: ViewData,
+    notes: list[str],
+    progress: bool,
+) -> str:
+    """Add the view of the videos' frames, and name its encoder; empty where there is nothing to add."""
+    automatic = encoder == AUTO
+    if automatic and any(name not in (EMBEDDING, WORDS) and not name.startswith("title-") for name in arrays):
+        return ""
+    if not automatic and frame_encoder(encoder).folder in arrays:
+        return ""
+    sources = clip_sources(data, options, found.video_ids) if _may_have_videos(data) else []
+    share = np.mean([sources[row] is not None for row in found.splits["train"]]) if any(sources) else 0.0
+    if automatic and share < FEWEST_WITH_VIEW:
+        if share:
+            notes.append(f"the videos are left out: {share:.0%} of the training clips have one")
+        return ""
+    if not any(sources):
+        raise InputError(f"{data}: no videos are there for frame_encoder={encoder}; null leaves frames out")
+    name = best_installed() if automatic else encoder
+    if name is None:
+        notes.append("the videos are left out: no image encoder is installed (pip install 'videomem_hf[encoders]')")
+        return ""
+    made = frame_encoder(name)
+    arrays[made.folder] = frame_view(made, sources, progress)
+    return name
 
 
 def _records_of(splits: Any) -> ViewData:

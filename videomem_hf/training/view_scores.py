@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from videomem_hf.features.catalogue import recipe
 from videomem_hf.features.title_views import EMBEDDING, WORDS
 from videomem_hf.models.modeling_multiview import MultiViewModel
 from videomem_hf.schema import InputError
 from videomem_hf.training.best import predict_views
 from videomem_hf.training.clips import Clips, config_of
-from videomem_hf.training.view_data import ViewData, feature_configs, load_view_data
+from videomem_hf.training.view_data import ViewData, feature_configs, has_videos, load_view_data
 
 
 def load_views_of(
@@ -29,7 +30,10 @@ def load_views_of(
     views = [name for name in names if name not in (EMBEDDING, WORDS) and config_of(name) in there]
     if EMBEDDING in names or WORDS in names:
         views.insert(0, EMBEDDING)
-    found = load_view_data(data, views, model.config.title_encoder or None, options, progress)
+    encoder = model.config.frame_encoder or None
+    if encoder and (recipe(encoder).folder in there or not has_videos(data, options)):
+        encoder = None
+    found = load_view_data(data, views, model.config.title_encoder or None, options, progress, encoder)
     if lacking := [name for name in names if name not in found.views]:
         warnings.warn(f"{data} has no {', '.join(lacking)}: predicted without", stacklevel=2)
     return found
