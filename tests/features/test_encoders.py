@@ -13,6 +13,7 @@ from tests.features.media import moving_frames
 from videomem_hf.features import extract
 from videomem_hf.features.catalogue import recipe, recipes
 from videomem_hf.features.clips import pictures
+from videomem_hf.features.extract import ColumnExtractor
 from videomem_hf.schema import InputError
 
 
@@ -197,3 +198,11 @@ def test_a_clip_without_a_title(monkeypatch: pytest.MonkeyPatch, clip: Path) -> 
     made = TitleRecipe("title:x", "title-x", WHOLE, "x")
     assert "no title" in collect(clip, [made]).errors["title:x"]
     assert collect(clip, [made], title="-year-old-dog").values["title:x"] == ["year old dog"]
+
+
+def test_a_column_of_a_model_on_disk_is_computed_by_the_features_name(tmp_path: Path, clip: Path) -> None:
+    name = f"hf:{save_vit(tmp_path / 'vit', pooler=True)}"
+    columns, _ = ColumnExtractor(["hf-vit"], "cpu", {"hf-vit": name})(clip)
+    np.testing.assert_allclose(columns["hf-vit"], extract(clip, [name])[name][0], atol=1e-6)
+    with pytest.raises(InputError, match=r"column 'hf-vit' cannot be computed"):
+        ColumnExtractor(["hf-vit"], "cpu")

@@ -21,7 +21,6 @@ EXTRAS: Final = {
     "resmem": "published ResMem weights (non-commercial licence)",
     "features": "features orb and inceptionv3; LBP and HOG several times faster",
     "timm": "features timm:NAME",
-    "encoders": "features efficientnet-lite0, with its weights",
     "encoders": "feature efficientnet-lite0, which needs no hub",
     "titles": "features title:MODEL",
     "study": "a served study",
