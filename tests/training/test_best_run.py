@@ -97,6 +97,14 @@ def test_grouped_splits_share_no_title(features: Path, encoder: None) -> None:
     assert len(train) + len(judged) == len(data.splits["train"]) + len(data.splits["validation"])
 
 
+@pytest.mark.parametrize(
+    ("asked", "views"),
+    [(["title", "c3d"], ["title", "title_words", "c3d"]), (["c3d", "title_words"], ["title_words", "c3d"])],
+)
+def test_views_of_titles_by_name(features: Path, encoder: None, asked: list[str], views: list[str]) -> None:
+    assert list(load_view_data(str(features), asked, "letters", progress=False).views) == views
+
+
 def test_users_splits_and_views_are_taken(features: Path, tmp_path: Path) -> None:
     data = load_view_data(str(features), ["c3d"], None, progress=False)
     for name, ids in (("train", data.video_ids[:100]), ("held_out", data.video_ids[100:140])):

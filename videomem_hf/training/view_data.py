@@ -99,7 +99,7 @@ def load_view_data(
 
     Args:
         data: As of `open_splits`.
-        views: "auto", or names: `title` (its embedding and its words) and feature columns.
+        views: "auto", or names: `title` (its embedding and its words), `title_words` (these alone) and feature columns.
         title_encoder: None leaves titles out.
         options: Keywords of the data set.
         progress: Whether to show progress bars.
@@ -112,15 +112,17 @@ def load_view_data(
     plain = open_splits(data, "scores", options)
     found = _records_of(plain)
     wanted = None if views == AUTO else list(views)
-    if wanted is not None and EMBEDDING in wanted and title_encoder is None:
-        raise InputError(f"views: {EMBEDDING} needs a title_encoder, and it is null")
+    of_titles = {EMBEDDING, WORDS} if wanted is None else {EMBEDDING, WORDS}.intersection(wanted)
+    if wanted is not None and of_titles and title_encoder is None:
+        raise InputError(f"views: {min(of_titles)} needs a title_encoder, and it is null")
     if encoder not in (None, AUTO):
         frame_encoder(encoder)
     notes: list[str] = []
     arrays: dict[str, np.ndarray] = {}
-    if title_encoder and (wanted is None or EMBEDDING in wanted) and any(found.titles):
-        arrays |= title_views(found.titles, title_encoder, progress)
-    configs = feature_configs(data) if wanted is None else sorted({config_of(n) for n in wanted if n != EMBEDDING})
+    if title_encoder and of_titles and any(found.titles):
+        made = title_views(found.titles, title_encoder, progress)
+        arrays |= made if EMBEDDING in of_titles else {WORDS: made[WORDS]}
+    configs = feature_configs(data) if wanted is None else sorted({config_of(n) for n in wanted if n not in of_titles})
     train = found.splits["train"]
     for config in tqdm(configs, "reading features", unit="feature", disable=not progress, leave=False):
         for name, matrix in _feature_views(data, config, options, found.video_ids, wanted, notes).items():
