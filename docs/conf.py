@@ -9,6 +9,7 @@ from videomem_hf import __version__
 
 project = "videomem_hf"
 author = "The videomem_hf maintainers"
+copyright = author
 version = release = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
