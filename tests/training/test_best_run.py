@@ -14,6 +14,8 @@ from typer.testing import CliRunner
 
 from videomem_hf.cli import app
 from videomem_hf.features import title_views as titles_module
+from videomem_hf.hub.model_card import render_model_card
+from videomem_hf.hub.run_facts import read_run
 from videomem_hf.inference.view_predictor import ViewPredictor
 from videomem_hf.schema import HORIZONS, InputError
 from videomem_hf.training import TrainingResult
@@ -116,6 +118,14 @@ def test_users_splits_and_views_are_taken(features: Path, tmp_path: Path) -> Non
     assert result.results["views"] == {"c3d": 101}
     assert (result.results["train_clips"], result.results["split_clips"]) == (100, 40)
     assert sorted(row["video_id"] for row in _rows(result)) == sorted(data.video_ids[100:140])
+
+
+def test_its_card_tells_what_each_view_gives(finished: TrainingResult) -> None:
+    card = str(render_model_card(read_run(finished.output)))
+    row = next(row for row in rows_from_dicts(finished.results["table"]) if row.views == ("title",))
+    assert f"| title | {row.spearman:.3f} |".replace("0.", ".") in card
+    assert f"{finished.results['held_out']['kernel'][0]:.3f}" in card
+    assert "started from" not in card
 
 
 def test_evaluate_gives_the_runs_figures(finished: TrainingResult, features: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from videomem_hf.hub.run_facts import RunFacts
+from videomem_hf.training.best_table import rows_from_dicts, table_markdown
 from videomem_hf.training.table1 import COLUMNS, ROWS
 
 _PREDICTORS: Final = {
@@ -33,7 +34,7 @@ def sampling_text(processor: Mapping[str, Any]) -> str:
 
 def training_data_text(facts: RunFacts) -> str:
     """On what the run was trained, and from what weights it began."""
-    config, results = facts.config, facts.results
+    results = facts.results
     if facts.generated is None:
         source = f"`{results['data']['name']}`, taken for a copy of VideoMem (Cohendet et al., ICCV 2019)"
     else:
@@ -48,8 +49,28 @@ def training_data_text(facts: RunFacts) -> str:
         "lamem": " LaMem's images alone were trained on.",
         "both": " LaMem's images were mixed in.",
     }
-    begun = "It started from random weights." if config["init"] is None else "It started from pretrained weights."
-    return f"{results['train_clips']:,} clips of {source}.{mixed[config['train_on']]} {begun}"
+    begun = " It started from random weights." if facts.init is None else " It started from pretrained weights."
+    return f"{results['train_clips']:,} clips of {source}.{mixed[facts.train_on]}{begun if facts.stages else ''}"
+
+
+def fitting_text(facts: RunFacts) -> str:
+    """How a predictor of several views was chosen."""
+    held_out = ", ".join(
+        f"{head} {' / '.join(f'{value:.3f}' for value in values)}" for head, values in facts.results["held_out"].items()
+    )
+    return (
+        f"Fitted at once; everything was chosen by {facts.config['fit']['folds']}-fold validation within the training "
+        f"clips. Held-out Spearman correlations there, {' / '.join(_HORIZONS[h] for h in facts.model['horizons'])}: "
+        f"{held_out}. The better head was kept."
+    )
+
+
+def views_table(facts: RunFacts) -> str:
+    """What each view gives, with the share of scores in their intervals; empty for a model of another kind."""
+    if "table" not in facts.results:
+        return ""
+    rows = rows_from_dicts(facts.results["table"])
+    return table_markdown(rows, facts.config["fit"]["level"], facts.config["confidence"])
 
 
 def stages_table(stages: Sequence[Mapping[str, Any]]) -> str:
@@ -74,7 +95,7 @@ def stages_table(stages: Sequence[Mapping[str, Any]]) -> str:
 def training_text(facts: RunFacts) -> str:
     """Recipe, batch, seed and versions; the loss `model` is explained where it is used."""
     config, versions = facts.config, facts.results["versions"]
-    own = any(stage["loss"]["type"] == "model" for stage in config["stages"])
+    own = any(stage["loss"]["type"] == "model" for stage in facts.stages)
     loss = " The loss `model` is the squared error in units of the scores' variance." if own else ""
     batch = "" if facts.processor is None else f" in batches of {config['batch_size']}"
     built = ", ".join(f"{name} {number}" for name, number in versions.items())
@@ -86,12 +107,12 @@ def training_text(facts: RunFacts) -> str:
 
 def judged_text(facts: RunFacts) -> str:
     """On what the results were measured, and what flatters them."""
-    results, config = facts.results, facts.config["evaluation"]
+    results, config = facts.results, facts.bootstrap
     text = (
         f"Measured on the {results['split_clips']:,} clips of the split `{results['split']}`, of which training saw "
         f"none. Brackets: {config['confidence']:.0%} bootstrap intervals ({config['resamples']:,} resamples of clips)."
     )
-    if results["kept_by"] != "last":
+    if facts.stages and results["kept_by"] != "last":
         text += (
             f" Epoch {results['kept_epoch']} was kept because it did best on these same clips: on others the results "
             "would be a little lower."
@@ -136,13 +157,12 @@ def paper_table(recipe: str) -> str:
 
 def licence_table(facts: RunFacts) -> str:
     """Code, weights and data, each with its licence."""
-    config = facts.config
     weights = []
-    if config["init"] is not None:
+    if facts.init is not None:
         weights.append("begun from pretrained weights, whose own licence binds these as well")
     if facts.generated is None:
         weights.append("trained on VideoMem: whether they may be passed on is for the licence of the copy to say")
-    if config["train_on"] != "videomem":
+    if facts.train_on != "videomem":
         weights.append("trained on LaMem's images, whose terms apply")
     data = (
         "VideoMem is licensed to each recipient for research, may not be passed on, and is not part of this repository"

@@ -10,6 +10,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateNotFound, UndefinedError
 
 from videomem_hf.hub.card_texts import (
+    fitting_text,
     judged_text,
     licence_table,
     metrics_table,
@@ -20,6 +21,7 @@ from videomem_hf.hub.card_texts import (
     time_text,
     training_data_text,
     training_text,
+    views_table,
 )
 from videomem_hf.hub.run_facts import RunFacts, changes_of_recipe
 from videomem_hf.schema import InputError
@@ -131,7 +133,7 @@ def _values(facts: RunFacts, repo: str, example: Example | None, pointing: Mappi
         "model": facts.model,
         "processor": facts.processor and facts.processor | {"fps": f"{facts.processor['fps']:g}"},
         "recipe": facts.recipe,
-        "init": facts.config["init"],
+        "init": facts.init,
         "feature_titles": " and ".join(FEATURE_TITLES.get(name, name) for name in names),
         "feature_columns": list(zip(names, facts.model.get("feature_sizes", ()), strict=True)),
         "from_clips": set(names) <= _FROM_CLIPS,
@@ -139,11 +141,12 @@ def _values(facts: RunFacts, repo: str, example: Example | None, pointing: Mappi
         "meaning": _meaning(facts.model["horizons"]),
         "sampling": sampling_text(facts.processor) if facts.processor else "",
         "training_data": training_data_text(facts),
-        "stages": stages_table(facts.config["stages"]),
+        "stages": stages_table(facts.stages) if facts.stages else fitting_text(facts),
         "training_text": training_text(facts),
         "changes": table(("key", "recipe", "this run"), changes) if changes else "",
         "judged": judged_text(facts),
         "metrics": metrics_table(facts),
+        "views": views_table(facts),
         "paper": paper_table(facts.recipe),
         "licences": licence_table(facts),
         "time": time_text(facts.results),
@@ -178,13 +181,13 @@ def _card_data(facts: RunFacts, repo: str) -> ModelCardData:
 
 def licence(facts: RunFacts) -> str:
     """The weights' licence, as the Hub's metadata name it: only what this project made from nothing is free."""
-    ours = facts.generated and facts.config["init"] is None and facts.config["train_on"] == "videomem"
+    ours = facts.generated and facts.init is None and facts.train_on == "videomem"
     return "apache-2.0" if ours else "other"
 
 
 def eval_results(facts: RunFacts) -> list[EvalResult]:
     """The run's own results, one for each horizon and metric; what is undefined is left out."""
-    plan, config = facts.generated, facts.config["evaluation"]
+    plan, config = facts.generated, facts.bootstrap
     named = "VideoMem" if plan is None else f"generated sample of {plan['videos']} clips (seed {plan['seed']})"
     return [
         EvalResult(
@@ -196,7 +199,7 @@ def eval_results(facts: RunFacts) -> list[EvalResult]:
             metric_type=_METRICS[metric],
             metric_name=f"{_LONGER[metric]}, {_dashed(horizon)}",
             metric_value=value,
-            metric_args={"confidence": config["confidence"], "resamples": config["resamples"]},
+            metric_args=config,
         )
         for horizon, predictors in facts.results["metrics"].items()
         for metric in _METRICS

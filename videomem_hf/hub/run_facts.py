@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from videomem_hf.schema import InputError
+from videomem_hf.training.best_config import BestConfig
 from videomem_hf.training.checkpoint import RESULTS_FILE
 from videomem_hf.training.config import TrainingConfig
 
@@ -44,6 +45,29 @@ class RunFacts:
         return Path(self.config["recipe"]).stem
 
     @property
+    def stages(self) -> list[dict[str, Any]]:
+        """The stages of training; none of a predictor that is fitted at once."""
+        stages: list[dict[str, Any]] = self.config.get("stages", [])
+        return stages
+
+    @property
+    def init(self) -> str | None:
+        """The weights that the run began with; None for random ones, or none."""
+        init: str | None = self.config.get("init")
+        return init
+
+    @property
+    def train_on(self) -> str:
+        """The data sets of the run: "videomem", "lamem" or "both"."""
+        return str(self.config.get("train_on", "videomem"))
+
+    @property
+    def bootstrap(self) -> dict[str, Any]:
+        """`confidence` and `resamples` of the metrics' intervals."""
+        section = self.config.get("evaluation", self.config)
+        return {key: section[key] for key in ("confidence", "resamples")}
+
+    @property
     def generated(self) -> dict[str, Any] | None:
         """Arguments of the generated sample that the run was trained on, None for other data."""
         plan: dict[str, Any] | None = self.results["data"]["generated"]
@@ -73,8 +97,9 @@ def changes_of_recipe(facts: RunFacts) -> list[tuple[str, str, str]] | None:
     Returns:
         Key, the recipe's value and the run's, for every difference; None where the recipe's file is not at hand.
     """
+    kind = TrainingConfig if facts.stages else BestConfig
     try:
-        recipe = TrainingConfig.from_recipe(facts.config["recipe"], data="", output="")
+        recipe = kind.from_recipe(facts.config["recipe"], data="", output="")
     except InputError:
         return None
     before, now = (_flat(config) for config in (asdict(recipe), facts.config))

@@ -215,7 +215,7 @@ def _card(kind: type[RepoCard], text: str, path: Path) -> RepoCard:
 def _without_paths(results: Mapping[str, Any]) -> dict[str, Any]:
     """Results as they may be seen: paths of the machine that trained become names."""
     config = dict(results["config"])
-    config |= {key: Path(config[key]).name for key in _PATHS if config[key] is not None}
+    config |= {key: Path(config[key]).name for key in _PATHS if config.get(key) is not None}
     if files := config["splits"].get("split_files"):
         config["splits"] = config["splits"] | {
             "split_files": {name: Path(path).name for name, path in files.items()},

@@ -17,6 +17,7 @@ from videomem_hf.training.best import BestFit, FitOptions, choices_as_dict, fit_
 from videomem_hf.training.best_config import BestConfig
 from videomem_hf.training.best_table import Row, rows_as_dicts, rows_of
 from videomem_hf.training.checkpoint import CONFIG_FILE, RESULTS_FILE, save_model
+from videomem_hf.training.circumstances import circumstances
 from videomem_hf.training.config import checked_evaluation
 from videomem_hf.training.evaluation import judge, write_predictions
 from videomem_hf.training.run import PREDICTIONS_FILE, TrainingResult, without_nan
@@ -157,7 +158,10 @@ def _written(
             "held_out": fit.correlations,
             "choices": choices_as_dict(fit.choices),
             "seconds": {name: round(value, 2) for name, value in seconds.items()},
+            "processes": 1,
+            "device": "cpu",
             "versions": {name: version(name) for name in ("torch", "transformers", "datasets", "scipy")},
             "config": asdict(config),
         }
+        | circumstances(config.data, resumed=False)
     )
