@@ -1,8 +1,10 @@
 """The study's database: migrations, one writer, what is on the disk when, PostgreSQL where there is one."""
 
 import os
+import sqlite3
 import threading
 import time
+from contextlib import closing
 
 import pytest
 from alembic import command
@@ -11,6 +13,7 @@ from sqlalchemy import insert, select, text
 
 from tests.protocol.conftest import FAST
 from tests.protocol.served import SHORT, make_study, served
+from videomem_hf.protocol.server import checkpoints, group_sync
 from videomem_hf.protocol.server.database import MIGRATIONS, Database, videos
 from videomem_hf.protocol.server.group_sync import GroupSync
 from videomem_hf.schema import InputError
@@ -120,12 +123,33 @@ def test_a_disk_that_fails_is_told_to_everyone_who_waits(tmp_path, monkeypatch):
 
 def test_an_answer_is_on_the_disk_before_it_is_confirmed(game, monkeypatch):
     order = []
-    monkeypatch.setattr(os, "fsync", lambda descriptor: order.append("disk"))
+    monkeypatch.setattr(group_sync, "_sync_content", lambda descriptor: order.append("disk"))
     play = game.play()
     order.clear()
     play.timed = lambda method, path, seconds: order.append(method)
     play.step(1, until=2)
     assert order == ["disk", "POST", "GET", "disk", "PUT"]
+
+
+def test_the_log_is_moved_beside_the_requests_and_not_by_them(tmp_path, monkeypatch):
+    """1,500 changed pages, beyond the 1,000 at which SQLite has a commit move them: the database's own file waits."""
+    monkeypatch.setattr(checkpoints, "PERIOD_S", 1.0)
+    path = tmp_path / "study.db"
+    database = Database(f"sqlite:///{path}")
+    with closing(sqlite3.connect(path)) as other:  # what the migrations wrote
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    before = path.read_bytes()
+    rows = [{"name": f"{number:0200d}", "short_count": 0, "long_count": 0} for number in range(12_000)]
+    with database.write() as connection:
+        connection.execute(videos.insert(), rows)
+    assert path.read_bytes() == before
+    assert path.with_name("study.db-wal").stat().st_size > 4096 * 1000
+    deadline = time.monotonic() + 20
+    while rows[-1]["name"].encode() not in path.read_bytes():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    database.close()
+    assert not path.with_name("study.db-wal").exists()
 
 
 POSTGRES = os.environ.get("VIDEOMEM_TEST_POSTGRES")

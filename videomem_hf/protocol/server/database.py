@@ -6,11 +6,12 @@ Times are milliseconds since 1970 (UTC) by the server's clock. A video's counts 
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from anyio import to_thread
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -30,10 +31,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
+from videomem_hf.protocol.server.checkpoints import ON_CONNECT, Checkpoints
 from videomem_hf.protocol.server.group_sync import GroupSync
 from videomem_hf.schema import InputError
 
 metadata = MetaData()
+
+T = TypeVar("T")
 
 studies = Table(
     "studies",
@@ -132,6 +136,7 @@ class Database:
             ) from None
         self._one_writer = threading.Lock()
         self._log: GroupSync | None = None
+        self._checkpoints: Checkpoints | None = None
         if self.engine.dialect.name == "sqlite":
             self._log = GroupSync(Path(f"{self.engine.url.database}-wal"))
             _prepare_sqlite(self.engine)
@@ -140,6 +145,8 @@ class Database:
         except OperationalError as error:
             reason = str(error.orig).strip().splitlines()[0]
             raise InputError(f"{_shown(url)}: cannot be opened ({reason}).") from None
+        if self._log is not None:
+            self._checkpoints = Checkpoints(Path(str(self.engine.url.database)))
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -154,6 +161,38 @@ class Database:
         SQLite has one writer at a time. Its own waiting is by growing sleeps, a lock's is not; and it would bring its
         log to the disk once a transaction, which takes longer than the transaction and is shared here.
         """
+        with self._transaction() as connection:
+            yield connection
+        self._bring_to_disk()
+
+    async def reading(self, function: Callable[[Connection], T]) -> T:
+        """Call a function with a transaction that only reads, without keeping other coroutines waiting for long.
+
+        SQLite answers within a millisecond, which is less than a thread costs: each of its calls would let go of
+        Python's lock and wait for it again. What another server answers is waited for in a thread.
+        """
+
+        def read() -> T:
+            with self.read() as connection:
+                return function(connection)
+
+        return read() if self._log is not None else await to_thread.run_sync(read)
+
+    async def writing(self, function: Callable[[Connection], T]) -> T:
+        """Do the same with a transaction as `write` gives it."""
+
+        def write() -> T:
+            with self._transaction() as connection:
+                return function(connection)
+
+        if self._log is None:
+            return await to_thread.run_sync(write)
+        result = write()
+        await to_thread.run_sync(self._bring_to_disk)
+        return result
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
         if self._log is None:
             with self.engine.begin() as connection:
                 yield connection
@@ -162,10 +201,17 @@ class Database:
             connection.execution_options(begin="BEGIN IMMEDIATE")
             with connection.begin():
                 yield connection
-        self._log.wait()
+
+    def _bring_to_disk(self) -> None:
+        if self._log is not None:
+            self._log.wait()
+        if self._checkpoints is not None:
+            self._checkpoints.written()
 
     def close(self) -> None:
         """Give back all connections."""
+        if self._checkpoints is not None:
+            self._checkpoints.close()
         self.engine.dispose()
 
     def _migrate(self) -> None:
@@ -197,6 +243,7 @@ def _prepare_sqlite(engine: Engine) -> None:
             "foreign_keys=ON",
             "busy_timeout=30000",
             "secure_delete=ON",
+            ON_CONNECT,
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()

@@ -4,6 +4,8 @@ import os
 import threading
 from pathlib import Path
 
+_sync_content = getattr(os, "fdatasync", os.fsync)  # where the system can, without the time of the change
+
 
 class GroupSync:
     """Makes what was written to a file durable.
@@ -48,6 +50,6 @@ class GroupSync:
             return
         descriptor = os.open(self._path, os.O_RDONLY)
         try:
-            os.fsync(descriptor)
+            _sync_content(descriptor)
         finally:
             os.close(descriptor)

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
+from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 from fastapi import Path as InPath
 from fastapi.responses import FileResponse, JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 from sqlalchemy.exc import IntegrityError
 
 from videomem_hf.protocol.server.clips import MEDIA_TYPES, padded
@@ -130,73 +131,79 @@ class ParticipantApi:
             file, media_type=MEDIA_TYPES[file.suffix.lower()], headers={"cache-control": "private, max-age=3600"}
         )
 
-    def join(self, body: JoinBody, request: Request, response: Response) -> dict[str, Any]:
+    async def join(self, body: JoinBody, request: Request, response: Response) -> dict[str, Any]:
         """Take a newcomer in; sets the cookie."""
         self._not_too_often(self._joins, _address(request))
         newcomer = Newcomer(body.platform, self._platform_id(body), self._demographics(body), dict(body.browser))
         try:
-            with self.database.write() as connection:
-                token = join(connection, newcomer, self.now_ms())
+            token = await self.database.writing(lambda connection: join(connection, newcomer, self.now_ms()))
         except IntegrityError:
             raise Refused("took_part", "You have taken part in this study already.") from None
         self._set_cookie(request, response, token)
         return {"stage": "ready", "step": 1}
 
-    def come_back(self, body: CodeBody, request: Request, response: Response) -> dict[str, Any]:
+    async def come_back(self, body: CodeBody, request: Request, response: Response) -> dict[str, Any]:
         """Let someone in by their return code; sets the cookie."""
         self._not_too_often(self._joins, _address(request))
-        with self.database.write() as connection:
-            token = come_back(connection, normal_code(body.code))
+        token = await self.database.writing(lambda connection: come_back(connection, normal_code(body.code)))
         self._set_cookie(request, response, token)
-        return self._stage(token)
+        return await self._stage(token)
 
-    def me(self, request: Request, response: Response) -> dict[str, Any]:
+    async def me(self, request: Request, response: Response) -> dict[str, Any]:
         """Where the participant stands."""
         token = request.cookies.get(COOKIE)
         if token is None:
             return {"stage": "new"}
         self._not_too_often(self._requests, kept(token))
         try:
-            return self._stage(token)
+            return await self._stage(token)
         except Refused:
             response.delete_cookie(COOKIE)
             return {"stage": "new"}
 
-    def begin(self, step: Step, body: BeginBody, request: Request) -> dict[str, Any]:
+    async def begin(self, step: Step, body: BeginBody, request: Request) -> dict[str, Any]:
         """Begin or go on with a step."""
         token = self._token(request)
-        with self.database.write() as connection:
-            position = self.game.begin(connection, token, step, body.page, self.now_ms())
+        position = await self.database.writing(
+            lambda connection: self.game.begin(connection, token, step, body.page, self.now_ms())
+        )
         return {"next": position, "showings": self.game.showings[step]}
 
-    def clip(self, step: Step, position: Position, request: Request) -> Response:
+    async def clip(self, step: Step, position: Position, request: Request) -> Response:
         """The clip of one of the next showings. Neither address, size nor headers tell which clip it is."""
         token = self._token(request)
-        with self.database.read() as connection:
-            video = self.game.clip(connection, token, step, position, self.now_ms())
+        video = await self.database.reading(
+            lambda connection: self.game.clip(connection, token, step, position, self.now_ms())
+        )
         file = self.clips[video]
-        return Response(padded(file.read_bytes(), file.suffix), media_type=MEDIA_TYPES[file.suffix.lower()])
+        content = await to_thread.run_sync(file.read_bytes)
+        return Response(padded(content, file.suffix), media_type=MEDIA_TYPES[file.suffix.lower()])
 
-    def answer(self, step: Step, position: Position, body: AnswerBody, request: Request) -> dict[str, int]:
+    async def answer(self, step: Step, position: Position, body: AnswerBody, request: Request) -> dict[str, int]:
         """Store what became of a showing."""
         token = self._token(request)
         note: Note | None = body.note
         answer = Answer(body.rt_ms, body.age_ms, note)
-        with self.database.write() as connection:
-            following = self.game.answer(connection, token, step, position, body.page, answer, self.now_ms())
+        following = await self.database.writing(
+            lambda connection: self.game.answer(connection, token, step, position, body.page, answer, self.now_ms())
+        )
         return {"next": following}
 
-    def _stage(self, token: str) -> dict[str, Any]:
+    async def _stage(self, token: str) -> dict[str, Any]:
         now = self.now_ms()
-        with self.database.read() as connection:
+
+        def standing(connection: Connection) -> tuple[Row[Any], dict[int, Row[Any]]]:
             participant = participant_of(connection, token)
-            begun = steps_of(connection, participant.id)
-        if any(
-            row.state == "playing" and now - row.active_ms > self.study.settings.pause_max_ms for row in begun.values()
-        ):
-            with self.database.write() as connection:
-                self.game.close_abandoned(connection, now)
-                begun = steps_of(connection, participant.id)
+            return participant, steps_of(connection, participant.id)
+
+        def closed(connection: Connection) -> dict[int, Row[Any]]:
+            self.game.close_abandoned(connection, now)
+            return steps_of(connection, participant.id)
+
+        participant, begun = await self.database.reading(standing)
+        pause_max_ms = self.study.settings.pause_max_ms
+        if any(row.state == "playing" and now - row.active_ms > pause_max_ms for row in begun.values()):
+            begun = await self.database.writing(closed)
         stage: dict[str, Any] = {"participant": participant.name, "completed": self._completed(participant, begun)}
         for step in (2, 1):
             if step in begun and begun[step].state == "playing":
