@@ -13,6 +13,7 @@ server has confirmed is looked up in the export; `lost` counts those that are mi
 
 import argparse
 import csv
+import gc
 import json
 import multiprocessing
 import os
@@ -50,6 +51,9 @@ STEP1 = FirstStep(
 STEP2 = SecondStep(targets=8, fillers=16)
 ARRIVE_S = 8.0
 """Participants come within so many seconds."""
+JITTER_S = 0.1
+"""Each wait of a participant is longer by up to so much, as browsers' are: else those whom one slow reply has brought
+together would stay together, clip after clip."""
 DOWN_S = 2.0
 
 
@@ -130,6 +134,8 @@ def play_share(folder: Path, port: int, share: range, replies: Any) -> None:
     files = sorted((folder / "clips").iterdir())
     names = ClipNames(files)
     videos = draw_videos([file.stem for file in files], 0)
+    gc.collect()
+    gc.freeze()  # or each collection would stop all these participants, and count as the server's time
     threads = [
         threading.Thread(target=play_one, args=(port, number, names, videos, replies), daemon=True) for number in share
     ]
@@ -149,9 +155,12 @@ def play_one(port: int, number: int, names: ClipNames, videos: Any, replies: Any
         if "/steps/" in path:
             times.append((method, seconds))
 
+    def sleep(seconds: float) -> None:
+        time.sleep(seconds + JITTER_S * draw.random())
+
     connection = HttpConnection(f"http://127.0.0.1:{port}")
     placeholder = SimulatedParticipant(videos, draw_people(1, draw), seed=number)
-    play = Play(connection, names, placeholder, timed=note)
+    play = Play(connection, names, placeholder, sleep=sleep, timed=note)
     placeholder.window_ms = play.facts["window_ms"]
     play.join()
     play.step(1)

@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-PERIOD_S: Final = 30.0
+PERIOD_S: Final = 10.0
 _LOG_PAGES_MAX: Final = 50_000
 """Pages of the log (200 MB) from which on a commit moves it nevertheless."""
 

@@ -1,5 +1,6 @@
 """Runs a study's server."""
 
+import gc
 import logging
 from collections.abc import Callable
 
@@ -33,6 +34,8 @@ def serve(study: Study, database_url: str | None = None, *, host: str, port: int
         )
     database = Database(database_url or study.database_url)
     app = create_app(study, database, clock_ahead(hours_ahead))
+    gc.collect()
+    gc.freeze()  # what is there by now stays; going through it again and again would make requests wait for 0.1 s
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = uvicorn.Config(app, host=host, port=port, access_log=False, server_header=False, log_level="warning")
     try:
