@@ -79,7 +79,7 @@ def read_millionths_between(
         return None
     millionths = read_millionths(words_before(text, ends))
     # exact numbers both: see _quotient
-    return None if millionths is None else millionths / _MILLION[negative.view(np.uint8)]
+    return None if millionths is None else millionths.view(np.int64) / _MILLION.take(negative.view(np.uint8))
 
 
 def _whole(text: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.uint64] | None:

@@ -231,8 +231,8 @@ def _fast_commas(files: TextFiles) -> tuple[NDArray[np.float64], NDArray[np.int6
     text = b",".join([_PADDING, *contents, b""])
     places = np.flatnonzero(np.frombuffer(text, np.uint8) == ord(","))
     starts, ends = places[:-1] + 1, places[1:]
-    firsts = len(_PADDING) + 1 + np.cumsum([0, *(len(data) + 1 for data in contents)])
-    counts = np.diff(np.searchsorted(ends, firsts))
+    lasts = len(_PADDING) + np.cumsum(np.fromiter(map(len, contents), np.int64, len(contents)) + 1)
+    counts = np.diff(np.searchsorted(ends, lasts, side="right"), prepend=0)
     values = read_millionths_between(text, starts, ends)
     if values is not None:
         return values, counts

@@ -12,7 +12,6 @@ _HIGH: Final = np.uint64(0xF0F0F0F0F0F0F0F0)
 _ZERO_POINT_ZEROS: Final = np.uint64(0x3030303030302E30)
 _POINT_CARRY: Final = np.uint64(0x0606060606060F06)
 """Sets a high bit of the point's byte unless the byte is 0."""
-_DECIMALS: Final = np.uint64(0xFFFFFFFFFFFF0000)
 
 
 def words_before(text: bytes, ends: NDArray[np.int64]) -> NDArray[np.uint64]:
@@ -45,10 +44,11 @@ def read_millionths(words: NDArray[np.uint64]) -> NDArray[np.uint64] | None:
     check &= _HIGH
     if check.any():
         return None
-    digits = characters & _DECIMALS
-    characters <<= np.uint64(WORD)  # the digit before the point to the point's place
-    digits |= characters & np.uint64(0xFF00)
-    return _join_digits(digits, check)
+    first = characters & np.uint64(0xFF)
+    first *= np.uint64(9_000_000)  # the point took a place: what it wrote counts ten times
+    joined = _join_digits(characters, check)
+    joined -= first
+    return joined
 
 
 def _join_digits(digits: NDArray[np.uint64], following: NDArray[np.uint64]) -> NDArray[np.uint64]:
