@@ -1,6 +1,9 @@
 """The frames that features are given: their number, planes and colours, and how several features share a decode."""
 
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -12,9 +15,9 @@ from videomem_hf.data.video import VideoError
 from videomem_hf.features import clips as clips_module
 from videomem_hf.features import collecting
 from videomem_hf.features.catalogue import recipes
-from videomem_hf.features.clips import Clip, pictures, survey
+from videomem_hf.features.clips import Clip, Picture, pictures, survey
 from videomem_hf.features.collecting import collect
-from videomem_hf.features.recipe import evenly, one_a_second, thirds
+from videomem_hf.features.recipe import WHOLE, Kept, Recipe, evenly, one_a_second, thirds
 
 
 def levels(path: Path) -> list[int]:
@@ -162,6 +165,51 @@ def test_order_of_frames(tmp_path: Path) -> None:
     assert len(found) == 40
     assert found == sorted(found)
     assert len(set(found)) > 30
+
+
+class EveryFrame(Recipe):
+    """What a function makes of each frame."""
+
+    def __init__(self, name: str, function: Callable[[Picture], Any]) -> None:
+        super().__init__(name, name, WHOLE)
+        object.__setattr__(self, "function", function)
+
+    def frames(self, clip: Clip) -> Sequence[int]:
+        return range(clip.frames)
+
+    def collector(self, clip: Clip) -> Kept:
+        return Kept(self.function)
+
+
+def test_decoding_is_not_far_ahead_of_a_slow_feature(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames keep their order; however slow a feature is, few of them wait."""
+    clip = write_clip(tmp_path / "c.webm", moving_frames(60))
+    decoded: list[int] = []
+
+    def counted(*args: Any) -> Iterator[Picture]:
+        for picture in clips_module.pictures(*args):
+            decoded.append(picture.index)
+            yield picture
+
+    def slow(picture: Picture) -> tuple[int, int]:
+        time.sleep(0.005)
+        return picture.index, len(decoded)
+
+    monkeypatch.setattr(collecting, "pictures", counted)
+    made = [EveryFrame("slow", slow), EveryFrame("fast", lambda picture: picture.rgb.shape)]
+    values = collect(clip, made).values
+    assert [index for index, _ in values["slow"]] == list(range(60))
+    assert 1 < max(count - index for index, count in values["slow"]) <= 2 + collecting._AHEAD
+    assert len(values["fast"]) == 60
+
+
+def test_what_goes_wrong_beside_the_decoding_is_raised(tmp_path: Path) -> None:
+    def fail(picture: Picture) -> None:
+        raise RuntimeError(f"frame {picture.index}")
+
+    clip = write_clip(tmp_path / "c.webm", moving_frames(6))
+    with pytest.raises(RuntimeError, match="frame 0"):
+        collect(clip, [EveryFrame("broken", fail), *recipes(["hmp"])])
 
 
 def test_what_is_no_video_is_one_sentence(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from threading import RLock
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -52,25 +52,31 @@ class Clip:
 
 
 class Picture:
-    """A decoded frame; its planes are converted once, when first needed, and shared by all features."""
+    """A decoded frame; it is converted once, when first needed, for all features, which may be on several threads."""
 
     def __init__(self, index: int, frame: "VideoFrame") -> None:
         self.index = index
         self._frame = frame
+        self._rgb: NDArray[np.uint8] | None = None
         self._greys: dict[tuple[Order, Bits], NDArray[np.uint8]] = {}
+        self._converting = RLock()
 
-    @cached_property
+    @property
     def rgb(self) -> NDArray[np.uint8]:
         """`(height, width, 3)`, upright; converted as FFmpeg's scaler, OpenCV's reader and PyAV do by default."""
-        return upright_rgb(self._frame)
+        with self._converting:
+            if self._rgb is None:
+                self._rgb = upright_rgb(self._frame)
+            return self._rgb
 
     def grey(self, order: Order = "exchanged", bits: Bits = 15) -> NDArray[np.uint8]:
         """`(height, width)`; see `videomem_hf.features.grey`."""
-        if (order, bits) not in self._greys:
-            self._greys[order, bits] = grey(self.rgb, order, bits)
-        return self._greys[order, bits]
+        with self._converting:
+            if (order, bits) not in self._greys:
+                self._greys[order, bits] = grey(self.rgb, order, bits)
+            return self._greys[order, bits]
 
-    @cached_property
+    @property
     def luma(self) -> NDArray[np.uint8]:
         """The luma plane as decoded, `(height, width)`, upright; no change of range.
 

@@ -1,16 +1,22 @@
 """Several features of one clip with one decode."""
 
 import warnings
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Any
+from threading import BoundedSemaphore
+from typing import Any, Final
 
 from videomem_hf.data.video import VideoSource, VideoWarning
 from videomem_hf.schema import InputError
 
-from .clips import Clip, Threads, pictures, survey
+from .clips import Clip, Picture, Threads, pictures, survey
 from .recipe import Collector, Recipe
+
+_AHEAD: Final = 16
+"""Frames that decoding may be ahead of the features, so that memory does not grow with the clip's length."""
 
 
 @dataclass
@@ -75,19 +81,52 @@ def _pass(source: VideoSource, recipes: Sequence[Recipe], clip: Clip, threads: T
     for recipe in recipes:
         for place, index in enumerate(recipe.frames(clip)):
             wanted[index].append((recipe.name, place))
+
+    def add(name: str, place: int, picture: Picture) -> None:
+        try:
+            if name in collectors:
+                collectors[name].add(place, picture)
+        except InputError as error:  # this feature is not to be had of this clip; the others are
+            collected.errors[name] = str(error)
+            del collectors[name]
+
     decoded = 0
-    for picture in pictures(source, threads) if wanted else ():
-        decoded = picture.index + 1
-        for name, place in wanted.get(picture.index, ()):
-            try:
-                if name in collectors:
-                    collectors[name].add(place, picture)
-            except InputError as error:  # this feature is not to be had of this clip; the others are
-                collected.errors[name] = str(error)
-                del collectors[name]
+    with _beside(add, list(collectors)) if threads == "AUTO" and len(recipes) > 1 else nullcontext(add) as take:
+        for picture in pictures(source, threads) if wanted else ():
+            decoded = picture.index + 1
+            for name, place in wanted.get(picture.index, ()):
+                take(name, place, picture)
     for name, collector in collectors.items():
         try:
             collected.values[name] = collector.values()
         except InputError as error:
             collected.errors[name] = str(error)
     return collected, decoded
+
+
+@contextmanager
+def _beside(add: Callable[[str, int, Picture], None], names: Sequence[str]) -> Iterator[Callable[..., None]]:
+    """Let features be computed beside the decoding, each by a thread of its own, which takes its frames in order.
+
+    Args:
+        add: Gives a frame to the feature of a name.
+        names: The features.
+
+    Yields:
+        What to call in place of `add`. All that was given is done when the context ends.
+    """
+    room = BoundedSemaphore(_AHEAD)
+    given: deque[Future[None]] = deque()
+
+    def take(name: str, place: int, picture: Picture) -> None:
+        room.acquire()
+        given.append(threads[name].submit(add, name, place, picture))
+        given[-1].add_done_callback(lambda _: room.release())
+        while given and given[0].done():
+            given.popleft().result()
+
+    with ExitStack() as stack:
+        threads = {name: stack.enter_context(ThreadPoolExecutor(1, f"feature-{name}")) for name in names}
+        yield take
+        for future in given:
+            future.result()
