@@ -35,7 +35,11 @@ def fixed(decimals: int, whole: int = 1) -> st.SearchStrategy[str]:
     )
 
 
+SCIENTIFIC = st.builds(
+    "{:.6f}e{:+03d}".format, st.floats(0, 9.999999), st.one_of(st.integers(-99, 99), st.integers(-18, 30))
+)
 FORMS = st.one_of(
+    st.lists(SCIENTIFIC, min_size=1),
     *(st.lists(fixed(decimals), min_size=1) for decimals in range(1, 10)),
     *(st.lists(fixed(decimals, 9), min_size=1) for decimals in (1, 6, 8)),
     st.lists(st.integers(0, 10**10).map(str), min_size=1),

@@ -125,20 +125,23 @@ def _quotient(whole: NDArray[np.uint64], fraction: NDArray[np.uint64], decimals:
 def _scientific(text: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.float64] | None:
     """Read numbers of the form `%e`, `1.234560e-05`; None when they are not."""
     characters = np.frombuffer(text, np.uint8)
-    if (ends - starts != len("1.234560e-05")).any() or (characters[starts + 8] != ord("e")).any():
+    if (ends - starts != len("1.234560e-05")).any() or (characters[starts + WORD] != ord("e")).any():
         return None
-    mantissa = _fixed_point(text, starts, starts + 8, 6)
-    exponent = read_digits(words_before(text, ends), 2)
-    sign = characters[starts + 9]
-    if mantissa is None or exponent is None or ((sign != ord("-")) & (sign != ord("+"))).any():
+    millionths = read_millionths(words_before(text, starts + WORD))
+    below = characters[starts + WORD + 1] == ord("-")
+    tens, ones = (characters[ends - place] - np.uint8(ord("0")) for place in (2, 1))
+    if millionths is None or (tens > 9).any() or (ones > 9).any():
         return None
-    digits = np.rint(mantissa * 1e6)  # exact: seven digits
-    power = np.where(sign == ord("-"), -exponent.astype(np.int64), exponent.astype(np.int64)) - 6
-    exact = np.abs(power) <= _EXACT_POWER
-    scale = _POWERS[np.where(exact, np.abs(power), 0)]
-    values = np.where(power < 0, digits / scale, digits * scale)
-    if not exact.all():
-        values[~exact] = cast_numbers(text, starts[~exact], ends[~exact])
+    if (characters[starts + WORD + 1][~below] != ord("+")).any():
+        return None
+    exponents = (tens * np.uint8(10) + ones).view(np.int8)
+    places = np.where(below, exponents, -exponents) + np.int8(len("234560"))  # that the point moves to the left
+    digits, powers = millionths.view(np.int64), _POWERS.take(np.abs(places), mode="clip")
+    values = digits / powers  # exact numbers both: see _quotient
+    if (large := places < 0).any():
+        values[large] = digits[large] * powers[large]
+    if (inexact := np.abs(places) > _EXACT_POWER).any():
+        values[inexact] = cast_numbers(text, starts[inexact], ends[inexact])
     return values
 
 
