@@ -4,7 +4,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from videomem_hf.data.decimals import read_numbers, read_unit_interval
@@ -50,6 +50,7 @@ FORMS = st.one_of(
 
 
 @given(FORMS)
+@example(["1.234567e+07", "9.999999e+28", "7.000001e-16", "1.234567e+29", "1.234567e-17"])
 def test_equal_to_the_bit_to_float_or_refused(tokens: list[str]) -> None:
     try:
         expected = [float(token) for token in tokens]
