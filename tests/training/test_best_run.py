@@ -128,14 +128,18 @@ def test_its_card_tells_what_each_view_gives(finished: TrainingResult) -> None:
     assert "started from" not in card
 
 
-def test_evaluate_gives_the_runs_figures(finished: TrainingResult, features: Path, tmp_path: Path) -> None:
-    command = ["evaluate", str(finished.output), "--data", str(features), "--json", str(tmp_path / "out.json")]
-    result = CliRunner().invoke(app, command)
+def check_evaluate_repeats(run: TrainingResult, data: Path, out: Path) -> None:
+    """`videomem evaluate` gives the figures that the run itself gave."""
+    result = CliRunner().invoke(app, ["evaluate", str(run.output), "--data", str(data), "--json", str(out)])
     assert result.exit_code == 0, result.output
-    metrics = json.loads((tmp_path / "out.json").read_text())["metrics"]
+    metrics = json.loads(out.read_text())["metrics"]
     for horizon in HORIZONS:
-        expected = finished.results["metrics"][horizon]["model"]["spearman"]
+        expected = run.results["metrics"][horizon]["model"]["spearman"]
         assert metrics[horizon]["model"]["spearman"] == pytest.approx(expected)
+
+
+def test_evaluate_gives_the_runs_figures(finished: TrainingResult, features: Path, tmp_path: Path) -> None:
+    check_evaluate_repeats(finished, features, tmp_path / "out.json")
 
 
 def test_report_writes_table_and_figures(finished: TrainingResult, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """The recipe `best` on a copy of the data with videos and no features: a view of the frames is extracted first."""
 
 import csv
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from tests.training.test_best_run import SMALL, Words
+from tests.training.test_best_run import SMALL, Words, check_evaluate_repeats
 from videomem_hf.cli import app
 from videomem_hf.features import packaged
 from videomem_hf.features import title_views as titles_module
@@ -92,13 +91,7 @@ def test_a_raw_clip_is_predicted_as_in_the_run(finished: TrainingResult, release
 
 
 def test_evaluate_extracts_the_same_view(finished: TrainingResult, release: Path, tmp_path: Path) -> None:
-    command = ["evaluate", str(finished.output), "--data", str(release), "--json", str(tmp_path / "out.json")]
-    result = CliRunner().invoke(app, command)
-    assert result.exit_code == 0, result.output
-    metrics = json.loads((tmp_path / "out.json").read_text())["metrics"]
-    for horizon in HORIZONS:
-        expected = finished.results["metrics"][horizon]["model"]["spearman"]
-        assert metrics[horizon]["model"]["spearman"] == pytest.approx(expected)
+    check_evaluate_repeats(finished, release, tmp_path / "out.json")
 
 
 def test_without_videos_evaluate_predicts_from_the_rest(
