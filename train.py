@@ -4,11 +4,12 @@ import argparse
 import re
 import sys
 
+from videomem_hf.evaluation.tables import metrics_table
+from videomem_hf.multiview.config import BestConfig, fits_views
+from videomem_hf.recipes import recipe_names
 from videomem_hf.schema import InputError
+from videomem_hf.system import is_main_process
 from videomem_hf.training import TrainingConfig
-from videomem_hf.training.best_config import BestConfig, fits_views
-from videomem_hf.training.recipe_files import recipe_names
-from videomem_hf.training.report import is_main_process, metrics_table
 
 STOPPED = 3
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -100,8 +101,8 @@ def fit_views(arguments: argparse.Namespace) -> int:
     config = BestConfig.from_recipe(
         arguments.recipe, data=arguments.data, output=arguments.output, overrides=arguments.set
     )
-    from videomem_hf.training.best_run import train_best
-    from videomem_hf.training.best_table import rows_from_dicts, table_text
+    from videomem_hf.multiview.ablation_table import rows_from_dicts, table_text
+    from videomem_hf.multiview.run import train_best
 
     try:
         result = train_best(config)

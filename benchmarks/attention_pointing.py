@@ -24,10 +24,10 @@ from scipy.stats import binomtest
 from tqdm import tqdm
 
 import videomem_hf
-from videomem_hf.data.video import probe, sample_frames
 from videomem_hf.inference import Predictor, load_predictor
 from videomem_hf.inference.saliency import covered_by_cells, place_on_frame, saliency_maps
 from videomem_hf.sample import read_truth
+from videomem_hf.video.video import probe, sample_frames
 
 MACHINE = "2-core x86-64 virtual machine, 24 GB, shared with other work"
 Boxes = Sequence[tuple[float, float, float, float] | None]

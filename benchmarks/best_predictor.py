@@ -22,8 +22,8 @@ from sklearn.svm import SVR
 from stand_in import StandIn, make_stand_in
 
 from videomem_hf.features.title_views import embed_titles, plain_title, title_views
+from videomem_hf.multiview import FitOptions, fit_best
 from videomem_hf.statistics import noise_ceiling
-from videomem_hf.training import FitOptions, fit_best
 
 MACHINE = "2-core x86-64 virtual machine, 24 GB, shared with other work"
 
@@ -67,7 +67,7 @@ def _split(data: StandIn, views: dict[str, np.ndarray], seed: int, head: str) ->
     cut = round(len(order) * 6500 / 8000)
     train, test = np.sort(order[:cut]), np.sort(order[cut:])
     started = time.monotonic(), time.process_time()
-    fit = fit_best(views, data.scores, data.counts, train=train, options=FitOptions(head=head, seed=seed))
+    fit = fit_best(views, data.scores, data.counts, train=train, options=FitOptions(head=head), seed=seed)
     fitting = _since(started)
     names = list(fit.model.config.view_names)
     found: dict[str, Any] = {"seed": seed, "train": len(train), "test": len(test), "fit": fitting, "ours": {}}

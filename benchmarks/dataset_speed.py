@@ -84,10 +84,10 @@ PLAIN: dict[str, Callable[[str], Any]] = {
 
 
 def measure_feature(release: str, config: str) -> dict[str, float]:
-    from videomem_hf.data.feature_columns import read_columns
-    from videomem_hf.data.feature_folders import feature_folders, find_feature_files
-    from videomem_hf.data.feature_text import TextFiles
-    from videomem_hf.data.inventory import scan
+    from videomem_hf.data.feature_files.columns import read_columns
+    from videomem_hf.data.feature_files.folders import feature_folders, find_feature_files
+    from videomem_hf.data.feature_files.text import TextFiles
+    from videomem_hf.data.release.inventory import scan
 
     columns = find_feature_files(config, feature_folders(scan(release))[config])
     paths = [path for files in columns for path in files.paths.values()]
@@ -140,7 +140,7 @@ def measure_feature(release: str, config: str) -> dict[str, float]:
 
 def parse_texts(form: str, separator: Any, files: Any) -> None:
     """Parse files that are in memory already, in the batches of the builder."""
-    from videomem_hf.data.feature_text import TextFiles, parse_dense, parse_histograms, parse_pairs
+    from videomem_hf.data.feature_files.text import TextFiles, parse_dense, parse_histograms, parse_pairs
 
     for start in range(0, len(files.data), 512):
         batch = TextFiles(files.paths[start : start + 512], files.data[start : start + 512])
@@ -156,7 +156,7 @@ def measure_cached(release: str, cache: str, config: str) -> dict[str, float]:
     from datasets import disable_progress_bars, load_dataset
 
     import videomem_hf  # noqa: F401 - registers the dataset
-    from videomem_hf.data.matrices import feature_matrix
+    from videomem_hf.data.feature_files.matrices import feature_matrix
 
     disable_progress_bars()
     start = time.perf_counter()

@@ -46,7 +46,7 @@ SIZE = (1920, 1080)
 
 
 def main() -> None:
-    """Measure, print a table and write it with its circumstances."""
+    """Measure, print a table and write it with its environment."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clip", type=Path, help="a clip of the user's [default: generated]")
     parser.add_argument("--repeats", type=int, default=3)

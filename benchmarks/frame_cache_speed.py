@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from videomem_hf.data.frame_cache import FrameCache
 from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
+from videomem_hf.video.frame_cache import FrameCache
 
 MACHINE = "2-core x86-64 virtual machine, 24 GB, shared with other work"
 REPEATS = 3
@@ -27,7 +27,7 @@ PROCESSORS: dict[str, dict[str, Any]] = {
     "7 frames, 224 x 224": {"size": {"height": 224, "width": 224}},
     "16 frames a second, 112 x 112": {
         "size": {"shortest_edge": 112}, "do_center_crop": True, "crop_size": {"height": 112, "width": 112},
-        "clip_length": 16,
+        "segment_length": 16,
     },
     "7 frames, 96 x 54": {"size": {"height": 54, "width": 96}},
 }  # fmt: skip

@@ -77,7 +77,7 @@ class Variant:
 
 
 def main() -> None:
-    """Time everything that is asked for, print a table, and write it with its circumstances."""
+    """Time everything that is asked for, print a table, and write it with its environment."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--clips", type=int, help="clips in a batch [1 on a CPU, 8 on a GPU]")
@@ -117,12 +117,12 @@ def put_share_of_peak(rows: list[dict[str, Any]]) -> None:
         row["share_of_peak"] = row["flop_per_s"] / max(peaks)
 
 
-def write(path: Path, circumstances: dict[str, Any], rows: list[dict[str, Any]], pooling: dict[str, float]) -> None:
+def write(path: Path, environment: dict[str, Any], rows: list[dict[str, Any]], pooling: dict[str, float]) -> None:
     """Write the results; those of other models in the file stay, so that a slow machine can be given one at a time."""
     measured = {(row["model"], row["variant"]) for row in rows}
     earlier = json.loads(path.read_text())["models"] if path.exists() else []
     kept = [row for row in earlier if (row["model"], row["variant"]) not in measured]
-    content = circumstances | {"models": kept + rows, "weldon_pooling": pooling}
+    content = environment | {"models": kept + rows, "weldon_pooling": pooling}
     path.write_text(json.dumps(content, indent=1) + "\n")
 
 

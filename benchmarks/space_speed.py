@@ -23,7 +23,7 @@ from typing import Any
 import gradio
 import gradio_client
 
-from videomem_hf.data.video import sample_frames
+from videomem_hf.video.video import sample_frames
 
 MACHINE = "2-core x86-64 virtual machine, 24 GB, shared with other work"
 APP = Path(__file__).parents[1] / "space" / "app.py"

@@ -33,12 +33,12 @@ from datasets import load_dataset
 from tqdm import tqdm
 
 import videomem_hf
-from videomem_hf.data.video import sample_frames
 from videomem_hf.inference import Prediction, Predictor, load_predictor
 from videomem_hf.sample import SceneTruth, read_truth
 from videomem_hf.schema import HORIZONS
 from videomem_hf.statistics import compare, spearman
 from videomem_hf.training.examples import epoch_order
+from videomem_hf.video.video import sample_frames
 
 INSERTED = 2
 SECONDS = 7
@@ -129,7 +129,9 @@ def _peak_hits(prediction: Prediction, shape: tuple[int, int], seconds: list[int
     return bool(left <= (x + 0.5) / shape[1] <= right and top <= (y + 0.5) / shape[0] <= bottom)
 
 
-def judge(run: Path, first: Path, sample: Path, clips: list[tuple[np.ndarray, list[int], list[Any]]]) -> dict[str, Any]:
+def evaluate_run(
+    run: Path, first: Path, sample: Path, clips: list[tuple[np.ndarray, list[int], list[Any]]]
+) -> dict[str, Any]:
     """All that is told of a run."""
     results = json.loads((run / "results.json").read_text())
     predictor = load_predictor(str(run), "cpu")
@@ -169,7 +171,7 @@ def main() -> None:
         "held_out_clips": len(truths_of(arguments.sample)),
         "spliced_clips": len(clips),
         "by_chance": {"weight_on_the_thing": INSERTED / SECONDS, "highest_weight_is_of_the_thing": INSERTED / SECONDS},
-        "runs": {name: judge(folder, first, arguments.sample, clips) for name, folder in named.items()},
+        "runs": {name: evaluate_run(folder, first, arguments.sample, clips) for name, folder in named.items()},
     }
     text = json.dumps(results, indent=1) + "\n"
     sys.stdout.write(text)

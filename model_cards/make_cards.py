@@ -20,10 +20,11 @@ import torch
 from videomem_hf.hub.attention_example import draw_example
 from videomem_hf.hub.model_card import render_model_card
 from videomem_hf.hub.run_facts import read_run
+from videomem_hf.run_files import RESULTS_FILE
 from videomem_hf.sample import generate_sample, read_truth
 from videomem_hf.sample.layout import video_path
 from videomem_hf.training import TrainingConfig, train
-from videomem_hf.training.checkpoint import RESULTS_FILE, latest_checkpoint
+from videomem_hf.training.checkpoint import latest_checkpoint
 
 HERE = Path(__file__).parent
 SMALL = ("train_on=videomem", "batch_size=16", "frames_per_clip=1", "evaluation.every=4")

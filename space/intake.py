@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from videomem_hf.data.video import Frame, probe
 from videomem_hf.schema import InputError
+from videomem_hf.video.video import Frame, probe
 
 LONGEST_NAME = 60
 

@@ -35,8 +35,8 @@ CALLS = {
     "videomem_hf.losses.build_loss": "name, **options",
     "videomem_hf.metrics.metric_path": "",
     "videomem_hf.training.train": "config",
-    "videomem_hf.data.video.sample_frames": "source, frames_per_second=1.0",
-    "videomem_hf.data.video.find_videos": "arguments",
+    "videomem_hf.video.video.sample_frames": "source, frames_per_second=1.0",
+    "videomem_hf.video.video.find_videos": "arguments",
     "videomem_hf.statistics.spearman": "predictions, references",
 }
 """What callers may rely on; a parameter that is new has a default."""

@@ -91,8 +91,9 @@ def _say(step: int, what: str) -> None:
 
 def _train(out: Path, release: Path, seed: int, overrides: Sequence[str]) -> dict[str, Any]:
     """Train, go on with a stopped training, or take the results of a finished one."""
+    from videomem_hf.run_files import CONFIG_FILE, RESULTS_FILE
     from videomem_hf.training import TrainingConfig, train
-    from videomem_hf.training.checkpoint import CONFIG_FILE, RESULTS_FILE, latest_checkpoint
+    from videomem_hf.training.checkpoint import latest_checkpoint
 
     model = out / "model"
     frames = json.dumps(str(out / "frames"))

@@ -14,7 +14,7 @@ import videomem_hf
 from tests.clips import grey_levels, write_clip
 from tests.inference.test_predictor import tiny  # noqa: F401 - a fixture
 from videomem_hf.cli import app, main
-from videomem_hf.data.video import probe
+from videomem_hf.video.video import probe
 
 
 @pytest.fixture

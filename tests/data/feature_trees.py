@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from release_trees import write
+
+from tests.data.release_trees import write
 
 FRAMES = (0, 56, 112)
 

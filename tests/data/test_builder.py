@@ -5,9 +5,9 @@ from pathlib import Path
 import datasets
 import pytest
 from datasets import load_dataset
-from release_trees import make_truth, write_course, write_mediaeval
 
 import videomem_hf  # noqa: F401 - registers the dataset
+from tests.data.release_trees import make_truth, write_course, write_mediaeval
 from videomem_hf.data.builder import VideoMem
 from videomem_hf.schema import InputError
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 import typer
-from feature_trees import write_features
-from release_trees import course_ground_truth, make_truth, write, write_mediaeval
 from scipy.stats import spearmanr
 from typer.testing import CliRunner
 
+from tests.data.feature_trees import write_features
+from tests.data.release_trees import course_ground_truth, make_truth, write, write_mediaeval
 from videomem_hf.cli.data import describe, prepare
 from videomem_hf.data.describe import describe as look_through
 from videomem_hf.schema import InputError

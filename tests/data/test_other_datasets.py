@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from datasets import Image, Video, load_dataset
 from PIL import Image as Pillow
-from release_trees import write
 
 import videomem_hf  # noqa: F401 - registers the datasets
+from tests.data.release_trees import write
 from videomem_hf.schema import InputError
 
 

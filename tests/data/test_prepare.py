@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from datasets import load_dataset
-from feature_trees import write_features
 from huggingface_hub import DatasetCard
-from release_trees import write, write_mediaeval
 
 import videomem_hf  # noqa: F401 - registers the dataset
+from tests.data.feature_trees import write_features
+from tests.data.release_trees import write, write_mediaeval
 from videomem_hf.data import prepare as module
 from videomem_hf.data.prepare import PrepareOptions, prepare
 from videomem_hf.data.provenance import generated_plan

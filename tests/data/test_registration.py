@@ -14,9 +14,9 @@ import datasets.load
 import pytest
 import wrapt
 from datasets import get_dataset_config_names, load_dataset, load_dataset_builder
-from release_trees import write, write_course
 
 import videomem_hf
+from tests.data.release_trees import write, write_course
 from videomem_hf import registration
 from videomem_hf.data.builder import VideoMem
 from videomem_hf.data.prepare import prepare

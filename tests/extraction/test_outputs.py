@@ -7,10 +7,10 @@ import pytest
 
 from videomem_hf.extraction import outputs
 from videomem_hf.extraction.outputs import Entry, FeatureFolder, write_whole
-from videomem_hf.features.catalogue import recipe
+from videomem_hf.features.catalogue import feature_spec
 from videomem_hf.schema import InputError
 
-HMP, LBP = recipe("hmp"), recipe("lbp")
+HMP, LBP = feature_spec("hmp"), feature_spec("lbp")
 
 
 def clip(folder: Path, name: str, content: str = "x") -> Path:

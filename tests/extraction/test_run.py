@@ -8,11 +8,11 @@ import pytest
 from tests.clips import write_clip
 from tests.features import plain
 from tests.features.media import moving_frames
-from videomem_hf.data.orb_files import parse_orb
+from videomem_hf.data.feature_files.orb import parse_orb
 from videomem_hf.extraction import extract_clips
 from videomem_hf.extraction import run as run_module
 from videomem_hf.features import extract
-from videomem_hf.features.catalogue import CLASSICAL, recipes
+from videomem_hf.features.catalogue import CLASSICAL, feature_specs
 from videomem_hf.features.clips import pictures
 
 COLUMNS = [name for name in CLASSICAL if name != "orb"]
@@ -28,7 +28,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.fixture(scope="module")
 def folder(clips: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("features") / "out"
-    report = extract_clips(clips, recipes([*CLASSICAL, "hmp-paper"]), out, processes=2)
+    report = extract_clips(clips, feature_specs([*CLASSICAL, "hmp-paper"]), out, processes=2)
     assert (report.total, len(report.done), report.kept, report.failed) == (3, 3, 0, [])
     return out
 
@@ -83,12 +83,12 @@ def test_what_is_done_is_not_done_again(folder: Path, clips: list[Path], monkeyp
         run_module, "collect", lambda clip, wanted, *rest: decoded.append((clip.name, [r.name for r in wanted]))
         or collect(clip, wanted, *rest),
     )  # fmt: skip
-    report = extract_clips(clips, recipes(["hmp", "lbp"]), folder, processes=1)
+    report = extract_clips(clips, feature_specs(["hmp", "lbp"]), folder, processes=1)
     assert decoded == [("video20.webm", ["lbp"])]
     assert report.kept == 2
     changed = {path.name for path, time in before.items() if path.is_file() and path.stat().st_mtime_ns != time}
     assert changed <= {"video20-0.txt", "video20-56.txt", "video20-112.txt", "test-set_list.txt"}
-    extract_clips(clips, recipes(["lbp"]), folder, processes=1, overwrite=True)
+    extract_clips(clips, feature_specs(["lbp"]), folder, processes=1, overwrite=True)
     assert len(decoded) == 4
 
 
@@ -99,7 +99,7 @@ def test_a_bad_clip_is_reported_and_the_others_done(clips: list[Path], tmp_path:
     small = write_clip(tmp_path / "small.webm", [frame[:24, :24] for frame in moving_frames(4)])
     seen = []
     report = extract_clips(
-        [bad, small, clips[0]], recipes(["hog", "colorhistogram"]), tmp_path / "out", processes=processes,
+        [bad, small, clips[0]], feature_specs(["hog", "colorhistogram"]), tmp_path / "out", processes=processes,
         on_clip=lambda outcome: seen.append(outcome.clip),
     )  # fmt: skip
     assert sorted(seen) == sorted([bad, small, clips[0]])
@@ -117,10 +117,10 @@ def test_an_interrupted_run_goes_on(clips: list[Path], tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        extract_clips(clips, recipes(["hmp"]), tmp_path, processes=1, on_clip=stop)
+        extract_clips(clips, feature_specs(["hmp"]), tmp_path, processes=1, on_clip=stop)
     assert [path.name for path in (tmp_path / "HMP").iterdir()] == ["video3.txt"]
     assert (tmp_path / "test-set_list.txt").read_text().split() == ["video3.txt"]
-    report = extract_clips(clips, recipes(["hmp"]), tmp_path, processes=1)
+    report = extract_clips(clips, feature_specs(["hmp"]), tmp_path, processes=1)
     assert (report.kept, len(report.done)) == (1, 2)
     assert {path.name for path in (tmp_path / "HMP").iterdir()} == {"video3.txt", "video20.txt", "video21.txt"}
 
@@ -130,7 +130,7 @@ def test_networks_run_on_several_clips(clips: list[Path], tmp_path: Path, monkey
 
     monkeypatch.setattr(run_module, "CLIPS_AT_ONCE", 2)
     name = f"hf:{save_vit(tmp_path / 'vit', pooler=True)}"
-    report = extract_clips(clips, recipes([name, "hmp"]), tmp_path / "out", processes=1, device="cpu")
+    report = extract_clips(clips, feature_specs([name, "hmp"]), tmp_path / "out", processes=1, device="cpu")
     assert not report.failed
     for clip, video_id in zip(clips, ("video3", "video21", "video20"), strict=True):
         values = np.array((tmp_path / f"out/hf-vit/{video_id}.txt").read_text().split(), float)

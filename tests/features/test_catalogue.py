@@ -5,8 +5,16 @@ from typing import Any
 
 import pytest
 
-from videomem_hf.data.feature_folders import FRAMES
-from videomem_hf.features.catalogue import CLASSICAL, CORRECTED, OTHERS, RELEASED, recipe, recipe_of_column, recipes
+from videomem_hf.data.feature_files.folders import FRAMES
+from videomem_hf.features.catalogue import (
+    CLASSICAL,
+    CORRECTED,
+    OTHERS,
+    RELEASED,
+    feature_spec,
+    feature_specs,
+    spec_of_column,
+)
 from videomem_hf.features.extras import library
 from videomem_hf.sample.layout import feature_paths
 from videomem_hf.schema import InputError
@@ -14,31 +22,31 @@ from videomem_hf.schema import InputError
 
 @pytest.mark.parametrize("name", RELEASED)
 def test_files_are_named_as_the_releases(name: str) -> None:
-    made = recipe(name)
+    made = feature_spec(name)
     expected = [(path.parent.name, path.name) for path in feature_paths("dev", name, 7)]
     assert [(made.folder, f"video7{ending}") for ending in made.endings] == expected
-    assert recipe(name.upper()) == made
+    assert feature_spec(name.upper()) == made
 
 
 def test_every_name_has_a_folder_of_its_own() -> None:
-    made = [recipe(name) for name in (*RELEASED, *CORRECTED, *OTHERS)]
+    made = [feature_spec(name) for name in (*RELEASED, *CORRECTED, *OTHERS)]
     assert len({each.folder.lower() for each in made}) == len(made) == 15
     assert set(CLASSICAL) < set(RELEASED)
 
 
 def test_names_of_models() -> None:
-    assert recipe("hf:facebook/dinov2-base").folder == "hf-facebook--dinov2-base"
-    assert recipe("hf-frames:facebook/dinov2-base").endings == tuple(f"-{frame}.txt" for frame in FRAMES)
-    assert recipe("timm:resnet18.a1_in1k").folder == "timm-resnet18_a1_in1k"
-    assert recipe("concepts:fasterrcnn_resnet50_fpn@w.pth").folder == "concepts-fasterrcnn_resnet50_fpn"
-    assert recipe("title:all-MiniLM-L6-v2").folder == "title-all-MiniLM-L6-v2"
+    assert feature_spec("hf:facebook/dinov2-base").folder == "hf-facebook--dinov2-base"
+    assert feature_spec("hf-frames:facebook/dinov2-base").endings == tuple(f"-{frame}.txt" for frame in FRAMES)
+    assert feature_spec("timm:resnet18.a1_in1k").folder == "timm-resnet18_a1_in1k"
+    assert feature_spec("concepts:fasterrcnn_resnet50_fpn@w.pth").folder == "concepts-fasterrcnn_resnet50_fpn"
+    assert feature_spec("title:all-MiniLM-L6-v2").folder == "title-all-MiniLM-L6-v2"
 
 
 @pytest.mark.parametrize("name", ["hmp", "lbp", "c3d", "hmp-paper", "hf:facebook/dinov2-base", "hf-frames:a/b-c"])
 def test_a_column_leads_back_to_its_recipe(name: str) -> None:
-    made = recipe(name)
+    made = feature_spec(name)
     column = made.folder if ":" in name else name
-    assert recipe_of_column(column) == made
+    assert spec_of_column(column) == made
 
 
 @pytest.mark.parametrize(
@@ -53,21 +61,21 @@ def test_a_column_leads_back_to_its_recipe(name: str) -> None:
 )
 def test_what_is_no_feature_is_one_sentence(name: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        recipe(name)
+        feature_spec(name)
 
 
 def test_c3d_says_at_once_how_to_get_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VIDEOMEM_C3D", raising=False)
     with pytest.raises(InputError, match="videomem convert c3d"):
-        recipes(["hmp", "c3d"])
+        feature_specs(["hmp", "c3d"])
     monkeypatch.setenv("VIDEOMEM_C3D", "nowhere")
     with pytest.raises(InputError, match="nowhere: no such folder"):
-        recipes(["c3d"])
+        feature_specs(["c3d"])
 
 
 def test_two_models_of_one_folder_are_refused(tmp_path: Any) -> None:
     with pytest.raises(InputError, match="both be written to concepts-ssdlite320_mobilenet_v3_large"):
-        recipes([f"concepts:ssdlite320_mobilenet_v3_large{end}" for end in ("", f"@{__file__}")])
+        feature_specs([f"concepts:ssdlite320_mobilenet_v3_large{end}" for end in ("", f"@{__file__}")])
 
 
 def test_a_missing_library_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +88,7 @@ def test_a_missing_library_names_the_command(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr("importlib.import_module", lambda name: without_opencv(name))
     with pytest.raises(InputError, match=r"orb needs OpenCV.*pip install 'videomem_hf\[features\]'"):
-        recipes(["hmp", "orb"])
+        feature_specs(["hmp", "orb"])
     with pytest.raises(InputError, match=r"scikit-image.*videomem_hf\[features\]") as caught:
         monkeypatch.setattr("importlib.import_module", lambda name: without_opencv("cv2"))
         library("skimage.transform", "inceptionv3")

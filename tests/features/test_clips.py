@@ -11,13 +11,13 @@ import pytest
 
 from tests.clips import grey_levels, quadrants, rotate_mp4, write_audio, write_clip
 from tests.features.media import moving_frames, real_clip, write_yuv
-from videomem_hf.data.video import VideoError
 from videomem_hf.features import clips as clips_module
 from videomem_hf.features import collecting
-from videomem_hf.features.catalogue import recipes
+from videomem_hf.features.catalogue import feature_specs
 from videomem_hf.features.clips import Clip, Picture, pictures, survey
 from videomem_hf.features.collecting import collect
-from videomem_hf.features.recipe import WHOLE, Kept, Recipe, evenly, one_a_second, thirds
+from videomem_hf.features.spec import WHOLE, FeatureSpec, Kept, evenly, one_a_second, thirds
+from videomem_hf.video.video import VideoError
 
 
 def levels(path: Path) -> list[int]:
@@ -45,9 +45,9 @@ def test_hidden_frames_of_vp8_are_not_counted(tmp_path: Path) -> None:
 
 def test_a_damaged_clip_is_decoded_again_with_the_right_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clip = write_clip(tmp_path / "c.webm", moving_frames(30))
-    whole = collect(clip, recipes(["colorhistogram"]))
+    whole = collect(clip, feature_specs(["colorhistogram"]))
     monkeypatch.setattr(collecting, "survey", lambda source, title: Clip("c", 45, 24.0, title))
-    again = collect(clip, recipes(["colorhistogram"]))
+    again = collect(clip, feature_specs(["colorhistogram"]))
     assert again.clip.frames == 30
     for expected, found in zip(whole.values["colorhistogram"], again.values["colorhistogram"], strict=True):
         np.testing.assert_array_equal(found, expected)
@@ -57,10 +57,10 @@ def test_one_decode_serves_all_features(tmp_path: Path, monkeypatch: pytest.Monk
     clip = write_clip(tmp_path / "c.webm", moving_frames(30))
     decodes = []
     monkeypatch.setattr(collecting, "pictures", lambda *args: decodes.append(1) or clips_module.pictures(*args))
-    together = collect(clip, recipes(["hmp", "lbp", "hog", "colorhistogram"]))
+    together = collect(clip, feature_specs(["hmp", "lbp", "hog", "colorhistogram"]))
     assert len(decodes) == 1
     for name in together.values:
-        alone = collect(clip, recipes([name]))
+        alone = collect(clip, feature_specs([name]))
         for expected, found in zip(alone.values[name], together.values[name], strict=True):
             np.testing.assert_array_equal(found, expected)
 
@@ -82,7 +82,7 @@ def test_frames_that_networks_see() -> None:
 def test_very_short_clips_have_features(tmp_path: Path) -> None:
     for count in (1, 2):
         clip = write_clip(tmp_path / f"{count}.webm", moving_frames(count))
-        values = collect(clip, recipes(["hmp", "lbp", "colorhistogram"])).values
+        values = collect(clip, feature_specs(["hmp", "lbp", "colorhistogram"])).values
         assert values["hmp"][0].sum() == pytest.approx(1)
         assert len(values["lbp"]) == len(values["colorhistogram"]) == 3
         np.testing.assert_array_equal(values["lbp"][0], values["lbp"][1])
@@ -167,7 +167,7 @@ def test_order_of_frames(tmp_path: Path) -> None:
     assert len(set(found)) > 30
 
 
-class EveryFrame(Recipe):
+class EveryFrame(FeatureSpec):
     """What a function makes of each frame."""
 
     def __init__(self, name: str, function: Callable[[Picture], Any]) -> None:
@@ -209,14 +209,14 @@ def test_what_goes_wrong_beside_the_decoding_is_raised(tmp_path: Path) -> None:
 
     clip = write_clip(tmp_path / "c.webm", moving_frames(6))
     with pytest.raises(RuntimeError, match="frame 0"):
-        collect(clip, [EveryFrame("broken", fail), *recipes(["hmp"])])
+        collect(clip, [EveryFrame("broken", fail), *feature_specs(["hmp"])])
 
 
 def test_what_is_no_video_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "x.mp4").write_text("no video")
     for path in (tmp_path / "x.mp4", tmp_path / "none.mp4", write_audio(tmp_path / "a.m4a")):
         with pytest.raises(VideoError, match=path.name) as caught:
-            collect(path, recipes(["hmp"]))
+            collect(path, feature_specs(["hmp"]))
         assert "\n" not in str(caught.value)
 
 
@@ -224,7 +224,7 @@ def test_what_is_odd_about_a_file_is_told_once(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "c.webm", moving_frames(120))
     data = clip.read_bytes()
     clip.write_bytes(data[: len(data) // 2])
-    collected = collect(clip, recipes(["hmp", "colorhistogram"]))
+    collected = collect(clip, feature_specs(["hmp", "colorhistogram"]))
     assert 30 < collected.clip.frames < 90
     (note,) = collected.notes
     assert "although the header says 5.0 s" in note
@@ -232,6 +232,6 @@ def test_what_is_odd_about_a_file_is_told_once(tmp_path: Path) -> None:
 
 def test_a_feature_that_is_not_to_be_had_leaves_the_others(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "small.webm", [frame[:24, :40] for frame in moving_frames(9)])
-    collected = collect(clip, recipes(["hog", "lbp", "hmp"]))
+    collected = collect(clip, feature_specs(["hog", "lbp", "hmp"]))
     assert set(collected.values) == {"lbp", "hmp"}
     assert "at least 32x32" in collected.errors["hog"]

@@ -11,7 +11,7 @@ from PIL import Image
 from tests.clips import write_clip
 from tests.features.media import moving_frames
 from videomem_hf.features import extract
-from videomem_hf.features.catalogue import recipe, recipes
+from videomem_hf.features.catalogue import feature_spec, feature_specs
 from videomem_hf.features.clips import pictures
 from videomem_hf.features.extract import ColumnExtractor
 from videomem_hf.schema import InputError
@@ -59,7 +59,7 @@ def test_image_encoder_with_a_pooled_output(tmp_path: Path, clip: Path, images: 
     (values,) = extract(clip, [name])[name]
     output = vit_outputs(folder, [images[0], images[24], images[48]])
     np.testing.assert_allclose(values, output.pooler_output.mean(dim=0), atol=1e-5)  # type: ignore[attr-defined]
-    assert recipe(name).folder == "hf-vit"
+    assert feature_spec(name).folder == "hf-vit"
 
 
 def test_three_frames_are_described_each(tmp_path: Path, clip: Path, images: list[Image.Image]) -> None:
@@ -134,7 +134,7 @@ def test_a_video_encoder_sees_the_whole_clip(tmp_path: Path, clip: Path, images:
         expected = model(**inputs).last_hidden_state.mean(dim=1)[0]
     np.testing.assert_allclose(values, expected, atol=1e-5)
     with pytest.raises(InputError, match="sees whole clips"):
-        recipes([f"hf-frames:{tmp_path}"])
+        feature_specs([f"hf-frames:{tmp_path}"])
 
 
 def test_timm(tmp_path: Path, clip: Path, images: list[Image.Image]) -> None:
@@ -192,10 +192,10 @@ def test_title_embeddings(tmp_path: Path, clip: Path) -> None:
 
 def test_a_clip_without_a_title(monkeypatch: pytest.MonkeyPatch, clip: Path) -> None:
     from videomem_hf.features.collecting import collect
-    from videomem_hf.features.recipe import WHOLE
-    from videomem_hf.features.titles import TitleRecipe
+    from videomem_hf.features.spec import WHOLE
+    from videomem_hf.features.titles import TitleSpec
 
-    made = TitleRecipe("title:x", "title-x", WHOLE, "x")
+    made = TitleSpec("title:x", "title-x", WHOLE, "x")
     assert "no title" in collect(clip, [made]).errors["title:x"]
     assert collect(clip, [made], title="-year-old-dog").values["title:x"] == ["year old dog"]
 

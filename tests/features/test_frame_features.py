@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.features.media import real_picture
-from videomem_hf.data.orb_files import parse_orb
+from videomem_hf.data.feature_files.orb import parse_orb
 from videomem_hf.features.color_histogram import color_histogram
 from videomem_hf.features.grey import grey
 from videomem_hf.features.hog import hog, hog_value_shares

@@ -10,9 +10,9 @@ from PIL import Image
 
 from tests.clips import write_clip
 from tests.features.media import moving_frames
-from videomem_hf.data.feature_text import TextFiles, parse_dense, parse_pairs
+from videomem_hf.data.feature_files.text import TextFiles, parse_dense, parse_pairs
 from videomem_hf.features import Extractor, extract
-from videomem_hf.features.catalogue import recipe, recipes
+from videomem_hf.features.catalogue import feature_spec, feature_specs
 from videomem_hf.features.clips import Clip, pictures
 from videomem_hf.features.collecting import collect
 from videomem_hf.features.inceptionv3 import proper_input, released_input
@@ -49,8 +49,8 @@ def c3d(tmp_path_factory: pytest.TempPathFactory) -> Path:
         do_rescale=False,
         image_mean=[100.0, 110.0, 120.0],
         image_std=[1.0, 1.0, 1.0],
-        clip_length=16,
-        max_clips=1,
+        segment_length=16,
+        max_segments=1,
     ).save_pretrained(folder)
     return folder
 
@@ -69,7 +69,7 @@ class TestC3D:
             return C3DModel.from_pretrained(folder).eval()(pixel_values_videos=pixels[None])
 
     def test_probabilities_of_the_first_16_frames(self, c3d: Path, clip: Path, frames: list[np.ndarray]) -> None:
-        made = recipe("c3d", c3d=str(c3d))
+        made = feature_spec("c3d", c3d=str(c3d))
         (values,) = Extractor([made], "cpu")(clip)["c3d"]
         expected = self.expected(c3d, frames[:16]).probabilities[0, 0]
         np.testing.assert_allclose(values, expected, atol=1e-6)
@@ -84,16 +84,16 @@ class TestC3D:
         np.testing.assert_allclose(values, self.expected(c3d, frames[:16]).fc6[0, 0], atol=1e-4)
 
     def test_a_short_clips_last_frame_is_repeated(self, c3d: Path) -> None:
-        made = recipe("c3d", c3d=str(c3d))
+        made = feature_spec("c3d", c3d=str(c3d))
         assert made.frames(Clip("c", 5)) == [0, 1, 2, 3, 4, *[4] * 11]
 
     def test_other_classes_and_folders_are_refused(self, c3d: Path, tmp_path: Path) -> None:
         C3DModel(C3DConfig(num_classes=487, hidden_sizes=(2, 2, 2, 2, 2), fc_size=4)).save_pretrained(tmp_path / "487")
         with pytest.raises(InputError, match="487 classes where the released C3D features have 101"):
-            recipes(["c3d"], c3d=str(tmp_path / "487"))
+            feature_specs(["c3d"], c3d=str(tmp_path / "487"))
         (tmp_path / "empty").mkdir()
         with pytest.raises(InputError, match="holds no C3D model"):
-            recipes(["c3d"], c3d=str(tmp_path / "empty"))
+            feature_specs(["c3d"], c3d=str(tmp_path / "empty"))
 
 
 class TestInceptionV3:
@@ -121,7 +121,7 @@ class TestInceptionV3:
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.running_var.fill_(0.05)
         torch.save(network.state_dict(), tmp_path / "w.pth")
-        made = recipe(name, inceptionv3=str(tmp_path / "w.pth"))
+        made = feature_spec(name, inceptionv3=str(tmp_path / "w.pth"))
         values = Extractor([made], "cpu")(clip)[name]
         network.transform_input = name.endswith("corrected")
         prepare = proper_input if name.endswith("corrected") else released_input
@@ -135,10 +135,10 @@ class TestInceptionV3:
 
     def test_wrong_and_missing_weights_are_one_sentence(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(InputError, match="no such file"):
-            recipes(["inceptionv3"], inceptionv3=str(tmp_path / "none.pth"))
+            feature_specs(["inceptionv3"], inceptionv3=str(tmp_path / "none.pth"))
         torch.save({"x": torch.zeros(3)}, tmp_path / "w.pth")
         with pytest.raises(InputError, match="does not fit Inception3"):
-            recipe("inceptionv3", inceptionv3=str(tmp_path / "w.pth")).load("cpu")  # type: ignore[attr-defined]
+            feature_spec("inceptionv3", inceptionv3=str(tmp_path / "w.pth")).load("cpu")  # type: ignore[attr-defined]
 
         def offline(*args: object, **kwargs: object) -> None:
             raise OSError("no network")
@@ -147,7 +147,7 @@ class TestInceptionV3:
         monkeypatch.setattr("torch.hub.load_state_dict_from_url", offline)
         monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
         with pytest.raises(InputError, match=r"cannot be downloaded.*--inceptionv3"):
-            recipe("inceptionv3").load("cpu")  # type: ignore[attr-defined]
+            feature_spec("inceptionv3").load("cpu")  # type: ignore[attr-defined]
 
 
 class TestConcepts:
@@ -160,7 +160,7 @@ class TestConcepts:
         detector = get_model(self.NAME, weights=None, weights_backbone=None, num_classes=91).eval()
         torch.save(detector.state_dict(), tmp_path / "w.pth")
         name = f"concepts:{self.NAME}@{tmp_path / 'w.pth'}"
-        (values,) = Extractor([recipe(name)], "cpu")(clip)[name]
+        (values,) = Extractor([feature_spec(name)], "cpu")(clip)[name]
         expected = np.zeros((2, 91))
         for row, index in enumerate((0, 30)):  # 60 frames at 24 a second: 2 s
             with torch.no_grad():
@@ -172,14 +172,14 @@ class TestConcepts:
 
     def test_what_is_no_detector_is_one_sentence(self) -> None:
         with pytest.raises(InputError, match="no detector 'resnet18'; there are fasterrcnn"):
-            recipes(["concepts:resnet18"])
+            feature_specs(["concepts:resnet18"])
         with pytest.raises(InputError, match="no such file"):
-            recipes([f"concepts:{self.NAME}@nowhere.pth"])
+            feature_specs([f"concepts:{self.NAME}@nowhere.pth"])
 
 
 def test_networks_get_several_clips_at_once(c3d: Path, clip: Path, tmp_path: Path) -> None:
     other = write_clip(tmp_path / "other.webm", moving_frames(20, seed=5))
-    made = recipe("c3d", c3d=str(c3d))
+    made = feature_spec("c3d", c3d=str(c3d))
     network = made.load("cpu")  # type: ignore[attr-defined]
     given = [collect(path, [made]).values["c3d"] for path in (clip, other)]
     together = network(given)

@@ -11,7 +11,7 @@ from PIL import Image
 from tests.clips import write_clip
 from tests.features.media import moving_frames
 from videomem_hf.features import extract, packaged
-from videomem_hf.features.catalogue import recipe, recipe_of_column
+from videomem_hf.features.catalogue import feature_spec, spec_of_column
 from videomem_hf.features.clips import pictures
 from videomem_hf.models.checkpoints import CheckpointError, load_strictly, read_tensors
 from videomem_hf.schema import InputError
@@ -87,4 +87,4 @@ def test_the_best_is_the_larger_efficientnet_and_resmem_the_last(monkeypatch: py
 
 @pytest.mark.parametrize("name", packaged.PACKAGED)
 def test_a_column_is_found_by_its_folder(name: str) -> None:
-    assert recipe_of_column(recipe(name).folder).name == name
+    assert spec_of_column(feature_spec(name).folder).name == name

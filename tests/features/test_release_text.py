@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from videomem_hf.data.feature_text import TextFiles, parse_dense, parse_histograms, parse_pairs
+from videomem_hf.data.feature_files.text import TextFiles, parse_dense, parse_histograms, parse_pairs
 from videomem_hf.features.release_text import (
     eight_decimals,
     histogram_lines,

@@ -11,6 +11,7 @@ import pytest
 from huggingface_hub import ModelCard
 from typer.testing import CliRunner
 
+from videomem_hf.benchmark.table1 import ROWS
 from videomem_hf.cli import app
 from videomem_hf.hub.model_card import Example, refuse_empty_headings, render_model_card
 from videomem_hf.hub.run_facts import RunFacts, changes_of_recipe, read_run
@@ -18,7 +19,6 @@ from videomem_hf.models import MODELS, config_class
 from videomem_hf.sample import SamplePaths
 from videomem_hf.sample.layout import video_path
 from videomem_hf.schema import InputError
-from videomem_hf.training.table1 import ROWS
 
 EXTRACTORS = {"c3d"}
 """Models that predict nothing."""

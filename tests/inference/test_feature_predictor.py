@@ -13,12 +13,12 @@ import videomem_hf  # noqa: F401 - registers the data set
 from tests.clips import write_audio, write_clip
 from tests.features.media import moving_frames
 from videomem_hf.cli import app
-from videomem_hf.data.video import VideoError
 from videomem_hf.extraction import extract_clips
-from videomem_hf.features.catalogue import recipes
+from videomem_hf.features.catalogue import feature_specs
 from videomem_hf.inference import FeaturePredictor, load_predictor
 from videomem_hf.models import config_class, model_class
 from videomem_hf.schema import InputError
+from videomem_hf.video.video import VideoError
 
 
 def save_model(folder: Path, names: list[str], sizes: list[int]) -> Path:
@@ -37,7 +37,7 @@ def clips(tmp_path: Path) -> list[Path]:
 
 def test_a_raw_clip_scores_as_its_extracted_columns(clips: list[Path], tmp_path: Path) -> None:
     folder = save_model(tmp_path / "model", ["colorhistogram", "hmp"], [2304, 6075])
-    extract_clips(clips, recipes(["hmp", "colorhistogram"]), tmp_path / "out", processes=1)
+    extract_clips(clips, feature_specs(["hmp", "colorhistogram"]), tmp_path / "out", processes=1)
     columns = {
         name: torch.tensor(datasets.load_dataset(
             "videomem", name, data_dir=str(tmp_path / "out"), cache_dir=str(tmp_path / "cache")

@@ -11,10 +11,10 @@ import videomem_hf
 from tests.clips import write_clip
 from tests.inference.test_calibration import write_run
 from tests.inference.test_predictor import clip, tiny  # noqa: F401 - fixtures
-from videomem_hf.data.video import VideoError, sample_frames
 from videomem_hf.inference import predictor as predictor_module
 from videomem_hf.models import config_class, model_class
 from videomem_hf.schema import InputError
+from videomem_hf.video.video import VideoError, sample_frames
 
 
 @pytest.fixture
@@ -80,9 +80,9 @@ def test_what_is_no_clip_is_one_sentence(tiny, tmp_path):  # noqa: F811
         videomem_hf.predict(b"", model=tiny, device="cpu")
 
 
-def test_networks_of_clips_want_whole_stretches():
-    config = config_class("resnet3d")(depth=18, hidden_sizes=(4, 4, 4, 4), clip_length=4)
-    processor = processor_of_stretches(4)
+def test_networks_of_clips_want_whole_segments():
+    config = config_class("resnet3d")(depth=18, hidden_sizes=(4, 4, 4, 4), segment_length=4)
+    processor = processor_of_segments(4)
     predictor = predictor_module.Predictor(model_class("resnet3d")(config), processor, "clips", device="cpu")
     frames = np.random.default_rng(0).integers(0, 255, (8, 40, 40, 3), dtype=np.uint8)
     assert len(videomem_hf.predict(frames, model=predictor, maps=True).saliency.maps) == 2
@@ -90,11 +90,11 @@ def test_networks_of_clips_want_whole_stretches():
         videomem_hf.predict(frames[:7], model=predictor)
 
 
-def processor_of_stretches(length):
+def processor_of_segments(length):
     from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
 
     side = {"height": 32, "width": 32}
-    return MemorabilityVideoProcessor(size=side, clip_length=length)
+    return MemorabilityVideoProcessor(size=side, segment_length=length)
 
 
 def test_the_pipeline_gives_the_same_as_plain_values(folder, clip, tmp_path):  # noqa: F811

@@ -6,7 +6,6 @@ import torch
 from PIL import Image
 
 from tests.clips import grey_levels, write_audio, write_clip
-from videomem_hf.data.video import VideoError, sample_frames
 from videomem_hf.inference import Predictor, load_predictor
 from videomem_hf.inference import predictor as predictor_module
 from videomem_hf.inference.saliency import place_on_frame, saliency_maps
@@ -15,6 +14,7 @@ from videomem_hf.models.configuration_resmem import ResMemConfig
 from videomem_hf.models.modeling_resmem import ResMemModel
 from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
 from videomem_hf.schema import InputError
+from videomem_hf.video.video import VideoError, sample_frames
 
 
 @pytest.fixture(scope="module")
@@ -149,14 +149,14 @@ def test_notes_and_errors_of_a_clip(tiny, tmp_path):
         tiny.predict(write_audio(tmp_path / "sound.m4a"))
 
 
-def test_a_network_of_clips_scores_stretches(tmp_path):
+def test_a_network_of_clips_scores_segments(tmp_path):
     torch.manual_seed(0)
-    config = config_class("resnet3d")(depth=18, hidden_sizes=(8, 8, 8, 8), clip_length=4)
+    config = config_class("resnet3d")(depth=18, hidden_sizes=(8, 8, 8, 8), segment_length=4)
     processor = MemorabilityVideoProcessor(
         size={"shortest_edge": 32},
         do_center_crop=True,
         crop_size={"height": 32, "width": 32},
-        clip_length=4,
+        segment_length=4,
     )
     predictor = Predictor(model_class("resnet3d")(config), processor, "clips", device="cpu")
     rng = np.random.default_rng(0)

@@ -54,11 +54,11 @@ def test_one_centre_crop_says_nothing_of_the_edges() -> None:
 
 def test_map_of_a_clip_network_is_grad_cam_by_its_definition() -> None:
     torch.manual_seed(0)
-    config = config_class("resnet3d")(depth=18, hidden_sizes=(8, 8, 8, 8), clip_length=32)
+    config = config_class("resnet3d")(depth=18, hidden_sizes=(8, 8, 8, 8), segment_length=32)
     model = model_class("resnet3d")(config).eval()
     torch.nn.init.normal_(model.fc.weight)
-    stretches = torch.rand(2, 32, 3, 64, 64)
-    x = model.maxpool(model.bn1(model.conv1(stretches.transpose(1, 2))).relu())
+    segments = torch.rand(2, 32, 3, 64, 64)
+    x = model.maxpool(model.bn1(model.conv1(segments.transpose(1, 2))).relu())
     activations = model.layer4(model.layer3(model.layer2(model.layer1(x)))).detach().requires_grad_()
     assert activations.shape[2:] == (2, 2, 2)  # two steps of time
     logits = model.score_features(activations.mean(dim=(2, 3, 4)))[:, 0].logit()
@@ -67,7 +67,7 @@ def test_map_of_a_clip_network_is_grad_cam_by_its_definition() -> None:
     large = torch.nn.functional.interpolate(maps[:, None], (14, 14), mode="bilinear")[:, 0].relu()
     expected = large / large.sum(dim=(1, 2), keepdim=True).clamp_min(1e-12)
     assert expected.any()
-    torch.testing.assert_close(saliency_maps(model.requires_grad_(False), stretches), expected, atol=1e-6, rtol=1e-3)
+    torch.testing.assert_close(saliency_maps(model.requires_grad_(False), segments), expected, atol=1e-6, rtol=1e-3)
 
 
 OF_PIXELS = [kind for kind in MODELS if kind != "c3d" and model_class(kind).main_input_name == "pixel_values_videos"]

@@ -133,13 +133,13 @@ class TestSemanticEmbeddingWithAttention(TestSemanticEmbedding):
 
 
 class TestResNet3DShortcutA(PredictorContract):
-    """The shallowest network on stretches of two frames."""
+    """The shallowest network on segments of two frames."""
 
     model_class = ResNet3DModel
     frame_shape = (4, 32, 32)
 
     def tiny_config(self, **changes: Any) -> ResNet3DConfig:
-        sizes = {"depth": 10, "hidden_sizes": [4, 6, 8, 10], "clip_length": 2}
+        sizes = {"depth": 10, "hidden_sizes": [4, 6, 8, 10], "segment_length": 2}
         return ResNet3DConfig(**(sizes | changes))
 
 
@@ -186,8 +186,8 @@ def test_features_give_the_scores_that_pixels_gave(case: type[PredictorContract]
     with torch.no_grad():
         expected = model(pixel_values_videos=pixels)
         if isinstance(model, ResNet3DModel):
-            stretches = pixels.unflatten(1, (2, 2)).transpose(2, 3)
-            features = model.embed_clips(stretches.flatten(0, 1)).unflatten(0, (BATCH, 2))
+            segments = pixels.unflatten(1, (2, 2)).transpose(2, 3)
+            features = model.embed_clips(segments.flatten(0, 1)).unflatten(0, (BATCH, 2))
         else:
             features = model.embed_frames(pixels.flatten(0, 1))[0].unflatten(0, pixels.shape[:2])
     found = model(features=features, labels=contract.labels())

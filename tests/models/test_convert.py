@@ -141,7 +141,7 @@ def test_both_generations_of_resnet3d(
             assert torch.equal(tensor, own[name.removeprefix("module.")])
     assert processor.image_mean[0] == mean
     assert processor.do_rescale is rescaled
-    assert processor.clip_length == 16
+    assert processor.segment_length == 16
     assert f"{classes} classes was left out" in converted.notes[1]
     frames = np.zeros((16, 120, 160, 3), dtype=np.uint8)
     pixels = processor(videos=[frames], return_tensors="pt")["pixel_values_videos"]
@@ -166,7 +166,7 @@ def test_c3d_in_both_layouts(classes: int, tmp_path: Path) -> None:
     for name, tensor in found.items():
         assert torch.equal(named.state_dict()[name], tensor)
         assert torch.equal(converted.model.state_dict()[name], tensor)
-    assert (converted.processor.max_clips, converted.processor.clip_length) == (1, 16)
+    assert (converted.processor.max_segments, converted.processor.segment_length) == (1, 16)
     assert tuple(converted.processor.image_mean) == (107.76, 102.86, 95.14)
 
 
@@ -280,7 +280,7 @@ def test_command_writes_a_folder_that_loads(tmp_path: Path, capsys: pytest.Captu
     assert "ResNet3DModel" in capsys.readouterr().out
     model = AutoModel.from_pretrained(tmp_path / "out")
     assert torch.equal(model.state_dict()["conv1.weight"], resnet3d_layout("B", 700)["conv1.weight"])
-    assert AutoVideoProcessor.from_pretrained(tmp_path / "out").clip_length == 16
+    assert AutoVideoProcessor.from_pretrained(tmp_path / "out").segment_length == 16
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "weights.safetensors"]
     with pytest.raises(InputError, match="exists and is not an empty folder"):
         command("resnet3d", file, tmp_path / "out")

@@ -51,7 +51,7 @@ for folder in sorted(Path(sys.argv[1]).iterdir()):
     model.save_pretrained(folder / "again")
     processor = AutoVideoProcessor.from_pretrained(folder, trust_remote_code=True)
     assert type(processor).__name__ == "MemorabilityVideoProcessor", processor
-    assert processor.clip_length == 16
+    assert processor.segment_length == 16
 assert not any(name.split(".")[0] == "videomem_hf" for name in sys.modules)
 """
 
@@ -62,7 +62,7 @@ def test_a_process_without_the_package_gets_the_same_scores_to_the_bit(tmp_path:
         contract, folder = case(), tmp_path / "models" / case.__name__
         model, inputs = contract.model(), contract.inputs()
         model.save_pretrained(folder)
-        MemorabilityVideoProcessor(clip_length=16).save_pretrained(folder)
+        MemorabilityVideoProcessor(segment_length=16).save_pretrained(folder)
         save_file(inputs, folder / "inputs.safetensors")
         with torch.no_grad():
             expected[folder] = model(**inputs).scores

@@ -75,7 +75,7 @@ def test_resnet3d_maps_a_clip_of_16_to_one_place_in_time() -> None:
 
 
 def test_long_clips_are_averaged_over_stretches_and_incomplete_ones_do_not_count() -> None:
-    model = ResNet3DModel(ResNet3DConfig(depth=10, hidden_sizes=[4, 4, 4, 4], clip_length=4)).eval()
+    model = ResNet3DModel(ResNet3DConfig(depth=10, hidden_sizes=[4, 4, 4, 4], segment_length=4)).eval()
     pixels = torch.rand(1, 12, 3, 16, 16)
     with torch.no_grad():
         alone = [model(pixels[:, i : i + 4]).scores for i in (0, 4, 8)]
@@ -106,7 +106,7 @@ def test_c3d_equals_its_table_written_out() -> None:
         return functional.conv3d(x, weights[f"{name}.weight"], weights[f"{name}.bias"], padding=1).clamp(min=0)
 
     with torch.no_grad():
-        x = rgb[:, :, [2, 1, 0]].transpose(1, 2).unfold(2, 16, 16)  # (batch, channels, stretches, y, x, time)
+        x = rgb[:, :, [2, 1, 0]].transpose(1, 2).unfold(2, 16, 16)  # (batch, channels, segments, y, x, time)
         x = x.permute(0, 2, 1, 5, 3, 4).flatten(0, 1)
         x = functional.max_pool3d(conv(x, "conv1"), (1, 2, 2), (1, 2, 2))
         x = functional.max_pool3d(conv(x, "conv2"), 2, 2)

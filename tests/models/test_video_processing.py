@@ -12,8 +12,8 @@ from torchvision import transforms
 from transformers import AutoVideoProcessor
 
 from tests.clips import grey_levels, quadrants, write_clip
-from videomem_hf.data.video import sample_frames
 from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
+from videomem_hf.video.video import sample_frames
 
 REAL_CLIP = Path(gradio.__file__).parent / "media_assets" / "videos" / "a.mp4"
 RAW = {"do_resize": False, "do_rescale": False, "do_normalize": False}
@@ -58,26 +58,26 @@ def test_real_clips_too(name: str) -> None:
 
 def test_stretches_are_consecutive_frames(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.webm", grey_levels(168))
-    frames, times = MemorabilityVideoProcessor(clip_length=16).decode(clip)
+    frames, times = MemorabilityVideoProcessor(segment_length=16).decode(clip)
     assert times == [0, 1, 2, 3, 4, 5, 6]
     assert_frames(frames, clip, [24 * second + i for second in range(7) for i in range(16)])
-    frames, times = MemorabilityVideoProcessor(clip_length=16, max_clips=1).decode(clip)
+    frames, times = MemorabilityVideoProcessor(segment_length=16, max_segments=1).decode(clip)
     assert_frames(frames, clip, list(range(16)))
-    pixels = MemorabilityVideoProcessor(**RAW)(videos=clip, clip_length=4, max_clips=2, return_tensors="np")
+    pixels = MemorabilityVideoProcessor(**RAW)(videos=clip, segment_length=4, max_segments=2, return_tensors="np")
     assert_frames(pixels["pixel_values_videos"][0].transpose(0, 2, 3, 1), clip, [0, 1, 2, 3, 24, 25, 26, 27])
 
 
 def test_a_stretch_that_the_end_cuts_short_is_left_out_unless_it_is_the_first(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.webm", grey_levels(39))  # 1.6 s: from 1 s on there are 15 frames
-    processor = MemorabilityVideoProcessor(clip_length=16)
+    processor = MemorabilityVideoProcessor(segment_length=16)
     assert processor.decode(clip)[1] == [0]
     short = write_clip(tmp_path / "short.webm", grey_levels(5))
     assert_frames(processor.decode(short)[0], short, [0, 1, 2, 3] + [4] * 12)
 
 
-def test_overlapping_stretches(tmp_path: Path) -> None:
+def test_overlapping_segments(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.webm", grey_levels(24))
-    frames, _ = MemorabilityVideoProcessor(clip_length=8, fps=6.0).decode(clip)
+    frames, _ = MemorabilityVideoProcessor(segment_length=8, fps=6.0).decode(clip)
     assert_frames(frames, clip, [start + i for start in (0, 4, 8, 12, 16) for i in range(8)])
 
 
@@ -136,11 +136,11 @@ def test_pixels_can_stay_from_0_to_255() -> None:
 
 
 def test_sampling_is_saved_with_it(tmp_path: Path) -> None:
-    saved = MemorabilityVideoProcessor(fps=2.0, clip_length=16, max_clips=3, size={"shortest_edge": 112})
+    saved = MemorabilityVideoProcessor(fps=2.0, segment_length=16, max_segments=3, size={"shortest_edge": 112})
     saved.save_pretrained(tmp_path)
     loaded = AutoVideoProcessor.from_pretrained(tmp_path)
     assert isinstance(loaded, MemorabilityVideoProcessor)
-    assert (loaded.fps, loaded.clip_length, loaded.max_clips, loaded.size) == (2.0, 16, 3, {"shortest_edge": 112})
+    assert (loaded.fps, loaded.segment_length, loaded.max_segments, loaded.size) == (2.0, 16, 3, {"shortest_edge": 112})
 
 
 def test_bad_files_and_numbers_are_one_clear_error(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from scipy import sparse
 from scipy.sparse import linalg
 
 from tests.protocol.studies import RIGHT, TINY, annotations_of, played_study, rows_of
-from videomem_hf.data.release import open_release, read_records
+from videomem_hf.data.release.reader import open_release, read_records
 from videomem_hf.protocol.annotations import TARGET
 from videomem_hf.protocol.design import StudyDesign, design_from_dict, load_design
 from videomem_hf.protocol.score_files import release_names, write_scores

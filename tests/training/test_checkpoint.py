@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 
 from tests.training.conftest import MakeConfig
+from videomem_hf.run_files import CONFIG_FILE, RESULTS_FILE
 from videomem_hf.schema import InputError
 from videomem_hf.training.checkpoint import (
-    CONFIG_FILE,
-    RESULTS_FILE,
     Progress,
     check_run_folder,
     latest_checkpoint,

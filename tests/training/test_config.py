@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from videomem_hf.multiview.config import fits_views
+from videomem_hf.recipes import RECIPES_FOLDER
 from videomem_hf.schema import InputError
 from videomem_hf.training import TrainingConfig
-from videomem_hf.training.best_config import fits_views
-from videomem_hf.training.recipe_files import RECIPES_FOLDER
 from videomem_hf.training.run import make_model_config, make_processor
 
 RECIPES = sorted(path.stem for path in RECIPES_FOLDER.glob("*.yaml") if not fits_views(path.stem))

@@ -10,15 +10,15 @@ from accelerate import Accelerator
 from transformers import AutoModel, AutoVideoProcessor
 
 from tests.training.conftest import TINY
-from videomem_hf.data.frame_cache import FrameCache
-from videomem_hf.data.map_cache import MapCache
+from videomem_hf.benchmark.evaluate import score_split
+from videomem_hf.data.scored_clips import Clips, load_clips
 from videomem_hf.models.modeling_spatiotemporal import SpatioTemporalModel
 from videomem_hf.schema import HORIZONS, InputError
 from videomem_hf.training import TrainingConfig, train
-from videomem_hf.training.clips import Clips, load_clips
-from videomem_hf.training.evaluation import score_split
 from videomem_hf.training.examples import CachedClips, Collator
 from videomem_hf.training.frozen_maps import cached_maps, network_identity
+from videomem_hf.video.frame_cache import FrameCache
+from videomem_hf.video.map_cache import MapCache
 
 SHORT = ("stages.*.epochs=3", "stages.*.learning_rate=0.01", "batch_size=8", "evaluation.resamples=100")
 

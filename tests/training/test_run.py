@@ -13,11 +13,11 @@ from scipy import stats
 from transformers import AutoModel, AutoVideoProcessor
 
 from tests.training.conftest import MakeConfig
-from videomem_hf.data.video import sample_frames
+from videomem_hf.data.scored_clips import load_clips
+from videomem_hf.evaluation.tables import metrics_table
 from videomem_hf.schema import HORIZONS, InputError
 from videomem_hf.training import TrainingConfig, TrainingError, TrainingResult, initial, run, train
-from videomem_hf.training.clips import load_clips
-from videomem_hf.training.report import metrics_table
+from videomem_hf.video.video import sample_frames
 
 
 def _weights(folder: Path | str) -> dict[str, torch.Tensor]:

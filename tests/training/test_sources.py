@@ -10,9 +10,9 @@ from transformers import AutoModel, AutoVideoProcessor
 
 from tests.training.conftest import MakeConfig
 from videomem_hf.data.prepare import PrepareOptions, prepare
+from videomem_hf.data.scored_clips import load_clips, load_images
 from videomem_hf.schema import HORIZONS, InputError
 from videomem_hf.training import TrainingConfig, train
-from videomem_hf.training.clips import load_clips, load_images
 
 
 def _features_config(release: Path, output: Path, recipe: str = "c3d", *overrides: str) -> TrainingConfig:

@@ -7,10 +7,11 @@ import pytest
 import torch
 from torch import nn
 
+from videomem_hf.losses import Criterion
 from videomem_hf.schema import InputError
 from videomem_hf.training.config import StageConfig
 from videomem_hf.training.loop import best_epoch
-from videomem_hf.training.stages import Criterion, l2_penalty, make_optimizer, make_scheduler
+from videomem_hf.training.stages import l2_penalty, make_optimizer, make_scheduler
 
 
 def _rates(stage: StageConfig, steps_per_epoch: int, epochs_before: int = 0) -> list[float]:

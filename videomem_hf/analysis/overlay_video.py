@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from videomem_hf.analysis.clip_figure import COLOURS, SALIENCY_COLOURS, draw_curve, overlay, strength_of
-from videomem_hf.data.video import VideoSource, VideoWarning, probe, sample_frames
 from videomem_hf.schema import Horizon
+from videomem_hf.video.video import VideoSource, VideoWarning, probe, sample_frames
 
 if TYPE_CHECKING:
     from av.video.stream import VideoStream

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from videomem_hf.data.video import find_videos
 from videomem_hf.schema import InputError
+from videomem_hf.video.video import find_videos
 
 Clips = Annotated[
     list[str] | None, typer.Argument(help="Video files, folders (searched to any depth) or glob patterns.")

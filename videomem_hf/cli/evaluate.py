@@ -45,11 +45,13 @@ def evaluate(
     Examples: [bold]videomem evaluate run/ --data release/[/bold],
     [bold]videomem evaluate run/ --data release/ --split test --submission out/ --team mine[/bold]
     """
+    from videomem_hf.benchmark.evaluate import score_split
+    from videomem_hf.evaluation.evaluate import evaluate_predictions
+    from videomem_hf.evaluation.submission import submission_files, write_submission
+    from videomem_hf.evaluation.tables import consistency_lines, metrics_table
     from videomem_hf.inference import load_predictor
+    from videomem_hf.run_files import write_predictions
     from videomem_hf.training.config import checked_evaluation
-    from videomem_hf.training.evaluation import evaluate_predictions, score_split, write_predictions
-    from videomem_hf.training.report import consistency_lines, metrics_table
-    from videomem_hf.training.submission import submission_files, write_submission
 
     for file in (json_file, csv_file):
         if file is not None and not file.parent.is_dir():
@@ -73,10 +75,12 @@ def evaluate(
         write_submission(files, clips.video_ids, scores)
         typer.echo("\n".join(f"{file}: {len(scores)} videos" for file in files.values()))
     if csv_file is not None:
-        write_predictions(csv_file, {"model": scores}, clips, horizons)
+        write_predictions(csv_file, {"model": scores}, clips.video_ids, clips.labels, horizons)
     if files and not any(sum(known) >= 2 for known in (clips.labels == clips.labels).T.tolist()):
         return  # nothing to judge: the release's test set
-    judged = evaluate_predictions(scores, clips, horizons, config, most_annotated)
+    judged = evaluate_predictions(
+        scores, clips, horizons, most_annotated, resamples=config.resamples, confidence=config.confidence
+    )
     if json_file is not None:
         plain = {
             horizon: {name: _plain(values) for name, values in predictors.items()}

@@ -14,6 +14,7 @@ from typing import Final, Literal
 from packaging.requirements import Requirement
 
 from videomem_hf import __version__
+from videomem_hf.system import available_cpus
 
 State = Literal["ok", "missing", "bad"]
 LITTLE_DISK_GB: Final = 5
@@ -160,8 +161,7 @@ def devices() -> Iterator[Finding]:
     for index in range(torch.cuda.device_count()):
         memory = torch.cuda.get_device_properties(index).total_memory / 2**30
         yield Finding("Devices", f"cuda:{index}", "ok", f"{torch.cuda.get_device_name(index)}, {memory:.0f} GiB")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield Finding("Devices", "CPU", "ok", f"{cores} cores")
+    yield Finding("Devices", "CPU", "ok", f"{available_cpus()} cores")
 
 
 def decoders() -> Iterator[Finding]:

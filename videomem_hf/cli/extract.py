@@ -60,9 +60,9 @@ def extract(
     paths = clip_paths(clips, list_file)
     from videomem_hf.extraction import Report, extract_clips
     from videomem_hf.extraction.ray_engine import RayEngine
-    from videomem_hf.features.catalogue import recipes
+    from videomem_hf.features.catalogue import feature_specs
 
-    wanted = recipes([name.strip() for name in features.split(",") if name.strip()], c3d, inceptionv3)
+    wanted = feature_specs([name.strip() for name in features.split(",") if name.strip()], c3d, inceptionv3)
     named = _titles(titles)
     report = Report()
     interrupted = False
@@ -100,7 +100,7 @@ def extract(
 def _titles(path: Path | None) -> dict[str, str]:
     if path is None:
         return {}
-    from videomem_hf.data.captions import read_captions
+    from videomem_hf.data.release.captions import read_captions
 
     return {caption.video_id: caption.title for caption in read_captions(path) if caption.title}
 

@@ -19,8 +19,8 @@ from tqdm import tqdm
 
 from videomem_hf.cli.clip_paths import Clips, Engine, ListFile, clip_paths
 from videomem_hf.cli.score_table import score_columns, score_row
-from videomem_hf.data.video import VideoError, probe
 from videomem_hf.schema import HORIZONS, Horizon, InputError
+from videomem_hf.video.video import VideoError, probe
 
 if TYPE_CHECKING:
     from videomem_hf.inference import FeaturePredictor, Prediction, Predictor

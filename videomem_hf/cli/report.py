@@ -92,7 +92,7 @@ def _read_run(run: Path) -> tuple[dict[str, Any], list[str], "dict[Horizon, Pred
 
 def _titles(data: str, ids: list[str]) -> list[str | None]:
     """Titles of the clips, from the data that the run was judged on."""
-    from videomem_hf.training.clips import open_splits
+    from videomem_hf.data.scored_clips import open_splits
 
     known: dict[str, str | None] = {}
     for table in open_splits(data, "scores").values():
@@ -109,8 +109,8 @@ def _markdown(
     by_topic: "dict[Horizon, list[TopicErrors]]",
     level: float,
 ) -> str:
-    from videomem_hf.training.best_table import rows_from_dicts, table_markdown
-    from videomem_hf.training.report import metrics_table
+    from videomem_hf.evaluation.tables import metrics_table
+    from videomem_hf.multiview.ablation_table import rows_from_dicts, table_markdown
 
     confidence = results["config"].get("confidence", 0.95)
     lines = [

@@ -28,7 +28,7 @@ def table1(
 
     Example: [bold]videomem table1 --data release/ --out table1/ --hold-out 500 --only c3d --only hmp[/bold]
     """
-    from videomem_hf.training.table1 import Table1Options, make_table, to_json, to_markdown
+    from videomem_hf.benchmark.table1 import Table1Options, make_table, to_json, to_markdown
 
     options = Table1Options(
         data,

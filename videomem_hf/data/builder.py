@@ -10,15 +10,15 @@ from typing import Any, Final
 import datasets
 import pyarrow as pa
 
+from videomem_hf.data.feature_files.columns import arrow_type
+from videomem_hf.data.feature_files.folders import KNOWN, FeatureFiles, feature_folders, find_feature_files
+from videomem_hf.data.release.reader import Release, find_videos, open_release, read_records
+from videomem_hf.data.release.records import VideoRecord
+from videomem_hf.data.release.splits import split_records
 from videomem_hf.schema import VIDEO, VIDEO_ID, InputError
 
 from .building import CopyBuilder, GenerationInputError, video_feature
 from .copies import data_dir_or_variable, files_state, warn_of_missing_files
-from .feature_columns import arrow_type
-from .feature_folders import KNOWN, FeatureFiles, feature_folders, find_feature_files
-from .records import VideoRecord
-from .release import Release, find_videos, open_release, read_records
-from .splits import split_records
 from .tables import RECORD_SCHEMA, batches, record_tables
 
 DATA_DIR_VARIABLE: Final = "VIDEOMEM_DATA_DIR"

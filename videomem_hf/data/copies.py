@@ -6,9 +6,8 @@ import warnings
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
+from videomem_hf.data.feature_files.folders import FeatureFiles
 from videomem_hf.schema import VIDEO, InputError
-
-from .feature_folders import FeatureFiles
 
 
 def data_dir_or_variable(dataset: str, data_dir: str | None, variable: str) -> str:

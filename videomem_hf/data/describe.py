@@ -9,15 +9,14 @@ from typing import Final
 
 import numpy as np
 
+from videomem_hf.data.copies import missing_files
+from videomem_hf.data.feature_files.folders import feature_folders, find_feature_files
+from videomem_hf.data.release.ground_truth import ReleaseName
+from videomem_hf.data.release.reader import find_videos, open_release, read_records
+from videomem_hf.data.release.records import VideoRecord
+from videomem_hf.data.release.splits import title_groups
 from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, VIDEO, Horizon
 from videomem_hf.statistics import spearman
-
-from .copies import missing_files
-from .feature_folders import feature_folders, find_feature_files
-from .ground_truth import ReleaseName
-from .records import VideoRecord
-from .release import find_videos, open_release, read_records
-from .splits import title_groups
 
 PUBLISHED: Final[dict[str, dict[Horizon, float]]] = {
     "min": {"short_term": 0.388, "long_term": 0.0},

@@ -14,14 +14,14 @@ from typing import Any, Final, NamedTuple
 import datasets
 import pyarrow as pa
 
+from videomem_hf.data.release.csv_tables import parse_score
+from videomem_hf.data.release.inventory import Inventory, scan
+from videomem_hf.data.release.text_files import numbered_lines, read_text
 from videomem_hf.schema import InputError
 
 from .building import CopyBuilder
 from .copies import data_dir_or_variable, files_state, warn_of_missing
-from .csv_tables import parse_score
-from .inventory import Inventory, scan
 from .tables import batches, path_column
-from .text_files import numbered_lines, read_text
 
 DATA_DIR_VARIABLE: Final = "LAMEM_DATA_DIR"
 IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png"})

@@ -13,11 +13,17 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
+from videomem_hf.data.release.csv_tables import (
+    TableRow,
+    header_cells,
+    parse_count,
+    parse_number,
+    parse_score,
+    read_table,
+)
+from videomem_hf.data.release.inventory import Inventory
+from videomem_hf.data.release.text_files import read_text
 from videomem_hf.schema import VIDEO_SUFFIXES, InputError
-
-from .csv_tables import TableRow, header_cells, parse_count, parse_number, parse_score, read_table
-from .inventory import Inventory
-from .text_files import read_text
 
 _JSON_NAME = re.compile(r"memento_(train|val|test)_data\.json", re.IGNORECASE)
 _TABLE_NAME = re.compile(

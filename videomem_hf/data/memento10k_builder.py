@@ -9,11 +9,11 @@ from typing import Any, Final
 import datasets
 import pyarrow as pa
 
+from videomem_hf.data.release.inventory import Inventory, scan
 from videomem_hf.schema import VIDEO
 
 from .building import CopyBuilder, video_feature
 from .copies import data_dir_or_variable, files_state, warn_of_missing
-from .inventory import Inventory, scan
 from .memento10k import MementoFiles, MementoRecord, find_memento_files, find_memento_videos, read_memento, video_of
 from .tables import batches, path_column
 

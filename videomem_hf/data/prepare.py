@@ -16,15 +16,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
+from videomem_hf.data.feature_files.folders import FeatureFiles, feature_folders, find_feature_files
+from videomem_hf.data.release.reader import Release, find_videos, open_release, read_records
+from videomem_hf.data.release.records import VideoRecord
+from videomem_hf.data.release.splits import split_records
 from videomem_hf.schema import VIDEO, InputError
 
 from .copies import files_state, missing_files, warn_of_missing_files
-from .feature_folders import FeatureFiles, feature_folders, find_feature_files
 from .prepared_card import render_card
 from .provenance import generated_plan
-from .records import VideoRecord
-from .release import Release, find_videos, open_release, read_records
-from .splits import split_records
 from .tables import PATH_TYPE, RECORD_SCHEMA, batches, record_tables
 
 CARD: Final = "README.md"

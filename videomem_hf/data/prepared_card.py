@@ -6,7 +6,8 @@ from typing import Any, Final
 from huggingface_hub import DatasetCard, DatasetCardData
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from .feature_folders import FRAMES
+from videomem_hf.data.feature_files.folders import FRAMES
+
 from .provenance import CARD_KEY, Plan
 
 _COLUMNS: Final = {

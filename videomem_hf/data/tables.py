@@ -7,11 +7,10 @@ from typing import Final, TypeVar
 
 import pyarrow as pa
 
+from videomem_hf.data.feature_files.columns import read_columns
+from videomem_hf.data.feature_files.folders import FeatureFiles
+from videomem_hf.data.release.records import VideoRecord
 from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, TITLE, VIDEO, VIDEO_ID
-
-from .feature_columns import read_columns
-from .feature_folders import FeatureFiles
-from .records import VideoRecord
 
 RECORD_SCHEMA: Final = pa.schema(
     [(VIDEO_ID, pa.string()), (TITLE, pa.string())]

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from videomem_hf.data.captions import is_captions
-from videomem_hf.data.ground_truth import ground_truth_release
-from videomem_hf.data.inventory import TABLE_SUFFIXES
-from videomem_hf.data.names import parse_video_id, video_number
-from videomem_hf.features.recipe import Recipe
+from videomem_hf.data.release.captions import is_captions
+from videomem_hf.data.release.ground_truth import ground_truth_release
+from videomem_hf.data.release.inventory import TABLE_SUFFIXES
+from videomem_hf.data.release.names import parse_video_id, video_number
+from videomem_hf.features.spec import FeatureSpec
 from videomem_hf.schema import InputError
 
 CLIPS_TABLE: Final = "clips.csv"
@@ -108,19 +108,19 @@ class FeatureFolder:
                 "folder"
             )
 
-    def is_done(self, recipe: Recipe, video_id: str, clip: Path) -> bool:
+    def is_done(self, spec: FeatureSpec, video_id: str, clip: Path) -> bool:
         """Whether all files of a feature of a clip are there, and the clip has not changed since."""
         entry = self.entries.get(video_id)
         unchanged = entry is None or entry.same_content(Entry.of(clip))
-        return unchanged and all(path.exists() for path in self._paths(recipe, video_id))
+        return unchanged and all(path.exists() for path in self._paths(spec, video_id))
 
-    def write(self, recipe: Recipe, video_id: str, contents: list[bytes]) -> None:
+    def write(self, spec: FeatureSpec, video_id: str, contents: list[bytes]) -> None:
         """Write a feature's files of one clip.
 
         Raises:
             InputError: A file cannot be written.
         """
-        for path, content in zip(self._paths(recipe, video_id), contents, strict=True):
+        for path, content in zip(self._paths(spec, video_id), contents, strict=True):
             write_whole(path, content)
 
     def finish(self, video_id: str, clip: Path) -> None:
@@ -137,8 +137,8 @@ class FeatureFolder:
         if ids:
             write_whole(self.path / VIDEO_LIST, "".join(f"{video_id}.txt\r\n" for video_id in ids).encode("ascii"))
 
-    def _paths(self, recipe: Recipe, video_id: str) -> list[Path]:
-        return [self.path / recipe.folder / f"{video_id}{ending}" for ending in recipe.endings]
+    def _paths(self, spec: FeatureSpec, video_id: str) -> list[Path]:
+        return [self.path / spec.folder / f"{video_id}{ending}" for ending in spec.endings]
 
     def _ids_of_files(self) -> set[str]:
         names = {path.stem.partition("-")[0] for path in self.path.glob("*/video*") if path.is_file()}

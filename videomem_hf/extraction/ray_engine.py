@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from videomem_hf.extraction.run import CLIPS_AT_ONCE, Job, Result, apply_networks, work_on
 from videomem_hf.features.extract import load_networks
-from videomem_hf.features.recipe import NetworkRecipe, Recipe
+from videomem_hf.features.spec import FeatureSpec, NetworkSpec
 from videomem_hf.ray_jobs import Lost, Work, run_ray_jobs
 
 
@@ -14,12 +14,12 @@ class RayEngine:
     """Does extraction's jobs with Ray Data; give it to `extract_clips` as `elsewhere`.
 
     Attributes:
-        recipes: What is extracted.
+        specs: What is extracted.
         device: For networks; None takes a GPU where the cluster has one.
         workers: Processes over all machines; see `videomem_hf.ray_jobs.Work`.
     """
 
-    recipes: tuple[Recipe, ...]
+    specs: tuple[FeatureSpec, ...]
     device: str | None = None
     workers: int | None = None
 
@@ -29,7 +29,7 @@ class RayEngine:
         Raises:
             InputError: Ray is not installed.
         """
-        gpu = self.device != "cpu" and any(isinstance(recipe, NetworkRecipe) for recipe in self.recipes)
+        gpu = self.device != "cpu" and any(isinstance(spec, NetworkSpec) for spec in self.specs)
         work = Work(self._extractor, CLIPS_AT_ONCE, self.workers, gpu)
         given = {job.video_id: job for job in jobs}
         for job, result in run_ray_jobs(work, [replace(job, clip=job.clip.absolute()) for job in jobs]):
@@ -37,7 +37,7 @@ class RayEngine:
 
     def _extractor(self) -> Callable[[list[Job]], list[Result]]:
         """Load the networks once in a process of the cluster."""
-        networks = load_networks(self.recipes, self.device)
+        networks = load_networks(self.specs, self.device)
 
         def extract(jobs: list[Job]) -> list[Result]:
             results = [work_on(job, threads="NONE") for job in jobs]

@@ -1,20 +1,20 @@
 """Extracting features of many clips into a folder."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from videomem_hf.data.video import VideoError
 from videomem_hf.extraction.outputs import FeatureFolder
 from videomem_hf.extraction.workers import Died, run_jobs
 from videomem_hf.features.clips import Threads
 from videomem_hf.features.collecting import collect
 from videomem_hf.features.extract import load_networks
-from videomem_hf.features.recipe import Network, NetworkRecipe, Recipe
+from videomem_hf.features.spec import FeatureSpec, Network, NetworkSpec
 from videomem_hf.schema import InputError
+from videomem_hf.system import available_cpus
+from videomem_hf.video.video import VideoError
 
 CLIPS_AT_ONCE = 8
 """Clips whose frames a network is given together."""
@@ -27,7 +27,7 @@ class Job:
     video_id: str
     clip: Path
     title: str | None
-    recipes: tuple[Recipe, ...]
+    specs: tuple[FeatureSpec, ...]
 
 
 @dataclass
@@ -69,7 +69,7 @@ class Report:
 
 def extract_clips(
     clips: Sequence[Path],
-    recipes: Sequence[Recipe],
+    specs: Sequence[FeatureSpec],
     out: Path,
     *,
     titles: Mapping[str, str] | None = None,
@@ -87,7 +87,7 @@ def extract_clips(
 
     Args:
         clips: Video files, each once.
-        recipes: What to extract, see `videomem_hf.features.catalogue.recipes`.
+        specs: What to extract, see `videomem_hf.features.catalogue.feature_specs`.
         out: The folder.
         titles: Titles by id, for `title:` features.
         processes: How many clips are decoded at once; by default one a core.
@@ -110,13 +110,13 @@ def extract_clips(
     report.total = len(assigned)
     jobs = []
     for video_id, clip in assigned.items():
-        missing = tuple(each for each in recipes if overwrite or not folder.is_done(each, video_id, clip))
+        missing = tuple(each for each in specs if overwrite or not folder.is_done(each, video_id, clip))
         if missing:
             jobs.append(Job(video_id, clip, (titles or {}).get(video_id), missing))
         else:
             report.kept += 1
-    networks = load_networks(recipes, device) if jobs and elsewhere is None else {}
-    results = elsewhere(jobs) if elsewhere else _here(jobs, min(processes or _cores(), max(1, len(jobs))))
+    networks = load_networks(specs, device) if jobs and elsewhere is None else {}
+    results = elsewhere(jobs) if elsewhere else _here(jobs, min(processes or available_cpus(), max(1, len(jobs))))
     try:
         for outcome in _outcomes(results, folder, networks):
             report.done.append(outcome)
@@ -165,9 +165,9 @@ def _finish(
 
 def _write(folder: FeatureFolder, job: Job, result: "Result") -> None:
     """Write what there is of a clip, and let go of it."""
-    for recipe in job.recipes:
-        if recipe.name in result.contents:
-            folder.write(recipe, job.video_id, result.contents.pop(recipe.name))
+    for spec in job.specs:
+        if spec.name in result.contents:
+            folder.write(spec, job.video_id, result.contents.pop(spec.name))
 
 
 def apply_networks(pending: "Sequence[tuple[Job, Result]]", networks: Mapping[str, Network]) -> None:
@@ -178,8 +178,8 @@ def apply_networks(pending: "Sequence[tuple[Job, Result]]", networks: Mapping[st
             continue
         values_of_clips = network([result.inputs.pop(name) for _, result in given])
         for (job, result), values in zip(given, values_of_clips, strict=True):
-            recipe = next(each for each in job.recipes if each.name == name)
-            result.contents[name] = [recipe.encode(value) for value in values]
+            spec = next(each for each in job.specs if each.name == name)
+            result.contents[name] = [spec.encode(value) for value in values]
 
 
 @dataclass
@@ -196,25 +196,20 @@ def work_on(job: Job, threads: Threads) -> Result:
     """Decode one clip, and describe what needs no network."""
     result = Result()
     try:
-        collected = collect(job.clip, job.recipes, job.title, threads)
+        collected = collect(job.clip, job.specs, job.title, threads)
     except VideoError as error:
         result.errors[""] = str(error).removeprefix(f"{job.clip}: ")
         return result
     result.errors |= collected.errors
     result.notes = [note.removeprefix(f"{job.clip}: ") for note in collected.notes]
-    for recipe in job.recipes:
-        if recipe.name not in collected.values:
+    for spec in job.specs:
+        if spec.name not in collected.values:
             continue
-        if isinstance(recipe, NetworkRecipe):
-            result.inputs[recipe.name] = collected.values[recipe.name]
+        if isinstance(spec, NetworkSpec):
+            result.inputs[spec.name] = collected.values[spec.name]
             continue
         try:
-            result.contents[recipe.name] = [recipe.encode(value) for value in collected.values[recipe.name]]
+            result.contents[spec.name] = [spec.encode(value) for value in collected.values[spec.name]]
         except InputError as error:
-            result.errors[recipe.name] = str(error)
+            result.errors[spec.name] = str(error)
     return result
-
-
-def _cores() -> int:
-    """Give the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -17,8 +17,8 @@ import numpy as np
 from videomem_hf.schema import InputError
 
 from .clips import Clip
-from .recipe import Collector, Kept, Network, NetworkRecipe
 from .release_text import significant, without_newline
+from .spec import Collector, Kept, Network, NetworkSpec
 from .weights import first_line
 
 CLASSES: Final = 101
@@ -29,7 +29,7 @@ _CONVERT = "convert a published checkpoint with `videomem convert c3d CHECKPOINT
 
 
 @dataclass(frozen=True)
-class C3DRecipe(NetworkRecipe):
+class C3DSpec(NetworkSpec):
     """The released feature, or the first fully connected layer, which C3D's paper uses for other tasks.
 
     Attributes:
@@ -68,7 +68,7 @@ class C3DRecipe(NetworkRecipe):
 
     def frames(self, clip: Clip) -> Sequence[int]:
         """Give the first 16 frames; a shorter clip's last frame is repeated."""
-        length = _processor(self._folder).clip_length
+        length = _processor(self._folder).segment_length
         return [min(place, max(0, clip.frames - 1)) for place in range(length)]
 
     def collector(self, clip: Clip) -> Collector:

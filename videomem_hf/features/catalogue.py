@@ -6,24 +6,24 @@ from typing import Final
 
 import numpy as np
 
-from videomem_hf.data.orb_files import Keypoints
+from videomem_hf.data.feature_files.orb import Keypoints
 from videomem_hf.schema import InputError
 
-from .c3d import C3DRecipe
+from .c3d import C3DSpec
 from .clips import Picture
 from .color_histogram import color_histogram
-from .concepts import ConceptsRecipe
-from .encoders import EncoderRecipe, Library
+from .concepts import ConceptsSpec
+from .encoders import EncoderSpec, Library
 from .grey import Bits, Order
-from .hmp_recipe import HmpRecipe
+from .hmp_spec import HmpSpec
 from .hog import hog, hog_value_shares
-from .inceptionv3 import InceptionV3Recipe
+from .inceptionv3 import InceptionV3Spec
 from .lbp import lbp
 from .orb import Descriptors, orb, orb_npz, orb_pickle
 from .packaged import PACKAGED, packaged
-from .recipe import WHOLE, FrameRecipe, Recipe, folder_name, frame_endings
 from .release_text import eight_decimals, histogram_lines, occurring, significant
-from .titles import TitleRecipe
+from .spec import WHOLE, FeatureSpec, FrameSpec, folder_name, frame_endings
+from .titles import TitleSpec
 
 RELEASED: Final = ("hmp", "lbp", "hog", "colorhistogram", "orb", "inceptionv3", "c3d")
 """The release's features that can be computed, with its quirks."""
@@ -38,8 +38,8 @@ MODELS: Final = ("hf", "hf-frames", "timm", "timm-frames", "title", "concepts")
 """Kinds of features of any model, written `KIND:MODEL`."""
 
 
-def recipe(name: str, c3d: str | None = None, inceptionv3: str | None = None) -> Recipe:
-    """Give the recipe of a feature.
+def feature_spec(name: str, c3d: str | None = None, inceptionv3: str | None = None) -> FeatureSpec:
+    """Give the spec of a feature.
 
     Args:
         name: One of `RELEASED`, `CORRECTED`, `OTHERS` or `PACKAGED` in any case, or one of `MODELS`, a colon
@@ -63,14 +63,14 @@ def recipe(name: str, c3d: str | None = None, inceptionv3: str | None = None) ->
         return _FRAME_RECIPES[key]
     if key in PACKAGED:
         return packaged(key)
-    makers: dict[str, Callable[[], Recipe]] = {
-        "hmp": partial(HmpRecipe, key, "HMP", WHOLE, variant="released"),
-        "hmp-paper": partial(HmpRecipe, key, "hmp-paper", WHOLE, variant="paper"),
-        "c3d": partial(C3DRecipe, key, "C3D", WHOLE, model=c3d),
-        "c3d-fc6": partial(C3DRecipe, key, "c3d-fc6", WHOLE, output="fc6", model=c3d),
-        "inceptionv3": partial(InceptionV3Recipe, key, "InceptionV3", frame_endings(), weights=inceptionv3),
+    makers: dict[str, Callable[[], FeatureSpec]] = {
+        "hmp": partial(HmpSpec, key, "HMP", WHOLE, variant="released"),
+        "hmp-paper": partial(HmpSpec, key, "hmp-paper", WHOLE, variant="paper"),
+        "c3d": partial(C3DSpec, key, "C3D", WHOLE, model=c3d),
+        "c3d-fc6": partial(C3DSpec, key, "c3d-fc6", WHOLE, output="fc6", model=c3d),
+        "inceptionv3": partial(InceptionV3Spec, key, "InceptionV3", frame_endings(), weights=inceptionv3),
         "inceptionv3-corrected": partial(
-            InceptionV3Recipe, key, "inceptionv3-corrected", frame_endings(), proper=True, weights=inceptionv3
+            InceptionV3Spec, key, "inceptionv3-corrected", frame_endings(), proper=True, weights=inceptionv3
         ),
     }
     if key not in makers:
@@ -79,17 +79,17 @@ def recipe(name: str, c3d: str | None = None, inceptionv3: str | None = None) ->
     return makers[key]()
 
 
-def recipes(names: Sequence[str], c3d: str | None = None, inceptionv3: str | None = None) -> list[Recipe]:
-    """Give the recipes of several features, as `checked`; see `recipe` for the arguments.
+def feature_specs(names: Sequence[str], c3d: str | None = None, inceptionv3: str | None = None) -> list[FeatureSpec]:
+    """Give the specs of several features, as `checked`; see `feature_spec` for the arguments.
 
     Raises:
-        InputError: As `recipe` and `checked`.
+        InputError: As `feature_spec` and `checked`.
     """
-    return checked([recipe(name, c3d, inceptionv3) for name in names])
+    return checked([feature_spec(name, c3d, inceptionv3) for name in names])
 
 
-def checked(given: Sequence[Recipe]) -> list[Recipe]:
-    """Give recipes each once, when what they need is there.
+def checked(given: Sequence[FeatureSpec]) -> list[FeatureSpec]:
+    """Give specs each once, when what they need is there.
 
     Raises:
         InputError: There is none, a library or a model is missing, or two would write to one folder.
@@ -105,8 +105,8 @@ def checked(given: Sequence[Recipe]) -> list[Recipe]:
     return list(found.values())
 
 
-def recipe_of_column(column: str) -> Recipe:
-    """Give the recipe whose files a data set's column holds.
+def spec_of_column(column: str) -> FeatureSpec:
+    """Give the spec whose files a data set's column holds.
 
     Raises:
         InputError: The column is none that can be computed from a clip by its name alone.
@@ -115,21 +115,21 @@ def recipe_of_column(column: str) -> Recipe:
     if dash and kind in MODELS:
         frames = model.startswith("frames-") and f"{kind}-frames" in MODELS
         name = f"{kind}-frames:{model.removeprefix('frames-')}" if frames else f"{kind}:{model}"
-        return recipe(name.replace("--", "/"))
-    return recipe(column)
+        return feature_spec(name.replace("--", "/"))
+    return feature_spec(column)
 
 
-def _of_model(kind: str, model: str) -> Recipe:
+def _of_model(kind: str, model: str) -> FeatureSpec:
     if kind not in MODELS:
         raise InputError(f"no kind of feature is called {kind!r}; there are {', '.join(MODELS)}")
     name, folder = f"{kind}:{model}", folder_name(kind, model)
     if kind == "title":
-        return TitleRecipe(name, folder, WHOLE, model)
+        return TitleSpec(name, folder, WHOLE, model)
     if kind == "concepts":
-        return ConceptsRecipe(name, folder_name(kind, model.partition("@")[0]), WHOLE, model)
+        return ConceptsSpec(name, folder_name(kind, model.partition("@")[0]), WHOLE, model)
     single = kind.endswith("-frames")
     library: Library = "timm" if kind.startswith("timm") else "hf"
-    return EncoderRecipe(name, folder, frame_endings() if single else WHOLE, library, model, single)
+    return EncoderSpec(name, folder, frame_endings() if single else WHOLE, library, model, single)
 
 
 def _lbp(order: Order, bits: Bits, picture: Picture) -> np.ndarray:
@@ -148,24 +148,24 @@ def _orb(order: Order, descriptors: Descriptors, picture: Picture) -> Keypoints:
     return orb(picture.grey(order), descriptors)
 
 
-def _frame_recipes() -> dict[str, FrameRecipe]:
+def _frame_specs() -> dict[str, FrameSpec]:
     text = frame_endings()
     made = [
-        FrameRecipe("lbp", "LBP", text, partial(_lbp, "exchanged", 15), occurring),
-        FrameRecipe("lbp-opencv3", "lbp-opencv3", text, partial(_lbp, "exchanged", 14), occurring),
-        FrameRecipe("lbp-corrected", "lbp-corrected", text, partial(_lbp, "true", 15), eight_decimals),
-        FrameRecipe("hog", "HOG", text, partial(_hog, "exchanged", hog_value_shares), eight_decimals),
-        FrameRecipe("hog-corrected", "hog-corrected", text, partial(_hog, "true", hog), significant),
-        FrameRecipe("colorhistogram", "ColorHistogram", text, partial(_colors, "exchanged"), histogram_lines),
-        FrameRecipe(
+        FrameSpec("lbp", "LBP", text, partial(_lbp, "exchanged", 15), occurring),
+        FrameSpec("lbp-opencv3", "lbp-opencv3", text, partial(_lbp, "exchanged", 14), occurring),
+        FrameSpec("lbp-corrected", "lbp-corrected", text, partial(_lbp, "true", 15), eight_decimals),
+        FrameSpec("hog", "HOG", text, partial(_hog, "exchanged", hog_value_shares), eight_decimals),
+        FrameSpec("hog-corrected", "hog-corrected", text, partial(_hog, "true", hog), significant),
+        FrameSpec("colorhistogram", "ColorHistogram", text, partial(_colors, "exchanged"), histogram_lines),
+        FrameSpec(
             "colorhistogram-corrected", "colorhistogram-corrected", text, partial(_colors, "true"), histogram_lines
         ),
-        FrameRecipe("orb", "ORB", frame_endings(".p"), partial(_orb, "exchanged", "first"), orb_pickle, "cv2"),
-        FrameRecipe(
+        FrameSpec("orb", "ORB", frame_endings(".p"), partial(_orb, "exchanged", "first"), orb_pickle, "cv2"),
+        FrameSpec(
             "orb-corrected", "orb-corrected", frame_endings(".npz"), partial(_orb, "true", "own"), orb_npz, "cv2"
         ),
     ]
     return {each.name: each for each in made}
 
 
-_FRAME_RECIPES: Final = _frame_recipes()
+_FRAME_RECIPES: Final = _frame_specs()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from videomem_hf.data.video import (
+from videomem_hf.video.video import (
     VideoError,
     VideoSource,
     decode_stream,
@@ -36,7 +36,7 @@ _IN_HIGH_BITS: Final = ("p010", "p012", "p016", "p210", "p212", "p216", "p410", 
 
 @dataclass(frozen=True)
 class Clip:
-    """What recipes need to know of a clip before it is decoded.
+    """What specs need to know of a clip before it is decoded.
 
     Attributes:
         name: For messages.

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from threading import BoundedSemaphore
 from typing import Any, Final
 
-from videomem_hf.data.video import VideoSource, VideoWarning
 from videomem_hf.schema import InputError
+from videomem_hf.video.video import VideoSource, VideoWarning
 
 from .clips import Clip, Picture, Threads, pictures, survey
-from .recipe import Collector, Recipe
+from .spec import Collector, FeatureSpec
 
 _AHEAD: Final = 16
 """Frames that decoding may be ahead of the features, so that memory does not grow with the clip's length."""
@@ -21,12 +21,12 @@ _AHEAD: Final = 16
 
 @dataclass
 class Collected:
-    """What recipes made of one clip.
+    """What specs made of one clip.
 
     Attributes:
         clip: What was decoded.
-        values: By recipe: the feature's entries, one a file, or a network's input.
-        errors: By recipe that failed: why this clip does not have the feature.
+        values: By spec: the feature's entries, one a file, or a network's input.
+        errors: By spec that failed: why this clip does not have the feature.
         notes: What was odd about the file.
     """
 
@@ -37,9 +37,9 @@ class Collected:
 
 
 def collect(
-    source: VideoSource, recipes: Sequence[Recipe], title: str | None = None, threads: Threads = "AUTO"
+    source: VideoSource, specs: Sequence[FeatureSpec], title: str | None = None, threads: Threads = "AUTO"
 ) -> Collected:
-    """Decode a clip once and give every recipe the frames it wants.
+    """Decode a clip once and give every spec the frames it wants.
 
     A file whose packets do not tell the number of its frames (a damaged one) is decoded twice.
 
@@ -48,14 +48,14 @@ def collect(
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", VideoWarning)
-        collected = collect_aloud(source, recipes, title, threads)
+        collected = collect_aloud(source, specs, title, threads)
     notes = (str(warning.message) for warning in caught if issubclass(warning.category, VideoWarning))
     collected.notes = list(dict.fromkeys(notes))  # a clip that is decoded twice says the same twice
     return collected
 
 
 def collect_aloud(
-    source: VideoSource, recipes: Sequence[Recipe], title: str | None = None, threads: Threads = "AUTO"
+    source: VideoSource, specs: Sequence[FeatureSpec], title: str | None = None, threads: Threads = "AUTO"
 ) -> Collected:
     """Do the same where several threads do it: what is odd about the file is warned of, as catching is not for threads.
 
@@ -66,21 +66,21 @@ def collect_aloud(
         VideoWarning: Parts of the file are damaged or missing.
     """
     clip = survey(source, title)
-    collected, decoded = _pass(source, recipes, clip, threads)
+    collected, decoded = _pass(source, specs, clip, threads)
     if decoded not in (0, clip.frames):
         clip = replace(clip, frames=decoded)
-        collected, _ = _pass(source, recipes, clip, threads)
+        collected, _ = _pass(source, specs, clip, threads)
     return collected
 
 
-def _pass(source: VideoSource, recipes: Sequence[Recipe], clip: Clip, threads: Threads) -> tuple[Collected, int]:
-    """Decode the clip once; gives the number of its frames as well, 0 where no recipe wants any."""
+def _pass(source: VideoSource, specs: Sequence[FeatureSpec], clip: Clip, threads: Threads) -> tuple[Collected, int]:
+    """Decode the clip once; gives the number of its frames as well, 0 where no spec wants any."""
     collected = Collected(clip)
-    collectors: dict[str, Collector] = {recipe.name: recipe.collector(clip) for recipe in recipes}
+    collectors: dict[str, Collector] = {spec.name: spec.collector(clip) for spec in specs}
     wanted: dict[int, list[tuple[str, int]]] = defaultdict(list)
-    for recipe in recipes:
-        for place, index in enumerate(recipe.frames(clip)):
-            wanted[index].append((recipe.name, place))
+    for spec in specs:
+        for place, index in enumerate(spec.frames(clip)):
+            wanted[index].append((spec.name, place))
 
     def add(name: str, place: int, picture: Picture) -> None:
         try:
@@ -91,7 +91,7 @@ def _pass(source: VideoSource, recipes: Sequence[Recipe], clip: Clip, threads: T
             del collectors[name]
 
     decoded = 0
-    with _beside(add, list(collectors)) if threads == "AUTO" and len(recipes) > 1 else nullcontext(add) as take:
+    with _beside(add, list(collectors)) if threads == "AUTO" and len(specs) > 1 else nullcontext(add) as take:
         for picture in pictures(source, threads) if wanted else ():
             decoded = picture.index + 1
             for name, place in wanted.get(picture.index, ()):

@@ -17,8 +17,8 @@ from PIL import Image
 from videomem_hf.schema import InputError
 
 from .clips import Clip
-from .recipe import Collector, Kept, Network, NetworkRecipe, one_a_second
 from .release_text import significant
+from .spec import Collector, Kept, Network, NetworkSpec, one_a_second
 from .weights import load_weights
 
 CATEGORIES: Final = 91
@@ -29,7 +29,7 @@ _LONG_SIDE: Final = 1333
 
 
 @dataclass(frozen=True)
-class ConceptsRecipe(NetworkRecipe):
+class ConceptsSpec(NetworkSpec):
     """Scores of a detector's categories.
 
     Attributes:

@@ -20,8 +20,8 @@ from videomem_hf.schema import InputError
 
 from .clips import Clip
 from .extras import library
-from .recipe import Collector, Kept, Network, NetworkRecipe, evenly, one_a_second, thirds
 from .release_text import significant
+from .spec import Collector, Kept, Network, NetworkSpec, evenly, one_a_second, thirds
 from .weights import first_line
 
 Library = Literal["hf", "timm"]
@@ -31,7 +31,7 @@ _MOST_LINES = 1080
 
 
 @dataclass(frozen=True)
-class EncoderRecipe(NetworkRecipe):
+class EncoderSpec(NetworkSpec):
     """Features of a pretrained encoder.
 
     Attributes:
@@ -46,23 +46,23 @@ class EncoderRecipe(NetworkRecipe):
 
     def check(self) -> None:
         """See the base class."""
-        if self.single_frames and self._clip_length:
+        if self.single_frames and self._segment_length:
             raise InputError(f"{self.name}: this model sees whole clips, not frames; write hf:{self.model}")
         self.collector(Clip("", 1))  # loads what prepares the frames
 
     @property
-    def _clip_length(self) -> int | None:
-        return _clip_length(self.model) if self.library == "hf" else None
+    def _segment_length(self) -> int | None:
+        return _segment_length(self.model) if self.library == "hf" else None
 
     def frames(self, clip: Clip) -> Sequence[int]:
         """See the module."""
         if self.single_frames:
             return thirds(clip)
-        return evenly(clip, self._clip_length) if self._clip_length else one_a_second(clip)
+        return evenly(clip, self._segment_length) if self._segment_length else one_a_second(clip)
 
     def collector(self, clip: Clip) -> Collector:
         """See the base class."""
-        if self._clip_length:
+        if self._segment_length:
             return _WholeClip(self.model)
         prepare = _hf_frame(self.model) if self.library == "hf" else timm_transform(self.model)
         return Kept(lambda picture: prepare(picture.rgb))
@@ -76,7 +76,7 @@ class EncoderRecipe(NetworkRecipe):
         if self.library == "timm":
             return partial(frame_vectors, _timm_model(self.model).to(device), device, self.single_frames)
         model = _hf_load(self.model, "AutoModel").to(device).eval().requires_grad_(False)
-        if self._clip_length:
+        if self._segment_length:
             return partial(_clip_vectors, model)
         return partial(frame_vectors, partial(_hf_vectors, model), device, self.single_frames)
 
@@ -115,7 +115,7 @@ def _hf_load(model: str, auto: str) -> Any:
 
 
 @cache
-def _clip_length(model: str) -> int | None:
+def _segment_length(model: str) -> int | None:
     """Tell how many frames a video encoder sees; None for an image encoder."""
     config = _hf_load(model, "AutoConfig")
     config = getattr(config, "vision_config", None) or config

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from videomem_hf.data.feature_columns import read_columns
-from videomem_hf.data.feature_folders import feature_folders, find_feature_files
-from videomem_hf.data.inventory import scan
-from videomem_hf.data.video import VideoError, VideoSource
+from videomem_hf.data.feature_files.columns import read_columns
+from videomem_hf.data.feature_files.folders import feature_folders, find_feature_files
+from videomem_hf.data.release.inventory import scan
 from videomem_hf.schema import InputError
+from videomem_hf.video.video import VideoError, VideoSource
 
-from .catalogue import checked, recipe, recipe_of_column
+from .catalogue import checked, feature_spec, spec_of_column
 from .collecting import Collected, collect
-from .recipe import Network, NetworkRecipe, Recipe
+from .spec import FeatureSpec, Network, NetworkSpec
 from .weights import first_line
 
 _CLIP_ID = "video1"
@@ -25,17 +25,17 @@ class Extractor:
     """Computes some features of clips, one after another, with the networks that they need in memory.
 
     Args:
-        features: Names as in `videomem_hf.features.catalogue`, or recipes.
+        features: Names as in `videomem_hf.features.catalogue`, or specs.
         device: For networks; None takes a GPU if there is one.
 
     Raises:
         InputError: There is no such feature, or what it needs is missing.
     """
 
-    def __init__(self, features: Sequence[str | Recipe], device: str | None = None) -> None:
-        made = [feature if isinstance(feature, Recipe) else recipe(feature) for feature in features]
-        self.recipes = checked(made)
-        self.networks = load_networks(self.recipes, device)
+    def __init__(self, features: Sequence[str | FeatureSpec], device: str | None = None) -> None:
+        made = [feature if isinstance(feature, FeatureSpec) else feature_spec(feature) for feature in features]
+        self.specs = checked(made)
+        self.networks = load_networks(self.specs, device)
 
     def __call__(self, source: VideoSource, title: str | None = None) -> dict[str, list[Any]]:
         """Compute a clip's features with one decode.
@@ -56,7 +56,7 @@ class Extractor:
 
     def collected(self, source: VideoSource, title: str | None = None) -> Collected:
         """Give the same with what was odd about the file."""
-        collected = collect(source, self.recipes, title)
+        collected = collect(source, self.specs, title)
         for name, error in collected.errors.items():
             raise VideoError(f"{collected.clip.name}: no {name}: {error}")
         for name, network in self.networks.items():
@@ -69,17 +69,17 @@ def extract(source: VideoSource, features: Sequence[str], title: str | None = No
     return Extractor(features)(source, title)
 
 
-def load_networks(wanted: Sequence[Recipe], device: str | None = None) -> dict[str, Network]:
-    """Load the networks that recipes need.
+def load_networks(wanted: Sequence[FeatureSpec], device: str | None = None) -> dict[str, Network]:
+    """Load the networks that specs need.
 
     Args:
-        wanted: Some recipes.
+        wanted: Some specs.
         device: "cpu", "cuda", ...; None takes a GPU if there is one.
 
     Raises:
         InputError: One cannot be loaded, or the device not be used.
     """
-    with_network = [made for made in wanted if isinstance(made, NetworkRecipe)]
+    with_network = [made for made in wanted if isinstance(made, NetworkSpec)]
     if not with_network:
         return {}
     import torch
@@ -109,7 +109,7 @@ class ColumnExtractor:
     ) -> None:
         self.columns = list(columns)
         named = features or {}
-        self.extractor = Extractor([named.get(column) or _recipe_of(column) for column in columns], device)
+        self.extractor = Extractor([named.get(column) or _spec_of(column) for column in columns], device)
 
     def __call__(self, source: VideoSource) -> tuple[dict[str, np.ndarray], list[str]]:
         """Compute a clip's columns.
@@ -122,7 +122,7 @@ class ColumnExtractor:
         """
         collected = self.extractor.collected(source)
         with tempfile.TemporaryDirectory() as folder:
-            for made in self.extractor.recipes:
+            for made in self.extractor.specs:
                 _write(made, collected.values[made.name], Path(folder))
             found = feature_folders(scan(folder, deep=True))
             files = [each for name, folders in found.items() for each in find_feature_files(name, folders)]
@@ -130,14 +130,14 @@ class ColumnExtractor:
         return {name: _flat(columns[name].to_pylist()) for name in self.columns}, collected.notes
 
 
-def _recipe_of(column: str) -> Recipe:
+def _spec_of(column: str) -> FeatureSpec:
     try:
-        return recipe_of_column(column)
+        return spec_of_column(column)
     except InputError as error:
         raise InputError(f"the feature column {column!r} cannot be computed from a clip: {error}") from None
 
 
-def _write(made: Recipe, values: list[Any], folder: Path) -> None:
+def _write(made: FeatureSpec, values: list[Any], folder: Path) -> None:
     (folder / made.folder).mkdir()
     for ending, value in zip(made.endings, values, strict=True):
         (folder / made.folder / f"{_CLIP_ID}{ending}").write_bytes(made.encode(value))

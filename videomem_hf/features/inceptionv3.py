@@ -20,8 +20,8 @@ from videomem_hf.schema import InputError
 
 from .clips import Clip
 from .extras import library
-from .recipe import Collector, Kept, Network, NetworkRecipe, thirds
 from .release_text import pairs_from_zero
+from .spec import Collector, Kept, Network, NetworkSpec, thirds
 from .weights import load_weights
 
 RELEASED_SIDE: Final = 227
@@ -59,7 +59,7 @@ def proper_input(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 @dataclass(frozen=True)
-class InceptionV3Recipe(NetworkRecipe):
+class InceptionV3Spec(NetworkSpec):
     """The released feature (`proper` False), or the corrected one.
 
     Attributes:

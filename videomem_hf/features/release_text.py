@@ -1,4 +1,4 @@
-"""Features as text, in the release's formats (see `videomem_hf.data.feature_text`, which reads them)."""
+"""Features as text, in the release's formats (see `videomem_hf.data.feature_files.text`, which reads them)."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -11,13 +11,13 @@ from videomem_hf.schema import InputError
 
 from .clips import Clip
 from .extras import library
-from .recipe import Collector, Network, NetworkRecipe
 from .release_text import significant
+from .spec import Collector, Network, NetworkSpec
 from .title_views import load_encoder, plain_title
 
 
 @dataclass(frozen=True)
-class TitleRecipe(NetworkRecipe):
+class TitleSpec(NetworkSpec):
     """A sentence embedding of the title.
 
     Attributes:

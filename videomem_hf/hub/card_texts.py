@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from videomem_hf.benchmark.table1 import COLUMNS, ROWS
 from videomem_hf.hub.run_facts import RunFacts
-from videomem_hf.training.best_table import rows_from_dicts, table_markdown
-from videomem_hf.training.table1 import COLUMNS, ROWS
+from videomem_hf.multiview.ablation_table import rows_from_dicts, table_markdown
 
 _PREDICTORS: Final = {
     "model": "**this model**",
@@ -23,7 +23,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def sampling_text(processor: Mapping[str, Any]) -> str:
     """What of a clip the model sees."""
-    size, length = processor["size"], processor["clip_length"]
+    size, length = processor["size"], processor["segment_length"]
     side = f"{size['width']} x {size['height']}" if size.get("height") else f"{size['shortest_edge']} on the short side"
     crop = processor["crop_size"]
     cropped = f", the middle {crop['width']} x {crop['height']} of them" if processor["do_center_crop"] else ""

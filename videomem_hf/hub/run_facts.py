@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from videomem_hf.multiview.config import BestConfig
+from videomem_hf.run_files import RESULTS_FILE
 from videomem_hf.schema import InputError
-from videomem_hf.training.best_config import BestConfig
-from videomem_hf.training.checkpoint import RESULTS_FILE
 from videomem_hf.training.config import TrainingConfig
 
 _NOT_OF_THE_RECIPE: Final = (

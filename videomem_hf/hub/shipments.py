@@ -19,8 +19,8 @@ from videomem_hf.hub.generated_data import differences_from_sample
 from videomem_hf.hub.metric_repository import metric_files
 from videomem_hf.hub.model_card import PLACEHOLDER, render_model_card
 from videomem_hf.hub.run_facts import read_run
+from videomem_hf.run_files import RESULTS_FILE
 from videomem_hf.schema import InputError
-from videomem_hf.training.checkpoint import RESULTS_FILE
 
 RepoType = Literal["model", "dataset", "space"]
 _WITH_A_MODEL: Final = ("config.json", "*.safetensors", "*.safetensors.index.json", "*.py", "*preprocessor_config.json")

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from videomem_hf.data.video import Frame, VideoError, VideoSource, sample_frames
 from videomem_hf.features.extract import ColumnExtractor
 from videomem_hf.inference.calibration import Calibration
 from videomem_hf.inference.prediction import Prediction, Still
 from videomem_hf.inference.sources import ClipSource, check_source, clip_name
 from videomem_hf.schema import Horizon
+from videomem_hf.video.video import Frame, VideoError, VideoSource, sample_frames
 
 
 class FeaturePredictor:

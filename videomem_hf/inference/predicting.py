@@ -5,13 +5,13 @@ from typing import overload
 
 import numpy as np
 
-from videomem_hf.data.video import VideoSource
 from videomem_hf.inference.feature_predictor import FeaturePredictor
 from videomem_hf.inference.loading import load_predictor
 from videomem_hf.inference.prediction import Prediction
 from videomem_hf.inference.predictor import Predictor
 from videomem_hf.inference.sources import ClipSource
 from videomem_hf.schema import InputError
+from videomem_hf.video.video import VideoSource
 
 Model = str | Predictor | FeaturePredictor
 

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from videomem_hf.data.video import Frame, VideoError, VideoWarning, sample_frames
 from videomem_hf.inference import saliency as explaining
 from videomem_hf.inference.calibration import Calibration
 from videomem_hf.inference.prediction import Prediction, Saliency, Still
 from videomem_hf.inference.saliency import Area, covered_by_cells, place_on_frame, saliency_maps
-from videomem_hf.inference.sources import ClipSource, check_source, clip_name, stretches_of_frames
+from videomem_hf.inference.sources import ClipSource, check_source, clip_name, segments_of_frames
 from videomem_hf.schema import Horizon
+from videomem_hf.video.video import Frame, VideoError, VideoWarning, sample_frames
 
 FRAMES_PER_BATCH = 32
 STILL_SIDE_PX = 640
@@ -131,31 +131,31 @@ class Predictor:
     def _prepared(
         self, sources: Iterable[ClipSource], on_frame: Callable[[Frame], None] | None, pictures: bool
     ) -> "Iterator[_Prepared]":
-        """Yield every sampled frame, or stretch of frames, of every clip."""
+        """Yield every sampled frame, or segment of frames, of every clip."""
         for source in sources:
             check_source(source)
             clip = _Clip(clip_name(source))
-            for frame, images in _noted(self._stretches(source), clip.notes):
+            for frame, images in _noted(self._segments(source), clip.notes):
                 if on_frame is not None:
                     on_frame(frame)
                 clip.shape = frame.image.shape[:2]
                 shown = _for_display(frame.image) if pictures else frame.image[:0]
                 yield _Prepared(clip, Frame(frame.index, frame.time_s, shown), self._prepare(images))
 
-    def _stretches(self, source: ClipSource) -> Iterator[tuple[Frame, list[np.ndarray]]]:
+    def _segments(self, source: ClipSource) -> Iterator[tuple[Frame, list[np.ndarray]]]:
         """Yield what is scored at once: a frame, or for a network of clips a frame and those that follow it."""
-        length, fps = self.processor.clip_length, self.processor.fps
+        length, fps = self.processor.segment_length, self.processor.fps
         if isinstance(source, np.ndarray):
-            for index, (time_s, images) in enumerate(stretches_of_frames(source, fps, length)):
+            for index, (time_s, images) in enumerate(segments_of_frames(source, fps, length)):
                 yield Frame(index, time_s, images[0]), images
             return
         if length == 1:
             yield from ((frame, [frame.image]) for frame in sample_frames(source, fps))
             return
-        from videomem_hf.models.video_decoding import sample_stretches
+        from videomem_hf.models.video_decoding import sample_segments
 
         try:
-            for index, (time_s, images) in enumerate(sample_stretches(source, fps, length, self.processor.max_clips)):
+            for index, (time_s, images) in enumerate(sample_segments(source, fps, length, self.processor.max_segments)):
                 yield Frame(index, time_s, images[0]), images
         except ValueError as error:
             raise VideoError(str(error)) from error
@@ -179,7 +179,7 @@ class Predictor:
             yield from self._score(batch, maps)
 
     def _score(self, batch: "list[_Prepared]", maps: bool) -> "Iterator[_Scored]":
-        pixels = torch.cat([p.pixels for p in batch]).to(self.device)  # (stretches * frames of a stretch, 3, h, w)
+        pixels = torch.cat([p.pixels for p in batch]).to(self.device)  # (segments * frames of a segment, 3, h, w)
         with self._network, torch.inference_mode():
             rows = self._rows(pixels)
         rows = rows.unflatten(0, (len(batch), -1))[:, 0].double().cpu().numpy()
@@ -194,7 +194,7 @@ class Predictor:
         return self.model(pixel_values_videos=pixels[None]).frame_scores[0]
 
     def _maps(self, pixels: list[torch.Tensor]) -> "list[np.ndarray] | list[None]":
-        """Explain the scores of stretches, each `(frames, 3, height, width)`; None if the model offers nothing."""
+        """Explain the scores of segments, each `(frames, 3, height, width)`; None if the model offers nothing."""
         if not self.saliency_method:
             return [None] * len(pixels)
         with self._network:  # Grad-CAM hooks into the model, which several threads may share
@@ -255,7 +255,7 @@ class _Clip:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A frame at display size, with the model's input `(frames of a stretch, 3, height, width)`."""
+    """A frame at display size, with the model's input `(frames of a segment, 3, height, width)`."""
 
     clip: _Clip
     frame: Frame

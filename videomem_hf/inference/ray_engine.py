@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from videomem_hf.data.video import VideoError
 from videomem_hf.inference.loading import load_predictor
 from videomem_hf.inference.score_journal import ClipScores
 from videomem_hf.ray_jobs import Lost, Work, run_ray_jobs
+from videomem_hf.video.video import VideoError
 
 CLIPS_AT_ONCE = 8
 """A batch is lost together when its process ends, and done again."""

@@ -31,7 +31,7 @@ def saliency_method(model: nn.Module) -> str | None:
 
 
 def saliency_maps(model: Any, pixels: torch.Tensor, horizon: int = 0, method: str | None = None) -> torch.Tensor:
-    """Explain the scores of frames, or of stretches of frames.
+    """Explain the scores of frames, or of segments of frames.
 
     Args:
         model: A predictor that scores frames, or a network of clips.
@@ -42,13 +42,13 @@ def saliency_maps(model: Any, pixels: torch.Tensor, horizon: int = 0, method: st
 
     Returns:
         `(n, map_height, map_width)` float32, non-negative, each map summing to 1; all zero where nothing speaks for
-        memorability. A stretch has one map, the mean over its steps of time.
+        memorability. A segment has one map, the mean over its steps of time.
     """
-    stretches = pixels[:, None] if pixels.ndim == 4 else pixels
+    segments = pixels[:, None] if pixels.ndim == 4 else pixels
     if (method or saliency_method(model)) == ATTENTION:
         with torch.inference_mode():
-            return model(pixel_values_videos=stretches, output_attentions=True).attentions[:, 0].float()
-    return _grad_cam(model, stretches, horizon)
+            return model(pixel_values_videos=segments, output_attentions=True).attentions[:, 0].float()
+    return _grad_cam(model, segments, horizon)
 
 
 def place_on_frame(
@@ -122,7 +122,7 @@ def _enlarged(maps: torch.Tensor, size: tuple[int, int], covered: Area) -> torch
     return nn.functional.grid_sample(maps, grid, mode="bicubic", padding_mode="border", align_corners=False)
 
 
-def _grad_cam(model: Any, stretches: torch.Tensor, horizon: int) -> torch.Tensor:
+def _grad_cam(model: Any, segments: torch.Tensor, horizon: int) -> torch.Tensor:
     """Grad-CAM (Selvaraju et al., ICCV 2017) of the score's logit, so that scores near 1 still have a gradient."""
     from captum.attr import LayerGradCam
 
@@ -133,7 +133,7 @@ def _grad_cam(model: Any, stretches: torch.Tensor, horizon: int) -> torch.Tensor
     for name in model.attribution_layers:
         attribution = LayerGradCam(logit, model.get_submodule(name))
         # One frame at a time: the activations of a deep network on many frames would not fit a small machine.
-        found = [attribution.attribute(s[None].requires_grad_(), attr_dim_summation=True) for s in stretches]
+        found = [attribution.attribute(s[None].requires_grad_(), attr_dim_summation=True) for s in segments]
         branches.append(torch.cat([_in_frame(model, m.detach().float()) for m in found]))
     size = [max(LEAST_SIDE, *(maps.shape[d] for maps in branches)) for d in (2, 3)]
     alike = [nn.functional.interpolate(maps, size, mode="bilinear")[:, 0] for maps in branches]
@@ -142,7 +142,7 @@ def _grad_cam(model: Any, stretches: torch.Tensor, horizon: int) -> torch.Tensor
 
 
 def _in_frame(model: Any, maps: torch.Tensor) -> torch.Tensor:
-    """Bring what Grad-CAM gives for one stretch to one map of its frame, `(1, 1, map_height, map_width)`."""
+    """Bring what Grad-CAM gives for one segment to one map of its frame, `(1, 1, map_height, map_width)`."""
     if maps.ndim == 5:  # (1, 1, steps of time, map_height, map_width)
         return maps.mean(dim=2)
     crop_size = getattr(model.config, "crop_size", None)

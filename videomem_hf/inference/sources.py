@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from videomem_hf.data.video import VideoError, VideoSource, source_name
 from videomem_hf.schema import InputError
+from videomem_hf.video.video import VideoError, VideoSource, source_name
 
 ClipSource = VideoSource | np.ndarray
 """A path, the bytes of a video file, an open binary file, or frames `(frames, height, width, 3)` uint8 RGB."""
@@ -31,16 +31,16 @@ def clip_name(source: ClipSource) -> str:
     return "the given frames" if isinstance(source, np.ndarray) else source_name(source)
 
 
-def stretches_of_frames(frames: np.ndarray, per_second: float, length: int) -> Iterator[tuple[float, list[np.ndarray]]]:
+def segments_of_frames(frames: np.ndarray, per_second: float, length: int) -> Iterator[tuple[float, list[np.ndarray]]]:
     """Cut frames that are at hand as a video processor does: all of them, `length` at a time.
 
     Args:
         frames: `(frames, height, width, 3)`: those that are meant, a multiple of `length`.
-        per_second: How many stretches stand for a second of the clip; gives the times.
+        per_second: How many segments stand for a second of the clip; gives the times.
         length: Frames that are scored together; 1 unless the model is a network of clips.
 
     Yields:
-        Time in seconds, and the frames of a stretch.
+        Time in seconds, and the frames of a segment.
     """
     if len(frames) % length:
         raise VideoError(

@@ -7,14 +7,14 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from videomem_hf.data.video import Frame, VideoError, VideoSource
-from videomem_hf.features.catalogue import recipe
+from videomem_hf.features.catalogue import feature_spec
 from videomem_hf.features.extract import ColumnExtractor
 from videomem_hf.features.title_views import EMBEDDING, WORDS, embed_titles, plain_title, word_counts
 from videomem_hf.inference.feature_predictor import FeaturePredictor
 from videomem_hf.inference.prediction import Prediction
 from videomem_hf.inference.sources import ClipSource, clip_name
 from videomem_hf.schema import Horizon, InputError
+from videomem_hf.video.video import Frame, VideoError, VideoSource
 
 MULTIVIEW: Final = "multiview"
 _OF_TITLES: Final = (EMBEDDING, WORDS)
@@ -44,7 +44,7 @@ class ViewPredictor(FeaturePredictor):
         self.extractors: dict[str, ColumnExtractor] = {}
         self.missing: dict[str, str] = {}
         encoder = model.config.frame_encoder
-        extracted = {recipe(encoder).folder: encoder} if encoder else {}
+        extracted = {feature_spec(encoder).folder: encoder} if encoder else {}
         for view in model.config.view_names:
             if view in _OF_TITLES:
                 continue

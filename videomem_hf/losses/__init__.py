@@ -18,12 +18,11 @@ the binomial likelihood: it knows how many annotations each score has. For the p
 the square of the batch.
 """
 
-from typing import Any, Final
-
 from videomem_hf.losses.base import MemorabilityLoss
 from videomem_hf.losses.binomial import BinomialLoss
+from videomem_hf.losses.build import LOSSES, build_loss
+from videomem_hf.losses.criterion import Criterion
 from videomem_hf.losses.horizons import HorizonLoss
-from videomem_hf.losses.options import make
 from videomem_hf.losses.pairwise import PairwiseRankingLoss
 from videomem_hf.losses.ranks import ranks
 from videomem_hf.losses.regression import AbsoluteError, SquaredError
@@ -31,32 +30,11 @@ from videomem_hf.losses.sodeep import SpearmanLoss
 from videomem_hf.losses.soft_rank import SoftRankLoss, soft_ranks
 from videomem_hf.losses.sorter_files import build_sorter, load_sorter, shipped_sorters
 
-LOSSES: Final[dict[str, type[MemorabilityLoss]]] = {
-    "mse": SquaredError,
-    "l1": AbsoluteError,
-    "sodeep": SpearmanLoss,
-    "soft_rank": SoftRankLoss,
-    "pairwise": PairwiseRankingLoss,
-    "binomial": BinomialLoss,
-}
-
-
-def build_loss(name: str, **options: Any) -> MemorabilityLoss:
-    """Make a loss as a recipe names it: `build_loss("sodeep", sorter="exact", l1_weight=0.5)`.
-
-    Move it to the device of the predictions: a sorter has weights. For a model's `(batch, horizons)`, and to rank the
-    clips of all processes against each other, wrap it in `HorizonLoss`.
-
-    Raises:
-        InputError: An unknown name or option, or a value that the loss refuses.
-    """
-    return make("loss", LOSSES, name, options)
-
-
 __all__ = [
     "LOSSES",
     "AbsoluteError",
     "BinomialLoss",
+    "Criterion",
     "HorizonLoss",
     "MemorabilityLoss",
     "PairwiseRankingLoss",

@@ -14,7 +14,7 @@ class C3DConfig(PreTrainedConfig):
         num_classes: 487 for Sports-1M, 101 for UCF-101 (the classes of VideoMem's released features).
         hidden_sizes: Channels of the five groups of convolutions.
         fc_size: Outputs of fc6 and fc7.
-        clip_length: Consecutive frames that are seen together.
+        segment_length: Consecutive frames that are seen together.
         image_size: Side in pixels of the frames.
         dropout: Probability after fc6 and fc7, in training.
     """
@@ -26,7 +26,7 @@ class C3DConfig(PreTrainedConfig):
     num_classes: int = 487
     hidden_sizes: list[int] | tuple[int, ...] = (64, 128, 256, 512, 512)
     fc_size: int = 4096
-    clip_length: int = 16
+    segment_length: int = 16
     image_size: int = 112
     dropout: float = 0.5
 
@@ -34,5 +34,5 @@ class C3DConfig(PreTrainedConfig):
         """Refuse clips that the poolings would shrink to nothing; runs whenever a configuration is made."""
         if len(self.hidden_sizes) != 5:
             raise ValueError(f"hidden_sizes must be five numbers, got {list(self.hidden_sizes)}")
-        if self.clip_length < 16 or self.image_size < 16:
-            raise ValueError("clip_length and image_size must be at least 16")
+        if self.segment_length < 16 or self.image_size < 16:
+            raise ValueError("segment_length and image_size must be at least 16")

@@ -24,7 +24,7 @@ class ResNet3DConfig(MemorabilityConfig):
         shortcut: What a block adds where the size changes: "A", every second position and channels of zeros, without
             parameters (checkpoints of 2018); "B", a 1x1x1 convolution with batch normalisation (checkpoints of 2020).
         hidden_sizes: Channels of the four stages' 3x3x3 convolutions.
-        clip_length: Consecutive frames that are seen together. A longer input is cut into clips of this length and
+        segment_length: Consecutive frames that are seen together. A longer input is cut into clips of this length and
             their scores are averaged (how the paper sampled is not known: ours).
     """
 
@@ -33,7 +33,7 @@ class ResNet3DConfig(MemorabilityConfig):
     depth: int = 34
     shortcut: str = "A"
     hidden_sizes: list[int] | tuple[int, ...] = (64, 128, 256, 512)
-    clip_length: int = 16
+    segment_length: int = 16
 
     def validate_architecture(self) -> None:
         """Refuse an unknown depth or shortcut; runs whenever a configuration is made."""
@@ -41,5 +41,5 @@ class ResNet3DConfig(MemorabilityConfig):
             raise ValueError(f"depth must be one of {sorted(DEPTHS)}, got {self.depth}")
         if self.shortcut not in ("A", "B"):
             raise ValueError(f"shortcut must be 'A' or 'B', got {self.shortcut!r}")
-        if len(self.hidden_sizes) != 4 or self.clip_length < 1:
-            raise ValueError("hidden_sizes must be four numbers, clip_length at least 1")
+        if len(self.hidden_sizes) != 4 or self.segment_length < 1:
+            raise ValueError("hidden_sizes must be four numbers, segment_length at least 1")

@@ -69,7 +69,7 @@ def convert_resnet3d(path: Path, horizons: tuple[str, ...] = HORIZONS) -> Conver
         f"Depth {depths[0]}, shortcut {shortcut}, preprocessing of {'2018' if first_generation else '2020'}.",
         f"The head of {classes} classes was left out. {_UNTRAINED.format('fc')}",
     )
-    return Converted(model.eval(), _clips(config.clip_length, 112, **scale), notes)
+    return Converted(model.eval(), _clips(config.segment_length, 112, **scale), notes)
 
 
 def convert_c3d(path: Path) -> Converted:
@@ -92,7 +92,7 @@ def convert_c3d(path: Path) -> Converted:
     load_strictly(model, renamed, path)
     mean = {"do_rescale": False, "image_mean": [107.76, 102.86, 95.14], "image_std": [1.0, 1.0, 1.0]}
     # VideoMem's released features are of a clip's first 16 frames.
-    processor = _clips(config.clip_length, config.image_size, max_clips=1, **mean)
+    processor = _clips(config.segment_length, config.image_size, max_segments=1, **mean)
     notes = ("A feature extractor: it gives class probabilities, fc6 and fc7, not memorability.",)
     return Converted(model.eval(), processor, notes)
 
@@ -203,11 +203,11 @@ def _vgg_sizes(tensors: Tensors, path: Path, layers: tuple[int, ...]) -> dict[st
 
 
 def _clips(length: int, side: int, **changes: object) -> MemorabilityVideoProcessor:
-    """Stretches of consecutive frames, one begun each second; short side to `side` and the middle of it."""
+    """Segments of consecutive frames, one begun each second; short side to `side` and the middle of it."""
     return MemorabilityVideoProcessor(
         size={"shortest_edge": side},
         do_center_crop=True,
         crop_size={"height": side, "width": side},
-        clip_length=length,
+        segment_length=length,
         **changes,
     )

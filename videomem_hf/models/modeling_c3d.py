@@ -18,13 +18,13 @@ from .modeling_memorability import check_shape, init_convolution, init_linear, s
 
 @dataclass
 class C3DOutput(ModelOutput):
-    """Features of each stretch of `clip_length` frames.
+    """Features of each segment of `segment_length` frames.
 
     Attributes:
-        probabilities: `(batch, stretches, num_classes)`, non-negative, summing to 1: VideoMem's released feature.
-        logits: `(batch, stretches, num_classes)`, before the softmax.
-        fc6: `(batch, stretches, fc_size)`, non-negative: the feature that C3D's paper uses for other tasks.
-        fc7: `(batch, stretches, fc_size)`, non-negative.
+        probabilities: `(batch, segments, num_classes)`, non-negative, summing to 1: VideoMem's released feature.
+        logits: `(batch, segments, num_classes)`, before the softmax.
+        fc6: `(batch, segments, fc_size)`, non-negative: the feature that C3D's paper uses for other tasks.
+        fc7: `(batch, segments, fc_size)`, non-negative.
     """
 
     probabilities: torch.Tensor | None = None
@@ -58,7 +58,7 @@ class C3DModel(PreTrainedModel):
         self.pool = nn.MaxPool3d(kernel_size=2)
         self.last_pool = nn.MaxPool3d(kernel_size=2, padding=(0, 1, 1))
         self.dropout = nn.Dropout(config.dropout)
-        positions = config.clip_length // 16 * (config.image_size // 16 // 2 + 1) ** 2
+        positions = config.segment_length // 16 * (config.image_size // 16 // 2 + 1) ** 2
         self.fc6 = nn.Linear(c5 * positions, config.fc_size)
         self.fc7 = nn.Linear(config.fc_size, config.fc_size)
         self.fc8 = nn.Linear(config.fc_size, config.num_classes)
@@ -69,15 +69,15 @@ class C3DModel(PreTrainedModel):
 
         Args:
             pixel_values_videos: `(batch, frames, 3, image_size, image_size)`: red, green, blue from 0 to 255 minus
-                their means, as the model's video processor makes them; frames is a multiple of `config.clip_length`.
+                their means, as the model's video processor makes them; frames is a multiple of `config.segment_length`.
         """
         check_shape(pixel_values_videos, 5, None)
         side = self.config.image_size
         if pixel_values_videos.shape[-2:] != (side, side):
             raise ValueError(f"C3D needs {side} x {side} pixels, got {tuple(pixel_values_videos.shape[-2:])}")
-        stretches, _ = split_clips(pixel_values_videos.flip(2), self.config.clip_length, None)  # blue, green, red
-        fc6, fc7, logits = self._layers(stretches.flatten(0, 1))
-        shape = stretches.shape[:2]
+        segments, _ = split_clips(pixel_values_videos.flip(2), self.config.segment_length, None)  # blue, green, red
+        fc6, fc7, logits = self._layers(segments.flatten(0, 1))
+        shape = segments.shape[:2]
         return C3DOutput(
             probabilities=logits.softmax(dim=1).unflatten(0, shape),
             logits=logits.unflatten(0, shape),
@@ -86,7 +86,7 @@ class C3DModel(PreTrainedModel):
         )
 
     def _layers(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Map `(n, 3, clip_length, height, width)` to fc6, fc7 and logits."""
+        """Map `(n, 3, segment_length, height, width)` to fc6, fc7 and logits."""
         x = self.first_pool(self.conv1(x).relu_())
         x = self.pool(self.conv2(x).relu_())
         x = self.pool(self.conv3b(self.conv3a(x).relu_()).relu_())

@@ -171,11 +171,11 @@ def place_in_clips(values: torch.Tensor, shape: torch.Size, frame_mask: torch.Te
 def split_clips(
     pixels: torch.Tensor, length: int, frame_mask: torch.Tensor | None
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Cut `(batch, frames, 3, height, width)` into stretches `(batch, stretches, 3, length, height, width)`.
+    """Cut `(batch, frames, 3, height, width)` into segments `(batch, segments, 3, length, height, width)`.
 
-    The mask becomes `(batch, stretches)`: a stretch is kept if all its frames are.
+    The mask becomes `(batch, segments)`: a segment is kept if all its frames are.
     """
     if pixels.shape[1] % length:
         raise ValueError(f"the number of frames must be a multiple of {length}, got {pixels.shape[1]}")
-    stretches = pixels.unflatten(1, (-1, length)).transpose(2, 3)
-    return stretches, None if frame_mask is None else frame_mask.unflatten(1, (-1, length)).all(dim=2)
+    segments = pixels.unflatten(1, (-1, length)).transpose(2, 3)
+    return segments, None if frame_mask is None else frame_mask.unflatten(1, (-1, length)).all(dim=2)

@@ -78,7 +78,7 @@ class Bottleneck(nn.Module):
 
 
 class ResNet3DModel(MemorabilityModel):
-    """Memorability of a clip as the mean over its stretches of `clip_length` consecutive frames.
+    """Memorability of a clip as the mean over its segments of `segment_length` consecutive frames.
 
     Modules carry the names of the published checkpoints (conv1, bn1, layer1 to layer4, fc).
     """
@@ -119,22 +119,22 @@ class ResNet3DModel(MemorabilityModel):
 
         Args:
             pixel_values_videos: `(batch, frames, 3, height, width)`, as the model's video processor makes them;
-                frames is a multiple of `config.clip_length`.
-            features: `(batch, stretches, size)`, what `embed_clips` gave: trains or runs the head alone.
+                frames is a multiple of `config.segment_length`.
+            features: `(batch, segments, size)`, what `embed_clips` gave: trains or runs the head alone.
             labels: `(batch, horizons)` in [0, 1]; NaN for an unknown score. Gives the loss.
             annotation_counts: `(batch, horizons)`, answers behind each label; see `memorability_loss`.
-            frame_mask: `(batch, frames)` bool (`(batch, stretches)` with features), False for the padding of clips that
-                are shorter than others; a stretch counts if all its frames do.
+            frame_mask: `(batch, frames)` bool (`(batch, segments)` with features), False for the padding of clips that
+                are shorter than others; a segment counts if all its frames do.
             output_attentions: Must be False.
 
         Returns:
-            `frame_scores` gives every frame the score of its stretch; there are none with `features`.
+            `frame_scores` gives every frame the score of its segment; there are none with `features`.
         """
         if output_attentions:
             raise ValueError("ResNet3D has no attention maps")
         source = one_of(pixel_values_videos, features)
         check_shape(source, 5 if features is None else 3, frame_mask)
-        length = self.config.clip_length if features is None else 1
+        length = self.config.segment_length if features is None else 1
         if features is None:
             source, frame_mask = split_clips(source, length, frame_mask)
         kept = source.flatten(0, 1) if frame_mask is None else source[frame_mask]
@@ -148,7 +148,7 @@ class ResNet3DModel(MemorabilityModel):
         )
 
     def embed_clips(self, clips: torch.Tensor) -> torch.Tensor:
-        """Map stretches `(n, 3, clip_length, height, width)` to features `(n, size)`, averaged over time and place."""
+        """Map `(n, 3, segment_length, height, width)` to features `(n, size)`, averaged over time and space."""
         x = self.maxpool(self.bn1(self.conv1(clips)).relu_())
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
             x = stage(x)

@@ -21,7 +21,7 @@ TIME_TOLERANCE_S = 0.0015
 """Containers such as WebM round times to 1 ms, so a frame meant for 1 s may carry 1.001 s."""
 
 
-def sample_stretches(
+def sample_segments(
     source: VideoSource,
     frames_per_second: float,
     length: int = 1,
@@ -30,14 +30,14 @@ def sample_stretches(
 ) -> Iterator[tuple[float, list[np.ndarray]]]:
     """Yield `length` consecutive frames from the one on screen at 0, 1, 2, ... s on (paper, Sec. 5.1: a length of 1).
 
-    A last interval that is under half as long as the others gives nothing, nor does a stretch that the video's end cuts
+    A last interval that is under half as long as the others gives nothing, nor does a segment that the video's end cuts
     short; but the first is always there, filled up with copies of its last frame.
 
     Args:
         source: Any video that FFmpeg reads, of constant or variable frame rate.
-        frames_per_second: Stretches begun per second, above 0.
-        length: Frames of a stretch, at the video's own rate.
-        limit: Stretches at most; None for all.
+        frames_per_second: Segments begun per second, above 0.
+        length: Frames of a segment, at the video's own rate.
+        limit: Segments at most; None for all.
         convert: Applied to each frame that is used, `(height, width, 3)` uint8 RGB, when it is decoded.
 
     Yields:
@@ -47,10 +47,12 @@ def sample_stretches(
         ValueError: The source gives no frames; the message names it and the cause.
     """
     if not frames_per_second > 0 or length < 1 or (limit is not None and limit < 1):
-        raise ValueError(f"fps={frames_per_second} must be above 0; clip_length={length}, max_clips={limit} at least 1")
+        raise ValueError(
+            f"fps={frames_per_second} must be above 0; segment_length={length}, max_segments={limit} at least 1"
+        )
     pictures = ((start, end, _Picture(frame, convert)) for start, end, frame in _timed_frames(source))
-    for time_s, stretch in _stretches(pictures, 1.0 / frames_per_second, length, limit):
-        yield time_s, [picture.image for picture in stretch]
+    for time_s, segment in _segments(pictures, 1.0 / frames_per_second, length, limit):
+        yield time_s, [picture.image for picture in segment]
 
 
 class _Picture:
@@ -66,7 +68,7 @@ class _Picture:
         return self.convert(np.ascontiguousarray(np.rot90(image, round(self.frame.rotation / 90) % 4)))
 
 
-def _stretches(
+def _segments(
     pictures: Iterator[tuple[float, float, _Picture]], step: float, length: int, limit: int | None
 ) -> Iterator[tuple[float, list[_Picture]]]:
     begun: list[tuple[float, list[_Picture]]] = []
@@ -76,9 +78,9 @@ def _stretches(
         while held and count < most and count * step + TIME_TOLERANCE_S < start:
             begun.append((count * step, [held]))
             count += 1
-        for _, stretch in begun:
-            if len(stretch) < length:
-                stretch.append(picture)
+        for _, segment in begun:
+            if len(segment) < length:
+                segment.append(picture)
         while begun and len(begun[0][1]) == length and start - begun[0][0] >= step / 2:
             yield begun.pop(0)
         if count == most and not begun:
@@ -87,9 +89,9 @@ def _stretches(
     while held and count < most and (count == 0 or count * step + TIME_TOLERANCE_S < end):
         begun.append((count * step, [held]))
         count += 1
-    for time_s, stretch in begun:
-        if time_s == 0 or (len(stretch) == length and end - time_s >= step / 2 - TIME_TOLERANCE_S):
-            yield time_s, stretch + stretch[-1:] * (length - len(stretch))
+    for time_s, segment in begun:
+        if time_s == 0 or (len(segment) == length and end - time_s >= step / 2 - TIME_TOLERANCE_S):
+            yield time_s, segment + segment[-1:] * (length - len(segment))
 
 
 def _timed_frames(source: VideoSource) -> Iterator[tuple[float, float, "VideoFrame"]]:

@@ -15,14 +15,14 @@ from transformers.utils import TensorType
 from transformers.video_processing_utils import BaseVideoProcessor
 from transformers.video_utils import VideoMetadata
 
-from .video_decoding import VideoSource, sample_stretches
+from .video_decoding import VideoSource, sample_segments
 
 
 class MemorabilityVideosKwargs(VideosKwargs, total=False):  # type: ignore[call-arg]
     """What a call may change; the last two are ours."""
 
-    clip_length: int
-    max_clips: int | None
+    segment_length: int
+    max_segments: int | None
 
 
 class MemorabilityVideoProcessor(BaseVideoProcessor):
@@ -35,10 +35,10 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
     trained and measured on Pillow's antialiased resizing, and torchvision's differs from it by up to one grey level.
 
     Attributes that travel in `video_preprocessor_config.json`:
-        fps: Frames, or stretches of frames, taken per second of video (1, paper Sec. 5.1). A last interval under half
+        fps: Frames, or segments of frames, taken per second of video (1, paper Sec. 5.1). A last interval under half
             as long as the others is left out, so that a clip of nominally 7 s has 7.
-        clip_length: Consecutive frames taken each time; 1 for models that score frames, 16 for 3D networks.
-        max_clips: How often at most; None for the whole video.
+        segment_length: Consecutive frames taken each time; 1 for models that score frames, 16 for 3D networks.
+        max_segments: How often at most; None for the whole video.
         size: `{"height": ..., "width": ...}`, to which a frame is stretched; or `{"shortest_edge": ...}`, which keeps
             the aspect.
         do_center_crop, crop_size: The part in the middle that the model sees.
@@ -65,14 +65,14 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
     do_convert_rgb = False
     do_sample_frames = False
     fps = 1.0
-    clip_length = 1
-    max_clips = None
+    segment_length = 1
+    max_segments = None
 
     def preprocess(self, videos: Any, **kwargs: Any) -> BatchFeature:
         """Prepare clips; see the class. Keyword arguments override attributes for this call."""
         sources = videos if isinstance(videos, list | tuple) else [videos]
         if sources and all(isinstance(source, str | Path | bytes | IOBase) for source in sources):
-            sampling = {name: kwargs[name] for name in ("fps", "clip_length", "max_clips") if name in kwargs}
+            sampling = {name: kwargs[name] for name in ("fps", "segment_length", "max_segments") if name in kwargs}
             # Shrunk as they are decoded, frames take a hundredth of the memory; resizing them again changes nothing.
             shrink = self.do_resize and not {"do_resize", "size", "resample"} & kwargs.keys()
             videos = [self.decode(source, shrink=shrink, **sampling)[0] for source in sources]
@@ -83,8 +83,8 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
         source: VideoSource,
         shrink: bool = False,
         fps: float | None = None,
-        clip_length: int | None = None,
-        max_clips: int | None = None,
+        segment_length: int | None = None,
+        max_segments: int | None = None,
     ) -> tuple[np.ndarray, list[float]]:
         """Read the frames that the model is meant to see.
 
@@ -92,27 +92,27 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
             source: A path, the bytes of a video file, or an open binary file.
             shrink: Whether to bring them to `size` at once.
             fps: Overrides the attribute, as do the next two.
-            clip_length: See `fps`.
-            max_clips: See `fps`.
+            segment_length: See `fps`.
+            max_segments: See `fps`.
 
         Returns:
-            `(frames, height, width, 3)` uint8 RGB; and for each stretch of `clip_length` frames the time in seconds at
-            which it begins.
+            `(frames, height, width, 3)` uint8 RGB; and for each segment of `segment_length` frames the time in seconds
+            at which it begins.
 
         Raises:
             ValueError: The file gives no frames; the message names it and the cause.
         """
-        stretches = list(
-            sample_stretches(
+        segments = list(
+            sample_segments(
                 source,
                 self.fps if fps is None else fps,
-                self.clip_length if clip_length is None else clip_length,
-                self.max_clips if max_clips is None else max_clips,
+                self.segment_length if segment_length is None else segment_length,
+                self.max_segments if max_segments is None else max_segments,
                 convert=self._shrink if shrink else np.asarray,
             )
         )
-        frames = [frame for _, stretch in stretches for frame in stretch]
-        return np.stack(frames), [time_s for time_s, _ in stretches]
+        frames = [frame for _, segment in segments for frame in segment]
+        return np.stack(frames), [time_s for time_s, _ in segments]
 
     def fetch_videos(self, video_url_or_urls: Any, sample_indices_fn: Any = None) -> Any:
         """Read files with PyAV (transformers' own needs torchcodec), sampled as the attributes say.
@@ -125,7 +125,7 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
         frames, _ = self.decode(video_url_or_urls)
         metadata = VideoMetadata(
             total_num_frames=len(frames),
-            fps=self.fps if self.clip_length == 1 else None,
+            fps=self.fps if self.segment_length == 1 else None,
             height=frames.shape[1],
             width=frames.shape[2],
             video_backend="pyav",

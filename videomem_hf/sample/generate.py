@@ -1,7 +1,6 @@
 """Writes a whole sample: a release in the original layout, and beside it the truth."""
 
 import json
-import os
 import shutil
 import signal
 from collections.abc import Iterator, Sequence
@@ -30,6 +29,7 @@ from videomem_hf.sample.scene import draw_scene, video_ids
 from videomem_hf.sample.truth import TRUTH_FILE, truth_lines, truth_of
 from videomem_hf.sample.video import write_video
 from videomem_hf.schema import InputError
+from videomem_hf.system import available_cpus
 
 Part = Literal["dev", "test"]
 
@@ -121,7 +121,7 @@ def generate_sample(
     paths = SamplePaths(Path(out), Path(out) / "release", Path(out) / TRUTH_FILE, Path(out) / README_FILE)
     _claim(paths.out, plan)
     _write_tables(paths, plan)
-    _write_media(paths, plan, workers or _cores(), progress)
+    _write_media(paths, plan, workers or available_cpus(), progress)
     return paths
 
 
@@ -146,11 +146,6 @@ Each scene is drawn by lot. Its true memorability is a fixed function of what is
 generator's own. The scores in the ground truth are what 30 to 100 (short-term) and 9 to 40 (long-term) simulated
 participants would have given.
 """
-
-
-def _cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _checked_plan(

@@ -2,20 +2,17 @@
 
 import json
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from videomem_hf.run_files import CONFIG_FILE, check_new_run_folder
 from videomem_hf.schema import InputError
 from videomem_hf.training.config import TrainingConfig
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-CONFIG_FILE: Final = "training_config.yaml"
-RESULTS_FILE: Final = "results.json"
 _PREFIX: Final = "checkpoint-"
 _PROGRESS_FILE: Final = "progress.json"
 _MAY_DIFFER: Final = {
@@ -71,12 +68,7 @@ def check_run_folder(config: TrainingConfig, resume: bool) -> None:
         InputError: Work of another run would be lost, or there is nothing to resume, or it had another configuration.
     """
     output = Path(config.output)
-    if output.exists() and not output.is_dir():
-        raise InputError(f"{output} is a file; the output must be a folder")
-    if (output / RESULTS_FILE).exists():
-        raise InputError(f"{output} holds a finished run; choose another output or remove the folder")
-    if output.exists() and any(output.iterdir()) and not (output / CONFIG_FILE).exists():
-        raise InputError(f"{output} is not empty and holds no training run; choose another output")
+    check_new_run_folder(output)
     before = latest_checkpoint(output)
     if not resume:
         if before is not None:
@@ -111,33 +103,6 @@ def save_checkpoint(accelerator: "Accelerator", output: Path, done: Progress) ->
             if old != target:
                 shutil.rmtree(old)
     accelerator.wait_for_everyone()
-
-
-def save_model(model: Any, folder: Path) -> None:
-    """Save a model without a progress bar of its own."""
-    with _without_bars():
-        model.save_pretrained(folder)
-
-
-def load_model(folder: Path) -> Any:
-    """Load a saved model without a progress bar of its own."""
-    from transformers import AutoModel
-
-    with _without_bars():
-        return AutoModel.from_pretrained(folder)
-
-
-@contextmanager
-def _without_bars() -> Iterator[None]:
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 def remove_checkpoints(output: Path) -> None:

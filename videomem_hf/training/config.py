@@ -8,9 +8,9 @@ from typing import Any, Final
 import yaml
 from huggingface_hub.dataclasses import strict
 
+from videomem_hf.recipes import apply_override, build, read_yaml, recipe_path, refuse_unknown
 from videomem_hf.schema import HORIZONS
 from videomem_hf.statistics import CONFIDENCE, RESAMPLES
-from videomem_hf.training.recipe_files import apply_override, build, read_yaml, recipe_path, refuse_unknown
 
 OPTIMIZERS: Final = ("adamw", "adam", "sgd", "lbfgs")
 SCHEDULES: Final = ("constant", "cosine", "step")
@@ -164,7 +164,7 @@ class TrainingConfig:
         lamem: Folder of LaMem.
         lamem_split: Which of its five official divisions.
         splits: Keywords of the data set: `seed`, `group_titles`, `most_annotated`, `split_files`, `release`.
-        frames_per_clip: Frames (stretches of frames for networks of clips) drawn from a training clip each time; null
+        frames_per_clip: Frames (segments of frames for networks of clips) drawn from a training clip each time; null
             takes all.
         gradient_accumulation: Parts into which each process cuts its share of a batch to save memory. A ranking loss
             then ranks the clips of a part only.

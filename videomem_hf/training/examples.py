@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from videomem_hf.data.collate import ClipCollator, collate_maps
-from videomem_hf.data.frame_cache import FrameCache
+from videomem_hf.data.scored_clips import Clips
 from videomem_hf.training.augmentation import augment
-from videomem_hf.training.clips import Clips
 from videomem_hf.training.config import AugmentationConfig
+from videomem_hf.video.collate import ClipCollator, collate_maps
+from videomem_hf.video.frame_cache import FrameCache
 
 ClipKey = tuple[int, int]
 """Epoch and index of a clip: with the seed, all that a training example is a function of."""
@@ -79,7 +79,7 @@ class TrainingClips(torch.utils.data.Dataset[dict[str, Any]]):
         seed: Of the draws.
         frames_per_clip: Frames drawn from a clip, in their order; None takes all.
         augmentation: The changes.
-        clip_length: Consecutive frames that are drawn together: 1, or what a network of clips takes.
+        segment_length: Consecutive frames that are drawn together: 1, or what a network of clips takes.
     """
 
     def __init__(
@@ -89,9 +89,9 @@ class TrainingClips(torch.utils.data.Dataset[dict[str, Any]]):
         seed: int,
         frames_per_clip: int | None,
         augmentation: AugmentationConfig,
-        clip_length: int = 1,
+        segment_length: int = 1,
     ) -> None:
-        self._clips, self._cache, self._seed, self._clip_length = clips, cache, seed, clip_length
+        self._clips, self._cache, self._seed, self._segment_length = clips, cache, seed, segment_length
         self._frames_per_clip, self._augmentation = frames_per_clip, augmentation
 
     def __getitem__(self, key: ClipKey) -> dict[str, Any]:
@@ -104,10 +104,10 @@ class TrainingClips(torch.utils.data.Dataset[dict[str, Any]]):
             return {"features": self._clips.features[index]} | measured  # type: ignore[index]
         generator = np.random.default_rng((self._seed, epoch, index))
         frames = self._cache.load(self._clips.sources[index])
-        stretches = len(frames) // self._clip_length
-        if self._frames_per_clip is not None and self._frames_per_clip < stretches:
-            drawn = np.sort(generator.choice(stretches, self._frames_per_clip, replace=False))
-            frames = frames.reshape(stretches, self._clip_length, *frames.shape[1:])[drawn].reshape(
+        segments = len(frames) // self._segment_length
+        if self._frames_per_clip is not None and self._frames_per_clip < segments:
+            drawn = np.sort(generator.choice(segments, self._frames_per_clip, replace=False))
+            frames = frames.reshape(segments, self._segment_length, *frames.shape[1:])[drawn].reshape(
                 -1, *frames.shape[1:]
             )
         if self._cache.holds == "frames":

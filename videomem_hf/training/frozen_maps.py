@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from videomem_hf.data.collate import ClipCollator
-from videomem_hf.data.frame_cache import FrameCache
-from videomem_hf.data.map_cache import MapCache
+from videomem_hf.data.scored_clips import Clips, fill_cache
 from videomem_hf.schema import InputError
-from videomem_hf.training.clips import Clips, fill_cache
 from videomem_hf.training.config import TrainingConfig
+from videomem_hf.video.collate import ClipCollator
+from videomem_hf.video.frame_cache import FrameCache
+from videomem_hf.video.map_cache import MapCache
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

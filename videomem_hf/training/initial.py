@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 
 from transformers import AutoConfig, AutoModel, AutoVideoProcessor, PreTrainedConfig
 
+from videomem_hf.data.scored_clips import Clips
 from videomem_hf.models.configuration_spatiotemporal import BACKBONES, SpatioTemporalConfig
 from videomem_hf.schema import InputError
-from videomem_hf.training.clips import Clips
 
 T = TypeVar("T")
 

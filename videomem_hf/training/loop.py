@@ -16,11 +16,13 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 from tqdm.auto import tqdm
 
+from videomem_hf.losses import Criterion
+from videomem_hf.models.folders import save_model
 from videomem_hf.schema import InputError
-from videomem_hf.training.checkpoint import Progress, latest_checkpoint, save_checkpoint, save_model
+from videomem_hf.training.checkpoint import Progress, latest_checkpoint, save_checkpoint
 from videomem_hf.training.config import StageConfig, TrainingConfig
 from videomem_hf.training.examples import Collator, EpochBatches, TrainingClips
-from videomem_hf.training.stages import Criterion, freeze, l2_penalty, make_optimizer, make_scheduler
+from videomem_hf.training.stages import freeze, l2_penalty, make_optimizer, make_scheduler
 
 _LOOK_EVERY: Final = 10
 """Steps between looks at the loss and, with several processes, at whether one of them was told to stop."""

@@ -16,24 +16,25 @@ from accelerate.utils import set_seed
 from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig, PreTrainedConfig
 
-from videomem_hf.data.frame_cache import FrameCache
-from videomem_hf.data.map_cache import MapCache
+from videomem_hf.data.scored_clips import FRAME_CACHE, Clips, fill_cache, load_clips, load_images
+from videomem_hf.evaluation.environment import environment
+from videomem_hf.evaluation.evaluate import baselines, compute_metrics, correlation
+from videomem_hf.losses import Criterion
 from videomem_hf.models import MODELS, config_class
+from videomem_hf.models.folders import load_model, save_model
 from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
-from videomem_hf.schema import InputError
-from videomem_hf.training.checkpoint import (
+from videomem_hf.recipes import refuse_unknown
+from videomem_hf.run_files import (
     CONFIG_FILE,
+    PREDICTIONS_FILE,
     RESULTS_FILE,
-    Progress,
-    check_run_folder,
-    load_model,
-    remove_checkpoints,
-    save_model,
+    TrainingResult,
+    without_nan,
+    write_predictions,
 )
-from videomem_hf.training.circumstances import circumstances
-from videomem_hf.training.clips import FRAME_CACHE, Clips, fill_cache, load_clips, load_images
+from videomem_hf.schema import InputError
+from videomem_hf.training.checkpoint import Progress, check_run_folder, remove_checkpoints
 from videomem_hf.training.config import TrainingConfig
-from videomem_hf.training.evaluation import baselines, correlation, judge, predict, write_predictions
 from videomem_hf.training.examples import Collator, TrainingClips
 from videomem_hf.training.frozen_maps import cached_maps, check_backbone
 from videomem_hf.training.initial import initial_config, initial_model, initial_processor
@@ -45,32 +46,19 @@ from videomem_hf.training.loop import (
     best_epoch,
     check_trackers,
 )
-from videomem_hf.training.recipe_files import refuse_unknown
-from videomem_hf.training.stages import Criterion
+from videomem_hf.training.predict import predict
+from videomem_hf.video.frame_cache import FrameCache
+from videomem_hf.video.map_cache import MapCache
 
 __all__ = ["TrainingError", "TrainingResult", "TrainingStopped", "train"]
 
-PREDICTIONS_FILE: Final = "predictions.csv"
 _OWN_FIELDS: Final = ("horizons", "score_means", "score_stds")
 """Of a run, not of the weights that it begins with."""
-_SAMPLING_FIELDS: Final = ("fps", "clip_length", "max_clips")
+_SAMPLING_FIELDS: Final = ("fps", "segment_length", "max_segments")
 _PROCESSOR_FIELDS: Final = (
     *_SAMPLING_FIELDS,
     "size", "do_center_crop", "crop_size", "do_rescale", "do_normalize", "image_mean", "image_std",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """What a finished run leaves.
-
-    Attributes:
-        output: Folder with the model, its processor, the configuration, `results.json` and `predictions.csv`.
-        results: Content of `results.json`.
-    """
-
-    output: Path
-    results: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -138,7 +126,7 @@ def train(
         config.seed,
         config.frames_per_clip,
         config.augmentation,
-        1 if data.processor is None else data.processor.clip_length,
+        1 if data.processor is None else data.processor.segment_length,
     )
     loop = TrainingLoop(
         config, accelerator, model, examples, len(data.train), Collator(data.processor),
@@ -324,11 +312,19 @@ def _finish(
     results: dict[str, Any] = {}
     if accelerator.is_main_process:
         predictions = {"model": scores} | baselines(data.train, data.judged, data.cache)
-        metrics = judge(predictions, data.judged, model.config.horizons, config.evaluation)
-        write_predictions(output / PREDICTIONS_FILE, predictions, data.judged, model.config.horizons)
+        metrics = compute_metrics(
+            predictions,
+            data.judged,
+            model.config.horizons,
+            resamples=config.evaluation.resamples,
+            confidence=config.evaluation.confidence,
+        )
+        write_predictions(
+            output / PREDICTIONS_FILE, predictions, data.judged.video_ids, data.judged.labels, model.config.horizons
+        )
         seconds["evaluation"] = time.monotonic() - started
         results = _summary(config, accelerator, model, data, done, kept, seconds, metrics)
-        results |= circumstances(config.data, resumed)
+        results |= environment(config.data, resumed)
         (output / RESULTS_FILE).write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
         remove_checkpoints(output)
     accelerator.wait_for_everyone()
@@ -367,15 +363,6 @@ def _summary(
             "config": asdict(config),
         }
     )
-
-
-def without_nan(value: Any) -> Any:
-    """A structure of dictionaries, lists and values with None in place of NaN."""
-    if isinstance(value, dict):
-        return {key: without_nan(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [without_nan(each) for each in value]
-    return None if isinstance(value, float) and np.isnan(value) else value
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

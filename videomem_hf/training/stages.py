@@ -7,38 +7,10 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from videomem_hf.losses import HorizonLoss, build_loss
 from videomem_hf.training.config import StageConfig
 
 LBFGS_ITERATIONS = 5
 """Of each step, which is an epoch."""
-
-
-class Criterion(nn.Module):
-    """The loss of a batch: the model's own, or one of `videomem_hf.losses` over all processes together.
-
-    Args:
-        options: `type` and that loss's options.
-
-    Raises:
-        InputError: Options that the loss does not have.
-    """
-
-    def __init__(self, options: dict[str, Any]) -> None:
-        super().__init__()
-        options = dict(options)
-        kind = options.pop("type")
-        self.loss = None if kind == "model" else HorizonLoss(build_loss(kind, **options))
-
-    def forward(self, model: nn.Module, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Run the model; returns the loss and the scores `(batch, horizons)`."""
-        if self.loss is None:
-            output = model(**batch)
-            return output.loss, output.scores
-        labels, counts = batch["labels"], batch.get("annotation_counts")
-        inputs = {name: value for name, value in batch.items() if name not in ("labels", "annotation_counts")}
-        scores = model(**inputs).scores
-        return self.loss(scores, labels, counts), scores
 
 
 def make_optimizer(stage: StageConfig, model: nn.Module) -> torch.optim.Optimizer:

@@ -1,0 +1,222 @@
+"""Finding a release wherever it stands, in either form, and refusing contradictions and links that lead out."""
+
+import warnings
+from pathlib import Path
+
+import pytest
+
+from tests.data.release_trees import (
+    HEADER,
+    captions,
+    course_ground_truth,
+    mediaeval_ground_truth,
+    write,
+    write_course,
+    write_mediaeval,
+)
+from videomem_hf.data.release.inventory import scan
+from videomem_hf.data.release.reader import find_videos, open_release, read_records
+from videomem_hf.data.release.records import VideoRecord
+from videomem_hf.schema import InputError
+
+DEV = list(range(1, 31))
+TEST = list(range(31, 41))
+
+
+def records(root: Path, **options: object) -> dict[str, VideoRecord]:
+    return {record.video_id: record for record in read_records(open_release(root, **options))}  # type: ignore[arg-type]
+
+
+def test_both_forms_give_the_same_records(tmp_path: Path) -> None:
+    one = records(write_mediaeval(tmp_path / "a", DEV, TEST))
+    other = records(write_course(tmp_path / "b", DEV, TEST))
+    assert {video_id: record.part for video_id, record in one.items()} == {
+        **{f"video{number}": "dev" for number in DEV},
+        **{f"video{number}": "test" for number in TEST},
+    }
+    assert {k: v for k, v in one.items() if v.part == "dev"} == {k: v for k, v in other.items() if v.part == "dev"}
+    assert list(one) == [f"video{number}" for number in DEV + TEST]
+
+
+def test_files_are_found_by_what_they_are(tmp_path: Path) -> None:
+    write(tmp_path / "anywhere" / "scores (1).csv", course_ground_truth(DEV))
+    write(tmp_path / "else" / "deep" / "titles.txt", captions(DEV))
+    write(tmp_path / "else" / "video7.webm", "clip")
+    write(tmp_path / "else" / "features.d" / "video7.mp4.txt", "0.5")
+    for name in (
+        ".DS_Store",
+        "._scores.csv",
+        "Thumbs.db",
+        "notes.txt",
+        "ground-truth.csv~",
+        "__MACOSX/ground-truth.csv",
+    ):
+        write(tmp_path / "anywhere" / name, b"\x00\x01rubbish")
+    release = open_release(tmp_path)
+    assert [path.name for path in release.tables.paths] == ["scores (1).csv", "titles.txt"]
+    assert find_videos(release) == {"video7": tmp_path / "else" / "video7.webm"}
+    assert all(record.title for record in read_records(release))
+
+
+def test_a_ground_truth_among_features_is_found_too(tmp_path: Path) -> None:
+    for number in range(1, 200):
+        write(tmp_path / "features" / "C3D" / f"video{number}.txt", "0.5")
+    write(tmp_path / "features" / "C3D" / "zz.csv", course_ground_truth(DEV))
+    assert len(records(tmp_path)) == len(DEV)
+
+
+def test_feature_folders_are_not_listed_to_find_the_tables(tmp_path: Path) -> None:
+    write_mediaeval(tmp_path, DEV, [])
+    for number in range(1, 200):
+        write(tmp_path / "devset/dev-set/features/Anything" / f"video{number}-0.txt", "0.5")
+    (folder,) = (folder for folder in scan(tmp_path).folders if folder.path.name == "Anything")
+    assert not folder.complete
+    assert len(folder.names) < 40
+    assert len(folder.listing()) == 199
+
+
+@pytest.mark.parametrize("name", ["testset", "test-set", "me19me-testset", "x/test_set"])
+def test_a_test_set_alone(tmp_path: Path, name: str) -> None:
+    root = tmp_path / name
+    write(root / "test-set_videos-captions.txt", captions(TEST))
+    found = records(root)
+    assert {record.part for record in found.values()} == {"test"}
+    assert len(found) == len(TEST)
+
+
+def test_identical_copies_are_read_once_and_rows_without_scores_are_test_videos(tmp_path: Path) -> None:
+    write(tmp_path / "ground-truth.csv", course_ground_truth(DEV))
+    write(tmp_path / "dev-set_ground-truth.csv", mediaeval_ground_truth(DEV))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(records(tmp_path)) == len(DEV)
+    data = course_ground_truth(DEV) + b"video90.webm,,,,\n"
+    write(tmp_path / "ground-truth.csv", data)
+    with pytest.warns(UserWarning, match=r"ground-truth.csv:32: 1 of 31 rows have no score"):
+        assert records(tmp_path)["video90"].part == "test"
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (
+            {"b.csv": course_ground_truth(DEV).replace(b",30,", b",31,")},
+            r"b.csv:\d+: video\d+ has other values than in .*a.csv:",
+        ),
+        (
+            {"test-set_list.txt": b"video5.txt\nvideo99.txt"},
+            r"test-set_list.txt:1: video5 belongs to the test set here",
+        ),
+        (
+            {"c.txt": captions(DEV), "d.txt": captions(DEV).replace(b"scene-e", b"scene-other")},
+            r"d.txt:4: another title for",
+        ),
+        (
+            {"b.csv": f"{HEADER}\n{''.join(f'{n},,,,' + chr(10) for n in DEV)}".encode()},
+            r"b.csv:2: video1 has other values than in .*a.csv:2",
+        ),
+    ],
+)
+def test_contradictions_are_refused(tmp_path: Path, files: dict[str, bytes], message: str) -> None:
+    write(tmp_path / "a.csv", course_ground_truth(DEV))
+    for name, data in files.items():
+        write(tmp_path / name, data)
+    with pytest.raises(InputError, match=message):
+        records(tmp_path)
+
+
+def test_odd_lines_are_warned_of_and_a_cut_last_one_is_refused(tmp_path: Path) -> None:
+    data = mediaeval_ground_truth(DEV)
+    path = write(tmp_path / "a.csv", data.replace(b"video3.webm,0.499,33,0.250,12", b"video3.webm,0.499,33,0.251,13"))
+    with pytest.warns(UserWarning, match=r"a.csv:\d+: 1 long-term scores are no proportion"):
+        records(tmp_path)
+    last = data.rpartition(b",")
+    path.write_bytes(last[0] + b"," + last[2][:1])
+    with pytest.raises(InputError, match=r"a.csv:31: .* the file is cut off"):
+        records(tmp_path)
+
+
+def test_videos_that_only_have_a_title_are_left_out_with_a_warning(tmp_path: Path) -> None:
+    write(tmp_path / "a.csv", course_ground_truth(DEV))
+    write(tmp_path / "dev-set_video-captions.txt", captions([*DEV, 77, 78]))
+    with pytest.warns(UserWarning, match=r"captions.txt:31: 2 videos have a title but no row"):
+        assert len(records(tmp_path)) == len(DEV)
+
+
+def test_titles_lost_to_a_spreadsheet_come_back_from_another_copy(tmp_path: Path) -> None:
+    write(tmp_path / "a.csv", course_ground_truth(DEV))
+    write(tmp_path / "x-captions.txt", captions(DEV).replace(b"scene-e\r\n", b"#NAME?\r\n"))
+    with pytest.warns(UserWarning, match="1 titles were replaced"):
+        assert records(tmp_path)["video4"].title is None
+    write(tmp_path / "y-captions.txt", captions(DEV))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert records(tmp_path)["video4"].title == "scene-e"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda root: None, r"does not exist; data_dir must be the folder"),
+        (lambda root: write(root, "x"), r"is a file; data_dir must be the folder"),
+        (lambda root: root.mkdir(), r"No ground truth of VideoMem 2018 under"),
+        (lambda root: write(root / "devset.zip", "x"), r"Unpack .*devset.zip first"),
+        (lambda root: write(root / "dev-set_video-captions.txt", captions(DEV)), r"No ground truth of VideoMem 2018"),
+    ],
+)
+def test_where_there_is_no_release(tmp_path: Path, make: object, message: str) -> None:
+    root = tmp_path / "here"
+    make(root)  # type: ignore[operator]
+    with pytest.raises(InputError, match=message):
+        open_release(root)
+
+
+def test_two_videos_of_one_id_are_refused(tmp_path: Path) -> None:
+    write_course(tmp_path, DEV, [])
+    write(tmp_path / "a" / "video1.webm", "x")
+    write(tmp_path / "b" / "video1.mp4", "x")
+    with pytest.raises(InputError, match=r"b/video1.mp4: a second file for video1, beside .*a/video1.webm"):
+        find_videos(open_release(tmp_path))
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_links_that_lead_out_are_refused_unless_allowed(tmp_path: Path, kind: str) -> None:
+    write_course(tmp_path / "elsewhere", DEV, TEST)
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    target = "dev-set/dev-set_ground-truth.csv" if kind == "file" else "dev-set"
+    (inside / Path(target).name).symlink_to(tmp_path / "elsewhere" / target)
+    with pytest.raises(InputError, match=r"is a link that leads out of .*allow_links=True"):
+        open_release(inside)
+    assert len(records(inside, allow_links=True)) == len(DEV)
+
+
+def test_links_inside_and_circles_are_followed_once(tmp_path: Path) -> None:
+    root = write_course(tmp_path / "release", DEV, [])
+    (root / "again").symlink_to(root / "dev-set")
+    (root / "dev-set" / "up").symlink_to(root)
+    (tmp_path / "link").symlink_to(root)
+    assert len(records(tmp_path / "link")) == len(DEV)
+
+
+def test_the_2022_release_has_its_own_splits_and_never_mixes(tmp_path: Path) -> None:
+    header = "video_id,annotations_short_term,scores_raw_short_term,scores_normalized_short_term,scores_raw_long_term"
+    header += ",annotations_long_term"
+    for name, numbers in {"training_set/train": [1, 2], "dev_set/dev": [3], "test_set/test": [4]}.items():
+        lines = [f"{number},30,0.9,0.8,0.7,10" if name != "test_set/test" else f"{number},,,,," for number in numbers]
+        write(tmp_path / "y2022" / f"{name}_scores.csv", "\n".join([header, *lines]))
+    found = records(tmp_path)
+    assert {video_id: record.part for video_id, record in found.items()} == {
+        "video1": "train",
+        "video2": "train",
+        "video3": "validation",
+        "video4": "test",
+    }
+    assert found["video1"].short_term == 0.8
+    write_course(tmp_path / "y2018", DEV, TEST)
+    with pytest.raises(InputError, match=r"Two releases .*\(2018\) and .*\(2022\); say which with release="):
+        open_release(tmp_path)
+    assert len(records(tmp_path, name="2022")) == 4
+    assert len(records(tmp_path, name="2018")) == len(DEV + TEST)
+    with pytest.raises(InputError, match=r"release is '2019'; it is one of 2018, 2022"):
+        open_release(tmp_path, name="2019")

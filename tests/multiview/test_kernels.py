@@ -1,0 +1,199 @@
+"""Kernel machines against scikit-learn's, fold by fold; landmarks, unknown scores and missing views."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import nnls
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF
+from sklearn.kernel_ridge import KernelRidge
+
+from videomem_hf.features.title_views import word_counts
+from videomem_hf.multiview.fit import fold_indices
+from videomem_hf.multiview.kernel_search import KernelSearch, make_targets, patterns_of, relative_noise
+from videomem_hf.multiview.kernels import KernelBank, Solution, solve, view_space
+from videomem_hf.multiview.stacking import fit_stack, interval_scale_of
+
+CLIPS = 150
+RIDGE = 0.5
+
+
+def _draw(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(CLIPS, 4))
+    return x, np.stack([np.sin(x[:, 0]), np.cos(x[:, 1])], axis=1) + 0.2 * rng.normal(size=(CLIPS, 2))
+
+
+def _solved(
+    bank: KernelBank, y: np.ndarray, folds: Sequence[np.ndarray], noise: np.ndarray | float = RIDGE
+) -> Solution:
+    kernel, missing = bank.combined([[0]], [1.0], [3.0])
+    variances = torch.as_tensor(noise, dtype=torch.float64).expand(len(bank)) + missing
+    return solve(bank, kernel, variances, torch.from_numpy(y), [torch.from_numpy(fold) for fold in folds])
+
+
+def _reference(bank: KernelBank, y: np.ndarray, rows: np.ndarray) -> KernelRidge:
+    machine = KernelRidge(kernel="rbf", gamma=bank.gamma(0, 3.0), alpha=RIDGE)
+    return machine.fit(bank.vectors[0].numpy()[rows], y[rows])
+
+
+def test_held_out_predictions_are_those_of_machines_fitted_without_the_fold() -> None:
+    x, y = _draw()
+    bank, folds = KernelBank({"x": x}), fold_indices(CLIPS, 5, 0)
+    solution = _solved(bank, y, folds)
+    for fold in folds:
+        rest = np.setdiff1d(np.arange(CLIPS), fold)
+        expected = _reference(bank, y, rest).predict(bank.vectors[0].numpy()[fold])
+        np.testing.assert_allclose(solution.held_out[fold], expected, atol=1e-10)
+    whole = _reference(bank, y, np.arange(CLIPS))
+    np.testing.assert_allclose(solution.coefficients, whole.dual_coef_, atol=1e-10)
+
+
+def test_a_clip_without_a_score_is_as_good_as_not_there() -> None:
+    x, y = _draw()
+    y[::3, 1] = np.nan
+    bank, folds = KernelBank({"x": x}), fold_indices(CLIPS, 5, 0)
+    solution = _solved(bank, y, folds)
+    for fold in folds:
+        rest = np.setdiff1d(np.flatnonzero(np.isfinite(y[:, 1])), fold)
+        expected = _reference(bank, y[:, 1], rest).predict(bank.vectors[0].numpy()[fold])
+        np.testing.assert_allclose(solution.held_out[fold, 1], expected, atol=1e-10)
+    assert not solution.coefficients[::3, 1].any()
+
+
+def test_noise_by_clip_is_the_gaussian_process_likelihood() -> None:
+    x, y = _draw()
+    noise = np.random.default_rng(1).uniform(0.1, 2, CLIPS)
+    bank = KernelBank({"x": x})
+    solution = _solved(bank, y, fold_indices(CLIPS, 5, 0), noise)
+    vectors = bank.vectors[0].numpy()
+    kernel = RBF((2 * bank.gamma(0, 3.0)) ** -0.5, "fixed")
+    reference = GaussianProcessRegressor(kernel, alpha=noise, optimizer=None).fit(vectors, y[:, 0])
+    np.testing.assert_allclose(solution.coefficients[:, 0], reference.alpha_, atol=1e-8)
+
+
+def test_landmarks_at_every_clip_are_exact_and_fewer_come_near() -> None:
+    x, y = _draw()
+    y[::4, 1] = np.nan
+    folds = fold_indices(CLIPS, 5, 0)
+    exact = _solved(KernelBank({"x": x}), y, folds).held_out
+    everywhere = _solved(KernelBank({"x": x}, exact_up_to=10, landmarks=CLIPS), y, folds).held_out
+    torch.testing.assert_close(everywhere, exact, atol=1e-5, rtol=0)
+    some = _solved(KernelBank({"x": x}, exact_up_to=10, landmarks=60), y, folds)
+    assert some.coefficients.shape == (60, 2)
+    assert np.corrcoef(some.held_out[:, 0], exact[:, 0])[0, 1] > 0.97
+
+
+def test_a_missing_view_is_unknown_and_not_zero() -> None:
+    """In an additive Gaussian process a part that is not seen has its prior: no covariance, its variance as noise."""
+    x, _ = _draw()
+    other = np.random.default_rng(2).normal(size=(CLIPS, 3))
+    other[:40] = np.nan
+    bank = KernelBank({"x": x, "other": other})
+    kernel, missing = bank.combined([[0], [1]], [0.5, 0.5], [3.0, 3.0])
+    alone, _ = bank.combined([[0]], [0.5], [3.0])
+    assert missing.tolist() == [0.5] * 40 + [0.0] * (CLIPS - 40)
+    torch.testing.assert_close(kernel[:40], alone[:40])
+    torch.testing.assert_close((kernel.diagonal() + missing), torch.ones(CLIPS, dtype=torch.float64))
+
+
+def test_single_precision_agrees() -> None:
+    x, y = _draw()
+    search = KernelSearch(
+        KernelBank({"x": x}), make_targets(np.clip(0.8 + 0.1 * y, 0, 1), None), fold_indices(CLIPS, 5, 0)
+    )
+    exact = search.solve([[0]], [1.0], [3.0], 0.8, torch.float64).held_out
+    torch.testing.assert_close(search.solve([[0]], [1.0], [3.0], 0.8).held_out.double(), exact, atol=1e-4, rtol=0)
+
+
+def test_spaces_follow_the_numbers() -> None:
+    rng = np.random.default_rng(0)
+    sphere = rng.normal(size=(50, 4))
+    sphere /= np.linalg.norm(sphere, axis=1, keepdims=True)
+    shares = rng.uniform(size=(50, 4)) * (rng.uniform(size=(50, 4)) > 0.5)
+    plain = rng.normal(3, 2, size=(50, 4))
+    found = {name: view_space(name, x) for name, x in {"a": sphere, "b": shares, "c": plain}.items()}
+    assert [(space.unit, space.root) for space in found.values()] == [(True, False), (False, True), (False, False)]
+    np.testing.assert_allclose(found["b"].prepare(torch.from_numpy(shares)), np.sqrt(shares))
+    standardised = found["c"].prepare(torch.from_numpy(plain)).numpy()
+    np.testing.assert_allclose([standardised.mean(0), standardised.std(0)], [[0] * 4, [1] * 4], atol=1e-9)
+
+
+def test_words_are_compared_as_scikit_learn_compares_them() -> None:
+    titles = ["red car on street", "red car at night", "blue car on street", "cat at night", "cat on street"] * 2
+    counts = word_counts(titles)
+    vectors = view_space("title_words", counts).prepare(torch.from_numpy(counts))
+    reference = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"[^\W_]+").fit_transform(titles)
+    np.testing.assert_allclose(vectors @ vectors.T, (reference @ reference.T).toarray(), atol=1e-9)
+
+
+def test_counts_set_the_noise_down_to_a_floor() -> None:
+    counts = np.array([[30.0, 10.0], [100.0, 40.0], [30.0, np.nan]])
+    noise = relative_noise(counts, 3)
+    assert noise[1] < noise[0]
+    assert noise[1] > 0.4
+    assert relative_noise(np.full((4, 2), 20.0), 4) == pytest.approx(1.0)
+    assert relative_noise(None, 4).tolist() == [1.0] * 4
+
+
+def test_groups_stay_together_in_folds() -> None:
+    groups = np.random.default_rng(0).integers(0, 30, 200)
+    folds = fold_indices(200, 5, 0, groups)
+    assert sorted(np.concatenate(folds)) == list(range(200))
+    assert max(map(len, folds)) - min(map(len, folds)) <= 10
+    for first, fold in enumerate(folds):
+        others = np.concatenate([other for place, other in enumerate(folds) if place != first])
+        assert not set(groups[fold]) & set(groups[others])
+
+
+def test_patterns_of_views() -> None:
+    assert patterns_of(1) == [[0]]
+    assert sorted(map(tuple, patterns_of(3))) == [(0,), (0, 1), (0, 1, 2), (0, 2), (1,), (1, 2), (2,)][:7]
+    many = patterns_of(6)
+    assert many[0] == list(range(6))
+    assert len(many) == 1 + 6 + 15
+
+
+def test_a_stack_finds_what_the_fused_machine_lacks() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(600, 2))
+    y = truth.sum(axis=1)[:, None] + 0.3 * rng.normal(size=(600, 1))
+    outputs = np.stack([truth[:, :1] + rng.normal(size=(600, 1)), truth[:, :1], truth[:, 1:]], axis=1)
+    folds = fold_indices(600, 5, 0)
+    stack = fit_stack(outputs, y, 0, [1, 2], folds)
+    assert stack.stacked == (True,)
+    expected, _ = nnls(outputs[:, :, 0] - outputs[:, :, 0].mean(0), y[:, 0] - y.mean())
+    np.testing.assert_allclose(stack.weights[0], expected, atol=0.1)  # drawn a little to the fused machine
+    plain = fit_stack(outputs[:, [1]], y, 0, [], folds)
+    assert plain.stacked == (False,)
+    np.testing.assert_allclose(plain.weights[0, 0], np.polyfit(truth[:, 0], y[:, 0], 1)[0], atol=1e-6)
+
+
+def test_long_term_borrows_from_short_term() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=1000)
+    outputs = np.stack([truth + 0.3 * rng.normal(size=1000), truth + 1.5 * rng.normal(size=1000)], axis=1)[:, None]
+    y = np.stack([truth, truth], axis=1) + 2 * rng.normal(size=(1000, 2))
+    weights = fit_stack(outputs, y, 0, [], fold_indices(1000, 5, 0)).weights
+    assert weights[1, 0] > 0
+    assert weights.shape == (2, 2)
+
+
+def test_intervals_cover_as_often_as_they_say() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.beta(12, 3, 8000)
+    counts = rng.integers(9, 40, 8000).astype(float)
+    measured = rng.binomial(counts.astype(int), truth) / counts
+    predicted = 0.8 + 0.5 * (truth - 0.8)
+    half = slice(0, 4000), slice(4000, 8000)
+    for level in (0.5, 0.9):
+        scale = interval_scale_of(*(each[half[0], None] for each in (predicted, measured, counts)), level)
+        sigma = np.sqrt(scale.noise_variance[0] + predicted * (1 - predicted) / counts)[half[1]]
+        ends = predicted[half[1], None] + scale.quantiles[0] * sigma[:, None]
+        inside = (ends[:, 0] <= measured[half[1]]) & (measured[half[1]] <= ends[:, 1])
+        assert inside.mean() == pytest.approx(level, abs=0.02)
+        few = counts[half[1]] < 15
+        assert inside[few].mean() == pytest.approx(level, abs=0.04)

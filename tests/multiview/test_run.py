@@ -1,0 +1,217 @@
+"""The recipe `best` on a generated release: what it takes, what it leaves, what the commands make of it."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+from typer.testing import CliRunner
+
+from videomem_hf.cli import app
+from videomem_hf.features import title_views as titles_module
+from videomem_hf.hub.model_card import render_model_card
+from videomem_hf.hub.run_facts import read_run
+from videomem_hf.inference.view_predictor import ViewPredictor
+from videomem_hf.models.folders import load_model
+from videomem_hf.multiview.ablation_table import rows_from_dicts, table_text
+from videomem_hf.multiview.config import BestConfig, fits_views
+from videomem_hf.multiview.run import train_best
+from videomem_hf.multiview.views import load_view_data
+from videomem_hf.recipes import recipe_names
+from videomem_hf.run_files import TrainingResult
+from videomem_hf.schema import HORIZONS, InputError
+
+ROOT = Path(__file__).parents[2]
+SMALL = ("fit.head=kernel", "fit.folds=4", "resamples=50")
+
+
+class Words:
+    """Stands for a sentence encoder: directions by the letters of the words."""
+
+    def encode(self, titles: list[str], **_: Any) -> np.ndarray:
+        return np.stack([np.bincount([ord(c) % 23 for c in title], minlength=23) - 1.0 for title in titles])
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(titles_module, "load_encoder", lambda *_: Words())
+        yield
+
+
+@pytest.fixture(scope="module")
+def finished(features: Path, encoder: None, tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
+    output = tmp_path_factory.mktemp("best") / "run"
+    config = BestConfig.from_recipe("best", data=features, output=output, overrides=SMALL)
+    return train_best(config, progress=False)
+
+
+def _rows(finished: TrainingResult) -> list[dict[str, str]]:
+    with (finished.output / "predictions.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_it_takes_titles_and_every_feature(finished: TrainingResult) -> None:
+    assert finished.results["views"] == {"title": 23, "title_words": 8192, "c3d": 101, "hmp": 6075}
+    assert finished.results["head"] == "kernel"
+    saved = json.loads((finished.output / "results.json").read_text())
+    assert saved == finished.results
+    assert (finished.output / "training_config.yaml").is_file()
+
+
+def test_the_table_has_every_view_pair_and_all_on_both_splits(finished: TrainingResult) -> None:
+    rows = rows_from_dicts(finished.results["table"])
+    assert len(rows) == 15 * 2 * 2
+    for division in ("random", "grouped"):
+        for horizon in HORIZONS:
+            block = [row for row in rows if (row.division, row.horizon) == (division, horizon)]
+            assert {len(row.views) for row in block} == {1, 2, 3, 4}
+            assert all(row.low <= row.spearman <= row.high for row in block)
+    text = table_text(rows, 0.9, 0.95)
+    assert "title + c3d " in text
+    assert text.count("noise ceiling") == 4
+
+
+def test_its_figures_are_those_of_its_predictions(finished: TrainingResult) -> None:
+    rows = _rows(finished)
+    last = [
+        row for row in rows_from_dicts(finished.results["table"]) if row.division == "random" and len(row.views) == 4
+    ]
+    for row in last:
+        y, x, low, high = (
+            np.array([float(each[f"{row.horizon}{end}"]) for each in rows]) for end in ("", "_model", "_low", "_high")
+        )
+        assert row.spearman == pytest.approx(spearmanr(x, y)[0])
+        assert row.coverage == pytest.approx(((low <= y) & (y <= high)).mean())
+        assert finished.results["metrics"][row.horizon]["model"]["spearman"] == pytest.approx(row.spearman)
+
+
+def test_grouped_splits_share_no_title(features: Path, encoder: None) -> None:
+    data = load_view_data(str(features), ["title"], "words", progress=False)
+    labels, grouped = data.title_labels(), data.grouped("validation", 0)
+    train, judged = grouped.splits["train"], grouped.splits["validation"]
+    assert not set(labels[train]) & set(labels[judged])
+    assert len(train) + len(judged) == len(data.splits["train"]) + len(data.splits["validation"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "views"),
+    [(["title", "c3d"], ["title", "title_words", "c3d"]), (["c3d", "title_words"], ["title_words", "c3d"])],
+)
+def test_views_of_titles_by_name(features: Path, encoder: None, asked: list[str], views: list[str]) -> None:
+    assert list(load_view_data(str(features), asked, "letters", progress=False).views) == views
+
+
+def test_users_splits_and_views_are_taken(features: Path, tmp_path: Path) -> None:
+    data = load_view_data(str(features), ["c3d"], None, progress=False)
+    for name, ids in (("train", data.video_ids[:100]), ("held_out", data.video_ids[100:140])):
+        (tmp_path / f"{name}.txt").write_text("\n".join(ids))
+    files = f"{{train: {tmp_path / 'train.txt'}, held_out: {tmp_path / 'held_out.txt'}}}"
+    given = ("views=[c3d]", "title_encoder=null", "grouped=false", "split=held_out", f"splits.split_files={files}")
+    config = BestConfig.from_recipe("best", data=features, output=tmp_path / "run", overrides=(*SMALL, *given))
+    result = train_best(config, progress=False)
+    assert result.results["views"] == {"c3d": 101}
+    assert (result.results["train_clips"], result.results["split_clips"]) == (100, 40)
+    assert sorted(row["video_id"] for row in _rows(result)) == sorted(data.video_ids[100:140])
+
+
+def test_its_card_tells_what_each_view_gives(finished: TrainingResult) -> None:
+    card = str(render_model_card(read_run(finished.output)))
+    row = next(row for row in rows_from_dicts(finished.results["table"]) if row.views == ("title",))
+    assert f"| title | {row.spearman:.3f} |".replace("0.", ".") in card
+    assert f"{finished.results['held_out']['kernel'][0]:.3f}" in card
+    assert "started from" not in card
+
+
+def check_evaluate_repeats(run: TrainingResult, data: Path, out: Path) -> None:
+    """`videomem evaluate` gives the figures that the run itself gave."""
+    result = CliRunner().invoke(app, ["evaluate", str(run.output), "--data", str(data), "--json", str(out)])
+    assert result.exit_code == 0, result.output
+    metrics = json.loads(out.read_text())["metrics"]
+    for horizon in HORIZONS:
+        expected = run.results["metrics"][horizon]["model"]["spearman"]
+        assert metrics[horizon]["model"]["spearman"] == pytest.approx(expected)
+
+
+def test_evaluate_gives_the_runs_figures(finished: TrainingResult, features: Path, tmp_path: Path) -> None:
+    check_evaluate_repeats(finished, features, tmp_path / "out.json")
+
+
+def test_report_writes_table_and_figures(finished: TrainingResult, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["report", str(finished.output), "--out", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    text = (tmp_path / "report.md").read_text()
+    assert "| title + title_words + c3d + hmp |" in text
+    assert (tmp_path / "calibration.png").stat().st_size > 10_000
+    worst = max(_rows(finished), key=lambda row: float(row["short_term_model"]) - float(row["short_term"]))
+    assert text.index("predicted too high") < text.index(f"| {worst['video_id']} |") < text.index("predicted too low")
+
+
+def test_a_clip_is_predicted_from_what_can_be_had_of_it(finished: TrainingResult, release: Path) -> None:
+    clip = next(release.rglob("*.webm"))
+    model = load_model(finished.output)
+    with_title = ViewPredictor(model, "best", "cpu", "red-car-on-street").predict(clip)
+    without = ViewPredictor(model, "best", "cpu").predict(clip)
+    assert with_title.scores != without.scores
+    assert any("title" in note for note in without.notes)
+    assert any("c3d" in note for note in with_title.notes)  # its weights are not here; hmp needs none
+    for prediction in (with_title, without):
+        assert prediction.intervals is not None
+        for horizon, (low, high) in prediction.intervals.items():
+            assert low < prediction.scores[horizon] < high
+
+
+def test_a_model_of_titles_alone_says_what_it_needs(finished: TrainingResult) -> None:
+    model = load_model(finished.output)
+    model.config.view_names = ["title", "title_words", "mine1", "mine2"]
+    with pytest.raises(InputError, match=r"none of which can be had of a clip alone.*give its title with --title"):
+        ViewPredictor(model, "best", "cpu")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["fit.head=forest"], "head must be one of auto, kernel, neural"),
+        (["fit.folds=1"], "folds must be at least 2"),
+        (["views=all"], "views must be auto or a list of names"),
+        (["fit.fold=3"], "unknown key 'fold'"),
+        (["views=[nothing]", "title_encoder=null"], "nothing"),
+        (["views=[title]", "title_encoder=null"], "title needs a title_encoder"),
+        (["split=dev", "views=[c3d]"], "no split 'dev'; there are train, validation"),
+    ],
+)
+def test_what_cannot_be_done_is_refused(features: Path, tmp_path: Path, overrides: list[str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        train_best(
+            BestConfig.from_recipe("best", data=features, output=tmp_path / "run", overrides=overrides), progress=False
+        )
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_finished_run_is_not_written_over(finished: TrainingResult, features: Path) -> None:
+    config = BestConfig.from_recipe("best", data=features, output=finished.output, overrides=SMALL)
+    with pytest.raises(InputError, match="holds a finished run"):
+        train_best(config, progress=False)
+
+
+def test_only_this_recipe_fits_views() -> None:
+    assert [name for name in recipe_names() if fits_views(name)] == ["best"]
+
+
+def test_the_script_prints_the_table(features: Path, tmp_path: Path) -> None:
+    command = [
+        sys.executable, "train.py", "--recipe", "best", "--data", str(features), "--output", str(tmp_path / "run"),
+        "--set", *SMALL, "views=[c3d]", "title_encoder=null", "grouped=false",
+    ]  # fmt: skip
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "90% intervals cover" in result.stdout
+    assert "short-term, random split; 30 clips" in result.stdout
+    refused = subprocess.run([*command, "--init", "x"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert "--init has no meaning for recipe best" in refused.stderr

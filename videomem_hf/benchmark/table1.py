@@ -1,0 +1,249 @@
+"""Table 1 of the paper: every predictor that the data at hand allow, trained or loaded, beside the paper's figures."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+from videomem_hf.schema import HORIZONS, InputError
+from videomem_hf.training.config import TrainingConfig, checked_evaluation
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One predictor.
+
+    Attributes:
+        recipe: Its recipe, and its folder.
+        title: As the table calls it.
+        paper: Spearman of the paper: validation, test and test(500), short-term then long-term; None where the paper
+            has no such row.
+        weights: What its weights come from, where training needs them to begin with.
+    """
+
+    recipe: str
+    title: str
+    paper: tuple[Triple, Triple] | None
+    weights: str | None = None
+
+
+ROWS: Final = (
+    Row("memnet", "MemNet (Sec. 5.1)", ((0.397, 0.385, 0.426), (0.195, 0.168, 0.213)), "memnet"),
+    Row("squalli", "Squalli et al. (Sec. 5.1)", ((0.401, 0.398, 0.424), (0.201, 0.182, 0.232)), "vgg16"),
+    Row("c3d", "C3D (Sec. 5.2)", ((0.319, 0.322, 0.331), (0.175, 0.154, 0.158))),
+    Row("hmp", "HMP (Sec. 5.2)", ((0.469, 0.314, 0.398), (0.222, 0.129, 0.134))),
+    Row("resnet3d", "ResNet3D (Sec. 5.2)", ((0.508, 0.462, 0.535), (0.23, 0.191, 0.202)), "resnet3d"),
+    Row(
+        "semantic_embedding",
+        "Semantic embedding model (Sec. 5.3)",
+        ((0.503, 0.494, 0.565), (0.26, 0.256, 0.275)),
+        "semantic-embedding",
+    ),
+    Row("semantic_attention", "Semantic embedding with attention (Sec. 5.5)", None, "semantic-embedding --attention"),
+    Row("frame_attention", "Frame network with attention (ours)", None),
+    Row("spatiotemporal", "Attention over space and time (ours)", None),
+)
+"""Table 1 in its order, then what it has no figures for."""
+
+COLUMNS: Final = ("validation", "test", "test500")
+
+
+@dataclass
+class RowResult:
+    """What came out for a predictor.
+
+    Attributes:
+        recipe: See `Row`.
+        title: See `Row`.
+        paper: See `Row`.
+        spearman: Horizon to split to correlation, with `low` and `high` of its interval and `items`.
+        notes: What differs from the paper's row, or why it is missing.
+    """
+
+    recipe: str
+    title: str
+    paper: tuple[Triple, Triple] | None
+    spearman: dict[str, dict[str, dict[str, float | None]]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Table1Options:
+    """What a table is made with.
+
+    Attributes:
+        data: As of `TrainingConfig`.
+        out: A folder a predictor, and the table.
+        lamem: Folder of LaMem, if there is one.
+        init: Recipe to the folder of the weights that its training begins with.
+        models: Recipe to the folder of a model that is judged as it is.
+        only: Recipes; empty for all.
+        hold_out: So many of the most annotated videos are held out as test(500).
+        overrides: `key=value` for all recipes, or `recipe/key=value` for one.
+    """
+
+    data: str
+    out: Path
+    lamem: str | None = None
+    init: dict[str, str] = field(default_factory=dict)
+    models: dict[str, str] = field(default_factory=dict)
+    only: tuple[str, ...] = ()
+    hold_out: int = 0
+    overrides: tuple[str, ...] = ()
+
+
+def make_table(options: Table1Options, say: Callable[[str], None], progress: bool = True) -> list[RowResult]:
+    """Train or load every predictor that the data allow and judge it; finished ones are taken as they are.
+
+    Args:
+        options: What the table is made with.
+        say: Told which predictor comes next.
+        progress: Whether to show progress bars.
+
+    Returns:
+        A result for every row that was asked for. What cannot be had has a note that says why.
+
+    Raises:
+        InputError: A recipe that is none of the table's, or an option that a recipe does not have.
+    """
+    recipes = [row.recipe for row in ROWS]
+    for name in (*options.only, *options.init, *options.models):
+        if name not in recipes:
+            raise InputError(f"{name!r} is no predictor of the table; there are {', '.join(recipes)}")
+    chosen = [row for row in ROWS if not options.only or row.recipe in options.only]
+    configs = {row.recipe: _config(row, options) for row in chosen}
+    results = []
+    for row in chosen:
+        say(row.title)
+        result = RowResult(row.recipe, row.title, row.paper)
+        try:
+            folder = options.models.get(row.recipe) or _trained(row, configs[row.recipe], result, progress)
+            if folder is not None:
+                _judge(str(folder), configs[row.recipe], options, result, progress)
+        except InputError as error:
+            result.notes.append(f"not possible with these data: {str(error).splitlines()[0]}")
+        results.append(result)
+    return results
+
+
+def _config(row: Row, options: Table1Options) -> TrainingConfig:
+    overrides = []
+    for override in options.overrides:
+        recipe, slash, rest = override.partition("/")
+        if not slash or "=" in recipe:
+            overrides.append(override)
+        elif recipe == row.recipe:
+            overrides.append(rest)
+    config = TrainingConfig.from_recipe(
+        row.recipe, data=options.data, output=options.out / row.recipe, overrides=overrides
+    )
+    splits = config.splits | ({"most_annotated": options.hold_out} if options.hold_out else {})
+    lamem = options.lamem if config.train_on != "videomem" else None
+    return replace(config, init=options.init.get(row.recipe, config.init), lamem=lamem, splits=splits)
+
+
+def _trained(row: Row, config: TrainingConfig, result: RowResult, progress: bool) -> Path | None:
+    """Train a predictor, or go on, or take what is finished; None, with a note, where it cannot be had."""
+    from videomem_hf.run_files import CONFIG_FILE, RESULTS_FILE
+    from videomem_hf.training.checkpoint import latest_checkpoint
+    from videomem_hf.training.run import train
+
+    if config.train_on == "lamem" and config.lamem is None:
+        command = f"videomem convert {row.weights} CHECKPOINT FOLDER"
+        if row.recipe == "memnet":
+            result.notes.append(f"needs its weights (`{command}`, then --model memnet=FOLDER), or --lamem to train it")
+        else:
+            result.notes.append("needs --lamem: it is trained on LaMem")
+        return None
+    if config.train_on == "both" and config.lamem is None:
+        result.notes.append("trained without LaMem, on which the paper trains it as well (--lamem)")
+        config = replace(config, train_on="videomem")
+    if row.weights and config.init is None:
+        result.notes.append(
+            f"trained from random weights; the paper begins with published ones (`videomem convert {row.weights} "
+            f"CHECKPOINT FOLDER`, then --init {row.recipe}=FOLDER)"
+        )
+    output = Path(config.output)
+    if not (output / RESULTS_FILE).exists():
+        train(config, resume=latest_checkpoint(output) is not None, progress=progress)
+    elif asdict(TrainingConfig.from_file(output / CONFIG_FILE)) != asdict(config):
+        raise InputError(f"{output} holds a run with another configuration; remove it, or choose another --out")
+    return output
+
+
+def _judge(folder: str, config: TrainingConfig, options: Table1Options, result: RowResult, progress: bool) -> None:
+    """Judge a model on every split that has scores."""
+    from transformers import AutoVideoProcessor
+
+    from videomem_hf.benchmark.evaluate import score_split
+    from videomem_hf.evaluation.evaluate import evaluate_predictions
+    from videomem_hf.models.folders import load_model
+
+    model = load_model(Path(folder))
+    processor = None if config.uses_features else AutoVideoProcessor.from_pretrained(folder)
+    for split in COLUMNS:
+        if split == "test500" and not options.hold_out:
+            continue
+        name = f"test{options.hold_out}" if split == "test500" else split
+        judged = checked_evaluation(split=name, batch_size=config.evaluation.batch_size)
+        judged = replace(judged, resamples=config.evaluation.resamples)
+        try:
+            scores, clips = score_split(
+                model, processor, options.data, name, options=config.splits, batch_size=judged.batch_size,
+                frame_cache=config.frame_cache, progress=progress,
+            )  # fmt: skip
+        except InputError:
+            if split == "validation":
+                raise
+            continue  # a test set whose scores were never released
+        metrics = evaluate_predictions(
+            scores, clips, model.config.horizons, resamples=judged.resamples, confidence=judged.confidence
+        ).metrics
+        for horizon, predictors in metrics.items():
+            found = predictors["model"]
+            values = {"spearman": found["spearman"], "low": found["spearman_low"], "high": found["spearman_high"]}
+            plain = {key: None if value != value else value for key, value in values.items()}
+            result.spearman.setdefault(horizon, {})[split] = plain | {"items": found["items"]}
+    if split_missing := [name for name in HORIZONS if name not in result.spearman]:
+        result.notes.append(f"predicts no {' and no '.join(split_missing).replace('_', '-')} memorability")
+
+
+def to_markdown(results: Sequence[RowResult], data: str, hold_out: int) -> str:
+    """Write the table: ours, with its interval, over the paper's in brackets."""
+    heads = [f"{horizon.replace('_', '-')} {split}" for horizon in HORIZONS for split in _titles(hold_out)]
+    lines = [
+        "# Table 1: Spearman's rank correlation",
+        "",
+        f"Measured on `{data}`, with 95 % intervals; in brackets the paper's figure for its own splits of VideoMem.",
+        "",
+        "| Models | " + " | ".join(heads) + " |",
+        "|---" * (len(heads) + 1) + "|",
+    ]
+    for result in results:
+        cells = [_cell(result, horizon, number, split) for number, horizon in enumerate(HORIZONS) for split in COLUMNS]
+        lines.append(f"| {result.title} | " + " | ".join(cells) + " |")
+    notes = [f"- {result.title}: {note}." for result in results for note in result.notes]
+    return "\n".join([*lines, *(["", "What differs or is missing:", "", *notes] if notes else [])]) + "\n"
+
+
+def _titles(hold_out: int) -> tuple[str, ...]:
+    return ("validation", "test", f"test ({hold_out or 500})")
+
+
+def _cell(result: RowResult, horizon: str, number: int, split: str) -> str:
+    found = result.spearman.get(horizon, {}).get(split)
+    ours = "-"
+    if found is not None and found["spearman"] is not None:
+        low, high = found["low"], found["high"]
+        ours = f"{found['spearman']:.3f} [{low:.3f}, {high:.3f}]"
+    paper = "" if result.paper is None else f" ({result.paper[number][COLUMNS.index(split)]:.3f})"
+    return ours + paper
+
+
+def to_json(results: Sequence[RowResult], options: Table1Options) -> str:
+    """The same for programs."""
+    rows: list[dict[str, Any]] = [asdict(result) for result in results]
+    return json.dumps({"data": options.data, "hold_out": options.hold_out, "rows": rows}, indent=2) + "\n"

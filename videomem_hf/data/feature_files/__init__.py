@@ -1,0 +1,1 @@
+"""Reading the release's feature files into Arrow columns and NumPy matrices."""

@@ -1,0 +1,396 @@
+"""The release's feature files that are text: dense numbers, `index:value` pairs, and three-line colour histograms.
+
+Files are parsed many at a time (`decimals.py`). Where that meets anything out of the ordinary, each file is read again
+by the plain functions at the end, which are the definition of the formats: they accept, or name file and line.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Final, Literal, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from videomem_hf.schema import InputError
+from videomem_hf.system import available_cpus
+
+from .decimals import NUMBER_BYTES, cast_numbers, read_millionths_between, read_numbers, read_unit_interval
+from .integers import WORD, read_digits, words_before
+
+CHANNELS: Final = 3
+BINS: Final = 256
+_UNIFORM: Final = 64
+"""Numbers in a file that must be of one length for a shorter last one to mean that the file is cut off."""
+
+_NUMBER = re.compile(rb"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+Separator = Literal["space", "comma"]
+_SEPARATORS: Final[dict[Separator, bytes]] = {"space": b"\n\r\t\v\f", "comma": b"\n\r\t\v\f,"}
+_THREADS_FROM: Final = 8
+"""Groups from which on starting threads costs less than it saves."""
+_WHITE: Final = b" \t\n\r\v\f"
+_PADDING: Final = b" " * WORD
+_GROUP_BYTES: Final = 1 << 18
+"""Text parsed at once: enough to be worth the calls, few enough for its arrays to stay in the processor's cache."""
+_RETAKE = "take the file from the release again, or remove it to load its video without this feature"
+
+
+T = TypeVar("T")
+
+
+class TextFiles(NamedTuple):
+    """Several files: their paths, for errors, and their bytes."""
+
+    paths: Sequence[str]
+    data: Sequence[bytes]
+
+    def groups(self) -> Iterator["TextFiles"]:
+        """Cut into groups of some size."""
+        start = size = 0
+        for place, data in enumerate(self.data):
+            size += len(data)
+            if size > _GROUP_BYTES:
+                yield TextFiles(self.paths[start : place + 1], self.data[start : place + 1])
+                start, size = place + 1, 0
+        if start < len(self.data):
+            yield TextFiles(self.paths[start:], self.data[start:])
+
+    def place(self, file: int, position: int = 0) -> str:
+        """Name a file and the line of a position in it, as errors do."""
+        if re.search(r":[0-9]+$", self.paths[file]):  # already a line of a file
+            return self.paths[file]
+        line = self.data[file].count(b"\n", 0, position) + 1
+        return f"{self.paths[file]}:{line}"
+
+
+class Pairs(NamedTuple):
+    """`index:value` pairs of several files, one after another; `counts` has the number of pairs of each file."""
+
+    indices: NDArray[np.int64]
+    values: NDArray[np.float64]
+    counts: NDArray[np.int64]
+
+
+class _OutOfOrdinaryError(ValueError):
+    """The fast way does not apply; the plain one decides."""
+
+
+def parse_dense(files: TextFiles, separator: Separator = "space") -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Parse numbers separated by white space, or by commas (with white space around them or not).
+
+    Returns:
+        The numbers of all files, one file after another, and how many each file has.
+
+    Raises:
+        InputError: A file that is empty, holds something else, or is cut off within a number.
+    """
+    parts = _parse_groups(files, partial(_fast_dense, separator=separator), partial(_plain_dense_files, separator))
+    if not parts:
+        return np.empty(0), np.empty(0, np.int64)
+    values, counts = zip(*parts, strict=True)
+    return np.concatenate(values), np.concatenate(counts)
+
+
+def parse_pairs(files: TextFiles) -> Pairs:
+    """Parse `index:value` pairs separated by white space.
+
+    Raises:
+        InputError: A file that is empty, holds something else, is cut off within a number, or whose indices do not
+            increase.
+    """
+    parts = _parse_groups(files, _fast_pairs, _plain_pairs_files)
+    if not parts:
+        return Pairs(np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64))
+    return Pairs(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _parse_groups(files: TextFiles, fast: Callable[[TextFiles], T], plain: Callable[[TextFiles], T]) -> list[T]:
+    """Parse groups of files on all cores: nearly all of it is numpy's, which lets other threads run meanwhile."""
+
+    def parse(group: TextFiles) -> T:
+        try:
+            return fast(group)
+        except _OutOfOrdinaryError:
+            return plain(group)
+
+    groups = list(files.groups())
+    if len(groups) < _THREADS_FROM:
+        return [parse(group) for group in groups]
+    with ThreadPoolExecutor(min(len(groups), available_cpus())) as pool:
+        return list(pool.map(parse, groups))
+
+
+def parse_histograms(files: TextFiles) -> NDArray[np.int32]:
+    """Parse colour histograms: three lines of `bin:count`, bins 0 to 255; bins that are not listed are 0.
+
+    Returns:
+        `(files, channels, bins)`, channels in the order of the lines.
+
+    Raises:
+        InputError: As `parse_pairs`; also another number of lines, a bin over 255, a count that is no whole number.
+    """
+    paths: list[str] = []
+    lines: list[bytes] = []
+    for path, data in zip(*files, strict=True):
+        found = [(number, line) for number, line in enumerate(data.splitlines(), start=1) if line.strip()]
+        if len(found) != CHANNELS:
+            raise InputError(f"{path}: {len(found)} lines where a colour histogram has {CHANNELS}; {_RETAKE}.")
+        # Each line ends with a space in the release; a last line without it, below others that have it, is cut off.
+        if not found[-1][1].endswith(b" ") and data[-1:] not in b"\r\n" and found[0][1].endswith(b" "):
+            raise InputError(f"{path}:{found[-1][0]}: the file is cut off; {_RETAKE}.")
+        paths.extend(f"{path}:{number}" for number, _ in found)
+        lines.extend(line for _, line in found)
+    channels = TextFiles(paths, lines)
+    pairs = parse_pairs(channels)
+    check_indices(pairs, channels, range(BINS))
+    counts = pairs.values.astype(np.int32)
+    if (wrong := np.flatnonzero((counts != pairs.values) | (counts < 0))).size:
+        place = channels.place(_file_of(wrong[0], pairs.counts))
+        raise InputError(f"{place}: {pairs.values[wrong[0]]:g} is not a number of pixels; {_RETAKE}.")
+    histograms = np.zeros((len(lines), BINS), np.int32)
+    histograms[np.repeat(np.arange(len(lines)), pairs.counts), pairs.indices] = counts
+    pixels = histograms.sum(axis=1).reshape(-1, CHANNELS)  # (files, channels): all of a frame have as many
+    cut_off = np.flatnonzero((pixels[:, 0] == pixels[:, 1]) & (pixels[:, 2] < pixels[:, 0]))
+    if cut_off.size:
+        place, (_, most, fewer) = channels.paths[CHANNELS * cut_off[0] + 2], pixels[cut_off[0]]
+        raise InputError(
+            f"{place}: {fewer} pixels where the other channels have {most}; the file is cut off, {_RETAKE}."
+        )
+    return histograms.reshape(len(files.data), CHANNELS, BINS)
+
+
+def check_counts(counts: NDArray[np.int64], files: TextFiles, lengths: range) -> None:
+    """Refuse a file with another number of values than a feature has."""
+    outside = np.flatnonzero((counts < lengths.start) | (counts >= lengths.stop))
+    if outside.size:
+        allowed = f"{lengths.stop - 1}" if len(lengths) == 1 else f"{lengths.start} to {lengths.stop - 1}"
+        first = int(outside[0])
+        raise InputError(f"{files.place(first)}: {counts[first]} values where this feature has {allowed}; {_RETAKE}.")
+
+
+def check_indices(pairs: Pairs, files: TextFiles, allowed: range) -> None:
+    """Refuse a file with an index outside the feature's."""
+    outside = np.flatnonzero((pairs.indices < allowed.start) | (pairs.indices >= allowed.stop))
+    if outside.size:
+        place, found = files.place(_file_of(outside[0], pairs.counts)), pairs.indices[outside[0]]
+        allowed_text = f"{allowed.start} to {allowed.stop - 1}"
+        raise InputError(f"{place}: index {found} where this feature has {allowed_text}; {_RETAKE}.")
+
+
+def check_one_line(files: TextFiles) -> None:
+    """Refuse a file with several lines."""
+    for path, data in zip(*files, strict=True):
+        if data.find(b"\n", 0, len(data.rstrip())) >= 0:
+            raise InputError(f"{path}:2: a second line where this feature has one; {_RETAKE}.")
+
+
+def check_sums(values: NDArray[np.float64], counts: NDArray[np.int64], files: TextFiles) -> None:
+    """Refuse a file whose values do not sum to 1 within what rounding to the release's six decimals explains."""
+    ends = np.cumsum(counts)
+    totals = np.add.reduceat(values, ends - counts)
+    wrong = np.flatnonzero(np.abs(totals - 1) > 1e-4 + 5e-7 * counts)
+    if wrong.size:
+        raise InputError(
+            f"{files.place(int(wrong[0]))}: the values sum to {totals[wrong[0]]:.6g} where this feature sums to 1; the "
+            f"file is damaged or cut off, {_RETAKE}."
+        )
+
+
+def _file_of(value: int, counts: NDArray[np.int64]) -> int:
+    """Give the file that one of the values of all files is in."""
+    return int(np.searchsorted(np.cumsum(counts), value, side="right"))
+
+
+def _fast_dense(files: TextFiles, separator: Separator) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    if separator == "comma" and (numbers := _fast_commas(files)) is not None:
+        return numbers
+    joined = _join(files, _SEPARATORS[separator])
+    values = read_unit_interval(joined.text, joined.firsts[0])
+    if values is not None:
+        width = joined.text.find(b" ", joined.firsts[0]) + 1 - joined.firsts[0]
+        counts, rest = np.divmod(np.diff(joined.firsts), width)
+        if not rest.any() and counts.all():
+            return values, counts
+    starts, ends = _between_spaces(joined.text)
+    counts = joined.count_each(starts)
+    if separator == "comma" and not all(map(_is_comma_between_all, files.data, counts.tolist())):
+        raise _OutOfOrdinaryError
+    try:
+        values = read_numbers(joined.text, starts, ends)
+    except ValueError as error:
+        raise _OutOfOrdinaryError from error
+    _refuse_cut_off(files, ends - starts, counts)
+    return values, counts
+
+
+def _fast_commas(files: TextFiles) -> tuple[NDArray[np.float64], NDArray[np.int64]] | None:
+    """Read files of nothing but numbers and one comma between two; None when there is anything else."""
+    contents = [data.rstrip() for data in files.data]
+    text = b",".join([_PADDING, *contents, b""])
+    places = np.flatnonzero(np.frombuffer(text, np.uint8) == ord(","))
+    starts, ends = places[:-1] + 1, places[1:]
+    lasts = len(_PADDING) + np.cumsum(np.fromiter(map(len, contents), np.int64, len(contents)) + 1)
+    counts = np.diff(np.searchsorted(ends, lasts, side="right"), prepend=0)
+    values = read_millionths_between(text, starts, ends)
+    if values is not None:
+        return values, counts
+    if (starts == ends).any() or text.translate(None, NUMBER_BYTES + b",") != _PADDING:
+        return None
+    try:
+        values = cast_numbers(text, starts, ends)
+    except ValueError as error:
+        raise _OutOfOrdinaryError from error
+    _refuse_cut_off(files, ends - starts, counts)
+    return values, counts
+
+
+def _is_comma_between_all(data: bytes, count: int) -> bool:
+    """Whether one comma, or comma and space, stands between all of a file's numbers: the usual forms, not all."""
+    inner = data.strip()
+    if inner.count(b",") != count - 1:
+        return False
+    return len(inner.split(None, 1)) == 1 or len(inner) - len(inner.translate(None, _WHITE)) == inner.count(b", ")
+
+
+def _fast_pairs(files: TextFiles) -> Pairs:
+    joined = _join(files, _SEPARATORS["space"])
+    colons = np.flatnonzero(np.frombuffer(joined.text, np.uint8) == ord(":"))
+    starts, ends = _around_colons(joined.text, colons) or _between_spaces(joined.text)
+    counts = joined.count_each(starts)
+    lengths = colons - starts if len(colons) == len(starts) else np.zeros(1, np.int64)
+    if lengths.min() < 1 or lengths.max() > WORD or (colons >= ends - 1).any():
+        raise _OutOfOrdinaryError
+    digits = read_digits(words_before(joined.text, colons), lengths)
+    if digits is None:
+        raise _OutOfOrdinaryError
+    indices = digits.view(np.int64)
+    steps = np.diff(indices)
+    steps[np.cumsum(counts)[:-1] - 1] = 1  # from one file to the next
+    if (steps < 1).any():
+        raise _OutOfOrdinaryError
+    try:
+        values = read_numbers(joined.text, colons + 1, ends)
+    except ValueError as error:
+        raise _OutOfOrdinaryError from error
+    _refuse_cut_off(files, ends - colons - 1, counts)
+    return Pairs(indices, values, counts)
+
+
+class _Joined(NamedTuple):
+    """Files joined by spaces: 9 before the first, one after each; `firsts` has where each begins."""
+
+    text: bytes
+    firsts: NDArray[np.int64]
+
+    def count_each(self, starts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give how many of some places in the text are in each file."""
+        counts = np.diff(np.searchsorted(starts, self.firsts))
+        if not counts.all():
+            raise _OutOfOrdinaryError
+        return counts
+
+
+def _join(files: TextFiles, separators: bytes) -> _Joined:
+    contents = [data.rstrip() for data in files.data]
+    text = b" ".join([_PADDING, *contents, b""])
+    if any(text.find(separator) >= 0 for separator in separators):
+        text = text.translate(bytes.maketrans(separators, b" " * len(separators)))
+    sizes = np.fromiter(map(len, contents), np.int64, len(contents)) + 1
+    return _Joined(text, np.concatenate(([0], np.cumsum(sizes))) + len(_PADDING) + 1)
+
+
+def _between_spaces(text: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give the starts and ends of what stands between spaces."""
+    ends = np.flatnonzero(np.frombuffer(text, np.uint8) == ord(" "))[len(_PADDING) + 1 :]
+    starts = np.concatenate(([len(_PADDING) + 1], ends[:-1] + 1))
+    some = starts < ends  # unless spaces stand side by side, all
+    return (starts, ends) if some.all() else (starts[some], ends[some])
+
+
+def _around_colons(text: bytes, colons: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+    """Give the same for pairs whose values are all of one width, without looking for the spaces; None for others."""
+    if not len(colons):
+        return None
+    ends = colons + text.find(b" ", colons[0]) - colons[0]
+    if ends[-1] != len(text) - 1 or (np.frombuffer(text, np.uint8)[ends] != ord(" ")).any():
+        return None
+    return np.concatenate(([len(_PADDING) + 1], ends[:-1] + 1)), ends
+
+
+def _refuse_cut_off(files: TextFiles, lengths: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
+    """Leave a file to the plain way that may end within a number: numbers all of one length but a shorter last one."""
+    ends = np.cumsum(counts)
+    shorter = (counts > _UNIFORM) & (lengths[ends - 1] < lengths[ends - counts])
+    for file in np.flatnonzero(shorter).tolist():
+        others = lengths[ends[file] - counts[file] : ends[file] - 1]
+        if not files.data[file][-1:].isspace() and (others == others[0]).all():
+            raise _OutOfOrdinaryError
+
+
+def _plain_dense_files(separator: Separator, files: TextFiles) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Define the dense format: read with `float()`, naming the line of whatever is wrong."""
+    rows = [_plain_dense(files, file, separator) for file in range(len(files.data))]
+    return np.array([value for row in rows for value in row]), np.array([len(row) for row in rows], np.int64)
+
+
+def _plain_dense(files: TextFiles, file: int, separator: Separator) -> list[float]:
+    data = files.data[file]
+    # With commas a field may be empty, which is then no number.
+    matches = list(re.finditer(rb"[^\s]+" if separator == "space" or not data.strip() else rb"(?<![^,])[^,]*", data))
+    texts = [match[0].strip() for match in matches]
+    for match, text in zip(matches, texts, strict=True):
+        if not _is_number(text):
+            raise _refusal(files, file, match, "a number")
+    _refuse_incomplete(files, file, texts)
+    return [float(text) for text in texts]
+
+
+def _plain_pairs_files(files: TextFiles) -> Pairs:
+    """Define the sparse format: read with `int()` and `float()`, naming the line of whatever is wrong."""
+    rows = [_plain_pairs(files, file) for file in range(len(files.data))]
+    indices = np.array([index for row in rows for index, _ in row], np.int64)
+    values = np.array([value for row in rows for _, value in row], np.float64)
+    return Pairs(indices, values, np.array([len(row) for row in rows], np.int64))
+
+
+def _plain_pairs(files: TextFiles, file: int) -> list[tuple[int, float]]:
+    pairs: list[tuple[int, float]] = []
+    texts: list[bytes] = []
+    for match in re.finditer(rb"\S+", files.data[file]):
+        index, _, value = match[0].partition(b":")
+        if not re.fullmatch(rb"[0-9]{1,8}", index) or not _is_number(value):
+            raise _refusal(files, file, match, "an index:value pair")
+        if pairs and int(index) <= pairs[-1][0]:
+            place = files.place(file, match.start())
+            raise InputError(f"{place}: index {int(index)} after {pairs[-1][0]}; {_RETAKE}.")
+        pairs.append((int(index), float(value)))
+        texts.append(value)
+    _refuse_incomplete(files, file, texts)
+    return pairs
+
+
+def _is_number(text: bytes) -> bool:
+    return _NUMBER.fullmatch(text) is not None and math.isfinite(float(text))
+
+
+def _refusal(files: TextFiles, file: int, match: re.Match[bytes], expected: str) -> InputError:
+    found = match[0].strip()[:40].decode("latin1")
+    return InputError(f"{files.place(file, match.start())}: {found!a} is not {expected}; {_RETAKE}.")
+
+
+def _refuse_incomplete(files: TextFiles, file: int, texts: list[bytes]) -> None:
+    if not texts:
+        raise InputError(f"{files.paths[file]} is empty; {_RETAKE}.")
+    if len(texts) <= _UNIFORM or files.data[file][-1:].isspace():
+        return
+    forms = {_form(text) for text in texts[:-1]}
+    if len(forms) == 1 and len(_form(texts[-1])) < len(min(forms)):
+        place = files.place(file, len(files.data[file]))
+        raise InputError(f"{place}: the file is cut off within its last number; {_RETAKE}.")
+
+
+def _form(text: bytes) -> bytes:
+    """Give the shape of a number: its decimals and exponent as `d`s, whatever stands before the point as one."""
+    return re.sub(rb"[0-9]", b"d", re.sub(rb"^[+-]?[0-9]*", b"d", text)).replace(b"+", b"-")

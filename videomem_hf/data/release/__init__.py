@@ -1,0 +1,1 @@
+"""Reading a copy of the VideoMem release: inventory, ground truth, titles, splits."""

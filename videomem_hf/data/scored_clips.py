@@ -1,0 +1,268 @@
+"""The clips of a split: what a predictor takes of them, and their scores."""
+
+import os
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from huggingface_hub.constants import HF_HOME
+
+from videomem_hf.recipes import refuse_unknown
+from videomem_hf.schema import ANNOTATION_COUNTS, VIDEO, VIDEO_ID, Horizon, InputError
+from videomem_hf.video.frame_cache import FrameCache
+from videomem_hf.video.sources import Source, StillImage, StoredVideo
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+FRAME_CACHE: Final = Path(HF_HOME) / "videomem_hf" / "frames"
+"""Where decoded frames are kept unless another folder is given: beside what other Hugging Face libraries cache."""
+SPLIT_OPTIONS: Final = ("release", "seed", "group_titles", "most_annotated", "split_files")
+
+
+@dataclass(frozen=True)
+class Clips:
+    """The clips of one split that have what the predictor takes, and a score.
+
+    Attributes:
+        video_ids: `(clips,)`, each once.
+        sources: Their video files; empty for clips of features.
+        labels: `(clips, horizons)` float64 in [0, 1]; NaN where one horizon's score is missing.
+        annotation_counts: `(clips, horizons)` float64; NaN where unknown.
+        features: `(clips, size)` float32, the feature columns side by side; None for clips of frames.
+        feature_sizes: Numbers in each column.
+    """
+
+    video_ids: list[str]
+    sources: list[Source]
+    labels: np.ndarray
+    annotation_counts: np.ndarray
+    features: np.ndarray | None = None
+    feature_sizes: tuple[int, ...] = field(default=())
+
+    def __len__(self) -> int:
+        return len(self.video_ids)
+
+    def __add__(self, other: "Clips") -> "Clips":
+        """Both, one after the other; of frames only."""
+        return replace(
+            self,
+            video_ids=self.video_ids + other.video_ids,
+            sources=self.sources + other.sources,
+            labels=np.concatenate([self.labels, other.labels]),
+            annotation_counts=np.concatenate([self.annotation_counts, other.annotation_counts]),
+        )
+
+
+def open_splits(data: str, config: str, options: dict[str, Any] | None = None) -> Any:
+    """Open the user's data in one configuration.
+
+    Args:
+        data: Folder of the release, a folder that `videomem prepare` wrote, or the Hub id of one.
+        config: Configuration of the data set.
+        options: Keywords of the data set; a prepared one was divided when it was made and has none.
+
+    Returns:
+        A `DatasetDict`.
+
+    Raises:
+        InputError: There is no such data.
+    """
+    from datasets import load_dataset
+
+    import videomem_hf  # noqa: F401 - registers the dataset
+
+    folder = Path(data)
+    prepared = (folder / "README.md").is_file() and any(folder.glob("**/*.parquet"))
+    on_hub = not folder.exists() and re.fullmatch(r"[\w.-]+/[\w.-]+", data)
+    if not prepared and not on_hub:
+        refuse_unknown(options or {}, SPLIT_OPTIONS, "splits")
+        return load_dataset("videomem", config, data_dir=data, **(options or {}))
+    if options:
+        raise InputError(f"{data}: is divided already; splits ({', '.join(options)}) go to `videomem prepare`")
+    try:
+        return load_dataset(os.fspath(folder.resolve()) if prepared else data, config)
+    except (ValueError, OSError) as error:
+        raise InputError(f"{data}: {str(error).splitlines()[0]}") from None
+
+
+def load_clips(
+    data: str,
+    split: str,
+    horizons: tuple[Horizon, ...],
+    *,
+    features: Sequence[str] | None = None,
+    options: dict[str, Any] | None = None,
+    scored: bool = True,
+) -> Clips:
+    """Load a split of the user's data.
+
+    Args:
+        data: See `open_splits`.
+        split: "train", "validation", "test", or what the options make.
+        horizons: Scores that are wanted; a clip with none of them is left out.
+        features: Feature columns, in place of videos.
+        options: See `open_splits`.
+        scored: False takes the clips without scores as well.
+
+    Raises:
+        InputError: There is no such data, or the split has no scored clip with what is wanted of it.
+
+    Warns:
+        UserWarning: Scored clips were left out because their videos or features are missing.
+    """
+    tables = [_table(data, split, config, options) for config in _configs(features)]
+    table = tables[0]
+    labels = np.column_stack([_numbers(table[horizon]) for horizon in horizons])
+    counts = np.column_stack([_numbers(table[ANNOTATION_COUNTS[horizon]]) for horizon in horizons])
+    wanted = np.isfinite(labels).any(axis=1) | (not scored)
+    kind = "video" if features is None else "feature"
+    matrix: np.ndarray | None = None
+    sizes: tuple[int, ...] = ()
+    sources: list[Source | None] = []
+    if features is None:
+        sources = video_sources(table, data)
+        there = np.array([source is not None for source in sources], bool)
+    else:
+        matrix, sizes = feature_columns(tables, features)
+        there = np.isfinite(matrix).all(axis=1)
+    kept = np.flatnonzero(wanted & there)
+    if not len(kept):
+        what = f"both a score and a {kind}" if scored else f"a {kind}"
+        raise InputError(f"{data}: no clip of the split {split!r} has {what}")
+    if len(kept) < wanted.sum():
+        missing = int(wanted.sum()) - len(kept)
+        warnings.warn(f"{missing} scored clips of the split {split!r} have no {kind} and are left out", stacklevel=2)
+    names = list(table[VIDEO_ID])
+    return Clips(
+        [names[index] for index in kept],
+        [source for index in kept if sources and (source := sources[index]) is not None],
+        labels[kept],
+        counts[kept],
+        None if matrix is None else matrix[kept].astype(np.float32),
+        sizes,
+    )
+
+
+def load_images(folder: str, split: str, horizons: tuple[Horizon, ...], lamem_split: int = 1) -> Clips:
+    """Load a split of LaMem: images with short-term scores, each a clip of one frame.
+
+    Args:
+        folder: The user's copy of LaMem.
+        split: "train", "validation" or "test".
+        horizons: Columns of the labels; those other than short-term are NaN.
+        lamem_split: Which of the five official divisions.
+
+    Raises:
+        InputError: The folder holds no LaMem, or the model has no short-term score to learn.
+    """
+    from datasets import Image, load_dataset
+
+    import videomem_hf  # noqa: F401 - registers the dataset
+
+    if "short_term" not in horizons:
+        raise InputError("LaMem has short-term scores only; a model of long-term memorability cannot learn from it")
+    table = load_dataset("lamem", f"split_{lamem_split}", data_dir=folder, split=split)
+    table = table.cast_column("image", Image(decode=False))
+    found = [(name, image["path"]) for name, image in zip(table["image_id"], table["image"], strict=True) if image]
+    scores = [score for score, image in zip(table["short_term"], table["image"], strict=True) if image]
+    if not found:
+        raise InputError(f"{folder}: no image of the split {split!r} is in this copy of LaMem")
+    labels = np.full((len(found), len(horizons)), np.nan)
+    labels[:, horizons.index("short_term")] = scores
+    sources: list[Source] = [StillImage(Path(path)) for _, path in found]
+    return Clips([name for name, _ in found], sources, labels, np.full(labels.shape, np.nan))
+
+
+def feature_columns(tables: Sequence[Any], names: Sequence[str]) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Put feature columns side by side.
+
+    Args:
+        tables: Data sets with the same rows, one a column.
+        names: The columns.
+
+    Returns:
+        `(rows, size)` float64 with NaN where a file was missing, and the numbers in each column.
+
+    Raises:
+        InputError: A column of varying length.
+    """
+    from videomem_hf.data.feature_files.matrices import feature_matrix
+
+    columns = []
+    for table, name in zip(tables, names, strict=True):
+        try:
+            matrix = feature_matrix(table.with_format("arrow")[:][name])
+        except InputError as error:
+            raise InputError(f"the feature {name!r} cannot be joined into one vector: {error}") from None
+        columns.append(matrix.reshape(len(matrix), -1).astype(np.float64))
+    return np.concatenate(columns, axis=1), tuple(column.shape[1] for column in columns)
+
+
+def fill_cache(accelerator: "Accelerator", cache: FrameCache, splits: Sequence[Clips], progress: bool) -> None:
+    """Decode what is not in the cache yet, each process its share, and wait for the others.
+
+    Raises:
+        InputError: On every process, what could not be decoded on any.
+    """
+    from accelerate.utils import gather_object
+
+    sources = [source for clips in splits for source in clips.sources]
+    share = sources[accelerator.process_index :: accelerator.num_processes]
+    errors: list[str] = []
+    try:
+        cache.fill(share, progress=progress and accelerator.is_main_process)
+    except InputError as error:
+        errors.append(str(error))
+    if errors := gather_object(errors):
+        raise InputError("\n".join(errors))
+
+
+def _configs(features: Sequence[str] | None) -> list[str]:
+    """The configuration that has the videos, or those that have the features."""
+    return ["videos"] if features is None else [config_of(name) for name in features]
+
+
+def config_of(column: str) -> str:
+    """The configuration of a feature column; aesthetics are two columns of one."""
+    return "aesthetics" if column.startswith("aesthetics") else column
+
+
+def _table(data: str, split: str, config: str, options: dict[str, Any] | None) -> Any:
+    splits = open_splits(data, config, options)
+    if split not in splits:
+        raise InputError(f"{data}: there is no split {split!r}; there are {', '.join(splits)}")
+    return splits[split]
+
+
+def video_sources(table: Any, data: str) -> list[Source | None]:
+    """The video of each row; an embedded one is read when it is needed."""
+    from datasets import Video
+
+    videos = table.cast_column(VIDEO, Video(decode=False))
+    sources: list[Source | None] = []
+    for piece in videos.data.column(VIDEO).chunks:  # mapped from disk: embedded videos are not read here
+        embedded, there = piece.field("bytes").is_valid().to_pylist(), piece.is_valid().to_pylist()
+        for path, inside, present in zip(piece.field("path").to_pylist(), embedded, there, strict=True):
+            row = len(sources)
+            stored = StoredVideo(path or f"{data}, row {row}", f"{videos._fingerprint}/{row}", _Row(videos, row))
+            sources.append((stored if inside else path) if present else None)
+    return sources
+
+
+class _Row:
+    """Reads the video of one row."""
+
+    def __init__(self, table: Any, row: int) -> None:
+        self._table, self._row = table, row
+
+    def __call__(self) -> bytes:
+        return self._table[self._row][VIDEO]["bytes"]
+
+
+def _numbers(column: Any) -> np.ndarray:
+    return np.array([np.nan if value is None else value for value in column], dtype=np.float64)

@@ -1,0 +1,1 @@
+"""From predictions and measured scores to figures: correlations, intervals, ceilings, baselines, submissions."""

@@ -1,0 +1,38 @@
+"""The environment of a run: versions, machine and date, recorded beside its results."""
+
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from videomem_hf import __version__
+from videomem_hf.data.provenance import generated_plan
+from videomem_hf.system import available_cpus
+
+
+def environment(data: str, resumed: bool) -> dict[str, Any]:
+    """Describe the data, the machine and the date of a run, for its `results.json`.
+
+    Args:
+        data: What the run was given to train on.
+        resumed: Whether the run had been interrupted; the seconds are then those of its last part.
+
+    Returns:
+        `package`, its version; `data` (the last part of its `name`, and under `generated` the arguments of a generated
+        sample, or None); `machine` (`processor`, `cores` that the process may use, `gpu` or None, `python`); `resumed`;
+        and `finished`, the day in UTC.
+    """
+    return {
+        "package": __version__,
+        "data": {"name": Path(data).name, "generated": generated_plan(data)},
+        "machine": {
+            "processor": platform.machine(),
+            "cores": available_cpus(),
+            "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+            "python": platform.python_version(),
+        },
+        "resumed": resumed,
+        "finished": datetime.now(UTC).date().isoformat(),
+    }

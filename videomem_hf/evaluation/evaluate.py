@@ -1,0 +1,180 @@
+"""Judging a predictor on a whole split: predictions gathered with their clips, then one correlation."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from videomem_hf.data.scored_clips import Clips
+from videomem_hf.metrics import metric_path
+from videomem_hf.schema import Horizon, InputError
+from videomem_hf.statistics import CONFIDENCE, RESAMPLES, noise_ceiling, spearman
+from videomem_hf.video.frame_cache import FrameCache
+
+Predictions = dict[str, np.ndarray]
+"""Predictor's name to its scores, `(clips, horizons)`."""
+
+_AGAINST = ("difference", "difference_low", "difference_high", "p_value")
+
+
+def correlation(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Spearman's correlation over the clips with a score; NaN, quietly, where there is none."""
+    known = np.isfinite(labels)
+    if known.sum() < 2:
+        return float("nan")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return spearman(scores[known], labels[known])
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A predictor judged on a split.
+
+    Attributes:
+        metrics: As of `judge`, for "model" and, where asked, "model_most_annotated".
+        ceilings: `noise_ceiling` of each horizon's scores, NaN where counts are unknown.
+        predictions: Of "model".
+        clips: The split.
+    """
+
+    metrics: dict[str, dict[str, Any]]
+    ceilings: dict[Horizon, float]
+    predictions: Predictions
+    clips: Clips
+
+
+def evaluate_predictions(
+    scores: np.ndarray,
+    clips: Clips,
+    horizons: Sequence[Horizon],
+    most_annotated: int | None = None,
+    *,
+    resamples: int = RESAMPLES,
+    confidence: float = CONFIDENCE,
+) -> Evaluation:
+    """Judge predictions on a split, and on its most annotated clips.
+
+    Args:
+        scores: `(clips, horizons)`.
+        clips: The split.
+        horizons: Names of the columns.
+        most_annotated: How many of the most annotated clips to judge as well (the paper's test(500)).
+        resamples: Bootstrap resamples behind the intervals.
+        confidence: Coverage of the intervals.
+
+    Raises:
+        InputError: Fewer clips, or unknown counts.
+    """
+    predictions = {"model": scores}
+    metrics = compute_metrics(predictions, clips, horizons, resamples=resamples, confidence=confidence)
+    ceilings = {
+        horizon: noise_ceiling(clips.labels[:, column], np.nan_to_num(clips.annotation_counts[:, column]))
+        for column, horizon in enumerate(horizons)
+    }
+    if most_annotated is not None:
+        chosen = most_annotated_clips(clips, most_annotated)
+        few = replace(
+            clips,
+            video_ids=[clips.video_ids[index] for index in chosen],
+            labels=clips.labels[chosen],
+            annotation_counts=clips.annotation_counts[chosen],
+        )
+        subset = compute_metrics({"model": scores[chosen]}, few, horizons, resamples=resamples, confidence=confidence)
+        for horizon in horizons:
+            metrics[horizon][f"{most_annotated} most annotated"] = subset[horizon]["model"]
+    return Evaluation(metrics, ceilings, predictions, clips)
+
+
+def most_annotated_clips(clips: Clips, count: int) -> np.ndarray:
+    """Indices of the most annotated clips, by the sum of their counts; the earlier of equals first.
+
+    Raises:
+        InputError: There are fewer, or counts are unknown.
+    """
+    totals = clips.annotation_counts.sum(axis=1)
+    if not 2 <= count <= len(totals):
+        raise InputError(f"the {count} most annotated clips are asked for; allowed are 2 to the split's {len(totals)}")
+    if np.isnan(totals).any():
+        raise InputError("the most annotated clips are asked for, but these data have no annotation counts")
+    return np.sort(np.argsort(-totals, kind="stable")[:count])
+
+
+def brightness(clips: Clips, cache: FrameCache) -> np.ndarray:
+    """Mean of each clip's pixels, `(clips,)` in [0, 1]."""
+    return np.array([cache.load(source).mean() / 255 for source in clips.sources])
+
+
+def baselines(train: Clips, judged: Clips, cache: FrameCache | None) -> Predictions:
+    """Predict the mean training score; and for clips of frames from a line through mean brightness fitted on `train`.
+
+    Where training has no score of a horizon, both are NaN.
+    """
+    known_means = [
+        labels[np.isfinite(labels)].mean() if np.isfinite(labels).any() else np.nan for labels in train.labels.T
+    ]
+    constant = np.tile(known_means, (len(judged), 1))
+    if cache is None:
+        return {"constant": constant}
+    seen, new = brightness(train, cache), brightness(judged, cache)
+    line = []
+    for labels in train.labels.T:
+        known = np.isfinite(labels)
+        if known.sum() < 2:
+            line.append(np.full(len(judged), np.nan))
+            continue
+        slope = np.cov(seen[known], labels[known])[0, 1] / seen[known].var(ddof=1) if seen[known].std() > 0 else 0.0
+        line.append(np.clip(labels[known].mean() + slope * (new - seen[known].mean()), 0, 1))
+    return {"constant": constant, "mean_brightness": np.column_stack(line)}
+
+
+def compute_metrics(
+    predictions: Predictions,
+    clips: Clips,
+    horizons: Sequence[Horizon],
+    *,
+    resamples: int = RESAMPLES,
+    confidence: float = CONFIDENCE,
+) -> dict[str, dict[str, Any]]:
+    """Metrics of every predictor for each horizon, over all scored clips of the split.
+
+    Args:
+        predictions: "model", and perhaps baselines; with "mean_brightness" the model is compared to it.
+        clips: The split.
+        horizons: Names of the columns.
+        resamples: Bootstrap resamples behind the intervals.
+        confidence: Coverage of the intervals.
+
+    Returns:
+        Horizon to predictor to metric to value. A correlation of a constant is NaN.
+    """
+    import evaluate
+
+    metric = evaluate.load(metric_path(), keep_in_memory=True)
+    sampling = {"resamples": resamples, "confidence": confidence}
+    results: dict[str, dict[str, Any]] = {}
+    for column, horizon in enumerate(horizons):
+        known = np.isfinite(clips.labels[:, column])
+        if known.sum() < 2:
+            raise InputError(f"{known.sum()} clips with a {horizon} score are too few for a correlation; 2 are needed")
+        references = clips.labels[known, column]
+        results[horizon] = {}
+        for name, scores in predictions.items():
+            if np.isnan(scores[known, column]).any():  # a baseline that training gave nothing to
+                continue
+            # A constant predictor has no correlation: NaN says so, in a table where its warning would only disturb.
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)
+                result = metric.compute(predictions=scores[known, column], references=references, **sampling)
+            results[horizon][name] = result
+        if "mean_brightness" in results[horizon]:
+            against = metric.compute(
+                predictions=predictions["model"][known, column],
+                references=references,
+                other_predictions=predictions["mean_brightness"][known, column],
+                **sampling,
+            )
+            results[horizon]["model_minus_mean_brightness"] = {key: against[key] for key in _AGAINST}
+    return results

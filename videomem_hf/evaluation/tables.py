@@ -1,0 +1,52 @@
+"""What a person reads at the end of a run."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from videomem_hf.schema import Horizon
+
+PAPERS_CONSISTENCY: Final = {"human": (0.481, 0.192), "annotation": (0.616, 0.364)}
+"""Of VideoMem's short- and long-term annotations (paper, Sec. 4.1)."""
+
+
+def consistency_lines(ceilings: Mapping[Horizon, float]) -> str:
+    """What to hold a correlation against: the data's own noise ceiling, and the paper's consistencies.
+
+    Args:
+        ceilings: Horizon to `noise_ceiling`.
+    """
+    own = ", ".join(f"{horizon} {short_number(value)}" for horizon, value in ceilings.items())
+    human, annotation = (
+        f"{kind} consistency {' / '.join(short_number(value) for value in values)}"
+        for kind, values in PAPERS_CONSISTENCY.items()
+    )
+    return (
+        f"Noise ceiling of these scores, by their annotation counts: {own}.\n"
+        f"The paper's, of VideoMem's annotations, short-term / long-term: {human}, {annotation}.\n"
+    )
+
+
+def metrics_table(metrics: dict[str, dict[str, Any]], confidence: float) -> str:
+    """Metrics as lines of text, one a horizon and predictor.
+
+    Args:
+        metrics: Horizon to predictor to metric to value, as `evaluation.judge` gives them; None or NaN where undefined.
+        confidence: Coverage of the intervals.
+    """
+    lines = [f"{'':12}{'':20}{'Spearman':>9}  {f'{confidence:.0%} interval':14}{'Pearson':>9}{'MSE':>9}{'clips':>7}"]
+    for horizon, predictors in metrics.items():
+        for name, values in predictors.items():
+            if "spearman" in values:
+                lines.append(f"{horizon:12}{name.replace('_', ' '):20}{_row(values)}")
+    return "\n".join(lines) + "\n"
+
+
+def _row(values: dict[str, float | None]) -> str:
+    interval = f"[{short_number(values['spearman_low'])}, {short_number(values['spearman_high'])}]"
+    correlations = f"{short_number(values['spearman']):>9}  {interval:14}{short_number(values['pearson']):>9}"
+    return f"{correlations}{values['mse']:>9.5f}{values['items']:>7}"
+
+
+def short_number(value: float | None) -> str:
+    """Three decimals without the leading zero, as the paper writes correlations; a dash where there is none."""
+    return "-" if value is None or value != value else f"{value:.3f}".replace("0.", ".", 1)

@@ -1,0 +1,33 @@
+"""Model folders, saved and loaded without a progress bar beside the caller's own."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+def save_model(model: Any, folder: Path) -> None:
+    """Save a model without a progress bar of its own."""
+    with _without_bars():
+        model.save_pretrained(folder)
+
+
+def load_model(folder: Path) -> Any:
+    """Load a saved model without a progress bar of its own."""
+    from transformers import AutoModel
+
+    with _without_bars():
+        return AutoModel.from_pretrained(folder)
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()

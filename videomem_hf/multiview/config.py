@@ -1,0 +1,137 @@
+"""The configuration of the recipe `best`, which fits kernels instead of training in stages."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from huggingface_hub.dataclasses import strict
+
+from videomem_hf.recipes import apply_override, build, read_yaml, recipe_path, refuse_unknown
+from videomem_hf.statistics import CONFIDENCE
+
+HEADS: Final = ("auto", "kernel", "neural")
+LOSSES: Final = ("model", "mse", "l1", "soft_rank", "pairwise", "binomial", "sodeep")
+AUTO: Final = "auto"
+EXACT_UP_TO: Final = 10_000
+"""Training clips up to which the linear systems are solved as they are; beyond, with landmarks (Nyström)."""
+LANDMARKS: Final = 4_000
+_MARKS: Final = {"fit", "views", "grouped", "title_encoder"}
+
+
+@strict
+@dataclass
+class FitOptions:
+    """How `fit_best` fits.
+
+    Attributes:
+        head: "kernel", "neural", or "auto" for the better by nested validation.
+        folds: Of nested validation.
+        level: Share of measured scores that intervals cover.
+        use_counts: Whether clips with more answers weigh more.
+        tune_on: Training clips, at most, on which kernels are compared; what is chosen is solved on all.
+        exact_up_to: Training clips up to which kernels are exact.
+        landmarks: Clips that stand for all beyond (Nyström).
+        members: Networks of a neural head.
+        epochs: Of each network.
+        hidden_size: Of each network.
+        loss: Of each network: `type` and that loss's options.
+    """
+
+    head: str = "auto"
+    folds: int = 10
+    level: float = 0.9
+    use_counts: bool = True
+    tune_on: int = 4_000
+    exact_up_to: int = EXACT_UP_TO
+    landmarks: int = LANDMARKS
+    members: int = 3
+    epochs: int = 30
+    hidden_size: int = 64
+    loss: dict[str, Any] = field(default_factory=lambda: {"type": "model"})
+
+    def validate_ranges(self) -> None:
+        """Refuse values out of range."""
+        _require(self.head in HEADS, "head", f"one of {', '.join(HEADS)}", self.head)
+        _require(self.folds >= 2, "folds", "at least 2", self.folds)
+        _require(0 < self.level < 1, "level", "between 0 and 1", self.level)
+        for name in ("tune_on", "exact_up_to", "landmarks", "members", "epochs", "hidden_size"):
+            _require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
+        kind = self.loss.get("type")
+        _require(kind in LOSSES, "loss", f"a section with a type, one of {', '.join(LOSSES)}", self.loss)
+
+
+@strict
+@dataclass
+class BestConfig:
+    """Everything a run of the recipe `best` is a function of, besides the data.
+
+    Attributes:
+        data: Folder of the release (or of a generated sample's `release`), a prepared folder, or a Hub id.
+        output: New folder for the model and its results.
+        recipe: Name of the recipe or file that the values came from.
+        views: "auto" for the titles and every feature of fixed length, or a list of names: `title`, and columns.
+        title_encoder: Sentence encoder of the view `title`: a name on the hub or a folder; null leaves titles out.
+        frame_encoder: Encoder of the videos' frames: the name of a feature of `videomem extract` (`efficientnet-lite0`,
+            `hf:MODEL`, ...); "auto" for the best that is installed without a hub, where `views` is "auto" and the clips
+            have no feature; null leaves frames out.
+        fit: How the predictor is fitted.
+        splits: Keywords of the data set: `seed`, `group_titles`, `most_annotated`, `split_files`, `release`.
+        split: Where the predictor is judged.
+        grouped: Whether to fit and judge a second time on a split that keeps nearly equal titles together, for the
+            table; the model that is saved is the first.
+        resamples: Bootstrap resamples behind the intervals of the correlations.
+        confidence: Coverage of those.
+        seed: Of folds, landmarks and networks.
+    """
+
+    data: str
+    output: str
+    recipe: str
+    views: Any = AUTO
+    title_encoder: str | None = None
+    frame_encoder: str | None = None
+    fit: FitOptions = field(default_factory=FitOptions)
+    splits: dict[str, Any] = field(default_factory=dict)
+    split: str = "validation"
+    grouped: bool = True
+    resamples: int = 2_000
+    confidence: float = CONFIDENCE
+    seed: int = 0
+
+    @classmethod
+    def from_recipe(
+        cls, recipe: str | Path, *, data: str | Path, output: str | Path, overrides: Sequence[str] = ()
+    ) -> "BestConfig":
+        """Read a recipe and apply overrides, as `TrainingConfig.from_recipe` does."""
+        values = read_yaml(recipe_path(recipe))
+        for override in overrides:
+            apply_override(values, override)
+        given = {"data": str(data), "output": str(output), "recipe": str(recipe)}
+        refuse_unknown(values, [each.name for each in fields(cls) if each.name not in given], f"recipe {recipe}")
+        return build(cls, values | given, f"recipe {recipe}")
+
+    def save(self, path: Path) -> None:
+        """Write the configuration as YAML."""
+        path.write_text(yaml.safe_dump(asdict(self), sort_keys=False), encoding="utf-8")
+
+    def validate_ranges(self) -> None:
+        """Refuse values out of range."""
+        listed = isinstance(self.views, list) and self.views and all(isinstance(name, str) for name in self.views)
+        _require(self.views == AUTO or bool(listed), "views", "auto or a list of names", self.views)
+        _require(self.split not in ("", "train"), "split", "the name of a split other than train", self.split)
+        _require(self.resamples >= 1, "resamples", "at least 1", self.resamples)
+        _require(0 < self.confidence < 1, "confidence", "between 0 and 1", self.confidence)
+        _require(self.seed >= 0, "seed", "at least 0", self.seed)
+
+
+def fits_views(recipe: str | Path) -> bool:
+    """Whether a recipe is one of this kind: it has the keys of `BestConfig` and no stages."""
+    values = read_yaml(recipe_path(recipe))
+    return "stages" not in values and bool(_MARKS & values.keys())
+
+
+def _require(condition: bool, name: str, allowed: str, value: object) -> None:
+    if not condition:
+        raise ValueError(f"{name} must be {allowed}, got {value}")

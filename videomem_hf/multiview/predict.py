@@ -1,0 +1,90 @@
+"""Scores of a split by a saved multi-view model."""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+
+from videomem_hf.data.scored_clips import Clips, config_of
+from videomem_hf.features.catalogue import feature_spec
+from videomem_hf.features.title_views import EMBEDDING, WORDS
+from videomem_hf.models.modeling_multiview import MultiViewModel
+from videomem_hf.multiview.views import ViewData, feature_configs, has_videos, load_view_data
+from videomem_hf.schema import InputError
+
+_BATCH: Final = 1024
+
+
+def load_views_of(
+    model: MultiViewModel, data: str, options: dict[str, Any] | None = None, progress: bool = True
+) -> ViewData:
+    """Load the views of a model that the user's data have.
+
+    Raises:
+        InputError: There is no such data, or none of the views in it.
+
+    Warns:
+        UserWarning: Names the views that the data lack.
+    """
+    names = list(model.config.view_names)
+    there = set(feature_configs(data))
+    views = [name for name in names if name not in (EMBEDDING, WORDS) and config_of(name) in there]
+    if EMBEDDING in names or WORDS in names:
+        views.insert(0, EMBEDDING)
+    encoder = model.config.frame_encoder or None
+    if encoder and (feature_spec(encoder).folder in there or not has_videos(data, options)):
+        encoder = None
+    found = load_view_data(data, views, model.config.title_encoder or None, options, progress, encoder)
+    if lacking := [name for name in names if name not in found.views]:
+        warnings.warn(f"{data} has no {', '.join(lacking)}: predicted without", stacklevel=2)
+    return found
+
+
+def score_views(
+    model: MultiViewModel,
+    data: str,
+    split: str,
+    *,
+    scored: bool = True,
+    options: dict[str, Any] | None = None,
+    progress: bool = True,
+) -> tuple[np.ndarray, Clips]:
+    """Predict the scores of a split; arguments, results and errors are those of `evaluation.score_split`."""
+    found = load_views_of(model, data, options, progress)
+    if list(model.config.horizons) != list(found.horizons):
+        missing = set(model.config.horizons) - set(found.horizons)
+        raise InputError(f"{data} has no {' and no '.join(sorted(missing)) or 'scores'} to judge this model by")
+    if scored:
+        rows = found.scored(split)
+    elif split in found.splits:
+        seen = np.any([np.isfinite(x).all(axis=1) for x in found.views.values()], axis=0)
+        rows = found.splits[split][seen[found.splits[split]]]
+    else:
+        raise InputError(f"{data}: there is no split {split!r}; there are {', '.join(found.splits)}")
+    scores, _ = predict_views(model, {name: x[rows] for name, x in found.views.items()})
+    return scores, found.judged(rows)
+
+
+def predict_views(
+    model: MultiViewModel, views: Mapping[str, ArrayLike], counts: ArrayLike | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Score clips with a model, some at a time; see `BestFit.predict`."""
+    arrays = {name: torch.from_numpy(np.asarray(x, np.float32)) for name, x in views.items()}
+    answers = None if counts is None else torch.from_numpy(np.asarray(counts, np.float32))
+    clips = len(next(iter(arrays.values())))
+    scores, intervals = [], []
+    device = next(model.parameters()).device
+    model.eval()
+    with torch.inference_mode():
+        for start in range(0, clips, _BATCH):
+            part = slice(start, start + _BATCH)
+            output = model(
+                views={name: x[part].to(device) for name, x in arrays.items()},
+                interval_counts=None if answers is None else answers[part].to(device),
+            )
+            scores.append(output.scores.double().cpu().numpy())
+            intervals.append(output.intervals.double().cpu().numpy())
+    return np.concatenate(scores), np.concatenate(intervals)

@@ -1,0 +1,59 @@
+"""Scores of a whole split by a network, gathered from all processes with the clips they belong to."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from videomem_hf.data.scored_clips import Clips
+from videomem_hf.training.examples import CachedClips, Collator
+from videomem_hf.video.frame_cache import FrameCache
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+
+def predict(
+    accelerator: "Accelerator",
+    model: Any,
+    collate: Collator,
+    clips: Clips,
+    cache: FrameCache | None,
+    batch_size: int,
+    progress: bool,
+) -> np.ndarray:
+    """Score every clip of a split once, divided among the processes.
+
+    Returns:
+        `(clips, horizons)` float64 on every process, in the order of the split.
+
+    Raises:
+        RuntimeError: What came together is not exactly the split.
+    """
+    from accelerate.utils import gather_object
+
+    share = list(range(len(clips)))[accelerator.process_index :: accelerator.num_processes]
+    loader: Any = torch.utils.data.DataLoader(
+        torch.utils.data.Subset(CachedClips(clips, cache), share),
+        batch_size,
+        collate_fn=collate,
+        generator=torch.Generator(),  # looking at a split changes nothing of the training
+    )
+    model.eval()
+    scored: list[tuple[int, list[float]]] = []
+    shown = progress and accelerator.is_main_process
+    for batch in tqdm(loader, "evaluating", unit="batch", disable=not shown, leave=False):
+        indices = batch.pop("index").tolist()
+        with torch.no_grad():
+            scores = model(**{name: value.to(accelerator.device) for name, value in batch.items()}).scores
+        scored.extend(zip(indices, scores.double().cpu().tolist(), strict=True))
+    return in_order(gather_object(scored), len(clips))
+
+
+def in_order(scored: list[tuple[int, list[float]]], clips: int) -> np.ndarray:
+    """Put gathered scores in the order of the split; every clip must be there exactly once."""
+    indices = sorted(index for index, _ in scored)
+    if indices != list(range(clips)):
+        raise RuntimeError(f"{len(indices)} predictions of {len(set(indices))} clips came together for {clips} clips")
+    return np.array([row for _, row in sorted(scored)], dtype=np.float64)

@@ -1,0 +1,119 @@
+"""Where a clip's frames come from: a file, the bytes of one, a row of a data set, or an image."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from videomem_hf.schema import InputError
+
+from .video import VideoError, sample_frames, source_name
+
+
+@dataclass(frozen=True)
+class StoredVideo:
+    """A video file that stands in a row of a data set; it is read when it is needed.
+
+    Attributes:
+        name: For messages.
+        identity: Differs from that of any other content.
+        read: Gives the bytes of the file.
+    """
+
+    name: str
+    identity: str
+    read: Callable[[], bytes]
+
+
+@dataclass(frozen=True)
+class StillImage:
+    """An image (of LaMem, say), which counts as a clip of one frame."""
+
+    path: Path
+
+
+Source = str | Path | bytes | StoredVideo | StillImage
+"""A path, the bytes of a video file, or one of the above."""
+
+
+def name_of(source: Source) -> str:
+    """Name a source in a message."""
+    if isinstance(source, StoredVideo):
+        return source.name
+    return str(source.path) if isinstance(source, StillImage) else source_name(source)
+
+
+def identity_of(source: Source) -> str:
+    """What tells a source from others, without reading it: path, size and modification time of its file.
+
+    Raises:
+        InputError: The file cannot be found.
+    """
+    if isinstance(source, bytes):
+        return content_of(source)
+    if isinstance(source, StoredVideo):
+        return source.identity
+    path = Path(source.path if isinstance(source, StillImage) else source).resolve()
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise InputError(f"{name_of(source)}: cannot be opened ({(error.strerror or '').lower()})") from None
+    return f"{path}\n{status.st_size}\n{status.st_mtime_ns}"
+
+
+def content_of(source: Source) -> str:
+    """The hash of a source's bytes: a file that was moved or copied is the same clip.
+
+    Raises:
+        VideoError: The file cannot be read.
+    """
+    if isinstance(source, StoredVideo):
+        return hashlib.sha256(source.read()).hexdigest()
+    if isinstance(source, bytes):
+        return hashlib.sha256(source).hexdigest()
+    try:
+        with Path(source.path if isinstance(source, StillImage) else source).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise VideoError(f"{name_of(source)}: cannot be read ({(error.strerror or '').lower()})") from None
+
+
+def segments(source: Source, processor: Any) -> Iterator[np.ndarray]:
+    """Yield what a predictor's processor takes of a source, `(frames, height, width, 3)` uint8 RGB at a time.
+
+    Args:
+        source: The clip.
+        processor: The predictor's video processor: its `fps`, `segment_length` and `max_segments`.
+
+    Raises:
+        VideoError: There are no frames; the message names the source and the cause.
+    """
+    if isinstance(source, StillImage):
+        if processor.segment_length > 1:
+            raise VideoError(f"{source.path}: an image has no {processor.segment_length} consecutive frames")
+        yield _read_image(source.path)[None]
+        return
+    file = source.read() if isinstance(source, StoredVideo) else source
+    try:
+        if processor.segment_length == 1 and processor.max_segments is None:
+            yield from (frame.image[None] for frame in sample_frames(file, processor.fps))
+        else:
+            yield processor.decode(file, shrink=True)[0]
+    except VideoError as error:
+        if not isinstance(source, StoredVideo):
+            raise
+        raise VideoError(f"{source.name}: {error}") from None
+    except ValueError as error:
+        raise VideoError(str(error)) from None
+
+
+def _read_image(path: Path) -> np.ndarray:
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+    except (OSError, UnidentifiedImageError) as error:
+        raise VideoError(f"{path}: not an image that can be read ({error})") from None
