@@ -152,6 +152,7 @@ def has_code(page: Path) -> bool:
     return any(block.language in RUNNABLE and "skip" not in block.marks for block in blocks(page))
 
 
+@pytest.mark.filterwarnings("ignore:.*resamples are constant:RuntimeWarning")  # two test clips, once drawn alike
 @pytest.mark.parametrize("page", [page for page in PAGES if has_code(page)], ids=lambda page: page.name)
 def test_every_block_runs(page: Path, page_folder: Path) -> None:
     walk(page, slow=False)
