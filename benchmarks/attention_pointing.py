@@ -1,17 +1,15 @@
-"""Does a model look at what makes a clip memorable? Maps' peaks against the true boxes of a generated sample.
+"""Do saliency maps find what makes a clip memorable? Peaks of the maps and the true boxes of a generated sample.
 
     videomem quickstart --out q
     python benchmarks/attention_pointing.py q --out benchmarks/results/attention_pointing.json
 
-In the held-out clips of the quickstart in which one thing stands out, the sample's truth has that thing's box at each
-second. Counted are the clips whose map peaks in it: the highest value over all seconds (maps of a second sum to 1). The
-same model is explained in two ways, by its own attention and by Grad-CAM of its short-term score; beside them stand two
-ways to point that look at nothing: a random point (the box's share of the frame), and the middle of the frame.
+In some held-out clips of the quickstart one thing stands out, and the sample's truth has its box at each second. The
+benchmark counts the clips whose maps peak inside the box: the highest value over all seconds (the map of each second sums
+to 1). Two explanations of the same model are compared: its own attention, and Grad-CAM of its short-term score. Two
+baselines ignore the picture: a random point (the box's share of the frame), and the middle of the frame.
 """
 
 import argparse
-import json
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from datasets import load_dataset
+from results_file import machine, write_results
 from scipy.stats import binomtest
 from tqdm import tqdm
 
@@ -29,14 +28,13 @@ from videomem_hf.inference.saliency import covered_by_cells, place_on_frame, sal
 from videomem_hf.sample import read_truth
 from videomem_hf.video.video import probe, sample_frames
 
-MACHINE = "2-core x86-64 virtual machine, 24 GB, shared with other work"
 Boxes = Sequence[tuple[float, float, float, float] | None]
 Pointer = Callable[[Path], np.ndarray]
-"""Gives for a clip its maps over the frame, `(seconds, height, width)`."""
+"""Returns the maps of a clip over the frame, `(seconds, height, width)`."""
 
 
 def held_out_clips(quickstart: Path) -> list[tuple[Path, Boxes]]:
-    """Clips not trained on, in which one thing stands out; and its boxes."""
+    """Clips outside the training split in which one thing stands out, and its boxes."""
     truths = {f"video{truth.video_id}": truth for truth in read_truth(quickstart / "sample")}
     data = str(quickstart / "sample" / "release")
     rows = load_dataset("videomem", "videos", data_dir=data, split="validation")
@@ -45,7 +43,7 @@ def held_out_clips(quickstart: Path) -> list[tuple[Path, Boxes]]:
 
 
 def by_attention(predictor: Predictor) -> Pointer:
-    """The way of `videomem predict`: the model's own explanation."""
+    """The model's own attention, as in `videomem predict`."""
 
     def point(clip: Path) -> np.ndarray:
         saliency, info = predictor.predict(clip, maps=True).saliency, probe(clip)
@@ -68,7 +66,7 @@ def by_grad_cam(predictor: Predictor) -> Pointer:
 
 
 def middle(clip: Path) -> np.ndarray:
-    """The middle of the frame, whatever it shows."""
+    """The middle of the frame, for every clip."""
     info = probe(clip)
     maps = np.zeros((1, info.height, info.width))
     maps[0, info.height // 2, info.width // 2] = 1
@@ -114,7 +112,7 @@ def main() -> None:
     areas = [(box[2] - box[0]) * (box[3] - box[1]) for _, boxes in clips for box in boxes if box]
     results = {
         "command": "videomem quickstart --out q; python benchmarks/attention_pointing.py q",
-        "machine": MACHINE,
+        "machine": machine(),
         "version": videomem_hf.__version__,
         "clips": len(clips),
         "what": "held-out generated clips in which one thing stands out; share whose peak lies in its box",
@@ -123,10 +121,7 @@ def main() -> None:
         "middle_of_the_frame": measure("middle", middle, clips),
         "random_point": float(np.mean(areas)),
     }
-    text = json.dumps(results, indent=1) + "\n"
-    sys.stdout.write(text)
-    if arguments.out:
-        arguments.out.write_text(text, encoding="utf-8")
+    write_results(results, arguments.out)
 
 
 if __name__ == "__main__":

@@ -1,24 +1,22 @@
-"""Speed of the classical features on a 1080p clip of the release's kind, beside scikit-image's and OpenCV's calls.
+"""Speed of the classical features on a 1080p clip like those of the release, compared with scikit-image and OpenCV.
 
     python benchmarks/features_speed.py --out benchmarks/results/features_speed.json
 
-The clip is generated as the package's sample is (VP8 in WebM, 1920x1080, 168 frames, 24 a second), or any that is named
-with --clip. What is generated decodes faster than what a camera took. A clip with the release's bit rate, size and
-codec from a real one, `world.mp4` of Gradio's wheel:
+The clip is generated like those of the sample (VP8 in WebM, 1920x1080, 168 frames, 24 per second), or given with --clip.
+Generated clips decode faster than filmed ones. To make a clip with the bit rate, size and codec of the release from a
+filmed one, `world.mp4` of Gradio's wheel:
 
     ffmpeg -i world.mp4 -t 7 -an -vf "scale=1920:1080:flags=lanczos,noise=alls=6:allf=t,fps=24" \
         -c:v libvpx -b:v 3M -deadline realtime -cpu-used 8 natural.webm
 
-Each figure is the best of several repeats, in seconds of CPU time of one process; other load on the
-machine lengthens wall time far more. One process on one core and two on two are compared by wall time over the same
-clips, which shows their speed only on cores that are free, and by CPU time, which shows what two cost more.
+Each figure is the best of several repeats, in seconds of CPU time of one process, which depends less on other load than
+wall time. One process on one core and two on two are compared by wall time over the same clips, which is meaningful only
+on idle cores, and by CPU time, which shows the overhead of the second process.
 """
 
 import argparse
-import json
 import multiprocessing
 import os
-import platform
 import resource
 import shutil
 import subprocess
@@ -31,12 +29,13 @@ from typing import Any
 
 import cv2
 import numpy as np
+from results_file import machine, write_results
 from skimage import exposure
 from skimage.feature import hog as skimage_hog
 from skimage.feature import local_binary_pattern
 
 from videomem_hf.features import color_histogram, grey, hmp, hog, lbp, orb
-from videomem_hf.features.catalogue import CLASSICAL, recipes
+from videomem_hf.features.catalogue import CLASSICAL, feature_specs
 from videomem_hf.features.clips import pictures
 from videomem_hf.features.collecting import collect
 from videomem_hf.sample.scene import draw_scene
@@ -48,10 +47,10 @@ SIZE = (1920, 1080)
 def main() -> None:
     """Measure, print a table and write it with its environment."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clip", type=Path, help="a clip of the user's [default: generated]")
+    parser.add_argument("--clip", type=Path, help="clip to measure [default: generated]")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--clips", type=int, default=24, help="copies for the comparison of one and two processes")
-    parser.add_argument("--machine", default=platform.platform(), help="how the results call the machine")
+    parser.add_argument("--machine", default=machine(), help="name of the machine in the results")
     parser.add_argument("--out", type=Path, help="JSON file for the results")
     options = parser.parse_args()
     cv2.setNumThreads(1)
@@ -59,10 +58,7 @@ def main() -> None:
         clip = options.clip or generate(Path(folder) / "video1.webm")
         results = measure(clip, options.repeats) | scaling(clip, Path(folder), options.clips)
     results = {"machine": options.machine, "clip": options.clip.name if options.clip else "generated"} | results
-    print(json.dumps(results, indent=1))  # noqa: T201
-    if options.out:
-        options.out.parent.mkdir(exist_ok=True)
-        options.out.write_text(json.dumps(results, indent=1) + "\n")
+    write_results(results, options.out)
 
 
 def generate(path: Path) -> Path:
@@ -72,9 +68,9 @@ def generate(path: Path) -> Path:
 
 
 def measure(clip: Path, repeats: int) -> dict[str, Any]:
-    """Time each part alone and all together; all functions are given decoded frames."""
+    """Time each part alone, on decoded frames, and all together with decoding."""
     taken = list(pictures(clip, "NONE"))
-    thirds = [taken[place * len(taken) // 3].rgb for place in range(3)]
+    thirds = [taken[third * len(taken) // 3].rgb for third in range(3)]
     luma = [picture.luma for picture in taken[::3]]
     frames = len(taken)
     del taken
@@ -101,16 +97,16 @@ def measure(clip: Path, repeats: int) -> dict[str, Any]:
         "opencv_block_means": each(
             lambda plane: cv2.resize(plane, (SIZE[0] // 8, SIZE[1] // 8), interpolation=cv2.INTER_AREA), luma
         ),
-        "all_classical_with_decode": lambda: collect(clip, recipes(list(CLASSICAL)), threads="NONE"),
+        "all_classical_with_decode": lambda: collect(clip, feature_specs(list(CLASSICAL)), threads="NONE"),
         "all_but_lbp_with_decode": lambda: collect(
-            clip, recipes([name for name in CLASSICAL if name != "lbp"]), threads="NONE"
+            clip, feature_specs([name for name in CLASSICAL if name != "lbp"]), threads="NONE"
         ),
     }
     seconds = best_seconds(timed, repeats, time.process_time)
     beside = {
         "decode": timed["decode"],
         "all_classical_on_one_core": timed["all_classical_with_decode"],
-        "all_classical_beside_decoding": lambda: collect(clip, recipes(list(CLASSICAL))),
+        "all_classical_beside_decoding": lambda: collect(clip, feature_specs(list(CLASSICAL))),
     }
     wall = best_seconds(beside, repeats, time.perf_counter)
     for expected, found in zip(greys, each(lbp, greys)(), strict=True):
@@ -133,7 +129,7 @@ def measure(clip: Path, repeats: int) -> dict[str, Any]:
 
 
 def best_seconds(timed: dict[str, Callable[[], Any]], repeats: int, clock: Callable[[], float]) -> dict[str, float]:
-    """Give the least time of several runs of each function; they alternate."""
+    """Minimum time of several runs of each function, in turns."""
     best = dict.fromkeys(timed, float("inf"))
     for _ in range(repeats):
         for name, function in timed.items():
@@ -173,7 +169,7 @@ def scaling(clip: Path, folder: Path, copies: int) -> dict[str, Any]:
 
 
 def decoding_of_two_processes(clip: Path) -> float:
-    """How much faster two processes decode than one, each the clip four times: what this machine's cores allow."""
+    """Speed-up of decoding with two processes, each four times the clip: an upper bound on this machine."""
     seconds = []
     for processes in (1, 2):
         with multiprocessing.get_context("spawn").Pool(processes) as pool:
@@ -185,12 +181,12 @@ def decoding_of_two_processes(clip: Path) -> float:
 
 
 def decode(clip: Path) -> int:
-    """Decode a clip; gives the number of its frames."""
+    """Decode a clip; returns the number of its frames."""
     return sum(1 for _ in pictures(clip, "NONE"))
 
 
 def cpu_seconds() -> float:
-    """CPU time of this process and of those that it has started and that have ended."""
+    """CPU time of this process and of its finished child processes."""
     return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 

@@ -1,15 +1,13 @@
-"""What a clip costs from the frame cache against decoding it.
+"""Time to read a clip from the frame cache, compared with decoding it.
 
     python benchmarks/frame_cache_speed.py CLIP... [--out RESULTS.json]
 
-For each clip and a predictor's input (7 frames at 224 x 224; 16 consecutive frames a second at 112 x 112; 96 x 54), in
-one run: decoding and resizing it, reading it from the cache for the first time in a process, and again. The fastest of
-the repeats, in milliseconds of the processor's time.
+For each clip and input of a predictor (7 frames at 224 x 224; 16 consecutive frames per second at 112 x 112; 96 x 54): the
+time to decode and resize it, to read it from the cache for the first time in a process, and to read it again. The
+fastest of the repeats, in milliseconds of CPU time.
 """
 
 import argparse
-import json
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -17,15 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from results_file import machine, write_results
 
 from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
 from videomem_hf.video.frame_cache import FrameCache
 
-MACHINE = "2-core x86-64 virtual machine, 24 GB, shared with other work"
 REPEATS = 3
 PROCESSORS: dict[str, dict[str, Any]] = {
     "7 frames, 224 x 224": {"size": {"height": 224, "width": 224}},
-    "16 frames a second, 112 x 112": {
+    "16 frames per second, 112 x 112": {
         "size": {"shortest_edge": 112}, "do_center_crop": True, "crop_size": {"height": 112, "width": 112},
         "segment_length": 16,
     },
@@ -34,7 +32,7 @@ PROCESSORS: dict[str, dict[str, Any]] = {
 
 
 def cpu_ms(function: Callable[[], Any], repeats: int) -> float:
-    """Milliseconds of the processor, of the fastest of the repeats."""
+    """CPU time of the fastest of the repeats, in milliseconds."""
     times = []
     for _ in range(repeats):
         start = time.process_time()
@@ -64,14 +62,12 @@ def main() -> None:
     parser.add_argument("clips", nargs="+", type=Path)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    results: dict[str, Any] = {"command": "python benchmarks/frame_cache_speed.py CLIP...", "machine": MACHINE}
+    results: dict[str, Any] = {"command": "python benchmarks/frame_cache_speed.py CLIP...", "machine": machine()}
     for clip in options.clips:
         for title, fields in PROCESSORS.items():
             row = measure(clip, MemorabilityVideoProcessor(**fields))
             results[f"{clip.name}: {title}"] = {name: round(value, 4) for name, value in row.items()}
-            sys.stdout.write(f"{clip.name}: {title}: {results[f'{clip.name}: {title}']}\n")
-    if options.out:
-        options.out.write_text(json.dumps(results, indent=2) + "\n")
+    write_results(results, options.out)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""Speed of the predictors: clips per second, share of the device's measured peak, and against plain implementations.
+"""Speed of the predictors: clips per second, share of the device's measured peak, and comparison with plain code.
 
-    python benchmarks/models_speed.py                    on the CPU, one or two frames a clip, a few minutes
+    python benchmarks/models_speed.py                    on the CPU, one or two frames per clip, a few minutes
     python benchmarks/models_speed.py --device cuda      on a GPU: whole clips, bfloat16, channels last, torch.compile
 
-Ours and the plain implementation alternate in one run; the figure is the fastest of the repeats, which other load on
-the machine disturbs least. The peak is the fastest large matrix product of the same run and number format; convolutions
-by Winograd's method need fewer multiplications than are counted, so that their share can pass 1. Weldon pooling is also
-timed alone, against a full sort.
+This package's models and the plain implementations (`plain_networks.py`) run in turns; the fastest of the repeats is
+reported, which other load on the machine disturbs least. The peak is the fastest large matrix product in the same run and
+number format; convolutions by Winograd's method need fewer multiplications than are counted, so their share can exceed 1.
+Weldon pooling is also timed alone, and compared with a full sort.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from videomem_hf.models.modeling_semantic_embedding import weldon_pool
 BOTH = {"horizons": ("short_term", "long_term")}
 HMP = {"feature_names": ("hmp",), "feature_sizes": (6075,), "hidden_sizes": (10, 10)}
 PAPER_CLIPS = 6500
-"""Training clips of the paper, all of them a step of its perceptrons' optimiser."""
+"""Training clips of the paper; each step of its perceptrons' optimiser uses all of them."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Case:
         name: In `videomem_hf.models.MODELS`.
         frame: Height and width in pixels; None for feature vectors.
         frames: Frames of a 7 s clip as the model's processor samples it.
-        cpu_frames: Frames of the shorter clip that a small CPU is given.
+        cpu_frames: Frames of the shorter clip that is used on a CPU.
         config: Fields that differ from their defaults.
         title: Row of the table.
     """
@@ -77,7 +77,7 @@ class Variant:
 
 
 def main() -> None:
-    """Time everything that is asked for, print a table, and write it with its environment."""
+    """Time the selected models, print a table, and write it with its environment."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--clips", type=int, help="clips in a batch [1 on a CPU, 8 on a GPU]")
@@ -110,7 +110,7 @@ def main() -> None:
 
 
 def put_share_of_peak(rows: list[dict[str, Any]]) -> None:
-    """Compare each row with the fastest matrix product that any row of its number format saw."""
+    """Compare each row with the fastest matrix product of all rows with its number format."""
     for row in rows:
         kind = row["variant"].partition(",")[0]
         peaks = [each["peak_flop_per_s"] for each in rows if each["variant"].partition(",")[0] == kind]
@@ -118,7 +118,7 @@ def put_share_of_peak(rows: list[dict[str, Any]]) -> None:
 
 
 def write(path: Path, environment: dict[str, Any], rows: list[dict[str, Any]], pooling: dict[str, float]) -> None:
-    """Write the results; those of other models in the file stay, so that a slow machine can be given one at a time."""
+    """Write the results; results of other models in the file are kept, so that models can be measured one by one."""
     measured = {(row["model"], row["variant"]) for row in rows}
     earlier = json.loads(path.read_text())["models"] if path.exists() else []
     kept = [row for row in earlier if (row["model"], row["variant"]) not in measured]
@@ -199,7 +199,7 @@ def plain_inputs(case: Case, batch: dict[str, torch.Tensor]) -> torch.Tensor:
 
 
 def fastest(functions: list[Callable[[], None]], device: str, repeats: int) -> list[float]:
-    """Seconds of the fastest of several runs of each function; they take turns, now the one first, now the other."""
+    """Seconds of the fastest of several runs of each function; they run in turns, in alternating order."""
     seconds: list[list[float]] = [[] for _ in functions]
     for turn in range(repeats + 1):  # the first round warms up
         for which in range(len(functions))[:: -1 if turn % 2 else 1]:

@@ -1,16 +1,13 @@
-"""Many visitors at once: is everyone answered, how soon, and in how much memory?
+"""Many visitors of the Space at once: response times, and the memory that the Space needs.
 
     python benchmarks/space_load.py MODEL [--clients 20] [--clip CLIP] [--out RESULTS.json]
 
-MODEL is the folder of a trained model; CLIP defaults to a 1080p clip of 7 s that Gradio's wheel brings along. The
-Space runs as a process of its own. Every client hands in a copy of its own (another file, the same picture) at the
-same moment and waits for its scores and for its overlay video; everyone must get the scores that a single visitor
-gets. Memory is the most that the Space's process ever held, and what it held before.
+MODEL is the folder of a trained model; CLIP defaults to a 1080p clip of 7 s that Gradio's wheel contains. The Space runs
+in its own process. All clients send a copy of the clip (a different file with the same frames) at the same moment and
+wait for scores and overlay video; everyone must get the scores that a single visitor gets. The memory of the Space is
+reported before the requests and at its peak.
 """
 
-import argparse
-import json
-import os
 import statistics
 import sys
 import tempfile
@@ -20,71 +17,60 @@ from pathlib import Path
 from typing import Any
 
 import gradio_client
-from space_speed import CLIP, MACHINE, cpu_s, start
-
-SCORES = 'role="meter"'
+from space_speed import ask, cpu_s, run, start
 
 
 def main() -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path)
-    parser.add_argument("--clip", type=Path, default=CLIP)
-    parser.add_argument("--clients", type=int, default=20)
-    parser.add_argument("--out", type=Path)
-    options = parser.parse_args()
-    command = f"python benchmarks/space_load.py MODEL --clients {options.clients}"
-    result = {"machine": MACHINE, "command": command, "load_average": os.getloadavg()[0]} | measure(options)
-    text = json.dumps(result, indent=2) + "\n"
-    sys.stdout.write(text)
-    if options.out is not None:
-        options.out.write_text(text, encoding="utf-8")
-    if result["answered"] != options.clients:
-        sys.exit("Not everyone was answered.")
+    results = run(__doc__, measure, "clients", 20)
+    if results["answered"] != results["clients"]:
+        sys.exit("Not everyone got the right scores.")
 
 
-def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Start the Space, ask once alone, then with everyone at once."""
-    server, port, _ = start(options.model)
+def measure(model: Path, clip: Path, clients: int) -> dict[str, Any]:
+    """Start the Space, send one request alone, then all at once."""
+    server, port, _ = start(model)
     address = f"http://127.0.0.1:{port}"
     try:
         time.sleep(25)  # the examples are scored meanwhile
-        alone = ask(gradio_client.Client(address, verbose=False), options.clip, options.model.name)
+        alone, scores = ask(gradio_client.Client(address, verbose=False), clip, model.name)
         before, cpu = memory_mb(server.pid, "VmRSS"), cpu_s(server.pid)
         begun = time.perf_counter()
-        found = all_at_once(address, options)
+        found = all_at_once(address, model, clip, clients)
         seconds = time.perf_counter() - begun
         peak, cpu = memory_mb(server.pid, "VmHWM"), cpu_s(server.pid) - cpu
     finally:
         server.terminate()
         server.wait(30)
-    answered = [f for f in found if "overlay_s" in f and f["numbers"] == alone["numbers"]]
+    answered = [times for times, own_scores in found if "overlay_s" in times and own_scores == scores]
     return {
-        "clients": options.clients,
+        "clients": clients,
         "answered": len(answered),
         "seconds": round(seconds, 1),
-        "scores_s": spread([f["scores_s"] for f in answered]),
-        "overlay_s": spread([f["overlay_s"] for f in answered]),
-        "alone": {name: alone[name] for name in ("scores_s", "overlay_s")},
+        "scores_s": spread([times["scores_s"] for times in answered]),
+        "overlay_s": spread([times["overlay_s"] for times in answered]),
+        "alone": alone,
         "server_cpu_s": round(cpu, 1),
         "server_memory_mb": {"before": before, "most": peak},
     }
 
 
-def all_at_once(address: str, options: argparse.Namespace) -> list[dict[str, Any]]:
-    """Let every client ask at the same moment; gives what each that was answered has found."""
-    found: list[dict[str, Any]] = []
-    ready = threading.Barrier(options.clients)
+def all_at_once(
+    address: str, model: Path, clip: Path, clients: int
+) -> list[tuple[dict[str, float], dict[str, Any]]]:
+    """Let all clients send their clip at the same moment; returns the times and scores of those that got a response."""
+    found = []
+    ready = threading.Barrier(clients)
 
     def visit(number: int) -> None:
         client = gradio_client.Client(address, verbose=False, download_files=False)
-        clip = Path(folder) / f"{number}{options.clip.suffix}"
-        clip.write_bytes(options.clip.read_bytes() + bytes([number]))
+        copy = Path(folder) / f"{number}{clip.suffix}"
+        copy.write_bytes(clip.read_bytes() + bytes([number]))
         ready.wait()
-        found.append(ask(client, clip, options.model.name))
+        found.append(ask(client, copy, model.name))
 
     with tempfile.TemporaryDirectory() as folder:
-        threads = [threading.Thread(target=visit, args=(number,)) for number in range(options.clients)]
+        threads = [threading.Thread(target=visit, args=(number,)) for number in range(clients)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -92,26 +78,13 @@ def all_at_once(address: str, options: argparse.Namespace) -> list[dict[str, Any
     return found
 
 
-def ask(client: gradio_client.Client, clip: Path, model: str) -> dict[str, Any]:
-    """Seconds until scores and overlay video, and the numbers."""
-    begun = time.perf_counter()
-    found: dict[str, Any] = {}
-    for summary, _, film, numbers in client.submit(gradio_client.handle_file(clip), model, api_name="/analyse"):
-        if SCORES in str(summary):
-            found.setdefault("scores_s", round(time.perf_counter() - begun, 2))
-        if film and film.get("value"):
-            found["overlay_s"] = round(time.perf_counter() - begun, 2)
-            found["numbers"] = {name: numbers[name] for name in ("short_term", "long_term", "frames")}
-    return found
-
-
 def spread(values: list[float]) -> dict[str, float]:
-    """The least, the median and the most."""
+    """Minimum, median and maximum."""
     return {"min": min(values), "median": round(statistics.median(values), 2), "max": max(values)} if values else {}
 
 
 def memory_mb(process: int, field: str) -> int:
-    """What /proc says of a process's memory, in MB."""
+    """Memory of a process in MB, from a field of /proc/PID/status."""
     for line in Path(f"/proc/{process}/status").read_text().splitlines():
         if line.startswith(field):
             return round(int(line.split()[1]) / 1000)

@@ -1,67 +1,75 @@
-"""How soon the Space answers: its start, its page, the first scores of a 7 s 1080p clip, the overlay video.
+"""Response times of the Space: start, page, first scores of a 7 s 1080p clip, overlay video.
 
     python benchmarks/space_speed.py MODEL [--clip CLIP] [--repeats 5] [--out RESULTS.json]
 
 MODEL is the folder of a trained model, such as `videomem quickstart` makes; CLIP defaults to a 1080p clip of 7 s that
-Gradio's wheel brings along. The Space runs as a process of its own, as `python space/app.py` starts it; the clip goes
-to it over HTTP. `decode_s` is the time that decoding alone takes, one frame a second, in a process that does nothing
-else: the scores can come no sooner. Of repeated times the best counts, as the machine is shared. The page counts as
-interactive when a browser (Chromium through Playwright; left out where there is none) can switch its tabs.
+Gradio's wheel contains. The Space runs in its own process, started by `python space/app.py`, and gets the clip over HTTP.
+`decode_s` is the time of decoding alone, one frame per second, in an otherwise idle process: a lower bound for the scores.
+The best of the repeats is reported, because the machine may be shared. The page counts as interactive when a browser
+(Chromium with Playwright; skipped without it) can switch its tabs.
 """
 
 import argparse
-import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import gradio
 import gradio_client
+from results_file import machine, write_results
 
 from videomem_hf.video.video import sample_frames
 
-MACHINE = "2-core x86-64 virtual machine, 24 GB, shared with other work"
 APP = Path(__file__).parents[1] / "space" / "app.py"
 CLIP = Path(gradio.__file__).parent / "media_assets" / "videos" / "a.mp4"
 SCORES = 'role="meter"'
 
 
-def main() -> None:
-    """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def run(
+    description: str | None, measure: Callable[[Path, Path, int], dict[str, Any]], count: str, default: int
+) -> dict[str, Any]:
+    """Parse the command line of a benchmark of the Space, measure, and write the results.
+
+    Args:
+        description: Help text of the command.
+        measure: Called with model, clip and count.
+        count: Name of the option that says how often.
+        default: Its default.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
     parser.add_argument("--clip", type=Path, default=CLIP)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument(f"--{count}", dest="count", type=int, default=default)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    command = f"python benchmarks/space_speed.py MODEL --repeats {options.repeats}"
-    result = {"machine": MACHINE, "command": command, "load_average": os.getloadavg()[0]} | measure(options)
-    text = json.dumps(result, indent=2) + "\n"
-    sys.stdout.write(text)
-    if options.out is not None:
-        options.out.write_text(text, encoding="utf-8")
+    command = f"python benchmarks/{Path(sys.argv[0]).name} MODEL --{count} {options.count}"
+    results = {"machine": machine(), "command": command, "load_average": os.getloadavg()[0]}
+    results |= measure(options.model, options.clip, options.count)
+    write_results(results, options.out)
+    return results
 
 
-def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Start the Space and ask it for the clip's scores again and again."""
-    server, port, start_s = start(options.model)
+def measure(model: Path, clip: Path, repeats: int) -> dict[str, Any]:
+    """Start the Space and request the clip's scores several times."""
+    server, port, start_s = start(model)
     try:
-        page = page_seconds(f"http://127.0.0.1:{port}", options.repeats)
+        page = page_seconds(f"http://127.0.0.1:{port}", repeats)
         client = gradio_client.Client(f"http://127.0.0.1:{port}", verbose=False)
-        first = ask(client, options.clip, options.model.name)
+        first, _ = ask(client, clip, model.name)
         time.sleep(25)  # the examples are scored meanwhile
         before = cpu_s(server.pid)
-        warm = [ask(client, options.clip, options.model.name) for _ in range(options.repeats)]
-        cpu = (cpu_s(server.pid) - before) / options.repeats
+        warm = [ask(client, clip, model.name)[0] for _ in range(repeats)]
+        cpu = (cpu_s(server.pid) - before) / repeats
     finally:
         server.terminate()
         server.wait(30)
-    decode = [decoding(options.clip) for _ in range(options.repeats)]
+    decode = [decoding(clip) for _ in range(repeats)]
     scores_s = min(times["scores_s"] for times in warm)
     return {
         "server_start_s": round(start_s, 2),
@@ -76,7 +84,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def start(model: Path) -> tuple[subprocess.Popen, int, float]:
-    """Start the Space; gives its process, its port and the seconds until it listens."""
+    """Start the Space; returns its process, its port and the seconds until it listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -94,7 +102,7 @@ def start(model: Path) -> tuple[subprocess.Popen, int, float]:
 
 
 def page_seconds(address: str, repeats: int) -> float | None:
-    """Seconds from opening the page until its tabs answer, the best of some fresh visits."""
+    """Seconds from opening the page until its tabs work, the best of several new visits."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
         return None
@@ -115,21 +123,23 @@ def page_seconds(address: str, repeats: int) -> float | None:
     return round(min(found), 2)
 
 
-def ask(client: gradio_client.Client, clip: Path, model: str) -> dict[str, float]:
-    """Seconds from handing in the clip, its upload included, until the scores and until the overlay video are there."""
+def ask(client: gradio_client.Client, clip: Path, model: str) -> tuple[dict[str, float], dict[str, Any]]:
+    """Send a clip; returns the seconds until scores and overlay video are there, upload included, and the scores."""
     begun = time.perf_counter()
-    times = {}
+    times: dict[str, float] = {}
+    scores: dict[str, Any] = {}
     job = client.submit(gradio_client.handle_file(clip), model, api_name="/analyse")
-    for summary, _, film, _ in job:
+    for summary, _, film, numbers in job:
         if SCORES in str(summary):
             times.setdefault("scores_s", round(time.perf_counter() - begun, 2))
         if film and film.get("value"):
             times.setdefault("overlay_s", round(time.perf_counter() - begun, 2))
-    return times
+            scores = {name: numbers[name] for name in ("short_term", "long_term", "frames")}
+    return times, scores
 
 
 def decoding(clip: Path) -> float:
-    """Seconds that it takes to decode a frame a second."""
+    """Seconds that decoding one frame per second takes."""
     begun = time.perf_counter()
     for _ in sample_frames(clip):
         pass
@@ -146,4 +156,4 @@ def cpu_s(process: int) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__, measure, "repeats", 5)

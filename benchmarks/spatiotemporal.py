@@ -1,4 +1,4 @@
-"""Does attention over frames earn its place? Models with and without it, trained alike and judged on held-out clips.
+"""Does attention over frames help? Models with and without it, trained alike and evaluated on held-out clips.
 
     videomem sample q/sample --videos 880 --test-videos 0 --size 160x90
     python train.py --recipe frame_attention --data q/sample/release --output q/frame_attention-0 \
@@ -9,27 +9,27 @@
 
 For each run:
 
-- Spearman's correlation with the measured scores, and with the true memorability that the clips were made with, which
-  carries no annotation noise.
-- Where: the share of clips in which one thing stands out whose map peaks in its true box, over all seconds; for a model
-  that weighs frames the map is the joint one.
-- When: in the sample a thing is to be seen in all seconds, and so there is nothing to find. Two seconds of such a clip
-  are therefore put into a clip that shows no thing, at random places; told is how much weight they get (2/7 if all
-  count alike), how often the frame of the highest weight, or of the highest score, is one of them, and how often the
-  joint map peaks in the thing's box.
+- Spearman's correlation with the measured scores, and with the true memorability of the generated clips, which has no
+  annotation noise.
+- Where: of the clips in which one thing stands out, the share whose map peaks in its true box, over all seconds; for a
+  model with weights of frames this is the joint map.
+- When: in the sample a thing is visible in all seconds. Two seconds of such a clip therefore replace two random seconds of
+  a clip that shows no thing. Reported are the weight of these two (2/7 if all frames have equal weights), how often the
+  frame with the highest weight, or with the highest score, is one of them, and how often the joint map peaks in the
+  thing's box.
 """
 
 import argparse
 import csv
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from attention_pointing import MACHINE, by_attention, held_out_clips, measure
+from attention_pointing import by_attention, held_out_clips, measure
 from datasets import load_dataset
+from results_file import machine, write_results
 from tqdm import tqdm
 
 import videomem_hf
@@ -45,14 +45,14 @@ SECONDS = 7
 
 
 def truths_of(sample: Path) -> dict[str, tuple[Path, SceneTruth]]:
-    """Held-out clips by id, with what is known of them."""
+    """Path and truth of each held-out clip, by id."""
     truths = {f"video{truth.video_id}": truth for truth in read_truth(sample)}
     rows = load_dataset("videomem", "videos", data_dir=str(sample / "release"), split="validation")
     return {row["video_id"]: (Path(row["video"]["path"]), truths[row["video_id"]]) for row in rows}
 
 
 def predictions_of(run: Path) -> dict[str, dict[str, float]]:
-    """What a run predicted and what was measured, by clip."""
+    """Predicted and measured scores of a run, by clip."""
     with (run / "predictions.csv").open(newline="") as file:
         return {row.pop("video_id"): {k: float(v) for k, v in row.items()} for row in csv.DictReader(file)}
 
@@ -60,7 +60,7 @@ def predictions_of(run: Path) -> dict[str, dict[str, float]]:
 def correlations(run: Path, first: Path, known: dict[str, tuple[Path, SceneTruth]]) -> dict[str, Any]:
     """Spearman of a run's predictions, with the measured scores (and its interval) and with the truth.
 
-    The difference to the first run is that of the same resampled clips (95 % interval).
+    The difference to the first run is paired: both use the same resampled clips (95 % confidence interval).
     """
     rows, others = predictions_of(run), predictions_of(first)
     metrics = json.loads((run / "results.json").read_text())["metrics"]
@@ -86,7 +86,7 @@ def correlations(run: Path, first: Path, known: dict[str, tuple[Path, SceneTruth
 
 
 def spliced(known: dict[str, tuple[Path, SceneTruth]]) -> list[tuple[np.ndarray, list[int], list[Any]]]:
-    """Clips without a thing in which two seconds show one that stands out: frames, those seconds, its boxes there."""
+    """Clips without a thing, except for two seconds that show one: frames, those seconds, its boxes there."""
     with_thing = [(path, truth) for path, truth in known.values() if truth.stands_out and all(truth.boxes)]
     without = [path for path, truth in known.values() if truth.thing is None and truth.scene != "clutter"]
     made = []
@@ -101,9 +101,9 @@ def spliced(known: dict[str, tuple[Path, SceneTruth]]) -> list[tuple[np.ndarray,
 
 
 def when(predictor: Predictor, clips: list[tuple[np.ndarray, list[int], list[Any]]]) -> dict[str, float]:
-    """What a model makes of spliced clips."""
+    """Weights, scores and map peaks of a model on spliced clips."""
     weight, by_weight, by_score, peak = [], [], [], []
-    for frames, seconds, boxes in tqdm(clips, "weighing", unit="clip"):
+    for frames, seconds, boxes in tqdm(clips, "predicting", unit="clip"):
         prediction = predictor.predict(frames, maps=True)
         weights = prediction.temporal_weights
         if weights is not None:
@@ -132,7 +132,7 @@ def _peak_hits(prediction: Prediction, shape: tuple[int, int], seconds: list[int
 def evaluate_run(
     run: Path, first: Path, sample: Path, clips: list[tuple[np.ndarray, list[int], list[Any]]]
 ) -> dict[str, Any]:
-    """All that is told of a run."""
+    """All results of a run."""
     results = json.loads((run / "results.json").read_text())
     predictor = load_predictor(str(run), "cpu")
     assert isinstance(predictor, Predictor)
@@ -156,7 +156,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sample", type=Path, help="folder of a generated sample, named sample")
     parser.add_argument("runs", nargs="+", help="NAME=FOLDER of finished training runs on it")
-    parser.add_argument("--commit", help="of the code that trained and judges, where it is not the present one")
+    parser.add_argument("--commit", help="commit of the code that trained and evaluated, if not the current one")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -165,7 +165,7 @@ def main() -> None:
     first = next(iter(named.values()))
     results = {
         "command": "see the head of benchmarks/spatiotemporal.py",
-        "machine": MACHINE,
+        "machine": machine(),
         "version": videomem_hf.__version__,
         "commit": arguments.commit,
         "held_out_clips": len(truths_of(arguments.sample)),
@@ -173,10 +173,7 @@ def main() -> None:
         "by_chance": {"weight_on_the_thing": INSERTED / SECONDS, "highest_weight_is_of_the_thing": INSERTED / SECONDS},
         "runs": {name: evaluate_run(folder, first, arguments.sample, clips) for name, folder in named.items()},
     }
-    text = json.dumps(results, indent=1) + "\n"
-    sys.stdout.write(text)
-    if arguments.out:
-        arguments.out.write_text(text, encoding="utf-8")
+    write_results(results, arguments.out)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""A stand-in for VideoMem's scores: made-up titles, concept scores and annotations. It holds nothing of the real data.
+"""A stand-in for VideoMem's scores: generated titles, concept scores and annotations, without any of the real data.
 
-What it shares with the release are published facts: 8,000 videos, the means and spreads of the scores, the numbers of
-answers (short-term 30 to 100, long-term 9 to 40), the correlation of true short- with true long-term memorability (.74)
-and that about one video in seven shares its title with another. True memorability is a smooth random function of the
-title's embedding and of the concept scores, plus a part of each video that nothing explains. How large these parts are
-is chosen so that kernel ridge regression is about as good here as is published for the real ones; so this measures
-speed, coverage and that the parts work together, never how good a predictor is on VideoMem.
+It agrees with the release in published facts: 8,000 videos, means and standard deviations of the scores, annotation counts
+(short-term 30 to 100, long-term 9 to 40), the correlation of true short- and long-term memorability (.74), and about one
+video in seven that shares its title with another. True memorability is a smooth random function of the title embedding
+and the concept scores, plus an unexplained part of each video. The sizes of these parts are chosen so that kernel ridge
+regression reaches about the published correlations. The data are thus good for measuring speed and coverage and for
+checking that the parts work together, but not for the accuracy of a predictor on VideoMem.
 """
 
 from collections.abc import Callable
@@ -37,7 +37,7 @@ WORDS = {kind: text.split() for kind, text in _WORDS.items()}
 
 @dataclass(frozen=True)
 class StandIn:
-    """Made-up data of `clips` videos.
+    """Generated data of `clips` videos.
 
     Attributes:
         titles: As in the release.
@@ -55,7 +55,7 @@ class StandIn:
 
 
 def make_titles(clips: int, generator: np.random.Generator) -> list[str]:
-    """Draw titles; about one in seven repeats another, sometimes with a word more."""
+    """Draw titles; about one in seven repeats another, sometimes with one more word."""
     titles: list[str] = []
     for _ in range(clips):
         if titles and generator.random() < 0.1:

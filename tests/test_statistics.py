@@ -26,7 +26,7 @@ def test_correlations_equal_scipys(items: int) -> None:
     assert statistics.pearson(predictions, references) == pytest.approx(stats.pearsonr(predictions, references)[0])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=3, max_size=30))
 def test_ties_share_their_average_rank(pairs: list[tuple[int, int]]) -> None:
     x, y = np.array(pairs, dtype=float).T

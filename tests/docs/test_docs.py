@@ -130,7 +130,7 @@ def run_command(block: Block, line: str) -> None:
         result = CliRunner().invoke(app, shlex.split(line)[1:])  # in this process, where the libraries are loaded
         assert result.exit_code == 0, f"{block}: {line}\n{result.output}\n{result.exception!r}"
         return
-    done = subprocess.run(["bash", "-ec", line], capture_output=True, text=True, check=False, timeout=280)
+    done = subprocess.run(["bash", "-ec", line], capture_output=True, text=True, check=False, timeout=800)
     assert done.returncode == 0, f"{block}: {line}\n{done.stdout}\n{done.stderr}"
 
 

@@ -58,7 +58,7 @@ def test_equals_the_definition_at_full_size() -> None:
     assert not np.array_equal(hmp(planes), hmp(planes, "paper"))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(1, 50), st.integers(1, 50), st.integers(1, 4), st.integers(0, 2**32 - 1), st.booleans())
 def test_equals_the_definition_at_any_size(height: int, width: int, frames: int, seed: int, with_or: bool) -> None:
     rng = np.random.default_rng(seed)

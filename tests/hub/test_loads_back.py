@@ -84,7 +84,7 @@ def stranger(codes: list[str], folder: Path, **environment: str) -> list[str]:
     settings = {"HF_HOME": str(folder / "home"), "HF_DATASETS_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_XET": "1"}
     done = subprocess.run(
         [sys.executable, "-I", "-c", STRANGER], input=json.dumps(codes), cwd=folder, capture_output=True, text=True,
-        env=inherited | settings | environment, check=False, timeout=240,
+        env=inherited | settings | environment, check=False, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()

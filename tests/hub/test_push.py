@@ -71,11 +71,11 @@ def test_an_interrupted_push_goes_on(hub: Hub, prepared: Path, how: signal.Signa
     command = [sys.executable, "-m", "videomem_hf", "push", "dataset", str(prepared), "ann/sample", "--yes"]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:
-            assert hub.held.wait(60)
+            assert hub.held.wait(300)
             process.send_signal(how)
             hub.hold_after = None
             hub.released.set()
-            _, said = process.communicate(timeout=60)
+            _, said = process.communicate(timeout=300)
         finally:
             process.kill()
     assert process.returncode != 0

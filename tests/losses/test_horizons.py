@@ -76,7 +76,7 @@ def test_two_processes_have_the_loss_and_the_gradient_of_one(tmp_path: Path) -> 
         command = [sys.executable, "-c", TWO_PROCESSES, str(tmp_path / "batch.pt"), str(tmp_path)]
         processes.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True))
     for process in processes:
-        _, errors = process.communicate(timeout=120)
+        _, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors
     for name in ("mse", "sodeep", "pairwise", "soft_rank", "binomial"):
         torch.manual_seed(0)

@@ -11,7 +11,7 @@ from scipy import stats
 from videomem_hf.losses.ranks import comparison_ranks, ranks, standardize
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=1, max_size=30))
 def test_ranks_equal_scipys_with_ties_and_gaps(items: list[tuple[int, bool]]) -> None:
     values = np.array([value for value, _ in items], dtype=float)

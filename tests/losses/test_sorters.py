@@ -54,7 +54,7 @@ def test_options_change_the_network(name: str, option: str) -> None:
 
 
 @pytest.mark.parametrize("sorter", [ExactSorter(), load_sorter("comparison")], ids=["exact", "comparison"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(values=st.lists(st.integers(0, 12), min_size=1, max_size=40))
 def test_soft_ranks_keep_order_and_ties(sorter: torch.nn.Module, values: list[int]) -> None:
     soft = sorter(torch.tensor(values, dtype=torch.float64)[None].float())[0].double()

@@ -96,7 +96,7 @@ def test_vigilance_is_spread_over_the_step() -> None:
     ),
     st.integers(0, 2**64),
 )  # fmt: skip
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_other_designs_are_satisfied_or_refused(numbers: tuple[int, ...], seed: int) -> None:
     try:
         step = FirstStep(*numbers, candidates=1000)

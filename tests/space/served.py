@@ -43,7 +43,7 @@ class Served:
         own = {"TMPDIR": str(files), "VIDEOMEM_SPACE_MODELS": "", "PYTHONPATH": str(SPACE.parent)}
         environment = {name: value for name, value in os.environ.items() if name != "GRADIO_TEMP_DIR"} | own
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 300
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()

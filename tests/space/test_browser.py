@@ -2,7 +2,6 @@
 
 import csv
 import shutil
-import time
 from pathlib import Path
 
 import av
@@ -15,7 +14,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 EXAMPLES = Path(__file__).parents[2] / "space" / "examples"
-WAIT_MS = 60_000
+WAIT_MS = 180_000
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 
 
@@ -74,8 +73,11 @@ def upload(page, selector: str, clips: list[Path]) -> None:
     )
 
 
+FITS = "document.documentElement.scrollWidth <= window.innerWidth"
+
+
 def fits(page) -> bool:
-    return page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    return page.evaluate(FITS)
 
 
 def test_a_real_clip_from_upload_to_overlay(visit, real_clip, pictures):
@@ -186,8 +188,7 @@ def test_a_phone(visit, pictures):
     assert fits(page)
     page.click("text=Grey sky")
     page.wait_for_selector("#vm-overlay video")
-    time.sleep(0.3)
-    assert fits(page)
+    page.wait_for_function(FITS)  # once the video has its size
     page.screenshot(path=pictures / "phone.png", full_page=True)
     for tab in ("Compare", "Batch", "About"):
         open_tab(page, tab)

@@ -131,17 +131,17 @@ def test_a_killed_run_ends_as_one_that_was_not(release: Path, frames: Path, tmp_
     config = TrainingConfig.from_recipe("frame_attention", data=release, output=tmp_path / "whole", overrides=overrides)
     whole = train(config, progress=False)
     running = _launch(*arguments("killed"))
-    limit = time.monotonic() + 120
+    limit = time.monotonic() + 300
     while latest_checkpoint(tmp_path / "killed") is None and time.monotonic() < limit:
         time.sleep(0.01)
     running.send_signal(kill)
-    said = running.communicate(timeout=60)[1]
+    said = running.communicate(timeout=300)[1]
     if kill == signal.SIGTERM:
         assert running.returncode == 3
         assert "train.py: stopped by a signal; --resume goes on" in said
     assert not (tmp_path / "killed" / "results.json").exists()
     resumed = _launch(*arguments("killed"), "--resume")
-    resumed.communicate(timeout=120)
+    resumed.communicate(timeout=300)
     assert resumed.returncode == 0
     assert _equal(whole.output, tmp_path / "killed")
     assert json.loads((tmp_path / "killed" / "results.json").read_text())["metrics"] == whole.results["metrics"]

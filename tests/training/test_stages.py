@@ -53,7 +53,7 @@ def test_biases_do_not_decay_and_frozen_parameters_are_left_out() -> None:
 def test_the_penalty_is_half_the_squared_weights() -> None:
     model = nn.Linear(2, 1)
     model.weight.data.copy_(torch.tensor([[3.0, 4.0]]))
-    assert float(l2_penalty(StageConfig(epochs=1, weight_decay=0.1), model)) == pytest.approx(0.05 * 25)
+    assert l2_penalty(StageConfig(epochs=1, weight_decay=0.1), model).item() == pytest.approx(0.05 * 25)
 
 
 class Fixed(nn.Module):

@@ -1,0 +1,23 @@
+"""How the benchmarks name the machine and write their results."""
+
+import json
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+from videomem_hf.system import available_cpus
+
+
+def machine() -> str:
+    """The machine that this runs on, as the results name it."""
+    return f"{platform.machine()}, {available_cpus()} CPUs available, {platform.system()}"
+
+
+def write_results(results: dict[str, Any], out: Path | None) -> None:
+    """Print the results, and write them to a file if one is given."""
+    text = json.dumps(results, indent=1) + "\n"
+    sys.stdout.write(text)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text, encoding="utf-8")
