@@ -33,7 +33,7 @@ import torch
 from tqdm.auto import tqdm
 
 from videomem_hf.losses import MemorabilityLoss, build_loss, load_sorter, ranks, shipped_sorters
-from videomem_hf.losses.ranks import standardize
+from videomem_hf.losses.ranking import standardize
 from videomem_hf.losses.sequences import HELD_OUT_FAMILIES, two_clusters, uniform
 from videomem_hf.losses.sorter_networks import ExactSorter, Sorter
 
