@@ -204,9 +204,7 @@ def test_noise_ceiling_is_the_correlation_of_the_truth_with_what_was_measured() 
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    st.lists(st.integers(-40, 40), min_size=1, max_size=90), st.sampled_from([0.05, 0.5, 0.8, 0.9, 0.95, 0.99])
-)
+@given(st.lists(st.integers(-40, 40), min_size=1, max_size=90), st.sampled_from([0.05, 0.5, 0.8, 0.9, 0.95, 0.99]))
 def test_conformal_quantiles_leave_the_promised_tails_and_no_less(errors: list[int], level: float) -> None:
     """Leave each of n + 1 exchangeable errors out in turn: at least `level` of them lie between the others' ends."""
     low, high = statistics.conformal_quantiles(errors, level)
@@ -231,7 +229,11 @@ def test_conformal_quantiles_cover_skewed_errors_as_often_as_they_say() -> None:
 
 @pytest.mark.parametrize(
     ("errors", "level", "message"),
-    [([[1.0]], 0.9, r"one list of finite numbers, got shape \(1, 1\)"), ([np.nan], 0.9, "finite"), ([1.0], 1.0, "level")],
+    [
+        ([[1.0]], 0.9, r"one list of finite numbers, got shape \(1, 1\)"),
+        ([np.nan], 0.9, "finite"),
+        ([1.0], 1.0, "level"),
+    ],
 )
 def test_conformal_quantiles_name_what_is_wrong(errors: list, level: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):

@@ -36,15 +36,28 @@ if TYPE_CHECKING:
 _MODULES: Final = {
     "base": ("MemorabilityLoss",),
     "binomial": ("BinomialLoss",),
-    "build": ("LOSSES", "build_loss",),
+    "build": (
+        "LOSSES",
+        "build_loss",
+    ),
     "criterion": ("Criterion",),
     "horizons": ("HorizonLoss",),
     "pairwise": ("PairwiseRankingLoss",),
     "ranking": ("ranks",),
-    "regression": ("AbsoluteError", "SquaredError",),
+    "regression": (
+        "AbsoluteError",
+        "SquaredError",
+    ),
     "sodeep": ("SpearmanLoss",),
-    "soft_rank": ("SoftRankLoss", "soft_ranks",),
-    "sorter_files": ("build_sorter", "load_sorter", "shipped_sorters",),
+    "soft_rank": (
+        "SoftRankLoss",
+        "soft_ranks",
+    ),
+    "sorter_files": (
+        "build_sorter",
+        "load_sorter",
+        "shipped_sorters",
+    ),
 }
 
 __all__ = [

@@ -10,9 +10,7 @@ from videomem_hf.schema import InputError
 _Built = TypeVar("_Built")
 
 
-def build_by_name(
-    what: str, classes: Mapping[str, type[_Built]], name: object, options: Mapping[str, Any]
-) -> _Built:
+def build_by_name(what: str, classes: Mapping[str, type[_Built]], name: object, options: Mapping[str, Any]) -> _Built:
     """Build the class called `name` with `options`, both given by the user.
 
     Args:

@@ -26,8 +26,8 @@ class PairwiseRankingLoss(RankingLoss):
         Args:
             kind: `logistic` or `margin`.
             width: Difference of predictions, in score units, that counts as well separated; above 0.
-            difference_power: A pair is weighted by its target difference to this power. 0 weights all pairs equally; with
-                1, clips measured far apart dominate, and pairs that differ by chance matter little.
+            difference_power: A pair is weighted by its target difference to this power. 0 weights all pairs equally;
+                with 1, clips measured far apart dominate, and pairs that differ by chance matter little.
             l1_weight: Weight of the mean absolute error that is added; the order alone does not fix the level.
         """
         super().__init__(l1_weight)

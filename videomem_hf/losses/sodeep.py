@@ -18,8 +18,8 @@ class SpearmanLoss(RankingLoss):
     is fixed: its parameters are not trained.
 
     A sorter of a fixed length n sees windows of n labelled items. Where items are left over, or fewer than n, items of
-    the same sequence are repeated to fill a window, predictions and targets alike: these then have more weight. A batch of n,
-    or a sorter of any length, has no such repeats.
+    the same sequence are repeated to fill a window, predictions and targets alike: these then have more weight. A batch
+    of n, or a sorter of any length, has no such repeats.
 
     Which sorter, as measured by `benchmarks/losses_quality.py` (rank error: mean absolute, ranks in (0, 1], 100 items,
     on families that no sorter was trained on; gain: test Spearman minus that of squared error on skewed scores in
