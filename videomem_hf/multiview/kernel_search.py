@@ -71,7 +71,7 @@ def mean_correlation(held_out: np.ndarray, values: np.ndarray) -> float:
 
 def clearly_better(quality: float, best: float, gain: float = CLEAR_GAIN) -> bool:
     """Whether a correlation is better than the best so far by more than `gain`; any is better than NaN."""
-    return quality > best + gain or (np.isnan(best) and not np.isnan(quality))
+    return bool(quality > best + gain or (np.isnan(best) and not np.isnan(quality)))
 
 
 class KernelSearch:
