@@ -30,9 +30,7 @@ def _draw(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return x, np.stack([np.sin(x[:, 0]), np.cos(x[:, 1])], axis=1) + 0.2 * rng.normal(size=(CLIPS, 2))
 
 
-def _solve(
-    bank: KernelBank, y: np.ndarray, folds: Sequence[np.ndarray], noise: np.ndarray | float = RIDGE
-) -> Solution:
+def _solve(bank: KernelBank, y: np.ndarray, folds: Sequence[np.ndarray], noise: np.ndarray | float = RIDGE) -> Solution:
     kernel, missing = bank.weighted_sum([[0]], [1.0], [3.0])
     variances = torch.as_tensor(noise, dtype=torch.float64).expand(len(bank)) + missing
     return solve(kernel, variances, torch.from_numpy(y), [torch.from_numpy(fold) for fold in folds], bank.landmarks)

@@ -17,18 +17,12 @@ def train_sorter(
         str, typer.Option(help="comparison (any length; learns in minutes on a CPU), lstm, lstm_large, gru, mlp, cnn.")
     ] = "comparison",
     option: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--option", "-o", help="name=value of the architecture: hidden_size, layers; stages, max_sharpness."
-        ),
+        list[str] | None, typer.Option("--option", "-o", help="name=value: hidden_size, layers; stages, max_sharpness.")
     ] = None,
     length: Annotated[int, typer.Option(help="Items in a sequence.")] = 100,
     shortest: Annotated[
         int | None,
-        typer.Option(
-            help="Each batch's length is drawn between this and --length (comparison only); --length if not given.",
-            show_default=False,
-        ),
+        typer.Option(help="Draw lengths from here to --length (comparison only).", show_default="--length"),
     ] = None,
     epochs: Annotated[int, typer.Option(help="Epochs.")] = 400,
     steps: Annotated[int, typer.Option(help="Steps in an epoch.")] = 100,

@@ -1,7 +1,7 @@
 """`fit_best`: the multi-view predictor from arrays, for any set of views, scores and training clips."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -67,8 +67,8 @@ def fit_best(
 ) -> BestFit:
     """Fit the best predictor that some views of clips allow.
 
-    A view is any array with one row per clip: sentence embeddings of titles (`title_views`), embeddings of frames or
-    clips, concept scores, features. All choices are made by cross-validation within the training clips.
+    A view is any array with one row per clip: embeddings of titles (`title_views`) or frames, concept scores, features.
+    All choices are made by cross-validation within the training clips.
 
     Args:
         views: Name to `(clips, size)`; a row with NaN lacks the view.
@@ -84,10 +84,6 @@ def fit_best(
 
     Raises:
         InputError: The arrays do not fit together, or there are too few training clips.
-
-    Examples:
-        >>> fit = fit_best({"title": embeddings, "concepts": concepts}, scores, counts)  # doctest: +SKIP
-        >>> predicted, intervals = fit.predict({"title": new_embeddings})  # doctest: +SKIP
     """
     options = options or FitOptions()
     Criterion(options.loss)  # refuses wrong options of the loss before anything is fitted
@@ -102,10 +98,9 @@ def fit_best(
     folds = [fold.numpy() for fold in search.folds]
     neural = fit_neural_head(model, data, folds, options, seed, report)
     correlations = kernel.correlations | {"neural": _correlations(neural.held_out, data.scores)}
-    means = {name: np.nan_to_num(np.mean(values), nan=-1.0) for name, values in correlations.items()}
-    if options.head == "neural" or means["neural"] > means["kernel"]:
+    if options.head == "neural" or _mean(correlations["neural"]) > _mean(correlations["kernel"]):
         return BestFit(neural.model, neural.held_out, correlations, choices)
-    return BestFit(model, held_out, correlations, choices)
+    return replace(kernel, correlations=correlations)
 
 
 def _search(
@@ -132,6 +127,11 @@ def _kernel_search(
 def _correlations(held_out: np.ndarray, scores: np.ndarray) -> list[float]:
     known = np.isfinite(scores)
     return [spearman(held_out[rows, h], scores[rows, h]) for h, rows in enumerate(known.T)]
+
+
+def _mean(correlations: list[float]) -> float:
+    """The mean; a head without a correlation is worse than any other."""
+    return float(np.nan_to_num(np.mean(correlations), nan=-1.0))
 
 
 def choices_as_dict(choices: Choices) -> dict[str, Any]:
