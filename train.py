@@ -5,7 +5,7 @@ import re
 import sys
 
 from videomem_hf.evaluation.tables import metrics_table
-from videomem_hf.multiview.config import BestConfig, fits_views
+from videomem_hf.multiview.config import BestConfig, is_multiview_recipe
 from videomem_hf.recipes import recipe_names
 from videomem_hf.schema import InputError
 from videomem_hf.system import is_main_process
@@ -56,7 +56,7 @@ def main() -> int:
     """Train, and say how good the result is. A user's mistake ends in one sentence, an interruption in how to go on."""
     arguments = parse_arguments()
     try:
-        if fits_views(arguments.recipe):
+        if is_multiview_recipe(arguments.recipe):
             return fit_views(arguments)
     except InputError as error:
         return _told(f"train.py: {error}", 1)

@@ -1,7 +1,7 @@
 """Quality of the losses: rank error of the sorters, and the Spearman correlation that training with each loss reaches.
 
     OMP_NUM_THREADS=1 python benchmarks/losses_quality.py --out benchmarks/results/losses_quality.json
-    ... --sorter mlp=FOLDER --sorter cnn=FOLDER        also judge sorters that `videomem train-sorter` has written
+    ... --sorter mlp=FOLDER --sorter cnn=FOLDER        also evaluate sorters of `videomem train-sorter`
 
 The committed results name two sorters of SoDeep's kind, each trained for a few minutes of one CPU core:
 `videomem train-sorter mlp --architecture mlp --steps 20` and `videomem train-sorter cnn --architecture cnn --steps 3`.
@@ -12,10 +12,10 @@ Three parts:
 2. Free scores: 100 scores move along the gradient, in steps of one size, towards the order of 100 measured ones;
    Spearman's correlation after some steps. They start random, or in two far groups as those of a network that has
    learned one coarse cause. For each number of steps the best step size of a grid.
-3. Regression: a perceptron (40 inputs, 32 hidden units, sigmoid output) learns scores that are k of n answers, n from
-   9 to 40, from 1,500 items, and is judged on 1,000 others at the step that is best on 500 more. Seeds are trained side
-   by side; differences to squared error are paired. "Even": the chance of an answer is a logistic curve of a noisy
-   score. "Skewed": most items are at the top and few far below, as memorability scores are.
+3. Regression: a perceptron (40 inputs, 32 hidden units, sigmoid output) learns scores that are k hits of n annotations,
+   n from 9 to 40, from 1,500 items, and is evaluated on 1,000 others at the step that is best on 500 more. Seeds are
+   trained side by side; differences to squared error are paired. "Even": the chance of a hit is a logistic curve of a
+   noisy score. "Skewed": most items are at the top and few far below, as memorability scores are.
 
 In part 3 every loss has the learning rate of a grid whose validation correlation is best.
 """
@@ -33,7 +33,7 @@ import torch
 from tqdm.auto import tqdm
 
 from videomem_hf.losses import MemorabilityLoss, build_loss, load_sorter, ranks, shipped_sorters
-from videomem_hf.losses.ranks import standardize
+from videomem_hf.losses.ranking import standardize
 from videomem_hf.losses.sequences import HELD_OUT_FAMILIES, two_clusters, uniform
 from videomem_hf.losses.sorter_networks import ExactSorter, Sorter
 
@@ -44,7 +44,7 @@ INPUTS, HIDDEN = 40, 32
 
 @dataclass(frozen=True)
 class Candidate:
-    """A loss with its options, as a recipe would give it."""
+    """A loss with its options, as in a recipe."""
 
     name: str
     options: dict[str, Any] = field(default_factory=dict)
@@ -72,7 +72,7 @@ CANDIDATES = [
 
 @dataclass(frozen=True)
 class Problem:
-    """Items of all seeds: inputs `(seeds, items, INPUTS)`, scores and answer counts `(seeds, items)`."""
+    """Items of all seeds: inputs `(seeds, items, INPUTS)`, scores and annotation counts `(seeds, items)`."""
 
     inputs: torch.Tensor
     scores: torch.Tensor
@@ -82,7 +82,7 @@ class Problem:
 def main() -> None:
     """Run all parts, print them and write them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sorter", action="append", default=[], metavar="NAME=FOLDER", help="judge one more sorter")
+    parser.add_argument("--sorter", action="append", default=[], metavar="NAME=FOLDER", help="evaluate one more sorter")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--steps", type=int, default=300, help="of part 3")
     parser.add_argument("--only", type=int, choices=(1, 2, 3), help="run one part; the others stay in the file")
@@ -113,7 +113,7 @@ def main() -> None:
 
 
 def write(results: dict[str, Any], out: Path | None) -> None:
-    """Write what there is; parts that were not run stay as they are in the file."""
+    """Write the results; parts that were not run stay as they are in the file."""
     if out is not None:
         before = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
         out.write_text(json.dumps(before | results, indent=1) + "\n", encoding="utf-8")
@@ -192,7 +192,7 @@ def regression(kind: str, batch: int, seeds: int, steps: int) -> dict[str, Any]:
 
 
 def make_problem(kind: str, seeds: int) -> Problem:
-    """Draw a problem a seed: a linear and a small nonlinear cause, and noise that no input shows."""
+    """Draw one problem per seed: a linear and a small nonlinear cause, and noise that no input explains."""
     generator = torch.Generator().manual_seed(1)
 
     def normal(*shape: int) -> torch.Tensor:
@@ -218,7 +218,7 @@ def _train(
     optimizer = torch.optim.Adam(parameters, lr=rate)
     generator = torch.Generator().manual_seed(2)
     best, test = torch.full((seeds,), -2.0), torch.zeros(seeds)
-    judged = slice(TRAINING_ITEMS, TRAINING_ITEMS + VALIDATION_ITEMS), slice(-TEST_ITEMS, None)
+    evaluated = slice(TRAINING_ITEMS, TRAINING_ITEMS + VALIDATION_ITEMS), slice(-TEST_ITEMS, None)
     for step in range(1, steps + 1):
         items = torch.randint(0, TRAINING_ITEMS, (batch,), generator=generator)
         value = _value(loss, predict(problem.inputs[:, items]), problem.scores[:, items], problem.counts[:, items])
@@ -227,14 +227,14 @@ def _train(
         optimizer.step()
         if step % 20 == 0:
             with torch.no_grad():
-                validation, tested = (spearman(predict(problem.inputs[:, s]), problem.scores[:, s]) for s in judged)
+                validation, tested = (spearman(predict(problem.inputs[:, s]), problem.scores[:, s]) for s in evaluated)
             better = validation > best
             best, test = torch.where(better, validation, best), torch.where(better, tested, test)
     return best, test
 
 
 def _perceptrons(seeds: int) -> tuple[Callable[[torch.Tensor], torch.Tensor], list[torch.Tensor]]:
-    """One perceptron a seed, `(seeds, items, INPUTS)` to `(seeds, items)`, and all their parameters."""
+    """One perceptron per seed, `(seeds, items, INPUTS)` to `(seeds, items)`, and all their parameters."""
     generator = torch.Generator().manual_seed(4)
     first = torch.randn(seeds, INPUTS, HIDDEN, generator=generator) / INPUTS**0.5
     last = 0.3 * torch.randn(seeds, HIDDEN, 1, generator=generator) / HIDDEN**0.5

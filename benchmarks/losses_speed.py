@@ -3,7 +3,7 @@
     OMP_NUM_THREADS=1 python benchmarks/losses_speed.py --out benchmarks/results/losses_speed.json
     python benchmarks/losses_speed.py --device cuda
 
-The step is that of the smallest network trained on frames (`frame_attention`, two frames of 54 x 96 a clip, the
+The step is that of the smallest network trained on frames (`frame_attention`, two frames of 54 x 96 per clip, the
 recipe's batch of 32) on a CPU, and of ResNet3D-34 (16 frames, batch 32) on a GPU.
 Losses take turns; the figure is the least of the repeats, of process time on a CPU, which other work disturbs least.
 """

@@ -1,7 +1,9 @@
 """The statistics against scipy, closed forms and a plain loop."""
 
+import math
 import tracemalloc
 import warnings
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -102,8 +104,7 @@ def test_resamples_draw_every_item_equally_often() -> None:
     assert counts.var() == pytest.approx(0.999, rel=0.02)
 
 
-@pytest.mark.parametrize("method", ["percentile", "bca"])
-def test_intervals_equal_scipys(method: statistics.IntervalMethod) -> None:
+def test_intervals_equal_scipys() -> None:
     predictions, references = _scores(60)
     reference = stats.bootstrap(
         (predictions, references),
@@ -111,21 +112,13 @@ def test_intervals_equal_scipys(method: statistics.IntervalMethod) -> None:
         paired=True,
         vectorized=False,
         n_resamples=2000,
-        method="BCa" if method == "bca" else method,
+        method="percentile",
         rng=np.random.default_rng(5),
     ).confidence_interval
-    actual = statistics.bootstrap_interval(predictions, references, resamples=20_000, method=method)
+    actual = statistics.bootstrap_interval(predictions, references, resamples=20_000)
     # Two independent sets of resamples: the tolerance is three Monte Carlo errors of the ends of the smaller set.
     assert actual.low == pytest.approx(reference.low, abs=0.02)
     assert actual.high == pytest.approx(reference.high, abs=0.02)
-
-
-def test_bca_corrects_the_bias_that_percentile_leaves() -> None:
-    predictions, references = _scores(25, noise=0.03)
-    percentile = statistics.bootstrap_interval(predictions, references)
-    bca = statistics.bootstrap_interval(predictions, references, method="bca")
-    assert bca.low < percentile.low
-    assert bca.high < percentile.high
 
 
 def test_intervals_cover_the_true_correlation() -> None:
@@ -149,7 +142,7 @@ def test_wider_confidence_gives_a_wider_interval_and_seeds_matter_little() -> No
     assert again.low == pytest.approx(narrow.low, abs=0.01)
 
 
-def test_interval_of_a_constant_is_nan_and_constant_resamples_are_told() -> None:
+def test_interval_of_a_constant_is_nan_and_constant_resamples_are_reported() -> None:
     with pytest.warns(RuntimeWarning, match="constant"):
         assert np.isnan(statistics.spearman([0.5] * 10, np.arange(10.0)))
     assert np.isnan(statistics.bootstrap_interval([0.5] * 10, np.arange(10.0)).low)
@@ -157,8 +150,6 @@ def test_interval_of_a_constant_is_nan_and_constant_resamples_are_told() -> None
         with pytest.warns(RuntimeWarning, match="left out"):
             interval = statistics.bootstrap_interval([0.1, 0.2, 0.7], [0.1, 0.3, 0.31], statistic, resamples=200)
         assert -1 <= interval.low <= interval.high <= 1
-    with pytest.warns(RuntimeWarning, match="left out"):
-        assert np.isfinite(statistics.bootstrap_interval([0.1, 0.2, 0.7], [1.0, 3.0, 2.0], method="bca").high)
 
 
 def test_comparison_pairs_the_resamples() -> None:
@@ -210,3 +201,40 @@ def test_noise_ceiling_is_the_correlation_of_the_truth_with_what_was_measured() 
     assert statistics.noise_ceiling(noise, np.full(5000, 10)) < 0.2
     assert np.isnan(statistics.noise_ceiling([0.5, 0.5, 0.5], [9, 9, 9]))
     assert np.isnan(statistics.noise_ceiling([0.5, 0.7], [1, 1]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(-40, 40), min_size=1, max_size=90), st.sampled_from([0.05, 0.5, 0.8, 0.9, 0.95, 0.99]))
+def test_conformal_quantiles_leave_the_promised_tails_and_no_less(errors: list[int], level: float) -> None:
+    """Leave each of n + 1 exchangeable errors out in turn: at least `level` of them lie between the others' ends."""
+    low, high = statistics.conformal_quantiles(errors, level)
+    tail = Fraction(len(errors) + 1) * (1 - Fraction(str(level))) / 2
+    if tail < 1:
+        assert (low, high) == (-np.inf, np.inf)
+    else:
+        assert [low, high] == [sorted(errors)[math.floor(tail) - 1], sorted(errors)[-math.floor(tail)]]
+    everyone = [*errors, 7]
+    inside = 0
+    for index, error in enumerate(everyone):
+        ends = statistics.conformal_quantiles(everyone[:index] + everyone[index + 1 :], level)
+        inside += ends[0] <= error <= ends[1]
+    assert inside >= level * len(everyone)
+
+
+def test_conformal_quantiles_cover_skewed_errors_as_often_as_they_say() -> None:
+    generator = np.random.default_rng(0)
+    low, high = statistics.conformal_quantiles(generator.exponential(size=20_000), 0.8)
+    np.testing.assert_allclose([low, high], stats.expon.ppf([0.1, 0.9]), rtol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("errors", "level", "message"),
+    [
+        ([[1.0]], 0.9, r"one list of finite numbers, got shape \(1, 1\)"),
+        ([np.nan], 0.9, "finite"),
+        ([1.0], 1.0, "level"),
+    ],
+)
+def test_conformal_quantiles_name_what_is_wrong(errors: list, level: float, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        statistics.conformal_quantiles(errors, level)

@@ -100,7 +100,7 @@ def build(cls: type[_Config], values: Any, where: str) -> _Config:
     converted = {key: _convert(types[key], value, f"{where}, {key}") for key, value in values.items()}
     try:
         return cls(**converted)
-    except StrictDataclassError as error:
+    except (StrictDataclassError, InputError) as error:
         raise InputError(f"{where}: {error.__cause__ or error}") from None
     except TypeError as error:
         raise InputError(f"{where}: {str(error).rpartition('__init__() ')[2]}") from None

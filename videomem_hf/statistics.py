@@ -1,7 +1,7 @@
-"""Rank correlation of memorability scores and how sure we are of it.
+"""Rank correlation of memorability scores, its bootstrap intervals, its noise ceiling, and conformal quantiles.
 
 Spearman's rank correlation over a whole split is the field's measure (paper, Sec. 5). Everything is float64. A resample
-of items is kept as a row of counts, one count an item: weighted moments and the ranks of a resample then follow from
+of items is kept as a row of counts, one per item: weighted moments and the ranks of a resample then follow from
 cumulative sums, so that 10,000 resamples of 2,000 items need neither a sort nor a Python loop over resamples.
 """
 
@@ -12,11 +12,9 @@ from typing import Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 Floats = NDArray[np.float64]
 Statistic = Literal["spearman", "pearson", "mse"]
-IntervalMethod = Literal["percentile", "bca"]
 
 RESAMPLES: Final = 10_000
 CONFIDENCE: Final = 0.95
@@ -81,9 +79,8 @@ def bootstrap_interval(
     confidence: float = CONFIDENCE,
     resamples: int = RESAMPLES,
     seed: int = 0,
-    method: IntervalMethod = "percentile",
 ) -> Interval:
-    """Bootstrap interval of a statistic: items are drawn with replacement, pairs kept together.
+    """Percentile bootstrap interval of a statistic: items are drawn with replacement, pairs kept together.
 
     Args:
         predictions: `(items,)` finite numbers.
@@ -92,19 +89,13 @@ def bootstrap_interval(
         confidence: Coverage, strictly between 0 and 1.
         resamples: Number of resamples, at least 1.
         seed: The interval is a pure function of the input and the seed.
-        method: `"percentile"`, or `"bca"` (bias-corrected and accelerated; Efron, 1987).
 
     Raises:
         ValueError: as `spearman`, and for a `confidence` or `resamples` outside its range.
     """
     x, y = _pair(predictions, references)
     draws = bootstrap_distribution(x, y, statistic, resamples=resamples, seed=seed)
-    ends = _ends(confidence)
-    if method == "bca":
-        observed = _statistic(statistic, x, y)
-        left_out = _weighted_in_chunks(statistic, x, y, _leave_one_out_counts(len(x)))
-        ends = _bca_ends(ends, draws, observed, left_out)
-    return _interval(draws, ends)
+    return _interval(draws, _ends(confidence))
 
 
 def bootstrap_intervals(
@@ -149,7 +140,7 @@ def bootstrap_distribution(
 ) -> Floats:
     """The statistic on every resample, `(resamples,)`; NaN where a resample is constant."""
     x, y = _pair(predictions, references)
-    return _weighted_in_chunks(statistic, x, y, resample_counts(len(x), resamples, seed))
+    return np.concatenate([_weighted(statistic, x, y, counts) for counts in resample_counts(len(x), resamples, seed)])
 
 
 def compare(
@@ -200,28 +191,54 @@ def spearman_brown(correlation: float, factor: float) -> float:
 def noise_ceiling(scores: ArrayLike, counts: ArrayLike) -> float:
     """The correlation with measured scores that a perfect predictor of the true ones would have, in [0, 1].
 
-    A score of k recognitions among n answers varies around the true memorability p with variance p (1 - p) / n. What of
-    the scores' variance is not that noise is their reliability, and its square root the ceiling (for Pearson's
-    correlation; Spearman's is near it).
+    A score of k hits among n annotations varies around the true memorability p with variance p (1 - p) / n. The share
+    of the scores' variance that is not this noise is their reliability, and its square root the ceiling (for Pearson's
+    correlation; Spearman's is close to it).
 
     Args:
         scores: `(items,)` in [0, 1].
-        counts: `(items,)` answers behind each; an item with fewer than 2 says nothing of its noise and is left out.
+        counts: `(items,)` annotations behind each; an item with fewer than 2 does not show its noise and is left out.
 
     Returns:
         NaN with fewer than 2 items, or scores that do not vary.
     """
-    values, answers = (np.asarray(each, np.float64) for each in (scores, counts))
-    known = np.isfinite(values) & (answers >= 2)
-    values, answers = values[known], answers[known]
+    values, annotations = (np.asarray(each, np.float64) for each in (scores, counts))
+    known = np.isfinite(values) & (annotations >= 2)
+    values, annotations = values[known], annotations[known]
     if len(values) < 2 or values.var() == 0:
         return float("nan")
-    noise = (values * (1 - values) / (answers - 1)).mean()  # unbiased where values are k / n
+    noise = (values * (1 - values) / (annotations - 1)).mean()  # unbiased where values are k / n
     return float(np.sqrt(max(0.0, 1 - noise / values.var(ddof=1))))
 
 
+def conformal_quantiles(errors: ArrayLike, level: float) -> tuple[float, float]:
+    """The two ends that the error of a new item lies between in at least `level` of cases.
+
+    Split conformal prediction with a tail on each side (Romano, Patterson and Candes, "Conformalized Quantile
+    Regression", NeurIPS 2019): with k = floor((n + 1) (1 - level) / 2), the k-th smallest and the k-th largest of n
+    errors. No distribution is assumed, only that the new item comes from where the others came from.
+
+    Args:
+        errors: `(items,)` finite, measured minus predicted, of items that the predictor was not fitted on.
+        level: Coverage, strictly between 0 and 1.
+
+    Returns:
+        The lower and the upper end; minus and plus infinity where k is 0: too few items for this level.
+
+    Raises:
+        ValueError: `errors` are not one finite list, or `level` is out of range.
+    """
+    ordered = np.sort(np.asarray(errors, np.float64))
+    if ordered.ndim != 1 or not np.isfinite(ordered).all():
+        raise ValueError(f"errors must be one list of finite numbers, got shape {ordered.shape}")
+    if not 0 < level < 1:
+        raise ValueError(f"level must be between 0 and 1, got {level}")
+    outside = int((len(ordered) + 1) * (1 - level) / 2 + 1e-9)  # 40 (1 - 0.9) / 2 is 1.99... in floating point
+    return (float(ordered[outside - 1]), float(ordered[-outside])) if outside else (-np.inf, np.inf)
+
+
 def resample_counts(items: int, resamples: int, seed: int) -> Iterator[Floats]:
-    """How often each item is drawn in each resample: chunks of `(rows, items)`, each row summing to `items`."""
+    """How often each item is drawn in each resample: chunks of `(resamples, items)`, each row summing to `items`."""
     if resamples < 1:
         raise ValueError(f"resamples must be at least 1, got {resamples}")
     generator = np.random.default_rng(seed)
@@ -231,15 +248,6 @@ def resample_counts(items: int, resamples: int, seed: int) -> Iterator[Floats]:
         drawn = generator.integers(0, items, size=(chunk, items), dtype=np.int64)
         drawn += np.arange(chunk)[:, None] * items
         yield np.bincount(drawn.ravel(), minlength=chunk * items).reshape(chunk, items).astype(np.float64)
-
-
-def _leave_one_out_counts(items: int) -> Iterator[Floats]:
-    rows = max(1, _CHUNK_ELEMENTS // items)
-    for start in range(0, items, rows):
-        left_out = np.arange(start, min(start + rows, items))
-        counts = np.ones((len(left_out), items))
-        counts[np.arange(len(left_out)), left_out] = 0.0
-        yield counts
 
 
 def _pair(predictions: ArrayLike, references: ArrayLike) -> tuple[Floats, Floats]:
@@ -260,10 +268,6 @@ def _statistic(statistic: Statistic, predictions: ArrayLike, references: ArrayLi
         warnings.warn(f"{statistic} of a constant input is not defined: NaN", RuntimeWarning, stacklevel=3)
         return float("nan")
     return float(_weighted(statistic, x, y, np.ones((1, len(x))))[0])
-
-
-def _weighted_in_chunks(statistic: Statistic, x: Floats, y: Floats, chunks: Iterator[Floats]) -> Floats:
-    return np.concatenate([_weighted(statistic, x, y, counts) for counts in chunks])
 
 
 def _weighted(statistic: Statistic, x: Floats, y: Floats, counts: Floats) -> Floats:
@@ -299,7 +303,7 @@ def _rounding_variance(values: Floats) -> float:
 def _weighted_ranks(values: Floats, counts: Floats) -> Floats:
     """Average ranks (from 1) that the items have within each resample, `(resamples, items)`.
 
-    The copies of one value occupy the places `below + 1 .. below + own`, whose mean is `below + (own + 1) / 2`.
+    The copies of one value have the ranks `below + 1 .. below + own`, whose mean is `below + (own + 1) / 2`.
     """
     _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
     by_value = np.take(counts, np.argsort(group, kind="stable"), axis=1)
@@ -312,20 +316,6 @@ def _ends(confidence: float) -> Floats:
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be between 0 and 1, got {confidence}")
     return np.array([(1 - confidence) / 2, (1 + confidence) / 2])
-
-
-def _bca_ends(ends: Floats, draws: Floats, observed: float, left_out: Floats) -> Floats:
-    """The percentiles that BCa takes in place of `ends` (Efron, 1987, Eq. 6.8)."""
-    draws, left_out = draws[np.isfinite(draws)], left_out[np.isfinite(left_out)]
-    if not np.isfinite(observed) or len(draws) == 0:
-        return ends
-    below = (np.mean(draws < observed) + np.mean(draws <= observed)) / 2
-    bias = special.ndtri(np.clip(below, 0.5 / len(draws), 1 - 0.5 / len(draws)))
-    deviations = left_out.mean() - left_out
-    spread = np.sum(deviations**2)
-    acceleration = 0.0 if spread == 0 else np.sum(deviations**3) / (6 * spread**1.5)
-    z = bias + special.ndtri(ends)
-    return special.ndtr(bias + z / (1 - acceleration * z))
 
 
 def _interval(draws: Floats, ends: Floats) -> Interval:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from videomem_hf.losses.ranks import comparison_ranks, ranks, standardize
+from videomem_hf.losses.ranking import comparison_ranks, ranks, standardize
 
 
 @settings(max_examples=100)

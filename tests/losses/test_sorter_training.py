@@ -153,7 +153,7 @@ def test_the_command(tmp_path: Path) -> None:
     tiny = [out, "--length", "6", "--epochs", "2", "--steps", "2", "--batch-size", "8"]
     code, output, _ = _run(*tiny, "--shortest", "3", "-o", "stages=2", "--max-minutes", "0")
     assert code == 0
-    assert "--resume to go on" in output
+    assert "--resume continues" in output
     code, output, _ = _run(*tiny, "--shortest", "3", "-o", "stages=2", "--resume")
     assert code == 0
     assert "comparison, 2 parameters" in output

@@ -195,7 +195,7 @@ def test_families_are_what_they_are_called() -> None:
     torch.testing.assert_close(drawn["log_normal"].log().mean(), torch.tensor(0.0), atol=0.03, rtol=0)
     assert drawn["heavy_tailed"].abs().max() > 20
     assert (drawn["two_clusters"].abs() - 1).abs().mean() < 0.1
-    assert drawn["ten_answers"].unique().numel() == 11
+    assert drawn["ten_annotations"].unique().numel() == 11
 
 
 def test_training_batches_mix_all_families_and_follow_the_seed() -> None:

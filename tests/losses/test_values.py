@@ -126,7 +126,7 @@ def test_pairs_are_those_of_a_plain_loop(kind: str, power: float) -> None:
     assert actual == pytest.approx(total / weight)
 
 
-def _answers(items: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _annotations(items: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     generator = np.random.default_rng(0)
     n = generator.integers(9, 41, items)
     return generator.uniform(0.05, 0.95, items), generator.binomial(n, 0.8), n
@@ -134,7 +134,7 @@ def _answers(items: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("given", ["scores", "logits"])
 def test_binomial_likelihood_is_scipys_up_to_its_constant(given: str) -> None:
-    p, k, n = _answers(30)
+    p, k, n = _annotations(30)
     predictions = p if given == "scores" else special.logit(p)
     loss = BinomialLoss(given)  # type: ignore[arg-type]
     value = float(loss(torch.tensor(predictions), torch.tensor(k / n), counts=torch.tensor(n)))
@@ -143,7 +143,7 @@ def test_binomial_likelihood_is_scipys_up_to_its_constant(given: str) -> None:
 
 
 def test_more_annotations_weigh_more() -> None:
-    p, k, n = (torch.tensor(each) for each in _answers(2))
+    p, k, n = (torch.tensor(each) for each in _annotations(2))
     predictions = p.requires_grad_()
     loss = BinomialLoss()
     few = torch.autograd.grad(loss(predictions, k / n, counts=torch.tensor([10.0, 10.0])), predictions)[0]

@@ -102,13 +102,13 @@ def test_one_component_is_scikit_learns_kernel_ridge() -> None:
     np.testing.assert_allclose((scores - 0.5) / [0.05, 0.1], reference.predict(new), atol=1e-6)
 
 
-def test_more_answers_give_narrower_intervals(model: MultiViewModel) -> None:
+def test_more_annotations_give_narrower_intervals(model: MultiViewModel) -> None:
     model.interval_quantiles.copy_(torch.tensor([-1.0, 1.0]).expand_as(model.interval_quantiles))
     features = TestMultiView().inputs()["features"]
     widths = []
-    for answers in (10, 1000):
+    for count in (10, 1000):
         with torch.no_grad():
-            ends = model(features=features, interval_counts=torch.full((BATCH, 2), answers)).intervals
+            ends = model(features=features, interval_counts=torch.full((BATCH, 2), count)).intervals
         assert ends.min() >= 0
         assert ends.max() <= 1
         widths.append((ends[..., 1] - ends[..., 0]).sum())
@@ -135,7 +135,7 @@ def test_hellingers_map_and_unit_length() -> None:
         ({}, "either views or features"),
         ({"features": torch.zeros(2, 3)}, r"features must be \(batch, 15\), got \(2, 3\)"),
         ({"views": {"hmp": torch.zeros(2, 3)}}, r"one of the views title, concepts, title_words, got \['hmp'\]"),
-        ({"views": {"title": torch.zeros(2, 3)}}, "'title' must have 5 numbers a clip, got 3"),
+        ({"views": {"title": torch.zeros(2, 3)}}, "'title' must have 5 numbers per clip, got 3"),
         ({"views": {"title": torch.zeros(2, 5), "concepts": torch.zeros(3, 4)}}, r"one number of clips, got \[2, 3\]"),
         ({"features": torch.full((2, 15), torch.nan)}, "each clip needs one of the views"),
         ({"features": torch.zeros(2, 15), "interval_counts": torch.ones(3, 2)}, r"interval_counts must be \(2, 2\)"),
@@ -153,7 +153,7 @@ def test_what_does_not_fit_is_refused(model: MultiViewModel, given: dict[str, An
         ({"view_kernels": ["rbf", "rbf", "cosine"]}, "view_kernels of rbf, linear"),
         ({"summands": [[0], [5]]}, "summands must be lists of indices"),
         ({"summands": [[0, 2]]}, "multiply the kernel of a linear view"),
-        ({"patterns": [[0]]}, "patterns must begin with all views"),
+        ({"patterns": [[0]]}, "patterns must start with all views"),
         ({"head": "forest"}, "head must be one of"),
         ({"anchors": 0}, "at least 1"),
     ],

@@ -1,4 +1,4 @@
-"""Kernel machines against scikit-learn's, fold by fold; landmarks, unknown scores and missing views."""
+"""Kernel ridge models against scikit-learn's, fold by fold; landmarks, unknown scores and missing views."""
 
 from collections.abc import Sequence
 
@@ -6,16 +6,19 @@ import numpy as np
 import pytest
 import torch
 from scipy.optimize import nnls
+from scipy.stats import spearmanr
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF
 from sklearn.kernel_ridge import KernelRidge
 
 from videomem_hf.features.title_views import word_counts
-from videomem_hf.multiview.fit import fold_indices
-from videomem_hf.multiview.kernel_search import KernelSearch, make_targets, patterns_of, relative_noise
-from videomem_hf.multiview.kernels import KernelBank, Solution, solve, view_space
-from videomem_hf.multiview.stacking import fit_stack, interval_scale_of
+from videomem_hf.multiview.folds import fold_indices
+from videomem_hf.multiview.kernel_ridge import Solution, solve
+from videomem_hf.multiview.kernel_search import KernelSearch, clearly_better, mean_correlation, view_patterns
+from videomem_hf.multiview.kernels import KernelBank, view_space
+from videomem_hf.multiview.stacking import fit_interval_scale, fit_stack
+from videomem_hf.multiview.targets import make_targets, relative_noise
 
 CLIPS = 150
 RIDGE = 0.5
@@ -27,23 +30,21 @@ def _draw(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return x, np.stack([np.sin(x[:, 0]), np.cos(x[:, 1])], axis=1) + 0.2 * rng.normal(size=(CLIPS, 2))
 
 
-def _solved(
-    bank: KernelBank, y: np.ndarray, folds: Sequence[np.ndarray], noise: np.ndarray | float = RIDGE
-) -> Solution:
-    kernel, missing = bank.combined([[0]], [1.0], [3.0])
+def _solve(bank: KernelBank, y: np.ndarray, folds: Sequence[np.ndarray], noise: np.ndarray | float = RIDGE) -> Solution:
+    kernel, missing = bank.weighted_sum([[0]], [1.0], [3.0])
     variances = torch.as_tensor(noise, dtype=torch.float64).expand(len(bank)) + missing
-    return solve(bank, kernel, variances, torch.from_numpy(y), [torch.from_numpy(fold) for fold in folds])
+    return solve(kernel, variances, torch.from_numpy(y), [torch.from_numpy(fold) for fold in folds], bank.landmarks)
 
 
 def _reference(bank: KernelBank, y: np.ndarray, rows: np.ndarray) -> KernelRidge:
-    machine = KernelRidge(kernel="rbf", gamma=bank.gamma(0, 3.0), alpha=RIDGE)
-    return machine.fit(bank.vectors[0].numpy()[rows], y[rows])
+    model = KernelRidge(kernel="rbf", gamma=bank.gamma(0, 3.0), alpha=RIDGE)
+    return model.fit(bank.vectors[0].numpy()[rows], y[rows])
 
 
-def test_held_out_predictions_are_those_of_machines_fitted_without_the_fold() -> None:
+def test_held_out_predictions_are_those_of_models_fitted_without_the_fold() -> None:
     x, y = _draw()
     bank, folds = KernelBank({"x": x}), fold_indices(CLIPS, 5, 0)
-    solution = _solved(bank, y, folds)
+    solution = _solve(bank, y, folds)
     for fold in folds:
         rest = np.setdiff1d(np.arange(CLIPS), fold)
         expected = _reference(bank, y, rest).predict(bank.vectors[0].numpy()[fold])
@@ -52,11 +53,11 @@ def test_held_out_predictions_are_those_of_machines_fitted_without_the_fold() ->
     np.testing.assert_allclose(solution.coefficients, whole.dual_coef_, atol=1e-10)
 
 
-def test_a_clip_without_a_score_is_as_good_as_not_there() -> None:
+def test_a_clip_without_a_score_has_no_influence() -> None:
     x, y = _draw()
     y[::3, 1] = np.nan
     bank, folds = KernelBank({"x": x}), fold_indices(CLIPS, 5, 0)
-    solution = _solved(bank, y, folds)
+    solution = _solve(bank, y, folds)
     for fold in folds:
         rest = np.setdiff1d(np.flatnonzero(np.isfinite(y[:, 1])), fold)
         expected = _reference(bank, y[:, 1], rest).predict(bank.vectors[0].numpy()[fold])
@@ -68,7 +69,7 @@ def test_noise_by_clip_is_the_gaussian_process_likelihood() -> None:
     x, y = _draw()
     noise = np.random.default_rng(1).uniform(0.1, 2, CLIPS)
     bank = KernelBank({"x": x})
-    solution = _solved(bank, y, fold_indices(CLIPS, 5, 0), noise)
+    solution = _solve(bank, y, fold_indices(CLIPS, 5, 0), noise)
     vectors = bank.vectors[0].numpy()
     kernel = RBF((2 * bank.gamma(0, 3.0)) ** -0.5, "fixed")
     reference = GaussianProcessRegressor(kernel, alpha=noise, optimizer=None).fit(vectors, y[:, 0])
@@ -79,22 +80,22 @@ def test_landmarks_at_every_clip_are_exact_and_fewer_come_near() -> None:
     x, y = _draw()
     y[::4, 1] = np.nan
     folds = fold_indices(CLIPS, 5, 0)
-    exact = _solved(KernelBank({"x": x}), y, folds).held_out
-    everywhere = _solved(KernelBank({"x": x}, exact_up_to=10, landmarks=CLIPS), y, folds).held_out
+    exact = _solve(KernelBank({"x": x}), y, folds).held_out
+    everywhere = _solve(KernelBank({"x": x}, exact_up_to=10, landmarks=CLIPS), y, folds).held_out
     torch.testing.assert_close(everywhere, exact, atol=1e-5, rtol=0)
-    some = _solved(KernelBank({"x": x}, exact_up_to=10, landmarks=60), y, folds)
+    some = _solve(KernelBank({"x": x}, exact_up_to=10, landmarks=60), y, folds)
     assert some.coefficients.shape == (60, 2)
     assert np.corrcoef(some.held_out[:, 0], exact[:, 0])[0, 1] > 0.97
 
 
 def test_a_missing_view_is_unknown_and_not_zero() -> None:
-    """In an additive Gaussian process a part that is not seen has its prior: no covariance, its variance as noise."""
+    """In an additive Gaussian process a missing part keeps its prior: no covariance, its variance as noise."""
     x, _ = _draw()
     other = np.random.default_rng(2).normal(size=(CLIPS, 3))
     other[:40] = np.nan
     bank = KernelBank({"x": x, "other": other})
-    kernel, missing = bank.combined([[0], [1]], [0.5, 0.5], [3.0, 3.0])
-    alone, _ = bank.combined([[0]], [0.5], [3.0])
+    kernel, missing = bank.weighted_sum([[0], [1]], [0.5, 0.5], [3.0, 3.0])
+    alone, _ = bank.weighted_sum([[0]], [0.5], [3.0])
     assert missing.tolist() == [0.5] * 40 + [0.0] * (CLIPS - 40)
     torch.testing.assert_close(kernel[:40], alone[:40])
     torch.testing.assert_close((kernel.diagonal() + missing), torch.ones(CLIPS, dtype=torch.float64))
@@ -139,25 +140,46 @@ def test_counts_set_the_noise_down_to_a_floor() -> None:
     assert relative_noise(None, 4).tolist() == [1.0] * 4
 
 
+def test_a_constant_prediction_has_no_correlation_and_any_other_is_better() -> None:
+    y = np.random.default_rng(0).normal(size=(20, 1))
+    with pytest.warns(RuntimeWarning, match="constant"):
+        undefined = mean_correlation(np.zeros((20, 1)), y)
+    assert np.isnan(undefined)
+    assert clearly_better(-0.1, undefined)
+    assert not clearly_better(undefined, -0.1)
+    assert not clearly_better(undefined, undefined)
+    assert [clearly_better(quality, 0.5) for quality in (0.5009, 0.5011)] == [False, True]
+
+
+def test_correlations_leave_out_unknown_scores_and_long_term_borrows() -> None:
+    rng = np.random.default_rng(0)
+    held_out, y = rng.normal(size=(30, 2)), rng.normal(size=(30, 2))
+    y[:5, 0] = y[20:, 1] = np.nan
+    expected = spearmanr(held_out[5:, 0], y[5:, 0])[0], spearmanr(held_out[:20].sum(axis=1), y[:20, 1])[0]
+    assert mean_correlation(held_out, y) == pytest.approx(np.mean(expected))
+
+
 def test_groups_stay_together_in_folds() -> None:
     groups = np.random.default_rng(0).integers(0, 30, 200)
     folds = fold_indices(200, 5, 0, groups)
     assert sorted(np.concatenate(folds)) == list(range(200))
     assert max(map(len, folds)) - min(map(len, folds)) <= 10
     for first, fold in enumerate(folds):
-        others = np.concatenate([other for place, other in enumerate(folds) if place != first])
+        others = np.concatenate([other for index, other in enumerate(folds) if index != first])
         assert not set(groups[fold]) & set(groups[others])
 
 
 def test_patterns_of_views() -> None:
-    assert patterns_of(1) == [[0]]
-    assert sorted(map(tuple, patterns_of(3))) == [(0,), (0, 1), (0, 1, 2), (0, 2), (1,), (1, 2), (2,)][:7]
-    many = patterns_of(6)
+    assert view_patterns(1) == [[0]]
+    assert view_patterns(3)[0] == [0, 1, 2]
+    assert sorted(map(tuple, view_patterns(3))) == [(0,), (0, 1), (0, 1, 2), (0, 2), (1,), (1, 2), (2,)]
+    assert len(view_patterns(4)) == 15
+    many = view_patterns(6)
     assert many[0] == list(range(6))
     assert len(many) == 1 + 6 + 15
 
 
-def test_a_stack_finds_what_the_fused_machine_lacks() -> None:
+def test_a_stack_adds_what_the_main_component_lacks() -> None:
     rng = np.random.default_rng(0)
     truth = rng.normal(size=(600, 2))
     y = truth.sum(axis=1)[:, None] + 0.3 * rng.normal(size=(600, 1))
@@ -166,7 +188,7 @@ def test_a_stack_finds_what_the_fused_machine_lacks() -> None:
     stack = fit_stack(outputs, y, 0, [1, 2], folds)
     assert stack.stacked == (True,)
     expected, _ = nnls(outputs[:, :, 0] - outputs[:, :, 0].mean(0), y[:, 0] - y.mean())
-    np.testing.assert_allclose(stack.weights[0], expected, atol=0.1)  # drawn a little to the fused machine
+    np.testing.assert_allclose(stack.weights[0], expected, atol=0.1)  # shrunk a little towards the main component
     plain = fit_stack(outputs[:, [1]], y, 0, [], folds)
     assert plain.stacked == (False,)
     np.testing.assert_allclose(plain.weights[0, 0], np.polyfit(truth[:, 0], y[:, 0], 1)[0], atol=1e-6)
@@ -190,7 +212,7 @@ def test_intervals_cover_as_often_as_they_say() -> None:
     predicted = 0.8 + 0.5 * (truth - 0.8)
     half = slice(0, 4000), slice(4000, 8000)
     for level in (0.5, 0.9):
-        scale = interval_scale_of(*(each[half[0], None] for each in (predicted, measured, counts)), level)
+        scale = fit_interval_scale(*(each[half[0], None] for each in (predicted, measured, counts)), level)
         sigma = np.sqrt(scale.noise_variance[0] + predicted * (1 - predicted) / counts)[half[1]]
         ends = predicted[half[1], None] + scale.quantiles[0] * sigma[:, None]
         inside = (ends[:, 0] <= measured[half[1]]) & (measured[half[1]] <= ends[:, 1])

@@ -1,4 +1,4 @@
-"""The recipe `best` on a generated release: what it takes, what it leaves, what the commands make of it."""
+"""The recipe `best` on a generated release, with the commands that use its run."""
 
 import csv
 import json
@@ -19,7 +19,7 @@ from videomem_hf.hub.run_facts import read_run
 from videomem_hf.inference.view_predictor import ViewPredictor
 from videomem_hf.models.folders import load_model
 from videomem_hf.multiview.ablation_table import rows_from_dicts, table_text
-from videomem_hf.multiview.config import BestConfig, fits_views
+from videomem_hf.multiview.config import BestConfig, is_multiview_recipe
 from videomem_hf.multiview.run import train_best
 from videomem_hf.multiview.views import load_view_data
 from videomem_hf.recipes import recipe_names
@@ -31,7 +31,7 @@ SMALL = ("fit.head=kernel", "fit.folds=4", "resamples=50")
 
 
 class Words:
-    """Stands for a sentence encoder: directions by the letters of the words."""
+    """A stub sentence encoder: directions by the letters of the words."""
 
     def encode(self, titles: list[str], **_: Any) -> np.ndarray:
         return np.stack([np.bincount([ord(c) % 23 for c in title], minlength=23) - 1.0 for title in titles])
@@ -93,10 +93,10 @@ def test_its_figures_are_those_of_its_predictions(finished: TrainingResult) -> N
 
 def test_grouped_splits_share_no_title(features: Path, encoder: None) -> None:
     data = load_view_data(str(features), ["title"], "words", progress=False)
-    labels, grouped = data.title_labels(), data.grouped("validation", 0)
-    train, judged = grouped.splits["train"], grouped.splits["validation"]
-    assert not set(labels[train]) & set(labels[judged])
-    assert len(train) + len(judged) == len(data.splits["train"]) + len(data.splits["validation"])
+    labels, grouped = data.title_group_labels(), data.split_by_title("validation", 0)
+    train, validation = grouped.splits["train"], grouped.splits["validation"]
+    assert not set(labels[train]) & set(labels[validation])
+    assert len(train) + len(validation) == len(data.splits["train"]) + len(data.splits["validation"])
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_users_splits_and_views_are_taken(features: Path, tmp_path: Path) -> Non
     assert sorted(row["video_id"] for row in _rows(result)) == sorted(data.video_ids[100:140])
 
 
-def test_its_card_tells_what_each_view_gives(finished: TrainingResult) -> None:
+def test_its_card_has_the_ablation_table(finished: TrainingResult) -> None:
     card = str(render_model_card(read_run(finished.output)))
     row = next(row for row in rows_from_dicts(finished.results["table"]) if row.views == ("title",))
     assert f"| title | {row.spearman:.3f} |".replace("0.", ".") in card
@@ -199,8 +199,8 @@ def test_a_finished_run_is_not_written_over(finished: TrainingResult, features: 
         train_best(config, progress=False)
 
 
-def test_only_this_recipe_fits_views() -> None:
-    assert [name for name in recipe_names() if fits_views(name)] == ["best"]
+def test_only_one_recipe_is_multiview() -> None:
+    assert [name for name in recipe_names() if is_multiview_recipe(name)] == ["best"]
 
 
 def test_the_script_prints_the_table(features: Path, tmp_path: Path) -> None:

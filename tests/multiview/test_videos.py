@@ -1,4 +1,4 @@
-"""The recipe `best` on a copy of the data with videos and no features: a view of the frames is extracted first."""
+"""The recipe `best` on data with videos and no features: a view of the frames is extracted first."""
 
 import csv
 import shutil
@@ -62,13 +62,13 @@ def finished(release: Path, network: Spy, tmp_path_factory: pytest.TempPathFacto
     return train_best(BestConfig.from_recipe("best", data=release, output=output, overrides=SMALL), progress=False)
 
 
-def test_frames_are_seen_once_and_trained_on(finished: TrainingResult, network: Spy, release: Path) -> None:
+def test_frames_are_embedded_once_and_trained_on(finished: TrainingResult, network: Spy, release: Path) -> None:
     assert finished.results["views"] == {"title": 23, "title_words": 8192, NAME: SIDE**2}
     assert finished.results["frame_encoder"] == NAME
-    seen = network.clips
-    assert seen == 34
+    embedded = network.clips
+    assert embedded == 34
     again = load_view_data(str(release), "auto", None, progress=False, encoder="auto")
-    assert network.clips == seen
+    assert network.clips == embedded
     assert np.isfinite(again.views[NAME]).all()
 
 
@@ -134,7 +134,7 @@ def test_what_is_no_encoder_is_refused(release: Path, network: Spy, encoder: str
 
 
 def test_an_encoder_needs_videos(features: Path, network: Spy) -> None:
-    with pytest.raises(InputError, match=f"no videos are there for frame_encoder={NAME}"):
+    with pytest.raises(InputError, match=f"there are no videos for frame_encoder={NAME}"):
         load_view_data(str(features), "auto", None, progress=False, encoder=NAME)
 
 

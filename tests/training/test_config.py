@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from videomem_hf.multiview.config import fits_views
+from videomem_hf.multiview.config import is_multiview_recipe
 from videomem_hf.recipes import RECIPES_FOLDER
 from videomem_hf.schema import InputError
 from videomem_hf.training import TrainingConfig
 from videomem_hf.training.run import make_model_config, make_processor
 
-RECIPES = sorted(path.stem for path in RECIPES_FOLDER.glob("*.yaml") if not fits_views(path.stem))
+RECIPES = sorted(path.stem for path in RECIPES_FOLDER.glob("*.yaml") if not is_multiview_recipe(path.stem))
 
 
 def _config(*overrides: str) -> TrainingConfig:

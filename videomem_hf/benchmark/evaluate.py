@@ -6,7 +6,7 @@ import numpy as np
 from accelerate import Accelerator
 
 from videomem_hf.data.scored_clips import FRAME_CACHE, Clips, fill_cache, load_clips
-from videomem_hf.multiview.predict import score_views
+from videomem_hf.multiview.predict import predict_split
 from videomem_hf.schema import InputError
 from videomem_hf.training.examples import Collator
 from videomem_hf.training.predict import predict
@@ -45,7 +45,7 @@ def score_split(
         InputError: The data or a clip cannot be used.
     """
     if model.config.model_type == "multiview":
-        return score_views(model, data, split, scored=scored, options=options, progress=progress)
+        return predict_split(model, data, split, scored=scored, options=options, progress=progress)
     accelerator = Accelerator()
     features = list(model.config.feature_names) if processor is None else None
     clips = load_clips(data, split, tuple(model.config.horizons), features=features, options=options, scored=scored)

@@ -1,31 +1,28 @@
-"""`videomem train-sorter`: the network behind the ranking loss."""
+"""`videomem train-sorter`: train the network of the ranking loss."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from videomem_hf.schema import InputError
 
+if TYPE_CHECKING:
+    from videomem_hf.losses.sorter_training import SorterTraining
+
 
 def train_sorter(
-    out: Annotated[Path, typer.Argument(help="Folder for the sorter; made, and must be empty if it exists.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the sorter; new or empty.")],
     architecture: Annotated[
         str, typer.Option(help="comparison (any length; learns in minutes on a CPU), lstm, lstm_large, gru, mlp, cnn.")
     ] = "comparison",
     option: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--option", "-o", help="name=value of the architecture: hidden_size, layers; stages, max_sharpness."
-        ),
+        list[str] | None, typer.Option("--option", "-o", help="name=value: hidden_size, layers; stages, max_sharpness.")
     ] = None,
     length: Annotated[int, typer.Option(help="Items in a sequence.")] = 100,
     shortest: Annotated[
         int | None,
-        typer.Option(
-            help="Each batch's length is drawn between this and --length (comparison only); --length if not given.",
-            show_default=False,
-        ),
+        typer.Option(help="Draw lengths from here to --length (comparison only).", show_default="--length"),
     ] = None,
     epochs: Annotated[int, typer.Option(help="Epochs.")] = 400,
     steps: Annotated[int, typer.Option(help="Steps in an epoch.")] = 100,
@@ -33,30 +30,25 @@ def train_sorter(
     learning_rate: Annotated[float, typer.Option(help="Of Adam.")] = 1e-3,
     halve_every: Annotated[int, typer.Option(help="Epochs after which the learning rate is halved.")] = 70,
     seed: Annotated[int, typer.Option(help="Of the first weights and the sequences.")] = 0,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; cuda if there is one and none is given.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; by default cuda where there is one.")] = None,
     max_minutes: Annotated[
-        float | None, typer.Option(help="Stop after this time; --resume goes on.", min=0.0, show_default=False)
+        float | None, typer.Option(help="Stop after this time; --resume continues.", min=0.0, show_default=False)
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the unfinished run in OUT.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the unfinished run in OUT.")] = False,
 ) -> None:
     """Train a sorter, which makes ranks differentiable, and measure its rank error.
 
     The recipe is SoDeep's (Engilberge et al., 2019): random sequences of simple families, batches of 256, Adam, 400
-    epochs, absolute error on the ranks. Stopped with Ctrl-C, it goes on with --resume.
+    epochs, absolute error on the ranks. After Ctrl-C, --resume continues.
 
     Examples: [bold]videomem train-sorter sorter/ --shortest 2[/bold],
     [bold]videomem train-sorter lstm/ --architecture lstm_large --device cuda[/bold]
     """
-    options = _options(option or [])
-    import torch
-
-    from videomem_hf.losses.sequences import HELD_OUT_FAMILIES
     from videomem_hf.losses.sorter_training import SorterTraining
-    from videomem_hf.losses.sorter_training import train_sorter as run
 
     training = SorterTraining(
         architecture=architecture,
-        options=options,
+        options=_options(option or []),
         length=length,
         shortest=length if shortest is None else shortest,
         epochs=epochs,
@@ -66,29 +58,42 @@ def train_sorter(
         halve_every=halve_every,
         seed=seed,
     )
-    chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    _train(training, out, resume, max_minutes, device)
+
+
+def _train(training: "SorterTraining", out: Path, resume: bool, max_minutes: float | None, device: str | None) -> None:
+    from videomem_hf.losses import sorter_training
+
     try:
-        results = run(training, out, resume=resume, max_minutes=max_minutes, device=_device(chosen))
+        results = sorter_training.train_sorter(
+            training, out, resume=resume, max_minutes=max_minutes, device=_usable_device(device)
+        )
     except KeyboardInterrupt:
-        typer.echo(f"stopped; the last finished epoch is kept: give --resume to go on in {out}", err=True)
+        typer.echo(f"stopped; the last finished epoch is saved: --resume continues in {out}", err=True)
         raise typer.Exit(130) from None
     except OSError as error:
         raise InputError(f"{out}: cannot be written ({(error.strerror or str(error)).lower()})") from None
     if results is None:
-        typer.echo(f"time is up; give --resume to go on in {out}")
+        typer.echo(f"the time is up; --resume continues in {out}")
         return
-    typer.echo(f"{out}: {architecture}, {results['parameters']:,} parameters")
-    typer.echo("mean absolute rank error, ranks being in (0, 1], on families that were not trained on:")
-    for n, errors in results["rank_error"].items():
-        ours, exact = (
+    typer.echo(f"{out}: {training.architecture}, {results['parameters']:,} parameters")
+    _print_rank_errors(results)
+
+
+def _print_rank_errors(results: dict[str, Any]) -> None:
+    from videomem_hf.losses.sequences import HELD_OUT_FAMILIES
+
+    typer.echo("mean absolute rank error, with ranks in (0, 1], on families that were not trained on:")
+    for items, errors in results["rank_error"].items():
+        own, exact = (
             sum(each[name] for name in HELD_OUT_FAMILIES) / len(HELD_OUT_FAMILIES)
-            for each in (errors, results["rank_error_exact"][n])
+            for each in (errors, results["rank_error_exact"][items])
         )
-        typer.echo(f"  {n:>4} items: {ours:.4f} (exact sorter {exact:.4f})")
+        typer.echo(f"  {items:>4} items: {own:.4f} (exact sorter {exact:.4f})")
 
 
 def _options(given: list[str]) -> dict[str, Any]:
-    """Read `name=value`; values are numbers."""
+    """Parse `name=value` with numbers as values."""
     options: dict[str, Any] = {}
     for each in given:
         name, equals, text = each.partition("=")
@@ -101,9 +106,10 @@ def _options(given: list[str]) -> dict[str, Any]:
     return options
 
 
-def _device(name: str) -> str:
+def _usable_device(name: str | None) -> str:
     import torch
 
+    name = name or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:

@@ -56,7 +56,8 @@ def training_data_text(facts: RunFacts) -> str:
 def fitting_text(facts: RunFacts) -> str:
     """How a predictor of several views was chosen."""
     held_out = ", ".join(
-        f"{head} {' / '.join(f'{value:.3f}' for value in values)}" for head, values in facts.results["held_out"].items()
+        f"{head} {' / '.join('-' if value is None else f'{value:.3f}' for value in values)}"
+        for head, values in facts.results["held_out"].items()
     )
     return (
         f"Fitted at once; everything was chosen by {facts.config['fit']['folds']}-fold validation within the training "

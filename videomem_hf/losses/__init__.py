@@ -1,7 +1,7 @@
 """Losses for memorability scores: regression, ranking and binomial likelihood.
 
-Which one, as far as `benchmarks/losses_quality.py` can tell (perceptrons on generated scores, k of 9 to 40 answers,
-test Spearman minus that of squared error over 10 seeds, standard errors 0.002 to 0.004):
+Which one to take, by `benchmarks/losses_quality.py` (perceptrons on generated scores of 9 to 40 annotations, test
+Spearman minus that of squared error over 10 seeds, standard errors 0.002 to 0.004):
 
 | loss                          | skewed scores, batch 32 | batch 100 | even scores, batch 32 |
 |-------------------------------|-------------------------|-----------|-----------------------|
@@ -11,24 +11,54 @@ test Spearman minus that of squared error over 10 seeds, standard errors 0.002 t
 | `soft_rank`                   | +0.022                  | +0.017    | +0.003                |
 | `pairwise`, `kind="margin"`   | +0.024                  | +0.021    | +0.008                |
 
-So: where the correlation is all that counts and scores pile up at the top, as memorability scores do, a ranking loss;
-the pairwise margin is the simplest and was never behind squared error. Where scores are to be read as probabilities,
-the binomial likelihood: it knows how many annotations each score has. For the paper's recipe, `sodeep`. All cost under
-4 % of a training step of the smallest network of frames (`benchmarks/losses_speed.py`); pairs and soft ranks grow with
-the square of the batch.
+Where only the correlation matters and most scores are high, as memorability scores are, take a ranking loss: the
+pairwise margin is the simplest and never did worse than squared error. Where scores are read as probabilities, take the
+binomial likelihood, which uses the annotation counts. `sodeep` is the paper's. All cost under 4 % of a training step of
+the smallest network of frames (`benchmarks/losses_speed.py`); pairs and soft ranks grow with the square of the batch.
 """
 
-from videomem_hf.losses.base import MemorabilityLoss
-from videomem_hf.losses.binomial import BinomialLoss
-from videomem_hf.losses.build import LOSSES, build_loss
-from videomem_hf.losses.criterion import Criterion
-from videomem_hf.losses.horizons import HorizonLoss
-from videomem_hf.losses.pairwise import PairwiseRankingLoss
-from videomem_hf.losses.ranks import ranks
-from videomem_hf.losses.regression import AbsoluteError, SquaredError
-from videomem_hf.losses.sodeep import SpearmanLoss
-from videomem_hf.losses.soft_rank import SoftRankLoss, soft_ranks
-from videomem_hf.losses.sorter_files import build_sorter, load_sorter, shipped_sorters
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from videomem_hf.losses.base import MemorabilityLoss
+    from videomem_hf.losses.binomial import BinomialLoss
+    from videomem_hf.losses.build import LOSSES, build_loss
+    from videomem_hf.losses.criterion import Criterion
+    from videomem_hf.losses.horizons import HorizonLoss
+    from videomem_hf.losses.pairwise import PairwiseRankingLoss
+    from videomem_hf.losses.ranking import ranks
+    from videomem_hf.losses.regression import AbsoluteError, SquaredError
+    from videomem_hf.losses.sodeep import SpearmanLoss
+    from videomem_hf.losses.soft_rank import SoftRankLoss, soft_ranks
+    from videomem_hf.losses.sorter_files import build_sorter, load_sorter, shipped_sorters
+
+_MODULES: Final = {
+    "base": ("MemorabilityLoss",),
+    "binomial": ("BinomialLoss",),
+    "build": (
+        "LOSSES",
+        "build_loss",
+    ),
+    "criterion": ("Criterion",),
+    "horizons": ("HorizonLoss",),
+    "pairwise": ("PairwiseRankingLoss",),
+    "ranking": ("ranks",),
+    "regression": (
+        "AbsoluteError",
+        "SquaredError",
+    ),
+    "sodeep": ("SpearmanLoss",),
+    "soft_rank": (
+        "SoftRankLoss",
+        "soft_ranks",
+    ),
+    "sorter_files": (
+        "build_sorter",
+        "load_sorter",
+        "shipped_sorters",
+    ),
+}
 
 __all__ = [
     "LOSSES",
@@ -48,3 +78,11 @@ __all__ = [
     "shipped_sorters",
     "soft_ranks",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load torch with the first use of what needs it: `losses.names` is for configurations."""
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""What every loss shares: shapes, unlabelled items, single precision."""
+"""The base classes of all losses: shapes, unlabelled items, single precision."""
 
 from typing import ClassVar
 
@@ -26,7 +26,7 @@ class MemorabilityLoss(nn.Module):
         Args:
             predictions: `(items,)` or `(sequences, items)`.
             targets: The same shape; NaN for an unlabelled item.
-            mask: The same shape, boolean: False for an item to leave out. Unlabelled items are left out in any case.
+            mask: The same shape, boolean: False for an item to leave out, as unlabelled items always are.
 
         Returns:
             A scalar. Exactly 0, with gradient 0, where nothing is labelled.
@@ -44,7 +44,7 @@ class MemorabilityLoss(nn.Module):
 
 
 class RankingLoss(MemorabilityLoss):
-    """A loss of the order of clips, with some absolute error to keep scores where they are measured."""
+    """A loss of the order of clips, with some absolute error that keeps scores at their measured level."""
 
     def __init__(self, l1_weight: float) -> None:
         super().__init__()

@@ -11,11 +11,11 @@ Given = Literal["scores", "logits"]
 
 
 class BinomialLoss(MemorabilityLoss):
-    """Negative log-likelihood, per annotation, of k recognitions among n annotations.
+    """Negative log-likelihood, per annotation, of k hits among n annotations.
 
-    A long-term score is k / n exactly: nine of ten says less than twenty-seven of thirty, and this loss knows. A
-    short-term score had been corrected for its lag, so that its k is no whole number; the formula stands
-    (quasi-likelihood: Wedderburn, 1974). The sum over items of -log binomial(k; n, p), without the binomial
+    A long-term score is exactly k / n: nine of ten is weaker evidence than twenty-seven of thirty, and the loss weights
+    it accordingly. A short-term score has been corrected for its lag, so that its k is not a whole number; the formula
+    still holds (quasi-likelihood: Wedderburn, 1974). The sum over items of -log binomial(k; n, p), without the binomial
     coefficient, is divided by the number of annotations.
 
     Best where annotations are few and their number differs; it keeps scores calibrated as probabilities.
@@ -24,7 +24,7 @@ class BinomialLoss(MemorabilityLoss):
     needs_counts: ClassVar[bool] = True
 
     def __init__(self, given: Given = "scores", clamp: float = 1e-3, unknown_count: float = 1.0) -> None:
-        """Choose what predictions are.
+        """Set up the loss.
 
         Args:
             given: `scores`, probabilities in [0, 1], or `logits`.

@@ -7,7 +7,7 @@ from videomem_hf.losses.base import MemorabilityLoss
 
 
 class HorizonLoss(nn.Module):
-    """A loss of a model's `(batch, horizons)`: each horizon is a sequence, its clips are ranked among themselves.
+    """A loss of a model's `(batch, horizons)`: each horizon is a sequence whose clips are ranked against each other.
 
     On several processes the loss is that of the whole global batch, on each of them: scores are gathered, and the
     gradient is scaled so that the mean over processes, which data-parallel training takes, is the whole gradient.
@@ -25,21 +25,21 @@ class HorizonLoss(nn.Module):
         Args:
             scores: `(batch, horizons)`; the batch has one size on every process.
             labels: The same shape; NaN for an unknown score.
-            annotation_counts: The same shape, answers behind each label, NaN where unknown. Needed by the binomial
-                likelihood, no part of the other losses.
+            annotation_counts: The same shape, annotations behind each label, NaN where unknown. Needed by the binomial
+                likelihood, ignored by the other losses.
         """
         rows, targets = (gather_batch(values).T for values in (scores, labels))
         if not self.loss.needs_counts:
             return self.loss(rows, targets)
         if annotation_counts is None:
-            raise ValueError("this loss needs annotation_counts, the answers behind each label")
+            raise ValueError("this loss needs annotation_counts, the annotations behind each label")
         return self.loss(rows, targets, counts=gather_batch(annotation_counts).T)
 
 
 def gather_batch(values: torch.Tensor) -> torch.Tensor:
     """The global batch, `(processes * batch, ...)`; `values` itself on one process.
 
-    The gradient of this process's part is multiplied by the number of processes. Every process has to compute the same
+    The gradient of this process's part is multiplied by the number of processes. Every process must compute the same
     from the result.
     """
     if not (distributed.is_available() and distributed.is_initialized()) or distributed.get_world_size() == 1:
@@ -56,6 +56,6 @@ class _Gather(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: torch.autograd.function.FunctionCtx, gradient: torch.Tensor) -> torch.Tensor:
-        # Every process holds the same gradient of the same loss: nothing has to be sent.
+        # Every process holds the same gradient of the same loss: nothing needs to be communicated.
         processes = distributed.get_world_size()
         return gradient.chunk(processes)[distributed.get_rank()] * processes

@@ -1,4 +1,4 @@
-"""Making an object from a name and options out of a recipe or a file, strictly."""
+"""Objects built from a name and options in a recipe or a file, which are checked strictly."""
 
 import difflib
 import inspect
@@ -7,32 +7,32 @@ from typing import Any, TypeVar
 
 from videomem_hf.schema import InputError
 
-_Made = TypeVar("_Made")
+_Built = TypeVar("_Built")
 
 
-def make(what: str, table: Mapping[str, type[_Made]], name: object, options: Mapping[str, Any]) -> _Made:
-    """Call the class that `table` has under `name` with `options`.
+def build_by_name(what: str, classes: Mapping[str, type[_Built]], name: object, options: Mapping[str, Any]) -> _Built:
+    """Build the class called `name` with `options`, both given by the user.
 
     Args:
-        what: What the table holds, for the error: "loss".
-        table: The classes by name.
-        name: Given by the user.
-        options: Given by the user.
+        what: What the classes are, for the error: "loss".
+        classes: Name to class.
+        name: Key of `classes`.
+        options: Arguments of the class.
 
     Raises:
-        InputError: An unknown name or option; what exists and the nearest to what was given are named. Classes raise
-            it themselves for a value that they refuse.
+        InputError: An unknown name or option; the message lists the known ones and the nearest to what was given. The
+            classes raise it themselves for a value out of range.
     """
-    if not isinstance(name, str) or name not in table:
-        raise InputError(f"no {what} {name!r}{_nearest(name, table)}; there are {', '.join(table)}")
-    parameters = inspect.signature(table[name]).parameters.values()
+    if not isinstance(name, str) or name not in classes:
+        raise InputError(f"no {what} {name!r}{_nearest(name, classes)}; there are {', '.join(classes)}")
+    parameters = inspect.signature(classes[name]).parameters.values()
     allowed = [each.name for each in parameters if each.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
     for option in options:
         if option not in allowed:
             options_text = ", ".join(allowed) if allowed else "none"
             hint = _nearest(option, allowed)
             raise InputError(f"{what} {name}: unknown option {option!r}{hint}; allowed are {options_text}")
-    return table[name](**options)
+    return classes[name](**options)
 
 
 def _nearest(given: object, known: Mapping[str, Any] | list[str]) -> str:

@@ -1,4 +1,4 @@
-"""Pairwise ranking: every two clips of a batch should come out in their measured order."""
+"""Pairwise ranking: every two clips of a batch should be predicted in their measured order."""
 
 from typing import Literal, get_args
 
@@ -13,22 +13,22 @@ PairLoss = Literal["logistic", "margin"]
 class PairwiseRankingLoss(RankingLoss):
     """Mean penalty over all pairs of labelled items whose targets differ.
 
-    `d` being the prediction of the clip that is remembered better minus that of the other, `logistic` is
+    `d` being the prediction of the better remembered clip minus that of the other, `logistic` is
     log(1 + exp(-d / width)) (RankNet; Burges et al., ICML 2005) and `margin` is max(0, 1 - d / width) (Herbrich et al.,
-    1999). Both are in units of `width`. Sequences without such a pair, as those of one item, add nothing.
+    1999). Both are in units of `width`. Sequences without such a pair, such as those of one item, contribute nothing.
     """
 
     def __init__(
         self, kind: PairLoss = "logistic", width: float = 0.1, difference_power: float = 0.0, l1_weight: float = 0.0
     ) -> None:
-        """Choose the penalty.
+        """Set up the penalty.
 
         Args:
             kind: `logistic` or `margin`.
-            width: Difference of predictions, in score units, at which a pair counts as well apart; above 0.
-            difference_power: A pair weighs as its target difference to this power: 0 weighs all pairs alike, with 1
-                clips that were measured far apart decide, and pairs that differ by chance matter little.
-            l1_weight: Weight of the mean absolute error that is added; the order alone says nothing of the level.
+            width: Difference of predictions, in score units, that counts as well separated; above 0.
+            difference_power: A pair is weighted by its target difference to this power. 0 weights all pairs equally;
+                with 1, clips measured far apart dominate, and pairs that differ by chance matter little.
+            l1_weight: Weight of the mean absolute error that is added; the order alone does not fix the level.
         """
         super().__init__(l1_weight)
         require(kind in get_args(PairLoss), "kind", f"one of {', '.join(get_args(PairLoss))}", kind)

@@ -1,4 +1,4 @@
-"""Families of random sequences: those that sorters are trained on, and others to judge them by.
+"""Families of random sequences: those that sorters are trained on, and others to evaluate them on.
 
 Each function gives `(batch, length)` from a generator, in float32.
 """
@@ -64,15 +64,15 @@ def two_clusters(batch: int, length: int, generator: torch.Generator) -> torch.T
 
 
 def clip_scores(batch: int, length: int, generator: torch.Generator) -> torch.Tensor:
-    """Like a predictor's scores for clips: most are high, some far lower, cut to [0, 1] nowhere (a logistic curve)."""
+    """Like a predictor's scores for clips: most are high, some far lower, within (0, 1) by a logistic curve."""
     return torch.sigmoid(1.8 + 0.9 * normal(batch, length, generator))
 
 
-def ten_answers(batch: int, length: int, generator: torch.Generator) -> torch.Tensor:
-    """Like long-term scores: k of 10 answers, so that most items are tied."""
+def ten_annotations(batch: int, length: int, generator: torch.Generator) -> torch.Tensor:
+    """Like long-term scores: k of 10 annotations, so that most items are tied."""
     chance = clip_scores(batch, length, generator)
-    answers = torch.rand(batch, length, 10, generator=generator) < chance[..., None]
-    return answers.float().mean(dim=-1)
+    hits = torch.rand(batch, length, 10, generator=generator) < chance[..., None]
+    return hits.float().mean(dim=-1)
 
 
 TRAINING_FAMILIES: Final[dict[str, Family]] = {
@@ -81,9 +81,9 @@ TRAINING_FAMILIES: Final[dict[str, Family]] = {
 """SoDeep's families."""
 
 HELD_OUT_FAMILIES: Final[dict[str, Family]] = {
-    family.__name__: family for family in (log_normal, heavy_tailed, two_clusters, clip_scores, ten_answers)
+    family.__name__: family for family in (log_normal, heavy_tailed, two_clusters, clip_scores, ten_annotations)
 }
-"""Ours; no sorter is trained on them."""
+"""Not SoDeep's; no sorter is trained on them."""
 
 
 def training_batch(batch: int, length: int, generator: torch.Generator) -> torch.Tensor:

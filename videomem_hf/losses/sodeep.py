@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from videomem_hf.losses.base import RankingLoss, mean_over
-from videomem_hf.losses.ranks import ranks
+from videomem_hf.losses.ranking import ranks
 from videomem_hf.losses.sorter_files import load_sorter
 from videomem_hf.losses.sorter_networks import Sorter
 
@@ -15,11 +15,11 @@ class SpearmanLoss(RankingLoss):
 
     Spearman's correlation of n clips without ties is 1 - 6 n^2 / (n^2 - 1) times the mean squared difference of ranks
     (divided by n): the loss falls as the correlation rises (Engilberge et al., CVPR 2019, Eq. 3 and Sec. 4). The sorter
-    is fixed; its parameters are no part of a training run.
+    is fixed: its parameters are not trained.
 
     A sorter of a fixed length n sees windows of n labelled items. Where items are left over, or fewer than n, items of
-    the same sequence are repeated to fill a window, predictions and targets alike: they then weigh more. A batch of n,
-    or a sorter of any length, has no such repeats.
+    the same sequence are repeated to fill a window, predictions and targets alike: these then have more weight. A batch
+    of n, or a sorter of any length, has no such repeats.
 
     Which sorter, as measured by `benchmarks/losses_quality.py` (rank error: mean absolute, ranks in (0, 1], 100 items,
     on families that no sorter was trained on; gain: test Spearman minus that of squared error on skewed scores in

@@ -11,7 +11,7 @@ import math
 import torch
 
 from videomem_hf.losses.base import RankingLoss, is_number, mean_over, require
-from videomem_hf.losses.ranks import ranks, standardize
+from videomem_hf.losses.ranking import ranks, standardize
 
 
 class SoftRankLoss(RankingLoss):
@@ -22,12 +22,12 @@ class SoftRankLoss(RankingLoss):
     """
 
     def __init__(self, strength: float = 1.0, l1_weight: float = 0.0) -> None:
-        """Choose how soft the ranks are.
+        """Set up the loss.
 
         Args:
-            strength: Of the regularisation, relative to the spread of the predictions; above 0. The same value is as
+            strength: Of the regularisation, relative to the spread of the predictions; above 0. One value is equally
                 soft for every number of items and every range of predictions.
-            l1_weight: Weight of the mean absolute error that is added; the order alone says nothing of the level.
+            l1_weight: Weight of the mean absolute error that is added; the order alone does not fix the level.
         """
         super().__init__(l1_weight)
         require(is_number(strength, above=0), "strength", "a number above 0", strength)
@@ -64,27 +64,27 @@ def _project_on_permutahedron(points: torch.Tensor, mask: torch.Tensor) -> torch
     order = points.masked_fill(~mask, -torch.inf).argsort(dim=-1, descending=True)
     labelled = mask.gather(-1, order)
     ordered = points.gather(-1, order)
-    places = torch.arange(points.shape[-1], device=points.device)
+    positions = torch.arange(points.shape[-1], device=points.device)
     count = mask.sum(dim=-1, keepdim=True)
-    corners = (count - places).clamp_min(0).to(points.dtype)  # count, ..., 2, 1, and 0 after the labelled ones
-    # Unlabelled items stand last; made smaller than all others they stay blocks of their own.
+    corners = (count - positions).clamp_min(0).to(points.dtype)  # count, ..., 2, 1, and 0 after the labelled ones
+    # Unlabelled items come last; made smaller than all others, they stay separate blocks.
     gaps = torch.where(labelled, ordered - corners, 0.0)
     lowest = gaps.detach().amin(dim=-1, keepdim=True)
-    gaps = torch.where(labelled, gaps, lowest - 1 - places)
+    gaps = torch.where(labelled, gaps, lowest - 1 - positions)
     return torch.zeros_like(points).scatter(-1, order, ordered - _decreasing_regression(gaps))
 
 
 def _decreasing_regression(values: torch.Tensor) -> torch.Tensor:
     """Isotonic regression of each row by a decreasing sequence.
 
-    At place i it is the least over first <= i of the greatest over last >= i of the mean of values[first..last].
+    At position i it is the least over first <= i of the greatest over last >= i of the mean of values[first..last].
     The winning segments are found without gradient; their means then carry it.
     """
     items = values.shape[-1]
-    places = torch.arange(items, device=values.device)
+    positions = torch.arange(items, device=values.device)
     sums = torch.nn.functional.pad(values.cumsum(dim=-1), (1, 0))  # sums[k]: of the first k
     with torch.no_grad():
-        lengths = places - places[:, None] + 1  # (first, last)
+        lengths = positions - positions[:, None] + 1  # (first, last)
         means = (sums[:, None, 1:] - sums[:, :-1, None]) / lengths.clamp_min(1)
         means = means.masked_fill(lengths < 1, -torch.inf)
         greatest, last = means.flip(-1).cummax(dim=-1)

@@ -7,7 +7,7 @@ from typing import Any, Final
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from videomem_hf.losses.options import make
+from videomem_hf.losses.options import build_by_name
 from videomem_hf.losses.sorter_networks import ARCHITECTURES, Sorter
 from videomem_hf.schema import InputError
 
@@ -19,8 +19,8 @@ SHIPPED: Final = Path(__file__).parent / "sorters"
 
 
 def build_sorter(architecture: str, **options: Any) -> Sorter:
-    """Make an untrained sorter. Raises InputError for an unknown architecture, option or value."""
-    return make("sorter architecture", ARCHITECTURES, architecture, options)
+    """Build an untrained sorter. Raises InputError for an unknown architecture, option or value."""
+    return build_by_name("sorter architecture", ARCHITECTURES, architecture, options)
 
 
 def shipped_sorters() -> list[str]:
@@ -33,7 +33,7 @@ def load_sorter(source: str | Path) -> Sorter:
 
     Args:
         source: `exact`, which needs no weights; the name of a sorter that comes with the package; or a folder that
-            `videomem train-sorter` has written.
+            `videomem train-sorter` wrote.
 
     Raises:
         InputError: There is no such sorter, or its files are missing, damaged or of another architecture.
@@ -74,7 +74,7 @@ def _read_config(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error}); train or copy the sorter again") from None
     if not isinstance(config, dict) or set(config) != {"architecture", "options"}:
-        raise InputError(f"{path}: must hold architecture and options, as `videomem train-sorter` writes it")
+        raise InputError(f"{path}: must hold architecture and options, as `videomem train-sorter` writes them")
     if not isinstance(config["options"], dict):
         raise InputError(f"{path}: options must be a section of names and values")
     return config

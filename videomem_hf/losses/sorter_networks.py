@@ -4,7 +4,7 @@ Martin Engilberge et al., "SoDeep: a Sorting Deep net to learn ranking loss surr
 descending, divided by the number of items. Every sorter standardises its input: the range of the scores does not
 matter.
 
-The paper's networks know one length. They refuse any other; the loss cuts and fills sequences to it.
+The paper's networks take sequences of one length only; the loss cuts and fills sequences to it.
 """
 
 import math
@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from videomem_hf.losses.base import is_number, require
-from videomem_hf.losses.ranks import comparison_ranks, standardize
+from videomem_hf.losses.ranking import comparison_ranks, standardize
 
 EXACT_SHARPNESS: Final = 6.8
 UNIFORM_SPREAD: Final = 1 / math.sqrt(3.0)
@@ -36,7 +36,7 @@ class Sorter(nn.Module):
 
         Args:
             values: `(sequences, items)` on any scale.
-            mask: The same shape, boolean, False for an item without a place. Only sorters of any length take one.
+            mask: The same shape, boolean, False for an item to leave out. Only sorters of any length take one.
 
         Returns:
             `(sequences, items)`, about (0, 1], descending; 0 where `mask` is False.
@@ -77,7 +77,7 @@ class ComparisonSorter(Sorter):
 
     The first comparison spreads the items by their ranks instead of their values, so that the next one sees gaps of
     about one size, wherever the values crowd. No comparison is sharper than `max_sharpness`, which bounds the gradient.
-    Any length and range; equal items have equal ranks, and a higher score never has a lower place.
+    Any length and range; equal items have equal ranks, and a higher score never has a worse rank.
     """
 
     def __init__(self, stages: int = 3, max_sharpness: float = 20.0) -> None:

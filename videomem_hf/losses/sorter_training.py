@@ -1,4 +1,4 @@
-"""Training a sorter by SoDeep's recipe, and measuring how far its ranks are off.
+"""Training a sorter by SoDeep's recipe, and measuring its rank error.
 
 Engilberge et al., CVPR 2019: sequences of n = 100 drawn from simple families, batches of 256, Adam at 1e-3 halved every
 70 epochs, 400 epochs, absolute error on the ranks. The number of steps in an epoch is ours.
@@ -18,7 +18,7 @@ import torch
 from tqdm.auto import tqdm
 
 from videomem_hf.losses.base import is_number, require
-from videomem_hf.losses.ranks import ranks
+from videomem_hf.losses.ranking import ranks
 from videomem_hf.losses.sequences import HELD_OUT_FAMILIES, TRAINING_FAMILIES, training_batch
 from videomem_hf.losses.sorter_files import CONFIG_FILE, build_sorter, save_sorter
 from videomem_hf.losses.sorter_networks import ExactSorter, Sorter
@@ -32,14 +32,14 @@ TEST_LENGTHS: Final = (10, 32, 100, 300)
 
 @dataclass(frozen=True)
 class SorterTraining:
-    """What a trained sorter is a function of.
+    """Everything a trained sorter depends on.
 
     Attributes:
         architecture: Name in `ARCHITECTURES`.
         options: Of the architecture, except its length.
         length: Items in a sequence.
-        shortest: Each batch's length is drawn log-uniformly from here to `length`; only sorters of any length can have
-            it below `length`.
+        shortest: Each batch's length is drawn log-uniformly from here to `length`; only sorters of any length take
+            a value below `length`.
         epochs: SoDeep's 400.
         steps: In an epoch.
         batch_size: Sequences in a step.
@@ -93,13 +93,13 @@ def train_sorter(
 ) -> dict[str, Any] | None:
     """Train a sorter and write it with its measured rank error; see `save_sorter` for the folder.
 
-    After every epoch that is at least ten seconds after the last one, and when stopped, the state is saved: a run that
-    goes on with `resume` gives, on a CPU, the same weights to the bit as one that was not stopped.
+    The state is saved at most every ten seconds after an epoch, and when stopped: on a CPU, a resumed run gives the
+    same weights to the bit as one that was never stopped.
 
     Args:
         training: The recipe.
         output: Folder; new, empty, or with a run to resume.
-        resume: Go on with the unfinished run in `output`.
+        resume: Continue the unfinished run in `output`.
         max_minutes: Stop after the first epoch that ends later than this.
         device: A torch device.
         progress: Whether to show a progress bar.
@@ -111,16 +111,22 @@ def train_sorter(
         InputError: The recipe or the folder cannot be used, or the loss is not finite.
         KeyboardInterrupt: Ctrl-C; the last finished epoch is saved.
     """
-    state = _begin(training, device)
+    state = _initial_state(training, device)
     _check_folder(training, output, resume)
     if resume:
         _load_checkpoint(output / CHECKPOINT_FILE, training, state)
     output.mkdir(parents=True, exist_ok=True)
-    finished = _fit(training, state, output, max_minutes, device, progress)
-    if not finished:
+    if not _fit(training, state, output, max_minutes, device, progress):
         return None
     sorter = state.sorter.cpu().eval().requires_grad_(False)
-    results = {
+    results = _results(training, state, sorter, device)
+    save_sorter(sorter, output, training.architecture, training.all_options(), results)
+    (output / CHECKPOINT_FILE).unlink()
+    return results
+
+
+def _results(training: SorterTraining, state: _State, sorter: Sorter, device: str) -> dict[str, Any]:
+    return {
         "rank_error": rank_errors(sorter),
         "rank_error_exact": rank_errors(ExactSorter(), [sorter.length] if sorter.length else TEST_LENGTHS),
         "parameters": sum(each.numel() for each in sorter.parameters()),
@@ -130,17 +136,13 @@ def train_sorter(
         "versions": {"torch": torch.__version__, "python": platform.python_version()},
         "device": device,
     }
-    save_sorter(sorter, output, training.architecture, training.all_options(), results)
-    (output / CHECKPOINT_FILE).unlink()
-    return results
 
 
 @torch.no_grad()
 def rank_errors(sorter: Sorter, lengths: Iterable[int] | None = None) -> dict[str, dict[str, float]]:
     """Mean absolute error of a sorter's ranks (which are in (0, 1]), for each length and family.
 
-    The sequences are always the same, and none of them has been trained on; `HELD_OUT_FAMILIES` are of other kinds than
-    those of training.
+    The sequences are fixed and never trained on; `HELD_OUT_FAMILIES` are of other kinds than those of training.
     """
     lengths = lengths or ([sorter.length] if sorter.length else TEST_LENGTHS)
     errors: dict[str, dict[str, float]] = {}
@@ -154,8 +156,8 @@ def rank_errors(sorter: Sorter, lengths: Iterable[int] | None = None) -> dict[st
     return errors
 
 
-def _begin(training: SorterTraining, device: str) -> _State:
-    """Build sorter, optimiser and generator as a new run has them."""
+def _initial_state(training: SorterTraining, device: str) -> _State:
+    """The sorter, optimiser and generator of a new run."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.seed)
         sorter = build_sorter(training.architecture, **training.all_options()).to(device)
@@ -233,7 +235,7 @@ def _draw_length(training: SorterTraining, generator: torch.Generator) -> int:
 
 
 def _check_folder(training: SorterTraining, output: Path, resume: bool) -> None:
-    """See that the run may begin, or go on, in its folder. Writes nothing."""
+    """Check that the run may start, or resume, in its folder. Writes nothing."""
     if output.exists() and not output.is_dir():
         raise InputError(f"{output} is a file; the output must be a folder")
     if (output / CONFIG_FILE).exists():
@@ -251,22 +253,22 @@ def _snapshot(training: SorterTraining, state: _State) -> dict[str, Any]:
     """Copy of everything that a resumed run needs."""
     copies: dict[str, Any] = {
         "sorter": {name: value.clone() for name, value in state.sorter.state_dict().items()},
-        "optimizer": _cloned(state.optimizer.state_dict()),
+        "optimizer": _clone(state.optimizer.state_dict()),
         "generator": state.generator.get_state(),
     }
     return copies | {"losses": list(state.losses), "seconds": state.seconds, "training": json.dumps(asdict(training))}
 
 
-def _cloned(value: Any) -> Any:
+def _clone(value: Any) -> Any:
     if isinstance(value, torch.Tensor):
         return value.clone()
     if isinstance(value, dict):
-        return {key: _cloned(each) for key, each in value.items()}
-    return [_cloned(each) for each in value] if isinstance(value, list) else value
+        return {key: _clone(each) for key, each in value.items()}
+    return [_clone(each) for each in value] if isinstance(value, list) else value
 
 
 def _save_checkpoint(snapshot: dict[str, Any], path: Path) -> None:
-    """Write it beside its place and move it there whole."""
+    """Write the checkpoint atomically."""
     partial = path.with_suffix(".partial")
     torch.save(snapshot, partial)
     partial.replace(path)
@@ -281,7 +283,7 @@ def _load_checkpoint(path: Path, training: SorterTraining, state: _State) -> Non
     old, new = json.loads(saved["training"]), json.loads(json.dumps(asdict(training)))
     changed = [f"{key} was {old[key]}, is {new[key]}" for key in new if old[key] != new[key]]
     if changed:
-        raise InputError(f"{path.parent}: a run goes on with the recipe it began with: {'; '.join(changed)}")
+        raise InputError(f"{path.parent}: a run must be resumed with its own recipe: {'; '.join(changed)}")
     state.sorter.load_state_dict(saved["sorter"])
     state.optimizer.load_state_dict(saved["optimizer"])
     state.generator.set_state(saved["generator"])

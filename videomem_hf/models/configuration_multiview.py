@@ -13,24 +13,24 @@ class MultiViewConfig(MemorabilityConfig):
     """Views, kernels and sizes of `MultiViewModel`.
 
     Attributes:
-        head: "kernel" (weighted sums of kernels, one solution of a linear system each, stacked) or "neural".
-        view_names: What a clip is seen by: names of embeddings or feature columns.
+        head: "kernel" (a stack of kernel ridge models on weighted sums of kernels) or "neural".
+        view_names: Names of embeddings or feature columns.
         view_sizes: Numbers in each view.
         view_roots: For each view, whether square roots are taken first (Hellinger's map, for non-negative numbers).
-        view_units: For each view, whether its vectors are brought to length 1.
+        view_units: For each view, whether its vectors are scaled to length 1.
         view_kernels: For each view, "rbf" or "linear".
-        summands: Kernels that the components weigh: each the index of a view, or several, whose kernels are multiplied.
-        anchors: Training clips (or landmarks) whose vectors the kernels of "rbf" views compare with.
-        components: Solved kernel machines; each gives an output for every horizon.
-        patterns: Sets of views for which the outputs have weights of their own, the full set first.
-        hidden_size: Of the neural head, a layer a view.
-        members: Networks of the neural head, averaged.
+        summands: Kernels of the components' weighted sums: each the index of a view, or several whose kernels are
+            multiplied.
+        anchors: Number of training clips (or landmarks) that the kernels of "rbf" views compare with.
+        components: Number of kernel ridge models; each gives an output for every horizon.
+        patterns: Sets of views with stack weights of their own, the full set first.
+        hidden_size: Of the neural head's layers.
+        members: Number of networks of the neural head; their outputs are averaged.
         dropout: Probability in training that a hidden unit of the neural head is left out.
-        view_dropout: Probability in training that the neural head does not see a view of a clip.
-        interval_level: Share of measured scores that the intervals cover.
-        title_encoder: Name or folder of the sentence encoder behind the view `title`; empty for none.
-        frame_encoder: Name of the encoder behind the view of frames that training extracted from videos, as
-            `videomem extract --features` takes it; empty for none.
+        view_dropout: Probability in training that a view of a clip is hidden from the neural head.
+        interval_level: Share of measured scores that the prediction intervals cover.
+        title_encoder: Name or folder of the sentence encoder of the view `title`; empty for none.
+        frame_encoder: Encoder of the view of frames, as `videomem extract --features` takes it; empty for none.
     """
 
     model_type = "multiview"
@@ -68,10 +68,10 @@ class MultiViewConfig(MemorabilityConfig):
             raise ValueError(f"head must be one of {', '.join(HEADS)}, view_kernels of {', '.join(KERNELS)}")
         full = list(range(count))
         if not self.patterns or sorted(self.patterns[0]) != full:
-            raise ValueError(f"patterns must begin with all views, {full}, got {list(self.patterns)[:1]}")
+            raise ValueError(f"patterns must start with all views, {full}, got {list(self.patterns)[:1]}")
 
     def validate_summands(self) -> None:
-        """Refuse kernels of views that are not there."""
+        """Refuse kernels of missing views, or products with a linear one."""
         known = set(range(len(self.view_names)))
         if not self.summands or any(not members or set(members) - known for members in self.summands):
             raise ValueError(f"summands must be lists of indices of {list(self.view_names)}, got {list(self.summands)}")

@@ -1,9 +1,10 @@
 """Memorability from several views of a clip: its title's embedding, features, concept scores.
 
-A kernel machine compares a clip with the training clips, view by view; a neural head stands beside it. Views that a
-clip lacks are left out. Short- and long-term outputs of all solved machines are weighed together, so that long-term
-memorability, measured with fewer answers, borrows from short-term. Scores come with conformal intervals: Lei et al.,
-"Distribution-Free Predictive Inference for Regression" (JASA 2018), scaled by the binomial noise of the answers.
+The kernel head holds kernel ridge models (the means of Gaussian processes) over the training clips' views; the neural
+head is an alternative. Views that a clip lacks are left out. A stack combines the short- and long-term outputs of all
+models, so that long-term memorability, measured with fewer annotations, borrows from short-term. Scores come with
+conformal intervals (Lei et al., "Distribution-Free Predictive Inference for Regression", JASA 2018), scaled by the
+binomial noise of the annotations.
 """
 
 from collections.abc import Mapping
@@ -20,10 +21,10 @@ from .scoring import bounded
 
 @dataclass
 class MultiViewOutput(MemorabilityOutput):
-    """Predicted memorability with its intervals.
+    """Predicted memorability with prediction intervals.
 
     Attributes:
-        intervals: `(batch, horizons, 2)` in [0, 1], the range that covers the measured score of such a clip in
+        intervals: `(batch, horizons, 2)` in [0, 1], which cover the measured scores of new clips in
             `config.interval_level` of cases.
     """
 
@@ -33,13 +34,13 @@ class MultiViewOutput(MemorabilityOutput):
 def prepare_view(
     values: torch.Tensor, shift: torch.Tensor, factor: torch.Tensor, root: bool, unit: bool
 ) -> torch.Tensor:
-    """Bring the vectors of a view, `(clips, size)`, to the space in which a kernel compares them.
+    """Map the vectors of a view, `(clips, size)`, to the space in which a kernel compares them.
 
     Args:
-        values: As they come.
+        values: Raw vectors.
         shift, factor: `(size,)`; the (rooted) values less `shift`, times `factor`.
         root: Whether to take square roots first; numbers below 0 count as 0.
-        unit: Whether to bring the result to length 1.
+        unit: Whether to scale the result to length 1.
     """
     if root:
         positive = values > 0
@@ -57,8 +58,8 @@ def squared_distances(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor
 class MultiViewModel(MemorabilityModel):
     """Memorability of clips from any of their views.
 
-    The kernel head holds the prepared vectors of its anchors, the solved coefficients of every component, and for every
-    pattern of views that are there the weights of the components' outputs.
+    The kernel head holds the prepared vectors of its anchors, the coefficients of every component (a kernel ridge
+    model), and for every pattern of available views the stack weights of the components' outputs.
     """
 
     config_class = MultiViewConfig
@@ -105,12 +106,12 @@ class MultiViewModel(MemorabilityModel):
 
         Args:
             features: `(batch, sum of config.view_sizes)`: all views side by side; NaN where a clip lacks a view.
-            views: A tensor `(batch, size)` for some or all of `config.view_names`; a name that is not given, or a row
-                with NaN, is a view that is not there. Further names are not looked at.
+            views: A tensor `(batch, size)` for some or all of `config.view_names`; a missing name or a row with NaN is
+                a missing view. Other names are ignored.
             labels: `(batch, horizons)` in [0, 1]; NaN for an unknown score. Gives the loss.
-            annotation_counts: `(batch, horizons)`, answers behind each label; see `memorability_loss`.
-            interval_counts: `(batch, horizons)`, answers behind the scores that the intervals are of; without, as many
-                as a training clip typically had.
+            annotation_counts: `(batch, horizons)`, annotations behind each label; see `memorability_loss`.
+            interval_counts: `(batch, horizons)`, annotations behind the scores that the intervals are for; None takes
+                the mean of the training clips.
             output_attentions: Must be False.
         """
         if output_attentions:
@@ -131,11 +132,11 @@ class MultiViewModel(MemorabilityModel):
         )
 
     def component_outputs(self, prepared: list[torch.Tensor], present: torch.Tensor) -> torch.Tensor:
-        """What every solved machine says for every horizon, `(batch, components * horizons)`.
+        """The output of every component for every horizon, `(batch, components * horizons)`.
 
         Args:
             prepared: For each view `(batch, size)` by `prepare_view`.
-            present: `(batch, views)` bool; the kernel of a view that is not there is 0, the prior's mean.
+            present: `(batch, views)` bool; the kernel of a missing view is 0, which gives the prior mean.
         """
         horizons = len(self.config.horizons)
         kernels: dict[int, torch.Tensor] = {}
@@ -159,7 +160,7 @@ class MultiViewModel(MemorabilityModel):
     def _prepared(
         self, features: torch.Tensor | None, views: Mapping[str, torch.Tensor] | None
     ) -> tuple[list[torch.Tensor], torch.Tensor]:
-        """Prepare each view `(batch, size)`, 0 where it is missing; and say `(batch, views)` which are there."""
+        """Each prepared view `(batch, size)`, 0 where missing; and which are present, `(batch, views)`."""
         columns = self._columns(features, views)
         present = torch.stack([column.isfinite().all(dim=1) for column in columns], dim=1)
         if not present.any(dim=1).all():
@@ -197,12 +198,12 @@ class MultiViewModel(MemorabilityModel):
             if column is None:
                 column = torch.full((rows.copy().pop(), size), torch.nan, device=device)
             elif column.shape[1] != size:
-                raise ValueError(f"view {name!r} must have {size} numbers a clip, got {column.shape[1]}")
+                raise ValueError(f"view {name!r} must have {size} numbers per clip, got {column.shape[1]}")
             columns.append(column.to(dtype))
         return tuple(columns)
 
     def _patterns(self, present: torch.Tensor) -> torch.Tensor:
-        """Index of each clip's pattern of views; that of all views where its own is not among the patterns."""
+        """Index of each clip's pattern of views; of the full pattern where its own is not among them."""
         table = torch.zeros(len(self.config.patterns), present.shape[1], dtype=torch.bool, device=present.device)
         for row, members in enumerate(self.config.patterns):
             table[row, list(members)] = True
@@ -220,7 +221,7 @@ class MultiViewModel(MemorabilityModel):
         return (scores[..., None] + self.interval_quantiles[pattern] * sigma[..., None]).clamp(0, 1)
 
     def _init_weights(self, module: nn.Module) -> None:
-        """Random anchors and weights: what `fit_best` or `from_pretrained` replaces."""
+        """Random anchors and weights, which `fit_best` or `from_pretrained` replaces."""
         if isinstance(module, nn.Linear):
             init_linear(module)
         elif isinstance(module, MultiViewModel):
@@ -239,7 +240,7 @@ class MultiViewModel(MemorabilityModel):
 
 
 class ViewNetwork(nn.Module):
-    """A head a view, their hidden units averaged over the views that are there, and an output a horizon."""
+    """A layer per view, their hidden units averaged over the present views, and an output per horizon."""
 
     def __init__(self, config: MultiViewConfig) -> None:
         super().__init__()
@@ -261,12 +262,12 @@ class ViewNetwork(nn.Module):
 
 
 def interval_scale(scores: torch.Tensor, counts: torch.Tensor, noise_variance: torch.Tensor) -> torch.Tensor:
-    """Expected size of the error of a score measured with `counts` answers: binomial noise on what is not explained.
+    """Expected size of the error of a score measured with `counts` annotations: unexplained plus binomial variance.
 
     Args:
         scores: Predicted, in [0, 1], of any shape.
-        counts: Answers behind the measured scores, above 0.
-        noise_variance: Variance of what no view explains.
+        counts: Annotations behind the measured scores, above 0.
+        noise_variance: Variance of the true memorability that no view explains.
     """
     inside = scores.clamp(0.02, 0.98)
     return (noise_variance + inside * (1 - inside) / counts).sqrt()

@@ -1,39 +1,59 @@
-"""The configuration of the recipe `best`, which fits kernels instead of training in stages."""
+"""The configuration of the recipe `best`, which fits a multi-view predictor instead of training in stages."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
+from functools import wraps
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import yaml
 from huggingface_hub.dataclasses import strict
+from huggingface_hub.errors import StrictDataclassError
 
+from videomem_hf.losses.names import check_loss_section
 from videomem_hf.recipes import apply_override, build, read_yaml, recipe_path, refuse_unknown
+from videomem_hf.schema import InputError
 from videomem_hf.statistics import CONFIDENCE
 
 HEADS: Final = ("auto", "kernel", "neural")
-LOSSES: Final = ("model", "mse", "l1", "soft_rank", "pairwise", "binomial", "sodeep")
 AUTO: Final = "auto"
 EXACT_UP_TO: Final = 10_000
-"""Training clips up to which the linear systems are solved as they are; beyond, with landmarks (Nyström)."""
+"""Training clips up to which kernels are exact; beyond, landmarks approximate them (Nyström)."""
 LANDMARKS: Final = 4_000
-_MARKS: Final = {"fit", "views", "grouped", "title_encoder"}
+_KEYS: Final = {"fit", "views", "grouped", "title_encoder"}
+_Config = TypeVar("_Config")
 
 
+def _raise_input_errors(cls: type[_Config]) -> type[_Config]:
+    """Make a strict dataclass refuse wrong values with InputError."""
+    strict_init = cls.__init__
+
+    @wraps(strict_init)
+    def init(self: _Config, *args: Any, **values: Any) -> None:
+        try:
+            strict_init(self, *args, **values)
+        except StrictDataclassError as error:
+            raise InputError(str(error.__cause__ or error)) from None
+
+    cls.__init__ = init  # type: ignore[assignment]
+    return cls
+
+
+@_raise_input_errors
 @strict
 @dataclass
 class FitOptions:
-    """How `fit_best` fits.
+    """How `fit_best` fits. Values of a wrong type or out of range raise InputError.
 
     Attributes:
-        head: "kernel", "neural", or "auto" for the better by nested validation.
-        folds: Of nested validation.
-        level: Share of measured scores that intervals cover.
-        use_counts: Whether clips with more answers weigh more.
-        tune_on: Training clips, at most, on which kernels are compared; what is chosen is solved on all.
+        head: "kernel", "neural", or "auto" for the better one by cross-validation.
+        folds: Of the cross-validation.
+        level: Share of measured scores that the prediction intervals cover.
+        use_counts: Whether clips with more annotations have more weight.
+        tune_on: Training clips that kernels are chosen on, at most; the chosen ones are fitted on all.
         exact_up_to: Training clips up to which kernels are exact.
-        landmarks: Clips that stand for all beyond (Nyström).
-        members: Networks of a neural head.
+        landmarks: Clips that represent all beyond that (Nyström).
+        members: Networks of the neural head.
         epochs: Of each network.
         hidden_size: Of each network.
         loss: Of each network: `type` and that loss's options.
@@ -58,30 +78,30 @@ class FitOptions:
         _require(0 < self.level < 1, "level", "between 0 and 1", self.level)
         for name in ("tune_on", "exact_up_to", "landmarks", "members", "epochs", "hidden_size"):
             _require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
-        kind = self.loss.get("type")
-        _require(kind in LOSSES, "loss", f"a section with a type, one of {', '.join(LOSSES)}", self.loss)
+        check_loss_section(self.loss)
 
 
+@_raise_input_errors
 @strict
 @dataclass
 class BestConfig:
-    """Everything a run of the recipe `best` is a function of, besides the data.
+    """Everything a run of the recipe `best` depends on, besides the data.
 
     Attributes:
         data: Folder of the release (or of a generated sample's `release`), a prepared folder, or a Hub id.
         output: New folder for the model and its results.
-        recipe: Name of the recipe or file that the values came from.
-        views: "auto" for the titles and every feature of fixed length, or a list of names: `title`, and columns.
-        title_encoder: Sentence encoder of the view `title`: a name on the hub or a folder; null leaves titles out.
+        recipe: Name or file of the recipe.
+        views: "auto" for the titles and every feature of fixed length, or a list of names: `title` and columns.
+        title_encoder: Sentence encoder of the view `title`: a name on the Hub or a folder; null leaves titles out.
         frame_encoder: Encoder of the videos' frames: the name of a feature of `videomem extract` (`efficientnet-lite0`,
-            `hf:MODEL`, ...); "auto" for the best that is installed without a hub, where `views` is "auto" and the clips
-            have no feature; null leaves frames out.
+            `hf:MODEL`, ...); "auto" for the best installed one where `views` is "auto" and the clips have no feature;
+            null leaves frames out.
         fit: How the predictor is fitted.
         splits: Keywords of the data set: `seed`, `group_titles`, `most_annotated`, `split_files`, `release`.
-        split: Where the predictor is judged.
-        grouped: Whether to fit and judge a second time on a split that keeps nearly equal titles together, for the
-            table; the model that is saved is the first.
-        resamples: Bootstrap resamples behind the intervals of the correlations.
+        split: The evaluation split.
+        grouped: Whether the ablation table also has a split that keeps nearly equal titles together, fitted anew; the
+            saved model is that of the first split.
+        resamples: Bootstrap resamples of the correlations' confidence intervals.
         confidence: Coverage of those.
         seed: Of folds, landmarks and networks.
     """
@@ -118,18 +138,18 @@ class BestConfig:
 
     def validate_ranges(self) -> None:
         """Refuse values out of range."""
-        listed = isinstance(self.views, list) and self.views and all(isinstance(name, str) for name in self.views)
-        _require(self.views == AUTO or bool(listed), "views", "auto or a list of names", self.views)
+        names = isinstance(self.views, list) and self.views and all(isinstance(name, str) for name in self.views)
+        _require(self.views == AUTO or bool(names), "views", "auto or a list of names", self.views)
         _require(self.split not in ("", "train"), "split", "the name of a split other than train", self.split)
         _require(self.resamples >= 1, "resamples", "at least 1", self.resamples)
         _require(0 < self.confidence < 1, "confidence", "between 0 and 1", self.confidence)
         _require(self.seed >= 0, "seed", "at least 0", self.seed)
 
 
-def fits_views(recipe: str | Path) -> bool:
-    """Whether a recipe is one of this kind: it has the keys of `BestConfig` and no stages."""
+def is_multiview_recipe(recipe: str | Path) -> bool:
+    """Whether a recipe is for `BestConfig`: it has its keys and no stages."""
     values = read_yaml(recipe_path(recipe))
-    return "stages" not in values and bool(_MARKS & values.keys())
+    return "stages" not in values and bool(_KEYS & values.keys())
 
 
 def _require(condition: bool, name: str, allowed: str, value: object) -> None:

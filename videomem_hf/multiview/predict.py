@@ -1,4 +1,4 @@
-"""Scores of a split by a saved multi-view model."""
+"""Scores of arrays, or of a split of the user's data, by a multi-view model."""
 
 import warnings
 from collections.abc import Mapping
@@ -12,30 +12,31 @@ from videomem_hf.data.scored_clips import Clips, config_of
 from videomem_hf.features.catalogue import feature_spec
 from videomem_hf.features.title_views import EMBEDDING, WORDS
 from videomem_hf.models.modeling_multiview import MultiViewModel
-from videomem_hf.multiview.views import ViewData, feature_configs, has_videos, load_view_data
+from videomem_hf.multiview.view_data import ViewData
+from videomem_hf.multiview.views import feature_configs, has_videos, load_view_data
 from videomem_hf.schema import InputError
 
 _BATCH: Final = 1024
 
 
-def load_views_of(
+def load_model_views(
     model: MultiViewModel, data: str, options: dict[str, Any] | None = None, progress: bool = True
 ) -> ViewData:
-    """Load the views of a model that the user's data have.
+    """Load those views of a model that the user's data have.
 
     Raises:
         InputError: There is no such data, or none of the views in it.
 
     Warns:
-        UserWarning: Names the views that the data lack.
+        UserWarning: The data lack a view.
     """
     names = list(model.config.view_names)
-    there = set(feature_configs(data))
-    views = [name for name in names if name not in (EMBEDDING, WORDS) and config_of(name) in there]
+    configs = set(feature_configs(data))
+    views = [name for name in names if name not in (EMBEDDING, WORDS) and config_of(name) in configs]
     if EMBEDDING in names or WORDS in names:
         views.insert(0, EMBEDDING)
     encoder = model.config.frame_encoder or None
-    if encoder and (feature_spec(encoder).folder in there or not has_videos(data, options)):
+    if encoder and (feature_spec(encoder).folder in configs or not has_videos(data, options)):
         encoder = None
     found = load_view_data(data, views, model.config.title_encoder or None, options, progress, encoder)
     if lacking := [name for name in names if name not in found.views]:
@@ -43,7 +44,7 @@ def load_views_of(
     return found
 
 
-def score_views(
+def predict_split(
     model: MultiViewModel,
     data: str,
     split: str,
@@ -53,27 +54,21 @@ def score_views(
     progress: bool = True,
 ) -> tuple[np.ndarray, Clips]:
     """Predict the scores of a split; arguments, results and errors are those of `evaluation.score_split`."""
-    found = load_views_of(model, data, options, progress)
+    found = load_model_views(model, data, options, progress)
     if list(model.config.horizons) != list(found.horizons):
         missing = set(model.config.horizons) - set(found.horizons)
-        raise InputError(f"{data} has no {' and no '.join(sorted(missing)) or 'scores'} to judge this model by")
-    if scored:
-        rows = found.scored(split)
-    elif split in found.splits:
-        seen = np.any([np.isfinite(x).all(axis=1) for x in found.views.values()], axis=0)
-        rows = found.splits[split][seen[found.splits[split]]]
-    else:
-        raise InputError(f"{data}: there is no split {split!r}; there are {', '.join(found.splits)}")
+        raise InputError(f"{data} has no {' and no '.join(sorted(missing)) or 'scores'} to evaluate this model on")
+    rows = found.scored_rows(split) if scored else found.rows_with_views(split)
     scores, _ = predict_views(model, {name: x[rows] for name, x in found.views.items()})
-    return scores, found.judged(rows)
+    return scores, found.clips(rows)
 
 
 def predict_views(
     model: MultiViewModel, views: Mapping[str, ArrayLike], counts: ArrayLike | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Score clips with a model, some at a time; see `BestFit.predict`."""
+    """Score clips in batches; see `BestFit.predict`."""
     arrays = {name: torch.from_numpy(np.asarray(x, np.float32)) for name, x in views.items()}
-    answers = None if counts is None else torch.from_numpy(np.asarray(counts, np.float32))
+    all_counts = None if counts is None else torch.from_numpy(np.asarray(counts, np.float32))
     clips = len(next(iter(arrays.values())))
     scores, intervals = [], []
     device = next(model.parameters()).device
@@ -83,7 +78,7 @@ def predict_views(
             part = slice(start, start + _BATCH)
             output = model(
                 views={name: x[part].to(device) for name, x in arrays.items()},
-                interval_counts=None if answers is None else answers[part].to(device),
+                interval_counts=None if all_counts is None else all_counts[part].to(device),
             )
             scores.append(output.scores.double().cpu().numpy())
             intervals.append(output.intervals.double().cpu().numpy())

@@ -1,8 +1,9 @@
-"""A run of the recipe `best`: from the user's data to a model folder with its table."""
+"""A run of the recipe `best`: from the user's data to a model folder with its ablation table."""
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -11,14 +12,16 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
+from videomem_hf.data.scored_clips import Clips
 from videomem_hf.evaluation.environment import environment
 from videomem_hf.evaluation.evaluate import compute_metrics
 from videomem_hf.losses import Criterion
 from videomem_hf.models.folders import save_model
-from videomem_hf.multiview.ablation_table import Row, rows_as_dicts, rows_of
+from videomem_hf.multiview.ablation_table import Row, ablation_rows, rows_as_dicts
 from videomem_hf.multiview.config import BestConfig
 from videomem_hf.multiview.fit import BestFit, choices_as_dict, fit_best
-from videomem_hf.multiview.views import ViewData, load_view_data
+from videomem_hf.multiview.view_data import ViewData
+from videomem_hf.multiview.views import load_view_data
 from videomem_hf.run_files import (
     CONFIG_FILE,
     PREDICTIONS_FILE,
@@ -32,138 +35,130 @@ from videomem_hf.statistics import noise_ceiling
 
 
 def train_best(config: BestConfig, *, progress: bool = True) -> TrainingResult:
-    """Fit the best predictor that the data allow, judge it, and save it.
+    """Fit the best predictor that the data allow, evaluate it, and save it.
 
     Args:
         config: What to fit and how.
-        progress: Whether to show what is being done.
+        progress: Whether to show progress bars.
 
     Raises:
         InputError: The configuration, the folder or the data cannot be used.
     """
     output = Path(config.output)
     check_new_run_folder(output)
-    Criterion(config.fit.loss)
+    Criterion(config.fit.loss)  # refuse wrong options of the loss before anything is loaded
     seconds: dict[str, float] = {}
-    started = time.monotonic()
-    data = load_view_data(
-        config.data, config.views, config.title_encoder, config.splits, progress, config.frame_encoder
-    )
-    rows = data.scored(config.split)
-    seconds["data"] = time.monotonic() - started
+    with _timed(seconds, "data"):
+        data = load_view_data(
+            config.data, config.views, config.title_encoder, config.splits, progress, config.frame_encoder
+        )
+        rows = data.scored_rows(config.split)
     output.mkdir(parents=True, exist_ok=True)
     config.save(output / CONFIG_FILE)
-    started = time.monotonic()
-    title_groups = data.title_labels()
-    with _shown("fitting", progress) as say:
-        fit = _fitted(config, data, title_groups if config.splits.get("group_titles") else None, say)
+    by_title = bool(config.splits.get("group_titles"))
+    with _timed(seconds, "training"):
+        groups = data.title_group_labels() if by_title else None
+        fit = _fit(config, data, groups, "fitting", progress)
     fit.model.config.frame_encoder = data.frame_encoder
-    seconds["training"] = time.monotonic() - started
-    table = rows_of("random", fit, data, rows, config.resamples, config.confidence, config.seed)
-    if config.splits.get("group_titles"):
-        table = [Row(**asdict(row) | {"division": "grouped"}) for row in table]
-    elif config.grouped and any(data.titles):
-        started = time.monotonic()
-        table += _on_grouped_titles(config, data, title_groups, fit.model.config.head, progress)
-        seconds["grouped split"] = time.monotonic() - started
-    results = _written(config, data, rows, fit, table, seconds)
+    division = "grouped" if by_title else "random"
+    table = ablation_rows(division, fit, data, rows, config.resamples, config.confidence, config.seed)
+    if not by_title and config.grouped and any(data.titles):
+        with _timed(seconds, "grouped split"):
+            table += _grouped_rows(config, data, fit.model.config.head, progress)
+    results = _evaluate(config, data, rows, fit, seconds) | {"table": rows_as_dicts(table)}
+    results = without_nan(results | _run_facts(config, data, fit, seconds))
     save_model(fit.model, output)
     (output / RESULTS_FILE).write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     return TrainingResult(output, results)
 
 
-def _fitted(config: BestConfig, data: ViewData, groups: np.ndarray | None, say: Callable[[str], None]) -> BestFit:
-    return fit_best(
-        data.views,
-        data.scores,
-        data.counts,
-        train=data.splits["train"],
-        groups=groups,
-        horizons=data.horizons,
-        options=config.fit,
-        seed=config.seed,
-        title_encoder=config.title_encoder or "",
-        say=say,
-    )
+def _fit(config: BestConfig, data: ViewData, groups: np.ndarray | None, title: str, progress: bool) -> BestFit:
+    with _progress_bar(title, progress) as report:
+        return fit_best(
+            data.views,
+            data.scores,
+            data.counts,
+            train=data.splits["train"],
+            groups=groups,
+            horizons=data.horizons,
+            options=config.fit,
+            seed=config.seed,
+            title_encoder=config.title_encoder or "",
+            report=report,
+        )
 
 
-def _on_grouped_titles(config: BestConfig, data: ViewData, labels: np.ndarray, head: str, progress: bool) -> list[Row]:
-    """Fit and judge again, with the head of the first fit, where nearly equal titles are kept together."""
-    grouped = data.grouped(config.split, config.splits.get("seed", 0))
-    rows = grouped.scored(config.split)
+def _grouped_rows(config: BestConfig, data: ViewData, head: str, progress: bool) -> list[Row]:
+    """Fit and evaluate again, with the head of the first fit, on a split that keeps nearly equal titles together."""
+    grouped = data.split_by_title(config.split, config.splits.get("seed", 0))
+    rows = grouped.scored_rows(config.split)
     config = replace(config, fit=replace(config.fit, head=head))
-    with _shown("grouped split", progress) as say:
-        fit = _fitted(config, grouped, labels, say)
-    return rows_of("grouped", fit, grouped, rows, config.resamples, config.confidence, config.seed)
+    fit = _fit(config, grouped, data.title_group_labels(), "grouped split", progress)
+    return ablation_rows("grouped", fit, grouped, rows, config.resamples, config.confidence, config.seed)
 
 
-class _shown:  # noqa: N801 - used as a function
-    """A bar that counts what is tried and says what it is."""
-
-    def __init__(self, title: str, progress: bool) -> None:
-        self.bar: Any = tqdm(desc=title, unit="step", disable=not progress)
-
-    def __enter__(self) -> Callable[[str], None]:
-        return self._say
-
-    def _say(self, text: str) -> None:
-        self.bar.update()
-        self.bar.set_postfix_str(text)
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.close()
-
-
-def _written(
-    config: BestConfig,
-    data: ViewData,
-    rows: np.ndarray,
-    fit: BestFit,
-    table: list[Row],
-    seconds: dict[str, float],
-) -> dict[str, Any]:
-    """Judge the model as every other is, write its predictions, and give the content of `results.json`."""
-    views = {name: data.views[name][rows] for name in fit.model.config.view_names}
+@contextmanager
+def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
     started = time.monotonic()
-    scores, intervals = fit.predict(views, data.counts[rows])
-    seconds["prediction"] = time.monotonic() - started
-    train = data.splits["train"]
-    constant = np.tile(np.nanmean(data.scores[train], axis=0), (len(rows), 1))
-    clips = data.judged(rows)
-    metrics = compute_metrics(
-        {"model": scores, "constant": constant},
-        clips,
-        data.horizons,
-        resamples=config.resamples,
-        confidence=config.confidence,
-    )
+    yield
+    seconds[name] = round(time.monotonic() - started, 2)
+
+
+@contextmanager
+def _progress_bar(title: str, progress: bool) -> Iterator[Callable[[str], None]]:
+    """A bar that counts the trials and shows the last one."""
+    with tqdm(desc=title, unit="step", disable=not progress) as bar:
+
+        def report(text: str) -> None:
+            bar.update()
+            bar.set_postfix_str(text)
+
+        yield report
+
+
+def _evaluate(
+    config: BestConfig, data: ViewData, rows: np.ndarray, fit: BestFit, seconds: dict[str, float]
+) -> dict[str, Any]:
+    """Evaluate the model as every other predictor, and write its predictions."""
+    with _timed(seconds, "prediction"):
+        views = {name: data.views[name][rows] for name in fit.model.config.view_names}
+        scores, intervals = fit.predict(views, data.counts[rows])
+    constant = np.tile(np.nanmean(data.scores[data.splits["train"]], axis=0), (len(rows), 1))
+    clips = data.clips(rows)
     predictions = {"model": scores, "low": intervals[..., 0], "high": intervals[..., 1], "constant": constant}
     write_predictions(Path(config.output) / PREDICTIONS_FILE, predictions, clips.video_ids, clips.labels, data.horizons)
-    return without_nan(
-        {
-            "recipe": config.recipe,
-            "model_type": fit.model.config.model_type,
-            "head": fit.model.config.head,
-            "parameters": sum(each.numel() for each in fit.model.parameters()),
-            "train_clips": len(train),
-            "split": config.split,
-            "split_clips": len(rows),
-            "views": {name: data.views[name].shape[1] for name in data.views},
-            "frame_encoder": data.frame_encoder,
-            "notes": list(data.notes),
-            "metrics": metrics,
-            "ceilings": {
-                horizon: noise_ceiling(clips.labels[:, h], np.nan_to_num(clips.annotation_counts[:, h]))
-                for h, horizon in enumerate(data.horizons)
-            },
-            "table": rows_as_dicts(table),
-            "held_out": fit.correlations,
-            "choices": choices_as_dict(fit.choices),
-            "seconds": {name: round(value, 2) for name, value in seconds.items()},
-            "processes": 1,
-            "device": "cpu",
-            "versions": {name: version(name) for name in ("torch", "transformers", "datasets", "scipy")},
-            "config": asdict(config),
-        }
-        | environment(config.data, resumed=False)
-    )
+    sampling: dict[str, Any] = {"resamples": config.resamples, "confidence": config.confidence}
+    return {
+        "split": config.split,
+        "split_clips": len(rows),
+        "metrics": compute_metrics({"model": scores, "constant": constant}, clips, data.horizons, **sampling),
+        "ceilings": _ceilings(clips, data),
+    }
+
+
+def _ceilings(clips: Clips, data: ViewData) -> dict[str, float]:
+    return {
+        horizon: noise_ceiling(clips.labels[:, h], np.nan_to_num(clips.annotation_counts[:, h]))
+        for h, horizon in enumerate(data.horizons)
+    }
+
+
+def _run_facts(config: BestConfig, data: ViewData, fit: BestFit, seconds: dict[str, float]) -> dict[str, Any]:
+    """What `results.json` holds beside the evaluation."""
+    return {
+        "recipe": config.recipe,
+        "model_type": fit.model.config.model_type,
+        "head": fit.model.config.head,
+        "parameters": sum(each.numel() for each in fit.model.parameters()),
+        "train_clips": len(data.splits["train"]),
+        "views": {name: data.views[name].shape[1] for name in data.views},
+        "frame_encoder": data.frame_encoder,
+        "notes": list(data.notes),
+        "held_out": fit.correlations,
+        "choices": choices_as_dict(fit.choices),
+        "seconds": seconds,
+        "processes": 1,
+        "device": "cpu",
+        "versions": {name: version(name) for name in ("torch", "transformers", "datasets", "scipy")},
+        "config": asdict(config),
+    } | environment(config.data, resumed=False)

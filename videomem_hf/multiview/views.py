@@ -1,90 +1,26 @@
-"""The views that a copy of the data allows: titles through a sentence encoder, and every feature that is a vector."""
+"""Loading the views of the user's data: titles, every feature that is a vector, and frames through an encoder."""
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from videomem_hf.data.release.records import VideoRecord
-from videomem_hf.data.release.splits import split_records, title_groups
-from videomem_hf.data.scored_clips import Clips, config_of, feature_columns, open_splits
+from videomem_hf.data.scored_clips import config_of, feature_columns, open_splits
 from videomem_hf.features.packaged import best_installed
 from videomem_hf.features.title_views import EMBEDDING, WORDS, title_views
 from videomem_hf.multiview.frame_views import clip_sources, frame_encoder, frame_view
-from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, TITLE, VIDEO_ID, Horizon, InputError
+from videomem_hf.multiview.view_data import ViewData, read_scores
+from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, TITLE, VIDEO_ID, InputError
 
 AUTO: Final = "auto"
-_PLAIN: Final = ("scores", "videos", "all", "default")
-FEWEST_WITH_VIEW: Final = 0.5
-"""Share of the training clips that must have a feature for it to become a view by itself."""
-
-
-@dataclass(frozen=True)
-class ViewData:
-    """All clips of all splits, with what is known of them.
-
-    Attributes:
-        video_ids: `(clips,)`.
-        titles: `(clips,)`; None where unknown.
-        scores, counts: `(clips, horizons)` float64; NaN where unknown.
-        horizons: Those that some training clip has.
-        splits: Name to indices of its clips.
-        views: Name to `(clips, size)` float32; NaN rows lack the view.
-        notes: What was left out, a sentence each.
-        frame_encoder: The encoder whose view was extracted from the videos; empty for none.
-    """
-
-    video_ids: list[str]
-    titles: list[str | None]
-    scores: np.ndarray
-    counts: np.ndarray
-    horizons: tuple[Horizon, ...]
-    splits: dict[str, np.ndarray]
-    views: dict[str, np.ndarray]
-    notes: tuple[str, ...] = ()
-    frame_encoder: str = ""
-
-    def judged(self, rows: np.ndarray) -> Clips:
-        """Some clips in the form in which predictors are judged."""
-        return Clips([self.video_ids[row] for row in rows], [], self.scores[rows], self.counts[rows])
-
-    def scored(self, split: str) -> np.ndarray:
-        """Indices of the clips of a split that have a score and a view.
-
-        Raises:
-            InputError: There is no such split, or nothing in it.
-        """
-        if split not in self.splits:
-            raise InputError(f"there is no split {split!r}; there are {', '.join(self.splits)}")
-        rows = self.splits[split]
-        seen = np.any([np.isfinite(x[rows]).all(axis=1) for x in self.views.values()], axis=0)
-        rows = rows[np.isfinite(self.scores[rows]).any(axis=1) & seen]
-        if len(rows) < 2:
-            raise InputError(f"{len(rows)} clips of the split {split!r} have a score and a view; 2 are needed")
-        return rows
-
-    def title_labels(self) -> np.ndarray:
-        """A number for each clip, the same for those of nearly one title."""
-        labels = np.zeros(len(self.video_ids), np.int64)
-        places = {video_id: place for place, video_id in enumerate(self.video_ids)}
-        for label, group in enumerate(title_groups(self._records(range(len(self.video_ids))))):
-            labels[[places[video_id] for video_id in group]] = label
-        return labels
-
-    def grouped(self, split: str, seed: int) -> "ViewData":
-        """The clips of "train" and `split`, divided anew so that nearly equal titles stay together."""
-        rows = np.concatenate([self.splits["train"], self.splits[split]])
-        places = {self.video_ids[row]: row for row in rows}
-        divided = split_records(self._records(rows), seed=seed, group_titles=True)
-        parts = {name: np.array([places[record.video_id] for record in part]) for name, part in divided.items()}
-        return replace(self, splits={"train": parts["train"], split: parts.get("validation", rows[:0])})
-
-    def _records(self, rows: Any) -> list[VideoRecord]:
-        return [VideoRecord(self.video_ids[row], "dev", self.titles[row]) for row in rows]
+_TITLE_VIEWS: Final = (EMBEDDING, WORDS)
+_NOT_FEATURES: Final = ("scores", "videos", "all", "default")
+MIN_SHARE_WITH_VIEW: Final = 0.5
+"""Share of the training clips that must have a feature for it to become a view by default."""
 
 
 def load_view_data(
@@ -95,63 +31,139 @@ def load_view_data(
     progress: bool = True,
     encoder: str | None = None,
 ) -> ViewData:
-    """Load what the views of the user's data are made of.
+    """Load the views that the user's data have.
 
     Args:
-        data: As of `open_splits`.
+        data: As in `open_splits`.
         views: "auto", or names: `title` (its embedding and its words), `title_words` (these alone) and feature columns.
         title_encoder: None leaves titles out.
         options: Keywords of the data set.
         progress: Whether to show progress bars.
-        encoder: Encoder of the videos' frames, by the name of its feature; None for none, "auto" for the best that is
-            installed where `views` is "auto" and no feature of the clips is there.
+        encoder: Encoder of the videos' frames, by the name of its feature; None for none; "auto" for the best installed
+            one where `views` is "auto" and the clips have no feature.
 
     Raises:
-        InputError: There is no such data, no view in it, or a view that is asked for cannot be had.
+        InputError: There is no such data, no view in it, or a requested view is not available.
+
+    Warns:
+        UserWarning: A view is left out.
     """
-    plain = open_splits(data, "scores", options)
-    found = _records_of(plain)
     wanted = None if views == AUTO else list(views)
-    of_titles = {EMBEDDING, WORDS} if wanted is None else {EMBEDDING, WORDS}.intersection(wanted)
-    if wanted is not None and of_titles and title_encoder is None:
-        raise InputError(f"views: {min(of_titles)} needs a title_encoder, and it is null")
+    clips = read_scores(open_splits(data, "scores", options))
     if encoder not in (None, AUTO):
         frame_encoder(encoder)
-    notes: list[str] = []
-    arrays: dict[str, np.ndarray] = {}
-    if title_encoder and of_titles and any(found.titles):
-        made = title_views(found.titles, title_encoder, progress)
-        arrays |= made if EMBEDDING in of_titles else {WORDS: made[WORDS]}
-    configs = feature_configs(data) if wanted is None else sorted({config_of(n) for n in wanted if n not in of_titles})
-    train = found.splits["train"]
-    for config in tqdm(configs, "reading features", unit="feature", disable=not progress, leave=False):
-        for name, matrix in _feature_views(data, config, options, found.video_ids, wanted, notes).items():
-            share = np.isfinite(matrix[train]).all(axis=1).mean()
-            if share < FEWEST_WITH_VIEW and wanted is None:
-                notes.append(f"{name} is left out: {share:.0%} of the training clips have it")
-                continue
-            arrays[name] = matrix
+    source = _Source(data, options, clips, wanted, progress)
+    arrays = source.title_views(title_encoder) | source.feature_views()
     extracted = ""
     if encoder is not None and (encoder != AUTO or wanted is None):
-        extracted = _add_frames(arrays, encoder, data, options, found, notes, progress)
+        extracted = source.add_frames(arrays, encoder)
     if not arrays:
-        reasons = "".join(f"; {note}" for note in notes)
+        reasons = "".join(f"; {note}" for note in source.notes)
         raise InputError(
-            f"{data}: neither titles nor features are there to predict from{reasons}; `videomem extract CLIPS --out "
+            f"{data}: there are neither titles nor features to predict from{reasons}; `videomem extract CLIPS --out "
             f"{Path(data) / 'features'}` makes features of videos"
         )
-    for note in notes:
+    for note in source.notes:
         warnings.warn(note, stacklevel=2)
-    order = [name for name in (EMBEDDING, WORDS, *sorted(arrays)) if name in arrays]
+    order = [name for name in (*_TITLE_VIEWS, *sorted(arrays)) if name in arrays]
     ordered = {name: arrays[name] for name in dict.fromkeys(order)}
-    return replace(found, views=ordered, notes=tuple(notes), frame_encoder=extracted)
+    return replace(clips, views=ordered, notes=tuple(source.notes), frame_encoder=extracted)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where views come from: the user's data, the clips in it, and the views that are wanted (None for all)."""
+
+    data: str
+    options: dict[str, Any] | None
+    clips: ViewData
+    wanted: list[str] | None
+    progress: bool
+    notes: list[str] = field(default_factory=list)
+
+    def title_views(self, title_encoder: str | None) -> dict[str, np.ndarray]:
+        """The views of titles."""
+        names = set(_TITLE_VIEWS) if self.wanted is None else set(_TITLE_VIEWS).intersection(self.wanted)
+        if self.wanted is not None and names and title_encoder is None:
+            raise InputError(f"views: {min(names)} needs a title_encoder, and it is null")
+        if not title_encoder or not names or not any(self.clips.titles):
+            return {}
+        arrays = title_views(self.clips.titles, title_encoder, self.progress)
+        return arrays if EMBEDDING in names else {WORDS: arrays[WORDS]}
+
+    def feature_views(self) -> dict[str, np.ndarray]:
+        """The feature columns that are vectors and that enough training clips have, or all that are wanted."""
+        if self.wanted is None:
+            configs = feature_configs(self.data)
+        else:
+            configs = sorted({config_of(name) for name in self.wanted if name not in _TITLE_VIEWS})
+        train = self.clips.splits["train"]
+        arrays = {}
+        for config in tqdm(configs, "reading features", unit="feature", disable=not self.progress, leave=False):
+            for name, matrix in self._columns(config).items():
+                share = np.isfinite(matrix[train]).all(axis=1).mean()
+                if share < MIN_SHARE_WITH_VIEW and self.wanted is None:
+                    self.notes.append(f"{name} is left out: {share:.0%} of the training clips have it")
+                else:
+                    arrays[name] = matrix
+        return arrays
+
+    def _columns(self, config: str) -> dict[str, np.ndarray]:
+        """The columns of a configuration as `(clips, size)`; one that is not a vector is left out with a note."""
+        tables = list(open_splits(self.data, config, self.options).values())
+        if [video_id for table in tables for video_id in table[VIDEO_ID]] != self.clips.video_ids:
+            raise InputError(f"{self.data}: the configuration {config!r} has other videos than the scores have")
+        known = {VIDEO_ID, TITLE, *HORIZONS, *ANNOTATION_COUNTS.values()}
+        arrays = {}
+        for name in tables[0].column_names:
+            if name in known or (self.wanted is not None and name not in self.wanted):
+                continue
+            try:
+                parts = [feature_columns([table], [name])[0] for table in tables]
+            except InputError as error:
+                if self.wanted is not None:
+                    raise
+                self.notes.append(f"{name} is left out: {error}")
+                continue
+            width = max(part.shape[1] for part in parts)
+            whole = [part if part.shape[1] == width else np.full((len(part), width), np.nan) for part in parts]
+            arrays[name] = np.concatenate(whole).astype(np.float32)
+        if self.wanted is not None and config in self.wanted and not arrays:
+            raise InputError(f"{self.data}: the configuration {config!r} has no column {config!r}")
+        return arrays
+
+    def add_frames(self, arrays: dict[str, np.ndarray], encoder: str) -> str:
+        """Add the view of the videos' frames; returns the name of its encoder, empty if nothing was added."""
+        automatic = encoder == AUTO
+        if automatic and any(name not in _TITLE_VIEWS and not name.startswith("title-") for name in arrays):
+            return ""
+        if not automatic and frame_encoder(encoder).folder in arrays:
+            return ""
+        may_have = _may_have_videos(self.data)
+        sources = clip_sources(self.data, self.options, self.clips.video_ids) if may_have else []
+        share = np.mean([sources[row] is not None for row in self.clips.splits["train"]]) if any(sources) else 0.0
+        if automatic and share < MIN_SHARE_WITH_VIEW:
+            if share:
+                self.notes.append(f"the videos are left out: {share:.0%} of the training clips have one")
+            return ""
+        if not any(sources):
+            raise InputError(f"{self.data}: there are no videos for frame_encoder={encoder}; null leaves frames out")
+        name = best_installed() if automatic else encoder
+        if name is None:
+            self.notes.append(
+                "the videos are left out: no image encoder is installed (pip install 'videomem_hf[encoders]')"
+            )
+            return ""
+        spec = frame_encoder(name)
+        arrays[spec.folder] = frame_view(spec, sources, self.progress)
+        return name
 
 
 def feature_configs(data: str) -> list[str]:
-    """The features that the user's data have, by configuration name."""
+    """Configuration names of the features that the user's data have."""
     folder = Path(data)
     if (names := _prepared_configs(data)) is not None:
-        return [name for name in names if name not in _PLAIN]
+        return [name for name in names if name not in _NOT_FEATURES]
     from videomem_hf.data.feature_files.folders import feature_folders
     from videomem_hf.data.release.reader import open_release
 
@@ -172,101 +184,10 @@ def _may_have_videos(data: str) -> bool:
 
 
 def _prepared_configs(data: str) -> list[str] | None:
-    """The configurations of a prepared folder or of a data set on the Hub; None for a copy of the release."""
+    """Configurations of a prepared folder or of a data set on the Hub; None for a copy of the release."""
     folder = Path(data)
     if folder.exists() and not ((folder / "README.md").is_file() and any(folder.glob("**/*.parquet"))):
         return None
     from datasets import get_dataset_config_names
 
     return list(get_dataset_config_names(str(folder.resolve()) if folder.exists() else data))
-
-
-def _add_frames(
-    arrays: dict[str, np.ndarray],
-    encoder: str,
-    data: str,
-    options: dict[str, Any] | None,
-    found: ViewData,
-    notes: list[str],
-    progress: bool,
-) -> str:
-    """Add the view of the videos' frames, and name its encoder; empty where there is nothing to add."""
-    automatic = encoder == AUTO
-    if automatic and any(name not in (EMBEDDING, WORDS) and not name.startswith("title-") for name in arrays):
-        return ""
-    if not automatic and frame_encoder(encoder).folder in arrays:
-        return ""
-    sources = clip_sources(data, options, found.video_ids) if _may_have_videos(data) else []
-    share = np.mean([sources[row] is not None for row in found.splits["train"]]) if any(sources) else 0.0
-    if automatic and share < FEWEST_WITH_VIEW:
-        if share:
-            notes.append(f"the videos are left out: {share:.0%} of the training clips have one")
-        return ""
-    if not any(sources):
-        raise InputError(f"{data}: no videos are there for frame_encoder={encoder}; null leaves frames out")
-    name = best_installed() if automatic else encoder
-    if name is None:
-        notes.append("the videos are left out: no image encoder is installed (pip install 'videomem_hf[encoders]')")
-        return ""
-    made = frame_encoder(name)
-    arrays[made.folder] = frame_view(made, sources, progress)
-    return name
-
-
-def _records_of(splits: Any) -> ViewData:
-    """Ids, titles and scores of all splits, without views."""
-    ids: list[str] = []
-    titles: list[str | None] = []
-    scores, counts, rows = [], [], {}
-    for split, table in splits.items():
-        columns = table.with_format("numpy")
-        rows[split] = np.arange(len(ids), len(ids) + len(table))
-        ids += list(table[VIDEO_ID])
-        titles += list(table[TITLE])
-        scores.append(np.column_stack([np.asarray(columns[h][:], np.float64) for h in HORIZONS]))
-        counts.append(np.column_stack([_numbers(table[ANNOTATION_COUNTS[h]]) for h in HORIZONS]))
-    if "train" not in rows:
-        raise InputError(f"there is no split 'train' to learn from; there are {', '.join(rows)}")
-    all_scores, all_counts = np.concatenate(scores), np.concatenate(counts)
-    known = np.asarray(np.isfinite(all_scores[rows["train"]]).any(axis=0))
-    if not known.any():
-        raise InputError("no training clip has a score")
-    horizons = tuple(h for h, there in zip(HORIZONS, known.tolist(), strict=True) if there)
-    return ViewData(ids, titles, all_scores[:, known], all_counts[:, known], horizons, rows, {})
-
-
-def _numbers(column: Any) -> np.ndarray:
-    return np.array([np.nan if value is None else value for value in column], np.float64)
-
-
-def _feature_views(
-    data: str,
-    config: str,
-    options: dict[str, Any] | None,
-    video_ids: list[str],
-    wanted: list[str] | None,
-    notes: list[str],
-) -> dict[str, np.ndarray]:
-    """The columns of a configuration as `(clips, size)`; one that is no vector is left out with a note."""
-    splits = open_splits(data, config, options)
-    tables = list(splits.values())
-    if [video_id for table in tables for video_id in table[VIDEO_ID]] != video_ids:
-        raise InputError(f"{data}: the configuration {config!r} has other videos than the scores have")
-    known = {VIDEO_ID, TITLE, *HORIZONS, *ANNOTATION_COUNTS.values()}
-    arrays = {}
-    for name in tables[0].column_names:
-        if name in known or (wanted is not None and name not in wanted):
-            continue
-        try:
-            parts = [feature_columns([table], [name])[0] for table in tables]
-        except InputError as error:
-            if wanted is not None:
-                raise
-            notes.append(f"{name} is left out: {error}")
-            continue
-        width = max(part.shape[1] for part in parts)
-        whole = [part if part.shape[1] == width else np.full((len(part), width), np.nan) for part in parts]
-        arrays[name] = np.concatenate(whole).astype(np.float32)
-    if wanted is not None and config in wanted and not arrays:
-        raise InputError(f"{data}: the configuration {config!r} has no column {config!r}")
-    return arrays

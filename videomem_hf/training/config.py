@@ -8,14 +8,13 @@ from typing import Any, Final
 import yaml
 from huggingface_hub.dataclasses import strict
 
+from videomem_hf.losses.names import check_loss_section
 from videomem_hf.recipes import apply_override, build, read_yaml, recipe_path, refuse_unknown
 from videomem_hf.schema import HORIZONS
 from videomem_hf.statistics import CONFIDENCE, RESAMPLES
 
 OPTIMIZERS: Final = ("adamw", "adam", "sgd", "lbfgs")
 SCHEDULES: Final = ("constant", "cosine", "step")
-LOSSES: Final = ("model", "mse", "l1", "sodeep", "soft_rank", "pairwise", "binomial")
-"""`model` is the squared error in units of the scores' variance that every predictor computes itself."""
 SOURCES: Final = ("videomem", "lamem", "both")
 SELECTIONS: Final = (*HORIZONS, "mean", "last")
 FEATURE_MODEL: Final = "feature_mlp"
@@ -126,9 +125,7 @@ class StageConfig:
         """Refuse values out of range."""
         for name, allowed in {"train": ("all", "head"), "optimizer": OPTIMIZERS, "schedule": SCHEDULES}.items():
             _require(getattr(self, name) in allowed, name, f"one of {', '.join(allowed)}", getattr(self, name))
-        kind = self.loss.get("type")
-        _require(kind in LOSSES, "loss", f"a section with a type, one of {', '.join(LOSSES)}", self.loss)
-        _require(kind != "model" or len(self.loss) == 1, "loss", "without options for the type model", self.loss)
+        check_loss_section(self.loss)
         for name in ("epochs", "step_epochs"):
             _require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
         _require(self.learning_rate > 0, "learning_rate", "above 0", self.learning_rate)

@@ -180,7 +180,7 @@ class TrainingLoop:
         for number, (part, share) in enumerate(parts, start=1):
             last = number == len(parts)
             with nullcontext() if last else self.accelerator.no_sync(model):
-                loss, _ = criterion(model, part)
+                loss = criterion(model, part)
                 self.accelerator.backward(loss * share)
             total += loss.detach().float() * share
         if stage.max_grad_norm is not None:
@@ -199,7 +199,7 @@ class TrainingLoop:
 
         def closure() -> torch.Tensor:
             optimizer.zero_grad()
-            loss = criterion(model, every)[0]
+            loss = criterion(model, every)
             if stage.weight_decay:
                 loss = loss + l2_penalty(stage, model)
             self.accelerator.backward(loss)

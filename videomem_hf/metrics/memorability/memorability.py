@@ -15,7 +15,7 @@ error, each with a bootstrap interval. One horizon at a time, over the whole spl
 _KWARGS_DESCRIPTION = """
 Args:
     predictions (list of float): predicted scores, on any scale as far as the correlations go; finite.
-    references (list of float): measured scores, one a prediction; finite. Leave out videos without a score.
+    references (list of float): measured scores, one per prediction; finite. Leave out videos without a score.
     other_predictions (list of float, optional): a second predictor on the same videos, to compare with.
     confidence (float): coverage of the intervals, strictly between 0 and 1. Default .95.
     resamples (int): bootstrap resamples of the videos, at least 1. Default 10,000.

@@ -17,7 +17,7 @@ def ranks(values: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tenso
 
     Args:
         values: `(..., items)`, finite where labelled.
-        mask: The same shape, boolean; False for an item that has no place in the order.
+        mask: The same shape, boolean; False for an item to leave out of the order.
 
     Returns:
         `(..., items)` in (0, 1], descending, ties by average; 0 where `mask` is False. In the type of `values`, at
@@ -28,8 +28,8 @@ def ranks(values: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tenso
     ordered = keys.sort(dim=-1).values
     above = torch.searchsorted(ordered, keys)
     not_below = torch.searchsorted(ordered, keys, right=True)
-    places = (above + not_below + 1).to(torch.promote_types(values.dtype, torch.float32)) / 2
-    return (places / mask.sum(dim=-1, keepdim=True).clamp_min(1)).masked_fill(~mask, 0.0)
+    positions = (above + not_below + 1).to(torch.promote_types(values.dtype, torch.float32)) / 2
+    return (positions / mask.sum(dim=-1, keepdim=True).clamp_min(1)).masked_fill(~mask, 0.0)
 
 
 def standardize(values: torch.Tensor, mask: torch.Tensor, *, detach_scale: bool = False) -> torch.Tensor:
@@ -50,7 +50,7 @@ def standardize(values: torch.Tensor, mask: torch.Tensor, *, detach_scale: bool 
 
 
 def comparison_ranks(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Soft ranks: an item's place is the sum of sigmoids of its differences to all others.
+    """Soft ranks: an item's rank is the sum of sigmoids of its differences to all others.
 
     Args:
         values: `(..., items)`; the larger their differences, the closer the ranks to hard ones.
@@ -61,5 +61,5 @@ def comparison_ranks(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """
     others = values.masked_fill(~mask, -torch.inf)  # beat nobody
     beaten_by = torch.sigmoid(others[..., None, :] - values[..., :, None]).sum(dim=-1)  # (..., item, other)
-    # An item "beats itself" by sigmoid(0) = 1/2; another half makes places count from 1.
+    # An item "beats itself" by sigmoid(0) = 1/2; another half makes ranks count from 1.
     return ((beaten_by + 0.5) / mask.sum(dim=-1, keepdim=True).clamp_min(1)).masked_fill(~mask, 0.0)
