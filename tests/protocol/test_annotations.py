@@ -39,6 +39,15 @@ def test_reading_our_table(tmp_path: Path) -> None:
     assert plain(read_annotations([write(tmp_path / "a.csv", text)])) == plain(annotations_of(ROWS))
 
 
+def test_a_table_written_before_its_column_was_renamed_is_read(tmp_path: Path) -> None:
+    rows = rows_of("p1", RIGHT)
+    text = csv_of(rows).replace(",pressed,", ",answered,", 1)
+    assert plain(read_annotations([write(tmp_path / "a.csv", text)])) == plain(annotations_of(rows))
+    both = text.replace("answered", "answered,pressed", 1)
+    with pytest.raises(InputError, match=r"b\.csv:1: duplicate column 'pressed'"):
+        read_annotations([write(tmp_path / "b.csv", both)])
+
+
 def test_spelling_variants_mean_the_same(tmp_path: Path) -> None:
     lines = csv_of(rows_of("p1", RIGHT)).splitlines()
     header, *rows = [line.split(",") for line in lines]

@@ -210,7 +210,7 @@ def test_a_killed_server_loses_no_confirmed_response(kind, request, clips, tmp_p
         server.wait()
     database = Database(url or study.database_url)
     with database.read() as connection:
-        rows = list(csv.DictReader(annotation_lines(connection)))
+        rows = list(csv.DictReader("".join(annotation_lines(connection)).splitlines()))
     database.close()
     assert {row["participant"] for row in rows} == {name}
     stored = {int(row["position"]): (row["video"], float(row["rt_ms"]) if row["rt_ms"] else None) for row in rows}

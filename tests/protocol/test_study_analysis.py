@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -117,6 +118,20 @@ def test_a_study_of_step_1_alone(analysis: StudyAnalysis) -> None:
     text = study_markdown(found, {})
     assert "- Long-term: no annotations." in text
     json.dumps(study_content(found), allow_nan=False)
+
+
+def test_a_correlation_of_constant_scores_is_nan_with_a_warning() -> None:
+    study = played_study()
+    repeat = study.annotations.repeat
+    perfect = replace(study.annotations, pressed=repeat, rt_ms=np.where(repeat, 1000.0, np.nan).astype(np.float32))
+    scores = score_study(perfect, study.design)
+    with pytest.warns(RuntimeWarning) as warned:
+        found = analyse_study(perfect, scores, splits=1)
+    assert {str(warning.message).split()[0] for warning in warned} == {"spearman", "pearson"}
+    for correlation in (found.short_with_long, found.short_with_long_pearson, found.rt_short_with_long):
+        assert math.isnan(correlation.value)
+        assert math.isnan(correlation.p_value)
+        assert correlation.videos == 300
 
 
 def test_two_participants_are_a_study_too() -> None:
