@@ -27,7 +27,6 @@ from videomem_hf.protocol.consistency import (
     annotation_consistency,
     expected_consistency,
     human_consistency,
-    thinned_consistency,
 )
 from videomem_hf.protocol.design import StudyDesign
 from videomem_hf.protocol.schedule import choose_step1_videos, choose_step2_videos, draw_step1, draw_step2
@@ -127,11 +126,13 @@ def consistencies(scores: StudyScores) -> dict[str, Any]:
     """Time and values of the consistencies of both horizons."""
     found: dict[str, Any] = {}
     for horizon in HORIZONS:
-        answers, videos = scores.answers[horizon], len(scores.videos)
+        annotations, videos = scores.annotations[horizon], len(scores.videos)
         to_lag = 100 if horizon == "short_term" else None
-        human_time, human = best(lambda a=answers, t=to_lag, v=videos: human_consistency(a, v, to_lag=t), 3)
-        curve_time, curve = best(lambda a=answers, t=to_lag, v=videos: annotation_consistency(a, v, to_lag=t), 2)
-        thin_time, _ = best(lambda a=answers, t=to_lag, v=videos: thinned_consistency(a, v, to_lag=t), 1)
+        human_time, human = best(lambda a=annotations, t=to_lag, v=videos: human_consistency(a, v, to_lag=t), 3)
+        curve_time, curve = best(lambda a=annotations, t=to_lag, v=videos: annotation_consistency(a, v, to_lag=t), 2)
+        thin_time, _ = best(
+            lambda a=annotations, t=to_lag, v=videos: annotation_consistency(a, v, thin=True, to_lag=t), 1
+        )
         mean = float(scores.scores[horizon].annotations.mean())
         found[horizon] = {
             "half_splits_25": human_time,

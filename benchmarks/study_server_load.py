@@ -5,9 +5,9 @@
 CLIPS is a folder of at least 60 WebM or MP4 clips, such as `videomem sample` makes. Everyone plays step 1 of a short
 design (60 showings) at the paper's timing, sped up: at --speed 3 a clip lasts at most 2.3 s and the gap is 0.33 s, so
 that the server has three times the work of as many real participants. Everyone loads each clip from the server and
-recognises it by its content. With --kill the server is killed (SIGKILL) in the middle and started again after 2 s.
+identifies it by its content. With --kill the server is killed (SIGKILL) in the middle and started again after 2 s.
 
-The time of an answer runs from the request to the reply as the participant has it. At the end every answer that the
+The time of a response runs from the request to the reply as the participant sees it. At the end every response that the
 server has confirmed is looked up in the export; `lost` counts those that are missing or differ.
 """
 
@@ -35,7 +35,7 @@ from videomem_hf.protocol.design import FirstStep, Presentation, SecondStep, Stu
 from videomem_hf.protocol.server.play import ClipNames, HttpConnection, Play
 from videomem_hf.protocol.server.settings import StudySettings
 from videomem_hf.protocol.server.study import create_study
-from videomem_hf.protocol.simulate import SimulatedParticipant, draw_people, draw_videos
+from videomem_hf.protocol.simulate import SimulatedParticipant, draw_participants, draw_videos
 
 MACHINE = "2-core x86-64 virtual machine, 24 GB, shared with other work"
 STEP1 = FirstStep(
@@ -50,10 +50,10 @@ STEP1 = FirstStep(
 )
 STEP2 = SecondStep(targets=8, fillers=16)
 ARRIVE_S = 8.0
-"""Participants come within so many seconds."""
+"""Seconds within which the participants arrive."""
 JITTER_S = 0.1
-"""Each wait of a participant is longer by up to so much, as browsers' are: else those whom one slow reply has brought
-together would stay together, clip after clip."""
+"""Random extra seconds of each wait, as in browsers. Without them, participants synchronised by one slow reply would
+stay synchronised."""
 DOWN_S = 2.0
 
 
@@ -73,8 +73,8 @@ def main() -> None:
     sys.stdout.write(text)
     if options.out is not None:
         options.out.write_text(text, encoding="utf-8")
-    if result["lost"] or result["answers"] != result["answers_expected"]:
-        sys.exit("Answers were lost.")
+    if result["lost"] or result["responses"] != result["responses_expected"]:
+        sys.exit("Responses were lost.")
 
 
 def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         server.wait()
         time.sleep(DOWN_S)
         server = start_server(folder, port)
-    times, answers = collect(replies, players, options.participants)
+    times, responses = collect(replies, players, options.participants)
     elapsed_s = time.perf_counter() - begun
     usage = server_cpu_s(server.pid)
     server.send_signal(signal.SIGINT)
@@ -107,14 +107,14 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "killed_in_the_middle": options.kill,
         "clip_kb_mean": round(float(np.mean([file.stat().st_size for file in (folder / "clips").iterdir()])) / 1000, 1),
         "seconds": round(elapsed_s, 1),
-        "answers_per_second": round(len(answers) / elapsed_s, 1),
+        "responses_per_second": round(len(responses) / elapsed_s, 1),
         "server_cpu_share_of_a_core": None if options.kill else round(usage / elapsed_s, 2),
-        "answer_ms": spread(times["PUT"]),
+        "response_ms": spread(times["PUT"]),
         "clip_ms": spread(times["GET"]),
         "begin_ms": spread(times["POST"]),
-        "answers_expected": options.participants * STEP1.showings,
-        "answers": len(exported),
-        "lost": sum(exported.get(place) != told for place, told in answers.items()),
+        "responses_expected": options.participants * STEP1.showings,
+        "responses": len(exported),
+        "lost": sum(exported.get(key) != value for key, value in responses.items()),
     }
 
 
@@ -130,12 +130,12 @@ def start_players(options: argparse.Namespace, folder: Path, port: int) -> tuple
 
 
 def play_share(folder: Path, port: int, share: range, replies: Any) -> None:
-    """Play some of the participants, a thread each."""
+    """Play some of the participants, one thread each."""
     files = sorted((folder / "clips").iterdir())
     names = ClipNames(files)
     videos = draw_videos([file.stem for file in files], 0)
     gc.collect()
-    gc.freeze()  # or each collection would stop all these participants, and count as the server's time
+    gc.freeze()  # a collection would stop all these participants and count as the server's time
     threads = [
         threading.Thread(target=play_one, args=(port, number, names, videos, replies), daemon=True) for number in share
     ]
@@ -146,7 +146,7 @@ def play_share(folder: Path, port: int, share: range, replies: Any) -> None:
 
 
 def play_one(port: int, number: int, names: ClipNames, videos: Any, replies: Any) -> None:
-    """Play step 1 as one simulated participant; puts times and confirmed answers into the queue."""
+    """Play step 1 as one simulated participant; puts times and confirmed responses into the queue."""
     draw = np.random.default_rng([number, 5])
     time.sleep(ARRIVE_S * draw.random())
     times: list[tuple[str, float]] = []
@@ -159,36 +159,36 @@ def play_one(port: int, number: int, names: ClipNames, videos: Any, replies: Any
         time.sleep(seconds + JITTER_S * draw.random())
 
     connection = HttpConnection(f"http://127.0.0.1:{port}")
-    placeholder = SimulatedParticipant(videos, draw_people(1, draw), seed=number)
-    play = Play(connection, names, placeholder, sleep=sleep, timed=note)
+    placeholder = SimulatedParticipant(videos, draw_participants(1, draw), seed=number)
+    play = Play(connection, names, placeholder, sleep=sleep, on_reply=note)
     placeholder.window_ms = play.facts["window_ms"]
     play.join()
     play.step(1)
     name = play.me()["participant"]
-    answers = {f"{name} {place}": [video, rt_ms] for (_, place), (video, rt_ms) in play.answers.items()}
-    replies.put((times, answers))
+    responses = {f"{name} {position}": [video, rt_ms] for (_, position), (video, rt_ms) in play.responses.items()}
+    replies.put((times, responses))
 
 
 def collect(replies: Any, players: list[Any], count: int) -> tuple[dict[str, list[float]], dict[str, Any]]:
     """Wait for all participants."""
     times: dict[str, list[float]] = {"PUT": [], "GET": [], "POST": []}
-    answers: dict[str, Any] = {}
+    responses: dict[str, Any] = {}
     for _ in range(count):
         while True:
             try:
-                own_times, own_answers = replies.get(timeout=5)
+                own_times, own_responses = replies.get(timeout=5)
                 break
             except Empty:
                 if not any(player.is_alive() for player in players):
                     raise SystemExit("A participant could not play to the end.") from None
         for method, seconds in own_times:
             times[method].append(seconds)
-        answers |= own_answers
-    return times, {place: (video, None if rt is None else round(rt, 1)) for place, (video, rt) in answers.items()}
+        responses |= own_responses
+    return times, {key: (video, None if rt is None else round(rt, 1)) for key, (video, rt) in responses.items()}
 
 
 def export(folder: Path) -> dict[str, tuple[str, float | None]]:
-    """Video and response time of every answer that the study has, by participant and position."""
+    """Video and response time of every stored response, by participant and position."""
     out = folder / "annotations.csv"
     subprocess.run(
         [sys.executable, "-m", "videomem_hf", "study", "export", str(folder), str(out)],
@@ -204,7 +204,7 @@ def export(folder: Path) -> dict[str, tuple[str, float | None]]:
 
 
 def start_server(folder: Path, port: int) -> subprocess.Popen[bytes]:
-    """Start the server and wait until it answers."""
+    """Start the server and wait until it replies."""
     command = [sys.executable, "-m", "videomem_hf", "study", "serve", str(folder), "--port", str(port)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     for _ in range(200):

@@ -80,7 +80,7 @@ class Attentive:
         self.right = right
         self.seen: set[str] = set()
 
-    def answer(self, video: str, step: int = 1, hours: float = 24.0) -> float | None:
+    def respond(self, video: str, step: int = 1, hours: float = 24.0) -> float | None:
         known = video in self.seen
         self.seen.add(video)
         return 1000.0 if known == self.right else None
@@ -110,10 +110,12 @@ class Served:
 
 
 @contextmanager
-def served(study: Study, secret: str = "", url: str | None = None, clock: Clock | None = None) -> Iterator[Served]:
-    """Serve a study, without a network."""
+def served(
+    study: Study, secret: str = "", url: str | None = None, clock: Clock | None = None, **options: Any
+) -> Iterator[Served]:
+    """Serve a study without a network; `options` as `Database` takes them."""
     clock = clock or Clock()
-    database = Database(url or study.database_url)
+    database = Database(url or study.database_url, **options)
     with TestClient(create_app(study, database, clock)) as client:
         yield Served(study, secret, database, client, clock, ClipNames(study.clips.values()))
     database.close()

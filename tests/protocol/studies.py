@@ -15,7 +15,7 @@ from videomem_hf.protocol.simulate_study import SimulatedStudy, simulate_study
 def played_study() -> SimulatedStudy:
     """400 participants of whom 200 return, 300 videos: 53 short-term and 27 long-term annotations a video."""
     videos = draw_videos([f"video{number}" for number in range(1, 301)], 7)
-    return simulate_study(videos, StudyDesign().fitted(300), participants=400, returning=200, seed=3)
+    return simulate_study(videos, StudyDesign().for_collection(300), participants=400, returning=200, seed=3)
 
 
 TINY = StudyDesign(
@@ -79,7 +79,7 @@ def annotations_of(rows: list[Row]) -> Annotations:
         video=np.array([videos.index(row[3]) for row in rows], np.int32),
         role=np.array([ROLES.index(row[4]) for row in rows], np.int8),
         repeat=np.array([row[5] == 1 for row in rows]),
-        answered=np.array([row[6] == 1 for row in rows]),
+        pressed=np.array([row[6] == 1 for row in rows]),
         rt_ms=np.array([np.nan if row[7] is None else row[7] for row in rows], np.float32),
         time=np.array(
             [np.datetime64("NaT") if row[8] is None else row[8].rstrip("Z") for row in rows], "datetime64[ms]"
@@ -89,6 +89,6 @@ def annotations_of(rows: list[Row]) -> Annotations:
 
 def csv_of(rows: list[Row]) -> str:
     """The table of rows, written without the code under test."""
-    lines = ["participant,step,position,video,role,repeat,answered,rt_ms,time"]
+    lines = ["participant,step,position,video,role,repeat,pressed,rt_ms,time"]
     lines += [",".join("" if cell is None else str(cell) for cell in row) for row in rows]
     return "\n".join(lines) + "\n"

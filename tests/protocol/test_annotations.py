@@ -39,6 +39,15 @@ def test_reading_our_table(tmp_path: Path) -> None:
     assert plain(read_annotations([write(tmp_path / "a.csv", text)])) == plain(annotations_of(ROWS))
 
 
+def test_a_table_written_before_its_column_was_renamed_is_read(tmp_path: Path) -> None:
+    rows = rows_of("p1", RIGHT)
+    text = csv_of(rows).replace(",pressed,", ",answered,", 1)
+    assert plain(read_annotations([write(tmp_path / "a.csv", text)])) == plain(annotations_of(rows))
+    both = text.replace("answered", "answered,pressed", 1)
+    with pytest.raises(InputError, match=r"b\.csv:1: duplicate column 'pressed'"):
+        read_annotations([write(tmp_path / "b.csv", both)])
+
+
 def test_spelling_variants_mean_the_same(tmp_path: Path) -> None:
     lines = csv_of(rows_of("p1", RIGHT)).splitlines()
     header, *rows = [line.split(",") for line in lines]
@@ -56,7 +65,7 @@ def test_times_and_response_times_may_be_left_out(tmp_path: Path) -> None:
     found = read_annotations([write(tmp_path / "a.csv", "\n".join(lines))])
     assert np.isnan(found.rt_ms).all()
     assert np.isnat(found.time).all()
-    assert found.answered.sum() == 5
+    assert found.pressed.sum() == 5
 
 
 def test_lags_are_within_a_step() -> None:
@@ -85,12 +94,12 @@ def test_a_study_survives_its_file(tmp_path: Path, study: SimulatedStudy) -> Non
     [
         (3, ",1,2,v,", ",3,2,v,", r"a\.csv:3: '3' in column step is not 1 or 2"),
         (3, ",1,2,v,", ",1.0,2,v,", r"a\.csv:3: '1\.0' in column step is not 1 or 2"),
-        (3, ",1,2,v,", ",1,0,v,", r"a\.csv:3: '0' in column position is not a place"),
+        (3, ",1,2,v,", ",1,0,v,", r"a\.csv:3: '0' in column position is not a whole number from 1"),
         (3, ",2,v,", ",2,,", r"a\.csv:3: '' in column video is not a video's name"),
         (3, "p1,", ",", r"a\.csv:3: '' in column participant"),
         (3, "vigilance", "probe", r"a\.csv:3: 'probe' in column role is not one of target, vigilance, filler"),
         (5, ",1,1,900.0", ",2,1,900.0", r"a\.csv:5: '2' in column repeat is not 0 or 1"),
-        (5, ",1,1,900.0", ",1,yes,900.0", r"a\.csv:5: 'yes' in column answered is not 0 or 1"),
+        (5, ",1,1,900.0", ",1,yes,900.0", r"a\.csv:5: 'yes' in column pressed is not 0 or 1"),
         (5, ",900.0,", ",-900,", r"a\.csv:5: '-900' in column rt_ms is not empty or milliseconds"),
         (5, ",900.0,", ",inf,", r"a\.csv:5: 'inf' in column rt_ms"),
         (
@@ -101,10 +110,10 @@ def test_a_study_survives_its_file(tmp_path: Path, study: SimulatedStudy) -> Non
         ),
         (5, ".000Z", "", r"a\.csv:5: '2026-03-01T10:00:32' in column time"),
         (5, ",900.0,", ",", r"a\.csv:5: 8 cells where the header has 9"),
-        (5, ",1,4,", ",1,3,", r"a\.csv:5: participant 'p1' has place 3 of step 1 twice"),
-        (5, ",1,1,900.0", ",0,1,900.0", r"a\.csv:5: marked as no repeat, yet shown before"),
-        (2, "target,0", "target,1", r"a\.csv:2: marked as a repeat, yet not shown before"),
-        (5, ",v,vigilance", ",v,target", r"a\.csv:5: another role than the video had"),
+        (5, ",1,4,", ",1,3,", r"a\.csv:5: participant 'p1' has position 3 of step 1 twice"),
+        (5, ",1,1,900.0", ",0,1,900.0", r"a\.csv:5: not marked as a repeat, but shown before"),
+        (2, "target,0", "target,1", r"a\.csv:2: marked as a repeat, but not shown before"),
+        (5, ",v,vigilance", ",v,target", r"a\.csv:5: a role other than at the video's first"),
         (9, ",g,filler,0", ",f,filler,1", r"a\.csv:9: a filler shown twice"),
         (9, ",g,filler,0", ",a,target,1", r"a\.csv:9: a video's third showing"),
         (10, "target,1", "target,0", r"a\.csv:10: a step-2 target not marked as a repeat"),
@@ -113,7 +122,7 @@ def test_a_study_survives_its_file(tmp_path: Path, study: SimulatedStudy) -> Non
         (5, ",1,900.0", ",0,900.0", r"a\.csv:5: a response time without a press"),
         (1, "rt_ms", "rt", r"a\.csv:1: unknown column 'rt'"),
         (1, "video,", "clip,", r"a\.csv:1: no column 'video'"),
-        (1, "rt_ms", "step", r"a\.csv:1: twice the column 'step'"),
+        (1, "rt_ms", "step", r"a\.csv:1: duplicate column 'step'"),
     ],
 )
 def test_a_wrong_row_gives_its_line(tmp_path: Path, line: int, old: str, new: str, message: str) -> None:
@@ -128,7 +137,7 @@ def test_the_line_is_right_after_blank_lines(tmp_path: Path) -> None:
     lines = csv_of(rows_of("p1", RIGHT)).splitlines()
     lines[4] = lines[4].replace(",1,4,", ",1,3,")
     lines[2:2] = ["", ""]
-    with pytest.raises(InputError, match=r"a\.csv:7: participant 'p1' has place 3"):
+    with pytest.raises(InputError, match=r"a\.csv:7: participant 'p1' has position 3"):
         read_annotations([write(tmp_path / "a.csv", "\n".join(lines))])
 
 
@@ -160,11 +169,11 @@ def original(rows: list[tuple[object, ...]], step: int) -> str:
     lines = [",".join(f'"{name}"' for name in header.split(","))]
     blank = ["NULL"] * len(header.split(","))
     lines.append(",".join([*blank[:2], '"text"', '"p1"', *blank[4:]]))
-    for participant, of_step, position, video, role, repeat, answered, rt, _ in rows:
+    for participant, of_step, position, video, role, repeat, pressed, rt, _ in rows:
         if of_step != step:
             continue
         occurrence = 2 if step == 1 and repeat else 1
-        cells = [rt if answered else -1, 32 if answered else -1, "single-stim", participant, "f"]
+        cells = [rt if pressed else -1, 32 if pressed else -1, "single-stim", participant, "f"]
         cells += [17] if step == 1 else []
         cells += [position, int(role == "target"), occurrence, position, f"../videos/{video}.webm", 1]
         lines.append(",".join(f'"{cell}"' for cell in cells))
@@ -209,11 +218,11 @@ def test_a_step2_target_that_the_original_shows_twice_is_no_annotation(tmp_path:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('"3","../videos/b', '"x","../videos/b', r"day1\.csv:5: 'x' in column video_position is not a place"),
+        ('"3","../videos/b', '"x","../videos/b', r"day1\.csv:5: 'x' in column video_position is not a whole"),
         ('"17","3","1","1"', '"17","3","2","1"', r"day1\.csv:5: '2' in column target1_or_filler0 is not 0 or 1"),
         ('"17","3","1","1"', '"17","3","1","1.5"', r"day1\.csv:5: '1\.5' in column firstoccurrence1"),
         ('"900.0"', '"soon"', r"day1\.csv:6: 'soon' in column rt is not milliseconds"),
-        ('"17","4","0","2"', '"17","4","0","1"', r"day1\.csv:6: marked as no repeat"),
+        ('"17","4","0","2"', '"17","4","0","1"', r"day1\.csv:6: not marked as a repeat"),
         ('"../videos/g.webm"', "NULL", r"day1\.csv:10: column url_name is empty"),
         ('"url_name"', '"url"', r"day1\.csv:1: no column 'url_name'"),
     ],

@@ -1,5 +1,7 @@
 """Half-splits against plain loops, closed forms and known reliability."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -11,20 +13,21 @@ from videomem_hf.protocol.consistency import (
     expected_consistency,
     human_consistency,
     reliability,
-    thinned_consistency,
 )
-from videomem_hf.protocol.scoring import TargetAnswers, sums_of
+from videomem_hf.protocol.scoring import TargetAnnotations, sum_by_video
 from videomem_hf.statistics import spearman_brown
 
 
-def answers_of(strength: np.ndarray, counts: np.ndarray, seed: int, people: int | None = None) -> TargetAnswers:
-    """Independent answers to videos of these strengths, without decay."""
+def draw_annotations(
+    strength: np.ndarray, counts: np.ndarray, seed: int, people: int | None = None
+) -> TargetAnnotations:
+    """Independent annotations to videos of these strengths, without decay."""
     generator = np.random.default_rng(seed)
     video = np.repeat(np.arange(len(strength)), counts)
     number = len(video)
     participant = np.arange(number) if people is None else generator.integers(0, people, number)
     hit = generator.random(number) < strength[video]
-    return TargetAnswers(
+    return TargetAnnotations(
         participant, video, hit, generator.integers(45, 101, number).astype(float), np.full(number, np.nan)
     )
 
@@ -56,15 +59,15 @@ def test_halves_are_balanced_and_drawn_anew() -> None:
 
 def test_annotation_consistency_equals_a_plain_loop(strength: np.ndarray) -> None:
     counts = np.random.default_rng(2).integers(2, 30, 1500)
-    answers = answers_of(strength, counts, 3)
-    curve = annotation_consistency(answers, 1500, splits=25)
+    annotations = draw_annotations(strength, counts, 3)
+    curve = annotation_consistency(annotations, 1500, splits=25)
     generator = np.random.default_rng(99)
     values = []
     for _ in range(25):
         scores: list[list[float]] = [[], []]
         by_video: list[list[bool]] = [[] for _ in range(1500)]
-        for row in generator.permutation(len(answers)).tolist():
-            by_video[answers.video[row]].append(answers.hit[row])
+        for row in generator.permutation(len(annotations)).tolist():
+            by_video[annotations.video[row]].append(annotations.hit[row])
         for mine in by_video:
             cut = len(mine) // 2
             scores[0].append(np.mean(mine[:cut]))
@@ -84,26 +87,26 @@ def test_annotation_consistency_equals_a_plain_loop(strength: np.ndarray) -> Non
 
 
 def test_halves_of_known_reliability(strength: np.ndarray) -> None:
-    """With n answers in each half, the Pearson correlation of the halves is var / (var + mean noise / n)."""
-    answers = answers_of(strength, np.full(1500, 20), 4)
+    """With n annotations in each half, the Pearson correlation of the halves is var / (var + mean noise / n)."""
+    annotations = draw_annotations(strength, np.full(1500, 20), 4)
     expected = strength.var() / (strength.var() + (strength * (1 - strength)).mean() / 10)
-    human = human_consistency(answers, 1500, splits=10)
-    curve = annotation_consistency(answers, 1500, splits=10)
+    human = human_consistency(annotations, 1500, splits=10)
+    curve = annotation_consistency(annotations, 1500, splits=10)
     assert human.spearman == pytest.approx(expected, abs=0.05)
     assert curve.spearman[0] == pytest.approx(expected, abs=0.05)
     assert human.annotations == pytest.approx(20)
     assert len(curve.at_least) == 1
-    sums = sums_of(answers, 1500)
+    sums = sum_by_video(annotations, 1500)
     whole = strength.var() / (strength.var() + (strength * (1 - strength)).mean() / 20)
-    assert reliability(sums, sums.hits / sums.answers) == pytest.approx(whole, abs=0.03)
+    assert reliability(sums, sums.hits / sums.annotations) == pytest.approx(whole, abs=0.03)
     assert spearman_brown(expected, 2) == pytest.approx(whole)
 
 
 def test_thinning_gives_the_consistency_of_fewer_annotations(strength: np.ndarray) -> None:
-    thinned = thinned_consistency(answers_of(strength, np.full(1500, 24), 5), 1500, splits=8)
+    thinned = annotation_consistency(draw_annotations(strength, np.full(1500, 24), 5), 1500, thin=True, splits=8)
     assert thinned.at_least[-1] == 24
     for number in (4, 12):
-        fewer = annotation_consistency(answers_of(strength, np.full(1500, number), 6), 1500, splits=8)
+        fewer = annotation_consistency(draw_annotations(strength, np.full(1500, number), 6), 1500, splits=8)
         assert np.interp(number, thinned.annotations, thinned.spearman) == pytest.approx(fewer.spearman[0], abs=0.05)
     assert (np.diff(thinned.spearman) > 0).all()
 
@@ -112,23 +115,23 @@ def test_human_consistency_splits_people_not_answers() -> None:
     """Two people who remember opposite halves of the videos disagree wholly, whatever each says on its own."""
     participant, video = np.repeat(np.arange(2), 400), np.tile(np.repeat(np.arange(100), 4), 2)
     hit = (video < 50) == (participant == 0)
-    answers = TargetAnswers(participant, video, hit, np.full(800, 50.0), np.full(800, np.nan))
-    found = human_consistency(answers, 100, splits=6, seed=1)
+    annotations = TargetAnnotations(participant, video, hit, np.full(800, 50.0), np.full(800, np.nan))
+    found = human_consistency(annotations, 100, splits=6, seed=1)
     assert found.spearman == pytest.approx(-1)
     assert (found.splits, found.annotations, found.videos) == (6, 8, 100)
 
 
 def test_splits_are_a_function_of_the_seed(strength: np.ndarray) -> None:
-    answers = answers_of(strength, np.full(1500, 6), 4, people=200)
-    for measure in (human_consistency, annotation_consistency, thinned_consistency):
-        first, again, other = (np.mean(measure(answers, 1500, splits=3, seed=seed).spearman) for seed in (1, 1, 2))
+    annotations = draw_annotations(strength, np.full(1500, 6), 4, people=200)
+    for measure in (human_consistency, annotation_consistency, partial(annotation_consistency, thin=True)):
+        first, again, other = (np.mean(measure(annotations, 1500, splits=3, seed=seed).spearman) for seed in (1, 1, 2))
         assert first == again
         assert first != other
 
 
 def test_one_participant_has_no_consistency() -> None:
     only = human_consistency(
-        TargetAnswers(np.zeros(10, int), np.arange(10), np.ones(10, bool), np.ones(10), np.ones(10)), 10
+        TargetAnnotations(np.zeros(10, int), np.arange(10), np.ones(10, bool), np.ones(10), np.ones(10)), 10
     )
     assert np.isnan(only.spearman)
 
@@ -139,11 +142,11 @@ def test_lag_correction_is_made_in_each_half() -> None:
     video = np.repeat(np.arange(400), 40)
     lag = np.where(video < 200, generator.integers(45, 73, 16000), generator.integers(73, 101, 16000)).astype(float)
     hit = generator.random(16000) < 0.9 - 0.008 * (lag - 45)
-    answers = TargetAnswers(np.arange(16000), video, hit, lag, np.full(16000, np.nan))
-    assert annotation_consistency(answers, 400, splits=5).spearman[0] > 0.4
-    assert abs(annotation_consistency(answers, 400, splits=5, to_lag=100).spearman[0]) < 0.2
-    assert human_consistency(answers, 400, splits=5).spearman > 0.4
-    assert abs(human_consistency(answers, 400, splits=5, to_lag=100).spearman) < 0.2
+    annotations = TargetAnnotations(np.arange(16000), video, hit, lag, np.full(16000, np.nan))
+    assert annotation_consistency(annotations, 400, splits=5).spearman[0] > 0.4
+    assert abs(annotation_consistency(annotations, 400, splits=5, to_lag=100).spearman[0]) < 0.2
+    assert human_consistency(annotations, 400, splits=5).spearman > 0.4
+    assert abs(human_consistency(annotations, 400, splits=5, to_lag=100).spearman) < 0.2
 
 
 def curve_of(annotations: list[float], spearman: list[float], videos: list[int]) -> ConsistencyCurve:
@@ -175,7 +178,7 @@ def test_spearman_brown() -> None:
 
 
 def test_a_study_of_nothing_to_compare() -> None:
-    answers = TargetAnswers(np.array([0]), np.array([0]), np.array([True]), np.array([50.0]), np.array([1.0]))
-    assert len(annotation_consistency(answers, 3).at_least) == 0
-    assert len(thinned_consistency(answers, 3).at_least) == 0
-    assert np.isnan(reliability(sums_of(answers, 3), np.ones(3)))
+    annotations = TargetAnnotations(np.array([0]), np.array([0]), np.array([True]), np.array([50.0]), np.array([1.0]))
+    assert len(annotation_consistency(annotations, 3).at_least) == 0
+    assert len(annotation_consistency(annotations, 3, thin=True).at_least) == 0
+    assert np.isnan(reliability(sum_by_video(annotations, 3), np.ones(3)))

@@ -111,11 +111,11 @@ def test_errors_of_a_file_name_it(tmp_path: Path) -> None:
 
 
 def test_candidates_fit_the_collection() -> None:
-    assert StudyDesign().fitted(10_000) == StudyDesign()
-    assert StudyDesign().fitted(1001) == StudyDesign()
-    assert StudyDesign().fitted(1000).step1.candidates == 120
-    assert StudyDesign(step1=FirstStep(candidates=5000)).fitted(3000).step1.candidates == 300
-    assert StudyDesign().fitted(200).step1.candidates == 120
+    assert StudyDesign().for_collection(10_000) == StudyDesign()
+    assert StudyDesign().for_collection(1001) == StudyDesign()
+    assert StudyDesign().for_collection(1000).step1.candidates == 120
+    assert StudyDesign(step1=FirstStep(candidates=5000)).for_collection(3000).step1.candidates == 300
+    assert StudyDesign().for_collection(200).step1.candidates == 120
 
 
 def test_a_collection_can_be_too_small() -> None:

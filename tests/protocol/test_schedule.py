@@ -157,7 +157,7 @@ def test_step1_videos_come_from_the_least_annotated() -> None:
 @pytest.mark.parametrize("collection", [200, 450])
 def test_counts_stay_even(collection: int) -> None:
     """Each participant's targets are those with the fewest annotations, so that counts hardly differ."""
-    design, counts = PAPER.fitted(collection), np.zeros(collection, dtype=int)
+    design, counts = PAPER.for_collection(collection), np.zeros(collection, dtype=int)
     for seed in range(100):
         chosen = choose_step1_videos(design, range(collection), counts, seed)
         counts[chosen[:40]] += 1
@@ -191,7 +191,7 @@ def test_step2_targets_can_be_the_least_annotated() -> None:
     second = choose_step2_videos(design, videos, first, 7, counts)
     assert sorted(second[:40]) == sorted(fillers)[:40]
     assert sorted(choose_step2_videos(PAPER, videos, first, 7, counts)[:40]) != sorted(fillers)[:40]
-    with pytest.raises(InputError, match="one count a video"):
+    with pytest.raises(InputError, match="one count per video"):
         choose_step2_videos(design, videos, first, 7)
 
 

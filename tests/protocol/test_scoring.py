@@ -1,4 +1,4 @@
-"""Scores against hand-counted answers, ordinary least squares, and the truth of a simulation."""
+"""Scores against hand-counted annotations, ordinary least squares, and the truth of a simulation."""
 
 import csv
 import json
@@ -18,12 +18,12 @@ from videomem_hf.protocol.scoring import (
     LagCorrection,
     StudyScores,
     Sums,
-    TargetAnswers,
-    corrected,
+    TargetAnnotations,
+    correct_scores,
     fit_correction,
     score_study,
+    sum_by_video,
     summary,
-    sums_of,
 )
 from videomem_hf.protocol.simulate_study import SimulatedStudy
 from videomem_hf.schema import InputError
@@ -66,8 +66,8 @@ def test_the_slope_is_that_of_least_squares_with_an_intercept_a_video() -> None:
     video = generator.integers(0, 30, 2000)
     lag = generator.integers(45, 101, 2000).astype(float)
     hit = generator.random(2000) < 0.5 + 0.015 * video - 0.002 * (lag - 45)
-    answers = TargetAnswers(np.arange(2000), video, hit, lag, np.full(2000, np.nan))
-    sums = sums_of(answers, 30)
+    annotations = TargetAnnotations(np.arange(2000), video, hit, lag, np.full(2000, np.nan))
+    sums = sum_by_video(annotations, 30)
     found = fit_correction(sums, 100)
     assert found is not None
     rows = np.arange(2000)
@@ -79,13 +79,13 @@ def test_the_slope_is_that_of_least_squares_with_an_intercept_a_video() -> None:
     inverse = np.linalg.inv((matrix.T @ matrix).toarray())
     assert found.standard_error == pytest.approx(np.sqrt(residual @ residual / (2000 - 31) * inverse[-1, -1]))
     # The score is the fitted value of the video at lag 100.
-    assert corrected(sums, found) == pytest.approx(solution[:-1] + 100 * solution[-1], abs=1e-8)
+    assert correct_scores(sums, found) == pytest.approx(solution[:-1] + 100 * solution[-1], abs=1e-8)
 
 
 def test_scores_stay_in_their_range() -> None:
     sums = Sums(*(np.array(values, float) for values in ([2, 2], [0, 2], [90, 180], [4050, 16200], [0, 180])))
-    assert corrected(sums, LagCorrection(-0.01, 0.0, 100)).tolist() == pytest.approx([0.0, 0.9])
-    assert corrected(sums, LagCorrection(0.01, 0.0, 100)).tolist() == pytest.approx([0.55, 1.0])
+    assert correct_scores(sums, LagCorrection(-0.01, 0.0, 100)).tolist() == pytest.approx([0.0, 0.9])
+    assert correct_scores(sums, LagCorrection(0.01, 0.0, 100)).tolist() == pytest.approx([0.55, 1.0])
 
 
 def test_long_term_scores_are_k_of_n_and_short_term_brought_to_lag_100(
@@ -95,7 +95,7 @@ def test_long_term_scores_are_k_of_n_and_short_term_brought_to_lag_100(
     rows = (data.step == 2) & (data.role == TARGET) & passed[data.participant]
     for video in (0, 17, 299):
         mine = rows & (data.video == video)
-        assert scores.scores["long_term"].score[video] == data.answered[mine].sum() / mine.sum()
+        assert scores.scores["long_term"].score[video] == data.pressed[mine].sum() / mine.sum()
     short, line = scores.scores["short_term"], scores.correction
     assert line is not None
     assert line.to_lag == 100
@@ -108,7 +108,7 @@ def test_scoring_recovers_the_known_strengths(scores: StudyScores, study: Simula
     for horizon in ("short_term", "long_term"):
         found, truth = scores.scores[horizon], getattr(study.videos, horizon)
         error = found.score - truth
-        # Three standard errors of the mean: of the answers, the participants' abilities, and the slope.
+        # Three standard errors of the mean: of the annotations, the participants' abilities, and the slope.
         assert abs(error.mean()) < 0.018
         z = error / found.standard_error
         assert 0.85 < z.std() < 1.15
@@ -125,7 +125,7 @@ def test_a_design_changes_who_counts_and_where_scores_are_brought(study: Simulat
 
 
 def test_nobody_passes(study: SimulatedStudy) -> None:
-    with pytest.raises(InputError, match=r"step 1: 1 of 1 fail, such as: 8 of 180 showings.*give it"):
+    with pytest.raises(InputError, match=r"step 1: 1 of 1 fail, such as: 8 of 180 showings.*pass it"):
         score_study(annotations_of(rows_of("p", RIGHT)))
 
 

@@ -37,13 +37,13 @@ def test_every_control() -> None:
         }
     )
     assert found == {
-        "inattentive": (["vigilance hits 0.000, at least 0.71"], ["step 1 does not count"]),
-        "guesser": (["false alarms 0.400, at most 0.3"], ["step 1 does not count"]),
+        "inattentive": (["vigilance hits 0.000, at least 0.71"], ["step 1 not passed"]),
+        "guesser": (["false alarms 0.400, at most 0.3"], ["step 1 not passed"]),
         "forgetful": (
             [],
-            ["recognition 0.000, at least 0.15", "recognition 0.000, not above the rate of false alarms"],
+            ["recognition 0.000, at least 0.15", "recognition 0.000, not above the false-alarm rate"],
         ),
-        "presser": ([], ["false alarms 1.000, at most 0.4", "recognition 1.000, not above the rate of false alarms"]),
+        "presser": ([], ["false alarms 1.000, at most 0.4", "recognition 1.000, not above the false-alarm rate"]),
     }
 
 
@@ -58,7 +58,7 @@ def test_a_limit_itself_passes() -> None:
         assert reasons(people, dataclasses.replace(TINY, controls=stricter)) != {"p": ([], [])}
     above = dataclasses.replace(controls, step2_recognition_above_false_alarms=True)
     found = reasons(people, dataclasses.replace(TINY, controls=above))
-    assert found == {"p": ([], ["recognition 0.500, not above the rate of false alarms"])}
+    assert found == {"p": ([], ["recognition 0.500, not above the false-alarm rate"])}
 
 
 def test_equal_rates_of_recognition_and_false_alarms_fail() -> None:
@@ -69,14 +69,14 @@ def test_equal_rates_of_recognition_and_false_alarms_fail() -> None:
     rows = [row for row in rows_of("p", {**without((2, 3)), (2, 2): 50.0}) if row[1] == 2]
     rows.append((*rows[1][:2], 4, "m", *rows[1][4:6], 0, None, None))
     screening = screen(annotations_of(rows), step2)
-    assert screening.step2.reasons(0) == ["recognition 0.500, not above the rate of false alarms"]
+    assert screening.step2.reasons(0) == ["recognition 0.500, not above the false-alarm rate"]
 
 
 def test_an_unfinished_step_does_not_count() -> None:
     rows = [row for row in rows_of("p", RIGHT) if row[1:3] not in {(1, 8), (2, 3)}]
     screening = screen(annotations_of(rows), TINY)
     assert screening.step1.reasons(0) == ["7 of 8 showings"]
-    assert screening.step2.reasons(0) == ["2 of 3 showings", "step 1 does not count"]
+    assert screening.step2.reasons(0) == ["2 of 3 showings", "step 1 not passed"]
 
 
 @pytest.mark.parametrize(("hours", "passes"), [(24.0, True), (20.0, False), (72.0, True), (80.0, False)])

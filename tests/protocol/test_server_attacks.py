@@ -8,14 +8,14 @@ import pytest
 
 from tests.protocol.conftest import FAST
 from tests.protocol.served import Attentive, ClientConnection, make_study, served
-from tests.protocol.test_server_game import answer, begin, counts, refusal
-from videomem_hf.protocol.server.clips import padded, unpadded
+from tests.protocol.test_server_game import begin, counts, refusal, respond
+from videomem_hf.protocol.server.clips import pad_clip, unpad_clip
 from videomem_hf.protocol.server.database import videos
 from videomem_hf.protocol.server.export import participant_lines
 from videomem_hf.protocol.server.limits import RateLimit
 from videomem_hf.protocol.server.play import Reply
 from videomem_hf.protocol.server.settings import Question, StudySettings
-from videomem_hf.protocol.server.tokens import normal_code
+from videomem_hf.protocol.server.tokens import normalise_code
 
 PROLIFIC_ID = "5f3a9c0e1b2d4c6a7e8f9012"
 
@@ -31,7 +31,7 @@ class Recorder(ClientConnection):
         return Reply(reply.status_code, reply.content)
 
 
-def test_nothing_tells_which_showing_repeats(game):
+def test_nothing_reveals_which_showing_repeats(game):
     play = game.play()
     play.connection = Recorder(game.client, dict(play.connection.cookies))
     play.step(1)
@@ -57,9 +57,9 @@ def test_nothing_tells_which_showing_repeats(game):
 def test_padding_varies_and_comes_off(clips):
     for file in sorted(clips.iterdir())[:2]:
         content = file.read_bytes()
-        sizes = {len(padded(content, file.suffix)) for _ in range(50)}
+        sizes = {len(pad_clip(content, file.suffix)) for _ in range(50)}
         assert len(sizes) > 40
-        assert unpadded(padded(content, file.suffix)) == content
+        assert unpad_clip(pad_clip(content, file.suffix)) == content
 
 
 def test_clips_are_given_for_the_next_showings_only(game):
@@ -152,14 +152,14 @@ def test_wrong_bodies_are_refused_without_repeating_them(game, body):
 @pytest.mark.parametrize(
     "body", ["[]", "null", "{", '{"page": 1}', '{"page": "aaaaaaaaaaaaaaaa", "rt_ms": NaN, "age_ms": 0}']
 )
-def test_broken_answers_are_refused(game, body):
+def test_broken_responses_are_refused(game, body):
     play = game.play()
     begin(play)
     game.clock.sleep(10)
     game.client.cookies.update(play.connection.cookies)
     headers = {"content-type": "application/json"}
     assert game.client.put("/api/steps/1/showings/1", content=body, headers=headers).status_code == 422
-    assert answer(play, 1, 1).status == 200
+    assert respond(play, 1, 1).status == 200
 
 
 def test_every_reply_tells_browsers_what_to_refuse(game):
@@ -209,7 +209,7 @@ def test_a_return_code_lets_in_on_another_computer(game):
     assert (wrong.status, wrong.json()["error"]) == (404, "unknown_code")
     typed = f" {code.lower().replace('-', ' ').replace('0', 'o').replace('1', 'l')} "
     assert elsewhere.send("POST", "/api/return", {"code": typed}).json()["stage"] == "waiting"
-    assert normal_code(typed) == code
+    assert normalise_code(typed) == code
     assert play.me() == {"stage": "new"}
     game.clock.sleep(25 * 3600)
     third = ClientConnection(game.client)
@@ -286,7 +286,7 @@ def test_deletion_leaves_nothing_of_a_participant(game):
     name = goes.me()["participant"]
     wrong = game.admin("POST", "/admin/delete", json={"participant": "p0000000000"})
     assert wrong.status_code == 404
-    assert game.admin("POST", "/admin/delete", json={"participant": name}).json() == {"answers": 14}
+    assert game.admin("POST", "/admin/delete", json={"participant": name}).json() == {"responses": 14}
     assert goes.me() == {"stage": "new"}
     assert stays.me()["stage"] == "waiting"
     assert sum(counts(game, videos.c.short_count).values()) == 3

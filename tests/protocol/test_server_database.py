@@ -1,10 +1,16 @@
-"""The study's database: migrations, one writer, what is on the disk when, PostgreSQL where there is one."""
+"""The study's database: migrations, transactions, what survives a power cut or a kill; SQLite and PostgreSQL."""
 
+import csv
 import os
+import socket
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from contextlib import closing
+from dataclasses import replace
+from functools import partial
 
 import pytest
 from alembic import command
@@ -12,10 +18,12 @@ from alembic.config import Config
 from sqlalchemy import insert, select, text
 
 from tests.protocol.conftest import FAST
-from tests.protocol.served import SHORT, make_study, served
-from videomem_hf.protocol.server import checkpoints, group_sync
+from tests.protocol.served import SHORT, Attentive, make_study, served
+from videomem_hf.protocol.design import Presentation
 from videomem_hf.protocol.server.database import MIGRATIONS, Database, videos
+from videomem_hf.protocol.server.export import annotation_lines
 from videomem_hf.protocol.server.group_sync import GroupSync
+from videomem_hf.protocol.server.play import ClipNames, HttpConnection, Play
 from videomem_hf.schema import InputError
 
 
@@ -75,67 +83,145 @@ def test_a_wrong_url_gets_one_sentence(url, said):
         Database(url)
 
 
-def test_who_waits_shares_a_writing_that_began_later(tmp_path, monkeypatch):
-    """20 threads ask while the first writing is under way: one more serves all, none returns before."""
-    sync = GroupSync(tmp_path / "log")
-    begun, ended, may_end = [], [], threading.Event()
+def is_waiting(thread):
+    frame = sys._current_frames().get(thread.ident)
+    return frame is not None and (frame.f_code.co_filename, frame.f_code.co_name) == (threading.__file__, "wait")
 
-    def slow():
-        begun.append(time.monotonic())
-        may_end.wait(10)
-        ended.append(time.monotonic())
 
-    monkeypatch.setattr(sync, "_sync", slow)
-    returned = []
+def until(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
-    def ask():
-        sync.wait()
-        returned.append(time.monotonic())
 
-    threads = [threading.Thread(target=ask) for _ in range(21)]
-    threads[0].start()
-    while not begun:
-        time.sleep(0.001)
-    for thread in threads[1:]:
+def test_threads_that_wait_during_a_sync_share_the_next(tmp_path):
+    """21 threads write and wait: two syncs serve them all, and each returns with its own line on the disk."""
+    log, disk, may_end, returned = tmp_path / "log", [], threading.Event(), []
+
+    def sync(descriptor):
+        content = os.pread(descriptor, 10_000, 0).splitlines()
+        may_end.wait(60)
+        disk.append(content)
+
+    shared = GroupSync(log, sync)
+
+    def write(number):
+        with log.open("ab", buffering=0) as file:
+            file.write(b"%d\n" % number)
+        shared.wait()
+        returned.append(any(b"%d" % number in content for content in disk))
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(21)]
+    for thread in threads:
         thread.start()
-    time.sleep(0.2)
+        until(partial(is_waiting, thread))
     assert returned == []
     may_end.set()
     for thread in threads:
-        thread.join(10)
-    assert len(begun) == 2
-    assert sum(moment >= ended[1] for moment in returned) == 20
+        thread.join(60)
+    assert returned == [True] * 21
+    assert [len(content) for content in disk] == [1, 21]
 
 
-def test_a_disk_that_fails_is_told_to_everyone_who_waits(tmp_path, monkeypatch):
-    sync = GroupSync(tmp_path / "log")
+def test_a_failing_disk_is_reported_to_everyone_who_waits(tmp_path):
+    (tmp_path / "log").touch()
+    failures = [OSError("disk"), OSError("disk")]
 
-    def fail():
-        raise OSError("disk")
+    def sync(descriptor):
+        if failures:
+            raise failures.pop()
 
-    monkeypatch.setattr(sync, "_sync", fail)
+    shared = GroupSync(tmp_path / "log", sync)
     for _ in range(2):
         with pytest.raises(OSError, match="disk"):
-            sync.wait()
-    monkeypatch.undo()
-    sync.wait()
+            shared.wait()
+    shared.wait()
 
 
-def test_an_answer_is_on_the_disk_before_it_is_confirmed(game, monkeypatch):
-    order = []
-    monkeypatch.setattr(group_sync, "_sync_content", lambda descriptor: order.append("disk"))
-    play = game.play()
-    order.clear()
-    play.timed = lambda method, path, seconds: order.append(method)
-    play.step(1, until=2)
-    assert order == ["disk", "POST", "GET", "disk", "PUT"]
+def test_every_confirmed_response_survives_a_power_cut(clips, tmp_path):
+    """After each reply, what had been synced by then is opened as a database: the response is in it."""
+    study, secret = make_study(tmp_path / "study", clips, settings=FAST)
+    synced, counts = [b""], []
+
+    def sync(descriptor):
+        synced.append(os.pread(descriptor, 1 << 26, 0))
+
+    def cut_power(method, path, seconds):
+        if method == "PUT":
+            cut = tmp_path / f"cut{len(counts)}.db"
+            cut.write_bytes((study.folder / "study.db").read_bytes())
+            cut.with_name(f"{cut.name}-wal").write_bytes(synced[-1])
+            with closing(sqlite3.connect(cut)) as connection:
+                query = "select count(*), count(rt_ms) from showings where answered is not null"
+                counts.append(connection.execute(query).fetchone())
+
+    with served(study, secret, sync=sync, checkpoint_s=3600.0) as game:
+        play = game.play()
+        play.on_reply = cut_power
+        play.step(1)
+    pressed = [rt_ms is not None for _, rt_ms in play.responses.values()]
+    assert counts == [(number, sum(pressed[:number])) for number in range(1, 15)]
 
 
-def test_the_log_is_moved_beside_the_requests_and_not_by_them(tmp_path, monkeypatch):
-    """1,500 changed pages, beyond the 1,000 at which SQLite has a commit move them: the database's own file waits."""
-    monkeypatch.setattr(checkpoints, "PERIOD_S", 3600.0)
+SERVER = """
+import sys
+from pathlib import Path
+import uvicorn
+from videomem_hf.protocol.server.app import create_app
+from videomem_hf.protocol.server.database import Database
+from videomem_hf.protocol.server.study import open_study
+study = open_study(Path(sys.argv[1]))
+app = create_app(study, Database(sys.argv[3] or study.database_url))
+uvicorn.run(app, port=int(sys.argv[2]), log_level="warning")
+"""
+
+
+class Quick(Attentive):
+    """Presses 50 ms after the start of a known clip."""
+
+    def respond(self, video, step=1, hours=24.0):
+        return None if super().respond(video) is None else 50.0
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_killed_server_loses_no_confirmed_response(kind, request, clips, tmp_path):
+    """The server is killed after five responses and started again; the page goes on without noticing."""
+    url = request.getfixturevalue("postgres_url") if kind == "postgresql" else ""
+    design = replace(SHORT, presentation=Presentation(window_s=0.2, gap_s=0.05))
+    study, _ = make_study(tmp_path / "study", clips, design=design, settings=FAST)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-c", SERVER, str(study.folder), str(port), url]
+    server = subprocess.Popen(command)
+    try:
+        connection = HttpConnection(f"http://127.0.0.1:{port}")
+        play = Play(connection, ClipNames(study.clips.values()), Quick())
+        play.join()
+        play.step(1, until=6)
+        server.kill()
+        server.wait()
+        server = subprocess.Popen(command)
+        play.step(1)
+        name = play.me()["participant"]
+    finally:
+        server.kill()
+        server.wait()
+    database = Database(url or study.database_url)
+    with database.read() as connection:
+        rows = list(csv.DictReader("".join(annotation_lines(connection)).splitlines()))
+    database.close()
+    assert {row["participant"] for row in rows} == {name}
+    stored = {int(row["position"]): (row["video"], float(row["rt_ms"]) if row["rt_ms"] else None) for row in rows}
+    assert stored == {position: response for (_, position), response in play.responses.items()}
+    assert len(stored) == 14
+
+
+def test_commits_leave_checkpoints_to_the_background(tmp_path):
+    """1,500 changed pages, beyond the 1,000 at which SQLite has a commit checkpoint them: the database file waits."""
     path = tmp_path / "study.db"
-    database = Database(f"sqlite:///{path}")
+    database = Database(f"sqlite:///{path}", checkpoint_s=3600.0)
     with closing(sqlite3.connect(path)) as other:  # what the migrations wrote
         other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     before = path.read_bytes()
@@ -144,26 +230,18 @@ def test_the_log_is_moved_beside_the_requests_and_not_by_them(tmp_path, monkeypa
         connection.execute(videos.insert(), rows)
     assert path.read_bytes() == before
     assert path.with_name("study.db-wal").stat().st_size > 4096 * 1000
-    monkeypatch.setattr(checkpoints, "PERIOD_S", 0.01)
-    other = Database(f"sqlite:///{path}")  # its thread does not wait so long
+    other = Database(f"sqlite:///{path}", checkpoint_s=0.01)
     with other.write() as connection:
         connection.execute(videos.delete().where(videos.c.id == 1))
-    deadline = time.monotonic() + 20
-    while rows[-1]["name"].encode() not in path.read_bytes():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: rows[-1]["name"].encode() in path.read_bytes())
     other.close()
     database.close()
     assert not path.with_name("study.db-wal").exists()
 
 
-POSTGRES = os.environ.get("VIDEOMEM_TEST_POSTGRES")
-
-
-@pytest.mark.skipif(POSTGRES is None, reason="VIDEOMEM_TEST_POSTGRES names no empty PostgreSQL database")
-def test_a_study_on_postgresql(clips, tmp_path):
+def test_a_study_on_postgresql(postgres_url, clips, tmp_path):
     study, secret = make_study(tmp_path / "study", clips, design=SHORT, settings=FAST)
-    with served(study, secret, url=POSTGRES) as game:
+    with served(study, secret, url=postgres_url) as game:
         with game.database.write() as connection:
             command.check(alembic(connection))
         plays = [game.play() for _ in range(4)]
@@ -178,9 +256,11 @@ def test_a_study_on_postgresql(clips, tmp_path):
         for play in plays[:2]:
             play.step(2)
         name = plays[3].me()["participant"]
-        assert game.admin("POST", "/admin/delete", json={"participant": name}).json() == {"answers": 14}
+        assert game.admin("POST", "/admin/delete", json={"participant": name}).json() == {"responses": 14}
         rows = game.admin("GET", "/admin/annotations.csv").text.splitlines()
         assert len(rows) == 1 + 3 * 14 + 2 * 6
         assert "<td>3</td>" in game.admin("GET", "/admin").text
-    with Database(POSTGRES).write() as connection:
-        command.downgrade(alembic(connection), "base")
+        with game.database.write() as connection:
+            command.downgrade(alembic(connection), "base")
+            left = connection.execute(text("select tablename from pg_tables where schemaname = current_schema()"))
+            assert left.scalars().all() == ["alembic_version"]

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from tests.protocol.conftest import FAST
-from tests.protocol.served import HOUR_MS, SHORT, Attentive, ClientConnection, make_study, served
+from tests.protocol.served import HOUR_MS, SHORT, Attentive, ClientConnection
 from videomem_hf.protocol.annotation_files import read_annotations
 from videomem_hf.protocol.schedule import ROLES
 from videomem_hf.protocol.server.database import showings, videos
@@ -53,7 +53,7 @@ def refusal(play, *request):
     return caught.value.code
 
 
-def answer(play, step, position, rt_ms=None, age_ms=0, **more):
+def respond(play, step, position, rt_ms=None, age_ms=0, **more):
     body = {"page": play.page, "rt_ms": rt_ms, "age_ms": age_ms, **more}
     return play.connection.send("PUT", f"/api/steps/{step}/showings/{position}", body)
 
@@ -62,35 +62,35 @@ def begin(play, step=1):
     return play.request("POST", f"/api/steps/{step}/begin", {"page": play.page}).json()
 
 
-def test_a_study_from_consent_to_export(game, tmp_path):
-    plays = [game.play() for _ in range(3)]
+def test_a_study_from_consent_to_export(any_game, tmp_path):
+    plays = [any_game.play() for _ in range(3)]
     for play in plays:
         play.step(1)
         assert play.me()["stage"] == "waiting"
-    game.clock.sleep(30 * 3600)
+    any_game.clock.sleep(30 * 3600)
     for play in plays[:2]:
         assert play.me()["stage"] == "ready"
         play.step(2)
         assert play.me()["stage"] == "finished"
         assert [entry["step"] for entry in play.me()["completed"]] == [1, 2]
-    table = exported(game, tmp_path)
+    table = exported(any_game, tmp_path)
     assert len(table) == 3 * 14 + 2 * 6
     names = [play.me()["participant"] for play in plays]
     for row in range(len(table)):
         play = plays[names.index(table.participants[table.participant[row]])]
         step, position = int(table.step[row]), int(table.position[row])
-        video, rt_ms = play.answers[step, position]
-        before = [seen for place, (seen, _) in play.answers.items() if place < (step, position)]
+        video, rt_ms = play.responses[step, position]
+        before = [seen for place, (seen, _) in play.responses.items() if place < (step, position)]
         assert table.videos[table.video[row]] == video
         assert table.repeat[row] == (video in before)
-        assert table.answered[row] == (rt_ms is not None) == table.repeat[row]
+        assert table.pressed[row] == (rt_ms is not None) == table.repeat[row]
         assert np.isnan(table.rt_ms[row]) if rt_ms is None else table.rt_ms[row] == rt_ms
         if step == 2 and video in before:
-            assert Counter(seen for (at, _), (seen, _) in play.answers.items() if at == 1)[video] == 1
+            assert Counter(seen for (at, _), (seen, _) in play.responses.items() if at == 1)[video] == 1
     gaps = np.diff(table.time[(table.participant == 0) & (table.step == 1)]).astype(int)
-    pressed = table.answered[(table.participant == 0) & (table.step == 1)][:-1]
+    pressed = table.pressed[(table.participant == 0) & (table.step == 1)][:-1]
     assert (np.abs(gaps - np.where(pressed, 1500, 2500)) <= 1).all()
-    now = standing(game)
+    now = standing(any_game)
     assert (now.joined, now.steps[1].passed, now.steps[2].passed, now.steps[2].pass_rate) == (3, 3, 2, 1.0)
     assert sum(video.short_given for video in now.videos) == 9
     assert sum(video.long_given for video in now.videos) == 6
@@ -114,12 +114,12 @@ def test_step_2_is_open_from_24_to_72_hours_after_step_1(game):
     assert first["closes_ms"] == ended + 72 * HOUR_MS
 
 
-def test_an_answer_sent_again_changes_nothing(game, tmp_path):
-    play = game.play()
+def test_a_response_sent_again_changes_nothing(any_game, tmp_path):
+    play = any_game.play()
     play.step(1, until=3)
-    assert answer(play, 1, 2, rt_ms=5.0).json() == {"next": 3}
-    assert answer(play, 1, 4, rt_ms=5.0).json()["error"] == "out_of_turn"
-    table = exported(game, tmp_path)
+    assert respond(play, 1, 2, rt_ms=5.0).json() == {"next": 3}
+    assert respond(play, 1, 4, rt_ms=5.0).json()["error"] == "out_of_turn"
+    table = exported(any_game, tmp_path)
     assert table.position.tolist() == [1, 2]
     assert not (table.rt_ms == 5.0).any()
 
@@ -130,76 +130,76 @@ def test_the_last_of_two_tabs_plays(game):
     other = Play(play.connection, game.names, play.player, sleep=game.clock.sleep)
     assert begin(other)["next"] == 4
     game.clock.sleep(3)
-    assert answer(play, 1, 4).json()["error"] == "elsewhere"
-    assert answer(play, 1, 3).json()["error"] == "elsewhere"
+    assert respond(play, 1, 4).json()["error"] == "elsewhere"
+    assert respond(play, 1, 3).json()["error"] == "elsewhere"
     other.step(1)
     assert play.me()["stage"] == "waiting"
 
 
-def test_no_answer_before_the_clip_can_have_been_shown(game):
+def test_no_response_before_the_clip_can_have_been_shown(game):
     play = game.play()
     begin(play)
-    early = answer(play, 1, 1)
+    early = respond(play, 1, 1)
     assert (early.status, early.json()["error"]) == (425, "too_early")
     game.clock.ms += early.json()["wait_ms"]
-    assert answer(play, 1, 1).status == 200
-    assert answer(play, 1, 2, rt_ms=300).status == 425
+    assert respond(play, 1, 1).status == 200
+    assert respond(play, 1, 2, rt_ms=300).status == 425
     game.clock.ms += 500 + 300 - 1
-    assert answer(play, 1, 2, rt_ms=300).status == 425
+    assert respond(play, 1, 2, rt_ms=300).status == 425
     game.clock.ms += 1
-    assert answer(play, 1, 2, rt_ms=300).status == 200
+    assert respond(play, 1, 2, rt_ms=300).status == 200
     for rt_ms in (0, -1, 2000.1, 1e9):
         game.clock.sleep(10)
-        assert answer(play, 1, 3, rt_ms=rt_ms).status == 422
-    assert answer(play, 1, 3, rt_ms=2000).status == 200
+        assert respond(play, 1, 3, rt_ms=rt_ms).status == 422
+    assert respond(play, 1, 3, rt_ms=2000).status == 200
 
 
 def test_nobody_is_faster_than_the_clips(game):
-    """Whatever is claimed, all answers take as long as the showings and the gaps that they claim."""
+    """Whatever is claimed, all responses take as long as the showings and the gaps that they claim."""
     play = game.play()
     begin(play)
     start = game.clock.ms
     for position in range(1, 15):
-        while (reply := answer(play, 1, position, rt_ms=400, age_ms=1e8)).status == 425:
+        while (reply := respond(play, 1, position, rt_ms=400, age_ms=1e8)).status == 425:
             game.clock.ms += reply.json()["wait_ms"]
     assert game.clock.ms - start >= 14 * 400 + 13 * 500 - 250
 
 
 def test_time_cannot_be_saved_up(game):
-    """After a long wait, answers come no faster than the clips are given out."""
+    """After a long wait, responses come no faster than the clips are given out."""
     play = game.play()
     begin(play)
     game.clock.sleep(300)
     ahead = game.study.settings.clips_ahead
-    replies = [answer(play, 1, position, age_ms=250_000).status for position in range(1, ahead + 3)]
+    replies = [respond(play, 1, position, age_ms=250_000).status for position in range(1, ahead + 3)]
     assert replies == [200] * (ahead + 1) + [425]
 
 
-def test_answers_kept_while_the_connection_was_cut_are_taken(game, tmp_path):
+def test_responses_saved_while_the_connection_was_cut_are_accepted(game, tmp_path):
     """Three showings of 2 s with gaps of 0.5 s, sent a minute after they ended."""
     play = game.play()
     begin(play)
     start = game.clock.ms
     game.clock.sleep(7 + 60)
     for position, ended in ((1, 2000), (2, 4500), (3, 7000)):
-        assert answer(play, 1, position, age_ms=game.clock.ms - start - ended).status == 200
+        assert respond(play, 1, position, age_ms=game.clock.ms - start - ended).status == 200
     begun = exported(game, tmp_path).time.astype(np.int64) - start
     assert begun.tolist() == [0, 2500, 5000]
 
 
-def test_a_pause_within_the_limit_goes_on_and_a_longer_one_closes(game):
-    play = game.play()
+def test_a_pause_within_the_limit_goes_on_and_a_longer_one_closes(any_game):
+    play = any_game.play()
     play.step(1, until=6)
-    game.clock.sleep(9.9 * 60)
+    any_game.clock.sleep(9.9 * 60)
     assert play.me() == play.me() | {"stage": "playing", "step": 1, "next": 6}
     play.step(1, until=8)
-    assert standing(game).steps[1].notes == {"paused": 1}
-    game.clock.sleep(10.1 * 60)
-    assert answer(play, 1, 8).json()["error"] == "over"
+    assert standing(any_game).steps[1].notes == {"paused": 1}
+    any_game.clock.sleep(10.1 * 60)
+    assert respond(play, 1, 8).json()["error"] == "over"
     assert play.me()["stage"] == "closed"
     assert refusal(play, "POST", "/api/steps/1/begin", {"page": PAGE}) == "over"
-    assert standing(game).steps[1].abandoned == 1
-    assert set(counts(game, videos.c.short_count).values()) == {0}
+    assert standing(any_game).steps[1].abandoned == 1
+    assert set(counts(any_game, videos.c.short_count).values()) == {0}
 
 
 def test_showings_cut_short_are_over_and_too_many_close_the_step(game, tmp_path):
@@ -208,13 +208,13 @@ def test_showings_cut_short_are_over_and_too_many_close_the_step(game, tmp_path)
     allowed = game.study.settings.interruptions_max
     for position in range(1, allowed + 1):
         game.clock.sleep(1)
-        assert answer(play, 1, position, note="interrupted").json() == {"next": position + 1}
-    assert answer(play, 1, allowed + 1, rt_ms=1000, note="unplayable").status == 422
+        assert respond(play, 1, position, note="interrupted").json() == {"next": position + 1}
+    assert respond(play, 1, allowed + 1, rt_ms=1000, note="unplayable").status == 422
     assert play.me()["stage"] == "playing"
     game.clock.sleep(1)
-    assert answer(play, 1, allowed + 1, note="unplayable").status == 200
+    assert respond(play, 1, allowed + 1, note="unplayable").status == 200
     assert play.me()["stage"] == "closed"
-    assert not exported(game, tmp_path).answered.any()
+    assert not exported(game, tmp_path).pressed.any()
     assert set(counts(game, videos.c.short_count).values()) == {0}
 
 
@@ -226,67 +226,65 @@ def test_who_fails_the_controls_frees_the_targets_and_is_not_invited(game, tmp_p
     assert "return_code" not in bad.me()
     table = exported(game, tmp_path)
     wrong = np.array(table.participants)[table.participant] == bad.me()["participant"]
-    assert (table.answered[wrong] != table.repeat[wrong]).all()
+    assert (table.pressed[wrong] != table.repeat[wrong]).all()
     assert wrong.sum() == 14
     assert standing(game).steps[1].pass_rate == 0.5
     assert counts(game, videos.c.short_count) == recount(game, 1)
     assert sum(recount(game, 1).values()) == 3
 
 
-def test_counts_stay_right_whatever_happens(clips, tmp_path):
+def test_counts_stay_right_whatever_happens(any_game):
     """Participants who pass, fail, leave in the middle or are deleted, in both steps."""
-    study, secret = make_study(tmp_path / "study", clips, settings=FAST)
-    with served(study, secret) as game:
-        draw = np.random.default_rng(0)
-        waiting = []
-        for _ in range(14):
-            play = game.play(Attentive(right=draw.random() < 0.7))
-            play.step(1, until=None if draw.random() < 0.8 else 5)
-            if play.me()["stage"] == "waiting":
-                waiting.append(play)
-        game.clock.sleep(25 * 3600)
-        for play in waiting:
-            fate = draw.random()
-            if fate < 0.3:
-                reply = game.admin("POST", "/admin/delete", json={"participant": play.me()["participant"]})
-                assert reply.json()["answers"] == 14
-            elif fate < 0.9:
-                play.step(2, until=None if draw.random() < 0.8 else 3)
-        game.clock.sleep(24 * 3600)
-        game.play().step(1)
-        for step, column in ((1, videos.c.short_count), (2, videos.c.long_count)):
-            assert counts(game, column) == recount(game, step)
-            assert sum(recount(game, step).values()) > 3
+    draw = np.random.default_rng(0)
+    waiting = []
+    for _ in range(14):
+        play = any_game.play(Attentive(right=draw.random() < 0.7))
+        play.step(1, until=None if draw.random() < 0.8 else 5)
+        if play.me()["stage"] == "waiting":
+            waiting.append(play)
+    any_game.clock.sleep(25 * 3600)
+    for play in waiting:
+        fate = draw.random()
+        if fate < 0.3:
+            reply = any_game.admin("POST", "/admin/delete", json={"participant": play.me()["participant"]})
+            assert reply.json()["responses"] == 14
+        elif fate < 0.9:
+            play.step(2, until=None if draw.random() < 0.8 else 3)
+    any_game.clock.sleep(24 * 3600)
+    any_game.play().step(1)
+    for step, column in ((1, videos.c.short_count), (2, videos.c.long_count)):
+        assert counts(any_game, column) == recount(any_game, step)
+        assert sum(recount(any_game, step).values()) > 3
 
 
-def test_races_over_assign_nothing(game):
+def test_races_over_assign_nothing(any_game):
     """16 participants begin at once: every count is one of a showing, as even as if they had come one by one."""
     rules = Game(SHORT, FAST)
-    tokens = [game.play().connection.cookies["participant"] for _ in range(16)]
+    tokens = [any_game.play().connection.cookies["participant"] for _ in range(16)]
     barrier = threading.Barrier(16)
 
     def start(token):
         barrier.wait()
-        with game.database.write() as connection:
-            rules.begin(connection, token, 1, PAGE, game.clock.ms)
+        with any_game.database.write() as connection:
+            rules.begin(connection, token, 1, PAGE, any_game.clock.ms)
 
     threads = [threading.Thread(target=start, args=(token,)) for token in tokens]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    short = counts(game, videos.c.short_count)
+    short = counts(any_game, videos.c.short_count)
     assert sum(short.values()) == 16 * 3
-    assert short == recount(game, 1)
+    assert short == recount(any_game, 1)
     assert max(short.values()) - min(short.values()) <= 2
 
 
-def test_a_step_begun_twice_at_once_is_assigned_once(game):
-    play = game.play()
+def test_a_step_begun_twice_at_once_is_assigned_once(any_game):
+    play = any_game.play()
     barrier, replies = threading.Barrier(4), []
 
     def start():
-        connection = ClientConnection(game.client, dict(play.connection.cookies))
+        connection = ClientConnection(any_game.client, dict(play.connection.cookies))
         barrier.wait()
         replies.append(connection.send("POST", "/api/steps/1/begin", {"page": PAGE}).status)
 
@@ -296,9 +294,9 @@ def test_a_step_begun_twice_at_once_is_assigned_once(game):
     for thread in threads:
         thread.join()
     assert replies == [200] * 4
-    with game.database.read() as connection:
+    with any_game.database.read() as connection:
         assert len(connection.execute(select(showings)).all()) == 14
-    assert sum(counts(game, videos.c.short_count).values()) == 3
+    assert sum(counts(any_game, videos.c.short_count).values()) == 3
 
 
 def test_roles_are_what_the_design_says(game):

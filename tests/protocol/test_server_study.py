@@ -212,7 +212,7 @@ def test_the_commands_from_init_to_delete(clips, tmp_path):
     assert len(out.read_text().splitlines()) == 15
     assert name in people.read_text()
     assert "no/such" in videomem("export", folder, tmp_path / "no" / "such" / "out.csv").stderr
-    assert "14 answers" in videomem("delete", folder, name).stdout
+    assert "14 responses" in videomem("delete", folder, name).stdout
     again = videomem("delete", folder, name)
     assert (again.returncode, again.stderr.startswith("videomem: No participant")) == (1, True)
     secret = videomem("secret", folder).stdout.split()[-1]

@@ -13,17 +13,17 @@ from videomem_hf.protocol.consistency import (
 )
 from videomem_hf.protocol.design import StudyDesign
 from videomem_hf.protocol.schedule import choose_step1_videos, choose_step2_videos, draw_step1, draw_step2
-from videomem_hf.protocol.scoring import corrected, fit_correction, score_study, summary, sums_of
+from videomem_hf.protocol.scoring import correct_scores, fit_correction, score_study, sum_by_video, summary
 from videomem_hf.protocol.simulate import (
     MemoryModel,
-    People,
+    Participants,
     SimulatedParticipant,
-    draw_people,
+    SimulatedVideos,
+    draw_participants,
     draw_rt_ms,
     draw_videos,
-    videos_of,
 )
-from videomem_hf.protocol.simulate_counts import draw_released_counts, independent_answers
+from videomem_hf.protocol.simulate_counts import draw_released_counts, independent_annotations
 from videomem_hf.protocol.simulate_study import SimulatedStudy, simulate_study
 from videomem_hf.schema import HORIZONS, InputError
 from videomem_hf.statistics import spearman
@@ -34,8 +34,14 @@ def study() -> SimulatedStudy:
     return played_study()
 
 
-def person(ability: float = 0.0, attention: float = 1.0, guessing: float = 0.0) -> People:
-    return People(*(np.array([value]) for value in (ability, attention, guessing, 1.0)))
+def equal_videos(names: list[str], short_term: float, long_term: float) -> SimulatedVideos:
+    """Videos of equal strength, with the model's mean response times."""
+    arrays = (np.full(len(names), value) for value in (short_term, long_term, 1430.0, 3370.0))
+    return SimulatedVideos(tuple(names), *arrays)
+
+
+def person(ability: float = 0.0, attention: float = 1.0, guessing: float = 0.0) -> Participants:
+    return Participants(*(np.array([value]) for value in (ability, attention, guessing, 1.0)))
 
 
 def test_videos_have_the_models_strengths() -> None:
@@ -60,16 +66,16 @@ def test_response_times() -> None:
 
 def test_a_participant_answers_from_memory_alone() -> None:
     names = [f"v{number}" for number in range(4000)]
-    videos = videos_of(names, np.full(4000, 0.8), np.full(4000, 0.6), MemoryModel())
+    videos = equal_videos(names, 0.8, 0.6)
     someone = SimulatedParticipant(videos, person(ability=0.5, guessing=0.1), seed=4)
-    new = [someone.answer(name) for name in names[:2000]]
+    new = [someone.respond(name) for name in names[:2000]]
     assert np.mean([rt is not None for rt in new]) == pytest.approx(0.1, abs=0.03)
     # Lag 2000 is far beyond where the line is fitted: strength 0.
-    again = [someone.answer(name) for name in names[:2000]]
+    again = [someone.respond(name) for name in names[:2000]]
     assert np.mean([rt is not None for rt in again]) < 0.02
-    later = [someone.answer(name, step=2) for name in names[:2000]]
+    later = [someone.respond(name, step=2) for name in names[:2000]]
     assert np.mean([rt is not None for rt in later]) == pytest.approx(0.6 + 0.5 * 0.24, abs=0.04)
-    unseen = [someone.answer(name, step=2) for name in names[2000:]]
+    unseen = [someone.respond(name, step=2) for name in names[2000:]]
     assert np.mean([rt is not None for rt in unseen]) == pytest.approx(0.1, abs=0.03)
     times = [rt for rt in later if rt is not None]
     assert np.mean(times) == pytest.approx(videos.long_rt_ms[0], rel=0.05)
@@ -78,20 +84,24 @@ def test_a_participant_answers_from_memory_alone() -> None:
 @pytest.mark.parametrize(("lag", "chance"), [(1, 0.8 + 99 * 0.016 / 27.5), (60, 0.8 + 40 * 0.016 / 27.5)])
 def test_memory_falls_along_the_line(lag: int, chance: float) -> None:
     names = [f"v{number}" for number in range(lag)]
-    videos = videos_of(names, np.full(lag, 0.8), np.full(lag, 0.6), MemoryModel())
+    videos = equal_videos(names, 0.8, 0.6)
     someone = SimulatedParticipant(videos, person(), seed=lag)
     for name in names:
-        assert someone.answer(name) is None
-    pressed = [someone.answer(names[number % lag]) is not None for number in range(6000)]
+        assert someone.respond(name) is None
+    pressed = [someone.respond(names[number % lag]) is not None for number in range(6000)]
     assert np.mean(pressed) == pytest.approx(chance, abs=0.02)
 
 
 def test_inattention_lets_guesses_through() -> None:
     names = ["a"]
-    videos = videos_of(names, np.array([0.9]), np.array([0.9]), MemoryModel(decay_per_video=0.0))
-    someone = SimulatedParticipant(videos, person(attention=0.5, guessing=0.2), seed=1)
-    someone.answer("a")
-    pressed = [someone.answer("a") is not None for _ in range(4000)]
+    someone = SimulatedParticipant(
+        equal_videos(names, 0.9, 0.9),
+        person(attention=0.5, guessing=0.2),
+        seed=1,
+        model=MemoryModel(decay_per_video=0.0),
+    )
+    someone.respond("a")
+    pressed = [someone.respond("a") is not None for _ in range(4000)]
     assert np.mean(pressed) == pytest.approx(0.5 * 0.9 + 0.5 * 0.2, abs=0.03)
 
 
@@ -100,28 +110,28 @@ def test_the_study_and_the_single_participant_agree(study: SimulatedStudy) -> No
     design, model = study.design, MemoryModel()
     collection = list(study.videos.names)
     rates: dict[str, list[bool]] = {"target": [], "vigilance": [], "new": [], "later": []}
-    everybody = draw_people(60, np.random.default_rng(8), MemoryModel(careless=0.0))
+    everybody = draw_participants(60, np.random.default_rng(8), MemoryModel(careless=0.0))
     for number in range(60):
-        one = People(*(values[[number]] for values in vars(everybody).values()))
+        one = Participants(*(values[[number]] for values in vars(everybody).values()))
         someone = SimulatedParticipant(study.videos, one, seed=number, model=model)
         chosen = choose_step1_videos(design, collection, np.zeros(300), number)
         for showing in draw_step1(design, number):
             kind = showing.role if showing.repeat else "new"
-            rates[kind].append(someone.answer(chosen[showing.slot]) is not None)
+            rates[kind].append(someone.respond(chosen[showing.slot]) is not None)
         second = choose_step2_videos(design, collection, chosen, number)
         for showing in draw_step2(design, number):
-            answered = someone.answer(second[showing.slot], step=2) is not None
-            rates["later" if showing.repeat else "new"].append(answered)
+            pressed = someone.respond(second[showing.slot], step=2) is not None
+            rates["later" if showing.repeat else "new"].append(pressed)
     data = study.annotations
-    good = study.people.attention[data.participant] == 1
+    good = study.participants.attention[data.participant] == 1
     played = {
-        "target": data.answered[good & (data.role == TARGET) & data.repeat & (data.step == 1)],
-        "vigilance": data.answered[good & (data.role == VIGILANCE) & data.repeat],
-        "new": data.answered[good & ~data.repeat],
-        "later": data.answered[good & data.repeat & (data.step == 2)],
+        "target": data.pressed[good & (data.role == TARGET) & data.repeat & (data.step == 1)],
+        "vigilance": data.pressed[good & (data.role == VIGILANCE) & data.repeat],
+        "new": data.pressed[good & ~data.repeat],
+        "later": data.pressed[good & data.repeat & (data.step == 2)],
     }
-    for kind, answers in rates.items():
-        assert np.mean(answers) == pytest.approx(played[kind].mean(), abs=0.025), kind
+    for kind, annotations in rates.items():
+        assert np.mean(annotations) == pytest.approx(played[kind].mean(), abs=0.025), kind
 
 
 def test_the_study_follows_its_design(study: SimulatedStudy) -> None:
@@ -136,28 +146,29 @@ def test_the_study_follows_its_design(study: SimulatedStudy) -> None:
     counts = np.bincount(data.video[(data.step == 1) & (data.role == TARGET) & data.repeat], minlength=300)
     # Uneven only by those who played last, 200 at a time; drawn at random the counts would range over about 40.
     assert np.ptp(score_study(data, study.design).scores["short_term"].annotations) <= 10
-    assert counts.sum() == 40 * len(study.people)
+    assert counts.sum() == 40 * len(study.participants)
     started = data.time[data.position == 1]
     assert np.diff(data.time[first].astype(np.int64)).min() > 1000
-    assert len(started) == len(study.people) + (data.step == 2).sum() // 120
+    assert len(started) == len(study.participants) + (data.step == 2).sum() // 120
 
 
 def test_a_study_is_a_function_of_its_seed() -> None:
     videos = draw_videos([f"video{number}" for number in range(1, 221)], 0)
     first, again, other = (
-        simulate_study(videos, StudyDesign().fitted(220), participants=5, returning=2, seed=seed) for seed in (1, 1, 2)
+        simulate_study(videos, StudyDesign().for_collection(220), participants=5, returning=2, seed=seed)
+        for seed in (1, 1, 2)
     )
-    assert np.array_equal(first.annotations.answered, again.annotations.answered)
+    assert np.array_equal(first.annotations.pressed, again.annotations.pressed)
     assert np.array_equal(first.annotations.video, again.annotations.video)
     assert not np.array_equal(first.annotations.video[:180], other.annotations.video[:180])
 
 
 def test_careless_people_are_found_out(study: SimulatedStudy) -> None:
     screening = score_study(study.annotations, study.design).screening
-    careless = study.people.attention < 0.6
+    careless = study.participants.attention < 0.6
     assert careless.sum() > 20
     assert screening.step1.passed[careless].mean() < 0.1
-    assert screening.step1.passed[study.people.attention == 1].mean() > 0.95
+    assert screening.step1.passed[study.participants.attention == 1].mean() > 0.95
 
 
 def test_released_counts() -> None:
@@ -179,18 +190,18 @@ def test_scores_at_the_released_counts_are_like_the_releases(seed: int) -> None:
     for horizon in HORIZONS:
         mean, sd, reliable, half = expected[horizon]
         numbers = draw_released_counts(horizon, count, uniform)
-        answers = independent_answers(horizon, getattr(videos, horizon), numbers, uniform)
-        sums = sums_of(answers, count)
+        annotations = independent_annotations(horizon, getattr(videos, horizon), numbers, uniform)
+        sums = sum_by_video(annotations, count)
         line = fit_correction(sums, 100) if horizon == "short_term" else None
-        scores[horizon] = corrected(sums, line)
+        scores[horizon] = correct_scores(sums, line)
         if line is not None:
-            assert (sums.hits / sums.answers - scores[horizon]).mean() == pytest.approx(0.016, abs=0.004)
+            assert (sums.hits / sums.annotations - scores[horizon]).mean() == pytest.approx(0.016, abs=0.004)
         to_lag = 100 if line is not None else None
         assert scores[horizon].mean() == pytest.approx(mean, abs=0.01)
         assert scores[horizon].std() == pytest.approx(sd, abs=0.005)
         assert reliability(sums, scores[horizon]) == pytest.approx(reliable, abs=0.04)
-        assert human_consistency(answers, count, to_lag=to_lag, splits=4).spearman == pytest.approx(half, abs=0.03)
-        curve = annotation_consistency(answers, count, to_lag=to_lag, splits=4)
+        assert human_consistency(annotations, count, to_lag=to_lag, splits=4).spearman == pytest.approx(half, abs=0.03)
+        curve = annotation_consistency(annotations, count, to_lag=to_lag, splits=4)
         assert curve.at(numbers.mean()) == pytest.approx(half, abs=0.03)
         assert expected_consistency(curve, numbers.mean()).spearman == pytest.approx(reliable, abs=0.05)
     assert spearman(scores["short_term"], scores["long_term"]) == pytest.approx(0.305, abs=0.04)
@@ -228,7 +239,7 @@ def test_a_study_of_the_papers_size() -> None:
 def test_what_cannot_be_played(keywords: dict, message: str) -> None:
     videos = draw_videos(["v"] * 200, 0, keywords.get("model"))
     with pytest.raises(InputError, match=message):
-        simulate_study(videos, StudyDesign().fitted(200), **{"participants": 2, "returning": 0, **keywords})
+        simulate_study(videos, StudyDesign().for_collection(200), **{"participants": 2, "returning": 0, **keywords})
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
-"""Sec. 4 against scipy and hand-made answers."""
+"""Sec. 4 against scipy and hand-made annotations."""
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ from scipy import stats
 
 from tests.protocol.studies import RIGHT, TINY, annotations_of, played_study, rows_of
 from videomem_hf.protocol.annotations import FILLER
-from videomem_hf.protocol.scoring import TargetAnswers, score_study
+from videomem_hf.protocol.paper import PAPER
+from videomem_hf.protocol.scoring import TargetAnnotations, score_study
 from videomem_hf.protocol.study_analysis import StudyAnalysis, analyse_study, retention, splits_in_all
-from videomem_hf.protocol.study_table import PAPER, study_content, study_markdown, study_rows
+from videomem_hf.protocol.study_table import study_content, study_markdown, study_rows
 
 
 @pytest.fixture(scope="module")
@@ -27,23 +29,25 @@ def analysis() -> StudyAnalysis:
 def test_retention_is_the_rate_at_each_interval() -> None:
     interval = np.array([45.0, 45.0, 47.0, 47.0, 47.0, 50.0])
     hit = np.array([True, True, True, False, True, False])
-    answers = TargetAnswers(np.arange(6), np.zeros(6, int), hit, interval, np.full(6, np.nan))
-    found = retention(answers)
+    annotations = TargetAnnotations(np.arange(6), np.zeros(6, int), hit, interval, np.full(6, np.nan))
+    found = retention(annotations)
     assert found.interval.tolist() == [45, 47, 50]
     assert found.rate == pytest.approx([1, 2 / 3, 0])
-    assert found.answers.tolist() == [2, 3, 1]
+    assert found.annotations.tolist() == [2, 3, 1]
     line = stats.linregress(interval, hit.astype(float))
     assert found.line is not None
     assert (found.line.slope, found.line.intercept) == pytest.approx((line.slope, line.intercept))
     assert found.line.p_value == pytest.approx(line.pvalue)
-    binned = retention(answers, np.array([44.0, 46.0, 52.0]))
+    binned = retention(annotations, np.array([44.0, 46.0, 52.0]))
     assert binned.interval.tolist() == [45, 49]
     assert binned.rate == pytest.approx([1, 0.5])
 
 
 def test_unknown_intervals_have_no_curve() -> None:
-    answers = TargetAnswers(np.arange(2), np.zeros(2, int), np.ones(2, bool), np.full(2, np.nan), np.full(2, np.nan))
-    found = retention(answers, np.linspace(24, 72, 13))
+    annotations = TargetAnnotations(
+        np.arange(2), np.zeros(2, int), np.ones(2, bool), np.full(2, np.nan), np.full(2, np.nan)
+    )
+    found = retention(annotations, np.linspace(24, 72, 13))
     assert len(found.interval) == 0
     assert found.line is None
 
@@ -71,10 +75,10 @@ def test_correlations_and_tests_are_scipys(analysis: StudyAnalysis) -> None:
 
 def test_response_times_are_of_those_who_passed(analysis: StudyAnalysis) -> None:
     data, screening = played_study().annotations, analysis.scores.screening
-    wanted = (data.step == 2) & (data.role == FILLER) & data.answered & screening.step2.passed[data.participant]
+    wanted = (data.step == 2) & (data.role == FILLER) & data.pressed & screening.step2.passed[data.participant]
     assert analysis.horizons["long_term"].false_rt_ms == pytest.approx(float(data.rt_ms[wanted].mean()), rel=1e-5)
-    answers = analysis.scores.answers["long_term"]
-    assert analysis.horizons["long_term"].rt_ms == pytest.approx(np.nanmean(answers.rt_ms))
+    annotations = analysis.scores.annotations["long_term"]
+    assert analysis.horizons["long_term"].rt_ms == pytest.approx(np.nanmean(annotations.rt_ms))
     assert analysis.horizons["long_term"].rt_ms > 2 * analysis.horizons["short_term"].rt_ms
 
 
@@ -114,6 +118,20 @@ def test_a_study_of_step_1_alone(analysis: StudyAnalysis) -> None:
     text = study_markdown(found, {})
     assert "- Long-term: no annotations." in text
     json.dumps(study_content(found), allow_nan=False)
+
+
+def test_a_correlation_of_constant_scores_is_nan_with_a_warning() -> None:
+    study = played_study()
+    repeat = study.annotations.repeat
+    perfect = replace(study.annotations, pressed=repeat, rt_ms=np.where(repeat, 1000.0, np.nan).astype(np.float32))
+    scores = score_study(perfect, study.design)
+    with pytest.warns(RuntimeWarning) as warned:
+        found = analyse_study(perfect, scores, splits=1)
+    assert {str(warning.message).split()[0] for warning in warned} == {"spearman", "pearson"}
+    for correlation in (found.short_with_long, found.short_with_long_pearson, found.rt_short_with_long):
+        assert math.isnan(correlation.value)
+        assert math.isnan(correlation.p_value)
+        assert correlation.videos == 300
 
 
 def test_two_participants_are_a_study_too() -> None:

@@ -13,11 +13,11 @@ BINS = np.linspace(SCORE_MIN, SCORE_MAX, 41)
 
 
 def distribution_figure(scores: Mapping[Horizon, np.ndarray], counts: Mapping[Horizon, np.ndarray]) -> Figure:
-    """Draw histograms of the scores above histograms of the numbers of annotations, a column a horizon.
+    """Draw histograms of the scores above histograms of the annotation counts, one column per horizon.
 
     Args:
         scores: For each horizon `(videos,)` in [0, 1].
-        counts: For each horizon `(videos,)` annotations behind the scores; may be empty.
+        counts: For each horizon `(videos,)` annotation counts; may be empty.
     """
     figure = Figure(figsize=(4.8 * len(scores), 6.0), layout="constrained")
     FigureCanvasAgg(figure)
@@ -32,7 +32,7 @@ def distribution_figure(scores: Mapping[Horizon, np.ndarray], counts: Mapping[Ho
         numbers = counts[horizon].astype(int)
         if numbers.size:
             bottom.hist(numbers, np.arange(numbers.min(), numbers.max() + 2) - 0.5, color=COLOURS[horizon], alpha=0.8)
-        bottom.set_xlabel("annotations of a video")
+        bottom.set_xlabel("annotation count")
         for axes in (top, bottom):
             axes.set_ylabel("videos")
             axes.grid(alpha=0.25)
@@ -40,7 +40,7 @@ def distribution_figure(scores: Mapping[Horizon, np.ndarray], counts: Mapping[Ho
 
 
 def agreement_figure(short_term: np.ndarray, long_term: np.ndarray, spearman: float) -> Figure:
-    """Draw short- against long-term scores, a point a video, as the left of the paper's Fig. 5.
+    """Draw short- against long-term scores, one point per video, as in the left panel of the paper's Fig. 5.
 
     Args:
         short_term, long_term: `(videos,)` scores in [0, 1] of the same videos.

@@ -1,6 +1,6 @@
-"""The paper's Figures 3 to 6, drawn from another study's annotations.
+"""Draws the paper's Figures 3 to 6 for another study.
 
-Panels are sized for a page: labels in 8 to 9 points at 6.9 inches, the width of two columns.
+Panels are sized for print: labels of 8 to 9 points at a width of 6.9 inches, two columns.
 """
 
 from collections.abc import Mapping
@@ -24,33 +24,33 @@ HEIGHT_IN: Final = 2.9
 LINE_COLOUR: Final = "#1f4fa3"
 _GREY: Final = "#555555"
 _LEAST_RATE_RANGE: Final = 0.05
-"""Recognition rates are shown in a range of at least twice this: noise should not look like a trend."""
+"""Half the smallest range of a hit-rate axis, so that noise does not look like a trend."""
 
 
 def retention_figure(
     intervals: Mapping[Horizon, Floats],
     rates: Mapping[Horizon, Floats],
-    answers: Mapping[Horizon, NDArray[np.int64]],
+    annotations: Mapping[Horizon, NDArray[np.int64]],
     lines: Mapping[Horizon, tuple[float, float] | None],
 ) -> Figure:
-    """Draw Fig. 3: mean recognition rate against the retention interval, a panel a horizon.
+    """Draw Fig. 3: hit rate against the retention interval, one panel per horizon.
 
     Args:
         intervals: `(points,)` lag in videos (short-term) or hours (long-term).
-        rates: `(points,)` share recognised.
-        answers: `(points,)` how many answers a point has; its error bar is the standard error.
+        rates: `(points,)` hit rates.
+        annotations: `(points,)` annotations behind each point, for its standard error.
         lines: Intercept and slope of the fitted line, or None.
     """
     figure, panels = _figure(len(intervals))
     names = {"short_term": "retention interval (videos)", "long_term": "retention interval (hours)"}
     for axes, (horizon, interval) in zip(panels, intervals.items(), strict=True):
         axes.set_xlabel(names[horizon])
-        axes.set_ylabel("mean correct recognition rate")
+        axes.set_ylabel("mean hit rate")
         if not len(interval):
             _empty(axes, "intervals not known")
             continue
         rate = rates[horizon]
-        error = np.sqrt(np.maximum(rate * (1 - rate), 0) / answers[horizon])
+        error = np.sqrt(np.maximum(rate * (1 - rate), 0) / annotations[horizon])
         axes.errorbar(
             interval, rate, error, fmt="o", markersize=3, linewidth=0.7, color=COLOURS[horizon],
             ecolor="#bbbbbb", label="mean ± standard error",
@@ -75,13 +75,13 @@ def consistency_figure(
     thinned: Mapping[Horizon, tuple[Floats, Floats, Floats]],
     means: Mapping[Horizon, float],
 ) -> Figure:
-    """Draw Fig. 4: annotation consistency against the mean number of annotations, a panel a horizon.
+    """Draw Fig. 4: annotation consistency against the mean annotation count, one panel per horizon.
 
     Args:
-        measured: Over videos with at least N annotations, their mean number, the consistency and its standard
+        measured: Over videos with at least N annotations: their mean annotation count, the consistency and its standard
             deviation, `(points,)` each.
-        thinned: The same over all videos, with answers left out.
-        means: The study's mean number of annotations, which a line marks.
+        thinned: The same over all videos, with annotations left out.
+        means: The study's mean annotation count, marked by a line.
     """
     figure, panels = _figure(len(measured))
     for axes, horizon in zip(panels, measured, strict=True):
@@ -102,7 +102,7 @@ def consistency_figure(
             linestyle=":",
             label=f"mean of the study, {means[horizon]:.1f}",
         )
-        axes.set_xlabel("mean number of annotations of a video")
+        axes.set_xlabel("mean annotation count")
         axes.set_ylabel("annotation consistency\n(Spearman)")
         low, high = axes.get_ylim()
         axes.set_ylim(min(low, 0.0), high + 0.38 * (high - min(low, 0.0)))
@@ -118,7 +118,7 @@ def agreement_figure(
 
     Args:
         scores: Short- and long-term scores, `(videos,)`; NaN is left out.
-        rt_ms: Short- and long-term mean response times of correct detections, `(videos,)`; NaN is left out.
+        rt_ms: Short- and long-term mean response times of hits, `(videos,)`; NaN is left out.
         spearman: Of the scores.
         pearson: Of the response times.
     """
@@ -137,7 +137,7 @@ def agreement_figure(
 def response_time_figure(
     scores: Mapping[Horizon, Floats], rt_ms: Mapping[Horizon, Floats], pearson: Mapping[Horizon, float]
 ) -> Figure:
-    """Draw Fig. 6: mean response time of correct detections against the score, a panel a horizon.
+    """Draw Fig. 6: mean response time of hits against the score, one panel per horizon.
 
     Args:
         scores: `(videos,)` scores; NaN is left out.
@@ -182,7 +182,7 @@ def _empty(axes: Axes, text: str) -> None:
 
 
 def _cloud(axes: Axes, x: Floats, y: Floats, colour: str) -> None:
-    """A point a video, and the least-squares line."""
+    """One point per video, and the least-squares line."""
     known = np.isfinite(x) & np.isfinite(y)
     x, y = x[known], y[known]
     if not len(x):

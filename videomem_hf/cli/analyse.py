@@ -1,4 +1,4 @@
-"""`videomem analyse`: what Sec. 4 of the paper says of its annotations, for another study."""
+"""`videomem analyse`: the analyses of the paper's Sec. 4 for another study."""
 
 import json
 from pathlib import Path
@@ -20,17 +20,19 @@ PNG_DPI = 300
 
 def analyse(
     annotations: Annotated[list[Path], typer.Argument(metavar="ANNOTATIONS...", help=ANNOTATIONS_HELP)],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write: new, or of an earlier run.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; new, or from an earlier run.")],
     design: Annotated[Path | None, typer.Option(metavar="FILE", help=DESIGN_HELP)] = None,
-    splits: Annotated[int, typer.Option(min=1, help="Random splits that a consistency is averaged over.")] = 25,
-    seed: Annotated[int, typer.Option(min=0, help="Of the random splits.")] = 0,
+    splits: Annotated[
+        int, typer.Option(min=1, help="Number of random splits that each consistency is averaged over.")
+    ] = 25,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the splits.")] = 0,
 ) -> None:
-    """Consistency, memory over time and response times of a study, beside the paper's; Figures 3 to 6 redrawn.
+    """Analyse a study: consistency, retention and response times beside the paper's, and the paper's Figures 3 to 6.
 
-    OUT/report.md is the table with its definitions, OUT/analysis.json the same for machines with the figures' numbers;
-    each figure is a PNG of 300 dots an inch, a PDF and an SVG.
+    Writes OUT/report.md (a table with definitions), OUT/analysis.json (the same with the figures' data), and each
+    figure as PNG (300 dpi), PDF and SVG.
 
-    Example: [bold]videomem analyse answers.csv analysis/[/bold]
+    Example: [bold]videomem analyse annotations.csv analysis/[/bold]
     """
     from tqdm import tqdm
 
@@ -42,16 +44,16 @@ def analyse(
 
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "analysis.json").is_file())):
         raise InputError(f"{out} exists and holds no analysis; give a new folder.")
-    answers = read_annotations(annotations)
-    scores = score_study(answers, None if design is None else load_design(design))
+    table = read_annotations(annotations)
+    scores = score_study(table, None if design is None else load_design(design))
     with tqdm(total=splits_in_all(scores, splits), desc="consistency", unit="split") as bar:
-        analysis = analyse_study(answers, scores, splits=splits, seed=seed, progress=bar.update)
+        analysis = analyse_study(table, scores, splits=splits, seed=seed, progress=bar.update)
     out.mkdir(parents=True, exist_ok=True)
     figures = _figures(analysis)
     for name, (_, figure) in figures.items():
         for suffix in FORMATS:
             figure.savefig(out / f"{name}.{suffix}", dpi=PNG_DPI)
-            figure.set_layout_engine("none")  # The first drawing has laid it out; the others keep to it.
+            figure.set_layout_engine("none")  # Keep the layout of the first drawing in the other formats.
     captions = {caption: f"{name}.png" for name, (caption, _) in figures.items()}
     (out / "report.md").write_text(study_markdown(analysis, captions), encoding="utf-8")
     content = json.dumps(study_content(analysis), indent=2) + "\n"
@@ -60,7 +62,7 @@ def analyse(
 
 
 def _figures(analysis: "StudyAnalysis") -> dict[str, tuple[str, "Figure"]]:
-    """Each figure by its file name, with its caption."""
+    """The caption and the figure, keyed by file name."""
     from videomem_hf.analysis import study_figures as draw
 
     parts, scores = analysis.horizons, analysis.scores.scores
@@ -70,16 +72,16 @@ def _figures(analysis: "StudyAnalysis") -> dict[str, tuple[str, "Figure"]]:
     }
     found = {
         "figure3_retention": (
-            "Mean correct recognition rate against the retention interval (the paper's Fig. 3).",
+            "Hit rate against the retention interval (the paper's Fig. 3).",
             draw.retention_figure(
                 {horizon: part.retention.interval for horizon, part in parts.items()},
                 {horizon: part.retention.rate for horizon, part in parts.items()},
-                {horizon: part.retention.answers for horizon, part in parts.items()},
+                {horizon: part.retention.annotations for horizon, part in parts.items()},
                 lines,
             ),
         ),
         "figure4_consistency": (
-            "Annotation consistency against the mean number of annotations, both halves together (the paper's Fig. 4).",
+            "Annotation consistency against the mean annotation count, both halves together (the paper's Fig. 4).",
             draw.consistency_figure(
                 {h: (part.curve.annotations, part.curve.spearman, part.curve.sd) for h, part in parts.items()},
                 {h: (part.thinned.annotations, part.thinned.spearman, part.thinned.sd) for h, part in parts.items()},
@@ -87,7 +89,7 @@ def _figures(analysis: "StudyAnalysis") -> dict[str, tuple[str, "Figure"]]:
             ),
         ),
         "figure6_response_time": (
-            "Mean response time of correct detections against the score (the paper's Fig. 6).",
+            "Mean response time of hits against the score (the paper's Fig. 6).",
             draw.response_time_figure(
                 {horizon: scores[horizon].score for horizon in parts},
                 {horizon: scores[horizon].rt_ms for horizon in parts},

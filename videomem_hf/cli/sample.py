@@ -10,19 +10,21 @@ from videomem_hf.schema import InputError
 
 
 def sample(
-    out: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write; new, or a partial sample to complete.")],
+    out: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Folder to write; new, or an incomplete sample to complete.")
+    ],
     videos: Annotated[int, typer.Option(help="Scored (dev) videos.")] = 200,
     test_videos: Annotated[
         int | None, typer.Option(help="Videos without scores. (default: a fourth of --videos)")
     ] = None,
-    seed: Annotated[int, typer.Option(help="The sample is a function of the seed and the other options alone.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed; the same options give the same sample.")] = 0,
     size: Annotated[str, typer.Option(metavar="WxH", help="Frame size; the release's is 1920x1080.")] = "320x180",
     features: Annotated[
         str,
-        typer.Option(help="all, none, or some of c3d,hmp,lbp,hog,inceptionv3,colorhistogram,orb,aesthetics."),
+        typer.Option(help="all, none, or a selection of c3d,hmp,lbp,hog,inceptionv3,colorhistogram,orb,aesthetics."),
     ] = "c3d,hmp",
-    no_videos: Annotated[bool, typer.Option("--no-videos", help="Write everything but the video files.")] = False,
-    workers: Annotated[int | None, typer.Option(help="Processes. (default: one a core)")] = None,
+    no_videos: Annotated[bool, typer.Option("--no-videos", help="Write everything except the video files.")] = False,
+    workers: Annotated[int | None, typer.Option(help="Number of processes. (default: one per available CPU)")] = None,
 ) -> None:
     """Generate a VideoMem-like release with known truth: DIR/release in the original layout, DIR/truth.jsonl beside it.
 

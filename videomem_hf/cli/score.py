@@ -1,4 +1,4 @@
-"""`videomem score`: from the answers of a memory game to a data set."""
+"""`videomem score`: from the annotations of a memory game to a data set."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,25 +7,25 @@ import typer
 
 from videomem_hf.schema import HORIZONS
 
-ANNOTATIONS_HELP = "Export of a study, or the original software's two results tables, or a folder with either."
+ANNOTATIONS_HELP = "Export of a study, the original software's two results tables, or a folder with either."
 DESIGN_HELP = "The study's design. (default: the paper's)"
 
 
 def score(
     annotations: Annotated[list[Path], typer.Argument(metavar="ANNOTATIONS...", help=ANNOTATIONS_HELP)],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write: new, or of an earlier run.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; new, or from an earlier run.")],
     design: Annotated[Path | None, typer.Option(metavar="FILE", help=DESIGN_HELP)] = None,
     clips: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Put the study's clips beside the scores, named as in the release."),
+        typer.Option(metavar="DIR", help="Folder of the study's clips, to add them to the release."),
     ] = None,
 ) -> None:
-    """Screen the participants, score the videos, and write them as a data set: OUT/release, ready for load_dataset.
+    """Screen the participants, score the videos, and write a data set to OUT/release for load_dataset.
 
-    Beside it: scores.csv (raw scores, standard errors, response times), screening.csv (who passed, who did not and
-    why), summary.json.
+    Also writes scores.csv (raw scores, standard errors, response times), screening.csv (who passed, and the failed
+    controls of who did not) and summary.json.
 
-    Example: [bold]videomem score answers.csv scores/ --clips clips/[/bold]
+    Example: [bold]videomem score annotations.csv scores/ --clips clips/[/bold]
     """
     from videomem_hf.protocol.annotation_files import read_annotations
     from videomem_hf.protocol.design import load_design
@@ -42,7 +42,7 @@ def score(
             f"{horizon.replace('_', '-')}: {part['participants_passed']:,} of {part['participants']:,} participants "
             f"passed{f' (failed: {failed})' if failed else ''}; {part['videos_scored']:,} videos"
             + (
-                f", {part['annotations_mean']:.1f} annotations a video, mean score {part['score_mean']:.3f}"
+                f", {part['annotations_mean']:.1f} annotations per video, mean score {part['score_mean']:.3f}"
                 if part["videos_scored"]
                 else ""
             )
@@ -50,7 +50,7 @@ def score(
     correction = content.get("lag_correction")
     if correction:
         typer.echo(
-            f"lag correction: {correction['slope_per_video']:+.6f} a video (standard error "
-            f"{correction['slope_standard_error']:.6f}), brought to lag {correction['to_lag']}"
+            f"lag correction: {correction['slope_per_video']:+.6f} per video (standard error "
+            f"{correction['slope_standard_error']:.6f}), corrected to lag {correction['to_lag']}"
         )
     typer.echo(f'Load it: load_dataset("videomem", "scores", data_dir="{release}") after `import videomem_hf`')

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from videomem_hf.cli.score import DESIGN_HELP
+from videomem_hf.protocol.paper import PAPER
 from videomem_hf.schema import InputError
 
 if TYPE_CHECKING:
@@ -32,23 +34,26 @@ DatabaseUrl = Annotated[
 ]
 
 
+_DESIGN = typer.Option(metavar="FILE", help=DESIGN_HELP)
+
+
 @study.command()
 def simulate(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; new or empty.")],
     videos: Annotated[int, typer.Option(min=1, help="Videos in the collection.")] = 10_000,
     participants: Annotated[
-        int, typer.Option(min=1, help="Participants who pass step 1; the paper's by default.")
-    ] = 9402,
-    returning: Annotated[int, typer.Option(min=0, help="Of them, those who pass step 2.")] = 3246,
-    seed: Annotated[int, typer.Option(min=0, help="The study is a function of the seed and the other options.")] = 0,
-    design: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The study's design. (default: the paper's)")
-    ] = None,
+        int, typer.Option(min=1, help="Participants who pass step 1; the default is the paper's.")
+    ] = int(PAPER["short_term_participants"].value),
+    returning: Annotated[int, typer.Option(min=0, help="How many of them pass step 2.")] = int(
+        PAPER["long_term_participants"].value
+    ),
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
+    design: Annotated[Path | None, _DESIGN] = None,
 ) -> None:
-    """Play a study in memory with participants and videos of known memory: to plan one, or to test an analysis.
+    """Simulate a study with participants and videos of known memorability, to plan one or to test an analysis.
 
-    OUT/annotations.csv is what a study exports; OUT/truth.csv holds the videos' true memorability, OUT/design.yaml the
-    design.
+    Writes OUT/annotations.csv in the format of a study's export, the videos' true memorability to OUT/truth.csv, and
+    the design to OUT/design.yaml.
 
     Example: [bold]videomem study simulate played/ --videos 300 --participants 200 --returning 90[/bold]
     """
@@ -61,9 +66,9 @@ def simulate(
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} is not a new or empty folder; give one.")
-    plan = (StudyDesign() if design is None else load_design(design)).fitted(videos)
+    plan = (StudyDesign() if design is None else load_design(design)).for_collection(videos)
     collection = draw_videos([f"video{number}" for number in range(1, videos + 1)], seed)
-    with tqdm(total=participants + returning, desc="participants", unit="person") as bar:
+    with tqdm(total=participants + returning, desc="participants", unit="participant") as bar:
         played = simulate_study(
             collection, plan, participants=participants, returning=returning, seed=seed, progress=bar.update
         )
@@ -75,23 +80,26 @@ def simulate(
         writer.writerow(["video", "short_term", "long_term"])
         rows = zip(collection.names, collection.short_term.tolist(), collection.long_term.tolist(), strict=True)
         writer.writerows((name, round(short, 6), round(long, 6)) for name, short, long in rows)
-    typer.echo(f"{out / 'annotations.csv'}: {len(played.annotations):,} showings, {len(played.people):,} participants")
+    typer.echo(
+        f"{out / 'annotations.csv'}: {len(played.annotations):,} showings, {len(played.participants):,} participants"
+    )
 
 
 @study.command()
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The study's folder; new or empty.")],
     clips: Annotated[list[Path], typer.Argument(metavar="CLIPS...", help="WebM or MP4 files, or folders of them.")],
-    design: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The study's design. (default: the paper's)")
-    ] = None,
+    design: Annotated[Path | None, _DESIGN] = None,
     example: Annotated[
         list[Path] | None,
-        typer.Option(metavar="CLIP", help="For the instructions; repeat it. (default: two of CLIPS, taken out)"),
+        typer.Option(
+            metavar="CLIP",
+            help="Clip for the instructions; can be repeated. (default: two of CLIPS, not in the game)",
+        ),
     ] = None,
     link: Annotated[bool, typer.Option("--link", help="Hard links to the clips instead of copies.")] = False,
 ) -> None:
-    """Make a study of your own clips; edit its texts, questions and codes in DIR/study.yaml, then serve it.
+    """Create a study from your own clips; edit its texts, questions and codes in DIR/study.yaml, then serve it.
 
     Example: [bold]videomem study init mystudy clips/[/bold]
     """
@@ -111,7 +119,7 @@ def init(
     )
     typer.echo(
         f"{folder}: {len(made.clips)} clips in the game, {len(made.examples)} in the instructions.\n"
-        f"Secret of the page /admin (user name admin), shown this once: {secret}\n"
+        f"Password of the page /admin (user name admin), shown only now: {secret}\n"
         f"Next: videomem study serve {folder}"
     )
 
@@ -119,14 +127,14 @@ def init(
 @study.command()
 def serve(
     folder: Folder,
-    host: Annotated[str, typer.Option(help="Address to listen at; put a proxy with HTTPS before it.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address to listen on; put an HTTPS proxy in front of it.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
     database: DatabaseUrl = None,
     hours_ahead: Annotated[
-        float, typer.Option(help="To try a study out: the server's clock runs so many hours ahead.")
+        float, typer.Option(help="For trials only: shift the server's clock by this many hours.")
     ] = 0.0,
 ) -> None:
-    """Serve the game to browsers, until Ctrl-C. Every answer is stored as it comes; stopping loses nothing.
+    """Serve the game to browsers until Ctrl-C. Every response is stored when it arrives; stopping loses nothing.
 
     Example: [bold]videomem study serve mystudy --port 8000[/bold]
     """
@@ -136,7 +144,7 @@ def serve(
 
     opened = open_study(folder)
     if hours_ahead:
-        typer.echo(f"The clock runs {hours_ahead:g} h ahead: for trying out, not for real participants.", err=True)
+        typer.echo(f"The clock is {hours_ahead:g} h ahead: for trials only, not for real participants.", err=True)
     typer.echo(f"Participants: http://{host}:{port}/\nProgress:     http://{host}:{port}/admin")
     run(opened, database, host=host, port=port, hours_ahead=hours_ahead)
 
@@ -144,10 +152,10 @@ def serve(
 @study.command()
 def status(
     folder: Folder,
-    videos: Annotated[bool, typer.Option("--videos", help="Print the annotations of each video as well.")] = False,
+    videos: Annotated[bool, typer.Option("--videos", help="Also print the annotation counts of each video.")] = False,
     database: DatabaseUrl = None,
 ) -> None:
-    """Tell how a study stands: participants, pass rates, annotations per video. Can be run while it is served.
+    """Print the progress of a study: participants, pass rates, annotations per video. Works while it is served.
 
     Example: [bold]videomem study status mystudy --videos[/bold]
     """
@@ -159,24 +167,24 @@ def status(
     with opened.write() as connection:
         Game(made.design, made.settings).close_abandoned(connection, system_ms())
     with opened.read() as connection:
-        standing = report(connection)
-    typer.echo(f"{standing.joined} joined")
+        progress = report(connection)
+    typer.echo(f"{progress.joined} joined")
 
     def line(number: int, step: "StepReport") -> str:
         rate = "" if step.pass_rate is None else f" ({step.pass_rate:.0%} of those who completed it)"
         notes = "".join(f", {count} {note}" for note, count in step.notes.items())
         return (
             f"step {number}: {step.playing} playing, {step.passed} passed{rate}, {step.failed} failed, "
-            f"{step.abandoned} abandoned; {step.answers} answers{notes}"
+            f"{step.abandoned} abandoned; {step.responses} responses{notes}"
         )
 
-    for number, step in standing.steps.items():
+    for number, step in progress.steps.items():
         typer.echo(line(number, step))
-    typer.echo(f"annotations per video: short-term {standing.spread('short_given')}; long-term ", nl=False)
-    typer.echo(standing.spread("long_given"))
+    typer.echo(f"annotations per video: short-term {progress.spread('short_given')}; long-term ", nl=False)
+    typer.echo(progress.spread("long_given"))
     if videos:
         typer.echo("video\tshort-term\tunder way\tlong-term\tunder way")
-        for video in standing.videos:
+        for video in progress.videos:
             cells = (video.short_given, video.short_underway, video.long_given, video.long_underway)
             typer.echo("\t".join([video.name, *map(str, cells)]))
 
@@ -186,13 +194,14 @@ def export(
     folder: Folder,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Table of annotations to write, for `videomem score`.")],
     participants: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the table of participants and their codes as well.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write the table of participants with their completion codes."),
     ] = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Write what a study has collected so far. Can be run while it is served.
+    """Export what a study has collected so far. Works while it is served.
 
-    Example: [bold]videomem study export mystudy answers.csv[/bold]
+    Example: [bold]videomem study export mystudy annotations.csv[/bold]
     """
     from videomem_hf.protocol.server.export import annotation_lines, participant_lines
 
@@ -211,7 +220,7 @@ def delete(
     participant: Annotated[str, typer.Argument(help="As in the table of participants, such as p0123456789.")],
     database: DatabaseUrl = None,
 ) -> None:
-    """Delete a participant and all their answers; their videos are assigned to others again.
+    """Delete a participant and all their responses; their videos are assigned to others again.
 
     Example: [bold]videomem study delete mystudy p0123456789[/bold]
     """
@@ -219,20 +228,20 @@ def delete(
 
     _, opened = _open(folder, database)
     with opened.write() as connection:
-        answers = delete_participant(connection, participant)
-    typer.echo(f"Deleted {participant} and {answers} answers.")
+        responses = delete_participant(connection, participant)
+    typer.echo(f"Deleted {participant} and {responses} responses.")
 
 
 @study.command()
 def secret(folder: Folder) -> None:
-    """Replace the secret of the page /admin, when it is lost; start the server anew afterwards.
+    """Replace the password of the page /admin if it was lost; restart the server afterwards.
 
     Example: [bold]videomem study secret mystudy[/bold]
     """
     _needs_extra()
     from videomem_hf.protocol.server.study import new_admin_secret, open_study
 
-    typer.echo(f"Secret of the page /admin (user name admin), shown this once: {new_admin_secret(open_study(folder))}")
+    typer.echo(f"Password of the page /admin (user name admin), shown only now: {new_admin_secret(open_study(folder))}")
 
 
 def _open(folder: Path, url: str | None) -> "tuple[Study, Database]":
@@ -253,7 +262,7 @@ def _write(path: Path, lines: Iterator[str]) -> None:
         with path.open("w", encoding="utf-8", newline="") as file:
             file.writelines(lines)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); give another place.") from None
+        raise InputError(f"{path}: cannot be written ({error.strerror}); give another path.") from None
 
 
 def _needs_extra() -> None:

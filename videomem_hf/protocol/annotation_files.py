@@ -1,4 +1,4 @@
-"""Reads tables of annotations: our own (see `annotations`), or the two results tables of the original software."""
+"""Reads tables of annotations: our own (see `annotations`) or the two results tables of the original software."""
 
 import csv
 import re
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pyarrow import compute
 from pyarrow import csv as arrow_csv
 
-from videomem_hf.protocol.annotations import COLUMNS, OPTIONAL_COLUMNS, Annotations
+from videomem_hf.protocol.annotations import COLUMNS, OLD_COLUMNS, OPTIONAL_COLUMNS, Annotations
 from videomem_hf.protocol.original_tables import is_original_header, read_original_tables
 from videomem_hf.protocol.schedule import ROLES
 from videomem_hf.schema import InputError
@@ -24,7 +24,7 @@ _TYPES: Final = {
     "video": pa.dictionary(pa.int32(), pa.string()),
     "role": pa.dictionary(pa.int32(), pa.string()),
     "repeat": pa.int8(),
-    "answered": pa.int8(),
+    "pressed": pa.int8(),
     "rt_ms": pa.float32(),
     "time": pa.timestamp("us", "UTC"),
 }
@@ -41,12 +41,12 @@ _CELLS: Final[dict[str, tuple[Callable[[str], bool], str]]] = {
     "step": (lambda cell: cell in {"1", "2"}, "1 or 2"),
     "position": (
         lambda cell: bool(re.fullmatch("[0-9]{1,9}", cell, re.ASCII)) and int(cell) > 0,
-        "a place, a whole number from 1",
+        "a whole number from 1",
     ),
     "video": (bool, "a video's name"),
     "role": (lambda cell: cell in ROLES, "one of " + ", ".join(ROLES)),
     "repeat": (lambda cell: cell in {"0", "1"}, "0 or 1"),
-    "answered": (lambda cell: cell in {"0", "1"}, "0 or 1"),
+    "pressed": (lambda cell: cell in {"0", "1"}, "0 or 1"),
     "rt_ms": (
         lambda cell: not cell or _number_up_to(_LONGEST_RT_MS)(cell),
         f"empty or milliseconds, above 0 and at most {_LONGEST_RT_MS}",
@@ -66,7 +66,7 @@ def read_annotations(paths: Sequence[Path | str]) -> Annotations:
             enough where only one step was run); or one folder that holds either.
 
     Raises:
-        InputError: A file that is none of these, or a row that cannot be right; names file and line.
+        InputError: A file that is none of these, or an inconsistent row; names file and line.
     """
     files = [file for path in paths for file in _files(Path(path))]
     if not files:
@@ -95,14 +95,19 @@ def _header(path: Path) -> list[str]:
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         line = file.readline(10_000)
     cells = next(csv.reader([line.rstrip("\r\n")], delimiter=max(",;\t", key=line.count)), [])
-    return [cell.strip().lower() for cell in cells]
+    return _column_names(cells)
+
+
+def _column_names(cells: Sequence[str]) -> list[str]:
+    names = [cell.strip().lower() for cell in cells]
+    return [OLD_COLUMNS.get(name, name) for name in names]
 
 
 def _read_table(path: Path, header: list[str]) -> Annotations:
     _check_header(path, header)
     table = _arrow_table(path, header)
     if not table.num_rows:
-        raise InputError(f"{path}: a header and no rows; the study has no answers yet.")
+        raise InputError(f"{path}: a header and no rows; the study has no responses yet.")
     participants, participant = _names(table, "participant")
     videos, video = _names(table, "video")
     roles, role = _names(table, "role")
@@ -116,11 +121,11 @@ def _read_table(path: Path, header: list[str]) -> Annotations:
         video=video,
         role=role_numbers[role],
         repeat=_numbers(table, "repeat") == 1,
-        answered=_numbers(table, "answered") == 1,
+        pressed=_numbers(table, "pressed") == 1,
         rt_ms=_numbers(table, "rt_ms") if "rt_ms" in header else np.full(table.num_rows, np.nan, np.float32),
         time=_times(table) if "time" in header else np.full(table.num_rows, np.datetime64("NaT"), "datetime64[ms]"),
     )
-    if not _cells_in_range(annotations, _numbers(table, "repeat"), _numbers(table, "answered")):
+    if not _cells_in_range(annotations, _numbers(table, "repeat"), _numbers(table, "pressed")):
         raise _first_bad_cell(path, "a cell is out of its range")
     problem = annotations.problem()
     if problem is not None:
@@ -132,7 +137,7 @@ def _check_header(path: Path, header: list[str]) -> None:
     unknown = [name for name in header if name not in COLUMNS]
     missing = [name for name in COLUMNS if name not in header and name not in OPTIONAL_COLUMNS]
     twice = [name for name in header if header.count(name) > 1]
-    for names, text in ((missing, "no column"), (unknown, "unknown column"), (twice, "twice the column")):
+    for names, text in ((missing, "no column"), (unknown, "unknown column"), (twice, "duplicate column")):
         if names:
             found = ",".join(header)[:120]
             raise InputError(f"{path}:1: {text} '{names[0][:40]}' in {found}; the header is {','.join(COLUMNS)}.")
@@ -154,7 +159,7 @@ def _names(table: pa.Table, column: str) -> tuple[tuple[str, ...], NDArray[np.in
 
 
 def _numbers(table: pa.Table, column: str) -> NDArray[Any]:
-    """A column as numpy has it; an empty cell is NaN in `rt_ms` and -1 elsewhere."""
+    """A column as a NumPy array; an empty cell is NaN in `rt_ms` and -1 elsewhere."""
     values = table.column(column)
     if values.null_count:
         values = compute.fill_null(values, float("nan") if column == "rt_ms" else -1)
@@ -165,14 +170,14 @@ def _times(table: pa.Table) -> NDArray[np.datetime64]:
     return table.column("time").cast(pa.timestamp("us")).to_numpy().astype("datetime64[ms]")
 
 
-def _cells_in_range(annotations: Annotations, repeat: NDArray[np.int8], answered: NDArray[np.int8]) -> bool:
+def _cells_in_range(annotations: Annotations, repeat: NDArray[np.int8], pressed: NDArray[np.int8]) -> bool:
     rt_ms = annotations.rt_ms[np.isfinite(annotations.rt_ms) | np.isinf(annotations.rt_ms)]
     return bool(
         np.isin(annotations.step, (1, 2)).all()
         and annotations.position.min() >= 1
         and annotations.role.min() >= 0
         and np.isin(repeat, (0, 1)).all()
-        and np.isin(answered, (0, 1)).all()
+        and np.isin(pressed, (0, 1)).all()
         and rt_ms.min(initial=1) > 0
         and rt_ms.max(initial=1) <= _LONGEST_RT_MS
         and "" not in annotations.participants
@@ -181,12 +186,12 @@ def _cells_in_range(annotations: Annotations, repeat: NDArray[np.int8], answered
 
 
 def _first_bad_cell(path: Path, otherwise: str) -> InputError:
-    """Find the first row that cannot be read, slowly, once it is known that there is one."""
+    """Find the first unreadable row; slow, and called only when there is one."""
     try:
         header: list[str] = []
         for line, cells in _lines(path):
             if not header:
-                header = [cell.strip().lower() for cell in cells]
+                header = _column_names(cells)
                 continue
             if len(cells) != len(header):
                 return InputError(
@@ -211,5 +216,5 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _line(path: Path, row: int) -> int:
-    """The line of a row (from 0, the header not counted); blank lines are no rows."""
+    """The line number of a row (from 0, without the header); blank lines are not rows."""
     return next(line for number, (line, _) in enumerate(_lines(path), start=-1) if number == row)

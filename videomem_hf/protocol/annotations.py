@@ -1,20 +1,20 @@
-"""The answers of a study in memory, and as a table with one row a showing.
+"""The annotations of a study in memory, and as a table with one row per showing.
 
 The table is what a study exports and what scoring reads. UTF-8, comma, a header, these columns in any order:
 
 | column | content |
 |---|---|
-| participant | any text that tells participants apart |
+| participant | any text that identifies the participant |
 | step | 1 or 2 |
-| position | place of the showing in the step, from 1 |
+| position | position of the showing in the step, from 1 |
 | video | the video's name, such as video10 |
 | role | target, vigilance or filler; a step-2 video is a target or a filler |
-| repeat | 1 if the participant has seen the video before, so that pressing was right; else 0 |
-| answered | 1 if the key was pressed in time, else 0 |
+| repeat | 1 if the participant has seen the video before, so that a press is a hit; else 0 |
+| pressed | 1 if the key was pressed in time, else 0; `answered` in tables written before |
 | rt_ms | milliseconds from the start of the clip to the press; empty without a press or where unknown |
 | time | start of the showing, UTC, such as 2026-11-22 17:30:00.250Z; empty where unknown |
 
-`rt_ms` and `time` may be left out altogether. The order of the rows does not matter.
+The columns `rt_ms` and `time` are optional. The order of the rows does not matter.
 """
 
 from collections.abc import Sequence
@@ -31,28 +31,30 @@ from pyarrow import csv
 from videomem_hf.protocol.schedule import ROLES
 from videomem_hf.schema import InputError
 
-COLUMNS: Final = ("participant", "step", "position", "video", "role", "repeat", "answered", "rt_ms", "time")
+COLUMNS: Final = ("participant", "step", "position", "video", "role", "repeat", "pressed", "rt_ms", "time")
 ARRAYS: Final = COLUMNS
-"""The fields of `Annotations` with one element a showing are named as the table's columns."""
+"""The fields of `Annotations` with one element per showing; they are named like the table's columns."""
+OLD_COLUMNS: Final = {"answered": "pressed"}
+"""Names that columns had in tables written before."""
 OPTIONAL_COLUMNS: Final = frozenset({"rt_ms", "time"})
 TARGET, VIGILANCE, FILLER = range(3)
-"""Roles as numbers: places in `ROLES`."""
+"""Roles as numbers: indices in `ROLES`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Annotations:
-    """All showings of a study and how they were answered, as arrays with one element a showing.
+    """All showings of a study and the responses to them, as arrays with one element per showing.
 
     Attributes:
         participants: Names of the participants.
         videos: Names of the videos.
-        participant: `(showings,)` place in `participants`.
+        participant: `(showings,)` index in `participants`.
         step: `(showings,)` 1 or 2.
-        position: `(showings,)` place in the step, from 1.
-        video: `(showings,)` place in `videos`.
-        role: `(showings,)` place in `ROLES`.
+        position: `(showings,)` position in the step, from 1.
+        video: `(showings,)` index in `videos`.
+        role: `(showings,)` index in `ROLES`.
         repeat: `(showings,)` whether the participant had seen the video before.
-        answered: `(showings,)` whether the key was pressed.
+        pressed: `(showings,)` whether the key was pressed.
         rt_ms: `(showings,)` response time; NaN without a press or where unknown.
         time: `(showings,)` start of the showing in UTC, milliseconds; NaT where unknown.
     """
@@ -65,7 +67,7 @@ class Annotations:
     video: NDArray[np.int32]
     role: NDArray[np.int8]
     repeat: NDArray[np.bool_]
-    answered: NDArray[np.bool_]
+    pressed: NDArray[np.bool_]
     rt_ms: NDArray[np.float32]
     time: NDArray[np.datetime64]
 
@@ -75,7 +77,7 @@ class Annotations:
 
     @cached_property
     def lag(self) -> NDArray[np.int32]:
-        """`(showings,)` of a repeat in step 1, the difference of the places of its showings; 0 of any other showing."""
+        """`(showings,)` lag of a repeat within a step, the difference of its two positions; 0 for any other showing."""
         order = self.by_video
         lag = np.zeros(len(self), dtype=np.int32)
         lag[order[1:]] = np.where(self.same_step_and_video, np.diff(self.position[order]), 0)
@@ -83,26 +85,26 @@ class Annotations:
 
     @cached_property
     def by_video(self) -> NDArray[np.int64]:
-        """The showings in the order of participant, video, step, position."""
-        places = int(self.position.max(initial=0)) + 1
+        """Indices that sort the showings by participant, video, step, position."""
+        positions = int(self.position.max(initial=0)) + 1
         key = self.participant.astype(np.int64) * len(self.videos) + self.video
-        return np.argsort((key * 2 + self.step - 1) * places + self.position)
+        return np.argsort((key * 2 + self.step - 1) * positions + self.position)
 
     @cached_property
     def same_step_and_video(self) -> NDArray[np.bool_]:
-        """In that order, whether a showing is of the same participant, video and step as the one before it."""
+        """In the order of `by_video`: whether a showing has the participant, video and step of the one before it."""
         order = self.by_video
         return np.logical_and.reduce(
             [np.diff(values[order]) == 0 for values in (self.participant, self.video, self.step)]
         )
 
     def problem(self) -> tuple[int, str] | None:
-        """The first showing that cannot be, and what is wrong with it; None if all can be.
+        """The first inconsistent showing and what is wrong with it; None if there is none.
 
-        The checks: no place twice, a repeat after a first showing and no other, fillers once, roles as the step has
-        them, and no response time without a press.
+        The checks: each position once, a repeat only after a first showing, fillers once, roles that the step allows,
+        no response time without a press.
         """
-        duplicate = self._duplicate_place()
+        duplicate = self._duplicate_position()
         if duplicate is not None:
             return duplicate
         order, again = self.by_video, np.r_[False, self.same_step_and_video]
@@ -111,21 +113,21 @@ class Annotations:
         third = again & np.r_[False, again[:-1]]
         checks = {
             "a video's third showing in the step": third,
-            "another role than the video had at its first showing": again & (role != self.role[before]),
+            "a role other than at the video's first showing": again & (role != self.role[before]),
             "a filler shown twice in the step": again & (role == FILLER),
             "a step-2 video shown twice": again & (step == 2) & (role != VIGILANCE),
-            "marked as no repeat, yet shown before in the step": again & ~repeat,
-            "marked as a repeat, yet not shown before in the step": ~again & repeat & (step == 1),
+            "not marked as a repeat, but shown before in the step": again & ~repeat,
+            "marked as a repeat, but not shown before in the step": ~again & repeat & (step == 1),
             "a step-2 target not marked as a repeat": (step == 2) & (role == TARGET) & ~repeat,
             "a step-2 filler marked as a repeat": (step == 2) & (role == FILLER) & repeat,
-            "a response time without a press": ~self.answered[order] & np.isfinite(self.rt_ms[order]),
+            "a response time without a press": ~self.pressed[order] & np.isfinite(self.rt_ms[order]),
         }
         found = [(int(order[wrong].min()), text) for text, wrong in checks.items() if wrong.any()]
         return min(found, default=None)
 
-    def _duplicate_place(self) -> tuple[int, str] | None:
-        places = int(self.position.max(initial=0)) + 1
-        key = (self.participant.astype(np.int64) * 2 + self.step - 1) * places + self.position
+    def _duplicate_position(self) -> tuple[int, str] | None:
+        positions = int(self.position.max(initial=0)) + 1
+        key = (self.participant.astype(np.int64) * 2 + self.step - 1) * positions + self.position
         if (np.diff(key) > 0).all():
             return None
         order = np.argsort(key, kind="stable")
@@ -134,10 +136,10 @@ class Annotations:
             return None
         row = int(twice.min())
         name = self.participants[self.participant[row]]
-        return row, f"participant {name!r} has place {self.position[row]} of step {self.step[row]} twice"
+        return row, f"participant {name!r} has position {self.position[row]} of step {self.step[row]} twice"
 
     def select(self, rows: NDArray[np.bool_]) -> "Annotations":
-        """The showings of a mask `(showings,)`; names stay as they are, so that numbers keep their meaning."""
+        """The showings of a mask `(showings,)`; the lists of names stay as they are, so that indices remain valid."""
         return replace(self, **{name: getattr(self, name)[rows] for name in ARRAYS})
 
 
@@ -150,13 +152,13 @@ def write_annotations(annotations: Annotations, path: Path | str) -> None:
     names = (*annotations.participants, *annotations.videos)
     style = "needed" if any(set(name) & set(',"\r\n') for name in names) else "none"
     columns = {
-        "participant": _named(annotations.participant, annotations.participants),
+        "participant": _decode(annotations.participant, annotations.participants),
         "step": pa.array(annotations.step),
         "position": pa.array(annotations.position),
-        "video": _named(annotations.video, annotations.videos),
-        "role": _named(annotations.role, ROLES),
+        "video": _decode(annotations.video, annotations.videos),
+        "role": _decode(annotations.role, ROLES),
         "repeat": pa.array(annotations.repeat.astype(np.int8)),
-        "answered": pa.array(annotations.answered.astype(np.int8)),
+        "pressed": pa.array(annotations.pressed.astype(np.int8)),
         "rt_ms": pa.array(np.round(annotations.rt_ms.astype(np.float64), 1), mask=np.isnan(annotations.rt_ms)),
         "time": pa.array(annotations.time.astype("datetime64[ms]")).cast(pa.timestamp("ms", "UTC")),
     }
@@ -165,8 +167,8 @@ def write_annotations(annotations: Annotations, path: Path | str) -> None:
             file.write((",".join(COLUMNS) + "\n").encode("ascii"))
             csv.write_csv(pa.table(columns), file, csv.WriteOptions(include_header=False, quoting_style=style))
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); give another place.") from None
+        raise InputError(f"{path}: cannot be written ({error.strerror}); give another path.") from None
 
 
-def _named(numbers: NDArray[np.generic], names: Sequence[str]) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(numbers, pa.array(names, pa.string())).dictionary_decode()
+def _decode(indices: NDArray[np.generic], names: Sequence[str]) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(indices, pa.array(names, pa.string())).dictionary_decode()

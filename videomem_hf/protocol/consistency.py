@@ -1,16 +1,17 @@
 """How well the annotations agree with each other (Sec. 4.1).
 
-Two measures, both Spearman's rank correlation between the scores of two halves of the answers, averaged over random
+Two measures, both Spearman's rank correlation between the scores of two halves of the annotations, averaged over random
 splits:
 
-- *Human consistency*: the participants are split in two groups of one size. A video's answers then fall unequally.
-- *Annotation consistency*: each video's own answers are split in two halves of one size, over the videos with at least
-  N annotations. It grows with N, and is read off at a mean number of annotations. Where every video has about the same
-  number, dropping answers at random gives the consistency at smaller numbers (`thinned_consistency`).
+- *Human consistency*: the participants are split into two groups of equal size; a video's annotations may then be split
+  unequally.
+- *Annotation consistency*: each video's annotations are split into two halves of equal size, over the videos with at
+  least N annotations. It grows with N and is interpolated at a mean annotation count. Where all videos have about the
+  same count, leaving out annotations at random (`thin`) gives the consistency at smaller counts.
 
-A half holds half of the annotations that a score rests on, so both understate how a score would agree with one of
-another study of the same size. What to expect there is the consistency at as many annotations in *each* half: measured
-where the most annotated videos reach that far, else projected by the Spearman-Brown formula, and said which.
+A half holds half of the annotations behind a score, so both measures understate the agreement with another study of the
+same size. That agreement (`expected_consistency`) is the consistency with the study's mean count in *each* half:
+measured where the most annotated videos have that many annotations, else projected by the Spearman-Brown formula.
 """
 
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from videomem_hf.protocol.scoring import Sums, TargetAnswers, corrected, fit_correction, sums_of
+from videomem_hf.protocol.scoring import Sums, TargetAnnotations, correct_scores, fit_correction, sum_by_video
 from videomem_hf.statistics import spearman, spearman_brown
 
 Floats = NDArray[np.float64]
@@ -29,15 +30,15 @@ SPLITS: Final = 25
 """Random splits that a consistency is averaged over (Sec. 4.1)."""
 
 FEWEST_VIDEOS: Final = 100
-"""A point of the curve has at least so many videos: a rank correlation of fewer is mostly chance."""
+"""Fewest videos of a point of the curve: a rank correlation over fewer is mostly noise."""
 
 _ENOUGH_VIDEOS: Final = 400
-"""Videos for a rank correlation to be known to about .05, so that it is read off rather than projected."""
+"""Videos at which a rank correlation is known to about .05; with fewer it is projected instead of interpolated."""
 
 _MOST_POINTS: Final = 40
 _MOST_THINNED: Final = 10
 _NEAR: Final = 0.5
-"""Annotations by which a mean may lie below the curve's first point, which leaves out videos with a single one."""
+"""How far a mean may lie below the curve's first point, which leaves out videos with a single annotation."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Consistency:
         sd: Standard deviation over the splits.
         splits: Number of splits.
         videos: Videos with a score in both halves, on average over the splits.
-        annotations: Mean number of annotations of these videos, both halves together.
+        annotations: Mean annotation count of these videos, both halves together.
     """
 
     spearman: float
@@ -61,12 +62,12 @@ class Consistency:
 
 @dataclass(frozen=True, eq=False)
 class ConsistencyCurve:
-    """Annotation consistency as a function of the number of annotations (Fig. 4), one element a point.
+    """Annotation consistency as a function of the number of annotations (Fig. 4), one element per point.
 
     Attributes:
-        at_least: Annotations that the point's videos have at least (thinned: and at most).
-        annotations: Their mean number, both halves together.
-        videos: How many videos there are.
+        at_least: Lowest annotation count of the point's videos (thinned: annotations kept of each).
+        annotations: Their mean annotation count, both halves together.
+        videos: Number of videos.
         spearman: Mean rank correlation between the halves over the splits.
         sd: Standard deviation over the splits.
     """
@@ -78,7 +79,7 @@ class ConsistencyCurve:
     sd: Floats
 
     def at(self, annotations: float) -> float:
-        """The consistency at a mean number of annotations, interpolated; NaN where the curve does not reach."""
+        """The consistency at a mean annotation count, interpolated; NaN outside the curve."""
         if not len(self.annotations) or annotations < self.annotations[0] - _NEAR:
             return float("nan")
         return float(np.interp(annotations, self.annotations, self.spearman, right=np.nan))
@@ -86,11 +87,11 @@ class ConsistencyCurve:
 
 @dataclass(frozen=True)
 class Expected:
-    """The consistency to expect between two studies of a size.
+    """The consistency to expect between two studies of equal size.
 
     Attributes:
         spearman: The rank correlation.
-        measured: Whether it was read off the curve; else it is projected from the halves by Spearman-Brown.
+        measured: Whether it was interpolated on the curve; else it is projected by the Spearman-Brown formula.
     """
 
     spearman: float
@@ -98,106 +99,89 @@ class Expected:
 
 
 def human_consistency(
-    answers: TargetAnswers, videos: int, *, to_lag: int | None = None, splits: int = SPLITS, seed: int = 0
+    annotations: TargetAnnotations, videos: int, *, to_lag: int | None = None, splits: int = SPLITS, seed: int = 0
 ) -> Consistency:
     """Split the participants at random into two groups of equal size and compare the groups' scores.
 
     Args:
-        answers: The answers of one horizon.
+        annotations: The annotations of one horizon.
         videos: Number of videos.
         to_lag: Lag that each group's scores are corrected to, by the group's own slope; None for no correction.
         splits: Number of random splits.
         seed: The result is a pure function of the input and the seed.
     """
     generator = np.random.default_rng([seed, 1])
-    people = np.unique(answers.participant)
-    everything = sums_of(answers, videos)
-    correlations, numbers, annotations = [], [], []
+    participants = np.unique(annotations.participant)
+    total = sum_by_video(annotations, videos)
+    correlations, numbers, means = [], [], []
     for _ in range(splits):
-        chosen = np.zeros(int(people.max(initial=0)) + 1, dtype=bool)
-        chosen[people[np.argsort(generator.random(len(people)))[: len(people) // 2]]] = True
-        first = sums_of(answers, videos, chosen[answers.participant])
-        second = everything - first
-        both = (first.answers > 0) & (second.answers > 0)
-        correlations.append(_agreement(_scored(first, to_lag), _scored(second, to_lag), both))
+        chosen = np.zeros(int(participants.max(initial=0)) + 1, dtype=bool)
+        chosen[participants[np.argsort(generator.random(len(participants)))[: len(participants) // 2]]] = True
+        first = sum_by_video(annotations, videos, chosen[annotations.participant])
+        second = total - first
+        both = (first.annotations > 0) & (second.annotations > 0)
+        correlations.append(_agreement(_scores(first, to_lag), _scores(second, to_lag), both))
         numbers.append(both.sum())
-        annotations.append(everything.answers[both].mean() if both.any() else np.nan)
+        means.append(total.annotations[both].mean() if both.any() else np.nan)
     values = np.array(correlations)
-    return Consistency(_mean(values), _sd(values), splits, float(np.mean(numbers)), float(np.mean(annotations)))
+    return Consistency(finite_mean(values), _sd(values), splits, float(np.mean(numbers)), float(np.mean(means)))
 
 
 def annotation_consistency(
-    answers: TargetAnswers,
+    annotations: TargetAnnotations,
     videos: int,
     *,
+    thin: bool = False,
     to_lag: int | None = None,
     splits: int = SPLITS,
     seed: int = 0,
     progress: Callable[[int], object] | None = None,
 ) -> ConsistencyCurve:
-    """Split each video's answers at random into halves and compare them, over videos with at least N annotations.
+    """Split each video's annotations at random into halves and compare them, over videos with at least N annotations.
 
-    The halves of a video differ by at most one answer. The curve goes from all videos with two annotations or more up
-    to the largest N that leaves `FEWEST_VIDEOS`, or has the one point of all videos where there are fewer than that.
+    The halves of a video differ by at most one annotation. The curve goes from all videos with two annotations or more
+    up to the largest N that leaves `FEWEST_VIDEOS`; with fewer videos than that it has one point.
 
     Args:
-        answers: The answers of one horizon.
+        annotations: The annotations of one horizon.
         videos: Number of videos.
+        thin: Keep N annotations of each of these videos instead of all, for even N up to the median annotation count.
         to_lag: As in `human_consistency`.
         splits: Number of random splits.
         seed: The result is a pure function of the input and the seed.
         progress: Called with 1 after each split.
     """
-    generator = np.random.default_rng([seed, 2])
-    everything = sums_of(answers, videos)
-    at_least = _thresholds(everything.answers)
-    halves = _Halves(answers.video, videos)
-    correlations = np.full((splits, len(at_least)), np.nan)
+    generator = np.random.default_rng([seed, 3 if thin else 2])
+    counts = np.bincount(annotations.video, minlength=videos).astype(np.float64)
+    points = _even_counts(counts) if thin else _thresholds(counts)
+    halves = _Halves(annotations.video, videos)
+    correlations = np.full((splits, len(points)), np.nan)
+
+    def score_halves(half: NDArray[np.bool_], kept: NDArray[np.bool_] | bool) -> list[Floats]:
+        return [_scores(sum_by_video(annotations, videos, mask & kept), to_lag) for mask in (half, ~half)]
+
     for split in range(splits):
-        first = sums_of(answers, videos, halves.draw(generator)[0])
-        scores = _scored(first, to_lag), _scored(everything - first, to_lag)
-        for point, fewest in enumerate(at_least):
-            correlations[split, point] = _agreement(*scores, everything.answers >= fewest)
+        half, rank = halves.draw(generator)
+        pair = score_halves(half, True)
+        for point, number in enumerate(points):
+            first, second = score_halves(half, rank < number) if thin else pair
+            correlations[split, point] = _agreement(first, second, counts >= number)
         if progress is not None:
             progress(1)
-    means = [everything.answers[everything.answers >= fewest].mean() for fewest in at_least]
-    return _curve(at_least, np.array(means), everything.answers, correlations)
-
-
-def thinned_consistency(
-    answers: TargetAnswers,
-    videos: int,
-    *,
-    to_lag: int | None = None,
-    splits: int = SPLITS,
-    seed: int = 0,
-    progress: Callable[[int], object] | None = None,
-) -> ConsistencyCurve:
-    """Keep k annotations of each video that has as many, half of them in each half, for even k up to the median number.
-
-    Arguments as in `annotation_consistency`.
-    """
-    generator = np.random.default_rng([seed, 3])
-    numbers = np.bincount(answers.video, minlength=videos).astype(np.float64)
-    kept = _even_numbers(numbers)
-    halves = _Halves(answers.video, videos)
-    correlations = np.full((splits, len(kept)), np.nan)
-    for split in range(splits):
-        half, place = halves.draw(generator)
-        for point, number in enumerate(kept):
-            parts = (sums_of(answers, videos, mask & (place < number)) for mask in (half, ~half))
-            first, second = (_scored(part, to_lag) for part in parts)
-            correlations[split, point] = _agreement(first, second, numbers >= number)
-        if progress is not None:
-            progress(1)
-    return _curve(kept, np.array(kept, dtype=np.float64), numbers, correlations)
+    return ConsistencyCurve(
+        at_least=np.array(points, dtype=np.int64),
+        annotations=np.array([number if thin else counts[counts >= number].mean() for number in points], np.float64),
+        videos=np.array([(counts >= number).sum() for number in points], dtype=np.int64),
+        spearman=np.array([finite_mean(values) for values in correlations.T]),
+        sd=np.array([_sd(values) for values in correlations.T]),
+    )
 
 
 def expected_consistency(curve: ConsistencyCurve, annotations: float) -> Expected:
-    """The consistency to expect between two studies with this mean number of annotations each.
+    """The consistency to expect between two studies with this mean annotation count each.
 
-    Read off where the curve reaches twice as many annotations, half of them in each half, over enough videos; else
-    projected from the point of all videos.
+    Interpolated if the curve reaches twice the count, which leaves the count for each half, over enough videos; else
+    projected from the curve's first point.
     """
     if not len(curve.annotations):
         return Expected(float("nan"), False)
@@ -209,77 +193,68 @@ def expected_consistency(curve: ConsistencyCurve, annotations: float) -> Expecte
 
 
 def reliability(sums: Sums, scores: Floats) -> float:
-    """Share of the scores' variance that is not the noise of counting, at most 1; NaN with fewer than two videos.
+    """Share of the scores' variance that is not sampling noise, at most 1; NaN with fewer than two videos.
 
-    The noise is binomial: the mean over videos of p (1 - p) / (n - 1). Scores come from independent answers, and their
-    rank correlation with an equal study's is about this.
+    The noise is binomial: the mean over videos of p (1 - p) / (n - 1). The rank correlation with another study of equal
+    size is about this.
     """
-    several = sums.answers > 1
+    several = sums.annotations > 1
     if several.sum() < 2:
         return float("nan")
-    n, raw = sums.answers[several], sums.hits[several] / sums.answers[several]
+    n, raw = sums.annotations[several], sums.hits[several] / sums.annotations[several]
     variance = scores[several].var()
     return float(1 - (raw * (1 - raw) / (n - 1)).mean() / variance) if variance > 0 else float("nan")
 
 
 class _Halves:
-    """The answers in the order of their videos, to halve each video's answers at random."""
+    """The annotations sorted by video, to split each video's annotations at random into halves."""
 
     def __init__(self, video: NDArray[np.int64], videos: int) -> None:
         self._order = np.argsort(video, kind="stable")
         self._video = video[self._order].astype(np.float64)
-        self._numbers, self._videos = np.bincount(video, minlength=videos), videos
-        starts = np.cumsum(self._numbers) - self._numbers
-        self._place = np.arange(len(video)) - np.repeat(starts, self._numbers)
+        self._counts, self._videos = np.bincount(video, minlength=videos), videos
+        starts = np.cumsum(self._counts) - self._counts
+        self._rank = np.arange(len(video)) - np.repeat(starts, self._counts)
 
     def draw(self, generator: np.random.Generator) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-        """Draw halves: a mask of one half, and each answer's place among its video's from 0, `(answers,)` both.
+        """Draw halves: a mask of one half and each annotation's rank within its video (from 0), `(annotations,)` both.
 
-        Answers fall into the halves by turns, so that the first k of a video, for even k, are halved as well. Who
-        begins, and so gets the odd answer, is drawn.
+        Annotations alternate between the halves, so that the first k of a video are halved as well for even k. Which
+        half comes first, and so gets the odd annotation, is drawn.
         """
         shuffled = self._order[np.argsort(self._video + generator.random(len(self._video)))]
-        begins = np.repeat((generator.random(self._videos) < 0.5).astype(np.int64), self._numbers)
-        half, place = np.empty(len(shuffled), dtype=bool), np.empty(len(shuffled), dtype=np.int64)
-        half[shuffled], place[shuffled] = (self._place + begins) % 2 == 0, self._place
-        return half, place
+        starts_first = np.repeat((generator.random(self._videos) < 0.5).astype(np.int64), self._counts)
+        half, rank = np.empty(len(shuffled), dtype=bool), np.empty(len(shuffled), dtype=np.int64)
+        half[shuffled], rank[shuffled] = (self._rank + starts_first) % 2 == 0, self._rank
+        return half, rank
 
 
-def _curve(
-    at_least: list[int], annotations: Floats, numbers: Floats, correlations: NDArray[np.float64]
-) -> ConsistencyCurve:
-    return ConsistencyCurve(
-        at_least=np.array(at_least, dtype=np.int64),
-        annotations=annotations,
-        videos=np.array([(numbers >= fewest).sum() for fewest in at_least], dtype=np.int64),
-        spearman=np.array([_mean(values) for values in correlations.T]),
-        sd=np.array([_sd(values) for values in correlations.T]),
-    )
+def _even_counts(counts: Floats) -> list[int]:
+    """At most `_MOST_THINNED` even annotation counts up to the median."""
+    several = counts[counts > 1]
+    if len(several) < 2:
+        return []
+    return _spread(np.arange(2, np.median(several) + 1, 2, dtype=np.int64), _MOST_THINNED)
 
 
-def _even_numbers(numbers: Floats) -> list[int]:
-    """Even numbers of annotations up to the median, thinned."""
-    some = numbers[numbers > 1]
-    found = np.arange(2, np.median(some) + 1, 2, dtype=np.int64) if len(some) > 1 else np.zeros(0, np.int64)
-    if len(found) > _MOST_THINNED:
-        found = found[np.unique(np.linspace(0, len(found) - 1, _MOST_THINNED).round().astype(int))]
-    return found.tolist()
-
-
-def _thresholds(annotations: Floats) -> list[int]:
-    """Numbers N that divide the videos by their annotations: every number that occurs, thinned to `_MOST_POINTS`."""
-    several = np.sort(annotations[annotations > 1])
+def _thresholds(counts: Floats) -> list[int]:
+    """At most `_MOST_POINTS` of the annotation counts that occur, up to the highest that leaves `FEWEST_VIDEOS`."""
+    several = np.sort(counts[counts > 1]).astype(np.int64)
     if len(several) < 2:
         return []
     highest = several[max(len(several) - FEWEST_VIDEOS, 0)]
-    found = np.unique(several[several <= highest])
-    if len(found) > _MOST_POINTS:
-        found = found[np.unique(np.linspace(0, len(found) - 1, _MOST_POINTS).round().astype(int))]
-    return [int(number) for number in found]
+    return _spread(np.unique(several[several <= highest]), _MOST_POINTS)
 
 
-def _scored(sums: Sums, to_lag: int | None) -> Floats:
-    return corrected(sums, None if to_lag is None else fit_correction(sums, to_lag))
+def _spread(values: NDArray[np.int64], most: int) -> list[int]:
+    """All values, or `most` of them at equal distances with the first and the last among them."""
+    if len(values) > most:
+        values = values[np.linspace(0, len(values) - 1, most).round().astype(int)]
+    return values.tolist()
+
+
+def _scores(sums: Sums, to_lag: int | None) -> Floats:
+    return correct_scores(sums, None if to_lag is None else fit_correction(sums, to_lag))
 
 
 def _agreement(first: Floats, second: Floats, videos: NDArray[np.bool_]) -> float:
@@ -290,7 +265,8 @@ def _agreement(first: Floats, second: Floats, videos: NDArray[np.bool_]) -> floa
     return spearman(x, y)
 
 
-def _mean(values: Floats) -> float:
+def finite_mean(values: Floats) -> float:
+    """The mean without NaN; NaN of nothing."""
     defined = values[np.isfinite(values)]
     return float(defined.mean()) if len(defined) else float("nan")
 

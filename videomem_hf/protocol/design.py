@@ -1,8 +1,7 @@
-"""The design of a study: every number of the two-step memory game, each with the place that states it.
+"""The design of a study: every number of the two-step memory game, each with its source.
 
-`StudyDesign()` is the design of the paper (Sec. 3.2, Fig. 2). Any other design is made by giving other numbers; one
-that cannot work is refused when it is made. A design travels with its annotations as YAML: `save_design`,
-`load_design`.
+`StudyDesign()` is the paper's design (Sec. 3.2, Fig. 2); other numbers make another design. A design that cannot work
+raises an error when it is created. A design travels with its annotations as YAML: `save_design`, `load_design`.
 """
 
 import dataclasses
@@ -20,8 +19,8 @@ from videomem_hf.schema import InputError
 TargetChoice = Literal["random", "least_annotated"]
 
 
-def _stated(value: Any, source: str) -> Any:
-    """A number of the design, with the place that states it."""
+def _with_source(value: Any, source: str) -> Any:
+    """A default of the design, with its source."""
     return field(default=value, metadata={"source": source})
 
 
@@ -29,34 +28,34 @@ def _stated(value: Any, source: str) -> Any:
 class FirstStep:
     """Step 1, interlaced viewing and recognition: the short-term measure.
 
-    A lag is the difference of the places of a video's two showings: at lag 3, two other videos stand between them.
+    A lag is the difference of the positions of a video's two showings: at lag 3, two other videos come between them.
 
     Attributes:
-        targets: Videos shown twice; whether the second showing is recognised is the short-term annotation.
-        target_lag_min, target_lag_max: Second showing of a target so many places after the first.
-        vigilance_fillers: Videos shown twice in close succession, to see that the participant attends.
-        vigilance_lag_min, vigilance_lag_max: Second showing of a vigilance filler so many places after the first.
-        fillers: Videos shown once; the targets of step 2 are among them.
-        candidates: The videos are drawn among so many that have the fewest annotations.
+        targets: Videos shown twice; the response to the second showing is the short-term annotation.
+        target_lag_min, target_lag_max: Range of the targets' lags.
+        vigilance_fillers: Videos shown twice in close succession, to check that the participant attends.
+        vigilance_lag_min, vigilance_lag_max: Range of the vigilance fillers' lags.
+        fillers: Videos shown once; the targets of step 2 are taken from them.
+        candidates: The videos are drawn from this many with the fewest annotations.
     """
 
-    targets: int = _stated(40, "Sec. 3.2, Fig. 2a")
-    target_lag_min: int = _stated(45, "Sec. 3.2, Fig. 2a")
-    target_lag_max: int = _stated(100, "Sec. 3.2, Fig. 2a")
-    vigilance_fillers: int = _stated(20, "Sec. 3.2, Fig. 2a")
-    vigilance_lag_min: int = _stated(3, "Sec. 3.2, Fig. 2a")
-    vigilance_lag_max: int = _stated(6, "Sec. 3.2, Fig. 2a")
-    fillers: int = _stated(60, "Sec. 3.2: 80 fillers, less the 20 for vigilance")
-    candidates: int = _stated(1000, "Sec. 3.2")
+    targets: int = _with_source(40, "Sec. 3.2, Fig. 2a")
+    target_lag_min: int = _with_source(45, "Sec. 3.2, Fig. 2a")
+    target_lag_max: int = _with_source(100, "Sec. 3.2, Fig. 2a")
+    vigilance_fillers: int = _with_source(20, "Sec. 3.2, Fig. 2a")
+    vigilance_lag_min: int = _with_source(3, "Sec. 3.2, Fig. 2a")
+    vigilance_lag_max: int = _with_source(6, "Sec. 3.2, Fig. 2a")
+    fillers: int = _with_source(60, "Sec. 3.2: 80 fillers, less the 20 for vigilance")
+    candidates: int = _with_source(1000, "Sec. 3.2")
 
     @property
     def videos(self) -> int:
-        """Different videos a participant sees: 120 in the paper."""
+        """Number of different videos that a participant sees: 120 in the paper."""
         return self.targets + self.vigilance_fillers + self.fillers
 
     @property
     def showings(self) -> int:
-        """Showings, repeats counted: 180 in the paper."""
+        """Number of showings, repeats included: 180 in the paper."""
         return self.videos + self.targets + self.vigilance_fillers
 
     def __post_init__(self) -> None:
@@ -79,7 +78,7 @@ class FirstStep:
                 )
         if self.candidates < self.videos:
             raise InputError(
-                f"Step 1: {self.videos} videos cannot be drawn among {self.candidates} candidates; "
+                f"Step 1: {self.videos} videos cannot be drawn from {self.candidates} candidates; "
                 f"set candidates to {self.videos} or more."
             )
 
@@ -89,22 +88,22 @@ class SecondStep:
     """Step 2, recognition after a day or more: the long-term measure.
 
     Attributes:
-        targets: Step-1 fillers shown once more; whether they are recognised is the long-term annotation.
-        fillers: Videos the participant has never seen.
-        delay_min_h, delay_max_h: Hours between the end of step 1 and the beginning of step 2.
-        targets_by: How the targets are taken from the participant's step-1 fillers: "random" as in the paper, or
-            "least_annotated": those with the fewest long-term annotations first, which evens out the counts.
+        targets: Step-1 fillers shown once more; the response is the long-term annotation.
+        fillers: Videos that the participant has never seen.
+        delay_min_h, delay_max_h: Hours between the end of step 1 and the start of step 2.
+        targets_by: How the targets are chosen from the participant's step-1 fillers: "random" as in the paper, or
+            "least_annotated": those with the fewest long-term annotations, which evens out the annotation counts.
     """
 
-    targets: int = _stated(40, "Sec. 3.2, Fig. 2b")
-    fillers: int = _stated(80, "Sec. 3.2, Fig. 2b")
-    delay_min_h: float = _stated(24.0, "Sec. 3.2, Fig. 2b")
-    delay_max_h: float = _stated(72.0, "Sec. 3.2, Fig. 2b")
+    targets: int = _with_source(40, "Sec. 3.2, Fig. 2b")
+    fillers: int = _with_source(80, "Sec. 3.2, Fig. 2b")
+    delay_min_h: float = _with_source(24.0, "Sec. 3.2, Fig. 2b")
+    delay_max_h: float = _with_source(72.0, "Sec. 3.2, Fig. 2b")
     targets_by: TargetChoice = field(default="random", metadata={"source": "Sec. 3.2"})
 
     @property
     def showings(self) -> int:
-        """Showings, each of another video: 120 in the paper."""
+        """Number of showings, each of a different video: 120 in the paper."""
         return self.targets + self.fillers
 
     def __post_init__(self) -> None:
@@ -119,14 +118,14 @@ class Presentation:
     """How a video is shown.
 
     Attributes:
-        window_s: Seconds from the start of a clip in which a press counts; the clip ends with them.
+        window_s: Seconds from the start of a clip during which a press counts; the showing ends after them.
         gap_s: Seconds between the end of a showing and the start of the next.
-        key: The key to press, as browsers name it; it ends the showing.
+        key: The key to press, by its name in browsers; a press ends the showing.
     """
 
-    window_s: float = _stated(7.0, "Sec. 3.1: clips of 7 s; Sec. 3.2: a clip goes on up to its end")
-    gap_s: float = _stated(1.0, "the original software; the paper gives none")
-    key: str = _stated(" ", "Sec. 3.2: the space bar, which ends the showing")
+    window_s: float = _with_source(7.0, "Sec. 3.1: clips of 7 s; Sec. 3.2: a clip goes on up to its end")
+    gap_s: float = _with_source(1.0, "the original software; the paper gives none")
+    key: str = _with_source(" ", "Sec. 3.2: the space bar, which ends the showing")
 
     def __post_init__(self) -> None:
         _check_types(self)
@@ -139,21 +138,21 @@ class Presentation:
 
 @dataclass(frozen=True)
 class Controls:
-    """What a participant must do for the answers to count; all rates in [0, 1].
+    """The controls that a participant must pass; all rates in [0, 1].
 
     Attributes:
-        vigilance_hits_min: Step 1: share of vigilance repeats recognised, at least.
-        step1_false_alarms_max: Step 1: share of first showings taken for repeats, at most.
-        step2_false_alarms_max: Step 2: share of new videos taken for old ones, at most.
-        step2_recognition_min: Step 2: share of targets recognised, at least.
-        step2_recognition_above_false_alarms: Step 2: the recognition rate must be above the false-alarm rate.
+        vigilance_hits_min: Step 1: lowest hit rate of vigilance repeats.
+        step1_false_alarms_max: Step 1: highest false-alarm rate, over first showings.
+        step2_false_alarms_max: Step 2: highest false-alarm rate, over new videos.
+        step2_recognition_min: Step 2: lowest hit rate of targets.
+        step2_recognition_above_false_alarms: Step 2: the hit rate must be above the false-alarm rate.
     """
 
-    vigilance_hits_min: float = _stated(0.71, "the original software; the paper gives no figure")
-    step1_false_alarms_max: float = _stated(0.30, "Sec. 3.2")
-    step2_false_alarms_max: float = _stated(0.40, "Sec. 3.2")
-    step2_recognition_min: float = _stated(0.15, "Sec. 3.2")
-    step2_recognition_above_false_alarms: bool = _stated(True, "Sec. 3.2")
+    vigilance_hits_min: float = _with_source(0.71, "the original software; the paper gives no figure")
+    step1_false_alarms_max: float = _with_source(0.30, "Sec. 3.2")
+    step2_false_alarms_max: float = _with_source(0.40, "Sec. 3.2")
+    step2_recognition_min: float = _with_source(0.15, "Sec. 3.2")
+    step2_recognition_above_false_alarms: bool = _with_source(True, "Sec. 3.2")
 
     def __post_init__(self) -> None:
         _check_types(self)
@@ -165,7 +164,7 @@ class Controls:
 
 @dataclass(frozen=True)
 class StudyDesign:
-    """A study: two steps, how a video is shown, and which participants count.
+    """A study: its two steps, how a video is shown, and the controls of the participants.
 
     Raises:
         InputError: The numbers contradict each other; the message gives the value, what is allowed and a remedy.
@@ -178,7 +177,7 @@ class StudyDesign:
 
     @property
     def videos_needed(self) -> int:
-        """Videos a study must have at least: step 1's, and as many new ones as step 2 shows. 200 in the paper."""
+        """Fewest videos of a study: those of step 1 and the new ones of step 2. 200 in the paper."""
         return self.step1.videos + self.step2.fillers
 
     def __post_init__(self) -> None:
@@ -188,12 +187,12 @@ class StudyDesign:
                 "lower step2.targets or raise step1.fillers."
             )
 
-    def fitted(self, videos: int) -> "StudyDesign":
-        """The same design for a collection of this size.
+    def for_collection(self, videos: int) -> "StudyDesign":
+        """This design for a collection of this size.
 
-        Drawing among the least annotated evens out the counts only if there are others. Where the candidates would be
-        the whole collection, they become a tenth of it, as the paper's 1,000 of 10,000, or as few as one participant
-        sees.
+        Drawing from the least annotated evens out annotation counts only if they are a part of the collection. Where
+        they would be all of it, `candidates` becomes a tenth of the collection, as in the paper (1,000 of 10,000), but
+        at least the videos of one participant.
         """
         if self.step1.candidates < videos:
             return self
@@ -225,10 +224,10 @@ _PARTS: Final[dict[str, type]] = {
 
 
 def load_design(path: Path | str) -> StudyDesign:
-    """Read a design from YAML or JSON; what the file leaves out is as in the paper.
+    """Read a design from YAML or JSON; missing numbers are as in the paper.
 
     Raises:
-        InputError: The file is missing or is no design, or the design is not feasible; names the file.
+        InputError: The file is missing or is not a design, or the design cannot work; names the file.
     """
     path = Path(path)
     try:
@@ -256,10 +255,10 @@ def design_to_dict(design: StudyDesign) -> dict[str, dict[str, Any]]:
 
 
 def design_from_dict(content: Mapping[str, Any]) -> StudyDesign:
-    """Make a design of what `design_to_dict` gives; missing numbers are as in the paper.
+    """Make a design from what `design_to_dict` returns; missing numbers are as in the paper.
 
     Raises:
-        InputError: An unknown name, a value of the wrong kind, or a design that is not feasible.
+        InputError: An unknown name, a value of the wrong kind, or a design that cannot work.
     """
     if not isinstance(content, Mapping):
         raise InputError(f"A design has the parts {', '.join(_PARTS)}; found {content!r}.")
@@ -298,7 +297,7 @@ def _check_names(content: Mapping[str, Any], known: Any, where: str) -> None:
 
 
 def _check_types(part: Any) -> None:
-    """A value read from a file is of the kind that its field is declared as; a whole number may stand for a float."""
+    """Check that each value has the declared type of its field; an integer is converted where a float is declared."""
     hints = get_type_hints(type(part))
     for entry in fields(part):
         assert entry.default is not MISSING
@@ -323,4 +322,4 @@ def _at_least(part: Any, lowest: float, *names: str) -> None:
 
 def _at_most(part: Any, highest: float, name: str, limit: str) -> None:
     if not getattr(part, name) <= highest < float("inf"):
-        raise InputError(f"{name} {getattr(part, name)} is above {limit} {highest}; the lower of the two comes first.")
+        raise InputError(f"{name} {getattr(part, name)} is above {limit} {highest}; exchange the two.")

@@ -1,22 +1,22 @@
 """Reads the two results tables of the original software, as a database tool exports them to CSV.
 
-The software keeps a table a step, `results_day1_on_table` and `results_day2_on_table`, one row a trial. These columns
-are understood, whatever their case and order; any others (demographics, screen, keys) are not looked at:
+The software keeps one table per step, `results_day1_on_table` and `results_day2_on_table`, with one row per trial.
+These columns are read, whatever their case and order; all others (demographics, screen, keys) are ignored:
 
 | column | content |
 |---|---|
 | subject | the participant |
 | url_name | address of the clip; the video's name is its last part without the ending |
-| video_position | place of the showing in the step |
+| video_position | position of the showing in the step |
 | target1_or_filler0 | 1 for a target |
 | firstoccurrence1_or_secondoccurrence2 | 2 for a repeat in step 1; always 1 in step 2 |
 | rt | response time in milliseconds, -1 without a press |
-| sequence_id | number of the drawn order; only step 1's table has it, which tells the two apart |
-| trial_type | kind of trial; rows of text pages (`text`), which show no clip, are left out |
+| sequence_id | number of the drawn order; only in step 1's table, which identifies it |
+| trial_type | kind of trial; rows of text pages (`text`), which show no clip, are ignored |
 
 A filler shown twice in step 1 is a vigilance filler. A target shown twice in step 2, which the design does not have,
-counts as vigilance as well: it is no annotation. The tables hold no clock time, so the hours between the steps are not
-known. Cells may be quoted; NULL or \\N stands for an empty one.
+counts as vigilance as well and gives no annotation. The tables hold no clock time, so the hours between the steps are
+unknown. Cells may be quoted; NULL or \\N is an empty cell.
 """
 
 from collections.abc import Sequence
@@ -46,13 +46,13 @@ def read_original_tables(files: Sequence[Path]) -> Annotations:
     """Read one or both results tables of the original software.
 
     Raises:
-        InputError: A table that is not as described above, two tables of one step, or a row that cannot be right.
+        InputError: A table that is not as described above, two tables of one step, or an inconsistent row.
     """
     parts = [_Part(file) for file in files]
     steps = [part.step for part in parts]
     if len(set(steps)) < len(steps):
         listed = ", ".join(str(file) for file in files[:4])
-        raise InputError(f"Two tables of step {max(steps, key=steps.count)} ({listed}); give one table a step.")
+        raise InputError(f"Two tables of step {max(steps, key=steps.count)} ({listed}); give one table per step.")
     participants, participant = _merge([part.subjects for part in parts])
     videos, video = _merge([part.videos for part in parts])
     annotations = Annotations(
@@ -64,7 +64,7 @@ def read_original_tables(files: Sequence[Path]) -> Annotations:
         video=video,
         role=np.concatenate([np.where(part.target, TARGET, FILLER).astype(np.int8) for part in parts]),
         repeat=np.concatenate([part.target if part.step == 2 else part.second for part in parts]),
-        answered=np.concatenate([part.rt >= 0 for part in parts]),
+        pressed=np.concatenate([part.rt >= 0 for part in parts]),
         rt_ms=np.concatenate([np.where(part.rt >= 0, np.maximum(part.rt, 1), np.nan) for part in parts]).astype(
             np.float32
         ),
@@ -94,7 +94,7 @@ class _Part:
         if not len(self.rows):
             raise InputError(f"{path}: no row with a clip; give the results table with its rows.")
         self._columns = {name: table.column(name).filter(pa.array(shown)).combine_chunks() for name in _NEEDED}
-        self.position = self._numbers("video_position", "a place, a whole number from 1", 1, 1e6).astype(np.int32)
+        self.position = self._numbers("video_position", "a whole number from 1", 1, 1e6).astype(np.int32)
         self.target = self._numbers(_ROLE, "0 or 1", 0, 1) == 1
         self.second = self._numbers(_OCCURRENCE, "1 or 2", 1, 2) == 2
         self.rt = self._numbers("rt", "milliseconds, or -1 without a press", -1, 600_000, whole=False)
@@ -124,7 +124,7 @@ class _Part:
 
 
 def _table(path: Path) -> tuple[pa.Table, list[str]]:
-    """The table with the columns that are understood, all as text, under their lower-case names."""
+    """The table with the columns that are read, all as text, under lower-case names."""
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         first = file.readline(10_000).rstrip("\r\n")
     delimiter = max(",;\t", key=first.count)
@@ -155,15 +155,15 @@ def _table(path: Path) -> tuple[pa.Table, list[str]]:
 
 
 def _merge(parts: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], NDArray[np.int32]]:
-    """Names over all tables in the order of their first row, and each row's place among them."""
+    """The distinct names of all tables in order of appearance, and each row's index among them."""
     values = pa.chunked_array([pa.array(part, pa.string()) for part in parts]).combine_chunks().dictionary_encode()
     return tuple(values.dictionary.to_pylist()), values.indices.to_numpy(zero_copy_only=False)
 
 
 def _find_vigilance(annotations: Annotations) -> None:
-    """Mark what a step shows twice as vigilance, the targets of step 1 excepted."""
+    """Mark videos that a step shows twice as vigilance, except the targets of step 1."""
     order, same = annotations.by_video, annotations.same_step_and_video
     first, second = order[:-1][same], order[1:][same]
-    wanted = (annotations.role[first] == TARGET) & (annotations.step[first] == 1)
-    annotations.role[first[~wanted]] = VIGILANCE
-    annotations.role[second[~wanted]] = VIGILANCE
+    is_target = (annotations.role[first] == TARGET) & (annotations.step[first] == 1)
+    annotations.role[first[~is_target]] = VIGILANCE
+    annotations.role[second[~is_target]] = VIGILANCE

@@ -1,11 +1,12 @@
 """Which videos a participant sees, and in which order: pure functions of the design, the annotation counts and a seed.
 
-A step's videos stand in slots: in step 1 first the targets, then the vigilance fillers, then the fillers; in step 2
-first the targets, then the new videos. An order names the slot shown at each place; `choose_step1_videos` and
-`choose_step2_videos` give the videos of the slots. So `videos[showing.slot]` is what is shown.
+A step's videos have slots: in step 1 first the targets, then the vigilance fillers, then the fillers; in step 2 first
+the targets, then the new videos. An order gives the slot shown at each position; `choose_step1_videos` and
+`choose_step2_videos` give the video of each slot. So `videos[showing.slot]` is what is shown.
 
-Lags are drawn first, one from each of as many equal parts of the range as there are repeats, which makes them as even
-as can be; then the places, longest lags first, since they have the fewest. Nothing is drawn anew in the paper's design.
+Lags are drawn first, one from each of as many equal parts of the range as there are repeats, so that they are spread as
+evenly as possible; then the positions, longest lags first, since these have the least choice. The paper's design never
+needs a second draw.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -25,7 +26,7 @@ Video = TypeVar("Video")
 
 _ATTEMPTS: Final = 8
 _SEARCH_NODES: Final = 20_000
-"""Places tried in the systematic search before a design counts as infeasible: about a tenth of a second."""
+"""Nodes of the systematic search before a design counts as impossible: about a tenth of a second."""
 
 _PURPOSES: Final = {"order 1": 1, "order 2": 2, "videos 1": 3, "videos 2": 4}
 
@@ -34,11 +35,11 @@ class Showing(NamedTuple):
     """One showing of a video.
 
     Attributes:
-        position: Place in the step, from 1.
-        slot: Which of the step's videos, from 0.
-        role: What the video is for; a step-2 video is a target or a filler.
-        repeat: Whether the participant has seen the video before, so that pressing the key is right.
-        lag: Of a repeat in step 1, the difference of the places of its two showings.
+        position: Position in the step, from 1.
+        slot: Index among the step's videos, from 0.
+        role: The video's role; a step-2 video is a target or a filler.
+        repeat: Whether the participant has seen the video before, so that a press is a hit.
+        lag: Of a repeat in step 1, the difference of the positions of its two showings.
     """
 
     position: int
@@ -49,7 +50,7 @@ class Showing(NamedTuple):
 
 
 def draw_step1(design: StudyDesign, seed: int) -> list[Showing]:
-    """Draw the order of step 1: every lag within its range, every video as often as its role says.
+    """Draw the order of step 1: every lag within its range, every video as often as its role requires.
 
     Args:
         design: The study's design.
@@ -63,24 +64,24 @@ def draw_step1(design: StudyDesign, seed: int) -> list[Showing]:
     """
     first: dict[int, int] = {}
     showings = []
-    for place, slot in enumerate(step1_slots(design.step1, seed).tolist(), start=1):
-        lag = place - first[slot] if slot in first else None
-        first.setdefault(slot, place)
-        showings.append(Showing(place, slot, step1_role(design.step1, slot), lag is not None, lag))
+    for position, slot in enumerate(step1_slots(design.step1, seed).tolist(), start=1):
+        lag = position - first[slot] if slot in first else None
+        first.setdefault(slot, position)
+        showings.append(Showing(position, slot, step1_role(design.step1, slot), lag is not None, lag))
     return showings
 
 
 def draw_step2(design: StudyDesign, seed: int) -> list[Showing]:
-    """Draw the order of step 2: targets and new videos mixed at random, each shown once. Arguments as `draw_step1`."""
+    """Draw the order of step 2: targets and new videos mixed at random, each shown once; otherwise as `draw_step1`."""
     targets = design.step2.targets
     return [
-        Showing(place, slot, "target" if slot < targets else "filler", slot < targets, None)
-        for place, slot in enumerate(step2_slots(design.step2, seed).tolist(), start=1)
+        Showing(position, slot, "target" if slot < targets else "filler", slot < targets, None)
+        for position, slot in enumerate(step2_slots(design.step2, seed).tolist(), start=1)
     ]
 
 
 def step1_role(step: FirstStep, slot: int) -> Role:
-    """What the video in a slot of step 1 is for."""
+    """The role of a slot of step 1."""
     if slot < step.targets:
         return "target"
     return "vigilance" if slot < step.targets + step.vigilance_fillers else "filler"
@@ -92,10 +93,10 @@ def step1_filler_slots(step: FirstStep) -> range:
 
 
 def step1_slots(step: FirstStep, seed: int) -> Slots:
-    """The slot shown at each place of step 1, `(showings,)`; `draw_step1` as an array. Raises as it does."""
+    """The slot at each position of step 1, `(showings,)`: `draw_step1` as an array, with the same errors."""
     generator = _generator(seed, "order 1")
     for _ in range(_ATTEMPTS):
-        slots = _place_at_drawn_lags(step, generator)
+        slots = _try_drawn_lags(step, generator)
         if slots is not None:
             return slots
     slots = _search(step, generator)
@@ -103,44 +104,45 @@ def step1_slots(step: FirstStep, seed: int) -> Slots:
         raise InputError(
             f"No order found for step 1: {step.targets} targets repeated {step.target_lag_min} to "
             f"{step.target_lag_max} and {step.vigilance_fillers} vigilance fillers {step.vigilance_lag_min} to "
-            f"{step.vigilance_lag_max} places later leave no room in {step.showings} showings. Widen a range of lags, "
-            "or add fillers."
+            f"{step.vigilance_lag_max} positions later leave no room in {step.showings} showings. Widen a range of "
+            "lags, or add fillers."
         )
     return slots
 
 
 def step2_slots(step: SecondStep, seed: int) -> Slots:
-    """The slot shown at each place of step 2, `(showings,)`; `draw_step2` as an array."""
-    return _shuffled(step.showings, _generator(seed, "order 2"))
+    """The slot at each position of step 2, `(showings,)`: `draw_step2` as an array."""
+    return _permutation(step.showings, _generator(seed, "order 2"))
 
 
 def choose_step1_videos(design: StudyDesign, videos: Sequence[Video], counts: ArrayLike, seed: int) -> list[Video]:
-    """Choose a participant's videos for step 1 among those with the fewest annotations (Sec. 3.2).
+    """Choose a participant's videos for step 1 from those with the fewest annotations (Sec. 3.2).
 
-    The paper does not say which of them become targets: those with the fewest annotations do, which evens out counts.
+    The paper does not say which of them become targets. Here those with the fewest annotations do, which evens out the
+    annotation counts.
 
     Args:
         design: The study's design.
         videos: The collection, in a fixed order.
-        counts: `(videos,)` short-term annotations of each video that are given or under way.
-        seed: A whole number of 0 or more. Ties at the last candidate are broken by it as well.
+        counts: `(videos,)` short-term annotation counts, including showings under way.
+        seed: A whole number of 0 or more; it also breaks ties.
 
     Returns:
         The video of each slot of step 1.
 
     Raises:
-        InputError: The collection is smaller than the design needs, or the counts are not one a video.
+        InputError: The collection is smaller than the design needs, or there is not one count per video.
     """
-    counts = _checked_counts(videos, counts)
+    counts = _check_counts(videos, counts)
     design.check_collection(len(videos))
     generator = _generator(seed, "videos 1")
     candidates = min(design.step1.candidates, len(videos))
     keys = counts + generator.random(len(videos))
     least = np.sort(np.argpartition(keys, candidates - 1)[:candidates])
-    chosen = least[_shuffled(candidates, generator)[: design.step1.videos]]
+    chosen = least[_permutation(candidates, generator)[: design.step1.videos]]
     by_count = chosen[np.argsort(keys[chosen], kind="stable")]
     targets, others = by_count[: design.step1.targets], by_count[design.step1.targets :]
-    slots = [*targets, *others[_shuffled(len(others), generator)]]
+    slots = [*targets, *others[_permutation(len(others), generator)]]
     return [videos[index] for index in slots]
 
 
@@ -151,27 +153,27 @@ def choose_step2_videos(
     seed: int,
     counts: ArrayLike | None = None,
 ) -> list[Video]:
-    """Choose a participant's videos for step 2: targets among the step-1 fillers, the others never seen.
+    """Choose a participant's videos for step 2: targets from the step-1 fillers, the others never seen.
 
     Args:
         design: The study's design.
         videos: The collection, in a fixed order.
         step1_videos: The participant's videos of step 1, as `choose_step1_videos` gave them.
         seed: A whole number of 0 or more.
-        counts: `(videos,)` long-term annotations of each video; needed when the design takes the least annotated.
+        counts: `(videos,)` long-term annotation counts; required if `targets_by` is "least_annotated".
 
     Returns:
         The video of each slot of step 2.
 
     Raises:
-        InputError: The collection is too small, or counts are needed and not one a video.
+        InputError: The collection is too small, or counts are required and there is not one per video.
     """
     design.check_collection(len(videos))
     generator = _generator(seed, "videos 2")
     fillers = [step1_videos[slot] for slot in step1_filler_slots(design.step1)]
     keys = generator.random(len(fillers))
     if design.step2.targets_by == "least_annotated":
-        number = dict(zip(videos, _checked_counts(videos, [] if counts is None else counts).tolist(), strict=True))
+        number = dict(zip(videos, _check_counts(videos, [] if counts is None else counts).tolist(), strict=True))
         keys = keys + np.array([number[video] for video in fillers])
     targets = [fillers[index] for index in np.argsort(keys, kind="stable")[: design.step2.targets].tolist()]
     return targets + _unseen(videos, set(step1_videos), design.step2.fillers, generator)
@@ -181,7 +183,7 @@ def _unseen(
     videos: Sequence[Video], seen: Collection[Video], wanted: int, generator: np.random.Generator
 ) -> list[Video]:
     chosen: list[Video] = []
-    for index in _shuffled(len(videos), generator).tolist():
+    for index in _permutation(len(videos), generator).tolist():
         if len(chosen) == wanted:
             break
         if videos[index] not in seen:
@@ -190,27 +192,29 @@ def _unseen(
 
 
 def _generator(seed: int, purpose: str) -> np.random.Generator:
-    """A stream for a purpose. Only raw uniform numbers are taken from it: numpy promises that these stay the same."""
+    """A random stream for one purpose, used for uniform numbers only: NumPy guarantees that these stay the same."""
     if seed < 0:
         raise InputError(f"Seed {seed}; a seed is a whole number from 0.")
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, _PURPOSES[purpose]])))
 
 
-def _shuffled(count: int, generator: np.random.Generator) -> Slots:
+def _permutation(count: int, generator: np.random.Generator) -> Slots:
     return np.argsort(generator.random(count), kind="stable")
 
 
-def _checked_counts(videos: Sequence[Video], counts: ArrayLike) -> NDArray[np.int64]:
+def _check_counts(videos: Sequence[Video], counts: ArrayLike) -> NDArray[np.int64]:
     array = np.asarray(counts, dtype=np.int64)
     if array.shape != (len(videos),):
-        raise InputError(f"Annotation counts of shape {array.shape} for {len(videos)} videos; give one count a video.")
+        raise InputError(
+            f"Annotation counts of shape {array.shape} for {len(videos)} videos; give one count per video."
+        )
     return array
 
 
 def _even_lags(count: int, shortest: int, longest: int, generator: np.random.Generator) -> Slots:
     """One lag from each of `count` equal parts of the range, in random order; each lag is as likely as any other."""
     parts = (np.arange(count) + generator.random(count)) * (longest - shortest + 1) / max(count, 1)
-    return (shortest + parts.astype(np.int64))[_shuffled(count, generator)]
+    return (shortest + parts.astype(np.int64))[_permutation(count, generator)]
 
 
 def _pairs(step: FirstStep, generator: np.random.Generator) -> list[tuple[int, int]]:
@@ -221,56 +225,56 @@ def _pairs(step: FirstStep, generator: np.random.Generator) -> list[tuple[int, i
     return sorted(enumerate(lags), key=lambda pair: -pair[1])
 
 
-def _place_at_drawn_lags(step: FirstStep, generator: np.random.Generator) -> Slots | None:
-    """Place every repeat at a drawn lag, each where there is room left; None when one has none."""
+def _try_drawn_lags(step: FirstStep, generator: np.random.Generator) -> Slots | None:
+    """Put every repeat at a drawn lag where there is room; None if there is none for one of them."""
     slots = np.full(step.showings, -1)
     free = np.ones(step.showings, dtype=bool)
     parts = np.linspace(0, step.showings, step.vigilance_fillers + 1)
     for slot, lag in _pairs(step, generator):
-        places = np.flatnonzero(free[:-lag] & free[lag:])
+        positions = np.flatnonzero(free[:-lag] & free[lag:])
         if slot >= step.targets:
             part = slot - step.targets
-            within = places[(places >= parts[part]) & (places < parts[part + 1])]
-            places = within if len(within) else places
-        if not len(places):
+            within = positions[(positions >= parts[part]) & (positions < parts[part + 1])]
+            positions = within if len(within) else positions
+        if not len(positions):
             return None
-        place = places[int(generator.random() * len(places))]
-        slots[[place, place + lag]] = slot
-        free[[place, place + lag]] = False
-    slots[free] = step.targets + step.vigilance_fillers + _shuffled(step.fillers, generator)
+        position = positions[int(generator.random() * len(positions))]
+        slots[[position, position + lag]] = slot
+        free[[position, position + lag]] = False
+    slots[free] = step.targets + step.vigilance_fillers + _permutation(step.fillers, generator)
     return slots
 
 
 def _search(step: FirstStep, generator: np.random.Generator) -> Slots | None:
-    """Search systematically: whatever stands at the first free place is decided, else taken back. For tight designs."""
+    """Backtracking search that fills the first free position each time, for designs with little room."""
     slots = np.full(step.showings, -1)
     left = {"target": step.targets, "vigilance": step.vigilance_fillers, "filler": step.fillers}
     trail: list[tuple[str, int, int, Iterator[tuple[Role, int]]]] = []
-    place, options = 0, _options(step, slots, left, 0, generator)
+    position, options = 0, _options(step, slots, left, 0, generator)
     for _ in range(_SEARCH_NODES):
         option = next(options, None)
         if option is None:
             if not trail:
                 return None
-            role, place, lag, options = trail.pop()
-            slots[[place, place + lag]] = -1
+            role, position, lag, options = trail.pop()
+            slots[[position, position + lag]] = -1
             left[role] += 1
             continue
         role, lag = option
-        trail.append((role, place, lag, options))
-        slots[[place, place + lag]] = ROLES.index(role)
+        trail.append((role, position, lag, options))
+        slots[[position, position + lag]] = ROLES.index(role)
         left[role] -= 1
         if not any(left.values()):
-            return _numbered(step, trail, generator)
-        place = int(np.argmax(slots < 0))
-        options = _options(step, slots, left, place, generator)
+            return _number_slots(step, trail, generator)
+        position = int(np.argmax(slots < 0))
+        options = _options(step, slots, left, position, generator)
     return None
 
 
 def _options(
-    step: FirstStep, slots: Slots, left: dict[str, int], place: int, generator: np.random.Generator
+    step: FirstStep, slots: Slots, left: dict[str, int], position: int, generator: np.random.Generator
 ) -> Iterator[tuple[Role, int]]:
-    """What can stand at the first free place, in random order: a role and the lag to its repeat (0: none)."""
+    """What the first free position can hold, in random order: a role and the lag to its repeat (0: none)."""
     ranges: dict[Role, range] = {
         "target": range(step.target_lag_min, step.target_lag_max + 1),
         "vigilance": range(step.vigilance_lag_min, step.vigilance_lag_max + 1),
@@ -281,23 +285,23 @@ def _options(
         for role in ROLES
         if left[role]
         for lag in ranges[role]
-        if place + lag < len(slots) and slots[place + lag] < 0
+        if position + lag < len(slots) and slots[position + lag] < 0
     ]
-    for index in _shuffled(len(fitting), generator).tolist():
+    for index in _permutation(len(fitting), generator).tolist():
         yield fitting[index]
 
 
-def _numbered(
+def _number_slots(
     step: FirstStep, trail: list[tuple[str, int, int, Iterator[tuple[Role, int]]]], generator: np.random.Generator
 ) -> Slots:
-    """The slots of a complete trail: the videos of each role in random order."""
+    """The slots of a complete search: the videos of each role in random order."""
     starts = {"target": 0, "vigilance": step.targets, "filler": step.targets + step.vigilance_fillers}
     numbers = {
-        "target": iter(_shuffled(step.targets, generator)),
-        "vigilance": iter(_shuffled(step.vigilance_fillers, generator)),
-        "filler": iter(_shuffled(step.fillers, generator)),
+        "target": iter(_permutation(step.targets, generator)),
+        "vigilance": iter(_permutation(step.vigilance_fillers, generator)),
+        "filler": iter(_permutation(step.fillers, generator)),
     }
     slots = np.full(step.showings, -1)
-    for role, place, lag, _ in trail:
-        slots[[place, place + lag]] = starts[role] + next(numbers[role])
+    for role, position, lag, _ in trail:
+        slots[[position, position + lag]] = starts[role] + next(numbers[role])
     return slots

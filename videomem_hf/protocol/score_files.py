@@ -1,15 +1,15 @@
-"""Writes a scored study: a data set in the layout of the VideoMem release, and beside it all that scoring found.
+"""Writes a scored study: a data set in the layout of the VideoMem release, and the results of scoring beside it.
 
     OUT/release/ground-truth.csv        scores and annotation counts; load_dataset("videomem", data_dir="OUT/release")
-    OUT/release/videos/video<N>.<type>  the clips, if they are given
-    OUT/release/video-captions.txt      titles made of the clips' names, where videos had to be numbered
-    OUT/scores.csv                      a row a video: raw and corrected scores, hits, standard errors, response times
-    OUT/screening.csv                   a row a participant and step: rates, passed or not, and why not
+    OUT/release/videos/video<N>.<type>  the clips, if given
+    OUT/release/video-captions.txt      titles made from the clips' names, if the videos had to be numbered
+    OUT/scores.csv                      one row per video: raw and corrected scores, standard errors, response times
+    OUT/screening.csv                   one row per participant and step: rates, whether passed, and the failed controls
     OUT/summary.json                    the study in numbers
-    OUT/design.yaml                     the design it was judged by
+    OUT/design.yaml                     the design that participants were screened by
 
-The release names its videos video<N>. If a study's names are not of this kind, its videos are numbered in the order of
-their names; scores.csv tells which is which.
+The release names its videos video<N>. If a study's names have another form, its videos are numbered in the order of
+their names; scores.csv has both names.
 """
 
 import csv
@@ -44,8 +44,8 @@ def write_scores(scores: StudyScores, out: Path, clips: Path | None = None) -> P
 
     Args:
         scores: The scores.
-        out: A folder: new, empty, or of an earlier run.
-        clips: Folder of the study's clips, which are linked (or copied) into the release under the release's names.
+        out: A folder: new, empty, or from an earlier run.
+        clips: Folder of the study's clips, which are hard-linked (or copied) into the release under its names.
 
     Returns:
         The folder of the release.
@@ -69,7 +69,7 @@ def write_scores(scores: StudyScores, out: Path, clips: Path | None = None) -> P
         if set(names) != {_stem(video) for video in scores.videos}:
             _write_titles(release / "video-captions.txt", scores, names)
         if found is not None:
-            _place_clips(release / "videos", found, names)
+            _link_clips(release / "videos", found, names)
         (out / SUMMARY_FILE).write_text(json.dumps(summary(scores), indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise InputError(f"{error.filename or out}: cannot be written ({error.strerror}).") from None
@@ -77,12 +77,12 @@ def write_scores(scores: StudyScores, out: Path, clips: Path | None = None) -> P
 
 
 def release_names(videos: Sequence[str]) -> list[str]:
-    """Each video's name in the release: its own if all are of the kind `video<N>`, else numbered by name."""
+    """Each video's name in the release: its own if all have the form `video<N>`, else numbered by name."""
     stems = [_stem(video) for video in videos]
     if all(_RELEASE_NAME.fullmatch(video) for video in videos) and len(set(stems)) == len(stems):
         return stems
-    place = {video: number for number, video in enumerate(sorted(videos), start=1)}
-    return [f"video{place[video]}" for video in videos]
+    index = {video: number for number, video in enumerate(sorted(videos), start=1)}
+    return [f"video{index[video]}" for video in videos]
 
 
 def _stem(video: str) -> str:
@@ -90,19 +90,19 @@ def _stem(video: str) -> str:
 
 
 def _in_order(names: Sequence[str]) -> list[int]:
-    return sorted(range(len(names)), key=lambda place: int(names[place].removeprefix("video")))
+    return sorted(range(len(names)), key=lambda index: int(names[index].removeprefix("video")))
 
 
 def _ground_truth_rows(scores: StudyScores, names: Sequence[str]) -> Iterable[list[Any]]:
-    """Rows of the videos that have a score; an empty cell where the other horizon has none. Numbers in full."""
-    for place in _in_order(names):
-        if not _scored(scores, place):
+    """One row per video with a score, at full precision; an empty cell for a horizon without one."""
+    for index in _in_order(names):
+        if not _has_score(scores, index):
             continue
-        row: list[Any] = [f"{names[place]}.webm"]
+        row: list[Any] = [f"{names[index]}.webm"]
         for horizon in HORIZONS:
             values = scores.scores[horizon]
-            count = int(values.annotations[place])
-            row += [float(values.score[place]) if count else "", count if count else ""]
+            count = int(values.annotations[index])
+            row += [float(values.score[index]) if count else "", count if count else ""]
         yield row
 
 
@@ -114,19 +114,19 @@ def _score_table(scores: StudyScores, names: Sequence[str]) -> tuple[list[str], 
     header = ["video", "name", *(f"{horizon}_{name}" for horizon, name in wanted)]
     arrays = [getattr(scores.scores[horizon], name).tolist() for horizon, name in wanted]
     rows = (
-        _cells([names[place], scores.videos[place], *(values[place] for values in arrays)])
-        for place in _in_order(names)
+        _cells([names[index], scores.videos[index], *(values[index] for values in arrays)])
+        for index in _in_order(names)
     )
     return header, rows
 
 
 def _cells(values: Iterable[Any]) -> list[Any]:
-    """Numbers to six digits after the point, NaN as an empty cell."""
+    """Numbers with six decimals, NaN as an empty cell."""
     return [("" if math.isnan(v) else round(v, 6)) if isinstance(v, float) else v for v in values]
 
 
 def _write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a CSV file that appears whole or not at all."""
+    """Write a CSV file atomically."""
     partial = path.with_name(path.name + ".partial")
     with partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -135,25 +135,25 @@ def _write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]
     partial.replace(path)
 
 
-def _scored(scores: StudyScores, place: int) -> bool:
-    return any(values.annotations[place] for values in scores.scores.values())
+def _has_score(scores: StudyScores, index: int) -> bool:
+    return any(values.annotations[index] for values in scores.scores.values())
 
 
 def _write_titles(path: Path, scores: StudyScores, names: Sequence[str]) -> None:
     """Titles as the release writes them: words of the clip's name, in lower case, joined by hyphens."""
     lines = []
-    for place in _in_order(names):
-        if not _scored(scores, place):
+    for index in _in_order(names):
+        if not _has_score(scores, index):
             continue
-        name = scores.videos[place]
+        name = scores.videos[index]
         stem = name.rsplit(".", 1)[0] if Path(name).suffix.lower() in VIDEO_SUFFIXES else name
         words = re.findall(r"\w+", stem.lower().replace("_", " "))
-        lines.append(f"{names[place]}.webm\t{'-'.join(words) or names[place]}")
+        lines.append(f"{names[index]}.webm\t{'-'.join(words) or names[index]}")
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _clips(videos: Sequence[str], folder: Path) -> list[Path]:
-    """Each video's clip: a file of its name, with a video's ending if the name has none."""
+    """Each video's clip: the file with its name, or with its name and a video suffix."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give the folder of the study's clips.")
     files = {file.name: file for file in sorted(folder.rglob("*")) if file.suffix.lower() in VIDEO_SUFFIXES}
@@ -168,7 +168,7 @@ def _clips(videos: Sequence[str], folder: Path) -> list[Path]:
     return [file for file in found if file is not None]
 
 
-def _place_clips(folder: Path, clips: Sequence[Path], names: Sequence[str]) -> None:
+def _link_clips(folder: Path, clips: Sequence[Path], names: Sequence[str]) -> None:
     folder.mkdir(exist_ok=True)
     for clip, name in zip(clips, names, strict=True):
         target = folder / f"{name}{clip.suffix.lower()}"

@@ -1,9 +1,9 @@
-"""Memorability scores from the answers of a study (Sec. 3.3).
+"""Memorability scores from the annotations of a study (Sec. 3.3).
 
-A raw score is the share of participants who recognised the video when it came again. Short-term recognition falls along
-a line with the lag, so that raw short-term scores depend on the lags that chance gave a video. The slope is fitted over
-all answers by least squares with an intercept of its own for each video, and every score is brought along it to the
-longest lag. Long-term scores stay as they are: k of n.
+A raw score is a video's hit rate: the share of participants who recognised it when it was repeated. The short-term hit
+rate falls linearly with the lag, so raw short-term scores depend on the lags that a video happened to get. The slope is
+fitted to all annotations by least squares with one intercept per video, and every score is corrected along it to the
+longest lag. Long-term scores are not corrected: k of n.
 """
 
 from collections.abc import Mapping
@@ -20,20 +20,21 @@ from videomem_hf.schema import HORIZONS, SCORE_MAX, SCORE_MIN, Horizon, InputErr
 
 Floats = NDArray[np.float64]
 
-_PRIOR_ANSWERS: Final = (2.0, 1000.0)
-"""Fewest and most answers of the average video that a standard error takes in; see `_standard_error`."""
+_PRIOR_ANNOTATIONS: Final = (2.0, 1000.0)
+"""Bounds of the prior's weight, in annotations; see `_standard_error`."""
 
 
 @dataclass(frozen=True, eq=False)
-class TargetAnswers:
-    """Answers to repeated targets, one element an answer: the annotations of one horizon.
+class TargetAnnotations:
+    """The responses to repeated targets: the annotations of one horizon, one element each.
 
     Attributes:
-        participant: `(answers,)` number of the participant.
-        video: `(answers,)` number of the video.
-        hit: `(answers,)` whether the video was recognised.
-        interval: `(answers,)` between the two showings: lag in videos (short-term), hours (long-term, NaN if unknown).
-        rt_ms: `(answers,)` response time, NaN if not recognised or unknown.
+        participant: `(annotations,)` index of the participant.
+        video: `(annotations,)` index of the video.
+        hit: `(annotations,)` whether the video was recognised.
+        interval: `(annotations,)` between the two showings: lag in videos (short-term), hours (long-term, NaN if
+            unknown).
+        rt_ms: `(annotations,)` response time; NaN for a miss or where unknown.
     """
 
     participant: NDArray[np.int64]
@@ -43,22 +44,22 @@ class TargetAnswers:
     rt_ms: Floats
 
     def __len__(self) -> int:
-        """The number of answers."""
+        """The number of annotations."""
         return len(self.hit)
 
 
 @dataclass(frozen=True, eq=False)
 class Sums:
-    """What scores are computed from, `(videos,)` each; sums of parts of the answers add up."""
+    """What scores are computed from, `(videos,)` each; the sums of two subsets of the annotations add up."""
 
-    answers: Floats
+    annotations: Floats
     hits: Floats
     lags: Floats
     squared_lags: Floats
     lags_of_hits: Floats
 
     def __sub__(self, part: "Sums") -> "Sums":
-        """The sums over the other answers."""
+        """The sums over the other annotations."""
         names = self.__dataclass_fields__
         return Sums(*(getattr(self, name) - getattr(part, name) for name in names))
 
@@ -68,9 +69,9 @@ class LagCorrection:
     """The line along which short-term scores are corrected.
 
     Attributes:
-        slope: Change of the recognition rate with each video more between the showings; negative.
+        slope: Change of the hit rate per unit of lag; negative.
         standard_error: Of the slope.
-        to_lag: The lag that scores are brought to.
+        to_lag: The lag that scores are corrected to.
     """
 
     slope: float
@@ -84,12 +85,12 @@ class Scores:
 
     Attributes:
         score: In [0, 1], corrected for the lag (short-term); NaN for a video without annotations.
-        raw: Share of participants who recognised the video.
-        annotations: How many participants are behind a score.
-        hits: How many of them recognised the video.
-        standard_error: Of the score as an estimate: of the answers' number and of the correction's slope.
+        raw: Hit rate.
+        annotations: Annotation count.
+        hits: Number of hits.
+        standard_error: Of the score, from the annotation count and the standard error of the slope.
         mean_lag: Mean lag of the annotations; NaN in the long term.
-        rt_ms: Mean response time of correct detections; NaN without any.
+        rt_ms: Mean response time of the hits; NaN without any.
     """
 
     score: Floats
@@ -103,20 +104,20 @@ class Scores:
 
 @dataclass(frozen=True, eq=False)
 class StudyScores:
-    """All that a study gives.
+    """A scored study.
 
     Attributes:
         videos: The videos' names, in the order of the arrays.
-        scores: For each horizon the scores.
-        answers: For each horizon the answers behind them, of participants who passed.
-        correction: The line of the short-term correction; None without short-term answers.
-        screening: Who passed.
-        design: The design they were judged by.
+        scores: The scores of each horizon.
+        annotations: The annotations behind them, of participants who passed the controls.
+        correction: The short-term correction; None without short-term annotations.
+        screening: Who passed the controls.
+        design: The design that the participants were screened by.
     """
 
     videos: tuple[str, ...]
     scores: Mapping[Horizon, Scores]
-    answers: Mapping[Horizon, TargetAnswers]
+    annotations: Mapping[Horizon, TargetAnnotations]
     correction: LagCorrection | None
     screening: Screening
     design: StudyDesign
@@ -126,48 +127,47 @@ def score_study(annotations: Annotations, design: StudyDesign | None = None) -> 
     """Screen the participants and score the videos.
 
     Args:
-        annotations: The answers of a study.
+        annotations: The study's table of annotations.
         design: Its design; the paper's by default.
 
     Raises:
-        InputError: No participant passes the controls; says what most fail.
+        InputError: No participant passes the controls; names the control that most fail.
     """
     design = design or StudyDesign()
     screening = screen(annotations, design)
     if not screening.step1.passed.any() and not screening.step2.passed.any():
         raise InputError(_nobody_passes(screening))
-    answers = {horizon: target_answers(annotations, screening, horizon) for horizon in HORIZONS}
-    count = len(annotations.videos)
-    sums = {horizon: sums_of(answers[horizon], count) for horizon in HORIZONS}
+    targets = {horizon: target_annotations(annotations, screening, horizon) for horizon in HORIZONS}
+    sums = {horizon: sum_by_video(targets[horizon], len(annotations.videos)) for horizon in HORIZONS}
     correction = fit_correction(sums["short_term"], design.step1.target_lag_max)
-    scores = {
-        "short_term": _scores(answers["short_term"], sums["short_term"], correction),
-        "long_term": _scores(answers["long_term"], sums["long_term"], None),
+    scores: dict[Horizon, Scores] = {
+        "short_term": _scores(targets["short_term"], sums["short_term"], correction),
+        "long_term": _scores(targets["long_term"], sums["long_term"], None),
     }
-    return StudyScores(annotations.videos, scores, answers, correction, screening, design)  # type: ignore[arg-type]
+    return StudyScores(annotations.videos, scores, targets, correction, screening, design)
 
 
-def target_answers(annotations: Annotations, screening: Screening, horizon: Horizon) -> TargetAnswers:
-    """The answers to repeated targets of the participants who passed the horizon's step."""
+def target_annotations(annotations: Annotations, screening: Screening, horizon: Horizon) -> TargetAnnotations:
+    """The annotations of one horizon: responses to repeated targets of the participants who passed its step."""
     step = screening.step1 if horizon == "short_term" else screening.step2
     rows = (annotations.step == step.step) & (annotations.role == TARGET) & annotations.repeat
     rows &= step.passed[annotations.participant]
     participant = annotations.participant[rows].astype(np.int64)
     interval = annotations.lag[rows].astype(np.float64) if horizon == "short_term" else step.delay_h[participant]
-    return TargetAnswers(
+    return TargetAnnotations(
         participant=participant,
         video=annotations.video[rows].astype(np.int64),
-        hit=annotations.answered[rows],
+        hit=annotations.pressed[rows],
         interval=interval,
         rt_ms=annotations.rt_ms[rows].astype(np.float64),
     )
 
 
-def sums_of(answers: TargetAnswers, videos: int, rows: NDArray[np.bool_] | None = None) -> Sums:
-    """Sum the answers of each video, or those of a mask `(answers,)`."""
-    video = answers.video if rows is None else answers.video[rows]
-    hit = (answers.hit if rows is None else answers.hit[rows]).astype(np.float64)
-    lag = answers.interval if rows is None else answers.interval[rows]
+def sum_by_video(annotations: TargetAnnotations, videos: int, rows: NDArray[np.bool_] | None = None) -> Sums:
+    """Sum the annotations of each video, or those of a mask `(annotations,)`."""
+    video = annotations.video if rows is None else annotations.video[rows]
+    hit = (annotations.hit if rows is None else annotations.hit[rows]).astype(np.float64)
+    lag = annotations.interval if rows is None else annotations.interval[rows]
 
     def summed(values: Floats | None) -> Floats:
         return np.bincount(video, values, minlength=videos).astype(np.float64)
@@ -176,15 +176,15 @@ def sums_of(answers: TargetAnswers, videos: int, rows: NDArray[np.bool_] | None 
 
 
 def fit_correction(sums: Sums, to_lag: int) -> LagCorrection | None:
-    """Fit the common slope by least squares, each video having its own intercept.
+    """Fit one slope to all videos by least squares, with one intercept per video.
 
     Returns:
-        A slope of 0 where the lags do not vary within any video, so that nothing can be fitted; None without answers.
+        A slope of 0 where no video has annotations at different lags; None without annotations.
     """
-    some = sums.answers > 0
+    some = sums.annotations > 0
     if not some.any():
         return None
-    n, hits, lags = sums.answers[some], sums.hits[some], sums.lags[some]
+    n, hits, lags = sums.annotations[some], sums.hits[some], sums.lags[some]
     lag_spread = (sums.squared_lags[some] - lags**2 / n).sum()
     if lag_spread < 1e-6:
         return LagCorrection(0.0, float("nan"), to_lag)
@@ -195,60 +195,62 @@ def fit_correction(sums: Sums, to_lag: int) -> LagCorrection | None:
     return LagCorrection(float(slope), float(np.sqrt(max(variance, 0.0) / lag_spread)), to_lag)
 
 
-def corrected(sums: Sums, correction: LagCorrection | None) -> Floats:
-    """The score of each video, `(videos,)`: raw without a correction, else brought to its lag and kept in [0, 1]."""
+def correct_scores(sums: Sums, correction: LagCorrection | None) -> Floats:
+    """The score of each video, `(videos,)`: raw without a correction, else corrected and clipped to [0, 1]."""
     with np.errstate(invalid="ignore"):
-        raw = sums.hits / sums.answers
+        raw = sums.hits / sums.annotations
         if correction is None:
             return raw
-        return np.clip(raw + correction.slope * (correction.to_lag - sums.lags / sums.answers), SCORE_MIN, SCORE_MAX)
+        return np.clip(
+            raw + correction.slope * (correction.to_lag - sums.lags / sums.annotations), SCORE_MIN, SCORE_MAX
+        )
 
 
-def _scores(answers: TargetAnswers, sums: Sums, correction: LagCorrection | None) -> Scores:
+def _scores(annotations: TargetAnnotations, sums: Sums, correction: LagCorrection | None) -> Scores:
     with np.errstate(invalid="ignore"):
-        mean_lag = sums.lags / sums.answers if correction is not None else np.full(len(sums.answers), np.nan)
+        mean_lag = sums.lags / sums.annotations if correction is not None else np.full(len(sums.annotations), np.nan)
     return Scores(
-        score=corrected(sums, correction),
-        raw=corrected(sums, None),
-        annotations=sums.answers.astype(np.int64),
+        score=correct_scores(sums, correction),
+        raw=correct_scores(sums, None),
+        annotations=sums.annotations.astype(np.int64),
         hits=sums.hits.astype(np.int64),
         standard_error=_standard_error(sums, mean_lag, correction),
         mean_lag=mean_lag,
-        rt_ms=mean_rt_ms(answers, len(sums.answers)),
+        rt_ms=_mean_rt_ms(annotations, len(sums.annotations)),
     )
 
 
 def _standard_error(sums: Sums, mean_lag: Floats, correction: LagCorrection | None) -> Floats:
-    """Binomial standard errors, at rates drawn towards the mean rate as far as the scores' noise says (shrinkage).
+    """Binomial standard errors, at hit rates shrunk towards the mean hit rate.
 
-    At its own rate, a video that all of 10 participants recognised would have an error of 0.
+    At its own hit rate, a video that all of 10 participants recognised would have a standard error of 0.
     """
-    if not sums.answers.sum():
-        return np.full(len(sums.answers), np.nan)
-    mean = sums.hits.sum() / sums.answers.sum()
-    prior = _prior_answers(sums, mean)
-    rate = (sums.hits + prior * mean) / (sums.answers + prior)
+    if not sums.annotations.sum():
+        return np.full(len(sums.annotations), np.nan)
+    mean = sums.hits.sum() / sums.annotations.sum()
+    prior = _prior_annotations(sums, mean)
+    rate = (sums.hits + prior * mean) / (sums.annotations + prior)
     with np.errstate(invalid="ignore", divide="ignore"):
-        variance = np.where(sums.answers > 0, rate * (1 - rate) / sums.answers, np.nan)
+        variance = np.where(sums.annotations > 0, rate * (1 - rate) / sums.annotations, np.nan)
     if correction is not None and np.isfinite(correction.standard_error):
         variance += ((correction.to_lag - mean_lag) * correction.standard_error) ** 2
     return np.sqrt(variance)
 
 
-def _prior_answers(sums: Sums, mean: float) -> float:
-    """How many answers of the average video weigh as much as what the videos have in common (method of moments)."""
-    several = sums.answers > 1
-    n, raw = sums.answers[several], sums.hits[several] / sums.answers[several]
+def _prior_annotations(sums: Sums, mean: float) -> float:
+    """The weight of the mean hit rate in the shrinkage, in annotations (method of moments)."""
+    several = sums.annotations > 1
+    n, raw = sums.annotations[several], sums.hits[several] / sums.annotations[several]
     spread = float(raw.var() - (raw * (1 - raw) / (n - 1)).mean()) if len(n) > 1 else 0.0
-    return float(np.clip(mean * (1 - mean) / spread - 1, *_PRIOR_ANSWERS)) if spread > 0 else _PRIOR_ANSWERS[1]
+    return float(np.clip(mean * (1 - mean) / spread - 1, *_PRIOR_ANNOTATIONS)) if spread > 0 else _PRIOR_ANNOTATIONS[1]
 
 
-def mean_rt_ms(answers: TargetAnswers, videos: int) -> Floats:
-    """Mean response time of the correct detections of each video, `(videos,)`; NaN without any."""
-    known = answers.hit & np.isfinite(answers.rt_ms)
-    video = answers.video[known]
+def _mean_rt_ms(annotations: TargetAnnotations, videos: int) -> Floats:
+    """Mean response time of each video's hits, `(videos,)`; NaN without any."""
+    known = annotations.hit & np.isfinite(annotations.rt_ms)
+    video = annotations.video[known]
     with np.errstate(invalid="ignore"):
-        return np.bincount(video, answers.rt_ms[known], videos) / np.bincount(video, minlength=videos)
+        return np.bincount(video, annotations.rt_ms[known], videos) / np.bincount(video, minlength=videos)
 
 
 def _nobody_passes(screening: Screening) -> str:
@@ -261,7 +263,7 @@ def _nobody_passes(screening: Screening) -> str:
             lines.append(
                 f"step {step.step}: {int(most.who.sum())} of {int(step.took_part.sum())} fail, such as: {text}"
             )
-    return f"No participant passes the controls ({'; '.join(lines)}). If the study had another design, give it."
+    return f"No participant passes the controls ({'; '.join(lines)}). If the study had another design, pass it."
 
 
 def summary(scores: StudyScores) -> dict[str, Any]:

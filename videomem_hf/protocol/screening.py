@@ -1,4 +1,4 @@
-"""Which participants count: the controls of Sec. 3.2, with a report of who failed which, in numbers."""
+"""Screens participants by the controls of Sec. 3.2 and reports who failed which, with the measured rates."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ Step = Literal[1, 2]
 
 _ROUNDING: Final = 1e-9
 _DELAY_SLACK_H: Final = 1.0
-"""The delay is taken from the last showing of step 1 to the first of step 2; a study admits by other moments."""
+"""The delay is measured between showings; a served study admits participants by when the steps ended and began."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,8 +25,8 @@ class Failure:
 
     Attributes:
         name: The control.
-        text: What is measured and what is allowed, with a place for the number.
-        values: `(participants,)` the numbers.
+        text: What is measured and what is allowed; a format string for the measured value.
+        values: `(participants,)` the measured values.
         who: `(participants,)` who failed it.
     """
 
@@ -38,16 +38,16 @@ class Failure:
 
 @dataclass(frozen=True, eq=False)
 class StepScreening:
-    """One step's screening, arrays with one element a participant of the table.
+    """One step's screening, arrays with one element per participant of the table.
 
     Attributes:
         step: 1 or 2.
-        showings: Showings in the table; 0 if the participant did not take part.
-        vigilance_hits: Share of vigilance repeats recognised, NaN without any.
-        false_alarms: Share of first showings (step 1) or new videos (step 2) taken for repeats, NaN without any.
-        recognition: Share of target repeats recognised, NaN without any.
-        delay_h: Step 2: hours from the end of step 1 to the start of step 2, NaN where unknown.
-        failures: The controls that someone failed.
+        showings: Number of showings in the table; 0 if the participant did not take part.
+        vigilance_hits: Hit rate of vigilance repeats; NaN without any.
+        false_alarms: False-alarm rate: presses at first showings (step 1) or new videos (step 2); NaN without any.
+        recognition: Hit rate of targets; NaN without any.
+        delay_h: Step 2: hours from the end of step 1 to the start of step 2; NaN where unknown.
+        failures: The controls that at least one participant failed.
         passed: Who took part and failed no control.
     """
 
@@ -66,7 +66,7 @@ class StepScreening:
         return self.showings > 0
 
     def reasons(self, participant: int) -> list[str]:
-        """Why a participant does not count, with the number and what is allowed; empty for who passed."""
+        """The controls that a participant failed, with the measured value and what is allowed; empty if none."""
         return [
             failure.text.format(failure.values[participant]) for failure in self.failures if failure.who[participant]
         ]
@@ -85,17 +85,17 @@ class Screening:
         return self.step1, self.step2
 
     def rows(self) -> Iterator[tuple[str | int | float, ...]]:
-        """The report, a row a participant and step; `REPORT_COLUMNS` names the cells."""
+        """The report: one row per participant and step, with the cells of `REPORT_COLUMNS`."""
         for step in self.steps():
-            for place in np.flatnonzero(step.took_part).tolist():
+            for index in np.flatnonzero(step.took_part).tolist():
                 numbers = (step.vigilance_hits, step.false_alarms, step.recognition, step.delay_h)
                 yield (
-                    self.participants[place],
+                    self.participants[index],
                     step.step,
-                    int(step.passed[place]),
-                    int(step.showings[place]),
-                    *(float(values[place]) for values in numbers),
-                    "; ".join(step.reasons(place)),
+                    int(step.passed[index]),
+                    int(step.showings[index]),
+                    *(float(values[index]) for values in numbers),
+                    "; ".join(step.reasons(index)),
                 )
 
 
@@ -107,15 +107,15 @@ REPORT_COLUMNS: Final = (
 def screen(annotations: Annotations, design: StudyDesign) -> Screening:
     """Apply the design's controls to every participant.
 
-    A step counts if it is complete and passes its controls; step 2 only if step 1, where the table has it, counts.
+    A step passes if it is complete and meets its controls; step 2 only if step 1, where the table has it, passes too.
     """
     first = screen_step1(annotations, design)
     return Screening(annotations.participants, first, _screen_step2(annotations, design, first))
 
 
 def screen_step1(annotations: Annotations, design: StudyDesign) -> StepScreening:
-    """Step 1: vigilance hits and false alarms."""
-    controls, people = design.controls, len(annotations.participants)
+    """Screen step 1: vigilance hits and false alarms."""
+    controls = design.controls
     here = annotations.step == 1
     showings = _count(annotations, here)
     repeat, role = annotations.repeat, annotations.role
@@ -127,11 +127,11 @@ def screen_step1(annotations: Annotations, design: StudyDesign) -> StepScreening
         _above("false alarms", false_alarms, controls.step1_false_alarms_max),
     )
     recognition = _rate(annotations, here & repeat & (role == TARGET))
-    return _judged(1, showings, vigilance, false_alarms, recognition, np.full(people, np.nan), failures)
+    return _step_screening(1, showings, vigilance, false_alarms, recognition, np.full(len(showings), np.nan), failures)
 
 
 def _screen_step2(annotations: Annotations, design: StudyDesign, first: StepScreening) -> StepScreening:
-    """Step 2: recognition, false alarms, the delay, and step 1."""
+    """Screen step 2: recognition, false alarms, the delay, and step 1."""
     controls, step = design.controls, design.step2
     here = annotations.step == 2
     showings = _count(annotations, here)
@@ -144,12 +144,12 @@ def _screen_step2(annotations: Annotations, design: StudyDesign, first: StepScre
         _below("recognition", recognition, controls.step2_recognition_min),
         _above("false alarms", false_alarms, controls.step2_false_alarms_max),
         Failure("delay", f"delay {{:.1f}} h, from {step.delay_min_h:g} to {step.delay_max_h:g}", delay_h, outside),
-        Failure("step 1", "step 1 does not count", showings, first.took_part & ~first.passed),
+        Failure("step 1", "step 1 not passed", showings, first.took_part & ~first.passed),
     ]
     if controls.step2_recognition_above_false_alarms:
-        name, text = "recognition above false alarms", "recognition {:.3f}, not above the rate of false alarms"
+        name, text = "recognition above false alarms", "recognition {:.3f}, not above the false-alarm rate"
         failures.append(Failure(name, text, recognition, recognition <= false_alarms + _ROUNDING))
-    return _judged(2, showings, np.full(len(showings), np.nan), false_alarms, recognition, delay_h, failures)
+    return _step_screening(2, showings, np.full(len(showings), np.nan), false_alarms, recognition, delay_h, failures)
 
 
 def _incomplete(showings: NDArray[np.int64], wanted: int) -> Failure:
@@ -164,7 +164,7 @@ def _above(name: str, rates: Floats, highest: float) -> Failure:
     return Failure(name, f"{name} {{:.3f}}, at most {highest:g}", rates, rates > highest + _ROUNDING)
 
 
-def _judged(
+def _step_screening(
     step: Step,
     showings: NDArray[np.int64],
     vigilance: Floats,
@@ -185,10 +185,10 @@ def _count(annotations: Annotations, rows: Mask) -> NDArray[np.int64]:
 
 
 def _rate(annotations: Annotations, rows: Mask) -> Floats:
-    """Share of the showings that were answered, for each participant; NaN without any."""
+    """Share of the showings at which each participant pressed; NaN without any."""
     shown = _count(annotations, rows)
     with np.errstate(invalid="ignore"):
-        return _count(annotations, rows & annotations.answered) / shown
+        return _count(annotations, rows & annotations.pressed) / shown
 
 
 def _delay_h(annotations: Annotations) -> Floats:

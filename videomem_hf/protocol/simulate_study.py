@@ -1,4 +1,4 @@
-"""Plays a whole study in memory: participants come, are assigned videos, answer, and come back a day or more later."""
+"""Plays a whole study in memory: participants are assigned videos, respond, and return a day or more later."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
@@ -9,31 +9,28 @@ from numpy.typing import NDArray
 
 from videomem_hf.protocol.annotations import ARRAYS, FILLER, TARGET, Annotations
 from videomem_hf.protocol.design import FirstStep, StudyDesign
+from videomem_hf.protocol.paper import PAPER
 from videomem_hf.protocol.schedule import choose_step1_videos, choose_step2_videos, step1_slots, step2_slots
 from videomem_hf.protocol.screening import screen
 from videomem_hf.protocol.simulate import (
     Floats,
     MemoryModel,
-    People,
+    Participants,
     SimulatedVideos,
-    draw_people,
+    draw_participants,
     draw_rt_ms,
     press_chance,
-    remembered,
+    recognition_chance,
     strength_after,
     strength_at_lag,
 )
 from videomem_hf.schema import InputError
 
-PAPER_PARTICIPANTS: Final = 9402
-PAPER_RETURNING: Final = 3246
-"""Participants who passed the controls of step 1 and of step 2 (Sec. 3.3)."""
-
 _AT_ONCE: Final = 200
-"""Participants who play at the same time: each is assigned videos while the others are still at it."""
+"""Participants who play at the same time: each is assigned videos before the others have finished."""
 
 _ORDERS: Final = 1000
-"""Orders drawn beforehand and dealt out, as the original software does; a draw each would take longer than the rest."""
+"""Orders drawn in advance and reused, as in the original software; one draw per participant would dominate the time."""
 
 _DAY_MS: Final = 86_400_000
 _OPENS: Final = np.datetime64("2026-01-05T08:00:00", "ms")
@@ -42,18 +39,18 @@ _OPEN_DAYS: Final = 60
 
 @dataclass(frozen=True, eq=False)
 class SimulatedStudy:
-    """A study whose truth is known.
+    """A study with known true strengths.
 
     Attributes:
-        annotations: All answers, of participants who failed a control as well.
+        annotations: All responses, including those of participants who failed a control.
         videos: The videos and their strengths.
-        people: The participants, in the order of `annotations.participants`.
+        participants: The participants, in the order of `annotations.participants`.
         design: The design that was played.
     """
 
     annotations: Annotations
     videos: SimulatedVideos
-    people: People
+    participants: Participants
     design: StudyDesign
 
 
@@ -61,8 +58,8 @@ def simulate_study(
     videos: SimulatedVideos,
     design: StudyDesign | None = None,
     *,
-    participants: int = PAPER_PARTICIPANTS,
-    returning: int = PAPER_RETURNING,
+    participants: int = int(PAPER["short_term_participants"].value),
+    returning: int = int(PAPER["long_term_participants"].value),
     seed: int = 0,
     model: MemoryModel | None = None,
     progress: Callable[[int], object] | None = None,
@@ -74,28 +71,28 @@ def simulate_study(
         design: The study's design; the paper's by default.
         participants: Participants who pass step 1.
         returning: How many of them pass step 2.
-        seed: The study is a function of it and of the other arguments.
-        model: How memory works.
+        seed: The study is a pure function of it and the other arguments.
+        model: The parameters of the simulation.
         progress: Called with the number of participants who passed since the last call.
 
     Raises:
-        InputError: The collection is too small for the design, more return than took part, or nobody passes.
+        InputError: The collection is too small for the design, `returning` exceeds `participants`, or nobody passes.
     """
     design, model = design or StudyDesign(), model or MemoryModel()
     design.check_collection(len(videos.names))
     if not 0 <= returning <= participants or participants < 1:
-        raise InputError(f"{participants} participants, {returning} return; at least 1 plays and no more return.")
+        raise InputError(f"{participants} participants, {returning} returning; give at least 1, and no more returning.")
     report = progress or (lambda _: None)
     play = _Play(videos, design, model, seed)
     while play.passed < participants:
-        report(play.first_step(participants))
-    for passed in play.second_step(returning):
+        report(play.play_step1(participants))
+    for passed in play.play_step2(returning):
         report(passed)
-    return SimulatedStudy(play.annotations(), videos, play.people(), design)
+    return SimulatedStudy(play.annotations(), videos, play.participants(), design)
 
 
 class _Play:
-    """A study in the course of being played."""
+    """The state of a study while it is played."""
 
     def __init__(self, videos: SimulatedVideos, design: StudyDesign, model: MemoryModel, seed: int) -> None:
         self.videos, self.design, self.model, self.seed = videos, design, model, seed
@@ -104,18 +101,18 @@ class _Play:
         self._short_counts = np.zeros(len(videos.names), dtype=np.int64)
         self._long_counts = np.zeros(len(videos.names), dtype=np.int64)
         self._orders = _Orders(design.step1, seed)
-        self._people: list[People] = []
+        self._participants: list[Participants] = []
         self._chosen: list[NDArray[np.int64]] = []
         self._valid: list[NDArray[np.bool_]] = []
         self._first: list[Annotations] = []
         self._second: list[tuple[NDArray[np.int64], Annotations]] = []
 
-    def first_step(self, wanted: int) -> int:
-        """Let some participants play step 1 at the same time, up to the last who is wanted; gives how many passed."""
-        start = sum(len(people) for people in self._people)
-        people = draw_people(_AT_ONCE, self.generator, self.model)
-        chosen = np.array([self._assign(start + number) for number in range(_AT_ONCE)])
-        part = self._answer_first(people, chosen)
+    def play_step1(self, wanted: int) -> int:
+        """Let a batch of participants play step 1, at most until `wanted` have passed; returns how many of them did."""
+        start = sum(len(players) for players in self._participants)
+        players = draw_participants(_AT_ONCE, self.generator, self.model)
+        chosen = np.array([self._assign_step1(start + number) for number in range(_AT_ONCE)])
+        part = self._respond_step1(players, chosen)
         valid = screen(part, self.design).step1.passed
         if not valid.any() and not self.passed and start >= 10 * _AT_ONCE:
             raise InputError("Nobody passes the controls of step 1; loosen them, or give a model that remembers more.")
@@ -125,36 +122,38 @@ class _Play:
         valid = valid & (np.arange(_AT_ONCE) < played)
         np.subtract.at(self._short_counts, chosen[~valid, : self.design.step1.targets], 1)
         self.passed += int(valid.sum())
-        self._people.append(_some(people, slice(played)))
+        self._participants.append(_subset(players, slice(played)))
         self._chosen.append(chosen[:played])
         self._valid.append(valid[:played])
         self._first.append(part.select(part.participant < played))
         return int(valid.sum())
 
-    def second_step(self, wanted: int) -> Iterator[int]:
-        """Let those who passed come back in random order until enough have passed step 2; gives how many, by and by."""
-        people, chosen = self.people(), np.concatenate(self._chosen)
+    def play_step2(self, wanted: int) -> Iterator[int]:
+        """Let those who passed return in random order until `wanted` pass step 2; yields how many did per batch."""
+        players, chosen = self.participants(), np.concatenate(self._chosen)
         step1_ms = np.concatenate([part.time.reshape(-1, self.design.step1.showings)[:, -1] for part in self._first])
         valid = np.flatnonzero(np.concatenate(self._valid))
         order = valid[np.argsort(self.generator.random(len(valid)))]
         done = 0
         while done < wanted and len(order):
             who, order = np.split(order, [min(_AT_ONCE, wanted - done)])
-            videos = np.array([self._assign_again(number, chosen[number]) for number in who.tolist()])
-            part = self._answer_second(_some(people, who), videos, step1_ms[who])
+            videos = np.array([self._assign_step2(number, chosen[number]) for number in who.tolist()])
+            part = self._respond_step2(_subset(players, who), videos, step1_ms[who])
             passed = screen(part, self.design).step2.passed
             np.subtract.at(self._long_counts, videos[~passed, : self.design.step2.targets], 1)
             self._second.append((who, part))
             done += int(passed.sum())
             yield int(passed.sum())
 
-    def people(self) -> People:
-        """Everybody who played step 1."""
-        return People(*(np.concatenate([getattr(part, f.name) for part in self._people]) for f in fields(People)))
+    def participants(self) -> Participants:
+        """All participants who played step 1."""
+        return Participants(
+            *(np.concatenate([getattr(part, f.name) for part in self._participants]) for f in fields(Participants))
+        )
 
     def annotations(self) -> Annotations:
-        """All answers so far."""
-        starts = np.cumsum([0, *(len(people) for people in self._people)])
+        """All responses so far."""
+        starts = np.cumsum([0, *(len(players) for players in self._participants)])
         parts = [
             replace(part, participant=part.participant + np.int32(start))
             for part, start in zip(self._first, starts, strict=False)
@@ -164,53 +163,55 @@ class _Play:
         names = tuple(f"p{number:05d}" for number in range(1, int(starts[-1]) + 1))
         return Annotations(participants=names, videos=self.videos.names, **arrays)
 
-    def _assign(self, number: int) -> list[int]:
+    def _assign_step1(self, number: int) -> list[int]:
         collection, seed = range(len(self.videos.names)), self.seed * 2**32 + number
         chosen = choose_step1_videos(self.design, collection, self._short_counts, seed)
         self._short_counts[chosen[: self.design.step1.targets]] += 1
         return chosen
 
-    def _assign_again(self, number: int, step1_videos: NDArray[np.int64]) -> list[int]:
+    def _assign_step2(self, number: int, step1_videos: NDArray[np.int64]) -> list[int]:
         collection, seed = range(len(self.videos.names)), self.seed * 2**32 + number
         chosen = choose_step2_videos(self.design, collection, step1_videos.tolist(), seed, self._long_counts)
         self._long_counts[chosen[: self.design.step2.targets]] += 1
         return chosen
 
-    def _answer_first(self, people: People, chosen: NDArray[np.int64]) -> Annotations:
-        number = self.generator.integers(0, _ORDERS, len(people))
+    def _respond_step1(self, players: Participants, chosen: NDArray[np.int64]) -> Annotations:
+        number = self.generator.integers(0, _ORDERS, len(players))
         slots, lag = self._orders.slots[number], self._orders.lag[number]
         video, repeat = np.take_along_axis(chosen, slots, axis=1), lag > 0
-        chance = self._chance(people, repeat, strength_at_lag(self.videos.short_term[video], lag, self.model))
+        chance = self._chance(players, repeat, strength_at_lag(self.videos.short_term[video], lag, self.model))
         mean_ms = np.where(repeat, self.videos.short_rt_ms[video], self.model.short_false_rt_ms)
-        begins = _OPENS + (self.generator.random(len(people)) * _OPEN_DAYS * _DAY_MS).astype("timedelta64[ms]")
+        begins = _OPENS + (self.generator.random(len(players)) * _OPEN_DAYS * _DAY_MS).astype("timedelta64[ms]")
         ends = np.cumsum([self.design.step1.targets, self.design.step1.vigilance_fillers])
-        return self._answer(
-            1, people, video, np.searchsorted(ends, slots, side="right"), repeat, chance, mean_ms, begins
+        return self._draw_responses(
+            1, players, video, np.searchsorted(ends, slots, side="right"), repeat, chance, mean_ms, begins
         )
 
-    def _answer_second(
-        self, people: People, chosen: NDArray[np.int64], step1_ms: NDArray[np.datetime64]
+    def _respond_step2(
+        self, players: Participants, chosen: NDArray[np.int64], step1_ms: NDArray[np.datetime64]
     ) -> Annotations:
-        step, count = self.design.step2, len(people)
+        step, count = self.design.step2, len(players)
         slots = np.array([step2_slots(step, int(self.generator.integers(2**62))) for _ in range(count)])
         video, repeat = np.take_along_axis(chosen, slots, axis=1), slots < step.targets
         hours = step.delay_min_h + self.generator.random(count) * (step.delay_max_h - step.delay_min_h)
         strength = strength_after(self.videos.long_term[video], hours[:, None], self.model)
-        chance = self._chance(people, repeat, strength)
+        chance = self._chance(players, repeat, strength)
         mean_ms = np.where(repeat, self.videos.long_rt_ms[video], self.model.long_false_rt_ms)
         begins = step1_ms + (hours * _DAY_MS / 24).astype("timedelta64[ms]")
-        return self._answer(2, people, video, np.where(repeat, TARGET, FILLER), repeat, chance, mean_ms, begins)
-
-    def _chance(self, people: People, repeat: NDArray[np.bool_], strength: Floats) -> Floats:
-        ability, attention, guessing = (
-            values[:, None] for values in (people.ability, people.attention, people.guessing)
+        return self._draw_responses(
+            2, players, video, np.where(repeat, TARGET, FILLER), repeat, chance, mean_ms, begins
         )
-        return np.where(repeat, press_chance(remembered(strength, ability), attention, guessing), guessing)
 
-    def _answer(
+    def _chance(self, players: Participants, repeat: NDArray[np.bool_], strength: Floats) -> Floats:
+        ability, attention, guessing = (
+            values[:, None] for values in (players.ability, players.attention, players.guessing)
+        )
+        return np.where(repeat, press_chance(recognition_chance(strength, ability), attention, guessing), guessing)
+
+    def _draw_responses(
         self,
         step: int,
-        people: People,
+        players: Participants,
         video: NDArray[np.int64],
         role: NDArray[np.int64],
         repeat: NDArray[np.bool_],
@@ -218,13 +219,13 @@ class _Play:
         mean_ms: Floats,
         begins: NDArray[np.datetime64],
     ) -> Annotations:
-        """Draw the answers; arrays are `(people, showings)`, `begins` is `(people,)`."""
+        """Draw the responses; arrays are `(participants, showings)`, `begins` is `(participants,)`."""
         window_ms, gap_ms = self.design.presentation.window_s * 1000, self.design.presentation.gap_s * 1000
         count, showings = video.shape
-        answered = self.generator.random(video.shape) < chance
+        pressed = self.generator.random(video.shape) < chance
         rt_ms = np.full(video.shape, np.nan)
-        rt_ms[answered] = draw_rt_ms((people.pace[:, None] * mean_ms)[answered], window_ms, self.generator)
-        lasted = np.where(answered, rt_ms, window_ms) + gap_ms
+        rt_ms[pressed] = draw_rt_ms((players.pace[:, None] * mean_ms)[pressed], window_ms, self.generator)
+        lasted = np.where(pressed, rt_ms, window_ms) + gap_ms
         since = (np.cumsum(lasted, axis=1) - lasted).astype("timedelta64[ms]")
         return Annotations(
             participants=tuple(map(str, range(count))),
@@ -235,14 +236,14 @@ class _Play:
             video=video.ravel().astype(np.int32),
             role=role.ravel().astype(np.int8),
             repeat=repeat.ravel(),
-            answered=answered.ravel(),
+            pressed=pressed.ravel(),
             rt_ms=rt_ms.ravel().astype(np.float32),
             time=(begins[:, None] + since).ravel(),
         )
 
 
 class _Orders:
-    """Orders of step 1, `(orders, showings)`: the slot at each place, and the lag of a repeat (else 0)."""
+    """Orders of step 1, `(orders, showings)`: the slot at each position, and the lag of a repeat (else 0)."""
 
     def __init__(self, step: FirstStep, seed: int) -> None:
         self.slots = np.array([step1_slots(step, seed * _ORDERS + number) for number in range(_ORDERS)])
@@ -252,5 +253,5 @@ class _Orders:
         np.put_along_axis(self.lag, by_slot[:, 1:], np.where(again, np.diff(by_slot, axis=1), 0), axis=1)
 
 
-def _some(people: People, which: NDArray[np.int64] | slice) -> People:
-    return People(*(getattr(people, f.name)[which] for f in fields(People)))
+def _subset(players: Participants, which: NDArray[np.int64] | slice) -> Participants:
+    return Participants(*(getattr(players, f.name)[which] for f in fields(Participants)))

@@ -1,4 +1,4 @@
-"""Everything that Sec. 4 of the paper says of its annotations, computed for another study."""
+"""The analyses of the paper's Sec. 4 for another study: consistency, retention, agreement, response times."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,12 +16,13 @@ from videomem_hf.protocol.consistency import (
     Expected,
     annotation_consistency,
     expected_consistency,
+    finite_mean,
     human_consistency,
     reliability,
-    thinned_consistency,
 )
-from videomem_hf.protocol.scoring import StudyScores, TargetAnswers, sums_of
+from videomem_hf.protocol.scoring import StudyScores, TargetAnnotations, sum_by_video
 from videomem_hf.schema import HORIZONS, Horizon
+from videomem_hf.statistics import pearson, spearman
 
 Floats = NDArray[np.float64]
 
@@ -31,7 +32,7 @@ MOST_ANNOTATED: Final = (500, 100)
 
 @dataclass(frozen=True)
 class Correlation:
-    """A correlation over videos with its two-sided p-value; both NaN where it is not defined."""
+    """A correlation over videos with its two-sided p-value; both NaN where undefined."""
 
     value: float
     p_value: float
@@ -40,11 +41,11 @@ class Correlation:
 
 @dataclass(frozen=True)
 class LineFit:
-    """A straight line through all answers: recognised or not, against the interval.
+    """A least-squares line through all annotations: hit or miss against the interval.
 
     Attributes:
-        intercept: Recognition rate at an interval of 0.
-        slope: Change of the rate with each unit of the interval.
+        intercept: Hit rate at an interval of 0.
+        slope: Change of the hit rate per unit of the interval.
         standard_error: Of the slope.
         p_value: Two-sided, of "no slope".
     """
@@ -57,24 +58,24 @@ class LineFit:
 
 @dataclass(frozen=True, eq=False)
 class Retention:
-    """Recognition against the retention interval (Fig. 3), one element an interval.
+    """Hit rate against the retention interval (Fig. 3), one element per interval.
 
     Attributes:
         interval: Lag in videos, or hours (centres of the bins).
-        rate: Share of the answers that are hits.
-        answers: How many answers there are.
-        line: Fitted to all answers; None where the interval is unknown or does not vary.
+        rate: Hit rate.
+        annotations: Number of annotations.
+        line: Fitted to all annotations; None where the interval is unknown or does not vary.
     """
 
     interval: Floats
     rate: Floats
-    answers: NDArray[np.int64]
+    annotations: NDArray[np.int64]
     line: LineFit | None
 
 
 @dataclass(frozen=True)
 class PairedTest:
-    """Student's t-test for paired samples: a mean response time of each video in either step."""
+    """Student's t-test for paired samples: each video's mean response time in the two steps."""
 
     t: float
     degrees_of_freedom: int
@@ -83,18 +84,18 @@ class PairedTest:
 
 @dataclass(frozen=True, eq=False)
 class HorizonAnalysis:
-    """What Sec. 4 says of one horizon.
+    """The analyses of one horizon.
 
     Attributes:
-        retention: Fig. 3.
-        human: Human consistency, or None with fewer than two participants.
-        curve: Annotation consistency over the more and more annotated videos (Fig. 4).
-        thinned: The same over all videos, with answers left out.
+        retention: Hit rate against the interval (Fig. 3).
+        human: Human consistency; NaN with fewer than two participants.
+        curve: Annotation consistency against the annotation count (Fig. 4).
+        thinned: The same over all videos, with annotations left out.
         expected: The consistency to expect between two studies of this size.
         reliability: Share of the scores' variance that is not noise.
         rt_with_score: Pearson's correlation of mean response time and score (Fig. 6).
-        rt_ms: Mean response time of correct detections, over answers.
-        false_rt_ms: Mean response time of false alarms, over answers.
+        rt_ms: Mean response time of hits.
+        false_rt_ms: Mean response time of false alarms.
     """
 
     retention: Retention
@@ -110,15 +111,15 @@ class HorizonAnalysis:
 
 @dataclass(frozen=True, eq=False)
 class StudyAnalysis:
-    """Everything of Sec. 4.
+    """The analyses of a study.
 
     Attributes:
         scores: The scored study.
-        horizons: What is said of each horizon; a horizon without answers is missing.
-        short_with_long: Spearman's correlation of the scores over all videos with both (Fig. 5).
-        short_with_long_most: The same over the most annotated videos, by their number.
-        short_with_long_pearson: Pearson's correlation of the scores.
-        rt_short_with_long: Pearson's correlation of the mean response times.
+        horizons: The analyses of each horizon that has annotations.
+        short_with_long: Spearman's correlation of the two scores over all videos with both (Fig. 5).
+        short_with_long_most: The same over the most annotated videos, keyed by how many they are.
+        short_with_long_pearson: Pearson's correlation of the two scores.
+        rt_short_with_long: Pearson's correlation of the two mean response times.
         rt_test: Whether response times differ between the steps.
     """
 
@@ -142,51 +143,53 @@ def analyse_study(
     """Analyse a scored study.
 
     Args:
-        annotations: The answers.
-        scores: What `score_study` made of them.
+        annotations: The study's table of annotations.
+        scores: Its scores, from `score_study`.
         splits: Random splits of each consistency.
-        seed: The splits are a function of it.
-        progress: Called with the splits done since the last call; `splits_in_all` says how many there will be.
+        seed: Seed of the splits.
+        progress: Called with the splits done since the last call; `splits_in_all` gives the total.
     """
     horizons = {
         horizon: _analyse_horizon(annotations, scores, horizon, splits, seed, progress)
         for horizon in HORIZONS
-        if len(scores.answers[horizon])
+        if len(scores.annotations[horizon])
     }
     short, long = (scores.scores[horizon] for horizon in HORIZONS)
     both = (short.annotations > 0) & (long.annotations > 0)
-    order = np.argsort(-long.annotations, kind="stable")
-    most = {size: order[:size] for size in MOST_ANNOTATED if size < both.sum()}
+    by_count = np.argsort(-long.annotations, kind="stable")
+    most = {size: by_count[:size] for size in MOST_ANNOTATED if size < both.sum()}
     return StudyAnalysis(
         scores=scores,
         horizons=horizons,
-        short_with_long=_spearman(short.score, long.score),
-        short_with_long_most={size: _spearman(short.score[which], long.score[which]) for size, which in most.items()},
-        short_with_long_pearson=_pearson(short.score, long.score),
-        rt_short_with_long=_pearson(short.rt_ms, long.rt_ms),
+        short_with_long=_correlation(spearman, short.score, long.score),
+        short_with_long_most={
+            size: _correlation(spearman, short.score[which], long.score[which]) for size, which in most.items()
+        },
+        short_with_long_pearson=_correlation(pearson, short.score, long.score),
+        rt_short_with_long=_correlation(pearson, short.rt_ms, long.rt_ms),
         rt_test=_paired_test(short.rt_ms, long.rt_ms),
     )
 
 
 def splits_in_all(scores: StudyScores, splits: int = SPLITS) -> int:
-    """How many splits `analyse_study` will report as progress."""
-    return 2 * splits * sum(len(scores.answers[horizon]) > 0 for horizon in HORIZONS)
+    """The number of splits that `analyse_study` reports as progress."""
+    return 2 * splits * sum(len(scores.annotations[horizon]) > 0 for horizon in HORIZONS)
 
 
-def retention(answers: TargetAnswers, bins: Floats | None = None) -> Retention:
-    """Recognition against the interval: for each whole interval, or in bins.
+def retention(annotations: TargetAnnotations, bins: Floats | None = None) -> Retention:
+    """Hit rate against the interval: at each whole number, or in bins.
 
     Args:
-        answers: The answers of one horizon.
-        bins: Edges of the bins; None for whole numbers.
+        annotations: The annotations of one horizon.
+        bins: Edges of the bins; None for one point per whole number.
     """
-    known = np.isfinite(answers.interval)
-    interval, hit = answers.interval[known], answers.hit[known].astype(np.float64)
+    known = np.isfinite(annotations.interval)
+    interval, hit = annotations.interval[known], annotations.hit[known].astype(np.float64)
     edges = np.arange(interval.min(initial=0), interval.max(initial=0) + 2) - 0.5 if bins is None else bins
-    place = np.searchsorted(edges, interval, side="right") - 1
-    within = (place >= 0) & (place < len(edges) - 1)
-    shown = np.bincount(place[within], minlength=len(edges) - 1)
-    hits = np.bincount(place[within], hit[within], minlength=len(edges) - 1)
+    bin_index = np.searchsorted(edges, interval, side="right") - 1
+    within = (bin_index >= 0) & (bin_index < len(edges) - 1)
+    shown = np.bincount(bin_index[within], minlength=len(edges) - 1)
+    hits = np.bincount(bin_index[within], hit[within], minlength=len(edges) - 1)
     some = shown > 0
     centres = ((edges[:-1] + edges[1:]) / 2)[some]
     return Retention(centres, hits[some] / shown[some], shown[some], _line(interval, hit))
@@ -207,20 +210,22 @@ def _analyse_horizon(
     seed: int,
     progress: Callable[[int], object] | None,
 ) -> HorizonAnalysis:
-    answers, values, videos = scores.answers[horizon], scores.scores[horizon], len(scores.videos)
+    targets, values, videos = scores.annotations[horizon], scores.scores[horizon], len(scores.videos)
     to_lag = scores.design.step1.target_lag_max if horizon == "short_term" else None
-    curve = annotation_consistency(answers, videos, to_lag=to_lag, splits=splits, seed=seed, progress=progress)
-    thinned = thinned_consistency(answers, videos, to_lag=to_lag, splits=splits, seed=seed, progress=progress)
+    curve = annotation_consistency(targets, videos, to_lag=to_lag, splits=splits, seed=seed, progress=progress)
+    thinned = annotation_consistency(
+        targets, videos, thin=True, to_lag=to_lag, splits=splits, seed=seed, progress=progress
+    )
     mean = float(values.annotations[values.annotations > 0].mean())
     return HorizonAnalysis(
-        retention=retention(answers, None if horizon == "short_term" else _delay_bins(scores)),
-        human=human_consistency(answers, videos, to_lag=to_lag, splits=splits, seed=seed),
+        retention=retention(targets, None if horizon == "short_term" else _delay_bins(scores)),
+        human=human_consistency(targets, videos, to_lag=to_lag, splits=splits, seed=seed),
         curve=curve,
         thinned=thinned,
         expected=expected_consistency(curve, mean),
-        reliability=reliability(sums_of(answers, videos), values.score),
-        rt_with_score=_pearson(values.rt_ms, values.score),
-        rt_ms=_nan_mean(answers.rt_ms[answers.hit]),
+        reliability=reliability(sum_by_video(targets, videos), values.score),
+        rt_with_score=_correlation(pearson, values.rt_ms, values.score),
+        rt_ms=finite_mean(targets.rt_ms[targets.hit]),
         false_rt_ms=_false_rt_ms(annotations, scores, horizon),
     )
 
@@ -232,13 +237,8 @@ def _delay_bins(scores: StudyScores) -> Floats:
 
 def _false_rt_ms(annotations: Annotations, scores: StudyScores, horizon: Horizon) -> float:
     step = scores.screening.step1 if horizon == "short_term" else scores.screening.step2
-    rows = (annotations.step == step.step) & ~annotations.repeat & annotations.answered
-    return _nan_mean(annotations.rt_ms[rows & step.passed[annotations.participant]].astype(np.float64))
-
-
-def _nan_mean(values: Floats) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else float("nan")
+    rows = (annotations.step == step.step) & ~annotations.repeat & annotations.pressed
+    return finite_mean(annotations.rt_ms[rows & step.passed[annotations.participant]].astype(np.float64))
 
 
 def _both(x: Floats, y: Floats) -> tuple[Floats, Floats]:
@@ -246,20 +246,14 @@ def _both(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     return x[known], y[known]
 
 
-def _pearson(x: Floats, y: Floats) -> Correlation:
+def _correlation(statistic: Callable[[Floats, Floats], float], x: Floats, y: Floats) -> Correlation:
+    """A correlation over the videos that have both values: NaN, with a warning, where one of them is constant."""
     x, y = _both(x, y)
-    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return Correlation(float("nan"), float("nan"), len(x))
-    result = stats.pearsonr(x, y)
-    return Correlation(float(result.statistic), float(result.pvalue), len(x))
-
-
-def _spearman(x: Floats, y: Floats) -> Correlation:
-    x, y = _both(x, y)
-    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return Correlation(float("nan"), float("nan"), len(x))
-    result = stats.spearmanr(x, y)
-    return Correlation(float(result.statistic), float(result.pvalue), len(x))
+    value = statistic(x, y) if len(x) > 2 else float("nan")
+    if np.isnan(value):
+        return Correlation(value, float("nan"), len(x))
+    test = stats.spearmanr if statistic is spearman else stats.pearsonr
+    return Correlation(value, float(test(x, y).pvalue), len(x))
 
 
 def _paired_test(x: Floats, y: Floats) -> PairedTest:

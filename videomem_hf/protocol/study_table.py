@@ -1,48 +1,16 @@
-"""A study beside the paper: one row a statistic, with its definition."""
+"""A study's statistics beside the paper's: one row each, with its definition."""
 
 import math
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from videomem_hf.protocol.consistency import ConsistencyCurve
+from videomem_hf.protocol.paper import PAPER
 from videomem_hf.protocol.scoring import summary
 from videomem_hf.protocol.study_analysis import Correlation, HorizonAnalysis, StudyAnalysis
 from videomem_hf.schema import HORIZONS, Horizon
 
 _NAMES: Final[dict[Horizon, str]] = {"short_term": "Short-term", "long_term": "Long-term"}
-
-PAPER: Final[dict[str, tuple[float, str]]] = {
-    "short_term_participants": (9402, "3.3"),
-    "long_term_participants": (3246, "3.3"),
-    "short_term_annotations": (38, "3.3"),
-    "long_term_annotations": (13, "3.3"),
-    "short_term_raw_mean": (0.875, "3.3"),
-    "short_term_mean": (0.859, "3.3"),
-    "long_term_mean": (0.778, "3.3"),
-    "mean_correction": (0.016, "3.3"),
-    "short_term_human_consistency": (0.481, "4.1"),
-    "long_term_human_consistency": (0.192, "4.1"),
-    "short_term_consistency": (0.616, "4.1"),
-    "long_term_consistency": (0.364, "4.1"),
-    "short_term_consistency_each": (0.616, "4.1"),
-    "long_term_consistency_each": (0.364, "4.1"),
-    "short_with_long": (0.305, "4.2"),
-    "short_with_long_500": (0.333, "4.2"),
-    "short_with_long_100": (0.303, "4.2"),
-    "short_with_long_pearson": (0.329, "4.3"),
-    "short_term_rt_with_score": (-0.307, "4.3"),
-    "long_term_rt_with_score": (-0.176, "4.3"),
-    "short_term_rt_s": (1.43, "4.3"),
-    "long_term_rt_s": (3.37, "4.3"),
-    "short_term_false_rt_s": (3.17, "4.3"),
-    "long_term_false_rt_s": (3.53, "4.3"),
-    "rt_short_with_long": (0.291, "4.3"),
-    "rt_t": (-122.59, "4.3"),
-}
-"""The paper's values, and the sections that give them.
-
-It prints the two correlations of response time with score without their sign, and calls them negative.
-"""
 
 
 @dataclass(frozen=True)
@@ -50,12 +18,12 @@ class Row:
     """One statistic.
 
     Attributes:
-        name: A key for machines.
-        statistic: What it is.
-        value: This study's; NaN where it cannot be computed.
-        definition: How it is computed here.
-        p_value: Of the test that belongs to it, if any.
-        decimals: To print.
+        name: Its key in `paper.PAPER` and in analysis.json.
+        statistic: Its name in the report.
+        value: This study's value; NaN where undefined.
+        definition: How it is computed.
+        p_value: The p-value of its test, if it has one.
+        decimals: Decimals to print.
     """
 
     name: str
@@ -68,16 +36,16 @@ class Row:
     @property
     def paper(self) -> float | None:
         """The paper's value; None where it gives none."""
-        return PAPER[self.name][0] if self.name in PAPER else None
+        return PAPER[self.name].value if self.name in PAPER else None
 
     @property
     def section(self) -> str:
         """The section that gives the paper's value."""
-        return PAPER[self.name][1] if self.name in PAPER else ""
+        return PAPER[self.name].section if self.name in PAPER else ""
 
 
 def study_rows(analysis: StudyAnalysis) -> list[Row]:
-    """The statistics of Sec. 3.3 and 4, the paper's beside the study's."""
+    """The statistics of Sec. 3.3 and 4, in the order of the report."""
     rows = [*_score_rows(analysis), *_decay_rows(analysis)]
     for horizon, part in analysis.horizons.items():
         rows += _consistency_rows(horizon, part, analysis)
@@ -85,7 +53,7 @@ def study_rows(analysis: StudyAnalysis) -> list[Row]:
 
 
 def study_content(analysis: StudyAnalysis) -> dict[str, Any]:
-    """All of it as plain data, for JSON; NaN is None."""
+    """The whole analysis as plain data for JSON; NaN becomes None."""
     return {
         "study": _plain(summary(analysis.scores)),
         "table": [_plain({**asdict(row), "paper": row.paper, "section": row.section}) for row in study_rows(analysis)],
@@ -102,7 +70,7 @@ def study_markdown(analysis: StudyAnalysis, figures: dict[str, str]) -> str:
 
     Args:
         analysis: The analysis.
-        figures: File name of each figure's picture, by its caption.
+        figures: The picture file of each figure, keyed by its caption.
     """
     content = summary(analysis.scores)
     lines = ["# Memorability annotations", ""]
@@ -128,7 +96,7 @@ def study_markdown(analysis: StudyAnalysis, figures: dict[str, str]) -> str:
 
 
 def _score_rows(analysis: StudyAnalysis) -> list[Row]:
-    definitions = {"short_term": "corrected to the longest lag", "long_term": "hits of answers, not corrected"}
+    definitions = {"short_term": "corrected to the longest lag", "long_term": "hit rate, not corrected"}
     rows = []
     for horizon in analysis.horizons:
         part, name = summary(analysis.scores)[horizon], _NAMES[horizon]
@@ -143,7 +111,7 @@ def _score_rows(analysis: StudyAnalysis) -> list[Row]:
                 "mean over videos",
                 decimals=1,
             ),
-            Row(f"{horizon}_raw_mean", f"{name} raw score, mean", part["raw_mean"], "hits of answers"),
+            Row(f"{horizon}_raw_mean", f"{name} raw score, mean", part["raw_mean"], "hit rate"),
             Row(f"{horizon}_mean", f"{name} score, mean", part["score_mean"], definitions[horizon]),
             Row(f"{horizon}_sd", f"{name} score, standard deviation", part["score_sd"], "over videos"),
         ]
@@ -159,16 +127,16 @@ def _decay_rows(analysis: StudyAnalysis) -> list[Row]:
             Row("mean_correction", "Mean lag correction", mean, "raw less corrected score, mean over videos"),
             Row(
                 "lag_slope",
-                "Recognition, change with each video of lag (Fig. 3a)",
+                "Hit rate, change per unit of lag (Fig. 3a)",
                 correction.slope,
-                "least squares with an intercept a video; p of one line through all answers",
+                "least squares with one intercept per video; p of one line through all annotations",
                 p_value,
                 6,
             ),
         ]
     if long is not None and long.retention.line is not None:
-        definition = "least squares over answers; the paper finds no significant change"
-        text = "Recognition, change with each hour of delay (Fig. 3b)"
+        definition = "least squares over annotations; the paper finds no significant change"
+        text = "Hit rate, change per hour of delay (Fig. 3b)"
         rows.append(Row("delay_slope", text, long.retention.line.slope, definition, _slope_p(long), 6))
     return rows
 
@@ -188,19 +156,19 @@ def _consistency_rows(horizon: Horizon, part: HorizonAnalysis, analysis: StudyAn
             f"{horizon}_consistency",
             f"{name} annotation consistency at {mean:.0f}, both halves together",
             part.curve.at(mean),
-            "Spearman between balanced halves of each video's annotations, which together have so many",
+            "Spearman between equal halves of each video's annotations; this count is of both halves together",
         ),
         Row(
             f"{horizon}_consistency_each",
             f"{name} annotation consistency at {mean:.0f} in each half",
             part.expected.spearman,
-            f"the same with so many in each half: how well another study of this size would agree; {how}",
+            f"the same with this count in each half: the agreement with another study of this size; {how}",
         ),
         Row(
             f"{horizon}_reliability",
             f"{name} reliability",
             part.reliability,
-            "share of the scores' variance that is not the noise of counting",
+            "share of the scores' variance that is not sampling noise",
         ),
     ]
 
@@ -210,7 +178,7 @@ def _correlation_row(name: str, statistic: str, found: Correlation, definition: 
 
 
 def _agreement_rows(analysis: StudyAnalysis) -> list[Row]:
-    text, most = "Short- with long-term score", "Spearman; the most annotated in the long term"
+    text, most = "Short- with long-term score", "Spearman; the videos with the most long-term annotations"
     return [
         _correlation_row("short_with_long", text, analysis.short_with_long, "Spearman"),
         *(
@@ -231,8 +199,8 @@ def _rt_rows(analysis: StudyAnalysis) -> list[Row]:
             _correlation_row(
                 f"{horizon}_rt_with_score", f"{name} response time with score", part.rt_with_score, definition
             ),
-            Row(f"{horizon}_rt_s", f"{text} correct detections, s", hits, "mean over answers", decimals=2),
-            Row(f"{horizon}_false_rt_s", f"{text} false alarms, s", false, "mean over answers", decimals=2),
+            Row(f"{horizon}_rt_s", f"{text} hits, s", hits, "mean over hits", decimals=2),
+            Row(f"{horizon}_false_rt_s", f"{text} false alarms, s", false, "mean over false alarms", decimals=2),
         ]
     test, definition = analysis.rt_test, "Pearson of a video's mean response times"
     by_step = f"Student's t for paired samples, {test.degrees_of_freedom} degrees of freedom"
@@ -251,7 +219,7 @@ def _slope_p(part: HorizonAnalysis) -> float:
 
 def _retention(part: HorizonAnalysis) -> dict[str, Any]:
     shown = part.retention
-    return {"interval": shown.interval.tolist(), "rate": shown.rate.tolist(), "answers": shown.answers.tolist()}
+    return {"interval": shown.interval.tolist(), "rate": shown.rate.tolist(), "annotations": shown.annotations.tolist()}
 
 
 def _curve(curve: ConsistencyCurve) -> dict[str, Any]:
@@ -269,7 +237,7 @@ def _p(value: float) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """The same with None for NaN, which JSON has no word for."""
+    """The same with None for NaN, which JSON cannot express."""
     if isinstance(value, dict):
         return {key: _plain(entry) for key, entry in value.items()}
     if isinstance(value, list):

@@ -1,7 +1,6 @@
-"""Draws the annotations of a video from its true memorability, as the study would have collected them.
+"""Draws a video's annotations from its true memorability, with the simulator of the memory game.
 
-The memory game's simulator gives the answers, at annotation counts such as the release's; so the sample's scores carry
-the noise of as many participants as the release's do.
+Annotation counts are distributed like the release's, so the sample's scores have the same sampling noise.
 """
 
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from videomem_hf.schema import HORIZONS
 
 @dataclass(frozen=True)
 class Annotations:
-    """What the release tells of one video: two scores in [0, 1] and how many participants are behind each."""
+    """One video's row in the ground truth: two scores in [0, 1] and the annotation count behind each."""
 
     short_term: float
     short_term_count: int
@@ -29,11 +28,11 @@ def annotate(seed: int, video_id: int, short_term: float, long_term: float) -> A
     Args:
         seed: Seed of the sample.
         video_id: Number of the video.
-        short_term: True chance to recognise it at lag 100, in [0, 1].
-        long_term: True chance to recognise it 24 to 72 hours later, in [0, 1].
+        short_term: True recognition chance at lag 100, in [0, 1].
+        long_term: True recognition chance 24 to 72 hours later, in [0, 1].
 
     Returns:
-        The scores, short-term the raw hit rate corrected linearly to lag 100, long-term the raw hit rate.
+        The scores: short-term the hit rate corrected linearly to lag 100, long-term the hit rate.
     """
     draws = Draws(seed, video_id, "annotations")
     counts = {horizon: draw_released_counts(horizon, 1, draws.units) for horizon in HORIZONS}

@@ -1,4 +1,4 @@
-"""Random draws that are the same on every machine and for every library version."""
+"""Random draws that are the same on every machine and with every library version."""
 
 import zlib
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ Choice = TypeVar("Choice")
 
 
 class Draws:
-    """A stream of draws named by a seed, a video and a purpose.
+    """A stream of draws identified by a seed, a video and a purpose.
 
-    Only raw uniform numbers are taken from numpy: the bit generator's stream is guaranteed to stay the same, the
-    methods built on it are not. Streams of different videos or purposes are independent, so a video's scene depends
-    neither on how many videos there are nor on who draws first.
+    Only uniform numbers are taken from NumPy: it guarantees the bit generator's stream, not the methods built on it.
+    Streams of different videos or purposes are independent, so a video's scene depends neither on the number of videos
+    nor on the order of drawing.
     """
 
     def __init__(self, seed: int, video_id: int, purpose: str) -> None:
@@ -30,7 +30,7 @@ class Draws:
         return self._generator.random(shape)
 
     def bells(self, *shape: int) -> np.ndarray:
-        """Numbers of mean 0 and variance 1 in a bell shape (four uniforms summed: exact arithmetic everywhere)."""
+        """Bell-shaped numbers with mean 0 and variance 1, each a sum of four uniform ones, exact on every machine."""
         return (self._generator.random((4, *shape)).sum(axis=0) - 2.0) * np.sqrt(3.0)
 
     def between(self, low: float, high: float) -> float:
@@ -46,7 +46,7 @@ class Draws:
         return self.unit() < probability
 
     def choice(self, options: Sequence[Choice], weights: Sequence[float] | None = None) -> Choice:
-        """One of the options, all alike or by weight."""
+        """One of the options, with equal or given weights."""
         if weights is None:
             return options[int(self.unit() * len(options))]
         left = self.unit() * sum(weights)

@@ -1,8 +1,8 @@
 """Feature files in the release's formats.
 
-The numbers are generated, not extracted with the networks and filters of the release: fixed random projections of
-what the scene shows, plus noise, in each feature's size, sparsity and sum. So they carry a real, weak signal of
-memorability. Only the colour histogram is computed from the frames.
+The numbers are generated, not extracted with the networks and filters of the release: fixed random projections of what
+the scene shows, plus noise, with each feature's size, sparsity and sum. So they carry a weak signal of memorability.
+Only the colour histogram is computed from the frames.
 """
 
 import pickle
@@ -31,7 +31,7 @@ _MILLION: Final = 1_000_000
 
 
 class Attributes:
-    """What features are made of: a scene's causes, its place and thing, as one vector, and its own stream of noise."""
+    """The input of the features: a scene's causes, place and thing as one vector, and streams of noise."""
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
@@ -44,8 +44,8 @@ class Attributes:
         """The video's own stream for one feature."""
         return Draws(self.scene.seed, self.scene.video_id, feature)
 
-    def projected(self, feature: str, width: int) -> np.ndarray:
-        """The attributes seen through the feature's fixed projection; `(width,)`, about unit variance over scenes."""
+    def project(self, feature: str, width: int) -> np.ndarray:
+        """The feature's fixed random projection of the attributes, `(width,)`, with about unit variance over scenes."""
         return np.round(self.vector @ _projection(feature, len(self.vector), width), 9)
 
 
@@ -56,7 +56,7 @@ def _projection(feature: str, rows: int, width: int) -> np.ndarray:
 
 @cache
 def _profile(feature: str, width: int, spread: float) -> np.ndarray:
-    """Log-weights that a feature's bins have on average over videos."""
+    """The mean log-weights of a feature's bins over videos."""
     return Draws(0, 0, f"profile {feature}").bells(width) * spread
 
 
@@ -68,14 +68,14 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
 def c3d(attributes: Attributes) -> list[bytes]:
     """101 numbers, each followed by a space; a softmax."""
     noise = attributes.draws("c3d").bells(C3D_CLASSES)
-    values = _softmax(1.3 * (attributes.projected("c3d", C3D_CLASSES) + 1.2 * noise))
+    values = _softmax(1.3 * (attributes.project("c3d", C3D_CLASSES) + 1.2 * noise))
     return [("%.8f " * C3D_CLASSES % tuple(values)).encode("ascii")]
 
 
 def hmp(attributes: Attributes) -> list[bytes]:
     """Sparse `bin:value` of 6,075 motion patterns, from 1, with sum 1."""
     noise = attributes.draws("hmp").bells(HMP_BINS)
-    logits = _profile("hmp", HMP_BINS, 2.9) + 0.35 * attributes.projected("hmp", HMP_BINS) + 0.5 * noise
+    logits = _profile("hmp", HMP_BINS, 2.9) + 0.35 * attributes.project("hmp", HMP_BINS) + 0.5 * noise
     counts = np.floor(_softmax(logits) * _HMP_MACROBLOCKS)
     bins = np.flatnonzero(counts)
     millionths = np.rint(counts[bins] * (_MILLION / counts.sum())).astype(int)
@@ -89,7 +89,7 @@ def hmp(attributes: Attributes) -> list[bytes]:
 
 @cache
 def _hmp_texts() -> tuple[list[str], list[str]]:
-    """All bins' names and the small values' texts, so that a file is a matter of look-ups."""
+    """The texts of all bins and of small values, so that writing a file only needs look-ups."""
     return [f"{number}:" for number in range(1, HMP_BINS + 1)], [f"{value / _MILLION:.6f}" for value in range(4000)]
 
 
@@ -101,8 +101,8 @@ def _frame_noise(attributes: Attributes, feature: str, width: int) -> list[np.nd
 
 
 def lbp(attributes: Attributes) -> list[bytes]:
-    """122 numbers with sum 1; now and then a pattern that does not occur is missing."""
-    level = _profile("lbp", LBP_PATTERNS, 0.8) + 0.3 * attributes.projected("lbp", LBP_PATTERNS)
+    """122 numbers with sum 1; sometimes one pattern is missing, as in the release."""
+    level = _profile("lbp", LBP_PATTERNS, 0.8) + 0.3 * attributes.project("lbp", LBP_PATTERNS)
     missing = attributes.draws("lbp missing").chance(0.02)
     files = []
     for noise in _frame_noise(attributes, "lbp", LBP_PATTERNS):
@@ -113,7 +113,7 @@ def lbp(attributes: Attributes) -> list[bytes]:
 
 def inceptionv3(attributes: Attributes) -> list[bytes]:
     """Sparse `class:activation` of 1,000 classes, from 0; a softmax without its smallest values."""
-    level = 1.6 * attributes.projected("inceptionv3", INCEPTION_CLASSES)
+    level = 1.6 * attributes.project("inceptionv3", INCEPTION_CLASSES)
     files = []
     for noise in _frame_noise(attributes, "inceptionv3", INCEPTION_CLASSES):
         values = _softmax(level + 1.8 * noise)
@@ -123,7 +123,7 @@ def inceptionv3(attributes: Attributes) -> list[bytes]:
 
 
 def hog(attributes: Attributes) -> list[bytes]:
-    """Numbers on one line, as many as the frame happens to give; the busier the frame, the larger."""
+    """Numbers on one line, of varying length; larger for busier frames."""
     draws = attributes.draws("hog")
     busy = 0.1 + 0.25 * attributes.causes.clutter + 0.15 * attributes.causes.conspicuity
     return [_hog_frame(draws, busy) for _ in FRAME_NUMBERS]
@@ -191,7 +191,7 @@ def _histogram_line(levels: np.ndarray) -> str:
 def aesthetics(attributes: Attributes) -> list[bytes]:
     """109 numbers separated by commas, as means and as medians over the frames."""
     draws = attributes.draws("aesthetics")
-    mean = _profile("aesthetics", AESTHETICS, 1.0) + 0.4 * attributes.projected("aesthetics", AESTHETICS)
+    mean = _profile("aesthetics", AESTHETICS, 1.0) + 0.4 * attributes.project("aesthetics", AESTHETICS)
     mean = mean + 0.7 * draws.bells(AESTHETICS)
     return [
         ",".join(map("{:.6f}".format, values)).encode("ascii")

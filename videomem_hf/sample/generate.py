@@ -1,4 +1,4 @@
-"""Writes a whole sample: a release in the original layout, and beside it the truth."""
+"""Writes a whole sample: a release in the original layout, and the truth beside it."""
 
 import json
 import shutil
@@ -37,17 +37,17 @@ PLAN_FILE: Final = "sample.json"
 README_FILE: Final = "README.md"
 PARTIAL_FOLDER: Final = ".partial"
 FORMAT: Final = 2
-"""Raised whenever the same arguments would give another sample."""
+"""Increased whenever the same arguments would give another sample."""
 
 
 @dataclass(frozen=True)
 class SamplePaths:
-    """Where a generated sample lies.
+    """The paths of a generated sample.
 
     Attributes:
         out: The folder that holds all of it.
         release: The release in the original layout; `data_dir` for loading it.
-        truth: The truth, one JSON object a line.
+        truth: The truth, one JSON object per line.
         readme: What the sample is and how it was made.
     """
 
@@ -59,7 +59,7 @@ class SamplePaths:
 
 @dataclass(frozen=True)
 class Plan:
-    """All that a sample is a function of."""
+    """Everything that determines a sample."""
 
     format: int
     seed: int
@@ -71,9 +71,9 @@ class Plan:
     write_videos: bool
 
     def parts(self) -> dict[int, Part]:
-        """Each video's number and part: the numbers of dev and test are mixed, as in the release.
+        """The part of each video number: dev and test are mixed, as in the release.
 
-        A video's scene depends on its number and the seed alone; which part it falls in depends on both counts as well.
+        A video's scene depends only on its number and the seed; its part also depends on the numbers of videos.
         """
         numbers = video_ids(self.videos + self.test_videos)
         lots = sorted(numbers, key=lambda number: (Draws(self.seed, number, "part").unit(), number))
@@ -106,16 +106,16 @@ def generate_sample(
         size: Width and height of the videos in pixels, even, from 64 to 3840. The release's are 1920x1080.
         features: Which feature files to write; a selection of `layout.FEATURES`.
         write_videos: False leaves the videos out.
-        workers: Number of processes; by default one for each processor core. It changes no byte of the result.
+        workers: Number of processes; by default one per available CPU. It does not affect the result.
         progress: Show a progress bar.
 
     Returns:
-        Where everything lies.
+        The paths.
 
     Raises:
         InputError: An argument is out of its range, or the folder holds something else.
     """
-    plan = _checked_plan(videos, test_videos, seed, size, features, write_videos)
+    plan = _make_plan(videos, test_videos, seed, size, features, write_videos)
     if workers is not None and workers < 1:
         raise InputError(f"{workers} workers; at least 1 is needed.")
     paths = SamplePaths(Path(out), Path(out) / "release", Path(out) / TRUTH_FILE, Path(out) / README_FILE)
@@ -126,29 +126,28 @@ def generate_sample(
 
 
 def readme(plan: Plan) -> str:
-    """What stands beside a sample."""
+    """The README of a sample."""
     features = ", ".join(plan.features) or "none"
     videos = f"VP8 in WebM, 7 s, {plan.width}x{plan.height}, 24 frames a second" if plan.write_videos else "none"
     return f"""# A generated sample
 
-This folder is generated. It holds no video, title, score or feature of the VideoMem release, and nothing that was
+This folder is generated. It contains no video, title, score or feature of the VideoMem release, and nothing that was
 measured on people.
 
 - `release/`: {plan.videos} scored (dev) and {plan.test_videos} unscored (test) videos in the release's layout.
   Videos: {videos}.
-  Feature files: {features}. Their numbers are drawn at random about what the scenes show; they were not extracted with
+  Feature files: {features}. Their numbers are random projections of what the scenes show; they were not extracted with
   the original networks and filters. Only colour histograms are computed from the frames.
-- `truth.jsonl`: one line a video: true short- and long-term memorability, the kind of scene, the salient thing, its box
-  at each second (left, top, right, bottom as fractions of the frame), whether it stands out, the measured causes.
+- `truth.jsonl`: one line per video: true short- and long-term memorability, the kind of scene, the salient thing, its
+  box at each second (left, top, right, bottom as fractions of the frame), whether it stands out, the measured causes.
 - `sample.json`: the arguments. The same arguments give the same sample (seed {plan.seed}).
 
-Each scene is drawn by lot. Its true memorability is a fixed function of what is seen in it; the weights are the
-generator's own. The scores in the ground truth are what 30 to 100 (short-term) and 9 to 40 (long-term) simulated
-participants would have given.
+Each scene is drawn at random. Its true memorability is a fixed function of what it shows, with invented weights. The
+scores in the ground truth come from 30 to 100 (short-term) and 9 to 40 (long-term) simulated annotations.
 """
 
 
-def _checked_plan(
+def _make_plan(
     videos: int, test_videos: int | None, seed: int, size: tuple[int, int], features: Sequence[str], write_videos: bool
 ) -> Plan:
     tests = videos // 4 if test_videos is None else test_videos
@@ -166,7 +165,7 @@ def _checked_plan(
 
 
 def _claim(out: Path, plan: Plan) -> None:
-    """Make the folder this plan's, or check that it is: any other content stays untouched."""
+    """Claim the folder for this plan, or check that it holds this plan's sample; other folders stay untouched."""
     path = out / PLAN_FILE
     text = json.dumps(asdict(plan), indent=2) + "\n"
     if out.exists() and not out.is_dir():
@@ -196,14 +195,14 @@ def _differences(found: str, plan: Plan) -> str:
 
 
 def _write(out: Path, path: Path, content: bytes) -> None:
-    """Write a file that appears whole or not at all."""
-    with _whole(out, path) as partial:
+    """Write a file atomically."""
+    with _atomic(out, path) as partial:
         partial.write_bytes(content)
 
 
 @contextmanager
-def _whole(out: Path, path: Path) -> Iterator[Path]:
-    """A file beside the release to write into; moved to its place when the block ends well."""
+def _atomic(out: Path, path: Path) -> Iterator[Path]:
+    """A temporary file to write into, moved to its path when the block ends without an error."""
     partial = out / PARTIAL_FOLDER / path.relative_to(out).as_posix().replace("/", "+")
     partial.parent.mkdir(parents=True, exist_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -212,7 +211,7 @@ def _whole(out: Path, path: Path) -> Iterator[Path]:
 
 
 def _write_tables(paths: SamplePaths, plan: Plan) -> None:
-    """Write what tells of all videos at once, as far as it is not there: truth, scores, captions, list, README."""
+    """Write the missing tables: truth, scores, captions, list, README."""
     wanted = {
         paths.truth,
         paths.readme,
@@ -241,7 +240,7 @@ def _write_tables(paths: SamplePaths, plan: Plan) -> None:
 
 
 def _write_media(paths: SamplePaths, plan: Plan, workers: int, progress: bool) -> None:
-    """Write the videos and feature files that are not there yet."""
+    """Write the missing videos and feature files."""
     from tqdm import tqdm
 
     here = {path.relative_to(paths.release).as_posix() for path in paths.release.rglob("*") if path.is_file()}
@@ -267,7 +266,7 @@ Job = tuple[Path, Plan, int, Part]
 
 
 def _run(jobs: list[Job], workers: int) -> Iterator[None]:
-    """Do the jobs in this process or in several, yielding as each ends."""
+    """Run the jobs in this process or in several, yielding as each ends."""
     workers = min(workers, len(jobs))
     if workers <= 1:
         yield from map(_write_one, jobs)
@@ -281,17 +280,17 @@ def _run(jobs: list[Job], workers: int) -> Iterator[None]:
 
 
 def _ignore_interrupts() -> None:
-    """Ctrl-C stops the parent, which lets each worker end its video."""
+    """Ctrl-C stops the parent, which lets each worker finish its video."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _write_one(job: Job) -> None:
-    """Write one video and its features, leaving alone what is there."""
+    """Write the missing files of one video."""
     out, plan, number, part = job
     scene, size = draw_scene(plan.seed, number), (plan.width, plan.height)
     video = out / "release" / video_path(part, number)
     if plan.write_videos and not video.is_file():
-        with _whole(out, video) as partial:
+        with _atomic(out, video) as partial:
             write_video(scene, partial, size)
     for feature in plan.features:
         files = [out / "release" / path for path in feature_paths(part, feature, number)]

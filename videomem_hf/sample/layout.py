@@ -1,4 +1,4 @@
-"""Where each file of the release lies and how its texts are written, to the byte."""
+"""The path of each file of the release, and the exact bytes of its text files."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ GROUND_TRUTH_HEADER: Final = (
 )
 FEATURES: Final = ("c3d", "hmp", "lbp", "hog", "inceptionv3", "colorhistogram", "orb", "aesthetics")
 FRAME_NUMBERS: Final = (0, 56, 112)
-"""Features of single frames are of these of the 168."""
+"""The frames, of 168, whose features are stored."""
 
 _FOLDERS: Final[dict[str, str]] = {
     "c3d": "C3D", "hmp": "HMP", "lbp": "LBP", "hog": "HOG", "inceptionv3": "InceptionV3",
@@ -32,7 +32,7 @@ TEST_LIST: Final = Path("testset/test-set_list.txt")
 
 
 def video_path(part: str, video_id: int) -> Path:
-    """A video's place in the release; `part` is "dev" or "test"."""
+    """A video's path in the release; `part` is "dev" or "test"."""
     return _SETS[part] / f"sources/video{video_id}.webm"
 
 

@@ -1,24 +1,25 @@
 """The true memorability of a scene: a fixed function of what is seen in it.
 
-Memorability is a weighted sum of the causes. Short- and long-term memorability weigh the same causes differently, so
-that over many scenes they correlate at about .7; their means and spreads are such that the annotations drawn from them
-come out as the release's do. The causes and weights are the generator's own: they are no finding about people.
+Memorability is a weighted sum of the causes. Short- and long-term memorability weight the same causes differently, so
+that they correlate at about .7 over many scenes; their means and standard deviations are such that scores drawn from
+them are distributed like the release's. The causes and weights are invented: they are no finding about people.
 """
 
 import math
 from dataclasses import dataclass
 from typing import Final
 
+from videomem_hf.protocol.paper import PAPER
 from videomem_hf.sample.render import thing_box
 from videomem_hf.sample.scene import DURATION_S, Scene
 
 SECONDS: Final = tuple(range(int(DURATION_S)))
-"""The times at which boxes are told: one a second, as predictors sample frames."""
+"""The times at which boxes are recorded: one per second, as predictors sample frames."""
 
 
 @dataclass(frozen=True)
 class Causes:
-    """What makes a scene memorable, measured as it is seen.
+    """What makes a scene memorable, measured in its frames.
 
     Attributes:
         size: Mean over the seconds of the square root of the area of the thing's box, in frame heights. Bare scenery
@@ -51,7 +52,7 @@ class Causes:
 
 
 _HEAP: Final = (0.35, 0.35)
-"""Size and contrast that a heap of things amounts to: more than bare scenery, less than a thing that stands out."""
+"""Size and contrast of clutter: more than bare scenery, less than a thing that stands out."""
 
 _OPENNESS: Final[dict[str, float]] = {
     "sky": 1.0, "sea": 1.0, "desert": 1.0, "mountains": 0.8, "beach": 0.8, "meadow": 0.7,
@@ -70,7 +71,7 @@ _LONG_TERM: Final[dict[str, float]] = {
 
 @dataclass(frozen=True)
 class _Scale:
-    """Brings a weighted sum of causes, of known mean and sd over scenes, to the mean and sd of true memorability."""
+    """Scales a weighted sum of causes from its mean and sd over scenes to those of true memorability."""
 
     drive_mean: float
     drive_sd: float
@@ -82,8 +83,8 @@ class _Scale:
 
 
 _HIGHEST: Final = 0.99
-_SHORT_SCALE: Final = _Scale(drive_mean=1.636, drive_sd=0.892, mean=0.859, sd=0.064)
-_LONG_SCALE: Final = _Scale(drive_mean=0.468, drive_sd=0.744, mean=0.778, sd=0.084)
+_SHORT_SCALE: Final = _Scale(drive_mean=1.636, drive_sd=0.892, mean=PAPER["short_term_mean"].value, sd=0.064)
+_LONG_SCALE: Final = _Scale(drive_mean=0.468, drive_sd=0.744, mean=PAPER["long_term_mean"].value, sd=0.084)
 
 
 def causes_of(scene: Scene) -> Causes:
@@ -123,7 +124,7 @@ def _drive(causes: Causes, weights: dict[str, float]) -> float:
 
 
 def memorability(causes: Causes) -> tuple[float, float]:
-    """True short- and long-term memorability: chance to recognise the video after 100 others, and after 24 to 72 h."""
+    """True short- and long-term memorability: the recognition chance at lag 100, and after 24 to 72 h."""
     return (
         _SHORT_SCALE.memorability(_drive(causes, _SHORT_TERM)),
         _LONG_SCALE.memorability(_drive(causes, _LONG_TERM)),
@@ -131,5 +132,5 @@ def memorability(causes: Causes) -> tuple[float, float]:
 
 
 def stands_out(scene: Scene, causes: Causes) -> bool:
-    """Whether one thing stands out: it is large and clear enough to see at once, and little lies about it."""
+    """Whether one thing stands out: large and clear enough to be seen at once, with little clutter."""
     return scene.thing is not None and causes.size >= 0.2 and causes.contrast >= 0.45 and causes.clutter <= 0.3

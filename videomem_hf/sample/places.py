@@ -243,7 +243,7 @@ def draw_place(place: str, light: str, clutter: float, size: tuple[int, int], dr
     Args:
         place: A key of `PLACES`.
         light: Time of day.
-        clutter: How many side things lie about, in [0, 1].
+        clutter: Density of side things, in [0, 1].
         size: Width and height of the frame in pixels.
         draws: Decides the details.
 
@@ -259,7 +259,7 @@ def draw_place(place: str, light: str, clutter: float, size: tuple[int, int], dr
 
 
 def _scatter(canvas: Canvas, place: str, clutter: float) -> None:
-    """Strew small side things, farther ones first: on the ground, or all over the air and the water."""
+    """Scatter small side things, the farther ones first: on the ground, or anywhere in air and water."""
     draws = canvas.draws
     top = {"sky": 0.0, "underwater": 0.0, "sea": 0.6}.get(place, 0.56 if clutter > 0.6 else 0.74)
     for y in sorted(top + (1.05 - top) * draws.units(round(60 * clutter))):

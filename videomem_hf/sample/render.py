@@ -1,6 +1,6 @@
-"""A scene's frames: place and thing as the camera sees them at a time, and the box of the thing.
+"""Renders a scene's frames, and computes the box of its thing at a time.
 
-The place and the thing are drawn once; a frame only crops, scales and lays them over one another.
+The place and the thing are drawn once; a frame only crops, scales and composes them.
 """
 
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ Box = tuple[float, float, float, float]
 _PAN = 0.09
 _ZOOM = 0.24
 _CLOSER = 1.18
-"""How far the camera pans to each side, how much it zooms, and how much closer the second shot is."""
+"""How far the camera pans to each side, how much it zooms, and the magnification of the second shot."""
 _SOFT = 0.012
-"""What is behind a salient thing is out of focus: the blur's radius in frame heights."""
+"""Radius, in frame heights, of the blur behind a salient thing."""
 
 
 @dataclass(frozen=True)
 class View:
-    """Where the camera looks: the scene's point at the frame's centre, and the magnification."""
+    """The camera's view: the point of the scene at the frame's centre, and the magnification."""
 
     x: float
     y: float
@@ -65,7 +65,7 @@ def thing_box(scene: Scene, time_s: float, aspect: float = 16 / 9) -> Box | None
         return None
     left, top, right, bottom = _canvas_box(scene, scene.thing, time_s, aspect)
     ink = _ink(scene.seed, scene.look, scene.thing.kind)
-    if _mirrored(scene, scene.thing, time_s):
+    if _is_mirrored(scene, scene.thing, time_s):
         ink = (1.0 - ink[2], ink[1], 1.0 - ink[0], ink[3])
     width, height = right - left, bottom - top
     box = (left + ink[0] * width, top + ink[1] * height, left + ink[2] * width, top + ink[3] * height)
@@ -85,7 +85,7 @@ def _canvas_box(scene: Scene, thing: Thing, time_s: float, aspect: float) -> Box
     return x - width / 2, y - height / 2, x + width / 2, y + height / 2
 
 
-def _mirrored(scene: Scene, thing: Thing, time_s: float) -> bool:
+def _is_mirrored(scene: Scene, thing: Thing, time_s: float) -> bool:
     """Things are drawn facing right; words are never mirrored."""
     return not thing.word and (thing.facing < 0) != _in_second_shot(scene, time_s)
 
@@ -101,7 +101,7 @@ def _ink(seed: int, look: int, kind: str) -> Box:
 
 
 class Shots:
-    """One scene's pictures at one frame size, ready to be laid together at any time."""
+    """One scene's pictures at one frame size, to be composed at any time."""
 
     def __init__(self, scene: Scene, size: tuple[int, int], *, with_thing: bool = True) -> None:
         """Draw the place and the thing.
@@ -109,14 +109,14 @@ class Shots:
         Args:
             scene: The scene.
             size: Width and height of the frames in pixels.
-            with_thing: False leaves the thing out; all else stays the same.
+            with_thing: False leaves out the thing; everything else is the same.
         """
         self.scene = scene
         self.size = size
         place = draw_place(scene.place, scene.light, scene.clutter, size, Draws(scene.seed, scene.look, "place"))
         if scene.thing is not None:
             place = place.filter(ImageFilter.GaussianBlur(_SOFT * size[1]))
-        self._place = _exposed(place, scene.exposure)
+        self._place = _expose(place, scene.exposure)
         self._grounds: dict[tuple[bool, View], Image.Image] = {}
         self._pictures: dict[bool, Image.Image] = {}
         if scene.thing is not None and with_thing:
@@ -145,7 +145,7 @@ class Shots:
         return red, green, blue
 
     def _ground(self, second_shot: bool, view: View) -> Image.Image:
-        """The place as the camera sees it; kept while the camera rests."""
+        """The place as the camera sees it; cached while the camera rests."""
         key = (second_shot, view)
         if key not in self._grounds:
             place = ImageOps.mirror(self._place) if second_shot else self._place
@@ -163,7 +163,7 @@ class Shots:
         if not self._pictures or scene.thing is None:
             return frame
         frame = frame.copy()
-        picture = self._pictures[_mirrored(scene, scene.thing, time_s)]
+        picture = self._pictures[_is_mirrored(scene, scene.thing, time_s)]
         width, height = self.size
         canvas = _canvas_box(scene, scene.thing, time_s, width / height)
         left, top, right, bottom = canvas[0] * width, canvas[1] * height, canvas[2] * width, canvas[3] * height
@@ -176,8 +176,8 @@ class Shots:
         return frame
 
 
-def _exposed(picture: Image.Image, lightness: float) -> Image.Image:
-    """The picture with its mean lightness brought near the wanted one, as a camera's exposure does."""
+def _expose(picture: Image.Image, lightness: float) -> Image.Image:
+    """Scale a picture's brightness towards a mean lightness, as a camera's exposure does."""
     mean = float(np.asarray(picture.convert("L")).mean()) / 255
     factor = min(2.0, lightness / max(mean, 0.01))
     return picture.point([min(255, round(level * factor)) for level in range(256)] * 3)

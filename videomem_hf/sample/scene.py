@@ -1,4 +1,4 @@
-"""What a generated video shows: the kinds of scene, and how one is drawn by lot.
+"""What a generated video shows: the kinds of scene, and how one is drawn at random.
 
 Coordinates are fractions of the frame: x to the right, y down, heights as fractions of the frame's height. Nothing here
 draws a pixel; `places`, `things` and `render` do.
@@ -17,7 +17,7 @@ FPS: Final = 24
 FRAMES: Final = 168
 DURATION_S: Final = FRAMES / FPS
 MISSING_IDS: Final = frozenset({110, 2821, 3613, 4710, 5650, 5975, 6175, 8524, 10009})
-"""Numbers that the release leaves out."""
+"""Numbers missing from the release."""
 
 _KIND_WEIGHTS: Final[dict[SceneKind, float]] = {
     "face": 0.19, "figure": 0.15, "animal": 0.14, "vehicle": 0.13,
@@ -69,7 +69,7 @@ THING_PLACES: Final[dict[str, tuple[str, ...]]] = {
     "umbrella": ("city", "beach", "beach", "studio"),
     "sign": ("city", "room", "studio", "desert"),
 }
-"""Where each thing may be met."""
+"""The places where each thing can appear."""
 
 SCENERY_PLACES: Final = ("sky", "sea", "mountains", "desert", "meadow", "forest", "beach", "underwater")
 CLUTTER_PLACES: Final = ("room", "city", "meadow", "beach")
@@ -93,19 +93,19 @@ SIGN_WORDS: Final = (
 
 @dataclass(frozen=True)
 class Thing:
-    """The one thing that a scene is about.
+    """The main thing of a scene.
 
     Attributes:
         kind: A key of `things.ASPECTS`.
-        height: Its height as a fraction of the frame's, at the camera's rest.
+        height: Its height as a fraction of the frame's, without zoom.
         x: Its centre, as a fraction of the frame's width, at half time.
         y: Its centre, as a fraction of the frame's height, at half time.
         contrast: In (0, 1]; 1 shows its own colours, less is haze in the colour of what is behind it.
         hue: Of its own colour, in [0, 1).
-        odd: It is an odd sight: a face in an unnatural colour, any other thing painted in bold stripes.
+        odd: Whether it looks odd: a face in an unnatural colour, any other thing in bold stripes.
         facing: 1 to the right, -1 to the left.
-        speed: How fast it moves the way it faces, in frame widths a second; 0: it rests.
-        word: What a sign says; else empty.
+        speed: Its speed in the direction it faces, in frame widths per second.
+        word: The word on a sign; else empty.
     """
 
     kind: str
@@ -122,18 +122,18 @@ class Thing:
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything that is seen in one video.
+    """Everything that one video shows.
 
     Attributes:
         video_id: Number of the video.
         seed: Seed of the sample.
-        look: Number of the video whose details of drawing it shares: its own, or that of the video it is a take of.
+        look: Number of the video whose drawing details it shares: its own, or that of the video it is another take of.
         kind: What the scene is about.
         place: Where it is; a key of `places.PLACES`.
         light: Time of day.
-        exposure: Mean lightness of the place as it is filmed, in [0, 1]; by lot, a cause of nothing.
-        thing: What stands in the scene, if one thing does.
-        clutter: How many small side things lie about: 0 none, 1 as many as there is room for.
+        exposure: Mean lightness of the place in [0, 1]; random, and not a cause of memorability.
+        thing: The main thing, if there is one.
+        clutter: Density of small side things, from 0 (none) to 1.
         camera: Its motion.
         cut_s: When a second shot, closer and from the other side, begins; None: one shot.
         take_of: The video this is another take of (same title, other action), or None.
@@ -154,13 +154,13 @@ class Scene:
 
 
 def video_ids(count: int) -> list[int]:
-    """The first `count` video numbers, in order, without those that the release leaves out."""
+    """The first `count` video numbers, in order, without those missing from the release."""
     last = count + len(MISSING_IDS)
     return [number for number in range(1, last + 1) if number not in MISSING_IDS][:count]
 
 
 def draw_scene(seed: int, video_id: int) -> Scene:
-    """The scene of one video: a function of the seed and its number alone.
+    """The scene of one video: a pure function of the seed and its number.
 
     About one video in fourteen is another take of an earlier one, so that about one in seven shares its title.
     """
@@ -236,7 +236,7 @@ def _draw_thing(draws: Draws, kind: str) -> Thing:
 
 
 def _another_take(scene: Scene, seed: int, video_id: int) -> Scene:
-    """The same scene with slightly other action: the thing elsewhere, a little nearer or farther, another camera."""
+    """The same scene with variations: the thing's position and size, the camera, the exposure."""
     draws = Draws(seed, video_id, "another take")
     thing = scene.thing
     if thing is not None:

@@ -35,7 +35,7 @@ class Paint:
 
 
 def paint_for(hue: float, draws: Draws, ground: Colour) -> Paint:
-    """Colours of the given hue that part from the ground behind: light ones on a dark ground, dark ones on a light."""
+    """Colours of the given hue that contrast with the background: light on dark, dark on light."""
     if luminance(ground) < 0.5:
         main = hsv(hue, 0.9, 1.0)
         main = mix(main, WHITE, max(0.0, (0.66 - luminance(main)) / (1.0 - luminance(main))))

@@ -1,4 +1,4 @@
-"""What the generator knows and the release does not tell: true memorability, and what causes it."""
+"""What the generator knows and the release does not contain: true memorability and its causes."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -21,18 +21,18 @@ class SceneTruth:
     Attributes:
         video_id: Number of the video.
         part: "dev" (scored in the release) or "test" (not).
-        short_term: True chance in [0, 1] to recognise it after 100 other videos.
-        long_term: True chance in [0, 1] to recognise it 24 to 72 hours later.
+        short_term: True recognition chance in [0, 1] at lag 100.
+        long_term: True recognition chance in [0, 1] 24 to 72 hours later.
         scene: Kind of scene: face, figure, animal, vehicle, object, text, scenery or clutter.
         thing: Kind of the salient thing (face, person, cat, car, ...), or None.
-        stands_out: Whether one thing stands out, at once seen and alone.
-        boxes: The thing's box (left, top, right, bottom as fractions of the frame) at 0, 1, ... 6 s; None at a second
-            where nothing of it is in the frame. Empty without a thing.
+        stands_out: Whether one thing stands out.
+        boxes: The thing's box (left, top, right, bottom as fractions of the frame) at 0, 1, ... 6 s; None where
+            nothing of it is in the frame. Empty without a thing.
         place: Where the scene is set.
         light: Time of day.
         camera: The camera's motion.
         cut_s: When a second shot begins, or None.
-        causes: The measured causes that memorability is a function of; see `memorability.Causes`.
+        causes: The measured causes of memorability; see `memorability.Causes`.
         title: The title in the captions.
         take_of: The video this is another take of, or None.
     """
@@ -67,7 +67,7 @@ def truth_of(scene: Scene, part: Literal["dev", "test"], aspect: float = 16 / 9)
         scene=scene.kind,
         thing=scene.thing.kind if scene.thing else None,
         stands_out=stands_out(scene, causes),
-        boxes=tuple(None if box is None else _rounded(box) for box in boxes),
+        boxes=tuple(None if box is None else _round(box) for box in boxes),
         place=scene.place,
         light=scene.light,
         camera=scene.camera,
@@ -78,13 +78,13 @@ def truth_of(scene: Scene, part: Literal["dev", "test"], aspect: float = 16 / 9)
     )
 
 
-def _rounded(box: Box) -> Box:
+def _round(box: Box) -> Box:
     left, top, right, bottom = (round(edge, 5) for edge in box)
     return left, top, right, bottom
 
 
 def truth_lines(truths: list[SceneTruth]) -> bytes:
-    """One JSON object a line, in the order of the videos' numbers."""
+    """One JSON object per line, in the order of the videos' numbers."""
     return "".join(json.dumps(asdict(truth), separators=(",", ":")) + "\n" for truth in truths).encode("ascii")
 
 
@@ -95,7 +95,7 @@ def read_truth(out: Path | str) -> list[SceneTruth]:
         out: The sample's folder, as given to `generate_sample`.
 
     Returns:
-        One record a video, dev and test, in the order of their numbers.
+        One record per video, dev and test, in the order of their numbers.
 
     Raises:
         InputError: There is no truth file, or a line in it is not a record.
@@ -110,5 +110,7 @@ def read_truth(out: Path | str) -> list[SceneTruth]:
             record["boxes"] = tuple(None if box is None else tuple(box) for box in record["boxes"])
             truths.append(SceneTruth(**record))
         except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path}, line {number}: not a truth record ({error}); make the sample anew.") from None
+            raise InputError(
+                f"{path}, line {number}: not a truth record ({error}); generate the sample again."
+            ) from None
     return truths

@@ -1,4 +1,4 @@
-"""Writes a scene as the release's videos are: VP8 in WebM, 168 frames at 24 per second, no sound."""
+"""Encodes a scene in the release's format: VP8 in WebM, 168 frames at 24 per second, no sound."""
 
 from pathlib import Path
 from typing import Final
@@ -12,7 +12,7 @@ _RELEASE_PIXELS: Final = 1920 * 1080
 
 
 def bit_rate(size: tuple[int, int]) -> int:
-    """Bits a second: the release's 3 Mb/s at 1920x1080, less for smaller frames, which need more bits a pixel."""
+    """Bits per second: the release's 3 Mb/s at 1920x1080; smaller frames get less, but more per pixel."""
     return round(_RELEASE_BITS * (size[0] * size[1] / _RELEASE_PIXELS) ** 0.7)
 
 

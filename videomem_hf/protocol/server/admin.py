@@ -50,32 +50,32 @@ class AdminApi:
         self.router.add_api_route("/delete", self.delete, methods=["POST"])
 
     def page(self, request: Request) -> Response:
-        """How the study stands."""
-        self._admit(request)
+        """The progress page."""
+        self._require_admin(request)
         with self.database.write() as connection:
             self._game.close_abandoned(connection, self.now_ms())
         with self.database.read() as connection:
-            standing = report(connection)
+            progress = report(connection)
         template = _TEMPLATES.get_template("admin.html.j2")
-        return HTMLResponse(template.render(study=self.study, report=standing))
+        return HTMLResponse(template.render(study=self.study, report=progress))
 
     def annotations(self, request: Request) -> Response:
         """The table of annotations."""
-        self._admit(request)
+        self._require_admin(request)
         return self._table("annotations.csv", annotation_lines)
 
     def participants(self, request: Request) -> Response:
         """The table of participants."""
-        self._admit(request)
+        self._require_admin(request)
         names = [question.name for question in self.study.settings.demographics]
         return self._table("participants.csv", lambda connection: participant_lines(connection, self.study.key, names))
 
     def delete(self, body: DeleteBody, request: Request) -> dict[str, int]:
         """Delete a participant."""
-        self._admit(request)
+        self._require_admin(request)
         try:
             with self.database.write() as connection:
-                return {"answers": delete_participant(connection, body.participant)}
+                return {"responses": delete_participant(connection, body.participant)}
         except InputError as error:
             raise Refused("unknown_code", str(error)) from None
 
@@ -87,7 +87,7 @@ class AdminApi:
         headers = {"content-disposition": f'attachment; filename="{name}"'}
         return StreamingResponse(content(), media_type="text/csv; charset=utf-8", headers=headers)
 
-    def _admit(self, request: Request) -> None:
+    def _require_admin(self, request: Request) -> None:
         given = request.headers.get("authorization", "")
         if self.study.is_admin(_password(given)):
             return
@@ -95,7 +95,9 @@ class AdminApi:
             wait = self._tries.wait_s(request.client.host if request.client else "")
             if wait:
                 raise Refused("too_many", "Too many attempts; wait a little.", wait_ms=int(wait * 1000) + 1)
-        raise Refused("admin_only", "User name admin, and the secret that was shown when the study was made.")
+        raise Refused(
+            "admin_only", "User name admin; the password is the secret that was shown when the study was created."
+        )
 
 
 def _password(header: str) -> str:

@@ -1,4 +1,4 @@
-"""The web application of a study: the page, what the page asks for, and the experimenter's pages."""
+"""The web application of a study: the participants' page with its API, and the experimenter's pages."""
 
 import time
 from collections.abc import Callable
@@ -44,11 +44,11 @@ def create_app(study: Study, database: Database, now_ms: Callable[[], int] = sys
 
     Args:
         study: The study.
-        database: Its database; the study's videos are entered if it is new.
-        now_ms: The server's clock, in ms since 1970; everything that depends on time asks it.
+        database: Its database; the study's videos are added if it is new.
+        now_ms: The server's clock, in ms since 1970, used for everything that depends on time.
 
     Raises:
-        InputError: The database holds answers to another design or other videos.
+        InputError: The database belongs to another design or other videos.
     """
     with database.write() as connection:
         clips = enter_study(connection, study)
@@ -65,9 +65,9 @@ def create_app(study: Study, database: Database, now_ms: Callable[[], int] = sys
 
 
 def enter_study(connection: Connection, study: Study) -> dict[int, Path]:
-    """Enter design and videos into a new database, or check that they are those of its answers.
+    """Store design and videos in a new database, or check that they are those of an existing one.
 
-    A design can be changed until the first participant; clips can be added at any time, but not taken away.
+    The design can be changed until the first participant joins; clips can be added at any time, but not removed.
 
     Returns:
         The file of each video, by its number in the database.
@@ -79,8 +79,8 @@ def enter_study(connection: Connection, study: Study) -> dict[int, Path]:
     elif row.design != design:
         if connection.execute(select(participants.c.id).limit(1)).first():
             raise InputError(
-                f"{study.folder / 'design.yaml'} is not the design that the answers in the database were given to; "
-                "undo the change, or make another study."
+                f"{study.folder / 'design.yaml'} is not the design of the responses in the database; "
+                "undo the change, or create another study."
             )
         connection.execute(studies.update().values(design=design))
     known = {entry.name: entry.id for entry in connection.execute(select(videos.c.id, videos.c.name))}
@@ -94,7 +94,7 @@ def enter_study(connection: Connection, study: Study) -> dict[int, Path]:
 
 
 def page_is_built() -> bool:
-    """Whether the player that the page needs is there (see `build`)."""
+    """Whether the page's JavaScript libraries are there (see `build`)."""
     return (STATIC / "vendor" / "jspsych.js").is_file()
 
 
@@ -114,7 +114,7 @@ async def _refused(_: Request, error: Exception) -> Response:
 
 
 async def _invalid(_: Request, error: Exception) -> Response:
-    """Say where a request is wrong, without repeating what it held."""
+    """Report where a request is invalid, without repeating its content."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])

@@ -1,4 +1,4 @@
-"""Which videos a participant sees, drawn in the transaction that counts them, so that counts are never stale."""
+"""Assigns videos to a participant, in the transaction that counts them, so that counts are never stale."""
 
 import secrets
 from collections.abc import Sequence
@@ -17,16 +17,16 @@ from videomem_hf.protocol.server.database import COUNT_COLUMNS, showings, studie
 
 
 def assign(connection: Connection, design: StudyDesign, participant_id: int, step: int) -> str:
-    """Draw videos and order of a step, store them and count its targets as under way.
+    """Draw the videos and order of a step, store them and count its targets as under way.
 
     Args:
         connection: A writing transaction.
         design: The study's design.
-        participant_id: Who plays.
+        participant_id: The participant.
         step: 1 or 2.
 
     Returns:
-        The seed that everything was drawn with, as text.
+        The seed of the draw, as text.
     """
     connection.execute(select(studies.c.id).with_for_update())
     seed = secrets.randbits(63)
@@ -43,8 +43,8 @@ def assign(connection: Connection, design: StudyDesign, participant_id: int, ste
     return str(seed)
 
 
-def free(connection: Connection, participant_id: int, step: int) -> None:
-    """Take the targets of a step back out of the counts: it was abandoned, failed its controls, or is deleted."""
+def release_targets(connection: Connection, participant_id: int, step: int) -> None:
+    """Remove the targets of a step from the annotation counts: it was abandoned, failed its controls, or is deleted."""
     connection.execute(select(studies.c.id).with_for_update())
     where = (showings.c.participant_id == participant_id, showings.c.step == step, showings.c.role == "target")
     _count(connection, step, list(connection.scalars(select(showings.c.video_id).where(*where).distinct())), -1)

@@ -1,9 +1,9 @@
-"""Fetches the player that the study's page needs: jsPsych and its plugins from npm, into `static/vendor`.
+"""Fetches the page's JavaScript libraries, jsPsych and its plugins, from npm into `static/vendor`.
 
     python -m videomem_hf.protocol.server.build
 
-The versions and their checksums stand in `page/package-lock.json`. Building the wheel runs this too (`build_hook`);
-it imports nothing but the standard library.
+`page/package-lock.json` pins versions and checksums. Building the wheel runs this too (`build_hook`), so it imports
+nothing but the standard library.
 """
 
 import json
@@ -28,14 +28,14 @@ _TIMEOUT_S = 180
 
 
 class BuildError(Exception):
-    """The player could not be fetched; the message says why and what to do."""
+    """The libraries could not be fetched; the message says why and what to do."""
 
 
 def build() -> Path:
-    """Fetch the player; what is there already is replaced as a whole.
+    """Fetch the libraries, replacing the whole folder if it exists.
 
     Returns:
-        The folder with the player.
+        The folder with the libraries.
 
     Raises:
         BuildError: Node.js is missing, or npm fails.
@@ -74,7 +74,7 @@ def _collect(modules: Path) -> None:
 
 
 def _licenses(modules: Path) -> str:
-    """Name, version, licence and authors of everything that was fetched."""
+    """Name, version, licence and authors of each package."""
     lines = ["The files in this folder are parts of these packages of the npm registry:", ""]
     for path in sorted([*modules.glob("*/package.json"), *modules.glob("@*/*/package.json")]):
         package = json.loads(path.read_text(encoding="utf-8"))
@@ -88,7 +88,7 @@ def _licenses(modules: Path) -> str:
 
 
 def main() -> int:
-    """Run from the command line or the build hook; 0 if the player is there."""
+    """Run from the command line or the build hook; returns the exit status."""
     try:
         sys.stdout.write(f"{build()}\n")
     except BuildError as error:

@@ -1,4 +1,4 @@
-"""Puts the study's page into the wheel when it is built; without Node.js everything else is built all the same."""
+"""Adds the study page's libraries to the wheel; without Node.js the wheel is built without them."""
 
 import subprocess
 import sys
@@ -9,10 +9,10 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class StudyPageHook(BuildHookInterface):
-    """Run by hatchling before a wheel is put together."""
+    """Run by hatchling before a wheel is built."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Fetch the player unless it is there; a failure is a warning."""
+        """Fetch the libraries unless they are there; a failure is a warning."""
         server = Path(self.root, "videomem_hf", "protocol", "server")
         if not (server / "static" / "vendor" / "jspsych.js").is_file():
             command = [sys.executable, str(server / "build.py")]

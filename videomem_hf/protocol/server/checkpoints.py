@@ -1,4 +1,4 @@
-"""Moves the log of an SQLite database into it beside the requests: a commit that did it would take far longer."""
+"""Checkpoints an SQLite database in the background, so that no commit has to wait for it."""
 
 import sqlite3
 import threading
@@ -8,43 +8,44 @@ from typing import Final
 
 PERIOD_S: Final = 10.0
 _LOG_PAGES_MAX: Final = 50_000
-"""Pages of the log (200 MB) from which on a commit moves it nevertheless."""
+"""Pages of the log (200 MB) at which a commit checkpoints nevertheless."""
 
 ON_CONNECT: Final = f"wal_autocheckpoint={_LOG_PAGES_MAX}"
-"""The pragma of the connections that are to leave the log alone."""
+"""The pragma for connections that leave checkpoints to this thread."""
 
 
 class Checkpoints:
-    """A thread that moves the log of a database in WAL mode, from time to time if anything was written.
+    """A thread that checkpoints a database in WAL mode every `period_s` seconds if anything was written.
 
     Args:
         path: The database.
+        period_s: Seconds between checkpoints.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, period_s: float = PERIOD_S) -> None:
+        self._path, self._period_s = path, period_s
         self._written, self._closed = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
         self._thread.start()
 
     def written(self) -> None:
-        """Note that there is something in the log."""
+        """Note that something was written to the log."""
         self._written.set()
 
     def close(self) -> None:
-        """End the thread; SQLite itself moves the rest when the last connection is closed."""
+        """End the thread; SQLite itself checkpoints when the last connection is closed."""
         self._closed.set()
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._closed.wait(PERIOD_S):
+        while not self._closed.wait(self._period_s):
             if self._written.is_set():
                 self._written.clear()
-                self._move()
+                self.checkpoint()
 
-    def _move(self) -> None:
-        """Move what no reader needs any more, without making anyone wait."""
-        address = f"{self._path.resolve().as_uri()}?mode=rw"  # a file that is gone is not made anew
+    def checkpoint(self) -> None:
+        """Move to the database what no reader needs in the log, without blocking anyone."""
+        address = f"{self._path.resolve().as_uri()}?mode=rw"  # does not create a file that is gone
         try:
             with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as connection:
                 busy, pages, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()

@@ -1,4 +1,4 @@
-"""The clips of a study: which files are fit for browsers, and how a clip goes out without telling which it is."""
+"""The clips of a study: which files browsers can play, and padding that hides which clip is sent."""
 
 import random
 from pathlib import Path
@@ -62,8 +62,8 @@ def check_clip(path: Path) -> None:
         raise InputError(f"{path}: codec {codecs[0]}; browsers play {', '.join(sorted(_CODECS))}; {remedy}")
 
 
-def padded(content: bytes, suffix: str) -> bytes:
-    """A clip with a random length of padding at its end, so that two showings of one clip differ in size.
+def pad_clip(content: bytes, suffix: str) -> bytes:
+    """Append padding of random length, so that two showings of one clip differ in size.
 
     Players skip it: a `free` box in MP4 (ISO 14496-12), a Void element in WebM (RFC 8794).
     """
@@ -74,7 +74,7 @@ def padded(content: bytes, suffix: str) -> bytes:
     return content + (size + 8).to_bytes(4, "big") + b"free" + payload
 
 
-def unpadded(content: bytes) -> bytes:
-    """The clip that `padded` was given."""
-    place = content.rindex(_MARK)
-    return content[: place - (8 if content[place - 4 : place] == b"free" else 9)]
+def unpad_clip(content: bytes) -> bytes:
+    """Remove the padding that `pad_clip` appended."""
+    start = content.rindex(_MARK)
+    return content[: start - (8 if content[start - 4 : start] == b"free" else 9)]

@@ -11,20 +11,20 @@ from videomem_hf.protocol.server.database import showings
 
 
 def passes(connection: Connection, design: StudyDesign, participant_id: int, step: int) -> bool:
-    """Whether the answers of a completed step pass the design's controls (Sec. 3.2)."""
+    """Whether the responses of a completed step pass the design's controls (Sec. 3.2)."""
     screening = screen(_annotations(connection, participant_id), design)
     return bool((screening.step1 if step == 1 else screening.step2).passed[0])
 
 
 def _annotations(connection: Connection, participant_id: int) -> Annotations:
-    """All that a participant has answered; the videos stand under their numbers."""
-    columns = ("step", "position", "video_id", "role", "repeat", "answered", "rt_ms", "shown_ms")
+    """A participant's responses so far; videos are named by their ids."""
+    columns = ("step", "position", "video_id", "role", "repeat", "pressed", "rt_ms", "shown_ms")
     query = (
         select(*(showings.c[name] for name in columns))
-        .where(showings.c.participant_id == participant_id, showings.c.answered.is_not(None))
+        .where(showings.c.participant_id == participant_id, showings.c.pressed.is_not(None))
         .order_by(showings.c.step, showings.c.position)
     )
-    step, position, video, role, repeat, answered, rt_ms, shown_ms = zip(*connection.execute(query).all(), strict=True)
+    step, position, video, role, repeat, pressed, rt_ms, shown_ms = zip(*connection.execute(query).all(), strict=True)
     names, number = np.unique(video, return_inverse=True)
     return Annotations(
         participants=(str(participant_id),),
@@ -35,7 +35,7 @@ def _annotations(connection: Connection, participant_id: int) -> Annotations:
         video=number.astype(np.int32),
         role=np.array([ROLES.index(name) for name in role], dtype=np.int8),
         repeat=np.array(repeat, dtype=bool),
-        answered=np.array(answered, dtype=bool),
+        pressed=np.array(pressed, dtype=bool),
         rt_ms=np.array([np.nan if rt is None else rt for rt in rt_ms], dtype=np.float32),
         time=np.array(shown_ms, dtype="datetime64[ms]"),
     )

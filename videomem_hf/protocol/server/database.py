@@ -1,7 +1,7 @@
 """The tables of a served study, and connections to them: SQLite in the study's folder, or any PostgreSQL by URL.
 
-Times are milliseconds since 1970 (UTC) by the server's clock. A video's counts are its annotations that are given
-(by participants who passed) or under way; assignment and closing keep them in the same transaction as their cause.
+Times are milliseconds since 1970 (UTC) by the server's clock. A video's counts are its annotations from participants
+who passed and those under way; assignment, closing and deletion update them in their own transaction.
 """
 
 import os
@@ -31,8 +31,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
-from videomem_hf.protocol.server.checkpoints import ON_CONNECT, Checkpoints
-from videomem_hf.protocol.server.group_sync import GroupSync
+from videomem_hf.protocol.server.checkpoints import ON_CONNECT, PERIOD_S, Checkpoints
+from videomem_hf.protocol.server.group_sync import GroupSync, sync_content
 from videomem_hf.schema import InputError
 
 metadata = MetaData()
@@ -45,7 +45,7 @@ studies = Table(
     Column("id", Integer, primary_key=True),
     Column("design", JSON, nullable=False),
 )
-"""One row: the design that the answers belong to. Locked by whoever assigns videos."""
+"""One row: the design of the responses. Locked while videos are assigned."""
 
 videos = Table(
     "videos",
@@ -69,7 +69,7 @@ participants = Table(
     Column("demographics", JSON, nullable=False),
     Column("browser", JSON, nullable=False),
 )
-"""`name` is random and tells nothing; `return_hash` is set when step 2 is open to the participant."""
+"""`name` is random; `return_hash` is set when the participant is invited to step 2."""
 
 steps = Table(
     "steps",
@@ -88,8 +88,8 @@ steps = Table(
     Column("closed_ms", BigInteger),
     Index("steps_by_activity", "state", "active_ms"),
 )
-"""`state` is playing, completed or abandoned; `page_hash` is of the page that plays it, of any number of tabs the last;
-`free_ms` is when the last showing ended, the earliest moment from which the gap to the next can run."""
+"""`state` is playing, completed or abandoned; `page_hash` identifies the page that plays it, the last of several tabs;
+`free_ms` is when the last showing ended, which is when the gap to the next one begins."""
 
 showings = Table(
     "showings",
@@ -101,13 +101,13 @@ showings = Table(
     Column("role", String(16), nullable=False),
     Column("repeat", Boolean, nullable=False),
     Column("slot", Integer, nullable=False),
-    Column("answered", Boolean),
+    Column("answered", Boolean, key="pressed"),
     Column("rt_ms", Float),
     Column("shown_ms", BigInteger),
     Column("received_ms", BigInteger),
     Column("note", String(16)),
 )
-"""`answered` is null until the showing is over; `note` is interrupted, unplayable, hidden or paused (see `game`)."""
+"""`pressed` (column `answered`) is null until the showing is over; `note` is one of `game.Note`."""
 
 COUNT_COLUMNS: Final = {1: videos.c.short_count, 2: videos.c.long_count}
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
@@ -117,18 +117,20 @@ class Database:
     """Connections to a study's database.
 
     Args:
-        url: As SQLAlchemy takes it: `sqlite:////path/study.db` or `postgresql+psycopg://user@host/name`.
+        url: In SQLAlchemy's form: `sqlite:////path/study.db` or `postgresql+psycopg://user@host/name`.
+        sync: SQLite: syncs the open log to the disk, given its descriptor.
+        checkpoint_s: SQLite: seconds between checkpoints.
 
     Raises:
         InputError: No such database, no driver for it, or no access.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, sync: Callable[[int], None] = sync_content, checkpoint_s: float = PERIOD_S) -> None:
         try:
             self.engine = create_engine(url, pool_size=20, max_overflow=20)
         except ArgumentError:
             raise InputError(
-                f"{_shown(url)!r} is no database URL; for example postgresql+psycopg://user@host/name."
+                f"{_hide_password(url)!r} is no database URL; for example postgresql+psycopg://user@host/name."
             ) from None
         except ModuleNotFoundError as error:
             raise InputError(
@@ -138,15 +140,15 @@ class Database:
         self._log: GroupSync | None = None
         self._checkpoints: Checkpoints | None = None
         if self.engine.dialect.name == "sqlite":
-            self._log = GroupSync(Path(f"{self.engine.url.database}-wal"))
+            self._log = GroupSync(Path(f"{self.engine.url.database}-wal"), sync)
             _prepare_sqlite(self.engine)
         try:
             self._migrate()
         except OperationalError as error:
             reason = str(error.orig).strip().splitlines()[0]
-            raise InputError(f"{_shown(url)}: cannot be opened ({reason}).") from None
+            raise InputError(f"{_hide_password(url)}: cannot be opened ({reason}).") from None
         if self._log is not None:
-            self._checkpoints = Checkpoints(Path(str(self.engine.url.database)))
+            self._checkpoints = Checkpoints(Path(str(self.engine.url.database)), checkpoint_s)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -156,20 +158,20 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that writes: all of it or, if anything is raised, nothing; it is on the disk at the end.
+        """A transaction that writes: committed and on the disk at the end, or rolled back if anything is raised.
 
-        SQLite has one writer at a time. Its own waiting is by growing sleeps, a lock's is not; and it would bring its
-        log to the disk once a transaction, which takes longer than the transaction and is shared here.
+        SQLite has one writer at a time and lets others wait in growing sleeps; a lock here wakes them at once. It would
+        also sync its log once per transaction, which takes longer than the transaction; here writers share a sync.
         """
         with self._transaction() as connection:
             yield connection
-        self._bring_to_disk()
+        self._sync()
 
-    async def reading(self, function: Callable[[Connection], T]) -> T:
-        """Call a function with a transaction that only reads, without keeping other coroutines waiting for long.
+    async def read_async(self, function: Callable[[Connection], T]) -> T:
+        """Call a function with a read-only transaction, without blocking other coroutines for long.
 
-        SQLite answers within a millisecond, which is less than a thread costs: each of its calls would let go of
-        Python's lock and wait for it again. What another server answers is waited for in a thread.
+        SQLite takes less than a millisecond, less than handing the call to a thread. Calls to another database server
+        run in a thread.
         """
 
         def read() -> T:
@@ -178,8 +180,8 @@ class Database:
 
         return read() if self._log is not None else await to_thread.run_sync(read)
 
-    async def writing(self, function: Callable[[Connection], T]) -> T:
-        """Do the same with a transaction as `write` gives it."""
+    async def write_async(self, function: Callable[[Connection], T]) -> T:
+        """Call a function with a writing transaction, as `write` does."""
 
         def write() -> T:
             with self._transaction() as connection:
@@ -188,7 +190,7 @@ class Database:
         if self._log is None:
             return await to_thread.run_sync(write)
         result = write()
-        await to_thread.run_sync(self._bring_to_disk)
+        await to_thread.run_sync(self._sync)
         return result
 
     @contextmanager
@@ -202,14 +204,14 @@ class Database:
             with connection.begin():
                 yield connection
 
-    def _bring_to_disk(self) -> None:
+    def _sync(self) -> None:
         if self._log is not None:
             self._log.wait()
         if self._checkpoints is not None:
             self._checkpoints.written()
 
     def close(self) -> None:
-        """Give back all connections."""
+        """Close all connections."""
         if self._checkpoints is not None:
             self._checkpoints.close()
         self.engine.dispose()
@@ -253,7 +255,7 @@ def _prepare_sqlite(engine: Engine) -> None:
         connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
 
 
-def _shown(url: str) -> str:
+def _hide_password(url: str) -> str:
     """A URL without its password."""
     from sqlalchemy.engine import make_url
 

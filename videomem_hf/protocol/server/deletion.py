@@ -1,8 +1,8 @@
-"""Deletion of a participant on request: everything about them, and their part of the counts."""
+"""Deletes a participant on request: all their data, and their part of the annotation counts."""
 
 from sqlalchemy import Connection, delete, select
 
-from videomem_hf.protocol.server.assignment import free
+from videomem_hf.protocol.server.assignment import release_targets
 from videomem_hf.protocol.server.database import participants, showings, steps
 from videomem_hf.schema import InputError
 
@@ -11,7 +11,7 @@ def delete_participant(connection: Connection, name: str) -> int:
     """Delete a participant, in a writing transaction; their videos are assigned to others again.
 
     Returns:
-        The number of answers that were deleted.
+        The number of responses that were deleted.
 
     Raises:
         InputError: There is no participant of this name.
@@ -21,10 +21,10 @@ def delete_participant(connection: Connection, name: str) -> int:
         raise InputError(f"No participant {name!r}; names are in the table of participants, such as p0123456789.")
     for row in connection.execute(select(steps).where(steps.c.participant_id == person.id).with_for_update()).all():
         if row.state == "playing" or (row.state == "completed" and row.passed):
-            free(connection, person.id, row.step)
+            release_targets(connection, person.id, row.step)
     mine = showings.c.participant_id == person.id
-    answers = len(connection.execute(select(showings.c.position).where(mine, showings.c.answered.is_not(None))).all())
+    responses = len(connection.execute(select(showings.c.position).where(mine, showings.c.pressed.is_not(None))).all())
     connection.execute(delete(showings).where(mine))
     connection.execute(delete(steps).where(steps.c.participant_id == person.id))
     connection.execute(delete(participants).where(participants.c.id == person.id))
-    return answers
+    return responses

@@ -1,4 +1,4 @@
-"""What a study has collected, as tables: the annotations that `videomem score` reads, and the participants."""
+"""Exports what a study has collected: the table of annotations for `videomem score`, and the participants."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ _ROWS: Final = 5000
 
 
 def annotation_lines(connection: Connection) -> Iterator[str]:
-    """The table of annotations, as `annotations` describes it: every showing that is over, of everyone."""
+    """The table of annotations (see `annotations`): every finished showing of every participant."""
     query = (
         select(
             participants.c.name,
@@ -25,13 +25,13 @@ def annotation_lines(connection: Connection) -> Iterator[str]:
             videos.c.name.label("video"),
             showings.c.role,
             showings.c.repeat,
-            showings.c.answered,
+            showings.c.pressed,
             showings.c.rt_ms,
             showings.c.shown_ms,
         )
         .join(participants, participants.c.id == showings.c.participant_id)
         .join(videos, videos.c.id == showings.c.video_id)
-        .where(showings.c.answered.is_not(None))
+        .where(showings.c.pressed.is_not(None))
         .order_by(showings.c.participant_id, showings.c.step, showings.c.position)
         .execution_options(yield_per=_ROWS)
     )
@@ -41,20 +41,20 @@ def annotation_lines(connection: Connection) -> Iterator[str]:
             (
                 *row[:5],
                 int(row.repeat),
-                int(row.answered),
+                int(row.pressed),
                 "" if row.rt_ms is None else f"{row.rt_ms:.1f}",
-                utc(row.shown_ms),
+                format_utc(row.shown_ms),
             )
             for row in rows
         )
 
 
 def participant_lines(connection: Connection, key: str, questions: Iterable[str]) -> Iterator[str]:
-    """The table of participants: what became of each step, its completion code, and the answers to the questions.
+    """The table of participants: the state and completion code of each step, and the demographic questions.
 
     Args:
         connection: The study's database.
-        key: The study's key, of which completion codes are made.
+        key: The study's key, from which completion codes are derived.
         questions: Names of the questions that the study asks.
     """
     names = list(questions)
@@ -64,8 +64,13 @@ def participant_lines(connection: Connection, key: str, questions: Iterable[str]
     rows = connection.execute(select(steps)).all()
     begun = {(row.participant_id, row.step): row for row in rows}
     for person in connection.execute(select(participants).order_by(participants.c.id)).all():
-        own = [person.name, person.platform or "", _typed(person.platform_id or ""), utc(person.joined_ms)]
-        own += [_typed(person.demographics.get(name, "")) for name in names]
+        own = [
+            person.name,
+            person.platform or "",
+            _escape_formula(person.platform_id or ""),
+            format_utc(person.joined_ms),
+        ]
+        own += [_escape_formula(person.demographics.get(name, "")) for name in names]
         for step in (1, 2):
             own += _step_cells(begun.get((person.id, step)), key, person.name)
         yield from _lines([own])
@@ -76,12 +81,12 @@ def _step_cells(row: Any, key: str, participant: str) -> list[Any]:
         return [""] * 7
     code = completion_code(key, participant, row.step) if row.state == "completed" else ""
     passed = "" if row.passed is None else int(row.passed)
-    closed = "" if row.closed_ms is None else utc(row.closed_ms)
-    return [row.state, passed, row.next_position - 1, row.interruptions, utc(row.begun_ms), closed, code]
+    closed = "" if row.closed_ms is None else format_utc(row.closed_ms)
+    return [row.state, passed, row.next_position - 1, row.interruptions, format_utc(row.begun_ms), closed, code]
 
 
-def utc(ms: int) -> str:
-    """A time as the tables have it, such as 2026-11-22 17:30:00.250Z."""
+def format_utc(ms: int) -> str:
+    """Format a time for the tables, such as 2026-11-22 17:30:00.250Z."""
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.") + f"{ms % 1000:03d}Z"
 
 
@@ -91,6 +96,6 @@ def _lines(rows: Iterable[Iterable[Any]]) -> Iterator[str]:
     yield buffer.getvalue()
 
 
-def _typed(text: str) -> str:
-    """What a participant typed, as a cell that no spreadsheet takes for a formula."""
+def _escape_formula(text: str) -> str:
+    """Text that a participant typed, as a cell that no spreadsheet evaluates as a formula."""
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t") else text

@@ -1,14 +1,14 @@
-"""The game as the server keeps it: who plays which step, what was answered, and what the clock allows.
+"""The rules of the served game: who plays which step, which responses are stored, and what the clock allows.
 
-Nothing here knows of HTTP, and nothing that a browser is told comes from a showing's role.
+Nothing here knows about HTTP, and nothing sent to a browser depends on a showing's role.
 
 **Timing.** A page reports how long after the start of a clip the key was pressed (`rt_ms`) and how long ago the showing
-ended (`age_ms`, more than a moment if the connection was cut). The server reckons when the showing began by its own
-clock: never before the showing before it had ended and the gap had passed, and never before it gave out the clip. An
-answer that would then lie in the future is refused until its time has come.
+ended (`age_ms`, more than a moment after a lost connection). The server computes by its own clock when the showing
+began: never before the previous showing had ended and the gap had passed, and never before the clip was handed out. A
+response that would then lie in the future is refused until its time has come.
 
 **Interruptions.** A showing that was cut short, by a reload or a clip that did not play, is over: it counts as not
-answered, and the participant goes on with the next. Too many of them, or too long a pause, close the step.
+pressed, and the participant continues with the next. Too many of them, or too long a pause, close the step.
 """
 
 import secrets
@@ -18,11 +18,11 @@ from typing import Any, Final, Literal
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from videomem_hf.protocol.design import StudyDesign
-from videomem_hf.protocol.server.assignment import assign, free
+from videomem_hf.protocol.server.assignment import assign, release_targets
 from videomem_hf.protocol.server.controls import passes
 from videomem_hf.protocol.server.database import participants, showings, steps
 from videomem_hf.protocol.server.settings import StudySettings
-from videomem_hf.protocol.server.tokens import kept, new_token, return_code
+from videomem_hf.protocol.server.tokens import hash_secret, new_token, return_code
 
 Note = Literal["interrupted", "unplayable", "hidden", "paused"]
 
@@ -30,9 +30,9 @@ _CUT: Final = frozenset({"interrupted", "unplayable"})
 _HOUR_MS: Final = 3_600_000
 _TOLERANCE_MS: Final = 250
 _PAUSED_MS: Final = 10_000
-"""Unexplained time before a showing from which on it is marked as paused."""
+"""A showing after a longer unexplained delay is marked as paused."""
 
-# What an answer and a clip take, made once: making a statement takes longer than running it.
+# The statements of a response and a clip, built once: building one takes longer than running it.
 _STEP: Final = (
     select(steps)
     .join(participants, participants.c.id == steps.c.participant_id)
@@ -40,24 +40,24 @@ _STEP: Final = (
 )
 _STEP_LOCKED: Final = _STEP.with_for_update(of=steps)
 _MINE: Final = (steps.c.participant_id == bindparam("who"), steps.c.step == bindparam("at_step"))
-_PLACE: Final = (
+_SHOWING: Final = (
     showings.c.participant_id == bindparam("who"),
     showings.c.step == bindparam("at_step"),
     showings.c.position == bindparam("at"),
 )
-_VIDEO: Final = select(showings.c.video_id).where(*_PLACE)
-_RECEIVED: Final = select(showings.c.received_ms).where(*_PLACE)
-_STORE: Final = update(showings).where(*_PLACE)
+_VIDEO: Final = select(showings.c.video_id).where(*_SHOWING)
+_RECEIVED: Final = select(showings.c.received_ms).where(*_SHOWING)
+_STORE: Final = update(showings).where(*_SHOWING)
 _ADVANCE: Final = update(steps).where(*_MINE)
 
 
 class Refused(Exception):  # noqa: N818
-    """A request that the game does not grant.
+    """A request that the game refuses.
 
     Attributes:
-        code: What it is, for the page.
-        message: What it is, for a person.
-        details: What the page needs to go on, such as `next`.
+        code: The reason, for the page.
+        message: The reason, for a person.
+        details: What the page needs to continue, such as `next`.
     """
 
     def __init__(self, code: str, message: str, **details: int | str) -> None:
@@ -66,7 +66,7 @@ class Refused(Exception):  # noqa: N818
 
 
 @dataclass(frozen=True)
-class Answer:
+class ShowingResponse:
     """What a page reports of a showing.
 
     Attributes:
@@ -82,7 +82,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Newcomer:
-    """What is known of a participant who joins; `platform_id` as it is to be kept."""
+    """A participant who joins; `platform_id` in the form in which it is stored."""
 
     platform: str | None
     platform_id: str | None
@@ -91,23 +91,23 @@ class Newcomer:
 
 
 def join(connection: Connection, newcomer: Newcomer, now: int) -> str:
-    """Take a participant in.
+    """Add a participant.
 
     Returns:
-        The participant's token, of which a hash is kept.
+        The participant's token, of which only a hash is stored.
 
     Raises:
-        Refused: `took_part`, someone of this platform id did already.
+        Refused: `took_part`: someone with this platform id already did.
     """
     if newcomer.platform_id is not None:
         same = select(participants.c.id).where(participants.c.platform_id == newcomer.platform_id)
         if connection.execute(same).first():
-            raise Refused("took_part", "You have taken part in this study already; everyone can take part once.")
+            raise Refused("took_part", "You have already taken part in this study. Everyone can take part once.")
     token = new_token()
     connection.execute(
         insert(participants).values(
             name=f"p{secrets.token_hex(5)}",
-            token_hash=kept(token),
+            token_hash=hash_secret(token),
             platform=newcomer.platform,
             platform_id=newcomer.platform_id,
             joined_ms=now,
@@ -119,15 +119,19 @@ def join(connection: Connection, newcomer: Newcomer, now: int) -> str:
 
 
 def come_back(connection: Connection, code: str) -> str:
-    """Exchange a return code, which stays valid, for a new token.
+    """Exchange a return code, which remains valid, for a new token.
 
     Raises:
         Refused: `unknown_code`.
     """
     token = new_token()
-    known = update(participants).where(participants.c.return_hash == kept(code)).values(token_hash=kept(token))
+    known = (
+        update(participants)
+        .where(participants.c.return_hash == hash_secret(code))
+        .values(token_hash=hash_secret(token))
+    )
     if connection.execute(known).rowcount != 1:
-        raise Refused("unknown_code", "This code is not known; check it letter by letter.")
+        raise Refused("unknown_code", "This code is not known. Please check every letter.")
     return token
 
 
@@ -135,22 +139,25 @@ def participant_of(connection: Connection, token: str) -> Row[Any]:
     """The participant with a token.
 
     Raises:
-        Refused: `unknown`, there is none.
+        Refused: `unknown`.
     """
-    row = connection.execute(select(participants).where(participants.c.token_hash == kept(token))).first()
+    row = connection.execute(select(participants).where(participants.c.token_hash == hash_secret(token))).first()
     if row is None:
-        raise Refused("unknown", "You are not known here; start from the first page, or with your code.")
+        raise Refused(
+            "unknown",
+            "We do not recognise this browser. Please start again from the first page, or use your return code.",
+        )
     return row
 
 
 def steps_of(connection: Connection, participant_id: int) -> dict[int, Row[Any]]:
-    """The steps that a participant has begun, by number."""
+    """The steps that a participant has begun, keyed by number."""
     rows = connection.execute(select(steps).where(steps.c.participant_id == participant_id)).all()
     return {row.step: row for row in rows}
 
 
 def return_window_ms(design: StudyDesign, step1: Row[Any]) -> tuple[int, int]:
-    """When step 2 opens and closes for who completed step 1."""
+    """When step 2 opens and closes after this step 1."""
     low, high = design.step2.delay_min_h, design.step2.delay_max_h
     return step1.closed_ms + int(low * _HOUR_MS), step1.closed_ms + int(high * _HOUR_MS)
 
@@ -169,20 +176,22 @@ class Game:
         self.showings = {1: design.step1.showings, 2: design.step2.showings}
 
     def begin(self, connection: Connection, token: str, step: int, page: str, now: int) -> int:
-        """Begin a step or go on with it; from now on only this page plays it.
+        """Begin or resume a step; from now on only this page plays it.
 
         Returns:
             The position of the next showing.
 
         Raises:
-            Refused: `too_soon`, `too_late`, `not_invited`, or `over` if the step is.
+            Refused: `too_soon`, `too_late`, `not_invited`, or `over`.
         """
-        connection.execute(select(participants.c.id).where(participants.c.token_hash == kept(token)).with_for_update())
+        connection.execute(
+            select(participants.c.id).where(participants.c.token_hash == hash_secret(token)).with_for_update()
+        )
         participant = participant_of(connection, token)
         begun = steps_of(connection, participant.id)
         if step not in begun:
             if step == 2:
-                self._admit(begun.get(1), now)
+                self._require_invitation(begun.get(1), now)
             self.close_abandoned(connection, now)
             seed = assign(connection, self.design, participant.id, step)
             connection.execute(
@@ -191,7 +200,7 @@ class Game:
                     step=step,
                     state="playing",
                     seed=seed,
-                    page_hash=kept(page),
+                    page_hash=hash_secret(page),
                     next_position=1,
                     interruptions=0,
                     begun_ms=now,
@@ -201,27 +210,34 @@ class Game:
             )
             return 1
         row = begun[step]
-        self._still_open(row, now)
+        self._require_open(row, now)
         mine = (steps.c.participant_id == participant.id, steps.c.step == step)
-        connection.execute(update(steps).where(*mine).values(page_hash=kept(page)))
+        connection.execute(update(steps).where(*mine).values(page_hash=hash_secret(page)))
         return int(row.next_position)
 
     def clip(self, connection: Connection, token: str, step: int, position: int, now: int) -> int:
-        """The video shown at a position, for the next showings only.
+        """The video at a position, which must be among the next showings.
 
         Raises:
             Refused: `over`, or `not_yet` if the position is not among the next.
         """
         row = self._step(connection, token, step)
-        self._still_open(row, now)
+        self._require_open(row, now)
         if not row.next_position <= position <= min(row.next_position + self.settings.clips_ahead, self.showings[step]):
-            raise Refused("not_yet", "This clip is not to be shown now.", next=row.next_position)
+            raise Refused("not_yet", "This clip cannot be loaded yet.", next=row.next_position)
         return int(connection.execute(_VIDEO, _at(row.participant_id, step, position)).scalar_one())
 
-    def answer(
-        self, connection: Connection, token: str, step: int, position: int, page: str, answer: Answer, now: int
+    def respond(
+        self,
+        connection: Connection,
+        token: str,
+        step: int,
+        position: int,
+        page: str,
+        response: ShowingResponse,
+        now: int,
     ) -> int:
-        """Store an answer; the same again changes nothing, so that a page can send until it hears.
+        """Store a response; sending it again changes nothing, so that a page can retry until it is confirmed.
 
         Returns:
             The position of the next showing; one beyond the last when the step is over.
@@ -230,22 +246,22 @@ class Game:
             Refused: `out_of_turn`, `elsewhere`, `over`, `impossible`, or `too_early` with `wait_ms`.
         """
         row = self._step(connection, token, step, lock=True)
-        if row.page_hash != kept(page):
-            raise Refused("elsewhere", "The game goes on in another window; close this one.")
+        if row.page_hash != hash_secret(page):
+            raise Refused("elsewhere", "The game continues in another window. You can close this one.")
         if position < row.next_position:
             return int(row.next_position)
-        self._still_open(row, now)
+        self._require_open(row, now)
         if position != row.next_position:
-            raise Refused("out_of_turn", "This showing has not come yet.", next=row.next_position)
-        start, duration = self._when(connection, row, answer, now)
-        note = answer.note or ("paused" if start - row.free_ms - self.gap_ms > _PAUSED_MS else None)
-        place = _at(row.participant_id, step, position)
-        stored = {"answered": answer.rt_ms is not None, "rt_ms": answer.rt_ms, "note": note}
-        connection.execute(_STORE, place | stored | {"shown_ms": start, "received_ms": now})
-        cut = answer.note in _CUT
-        standing = {"next_position": position + 1, "interruptions": row.interruptions + cut}
+            raise Refused("out_of_turn", "This clip has not been shown yet.", next=row.next_position)
+        start, duration = self._timing(connection, row, response, now)
+        note = response.note or ("paused" if start - row.free_ms - self.gap_ms > _PAUSED_MS else None)
+        showing = _at(row.participant_id, step, position)
+        stored = {"pressed": response.rt_ms is not None, "rt_ms": response.rt_ms, "note": note}
+        connection.execute(_STORE, showing | stored | {"shown_ms": start, "received_ms": now})
+        cut = response.note in _CUT
+        progress = {"next_position": position + 1, "interruptions": row.interruptions + cut}
         mine = {"who": row.participant_id, "at_step": step}
-        connection.execute(_ADVANCE, mine | standing | {"free_ms": start + duration, "active_ms": now})
+        connection.execute(_ADVANCE, mine | progress | {"free_ms": start + duration, "active_ms": now})
         if row.interruptions + cut > self.settings.interruptions_max:
             self._abandon(connection, row, now)
         elif position == self.showings[step]:
@@ -253,74 +269,76 @@ class Game:
         return position + 1
 
     def close_abandoned(self, connection: Connection, now: int) -> int:
-        """Close the steps whose pause is too long and free their targets; returns how many there were."""
+        """Close the steps whose pause is too long and release their targets; returns how many there were."""
         late = (steps.c.state == "playing", steps.c.active_ms < now - self.settings.pause_max_ms)
         query = select(steps.c.participant_id, steps.c.step).where(*late).with_for_update(skip_locked=True)
         rows = connection.execute(query).all()
         return sum(self._abandon(connection, row, now) for row in rows)
 
     def _abandon(self, connection: Connection, row: Row[Any, Any] | Row[Any], now: int) -> bool:
-        """Close a step that is being played; False if another did meanwhile."""
+        """Close a step that is being played; False if it was closed meanwhile."""
         mine = (steps.c.participant_id == row.participant_id, steps.c.step == row.step, steps.c.state == "playing")
         closed = connection.execute(update(steps).where(*mine).values(state="abandoned", passed=False, closed_ms=now))
         if closed.rowcount != 1:
             return False
-        free(connection, row.participant_id, row.step)
+        release_targets(connection, row.participant_id, row.step)
         return True
 
     def _complete(self, connection: Connection, row: Row[Any], token: str, now: int) -> None:
-        """Close a step whose last showing is answered; who passed step 1 is invited to step 2."""
+        """Close a step after its last showing; participants who passed step 1 are invited to step 2."""
         passed = passes(connection, self.design, row.participant_id, row.step)
         mine = (steps.c.participant_id == row.participant_id, steps.c.step == row.step)
         connection.execute(update(steps).where(*mine).values(state="completed", passed=passed, closed_ms=now))
         if not passed:
-            free(connection, row.participant_id, row.step)
+            release_targets(connection, row.participant_id, row.step)
         elif row.step == 1:
             who = participants.c.id == row.participant_id
-            connection.execute(update(participants).where(who).values(return_hash=kept(return_code(token))))
+            connection.execute(update(participants).where(who).values(return_hash=hash_secret(return_code(token))))
 
-    def _when(self, connection: Connection, row: Row[Any], answer: Answer, now: int) -> tuple[int, int]:
+    def _timing(self, connection: Connection, row: Row[Any], response: ShowingResponse, now: int) -> tuple[int, int]:
         """When a showing began and how long it lasted, in ms by the server's clock."""
-        if answer.rt_ms is not None and not 0 < answer.rt_ms <= self.window_ms:
+        if response.rt_ms is not None and not 0 < response.rt_ms <= self.window_ms:
             raise Refused("impossible", f"A press counts from 0 to {self.window_ms:g} ms after the start of a clip.")
-        cut = answer.note in _CUT
-        if cut and answer.rt_ms is not None:
+        cut = response.note in _CUT
+        if cut and response.rt_ms is not None:
             raise Refused("impossible", "A showing that was cut short has no press.")
-        duration = int(answer.rt_ms if answer.rt_ms is not None else 0 if cut else self.window_ms)
+        duration = int(response.rt_ms if response.rt_ms is not None else 0 if cut else self.window_ms)
         given = row.begun_ms
         if row.next_position > self.settings.clips_ahead + 1:
             enabling = _at(row.participant_id, row.step, row.next_position - self.settings.clips_ahead - 1)
             given = connection.execute(_RECEIVED, enabling).scalar_one()
         earliest = max(row.free_ms + int(self.gap_ms), given)
-        start = max(now - int(min(answer.age_ms, now)) - duration, earliest)
+        start = max(now - int(min(response.age_ms, now)) - duration, earliest)
         wait = start + duration - now - _TOLERANCE_MS
         if wait > 0:
-            raise Refused("too_early", "This answer comes before the clip can have been shown.", wait_ms=wait)
+            raise Refused("too_early", "This response came before the clip can have been shown.", wait_ms=wait)
         return start, duration
 
     def _step(self, connection: Connection, token: str, step: int, lock: bool = False) -> Row[Any]:
-        row = connection.execute(_STEP_LOCKED if lock else _STEP, {"token": kept(token), "at_step": step}).first()
+        row = connection.execute(
+            _STEP_LOCKED if lock else _STEP, {"token": hash_secret(token), "at_step": step}
+        ).first()
         if row is None:
             participant_of(connection, token)
-            raise Refused("not_begun", "This part has not begun.")
+            raise Refused("not_begun", "This part has not started.")
         return row
 
-    def _still_open(self, row: Row[Any], now: int) -> None:
+    def _require_open(self, row: Row[Any], now: int) -> None:
         if row.state != "playing":
             raise Refused("over", "This part is over.")
         if now - row.active_ms > self.settings.pause_max_ms:
             raise Refused(
-                "over", f"The pause was longer than {self.settings.pause_max_min:g} minutes; this part is over."
+                "over", f"The pause was longer than {self.settings.pause_max_min:g} minutes, so this part is over."
             )
 
-    def _admit(self, step1: Row[Any] | None, now: int) -> None:
+    def _require_invitation(self, step1: Row[Any] | None, now: int) -> None:
         if step1 is None or step1.state != "completed" or not step1.passed:
-            raise Refused("not_invited", "The second part is for those who completed the first.")
+            raise Refused("not_invited", "The second part is for participants who completed the first.")
         opens, closes = return_window_ms(self.design, step1)
         if now < opens:
             raise Refused("too_soon", "The second part is not open yet.", opens_ms=opens)
         if now > closes:
-            raise Refused("too_late", "The second part is closed; thank you for the first.")
+            raise Refused("too_late", "The second part is closed. Thank you for taking part in the first.")
 
 
 def _at(participant_id: int, step: int, position: int) -> dict[str, Any]:

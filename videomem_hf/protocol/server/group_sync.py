@@ -1,10 +1,11 @@
-"""Brings a file to the disk for many threads at once: those who wait while it is written share the next writing."""
+"""Syncs a file to the disk for many threads at once: threads that wait during one sync share the next."""
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
-_sync_content = getattr(os, "fdatasync", os.fsync)  # where the system can, without the time of the change
+sync_content = getattr(os, "fdatasync", os.fsync)  # where available; does not sync the modification time
 
 
 class GroupSync:
@@ -12,16 +13,17 @@ class GroupSync:
 
     Args:
         path: The file; it need not exist while nothing has been written.
+        sync: Syncs an open file, given its descriptor.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, sync: Callable[[int], None] = sync_content) -> None:
+        self._path, self._sync_descriptor = path, sync
         self._condition = threading.Condition()
         self._asked = self._done = 0
-        self._writing = False
+        self._syncing = False
 
     def wait(self) -> None:
-        """Return when all that was written to the file before the call is on the disk.
+        """Return when everything written to the file before the call is on the disk.
 
         Raises:
             OSError: The disk failed.
@@ -29,10 +31,10 @@ class GroupSync:
         with self._condition:
             self._asked += 1
             mine = self._asked
-            self._condition.wait_for(lambda: self._done >= mine or not self._writing)
+            self._condition.wait_for(lambda: self._done >= mine or not self._syncing)
             if self._done >= mine:
                 return
-            self._writing = True
+            self._syncing = True
             covered = self._asked
         try:
             self._sync()
@@ -41,7 +43,7 @@ class GroupSync:
             raise
         finally:
             with self._condition:
-                self._writing = False
+                self._syncing = False
                 self._done = max(self._done, covered)
                 self._condition.notify_all()
 
@@ -50,6 +52,6 @@ class GroupSync:
             return
         descriptor = os.open(self._path, os.O_RDONLY)
         try:
-            _sync_content(descriptor)
+            self._sync_descriptor(descriptor)
         finally:
             os.close(descriptor)

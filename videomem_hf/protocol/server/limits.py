@@ -1,4 +1,4 @@
-"""Limits on what one address or one participant may ask for, kept in memory alone."""
+"""Rate limits per address or participant, kept in memory only."""
 
 import threading
 import time
@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 
 class RateLimit:
-    """So many requests in a period, refilled steadily (a token bucket for each key).
+    """A number of requests per period (one token bucket per key).
 
     Args:
-        count: Requests that may come at once, and in each period.
-        period_s: Seconds.
-        clock: Seconds that only grow.
+        count: Requests allowed at once, and per period.
+        period_s: Length of the period in seconds.
+        clock: A monotonic clock in seconds.
     """
 
     def __init__(self, count: int, period_s: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -20,7 +20,7 @@ class RateLimit:
         self._lock = threading.Lock()
 
     def wait_s(self, key: str) -> float:
-        """Count a request; 0 if it may go on, else the seconds to wait."""
+        """Count a request; 0 if it is allowed, else the seconds to wait."""
         now = self._clock()
         with self._lock:
             left, since = self._left.get(key, (self._count, now))

@@ -1,4 +1,4 @@
-"""What a participant's page asks the server. The token travels in a cookie that no script can read."""
+"""The API of the participants' page. The token is in a cookie that scripts cannot read."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,14 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, Row
 from sqlalchemy.exc import IntegrityError
 
-from videomem_hf.protocol.server.clips import MEDIA_TYPES, padded
+from videomem_hf.protocol.server.clips import MEDIA_TYPES, pad_clip
 from videomem_hf.protocol.server.database import Database
 from videomem_hf.protocol.server.game import (
-    Answer,
     Game,
     Newcomer,
     Note,
     Refused,
+    ShowingResponse,
     come_back,
     join,
     participant_of,
@@ -28,7 +28,7 @@ from videomem_hf.protocol.server.game import (
 )
 from videomem_hf.protocol.server.limits import RateLimit
 from videomem_hf.protocol.server.study import Study
-from videomem_hf.protocol.server.tokens import completion_code, kept, normal_code, platform_id, return_code
+from videomem_hf.protocol.server.tokens import completion_code, hash_secret, normalise_code, platform_id, return_code
 
 COOKIE: Final = "participant"
 _PROLIFIC: Final = "https://app.prolific.com/submissions/complete?cc="
@@ -44,7 +44,7 @@ class _Body(BaseModel):
 
 
 class JoinBody(_Body):
-    """A newcomer: who sent them, their answers, their browser. `consent` must be true."""
+    """A newcomer: recruiting platform, demographic questions, browser. `consent` must be true."""
 
     consent: Literal[True]
     platform: Literal["mturk", "prolific"] | None = None
@@ -60,13 +60,13 @@ class CodeBody(_Body):
 
 
 class BeginBody(_Body):
-    """The page that plays: a random name that the page gave itself."""
+    """The page that plays: a random name that the page chose."""
 
     page: Page
 
 
-class AnswerBody(_Body):
-    """What became of a showing; see `game.Answer`."""
+class ResponseBody(_Body):
+    """The response to a showing; see `game.ShowingResponse`."""
 
     page: Page
     rt_ms: float | None
@@ -98,10 +98,10 @@ class ParticipantApi:
         add("/api/return", self.come_back, methods=["POST"])
         add("/api/steps/{step}/begin", self.begin, methods=["POST"])
         add("/api/steps/{step}/clips/{position}", self.clip, methods=["GET"])
-        add("/api/steps/{step}/showings/{position}", self.answer, methods=["PUT"])
+        add("/api/steps/{step}/showings/{position}", self.respond, methods=["PUT"])
 
     def facts(self) -> dict[str, Any]:
-        """What everyone may know of the study."""
+        """Public facts about the study."""
         settings, design = self.study.settings, self.study.design
         return {
             "title": settings.title,
@@ -132,29 +132,29 @@ class ParticipantApi:
         )
 
     async def join(self, body: JoinBody, request: Request, response: Response) -> dict[str, Any]:
-        """Take a newcomer in; sets the cookie."""
-        self._not_too_often(self._joins, _address(request))
+        """Add a newcomer and set the cookie."""
+        self._limit(self._joins, _address(request))
         newcomer = Newcomer(body.platform, self._platform_id(body), self._demographics(body), dict(body.browser))
         try:
-            token = await self.database.writing(lambda connection: join(connection, newcomer, self.now_ms()))
+            token = await self.database.write_async(lambda connection: join(connection, newcomer, self.now_ms()))
         except IntegrityError:
-            raise Refused("took_part", "You have taken part in this study already.") from None
+            raise Refused("took_part", "You have already taken part in this study.") from None
         self._set_cookie(request, response, token)
         return {"stage": "ready", "step": 1}
 
     async def come_back(self, body: CodeBody, request: Request, response: Response) -> dict[str, Any]:
-        """Let someone in by their return code; sets the cookie."""
-        self._not_too_often(self._joins, _address(request))
-        token = await self.database.writing(lambda connection: come_back(connection, normal_code(body.code)))
+        """Admit a participant by return code and set the cookie."""
+        self._limit(self._joins, _address(request))
+        token = await self.database.write_async(lambda connection: come_back(connection, normalise_code(body.code)))
         self._set_cookie(request, response, token)
         return await self._stage(token)
 
     async def me(self, request: Request, response: Response) -> dict[str, Any]:
-        """Where the participant stands."""
+        """The participant's stage in the study."""
         token = request.cookies.get(COOKIE)
         if token is None:
             return {"stage": "new"}
-        self._not_too_often(self._requests, kept(token))
+        self._limit(self._requests, hash_secret(token))
         try:
             return await self._stage(token)
         except Refused:
@@ -162,48 +162,48 @@ class ParticipantApi:
             return {"stage": "new"}
 
     async def begin(self, step: Step, body: BeginBody, request: Request) -> dict[str, Any]:
-        """Begin or go on with a step."""
+        """Begin or resume a step."""
         token = self._token(request)
-        position = await self.database.writing(
+        position = await self.database.write_async(
             lambda connection: self.game.begin(connection, token, step, body.page, self.now_ms())
         )
         return {"next": position, "showings": self.game.showings[step]}
 
     async def clip(self, step: Step, position: Position, request: Request) -> Response:
-        """The clip of one of the next showings. Neither address, size nor headers tell which clip it is."""
+        """The clip of one of the next showings. Neither address, size nor headers reveal which clip it is."""
         token = self._token(request)
-        video = await self.database.reading(
+        video = await self.database.read_async(
             lambda connection: self.game.clip(connection, token, step, position, self.now_ms())
         )
         file = self.clips[video]
         content = await to_thread.run_sync(file.read_bytes)
-        return Response(padded(content, file.suffix), media_type=MEDIA_TYPES[file.suffix.lower()])
+        return Response(pad_clip(content, file.suffix), media_type=MEDIA_TYPES[file.suffix.lower()])
 
-    async def answer(self, step: Step, position: Position, body: AnswerBody, request: Request) -> dict[str, int]:
-        """Store what became of a showing."""
+    async def respond(self, step: Step, position: Position, body: ResponseBody, request: Request) -> dict[str, int]:
+        """Store the response to a showing."""
         token = self._token(request)
         note: Note | None = body.note
-        answer = Answer(body.rt_ms, body.age_ms, note)
-        following = await self.database.writing(
-            lambda connection: self.game.answer(connection, token, step, position, body.page, answer, self.now_ms())
+        response = ShowingResponse(body.rt_ms, body.age_ms, note)
+        following = await self.database.write_async(
+            lambda connection: self.game.respond(connection, token, step, position, body.page, response, self.now_ms())
         )
         return {"next": following}
 
     async def _stage(self, token: str) -> dict[str, Any]:
         now = self.now_ms()
 
-        def standing(connection: Connection) -> tuple[Row[Any], dict[int, Row[Any]]]:
+        def progress(connection: Connection) -> tuple[Row[Any], dict[int, Row[Any]]]:
             participant = participant_of(connection, token)
             return participant, steps_of(connection, participant.id)
 
-        def closed(connection: Connection) -> dict[int, Row[Any]]:
+        def close(connection: Connection) -> dict[int, Row[Any]]:
             self.game.close_abandoned(connection, now)
             return steps_of(connection, participant.id)
 
-        participant, begun = await self.database.reading(standing)
+        participant, begun = await self.database.read_async(progress)
         pause_max_ms = self.study.settings.pause_max_ms
         if any(row.state == "playing" and now - row.active_ms > pause_max_ms for row in begun.values()):
-            begun = await self.database.writing(closed)
+            begun = await self.database.write_async(close)
         stage: dict[str, Any] = {"participant": participant.name, "completed": self._completed(participant, begun)}
         for step in (2, 1):
             if step in begun and begun[step].state == "playing":
@@ -221,11 +221,11 @@ class ParticipantApi:
         if now >= opens:
             return stage | {"stage": "ready", "step": 2} | times
         code = return_code(token)
-        shown = code if participant.return_hash == kept(code) else None
+        shown = code if participant.return_hash == hash_secret(code) else None
         return stage | {"stage": "waiting", "return_code": shown} | times
 
     def _completed(self, participant: Row[Any], begun: dict[int, Row[Any]]) -> list[dict[str, Any]]:
-        """The completion codes of the steps that are completed, and where to go with them."""
+        """The completion code of each completed step, with a link to Prolific where there is one."""
         codes = []
         for step in sorted(begun):
             if begun[step].state != "completed":
@@ -246,24 +246,27 @@ class ParticipantApi:
         return platform_id(self.study.key, body.platform, body.platform_id)
 
     def _demographics(self, body: JoinBody) -> dict[str, str]:
-        """The answers, as far as they are asked for and among the choices."""
+        """The answers to the demographic questions; an unknown question or choice is refused."""
         asked = {question.name: question.choices for question in self.study.settings.demographics}
         for name, given in body.demographics.items():
             if name not in asked or (asked[name] and given not in asked[name]):
-                raise Refused("impossible", "An answer to a question that is not asked, or none of its choices.")
+                raise Refused("impossible", "An answer to an unknown question, or not one of its choices.")
         return dict(body.demographics)
 
     def _token(self, request: Request) -> str:
         token = request.cookies.get(COOKIE)
         if token is None:
-            raise Refused("unknown", "You are not known here; start from the first page, or with your code.")
-        self._not_too_often(self._requests, kept(token))
+            raise Refused(
+                "unknown",
+                "We do not recognise this browser. Please start again from the first page, or use your return code.",
+            )
+        self._limit(self._requests, hash_secret(token))
         return token
 
-    def _not_too_often(self, limit: RateLimit, key: str) -> None:
+    def _limit(self, limit: RateLimit, key: str) -> None:
         wait = limit.wait_s(key)
         if wait:
-            raise Refused("too_many", "Too many requests; wait a little.", wait_ms=int(wait * 1000) + 1)
+            raise Refused("too_many", "Too many requests. Please wait a moment.", wait_ms=int(wait * 1000) + 1)
 
     def _set_cookie(self, request: Request, response: Response, token: str) -> None:
         seconds = int((self.study.design.step2.delay_max_h + 7 * 24) * 3600)

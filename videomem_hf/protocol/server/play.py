@@ -1,7 +1,6 @@
-"""Plays a served study as a browser does, over HTTP: for simulated participants, for tests and for load.
+"""Plays a served study over HTTP as a browser does: for simulated participants, tests and load tests.
 
-The server tells no one which clip it sends. Whoever plays knows the clips' files, and recognises a clip by its content,
-as a person does.
+The server does not reveal which clip it sends; the player identifies it by its content, from the study's files.
 """
 
 import hashlib
@@ -17,13 +16,13 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from videomem_hf.protocol.server.clips import unpadded
+from videomem_hf.protocol.server.clips import unpad_clip
 
 
 class Player(Protocol):
-    """Who answers, such as `simulate.SimulatedParticipant`."""
+    """Who responds, such as `simulate.SimulatedParticipant`."""
 
-    def answer(self, video: str, step: int = 1, hours: float = 24.0) -> float | None:
+    def respond(self, video: str, step: int = 1, hours: float = 24.0) -> float | None:
         """Milliseconds from the start of the clip to the press; None without one."""
 
 
@@ -47,7 +46,7 @@ class Connection(Protocol):
 
 
 class HttpConnection:
-    """A connection that is kept open, and opened again when it is lost.
+    """A persistent connection, reopened when it is lost.
 
     Args:
         address: Such as http://127.0.0.1:8000.
@@ -80,14 +79,14 @@ class HttpConnection:
         return reply
 
     def close(self) -> None:
-        """Close the connection; the next request opens another."""
+        """Close the connection; the next request opens a new one."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
 
 class GameOver(Exception):  # noqa: N818
-    """The server refused to go on; `code` tells why, as `game.Refused` has it."""
+    """The server refused to continue; `code` is that of `game.Refused`."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
@@ -95,7 +94,7 @@ class GameOver(Exception):  # noqa: N818
 
 
 class ClipNames:
-    """Tells clips by their content.
+    """Identifies clips by their content.
 
     Args:
         files: The study's clips; a clip's name is its file's without the ending.
@@ -106,7 +105,7 @@ class ClipNames:
 
     def of(self, content: bytes) -> str:
         """The name of the clip that the server sent."""
-        return self._names[hashlib.sha256(unpadded(content)).digest()]
+        return self._names[hashlib.sha256(unpad_clip(content)).digest()]
 
 
 class Play:
@@ -114,11 +113,11 @@ class Play:
 
     Args:
         connection: To the server.
-        names: Tells the clips.
-        player: Who answers.
-        sleep: Lets seconds pass; a test moves its clock instead.
-        timed: Told of each reply: method, path, seconds.
-        patience_s: How long a server that cannot be reached is tried again.
+        names: Identifies the clips.
+        player: Who responds.
+        sleep: Waits for seconds; a test advances its clock instead.
+        on_reply: Called after each reply with method, path and seconds.
+        patience_s: How long to retry a server that cannot be reached.
     """
 
     def __init__(
@@ -128,13 +127,13 @@ class Play:
         player: Player,
         *,
         sleep: Callable[[float], None] = time.sleep,
-        timed: Callable[[str, str, float], None] | None = None,
+        on_reply: Callable[[str, str, float], None] | None = None,
         patience_s: float = 60.0,
     ) -> None:
         self.connection, self.names, self.player = connection, names, player
-        self.sleep, self.timed, self.patience_s = sleep, timed, patience_s
+        self.sleep, self.on_reply, self.patience_s = sleep, on_reply, patience_s
         self.page = secrets.token_hex(16)
-        self.answers: dict[tuple[int, int], tuple[str, float | None]] = {}
+        self.responses: dict[tuple[int, int], tuple[str, float | None]] = {}
         self.facts = self.request("GET", "/api/study").json()
 
     def join(self, **fields: Any) -> None:
@@ -142,11 +141,11 @@ class Play:
         self.request("POST", "/api/participants", {"consent": True, **fields})
 
     def me(self) -> dict[str, Any]:
-        """Where the participant stands."""
+        """The participant's stage in the study."""
         return self.request("GET", "/api/me").json()
 
     def step(self, step: int, hours: float = 24.0, until: int | None = None) -> None:
-        """Play a step, or go on with it, up to its last showing or that before `until`.
+        """Begin or resume a step and play up to its last showing, or the one before `until`.
 
         Args:
             step: 1 or 2.
@@ -161,18 +160,18 @@ class Play:
             self.sleep(self.facts["gap_ms"] / 1000)
             content = self.request("GET", f"/api/steps/{step}/clips/{position}").content
             video = self.names.of(content)
-            rt_ms = self.player.answer(video, step, hours)
+            rt_ms = self.player.respond(video, step, hours)
             self.sleep((self.facts["window_ms"] if rt_ms is None else rt_ms) / 1000)
             body = {"page": self.page, "rt_ms": rt_ms, "age_ms": 0}
             self.request("PUT", f"/api/steps/{step}/showings/{position}", body)
-            self.answers[step, position] = (video, rt_ms)
+            self.responses[step, position] = (video, rt_ms)
 
     def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> Reply:
-        """Send until there is an answer, as the page does.
+        """Retry until there is a reply, as the page does.
 
         Raises:
             GameOver: The server refused.
-            OSError, HTTPException: It could not be reached for so long as `patience_s`.
+            OSError, HTTPException: It could not be reached for `patience_s` seconds.
         """
         waited, attempt = 0.0, 0
         while True:
@@ -184,8 +183,8 @@ class Play:
                 if waited > self.patience_s:
                     raise
             else:
-                if self.timed is not None:
-                    self.timed(method, path, time.perf_counter() - begun)
+                if self.on_reply is not None:
+                    self.on_reply(method, path, time.perf_counter() - begun)
                 if reply.status < 300:
                     return reply
                 refusal = reply.json()

@@ -1,4 +1,4 @@
-"""How a study stands: who came, who passed, and how many annotations each video has."""
+"""The progress of a study: participants, who passed, and the annotation counts of each video."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +14,8 @@ class StepReport:
     """One step.
 
     Attributes:
-        playing, passed, failed, abandoned: Participants.
-        answers: Showings that are over.
+        playing, passed, failed, abandoned: Numbers of participants.
+        responses: Number of finished showings.
         notes: Number of showings with each note.
     """
 
@@ -23,19 +23,19 @@ class StepReport:
     passed: int
     failed: int
     abandoned: int
-    answers: int
+    responses: int
     notes: dict[str, int]
 
     @property
     def pass_rate(self) -> float | None:
-        """Share of those who completed the step that passed its controls; None if nobody did."""
+        """Share of participants who passed the controls, of those who completed the step; None if nobody did."""
         completed = self.passed + self.failed
         return self.passed / completed if completed else None
 
 
 @dataclass(frozen=True)
 class VideoReport:
-    """One video: annotations given by participants who passed, and under way."""
+    """One video: annotations from participants who passed, and under way."""
 
     name: str
     short_given: int
@@ -46,14 +46,14 @@ class VideoReport:
 
 @dataclass(frozen=True)
 class StudyReport:
-    """The whole study. `joined` counts everyone who consented."""
+    """The whole study; `joined` is the number of people who consented."""
 
     joined: int
     steps: dict[int, StepReport]
     videos: list[VideoReport]
 
     def spread(self, column: str) -> str:
-        """Annotations per video in words: fewest, median, most."""
+        """Range and median of an annotation count over the videos, as text."""
         counts = np.array([getattr(video, column) for video in self.videos])
         return f"{counts.min()} to {counts.max()}, median {np.median(counts):g}"
 
@@ -67,7 +67,7 @@ def report(connection: Connection) -> StudyReport:
 def _step(connection: Connection, step: int) -> StepReport:
     query = select(steps.c.state, steps.c.passed, func.count()).where(steps.c.step == step)
     states = {(row[0], row[1]): row[2] for row in connection.execute(query.group_by(steps.c.state, steps.c.passed))}
-    over = (showings.c.step == step, showings.c.answered.is_not(None))
+    over = (showings.c.step == step, showings.c.pressed.is_not(None))
     query = select(showings.c.note, func.count()).where(*over).group_by(showings.c.note)
     notes: dict[Any, int] = {row[0]: row[1] for row in connection.execute(query)}
     return StepReport(
@@ -75,7 +75,7 @@ def _step(connection: Connection, step: int) -> StepReport:
         passed=states.get(("completed", True), 0),
         failed=states.get(("completed", False), 0),
         abandoned=sum(count for (state, _), count in states.items() if state == "abandoned"),
-        answers=sum(notes.values()),
+        responses=sum(notes.values()),
         notes={note: count for note, count in sorted(notes.items(), key=str) if note is not None},
     )
 

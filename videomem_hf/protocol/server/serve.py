@@ -13,7 +13,7 @@ from videomem_hf.schema import InputError
 
 
 def serve(study: Study, database_url: str | None = None, *, host: str, port: int, hours_ahead: float = 0.0) -> None:
-    """Serve a study until it is interrupted; requests that are being answered are finished.
+    """Serve a study until interrupted; requests in progress are finished.
 
     Neither addresses nor tokens are logged.
 
@@ -22,7 +22,7 @@ def serve(study: Study, database_url: str | None = None, *, host: str, port: int
         database_url: The study's own SQLite file by default.
         host: Address to listen at.
         port: Port to listen at.
-        hours_ahead: How far the server's clock is ahead, to try a study's second step on the same day.
+        hours_ahead: Shift of the server's clock, to try step 2 on the same day.
 
     Raises:
         InputError: The page is not built, or the database does not fit the study.
@@ -35,7 +35,7 @@ def serve(study: Study, database_url: str | None = None, *, host: str, port: int
     database = Database(database_url or study.database_url)
     app = create_app(study, database, clock_ahead(hours_ahead))
     gc.collect()
-    gc.freeze()  # what is there by now stays; going through it again and again would make requests wait for 0.1 s
+    gc.freeze()  # collecting these permanent objects again would delay requests by 0.1 s
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = uvicorn.Config(app, host=host, port=port, access_log=False, server_header=False, log_level="warning")
     try:
@@ -45,6 +45,6 @@ def serve(study: Study, database_url: str | None = None, *, host: str, port: int
 
 
 def clock_ahead(hours: float) -> Callable[[], int]:
-    """The machine's clock, so many hours ahead."""
+    """The system clock, shifted by some hours."""
     offset = int(hours * 3_600_000)
     return lambda: system_ms() + offset

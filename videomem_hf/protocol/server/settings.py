@@ -1,4 +1,4 @@
-"""What an experimenter decides about a study beside its design: texts, questions, codes, limits (`study.yaml`)."""
+"""The settings of a study besides its design: texts, questions, codes, limits (`study.yaml`)."""
 
 import dataclasses
 import json
@@ -13,23 +13,23 @@ from videomem_hf.schema import InputError
 _CONSENT: Final = """\
 You are invited to take part in a study on how people remember short videos.
 
-You will watch short soundless clips and press a key whenever you recognise one that you have already seen. The first
-session can be followed by a second, shorter one on another day.
+You will watch short clips without sound and press a key whenever you recognise a clip that you have already seen. You
+may be invited to a second, shorter session on another day.
 
-We store which clips you recognised and how fast, and the size and kind of your browser window. We do not store your
-name, and your internet address is not kept. Taking part is voluntary: you can stop at any time by closing the page, and
-have your data deleted by quoting your participant number, which is shown at the end.
+We store which clips you recognised, how fast you pressed the key, and the type and size of your browser window. We do
+not store your name or your internet address. Taking part is voluntary: you can stop at any time by closing the page. To
+have your data deleted, quote your participant number, which is shown at the end.
 """
 
 
 @dataclass(frozen=True)
 class Question:
-    """A question on the participant, which may be left unanswered.
+    """A demographic question, which participants may skip.
 
     Attributes:
         name: Column in the table of participants.
         question: What the participant reads.
-        choices: The answers to choose from; none for a line of free text.
+        choices: The possible answers; empty for free text.
     """
 
     name: str
@@ -39,16 +39,18 @@ class Question:
 
 @dataclass(frozen=True)
 class StudySettings:
-    """The experimenter's decisions; each has a comment in `study.yaml`.
+    """The settings of a study; each has a comment in `study.yaml`.
 
     Raises:
         InputError: A value of the wrong kind or out of its range.
     """
 
     title: str = field(default="Video memory game", metadata={"about": "shown on every page"})
-    contact: str = field(default="", metadata={"about": "whom participants can write to; shown with the consent"})
+    contact: str = field(
+        default="", metadata={"about": "contact address for participants; shown with the consent text"}
+    )
     consent: str = field(
-        default=_CONSENT, metadata={"about": "what participants agree to; blank lines part paragraphs"}
+        default=_CONSENT, metadata={"about": "the text that participants agree to; blank lines separate paragraphs"}
     )
     demographics: tuple[Question, ...] = field(
         default=(),
@@ -57,19 +59,25 @@ class StudySettings:
         },
     )
     participant_ids: Literal["hashed", "plain"] = field(
-        default="hashed", metadata={"about": "how ids of Mechanical Turk and Prolific are kept: hashed or plain"}
+        default="hashed", metadata={"about": "how ids of Mechanical Turk and Prolific are stored: hashed or plain"}
     )
     prolific_code_step1: str = field(default="", metadata={"about": "completion code of the Prolific study of step 1"})
     prolific_code_step2: str = field(default="", metadata={"about": "completion code of the Prolific study of step 2"})
     pause_max_min: float = field(
-        default=10.0, metadata={"about": "minutes without an answer after which a step is closed and its videos freed"}
+        default=10.0,
+        metadata={
+            "about": "minutes without a response after which a step is closed and its videos are assigned to others"
+        },
     )
     interruptions_max: int = field(
-        default=3, metadata={"about": "showings cut short by a reload or a failure, after which a step is closed"}
+        default=3,
+        metadata={"about": "showings that may be cut short by a reload or a failure; one more closes the step"},
     )
-    clips_ahead: int = field(default=4, metadata={"about": "clips the browser loads ahead of the one shown"})
-    joins_per_minute: int = field(default=30, metadata={"about": "newcomers and return codes from one address"})
-    requests_per_second: int = field(default=20, metadata={"about": "requests of one participant"})
+    clips_ahead: int = field(default=4, metadata={"about": "number of clips that the browser loads ahead"})
+    joins_per_minute: int = field(
+        default=30, metadata={"about": "new participants and return codes per minute from one address"}
+    )
+    requests_per_second: int = field(default=20, metadata={"about": "requests per second of one participant"})
 
     def __post_init__(self) -> None:
         for name in ("title", "contact", "consent", "prolific_code_step1", "prolific_code_step2"):
@@ -93,15 +101,15 @@ class StudySettings:
 
     @property
     def pause_max_ms(self) -> int:
-        """Milliseconds without an answer after which a step is closed."""
+        """Milliseconds without a response after which a step is closed."""
         return int(self.pause_max_min * 60_000)
 
 
 def load_settings(path: Path) -> StudySettings:
-    """Read the settings; what the file leaves out has its default.
+    """Read the settings; missing ones have their defaults.
 
     Raises:
-        InputError: The file is missing or no settings; names the file.
+        InputError: The file is missing or invalid; names the file.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -116,7 +124,7 @@ def load_settings(path: Path) -> StudySettings:
 
 
 def save_settings(settings: StudySettings, path: Path) -> None:
-    """Write the settings, each with what it is for."""
+    """Write the settings, each with its comment."""
     lines = []
     for entry in fields(settings):
         value = getattr(settings, entry.name)
@@ -144,7 +152,7 @@ def _settings(content: Any) -> StudySettings:
 
 def _question(content: Any) -> Question:
     if not isinstance(content, dict) or not {"name", "question"} <= set(content) <= {"name", "question", "choices"}:
-        raise InputError(f"question {content!r}; it has name, question and, unless the answer is free, choices.")
+        raise InputError(f"question {content!r}; it has name, question and, unless the answer is free text, choices.")
     choices = content.get("choices") or []
     texts = [content["name"], content["question"], *(choices if isinstance(choices, list) else [None])]
     if not all(isinstance(text, str) and text for text in texts):

@@ -1,11 +1,11 @@
-"""What stands before every request: size limits, same origin, and the headers that tell browsers what to refuse."""
+"""Middleware for every request: size limit, same-origin check, security headers."""
 
 import json
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 BODY_MAX: Final = 16_384
-"""Bytes of a request; the longest real one, a newcomer's answers, is far below."""
+"""Largest request in bytes; real ones are far smaller."""
 
 _POLICY: Final = {
     "default-src": "'none'",
@@ -32,13 +32,13 @@ _HEADERS: Final = (
 
 
 class Shield:
-    """ASGI middleware around the whole server. Arguments as an ASGI application has them."""
+    """ASGI middleware around the whole server."""
 
     def __init__(self, app: Any) -> None:
         self.app = app
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        """Refuse what is too long or comes from elsewhere; else pass on and add the headers."""
+        """Refuse requests that are too long or from another origin; pass on the others and add the headers."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -63,13 +63,13 @@ def _problem(method: str, headers: dict[bytes, bytes]) -> tuple[int, str, str] |
     if method in {"GET", "HEAD"}:
         return None
     if b"transfer-encoding" in headers or not headers.get(b"content-length", b"0").isdigit():
-        return 411, "no_length", "Requests need a length."
+        return 411, "no_length", "Requests need a content length."
     if int(headers.get(b"content-length", b"0")) > BODY_MAX:
         return 413, "too_long", f"A request has at most {BODY_MAX} bytes."
     origin = headers.get(b"origin")
     elsewhere = origin is not None and urlsplit(origin).netloc.lower() != headers.get(b"host", b"").lower()
     if elsewhere or headers.get(b"sec-fetch-site", b"same-origin") not in {b"same-origin", b"none"}:
-        return 403, "other_origin", "Requests come from the study's own pages."
+        return 403, "other_origin", "Requests must come from the study's own pages."
     return None
 
 

@@ -1,11 +1,11 @@
-"""The folder of a study: clips, design, settings, secrets; the database lies in it unless another is named.
+"""The folder of a study: clips, design, settings, secrets, and the database unless another is given.
 
 study/
-  study.yaml      settings (texts, questions, codes, limits), to be edited
-  design.yaml     the design, to be edited before the first participant
+  study.yaml      settings (texts, questions, codes, limits), for editing
+  design.yaml     the design, for editing before the first participant
   clips/          the clips of the game; examples/ those of the instructions
-  secrets.json    the study's key and what is kept of the experimenter's secret; readable by the owner alone
-  study.db        the answers (SQLite)
+  secrets.json    the study's key and a hash of the experimenter's secret; readable only by the owner
+  study.db        the responses (SQLite)
 """
 
 import hmac
@@ -22,7 +22,7 @@ from typing import Final
 from videomem_hf.protocol.design import StudyDesign, load_design, save_design
 from videomem_hf.protocol.server.clips import check_clip, find_clips
 from videomem_hf.protocol.server.settings import StudySettings, load_settings, save_settings
-from videomem_hf.protocol.server.tokens import kept, new_token
+from videomem_hf.protocol.server.tokens import hash_secret, new_token
 from videomem_hf.schema import InputError
 
 _EXAMPLES: Final = 2
@@ -34,13 +34,13 @@ class Study:
     """An opened study.
 
     Attributes:
-        folder: Where it lies.
+        folder: Its folder.
         design: Its design.
-        settings: The experimenter's decisions.
-        clips: The file of each video, by name, in a fixed order.
+        settings: Its settings.
+        clips: The file of each video, keyed by name, in a fixed order.
         examples: The clips of the instructions.
         key: The study's key, 64 hexadecimal digits.
-        admin_hash: What is kept of the experimenter's secret.
+        admin_hash: A hash of the experimenter's secret.
     """
 
     folder: Path
@@ -53,7 +53,7 @@ class Study:
 
     def is_admin(self, secret: str) -> bool:
         """Whether this is the experimenter's secret."""
-        return hmac.compare_digest(kept(secret), self.admin_hash)
+        return hmac.compare_digest(hash_secret(secret), self.admin_hash)
 
     @property
     def database_url(self) -> str:
@@ -71,36 +71,36 @@ def create_study(
     link: bool = False,
     progress: Callable[[list[Path]], Iterable[Path]] = list,
 ) -> tuple[Study, str]:
-    """Make the folder of a study; nothing is left behind if it cannot be made.
+    """Create the folder of a study; nothing is left behind if that fails.
 
     Args:
-        folder: New, or an empty folder.
+        folder: A new or empty folder.
         clips: Files and folders of clips.
-        design: The paper's by default; fitted to the number of clips.
-        settings: The defaults by default.
-        examples: Clips for the instructions; if none are given, two of the clips, which are then not in the game.
-        link: Hard links instead of copies; the clips must lie on the same disk and must not be changed later.
-        progress: Wraps the list of clips that are looked through, such as `tqdm`.
+        design: The paper's by default; adapted to the number of clips.
+        settings: Default settings if None.
+        examples: Clips for the instructions; by default two of the clips, which are then not in the game.
+        link: Hard links instead of copies; the clips must be on the same disk and must not change later.
+        progress: Wraps the list of clips while they are checked, such as `tqdm`.
 
     Returns:
-        The study, and the experimenter's secret, which is not kept.
+        The study, and the experimenter's secret, which is not stored.
 
     Raises:
-        InputError: The folder is in use, a clip is unfit, or there are too few for the design.
+        InputError: The folder is in use, browsers cannot play a clip, or there are too few clips for the design.
     """
     design, settings = design or StudyDesign(), settings or StudySettings()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: exists already; give a new folder.")
     game, shown = _split(find_clips(clips), None if examples is None else find_clips(examples))
     design.check_collection(len(game))
-    design = design.fitted(len(game))
+    design = design.for_collection(len(game))
     for clip in progress([*game, *shown]):
         check_clip(clip)
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        _take(game, partial / "clips", link)
-        _take(shown, partial / "examples", link)
+        _copy(game, partial / "clips", link)
+        _copy(shown, partial / "examples", link)
         save_design(design, partial / "design.yaml")
         save_settings(settings, partial / "study.yaml")
         secret = _write_secrets(partial, token_hex(32))
@@ -116,7 +116,7 @@ def open_study(folder: Path) -> Study:
     """Open the folder of a study.
 
     Raises:
-        InputError: It is none, or something in it is missing or wrong.
+        InputError: It is not the folder of a study, or something in it is missing or damaged.
     """
     if not (folder / "secrets.json").is_file():
         raise InputError(f"{folder}: not the folder of a study; make one with `videomem study init {folder} CLIPS...`.")
@@ -136,13 +136,13 @@ def open_study(folder: Path) -> Study:
 
 
 def new_admin_secret(study: Study) -> str:
-    """Replace the experimenter's secret; the new one is returned and not kept. The server must be started anew."""
+    """Replace the experimenter's secret; the new one is returned and not stored. Restart the server afterwards."""
     return _write_secrets(study.folder, study.key)
 
 
 def _write_secrets(folder: Path, key: str) -> str:
     secret = new_token()
-    content = json.dumps({"key": key, "admin_hash": kept(secret)}, indent=2) + "\n"
+    content = json.dumps({"key": key, "admin_hash": hash_secret(secret)}, indent=2) + "\n"
     path = folder / "secrets.json.new"
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(content)
@@ -159,12 +159,12 @@ def _split(clips: list[Path], examples: list[Path] | None) -> tuple[list[Path], 
         return clips, examples
     taken = set(random.Random(_EXAMPLE_SEED).sample(range(len(clips)), min(_EXAMPLES, len(clips))))
     return (
-        [clip for place, clip in enumerate(clips) if place not in taken],
-        [clip for place, clip in enumerate(clips) if place in taken],
+        [clip for index, clip in enumerate(clips) if index not in taken],
+        [clip for index, clip in enumerate(clips) if index in taken],
     )
 
 
-def _take(files: list[Path], folder: Path, link: bool) -> None:
+def _copy(files: list[Path], folder: Path, link: bool) -> None:
     folder.mkdir(parents=True)
     for file in files:
         try:
@@ -174,4 +174,4 @@ def _take(files: list[Path], folder: Path, link: bool) -> None:
                 shutil.copyfile(file, folder / file.name)
         except OSError as error:
             hint = "leave out --link" if link else "make room or choose another folder"
-            raise InputError(f"{file}: cannot be taken into {folder} ({error.strerror}); {hint}.") from None
+            raise InputError(f"{file}: cannot be copied to {folder} ({error.strerror}); {hint}.") from None

@@ -1,7 +1,7 @@
-"""Secrets of participants and of the study: what is handed out, and what is kept of it.
+"""Tokens and codes of participants, and the hashes of them that are stored.
 
-Tokens are 256 random bits, return codes 80, so that a plain SHA-256 of them can be kept. Ids of recruiting platforms
-can be guessed; they are kept under the study's key (HMAC).
+Tokens have 256 random bits and return codes 80, so a plain SHA-256 hash can be stored. Ids of recruiting platforms can
+be guessed, so they are hashed with the study's key (HMAC).
 """
 
 import hashlib
@@ -20,34 +20,34 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-def kept(secret: str) -> str:
-    """What the database keeps of a token or code."""
+def hash_secret(secret: str) -> str:
+    """The hash of a token or code that is stored."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def return_code(token: str) -> str:
-    """The code to return with for step 2, made of the token: who has the token can be shown it again, nobody else."""
+    """The code for returning to step 2. Derived from the token, so that only its holder can be shown it again."""
     return "-".join(
         _base32(hmac.digest(token.encode(), b"return code", "sha256"), 16)[i : i + 4] for i in range(0, 16, 4)
     )
 
 
-def normal_code(typed: str) -> str:
-    """A code as it was handed out, of what a person typed: any case, with or without dashes, O for 0, I or L for 1."""
+def normalise_code(typed: str) -> str:
+    """Normalise a typed code: any case, with or without dashes, O for 0, I or L for 1."""
     text = typed.strip().upper().translate(_MISREAD)
     return "-".join(text[i : i + 4] for i in range(0, len(text), 4))
 
 
 def completion_code(key: str, participant: str, step: int) -> str:
-    """The code that shows that a step was completed; the table of participants has it too."""
+    """The code that proves that a step was completed; the table of participants has it too."""
     return _base32(hmac.digest(bytes.fromhex(key), f"completion {participant} {step}".encode(), "sha256"), 10)
 
 
 def platform_id(key: str, platform: str, identity: str) -> str:
-    """What is kept of an id at a recruiting platform."""
+    """The stored hash of an id at a recruiting platform."""
     return hmac.new(bytes.fromhex(key), f"{platform} {identity}".encode(), "sha256").hexdigest()
 
 
 def _base32(digest: bytes, length: int) -> str:
     number = int.from_bytes(digest, "big")
-    return "".join(_ALPHABET[(number >> (5 * place)) & 31] for place in range(length))
+    return "".join(_ALPHABET[(number >> (5 * digit)) & 31] for digit in range(length))

@@ -1,10 +1,10 @@
-// The experimenter's page: deletes a participant after asking once more.
+// The experimenter's page: deletes a participant after confirmation.
 "use strict";
 
 document.getElementById("delete").addEventListener("submit", async (event) => {
   event.preventDefault();
   const participant = new FormData(event.target).get("participant").trim();
-  if (!window.confirm(`Delete ${participant} and all their answers? This cannot be undone.`)) return;
+  if (!window.confirm(`Delete ${participant} and all their responses? This cannot be undone.`)) return;
   const response = await fetch("/admin/delete", {
     method: "POST",
     headers: { "content-type": "application/json" },
@@ -12,6 +12,6 @@ document.getElementById("delete").addEventListener("submit", async (event) => {
   });
   const content = await response.json();
   document.getElementById("deleted").textContent = response.ok
-    ? `Deleted ${participant} and ${content.answers} answers.`
+    ? `Deleted ${participant} and ${content.responses} responses.`
     : content.message;
 });

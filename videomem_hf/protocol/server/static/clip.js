@@ -1,4 +1,4 @@
-// A jsPsych plugin: shows one clip and takes one key. The time runs from the first frame on the screen.
+// A jsPsych plugin: shows one clip and records one key press, timed from the first frame on the screen.
 
 const START_MAX_MS = 15000;
 
@@ -7,11 +7,11 @@ export class ClipPlugin {
     name: "clip",
     version: "1.0.0",
     parameters: {
-      // Address of the loaded clip.
+      // URL of the loaded clip.
       url: { type: "STRING", default: undefined },
       // The key that ends the showing.
       key: { type: "KEY", default: " " },
-      // How long a press counts, in ms; the showing ends with it.
+      // Response window in ms; the showing ends with it.
       window_ms: { type: "INT", default: 7000 },
       // Called when the first frame is on the screen.
       on_shown: { type: "FUNCTION", default: () => {} },
@@ -38,11 +38,11 @@ export class ClipPlugin {
     const end = (rt, problem) => {
       this.api.cancelAllKeyboardResponses();
       this.api.clearAllTimeouts();
-      document.removeEventListener("visibilitychange", look);
+      document.removeEventListener("visibilitychange", onVisibility);
       video.pause();
       this.jsPsych.finishTrial({ rt, note: problem || note });
     };
-    const look = () => {
+    const onVisibility = () => {
       if (document.hidden && shown) note = "hidden";
       if (!document.hidden && !shown) video.play().catch(() => {});
     };
@@ -59,17 +59,17 @@ export class ClipPlugin {
       });
       this.api.setTimeout(() => end(null), window_ms);
     };
-    const watch = () => {
+    const giveUp = () => {
       if (shown) return;
-      if (document.hidden) this.api.setTimeout(watch, 1000);
+      if (document.hidden) this.api.setTimeout(giveUp, 1000);
       else end(null, "unplayable");
     };
 
-    document.addEventListener("visibilitychange", look);
+    document.addEventListener("visibilitychange", onVisibility);
     video.addEventListener("error", () => end(null, "unplayable"), { once: true });
     if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(begin);
     else video.addEventListener("playing", begin, { once: true });
-    this.api.setTimeout(watch, START_MAX_MS);
+    this.api.setTimeout(giveUp, START_MAX_MS);
     video.muted = true;
     video.src = url;
     video.play().catch(() => {});

@@ -1,9 +1,9 @@
-// The page of a participant: consent, checks, instructions, then the showings of a step, one after the other.
+// The participants' page: consent, checks, instructions, then the showings of a step.
 /* global initJsPsych, jsPsychBrowserCheck, jsPsychFullscreen, jsPsychHtmlButtonResponse, jsPsychHtmlKeyboardResponse,
    jsPsychInstructions */
 
 import { ClipPlugin } from "./clip.js";
-import { AnswerQueue, Clips, Refused, request } from "./server.js";
+import { ResponseQueue, Clips, Refused, request } from "./server.js";
 import * as texts from "./texts.js";
 
 const pageName = crypto.getRandomValues(new Uint32Array(6)).join("-").slice(0, 60);
@@ -20,14 +20,14 @@ async function run(...timeline) {
   return jsPsych.data.get().last(1).values()[0];
 }
 
-const choice = (html, ...choices) =>
+const choose = (html, ...choices) =>
   run({ type: jsPsychHtmlButtonResponse, stimulus: `<main class="sheet">${html}</main>`, choices });
 
-function tell(html) {
+function showSheet(html) {
   document.getElementById("display").innerHTML = `<main class="sheet">${html}</main>`;
 }
 
-// A form that jsPsych shows as a trial; its data are the fields.
+// A form as a jsPsych trial; its data are the fields.
 class FormPlugin {
   static info = {
     name: "form",
@@ -50,7 +50,7 @@ class FormPlugin {
   }
 }
 
-// Ids that Mechanical Turk and Prolific put into the address; read once and taken out of it.
+// Ids that Mechanical Turk and Prolific put into the URL; read once, then removed from it.
 function platformIds() {
   const given = new URLSearchParams(location.search);
   history.replaceState(null, "", location.pathname);
@@ -61,16 +61,16 @@ function platformIds() {
   return {};
 }
 
-function missing(study, browser) {
+function browserProblem(study, browser) {
   const video = document.createElement("video");
   const unplayable = study.media_types.filter((type) => !video.canPlayType(type));
-  if (browser.mobile) return "This study needs a computer with a keyboard. Please open this page there.";
-  if (unplayable.length) return `This browser does not play ${unplayable.join(", ")}. Please use a current Chrome, Edge or Firefox.`;
+  if (browser.mobile) return "This study needs a computer with a keyboard. Please open this page on one.";
+  if (unplayable.length) return `This browser cannot play ${unplayable.join(", ")}. Please use a current version of Chrome, Edge or Firefox.`;
   try {
     localStorage.setItem("check", "1");
     localStorage.removeItem("check");
   } catch {
-    return "This browser does not let pages store anything. Please allow it, or use another window.";
+    return "This browser does not allow this page to store data. Please allow it, or use a window that is not private.";
   }
   return null;
 }
@@ -78,7 +78,7 @@ function missing(study, browser) {
 async function checkBrowser(study) {
   const features = ["width", "height", "browser", "browser_version", "mobile", "os", "fullscreen"];
   const browser = await run({ type: jsPsychBrowserCheck, features });
-  const problem = missing(study, browser);
+  const problem = browserProblem(study, browser);
   if (problem) throw new Error(problem);
   return Object.fromEntries(features.map((name) => [name, browser[name] ?? null]));
 }
@@ -95,9 +95,9 @@ const questionField = ({ name, question, choices }, number) => {
 async function askDemographics(study) {
   if (!study.demographics.length) return {};
   const html =
-    "<h2>About you</h2><p>You may leave out any of these.</p>" +
+    "<h2>About you</h2><p>You may skip any question.</p>" +
     study.demographics.map(questionField).join("") +
-    "<button>Go on</button>";
+    "<button>Continue</button>";
   const { fields } = await run({ type: FormPlugin, html });
   return Object.fromEntries(Object.entries(fields).filter(([, text]) => text.trim() !== ""));
 }
@@ -107,7 +107,7 @@ async function enterCode() {
   for (;;) {
     const html = `<h2>Welcome back</h2><label for="code">Your return code</label>
       <input id="code" name="code" required maxlength="40" autocomplete="off" placeholder="XXXX-XXXX-XXXX-XXXX">
-      <p class="problem" role="alert">${texts.escape(problem)}</p><button>Go on</button>`;
+      <p class="problem" role="alert">${texts.escape(problem)}</p><button>Continue</button>`;
     const { fields } = await run({ type: FormPlugin, html });
     try {
       return await request("POST", "/api/return", { code: fields.code });
@@ -119,7 +119,7 @@ async function enterCode() {
 }
 
 async function welcome(study, browser, ids) {
-  const { response } = await choice(texts.consent(study), "I agree and take part", "I have a return code");
+  const { response } = await choose(texts.consent(study), "I agree to take part", "I have a return code");
   if (response === 1) return enterCode();
   const demographics = await askDemographics(study);
   await request("POST", "/api/participants", { consent: true, ...ids, demographics, browser });
@@ -128,20 +128,20 @@ async function welcome(study, browser, ids) {
 
 async function prepare(study, me) {
   if (me.stage === "playing") {
-    await choice(`<h1>Welcome back</h1><p>You have seen ${me.next - 1} of ${study.showings[me.step - 1]} clips.</p>`, "Go on");
+    await choose(`<h1>Welcome back</h1><p>You have seen ${me.next - 1} of ${study.showings[me.step - 1]} clips.</p>`, "Continue");
     return;
   }
   const pages = texts.instructions(study, me.step).map((html) => `<main class="sheet">${html}</main>`);
   await run(
     { type: jsPsychHtmlKeyboardResponse, stimulus: `<main class="sheet">${texts.keyCheck(study.key)}</main>`, choices: [study.key] },
-    { type: jsPsychInstructions, pages, show_clickable_nav: true, button_label_previous: "Back", button_label_next: "Go on" },
+    { type: jsPsychInstructions, pages, show_clickable_nav: true, button_label_previous: "Back", button_label_next: "Continue" },
   );
 }
 
 const fullscreen = {
   type: jsPsychFullscreen,
-  message: '<main class="sheet"><h2>Ready?</h2><p>The game fills the whole screen. It begins at once.</p></main>',
-  button_label: "Begin",
+  message: '<main class="sheet"><h2>Ready?</h2><p>The game uses the whole screen and starts right away.</p></main>',
+  button_label: "Start",
   delay_after: 500,
 };
 
@@ -150,12 +150,12 @@ function showProgress(done, total) {
   document.getElementById("progress-bar").style.width = `${(100 * done) / total}%`;
 }
 
-// Sends what an earlier page left behind, and closes the showing that it left on the screen.
+// Sends the responses that an earlier page left behind, and ends the showing it left unfinished.
 async function catchUp(step, queue, next) {
   const cut = queue.takeOver();
-  const sent = queue.waiting.filter((answer) => answer.step === step).map((answer) => answer.position);
+  const sent = queue.waiting.filter((response) => response.step === step).map((response) => response.position);
   await queue.send();
-  const position = Math.max(next, ...sent.map((place) => place + 1));
+  const position = Math.max(next, ...sent.map((last) => last + 1));
   if (!cut.some((showing) => showing.step === step && showing.position === position)) return position;
   await queue.add({ step, position, rt_ms: null, note: "interrupted" });
   return position + 1;
@@ -179,28 +179,28 @@ async function play(study, me) {
   let fail;
   const failure = new Promise((_, reject) => (fail = reject));
   failure.catch(() => {});
-  const queue = new AnswerQueue(me.participant, pageName, fail);
+  const queue = new ResponseQueue(me.participant, pageName, fail);
   const position = await Promise.race([catchUp(me.step, queue, started.next), failure]);
   queue.onStored = (next) => clips.ahead(next, study.clips_ahead);
   if (position <= started.showings) {
     clips.ahead(position, study.clips_ahead);
-    tell("<p>Loading the first clips …</p>");
-    const first = Array.from({ length: study.clips_ahead + 1 }, (_, place) => position + place);
-    const loads = first.filter((place) => place <= started.showings).map((place) => loadClip(clips, queue, place));
+    showSheet("<p>Loading the first clips …</p>");
+    const first = Array.from({ length: study.clips_ahead + 1 }, (_, index) => position + index);
+    const loads = first.filter((next) => next <= started.showings).map((next) => loadClip(clips, queue, next));
     await Promise.race([Promise.all(loads), failure]);
-    await Promise.race([showAll(study, me, { clips, queue, position, last: started.showings }), failure]);
+    await Promise.race([showAll(study, me, { clips, queue, first: position, last: started.showings }), failure]);
   }
-  if (queue.waiting.length) tell("<p>Sending your last answers …</p>");
+  if (queue.waiting.length) showSheet("<p>Sending your last responses …</p>");
   await Promise.race([queue.sending, failure]);
 }
 
-async function showAll(study, me, { clips, queue, position, last }) {
+async function showAll(study, me, { clips, queue, first, last }) {
   const jsPsych = newJsPsych();
   document.body.classList.add("playing");
-  for (let place = position; place <= last; place += 1) {
-    showProgress(place - 1, last);
+  for (let position = first; position <= last; position += 1) {
+    showProgress(position - 1, last);
     const gap = pause(study.gap_ms);
-    const url = await loadClip(clips, queue, place);
+    const url = await loadClip(clips, queue, position);
     await gap;
     await jsPsych.run([
       {
@@ -209,14 +209,14 @@ async function showAll(study, me, { clips, queue, position, last }) {
         key: study.key,
         window_ms: study.window_ms,
         on_shown: () => {
-          queue.showing = { step: me.step, position: place };
+          queue.showing = { step: me.step, position };
         },
       },
     ]);
     const { rt, note } = jsPsych.data.get().last(1).values()[0];
-    queue.add({ step: me.step, position: place, rt_ms: rt, note });
+    queue.add({ step: me.step, position, rt_ms: rt, note });
     queue.showing = null;
-    clips.drop(place);
+    clips.drop(position);
   }
   showProgress(last, last);
 }
@@ -247,10 +247,10 @@ async function main() {
     }
     me = await request("GET", "/api/me");
   }
-  tell(texts.standing(me, study));
+  showSheet(texts.stage(me, study));
 }
 
 main().catch((error) => {
-  const again = error.code === "elsewhere" ? "" : "<p>Reload the page to go on.</p>";
-  tell(`<h1>The game stopped</h1><p>${texts.escape(error.message)}</p>${error instanceof Refused ? again : ""}`);
+  const again = error.code === "elsewhere" ? "" : "<p>Please reload the page to continue.</p>";
+  showSheet(`<h1>The game stopped</h1><p>${texts.escape(error.message)}</p>${error instanceof Refused ? again : ""}`);
 });

@@ -1,8 +1,8 @@
-// Talks to the server: requests that are tried again, the queue of answers, the clips loaded ahead.
+// Communication with the server: requests with retries, the queue of responses, clips loaded ahead.
 
 export class Refused extends Error {
   constructor(status, content) {
-    super(content.message || `The server answered ${status}.`);
+    super(content.message || `The server returned status ${status}.`);
     this.status = status;
     this.code = content.error || "failed";
     this.details = content;
@@ -15,14 +15,14 @@ function showNetwork(lost) {
   document.getElementById("network").hidden = !lost;
 }
 
-// Sends until there is an answer. A lost connection, a server that is down or busy, and an answer that comes too
-// early are tried again; a refusal is thrown.
+// Retries until there is a reply: after a lost connection, with a server that is down or busy, and with a response that
+// came too early. A refusal is thrown.
 export async function request(method, path, body, kind = "json") {
   for (let attempt = 0; ; attempt += 1) {
-    // At random around a growing pause, so that not everyone comes at once when a server is back.
+    // Randomised exponential backoff, so that not everyone returns at the same moment.
     let wait = Math.min(500 * 2 ** attempt, 8000) * (0.5 + Math.random());
     try {
-      // An answer depends on when it is sent, so the body can be a function.
+      // A response depends on when it is sent, so the body can be a function.
       const content = typeof body === "function" ? body() : body;
       const response = await fetch(path, {
         method,
@@ -47,9 +47,9 @@ export async function request(method, path, body, kind = "json") {
   }
 }
 
-// Answers that the server has not confirmed, and the showing that is on the screen, kept over a reload. Every page has
-// its own, so that two tabs do not take each other's; a page that goes on takes over those of the pages before it.
-export class AnswerQueue {
+// Responses that the server has not confirmed and the showing on the screen, stored across reloads. Every page has its
+// own, so that two tabs do not mix; a page that resumes a step takes over those of earlier pages.
+export class ResponseQueue {
   constructor(participant, page, onRefused) {
     this.participant = participant;
     this.page = page;
@@ -59,22 +59,22 @@ export class AnswerQueue {
   }
 
   get waiting() {
-    return JSON.parse(localStorage.getItem(`answers ${this.participant} ${this.page}`) || "[]");
+    return JSON.parse(localStorage.getItem(`responses ${this.participant} ${this.page}`) || "[]");
   }
 
-  set waiting(answers) {
-    const name = `answers ${this.participant} ${this.page}`;
-    if (answers.length) localStorage.setItem(name, JSON.stringify(answers));
+  set waiting(responses) {
+    const name = `responses ${this.participant} ${this.page}`;
+    if (responses.length) localStorage.setItem(name, JSON.stringify(responses));
     else localStorage.removeItem(name);
   }
 
-  set showing(place) {
+  set showing(showing) {
     const name = `showing ${this.participant} ${this.page}`;
-    if (place) localStorage.setItem(name, JSON.stringify(place));
+    if (showing) localStorage.setItem(name, JSON.stringify(showing));
     else localStorage.removeItem(name);
   }
 
-  // Takes over from earlier pages: their answers wait here now; returns the showings that they left on the screen.
+  // Takes over the responses of earlier pages (of older versions too) and returns the showings they left unfinished.
   takeOver() {
     const take = (kind) => {
       const names = Object.keys(localStorage).filter((name) => name.startsWith(`${kind} ${this.participant} `));
@@ -82,17 +82,17 @@ export class AnswerQueue {
       names.forEach((name) => localStorage.removeItem(name));
       return contents.flat();
     };
-    this.waiting = take("answers").sort((one, other) => one.step - other.step || one.position - other.position);
+    this.waiting = [...take("answers"), ...take("responses")].sort((one, other) => one.step - other.step || one.position - other.position);
     return take("showing");
   }
 
-  add(answer) {
-    this.waiting = [...this.waiting, { ...answer, ended: Date.now() }];
+  add(response) {
+    this.waiting = [...this.waiting, { ...response, ended: Date.now() }];
     this.sending = this.sending.then(() => this.send());
     return this.sending;
   }
 
-  // Sends what waits, in order; resolves when nothing is left.
+  // Sends the waiting responses in order; resolves when none is left.
   async send() {
     while (this.waiting.length) {
       const { step, position, rt_ms, note, ended } = this.waiting[0];
@@ -110,7 +110,7 @@ export class AnswerQueue {
   }
 }
 
-// The clips of the next showings, each under its position: their addresses do not tell which clip it is.
+// The clips of the next showings, keyed by position: the URLs do not reveal which clip it is.
 export class Clips {
   constructor(step, last) {
     this.step = step;
@@ -128,7 +128,8 @@ export class Clips {
   }
 
   ahead(next, count) {
-    for (let place = next; place <= Math.min(next + count, this.last); place += 1) this.load(place).catch(() => {});
+    for (let position = next; position <= Math.min(next + count, this.last); position += 1)
+      this.load(position).catch(() => {});
   }
 
   async drop(position) {

@@ -22,7 +22,7 @@ const minutes = (study, step) => {
 
 export const consent = (study) =>
   `<h1>${escape(study.title)}</h1><div class="consent">${paragraphs(study.consent)}</div>` +
-  (study.contact ? `<p>Questions? ${escape(study.contact)}</p>` : "") +
+  (study.contact ? `<p>Questions? Contact ${escape(study.contact)}.</p>` : "") +
   `<p>The first part takes up to ${minutes(study, 1)}. You need a computer with a keyboard.</p>`;
 
 export const instructions = (study, step) => {
@@ -33,44 +33,44 @@ export const instructions = (study, step) => {
       : "";
   const first =
     step === 1
-      ? `<h2>Watch</h2><p>You will see ${study.showings[0]} short clips without sound, one after the other. Watch each of them.</p>`
-      : `<h2>Watch</h2><p>You will see ${study.showings[1]} short clips. Some you have seen in the first part, others are new.</p>`;
+      ? `<h2>Watch</h2><p>You will see ${study.showings[0]} short clips without sound, one after another. Please watch each of them.</p>`
+      : `<h2>Watch</h2><p>You will see ${study.showings[1]} short clips. You saw some of them in the first part; the others are new.</p>`;
   const second =
     step === 1
-      ? `<h2>Recognise</h2><p>Some clips come again. As soon as you recognise a clip that you have <b>already seen here</b>,
-         press the <kbd>${key}</kbd>. The next clip follows at once. If a clip is new to you, press nothing and watch it to its end.</p>`
+      ? `<h2>Recognise</h2><p>Some clips are shown twice. As soon as you recognise a clip that you have <b>already seen here</b>,
+         press the <kbd>${key}</kbd>. The next clip then starts. If a clip is new to you, do not press anything and watch it to the end.</p>`
       : `<h2>Recognise</h2><p>As soon as you recognise a clip <b>from the first part</b>, press the <kbd>${key}</kbd>.
-         The next clip follows at once. If a clip is new to you, press nothing and watch it to its end.</p>`;
-  const third = `<h2>Without a break</h2><p>This part takes up to ${minutes(study, step)}. Stay in this window and do
-    nothing else meanwhile. Each clip counts once: a reload ends the one that is on the screen. After a pause of more than
-    ${study.pause_max_min} minutes you cannot go on.</p>`;
+         The next clip then starts. If a clip is new to you, do not press anything and watch it to the end.</p>`;
+  const third = `<h2>No breaks, please</h2><p>This part takes up to ${minutes(study, step)}. Please stay in this window and do
+    nothing else until it is finished. If you reload the page, the clip on the screen ends and the next one follows. After a
+    pause of more than ${study.pause_max_min} minutes you cannot continue.</p>`;
   return [first + example(0), second + example(1), third];
 };
 
 export const keyCheck = (key) =>
-  `<h2>Your keyboard</h2><p>Press the <kbd>${keyName(key)}</kbd> to go on.</p>`;
+  `<h2>Your keyboard</h2><p>Press the <kbd>${keyName(key)}</kbd> to continue.</p>`;
 
 const codes = (completed) =>
   completed
     .map(({ step, code, link }) => {
       const name = `Completion code of part ${step}`;
-      const button = link ? `<p><a class="button" href="${escape(link)}" rel="noreferrer">Hand it in</a></p>` : "";
+      const button = link ? `<p><a class="button" href="${escape(link)}" rel="noreferrer">Submit it</a></p>` : "";
       return `<div class="code"><span>${name}</span><strong>${escape(code)}</strong></div>${button}`;
     })
     .join("");
 
-export const standing = (me, study) => {
-  const number = `<p class="small">Your participant number is ${escape(me.participant)}. Quote it if you want your data deleted.</p>`;
+export const stage = (me, study) => {
+  const number = `<p class="small">Your participant number is ${escape(me.participant)}. If you want your data to be deleted, quote this number.</p>`;
   const last = codes(me.completed) + number;
   if (me.stage === "finished") return `<h1>Thank you</h1><p>You have completed the study.</p>${last}`;
   if (me.stage === "late") return `<h1>The second part is closed</h1><p>It was open until ${when(me.closes_ms)}.</p>${last}`;
   if (me.stage === "closed")
-    return `<h1>This part is over</h1><p>The pause was too long, or too many clips were cut short. Thank you for your time.</p>${last}`;
+    return `<h1>This part is over</h1><p>The pause was too long, or too many clips were interrupted. Thank you for your time.</p>${last}`;
   const code = me.return_code
-    ? `<p>On this computer, open this page again. On another one you need this code, please note it:</p>
+    ? `<p>To return on this computer, simply open this page again. On another computer you need this code. Please write it down:</p>
        <div class="code"><span>Return code</span><strong>${escape(me.return_code)}</strong></div>`
     : "";
   return `<h1>Thank you, the first part is done</h1>
-    <p>The second part takes up to ${minutes(study, 2)}. It is open from <b>${when(me.opens_ms)}</b> until
+    <p>The second part takes up to ${minutes(study, 2)}. You can take it from <b>${when(me.opens_ms)}</b> until
     <b>${when(me.closes_ms)}</b>.</p>${code}${last}`;
 };
