@@ -16,10 +16,10 @@ from videomem_hf.protocol.server.clips import MEDIA_TYPES, pad_clip
 from videomem_hf.protocol.server.database import Database
 from videomem_hf.protocol.server.game import (
     Game,
+    KeyResponse,
     Newcomer,
     Note,
     Refused,
-    ShowingResponse,
     come_back,
     join,
     participant_of,
@@ -66,7 +66,7 @@ class BeginBody(_Body):
 
 
 class ResponseBody(_Body):
-    """The response to a showing; see `game.ShowingResponse`."""
+    """The response to a showing; see `game.KeyResponse`."""
 
     page: Page
     rt_ms: float | None
@@ -183,7 +183,7 @@ class ParticipantApi:
         """Store the response to a showing."""
         token = self._token(request)
         note: Note | None = body.note
-        response = ShowingResponse(body.rt_ms, body.age_ms, note)
+        response = KeyResponse(body.rt_ms, body.age_ms, note)
         following = await self.database.write_async(
             lambda connection: self.game.respond(connection, token, step, position, body.page, response, self.now_ms())
         )
