@@ -204,7 +204,10 @@ class ParticipantApi:
         pause_max_ms = self.study.settings.pause_max_ms
         if any(row.state == "playing" and now - row.active_ms > pause_max_ms for row in begun.values()):
             begun = await self.database.write_async(close)
-        stage: dict[str, Any] = {"participant": participant.name, "completed": self._completed(participant, begun)}
+        stage: dict[str, Any] = {
+            "participant": participant.name,
+            "completed": self._completion_codes(participant, begun),
+        }
         for step in (2, 1):
             if step in begun and begun[step].state == "playing":
                 return stage | {"stage": "playing", "step": step, "next": begun[step].next_position}
@@ -224,7 +227,7 @@ class ParticipantApi:
         shown = code if participant.return_hash == hash_secret(code) else None
         return stage | {"stage": "waiting", "return_code": shown} | times
 
-    def _completed(self, participant: Row[Any], begun: dict[int, Row[Any]]) -> list[dict[str, Any]]:
+    def _completion_codes(self, participant: Row[Any], begun: dict[int, Row[Any]]) -> list[dict[str, Any]]:
         """The completion code of each completed step, with a link to Prolific where there is one."""
         codes = []
         for step in sorted(begun):
