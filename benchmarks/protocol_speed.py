@@ -2,9 +2,9 @@
 
     python benchmarks/protocol_speed.py --out benchmarks/results/protocol_speed.json
 
-A study of 9,402 and 3,246 participants who pass and 10,000 videos is simulated, written to a table, and read, scored
-and analysed. Times are the best of several repeats, CPU and wall. Beside the time of a schedule stands how even its
-lags are, against the original way of drawing them: places and lags at random, and anew when a place is taken.
+A study of the paper's size (9,402 and 3,246 participants who pass, 10,000 videos) is simulated, written, read,
+scored and analysed. Times are the best of several repeats, CPU and wall. For schedules, the evenness of the lags is
+compared with the original software's, which draws positions and lags at random and again if a position is taken.
 """
 
 import argparse
@@ -50,43 +50,43 @@ def best(run: Callable[[], Any], repeats: int) -> tuple[dict[str, float], Any]:
 
 
 def rejection_lags(generator: np.random.Generator) -> np.ndarray | None:
-    """Lags as the original software draws them: a first place among the first 80, a lag, and anew if it is taken."""
+    """Lags as the original software draws them: a first position, a lag, and another if that position is taken."""
     step = StudyDesign().step1
     taken = np.zeros(step.showings, dtype=bool)
     for _ in range(step.vigilance_fillers):
-        if not _place(taken, generator, step.showings - 7, 3, 6):
+        if not _draw_pair(taken, generator, step.showings - 7, 3, 6):
             return None
     firsts = []
     while len(firsts) < step.targets:
-        place = round(generator.uniform(0, step.showings - step.target_lag_max - 1))
-        if not taken[place]:
-            taken[place] = True
-            firsts.append(place)
+        position = round(generator.uniform(0, step.showings - step.target_lag_max - 1))
+        if not taken[position]:
+            taken[position] = True
+            firsts.append(position)
     lags = []
-    for place in firsts:
+    for position in firsts:
         for _ in range(100):
             lag = round(generator.uniform(step.target_lag_min, step.target_lag_max))
-            if not taken[place + lag]:
+            if not taken[position + lag]:
                 break
         else:
             return None
-        taken[place + lag] = True
+        taken[position + lag] = True
         lags.append(lag)
     return np.array(lags)
 
 
-def _place(taken: np.ndarray, generator: np.random.Generator, highest: int, shortest: int, longest: int) -> bool:
+def _draw_pair(taken: np.ndarray, generator: np.random.Generator, highest: int, shortest: int, longest: int) -> bool:
     for _ in range(100):
-        place = round(generator.uniform(0, highest))
+        position = round(generator.uniform(0, highest))
         lag = round(generator.uniform(shortest, longest))
-        if not taken[[place, place + lag]].any():
-            taken[[place, place + lag]] = True
+        if not taken[[position, position + lag]].any():
+            taken[[position, position + lag]] = True
             return True
     return False
 
 
 def evenness(lags: np.ndarray) -> dict[str, float]:
-    """How even lags are, `(schedules, 40)`: over all schedules, and within one."""
+    """The evenness of lags, `(schedules, 40)`: over all schedules, and within one."""
     counts = np.bincount(lags.ravel(), minlength=101)[45:101]
     fifths = np.apply_along_axis(lambda row: np.histogram(row, bins=np.linspace(45, 101, 6))[0], 1, lags)
     return {
@@ -149,7 +149,7 @@ def main() -> None:
     """Run all and write the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, help="JSON file to write.")
-    parser.add_argument("--machine", default=platform.machine(), help="What ran it, as the result should name it.")
+    parser.add_argument("--machine", default=platform.machine(), help="Description of the machine for the result.")
     arguments = parser.parse_args()
     result: dict[str, Any] = {"command": "python benchmarks/protocol_speed.py", "machine": arguments.machine}
     result["schedules"] = schedules()

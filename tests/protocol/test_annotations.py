@@ -7,7 +7,7 @@ import pytest
 
 from tests.protocol.studies import RIGHT, annotations_of, csv_of, played_study, rows_of
 from videomem_hf.protocol.annotation_files import read_annotations
-from videomem_hf.protocol.annotations import ARRAYS, Annotations, write_annotations
+from videomem_hf.protocol.annotations import COLUMNS, Annotations, write_annotations
 from videomem_hf.protocol.scoring import score_study
 from videomem_hf.protocol.simulate_study import SimulatedStudy
 from videomem_hf.schema import InputError
@@ -17,7 +17,7 @@ ROWS = [*rows_of("p1", RIGHT), *rows_of("p, 2", {(1, 5): 4000.5}, steps=(1,))]
 
 def plain(annotations: Annotations) -> list[tuple[object, ...]]:
     """The showings as tuples with names for numbers, in the order of the table."""
-    arrays = {name: getattr(annotations, name).tolist() for name in ARRAYS}
+    arrays = {name: getattr(annotations, name).tolist() for name in COLUMNS}
     arrays["participant"] = [annotations.participants[number] for number in arrays["participant"]]
     arrays["video"] = [annotations.videos[number] for number in arrays["video"]]
     arrays["rt_ms"] = [None if np.isnan(value) else round(value, 1) for value in arrays["rt_ms"]]
@@ -157,7 +157,7 @@ def test_what_is_no_table(tmp_path: Path) -> None:
         read_annotations([tmp_path / "c.csv"])
 
 
-COLUMNS = (
+ORIGINAL_COLUMNS = (
     "rt,key_press,trial_type,subject,gender,sequence_id,video_id,target1_or_filler0,"
     "firstoccurrence1_or_secondoccurrence2,video_position,url_name,correct"
 )
@@ -165,7 +165,7 @@ COLUMNS = (
 
 def original(rows: list[tuple[object, ...]], step: int) -> str:
     """The original software's table of a step; our rows are `rows_of`'s."""
-    header = COLUMNS if step == 1 else COLUMNS.replace("sequence_id,", "")
+    header = ORIGINAL_COLUMNS if step == 1 else ORIGINAL_COLUMNS.replace("sequence_id,", "")
     lines = [",".join(f'"{name}"' for name in header.split(","))]
     blank = ["NULL"] * len(header.split(","))
     lines.append(",".join([*blank[:2], '"text"', '"p1"', *blank[4:]]))

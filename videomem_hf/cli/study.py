@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from videomem_hf.cli.score import DESIGN_HELP
-from videomem_hf.protocol.paper import PAPER
+from videomem_hf.protocol.paper import PARTICIPANTS, RETURNING
 from videomem_hf.schema import InputError
 
 if TYPE_CHECKING:
@@ -41,12 +41,8 @@ _DESIGN = typer.Option(metavar="FILE", help=DESIGN_HELP)
 def simulate(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; new or empty.")],
     videos: Annotated[int, typer.Option(min=1, help="Videos in the collection.")] = 10_000,
-    participants: Annotated[
-        int, typer.Option(min=1, help="Participants who pass step 1; the default is the paper's.")
-    ] = int(PAPER["short_term_participants"].value),
-    returning: Annotated[int, typer.Option(min=0, help="How many of them pass step 2.")] = int(
-        PAPER["long_term_participants"].value
-    ),
+    participants: Annotated[int, typer.Option(min=1, help="Participants who pass step 1.")] = PARTICIPANTS,
+    returning: Annotated[int, typer.Option(min=0, help="How many of them pass step 2.")] = RETURNING,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     design: Annotated[Path | None, _DESIGN] = None,
 ) -> None:

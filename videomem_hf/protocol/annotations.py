@@ -32,8 +32,7 @@ from videomem_hf.protocol.schedule import ROLES
 from videomem_hf.schema import InputError
 
 COLUMNS: Final = ("participant", "step", "position", "video", "role", "repeat", "pressed", "rt_ms", "time")
-ARRAYS: Final = COLUMNS
-"""The fields of `Annotations` with one element per showing; they are named like the table's columns."""
+"""Also the fields of `Annotations` with one element per showing."""
 OLD_COLUMNS: Final = {"answered": "pressed"}
 """Names that columns had in tables written before."""
 OPTIONAL_COLUMNS: Final = frozenset({"rt_ms", "time"})
@@ -140,7 +139,7 @@ class Annotations:
 
     def select(self, rows: NDArray[np.bool_]) -> "Annotations":
         """The showings of a mask `(showings,)`; the lists of names stay as they are, so that indices remain valid."""
-        return replace(self, **{name: getattr(self, name)[rows] for name in ARRAYS})
+        return replace(self, **{name: getattr(self, name)[rows] for name in COLUMNS})
 
 
 def write_annotations(annotations: Annotations, path: Path | str) -> None:

@@ -48,3 +48,6 @@ PAPER: Final[dict[str, Published]] = {
     for name, value in values.items()
 }
 """Keyed as the rows of `study_table`. Participants are those who passed the controls."""
+
+PARTICIPANTS: Final = int(PAPER["short_term_participants"].value)
+RETURNING: Final = int(PAPER["long_term_participants"].value)

@@ -169,10 +169,10 @@ def sum_by_video(annotations: TargetAnnotations, videos: int, rows: NDArray[np.b
     hit = (annotations.hit if rows is None else annotations.hit[rows]).astype(np.float64)
     lag = annotations.interval if rows is None else annotations.interval[rows]
 
-    def summed(values: Floats | None) -> Floats:
+    def by_video(values: Floats | None) -> Floats:
         return np.bincount(video, values, minlength=videos).astype(np.float64)
 
-    return Sums(summed(None), summed(hit), summed(lag), summed(lag**2), summed(lag * hit))
+    return Sums(by_video(None), by_video(hit), by_video(lag), by_video(lag**2), by_video(lag * hit))
 
 
 def fit_correction(sums: Sums, to_lag: int) -> LagCorrection | None:

@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from videomem_hf.protocol.annotations import ARRAYS, FILLER, TARGET, Annotations
+from videomem_hf.protocol.annotations import COLUMNS, FILLER, TARGET, Annotations
 from videomem_hf.protocol.design import FirstStep, StudyDesign
-from videomem_hf.protocol.paper import PAPER
+from videomem_hf.protocol.paper import PARTICIPANTS, RETURNING
 from videomem_hf.protocol.schedule import choose_step1_videos, choose_step2_videos, step1_slots, step2_slots
 from videomem_hf.protocol.screening import screen
 from videomem_hf.protocol.simulate import (
@@ -58,8 +58,8 @@ def simulate_study(
     videos: SimulatedVideos,
     design: StudyDesign | None = None,
     *,
-    participants: int = int(PAPER["short_term_participants"].value),
-    returning: int = int(PAPER["long_term_participants"].value),
+    participants: int = PARTICIPANTS,
+    returning: int = RETURNING,
     seed: int = 0,
     model: MemoryModel | None = None,
     progress: Callable[[int], object] | None = None,
@@ -159,7 +159,7 @@ class _Play:
             for part, start in zip(self._first, starts, strict=False)
         ]
         parts += [replace(part, participant=who[part.participant].astype(np.int32)) for who, part in self._second]
-        arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ARRAYS}
+        arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS}
         names = tuple(f"p{number:05d}" for number in range(1, int(starts[-1]) + 1))
         return Annotations(participants=names, videos=self.videos.names, **arrays)
 

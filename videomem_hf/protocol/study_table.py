@@ -100,17 +100,10 @@ def _score_rows(analysis: StudyAnalysis) -> list[Row]:
     rows = []
     for horizon in analysis.horizons:
         part, name = summary(analysis.scores)[horizon], _NAMES[horizon]
+        passed, mean = part["participants_passed"], part["annotations_mean"]
         rows += [
-            Row(
-                f"{horizon}_participants", f"{name} participants", part["participants_passed"], "who passed", decimals=0
-            ),
-            Row(
-                f"{horizon}_annotations",
-                f"{name} annotations",
-                part["annotations_mean"],
-                "mean over videos",
-                decimals=1,
-            ),
+            Row(f"{horizon}_participants", f"{name} participants", passed, "who passed the controls", decimals=0),
+            Row(f"{horizon}_annotations", f"{name} annotations", mean, "mean over videos", decimals=1),
             Row(f"{horizon}_raw_mean", f"{name} raw score, mean", part["raw_mean"], "hit rate"),
             Row(f"{horizon}_mean", f"{name} score, mean", part["score_mean"], definitions[horizon]),
             Row(f"{horizon}_sd", f"{name} score, standard deviation", part["score_sd"], "over videos"),

@@ -200,13 +200,7 @@ def aesthetics(attributes: Attributes) -> list[bytes]:
 
 
 _MAKERS: Final[dict[str, Callable[[Attributes], list[bytes]]]] = {
-    "c3d": c3d,
-    "hmp": hmp,
-    "lbp": lbp,
-    "hog": hog,
-    "inceptionv3": inceptionv3,
-    "orb": orb,
-    "aesthetics": aesthetics,
+    maker.__name__: maker for maker in (c3d, hmp, lbp, hog, inceptionv3, orb, aesthetics)
 }
 
 

@@ -25,21 +25,14 @@ _KIND_WEIGHTS: Final[dict[SceneKind, float]] = {
 }  # fmt: skip
 
 _EXPOSURES: Final[dict[Light, tuple[float, float]]] = {
-    "day": (0.4, 0.64),
-    "sunset": (0.3, 0.5),
-    "night": (0.13, 0.24),
-    "overcast": (0.36, 0.58),
-}
+    "day": (0.4, 0.64), "sunset": (0.3, 0.5), "night": (0.13, 0.24), "overcast": (0.36, 0.58),
+}  # fmt: skip
 
 _CLUTTERS: Final[dict[SceneKind, tuple[float, float]]] = {"clutter": (0.75, 1.0), "scenery": (-0.3, 0.15)}
 
 _CAMERAS: Final[dict[Camera, float]] = {
-    "still": 0.56,
-    "pan-left": 0.12,
-    "pan-right": 0.12,
-    "zoom-in": 0.12,
-    "zoom-out": 0.08,
-}
+    "still": 0.56, "pan-left": 0.12, "pan-right": 0.12, "zoom-in": 0.12, "zoom-out": 0.08,
+}  # fmt: skip
 
 _THINGS: Final[dict[str, tuple[str, ...]]] = {
     "face": ("face",),
@@ -76,19 +69,8 @@ CLUTTER_PLACES: Final = ("room", "city", "meadow", "beach")
 FLYING: Final = frozenset({"bird", "fish", "butterfly", "balloon", "plane"})
 MOVING: Final = frozenset({"person", "bird", "fish", "butterfly", "car", "boat", "balloon", "plane", "ball"})
 SIGN_WORDS: Final = (
-    "SALE",
-    "OPEN",
-    "STOP",
-    "HOTEL",
-    "TAXI",
-    "MENU",
-    "EXIT",
-    "CAFE",
-    "NEWS",
-    "2018",
-    "HELLO",
-    "WELCOME",
-)
+    "SALE", "OPEN", "STOP", "HOTEL", "TAXI", "MENU", "EXIT", "CAFE", "NEWS", "2018", "HELLO", "WELCOME",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -300,7 +300,7 @@ def draw_thing(kind: str, height: int, paint: Paint, draws: Draws, *, odd: bool 
         _write(picture, word, (0.07, 0.1, 0.93, 0.68), WHITE if luminance(paint.main) < 0.5 else INK)
     if odd and kind != "face":
         _stripe(picture, paint.second)
-    return _outlined(picture.reduce(SUPERSAMPLE), INK if luminance(paint.main) > 0.45 else mix(paint.dark, INK, 0.7))
+    return _outline(picture.reduce(SUPERSAMPLE), INK if luminance(paint.main) > 0.45 else mix(paint.dark, INK, 0.7))
 
 
 def _write(picture: Image.Image, word: str, within: tuple[float, float, float, float], fill: Colour) -> None:
@@ -323,7 +323,7 @@ def word_mask(word: str, height: int) -> Image.Image:
     return mask
 
 
-def _outlined(picture: Image.Image, colour: Colour) -> Image.Image:
+def _outline(picture: Image.Image, colour: Colour) -> Image.Image:
     """Draw a thin rim round the opaque part; the drawing leaves room for it."""
     width = max(1, round(_RIM * picture.height))
     alpha = picture.getchannel("A")

@@ -35,7 +35,7 @@ _STATUS: Final = {
 
 
 def system_ms() -> int:
-    """Milliseconds since 1970 by the machine's clock."""
+    """Milliseconds since 1970 by the system clock."""
     return time.time_ns() // 1_000_000
 
 
@@ -57,9 +57,9 @@ def create_app(study: Study, database: Database, now_ms: Callable[[], int] = sys
     app.include_router(AdminApi(study, database, now_ms).router)
     app.add_api_route("/", _page, methods=["GET"])
     app.mount("/static", StaticFiles(directory=STATIC))
-    app.add_exception_handler(Refused, _refused)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(OperationalError, _busy)
+    app.add_exception_handler(Refused, _refusal_response)
+    app.add_exception_handler(RequestValidationError, _invalid_response)
+    app.add_exception_handler(OperationalError, _busy_response)
     app.add_middleware(Shield)
     return app
 
@@ -102,7 +102,7 @@ async def _page() -> Response:
     return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
 
 
-async def _refused(_: Request, error: Exception) -> Response:
+async def _refusal_response(_: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)
     headers: dict[str, str] = {}
     if error.code == "too_many":
@@ -113,7 +113,7 @@ async def _refused(_: Request, error: Exception) -> Response:
     return JSONResponse(content, _STATUS.get(error.code, 409), headers)
 
 
-async def _invalid(_: Request, error: Exception) -> Response:
+async def _invalid_response(_: Request, error: Exception) -> Response:
     """Report where a request is invalid, without repeating its content."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
@@ -121,6 +121,6 @@ async def _invalid(_: Request, error: Exception) -> Response:
     return JSONResponse({"error": "invalid", "message": f"{where}: {first['msg']}"}, 422)
 
 
-async def _busy(_: Request, error: Exception) -> Response:
+async def _busy_response(_: Request, error: Exception) -> Response:
     del error
     return JSONResponse({"error": "busy", "message": "The database cannot be reached; try again."}, 503)

@@ -64,13 +64,8 @@ def participant_lines(connection: Connection, key: str, questions: Iterable[str]
     rows = connection.execute(select(steps)).all()
     begun = {(row.participant_id, row.step): row for row in rows}
     for person in connection.execute(select(participants).order_by(participants.c.id)).all():
-        own = [
-            person.name,
-            person.platform or "",
-            _escape_formula(person.platform_id or ""),
-            format_utc(person.joined_ms),
-        ]
-        own += [_escape_formula(person.demographics.get(name, "")) for name in names]
+        own = [person.name, person.platform or "", _safe(person.platform_id or ""), format_utc(person.joined_ms)]
+        own += [_safe(person.demographics.get(name, "")) for name in names]
         for step in (1, 2):
             own += _step_cells(begun.get((person.id, step)), key, person.name)
         yield from _lines([own])
@@ -96,6 +91,6 @@ def _lines(rows: Iterable[Iterable[Any]]) -> Iterator[str]:
     yield buffer.getvalue()
 
 
-def _escape_formula(text: str) -> str:
+def _safe(text: str) -> str:
     """Text that a participant typed, as a cell that no spreadsheet evaluates as a formula."""
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t") else text

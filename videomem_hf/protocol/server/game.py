@@ -66,7 +66,7 @@ class Refused(Exception):  # noqa: N818
 
 
 @dataclass(frozen=True)
-class ShowingResponse:
+class KeyResponse:
     """What a page reports of a showing.
 
     Attributes:
@@ -228,14 +228,7 @@ class Game:
         return int(connection.execute(_VIDEO, _at(row.participant_id, step, position)).scalar_one())
 
     def respond(
-        self,
-        connection: Connection,
-        token: str,
-        step: int,
-        position: int,
-        page: str,
-        response: ShowingResponse,
-        now: int,
+        self, connection: Connection, token: str, step: int, position: int, page: str, response: KeyResponse, now: int
     ) -> int:
         """Store a response; sending it again changes nothing, so that a page can retry until it is confirmed.
 
@@ -295,7 +288,7 @@ class Game:
             who = participants.c.id == row.participant_id
             connection.execute(update(participants).where(who).values(return_hash=hash_secret(return_code(token))))
 
-    def _timing(self, connection: Connection, row: Row[Any], response: ShowingResponse, now: int) -> tuple[int, int]:
+    def _timing(self, connection: Connection, row: Row[Any], response: KeyResponse, now: int) -> tuple[int, int]:
         """When a showing began and how long it lasted, in ms by the server's clock."""
         if response.rt_ms is not None and not 0 < response.rt_ms <= self.window_ms:
             raise Refused("impossible", f"A press counts from 0 to {self.window_ms:g} ms after the start of a clip.")

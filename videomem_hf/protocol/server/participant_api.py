@@ -16,10 +16,10 @@ from videomem_hf.protocol.server.clips import MEDIA_TYPES, pad_clip
 from videomem_hf.protocol.server.database import Database
 from videomem_hf.protocol.server.game import (
     Game,
+    KeyResponse,
     Newcomer,
     Note,
     Refused,
-    ShowingResponse,
     come_back,
     join,
     participant_of,
@@ -66,7 +66,7 @@ class BeginBody(_Body):
 
 
 class ResponseBody(_Body):
-    """The response to a showing; see `game.ShowingResponse`."""
+    """The response to a showing; see `game.KeyResponse`."""
 
     page: Page
     rt_ms: float | None
@@ -183,7 +183,7 @@ class ParticipantApi:
         """Store the response to a showing."""
         token = self._token(request)
         note: Note | None = body.note
-        response = ShowingResponse(body.rt_ms, body.age_ms, note)
+        response = KeyResponse(body.rt_ms, body.age_ms, note)
         following = await self.database.write_async(
             lambda connection: self.game.respond(connection, token, step, position, body.page, response, self.now_ms())
         )
@@ -204,7 +204,10 @@ class ParticipantApi:
         pause_max_ms = self.study.settings.pause_max_ms
         if any(row.state == "playing" and now - row.active_ms > pause_max_ms for row in begun.values()):
             begun = await self.database.write_async(close)
-        stage: dict[str, Any] = {"participant": participant.name, "completed": self._completed(participant, begun)}
+        stage: dict[str, Any] = {
+            "participant": participant.name,
+            "completed": self._completion_codes(participant, begun),
+        }
         for step in (2, 1):
             if step in begun and begun[step].state == "playing":
                 return stage | {"stage": "playing", "step": step, "next": begun[step].next_position}
@@ -224,7 +227,7 @@ class ParticipantApi:
         shown = code if participant.return_hash == hash_secret(code) else None
         return stage | {"stage": "waiting", "return_code": shown} | times
 
-    def _completed(self, participant: Row[Any], begun: dict[int, Row[Any]]) -> list[dict[str, Any]]:
+    def _completion_codes(self, participant: Row[Any], begun: dict[int, Row[Any]]) -> list[dict[str, Any]]:
         """The completion code of each completed step, with a link to Prolific where there is one."""
         codes = []
         for step in sorted(begun):

@@ -37,6 +37,11 @@ class Question:
     choices: tuple[str, ...] = ()
 
 
+def _setting(default: Any, about: str) -> Any:
+    """A default with the comment that `study.yaml` has above it."""
+    return field(default=default, metadata={"about": about})
+
+
 @dataclass(frozen=True)
 class StudySettings:
     """The settings of a study; each has a comment in `study.yaml`.
@@ -45,13 +50,9 @@ class StudySettings:
         InputError: A value of the wrong kind or out of its range.
     """
 
-    title: str = field(default="Video memory game", metadata={"about": "shown on every page"})
-    contact: str = field(
-        default="", metadata={"about": "contact address for participants; shown with the consent text"}
-    )
-    consent: str = field(
-        default=_CONSENT, metadata={"about": "the text that participants agree to; blank lines separate paragraphs"}
-    )
+    title: str = _setting("Video memory game", "shown on every page")
+    contact: str = _setting("", "contact address for participants; shown with the consent text")
+    consent: str = _setting(_CONSENT, "the text that participants agree to; blank lines separate paragraphs")
     demographics: tuple[Question, ...] = field(
         default=(),
         metadata={
@@ -61,23 +62,13 @@ class StudySettings:
     participant_ids: Literal["hashed", "plain"] = field(
         default="hashed", metadata={"about": "how ids of Mechanical Turk and Prolific are stored: hashed or plain"}
     )
-    prolific_code_step1: str = field(default="", metadata={"about": "completion code of the Prolific study of step 1"})
-    prolific_code_step2: str = field(default="", metadata={"about": "completion code of the Prolific study of step 2"})
-    pause_max_min: float = field(
-        default=10.0,
-        metadata={
-            "about": "minutes without a response after which a step is closed and its videos are assigned to others"
-        },
-    )
-    interruptions_max: int = field(
-        default=3,
-        metadata={"about": "showings that may be cut short by a reload or a failure; one more closes the step"},
-    )
-    clips_ahead: int = field(default=4, metadata={"about": "number of clips that the browser loads ahead"})
-    joins_per_minute: int = field(
-        default=30, metadata={"about": "new participants and return codes per minute from one address"}
-    )
-    requests_per_second: int = field(default=20, metadata={"about": "requests per second of one participant"})
+    prolific_code_step1: str = _setting("", "completion code of the Prolific study of step 1")
+    prolific_code_step2: str = _setting("", "completion code of the Prolific study of step 2")
+    pause_max_min: float = _setting(10.0, "minutes without a response after which a step is closed")
+    interruptions_max: int = _setting(3, "showings that may be cut short by a reload or a failure")
+    clips_ahead: int = _setting(4, "number of clips that the browser loads ahead")
+    joins_per_minute: int = _setting(30, "new participants and return codes per minute from one address")
+    requests_per_second: int = _setting(20, "requests per second of one participant")
 
     def __post_init__(self) -> None:
         for name in ("title", "contact", "consent", "prolific_code_step1", "prolific_code_step2"):
