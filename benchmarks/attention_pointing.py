@@ -4,9 +4,9 @@
     python benchmarks/attention_pointing.py q --out benchmarks/results/attention_pointing.json
 
 In some held-out clips of the quickstart one thing stands out, and the sample's truth has its box at each second. The
-benchmark counts the clips whose maps peak inside the box: the highest value over all seconds (the map of each second sums
-to 1). Two explanations of the same model are compared: its own attention, and Grad-CAM of its short-term score. Two
-baselines ignore the picture: a random point (the box's share of the frame), and the middle of the frame.
+benchmark counts the clips whose maps peak inside the box: the highest value over all seconds (the map of each second
+sums to 1). Two explanations of the same model are compared: its own attention, and Grad-CAM of its short-term score.
+Two baselines ignore the picture: a random point (the box's share of the frame), and the middle of the frame.
 """
 
 import argparse

@@ -2,16 +2,16 @@
 
     python benchmarks/features_speed.py --out benchmarks/results/features_speed.json
 
-The clip is generated like those of the sample (VP8 in WebM, 1920x1080, 168 frames, 24 per second), or given with --clip.
-Generated clips decode faster than filmed ones. To make a clip with the bit rate, size and codec of the release from a
-filmed one, `world.mp4` of Gradio's wheel:
+The clip is generated like those of the sample (VP8 in WebM, 1920x1080, 168 frames, 24 per second), or given with
+--clip. Generated clips decode faster than filmed ones. To make a clip with the bit rate, size and codec of the release
+from a filmed one, `world.mp4` of Gradio's wheel:
 
     ffmpeg -i world.mp4 -t 7 -an -vf "scale=1920:1080:flags=lanczos,noise=alls=6:allf=t,fps=24" \
         -c:v libvpx -b:v 3M -deadline realtime -cpu-used 8 natural.webm
 
-Each figure is the best of several repeats, in seconds of CPU time of one process, which depends less on other load than
-wall time. One process on one core and two on two are compared by wall time over the same clips, which is meaningful only
-on idle cores, and by CPU time, which shows the overhead of the second process.
+Each figure is the best of several repeats, in seconds of CPU time of one process, which depends less on other load
+than wall time. One process on one core and two on two are compared by wall time over the same clips, which is
+meaningful only on idle cores, and by CPU time, which shows the overhead of the second process.
 """
 
 import argparse

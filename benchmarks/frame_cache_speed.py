@@ -2,8 +2,8 @@
 
     python benchmarks/frame_cache_speed.py CLIP... [--out RESULTS.json]
 
-For each clip and input of a predictor (7 frames at 224 x 224; 16 consecutive frames per second at 112 x 112; 96 x 54): the
-time to decode and resize it, to read it from the cache for the first time in a process, and to read it again. The
+For each clip and input of a predictor (7 frames at 224 x 224; 16 consecutive frames per second at 112 x 112; 96 x 54):
+the time to decode and resize it, to read it from the cache for the first time in a process, and to read it again. The
 fastest of the repeats, in milliseconds of CPU time.
 """
 

@@ -4,9 +4,9 @@
     python benchmarks/models_speed.py --device cuda      on a GPU: whole clips, bfloat16, channels last, torch.compile
 
 This package's models and the plain implementations (`plain_networks.py`) run in turns; the fastest of the repeats is
-reported, which other load on the machine disturbs least. The peak is the fastest large matrix product in the same run and
-number format; convolutions by Winograd's method need fewer multiplications than are counted, so their share can exceed 1.
-Weldon pooling is also timed alone, and compared with a full sort.
+reported, which other load on the machine disturbs least. The peak is the fastest large matrix product in the same run
+and number format; convolutions by Winograd's method need fewer multiplications than are counted, so their share can
+exceed 1. Weldon pooling is also timed alone, and compared with a full sort.
 """
 
 import argparse

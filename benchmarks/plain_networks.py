@@ -1,7 +1,7 @@
 """The networks as their public implementations compute them, for comparing speed: same layers, plain loops and sorts.
 
-Each function takes a model of this package, so that weights are shared and outputs can be compared, and frames or segments
-in the shape that the published code takes.
+Each function takes a model of this package, so that weights are shared and outputs can be compared, and frames or
+segments in the shape that the published code takes.
 """
 
 import torch

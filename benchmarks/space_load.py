@@ -2,10 +2,10 @@
 
     python benchmarks/space_load.py MODEL [--clients 20] [--clip CLIP] [--out RESULTS.json]
 
-MODEL is the folder of a trained model; CLIP defaults to a 1080p clip of 7 s that Gradio's wheel contains. The Space runs
-in its own process. All clients send a copy of the clip (a different file with the same frames) at the same moment and
-wait for scores and overlay video; everyone must get the scores that a single visitor gets. The memory of the Space is
-reported before the requests and at its peak.
+MODEL is the folder of a trained model; CLIP defaults to a 1080p clip of 7 s that Gradio's wheel contains. The Space
+runs in its own process. All clients send a copy of the clip (a different file with the same frames) at the same moment
+and wait for scores and overlay video; everyone must get the scores that a single visitor gets. The memory of the Space
+is reported before the requests and at its peak.
 """
 
 import statistics
@@ -55,9 +55,7 @@ def measure(model: Path, clip: Path, clients: int) -> dict[str, Any]:
     }
 
 
-def all_at_once(
-    address: str, model: Path, clip: Path, clients: int
-) -> list[tuple[dict[str, float], dict[str, Any]]]:
+def all_at_once(address: str, model: Path, clip: Path, clients: int) -> list[tuple[dict[str, float], dict[str, Any]]]:
     """Let all clients send their clip at the same moment; returns the times and scores of those that got a response."""
     found = []
     ready = threading.Barrier(clients)

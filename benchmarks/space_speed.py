@@ -3,10 +3,10 @@
     python benchmarks/space_speed.py MODEL [--clip CLIP] [--repeats 5] [--out RESULTS.json]
 
 MODEL is the folder of a trained model, such as `videomem quickstart` makes; CLIP defaults to a 1080p clip of 7 s that
-Gradio's wheel contains. The Space runs in its own process, started by `python space/app.py`, and gets the clip over HTTP.
-`decode_s` is the time of decoding alone, one frame per second, in an otherwise idle process: a lower bound for the scores.
-The best of the repeats is reported, because the machine may be shared. The page counts as interactive when a browser
-(Chromium with Playwright; skipped without it) can switch its tabs.
+Gradio's wheel contains. The Space runs in its own process, started by `python space/app.py`, and gets the clip over
+HTTP. `decode_s` is the time of decoding alone, one frame per second, in an otherwise idle process: a lower bound for
+the scores. The best of the repeats is reported, because the machine may be shared. The page counts as interactive when
+a browser (Chromium with Playwright; skipped without it) can switch its tabs.
 """
 
 import argparse

@@ -13,9 +13,9 @@ For each run:
   annotation noise.
 - Where: of the clips in which one thing stands out, the share whose map peaks in its true box, over all seconds; for a
   model with weights of frames this is the joint map.
-- When: in the sample a thing is visible in all seconds. Two seconds of such a clip therefore replace two random seconds of
-  a clip that shows no thing. Reported are the weight of these two (2/7 if all frames have equal weights), how often the
-  frame with the highest weight, or with the highest score, is one of them, and how often the joint map peaks in the
+- When: in the sample a thing is visible in all seconds. Two seconds of such a clip therefore replace two random seconds
+  of a clip that shows no thing. Reported are the weight of these two (2/7 if all frames have equal weights), how often
+  the frame with the highest weight, or with the highest score, is one of them, and how often the joint map peaks in the
   thing's box.
 """
 

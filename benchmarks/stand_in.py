@@ -1,11 +1,11 @@
 """A stand-in for VideoMem's scores: generated titles, concept scores and annotations, without any of the real data.
 
-It agrees with the release in published facts: 8,000 videos, means and standard deviations of the scores, annotation counts
-(short-term 30 to 100, long-term 9 to 40), the correlation of true short- and long-term memorability (.74), and about one
-video in seven that shares its title with another. True memorability is a smooth random function of the title embedding
-and the concept scores, plus an unexplained part of each video. The sizes of these parts are chosen so that kernel ridge
-regression reaches about the published correlations. The data are thus good for measuring speed and coverage and for
-checking that the parts work together, but not for the accuracy of a predictor on VideoMem.
+It agrees with the release in published facts: 8,000 videos, means and standard deviations of the scores, annotation
+counts (short-term 30 to 100, long-term 9 to 40), the correlation of true short- and long-term memorability (.74), and
+about one video in seven that shares its title with another. True memorability is a smooth random function of the title
+embedding and the concept scores, plus an unexplained part of each video. The sizes of these parts are chosen so that
+kernel ridge regression reaches about the published correlations. The data are thus good for measuring speed and
+coverage and for checking that the parts work together, but not for the accuracy of a predictor on VideoMem.
 """
 
 from collections.abc import Callable

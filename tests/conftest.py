@@ -1,4 +1,4 @@
-"""Nothing here may reach a network, nor the caches of whoever runs the tests; no test depends on the machine's speed."""
+"""No test reaches a network or the caches of whoever runs the tests, or depends on the machine's speed."""
 
 import atexit
 import os

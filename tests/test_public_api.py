@@ -22,8 +22,8 @@ NAMES = {
     },
     "videomem_hf.extraction": {"Report", "extract_clips"},
     "videomem_hf.losses": {
-        "LOSSES", "AbsoluteError", "BinomialLoss", "Criterion", "HorizonLoss", "MemorabilityLoss", "PairwiseRankingLoss",
-        "SoftRankLoss", "SpearmanLoss", "SquaredError", "build_loss", "build_sorter", "load_sorter", "ranks",
+        "LOSSES", "AbsoluteError", "BinomialLoss", "Criterion", "HorizonLoss", "MemorabilityLoss",
+        "PairwiseRankingLoss", "SoftRankLoss", "SpearmanLoss", "SquaredError", "build_loss", "build_sorter", "load_sorter", "ranks",
         "shipped_sorters", "soft_ranks",
     },
     "videomem_hf.multiview": {"BestFit", "FitOptions", "fit_best", "title_views"},
@@ -40,8 +40,8 @@ DOCUMENTED = {
     "videomem_hf.run_files": {"TrainingResult", "write_predictions"},
     "videomem_hf.schema": {"HORIZONS", "InputError"},
     "videomem_hf.statistics": {
-        "Comparison", "Interval", "bootstrap_distribution", "bootstrap_interval", "bootstrap_intervals", "compare", "mse",
-        "noise_ceiling", "pearson", "spearman", "spearman_brown",
+        "Comparison", "Interval", "bootstrap_distribution", "bootstrap_interval", "bootstrap_intervals", "compare",
+        "mse", "noise_ceiling", "pearson", "spearman", "spearman_brown",
     },
 }  # fmt: skip
 """Names of modules without `__all__` that callers may use; there are others."""

@@ -71,7 +71,9 @@ def test_many_at_once_each_get_their_own(served, client, model_folder, tmp_path)
 )
 def test_hostile_names_stay_in_their_folder(served, small_clip, model_folder, name):
     content = small_clip.read_bytes()
-    reply = httpx.post(f"{served.address}/gradio_api/upload", files={"files": (name, content, "video/mp4")}, timeout=300)
+    reply = httpx.post(
+        f"{served.address}/gradio_api/upload", files={"files": (name, content, "video/mp4")}, timeout=300
+    )
     assert reply.status_code == 200
     (path,) = map(Path, reply.json())
     assert path.resolve().is_relative_to(served.files)
