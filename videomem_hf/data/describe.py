@@ -9,7 +9,6 @@ from typing import Final
 
 import numpy as np
 
-from videomem_hf.data.copies import missing_files
 from videomem_hf.data.feature_files.folders import feature_folders, find_feature_files
 from videomem_hf.data.release.ground_truth import ReleaseName
 from videomem_hf.data.release.reader import find_videos, open_release, read_records
@@ -98,9 +97,8 @@ def describe(data_dir: str | Path, *, release: str | None = None, allow_links: b
     videos = find_videos(opened)
     parts.append(_part(VIDEO, [video_id for video_id in ids if video_id not in videos], len(ids)))
     for name, folders in feature_folders(opened.inventory).items():
-        for files in find_feature_files(name, folders):
-            expected = len(ids) * max(1, len(files.feature.frames))
-            parts.append(_part(files.column, missing_files(files, ids), expected))
+        columns = find_feature_files(name, folders)
+        parts += [_part(files.column, files.missing(ids), files.expected(len(ids))) for files in columns]
     return Description(
         root=opened.root,
         release=opened.name,

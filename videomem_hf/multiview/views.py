@@ -10,7 +10,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from videomem_hf.data.release.records import VideoRecord
-from videomem_hf.data.release.splits import split_records, title_groups
+from videomem_hf.data.release.splits import SplitOptions, split_records, title_groups
 from videomem_hf.data.scored_clips import Clips, config_of, feature_columns, open_splits
 from videomem_hf.features.packaged import best_installed
 from videomem_hf.features.title_views import EMBEDDING, WORDS, title_views
@@ -79,7 +79,7 @@ class ViewData:
         """The clips of "train" and `split`, divided anew so that nearly equal titles stay together."""
         rows = np.concatenate([self.splits["train"], self.splits[split]])
         places = {self.video_ids[row]: row for row in rows}
-        divided = split_records(self._records(rows), seed=seed, group_titles=True)
+        divided = split_records(self._records(rows), SplitOptions(seed=seed, group_titles=True))
         parts = {name: np.array([places[record.video_id] for record in part]) for name, part in divided.items()}
         return replace(self, splits={"train": parts["train"], split: parts.get("validation", rows[:0])})
 

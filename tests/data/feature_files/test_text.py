@@ -52,7 +52,9 @@ def pairs_file(draw: Any) -> tuple[bytes, list[tuple[int, float]]]:
 
 
 @given(st.lists(st.one_of(NUMBER, FIXED_POINT, SCIENTIFIC), min_size=1))
-@example(["-0.0", "1.234567e+07", "9.999999e+28", "7.000001e-16", "2.2250738585072011e-308", "5e-324", "9007199254740993"])
+@example(
+    ["-0.0", "1.234567e+07", "9.999999e+28", "7.000001e-16", "2.2250738585072011e-308", "5e-324", "9007199254740993"]
+)
 def test_every_form_of_number_is_read_to_the_bit(numbers: list[str]) -> None:
     values, _ = parse_dense(files(" ".join(numbers).encode()))
     assert [struct.pack("<d", value) for value in values] == [struct.pack("<d", float(number)) for number in numbers]
