@@ -59,4 +59,4 @@ def test_a_change_of_what_makes_the_rows_changes_the_hash_and_no_other_does(
 
 @pytest.mark.parametrize("builder", [VideoMem, LaMem, Memento10k])
 def test_load_dataset_and_the_builder_class_use_one_cache(builder: type) -> None:
-    assert builder.MODULE == DATASETS[builder.DATASET_NAME]
+    assert DATASETS[builder.DATASET_NAME] == builder.MODULE

@@ -10,7 +10,13 @@ import datasets
 import pyarrow as pa
 
 from videomem_hf.data.feature_files.columns import arrow_type
-from videomem_hf.data.feature_files.folders import KNOWN, FeatureFiles, feature_folders, find_feature_files
+from videomem_hf.data.feature_files.folders import (
+    KNOWN,
+    PLAIN_CONFIGS,
+    FeatureFiles,
+    feature_folders,
+    find_feature_files,
+)
 from videomem_hf.data.release.reader import Release, find_videos, open_release, read_records
 from videomem_hf.data.release.records import VideoRecord
 from videomem_hf.data.release.splits import SplitOptions, split_records
@@ -64,7 +70,7 @@ class VideoMemConfig(SplitOptions, CopyConfig):
         Raises:
             InputError: The copy has no feature of the configuration's name.
         """
-        if self.opened is None or self.name in {"scores", "videos"}:
+        if self.opened is None or self.name in PLAIN_CONFIGS:
             return {}
         found = feature_folders(self.opened.inventory)
         if self.name != "all" and self.name not in found:

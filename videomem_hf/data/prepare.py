@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from videomem_hf.data.feature_files.folders import FeatureFiles, feature_folders, find_feature_files
+from videomem_hf.data.feature_files.folders import PLAIN_CONFIGS, FeatureFiles, feature_folders, find_feature_files
 from videomem_hf.data.release.reader import Release, find_videos, open_release, read_records
 from videomem_hf.data.release.records import VideoRecord
 from videomem_hf.data.release.splits import SplitOptions, split_records
@@ -119,7 +119,7 @@ def _open_source(data_dir: str | Path, options: PrepareOptions) -> Source:
     release = open_release(data_dir, name=options.release, allow_links=options.allow_links)
     folders = feature_folders(release.inventory)
     configs = options.configs or ("scores", *folders, *(["videos"] if options.videos != "none" else []))
-    unknown = [name for name in configs if name not in {"scores", "videos", *folders}]
+    unknown = [name for name in configs if name not in {*PLAIN_CONFIGS, *folders}]
     if unknown:
         found = ", ".join(["scores", *folders, "videos"])
         raise InputError(f"No configuration '{unknown[0]}' for {release.root}; there are {found}.")
@@ -167,7 +167,7 @@ def _plan(source: Source) -> list[Shard]:
 
 def _pieces(config: str, records: Sequence[VideoRecord], source: Source) -> Iterator[list[VideoRecord]]:
     if config != "videos" or source.options.videos != "embed":
-        rows = len(records) if config in {"scores", "videos"} else _ROWS
+        rows = len(records) if config in PLAIN_CONFIGS else _ROWS
         yield from (list(records[start : start + rows]) for start in range(0, len(records), rows))
         return
     piece: list[VideoRecord] = []

@@ -9,16 +9,17 @@ from typing import Any, Final
 import numpy as np
 from tqdm.auto import tqdm
 
+from videomem_hf.data.feature_files.folders import NO_FEATURES
+from videomem_hf.data.provenance import is_prepared
 from videomem_hf.data.release.records import VideoRecord
 from videomem_hf.data.release.splits import SplitOptions, split_records, title_groups
-from videomem_hf.data.scored_clips import Clips, config_of, feature_columns, open_splits
+from videomem_hf.data.scored_clips import Clips, config_of, feature_columns, number_column, open_splits
 from videomem_hf.features.packaged import best_installed
 from videomem_hf.features.title_views import EMBEDDING, WORDS, title_views
 from videomem_hf.multiview.frame_views import clip_sources, frame_encoder, frame_view
 from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, TITLE, VIDEO_ID, Horizon, InputError
 
 AUTO: Final = "auto"
-_PLAIN: Final = ("scores", "videos", "all", "default")
 FEWEST_WITH_VIEW: Final = 0.5
 """Share of the training clips that must have a feature for it to become a view by itself."""
 
@@ -151,7 +152,7 @@ def feature_configs(data: str) -> list[str]:
     """The features that the user's data have, by configuration name."""
     folder = Path(data)
     if (names := _prepared_configs(data)) is not None:
-        return [name for name in names if name not in _PLAIN]
+        return [name for name in names if name not in NO_FEATURES]
     from videomem_hf.data.feature_files.folders import feature_folders
     from videomem_hf.data.release.reader import open_release
 
@@ -174,7 +175,7 @@ def _may_have_videos(data: str) -> bool:
 def _prepared_configs(data: str) -> list[str] | None:
     """The configurations of a prepared folder or of a data set on the Hub; None for a copy of the release."""
     folder = Path(data)
-    if folder.exists() and not ((folder / "README.md").is_file() and any(folder.glob("**/*.parquet"))):
+    if folder.exists() and not is_prepared(folder):
         return None
     from datasets import get_dataset_config_names
 
@@ -224,7 +225,7 @@ def _records_of(splits: Any) -> ViewData:
         ids += list(table[VIDEO_ID])
         titles += list(table[TITLE])
         scores.append(np.column_stack([np.asarray(columns[h][:], np.float64) for h in HORIZONS]))
-        counts.append(np.column_stack([_numbers(table[ANNOTATION_COUNTS[h]]) for h in HORIZONS]))
+        counts.append(np.column_stack([number_column(table[ANNOTATION_COUNTS[h]]) for h in HORIZONS]))
     if "train" not in rows:
         raise InputError(f"there is no split 'train' to learn from; there are {', '.join(rows)}")
     all_scores, all_counts = np.concatenate(scores), np.concatenate(counts)
@@ -233,10 +234,6 @@ def _records_of(splits: Any) -> ViewData:
         raise InputError("no training clip has a score")
     horizons = tuple(h for h, there in zip(HORIZONS, known.tolist(), strict=True) if there)
     return ViewData(ids, titles, all_scores[:, known], all_counts[:, known], horizons, rows, {})
-
-
-def _numbers(column: Any) -> np.ndarray:
-    return np.array([np.nan if value is None else value for value in column], np.float64)
 
 
 def _feature_views(

@@ -70,8 +70,10 @@ _ALIASES: Final = {"inception": "inceptionv3", "colourhistogram": "colorhistogra
 _FILLERS: Final = frozenset({"feature", "features", "feat", "feats", "dev", "test", "set", "devset", "testset"})
 _SUFFIXES: Final = {"orb": frozenset({".p", ".pkl", ".pickle"})}
 _TEXT_SUFFIXES: Final = frozenset({".txt", ".csv"})
-NO_FEATURES: Final = frozenset({"scores", "videos", "all", "default"})
-"""Names of configurations that are no feature's."""
+PLAIN_CONFIGS: Final = ("scores", "videos")
+"""Configurations without features."""
+NO_FEATURES: Final = frozenset({*PLAIN_CONFIGS, "all", "default"})
+"""Configuration names that no feature has."""
 _RESERVED: Final = NO_FEATURES | {VIDEO, VIDEO_ID, TITLE, *HORIZONS, *SPLITS}
 """Names of configurations and columns that a folder cannot take."""
 

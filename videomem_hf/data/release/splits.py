@@ -57,16 +57,17 @@ class SplitOptions:
     split_files: Mapping[str, str] | None = None
 
 
-def split_records(records: Sequence[VideoRecord], options: SplitOptions) -> dict[str, list[VideoRecord]]:
+def split_records(records: Sequence[VideoRecord], options: SplitOptions | None = None) -> dict[str, list[VideoRecord]]:
     """Split a release; each split is in numeric order of ids, and a split without videos is left out.
 
     Args:
         records: All videos. Those that the release itself puts in a split stay there; `dev` ones are divided.
-        options: How.
+        options: How; by default with seed 0 into train, validation and test.
 
     Raises:
         InputError: Split files that name unknown videos or one twice; more `most_annotated` than labelled videos.
     """
+    options = options or SplitOptions()
     by_id = {record.video_id: record for record in records}
     if options.split_files:
         splits = _read_split_files(options.split_files, by_id)
