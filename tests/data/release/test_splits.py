@@ -134,18 +134,18 @@ def test_most_annotated_needs_enough_videos_and_counts() -> None:
         split_records(dev(3), SplitOptions(most_annotated=2))
 
 
+ANNOTATED = [("video1", 30, 20), ("video2", 9, 21), ("video3", 40, 5), ("video9", 40, 19), ("video10", 30, 20)]
+"""Ids with short- and long-term annotation counts."""
 RANKED = {
     # long-term counts, then short-term ones, then the number of the id
     "long_term": ["video2", "video1", "video10", "video9", "video3"],
     "short_term": ["video9", "video3", "video1", "video10", "video2"],
-    "sum": ["video9", "video1", "video10", "video2", "video3"],
+    "sum": ["video9", "video1", "video10", "video3", "video2"],
 }
 
 
 @pytest.mark.parametrize("by", RANKED)
-@given(
-    st.permutations([("video1", 30, 20), ("video2", 9, 21), ("video3", 40, 5), ("video9", 40, 19), ("video10", 30, 20)])
-)
+@given(st.permutations(ANNOTATED))
 def test_the_ranking_by_each_count(by: str, videos: list[tuple[str, int, int]]) -> None:
     names, short_term, long_term = zip(*videos, strict=True)
     counts = {"short_term": short_term, "long_term": long_term}
