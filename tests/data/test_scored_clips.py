@@ -56,8 +56,10 @@ def test_all_counts_are_kept_for_the_ranking_and_follow_the_clips(tmp_path: Path
     for name in ("video1", "video3"):
         write(tmp_path / "release" / "sources" / f"{name}.webm", name)
     names = str(write(tmp_path / "all.txt", "1\n2\n3"))
-    with pytest.warns(UserWarning, match="1 scored clips of the split 'all' have no video"):
-        clips = load_clips(str(tmp_path / "release"), "all", ("short_term",), options={"split_files": {"all": names}})
+    with pytest.warns(UserWarning, match="1 scored clips of the split 'whole' have no video"):
+        clips = load_clips(
+            str(tmp_path / "release"), "whole", ("short_term",), options={"split_files": {"whole": names}}
+        )
     assert clips.annotation_counts.tolist() == [[30], [32]]
     assert {name: counts.tolist() for name, counts in clips.all_counts.items()} == {
         "short_term": [30, 32],

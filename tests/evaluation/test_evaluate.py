@@ -86,8 +86,8 @@ def test_the_most_annotated_are_those_that_the_data_set_holds_out(tmp_path: Path
         write(tmp_path / "release" / "sources" / f"{name}.webm", name)
     data, options = str(tmp_path / "release"), {"most_annotated": 9, "most_annotated_by": by}
     held_out = load_clips(data, "test9", horizons, options=options)
-    whole = {"split_files": {"all": str(write(tmp_path / "all.txt", "\n".join(rows)))}}
-    every = load_clips(data, "all", horizons, options=whole)
+    whole = {"split_files": {"whole": str(write(tmp_path / "all.txt", "\n".join(rows)))}}
+    every = load_clips(data, "whole", horizons, options=whole)
     scores = _predicted(every)
     found = evaluate_predictions(scores, every, horizons, 9, most_annotated_by=by, resamples=10)
     chosen = [every.video_ids.index(name) for name in held_out.video_ids]

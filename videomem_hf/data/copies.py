@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from videomem_hf.data.release.inventory import is_ignored
 from videomem_hf.schema import InputError
 
 
@@ -25,7 +26,7 @@ def data_dir_or_variable(dataset: str, data_dir: str | None, variable: str) -> s
 
 
 def files_state(paths: Iterable[Path], folders: Iterable[Path] = ()) -> bytes:
-    """Digest name, size and time of some files, and of every file in some folders: another digest, another content.
+    """Digest name, size and time of some files, and of every file in some folders but the system's own.
 
     Raises:
         InputError: A file that is not there or cannot be looked at.
@@ -41,7 +42,7 @@ def files_state(paths: Iterable[Path], folders: Iterable[Path] = ()) -> bytes:
         for folder in sorted(folders):
             with os.scandir(folder) as entries:
                 for entry in sorted(entries, key=lambda entry: entry.name):
-                    if not entry.is_dir():
+                    if not is_ignored(entry.name) and not entry.is_dir():
                         add(entry.path, entry.stat())
     except OSError as error:
         raise InputError(f"{error.filename} cannot be read ({error.strerror}); check the path.") from None

@@ -190,5 +190,6 @@ def test_damaged_split_files(tmp_path: Path, text: str, message: str) -> None:
     files = {"train": write(tmp_path / "a.txt", "video1"), "test": write(tmp_path / "b.txt", text)}
     with pytest.raises(InputError, match=message):
         split_records(dev(4), SplitOptions(split_files=files))
-    with pytest.raises(InputError, match="cannot name a split"):
-        split_records(dev(4), SplitOptions(split_files={"my split": files["train"]}))
+    for name in ("my split", "all"):
+        with pytest.raises(InputError, match=f"'{name}' cannot name a split"):
+            split_records(dev(4), SplitOptions(split_files={name: files["train"]}))

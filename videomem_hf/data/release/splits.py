@@ -204,8 +204,8 @@ def _read_split_files(files: Mapping[str, str | Path], by_id: Mapping[str, Video
     splits: dict[str, list[str]] = {}
     places: dict[str, str] = {}
     for name, path in files.items():
-        if not re.fullmatch(r"\w+(\.\w+)*", name):
-            raise InputError(f"'{name}' cannot name a split; use letters, digits and underscores.")
+        if not re.fullmatch(r"\w+(\.\w+)*", name) or name.lower() == "all":  # to `datasets`, all splits together
+            raise InputError(f"'{name}' cannot name a split; use letters, digits and underscores, and not 'all'.")
         for video_id, line in read_video_list(Path(path)):
             place = f"{path}:{line}"
             if video_id not in by_id:
