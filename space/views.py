@@ -84,9 +84,10 @@ def _share(percent: float) -> str:
 
 def _distribution(horizon: Horizon, score: float, interval: tuple[float, float] | None) -> str:
     """VideoMem's scores as a curve, filled up to the clip's, with its interval below."""
-    from videomem_hf.inference.score_distribution import RELEASED, score_distribution
+    from videomem_hf.inference.score_distribution import score_distribution
+    from videomem_hf.schema import RELEASED_SCORE_MOMENTS
 
-    low, high = min(0.4, RELEASED[horizon].low), 1.0
+    low, high = min(0.4, RELEASED_SCORE_MOMENTS[horizon].low), 1.0
     width, height = GAUGE
     base = height - 26
     at = np.linspace(low, high, 120)

@@ -96,7 +96,7 @@ def _dataset_module_factory(
 
     from videomem_hf.data.building import code_hash
 
-    return DatasetModule(DATASETS[path], code_hash(), {"dataset_name": path})
+    return DatasetModule(DATASETS[path], code_hash(DATASETS[path]), {"dataset_name": path})
 
 
 def _means_local_folder(name: str, data_dir: str | None) -> bool:

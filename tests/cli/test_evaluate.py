@@ -64,7 +64,7 @@ def test_numbers_and_files(release: Path, model: Path, tmp_path: Path) -> None:
     ("options", "message"),
     [
         (["--split", "testing"], "there is no split 'testing'; there are train, validation, test"),
-        (["--most-annotated", "7"], "the 7 most annotated clips are asked for; allowed are 2 to the split's 6"),
+        (["--most-annotated", "7"], "the 7 most annotated videos are asked for; 1 to 6 can be had"),
         (["--submission", "out", "--team", "a/b"], "team 'a/b': letters, digits and hyphens are allowed"),
         (["--split", "test"], "no clip of the split 'test' has both a score and a video"),
         (["--json", "/nowhere/metrics.json"], "its folder does not exist"),
@@ -86,12 +86,15 @@ def test_the_most_annotated_and_what_bounds_a_correlation(release: Path, model: 
     table = next(release.rglob("ground-truth*.csv"))
     with table.open(newline="", encoding="utf-8-sig") as file:
         counts = {
-            row["video"].removesuffix(".webm"): int(row["nb_short-term_annotations"])
-            + int(row["nb_long-term_annotations"])
+            row["video"].removesuffix(".webm"): (
+                -int(row["nb_long-term_annotations"]),
+                -int(row["nb_short-term_annotations"]),
+                int(row["video"].removesuffix(".webm").removeprefix("video")),
+            )
             for row in csv.DictReader(file)
         }
     with (tmp_path / "scores.csv").open(newline="") as file:
-        rows = sorted(csv.DictReader(file), key=lambda row: -counts[row["video_id"]])
+        rows = sorted(csv.DictReader(file), key=lambda row: counts[row["video_id"]])
     content = json.loads(out.read_text())
     predicted, measured = ([float(row[name]) for row in rows[:4]] for name in ("short_term_model", "short_term"))
     few = content["metrics"]["short_term"]["4 most annotated"]

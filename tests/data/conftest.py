@@ -3,6 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.training.conftest import frames, release
+
+__all__ = ["frames", "release"]
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import datasets
 import pytest
-from datasets import load_dataset
+from datasets import load_dataset, load_dataset_builder
 
 import videomem_hf  # noqa: F401 - registers the dataset
-from tests.data.release_trees import make_truth, write_course, write_mediaeval
+from tests.data.release_trees import make_truth, write, write_course, write_mediaeval
 from videomem_hf.data.builder import VideoMem
 from videomem_hf.schema import InputError
 
@@ -92,6 +92,16 @@ def test_the_cache_notices_an_edited_ground_truth(release: Path) -> None:
     splits = load_dataset("videomem", "scores", data_dir=str(release))
     scores = {row["video_id"]: row["short_term"] for row in [*splits["train"], *splits["validation"]]}
     assert scores["video1"] == 0.999
+
+
+@pytest.mark.parametrize("name", [".DS_Store", "._video1.webm", "Thumbs.db", "desktop.ini"])
+def test_a_file_of_the_operating_system_leaves_the_cache_as_it_is(release: Path, name: str) -> None:
+    sources = release / "devset/dev-set/sources"
+    before = load_dataset_builder("videomem", "videos", data_dir=str(release)).cache_dir
+    write(sources / name, "of a file browser")
+    assert load_dataset_builder("videomem", "videos", data_dir=str(release)).cache_dir == before
+    write(sources / "video1.webm", "another clip")
+    assert load_dataset_builder("videomem", "videos", data_dir=str(release)).cache_dir != before
 
 
 def test_data_dir_from_the_environment(release: Path, monkeypatch: pytest.MonkeyPatch) -> None:

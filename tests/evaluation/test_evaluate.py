@@ -9,8 +9,9 @@ from scipy import stats
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import mean_squared_error
 
+from tests.data.release_trees import HEADER, write
 from videomem_hf.data.scored_clips import Clips, load_clips
-from videomem_hf.evaluation.evaluate import baselines, compute_metrics
+from videomem_hf.evaluation.evaluate import baselines, compute_metrics, evaluate_predictions
 from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
 from videomem_hf.run_files import write_predictions
 from videomem_hf.schema import HORIZONS, InputError
@@ -73,6 +74,27 @@ def test_a_constant_has_no_correlation_and_says_so_quietly() -> None:
     results = compute_metrics({"constant": np.full((60, 2), 0.8)}, clips, HORIZONS, resamples=10)
     assert np.isnan(results["short_term"]["constant"]["spearman"])
     assert results["short_term"]["constant"]["mse"] > 0
+
+
+@pytest.mark.parametrize("horizons", [HORIZONS, ("short_term",)])
+@pytest.mark.parametrize("by", ["long_term", "short_term", "sum"])
+def test_the_most_annotated_are_those_that_the_data_set_holds_out(tmp_path: Path, horizons: tuple, by: str) -> None:
+    rows = {f"video{n}": (0.5 + n / 200, 30 + n * 29 % 41, n % 11 / 11, 11 if n % 3 else 22) for n in range(1, 41)}
+    lines = [HEADER, *(f"{name}.webm,{s:.3f},{cs},{r:.3f},{cl}" for name, (s, cs, r, cl) in rows.items())]
+    write(tmp_path / "release" / "ground-truth.csv", "\n".join(lines))
+    for name in rows:
+        write(tmp_path / "release" / "sources" / f"{name}.webm", name)
+    data, options = str(tmp_path / "release"), {"most_annotated": 9, "most_annotated_by": by}
+    held_out = load_clips(data, "test9", horizons, options=options)
+    whole = {"split_files": {"whole": str(write(tmp_path / "all.txt", "\n".join(rows)))}}
+    every = load_clips(data, "whole", horizons, options=whole)
+    scores = _predicted(every)
+    found = evaluate_predictions(scores, every, horizons, 9, most_annotated_by=by, resamples=10)
+    chosen = [every.video_ids.index(name) for name in held_out.video_ids]
+    for column, horizon in enumerate(horizons):
+        expected = stats.spearmanr(scores[chosen, column], held_out.labels[:, column])[0]
+        assert found.metrics[horizon]["9 most annotated"]["items"] == len(held_out) == 9
+        assert found.metrics[horizon]["9 most annotated"]["spearman"] == pytest.approx(expected)
 
 
 def test_too_few_scores_are_named() -> None:

@@ -5,19 +5,25 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from videomem_hf.data.release.splits import RankedBy
 from videomem_hf.schema import HORIZONS, InputError
 
 if TYPE_CHECKING:
     from videomem_hf.data.describe import Description
+    from videomem_hf.data.prepare import PrepareOptions
 
-RELEASE_HELP = "2018 or 2022, where the copy holds both."
-LINKS_HELP = "Follow links that lead out of the copy."
+Release = Annotated[str | None, typer.Option(help="2018 or 2022, where the copy holds both.")]
+AllowLinks = Annotated[bool, typer.Option("--allow-links", help="Follow links that lead out of the copy.")]
+SplitFiles = Annotated[
+    list[str] | None,
+    typer.Option(metavar="SPLIT=FILE", help="A split as a list of videos, one per line; give one for each split."),
+]
 
 
 def prepare(
@@ -27,8 +33,7 @@ def prepare(
         str | None, typer.Option(help="Such as scores,c3d,hmp. (default: scores and every feature of the copy)")
     ] = None,
     videos: Annotated[
-        str,
-        typer.Option(help="none; by reference to where they are now; or embed them.", metavar="none|reference|embed"),
+        Literal["none", "reference", "embed"], typer.Option(help="Leave them out, refer to their paths, or embed them.")
     ] = "none",
     seed: Annotated[int, typer.Option(help="Of the division into train and validation.")] = 0,
     group_titles: Annotated[
@@ -37,12 +42,12 @@ def prepare(
     most_annotated: Annotated[
         int, typer.Option(help="Put so many of the most annotated videos in a split of their own, as test500.")
     ] = 0,
-    split_file: Annotated[
-        list[str] | None,
-        typer.Option(metavar="SPLIT=FILE", help="A split as a list of videos, one a line; give one for each split."),
-    ] = None,
-    release: Annotated[str | None, typer.Option(help=RELEASE_HELP)] = None,
-    allow_links: Annotated[bool, typer.Option("--allow-links", help=LINKS_HELP)] = False,
+    most_annotated_by: Annotated[
+        RankedBy, typer.Option(help="Annotation counts that say which videos are the most annotated.")
+    ] = "long_term",
+    split_file: SplitFiles = None,
+    release: Release = None,
+    allow_links: AllowLinks = False,
 ) -> None:
     """Write the release as Parquet files with a card, which load_dataset loads anywhere, without this package.
 
@@ -52,21 +57,25 @@ def prepare(
     [bold]videomem prepare release/ parquet/ --configs scores,c3d --videos embed[/bold]
     """
     from videomem_hf.data.prepare import PrepareOptions
-    from videomem_hf.data.prepare import prepare as write_repository
-    from videomem_hf.data.provenance import generated_plan
 
-    if videos not in {"none", "reference", "embed"}:
-        raise InputError(f"--videos {videos}; it is one of none, reference, embed.")
     options = PrepareOptions(
         configs=tuple(name.strip() for name in configs.split(",")) if configs else None,
-        videos=videos,  # type: ignore[arg-type]
+        videos=videos,
         release=release,
         seed=seed,
         group_titles=group_titles,
         most_annotated=most_annotated,
+        most_annotated_by=most_annotated_by,
         split_files=_split_files(split_file or []),
         allow_links=allow_links,
     )
+    _prepare(release_dir, out, options)
+
+
+def _prepare(release_dir: Path, out: Path, options: "PrepareOptions") -> None:
+    from videomem_hf.data.prepare import prepare as write_repository
+    from videomem_hf.data.provenance import generated_plan
+
     with _warnings_as_sentences():
         written = write_repository(release_dir, out, options)
     if not written:
@@ -85,16 +94,16 @@ def describe(
     plots: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write the distributions, and short- against long-term.")
     ] = None,
-    release: Annotated[str | None, typer.Option(help=RELEASE_HELP)] = None,
-    allow_links: Annotated[bool, typer.Option("--allow-links", help=LINKS_HELP)] = False,
+    release: Release = None,
+    allow_links: AllowLinks = False,
 ) -> None:
     """Show what is in a copy of the release: counts, what is missing, score statistics beside the published ones.
 
     Example: [bold]videomem describe release/ --plots plots/[/bold]
     """
-    from videomem_hf.data.describe import describe as look_through
+    from videomem_hf.data.describe import describe as describe_copy
 
-    description = look_through(release_dir, release=release, allow_links=allow_links)
+    description = describe_copy(release_dir, release=release, allow_links=allow_links)
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     console.print(f"VideoMem ({description.release} release) at {description.root}", markup=False)
     console.print(_parts_table(description))
@@ -111,14 +120,14 @@ def _split_files(options: list[str]) -> dict[str, str] | None:
     for option in options:
         name, equals, path = option.partition("=")
         if not equals or not name or not path or name in files:
-            raise InputError(f"--split-file {option}; give SPLIT=FILE, such as train=train.txt, once a split.")
+            raise InputError(f"--split-file {option}; give SPLIT=FILE, such as train=train.txt, once for each split.")
         files[name] = path
     return files or None
 
 
 @contextmanager
 def _warnings_as_sentences() -> Iterator[None]:
-    """Show warnings as a person reads them, without the place in the code."""
+    """Show warnings as a person reads them, without their location in the code."""
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
         typer.echo(f"Note: {message}", err=True)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from videomem_hf.data.release.splits import RankedBy
 from videomem_hf.schema import InputError
 
 
@@ -16,8 +17,11 @@ def evaluate(
     data: Annotated[str, typer.Option(help="Folder of the release or of a sample's, a prepared folder, or a Hub id.")],
     split: Annotated[str, typer.Option(help="train, validation, test, or test500 with --hold-out 500.")] = "validation",
     most_annotated: Annotated[
-        int | None, typer.Option(min=2, help="Judge so many of the split's most annotated clips as well.")
+        int | None, typer.Option(min=2, help="Evaluate on so many of the split's most annotated clips as well.")
     ] = None,
+    most_annotated_by: Annotated[
+        RankedBy, typer.Option(help="Annotation counts that say which clips are the most annotated.")
+    ] = "long_term",
     hold_out: Annotated[
         int, typer.Option(min=0, help="Make a split of so many of the most annotated videos, as in training.")
     ] = 0,
@@ -60,7 +64,9 @@ def evaluate(
     predictor = load_predictor(model)
     horizons = predictor.horizons
     files = submission_files(submission, year, team, run, horizons) if submission else {}
-    options = {"seed": seed, "group_titles": group_titles, "most_annotated": hold_out}
+    options: dict[str, Any] = {"seed": seed, "group_titles": group_titles, "most_annotated": hold_out}
+    if hold_out:
+        options["most_annotated_by"] = most_annotated_by
     scores, clips = score_split(
         predictor.model,
         getattr(predictor, "processor", None),  # a model of features has none
@@ -79,7 +85,13 @@ def evaluate(
     if files and not any(sum(known) >= 2 for known in (clips.labels == clips.labels).T.tolist()):
         return  # nothing to judge: the release's test set
     judged = evaluate_predictions(
-        scores, clips, horizons, most_annotated, resamples=config.resamples, confidence=config.confidence
+        scores,
+        clips,
+        horizons,
+        most_annotated,
+        most_annotated_by=most_annotated_by,
+        resamples=config.resamples,
+        confidence=config.confidence,
     )
     if json_file is not None:
         plain = {

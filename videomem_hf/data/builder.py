@@ -1,8 +1,7 @@
 """The `datasets` builder of VideoMem: `load_dataset("videomem", CONFIG, data_dir=...)` after `import videomem_hf`."""
 
-import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -11,47 +10,45 @@ import datasets
 import pyarrow as pa
 
 from videomem_hf.data.feature_files.columns import arrow_type
-from videomem_hf.data.feature_files.folders import KNOWN, FeatureFiles, feature_folders, find_feature_files
+from videomem_hf.data.feature_files.folders import (
+    KNOWN,
+    PLAIN_CONFIGS,
+    FeatureFiles,
+    feature_folders,
+    find_feature_files,
+)
 from videomem_hf.data.release.reader import Release, find_videos, open_release, read_records
 from videomem_hf.data.release.records import VideoRecord
-from videomem_hf.data.release.splits import split_records
+from videomem_hf.data.release.splits import SplitOptions, split_records
 from videomem_hf.schema import VIDEO, VIDEO_ID, InputError
 
-from .building import CopyBuilder, GenerationInputError, video_feature
-from .copies import data_dir_or_variable, files_state, warn_of_missing_files
-from .tables import RECORD_SCHEMA, batches, record_tables
+from .building import CopyBuilder, CopyConfig, GenerationInputError, video_feature
+from .copies import data_dir_or_variable
+from .record_tables import RECORD_SCHEMA, record_tables, warn_of_missing_files
+from .tables import batches
 
 DATA_DIR_VARIABLE: Final = "VIDEOMEM_DATA_DIR"
 """Environment variable that stands for `data_dir` where none is given."""
 
 
 @dataclass
-class VideoMemConfig(datasets.BuilderConfig):
-    """One way of loading VideoMem. The attributes are `load_dataset`'s keywords.
+class VideoMemConfig(SplitOptions, CopyConfig):
+    """One way of loading VideoMem; the attributes, with those of `SplitOptions`, are `load_dataset`'s keywords.
 
     Attributes:
         data_dir: The user's copy of the release; by default what `VIDEOMEM_DATA_DIR` names.
         release: `2018` or `2022`; needed only where `data_dir` holds both.
-        seed: Of the division of the labelled videos into train and validation.
-        group_titles: Keep videos with the same or nearly the same title in one split.
-        most_annotated: Put this many of the most annotated videos in a split of their own (`test500` for 500).
-        split_files: A split's name and the path of a list of its videos, one a line, in place of the above.
         allow_links: Follow links that lead out of `data_dir`.
     """
 
     release: str | None = None
-    seed: int = 0
-    group_titles: bool = False
-    most_annotated: int = 0
-    split_files: Mapping[str, str] | None = None
-    allow_links: bool = False
     opened: Release | None = field(default=None, repr=False)
 
     def create_config_id(self, config_kwargs: dict[str, Any], custom_features: datasets.Features | None = None) -> str:
-        """Name the cache folder after the options and the state of the files read, so that it notices changes."""
+        """Open the copy, and name the cache folder after the options and the state of the files."""
         data_dir = data_dir_or_variable("VideoMem", self.data_dir, DATA_DIR_VARIABLE)
         self.opened = open_release(data_dir, name=self.release, allow_links=self.allow_links)
-        options = [self.release, self.seed, self.group_titles, self.most_annotated, self.split_files, custom_features]
+        options = [self.release, *(getattr(self, option.name) for option in fields(SplitOptions)), custom_features]
         if self.with_videos:
             options.append(repr(video_feature()))
         lists = map(Path, (self.split_files or {}).values())
@@ -59,9 +56,7 @@ class VideoMemConfig(datasets.BuilderConfig):
         folders = [folder.path for names in self.feature_folders.values() for folder in names]
         if self.with_videos:
             folders += [folder.path for folder in self.opened.inventory.folders if folder.holds_videos()]
-        state = hashlib.sha256(repr((str(self.opened.root), options)).encode(errors="surrogateescape"))
-        state.update(files_state(paths, folders))
-        return f"{self.name}-{state.hexdigest()[:16]}"
+        return self.config_id(self.opened.root, options, paths, folders)
 
     @property
     def with_videos(self) -> bool:
@@ -75,7 +70,7 @@ class VideoMemConfig(datasets.BuilderConfig):
         Raises:
             InputError: The copy has no feature of the configuration's name.
         """
-        if self.opened is None or self.name in {"scores", "videos"}:
+        if self.opened is None or self.name in PLAIN_CONFIGS:
             return {}
         found = feature_folders(self.opened.inventory)
         if self.name != "all" and self.name not in found:
@@ -98,6 +93,7 @@ class VideoMem(CopyBuilder):
     """
 
     DATASET_NAME = "videomem"
+    MODULE = __name__
     VERSION = datasets.Version("1.0.0")
     BUILDER_CONFIG_CLASS = VideoMemConfig
     BUILDER_CONFIGS = [  # noqa: RUF012 - the base class's own declaration
@@ -133,15 +129,8 @@ class VideoMem(CopyBuilder):
         return datasets.DatasetInfo(description=self.config.description or "", features=features)
 
     def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
-        config = self.config
-        splits = split_records(
-            read_records(config.opened),
-            seed=config.seed,
-            group_titles=config.group_titles,
-            most_annotated=config.most_annotated,
-            split_files=config.split_files,
-        )
-        videos = find_videos(config.opened) if config.with_videos else None
+        splits = split_records(read_records(self.config.opened), self.config)
+        videos = find_videos(self.config.opened) if self.config.with_videos else None
         ids = [record.video_id for records in splits.values() for record in records]
         warn_of_missing_files(ids, self._features, videos)
         return [

@@ -1,36 +1,98 @@
 """What the builders of the three data sets share on the side of `datasets`."""
 
+import ast
 import hashlib
 import importlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import datasets
 from datasets.exceptions import DatasetGenerationError
 
 from videomem_hf.schema import InputError
 
+from .copies import files_state
+
+_ROOT: Final = Path(__file__).parents[2]
+_ROW_CODE: Final = re.compile(r"videomem_hf\.(data|schema)(\.|$)")
+
 
 class GenerationInputError(InputError, DatasetGenerationError):
     """Bad input found while rows are generated: being `datasets`' own kind of error, it reaches the user as it is."""
+
+
+@dataclass
+class CopyConfig(datasets.BuilderConfig):
+    """One way of loading a user's own copy; the attributes are `load_dataset`'s keywords.
+
+    Attributes:
+        data_dir: The copy; by default what the data set's environment variable names.
+        allow_links: Follow links that lead out of `data_dir`.
+    """
+
+    allow_links: bool = False
+
+    def config_id(self, root: Path, options: Sequence[Any], paths: Iterable[Path], folders: Iterable[Path] = ()) -> str:
+        """Name the cache folder after the options and the state of the files read, so that it notices changes."""
+        state = hashlib.sha256(repr((str(root), *options)).encode(errors="surrogateescape"))
+        state.update(files_state(paths, folders))
+        return f"{self.name}-{state.hexdigest()[:16]}"
 
 
 class CopyBuilder(datasets.ArrowBasedBuilder):
     """Builds a data set from a user's own copy of it."""
 
     DATASET_NAME: str
+    MODULE: str
+    """The module of the builder, where a loading script derives from it as well."""
 
     def __init__(self, *args: Any, dataset_name: str | None = None, hash: str | None = None, **kwargs: Any) -> None:
         # With no hash in its path, preparing this builder would delete what `load_dataset` has cached of the same data.
-        super().__init__(*args, dataset_name=dataset_name or self.DATASET_NAME, hash=hash or code_hash(), **kwargs)
+        hash = hash or code_hash(self.MODULE)
+        super().__init__(*args, dataset_name=dataset_name or self.DATASET_NAME, hash=hash, **kwargs)
 
 
-def code_hash() -> str:
-    """Hash the code that reads releases: a new version of it does not use what an older one cached."""
+def code_hash(module: str, root: Path = _ROOT) -> str:
+    """Hash the code that turns the files of a data set into rows: what another version of it cached is not used.
+
+    That code is the builder's module, and what it imports, directly or through others, of `videomem_hf.data` and of the
+    schema, which names columns. Nothing else in the package has a say in the rows.
+
+    Args:
+        module: The builder's module, such as `videomem_hf.data.builder`.
+        root: The folder that holds the package.
+    """
     state = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        state.update(path.read_bytes())
+    found: set[str] = set()
+    waiting = {module}
+    while waiting:
+        name = min(waiting)
+        waiting.remove(name)
+        path = root.joinpath(*name.split(".")).with_suffix(".py")
+        if name not in found and path.is_file():  # else a name within a module
+            found.add(name)
+            source = path.read_bytes()
+            state.update(source)
+            waiting.update(filter(_ROW_CODE.match, _imports(name, source)))
     return state.hexdigest()[:16]
+
+
+@cache
+def _imports(module: str, source: bytes) -> frozenset[str]:
+    """Give the modules that a module imports, and the names in them, which may be modules."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            package = f"{module.rsplit('.', node.level)[0]}." if node.level else ""
+            base = f"{package}{node.module or ''}".rstrip(".")
+            found.update({base, *(f"{base}.{alias.name}" for alias in node.names)})
+    return frozenset(found)
 
 
 def video_feature() -> Any:

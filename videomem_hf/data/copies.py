@@ -3,11 +3,11 @@
 import hashlib
 import os
 import warnings
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from videomem_hf.data.feature_files.folders import FeatureFiles
-from videomem_hf.schema import VIDEO, InputError
+from videomem_hf.data.release.inventory import is_ignored
+from videomem_hf.schema import InputError
 
 
 def data_dir_or_variable(dataset: str, data_dir: str | None, variable: str) -> str:
@@ -26,7 +26,7 @@ def data_dir_or_variable(dataset: str, data_dir: str | None, variable: str) -> s
 
 
 def files_state(paths: Iterable[Path], folders: Iterable[Path] = ()) -> bytes:
-    """Digest name, size and time of some files, and of every file in some folders: another digest, another content.
+    """Digest name, size and time of some files, and of every file in some folders but the system's own.
 
     Raises:
         InputError: A file that is not there or cannot be looked at.
@@ -42,29 +42,11 @@ def files_state(paths: Iterable[Path], folders: Iterable[Path] = ()) -> bytes:
         for folder in sorted(folders):
             with os.scandir(folder) as entries:
                 for entry in sorted(entries, key=lambda entry: entry.name):
-                    if not entry.is_dir():
+                    if not is_ignored(entry.name) and not entry.is_dir():
                         add(entry.path, entry.stat())
     except OSError as error:
         raise InputError(f"{error.filename} cannot be read ({error.strerror}); check the path.") from None
     return state.digest()
-
-
-def warn_of_missing_files(ids: Sequence[str], features: Iterable[FeatureFiles], videos: Collection[str] | None) -> None:
-    """Warn, once a column, of what a copy has no file for."""
-    if videos is not None:
-        warn_of_missing(VIDEO, [video_id for video_id in ids if video_id not in videos], len(ids))
-    for files in features:
-        warn_of_missing(files.column, missing_files(files, ids), len(ids) * max(1, len(files.feature.frames)))
-
-
-def missing_files(files: FeatureFiles, ids: Iterable[str]) -> list[str]:
-    """Name what a feature has no file for: videos (`video10`), or their frames (`video10-56`)."""
-    return [
-        video_id if frame is None else f"{video_id}-{frame}"
-        for video_id in ids
-        for frame in files.feature.frames or (None,)
-        if (video_id, frame) not in files.paths
-    ]
 
 
 def warn_of_missing(column: str, missing: Sequence[str], expected: int) -> None:

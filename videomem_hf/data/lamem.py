@@ -4,7 +4,6 @@ The paper fine-tunes on it as well (Sec. 5.3). Short-term scores only; five offi
 10,000 of its 58,741 images.
 """
 
-import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,8 +18,8 @@ from videomem_hf.data.release.inventory import Inventory, scan
 from videomem_hf.data.release.text_files import numbered_lines, read_text
 from videomem_hf.schema import InputError
 
-from .building import CopyBuilder
-from .copies import data_dir_or_variable, files_state, warn_of_missing
+from .building import CopyBuilder, CopyConfig
+from .copies import data_dir_or_variable, warn_of_missing
 from .tables import batches, path_column
 
 DATA_DIR_VARIABLE: Final = "LAMEM_DATA_DIR"
@@ -95,36 +94,29 @@ def find_images(inventory: Inventory) -> dict[str, Path]:
 
 
 @dataclass
-class LaMemConfig(datasets.BuilderConfig):
-    """One of LaMem's official splits.
+class LaMemConfig(CopyConfig):
+    """One of LaMem's official splits, of a copy with `splits` and `images`."""
 
-    Attributes:
-        data_dir: The user's copy, with `splits` and `images`; by default what `LAMEM_DATA_DIR` names.
-        allow_links: Follow links that lead out of `data_dir`.
-    """
-
-    allow_links: bool = False
     inventory: Inventory | None = field(default=None, repr=False)
     split_files: dict[str, Path] = field(default_factory=dict, repr=False)
 
     def create_config_id(self, config_kwargs: dict[str, Any], custom_features: datasets.Features | None = None) -> str:
-        """Name the cache folder after the options and the state of the files read, so that it notices changes."""
+        """Find the files of the copy, and name the cache folder after their state."""
         data_dir = data_dir_or_variable("LaMem", self.data_dir, DATA_DIR_VARIABLE)
         self.inventory = scan(data_dir, allow_links=self.allow_links)
         found = find_split_files(self.inventory)
         if self.name not in found:
             raise InputError(f"No {self.name} of LaMem under {self.inventory.root}; found {', '.join(sorted(found))}.")
         self.split_files = found[self.name]
-        state = hashlib.sha256(repr((str(self.inventory.root), custom_features)).encode(errors="surrogateescape"))
         images = {path.parent for path in find_images(self.inventory).values()}
-        state.update(files_state(self.split_files.values(), images))
-        return f"{self.name}-{state.hexdigest()[:16]}"
+        return self.config_id(self.inventory.root, [custom_features], self.split_files.values(), images)
 
 
 class LaMem(CopyBuilder):
     """LaMem from the user's own copy; configurations `split_1` (the default) to `split_5`."""
 
     DATASET_NAME = "lamem"
+    MODULE = __name__
     VERSION = datasets.Version("1.0.0")
     BUILDER_CONFIG_CLASS = LaMemConfig
     BUILDER_CONFIGS = [  # noqa: RUF012 - the base class's own declaration

@@ -1,6 +1,5 @@
 """The `datasets` builder of Memento10k: `load_dataset("memento10k", data_dir=...)` after `import videomem_hf`."""
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +11,8 @@ import pyarrow as pa
 from videomem_hf.data.release.inventory import Inventory, scan
 from videomem_hf.schema import VIDEO
 
-from .building import CopyBuilder, video_feature
-from .copies import data_dir_or_variable, files_state, warn_of_missing
+from .building import CopyBuilder, CopyConfig, video_feature
+from .copies import data_dir_or_variable, warn_of_missing
 from .memento10k import MementoFiles, MementoRecord, find_memento_files, find_memento_videos, read_memento, video_of
 from .tables import batches, path_column
 
@@ -33,37 +32,30 @@ _SCHEMA: Final = pa.schema(
 
 
 @dataclass
-class Memento10kConfig(datasets.BuilderConfig):
-    """One way of loading Memento10k.
+class Memento10kConfig(CopyConfig):
+    """One way of loading Memento10k."""
 
-    Attributes:
-        data_dir: The user's copy; by default what `MEMENTO10K_DATA_DIR` names.
-        allow_links: Follow links that lead out of `data_dir`.
-    """
-
-    allow_links: bool = False
     inventory: Inventory | None = field(default=None, repr=False)
     files: MementoFiles | None = field(default=None, repr=False)
 
     def create_config_id(self, config_kwargs: dict[str, Any], custom_features: datasets.Features | None = None) -> str:
-        """Name the cache folder after the options and the state of the files read, so that it notices changes."""
+        """Find the files of the copy, and name the cache folder after their state."""
         data_dir = data_dir_or_variable("Memento10k", self.data_dir, DATA_DIR_VARIABLE)
         self.inventory = scan(data_dir, allow_links=self.allow_links)
         self.files = find_memento_files(self.inventory)
         folders: set[Path] = set()
-        options: list[Any] = [str(self.inventory.root), custom_features]
+        options: list[Any] = [custom_features]
         if self.name == "videos":
             folders = {path.parent for path in find_memento_videos(self.inventory).values()}
             options.append(repr(video_feature()))
-        state = hashlib.sha256(repr(options).encode(errors="surrogateescape"))
-        state.update(files_state(self.files.paths, folders))
-        return f"{self.name}-{state.hexdigest()[:16]}"
+        return self.config_id(self.inventory.root, options, self.files.paths, folders)
 
 
 class Memento10k(CopyBuilder):
     """Memento10k from the user's own copy: `scores` (the default) or `videos`, in its official splits."""
 
     DATASET_NAME = "memento10k"
+    MODULE = __name__
     VERSION = datasets.Version("1.0.0")
     BUILDER_CONFIG_CLASS = Memento10kConfig
     BUILDER_CONFIGS = [  # noqa: RUF012 - the base class's own declaration

@@ -16,18 +16,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from videomem_hf.data.feature_files.folders import FeatureFiles, feature_folders, find_feature_files
+from videomem_hf.data.feature_files.folders import PLAIN_CONFIGS, FeatureFiles, feature_folders, find_feature_files
 from videomem_hf.data.release.reader import Release, find_videos, open_release, read_records
 from videomem_hf.data.release.records import VideoRecord
-from videomem_hf.data.release.splits import split_records
+from videomem_hf.data.release.splits import SplitOptions, split_records
 from videomem_hf.schema import VIDEO, InputError
 
-from .copies import files_state, missing_files, warn_of_missing_files
+from .copies import files_state
 from .prepared_card import render_card
-from .provenance import generated_plan
-from .tables import PATH_TYPE, RECORD_SCHEMA, batches, record_tables
+from .provenance import CARD, generated_plan
+from .record_tables import RECORD_SCHEMA, record_tables, warn_of_missing_files
+from .tables import PATH_TYPE, batches
 
-CARD: Final = "README.md"
 CHECKSUMS: Final = "SHA256SUMS"
 MANIFEST: Final = ".prepare.json"
 FORMAT: Final = 1
@@ -40,25 +40,20 @@ _EMBEDDED_BYTES: Final = 64 << 20
 Videos = Literal["none", "reference", "embed"]
 
 
-@dataclass(frozen=True)
-class PrepareOptions:
-    """What goes into a prepared repository.
+@dataclass(kw_only=True)
+class PrepareOptions(SplitOptions):
+    """What goes into a prepared repository, and how it is split.
 
     Attributes:
         configs: Configurations; None for `scores` and every feature of the copy, and `videos` unless that is `none`.
         videos: How the configuration `videos` has them: `none`, by `reference` to where they are now, or `embed`ded.
         release: `2018` or `2022`, where the copy holds both.
-        seed, group_titles, most_annotated, split_files: As in `split_records`.
         allow_links: Follow links that lead out of the copy.
     """
 
     configs: tuple[str, ...] | None = None
     videos: Videos = "none"
     release: str | None = None
-    seed: int = 0
-    group_titles: bool = False
-    most_annotated: int = 0
-    split_files: Mapping[str, str] | None = None
     allow_links: bool = False
 
 
@@ -124,25 +119,19 @@ def _open_source(data_dir: str | Path, options: PrepareOptions) -> Source:
     release = open_release(data_dir, name=options.release, allow_links=options.allow_links)
     folders = feature_folders(release.inventory)
     configs = options.configs or ("scores", *folders, *(["videos"] if options.videos != "none" else []))
-    unknown = [name for name in configs if name not in {"scores", "videos", *folders}]
+    unknown = [name for name in configs if name not in {*PLAIN_CONFIGS, *folders}]
     if unknown:
         found = ", ".join(["scores", *folders, "videos"])
         raise InputError(f"No configuration '{unknown[0]}' for {release.root}; there are {found}.")
     if "videos" in configs and options.videos == "none":
         raise InputError("The configuration 'videos' needs to know how: videos='reference' or videos='embed'.")
-    splits = split_records(
-        read_records(release),
-        seed=options.seed,
-        group_titles=options.group_titles,
-        most_annotated=options.most_annotated,
-        split_files=options.split_files,
-    )
+    splits = split_records(read_records(release), options)
     features = {name: find_feature_files(name, folders[name]) if name in folders else [] for name in configs}
     videos = find_videos(release) if "videos" in configs else {}
     ids = [record.video_id for records in splits.values() for record in records]
     every_feature = [files for columns in features.values() for files in columns]
     warn_of_missing_files(ids, every_feature, videos if "videos" in configs else None)
-    incomplete = frozenset(files.column for files in every_feature if missing_files(files, ids))
+    incomplete = frozenset(files.column for files in every_feature if files.missing(ids))
     return Source(release, splits, features, videos, options, incomplete)
 
 
@@ -178,7 +167,7 @@ def _plan(source: Source) -> list[Shard]:
 
 def _pieces(config: str, records: Sequence[VideoRecord], source: Source) -> Iterator[list[VideoRecord]]:
     if config != "videos" or source.options.videos != "embed":
-        rows = len(records) if config in {"scores", "videos"} else _ROWS
+        rows = len(records) if config in PLAIN_CONFIGS else _ROWS
         yield from (list(records[start : start + rows]) for start in range(0, len(records), rows))
         return
     piece: list[VideoRecord] = []

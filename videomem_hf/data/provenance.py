@@ -36,6 +36,11 @@ def generated_plan(data: str | Path) -> Plan | None:
     return None
 
 
+def is_prepared(data: str | Path) -> bool:
+    """Whether data are a folder that `videomem prepare` wrote, or a copy of one: a card and Parquet files."""
+    return (Path(data) / CARD).is_file() and any(Path(data).glob("**/*.parquet"))
+
+
 def _plan_of_card(card: Path) -> Plan | None:
     if not card.is_file():
         return None

@@ -3,14 +3,16 @@
 import os
 import re
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from huggingface_hub.constants import HF_HOME
 
+from videomem_hf.data.provenance import is_prepared
+from videomem_hf.data.release.splits import SplitOptions
 from videomem_hf.recipes import refuse_unknown
 from videomem_hf.schema import ANNOTATION_COUNTS, VIDEO, VIDEO_ID, Horizon, InputError
 from videomem_hf.video.frame_cache import FrameCache
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 FRAME_CACHE: Final = Path(HF_HOME) / "videomem_hf" / "frames"
 """Where decoded frames are kept unless another folder is given: beside what other Hugging Face libraries cache."""
-SPLIT_OPTIONS: Final = ("release", "seed", "group_titles", "most_annotated", "split_files")
+SPLIT_OPTIONS: Final = ("release", *(option.name for option in fields(SplitOptions)))
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Clips:
         annotation_counts: `(clips, horizons)` float64; NaN where unknown.
         features: `(clips, size)` float32, the feature columns side by side; None for clips of frames.
         feature_sizes: Numbers in each column.
+        all_counts: Annotation counts of each horizon that the data have, `(clips,)`, wanted here or not: they rank the
+            most annotated clips.
     """
 
     video_ids: list[str]
@@ -43,9 +47,22 @@ class Clips:
     annotation_counts: np.ndarray
     features: np.ndarray | None = None
     feature_sizes: tuple[int, ...] = field(default=())
+    all_counts: dict[Horizon, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.video_ids)
+
+    def take(self, indices: Sequence[int] | np.ndarray) -> "Clips":
+        """Some of the clips."""
+        return replace(
+            self,
+            video_ids=[self.video_ids[index] for index in indices],
+            sources=[self.sources[index] for index in indices] if self.sources else [],
+            labels=self.labels[indices],
+            annotation_counts=self.annotation_counts[indices],
+            features=None if self.features is None else self.features[indices],
+            all_counts={horizon: counts[indices] for horizon, counts in self.all_counts.items()},
+        )
 
     def __add__(self, other: "Clips") -> "Clips":
         """Both, one after the other; of frames only."""
@@ -55,7 +72,17 @@ class Clips:
             sources=self.sources + other.sources,
             labels=np.concatenate([self.labels, other.labels]),
             annotation_counts=np.concatenate([self.annotation_counts, other.annotation_counts]),
+            all_counts={},
         )
+
+
+def is_divided(data: str) -> bool:
+    """Whether data have fixed splits: a folder that `videomem prepare` wrote, or the Hub id of one."""
+    return is_prepared(data) or _is_hub_id(data)
+
+
+def _is_hub_id(data: str) -> bool:
+    return not Path(data).exists() and re.fullmatch(r"[\w.-]+/[\w.-]+", data) is not None
 
 
 def open_splits(data: str, config: str, options: dict[str, Any] | None = None) -> Any:
@@ -76,16 +103,13 @@ def open_splits(data: str, config: str, options: dict[str, Any] | None = None) -
 
     import videomem_hf  # noqa: F401 - registers the dataset
 
-    folder = Path(data)
-    prepared = (folder / "README.md").is_file() and any(folder.glob("**/*.parquet"))
-    on_hub = not folder.exists() and re.fullmatch(r"[\w.-]+/[\w.-]+", data)
-    if not prepared and not on_hub:
+    if not is_divided(data):
         refuse_unknown(options or {}, SPLIT_OPTIONS, "splits")
         return load_dataset("videomem", config, data_dir=data, **(options or {}))
     if options:
         raise InputError(f"{data}: is divided already; splits ({', '.join(options)}) go to `videomem prepare`")
     try:
-        return load_dataset(os.fspath(folder.resolve()) if prepared else data, config)
+        return load_dataset(os.fspath(Path(data).resolve()) if is_prepared(data) else data, config)
     except (ValueError, OSError) as error:
         raise InputError(f"{data}: {str(error).splitlines()[0]}") from None
 
@@ -116,36 +140,37 @@ def load_clips(
         UserWarning: Scored clips were left out because their videos or features are missing.
     """
     tables = [_table(data, split, config, options) for config in _configs(features)]
-    table = tables[0]
-    labels = np.column_stack([_numbers(table[horizon]) for horizon in horizons])
-    counts = np.column_stack([_numbers(table[ANNOTATION_COUNTS[horizon]]) for horizon in horizons])
-    wanted = np.isfinite(labels).any(axis=1) | (not scored)
+    clips = _read_scores(tables[0], horizons)
+    wanted = np.isfinite(clips.labels).any(axis=1) | (not scored)
     kind = "video" if features is None else "feature"
-    matrix: np.ndarray | None = None
-    sizes: tuple[int, ...] = ()
-    sources: list[Source | None] = []
     if features is None:
-        sources = video_sources(table, data)
-        there = np.array([source is not None for source in sources], bool)
+        sources = video_sources(tables[0], data)
+        present = np.array([source is not None for source in sources], bool)
     else:
         matrix, sizes = feature_columns(tables, features)
-        there = np.isfinite(matrix).all(axis=1)
-    kept = np.flatnonzero(wanted & there)
+        present = np.isfinite(matrix).all(axis=1)
+    kept = np.flatnonzero(wanted & present)
     if not len(kept):
         what = f"both a score and a {kind}" if scored else f"a {kind}"
         raise InputError(f"{data}: no clip of the split {split!r} has {what}")
-    if len(kept) < wanted.sum():
-        missing = int(wanted.sum()) - len(kept)
+    if missing := int(wanted.sum()) - len(kept):
         warnings.warn(f"{missing} scored clips of the split {split!r} have no {kind} and are left out", stacklevel=2)
-    names = list(table[VIDEO_ID])
-    return Clips(
-        [names[index] for index in kept],
-        [source for index in kept if sources and (source := sources[index]) is not None],
-        labels[kept],
-        counts[kept],
-        None if matrix is None else matrix[kept].astype(np.float32),
-        sizes,
-    )
+    if features is None:
+        found = [source for index in kept if (source := sources[index]) is not None]
+        return replace(clips.take(kept), sources=found)
+    return replace(clips.take(kept), features=matrix[kept].astype(np.float32), feature_sizes=sizes)
+
+
+def _read_scores(table: Any, horizons: tuple[Horizon, ...]) -> Clips:
+    """All rows of a table, with neither videos nor features."""
+    counts = {
+        horizon: number_column(table[column])
+        for horizon, column in ANNOTATION_COUNTS.items()
+        if column in table.column_names
+    }
+    labels = np.column_stack([number_column(table[horizon]) for horizon in horizons])
+    wanted = np.column_stack([counts[horizon] for horizon in horizons])
+    return Clips(list(table[VIDEO_ID]), [], labels, wanted, all_counts=counts)
 
 
 def load_images(folder: str, split: str, horizons: tuple[Horizon, ...], lamem_split: int = 1) -> Clips:
@@ -244,12 +269,13 @@ def video_sources(table: Any, data: str) -> list[Source | None]:
     from datasets import Video
 
     videos = table.cast_column(VIDEO, Video(decode=False))
+    content = videos._fingerprint  # `datasets` has no public name for the state of a table
     sources: list[Source | None] = []
     for piece in videos.data.column(VIDEO).chunks:  # mapped from disk: embedded videos are not read here
         embedded, there = piece.field("bytes").is_valid().to_pylist(), piece.is_valid().to_pylist()
         for path, inside, present in zip(piece.field("path").to_pylist(), embedded, there, strict=True):
             row = len(sources)
-            stored = StoredVideo(path or f"{data}, row {row}", f"{videos._fingerprint}/{row}", _Row(videos, row))
+            stored = StoredVideo(path or f"{data}, row {row}", f"{content}/{row}", _Row(videos, row))
             sources.append((stored if inside else path) if present else None)
     return sources
 
@@ -264,5 +290,6 @@ class _Row:
         return self._table[self._row][VIDEO]["bytes"]
 
 
-def _numbers(column: Any) -> np.ndarray:
+def number_column(column: Iterable[float | None]) -> np.ndarray:
+    """A column of numbers as float64, NaN where it is null."""
     return np.array([np.nan if value is None else value for value in column], dtype=np.float64)

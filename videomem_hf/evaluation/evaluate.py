@@ -2,11 +2,12 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from videomem_hf.data.release.splits import RankedBy, most_annotated_indices
 from videomem_hf.data.scored_clips import Clips
 from videomem_hf.metrics import metric_path
 from videomem_hf.schema import Horizon, InputError
@@ -52,6 +53,7 @@ def evaluate_predictions(
     horizons: Sequence[Horizon],
     most_annotated: int | None = None,
     *,
+    most_annotated_by: RankedBy = "long_term",
     resamples: int = RESAMPLES,
     confidence: float = CONFIDENCE,
 ) -> Evaluation:
@@ -61,7 +63,8 @@ def evaluate_predictions(
         scores: `(clips, horizons)`.
         clips: The split.
         horizons: Names of the columns.
-        most_annotated: How many of the most annotated clips to judge as well (the paper's test(500)).
+        most_annotated: How many of the most annotated clips to evaluate on as well (the paper's test(500)).
+        most_annotated_by: Which annotation counts rank them; see `most_annotated_indices`.
         resamples: Bootstrap resamples behind the intervals.
         confidence: Coverage of the intervals.
 
@@ -75,31 +78,14 @@ def evaluate_predictions(
         for column, horizon in enumerate(horizons)
     }
     if most_annotated is not None:
-        chosen = most_annotated_clips(clips, most_annotated)
-        few = replace(
-            clips,
-            video_ids=[clips.video_ids[index] for index in chosen],
-            labels=clips.labels[chosen],
-            annotation_counts=clips.annotation_counts[chosen],
-        )
+        counts = clips.all_counts or dict(zip(horizons, clips.annotation_counts.T, strict=True))
+        lists = {horizon: column.tolist() for horizon, column in counts.items()}
+        chosen = sorted(most_annotated_indices(most_annotated, clips.video_ids, lists, most_annotated_by))
+        few = clips.take(chosen)
         subset = compute_metrics({"model": scores[chosen]}, few, horizons, resamples=resamples, confidence=confidence)
         for horizon in horizons:
             metrics[horizon][f"{most_annotated} most annotated"] = subset[horizon]["model"]
     return Evaluation(metrics, ceilings, predictions, clips)
-
-
-def most_annotated_clips(clips: Clips, count: int) -> np.ndarray:
-    """Indices of the most annotated clips, by the sum of their counts; the earlier of equals first.
-
-    Raises:
-        InputError: There are fewer, or counts are unknown.
-    """
-    totals = clips.annotation_counts.sum(axis=1)
-    if not 2 <= count <= len(totals):
-        raise InputError(f"the {count} most annotated clips are asked for; allowed are 2 to the split's {len(totals)}")
-    if np.isnan(totals).any():
-        raise InputError("the most annotated clips are asked for, but these data have no annotation counts")
-    return np.sort(np.argsort(-totals, kind="stable")[:count])
 
 
 def brightness(clips: Clips, cache: FrameCache) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from videomem_hf.data.release.records import VideoRecord
-from videomem_hf.data.release.splits import split_records, title_groups
+from videomem_hf.data.release.splits import SplitOptions, split_records, title_groups
 from videomem_hf.data.scored_clips import Clips
 from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, TITLE, VIDEO_ID, Horizon, InputError
 
@@ -67,7 +67,7 @@ class ViewData:
         """Divide the clips of "train" and `split` anew, with nearly equal titles kept together."""
         rows = np.concatenate([self.splits["train"], self.splits[split]])
         index = {self.video_ids[row]: row for row in rows}
-        divided = split_records(self._records(rows), seed=seed, group_titles=True)
+        divided = split_records(self._records(rows), SplitOptions(seed=seed, group_titles=True))
         parts = {name: np.array([index[record.video_id] for record in part]) for name, part in divided.items()}
         return replace(self, splits={"train": parts["train"], split: parts.get("validation", rows[:0])})
 

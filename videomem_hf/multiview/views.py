@@ -9,6 +9,8 @@ from typing import Any, Final
 import numpy as np
 from tqdm.auto import tqdm
 
+from videomem_hf.data.feature_files.folders import NO_FEATURES
+from videomem_hf.data.provenance import is_prepared
 from videomem_hf.data.scored_clips import config_of, feature_columns, open_splits
 from videomem_hf.features.packaged import best_installed
 from videomem_hf.features.title_views import EMBEDDING, WORDS, title_views
@@ -18,7 +20,6 @@ from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, TITLE, VIDEO_ID, Inp
 
 AUTO: Final = "auto"
 _TITLE_VIEWS: Final = (EMBEDDING, WORDS)
-_NOT_FEATURES: Final = ("scores", "videos", "all", "default")
 MIN_SHARE_WITH_VIEW: Final = 0.5
 """Share of the training clips that must have a feature for it to become a view by default."""
 
@@ -163,7 +164,7 @@ def feature_configs(data: str) -> list[str]:
     """Configuration names of the features that the user's data have."""
     folder = Path(data)
     if (names := _prepared_configs(data)) is not None:
-        return [name for name in names if name not in _NOT_FEATURES]
+        return [name for name in names if name not in NO_FEATURES]
     from videomem_hf.data.feature_files.folders import feature_folders
     from videomem_hf.data.release.reader import open_release
 
@@ -186,7 +187,7 @@ def _may_have_videos(data: str) -> bool:
 def _prepared_configs(data: str) -> list[str] | None:
     """Configurations of a prepared folder or of a data set on the Hub; None for a copy of the release."""
     folder = Path(data)
-    if folder.exists() and not ((folder / "README.md").is_file() and any(folder.glob("**/*.parquet"))):
+    if folder.exists() and not is_prepared(folder):
         return None
     from datasets import get_dataset_config_names
 

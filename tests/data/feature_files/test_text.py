@@ -1,6 +1,7 @@
 """Feature files that are text: the fast way equals the plain one, and damage is one sentence."""
 
 import random
+import struct
 from functools import partial
 from typing import Any
 
@@ -26,6 +27,9 @@ NUMBER = st.one_of(
     st.floats(0, 1).map("{:e}".format),
     st.integers(0, 10**9).map(str),
 )
+DIGITS = st.text(st.sampled_from("0123456789"), min_size=1, max_size=9)
+FIXED_POINT = st.builds("{}{}.{}".format, st.sampled_from(["", "-"]), DIGITS, DIGITS)
+SCIENTIFIC = st.builds("{:.6f}e{:+03d}".format, st.floats(-9.999999, 9.999999), st.integers(-330, 308))
 SPACE = st.sampled_from([" ", "\n", "\r\n", "  ", "\t"])
 
 
@@ -45,6 +49,15 @@ def pairs_file(draw: Any) -> tuple[bytes, list[tuple[int, float]]]:
     text = separator.join(f"{index}:{number}" for index, number in zip(indices, numbers, strict=True))
     ending = draw(st.sampled_from(["", " ", "\n"]))
     return (text + ending).encode(), [(index, float(number)) for index, number in zip(indices, numbers, strict=True)]
+
+
+@given(st.lists(st.one_of(NUMBER, FIXED_POINT, SCIENTIFIC), min_size=1))
+@example(
+    ["-0.0", "1.234567e+07", "9.999999e+28", "7.000001e-16", "2.2250738585072011e-308", "5e-324", "9007199254740993"]
+)
+def test_every_form_of_number_is_read_to_the_bit(numbers: list[str]) -> None:
+    values, _ = parse_dense(files(" ".join(numbers).encode()))
+    assert [struct.pack("<d", value) for value in values] == [struct.pack("<d", float(number)) for number in numbers]
 
 
 @pytest.mark.parametrize("separator", ["space", "comma"])
@@ -85,7 +98,12 @@ def outcome(parse: Any, data: list[bytes]) -> Any:
 @example([",0 0"])
 @example(["0 0,,0"])
 @example(["0, 0,0 "])
-@given(st.lists(st.text(st.sampled_from("0123456789.:e-+ ,\n"), max_size=30), min_size=1, max_size=4))
+@example(["0x10:1 0X11:1"])
+@example(["+1:1"])
+@example(["000000001:1"])
+@example(["1:1", "-1:1"])
+@example(["1:0x1 2:inf 3:1e999"])
+@given(st.lists(st.text(st.sampled_from("0123456789.:e-+x ,\n"), max_size=30), min_size=1, max_size=4))
 def test_number_like_text_is_read_as_the_plain_way_reads_it(texts: list[str]) -> None:
     test_any_bytes_are_read_as_the_plain_way_reads_them_or_refused.hypothesis.inner_test(
         [text.encode() for text in texts]

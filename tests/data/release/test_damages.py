@@ -17,8 +17,8 @@ import pytest
 from tests.data.feature_trees import write_features
 from tests.data.release_trees import make_truth, write_course, write_mediaeval
 from videomem_hf.data.feature_files.folders import feature_folders, find_feature_files
+from videomem_hf.data.record_tables import record_tables
 from videomem_hf.data.release.reader import find_videos, open_release, read_records
-from videomem_hf.data.tables import record_tables
 from videomem_hf.schema import InputError
 
 DEV = list(range(1, 8))

@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from tests.data.release_trees import write
 from videomem_hf.data.release.names import video_number
 from videomem_hf.data.release.records import VideoRecord
-from videomem_hf.data.release.splits import split_records, title_groups, train_size
+from videomem_hf.data.release.splits import (
+    SplitOptions,
+    most_annotated_indices,
+    split_records,
+    title_groups,
+    train_size,
+)
 from videomem_hf.schema import InputError
 
 
@@ -40,9 +46,9 @@ def test_the_same_on_every_machine() -> None:
 @given(st.lists(st.integers(1, 500), unique=True, min_size=1), st.integers(0, 5), st.randoms())
 def test_file_order_does_not_matter_and_nothing_is_lost(numbers: list[int], seed: int, rng: random.Random) -> None:
     records = [VideoRecord(f"video{number}", "dev") for number in numbers]
-    splits = split_records(records, seed=seed)
+    splits = split_records(records, SplitOptions(seed=seed))
     rng.shuffle(records)
-    assert split_records(records, seed=seed) == splits
+    assert split_records(records, SplitOptions(seed=seed)) == splits
     found = list(itertools.chain.from_iterable(ids(split) for split in splits.values()))
     assert sorted(found) == sorted(ids(records))
     assert len(splits.get("train", [])) == round(len(numbers) * 6500 / 8000)
@@ -50,7 +56,7 @@ def test_file_order_does_not_matter_and_nothing_is_lost(numbers: list[int], seed
 
 def test_seeds_differ_and_a_removed_video_moves_few_others() -> None:
     everything = split_records(dev(1000))["validation"]
-    assert ids(everything) != ids(split_records(dev(1000), seed=1)["validation"])
+    assert ids(everything) != ids(split_records(dev(1000), SplitOptions(seed=1))["validation"])
     without = split_records(dev(1000)[1:])["validation"]
     assert len(set(ids(everything)) ^ set(ids(without))) <= 2
 
@@ -100,7 +106,7 @@ def test_groups_are_the_components_of_all_similar_pairs(titles: list[list[str]])
 def test_grouped_titles_never_straddle_splits() -> None:
     rng = random.Random(0)
     records = titled(*(f"scene-{'-'.join(rng.choices('abcdefgh', k=2))}" for _ in range(400)))
-    splits = split_records(records, group_titles=True)
+    splits = split_records(records, SplitOptions(group_titles=True))
     titles = [{record.title for record in splits[name]} for name in ("train", "validation")]
     assert not titles[0] & titles[1]
     largest = max(map(len, title_groups(records)))
@@ -111,7 +117,7 @@ def test_grouped_titles_never_straddle_splits() -> None:
 
 def test_most_annotated_are_held_out() -> None:
     records = [VideoRecord(f"video{n}", "dev", None, 0.5, 0.5, n % 7, n % 5) for n in range(1, 101)]
-    splits = split_records(records, most_annotated=30)
+    splits = split_records(records, SplitOptions(most_annotated=30))
     assert len(splits["test30"]) == 30
     expected = sorted(records, key=lambda r: (-r.long_term_annotations, -r.short_term_annotations, int(r.video_id[5:])))
     assert set(ids(splits["test30"])) == set(ids(expected[:30]))
@@ -120,10 +126,44 @@ def test_most_annotated_are_held_out() -> None:
 
 
 def test_most_annotated_needs_enough_videos_and_counts() -> None:
-    with pytest.raises(InputError, match="this copy has 3 labelled videos"):
-        split_records(dev(3), most_annotated=4)
-    with pytest.raises(InputError, match="lacks"):
-        split_records(dev(3), most_annotated=2)
+    with pytest.raises(InputError, match="the 4 most annotated videos are asked for; 1 to 3 can be had"):
+        split_records(dev(3), SplitOptions(most_annotated=4))
+    with pytest.raises(
+        InputError, match="no long_term annotation counts; rank them by another of long_term, short_term, sum"
+    ):
+        split_records(dev(3), SplitOptions(most_annotated=2))
+
+
+ANNOTATED = [("video1", 30, 20), ("video2", 9, 21), ("video3", 40, 5), ("video9", 40, 19), ("video10", 30, 20)]
+"""Ids with short- and long-term annotation counts."""
+RANKED = {
+    # long-term counts, then short-term ones, then the number of the id
+    "long_term": ["video2", "video1", "video10", "video9", "video3"],
+    "short_term": ["video9", "video3", "video1", "video10", "video2"],
+    "sum": ["video9", "video1", "video10", "video3", "video2"],
+}
+
+
+@pytest.mark.parametrize("by", RANKED)
+@given(st.permutations(ANNOTATED))
+def test_the_ranking_by_each_count(by: str, videos: list[tuple[str, int, int]]) -> None:
+    names, short_term, long_term = zip(*videos, strict=True)
+    counts = {"short_term": short_term, "long_term": long_term}
+    for size in range(1, 6):
+        chosen = most_annotated_indices(size, names, counts, by)
+        assert [names[index] for index in chosen] == RANKED[by][:size]
+
+
+def test_unknown_counts_rank_last_and_names_need_no_number() -> None:
+    names = ["b", "a", "c12", "c2"]
+    counts = {"long_term": [float("nan"), None, 3.0, 3.0]}
+    assert most_annotated_indices(4, names, counts) == [3, 2, 1, 0]
+    with pytest.raises(InputError, match="by sum are asked for, but these data have no short_term annotation counts"):
+        most_annotated_indices(1, names, counts, "sum")
+    with pytest.raises(InputError, match="ranked by long_term, short_term, sum, not by 'both'"):
+        most_annotated_indices(1, names, counts, "both")
+    with pytest.raises(InputError, match="the 0 most annotated"):
+        most_annotated_indices(0, names, counts)
 
 
 def test_split_files(tmp_path: Path) -> None:
@@ -131,7 +171,7 @@ def test_split_files(tmp_path: Path) -> None:
         "train": str(write(tmp_path / "a.txt", "video3\nvideo1.webm")),
         "fold_2": str(write(tmp_path / "b.txt", "2")),
     }
-    splits = split_records(dev(4), split_files=files)
+    splits = split_records(dev(4), SplitOptions(split_files=files))
     assert {name: ids(records) for name, records in splits.items()} == {
         "train": ["video1", "video3"],
         "fold_2": ["video2"],
@@ -149,6 +189,7 @@ def test_split_files(tmp_path: Path) -> None:
 def test_damaged_split_files(tmp_path: Path, text: str, message: str) -> None:
     files = {"train": write(tmp_path / "a.txt", "video1"), "test": write(tmp_path / "b.txt", text)}
     with pytest.raises(InputError, match=message):
-        split_records(dev(4), split_files=files)
-    with pytest.raises(InputError, match="cannot name a split"):
-        split_records(dev(4), split_files={"my split": files["train"]})
+        split_records(dev(4), SplitOptions(split_files=files))
+    for name in ("my split", "all"):
+        with pytest.raises(InputError, match=f"'{name}' cannot name a split"):
+            split_records(dev(4), SplitOptions(split_files={name: files["train"]}))

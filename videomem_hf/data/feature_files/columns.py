@@ -156,7 +156,7 @@ def _dense(feature: Feature, files: TextFiles, present: NDArray[np.bool_]) -> pa
 def _pairs(feature: Feature, files: TextFiles, present: NDArray[np.bool_]) -> pa.Array:
     indices, values, counts = pairs = parse_pairs(files)
     if feature.length is None:
-        lists = [_variable(pa.array(column), counts, present) for column in (indices.astype(np.int32), values)]
+        lists = [_variable(pa.array(column), counts, present) for column in (indices, values)]
         return pa.StructArray.from_arrays(lists, ["index", "value"], mask=pa.array(~present))
     check_indices(pairs, files, range(feature.base, feature.base + feature.length))
     if feature.sums_to_one and len(counts):

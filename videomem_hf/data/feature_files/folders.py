@@ -70,7 +70,11 @@ _ALIASES: Final = {"inception": "inceptionv3", "colourhistogram": "colorhistogra
 _FILLERS: Final = frozenset({"feature", "features", "feat", "feats", "dev", "test", "set", "devset", "testset"})
 _SUFFIXES: Final = {"orb": frozenset({".p", ".pkl", ".pickle"})}
 _TEXT_SUFFIXES: Final = frozenset({".txt", ".csv"})
-_RESERVED: Final = frozenset({"scores", "videos", "all", "default", VIDEO, VIDEO_ID, TITLE, *HORIZONS, *SPLITS})
+PLAIN_CONFIGS: Final = ("scores", "videos")
+"""Configurations without features."""
+NO_FEATURES: Final = frozenset({*PLAIN_CONFIGS, "all", "default"})
+"""Configuration names that no feature has."""
+_RESERVED: Final = NO_FEATURES | {VIDEO, VIDEO_ID, TITLE, *HORIZONS, *SPLITS}
 """Names of configurations and columns that a folder cannot take."""
 
 
@@ -87,6 +91,19 @@ class FeatureFiles:
     column: str
     feature: Feature
     paths: dict[tuple[str, int | None], str] = field(default_factory=dict, repr=False)
+
+    def expected(self, videos: int) -> int:
+        """Number of files that so many videos have in a whole copy."""
+        return videos * max(1, len(self.feature.frames))
+
+    def missing(self, ids: Iterable[str]) -> list[str]:
+        """Name what has no file: videos (`video10`), or their frames (`video10-56`)."""
+        return [
+            video_id if frame is None else f"{video_id}-{frame}"
+            for video_id in ids
+            for frame in self.feature.frames or (None,)
+            if (video_id, frame) not in self.paths
+        ]
 
 
 def folder_column(folder: Folder) -> tuple[str, str]:

@@ -1,7 +1,8 @@
 """The release's feature files that are text: dense numbers, `index:value` pairs, and three-line colour histograms.
 
-Files are parsed many at a time (`decimals.py`). Where that meets anything out of the ordinary, each file is read again
-by the plain functions at the end, which are the definition of the formats: they accept, or name file and line.
+The release's files hold some hundred million numbers, for which `float()` in a loop takes minutes: Arrow casts those of
+many files at a time. Where that meets anything out of the ordinary, each file is read again by the plain functions at
+the end, which are the definition of the formats: they accept, or name file and line.
 """
 
 import math
@@ -9,16 +10,14 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Final, Literal, NamedTuple, TypeVar
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from videomem_hf.schema import InputError
 from videomem_hf.system import available_cpus
-
-from .decimals import NUMBER_BYTES, cast_numbers, read_millionths_between, read_numbers, read_unit_interval
-from .integers import WORD, read_digits, words_before
 
 CHANNELS: Final = 3
 BINS: Final = 256
@@ -27,11 +26,11 @@ _UNIFORM: Final = 64
 
 _NUMBER = re.compile(rb"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 Separator = Literal["space", "comma"]
-_SEPARATORS: Final[dict[Separator, bytes]] = {"space": b"\n\r\t\v\f", "comma": b"\n\r\t\v\f,"}
+_SEPARATORS: Final[dict[Separator, bytes]] = {"space": b" ", "comma": b","}
+_OTHER_WHITE: Final = b"\n\r\t\v\f"
+_INDEX_DIGITS: Final = 8
 _THREADS_FROM: Final = 8
 """Groups from which on starting threads costs less than it saves."""
-_WHITE: Final = b" \t\n\r\v\f"
-_PADDING: Final = b" " * WORD
 _GROUP_BYTES: Final = 1 << 18
 """Text parsed at once: enough to be worth the calls, few enough for its arrays to stay in the processor's cache."""
 _RETAKE = "take the file from the release again, or remove it to load its video without this feature"
@@ -68,7 +67,7 @@ class TextFiles(NamedTuple):
 class Pairs(NamedTuple):
     """`index:value` pairs of several files, one after another; `counts` has the number of pairs of each file."""
 
-    indices: NDArray[np.int64]
+    indices: NDArray[np.int32]
     values: NDArray[np.float64]
     counts: NDArray[np.int64]
 
@@ -102,7 +101,7 @@ def parse_pairs(files: TextFiles) -> Pairs:
     """
     parts = _parse_groups(files, _fast_pairs, _plain_pairs_files)
     if not parts:
-        return Pairs(np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64))
+        return Pairs(np.empty(0, np.int32), np.empty(0), np.empty(0, np.int64))
     return Pairs(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
@@ -204,119 +203,80 @@ def _file_of(value: int, counts: NDArray[np.int64]) -> int:
 
 
 def _fast_dense(files: TextFiles, separator: Separator) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    if separator == "comma" and (numbers := _fast_commas(files)) is not None:
-        return numbers
-    joined = _join(files, _SEPARATORS[separator])
-    values = read_unit_interval(joined.text, joined.firsts[0])
-    if values is not None:
-        width = joined.text.find(b" ", joined.firsts[0]) + 1 - joined.firsts[0]
-        counts, rest = np.divmod(np.diff(joined.firsts), width)
-        if not rest.any() and counts.all():
-            return values, counts
-    starts, ends = _between_spaces(joined.text)
-    counts = joined.count_each(starts)
-    if separator == "comma" and not all(map(_is_comma_between_all, files.data, counts.tolist())):
+    text, starts, ends, counts = _split(files, _SEPARATORS[separator])
+    if separator == "comma" and len(starts) != text.count(b","):  # a field is empty
         raise _OutOfOrdinaryError
-    try:
-        values = read_numbers(joined.text, starts, ends)
-    except ValueError as error:
-        raise _OutOfOrdinaryError from error
+    values = _cast_floats(text, starts, ends)
     _refuse_cut_off(files, ends - starts, counts)
     return values, counts
-
-
-def _fast_commas(files: TextFiles) -> tuple[NDArray[np.float64], NDArray[np.int64]] | None:
-    """Read files of nothing but numbers and one comma between two; None when there is anything else."""
-    contents = [data.rstrip() for data in files.data]
-    text = b",".join([_PADDING, *contents, b""])
-    places = np.flatnonzero(np.frombuffer(text, np.uint8) == ord(","))
-    starts, ends = places[:-1] + 1, places[1:]
-    lasts = len(_PADDING) + np.cumsum(np.fromiter(map(len, contents), np.int64, len(contents)) + 1)
-    counts = np.diff(np.searchsorted(ends, lasts, side="right"), prepend=0)
-    values = read_millionths_between(text, starts, ends)
-    if values is not None:
-        return values, counts
-    if (starts == ends).any() or text.translate(None, NUMBER_BYTES + b",") != _PADDING:
-        return None
-    try:
-        values = cast_numbers(text, starts, ends)
-    except ValueError as error:
-        raise _OutOfOrdinaryError from error
-    _refuse_cut_off(files, ends - starts, counts)
-    return values, counts
-
-
-def _is_comma_between_all(data: bytes, count: int) -> bool:
-    """Whether one comma, or comma and space, stands between all of a file's numbers: the usual forms, not all."""
-    inner = data.strip()
-    if inner.count(b",") != count - 1:
-        return False
-    return len(inner.split(None, 1)) == 1 or len(inner) - len(inner.translate(None, _WHITE)) == inner.count(b", ")
 
 
 def _fast_pairs(files: TextFiles) -> Pairs:
-    joined = _join(files, _SEPARATORS["space"])
-    colons = np.flatnonzero(np.frombuffer(joined.text, np.uint8) == ord(":"))
-    starts, ends = _around_colons(joined.text, colons) or _between_spaces(joined.text)
-    counts = joined.count_each(starts)
-    lengths = colons - starts if len(colons) == len(starts) else np.zeros(1, np.int64)
-    if lengths.min() < 1 or lengths.max() > WORD or (colons >= ends - 1).any():
+    text, starts, ends, counts = _split(files, _SEPARATORS["space"])
+    colons = np.flatnonzero(np.frombuffer(text, np.uint8) == ord(":"))
+    if len(colons) != len(starts) or (colons >= ends - 1).any():
         raise _OutOfOrdinaryError
-    digits = read_digits(words_before(joined.text, colons), lengths)
-    if digits is None:
+    lengths = colons - starts
+    if lengths.min() < 1 or lengths.max() > _INDEX_DIGITS or b"x" in text or b"X" in text:  # Arrow reads 0x10 as 16
         raise _OutOfOrdinaryError
-    indices = digits.view(np.int64)
-    steps = np.diff(indices)
-    steps[np.cumsum(counts)[:-1] - 1] = 1  # from one file to the next
+    indices = _cast(text, starts, colons, pa.int32())
+    firsts = np.cumsum(counts) - counts
+    steps = np.diff(indices, prepend=0)
+    steps[firsts] = indices[firsts] + 1  # the first index of a file may be 0
     if (steps < 1).any():
         raise _OutOfOrdinaryError
-    try:
-        values = read_numbers(joined.text, colons + 1, ends)
-    except ValueError as error:
-        raise _OutOfOrdinaryError from error
+    values = _cast_floats(text, colons + 1, ends)
     _refuse_cut_off(files, ends - colons - 1, counts)
     return Pairs(indices, values, counts)
 
 
-class _Joined(NamedTuple):
-    """Files joined by spaces: 9 before the first, one after each; `firsts` has where each begins."""
+class _Tokens(NamedTuple):
+    """What stands between the separators of several files: joined text, first bytes, bytes after the last, counts."""
 
     text: bytes
-    firsts: NDArray[np.int64]
-
-    def count_each(self, starts: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Give how many of some places in the text are in each file."""
-        counts = np.diff(np.searchsorted(starts, self.firsts))
-        if not counts.all():
-            raise _OutOfOrdinaryError
-        return counts
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    counts: NDArray[np.int64]
 
 
-def _join(files: TextFiles, separators: bytes) -> _Joined:
+def _split(files: TextFiles, separator: bytes) -> _Tokens:
+    """Split files at a separator; any white space counts as a space. Each file has at least one token."""
     contents = [data.rstrip() for data in files.data]
-    text = b" ".join([_PADDING, *contents, b""])
-    if any(text.find(separator) >= 0 for separator in separators):
-        text = text.translate(bytes.maketrans(separators, b" " * len(separators)))
-    sizes = np.fromiter(map(len, contents), np.int64, len(contents)) + 1
-    return _Joined(text, np.concatenate(([0], np.cumsum(sizes))) + len(_PADDING) + 1)
+    text = separator.join([*contents, b""])
+    if separator == b" " and any(text.find(character) >= 0 for character in _OTHER_WHITE):
+        text = text.translate(bytes.maketrans(_OTHER_WHITE, b" " * len(_OTHER_WHITE)))
+    ends = np.flatnonzero(np.frombuffer(text, np.uint8) == ord(separator))
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    if not (some := starts < ends).all():
+        starts, ends = starts[some], ends[some]
+    file_ends = np.cumsum(np.fromiter(map(len, contents), np.int64, len(contents)) + 1)
+    counts = np.diff(np.searchsorted(starts, file_ends), prepend=0)
+    if not counts.all():
+        raise _OutOfOrdinaryError
+    return _Tokens(text, starts, ends, counts)
 
 
-def _between_spaces(text: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Give the starts and ends of what stands between spaces."""
-    ends = np.flatnonzero(np.frombuffer(text, np.uint8) == ord(" "))[len(_PADDING) + 1 :]
-    starts = np.concatenate(([len(_PADDING) + 1], ends[:-1] + 1))
-    some = starts < ends  # unless spaces stand side by side, all
-    return (starts, ends) if some.all() else (starts[some], ends[some])
+def _cast_floats(text: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Cast tokens to finite float64, each equal to the bit to what `float()` gives."""
+    if b"+-" in text:  # Arrow skips a plus and then reads a minus, float() does not
+        raise _OutOfOrdinaryError
+    values = _cast(text, starts, ends, pa.float64())
+    if not np.isfinite(values).all():
+        raise _OutOfOrdinaryError
+    return values
 
 
-def _around_colons(text: bytes, colons: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
-    """Give the same for pairs whose values are all of one width, without looking for the spaces; None for others."""
-    if not len(colons):
-        return None
-    ends = colons + text.find(b" ", colons[0]) - colons[0]
-    if ends[-1] != len(text) - 1 or (np.frombuffer(text, np.uint8)[ends] != ord(" ")).any():
-        return None
-    return np.concatenate(([len(_PADDING) + 1], ends[:-1] + 1)), ends
+def _cast(text: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64], kind: pa.DataType) -> NDArray[Any]:
+    """Cast tokens of a text, none of them adjoining another, to an Arrow type of numbers."""
+    # Tokens and what stands between them alternate; the latter are marked null, so that the cast skips them.
+    edges = np.stack([starts, ends], axis=1).ravel()
+    validity = pa.py_buffer(b"\x55" * (len(edges) // 8 + 1))
+    pieces = pa.LargeStringArray.from_buffers(len(edges) - 1, pa.py_buffer(edges), pa.py_buffer(text), validity)
+    try:
+        numbers = pieces.cast(kind)
+    except pa.ArrowInvalid as error:
+        raise _OutOfOrdinaryError from error
+    return np.frombuffer(numbers.buffers()[1], kind.to_pandas_dtype(), len(pieces))[::2]
 
 
 def _refuse_cut_off(files: TextFiles, lengths: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
@@ -350,7 +310,7 @@ def _plain_dense(files: TextFiles, file: int, separator: Separator) -> list[floa
 def _plain_pairs_files(files: TextFiles) -> Pairs:
     """Define the sparse format: read with `int()` and `float()`, naming the line of whatever is wrong."""
     rows = [_plain_pairs(files, file) for file in range(len(files.data))]
-    indices = np.array([index for row in rows for index, _ in row], np.int64)
+    indices = np.array([index for row in rows for index, _ in row], np.int32)
     values = np.array([value for row in rows for _, value in row], np.float64)
     return Pairs(indices, values, np.array([len(row) for row in rows], np.int64))
 

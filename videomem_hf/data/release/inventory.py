@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from videomem_hf.schema import VIDEO_SUFFIXES, InputError
+from videomem_hf.schema import VIDEO_SUFFIXES, InputError, is_system_file
 
 from .names import parse_video_file
 
@@ -40,7 +40,7 @@ class Folder:
         if self.complete:
             return self.names
         with os.scandir(self.path) as entries:
-            return tuple(sorted(entry.name for entry in entries if not _ignored(entry.name)))
+            return tuple(sorted(entry.name for entry in entries if not is_ignored(entry.name)))
 
     def holds_videos(self) -> bool:
         """Whether it holds video files named as in the release."""
@@ -117,7 +117,7 @@ def _read_folder(path: Path, root: Path, allow_links: bool, deep: bool) -> tuple
     bulk = not deep and (_BULK.match(path.name) is not None or path.parent.name.lower() == "features")
     try:
         with os.scandir(path) as entries:
-            for entry in (visible := (entry for entry in entries if not _ignored(entry.name))):
+            for entry in (visible := (entry for entry in entries if not is_ignored(entry.name))):
                 if entry.is_symlink() and not allow_links:
                     _refuse_link_out(entry, root)
                 if entry.is_dir():
@@ -141,6 +141,6 @@ def _refuse_link_out(entry: os.DirEntry[str], root: Path) -> None:
         )
 
 
-def _ignored(name: str) -> bool:
-    """Whether a name is the file system's or an editor's own (.DS_Store, ._x, __MACOSX, x~), never the release's."""
-    return name.startswith((".", "__MACOSX")) or name.endswith("~")
+def is_ignored(name: str) -> bool:
+    """Whether a name is hidden, the operating system's or an editor's own (x~), never the release's."""
+    return name.startswith(".") or name.endswith("~") or is_system_file(name)

@@ -5,10 +5,11 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, get_args
 
-from videomem_hf.schema import InputError
+from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, Horizon, InputError
 
 from .captions import read_video_list
 from .names import video_number
@@ -17,6 +18,9 @@ from .records import VideoRecord
 PAPER_TRAIN: Final = 6500
 PAPER_DEV: Final = 8000
 """The paper trains on 6,500 of the 8,000 labelled videos and validates on 1,500 (Sec. 5); it does not say which."""
+
+RankedBy = Literal["long_term", "short_term", "sum"]
+"""Annotation counts that say which videos are the most annotated: one horizon's, or the sum of both."""
 
 NEARLY_SAME: Final = 0.75
 """Titles are nearly the same when the words they share are at least this part of all their words (Jaccard)."""
@@ -32,42 +36,54 @@ def train_size(labelled: int) -> int:
     return round(labelled * PAPER_TRAIN / PAPER_DEV)
 
 
-def split_records(
-    records: Sequence[VideoRecord],
-    *,
-    seed: int = 0,
-    group_titles: bool = False,
-    most_annotated: int = 0,
-    split_files: Mapping[str, str | Path] | None = None,
-) -> dict[str, list[VideoRecord]]:
+@dataclass
+class SplitOptions:
+    """How the labelled videos are divided.
+
+    Attributes:
+        seed: Of the division into train and validation in the paper's proportion.
+        group_titles: Keep videos with the same or nearly the same title in one split (about one in seven shares its
+            title with another: near duplicates, which would leak from training into validation).
+        most_annotated: Put this many of the most annotated videos in a split of their own, `test500` for 500, as the
+            paper did (Sec. 5).
+        most_annotated_by: Which annotation counts rank them; see `most_annotated_indices`.
+        split_files: A split's name and the path of a list of its videos, one per line, in place of all of the above.
+    """
+
+    seed: int = 0
+    group_titles: bool = False
+    most_annotated: int = 0
+    most_annotated_by: RankedBy = "long_term"
+    split_files: Mapping[str, str] | None = None
+
+
+def split_records(records: Sequence[VideoRecord], options: SplitOptions | None = None) -> dict[str, list[VideoRecord]]:
     """Split a release; each split is in numeric order of ids, and a split without videos is left out.
 
     Args:
         records: All videos. Those that the release itself puts in a split stay there; `dev` ones are divided.
-        seed: Of the division of `dev` into train and validation in the paper's proportion.
-        group_titles: Keep videos with the same or nearly the same title in one split (about one in seven shares its
-            title with another: near duplicates, which would leak from training into validation).
-        most_annotated: Put this many of the most annotated labelled videos in a split of their own, `test500` for 500,
-            as the paper did (Sec. 5).
-        split_files: A split's name and a file that lists its videos, one a line, in place of all of the above.
+        options: How; by default with seed 0 into train, validation and test.
 
     Raises:
         InputError: Split files that name unknown videos or one twice; more `most_annotated` than labelled videos.
     """
+    options = options or SplitOptions()
     by_id = {record.video_id: record for record in records}
-    if split_files:
-        splits = _read_split_files(split_files, by_id)
+    if options.split_files:
+        splits = _read_split_files(options.split_files, by_id)
     else:
         splits = {"train": [], "validation": [], "test": []}
         for record in records:
             if record.part != "dev":
                 splits[record.part].append(record.video_id)
         dev = [record for record in records if record.part == "dev"]
-        if most_annotated:
-            name, held_out = f"test{most_annotated}", {r.video_id for r in most_annotated_records(dev, most_annotated)}
-            splits[name] = list(held_out)
-            dev = [record for record in dev if record.video_id not in held_out]
-        train, validation = _divide(dev, seed, group_titles)
+        if options.most_annotated:
+            counts = {horizon: [getattr(record, ANNOTATION_COUNTS[horizon]) for record in dev] for horizon in HORIZONS}
+            ids = [record.video_id for record in dev]
+            chosen = set(most_annotated_indices(options.most_annotated, ids, counts, options.most_annotated_by))
+            splits[f"test{options.most_annotated}"] = [ids[index] for index in chosen]
+            dev = [record for index, record in enumerate(dev) if index not in chosen]
+        train, validation = _divide(dev, options.seed, options.group_titles)
         splits["train"] += train
         splits["validation"] += validation
     return {
@@ -75,21 +91,51 @@ def split_records(
     }
 
 
-def most_annotated_records(records: Sequence[VideoRecord], count: int) -> list[VideoRecord]:
-    """Give the `count` videos with the most long-term annotations; short-term counts, then ids decide between equals.
+def most_annotated_indices(
+    size: int,
+    ids: Sequence[str],
+    counts: Mapping[Horizon, Sequence[float | None]],
+    by: RankedBy = "long_term",
+) -> list[int]:
+    """Find the most annotated videos, the paper's test(500) and those of its Sec. 4.2 ("in the long-term task").
 
-    The paper's 500 most annotated are so by the long-term task (at least 21 annotations, Sec. 4.2).
+    Args:
+        size: How many.
+        ids: Of the videos.
+        counts: Horizon to the annotation count of each video; None, NaN or 0 where unknown. A horizon may be absent.
+        by: Counts that rank them. Ties are broken by the other horizon's counts (by long-term ones after `sum`), then
+            by the number in the id, the smallest first.
+
+    Returns:
+        Their indices, the most annotated first.
+
+    Raises:
+        InputError: There are fewer videos, `by` is unknown, or no video has the counts that it names.
     """
-    if not 0 < count <= len(records):
-        raise InputError(f"most_annotated is {count}; this copy has {len(records)} labelled videos.")
+    if by not in get_args(RankedBy):
+        raise InputError(f"the most annotated are ranked by {', '.join(get_args(RankedBy))}, not by {by!r}")
+    if not 0 < size <= len(ids):
+        raise InputError(f"the {size} most annotated videos are asked for; 1 to {len(ids)} can be had")
+    known = {name: [0 if not count or math.isnan(count) else count for count in counts[name]] for name in counts}
+    needed: tuple[Horizon, ...] = HORIZONS if by == "sum" else (by,)
+    absent = [name for name in needed if not any(known.get(name, ()))]
+    if absent:
+        raise InputError(
+            f"the most annotated videos by {by} are asked for, but these data have no {absent[0]} annotation counts; "
+            f"rank them by another of {', '.join(get_args(RankedBy))}"
+        )
+    none = [0] * len(ids)
+    long_term, short_term = known.get("long_term", none), known.get("short_term", none)
 
-    def key(record: VideoRecord) -> tuple[int, int, int]:
-        counts = (record.long_term_annotations or 0, record.short_term_annotations or 0)
-        return -counts[0], -counts[1], video_number(record.video_id)
+    def key(index: int) -> tuple[float, float, list[str | int]]:
+        ranks = {
+            "long_term": (-long_term[index], -short_term[index]),
+            "short_term": (-short_term[index], -long_term[index]),
+            "sum": (-long_term[index] - short_term[index], -long_term[index]),
+        }
+        return *ranks[by], [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", ids[index])]
 
-    if all(record.long_term_annotations is None for record in records):
-        raise InputError("most_annotated needs the numbers of annotations, which the ground truth of this copy lacks.")
-    return sorted(records, key=key)[:count]
+    return sorted(range(len(ids)), key=key)[:size]
 
 
 def _divide(dev: Sequence[VideoRecord], seed: int, group_titles: bool) -> tuple[list[str], list[str]]:
@@ -158,8 +204,8 @@ def _read_split_files(files: Mapping[str, str | Path], by_id: Mapping[str, Video
     splits: dict[str, list[str]] = {}
     places: dict[str, str] = {}
     for name, path in files.items():
-        if not re.fullmatch(r"\w+(\.\w+)*", name):
-            raise InputError(f"'{name}' cannot name a split; use letters, digits and underscores.")
+        if not re.fullmatch(r"\w+(\.\w+)*", name) or name.lower() == "all":  # to `datasets`, all splits together
+            raise InputError(f"'{name}' cannot name a split; use letters, digits and underscores, and not 'all'.")
         for video_id, line in read_video_list(Path(path)):
             place = f"{path}:{line}"
             if video_id not in by_id:

@@ -1,0 +1,53 @@
+"""Records, features and videos of a copy as Arrow tables: what the builder caches and `prepare` writes."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+
+from videomem_hf.data.feature_files.columns import read_columns
+from videomem_hf.data.feature_files.folders import FeatureFiles
+from videomem_hf.data.release.records import VideoRecord
+from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, TITLE, VIDEO, VIDEO_ID
+
+from .copies import warn_of_missing
+from .tables import path_column
+
+RECORD_SCHEMA: Final = pa.schema(
+    [(VIDEO_ID, pa.string()), (TITLE, pa.string())]
+    + [(horizon, pa.float64()) for horizon in HORIZONS]
+    + [(column, pa.int32()) for column in ANNOTATION_COUNTS.values()]
+)
+"""The columns of every configuration."""
+
+
+def record_tables(
+    batches: Sequence[Sequence[VideoRecord]],
+    features: Sequence[FeatureFiles] = (),
+    videos: Mapping[str, Path] | None = None,
+) -> Iterator[pa.Table]:
+    """Make one table per batch of videos: records, one column per feature, and the paths of the videos where asked.
+
+    Raises:
+        InputError: A feature file that cannot be read as what it is.
+    """
+    ids = [[record.video_id for record in records] for records in batches]
+    read = read_columns(features, ids) if features else repeat([])
+    for records, batch_ids, columns in zip(batches, ids, read, strict=False):
+        values = {name: [getattr(record, name) for record in records] for name in RECORD_SCHEMA.names}
+        table = pa.table(values, RECORD_SCHEMA)
+        for files, column in zip(features, columns, strict=True):
+            table = table.append_column(files.column, column)
+        if videos is not None:
+            table = table.append_column(VIDEO, path_column([videos.get(video_id) for video_id in batch_ids]))
+        yield table
+
+
+def warn_of_missing_files(ids: Sequence[str], features: Iterable[FeatureFiles], videos: Collection[str] | None) -> None:
+    """Warn once per column of the videos and frames that have no file in a copy."""
+    if videos is not None:
+        warn_of_missing(VIDEO, [video_id for video_id in ids if video_id not in videos], len(ids))
+    for files in features:
+        warn_of_missing(files.column, files.missing(ids), files.expected(len(ids)))
