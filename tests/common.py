@@ -18,6 +18,11 @@ BATCH = 3
 FOREIGN_IMPORTS = {"torch", "torchvision", "timm", "transformers", "huggingface_hub", "safetensors", "numpy", "PIL"}
 
 
+def score_frames(model: PreTrainedModel, pixels: torch.Tensor) -> torch.Tensor:
+    """Scores `(n, horizons)` of frames `(n, 3, height, width)`, each a clip."""
+    return model(pixel_values_videos=pixels[:, None]).scores
+
+
 class PredictorContract:
     """Assertions that hold for every memorability predictor.
 

@@ -187,7 +187,7 @@ def test_features_give_the_scores_that_pixels_gave(case: type[PredictorContract]
         expected = model(pixel_values_videos=pixels)
         if isinstance(model, ResNet3DModel):
             segments = pixels.unflatten(1, (2, 2)).transpose(2, 3)
-            features = model.embed_clips(segments.flatten(0, 1)).unflatten(0, (BATCH, 2))
+            features = model.embed_frames(segments.flatten(0, 1))[0].unflatten(0, (BATCH, 2))
         else:
             features = model.embed_frames(pixels.flatten(0, 1))[0].unflatten(0, pixels.shape[:2])
     found = model(features=features, labels=contract.labels())
