@@ -14,6 +14,7 @@ from transformers.utils import ModelOutput
 
 from .configuration_c3d import C3DConfig
 from .modeling_memorability import check_shape, init_layer, split_segments
+from .scoring import at_least_float32
 
 
 @dataclass
@@ -74,7 +75,7 @@ class C3DModel(PreTrainedModel):
         if pixel_values_videos.shape[-2:] != (side, side):
             raise ValueError(f"C3D needs {side} x {side} pixels, got {tuple(pixel_values_videos.shape[-2:])}")
         segments, _ = split_segments(pixel_values_videos.flip(2), self.config.segment_length, None)  # blue, green, red
-        fc6, fc7, logits = self._layers(segments.flatten(0, 1))
+        fc6, fc7, logits = (at_least_float32(each) for each in self._layers(segments.flatten(0, 1).to(self.dtype)))
         shape = segments.shape[:2]
         return C3DOutput(
             probabilities=logits.softmax(dim=1).unflatten(0, shape),

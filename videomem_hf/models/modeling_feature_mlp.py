@@ -26,6 +26,8 @@ class FeatureMLPModel(MemorabilityModel):
 
     config: FeatureMLPConfig
     main_input_name = "features"
+    stays_float32 = True
+    _keep_in_fp32_modules_strict = ("*",)
     head_modules = ("layers",)
 
     def __init__(self, config: FeatureMLPConfig) -> None:

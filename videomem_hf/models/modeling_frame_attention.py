@@ -72,7 +72,7 @@ def attend(maps: torch.Tensor, last_conv: nn.Module, attention_conv: nn.Conv2d) 
     plain = last_conv(maps)
     logits = nn.functional.conv2d(maps, mirrored_mean(attention_conv.weight), padding=1).float()
     attention = logits.flatten(1).softmax(dim=1).view(-1, *plain.shape[-2:])
-    return (plain * attention[:, None]).sum(dim=(2, 3)), attention
+    return (plain * attention[:, None]).sum(dim=(2, 3)).to(plain.dtype), attention
 
 
 def init_near_mean(module: nn.Module) -> None:

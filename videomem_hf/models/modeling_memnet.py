@@ -6,11 +6,12 @@ Large Scale", ICCV 2015. Applied to video as in VideoMem, Sec. 5.1: seven frames
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from .alexnet import LocalResponseNorm, convolved, map_side
 from .configuration_memnet import MemNetConfig
 from .modeling_memorability import FrameMemorabilityModel, MapInfo
-from .scoring import bounded
+from .scoring import at_least_float32, bounded
 
 
 class MemNetModel(FrameMemorabilityModel):
@@ -66,7 +67,8 @@ class MemNetModel(FrameMemorabilityModel):
 
     def score_features(self, features: torch.Tensor) -> torch.Tensor:
         """Map fc7 `(n, hidden_size)` to scores `(n, horizons)` in [0, 1]."""
-        x = self.fc8(features)
+        # in float32: half precision rounds a score of .7 by .002, and the scale doubles it
+        x = functional.linear(*(at_least_float32(each) for each in (features, self.fc8.weight, self.fc8.bias)))
         return bounded((x - self.config.output_mean) * self.config.output_scale + self.config.output_bias)
 
     def _fc7(self, x: torch.Tensor) -> torch.Tensor:

@@ -1,5 +1,6 @@
 """What the memorability predictors share: the interface of `forward`, and the way from frames to a clip's score."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -9,7 +10,7 @@ from transformers import PreTrainedModel
 
 from .configuration_memorability import MemorabilityConfig
 from .modeling_outputs import MemorabilityOutput
-from .scoring import mean_over_frames, memorability_loss
+from .scoring import at_least_float32, is_half, mean_over_frames, memorability_loss
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ class MemorabilityModel(PreTrainedModel):
     """Whether `output_attentions=True` is possible."""
     weighs_frames: bool = False
     """Whether some frames of a clip count more than others; the output then has `temporal_weights`."""
+    stays_float32: ClassVar[bool] = False
+    """Whether weights stay float32 whatever type is asked for: small models whose arithmetic half precision spoils."""
     _auto_class = "AutoModel"  # as in MemorabilityConfig
     _backbone_frozen = False
 
@@ -85,6 +88,17 @@ class MemorabilityModel(PreTrainedModel):
     def in_head(self, name: str) -> bool:
         """Whether a module or parameter of this name belongs to the head."""
         return any(name == head or name.startswith(f"{head}.") for head in self.head_modules)
+
+    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> "MemorabilityModel":
+        """What `to`, `half` and `bfloat16` do to each tensor."""
+        if not self.stays_float32:
+            return super()._apply(fn, recurse)
+
+        def moved(tensor: torch.Tensor) -> torch.Tensor:
+            result = fn(tensor)
+            return at_least_float32(tensor).to(result.device) if is_half(result) else result
+
+        return super()._apply(moved, recurse)
 
     def freeze_backbone(self, frozen: bool = True) -> None:
         """Train the head alone, or everything again.

@@ -63,6 +63,8 @@ class MultiViewModel(MemorabilityModel):
 
     config: MultiViewConfig
     main_input_name = "features"
+    stays_float32 = True
+    _keep_in_fp32_modules_strict = ("*",)
     head_modules = ("networks",)
 
     def __init__(self, config: MultiViewConfig) -> None:

@@ -155,7 +155,7 @@ class SpatioTemporalModel(MemorabilityModel):
         if output_attentions and (features is not None or not self.has_attention):
             reason = "needs pixels or maps" if self.has_attention else "is not possible with spatial_attention=False"
             raise ValueError(f"{type(self).__name__}: output_attentions=True {reason}")
-        kept = source.flatten(0, 1) if frame_mask is None else source[frame_mask]
+        kept = (source.flatten(0, 1) if frame_mask is None else source[frame_mask]).to(self.dtype)
         attentions = None
         if features is None:
             maps = self.map_frames(kept) if frame_maps is None else kept
