@@ -62,6 +62,9 @@ class TestSpatioTemporal(PredictorContract):
         torch.nn.init.normal_(model.head.weight)
         return model
 
+    def varied_model(self) -> SpatioTemporalModel:
+        return self.uneven()
+
     def test_weights_sum_to_one_over_the_frames_that_are_there(self) -> None:
         mask = torch.tensor([[True] * 4, [True, True, False, False], [False, True, False, True]])
         with torch.no_grad():
