@@ -15,15 +15,15 @@ from videomem_hf.data.release.ground_truth import ReleaseName
 from videomem_hf.data.release.reader import find_videos, open_release, read_records
 from videomem_hf.data.release.records import VideoRecord
 from videomem_hf.data.release.splits import title_groups
-from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, VIDEO, Horizon
+from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, RELEASED_SCORES, VIDEO, Horizon
 from videomem_hf.statistics import spearman
 
 PUBLISHED: Final[dict[str, dict[Horizon, float]]] = {
-    "min": {"short_term": 0.388, "long_term": 0.0},
-    "max": {"short_term": 0.989, "long_term": 1.0},
-    "mean": {"short_term": 0.8590, "long_term": 0.7789},
+    "min": {horizon: RELEASED_SCORES[horizon].low for horizon in HORIZONS},
+    "max": {horizon: RELEASED_SCORES[horizon].high for horizon in HORIZONS},
+    "mean": {horizon: RELEASED_SCORES[horizon].mean for horizon in HORIZONS},
     "median": {"short_term": 0.867, "long_term": 0.800},
-    "standard deviation": {"short_term": 0.0817, "long_term": 0.1452},
+    "standard deviation": {horizon: RELEASED_SCORES[horizon].std for horizon in HORIZONS},
     "distinct values": {"short_term": 396, "long_term": 170},
     "fewest annotations": {"short_term": 30, "long_term": 9},
     "most annotations": {"short_term": 100, "long_term": 40},

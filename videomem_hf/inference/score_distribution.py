@@ -1,27 +1,9 @@
 """Where a score stands among VideoMem's released scores, approximated from their published moments."""
 
-from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Any
 
-from videomem_hf.schema import Horizon
-
-
-@dataclass(frozen=True)
-class Moments:
-    """Mean, standard deviation, smallest and largest of the scores of one horizon."""
-
-    mean: float
-    std: float
-    low: float
-    high: float
-
-
-RELEASED: Final[dict[Horizon, Moments]] = {
-    "short_term": Moments(0.8590, 0.0817, 0.388, 0.989),
-    "long_term": Moments(0.7789, 0.1452, 0.0, 1.0),
-}
-"""Of the 8,000 scored videos of the 2018 release."""
+from videomem_hf.schema import RELEASED_SCORES, Horizon
 
 
 def approximate_percentile(score: float, horizon: Horizon) -> float:
@@ -45,7 +27,7 @@ def score_distribution(horizon: Horizon) -> Any:
     """The fitted beta distribution, as SciPy's frozen distribution."""
     from scipy.stats import beta
 
-    released = RELEASED[horizon]
+    released = RELEASED_SCORES[horizon]
     width = released.high - released.low
     mean, std = (released.mean - released.low) / width, released.std / width
     concentration = mean * (1 - mean) / std**2 - 1

@@ -72,7 +72,9 @@ class SpatioTemporalConfig(MemorabilityConfig):
         from transformers import CONFIG_MAPPING  # its import registers the configurations of this package, this one too
 
         shipped = {each.model_type: each for each in SHIPPED}
-        config_class = shipped.get(self.backbone) or CONFIG_MAPPING.get(self.backbone)
+        config_class = shipped.get(self.backbone or "")
+        if config_class is None and self.backbone in CONFIG_MAPPING:
+            config_class = CONFIG_MAPPING[self.backbone]
         if config_class is None or not issubclass(config_class, MemorabilityConfig):
             known = f"{', '.join(shipped)} or a registered predictor of frames"
             raise ValueError(f"backbone must be null, {known}, got {self.backbone!r}")

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from videomem_hf.schema import InputError
+from videomem_hf.schema import PAPER_MEANS, InputError
 
 Floats = NDArray[np.float64]
 
@@ -52,9 +52,9 @@ class MemoryModel:
         rt_sd: Spread over videos of the mean response time that has nothing to do with strength, as a share of it.
     """
 
-    short_term_mean: float = 0.859
+    short_term_mean: float = PAPER_MEANS["short_term"]
     short_term_sd: float = 0.0615
-    long_term_mean: float = 0.778
+    long_term_mean: float = PAPER_MEANS["long_term"]
     long_term_sd: float = 0.087
     correlation: float = 0.72
     decay_per_video: float = 0.016 / 27.5

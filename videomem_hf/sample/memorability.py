@@ -11,6 +11,7 @@ from typing import Final
 
 from videomem_hf.sample.render import thing_box
 from videomem_hf.sample.scene import DURATION_S, Scene
+from videomem_hf.schema import PAPER_MEANS
 
 SECONDS: Final = tuple(range(int(DURATION_S)))
 """The times at which boxes are told: one a second, as predictors sample frames."""
@@ -82,8 +83,8 @@ class _Scale:
 
 
 _HIGHEST: Final = 0.99
-_SHORT_SCALE: Final = _Scale(drive_mean=1.636, drive_sd=0.892, mean=0.859, sd=0.064)
-_LONG_SCALE: Final = _Scale(drive_mean=0.468, drive_sd=0.744, mean=0.778, sd=0.084)
+_SHORT_SCALE: Final = _Scale(drive_mean=1.636, drive_sd=0.892, mean=PAPER_MEANS["short_term"], sd=0.064)
+_LONG_SCALE: Final = _Scale(drive_mean=0.468, drive_sd=0.744, mean=PAPER_MEANS["long_term"], sd=0.084)
 
 
 def causes_of(scene: Scene) -> Causes:
