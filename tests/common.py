@@ -14,8 +14,15 @@ import pytest
 import torch
 from transformers import PreTrainedConfig, PreTrainedModel
 
+from videomem_hf.inference.saliency import saliency_maps
+
 BATCH = 3
 FOREIGN_IMPORTS = {"torch", "torchvision", "timm", "transformers", "huggingface_hub", "safetensors", "numpy", "PIL"}
+
+
+def score_frames(model: PreTrainedModel, pixels: torch.Tensor) -> torch.Tensor:
+    """Scores `(n, horizons)` of frames `(n, 3, height, width)`, each a clip."""
+    return model(pixel_values_videos=pixels[:, None]).scores
 
 
 class PredictorContract:
@@ -51,6 +58,10 @@ class PredictorContract:
         """The tiny model with reproducible weights, in evaluation mode."""
         torch.manual_seed(0)
         return self.model_class(self.tiny_config(**changes)).eval()
+
+    def varied_model(self) -> PreTrainedModel:
+        """The tiny model with a head whose scores differ among clips, as after training."""
+        return self.model()
 
     def _attends(self) -> bool:
         return bool(getattr(self.model(), "has_attention", False))
@@ -180,6 +191,44 @@ class PredictorContract:
         assert output.attentions.ndim == 4
         assert output.attentions.min() >= 0
         torch.testing.assert_close(output.attentions.sum(dim=(2, 3)), torch.ones(BATCH, self.frame_shape[0]))
+
+    @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.bfloat16, 0.005), (torch.float16, 0.002)])
+    def test_half_precision_changes_scores_little(self, dtype: torch.dtype, tolerance: float, tmp_path: Path) -> None:
+        """Cast, loaded in half precision, and saved in it: the scores are those of float32, and float32."""
+        model, inputs = self.varied_model(), {name: value.abs() % 1 for name, value in self.inputs().items()}
+        with torch.no_grad():
+            expected = model(**inputs).scores
+        model.save_pretrained(tmp_path / "full")
+        loaded = self.model_class.from_pretrained(tmp_path / "full", dtype=dtype)
+        half = model.to(dtype)
+        half.save_pretrained(tmp_path / "half")
+        again = self.model_class.from_pretrained(tmp_path / "half")
+        for each in (loaded, half, again):
+            assert each.dtype == (torch.float32 if each.stays_float32 else dtype)
+            with torch.no_grad():
+                scores = each(**inputs).scores
+            assert scores.dtype == torch.float32
+            torch.testing.assert_close(scores, expected, atol=tolerance, rtol=0)
+
+    @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+    def test_half_precision_changes_maps_little(self, dtype: torch.dtype) -> None:
+        if "pixel_values_videos" not in self.inputs():
+            pytest.skip("this model has no maps of frames")
+        model = self.varied_model().requires_grad_(False)
+        segment = getattr(model.config, "segment_length", None)
+        pixels = self.inputs()["pixel_values_videos"].abs()[0] % 1
+        pixels = pixels if segment is None else pixels.unflatten(0, (-1, segment))
+        full = {method: saliency_maps(model, pixels, method=method) for method in self._methods(model)}
+        model.to(dtype)
+        assert full
+        for method, expected in full.items():
+            found = saliency_maps(model, pixels, method=method)
+            assert found.dtype == torch.float32
+            assert (found - expected).abs().sum(dim=(1, 2)).max() < 0.2  # each sums to 1
+
+    def _methods(self, model: PreTrainedModel) -> list[str]:
+        attention = ["attention"] if model.has_attention else []
+        return attention + (["Grad-CAM"] if model.attribution_layers else [])
 
     def test_its_files_can_be_shipped_alone(self) -> None:
         """The Hub carries the files reached by relative import from the model's file, and nothing else of ours."""

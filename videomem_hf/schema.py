@@ -20,7 +20,7 @@ class ScoreMoments(NamedTuple):
     high: float
 
 
-RELEASED_SCORE_MOMENTS: Final[dict[Horizon, ScoreMoments]] = {
+RELEASED_SCORES: Final[dict[Horizon, ScoreMoments]] = {
     "short_term": ScoreMoments(0.8590, 0.0817, 0.388, 0.989),
     "long_term": ScoreMoments(0.7789, 0.1452, 0.0, 1.0),
 }

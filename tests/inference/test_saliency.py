@@ -7,6 +7,7 @@ import torch
 from videomem_hf.inference import Saliency
 from videomem_hf.inference.saliency import covered_by_cells, merge_crops, place_on_frame, saliency_maps, saliency_method
 from videomem_hf.models import MODELS, config_class, model_class
+from videomem_hf.models.modeling_memnet import ten_crop
 
 ATTENDING = {"amnet", "frame_attention", "spatiotemporal", "vitmem"}
 """Their own attention explains their scores."""
@@ -31,7 +32,8 @@ def test_crops_go_back_to_where_they_were_cut() -> None:
         seen[y : y + size, x : x + size] += 2
     maps = torch.stack([*crops, *(crop.flip(1) for crop in crops)])[:, None]
     expected = (frame * seen / 10).view(32, 2, 32, 2).mean(dim=(1, 3))
-    torch.testing.assert_close(merge_crops(maps, size, 64)[0, 0], expected)
+    crops = ten_crop(torch.arange(64 * 64).view(1, 1, 64, 64), size)[:, 0, 0]
+    torch.testing.assert_close(merge_crops(maps, crops, (64, 64))[0, 0], expected)
 
 
 def test_memnets_map_of_a_mirrored_frame_is_the_mirrored_map() -> None:

@@ -54,7 +54,8 @@ def test_a_prediction_is_what_the_model_gives_of_the_whole_clip(clip: Path, temp
     np.testing.assert_allclose(prediction.temporal_weights, weights, atol=1e-5)
     np.testing.assert_allclose(list(prediction.scores.values()), expected.scores[0], atol=1e-5)
     np.testing.assert_allclose(prediction.frame_scores, expected.frame_scores[0], atol=1e-5)
-    np.testing.assert_allclose(prediction.saliency.maps, expected.joint_attentions[0], atol=1e-5)
+    joint = expected.attentions[0] * expected.temporal_weights[0, :, None, None]
+    np.testing.assert_allclose(prediction.saliency.maps, joint, atol=1e-5)
     assert prediction.saliency.maps.sum() == pytest.approx(1, abs=1e-5)
     for i, still in enumerate(prediction.stills):
         assert still.saliency.sum() == pytest.approx(weights[i] / weights.max(), abs=1e-4)

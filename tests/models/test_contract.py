@@ -95,11 +95,12 @@ class TestSqualli(PredictorContract):
     """Both streams with a convolution a group."""
 
     model_class = SqualliModel
-    frame_shape = (4, 32, 32)
+    learning_rate = 1e-4
+    frame_shape = (4, 64, 64)
 
     def tiny_config(self, **changes: Any) -> SqualliConfig:
         sizes = {
-            "image_size": 32,
+            "image_size": 64,
             "vgg_layers": [1, 1, 1, 1, 1],
             "vgg_channels": [4, 4, 8, 8, 8],
             "vgg_fc_size": 16,
@@ -141,6 +142,11 @@ class TestResNet3DShortcutA(PredictorContract):
     def tiny_config(self, **changes: Any) -> ResNet3DConfig:
         sizes = {"depth": 10, "hidden_sizes": [4, 6, 8, 10], "segment_length": 2}
         return ResNet3DConfig(**(sizes | changes))
+
+    def varied_model(self) -> ResNet3DModel:
+        model = self.model()
+        torch.nn.init.normal_(model.fc.weight)
+        return model
 
 
 class TestResNet3DShortcutB(TestResNet3DShortcutA):
@@ -187,7 +193,7 @@ def test_features_give_the_scores_that_pixels_gave(case: type[PredictorContract]
         expected = model(pixel_values_videos=pixels)
         if isinstance(model, ResNet3DModel):
             segments = pixels.unflatten(1, (2, 2)).transpose(2, 3)
-            features = model.embed_clips(segments.flatten(0, 1)).unflatten(0, (BATCH, 2))
+            features = model.embed_frames(segments.flatten(0, 1))[0].unflatten(0, (BATCH, 2))
         else:
             features = model.embed_frames(pixels.flatten(0, 1))[0].unflatten(0, pixels.shape[:2])
     found = model(features=features, labels=contract.labels())

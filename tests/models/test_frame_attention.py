@@ -20,6 +20,11 @@ class TestFrameAttention(PredictorContract):
     def tiny_config(self, **changes: Any) -> FrameAttentionConfig:
         return FrameAttentionConfig(hidden_sizes=[4, 6], feature_size=8, output_stride=4, **changes)
 
+    def varied_model(self) -> FrameAttentionModel:
+        model = self.model()
+        torch.nn.init.normal_(model.head.weight)
+        return model
+
     def test_equals_the_papers_figure_written_out(self) -> None:
         """Sec. 5.5: map of a parallel convolution, softmax over positions, times the last convolution's map."""
         model = self.model()

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional
 from torchvision.models import vgg
 
+from tests.common import score_frames
 from tests.models import test_contract
 from videomem_hf.models.configuration_amnet import AMNetConfig
 from videomem_hf.models.configuration_resmem import ResMemConfig
@@ -61,7 +62,7 @@ def test_vitmem_equals_timm_on_the_same_weights(horizons: list[str]) -> None:
     model.vit.load_state_dict(peer.state_dict())
     pixels = torch.rand(3, 3, 48, 48)
     with torch.no_grad():
-        torch.testing.assert_close(model.score_frames(pixels), peer(pixels).sigmoid(), atol=1e-6, rtol=1e-5)
+        torch.testing.assert_close(score_frames(model, pixels), peer(pixels).sigmoid(), atol=1e-6, rtol=1e-5)
 
 
 def test_vitmem_layout_is_timms() -> None:
@@ -107,7 +108,7 @@ def test_amnet_equals_its_equations_written_out() -> None:
     w = {name: tensor.double() for name, tensor in model.state_dict().items()}
     pixels = torch.rand(2, 3, 48, 48)
     with torch.no_grad():
-        scores = model.score_frames(pixels)
+        scores = score_frames(model, pixels)
         _, maps = model.embed_frames(pixels, output_attentions=True)
         a = model.bn1(model.inconv(model.core_cnn(pixels))).clamp(min=0).double().flatten(2)  # (n, size, places)
     h, c = ((a.mean(2) @ w[f"{n}.weight"].T + w[f"{n}.bias"]).tanh() for n in ("hs1", "hc1"))

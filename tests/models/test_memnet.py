@@ -5,6 +5,7 @@ import pytest
 import torch
 from torchvision.transforms import functional as tvf
 
+from tests.common import score_frames
 from videomem_hf.models.configuration_memnet import MemNetConfig
 from videomem_hf.models.modeling_memnet import MemNetModel, random_crop, ten_crop
 
@@ -47,7 +48,7 @@ def test_sees_blue_green_red_minus_the_mean_image(crops: int) -> None:
     model.mean_image.copy_(torch.from_numpy(mean))
     seen = []
     model.conv1.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    model.score_frames(torch.from_numpy(frame).permute(2, 0, 1)[None] / 255)
+    score_frames(model, torch.from_numpy(frame).permute(2, 0, 1)[None] / 255)
     centred = frame[..., ::-1].transpose(2, 0, 1).astype(np.float64) - mean
     assert seen[0].shape == (crops, 3, 67, 67)
     np.testing.assert_allclose(seen[0][0], centred[:, 6:73, 6:73], atol=1e-3)
@@ -65,7 +66,7 @@ def test_score_is_the_rescaled_and_clipped_mean_of_ten_outputs() -> None:
     with torch.no_grad():
         raw = [model.fc8(model._fc7(crop)) for crop in ten_crop(pixels.flip(1) * 255 - model.mean_image, 67)]
         expected = ((torch.stack(raw).mean(0) - 0.7626) * 2 + 0.65).clamp(0, 1)
-        np.testing.assert_allclose(model.score_frames(pixels), expected, rtol=1e-4)
+        np.testing.assert_allclose(score_frames(model, pixels), expected, rtol=1e-4)
     assert 0 < float(expected.min()) < float(expected.max()) < 1
 
 
@@ -91,4 +92,4 @@ def test_training_crops_are_parts_of_the_image_at_random_places() -> None:
 
 def test_refuses_frames_of_another_size() -> None:
     with pytest.raises(ValueError, match="frames of 80 x 80 pixels"):
-        MemNetModel(MemNetConfig(**TINY)).score_frames(torch.rand(1, 3, 64, 64))
+        score_frames(MemNetModel(MemNetConfig(**TINY)), torch.rand(1, 3, 64, 64))

@@ -13,11 +13,11 @@ from torch.nn import functional
 from tests.common import BATCH, PredictorContract
 from tests.models import test_contract
 from tests.models.test_frame_attention import TestFrameAttention as Frames
-from videomem_hf.models.backbones import backbone_of
 from videomem_hf.models.configuration_feature_mlp import FeatureMLPConfig
-from videomem_hf.models.configuration_spatiotemporal import BACKBONES, SpatioTemporalConfig
+from videomem_hf.models.configuration_spatiotemporal import SHIPPED, SpatioTemporalConfig
 from videomem_hf.models.modeling_feature_mlp import FeatureMLPModel
-from videomem_hf.models.modeling_spatiotemporal import SpatioTemporalModel
+from videomem_hf.models.modeling_memorability import MemorabilityModel
+from videomem_hf.models.modeling_spatiotemporal import SpatioTemporalModel, SpatioTemporalOutput
 
 TINY = {"hidden_sizes": [4, 6], "feature_size": 8, "output_stride": 4}
 FAMILY = {
@@ -29,6 +29,18 @@ FAMILY = {
     "squalli": test_contract.TestSqualli,
     "vitmem": test_contract.TestViTMem,
 }
+
+
+def _on_backbone(frames: MemorabilityModel, **changes: Any) -> SpatioTemporalModel:
+    """A model initialised from a predictor of frames."""
+    model = SpatioTemporalModel(SpatioTemporalConfig.on(frames.config, **changes))
+    model.init_from_pretrained(frames)
+    return model
+
+
+def _joint(output: SpatioTemporalOutput) -> torch.Tensor:
+    """Each frame's map times its weight."""
+    return output.attentions * output.temporal_weights[:, :, None, None]
 
 
 class TestSpatioTemporal(PredictorContract):
@@ -50,6 +62,9 @@ class TestSpatioTemporal(PredictorContract):
         torch.nn.init.normal_(model.head.weight)
         return model
 
+    def varied_model(self) -> SpatioTemporalModel:
+        return self.uneven()
+
     def test_weights_sum_to_one_over_the_frames_that_are_there(self) -> None:
         mask = torch.tensor([[True] * 4, [True, True, False, False], [False, True, False, True]])
         with torch.no_grad():
@@ -68,7 +83,7 @@ class TestSpatioTemporal(PredictorContract):
             torch.testing.assert_close(output.scores[clip], expected)
         assert not output.frame_scores[~mask].any()
         assert not output.attentions[~mask].any()
-        torch.testing.assert_close(output.joint_attentions.sum(dim=(1, 2, 3)), torch.ones(BATCH))
+        torch.testing.assert_close(_joint(output).sum(dim=(1, 2, 3)), torch.ones(BATCH))
 
     def test_padding_changes_nothing_wherever_it_stands(self) -> None:
         model, pixels = self.uneven(), self.inputs(1)["pixel_values_videos"]
@@ -80,7 +95,7 @@ class TestSpatioTemporal(PredictorContract):
                 mask[0], padded[1, places], mask[1, places] = True, pixels[0], True
                 output = model(pixel_values_videos=padded, frame_mask=mask, output_attentions=True)
                 torch.testing.assert_close(output.scores[1], alone.scores[0], atol=1e-6, rtol=1e-5)
-                for name in ("frame_scores", "temporal_weights", "attentions", "joint_attentions"):
+                for name in ("frame_scores", "temporal_weights", "attentions"):
                     found, expected = getattr(output, name)[1, places], getattr(alone, name)[0]
                     torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
 
@@ -106,11 +121,11 @@ class TestSpatioTemporal(PredictorContract):
             assert torch.equal(model(features=features).scores, expected.scores)
         found = model(frame_maps=maps, labels=self.labels(), output_attentions=True)
         assert torch.equal(found.scores, expected.scores)
-        assert torch.equal(found.joint_attentions, expected.joint_attentions)
+        assert torch.equal(_joint(found), _joint(expected))
         found.loss.backward()
         used = {name for name, parameter in model.named_parameters() if parameter.grad is not None}
         assert used == {name for name, _ in model.named_parameters() if not name.startswith("backbone.")}
-        assert used == {name for name, _ in model.named_parameters() if model._in_head(name)}
+        assert used == {name for name, _ in model.named_parameters() if model.in_head(name)}
 
     def test_a_frozen_backbone_stays_as_it_is(self) -> None:
         model = self.model()
@@ -150,7 +165,7 @@ class TestSpatioTemporalMean(TestSpatioTemporal):
 
     def test_it_is_the_frame_network(self) -> None:
         frames = Frames().model()
-        model = SpatioTemporalModel.on_backbone(frames, temporal="mean").eval()
+        model = _on_backbone(frames, temporal="mean").eval()
         assert model.config.feature_size == frames.config.feature_size
         mask = torch.tensor([[True] * 4, [True, True, False, False], [True, True, True, False]])
         with torch.no_grad():
@@ -163,7 +178,7 @@ class TestSpatioTemporalMean(TestSpatioTemporal):
 
     def test_another_head_begins_anew_on_the_same_backbone(self) -> None:
         frames = Frames().model()
-        model = SpatioTemporalModel.on_backbone(frames, feature_size=5, horizons=["long_term"])
+        model = _on_backbone(frames, feature_size=5, horizons=["long_term"])
         assert model.head.weight.shape == (1, 5)
         assert torch.equal(model.attention_conv.weight, frames.attention_conv.weight)
         assert all(
@@ -224,7 +239,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("kind", sorted(BACKBONES))
+@pytest.mark.parametrize("kind", [each.model_type for each in SHIPPED])
 def test_every_predictor_of_frames_lends_its_backbone(kind: str) -> None:
     """Its map is what the predictor's own last convolution gives, or takes; its weights are copied, not shared."""
     contract = FAMILY[kind]()
@@ -232,7 +247,7 @@ def test_every_predictor_of_frames_lends_its_backbone(kind: str) -> None:
     if kind == "memnet":
         frames.config.crop_size = frames.config.image_size  # one crop: the whole frame
         frames.fc6 = torch.nn.LazyLinear(64)
-    model = SpatioTemporalModel.on_backbone(frames, feature_size=8, temporal_size=4).eval()
+    model = _on_backbone(frames, feature_size=8, temporal_size=4).eval()
     seen: list[torch.Tensor] = []
     watched = {
         "frame_attention": "trunk", "semantic_embedding": "trunk", "memnet": "conv5", "vitmem": "vit.norm",
@@ -256,7 +271,7 @@ def test_every_predictor_of_frames_lends_its_backbone(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["memnet", "resmem", "vitmem"])
 def test_any_backbone_is_saved_and_loaded(kind: str, tmp_path: Path) -> None:
     contract = FAMILY[kind]()
-    model = SpatioTemporalModel.on_backbone(contract.model(), feature_size=8, temporal_size=4).eval()
+    model = _on_backbone(contract.model(), feature_size=8, temporal_size=4).eval()
     model.save_pretrained(tmp_path)
     again = SpatioTemporalModel.from_pretrained(tmp_path)
     inputs = contract.inputs()
@@ -306,7 +321,8 @@ def test_attention_learns_which_frames_count() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"backbone": "resnet3d"}, "backbone must be null or one of amnet, frame_attention"),
+        ({"backbone": "nothing"}, "backbone must be null, amnet, frame_attention, .* or a registered predictor of fr"),
+        ({"backbone": "c3d"}, "backbone must be null, amnet, frame_attention, .* or a registered predictor of frames"),
         ({"backbone_config": {"hidden": 3}}, "frame_attention has no field hidden; it has dropout, feature_size"),
         ({"backbone_config": {"output_stride": 5}}, "output_stride must be one of"),
         ({"map_channels": 5}, "map_channels are the backbone's"),
@@ -333,7 +349,7 @@ def test_wrong_input_is_refused() -> None:
     with pytest.raises(ValueError, match="frame_mask must be bool"):
         model(pixel_values_videos=pixels, frame_mask=torch.ones(BATCH, 4))
     with pytest.raises(ValueError, match="gives no maps of frames"):
-        backbone_of(FeatureMLPModel(FeatureMLPConfig(feature_names=["c3d"], feature_sizes=[3])))
+        FeatureMLPModel(FeatureMLPConfig(feature_names=["c3d"], feature_sizes=[3])).frame_backbone()
 
 
 def test_dropout_is_wired() -> None:

@@ -12,6 +12,7 @@ from transformers import AutoModel, AutoVideoProcessor
 from tests.training.conftest import TINY
 from videomem_hf.benchmark.evaluate import score_split
 from videomem_hf.data.scored_clips import Clips, load_clips
+from videomem_hf.models.configuration_spatiotemporal import SpatioTemporalConfig
 from videomem_hf.models.modeling_spatiotemporal import SpatioTemporalModel
 from videomem_hf.schema import HORIZONS, InputError
 from videomem_hf.training import TrainingConfig, train
@@ -40,7 +41,9 @@ def clips(release: Path) -> Clips:
 
 def _parts(frame_model: Path, folder: Path, clips: Clips) -> tuple[Any, Any, FrameCache]:
     torch.manual_seed(0)
-    model = SpatioTemporalModel.on_backbone(AutoModel.from_pretrained(frame_model), feature_size=8).eval()
+    frame_network = AutoModel.from_pretrained(frame_model)
+    model = SpatioTemporalModel(SpatioTemporalConfig.on(frame_network.config, feature_size=8)).eval()
+    model.init_from_pretrained(frame_network)
     processor = AutoVideoProcessor.from_pretrained(frame_model)
     cache = FrameCache(folder, processor)
     cache.fill(clips.sources, progress=False)

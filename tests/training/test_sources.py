@@ -142,7 +142,7 @@ def test_a_run_begins_with_given_weights_and_their_pixels(make_config: MakeConfi
     )
     config = make_config(f"init={begun.output}", "stages.*.epochs=1", "stages.0.train=head", output="on")
     config.model = {"type": "frame_attention"}  # sizes come from the weights
-    with pytest.warns(UserWarning, match="do not fit and start anew"):
+    with pytest.warns(UserWarning, match="do not fit and start untrained"):
         on = train(config, progress=False)
     before, after = (AutoModel.from_pretrained(folder) for folder in (begun.output, on.output))
     assert after.config.hidden_sizes == before.config.hidden_sizes

@@ -14,15 +14,15 @@ from videomem_hf.data.release.ground_truth import ReleaseName
 from videomem_hf.data.release.reader import find_videos, open_release, read_records
 from videomem_hf.data.release.records import VideoRecord
 from videomem_hf.data.release.splits import title_groups
-from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, RELEASED_SCORE_MOMENTS, VIDEO, Horizon
+from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, RELEASED_SCORES, VIDEO, Horizon
 from videomem_hf.statistics import spearman
 
 PUBLISHED: Final[dict[str, dict[Horizon, float]]] = {
-    "min": {horizon: moments.low for horizon, moments in RELEASED_SCORE_MOMENTS.items()},
-    "max": {horizon: moments.high for horizon, moments in RELEASED_SCORE_MOMENTS.items()},
-    "mean": {horizon: moments.mean for horizon, moments in RELEASED_SCORE_MOMENTS.items()},
+    "min": {horizon: moments.low for horizon, moments in RELEASED_SCORES.items()},
+    "max": {horizon: moments.high for horizon, moments in RELEASED_SCORES.items()},
+    "mean": {horizon: moments.mean for horizon, moments in RELEASED_SCORES.items()},
     "median": {"short_term": 0.867, "long_term": 0.800},
-    "standard deviation": {horizon: moments.std for horizon, moments in RELEASED_SCORE_MOMENTS.items()},
+    "standard deviation": {horizon: moments.std for horizon, moments in RELEASED_SCORES.items()},
     "distinct values": {"short_term": 396, "long_term": 170},
     "fewest annotations": {"short_term": 30, "long_term": 9},
     "most annotations": {"short_term": 100, "long_term": 40},

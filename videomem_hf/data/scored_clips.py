@@ -15,7 +15,7 @@ from videomem_hf.data.provenance import is_prepared
 from videomem_hf.data.release.splits import SplitOptions
 from videomem_hf.recipes import refuse_unknown
 from videomem_hf.schema import ANNOTATION_COUNTS, VIDEO, VIDEO_ID, Horizon, InputError
-from videomem_hf.video.frame_cache import FrameCache
+from videomem_hf.video.clip_cache import ClipCache
 from videomem_hf.video.sources import Source, StillImage, StoredVideo
 
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ def feature_columns(tables: Sequence[Any], names: Sequence[str]) -> tuple[np.nda
     return np.concatenate(columns, axis=1), tuple(column.shape[1] for column in columns)
 
 
-def fill_cache(accelerator: "Accelerator", cache: FrameCache, splits: Sequence[Clips], progress: bool) -> None:
+def fill_cache(accelerator: "Accelerator", cache: ClipCache, splits: Sequence[Clips], progress: bool) -> None:
     """Decode what is not in the cache yet, each process its share, and wait for the others.
 
     Raises:

@@ -1,6 +1,5 @@
 """Where in a frame its score comes from: the model's attention, or Grad-CAM through captum."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -13,10 +12,6 @@ WEIGHED = {ATTENTION: "spatio-temporal attention", GRAD_CAM: "Grad-CAM and tempo
 """What each is called where the model weighs frames as well."""
 
 Area = tuple[float, float, float, float]
-PADDED_STRIDES = {"amnet": 16, "resmem": 32, "resnet3d": 32, "semantic_embedding": 32}
-"""Input pixels from cell to cell of the maps of residual networks, by `model_type`."""
-MEMNET_FIRST = 9.5
-"""Where the first cell of MemNet's conv5 begins: cells of 16 pixels, the first centred at 17.5."""
 LEAST_SIDE = 14
 """Rows and columns at least of a Grad-CAM map, in which the maps of several branches meet."""
 MERGED_SIDE = 32
@@ -81,33 +76,15 @@ def place_on_frame(
 def covered_by_cells(model: Any, input_shape: tuple[int, int]) -> Area:
     """Left, top, right and bottom of what a map's cells cover, as shares of the model's input.
 
-    A strided convolution that is padded on all sides looks from pixels 0, s, 2 s, ... on: its first cell is centred on
-    the edge of the frame, not half a cell inside, and the last stops short of the other edge. Taken for a plain grid,
-    maps of such networks would be laid up to half a cell too far right and down.
+    Taken for a plain grid, maps of networks with padded strides would be laid up to half a cell too far right and down;
+    see `MapInfo.cells`. Maps of crops are put together to one of the whole frame.
     """
     height, width = input_shape
-    across, down = (_cells(model.config, side) for side in (width, height))
-    if across is None or down is None:
+    map_info = getattr(model, "map_info", None)
+    if map_info is None or _pixels_of_crops(model, input_shape, "meta") is not None:
         return 0.0, 0.0, 1.0, 1.0
+    across, down = map_info.cells(width), map_info.cells(height)
     return across[0] / width, down[0] / height, across[1] / width, down[1] / height
-
-
-def _cells(config: Any, side: int) -> tuple[float, float] | None:
-    """Where the first cell begins and the last ends, in input pixels; None where they make up the frame.
-
-    Of residual networks and our own all strided layers are padded by half their kernel.
-    """
-    kind = getattr(config, "model_type", "")
-    if kind == "spatiotemporal":
-        if config.backbone == "memnet":  # conv1 and two poolings, unpadded, on the whole frame
-            cells = (((side - 11) // 4 - 2) // 2 - 2) // 2 + 1
-            return MEMNET_FIRST, MEMNET_FIRST + 16 * cells
-        return _cells(config.frame_config(), side)
-    stride = config.output_stride if kind == "frame_attention" else PADDED_STRIDES.get(kind)
-    if stride is None or (kind == "semantic_embedding" and "resnet" not in config.trunk):
-        return None
-    first = (1 - stride) / 2  # pixel 0 reaches from 0 to 1
-    return first, first + stride * math.ceil(side / stride)
 
 
 def _enlarged(maps: torch.Tensor, size: tuple[int, int], covered: Area) -> torch.Tensor:
@@ -134,43 +111,49 @@ def _grad_cam(model: Any, segments: torch.Tensor, horizon: int) -> torch.Tensor:
         attribution = LayerGradCam(logit, model.get_submodule(name))
         # One frame at a time: the activations of a deep network on many frames would not fit a small machine.
         found = [attribution.attribute(s[None].requires_grad_(), attr_dim_summation=True) for s in segments]
-        branches.append(torch.cat([_in_frame(model, m.detach().float()) for m in found]))
+        branches.append(torch.cat([_in_frame(model, m.detach().float(), segments.shape[-2:]) for m in found]))
     size = [max(LEAST_SIDE, *(maps.shape[d] for maps in branches)) for d in (2, 3)]
     alike = [nn.functional.interpolate(maps, size, mode="bilinear")[:, 0] for maps in branches]
     positive = torch.stack(alike).sum(dim=0).relu()
     return positive / positive.sum(dim=(1, 2), keepdim=True).clamp_min(1e-12)
 
 
-def _in_frame(model: Any, maps: torch.Tensor) -> torch.Tensor:
-    """Bring what Grad-CAM gives for one segment to one map of its frame, `(1, 1, map_height, map_width)`."""
+def _in_frame(model: Any, maps: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
+    """Bring what Grad-CAM gives for one segment to one map of its frame of `shape`, `(1, 1, map_height, map_width)`."""
     if maps.ndim == 5:  # (1, 1, steps of time, map_height, map_width)
         return maps.mean(dim=2)
-    crop_size = getattr(model.config, "crop_size", None)
-    if crop_size is None:
+    crops = _pixels_of_crops(model, shape, maps.device)
+    if crops is None:
         return maps
-    ends = MEMNET_FIRST, MEMNET_FIRST, MEMNET_FIRST + 16 * maps.shape[3], MEMNET_FIRST + 16 * maps.shape[2]
-    return merge_crops(maps, crop_size, model.config.image_size, ends)
+    (left, right), (top, bottom) = (model.map_info.cells(side) for side in (crops.shape[2], crops.shape[1]))
+    return merge_crops(maps, crops, shape, (left, top, right, bottom))
 
 
-def merge_crops(maps: torch.Tensor, crop_size: int, image_size: int, covered: Area | None = None) -> torch.Tensor:
-    """Put the maps of MemNet's crops back to their places in the frame, mirrored ones mirrored back.
+def _pixels_of_crops(model: Any, shape: tuple[int, int], device: Any) -> torch.Tensor | None:
+    """Which pixel of a frame of `shape`, counted row by row, each pixel of its crops is; None for a model without."""
+    crop = getattr(model, "crop_frames", None)
+    crops = crop and crop(torch.arange(shape[0] * shape[1], device=device).view(1, 1, *shape))
+    return None if crops is None else crops[:, 0, 0]
 
-    The score is that of the mean over the crops: what they say of a place adds up, and a place that few of them see
-    counts for less.
+
+def merge_crops(
+    maps: torch.Tensor, crops: torch.Tensor, shape: tuple[int, int], covered: Area | None = None
+) -> torch.Tensor:
+    """Put the maps of a frame's crops back to where they were cut, mirrored ones mirrored back.
+
+    The score is that of the mean over the crops: what they say of a pixel adds up, and one that few of them see counts
+    for less.
 
     Args:
-        maps: `(crops, 1, map_height, map_width)`, signed, in the order of `ten_crop`.
-        crop_size: Side in pixels of the crops.
-        image_size: Side in pixels of the frame.
+        maps: `(crops, 1, map_height, map_width)`, signed.
+        crops: `(crops, side, side)`: which pixel of the frame, counted row by row, each pixel of a crop is.
+        shape: Height and width of the frame.
         covered: Left, top, right and bottom, in pixels of a crop, of what the maps' cells cover; None: all.
 
     Returns:
-        `(1, 1, 32, 32)` over the whole frame: the mean over the crops, 0 for those that do not see a place.
+        `(1, 1, 32, 32)` over the whole frame: the mean over the crops, 0 for those that do not see a pixel.
     """
-    from videomem_hf.models.modeling_memnet import ten_crop
-
-    pixels = torch.arange(image_size**2, device=maps.device).view(1, 1, image_size, image_size)
-    places = ten_crop(pixels, crop_size)[: len(maps)].flatten()  # which pixel of the frame each crop's pixel is
-    enlarged = _enlarged(maps, (crop_size, crop_size), covered or (0.0, 0.0, crop_size, crop_size))
-    frame = maps.new_zeros(image_size**2).index_add(0, places, enlarged.flatten()) / len(maps)
-    return nn.functional.adaptive_avg_pool2d(frame.view(1, 1, image_size, image_size), MERGED_SIDE)
+    height, width = crops.shape[1:]
+    enlarged = _enlarged(maps, (height, width), covered or (0.0, 0.0, width, height))
+    frame = maps.new_zeros(shape[0] * shape[1]).index_add(0, crops.flatten(), enlarged.flatten()) / len(maps)
+    return nn.functional.adaptive_avg_pool2d(frame.view(1, 1, *shape), MERGED_SIDE)

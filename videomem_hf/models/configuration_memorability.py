@@ -7,8 +7,8 @@ from typing import ClassVar
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 
-RELEASED_SCORES = {"short_term": (0.859, 0.082), "long_term": (0.778, 0.145)}
-"""Mean and standard deviation of VideoMem's released scores, for each horizon."""
+DEFAULT_SCORES = {"short_term": (0.859, 0.082), "long_term": (0.778, 0.145)}
+"""VideoMem's means (Sec. 3.3) and its released scores' standard deviations; as in schema.py, which is not shipped."""
 
 
 @strict
@@ -17,9 +17,9 @@ class MemorabilityConfig(PreTrainedConfig):
 
     Attributes:
         horizons: What is predicted, in the order of the output: "short_term", "long_term" or both.
-        score_means: One a horizon, strictly between 0 and 1: the mean of the training scores. A head that starts
+        score_means: One per horizon, strictly between 0 and 1: the mean of the training scores. A head that starts
             untrained predicts it. Empty: VideoMem's (.859 and .778).
-        score_stds: One a horizon, above 0: the standard deviation of the training scores, in which the loss is
+        score_stds: One per horizon, above 0: the standard deviation of the training scores, in which the loss is
             measured. Empty: VideoMem's (.082 and .145).
     """
 
@@ -33,7 +33,7 @@ class MemorabilityConfig(PreTrainedConfig):
 
     def __post_init__(self, **kwargs: object) -> None:
         _refuse_typing_errors(type(self), kwargs)
-        known = [RELEASED_SCORES[h] for h in self.horizons if h in RELEASED_SCORES]
+        known = [DEFAULT_SCORES[h] for h in self.horizons if h in DEFAULT_SCORES]
         self.score_means = self.score_means or [mean for mean, _ in known]
         self.score_stds = self.score_stds or [std for _, std in known]
         super().__post_init__(**kwargs)
@@ -43,7 +43,7 @@ class MemorabilityConfig(PreTrainedConfig):
         if (
             not self.horizons
             or len(set(self.horizons)) < len(self.horizons)
-            or set(self.horizons) - set(RELEASED_SCORES)
+            or set(self.horizons) - set(DEFAULT_SCORES)
         ):
             raise ValueError(f"horizons must be short_term, long_term or both, each once; got {list(self.horizons)}")
         if not len(self.score_means) == len(self.score_stds) == len(self.horizons):

@@ -14,16 +14,11 @@ from .configuration_semantic_embedding import SemanticEmbeddingConfig
 from .configuration_squalli import SqualliConfig
 from .configuration_vitmem import ViTMemConfig
 
-BACKBONES: Final[dict[str, type[MemorabilityConfig]]] = {
-    "amnet": AMNetConfig,
-    "frame_attention": FrameAttentionConfig,
-    "memnet": MemNetConfig,
-    "resmem": ResMemConfig,
-    "semantic_embedding": SemanticEmbeddingConfig,
-    "squalli": SqualliConfig,
-    "vitmem": ViTMemConfig,
-}
-"""Predictors of frames whose backbone gives maps; that of `semantic_embedding` is any of torchvision's or timm's."""
+SHIPPED: Final[tuple[type[MemorabilityConfig], ...]] = (
+    AMNetConfig, FrameAttentionConfig, MemNetConfig, ResMemConfig, SemanticEmbeddingConfig, SqualliConfig, ViTMemConfig,
+)  # fmt: skip
+"""Predictors of frames whose files travel with a saved model; the backbone of `semantic_embedding` is any of
+torchvision's or timm's."""
 TEMPORAL: Final = ("attention", "gru", "mean")
 
 
@@ -32,8 +27,8 @@ class SpatioTemporalConfig(MemorabilityConfig):
     """Sizes and parts of `SpatioTemporalModel`; horizons and score statistics as in `MemorabilityConfig`.
 
     Attributes:
-        backbone: `model_type` of the predictor of frames whose backbone gives the maps; None for a model that is given
-            maps of another network.
+        backbone: `model_type` of the predictor of frames whose backbone gives the maps, one of `SHIPPED` or one that is
+            registered with `AutoConfig` and `AutoModel`; None for a model that is given maps of another network.
         backbone_config: Fields of that predictor's configuration; None takes its defaults.
         map_channels: Channels of the maps that a model without a backbone is given.
         spatial_attention: Whether places of a frame are weighed; else all count alike.
@@ -59,12 +54,12 @@ class SpatioTemporalConfig(MemorabilityConfig):
     def on(cls, frame_config: MemorabilityConfig, **changes: Any) -> "SpatioTemporalConfig":
         """The configuration of a model on the backbone of a predictor of frames; `changes` are fields of it.
 
-        On that of the frame network with attention it has as many features, so that it can begin as that network.
+        On that of the frame network with attention it has as many features, so that it can start as that network.
         """
         common = {each.name for each in fields(MemorabilityConfig)}
         own = {each.name: getattr(frame_config, each.name) for each in fields(type(frame_config))}
         values = {name: list(v) if isinstance(v, tuple) else v for name, v in own.items() if name not in common}
-        if frame_config.model_type == "frame_attention":
+        if frame_config.model_type == FrameAttentionConfig.model_type:
             changes.setdefault("feature_size", values["feature_size"])
         return cls(backbone=frame_config.model_type, backbone_config=values, **changes)
 
@@ -74,9 +69,16 @@ class SpatioTemporalConfig(MemorabilityConfig):
         Raises:
             ValueError: There is none of that name, or it has no such field.
         """
-        if self.backbone not in BACKBONES:
-            raise ValueError(f"backbone must be null or one of {', '.join(BACKBONES)}, got {self.backbone!r}")
-        given, config_class = self.backbone_config or {}, BACKBONES[self.backbone]
+        from transformers import CONFIG_MAPPING  # its import registers the configurations of this package, this one too
+
+        shipped = {each.model_type: each for each in SHIPPED}
+        config_class = shipped.get(self.backbone or "")
+        if config_class is None and self.backbone in CONFIG_MAPPING:
+            config_class = CONFIG_MAPPING[self.backbone]
+        if config_class is None or not issubclass(config_class, MemorabilityConfig):
+            known = f"{', '.join(shipped)} or a registered predictor of frames"
+            raise ValueError(f"backbone must be null, {known}, got {self.backbone!r}")
+        given = self.backbone_config or {}
         allowed = {each.name for each in fields(config_class)} - {each.name for each in fields(MemorabilityConfig)}
         if unknown := sorted(given.keys() - allowed):
             allowed_names = ", ".join(sorted(allowed))

@@ -10,7 +10,7 @@ from torch import nn
 from torchvision.models.resnet import Bottleneck, ResNet
 
 from .configuration_amnet import AMNetConfig
-from .modeling_memorability import FrameMemorabilityModel, init_batch_norm, init_convolution, init_linear
+from .modeling_memorability import FrameMemorabilityModel, MapInfo
 from .scoring import bounded
 
 
@@ -49,18 +49,19 @@ class AMNetModel(FrameMemorabilityModel):
     Its attention maps are the means over the glimpses. Modules carry the names of the published weights.
     """
 
-    config_class = AMNetConfig
     config: AMNetConfig
-    base_model_prefix = "amnet"
     head_modules = ("regnet4",)
+    backbone_module = "core_cnn"
     attribution_layers = ("core_cnn.core_cnn.layer3",)
+    map_info = MapInfo(channels=1024, stride=16)
+    has_attention = True
 
     def __init__(self, config: AMNetConfig) -> None:
         super().__init__(config)
         size, hidden = config.attention_size, config.lstm_size
         self.side = -(-config.image_size // 16)
         self.core_cnn = ThreeStages(list(config.resnet_layers))
-        self.inconv = nn.Conv2d(1024, size, kernel_size=1)
+        self.inconv = nn.Conv2d(self.map_info.channels, size, kernel_size=1)
         self.bn1 = nn.BatchNorm2d(size)
         self.hs1 = nn.Linear(size, hidden)
         self.hc1 = nn.Linear(size, hidden)
@@ -72,11 +73,6 @@ class AMNetModel(FrameMemorabilityModel):
         self.regnet4 = nn.Linear(config.regression_size, len(config.horizons))
         self.drop_half, self.drop_most = nn.Dropout(0.5), nn.Dropout(0.8)
         self.post_init()
-
-    @property
-    def has_attention(self) -> bool:
-        """Always."""
-        return True
 
     def embed_frames(
         self, pixels: torch.Tensor, output_attentions: bool = False
@@ -108,13 +104,8 @@ class AMNetModel(FrameMemorabilityModel):
         return bounded(self.regnet4(features) / self.config.output_scale + self.config.output_mean)
 
     def _init_weights(self, module: nn.Module) -> None:
-        if isinstance(module, nn.Linear):
-            init_linear(module)
-        elif isinstance(module, nn.Conv2d):
-            init_convolution(module)
-        elif isinstance(module, nn.BatchNorm2d):
-            init_batch_norm(module)
-        elif isinstance(module, LSTMStep):
+        super()._init_weights(module)
+        if isinstance(module, LSTMStep):
             for weight in (module.weight_ih_l0, module.weight_hh_l0):
                 nn.init.xavier_uniform_(weight)
             for bias in (module.bias_ih_l0, module.bias_hh_l0):

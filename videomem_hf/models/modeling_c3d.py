@@ -13,7 +13,8 @@ from transformers import PreTrainedModel
 from transformers.utils import ModelOutput
 
 from .configuration_c3d import C3DConfig
-from .modeling_memorability import check_shape, init_convolution, init_linear, split_clips
+from .modeling_memorability import check_shape, init_layer, split_segments
+from .scoring import at_least_float32
 
 
 @dataclass
@@ -36,9 +37,7 @@ class C3DOutput(ModelOutput):
 class C3DModel(PreTrainedModel):
     """The network. Modules carry the names of the public PyTorch port (conv1 to conv5b, fc6 to fc8)."""
 
-    config_class = C3DConfig
     config: C3DConfig
-    base_model_prefix = "c3d"
     main_input_name = "pixel_values_videos"
     input_modalities = ("video",)
     _auto_class = "AutoModel"  # as in MemorabilityConfig
@@ -75,8 +74,8 @@ class C3DModel(PreTrainedModel):
         side = self.config.image_size
         if pixel_values_videos.shape[-2:] != (side, side):
             raise ValueError(f"C3D needs {side} x {side} pixels, got {tuple(pixel_values_videos.shape[-2:])}")
-        segments, _ = split_clips(pixel_values_videos.flip(2), self.config.segment_length, None)  # blue, green, red
-        fc6, fc7, logits = self._layers(segments.flatten(0, 1))
+        segments, _ = split_segments(pixel_values_videos.flip(2), self.config.segment_length, None)  # blue, green, red
+        fc6, fc7, logits = (at_least_float32(each) for each in self._layers(segments.flatten(0, 1).to(self.dtype)))
         shape = segments.shape[:2]
         return C3DOutput(
             probabilities=logits.softmax(dim=1).unflatten(0, shape),
@@ -97,7 +96,4 @@ class C3DModel(PreTrainedModel):
         return fc6, fc7, self.fc8(self.dropout(fc7))
 
     def _init_weights(self, module: nn.Module) -> None:
-        if isinstance(module, nn.Conv3d):
-            init_convolution(module)
-        elif isinstance(module, nn.Linear):
-            init_linear(module)
+        init_layer(module)

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from .configuration_feature_mlp import FeatureMLPConfig
-from .modeling_memorability import MemorabilityModel, init_linear
+from .modeling_memorability import MemorabilityModel
 from .modeling_outputs import MemorabilityOutput
 from .scoring import scores_around_mean
 
@@ -24,10 +24,10 @@ class FeatureMLPModel(MemorabilityModel):
     takes them from the training features.
     """
 
-    config_class = FeatureMLPConfig
     config: FeatureMLPConfig
-    base_model_prefix = "feature_mlp"
     main_input_name = "features"
+    stays_float32 = True
+    _keep_in_fp32_modules_strict = ("*",)
     head_modules = ("layers",)
 
     def __init__(self, config: FeatureMLPConfig) -> None:
@@ -52,7 +52,7 @@ class FeatureMLPModel(MemorabilityModel):
             features: A tensor `(batch, ...)` for each of `config.feature_names`, of `config.feature_sizes` numbers a
                 clip (further columns are not looked at); or the joined features `(batch, size)`.
             labels: `(batch, horizons)` in [0, 1]; NaN for an unknown score. Gives the loss.
-            annotation_counts: `(batch, horizons)`, answers behind each label; see `memorability_loss`.
+            annotation_counts: `(batch, horizons)`, annotations behind each label; see `memorability_loss`.
             output_attentions: Must be False.
         """
         if output_attentions:
@@ -62,7 +62,7 @@ class FeatureMLPModel(MemorabilityModel):
         for layer in hidden:
             x = self.dropout(layer(x).tanh())
         scores = scores_around_mean(last(x), self.config.score_means, self.config.score_stds)
-        return MemorabilityOutput(loss=self._loss(scores, labels, annotation_counts), scores=scores)
+        return MemorabilityOutput(loss=self.label_loss(scores, labels, annotation_counts), scores=scores)
 
     def join(self, features: torch.Tensor | Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Put the columns side by side, in the order of the configuration: `(batch, size)` in the model's type."""
@@ -93,8 +93,7 @@ class FeatureMLPModel(MemorabilityModel):
         self.feature_std.copy_(std.masked_fill(constant, 1.0))
 
     def _init_weights(self, module: nn.Module) -> None:
-        if isinstance(module, nn.Linear):
-            init_linear(module)
-        elif isinstance(module, FeatureMLPModel):
+        super()._init_weights(module)
+        if isinstance(module, FeatureMLPModel):
             nn.init.zeros_(module.feature_mean)
             nn.init.ones_(module.feature_std)

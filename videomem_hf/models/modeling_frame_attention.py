@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from .configuration_frame_attention import FrameAttentionConfig
-from .modeling_memorability import FrameMemorabilityModel, init_convolution
+from .modeling_memorability import FrameMemorabilityModel, MapInfo, init_layer
 from .scoring import scores_around_mean
 
 RELU_GAIN = (2 / (1 - 1 / math.pi)) ** 0.5
@@ -63,18 +63,42 @@ class ConvBlock(nn.Module):
         return self.conv(x).relu() * RELU_GAIN
 
 
+def attend(maps: torch.Tensor, last_conv: nn.Module, attention_conv: nn.Conv2d) -> tuple[torch.Tensor, torch.Tensor]:
+    """Sum what `last_conv` gives over the positions of maps `(n, channels, height, width)`, weighted by attention.
+
+    Returns:
+        Features `(n, size)`, and the attention `(n, height, width)` float32, which sums to 1.
+    """
+    plain = last_conv(maps)
+    logits = nn.functional.conv2d(maps, mirrored_mean(attention_conv.weight), padding=1).float()
+    attention = logits.flatten(1).softmax(dim=1).view(-1, *plain.shape[-2:])
+    return (plain * attention[:, None]).sum(dim=(2, 3)).to(plain.dtype), attention
+
+
+def init_near_mean(module: nn.Module) -> None:
+    """Near 0, so that training starts from attention to everything and from the mean of the scores."""
+    if isinstance(module, StandardizedConv2d):
+        init_layer(module)
+        nn.init.ones_(module.gain)
+    elif isinstance(module, nn.Conv2d | nn.Linear):
+        nn.init.normal_(module.weight, std=0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
 class FrameAttentionModel(FrameMemorabilityModel):
     """Memorability of a clip from its frames, with a map per frame of where it comes from."""
 
-    config_class = FrameAttentionConfig
     config: FrameAttentionConfig
-    base_model_prefix = "frame_attention"
     head_modules = ("head",)
+    backbone_module = "trunk"
     attribution_layers = ("last_conv",)
+    has_attention = True
 
     def __init__(self, config: FrameAttentionConfig) -> None:
         super().__init__(config)
         sizes = [3, *config.hidden_sizes]
+        self.map_info = MapInfo(sizes[-1], config.output_stride)
         halvings = config.output_stride.bit_length() - 1
         self.trunk = nn.Sequential()
         for depth, (n_in, n_out) in enumerate(pairwise(sizes)):
@@ -87,11 +111,6 @@ class FrameAttentionModel(FrameMemorabilityModel):
         self.head = nn.Linear(config.feature_size, len(config.horizons))
         self.post_init()
 
-    @property
-    def has_attention(self) -> bool:
-        """Always."""
-        return True
-
     def embed_frames(
         self, pixels: torch.Tensor, output_attentions: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -100,12 +119,8 @@ class FrameAttentionModel(FrameMemorabilityModel):
         Nothing bypasses the attention: with the mean or the largest value of the plain map beside it, the network reads
         the object there and turns its attention to the background.
         """
-        shared = self.trunk(pixels)
-        plain = self.last_conv(shared)  # (n, feature_size, height', width')
-        kernel = mirrored_mean(self.attention_conv.weight)
-        attention = nn.functional.conv2d(shared, kernel, padding=1).float().flatten(1).softmax(dim=1)
-        attention = attention.view(-1, *plain.shape[-2:])
-        return (plain * attention[:, None]).sum(dim=(2, 3)), attention if output_attentions else None
+        features, attention = attend(self.trunk(pixels), self.last_conv, self.attention_conv)
+        return features, attention if output_attentions else None
 
     def score_features(self, features: torch.Tensor) -> torch.Tensor:
         """Map features `(n, feature_size)` to scores `(n, horizons)` in [0, 1]."""
@@ -113,11 +128,4 @@ class FrameAttentionModel(FrameMemorabilityModel):
         return scores_around_mean(offsets, self.config.score_means, self.config.score_stds)
 
     def _init_weights(self, module: nn.Module) -> None:
-        if isinstance(module, StandardizedConv2d):
-            init_convolution(module)
-            nn.init.ones_(module.gain)
-        elif isinstance(module, nn.Conv2d | nn.Linear):
-            # Near 0, so that training starts from attention to everything and from the mean of the scores.
-            nn.init.normal_(module.weight, std=0.02)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
+        init_near_mean(module)

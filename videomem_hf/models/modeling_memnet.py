@@ -6,10 +6,12 @@ Large Scale", ICCV 2015. Applied to video as in VideoMem, Sec. 5.1: seven frames
 
 import torch
 from torch import nn
+from torch.nn import functional
 
+from .alexnet import LocalResponseNorm, convolved, map_side
 from .configuration_memnet import MemNetConfig
-from .modeling_memorability import FrameMemorabilityModel, init_convolution, init_linear
-from .scoring import bounded
+from .modeling_memorability import FrameMemorabilityModel, MapInfo
+from .scoring import at_least_float32, bounded
 
 
 class MemNetModel(FrameMemorabilityModel):
@@ -21,15 +23,15 @@ class MemNetModel(FrameMemorabilityModel):
     Modules carry the names of the public PyTorch port's state dict (conv1 to conv5, fc6 to fc8).
     """
 
-    config_class = MemNetConfig
     config: MemNetConfig
-    base_model_prefix = "memnet"
     head_modules = ("fc8",)
+    minimal_head = {"hidden_size": 1}
     attribution_layers = ("conv5",)
 
     def __init__(self, config: MemNetConfig) -> None:
         super().__init__(config)
         c1, c2, c3, c4, c5 = config.conv_channels
+        self.map_info = MapInfo(c5, stride=16, window=35)  # conv1 and two poolings, all unpadded
         self.register_buffer("mean_image", _flat_image(config))
         self.conv1 = nn.Conv2d(3, c1, kernel_size=11, stride=4)
         self.conv2 = nn.Conv2d(c1, c2, kernel_size=5, padding=2, groups=2)
@@ -37,38 +39,40 @@ class MemNetModel(FrameMemorabilityModel):
         self.conv4 = nn.Conv2d(c3, c4, kernel_size=3, padding=1, groups=2)
         self.conv5 = nn.Conv2d(c4, c5, kernel_size=3, padding=1, groups=2)
         self.pool = nn.MaxPool2d(kernel_size=3, stride=2)
-        self.norm = nn.LocalResponseNorm(size=5, alpha=1e-4, beta=0.75, k=1.0)
+        self.norm = LocalResponseNorm(size=5, alpha=1e-4, beta=0.75, k=1.0)
         self.dropout = nn.Dropout(config.dropout)
         self.fc6 = nn.Linear(c5 * map_side(config.crop_size) ** 2, config.hidden_size)
         self.fc7 = nn.Linear(config.hidden_size, config.hidden_size)
         self.fc8 = nn.Linear(config.hidden_size, len(config.horizons))
         self.post_init()
 
+    def frame_backbone(self) -> nn.Module:
+        """The convolutions on the whole frame, in place of its crops."""
+        return MemNetMap(self)
+
+    def crop_frames(self, frames: torch.Tensor) -> torch.Tensor:
+        """The crops that are averaged, in the order of `ten_crop`."""
+        return ten_crop(frames, self.config.crop_size)[: self.config.crops]
+
     def embed_frames(
         self, pixels: torch.Tensor, output_attentions: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Map frames `(n, 3, image_size, image_size)` to fc7 `(n, hidden_size)`, the mean over the crops."""
-        side = self.config.image_size
-        if pixels.shape[-2:] != (side, side):
-            raise ValueError(f"MemNet needs frames of {side} x {side} pixels, got {tuple(pixels.shape[-2:])}")
-        centred = pixels.flip(1) * 255 - self.mean_image  # blue, green, red, as in Caffe
+        centred = centre(pixels, self.mean_image)
         if self.training:
             return self._fc7(random_crop(centred, self.config.crop_size)), None
-        crops = ten_crop(centred, self.config.crop_size)[: self.config.crops]
+        crops = self.crop_frames(centred)
         # fc8 is linear: the mean of its ten outputs is its output for the mean of its ten inputs
         return self._fc7(crops.flatten(0, 1)).unflatten(0, crops.shape[:2]).mean(dim=0), None
 
     def score_features(self, features: torch.Tensor) -> torch.Tensor:
         """Map fc7 `(n, hidden_size)` to scores `(n, horizons)` in [0, 1]."""
-        x = self.fc8(features)
+        # in float32: half precision rounds a score of .7 by .002, and the scale doubles it
+        x = functional.linear(*(at_least_float32(each) for each in (features, self.fc8.weight, self.fc8.bias)))
         return bounded((x - self.config.output_mean) * self.config.output_scale + self.config.output_bias)
 
     def _fc7(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.norm(self.pool(self.conv1(x).relu()))
-        x = self.norm(self.pool(self.conv2(x).relu()))
-        x = self.conv3(x).relu()
-        x = self.conv4(x).relu()
-        x = self.pool(self.conv5(x).relu())
+        x = self.pool(convolved(self, x))
         x = self.dropout(self.fc6(x.flatten(1)).relu())
         return self.dropout(self.fc7(x).relu())
 
@@ -81,10 +85,31 @@ class MemNetModel(FrameMemorabilityModel):
             start = (torch.tensor(self.config.score_means) - self.config.output_bias) / self.config.output_scale
             nn.init.zeros_(module.bias)
             module.bias.data += start + self.config.output_mean
-        elif isinstance(module, nn.Linear):
-            init_linear(module)
-        elif isinstance(module, nn.Conv2d):
-            init_convolution(module)
+        else:
+            super()._init_weights(module)
+
+
+class MemNetMap(nn.Module):
+    """MemNet's convolutions on the whole frame, in place of its crops; up to conv5, before the last pooling."""
+
+    def __init__(self, model: MemNetModel) -> None:
+        super().__init__()
+        self.mean_image: torch.Tensor
+        self.register_buffer("mean_image", model.mean_image)
+        self.conv1, self.conv2, self.conv3 = model.conv1, model.conv2, model.conv3
+        self.conv4, self.conv5, self.pool, self.norm = model.conv4, model.conv5, model.pool, model.norm
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Map `(n, 3, image_size, image_size)` to `(n, channels, side, side)`."""
+        return convolved(self, centre(pixels, self.mean_image))
+
+
+def centre(pixels: torch.Tensor, mean_image: torch.Tensor) -> torch.Tensor:
+    """Red, green, blue from 0 to 1, as blue, green, red from 0 to 255 (as in Caffe) less the mean image."""
+    if pixels.shape[-2:] != mean_image.shape[-2:]:
+        size = " x ".join(map(str, mean_image.shape[-2:]))
+        raise ValueError(f"MemNet needs frames of {size} pixels, got {tuple(pixels.shape[-2:])}")
+    return pixels.flip(1) * 255 - mean_image
 
 
 def ten_crop(images: torch.Tensor, size: int) -> torch.Tensor:
@@ -110,14 +135,6 @@ def random_crop(images: torch.Tensor, size: int) -> torch.Tensor:
     rows, columns = top + steps, left + torch.where(mirrored, steps.flip(0), steps)
     clip = torch.arange(n, device=images.device)
     return images[clip[:, None, None], :, rows[:, :, None], columns[:, None, :]].movedim(-1, 1)
-
-
-def map_side(crop_size: int) -> int:
-    """Side of the map after conv1 and the three poolings; 6 for 227 pixels."""
-    side = (crop_size - 11) // 4 + 1
-    for _ in range(3):
-        side = (side - 3) // 2 + 1
-    return side
 
 
 def _flat_image(config: MemNetConfig) -> torch.Tensor:

@@ -1,6 +1,8 @@
 """What the memorability predictors share: the interface of `forward`, and the way from frames to a clip's score."""
 
-from typing import ClassVar
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -8,21 +10,95 @@ from transformers import PreTrainedModel
 
 from .configuration_memorability import MemorabilityConfig
 from .modeling_outputs import MemorabilityOutput
-from .scoring import mean_over_frames, memorability_loss
+from .scoring import at_least_float32, is_half, mean_over_frames, memorability_loss
+
+
+@dataclass(frozen=True)
+class MapInfo:
+    """The maps in which a network sees frames, as timm's `feature_info` says it of its networks.
+
+    Attributes:
+        channels: Of the maps that `frame_backbone` gives.
+        stride: Input pixels from one cell to the next, in height and width; None: the cells divide the frame evenly.
+        window: Input pixels that the first cell looks at, counted without padding: 1 where every strided layer is
+            padded by half its kernel, as in a ResNet; `stride` for patches side by side.
+    """
+
+    channels: int
+    stride: int | None = None
+    window: int = 1
+
+    def cells(self, side: int) -> tuple[float, float]:
+        """Where the first cell begins and the last one ends, in pixels of an input side of so many pixels.
+
+        A strided convolution that is padded on all sides looks from pixels 0, s, 2 s, ... on: its first cell is
+        centred on the edge of the frame, not half a cell inside, and the last stops short of the other edge.
+        """
+        if self.stride is None:
+            return 0.0, float(side)
+        first = (self.window - self.stride) / 2
+        return first, first + self.stride * ((side - self.window) // self.stride + 1)
 
 
 class MemorabilityModel(PreTrainedModel):
-    """A predictor of memorability: a backbone that comes from elsewhere, and a head that learns the scores."""
+    """A predictor of memorability: a backbone that comes from elsewhere, and a head that learns the scores.
+
+    A subclass says itself what training, saliency, cached maps and `SpatioTemporalModel` need to know of it.
+    """
 
     config: MemorabilityConfig
     main_input_name = "pixel_values_videos"
     input_modalities = ("video",)
     head_modules: tuple[str, ...] = ()
     """Names of the modules that learn memorability, those that `score_features` uses; what remains is the backbone."""
+    backbone_module: ClassVar[str] = ""
+    """Name of the module whose output is the map of a frame; see `frame_backbone`."""
+    minimal_head: ClassVar[dict[str, Any]] = {}
+    """Fields of the configuration that make what follows the backbone small, where the backbone alone is wanted."""
     attribution_layers: ClassVar[tuple[str, ...]] = ()
     """Last convolution of each branch: where gradient-based attribution reads what the score came from."""
+    map_info: MapInfo | None = None
+    """Of the maps of the backbone and of the attribution layers (which share their cells); None: there are none."""
+    has_attention: bool = False
+    """Whether `output_attentions=True` is possible."""
+    weighs_frames: bool = False
+    """Whether some frames of a clip count more than others; the output then has `temporal_weights`."""
+    stays_float32: ClassVar[bool] = False
+    """Whether weights stay float32 whatever type is asked for: small models whose arithmetic half precision spoils."""
     _auto_class = "AutoModel"  # as in MemorabilityConfig
     _backbone_frozen = False
+
+    def frame_backbone(self) -> nn.Module:
+        """What maps frames `(n, 3, height, width)` to `(n, channels, height', width')`; shares the model's weights.
+
+        Raises:
+            ValueError: The model has no such part.
+        """
+        if not self.backbone_module:
+            raise ValueError(f"{type(self).__name__} gives no maps of frames: it declares no backbone_module")
+        return self.get_submodule(self.backbone_module)
+
+    def crop_frames(self, frames: torch.Tensor) -> torch.Tensor | None:
+        """The crops of frames `(n, channels, height, width)` that are scored, `(crops, n, channels, side, side)`.
+
+        None, unless a subclass says otherwise: whole frames are scored.
+        """
+        return None
+
+    def in_head(self, name: str) -> bool:
+        """Whether a module or parameter of this name belongs to the head."""
+        return any(name == head or name.startswith(f"{head}.") for head in self.head_modules)
+
+    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> "MemorabilityModel":
+        """What `to`, `half` and `bfloat16` do to each tensor."""
+        if not self.stays_float32:
+            return super()._apply(fn, recurse)
+
+        def moved(tensor: torch.Tensor) -> torch.Tensor:
+            result = fn(tensor)
+            return at_least_float32(tensor).to(result.device) if is_half(result) else result
+
+        return super()._apply(moved, recurse)
 
     def freeze_backbone(self, frozen: bool = True) -> None:
         """Train the head alone, or everything again.
@@ -32,7 +108,7 @@ class MemorabilityModel(PreTrainedModel):
         """
         self._backbone_frozen = frozen
         for name, parameter in self.named_parameters():
-            parameter.requires_grad_(not frozen or self._in_head(name))
+            parameter.requires_grad_(not frozen or self.in_head(name))
         self.train(self.training)
 
     def train(self, mode: bool = True) -> "MemorabilityModel":
@@ -40,32 +116,28 @@ class MemorabilityModel(PreTrainedModel):
         super().train(mode)
         if self._backbone_frozen:
             for name, module in self.named_modules():
-                module.training = mode and (name == "" or self._in_head(name))
+                module.training = mode and (name == "" or self.in_head(name))
         return self
 
-    def _in_head(self, name: str) -> bool:
-        return any(name == head or name.startswith(f"{head}.") for head in self.head_modules)
-
-    def _loss(
+    def label_loss(
         self, scores: torch.Tensor, labels: torch.Tensor | None, annotation_counts: torch.Tensor | None
     ) -> torch.Tensor | None:
+        """`memorability_loss` with the configuration's score statistics; None without labels."""
         if labels is None:
             if annotation_counts is not None:
                 raise ValueError("annotation_counts weigh the loss; they need labels")
             return None
         return memorability_loss(scores, labels, annotation_counts, self.config.score_means, self.config.score_stds)
 
+    def _init_weights(self, module: nn.Module) -> None:
+        init_layer(module)
+
 
 class FrameMemorabilityModel(MemorabilityModel):
     """A predictor that scores frames one by one; a clip's score is the mean of its frame scores (paper, Sec. 5.1).
 
-    A subclass gives `embed_frames` and `score_features`.
+    A subclass gives `embed_frames` and `score_features`; one that scores segments of frames `split_clips` as well.
     """
-
-    @property
-    def has_attention(self) -> bool:
-        """Whether `output_attentions=True` is possible."""
-        return False
 
     def forward(
         self,
@@ -80,9 +152,10 @@ class FrameMemorabilityModel(MemorabilityModel):
 
         Args:
             pixel_values_videos: `(batch, frames, 3, height, width)`, as the model's video processor makes them.
-            features: `(batch, frames, size)`, what `embed_frames` gave for the frames: trains or runs the head alone.
+            features: `(batch, frames, size)`, what `embed_frames` gave for the frames (or segments): trains or runs the
+                head alone.
             labels: `(batch, horizons)` in [0, 1]; NaN for an unknown score. Gives the loss.
-            annotation_counts: `(batch, horizons)`, answers behind each label; see `memorability_loss`.
+            annotation_counts: `(batch, horizons)`, annotations behind each label; see `memorability_loss`.
             frame_mask: `(batch, frames)` bool, False for the padding of clips that are shorter than others; such frames
                 are not computed, and their frame scores and attentions are 0. Every clip needs a frame.
             output_attentions: Whether to return attention maps.
@@ -92,18 +165,28 @@ class FrameMemorabilityModel(MemorabilityModel):
         if output_attentions and (features is not None or not self.has_attention):
             reason = "needs pixels" if self.has_attention else "is not possible here; see `attribution_layers`"
             raise ValueError(f"{type(self).__name__}: output_attentions=True {reason}")
+        if features is None:
+            source, frame_mask = self.split_clips(source, frame_mask)
         kept = source.flatten(0, 1) if frame_mask is None else source[frame_mask]
         maps = None
         if features is None:
-            kept, maps = self.embed_frames(kept, output_attentions)
-        frame_scores = place_in_clips(self.score_features(kept), source.shape[:2], frame_mask)
+            kept, maps = self.embed_frames(kept.to(self.dtype), output_attentions)
+        frame_scores = place_in_clips(self.score_features(kept.to(self.dtype)), source.shape[:2], frame_mask)
         scores = mean_over_frames(frame_scores, frame_mask)
+        if features is None and source.ndim == 6:  # segments: each of their frames has their score
+            frame_scores = frame_scores.repeat_interleave(source.shape[3], dim=1)
         return MemorabilityOutput(
-            loss=self._loss(scores, labels, annotation_counts),
+            loss=self.label_loss(scores, labels, annotation_counts),
             scores=scores,
             frame_scores=frame_scores,
             attentions=None if maps is None else place_in_clips(maps, source.shape[:2], frame_mask),
         )
+
+    def split_clips(
+        self, pixels: torch.Tensor, frame_mask: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Cut clips into what `embed_frames` takes: single frames, unless a subclass says otherwise."""
+        return pixels, frame_mask
 
     def embed_frames(
         self, pixels: torch.Tensor, output_attentions: bool = False
@@ -115,30 +198,20 @@ class FrameMemorabilityModel(MemorabilityModel):
         """Map features `(n, size)` to scores `(n, horizons)` in [0, 1]."""
         raise NotImplementedError
 
-    def score_frames(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Map frames `(n, 3, height, width)` to scores `(n, horizons)` in [0, 1]."""
-        return self.score_features(self.embed_frames(pixels)[0])
 
-
-def init_linear(module: nn.Linear) -> None:
-    """Glorot's uniform weights, no bias."""
-    nn.init.xavier_uniform_(module.weight)
+def init_layer(module: nn.Module) -> None:
+    """Glorot's uniform weights for a linear layer, He's normal ones for a convolution, the identity for batch norm."""
+    if isinstance(module, nn.Linear):
+        nn.init.xavier_uniform_(module.weight)
+    elif isinstance(module, nn.Conv2d | nn.Conv3d):
+        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    elif isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d):
+        nn.init.ones_(module.weight)
+        module.reset_running_stats()
+    else:
+        return
     if module.bias is not None:
         nn.init.zeros_(module.bias)
-
-
-def init_convolution(module: nn.Conv2d | nn.Conv3d) -> None:
-    """He's normal weights for a ReLU, no bias."""
-    nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-    if module.bias is not None:
-        nn.init.zeros_(module.bias)
-
-
-def init_batch_norm(module: nn.BatchNorm2d | nn.BatchNorm3d) -> None:
-    """The identity, with the statistics of standardised inputs."""
-    nn.init.ones_(module.weight)
-    nn.init.zeros_(module.bias)
-    module.reset_running_stats()
 
 
 def one_of(pixel_values_videos: torch.Tensor | None, features: torch.Tensor | None) -> torch.Tensor:
@@ -168,7 +241,7 @@ def place_in_clips(values: torch.Tensor, shape: torch.Size, frame_mask: torch.Te
     return values.new_zeros(*shape, *values.shape[1:]).index_put((frame_mask,), values)
 
 
-def split_clips(
+def split_segments(
     pixels: torch.Tensor, length: int, frame_mask: torch.Tensor | None
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Cut `(batch, frames, 3, height, width)` into segments `(batch, segments, 3, length, height, width)`.

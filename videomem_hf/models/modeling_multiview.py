@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from .configuration_multiview import MultiViewConfig
-from .modeling_memorability import MemorabilityModel, init_linear
+from .modeling_memorability import MemorabilityModel
 from .modeling_outputs import MemorabilityOutput
 from .scoring import bounded
 
@@ -62,10 +62,10 @@ class MultiViewModel(MemorabilityModel):
     model), and for every pattern of available views the stack weights of the components' outputs.
     """
 
-    config_class = MultiViewConfig
     config: MultiViewConfig
-    base_model_prefix = "multiview"
     main_input_name = "features"
+    stays_float32 = True
+    _keep_in_fp32_modules_strict = ("*",)
     head_modules = ("networks",)
 
     def __init__(self, config: MultiViewConfig) -> None:
@@ -126,7 +126,7 @@ class MultiViewModel(MemorabilityModel):
         mean, std = (offsets.new_tensor(list(v)) for v in (self.config.score_means, self.config.score_stds))
         scores = bounded(mean + std * offsets)
         return MultiViewOutput(
-            loss=self._loss(scores, labels, annotation_counts),
+            loss=self.label_loss(scores, labels, annotation_counts),
             scores=scores,
             intervals=self._intervals(scores, pattern, interval_counts),
         )
@@ -221,10 +221,9 @@ class MultiViewModel(MemorabilityModel):
         return (scores[..., None] + self.interval_quantiles[pattern] * sigma[..., None]).clamp(0, 1)
 
     def _init_weights(self, module: nn.Module) -> None:
-        """Random anchors and weights, which `fit_best` or `from_pretrained` replaces."""
-        if isinstance(module, nn.Linear):
-            init_linear(module)
-        elif isinstance(module, MultiViewModel):
+        """Random anchors and weights: what `fit_best` or `from_pretrained` replaces."""
+        super()._init_weights(module)
+        if isinstance(module, MultiViewModel):
             for name, tensor in (*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)):
                 if name.startswith(("anchors_", "primal_", "coefficients", "stack")):
                     nn.init.normal_(tensor, std=1.0 if name.startswith("anchors_") else 0.3)

@@ -5,14 +5,16 @@ Computational Brain & Behavior 5, 2022. Applied to video as in VideoMem, Sec. 5.
 score is the mean of its frame scores.
 """
 
+from collections import OrderedDict
 from itertools import pairwise
 
 import torch
 from torch import nn
 from torchvision.models.resnet import Bottleneck, ResNet
 
+from .alexnet import LocalResponseNorm, convolved, map_side
 from .configuration_resmem import ResMemConfig
-from .modeling_memorability import FrameMemorabilityModel, init_batch_norm, init_convolution
+from .modeling_memorability import FrameMemorabilityModel, MapInfo
 from .scoring import at_least_float32
 
 
@@ -22,9 +24,8 @@ class ResMemModel(FrameMemorabilityModel):
     Modules carry the names of the published state dict, so that it loads strictly and unchanged.
     """
 
-    config_class = ResMemConfig
     config: ResMemConfig
-    base_model_prefix = "resmem"
+    minimal_head = {"hidden_sizes": [1]}
     attribution_layers = ("features.layer4",)
     """The published weights hardly use the other branch: Grad-CAM at conv5 is thousands of times smaller."""
 
@@ -32,15 +33,16 @@ class ResMemModel(FrameMemorabilityModel):
         super().__init__(config)
         c1, c2, c3, c4, c5 = config.conv_channels
         self.features = ResNet(Bottleneck, list(config.resnet_layers), num_classes=config.resnet_classes)
+        self.map_info = MapInfo(self.features.fc.in_features, stride=32)
         self.conv1 = nn.Conv2d(3, c1, kernel_size=11, stride=4)
         self.conv2 = nn.Conv2d(c1, c2, kernel_size=5, padding=2, groups=2)
         self.conv3 = nn.Conv2d(c2, c3, kernel_size=3, padding=1, groups=2)
         self.conv4 = nn.Conv2d(c3, c4, kernel_size=3, padding=1, groups=2)
         self.conv5 = nn.Conv2d(c4, c5, kernel_size=3, padding=1, groups=2)
         self.pool = nn.MaxPool2d(kernel_size=3, stride=2)
-        self.norm = nn.LocalResponseNorm(5)
+        self.norm = LocalResponseNorm(5)
         self.dropout = nn.Dropout(config.dropout)
-        joined = c5 * _map_side(config.image_size) ** 2 + config.resnet_classes
+        joined = c5 * map_side(config.image_size) ** 2 + config.resnet_classes
         sizes = [joined, *config.hidden_sizes, len(config.horizons)]
         # fc6 to fc12, counted on from conv5 as in the published state dict
         self.head_modules = tuple(f"fc{6 + i}" for i in range(len(sizes) - 1))
@@ -48,15 +50,16 @@ class ResMemModel(FrameMemorabilityModel):
             self.add_module(name, nn.Linear(n_in, n_out))
         self.post_init()
 
+    def frame_backbone(self) -> nn.Module:
+        """The ResNet's layers before its pooling: the other branch hardly counts in the published weights."""
+        parts = OrderedDict(self.features.named_children())
+        return nn.Sequential(OrderedDict((name, parts[name]) for name in parts if name not in ("avgpool", "fc")))
+
     def embed_frames(
         self, pixels: torch.Tensor, output_attentions: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Map frames `(n, 3, image_size, image_size)` to both branches side by side, `(n, size)`."""
-        x = self.norm(self.pool(self.conv1(pixels).relu()))
-        x = self.norm(self.pool(self.conv2(x).relu()))
-        x = self.conv3(x).relu()
-        x = self.conv4(x).relu()
-        x = self.pool(self.conv5(x).relu())
+        x = self.pool(convolved(self, pixels))
         return torch.cat([x.flatten(1), self.features(pixels)], dim=1), None
 
     def score_features(self, features: torch.Tensor) -> torch.Tensor:
@@ -72,15 +75,5 @@ class ResMemModel(FrameMemorabilityModel):
         if isinstance(module, nn.Linear):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
             nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.Conv2d):
-            init_convolution(module)
-        elif isinstance(module, nn.BatchNorm2d):
-            init_batch_norm(module)
-
-
-def _map_side(image_size: int) -> int:
-    """Side of the map after conv1 and the three poolings; 6 for 227 pixels."""
-    side = (image_size - 11) // 4 + 1
-    for _ in range(3):
-        side = (side - 3) // 2 + 1
-    return side
+        else:
+            super()._init_weights(module)

@@ -11,17 +11,8 @@ import torch
 from torch import nn
 
 from .configuration_resnet3d import DEPTHS, ResNet3DConfig
-from .modeling_memorability import (
-    MemorabilityModel,
-    check_shape,
-    init_batch_norm,
-    init_convolution,
-    one_of,
-    place_in_clips,
-    split_clips,
-)
-from .modeling_outputs import MemorabilityOutput
-from .scoring import mean_over_frames, scores_around_mean
+from .modeling_memorability import FrameMemorabilityModel, MapInfo, split_segments
+from .scoring import scores_around_mean
 
 
 class ShortcutA(nn.Module):
@@ -77,15 +68,13 @@ class Bottleneck(nn.Module):
         return self.bn3(self.conv3(x)).add_(shortcut).relu_()
 
 
-class ResNet3DModel(MemorabilityModel):
+class ResNet3DModel(FrameMemorabilityModel):
     """Memorability of a clip as the mean over its segments of `segment_length` consecutive frames.
 
     Modules carry the names of the published checkpoints (conv1, bn1, layer1 to layer4, fc).
     """
 
-    config_class = ResNet3DConfig
     config: ResNet3DConfig
-    base_model_prefix = "resnet3d"
     head_modules = ("fc",)
     attribution_layers = ("layer4",)
 
@@ -103,69 +92,33 @@ class ResNet3DModel(MemorabilityModel):
             first = block(n_in, n_out // block.expansion, stride, _shortcut(config.shortcut, n_in, n_out, stride))
             rest = (block(n_out, n_out // block.expansion, 1, None) for _ in range(blocks[stage] - 1))
             self.add_module(f"layer{stage + 1}", nn.Sequential(first, *rest))
+        self.map_info = MapInfo(widths[-1], stride=32)
         self.fc = nn.Linear(widths[-1], len(config.horizons))
         self.post_init()
 
-    def forward(
-        self,
-        pixel_values_videos: torch.Tensor | None = None,
-        features: torch.Tensor | None = None,
-        labels: torch.Tensor | None = None,
-        annotation_counts: torch.Tensor | None = None,
-        frame_mask: torch.Tensor | None = None,
-        output_attentions: bool = False,
-    ) -> MemorabilityOutput:
-        """Predict the memorability of clips. Give either pixels or features.
+    def split_clips(
+        self, pixels: torch.Tensor, frame_mask: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Cut clips into segments; the number of frames must be a multiple of `config.segment_length`."""
+        return split_segments(pixels, self.config.segment_length, frame_mask)
 
-        Args:
-            pixel_values_videos: `(batch, frames, 3, height, width)`, as the model's video processor makes them;
-                frames is a multiple of `config.segment_length`.
-            features: `(batch, segments, size)`, what `embed_clips` gave: trains or runs the head alone.
-            labels: `(batch, horizons)` in [0, 1]; NaN for an unknown score. Gives the loss.
-            annotation_counts: `(batch, horizons)`, answers behind each label; see `memorability_loss`.
-            frame_mask: `(batch, frames)` bool (`(batch, segments)` with features), False for the padding of clips that
-                are shorter than others; a segment counts if all its frames do.
-            output_attentions: Must be False.
-
-        Returns:
-            `frame_scores` gives every frame the score of its segment; there are none with `features`.
-        """
-        if output_attentions:
-            raise ValueError("ResNet3D has no attention maps")
-        source = one_of(pixel_values_videos, features)
-        check_shape(source, 5 if features is None else 3, frame_mask)
-        length = self.config.segment_length if features is None else 1
-        if features is None:
-            source, frame_mask = split_clips(source, length, frame_mask)
-        kept = source.flatten(0, 1) if frame_mask is None else source[frame_mask]
-        kept = self.embed_clips(kept) if features is None else kept
-        clip_scores = place_in_clips(self.score_features(kept), source.shape[:2], frame_mask)
-        scores = mean_over_frames(clip_scores, frame_mask)
-        return MemorabilityOutput(
-            loss=self._loss(scores, labels, annotation_counts),
-            scores=scores,
-            frame_scores=clip_scores.repeat_interleave(length, dim=1) if features is None else None,
-        )
-
-    def embed_clips(self, clips: torch.Tensor) -> torch.Tensor:
-        """Map `(n, 3, segment_length, height, width)` to features `(n, size)`, averaged over time and space."""
-        x = self.maxpool(self.bn1(self.conv1(clips)).relu_())
+    def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> tuple[torch.Tensor, None]:
+        """Map segments `(n, 3, segment_length, height, width)` to features `(n, size)`, averaged over time and space."""
+        x = self.maxpool(self.bn1(self.conv1(pixels)).relu_())
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
             x = stage(x)
-        return x.mean(dim=(2, 3, 4))
+        return x.mean(dim=(2, 3, 4)), None
 
     def score_features(self, features: torch.Tensor) -> torch.Tensor:
         """Map features `(n, size)` to scores `(n, horizons)` in [0, 1]."""
         return scores_around_mean(self.fc(features), self.config.score_means, self.config.score_stds)
 
     def _init_weights(self, module: nn.Module) -> None:
-        if isinstance(module, nn.Conv3d):
-            init_convolution(module)
-        elif isinstance(module, nn.BatchNorm3d):
-            init_batch_norm(module)
-        elif isinstance(module, nn.Linear):
+        if module is self.fc:
             nn.init.normal_(module.weight, std=0.02)
             nn.init.zeros_(module.bias)
+        else:
+            super()._init_weights(module)
 
 
 def _shortcut(kind: str, n_in: int, n_out: int, stride: int) -> nn.Module | None:

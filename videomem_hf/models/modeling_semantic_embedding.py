@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from .configuration_semantic_embedding import SemanticEmbeddingConfig
-from .modeling_memorability import FrameMemorabilityModel, init_batch_norm, init_convolution, init_linear
+from .modeling_memorability import FrameMemorabilityModel, MapInfo
 from .scoring import scores_around_mean
 from .trunks import build_trunk
 
@@ -25,15 +25,17 @@ class SemanticEmbeddingModel(FrameMemorabilityModel):
     pretrained embedding.)
     """
 
-    config_class = SemanticEmbeddingConfig
     config: SemanticEmbeddingConfig
-    base_model_prefix = "semantic_embedding"
     head_modules = ("mlp",)
+    backbone_module = "trunk"
+    minimal_head = {"map_size": 1, "embedding_size": 1, "mlp_size": 1}
     attribution_layers = ("last_conv",)
 
     def __init__(self, config: SemanticEmbeddingConfig) -> None:
         super().__init__(config)
         self.trunk, channels = build_trunk(config.trunk, config.trunk_kwargs or {})
+        self.map_info = MapInfo(channels, stride=32 if "resnet" in config.trunk else None)
+        self.has_attention = config.attention
         self.last_conv = nn.Conv2d(channels, config.map_size, kernel_size=1)
         # Without a bias: the softmax does not see one.
         self.attention_conv = nn.Conv2d(channels, 1, kernel_size=1, bias=False) if config.attention else None
@@ -45,11 +47,6 @@ class SemanticEmbeddingModel(FrameMemorabilityModel):
             nn.Linear(config.mlp_size, len(config.horizons)),
         )
         self.post_init()
-
-    @property
-    def has_attention(self) -> bool:
-        """Whether the model has the attention branch."""
-        return self.attention_conv is not None
 
     def embed_frames(
         self, pixels: torch.Tensor, output_attentions: bool = False
@@ -72,14 +69,10 @@ class SemanticEmbeddingModel(FrameMemorabilityModel):
     def _init_weights(self, module: nn.Module) -> None:
         if module is self.attention_conv:
             nn.init.zeros_(module.weight)
-        elif isinstance(module, nn.Linear):
-            init_linear(module)
-            if module is self.mlp[0]:  # an embedding of length 1 has entries far below 1
-                nn.init.normal_(module.weight)
-        elif isinstance(module, nn.Conv2d):
-            init_convolution(module)
-        elif isinstance(module, nn.BatchNorm2d):
-            init_batch_norm(module)
+            return
+        super()._init_weights(module)
+        if module is self.mlp[0]:  # an embedding of length 1 has entries far below 1
+            nn.init.normal_(module.weight)
 
 
 def weldon_pool(maps: torch.Tensor, k: int) -> torch.Tensor:

@@ -8,17 +8,17 @@ recurrent block that does (Yang et al., "Hierarchical Attention Networks for Doc
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from .backbones import backbone_of, build_backbone
+from .backbones import build_backbone
+from .configuration_frame_attention import FrameAttentionConfig
 from .configuration_spatiotemporal import SpatioTemporalConfig
-from .modeling_frame_attention import ConvBlock, StandardizedConv2d, mirrored_mean
-from .modeling_memorability import MemorabilityModel, check_shape, init_convolution, init_linear, place_in_clips
+from .modeling_frame_attention import ConvBlock, attend, init_near_mean
+from .modeling_memorability import MemorabilityModel, check_shape, init_layer, place_in_clips
 from .modeling_outputs import MemorabilityOutput
 from .scoring import scores_around_mean
 
@@ -33,13 +33,6 @@ class SpatioTemporalOutput(MemorabilityOutput):
     """
 
     temporal_weights: torch.Tensor | None = None
-
-    @property
-    def joint_attentions(self) -> torch.Tensor | None:
-        """`(batch, frames, height, width)`: each frame's map times its weight; a clip's sum to 1."""
-        if self.attentions is None or self.temporal_weights is None:
-            return None
-        return self.attentions * self.temporal_weights[:, :, None, None]
 
 
 class ChannelNorm(nn.Module):
@@ -90,26 +83,27 @@ class SpatioTemporalModel(MemorabilityModel):
 
     Backbone, then spatial attention to the features of a frame, then temporal attention to the weight of a frame. The
     clip's score is the weighted mean of its frames' scores. With `temporal="mean"` on the backbone of
-    `FrameAttentionModel` it is that model, from whose weights it can begin.
+    `FrameAttentionModel` it is that model, from whose weights it can be initialised.
     """
 
-    config_class = SpatioTemporalConfig
     config: SpatioTemporalConfig
-    base_model_prefix = "spatiotemporal"
+    backbone_module = "backbone"
     head_modules = ("last_conv", "attention_conv", "recurrence", "temporal_attention", "head")
     attribution_layers = ("last_conv",)
 
     def __init__(self, config: SpatioTemporalConfig) -> None:
         super().__init__(config)
         self.backbone: nn.Module | None = None
-        channels = config.map_channels or 0
+        self.has_attention, self.weighs_frames = config.spatial_attention, config.temporal != "mean"
+        channels, size = config.map_channels or 0, config.feature_size
         if config.backbone is None:
             self.main_input_name = "frame_maps"
         else:
-            self.backbone, channels = build_backbone(config.frame_config())
+            self.backbone, self.map_info = build_backbone(config.frame_config())
+            channels = self.map_info.channels
         # The trunk of the frame network keeps unit variance itself, and a map's contrast is to be seen.
-        self.norm = nn.Identity() if config.backbone == "frame_attention" else ChannelNorm()
-        size = config.feature_size
+        is_standardized = config.backbone == FrameAttentionConfig.model_type
+        self.norm = nn.Identity() if is_standardized else ChannelNorm()
         self.last_conv = ConvBlock(channels, size, 3, 1, symmetric=True)
         self.attention_conv = (
             nn.Conv2d(channels, 1, kernel_size=3, padding=1, bias=False) if config.spatial_attention else None
@@ -120,35 +114,18 @@ class SpatioTemporalModel(MemorabilityModel):
         self.head = nn.Linear(size, len(config.horizons))
         self.post_init()
 
-    @classmethod
-    def on_backbone(cls, model: Any, **changes: Any) -> "SpatioTemporalModel":
-        """A model that begins from a predictor of frames as `begin_from` says; `changes` of its configuration."""
-        made = cls(SpatioTemporalConfig.on(model.config, **changes))
-        made.begin_from(model)
-        return made
-
-    def begin_from(self, model: Any) -> None:
+    def init_from_pretrained(self, model: MemorabilityModel) -> None:
         """Copy the backbone's weights of a predictor of frames; of the frame network with attention all that fit.
 
         Raises:
             RuntimeError: The backbone has other sizes.
         """
         assert self.backbone is not None
-        self.backbone.load_state_dict(backbone_of(model).state_dict())
-        if model.config.model_type == "frame_attention":
+        self.backbone.load_state_dict(model.frame_backbone().state_dict())
+        if model.config.model_type == FrameAttentionConfig.model_type:
             own = self.state_dict()
-            given = {name: value for name, value in model.state_dict().items() if self._in_head(name) and name in own}
+            given = {name: value for name, value in model.state_dict().items() if self.in_head(name) and name in own}
             self.load_state_dict(own | {name: v for name, v in given.items() if v.shape == own[name].shape})
-
-    @property
-    def has_attention(self) -> bool:
-        """Whether places of a frame are weighed."""
-        return self.config.spatial_attention
-
-    @property
-    def weighs_frames(self) -> bool:
-        """Whether frames are weighed; else all count alike."""
-        return self.config.temporal != "mean"
 
     def forward(
         self,
@@ -168,7 +145,7 @@ class SpatioTemporalModel(MemorabilityModel):
                 everything but the backbone.
             features: `(batch, frames, size)`, what `embed_frames` gave for the frames.
             labels: `(batch, horizons)` in [0, 1]; NaN for an unknown score. Gives the loss.
-            annotation_counts: `(batch, horizons)`, answers behind each label; see `memorability_loss`.
+            annotation_counts: `(batch, horizons)`, annotations behind each label; see `memorability_loss`.
             frame_mask: `(batch, frames)` bool, False for the padding of clips that are shorter than others; such frames
                 are not computed, and their scores, weights and attentions are 0. Every clip needs a frame.
             output_attentions: Whether to return attention maps.
@@ -177,7 +154,7 @@ class SpatioTemporalModel(MemorabilityModel):
         if output_attentions and (features is not None or not self.has_attention):
             reason = "needs pixels or maps" if self.has_attention else "is not possible with spatial_attention=False"
             raise ValueError(f"{type(self).__name__}: output_attentions=True {reason}")
-        kept = source.flatten(0, 1) if frame_mask is None else source[frame_mask]
+        kept = (source.flatten(0, 1) if frame_mask is None else source[frame_mask]).to(self.dtype)
         attentions = None
         if features is None:
             maps = self.map_frames(kept) if frame_maps is None else kept
@@ -186,7 +163,7 @@ class SpatioTemporalModel(MemorabilityModel):
         frame_scores, weights = self.score_clips(clip_features, frame_mask)
         scores = (frame_scores * weights[..., None]).sum(dim=1)
         return SpatioTemporalOutput(
-            loss=self._loss(scores, labels, annotation_counts),
+            loss=self.label_loss(scores, labels, annotation_counts),
             scores=scores,
             frame_scores=frame_scores,
             attentions=None if attentions is None else place_in_clips(attentions, source.shape[:2], frame_mask),
@@ -217,18 +194,15 @@ class SpatioTemporalModel(MemorabilityModel):
         """Map frames `(n, 3, height, width)` to the backbone's maps `(n, channels, height', width')`."""
         if self.backbone is None:
             raise ValueError("this model has no backbone; give frame_maps")
-        return self.backbone(pixels)
+        return self.backbone(pixels.to(self.dtype))
 
     def attend(self, maps: torch.Tensor, output_attentions: bool = False) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Weigh the places of maps `(n, channels, height, width)`: features `(n, size)`, and `(n, height, width)`."""
         maps = self.norm(maps)
-        plain = self.last_conv(maps)
         if self.attention_conv is None:
-            return plain.mean(dim=(2, 3)), None
-        kernel = mirrored_mean(self.attention_conv.weight)
-        logits = functional.conv2d(maps, kernel, padding=1).float()
-        attention = logits.flatten(1).softmax(dim=1).view(-1, *plain.shape[-2:])
-        return (plain * attention[:, None]).sum(dim=(2, 3)), attention if output_attentions else None
+            return self.last_conv(maps).mean(dim=(2, 3)), None
+        features, attention = attend(maps, self.last_conv, self.attention_conv)
+        return features, attention if output_attentions else None
 
     def embed_frames(
         self, pixels: torch.Tensor, output_attentions: bool = False
@@ -255,16 +229,10 @@ class SpatioTemporalModel(MemorabilityModel):
 
     def _init_weights(self, module: nn.Module) -> None:
         """The backbone's own are those of the model that it is of."""
-        if isinstance(module, StandardizedConv2d):
-            init_convolution(module)
-            nn.init.ones_(module.gain)
-        elif isinstance(module, TemporalAttention):
-            init_linear(module.hidden)
+        if isinstance(module, TemporalAttention):
+            init_layer(module.hidden)
         elif isinstance(module, nn.GRU):
             for name, parameter in module.named_parameters():
                 nn.init.zeros_(parameter) if "bias" in name else nn.init.xavier_uniform_(parameter)
-        elif isinstance(module, nn.Conv2d | nn.Linear):
-            # Near 0, so that training starts from attention to everything and from the mean of the scores.
-            nn.init.normal_(module.weight, std=0.02)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
+        else:
+            init_near_mean(module)

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from .configuration_squalli import SqualliConfig
-from .modeling_memorability import FrameMemorabilityModel, init_convolution, init_linear
+from .modeling_memorability import FrameMemorabilityModel, MapInfo
 from .scoring import scores_around_mean
 
 
@@ -58,14 +58,15 @@ class SqualliModel(FrameMemorabilityModel):
     length 1 differ a hundredfold).
     """
 
-    config_class = SqualliConfig
     config: SqualliConfig
-    base_model_prefix = "squalli"
     head_modules = ("mlp",)
+    backbone_module = "vgg.features"
+    minimal_head = {"caption_layers": [], "caption_size": 1, "vgg_fc_size": 1, "vgg_classes": 1}
     attribution_layers = ("vgg.features",)
 
     def __init__(self, config: SqualliConfig) -> None:
         super().__init__(config)
+        self.map_info = MapInfo(config.vgg_channels[-1], stride=32, window=32)
         self.vgg = VGG(config, config.vgg_layers, with_fc8=config.vgg_features == "fc8")
         self.caption_vgg = VGG(config, config.caption_layers, with_fc8=False) if config.caption_layers else None
         self.caption_projection = nn.Linear(config.vgg_fc_size, config.caption_size)
@@ -94,9 +95,3 @@ class SqualliModel(FrameMemorabilityModel):
     def score_features(self, features: torch.Tensor) -> torch.Tensor:
         """Map the joined streams `(n, size)` to scores `(n, horizons)` in [0, 1]."""
         return scores_around_mean(self.mlp(features), self.config.score_means, self.config.score_stds)
-
-    def _init_weights(self, module: nn.Module) -> None:
-        if isinstance(module, nn.Linear):
-            init_linear(module)
-        elif isinstance(module, nn.Conv2d):
-            init_convolution(module)

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from .configuration_vitmem import ViTMemConfig
-from .modeling_memorability import FrameMemorabilityModel
+from .modeling_memorability import FrameMemorabilityModel, MapInfo
 from .scoring import at_least_float32
 
 
@@ -74,9 +74,12 @@ class PatchEmbedding(nn.Module):
 
     def __init__(self, config: ViTMemConfig) -> None:
         super().__init__()
+        self.side = config.image_size
         self.proj = nn.Conv2d(3, config.hidden_size, kernel_size=config.patch_size, stride=config.patch_size)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        if pixels.shape[-2:] != (self.side, self.side):
+            raise ValueError(f"ViTMem needs frames of {self.side} x {self.side} pixels, got {tuple(pixels.shape[-2:])}")
         return self.proj(pixels).flatten(2).transpose(1, 2)
 
 
@@ -113,28 +116,24 @@ class ViTMemModel(FrameMemorabilityModel):
     Its attention maps are what the class token takes from each patch in the last block, mean of the heads.
     """
 
-    config_class = ViTMemConfig
     config: ViTMemConfig
-    base_model_prefix = "vitmem"
     head_modules = ("vit.head",)
+    has_attention = True
 
     def __init__(self, config: ViTMemConfig) -> None:
         super().__init__(config)
+        self.map_info = MapInfo(config.hidden_size, stride=config.patch_size, window=config.patch_size)
         self.vit = VisionTransformer(config)
         self.post_init()
 
-    @property
-    def has_attention(self) -> bool:
-        """Always."""
-        return True
+    def frame_backbone(self) -> nn.Module:
+        """The patch tokens behind the last block."""
+        return ViTMemMap(self)
 
     def embed_frames(
         self, pixels: torch.Tensor, output_attentions: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Map frames `(n, 3, image_size, image_size)` to the class token `(n, hidden_size)`."""
-        side = self.config.image_size
-        if pixels.shape[-2:] != (side, side):
-            raise ValueError(f"ViTMem needs frames of {side} x {side} pixels, got {tuple(pixels.shape[-2:])}")
         return self.vit.embed(pixels, output_attentions)
 
     def score_features(self, features: torch.Tensor) -> torch.Tensor:
@@ -152,3 +151,21 @@ class ViTMemModel(FrameMemorabilityModel):
         elif isinstance(module, VisionTransformer):
             nn.init.trunc_normal_(module.pos_embed, std=0.02)
             nn.init.trunc_normal_(module.cls_token, std=0.02)
+
+
+class ViTMemMap(nn.Module):
+    """ViTMem's patch tokens behind the last block, each at its position."""
+
+    def __init__(self, model: ViTMemModel) -> None:
+        super().__init__()
+        vit = model.vit
+        self.cls_token, self.pos_embed, self.side = vit.cls_token, vit.pos_embed, vit.side
+        self.patch_embed, self.blocks, self.norm = vit.patch_embed, vit.blocks, vit.norm
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Map `(n, 3, image_size, image_size)` to `(n, hidden_size, side, side)`."""
+        x = self.patch_embed(pixels)
+        x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1) + self.pos_embed
+        for block in self.blocks:
+            x = block(x)
+        return self.norm(x)[:, 1:].transpose(1, 2).unflatten(2, (self.side, self.side))

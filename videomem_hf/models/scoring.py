@@ -50,14 +50,14 @@ def memorability_loss(
     A constant prediction of the mean gets about 1 for each horizon. The sum is divided by all `batch * horizons`,
     missing labels included: the mean over processes is then the loss of the whole batch.
 
-    A label from n answers is its clip's true memorability plus binomial noise of variance m (1 - m) / n, m being the
+    A label from n annotations is its clip's true memorability plus binomial noise of variance m (1 - m) / n, m being the
     mean score. Its weight is its reliability n / (n + m (1 - m) / s^2), s being the scores' standard deviation
     (Spearman-Brown).
 
     Args:
         scores: `(batch, horizons)`, predicted.
         labels: `(batch, horizons)` in [0, 1]; NaN for an unknown one, which adds nothing.
-        annotation_counts: `(batch, horizons)`, answers behind each label, or None: all weights are then 1, as is the
+        annotation_counts: `(batch, horizons)`, annotations behind each label, or None: all weights are then 1, as is the
             weight where a count is NaN (an image of LaMem, say, whose counts are not published).
         means: `config.score_means`.
         stds: `config.score_stds`.
@@ -74,9 +74,9 @@ def memorability_loss(
         return errors.square().mean()
     if annotation_counts.shape != scores.shape:
         raise ValueError(f"annotation_counts must be {tuple(scores.shape)}, got {tuple(annotation_counts.shape)}")
-    answers = annotation_counts.to(scores.dtype)
-    reliability = answers / (answers + mean * (1 - mean) / std.square())
-    weights = torch.where(answers.isnan(), 1.0, reliability)
+    counts = annotation_counts.to(scores.dtype)
+    reliability = counts / (counts + mean * (1 - mean) / std.square())
+    weights = torch.where(counts.isnan(), 1.0, reliability)
     return (weights * errors.square()).mean()
 
 
@@ -90,4 +90,9 @@ def mean_over_frames(frame_scores: torch.Tensor, frame_mask: torch.Tensor | None
 
 def at_least_float32(values: torch.Tensor) -> torch.Tensor:
     """Half precision is too coarse for scores: bfloat16 tells .859 from .855 but not from .857."""
-    return values.float() if values.dtype in (torch.bfloat16, torch.float16) else values
+    return values.float() if is_half(values) else values
+
+
+def is_half(values: torch.Tensor) -> bool:
+    """Whether values are of half precision."""
+    return values.dtype in (torch.bfloat16, torch.float16)

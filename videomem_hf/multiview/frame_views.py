@@ -19,7 +19,7 @@ from videomem_hf.features.extract import load_networks
 from videomem_hf.features.packaged import PACKAGED, PackagedSpec
 from videomem_hf.features.spec import NetworkSpec
 from videomem_hf.schema import VIDEO_ID, InputError
-from videomem_hf.video.frame_cache import FrameCache
+from videomem_hf.video.clip_cache import ClipCache
 from videomem_hf.video.sources import Source, StillImage, StoredVideo, name_of
 from videomem_hf.video.video import VideoError
 
@@ -28,8 +28,8 @@ VECTOR_CACHE: Final = Path(HF_HOME) / "videomem_hf" / "vectors"
 _FORMAT: Final = 1
 
 
-class VectorCache(FrameCache):
-    """Vectors of clips by one encoder, `(1, size)` float32 each; an interrupted `fill` continues where it stopped.
+class VectorCache(ClipCache):
+    """Vectors of clips by one encoder, `(1, size)` float32 each; an interrupted `fill` goes on where it was.
 
     Several threads decode; one at a time runs the network.
 
@@ -39,13 +39,13 @@ class VectorCache(FrameCache):
     """
 
     holds: ClassVar[str] = "vectors"
-    _work: ClassVar[str] = "embedding frames"
+    work: ClassVar[str] = "embedding frames"
 
     def __init__(self, folder: str | Path, encoder: NetworkSpec) -> None:
+        super().__init__(folder, {"vectors": _FORMAT, "encoder": encoder.name, "files": _files_of(encoder.name)})
         self._encoder = encoder
         self._network_lock = threading.Lock()
         self._network: Any = None
-        self._open(folder, {"vectors": _FORMAT, "encoder": encoder.name, "files": _files_of(encoder.name)}, None)
 
     def fill(self, sources: Sequence[Source], *, workers: int | None = None, progress: bool = True) -> None:
         """Embed what is missing; see the base class."""
@@ -54,7 +54,8 @@ class VectorCache(FrameCache):
             self._network = load_networks([self._encoder])[self._encoder.name]
         super().fill(sources, workers=workers, progress=progress)
 
-    def _pieces(self, source: Source) -> Iterator[np.ndarray]:
+    def pieces(self, source: Source) -> Iterator[np.ndarray]:
+        """Embed a clip, `(1, size)`."""
         name = self._encoder.name
         if isinstance(source, StillImage):
             raise VideoError(f"{source.path}: is an image, not a clip")

@@ -9,8 +9,8 @@ import torch
 from videomem_hf.data.scored_clips import Clips
 from videomem_hf.training.augmentation import augment
 from videomem_hf.training.config import AugmentationConfig
+from videomem_hf.video.clip_cache import ClipCache
 from videomem_hf.video.collate import ClipCollator, collate_maps
-from videomem_hf.video.frame_cache import FrameCache
 
 ClipKey = tuple[int, int]
 """Epoch and index of a clip: with the seed, all that a training example is a function of."""
@@ -57,7 +57,7 @@ class CachedClips(torch.utils.data.Dataset[dict[str, Any]]):
         cache: Holds the frames, or the maps, of all of them; None for clips of features.
     """
 
-    def __init__(self, clips: Clips, cache: FrameCache | None) -> None:
+    def __init__(self, clips: Clips, cache: ClipCache | None) -> None:
         self._clips, self._cache = clips, cache
 
     def __len__(self) -> int:
@@ -85,7 +85,7 @@ class TrainingClips(torch.utils.data.Dataset[dict[str, Any]]):
     def __init__(
         self,
         clips: Clips,
-        cache: FrameCache | None,
+        cache: ClipCache | None,
         seed: int,
         frames_per_clip: int | None,
         augmentation: AugmentationConfig,

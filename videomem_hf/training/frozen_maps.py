@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from videomem_hf.data.scored_clips import Clips, fill_cache
+from videomem_hf.models.backbones import build_backbone
 from videomem_hf.schema import InputError
 from videomem_hf.training.config import TrainingConfig
 from videomem_hf.video.collate import ClipCollator
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def check_backbone(config: TrainingConfig, model_config: Any) -> None:
-    """Raise InputError for a model without a backbone, or for cached maps of a backbone that has learnt nothing."""
+    """Raise InputError for a model without a usable backbone, or for cached maps of an untrained one."""
     if getattr(model_config, "map_channels", None) is not None:
         raise InputError("model: without a backbone it is given maps by your own code; name one to train on clips")
     if config.cache_maps and config.init is None:
@@ -27,6 +28,12 @@ def check_backbone(config: TrainingConfig, model_config: Any) -> None:
             f"recipe {config.recipe}: trains on the maps of a frozen backbone; give --init FOLDER of a trained "
             "predictor of frames (frame_attention, semantic_embedding, resmem, ...), or take the recipe spatiotemporal"
         )
+    if getattr(model_config, "backbone", None) is not None:
+        try:
+            with torch.device("meta"):
+                build_backbone(model_config.frame_config())
+        except ValueError as error:
+            raise InputError(f"model: {error}") from None
 
 
 def cached_maps(
@@ -64,5 +71,5 @@ def network_identity(network: torch.nn.Module, processor: Any) -> str:
     identity.update(str(network).encode())
     for name, tensor in network.state_dict().items():
         identity.update(name.encode())
-        identity.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        identity.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return identity.hexdigest()

@@ -1,4 +1,4 @@
-"""The model that a run begins with: new, or with the weights of another."""
+"""The model that a run starts from: new, or initialised from the weights of another."""
 
 import warnings
 from collections.abc import Callable
@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 from transformers import AutoConfig, AutoModel, AutoVideoProcessor, PreTrainedConfig
 
 from videomem_hf.data.scored_clips import Clips
-from videomem_hf.models.configuration_spatiotemporal import BACKBONES, SpatioTemporalConfig
+from videomem_hf.models.configuration_memorability import MemorabilityConfig
+from videomem_hf.models.configuration_spatiotemporal import SpatioTemporalConfig
 from videomem_hf.schema import InputError
 
 T = TypeVar("T")
@@ -17,7 +18,7 @@ def initial_model(init: str | None, model_config: PreTrainedConfig, clips: Clips
     """Build the model; a perceptron on features is standardised on the training features.
 
     Args:
-        init: Folder or Hub id of the weights to begin with; None begins anew.
+        init: Folder or Hub id of the weights to initialise from; None gives new weights.
         model_config: The model's configuration.
         clips: The training clips.
 
@@ -41,11 +42,11 @@ def initial_config(init: str, model_type: str) -> Any:
         InputError: There is none, or of another type.
     """
     config = _loaded(init, lambda: AutoConfig.from_pretrained(init))
-    if model_type == SpatioTemporalConfig.model_type and config.model_type in BACKBONES:
-        return SpatioTemporalConfig.on(config)
-    if config.model_type != model_type:
+    if config.model_type == model_type:
+        return config
+    if model_type != SpatioTemporalConfig.model_type or not isinstance(config, MemorabilityConfig):
         raise InputError(f"init: {init} holds a {config.model_type}, the recipe trains a {model_type}")
-    return config
+    return SpatioTemporalConfig.on(config)
 
 
 def initial_processor(init: str) -> Any:
@@ -67,7 +68,7 @@ def _take_weights(model: Any, init: str) -> None:
     """Copy the weights that fit; the head may differ, as one of Kinetics' classes or of other horizons does.
 
     Warns:
-        UserWarning: Names the parameters of the head that start anew.
+        UserWarning: Names the parameters of the head that start untrained.
     """
     other = _loaded(init, lambda: AutoModel.from_pretrained(init))
     if other.config.model_type != model.config.model_type:
@@ -75,7 +76,7 @@ def _take_weights(model: Any, init: str) -> None:
         return
     given, own = other.state_dict(), model.state_dict()
     differing = [name for name in own if name not in given or given[name].shape != own[name].shape]
-    backbone = [name for name in differing if not model._in_head(name)]
+    backbone = [name for name in differing if not model.in_head(name)]
     if backbone:
         raise InputError(
             f"init: {init} has other sizes than the recipe's model: {', '.join(backbone[:5])}"
@@ -84,12 +85,12 @@ def _take_weights(model: Any, init: str) -> None:
         )
     model.load_state_dict(own | {name: given[name] for name in own if name not in differing})
     if differing:
-        warnings.warn(f"{init}: {', '.join(differing)} do not fit and start anew", stacklevel=3)
+        warnings.warn(f"{init}: {', '.join(differing)} do not fit and start untrained", stacklevel=3)
 
 
 def _take_backbone(model: Any, frames: Any, init: str) -> None:
     try:
-        model.begin_from(frames)
+        model.init_from_pretrained(frames)
     except RuntimeError as error:
         cause = str(error).strip().splitlines()[-1].strip()
         raise InputError(

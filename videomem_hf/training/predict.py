@@ -8,7 +8,7 @@ from tqdm.auto import tqdm
 
 from videomem_hf.data.scored_clips import Clips
 from videomem_hf.training.examples import CachedClips, Collator
-from videomem_hf.video.frame_cache import FrameCache
+from videomem_hf.video.clip_cache import ClipCache
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -19,7 +19,7 @@ def predict(
     model: Any,
     collate: Collator,
     clips: Clips,
-    cache: FrameCache | None,
+    cache: ClipCache | None,
     batch_size: int,
     progress: bool,
 ) -> np.ndarray:

@@ -6,15 +6,16 @@ from typing import ClassVar, Final
 
 import numpy as np
 
+from .clip_cache import ClipCache
 from .frame_cache import FrameCache
-from .sources import Source, identity_of
+from .sources import Source
 
 _FORMAT: Final = 1
 _FRAMES_AT_ONCE: Final = 16
 _MOST_HALF: Final = float(np.finfo(np.float16).max)
 
 
-class MapCache(FrameCache):
+class MapCache(ClipCache):
     """Maps of clips, `(frames, channels, height, width)` each: float16, or float32 where a value is too large for that.
 
     Half precision is a relative error of at most 1/2048 and half the room: for VideoMem's 8,000 clips of 7 frames, the
@@ -29,21 +30,23 @@ class MapCache(FrameCache):
     """
 
     holds: ClassVar[str] = "frame_maps"
-    _work: ClassVar[str] = "computing maps"
+    work: ClassVar[str] = "computing maps"
 
     def __init__(self, frames: FrameCache, network: str, compute: Callable[[np.ndarray], np.ndarray]) -> None:
+        made_of = {"maps": _FORMAT, "network": network, "frames": frames.folder.name}
+        super().__init__(frames.root, made_of, frames.limit_gb)
         self._frames, self._compute = frames, compute
-        self._open(frames.root, {"maps": _FORMAT, "network": network, "frames": frames.folder.name}, frames.limit_gb)
 
     def fill(self, sources: Sequence[Source], *, workers: int | None = 1, progress: bool = True) -> None:
-        """Compute what is missing, as `FrameCache.fill` decodes; a clip at a time, as a network uses all processors."""
+        """Compute what is missing; one clip at a time, as a network uses all CPUs. Errors as of the base class."""
         super().fill(sources, workers=workers, progress=progress)
 
-    def _sources_of_entries(self, sources: Sequence[Source]) -> list[Path]:
-        found = [self._frames._find(identity_of(source)) for source in sources]
-        return [entry for entry in found if entry is not None]
+    def needed_entries(self, sources: Sequence[Source]) -> list[Path]:
+        """The frames of these clips."""
+        return [entry for source in sources if (entry := self._frames.entry(source))]
 
-    def _pieces(self, source: Source) -> Iterator[np.ndarray]:
+    def pieces(self, source: Source) -> Iterator[np.ndarray]:
+        """Compute the maps of a clip from its cached frames."""
         frames = self._frames.load(source)
         for start in range(0, len(frames), _FRAMES_AT_ONCE):
             maps = self._compute(np.array(frames[start : start + _FRAMES_AT_ONCE]))
