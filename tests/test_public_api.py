@@ -23,8 +23,8 @@ NAMES = {
     "videomem_hf.extraction": {"Report", "extract_clips"},
     "videomem_hf.losses": {
         "LOSSES", "AbsoluteError", "BinomialLoss", "Criterion", "HorizonLoss", "MemorabilityLoss",
-        "PairwiseRankingLoss", "SoftRankLoss", "SpearmanLoss", "SquaredError", "build_loss", "build_sorter", "load_sorter", "ranks",
-        "shipped_sorters", "soft_ranks",
+        "PairwiseRankingLoss", "SoftRankLoss", "SpearmanLoss", "SquaredError", "build_loss", "build_sorter",
+        "load_sorter", "ranks", "shipped_sorters", "soft_ranks",
     },
     "videomem_hf.multiview": {"BestFit", "FitOptions", "fit_best", "title_views"},
     "videomem_hf.sample": {
