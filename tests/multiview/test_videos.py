@@ -48,8 +48,8 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The encoder with a network that takes no time, titles' too, and a cache of its own."""
     spy = Spy()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(packaged.EfficientNetLiteRecipe, "missing", lambda self: None if self.name == NAME else "x")
-        patch.setattr(packaged.EfficientNetLiteRecipe, "load", lambda self, device: spy)
+        patch.setattr(packaged.EfficientNetLiteSpec, "missing", lambda self: None if self.name == NAME else "x")
+        patch.setattr(packaged.EfficientNetLiteSpec, "load", lambda self, device: spy)
         patch.setattr(packaged, "timm_transform", lambda name: small)
         patch.setattr(titles_module, "load_encoder", lambda *_: Words())
         patch.setattr(frame_views, "VECTOR_CACHE", tmp_path_factory.mktemp("vectors"))
