@@ -93,8 +93,7 @@ def bootstrap_interval(
     Raises:
         ValueError: as `spearman`, and for a `confidence` or `resamples` outside its range.
     """
-    x, y = _pair(predictions, references)
-    draws = bootstrap_distribution(x, y, statistic, resamples=resamples, seed=seed)
+    draws = bootstrap_distribution(predictions, references, statistic, resamples=resamples, seed=seed)
     return _interval(draws, _ends(confidence))
 
 
@@ -106,18 +105,7 @@ def bootstrap_intervals(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[Statistic, Interval]:
-    """Percentile intervals of all three statistics from one set of resamples: each is that of `bootstrap_interval`.
-
-    Args:
-        predictions: `(items,)` finite numbers.
-        references: `(items,)` finite numbers.
-        confidence: Coverage of each interval, strictly between 0 and 1.
-        resamples: Number of resamples, at least 1.
-        seed: The intervals are a pure function of the input and the seed.
-
-    Raises:
-        ValueError: as `bootstrap_interval`.
-    """
+    """The intervals of `bootstrap_interval` for all three statistics, from one set of resamples."""
     x, y = _pair(predictions, references)
     draws = [
         [_weighted(statistic, x, y, counts) for statistic in get_args(Statistic)]
@@ -159,10 +147,7 @@ def compare(
         predictions: `(items,)` of the first predictor.
         other_predictions: `(items,)` of the second.
         references: `(items,)`.
-        statistic: What is compared.
-        confidence: Coverage of the interval, strictly between 0 and 1.
-        resamples: Number of resamples, at least 1.
-        seed: The result is a pure function of the input and the seed.
+        statistic, confidence, resamples, seed: As in `bootstrap_interval`.
     """
     first, y = _pair(predictions, references)
     second, y = _pair(other_predictions, references)

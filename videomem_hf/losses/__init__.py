@@ -18,7 +18,7 @@ the smallest network of frames (`benchmarks/losses_speed.py`); pairs and soft ra
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from videomem_hf.losses.base import MemorabilityLoss
@@ -32,33 +32,6 @@ if TYPE_CHECKING:
     from videomem_hf.losses.sodeep import SpearmanLoss
     from videomem_hf.losses.soft_rank import SoftRankLoss, soft_ranks
     from videomem_hf.losses.sorter_files import build_sorter, load_sorter, shipped_sorters
-
-_MODULES: Final = {
-    "base": ("MemorabilityLoss",),
-    "binomial": ("BinomialLoss",),
-    "build": (
-        "LOSSES",
-        "build_loss",
-    ),
-    "criterion": ("Criterion",),
-    "horizons": ("HorizonLoss",),
-    "pairwise": ("PairwiseRankingLoss",),
-    "ranking": ("ranks",),
-    "regression": (
-        "AbsoluteError",
-        "SquaredError",
-    ),
-    "sodeep": ("SpearmanLoss",),
-    "soft_rank": (
-        "SoftRankLoss",
-        "soft_ranks",
-    ),
-    "sorter_files": (
-        "build_sorter",
-        "load_sorter",
-        "shipped_sorters",
-    ),
-}
 
 __all__ = [
     "LOSSES",
@@ -82,7 +55,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Load torch with the first use of what needs it: `losses.names` is for configurations."""
-    for module, names in _MODULES.items():
-        if name in names:
-            return getattr(import_module(f"{__name__}.{module}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    modules = ("build", "criterion", "ranking", "soft_rank", "sorter_files")  # which import the others' classes
+    loaded = (import_module(f"{__name__}.{module}") for module in modules)
+    return next(getattr(module, name) for module in loaded if hasattr(module, name))

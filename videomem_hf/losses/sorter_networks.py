@@ -88,7 +88,7 @@ class ComparisonSorter(Sorter):
             max_sharpness: Of one comparison, in units of 1 / std; above 6.8.
         """
         super().__init__()
-        require(_is_count(stages), "stages", "a whole number of at least 1", stages)
+        _require_counts(stages=stages)
         require(is_number(max_sharpness, above=EXACT_SHARPNESS), "max_sharpness", "a number above 6.8", max_sharpness)
         self.max_sharpness = max_sharpness
         start = EXACT_SHARPNESS / max_sharpness
@@ -105,7 +105,9 @@ class FixedLengthSorter(Sorter):
 
     def __init__(self, length: int) -> None:
         super().__init__()
-        require(_is_count(length) and length >= 2, "length", "a whole number of at least 2", length)
+        require(
+            isinstance(length, int) and is_number(length, least=2), "length", "a whole number of at least 2", length
+        )
         self.length = length
 
     def _ranks(self, values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -127,8 +129,7 @@ class RecurrentSorter(FixedLengthSorter):
     def __init__(self, length: int = 100, hidden_size: int = 128, layers: int = 2) -> None:
         """Make an untrained sorter of `length` items, with `hidden_size` features each way in each of the `layers`."""
         super().__init__(length)
-        require(_is_count(hidden_size), "hidden_size", "a whole number of at least 1", hidden_size)
-        require(_is_count(layers), "layers", "a whole number of at least 1", layers)
+        _require_counts(hidden_size=hidden_size, layers=layers)
         self.recurrent = self.cell(1, hidden_size, layers, batch_first=True, bidirectional=True)
         self.mix = nn.Conv1d(length, length, kernel_size=2 * hidden_size)
 
@@ -162,8 +163,7 @@ class MLPSorter(FixedLengthSorter):
     def __init__(self, length: int = 100, hidden_size: int = 512, layers: int = 3) -> None:
         """Make an untrained sorter with `layers` hidden layers of `hidden_size`; the sizes are ours."""
         super().__init__(length)
-        require(_is_count(hidden_size), "hidden_size", "a whole number of at least 1", hidden_size)
-        require(_is_count(layers), "layers", "a whole number of at least 1", layers)
+        _require_counts(hidden_size=hidden_size, layers=layers)
         sizes = [length, *[hidden_size] * layers]
         hidden = [nn.Sequential(nn.Linear(n, m), nn.ReLU()) for n, m in pairwise(sizes)]
         self.layers = nn.Sequential(*hidden, nn.Linear(hidden_size, length))
@@ -178,8 +178,7 @@ class CNNSorter(FixedLengthSorter):
     def __init__(self, length: int = 100, hidden_size: int = 32, layers: int = 6) -> None:
         """Make an untrained sorter with `layers` convolutions of `hidden_size` channels; the sizes are ours."""
         super().__init__(length)
-        require(_is_count(hidden_size), "hidden_size", "a whole number of at least 1", hidden_size)
-        require(_is_count(layers), "layers", "a whole number of at least 1", layers)
+        _require_counts(hidden_size=hidden_size, layers=layers)
         channels = [1, *[hidden_size] * layers]
         self.layers = nn.Sequential(
             *(
@@ -204,5 +203,6 @@ ARCHITECTURES: Final[dict[str, type[Sorter]]] = {
 }
 
 
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+def _require_counts(**counts: object) -> None:
+    for name, value in counts.items():
+        require(isinstance(value, int) and is_number(value, least=1), name, "a whole number of at least 1", value)

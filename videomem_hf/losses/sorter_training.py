@@ -9,6 +9,7 @@ import math
 import platform
 import time
 from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
@@ -252,19 +253,11 @@ def _check_folder(training: SorterTraining, output: Path, resume: bool) -> None:
 def _snapshot(training: SorterTraining, state: _State) -> dict[str, Any]:
     """Copy of everything that a resumed run needs."""
     copies: dict[str, Any] = {
-        "sorter": {name: value.clone() for name, value in state.sorter.state_dict().items()},
-        "optimizer": _clone(state.optimizer.state_dict()),
+        "sorter": deepcopy(state.sorter.state_dict()),
+        "optimizer": deepcopy(state.optimizer.state_dict()),
         "generator": state.generator.get_state(),
     }
     return copies | {"losses": list(state.losses), "seconds": state.seconds, "training": json.dumps(asdict(training))}
-
-
-def _clone(value: Any) -> Any:
-    if isinstance(value, torch.Tensor):
-        return value.clone()
-    if isinstance(value, dict):
-        return {key: _clone(each) for key, each in value.items()}
-    return [_clone(each) for each in value] if isinstance(value, list) else value
 
 
 def _save_checkpoint(snapshot: dict[str, Any], path: Path) -> None:

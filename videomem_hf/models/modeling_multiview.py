@@ -116,7 +116,7 @@ class MultiViewModel(MemorabilityModel):
         """
         if output_attentions:
             raise ValueError("views have no positions: there are no attention maps")
-        prepared, present = self._prepared(features, views)
+        prepared, present = self._prepare_views(features, views)
         pattern = self._patterns(present)
         if self.config.head == "neural":
             offsets = torch.stack([network(prepared, present) for network in self.networks]).mean(dim=0)
@@ -157,7 +157,7 @@ class MultiViewModel(MemorabilityModel):
             total = total + product @ self.coefficients * self.summand_weights[:, summand].repeat_interleave(horizons)
         return total  # type: ignore[return-value]
 
-    def _prepared(
+    def _prepare_views(
         self, features: torch.Tensor | None, views: Mapping[str, torch.Tensor] | None
     ) -> tuple[list[torch.Tensor], torch.Tensor]:
         """Each prepared view `(batch, size)`, 0 where missing; and which are present, `(batch, views)`."""

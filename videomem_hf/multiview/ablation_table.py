@@ -1,6 +1,6 @@
 """The ablation table of a multi-view predictor: each view alone, pairs, all; on a random and a grouped split."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -68,54 +68,32 @@ def ablation_rows(
             measured = data.scores[rows[kept], column]
             known = np.isfinite(measured)
             if known.sum() >= 2:
-                arrays = (scores[known, column], intervals[known, column], measured[known], counts[known, column])
-                found.append(_row(division, tuple(used), horizon, *arrays, sampling))
+                columns = measured[known], scores[known, column], counts[known, column]
+                figures = _figures(*columns, intervals[known, column], sampling)
+                found.append(Row(division, tuple(used), horizon, *figures))
     return found
 
 
-def _row(
-    division: str,
-    views: tuple[str, ...],
-    horizon: Horizon,
-    scores: np.ndarray,
-    intervals: np.ndarray,
-    measured: np.ndarray,
-    counts: np.ndarray,
-    sampling: dict[str, Any],
-) -> Row:
+def _figures(
+    measured: np.ndarray, scores: np.ndarray, counts: np.ndarray, intervals: np.ndarray, sampling: dict[str, Any]
+) -> tuple[float, float, float, float, float, float, int]:
+    """The fields of `Row` from `spearman` on."""
     ends = bootstrap_interval(scores, measured, **sampling)
     low, high = intervals.T
-    return Row(
-        division=division,
-        views=views,
-        horizon=horizon,
-        spearman=spearman(scores, measured),
-        low=ends.low,
-        high=ends.high,
-        coverage=float(((low <= measured) & (measured <= high)).mean()),
-        width=float((high - low).mean()),
-        ceiling=noise_ceiling(measured, np.nan_to_num(counts)),
-        clips=len(measured),
-    )
+    coverage, width = ((low <= measured) & (measured <= high)).mean(), (high - low).mean()
+    ceiling = noise_ceiling(measured, np.nan_to_num(counts))
+    return spearman(scores, measured), ends.low, ends.high, float(coverage), float(width), ceiling, len(measured)
 
 
 def table_text(rows: Sequence[Row], level: float, confidence: float) -> str:
     """The table as lines of text, one block per split and horizon."""
     lines = []
-    width = max((len(" + ".join(row.views)) for row in rows), default=0)
-    for block in _blocks(rows):
-        split = "titles kept apart (grouped split)" if block[0].division == "grouped" else "random split"
-        lines += [
-            f"{block[0].horizon.replace('_', '-')}, {split}; {block[-1].clips} clips, noise ceiling "
-            f"{short_number(block[-1].ceiling)} by the annotation counts",
-            f"{'':{width}}  Spearman  {f'{confidence:.0%} interval':14}of ceiling  {level:.0%} intervals cover, width",
-        ]
-        for row in block:
-            interval = f"[{short_number(row.low)}, {short_number(row.high)}]"
-            lines.append(
-                f"{' + '.join(row.views):{width}}  {short_number(row.spearman):>8}  {interval:14}"
-                f"{_share_of_ceiling(row):>10}  {row.coverage:>20.1%}, {row.width:.3f}"
-            )
+    for heading, summary, cells in _blocks(rows, level, confidence):
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        lines += [f"{heading}; {summary}"]
+        for views, *figures in cells:
+            padded = (cell.rjust(width) for cell, width in zip(figures, widths[1:], strict=True))
+            lines.append("  ".join([views.ljust(widths[0]), *padded]))
         lines.append("")
     return "\n".join(lines)
 
@@ -123,37 +101,42 @@ def table_text(rows: Sequence[Row], level: float, confidence: float) -> str:
 def table_markdown(rows: Sequence[Row], level: float, confidence: float) -> str:
     """The table in Markdown, one section per split and horizon."""
     lines = []
-    for block in _blocks(rows):
-        grouped = block[0].division == "grouped"
-        split = "grouped split: nearly equal titles kept together" if grouped else "random split"
-        lines += [
-            f"### {block[0].horizon.replace('_', '-').capitalize()}, {split}",
-            "",
-            f"{block[-1].clips} clips; noise ceiling by the annotation counts {short_number(block[-1].ceiling)}.",
-            "",
-            f"| views | Spearman | {confidence:.0%} interval | of ceiling | {level:.0%} intervals cover | mean width |",
-            "|---|---|---|---|---|---|",
-        ]
-        for row in block:
-            lines.append(
-                f"| {' + '.join(row.views)} | {short_number(row.spearman)} | {short_number(row.low)} to "
-                f"{short_number(row.high)} | {_share_of_ceiling(row)} | {row.coverage:.1%} | {row.width:.3f} |"
-            )
-        lines.append("")
+    for heading, summary, cells in _blocks(rows, level, confidence):
+        head, *body = (f"| {' | '.join(row)} |" for row in cells)
+        lines += [f"### {heading.capitalize()}", "", f"{summary}.", "", head, "|---" * len(cells[0]) + "|", *body, ""]
     return "\n".join(lines)
 
 
-def _blocks(rows: Sequence[Row]) -> list[list[Row]]:
-    """The rows of each split and horizon."""
-    blocks: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        blocks.setdefault((row.division, row.horizon), []).append(row)
-    return list(blocks.values())
+def _blocks(rows: Sequence[Row], level: float, confidence: float) -> Iterator[tuple[str, str, list[list[str]]]]:
+    """A heading, a summary and the cells, header first, of each split and horizon."""
+    header = [
+        "views",
+        "Spearman",
+        f"{confidence:.0%} interval",
+        "of ceiling",
+        f"{level:.0%} intervals cover",
+        "mean width",
+    ]
+    for division, horizon in dict.fromkeys((row.division, row.horizon) for row in rows):
+        block = [row for row in rows if (row.division, row.horizon) == (division, horizon)]
+        split = "grouped split (nearly equal titles kept together)" if division == "grouped" else "random split"
+        ceiling = short_number(block[-1].ceiling)
+        summary = f"{block[-1].clips} clips, noise ceiling by the annotation counts {ceiling}"
+        yield f"{horizon.replace('_', '-')}, {split}", summary, [header, *map(_cells, block)]
 
 
-def _share_of_ceiling(row: Row) -> str:
-    """A percentage; a dash where either is not defined."""
-    return f"{row.spearman / row.ceiling:.0%}" if row.ceiling > 0 and np.isfinite(row.spearman) else "-"
+def _cells(row: Row) -> list[str]:
+    defined = row.ceiling > 0 and np.isfinite(row.spearman)
+    share = f"{row.spearman / row.ceiling:.0%}" if defined else "-"
+    interval = f"{short_number(row.low)} to {short_number(row.high)}"
+    return [
+        " + ".join(row.views),
+        short_number(row.spearman),
+        interval,
+        share,
+        f"{row.coverage:.1%}",
+        f"{row.width:.3f}",
+    ]
 
 
 def rows_as_dicts(rows: Sequence[Row]) -> list[dict[str, Any]]:

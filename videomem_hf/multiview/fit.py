@@ -96,10 +96,10 @@ def fit_best(
     if options.head == "kernel":
         return kernel
     folds = [fold.numpy() for fold in search.folds]
-    neural = fit_neural_head(model, data, folds, options, seed, report)
-    correlations = kernel.correlations | {"neural": _correlations(neural.held_out, data.scores)}
+    neural, neural_held_out = fit_neural_head(model, data, folds, options, seed, report)
+    correlations = kernel.correlations | {"neural": _correlations(neural_held_out, data.scores)}
     if options.head == "neural" or _mean(correlations["neural"]) > _mean(correlations["kernel"]):
-        return BestFit(neural.model, neural.held_out, correlations, choices)
+        return BestFit(neural, neural_held_out, correlations, choices)
     return replace(kernel, correlations=correlations)
 
 

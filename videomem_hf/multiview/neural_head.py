@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -23,19 +22,6 @@ FOLDS: Final = 3
 """Folds of the neural head's cross-validation: enough to compare it with the kernel head."""
 
 
-@dataclass(frozen=True)
-class NeuralFit:
-    """A trained neural head.
-
-    Attributes:
-        model: Its `MultiViewModel`.
-        held_out: `(clips, horizons)` in [0, 1], by networks trained without the clip's fold.
-    """
-
-    model: MultiViewModel
-    held_out: np.ndarray
-
-
 def fit_neural_head(
     kernel_model: MultiViewModel,
     data: TrainingArrays,
@@ -43,7 +29,7 @@ def fit_neural_head(
     options: FitOptions,
     seed: int,
     report: Callable[[str], None] | None = None,
-) -> NeuralFit:
+) -> tuple[MultiViewModel, np.ndarray]:
     """Train the neural head on the same views and scores.
 
     Args:
@@ -51,6 +37,9 @@ def fit_neural_head(
         data: The training clips.
         folds: Of the cross-validation; merged to three.
         options, seed, report: As in `fit_best`.
+
+    Returns:
+        The model, and its cross-validated predictions `(clips, horizons)` in [0, 1].
     """
     report = report or (lambda text: None)
     merged = [np.concatenate(folds[start::FOLDS]) for start in range(FOLDS) if len(folds) > start]
@@ -67,7 +56,7 @@ def fit_neural_head(
     model.noise_variance.copy_(torch.from_numpy(scale.noise_variance).expand_as(model.noise_variance))
     model.interval_quantiles.copy_(torch.from_numpy(scale.quantiles).expand_as(model.interval_quantiles))
     model.typical_counts.copy_(torch.from_numpy(counts.mean(axis=0)))
-    return NeuralFit(model, held_out)
+    return model, held_out
 
 
 def _train(
