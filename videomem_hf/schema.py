@@ -11,7 +11,6 @@ SCORE_MIN: Final = 0.0
 SCORE_MAX: Final = 1.0
 
 
-
 @dataclass(frozen=True)
 class ScoreMoments:
     """Mean, standard deviation, smallest and largest of the scores of one horizon."""

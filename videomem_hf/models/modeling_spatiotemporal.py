@@ -8,7 +8,6 @@ recurrent block that does (Yang et al., "Hierarchical Attention Networks for Doc
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import nn
@@ -18,7 +17,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from .backbones import build_backbone
 from .configuration_frame_attention import FrameAttentionConfig
 from .configuration_spatiotemporal import SpatioTemporalConfig
-from .modeling_frame_attention import ConvBlock, StandardizedConv2d, attend, init_near_mean
+from .modeling_frame_attention import ConvBlock, attend, init_near_mean
 from .modeling_memorability import MemorabilityModel, check_shape, init_layer, place_in_clips
 from .modeling_outputs import MemorabilityOutput
 from .scoring import scores_around_mean

@@ -9,8 +9,8 @@ import torch
 from videomem_hf.data.scored_clips import Clips
 from videomem_hf.training.augmentation import augment
 from videomem_hf.training.config import AugmentationConfig
-from videomem_hf.video.collate import ClipCollator, collate_maps
 from videomem_hf.video.clip_cache import ClipCache
+from videomem_hf.video.collate import ClipCollator, collate_maps
 
 ClipKey = tuple[int, int]
 """Epoch and index of a clip: with the seed, all that a training example is a function of."""
