@@ -111,7 +111,9 @@ def _grad_cam(model: Any, segments: torch.Tensor, horizon: int) -> torch.Tensor:
         attribution = LayerGradCam(logit, model.get_submodule(name))
         # One frame at a time: the activations of a deep network on many frames would not fit a small machine.
         found = [attribution.attribute(s[None].requires_grad_(), attr_dim_summation=True) for s in segments]
-        branches.append(torch.cat([_in_frame(model, m.detach().float(), segments.shape[-2:]) for m in found]))
+        branches.append(
+            torch.cat([_in_frame(model, m.detach().float(), (segments.shape[-2], segments.shape[-1])) for m in found])
+        )
     size = [max(LEAST_SIDE, *(maps.shape[d] for maps in branches)) for d in (2, 3)]
     alike = [nn.functional.interpolate(maps, size, mode="bilinear")[:, 0] for maps in branches]
     positive = torch.stack(alike).sum(dim=0).relu()

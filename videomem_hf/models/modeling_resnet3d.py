@@ -103,7 +103,7 @@ class ResNet3DModel(FrameMemorabilityModel):
         return split_segments(pixels, self.config.segment_length, frame_mask)
 
     def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> tuple[torch.Tensor, None]:
-        """Map segments `(n, 3, segment_length, height, width)` to features `(n, size)`, averaged over time and space."""
+        """Map segments `(n, 3, segment_length, height, width)` to features `(n, size)`: means over time and space."""
         x = self.maxpool(self.bn1(self.conv1(pixels)).relu_())
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
             x = stage(x)

@@ -50,15 +50,15 @@ def memorability_loss(
     A constant prediction of the mean gets about 1 for each horizon. The sum is divided by all `batch * horizons`,
     missing labels included: the mean over processes is then the loss of the whole batch.
 
-    A label from n annotations is its clip's true memorability plus binomial noise of variance m (1 - m) / n, m being the
-    mean score. Its weight is its reliability n / (n + m (1 - m) / s^2), s being the scores' standard deviation
+    A label from n annotations is its clip's true memorability plus binomial noise of variance m (1 - m) / n, m being
+    the mean score. Its weight is its reliability n / (n + m (1 - m) / s^2), s being the scores' standard deviation
     (Spearman-Brown).
 
     Args:
         scores: `(batch, horizons)`, predicted.
         labels: `(batch, horizons)` in [0, 1]; NaN for an unknown one, which adds nothing.
-        annotation_counts: `(batch, horizons)`, annotations behind each label, or None: all weights are then 1, as is the
-            weight where a count is NaN (an image of LaMem, say, whose counts are not published).
+        annotation_counts: `(batch, horizons)`, annotations behind each label, or None: all weights are then 1, as is
+            the weight where a count is NaN (an image of LaMem, say, whose counts are not published).
         means: `config.score_means`.
         stds: `config.score_stds`.
 

@@ -43,7 +43,7 @@ class FrameCache(ClipCache):
         self._processor = processor
 
     def pieces(self, source: Source) -> Iterator[np.ndarray]:
-        """Decode arrays of a few frames `(frames, 3, height, width)` uint8, so that a long 4k clip stays out of memory."""
+        """Decode a few frames at a time, so that a long 4k clip stays out of memory."""
         pieces = segments(source, self._processor)
         while some := list(islice(pieces, _FRAMES_AT_ONCE)):
             yield self._processor(
