@@ -25,7 +25,7 @@ from videomem_hf.system import available_cpus
 from .sources import Source, content_of, identity_of, name_of, segments
 from .video import VideoError
 
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 _SHAPING_KEYS: Final = (
     "video_processor_type", "do_resize", "size", "resample", "do_center_crop", "crop_size", "fps", "segment_length",
     "max_segments",

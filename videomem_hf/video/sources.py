@@ -11,7 +11,7 @@ from PIL import Image, UnidentifiedImageError
 
 from videomem_hf.schema import InputError
 
-from .video import VideoError, sample_frames, source_name
+from .video import VideoError, sample_clip, source_name, warn_of
 
 
 @dataclass(frozen=True)
@@ -97,18 +97,13 @@ def segments(source: Source, processor: Any) -> Iterator[np.ndarray]:
             raise VideoError(f"{source.path}: an image has no {processor.segment_length} consecutive frames")
         yield _read_image(source.path)[None]
         return
-    file = source.read() if isinstance(source, StoredVideo) else source
+    notes: list[str] = []
     try:
-        if processor.segment_length == 1 and processor.max_segments is None:
-            yield from (frame.image[None] for frame in sample_frames(file, processor.fps))
-        else:
-            yield processor.decode(file, shrink=True)[0]
+        for segment in sample_clip(source.read() if isinstance(source, StoredVideo) else source, processor, notes):
+            yield np.stack(segment.images)
     except VideoError as error:
-        if not isinstance(source, StoredVideo):
-            raise
-        raise VideoError(f"{source.name}: {error}") from None
-    except ValueError as error:
-        raise VideoError(str(error)) from None
+        raise VideoError(f"{source.name}: {error}" if isinstance(source, StoredVideo) else str(error)) from None
+    warn_of(name_of(source), notes)
 
 
 def _read_image(path: Path) -> np.ndarray:
