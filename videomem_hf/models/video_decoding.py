@@ -2,12 +2,12 @@
 
 import re
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
 
 import numpy as np
 from PIL import Image, ImageSequence, UnidentifiedImageError
@@ -15,9 +15,9 @@ from PIL import Image, ImageSequence, UnidentifiedImageError
 from .video_display import MAX_PIXELS, Screen, hdr_kind
 
 if TYPE_CHECKING:
-    from av.codec.context import CodecContext
     from av.container import InputContainer
     from av.packet import Packet
+    from av.video.codeccontext import VideoCodecContext
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
@@ -126,9 +126,9 @@ class VideoReader:
     def count_frames(self) -> int:
         """Count frames by their packets, without decoding; a damaged file may have fewer. Frames are gone then."""
         if self._animation:
-            return self._animation.n_frames
+            return _number_of_frames(self._animation)
         vp8 = self.stream.codec_context.name in {"vp8", "libvpx"}
-        return sum(_is_shown(packet, vp8) for packet in self.container.demux(self.stream))
+        return sum(is_shown(packet, vp8) for packet in self.container.demux(self.stream))
 
     def frames(self) -> Iterator[tuple[float, "VideoFrame"]]:
         """Yield each frame with the time in seconds, from the first, at which it comes on screen.
@@ -156,12 +156,16 @@ class VideoReader:
             previous = frame
             yield start, frame
         if previous is None:
-            raise UnreadableVideoError(f"{self.name}: no frame could be decoded ({self._cause or 'the stream is empty'})")
+            raise UnreadableVideoError(
+                f"{self.name}: no frame could be decoded ({self._cause or 'the stream is empty'})"
+            )
         own = float(previous.duration * previous.time_base) if previous.duration and previous.time_base else 0.0
         self.end_s = start + (nominal if self._is_raw or own <= 0 else own)
         self._note(len(sizes) > 1, f"the picture's size changes ({', '.join(f'{w}x{h}' for w, h in sizes)})")
         held = max(held, (self.end_s - start, -start))
-        self._note(held[0] > LONG_HOLD_S, f"a frame is held for {held[0]:.0f} s from {-held[1]:.1f} s on; it counts once")
+        self._note(
+            held[0] > LONG_HOLD_S, f"a frame is held for {held[0]:.0f} s from {-held[1]:.1f} s on; it counts once"
+        )
         self._note_missing(nominal + start)
 
     def _begin(self, first: "VideoFrame") -> None:
@@ -201,7 +205,8 @@ class VideoReader:
                 if packet.stream is not self.stream:
                     self._other_end_s = max(self._other_end_s, _end_of(packet))
                     continue
-                yield from packet.decode() if decoder is None else decoder.decode(packet if packet.size else None)
+                frames = packet.decode() if decoder is None else decoder.decode(packet if packet.size else None)
+                yield from cast("list[VideoFrame]", frames)
             except (StopIteration, EOFError):  # PyAV's end of file is an EOFError
                 return
             except av.FFmpegError as error:
@@ -237,12 +242,14 @@ class VideoReader:
 
     def _check_declared(self) -> None:
         if self._animation:
-            (width, height), frames = self._animation.size, self._animation.n_frames
+            (width, height), frames = self._animation.size, _number_of_frames(self._animation)
         else:
             context = self.stream.codec_context
             width, height, frames = context.width, context.height, self.stream.frames
         if width * height > MAX_PIXELS:
-            raise UnreadableVideoError(f"{self.name}: declares pictures of {width}x{height}; at most {MAX_PIXELS:,} pixels are read")
+            raise UnreadableVideoError(
+                f"{self.name}: declares pictures of {width}x{height}; at most {MAX_PIXELS:,} pixels are read"
+            )
         if frames > self._bytes:
             raise UnreadableVideoError(f"{self.name}: declares {frames:,} frames in a file of {self._bytes:,} bytes")
 
@@ -265,7 +272,7 @@ def _open_file(source: VideoSource, name: str, stack: ExitStack) -> BinaryIO:
     """
     try:
         if isinstance(source, str | Path):
-            file: BinaryIO = stack.enter_context(Path(source).open("rb"))
+            file: BinaryIO = stack.enter_context(Path(source).open("rb"))  # noqa: SIM115 - the stack closes it
         else:
             file = BytesIO(source) if isinstance(source, bytes) else source
         file = file if file.seekable() else BytesIO(file.read())
@@ -292,7 +299,7 @@ def _check_index(file: BinaryIO, size: int, name: str) -> None:
 
     FFmpeg would make room for all of them when it opens the file.
     """
-    position, found = 0, set()
+    position, found = 0, set[bytes]()
     while position + 8 <= size:
         file.seek(position)
         length, kind = struct.unpack(">I4s", file.read(8))
@@ -304,14 +311,16 @@ def _check_index(file: BinaryIO, size: int, name: str) -> None:
         length = length or size - position
         if kind in (b"moov", b"moof"):
             counts = _sample_counts(file.read(min(length, size - position, _MAX_INDEX_BYTES)))
-            if max(counts, default=0) > 4 * size:  # old sound formats count several samples per byte
-                raise UnreadableVideoError(f"{name}: declares {max(counts):,} frames in a file of {size:,} bytes")
+            if (most := max(counts, default=0)) > 4 * size:  # old sound formats count several samples per byte
+                raise UnreadableVideoError(f"{name}: declares {most:,} frames in a file of {size:,} bytes")
         if length < 8:
             break
         position += length
     file.seek(0)
     if b"mdat" in found and not found & {b"moov", b"moof"}:
-        raise UnreadableVideoError(f"{name}: not a video that FFmpeg can read (the index of the file, at its end, is missing)")
+        raise UnreadableVideoError(
+            f"{name}: not a video that FFmpeg can read (the index of the file, at its end, is missing)"
+        )
 
 
 def _sample_counts(index: bytes) -> Iterator[int]:
@@ -338,6 +347,10 @@ def _open_animation(file: BinaryIO, stack: ExitStack) -> Image.Image | None:
         return None
 
 
+def _number_of_frames(animation: Image.Image) -> int:
+    return getattr(animation, "n_frames", 1)
+
+
 def _animation_frames(animation: Image.Image) -> Iterator["VideoFrame"]:
     import av
 
@@ -351,17 +364,20 @@ def _animation_frames(animation: Image.Image) -> Iterator["VideoFrame"]:
         yield frame
 
 
-def _alpha_decoder(stream: "VideoStream") -> "CodecContext | None":
+def _alpha_decoder(stream: "VideoStream") -> "VideoCodecContext | None":
     """A decoder that reads the transparency of WebM; None where the stream's own does or there is none."""
     import av
 
     decoder = _ALPHA_DECODERS.get(stream.codec_context.codec.canonical_name)
-    if stream.metadata.get("alpha_mode", stream.metadata.get("ALPHA_MODE")) != "1" or decoder not in av.codecs_available:
+    if (
+        stream.metadata.get("alpha_mode", stream.metadata.get("ALPHA_MODE")) != "1"
+        or decoder not in av.codecs_available
+    ):
         return None
-    return av.CodecContext.create(decoder, "r")
+    return cast("VideoCodecContext", av.CodecContext.create(decoder, "r"))
 
 
-def _is_shown(packet: "Packet", vp8: bool) -> bool:
+def is_shown(packet: "Packet", vp8: bool) -> bool:
     """Whether a packet holds a frame that is shown; VP8's may only serve to predict others (RFC 6386, 9.1)."""
     return bool(packet.size) and (not vp8 or bool(bytes(packet)[0] >> 4 & 1))
 

@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -27,7 +27,7 @@ _TO_BT709 = {
 }
 """Linear RGB of other primaries (BT.2020; Display P3) to BT.709 (ITU-R BT.2087; SMPTE EG 432-1)."""
 _BT2020_LUMA = np.array([0.2627, 0.6780, 0.0593], np.float32)
-_LINEAR_UNTIL, _CURVATURE, _SLOPE = 160.0, 0.0372, 0.0049
+_LINEAR_UNTIL, _CURVATURE, _SLOPE = 160.0, 0.0371, 0.0049
 _CODES, _LEVELS, _GAMMA = 1024, 4096, 2.4
 _BAND = 1 << 20
 """Pixels converted from HDR at a time, so that a large picture needs little memory."""
@@ -36,9 +36,10 @@ _BAND = 1 << 20
 def tone_curve(luminance: np.ndarray) -> np.ndarray:
     """Map HDR luminance in cd/m2 (up to 10,000) to linear SDR in [0, 1].
 
-    The curve of ITU-R BT.2446-1, method C: a straight line, then a logarithm that continues its slope. Its constants are
-    set for a peak of 10,000 cd/m2 at 1: straight up to 160 cd/m2; reference white of 203 cd/m2 becomes 238 of 255 (with
-    a display gamma of 2.4), its 18 % grey 125, the grey card of 26 cd/m2 108, and 1,000 cd/m2 247.
+    The curve has the form of ITU-R BT.2446-1, method C: a straight line, then a logarithm that continues its slope. Its
+    constants are set so that 10,000 cd/m2 become 1 and nothing is clipped; it is straight up to 160 cd/m2. With a
+    display gamma of 2.4, in 8 bits: reference white of 203 cd/m2 becomes 238, its 18 % grey 125, the grey card of
+    26 cd/m2 108, 400 cd/m2 243, 1,000 cd/m2 247, and 4,000 cd/m2 252.
     """
     above = np.maximum(luminance / _LINEAR_UNTIL - 1, 0)
     bent = _SLOPE * _LINEAR_UNTIL * (1 + _CURVATURE * np.log1p(above / _CURVATURE))
@@ -68,10 +69,10 @@ class Screen:
         self.shape = self._display_shape(first)
 
     def rgb(self, frame: "VideoFrame") -> np.ndarray:
-        """Give a frame as `(height, width, 3)` uint8 RGB of `shape`; one of another aspect stands between black bars."""
+        """Give a frame as `(height, width, 3)` uint8 RGB of `shape`; black bars make up for another aspect."""
         shape = self._display_shape(frame)
         scale = min(self.shape[0] / shape[0], self.shape[1] / shape[1])
-        fitted = tuple(max(1, round(side * scale)) for side in shape)
+        fitted = max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
         if all(abs(a - b) <= max(1, b // 50) for a, b in zip(fitted, self.shape, strict=True)):
             return _shown(frame, self.shape)
         image = np.zeros((*self.shape, 3), np.uint8)
@@ -88,7 +89,7 @@ class Screen:
 
 
 def upright(frame: "VideoFrame", image: np.ndarray) -> np.ndarray:
-    """Turn and mirror a frame's image `(height, width, 3)` as its display matrix says: phones record how they are held."""
+    """Turn and mirror a frame's image `(height, width, 3)` as its display matrix says; phones record one."""
     transposed, across, down = _orientation(frame)
     image = image.transpose(1, 0, 2) if transposed else image
     return np.ascontiguousarray(image[:: -1 if down else 1, :: -1 if across else 1])
@@ -96,10 +97,14 @@ def upright(frame: "VideoFrame", image: np.ndarray) -> np.ndarray:
 
 def _orientation(frame: "VideoFrame") -> tuple[bool, bool, bool]:
     """Whether the picture is to be transposed, and then mirrored left to right and upside down."""
-    matrix = frame.side_data.get("DISPLAYMATRIX")
+    try:
+        matrix = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # beside it stands something that PyAV has no name for, such as a photo's Exif
+        turns = round(frame.rotation / 90) % 4  # counter-clockwise
+        return turns % 2 == 1, turns in (2, 3), turns in (1, 2)
     if matrix is None:
         return False, False, False
-    a, b, _, c, d = np.frombuffer(bytes(matrix), "<i4")[:5].tolist()
+    a, b, _, c, d = np.frombuffer(cast("memoryview", matrix), "<i4")[:5].tolist()
     return (True, c < 0, b < 0) if abs(b) + abs(c) > abs(a) + abs(d) else (False, a < 0, d < 0)
 
 

@@ -18,7 +18,6 @@ from transformers.video_utils import VideoMetadata
 from .video_decoding import VideoSource
 from .video_sampling import sample_segments
 
-
 _FORMER_NAMES = {"clip_length": "segment_length", "max_clips": "max_segments"}
 """In processors that were saved before their attributes had today's names."""
 

@@ -64,8 +64,8 @@ def sample_frames(
 ) -> Iterator[Frame]:
     """Yield the frame on screen at 0, 1, 2, ... s (paper, Sec. 5.1), as the file is decoded.
 
-    A frame that is held through several of these times is given once, and a last interval that is under half as long as
-    the others gives none, so that a clip of nominally 7 s has 7 frames. There is at least one. Memory does not grow with
+    A frame that is held through several of these times is given once. A last interval that is under half as long as the
+    others gives none, so that a clip of nominally 7 s has 7 frames. There is at least one. Memory does not grow with
     the length of the video.
 
     Args:
