@@ -26,11 +26,11 @@ _TO_BT709 = {
     12: ((1.224940, -0.224940, 0.0), (-0.042057, 1.042057, 0.0), (-0.019638, -0.078636, 1.098274)),
 }
 """Linear RGB of other primaries (BT.2020; Display P3) to BT.709 (ITU-R BT.2087; SMPTE EG 432-1)."""
-_BT2020_LUMA = np.array([0.2627, 0.6780, 0.0593], np.float32)
+_BT2020_LUMA = (0.2627, 0.6780, 0.0593)
 _LINEAR_UNTIL, _CURVATURE, _SLOPE = 160.0, 0.0371, 0.0049
 _CODES, _LEVELS, _GAMMA = 1024, 4096, 2.4
-_BAND = 1 << 20
-"""Pixels converted from HDR at a time, so that a large picture needs little memory."""
+_BAND = 1 << 15
+"""Pixels converted from HDR at a time: the processor's cache holds them."""
 
 
 def tone_curve(luminance: np.ndarray) -> np.ndarray:
@@ -117,26 +117,20 @@ def _rgb(frame: "VideoFrame", shape: tuple[int, int]) -> np.ndarray:
     if hdr_kind(frame):
         return _from_hdr(frame, shape)
     if _has_alpha(frame):
-        pixels = _converted(frame, shape, "rgba")
+        pixels = _reformatted(frame, shape, "rgba").to_ndarray()
         return ((pixels[..., :3].astype(np.uint16) * pixels[..., 3:] + 127) // 255).astype(np.uint8)  # over black
-    return _converted(frame, shape, "rgb24")
+    return _reformatted(frame, shape, "rgb24").to_ndarray()
 
 
 def _has_alpha(frame: "VideoFrame") -> bool:
     return frame.format.has_palette or any(component.is_alpha for component in frame.format.components)
 
 
-def _converted(frame: "VideoFrame", shape: tuple[int, int], format_: str) -> np.ndarray:
+def _reformatted(frame: "VideoFrame", shape: tuple[int, int], format_: str) -> "VideoFrame":
     height, width = shape
     resized = (height, width) != (frame.height, frame.width)
-    converted = frame.reformat(
-        width,
-        height,
-        format_,
-        src_colorspace=_matrix(frame),
-        interpolation="BICUBIC" if resized else None,
-    )
-    return converted.to_ndarray()
+    kernel = "BICUBIC" if resized else None
+    return frame.reformat(width, height, format_, src_colorspace=_matrix(frame), interpolation=kernel)
 
 
 def _matrix(frame: "VideoFrame") -> int | None:
@@ -151,25 +145,49 @@ def _matrix(frame: "VideoFrame") -> int | None:
 def _from_hdr(frame: "VideoFrame", shape: tuple[int, int]) -> np.ndarray:
     """Convert PQ, HLG or wide-gamut SDR to SDR of BT.709; without alpha, which HDR video does not have."""
     height, width = shape
-    codes = _converted(frame, shape, "rgb48le").reshape(-1, 3)
+    green, blue, red = (
+        np.frombuffer(cast("memoryview", plane), "<u2").reshape(height, -1)[:, :width].ravel()
+        for plane in _reformatted(frame, shape, "gbrp10le").planes
+    )
     image = np.empty((height * width, 3), np.uint8)
-    to_bt709 = np.array(_TO_BT709.get(frame.color_primaries, _TO_BT709[9]), np.float32)
-    for start in range(0, len(codes), _BAND):
-        linear = _linear_sdr(frame.color_trc, codes[start : start + _BAND] >> 6) @ to_bt709.T
-        np.clip(linear, 0, 1, out=linear)
-        # The square root spends the table's levels on the dark ones.
-        levels = (np.sqrt(linear, out=linear) * (_LEVELS - 1) + 0.5).astype(np.uint16)
-        image[start : start + _BAND] = _display_codes()[levels]
+    to_bt709 = _TO_BT709.get(frame.color_primaries, _TO_BT709[9])
+    for start in range(0, height * width, _BAND):
+        band = slice(start, start + _BAND)
+        channels: list[np.ndarray] = _linear_sdr(frame.color_trc, [red[band], green[band], blue[band]])
+        for number, weights in enumerate(to_bt709):
+            mixed = sum(np.float32(weight) * channel for weight, channel in zip(weights, channels, strict=True))
+            image[band, number] = _display_codes()[_levels(mixed)]
     return image.reshape(height, width, 3)
 
 
-def _linear_sdr(transfer: int, codes: np.ndarray) -> np.ndarray:
-    """Linear light `(n, 3)` float32 of 10-bit codes, 1 for SDR's white; the tone curve acts on each channel."""
-    linear = _linear_light(transfer)[codes]
+def _linear_sdr(transfer: int, codes: list[np.ndarray]) -> list[np.ndarray]:
+    """Linear light of 10-bit codes, channel by channel, 1 for SDR's white; the tone curve acts on each channel."""
+    linear = [_linear_light(transfer)[channel] for channel in codes]
     if transfer != HLG:
         return linear
-    scene_luma = linear @ _BT2020_LUMA
-    return tone_curve(HLG_PEAK * linear * np.power(scene_luma, np.float32(0.2))[:, None])
+    luma = sum(np.float32(weight) * channel for weight, channel in zip(_BT2020_LUMA, linear, strict=True))
+    gain = _hlg_gain()[_levels(luma)]
+    return [_hlg_curve()[_levels(gain * channel)] for channel in linear]
+
+
+def _levels(linear: np.ndarray) -> np.ndarray:
+    """Where a table has the values for linear light in [0, 1]: by its square root, which spends more on dark ones."""
+    return (np.sqrt(np.clip(linear, 0, 1)) * np.float32(_LEVELS - 1) + np.float32(0.5)).astype(np.intp)
+
+
+def _light_of_levels() -> np.ndarray:
+    return (np.arange(_LEVELS) / (_LEVELS - 1)) ** 2
+
+
+@cache
+def _hlg_gain() -> np.ndarray:
+    """By the scene's luminance: from its light to that of the display, whose system gamma is 1.2."""
+    return (_light_of_levels() ** 0.2).astype(np.float32)
+
+
+@cache
+def _hlg_curve() -> np.ndarray:
+    return tone_curve(HLG_PEAK * _light_of_levels()).astype(np.float32)
 
 
 @cache
@@ -189,5 +207,4 @@ def _linear_light(transfer: int) -> np.ndarray:
 @cache
 def _display_codes() -> np.ndarray:
     """8-bit codes by the square root of linear light, for a display gamma of 2.4 (ITU-R BT.1886)."""
-    linear = (np.arange(_LEVELS) / (_LEVELS - 1)) ** 2
-    return np.round(255 * linear ** (1 / _GAMMA)).astype(np.uint8)
+    return np.round(255 * _light_of_levels() ** (1 / _GAMMA)).astype(np.uint8)
