@@ -36,6 +36,8 @@ _RESTART_S = 1.0
 """Times that run back by more begin anew, as in joined recordings."""
 _ISO_BOXES = (b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"wide", b"free", b"skip")
 _MAX_INDEX_BYTES = 1 << 26
+_DECODER_OPTIONS = {"max_pixels": str(MAX_PIXELS)}
+_SIZES_NAMED = 4
 
 
 class UnreadableVideoError(ValueError):
@@ -59,7 +61,7 @@ class VideoReader:
         end_s: When the last frame leaves the screen, in seconds from the first; known when all frames are read.
 
     Raises:
-        UnreadableVideoError: It is missing, empty, no video, or declares more than can be true; the message names it.
+        UnreadableVideoError: It is missing, empty, no video, or declares more pictures or frames than it can hold; the message names it.
     """
 
     screen: Screen
@@ -79,6 +81,7 @@ class VideoReader:
                 self.container = stack.enter_context(_open_container(file, self.name))
                 self.stream = self._choose_stream()
                 self.stream.thread_type = threads
+                self.stream.codec_context.options = _DECODER_OPTIONS  # for pictures that grow
             self._check_declared()
             self._open = stack.pop_all()
 
@@ -152,7 +155,8 @@ class VideoReader:
                     time, offset = start + nominal, start + nominal - (stamp or 0.0)
                 held = max(held, (time - start, -start))
                 start = max(time, start)
-            sizes[frame.width, frame.height] = None
+            if len(sizes) < _SIZES_NAMED:
+                sizes[frame.width, frame.height] = None
             previous = frame
             yield start, frame
         if previous is None:
@@ -161,7 +165,8 @@ class VideoReader:
             )
         own = float(previous.duration * previous.time_base) if previous.duration and previous.time_base else 0.0
         self.end_s = start + (nominal if self._is_raw or own <= 0 else own)
-        self._note(len(sizes) > 1, f"the picture's size changes ({', '.join(f'{w}x{h}' for w, h in sizes)})")
+        named = ", ".join(f"{width}x{height}" for width, height in sizes)
+        self._note(len(sizes) > 1, f"the picture's size changes ({named})")
         held = max(held, (self.end_s - start, -start))
         self._note(
             held[0] > LONG_HOLD_S, f"a frame is held for {held[0]:.0f} s from {-held[1]:.1f} s on; it counts once"
@@ -287,7 +292,7 @@ def _open_file(source: VideoSource, name: str, stack: ExitStack) -> BinaryIO:
 def _open_container(file: BinaryIO, name: str) -> "InputContainer":
     import av
 
-    options = {"protocol_whitelist": "none", "max_pixels": str(MAX_PIXELS)}
+    options = {"protocol_whitelist": "none", **_DECODER_OPTIONS}
     try:
         return av.open(file, "r", options=options, metadata_errors="replace")
     except (OSError, av.FFmpegError, ValueError) as error:
