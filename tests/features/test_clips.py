@@ -17,6 +17,7 @@ from videomem_hf.features.catalogue import feature_specs
 from videomem_hf.features.clips import Clip, Picture, pictures, survey
 from videomem_hf.features.collecting import collect
 from videomem_hf.features.spec import WHOLE, FeatureSpec, Kept, evenly, one_a_second, thirds
+from videomem_hf.models.video_decoding import is_shown
 from videomem_hf.video.video import VideoError
 
 
@@ -36,11 +37,11 @@ def test_hidden_frames_of_vp8_are_not_counted(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "c.webm", moving_frames(12))
     with av.open(str(clip)) as container:
         packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
-    shown = [clips_module._is_shown(av.Packet(data), vp8=True) for data in packets]
+    shown = [is_shown(av.Packet(data), vp8=True) for data in packets]
     assert shown == [True] * 12
     hidden = [bytes([data[0] & ~0x10]) + data[1:] for data in packets]
-    assert not any(clips_module._is_shown(av.Packet(data), vp8=True) for data in hidden)
-    assert all(clips_module._is_shown(av.Packet(data), vp8=False) for data in hidden)
+    assert not any(is_shown(av.Packet(data), vp8=True) for data in hidden)
+    assert all(is_shown(av.Packet(data), vp8=False) for data in hidden)
 
 
 def test_a_damaged_clip_is_decoded_again_with_the_right_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """The video processor's decoding against the package's own, and its preprocessing against torchvision."""
 
+import json
 from pathlib import Path
 
 import av
@@ -56,7 +57,7 @@ def test_real_clips_too(name: str) -> None:
     assert np.array_equal(frames, np.stack([frame.image for frame in sample_frames(path)]))
 
 
-def test_stretches_are_consecutive_frames(tmp_path: Path) -> None:
+def test_segmentes_are_consecutive_frames(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.webm", grey_levels(168))
     frames, times = MemorabilityVideoProcessor(segment_length=16).decode(clip)
     assert times == [0, 1, 2, 3, 4, 5, 6]
@@ -67,7 +68,7 @@ def test_stretches_are_consecutive_frames(tmp_path: Path) -> None:
     assert_frames(pixels["pixel_values_videos"][0].transpose(0, 2, 3, 1), clip, [0, 1, 2, 3, 24, 25, 26, 27])
 
 
-def test_a_stretch_that_the_end_cuts_short_is_left_out_unless_it_is_the_first(tmp_path: Path) -> None:
+def test_a_segment_that_the_end_cuts_short_is_left_out_unless_it_is_the_first(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.webm", grey_levels(39))  # 1.6 s: from 1 s on there are 15 frames
     processor = MemorabilityVideoProcessor(segment_length=16)
     assert processor.decode(clip)[1] == [0]
@@ -148,9 +149,23 @@ def test_bad_files_and_numbers_are_one_clear_error(tmp_path: Path) -> None:
     text.write_text("no video")
     with pytest.raises(ValueError, match=r"text\.mp4: not a video that FFmpeg can read"):
         MemorabilityVideoProcessor()(videos=text)
-    with pytest.raises(ValueError, match=r"missing\.mp4: not a video"):
+    with pytest.raises(ValueError, match=r"missing\.mp4: cannot be opened"):
         MemorabilityVideoProcessor()(videos=tmp_path / "missing.mp4")
     with pytest.raises(ValueError, match=r"the given bytes: not a video"):
         MemorabilityVideoProcessor()(videos=[b"nothing"])
     with pytest.raises(ValueError, match="fps=0 must be above 0"):
         MemorabilityVideoProcessor().decode(REAL_CLIP, fps=0)
+
+
+def test_processors_saved_under_former_names_still_load(tmp_path: Path) -> None:
+    MemorabilityVideoProcessor(segment_length=16, max_segments=3).save_pretrained(tmp_path)
+    file = tmp_path / "video_preprocessor_config.json"
+    if not file.exists():
+        file = tmp_path / "preprocessor_config.json"
+    saved = json.loads(file.read_text())
+    former = {"segment_length": "clip_length", "max_segments": "max_clips"}
+    file.write_text(json.dumps({former.get(name, name): value for name, value in saved.items()}))
+    loaded = AutoVideoProcessor.from_pretrained(tmp_path)
+    assert (loaded.segment_length, loaded.max_segments) == (16, 3)
+    loaded.save_pretrained(tmp_path / "again")
+    assert json.loads((tmp_path / "again" / file.name).read_text()) == saved

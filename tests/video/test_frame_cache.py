@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -17,7 +18,7 @@ from videomem_hf.video import frame_cache
 from videomem_hf.video import sources as video_sources
 from videomem_hf.video.frame_cache import FrameCache
 from videomem_hf.video.sources import StillImage, StoredVideo
-from videomem_hf.video.video import Frame, sample_frames
+from videomem_hf.video.video import Segment, sample_clip, sample_frames
 
 
 def write_clip(path: Path, seed: int = 0, seconds: int = 2, size: tuple[int, int] = (64, 48)) -> Path:
@@ -52,11 +53,11 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the clips that are decoded, one entry each time."""
     names: list[str] = []
 
-    def recording(source: str | Path | bytes, frames_per_second: float) -> Iterator[Frame]:
+    def recording(source: str | Path | bytes, *arguments: Any) -> Iterator[Segment]:
         names.append(source.name if isinstance(source, Path) else "bytes")
-        return sample_frames(source, frames_per_second)
+        return sample_clip(source, *arguments)
 
-    monkeypatch.setattr(video_sources, "sample_frames", recording)
+    monkeypatch.setattr(video_sources, "sample_clip", recording)
     return names
 
 

@@ -35,9 +35,12 @@ def test_other_sampling_rates(tmp_path, fps, expected):
     np.testing.assert_allclose(levels(clip, fps), expected, atol=1)
 
 
-def test_variable_rate_takes_the_frame_on_screen(tmp_path):
+def test_variable_rate_takes_each_frame_on_screen_once(tmp_path):
     clip = write_clip(tmp_path / "c.webm", grey_levels(60)[::10], times_ms=[0, 400, 900, 3100, 3200, 4600])
-    np.testing.assert_allclose(levels(clip), [0, 20, 20, 20, 40], atol=2)
+    frames = list(sample_frames(clip))
+    np.testing.assert_allclose(levels(clip), [0, 20, 40], atol=2)
+    assert [frame.time_s for frame in frames] == [0, 1, 4]  # the frame of 0.9 s is held at 1, 2 and 3 s
+    np.testing.assert_allclose([frame.end_s for frame in frames], [0.4, 3.1, 4.6])
 
 
 def test_sampled_pixels_are_those_of_a_plain_decode(tmp_path):

@@ -1,6 +1,6 @@
 """A clip as a video with what its score came from laid over it, and its score over time below."""
 
-import warnings
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,8 +17,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from videomem_hf.analysis.clip_figure import COLOURS, SALIENCY_COLOURS, draw_curve, overlay, strength_of
+from videomem_hf.models.video_decoding import LONG_HOLD_S
 from videomem_hf.schema import Horizon
-from videomem_hf.video.video import VideoSource, VideoWarning, probe, sample_frames
+from videomem_hf.video.video import VideoSource, probe, sample_frames
 
 if TYPE_CHECKING:
     from av.video.stream import VideoStream
@@ -81,14 +82,15 @@ def overlay_clip(
     rate = min(max(probe(clip).frames_per_second or 25.0, SLOWEST), fastest)
 
     def frames() -> Iterator[tuple[float, np.ndarray]]:
-        for frame in sample_frames(clip, rate):
-            yield frame.time_s, frame.image
+        for frame in sample_frames(clip, rate, notes=[]):
+            # The line at the time moves over a held frame for a while; then the picture stands still.
+            end = min(frame.end_s or 0.0, frame.time_s + LONG_HOLD_S)
+            for index in range(max(1, math.ceil((end - frame.time_s) * rate - 0.5))):
+                yield frame.time_s + index / rate, frame.image
             if on_frame is not None:
                 on_frame(frame.time_s)
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", VideoWarning)
-        write_overlay_video(path, frames(), rate, saliency_at, curve)
+    write_overlay_video(path, frames(), rate, saliency_at, curve)
 
 
 def write_overlay_video(
@@ -104,8 +106,8 @@ def write_overlay_video(
 
     Args:
         path: File to write, ending in .mp4.
-        frames: `(time in s, image (height, width, 3) uint8 RGB)` at regular times, at least one.
-        frames_per_second: Of `frames`.
+        frames: `(time in s, image (height, width, 3) uint8 RGB)`, at least one; each is shown until the next.
+        frames_per_second: The times are multiples of its inverse.
         saliency_at: Gives the saliency; asked for at a quarter of the size of the pictures.
         curve: What the panel below the frames shows.
     """
@@ -115,7 +117,7 @@ def write_overlay_video(
             canvas = None
             for time_s, image in frames:
                 canvas = canvas or _Canvas(image.shape[:2], curve)
-                write(canvas.draw(time_s, image, saliency_at))
+                write(canvas.draw(time_s, image, saliency_at), round(time_s * frames_per_second))
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -278,8 +280,8 @@ def _rgb(colour: str) -> np.ndarray:
 
 
 @contextmanager
-def _encoder(path: Path, frames_per_second: float) -> Iterator[Callable[[np.ndarray], None]]:
-    """Yield what writes the next picture `(height * 3 / 2, width)` yuv420p, sides even; closes the file."""
+def _encoder(path: Path, frames_per_second: float) -> Iterator[Callable[[np.ndarray, int], None]]:
+    """Yield what writes a picture `(height * 3 / 2, width)` yuv420p, sides even, by its number; closes the file."""
     import av
 
     rate = Fraction(frames_per_second).limit_denominator(1001)
@@ -289,16 +291,16 @@ def _encoder(path: Path, frames_per_second: float) -> Iterator[Callable[[np.ndar
         context = stream.codec_context
         context.colorspace = context.color_primaries = context.color_trc = BT709
         context.color_range = LIMITED_RANGE
-        count = 0
+        last = -1
 
-        def write(picture: np.ndarray) -> None:
-            nonlocal count
-            if count == 0:
+        def write(picture: np.ndarray, number: int) -> None:
+            nonlocal last
+            if last < 0:
                 stream.height, stream.width = picture.shape[0] * 2 // 3, picture.shape[1]
             frame = av.VideoFrame.from_ndarray(picture, format="yuv420p")
-            frame.pts, frame.time_base = count, 1 / rate
+            last = max(last + 1, number)
+            frame.pts, frame.time_base = last, 1 / rate
             container.mux(stream.encode(frame))
-            count += 1
 
         yield write
         container.mux(stream.encode())

@@ -8,22 +8,11 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from videomem_hf.video.video import (
-    VideoError,
-    VideoSource,
-    decode_stream,
-    header_duration,
-    open_container,
-    picture_stream,
-    source_name,
-    upright_rgb,
-    warn_if_incomplete,
-)
+from videomem_hf.video.video import VideoSource, open_video, upright_rgb, warn_of
 
 from .grey import Bits, Order, grey
 
 if TYPE_CHECKING:
-    from av.packet import Packet
     from av.video.frame import VideoFrame
 
 Threads = Literal["AUTO", "NONE"]
@@ -110,13 +99,8 @@ def survey(source: VideoSource, title: str | None = None) -> Clip:
     Raises:
         VideoError: The source cannot be opened or has no picture.
     """
-    with open_container(source) as container:
-        stream = picture_stream(container, source)
-        vp8 = stream.codec_context.name in {"vp8", "libvpx"}
-        frames = sum(_is_shown(packet, vp8) for packet in container.demux(stream))
-        rate = float(stream.average_rate or stream.guessed_rate or _RATE)
-    _rewind(source)
-    return Clip(source_name(source), frames, rate, title)
+    with open_video(source) as reader:
+        return Clip(reader.name, reader.count_frames(), reader.frames_per_second or _RATE, title)
 
 
 def pictures(source: VideoSource, threads: Threads = "AUTO") -> Iterator[Picture]:
@@ -132,33 +116,7 @@ def pictures(source: VideoSource, threads: Threads = "AUTO") -> Iterator[Picture
     Warns:
         VideoWarning: Damaged parts were passed over, or the video ends before the length in its header.
     """
-    count, damaged, cause, first, last = 0, 0, "", 0.0, 0.0
-    with open_container(source) as container:
-        stream = picture_stream(container, source)
-        stream.thread_type = threads
-        announced = header_duration(container, stream)
-        nominal = 1 / float(stream.average_rate or stream.guessed_rate or _RATE)
-        for outcome in decode_stream(container, stream):
-            if isinstance(outcome, str):
-                damaged, cause = damaged + 1, outcome
-                continue
-            last = outcome.time if outcome.time is not None else last + nominal
-            first = first if count else last
-            yield Picture(count, outcome)
-            count += 1
-    if not count:
-        raise VideoError(f"{source_name(source)}: no frame could be decoded ({cause or 'the stream is empty'})")
-    warn_if_incomplete(source_name(source), damaged, cause, last - first + nominal, announced)
-    _rewind(source)
-
-
-def _is_shown(packet: "Packet", vp8: bool) -> bool:
-    """Whether a packet holds a frame that is shown; VP8's may only serve to predict others (RFC 6386, 9.1)."""
-    if not packet.size:
-        return False
-    return not vp8 or bool(bytes(packet)[0] >> 4 & 1)
-
-
-def _rewind(source: VideoSource) -> None:
-    if hasattr(source, "seek"):
-        source.seek(0)
+    with open_video(source, threads) as reader:
+        for index, (_, frame) in enumerate(reader.frames()):
+            yield Picture(index, frame)
+        warn_of(reader.name, reader.notes)

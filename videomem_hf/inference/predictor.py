@@ -1,11 +1,10 @@
 """From the frames of a clip to its prediction, in memory that does not grow with the clip's length."""
 
 import threading
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,11 +16,10 @@ from videomem_hf.inference.prediction import Prediction, Saliency, Still
 from videomem_hf.inference.saliency import Area, covered_by_cells, place_on_frame, saliency_maps
 from videomem_hf.inference.sources import ClipSource, check_source, clip_name, segments_of_frames
 from videomem_hf.schema import Horizon
-from videomem_hf.video.video import Frame, VideoError, VideoWarning, sample_frames
+from videomem_hf.video.video import Frame, sample_clip
 
 FRAMES_PER_BATCH = 32
 STILL_SIDE_PX = 640
-Item = TypeVar("Item")
 
 
 class Predictor:
@@ -135,30 +133,22 @@ class Predictor:
         for source in sources:
             check_source(source)
             clip = _Clip(clip_name(source))
-            for frame, images in _noted(self._segments(source), clip.notes):
+            for frame, images in self._segments(source, clip.notes):
                 if on_frame is not None:
                     on_frame(frame)
                 clip.shape = frame.image.shape[:2]
                 shown = _for_display(frame.image) if pictures else frame.image[:0]
                 yield _Prepared(clip, Frame(frame.index, frame.time_s, shown), self._prepare(images))
 
-    def _segments(self, source: ClipSource) -> Iterator[tuple[Frame, list[np.ndarray]]]:
+    def _segments(self, source: ClipSource, notes: list[str]) -> Iterator[tuple[Frame, list[np.ndarray]]]:
         """Yield what is scored at once: a frame, or for a network of clips a frame and those that follow it."""
         length, fps = self.processor.segment_length, self.processor.fps
         if isinstance(source, np.ndarray):
             for index, (time_s, images) in enumerate(segments_of_frames(source, fps, length)):
                 yield Frame(index, time_s, images[0]), images
             return
-        if length == 1:
-            yield from ((frame, [frame.image]) for frame in sample_frames(source, fps))
-            return
-        from videomem_hf.models.video_decoding import sample_segments
-
-        try:
-            for index, (time_s, images) in enumerate(sample_segments(source, fps, length, self.processor.max_segments)):
-                yield Frame(index, time_s, images[0]), images
-        except ValueError as error:
-            raise VideoError(str(error)) from error
+        for index, segment in enumerate(sample_clip(source, self.processor, notes)):
+            yield Frame(index, segment.time_s, segment.images[0], segment.end_s), segment.images
 
     def _prepare(self, images: list[np.ndarray]) -> torch.Tensor:
         """Bring frames, each `(height, width, 3)`, to the model's input `(frames, 3, height, width)`."""
@@ -269,18 +259,6 @@ class _Scored:
     pixels: torch.Tensor
     row: np.ndarray
     map: np.ndarray | None
-
-
-def _noted(frames: Iterator[Item], notes: list[str]) -> Iterator[Item]:
-    """Pass on what is decoded, and add to `notes` what the decoder warns of."""
-    while True:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", VideoWarning)
-            item = next(frames, None)
-        notes.extend(str(w.message) for w in caught if issubclass(w.category, VideoWarning))
-        if item is None:
-            return
-        yield item
 
 
 @dataclass(frozen=True)

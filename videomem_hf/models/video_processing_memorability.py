@@ -15,7 +15,11 @@ from transformers.utils import TensorType
 from transformers.video_processing_utils import BaseVideoProcessor
 from transformers.video_utils import VideoMetadata
 
-from .video_decoding import VideoSource, sample_segments
+from .video_decoding import VideoSource
+from .video_sampling import sample_segments
+
+_FORMER_NAMES = {"clip_length": "segment_length", "max_clips": "max_segments"}
+"""In processors that were saved before their attributes had today's names."""
 
 
 class MemorabilityVideosKwargs(VideosKwargs, total=False):  # type: ignore[call-arg]
@@ -28,7 +32,8 @@ class MemorabilityVideosKwargs(VideosKwargs, total=False):  # type: ignore[call-
 class MemorabilityVideoProcessor(BaseVideoProcessor):
     """Turns a clip, or the frames of one, into a model's input.
 
-    Given video files (paths, bytes, open binary files), it decodes them with PyAV and takes frames at regular times.
+    Given video files (paths, bytes, open binary files), it takes frames at regular times, as a player shows them
+    (see `sample_segments`).
     Given arrays `(frames, height, width, 3)` uint8 RGB, it takes them as the frames that are meant.
 
     Frames are resized with Pillow: the published image-memorability networks (MemNet's ports, ResMem, ViTMem) were all
@@ -68,6 +73,12 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
     segment_length = 1
     max_segments = None
 
+    def __init__(self, **kwargs: Any) -> None:
+        for former, name in _FORMER_NAMES.items():
+            if former in kwargs:
+                kwargs.setdefault(name, kwargs.pop(former))
+        super().__init__(**kwargs)
+
     def preprocess(self, videos: Any, **kwargs: Any) -> BatchFeature:
         """Prepare clips; see the class. Keyword arguments override attributes for this call."""
         sources = videos if isinstance(videos, list | tuple) else [videos]
@@ -85,6 +96,7 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
         fps: float | None = None,
         segment_length: int | None = None,
         max_segments: int | None = None,
+        notes: list[str] | None = None,
     ) -> tuple[np.ndarray, list[float]]:
         """Read the frames that the model is meant to see.
 
@@ -94,6 +106,7 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
             fps: Overrides the attribute, as do the next two.
             segment_length: See `fps`.
             max_segments: See `fps`.
+            notes: What is odd about the file is added to it, one sentence each.
 
         Returns:
             `(frames, height, width, 3)` uint8 RGB; and for each segment of `segment_length` frames the time in seconds
@@ -109,10 +122,11 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
                 self.segment_length if segment_length is None else segment_length,
                 self.max_segments if max_segments is None else max_segments,
                 convert=self._shrink if shrink else np.asarray,
+                notes=notes,
             )
         )
-        frames = [frame for _, segment in segments for frame in segment]
-        return np.stack(frames), [time_s for time_s, _ in segments]
+        frames = [image for segment in segments for image in segment.images]
+        return np.stack(frames), [segment.time_s for segment in segments]
 
     def fetch_videos(self, video_url_or_urls: Any, sample_indices_fn: Any = None) -> Any:
         """Read files with PyAV (transformers' own needs torchcodec), sampled as the attributes say.

@@ -1,4 +1,4 @@
-"""Clips put together into a batch for a predictor's `forward`."""
+"""Batches of clips for a predictor's `forward`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,10 +10,10 @@ import torch
 class ClipCollator:
     """Rescales and normalises cached frames with the predictor's own processor and stacks clips.
 
-    Clips that differ in length are padded, and `frame_mask` tells the padding; clips of one length need none.
+    Clips that differ in length are padded, and `frame_mask` marks their frames; clips of one length have none.
 
     Args:
-        processor: The predictor's video processor; resizing and cropping are taken as done.
+        processor: The predictor's video processor; its resizing and cropping are not repeated.
     """
 
     def __init__(self, processor: Any) -> None:
@@ -23,7 +23,7 @@ class ClipCollator:
         """Collate clips.
 
         Args:
-            clips: Each with `frames` `(frames, 3, height, width)` uint8; whatever else they have is stacked.
+            clips: Each with `frames` `(frames, 3, height, width)` uint8; all other entries are stacked.
 
         Returns:
             `pixel_values_videos` `(batch, frames, 3, height, width)` float32, `frame_mask` `(batch, frames)` bool where
@@ -31,10 +31,10 @@ class ClipCollator:
         """
         lengths = [len(clip["frames"]) for clip in clips]
         pixels = self._pixels(np.concatenate([clip["frames"] for clip in clips])).split(lengths)
-        return _collated(clips, "frames", "pixel_values_videos", list(pixels))
+        return _pad_and_stack(clips, "frames", "pixel_values_videos", list(pixels))
 
     def _pixels(self, frames: np.ndarray) -> torch.Tensor:
-        """All frames `(n, 3, height, width)` in one go: a call costs as much as dozens of small frames."""
+        """Prepare all frames `(n, 3, height, width)` in one call, which costs as much as dozens of small frames."""
         return self._processor(
             videos=[torch.from_numpy(frames)],
             do_sample_frames=False,
@@ -48,23 +48,23 @@ def collate_maps(clips: Sequence[dict[str, np.ndarray]]) -> dict[str, torch.Tens
     """Stack clips of cached maps, as `ClipCollator` does frames.
 
     Args:
-        clips: Each with `frame_maps` `(frames, channels, height, width)` of half or single precision; whatever else
-            they have is stacked.
+        clips: Each with `frame_maps` `(frames, channels, height, width)` of half or single precision; all other
+            entries are stacked.
 
     Returns:
         `frame_maps` `(batch, frames, channels, height, width)` float32, and the rest as of `ClipCollator`.
     """
     maps = [torch.from_numpy(np.asarray(clip["frame_maps"], dtype=np.float32)) for clip in clips]
-    return _collated(clips, "frame_maps", "frame_maps", maps)
+    return _pad_and_stack(clips, "frame_maps", "frame_maps", maps)
 
 
-def _collated(
-    clips: Sequence[dict[str, np.ndarray]], taken: str, given: str, values: list[torch.Tensor]
+def _pad_and_stack(
+    clips: Sequence[dict[str, np.ndarray]], key: str, output_key: str, values: list[torch.Tensor]
 ) -> dict[str, torch.Tensor]:
-    """Pad what each clip has a frame, name it `given`, and stack all that clips have besides `taken`."""
+    """Pad `values`, one tensor of frames per clip, under `output_key`, and stack all that clips have besides `key`."""
     lengths = [len(each) for each in values]
-    batch = {name: torch.from_numpy(np.stack([clip[name] for clip in clips])) for name in clips[0] if name != taken}
-    batch[given] = torch.nn.utils.rnn.pad_sequence(values, batch_first=True)
+    batch = {name: torch.from_numpy(np.stack([clip[name] for clip in clips])) for name in clips[0] if name != key}
+    batch[output_key] = torch.nn.utils.rnn.pad_sequence(values, batch_first=True)
     if len(set(lengths)) > 1:
         batch["frame_mask"] = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
     return batch

@@ -11,17 +11,17 @@ from PIL import Image, UnidentifiedImageError
 
 from videomem_hf.schema import InputError
 
-from .video import VideoError, sample_frames, source_name
+from .video import VideoError, sample_clip, source_name, warn_of
 
 
 @dataclass(frozen=True)
 class StoredVideo:
-    """A video file that stands in a row of a data set; it is read when it is needed.
+    """A video file in a row of a data set; it is read when it is needed.
 
     Attributes:
         name: For messages.
         identity: Differs from that of any other content.
-        read: Gives the bytes of the file.
+        read: Returns the bytes of the file.
     """
 
     name: str
@@ -48,7 +48,7 @@ def name_of(source: Source) -> str:
 
 
 def identity_of(source: Source) -> str:
-    """What tells a source from others, without reading it: path, size and modification time of its file.
+    """Identify a source without reading it: by path, size and modification time of its file.
 
     Raises:
         InputError: The file cannot be found.
@@ -66,7 +66,7 @@ def identity_of(source: Source) -> str:
 
 
 def content_of(source: Source) -> str:
-    """The hash of a source's bytes: a file that was moved or copied is the same clip.
+    """Hash a source's bytes: a file that was moved or copied is the same clip.
 
     Raises:
         VideoError: The file cannot be read.
@@ -83,7 +83,7 @@ def content_of(source: Source) -> str:
 
 
 def segments(source: Source, processor: Any) -> Iterator[np.ndarray]:
-    """Yield what a predictor's processor takes of a source, `(frames, height, width, 3)` uint8 RGB at a time.
+    """Yield the segments that a predictor's processor takes of a source, each `(frames, height, width, 3)` uint8 RGB.
 
     Args:
         source: The clip.
@@ -91,24 +91,22 @@ def segments(source: Source, processor: Any) -> Iterator[np.ndarray]:
 
     Raises:
         VideoError: There are no frames; the message names the source and the cause.
+
+    Warns:
+        VideoWarning: What is odd about the file.
     """
     if isinstance(source, StillImage):
         if processor.segment_length > 1:
             raise VideoError(f"{source.path}: an image has no {processor.segment_length} consecutive frames")
         yield _read_image(source.path)[None]
         return
-    file = source.read() if isinstance(source, StoredVideo) else source
+    notes: list[str] = []
     try:
-        if processor.segment_length == 1 and processor.max_segments is None:
-            yield from (frame.image[None] for frame in sample_frames(file, processor.fps))
-        else:
-            yield processor.decode(file, shrink=True)[0]
+        for segment in sample_clip(source.read() if isinstance(source, StoredVideo) else source, processor, notes):
+            yield np.stack(segment.images)
     except VideoError as error:
-        if not isinstance(source, StoredVideo):
-            raise
-        raise VideoError(f"{source.name}: {error}") from None
-    except ValueError as error:
-        raise VideoError(str(error)) from None
+        raise VideoError(f"{source.name}: {error}" if isinstance(source, StoredVideo) else str(error)) from None
+    warn_of(name_of(source), notes)
 
 
 def _read_image(path: Path) -> np.ndarray:

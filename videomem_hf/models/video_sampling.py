@@ -1,0 +1,118 @@
+"""Frames of a video at regular times: the one way in which predictors, processors and caches take them."""
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from .video_decoding import VideoReader, VideoSource
+from .video_display import Screen
+
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+
+TIME_TOLERANCE_S = 0.0015
+"""Containers such as WebM round times to 1 ms, so a frame meant for 1 s may carry 1.001 s."""
+
+
+class Segment(NamedTuple):
+    """Consecutive frames of a clip.
+
+    Attributes:
+        time_s: When it was sampled, in seconds from the clip's first frame.
+        end_s: When its first frame leaves the screen.
+        images: The frames, each `(height, width, 3)` uint8 RGB as a player shows it.
+    """
+
+    time_s: float
+    end_s: float
+    images: list[np.ndarray]
+
+
+def sample_segments(
+    source: VideoSource,
+    frames_per_second: float,
+    length: int = 1,
+    limit: int | None = None,
+    convert: Callable[[np.ndarray], np.ndarray] = np.asarray,
+    notes: list[str] | None = None,
+) -> Iterator[Segment]:
+    """Yield `length` consecutive frames from the one on screen at 0, 1, 2, ... s on (paper, Sec. 5.1: a length of 1).
+
+    A frame that is on screen at several of these times is taken once, at the first of them: the score of a clip is the
+    mean over the frames that it shows, and a gap of 20 minutes between two frames costs nothing.
+    A last interval that is under half as long as the others gives nothing, nor does a segment that the video's end cuts
+    short; but the first is always there, filled up with copies of its last frame.
+    Memory does not grow with the length of the video.
+
+    Args:
+        source: Any video that FFmpeg reads, of constant or variable frame rate.
+        frames_per_second: Segments begun per second, above 0.
+        length: Frames of a segment, at the video's own rate.
+        limit: Segments at most; None for all.
+        convert: Applied to each frame that is used, `(height, width, 3)` uint8 RGB, when it is decoded.
+        notes: What is odd about the file is added to it, one sentence each, at the latest when all is read.
+
+    Raises:
+        ValueError: The source gives no frames; the message names it and the cause.
+    """
+    if not frames_per_second > 0 or length < 1 or (limit is not None and limit < 1):
+        raise ValueError(
+            f"fps={frames_per_second} must be above 0; segment_length={length}, max_segments={limit} at least 1"
+        )
+    with VideoReader(source) as reader:
+        try:
+            for begun in _segments(reader, 1.0 / frames_per_second, length, limit or math.inf, convert):
+                images = [picture.image for picture in begun.pictures]
+                yield Segment(begun.time_s, begun.end_s, images + images[-1:] * (length - len(images)))
+        finally:
+            if notes is not None:
+                notes.extend(reader.notes)
+
+
+class _Picture:
+    """A decoded frame that is converted once, when it is first needed."""
+
+    def __init__(self, frame: "VideoFrame", screen: Screen, convert: Callable[[np.ndarray], np.ndarray]) -> None:
+        self.frame, self.screen, self.convert = frame, screen, convert
+
+    @cached_property
+    def image(self) -> np.ndarray:
+        return self.convert(self.screen.rgb(self.frame))
+
+
+class _Begun(NamedTuple):
+    time_s: float
+    end_s: float
+    pictures: list[_Picture]
+
+
+def _segments(
+    reader: VideoReader, step: float, length: int, limit: float, convert: Callable[[np.ndarray], np.ndarray]
+) -> Iterator[_Begun]:
+    begun: deque[_Begun] = deque()
+    held, index, count = None, 0, 0
+    for start, frame in reader.frames():
+        picture = _Picture(frame, reader.screen, convert)
+        if held and count < limit and index * step + TIME_TOLERANCE_S < start:
+            begun.append(_Begun(index * step, start, [held]))
+            count += 1
+            index = max(index + 1, math.ceil((start - TIME_TOLERANCE_S) / step))
+        for segment in begun:
+            if len(segment.pictures) < length:
+                segment.pictures.append(picture)
+        while begun and len(begun[0].pictures) == length and start - begun[0].time_s >= step / 2:
+            yield begun.popleft()
+        if count == limit and not begun:
+            return
+        held = picture
+    end = reader.end_s
+    if held and count < limit and (index == 0 or index * step + TIME_TOLERANCE_S < end):
+        begun.append(_Begun(index * step, end, [held]))
+    for segment in begun:
+        complete = len(segment.pictures) == length and end - segment.time_s >= step / 2 - TIME_TOLERANCE_S
+        if segment.time_s == 0 or complete:
+            yield segment
