@@ -210,3 +210,15 @@ def test_noise_ceiling_is_the_correlation_of_the_truth_with_what_was_measured() 
     assert statistics.noise_ceiling(noise, np.full(5000, 10)) < 0.2
     assert np.isnan(statistics.noise_ceiling([0.5, 0.5, 0.5], [9, 9, 9]))
     assert np.isnan(statistics.noise_ceiling([0.5, 0.7], [1, 1]))
+
+
+def test_conformal_quantiles_cover_what_they_promise() -> None:
+    rng = np.random.default_rng(0)
+    covered = []
+    for _ in range(4000):
+        width = statistics.conformal_quantile(np.abs(rng.standard_t(3, 29)), 0.9)
+        covered.append(abs(rng.standard_t(3)) <= width)
+    assert np.mean(covered) == pytest.approx(0.9, abs=0.015)  # 27 of 30 ranks
+    assert statistics.conformal_quantile(np.zeros(8), 0.9) is None
+    assert statistics.conformal_quantile(np.arange(9.0), 0.9) == 8
+    assert statistics.conformal_quantile(np.arange(19.0), (1 + 0.9) / 2) == 18  # rank 20 * 0.95, whatever it rounds to

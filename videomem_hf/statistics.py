@@ -5,6 +5,7 @@ of items is kept as a row of counts, one count an item: weighted moments and the
 cumulative sums, so that 10,000 resamples of 2,000 items need neither a sort nor a Python loop over resamples.
 """
 
+import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -218,6 +219,26 @@ def noise_ceiling(scores: ArrayLike, counts: ArrayLike) -> float:
         return float("nan")
     noise = (values * (1 - values) / (answers - 1)).mean()  # unbiased where values are k / n
     return float(np.sqrt(max(0.0, 1 - noise / values.var(ddof=1))))
+
+
+def conformal_quantile(errors: ArrayLike, coverage: float) -> float | None:
+    """The bound that the error of a new item stays below with a probability of at least `coverage`.
+
+    Split conformal prediction (Lei et al., "Distribution-Free Predictive Inference for Regression", JASA 2018): the
+    `ceil((n + 1) * coverage)`-th smallest error. No distribution is assumed, only that the new item comes from where
+    the n others came from. Of `|errors|` it is the half-width of symmetric intervals; two-sided ones take it of the
+    errors and of their negatives, each at `(1 + coverage) / 2` (Romano et al., 2019).
+
+    Args:
+        errors: `(n,)`, of items that the predictor has not seen.
+        coverage: In (0, 1).
+
+    Returns:
+        None if there are too few errors to say.
+    """
+    values = np.sort(np.asarray(errors, np.float64))
+    rank = math.ceil((len(values) + 1) * coverage - 1e-9)  # 20 * 0.95 may be a little above 19
+    return float(values[rank - 1]) if rank <= len(values) else None
 
 
 def resample_counts(items: int, resamples: int, seed: int) -> Iterator[Floats]:

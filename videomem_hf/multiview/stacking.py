@@ -10,6 +10,7 @@ from scipy.optimize import nnls
 
 from videomem_hf.models.modeling_multiview import interval_scale
 from videomem_hf.multiview.kernel_search import CLEAR_GAIN, correlation_of
+from videomem_hf.statistics import conformal_quantile
 
 BORROWED: Final = 0.5
 """Of a long-term prediction, the part of its short-term machine: short-term scores rest on three times the answers."""
@@ -144,9 +145,10 @@ def interval_scale_of(predicted: np.ndarray, measured: np.ndarray, counts: np.nd
         variance[horizon] = max(0.0, float(np.mean(errors**2 - binomial)), 1e-3 * float(np.mean(errors**2)))
         shown, answers = (torch.from_numpy(each[known, horizon]) for each in (predicted, counts))
         scale = interval_scale(shown, answers, torch.tensor(variance[horizon])).numpy()
-        ratios = np.sort(errors / scale)
-        outside = int((len(ratios) + 1) * (1 - level) / 2)
-        quantiles[horizon] = ratios[max(outside - 1, 0)], ratios[min(len(ratios) - outside, len(ratios) - 1)]
+        ratios = errors / scale
+        ends = (conformal_quantile(side, (1 + level) / 2) for side in (-ratios, ratios))
+        low, high = (side.max() if end is None else end for end, side in zip(ends, (-ratios, ratios), strict=True))
+        quantiles[horizon] = -low, high
     return IntervalScale(variance, quantiles)
 
 
