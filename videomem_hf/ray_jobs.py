@@ -35,8 +35,8 @@ class Work(Generic[Job, Result]):
     Attributes:
         make: Makes, once in each process, what turns a batch of jobs into their results, one each. Picklable.
         at_once: Jobs in a batch.
-        workers: Processes; None takes one per GPU of the cluster if `gpu` and there are any, else one per core. Where they
-            are more than the GPUs, they share them.
+        workers: Processes; None takes one per GPU of the cluster if `gpu` and there are any, else one per core. More
+            processes than GPUs share them.
         gpu: Whether a GPU is of use.
     """
 

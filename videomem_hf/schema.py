@@ -1,5 +1,6 @@
 """Names that everything shares: columns, splits, horizons, the score range, and the error for bad input."""
 
+from pathlib import PurePath
 from typing import Final, Literal
 
 Horizon = Literal["short_term", "long_term"]
@@ -44,9 +45,33 @@ VIDEO_SUFFIXES: Final = frozenset(
 """File name endings that count as a video when a folder is searched; a file named outright may have any ending."""
 
 
+SYSTEM_FILES: Final = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
+
+
+def is_system_file(path: PurePath | str) -> bool:
+    """Whether a file is an operating system's own (`._clip.mp4`, .DS_Store, Thumbs.db, in __MACOSX), and so no clip."""
+    parts = PurePath(path).parts
+    return bool(parts) and (
+        parts[-1].startswith("._") or parts[-1].lower() in SYSTEM_FILES or any(part == "__MACOSX" for part in parts)
+    )
+
+
 class InputError(ValueError):
     """Input from outside (file, folder, command line, Hub) that cannot be used.
 
     The message is one sentence or two for the person who gave the input: what was found and where, what is allowed,
     what to do. The command line prints it without a stack trace.
     """
+
+
+def cause_of(error: Exception, name: object = None) -> str:
+    """Say in one line why something failed: an InputError's message, else the kind of error and its first line.
+
+    Args:
+        error: What was raised.
+        name: What failed; where the message begins with it and a colon, that is left out.
+    """
+    if isinstance(error, InputError):
+        return str(error).removeprefix(f"{name}: ")
+    message = str(error).strip().split("\n")[0][:300]
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__

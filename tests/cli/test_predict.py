@@ -38,7 +38,7 @@ def test_table_json_csv_and_plots(folder):
     result = run("clips", "--json", "out.json", "--csv", "out.csv", "--plots", "plots")
     assert result.exit_code == 1, result.output
     assert "not a video that FFmpeg can read" in " ".join(result.stdout.replace("│", " ").split())
-    assert "2 clips scored by model, 1 not readable" in " ".join(result.stdout.split())
+    assert "2 clips scored by model, 1 failed" in " ".join(result.stdout.split())
 
     rows = json.loads((folder / "out.json").read_text())
     assert [row["clip"] for row in rows] == ["clips/a.webm", "clips/b.mp4", "clips/c $1.webm"]

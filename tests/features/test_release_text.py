@@ -5,13 +5,13 @@ import pytest
 
 from videomem_hf.data.feature_files.text import TextFiles, parse_dense, parse_histograms, parse_pairs
 from videomem_hf.features.release_text import (
-    format_numbers,
+    format_c3d,
+    format_digits,
     format_histogram,
-    format_lbp,
     format_hmp,
     format_inceptionv3,
-    format_digits,
-    format_c3d,
+    format_lbp,
+    format_numbers,
 )
 from videomem_hf.schema import InputError
 

@@ -17,7 +17,7 @@ import numpy as np
 from videomem_hf.schema import InputError
 
 from .clips import Clip
-from .release_text import format_digits, format_c3d
+from .release_text import format_c3d, format_digits
 from .spec import Collector, FrameValues, Network, NetworkSpec
 from .weights import first_line
 

@@ -21,7 +21,7 @@ from .inceptionv3 import InceptionV3Spec
 from .lbp import lbp
 from .orb import Descriptors, orb, orb_npz, orb_pickle
 from .packaged import PACKAGED, packaged_spec
-from .release_text import format_numbers, format_histogram, format_lbp, format_digits
+from .release_text import format_digits, format_histogram, format_lbp, format_numbers
 from .spec import WHOLE, FeatureSpec, FrameSpec, folder_name, frame_endings
 from .titles import TitleSpec
 

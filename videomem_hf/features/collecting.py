@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from threading import BoundedSemaphore
 from typing import Any, Final
 
-from videomem_hf.schema import InputError
+from videomem_hf.schema import cause_of
 from videomem_hf.video.video import VideoSource, VideoWarning
 
 from .clips import Clip, Picture, Threads, pictures, survey
@@ -73,7 +73,9 @@ def decode_features(
     return collected
 
 
-def _decode_once(source: VideoSource, specs: Sequence[FeatureSpec], clip: Clip, threads: Threads) -> tuple[Collected, int]:
+def _decode_once(
+    source: VideoSource, specs: Sequence[FeatureSpec], clip: Clip, threads: Threads
+) -> tuple[Collected, int]:
     """Decode the clip once; gives the number of its frames as well, 0 where no spec wants any."""
     collected = Collected(clip)
     collectors: dict[str, Collector] = {spec.name: spec.collector(clip) for spec in specs}
@@ -86,8 +88,8 @@ def _decode_once(source: VideoSource, specs: Sequence[FeatureSpec], clip: Clip, 
         try:
             if name in collectors:
                 collectors[name].add(place, picture)
-        except InputError as error:  # this feature is not to be had of this clip; the others are
-            collected.errors[name] = str(error)
+        except Exception as error:  # this feature is not to be had of this clip; the others are
+            collected.errors[name] = cause_of(error)
             del collectors[name]
 
     decoded = 0
@@ -99,8 +101,8 @@ def _decode_once(source: VideoSource, specs: Sequence[FeatureSpec], clip: Clip, 
     for name, collector in collectors.items():
         try:
             collected.values[name] = collector.values()
-        except InputError as error:
-            collected.errors[name] = str(error)
+        except Exception as error:
+            collected.errors[name] = cause_of(error)
     return collected, decoded
 
 

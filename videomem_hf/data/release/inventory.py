@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from videomem_hf.schema import VIDEO_SUFFIXES, InputError
+from videomem_hf.schema import VIDEO_SUFFIXES, InputError, is_system_file
 
 from .names import parse_video_file
 
@@ -142,5 +142,5 @@ def _refuse_link_out(entry: os.DirEntry[str], root: Path) -> None:
 
 
 def _ignored(name: str) -> bool:
-    """Whether a name is the file system's or an editor's own (.DS_Store, ._x, __MACOSX, x~), never the release's."""
-    return name.startswith((".", "__MACOSX")) or name.endswith("~")
+    """Whether a name is hidden, the operating system's or an editor's own (x~), never the release's."""
+    return name.startswith(".") or name.endswith("~") or is_system_file(name)
