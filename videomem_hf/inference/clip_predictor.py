@@ -140,5 +140,7 @@ class ClipPredictor(ABC):
         name = input_name(source)
         return Prediction.failed(name, self.name, self.horizons, cause_of(error, name))
 
-    def _notes_on_maps(self, maps: bool) -> list[str]:
-        return [f"No saliency maps: {self.name} offers none."] if maps and not self.saliency_method else []
+    def _notes(self, name: str, found: Iterable[str], maps: bool) -> tuple[str, ...]:
+        """What was odd about a clip, without its name, and that there are no maps where they are asked for."""
+        missing = [f"No saliency maps: {self.name} offers none."] if maps and not self.saliency_method else []
+        return (*(note.removeprefix(f"{name}: ") for note in found), *missing)

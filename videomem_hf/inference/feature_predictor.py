@@ -98,7 +98,7 @@ class FeaturePredictor(ClipPredictor):
             times_s=np.zeros(1),
             frame_scores=row[None],
             stills=tuple(Still(frame.time_s, scores, frame.image) for frame in frames),
-            notes=(*notes, *self._notes_on_maps(maps)),
+            notes=self._notes(name, notes, maps),
             intervals=self._intervals(output, scores),
         )
 

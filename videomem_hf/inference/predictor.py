@@ -94,7 +94,7 @@ class Predictor(ClipPredictor):
             frame_scores=frame_scores,
             stills=self._explain_stills(clip.selection.chosen(), frame_scores, weights),
             saliency_method=self.saliency_method if wanted else None,
-            notes=(*clip.notes, *self._notes_on_maps(maps)),
+            notes=self._notes(clip.name, clip.notes, maps),
             saliency=None if joint is None else Saliency(times, joint, *self._areas(clip.shape, clip.pixels)),
             intervals=self.calibration.intervals(scores),
             temporal_weights=weights,
