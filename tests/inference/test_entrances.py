@@ -3,7 +3,6 @@
 import http.server
 import os
 import threading
-import time
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -75,21 +74,21 @@ def encoded_decoder(clip):  # noqa: F811
 
 
 SOURCES = {
-    "path": lambda clip, frames, tmp: clip,
-    "bytearray": lambda clip, frames, tmp: bytearray(clip.read_bytes()),
-    "open file at its end": lambda clip, frames, tmp: read_to_end(clip.open("rb")),
-    "pipe": lambda clip, frames, tmp: pipe_with(clip.read_bytes(), tmp / "pipe"),
-    "file that cannot seek": lambda clip, frames, tmp: unseekable(clip.read_bytes()),
-    "row with a path": lambda clip, frames, tmp: {"path": str(clip), "bytes": None},
-    "row with bytes": lambda clip, frames, tmp: {"path": None, "bytes": clip.read_bytes()},
-    "decoder of datasets": lambda clip, frames, tmp: encoded_decoder(clip),
-    "decoder": lambda clip, frames, tmp: Decoder(clip),
-    "array": lambda clip, frames, tmp: frames,
-    "array, channels first": lambda clip, frames, tmp: frames.transpose(0, 3, 1, 2),
-    "tensor": lambda clip, frames, tmp: torch.from_numpy(frames),
-    "tensor, channels first": lambda clip, frames, tmp: torch.from_numpy(frames).permute(0, 3, 1, 2),
-    "images": lambda clip, frames, tmp: [Image.fromarray(frame) for frame in frames],
-    "list of arrays": lambda clip, frames, tmp: list(frames),
+    "path": lambda path, frames, tmp: path,
+    "bytearray": lambda path, frames, tmp: bytearray(path.read_bytes()),
+    "open file at its end": lambda path, frames, tmp: read_to_end(path.open("rb")),
+    "pipe": lambda path, frames, tmp: pipe_with(path.read_bytes(), tmp / "pipe"),
+    "file that cannot seek": lambda path, frames, tmp: unseekable(path.read_bytes()),
+    "row with a path": lambda path, frames, tmp: {"path": str(path), "bytes": None},
+    "row with bytes": lambda path, frames, tmp: {"path": None, "bytes": path.read_bytes()},
+    "decoder of datasets": lambda path, frames, tmp: encoded_decoder(path),
+    "decoder": lambda path, frames, tmp: Decoder(path),
+    "array": lambda path, frames, tmp: frames,
+    "array, channels first": lambda path, frames, tmp: frames.transpose(0, 3, 1, 2),
+    "tensor": lambda path, frames, tmp: torch.from_numpy(frames),
+    "tensor, channels first": lambda path, frames, tmp: torch.from_numpy(frames).permute(0, 3, 1, 2),
+    "images": lambda path, frames, tmp: [Image.fromarray(frame) for frame in frames],
+    "list of arrays": lambda path, frames, tmp: list(frames),
 }
 
 
@@ -145,9 +144,9 @@ def test_addresses_are_fetched_within_limits(tiny, clip, served, monkeypatch):  
     with pytest.raises(InputError, match="start with http://, https:// or hf://"):
         tiny.predict("ftp://example.org/clip.mp4")
     monkeypatch.setattr(video_input, "LARGEST_STREAM", 100)
-    with pytest.raises(InputError, match="the limit for addresses and pipes"):
+    with pytest.raises(InputError, match="the most that is read from an address or pipe"):
         tiny.predict(address)
-    with pytest.raises(InputError, match="the limit for addresses and pipes"):
+    with pytest.raises(InputError, match="the most that is read from an address or pipe"):
         tiny.predict(unseekable(clip.read_bytes()))
 
 
@@ -161,10 +160,8 @@ def test_a_server_that_stops_sending_is_given_up(tiny, monkeypatch):  # noqa: F8
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Silent)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setattr(video_input, "LONGEST_DOWNLOAD_S", 0.5)
-    begun = time.monotonic()
-    with pytest.raises(InputError, match="not fetched within 0.5 s"):
+    with pytest.raises(InputError, match=r"not fetched within 0\.5 s"):
         tiny.predict(f"http://127.0.0.1:{server.server_port}/a.mp4")
-    assert time.monotonic() - begun < 50
     released.set()
     server.shutdown()
     server.server_close()
