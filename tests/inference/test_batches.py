@@ -129,7 +129,7 @@ def test_titles_of_single_clips(clip):  # noqa: F811
 
     with pytest.raises(InputError, match="give its title with --title"):
         ViewPredictor(model, "words", "cpu")
-    predictor = Words(model, "words", "cpu", "of-all")
+    predictor = Words(model, "words", "cpu", title="of-all")
     found = videomem_hf.predict([clip, clip, clip], model=predictor, titles=["red-car", None, "blue-sea"])
     assert seen == ["red car", "", "blue sea"]
     assert "none is given" in str(found[1].error)

@@ -224,6 +224,7 @@ def test_the_csv_file_can_be_opened_in_a_spreadsheet(tmp_path):
 
 def test_a_clip_that_raises_anything_stops_no_batch(scoring, clip, tmp_path, monkeypatch):
     import app
+
     from videomem_hf.inference import Predictor
 
     other = tmp_path / "other.webm"

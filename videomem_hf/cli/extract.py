@@ -16,20 +16,23 @@ if TYPE_CHECKING:
     from videomem_hf.features.spec import FeatureSpec
 
 
+Features = Annotated[
+    str,
+    typer.Option(
+        help="Names, separated by commas. As released: hmp, lbp, hog, colorhistogram, orb, inceptionv3, c3d. "
+        "Without the release's slips: hmp-paper, lbp-corrected, hog-corrected, colorhistogram-corrected, "
+        "orb-corrected, inceptionv3-corrected. Others: lbp-opencv3, c3d-fc6, efficientnet-lite0, "
+        "efficientnet-lite2, resmem, hf:MODEL, hf-frames:MODEL, timm:NAME, timm-frames:NAME, title:MODEL, "
+        "concepts:DETECTOR."
+    ),
+]
+
+
 def extract(
     out: Annotated[Path, typer.Option(help="Folder for the feature files, one folder per feature.")],
     clips: Clips = None,
     list_file: ListFile = None,
-    features: Annotated[
-        str,
-        typer.Option(
-            help="Names, separated by commas. As released: hmp, lbp, hog, colorhistogram, orb, inceptionv3, c3d. "
-            "Without the release's slips: hmp-paper, lbp-corrected, hog-corrected, colorhistogram-corrected, "
-            "orb-corrected, inceptionv3-corrected. Others: lbp-opencv3, c3d-fc6, efficientnet-lite0, "
-            "efficientnet-lite2, resmem, hf:MODEL, hf-frames:MODEL, timm:NAME, timm-frames:NAME, title:MODEL, "
-            "concepts:DETECTOR."
-        ),
-    ] = "hmp,lbp,hog,colorhistogram",
+    features: Features = "hmp,lbp,hog,colorhistogram",
     c3d: Annotated[
         str | None, typer.Option(help="Folder of a model from `videomem convert c3d`. (default: $VIDEOMEM_C3D)")
     ] = None,

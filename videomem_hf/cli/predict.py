@@ -45,34 +45,42 @@ class Outcome:
         return " ".join((*(self.prediction.notes if self.prediction else ()), *filter(None, [self.error])))
 
 
+Model = Annotated[
+    str | None,
+    typer.Option(help="Folder of a trained model, Hub id, or 'resmem'. (default: resmem, if it is installed)"),
+]
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", help="Write all scores, frame by frame; '-' for standard output.")
+]
+CsvFile = Annotated[
+    Path | None,
+    typer.Option("--csv", help="Write one row per clip, as soon as it is known; '-' for standard output."),
+]
+Plots = Annotated[Path | None, typer.Option(help="Folder for one picture per clip: score over time, frames, saliency.")]
+Overlay = Annotated[
+    Path | None, typer.Option(help="Folder for one video per clip (MP4): saliency over every frame, and the score.")
+]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")]
+Title = Annotated[str | None, typer.Option(help="Of the clips, for a model that reads titles.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option(min=1, help="Processes of --engine ray. (default: one per GPU of the cluster, else one per core)"),
+]
+
+
 def predict(
     clips: Clips = None,
     list_file: ListFile = None,
-    model: Annotated[
-        str | None,
-        typer.Option(help="Folder of a trained model, Hub id, or 'resmem'. (default: resmem, if it is installed)"),
-    ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write all scores, frame by frame; '-' for standard output.")
-    ] = None,
-    csv_file: Annotated[
-        Path | None,
-        typer.Option("--csv", help="Write one row per clip, as soon as it is known; '-' for standard output."),
-    ] = None,
-    plots: Annotated[
-        Path | None, typer.Option(help="Folder for one picture per clip: score over time, frames, saliency.")
-    ] = None,
-    overlay: Annotated[
-        Path | None, typer.Option(help="Folder for one video per clip (MP4): saliency over every frame, and the score.")
-    ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")] = None,
-    title: Annotated[str | None, typer.Option(help="Of the clips, for a model that reads titles.")] = None,
+    model: Model = None,
+    json_file: JsonFile = None,
+    csv_file: CsvFile = None,
+    plots: Plots = None,
+    overlay: Overlay = None,
+    device: Device = None,
+    title: Title = None,
     fail_fast: FailFast = False,
     engine: Engine = "local",
-    jobs: Annotated[
-        int | None,
-        typer.Option(min=1, help="Processes of --engine ray. (default: one per GPU of the cluster, else one per core)"),
-    ] = None,
+    jobs: Jobs = None,
 ) -> None:
     """Predict how memorable clips are.
 

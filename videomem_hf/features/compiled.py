@@ -36,6 +36,15 @@ def _compare(centre: Any, upper: Any, lower: Any, below: float, weights: Any, bi
 
 
 @njit(cache=True, nogil=True)
+def _add_bits(bit: Any, last: Any, ones: Any, changes: Any, columns: int) -> None:
+    """Count the ones, and the changes from the last point to this one, of `columns` pixels."""
+    for c in range(columns):
+        ones[c] += bit[c]
+        changes[c] += bit[c] ^ last[c]
+        last[c] = bit[c]
+
+
+@njit(cache=True, nogil=True)
 def count_patterns(
     frame: NDArray[np.float64],
     margin: int,
@@ -82,10 +91,7 @@ def count_patterns(
                     changes[:] = 0
                     last[:] = bit
                     continue
-                for c in range(columns):
-                    ones[c] += bit[c]
-                    changes[c] += bit[c] ^ last[c]
-                    last[c] = bit[c]
+                _add_bits(bit, last, ones, changes, columns)
             for c in range(columns):
                 counts[ones[c] if changes[c] <= 2 else points + 1] += 1
     return counts

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
 
@@ -15,6 +16,16 @@ from videomem_hf.schema import Horizon, InputError, cause_of
 from videomem_hf.video.video import Frame
 
 OnFrame = Callable[[Frame], None] | None
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is wanted of clips; see `ClipPredictor.predict_many`."""
+
+    stills: int
+    on_frame: OnFrame
+    maps: bool
+    fail_fast: bool
 
 
 class ClipPredictor(ABC):
@@ -45,6 +56,12 @@ class ClipPredictor(ABC):
         self.calibration = calibration or Calibration({})
         self.horizons: tuple[Horizon, ...] = tuple(model.config.horizons)
         self.title = title
+        self._load_extractors()
+        if title is not None:
+            self.check_title()
+
+    def _load_extractors(self) -> None:  # noqa: B027 - a model of frames needs none
+        """Load what extracts the model's inputs from a clip; refuse with an InputError what is missing."""
 
     @property
     def saliency_method(self) -> str | None:
@@ -117,7 +134,7 @@ class ClipPredictor(ABC):
         if titles is not None:
             self.check_title()
         titled = zip(sources, repeat(self.title) if titles is None else titles, strict=titles is not None)
-        return self._predict_each(titled, stills, on_frame, maps, fail_fast)
+        return self._predict_each(titled, Options(stills, on_frame, maps, fail_fast))
 
     def check_title(self) -> None:
         """Refuse titles, with an InputError, if the model reads none."""
@@ -126,21 +143,21 @@ class ClipPredictor(ABC):
 
     @abstractmethod
     def _predict_each(
-        self,
-        titled: Iterable[tuple[ClipSource, str | None]],
-        stills: int,
-        on_frame: OnFrame,
-        maps: bool,
-        fail_fast: bool,
+        self, titled: Iterable[tuple[ClipSource, str | None]], options: "Options"
     ) -> Iterator[Prediction]:
         """Score clips, each with its title; see `predict_many`."""
 
-    def _failed(self, source: ClipSource | str, error: Exception) -> Prediction:
-        """A prediction that says why there is none."""
-        name = input_name(source)
-        return Prediction.failed(name, self.name, self.horizons, cause_of(error, name))
+    def attempt(self, source: ClipSource, predict: Callable[[], Prediction], options: "Options") -> Prediction:
+        """Give a clip's prediction, or, among several clips, one that says why there is none."""
+        try:
+            return predict()
+        except Exception as error:
+            if options.fail_fast:
+                raise
+            name = input_name(source)
+            return Prediction.failed(name, self.name, self.horizons, cause_of(error, name))
 
-    def _notes(self, name: str, found: Iterable[str], maps: bool) -> tuple[str, ...]:
+    def notes(self, name: str, found: Iterable[str], maps: bool) -> tuple[str, ...]:
         """What was odd about a clip, without its name, and that there are no maps where they are asked for."""
         missing = [f"No saliency maps: {self.name} offers none."] if maps and not self.saliency_method else []
         return (*(note.removeprefix(f"{name}: ") for note in found), *missing)

@@ -1,6 +1,7 @@
 """From a clip to the prediction of a model of features, which are extracted from the clip first."""
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import islice
 from typing import Any, ClassVar
 
@@ -9,8 +10,7 @@ import torch
 
 from videomem_hf.features.extract import ColumnExtractor
 from videomem_hf.features.titles import TitleSpec
-from videomem_hf.inference.calibration import Calibration
-from videomem_hf.inference.clip_predictor import ClipPredictor, OnFrame
+from videomem_hf.inference.clip_predictor import ClipPredictor, Options
 from videomem_hf.inference.prediction import Intervals, Prediction, Still
 from videomem_hf.inference.sources import ClipSource, input_name, open_source
 from videomem_hf.schema import Horizon
@@ -26,19 +26,6 @@ class FeaturePredictor(ClipPredictor):
 
     argument: ClassVar[str] = "features"
     """Of the model's `forward`."""
-
-    def __init__(
-        self,
-        model: Any,
-        name: str,
-        device: str | None = None,
-        calibration: Calibration | None = None,
-        title: str | None = None,
-    ) -> None:
-        super().__init__(model, name, device, calibration, title)
-        self._load_extractors()
-        if title is not None:
-            self.check_title()
 
     def _load_extractors(self) -> None:
         self._extractor = ColumnExtractor(self.model.config.feature_names, str(self.device))
@@ -62,24 +49,11 @@ class FeaturePredictor(ClipPredictor):
             raise VideoError(f"{self.name} reads features, which are extracted from the video file: give that")
         return opened
 
-    def _predict_each(
-        self,
-        titled: Iterable[tuple[ClipSource, str | None]],
-        stills: int,
-        on_frame: OnFrame,
-        maps: bool,
-        fail_fast: bool,
-    ) -> Iterator[Prediction]:
+    def _predict_each(self, titled: Iterable[tuple[ClipSource, str | None]], options: Options) -> Iterator[Prediction]:
         for source, title in titled:
-            try:
-                prediction = self._predict_clip(source, title, stills, maps)
-            except Exception as error:
-                if fail_fast:
-                    raise
-                prediction = self._failed(source, error)
-            yield prediction
+            yield self.attempt(source, partial(self._predict_clip, source, title, options), options)
 
-    def _predict_clip(self, source: ClipSource, title: str | None, stills: int, maps: bool) -> Prediction:
+    def _predict_clip(self, source: ClipSource, title: str | None, options: Options) -> Prediction:
         file, name = self._open_file(source), input_name(source)
         values, notes = self._extract(file, title)
         tensors = {key: torch.from_numpy(value)[None].to(self.device) for key, value in values.items()}
@@ -90,7 +64,7 @@ class FeaturePredictor(ClipPredictor):
             raise VideoError(f"{name}: {error}") from None
         row = output.scores[0].double().cpu().numpy()
         scores = dict(zip(self.horizons, row.tolist(), strict=True))
-        frames = islice(sample_frames(file), stills) if stills else ()
+        frames = islice(sample_frames(file), options.stills) if options.stills else ()
         return Prediction(
             source=name,
             model=self.name,
@@ -98,7 +72,7 @@ class FeaturePredictor(ClipPredictor):
             times_s=np.zeros(1),
             frame_scores=row[None],
             stills=tuple(Still(frame.time_s, scores, frame.image) for frame in frames),
-            notes=self._notes(name, notes, maps),
+            notes=self.notes(name, notes, options.maps),
             intervals=self._intervals(output, scores),
         )
 

@@ -92,7 +92,7 @@ def predictor_of(
         kind = type(model).__name__
         raise InputError(f"{name}: holds a {kind}, which predicts no memorability; give a predictor of this package")
     if model.config.model_type == MULTIVIEW:
-        return ViewPredictor(model, name, device, title)
+        return ViewPredictor(model, name, device, title=title)
     calibration = read_calibration(Path(name), tuple(model.config.horizons))
     if not reads_video(model):
         return FeaturePredictor(model, name, device, calibration, title)

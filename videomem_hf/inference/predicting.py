@@ -1,7 +1,7 @@
 """`videomem_hf.predict`: from clips to predictions in one call."""
 
 from collections.abc import Sequence
-from typing import overload
+from typing import TypedDict, Unpack, overload
 
 from videomem_hf.inference.clip_predictor import ClipPredictor
 from videomem_hf.inference.loading import load_predictor
@@ -12,32 +12,25 @@ from videomem_hf.schema import InputError
 Model = str | ClipPredictor
 
 
+class PredictOptions(TypedDict, total=False):
+    """The keyword arguments of `predict`."""
+
+    device: str | None
+    stills: int
+    maps: bool
+    title: str | None
+    titles: Sequence[str | None] | None
+    fail_fast: bool
+
+
 @overload
 def predict(
-    source: list[ClipSource] | tuple[ClipSource, ...],
-    model: Model | None = None,
-    *,
-    device: str | None = None,
-    stills: int = 0,
-    maps: bool = False,
-    title: str | None = None,
-    titles: Sequence[str | None] | None = None,
-    fail_fast: bool = False,
+    source: list[ClipSource] | tuple[ClipSource, ...], model: Model | None = None, **options: Unpack[PredictOptions]
 ) -> list[Prediction]: ...
 
 
 @overload
-def predict(
-    source: ClipSource,
-    model: Model | None = None,
-    *,
-    device: str | None = None,
-    stills: int = 0,
-    maps: bool = False,
-    title: str | None = None,
-    titles: Sequence[str | None] | None = None,
-    fail_fast: bool = False,
-) -> Prediction: ...
+def predict(source: ClipSource, model: Model | None = None, **options: Unpack[PredictOptions]) -> Prediction: ...
 
 
 def predict(
@@ -82,13 +75,16 @@ def predict(
     several = isinstance(source, list | tuple) and not is_frame_list(source)
     if titles is not None and (not several or title is not None or len(titles) != len(source)):
         raise InputError("titles are for a list of clips, one per clip; give a single clip, or all clips, a title")
-    if model is None or isinstance(model, str):
-        predictor = load_predictor(model, device, title or next(filter(None, titles or ()), None))
-    elif device is not None:
-        raise InputError("device is chosen when a predictor is loaded; give it to load_predictor")
-    else:
-        predictor = model
+    predictor = _load(model, device, title or next(filter(None, titles or ()), None))
     if not several:
         return predictor.predict(source, stills, None, maps, title)
     each = titles if titles is not None or title is None else [title] * len(source)
     return list(predictor.predict_many(source, stills, None, maps, each, fail_fast))
+
+
+def _load(model: Model | None, device: str | None, title: str | None) -> ClipPredictor:
+    if model is None or isinstance(model, str):
+        return load_predictor(model, device, title)
+    if device is not None:
+        raise InputError("device is chosen when a predictor is loaded; give it to load_predictor")
+    return model

@@ -4,6 +4,7 @@ import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image
 
 from videomem_hf.inference import saliency as explaining
 from videomem_hf.inference.calibration import Calibration
-from videomem_hf.inference.clip_predictor import ClipPredictor, OnFrame
+from videomem_hf.inference.clip_predictor import ClipPredictor, OnFrame, Options
 from videomem_hf.inference.prediction import Prediction, Saliency, Still
 from videomem_hf.inference.saliency import Area, covered_by_cells, place_on_frame, saliency_maps
 from videomem_hf.inference.sources import ClipSource, input_name, open_source, segments_of_frames
@@ -40,9 +41,7 @@ class Predictor(ClipPredictor):
         calibration: Calibration | None = None,
         title: str | None = None,
     ) -> None:
-        super().__init__(model, name, device, calibration)
-        if title is not None:
-            self.check_title()
+        super().__init__(model, name, device, calibration, title)
         self.processor = processor
         self._network = threading.Lock()
         self._weighs_frames = bool(getattr(model, "weighs_frames", False))
@@ -59,26 +58,14 @@ class Predictor(ClipPredictor):
         pixels = [item.pixels for item in self._prepare_clip(clip, None, pictures=False)]
         return {"pixel_values_videos": torch.cat(pixels).numpy()}, clip.notes
 
-    def _predict_each(
-        self,
-        titled: Iterable[tuple[ClipSource, str | None]],
-        stills: int,
-        on_frame: OnFrame,
-        maps: bool,
-        fail_fast: bool,
-    ) -> Iterator[Prediction]:
-        clips = (_Clip(source, selection=_EvenSelection(stills)) for source, _ in titled)
-        prepared = self._prepare_clips(clips, on_frame, stills > 0, fail_fast)
-        for clip in self._score_clips(prepared, maps, fail_fast):
-            try:
-                prediction = self._failed(clip.source, clip.error) if clip.error else self._prediction(clip, maps)
-            except Exception as error:
-                if fail_fast:
-                    raise
-                prediction = self._failed(clip.source, error)
-            yield prediction
+    def _predict_each(self, titled: Iterable[tuple[ClipSource, str | None]], options: Options) -> Iterator[Prediction]:
+        clips = (_Clip(source, selection=_EvenSelection(options.stills)) for source, _ in titled)
+        for clip in self._score_clips(self._prepare_clips(clips, options), options):
+            yield self.attempt(clip.source, partial(self._prediction, clip, options.maps), options)
 
     def _prediction(self, clip: "_Clip", maps: bool) -> Prediction:
+        if clip.error is not None:
+            raise clip.error
         frame_scores, weights = self._apply_weights(np.stack(clip.rows))
         scores = dict(zip(self.horizons, np.average(frame_scores, axis=0, weights=weights).tolist(), strict=True))
         times = np.array(clip.times)
@@ -94,7 +81,7 @@ class Predictor(ClipPredictor):
             frame_scores=frame_scores,
             stills=self._explain_stills(clip.selection.chosen(), frame_scores, weights),
             saliency_method=self.saliency_method if wanted else None,
-            notes=self._notes(clip.name, clip.notes, maps),
+            notes=self.notes(clip.name, clip.notes, maps),
             saliency=None if joint is None else Saliency(times, joint, *self._areas(clip.shape, clip.pixels)),
             intervals=self.calibration.intervals(scores),
             temporal_weights=weights,
@@ -109,15 +96,13 @@ class Predictor(ClipPredictor):
         weights = output.temporal_weights[0].double().cpu().numpy()
         return output.frame_scores[0].double().cpu().numpy(), weights / weights.sum()
 
-    def _prepare_clips(
-        self, clips: "Iterable[_Clip]", on_frame: OnFrame, pictures: bool, fail_fast: bool
-    ) -> "Iterator[_Prepared | _Clip]":
+    def _prepare_clips(self, clips: "Iterable[_Clip]", options: Options) -> "Iterator[_Prepared | _Clip]":
         """Yield every sampled frame, or segment of frames, of every clip, and the clip itself when it has no more."""
         for clip in clips:
             try:
-                yield from self._prepare_clip(clip, on_frame, pictures)
+                yield from self._prepare_clip(clip, options.on_frame, options.stills > 0)
             except Exception as error:
-                if fail_fast:
+                if options.fail_fast:
                     raise
                 clip.error = error
             yield clip
@@ -153,7 +138,7 @@ class Predictor(ClipPredictor):
         """Bring frames, each `(height, width, 3)`, to the model's input `(frames, 3, height, width)`."""
         return self.processor(videos=[np.stack(images)], return_tensors="pt")["pixel_values_videos"][0]
 
-    def _score_clips(self, items: "Iterable[_Prepared | _Clip]", maps: bool, fail_fast: bool) -> "Iterator[_Clip]":
+    def _score_clips(self, items: "Iterable[_Prepared | _Clip]", options: Options) -> "Iterator[_Clip]":
         """Score frames a batch at a time, whichever clips they are of; yield each clip when all its frames are scored.
 
         Frames of another shape start a new batch.
@@ -165,33 +150,33 @@ class Predictor(ClipPredictor):
                 ended.append(item)
             else:
                 if batch and item.pixels.shape != batch[0].pixels.shape:
-                    self._score(batch, maps, fail_fast)
+                    self._score(batch, options)
                     batch = []
                 batch.append(item)
                 if len(batch) * len(item.pixels) >= FRAMES_PER_BATCH:
-                    self._score(batch, maps, fail_fast)
+                    self._score(batch, options)
                     batch = []
             if not batch:
                 yield from ended
                 ended = []
         if batch:
-            self._score(batch, maps, fail_fast)
+            self._score(batch, options)
         yield from ended
 
-    def _score(self, batch: "list[_Prepared]", maps: bool, fail_fast: bool) -> None:
+    def _score(self, batch: "list[_Prepared]", options: Options) -> None:
         """Add the scores of frames to their clips; where that fails, each clip's for itself, as one may be at fault."""
         batch = [each for each in batch if each.clip.error is None]
         clips = list(dict.fromkeys(each.clip for each in batch))
         try:
-            self._score_together(batch, maps)
+            self._score_together(batch, options.maps)
         except Exception as error:
-            if fail_fast:
+            if options.fail_fast:
                 raise
             if len(clips) == 1:
                 clips[0].error = error
                 return
             for clip in clips:
-                self._score([each for each in batch if each.clip is clip], maps, fail_fast)
+                self._score([each for each in batch if each.clip is clip], options)
 
     def _score_together(self, batch: "list[_Prepared]", maps: bool) -> None:
         if not batch:

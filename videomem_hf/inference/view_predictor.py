@@ -7,7 +7,6 @@ import numpy as np
 from videomem_hf.features.catalogue import feature_spec
 from videomem_hf.features.extract import ColumnExtractor
 from videomem_hf.features.title_views import EMBEDDING, WORDS, embed_titles, plain_title, word_counts
-from videomem_hf.inference.calibration import Calibration
 from videomem_hf.inference.feature_predictor import FeaturePredictor
 from videomem_hf.inference.prediction import Intervals
 from videomem_hf.schema import Horizon, InputError
@@ -28,16 +27,6 @@ class ViewPredictor(FeaturePredictor):
     """
 
     argument: ClassVar[str] = "views"
-
-    def __init__(
-        self,
-        model: Any,
-        name: str,
-        device: str | None = None,
-        title: str | None = None,
-        calibration: Calibration | None = None,
-    ) -> None:
-        super().__init__(model, name, device, calibration, title)
 
     def _load_extractors(self) -> None:
         self.extractors: dict[str, ColumnExtractor] = {}
