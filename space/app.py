@@ -35,7 +35,7 @@ import views  # noqa: E402
 from models import Models  # noqa: E402
 from scoring import Scoring  # noqa: E402
 
-from videomem_hf.schema import HORIZONS, VIDEO_SUFFIXES, InputError  # noqa: E402
+from videomem_hf.schema import HORIZONS, VIDEO_SUFFIXES  # noqa: E402
 
 MOST_COMPARED = 12
 MOST_IN_A_BATCH = 100
@@ -88,7 +88,7 @@ HEAD = (
 COMPARE_INTRO = (
     f"Which of several clips will be remembered best? Choose 2 to {MOST_COMPARED} clips, each {intake.Limits()}."
 )
-BATCH_INTRO = f"Up to {MOST_IN_A_BATCH} clips, each {intake.Limits()}. You get a CSV file with a row a clip."
+BATCH_INTRO = f"Up to {MOST_IN_A_BATCH} clips, each {intake.Limits()}. You get a CSV file with one row per clip."
 
 
 def example_clips() -> dict[str, Path]:
@@ -261,12 +261,12 @@ def _scored_rows(scoring: Scoring, paths: list[str], label: str | None, progress
             scoring.models.predictor(label)
         try:
             yield views.Row(intake.shown_name(path), scoring.score(path, label, tell))
-        except InputError as error:
+        except Exception as error:
             yield views.Row(intake.shown_name(path), error=intake.message(error, path))
 
 
 def write_csv(path: Path, rows: list[views.Row]) -> None:
-    """Write a row a clip. A name that a spreadsheet would take for a formula gets an apostrophe before it."""
+    """Write one row per clip. A name that a spreadsheet would take for a formula gets an apostrophe before it."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         percentiles = [f"{horizon}_percentile" for horizon in HORIZONS]
@@ -310,7 +310,7 @@ def _error(sentence: str) -> gr.Error:
 
 
 class _Refused:
-    """Turns a user's mistake into one sentence on the page; without the file's place on this machine."""
+    """Turns what is raised into one sentence on the page; without the file's path on this machine."""
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
@@ -319,7 +319,7 @@ class _Refused:
         return None
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, InputError):
+        if isinstance(error, Exception) and not isinstance(error, gr.Error):
             raise _error(intake.message(error, self.path)) from None
 
 

@@ -72,7 +72,7 @@ def watch(path: Path, limits: Limits, tell: Callable[[float], object]) -> Callab
     return look
 
 
-def message(error: InputError, path: Path | None = None) -> str:
-    """An error's sentence, without the place of the file on this machine."""
-    text = str(error)
+def message(error: Exception, path: Path | None = None) -> str:
+    """An error's sentence, without the file's path on this machine; of a fault of the program only its kind."""
+    text = str(error) if isinstance(error, InputError) else f"This clip cannot be scored ({type(error).__name__})"
     return text if path is None else text.replace(str(path), shown_name(path))

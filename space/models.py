@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from videomem_hf.schema import InputError
 
 if TYPE_CHECKING:
-    from videomem_hf.inference import FeaturePredictor, Predictor
+    from videomem_hf.inference import ClipPredictor
 
 RESMEM = "resmem"
 RESMEM_LABEL = "ResMem (published, short-term)"
@@ -41,8 +41,8 @@ class Models:
             self.offered[self._label(name)] = name
         if importlib.util.find_spec("resmem") is not None:
             self.offered[RESMEM_LABEL] = RESMEM
-        self._loaded: dict[str, Predictor | FeaturePredictor] = {}
-        self._typed: OrderedDict[str, Predictor | FeaturePredictor] = OrderedDict()
+        self._loaded: dict[str, ClipPredictor] = {}
+        self._typed: OrderedDict[str, ClipPredictor] = OrderedDict()
         self._loading = threading.Lock()
 
     @property
@@ -50,7 +50,7 @@ class Models:
         """What can be chosen; the first is the default."""
         return list(self.offered)
 
-    def predictor(self, label: str | None) -> "Predictor | FeaturePredictor":
+    def predictor(self, label: str | None) -> "ClipPredictor":
         """Give a loaded model.
 
         Args:
@@ -84,7 +84,7 @@ class Models:
         return label
 
 
-def _load(name: str) -> "Predictor | FeaturePredictor":
+def _load(name: str) -> "ClipPredictor":
     from videomem_hf import load_predictor
 
     return load_predictor(name)

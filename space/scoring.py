@@ -106,7 +106,8 @@ class Scoring:
             yield Scored(name, predictor.predict(path, on_frame=self._watched(path, tell)))
             tell(0.5, "Looking for what the score comes from")
         look = self._watched(path, tell)
-        prediction = predictor.predict(path, stills=MOST_STILLS, on_frame=look, maps=True)
+        maps = predictor.saliency_method is not None
+        prediction = predictor.predict(path, stills=MOST_STILLS, on_frame=look, maps=maps)
         scored = Scored(name, prediction, explained=True)
         yield scored
         if prediction.saliency is not None:
@@ -117,10 +118,7 @@ class Scoring:
 
         assert prediction.saliency is not None
         curve = ScoreCurve(
-            times_s=prediction.times_s,
-            frame_scores=dict(zip(prediction.scores, prediction.frame_scores.T, strict=True)),
-            clip_scores=prediction.scores,
-            saliency_label=prediction.saliency_method or "",
+            prediction.times_s, prediction.curves, prediction.scores, saliency_label=prediction.saliency_method or ""
         )
         length = float(prediction.times_s[-1]) + 1
         with tempfile.NamedTemporaryFile(dir=folder, prefix="overlay-", suffix=".mp4", delete=False) as file:

@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[1]
 NAMES = {
     "videomem_hf": {"__version__", "load_predictor", "predict"},
     "videomem_hf.inference": {
-        "ClipSource", "FeaturePredictor", "Prediction", "Predictor", "Saliency", "Still", "load_predictor", "predict",
+        "ClipPredictor", "ClipSource", "FeaturePredictor", "Prediction", "Predictor", "Saliency", "Still",
+        "ViewPredictor", "load_predictor", "predict",
     },
     "videomem_hf.features": {
         "Extractor", "color_histogram", "extract", "grey", "hmp", "hog", "hog_value_shares", "lbp", "orb",
@@ -46,11 +47,12 @@ DOCUMENTED = {
 }  # fmt: skip
 """Names of modules without `__all__` that callers may use; there are others."""
 CALLS = {
-    "videomem_hf:predict": "source, model=None, *, device=None, stills=0, maps=False",
-    "videomem_hf:load_predictor": "model=None, device=None",
+    "videomem_hf:predict": "source, model=None, *, device=None, stills=0, maps=False, title=None, titles=None, "
+    "fail_fast=False",
+    "videomem_hf:load_predictor": "model=None, device=None, title=None",
     "videomem_hf.features:extract": "source, features, title=None",
     "videomem_hf.extraction:extract_clips": "clips, specs, out, *, titles=None, processes=None, device=None, "
-    "overwrite=False",
+    "overwrite=False, fail_fast=False",
     "videomem_hf.losses:build_loss": "name, **options",
     "videomem_hf.metrics:metric_path": "",
     "videomem_hf.training:train": "config",

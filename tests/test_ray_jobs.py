@@ -145,12 +145,12 @@ def test_other_outputs_and_nothing_named_are_refused(tmp_path: Path, monkeypatch
         assert message in str(result.exception)
 
 
-def test_an_address_where_nothing_answers_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_without_a_cluster_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray_jobs, "find_spec", lambda name: True)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and does not listen
         monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{taken.getsockname()[1]}")
-        with pytest.raises(InputError, match="nothing answers there"):
+        with pytest.raises(InputError, match="no cluster responds there"):
             list(run_ray_jobs(Work(breaker), [1]))
 
 

@@ -238,3 +238,15 @@ def test_conformal_quantiles_cover_skewed_errors_as_often_as_they_say() -> None:
 def test_conformal_quantiles_name_what_is_wrong(errors: list, level: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         statistics.conformal_quantiles(errors, level)
+
+
+def test_a_conformal_bound_covers_what_it_promises() -> None:
+    rng = np.random.default_rng(0)
+    covered = []
+    for _ in range(4000):
+        width = statistics.conformal_quantile(np.abs(rng.standard_t(3, 29)), 0.9)
+        covered.append(abs(rng.standard_t(3)) <= width)
+    assert np.mean(covered) == pytest.approx(0.9, abs=0.015)  # 27 of 30 ranks
+    assert statistics.conformal_quantile(np.zeros(8), 0.9) == np.inf
+    assert statistics.conformal_quantile(np.arange(9.0), 0.9) == 8
+    assert statistics.conformal_quantile(np.arange(19.0), (1 + 0.9) / 2) == 18  # rank 20 * 0.95, however it rounds

@@ -6,7 +6,7 @@ import pickle
 import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Final, Generic, TypeVar
@@ -35,8 +35,8 @@ class Work(Generic[Job, Result]):
     Attributes:
         make: Makes, once in each process, what turns a batch of jobs into their results, one each. Picklable.
         at_once: Jobs in a batch.
-        workers: Processes; None takes one a GPU of the cluster if `gpu` and there are any, else one a core. Where they
-            are more than the GPUs, they share them.
+        workers: Processes; None takes one per GPU of the cluster if `gpu` and there are any, else one per core. More
+            processes than GPUs share them.
         gpu: Whether a GPU is of use.
     """
 
@@ -60,16 +60,16 @@ def run_ray_jobs(work: Work[Job, Result], jobs: Sequence[Job]) -> Iterator[tuple
         Each job with its result.
 
     Raises:
-        InputError: Ray is not installed, or nothing answers at RAY_ADDRESS.
+        InputError: Ray is not installed, or no cluster responds at RAY_ADDRESS.
     """
     if not jobs:
         return
     with _cluster() as ray:
         left = set(range(len(jobs)))
-        for place, result in _in_batches(ray, work, jobs):
+        for place, result in _run_batches(ray, work, jobs):
             left.discard(place)
             yield jobs[place], result
-        for place, result_or_lost in _alone(ray, work, [(place, jobs[place]) for place in sorted(left)]):
+        for place, result_or_lost in _run_alone(ray, work, [(place, jobs[place]) for place in sorted(left)]):
             yield jobs[place], result_or_lost
 
 
@@ -85,12 +85,12 @@ class BatchWorker:
         return {"place": batch["place"], "result": [pickle.dumps(result) for result in results]}
 
 
-def _in_batches(ray: Any, work: Work[Any, Any], jobs: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+def _run_batches(ray: Any, work: Work[Any, Any], jobs: Sequence[Any]) -> Iterator[tuple[int, Any]]:
     """Yield what Ray Data gets done; batches that it gives up are missing."""
     from ray.data import ActorPoolStrategy, from_items
 
     batches = -(-len(jobs) // work.at_once)
-    workers, share = _processes(ray, work)
+    workers, share = _plan_processes(ray, work)
     rows = [{"place": place, "job": pickle.dumps(job)} for place, job in enumerate(jobs)]
     done = from_items(rows, override_num_blocks=batches).map_batches(
         BatchWorker,
@@ -107,21 +107,21 @@ def _in_batches(ray: Any, work: Work[Any, Any], jobs: Sequence[Any]) -> Iterator
             yield place, pickle.loads(result)
 
 
-def _alone(ray: Any, work: Work[Any, Any], left: list[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
+def _run_alone(ray: Any, work: Work[Any, Any], left: list[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
     """Do each job in a process of its own, which may end without harm to others."""
-    run = ray.remote(num_cpus=1, num_gpus=_processes(ray, work)[1], max_retries=0, max_calls=1)(_one)
-    for (place, _), answer in zip(left, [run.remote(work.make, job) for _, job in left], strict=True):
+    run = ray.remote(num_cpus=1, num_gpus=_plan_processes(ray, work)[1], max_retries=0, max_calls=1)(_run_one)
+    for (place, _), result in zip(left, [run.remote(work.make, job) for _, job in left], strict=True):
         try:
-            yield place, ray.get(answer)
+            yield place, ray.get(result)
         except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError, ray.exceptions.NodeDiedError):
             yield place, Lost("the process that worked on it ended; its memory may not have sufficed")
 
 
-def _one(make: Callable[[], Callable[[list[Any]], list[Any]]], job: Any) -> Any:
+def _run_one(make: Callable[[], Callable[[list[Any]], list[Any]]], job: Any) -> Any:
     return make()([job])[0]
 
 
-def _processes(ray: Any, work: Work[Any, Any]) -> tuple[int, float]:
+def _plan_processes(ray: Any, work: Work[Any, Any]) -> tuple[int, float]:
     """Give the number of processes, and the share of a GPU that each gets."""
     there = ray.cluster_resources()
     gpus = there.get("GPU", 0) if work.gpu else 0
@@ -143,7 +143,7 @@ def _cluster() -> Iterator[Any]:
 
     ours = not ray.is_initialized()
     if ours:
-        with _stderr_closed() if quiet else _unchanged():
+        with _silence_stderr() if quiet else nullcontext():
             ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     context = DataContext.get_current()
     context.enable_progress_bars = context.print_on_execution_start = False
@@ -157,7 +157,7 @@ def _cluster() -> Iterator[Any]:
 
 
 def _check_address(address: str) -> None:
-    """Refuse at once an address where nothing answers; Ray tries for minutes."""
+    """Refuse at once an address where no cluster responds; Ray tries for minutes."""
     host, colon, port = address.rpartition(":")
     if not colon or not port.isdigit() or "/" in host:  # none, "auto", "local" or a Ray Client's
         return
@@ -165,13 +165,13 @@ def _check_address(address: str) -> None:
         socket.create_connection((host, int(port)), CONNECT_S).close()
     except OSError as error:
         raise InputError(
-            f"RAY_ADDRESS={address}: nothing answers there ({(error.strerror or str(error)).lower()}); start the "
+            f"RAY_ADDRESS={address}: no cluster responds there ({(error.strerror or str(error)).lower()}); start the "
             "cluster with `ray start --head`, or unset RAY_ADDRESS to work on this machine"
         ) from None
 
 
 @contextmanager
-def _stderr_closed() -> Iterator[None]:
+def _silence_stderr() -> Iterator[None]:
     """Keep Ray's native code from announcing on standard error that its log level is set."""
     sys.stderr.flush()
     kept = os.dup(2)
@@ -183,8 +183,3 @@ def _stderr_closed() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
-
-
-@contextmanager
-def _unchanged() -> Iterator[None]:
-    yield

@@ -50,12 +50,14 @@ def register_pipeline() -> None:
 def _register_pipeline(module: ModuleType) -> None:
     from transformers import AutoModel
 
-    from videomem_hf.inference.pipeline import TASK, VideoMemorabilityPipeline
+    from videomem_hf.inference.pipeline import TASK, VideoMemorabilityPipeline, create_pipeline
 
     if TASK not in module.PIPELINE_REGISTRY.supported_tasks:
         module.PIPELINE_REGISTRY.register_pipeline(
             TASK, pipeline_class=VideoMemorabilityPipeline, pt_model=AutoModel, type="multimodal"
         )
+    if not isinstance(module.pipeline, wrapt.FunctionWrapper):
+        wrapt.wrap_function_wrapper(module, "pipeline", create_pipeline)
 
 
 def _register_configurations(module: ModuleType) -> None:

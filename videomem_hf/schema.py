@@ -78,3 +78,16 @@ class InputError(ValueError):
     The message is one sentence or two for the person who gave the input: what was found and where, what is allowed,
     what to do. The command line prints it without a stack trace.
     """
+
+
+def cause_of(error: Exception, name: object = None) -> str:
+    """Say in one line why something failed: an InputError's message, else the kind of error and its first line.
+
+    Args:
+        error: What was raised.
+        name: What failed; where the message begins with it and a colon, that is left out.
+    """
+    if isinstance(error, InputError):
+        return str(error).removeprefix(f"{name}: ")
+    message = str(error).strip().split("\n")[0][:300]
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__

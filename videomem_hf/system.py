@@ -1,6 +1,10 @@
-"""What the machine gives this process: available CPUs, and which of several processes it is."""
+"""What the machine gives this process: CPUs, its rank among several, files written whole, names that can be printed."""
 
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 
 def available_cpus() -> int:
@@ -11,3 +15,24 @@ def available_cpus() -> int:
 def is_main_process() -> bool:
     """Whether this is the process that reports, by what the launcher set; true where there is only one."""
     return os.environ.get("RANK", "0") == "0"
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Write a file whole or not at all.
+
+    Yields:
+        A temporary path in the same folder, with the same suffix. It replaces `path` when the block ends, and is
+        removed when the block raises.
+    """
+    partial = path.with_name(f".{path.stem}.{os.getpid()}-{threading.get_ident()}.partial{path.suffix}")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def printable(text: object) -> str:
+    """Text, such as a file's name, with what cannot be written as UTF-8 escaped: `lat\\udce9in.mp4`."""
+    return str(text).encode("utf-8", "backslashreplace").decode()

@@ -75,7 +75,7 @@ def test_wrong_features_are_one_sentence(
 
 def test_titles_of_the_release_form(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("sentence_transformers")
-    from videomem_hf.features.titles import TitleRecipe
+    from videomem_hf.features.titles import TitleSpec
 
     given = []
 
@@ -85,7 +85,7 @@ def test_titles_of_the_release_form(clips: Path, tmp_path: Path, monkeypatch: py
         given.extend(clips_of_titles)
         return [[np.array([1.0, 2.0])] for _ in clips_of_titles]
 
-    monkeypatch.setattr(TitleRecipe, "load", lambda self, device: network)
+    monkeypatch.setattr(TitleSpec, "load", lambda self, device: network)
     (tmp_path / "titles.txt").write_bytes(b"video1.webm\ta-dog-runs\r\nvideo5.webm\ta-cat")
     arguments = (clips, "--features", "title:m", "--titles", tmp_path / "titles.txt", "--out", tmp_path / "out")
     code, output = run(*arguments, "--jobs", 1)

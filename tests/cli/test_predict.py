@@ -38,7 +38,7 @@ def test_table_json_csv_and_plots(folder):
     result = run("clips", "--json", "out.json", "--csv", "out.csv", "--plots", "plots")
     assert result.exit_code == 1, result.output
     assert "not a video that FFmpeg can read" in " ".join(result.stdout.replace("│", " ").split())
-    assert "2 clips scored by model, 1 not readable" in " ".join(result.stdout.split())
+    assert "2 clips scored by model, 1 failed" in " ".join(result.stdout.split())
 
     rows = json.loads((folder / "out.json").read_text())
     assert [row["clip"] for row in rows] == ["clips/a.webm", "clips/b.mp4", "clips/c $1.webm"]
@@ -99,6 +99,93 @@ def test_an_interruption_keeps_what_is_done(folder, monkeypatch):
     assert "2 of 3 clips are done" in result.stderr
     assert len(json.loads((folder / "out.json").read_text())) == 2
     assert len((folder / "out.csv").read_text().splitlines()) == 3
+
+
+def started(folder, *arguments, **options):
+    """Run the command in a process of its own, with pipes that are none of the test's."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(videomem_hf.__file__).parents[1]), "COLUMNS": "200"}
+    command = [sys.executable, "-m", "videomem_hf", "predict", *arguments, "--model", "model", "--device", "cpu"]
+    return subprocess.run(command, capture_output=True, cwd=folder, check=False, env=environment, **options)
+
+
+def test_rows_on_standard_output_and_the_table_beside_it(folder):
+    result = started(folder, "/dev/stdin", "--csv", "-", input=(folder / "clips/a.webm").read_bytes())
+    assert result.returncode == 0, result.stderr
+    (row,) = csv.DictReader(result.stdout.decode().splitlines())
+    assert (row["clip"], row["frames"], row["note"]) == ("/dev/stdin", "3", "")
+    assert "1 clips scored by model" in result.stderr.decode()
+    refused = run("clips/a.webm", "--csv", "-", "--json", "-")
+    assert "cannot both be standard output" in str(refused.exception)
+
+
+def test_names_that_are_not_utf8_are_escaped(folder):
+    name = b"lat\xe9in.webm".decode("utf-8", "surrogateescape")
+    (folder / "clips/c $1.webm").rename(folder / "clips" / name)
+    arguments = ("--csv", "o.csv", "--json", "o.json", "--plots", "plots", "--overlay", "videos")
+    result = started(folder, "clips", *arguments)
+    assert result.returncode == 1, result.stderr  # b.mp4
+    assert r"lat\udce9in.webm" in result.stdout.decode("utf-8")
+    rows = list(csv.DictReader((folder / "o.csv").read_text(encoding="utf-8").splitlines()))
+    assert [row["clip"] for row in rows] == ["clips/a.webm", "clips/b.mp4", r"clips/lat\udce9in.webm"]
+    assert [row["clip"] for row in json.loads((folder / "o.json").read_bytes())] == [row["clip"] for row in rows]
+    assert sorted(path.name for path in (folder / "plots").iterdir()) == ["a.png", "lat_in.png"]
+    assert sorted(path.name for path in (folder / "videos").iterdir()) == ["a.mp4", "lat_in.mp4"]
+
+
+def test_files_of_the_operating_system_are_no_clips(folder):
+    for name in ("._a.webm", "__MACOSX/x.webm", "Thumbs.db", ".DS_Store"):
+        (folder / "clips" / name).parent.mkdir(exist_ok=True)
+        (folder / "clips" / name).write_bytes(b"\0\5\x16\7")
+    (folder / "list.txt").write_text("clips/._a.webm\nclips/a.webm\n")
+    for arguments in (("clips/a.webm", "clips/*a.webm"), ("--list", "list.txt")):
+        assert run(*arguments, "--csv", "o.csv").exit_code == 0
+        assert len((folder / "o.csv").read_text().splitlines()) == 2
+    assert run("clips", "--csv", "o.csv").exit_code == 1  # of b.mp4
+    assert len((folder / "o.csv").read_text().splitlines()) == 4
+    assert "clips/._a.webm: is no clip" in str(run("clips/._a.webm").exception)
+
+
+def test_whatever_a_clip_raises_goes_into_its_note(folder, monkeypatch):
+    from videomem_hf.analysis import clip_figure
+    from videomem_hf.inference import Predictor
+
+    real, drawn = Predictor.predict, clip_figure.save_figure
+
+    def failing(self, source, *arguments):
+        if "c $1" in str(source):
+            raise MemoryError
+        return real(self, source, *arguments)
+
+    monkeypatch.setattr(Predictor, "predict", failing)
+    assert run("clips", "--csv", "o.csv").exit_code == 1
+    rows = list(csv.DictReader((folder / "o.csv").read_text().splitlines()))
+    assert [row["note"][:11] for row in rows] == ["", "not a video", "MemoryError"]
+    assert run("clips", "--csv", "o.csv", "--fail-fast").exit_code == 1
+    assert len((folder / "o.csv").read_text().splitlines()) == 3
+
+    monkeypatch.setattr(Predictor, "predict", real)
+
+    def full_disk(figure, path):
+        if path.stem == "a":
+            raise OSError(28, "No space left on device")
+        drawn(figure, path)
+
+    monkeypatch.setattr(clip_figure, "save_figure", full_disk)
+    assert run("clips/a.webm", "clips/c $1.webm", "--csv", "o.csv", "--json", "o.json", "--plots", "p").exit_code == 1
+    rows = list(csv.DictReader((folder / "o.csv").read_text().splitlines()))
+    assert [(row["frames"], row["note"][:22]) for row in rows] == [("3", "Scored, but not drawn:"), ("1", "")]
+    assert "No space left" in json.loads((folder / "o.json").read_text())[0]["error"]
+
+
+def test_addresses_are_fetched(folder):
+    result = run("http://127.0.0.1:9/a.mp4", "clips/a.webm", "--csv", "o.csv")
+    assert result.exit_code == 1
+    rows = list(csv.DictReader((folder / "o.csv").read_text().splitlines()))
+    assert rows[0]["clip"] == "http://127.0.0.1:9/a.mp4"
+    assert rows[0]["note"].startswith("cannot be fetched (")
+    assert rows[1]["note"] == ""
+    refused = CliRunner().invoke(app, ["extract", "http://127.0.0.1:9/a.mp4", "--out", "features"])
+    assert "is an address; download the clip" in str(refused.exception)
 
 
 @pytest.mark.parametrize(

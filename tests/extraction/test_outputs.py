@@ -87,7 +87,8 @@ def test_files_appear_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_parts_of_a_killed_run_are_removed(tmp_path: Path) -> None:
     (tmp_path / "HMP").mkdir()
-    (tmp_path / "HMP/.video1.txt.part").write_text("cut off")
+    for name in (".video1.12-34.partial.txt", ".video1.txt.part"):  # now, and in earlier versions
+        (tmp_path / "HMP" / name).write_text("cut off")
     FeatureFolder(tmp_path)
     assert not list((tmp_path / "HMP").iterdir())
 

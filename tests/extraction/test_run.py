@@ -135,3 +135,48 @@ def test_networks_run_on_several_clips(clips: list[Path], tmp_path: Path, monkey
     for clip, video_id in zip(clips, ("video3", "video21", "video20"), strict=True):
         values = np.array((tmp_path / f"out/hf-vit/{video_id}.txt").read_text().split(), float)
         np.testing.assert_allclose(values, extract(clip, [name])[name][0], atol=1e-5)
+
+
+def test_whatever_a_clip_raises_stops_no_batch(
+    clips: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    specs = feature_specs(["hmp", "resmem"])
+    real = run_module.collect
+
+    def failing(clip: Path, *arguments: object) -> object:
+        if clip.stem == "video20":
+            raise MemoryError
+        return real(clip, *arguments)  # type: ignore[arg-type]
+
+    def network(given: list[list[np.ndarray]]) -> list[list[np.ndarray]]:
+        if any(frames[0] is None for frames in given):
+            raise RuntimeError("no such frame")
+        return [[np.full(1000, 0.5)] for _ in given]
+
+    monkeypatch.setattr(run_module, "collect", failing)
+    monkeypatch.setattr(run_module, "load_networks", lambda *_: {"resmem": network})
+    spoiled = write_clip(tmp_path / "spoiled.webm", moving_frames(30, seed=9))
+    real_work = run_module.work_on
+
+    def spoil(job: run_module.Job, threads: str) -> run_module.Result:
+        result = real_work(job, threads)  # type: ignore[arg-type]
+        if job.clip == spoiled:
+            result.inputs["resmem"] = [None]
+        return result
+
+    monkeypatch.setattr(run_module, "work_on", spoil)
+    given = [tmp_path / "gone.mp4", clips[2], spoiled, clips[0], clips[1]]
+    report = extract_clips(given, specs, tmp_path / "out", processes=1)
+    errors = {outcome.clip.name: outcome.errors for outcome in report.done}
+    assert errors == {
+        "gone.mp4": {"": "cannot be opened (no such file or directory)"},
+        "video20.webm": {"": "MemoryError"},
+        "spoiled.webm": {"resmem": "RuntimeError: no such frame"},
+        "video3.webm": {},
+        "holiday.webm": {},
+    }
+    assert report.total == 5
+    assert len(list((tmp_path / "out/HMP").iterdir())) == 3
+    assert len(list((tmp_path / "out/resmem").iterdir())) == 2
+    stopped = extract_clips(given, specs, tmp_path / "other", processes=1, fail_fast=True)
+    assert [outcome.clip.name for outcome in stopped.done] == ["gone.mp4"]

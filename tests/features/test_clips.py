@@ -16,7 +16,7 @@ from videomem_hf.features import collecting
 from videomem_hf.features.catalogue import feature_specs
 from videomem_hf.features.clips import Clip, Picture, pictures, survey
 from videomem_hf.features.collecting import collect
-from videomem_hf.features.spec import WHOLE, FeatureSpec, Kept, evenly, one_a_second, thirds
+from videomem_hf.features.spec import WHOLE, FeatureSpec, FrameValues, evenly_spaced, one_per_second, thirds
 from videomem_hf.models.video_decoding import is_shown
 from videomem_hf.video.video import VideoError
 
@@ -74,10 +74,10 @@ def test_frames_that_the_release_describes(frames: int, expected: list[int]) -> 
 
 
 def test_frames_that_networks_see() -> None:
-    assert one_a_second(Clip("c", 168, 24.0)) == [0, 24, 48, 72, 96, 120, 144]
-    assert one_a_second(Clip("c", 5, 24.0)) == [0]
-    assert one_a_second(Clip("c", 100_000, 25.0)) == evenly(Clip("c", 100_000), 64)
-    assert evenly(Clip("c", 3), 4) == [0, 0, 1, 2]
+    assert one_per_second(Clip("c", 168, 24.0)) == [0, 24, 48, 72, 96, 120, 144]
+    assert one_per_second(Clip("c", 5, 24.0)) == [0]
+    assert one_per_second(Clip("c", 100_000, 25.0)) == evenly_spaced(Clip("c", 100_000), 64)
+    assert evenly_spaced(Clip("c", 3), 4) == [0, 0, 1, 2]
 
 
 def test_very_short_clips_have_features(tmp_path: Path) -> None:
@@ -178,8 +178,8 @@ class EveryFrame(FeatureSpec):
     def frames(self, clip: Clip) -> Sequence[int]:
         return range(clip.frames)
 
-    def collector(self, clip: Clip) -> Kept:
-        return Kept(self.function)
+    def collector(self, clip: Clip) -> FrameValues:
+        return FrameValues(self.function)
 
 
 def test_decoding_is_not_far_ahead_of_a_slow_feature(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ def pictures() -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("name", list(pictures()))
 def test_hog_equals_scikit_image_to_the_bit(name: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if way == "numpy":
-        monkeypatch.setattr(sys.modules["videomem_hf.features.hog"], "machine_code", lambda: None)
+        monkeypatch.setattr(sys.modules["videomem_hf.features.hog"], "numba_kernels", lambda: None)
     else:
         pytest.importorskip("numba")
     feature = pytest.importorskip("skimage.feature")

@@ -15,7 +15,7 @@ feature = pytest.importorskip("skimage.feature")
 @pytest.fixture(autouse=True, params=["compiled", "numpy"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "numpy":
-        monkeypatch.setattr(sys.modules["videomem_hf.features.lbp"], "machine_code", lambda: None)
+        monkeypatch.setattr(sys.modules["videomem_hf.features.lbp"], "numba_kernels", lambda: None)
     else:
         pytest.importorskip("numba")
 

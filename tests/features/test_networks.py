@@ -184,5 +184,5 @@ def test_networks_get_several_clips_at_once(c3d: Path, clip: Path, tmp_path: Pat
     given = [collect(path, [made]).values["c3d"] for path in (clip, other)]
     together = network(given)
     alone = [network([each])[0] for each in given]
-    np.testing.assert_allclose(together, alone, atol=1e-6)
+    np.testing.assert_allclose(together, alone, atol=1e-5)  # float32, in batches of another size
     assert np.abs(together[0][0] - together[1][0]).max() > 1e-6

@@ -5,13 +5,13 @@ import pytest
 
 from videomem_hf.data.feature_files.text import TextFiles, parse_dense, parse_histograms, parse_pairs
 from videomem_hf.features.release_text import (
-    eight_decimals,
-    histogram_lines,
-    occurring,
-    pairs_from_one,
-    pairs_from_zero,
-    significant,
-    without_newline,
+    format_c3d,
+    format_digits,
+    format_histogram,
+    format_hmp,
+    format_inceptionv3,
+    format_lbp,
+    format_numbers,
 )
 from videomem_hf.schema import InputError
 
@@ -22,12 +22,12 @@ def files(data: bytes) -> TextFiles:
 
 def test_bytes_of_each_format() -> None:
     values = np.array([0.25, 0.0, 0.75])
-    assert eight_decimals(values) == b"0.25000000 0.00000000 0.75000000 \n"
-    assert without_newline(values) == b"0.25000000 0.00000000 0.75000000 "
-    assert occurring(values) == b"0.25000000 0.75000000 \n"
-    assert pairs_from_one(values) == b"1:0.250000 3:0.750000\n"
-    assert pairs_from_zero(values) == b"0:2.500000e-01 2:7.500000e-01 \n"
-    assert significant(np.array([[1.0, -2e-9], [1 / 3, 12345678.0]])) == b"1 -2e-09 0.33333333 12345678\n"
+    assert format_numbers(values) == b"0.25000000 0.00000000 0.75000000 \n"
+    assert format_c3d(values) == b"0.25000000 0.00000000 0.75000000 "
+    assert format_lbp(values) == b"0.25000000 0.75000000 \n"
+    assert format_hmp(values) == b"1:0.250000 3:0.750000\n"
+    assert format_inceptionv3(values) == b"0:2.500000e-01 2:7.500000e-01 \n"
+    assert format_digits(np.array([[1.0, -2e-9], [1 / 3, 12345678.0]])) == b"1 -2e-09 0.33333333 12345678\n"
 
 
 def test_histograms_run_from_the_least_level_to_the_largest() -> None:
@@ -35,25 +35,25 @@ def test_histograms_run_from_the_least_level_to_the_largest() -> None:
     counts[0, [0, 2]] = 1, 3
     counts[1, 255] = 4
     counts[2, [7, 8]] = 2
-    assert histogram_lines(counts) == b"0:1 1:0 2:3 \n255:4 \n7:2 8:2 \n"
+    assert format_histogram(counts) == b"0:1 1:0 2:3 \n255:4 \n7:2 8:2 \n"
 
 
 def test_our_readers_read_them() -> None:
     rng = np.random.default_rng(0)
     shares = rng.dirichlet(np.ones(122))
-    values, counts = parse_dense(files(eight_decimals(shares)))
+    values, counts = parse_dense(files(format_numbers(shares)))
     assert counts.tolist() == [122]
     np.testing.assert_allclose(values, shares, atol=5e-9)
     bins = np.where(rng.random(6075) < 0.5, rng.random(6075), 0)
-    pairs = parse_pairs(files(pairs_from_one(bins)))
+    pairs = parse_pairs(files(format_hmp(bins)))
     np.testing.assert_array_equal(pairs.indices, np.flatnonzero(bins) + 1)
     np.testing.assert_allclose(pairs.values, bins[bins > 0], atol=5e-7)
     counts_of_levels = rng.integers(1, 9, (3, 256))
-    assert parse_histograms(files(histogram_lines(counts_of_levels)))[0].tolist() == counts_of_levels.tolist()
+    assert parse_histograms(files(format_histogram(counts_of_levels)))[0].tolist() == counts_of_levels.tolist()
     embedding = rng.normal(size=50) * 10.0 ** rng.integers(-9, 9, 50)
-    np.testing.assert_allclose(parse_dense(files(significant(embedding)))[0], embedding, rtol=1e-7)
+    np.testing.assert_allclose(parse_dense(files(format_digits(embedding)))[0], embedding, rtol=1e-7)
 
 
 def test_an_empty_motion_histogram_has_no_file() -> None:
     with pytest.raises(InputError, match="no motion pattern"):
-        pairs_from_one(np.zeros(6075))
+        format_hmp(np.zeros(6075))

@@ -25,6 +25,22 @@ def _scores(items: int = 300) -> tuple[np.ndarray, np.ndarray]:
     return references + generator.normal(0, 0.1, items), references
 
 
+def test_arrays_of_one_column_are_taken_as_a_trainer_gives_them(metric: evaluate.Metric) -> None:
+    predictions, references = _scores(40)
+    expected = metric.compute(predictions=predictions, references=references, other_predictions=references[::-1])
+    found = metric.compute(
+        predictions=predictions[:, None].astype(np.float64),
+        references=references[:, None],
+        other_predictions=references[::-1, None],
+    )
+    assert found == expected
+    for start in (0, 20):
+        metric.add_batch(predictions=predictions[start:, None][:20], references=references[start:, None][:20])
+    assert metric.compute()["spearman"] == expected["spearman"]
+    with pytest.raises(ValueError, match="format"):
+        metric.compute(predictions=np.zeros((3, 2)), references=np.zeros((3, 2)))
+
+
 def test_values_equal_scipys(metric: evaluate.Metric) -> None:
     predictions, references = _scores()
     result = metric.compute(predictions=predictions, references=references)

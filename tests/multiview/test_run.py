@@ -155,7 +155,7 @@ def test_report_writes_table_and_figures(finished: TrainingResult, tmp_path: Pat
 def test_a_clip_is_predicted_from_what_can_be_had_of_it(finished: TrainingResult, release: Path) -> None:
     clip = next(release.rglob("*.webm"))
     model = load_model(finished.output)
-    with_title = ViewPredictor(model, "best", "cpu", "red-car-on-street").predict(clip)
+    with_title = ViewPredictor(model, "best", "cpu", title="red-car-on-street").predict(clip)
     without = ViewPredictor(model, "best", "cpu").predict(clip)
     assert with_title.scores != without.scores
     assert any("title" in note for note in without.notes)

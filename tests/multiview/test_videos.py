@@ -88,7 +88,7 @@ def test_a_raw_clip_is_predicted_as_in_the_run(finished: TrainingResult, release
     found = load_view_data(str(release), "auto", "words", progress=False)
     title = found.titles[found.video_ids.index(row["video_id"])]
     clip = next(release.rglob(f"{row['video_id']}.webm"))
-    prediction = ViewPredictor(load_model(finished.output), "best", "cpu", title).predict(clip)
+    prediction = ViewPredictor(load_model(finished.output), "best", "cpu", title=title).predict(clip)
     for horizon in HORIZONS:
         assert prediction.scores[horizon] == pytest.approx(float(row[f"{horizon}_model"]), abs=1e-4)
 

@@ -220,3 +220,26 @@ def test_the_csv_file_can_be_opened_in_a_spreadsheet(tmp_path):
     assert (first["short_term"], first["long_term"], first["frames"]) == ("0.500000", "", "1")
     assert 0 <= float(first["short_term_percentile"]) <= 100
     assert (second["clip"], second["short_term"], second["note"]) == ("b, c.mp4", "", "not a video")
+
+
+def test_a_clip_that_raises_anything_stops_no_batch(scoring, clip, tmp_path, monkeypatch):
+    import app
+
+    from videomem_hf.inference import Predictor
+
+    other = tmp_path / "other.webm"
+    other.write_bytes(clip.read_bytes())
+    real = Predictor.predict
+
+    def failing(self, source, *arguments, **options):
+        if Path(source).name == "other.webm":
+            raise RuntimeError(f"{source}: a fault of the program")
+        return real(self, source, *arguments, **options)
+
+    monkeypatch.setattr(Predictor, "predict", failing)
+    label = scoring.models.labels[0]
+    rows = list(app._scored_rows(scoring, [str(other), str(clip)], label, lambda share, desc: None))
+    assert [(row.error, row.scored is None) for row in rows] == [
+        ("This clip cannot be scored (RuntimeError)", True),
+        ("", False),
+    ]

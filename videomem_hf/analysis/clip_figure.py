@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from videomem_hf.schema import Horizon
+from videomem_hf.system import atomic_write, printable
 
 LABELS: dict[Horizon, str] = {"short_term": "short-term", "long_term": "long-term"}
 COLOURS: dict[Horizon, str] = {"short_term": "#1f6feb", "long_term": "#d1495b"}
@@ -42,7 +43,7 @@ def clip_figure(
     layout = _Layout.fit(stills, rows=2 if saliency_label else 1)
     figure = Figure(figsize=(layout.width, layout.height))
     FigureCanvasAgg(figure)
-    figure.text(MARGIN / layout.width, 1 - 0.3 / layout.height, _shortened(title), fontsize=12, fontweight="bold")
+    figure.text(MARGIN / layout.width, 1 - 0.3 / layout.height, _shorten(title), fontsize=12, fontweight="bold")
     curve = figure.add_axes(layout.curve())
     draw_curve(curve, times_s, frame_scores, clip_scores, [s[0] for s in stills])
     for column, (time_s, score, image, saliency) in enumerate(stills):
@@ -140,9 +141,8 @@ def _saliency_palette() -> np.ndarray:
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Write the figure; its kind follows from the ending (.png, .svg, .pdf). The file appears whole or not at all."""
-    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
-    figure.savefig(partial, dpi=110)
-    partial.replace(path)
+    with atomic_write(path) as partial:
+        figure.savefig(partial, dpi=110)
 
 
 def draw_curve(
@@ -186,7 +186,7 @@ def _clock(time_s: float) -> str:
     return f"{int(minutes)}:{seconds:02.0f}" if minutes else f"{seconds:g} s"
 
 
-def _shortened(text: str, longest: int = 100) -> str:
+def _shorten(text: str, longest: int = 100) -> str:
     # A dollar sign would start matplotlib's mathematics.
-    text = text.replace("$", r"\$")
+    text = printable(text).replace("$", r"\$")
     return text if len(text) <= longest else f"…{text[-longest + 1 :]}"

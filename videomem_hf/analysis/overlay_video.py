@@ -19,6 +19,7 @@ from PIL import Image
 from videomem_hf.analysis.clip_figure import COLOURS, SALIENCY_COLOURS, draw_curve, overlay, strength_of
 from videomem_hf.models.video_decoding import LONG_HOLD_S
 from videomem_hf.schema import Horizon
+from videomem_hf.system import atomic_write
 from videomem_hf.video.video import VideoSource, probe, sample_frames
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def overlay_clip(
     on_frame: Callable[[float], object] | None = None,
     fastest: float = FASTEST,
 ) -> None:
-    """Write an overlay video of a clip; what is odd about the file is passed over in silence, as scoring has told it.
+    """Write an overlay video of a clip; what is odd about the file is not warned of again after scoring.
 
     Args:
         path: File to write, ending in .mp4.
@@ -111,16 +112,11 @@ def write_overlay_video(
         saliency_at: Gives the saliency; asked for at a quarter of the size of the pictures.
         curve: What the panel below the frames shows.
     """
-    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
-    try:
-        with _encoder(partial, frames_per_second) as write:
-            canvas = None
-            for time_s, image in frames:
-                canvas = canvas or _Canvas(image.shape[:2], curve)
-                write(canvas.draw(time_s, image, saliency_at), round(time_s * frames_per_second))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_write(path) as partial, _encoder(partial, frames_per_second) as write:
+        canvas = None
+        for time_s, image in frames:
+            canvas = canvas or _Canvas(image.shape[:2], curve)
+            write(canvas.draw(time_s, image, saliency_at), round(time_s * frames_per_second))
 
 
 class _Planes:

@@ -2,32 +2,37 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from tqdm import tqdm
 
-from videomem_hf.cli.clip_paths import Clips, Engine, ListFile, clip_paths
+from videomem_hf.cli.clip_paths import Clips, Engine, FailFast, ListFile, clip_paths
+from videomem_hf.system import printable
 
 if TYPE_CHECKING:
     from videomem_hf.extraction import Report
     from videomem_hf.extraction.run import Outcome
+    from videomem_hf.features.spec import FeatureSpec
+
+
+Features = Annotated[
+    str,
+    typer.Option(
+        help="Names, separated by commas. As released: hmp, lbp, hog, colorhistogram, orb, inceptionv3, c3d. "
+        "Without the release's slips: hmp-paper, lbp-corrected, hog-corrected, colorhistogram-corrected, "
+        "orb-corrected, inceptionv3-corrected. Others: lbp-opencv3, c3d-fc6, efficientnet-lite0, "
+        "efficientnet-lite2, resmem, hf:MODEL, hf-frames:MODEL, timm:NAME, timm-frames:NAME, title:MODEL, "
+        "concepts:DETECTOR."
+    ),
+]
 
 
 def extract(
-    out: Annotated[Path, typer.Option(help="Folder for the feature files, one folder a feature.")],
+    out: Annotated[Path, typer.Option(help="Folder for the feature files, one folder per feature.")],
     clips: Clips = None,
     list_file: ListFile = None,
-    features: Annotated[
-        str,
-        typer.Option(
-            help="Names, separated by commas. As released: hmp, lbp, hog, colorhistogram, orb, inceptionv3, c3d. "
-            "Without the release's slips: hmp-paper, lbp-corrected, hog-corrected, colorhistogram-corrected, "
-            "orb-corrected, inceptionv3-corrected. Others: lbp-opencv3, c3d-fc6, efficientnet-lite0, "
-            "efficientnet-lite2, resmem, hf:MODEL, hf-frames:MODEL, timm:NAME, timm-frames:NAME, title:MODEL, "
-            "concepts:DETECTOR."
-        ),
-    ] = "hmp,lbp,hog,colorhistogram",
+    features: Features = "hmp,lbp,hog,colorhistogram",
     c3d: Annotated[
         str | None, typer.Option(help="Folder of a model from `videomem convert c3d`. (default: $VIDEOMEM_C3D)")
     ] = None,
@@ -36,19 +41,21 @@ def extract(
         typer.Option(help="Weights of torchvision's inception_v3. (default: $VIDEOMEM_INCEPTIONV3, or downloaded)"),
     ] = None,
     titles: Annotated[
-        Path | None, typer.Option(help="Titles for title: features: a line `video1.webm<TAB>words` a clip.")
+        Path | None, typer.Option(help="Titles for title: features: one line `video1.webm<TAB>words` per clip.")
     ] = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Clips decoded at once. (default: one a core)")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Clips decoded at once. (default: one per core)")] = None,
     engine: Engine = "local",
     device: Annotated[
         str | None, typer.Option(help="For networks: cpu, cuda, ... (default: a GPU if there is one)")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Extract again what is there.")] = False,
+    fail_fast: FailFast = False,
 ) -> None:
     """Extract features of your own clips, in the files and formats of the VideoMem release.
 
     A clip is decoded once for all features. What is there is not done again, so an interrupted run goes on where it
-    stopped. A clip that cannot be read is reported with its cause, the others go on, and the exit code is 1.
+    stopped. A clip that fails is reported with its cause, and the others go on. Exit codes: 0 all clips are done; 1 a
+    clip failed, or something given cannot be used; 130 stopped with Ctrl-C.
 
     Clips named `video<N>` keep their number; others are numbered, see `clips.csv` in the folder. The folder loads with
     `load_dataset("videomem", "hmp", data_dir=FOLDER)`. Aesthetics cannot be computed; they are read from the release.
@@ -58,37 +65,19 @@ def extract(
     [bold]videomem extract --list clips.txt --out features --engine ray[/bold]
     """
     paths = clip_paths(clips, list_file)
-    from videomem_hf.extraction import Report, extract_clips
     from videomem_hf.extraction.ray_engine import RayEngine
     from videomem_hf.features.catalogue import feature_specs
 
-    wanted = feature_specs([name.strip() for name in features.split(",") if name.strip()], c3d, inceptionv3)
-    named = _titles(titles)
-    report = Report()
-    interrupted = False
-    with tqdm(total=len(paths), unit="clip", desc="extracting", disable=None) as bar:
-
-        def on_clip(outcome: "Outcome") -> None:
-            bar.set_postfix_str(outcome.clip.name[-40:], refresh=False)
-            bar.update()
-            for line in _problems(outcome):
-                bar.write(line, file=sys.stderr)
-
-        try:
-            extract_clips(
-                paths,
-                wanted,
-                out,
-                titles=named,
-                processes=jobs,
-                device=device,
-                overwrite=overwrite,
-                on_clip=on_clip,
-                report=report,
-                elsewhere=RayEngine(tuple(wanted), device, jobs) if engine == "ray" else None,
-            )
-        except KeyboardInterrupt:
-            interrupted = True
+    specs = feature_specs([name.strip() for name in features.split(",") if name.strip()], c3d, inceptionv3)
+    options = {
+        "titles": _read_titles(titles),
+        "processes": jobs,
+        "device": device,
+        "overwrite": overwrite,
+        "fail_fast": fail_fast,
+        "elsewhere": RayEngine(tuple(specs), device, jobs) if engine == "ray" else None,
+    }
+    report, interrupted = _extract_with_progress(paths, specs, out, options)
     typer.echo(_summary(report, out))
     if interrupted:
         sys.stderr.write("videomem: interrupted; what is done is kept, and the same command goes on from there\n")
@@ -97,7 +86,29 @@ def extract(
         raise typer.Exit(1)
 
 
-def _titles(path: Path | None) -> dict[str, str]:
+def _extract_with_progress(
+    paths: list[Path], specs: "list[FeatureSpec]", out: Path, options: dict[str, Any]
+) -> "tuple[Report, bool]":
+    """Extract, with a bar and problems as they come; also gives whether Ctrl-C ended it."""
+    from videomem_hf.extraction import Report, extract_clips
+
+    report = Report()
+    with tqdm(total=len(paths), unit="clip", desc="extracting", disable=None) as bar:
+
+        def on_clip(outcome: "Outcome") -> None:
+            bar.set_postfix_str(printable(outcome.clip.name)[-40:], refresh=False)
+            bar.update()
+            for line in _problems(outcome):
+                bar.write(printable(line), file=sys.stderr)
+
+        try:
+            extract_clips(paths, specs, out, on_clip=on_clip, report=report, **options)
+        except KeyboardInterrupt:
+            return report, True
+    return report, False
+
+
+def _read_titles(path: Path | None) -> dict[str, str]:
     if path is None:
         return {}
     from videomem_hf.data.release.captions import read_captions

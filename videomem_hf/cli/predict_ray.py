@@ -13,6 +13,7 @@ from videomem_hf.inference import load_predictor
 from videomem_hf.inference.ray_engine import score_on_ray
 from videomem_hf.inference.score_journal import ClipScores, ScoreJournal, model_identity
 from videomem_hf.schema import Horizon, InputError
+from videomem_hf.system import atomic_write
 
 
 def predict_on_ray(paths: list[Path], model: str | None, device: str | None, out: Path, workers: int | None) -> None:
@@ -55,9 +56,8 @@ def predict_on_ray(paths: list[Path], model: str | None, device: str | None, out
 
 
 def _write_table(path: Path, horizons: tuple[Horizon, ...], rows: Iterable[tuple[Path, ClipScores | str]]) -> None:
-    part = path.with_name(f".{path.name}.part")
     try:
-        with part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        with atomic_write(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(score_columns(horizons))
             for clip, result in rows:
@@ -65,6 +65,5 @@ def _write_table(path: Path, horizons: tuple[Horizon, ...], rows: Iterable[tuple
                     writer.writerow(score_row(clip, horizons, None, 0, result))
                 else:
                     writer.writerow(score_row(clip, horizons, result.scores, result.frames, " ".join(result.notes)))
-        part.replace(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({(error.strerror or str(error)).lower()})") from None

@@ -13,6 +13,7 @@ from videomem_hf.data.release.inventory import TABLE_SUFFIXES
 from videomem_hf.data.release.names import parse_video_id, video_number
 from videomem_hf.features.spec import FeatureSpec
 from videomem_hf.schema import InputError
+from videomem_hf.system import atomic_write, printable
 
 CLIPS_TABLE: Final = "clips.csv"
 """Says which clip each id stands for, and its size and time when it was extracted."""
@@ -20,7 +21,6 @@ VIDEO_LIST: Final = "test-set_list.txt"
 """The ids, as the release lists its test videos: with it the folder loads by itself, as videos without scores."""
 
 _COLUMNS: Final = ("video_id", "clip", "bytes", "modified_ns")
-_PART: Final = ".part"
 _LEVELS_ABOVE: Final = 3
 """From `features` up to the release's root."""
 
@@ -44,7 +44,7 @@ class Entry:
             status = clip.stat()
         except OSError as error:
             raise InputError(f"{clip}: cannot be opened ({(error.strerror or str(error)).lower()})") from None
-        return cls(str(clip.resolve()), status.st_size, status.st_mtime_ns)
+        return cls(printable(clip.resolve()), status.st_size, status.st_mtime_ns)
 
     def same_content(self, other: "Entry") -> bool:
         """Whether nothing points to another content; a clip may have been moved."""
@@ -65,8 +65,8 @@ class FeatureFolder:
         self.path = path
         try:
             path.mkdir(parents=True, exist_ok=True)
-            for part in path.glob(f"*/.*{_PART}"):  # left by a process that was killed
-                part.unlink()
+            for partial in path.glob("*/.*.part*"):  # left by a process that was killed
+                partial.unlink()
         except OSError as error:
             raise InputError(f"--out {path}: cannot be a folder ({(error.strerror or str(error)).lower()})") from None
         self.entries = _read_table(path / CLIPS_TABLE)
@@ -83,7 +83,7 @@ class FeatureFolder:
         unnamed: list[Path] = []
         earlier = {entry.clip: video_id for video_id, entry in self.entries.items()}
         for clip in clips:
-            video_id = earlier.get(str(clip.resolve())) or _id_by_name(clip)
+            video_id = earlier.get(printable(clip.resolve())) or _id_by_name(clip)
             if video_id is None:
                 unnamed.append(clip)
             elif (other := assigned.setdefault(video_id, clip)) != clip:
@@ -152,23 +152,19 @@ class FeatureFolder:
         for video_id in sorted(self.entries, key=video_number):
             entry = self.entries[video_id]
             writer.writerow([video_id, entry.clip, entry.size, entry.modified_ns])
-        write_whole(self.path / CLIPS_TABLE, text.getvalue().encode("utf-8", "surrogateescape"))
+        write_whole(self.path / CLIPS_TABLE, text.getvalue().encode())
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file under another name and give it its own when it is complete.
+    """Write a file whole or not at all.
 
     Raises:
         InputError: It cannot be written.
     """
-    part = path.with_name(f".{path.name}{_PART}")
     try:
         path.parent.mkdir(exist_ok=True)
-        try:
-            part.write_bytes(content)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        with atomic_write(path) as partial:
+            partial.write_bytes(content)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({(error.strerror or str(error)).lower()})") from None
 
@@ -185,7 +181,7 @@ def _read_table(path: Path) -> dict[str, Entry]:
     try:
         with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
             for row in csv.DictReader(file):
-                entries[row["video_id"]] = Entry(row["clip"], int(row["bytes"]), int(row["modified_ns"]))
+                entries[row["video_id"]] = Entry(printable(row["clip"]), int(row["bytes"]), int(row["modified_ns"]))
     except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
         raise InputError(
             f"{path}: is no table of clips as `videomem extract` writes it ({error}); name another folder, or remove "

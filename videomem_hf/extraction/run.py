@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,8 @@ from videomem_hf.features.clips import Threads
 from videomem_hf.features.collecting import collect
 from videomem_hf.features.extract import load_networks
 from videomem_hf.features.spec import FeatureSpec, Network, NetworkSpec
-from videomem_hf.schema import InputError
+from videomem_hf.schema import cause_of
 from videomem_hf.system import available_cpus
-from videomem_hf.video.video import VideoError
 
 CLIPS_AT_ONCE = 8
 """Clips whose frames a network is given together."""
@@ -76,27 +76,29 @@ def extract_clips(
     processes: int | None = None,
     device: str | None = None,
     overwrite: bool = False,
+    fail_fast: bool = False,
     on_clip: Callable[[Outcome], None] = lambda outcome: None,
     report: Report | None = None,
     elsewhere: "Callable[[Sequence[Job]], Iterator[tuple[Job, Result]]] | None" = None,
 ) -> Report:
     """Extract features of clips into a folder in the release's formats.
 
-    Files that are there are kept, if the clip has not changed since. A clip that cannot be read is reported; the
-    others go on.
+    Files that are there are kept, if the clip has not changed since. A clip that fails is reported; the others
+    go on.
 
     Args:
         clips: Video files, each once.
         specs: What to extract, see `videomem_hf.features.catalogue.feature_specs`.
         out: The folder.
         titles: Titles by id, for `title:` features.
-        processes: How many clips are decoded at once; by default one a core.
+        processes: How many clips are decoded at once; by default one per core.
         device: For networks; None takes a GPU if there is one.
         overwrite: Whether to extract what is there again.
+        fail_fast: Whether to stop after the first clip that fails.
         on_clip: Called with each clip that is finished.
         report: Filled as the run goes on, for a caller that may interrupt it.
         elsewhere: Does the jobs, their networks included, in place of processes of this machine; see
-            `videomem_hf.extraction.ray_engine`. `processes` and `device` are then its affair.
+            `videomem_hf.extraction.ray_engine`. It then decides `processes` and `device`.
 
     Returns:
         What was done.
@@ -106,27 +108,50 @@ def extract_clips(
     """
     report = report or Report()
     folder = FeatureFolder(out)
-    assigned = folder.assign(clips)
-    report.total = len(assigned)
-    jobs = []
-    for video_id, clip in assigned.items():
-        missing = tuple(each for each in specs if overwrite or not folder.is_done(each, video_id, clip))
-        if missing:
-            jobs.append(Job(video_id, clip, (titles or {}).get(video_id), missing))
-        else:
-            report.kept += 1
+    absent = [Outcome(clip, "", {"": cause}) for clip in clips if (cause := _absence(clip))]
+    assigned = folder.assign([clip for clip in clips if not _absence(clip)])
+    report.total = len(assigned) + len(absent)
+    jobs = _find_jobs(folder, assigned, specs, titles or {}, overwrite)
+    report.kept = len(assigned) - len(jobs)
     networks = load_networks(specs, device) if jobs and elsewhere is None else {}
-    results = elsewhere(jobs) if elsewhere else _here(jobs, min(processes or available_cpus(), max(1, len(jobs))))
+    results = elsewhere(jobs) if elsewhere else _run_here(jobs, min(processes or available_cpus(), max(1, len(jobs))))
     try:
-        for outcome in _outcomes(results, folder, networks):
+        for outcome in chain(absent, _write_results(results, folder, networks)):
             report.done.append(outcome)
             on_clip(outcome)
+            if outcome.errors and fail_fast:
+                break
     finally:
         folder.write_list()
     return report
 
 
-def _here(jobs: Sequence[Job], processes: int) -> "Iterator[tuple[Job, Result]]":
+def _absence(clip: Path) -> str:
+    """Why a file cannot be looked at; empty if it can."""
+    try:
+        clip.stat()
+    except OSError as error:
+        return f"cannot be opened ({(error.strerror or str(error)).lower()})"
+    return ""
+
+
+def _find_jobs(
+    folder: FeatureFolder,
+    assigned: Mapping[str, Path],
+    specs: Sequence[FeatureSpec],
+    titles: Mapping[str, str],
+    overwrite: bool,
+) -> list[Job]:
+    """Give the clips that lack features, with those."""
+    jobs = []
+    for video_id, clip in assigned.items():
+        missing = tuple(each for each in specs if overwrite or not folder.is_done(each, video_id, clip))
+        if missing:
+            jobs.append(Job(video_id, clip, titles.get(video_id), missing))
+    return jobs
+
+
+def _run_here(jobs: Sequence[Job], processes: int) -> "Iterator[tuple[Job, Result]]":
     """Do the jobs in processes of this machine; what networks make is left to do."""
     for job, result in run_jobs(partial(work_on, threads="NONE" if processes > 1 else "AUTO"), jobs, processes):
         if isinstance(result, Died):
@@ -138,7 +163,7 @@ def _here(jobs: Sequence[Job], processes: int) -> "Iterator[tuple[Job, Result]]"
             yield job, result
 
 
-def _outcomes(
+def _write_results(
     results: "Iterator[tuple[Job, Result]]", folder: FeatureFolder, networks: Mapping[str, Network]
 ) -> Iterator[Outcome]:
     """Write what was made of clips, and what networks make of that, several clips at a time."""
@@ -158,7 +183,7 @@ def _finish(
     apply_networks(pending, networks)
     for job, result in pending:
         _write(folder, job, result)
-        if "" not in result.errors:
+        if "" not in result.errors and job.clip.exists():
             folder.finish(job.video_id, job.clip)
         yield Outcome(job.clip, job.video_id, result.errors, result.notes)
 
@@ -174,12 +199,21 @@ def apply_networks(pending: "Sequence[tuple[Job, Result]]", networks: Mapping[st
     """Turn the networks' inputs of some clips into contents of files, all clips at once."""
     for name, network in networks.items():
         given = [(job, result) for job, result in pending if name in result.inputs]
-        if not given:
-            continue
-        values_of_clips = network([result.inputs.pop(name) for _, result in given])
-        for (job, result), values in zip(given, values_of_clips, strict=True):
+        inputs = [result.inputs.pop(name) for _, result in given]
+        for (job, result), values in zip(given, _run_network(network, inputs), strict=True):
             spec = next(each for each in job.specs if each.name == name)
-            result.contents[name] = [spec.encode(value) for value in values]
+            if isinstance(values, Exception):
+                result.errors[name] = cause_of(values)
+            else:
+                result.contents[name] = [spec.encode(value) for value in values]
+
+
+def _run_network(network: Network, inputs: list[list[Any]]) -> "Sequence[list[Any] | Exception]":
+    """Run a network on some clips; where that fails on each for itself, as one of them may be at fault."""
+    try:
+        return network(inputs) if inputs else []
+    except Exception as error:
+        return [error] if len(inputs) == 1 else [_run_network(network, [each])[0] for each in inputs]
 
 
 @dataclass
@@ -197,8 +231,8 @@ def work_on(job: Job, threads: Threads) -> Result:
     result = Result()
     try:
         collected = collect(job.clip, job.specs, job.title, threads)
-    except VideoError as error:
-        result.errors[""] = str(error).removeprefix(f"{job.clip}: ")
+    except Exception as error:
+        result.errors[""] = cause_of(error, job.clip)
         return result
     result.errors |= collected.errors
     result.notes = [note.removeprefix(f"{job.clip}: ") for note in collected.notes]
@@ -210,6 +244,6 @@ def work_on(job: Job, threads: Threads) -> Result:
             continue
         try:
             result.contents[spec.name] = [spec.encode(value) for value in collected.values[spec.name]]
-        except InputError as error:
-            result.errors[spec.name] = str(error)
+        except Exception as error:
+            result.errors[spec.name] = cause_of(error)
     return result

@@ -17,8 +17,8 @@ import numpy as np
 from videomem_hf.schema import InputError
 
 from .clips import Clip
-from .release_text import significant, without_newline
-from .spec import Collector, Kept, Network, NetworkSpec
+from .release_text import format_c3d, format_digits
+from .spec import Collector, FrameValues, Network, NetworkSpec
 from .weights import first_line
 
 CLASSES: Final = 101
@@ -78,11 +78,11 @@ class C3DSpec(NetworkSpec):
         def prepare(rgb: np.ndarray) -> np.ndarray:  # (height, width, 3) to (3, 112, 112)
             return processor(videos=[rgb[None]], return_tensors="np")["pixel_values_videos"][0, 0]
 
-        return Kept(lambda picture: prepare(picture.rgb))
+        return FrameValues(lambda picture: prepare(picture.rgb))
 
     def encode(self, value: Any) -> bytes:
         """See the base class."""
-        return without_newline(value) if self.output == "probabilities" else significant(value)
+        return format_c3d(value) if self.output == "probabilities" else format_digits(value)
 
     def load(self, device: str) -> Network:
         """See the base class."""

@@ -20,8 +20,8 @@ from .hog import hog, hog_value_shares
 from .inceptionv3 import InceptionV3Spec
 from .lbp import lbp
 from .orb import Descriptors, orb, orb_npz, orb_pickle
-from .packaged import PACKAGED, packaged
-from .release_text import eight_decimals, histogram_lines, occurring, significant
+from .packaged import PACKAGED, packaged_spec
+from .release_text import format_digits, format_histogram, format_lbp, format_numbers
 from .spec import WHOLE, FeatureSpec, FrameSpec, folder_name, frame_endings
 from .titles import TitleSpec
 
@@ -59,10 +59,10 @@ def feature_spec(name: str, c3d: str | None = None, inceptionv3: str | None = No
             "aesthetics cannot be computed from a clip: how the released numbers were made is not known; they are read "
             "from the release only"
         )
-    if key in _FRAME_RECIPES:
-        return _FRAME_RECIPES[key]
+    if key in _FRAME_SPECS:
+        return _FRAME_SPECS[key]
     if key in PACKAGED:
-        return packaged(key)
+        return packaged_spec(key)
     makers: dict[str, Callable[[], FeatureSpec]] = {
         "hmp": partial(HmpSpec, key, "HMP", WHOLE, variant="released"),
         "hmp-paper": partial(HmpSpec, key, "hmp-paper", WHOLE, variant="paper"),
@@ -80,15 +80,15 @@ def feature_spec(name: str, c3d: str | None = None, inceptionv3: str | None = No
 
 
 def feature_specs(names: Sequence[str], c3d: str | None = None, inceptionv3: str | None = None) -> list[FeatureSpec]:
-    """Give the specs of several features, as `checked`; see `feature_spec` for the arguments.
+    """Give the specs of several features, as `check_specs`; see `feature_spec` for the arguments.
 
     Raises:
-        InputError: As `feature_spec` and `checked`.
+        InputError: As `feature_spec` and `check_specs`.
     """
-    return checked([feature_spec(name, c3d, inceptionv3) for name in names])
+    return check_specs([feature_spec(name, c3d, inceptionv3) for name in names])
 
 
-def checked(given: Sequence[FeatureSpec]) -> list[FeatureSpec]:
+def check_specs(given: Sequence[FeatureSpec]) -> list[FeatureSpec]:
     """Give specs each once, when what they need is there.
 
     Raises:
@@ -151,14 +151,14 @@ def _orb(order: Order, descriptors: Descriptors, picture: Picture) -> Keypoints:
 def _frame_specs() -> dict[str, FrameSpec]:
     text = frame_endings()
     made = [
-        FrameSpec("lbp", "LBP", text, partial(_lbp, "exchanged", 15), occurring),
-        FrameSpec("lbp-opencv3", "lbp-opencv3", text, partial(_lbp, "exchanged", 14), occurring),
-        FrameSpec("lbp-corrected", "lbp-corrected", text, partial(_lbp, "true", 15), eight_decimals),
-        FrameSpec("hog", "HOG", text, partial(_hog, "exchanged", hog_value_shares), eight_decimals),
-        FrameSpec("hog-corrected", "hog-corrected", text, partial(_hog, "true", hog), significant),
-        FrameSpec("colorhistogram", "ColorHistogram", text, partial(_colors, "exchanged"), histogram_lines),
+        FrameSpec("lbp", "LBP", text, partial(_lbp, "exchanged", 15), format_lbp),
+        FrameSpec("lbp-opencv3", "lbp-opencv3", text, partial(_lbp, "exchanged", 14), format_lbp),
+        FrameSpec("lbp-corrected", "lbp-corrected", text, partial(_lbp, "true", 15), format_numbers),
+        FrameSpec("hog", "HOG", text, partial(_hog, "exchanged", hog_value_shares), format_numbers),
+        FrameSpec("hog-corrected", "hog-corrected", text, partial(_hog, "true", hog), format_digits),
+        FrameSpec("colorhistogram", "ColorHistogram", text, partial(_colors, "exchanged"), format_histogram),
         FrameSpec(
-            "colorhistogram-corrected", "colorhistogram-corrected", text, partial(_colors, "true"), histogram_lines
+            "colorhistogram-corrected", "colorhistogram-corrected", text, partial(_colors, "true"), format_histogram
         ),
         FrameSpec("orb", "ORB", frame_endings(".p"), partial(_orb, "exchanged", "first"), orb_pickle, "cv2"),
         FrameSpec(
@@ -168,4 +168,4 @@ def _frame_specs() -> dict[str, FrameSpec]:
     return {each.name: each for each in made}
 
 
-_FRAME_RECIPES: Final = _frame_specs()
+_FRAME_SPECS: Final = _frame_specs()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from threading import BoundedSemaphore
 from typing import Any, Final
 
-from videomem_hf.schema import InputError
+from videomem_hf.schema import cause_of
 from videomem_hf.video.video import VideoSource, VideoWarning
 
 from .clips import Clip, Picture, Threads, pictures, survey
@@ -48,16 +48,16 @@ def collect(
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", VideoWarning)
-        collected = collect_aloud(source, specs, title, threads)
+        collected = decode_features(source, specs, title, threads)
     notes = (str(warning.message) for warning in caught if issubclass(warning.category, VideoWarning))
     collected.notes = list(dict.fromkeys(notes))  # a clip that is decoded twice says the same twice
     return collected
 
 
-def collect_aloud(
+def decode_features(
     source: VideoSource, specs: Sequence[FeatureSpec], title: str | None = None, threads: Threads = "AUTO"
 ) -> Collected:
-    """Do the same where several threads do it: what is odd about the file is warned of, as catching is not for threads.
+    """Do the same, and warn of what is odd about the file: for threads, in which warnings cannot be caught.
 
     Raises:
         VideoError: The clip cannot be decoded.
@@ -66,14 +66,16 @@ def collect_aloud(
         VideoWarning: Parts of the file are damaged or missing.
     """
     clip = survey(source, title)
-    collected, decoded = _pass(source, specs, clip, threads)
+    collected, decoded = _decode_once(source, specs, clip, threads)
     if decoded not in (0, clip.frames):
         clip = replace(clip, frames=decoded)
-        collected, _ = _pass(source, specs, clip, threads)
+        collected, _ = _decode_once(source, specs, clip, threads)
     return collected
 
 
-def _pass(source: VideoSource, specs: Sequence[FeatureSpec], clip: Clip, threads: Threads) -> tuple[Collected, int]:
+def _decode_once(
+    source: VideoSource, specs: Sequence[FeatureSpec], clip: Clip, threads: Threads
+) -> tuple[Collected, int]:
     """Decode the clip once; gives the number of its frames as well, 0 where no spec wants any."""
     collected = Collected(clip)
     collectors: dict[str, Collector] = {spec.name: spec.collector(clip) for spec in specs}
@@ -86,12 +88,12 @@ def _pass(source: VideoSource, specs: Sequence[FeatureSpec], clip: Clip, threads
         try:
             if name in collectors:
                 collectors[name].add(place, picture)
-        except InputError as error:  # this feature is not to be had of this clip; the others are
-            collected.errors[name] = str(error)
+        except Exception as error:  # this feature is not to be had of this clip; the others are
+            collected.errors[name] = cause_of(error)
             del collectors[name]
 
     decoded = 0
-    with _beside(add, list(collectors)) if threads == "AUTO" and len(specs) > 1 else nullcontext(add) as take:
+    with _feature_threads(add, list(collectors)) if threads == "AUTO" and len(specs) > 1 else nullcontext(add) as take:
         for picture in pictures(source, threads) if wanted else ():
             decoded = picture.index + 1
             for name, place in wanted.get(picture.index, ()):
@@ -99,14 +101,14 @@ def _pass(source: VideoSource, specs: Sequence[FeatureSpec], clip: Clip, threads
     for name, collector in collectors.items():
         try:
             collected.values[name] = collector.values()
-        except InputError as error:
-            collected.errors[name] = str(error)
+        except Exception as error:
+            collected.errors[name] = cause_of(error)
     return collected, decoded
 
 
 @contextmanager
-def _beside(add: Callable[[str, int, Picture], None], names: Sequence[str]) -> Iterator[Callable[..., None]]:
-    """Let features be computed beside the decoding, each by a thread of its own, which takes its frames in order.
+def _feature_threads(add: Callable[[str, int, Picture], None], names: Sequence[str]) -> Iterator[Callable[..., None]]:
+    """Compute features while the clip is decoded, each in a thread of its own, which takes its frames in order.
 
     Args:
         add: Gives a frame to the feature of a name.

@@ -1,4 +1,4 @@
-"""The inner loops of LBP and HOG as machine code, where numba is installed: the same arithmetic, many times faster.
+"""The inner loops of LBP and HOG as numba kernels: the same arithmetic, many times faster.
 
 No `fastmath`: it would let the compiler round other than scikit-image does.
 """
@@ -11,6 +11,37 @@ from numpy.typing import NDArray
 
 _COLUMNS: Final = 1024
 """Worked on at once: what a row of them needs stays in the processor's cache."""
+
+
+@njit(cache=True, nogil=True)
+def _compare(centre: Any, upper: Any, lower: Any, below: float, weights: Any, bit: Any) -> None:
+    """Write into `bit` whether a point, interpolated between two rows at two columns each, is as bright as the centre.
+
+    Args:
+        centre: `(columns,)` pixels.
+        upper: What lies left and right of the point in the row above it, `(columns,)` each.
+        lower: The same in the row below.
+        below: Weight of the lower row.
+        weights: `(columns,)`, of the pixels on the right.
+        bit: `(columns,)` or longer, changed.
+    """
+    (upper_left, upper_right), (lower_left, lower_right) = upper, lower
+    above = 1 - below
+    for c in range(len(centre)):
+        behind = weights[c]
+        before = 1 - behind
+        top = before * upper_left[c] + behind * upper_right[c]
+        bottom = before * lower_left[c] + behind * lower_right[c]
+        bit[c] = above * top + below * bottom >= centre[c]
+
+
+@njit(cache=True, nogil=True)
+def _add_bits(bit: Any, last: Any, ones: Any, changes: Any, columns: int) -> None:
+    """Count the ones, and the changes from the last point to this one, of `columns` pixels."""
+    for c in range(columns):
+        ones[c] += bit[c]
+        changes[c] += bit[c] ^ last[c]
+        last[c] = bit[c]
 
 
 @njit(cache=True, nogil=True)
@@ -37,38 +68,30 @@ def count_patterns(
     points, height = row_weights.shape
     width = column_weights.shape[1]
     counts = np.zeros(points + 2, np.int64)
-    bit, last, ones, changes = (
-        np.zeros(_COLUMNS, np.uint8), np.zeros(_COLUMNS, np.uint8), np.zeros(_COLUMNS, np.uint8),
-        np.zeros(_COLUMNS, np.uint8),
-    )  # fmt: skip
+    bit, last = np.zeros(_COLUMNS, np.uint8), np.zeros(_COLUMNS, np.uint8)
+    ones, changes = np.zeros(_COLUMNS, np.uint8), np.zeros(_COLUMNS, np.uint8)
     for left in range(0, width, _COLUMNS):
         columns = min(_COLUMNS, width - left)
         for row in range(height):
             centre = frame[row + margin, left + margin : left + margin + columns]
             for turn in range(-1, points):  # the last point first, to compare the first one with
                 point = points - 1 if turn < 0 else turn
-                below = row_weights[point, row]
-                above = 1 - below
                 near, far = left + near_columns[point], left + far_columns[point]
                 upper, lower = frame[row + near_rows[point]], frame[row + far_rows[point]]
-                upper_left, upper_right = upper[near : near + columns], upper[far : far + columns]
-                lower_left, lower_right = lower[near : near + columns], lower[far : far + columns]
-                weights = column_weights[point, left : left + columns]
-                for c in range(columns):
-                    behind = weights[c]
-                    before = 1 - behind
-                    top = before * upper_left[c] + behind * upper_right[c]
-                    bottom = before * lower_left[c] + behind * lower_right[c]
-                    bit[c] = above * top + below * bottom >= centre[c]
+                _compare(
+                    centre,
+                    (upper[near : near + columns], upper[far : far + columns]),
+                    (lower[near : near + columns], lower[far : far + columns]),
+                    row_weights[point, row],
+                    column_weights[point, left : left + columns],
+                    bit,
+                )
                 if turn < 0:
                     ones[:] = 0
                     changes[:] = 0
                     last[:] = bit
                     continue
-                for c in range(columns):
-                    ones[c] += bit[c]
-                    changes[c] += bit[c] ^ last[c]
-                    last[c] = bit[c]
+                _add_bits(bit, last, ones, changes, columns)
             for c in range(columns):
                 counts[ones[c] if changes[c] <= 2 else points + 1] += 1
     return counts

@@ -17,8 +17,8 @@ from PIL import Image
 from videomem_hf.schema import InputError
 
 from .clips import Clip
-from .release_text import significant
-from .spec import Collector, Kept, Network, NetworkSpec, one_a_second
+from .release_text import format_digits
+from .spec import Collector, FrameValues, Network, NetworkSpec, one_per_second
 from .weights import load_weights
 
 CATEGORIES: Final = 91
@@ -56,15 +56,15 @@ class ConceptsSpec(NetworkSpec):
 
     def frames(self, clip: Clip) -> Sequence[int]:
         """See the module."""
-        return one_a_second(clip)
+        return one_per_second(clip)
 
     def collector(self, clip: Clip) -> Collector:
         """See the base class."""
-        return Kept(lambda picture: _shrunk(picture.rgb))
+        return FrameValues(lambda picture: _shrunk(picture.rgb))
 
     def encode(self, value: Any) -> bytes:
         """See the base class."""
-        return significant(value)
+        return format_digits(value)
 
     def load(self, device: str) -> Network:
         """See the base class."""

@@ -20,8 +20,8 @@ from videomem_hf.schema import InputError
 
 from .clips import Clip
 from .extras import library
-from .release_text import significant
-from .spec import Collector, Kept, Network, NetworkSpec, evenly, one_a_second, thirds
+from .release_text import format_digits
+from .spec import Collector, FrameValues, Network, NetworkSpec, evenly_spaced, one_per_second, thirds
 from .weights import first_line
 
 Library = Literal["hf", "timm"]
@@ -58,18 +58,18 @@ class EncoderSpec(NetworkSpec):
         """See the module."""
         if self.single_frames:
             return thirds(clip)
-        return evenly(clip, self._segment_length) if self._segment_length else one_a_second(clip)
+        return evenly_spaced(clip, self._segment_length) if self._segment_length else one_per_second(clip)
 
     def collector(self, clip: Clip) -> Collector:
         """See the base class."""
         if self._segment_length:
             return _WholeClip(self.model)
         prepare = _hf_frame(self.model) if self.library == "hf" else timm_transform(self.model)
-        return Kept(lambda picture: prepare(picture.rgb))
+        return FrameValues(lambda picture: prepare(picture.rgb))
 
     def encode(self, value: Any) -> bytes:
         """See the base class."""
-        return significant(value)
+        return format_digits(value)
 
     def load(self, device: str) -> Network:
         """See the base class."""

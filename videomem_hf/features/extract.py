@@ -1,19 +1,18 @@
 """From the path of a clip to its features, as arrays or as a data set's columns."""
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
-from videomem_hf.data.feature_files.columns import read_columns
-from videomem_hf.data.feature_files.folders import feature_folders, find_feature_files
-from videomem_hf.data.release.inventory import scan
+from videomem_hf.data.feature_files.columns import parse_column
+from videomem_hf.data.feature_files.folders import folder_column
 from videomem_hf.schema import InputError
 from videomem_hf.video.video import VideoError, VideoSource
 
-from .catalogue import checked, feature_spec, spec_of_column
+from .catalogue import check_specs, feature_spec, spec_of_column
 from .collecting import Collected, collect
 from .spec import FeatureSpec, Network, NetworkSpec
 from .weights import first_line
@@ -34,7 +33,7 @@ class Extractor:
 
     def __init__(self, features: Sequence[str | FeatureSpec], device: str | None = None) -> None:
         made = [feature if isinstance(feature, FeatureSpec) else feature_spec(feature) for feature in features]
-        self.specs = checked(made)
+        self.specs = check_specs(made)
         self.networks = load_networks(self.specs, device)
 
     def __call__(self, source: VideoSource, title: str | None = None) -> dict[str, list[Any]]:
@@ -79,17 +78,17 @@ def load_networks(wanted: Sequence[FeatureSpec], device: str | None = None) -> d
     Raises:
         InputError: One cannot be loaded, or the device not be used.
     """
-    with_network = [made for made in wanted if isinstance(made, NetworkSpec)]
+    with_network = [spec for spec in wanted if isinstance(spec, NetworkSpec)]
     if not with_network:
         return {}
     import torch
 
-    place = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    name = device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        torch.zeros(1, device=place)
+        torch.zeros(1, device=name)
     except (RuntimeError, AssertionError) as error:
-        raise InputError(f"device {place!r} cannot be used ({first_line(error)}); try cpu") from None
-    return {made.name: made.load(place) for made in with_network}
+        raise InputError(f"device {name!r} cannot be used ({first_line(error)}); try cpu") from None
+    return {spec.name: spec.load(name) for spec in with_network}
 
 
 class ColumnExtractor:
@@ -111,8 +110,8 @@ class ColumnExtractor:
         named = features or {}
         self.extractor = Extractor([named.get(column) or _spec_of(column) for column in columns], device)
 
-    def __call__(self, source: VideoSource) -> tuple[dict[str, np.ndarray], list[str]]:
-        """Compute a clip's columns.
+    def __call__(self, source: VideoSource, title: str | None = None) -> tuple[dict[str, np.ndarray], list[str]]:
+        """Compute a clip's columns; `title` is for `title-` columns.
 
         Returns:
             By column its numbers `(size,)`, those of several frames one after another; and what was odd about the file.
@@ -120,14 +119,10 @@ class ColumnExtractor:
         Raises:
             VideoError: The clip cannot be decoded, or one of the features not be had of it.
         """
-        collected = self.extractor.collected(source)
-        with tempfile.TemporaryDirectory() as folder:
-            for made in self.extractor.specs:
-                _write(made, collected.values[made.name], Path(folder))
-            found = feature_folders(scan(folder, deep=True))
-            files = [each for name, folders in found.items() for each in find_feature_files(name, folders)]
-            columns = {each.column: next(read_columns([each], [[_CLIP_ID]]))[0] for each in files}
-        return {name: _flat(columns[name].to_pylist()) for name in self.columns}, collected.notes
+        collected = self.extractor.collected(source, title)
+        found = {spec.folder: _parse(spec, collected.values[spec.name]) for spec in self.extractor.specs}
+        columns = {folder_column(Path(folder))[1]: values for folder, values in found.items()}
+        return {name: columns[name] for name in self.columns}, collected.notes
 
 
 def _spec_of(column: str) -> FeatureSpec:
@@ -137,13 +132,10 @@ def _spec_of(column: str) -> FeatureSpec:
         raise InputError(f"the feature column {column!r} cannot be computed from a clip: {error}") from None
 
 
-def _write(made: FeatureSpec, values: list[Any], folder: Path) -> None:
-    (folder / made.folder).mkdir()
-    for ending, value in zip(made.endings, values, strict=True):
-        (folder / made.folder / f"{_CLIP_ID}{ending}").write_bytes(made.encode(value))
-
-
-def _flat(value: Any) -> np.ndarray:
-    while isinstance(value, list) and value and isinstance(value[0], list):
-        value = [number for part in value for number in part]
-    return np.array(value, np.float64)
+def _parse(spec: FeatureSpec, values: list[Any]) -> np.ndarray:
+    """Give a feature's numbers `(size,)` as they are read from its files, which hold them rounded."""
+    names = [f"{_CLIP_ID}{ending}" for ending in spec.endings]
+    column = parse_column(spec.folder, names, [spec.encode(value) for value in values])
+    while pa.types.is_list(column.type) or pa.types.is_fixed_size_list(column.type):
+        column = column.flatten()
+    return column.to_numpy(zero_copy_only=False).astype(np.float64)

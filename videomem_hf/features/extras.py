@@ -35,7 +35,7 @@ def library(module: str, feature: str) -> ModuleType:
 
 
 @cache
-def machine_code() -> ModuleType | None:
+def numba_kernels() -> ModuleType | None:
     """Give `videomem_hf.features.compiled`, if numba is installed: without it, NumPy does the same more slowly."""
     try:
         return importlib.import_module("videomem_hf.features.compiled")

@@ -8,7 +8,7 @@ import numpy as np
 
 from .clips import Clip, Picture
 from .hmp import STEP, MotionPatterns, Variant
-from .release_text import pairs_from_one
+from .release_text import format_hmp
 from .spec import Collector, FeatureSpec
 
 
@@ -28,7 +28,7 @@ class HmpSpec(FeatureSpec):
 
     def encode(self, value: Any) -> bytes:
         """See the base class."""
-        return pairs_from_one(value)
+        return format_hmp(value)
 
 
 class _HmpOfClip:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from videomem_hf.schema import InputError
 
-from .extras import machine_code
+from .extras import numba_kernels
 
 ORIENTATIONS: Final = 9
 CELL: Final = 32
@@ -67,7 +67,7 @@ def _cell_histograms(grey: NDArray[np.uint8], rows: int, columns: int) -> NDArra
     """
     orientation, magnitude = _gradient_tables()
     sums = np.zeros((rows * columns, ORIENTATIONS), np.float32)
-    if (code := machine_code()) is not None:
+    if (code := numba_kernels()) is not None:
         square = (_STEPS, _STEPS)
         code.add_magnitudes(grey, CELL, rows, columns, orientation.reshape(square), magnitude.reshape(square), sums)
     else:

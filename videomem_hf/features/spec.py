@@ -83,13 +83,13 @@ def thirds(clip: Clip) -> list[int]:
     return [0, clip.frames // 3, 2 * clip.frames // 3]
 
 
-def one_a_second(clip: Clip) -> list[int]:
+def one_per_second(clip: Clip) -> list[int]:
     """Give evenly spread frames from the first on: one a second of the clip's nominal length, 1 to 64."""
     seconds = round(clip.frames / clip.frames_per_second)
-    return evenly(clip, min(MOST_FRAMES, max(1, seconds)))
+    return evenly_spaced(clip, min(MOST_FRAMES, max(1, seconds)))
 
 
-def evenly(clip: Clip, count: int) -> list[int]:
+def evenly_spaced(clip: Clip, count: int) -> list[int]:
     """Give `count` frames at 0, n / count, 2 n / count, ..., floored."""
     return [place * clip.frames // count for place in range(count)]
 
@@ -121,14 +121,14 @@ class FrameSpec(FeatureSpec):
 
     def collector(self, clip: Clip) -> Collector:
         """See the base class."""
-        return Kept(self.describe)
+        return FrameValues(self.describe)
 
     def encode(self, value: Any) -> bytes:
         """See the base class."""
         return self.write(value)
 
 
-class Kept:
+class FrameValues:
     """Collects what a function makes of each frame, in the order of their places."""
 
     def __init__(self, function: Callable[[Picture], Any]) -> None:

@@ -11,7 +11,7 @@ from videomem_hf.schema import InputError
 
 from .clips import Clip
 from .extras import library
-from .release_text import significant
+from .release_text import format_digits
 from .spec import Collector, Network, NetworkSpec
 from .title_views import load_encoder, plain_title
 
@@ -40,7 +40,7 @@ class TitleSpec(NetworkSpec):
 
     def encode(self, value: Any) -> bytes:
         """See the base class."""
-        return significant(value)
+        return format_digits(value)
 
     def load(self, device: str) -> Network:
         """See the base class."""

@@ -1,4 +1,4 @@
-"""How far measured scores lay from a model's predictions on clips that it had not seen."""
+"""Prediction intervals (90 %) from how far a model's predictions were from measured scores on clips it had not seen."""
 
 import csv
 import json
@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
+from videomem_hf.run_files import PREDICTIONS_FILE, RESULTS_FILE
 from videomem_hf.schema import Horizon
+from videomem_hf.statistics import conformal_quantile
 
 LEVEL: Final = 0.9
 """Share of new clips whose measured score lies in the interval."""
-PREDICTIONS_FILE: Final = "predictions.csv"
-RESULTS_FILE: Final = "results.json"
 
 
 @dataclass(frozen=True)
@@ -31,24 +29,6 @@ class Calibration:
         return {h: (max(low, 0.0), min(high, 1.0)) for h, (low, high) in ends.items()}
 
 
-def conformal_half_width(residuals: np.ndarray, level: float = LEVEL) -> float | None:
-    """Half-width that covers the measured score of a new clip in at least `level` of cases.
-
-    Split conformal prediction (Lei et al., "Distribution-Free Predictive Inference for Regression", JASA 2018): the
-    `ceil((n + 1) * level)`-th smallest absolute residual. No distribution is assumed, only that the new clip comes
-    from where the n held-out ones came from.
-
-    Args:
-        residuals: `(n,)`, measured minus predicted, of held-out clips.
-        level: In (0, 1).
-
-    Returns:
-        None if there are too few clips to say.
-    """
-    rank = math.ceil((len(residuals) + 1) * level)
-    return float(np.sort(np.abs(residuals))[rank - 1]) if rank <= len(residuals) else None
-
-
 def read_calibration(folder: Path, horizons: tuple[Horizon, ...]) -> Calibration:
     """Read the held-out predictions that a training run leaves beside its model; empty where there are none."""
     results, predictions = folder / RESULTS_FILE, folder / PREDICTIONS_FILE
@@ -63,7 +43,7 @@ def read_calibration(folder: Path, horizons: tuple[Horizon, ...]) -> Calibration
         known = [(row.get(horizon), row.get(f"{horizon}_model")) for row in rows]
         pairs = [(float(measured), float(predicted)) for measured, predicted in known if measured and predicted]
         pairs = [pair for pair in pairs if all(map(math.isfinite, pair))]
-        width = conformal_half_width(np.array([measured - predicted for measured, predicted in pairs]))
-        if width is not None:
+        width = conformal_quantile([abs(measured - predicted) for measured, predicted in pairs], LEVEL)
+        if math.isfinite(width):
             half_widths[horizon] = width
     return Calibration(half_widths)

@@ -1,104 +1,80 @@
 """From a clip to the prediction of a model of features, which are extracted from the clip first."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
 from videomem_hf.features.extract import ColumnExtractor
-from videomem_hf.inference.calibration import Calibration
-from videomem_hf.inference.prediction import Prediction, Still
-from videomem_hf.inference.sources import ClipSource, check_source, clip_name
+from videomem_hf.features.titles import TitleSpec
+from videomem_hf.inference.clip_predictor import ClipPredictor, Options
+from videomem_hf.inference.prediction import Intervals, Prediction, Still
+from videomem_hf.inference.sources import ClipSource, input_name, open_source
 from videomem_hf.schema import Horizon
-from videomem_hf.video.video import Frame, VideoError, VideoSource, sample_frames
+from videomem_hf.video.video import VideoError, VideoSource, sample_frames
 
 
-class FeaturePredictor:
-    """A loaded model of features that scores clips.
+class FeaturePredictor(ClipPredictor):
+    """A loaded model of features that scores clips; arguments and errors are those of the base class.
 
     Args:
-        model: A memorability predictor whose `forward` takes feature columns; its config names them.
-        name: Stands in the predictions.
-        device: "cpu", "cuda", ...; None takes a GPU if there is one.
-        calibration: Gives the predictions their intervals, if it is known.
-
-    Raises:
-        InputError: A feature cannot be extracted from a clip, or what it needs is missing.
+        model: Its `forward` takes feature columns; its config names them.
     """
 
-    saliency_method: str | None = None
-    """The model sees no frames."""
+    argument: ClassVar[str] = "features"
+    """Of the model's `forward`."""
 
-    def __init__(
-        self, model: Any, name: str, device: str | None = None, calibration: Calibration | None = None
-    ) -> None:
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.model = model.to(self.device).eval().requires_grad_(False)
-        self.name = name
-        self.calibration = calibration or Calibration({})
-        self.horizons: tuple[Horizon, ...] = tuple(model.config.horizons)
-        self.extract = ColumnExtractor(model.config.feature_names, str(self.device))
+    def _load_extractors(self) -> None:
+        self._extractor = ColumnExtractor(self.model.config.feature_names, str(self.device))
 
-    def predict(
-        self,
-        source: ClipSource,
-        stills: int = 0,
-        on_frame: Callable[[Frame], None] | None = None,
-        maps: bool = False,
-    ) -> Prediction:
-        """Score a clip.
+    @property
+    def reads_titles(self) -> bool:
+        """Whether one of the features is of titles."""
+        return any(isinstance(spec, TitleSpec) for spec in self._extractor.extractor.specs)
 
-        Args:
-            source: A path, the bytes of a video file, or an open binary file; features are not defined for some frames.
-            stills: How many frames to return, without saliency: the model sees none. All have the clip's score.
-            on_frame: Not called: no frame is scored by itself.
-            maps: Gives none: the model sees no frames.
+    def extract(self, source: ClipSource, title: str | None = None) -> tuple[dict[str, np.ndarray], list[str]]:
+        """Give a clip's features, `(size,)` each, and what was odd about the file."""
+        return self._extract(self._open_file(source), title or self.title)
 
-        Raises:
-            VideoError: The clip cannot be decoded, or a feature not be had of it.
-            InputError: The source is no clip.
-        """
-        source = self._checked(source)
-        columns, notes = self.extract(source)
-        features = {name: torch.from_numpy(values)[None].to(self.device) for name, values in columns.items()}
+    def _extract(self, source: VideoSource, title: str | None) -> tuple[dict[str, np.ndarray], list[str]]:
+        return self._extractor(source, title)
+
+    def _open_file(self, source: ClipSource) -> VideoSource:
+        """Refuse what is no video file."""
+        opened = open_source(source)
+        if isinstance(opened, np.ndarray):
+            raise VideoError(f"{self.name} reads features, which are extracted from the video file: give that")
+        return opened
+
+    def _predict_each(self, titled: Iterable[tuple[ClipSource, str | None]], options: Options) -> Iterator[Prediction]:
+        for source, title in titled:
+            yield self.attempt(source, partial(self._predict_clip, source, title, options), options)
+
+    def _predict_clip(self, source: ClipSource, title: str | None, options: Options) -> Prediction:
+        file, name = self._open_file(source), input_name(source)
+        values, notes = self._extract(file, title)
+        tensors = {key: torch.from_numpy(value)[None].to(self.device) for key, value in values.items()}
         try:
             with torch.inference_mode():
-                row = self.model(features=features).scores[0].double().cpu().numpy()
+                output = self.model(**{self.argument: tensors})
         except ValueError as error:  # of another size than the model was trained on: an LBP that lacks a pattern, say
-            raise VideoError(f"{clip_name(source)}: {error}") from None
-        prediction = self._prediction(source, row, stills, notes)
-        return replace(prediction, intervals=self.calibration.intervals(prediction.scores))
-
-    def _checked(self, source: ClipSource) -> VideoSource:
-        """Refuse what is no video file."""
-        check_source(source)
-        if isinstance(source, np.ndarray):
-            raise VideoError(f"{self.name} reads features, which are extracted from the video file: give that")
-        return source
-
-    def _prediction(self, source: VideoSource, row: np.ndarray, stills: int, notes: Sequence[str]) -> Prediction:
-        """A prediction of the scores `(horizons,)` of a whole clip, with its first frames as stills."""
+            raise VideoError(f"{name}: {error}") from None
+        row = output.scores[0].double().cpu().numpy()
         scores = dict(zip(self.horizons, row.tolist(), strict=True))
-        frames = islice(sample_frames(source), stills) if stills else ()
+        frames = islice(sample_frames(file), options.stills) if options.stills else ()
         return Prediction(
-            source=clip_name(source),
+            source=name,
             model=self.name,
             scores=scores,
             times_s=np.zeros(1),
             frame_scores=row[None],
             stills=tuple(Still(frame.time_s, scores, frame.image) for frame in frames),
-            notes=tuple(notes),
+            notes=self.notes(name, notes, options.maps),
+            intervals=self._intervals(output, scores),
         )
 
-    def predict_many(
-        self,
-        sources: Iterable[ClipSource],
-        stills: int = 0,
-        on_frame: Callable[[Frame], None] | None = None,
-        maps: bool = False,
-    ) -> Iterator[Prediction]:
-        """Score clips one after the other; arguments and errors are those of `predict`."""
-        return (self.predict(source, stills, on_frame, maps) for source in sources)
+    def _intervals(self, output: Any, scores: dict[Horizon, float]) -> Intervals | None:
+        return self.calibration.intervals(scores)

@@ -6,6 +6,7 @@ from typing import Any, Final
 import torch
 
 from videomem_hf.inference.calibration import read_calibration
+from videomem_hf.inference.clip_predictor import ClipPredictor
 from videomem_hf.inference.feature_predictor import FeaturePredictor
 from videomem_hf.inference.predictor import Predictor
 from videomem_hf.inference.view_predictor import MULTIVIEW, ViewPredictor
@@ -19,16 +20,14 @@ NO_MODEL: Final = (
 )
 
 
-def load_predictor(
-    model: str | None = None, device: str | None = None, title: str | None = None
-) -> Predictor | FeaturePredictor:
+def load_predictor(model: str | None = None, device: str | None = None, title: str | None = None) -> ClipPredictor:
     """Load a predictor; a model of features comes with what extracts them from a clip.
 
     Args:
         model: A folder written by `save_pretrained`, a Hub id, or "resmem" for the weights in the `resmem` package;
             None takes "resmem".
         device: As in `Predictor`.
-        title: Of the clips that will be predicted, for a model that reads titles.
+        title: Of clips whose title is not given with them, for a model that reads titles.
 
     Raises:
         InputError: There is no such model, it is not a memorability predictor, or it needs features that cannot be
@@ -37,15 +36,24 @@ def load_predictor(
     if device is not None:
         _check_device(device)
     if model in (None, RESMEM):
-        from videomem_hf.models.convert_resmem import find_resmem_package, load_resmem
-
-        if find_resmem_package() is None:
-            raise InputError(NO_MODEL)
-        return Predictor(*load_resmem(), name=RESMEM, device=device)
+        return Predictor(*load_installed_resmem(), name=RESMEM, device=device, title=title)
     return _from_pretrained(str(model), device, title)
 
 
-def _from_pretrained(name: str, device: str | None, title: str | None) -> Predictor | FeaturePredictor:
+def load_installed_resmem() -> tuple[Any, Any]:
+    """Load ResMem and its video processor from the `resmem` package.
+
+    Raises:
+        InputError: It is not installed; says what to do.
+    """
+    from videomem_hf.models.convert_resmem import find_resmem_package, load_resmem
+
+    if find_resmem_package() is None:
+        raise InputError(NO_MODEL)
+    return load_resmem()
+
+
+def _from_pretrained(name: str, device: str | None, title: str | None) -> ClipPredictor:
     from safetensors import SafetensorError
     from transformers import AutoModel, AutoVideoProcessor
 
@@ -65,7 +73,7 @@ def reads_video(model: Any) -> bool:
 
 def predictor_of(
     model: Any, processor: Any, name: str, device: str | None = None, title: str | None = None
-) -> Predictor | FeaturePredictor:
+) -> ClipPredictor:
     """Make a predictor of a loaded model.
 
     Args:
@@ -84,13 +92,11 @@ def predictor_of(
         kind = type(model).__name__
         raise InputError(f"{name}: holds a {kind}, which predicts no memorability; give a predictor of this package")
     if model.config.model_type == MULTIVIEW:
-        return ViewPredictor(model, name, device, title)
-    if title is not None:
-        raise InputError(f"{name}: a {type(model).__name__} reads no title; leave it out")
+        return ViewPredictor(model, name, device, title=title)
     calibration = read_calibration(Path(name), tuple(model.config.horizons))
     if not reads_video(model):
-        return FeaturePredictor(model, name, device, calibration)
-    return Predictor(model, processor, name, device, calibration)
+        return FeaturePredictor(model, name, device, calibration, title)
+    return Predictor(model, processor, name, device, calibration, title)
 
 
 def _check_device(device: str) -> None:

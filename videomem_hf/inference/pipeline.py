@@ -1,14 +1,18 @@
 """`transformers.pipeline("video-memorability", ...)`, on top of the same predictors as everything else."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
+from os import PathLike
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import torch
 from transformers import AutoVideoProcessor, Pipeline
 
-from videomem_hf.inference.loading import predictor_of, reads_video
+from videomem_hf.inference.loading import RESMEM, load_installed_resmem, predictor_of, reads_video
+from videomem_hf.inference.sources import is_frame_list
+from videomem_hf.schema import InputError
 
 TASK: Final = "video-memorability"
 
@@ -16,15 +20,18 @@ TASK: Final = "video-memorability"
 class VideoMemorabilityPipeline(Pipeline):
     """Predicts how memorable clips are.
 
-    Call it with a path, the bytes of a video file, an open binary file, frames `(frames, height, width, 3)` uint8 RGB,
-    or a list or generator of those. It gives a dictionary a clip, that of `Prediction.to_dict`; for a list a list, for
-    a generator or data set one after the other as they are known.
+    Call it with one clip, as `videomem_hf.predict` takes it, or with a list, a data set's column, a torch data set or a
+    generator of clips. It gives one dictionary per clip, that of `Prediction.to_dict`; for a list a list, for a
+    generator or torch data set one after the other as they are known. A single clip that fails raises; among several
+    its dictionary has an `error`, and the others go on.
 
     Args:
         model: A memorability predictor.
         video_processor: Its processor; None takes the one saved beside the model.
         batch_size: Clips whose frames share the network's batches; 1 unless given here or in a call.
+        num_workers: As of every pipeline; FFmpeg decodes a clip on several threads, whatever it is.
         maps: Whether dictionaries hold the saliency of every sampled frame, as lists.
+        title: Of the clips, for a model that reads titles.
         **kwargs: As of every pipeline: `device` and so on.
     """
 
@@ -42,33 +49,43 @@ class VideoMemorabilityPipeline(Pipeline):
         self.video_processor = video_processor
         self.predictor = predictor_of(self.model, video_processor, name, str(self.device))
 
-    def __call__(self, inputs: Any, *, batch_size: int | None = None, **kwargs: Any) -> Any:
-        """Predict; see the class."""
+    def __call__(
+        self, inputs: Any = None, *, batch_size: int | None = None, num_workers: int | None = None, **kwargs: Any
+    ) -> Any:
+        """Predict; see the class. `videos` is another name of `inputs`."""
+        inputs = kwargs.pop("videos", inputs) if inputs is None else inputs
+        if inputs is None:
+            raise InputError("the pipeline is given no clip; call it with one, or with a list of them")
         _, forward_params, _ = self._sanitize_parameters(**kwargs)
         forward_params = {**self._forward_params, **forward_params}
         size = batch_size or self._batch_size or 1
-        if isinstance(inputs, list | tuple):
-            return list(self._in_groups(inputs, size, forward_params))
-        if isinstance(inputs, Iterator | torch.utils.data.Dataset):
-            sources = inputs if isinstance(inputs, Iterator) else (inputs[i] for i in range(len(inputs)))  # type: ignore[arg-type]
-            return self._in_groups(sources, size, forward_params)
-        return next(self._in_groups([inputs], size, forward_params))
+        if not _is_several(inputs):
+            return self.run_single([inputs], {}, forward_params | {"fail_fast": True}, {})[0]
+        results = self._predict_in_groups(inputs, size, forward_params)
+        is_stream = isinstance(inputs, Iterator | torch.utils.data.Dataset)
+        return results if is_stream else list(results)
 
-    def _in_groups(self, sources: Iterable[Any], size: int, forward_params: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        remaining = iter(sources)
+    def _predict_in_groups(self, inputs: Any, size: int, forward_params: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        remaining = iter(inputs) if hasattr(inputs, "__iter__") else (inputs[i] for i in range(len(inputs)))
         while group := list(islice(remaining, size)):
             yield from self.run_single(group, {}, forward_params, {})
 
-    def _sanitize_parameters(self, maps: bool | None = None) -> tuple[dict, dict, dict]:
-        return {}, {} if maps is None else {"maps": maps}, {}
+    def _sanitize_parameters(self, maps: bool | None = None, title: str | None = None) -> tuple[dict, dict, dict]:
+        given = {"maps": maps, "title": title}
+        return {}, {name: value for name, value in given.items() if value is not None}, {}
 
     def preprocess(self, input_: list[Any]) -> dict[str, Any]:
         """Clips are decoded as they are scored, so that a long one needs no memory."""
         return {"sources": input_}
 
-    def _forward(self, input_tensors: dict[str, Any], maps: bool = False) -> dict[str, Any]:
+    def _forward(
+        self, input_tensors: dict[str, Any], maps: bool = False, title: str | None = None, fail_fast: bool = False
+    ) -> dict[str, Any]:
+        sources = input_tensors["sources"]
+        titles = None if title is None else [title] * len(sources)
         with torch.inference_mode(False):  # Grad-CAM needs gradients
-            return {"predictions": list(self.predictor.predict_many(input_tensors["sources"], maps=maps))}
+            found = self.predictor.predict_many(sources, maps=maps, titles=titles, fail_fast=fail_fast)
+            return {"predictions": list(found)}
 
     def postprocess(self, model_outputs: dict[str, Any]) -> list[dict[str, Any]]:
         """Give plain numbers and strings."""
@@ -79,3 +96,29 @@ class VideoMemorabilityPipeline(Pipeline):
         self.model.save_pretrained(save_directory, **kwargs)
         if self.video_processor is not None:
             self.video_processor.save_pretrained(save_directory)
+
+
+def create_pipeline(create: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Wrap `transformers.pipeline`: for our task, no model or "resmem" is ResMem from the package of that name.
+
+    Raises:
+        InputError: It is not installed; says what to do.
+    """
+    task = args[0] if args else kwargs.get("task")
+    model = args[1] if len(args) > 1 else kwargs.get("model")
+    if task != TASK or model not in (None, RESMEM):
+        return create(*args, **kwargs)
+    resmem, processor = load_installed_resmem()
+    kwargs = kwargs | {"task": TASK, "model": resmem, "video_processor": kwargs.get("video_processor") or processor}
+    return create(*args[2:], **kwargs)
+
+
+def _is_several(inputs: Any) -> bool:
+    """Whether what the pipeline is given is a list, column, data set or generator of clips rather than one clip."""
+    if isinstance(inputs, list | tuple):
+        return not is_frame_list(inputs)
+    if isinstance(inputs, Iterator) and not hasattr(inputs, "read"):
+        return True
+    one = isinstance(inputs, str | bytes | bytearray | memoryview | Mapping | PathLike | np.ndarray | torch.Tensor)
+    decoder = hasattr(inputs, "get_frame_played_at") or hasattr(inputs, "read")
+    return not one and not decoder and hasattr(inputs, "__getitem__")

@@ -1,80 +1,90 @@
 """`videomem_hf.predict`: from clips to predictions in one call."""
 
-from collections.abc import Iterable
-from typing import overload
+from collections.abc import Sequence
+from typing import TypedDict, Unpack, overload
 
-import numpy as np
-
-from videomem_hf.inference.feature_predictor import FeaturePredictor
+from videomem_hf.inference.clip_predictor import ClipPredictor
 from videomem_hf.inference.loading import load_predictor
 from videomem_hf.inference.prediction import Prediction
-from videomem_hf.inference.predictor import Predictor
-from videomem_hf.inference.sources import ClipSource
+from videomem_hf.inference.sources import ClipSource, is_frame_list
 from videomem_hf.schema import InputError
-from videomem_hf.video.video import VideoSource
 
-Model = str | Predictor | FeaturePredictor
+Model = str | ClipPredictor
+
+
+class PredictOptions(TypedDict, total=False):
+    """The keyword arguments of `predict`."""
+
+    device: str | None
+    stills: int
+    maps: bool
+    title: str | None
+    titles: Sequence[str | None] | None
+    fail_fast: bool
 
 
 @overload
 def predict(
-    source: VideoSource | np.ndarray,
-    model: Model | None = None,
-    *,
-    device: str | None = None,
-    stills: int = 0,
-    maps: bool = False,
-) -> Prediction: ...
-
-
-@overload
-def predict(
-    source: list[ClipSource] | tuple[ClipSource, ...],
-    model: Model | None = None,
-    *,
-    device: str | None = None,
-    stills: int = 0,
-    maps: bool = False,
+    source: list[ClipSource] | tuple[ClipSource, ...], model: Model | None = None, **options: Unpack[PredictOptions]
 ) -> list[Prediction]: ...
 
 
+@overload
+def predict(source: ClipSource, model: Model | None = None, **options: Unpack[PredictOptions]) -> Prediction: ...
+
+
 def predict(
-    source: ClipSource | Iterable[ClipSource],
+    source: ClipSource,
     model: Model | None = None,
     *,
     device: str | None = None,
     stills: int = 0,
     maps: bool = False,
+    title: str | None = None,
+    titles: Sequence[str | None] | None = None,
+    fail_fast: bool = False,
 ) -> Prediction | list[Prediction]:
     """Predict how memorable a clip is, or several.
 
     Args:
-        source: A path, the bytes of a video file, an open binary file, or frames `(frames, height, width, 3)` uint8
-            RGB, one a second unless the model's processor says otherwise; or a list or tuple of those, whose frames
+        source: A path, an address (http://, https://, hf://), the bytes of a video file, an open binary file, a row of
+            a `Video` column, or frames `(frames, height, width, 3)` uint8 RGB (one per second unless the model's
+            processor says otherwise) as array, tensor or list of images; or a list or tuple of clips, whose frames
             share the network's batches.
         model: A folder written by `save_pretrained`, a Hub id, "resmem", or what `load_predictor` gave (then nothing is
             loaded anew); None takes "resmem".
         device: "cpu", "cuda", ...; None takes a GPU if there is one, or where the loaded predictor is.
         stills: How many frames to return with their saliency, evenly spread over the clip.
         maps: Whether to return the saliency of every sampled frame.
+        title: Of the clip, or of all clips, for a model that reads titles.
+        titles: Of a list: one per clip, None where it has none.
+        fail_fast: Of a list: whether to raise what the first clip that fails raises. Otherwise its prediction has an
+            `error`, and the others go on.
 
     Returns:
-        One prediction, or for a list or tuple a list in its order.
+        One prediction, or for a list or tuple of clips a list in its order.
 
     Raises:
-        VideoError: A clip cannot be decoded; names it.
-        InputError: There is no such model, or a source is no clip.
+        VideoError: The clip cannot be decoded; names it.
+        InputError: There is no such model, it reads no titles, or the source is no clip.
 
     Examples:
         >>> prediction = predict("clip.mp4", model="model/", maps=True)  # doctest: +SKIP
         >>> prediction.scores["short_term"], prediction.percentiles["short_term"]  # doctest: +SKIP
     """
+    several = isinstance(source, list | tuple) and not is_frame_list(source)
+    if titles is not None and (not several or title is not None or len(titles) != len(source)):
+        raise InputError("titles are for a list of clips, one per clip; give a single clip, or all clips, a title")
+    predictor = _load(model, device, title or next(filter(None, titles or ()), None))
+    if not several:
+        return predictor.predict(source, stills, None, maps, title)
+    each = titles if titles is not None or title is None else [title] * len(source)
+    return list(predictor.predict_many(source, stills, None, maps, each, fail_fast))
+
+
+def _load(model: Model | None, device: str | None, title: str | None) -> ClipPredictor:
     if model is None or isinstance(model, str):
-        predictor = load_predictor(model, device)
-    elif device is not None:
+        return load_predictor(model, device, title)
+    if device is not None:
         raise InputError("device is chosen when a predictor is loaded; give it to load_predictor")
-    else:
-        predictor = model
-    if isinstance(source, list | tuple):
-        return list(predictor.predict_many(source, stills, None, maps))
-    return predictor.predict(source, stills, None, maps)  # type: ignore[arg-type]
+    return model

@@ -9,6 +9,7 @@ import numpy as np
 from videomem_hf.inference.saliency import Area, place_on_frame
 from videomem_hf.inference.score_distribution import approximate_percentile
 from videomem_hf.schema import Horizon
+from videomem_hf.system import printable
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,10 @@ class Saliency:
         return float(self.maps.sum(axis=(1, 2)).max()) or 1.0
 
 
+Intervals = dict[Horizon, tuple[float, float]]
+"""For each horizon the lower and the upper end of the 90 % prediction interval."""
+
+
 @dataclass(frozen=True)
 class Prediction:
     """The memorability of one clip.
@@ -87,6 +92,8 @@ class Prediction:
         intervals: For each horizon the range in which the measured score of such a clip lies in 90 % of cases, by the
             errors on held-out clips of the model's training; None if those are not known.
         temporal_weights: `(frames,)` float64, how much each frame counts, summing to 1; None if all count alike.
+        error: Why this clip of several could not be scored; then it has no frames, its scores are NaN, and the error is
+            its note as well.
     """
 
     source: str
@@ -98,18 +105,37 @@ class Prediction:
     saliency_method: str | None = None
     notes: tuple[str, ...] = ()
     saliency: Saliency | None = field(default=None, repr=False)
-    intervals: dict[Horizon, tuple[float, float]] | None = None
+    intervals: Intervals | None = None
     temporal_weights: np.ndarray | None = None
+    error: str | None = None
+
+    @classmethod
+    def failed(cls, source: str, model: str, horizons: tuple[Horizon, ...], cause: str) -> "Prediction":
+        """The prediction of a clip that could not be scored."""
+        scores = dict.fromkeys(horizons, float("nan"))
+        return cls(source, model, scores, np.zeros(0), np.zeros((0, len(scores))), notes=(cause,), error=cause)
 
     @property
     def percentiles(self) -> dict[Horizon, float]:
         """For each horizon the share in percent of VideoMem's videos that score lower: `approximate_percentile`."""
         return {horizon: approximate_percentile(score, horizon) for horizon, score in self.scores.items()}
 
+    @property
+    def curves(self) -> dict[Horizon, np.ndarray]:
+        """For each horizon the scores of the frames, `(frames,)`."""
+        return dict(zip(self.scores, self.frame_scores.T, strict=True))
+
     def to_dict(self) -> dict[str, Any]:
-        """The prediction as plain numbers and strings, ready for JSON; pictures left out."""
+        """The prediction as plain numbers and strings, ready for JSON; pictures left out.
+
+        Of a clip that could not be scored, the scores are None and `error` says why. What is not UTF-8 is escaped.
+        """
+        if self.error is not None:
+            missing = {str(horizon): None for horizon in self.scores}
+            error = printable(self.error)
+            return {"clip": printable(self.source), "model": self.model, **missing, "error": error, "notes": [error]}
         plain: dict[str, Any] = {
-            "clip": self.source,
+            "clip": printable(self.source),
             "model": self.model,
             **{str(horizon): score for horizon, score in self.scores.items()},
             "percentiles": {str(h): round(p, 1) for h, p in self.percentiles.items()},
@@ -118,7 +144,7 @@ class Prediction:
                 {"time_s": round(float(t), 3)} | dict(zip(self.scores, map(float, row), strict=True))
                 for t, row in zip(self.times_s, self.frame_scores, strict=True)
             ],
-            "notes": list(self.notes),
+            "notes": [printable(note) for note in self.notes],
         }
         if self.temporal_weights is not None:
             for frame, weight in zip(plain["frames"], self.temporal_weights, strict=True):

@@ -1,9 +1,9 @@
 """From the frames of a clip to its prediction, in memory that does not grow with the clip's length."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from itertools import groupby
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,36 +12,35 @@ from PIL import Image
 
 from videomem_hf.inference import saliency as explaining
 from videomem_hf.inference.calibration import Calibration
+from videomem_hf.inference.clip_predictor import ClipPredictor, OnFrame, Options
 from videomem_hf.inference.prediction import Prediction, Saliency, Still
 from videomem_hf.inference.saliency import Area, covered_by_cells, place_on_frame, saliency_maps
-from videomem_hf.inference.sources import ClipSource, check_source, clip_name, segments_of_frames
-from videomem_hf.schema import Horizon
-from videomem_hf.video.video import Frame, sample_clip
+from videomem_hf.inference.sources import ClipSource, input_name, open_source, segments_of_frames
+from videomem_hf.video.video import Frame, VideoSource, sample_clip
 
 FRAMES_PER_BATCH = 32
 STILL_SIDE_PX = 640
 
 
-class Predictor:
-    """A loaded model that scores clips.
+class Predictor(ClipPredictor):
+    """A loaded model of frames that scores clips; arguments and errors are those of the base class.
 
     Args:
         model: A memorability predictor that scores frames.
         processor: The video processor saved with it.
-        name: Stands in the predictions.
-        device: "cpu", "cuda", ...; None takes a GPU if there is one.
-        calibration: Gives the predictions their intervals, if it is known.
     """
 
     def __init__(
-        self, model: Any, processor: Any, name: str, device: str | None = None, calibration: Calibration | None = None
+        self,
+        model: Any,
+        processor: Any,
+        name: str,
+        device: str | None = None,
+        calibration: Calibration | None = None,
+        title: str | None = None,
     ) -> None:
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.model = model.to(self.device).eval().requires_grad_(False)
+        super().__init__(model, name, device, calibration, title)
         self.processor = processor
-        self.name = name
-        self.calibration = calibration or Calibration({})
-        self.horizons: tuple[Horizon, ...] = tuple(model.config.horizons)
         self._network = threading.Lock()
         self._weighs_frames = bool(getattr(model, "weighs_frames", False))
 
@@ -51,73 +50,42 @@ class Predictor:
         method = explaining.saliency_method(self.model)
         return explaining.WEIGHED[method] if method and self._weighs_frames else method
 
-    def predict(
-        self,
-        source: ClipSource,
-        stills: int = 0,
-        on_frame: Callable[[Frame], None] | None = None,
-        maps: bool = False,
-    ) -> Prediction:
-        """Score a clip.
+    def extract(self, source: ClipSource, title: str | None = None) -> tuple[dict[str, np.ndarray], list[str]]:
+        """Give `pixel_values_videos` `(frames, 3, height, width)` float32, and what was odd about the file."""
+        clip = _Clip(source)
+        pixels = [item.pixels for item in self._prepare_clip(clip, None, pictures=False)]
+        return {"pixel_values_videos": torch.cat(pixels).numpy()}, clip.notes
 
-        Args:
-            source: A path, the bytes of a video file, an open binary file, or frames `(frames, height, width, 3)` uint8
-                RGB: those that are meant, one a second unless the processor's `fps` says otherwise.
-            stills: How many frames to return with their saliency, evenly spread over the clip.
-            on_frame: Called with each sampled frame, to show progress.
-            maps: Whether to return the saliency of every sampled frame.
+    def _predict_each(self, titled: Iterable[tuple[ClipSource, str | None]], options: Options) -> Iterator[Prediction]:
+        clips = (_Clip(source, selection=_EvenSelection(options.stills)) for source, _ in titled)
+        for clip in self._score_clips(self._prepare_clips(clips, options), options):
+            yield self.attempt(clip.source, partial(self._prediction, clip, options.maps), options)
 
-        Raises:
-            VideoError: The clip cannot be decoded.
-            InputError: The source is no clip.
-        """
-        return next(self.predict_many([source], stills, on_frame, maps))
-
-    def predict_many(
-        self,
-        sources: Iterable[ClipSource],
-        stills: int = 0,
-        on_frame: Callable[[Frame], None] | None = None,
-        maps: bool = False,
-    ) -> Iterator[Prediction]:
-        """Score clips one after the other; frames of clips that follow one another share the network's batches.
-
-        Arguments and errors are those of `predict`. Predictions come in the order of the sources.
-        """
-        scored = self._scored(self._prepared(sources, on_frame, pictures=stills > 0), maps)
-        for clip, frames in groupby(scored, key=lambda s: s.clip):
-            yield self._prediction(clip, frames, stills, maps)
-
-    def _prediction(self, clip: "_Clip", frames: "Iterator[_Scored]", stills: int, maps: bool) -> Prediction:
-        times, rows, found = [], [], []
-        selection = _EvenSelection(stills)
-        for scored in frames:
-            times.append(scored.frame.time_s)
-            rows.append(scored.row)
-            inputs = scored.pixels
-            found += [] if scored.map is None else [scored.map]
-            selection.offer(scored)
-        frame_scores, weights = self._weighed(np.stack(rows))
+    def _prediction(self, clip: "_Clip", maps: bool) -> Prediction:
+        if clip.error is not None:
+            raise clip.error
+        frame_scores, weights = self._apply_weights(np.stack(clip.rows))
         scores = dict(zip(self.horizons, np.average(frame_scores, axis=0, weights=weights).tolist(), strict=True))
-        joint = np.stack(found) if found else None
+        times = np.array(clip.times)
+        joint = np.stack(clip.maps) if clip.maps else None
         if joint is not None and weights is not None:
             joint *= weights[:, None, None].astype(np.float32)
-        method = self.saliency_method if stills or maps else None
+        wanted = maps or clip.selection.wanted
         return Prediction(
             source=clip.name,
             model=self.name,
             scores=scores,
-            times_s=np.array(times),
+            times_s=times,
             frame_scores=frame_scores,
-            stills=self._explained(selection.chosen(), frame_scores, weights),
-            saliency_method=method,
-            notes=tuple(clip.notes),
-            saliency=None if joint is None else Saliency(np.array(times), joint, *self._areas(clip.shape, inputs)),
+            stills=self._explain_stills(clip.selection.chosen(), frame_scores, weights),
+            saliency_method=self.saliency_method if wanted else None,
+            notes=self.notes(clip.name, clip.notes, maps),
+            saliency=None if joint is None else Saliency(times, joint, *self._areas(clip.shape, clip.pixels)),
             intervals=self.calibration.intervals(scores),
             temporal_weights=weights,
         )
 
-    def _weighed(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    def _apply_weights(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Give the scores `(frames, horizons)` of a clip's frames, and their weights; None where all count alike."""
         if not self._weighs_frames:
             return rows, None
@@ -126,25 +94,33 @@ class Predictor:
         weights = output.temporal_weights[0].double().cpu().numpy()
         return output.frame_scores[0].double().cpu().numpy(), weights / weights.sum()
 
-    def _prepared(
-        self, sources: Iterable[ClipSource], on_frame: Callable[[Frame], None] | None, pictures: bool
-    ) -> "Iterator[_Prepared]":
-        """Yield every sampled frame, or segment of frames, of every clip."""
-        for source in sources:
-            check_source(source)
-            clip = _Clip(clip_name(source))
-            for frame, images in self._segments(source, clip.notes):
-                if on_frame is not None:
-                    on_frame(frame)
-                clip.shape = frame.image.shape[:2]
-                shown = _for_display(frame.image) if pictures else frame.image[:0]
-                yield _Prepared(clip, Frame(frame.index, frame.time_s, shown), self._prepare(images))
+    def _prepare_clips(self, clips: "Iterable[_Clip]", options: Options) -> "Iterator[_Prepared | _Clip]":
+        """Yield every sampled frame, or segment of frames, of every clip, and the clip itself when it has no more."""
+        for clip in clips:
+            try:
+                yield from self._prepare_clip(clip, options.on_frame, options.stills > 0)
+            except Exception as error:
+                if options.fail_fast:
+                    raise
+                clip.error = error
+            yield clip
 
-    def _segments(self, source: ClipSource, notes: list[str]) -> Iterator[tuple[Frame, list[np.ndarray]]]:
-        """Yield what is scored at once: a frame, or for a network of clips a frame and those that follow it."""
-        length, fps = self.processor.segment_length, self.processor.fps
+    def _prepare_clip(self, clip: "_Clip", on_frame: OnFrame, pictures: bool) -> "Iterator[_Prepared]":
+        source = open_source(clip.source, self.processor)
+        for frame, images in self._segments(source, clip.notes):
+            if on_frame is not None:
+                on_frame(frame)
+            clip.shape = frame.image.shape[:2]
+            shown = _for_display(frame.image) if pictures else frame.image[:0]
+            yield _Prepared(clip, Frame(frame.index, frame.time_s, shown), self._prepare(images))
+
+    def _segments(
+        self, source: VideoSource | np.ndarray, notes: list[str]
+    ) -> Iterator[tuple[Frame, list[np.ndarray]]]:
+        """Yield what is scored at once: a frame, or for a network of segments a frame and those that follow it."""
         if isinstance(source, np.ndarray):
-            for index, (time_s, images) in enumerate(segments_of_frames(source, fps, length)):
+            segments = segments_of_frames(source, self.processor.fps, self.processor.segment_length)
+            for index, (time_s, images) in enumerate(segments):
                 yield Frame(index, time_s, images[0]), images
             return
         for index, segment in enumerate(sample_clip(source, self.processor, notes)):
@@ -154,28 +130,56 @@ class Predictor:
         """Bring frames, each `(height, width, 3)`, to the model's input `(frames, 3, height, width)`."""
         return self.processor(videos=[np.stack(images)], return_tensors="pt")["pixel_values_videos"][0]
 
-    def _scored(self, prepared: "Iterable[_Prepared]", maps: bool) -> "Iterator[_Scored]":
-        """Score frames a batch at a time, whichever clips they are of; frames of another shape start a new batch."""
-        batch: list[_Prepared] = []
-        for each in prepared:
-            if batch and each.pixels.shape != batch[0].pixels.shape:
-                yield from self._score(batch, maps)
-                batch = []
-            batch.append(each)
-            if len(batch) * len(each.pixels) >= FRAMES_PER_BATCH:
-                yield from self._score(batch, maps)
-                batch = []
-        if batch:
-            yield from self._score(batch, maps)
+    def _score_clips(self, items: "Iterable[_Prepared | _Clip]", options: Options) -> "Iterator[_Clip]":
+        """Score frames a batch at a time, whichever clips they are of; yield each clip when all its frames are scored.
 
-    def _score(self, batch: "list[_Prepared]", maps: bool) -> "Iterator[_Scored]":
+        Frames of another shape start a new batch.
+        """
+        batch: list[_Prepared] = []
+        ended: list[_Clip] = []
+        for item in items:
+            if isinstance(item, _Clip):
+                ended.append(item)
+            else:
+                if batch and item.pixels.shape != batch[0].pixels.shape:
+                    self._score(batch, options)
+                    batch = []
+                batch.append(item)
+                if len(batch) * len(item.pixels) >= FRAMES_PER_BATCH:
+                    self._score(batch, options)
+                    batch = []
+            if not batch:
+                yield from ended
+                ended = []
+        if batch:
+            self._score(batch, options)
+        yield from ended
+
+    def _score(self, batch: "list[_Prepared]", options: Options) -> None:
+        """Add the scores of frames to their clips; where that fails, each clip's for itself, as one may be at fault."""
+        batch = [each for each in batch if each.clip.error is None]
+        clips = list(dict.fromkeys(each.clip for each in batch))
+        try:
+            self._score_together(batch, options.maps)
+        except Exception as error:
+            if options.fail_fast:
+                raise
+            if len(clips) == 1:
+                clips[0].error = error
+                return
+            for clip in clips:
+                self._score([each for each in batch if each.clip is clip], options)
+
+    def _score_together(self, batch: "list[_Prepared]", maps: bool) -> None:
+        if not batch:
+            return
         pixels = torch.cat([p.pixels for p in batch]).to(self.device)  # (segments * frames of a segment, 3, h, w)
         with self._network, torch.inference_mode():
             rows = self._rows(pixels)
         rows = rows.unflatten(0, (len(batch), -1))[:, 0].double().cpu().numpy()
         found = self._maps([p.pixels for p in batch]) if maps else [None] * len(batch)
         for each, row, saliency in zip(batch, rows, found, strict=True):
-            yield _Scored(each.clip, each.frame, each.pixels, row, saliency)
+            each.clip.add(each, row, saliency)
 
     def _rows(self, pixels: torch.Tensor) -> torch.Tensor:
         """What is kept of frames: their scores, or their features where a score is a matter of the whole clip."""
@@ -190,7 +194,7 @@ class Predictor:
         with self._network:  # Grad-CAM hooks into the model, which several threads may share
             return list(saliency_maps(self.model, torch.stack(pixels).to(self.device)).cpu().numpy())
 
-    def _explained(
+    def _explain_stills(
         self, kept: "list[_Kept]", frame_scores: np.ndarray, weights: np.ndarray | None
     ) -> tuple[Still, ...]:
         if not kept:
@@ -201,10 +205,10 @@ class Predictor:
         found = self._maps([k.pixels for k in kept]) if any(map_ is None for map_ in known) else known
         strengths = np.ones(len(frame_scores)) if weights is None else weights / weights.max()
         maps = [
-            None if map_ is None else place_on_frame(map_, shape, *area) * np.float32(strengths[k.place])
+            None if map_ is None else place_on_frame(map_, shape, *area) * np.float32(strengths[k.index])
             for k, map_, shape, area in zip(kept, found, shapes, areas, strict=True)
         ]
-        rows = [dict(zip(self.horizons, frame_scores[k.place].tolist(), strict=True)) for k in kept]
+        rows = [dict(zip(self.horizons, frame_scores[k.index].tolist(), strict=True)) for k in kept]
         return tuple(Still(k.time_s, row, k.image, map_) for k, row, map_ in zip(kept, rows, maps, strict=True))
 
     def _areas(self, shape: tuple[int, int], pixels: torch.Tensor) -> tuple[Area, Area]:
@@ -234,13 +238,29 @@ def _for_display(image: np.ndarray) -> np.ndarray:
     return np.asarray(picture)
 
 
-@dataclass(eq=False)
 class _Clip:
-    """What is known of a clip while its frames are scored."""
+    """A clip while its frames are scored: what is known of it, one entry per frame."""
 
-    name: str
-    shape: tuple[int, int] = (0, 0)
-    notes: list[str] = field(default_factory=list)
+    def __init__(self, source: ClipSource, selection: "_EvenSelection | None" = None) -> None:
+        self.source = source
+        self.name = input_name(source)
+        self.selection = selection or _EvenSelection(0)
+        self.shape: tuple[int, int] = (0, 0)
+        self.notes: list[str] = []
+        self.error: Exception | None = None
+        self.times: list[float] = []
+        self.rows: list[np.ndarray] = []
+        self.maps: list[np.ndarray] = []
+        self.pixels = torch.empty(0)
+
+    def add(self, prepared: "_Prepared", row: np.ndarray, saliency: np.ndarray | None) -> None:
+        """Take a frame's score, or its features, and its saliency map."""
+        self.times.append(prepared.frame.time_s)
+        self.rows.append(row)
+        self.pixels = prepared.pixels
+        if saliency is not None:
+            self.maps.append(saliency)
+        self.selection.offer(prepared, saliency)
 
 
 @dataclass(frozen=True)
@@ -253,17 +273,8 @@ class _Prepared:
 
 
 @dataclass(frozen=True)
-class _Scored:
-    clip: _Clip
-    frame: Frame
-    pixels: torch.Tensor
-    row: np.ndarray
-    map: np.ndarray | None
-
-
-@dataclass(frozen=True)
 class _Kept:
-    place: int
+    index: int
     time_s: float
     image: np.ndarray
     pixels: torch.Tensor
@@ -279,10 +290,10 @@ class _EvenSelection:
         self.seen = 0
         self.kept: list[_Kept] = []
 
-    def offer(self, scored: _Scored) -> None:
+    def offer(self, prepared: _Prepared, saliency: np.ndarray | None) -> None:
         if self.wanted and self.seen % self.stride == 0:
-            frame = scored.frame
-            self.kept.append(_Kept(self.seen, frame.time_s, frame.image, scored.pixels, scored.map))
+            frame = prepared.frame
+            self.kept.append(_Kept(self.seen, frame.time_s, frame.image, prepared.pixels, saliency))
             if len(self.kept) > 8 * self.wanted:
                 self.kept = self.kept[::2]
                 self.stride *= 2

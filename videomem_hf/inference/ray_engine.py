@@ -7,7 +7,7 @@ from pathlib import Path
 from videomem_hf.inference.loading import load_predictor
 from videomem_hf.inference.score_journal import ClipScores
 from videomem_hf.ray_jobs import Lost, Work, run_ray_jobs
-from videomem_hf.video.video import VideoError
+from videomem_hf.schema import cause_of
 
 CLIPS_AT_ONCE = 8
 """A batch is lost together when its process ends, and done again."""
@@ -19,8 +19,8 @@ def score_on_ray(
     """Score clips with Ray Data, as `Predictor.predict` scores one.
 
     Args:
-        clips: Video files, at the same place on all machines.
-        model: As for `load_predictor`; a folder is at the same place on all machines.
+        clips: Video files, under the same path on all machines.
+        model: As for `load_predictor`; a folder has the same path on all machines.
         device: "cpu", "cuda", ...; None takes a GPU where the cluster has one.
         workers: Processes over all machines; see `videomem_hf.ray_jobs.Work`.
 
@@ -32,8 +32,8 @@ def score_on_ray(
     """
     local = str(Path(model).absolute()) if model and Path(model).exists() else model
     work = Work(_Scorer(local, device), CLIPS_AT_ONCE, workers, gpu=device != "cpu")
-    for (place, _), result in run_ray_jobs(work, [(place, clip.absolute()) for place, clip in enumerate(clips)]):
-        yield clips[place], result.cause if isinstance(result, Lost) else result
+    for (index, _), result in run_ray_jobs(work, [(index, clip.absolute()) for index, clip in enumerate(clips)]):
+        yield clips[index], result.cause if isinstance(result, Lost) else result
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class _Scorer:
             for _, clip in clips:
                 try:
                     results.append(ClipScores.of(predictor.predict(clip)))
-                except VideoError as error:
-                    results.append(str(error).removeprefix(f"{clip}: "))
+                except Exception as error:
+                    results.append(cause_of(error, clip))
             return results
 
         return score

@@ -1,34 +1,37 @@
-"""What a prediction is made from: a video, or frames that are at hand already."""
+"""What a prediction is made from: a file, a stream, an address, a row of a data set, or frames that are at hand."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
-from videomem_hf.schema import InputError
-from videomem_hf.video.video import VideoError, VideoSource, source_name
+from videomem_hf.models.video_input import NamedBytes, input_name, is_frame_list, open_input
+from videomem_hf.video.video import VideoError, VideoSource
 
-ClipSource = VideoSource | np.ndarray
-"""A path, the bytes of a video file, an open binary file, or frames `(frames, height, width, 3)` uint8 RGB."""
+__all__ = ["ClipSource", "NamedBytes", "input_name", "is_frame_list", "open_source", "segments_of_frames"]
 
-
-def check_source(source: object) -> None:
-    """Refuse what is no `ClipSource`."""
-    if isinstance(source, np.ndarray):
-        if source.ndim != 4 or source.shape[3] != 3 or source.dtype != np.uint8 or 0 in source.shape:
-            raise InputError(
-                f"frames of shape {source.shape}, {source.dtype}: must be (frames, height, width, 3), uint8 RGB, "
-                "at least one of each"
-            )
-    elif not isinstance(source, str | bytes) and not hasattr(source, "__fspath__") and not hasattr(source, "read"):
-        raise InputError(
-            f"a {type(source).__name__} is no clip; give a path, the bytes of a video file, an open binary file, "
-            "or frames (frames, height, width, 3)"
-        )
+ClipSource = Any
+"""A path, also of a pipe; an address (http://, https://, hf://) as a string; the bytes of a video file; an open binary
+file; a row of a `Video` column (`{"path": ..., "bytes": ...}` or torchcodec's decoder); an image; or frames: an array
+or tensor `(frames, height, width, 3)` or `(frames, 3, height, width)`, uint8 RGB, or a list of images. Frames are those
+that are meant, one per second unless the processor's `fps` says otherwise."""
 
 
-def clip_name(source: ClipSource) -> str:
-    """A short name for messages and tables."""
-    return "the given frames" if isinstance(source, np.ndarray) else source_name(source)
+def open_source(source: ClipSource, processor: Any = None) -> VideoSource | np.ndarray:
+    """Bring a source to a file that can be decoded, or to frames `(frames, height, width, 3)`.
+
+    Args:
+        source: The clip.
+        processor: The model's video processor, which says what is taken of a torchcodec decoder without a file.
+
+    Raises:
+        VideoError: It is no clip, or cannot be read; names it.
+    """
+    names = ("fps", "segment_length", "max_segments") if processor is not None else ()
+    try:
+        return open_input(source, **{name: getattr(processor, name) for name in names})
+    except ValueError as error:
+        raise VideoError(str(error)) from None
 
 
 def segments_of_frames(frames: np.ndarray, per_second: float, length: int) -> Iterator[tuple[float, list[np.ndarray]]]:
@@ -37,7 +40,7 @@ def segments_of_frames(frames: np.ndarray, per_second: float, length: int) -> It
     Args:
         frames: `(frames, height, width, 3)`: those that are meant, a multiple of `length`.
         per_second: How many segments stand for a second of the clip; gives the times.
-        length: Frames that are scored together; 1 unless the model is a network of clips.
+        length: Frames that are scored together; 1 unless the model is a 3D network.
 
     Yields:
         Time in seconds, and the frames of a segment.

@@ -1,7 +1,5 @@
 """Frame sampling and preprocessing, saved beside every memorability predictor."""
 
-from io import IOBase
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +13,7 @@ from transformers.utils import TensorType
 from transformers.video_processing_utils import BaseVideoProcessor
 from transformers.video_utils import VideoMetadata
 
-from .video_decoding import VideoSource
+from .video_input import open_input, split_clips
 from .video_sampling import sample_segments
 
 _FORMER_NAMES = {"clip_length": "segment_length", "max_clips": "max_segments"}
@@ -32,9 +30,9 @@ class MemorabilityVideosKwargs(VideosKwargs, total=False):  # type: ignore[call-
 class MemorabilityVideoProcessor(BaseVideoProcessor):
     """Turns a clip, or the frames of one, into a model's input.
 
-    Given video files (paths, bytes, open binary files), it takes frames at regular times, as a player shows them
-    (see `sample_segments`).
-    Given arrays `(frames, height, width, 3)` uint8 RGB, it takes them as the frames that are meant.
+    Given video files (paths, addresses, bytes, open binary files, rows of a `Video` column), it decodes them with PyAV
+    and takes frames at regular times. Given images or arrays `(frames, height, width, 3)` uint8 RGB, it takes them as
+    the frames that are meant.
 
     Frames are resized with Pillow: the published image-memorability networks (MemNet's ports, ResMem, ViTMem) were all
     trained and measured on Pillow's antialiased resizing, and torchvision's differs from it by up to one grey level.
@@ -81,8 +79,8 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
 
     def preprocess(self, videos: Any, **kwargs: Any) -> BatchFeature:
         """Prepare clips; see the class. Keyword arguments override attributes for this call."""
-        sources = videos if isinstance(videos, list | tuple) else [videos]
-        if sources and all(isinstance(source, str | Path | bytes | IOBase) for source in sources):
+        sources = split_clips(videos)
+        if sources and not all(isinstance(source, np.ndarray | torch.Tensor | list | tuple) for source in sources):
             sampling = {name: kwargs[name] for name in ("fps", "segment_length", "max_segments") if name in kwargs}
             # Shrunk as they are decoded, frames take a hundredth of the memory; resizing them again changes nothing.
             shrink = self.do_resize and not {"do_resize", "size", "resample"} & kwargs.keys()
@@ -91,7 +89,7 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
 
     def decode(
         self,
-        source: VideoSource,
+        source: Any,
         shrink: bool = False,
         fps: float | None = None,
         segment_length: int | None = None,
@@ -101,7 +99,7 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
         """Read the frames that the model is meant to see.
 
         Args:
-            source: A path, the bytes of a video file, or an open binary file.
+            source: What `open_input` takes: a path, an address, bytes, an open file, a row of a `Video` column, frames.
             shrink: Whether to bring them to `size` at once.
             fps: Overrides the attribute, as do the next two.
             segment_length: See `fps`.
@@ -115,12 +113,18 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
         Raises:
             ValueError: The file gives no frames; the message names it and the cause.
         """
+        fps = self.fps if fps is None else fps
+        segment_length = self.segment_length if segment_length is None else segment_length
+        max_segments = self.max_segments if max_segments is None else max_segments
+        opened = open_input(source, fps, segment_length, max_segments)
+        if isinstance(opened, np.ndarray):
+            return opened, [index / fps for index in range(-(-len(opened) // segment_length))]
         segments = list(
             sample_segments(
-                source,
-                self.fps if fps is None else fps,
-                self.segment_length if segment_length is None else segment_length,
-                self.max_segments if max_segments is None else max_segments,
+                opened,
+                fps,
+                segment_length,
+                max_segments,
                 convert=self._shrink if shrink else np.asarray,
                 notes=notes,
             )

@@ -11,9 +11,9 @@ from huggingface_hub.constants import HF_HOME
 from tqdm.auto import tqdm
 
 from videomem_hf.data.scored_clips import open_splits, video_sources
-from videomem_hf.features.catalogue import checked, feature_spec
+from videomem_hf.features.catalogue import check_specs, feature_spec
 from videomem_hf.features.clips import Clip
-from videomem_hf.features.collecting import collect_aloud
+from videomem_hf.features.collecting import decode_features
 from videomem_hf.features.encoders import EncoderSpec
 from videomem_hf.features.extract import load_networks
 from videomem_hf.features.packaged import PACKAGED, PackagedSpec
@@ -60,7 +60,7 @@ class VectorCache(ClipCache):
         if isinstance(source, StillImage):
             raise VideoError(f"{source.path}: is an image, not a clip")
         try:
-            collected = collect_aloud(source.read() if isinstance(source, StoredVideo) else source, [self._encoder])
+            collected = decode_features(source.read() if isinstance(source, StoredVideo) else source, [self._encoder])
         except VideoError as error:
             raise VideoError(f"{source.name}: {error}" if isinstance(source, StoredVideo) else str(error)) from None
         if name in collected.errors:
@@ -79,7 +79,7 @@ def frame_encoder(name: str) -> NetworkSpec:
     spec = feature_spec(name)
     if not isinstance(spec, EncoderSpec | PackagedSpec) or getattr(spec, "single_frames", False):
         raise InputError(f"frame_encoder must be one of {', '.join(PACKAGED)}, hf:MODEL or timm:NAME, got {name}")
-    checked([spec])
+    check_specs([spec])
     return spec
 
 

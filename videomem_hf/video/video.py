@@ -1,7 +1,7 @@
 """Frames of a video at regular times, what its header says, and which files are videos."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 from videomem_hf.models.video_decoding import UnreadableVideoError, VideoReader, VideoSource, source_name
 from videomem_hf.models.video_display import upright
 from videomem_hf.models.video_sampling import Segment, sample_segments
-from videomem_hf.schema import VIDEO_SUFFIXES, InputError
+from videomem_hf.schema import VIDEO_SUFFIXES, InputError, is_system_file
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -143,19 +143,23 @@ def find_videos(arguments: list[str]) -> list[Path]:
     for argument in arguments:
         path = Path(argument).expanduser()
         if path.is_dir():
-            matches = sorted(p for p in path.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file())
+            matches = _clips_among(p for p in path.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES)
             missing = f"{argument}: the folder holds no file that ends in {', '.join(sorted(VIDEO_SUFFIXES))}"
         elif path.exists() or not any(c in argument for c in "*?["):
             matches, missing = [path] if path.exists() else [], f"{argument}: no such file or folder"
         else:
             root = Path(path.anchor) if path.is_absolute() else Path()
             pattern = str(path.relative_to(path.anchor)) if path.is_absolute() else str(path)
-            matches = sorted(p for p in root.glob(pattern) if p.is_file())
+            matches = _clips_among(root.glob(pattern))
             missing = f"{argument}: the pattern matches no file"
         if not matches:
             raise InputError(missing)
         found.update(dict.fromkeys(matches))
     return list(found)
+
+
+def _clips_among(paths: Iterable[Path]) -> list[Path]:
+    return sorted(path for path in paths if path.is_file() and not is_system_file(path))
 
 
 def upright_rgb(frame: "VideoFrame") -> np.ndarray:

@@ -3,15 +3,17 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from videomem_hf.data.release.names import parse_video_file
 from videomem_hf.schema import InputError
 
-from .folders import Feature, FeatureFiles
+from .folders import Feature, FeatureFiles, feature_of, folder_column
 from .orb import DESCRIPTOR_BYTES, FLOAT_FIELDS, INTEGER_FIELDS, Keypoints, parse_orb
 from .text import (
     BINS,
@@ -71,6 +73,23 @@ def read_columns(features: Sequence[FeatureFiles], batches: Iterable[Sequence[st
             if columns and len(columns) == len(features):
                 yield columns
                 columns = []
+
+
+def parse_column(folder: str, names: Sequence[str], contents: Sequence[bytes]) -> pa.Array:
+    """Parse the files of one video that are in memory into a column of one row, as `read_columns` does from a disk.
+
+    Args:
+        folder: Name of the feature's folder, which tells what its files hold.
+        names: The files' names, one per frame where the feature describes frames.
+        contents: Their bytes.
+
+    Raises:
+        InputError: A file does not hold what the feature's files hold.
+    """
+    files = [file for name in names if (file := parse_video_file(name))]
+    frames = [(file.video_id, file.frame) for file in files]
+    feature = feature_of(folder_column(Path(folder))[0], frames, (data[:4096] for data in contents))
+    return _column(_Contents(feature, TextFiles(names, contents), np.ones(len(names), bool)))
 
 
 class _Contents(NamedTuple):

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -106,23 +106,23 @@ class FeatureFiles:
         ]
 
 
-def folder_column(folder: Folder) -> tuple[str, str]:
+def folder_column(path: Path) -> tuple[str, str]:
     """Tell the configuration and the column that a feature folder belongs to, by its name.
 
     Known features are found under their name in any case, with fillers (`C3D`, `dev-set_hmp_features`); the aesthetic
     features also by the folder above (`aesthetic_visual_features/aesthetic_feat_dev-set_mean`). Any other folder is a
     feature of its own name.
     """
-    words = [word for word in re.split(r"[^a-z0-9]+", folder.path.name.lower()) if word and word not in _FILLERS]
+    words = [word for word in re.split(r"[^a-z0-9]+", path.name.lower()) if word and word not in _FILLERS]
     statistic = next((word for word in words if word in {"mean", "median"}), None)
-    words_above = re.split(r"[^a-z0-9]+", folder.path.parent.name.lower())
+    words_above = re.split(r"[^a-z0-9]+", path.parent.name.lower())
     if any(word.startswith("aesthetic") for word in (*words, *(words_above if statistic else ()))):
         return "aesthetics", f"aesthetics_{statistic}" if statistic else "aesthetics"
     name = "".join(words)
     name = _ALIASES.get(name, name)
     if name in KNOWN:
         return name, name
-    own = re.sub(r"[<>:/\\|?*.]", "_", folder.path.name)
+    own = re.sub(r"[<>:/\\|?*.]", "_", path.name)
     return (own, own) if own.lower() not in _RESERVED else (f"{own}_features", f"{own}_features")
 
 
@@ -130,7 +130,7 @@ def feature_folders(inventory: Inventory) -> dict[str, list[Folder]]:
     """Give the feature folders of a copy by configuration name, the release's features first."""
     found: dict[str, list[Folder]] = {}
     for folder in inventory.folders:
-        name = folder_column(folder)[0]
+        name = folder_column(folder.path)[0]
         if folder.holds_features() and any(Path(file).suffix.lower() in _suffixes(name) for file in folder.names):
             found.setdefault(name, []).append(folder)
     return {name: found[name] for name in sorted(found, key=lambda name: (name not in KNOWN, name))}
@@ -144,7 +144,7 @@ def find_feature_files(config: str, folders: Iterable[Folder]) -> list[FeatureFi
     """
     columns: dict[str, dict[tuple[str, int | None], str]] = {}
     for folder in folders:
-        paths = columns.setdefault(folder_column(folder)[1], {})
+        paths = columns.setdefault(folder_column(folder.path)[1], {})
         for name in folder.listing():
             file = parse_video_file(name)
             if file is None or file.suffix not in _suffixes(config):
@@ -154,7 +154,7 @@ def find_feature_files(config: str, folders: Iterable[Folder]) -> list[FeatureFi
                 raise InputError(f"{path}: a second file for what {other} describes; keep one of them.")
             paths[file.video_id, file.frame] = path
     return [
-        FeatureFiles(column, _checked_frames(KNOWN.get(config) or _VARIANTS.get(config) or _sniff(paths), paths), paths)
+        FeatureFiles(column, _checked_frames(feature_of(config, paths, _read_heads(paths.values())), paths), paths)
         for column, paths in sorted(columns.items())
     ]
 
@@ -175,13 +175,24 @@ def _checked_frames(feature: Feature, paths: dict[tuple[str, int | None], str]) 
     return feature
 
 
-def _sniff(paths: dict[tuple[str, int | None], str]) -> Feature:
-    """Tell the form of a feature that is not the release's from its first files."""
-    frames = sorted({frame for _, frame in paths if frame is not None})
-    heads = []
-    for path in islice(paths.values(), 3):
-        with Path(path).open("rb") as file:
-            heads.append(file.read(4096))
-    form: Form = "pairs" if any(b":" in head for head in heads) else "dense"
-    separator: Separator = "comma" if any(b"," in head for head in heads) else "space"
+def feature_of(config: str, files: Iterable[tuple[str, int | None]], heads: Iterable[bytes]) -> Feature:
+    """Say what a feature's files hold: by its name, or one that is not the release's by its first files.
+
+    Args:
+        config: Configuration name.
+        files: Video and frame of each file.
+        heads: The first bytes of some files; taken only if they are needed.
+    """
+    if known := KNOWN.get(config) or _VARIANTS.get(config):
+        return known
+    frames = sorted({frame for _, frame in files if frame is not None})
+    some = list(heads)
+    form: Form = "pairs" if any(b":" in head for head in some) else "dense"
+    separator: Separator = "comma" if any(b"," in head for head in some) else "space"
     return Feature(form, frames=tuple(frames), separator=separator)
+
+
+def _read_heads(paths: Iterable[str]) -> Iterator[bytes]:
+    for path in islice(paths, 3):
+        with Path(path).open("rb") as file:
+            yield file.read(4096)

@@ -4,6 +4,7 @@ from typing import Any
 
 import datasets
 import evaluate
+import numpy as np
 
 from videomem_hf import statistics
 
@@ -14,8 +15,9 @@ error, each with a bootstrap interval. One horizon at a time, over the whole spl
 
 _KWARGS_DESCRIPTION = """
 Args:
-    predictions (list of float): predicted scores, on any scale as far as the correlations go; finite.
-    references (list of float): measured scores, one per prediction; finite. Leave out videos without a score.
+    predictions (list of float, or array (N,) or (N, 1)): predicted scores, on any scale as far as the correlations go;
+        finite.
+    references (the same): measured scores, one per prediction; finite. Leave out videos without a score.
     other_predictions (list of float, optional): a second predictor on the same videos, to compare with.
     confidence (float): coverage of the intervals, strictly between 0 and 1. Default .95.
     resamples (int): bootstrap resamples of the videos, at least 1. Default 10,000.
@@ -73,6 +75,10 @@ class Memorability(evaluate.Metric):
             features=datasets.Features(features),
         )
 
+    def add_batch(self, *, predictions: Any = None, references: Any = None, **kwargs: Any) -> None:
+        """Take lists, or arrays `(N,)` or `(N, 1)` as a `Trainer` gives them."""
+        evaluate.Metric.add_batch(self, predictions=_as_list(predictions), references=_as_list(references), **kwargs)
+
     def _compute(
         self,
         predictions: list[float],
@@ -82,6 +88,7 @@ class Memorability(evaluate.Metric):
         resamples: int = statistics.RESAMPLES,
         seed: int = 0,
     ) -> dict[str, float | int]:
+        other_predictions = _as_list(other_predictions)
         result: dict[str, float | int] = {
             "spearman": statistics.spearman(predictions, references),
             "pearson": statistics.pearson(predictions, references),
@@ -100,3 +107,11 @@ class Memorability(evaluate.Metric):
             "difference_high": comparison.interval.high,
             "p_value": comparison.p_value,
         }
+
+
+def _as_list(scores: Any) -> Any:
+    """A list of scores; of `(N, 1)` scores the only column. What has another shape is left to the checks."""
+    if scores is None:
+        return None
+    array = np.asarray(scores)
+    return array.reshape(-1).tolist() if array.ndim == 2 and array.shape[1] == 1 else scores

@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 from typing import Final
 
-from videomem_hf.schema import VIDEO_SUFFIXES, InputError
+from videomem_hf.schema import VIDEO_SUFFIXES, InputError, is_system_file
 
 MEDIA_TYPES: Final = {".webm": "video/webm", ".mp4": "video/mp4", ".m4v": "video/mp4"}
 _CODECS: Final = {"vp8", "vp9", "av1", "h264"}
@@ -20,9 +20,8 @@ def find_clips(paths: list[Path]) -> list[Path]:
     clips: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(
-                file for file in path.rglob("*") if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file()
-            )
+            files = (file for file in path.rglob("*") if file.is_file() and not is_system_file(file))
+            inside = sorted(file for file in files if file.suffix.lower() in VIDEO_SUFFIXES)
             if not inside:
                 raise InputError(f"{path}: no video in this folder.")
             clips += inside

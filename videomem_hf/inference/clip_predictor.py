@@ -1,0 +1,163 @@
+"""What predictors of frames, of features and of views share."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+import torch
+
+from videomem_hf.inference.calibration import Calibration
+from videomem_hf.inference.prediction import Prediction
+from videomem_hf.inference.sources import ClipSource, input_name
+from videomem_hf.schema import Horizon, InputError, cause_of
+from videomem_hf.video.video import Frame
+
+OnFrame = Callable[[Frame], None] | None
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is wanted of clips; see `ClipPredictor.predict_many`."""
+
+    stills: int
+    on_frame: OnFrame
+    maps: bool
+    fail_fast: bool
+
+
+class ClipPredictor(ABC):
+    """A loaded model that scores clips.
+
+    Args:
+        model: A memorability predictor.
+        name: Stands in the predictions.
+        device: "cpu", "cuda", ...; None takes a GPU if there is one.
+        calibration: Gives the predictions their intervals, if it is known.
+        title: Of clips whose title is not given with them, for a model that reads titles.
+
+    Raises:
+        InputError: The model reads no titles, and one is given; or what it needs is missing.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        name: str,
+        device: str | None = None,
+        calibration: Calibration | None = None,
+        title: str | None = None,
+    ) -> None:
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.model = model.to(self.device).eval().requires_grad_(False)
+        self.name = name
+        self.calibration = calibration or Calibration({})
+        self.horizons: tuple[Horizon, ...] = tuple(model.config.horizons)
+        self.title = title
+        self._load_extractors()
+        if title is not None:
+            self.check_title()
+
+    def _load_extractors(self) -> None:  # noqa: B027 - a model of frames needs none
+        """Load what extracts the model's inputs from a clip; refuse with an InputError what is missing."""
+
+    @property
+    def saliency_method(self) -> str | None:
+        """How this model's saliency is found, see `Prediction`; None if it offers none."""
+        return None
+
+    @property
+    def reads_titles(self) -> bool:
+        """Whether the model reads the clips' titles."""
+        return False
+
+    @abstractmethod
+    def extract(self, source: ClipSource, title: str | None = None) -> tuple[dict[str, np.ndarray], list[str]]:
+        """Give what the model reads of a clip, without the axis of a batch, and what was odd about the file.
+
+        Raises:
+            VideoError: The clip cannot be decoded, or something not be extracted from it.
+        """
+
+    def predict(
+        self,
+        source: ClipSource,
+        stills: int = 0,
+        on_frame: OnFrame = None,
+        maps: bool = False,
+        title: str | None = None,
+    ) -> Prediction:
+        """Score a clip.
+
+        Args:
+            source: See `ClipSource`; a model of features takes no frames, only files.
+            stills: How many frames to return, evenly spread over the clip; with their saliency if the model offers any.
+            on_frame: Called with each sampled frame, to show progress; not by a model that scores no frames.
+            maps: Whether to return the saliency of every sampled frame; a note says so if the model offers none.
+            title: The clip's, for a model that reads titles.
+
+        Raises:
+            VideoError: The clip cannot be decoded.
+            InputError: The source is no clip, or the model reads no titles.
+        """
+        titles = None if title is None else [title]
+        return next(self.predict_many([source], stills, on_frame, maps, titles, fail_fast=True))
+
+    def predict_many(
+        self,
+        sources: Iterable[ClipSource],
+        stills: int = 0,
+        on_frame: OnFrame = None,
+        maps: bool = False,
+        titles: Iterable[str | None] | None = None,
+        fail_fast: bool = False,
+    ) -> Iterator[Prediction]:
+        """Score clips one after the other; frames of clips that follow one another share the network's batches.
+
+        Args:
+            sources: The clips; `stills`, `on_frame` and `maps` are those of `predict`.
+            stills: See above.
+            on_frame: See above.
+            maps: See above.
+            titles: One per clip, None where it has none; by default all have the predictor's.
+            fail_fast: Whether to raise what the first clip that fails raises. Otherwise its prediction has an `error`,
+                and the others go on.
+
+        Returns:
+            The predictions, as they are known, in the order of the sources.
+
+        Raises:
+            InputError: The model reads no titles.
+        """
+        if titles is not None:
+            self.check_title()
+        titled = zip(sources, repeat(self.title) if titles is None else titles, strict=titles is not None)
+        return self._predict_each(titled, Options(stills, on_frame, maps, fail_fast))
+
+    def check_title(self) -> None:
+        """Refuse titles, with an InputError, if the model reads none."""
+        if not self.reads_titles:
+            raise InputError(f"{self.name}: a {type(self.model).__name__} reads no title; leave it out")
+
+    @abstractmethod
+    def _predict_each(
+        self, titled: Iterable[tuple[ClipSource, str | None]], options: "Options"
+    ) -> Iterator[Prediction]:
+        """Score clips, each with its title; see `predict_many`."""
+
+    def attempt(self, source: ClipSource, predict: Callable[[], Prediction], options: "Options") -> Prediction:
+        """Give a clip's prediction, or, among several clips, one that says why there is none."""
+        try:
+            return predict()
+        except Exception as error:
+            if options.fail_fast:
+                raise
+            name = input_name(source)
+            return Prediction.failed(name, self.name, self.horizons, cause_of(error, name))
+
+    def notes(self, name: str, found: Iterable[str], maps: bool) -> tuple[str, ...]:
+        """What was odd about a clip, without its name, and that there are no maps where they are asked for."""
+        missing = [f"No saliency maps: {self.name} offers none."] if maps and not self.saliency_method else []
+        return (*(note.removeprefix(f"{name}: ") for note in found), *missing)

@@ -1,0 +1,235 @@
+"""What users hand in as a clip, brought to what is decoded: a file that can seek, or frames."""
+
+import math
+import os
+import re
+import stat
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import numpy as np
+import torch
+from PIL import Image
+
+LARGEST_STREAM: Final = 1 << 30
+"""Bytes that are taken at most from an address or a pipe, which are read into memory."""
+LONGEST_DOWNLOAD_S: Final = 300.0
+_CHUNK: Final = 1 << 20
+_ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+_PROTOCOLS: Final = ("http", "https", "hf")
+_NO_NAME: Final = "the given bytes"
+
+
+class NamedBytes(BytesIO):
+    """A file in memory, with a name for messages."""
+
+    def __init__(self, content: bytes, name: str = _NO_NAME) -> None:
+        super().__init__(content)
+        self.name = name
+
+
+def open_input(
+    source: Any, fps: float = 1.0, segment_length: int = 1, max_segments: int | None = None
+) -> str | Path | bytes | BinaryIO | np.ndarray:
+    """Bring what a user gives to a file that can be decoded, or to frames.
+
+    Args:
+        source: A path, also of a pipe; an address (http://, https://, hf://) as a string; the bytes of a video file; a
+            binary file object; a row of a `Video` column, `{"path": ..., "bytes": ...}` or torchcodec's decoder; an
+            image; or frames: an array or tensor `(frames, height, width, 3)` or `(frames, 3, height, width)`, uint8
+            RGB, or a list of images or of such frames.
+        fps: For a decoder that does not know its file, as of the model's video processor.
+        segment_length: See `fps`.
+        max_segments: See `fps`.
+
+    Returns:
+        A path, bytes, a file object that can seek, at its start, or frames `(frames, height, width, 3)` uint8.
+
+    Raises:
+        ValueError: It is none of these, or cannot be read; names it.
+    """
+    if encoded := getattr(source, "_hf_encoded", None):  # what `datasets` keeps with a decoder
+        return open_input(encoded)
+    if hasattr(source, "get_frame_played_at"):
+        return _decode(source, fps, segment_length, max_segments)
+    if isinstance(source, Mapping):
+        return _open_row(source)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source)
+    if isinstance(source, str) and _ADDRESS.match(source):
+        return download(source)
+    if isinstance(source, str | os.PathLike):
+        return _open_path(Path(os.fsdecode(source)))
+    if hasattr(source, "read"):
+        return _open_file(source)
+    return to_frames(source)
+
+
+def is_frame_list(source: Any) -> bool:
+    """Whether a list holds the frames of one clip (images, arrays of one frame) rather than several clips."""
+    return (
+        isinstance(source, list | tuple)
+        and bool(source)
+        and all(isinstance(each, Image.Image) or getattr(each, "ndim", 0) == 3 for each in source)
+    )
+
+
+def input_name(source: Any) -> str:
+    """A short name of what a user gives, for messages and tables; an address without its query."""
+    if encoded := getattr(source, "_hf_encoded", None):
+        source = encoded
+    if isinstance(source, Mapping):
+        return str(source.get("path") or _NO_NAME)
+    if isinstance(source, str | os.PathLike):
+        name = os.fsdecode(source)
+        return re.split(r"[?#]", name)[0] if _ADDRESS.match(name) else name
+    if isinstance(source, bytes | bytearray | memoryview) or hasattr(source, "read"):
+        return str(getattr(source, "name", _NO_NAME))
+    return "the given frames"
+
+
+def download(address: str) -> NamedBytes:
+    """Read the file at an address into memory.
+
+    Raises:
+        ValueError: It cannot be fetched, is larger than `LARGEST_STREAM`, or takes over `LONGEST_DOWNLOAD_S` seconds.
+    """
+    name, protocol = input_name(address), address.partition("://")[0].lower()
+    if protocol not in _PROTOCOLS:
+        raise ValueError(f"{name}: addresses of clips start with http://, https:// or hf://; give one, or a path")
+    outcome: list[bytes | Exception] = []
+    deadline = time.monotonic() + LONGEST_DOWNLOAD_S
+    # In a thread, as a server that stops sending would otherwise hold the caller for as long as it likes.
+    thread = threading.Thread(target=_fetch, args=(address, name, deadline, outcome), daemon=True)
+    thread.start()
+    thread.join(LONGEST_DOWNLOAD_S)
+    if not outcome:
+        raise ValueError(f"{name}: not fetched within {LONGEST_DOWNLOAD_S:g} s")
+    if isinstance(outcome[0], Exception):
+        raise outcome[0]
+    return NamedBytes(outcome[0], name)
+
+
+def to_frames(source: Any) -> np.ndarray:
+    """Bring images or arrays to frames `(frames, height, width, 3)` uint8 RGB.
+
+    Raises:
+        ValueError: The source is no frames.
+    """
+    if isinstance(source, Image.Image):
+        source = [source]
+    if is_frame_list(source):
+        shapes = {getattr(each, "size", None) if isinstance(each, Image.Image) else each.shape for each in source}
+        if len(shapes) > 1:
+            raise ValueError("the given frames are of several sizes; give frames of one size")
+        source = np.stack([_to_array(each) for each in source])
+    if not isinstance(source, np.ndarray | torch.Tensor):
+        raise ValueError(
+            f"a {type(source).__name__} is no clip; give a path, an address, the bytes of a video file, an open binary "
+            "file, a row of a Video column, or frames (frames, height, width, 3)"
+        )
+    frames = _to_array(source)
+    if frames.ndim == 4 and frames.shape[3] != 3 and frames.shape[1] == 3:
+        frames = frames.transpose(0, 2, 3, 1)
+    if frames.ndim != 4 or frames.shape[3] != 3 or frames.dtype != np.uint8 or 0 in frames.shape:
+        raise ValueError(
+            f"frames of shape {frames.shape}, {frames.dtype}: must be (frames, height, width, 3), uint8 RGB, "
+            "at least one of each"
+        )
+    return np.ascontiguousarray(frames)
+
+
+def _to_array(frames: Any) -> np.ndarray:
+    if isinstance(frames, Image.Image):
+        return np.asarray(frames.convert("RGB"))
+    return frames.detach().cpu().numpy() if isinstance(frames, torch.Tensor) else np.asarray(frames)
+
+
+def _open_row(row: Mapping[str, Any]) -> Any:
+    if not {"path", "bytes"} & row.keys() or not (row.get("path") or row.get("bytes")):
+        raise ValueError(f"a row with {', '.join(map(str, row)) or 'nothing'} is no clip; give its 'path' or 'bytes'")
+    return NamedBytes(row["bytes"], input_name(row)) if row.get("bytes") else open_input(row["path"])
+
+
+def _open_path(path: Path) -> Path | NamedBytes:
+    """Give a file as it is, and a pipe or a device, which cannot seek, as its content."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # decoding names the cause
+        return path
+    if not (stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode)):
+        return path
+    try:
+        with path.open("rb") as file:
+            return NamedBytes(_read(file, str(path)), str(path))
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({(error.strerror or str(error)).lower()})") from None
+
+
+def _open_file(file: Any) -> Any:
+    name = input_name(file)
+    if isinstance(getattr(file, "mode", None), str) and "b" not in file.mode:
+        raise ValueError(f"{name}: is opened as text; open it with mode 'rb'")
+    if hasattr(file, "seekable") and file.seekable():
+        file.seek(0)
+        return file
+    return NamedBytes(_read(file, name), name)
+
+
+def _read(file: Any, name: str, deadline: float = math.inf) -> bytes:
+    content = bytearray()
+    while chunk := file.read(_CHUNK):
+        if isinstance(chunk, str):
+            raise ValueError(f"{name}: gives text and no bytes")
+        content += chunk
+        if len(content) > LARGEST_STREAM:
+            raise ValueError(
+                f"{name}: has over {LARGEST_STREAM >> 20} MiB, the most that is read from an address or pipe"
+            )
+        if time.monotonic() > deadline:
+            raise ValueError(f"{name}: not fetched within {LONGEST_DOWNLOAD_S:g} s")
+    if not content:
+        raise ValueError(f"{name}: is empty (0 bytes)")
+    return bytes(content)
+
+
+def _fetch(address: str, name: str, deadline: float, outcome: list[bytes | Exception]) -> None:
+    """Put the content of an address into `outcome`, or the ValueError that says why it cannot be had."""
+    try:
+        import fsspec
+
+        with fsspec.open(address, "rb", block_size=0) as file:  # one request, without asking for parts
+            outcome.append(_read(file, name, deadline))
+    except ImportError as error:
+        outcome.append(ValueError(f"{name}: fetching addresses needs another package ({error}): pip install aiohttp"))
+    except ValueError as error:
+        outcome.append(error)
+    except Exception as error:  # each file system has errors of its own
+        cause = (str(error).strip() or type(error).__name__).split("\n")[0]
+        outcome.append(ValueError(f"{name}: cannot be fetched ({cause})"))
+
+
+def _decode(decoder: Any, fps: float, segment_length: int, max_segments: int | None) -> np.ndarray:
+    """Take frames of torchcodec's decoder at the times at which they are taken of a file."""
+    metadata = decoder.metadata
+    begin, rate = metadata.begin_stream_seconds or 0.0, metadata.average_fps
+    duration, frames = len(decoder) / rate, []
+    count = max(1, math.ceil(duration * fps - 0.5))  # a last interval under half as long as the others gives nothing
+    for number in range(min(count, max_segments or count)):
+        if segment_length == 1:
+            frames.append(decoder.get_frame_played_at(begin + number / fps).data)
+            continue
+        first = round(number / fps * rate)
+        if number and first + segment_length > len(decoder):
+            break
+        frames += [decoder[min(first + offset, len(decoder) - 1)] for offset in range(segment_length)]
+    return to_frames(torch.stack([frame if frame.shape[0] == 3 else frame.permute(2, 0, 1) for frame in frames]))
+
+
+def split_clips(videos: Any) -> Sequence[Any]:
+    """Give several clips one by one; anything but a list of them is one clip."""
+    return videos if isinstance(videos, list | tuple) and not is_frame_list(videos) else [videos]
