@@ -11,7 +11,7 @@ from huggingface_hub.errors import StrictDataclassError
 
 from videomem_hf.schema import InputError
 
-RECIPES_FOLDER: Final = Path(__file__).parent / "recipes"
+RECIPES_FOLDER: Final = Path(__file__).parent / "training" / "recipes"
 _Config = TypeVar("_Config")
 
 
