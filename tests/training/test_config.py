@@ -9,7 +9,7 @@ from videomem_hf.multiview.config import fits_views
 from videomem_hf.recipes import RECIPES_FOLDER
 from videomem_hf.schema import InputError
 from videomem_hf.training import TrainingConfig
-from videomem_hf.training.run import make_model_config, make_processor
+from videomem_hf.training.setup import make_model_config, make_processor
 
 RECIPES = sorted(path.stem for path in RECIPES_FOLDER.glob("*.yaml") if not fits_views(path.stem))
 

@@ -67,9 +67,9 @@ class Fixed(nn.Module):
 def test_losses_are_the_models_own_or_those_of_the_package() -> None:
     scores, labels = torch.tensor([[0.5], [0.9]]), torch.tensor([[0.6], [0.7]])
     batch = {"features": scores, "labels": labels}
-    assert float(Criterion({"type": "model"})(Fixed(), batch)[0]) == 7.0
-    assert float(Criterion({"type": "l1"})(Fixed(), batch)[0]) == pytest.approx(0.15)
-    assert float(Criterion({"type": "mse"})(Fixed(), batch)[0]) == pytest.approx(0.025)
+    assert float(Criterion({"type": "model"})(Fixed(), batch)) == 7.0
+    assert float(Criterion({"type": "l1"})(Fixed(), batch)) == pytest.approx(0.15)
+    assert float(Criterion({"type": "mse"})(Fixed(), batch)) == pytest.approx(0.025)
     with pytest.raises(InputError, match="sorters"):
         Criterion({"type": "sodeep", "sorters": "exact"})
 

@@ -47,6 +47,17 @@ class Clips:
     def __len__(self) -> int:
         return len(self.video_ids)
 
+    def take(self, indices: Sequence[int] | np.ndarray) -> "Clips":
+        """Some of the clips."""
+        return replace(
+            self,
+            video_ids=[self.video_ids[index] for index in indices],
+            sources=[self.sources[index] for index in indices] if self.sources else [],
+            labels=self.labels[indices],
+            annotation_counts=self.annotation_counts[indices],
+            features=None if self.features is None else self.features[indices],
+        )
+
     def __add__(self, other: "Clips") -> "Clips":
         """Both, one after the other; of frames only."""
         return replace(
@@ -56,6 +67,19 @@ class Clips:
             labels=np.concatenate([self.labels, other.labels]),
             annotation_counts=np.concatenate([self.annotation_counts, other.annotation_counts]),
         )
+
+
+def is_divided(data: str) -> bool:
+    """Whether data have fixed splits: a folder that `videomem prepare` wrote, or the Hub id of one."""
+    return _is_prepared(data) or _is_hub_id(data)
+
+
+def _is_prepared(data: str) -> bool:
+    return (Path(data) / "README.md").is_file() and any(Path(data).glob("**/*.parquet"))
+
+
+def _is_hub_id(data: str) -> bool:
+    return not Path(data).exists() and re.fullmatch(r"[\w.-]+/[\w.-]+", data) is not None
 
 
 def open_splits(data: str, config: str, options: dict[str, Any] | None = None) -> Any:
@@ -76,16 +100,13 @@ def open_splits(data: str, config: str, options: dict[str, Any] | None = None) -
 
     import videomem_hf  # noqa: F401 - registers the dataset
 
-    folder = Path(data)
-    prepared = (folder / "README.md").is_file() and any(folder.glob("**/*.parquet"))
-    on_hub = not folder.exists() and re.fullmatch(r"[\w.-]+/[\w.-]+", data)
-    if not prepared and not on_hub:
+    if not is_divided(data):
         refuse_unknown(options or {}, SPLIT_OPTIONS, "splits")
         return load_dataset("videomem", config, data_dir=data, **(options or {}))
     if options:
         raise InputError(f"{data}: is divided already; splits ({', '.join(options)}) go to `videomem prepare`")
     try:
-        return load_dataset(os.fspath(folder.resolve()) if prepared else data, config)
+        return load_dataset(os.fspath(Path(data).resolve()) if _is_prepared(data) else data, config)
     except (ValueError, OSError) as error:
         raise InputError(f"{data}: {str(error).splitlines()[0]}") from None
 

@@ -25,12 +25,10 @@ class Criterion(nn.Module):
         kind = options.pop("type")
         self.loss = None if kind == "model" else HorizonLoss(build_loss(kind, **options))
 
-    def forward(self, model: nn.Module, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Run the model; returns the loss and the scores `(batch, horizons)`."""
+    def forward(self, model: nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Run the model and compute the loss, a scalar."""
         if self.loss is None:
-            output = model(**batch)
-            return output.loss, output.scores
+            return model(**batch).loss
         labels, counts = batch["labels"], batch.get("annotation_counts")
         inputs = {name: value for name, value in batch.items() if name not in ("labels", "annotation_counts")}
-        scores = model(**inputs).scores
-        return self.loss(scores, labels, counts), scores
+        return self.loss(model(**inputs).scores, labels, counts)

@@ -160,7 +160,7 @@ def _descend(model: MultiViewModel, data: dict[str, torch.Tensor], options: "Fit
         order = torch.randperm(clips)
         for start in range(0, clips - batch + 1, batch):
             part = order[start : start + batch]
-            loss, _ = criterion(model, {name: values[part] for name, values in data.items()})
+            loss = criterion(model, {name: values[part] for name, values in data.items()})
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -1,6 +1,5 @@
 """A run of the recipe `best`: from the user's data to a model folder with its table."""
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -13,6 +12,7 @@ from tqdm.auto import tqdm
 
 from videomem_hf.evaluation.environment import environment
 from videomem_hf.evaluation.evaluate import compute_metrics
+from videomem_hf.evaluation.training_clips import run_fingerprint, training_contents
 from videomem_hf.losses import Criterion
 from videomem_hf.models.folders import save_model
 from videomem_hf.multiview.ablation_table import Row, rows_as_dicts, rows_of
@@ -22,11 +22,12 @@ from videomem_hf.multiview.views import ViewData, load_view_data
 from videomem_hf.run_files import (
     CONFIG_FILE,
     PREDICTIONS_FILE,
-    RESULTS_FILE,
     TrainingResult,
     check_new_run_folder,
     without_nan,
     write_predictions,
+    write_results,
+    write_training_clips,
 )
 from videomem_hf.statistics import noise_ceiling
 
@@ -50,9 +51,12 @@ def train_best(config: BestConfig, *, progress: bool = True) -> TrainingResult:
         config.data, config.views, config.title_encoder, config.splits, progress, config.frame_encoder
     )
     rows = data.scored(config.split)
+    contents = training_contents(data.judged(data.splits["train"]), data.judged(rows))
+    data.splits["train"] = np.array([row for row in data.splits["train"] if data.video_ids[row] in contents])
     seconds["data"] = time.monotonic() - started
     output.mkdir(parents=True, exist_ok=True)
     config.save(output / CONFIG_FILE)
+    write_training_clips(output, contents)
     started = time.monotonic()
     title_groups = data.title_labels()
     with _shown("fitting", progress) as say:
@@ -68,7 +72,7 @@ def train_best(config: BestConfig, *, progress: bool = True) -> TrainingResult:
         seconds["grouped split"] = time.monotonic() - started
     results = _written(config, data, rows, fit, table, seconds)
     save_model(fit.model, output)
-    (output / RESULTS_FILE).write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    write_results(output, results)
     return TrainingResult(output, results)
 
 
@@ -165,5 +169,5 @@ def _written(
             "versions": {name: version(name) for name in ("torch", "transformers", "datasets", "scipy")},
             "config": asdict(config),
         }
-        | environment(config.data, resumed=False)
+        | environment(config.data, run_fingerprint(asdict(config)))
     )

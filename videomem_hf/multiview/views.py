@@ -50,7 +50,9 @@ class ViewData:
 
     def judged(self, rows: np.ndarray) -> Clips:
         """Some clips in the form in which predictors are judged."""
-        return Clips([self.video_ids[row] for row in rows], [], self.scores[rows], self.counts[rows])
+        seen = [x[rows] for name, x in self.views.items() if name not in (EMBEDDING, WORDS)]  # others may share a title
+        features = np.concatenate(seen, axis=1) if seen else None
+        return Clips([self.video_ids[row] for row in rows], [], self.scores[rows], self.counts[rows], features)
 
     def scored(self, split: str) -> np.ndarray:
         """Indices of the clips of a split that have a score and a view.

@@ -281,11 +281,6 @@ class TrainingConfig:
             _require(self.uses_features, "optimizer", "another than lbfgs for a model of frames", "lbfgs")
 
 
-def checked_evaluation(**values: Any) -> EvaluationConfig:
-    """An evaluation's configuration from what a user gave. Raises InputError for a value that is not allowed."""
-    return build(EvaluationConfig, values, "evaluation")
-
-
 def _require(condition: bool, name: str, allowed: str, value: object) -> None:
     if not condition:
         raise ValueError(f"{name} must be {allowed}, got {value}")

@@ -22,7 +22,7 @@ from videomem_hf.schema import InputError
 from videomem_hf.training.checkpoint import Progress, latest_checkpoint, save_checkpoint
 from videomem_hf.training.config import StageConfig, TrainingConfig
 from videomem_hf.training.examples import Collator, EpochBatches, TrainingClips
-from videomem_hf.training.stages import freeze, l2_penalty, make_optimizer, make_scheduler
+from videomem_hf.training.stages import l2_penalty, make_optimizer, make_scheduler
 
 _LOOK_EVERY: Final = 10
 """Steps between looks at the loss and, with several processes, at whether one of them was told to stop."""
@@ -138,7 +138,7 @@ class TrainingLoop:
         return self.done
 
     def _run_stage(self, stage: StageConfig, before: int, checkpoint: Path | None, bar: tqdm) -> None:
-        freeze(stage, self.model)
+        self.model.freeze_backbone(stage.train == "head")
         optimizer = make_optimizer(stage, self.model)
         self.done.scheduler = make_scheduler(stage, optimizer, self._steps(stage), before)
         criterion = Criterion(stage.loss).to(self.accelerator.device)
@@ -180,7 +180,7 @@ class TrainingLoop:
         for number, (part, share) in enumerate(parts, start=1):
             last = number == len(parts)
             with nullcontext() if last else self.accelerator.no_sync(model):
-                loss, _ = criterion(model, part)
+                loss = criterion(model, part)
                 self.accelerator.backward(loss * share)
             total += loss.detach().float() * share
         if stage.max_grad_norm is not None:
@@ -199,7 +199,7 @@ class TrainingLoop:
 
         def closure() -> torch.Tensor:
             optimizer.zero_grad()
-            loss = criterion(model, every)[0]
+            loss = criterion(model, every)
             if stage.weight_decay:
                 loss = loss + l2_penalty(stage, model)
             self.accelerator.backward(loss)

@@ -26,6 +26,8 @@ from .sources import Source, content_of, identity_of, name_of, segments
 from .video import VideoError
 
 _FORMAT: Final = 2
+CONTENT_DIGITS: Final = 32
+"""Hexadecimal digits of a content's hash that name it."""
 _SHAPING_KEYS: Final = (
     "video_processor_type", "do_resize", "size", "resample", "do_center_crop", "crop_size", "fps", "segment_length",
     "max_segments",
@@ -118,6 +120,11 @@ class FrameCache:
             pass  # another process needed the room since
         raise KeyError(f"{name_of(source)} is not in the frame cache") from None
 
+    def content(self, source: Source) -> str:
+        """The hash of a clip's file, by the name of its entry where there is one."""
+        entry = self._find(identity_of(source))
+        return content_of(source)[:CONTENT_DIGITS] if entry is None else entry.stem
+
     def _sources_of_entries(self, sources: Sequence[Source]) -> list[Path]:
         """Other entries that must stay until those of `sources` are made."""
         return []
@@ -137,7 +144,7 @@ class FrameCache:
         return self.folder / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.key"
 
     def _decode(self, identity: str, source: Source, room: "_Room") -> None:
-        content = content_of(source)[:32]
+        content = content_of(source)[:CONTENT_DIGITS]
         entry = self.folder / f"{content}.npy"
         room.protect(entry)
         if not entry.exists():
