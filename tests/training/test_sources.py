@@ -156,3 +156,13 @@ def test_a_run_begins_with_given_weights_and_their_pixels(make_config: MakeConfi
             train(make_config(f"init={begun.output}", "model={type: resnet3d}", output="other"), progress=False)
     with pytest.raises(InputError, match="init: nothing can be loaded from nowhere"):
         train(make_config("init=nowhere", output="none"), progress=False)
+
+
+def test_weights_that_have_seen_the_evaluation_split_are_refused(features: Path, tmp_path: Path) -> None:
+    short = ("stages.0.epochs=1", "evaluation.resamples=20")
+    first = train(_features_config(features, tmp_path / "first", "c3d", "splits.seed=1", *short), progress=False)
+    init = f"init={first.output}"
+    with pytest.raises(InputError, match=r"first was trained on \d+ of the 30 clips of the split 'validation'"):
+        train(_features_config(features, tmp_path / "second", "c3d", "splits.seed=2", init, *short), progress=False)
+    same = train(_features_config(features, tmp_path / "same", "c3d", "splits.seed=1", init, *short), progress=False)
+    assert same.results["train_clips"] == first.results["train_clips"]

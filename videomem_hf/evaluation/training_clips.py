@@ -177,8 +177,23 @@ def training_contents(train: Clips, evaluation: Clips, cache: FrameCache | None 
     return {video_id: content for video_id, content in contents.items() if video_id not in copies}
 
 
-def refuse_training_clips(trained_on: TrainedOn, clips: Clips, split: str, data: str, contents: Sequence[str]) -> None:
+def refuse_training_clips(
+    trained_on: TrainedOn,
+    clips: Clips,
+    split: str,
+    data: str,
+    contents: Sequence[str],
+    remedy: str = "choose a split that it has not seen, or say --allow-training-clips",
+) -> None:
     """See that a split holds no clip that the model was trained on.
+
+    Args:
+        trained_on: The model's run.
+        clips: The split.
+        split: Its name.
+        data: What it is a split of.
+        contents: Of its clips, as of `clip_contents`.
+        remedy: What the user can do.
 
     Raises:
         InputError: It does; says how many, and names some.
@@ -192,7 +207,7 @@ def refuse_training_clips(trained_on: TrainedOn, clips: Clips, split: str, data:
         shown = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
         raise InputError(
             f"{trained_on.folder} was trained on {len(found)} of the {len(clips)} clips of the split {split!r}: "
-            f"{shown}; choose a split that it has not seen, or say --allow-training-clips"
+            f"{shown}; {remedy}"
         )
 
 

@@ -1,13 +1,21 @@
 """The clips of a run: what it is trained and evaluated on, loaded, decoded and without copies in both."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
 
 from videomem_hf.data.scored_clips import FRAME_CACHE, Clips, fill_cache, load_clips, load_images
-from videomem_hf.evaluation.training_clips import training_contents
+from videomem_hf.evaluation.training_clips import (
+    clip_contents,
+    read_trained_on,
+    refuse_training_clips,
+    run_fingerprint,
+    training_contents,
+)
 from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
+from videomem_hf.run_files import is_run_folder
 from videomem_hf.schema import InputError
 from videomem_hf.training.config import TrainingConfig
 from videomem_hf.video.frame_cache import FrameCache
@@ -54,8 +62,25 @@ def load_run_data(
     if config.train_on != "lamem":
         contents = training_contents(parts[0], evaluation, cache)
         parts[0] = parts[0].take([index for index, name in enumerate(parts[0].video_ids) if name in contents])
+    contents |= _contents_of_init(config, evaluation, cache)
     train_clips = parts[0] if len(parts) == 1 else parts[0] + parts[1]
     return RunData(train_clips, evaluation, contents, cache, processor)
+
+
+def _contents_of_init(config: TrainingConfig, evaluation: Clips, cache: FrameCache | None) -> dict[str, str]:
+    """The clips behind the first weights, which count as trained on.
+
+    Raises:
+        InputError: The evaluation split holds some of them.
+    """
+    if config.init is None or not is_run_folder(Path(config.init)):
+        return {}
+    before = read_trained_on(Path(config.init), config.data)
+    remedy = "evaluate on another split, give both runs the same splits, or start from other weights"
+    contents = clip_contents(evaluation, cache)
+    refuse_training_clips(before, evaluation, config.evaluation.split, config.data, contents, remedy)
+    same = before.same_data(run_fingerprint(asdict(config)))
+    return {name if same else f"{config.init}:{name}": content for name, content in before.contents.items()}
 
 
 def _training_parts(config: TrainingConfig, horizons: Any, features: Any) -> list[Clips]:
