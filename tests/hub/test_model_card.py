@@ -90,7 +90,7 @@ def test_a_value_that_is_missing_is_an_error_that_names_it(facts: RunFacts, name
 
 def test_so_is_a_field_of_the_model(facts: RunFacts) -> None:
     del facts.model["output_stride"]
-    with pytest.raises(InputError, match=r"the card needs a value that the run does not tell: .*output_stride"):
+    with pytest.raises(InputError, match=r"the card needs a value that the run did not record: .*output_stride"):
         render_model_card(facts)
 
 
@@ -98,7 +98,7 @@ def test_runs_of_an_older_version_are_told_so(run: Path, tmp_path: Path) -> None
     results = json.loads((run / "results.json").read_text())
     del results["machine"]
     (tmp_path / "results.json").write_text(json.dumps(results))
-    with pytest.raises(InputError, match=r"tells no 'machine', .* the run is of an older version; train anew"):
+    with pytest.raises(InputError, match=r"has no 'machine', .* the run is of an older version; train anew"):
         read_run(tmp_path)
     with pytest.raises(InputError, match=r"nowhere/results.json: no such file; a finished run has one"):
         read_run(tmp_path / "nowhere")
@@ -216,7 +216,7 @@ def _is_there(sample: SamplePaths, number: int) -> bool:
     ("arguments", "message"),
     [
         (["--out", "nowhere/card.md"], "its folder does not exist"),
-        (["--pointing", "{tmp}/other.json"], "tells no 'attention'; write it with benchmarks/attention_pointing.py"),
+        (["--pointing", "{tmp}/other.json"], "has no 'attention'; write it with benchmarks/attention_pointing.py"),
         (["--pointing", "{tmp}/none.json"], "none.json: cannot be read"),
     ],
 )

@@ -18,7 +18,9 @@ from rich.table import Table
 from tqdm import tqdm
 
 from videomem_hf.cli.clip_paths import Clips, Engine, ListFile, clip_paths
+from videomem_hf.cli.own_code import Import, TrustRemoteCode
 from videomem_hf.cli.score_table import score_columns, score_row
+from videomem_hf.registration import import_code
 from videomem_hf.schema import HORIZONS, Horizon, InputError
 from videomem_hf.video.video import VideoError, probe
 
@@ -60,6 +62,8 @@ def predict(
     ] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")] = None,
     title: Annotated[str | None, typer.Option(help="Of the clips, for a model that reads titles.")] = None,
+    import_: Import = None,
+    trust_remote_code: TrustRemoteCode = False,
     engine: Engine = "local",
     jobs: Annotated[
         int | None,
@@ -77,10 +81,13 @@ def predict(
     [bold]videomem predict --list clips.txt --csv scores.csv --engine ray[/bold]
     """
     paths = clip_paths(clips, list_file)
+    import_code(import_)
     _check_writable(json_file, csv_file, {"--plots": plots, "--overlay": overlay})
     if engine == "ray":
         if csv_file is None or str(csv_file) == "-" or json_file or plots or overlay:
             raise InputError("--engine ray writes a table and nothing else: give --csv FILE, and no other output")
+        if import_ or trust_remote_code:
+            raise InputError("--import and --trust-remote-code are for the engine local")
         if title is not None:
             raise InputError("--title is for the engine local: with --engine ray clips have none")
         from videomem_hf.cli.predict_ray import predict_on_ray
@@ -91,7 +98,7 @@ def predict(
         raise InputError("--jobs is for --engine ray; here clips are scored one after the other")
     from videomem_hf.inference import load_predictor
 
-    predictor = load_predictor(model, device, title)
+    predictor = load_predictor(model, device, title, trust_remote_code)
     if overlay is not None and predictor.saliency_method is None:
         raise InputError(f"--overlay: {predictor.name} sees features and no frames; choose a model of frames")
     outcomes: list[Outcome] = []

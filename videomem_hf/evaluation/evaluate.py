@@ -1,8 +1,8 @@
-"""Judging a predictor on a whole split: predictions gathered with their clips, then one correlation."""
+"""Evaluation of a predictor on a whole split: predictions gathered with their clips, then one correlation."""
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,10 +31,10 @@ def correlation(scores: np.ndarray, labels: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A predictor judged on a split.
+    """A predictor evaluated on a split.
 
     Attributes:
-        metrics: As of `judge`, for "model" and, where asked, "model_most_annotated".
+        metrics: As of `compute_metrics`, for "model" and, where asked, "N most annotated".
         ceilings: `noise_ceiling` of each horizon's scores, NaN where counts are unknown.
         predictions: Of "model".
         clips: The split.
@@ -55,13 +55,13 @@ def evaluate_predictions(
     resamples: int = RESAMPLES,
     confidence: float = CONFIDENCE,
 ) -> Evaluation:
-    """Judge predictions on a split, and on its most annotated clips.
+    """Evaluate predictions on a split, and on its most annotated clips.
 
     Args:
         scores: `(clips, horizons)`.
         clips: The split.
         horizons: Names of the columns.
-        most_annotated: How many of the most annotated clips to judge as well (the paper's test(500)).
+        most_annotated: How many of the most annotated clips to evaluate on as well (the paper's test(500)).
         resamples: Bootstrap resamples behind the intervals.
         confidence: Coverage of the intervals.
 
@@ -76,12 +76,7 @@ def evaluate_predictions(
     }
     if most_annotated is not None:
         chosen = most_annotated_clips(clips, most_annotated)
-        few = replace(
-            clips,
-            video_ids=[clips.video_ids[index] for index in chosen],
-            labels=clips.labels[chosen],
-            annotation_counts=clips.annotation_counts[chosen],
-        )
+        few = clips.take(chosen)
         subset = compute_metrics({"model": scores[chosen]}, few, horizons, resamples=resamples, confidence=confidence)
         for horizon in horizons:
             metrics[horizon][f"{most_annotated} most annotated"] = subset[horizon]["model"]
@@ -107,7 +102,7 @@ def brightness(clips: Clips, cache: FrameCache) -> np.ndarray:
     return np.array([cache.load(source).mean() / 255 for source in clips.sources])
 
 
-def baselines(train: Clips, judged: Clips, cache: FrameCache | None) -> Predictions:
+def baselines(train: Clips, evaluated: Clips, cache: FrameCache | None) -> Predictions:
     """Predict the mean training score; and for clips of frames from a line through mean brightness fitted on `train`.
 
     Where training has no score of a horizon, both are NaN.
@@ -115,15 +110,15 @@ def baselines(train: Clips, judged: Clips, cache: FrameCache | None) -> Predicti
     known_means = [
         labels[np.isfinite(labels)].mean() if np.isfinite(labels).any() else np.nan for labels in train.labels.T
     ]
-    constant = np.tile(known_means, (len(judged), 1))
+    constant = np.tile(known_means, (len(evaluated), 1))
     if cache is None:
         return {"constant": constant}
-    seen, new = brightness(train, cache), brightness(judged, cache)
+    seen, new = brightness(train, cache), brightness(evaluated, cache)
     line = []
     for labels in train.labels.T:
         known = np.isfinite(labels)
         if known.sum() < 2:
-            line.append(np.full(len(judged), np.nan))
+            line.append(np.full(len(evaluated), np.nan))
             continue
         slope = np.cov(seen[known], labels[known])[0, 1] / seen[known].var(ddof=1) if seen[known].std() > 0 else 0.0
         line.append(np.clip(labels[known].mean() + slope * (new - seen[known].mean()), 0, 1))

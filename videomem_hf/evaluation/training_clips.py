@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from videomem_hf.data.scored_clips import Clips, config_of, is_divided, load_clips, open_splits
-from videomem_hf.run_files import read_results, read_training_clips
+from videomem_hf.run_files import PREDICTIONS_FILE, read_predictions, read_results, read_training_clips
 from videomem_hf.schema import HORIZONS, VIDEO_ID, InputError
 from videomem_hf.video.frame_cache import CONTENT_DIGITS, FrameCache
 from videomem_hf.video.sources import content_of
@@ -211,12 +211,14 @@ def refuse_training_clips(
         )
 
 
-def check_own_predictions(folder: Path, video_ids: Sequence[str]) -> None:
-    """See that a run's predictions are of no clip that it recorded as trained on.
+def check_own_predictions(folder: Path) -> None:
+    """See that a run's predictions, where there are any, are of no clip that it recorded as trained on.
 
     Raises:
         InputError: They are.
     """
+    path = folder / PREDICTIONS_FILE
+    video_ids = read_predictions(path)[0] if path.is_file() else []
     if both := set(video_ids) & (read_training_clips(folder) or {}).keys():
         raise InputError(
             f"{folder}: {len(both)} clips of its predictions.csv were trained on ({min(both)}, ...); evaluate it on a "

@@ -58,11 +58,11 @@ class AugmentationConfig:
 @strict
 @dataclass
 class EvaluationConfig:
-    """How a model is judged.
+    """How a model is evaluated.
 
     Attributes:
         split: Split with scores that training has not seen.
-        every: Epochs between looks at the split while training; 0 looks only at the end.
+        every: Epochs between evaluations while training; 0 evaluates only at the end.
         keep: Which epoch's weights become the model: those of the best Spearman correlation on `split` for a horizon,
             for the `mean` of both, or the `last`.
         batch_size: Clips at a time.
@@ -155,8 +155,8 @@ class TrainingConfig:
         stages: What is done one after the other.
         batch_size: Clips a step, over all processes together; a last incomplete batch is left out.
         init: Folder or Hub id of a model of the same type whose weights are the first ones (converted checkpoints,
-            say); what does not fit, such as a head of other horizons, starts anew and is named. For a `spatiotemporal`
-            also a predictor of frames, whose backbone it begins with.
+            say); what does not fit, such as a head of other horizons, is initialised anew and named. A `spatiotemporal`
+            also starts from a predictor of frames, whose backbone it takes.
         cache_maps: For a `spatiotemporal` of which only the head is trained: whether the maps of its backbone are
             computed once and kept beside the decoded frames, as `frame_cache` has them. The frames are not changed at
             random then.
@@ -172,7 +172,7 @@ class TrainingConfig:
         compile: Whether to compile the network.
         weigh_by_annotations: Whether labels from more annotations weigh more, in the loss `model`.
         augmentation: Random changes of training clips.
-        evaluation: How the result is judged.
+        evaluation: How the result is evaluated.
         seed: The order of the clips, the augmentation and the first weights are pure functions of it.
         checkpoint_every: Epochs between checkpoints.
         checkpoint_minutes: Minutes after which one is written within an epoch as well.
@@ -246,8 +246,8 @@ class TrainingConfig:
 
     @property
     def uses_features(self) -> bool:
-        """Whether the model scores feature columns instead of frames."""
-        return self.model.get("type") == FEATURE_MODEL
+        """Whether the model scores feature columns instead of frames: it names them."""
+        return self.model.get("type") == FEATURE_MODEL or "feature_names" in self.model
 
     def save(self, path: Path) -> None:
         """Write the configuration as YAML."""

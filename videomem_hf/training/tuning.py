@@ -90,7 +90,7 @@ def search(what: Search, progress: bool = True) -> tuple[dict[str, Any], float]:
     """Train trial after trial; a search that was stopped goes on where it was.
 
     A trial's value is the best epoch's Spearman correlation on the validation split, for what the recipe keeps the best
-    of (the mean of both horizons where it keeps the last epoch). It was chosen on that split: judge the winner on
+    of (the mean of both horizons where it keeps the last epoch). It was chosen on that split: evaluate the winner on
     another.
 
     Returns:
