@@ -172,3 +172,15 @@ def test_lamem_alone_leaves_nothing_to_check(make_config: Any, lamem: Path) -> N
     cache = make_config().frame_cache
     assert _rows(result.output / "training_clips.csv") == {}
     assert _evaluate(result.output, "--split", "train", "--frame-cache", cache).exit_code == 0
+
+
+def test_a_report_needs_no_data_and_has_the_runs_own_level(old_run: Path, tmp_path: Path) -> None:
+    results = json.loads((old_run / "results.json").read_text())
+    results["config"]["data"] = "gone"
+    (old_run / "results.json").write_text(json.dumps(results))
+    result = CliRunner().invoke(app, ["report", str(old_run), "--out", str(tmp_path / "report")])
+    assert result.exit_code == 0, result.output
+    assert "gone is not here" in result.output
+    text = (tmp_path / "report/report.md").read_text()
+    assert "80% interval" in text
+    assert "95% interval" not in text

@@ -116,6 +116,20 @@ def test_lamem_is_mixed_in(make_config: MakeConfig, lamem: Path) -> None:
         train(make_config("train_on=both", output="none"), progress=False)
 
 
+def test_each_division_of_lamem_has_its_own_images(make_config: MakeConfig, lamem: Path) -> None:
+    lines = (lamem / "splits/train_1.txt").read_text().splitlines()
+    (lamem / "splits/train_2.txt").write_text("\n".join(lines[:12]))
+    for name in ("val", "test"):
+        (lamem / f"splits/{name}_2.txt").write_text((lamem / f"splits/{name}_1.txt").read_text())
+    assert len(load_images(str(lamem), "train", HORIZONS, 2)) == 12
+    overrides = ("train_on=lamem", f"lamem={lamem}", "model.horizons=[short_term]", "stages.*.epochs=1")
+    clips = [
+        train(make_config(*overrides, f"lamem_split={split}", output=str(split)), progress=False).results["train_clips"]
+        for split in (1, 2)
+    ]
+    assert clips == [20, 12]
+
+
 def test_a_prepared_folder_gives_the_same_clips(release: Path, tmp_path: Path) -> None:
     prepare(release, tmp_path / "prepared", PrepareOptions(configs=("videos",), videos="embed"))
     raw, prepared = (load_clips(str(folder), "train", HORIZONS) for folder in (release, tmp_path / "prepared"))

@@ -81,7 +81,7 @@ def model_shipment(folder: Path, repo: str, public: bool = False) -> Shipment:
     from the run. Measured scores of the data stay here unless the data are generated.
 
     Raises:
-        InputError: The folder holds no model, lacks a file that the model names, or tells nothing to write a card from.
+        InputError: The folder holds no model, lacks a file that the model names, or has no results to write a card from.
     """
     check_repo(repo)
     if not (folder / "config.json").is_file():
@@ -254,7 +254,7 @@ def _refuse_references(shards: Iterable[Path]) -> None:
         videos = pq.read_table(shard, columns=["video"])["video"].to_pylist()
         if any(video is not None and video["bytes"] is None for video in videos):
             raise InputError(
-                f"{shard}: names videos by their place on this machine; prepare with --videos embed, or without videos"
+                f"{shard}: names videos by their paths on this machine; prepare with --videos embed, or without videos"
             )
 
 

@@ -1,10 +1,10 @@
 """Making an object from a name and options out of a recipe or a file, strictly."""
 
-import difflib
 import inspect
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from videomem_hf.recipes import nearest, refuse_unknown
 from videomem_hf.schema import InputError
 
 _Made = TypeVar("_Made")
@@ -24,17 +24,8 @@ def make(what: str, table: Mapping[str, type[_Made]], name: object, options: Map
             it themselves for a value that they refuse.
     """
     if not isinstance(name, str) or name not in table:
-        raise InputError(f"no {what} {name!r}{_nearest(name, table)}; there are {', '.join(table)}")
+        raise InputError(f"no {what} {name!r}{nearest(name, table)}; there are {', '.join(table)}")
     parameters = inspect.signature(table[name]).parameters.values()
     allowed = [each.name for each in parameters if each.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
-    for option in options:
-        if option not in allowed:
-            options_text = ", ".join(allowed) if allowed else "none"
-            hint = _nearest(option, allowed)
-            raise InputError(f"{what} {name}: unknown option {option!r}{hint}; allowed are {options_text}")
+    refuse_unknown(options, allowed, f"{what} {name}")
     return table[name](**options)
-
-
-def _nearest(given: object, known: Mapping[str, Any] | list[str]) -> str:
-    close = difflib.get_close_matches(str(given), known, n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""

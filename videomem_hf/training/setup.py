@@ -82,8 +82,8 @@ def make_model_config(config: TrainingConfig) -> PreTrainedConfig:
     allowed = [each.name for each in fields(_predictor_config(kind)) if each.name not in inherited]
     refuse_unknown(values, allowed, "model")
     if config.init is not None:
-        begun = initial_config(config.init, kind)
-        values = {name: getattr(begun, name) for name in allowed if name not in _OWN_FIELDS} | values
+        start = initial_config(config.init, kind)
+        values = {name: getattr(start, name) for name in allowed if name not in _OWN_FIELDS} | values
     if config.uses_features and "feature_names" in values:  # until the data tell
         values.setdefault("feature_sizes", [1] * len(values["feature_names"]))
     try:
@@ -129,6 +129,6 @@ def make_processor(config: TrainingConfig) -> MemorabilityVideoProcessor | None:
     refuse_unknown(config.processor, _PROCESSOR_FIELDS, "processor")
     if config.init is None:
         return MemorabilityVideoProcessor(**config.processor)
-    begun = initial_processor(config.init)
+    start = initial_processor(config.init)
     sampling = {name: config.processor[name] for name in _SAMPLING_FIELDS if name in config.processor}
-    return MemorabilityVideoProcessor(**{name: getattr(begun, name) for name in _PROCESSOR_FIELDS} | sampling)
+    return MemorabilityVideoProcessor(**{name: getattr(start, name) for name in _PROCESSOR_FIELDS} | sampling)

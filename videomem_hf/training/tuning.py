@@ -148,10 +148,10 @@ def _run(what: Search, trial: "optuna.Trial", progress: bool) -> float:
     return best_validation(results["validation"], config.evaluation.keep)
 
 
-def best_validation(looked: Sequence[dict[str, float | None]], keep: str) -> float:
-    """The highest correlation of any look at the validation split; -1 where all were of constants."""
+def best_validation(validation: Sequence[dict[str, float | None]], keep: str) -> float:
+    """The highest correlation of any evaluation while training; -1 where all predictions were constant."""
     values = []
-    for row in looked:
+    for row in validation:
         names = [name for name in row if name != "epoch"] if keep in ("mean", "last") else [keep]
         known = [row[name] for name in names]
         if all(value is not None for value in known):
