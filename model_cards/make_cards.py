@@ -10,7 +10,6 @@ started again it goes on with what is not there yet.
 """
 
 import argparse
-import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ import torch
 from videomem_hf.hub.attention_example import draw_example
 from videomem_hf.hub.model_card import render_model_card
 from videomem_hf.hub.run_facts import read_run
-from videomem_hf.run_files import RESULTS_FILE
+from videomem_hf.run_files import PREDICTIONS_FILE, is_run_folder, read_predictions
 from videomem_hf.sample import generate_sample, read_truth
 from videomem_hf.sample.layout import video_path
 from videomem_hf.training import TrainingConfig, train
@@ -70,7 +69,7 @@ def recipe_of(name: str) -> str:
 def trained(name: str, work: Path, data: Path) -> Path:
     """A finished run: of this call or an earlier one."""
     output = work / "runs" / name
-    if not (output / RESULTS_FILE).is_file():
+    if not is_run_folder(output):
         overrides = (f"frame_cache={work / 'frames'}", *RECIPES[name])
         config = TrainingConfig.from_recipe(recipe_of(name), data=data, output=output, overrides=overrides)
         train(config, resume=latest_checkpoint(output) is not None)
@@ -79,8 +78,7 @@ def trained(name: str, work: Path, data: Path) -> Path:
 
 def shown_clip(sample: Path, run: Path) -> Path:
     """The first held-out clip of a run in which one thing stands out in every second."""
-    with (run / "predictions.csv").open(encoding="utf-8") as file:
-        held_out = {row["video_id"] for row in csv.DictReader(file)}
+    held_out = set(read_predictions(run / PREDICTIONS_FILE)[0])
     truths = (truth for truth in read_truth(sample) if f"video{truth.video_id}" in held_out)
     truth = next(truth for truth in truths if truth.stands_out and all(truth.boxes))
     return sample / "release" / video_path(truth.part, truth.video_id)

@@ -1,6 +1,6 @@
 """The Space: drop a clip and see how memorable it is, when, and what it comes from.
 
-python app.py [--model FOLDER_OR_HUB_ID]... [--host 127.0.0.1] [--port 7860]
+python app.py [--model FOLDER_OR_HUB_ID]... [--import FILE]... [--host 127.0.0.1] [--port 7860]
 """
 
 import argparse
@@ -35,6 +35,7 @@ import views  # noqa: E402
 from models import Models  # noqa: E402
 from scoring import Scoring  # noqa: E402
 
+from videomem_hf.registration import import_code  # noqa: E402
 from videomem_hf.schema import HORIZONS, VIDEO_SUFFIXES  # noqa: E402
 
 MOST_COMPARED = 12
@@ -347,12 +348,19 @@ def read_options(arguments: list[str]) -> argparse.Namespace:
     """What the command line says."""
     parser = argparse.ArgumentParser(description="How memorable is a clip? Serves the pages.")
     parser.add_argument("--model", action="append", help="folder of a trained model, or Hub id; may be given again")
+    parser.add_argument(
+        "--import",
+        dest="imports",
+        action="append",
+        help="Python file or module that registers a predictor of your own; may be given several times",
+    )
     parser.add_argument("--host", help="address to listen on [default: 127.0.0.1, on the Hub all]")
     parser.add_argument("--port", type=int, help="[default: 7860 or the next that is free]")
     return parser.parse_args(arguments)
 
 
 OPTIONS = read_options(sys.argv[1:] if __name__ == "__main__" else [])
+import_code(OPTIONS.imports)
 SCORING = Scoring(Models(OPTIONS.model), intake.Limits(), example_clips())
 demo = build(SCORING)
 

@@ -91,7 +91,7 @@ def _say(step: int, what: str) -> None:
 
 def _train(out: Path, release: Path, seed: int, overrides: Sequence[str]) -> dict[str, Any]:
     """Train, go on with a stopped training, or take the results of a finished one."""
-    from videomem_hf.run_files import CONFIG_FILE, RESULTS_FILE
+    from videomem_hf.run_files import CONFIG_FILE, is_run_folder, read_results
     from videomem_hf.training import TrainingConfig, train
     from videomem_hf.training.checkpoint import latest_checkpoint
 
@@ -101,9 +101,9 @@ def _train(out: Path, release: Path, seed: int, overrides: Sequence[str]) -> dic
     fixed = (f"seed={seed}", f"stages.*.epochs={EPOCHS}", "evaluation.every=0", f"frame_cache={frames}")
     settings = (*fixed, *overrides)
     config = TrainingConfig.from_recipe(RECIPE, data=release, output=model, overrides=settings)
-    if (model / RESULTS_FILE).exists():
+    if is_run_folder(model):
         _refuse_other_settings(TrainingConfig.from_file(model / CONFIG_FILE), config, out)
-        return json.loads((model / RESULTS_FILE).read_text(encoding="utf-8"))
+        return read_results(model)
     import torch
 
     # So small a network is not faster on more threads, and much slower where they wait for each other.
@@ -189,8 +189,8 @@ def _summary(results: dict[str, Any], held_out: Sequence[HeldOut]) -> list[str]:
     hits, chance, frames = _attention_hits(held_out)
     return [
         f"A network of {results['parameters']:,} parameters was trained on {results['train_clips']} generated clips and"
-        f" judged on {results['split_clips']} others, which it had not seen. These are results on a generated sample:"
-        " they show that everything works, not how well real videos are predicted.",
+        f" evaluated on {results['split_clips']} others, which it had not seen. These are results on a generated"
+        " sample: they show that everything works, not how well real videos are predicted.",
         "Measured scores carry the noise of few annotations, drawn like VideoMem's; even the true memorability that the"
         " clips were made with does not rank them perfectly. The last rows of the table are therefore the ceiling.",
         f"In {hits:.0%} of {frames} frames in which one thing stands out, the peak of the model's attention lies on it;"

@@ -1,7 +1,7 @@
 """Recipes in YAML: found by name, changed by `key=value` overrides, and built into checked configurations."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
@@ -57,33 +57,33 @@ def apply_override(values: dict[str, Any], override: str) -> None:
     except yaml.YAMLError:
         raise InputError(f"{override!r}: the value is not YAML") from None
     *sections, last = key.split(".")
-    places: list[Any] = [values]
+    found: list[Any] = [values]
     for section in sections:
-        places = [inner for place in places for inner in _inside(place, section, override)]
-    for place in places:
-        if isinstance(place, list):
-            for index in _indices(place, last, override):
-                place[index] = value
+        found = [inner for each in found for inner in _inside(each, section, override)]
+    for each in found:
+        if isinstance(each, list):
+            for index in _indices(each, last, override):
+                each[index] = value
         else:
-            place[last] = value
+            each[last] = value
 
 
-def _inside(place: Any, section: str, override: str) -> list[Any]:
-    if isinstance(place, list):
-        found = [place[index] for index in _indices(place, section, override)]
+def _inside(values: Any, section: str, override: str) -> list[Any]:
+    if isinstance(values, list):
+        found = [values[index] for index in _indices(values, section, override)]
     else:
-        found = [place.setdefault(section, {})]
+        found = [values.setdefault(section, {})]
     if not all(isinstance(inner, dict | list) for inner in found):
         raise InputError(f"{override!r}: {section} is a single value, not a section")
     return found
 
 
-def _indices(place: list[Any], section: str, override: str) -> range:
+def _indices(values: list[Any], section: str, override: str) -> range:
     if section == "*":
-        return range(len(place))
-    if not section.isdigit() or int(section) >= len(place):
-        allowed = ", ".join(str(index) for index in range(len(place)))
-        raise InputError(f"{override!r}: {section!r} is no place in the list; there are {allowed}, or * for all")
+        return range(len(values))
+    if not section.isdigit() or int(section) >= len(values):
+        allowed = ", ".join(str(index) for index in range(len(values)))
+        raise InputError(f"{override!r}: {section!r} is no index of the list; there are {allowed}, or * for all")
     return range(int(section), int(section) + 1)
 
 
@@ -91,7 +91,7 @@ def build(cls: type[_Config], values: Any, where: str) -> _Config:
     """Make a configuration of a mapping; every section, and list of sections, likewise.
 
     Raises:
-        InputError: An unknown or missing key, or a value that is not allowed; `where` names the place.
+        InputError: An unknown or missing key, or a value that is not allowed; `where` names the section.
     """
     if not isinstance(values, Mapping):
         raise InputError(f"{where}: a section of keys and values is wanted, got {values!r}")
@@ -115,13 +115,28 @@ def _convert(wanted: Any, value: Any, where: str) -> Any:
     return _number(value, wanted)
 
 
+def require(condition: bool, name: str, allowed: str, value: object) -> None:
+    """Refuse an option's value.
+
+    Raises:
+        InputError: `condition` is False.
+    """
+    if not condition:
+        raise InputError(f"{name} must be {allowed}, got {value!r}")
+
+
 def refuse_unknown(values: Mapping[str, Any], allowed: Sequence[str], where: str) -> None:
     """Raise InputError for a key that is not allowed, with those that are and the nearest of them."""
     for key in values:
         if key not in allowed:
-            close = difflib.get_close_matches(str(key), allowed, n=1)
-            hint = f" (did you mean {close[0]!r}?)" if close else ""
-            raise InputError(f"{where}: unknown key {key!r}{hint}; allowed are {', '.join(allowed)}")
+            options = ", ".join(allowed) or "none"
+            raise InputError(f"{where}: unknown key {key!r}{nearest(key, allowed)}; allowed are {options}")
+
+
+def nearest(given: object, known: Iterable[str]) -> str:
+    """A hint in brackets at the known name that is most like the given one; empty where none is."""
+    close = difflib.get_close_matches(str(given), list(known), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def _number(value: Any, wanted: Any) -> Any:

@@ -1,12 +1,16 @@
 """What `import videomem_hf` makes known to the libraries around it, at no cost until they are imported."""
 
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
 import wrapt
+
+from videomem_hf.schema import InputError
 
 DATASETS: Final = {
     "videomem": "videomem_hf.data.builder",
@@ -80,6 +84,29 @@ def _register_processors(module: ModuleType) -> None:
 
     for name in MODELS:
         module.AutoVideoProcessor.register(config_class(name), MemorabilityVideoProcessor, exist_ok=True)
+
+
+def import_code(names: Sequence[str] | None) -> None:
+    """Import Python files and modules that register predictors with transformers' Auto classes.
+
+    Raises:
+        InputError: There is no such file or module, or a loaded one already has the file's name.
+    """
+    for name in names or ():
+        file = Path(name).resolve()
+        try:
+            if file.suffix != ".py":
+                import_module(name)
+                continue
+            loaded = sys.modules.get(file.stem)
+            if loaded is not None and Path(getattr(loaded, "__file__", None) or "").resolve() != file:
+                raise InputError(f"{name}: a module {file.stem!r} is loaded already; give the file another name")
+            if not file.is_file():
+                raise InputError(f"{name}: no such file")
+            sys.path.insert(0, str(file.parent))  # where the modules beside it are found, and it is by other processes
+            import_module(file.stem)
+        except ImportError as error:
+            raise InputError(f"{name}: cannot be imported ({error})") from error
 
 
 def _wrap_factory(module: ModuleType) -> None:

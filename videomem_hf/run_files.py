@@ -1,6 +1,7 @@
-"""What a run's folder holds: the names of its files, and the formats of `results.json` and `predictions.csv`."""
+"""What a run's folder holds: the names of its files, and the formats of those that others read."""
 
 import csv
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from videomem_hf.schema import VIDEO_ID, Horizon, InputError
 CONFIG_FILE: Final = "training_config.yaml"
 RESULTS_FILE: Final = "results.json"
 PREDICTIONS_FILE: Final = "predictions.csv"
+TRAINING_CLIPS_FILE: Final = "training_clips.csv"
+_CONTENT: Final = "content"
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,35 @@ def check_new_run_folder(output: Path) -> None:
         raise InputError(f"{output} holds a finished run; choose another output or remove the folder")
     if output.exists() and any(output.iterdir()) and not (output / CONFIG_FILE).exists():
         raise InputError(f"{output} is not empty and holds no training run; choose another output")
+
+
+def is_run_folder(folder: Path) -> bool:
+    """Whether a folder holds a finished run."""
+    return (folder / RESULTS_FILE).is_file()
+
+
+def write_results(folder: Path, results: Mapping[str, Any]) -> None:
+    """Write `results.json`; NaN becomes null, which JSON can carry."""
+    text = json.dumps(without_nan(dict(results)), indent=2) + "\n"
+    (folder / RESULTS_FILE).write_text(text, encoding="utf-8")
+
+
+def read_results(folder: Path) -> dict[str, Any]:
+    """Read `results.json`.
+
+    Raises:
+        InputError: There is none, or it is damaged.
+    """
+    path = folder / RESULTS_FILE
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give the folder of a finished run of train.py or `videomem table1`")
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error}); the file is damaged") from None
+    if not isinstance(results, dict):
+        raise InputError(f"{path}: holds no JSON object; the file is damaged")
+    return results
 
 
 def without_nan(value: Any) -> Any:
@@ -71,10 +103,64 @@ def write_predictions(
     columns: dict[str, np.ndarray] = {}
     for column, horizon in enumerate(horizons):
         columns[horizon] = labels[:, column]
-        columns |= {f"{horizon}_{name}": scores[:, column] for name, scores in predictions.items()}
+        columns |= {score_column(horizon, name): scores[:, column] for name, scores in predictions.items()}
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([VIDEO_ID, *columns])
         for row, video_id in enumerate(video_ids):
             cells = (float(values[row]) for values in columns.values())
             writer.writerow([video_id, *("" if math.isnan(cell) else repr(cell) for cell in cells)])
+
+
+def score_column(horizon: Horizon, predictor: str = "model") -> str:
+    """Name of the column of a predictor's scores in `predictions.csv`; the measured ones stand under the horizon."""
+    return f"{horizon}_{predictor}"
+
+
+def read_predictions(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
+    """Read what `write_predictions` wrote.
+
+    Returns:
+        The ids, and for each other column `(clips,)` float64 with NaN for an empty cell.
+
+    Raises:
+        InputError: The file cannot be read, or a cell is no number.
+    """
+    rows = _read_table(path)
+    names = [name for name in (rows[0] if rows else ()) if name != VIDEO_ID]
+    try:
+        columns = {name: np.array([float(row[name] or "nan") for row in rows]) for name in names}
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path}: holds something else than numbers ({error})") from None
+    return [row[VIDEO_ID] for row in rows], columns
+
+
+def write_training_clips(folder: Path, contents: Mapping[str, str]) -> None:
+    """Write `training_clips.csv`.
+
+    Args:
+        folder: The run's.
+        contents: Id of each training clip to the hash of its content; empty where there is none.
+    """
+    with (folder / TRAINING_CLIPS_FILE).open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([VIDEO_ID, _CONTENT])
+        writer.writerows(contents.items())
+
+
+def read_training_clips(folder: Path) -> dict[str, str] | None:
+    """Read `training_clips.csv`; None where the run was made before there was one."""
+    path = folder / TRAINING_CLIPS_FILE
+    return {row[VIDEO_ID]: row[_CONTENT] for row in _read_table(path, _CONTENT)} if path.is_file() else None
+
+
+def _read_table(path: Path, *columns: str) -> list[dict[str, str]]:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from None
+    if missing := [name for name in (VIDEO_ID, *columns) if name not in (reader.fieldnames or ())]:
+        raise InputError(f"{path}: has no column {missing[0]!r}")
+    return rows

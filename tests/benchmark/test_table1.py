@@ -1,13 +1,14 @@
 """Table 1: every recipe at tiny size, what is missing and why, and going on with what is finished."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from videomem_hf.benchmark.table1 import ROWS, RowResult, Table1Options, make_table, to_markdown
+from videomem_hf.benchmark.table1 import ROWS, RowResult, Table1Options, make_table, to_json, to_markdown
 from videomem_hf.cli import app
 from videomem_hf.recipes import recipe_names
 from videomem_hf.schema import HORIZONS, InputError
@@ -61,7 +62,7 @@ def test_every_recipe_of_frames_trains_at_tiny_size(release: Path, frames: Path,
     assert [len(each["losses"]) for each in trained.values()] == [1, 1, 2, 2, 2, 1, 1]
 
 
-def test_what_is_missing_is_told_and_the_rest_is_done(features: Path, frames: Path, tmp_path: Path) -> None:
+def test_what_is_missing_is_reported_and_the_rest_is_done(features: Path, frames: Path, tmp_path: Path) -> None:
     out = tmp_path / "table"
     arguments = ["table1", "--data", str(features), "--out", str(out), "--hold-out", "40"]
     for override in (*TINY, f"frame_cache={frames}"):
@@ -80,6 +81,11 @@ def test_what_is_missing_is_told_and_the_rest_is_done(features: Path, frames: Pa
     assert f"{rows['c3d']['spearman']['short_term']['validation']['spearman']:.3f} [" in c3d
     assert "(0.319)" in c3d
     assert "(0.158)" in c3d
+    # The test set's scores are not in the sample; every such cell has its reason, here and in the JSON.
+    assert "test" not in rows["c3d"]["spearman"]["short_term"]
+    reason = "there is no split 'test'; there are train, validation, test40"
+    assert any(note.startswith("test: ") and reason in note for note in rows["c3d"]["notes"])
+    assert f"C3D (Sec. 5.2): test: {features}: {reason}" in text
     before = {path: path.stat().st_mtime_ns for path in (out / "c3d").iterdir()}
     again = CliRunner().invoke(app, arguments)
     assert again.exit_code == 0
@@ -87,7 +93,7 @@ def test_what_is_missing_is_told_and_the_rest_is_done(features: Path, frames: Pa
     assert (out / "table1.md").read_text() == text
 
 
-def test_a_model_is_judged_as_it_is(features: Path, frames: Path, tmp_path: Path) -> None:
+def test_a_model_is_evaluated_as_it_is(features: Path, frames: Path, tmp_path: Path) -> None:
     first = make_table(_options(features, tmp_path / "one", frames, only=("c3d",)), lambda _: None, progress=False)
     models = {"c3d": str(tmp_path / "one" / "c3d")}
     second = make_table(
@@ -95,6 +101,28 @@ def test_a_model_is_judged_as_it_is(features: Path, frames: Path, tmp_path: Path
     )
     assert second[0].spearman == first[0].spearman
     assert not (tmp_path / "two").exists()
+
+
+def test_a_column_that_was_not_asked_for_has_its_reason(features: Path, frames: Path, tmp_path: Path) -> None:
+    options = _options(features, tmp_path, frames, only=("c3d",))
+    results = make_table(options, lambda _: None, progress=False)
+    reason = "test (500): give --hold-out 500"
+    assert reason in to_markdown(results, "data", 0)
+    assert any(reason in note for note in json.loads(to_json(results, options))["notes"])
+    assert reason not in to_markdown(results, "data", 500)
+
+
+def test_a_model_that_was_trained_on_the_clips_of_a_split_has_no_figure_there(
+    features: Path, frames: Path, tmp_path: Path
+) -> None:
+    other = _options(features, tmp_path / "one", frames, only=("c3d",))
+    make_table(replace(other, overrides=(*other.overrides, "splits.seed=5")), lambda _: None, progress=False)
+    models = {"c3d": str(tmp_path / "one" / "c3d")}
+    (result,) = make_table(
+        _options(features, tmp_path / "two", frames, only=("c3d",), models=models), lambda _: None, progress=False
+    )
+    assert not result.spearman
+    assert any("validation: " in note and "was trained on" in note for note in result.notes)
 
 
 def test_the_papers_figures() -> None:

@@ -9,6 +9,8 @@ import pytest
 from tests.hub.stand_in import Hub, running_hub
 from tests.training.conftest import TINY
 from videomem_hf.data.prepare import PrepareOptions, prepare
+from videomem_hf.multiview.config import BestConfig
+from videomem_hf.multiview.run import train_best
 from videomem_hf.sample import SamplePaths, generate_sample
 from videomem_hf.training import TrainingConfig, train
 
@@ -40,6 +42,16 @@ def features_run(sample: SamplePaths, tmp_path_factory: pytest.TempPathFactory) 
     overrides = ("stages.*.epochs=1", "evaluation.resamples=20")
     config = TrainingConfig.from_recipe("c3d_hmp", data=sample.release, output=folder, overrides=overrides)
     return train(config, progress=False).output
+
+
+@pytest.fixture(scope="session")
+def views_run(sample: SamplePaths, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of a predictor of several views, whose head the recipe fixes."""
+    folder = tmp_path_factory.mktemp("hub-views-run") / "run"
+    overrides = ("title_encoder=null", "grouped=false", "fit.head=kernel", "fit.folds=3", "resamples=20")
+    return train_best(
+        BestConfig.from_recipe("best", data=sample.release, output=folder, overrides=overrides), progress=False
+    ).output
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,10 @@
 """Cards beside the runs that they describe: every number from the run, nothing missing, nothing empty."""
 
 import copy
+import csv
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -90,17 +92,17 @@ def test_a_value_that_is_missing_is_an_error_that_names_it(facts: RunFacts, name
 
 def test_so_is_a_field_of_the_model(facts: RunFacts) -> None:
     del facts.model["output_stride"]
-    with pytest.raises(InputError, match=r"the card needs a value that the run does not tell: .*output_stride"):
+    with pytest.raises(InputError, match=r"the card needs a value that the run did not record: .*output_stride"):
         render_model_card(facts)
 
 
-def test_runs_of_an_older_version_are_told_so(run: Path, tmp_path: Path) -> None:
+def test_a_run_of_an_older_version_is_named(run: Path, tmp_path: Path) -> None:
     results = json.loads((run / "results.json").read_text())
     del results["machine"]
     (tmp_path / "results.json").write_text(json.dumps(results))
-    with pytest.raises(InputError, match=r"tells no 'machine', .* the run is of an older version; train anew"):
+    with pytest.raises(InputError, match=r"has no 'machine', .* the run is of an older version; train anew"):
         read_run(tmp_path)
-    with pytest.raises(InputError, match=r"nowhere/results.json: no such file; a finished run has one"):
+    with pytest.raises(InputError, match=r"nowhere/results.json: no such file; give the folder of a finished run"):
         read_run(tmp_path / "nowhere")
 
 
@@ -139,7 +141,7 @@ def test_licences_follow_from_what_was_used(facts: RunFacts) -> None:
     assert "Apache License 2.0: trained from nothing" in render_model_card(facts).text
     begun = render_model_card(with_config(facts, init="weights"))
     assert begun.data.license == "other"
-    assert "begun from pretrained weights, whose own licence binds these as well" in begun.text
+    assert "started from pretrained weights, whose own licence binds these as well" in begun.text
     real = render_model_card(changed(facts, data={"name": "videomem", "generated": None}))
     assert real.data.license == "other"
     assert "generated sample" not in real.text
@@ -189,6 +191,36 @@ def test_every_predictor_has_a_card(facts: RunFacts, name: str) -> None:
     assert ("AutoVideoProcessor" in card.text) is not of_features
 
 
+def test_a_predictor_of_several_views_says_how_it_was_fitted(views_run: Path) -> None:
+    facts = copy.deepcopy(read_run(views_run))
+    fixed = " ".join(render_model_card(facts).text.split())
+    held_out = facts.results["held_out"]["kernel"]
+    assert "everything was chosen by 3-fold cross-validation within the training clips" in fixed
+    assert f"short-term / long-term: kernel {held_out[0]:.3f} / {held_out[1]:.3f}. The recipe fixes the head." in fixed
+    assert "better head" not in fixed
+    assert "What each view gives" in fixed
+    assert "| c3d + hmp |" in fixed
+    chosen = render_model_card(with_config(facts, fit=facts.config["fit"] | {"head": "auto"})).text
+    assert "The better head was kept." in chosen
+    assert "fixes the head" not in chosen
+
+
+def test_a_run_with_the_processors_old_field_names_has_a_card(run: Path, tmp_path: Path) -> None:
+    old = shutil.copytree(run, tmp_path / "old")
+    path = old / "video_preprocessor_config.json"
+    path.write_text(path.read_text().replace("segment_length", "clip_length").replace("max_segments", "max_clips"))
+    assert render_model_card(read_run(old)).text == render_model_card(read_run(run)).text
+
+
+def test_a_run_that_predicted_training_clips_has_no_card(run: Path, tmp_path: Path) -> None:
+    copied = shutil.copytree(run, tmp_path / "copied")
+    clip = next(csv.DictReader((copied / "training_clips.csv").open()))["video_id"]
+    with (copied / "predictions.csv").open("a") as file:
+        file.write(f"{clip}{',0.5' * 8}\n")
+    with pytest.raises(InputError, match=rf"1 clips of its predictions.csv were trained on \({clip}, "):
+        read_run(copied)
+
+
 def test_the_attention_benchmark_stands_in_its_models_card(facts: RunFacts) -> None:
     measured = json.loads((Path(__file__).parents[2] / "benchmarks/results/attention_pointing.json").read_text())
     example = Example("maps.png", "maps", "What it shows.")
@@ -216,7 +248,7 @@ def _is_there(sample: SamplePaths, number: int) -> bool:
     ("arguments", "message"),
     [
         (["--out", "nowhere/card.md"], "its folder does not exist"),
-        (["--pointing", "{tmp}/other.json"], "tells no 'attention'; write it with benchmarks/attention_pointing.py"),
+        (["--pointing", "{tmp}/other.json"], "has no 'attention'; write it with benchmarks/attention_pointing.py"),
         (["--pointing", "{tmp}/none.json"], "none.json: cannot be read"),
     ],
 )

@@ -244,7 +244,7 @@ def test_wrong_shapes_are_named() -> None:
     ("name", "options", "message"),
     [
         ("sodep", {}, r"no loss 'sodep' \(did you mean 'sodeep'\?\); there are mse, l1"),
-        ("mse", {"margin": 1}, "unknown option 'margin'; allowed are none"),
+        ("mse", {"margin": 1}, "unknown key 'margin'; allowed are none"),
         ("pairwise", {"widht": 1}, "did you mean 'width'"),
         ("pairwise", {"width": 0}, "width must be a number above 0, got 0"),
         ("pairwise", {"width": "wide"}, "got 'wide'"),

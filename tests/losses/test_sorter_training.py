@@ -102,8 +102,8 @@ def test_every_value_of_the_recipe_matters(tmp_path: Path, monkeypatch: pytest.M
     ("change", "message"),
     [
         ({"architecture": "tree"}, "no sorter architecture 'tree'"),
-        ({"architecture": "exact", "options": {}}, "unknown option 'length'|nothing to train"),
-        ({"options": {"width": 3}}, "unknown option 'width'"),
+        ({"architecture": "exact", "options": {}}, "unknown key 'length'|nothing to train"),
+        ({"options": {"width": 3}}, "unknown key 'width'"),
         ({"options": {"layers": 0}}, "layers must be"),
         ({"shortest": 3}, "has one length"),
         ({"shortest": 9}, "shortest must be from 2 to length=5"),

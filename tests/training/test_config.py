@@ -9,7 +9,7 @@ from videomem_hf.multiview.config import is_multiview_recipe
 from videomem_hf.recipes import RECIPES_FOLDER
 from videomem_hf.schema import InputError
 from videomem_hf.training import TrainingConfig
-from videomem_hf.training.run import make_model_config, make_processor
+from videomem_hf.training.setup import make_model_config, make_processor
 
 RECIPES = sorted(path.stem for path in RECIPES_FOLDER.glob("*.yaml") if not is_multiview_recipe(path.stem))
 
@@ -74,7 +74,7 @@ def test_saved_then_read_back_is_equal(tmp_path: Path) -> None:
         ("stages.0.epoch=1", r"stages 0: unknown key 'epoch' \(did you mean 'epochs'\?\); allowed are epochs, "),
         ("output=elsewhere", "unknown key 'output'"),
         ("augmentation=3", "augmentation: a section of keys and values is wanted, got 3"),
-        ("stages.1.epochs=3", r"'1' is no place in the list; there are 0, or \* for all"),
+        ("stages.1.epochs=3", r"'1' is no index of the list; there are 0, or \* for all"),
         ("batch_size.deep=3", "batch_size is a single value, not a section"),
         ("seed", "'seed' is not of the form key=value"),
         ("model.type=[", "the value is not YAML"),
@@ -85,9 +85,9 @@ def test_saved_then_read_back_is_equal(tmp_path: Path) -> None:
         ("stages.0.learning_rate=0", "learning_rate must be above 0"),
         ("stages.0.epochs=0", "epochs must be at least 1, got 0"),
         ("stages.0.warmup=1", "warmup must be from 0 to below 1"),
-        ("stages.0.train=body", "train must be one of all, head, got body"),
-        ("stages.0.optimizer=adamax", "optimizer must be one of adamw, adam, sgd, lbfgs, got adamax"),
-        ("stages.0.schedule=linear", "schedule must be one of constant, cosine, step, got linear"),
+        ("stages.0.train=body", "train must be one of all, head, got 'body'"),
+        ("stages.0.optimizer=adamax", "optimizer must be one of adamw, adam, sgd, lbfgs, got 'adamax'"),
+        ("stages.0.schedule=linear", "schedule must be one of constant, cosine, step, got 'linear'"),
         ("stages.0.loss.type=huber", "loss must be a section with a type, one of model, mse, l1, "),
         ("stages.0.loss={type: model, weight: 1}", "loss must be without options for the type model"),
         ("stages.0.step_factor=2", "step_factor must be above 0, at most 1"),

@@ -137,6 +137,19 @@ def test_options_are_wired(make_config: MakeConfig, override: str) -> None:
     assert not _equal(plain.output, changed.output)
 
 
+def test_momentum_is_wired(make_config: MakeConfig) -> None:
+    outputs = [
+        train(
+            make_config(
+                "stages.*.epochs=1", "stages.0.optimizer=sgd", f"stages.0.momentum={momentum}", output=momentum
+            ),
+            progress=False,
+        ).output
+        for momentum in ("0", "0.9")
+    ]
+    assert not _equal(*outputs)
+
+
 class Stopped(Exception):  # noqa: N818 - not an error
     """Stands for a kill."""
 

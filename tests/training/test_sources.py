@@ -117,6 +117,20 @@ def test_lamem_is_mixed_in(make_config: MakeConfig, lamem: Path) -> None:
         train(make_config("train_on=both", output="none"), progress=False)
 
 
+def test_each_division_of_lamem_has_its_own_images(make_config: MakeConfig, lamem: Path) -> None:
+    lines = (lamem / "splits/train_1.txt").read_text().splitlines()
+    (lamem / "splits/train_2.txt").write_text("\n".join(lines[:12]))
+    for name in ("val", "test"):
+        (lamem / f"splits/{name}_2.txt").write_text((lamem / f"splits/{name}_1.txt").read_text())
+    assert len(load_images(str(lamem), "train", HORIZONS, 2)) == 12
+    overrides = ("train_on=lamem", f"lamem={lamem}", "model.horizons=[short_term]", "stages.*.epochs=1")
+    clips = [
+        train(make_config(*overrides, f"lamem_split={split}", output=str(split)), progress=False).results["train_clips"]
+        for split in (1, 2)
+    ]
+    assert clips == [20, 12]
+
+
 def test_a_prepared_folder_gives_the_same_clips(release: Path, tmp_path: Path) -> None:
     prepare(release, tmp_path / "prepared", PrepareOptions(configs=("videos",), videos="embed"))
     raw, prepared = (load_clips(str(folder), "train", HORIZONS) for folder in (release, tmp_path / "prepared"))
@@ -157,3 +171,13 @@ def test_a_run_begins_with_given_weights_and_their_pixels(make_config: MakeConfi
             train(make_config(f"init={begun.output}", "model={type: resnet3d}", output="other"), progress=False)
     with pytest.raises(InputError, match="init: nothing can be loaded from nowhere"):
         train(make_config("init=nowhere", output="none"), progress=False)
+
+
+def test_weights_that_have_seen_the_evaluation_split_are_refused(features: Path, tmp_path: Path) -> None:
+    short = ("stages.0.epochs=1", "evaluation.resamples=20")
+    first = train(_features_config(features, tmp_path / "first", "c3d", "splits.seed=1", *short), progress=False)
+    init = f"init={first.output}"
+    with pytest.raises(InputError, match=r"first was trained on \d+ of the 30 clips of the split 'validation'"):
+        train(_features_config(features, tmp_path / "second", "c3d", "splits.seed=2", init, *short), progress=False)
+    same = train(_features_config(features, tmp_path / "same", "c3d", "splits.seed=1", init, *short), progress=False)
+    assert same.results["train_clips"] == first.results["train_clips"]

@@ -59,7 +59,7 @@ class TopicErrors:
 
 
 def errors_by_topic(found: Predicted, topics: Sequence[Topic]) -> list[TopicErrors]:
-    """Judge each topic by itself; one with fewer than five clips is left out."""
+    """Evaluate on each topic by itself; one with fewer than five clips is left out."""
     results = []
     for topic in topics:
         inside = np.isin(found.rows, topic.rows)

@@ -11,7 +11,7 @@ from videomem_hf.schema import Horizon
 
 
 def scatter_figure(scores: Mapping[Horizon, tuple[np.ndarray, np.ndarray]], titles: Mapping[Horizon, str]) -> Figure:
-    """Draw a panel a horizon, each a point a clip.
+    """Draw one panel per horizon with one point per clip.
 
     Args:
         scores: For each horizon `(predicted, measured)`, both `(clips,)`; NaN in `measured` is left out.

@@ -17,10 +17,10 @@ def training_figure(results: Mapping[str, Any]) -> Figure:
     Args:
         results: Content of a run's `results.json`.
     """
-    looked = results["validation"]
-    figure = Figure(figsize=(9.0 if looked else 4.8, 3.6), layout="constrained")
+    validation = results["validation"]
+    figure = Figure(figsize=(9.0 if validation else 4.8, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
-    panels = figure.subplots(1, 2 if looked else 1, squeeze=False)[0]
+    panels = figure.subplots(1, 2 if validation else 1, squeeze=False)[0]
     epochs = range(1, len(results["losses"]) + 1)
     panels[0].plot(epochs, results["losses"], color="#444444", linewidth=1.6, marker="." if len(epochs) < 40 else "")
     panels[0].set_ylabel("training loss")
@@ -29,7 +29,7 @@ def training_figure(results: Mapping[str, Any]) -> Figure:
         if number:
             panels[0].axvline(start, color="#999999", linewidth=1, linestyle="--")
         start += stage["epochs"]
-    if looked:
+    if validation:
         _draw_validation(panels[1], results)
     for axes in panels:
         axes.set_xlabel("epoch")
@@ -39,9 +39,9 @@ def training_figure(results: Mapping[str, Any]) -> Figure:
 
 
 def _draw_validation(axes: Any, results: Mapping[str, Any]) -> None:
-    looked = results["validation"]
+    validation = results["validation"]
     for horizon in HORIZONS:
-        known = [(row["epoch"], row[horizon]) for row in looked if row.get(horizon) is not None]
+        known = [(row["epoch"], row[horizon]) for row in validation if row.get(horizon) is not None]
         if known:
             axes.plot(
                 *zip(*known, strict=True), color=COLOURS[horizon], linewidth=1.6, marker=".", label=LABELS[horizon]

@@ -1,39 +1,147 @@
-"""Scores of a split of the user's data, by any predictor of the package."""
+"""Evaluation of any predictor of the package on a split of the user's data that it was not trained on."""
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 from accelerate import Accelerator
 
-from videomem_hf.data.scored_clips import FRAME_CACHE, Clips, fill_cache, load_clips
+from videomem_hf.data.scored_clips import FRAME_CACHE, Clips, fill_cache, is_divided, load_clips
+from videomem_hf.evaluation.training_clips import (
+    SPLIT_DEFAULTS,
+    TrainedOn,
+    clip_contents,
+    read_trained_on,
+    refuse_training_clips,
+    run_fingerprint,
+)
 from videomem_hf.multiview.predict import predict_split
+from videomem_hf.run_files import is_run_folder, read_results
 from videomem_hf.schema import InputError
+from videomem_hf.statistics import CONFIDENCE, RESAMPLES
 from videomem_hf.training.examples import Collator
 from videomem_hf.training.predict import predict
 from videomem_hf.video.frame_cache import FrameCache
 
+LAST: Final = "last"
+"""Folder within a run of the last epoch's model, where another epoch's is kept."""
 
-def score_split(
+
+@dataclass(frozen=True)
+class EvaluationTarget:
+    """What a model is evaluated on, and how.
+
+    Attributes:
+        data: Folder of the release, a prepared folder, or a Hub id.
+        split: Which part of it.
+        options: Keywords of the data set that divide it.
+        trained_on: Clips that the split must not hold; None for a model without a run, or where they are allowed.
+        resamples: Bootstrap resamples behind the intervals.
+        confidence: Coverage of the intervals.
+    """
+
+    data: str
+    split: str = "validation"
+    options: dict[str, Any] = field(default_factory=dict)
+    trained_on: TrainedOn | None = None
+    resamples: int = RESAMPLES
+    confidence: float = CONFIDENCE
+
+
+def run_of(model: str) -> Path | None:
+    """The folder of the training run that a model belongs to; None for a model without one."""
+    folder = Path(model)
+    folder = folder.parent if folder.name == LAST and not is_run_folder(folder) else folder
+    return folder if is_run_folder(folder) else None
+
+
+def evaluation_target(
+    model: str,
+    data: str | None = None,
+    split: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    allow_training_clips: bool = False,
+) -> EvaluationTarget:
+    """What to evaluate a model on: what its run says, where it has one.
+
+    Args:
+        model: Folder of a model, or its name.
+        data: None for what the run was trained on.
+        split: None for the one that the run was evaluated on, or "validation".
+        options: `seed`, `group_titles` and `most_annotated` as the user gives them; None for what is not given.
+        allow_training_clips: Take the options as they are, and do not ask what the model was trained on.
+
+    Raises:
+        InputError: No data, options that contradict the run, or a run whose training clips cannot be known.
+    """
+    given = {name: value for name, value in (options or {}).items() if value is not None}
+    run = run_of(model)
+    if run is None:
+        if data is None:
+            raise InputError(f"{model}: has no record of a training run; give --data")
+        return EvaluationTarget(data, split or "validation", _unlike_default(given))
+    recorded = read_results(run).get("config", {})
+    evaluation = recorded.get("evaluation", recorded)
+    if data is None:
+        data = str(recorded.get("data"))
+        if not Path(data).exists() and not is_divided(data):
+            raise InputError(f"{run}: was trained on {data}, which is not here; give --data")
+    trained_on = None
+    if allow_training_clips:
+        own = {} if is_divided(data) else recorded.get("splits") or {}
+        divided_by = _unlike_default(own | given)
+    else:
+        trained_on = read_trained_on(run, data)
+        divided_by = _options(data, given, trained_on)
+    return EvaluationTarget(
+        data,
+        split or str(evaluation.get("split", "validation")),
+        divided_by,
+        trained_on,
+        evaluation.get("resamples", RESAMPLES),
+        evaluation.get("confidence", CONFIDENCE),
+    )
+
+
+def _options(data: str, given: Mapping[str, Any], trained_on: TrainedOn) -> dict[str, Any]:
+    """The keywords that divide the data: the run's, if it was trained on these data, else the given ones."""
+    if not trained_on.same_data(run_fingerprint(trained_on.results["config"], data)):
+        return _unlike_default(given)
+    own = SPLIT_DEFAULTS | trained_on.splits
+    if wrong := [name for name, value in given.items() if value != own[name]]:
+        flag = {"most_annotated": "hold-out"}.get(wrong[0], wrong[0]).replace("_", "-")
+        raise InputError(
+            f"--{flag} is {given[wrong[0]]}, and {trained_on.folder} was trained with {own[wrong[0]]}; leave the "
+            "option out, or say --allow-training-clips"
+        )
+    return {} if is_divided(data) else trained_on.splits
+
+
+def _unlike_default(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value for name, value in options.items() if name not in SPLIT_DEFAULTS or value != SPLIT_DEFAULTS[name]
+    }
+
+
+def score_target(
     model: Any,
     processor: Any | None,
-    data: str,
-    split: str,
+    target: EvaluationTarget,
     *,
     scored: bool = True,
-    options: dict[str, Any] | None = None,
     batch_size: int = 32,
     frame_cache: str | None = None,
     progress: bool = True,
 ) -> tuple[np.ndarray, Clips]:
-    """Predict the scores of a split of the user's data.
+    """Predict the scores of a split.
 
     Args:
         model: A predictor.
         processor: The video processor saved with it; None for a model of features.
-        data: Folder of the release, a prepared folder, or a Hub id.
-        split: Which part of it.
+        target: The split.
         scored: False takes the clips without scores as well.
-        options: Keywords of the data set, as in `TrainingConfig.splits`.
         batch_size: Clips at a time.
         frame_cache: Folder for decoded frames; None takes the user's cache folder.
         progress: Whether to show progress bars.
@@ -42,10 +150,13 @@ def score_split(
         `(clips, horizons)` float64, and the clips.
 
     Raises:
-        InputError: The data or a clip cannot be used.
+        InputError: The data or a clip cannot be used, or the model was trained on clips of the split.
     """
+    data, split, options = target.data, target.split, target.options
     if model.config.model_type == "multiview":
-        return predict_split(model, data, split, scored=scored, options=options, progress=progress)
+        scores, clips = predict_split(model, data, split, scored=scored, options=options, progress=progress)
+        _check(target, clips)
+        return scores, clips
     accelerator = Accelerator()
     features = list(model.config.feature_names) if processor is None else None
     clips = load_clips(data, split, tuple(model.config.horizons), features=features, options=options, scored=scored)
@@ -58,5 +169,11 @@ def score_split(
             f"{data}: the features {', '.join(features or [])} have {list(clips.feature_sizes)} numbers, the model "
             f"takes {list(model.config.feature_sizes)}"
         )
+    _check(target, clips, cache)
     model.to(accelerator.device)
     return predict(accelerator, model, Collator(processor), clips, cache, batch_size, progress), clips
+
+
+def _check(target: EvaluationTarget, clips: Clips, cache: FrameCache | None = None) -> None:
+    if target.trained_on is not None:
+        refuse_training_clips(target.trained_on, clips, target.split, target.data, clip_contents(clips, cache))

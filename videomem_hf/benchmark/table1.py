@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from videomem_hf.run_files import CONFIG_FILE, is_run_folder, without_nan
 from videomem_hf.schema import HORIZONS, InputError
-from videomem_hf.training.config import TrainingConfig, checked_evaluation
+from videomem_hf.training.config import TrainingConfig
 
 Triple = tuple[float, float, float]
 
@@ -21,7 +22,7 @@ class Row:
         title: As the table calls it.
         paper: Spearman of the paper: validation, test and test(500), short-term then long-term; None where the paper
             has no such row.
-        weights: What its weights come from, where training needs them to begin with.
+        weights: What its weights come from, where training starts from published ones.
     """
 
     recipe: str
@@ -78,8 +79,8 @@ class Table1Options:
         data: As of `TrainingConfig`.
         out: A folder a predictor, and the table.
         lamem: Folder of LaMem, if there is one.
-        init: Recipe to the folder of the weights that its training begins with.
-        models: Recipe to the folder of a model that is judged as it is.
+        init: Recipe to the folder of the weights that its training starts from.
+        models: Recipe to the folder of a model that is evaluated as it is.
         only: Recipes; empty for all.
         hold_out: So many of the most annotated videos are held out as test(500).
         overrides: `key=value` for all recipes, or `recipe/key=value` for one.
@@ -96,11 +97,11 @@ class Table1Options:
 
 
 def make_table(options: Table1Options, say: Callable[[str], None], progress: bool = True) -> list[RowResult]:
-    """Train or load every predictor that the data allow and judge it; finished ones are taken as they are.
+    """Train or load every predictor that the data allow and evaluate it; finished ones are taken as they are.
 
     Args:
         options: What the table is made with.
-        say: Told which predictor comes next.
+        say: Called with the title of the predictor that comes next.
         progress: Whether to show progress bars.
 
     Returns:
@@ -122,7 +123,7 @@ def make_table(options: Table1Options, say: Callable[[str], None], progress: boo
         try:
             folder = options.models.get(row.recipe) or _trained(row, configs[row.recipe], result, progress)
             if folder is not None:
-                _judge(str(folder), configs[row.recipe], options, result, progress)
+                _evaluate(Path(folder), configs[row.recipe], options, result, progress)
         except InputError as error:
             result.notes.append(f"not possible with these data: {str(error).splitlines()[0]}")
         results.append(result)
@@ -147,7 +148,6 @@ def _config(row: Row, options: Table1Options) -> TrainingConfig:
 
 def _trained(row: Row, config: TrainingConfig, result: RowResult, progress: bool) -> Path | None:
     """Train a predictor, or go on, or take what is finished; None, with a note, where it cannot be had."""
-    from videomem_hf.run_files import CONFIG_FILE, RESULTS_FILE
     from videomem_hf.training.checkpoint import latest_checkpoint
     from videomem_hf.training.run import train
 
@@ -163,52 +163,61 @@ def _trained(row: Row, config: TrainingConfig, result: RowResult, progress: bool
         config = replace(config, train_on="videomem")
     if row.weights and config.init is None:
         result.notes.append(
-            f"trained from random weights; the paper begins with published ones (`videomem convert {row.weights} "
+            f"trained from random weights; the paper starts from published ones (`videomem convert {row.weights} "
             f"CHECKPOINT FOLDER`, then --init {row.recipe}=FOLDER)"
         )
     output = Path(config.output)
-    if not (output / RESULTS_FILE).exists():
+    if not is_run_folder(output):
         train(config, resume=latest_checkpoint(output) is not None, progress=progress)
     elif asdict(TrainingConfig.from_file(output / CONFIG_FILE)) != asdict(config):
         raise InputError(f"{output} holds a run with another configuration; remove it, or choose another --out")
     return output
 
 
-def _judge(folder: str, config: TrainingConfig, options: Table1Options, result: RowResult, progress: bool) -> None:
-    """Judge a model on every split that has scores."""
-    from transformers import AutoVideoProcessor
+def _evaluate(folder: Path, config: TrainingConfig, options: Table1Options, result: RowResult, progress: bool) -> None:
+    """Evaluate a model on every split that has scores; why a split has no result becomes a note.
 
-    from videomem_hf.benchmark.evaluate import score_split
-    from videomem_hf.evaluation.evaluate import evaluate_predictions
-    from videomem_hf.models.folders import load_model
+    Raises:
+        InputError: There is no such model, or nothing is known of what it was trained on.
+    """
+    from videomem_hf.benchmark.evaluate import EvaluationTarget, run_of, score_target
+    from videomem_hf.evaluation.evaluate import compute_metrics
+    from videomem_hf.evaluation.training_clips import read_trained_on
+    from videomem_hf.inference import load_network
 
-    model = load_model(Path(folder))
-    processor = None if config.uses_features else AutoVideoProcessor.from_pretrained(folder)
-    for split in COLUMNS:
-        if split == "test500" and not options.hold_out:
+    model, processor = load_network(str(folder))
+    horizons = tuple(model.config.horizons)
+    run = run_of(str(folder))
+    trained_on = None if run is None else read_trained_on(run, options.data)
+    reasons: dict[str, str] = {}
+    for column in COLUMNS:
+        if column == "test500" and not options.hold_out:
             continue
-        name = f"test{options.hold_out}" if split == "test500" else split
-        judged = checked_evaluation(split=name, batch_size=config.evaluation.batch_size)
-        judged = replace(judged, resamples=config.evaluation.resamples)
+        split = f"test{options.hold_out}" if column == "test500" else column
         try:
-            scores, clips = score_split(
-                model, processor, options.data, name, options=config.splits, batch_size=judged.batch_size,
-                frame_cache=config.frame_cache, progress=progress,
-            )  # fmt: skip
-        except InputError:
-            if split == "validation":
-                raise
-            continue  # a test set whose scores were never released
-        metrics = evaluate_predictions(
-            scores, clips, model.config.horizons, resamples=judged.resamples, confidence=judged.confidence
-        ).metrics
+            scores, clips = score_target(
+                model,
+                processor,
+                EvaluationTarget(options.data, split, config.splits, trained_on),
+                batch_size=config.evaluation.batch_size,
+                frame_cache=config.frame_cache,
+                progress=progress,
+            )
+            metrics = compute_metrics({"model": scores}, clips, horizons, resamples=config.evaluation.resamples)
+        except (InputError, ValueError) as error:
+            reasons[split] = str(error).splitlines()[0]
+            continue
         for horizon, predictors in metrics.items():
             found = predictors["model"]
             values = {"spearman": found["spearman"], "low": found["spearman_low"], "high": found["spearman_high"]}
-            plain = {key: None if value != value else value for key, value in values.items()}
-            result.spearman.setdefault(horizon, {})[split] = plain | {"items": found["items"]}
-    if split_missing := [name for name in HORIZONS if name not in result.spearman]:
-        result.notes.append(f"predicts no {' and no '.join(split_missing).replace('_', '-')} memorability")
+            result.spearman.setdefault(horizon, {})[column] = without_nan(values) | {"items": found["items"]}
+            if values["spearman"] != values["spearman"]:
+                result.notes.append(f"{split}: its {horizon.replace('_', '-')} predictions are the same for every clip")
+    for reason in dict.fromkeys(reasons.values()):
+        result.notes.append(f"{', '.join(name for name in reasons if reasons[name] == reason)}: {reason}")
+    missing = [name.replace("_", "-") for name in HORIZONS if name not in horizons]
+    if missing:
+        result.notes.append(f"predicts no {' and no '.join(missing)} memorability")
 
 
 def to_markdown(results: Sequence[RowResult], data: str, hold_out: int) -> str:
@@ -225,8 +234,13 @@ def to_markdown(results: Sequence[RowResult], data: str, hold_out: int) -> str:
     for result in results:
         cells = [_cell(result, horizon, number, split) for number, horizon in enumerate(HORIZONS) for split in COLUMNS]
         lines.append(f"| {result.title} | " + " | ".join(cells) + " |")
-    notes = [f"- {result.title}: {note}." for result in results for note in result.notes]
+    notes = [f"- {note}." for note in _general_notes(hold_out)]
+    notes += [f"- {result.title}: {note}." for result in results for note in result.notes]
     return "\n".join([*lines, *(["", "What differs or is missing:", "", *notes] if notes else [])]) + "\n"
+
+
+def _general_notes(hold_out: int) -> list[str]:
+    return [] if hold_out else ["test (500): give --hold-out 500, which keeps so many clips from training"]
 
 
 def _titles(hold_out: int) -> tuple[str, ...]:
@@ -246,4 +260,5 @@ def _cell(result: RowResult, horizon: str, number: int, split: str) -> str:
 def to_json(results: Sequence[RowResult], options: Table1Options) -> str:
     """The same for programs."""
     rows: list[dict[str, Any]] = [asdict(result) for result in results]
-    return json.dumps({"data": options.data, "hold_out": options.hold_out, "rows": rows}, indent=2) + "\n"
+    content = {"data": options.data, "hold_out": options.hold_out, "notes": _general_notes(options.hold_out)}
+    return json.dumps(content | {"rows": rows}, indent=2) + "\n"

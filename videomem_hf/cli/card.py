@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from videomem_hf.cli.own_code import Import, TrustRemoteCode
+from videomem_hf.registration import import_code
 from videomem_hf.schema import InputError
 
 
@@ -21,10 +23,12 @@ def card(
     pointing: Annotated[
         Path | None, typer.Option(help="JSON that benchmarks/attention_pointing.py wrote about this model.")
     ] = None,
+    import_: Import = None,
+    trust_remote_code: TrustRemoteCode = False,
 ) -> None:
     """Write a model card: use, architecture, training, results with intervals, limits, licences, time, citation.
 
-    Every number comes from the run; what the run does not tell is an error, never a gap.
+    Every number comes from the run; what the run did not record is an error, never a gap.
 
     Example: [bold]videomem card run/ --clip mine.mp4[/bold]
     """
@@ -32,13 +36,14 @@ def card(
     from videomem_hf.hub.model_card import render_model_card
     from videomem_hf.hub.run_facts import read_run
 
+    import_code(import_)
     path = out or run / "README.md"
     if not path.parent.is_dir():
         raise InputError(f"{path}: its folder does not exist")
     measured = None if pointing is None else _measurement(pointing)
-    facts = read_run(run)
+    facts = read_run(run, trust_remote_code)
     picture = path.with_name("attention.png" if path.name == "README.md" else f"{path.stem}-attention.png")
-    example = None if clip is None else draw_example(run, clip, picture)
+    example = None if clip is None else draw_example(run, clip, picture, trust_remote_code)
     render_model_card(facts, repo=repo, example=example, pointing=measured).save(path)
     typer.echo(f"{path}: written" + ("" if example is None else f", with {picture.name}"))
 
@@ -52,5 +57,5 @@ def _measurement(path: Path) -> dict[str, Any]:
         missing := {"clips", "attention", "grad_cam", "middle_of_the_frame", "random_point", "command"}
         - measured.keys()
     ):
-        raise InputError(f"{path}: tells no {min(missing)!r}; write it with benchmarks/attention_pointing.py")
+        raise InputError(f"{path}: has no {min(missing)!r}; write it with benchmarks/attention_pointing.py")
     return measured

@@ -45,7 +45,7 @@ def _print(findings: list[Finding], works: bool) -> None:
             table.add_column(overflow="fold")
         for finding in findings:
             if finding.group == group:
-                table.add_row(MARKS[finding.state], escape(finding.name), escape(_told(finding)))
+                table.add_row(MARKS[finding.state], escape(finding.name), escape(_description(finding)))
         console.print(table)
     bad = [finding.name for finding in findings if finding.state == "bad"]
     console.print(
@@ -56,5 +56,5 @@ def _print(findings: list[Finding], works: bool) -> None:
     )
 
 
-def _told(finding: Finding) -> str:
+def _description(finding: Finding) -> str:
     return f"{finding.found}; {finding.remedy}" if finding.remedy else finding.found

@@ -33,7 +33,7 @@ EXTRAS: Final = {
     "docs": "building the documentation",
     "test": "running the tests",
 }
-"""Extras of pyproject.toml, and what each is for; others are told by their names."""
+"""Extras of pyproject.toml, and what each is for; others are shown by their names."""
 CODECS: Final = {
     "vp8": ("vp8", "libvpx"),
     "vp9": ("vp9", "libvpx-vp9"),
@@ -231,18 +231,20 @@ def folders() -> Iterator[Finding]:
     """Where caches lie, and how much room there is."""
     home = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
     torch_home = Path(os.environ.get("TORCH_HOME", "~/.cache/torch")).expanduser()
-    places = {
+    caches = {
         "Hugging Face cache": (home, "HF_HOME"),
         "decoded frames": (home / "videomem_hf" / "frames", "HF_HOME"),
         "torchvision's weights": (torch_home, "TORCH_HOME"),
     }
-    for name, (path, variable) in places.items():
+    for name, (path, variable) in caches.items():
         there = next(parent for parent in (path, *path.parents) if parent.exists())
         free = shutil.disk_usage(there).free / 1e9
-        told = f"{path} ({'there' if path.exists() else 'not there yet'}), {free:.0f} GB free"
+        shown = f"{path} ({'there' if path.exists() else 'not there yet'}), {free:.0f} GB free"
         if not os.access(there, os.W_OK):
-            yield Finding("Folders", name, "missing", f"{told}, cannot be written", f"set {variable} to another folder")
+            yield Finding(
+                "Folders", name, "missing", f"{shown}, cannot be written", f"set {variable} to another folder"
+            )
         elif free < LITTLE_DISK_GB:
-            yield Finding("Folders", name, "missing", told, f"make room, or set {variable} to a larger disk")
+            yield Finding("Folders", name, "missing", shown, f"make room, or set {variable} to a larger disk")
         else:
-            yield Finding("Folders", name, "ok", told)
+            yield Finding("Folders", name, "ok", shown)

@@ -18,7 +18,9 @@ from rich.table import Table
 from tqdm import tqdm
 
 from videomem_hf.cli.clip_paths import Clips, Engine, FailFast, ListFile, clip_paths, clip_sources
+from videomem_hf.cli.own_code import Import, TrustRemoteCode
 from videomem_hf.cli.score_table import score_columns, score_row
+from videomem_hf.registration import import_code
 from videomem_hf.schema import HORIZONS, Horizon, InputError, cause_of
 from videomem_hf.system import printable
 from videomem_hf.video.video import probe
@@ -79,6 +81,8 @@ def predict(
     device: Device = None,
     title: Title = None,
     fail_fast: FailFast = False,
+    import_: Import = None,
+    trust_remote_code: TrustRemoteCode = False,
     engine: Engine = "local",
     jobs: Jobs = None,
 ) -> None:
@@ -95,15 +99,17 @@ def predict(
     """
     outputs = _Outputs(json_file, csv_file, plots, overlay)
     outputs.check()
+    import_code(import_)
     if engine == "ray":
-        _predict_on_ray(clip_paths(clips, list_file), model, device, outputs, jobs, given=(title, fail_fast))
+        local_only = (title, fail_fast, import_, trust_remote_code)
+        _predict_on_ray(clip_paths(clips, list_file), model, device, outputs, jobs, local_only)
         return
     if jobs is not None:
         raise InputError("--jobs is for --engine ray; here clips are scored one after the other")
     sources = clip_sources(clips, list_file)
     from videomem_hf.inference import load_predictor
 
-    predictor = load_predictor(model, device, title)
+    predictor = load_predictor(model, device, title, trust_remote_code)
     if overlay is not None and predictor.saliency_method is None:
         raise InputError(f"--overlay: {predictor.name} offers no saliency maps; choose another model")
     outcomes: list[Outcome] = []
@@ -157,13 +163,15 @@ class _Outputs:
 
 
 def _predict_on_ray(
-    paths: list[Path], model: str | None, device: str | None, outputs: _Outputs, jobs: int | None, given: tuple
+    paths: list[Path], model: str | None, device: str | None, outputs: _Outputs, jobs: int | None, local_only: tuple
 ) -> None:
     out = outputs.csv_file
     if out is None or outputs.to_stdout or outputs.json_file or outputs.plots or outputs.overlay:
         raise InputError("--engine ray writes a table and nothing else: give --csv FILE, and no other output")
-    if any(given):
-        raise InputError("--title and --fail-fast are for --engine local; leave them out")
+    if any(local_only):
+        raise InputError(
+            "--title, --fail-fast, --import and --trust-remote-code are for --engine local; leave them out"
+        )
     from videomem_hf.cli.predict_ray import predict_on_ray
 
     predict_on_ray(paths, model, device, out, jobs)

@@ -111,7 +111,7 @@ def _show_or_send(shipment: "Shipment", yes: bool) -> None:
 
 
 def _lines(sizes: "dict[str, int]") -> Sequence[str]:
-    """A line a file, with its size, and their sum."""
+    """One line per file, with its size, and their sum."""
     width = max(len(f"{size:,}") for size in (*sizes.values(), sum(sizes.values())))
     files = [f"  {size:{width},}  {name}" for name, size in sorted(sizes.items())]
     return [*files, f"  {sum(sizes.values()):{width},}  bytes in {len(sizes)} files"]

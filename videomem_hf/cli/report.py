@@ -1,7 +1,5 @@
 """`videomem report`: the table of a run, its calibration, and where it errs."""
 
-import csv
-import json
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,19 +8,22 @@ import numpy as np
 import typer
 import yaml
 
+from videomem_hf.run_files import PREDICTIONS_FILE, RESULTS_FILE, read_predictions, read_results, score_column
 from videomem_hf.schema import HORIZONS, Horizon, InputError
 
 if TYPE_CHECKING:
     from videomem_hf.analysis.errors import Predicted, TopicErrors
 
 SHOWN = 8
+FEWEST = 10
+"""Clips with both scores that a report needs."""
 REPORT_FILE = "report.md"
 
 
 def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder that train.py wrote.")],
     data: Annotated[
-        str | None, typer.Option(help="Data that the run was judged on, for titles. (default: what it was trained on)")
+        str | None, typer.Option(help="The run's data or a copy, for titles. (default: what it was trained on)")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the report. (default: RUN/report)")] = None,
     topics: Annotated[int, typer.Option(min=2, help="Topics of titles at most.")] = 10,
@@ -60,40 +61,42 @@ def report(
 
 
 def _read_run(run: Path) -> tuple[dict[str, Any], list[str], "dict[Horizon, Predicted]"]:
-    """A run's results, the ids of the judged clips, and their predictions for each horizon."""
+    """A run's results, the ids of the evaluation clips, and their predictions for each horizon."""
     from videomem_hf.analysis.errors import Predicted
+    from videomem_hf.evaluation.training_clips import check_own_predictions
 
-    paths = run / "results.json", run / "predictions.csv"
-    if missing := [path for path in paths if not path.is_file()]:
-        raise InputError(f"{missing[0]}: no such file; give the folder of a finished run of train.py")
-    results = json.loads(paths[0].read_text(encoding="utf-8"))
+    results = read_results(run)
     if "config" not in results:
-        raise InputError(f"{paths[0]}: holds no configuration; give the folder of a finished run of train.py")
-    with paths[1].open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+        raise InputError(f"{run / RESULTS_FILE}: holds no configuration; give the folder of a finished run of train.py")
+    check_own_predictions(run)
+    ids, columns = read_predictions(run / PREDICTIONS_FILE)
+    unknown = np.full(len(ids), np.nan)
     found: dict[Horizon, Predicted] = {}
     for horizon in HORIZONS:
-        columns = {
-            name: np.array([float(row.get(key) or math.nan) for row in rows])
-            for name, key in {
-                "measured": horizon, "predicted": f"{horizon}_model",
-                "low": f"{horizon}_low", "high": f"{horizon}_high",
-            }.items()
-        }  # fmt: skip
-        known = np.flatnonzero(np.isfinite(columns["measured"]) & np.isfinite(columns["predicted"]))
-        if len(known) < 10:
+        measured = columns.get(horizon, unknown)
+        predicted, low, high = (columns.get(score_column(horizon, each), unknown) for each in ("model", "low", "high"))
+        known = np.flatnonzero(np.isfinite(measured) & np.isfinite(predicted))
+        if len(known) < FEWEST:
             continue
-        ends = {name: columns[name][known] for name in ("low", "high") if np.isfinite(columns[name][known]).all()}
-        found[horizon] = Predicted(known, columns["measured"][known], columns["predicted"][known], **ends)
+        ends = {"low": low[known], "high": high[known]}
+        if not all(np.isfinite(each).all() for each in ends.values()):
+            ends = {}
+        found[horizon] = Predicted(known, measured[known], predicted[known], **ends)
     if not found:
-        raise InputError(f"{paths[1]}: fewer than 10 clips have a measured and a predicted score; nothing to report on")
-    return results, [row["video_id"] for row in rows], found
+        raise InputError(
+            f"{run / PREDICTIONS_FILE}: fewer than {FEWEST} clips have a measured and a predicted score; nothing to "
+            "report on"
+        )
+    return results, ids, found
 
 
 def _titles(data: str, ids: list[str]) -> list[str | None]:
-    """Titles of the clips, from the data that the run was judged on."""
-    from videomem_hf.data.scored_clips import open_splits
+    """Titles of the clips, from the data that the run was evaluated on; none where these are not here."""
+    from videomem_hf.data.scored_clips import is_divided, open_splits
 
+    if not Path(data).exists() and not is_divided(data):
+        typer.echo(f"{data} is not here, so the report has no titles and topics; --data names a copy", err=True)
+        return [None] * len(ids)
     known: dict[str, str | None] = {}
     for table in open_splits(data, "scores").values():
         known |= dict(zip(table["video_id"], table["title"], strict=True))
@@ -112,11 +115,11 @@ def _markdown(
     from videomem_hf.evaluation.tables import metrics_table
     from videomem_hf.multiview.ablation_table import rows_from_dicts, table_markdown
 
-    confidence = results["config"].get("confidence", 0.95)
+    confidence = results["config"].get("evaluation", results["config"])["confidence"]
     lines = [
         f"# {run.name}",
         "",
-        f"A `{results['model_type']}` trained on {results['train_clips']} clips and judged on "
+        f"A `{results['model_type']}` trained on {results['train_clips']} clips and evaluated on "
         f"{results['split_clips']} of the split `{results['split']}`.",
         "",
         "## How well it predicts",
@@ -167,10 +170,10 @@ def _clips(horizon: Horizon, found: "Predicted", ids: list[str], titles: list[st
     for caption, order in chosen.items():
         lines += [f"### {horizon.replace('_', '-').capitalize()}: {caption}", ""]
         lines += ["| clip | title | predicted | measured |", "|---|---|---|---|"]
-        for place in order[:SHOWN]:
-            row = int(found.rows[place])
+        for index in order[:SHOWN]:
+            row = int(found.rows[index])
             title = (titles[row] or "").replace("-", " ").replace("|", " ")
-            lines.append(f"| {ids[row]} | {title} | {found.predicted[place]:.3f} | {found.measured[place]:.3f} |")
+            lines.append(f"| {ids[row]} | {title} | {found.predicted[index]:.3f} | {found.measured[index]:.3f} |")
         lines.append("")
     return lines
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from videomem_hf.cli.own_code import Import
+from videomem_hf.registration import import_code
 from videomem_hf.schema import InputError
 
 
@@ -12,8 +14,8 @@ def table1(
     data: Annotated[str, typer.Option(help="Folder of the release or of a sample's, a prepared folder, or a Hub id.")],
     out: Annotated[Path, typer.Option(help="Folder for the models and the table; started again, it goes on.")],
     lamem: Annotated[str | None, typer.Option(help="Folder of LaMem, on which three of the rows are trained.")] = None,
-    init: Annotated[list[str] | None, typer.Option(help="RECIPE=FOLDER: weights that a training begins with.")] = None,
-    model: Annotated[list[str] | None, typer.Option(help="RECIPE=FOLDER: a model to judge as it is.")] = None,
+    init: Annotated[list[str] | None, typer.Option(help="RECIPE=FOLDER: weights that a training starts from.")] = None,
+    model: Annotated[list[str] | None, typer.Option(help="RECIPE=FOLDER: a model to evaluate as it is.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="A recipe; may be given several times.")] = None,
     hold_out: Annotated[
         int, typer.Option(min=0, help="Hold out so many of the most annotated videos: the paper's test(500).")
@@ -21,6 +23,7 @@ def table1(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="KEY=VALUE for every recipe, or RECIPE/KEY=VALUE for one.")
     ] = None,
+    import_: Import = None,
 ) -> None:
     """Train or load every predictor of Table 1 that the data allow, and print the table with the paper's figures.
 
@@ -30,6 +33,7 @@ def table1(
     """
     from videomem_hf.benchmark.table1 import Table1Options, make_table, to_json, to_markdown
 
+    import_code(import_)
     options = Table1Options(
         data,
         out,

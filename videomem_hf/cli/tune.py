@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from videomem_hf.cli.own_code import Import
+from videomem_hf.registration import import_code
 from videomem_hf.schema import InputError
 
 
@@ -21,6 +23,7 @@ def tune(
     trials: Annotated[int | None, typer.Option(min=1, help="Runs; needed with --range. (default: the grid)")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
     set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE for every run.")] = None,
+    import_: Import = None,
 ) -> None:
     """Train a recipe with different values and keep those with the best validation correlation as a recipe.
 
@@ -28,6 +31,7 @@ def tune(
     """
     from videomem_hf.training.tuning import BEST_FILE, Search, parse_grid, parse_range, search
 
+    import_code(import_)
     choices = (*map(parse_grid, grid or []), *map(parse_range, range_ or []))
     if not choices:
         raise InputError("nothing to search: give --grid or --range")

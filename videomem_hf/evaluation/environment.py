@@ -12,21 +12,22 @@ from videomem_hf.data.provenance import generated_plan
 from videomem_hf.system import available_cpus
 
 
-def environment(data: str, resumed: bool) -> dict[str, Any]:
+def environment(data: str, fingerprint: str, resumed: bool = False) -> dict[str, Any]:
     """Describe the data, the machine and the date of a run, for its `results.json`.
 
     Args:
         data: What the run was given to train on.
+        fingerprint: Of the data, as of `data_fingerprint`.
         resumed: Whether the run had been interrupted; the seconds are then those of its last part.
 
     Returns:
-        `package`, its version; `data` (the last part of its `name`, and under `generated` the arguments of a generated
-        sample, or None); `machine` (`processor`, `cores` that the process may use, `gpu` or None, `python`); `resumed`;
-        and `finished`, the day in UTC.
+        `package`, its version; `data` (the last part of its `name`, its `fingerprint`, and under `generated` the
+        arguments of a generated sample, or None); `machine` (`processor`, `cores` that the process may use, `gpu` or
+        None, `python`); `resumed`; and `finished`, the day in UTC.
     """
     return {
         "package": __version__,
-        "data": {"name": Path(data).name, "generated": generated_plan(data)},
+        "data": {"name": Path(data).name, "fingerprint": fingerprint, "generated": generated_plan(data)},
         "machine": {
             "processor": platform.machine(),
             "cores": available_cpus(),

@@ -1,4 +1,4 @@
-"""Judging a predictor on a whole split: predictions gathered with their clips, then one correlation."""
+"""Evaluation of a predictor on a whole split: predictions gathered with their clips, then one correlation."""
 
 import warnings
 from collections.abc import Sequence
@@ -32,10 +32,10 @@ def correlation(scores: np.ndarray, labels: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A predictor judged on a split.
+    """A predictor evaluated on a split.
 
     Attributes:
-        metrics: As of `judge`, for "model" and, where asked, "model_most_annotated".
+        metrics: As of `compute_metrics`, for "model" and, where asked, "N most annotated".
         ceilings: `noise_ceiling` of each horizon's scores, NaN where counts are unknown.
         predictions: Of "model".
         clips: The split.
@@ -57,7 +57,7 @@ def evaluate_predictions(
     resamples: int = RESAMPLES,
     confidence: float = CONFIDENCE,
 ) -> Evaluation:
-    """Judge predictions on a split, and on its most annotated clips.
+    """Evaluate predictions on a split, and on its most annotated clips.
 
     Args:
         scores: `(clips, horizons)`.
@@ -93,7 +93,7 @@ def brightness(clips: Clips, cache: FrameCache) -> np.ndarray:
     return np.array([cache.load(source).mean() / 255 for source in clips.sources])
 
 
-def baselines(train: Clips, judged: Clips, cache: FrameCache | None) -> Predictions:
+def baselines(train: Clips, evaluated: Clips, cache: FrameCache | None) -> Predictions:
     """Predict the mean training score; and for clips of frames from a line through mean brightness fitted on `train`.
 
     Where training has no score of a horizon, both are NaN.
@@ -101,15 +101,15 @@ def baselines(train: Clips, judged: Clips, cache: FrameCache | None) -> Predicti
     known_means = [
         labels[np.isfinite(labels)].mean() if np.isfinite(labels).any() else np.nan for labels in train.labels.T
     ]
-    constant = np.tile(known_means, (len(judged), 1))
+    constant = np.tile(known_means, (len(evaluated), 1))
     if cache is None:
         return {"constant": constant}
-    seen, new = brightness(train, cache), brightness(judged, cache)
+    seen, new = brightness(train, cache), brightness(evaluated, cache)
     line = []
     for labels in train.labels.T:
         known = np.isfinite(labels)
         if known.sum() < 2:
-            line.append(np.full(len(judged), np.nan))
+            line.append(np.full(len(evaluated), np.nan))
             continue
         slope = np.cov(seen[known], labels[known])[0, 1] / seen[known].var(ddof=1) if seen[known].std() > 0 else 0.0
         line.append(np.clip(labels[known].mean() + slope * (new - seen[known].mean()), 0, 1))

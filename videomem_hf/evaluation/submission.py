@@ -32,10 +32,10 @@ def submission_files(folder: Path, year: int, team: str, run: int, horizons: Seq
 
 
 def write_submission(files: dict[Horizon, Path], video_ids: Sequence[str], scores: np.ndarray) -> None:
-    """Write a line a video, `video1.webm,score,confidence`, ordered by number, CRLF, no header.
+    """Write one line per video, `video1.webm,score,confidence`, ordered by number, CRLF, no header.
 
     Args:
-        files: One a horizon, in the order of the columns.
+        files: One per horizon, in the order of the columns.
         video_ids: `(videos,)`.
         scores: `(videos, horizons)`.
     """

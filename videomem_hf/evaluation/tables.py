@@ -27,10 +27,10 @@ def consistency_lines(ceilings: Mapping[Horizon, float]) -> str:
 
 
 def metrics_table(metrics: dict[str, dict[str, Any]], confidence: float) -> str:
-    """Metrics as lines of text, one a horizon and predictor.
+    """Metrics as lines of text, one for each horizon and predictor.
 
     Args:
-        metrics: Horizon to predictor to metric to value, as `evaluation.judge` gives them; None or NaN where undefined.
+        metrics: Horizon to predictor to metric to value, as `compute_metrics` gives them; None or NaN where undefined.
         confidence: Coverage of the intervals.
     """
     lines = [f"{'':12}{'':20}{'Spearman':>9}  {f'{confidence:.0%} interval':14}{'Pearson':>9}{'MSE':>9}{'clips':>7}"]

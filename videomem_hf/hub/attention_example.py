@@ -17,20 +17,21 @@ _EXPLAINED: Final = (
 )
 
 
-def draw_example(model: Path, clip: Path, picture: Path) -> Example:
+def draw_example(model: Path, clip: Path, picture: Path, trust_remote_code: bool = False) -> Example:
     """Predict a clip and draw its frames with the maps over them.
 
     Args:
         model: Folder of a model that scores frames.
         clip: Shown in public wherever the card is.
         picture: PNG file to write, beside the card.
+        trust_remote_code: Run the Python files in the model's folder.
 
     Raises:
         InputError: The model has no maps, or the clip cannot be read.
     """
     if not (model / "video_preprocessor_config.json").is_file():
         raise InputError(f"{model}: sees no frames, so there is nothing to show; leave --clip out")
-    predictor = load_predictor(str(model), "cpu")
+    predictor = load_predictor(str(model), "cpu", trust_remote_code=trust_remote_code)
     if not isinstance(predictor, Predictor) or predictor.saliency_method is None:
         raise InputError(f"{model}: has no maps of where it looks; leave --clip out")
     prediction = predictor.predict(clip, stills=STILLS)

@@ -33,7 +33,7 @@ def sampling_text(processor: Mapping[str, Any]) -> str:
 
 
 def training_data_text(facts: RunFacts) -> str:
-    """On what the run was trained, and from what weights it began."""
+    """On what the run was trained, and from what weights it started."""
     results = facts.results
     if facts.generated is None:
         source = f"`{results['data']['name']}`, taken for a copy of VideoMem (Cohendet et al., ICCV 2019)"
@@ -49,8 +49,8 @@ def training_data_text(facts: RunFacts) -> str:
         "lamem": " LaMem's images alone were trained on.",
         "both": " LaMem's images were mixed in.",
     }
-    begun = " It started from random weights." if facts.init is None else " It started from pretrained weights."
-    return f"{results['train_clips']:,} clips of {source}.{mixed[facts.train_on]}{begun if facts.stages else ''}"
+    start = " It started from random weights." if facts.init is None else " It started from pretrained weights."
+    return f"{results['train_clips']:,} clips of {source}.{mixed[facts.train_on]}{start if facts.stages else ''}"
 
 
 def fitting_text(facts: RunFacts) -> str:
@@ -59,10 +59,12 @@ def fitting_text(facts: RunFacts) -> str:
         f"{head} {' / '.join('-' if value is None else f'{value:.3f}' for value in values)}"
         for head, values in facts.results["held_out"].items()
     )
+    chosen = facts.config["fit"]["head"] == "auto"
+    head = "The better head was kept." if chosen else "The recipe fixes the head."
     return (
-        f"Fitted at once; everything was chosen by {facts.config['fit']['folds']}-fold validation within the training "
-        f"clips. Held-out Spearman correlations there, {' / '.join(_HORIZONS[h] for h in facts.model['horizons'])}: "
-        f"{held_out}. The better head was kept."
+        f"Fitted at once; everything was chosen by {facts.config['fit']['folds']}-fold cross-validation within the "
+        f"training clips. Held-out Spearman correlations there, "
+        f"{' / '.join(_HORIZONS[h] for h in facts.model['horizons'])}: {held_out}. {head}"
     )
 
 
@@ -106,7 +108,7 @@ def training_text(facts: RunFacts) -> str:
     )
 
 
-def judged_text(facts: RunFacts) -> str:
+def evaluation_text(facts: RunFacts) -> str:
     """On what the results were measured, and what flatters them."""
     results, config = facts.results, facts.bootstrap
     text = (
@@ -160,7 +162,7 @@ def licence_table(facts: RunFacts) -> str:
     """Code, weights and data, each with its licence."""
     weights = []
     if facts.init is not None:
-        weights.append("begun from pretrained weights, whose own licence binds these as well")
+        weights.append("started from pretrained weights, whose own licence binds these as well")
     if facts.generated is None:
         weights.append("trained on VideoMem: whether they may be passed on is for the licence of the copy to say")
     if facts.train_on != "videomem":
@@ -183,9 +185,10 @@ def time_text(results: Mapping[str, Any]) -> str:
     machine, seconds = results["machine"], results["seconds"]
     device = machine["gpu"] if results["device"] == "cuda" else f"{machine['cores']} cores ({machine['processor']})"
     times = ", ".join(f"{name} {_duration(value)}" for name, value in seconds.items())
+    processes = "process" if results["processes"] == 1 else "processes"
     part = " These are the times of its last part: the run had been interrupted." if results["resumed"] else ""
     return (
-        f"{times.capitalize()}: wall time of {_counted(results['processes'], 'process', 'processes')} on {device}, "
+        f"{times.capitalize()}: wall time of {results['processes']} {processes} on {device}, "
         f"finished on {results['finished']}.{part} Energy was not measured."
     )
 
@@ -194,7 +197,3 @@ def _duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
-def _counted(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many}"

@@ -1,5 +1,6 @@
-"""A model's card, written from what its training run left: nothing in it is typed by hand that the run knows."""
+"""A model's card, written from what its training run recorded."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,11 +8,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
-from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateNotFound, UndefinedError
+from jinja2 import Environment, PackageLoader, StrictUndefined, UndefinedError
+from transformers import PreTrainedConfig
 
 from videomem_hf.hub.card_texts import (
+    evaluation_text,
     fitting_text,
-    judged_text,
     licence_table,
     metrics_table,
     paper_table,
@@ -51,7 +53,7 @@ _TEMPLATES.filters["thousands"] = _thousands
 
 @dataclass(frozen=True)
 class Example:
-    """A picture of where the model looks: its file beside the card, and what is said of it."""
+    """A picture of where the model looks: its file beside the card, and its description."""
 
     file: str
     alt: str
@@ -74,14 +76,14 @@ def render_model_card(
         pointing: What `benchmarks/attention_pointing.py` measured on this very model.
 
     Raises:
-        InputError: A model that there is no template for, or a value that the run does not tell; names it.
+        InputError: A value that the run did not record; names it.
     """
     try:
         text = _template(facts).render(_values(facts, repo, example, pointing))
     except UndefinedError as error:
-        raise InputError(f"{facts.folder}: the card needs a value that the run does not tell: {error}") from None
+        raise InputError(f"{facts.folder}: the card needs a value that the run did not record: {error}") from None
     except KeyError as error:
-        raise InputError(f"{facts.folder}: the card needs {error}, which the run's results do not tell") from None
+        raise InputError(f"{facts.folder}: the card needs {error}, which the run did not record") from None
     text = re.sub(r"\n{3,}", "\n\n", text)
     refuse_empty_headings(text)
     return ModelCard(text.rstrip() + "\n")
@@ -112,13 +114,7 @@ def _level(line: str) -> int:
 
 def _template(facts: RunFacts) -> Any:
     kind = facts.model["model_type"]
-    try:
-        return _TEMPLATES.get_template(f"predictors/{kind}.md.j2")
-    except TemplateNotFound:
-        known = sorted(Path(name).name.removesuffix(".md.j2") for name in _TEMPLATES.list_templates() if "/" in name)
-        raise InputError(
-            f"{facts.folder}: holds a {kind}, for which there is no card; there is one for {', '.join(known)}"
-        ) from None
+    return _TEMPLATES.select_template([f"predictors/{kind}.md.j2", "predictors/other.md.j2"])
 
 
 def _values(facts: RunFacts, repo: str, example: Example | None, pointing: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -131,6 +127,7 @@ def _values(facts: RunFacts, repo: str, example: Example | None, pointing: Mappi
         "generated": facts.generated,
         "results": facts.results,
         "model": facts.model,
+        "fields": table(("field", "value"), own_fields(facts.model)),
         "processor": facts.processor and facts.processor | {"fps": f"{facts.processor['fps']:g}"},
         "recipe": facts.recipe,
         "init": facts.init,
@@ -144,7 +141,7 @@ def _values(facts: RunFacts, repo: str, example: Example | None, pointing: Mappi
         "stages": stages_table(facts.stages) if facts.stages else fitting_text(facts),
         "training_text": training_text(facts),
         "changes": table(("key", "recipe", "this run"), changes) if changes else "",
-        "judged": judged_text(facts),
+        "evaluation": evaluation_text(facts),
         "metrics": metrics_table(facts),
         "views": views_table(facts),
         "paper": paper_table(facts.recipe),
@@ -153,6 +150,12 @@ def _values(facts: RunFacts, repo: str, example: Example | None, pointing: Mappi
         "example": example,
         "pointing": pointing_shares(pointing) if pointing else None,
     }
+
+
+def own_fields(model: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a model's configuration has beyond what every configuration of transformers has."""
+    common = {*PreTrainedConfig().to_dict(), "auto_map", "architectures", "score_means", "score_stds"}
+    return [(name, json.dumps(value)) for name, value in model.items() if name not in common or name == "model_type"]
 
 
 def _meaning(horizons: Sequence[str]) -> str:

@@ -42,7 +42,7 @@ def send(shipment: Shipment) -> str:
     if token is None:
         raise InputError(f"no token for {constants.ENDPOINT}: run `hf auth login`, or set HF_TOKEN; nothing was sent")
     api = HfApi(token=token, library_name="videomem_hf", library_version=__version__)
-    with _told_in_a_sentence(api.endpoint), _laid_out(shipment) as folder:
+    with _clear_errors(api.endpoint), _laid_out(shipment) as folder:
         api.whoami()
         address = api.create_repo(
             shipment.repo,
@@ -88,17 +88,17 @@ def _laid_out(shipment: Shipment) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="videomem-push-") as name:
         folder = Path(name)
         for path, source in shipment.files.items():
-            place = folder / path
-            place.parent.mkdir(parents=True, exist_ok=True)
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
             if isinstance(source, bytes):
-                place.write_bytes(source)
+                target.write_bytes(source)
             else:
-                place.symlink_to(source.resolve())
+                target.symlink_to(source.resolve())
         yield folder
 
 
 @contextmanager
-def _told_in_a_sentence(endpoint: str) -> Iterator[None]:
+def _clear_errors(endpoint: str) -> Iterator[None]:
     """Turn what the Hub and the network refuse into one sentence with the next step."""
     try:
         yield
@@ -109,7 +109,7 @@ def _told_in_a_sentence(endpoint: str) -> Iterator[None]:
     except HfHubHTTPError as error:
         status = error.response.status_code
         said = error.server_message or str(error).splitlines()[0]
-        raise InputError(f"{endpoint} refuses ({status}, {said}): {_ADVICE.get(status, 'see what it says')}") from error
+        raise InputError(f"{endpoint} refuses ({status}, {said}): {_ADVICE.get(status, 'see its message')}") from error
     except ValueError as error:  # of a card whose header the Hub does not take
         raise InputError(f"{endpoint} refuses: {' '.join(str(error).split())}") from error
     except (HTTPError, ConnectionError, TimeoutError) as error:

@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from videomem_hf.evaluation.training_clips import check_own_predictions
 from videomem_hf.multiview.config import BestConfig
-from videomem_hf.run_files import RESULTS_FILE
+from videomem_hf.run_files import RESULTS_FILE, read_results
 from videomem_hf.schema import InputError
 from videomem_hf.training.config import TrainingConfig
 
@@ -14,7 +15,10 @@ _NOT_OF_THE_RECIPE: Final = (
     "data", "output", "recipe", "init", "lamem", "frame_cache", "frame_cache_gb", "loader_workers", "checkpoint_every",
     "checkpoint_minutes", "trackers",
 )  # fmt: skip
-"""Where things lie and how fast they go; what the run began with is told elsewhere."""
+"""Where things lie and how fast they go; the weights that the run started from stand elsewhere in the card."""
+
+_OLD_NAMES: Final = {"clip_length": "segment_length", "max_clips": "max_segments"}
+"""Fields of the video processor as earlier versions saved them."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class RunFacts:
 
     @property
     def init(self) -> str | None:
-        """The weights that the run began with; None for random ones, or none."""
+        """The weights that the run started from; None for random ones, or none."""
         init: str | None = self.config.get("init")
         return init
 
@@ -74,21 +78,20 @@ class RunFacts:
         return plan
 
 
-def read_run(folder: Path) -> RunFacts:
-    """Read a finished run.
+def read_run(folder: Path, trust_remote_code: bool = False) -> RunFacts:
+    """Read a finished run; `trust_remote_code` runs the Python files in its folder, if its type is not registered.
 
     Raises:
-        InputError: It is not one, is damaged, or was written before runs told all that a card needs.
+        InputError: It is not one, is damaged, or was written before runs recorded all that a card needs.
     """
-    results = _read_json(folder / RESULTS_FILE, "a finished run has one; train with train.py or `videomem table1`")
+    results = read_results(folder)
     if missing := [name for name in ("data", "machine", "package", "finished") if name not in results]:
         raise InputError(
-            f"{folder / RESULTS_FILE}: tells no {missing[0]!r}, which the card needs: the run is of an older version; "
+            f"{folder / RESULTS_FILE}: has no {missing[0]!r}, which the card needs: the run is of an older version; "
             "train anew"
         )
-    _read_json(folder / "config.json", "a finished run has one, the model's configuration")
-    processor = folder / "video_preprocessor_config.json"
-    return RunFacts(folder, results, _model_config(folder), _read_json(processor, "") if processor.is_file() else None)
+    check_own_predictions(folder)
+    return RunFacts(folder, results, _model_config(folder, trust_remote_code), _processor(folder))
 
 
 def changes_of_recipe(facts: RunFacts) -> list[tuple[str, str, str]] | None:
@@ -123,23 +126,25 @@ def _shown(value: Any) -> str:
     return "not set" if value is None else json.dumps(value)
 
 
-def _model_config(folder: Path) -> dict[str, Any]:
+def _model_config(folder: Path, trust_remote_code: bool) -> dict[str, Any]:
     from transformers import AutoConfig
 
     try:
-        config: dict[str, Any] = AutoConfig.from_pretrained(folder).to_dict()
+        config: dict[str, Any] = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code).to_dict()
     except (OSError, ValueError) as error:
-        raise InputError(f"{folder}: its model cannot be read ({str(error).splitlines()[0]})") from None
+        raise InputError(
+            f"{folder}: its model cannot be read ({str(error).splitlines()[0]}); one of your own code needs --import "
+            "FILE or --trust-remote-code"
+        ) from None
     return config
 
 
-def _read_json(path: Path, hint: str) -> dict[str, Any]:
+def _processor(folder: Path) -> dict[str, Any] | None:
+    path = folder / "video_preprocessor_config.json"
     if not path.is_file():
-        raise InputError(f"{path}: no such file; {hint}")
+        return None
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        processor: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{path}: not JSON ({error}); the file is damaged") from None
-    if not isinstance(value, dict):
-        raise InputError(f"{path}: holds no JSON object; the file is damaged")
-    return value
+    return {_OLD_NAMES.get(name, name): value for name, value in processor.items()}

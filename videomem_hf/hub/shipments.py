@@ -19,12 +19,11 @@ from videomem_hf.hub.generated_data import differences_from_sample
 from videomem_hf.hub.metric_repository import metric_files
 from videomem_hf.hub.model_card import PLACEHOLDER, render_model_card
 from videomem_hf.hub.run_facts import read_run
-from videomem_hf.run_files import RESULTS_FILE
+from videomem_hf.run_files import PREDICTIONS_FILE, RESULTS_FILE, TRAINING_CLIPS_FILE, is_run_folder
 from videomem_hf.schema import InputError
 
 RepoType = Literal["model", "dataset", "space"]
 _WITH_A_MODEL: Final = ("config.json", "*.safetensors", "*.safetensors.index.json", "*.py", "*preprocessor_config.json")
-_PREDICTIONS: Final = "predictions.csv"
 _PATHS: Final = ("data", "output", "init", "lamem", "frame_cache", "recipe")
 """Of the training configuration: where things lay on the machine that trained; their names alone go."""
 
@@ -82,7 +81,7 @@ def model_shipment(folder: Path, repo: str, public: bool = False) -> Shipment:
     from the run. Measured scores of the data stay here unless the data are generated.
 
     Raises:
-        InputError: The folder holds no model, lacks a file that the model names, or tells nothing to write a card from.
+        InputError: The folder holds no model, lacks a file that the model names, or has no results to write a card from.
     """
     check_repo(repo)
     if not (folder / "config.json").is_file():
@@ -95,15 +94,17 @@ def model_shipment(folder: Path, repo: str, public: bool = False) -> Shipment:
         if f"]({picture.name})" in text:
             files[picture.name] = picture
     notes = []
-    if (folder / RESULTS_FILE).is_file():
+    if is_run_folder(folder):
         facts = read_run(folder)
         files[RESULTS_FILE] = (json.dumps(_without_paths(facts.results), indent=2) + "\n").encode()
-        if facts.generated is not None and (folder / _PREDICTIONS).is_file():
-            files[_PREDICTIONS] = folder / _PREDICTIONS
+        if (folder / TRAINING_CLIPS_FILE).is_file():
+            files[TRAINING_CLIPS_FILE] = folder / TRAINING_CLIPS_FILE
+        if facts.generated is not None and (folder / PREDICTIONS_FILE).is_file():
+            files[PREDICTIONS_FILE] = folder / PREDICTIONS_FILE
         if facts.generated is None:
             notes.append(
-                f"{_PREDICTIONS} stays here, as it holds measured scores; so predictions with the pushed model have no "
-                "intervals"
+                f"{PREDICTIONS_FILE} stays here, as it holds measured scores; so predictions with the pushed model "
+                "have no intervals"
             )
             if public:
                 notes.append("trained on VideoMem: look whether the licence of your copy lets you publish the weights")
@@ -195,7 +196,7 @@ def _model_readme(folder: Path, repo: str) -> str:
     if path.is_file():
         text = path.read_text(encoding="utf-8")
         _card(ModelCard, text, path)
-    elif (folder / RESULTS_FILE).is_file():
+    elif is_run_folder(folder):
         text = str(render_model_card(read_run(folder)))
     else:
         raise InputError(
@@ -253,7 +254,7 @@ def _refuse_references(shards: Iterable[Path]) -> None:
         videos = pq.read_table(shard, columns=["video"])["video"].to_pylist()
         if any(video is not None and video["bytes"] is None for video in videos):
             raise InputError(
-                f"{shard}: names videos by their place on this machine; prepare with --videos embed, or without videos"
+                f"{shard}: names videos by their paths on this machine; prepare with --videos embed, or without videos"
             )
 
 

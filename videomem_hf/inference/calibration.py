@@ -1,13 +1,13 @@
 """Prediction intervals (90 %) from how far a model's predictions were from measured scores on clips it had not seen."""
 
-import csv
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from videomem_hf.run_files import PREDICTIONS_FILE, RESULTS_FILE
+import numpy as np
+
+from videomem_hf.run_files import PREDICTIONS_FILE, is_run_folder, read_predictions, read_results, score_column
 from videomem_hf.schema import Horizon
 from videomem_hf.statistics import conformal_quantile
 
@@ -31,19 +31,19 @@ class Calibration:
 
 def read_calibration(folder: Path, horizons: tuple[Horizon, ...]) -> Calibration:
     """Read the held-out predictions that a training run leaves beside its model; empty where there are none."""
-    results, predictions = folder / RESULTS_FILE, folder / PREDICTIONS_FILE
-    if not results.is_file() or not predictions.is_file():
+    predictions = folder / PREDICTIONS_FILE
+    if not is_run_folder(folder) or not predictions.is_file():
         return Calibration({})
-    if json.loads(results.read_text(encoding="utf-8")).get("split") in (None, "train"):
+    if read_results(folder).get("split") in (None, "train"):
         return Calibration({})
-    with predictions.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    _, columns = read_predictions(predictions)
     half_widths: dict[Horizon, float] = {}
     for horizon in horizons:
-        known = [(row.get(horizon), row.get(f"{horizon}_model")) for row in rows]
-        pairs = [(float(measured), float(predicted)) for measured, predicted in known if measured and predicted]
-        pairs = [pair for pair in pairs if all(map(math.isfinite, pair))]
-        width = conformal_quantile([abs(measured - predicted) for measured, predicted in pairs], LEVEL)
+        measured, predicted = columns.get(horizon), columns.get(score_column(horizon))
+        if measured is None or predicted is None:
+            continue
+        residuals = measured - predicted
+        width = conformal_quantile(np.abs(residuals[np.isfinite(residuals)]), LEVEL)
         if math.isfinite(width):
             half_widths[horizon] = width
     return Calibration(half_widths)

@@ -20,7 +20,12 @@ NO_MODEL: Final = (
 )
 
 
-def load_predictor(model: str | None = None, device: str | None = None, title: str | None = None) -> ClipPredictor:
+def load_predictor(
+    model: str | None = None,
+    device: str | None = None,
+    title: str | None = None,
+    trust_remote_code: bool = False,
+) -> ClipPredictor:
     """Load a predictor; a model of features comes with what extracts them from a clip.
 
     Args:
@@ -28,6 +33,7 @@ def load_predictor(model: str | None = None, device: str | None = None, title: s
             None takes "resmem".
         device: As in `Predictor`.
         title: Of clips whose title is not given with them, for a model that reads titles.
+        trust_remote_code: Run the Python files that come with a model whose type nobody has registered.
 
     Raises:
         InputError: There is no such model, it is not a memorability predictor, or it needs features that cannot be
@@ -35,9 +41,21 @@ def load_predictor(model: str | None = None, device: str | None = None, title: s
     """
     if device is not None:
         _check_device(device)
+    network, processor = load_network(model, trust_remote_code)
+    return predictor_of(network, processor, RESMEM if model is None else str(model), device, title)
+
+
+def load_network(model: str | None = None, trust_remote_code: bool = False) -> tuple[Any, Any]:
+    """Load a memorability model and its video processor, None for a model of features; arguments as `load_predictor`.
+
+    Raises:
+        InputError: There is no such model, or it is not a memorability predictor; says what to do.
+    """
     if model in (None, RESMEM):
-        return Predictor(*load_installed_resmem(), name=RESMEM, device=device, title=title)
-    return _from_pretrained(str(model), device, title)
+        return load_installed_resmem()
+    network, processor = _from_pretrained(str(model), trust_remote_code)
+    _check_predicts(network, str(model))
+    return network, processor
 
 
 def load_installed_resmem() -> tuple[Any, Any]:
@@ -53,17 +71,26 @@ def load_installed_resmem() -> tuple[Any, Any]:
     return load_resmem()
 
 
-def _from_pretrained(name: str, device: str | None, title: str | None) -> ClipPredictor:
+def _from_pretrained(name: str, trust_remote_code: bool) -> tuple[Any, Any]:
     from safetensors import SafetensorError
     from transformers import AutoModel, AutoVideoProcessor
 
     try:
-        model = AutoModel.from_pretrained(name)
-        processor = AutoVideoProcessor.from_pretrained(name) if reads_video(model) else None
+        model = AutoModel.from_pretrained(name, trust_remote_code=trust_remote_code)
+        processor = (
+            AutoVideoProcessor.from_pretrained(name, trust_remote_code=trust_remote_code)
+            if reads_video(model)
+            else None
+        )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         cause = str(error).strip().split("\n")[0]
+        if "trust_remote_code" in str(error):
+            raise InputError(
+                f"{name}: comes with code of its own; name the file that registers the predictor with --import FILE, "
+                "or, if you trust the files in it, say --trust-remote-code"
+            ) from error
         raise InputError(f"{name}: no model can be loaded from it ({cause}); give a folder or a Hub id") from error
-    return predictor_of(model, processor, name, device, title)
+    return model, processor
 
 
 def reads_video(model: Any) -> bool:
@@ -86,17 +113,21 @@ def predictor_of(
     Raises:
         InputError: The model predicts no memorability, or needs features that cannot be extracted here.
     """
-    if getattr(model, "main_input_name", "") == "frame_maps":
-        raise InputError(f"{name}: has no backbone and is given maps by your own code; give a model that has one")
-    if not getattr(model.config, "horizons", None):
-        kind = type(model).__name__
-        raise InputError(f"{name}: holds a {kind}, which predicts no memorability; give a predictor of this package")
+    _check_predicts(model, name)
     if model.config.model_type == MULTIVIEW:
         return ViewPredictor(model, name, device, title=title)
     calibration = read_calibration(Path(name), tuple(model.config.horizons))
     if not reads_video(model):
         return FeaturePredictor(model, name, device, calibration, title)
     return Predictor(model, processor, name, device, calibration, title)
+
+
+def _check_predicts(model: Any, name: str) -> None:
+    if getattr(model, "main_input_name", "") == "frame_maps":
+        raise InputError(f"{name}: has no backbone and is given maps by your own code; give a model that has one")
+    if not getattr(model.config, "horizons", None):
+        kind = type(model).__name__
+        raise InputError(f"{name}: holds a {kind}, which predicts no memorability; give a predictor of this package")
 
 
 def _check_device(device: str) -> None:

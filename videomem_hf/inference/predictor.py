@@ -114,9 +114,7 @@ class Predictor(ClipPredictor):
             shown = _for_display(frame.image) if pictures else frame.image[:0]
             yield _Prepared(clip, Frame(frame.index, frame.time_s, shown), self._prepare(images))
 
-    def _segments(
-        self, source: VideoSource | np.ndarray, notes: list[str]
-    ) -> Iterator[tuple[Frame, list[np.ndarray]]]:
+    def _segments(self, source: VideoSource | np.ndarray, notes: list[str]) -> Iterator[tuple[Frame, list[np.ndarray]]]:
         """Yield what is scored at once: a frame, or for a network of segments a frame and those that follow it."""
         if isinstance(source, np.ndarray):
             segments = segments_of_frames(source, self.processor.fps, self.processor.segment_length)

@@ -5,7 +5,7 @@ from typing import ClassVar
 import torch
 from torch import nn
 
-from videomem_hf.schema import InputError
+from videomem_hf.recipes import require
 
 
 class MemorabilityLoss(nn.Module):
@@ -81,16 +81,6 @@ def as_sequences(
 def mean_over(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Mean of the values where `mask` is True; 0 if it is nowhere."""
     return values.masked_fill(~mask, 0.0).sum() / mask.sum().clamp_min(1)
-
-
-def require(condition: bool, name: str, allowed: str, value: object) -> None:
-    """Refuse an option's value.
-
-    Raises:
-        InputError: `condition` is False.
-    """
-    if not condition:
-        raise InputError(f"{name} must be {allowed}, got {value!r}")
 
 
 def is_number(value: object, *, above: float = float("-inf"), least: float = float("-inf")) -> bool:

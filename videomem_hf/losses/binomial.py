@@ -5,7 +5,8 @@ from typing import ClassVar, Literal, get_args
 import torch
 from torch.nn import functional
 
-from videomem_hf.losses.base import MemorabilityLoss, as_sequences, is_number, require
+from videomem_hf.losses.base import MemorabilityLoss, as_sequences, is_number
+from videomem_hf.recipes import require
 
 Given = Literal["scores", "logits"]
 

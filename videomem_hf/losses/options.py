@@ -1,10 +1,10 @@
 """Objects built from a name and options in a recipe or a file, which are checked strictly."""
 
-import difflib
 import inspect
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from videomem_hf.recipes import nearest, refuse_unknown
 from videomem_hf.schema import InputError
 
 _Built = TypeVar("_Built")
@@ -24,17 +24,8 @@ def build_by_name(what: str, classes: Mapping[str, type[_Built]], name: object, 
             classes raise it themselves for a value out of range.
     """
     if not isinstance(name, str) or name not in classes:
-        raise InputError(f"no {what} {name!r}{_nearest(name, classes)}; there are {', '.join(classes)}")
+        raise InputError(f"no {what} {name!r}{nearest(name, classes)}; there are {', '.join(classes)}")
     parameters = inspect.signature(classes[name]).parameters.values()
     allowed = [each.name for each in parameters if each.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
-    for option in options:
-        if option not in allowed:
-            options_text = ", ".join(allowed) if allowed else "none"
-            hint = _nearest(option, allowed)
-            raise InputError(f"{what} {name}: unknown option {option!r}{hint}; allowed are {options_text}")
+    refuse_unknown(options, allowed, f"{what} {name}")
     return classes[name](**options)
-
-
-def _nearest(given: object, known: Mapping[str, Any] | list[str]) -> str:
-    close = difflib.get_close_matches(str(given), known, n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""

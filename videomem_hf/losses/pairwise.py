@@ -5,7 +5,8 @@ from typing import Literal, get_args
 import torch
 from torch.nn import functional
 
-from videomem_hf.losses.base import RankingLoss, is_number, mean_over, require
+from videomem_hf.losses.base import RankingLoss, is_number, mean_over
+from videomem_hf.recipes import require
 
 PairLoss = Literal["logistic", "margin"]
 

@@ -10,8 +10,9 @@ import math
 
 import torch
 
-from videomem_hf.losses.base import RankingLoss, is_number, mean_over, require
+from videomem_hf.losses.base import RankingLoss, is_number, mean_over
 from videomem_hf.losses.ranking import ranks, standardize
+from videomem_hf.recipes import require
 
 
 class SoftRankLoss(RankingLoss):

@@ -14,8 +14,9 @@ from typing import ClassVar, Final
 import torch
 from torch import nn
 
-from videomem_hf.losses.base import is_number, require
+from videomem_hf.losses.base import is_number
 from videomem_hf.losses.ranking import comparison_ranks, standardize
+from videomem_hf.recipes import require
 
 EXACT_SHARPNESS: Final = 6.8
 UNIFORM_SPREAD: Final = 1 / math.sqrt(3.0)

@@ -18,11 +18,12 @@ from typing import Any, Final
 import torch
 from tqdm.auto import tqdm
 
-from videomem_hf.losses.base import is_number, require
+from videomem_hf.losses.base import is_number
 from videomem_hf.losses.ranking import ranks
 from videomem_hf.losses.sequences import HELD_OUT_FAMILIES, TRAINING_FAMILIES, training_batch
 from videomem_hf.losses.sorter_files import CONFIG_FILE, build_sorter, save_sorter
 from videomem_hf.losses.sorter_networks import ExactSorter, Sorter
+from videomem_hf.recipes import require
 from videomem_hf.schema import InputError
 
 CHECKPOINT_FILE: Final = "checkpoint.pt"

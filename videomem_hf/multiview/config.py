@@ -11,7 +11,7 @@ from huggingface_hub.dataclasses import strict
 from huggingface_hub.errors import StrictDataclassError
 
 from videomem_hf.losses.names import check_loss_section
-from videomem_hf.recipes import apply_override, build, read_yaml, recipe_path, refuse_unknown
+from videomem_hf.recipes import apply_override, build, read_yaml, recipe_path, refuse_unknown, require
 from videomem_hf.schema import InputError
 from videomem_hf.statistics import CONFIDENCE
 
@@ -73,11 +73,11 @@ class FitOptions:
 
     def validate_ranges(self) -> None:
         """Refuse values out of range."""
-        _require(self.head in HEADS, "head", f"one of {', '.join(HEADS)}", self.head)
-        _require(self.folds >= 2, "folds", "at least 2", self.folds)
-        _require(0 < self.level < 1, "level", "between 0 and 1", self.level)
+        require(self.head in HEADS, "head", f"one of {', '.join(HEADS)}", self.head)
+        require(self.folds >= 2, "folds", "at least 2", self.folds)
+        require(0 < self.level < 1, "level", "between 0 and 1", self.level)
         for name in ("tune_on", "exact_up_to", "landmarks", "members", "epochs", "hidden_size"):
-            _require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
+            require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
         check_loss_section(self.loss)
 
 
@@ -139,19 +139,14 @@ class BestConfig:
     def validate_ranges(self) -> None:
         """Refuse values out of range."""
         names = isinstance(self.views, list) and self.views and all(isinstance(name, str) for name in self.views)
-        _require(self.views == AUTO or bool(names), "views", "auto or a list of names", self.views)
-        _require(self.split not in ("", "train"), "split", "the name of a split other than train", self.split)
-        _require(self.resamples >= 1, "resamples", "at least 1", self.resamples)
-        _require(0 < self.confidence < 1, "confidence", "between 0 and 1", self.confidence)
-        _require(self.seed >= 0, "seed", "at least 0", self.seed)
+        require(self.views == AUTO or bool(names), "views", "auto or a list of names", self.views)
+        require(self.split not in ("", "train"), "split", "the name of a split other than train", self.split)
+        require(self.resamples >= 1, "resamples", "at least 1", self.resamples)
+        require(0 < self.confidence < 1, "confidence", "between 0 and 1", self.confidence)
+        require(self.seed >= 0, "seed", "at least 0", self.seed)
 
 
 def is_multiview_recipe(recipe: str | Path) -> bool:
     """Whether a recipe is for `BestConfig`: it has its keys and no stages."""
     values = read_yaml(recipe_path(recipe))
     return "stages" not in values and bool(_KEYS & values.keys())
-
-
-def _require(condition: bool, name: str, allowed: str, value: object) -> None:
-    if not condition:
-        raise ValueError(f"{name} must be {allowed}, got {value}")

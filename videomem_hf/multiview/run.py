@@ -1,6 +1,5 @@
 """A run of the recipe `best`: from the user's data to a model folder with its ablation table."""
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from tqdm.auto import tqdm
 from videomem_hf.data.scored_clips import Clips
 from videomem_hf.evaluation.environment import environment
 from videomem_hf.evaluation.evaluate import compute_metrics
+from videomem_hf.evaluation.training_clips import run_fingerprint, training_contents
 from videomem_hf.losses import Criterion
 from videomem_hf.models.folders import save_model
 from videomem_hf.multiview.ablation_table import Row, ablation_rows, rows_as_dicts
@@ -25,11 +25,12 @@ from videomem_hf.multiview.views import load_view_data
 from videomem_hf.run_files import (
     CONFIG_FILE,
     PREDICTIONS_FILE,
-    RESULTS_FILE,
     TrainingResult,
     check_new_run_folder,
     without_nan,
     write_predictions,
+    write_results,
+    write_training_clips,
 )
 from videomem_hf.statistics import noise_ceiling
 
@@ -53,8 +54,11 @@ def train_best(config: BestConfig, *, progress: bool = True) -> TrainingResult:
             config.data, config.views, config.title_encoder, config.splits, progress, config.frame_encoder
         )
         rows = data.scored_rows(config.split)
+        contents = training_contents(data.clips(data.splits["train"]), data.clips(rows))
+        data.splits["train"] = np.array([row for row in data.splits["train"] if data.video_ids[row] in contents])
     output.mkdir(parents=True, exist_ok=True)
     config.save(output / CONFIG_FILE)
+    write_training_clips(output, contents)
     by_title = bool(config.splits.get("group_titles"))
     with _timed(seconds, "training"):
         groups = data.title_group_labels() if by_title else None
@@ -68,7 +72,7 @@ def train_best(config: BestConfig, *, progress: bool = True) -> TrainingResult:
     results = _evaluate(config, data, rows, fit, seconds) | {"table": rows_as_dicts(table)}
     results = without_nan(results | _run_facts(config, data, fit, seconds))
     save_model(fit.model, output)
-    (output / RESULTS_FILE).write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    write_results(output, results)
     return TrainingResult(output, results)
 
 
@@ -161,4 +165,4 @@ def _run_facts(config: BestConfig, data: ViewData, fit: BestFit, seconds: dict[s
         "device": "cpu",
         "versions": {name: version(name) for name in ("torch", "transformers", "datasets", "scipy")},
         "config": asdict(config),
-    } | environment(config.data, resumed=False)
+    } | environment(config.data, run_fingerprint(asdict(config)))

@@ -8,6 +8,7 @@ import numpy as np
 from videomem_hf.data.release.records import VideoRecord
 from videomem_hf.data.release.splits import SplitOptions, split_records, title_groups
 from videomem_hf.data.scored_clips import Clips
+from videomem_hf.features.title_views import EMBEDDING, WORDS
 from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, TITLE, VIDEO_ID, Horizon, InputError
 
 
@@ -38,7 +39,11 @@ class ViewData:
 
     def clips(self, rows: np.ndarray) -> Clips:
         """Some of the clips, for evaluation."""
-        return Clips([self.video_ids[row] for row in rows], [], self.scores[rows], self.counts[rows])
+        views = [
+            x[rows] for name, x in self.views.items() if name not in (EMBEDDING, WORDS)
+        ]  # others may share a title
+        features = np.concatenate(views, axis=1) if views else None
+        return Clips([self.video_ids[row] for row in rows], [], self.scores[rows], self.counts[rows], features)
 
     def rows_with_views(self, split: str) -> np.ndarray:
         """Indices of the clips of a split that have a view. Raises InputError where there is no such split."""

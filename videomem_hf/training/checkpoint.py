@@ -31,7 +31,7 @@ class Progress:
         losses: Mean training loss of each.
         steps: Steps of the next epoch that are done.
         loss_sum: Sum of their losses, averaged over the processes.
-        validation: `epoch` and Spearman's correlation a horizon, of each look at the validation split.
+        validation: `epoch` and Spearman's correlation for each horizon, of each evaluation while training.
         scheduler: Of the learning rate in the present stage.
     """
 
@@ -62,7 +62,7 @@ class Progress:
 
 
 def check_run_folder(config: TrainingConfig, resume: bool) -> None:
-    """See that the run may begin, or go on, in its output folder. Writes nothing.
+    """See that the run may start, or go on, in its output folder. Writes nothing.
 
     Raises:
         InputError: Work of another run would be lost, or there is nothing to resume, or it had another configuration.
@@ -79,7 +79,7 @@ def check_run_folder(config: TrainingConfig, resume: bool) -> None:
     old, new = asdict(TrainingConfig.from_file(output / CONFIG_FILE)), asdict(config)
     changed = [f"{key} was {old[key]}, is {new[key]}" for key in old if key not in _MAY_DIFFER and old[key] != new[key]]
     if changed:
-        raise InputError(f"{output}: a run goes on with the configuration it began with: {'; '.join(changed)}")
+        raise InputError(f"{output}: a run goes on with the configuration that it started with: {'; '.join(changed)}")
 
 
 def latest_checkpoint(output: Path) -> Path | None:

@@ -9,7 +9,7 @@ import yaml
 from huggingface_hub.dataclasses import strict
 
 from videomem_hf.losses.names import check_loss_section
-from videomem_hf.recipes import apply_override, build, read_yaml, recipe_path, refuse_unknown
+from videomem_hf.recipes import apply_override, build, read_yaml, recipe_path, refuse_unknown, require
 from videomem_hf.schema import HORIZONS
 from videomem_hf.statistics import CONFIDENCE, RESAMPLES
 
@@ -47,21 +47,21 @@ class AugmentationConfig:
 
     def validate_ranges(self) -> None:
         """Refuse values out of range."""
-        _require(0 <= self.flip <= 1, "flip", "from 0 to 1", self.flip)
-        _require(self.shift_px >= 0, "shift_px", "at least 0", self.shift_px)
-        _require(0 <= self.colour_order <= 1, "colour_order", "from 0 to 1", self.colour_order)
-        _require(0 <= self.gain < 1, "gain", "from 0 to below 1", self.gain)
-        _require(0 <= self.offset < 1, "offset", "from 0 to below 1", self.offset)
+        require(0 <= self.flip <= 1, "flip", "from 0 to 1", self.flip)
+        require(self.shift_px >= 0, "shift_px", "at least 0", self.shift_px)
+        require(0 <= self.colour_order <= 1, "colour_order", "from 0 to 1", self.colour_order)
+        require(0 <= self.gain < 1, "gain", "from 0 to below 1", self.gain)
+        require(0 <= self.offset < 1, "offset", "from 0 to below 1", self.offset)
 
 
 @strict
 @dataclass
 class EvaluationConfig:
-    """How a model is judged.
+    """How a model is evaluated.
 
     Attributes:
         split: Split with scores that training has not seen.
-        every: Epochs between looks at the split while training; 0 looks only at the end.
+        every: Epochs between evaluations while training; 0 evaluates only at the end.
         keep: Which epoch's weights become the model: those of the best Spearman correlation on `split` for a horizon,
             for the `mean` of both, or the `last`.
         batch_size: Clips at a time.
@@ -78,13 +78,13 @@ class EvaluationConfig:
 
     def validate_ranges(self) -> None:
         """Refuse values out of range."""
-        _require(self.split not in ("", "train"), "split", "the name of a split other than train", self.split)
-        _require(self.every >= 0, "every", "at least 0", self.every)
-        _require(self.keep in SELECTIONS, "keep", f"one of {', '.join(SELECTIONS)}", self.keep)
-        _require(self.keep == "last" or self.every > 0, "every", "at least 1 to keep the best epoch", self.every)
-        _require(self.batch_size >= 1, "batch_size", "at least 1", self.batch_size)
-        _require(self.resamples >= 1, "resamples", "at least 1", self.resamples)
-        _require(0 < self.confidence < 1, "confidence", "between 0 and 1", self.confidence)
+        require(self.split not in ("", "train"), "split", "the name of a split other than train", self.split)
+        require(self.every >= 0, "every", "at least 0", self.every)
+        require(self.keep in SELECTIONS, "keep", f"one of {', '.join(SELECTIONS)}", self.keep)
+        require(self.keep == "last" or self.every > 0, "every", "at least 1 to keep the best epoch", self.every)
+        require(self.batch_size >= 1, "batch_size", "at least 1", self.batch_size)
+        require(self.resamples >= 1, "resamples", "at least 1", self.resamples)
+        require(0 < self.confidence < 1, "confidence", "between 0 and 1", self.confidence)
 
 
 @strict
@@ -124,17 +124,17 @@ class StageConfig:
     def validate_ranges(self) -> None:
         """Refuse values out of range."""
         for name, allowed in {"train": ("all", "head"), "optimizer": OPTIMIZERS, "schedule": SCHEDULES}.items():
-            _require(getattr(self, name) in allowed, name, f"one of {', '.join(allowed)}", getattr(self, name))
+            require(getattr(self, name) in allowed, name, f"one of {', '.join(allowed)}", getattr(self, name))
         check_loss_section(self.loss)
         for name in ("epochs", "step_epochs"):
-            _require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
-        _require(self.learning_rate > 0, "learning_rate", "above 0", self.learning_rate)
-        _require(0 < self.step_factor <= 1, "step_factor", "above 0, at most 1", self.step_factor)
-        _require(0 <= self.warmup < 1, "warmup", "from 0 to below 1", self.warmup)
-        _require(self.weight_decay >= 0, "weight_decay", "at least 0", self.weight_decay)
-        _require(0 <= self.momentum < 1, "momentum", "from 0 to below 1", self.momentum)
+            require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
+        require(self.learning_rate > 0, "learning_rate", "above 0", self.learning_rate)
+        require(0 < self.step_factor <= 1, "step_factor", "above 0, at most 1", self.step_factor)
+        require(0 <= self.warmup < 1, "warmup", "from 0 to below 1", self.warmup)
+        require(self.weight_decay >= 0, "weight_decay", "at least 0", self.weight_decay)
+        require(0 <= self.momentum < 1, "momentum", "from 0 to below 1", self.momentum)
         norm = self.max_grad_norm
-        _require(norm is None or norm > 0, "max_grad_norm", "above 0, or null", norm)
+        require(norm is None or norm > 0, "max_grad_norm", "above 0, or null", norm)
 
 
 @strict
@@ -150,10 +150,10 @@ class TrainingConfig:
             `score_stds` are those of the training scores, and `feature_sizes` those of the data, unless given.
         processor: Fields of the video processor that is saved with the model; none for feature models.
         stages: What is done one after the other.
-        batch_size: Clips a step, over all processes together; a last incomplete batch is left out.
+        batch_size: Clips in a step, over all processes; a last incomplete batch is left out.
         init: Folder or Hub id of a model of the same type whose weights are the first ones (converted checkpoints,
-            say); what does not fit, such as a head of other horizons, starts anew and is named. For a `spatiotemporal`
-            also a predictor of frames, whose backbone it begins with.
+            say); what does not fit, such as a head of other horizons, is initialised anew and named. A `spatiotemporal`
+            also starts from a predictor of frames, whose backbone it takes.
         cache_maps: For a `spatiotemporal` of which only the head is trained: whether the maps of its backbone are
             computed once and kept beside the decoded frames, as `frame_cache` has them. The frames are not changed at
             random then.
@@ -169,7 +169,7 @@ class TrainingConfig:
         compile: Whether to compile the network.
         weigh_by_annotations: Whether labels from more annotations weigh more, in the loss `model`.
         augmentation: Random changes of training clips.
-        evaluation: How the result is judged.
+        evaluation: How the result is evaluated.
         seed: The order of the clips, the augmentation and the first weights are pure functions of it.
         checkpoint_every: Epochs between checkpoints.
         checkpoint_minutes: Minutes after which one is written within an epoch as well.
@@ -243,8 +243,8 @@ class TrainingConfig:
 
     @property
     def uses_features(self) -> bool:
-        """Whether the model scores feature columns instead of frames."""
-        return self.model.get("type") == FEATURE_MODEL
+        """Whether the model scores feature columns instead of frames: it names them."""
+        return self.model.get("type") == FEATURE_MODEL or "feature_names" in self.model
 
     def save(self, path: Path) -> None:
         """Write the configuration as YAML."""
@@ -253,36 +253,26 @@ class TrainingConfig:
     def validate_ranges(self) -> None:
         """Refuse values out of range."""
         for name in ("batch_size", "checkpoint_every", "gradient_accumulation"):
-            _require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
+            require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
         for name in ("seed", "loader_workers"):
-            _require(getattr(self, name) >= 0, name, "at least 0", getattr(self, name))
-        _require(self.checkpoint_minutes > 0, "checkpoint_minutes", "above 0", self.checkpoint_minutes)
+            require(getattr(self, name) >= 0, name, "at least 0", getattr(self, name))
+        require(self.checkpoint_minutes > 0, "checkpoint_minutes", "above 0", self.checkpoint_minutes)
         frames = self.frames_per_clip
-        _require(frames is None or frames >= 1, "frames_per_clip", "at least 1, or null for all frames", frames)
+        require(frames is None or frames >= 1, "frames_per_clip", "at least 1, or null for all frames", frames)
         limit = self.frame_cache_gb
-        _require(limit is None or limit > 0, "frame_cache_gb", "above 0, or null for no limit", limit)
-        _require("type" in self.model, "model", "a section with a type, as in {type: frame_attention}", self.model)
-        _require(len(self.stages) > 0, "stages", "one or more sections, each with its epochs", self.stages)
-        _require(self.train_on in SOURCES, "train_on", f"one of {', '.join(SOURCES)}", self.train_on)
-        _require(self.lamem_split in range(1, 6), "lamem_split", "from 1 to 5", self.lamem_split)
+        require(limit is None or limit > 0, "frame_cache_gb", "above 0, or null for no limit", limit)
+        require("type" in self.model, "model", "a section with a type, as in {type: frame_attention}", self.model)
+        require(len(self.stages) > 0, "stages", "one or more sections, each with its epochs", self.stages)
+        require(self.train_on in SOURCES, "train_on", f"one of {', '.join(SOURCES)}", self.train_on)
+        require(self.lamem_split in range(1, 6), "lamem_split", "from 1 to 5", self.lamem_split)
         precision = self.mixed_precision
-        _require(precision in (None, "no", "bf16", "fp16"), "mixed_precision", "no, bf16, fp16 or null", precision)
+        require(precision in (None, "no", "bf16", "fp16"), "mixed_precision", "no, bf16, fp16 or null", precision)
         if self.cache_maps:
-            _require(self.model["type"] == MAP_MODEL, "cache_maps", f"false for a model other than {MAP_MODEL}", True)
+            require(self.model["type"] == MAP_MODEL, "cache_maps", f"false for a model other than {MAP_MODEL}", True)
             head_only = all(stage.train == "head" for stage in self.stages)
-            _require(head_only, "cache_maps", "false where a stage trains all: maps change with the backbone", True)
-            _require(not self.augmentation.changes, "augmentation", "all 0 with cache_maps", self.augmentation)
+            require(head_only, "cache_maps", "false where a stage trains all: maps change with the backbone", True)
+            require(not self.augmentation.changes, "augmentation", "all 0 with cache_maps", self.augmentation)
         if self.train_on != "videomem":
-            _require(not self.uses_features, "train_on", "videomem for a model of features", self.train_on)
+            require(not self.uses_features, "train_on", "videomem for a model of features", self.train_on)
         if any(stage.optimizer == "lbfgs" for stage in self.stages):
-            _require(self.uses_features, "optimizer", "another than lbfgs for a model of frames", "lbfgs")
-
-
-def checked_evaluation(**values: Any) -> EvaluationConfig:
-    """An evaluation's configuration from what a user gave. Raises InputError for a value that is not allowed."""
-    return build(EvaluationConfig, values, "evaluation")
-
-
-def _require(condition: bool, name: str, allowed: str, value: object) -> None:
-    if not condition:
-        raise ValueError(f"{name} must be {allowed}, got {value}")
+            require(self.uses_features, "optimizer", "another than lbfgs for a model of frames", "lbfgs")

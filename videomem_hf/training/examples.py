@@ -28,7 +28,7 @@ class EpochBatches(torch.utils.data.Sampler[list[ClipKey]]):
 
     Args:
         clips: Number of clips.
-        batch_size: Clips a step over all processes; a last incomplete batch is left out.
+        batch_size: Clips in a step, over all processes; a last incomplete batch is left out.
         seed: Of the order.
         rank: Number of this process, from 0.
         ranks: Number of processes; must divide `batch_size`.

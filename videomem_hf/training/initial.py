@@ -28,7 +28,7 @@ def initial_model(init: str | None, model_config: PreTrainedConfig, clips: Clips
     model = AutoModel.from_config(model_config)
     if init is not None:
         _take_weights(model, init)
-    if clips.features is not None:
+    if clips.features is not None and hasattr(model, "standardize_on"):
         import torch
 
         model.standardize_on(torch.from_numpy(clips.features))

@@ -22,10 +22,10 @@ from videomem_hf.schema import InputError
 from videomem_hf.training.checkpoint import Progress, latest_checkpoint, save_checkpoint
 from videomem_hf.training.config import StageConfig, TrainingConfig
 from videomem_hf.training.examples import Collator, EpochBatches, TrainingClips
-from videomem_hf.training.stages import freeze, l2_penalty, make_optimizer, make_scheduler
+from videomem_hf.training.stages import l2_penalty, make_optimizer, make_scheduler
 
-_LOOK_EVERY: Final = 10
-"""Steps between looks at the loss and, with several processes, at whether one of them was told to stop."""
+_CHECK_EVERY: Final = 10
+"""Steps between checks of the loss and, with several processes, of whether one of them has to stop."""
 
 Batch = dict[str, torch.Tensor]
 
@@ -35,11 +35,11 @@ class TrainingError(InputError):
 
 
 class TrainingStopped(Exception):  # noqa: N818 - not an error
-    """Training that was told to stop, by its time limit or a signal, and has saved where it stands."""
+    """Training that was stopped by its time limit or a signal, after saving a checkpoint."""
 
 
 class StopRequest:
-    """Whether the run was told to stop: by its time limit, or by SIGTERM, as schedulers send it before they kill.
+    """Whether the run has to stop: by its time limit, or by SIGTERM, which schedulers send before they kill.
 
     Args:
         max_seconds: Time limit from now on; None sets none.
@@ -85,7 +85,7 @@ class TrainingLoop:
         examples: The training clips.
         clips: How many there are.
         collate: Puts them into batches.
-        validate: Called with the prepared model after an epoch that is due; gives Spearman's correlation a horizon.
+        validate: Called with the prepared model after an epoch that is due; gives Spearman's correlation for each horizon.
         stop: When to stop before the end.
         progress: Whether to show a progress bar.
     """
@@ -121,7 +121,7 @@ class TrainingLoop:
 
         Raises:
             TrainingError: The loss is not finite, or a checkpoint cannot be written.
-            TrainingStopped: The run was told to stop.
+            TrainingStopped: The run had to stop.
         """
         self.accelerator.register_for_checkpointing(self.done)
         checkpoint = latest_checkpoint(self._output) if resume else None
@@ -138,7 +138,7 @@ class TrainingLoop:
         return self.done
 
     def _run_stage(self, stage: StageConfig, before: int, checkpoint: Path | None, bar: tqdm) -> None:
-        freeze(stage, self.model)
+        self.model.freeze_backbone(stage.train == "head")
         optimizer = make_optimizer(stage, self.model)
         self.done.scheduler = make_scheduler(stage, optimizer, self._steps(stage), before)
         criterion = Criterion(stage.loss).to(self.accelerator.device)
@@ -165,7 +165,7 @@ class TrainingLoop:
         for step, batch in enumerate(self._loader, start=self.done.steps + 1):
             total += self._step(stage, self._inputs(batch), model, optimizer, criterion)
             bar.update(self.config.batch_size)
-            if step == len(self._batches) or step % _LOOK_EVERY == 0:
+            if step == len(self._batches) or step % _CHECK_EVERY == 0:
                 mean = total.item() / step
                 self._refuse_bad(mean, epoch)
                 bar.set_postfix(loss=f"{mean:.3f}", epoch=f"{epoch + 1}/{self.config.epochs}", refresh=False)
@@ -242,7 +242,7 @@ class TrainingLoop:
 
     def _save_within(self, step: int, total: torch.Tensor) -> None:
         """Save within an epoch when it is time, or when the run has to stop."""
-        if self.accelerator.num_processes > 1 and step % _LOOK_EVERY:
+        if self.accelerator.num_processes > 1 and step % _CHECK_EVERY:
             return
         stopping = self._stopping()
         overdue = time.monotonic() - self._saved_at > 60 * self.config.checkpoint_minutes

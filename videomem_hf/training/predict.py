@@ -38,7 +38,7 @@ def predict(
         torch.utils.data.Subset(CachedClips(clips, cache), share),
         batch_size,
         collate_fn=collate,
-        generator=torch.Generator(),  # looking at a split changes nothing of the training
+        generator=torch.Generator(),  # evaluation changes nothing of the training
     )
     model.eval()
     scored: list[tuple[int, list[float]]] = []

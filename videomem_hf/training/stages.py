@@ -1,7 +1,6 @@
 """What a stage of training uses: its loss, its optimiser and the course of its learning rate."""
 
 import math
-from typing import Any
 
 import torch
 from torch import nn
@@ -53,11 +52,6 @@ def make_scheduler(
         return 1.0
 
     return LambdaLR(optimizer, factor)
-
-
-def freeze(stage: StageConfig, model: Any) -> None:
-    """Train the head alone or everything, as the stage says; a perceptron on features is all head."""
-    model.freeze_backbone(stage.train == "head")
 
 
 def l2_penalty(stage: StageConfig, model: nn.Module) -> torch.Tensor:

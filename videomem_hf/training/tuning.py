@@ -90,7 +90,7 @@ def search(what: Search, progress: bool = True) -> tuple[dict[str, Any], float]:
     """Train trial after trial; a search that was stopped goes on where it was.
 
     A trial's value is the best epoch's Spearman correlation on the validation split, for what the recipe keeps the best
-    of (the mean of both horizons where it keeps the last epoch). It was chosen on that split: judge the winner on
+    of (the mean of both horizons where it keeps the last epoch). It was chosen on that split: evaluate the winner on
     another.
 
     Returns:
@@ -148,10 +148,10 @@ def _run(what: Search, trial: "optuna.Trial", progress: bool) -> float:
     return best_validation(results["validation"], config.evaluation.keep)
 
 
-def best_validation(looked: Sequence[dict[str, float | None]], keep: str) -> float:
-    """The highest correlation of any look at the validation split; -1 where all were of constants."""
+def best_validation(validation: Sequence[dict[str, float | None]], keep: str) -> float:
+    """The highest correlation of any evaluation while training; -1 where all predictions were constant."""
     values = []
-    for row in looked:
+    for row in validation:
         names = [name for name in row if name != "epoch"] if keep in ("mean", "last") else [keep]
         known = [row[name] for name in names]
         if all(value is not None for value in known):

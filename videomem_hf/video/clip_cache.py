@@ -25,6 +25,8 @@ from .video import VideoError
 
 _ERRORS_SHOWN: Final = 10
 _GB: Final = 1e9
+CONTENT_DIGITS: Final = 32
+"""Hexadecimal digits of a content's hash that name it."""
 
 
 class ClipCache:
@@ -69,6 +71,11 @@ class ClipCache:
     def entry(self, source: Source) -> Path | None:
         """The complete entry of a clip, if there is one."""
         return self._find(identity_of(source))
+
+    def content(self, source: Source) -> str:
+        """The hash of a clip's file, by the name of its entry where there is one."""
+        entry = self.entry(source)
+        return content_of(source)[:CONTENT_DIGITS] if entry is None else entry.stem
 
     def needed_entries(self, sources: Sequence[Source]) -> list[Path]:
         """Entries of other caches that must stay until those of `sources` are made."""
@@ -132,7 +139,7 @@ class ClipCache:
         return self.folder / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.key"
 
     def _make(self, identity: str, source: Source, room: "_Room") -> None:
-        content = content_of(source)[:32]
+        content = content_of(source)[:CONTENT_DIGITS]
         entry = self.folder / f"{content}.npy"
         room.protect(entry)
         if not entry.exists():

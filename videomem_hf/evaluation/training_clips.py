@@ -1,0 +1,236 @@
+"""Which clips a model was trained on, and whether a split that it is evaluated on holds any of them."""
+
+import hashlib
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from videomem_hf.data.scored_clips import Clips, config_of, is_divided, load_clips, open_splits
+from videomem_hf.run_files import PREDICTIONS_FILE, read_predictions, read_results, read_training_clips
+from videomem_hf.schema import HORIZONS, VIDEO_ID, InputError
+from videomem_hf.video.clip_cache import CONTENT_DIGITS
+from videomem_hf.video.frame_cache import FrameCache
+from videomem_hf.video.sources import content_of
+
+SPLIT_DEFAULTS: Final[dict[str, Any]] = {
+    "seed": 0,
+    "group_titles": False,
+    "most_annotated": 0,
+    "most_annotated_by": "long_term",
+}
+"""What the options of a split are where a run's configuration does not name them."""
+_NAMED: Final = 3
+
+
+@dataclass(frozen=True)
+class TrainedOn:
+    """What a run was trained on.
+
+    Attributes:
+        folder: Of the run.
+        results: Content of its `results.json`.
+        contents: Id of each training clip to the hash of its content; empty where that is unknown.
+    """
+
+    folder: Path
+    results: dict[str, Any]
+    contents: dict[str, str]
+
+    @property
+    def splits(self) -> dict[str, Any]:
+        """Keywords of the data set that divided the data."""
+        return dict(self.results["config"].get("splits") or {})
+
+    def same_data(self, fingerprint: str) -> bool:
+        """Whether ids mean the same clips as in training; taken to be so for a run that recorded no fingerprint."""
+        return self.results.get("data", {}).get("fingerprint") in (None, fingerprint)
+
+
+def clip_contents(clips: Clips, cache: FrameCache | None = None) -> list[str]:
+    """The hash of what is known of each clip: of its file, or of its feature vector; empty where there is neither.
+
+    Args:
+        clips: The clips.
+        cache: Has hashed the files already.
+    """
+    if clips.features is not None:
+        rows = np.ascontiguousarray(clips.features, np.float32)
+        return [_digest(row.tobytes()) if np.isfinite(row).any() else "" for row in rows]
+    if cache is not None:
+        return [cache.content(source) for source in clips.sources]
+    return [content_of(source)[:CONTENT_DIGITS] for source in clips.sources] or [""] * len(clips)
+
+
+def data_fingerprint(data: str, config: str, options: Mapping[str, Any] | None = None) -> str:
+    """A hash of the scored clips' ids and scores: equal for every copy of the same data, however it is divided.
+
+    Args:
+        data: See `open_splits`.
+        config: Any configuration of the data set that is there; all have the ids and scores.
+        options: Keywords of the data set, of which only `release` matters.
+    """
+    release = {name: value for name, value in (options or {}).items() if name == "release"}
+    rows = set()
+    for table in open_splits(data, config, release).values():
+        columns = table.select_columns([VIDEO_ID, *HORIZONS]).with_format(None)
+        for row in columns:
+            scores = [row[horizon] for horizon in HORIZONS]
+            if any(score is not None and score == score for score in scores):
+                rows.add(f"{row[VIDEO_ID]} " + " ".join(f"{np.nan if x is None else x:.4f}" for x in scores))
+    return _digest("\n".join(sorted(rows)).encode())
+
+
+def run_fingerprint(config: Mapping[str, Any], data: str | None = None) -> str:
+    """The fingerprint of a run's data, or of others, through the configuration of the data set that the run reads.
+
+    Args:
+        config: The run's configuration.
+        data: The data; None for the run's own.
+    """
+    data = str(config["data"]) if data is None else data
+    features = _features(config)
+    table = "scores" if "stages" not in config else "videos" if features is None else config_of(features[0])
+    return data_fingerprint(data, table, None if is_divided(data) else config.get("splits"))
+
+
+def _features(config: Mapping[str, Any]) -> list[str] | None:
+    """Feature columns that a trained network takes; None for frames."""
+    model = config.get("model", {})
+    return model.get("feature_names", ["c3d"] if model.get("type") == "feature_mlp" else None)
+
+
+def read_trained_on(folder: Path, data: str) -> TrainedOn:
+    """Read which clips a run was trained on; for a run that did not record them, divide the data again as it did.
+
+    Args:
+        folder: Of a finished run.
+        data: The run's own data, or a copy, for a run without a record whose data are not where they were.
+
+    Raises:
+        InputError: There is no run, or its split cannot be made again.
+    """
+    results = read_results(folder)
+    if "config" not in results:
+        raise InputError(f"{folder}: its results.json holds no configuration; give the folder of a finished run")
+    contents = read_training_clips(folder)
+    if contents is None:
+        contents = _recomputed(folder, results["config"], data)
+    return TrainedOn(folder, results, contents)
+
+
+def _recomputed(folder: Path, config: Mapping[str, Any], data: str) -> dict[str, str]:
+    if config.get("train_on") == "lamem":
+        return {}
+    own = str(config["data"])
+    source = own if Path(own).exists() else data
+    options = None if is_divided(source) else config.get("splits")
+    try:
+        if "stages" not in config:  # a model of several views
+            return dict.fromkeys(open_splits(source, "scores", options)["train"][VIDEO_ID], "")
+        horizons = tuple(config["model"].get("horizons", HORIZONS))
+        clips = load_clips(source, "train", horizons, features=_features(config), options=options)
+    except (InputError, ValueError) as error:
+        raise InputError(
+            f"{folder}: did not record its training clips, and its split cannot be made again "
+            f"({str(error).splitlines()[0]}); give the data that it was trained on, or --allow-training-clips"
+        ) from None
+    return dict(zip(clips.video_ids, clip_contents(clips), strict=True))
+
+
+def training_clips_among(
+    video_ids: Sequence[str], contents: Sequence[str], trained_on: Mapping[str, str], same_data: bool = True
+) -> dict[str, str]:
+    """The clips that a model was trained on, by id or by content.
+
+    Args:
+        video_ids: Of the clips in question.
+        contents: Theirs, as of `clip_contents`.
+        trained_on: Id to content of the training clips.
+        same_data: Whether an id means the same clip in both; if not, it counts only where a content is unknown.
+
+    Returns:
+        Id in question to id in training.
+    """
+    by_content = {content: video_id for video_id, content in trained_on.items() if content}
+    found = {}
+    for video_id, content in zip(video_ids, contents, strict=True):
+        if content in by_content:
+            found[video_id] = by_content[content]
+        elif video_id in trained_on and (same_data or not content or not trained_on[video_id]):
+            found[video_id] = video_id
+    return found
+
+
+def training_contents(train: Clips, evaluation: Clips, cache: FrameCache | None = None) -> dict[str, str]:
+    """The training clips that are no copies of evaluation clips: their ids, each with its content.
+
+    Warns:
+        UserWarning: There are copies; names some.
+    """
+    contents = dict(zip(train.video_ids, clip_contents(train, cache), strict=True))
+    held_out = dict(zip(evaluation.video_ids, clip_contents(evaluation, cache), strict=True))
+    copies = training_clips_among(train.video_ids, list(contents.values()), held_out)
+    if copies:
+        shown = ", ".join(f"{mine} of {theirs}" for mine, theirs in list(copies.items())[:_NAMED])
+        warnings.warn(
+            f"{len(copies)} training clips are copies of clips of the evaluation split and are left out: {shown}",
+            stacklevel=2,
+        )
+    return {video_id: content for video_id, content in contents.items() if video_id not in copies}
+
+
+def refuse_training_clips(
+    trained_on: TrainedOn,
+    clips: Clips,
+    split: str,
+    data: str,
+    contents: Sequence[str],
+    remedy: str = "choose a split that it has not seen, or say --allow-training-clips",
+) -> None:
+    """See that a split holds no clip that the model was trained on.
+
+    Args:
+        trained_on: The model's run.
+        clips: The split.
+        split: Its name.
+        data: What it is a split of.
+        contents: Of its clips, as of `clip_contents`.
+        remedy: What the user can do.
+
+    Raises:
+        InputError: It does; says how many, and names some.
+    """
+    found = {}
+    if trained_on.contents:
+        same = trained_on.same_data(run_fingerprint(trained_on.results["config"], data))
+        found = training_clips_among(clips.video_ids, contents, trained_on.contents, same)
+    if found:
+        names = [mine if mine == theirs else f"{mine} (there {theirs})" for mine, theirs in found.items()]
+        shown = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+        raise InputError(
+            f"{trained_on.folder} was trained on {len(found)} of the {len(clips)} clips of the split {split!r}: "
+            f"{shown}; {remedy}"
+        )
+
+
+def check_own_predictions(folder: Path) -> None:
+    """See that a run's predictions, where there are any, are of no clip that it recorded as trained on.
+
+    Raises:
+        InputError: They are.
+    """
+    path = folder / PREDICTIONS_FILE
+    video_ids = read_predictions(path)[0] if path.is_file() else []
+    if both := set(video_ids) & (read_training_clips(folder) or {}).keys():
+        raise InputError(
+            f"{folder}: {len(both)} clips of its predictions.csv were trained on ({min(both)}, ...); evaluate it on a "
+            "split that it has not seen"
+        )
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:CONTENT_DIGITS]

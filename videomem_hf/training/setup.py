@@ -1,0 +1,134 @@
+"""What a run is set up with: devices, the model's configuration, and its video processor."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from huggingface_hub.errors import StrictDataclassError
+from transformers import CONFIG_MAPPING, MODEL_MAPPING, AutoConfig, PreTrainedConfig
+
+from videomem_hf.data.scored_clips import Clips
+from videomem_hf.models import MODELS
+from videomem_hf.models.configuration_memorability import MemorabilityConfig
+from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
+from videomem_hf.recipes import refuse_unknown
+from videomem_hf.schema import InputError
+from videomem_hf.training.config import TrainingConfig
+from videomem_hf.training.initial import initial_config, initial_processor
+
+_OWN_FIELDS: Final = ("horizons", "score_means", "score_stds")
+"""Of a run, not of the weights that it begins with."""
+_SAMPLING_FIELDS: Final = ("fps", "segment_length", "max_segments")
+_PROCESSOR_FIELDS: Final = (
+    *_SAMPLING_FIELDS,
+    "size", "do_center_crop", "crop_size", "do_rescale", "do_normalize", "image_mean", "image_std",
+)  # fmt: skip
+
+
+def make_accelerator(config: TrainingConfig) -> Accelerator:
+    """Devices, processes and number format.
+
+    Raises:
+        InputError: A batch that cannot be shared among the processes, or half precision that the device does not have.
+    """
+    if config.mixed_precision == "fp16" and not torch.cuda.is_available():
+        raise InputError("mixed_precision=fp16 needs a GPU, and there is none here; take bf16 or no")
+    AcceleratorState._reset_state()  # another run in this process may have had another number format
+    accelerator = Accelerator(
+        mixed_precision=config.mixed_precision,
+        dynamo_backend="inductor" if config.compile else None,
+        log_with=config.trackers or None,
+        project_dir=str(Path(config.output) / "logs") if config.trackers else None,
+    )
+    processes = accelerator.num_processes
+    if config.batch_size % processes:
+        raise InputError(f"batch_size={config.batch_size} must be divisible by the {processes} processes")
+    if processes > 1 and any(stage.optimizer == "lbfgs" for stage in config.stages):
+        raise InputError(f"L-BFGS takes all clips in one process; start one instead of {processes}")
+    return accelerator
+
+
+def _predictor_config(kind: str) -> type[MemorabilityConfig]:
+    """The configuration class of a predictor's type: one of the package, or one that the user has registered."""
+    try:
+        found = CONFIG_MAPPING[kind]
+    except KeyError:
+        found = None
+    if found is None or (not issubclass(found, MemorabilityConfig) and kind not in MODELS):
+        raise InputError(
+            f"model: no type {kind!r}; there are {', '.join(sorted(MODELS))}, and what a file of yours registers: "
+            "--import FILE"
+        )
+    if not issubclass(found, MemorabilityConfig):
+        raise InputError(f"model: {kind} predicts no scores; train a feature_mlp on its features")
+    if found not in MODEL_MAPPING:
+        raise InputError(f"model: {kind} has no model: AutoModel.register({found.__name__}, ...) names its class")
+    return found
+
+
+def make_model_config(config: TrainingConfig) -> PreTrainedConfig:
+    """The model's configuration: the recipe's fields over those of the model that `init` names.
+
+    Raises:
+        InputError: An unknown type or field, a value that the model refuses, or no such `init`.
+    """
+    values = dict(config.model)
+    kind = values.pop("type")
+    inherited = {each.name for each in fields(PreTrainedConfig)}
+    allowed = [each.name for each in fields(_predictor_config(kind)) if each.name not in inherited]
+    refuse_unknown(values, allowed, "model")
+    if config.init is not None:
+        start = initial_config(config.init, kind)
+        values = {name: getattr(start, name) for name in allowed if name not in _OWN_FIELDS} | values
+    if config.uses_features and "feature_names" in values:  # until the data tell
+        values.setdefault("feature_sizes", [1] * len(values["feature_names"]))
+    try:
+        return AutoConfig.for_model(kind, **values)
+    except StrictDataclassError as error:
+        raise InputError(f"model: {error.__cause__ or error}") from None
+
+
+def with_data_statistics(model_config: PreTrainedConfig, config: TrainingConfig, clips: Clips) -> PreTrainedConfig:
+    """Put the mean and deviation of the training scores, and the feature sizes, where the recipe gives none."""
+    labels = clips.labels
+    known = [column[np.isfinite(column)] for column in labels.T]
+    fallback = zip(model_config.score_means, model_config.score_stds, strict=True)
+    statistics = [
+        (float(column.mean()), float(column.std())) if len(column) else other
+        for column, other in zip(known, fallback, strict=True)
+    ]
+    if "score_means" not in config.model:
+        model_config.score_means = [min(0.99, max(0.01, mean)) for mean, _ in statistics]
+    if "score_stds" not in config.model:
+        model_config.score_stds = [max(0.01, std) for _, std in statistics]
+    if config.uses_features:
+        given = config.model.get("feature_sizes")
+        if given and list(given) != list(clips.feature_sizes):
+            raise InputError(f"model: feature_sizes are {list(clips.feature_sizes)} in this data, not {list(given)}")
+        model_config.feature_sizes = list(clips.feature_sizes)
+    return model_config
+
+
+def make_processor(config: TrainingConfig) -> MemorabilityVideoProcessor | None:
+    """The video processor, None for a model of features.
+
+    With `init` it is the one saved there, since its weights expect its pixels; only which frames are taken is the
+    recipe's.
+
+    Raises:
+        InputError: An unknown field.
+    """
+    if config.uses_features:
+        if config.processor:
+            raise InputError("processor: a model of features has none; remove the section")
+        return None
+    refuse_unknown(config.processor, _PROCESSOR_FIELDS, "processor")
+    if config.init is None:
+        return MemorabilityVideoProcessor(**config.processor)
+    start = initial_processor(config.init)
+    sampling = {name: config.processor[name] for name in _SAMPLING_FIELDS if name in config.processor}
+    return MemorabilityVideoProcessor(**{name: getattr(start, name) for name in _PROCESSOR_FIELDS} | sampling)
