@@ -86,8 +86,12 @@ def evaluate(
     for file in (json_file, csv_file):
         if file is not None and not file.parent.is_dir():
             raise InputError(f"{file}: its folder does not exist")
-    options = {"seed": seed, "group_titles": group_titles, "most_annotated": hold_out}
-    options |= {"most_annotated_by": most_annotated_by if hold_out else None}
+    options = {
+        "seed": seed,
+        "group_titles": group_titles,
+        "most_annotated": hold_out,
+        "most_annotated_by": most_annotated_by if hold_out else None,
+    }
     target = evaluation_target(model, data, split, options, allow_training_clips)
     import_code(import_)
     network, processor = load_network(model, trust_remote_code)

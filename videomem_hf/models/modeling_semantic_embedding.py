@@ -74,7 +74,7 @@ class SemanticEmbeddingModel(FrameMemorabilityModel):
             return
         super()._init_weights(module)
         if module is self.mlp[0]:  # an embedding of length 1 has entries far below 1
-            nn.init.normal_(self.mlp[0].weight)
+            nn.init.normal_(module.weight)
 
 
 def weldon_pool(maps: torch.Tensor, k: int) -> torch.Tensor:

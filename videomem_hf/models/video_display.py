@@ -155,7 +155,7 @@ def _from_hdr(frame: "VideoFrame", shape: tuple[int, int]) -> np.ndarray:
         band = slice(start, start + _BAND)
         channels: list[np.ndarray] = _linear_sdr(frame.color_trc, [red[band], green[band], blue[band]])
         for number, weights in enumerate(to_bt709):
-            mixed = sum(np.float32(weight) * channel for weight, channel in zip(weights, channels, strict=True))
+            mixed = np.tensordot(np.asarray(weights, np.float32), np.stack(channels), axes=1)
             image[band, number] = _display_codes()[_levels(mixed)]
     return image.reshape(height, width, 3)
 

@@ -39,9 +39,8 @@ class ViewData:
 
     def clips(self, rows: np.ndarray) -> Clips:
         """Some of the clips, for evaluation."""
-        views = [
-            x[rows] for name, x in self.views.items() if name not in (EMBEDDING, WORDS)
-        ]  # others may share a title
+        # Clips may share a title, so its views do not tell them apart.
+        views = [x[rows] for name, x in self.views.items() if name not in (EMBEDDING, WORDS)]
         features = np.concatenate(views, axis=1) if views else None
         return Clips([self.video_ids[row] for row in rows], [], self.scores[rows], self.counts[rows], features)
 
