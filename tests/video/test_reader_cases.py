@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -10,6 +11,9 @@ import pytest
 from PIL import Image, features
 
 from tests.clips import grey_levels
+from videomem_hf.features.catalogue import feature_specs
+from videomem_hf.features.clips import pictures
+from videomem_hf.features.collecting import collect
 from videomem_hf.inference import Predictor
 from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
 from videomem_hf.video.frame_cache import FrameCache
@@ -244,6 +248,16 @@ def test_every_entrance_reads_the_same(tmp_path: Path) -> None:
         assert "size changes" in predictions[0].notes[0]
         assert "held for 899 s" in predictions[1].notes[0]
         assert predictions[2].notes == ()
+
+
+def test_features_take_pictures_of_one_size_and_shape(tmp_path: Path) -> None:
+    changing = encode_sizes(tmp_path / "sizes.webm", [(96, 54), (48, 26)])
+    wide = encode(tmp_path / "wide.mp4", [scene(i, 48, 54) for i in range(12)], aspect=Fraction(2))
+    for clip in (changing, wide):
+        collected = collect(clip, feature_specs(["hmp", "colorhistogram"]))
+        assert collected.errors == {}
+        assert set(collected.values) == {"hmp", "colorhistogram"}
+        assert {picture.rgb.shape for picture in pictures(clip)} == {(54, 96, 3)}
 
 
 def png(width: int, height: int) -> bytes:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from videomem_hf.models.video_display import Screen
 from videomem_hf.video.video import VideoSource, open_video, upright_rgb, warn_of
 
 from .grey import Bits, Order, grey
@@ -43,19 +44,24 @@ class Clip:
 class Picture:
     """A decoded frame; it is converted once, when first needed, for all features, which may be on several threads."""
 
-    def __init__(self, index: int, frame: "VideoFrame") -> None:
+    def __init__(self, index: int, frame: "VideoFrame", screen: Screen) -> None:
         self.index = index
         self._frame = frame
+        self._screen = screen
         self._rgb: NDArray[np.uint8] | None = None
         self._greys: dict[tuple[Order, Bits], NDArray[np.uint8]] = {}
         self._converting = RLock()
 
     @property
     def rgb(self) -> NDArray[np.uint8]:
-        """`(height, width, 3)`, upright; converted as FFmpeg's scaler, OpenCV's reader and PyAV do by default."""
+        """`(height, width, 3)`, upright; converted as FFmpeg's scaler, OpenCV's reader and PyAV do by default.
+
+        HDR, transparency, pixels that are not square and pictures of another size are shown as by a player.
+        """
         with self._converting:
             if self._rgb is None:
-                self._rgb = upright_rgb(self._frame)
+                show = self._screen.rgb if self._screen.changes(self._frame) else upright_rgb
+                self._rgb = show(self._frame)
             return self._rgb
 
     def grey(self, order: Order = "exchanged", bits: Bits = 15) -> NDArray[np.uint8]:
@@ -72,7 +78,7 @@ class Picture:
         More than 8 bits are cut to the upper 8. A frame without a luma plane of its own (RGB, palettes, packed YUV) is
         first converted by FFmpeg: packed YUV without loss, the others to BT.601 in limited range.
         """
-        plane = _luma_plane(self._frame)
+        plane = _luma_plane(self._screen.resized(self._frame))
         return np.rot90(plane, round(self._frame.rotation / 90) % 4)
 
 
@@ -118,5 +124,5 @@ def pictures(source: VideoSource, threads: Threads = "AUTO") -> Iterator[Picture
     """
     with open_video(source, threads) as reader:
         for index, (_, frame) in enumerate(reader.frames()):
-            yield Picture(index, frame)
+            yield Picture(index, frame, reader.screen)
         warn_of(reader.name, reader.notes)

@@ -61,7 +61,8 @@ class VideoReader:
         end_s: When the last frame leaves the screen, in seconds from the first; known when all frames are read.
 
     Raises:
-        UnreadableVideoError: It is missing, empty, no video, or declares more than it can hold; the message names it.
+        UnreadableVideoError: It is missing, empty, no video, or declares more pictures or frames than it can hold; the
+            message names it.
     """
 
     screen: Screen

@@ -66,7 +66,19 @@ class Screen:
 
     def __init__(self, first: "VideoFrame", pixel_aspect: Fraction | None = None) -> None:
         self._aspect = float(pixel_aspect or 1)
+        self._coded = first.width, first.height
         self.shape = self._display_shape(first)
+
+    def changes(self, frame: "VideoFrame") -> bool:
+        """Whether a frame is shown otherwise than it is coded, but for its orientation."""
+        reshaped = self._aspect != 1 or self._display_shape(frame) != self.shape
+        return reshaped or bool(hdr_kind(frame)) or _has_alpha(frame)
+
+    def resized(self, frame: "VideoFrame") -> "VideoFrame":
+        """Bring a frame to the number of pixels of the first, in its own colours."""
+        if (frame.width, frame.height) == self._coded:
+            return frame
+        return frame.reformat(*self._coded, interpolation="BICUBIC")
 
     def rgb(self, frame: "VideoFrame") -> np.ndarray:
         """Give a frame as `(height, width, 3)` uint8 RGB of `shape`; black bars make up for another aspect."""
