@@ -135,7 +135,7 @@ def test_hellingers_map_and_unit_length() -> None:
         ({}, "either views or features"),
         ({"features": torch.zeros(2, 3)}, r"features must be \(batch, 15\), got \(2, 3\)"),
         ({"views": {"hmp": torch.zeros(2, 3)}}, r"one of the views title, concepts, title_words, got \['hmp'\]"),
-        ({"views": {"title": torch.zeros(2, 3)}}, "'title' must have 5 numbers a clip, got 3"),
+        ({"views": {"title": torch.zeros(2, 3)}}, "'title' must have 5 numbers per clip, got 3"),
         ({"views": {"title": torch.zeros(2, 5), "concepts": torch.zeros(3, 4)}}, r"one number of clips, got \[2, 3\]"),
         ({"features": torch.full((2, 15), torch.nan)}, "each clip needs one of the views"),
         ({"features": torch.zeros(2, 15), "interval_counts": torch.ones(3, 2)}, r"interval_counts must be \(2, 2\)"),

@@ -21,7 +21,7 @@ class MultiViewConfig(MemorabilityConfig):
         view_kernels: For each view, "rbf" or "linear".
         summands: Kernels that the components weigh: each the index of a view, or several, whose kernels are multiplied.
         anchors: Training clips (or landmarks) whose vectors the kernels of "rbf" views compare with.
-        components: Solved kernel machines; each gives an output for every horizon.
+        components: Solved kernel ridge models; each gives an output for every horizon.
         patterns: Sets of views for which the outputs have weights of their own, the full set first.
         hidden_size: Of the neural head, a layer a view.
         members: Networks of the neural head, averaged.

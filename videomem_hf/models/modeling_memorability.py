@@ -136,8 +136,8 @@ class MemorabilityModel(PreTrainedModel):
 class FrameMemorabilityModel(MemorabilityModel):
     """A predictor that scores frames one by one; a clip's score is the mean of its frame scores (paper, Sec. 5.1).
 
-    A subclass gives `embed_frames` and `score_features`. With a `segment_length` in its configuration `embed_frames` gets
-    segments `(n, 3, segment_length, height, width)` instead of frames.
+    A subclass gives `embed_frames` and `score_features`. With a `segment_length` in its configuration `embed_frames`
+    gets segments `(n, 3, segment_length, height, width)` instead of frames.
     """
 
     def forward(
@@ -161,9 +161,9 @@ class FrameMemorabilityModel(MemorabilityModel):
                 are not computed, and their frame scores and attentions are 0. Every clip needs a frame.
             output_attentions: Whether to return attention maps.
         """
-        if (pixel_values_videos is None) == (features is None):
-            raise ValueError("give either pixel_values_videos or features")
         source = pixel_values_videos if features is None else features
+        if source is None or (pixel_values_videos is not None and features is not None):
+            raise ValueError("give either pixel_values_videos or features")
         check_shape(source, 5 if features is None else 3, frame_mask)
         if output_attentions and (features is not None or not self.has_attention):
             reason = "needs pixels" if self.has_attention else "is not possible here; see `attribution_layers`"

@@ -1,9 +1,9 @@
 """Memorability from several views of a clip: its title's embedding, features, concept scores.
 
-A kernel machine compares a clip with the training clips, view by view; a neural head stands beside it. Views that a
-clip lacks are left out. Short- and long-term outputs of all solved machines are weighed together, so that long-term
-memorability, measured with fewer answers, borrows from short-term. Scores come with conformal intervals: Lei et al.,
-"Distribution-Free Predictive Inference for Regression" (JASA 2018), scaled by the binomial noise of the answers.
+A kernel ridge model compares a clip with the training clips, view by view; there is a neural head as well. Views that a
+clip lacks are left out. Short- and long-term outputs of all solved models are stacked, so that long-term memorability,
+measured with fewer annotations, borrows from short-term. Scores come with conformal intervals: Lei et al.,
+"Distribution-Free Predictive Inference for Regression" (JASA 2018), scaled by the binomial noise of the annotations.
 """
 
 from collections.abc import Mapping
@@ -108,9 +108,9 @@ class MultiViewModel(MemorabilityModel):
             views: A tensor `(batch, size)` for some or all of `config.view_names`; a name that is not given, or a row
                 with NaN, is a view that is not there. Further names are not looked at.
             labels: `(batch, horizons)` in [0, 1]; NaN for an unknown score. Gives the loss.
-            annotation_counts: `(batch, horizons)`, answers behind each label; see `memorability_loss`.
-            interval_counts: `(batch, horizons)`, answers behind the scores that the intervals are of; without, as many
-                as a training clip typically had.
+            annotation_counts: `(batch, horizons)`, annotations behind each label; see `memorability_loss`.
+            interval_counts: `(batch, horizons)`, annotations behind the scores that the intervals are of; without, as
+                many as a training clip typically had.
             output_attentions: Must be False.
         """
         if output_attentions:
@@ -131,7 +131,7 @@ class MultiViewModel(MemorabilityModel):
         )
 
     def component_outputs(self, prepared: list[torch.Tensor], present: torch.Tensor) -> torch.Tensor:
-        """What every solved machine says for every horizon, `(batch, components * horizons)`.
+        """Outputs of every solved model for every horizon, `(batch, components * horizons)`.
 
         Args:
             prepared: For each view `(batch, size)` by `prepare_view`.
@@ -197,7 +197,7 @@ class MultiViewModel(MemorabilityModel):
             if column is None:
                 column = torch.full((rows.copy().pop(), size), torch.nan, device=device)
             elif column.shape[1] != size:
-                raise ValueError(f"view {name!r} must have {size} numbers a clip, got {column.shape[1]}")
+                raise ValueError(f"view {name!r} must have {size} numbers per clip, got {column.shape[1]}")
             columns.append(column.to(dtype))
         return tuple(columns)
 
@@ -238,7 +238,7 @@ class MultiViewModel(MemorabilityModel):
 
 
 class ViewNetwork(nn.Module):
-    """A head a view, their hidden units averaged over the views that are there, and an output a horizon."""
+    """One head per view, their hidden units averaged over the views that are there, and one output per horizon."""
 
     def __init__(self, config: MultiViewConfig) -> None:
         super().__init__()
@@ -260,11 +260,11 @@ class ViewNetwork(nn.Module):
 
 
 def interval_scale(scores: torch.Tensor, counts: torch.Tensor, noise_variance: torch.Tensor) -> torch.Tensor:
-    """Expected size of the error of a score measured with `counts` answers: binomial noise on what is not explained.
+    """Expected error of a score measured with `counts` annotations: binomial noise on what is not explained.
 
     Args:
         scores: Predicted, in [0, 1], of any shape.
-        counts: Answers behind the measured scores, above 0.
+        counts: Annotations behind the measured scores, above 0.
         noise_variance: Variance of what no view explains.
     """
     inside = scores.clamp(0.02, 0.98)
