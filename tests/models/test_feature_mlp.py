@@ -102,7 +102,7 @@ def test_refuses_features_that_do_not_fit() -> None:
     model = FeatureMLPModel(FeatureMLPConfig())
     with pytest.raises(ValueError, match=r"needs the feature 'c3d', got \['hmp'\]"):
         model(features={"hmp": torch.zeros(2, 6075)})
-    with pytest.raises(ValueError, match="'c3d' must have 101 numbers a clip, got 487"):
+    with pytest.raises(ValueError, match="'c3d' must have 101 numbers per clip, got 487"):
         model(features={"c3d": torch.zeros(2, 487)})
     with pytest.raises(ValueError, match=r"must be \(batch, 101\), got \(2, 3\)"):
         model(features=torch.zeros(2, 3))

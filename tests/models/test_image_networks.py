@@ -141,7 +141,7 @@ def test_amnets_published_sizes() -> None:
 
 
 def test_vgg_streams_equal_torchvisions_layers_on_the_same_weights() -> None:
-    model = test_contract.TestSqualli().model()
+    model = test_contract.TestSqualli().model(image_size=32)
     peer = vgg.make_layers([4, "M", 4, "M", 8, "M", 8, "M", 8, "M"])
     peer.load_state_dict(model.vgg.features.state_dict())
     pixels = torch.rand(2, 3, 32, 32)
@@ -173,7 +173,7 @@ def test_the_two_streams_have_the_published_numbers_of_parameters() -> None:
 
 
 def test_without_its_own_vgg_the_caption_stream_reads_the_first_ones() -> None:
-    model = test_contract.TestSqualli().model(caption_layers=[])
+    model = test_contract.TestSqualli().model(image_size=32, caption_layers=[])
     pixels = torch.rand(2, 3, 32, 32)
     with torch.no_grad():
         fc7, _ = model.vgg(pixels)

@@ -106,14 +106,12 @@ def _grad_cam(model: Any, segments: torch.Tensor, horizon: int) -> torch.Tensor:
     def logit(pixels: torch.Tensor) -> torch.Tensor:
         return torch.logit(model(pixel_values_videos=pixels).frame_scores[:, 0, horizon], eps=1e-6)
 
-    branches = []
+    branches, shape = [], (segments.shape[-2], segments.shape[-1])
     for name in model.attribution_layers:
         attribution = LayerGradCam(logit, model.get_submodule(name))
         # One frame at a time: the activations of a deep network on many frames would not fit a small machine.
         found = [attribution.attribute(s[None].requires_grad_(), attr_dim_summation=True) for s in segments]
-        branches.append(
-            torch.cat([_in_frame(model, m.detach().float(), (segments.shape[-2], segments.shape[-1])) for m in found])
-        )
+        branches.append(torch.cat([_in_frame(model, m.detach().float(), shape) for m in found]))
     size = [max(LEAST_SIDE, *(maps.shape[d] for maps in branches)) for d in (2, 3)]
     alike = [nn.functional.interpolate(maps, size, mode="bilinear")[:, 0] for maps in branches]
     positive = torch.stack(alike).sum(dim=0).relu()

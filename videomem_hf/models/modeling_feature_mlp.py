@@ -76,7 +76,7 @@ class FeatureMLPModel(MemorabilityModel):
                 raise ValueError(f"this model needs the feature {name!r}, got {sorted(features)}")
             column = features[name].flatten(1)
             if column.shape[1] != size:
-                raise ValueError(f"feature {name!r} must have {size} numbers a clip, got {column.shape[1]}")
+                raise ValueError(f"feature {name!r} must have {size} numbers per clip, got {column.shape[1]}")
             columns.append(column.to(self.feature_mean.dtype))
         return torch.cat(columns, dim=1)
 

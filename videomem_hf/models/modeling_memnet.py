@@ -4,7 +4,7 @@ Aditya Khosla, Akhil S. Raju, Antonio Torralba and Aude Oliva, "Understanding an
 Large Scale", ICCV 2015. Applied to video as in VideoMem, Sec. 5.1: seven frames, one per second, averaged.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -27,7 +27,7 @@ class MemNetModel(FrameMemorabilityModel):
 
     config: MemNetConfig
     head_modules = ("fc8",)
-    minimal_head: ClassVar[dict[str, Any]] = {"hidden_size": 1}
+    minimal_head: ClassVar = {"hidden_size": 1}
     attribution_layers = ("conv5",)
 
     def __init__(self, config: MemNetConfig) -> None:

@@ -136,7 +136,8 @@ class MemorabilityModel(PreTrainedModel):
 class FrameMemorabilityModel(MemorabilityModel):
     """A predictor that scores frames one by one; a clip's score is the mean of its frame scores (paper, Sec. 5.1).
 
-    A subclass gives `embed_frames` and `score_features`; one that scores segments of frames `split_clips` as well.
+    A subclass gives `embed_frames` and `score_features`. With a `segment_length` in its configuration `embed_frames`
+    gets segments `(n, 3, segment_length, height, width)` instead of frames.
     """
 
     def forward(
@@ -160,33 +161,30 @@ class FrameMemorabilityModel(MemorabilityModel):
                 are not computed, and their frame scores and attentions are 0. Every clip needs a frame.
             output_attentions: Whether to return attention maps.
         """
-        source = one_of(pixel_values_videos, features)
+        source = pixel_values_videos if features is None else features
+        if source is None or (pixel_values_videos is not None and features is not None):
+            raise ValueError("give either pixel_values_videos or features")
         check_shape(source, 5 if features is None else 3, frame_mask)
         if output_attentions and (features is not None or not self.has_attention):
             reason = "needs pixels" if self.has_attention else "is not possible here; see `attribution_layers`"
             raise ValueError(f"{type(self).__name__}: output_attentions=True {reason}")
-        if features is None:
-            source, frame_mask = self.split_clips(source, frame_mask)
+        length = getattr(self.config, "segment_length", 0) if features is None else 0
+        if length:
+            source, frame_mask = split_segments(source, length, frame_mask)
         kept = source.flatten(0, 1) if frame_mask is None else source[frame_mask]
         maps = None
         if features is None:
             kept, maps = self.embed_frames(kept.to(self.dtype), output_attentions)
         frame_scores = place_in_clips(self.score_features(kept.to(self.dtype)), source.shape[:2], frame_mask)
         scores = mean_over_frames(frame_scores, frame_mask)
-        if features is None and source.ndim == 6:  # segments: each of their frames has their score
-            frame_scores = frame_scores.repeat_interleave(source.shape[3], dim=1)
+        if length:  # every frame has the score of its segment
+            frame_scores = frame_scores.repeat_interleave(length, dim=1)
         return MemorabilityOutput(
             loss=self.label_loss(scores, labels, annotation_counts),
             scores=scores,
             frame_scores=frame_scores,
             attentions=None if maps is None else place_in_clips(maps, source.shape[:2], frame_mask),
         )
-
-    def split_clips(
-        self, pixels: torch.Tensor, frame_mask: torch.Tensor | None
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Cut clips into what `embed_frames` takes: single frames, unless a subclass says otherwise."""
-        return pixels, frame_mask
 
     def embed_frames(
         self, pixels: torch.Tensor, output_attentions: bool = False
@@ -212,13 +210,6 @@ def init_layer(module: nn.Module) -> None:
         return
     if module.bias is not None:
         nn.init.zeros_(module.bias)
-
-
-def one_of(pixel_values_videos: torch.Tensor | None, features: torch.Tensor | None) -> torch.Tensor:
-    """The one that is given; both or none is an error."""
-    if (pixel_values_videos is None) == (features is None):
-        raise ValueError("give either pixel_values_videos or features")
-    return features if pixel_values_videos is None else pixel_values_videos  # type: ignore[return-value]
 
 
 def check_shape(source: torch.Tensor, dimensions: int, frame_mask: torch.Tensor | None) -> None:

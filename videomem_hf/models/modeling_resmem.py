@@ -7,7 +7,7 @@ score is the mean of its frame scores.
 
 from collections import OrderedDict
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -26,7 +26,7 @@ class ResMemModel(FrameMemorabilityModel):
     """
 
     config: ResMemConfig
-    minimal_head: ClassVar[dict[str, Any]] = {"hidden_sizes": [1]}
+    minimal_head: ClassVar = {"hidden_sizes": [1]}
     attribution_layers = ("features.layer4",)
     """The published weights hardly use the other branch: Grad-CAM at conv5 is thousands of times smaller."""
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from .configuration_resnet3d import DEPTHS, ResNet3DConfig
-from .modeling_memorability import FrameMemorabilityModel, MapInfo, split_segments
+from .modeling_memorability import FrameMemorabilityModel, MapInfo
 from .scoring import scores_around_mean
 
 
@@ -95,12 +95,6 @@ class ResNet3DModel(FrameMemorabilityModel):
         self.map_info = MapInfo(widths[-1], stride=32)
         self.fc = nn.Linear(widths[-1], len(config.horizons))
         self.post_init()
-
-    def split_clips(
-        self, pixels: torch.Tensor, frame_mask: torch.Tensor | None
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Cut clips into segments; the number of frames must be a multiple of `config.segment_length`."""
-        return split_segments(pixels, self.config.segment_length, frame_mask)
 
     def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> tuple[torch.Tensor, None]:
         """Map segments `(n, 3, segment_length, height, width)` to features `(n, size)`: means over time and space."""

@@ -5,7 +5,7 @@ Semantic-Visual Embedding with Localization", CVPR 2018. The perceptron and the 
 "VideoMem", ICCV 2019, Sec. 5.3, Sec. 5.5 and Fig. 7.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -30,7 +30,7 @@ class SemanticEmbeddingModel(FrameMemorabilityModel):
     config: SemanticEmbeddingConfig
     head_modules = ("mlp",)
     backbone_module = "trunk"
-    minimal_head: ClassVar[dict[str, Any]] = {"map_size": 1, "embedding_size": 1, "mlp_size": 1}
+    minimal_head: ClassVar = {"map_size": 1, "embedding_size": 1, "mlp_size": 1}
     attribution_layers = ("last_conv",)
 
     def __init__(self, config: SemanticEmbeddingConfig) -> None:
@@ -73,7 +73,7 @@ class SemanticEmbeddingModel(FrameMemorabilityModel):
             nn.init.zeros_(module.weight)
             return
         super()._init_weights(module)
-        if module is self.mlp[0]:  # an embedding of length 1 has entries far below 1
+        if isinstance(module, nn.Linear) and module is self.mlp[0]:  # an embedding of length 1 has entries far below 1
             nn.init.normal_(module.weight)
 
 

@@ -8,7 +8,7 @@ Ruslan Salakhutdinov and Richard Zemel, "Unifying Visual-Semantic Embeddings wit
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -62,12 +62,7 @@ class SqualliModel(FrameMemorabilityModel):
     config: SqualliConfig
     head_modules = ("mlp",)
     backbone_module = "vgg.features"
-    minimal_head: ClassVar[dict[str, Any]] = {
-        "caption_layers": [],
-        "caption_size": 1,
-        "vgg_fc_size": 1,
-        "vgg_classes": 1,
-    }
+    minimal_head: ClassVar = {"caption_layers": [], "caption_size": 1, "vgg_fc_size": 1, "vgg_classes": 1}
     attribution_layers = ("vgg.features",)
 
     def __init__(self, config: SqualliConfig) -> None:
