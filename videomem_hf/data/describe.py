@@ -73,11 +73,11 @@ class Description:
     notes: list[str]
 
     def values(self, attribute: str) -> np.ndarray:
-        """Give an attribute of the records, such as `short_term`, of the videos that have it."""
+        """Return an attribute of the records, such as `short_term`, of the videos that have it."""
         return _values(self.records, attribute)
 
     def pairs(self) -> tuple[np.ndarray, np.ndarray]:
-        """Give short- and long-term scores of the videos that have both."""
+        """Return short- and long-term scores of the videos that have both."""
         return _pairs(self.records)
 
 

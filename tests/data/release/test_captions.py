@@ -65,7 +65,7 @@ def test_lists_have_names_of_any_ending(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ("video7.txt\nvideo7.webm", r"list.txt:2: video7 stands in line 1 as well"),
+        ("video7.txt\nvideo7.webm", r"list.txt:2: video7 is in line 1 as well"),
         ("video7.txt\nvideo8.txt\nvideo91", r"list.txt:3: 'video91' ends unlike all names above; the file is cut off"),
         ("video7.txt\nvideo8.txt\nvideo91.tx", r"list.txt:3: 'video91.tx' ends unlike all names above"),
         ("video7.txt\n\x1b[2J", r"list.txt:2: "),
