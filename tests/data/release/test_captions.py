@@ -60,6 +60,13 @@ def test_lists_have_names_of_any_ending(tmp_path: Path) -> None:
     assert is_video_list(path)
     assert not is_captions(path)
     assert read_video_list(path) == [("video7", 1), ("video8", 2), ("video9", 4), ("video10", 5)]
+    mixed = write(tmp_path / "list.txt", "video7.txt\nvideo8.txt\nvideo9.webm\nvideo10")
+    assert [video_id for video_id, _ in read_video_list(mixed)] == ["video7", "video8", "video9", "video10"]
+
+
+@pytest.mark.parametrize("name", ["captions.json", "captions.webm", "captions"])
+def test_captions_are_text_files(tmp_path: Path, name: str) -> None:
+    assert not is_captions(write(tmp_path / name, captions(NUMBERS)))
 
 
 @pytest.mark.parametrize(
