@@ -85,9 +85,9 @@ def _share(percent: float) -> str:
 def _distribution(horizon: Horizon, score: float, interval: tuple[float, float] | None) -> str:
     """VideoMem's scores as a curve, filled up to the clip's, with its interval below."""
     from videomem_hf.inference.score_distribution import score_distribution
-    from videomem_hf.schema import RELEASED_SCORE_MOMENTS
+    from videomem_hf.schema import RELEASED_SCORES
 
-    low, high = min(0.4, RELEASED_SCORE_MOMENTS[horizon].low), 1.0
+    low, high = min(0.4, RELEASED_SCORES[horizon].low), 1.0
     width, height = GAUGE
     base = height - 26
     at = np.linspace(low, high, 120)

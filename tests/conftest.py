@@ -1,8 +1,9 @@
-"""Nothing here may reach a network, nor the caches of whoever runs the tests; no test depends on its speed."""
+"""No test reaches a network or the caches of whoever runs the tests, or depends on the machine's speed."""
 
 import atexit
 import os
 import shutil
+import signal
 import tempfile
 
 from hypothesis import HealthCheck, settings
@@ -12,6 +13,10 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="videomem-tests-")
 atexit.register(shutil.rmtree, os.environ["HF_HOME"], ignore_errors=True)
+
+# A shell starts background jobs with SIGINT ignored, and the processes that tests interrupt would inherit that.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine may be slow; in CI every run tries the same examples, so that a failure belongs to the change.
 settings.register_profile(

@@ -14,20 +14,20 @@ from videomem_hf.data.release.ground_truth import ReleaseName
 from videomem_hf.data.release.reader import find_videos, open_release, read_records
 from videomem_hf.data.release.records import VideoRecord
 from videomem_hf.data.release.splits import title_groups
-from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, RELEASED_SCORE_MOMENTS, VIDEO, Horizon
+from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, RELEASED_SCORES, VIDEO, Horizon
 from videomem_hf.statistics import spearman
 
 PUBLISHED: Final[dict[str, dict[Horizon, float]]] = {
-    "min": {horizon: moments.low for horizon, moments in RELEASED_SCORE_MOMENTS.items()},
-    "max": {horizon: moments.high for horizon, moments in RELEASED_SCORE_MOMENTS.items()},
-    "mean": {horizon: moments.mean for horizon, moments in RELEASED_SCORE_MOMENTS.items()},
+    "min": {horizon: RELEASED_SCORES[horizon].low for horizon in HORIZONS},
+    "max": {horizon: RELEASED_SCORES[horizon].high for horizon in HORIZONS},
+    "mean": {horizon: RELEASED_SCORES[horizon].mean for horizon in HORIZONS},
     "median": {"short_term": 0.867, "long_term": 0.800},
-    "standard deviation": {horizon: moments.std for horizon, moments in RELEASED_SCORE_MOMENTS.items()},
+    "standard deviation": {horizon: RELEASED_SCORES[horizon].std for horizon in HORIZONS},
     "distinct values": {"short_term": 396, "long_term": 170},
     "fewest annotations": {"short_term": 30, "long_term": 9},
     "most annotations": {"short_term": 100, "long_term": 40},
 }
-"""Of the 8,000 labelled videos of the 2018 release."""
+"""Of the 8,000 labelled videos of the 2018 release. The paper has means of .859 and .778 over all 10,000 (Sec. 3.3)."""
 
 PUBLISHED_VIDEOS: Final = {"labelled": 8000, "test": 2000}
 PUBLISHED_SPEARMAN: Final = 0.3048

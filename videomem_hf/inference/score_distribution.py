@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any
 
-from videomem_hf.schema import RELEASED_SCORE_MOMENTS, Horizon
+from videomem_hf.schema import RELEASED_SCORES, Horizon
 
 
 def approximate_percentile(score: float, horizon: Horizon) -> float:
@@ -27,7 +27,7 @@ def score_distribution(horizon: Horizon) -> Any:
     """The fitted beta distribution, as SciPy's frozen distribution."""
     from scipy.stats import beta
 
-    released = RELEASED_SCORE_MOMENTS[horizon]
+    released = RELEASED_SCORES[horizon]
     width = released.high - released.low
     mean, std = (released.mean - released.low) / width, released.std / width
     concentration = mean * (1 - mean) / std**2 - 1
