@@ -51,7 +51,7 @@ def colorhistogram(rng: np.random.Generator) -> str:
     for _ in range(3):
         low, high = int(rng.integers(0, 20)), int(rng.integers(230, 256))
         counts = rng.multinomial(1920 * 1080, rng.dirichlet(np.ones(high + 1 - low)))
-        lines.append("".join(f"{low + place}:{count} " for place, count in enumerate(counts)))
+        lines.append("".join(f"{low + offset}:{count} " for offset, count in enumerate(counts)))
     return "\n".join(lines)
 
 
@@ -107,9 +107,9 @@ def write(path: Path, text: str) -> None:
 def write_files(folder: Path, numbers: list[int], frames: tuple[int | None, ...], contents: list[bytes]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for number in numbers:
-        for place, frame in enumerate(frames):
+        for index, frame in enumerate(frames):
             name = f"video{number}.txt" if frame is None else f"video{number}-{frame}.txt"
-            (folder / name).write_bytes(contents[(number + place) % len(contents)])
+            (folder / name).write_bytes(contents[(number + index) % len(contents)])
 
 
 def main() -> None:

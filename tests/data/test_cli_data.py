@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import typer
 from scipy.stats import spearmanr
@@ -98,7 +99,6 @@ def test_prepare_shows_what_is_missing_as_a_sentence(release: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--videos", "all"], "--videos all; it is one of none, reference, embed"),
         (["--split-file", "train"], "--split-file train; give SPLIT=FILE"),
         (["--configs", "nope"], "No configuration 'nope'"),
     ],
@@ -106,3 +106,30 @@ def test_prepare_shows_what_is_missing_as_a_sentence(release: Path, tmp_path: Pa
 def test_wrong_arguments_are_one_sentence(release: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
     with pytest.raises(InputError, match=message):
         run("prepare", release, tmp_path / "out", *arguments)
+
+
+def test_another_way_to_embed_is_refused_with_those_that_exist(release: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["prepare", str(release), str(tmp_path / "out"), "--videos", "all"])
+    assert result.exit_code == 2
+    assert all(name in result.output for name in ("--videos", "'none'", "'reference'", "'embed'"))
+
+
+def test_the_most_annotated_by_each_count(release: Path, tmp_path: Path) -> None:
+    ranked = {
+        "long_term": lambda truth: truth.long_term_annotations,
+        "short_term": lambda truth: truth.short_term_annotations,
+    }
+    for by, count in ranked.items():
+        run(
+            "prepare", release, tmp_path / by, "--configs", "scores", "--most-annotated", "3", "--most-annotated-by", by
+        )
+        table = pq.read_table(tmp_path / by / "scores" / "test3-00000-of-00001.parquet")
+        least = min(count(make_truth(int(name.removeprefix("video")))) for name in table["video_id"].to_pylist())
+        held_out = set(table["video_id"].to_pylist())
+        others = [number for number in DEV if f"video{number}" not in held_out]
+        assert len(held_out) == 3
+        assert least >= max(count(make_truth(number)) for number in others)
+        assert (
+            f"`test3` has the 3 labelled videos with the most {by.replace('_', '-')} annotations"
+            in (tmp_path / by / "README.md").read_text()
+        )

@@ -55,11 +55,9 @@ def test_all_counts_are_kept_for_the_ranking_and_follow_the_clips(tmp_path: Path
     write(tmp_path / "release" / "ground-truth.csv", "\n".join([HEADER, *rows]))
     for name in ("video1", "video3"):
         write(tmp_path / "release" / "sources" / f"{name}.webm", name)
-    names = str(write(tmp_path / "all.txt", "1\n2\n3"))
+    options = {"split_files": {"whole": str(write(tmp_path / "all.txt", "1\n2\n3"))}}
     with pytest.warns(UserWarning, match="1 scored clips of the split 'whole' have no video"):
-        clips = load_clips(
-            str(tmp_path / "release"), "whole", ("short_term",), options={"split_files": {"whole": names}}
-        )
+        clips = load_clips(str(tmp_path / "release"), "whole", ("short_term",), options=options)
     assert clips.annotation_counts.tolist() == [[30], [32]]
     assert {name: counts.tolist() for name, counts in clips.all_counts.items()} == {
         "short_term": [30, 32],

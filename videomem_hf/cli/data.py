@@ -35,12 +35,12 @@ def prepare(
     videos: Annotated[
         Literal["none", "reference", "embed"], typer.Option(help="Leave them out, refer to their paths, or embed them.")
     ] = "none",
-    seed: Annotated[int, typer.Option(help="Of the division into train and validation.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the split into train and validation.")] = 0,
     group_titles: Annotated[
         bool, typer.Option("--group-titles", help="Keep videos with the same or nearly the same title in one split.")
     ] = False,
     most_annotated: Annotated[
-        int, typer.Option(help="Put so many of the most annotated videos in a split of their own, as test500.")
+        int, typer.Option(help="Put this many of the most annotated videos in a split of their own, such as test500.")
     ] = 0,
     most_annotated_by: Annotated[
         RankedBy, typer.Option(help="Annotation counts that say which videos are the most annotated.")

@@ -88,7 +88,7 @@ def _config(name: str, description: str) -> VideoMemConfig:
 class VideoMem(CopyBuilder):
     """VideoMem from the user's own copy of the release.
 
-    Configurations: `scores` (the default), `videos`, one a feature (`c3d`, `hmp`, `lbp`, `hog`, `inceptionv3`,
+    Configurations: `scores` (the default), `videos`, one per feature (`c3d`, `hmp`, `lbp`, `hog`, `inceptionv3`,
     `colorhistogram`, `orb`, `aesthetics`, and any other feature folder under its name), and `all`.
     """
 

@@ -83,7 +83,7 @@ def code_hash(module: str, root: Path = _ROOT) -> str:
 
 @cache
 def _imports(module: str, source: bytes) -> frozenset[str]:
-    """Give the modules that a module imports, and the names in them, which may be modules."""
+    """Return the modules that a module imports, and the names in them, which may be modules."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -96,7 +96,7 @@ def _imports(module: str, source: bytes) -> frozenset[str]:
 
 
 def video_feature() -> Any:
-    """Give the type of the video column: decoded where this installation can, else the path alone.
+    """Return the type of the video column: decoded where this installation can, else the path alone.
 
     Decoding by `datasets` needs torchcodec and FFmpeg's shared libraries; the path can be decoded with PyAV.
     """

@@ -11,7 +11,7 @@ from videomem_hf.schema import InputError
 
 
 def data_dir_or_variable(dataset: str, data_dir: str | None, variable: str) -> str:
-    """Give the folder of a user's copy: `data_dir`, or what an environment variable names.
+    """Return the folder of a user's copy: `data_dir`, or what an environment variable names.
 
     Raises:
         InputError: Neither is given.
@@ -29,7 +29,7 @@ def files_state(paths: Iterable[Path], folders: Iterable[Path] = ()) -> bytes:
     """Digest name, size and time of some files, and of every file in some folders but the system's own.
 
     Raises:
-        InputError: A file that is not there or cannot be looked at.
+        InputError: A file that is not there or cannot be read.
     """
     state = hashlib.sha256()
 

@@ -41,7 +41,7 @@ def read_split(path: Path) -> list[ImageScore]:
     """Read a split file: a line is a file name, a space and a score.
 
     Raises:
-        InputError: A line of another form, a name that leads elsewhere, or an image that stands there twice.
+        InputError: A line of another form, a name that leads elsewhere, or an image that is listed twice.
     """
     scores: list[ImageScore] = []
     lines: dict[str, int] = {}
@@ -54,7 +54,7 @@ def read_split(path: Path) -> list[ImageScore]:
         except ValueError as error:
             raise InputError(f"{path}:{line}: '{score[:60]}' is not {error}.") from None
         if name in lines:
-            raise InputError(f"{path}:{line}: {name} stands in line {lines[name]} as well; remove one of them.")
+            raise InputError(f"{path}:{line}: {name} is in line {lines[name]} as well; remove one of them.")
         lines[name] = line
         scores.append(ImageScore(name, value))
     return scores

@@ -45,7 +45,7 @@ class MementoRecord:
         short_term: Score in [0, 1], normalised to one lag.
         short_term_raw: Proportion of participants who recognised it, whatever the lag (MediaEval's tables only).
         short_term_annotations: Participants behind the score (MediaEval's tables only).
-        decay_alpha: Slope of the decay with the lag, in score a video in between.
+        decay_alpha: Slope of the decay with the lag, in score per video in between.
         captions: What five people say is to be seen.
         url: Where the video came from.
     """
@@ -108,10 +108,10 @@ def read_memento(files: MementoFiles) -> dict[str, list[MementoRecord]]:
     """Read all records by split, in the order of the files.
 
     Raises:
-        InputError: A file that cannot be read as what it is, or a video that stands there twice.
+        InputError: A file that cannot be read as what it is, or a video that is listed twice.
     """
     splits: dict[str, list[MementoRecord]] = {}
-    places: dict[str, str] = {}
+    locations: dict[str, str] = {}
     for split in ("train", "validation", "test"):
         if split in files.data:
             read = _read_json(files.data[split])
@@ -119,10 +119,10 @@ def read_memento(files: MementoFiles) -> dict[str, list[MementoRecord]]:
             read = _read_tables(files.tables[split])
         else:
             continue
-        for place, record in read:
-            if other := places.get(record.video_id):
-                raise InputError(f"{place}: {record.video_id} stands in {other} as well; remove one of them.")
-            places[record.video_id] = place
+        for location, record in read:
+            if other := locations.get(record.video_id):
+                raise InputError(f"{location}: {record.video_id} is in {other} as well; remove one of them.")
+            locations[record.video_id] = location
             splits.setdefault(split, []).append(record)
     return splits
 
@@ -137,45 +137,45 @@ def _read_json(path: Path) -> Iterator[tuple[str, MementoRecord]]:
     if not isinstance(entries, list) or not entries:
         raise InputError(f"{path}: not a list of videos; take the file from the release again.")
     for number, entry in enumerate(entries, start=1):
-        place = f"{path}: entry {number}"
+        location = f"{path}: entry {number}"
         if not isinstance(entry, dict):
-            raise InputError(f"{place}: not a video's data; take the file from the release again.")
-        name = _plain_name(place, entry.get("filename"))
+            raise InputError(f"{location}: not a video's data; take the file from the release again.")
+        name = _plain_name(location, entry.get("filename"))
         captions = entry.get("captions") or []
         if not isinstance(captions, list) or not all(isinstance(caption, str) for caption in captions):
-            raise InputError(f"{place}: 'captions' is not a list of texts; take the file from the release again.")
+            raise InputError(f"{location}: 'captions' is not a list of texts; take the file from the release again.")
         url = entry.get("url")
         yield (
-            place,
+            location,
             MementoRecord(
                 video_id=PurePosixPath(name).stem,
                 file_name=name,
-                short_term=_json_number(place, entry, "mem_score", 0.0, 1.0),
-                decay_alpha=_json_number(place, entry, "alpha", -math.inf, math.inf),
+                short_term=_json_number(location, entry, "mem_score", 0.0, 1.0),
+                decay_alpha=_json_number(location, entry, "alpha", -math.inf, math.inf),
                 captions=captions,
                 url=url if isinstance(url, str) else None,
             ),
         )
 
 
-def _plain_name(place: str, name: Any) -> str:
-    """Give the last part of a file name that stays below the folder of the videos."""
+def _plain_name(location: str, name: Any) -> str:
+    """Return the last part of a file name that stays below the folder of the videos."""
     if not isinstance(name, str) or not name or "\\" in name or "\0" in name:
-        raise InputError(f"{place}: 'filename' is {str(name)[:60]!r}, not the name of a video file.")
+        raise InputError(f"{location}: 'filename' is {str(name)[:60]!r}, not the name of a video file.")
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or not path.name:
-        raise InputError(f"{place}: the file name '{name[:60]}' leads out of data_dir; such paths are refused.")
+        raise InputError(f"{location}: the file name '{name[:60]}' leads out of data_dir; such paths are refused.")
     return path.name
 
 
-def _json_number(place: str, entry: dict[str, Any], key: str, low: float, high: float) -> float | None:
+def _json_number(location: str, entry: dict[str, Any], key: str, low: float, high: float) -> float | None:
     value = entry.get(key)
     if value is None:
         return None
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if not is_number or not low <= value <= high:
         allowed = f"a number from {low:g} to {high:g}" if math.isfinite(low) else "a number"
-        raise InputError(f"{place}: '{key}' is {str(value)[:40]}, not {allowed}.")
+        raise InputError(f"{location}: '{key}' is {str(value)[:40]}, not {allowed}.")
     return float(value)
 
 
@@ -185,12 +185,12 @@ def _read_tables(tables: dict[str, Path]) -> Iterator[tuple[str, MementoRecord]]
     urls = _rows(tables.get("video_urls"))
     for video_id in dict.fromkeys([*scores, *urls, *descriptions]):
         score, description, address = (rows.get(video_id) for rows in (scores, descriptions, urls))
-        place = next(row.place for row in (score, address, description) if row)
+        location = next(row.location for row in (score, address, description) if row)
         url = next((row.cells["video_url"] for row in (score, address) if row and row.cells.get("video_url")), None)
         cells = description.cells if description else {}
         captions = [cells[name] for name in sorted(cells) if name.startswith("description") and cells[name]]
         yield (
-            place,
+            location,
             MementoRecord(
                 video_id=video_id,
                 file_name=None,
@@ -211,9 +211,9 @@ def _rows(path: Path | None) -> dict[str, TableRow]:
     for row in read_table(path, lambda header: None if "video_id" in header else "no column 'video_id'"):
         video_id = row.cells["video_id"]
         if not re.fullmatch(r"[\w-][\w.-]*", video_id):
-            raise InputError(f"{row.place}: '{video_id[:60]}' is not a video's number or name.")
+            raise InputError(f"{row.location}: '{video_id[:60]}' is not a video's number or name.")
         if other := rows.get(video_id):
-            raise InputError(f"{row.place}: {video_id} stands in line {other.line} as well; remove one of them.")
+            raise InputError(f"{row.location}: {video_id} is in line {other.line} as well; remove one of them.")
         rows[video_id] = row
     return rows
 
@@ -231,7 +231,7 @@ def find_memento_videos(inventory: Inventory) -> dict[str, Path]:
 
 
 def video_of(record: MementoRecord, videos: dict[str, Path]) -> Path | None:
-    """Give the file of a record's video, None where the copy has none."""
+    """Return the file of a record's video, None where the copy has none."""
     if record.file_name is not None:
         return videos.get(record.file_name)
     number = str(int(record.video_id)) if record.video_id.isdecimal() else f"{record.video_id}.mp4"

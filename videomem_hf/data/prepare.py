@@ -1,7 +1,7 @@
 """`videomem prepare`: a release as a dataset repository of Parquet files, which loads without this package.
 
-The result is a folder with one sub-folder a configuration, a README.md card whose YAML names them, and checksums. It is
-written shard by shard, each under another name until it is whole, so that an interrupted run goes on where it was.
+The result is a folder with one sub-folder per configuration, a README.md card whose YAML names them, and checksums. It
+is written shard by shard, each under another name until it is whole, so that an interrupted run goes on where it was.
 Types are those that every version of `datasets` reads from the Parquet files alone.
 """
 
@@ -136,7 +136,7 @@ def _open_source(data_dir: str | Path, options: PrepareOptions) -> Source:
 
 
 def _open_repository(root: Path, release: Release) -> dict[str, dict[str, Any]]:
-    """Give the manifest of a repository that an earlier run wrote, making the folder where there is none."""
+    """Return the manifest of a repository that an earlier run wrote, making the folder where there is none."""
     if root.resolve().is_relative_to(release.root) or release.root.is_relative_to(root.resolve()):
         raise InputError(f"{root} and the copy at {release.root} contain one another; write to a folder beside it.")
     if root.is_file():
@@ -302,7 +302,7 @@ def _description(source: Source, shards: Sequence[Shard], manifest: Mapping[str,
 
 
 def _checksums(root: Path, manifest: Mapping[str, Mapping[str, Any]]) -> str:
-    """Give the checksums of all files, in the form that `sha256sum -c` reads."""
+    """Return the checksums of all files, in the form that `sha256sum -c` reads."""
     sums = {path: str(entry["sha256"]) for path, entry in manifest.items()} | {CARD: _sha256(root / CARD)}
     return "".join(f"{digest}  {path}\n" for path, digest in sorted(sums.items()))
 

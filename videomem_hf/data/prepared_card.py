@@ -14,13 +14,13 @@ _COLUMNS: Final = {
     "c3d": "101 numbers that sum to 1: the C3D network's softmax over the classes of UCF-101. Dropout was left on when "
     "the release was made.",
     "hmp": "6,075 numbers that sum to 1: the histogram of motion patterns.",
-    "lbp": "a frame: up to 122 numbers that sum to 1, uniform local binary patterns (a pattern that never occurs may "
+    "lbp": "per frame, up to 122 numbers that sum to 1, uniform local binary patterns (a pattern that never occurs may "
     "be missing, so positions can shift).",
-    "hog": "a frame: histograms of oriented gradients, of varying length; positions carry no meaning.",
-    "inceptionv3": "a frame: 1,000 activations over the ImageNet classes, 0 where the release lists none.",
-    "colorhistogram": "a frame: 3 channels of 256 counts. The release labels the channels R, G, B; the frame had been "
-    "R/B-swapped.",
-    "orb": "a frame: a list of keypoints. As released, all of a frame's carry the first one's descriptor.",
+    "hog": "per frame, histograms of oriented gradients, of varying length; positions carry no meaning.",
+    "inceptionv3": "per frame, 1,000 activations over the ImageNet classes, 0 where the release lists none.",
+    "colorhistogram": "per frame, 3 channels of 256 counts. The release labels the channels R, G, B; the frame had "
+    "been R/B-swapped.",
+    "orb": "per frame, a list of keypoints. As released, all of a frame's carry the first one's descriptor.",
     "aesthetics_mean": "109 numbers, the mean over frames.",
     "aesthetics_median": "109 numbers, the median over frames.",
 }
@@ -126,5 +126,7 @@ def _split_text(options: Mapping[str, Any], release: str) -> str:
         lines.append("Videos with the same or nearly the same title are in one split.")
     if options["most_annotated"]:
         count = options["most_annotated"]
-        lines.append(f"`test{count}` has the {count} labelled videos with the most long-term annotations.")
+        by = {"long_term": "long-term annotations", "short_term": "short-term annotations", "sum": "annotations"}
+        ranked = by[options["most_annotated_by"]]
+        lines.append(f"`test{count}` has the {count} labelled videos with the most {ranked}.")
     return "\n".join(lines)

@@ -17,13 +17,13 @@ Plan = dict[str, Any]
 
 
 def generated_plan(data: str | Path) -> Plan | None:
-    """Tell what sample the data were generated as.
+    """Say which sample the data were generated as.
 
     Args:
         data: What the data are loaded from: a sample's folder, its `release` or what is in that, or a prepared folder.
 
     Returns:
-        The sample's arguments; None for everything else, a Hub id among it: then nothing is known.
+        The sample's arguments; None for everything else, such as a Hub id, of which nothing is known.
     """
     folder = Path(data).expanduser().resolve()
     if not folder.exists():

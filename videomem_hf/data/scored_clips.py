@@ -207,7 +207,7 @@ def feature_columns(tables: Sequence[Any], names: Sequence[str]) -> tuple[np.nda
     """Put feature columns side by side.
 
     Args:
-        tables: Data sets with the same rows, one a column.
+        tables: Data sets with the same rows, one per column.
         names: The columns.
 
     Returns:

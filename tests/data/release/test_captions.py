@@ -60,12 +60,19 @@ def test_lists_have_names_of_any_ending(tmp_path: Path) -> None:
     assert is_video_list(path)
     assert not is_captions(path)
     assert read_video_list(path) == [("video7", 1), ("video8", 2), ("video9", 4), ("video10", 5)]
+    mixed = write(tmp_path / "list.txt", "video7.txt\nvideo8.txt\nvideo9.webm\nvideo10")
+    assert [video_id for video_id, _ in read_video_list(mixed)] == ["video7", "video8", "video9", "video10"]
+
+
+@pytest.mark.parametrize("name", ["captions.json", "captions.webm", "captions"])
+def test_captions_are_text_files(tmp_path: Path, name: str) -> None:
+    assert not is_captions(write(tmp_path / name, captions(NUMBERS)))
 
 
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ("video7.txt\nvideo7.webm", r"list.txt:2: video7 stands in line 1 as well"),
+        ("video7.txt\nvideo7.webm", r"list.txt:2: video7 is in line 1 as well"),
         ("video7.txt\nvideo8.txt\nvideo91", r"list.txt:3: 'video91' ends unlike all names above; the file is cut off"),
         ("video7.txt\nvideo8.txt\nvideo91.tx", r"list.txt:3: 'video91.tx' ends unlike all names above"),
         ("video7.txt\n\x1b[2J", r"list.txt:2: "),

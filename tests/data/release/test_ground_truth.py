@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.data.release_trees import HEADER, course_ground_truth, make_truth, mediaeval_ground_truth, write
+from videomem_hf.data.release.csv_tables import parse_number
 from videomem_hf.data.release.ground_truth import GroundTruthRow, ground_truth_release, read_ground_truth
 from videomem_hf.data.release.names import parse_video_file, parse_video_id, video_number
 from videomem_hf.schema import InputError
@@ -53,6 +54,13 @@ def test_every_form_gives_the_same_values(tmp_path: Path, data: bytes) -> None:
     path = write(tmp_path / "table.csv", data)
     assert ground_truth_release(path) == "2018"
     assert by_number(read_ground_truth(path)) == EXPECTED
+
+
+def test_numbers_are_finite_and_have_a_decimal_point() -> None:
+    assert [parse_number(cell) for cell in ("-1.5e-3", "+2", ".5")] == [-0.0015, 2, 0.5]
+    for cell in ("nan", "inf", "1e999", "-1e999", "1,5", "0x1", "1_0", ""):
+        with pytest.raises(ValueError, match="a number with a decimal point"):
+            parse_number(cell)
 
 
 def test_empty_cells_and_columns_in_another_order(tmp_path: Path) -> None:

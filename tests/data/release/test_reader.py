@@ -14,7 +14,6 @@ from tests.data.release_trees import (
     write_course,
     write_mediaeval,
 )
-from videomem_hf.data.release.inventory import scan
 from videomem_hf.data.release.reader import find_videos, open_release, read_records
 from videomem_hf.data.release.records import VideoRecord
 from videomem_hf.schema import InputError
@@ -69,7 +68,7 @@ def test_feature_folders_are_not_listed_to_find_the_tables(tmp_path: Path) -> No
     write_mediaeval(tmp_path, DEV, [])
     for number in range(1, 200):
         write(tmp_path / "devset/dev-set/features/Anything" / f"video{number}-0.txt", "0.5")
-    (folder,) = (folder for folder in scan(tmp_path).folders if folder.path.name == "Anything")
+    (folder,) = (each for each in open_release(tmp_path).inventory.folders if each.path.name == "Anything")
     assert not folder.complete
     assert len(folder.names) < 40
     assert len(folder.listing()) == 199

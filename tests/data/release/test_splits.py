@@ -134,13 +134,20 @@ def test_most_annotated_needs_enough_videos_and_counts() -> None:
         split_records(dev(3), SplitOptions(most_annotated=2))
 
 
-ANNOTATED = [("video1", 30, 20), ("video2", 9, 21), ("video3", 40, 5), ("video9", 40, 19), ("video10", 30, 20)]
+ANNOTATED = [
+    ("video1", 30, 20),
+    ("video2", 9, 21),
+    ("video3", 40, 5),
+    ("video9", 40, 19),
+    ("video10", 30, 20),
+    ("video11", 29, 21),
+]
 """Ids with short- and long-term annotation counts."""
 RANKED = {
     # long-term counts, then short-term ones, then the number of the id
-    "long_term": ["video2", "video1", "video10", "video9", "video3"],
-    "short_term": ["video9", "video3", "video1", "video10", "video2"],
-    "sum": ["video9", "video1", "video10", "video3", "video2"],
+    "long_term": ["video11", "video2", "video1", "video10", "video9", "video3"],
+    "short_term": ["video9", "video3", "video1", "video10", "video11", "video2"],
+    "sum": ["video9", "video11", "video1", "video10", "video3", "video2"],
 }
 
 
@@ -149,7 +156,7 @@ RANKED = {
 def test_the_ranking_by_each_count(by: str, videos: list[tuple[str, int, int]]) -> None:
     names, short_term, long_term = zip(*videos, strict=True)
     counts = {"short_term": short_term, "long_term": long_term}
-    for size in range(1, 6):
+    for size in range(1, 7):
         chosen = most_annotated_indices(size, names, counts, by)
         assert [names[index] for index in chosen] == RANKED[by][:size]
 

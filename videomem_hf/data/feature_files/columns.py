@@ -37,7 +37,7 @@ _KEYPOINT = pa.struct(
 
 
 def arrow_type(feature: Feature) -> pa.DataType:
-    """Give the type of a feature's column: a list, of fixed length where the feature has one; a list a frame."""
+    """Return the type of a feature's column: a list, of fixed length where the feature has one; one list per frame."""
     inner: pa.DataType
     if feature.form == "orb":
         inner = pa.list_(_KEYPOINT)
@@ -53,7 +53,7 @@ def arrow_type(feature: Feature) -> pa.DataType:
 
 
 def read_columns(features: Sequence[FeatureFiles], batches: Iterable[Sequence[str]]) -> Iterator[list[pa.Array]]:
-    """Read some features of batches of videos: for each batch a column a feature, null where there is no file.
+    """Read some features of batches of videos: one column per feature for each batch, null where there is no file.
 
     The files of the next column are read by a thread while those of the last are parsed: opening a hundred thousand
     small files takes as long as parsing them.

@@ -31,7 +31,7 @@ class Feature:
         base: Index of the first value in pairs.
         frames: The frames described, one file each; empty where one file describes the video.
         sums_to_one: Whether the values of a file sum to 1.
-        separator: What stands between dense numbers.
+        separator: What separates dense numbers.
         one_line: Whether a file is a single line.
     """
 
@@ -127,7 +127,7 @@ def folder_column(path: Path) -> tuple[str, str]:
 
 
 def feature_folders(inventory: Inventory) -> dict[str, list[Folder]]:
-    """Give the feature folders of a copy by configuration name, the release's features first."""
+    """Return the feature folders of a copy by configuration name, the release's features first."""
     found: dict[str, list[Folder]] = {}
     for folder in inventory.folders:
         name = folder_column(folder.path)[0]
@@ -137,7 +137,7 @@ def feature_folders(inventory: Inventory) -> dict[str, list[Folder]]:
 
 
 def find_feature_files(config: str, folders: Iterable[Folder]) -> list[FeatureFiles]:
-    """List the files of one configuration: one entry a column.
+    """List the files of one configuration: one entry per column.
 
     Raises:
         InputError: Two files for the same video and frame, or a frame that the feature does not have.
@@ -154,7 +154,7 @@ def find_feature_files(config: str, folders: Iterable[Folder]) -> list[FeatureFi
                 raise InputError(f"{path}: a second file for what {other} describes; keep one of them.")
             paths[file.video_id, file.frame] = path
     return [
-        FeatureFiles(column, _checked_frames(feature_of(config, paths, _read_heads(paths.values())), paths), paths)
+        FeatureFiles(column, _check_frames(feature_of(config, paths, _read_heads(paths.values())), paths), paths)
         for column, paths in sorted(columns.items())
     ]
 
@@ -163,7 +163,7 @@ def _suffixes(config: str) -> frozenset[str]:
     return _SUFFIXES.get(config, _TEXT_SUFFIXES) & FEATURE_SUFFIXES
 
 
-def _checked_frames(feature: Feature, paths: dict[tuple[str, int | None], str]) -> Feature:
+def _check_frames(feature: Feature, paths: dict[tuple[str, int | None], str]) -> Feature:
     allowed = feature.frames or (None,)
     for (_, frame), path in paths.items():
         if frame not in allowed:

@@ -10,10 +10,10 @@ from videomem_hf.schema import InputError
 
 
 def feature_matrix(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
-    """Give a feature column of fixed shape as an array.
+    """Return a feature column of fixed shape as an array.
 
-    `datasets`' own numpy format builds an array a row and, for features of several frames, one a frame; this one reads
-    the column's memory as it lies. Take the column from a data set in Arrow format, as in
+    `datasets`' own numpy format builds one array per row and, for features of several frames, one per frame; this one
+    reads the column's memory as it lies. Take the column from a data set in Arrow format, as in
     `data.with_format("arrow")[:]["hmp"]`.
 
     Args:

@@ -125,7 +125,7 @@ class _NumbersUnpickler(pickle.Unpickler):
     """Unpickles plain containers, numbers and text; for numpy's names it makes our stand-ins, for others an error."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """Give what a name in the pickle stands for."""
+        """Return what a name in the pickle stands for."""
         if (module, name) not in _ALLOWED:
             raise pickle.UnpicklingError(f"it asks for {module[:60]}.{name[:60]}, which ORB features do not need")
         return _ALLOWED[module, name]

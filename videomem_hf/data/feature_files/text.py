@@ -48,15 +48,15 @@ class TextFiles(NamedTuple):
     def groups(self) -> Iterator["TextFiles"]:
         """Cut into groups of some size."""
         start = size = 0
-        for place, data in enumerate(self.data):
+        for index, data in enumerate(self.data):
             size += len(data)
             if size > _GROUP_BYTES:
-                yield TextFiles(self.paths[start : place + 1], self.data[start : place + 1])
-                start, size = place + 1, 0
+                yield TextFiles(self.paths[start : index + 1], self.data[start : index + 1])
+                start, size = index + 1, 0
         if start < len(self.data):
             yield TextFiles(self.paths[start:], self.data[start:])
 
-    def place(self, file: int, position: int = 0) -> str:
+    def location(self, file: int, position: int = 0) -> str:
         """Name a file and the line of a position in it, as errors do."""
         if re.search(r":[0-9]+$", self.paths[file]):  # already a line of a file
             return self.paths[file]
@@ -146,16 +146,16 @@ def parse_histograms(files: TextFiles) -> NDArray[np.int32]:
     check_indices(pairs, channels, range(BINS))
     counts = pairs.values.astype(np.int32)
     if (wrong := np.flatnonzero((counts != pairs.values) | (counts < 0))).size:
-        place = channels.place(_file_of(wrong[0], pairs.counts))
-        raise InputError(f"{place}: {pairs.values[wrong[0]]:g} is not a number of pixels; {_RETAKE}.")
+        location = channels.location(_file_of(wrong[0], pairs.counts))
+        raise InputError(f"{location}: {pairs.values[wrong[0]]:g} is not a number of pixels; {_RETAKE}.")
     histograms = np.zeros((len(lines), BINS), np.int32)
     histograms[np.repeat(np.arange(len(lines)), pairs.counts), pairs.indices] = counts
     pixels = histograms.sum(axis=1).reshape(-1, CHANNELS)  # (files, channels): all of a frame have as many
     cut_off = np.flatnonzero((pixels[:, 0] == pixels[:, 1]) & (pixels[:, 2] < pixels[:, 0]))
     if cut_off.size:
-        place, (_, most, fewer) = channels.paths[CHANNELS * cut_off[0] + 2], pixels[cut_off[0]]
+        location, (_, most, fewer) = channels.paths[CHANNELS * cut_off[0] + 2], pixels[cut_off[0]]
         raise InputError(
-            f"{place}: {fewer} pixels where the other channels have {most}; the file is cut off, {_RETAKE}."
+            f"{location}: {fewer} pixels where the other channels have {most}; the file is cut off, {_RETAKE}."
         )
     return histograms.reshape(len(files.data), CHANNELS, BINS)
 
@@ -166,16 +166,18 @@ def check_counts(counts: NDArray[np.int64], files: TextFiles, lengths: range) ->
     if outside.size:
         allowed = f"{lengths.stop - 1}" if len(lengths) == 1 else f"{lengths.start} to {lengths.stop - 1}"
         first = int(outside[0])
-        raise InputError(f"{files.place(first)}: {counts[first]} values where this feature has {allowed}; {_RETAKE}.")
+        raise InputError(
+            f"{files.location(first)}: {counts[first]} values where this feature has {allowed}; {_RETAKE}."
+        )
 
 
 def check_indices(pairs: Pairs, files: TextFiles, allowed: range) -> None:
     """Refuse a file with an index outside the feature's."""
     outside = np.flatnonzero((pairs.indices < allowed.start) | (pairs.indices >= allowed.stop))
     if outside.size:
-        place, found = files.place(_file_of(outside[0], pairs.counts)), pairs.indices[outside[0]]
+        location, found = files.location(_file_of(outside[0], pairs.counts)), pairs.indices[outside[0]]
         allowed_text = f"{allowed.start} to {allowed.stop - 1}"
-        raise InputError(f"{place}: index {found} where this feature has {allowed_text}; {_RETAKE}.")
+        raise InputError(f"{location}: index {found} where this feature has {allowed_text}; {_RETAKE}.")
 
 
 def check_one_line(files: TextFiles) -> None:
@@ -192,13 +194,13 @@ def check_sums(values: NDArray[np.float64], counts: NDArray[np.int64], files: Te
     wrong = np.flatnonzero(np.abs(totals - 1) > 1e-4 + 5e-7 * counts)
     if wrong.size:
         raise InputError(
-            f"{files.place(int(wrong[0]))}: the values sum to {totals[wrong[0]]:.6g} where this feature sums to 1; the "
-            f"file is damaged or cut off, {_RETAKE}."
+            f"{files.location(int(wrong[0]))}: the values sum to {totals[wrong[0]]:.6g} where this feature sums to 1; "
+            f"the file is damaged or cut off, {_RETAKE}."
         )
 
 
 def _file_of(value: int, counts: NDArray[np.int64]) -> int:
-    """Give the file that one of the values of all files is in."""
+    """Return the file that one of the values of all files is in."""
     return int(np.searchsorted(np.cumsum(counts), value, side="right"))
 
 
@@ -231,7 +233,7 @@ def _fast_pairs(files: TextFiles) -> Pairs:
 
 
 class _Tokens(NamedTuple):
-    """What stands between the separators of several files: joined text, first bytes, bytes after the last, counts."""
+    """What the separators enclose of several files: joined text, first bytes, bytes after the last, counts."""
 
     text: bytes
     starts: NDArray[np.int64]
@@ -323,8 +325,8 @@ def _plain_pairs(files: TextFiles, file: int) -> list[tuple[int, float]]:
         if not re.fullmatch(rb"[0-9]{1,8}", index) or not _is_number(value):
             raise _refusal(files, file, match, "an index:value pair")
         if pairs and int(index) <= pairs[-1][0]:
-            place = files.place(file, match.start())
-            raise InputError(f"{place}: index {int(index)} after {pairs[-1][0]}; {_RETAKE}.")
+            location = files.location(file, match.start())
+            raise InputError(f"{location}: index {int(index)} after {pairs[-1][0]}; {_RETAKE}.")
         pairs.append((int(index), float(value)))
         texts.append(value)
     _refuse_incomplete(files, file, texts)
@@ -337,7 +339,7 @@ def _is_number(text: bytes) -> bool:
 
 def _refusal(files: TextFiles, file: int, match: re.Match[bytes], expected: str) -> InputError:
     found = match[0].strip()[:40].decode("latin1")
-    return InputError(f"{files.place(file, match.start())}: {found!a} is not {expected}; {_RETAKE}.")
+    return InputError(f"{files.location(file, match.start())}: {found!a} is not {expected}; {_RETAKE}.")
 
 
 def _refuse_incomplete(files: TextFiles, file: int, texts: list[bytes]) -> None:
@@ -347,10 +349,10 @@ def _refuse_incomplete(files: TextFiles, file: int, texts: list[bytes]) -> None:
         return
     forms = {_form(text) for text in texts[:-1]}
     if len(forms) == 1 and len(_form(texts[-1])) < len(min(forms)):
-        place = files.place(file, len(files.data[file]))
-        raise InputError(f"{place}: the file is cut off within its last number; {_RETAKE}.")
+        location = files.location(file, len(files.data[file]))
+        raise InputError(f"{location}: the file is cut off within its last number; {_RETAKE}.")
 
 
 def _form(text: bytes) -> bytes:
-    """Give the shape of a number: its decimals and exponent as `d`s, whatever stands before the point as one."""
+    """Return the shape of a number: its decimals and exponent as `d`s, whatever is before the point as one."""
     return re.sub(rb"[0-9]", b"d", re.sub(rb"^[+-]?[0-9]*", b"d", text)).replace(b"+", b"-")

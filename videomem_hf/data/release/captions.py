@@ -24,7 +24,7 @@ class Caption:
 
 
 def is_captions(path: Path) -> bool:
-    """Tell a captions file by its name, or by a first line of a video's name, a tab and words."""
+    """Recognise a captions file by its name, or by a first line of a video's name, a tab and words."""
     if path.suffix.lower() not in {".txt", ".tsv", ".csv"}:
         return False
     if "caption" in path.name.lower():
@@ -61,7 +61,7 @@ def read_captions(path: Path) -> list[Caption]:
 
 
 def is_video_list(path: Path) -> bool:
-    """Tell a list of videos (`test-set_list.txt`) by its name or by a first line that is one file name."""
+    """Recognise a list of videos (`test-set_list.txt`) by its name or by a first line that is one file name."""
     if path.suffix.lower() != ".txt":
         return False
     named = re.search(r"(^|[-_ ])list($|[-_ .])", path.stem, re.IGNORECASE) is not None
@@ -69,10 +69,10 @@ def is_video_list(path: Path) -> bool:
 
 
 def read_video_list(path: Path) -> list[tuple[str, int]]:
-    """Read a list of one video's name a line, whatever its ending; gives ids and their lines.
+    """Read a list with one video's name per line, whatever its ending; gives ids and their lines.
 
     Raises:
-        InputError: A line that is no name, a name that stands there twice, or one cut off; names file and line.
+        InputError: A line that is no name, a name that is listed twice, or one cut off; names file and line.
     """
     lines: dict[str, int] = {}
     numbered = [(line, text.strip()) for line, text in numbered_lines(read_text(path))]
@@ -85,6 +85,6 @@ def read_video_list(path: Path) -> list[tuple[str, int]]:
         if video_id is None:
             raise InputError(f"{path}:{line}: '{text[:60]}' is not a video's name such as video10.webm.")
         if video_id in lines:
-            raise InputError(f"{path}:{line}: {video_id} stands in line {lines[video_id]} as well; remove one of them.")
+            raise InputError(f"{path}:{line}: {video_id} is in line {lines[video_id]} as well; remove one of them.")
         lines[video_id] = line
     return list(lines.items())

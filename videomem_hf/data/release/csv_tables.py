@@ -24,7 +24,7 @@ class TableRow(NamedTuple):
     cells: dict[str, str]
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """File and line, as errors name them."""
         return f"{self.path}:{self.line}"
 
@@ -40,17 +40,17 @@ class TableRow(NamedTuple):
         try:
             return parse(cell)
         except ValueError as error:
-            raise InputError(f"{self.place}: '{cell}' in column {column} is not {error}.") from None
+            raise InputError(f"{self.location}: '{cell}' in column {column} is not {error}.") from None
 
 
 def header_cells(path: Path) -> list[str]:
-    """Give the cells of a file's first line, lower case, to see what kind of table it is."""
+    """Return the cells of a file's first line, lower case, to see what kind of table it is."""
     line = first_line(path)
     return [cell.strip().strip('"').lower() for cell in line.split(delimiter(line))]
 
 
 def delimiter(line: str) -> str:
-    """Give what separates the cells of a line: a comma, a semicolon or a tab."""
+    """Return what separates the cells of a line: a comma, a semicolon or a tab."""
     return max(",;\t", key=line.count)
 
 
@@ -75,7 +75,7 @@ def read_table(path: Path, check_header: Callable[[list[str]], str | None]) -> I
                 continue
             if header is None:
                 header = [cell.strip().lower() for cell in cells]
-                if problem := _repeated(header) or check_header(header):
+                if problem := _find_repeated(header) or check_header(header):
                     raise InputError(f"{path}:{reader.line_num}: {problem}.")
                 continue
             if len(cells) != len(header):
@@ -93,7 +93,7 @@ def read_table(path: Path, check_header: Callable[[list[str]], str | None]) -> I
         raise InputError(f"{path}: a header and no rows; take the file from the release again.")
 
 
-def _repeated(header: list[str]) -> str | None:
+def _find_repeated(header: list[str]) -> str | None:
     repeated = [name for name in header if name and header.count(name) > 1]
     return f"column '{repeated[0]}' twice" if repeated else None
 

@@ -1,4 +1,4 @@
-"""Ground-truth tables: one row a video, its scores and how many participants stand behind each."""
+"""Ground-truth tables: one row per video, its scores and the annotation count of each."""
 
 import re
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ class GroundTruthRow:
 
     @property
     def values(self) -> tuple[float | None, float | None, int | None, int | None]:
-        """Scores and counts, without the place."""
+        """Scores and counts, without the location."""
         return (self.short_term, self.long_term, self.short_term_annotations, self.long_term_annotations)
 
     @property
@@ -69,9 +69,10 @@ class GroundTruthRow:
 
 
 def ground_truth_release(path: Path) -> ReleaseName | None:
-    """Tell which release's ground truth a file is by its header, its name, or rows of a video's name and four numbers.
+    """Recognise a ground truth by its header, its name, or rows of a video's name and four numbers.
 
-    None for any other file.
+    Returns:
+        Its release; None for any other file.
     """
     if path.suffix.lower() not in {".csv", ".tsv", ".txt"}:
         return None
@@ -112,7 +113,7 @@ def _read_row(row: TableRow, release: ReleaseName) -> GroundTruthRow:
     name = row.cells[theirs[VIDEO_ID]]
     video_id = parse_video_id(name)
     if video_id is None:
-        raise InputError(f"{row.place}: '{name[:60]}' is not a video's name such as video10.webm.")
+        raise InputError(f"{row.location}: '{name[:60]}' is not a video's name such as video10.webm.")
     return GroundTruthRow(
         video_id=video_id,
         short_term=row.read(theirs["short_term"], parse_score),

@@ -1,4 +1,4 @@
-"""What lies under a user's `data_dir`: found once, without listing the folders that hold a file a video."""
+"""What lies under a user's `data_dir`: found once, without listing the folders that hold one file per video."""
 
 import os
 import re
@@ -16,7 +16,7 @@ ARCHIVE_SUFFIXES = frozenset({".zip", ".tar", ".gz", ".tgz", ".rar", ".7z"})
 FEATURE_SUFFIXES = frozenset({".txt", ".csv", ".p", ".pkl", ".pickle"})
 
 _PEEK = 32
-"""Entries looked at to see that a folder holds one file a video and need not be listed to find the tables."""
+"""Entries read to see that a folder holds one file per video and need not be listed to find the tables."""
 _BULK = re.compile(r"sources|videos|images|c3d|hmp|lbp|hog|orb|inception.*|color_?hist.*|aesthetic.*", re.IGNORECASE)
 _TEST_AREA = re.compile(r"test[-_ ]?set", re.IGNORECASE)
 
@@ -36,7 +36,7 @@ class Folder:
     complete: bool
 
     def listing(self) -> tuple[str, ...]:
-        """Give all file names, reading the folder now if it had only been peeked at."""
+        """Return all file names, reading the folder now if it had only been peeked at."""
         if self.complete:
             return self.names
         with os.scandir(self.path) as entries:
@@ -47,7 +47,7 @@ class Folder:
         return any((file := parse_video_file(name)) and file.suffix in VIDEO_SUFFIXES for name in self.names)
 
     def holds_features(self) -> bool:
-        """Whether it holds feature files: one file a video, or a few a video, named after it."""
+        """Whether it holds feature files: one or a few files per video, named after it."""
         return any((file := parse_video_file(name)) and file.suffix in FEATURE_SUFFIXES for name in self.names)
 
 
@@ -59,14 +59,14 @@ class Inventory:
     folders: tuple[Folder, ...]
 
     def tables(self) -> Iterator[Path]:
-        """Give the files that may be a ground truth, captions or a list: text that is not named after one video."""
+        """Return the files that may be a ground truth, captions or a list: text that is not named after one video."""
         for folder in self.folders:
             for name in folder.names if folder.complete else ():
                 if Path(name).suffix.lower() in TABLE_SUFFIXES and parse_video_file(name) is None:
                     yield folder.path / name
 
     def archives(self) -> list[Path]:
-        """Give the packed files: named in the error when nothing usable was found beside them."""
+        """Return the packed files: named in the error when nothing usable was found beside them."""
         names = ((folder.path, name) for folder in self.folders for name in folder.names)
         return [path / name for path, name in names if Path(name).suffix.lower() in ARCHIVE_SUFFIXES]
 
@@ -80,7 +80,7 @@ class Inventory:
 def scan(data_dir: str | Path, *, allow_links: bool = False, deep: bool = False) -> Inventory:
     """Walk a copy of a release.
 
-    Folders that by their name and first entries hold one file a video are not listed, so that a copy with 100,000
+    Folders that by their name and first entries hold one file per video are not listed, so that a copy with 100,000
     feature files is walked in milliseconds.
 
     Args:

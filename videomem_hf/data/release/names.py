@@ -8,7 +8,7 @@ _FILE = re.compile(r"video0*([1-9][0-9]*)(?:-([0-9]+))?(?:\.webm|\.mp4)?\.([a-z0
 
 
 def parse_video_id(name: str) -> str | None:
-    """Give the id (`video10`) of `video10.webm`, `video10.txt`, `video10` or a bare `10`; None for anything else.
+    """Return the id (`video10`) of `video10.webm`, `video10.txt`, `video10` or a bare `10`; None for anything else.
 
     The course copies write bare numbers; a spreadsheet may have turned them into `10.0`.
     """
@@ -17,7 +17,7 @@ def parse_video_id(name: str) -> str | None:
 
 
 def video_number(video_id: str) -> int:
-    """Give the number in an id, the key of the numeric order (video2 before video10)."""
+    """Return the number in an id, the key of the numeric order (video2 before video10)."""
     return int(video_id.removeprefix("video"))
 
 

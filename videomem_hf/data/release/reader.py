@@ -1,4 +1,4 @@
-"""A raw copy of the VideoMem release, in any of the forms that circulate, as one record a video."""
+"""A raw copy of the VideoMem release, in any of the forms that circulate, as one record per video."""
 
 import re
 import warnings
@@ -44,7 +44,7 @@ class Release:
 
 
 def open_release(data_dir: str | Path, *, name: str | None = None, allow_links: bool = False) -> Release:
-    """Find the tables of a copy of the release, wherever they stand under `data_dir`.
+    """Find the tables of a copy of the release, wherever they are under `data_dir`.
 
     Args:
         data_dir: The release's root, a folder above it, or a part of it such as `dev-set`.
@@ -80,7 +80,7 @@ def open_release(data_dir: str | Path, *, name: str | None = None, allow_links: 
 
 
 def _classify(inventory: Inventory) -> tuple[dict[Path, ReleaseName], tuple[Path, ...], tuple[Path, ...]]:
-    """Tell ground truths (with their release), captions and lists of test videos among the loose files."""
+    """Find the ground truths (with their release), captions and lists of test videos among the loose files."""
     ground_truths: dict[Path, ReleaseName] = {}
     captions, test_lists = [], []
     for path in inventory.tables():
@@ -119,12 +119,12 @@ def read_records(release: Release) -> list[VideoRecord]:
 
 
 def _ground_truth_records(release: Release) -> dict[str, VideoRecord]:
-    places: dict[str, tuple[Path, GroundTruthRow]] = {}
+    rows_by_id: dict[str, tuple[Path, GroundTruthRow]] = {}
     records: dict[str, VideoRecord] = {}
     for path in release.tables.ground_truths:
         rows = read_ground_truth(path, release.name)
         for row in rows:
-            other_path, other = places.setdefault(row.video_id, (path, row))
+            other_path, other = rows_by_id.setdefault(row.video_id, (path, row))
             if other.values != row.values:
                 raise InputError(
                     f"{path}:{row.line}: {row.video_id} has other values than in {other_path}:{other.line}; keep "
@@ -138,7 +138,7 @@ def _ground_truth_records(release: Release) -> dict[str, VideoRecord]:
 
 
 def _part(release: Release, path: Path) -> Part:
-    """Tell where the labelled videos of a ground truth belong: 2018's are to be divided, 2022's have their splits."""
+    """Say where the labelled videos of a ground truth belong: 2018's are to be divided, 2022's have their splits."""
     if release.inventory.in_test_area(path):
         return "test"
     if release.name == "2018":
@@ -157,7 +157,7 @@ def _warn_of_odd_rows(path: Path, rows: list[GroundTruthRow], release: ReleaseNa
             stacklevel=2,
         )
     if repeated := len(rows) - len({row.video_id for row in rows}):
-        warnings.warn(f"{path}: {repeated} rows stand there twice with the same values; read once.", stacklevel=2)
+        warnings.warn(f"{path}: {repeated} rows occur twice with the same values; read once.", stacklevel=2)
     odd = [row for row in rows if not row.is_proportion] if release == "2018" else []
     if odd == rows[-1:] and len(rows) > 1:
         raise InputError(
@@ -212,7 +212,7 @@ def _warn_of_lost_titles(titles: dict[str, tuple[str | None, Path, int]], record
 
 
 def find_videos(release: Release) -> dict[str, Path]:
-    """Find the video file of each id, wherever it stands in the copy.
+    """Find the video file of each id, wherever it is in the copy.
 
     Raises:
         InputError: Two files for one video.

@@ -16,7 +16,7 @@ class VideoRecord:
         part: `dev`, or the split in which the release itself has it.
         title: Words joined by hyphens; None where the copy has none.
         short_term, long_term: Scores in [0, 1]; None where the copy has none (the test set's were never released).
-        short_term_annotations, long_term_annotations: Participants behind each score.
+        short_term_annotations, long_term_annotations: Annotation count of each score.
     """
 
     video_id: str

@@ -202,16 +202,16 @@ def _similar_pairs(words: Mapping[str, frozenset[str]]) -> Iterable[tuple[str, s
 
 def _read_split_files(files: Mapping[str, str | Path], by_id: Mapping[str, VideoRecord]) -> dict[str, list[str]]:
     splits: dict[str, list[str]] = {}
-    places: dict[str, str] = {}
+    locations: dict[str, str] = {}
     for name, path in files.items():
         if not re.fullmatch(r"\w+(\.\w+)*", name) or name.lower() == "all":  # to `datasets`, all splits together
             raise InputError(f"'{name}' cannot name a split; use letters, digits and underscores, and not 'all'.")
         for video_id, line in read_video_list(Path(path)):
-            place = f"{path}:{line}"
+            location = f"{path}:{line}"
             if video_id not in by_id:
-                raise InputError(f"{place}: {video_id} is not in this copy of the release; remove it from the list.")
-            if other := places.get(video_id):
-                raise InputError(f"{place}: {video_id} is in another split at {other} as well; keep one of them.")
-            places[video_id] = place
+                raise InputError(f"{location}: {video_id} is not in this copy of the release; remove it from the list.")
+            if other := locations.get(video_id):
+                raise InputError(f"{location}: {video_id} is in another split at {other} as well; keep one of them.")
+            locations[video_id] = location
             splits.setdefault(name, []).append(video_id)
     return splits

@@ -53,13 +53,13 @@ def read_text(path: Path) -> str:
 
 
 def numbered_lines(text: str) -> list[tuple[int, str]]:
-    """Give the non-blank lines with their numbers from 1; CRLF, LF and CR end a line."""
+    """Return the non-blank lines with their numbers from 1; CRLF, LF and CR end a line."""
     lines = enumerate(re.split(r"\r\n|\n|\r", text), start=1)
     return [(number, line) for number, line in lines if line.strip()]
 
 
 def first_line(path: Path, size: int = 4096) -> str:
-    """Give the first non-blank line among a file's first bytes, to see what it is; undecodable bytes are replaced."""
+    """Return the first non-blank line among a file's first bytes, to see what it is; undecodable bytes are replaced."""
     try:
         with path.open("rb") as file:
             head = file.read(size)
