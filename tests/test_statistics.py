@@ -75,6 +75,9 @@ def test_parameters_out_of_range_are_named() -> None:
     predictions, references = _scores(10)
     with pytest.raises(ValueError, match="confidence"):
         statistics.bootstrap_interval(predictions, references, confidence=1.0)
+    with pytest.raises(ValueError, match="confidence"):
+        statistics.bootstrap_interval(predictions, references, confidence=0.0)
+    assert len(statistics.bootstrap_distribution(predictions, references, resamples=1)) == 1
     with pytest.raises(ValueError, match="resamples"):
         statistics.bootstrap_interval(predictions, references, resamples=0)
     with pytest.raises(ValueError, match="kendall"):
@@ -165,6 +168,9 @@ def test_comparison_pairs_the_resamples() -> None:
     np.testing.assert_allclose(
         [comparison.interval.low, comparison.interval.high], np.quantile(draws[0] - draws[1], [0.025, 0.975])
     )
+    differences = draws[0] - draws[1]
+    smaller = min((differences <= 0).sum(), (differences >= 0).sum())
+    assert comparison.p_value == pytest.approx(2 * (smaller + 1) / 2001)
     unpaired_width = np.hypot(np.std(draws[0]), np.std(draws[1]))
     assert comparison.interval.high - comparison.interval.low < 3 * unpaired_width
 
@@ -238,3 +244,33 @@ def test_conformal_quantiles_cover_skewed_errors_as_often_as_they_say() -> None:
 def test_conformal_quantiles_name_what_is_wrong(errors: list, level: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         statistics.conformal_quantiles(errors, level)
+
+
+def test_a_large_offset_changes_no_correlation() -> None:
+    predictions, references = _scores(50)
+    shifted = 1e9 + predictions
+    expected = stats.pearsonr(shifted - 1e9, references)[0]
+    assert statistics.pearson(shifted, references) == pytest.approx(expected)
+    draws = statistics.bootstrap_distribution(1e12 + np.round(predictions, 2), references, "pearson", resamples=20)
+    assert np.isfinite(draws).all()
+
+
+def test_no_difference_of_constants_is_defined() -> None:
+    with pytest.warns(RuntimeWarning, match="constant"):
+        comparison = statistics.compare([0.5] * 9, [0.4] * 9, np.arange(9.0), resamples=20)
+    assert np.isnan([comparison.difference, comparison.interval.low, comparison.p_value]).all()
+
+
+def test_spearman_brown_in_closed_form() -> None:
+    assert statistics.spearman_brown(0.5, 2) == pytest.approx(2 / 3)
+    assert statistics.spearman_brown(0.6, 0.5) == pytest.approx(3 / 7)
+    with pytest.raises(ValueError, match="factor"):
+        statistics.spearman_brown(0.5, 0)
+
+
+def test_noise_ceiling_by_hand_leaves_out_single_annotations() -> None:
+    scores, counts = np.array([0.5, 1.0, 0.25, 0.0, 0.9]), np.array([2, 9, 4, 1, np.nan])
+    noise = np.mean([0.25 / 1, 0.0, 0.1875 / 3])
+    expected = np.sqrt(1 - noise / np.var([0.5, 1.0, 0.25], ddof=1))
+    assert statistics.noise_ceiling(scores, counts) == pytest.approx(expected)
+    assert statistics.noise_ceiling([0.2, 0.9], [100, 100]) == pytest.approx(np.sqrt(1 - 0.25 / 198 / 0.245))

@@ -108,7 +108,7 @@ def bootstrap_intervals(
     """The intervals of `bootstrap_interval` for all three statistics, from one set of resamples."""
     x, y = _pair(predictions, references)
     draws = [
-        [_weighted(statistic, x, y, counts) for statistic in get_args(Statistic)]
+        [_weighted_statistic(statistic, x, y, counts) for statistic in get_args(Statistic)]
         for counts in resample_counts(len(x), resamples, seed)
     ]
     ends = _ends(confidence)
@@ -128,7 +128,9 @@ def bootstrap_distribution(
 ) -> Floats:
     """The statistic on every resample, `(resamples,)`; NaN where a resample is constant."""
     x, y = _pair(predictions, references)
-    return np.concatenate([_weighted(statistic, x, y, counts) for counts in resample_counts(len(x), resamples, seed)])
+    return np.concatenate(
+        [_weighted_statistic(statistic, x, y, counts) for counts in resample_counts(len(x), resamples, seed)]
+    )
 
 
 def compare(
@@ -153,7 +155,7 @@ def compare(
     second, y = _pair(other_predictions, references)
     draws = np.concatenate(
         [
-            _weighted(statistic, first, y, counts) - _weighted(statistic, second, y, counts)
+            _weighted_statistic(statistic, first, y, counts) - _weighted_statistic(statistic, second, y, counts)
             for counts in resample_counts(len(y), resamples, seed)
         ]
     )
@@ -252,10 +254,10 @@ def _statistic(statistic: Statistic, predictions: ArrayLike, references: ArrayLi
     if statistic != "mse" and (np.ptp(x) == 0 or np.ptp(y) == 0):
         warnings.warn(f"{statistic} of a constant input is not defined: NaN", RuntimeWarning, stacklevel=3)
         return float("nan")
-    return float(_weighted(statistic, x, y, np.ones((1, len(x))))[0])
+    return float(_weighted_statistic(statistic, x, y, np.ones((1, len(x))))[0])
 
 
-def _weighted(statistic: Statistic, x: Floats, y: Floats, counts: Floats) -> Floats:
+def _weighted_statistic(statistic: Statistic, x: Floats, y: Floats, counts: Floats) -> Floats:
     """The statistic of each resample: `counts` is `(resamples, items)`, the result `(resamples,)`."""
     if statistic == "mse":
         return counts @ (x - y) ** 2 / counts.sum(axis=1)
