@@ -5,6 +5,7 @@ of items is kept as a row of counts, one per item: weighted moments and the rank
 cumulative sums, so that 10,000 resamples of 2,000 items need neither a sort nor a Python loop over resamples.
 """
 
+import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -198,30 +199,24 @@ def noise_ceiling(scores: ArrayLike, counts: ArrayLike) -> float:
     return float(np.sqrt(max(0.0, 1 - noise / values.var(ddof=1))))
 
 
-def conformal_quantiles(errors: ArrayLike, level: float) -> tuple[float, float]:
-    """The two ends that the error of a new item lies between in at least `level` of cases.
+def conformal_quantile(errors: ArrayLike, coverage: float) -> float | None:
+    """The bound that the error of a new item stays below with a probability of at least `coverage`.
 
-    Split conformal prediction with a tail on each side (Romano, Patterson and Candes, "Conformalized Quantile
-    Regression", NeurIPS 2019): with k = floor((n + 1) (1 - level) / 2), the k-th smallest and the k-th largest of n
-    errors. No distribution is assumed, only that the new item comes from where the others came from.
+    Split conformal prediction (Lei et al., "Distribution-Free Predictive Inference for Regression", JASA 2018): the
+    `ceil((n + 1) * coverage)`-th smallest error. No distribution is assumed, only that the new item comes from where
+    the n others came from. Of `|errors|` it is the half-width of symmetric intervals; two-sided ones take it of the
+    errors and of their negatives, each at `(1 + coverage) / 2` (Romano et al., 2019).
 
     Args:
-        errors: `(items,)` finite, measured minus predicted, of items that the predictor was not fitted on.
-        level: Coverage, strictly between 0 and 1.
+        errors: `(n,)`, of items that the predictor has not seen.
+        coverage: In (0, 1).
 
     Returns:
-        The lower and the upper end; minus and plus infinity where k is 0: too few items for this level.
-
-    Raises:
-        ValueError: `errors` are not one finite list, or `level` is out of range.
+        None if there are too few errors to say.
     """
-    ordered = np.sort(np.asarray(errors, np.float64))
-    if ordered.ndim != 1 or not np.isfinite(ordered).all():
-        raise ValueError(f"errors must be one list of finite numbers, got shape {ordered.shape}")
-    if not 0 < level < 1:
-        raise ValueError(f"level must be between 0 and 1, got {level}")
-    outside = int((len(ordered) + 1) * (1 - level) / 2 + 1e-9)  # 40 (1 - 0.9) / 2 is 1.99... in floating point
-    return (float(ordered[outside - 1]), float(ordered[-outside])) if outside else (-np.inf, np.inf)
+    values = np.sort(np.asarray(errors, np.float64))
+    rank = math.ceil((len(values) + 1) * coverage - 1e-9)  # 20 * 0.95 may be a little above 19
+    return float(values[rank - 1]) if rank <= len(values) else None
 
 
 def resample_counts(items: int, resamples: int, seed: int) -> Iterator[Floats]:
