@@ -28,7 +28,7 @@ def test_correlations_equal_scipys(items: int) -> None:
     assert statistics.pearson(predictions, references) == pytest.approx(stats.pearsonr(predictions, references)[0])
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=3, max_size=30))
 def test_ties_share_their_average_rank(pairs: list[tuple[int, int]]) -> None:
     x, y = np.array(pairs, dtype=float).T
@@ -75,6 +75,9 @@ def test_parameters_out_of_range_are_named() -> None:
     predictions, references = _scores(10)
     with pytest.raises(ValueError, match="confidence"):
         statistics.bootstrap_interval(predictions, references, confidence=1.0)
+    with pytest.raises(ValueError, match="confidence"):
+        statistics.bootstrap_interval(predictions, references, confidence=0.0)
+    assert len(statistics.bootstrap_distribution(predictions, references, resamples=1)) == 1
     with pytest.raises(ValueError, match="resamples"):
         statistics.bootstrap_interval(predictions, references, resamples=0)
     with pytest.raises(ValueError, match="kendall"):
@@ -165,6 +168,9 @@ def test_comparison_pairs_the_resamples() -> None:
     np.testing.assert_allclose(
         [comparison.interval.low, comparison.interval.high], np.quantile(draws[0] - draws[1], [0.025, 0.975])
     )
+    differences = draws[0] - draws[1]
+    smaller = min((differences <= 0).sum(), (differences >= 0).sum())
+    assert comparison.p_value == pytest.approx(2 * (smaller + 1) / 2001)
     unpaired_width = np.hypot(np.std(draws[0]), np.std(draws[1]))
     assert comparison.interval.high - comparison.interval.low < 3 * unpaired_width
 
@@ -204,49 +210,51 @@ def test_noise_ceiling_is_the_correlation_of_the_truth_with_what_was_measured() 
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.integers(-40, 40), min_size=1, max_size=90), st.sampled_from([0.05, 0.5, 0.8, 0.9, 0.95, 0.99]))
-def test_conformal_quantiles_leave_the_promised_tails_and_no_less(errors: list[int], level: float) -> None:
-    """Leave each of n + 1 exchangeable errors out in turn: at least `level` of them lie between the others' ends."""
-    low, high = statistics.conformal_quantiles(errors, level)
-    tail = Fraction(len(errors) + 1) * (1 - Fraction(str(level))) / 2
-    if tail < 1:
-        assert (low, high) == (-np.inf, np.inf)
-    else:
-        assert [low, high] == [sorted(errors)[math.floor(tail) - 1], sorted(errors)[-math.floor(tail)]]
+@given(st.lists(st.integers(-40, 40), max_size=90), st.sampled_from([0.05, 0.5, 0.9, 0.95, 0.99]))
+def test_a_conformal_quantile_covers_as_promised_and_no_lower_one_does(errors: list[int], coverage: float) -> None:
+    """Of n + 1 exchangeable errors each may be the new one: at least `coverage` of them lie below the others' bound."""
+    bound = statistics.conformal_quantile(errors, coverage)
+    needed = math.ceil((len(errors) + 1) * Fraction(str(coverage)))
+    assert bound == (sorted(errors)[needed - 1] if needed <= len(errors) else None)
     everyone = [*errors, 7]
     inside = 0
     for index, error in enumerate(everyone):
-        ends = statistics.conformal_quantiles(everyone[:index] + everyone[index + 1 :], level)
-        inside += ends[0] <= error <= ends[1]
-    assert inside >= level * len(everyone)
+        bound = statistics.conformal_quantile(everyone[:index] + everyone[index + 1 :], coverage)
+        inside += bound is None or error <= bound
+    assert inside >= coverage * len(everyone)
 
 
-def test_conformal_quantiles_cover_skewed_errors_as_often_as_they_say() -> None:
-    generator = np.random.default_rng(0)
-    low, high = statistics.conformal_quantiles(generator.exponential(size=20_000), 0.8)
-    np.testing.assert_allclose([low, high], stats.expon.ppf([0.1, 0.9]), rtol=0.05)
+def test_conformal_quantiles_of_both_sides_cover_skewed_errors_as_often_as_they_say() -> None:
+    errors = np.random.default_rng(0).exponential(size=20_000)
+    low, high = (statistics.conformal_quantile(side, 0.9) for side in (-errors, errors))
+    np.testing.assert_allclose([-low, high], stats.expon.ppf([0.1, 0.9]), rtol=0.05)  # type: ignore[operator, list-item]
 
 
-@pytest.mark.parametrize(
-    ("errors", "level", "message"),
-    [
-        ([[1.0]], 0.9, r"one list of finite numbers, got shape \(1, 1\)"),
-        ([np.nan], 0.9, "finite"),
-        ([1.0], 1.0, "level"),
-    ],
-)
-def test_conformal_quantiles_name_what_is_wrong(errors: list, level: float, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        statistics.conformal_quantiles(errors, level)
+def test_a_large_offset_changes_no_correlation() -> None:
+    predictions, references = _scores(50)
+    shifted = 1e9 + predictions
+    expected = stats.pearsonr(shifted - 1e9, references)[0]
+    assert statistics.pearson(shifted, references) == pytest.approx(expected)
+    draws = statistics.bootstrap_distribution(1e12 + np.round(predictions, 2), references, "pearson", resamples=20)
+    assert np.isfinite(draws).all()
 
 
-def test_a_conformal_bound_covers_what_it_promises() -> None:
-    rng = np.random.default_rng(0)
-    covered = []
-    for _ in range(4000):
-        width = statistics.conformal_quantile(np.abs(rng.standard_t(3, 29)), 0.9)
-        covered.append(abs(rng.standard_t(3)) <= width)
-    assert np.mean(covered) == pytest.approx(0.9, abs=0.015)  # 27 of 30 ranks
-    assert statistics.conformal_quantile(np.zeros(8), 0.9) == np.inf
-    assert statistics.conformal_quantile(np.arange(9.0), 0.9) == 8
-    assert statistics.conformal_quantile(np.arange(19.0), (1 + 0.9) / 2) == 18  # rank 20 * 0.95, however it rounds
+def test_no_difference_of_constants_is_defined() -> None:
+    with pytest.warns(RuntimeWarning, match="constant"):
+        comparison = statistics.compare([0.5] * 9, [0.4] * 9, np.arange(9.0), resamples=20)
+    assert np.isnan([comparison.difference, comparison.interval.low, comparison.p_value]).all()
+
+
+def test_spearman_brown_in_closed_form() -> None:
+    assert statistics.spearman_brown(0.5, 2) == pytest.approx(2 / 3)
+    assert statistics.spearman_brown(0.6, 0.5) == pytest.approx(3 / 7)
+    with pytest.raises(ValueError, match="factor"):
+        statistics.spearman_brown(0.5, 0)
+
+
+def test_noise_ceiling_by_hand_leaves_out_single_annotations() -> None:
+    scores, counts = np.array([0.5, 1.0, 0.25, 0.0, 0.9]), np.array([2, 9, 4, 1, np.nan])
+    noise = np.mean([0.25 / 1, 0.0, 0.1875 / 3])
+    expected = np.sqrt(1 - noise / np.var([0.5, 1.0, 0.25], ddof=1))
+    assert statistics.noise_ceiling(scores, counts) == pytest.approx(expected)
+    assert statistics.noise_ceiling([0.2, 0.9], [100, 100]) == pytest.approx(np.sqrt(1 - 0.25 / 198 / 0.245))

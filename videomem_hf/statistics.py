@@ -109,7 +109,7 @@ def bootstrap_intervals(
     """The intervals of `bootstrap_interval` for all three statistics, from one set of resamples."""
     x, y = _pair(predictions, references)
     draws = [
-        [_weighted(statistic, x, y, counts) for statistic in get_args(Statistic)]
+        [_weighted_statistic(statistic, x, y, counts) for statistic in get_args(Statistic)]
         for counts in resample_counts(len(x), resamples, seed)
     ]
     ends = _ends(confidence)
@@ -129,7 +129,9 @@ def bootstrap_distribution(
 ) -> Floats:
     """The statistic on every resample, `(resamples,)`; NaN where a resample is constant."""
     x, y = _pair(predictions, references)
-    return np.concatenate([_weighted(statistic, x, y, counts) for counts in resample_counts(len(x), resamples, seed)])
+    return np.concatenate(
+        [_weighted_statistic(statistic, x, y, counts) for counts in resample_counts(len(x), resamples, seed)]
+    )
 
 
 def compare(
@@ -154,7 +156,7 @@ def compare(
     second, y = _pair(other_predictions, references)
     draws = np.concatenate(
         [
-            _weighted(statistic, first, y, counts) - _weighted(statistic, second, y, counts)
+            _weighted_statistic(statistic, first, y, counts) - _weighted_statistic(statistic, second, y, counts)
             for counts in resample_counts(len(y), resamples, seed)
         ]
     )
@@ -197,7 +199,7 @@ def noise_ceiling(scores: ArrayLike, counts: ArrayLike) -> float:
     return float(np.sqrt(max(0.0, 1 - noise / values.var(ddof=1))))
 
 
-def conformal_quantile(errors: ArrayLike, coverage: float) -> float:
+def conformal_quantile(errors: ArrayLike, coverage: float) -> float | None:
     """The bound that the error of a new item stays below with a probability of at least `coverage`.
 
     Split conformal prediction (Lei et al., "Distribution-Free Predictive Inference for Regression", JASA 2018): the
@@ -210,39 +212,11 @@ def conformal_quantile(errors: ArrayLike, coverage: float) -> float:
         coverage: In (0, 1).
 
     Returns:
-        Infinity if there are too few errors for this coverage.
-
-    Raises:
-        ValueError: `errors` are not one finite list, or `coverage` is out of range.
+        None if there are too few errors to say.
     """
     values = np.sort(np.asarray(errors, np.float64))
-    if values.ndim != 1 or not np.isfinite(values).all():
-        raise ValueError(f"errors must be one list of finite numbers, got shape {values.shape}")
-    if not 0 < coverage < 1:
-        raise ValueError(f"level must be between 0 and 1, got {coverage}")
     rank = math.ceil((len(values) + 1) * coverage - 1e-9)  # 20 * 0.95 may be a little above 19
-    return float(values[rank - 1]) if rank <= len(values) else np.inf
-
-
-def conformal_quantiles(errors: ArrayLike, level: float) -> tuple[float, float]:
-    """The two ends that the error of a new item lies between in at least `level` of cases.
-
-    Split conformal prediction with a tail on each side (Romano, Patterson and Candes, "Conformalized Quantile
-    Regression", NeurIPS 2019): with k = floor((n + 1) (1 - level) / 2), the k-th smallest and the k-th largest of n
-    errors. No distribution is assumed, only that the new item comes from where the others came from.
-
-    Args:
-        errors: `(items,)` finite, measured minus predicted, of items that the predictor was not fitted on.
-        level: Coverage, strictly between 0 and 1.
-
-    Returns:
-        The lower and the upper end; minus and plus infinity where k is 0: too few items for this level.
-
-    Raises:
-        ValueError: `errors` are not one finite list, or `level` is out of range.
-    """
-    values, coverage = np.asarray(errors, np.float64), (1 + level) / 2
-    return -conformal_quantile(-values, coverage), conformal_quantile(values, coverage)
+    return float(values[rank - 1]) if rank <= len(values) else None
 
 
 def resample_counts(items: int, resamples: int, seed: int) -> Iterator[Floats]:
@@ -275,10 +249,10 @@ def _statistic(statistic: Statistic, predictions: ArrayLike, references: ArrayLi
     if statistic != "mse" and (np.ptp(x) == 0 or np.ptp(y) == 0):
         warnings.warn(f"{statistic} of a constant input is not defined: NaN", RuntimeWarning, stacklevel=3)
         return float("nan")
-    return float(_weighted(statistic, x, y, np.ones((1, len(x))))[0])
+    return float(_weighted_statistic(statistic, x, y, np.ones((1, len(x))))[0])
 
 
-def _weighted(statistic: Statistic, x: Floats, y: Floats, counts: Floats) -> Floats:
+def _weighted_statistic(statistic: Statistic, x: Floats, y: Floats, counts: Floats) -> Floats:
     """The statistic of each resample: `counts` is `(resamples, items)`, the result `(resamples,)`."""
     if statistic == "mse":
         return counts @ (x - y) ** 2 / counts.sum(axis=1)

@@ -187,6 +187,7 @@ def test_families_are_what_they_are_called() -> None:
     steps = drawn["ramp"].diff(dim=-1)
     torch.testing.assert_close(steps, steps[:, :1].expand_as(steps), atol=1e-5, rtol=0)
     assert 0.3 < (steps[:, 0] > 0).float().mean() < 0.7
+    assert drawn["ramp"].abs().max() <= 1
     shuffled = drawn["shuffled_ramp"]
     even = shuffled.sort(dim=-1).values.diff(dim=-1)
     torch.testing.assert_close(even, even[:, :1].expand_as(even), atol=1e-5, rtol=0)

@@ -219,3 +219,10 @@ def test_intervals_cover_as_often_as_they_say() -> None:
         assert inside.mean() == pytest.approx(level, abs=0.02)
         few = counts[half[1]] < 15
         assert inside[few].mean() == pytest.approx(level, abs=0.04)
+
+
+def test_too_few_clips_for_a_level_give_intervals_without_ends() -> None:
+    predicted, counts = np.full((30, 1), 0.8), np.full((30, 1), 20.0)
+    measured = predicted + np.random.default_rng(0).normal(0, 0.05, (30, 1))
+    assert np.isfinite(fit_interval_scale(predicted, measured, counts, 0.9).quantiles).all()
+    assert fit_interval_scale(predicted, measured, counts, 0.99).quantiles.tolist() == [[-np.inf, np.inf]]

@@ -44,6 +44,6 @@ def read_calibration(folder: Path, horizons: tuple[Horizon, ...]) -> Calibration
             continue
         residuals = measured - predicted
         width = conformal_quantile(np.abs(residuals[np.isfinite(residuals)]), LEVEL)
-        if math.isfinite(width):
+        if width is not None:
             half_widths[horizon] = width
     return Calibration(half_widths)

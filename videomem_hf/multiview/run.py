@@ -49,7 +49,7 @@ def train_best(config: BestConfig, *, progress: bool = True) -> TrainingResult:
     check_new_run_folder(output)
     Criterion(config.fit.loss)  # refuse wrong options of the loss before anything is loaded
     seconds: dict[str, float] = {}
-    with _timed(seconds, "data"):
+    with _measure_time(seconds, "data"):
         data = load_view_data(
             config.data, config.views, config.title_encoder, config.splits, progress, config.frame_encoder
         )
@@ -60,14 +60,14 @@ def train_best(config: BestConfig, *, progress: bool = True) -> TrainingResult:
     config.save(output / CONFIG_FILE)
     write_training_clips(output, contents)
     by_title = bool(config.splits.get("group_titles"))
-    with _timed(seconds, "training"):
+    with _measure_time(seconds, "training"):
         groups = data.title_group_labels() if by_title else None
         fit = _fit(config, data, groups, "fitting", progress)
     fit.model.config.frame_encoder = data.frame_encoder
     division = "grouped" if by_title else "random"
     table = ablation_rows(division, fit, data, rows, config.resamples, config.confidence, config.seed)
     if not by_title and config.grouped and any(data.titles):
-        with _timed(seconds, "grouped split"):
+        with _measure_time(seconds, "grouped split"):
             table += _grouped_rows(config, data, fit.model.config.head, progress)
     results = _evaluate(config, data, rows, fit, seconds) | {"table": rows_as_dicts(table)}
     results = without_nan(results | _run_facts(config, data, fit, seconds))
@@ -102,7 +102,7 @@ def _grouped_rows(config: BestConfig, data: ViewData, head: str, progress: bool)
 
 
 @contextmanager
-def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
+def _measure_time(seconds: dict[str, float], name: str) -> Iterator[None]:
     started = time.monotonic()
     yield
     seconds[name] = round(time.monotonic() - started, 2)
@@ -124,7 +124,7 @@ def _evaluate(
     config: BestConfig, data: ViewData, rows: np.ndarray, fit: BestFit, seconds: dict[str, float]
 ) -> dict[str, Any]:
     """Evaluate the model as every other predictor, and write its predictions."""
-    with _timed(seconds, "prediction"):
+    with _measure_time(seconds, "prediction"):
         views = {name: data.views[name][rows] for name in fit.model.config.view_names}
         scores, intervals = fit.predict(views, data.counts[rows])
     constant = np.tile(np.nanmean(data.scores[data.splits["train"]], axis=0), (len(rows), 1))

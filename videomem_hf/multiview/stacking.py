@@ -10,7 +10,7 @@ from scipy.optimize import nnls
 
 from videomem_hf.models.modeling_multiview import interval_scale
 from videomem_hf.multiview.kernel_search import CLEAR_GAIN, clearly_better
-from videomem_hf.statistics import conformal_quantiles, spearman
+from videomem_hf.statistics import conformal_quantile, spearman
 
 SHORT_TERM_SHARE: Final = 0.5
 """Weight of the short-term output in a long-term prediction: three times the annotations are behind its scores."""
@@ -138,7 +138,10 @@ def fit_interval_scale(predicted: np.ndarray, measured: np.ndarray, counts: np.n
         variance[horizon] = max(0.0, float(np.mean(errors**2 - binomial)), 1e-3 * float(np.mean(errors**2)))
         scores, annotations = (torch.from_numpy(each[known, horizon]) for each in (predicted, counts))
         scale = interval_scale(scores, annotations, torch.tensor(variance[horizon])).numpy()
-        quantiles[horizon] = conformal_quantiles(errors / scale, level)
+        ratios = errors / scale
+        ends = (conformal_quantile(side, (1 + level) / 2) for side in (-ratios, ratios))
+        low, high = (np.inf if end is None else end for end in ends)  # too few clips: intervals are [0, 1]
+        quantiles[horizon] = -low, high
     return IntervalScale(variance, quantiles)
 
 

@@ -49,14 +49,14 @@ def load_view_data(
     Warns:
         UserWarning: A view is left out.
     """
-    wanted = None if views == AUTO else list(views)
+    requested = None if views == AUTO else list(views)
     clips = read_scores(open_splits(data, "scores", options))
     if encoder not in (None, AUTO):
         frame_encoder(encoder)
-    source = _Source(data, options, clips, wanted, progress)
+    source = _ViewSource(data, options, clips, requested, progress)
     arrays = source.title_views(title_encoder) | source.feature_views()
     extracted = ""
-    if encoder is not None and (encoder != AUTO or wanted is None):
+    if encoder is not None and (encoder != AUTO or requested is None):
         extracted = source.add_frames(arrays, encoder)
     if not arrays:
         reasons = "".join(f"; {note}" for note in source.notes)
@@ -72,20 +72,20 @@ def load_view_data(
 
 
 @dataclass(frozen=True)
-class _Source:
-    """Where views come from: the user's data, the clips in it, and the views that are wanted (None for all)."""
+class _ViewSource:
+    """Where views come from: the user's data, the clips in it, and the views that are requested (None for all)."""
 
     data: str
     options: dict[str, Any] | None
     clips: ViewData
-    wanted: list[str] | None
+    requested: list[str] | None
     progress: bool
     notes: list[str] = field(default_factory=list)
 
     def title_views(self, title_encoder: str | None) -> dict[str, np.ndarray]:
         """The views of titles."""
-        names = set(_TITLE_VIEWS) if self.wanted is None else set(_TITLE_VIEWS).intersection(self.wanted)
-        if self.wanted is not None and names and title_encoder is None:
+        names = set(_TITLE_VIEWS) if self.requested is None else set(_TITLE_VIEWS).intersection(self.requested)
+        if self.requested is not None and names and title_encoder is None:
             raise InputError(f"views: {min(names)} needs a title_encoder, and it is null")
         if not title_encoder or not names or not any(self.clips.titles):
             return {}
@@ -93,17 +93,17 @@ class _Source:
         return arrays if EMBEDDING in names else {WORDS: arrays[WORDS]}
 
     def feature_views(self) -> dict[str, np.ndarray]:
-        """The feature columns that are vectors and that enough training clips have, or all that are wanted."""
-        if self.wanted is None:
+        """The feature columns that are vectors and that enough training clips have, or all that are requested."""
+        if self.requested is None:
             configs = feature_configs(self.data)
         else:
-            configs = sorted({config_of(name) for name in self.wanted if name not in _TITLE_VIEWS})
+            configs = sorted({config_of(name) for name in self.requested if name not in _TITLE_VIEWS})
         train = self.clips.splits["train"]
         arrays = {}
         for config in tqdm(configs, "reading features", unit="feature", disable=not self.progress, leave=False):
             for name, matrix in self._columns(config).items():
                 share = np.isfinite(matrix[train]).all(axis=1).mean()
-                if share < MIN_SHARE_WITH_VIEW and self.wanted is None:
+                if share < MIN_SHARE_WITH_VIEW and self.requested is None:
                     self.notes.append(f"{name} is left out: {share:.0%} of the training clips have it")
                 else:
                     arrays[name] = matrix
@@ -117,19 +117,19 @@ class _Source:
         known = {VIDEO_ID, TITLE, *HORIZONS, *ANNOTATION_COUNTS.values()}
         arrays = {}
         for name in tables[0].column_names:
-            if name in known or (self.wanted is not None and name not in self.wanted):
+            if name in known or (self.requested is not None and name not in self.requested):
                 continue
             try:
                 parts = [feature_columns([table], [name])[0] for table in tables]
             except InputError as error:
-                if self.wanted is not None:
+                if self.requested is not None:
                     raise
                 self.notes.append(f"{name} is left out: {error}")
                 continue
             width = max(part.shape[1] for part in parts)
             whole = [part if part.shape[1] == width else np.full((len(part), width), np.nan) for part in parts]
             arrays[name] = np.concatenate(whole).astype(np.float32)
-        if self.wanted is not None and config in self.wanted and not arrays:
+        if self.requested is not None and config in self.requested and not arrays:
             raise InputError(f"{self.data}: the configuration {config!r} has no column {config!r}")
         return arrays
 
