@@ -2,11 +2,15 @@
 
 import csv
 import json
+import math
+import statistics
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import sparse
+from scipy import sparse, stats
 from scipy.sparse import linalg
 
 from tests.protocol.studies import RIGHT, TINY, annotations_of, played_study, rows_of
@@ -80,6 +84,75 @@ def test_the_slope_is_that_of_least_squares_with_an_intercept_a_video() -> None:
     assert found.standard_error == pytest.approx(np.sqrt(residual @ residual / (2000 - 31) * inverse[-1, -1]))
     # The score is the fitted value of the video at lag 100.
     assert correct_scores(sums, found) == pytest.approx(solution[:-1] + 100 * solution[-1], abs=1e-8)
+
+
+@pytest.mark.parametrize("count", [2, 3, 12])
+def test_the_slope_of_one_video_is_scipys(count: int) -> None:
+    generator = np.random.default_rng(count)
+    lag, hit = generator.permutation(50)[:count] + 45.0, np.arange(count) % 2 == 0
+    zeros = np.zeros(count, dtype=int)
+    found = fit_correction(sum_by_video(TargetAnnotations(zeros, zeros, hit, lag, lag), 1), 100)
+    expected = stats.linregress(lag, hit.astype(float))
+    assert found is not None
+    assert found.slope == pytest.approx(expected.slope)
+    # Two points determine the line, so nothing is left to estimate its error from.
+    assert found.standard_error == pytest.approx(expected.stderr if count > 2 else np.nan, nan_ok=True)
+
+
+def expected_errors(scores: StudyScores, horizon: str) -> list[float]:
+    """Standard errors by plain loops: binomial at hit rates shrunk by the method of moments, and that of the slope."""
+    found = scores.scores[horizon]  # type: ignore[index]
+    hits, counts = found.hits.tolist(), found.annotations.tolist()
+    mean = sum(hits) / sum(counts)
+    rates = [(h / n, n) for h, n in zip(hits, counts, strict=True) if n >= 2]
+    noise = sum(p * (1 - p) / (n - 1) for p, n in rates) / len(rates)
+    spread = statistics.pvariance([p for p, _ in rates]) - noise
+    prior = min(max(mean * (1 - mean) / spread - 1, 2), 1000) if spread > 0 else 1000
+    errors = []
+    for h, n, lag in zip(hits, counts, found.mean_lag.tolist(), strict=True):
+        if n == 0:
+            errors.append(math.nan)
+            continue
+        rate = (h + prior * mean) / (n + prior)
+        slope_part = (100 - lag) * scores.correction.standard_error if horizon == "short_term" else 0.0
+        errors.append(math.sqrt(rate * (1 - rate) / n + slope_part**2))
+    return errors
+
+
+@pytest.mark.parametrize("kind", ["all", "twelve participants", "even videos", "every other annotation"])
+def test_standard_errors_are_those_of_plain_loops(study: SimulatedStudy, kind: str) -> None:
+    """Of a whole study; of videos with 0 or 1 annotations; and at the largest and the smallest shrinkage."""
+    data = study.annotations
+    target = data.repeat & (data.role == TARGET)
+    if kind == "twelve participants":
+        data = data.select(data.participant < 12)
+    elif kind == "even videos":
+        data = replace(data, pressed=np.where(target, data.video % 2 == 0, data.pressed), rt_ms=data.rt_ms * np.nan)
+    elif kind == "every other annotation":
+        seen: Counter[tuple[int, int]] = Counter()
+        pressed = data.pressed.copy()
+        for row in np.flatnonzero(target).tolist():
+            key = int(data.step[row]), int(data.video[row])
+            pressed[row] = seen[key] % 2 == 0
+            seen[key] += 1
+        data = replace(data, pressed=pressed, rt_ms=data.rt_ms * np.nan)
+    found = score_study(data, study.design)
+    for horizon in ("short_term", "long_term"):
+        errors = found.scores[horizon].standard_error
+        assert errors == pytest.approx(expected_errors(found, horizon), rel=1e-9, nan_ok=True)
+    if kind == "twelve participants":
+        counts = found.scores["short_term"].annotations
+        assert {0, 1, 2} <= set(counts.tolist())
+        content = summary(found)["short_term"]
+        assert (content["videos_scored"], content["annotations_min"]) == (int((counts > 0).sum()), 1)
+
+
+def test_the_mean_response_time_is_of_the_hits_whose_time_is_known() -> None:
+    unknown = [(*row[:7], None, row[8]) for row in rows_of("p2", RIGHT)]
+    found = score_study(annotations_of(rows_of("p1", RIGHT) + unknown), TINY)
+    place = found.videos.index("a")
+    assert found.scores["short_term"].hits[place] == 2
+    assert found.scores["short_term"].rt_ms[place] == 1000
 
 
 def test_scores_stay_in_their_range() -> None:

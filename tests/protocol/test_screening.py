@@ -106,3 +106,20 @@ def test_the_report_has_the_numbers() -> None:
     assert second[5:7] == (0.0, 1.0)
     assert second[7] == pytest.approx(30 - 56 / 3600)
     assert first[8] == second[8] == ""
+
+
+@pytest.mark.parametrize(("hours", "passes"), [(22.9, False), (23.1, True), (72.9, True), (73.1, False)])
+def test_the_delay_has_an_hour_of_tolerance(hours: float, passes: bool) -> None:
+    start_to_start = hours + 8 * 7 / 3600  # from the last of step 1's 8 showings to the first of step 2
+    assert (reasons({"p": RIGHT}, hours=start_to_start)["p"][1] == []) == passes
+
+
+def test_the_rates_of_a_report_are_of_their_own_showings() -> None:
+    """One of two targets and the vigilance repeat are recognised; one of five first showings is a false alarm."""
+    people = {"p": {**without((1, 6)), (1, 5): 9.0}, "q": {}}
+    rows = [row for name, presses in people.items() for row in rows_of(name, presses, steps=(1,))]
+    screening = screen(annotations_of([*rows[:8], rows[8]]), TINY)
+    step = screening.step1
+    assert (step.recognition[0], step.vigilance_hits[0], step.false_alarms[0]) == (0.5, 1.0, 0.2)
+    assert step.took_part.tolist() == [True, True]
+    assert step.reasons(1) == ["1 of 8 showings"]
