@@ -81,7 +81,7 @@ def model_shipment(folder: Path, repo: str, public: bool = False) -> Shipment:
     from the run. Measured scores of the data stay here unless the data are generated.
 
     Raises:
-        InputError: The folder holds no model, lacks a file that the model names, or has no results to write a card from.
+        InputError: The folder holds no model, lacks a file that the model names, or results to write a card from.
     """
     check_repo(repo)
     if not (folder / "config.json").is_file():

@@ -85,7 +85,7 @@ class TrainingLoop:
         examples: The training clips.
         clips: How many there are.
         collate: Puts them into batches.
-        validate: Called with the prepared model after an epoch that is due; gives Spearman's correlation for each horizon.
+        validate: Called with the prepared model after epochs that are due; gives each horizon's Spearman correlation.
         stop: When to stop before the end.
         progress: Whether to show a progress bar.
     """
