@@ -10,7 +10,7 @@ from accelerate import Accelerator
 from transformers import AutoModel, AutoVideoProcessor
 
 from tests.training.conftest import TINY
-from videomem_hf.benchmark.evaluate import score_split
+from videomem_hf.benchmark.evaluate import EvaluationTarget, score_target
 from videomem_hf.data.scored_clips import Clips, load_clips
 from videomem_hf.models.configuration_spatiotemporal import SpatioTemporalConfig
 from videomem_hf.models.modeling_spatiotemporal import SpatioTemporalModel
@@ -151,7 +151,7 @@ def test_a_run_on_cached_maps(release: Path, frames: Path, frame_model: Path, tm
     for name in ("last_conv.conv.weight", "attention_conv.weight", "head.weight"):
         assert not torch.equal(model.get_parameter(name), begun.get_parameter(name))
     processor = AutoVideoProcessor.from_pretrained(result.output)
-    scores, _ = score_split(model, processor, str(release), "validation", frame_cache=str(frames), progress=False)
+    scores, _ = score_target(model, processor, EvaluationTarget(str(release)), frame_cache=str(frames), progress=False)
     lines = (result.output / "predictions.csv").read_text().splitlines()
     column = lines[0].split(",").index("short_term_model")
     np.testing.assert_allclose(scores[:, 0], [float(line.split(",")[column]) for line in lines[1:]], atol=1e-6)

@@ -1,6 +1,5 @@
 """Prediction intervals (90 %) from how far a model's predictions were from measured scores on clips it had not seen."""
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
