@@ -124,3 +124,14 @@ def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         write_overlay_video(tmp_path / "o.mp4", frames(), 30, moving_peak, CURVE)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_gap_is_as_long_as_in_the_clip_and_costs_little(tmp_path: Path) -> None:
+    times_ms = [*range(0, 500, 100), *range(600_000, 600_500, 100)]
+    clip = write_clip(tmp_path / "c.webm", grey_levels(10), fps=10, times_ms=times_ms)
+    overlay_clip(tmp_path / "o.mp4", clip, moving_peak, CURVE)
+    with av.open(str(tmp_path / "o.mp4")) as container:
+        times = [frame.time for frame in container.decode(video=0)]
+    assert len(times) < 130  # of 6,000: the held frame is drawn for 10 s
+    np.testing.assert_allclose(times[:5], np.arange(5) / 10, atol=1e-3)
+    assert times[-1] == pytest.approx(600.4, abs=0.01)

@@ -88,8 +88,8 @@ def overlay_clip(
             end = min(frame.end_s or 0.0, frame.time_s + LONG_HOLD_S)
             for index in range(max(1, math.ceil((end - frame.time_s) * rate - 0.5))):
                 yield frame.time_s + index / rate, frame.image
-            if on_frame is not None:
-                on_frame(frame.time_s)
+                if on_frame is not None:
+                    on_frame(frame.time_s + index / rate)
 
     write_overlay_video(path, frames(), rate, saliency_at, curve)
 

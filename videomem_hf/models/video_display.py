@@ -167,8 +167,7 @@ def _from_hdr(frame: "VideoFrame", shape: tuple[int, int]) -> np.ndarray:
         band = slice(start, start + _BAND)
         channels: list[np.ndarray] = _linear_sdr(frame.color_trc, [red[band], green[band], blue[band]])
         for number, weights in enumerate(to_bt709):
-            mixed = np.tensordot(np.asarray(weights, np.float32), np.stack(channels), axes=1)
-            image[band, number] = _display_codes()[_levels(mixed)]
+            image[band, number] = _display_codes()[_levels(_mix(weights, channels))]
     return image.reshape(height, width, 3)
 
 
@@ -177,9 +176,13 @@ def _linear_sdr(transfer: int, codes: list[np.ndarray]) -> list[np.ndarray]:
     linear = [_linear_light(transfer)[channel] for channel in codes]
     if transfer != HLG:
         return linear
-    luma = sum(np.float32(weight) * channel for weight, channel in zip(_BT2020_LUMA, linear, strict=True))
-    gain = _hlg_gain()[_levels(luma)]
+    gain = _hlg_gain()[_levels(_mix(_BT2020_LUMA, linear))]
     return [_hlg_curve()[_levels(gain * channel)] for channel in linear]
+
+
+def _mix(weights: tuple[float, float, float], channels: list[np.ndarray]) -> np.ndarray:
+    red, green, blue = (np.float32(weight) * channel for weight, channel in zip(weights, channels, strict=True))
+    return red + green + blue
 
 
 def _levels(linear: np.ndarray) -> np.ndarray:
