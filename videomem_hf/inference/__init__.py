@@ -1,7 +1,7 @@
 """From a path or frames to a prediction with what led to it."""
 
 from videomem_hf.inference.feature_predictor import FeaturePredictor
-from videomem_hf.inference.loading import load_network, load_predictor
+from videomem_hf.inference.loading import load_predictor
 from videomem_hf.inference.predicting import predict
 from videomem_hf.inference.prediction import Prediction, Saliency, Still
 from videomem_hf.inference.predictor import Predictor
@@ -14,7 +14,6 @@ __all__ = [
     "Predictor",
     "Saliency",
     "Still",
-    "load_network",
     "load_predictor",
     "predict",
 ]
