@@ -192,7 +192,7 @@ def test_a_damaged_dataset_is_refused(parquet: Path, spoil: Callable[[Path], obj
 
 def test_videos_by_reference_are_refused(sample: SamplePaths, tmp_path: Path) -> None:
     prepare(sample.release, tmp_path / "out", PrepareOptions(configs=("videos",), videos="reference"))
-    with pytest.raises(InputError, match="names videos by their place on this machine; prepare with --videos embed"):
+    with pytest.raises(InputError, match="names videos by their paths on this machine; prepare with --videos embed"):
         dataset_shipment(tmp_path / "out", REPO)
     prepare(sample.release, tmp_path / "out", PrepareOptions(configs=("videos",), videos="embed"))
     assert dataset_shipment(tmp_path / "out", REPO, public=True).public

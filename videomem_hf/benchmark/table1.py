@@ -183,7 +183,7 @@ def _evaluate(folder: Path, config: TrainingConfig, options: Table1Options, resu
     from videomem_hf.benchmark.evaluate import EvaluationTarget, run_of, score_target
     from videomem_hf.evaluation.evaluate import compute_metrics
     from videomem_hf.evaluation.training_clips import read_trained_on
-    from videomem_hf.inference import load_network
+    from videomem_hf.inference.loading import load_network
 
     model, processor = load_network(str(folder))
     horizons = tuple(model.config.horizons)

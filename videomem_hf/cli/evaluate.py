@@ -81,7 +81,7 @@ def evaluate(
     """
     from videomem_hf.benchmark.evaluate import evaluation_target, score_target
     from videomem_hf.evaluation.submission import submission_files, write_submission
-    from videomem_hf.inference import load_network
+    from videomem_hf.inference.loading import load_network
 
     for file in (json_file, csv_file):
         if file is not None and not file.parent.is_dir():

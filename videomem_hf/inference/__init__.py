@@ -2,7 +2,7 @@
 
 from videomem_hf.inference.clip_predictor import ClipPredictor
 from videomem_hf.inference.feature_predictor import FeaturePredictor
-from videomem_hf.inference.loading import load_network, load_predictor
+from videomem_hf.inference.loading import load_predictor
 from videomem_hf.inference.predicting import predict
 from videomem_hf.inference.prediction import Prediction, Saliency, Still
 from videomem_hf.inference.predictor import Predictor
@@ -18,7 +18,6 @@ __all__ = [
     "Saliency",
     "Still",
     "ViewPredictor",
-    "load_network",
     "load_predictor",
     "predict",
 ]
