@@ -38,9 +38,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: cannot be read ({(error.strerror or '').lower()})") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(values, dict):
+    if not isinstance(values, dict | None):
         raise InputError(f"{path}: must hold keys and values, as in `epochs: 40`")
-    return values
+    return values or {}
 
 
 def apply_override(values: dict[str, Any], override: str) -> None:
@@ -109,9 +109,10 @@ def build(cls: type[_Config], values: Any, where: str) -> _Config:
 def _convert(wanted: Any, value: Any, where: str) -> Any:
     if isinstance(wanted, type) and is_dataclass(wanted):
         return build(wanted, value, where)
-    (inner,) = get_args(wanted) if get_origin(wanted) is list else (None,)
-    if isinstance(inner, type) and is_dataclass(inner) and isinstance(value, list):
-        return [build(inner, each, f"{where} {index}") for index, each in enumerate(value)]
+    kind = get_origin(wanted)
+    inner = get_args(wanted)[0] if kind in (list, tuple) else None
+    if isinstance(inner, type) and is_dataclass(inner) and isinstance(value, list | tuple):
+        return kind(build(inner, each, f"{where} {index}") for index, each in enumerate(value))
     return _number(value, wanted)
 
 

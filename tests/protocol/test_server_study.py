@@ -127,16 +127,16 @@ def test_settings_are_read_as_they_were_written(settings, tmp_path):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("titel: x", "unknown name 'titel'"),
+        ("titel: x", "unknown key 'titel'"),
         ("title: 3", "quote it"),
         ("participant_ids: secret", "hashed or plain"),
         ("pause_max_min: 0", "above 0"),
         ("clips_ahead: 0", "1 or more"),
         ("interruptions_max: 1.5", "whole number"),
-        ("demographics: [age]", "has name, question"),
+        ("demographics: [age]", "section of keys and values"),
         ("demographics: [{name: a, question: b, choices: [1, 2]}]", "quote them"),
         ("demographics: [{name: a, question: b}, {name: a, question: c}]", "twice"),
-        ("- a", "names with values"),
+        ("- a", "keys and values"),
         ("a: [", "not YAML"),
     ],
 )

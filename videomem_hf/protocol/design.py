@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from types import UnionType
-from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-import yaml
-
+from videomem_hf.recipes import build, read_yaml
 from videomem_hf.schema import InputError
 
 TargetChoice = Literal["random", "least_annotated"]
@@ -215,31 +214,13 @@ class StudyDesign:
             )
 
 
-_PARTS: Final[dict[str, type]] = {
-    "step1": FirstStep,
-    "step2": SecondStep,
-    "presentation": Presentation,
-    "controls": Controls,
-}
-
-
 def load_design(path: Path | str) -> StudyDesign:
     """Read a design from YAML or JSON; missing numbers are as in the paper.
 
     Raises:
         InputError: The file is missing or is not a design, or the design cannot work; names the file.
     """
-    path = Path(path)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; a design is a YAML or JSON file.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not YAML or JSON ({' '.join(str(error).split())}).") from None
-    try:
-        return design_from_dict({} if content is None else content)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+    return build(StudyDesign, _given_parts(read_yaml(Path(path))), str(path))
 
 
 def save_design(design: StudyDesign, path: Path | str) -> None:
@@ -260,17 +241,14 @@ def design_from_dict(content: Mapping[str, Any]) -> StudyDesign:
     Raises:
         InputError: An unknown name, a value of the wrong kind, or a design that cannot work.
     """
-    if not isinstance(content, Mapping):
-        raise InputError(f"A design has the parts {', '.join(_PARTS)}; found {content!r}.")
-    _check_names(content, _PARTS, "design")
-    parts = {}
-    for name, values in content.items():
-        values = {} if values is None else values
-        if not isinstance(values, Mapping):
-            raise InputError(f"{name} is {values!r}; it has the names {', '.join(_names(_PARTS[name]))}.")
-        _check_names(values, _names(_PARTS[name]), name)
-        parts[name] = _PARTS[name](**values)
-    return StudyDesign(**parts)
+    return build(StudyDesign, _given_parts(content), "design")
+
+
+def _given_parts(content: Any) -> Any:
+    """Leave out parts without values, which are as in the paper."""
+    return (
+        {name: part for name, part in content.items() if part is not None} if isinstance(content, Mapping) else content
+    )
 
 
 def _yaml(design: StudyDesign) -> str:
@@ -284,16 +262,6 @@ def _yaml(design: StudyDesign) -> str:
             origin = source if value == entry.default else f"own choice; {entry.default!r} in {source}"
             lines.append(f"  {entry.name}: {json.dumps(value)}  # {origin}")
     return "\n".join(lines) + "\n"
-
-
-def _names(part: type) -> list[str]:
-    return [entry.name for entry in fields(part)]
-
-
-def _check_names(content: Mapping[str, Any], known: Any, where: str) -> None:
-    unknown = [str(name) for name in content if name not in known]
-    if unknown:
-        raise InputError(f"Unknown name {unknown[0]!r} in {where}; known are {', '.join(known)}.")
 
 
 def _check_types(part: Any) -> None:

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import yaml
-
+from videomem_hf.recipes import build, read_yaml
 from videomem_hf.schema import InputError
 
 _CONSENT: Final = """\
@@ -35,6 +34,12 @@ class Question:
     name: str
     question: str
     choices: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        listed = isinstance(self.choices, list | tuple)
+        if not listed or not all(isinstance(text, str) and text for text in (self.name, self.question, *self.choices)):
+            raise InputError("name and question are texts, choices is a list of texts; quote them")
+        object.__setattr__(self, "choices", tuple(self.choices))
 
 
 def _setting(default: Any, about: str) -> Any:
@@ -85,6 +90,8 @@ class StudySettings:
             raise InputError(f"pause_max_min {self.pause_max_min!r}; it is a number of minutes.")
         if not self.pause_max_min > 0:
             raise InputError(f"pause_max_min {self.pause_max_min}; it is above 0.")
+        if not all(isinstance(question, Question) for question in self.demographics):
+            raise InputError(f"demographics {self.demographics!r}; it is a list of questions.")
         names = [question.name for question in self.demographics]
         twice = [name for name in names if names.count(name) > 1]
         if twice:
@@ -102,16 +109,7 @@ def load_settings(path: Path) -> StudySettings:
     Raises:
         InputError: The file is missing or invalid; names the file.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; `videomem study init` writes it.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not YAML ({' '.join(str(error).split())}).") from None
-    try:
-        return _settings({} if content is None else content)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+    return build(StudySettings, read_yaml(path), str(path))
 
 
 def save_settings(settings: StudySettings, path: Path) -> None:
@@ -126,26 +124,3 @@ def save_settings(settings: StudySettings, path: Path) -> None:
             plain = [dataclasses.asdict(question) for question in value] if isinstance(value, tuple) else value
             lines.append(f"{entry.name}: {json.dumps(plain, ensure_ascii=False)}")
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _settings(content: Any) -> StudySettings:
-    if not isinstance(content, dict):
-        raise InputError(f"settings are names with values; found {content!r}.")
-    known = [entry.name for entry in fields(StudySettings)]
-    unknown = [str(name) for name in content if name not in known]
-    if unknown:
-        raise InputError(f"unknown name {unknown[0]!r}; known are {', '.join(known)}.")
-    questions = content.get("demographics") or []
-    if not isinstance(questions, list):
-        raise InputError(f"demographics {questions!r}; it is a list of questions.")
-    return StudySettings(**{**content, "demographics": tuple(_question(question) for question in questions)})
-
-
-def _question(content: Any) -> Question:
-    if not isinstance(content, dict) or not {"name", "question"} <= set(content) <= {"name", "question", "choices"}:
-        raise InputError(f"question {content!r}; it has name, question and, unless the answer is free text, choices.")
-    choices = content.get("choices") or []
-    texts = [content["name"], content["question"], *(choices if isinstance(choices, list) else [None])]
-    if not all(isinstance(text, str) and text for text in texts):
-        raise InputError(f"question {content!r}; name and question are texts, choices is a list of texts, quote them.")
-    return Question(content["name"], content["question"], tuple(choices))
