@@ -1,6 +1,5 @@
 """Encodes clips of every kind for the reader's tests."""
 
-import os
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -63,15 +62,7 @@ def encode(
             file.mux(sound.encode(quiet))
         if sound:
             file.mux(sound.encode())
-    if codec == "libsvtav1":
-        _leave_real_time()
     return path
-
-
-def _leave_real_time() -> None:
-    """Undo what SVT-AV1 does as root: it gives this process real-time priority, and then libvpx's threads starve."""
-    for thread in Path("/proc/self/task").glob("*"):
-        os.sched_setscheduler(int(thread.name), os.SCHED_OTHER, os.sched_param(0))
 
 
 def yuv_frame(values: Sequence[int], pix_fmt: str = "yuv444p", size: tuple[int, int] = (64, 48)) -> av.VideoFrame:

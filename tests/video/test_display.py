@@ -73,7 +73,7 @@ def hlg(luminance: float) -> float:
 
 
 @pytest.mark.parametrize(("signal", "transfer", "name"), [(pq, 16, "PQ"), (hlg, 18, "HLG")])
-@pytest.mark.parametrize(("codec", "suffix"), [("libx265", "mp4"), ("ffv1", "mkv"), ("libsvtav1", "webm")])
+@pytest.mark.parametrize(("codec", "suffix"), [("libx265", "mp4"), ("ffv1", "mkv"), ("libx264", "mov")])
 def test_hdr_becomes_sdr(signal, transfer: int, name: str, codec: str, suffix: str, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     luminances = [0, 26, 36.54, 203, 400, 1000]
     luma = np.array([[round(64 + 876 * (signal(value) if value else 0)) for value in luminances]])
@@ -81,7 +81,6 @@ def test_hdr_becomes_sdr(signal, transfer: int, name: str, codec: str, suffix: s
     curve = "smpte2084" if transfer == 16 else "arib-std-b67"
     options = {
         "libx265": {"x265-params": f"log-level=none:colorprim=bt2020:transfer={curve}:colormatrix=bt2020nc"},
-        "libsvtav1": {"crf": "5"},
     }.get(codec, {})
     tags = {"colorspace": 9, "color_range": 1, "color_trc": transfer, "color_primaries": 9}
     clip = encode(tmp_path / f"c.{suffix}", [frame] * 3, codec, "yuv420p10le", options=options, **tags)
