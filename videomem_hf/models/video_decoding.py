@@ -200,7 +200,10 @@ class VideoReader:
 
         self._damaged, self._cause, self._other_end_s = 0, "", 0.0
         if self._animation:
-            yield from _animation_frames(self._animation)
+            try:
+                yield from _animation_frames(self._animation)
+            except (OSError, ValueError, RuntimeError, SyntaxError, Image.DecompressionBombError) as error:
+                self._damaged, self._cause = 1, cause_of(error)
             return
         decoder = _alpha_decoder(self.stream)
         packets = self.container.demux(self._streams_to_demux())

@@ -97,8 +97,10 @@ def upright(frame: "VideoFrame", image: np.ndarray) -> np.ndarray:
 
 def _orientation(frame: "VideoFrame") -> tuple[bool, bool, bool]:
     """Whether the picture is to be transposed, and then mirrored left to right and upside down."""
+    from av.sidedata.sidedata import SideDataContainer
+
     try:
-        matrix = frame.side_data.get("DISPLAYMATRIX")
+        matrix = SideDataContainer(frame).get("DISPLAYMATRIX")  # a frame that keeps its own is never freed by itself
     except ValueError:  # beside it stands something that PyAV has no name for, such as a photo's Exif
         turns = round(frame.rotation / 90) % 4  # counter-clockwise
         return turns % 2 == 1, turns in (2, 3), turns in (1, 2)
