@@ -13,14 +13,22 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from videomem_hf.models.video_decoding import UnreadableVideoError
+from videomem_hf.video.sources import StillImage, segments
+from videomem_hf.video.video import VideoError, VideoWarning, sample_frames
+
 FILES_PER_WORKER = 1000
+STILLS = (".png", ".jpg", ".webp", ".gif", ".tiff", ".avif")
 STUCK_AFTER = 40
 """Times the limit of processor time, by the clock, after which a worker that does nothing is ended."""
 
@@ -121,13 +129,13 @@ def _end(worker: _Worker | None) -> None:
 def _main(seconds: int, megabytes: int, with_processor: bool) -> None:
     import av  # noqa: F401 - libraries do not count as memory of the first file
 
-    from videomem_hf.video.video import sample_frames
-
-    processor = None
+    readers = [_sample, _read_still]
     if with_processor:
         from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
 
-        processor = MemorabilityVideoProcessor(segment_length=4, size={"height": 32, "width": 48})
+        readers.append(
+            partial(_process, MemorabilityVideoProcessor(segment_length=4, size={"height": 32, "width": 48}))
+        )
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a library prints is no answer
     unraisable: list[str] = []
@@ -139,7 +147,7 @@ def _main(seconds: int, megabytes: int, with_processor: bool) -> None:
         path = Path(os.fsdecode(line.rstrip(b"\n")))
         begin = time.process_time()
         resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(begin) + seconds, resource.RLIM_INFINITY))
-        outcome = _read(path, sample_frames, processor)
+        outcome = _read(path, readers)
         if unraisable:
             outcome["fault"] = f"{outcome['fault'] or ''} unraisable: {unraisable}"
             unraisable.clear()
@@ -155,48 +163,62 @@ def _peak_mb() -> float:
     return int(peak) / 1000
 
 
-def _read(path: Path, sample_frames: Any, processor: Any) -> dict[str, Any]:
-    from videomem_hf.video.video import VideoError, VideoWarning
-
-    frames, message, fault = 0, None, None
+def _read(path: Path, readers: list[Callable[[Path], int]]) -> dict[str, Any]:
+    """Read a file in each way; frames and message are those of the first."""
+    frames, message, messages, faults = 0, None, [], []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        try:
-            images = list(_check(sample_frames(path, 5.0)))
-            frames = len(images)
-            if processor:
-                decoded, times = processor.decode(path, shrink=True)
-                assert decoded.shape == (4 * len(times), 32, 48, 3), decoded.shape
-        except VideoError as error:
-            message = str(error)
-        except BaseException as error:  # noqa: BLE001 - whatever else it is, is what is looked for
-            import traceback
-
-            fault = "".join(traceback.format_exception(error))[-3000:]
-    foreign = [f"{each.category.__name__}: {each.message}" for each in caught if each.category is not VideoWarning]
-    notes = [str(each.message) for each in caught if each.category is VideoWarning]
-    if foreign:
-        fault = f"{fault or ''} warns: {foreign}"
-    for sentence in [*notes, *([message] if message else [])]:
-        if not sentence.startswith(f"{path}: ") or len(sentence.splitlines()) != 1 or not sentence.isprintable():
-            fault = f"{fault or ''} says no clear sentence: {sentence!r}"
-    if not (frames or message or fault):
-        fault = "neither frames nor an error"
-    return {"frames": frames, "message": message, "fault": fault}
+        for reader in readers:
+            try:
+                found = reader(path)
+                frames = frames or (found if reader is _sample else 0)
+            except (VideoError, UnreadableVideoError) as error:
+                messages.append(str(error))
+                message = messages[0] if reader is _sample else message
+            except BaseException as error:
+                faults.append(_traceback(error))
+    faults += [f"{each.category.__name__}: {each.message}" for each in caught if each.category is not VideoWarning]
+    for sentence in [*messages, *(str(each.message) for each in caught if each.category is VideoWarning)]:
+        if not sentence.startswith(f"{path}: ") or not sentence.isprintable():
+            faults.append(f"says no clear sentence: {sentence!r}")
+    if not (frames or message or faults):
+        faults.append("neither frames nor an error")
+    return {"frames": frames, "message": message, "fault": "; ".join(faults) or None}
 
 
-def _check(frames: Any) -> Iterator[None]:
+def _traceback(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))[-3000:]
+
+
+def _sample(path: Path) -> int:
     """Check what every sampled frame must be, without keeping it."""
-    shape, last = None, -math.inf
-    for frame in frames:
+    shape, last, count = None, -math.inf, 0
+    for frame in sample_frames(path, 5.0):
         assert frame.image.dtype == np.uint8, frame.image.dtype
         assert frame.image.ndim == 3, frame.image.shape
         assert frame.image.shape[2] == 3, frame.image.shape
         shape = shape or frame.image.shape
         assert frame.image.shape == shape, (frame.image.shape, shape)
         assert last < frame.time_s < math.inf, (last, frame.time_s)
-        last = frame.time_s
-        yield None
+        last, count = frame.time_s, count + 1
+    assert count
+    return count
+
+
+def _read_still(path: Path) -> int:
+    """Read an image as those of LaMem are."""
+    if path.suffix not in STILLS:
+        return 0
+    (frames,) = segments(StillImage(path), SimpleNamespace(segment_length=1))
+    assert frames.dtype == np.uint8, frames.dtype
+    assert frames.shape[::3] == (1, 3), frames.shape
+    return 0
+
+
+def _process(processor: Any, path: Path) -> int:
+    frames, times = processor.decode(path, shrink=True)
+    assert frames.shape == (4 * len(times), 32, 48, 3), frames.shape
+    return len(frames)
 
 
 if __name__ == "__main__":
