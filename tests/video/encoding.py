@@ -1,5 +1,6 @@
 """Encodes clips of every kind for the reader's tests."""
 
+import os
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -29,12 +30,13 @@ def encode(
     aspect: Fraction | None = None,
     container: str | None = None,
     options: dict[str, str] | None = None,
+    container_options: dict[str, str] | None = None,
     silence_s: tuple[float, float] | None = None,
     **tags: int,
 ) -> Path:
     """Write RGB or RGBA arrays, or frames as they are, at 12 frames a second, with silence from one time to another."""
     base = Fraction(1, 1000) if times_ms else Fraction(1, FPS)
-    with av.open(str(path), "w", format=container) as file:
+    with av.open(str(path), "w", format=container, container_options=container_options or {}) as file:
         stream: Any = file.add_stream(codec, rate=FPS, options=options or {})
         first = frames[0]
         stream.width, stream.height = (
@@ -62,7 +64,15 @@ def encode(
             file.mux(sound.encode(quiet))
         if sound:
             file.mux(sound.encode())
+    if codec == "libsvtav1":
+        _leave_real_time()
     return path
+
+
+def _leave_real_time() -> None:
+    """Undo what SVT-AV1 does as root: it gives this process real-time priority, and then libvpx's threads starve."""
+    for thread in Path("/proc/self/task").glob("*"):
+        os.sched_setscheduler(int(thread.name), os.SCHED_OTHER, os.sched_param(0))
 
 
 def yuv_frame(values: Sequence[int], pix_fmt: str = "yuv444p", size: tuple[int, int] = (64, 48)) -> av.VideoFrame:

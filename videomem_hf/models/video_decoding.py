@@ -2,15 +2,16 @@
 
 import re
 import struct
+import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
 
 import numpy as np
-from PIL import Image, ImageSequence, UnidentifiedImageError
+from PIL import Image, ImageSequence
 
 from .video_display import MAX_PIXELS, Screen, hdr_kind
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 VideoSource = str | Path | bytes | BinaryIO
 """A path, the bytes of a file, or a binary file object."""
 
+MAX_ANIMATION_PIXELS = MAX_PIXELS // 4
+"""Of GIF, WebP and the like, whose black pictures compress a thousandfold, and whose decoders keep several."""
 LONG_HOLD_S = 10.0
 """A frame that is held for longer is noted."""
 DEFAULT_RATE = 25.0
@@ -35,9 +38,17 @@ _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _RESTART_S = 1.0
 """Times that run back by more begin anew, as in joined recordings."""
 _ISO_BOXES = (b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"wide", b"free", b"skip")
+_PARENT_BOXES = (b"trak", b"mdia", b"minf", b"stbl", b"traf", b"moov", b"moof", b"edts", b"mvex", b"dinf", b"udta")
+_DEEPEST_BOX = 10
+"""FFmpeg follows no further."""
 _MAX_INDEX_BYTES = 1 << 26
 _DECODER_OPTIONS = {"max_pixels": str(MAX_PIXELS)}
 _SIZES_NAMED = 4
+PILLOW_ERRORS = (
+    OSError, EOFError, ValueError, RuntimeError, SyntaxError, ArithmeticError, LookupError, struct.error,
+    Image.DecompressionBombError,
+)  # fmt: skip
+"""What Pillow raises of damaged files."""
 
 
 class UnreadableVideoError(ValueError):
@@ -201,7 +212,10 @@ class VideoReader:
 
         self._damaged, self._cause, self._other_end_s = 0, "", 0.0
         if self._animation:
-            yield from _animation_frames(self._animation)
+            try:
+                yield from _animation_frames(self._animation)
+            except PILLOW_ERRORS as error:
+                self._damaged, self._cause = 1, cause_of(error)
             return
         decoder = _alpha_decoder(self.stream)
         packets = self.container.demux(self._streams_to_demux())
@@ -252,9 +266,11 @@ class VideoReader:
         else:
             context = self.stream.codec_context
             width, height, frames = context.width, context.height, self.stream.frames
-        if width * height > MAX_PIXELS:
+        animated = frames > 1 if self._animation else self.codec in ("gif", "apng")
+        most = MAX_ANIMATION_PIXELS if animated else MAX_PIXELS
+        if width * height > most:
             raise UnreadableVideoError(
-                f"{self.name}: declares pictures of {width}x{height}; at most {MAX_PIXELS:,} pixels are read"
+                f"{self.name}: declares pictures of {width}x{height}; at most {most:,} pixels are read"
             )
         if frames > self._bytes:
             raise UnreadableVideoError(f"{self.name}: declares {frames:,} frames in a file of {self._bytes:,} bytes")
@@ -316,7 +332,8 @@ def _check_index(file: BinaryIO, size: int, name: str) -> None:
             length = struct.unpack(">Q", file.read(8).rjust(8, b"\0"))[0]
         length = length or size - position
         if kind in (b"moov", b"moof"):
-            counts = _sample_counts(file.read(min(length, size - position, _MAX_INDEX_BYTES)))
+            index = file.read(min(length, size - position, _MAX_INDEX_BYTES))
+            counts = _sample_counts(index, 0, len(index))
             if (most := max(counts, default=0)) > 4 * size:  # old sound formats count several samples per byte
                 raise UnreadableVideoError(f"{name}: declares {most:,} frames in a file of {size:,} bytes")
         if length < 8:
@@ -329,15 +346,23 @@ def _check_index(file: BinaryIO, size: int, name: str) -> None:
         )
 
 
-def _sample_counts(index: bytes) -> Iterator[int]:
+def _sample_counts(index: bytes, start: int, stop: int, depth: int = 0) -> Iterator[int]:
     """Numbers of samples that the boxes of an index declare (ISO 14496-12, 8.6.1, 8.7.3 and 8.8.8)."""
-    for box in re.finditer(rb"stsz|trun|stts|ctts", index):
-        numbers = np.frombuffer(index[box.end() : box.end() + 12].ljust(12, b"\0"), ">u4")
-        if box[0] in (b"stsz", b"trun"):
-            yield int(numbers[2 if box[0] == b"stsz" else 1])
-        else:
-            entries = index[box.end() + 8 : box.end() + 8 + 8 * int(numbers[1])]
-            yield int(np.frombuffer(entries[: len(entries) // 8 * 8], ">u4")[::2].sum(dtype=np.int64))
+    while start + 8 <= stop:
+        length, kind = struct.unpack_from(">I4s", index, start)
+        head = 16 if length == 1 else 8
+        if length == 1:
+            length = int.from_bytes(index[start + 8 : start + 16], "big")
+        begin, end = start + head, min(start + length, stop) if length else stop
+        if kind in _PARENT_BOXES and depth < _DEEPEST_BOX:
+            yield from _sample_counts(index, begin, end, depth + 1)
+        elif kind in (b"stsz", b"trun"):
+            at = begin + (8 if kind == b"stsz" else 4)
+            yield int.from_bytes(index[at : at + 4], "big")
+        elif kind in (b"stts", b"ctts"):
+            count = min(int.from_bytes(index[begin + 4 : begin + 8], "big"), max(0, end - begin - 8) // 8)
+            yield int(np.frombuffer(index, ">u4", 2 * count, begin + 8)[::2].sum(dtype=np.int64)) if count else 0
+        start = max(end, begin)
 
 
 def _open_animation(file: BinaryIO, stack: ExitStack) -> Image.Image | None:
@@ -347,10 +372,22 @@ def _open_animation(file: BinaryIO, stack: ExitStack) -> Image.Image | None:
     if not (head[:4] == b"RIFF" and head[8:] == b"WEBP") and head[4:] not in (b"ftypavif", b"ftypavis"):
         return None
     try:
-        return stack.enter_context(Image.open(file))
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
-        file.seek(0)
-        return None
+        with without_pillow_warnings():
+            animation = stack.enter_context(Image.open(file))
+        if animation.width * animation.height <= MAX_ANIMATION_PIXELS or _number_of_frames(animation) > 1:
+            return animation
+    except PILLOW_ERRORS:
+        pass
+    file.seek(0)
+    return None  # FFmpeg, which takes less memory, reads a large photo
+
+
+@contextmanager
+def without_pillow_warnings() -> Iterator[None]:
+    """Keep Pillow's warnings of large and damaged images to ourselves: limits and errors of ours say the same."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield
 
 
 def _number_of_frames(animation: Image.Image) -> int:
@@ -363,7 +400,9 @@ def _animation_frames(animation: Image.Image) -> Iterator["VideoFrame"]:
     time_ms = 0
     for picture in ImageSequence.Iterator(animation):
         picture.load()
-        frame = av.VideoFrame.from_ndarray(np.asarray(picture.convert("RGBA")), format="rgba")
+        form = "RGB" if picture.mode == "RGB" else "RGBA"
+        pixels = np.asarray(picture if picture.mode == form else picture.convert(form))
+        frame = av.VideoFrame.from_ndarray(pixels, format={"RGB": "rgb24", "RGBA": "rgba"}[form])
         frame.pts, frame.time_base = time_ms, Fraction(1, 1000)
         frame.duration = round(picture.info.get("duration", 0)) or 100
         time_ms += frame.duration

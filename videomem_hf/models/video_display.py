@@ -30,7 +30,7 @@ _BT2020_LUMA = (0.2627, 0.6780, 0.0593)
 _LINEAR_UNTIL, _CURVATURE, _SLOPE = 160.0, 0.0371, 0.0049
 _CODES, _LEVELS, _GAMMA = 1024, 4096, 2.4
 _BAND = 1 << 15
-"""Pixels converted from HDR at a time: the processor's cache holds them."""
+"""Pixels converted from HDR or blended at a time: the processor's cache holds them."""
 
 
 def tone_curve(luminance: np.ndarray) -> np.ndarray:
@@ -109,8 +109,11 @@ def upright(frame: "VideoFrame", image: np.ndarray) -> np.ndarray:
 
 def _orientation(frame: "VideoFrame") -> tuple[bool, bool, bool]:
     """Whether the picture is to be transposed, and then mirrored left to right and upside down."""
+    from av.sidedata.sidedata import SideDataContainer
+
     try:
-        matrix = frame.side_data.get("DISPLAYMATRIX")
+        # The container that a frame keeps holds the frame in turn, which only garbage collection then frees.
+        matrix = SideDataContainer(frame).get("DISPLAYMATRIX")  # type: ignore[call-arg]
     except ValueError:  # beside it stands something that PyAV has no name for, such as a photo's Exif
         turns = round(frame.rotation / 90) % 4  # counter-clockwise
         return turns % 2 == 1, turns in (2, 3), turns in (1, 2)
@@ -129,9 +132,20 @@ def _rgb(frame: "VideoFrame", shape: tuple[int, int]) -> np.ndarray:
     if hdr_kind(frame):
         return _from_hdr(frame, shape)
     if _has_alpha(frame):
-        pixels = _reformatted(frame, shape, "rgba").to_ndarray()
-        return ((pixels[..., :3].astype(np.uint16) * pixels[..., 3:] + 127) // 255).astype(np.uint8)  # over black
+        return _over_black(_reformatted(frame, shape, "rgba"))
     return _reformatted(frame, shape, "rgb24").to_ndarray()
+
+
+def _over_black(frame: "VideoFrame") -> np.ndarray:
+    """Blend an RGBA frame with black, in bands that take little memory."""
+    plane = frame.planes[0]
+    pixels = np.frombuffer(cast("memoryview", plane), np.uint8).reshape(frame.height, plane.line_size)
+    image = np.empty((frame.height, frame.width, 3), np.uint8)
+    rows = max(1, _BAND // frame.width)
+    for start in range(0, frame.height, rows):
+        band = pixels[start : start + rows, : 4 * frame.width].reshape(-1, frame.width, 4)
+        image[start : start + rows] = (band[..., :3].astype(np.uint16) * band[..., 3:] + 127) // 255
+    return image
 
 
 def _has_alpha(frame: "VideoFrame") -> bool:

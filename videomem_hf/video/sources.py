@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from videomem_hf.models.video_decoding import PILLOW_ERRORS, without_pillow_warnings
+from videomem_hf.models.video_display import MAX_PIXELS
 from videomem_hf.schema import InputError
 
 from .video import VideoError, sample_clip, source_name, warn_of
@@ -111,7 +113,9 @@ def segments(source: Source, processor: Any) -> Iterator[np.ndarray]:
 
 def _read_image(path: Path) -> np.ndarray:
     try:
-        with Image.open(path) as image:
+        with without_pillow_warnings(), Image.open(path) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise ValueError(f"{image.width}x{image.height}, of at most {MAX_PIXELS:,} pixels")
             return np.asarray(image.convert("RGB"))
-    except (OSError, UnidentifiedImageError) as error:
+    except PILLOW_ERRORS as error:
         raise VideoError(f"{path}: not an image that can be read ({error})") from None
