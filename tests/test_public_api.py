@@ -27,6 +27,13 @@ NAMES = {
         "PairwiseRankingLoss", "SoftRankLoss", "SpearmanLoss", "SquaredError", "build_loss", "build_sorter",
         "load_sorter", "ranks", "shipped_sorters", "soft_ranks",
     },
+    "videomem_hf.inference.sources": {
+        "ClipSource", "NamedBytes", "input_name", "is_frame_list", "open_source", "segments_of_frames",
+    },
+    "videomem_hf.video.video": {
+        "Frame", "VideoError", "VideoInfo", "VideoSource", "VideoWarning", "find_videos", "open_video", "probe",
+        "sample_clip", "sample_frames", "source_name", "upright_rgb", "warn_of",
+    },
     "videomem_hf.multiview": {"BestFit", "FitOptions", "fit_best", "title_views"},
     "videomem_hf.sample": {
         "FEATURES", "SamplePaths", "Scene", "SceneTruth", "draw_scene", "generate_sample", "read_truth", "render_frame",

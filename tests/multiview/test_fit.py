@@ -222,14 +222,14 @@ def test_kernels_are_chosen_on_a_part_and_fitted_on_all_clips(data: Data) -> Non
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"head": "forest"}, "^head must be one of auto, kernel, neural, got forest$"),
+        ({"head": "forest"}, "^head must be one of auto, kernel, neural, got 'forest'$"),
         ({"folds": 1}, "^folds must be at least 2, got 1$"),
         ({"folds": "ten"}, r"^Field 'folds' expected int, got str \(value: 'ten'\)$"),
         ({"level": 1.0}, "^level must be between 0 and 1, got 1.0$"),
         ({"tune_on": 0}, "^tune_on must be at least 1, got 0$"),
         ({"loss": {"type": "hinge"}}, "^loss must be a section with a type, one of model, mse, l1, sodeep"),
         ({"loss": {"type": "model", "width": 1}}, "^loss must be without options for the type model"),
-        ({"loss": {"type": "l1", "width": 1}}, "unknown option 'width'"),
+        ({"loss": {"type": "l1", "width": 1}}, "unknown key 'width'"),
     ],
 )
 def test_wrong_options_are_input_errors(data: Data, options: dict[str, Any], message: str) -> None:
