@@ -232,11 +232,19 @@ def test_conformal_quantiles_of_both_sides_cover_skewed_errors_as_often_as_they_
 
 def test_a_large_offset_changes_no_correlation() -> None:
     predictions, references = _scores(50)
-    shifted = 1e9 + predictions
-    expected = stats.pearsonr(shifted - 1e9, references)[0]
-    assert statistics.pearson(shifted, references) == pytest.approx(expected)
-    draws = statistics.bootstrap_distribution(1e12 + np.round(predictions, 2), references, "pearson", resamples=20)
-    assert np.isfinite(draws).all()
+    for x, y in ((1e9 + predictions, references), (predictions, 1e9 + references)):
+        assert statistics.pearson(x, y) == pytest.approx(stats.pearsonr(x - x.mean(), y - y.mean())[0])
+    for x, y in ((1e12 + np.round(predictions, 2), references), (predictions, 1e12 + references)):
+        assert np.isfinite(statistics.bootstrap_distribution(x, y, "pearson", resamples=20)).all()
+
+
+def test_the_default_seed_is_0() -> None:
+    predictions, references = _scores(20)
+    interval = statistics.bootstrap_interval(predictions, references, resamples=50)
+    assert interval == statistics.bootstrap_interval(predictions, references, resamples=50, seed=0)
+    assert interval == statistics.bootstrap_intervals(predictions, references, resamples=50)["spearman"]
+    draws = statistics.bootstrap_distribution(predictions, references, resamples=50)
+    assert interval.low == pytest.approx(np.quantile(draws, 0.025))
 
 
 def test_no_difference_of_constants_is_defined() -> None:

@@ -67,3 +67,9 @@ def test_a_detached_scale_is_a_constant_in_the_gradient() -> None:
     (through,) = torch.autograd.grad((weights * standardize(values, mask)).sum(), values)
     assert abs((through * values.detach()).sum().item()) < 1e-6  # scaling the scores changes nothing
     assert abs((gradient * values.detach()).sum().item()) > 0.1
+
+
+def test_scores_that_are_nearly_equal_are_standardized_by_the_floor() -> None:
+    values = torch.tensor([0.0, 2e-6], dtype=torch.float64)
+    actual = standardize(values, torch.ones(2, dtype=torch.bool))
+    np.testing.assert_allclose(actual.numpy(), [-1e-6 / 1e-4, 1e-6 / 1e-4])

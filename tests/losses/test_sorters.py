@@ -12,7 +12,7 @@ from videomem_hf.losses import SpearmanLoss, build_sorter, load_sorter, ranks, s
 from videomem_hf.losses.sequences import HELD_OUT_FAMILIES, TRAINING_FAMILIES, training_batch
 from videomem_hf.losses.sodeep import windows
 from videomem_hf.losses.sorter_files import SHIPPED, save_sorter
-from videomem_hf.losses.sorter_networks import ARCHITECTURES, ExactSorter
+from videomem_hf.losses.sorter_networks import ARCHITECTURES, ExactSorter, FixedLengthSorter
 from videomem_hf.losses.sorter_training import rank_errors
 from videomem_hf.schema import InputError
 
@@ -36,6 +36,21 @@ def test_sorters_of_one_length_refuse_others(name: str) -> None:
     for values, mask in ((_values(3, 7), None), (_values(3, 6), torch.ones(3, 6, dtype=torch.bool))):
         with pytest.raises(ValueError, match="sequences of 6 items"):
             sorter(values, mask)
+
+
+@pytest.mark.parametrize("name", [name for name in ONE_LENGTH if name != "lstm_large"])
+def test_the_papers_length_is_the_default(name: str) -> None:
+    assert build_sorter(name).length == 100
+
+
+def test_networks_take_scores_with_the_spread_that_they_are_trained_on() -> None:
+    class Probe(FixedLengthSorter):
+        def _network(self, values: torch.Tensor) -> torch.Tensor:
+            return values
+
+    given = Probe(6)(5 + 3 * _values(4, 6))
+    trained_on = TRAINING_FAMILIES["uniform"](100, 100, torch.Generator().manual_seed(0)).std().item()
+    torch.testing.assert_close(given.std(dim=1, correction=0), torch.full((4,), trained_on), rtol=0.02, atol=0)
 
 
 @pytest.mark.parametrize("name", sorted(ARCHITECTURES))

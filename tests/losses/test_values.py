@@ -172,3 +172,13 @@ def test_binomial_needs_counts_of_the_right_shape() -> None:
         BinomialLoss()(predictions, targets)
     with pytest.raises(ValueError, match="counts must be"):
         BinomialLoss()(predictions, targets, counts=torch.ones(3))
+
+
+def test_the_defaults_are_the_documented_ones() -> None:
+    x, y = _scores(12)
+    pairs = [(x[i] - x[j]) / 0.1 for i in range(12) for j in range(12) if y[i] > y[j]]
+    assert _value("pairwise", x, y) == pytest.approx(np.mean(np.log1p(np.exp(-np.array(pairs)))))
+    assert _value("soft_rank", x, y) == _value("soft_rank", x, y, strength=1.0)
+    predictions, targets = torch.tensor([0.7, 0.2]), torch.tensor([1.0, 0.0])
+    value = float(BinomialLoss()(predictions, targets, counts=torch.tensor([10.0, torch.nan])))
+    assert value == pytest.approx(-(10 * np.log(0.7) + np.log(0.8)) / 11)
