@@ -1,5 +1,9 @@
 """ResNet3D and C3D against torchvision, formulas, and published sizes."""
 
+import json
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -131,3 +135,15 @@ def test_c3d_refuses_other_sizes() -> None:
         model(torch.rand(1, 16, 3, 32, 32))
     with pytest.raises(ValueError, match="multiple of 16"):
         model(torch.rand(1, 15, 3, 16, 16))
+
+
+@pytest.mark.parametrize("config_class", [ResNet3DConfig, C3DConfig])
+def test_a_configuration_with_the_former_name_of_the_segment_length_loads(config_class: Any, tmp_path: Path) -> None:
+    config_class(segment_length=24).save_pretrained(tmp_path)
+    file = tmp_path / "config.json"
+    values = json.loads(file.read_text())
+    values["clip_length"] = values.pop("segment_length")
+    file.write_text(json.dumps(values))
+    loaded = config_class.from_pretrained(tmp_path)
+    assert loaded.segment_length == 24
+    assert "clip_length" not in loaded.to_dict()

@@ -155,3 +155,14 @@ def test_an_unknown_recipe_names_those_that_exist(tmp_path: Path) -> None:
         TrainingConfig.from_recipe("frame_atention", data="data", output="out")
     with pytest.raises(InputError, match=r"gone\.yaml: cannot be read"):
         TrainingConfig.from_recipe(tmp_path / "gone.yaml", data="data", output="out")
+
+
+def test_recipes_and_runs_with_former_names_are_read(tmp_path: Path) -> None:
+    recipe = tmp_path / "old.yaml"
+    recipe.write_text(
+        "model: {type: resnet3d, clip_length: 8}\nprocessor: {clip_length: 8, max_clips: 2}\nbatch_size: 4\n"
+        "stages: [{epochs: 1}]\n"
+    )
+    config = TrainingConfig.from_recipe(recipe, data="d", output="o")
+    assert config.model["segment_length"] == 8
+    assert config.processor == {"segment_length": 8, "max_segments": 2}

@@ -5,6 +5,8 @@ from typing import ClassVar
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 
+from .former_names import FORMER_NAMES
+
 
 @strict
 class C3DConfig(PreTrainedConfig):
@@ -20,6 +22,7 @@ class C3DConfig(PreTrainedConfig):
     """
 
     model_type = "c3d"
+    attribute_map: ClassVar[dict[str, str]] = FORMER_NAMES
 
     _auto_class: ClassVar[str] = "AutoConfig"  # as in MemorabilityConfig
 

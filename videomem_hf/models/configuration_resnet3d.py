@@ -1,8 +1,11 @@
 """Configuration of ResNet3D."""
 
+from typing import ClassVar
+
 from huggingface_hub.dataclasses import strict
 
 from .configuration_memorability import MemorabilityConfig
+from .former_names import FORMER_NAMES
 
 DEPTHS = {
     10: ("basic", (1, 1, 1, 1)),
@@ -24,11 +27,12 @@ class ResNet3DConfig(MemorabilityConfig):
         shortcut: What a block adds where the size changes: "A", every second position and channels of zeros, without
             parameters (checkpoints of 2018); "B", a 1x1x1 convolution with batch normalisation (checkpoints of 2020).
         hidden_sizes: Channels of the four stages' 3x3x3 convolutions.
-        segment_length: Consecutive frames that are seen together. A longer input is cut into clips of this length and
+        segment_length: Consecutive frames that are seen together. A longer input is cut into segments of this length and
             their scores are averaged (how the paper sampled is not known: ours).
     """
 
     model_type = "resnet3d"
+    attribute_map: ClassVar[dict[str, str]] = FORMER_NAMES
 
     depth: int = 34
     shortcut: str = "A"

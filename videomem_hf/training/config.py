@@ -9,6 +9,7 @@ import yaml
 from huggingface_hub.dataclasses import strict
 
 from videomem_hf.losses.names import check_loss_section
+from videomem_hf.models.former_names import FORMER_NAMES
 from videomem_hf.recipes import apply_override, build, read_yaml, recipe_path, refuse_unknown, require
 from videomem_hf.schema import HORIZONS
 from videomem_hf.statistics import CONFIDENCE, RESAMPLES
@@ -229,12 +230,12 @@ class TrainingConfig:
             apply_override(values, override)
         given = {"data": str(data), "output": str(output), "recipe": str(recipe)}
         refuse_unknown(values, [each.name for each in fields(cls) if each.name not in given], f"recipe {recipe}")
-        return build(cls, values | given, f"recipe {recipe}")
+        return build(cls, _present_names(values) | given, f"recipe {recipe}")
 
     @classmethod
     def from_file(cls, path: Path) -> "TrainingConfig":
         """Read back what `save` wrote."""
-        return build(cls, read_yaml(path), str(path))
+        return build(cls, _present_names(read_yaml(path)), str(path))
 
     @property
     def epochs(self) -> int:
@@ -276,3 +277,13 @@ class TrainingConfig:
             require(not self.uses_features, "train_on", "videomem for a model of features", self.train_on)
         if any(stage.optimizer == "lbfgs" for stage in self.stages):
             require(self.uses_features, "optimizer", "another than lbfgs for a model of frames", "lbfgs")
+
+
+def _present_names(values: dict[str, Any]) -> dict[str, Any]:
+    """Rename fields of the sections `model` and `processor` that a file has under former names."""
+    sections = {name: values[name] for name in ("model", "processor") if isinstance(values.get(name), dict)}
+    renamed = {
+        name: {FORMER_NAMES.get(key, key): value for key, value in section.items()}
+        for name, section in sections.items()
+    }
+    return values | renamed
