@@ -64,7 +64,7 @@ add(tune, MODELS, "Search for a recipe's values")
 add(convert, MODELS, "Published checkpoints as models of this package")
 add(train_sorter, MODELS, "The network behind the ranking loss")
 
-add(score, STUDY, "From a study's answers to a data set with scores")
+add(score, STUDY, "From a study's annotations to a data set with scores")
 add(analyse, STUDY, "Consistency and figures of a study, beside the paper's")
 app.add_typer(study, name="study", rich_help_panel=STUDY, short_help="Run the memory game: init, serve, export, ...")
 

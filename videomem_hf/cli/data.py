@@ -84,7 +84,7 @@ def _prepare(release_dir: Path, out: Path, options: "PrepareOptions") -> None:
     typer.echo(
         f"{out}: {len(written)} files written."
         + (" It holds licensed data: keep it private.\n" if generated_plan(out) is None else "\n")
-        + f'Load it:  load_dataset("{out}", "scores")\n'
+        + f'Load it:  load_dataset("{_loadable(out)}", "scores")\n'
         f'Push it:  videomem push dataset "{out}" USER/NAME'
     )
 
@@ -194,3 +194,8 @@ def _write_plots(description: "Description", folder: Path) -> list[Path]:
     for name, figure in figures.items():
         figure.savefig(folder / name, dpi=150)
     return [folder / name for name in figures]
+
+
+def _loadable(out: Path) -> str:
+    """A path that `load_dataset` does not take for the name of one of its builders, as "parquet" is."""
+    return str(out) if out.is_absolute() or len(out.parts) > 1 else f"./{out}"

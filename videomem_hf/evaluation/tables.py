@@ -1,12 +1,10 @@
-"""What a person reads at the end of a run."""
+"""Metrics and reference values as lines of text."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
-from videomem_hf.schema import Horizon
-
-PAPERS_CONSISTENCY: Final = {"human": (0.481, 0.192), "annotation": (0.616, 0.364)}
-"""Of VideoMem's short- and long-term annotations (paper, Sec. 4.1)."""
+from videomem_hf.protocol.paper import PAPER
+from videomem_hf.schema import HORIZONS, Horizon
 
 
 def consistency_lines(ceilings: Mapping[Horizon, float]) -> str:
@@ -17,8 +15,8 @@ def consistency_lines(ceilings: Mapping[Horizon, float]) -> str:
     """
     own = ", ".join(f"{horizon} {short_number(value)}" for horizon, value in ceilings.items())
     human, annotation = (
-        f"{kind} consistency {' / '.join(short_number(value) for value in values)}"
-        for kind, values in PAPERS_CONSISTENCY.items()
+        f"{kind} consistency {' / '.join(short_number(PAPER[f'{horizon}_{name}'].value) for horizon in HORIZONS)}"
+        for kind, name in {"human": "human_consistency", "annotation": "consistency"}.items()
     )
     return (
         f"Noise ceiling of these scores, by their annotation counts: {own}.\n"

@@ -27,8 +27,8 @@ class ResNet3DConfig(MemorabilityConfig):
         shortcut: What a block adds where the size changes: "A", every second position and channels of zeros, without
             parameters (checkpoints of 2018); "B", a 1x1x1 convolution with batch normalisation (checkpoints of 2020).
         hidden_sizes: Channels of the four stages' 3x3x3 convolutions.
-        segment_length: Consecutive frames that are seen together. A longer input is cut into segments of this length and
-            their scores are averaged (how the paper sampled is not known: ours).
+        segment_length: Consecutive frames that are seen together. A longer input is cut into segments of this length,
+            whose scores are averaged (how the paper sampled is not known: ours).
     """
 
     model_type = "resnet3d"

@@ -10,12 +10,14 @@ from scipy.optimize import nnls
 
 from videomem_hf.models.modeling_multiview import interval_scale
 from videomem_hf.multiview.kernel_search import CLEAR_GAIN, clearly_better
+from videomem_hf.protocol.paper import PAPER
+from videomem_hf.schema import HORIZONS
 from videomem_hf.statistics import conformal_quantile, spearman
 
 SHORT_TERM_SHARE: Final = 0.5
 """Weight of the short-term output in a long-term prediction: three times the annotations are behind its scores."""
-_TYPICAL_COUNTS: Final = {"short_term": 38.0, "long_term": 13.0}
-"""Mean annotations behind VideoMem's released scores (paper, Sec. 3.3): for data without counts."""
+_TYPICAL_COUNTS: Final = tuple(PAPER[f"{horizon}_annotations"].value for horizon in HORIZONS)
+"""Mean annotation counts of VideoMem's scores, for data without counts."""
 _SHRINKAGE: Final = 0.02
 """Ridge of the stack towards the default weights, as a share of the outputs' squares."""
 
@@ -148,7 +150,7 @@ def fit_interval_scale(predicted: np.ndarray, measured: np.ndarray, counts: np.n
 def fill_counts(counts: np.ndarray) -> np.ndarray:
     """Annotation counts `(clips, horizons)` with unknown ones set to the mean of the others, or to VideoMem's."""
     filled = counts.copy()
-    for column, typical in zip(filled.T, _TYPICAL_COUNTS.values(), strict=False):
+    for column, typical in zip(filled.T, _TYPICAL_COUNTS, strict=False):
         known = np.isfinite(column) & (column > 0)
         column[~known] = column[known].mean() if known.any() else typical
     return filled
