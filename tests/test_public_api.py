@@ -32,7 +32,7 @@ NAMES = {
     },
     "videomem_hf.video.video": {
         "Frame", "VideoError", "VideoInfo", "VideoSource", "VideoWarning", "find_videos", "open_video", "probe",
-        "sample_clip", "sample_frames", "source_name", "upright_rgb", "warn_of",
+        "expand_user", "sample_clip", "sample_frames", "source_name", "upright_rgb", "warn_of",
     },
     "videomem_hf.multiview": {"BestFit", "FitOptions", "fit_best", "title_views"},
     "videomem_hf.sample": {

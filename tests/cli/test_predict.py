@@ -14,6 +14,7 @@ import videomem_hf
 from tests.clips import grey_levels, write_clip
 from tests.inference.test_predictor import tiny  # noqa: F401 - a fixture
 from videomem_hf.cli import app, main
+from videomem_hf.schema import InputError
 from videomem_hf.video.video import probe
 
 
@@ -214,3 +215,41 @@ def test_the_module_runs(folder):
     command = [sys.executable, "-m", "videomem_hf", "predict", "missing.mp4"]
     result = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False, env=environment)
     assert (result.returncode, result.stderr) == (1, "videomem: missing.mp4: no such file or folder\n")
+
+
+@pytest.mark.parametrize(
+    ("outputs", "message"),
+    [
+        (("--csv", "clips/a.webm"), "clips/a.webm is one of the clips"),
+        (("--json", "clips/a.webm"), "clips/a.webm is one of the clips"),
+        (("--overlay", "clips"), "holds a.webm, which is a clip"),
+        (("--csv", "out", "--json", "./out"), "--json and --csv are both out"),
+        (("--json", "model"), "model is a folder"),
+    ],
+)
+def test_no_output_is_written_over_a_clip_or_another_output(folder, outputs, message):
+    before = (folder / "clips" / "a.webm").read_bytes()
+    result = run("clips/a.webm", *outputs)
+    assert result.exit_code != 0
+    assert message in str(result.exception)
+    assert (folder / "clips" / "a.webm").read_bytes() == before
+
+
+def test_odd_names_are_one_sentence_or_a_clip(folder):
+    write_clip(folder / "~clip.webm", grey_levels(24))
+    assert run("~clip.webm").exit_code == 0
+    for argument, message in {"a" * 300: "no such file", "**.mp4": "is no pattern"}.items():
+        result = run("clips/a.webm", argument)
+        assert isinstance(result.exception, InputError)
+        assert message in str(result.exception)
+    (folder / "notes.txt").write_text("words, and no picture\n" * 200)
+    result = run("notes.txt", "clips/a.webm", "--csv", "-")
+    assert result.exit_code == 1
+    assert "is a text file, not a video" in result.stdout
+    assert "clips/a.webm,0." in result.stdout
+
+
+def test_a_model_is_a_path_as_well_and_nothing_else(folder):
+    assert videomem_hf.predict("clips/a.webm", model=folder / "model").scores
+    with pytest.raises(InputError, match="a int is no predictor"):
+        videomem_hf.predict("clips/a.webm", model=3)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from videomem_hf.schema import InputError, is_system_file
-from videomem_hf.video.video import find_videos
+from videomem_hf.video.video import expand_user, find_videos
 
 Clips = Annotated[
     list[str] | None,
@@ -57,7 +57,7 @@ def clip_sources(arguments: list[str] | None, list_file: Path | None) -> list[Pa
         sources.update(dict.fromkeys([argument] if "://" in argument else find_videos([argument])))
     if list_file is not None:
         lines = (line for line in _read_lines(list_file) if line.strip())
-        sources.update(dict.fromkeys(line if "://" in line else Path(line).expanduser() for line in lines))
+        sources.update(dict.fromkeys(line if "://" in line else expand_user(line) for line in lines))
     clips = [source for source in sources if isinstance(source, str) or not is_system_file(source)]
     if not clips:
         found = f"{list_file}: names" if list_file else f"{', '.join(arguments or [])}: is"

@@ -107,6 +107,7 @@ def predict(
     if jobs is not None:
         raise InputError("--jobs is for --engine ray; here clips are scored one after the other")
     sources = clip_sources(clips, list_file)
+    outputs.check_against(sources)
     from videomem_hf.inference import load_predictor
 
     predictor = load_predictor(model, device, title, trust_remote_code)
@@ -150,8 +151,16 @@ class _Outputs:
         """Refuse at once what would fail after hours of work."""
         if str(self.json_file) == str(self.csv_file) == "-":
             raise InputError("--json - and --csv - cannot both be standard output; name a file for one of them")
-        for path in (self.json_file, self.csv_file):
-            if path is not None and str(path) != "-" and not path.resolve().parent.is_dir():
+        if (
+            self.json_file is not None
+            and self.csv_file is not None
+            and self.json_file.resolve() == self.csv_file.resolve()
+        ):
+            raise InputError(f"--json and --csv are both {self.csv_file}; name two files")
+        for path in self._files():
+            if path.is_dir():
+                raise InputError(f"{path} is a folder; name a file")
+            if not path.resolve().parent.is_dir():
                 raise InputError(f"{path}: the folder {path.resolve().parent} does not exist; make it first")
         for option, folder in {"--plots": self.plots, "--overlay": self.overlay}.items():
             if folder is None:
@@ -160,6 +169,17 @@ class _Outputs:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise InputError(f"{option} {folder}: cannot be a folder ({error.strerror})") from error
+
+    def check_against(self, sources: Sequence[Path | str]) -> None:
+        """Refuse to write over a clip."""
+        clips = {source.resolve() for source in sources if isinstance(source, Path)}
+        if written := next((path for path in self._files() if path.resolve() in clips), None):
+            raise InputError(f"{written} is one of the clips; name another file for the output")
+        if self.overlay is not None and (clip := next((c for c in clips if c.parent == self.overlay.resolve()), None)):
+            raise InputError(f"--overlay {self.overlay}: holds {clip.name}, which is a clip; name another folder")
+
+    def _files(self) -> list[Path]:
+        return [path for path in (self.json_file, self.csv_file) if path is not None and str(path) != "-"]
 
 
 def _predict_on_ray(

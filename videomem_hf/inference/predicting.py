@@ -1,6 +1,7 @@
 """`videomem_hf.predict`: from clips to predictions in one call."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TypedDict, Unpack, overload
 
 from videomem_hf.inference.clip_predictor import ClipPredictor
@@ -9,7 +10,7 @@ from videomem_hf.inference.prediction import Prediction
 from videomem_hf.inference.sources import ClipSource, is_frame_list
 from videomem_hf.schema import InputError
 
-Model = str | ClipPredictor
+Model = str | Path | ClipPredictor
 
 
 class PredictOptions(TypedDict, total=False):
@@ -83,8 +84,10 @@ def predict(
 
 
 def _load(model: Model | None, device: str | None, title: str | None) -> ClipPredictor:
-    if model is None or isinstance(model, str):
-        return load_predictor(model, device, title)
+    if model is None or isinstance(model, str | Path):
+        return load_predictor(None if model is None else str(model), device, title)
+    if not isinstance(model, ClipPredictor):
+        raise InputError(f"a {type(model).__name__} is no predictor; give a folder, a Hub id, or load_predictor(...)")
     if device is not None:
         raise InputError("device is chosen when a predictor is loaded; give it to load_predictor")
     return model

@@ -311,9 +311,13 @@ def _open_container(file: BinaryIO, name: str) -> "InputContainer":
 
     options = {"protocol_whitelist": "none", **_DECODER_OPTIONS}
     try:
-        return av.open(file, "r", options=options, metadata_errors="replace")
+        container = av.open(file, "r", options=options, metadata_errors="replace")
     except (OSError, av.FFmpegError, ValueError) as error:
         raise UnreadableVideoError(f"{name}: not a video that FFmpeg can read ({cause_of(error)})") from None
+    if container.format.name == "tty":  # FFmpeg draws text files
+        container.close()
+        raise UnreadableVideoError(f"{name}: is a text file, not a video")
+    return container
 
 
 def _check_index(file: BinaryIO, size: int, name: str) -> None:

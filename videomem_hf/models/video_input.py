@@ -7,7 +7,7 @@ import stat
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from io import BytesIO
+from io import BytesIO, TextIOBase
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -172,7 +172,7 @@ def _open_path(path: Path) -> Path | NamedBytes:
 
 def _open_file(file: Any) -> Any:
     name = input_name(file)
-    if isinstance(getattr(file, "mode", None), str) and "b" not in file.mode:
+    if isinstance(file, TextIOBase):
         raise ValueError(f"{name}: is opened as text; open it with mode 'rb'")
     if hasattr(file, "seekable") and file.seekable():
         file.seek(0)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
 __all__ = [
-    "Frame", "VideoError", "VideoInfo", "VideoSource", "VideoWarning", "find_videos", "open_video", "probe",
-    "sample_clip", "sample_frames", "source_name", "upright_rgb", "warn_of",
+    "Frame", "VideoError", "VideoInfo", "VideoSource", "VideoWarning", "expand_user", "find_videos", "open_video",
+    "probe", "sample_clip", "sample_frames", "source_name", "upright_rgb", "warn_of",
 ]  # fmt: skip
 
 
@@ -141,21 +141,39 @@ def find_videos(arguments: list[str]) -> list[Path]:
     """
     found: dict[Path, None] = {}
     for argument in arguments:
-        path = Path(argument).expanduser()
-        if path.is_dir():
+        path = expand_user(argument)
+        if _exists(path) and path.is_dir():
             matches = _clips_among(p for p in path.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES)
             missing = f"{argument}: the folder holds no file that ends in {', '.join(sorted(VIDEO_SUFFIXES))}"
-        elif path.exists() or not any(c in argument for c in "*?["):
-            matches, missing = [path] if path.exists() else [], f"{argument}: no such file or folder"
+        elif (there := _exists(path)) or not any(c in argument for c in "*?["):
+            matches, missing = [path] if there else [], f"{argument}: no such file or folder"
         else:
             root = Path(path.anchor) if path.is_absolute() else Path()
             pattern = str(path.relative_to(path.anchor)) if path.is_absolute() else str(path)
-            matches = _clips_among(root.glob(pattern))
             missing = f"{argument}: the pattern matches no file"
+            try:
+                matches = _clips_among(root.glob(pattern))
+            except ValueError as error:
+                raise InputError(f"{argument}: is no pattern ({str(error).lower()}); ** stands for folders") from None
         if not matches:
             raise InputError(missing)
         found.update(dict.fromkeys(matches))
     return list(found)
+
+
+def expand_user(path: str) -> Path:
+    """A path with `~` or `~name` in place of a home folder, where there is such a user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # a file whose name begins with ~
+        return Path(path)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name longer than the file system takes
+        return False
 
 
 def _clips_among(paths: Iterable[Path]) -> list[Path]:
