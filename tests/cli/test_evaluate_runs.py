@@ -182,7 +182,7 @@ def test_a_damaged_video_is_left_out_and_named(make_config: Any, release: Path, 
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 1
     assert isinstance(result.exception, SystemExit)
-    assert f"Error: {bad}: not a video" in result.stderr
+    assert f"videomem: {bad}: not a video" in result.stderr
     assert "Spearman" in result.stdout
     assert sorted(_rows(tmp_path / "scores.csv")) == evaluated[1:]
 

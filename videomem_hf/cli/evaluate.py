@@ -111,7 +111,7 @@ def evaluate(
         failures=None if fail_fast else failures,
     )
     for line in failures:
-        typer.echo(f"Error: {line}", err=True)
+        typer.echo(f"videomem: {line}", err=True)
     if files:
         write_submission(files, clips.video_ids, scores)
         typer.echo("\n".join(f"{file}: {len(scores)} videos" for file in files.values()))
