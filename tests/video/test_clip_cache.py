@@ -73,7 +73,10 @@ def test_every_bad_clip_is_listed_whatever_it_raises(tmp_path: Path) -> None:
         cache.fill(paths, progress=False)
     lines = str(caught.value).splitlines()[1:]
     expected = [f"{path}: is empty" for path in paths[:12]]
-    expected += [f"{paths[12]}: RuntimeError: decoder fault", f"{paths[14]}: cannot be opened (no such file or directory)"]
+    expected += [
+        f"{paths[12]}: RuntimeError: decoder fault",
+        f"{paths[14]}: cannot be opened (no such file or directory)",
+    ]
     assert [line.strip() for line in lines] == expected
     assert sorted(caught.value.failures.values()) == sorted(expected)
     assert [path in cache for path in paths] == [False] * 13 + [True, False]
