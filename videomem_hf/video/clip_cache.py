@@ -126,9 +126,7 @@ class ClipCache:
             pool.shutdown(wait=True, cancel_futures=True)
         if failures:
             lines = [failures[identity] for identity in missing if identity in failures]
-            what = (
-                f"{len(failures)} of {len(wanted)} clips failed; repair or remove them (the others are cached)"
-            )
+            what = f"{len(failures)} of {len(wanted)} clips failed; repair or remove them (the others are cached)"
             raise FailedClipsError("\n  ".join([what, *lines]), failures)
 
     def load(self, source: Source) -> np.ndarray:
