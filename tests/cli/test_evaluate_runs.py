@@ -167,6 +167,26 @@ def test_a_copied_video_is_recognised_by_its_content(tmp_path: Path) -> None:
     assert _evaluate(again.output, "--frame-cache", tmp_path / "frames").exit_code == 0
 
 
+def test_a_damaged_video_is_left_out_and_named(make_config: Any, release: Path, tmp_path: Path) -> None:
+    run = train(make_config("stages.*.epochs=1"), progress=False).output
+    copy = shutil.copytree(release, tmp_path / "release")
+    evaluated = sorted(_rows(run / "predictions.csv"))
+    bad = next(copy.rglob(f"{evaluated[0]}.webm"))
+    bad.write_bytes(b"damaged")
+    arguments = ["evaluate", str(run), "--data", str(copy), "--frame-cache", str(make_config().frame_cache)]
+    arguments += ["--csv", str(tmp_path / "scores.csv")]
+    stopped = CliRunner().invoke(app, [*arguments, "--fail-fast"])
+    assert isinstance(stopped.exception, InputError)
+    assert f"{bad}: not a video" in str(stopped.exception)
+    assert not (tmp_path / "scores.csv").exists()
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    assert f"videomem: {bad}: not a video" in result.stderr
+    assert "Spearman" in result.stdout
+    assert sorted(_rows(tmp_path / "scores.csv")) == evaluated[1:]
+
+
 def test_lamem_alone_leaves_nothing_to_check(make_config: Any, lamem: Path) -> None:
     overrides = ["train_on=lamem", f"lamem={lamem}", "model.horizons=[short_term]", "stages.*.epochs=1"]
     result = train(make_config(*overrides), progress=False)

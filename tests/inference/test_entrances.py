@@ -14,9 +14,11 @@ import torch
 from PIL import Image
 
 import videomem_hf
+from tests.clips import grey_levels, write_clip
 from tests.inference.test_predicting import folder, processor_of_segments  # noqa: F401 - a fixture
 from tests.inference.test_predictor import clip, tiny  # noqa: F401 - fixtures
 from videomem_hf.models import config_class, model_class, video_input
+from videomem_hf.models.video_sampling import sample_segments
 from videomem_hf.schema import InputError
 from videomem_hf.video.video import sample_frames
 
@@ -43,9 +45,11 @@ class Decoder:
     def __init__(self, path: Path) -> None:
         with av.open(str(path)) as container:
             rate = float(container.streams.video[0].average_rate)
-            images = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-        self.frames = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
-        self.metadata = SimpleNamespace(begin_stream_seconds=0.0, average_fps=rate)
+            decoded = [(frame.time, frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)]
+        self.times = [time for time, _ in decoded]
+        self.frames = torch.from_numpy(np.stack([image for _, image in decoded])).permute(0, 3, 1, 2)
+        self.metadata = SimpleNamespace(begin_stream_seconds=self.times[0], average_fps=rate)
+        self.decoded = 0
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -53,8 +57,14 @@ class Decoder:
     def __getitem__(self, index: int) -> torch.Tensor:
         return self.frames[index]
 
+    def get_frame_at(self, index: int) -> SimpleNamespace:
+        self.decoded += 1
+        duration = self.times[index + 1] - self.times[index] if index + 1 < len(self) else 0.04
+        return SimpleNamespace(data=self[index], pts_seconds=self.times[index], duration_seconds=duration)
+
     def get_frame_played_at(self, seconds: float) -> SimpleNamespace:
-        return SimpleNamespace(data=self.frames[int(seconds * self.metadata.average_fps)])
+        index = max(i for i, time in enumerate(self.times) if time <= seconds)
+        return self.get_frame_at(index)
 
 
 def pipe_with(data: bytes, path: Path) -> Path:
@@ -129,6 +139,19 @@ def test_a_decoder_gives_whole_segments(clip):  # noqa: F811
     expected = predictor.predict(clip)
     found = predictor.predict(Decoder(clip))
     np.testing.assert_allclose(found.frame_scores, expected.frame_scores, atol=1e-6)
+
+
+def test_a_decoder_gives_the_frames_of_the_file(tmp_path):
+    path = write_clip(tmp_path / "held.webm", grey_levels(161)[::40][:4], times_ms=[0, 5000, 6000, 6900])
+    decoder = Decoder(path)
+    found = video_input.open_input(decoder)
+    np.testing.assert_array_equal(found, [segment.images[0] for segment in sample_segments(path, 1.0)])
+    np.testing.assert_allclose(found.mean(axis=(1, 2, 3)), [16, 56, 96], atol=3)
+    np.testing.assert_array_equal(video_input.open_input(decoder, max_segments=1), found[:1])
+    assert decoder.decoded < 8  # a limit stops early
+    channels_last = Decoder(path)
+    channels_last.frames = channels_last.frames.permute(0, 2, 3, 1)
+    np.testing.assert_array_equal(video_input.open_input(channels_last), found)
 
 
 def test_addresses_are_fetched_within_limits(tiny, clip, served, monkeypatch):  # noqa: F811

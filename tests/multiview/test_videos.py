@@ -149,7 +149,7 @@ def test_clips_that_are_done_are_kept_when_one_cannot_be_decoded(
     content = broken.read_bytes()
     broken.write_bytes(b"no video")
     before = network.clips
-    with pytest.raises(InputError, match=r"1 of 34 clips cannot be decoded"):
+    with pytest.raises(InputError, match=r"1 of 34 clips failed"):
         load_view_data(str(copy), "auto", None, progress=False, encoder=NAME)
     assert network.clips == before + 33
     broken.write_bytes(content)

@@ -232,7 +232,7 @@ def test_a_bad_clip_is_refused_before_a_model_is_built(
     monkeypatch.setattr(initial.AutoModel, "from_config", lambda *_: pytest.fail("a model was built"))
     config = make_config()
     config.data = str(copy)
-    with pytest.raises(InputError, match=rf"1 of 32 clips cannot be decoded.*\n.*{bad.name}: not a video"):
+    with pytest.raises(InputError, match=rf"1 of 32 clips failed.*\n.*{bad.name}: not a video"):
         train(config, progress=False)
 
 

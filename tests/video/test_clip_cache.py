@@ -8,7 +8,7 @@ import pytest
 
 from videomem_hf.multiview.frame_views import VectorCache
 from videomem_hf.schema import InputError
-from videomem_hf.video.clip_cache import ClipCache
+from videomem_hf.video.clip_cache import ClipCache, FailedClipsError
 from videomem_hf.video.frame_cache import FrameCache
 from videomem_hf.video.map_cache import MapCache
 from videomem_hf.video.sources import Source
@@ -28,6 +28,8 @@ class SizeCache(ClipCache):
         """One number."""
         self.made += 1
         size = Path(str(source)).stat().st_size
+        if size == 13:
+            raise RuntimeError("decoder fault")
         if size == 0:
             raise VideoError(f"{source}: is empty")
         yield np.array([[size]])
@@ -62,6 +64,22 @@ def test_all_bad_clips_are_listed_and_the_others_kept(tmp_path: Path) -> None:
     assert [path in cache for path in paths] == [False, True, True]
     with pytest.raises(KeyError, match=r"0.webm is not in the cache of sizes"):
         cache.load(paths[0])
+
+
+def test_every_bad_clip_is_listed_whatever_it_raises(tmp_path: Path) -> None:
+    paths = [*_files(tmp_path, *[0] * 12, 13, 7), tmp_path / "gone.webm"]
+    cache = SizeCache(tmp_path / "cache")
+    with pytest.raises(FailedClipsError, match="14 of 15 clips failed") as caught:
+        cache.fill(paths, progress=False)
+    lines = str(caught.value).splitlines()[1:]
+    expected = [f"{path}: is empty" for path in paths[:12]]
+    expected += [
+        f"{paths[12]}: RuntimeError: decoder fault",
+        f"{paths[14]}: cannot be opened (no such file or directory)",
+    ]
+    assert [line.strip() for line in lines] == expected
+    assert sorted(caught.value.failures.values()) == sorted(expected)
+    assert [path in cache for path in paths] == [False] * 13 + [True, False]
 
 
 def test_the_caches_of_the_package_are_siblings() -> None:

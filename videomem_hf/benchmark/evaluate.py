@@ -23,7 +23,9 @@ from videomem_hf.schema import InputError
 from videomem_hf.statistics import CONFIDENCE, RESAMPLES
 from videomem_hf.training.examples import Collator
 from videomem_hf.training.predict import predict
+from videomem_hf.video.clip_cache import FailedClipsError
 from videomem_hf.video.frame_cache import FrameCache
+from videomem_hf.video.sources import identity_of
 
 LAST: Final = "last"
 """Folder within a run of the last epoch's model, where another epoch's is kept."""
@@ -133,6 +135,7 @@ def score_target(
     scored: bool = True,
     batch_size: int = 32,
     frame_cache: str | None = None,
+    failures: list[str] | None = None,
     progress: bool = True,
 ) -> tuple[np.ndarray, Clips]:
     """Predict the scores of a split.
@@ -144,6 +147,7 @@ def score_target(
         scored: False takes the clips without scores as well.
         batch_size: Clips at a time.
         frame_cache: Folder for decoded frames; None takes the user's cache folder.
+        failures: Clips that cannot be decoded are left out, and one line about each is added here; None raises.
         progress: Whether to show progress bars.
 
     Returns:
@@ -163,7 +167,14 @@ def score_target(
     cache = None
     if processor is not None:
         cache = FrameCache(frame_cache or FRAME_CACHE, processor)
-        fill_cache(accelerator, cache, [clips], progress)
+        try:
+            fill_cache(accelerator, cache, [clips], progress)
+        except FailedClipsError as error:
+            kept = [i for i, source in enumerate(clips.sources) if identity_of(source) not in error.failures]
+            if failures is None or not kept:
+                raise
+            failures.extend(error.failures.values())
+            clips = clips.take(kept)
     elif list(model.config.feature_sizes) != list(clips.feature_sizes):
         raise InputError(
             f"{data}: the features {', '.join(features or [])} have {list(clips.feature_sizes)} numbers, the model "

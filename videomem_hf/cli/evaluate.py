@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
+from videomem_hf.cli.clip_paths import FailFast
 from videomem_hf.cli.own_code import Import, TrustRemoteCode
 from videomem_hf.data.release.splits import RankedBy
 from videomem_hf.registration import import_code
@@ -68,6 +69,7 @@ def evaluate(
     frame_cache: Annotated[
         Path | None, typer.Option(help="Folder for decoded frames. (default: beside the other Hugging Face caches)")
     ] = None,
+    fail_fast: FailFast = False,
     import_: Import = None,
     trust_remote_code: TrustRemoteCode = False,
 ) -> None:
@@ -75,6 +77,7 @@ def evaluate(
 
     The folder of a training run knows its data and splits: nothing else need be given, and clips that it was trained on
     are refused. A video without a score, or without a file, is left out; the table says how many clips there were.
+    A video that cannot be decoded is left out as well and named on standard error; the exit code is then 1.
 
     Examples: [bold]videomem evaluate run/[/bold],
     [bold]videomem evaluate run/ --data release/ --split test --submission out/ --team mine[/bold]
@@ -97,6 +100,7 @@ def evaluate(
     network, processor = load_network(model, trust_remote_code)
     horizons = tuple(network.config.horizons)
     files = submission_files(submission, year, team, run, horizons) if submission else {}
+    failures: list[str] = []
     scores, clips = score_target(
         network,
         processor,
@@ -104,16 +108,20 @@ def evaluate(
         scored=not files,
         batch_size=batch_size,
         frame_cache=None if frame_cache is None else str(frame_cache),
+        failures=None if fail_fast else failures,
     )
+    for line in failures:
+        typer.echo(f"videomem: {line}", err=True)
     if files:
         write_submission(files, clips.video_ids, scores)
         typer.echo("\n".join(f"{file}: {len(scores)} videos" for file in files.values()))
     if csv_file is not None:
         write_predictions(csv_file, {"model": scores}, clips.video_ids, clips.labels, horizons)
-    if files and (np.isfinite(clips.labels).sum(axis=0) < 2).all():
-        return  # the release's test set has no scores
-    ranked_by = most_annotated_by or target.options.get("most_annotated_by", "long_term")
-    _report(model, target, scores, clips, horizons, most_annotated, ranked_by, json_file)
+    if not files or (np.isfinite(clips.labels).sum(axis=0) >= 2).any():  # the release's test set has no scores
+        ranked_by = most_annotated_by or target.options.get("most_annotated_by", "long_term")
+        _report(model, target, scores, clips, horizons, most_annotated, ranked_by, json_file)
+    if failures:
+        raise typer.Exit(1)
 
 
 def _report(

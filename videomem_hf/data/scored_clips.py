@@ -15,7 +15,7 @@ from videomem_hf.data.provenance import is_prepared
 from videomem_hf.data.release.splits import SplitOptions
 from videomem_hf.recipes import refuse_unknown
 from videomem_hf.schema import ANNOTATION_COUNTS, VIDEO, VIDEO_ID, Horizon, InputError
-from videomem_hf.video.clip_cache import ClipCache
+from videomem_hf.video.clip_cache import ClipCache, FailedClipsError
 from videomem_hf.video.sources import Source, StillImage, StoredVideo
 
 if TYPE_CHECKING:
@@ -229,22 +229,26 @@ def feature_columns(tables: Sequence[Any], names: Sequence[str]) -> tuple[np.nda
 
 
 def fill_cache(accelerator: "Accelerator", cache: ClipCache, splits: Sequence[Clips], progress: bool) -> None:
-    """Decode what is not in the cache yet, each process its share, and wait for the others.
+    """Compute what is not in the cache yet, each process its share, and wait for the others.
 
     Raises:
-        InputError: On every process, what could not be decoded on any.
+        FailedClipsError: On every process, the clips that failed on any.
+        InputError: On every process, another error of any.
     """
     from accelerate.utils import gather_object
 
     sources = [source for clips in splits for source in clips.sources]
     share = sources[accelerator.process_index :: accelerator.num_processes]
-    errors: list[str] = []
+    errors: list[tuple[str, dict[str, str]]] = []
     try:
         cache.fill(share, progress=progress and accelerator.is_main_process)
     except InputError as error:
-        errors.append(str(error))
+        errors.append((str(error), error.failures if isinstance(error, FailedClipsError) else {}))
     if errors := gather_object(errors):
-        raise InputError("\n".join(errors))
+        message = "\n".join(text for text, _ in errors)
+        if all(failures for _, failures in errors):
+            raise FailedClipsError(message, {key: line for _, failures in errors for key, line in failures.items()})
+        raise InputError(message)
 
 
 def _configs(features: Sequence[str] | None) -> list[str]:

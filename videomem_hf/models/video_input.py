@@ -6,7 +6,7 @@ import re
 import stat
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO, TextIOBase
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -14,6 +14,8 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 import torch
 from PIL import Image
+
+from .video_sampling import segments_of
 
 LARGEST_STREAM: Final = 1 << 30
 """Bytes that are taken at most from an address or a pipe, which are read into memory."""
@@ -213,21 +215,35 @@ def _fetch(address: str, name: str, deadline: float, outcome: list[bytes | Excep
         outcome.append(ValueError(f"{name}: cannot be fetched ({cause})"))
 
 
+class _DecoderReader:
+    """The frames of torchcodec's decoder, one at a time, in the form that the sampler takes."""
+
+    def __init__(self, decoder: Any) -> None:
+        self._decoder = decoder
+        self.screen, self.end_s = self, 0.0
+
+    def frames(self) -> Iterator[tuple[float, Any]]:
+        """Yield each frame with its start in seconds, from the first."""
+        first = None
+        for index in range(len(self._decoder)):
+            frame = self._decoder.get_frame_at(index)
+            first = frame.pts_seconds if first is None else first
+            start = frame.pts_seconds - first
+            self.end_s = start + (frame.duration_seconds or 1 / self._decoder.metadata.average_fps)
+            yield start, frame.data
+
+    def rgb(self, frame: Any) -> np.ndarray:
+        """Bring a frame to `(height, width, 3)` uint8."""
+        return to_frames(frame[None])[0]
+
+
 def _decode(decoder: Any, fps: float, segment_length: int, max_segments: int | None) -> np.ndarray:
-    """Take frames of torchcodec's decoder at the times at which they are taken of a file."""
-    metadata = decoder.metadata
-    begin, rate = metadata.begin_stream_seconds or 0.0, metadata.average_fps
-    duration, frames = len(decoder) / rate, []
-    count = max(1, math.ceil(duration * fps - 0.5))  # a last interval under half as long as the others gives nothing
-    for number in range(min(count, max_segments or count)):
-        if segment_length == 1:
-            frames.append(decoder.get_frame_played_at(begin + number / fps).data)
-            continue
-        first = round(number / fps * rate)
-        if number and first + segment_length > len(decoder):
-            break
-        frames += [decoder[min(first + offset, len(decoder) - 1)] for offset in range(segment_length)]
-    return to_frames(torch.stack([frame if frame.shape[0] == 3 else frame.permute(2, 0, 1) for frame in frames]))
+    """Take the frames of torchcodec's decoder that are taken of a file."""
+    segments = segments_of(_DecoderReader(decoder), fps, segment_length, max_segments)
+    images = [image for segment in segments for image in segment.images]
+    if not images:
+        raise ValueError("the given decoder has no frames")
+    return np.stack(images)
 
 
 def split_clips(videos: Any) -> Sequence[Any]:

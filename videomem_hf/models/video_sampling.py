@@ -4,15 +4,11 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from .video_decoding import VideoReader, VideoSource
-from .video_display import Screen
-
-if TYPE_CHECKING:
-    from av.video.frame import VideoFrame
 
 TIME_TOLERANCE_S = 0.0015
 """Containers such as WebM round times to 1 ms, so a frame meant for 1 s may carry 1.001 s."""
@@ -59,24 +55,51 @@ def sample_segments(
     Raises:
         ValueError: The source gives no frames; the message names it and the cause.
     """
-    if not frames_per_second > 0 or length < 1 or (limit is not None and limit < 1):
-        raise ValueError(
-            f"fps={frames_per_second} must be above 0; segment_length={length}, max_segments={limit} at least 1"
-        )
     with VideoReader(source) as reader:
         try:
-            for begun in _segments(reader, 1.0 / frames_per_second, length, limit or math.inf, convert):
-                images = [picture.image for picture in begun.pictures]
-                yield Segment(begun.time_s, begun.end_s, images + images[-1:] * (length - len(images)))
+            yield from segments_of(reader, frames_per_second, length, limit, convert)
         finally:
             if notes is not None:
                 notes.extend(reader.notes)
 
 
+class FrameReader(Protocol):
+    """What `segments_of` samples: a `VideoReader`, or another decoder in its form.
+
+    Attributes:
+        screen: Turns a frame into an image by `rgb`; read when a frame was yielded.
+        end_s: When the last frame leaves the screen; read after all frames.
+    """
+
+    screen: Any
+    end_s: float
+
+    def frames(self) -> Iterator[tuple[float, Any]]:
+        """Yield each frame with its start in seconds, from the first."""
+        ...
+
+
+def segments_of(
+    reader: FrameReader,
+    frames_per_second: float,
+    length: int = 1,
+    limit: int | None = None,
+    convert: Callable[[np.ndarray], np.ndarray] = np.asarray,
+) -> Iterator[Segment]:
+    """Sample an open reader; see `sample_segments`."""
+    if not frames_per_second > 0 or length < 1 or (limit is not None and limit < 1):
+        raise ValueError(
+            f"fps={frames_per_second} must be above 0; segment_length={length}, max_segments={limit} at least 1"
+        )
+    for begun in _segments(reader, 1.0 / frames_per_second, length, limit or math.inf, convert):
+        images = [picture.image for picture in begun.pictures]
+        yield Segment(begun.time_s, begun.end_s, images + images[-1:] * (length - len(images)))
+
+
 class _Picture:
     """A decoded frame that is converted once, when it is first needed."""
 
-    def __init__(self, frame: "VideoFrame", screen: Screen, convert: Callable[[np.ndarray], np.ndarray]) -> None:
+    def __init__(self, frame: Any, screen: Any, convert: Callable[[np.ndarray], np.ndarray]) -> None:
         self.frame, self.screen, self.convert = frame, screen, convert
 
     @cached_property
@@ -91,7 +114,7 @@ class _Begun(NamedTuple):
 
 
 def _segments(
-    reader: VideoReader, step: float, length: int, limit: float, convert: Callable[[np.ndarray], np.ndarray]
+    reader: FrameReader, step: float, length: int, limit: float, convert: Callable[[np.ndarray], np.ndarray]
 ) -> Iterator[_Begun]:
     begun: deque[_Begun] = deque()
     held, index, count = None, 0, 0

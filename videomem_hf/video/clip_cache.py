@@ -17,16 +17,31 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from tqdm.auto import tqdm
 
-from videomem_hf.schema import InputError
+from videomem_hf.schema import InputError, cause_of
 from videomem_hf.system import available_cpus
 
 from .sources import Source, content_of, identity_of, name_of
-from .video import VideoError
 
-_ERRORS_SHOWN: Final = 10
 _GB: Final = 1e9
 CONTENT_DIGITS: Final = 32
 """Hexadecimal digits of a content's hash that name it."""
+
+
+class FailedClipsError(InputError):
+    """Clips whose entries cannot be computed; all others are in the cache.
+
+    Args:
+        message: Names each clip and its cause.
+        failures: One line per clip, by the identity of its source.
+    """
+
+    def __init__(self, message: str, failures: dict[str, str]) -> None:
+        super().__init__(message)
+        self.failures = failures
+
+
+class _CacheError(InputError):
+    """The cache itself cannot take an entry, whatever the clip."""
 
 
 class ClipCache:
@@ -90,8 +105,8 @@ class ClipCache:
             progress: Whether to show a progress bar.
 
         Raises:
-            InputError: Clips that cannot be decoded, each with its cause, after all others are done; a full disk; or
-                more entries than the limit allows.
+            FailedClipsError: Clips that cannot be used, each with its cause, after all others are done.
+            InputError: A full disk, or more entries than the limit allows.
         """
         wanted = {identity_of(source): source for source in sources}
         found = {identity: self._find(identity) for identity in wanted}
@@ -99,17 +114,20 @@ class ClipCache:
         room = _Room(self, [*self.needed_entries(sources), *(entry for entry in found.values() if entry)])
         if not missing:
             return
-        failures: list[VideoError] = []
+        failures: dict[str, str] = {}
         pool = ThreadPoolExecutor(workers or available_cpus(), thread_name_prefix="clips")
         try:
-            jobs = [pool.submit(self._make, identity, source, room) for identity, source in missing.items()]
+            jobs = {pool.submit(self._make, identity, missing[identity], room): identity for identity in missing}
             for job in tqdm(as_completed(jobs), self.work, len(jobs), unit="clip", disable=not progress):
-                failures.extend(_failure(job))
+                if failure := _failure(job, name_of(missing[jobs[job]])):
+                    failures[jobs[job]] = failure
         finally:
             # After Ctrl-C the clips in hand are finished and the others dropped.
             pool.shutdown(wait=True, cancel_futures=True)
         if failures:
-            raise InputError(_summary(failures, len(wanted)))
+            lines = [failures[identity] for identity in missing if identity in failures]
+            what = f"{len(failures)} of {len(wanted)} clips failed; repair or remove them (the others are cached)"
+            raise FailedClipsError("\n  ".join([what, *lines]), failures)
 
     def load(self, source: Source) -> np.ndarray:
         """The entry of a clip, mapped from disk and read-only.
@@ -160,7 +178,7 @@ class ClipCache:
         except OSError as error:
             why = (error.strerror or str(error)).lower()
             what = self.holds.replace("_", " ")
-            raise InputError(f"{self.folder}: {what} cannot be written ({why}); finished clips are kept") from None
+            raise _CacheError(f"{self.folder}: {what} cannot be written ({why}); finished clips are kept") from None
         finally:
             part.unlink(missing_ok=True)
 
@@ -198,7 +216,7 @@ class _Room:
             self._size += size
             while self._size > self._limit:
                 if not self._oldest_first:
-                    raise InputError(
+                    raise _CacheError(
                         f"{self._root}: these clips need more than the {self._limit / _GB:g} GB that the "
                         "cache may hold; allow more, or take smaller or fewer frames"
                     )
@@ -208,17 +226,16 @@ class _Room:
                     self._size -= status.st_size
 
 
-def _failure(job: "Future[None]") -> list[VideoError]:
+def _failure(job: "Future[None]", name: str) -> str | None:
+    """Name a clip and say why it failed; None if it did not.
+
+    Raises:
+        InputError: The cache itself cannot take an entry.
+    """
     try:
         job.result()
-    except VideoError as error:
-        return [error]
-    return []
-
-
-def _summary(failures: list[VideoError], total: int) -> str:
-    lines = [str(failure) for failure in failures[:_ERRORS_SHOWN]]
-    if len(failures) > _ERRORS_SHOWN:
-        lines.append(f"and {len(failures) - _ERRORS_SHOWN} more")
-    what = f"{len(failures)} of {total} clips cannot be decoded; repair or remove them (the others are kept, decoded)"
-    return what + "".join(f"\n  {line}" for line in lines)
+    except _CacheError:
+        raise
+    except Exception as error:  # decoders and data sets have errors of their own
+        return f"{name}: {cause_of(error, name)}"
+    return None

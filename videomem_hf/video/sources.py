@@ -11,7 +11,6 @@ from PIL import Image
 
 from videomem_hf.models.video_decoding import PILLOW_ERRORS, without_pillow_warnings
 from videomem_hf.models.video_display import MAX_PIXELS
-from videomem_hf.schema import InputError
 
 from .video import VideoError, sample_clip, source_name, warn_of
 
@@ -50,11 +49,7 @@ def name_of(source: Source) -> str:
 
 
 def identity_of(source: Source) -> str:
-    """Identify a source without reading it: by path, size and modification time of its file.
-
-    Raises:
-        InputError: The file cannot be found.
-    """
+    """Identify a source without reading it: by path, size and modification time of its file; a missing one by path."""
     if isinstance(source, bytes):
         return content_of(source)
     if isinstance(source, StoredVideo):
@@ -62,8 +57,8 @@ def identity_of(source: Source) -> str:
     path = Path(source.path if isinstance(source, StillImage) else source).resolve()
     try:
         status = path.stat()
-    except OSError as error:
-        raise InputError(f"{name_of(source)}: cannot be opened ({(error.strerror or '').lower()})") from None
+    except OSError:  # reading it names the cause
+        return str(path)
     return f"{path}\n{status.st_size}\n{status.st_mtime_ns}"
 
 
@@ -81,7 +76,7 @@ def content_of(source: Source) -> str:
         with Path(source.path if isinstance(source, StillImage) else source).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise VideoError(f"{name_of(source)}: cannot be read ({(error.strerror or '').lower()})") from None
+        raise VideoError(f"{name_of(source)}: cannot be opened ({(error.strerror or '').lower()})") from None
 
 
 def segments(source: Source, processor: Any) -> Iterator[np.ndarray]:
