@@ -16,7 +16,7 @@ from transformers.video_utils import VideoMetadata
 from .video_input import open_input, split_clips
 from .video_sampling import sample_segments
 
-_FORMER_NAMES = {"clip_length": "segment_length", "max_clips": "max_segments"}
+FORMER_NAMES = {"clip_length": "segment_length", "max_clips": "max_segments"}
 """In processors that were saved before their attributes had today's names."""
 
 
@@ -72,7 +72,7 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
     max_segments = None
 
     def __init__(self, **kwargs: Any) -> None:
-        for former, name in _FORMER_NAMES.items():
+        for former, name in FORMER_NAMES.items():
             if former in kwargs:
                 kwargs.setdefault(name, kwargs.pop(former))
         super().__init__(**kwargs)
