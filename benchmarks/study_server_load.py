@@ -1,6 +1,6 @@
 """Load on a study's server: many simulated participants at once, over HTTP on this machine's loopback.
 
-    python benchmarks/study_server_load.py CLIPS [--participants 200] [--speed 3] [--kill] [--out RESULTS.json]
+    PYTHONPATH=. python benchmarks/study_server_load.py CLIPS [--participants 200] [--speed 3] [--kill] [--out OUT]
 
 CLIPS is a folder of at least 60 WebM or MP4 clips, such as `videomem sample` makes. Everyone plays step 1 of a short
 design (60 showings) at the paper's timing, sped up: at --speed 3 a clip lasts at most 2.3 s and the gap is 0.33 s, so
@@ -31,11 +31,11 @@ from typing import Any
 
 import numpy as np
 
+from tests.protocol.play import ClipNames, HttpConnection, Play, SimulatedParticipant
 from videomem_hf.protocol.design import FirstStep, Presentation, SecondStep, StudyDesign
-from videomem_hf.protocol.server.play import ClipNames, HttpConnection, Play
 from videomem_hf.protocol.server.settings import StudySettings
 from videomem_hf.protocol.server.study import create_study
-from videomem_hf.protocol.simulate import SimulatedParticipant, draw_participants, draw_videos
+from videomem_hf.protocol.simulate import draw_participants, draw_videos
 
 MACHINE = "2-core x86-64 virtual machine, 24 GB, shared with other work"
 STEP1 = FirstStep(
@@ -101,7 +101,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     exported = export(folder)
     return {
         "machine": MACHINE,
-        "command": " ".join(["python", "benchmarks/study_server_load.py", "CLIPS", *arguments(options)]),
+        "command": " ".join(["PYTHONPATH=. python benchmarks/study_server_load.py CLIPS", *arguments(options)]),
         "participants": options.participants,
         "speed": options.speed,
         "killed_in_the_middle": options.kill,

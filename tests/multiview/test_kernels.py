@@ -186,11 +186,9 @@ def test_a_stack_adds_what_the_main_component_lacks() -> None:
     outputs = np.stack([truth[:, :1] + rng.normal(size=(600, 1)), truth[:, :1], truth[:, 1:]], axis=1)
     folds = fold_indices(600, 5, 0)
     stack = fit_stack(outputs, y, 0, [1, 2], folds)
-    assert stack.stacked == (True,)
     expected, _ = nnls(outputs[:, :, 0] - outputs[:, :, 0].mean(0), y[:, 0] - y.mean())
     np.testing.assert_allclose(stack.weights[0], expected, atol=0.1)  # shrunk a little towards the main component
     plain = fit_stack(outputs[:, [1]], y, 0, [], folds)
-    assert plain.stacked == (False,)
     np.testing.assert_allclose(plain.weights[0, 0], np.polyfit(truth[:, 0], y[:, 0], 1)[0], atol=1e-6)
 
 

@@ -10,10 +10,10 @@ import numpy as np
 from fastapi.testclient import TestClient
 
 from tests.clips import write_clip
+from tests.protocol.play import ClipNames, Play, Reply
 from videomem_hf.protocol.design import FirstStep, Presentation, SecondStep, StudyDesign
 from videomem_hf.protocol.server.app import create_app
 from videomem_hf.protocol.server.database import Database
-from videomem_hf.protocol.server.play import ClipNames, Play, Reply
 from videomem_hf.protocol.server.settings import StudySettings
 from videomem_hf.protocol.server.study import Study, create_study
 

@@ -7,13 +7,13 @@ import sqlite3
 import pytest
 
 from tests.protocol.conftest import FAST
+from tests.protocol.play import Reply
 from tests.protocol.served import Attentive, ClientConnection, make_study, served
 from tests.protocol.test_server_game import begin, counts, refusal, respond
 from videomem_hf.protocol.server.clips import pad_clip, unpad_clip
 from videomem_hf.protocol.server.database import videos
 from videomem_hf.protocol.server.export import participant_lines
 from videomem_hf.protocol.server.limits import RateLimit
-from videomem_hf.protocol.server.play import Reply
 from videomem_hf.protocol.server.settings import Question, StudySettings
 from videomem_hf.protocol.server.tokens import normalise_code
 

@@ -18,12 +18,12 @@ from alembic.config import Config
 from sqlalchemy import insert, select, text
 
 from tests.protocol.conftest import FAST
+from tests.protocol.play import ClipNames, HttpConnection, Play
 from tests.protocol.served import SHORT, Attentive, make_study, served
 from videomem_hf.protocol.design import Presentation
 from videomem_hf.protocol.server.database import MIGRATIONS, Database, videos
 from videomem_hf.protocol.server.export import annotation_lines
 from videomem_hf.protocol.server.group_sync import GroupSync
-from videomem_hf.protocol.server.play import ClipNames, HttpConnection, Play
 from videomem_hf.schema import InputError
 
 

@@ -8,13 +8,13 @@ import pytest
 from sqlalchemy import select
 
 from tests.protocol.conftest import FAST
+from tests.protocol.play import GameOver, Play
 from tests.protocol.served import HOUR_MS, SHORT, Attentive, ClientConnection
 from videomem_hf.protocol.annotation_files import read_annotations
 from videomem_hf.protocol.schedule import ROLES
 from videomem_hf.protocol.server.database import showings, videos
 from videomem_hf.protocol.server.export import annotation_lines
 from videomem_hf.protocol.server.game import Game
-from videomem_hf.protocol.server.play import GameOver, Play
 from videomem_hf.protocol.server.report import report
 
 PAGE = "a page of a test"

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests.protocol.play import SimulatedParticipant
 from tests.protocol.studies import played_study
 from videomem_hf.protocol.annotations import TARGET, VIGILANCE
 from videomem_hf.protocol.consistency import (
@@ -17,7 +18,6 @@ from videomem_hf.protocol.scoring import correct_scores, fit_correction, score_s
 from videomem_hf.protocol.simulate import (
     MemoryModel,
     Participants,
-    SimulatedParticipant,
     SimulatedVideos,
     draw_participants,
     draw_rt_ms,

@@ -186,7 +186,7 @@ def _clock(time_s: float) -> str:
     return f"{int(minutes)}:{seconds:02.0f}" if minutes else f"{seconds:g} s"
 
 
-def _shorten(text: str, longest: int = 100) -> str:
+def _shorten(text: str) -> str:
     # A dollar sign would start matplotlib's mathematics.
     text = printable(text).replace("$", r"\$")
-    return text if len(text) <= longest else f"…{text[-longest + 1 :]}"
+    return text if len(text) <= 100 else f"…{text[-99:]}"

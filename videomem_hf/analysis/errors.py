@@ -80,7 +80,7 @@ def errors_by_topic(found: Predicted, topics: Sequence[Topic]) -> list[TopicErro
     return results
 
 
-def calibration_figure(horizons: dict[Horizon, Predicted], level: float, groups: int = 10) -> Figure:
+def calibration_figure(horizons: dict[Horizon, Predicted], level: float) -> Figure:
     """Draw mean measured against mean predicted scores of up to ten groups of clips, and the coverage of each group."""
     with_intervals = all(found.covered is not None for found in horizons.values())
     figure = Figure(figsize=(4.6 * len(horizons), 6.4 if with_intervals else 4.2), layout="constrained")
@@ -88,9 +88,7 @@ def calibration_figure(horizons: dict[Horizon, Predicted], level: float, groups:
     ratios = [2, 1] if with_intervals else [1]
     panels = figure.subplots(len(ratios), len(horizons), squeeze=False, height_ratios=ratios)
     for column, (horizon, found) in enumerate(horizons.items()):
-        parts = np.array_split(
-            np.argsort(found.predicted, kind="stable"), int(np.clip(len(found.rows) // 12, 1, groups))
-        )
+        parts = np.array_split(np.argsort(found.predicted, kind="stable"), int(np.clip(len(found.rows) // 12, 1, 10)))
         x = np.array([found.predicted[part].mean() for part in parts])
         y = np.array([found.measured[part].mean() for part in parts])
         errors = np.array([found.measured[part].std(ddof=1) / np.sqrt(len(part)) for part in parts])

@@ -9,6 +9,8 @@ from pathlib import Path
 import jinja2
 from matplotlib.figure import Figure
 
+from videomem_hf.system import atomic_write
+
 
 @dataclass(frozen=True)
 class MetricRow:
@@ -54,9 +56,8 @@ def write_report(report: Report, path: Path) -> None:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["png"] = _png
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(environment.get_template("report.html.j2").render(report=report), encoding="utf-8")
-    partial.replace(path)
+    with atomic_write(path) as partial:
+        partial.write_text(environment.get_template("report.html.j2").render(report=report), encoding="utf-8")
 
 
 def _png(figure: Figure) -> str:

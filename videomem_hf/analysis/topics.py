@@ -33,13 +33,12 @@ class Topic:
     rows: np.ndarray
 
 
-def topics_of(titles: Sequence[str | None], most: int = 10, seed: int = 0) -> list[Topic]:
+def topics_of(titles: Sequence[str | None], most: int = 10) -> list[Topic]:
     """Cluster titles by their words (k-means on the leading directions of TF-IDF); the largest topic first.
 
     Args:
         titles: Words joined by hyphens or spaces; those without a known word are in no topic.
         most: Topics at most; about one for each 25 titles.
-        seed: Of the clusters' starts.
     """
     words = [sorted(set(re.findall(r"[a-z]+", (title or "").lower())) - _STOP) for title in titles]
     counted: dict[str, int] = {}
@@ -54,7 +53,7 @@ def topics_of(titles: Sequence[str | None], most: int = 10, seed: int = 0) -> li
     first, second = np.array(places).T
     rarity = np.log(len(rows) / np.bincount(second, minlength=len(known)))
     matrix = csr_array((rarity[second], (first, second)), shape=(len(rows), len(known)))
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(0)
     left, sizes, _ = svds(
         matrix, k=min(_DIRECTIONS, min(matrix.shape) - 1), v0=generator.normal(size=min(matrix.shape))
     )
@@ -72,8 +71,8 @@ def topics_of(titles: Sequence[str | None], most: int = 10, seed: int = 0) -> li
     return sorted(topics, key=lambda topic: -len(topic.rows))
 
 
-def _telling(present: csr_array, inside: np.ndarray, names: Sequence[str], count: int = 4) -> tuple[str, ...]:
-    """The words that are frequent inside and rare outside: the share inside less that outside."""
+def _telling(present: csr_array, inside: np.ndarray, names: Sequence[str]) -> tuple[str, ...]:
+    """The four words that are frequent inside and rare outside: the share inside less that outside."""
     share = present[inside].mean(axis=0)
     outside = present[~inside].mean(axis=0) if (~inside).any() else 0.0 * share
-    return tuple(names[i] for i in np.argsort(-(share - outside), kind="stable")[:count])
+    return tuple(names[i] for i in np.argsort(-(share - outside), kind="stable")[:4])

@@ -21,6 +21,7 @@ from videomem_hf.data.release.reader import Release, find_videos, open_release, 
 from videomem_hf.data.release.records import VideoRecord
 from videomem_hf.data.release.splits import SplitOptions, split_records
 from videomem_hf.schema import VIDEO, InputError
+from videomem_hf.system import atomic_write
 
 from .copies import files_state
 from .prepared_card import render_card
@@ -316,7 +317,6 @@ def _write_text(path: Path, text: str) -> list[Path]:
     """Write a text file, whole or not at all, unless it already says that; gives the path when it was written."""
     if path.is_file() and path.read_bytes() == text.encode():
         return []
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.write_bytes(text.encode())
-    unfinished.replace(path)
+    with atomic_write(path) as unfinished:
+        unfinished.write_bytes(text.encode())
     return [path]

@@ -37,14 +37,10 @@ class Evaluation:
     Attributes:
         metrics: As of `compute_metrics`, for "model" and, where asked, "N most annotated".
         ceilings: `noise_ceiling` of each horizon's scores, NaN where counts are unknown.
-        predictions: Of "model".
-        clips: The split.
     """
 
     metrics: dict[str, dict[str, Any]]
     ceilings: dict[Horizon, float]
-    predictions: Predictions
-    clips: Clips
 
 
 def evaluate_predictions(
@@ -71,8 +67,7 @@ def evaluate_predictions(
     Raises:
         InputError: Fewer clips, or unknown counts.
     """
-    predictions = {"model": scores}
-    metrics = compute_metrics(predictions, clips, horizons, resamples=resamples, confidence=confidence)
+    metrics = compute_metrics({"model": scores}, clips, horizons, resamples=resamples, confidence=confidence)
     ceilings = {
         horizon: noise_ceiling(clips.labels[:, column], np.nan_to_num(clips.annotation_counts[:, column]))
         for column, horizon in enumerate(horizons)
@@ -85,7 +80,7 @@ def evaluate_predictions(
         subset = compute_metrics({"model": scores[chosen]}, few, horizons, resamples=resamples, confidence=confidence)
         for horizon in horizons:
             metrics[horizon][f"{most_annotated} most annotated"] = subset[horizon]["model"]
-    return Evaluation(metrics, ceilings, predictions, clips)
+    return Evaluation(metrics, ceilings)
 
 
 def brightness(clips: Clips, cache: FrameCache) -> np.ndarray:

@@ -25,7 +25,6 @@ from .spec import Collector, FrameValues, Network, NetworkSpec, thirds
 from .weights import load_weights
 
 RELEASED_SIDE: Final = 227
-SIDE: Final = 299
 CLASSES: Final = 1000
 WEIGHTS_VARIABLE: Final = "VIDEOMEM_INCEPTIONV3"
 """Environment variable that names the weights where no option does."""

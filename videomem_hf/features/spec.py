@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -153,8 +154,6 @@ def folder_name(kind: str, model: str) -> str:
     Raises:
         InputError: No model is named.
     """
-    from pathlib import Path
-
     if not model:
         raise InputError(f"--features {kind}: names no model; write {kind}:MODEL")
     short = Path(model).expanduser().resolve().name if Path(model).expanduser().exists() else model

@@ -17,9 +17,6 @@ _NOT_OF_THE_RECIPE: Final = (
 )  # fmt: skip
 """Where things lie and how fast they go; the weights that the run started from stand elsewhere in the card."""
 
-_OLD_NAMES: Final = {"clip_length": "segment_length", "max_clips": "max_segments"}
-"""Fields of the video processor as earlier versions saved them."""
-
 
 @dataclass(frozen=True)
 class RunFacts:
@@ -140,6 +137,8 @@ def _model_config(folder: Path, trust_remote_code: bool) -> dict[str, Any]:
 
 
 def _processor(folder: Path) -> dict[str, Any] | None:
+    from videomem_hf.models.former_names import FORMER_NAMES
+
     path = folder / "video_preprocessor_config.json"
     if not path.is_file():
         return None
@@ -147,4 +146,4 @@ def _processor(folder: Path) -> dict[str, Any] | None:
         processor: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{path}: not JSON ({error}); the file is damaged") from None
-    return {_OLD_NAMES.get(name, name): value for name, value in processor.items()}
+    return {FORMER_NAMES.get(name, name): value for name, value in processor.items()}

@@ -25,14 +25,13 @@ def saliency_method(model: nn.Module) -> str | None:
     return GRAD_CAM if getattr(model, "attribution_layers", ()) else None
 
 
-def saliency_maps(model: Any, pixels: torch.Tensor, horizon: int = 0, method: str | None = None) -> torch.Tensor:
-    """Explain the scores of frames, or of segments of frames.
+def saliency_maps(model: Any, pixels: torch.Tensor, method: str | None = None) -> torch.Tensor:
+    """Explain the scores of frames, or of segments of frames; Grad-CAM explains the first horizon's.
 
     Args:
         model: A predictor that scores frames, or a network of clips.
         pixels: `(n, 3, height, width)`, or for a network of clips `(n, frames, 3, height, width)`, as the model's
             processor gives them.
-        horizon: Index of the explained score; Grad-CAM only, attention is shared by all.
         method: "attention" or "Grad-CAM"; None takes what `saliency_method` says.
 
     Returns:
@@ -43,7 +42,7 @@ def saliency_maps(model: Any, pixels: torch.Tensor, horizon: int = 0, method: st
     if (method or saliency_method(model)) == ATTENTION:
         with torch.inference_mode():
             return model(pixel_values_videos=segments, output_attentions=True).attentions[:, 0].float()
-    return _grad_cam(model, segments, horizon)
+    return _grad_cam(model, segments)
 
 
 def place_on_frame(
@@ -99,12 +98,12 @@ def _enlarged(maps: torch.Tensor, size: tuple[int, int], covered: Area) -> torch
     return nn.functional.grid_sample(maps, grid, mode="bicubic", padding_mode="border", align_corners=False)
 
 
-def _grad_cam(model: Any, segments: torch.Tensor, horizon: int) -> torch.Tensor:
-    """Grad-CAM (Selvaraju et al., ICCV 2017) of the score's logit, so that scores near 1 still have a gradient."""
+def _grad_cam(model: Any, segments: torch.Tensor) -> torch.Tensor:
+    """Grad-CAM (Selvaraju et al., ICCV 2017) of the first horizon's logit; near 1 it still has a gradient."""
     from captum.attr import LayerGradCam
 
     def logit(pixels: torch.Tensor) -> torch.Tensor:
-        return torch.logit(model(pixel_values_videos=pixels).frame_scores[:, 0, horizon], eps=1e-6)
+        return torch.logit(model(pixel_values_videos=pixels).frame_scores[:, 0, 0], eps=1e-6)
 
     branches, shape = [], (segments.shape[-2], segments.shape[-1])
     for name in model.attribution_layers:

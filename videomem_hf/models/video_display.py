@@ -13,8 +13,6 @@ MAX_PIXELS = 8192 * 8192
 """Of one picture: 8K video has half as many."""
 PQ, HLG = 16, 18
 """FFmpeg's numbers of the transfer characteristics of HDR (SMPTE ST 2084 and ARIB STD-B67; both ITU-R BT.2100)."""
-REFERENCE_WHITE = 203.0
-"""In cd/m2: a sheet of white paper in HDR (ITU-R BT.2408)."""
 HLG_PEAK = 1000.0
 """In cd/m2, of the display for which HLG's system gamma is 1.2 (ITU-R BT.2100)."""
 
@@ -38,8 +36,8 @@ def tone_curve(luminance: np.ndarray) -> np.ndarray:
 
     The curve has the form of ITU-R BT.2446-1, method C: a straight line, then a logarithm that continues its slope. Its
     constants are set so that 10,000 cd/m2 become 1 and nothing is clipped; it is straight up to 160 cd/m2. With a
-    display gamma of 2.4, in 8 bits: reference white of 203 cd/m2 becomes 238, its 18 % grey 125, the grey card of
-    26 cd/m2 108, 400 cd/m2 243, 1,000 cd/m2 247, and 4,000 cd/m2 252.
+    display gamma of 2.4, in 8 bits: reference white of 203 cd/m2 (ITU-R BT.2408) becomes 238, its 18 % grey 125, the
+    grey card of 26 cd/m2 108, 400 cd/m2 243, 1,000 cd/m2 247, and 4,000 cd/m2 252.
     """
     above = np.maximum(luminance / _LINEAR_UNTIL - 1, 0)
     bent = _SLOPE * _LINEAR_UNTIL * (1 + _CURVATURE * np.log1p(above / _CURVATURE))

@@ -30,13 +30,11 @@ class Stack:
         weights: `(horizons, components * horizons)`, not negative.
         intercepts: `(horizons,)`.
         held_out: `(clips, horizons)`, predictions with components and weights fitted without the clip's fold.
-        stacked: For each horizon, whether weights were fitted or the default ones kept.
     """
 
     weights: np.ndarray
     intercepts: np.ndarray
     held_out: np.ndarray
-    stacked: tuple[bool, ...]
 
 
 def fit_stack(
@@ -57,7 +55,7 @@ def fit_stack(
     clips, components, horizons = outputs.shape
     flat = outputs.reshape(clips, -1)
     weights, intercepts = np.zeros((horizons, components * horizons)), np.zeros(horizons)
-    held_out, stacked = np.zeros((clips, horizons)), []
+    held_out = np.zeros((clips, horizons))
     allowed = sorted({component * horizons + h for component in (main, *others) for h in range(horizons)})
     for horizon in range(horizons):
         default = np.zeros(components * horizons)
@@ -72,8 +70,7 @@ def fit_stack(
         qualities = [spearman(predicted[known], y[known]) for predicted, _, _ in candidates]
         choice = int(len(candidates) > 1 and clearly_better(qualities[1], qualities[0], CLEAR_GAIN / 2))
         held_out[:, horizon], weights[horizon], intercepts[horizon] = candidates[choice]
-        stacked.append(bool(choice))
-    return Stack(weights, intercepts, held_out, tuple(stacked))
+    return Stack(weights, intercepts, held_out)
 
 
 def _cross_fit(

@@ -7,7 +7,7 @@ import numpy as np
 
 from videomem_hf.data.release.records import VideoRecord
 from videomem_hf.data.release.splits import SplitOptions, split_records, title_groups
-from videomem_hf.data.scored_clips import Clips
+from videomem_hf.data.scored_clips import Clips, number_column
 from videomem_hf.features.title_views import EMBEDDING, WORDS
 from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, TITLE, VIDEO_ID, Horizon, InputError
 
@@ -94,7 +94,7 @@ def read_scores(splits: Any) -> ViewData:
         ids += list(table[VIDEO_ID])
         titles += list(table[TITLE])
         scores.append(np.column_stack([np.asarray(columns[h][:], np.float64) for h in HORIZONS]))
-        counts.append(np.column_stack([_floats(table[ANNOTATION_COUNTS[h]]) for h in HORIZONS]))
+        counts.append(np.column_stack([number_column(table[ANNOTATION_COUNTS[h]]) for h in HORIZONS]))
     if "train" not in rows:
         raise InputError(f"there is no split 'train'; there are {', '.join(rows)}")
     all_scores, all_counts = np.concatenate(scores), np.concatenate(counts)
@@ -103,7 +103,3 @@ def read_scores(splits: Any) -> ViewData:
         raise InputError("no training clip has a score")
     horizons = tuple(h for h, scored in zip(HORIZONS, known.tolist(), strict=True) if scored)
     return ViewData(ids, titles, all_scores[:, known], all_counts[:, known], horizons, rows, {})
-
-
-def _floats(column: Any) -> np.ndarray:
-    return np.array([np.nan if value is None else value for value in column], np.float64)

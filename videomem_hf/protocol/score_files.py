@@ -26,6 +26,7 @@ from videomem_hf.protocol.design import save_design
 from videomem_hf.protocol.scoring import StudyScores, summary
 from videomem_hf.protocol.screening import REPORT_COLUMNS
 from videomem_hf.schema import HORIZONS, VIDEO_SUFFIXES, InputError
+from videomem_hf.system import atomic_write
 
 GROUND_TRUTH_HEADER: Final = (
     "video",
@@ -127,12 +128,10 @@ def _cells(values: Iterable[Any]) -> list[Any]:
 
 def _write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Write a CSV file atomically."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8", newline="") as file:
+    with atomic_write(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
-    partial.replace(path)
 
 
 def _has_score(scores: StudyScores, index: int) -> bool:

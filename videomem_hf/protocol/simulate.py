@@ -13,7 +13,7 @@ strength as far as participants are attentive. Nothing here is a finding about p
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -173,67 +173,6 @@ def draw_rt_ms(mean_ms: Floats, window_ms: float, generator: np.random.Generator
     share = np.clip((mean_ms - fastest) / (window_ms - fastest), 0.02, 0.98)
     drawn = generator.beta(share * _RT_CONCENTRATION, (1 - share) * _RT_CONCENTRATION)
     return fastest + (window_ms - fastest) * drawn
-
-
-@dataclass
-class SimulatedParticipant:
-    """One participant who responds to one showing at a time, knowing only the videos and the order of earlier showings.
-
-    Attributes:
-        videos: The videos of the study, of known memorability.
-        traits: A `Participants` of one.
-        seed: The responses are a pure function of the seed and of what is shown.
-        window_ms: The response window.
-        model: The parameters of the simulation.
-    """
-
-    videos: SimulatedVideos
-    traits: Participants
-    seed: int
-    window_ms: float = 7000.0
-    model: MemoryModel = field(default_factory=MemoryModel)
-
-    def __post_init__(self) -> None:
-        self._generator = np.random.default_rng([self.seed, 2])
-        self._index = {name: index for index, name in enumerate(self.videos.names)}
-        self._seen: dict[str, tuple[int, int]] = {}
-        self._shown = {1: 0, 2: 0}
-
-    def respond(self, video: str, step: int = 1, hours: float = 24.0) -> float | None:
-        """Respond to a showing.
-
-        Args:
-            video: Name of the video shown.
-            step: 1 or 2.
-            hours: In step 2, hours since step 1.
-
-        Returns:
-            Milliseconds from the start of the clip to the press of the key; None if it is not pressed.
-        """
-        self._shown[step] += 1
-        index = self._index[video]
-        seen = self._seen.get(video)
-        self._seen[video] = (step, self._shown[step])
-        if seen is None:
-            chance, mean_ms = self.traits.guessing, self._false_rt_ms(step)
-        else:
-            strength, mean_ms = self._memory(index, step, seen, hours)
-            memory = recognition_chance(strength, self.traits.ability)
-            chance = press_chance(memory, self.traits.attention, self.traits.guessing)
-        drawn = draw_rt_ms(self.traits.pace * mean_ms, self.window_ms, self._generator)
-        return float(drawn[0]) if self._generator.random() < chance[0] else None
-
-    def _memory(self, index: int, step: int, seen: tuple[int, int], hours: float) -> tuple[Floats, float]:
-        """Strength and mean response time: of a repeat within the step, or after a day or more."""
-        if step == seen[0]:
-            lag = np.array([self._shown[step] - seen[1]], dtype=np.int32)
-            strength = strength_at_lag(self.videos.short_term[[index]], lag, self.model)
-            return strength, float(self.videos.short_rt_ms[index])
-        strength = strength_after(self.videos.long_term[[index]], np.array([hours]), self.model)
-        return strength, float(self.videos.long_rt_ms[index])
-
-    def _false_rt_ms(self, step: int) -> float:
-        return self.model.short_false_rt_ms if step == 1 else self.model.long_false_rt_ms
 
 
 def strength_after(long_term: Floats, hours: Floats, model: MemoryModel) -> Floats:

@@ -46,7 +46,7 @@ def draw_released_counts(horizon: Horizon, videos: int, uniform: Uniform) -> NDA
 
 
 def independent_annotations(
-    horizon: Horizon, strengths: Floats, counts: NDArray[np.int64], uniform: Uniform, model: MemoryModel | None = None
+    horizon: Horizon, strengths: Floats, counts: NDArray[np.int64], uniform: Uniform
 ) -> TargetAnnotations:
     """Draw annotations, each by an attentive participant who contributes no other.
 
@@ -55,9 +55,8 @@ def independent_annotations(
         strengths: `(videos,)` recognition chance in [0, 1] (short-term: at lag 100).
         counts: `(videos,)` annotation counts.
         uniform: The source of randomness: lags, then abilities, then responses.
-        model: The parameters of the simulation.
     """
-    model, step = model or MemoryModel(), FirstStep()
+    model, step = MemoryModel(), FirstStep()
     video = np.repeat(np.arange(len(strengths)), counts)
     strength, interval = strengths[video], np.full(len(video), np.nan)
     if horizon == "short_term":
@@ -69,9 +68,9 @@ def independent_annotations(
     return TargetAnnotations(np.arange(len(video)), video, hit, interval, np.full(len(video), np.nan))
 
 
-def true_correction(model: MemoryModel | None = None) -> LagCorrection:
-    """The exact lag correction of a model, for use where there are too few videos to fit one."""
-    return LagCorrection(-(model or MemoryModel()).decay_per_video, 0.0, LAG)
+def true_correction() -> LagCorrection:
+    """The exact lag correction of the default model, for use where there are too few videos to fit one."""
+    return LagCorrection(-MemoryModel().decay_per_video, 0.0, LAG)
 
 
 def independent_scores(

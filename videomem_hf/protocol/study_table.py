@@ -8,6 +8,7 @@ from videomem_hf.protocol.consistency import ConsistencyCurve
 from videomem_hf.protocol.paper import PAPER
 from videomem_hf.protocol.scoring import summary
 from videomem_hf.protocol.study_analysis import Correlation, HorizonAnalysis, StudyAnalysis
+from videomem_hf.run_files import without_nan
 from videomem_hf.schema import HORIZONS, Horizon
 
 _NAMES: Final[dict[Horizon, str]] = {"short_term": "Short-term", "long_term": "Long-term"}
@@ -55,8 +56,10 @@ def study_rows(analysis: StudyAnalysis) -> list[Row]:
 def study_content(analysis: StudyAnalysis) -> dict[str, Any]:
     """The whole analysis as plain data for JSON; NaN becomes None."""
     return {
-        "study": _plain(summary(analysis.scores)),
-        "table": [_plain({**asdict(row), "paper": row.paper, "section": row.section}) for row in study_rows(analysis)],
+        "study": without_nan(summary(analysis.scores)),
+        "table": [
+            without_nan({**asdict(row), "paper": row.paper, "section": row.section}) for row in study_rows(analysis)
+        ],
         "retention": {horizon: _retention(part) for horizon, part in analysis.horizons.items()},
         "annotation_consistency": {
             horizon: {"most_annotated": _curve(part.curve), "thinned": _curve(part.thinned)}
@@ -216,7 +219,7 @@ def _retention(part: HorizonAnalysis) -> dict[str, Any]:
 
 
 def _curve(curve: ConsistencyCurve) -> dict[str, Any]:
-    return {key: _plain(getattr(curve, key).tolist()) for key in curve.__dataclass_fields__}
+    return {key: without_nan(getattr(curve, key).tolist()) for key in curve.__dataclass_fields__}
 
 
 def _number(value: float, decimals: int) -> str:
@@ -227,12 +230,3 @@ def _p(value: float) -> str:
     if math.isnan(value):
         return "-"
     return "< .0001" if value < 0.0001 else f"{value:.4f}".lstrip("0")
-
-
-def _plain(value: Any) -> Any:
-    """The same with None for NaN, which JSON cannot express."""
-    if isinstance(value, dict):
-        return {key: _plain(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [_plain(entry) for entry in value]
-    return None if isinstance(value, float) and math.isnan(value) else value

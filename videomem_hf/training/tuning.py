@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -181,8 +181,6 @@ def _remember(what: Search) -> None:
 
 
 def _write_recipe(config: TrainingConfig, path: Path, value: float) -> None:
-    from dataclasses import asdict
-
     values = asdict(config)
     for name in ("data", "output", "recipe"):
         del values[name]
