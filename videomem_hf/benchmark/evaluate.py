@@ -167,14 +167,7 @@ def score_target(
     cache = None
     if processor is not None:
         cache = FrameCache(frame_cache or FRAME_CACHE, processor)
-        try:
-            fill_cache(accelerator, cache, [clips], progress)
-        except FailedClipsError as error:
-            kept = [i for i, source in enumerate(clips.sources) if identity_of(source) not in error.failures]
-            if failures is None or not kept:
-                raise
-            failures.extend(error.failures.values())
-            clips = clips.take(kept)
+        clips = _decodable(accelerator, cache, clips, failures, progress)
     elif list(model.config.feature_sizes) != list(clips.feature_sizes):
         raise InputError(
             f"{data}: the features {', '.join(features or [])} have {list(clips.feature_sizes)} numbers, the model "
@@ -183,6 +176,21 @@ def score_target(
     _check(target, clips, cache)
     model.to(accelerator.device)
     return predict(accelerator, model, Collator(processor), clips, cache, batch_size, progress), clips
+
+
+def _decodable(
+    accelerator: Accelerator, cache: FrameCache, clips: Clips, failures: list[str] | None, progress: bool
+) -> Clips:
+    """Decode clips into the cache, and leave out those that fail."""
+    try:
+        fill_cache(accelerator, cache, [clips], progress)
+    except FailedClipsError as error:
+        kept = [i for i, source in enumerate(clips.sources) if identity_of(source) not in error.failures]
+        if failures is None or not kept:
+            raise
+        failures.extend(error.failures.values())
+        return clips.take(kept)
+    return clips
 
 
 def _check(target: EvaluationTarget, clips: Clips, cache: FrameCache | None = None) -> None:
