@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from videomem_hf.protocol.server.clips import unpad_clip
 from videomem_hf.protocol.simulate import (
     Floats,
     MemoryModel,
@@ -106,6 +105,12 @@ class GameOver(Exception):  # noqa: N818
         self.code = code
 
 
+def unpad_clip(content: bytes) -> bytes:
+    """A clip as it was before `clips.pad_clip`: without the last Void element (WebM) or `free` box (MP4)."""
+    start = content.rindex(b"padding of the study server")
+    return content[: start - (8 if content[start - 4 : start] == b"free" else 9)]
+
+
 class ClipNames:
     """Identifies clips by their content.
 
@@ -158,7 +163,7 @@ class Play:
         return self.request("GET", "/api/me").json()
 
     def step(self, step: int, hours: float = 24.0, until: int | None = None) -> None:
-        """Begin or resume a step and play up to its last showing, or the one before `until`.
+        """Start or resume a step and play up to its last showing, or the one before `until`.
 
         Args:
             step: 1 or 2.
@@ -168,8 +173,8 @@ class Play:
         Raises:
             GameOver: The server refused.
         """
-        begun = self.request("POST", f"/api/steps/{step}/begin", {"page": self.page}).json()
-        for position in range(begun["next"], until or begun["showings"] + 1):
+        started = self.request("POST", f"/api/steps/{step}/begin", {"page": self.page}).json()
+        for position in range(started["next"], until or started["showings"] + 1):
             self.sleep(self.facts["gap_ms"] / 1000)
             content = self.request("GET", f"/api/steps/{step}/clips/{position}").content
             video = self.names.of(content)
@@ -189,7 +194,7 @@ class Play:
         waited, attempt = 0.0, 0
         while True:
             wait = min(0.5 * 2**attempt, 8.0) * random.uniform(0.5, 1.5)
-            begun = time.perf_counter()
+            start = time.perf_counter()
             try:
                 reply = self.connection.send(method, path, body)
             except (OSError, http.client.HTTPException):
@@ -197,7 +202,7 @@ class Play:
                     raise
             else:
                 if self.on_reply is not None:
-                    self.on_reply(method, path, time.perf_counter() - begun)
+                    self.on_reply(method, path, time.perf_counter() - start)
                 if reply.status < 300:
                     return reply
                 refusal = reply.json()

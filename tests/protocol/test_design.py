@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from videomem_hf.protocol.design import (
     Controls,
@@ -12,8 +13,6 @@ from videomem_hf.protocol.design import (
     Presentation,
     SecondStep,
     StudyDesign,
-    design_from_dict,
-    design_to_dict,
     load_design,
     save_design,
 )
@@ -74,7 +73,7 @@ def test_a_partial_file_keeps_the_papers_other_numbers(tmp_path: Path) -> None:
         ({"step3": {}}, "design: unknown key 'step3'"),
         ({"step1": {"target": 3}}, "design, step1: unknown key 'target'"),
         ({"step1": 7}, "design, step1: a section of keys and values is wanted, got 7"),
-        ([], "design: a section of keys and values is wanted"),
+        ([1], "design: must hold keys and values"),
         ({"step1": {"targets": 40.0}}, "targets 40.0; it is a whole number"),
         ({"step1": {"targets": True}}, "targets True; it is a whole number"),
         ({"step1": {"targets": 0}}, "targets 0; it must be 1 or more"),
@@ -93,9 +92,10 @@ def test_a_partial_file_keeps_the_papers_other_numbers(tmp_path: Path) -> None:
         ({"controls": {"step2_recognition_above_false_alarms": 1}}, "it is true or false"),
     ],
 )
-def test_what_cannot_work_is_refused(content: dict, message: str) -> None:
+def test_what_cannot_work_is_refused(tmp_path: Path, content: dict, message: str) -> None:
+    (tmp_path / "design").write_text(yaml.safe_dump(content))
     with pytest.raises(InputError, match=message.replace("(", r"\(")):
-        design_from_dict(content)
+        load_design(tmp_path / "design")
 
 
 def test_errors_of_a_file_name_it(tmp_path: Path) -> None:
@@ -125,4 +125,4 @@ def test_a_collection_can_be_too_small() -> None:
 
 
 def test_numbers_in_a_dict_are_plain() -> None:
-    assert json.loads(json.dumps(design_to_dict(StudyDesign()))) == design_to_dict(StudyDesign())
+    assert json.loads(json.dumps(dataclasses.asdict(StudyDesign()))) == dataclasses.asdict(StudyDesign())

@@ -16,7 +16,7 @@ from scipy.sparse import linalg
 from tests.protocol.studies import RIGHT, TINY, annotations_of, played_study, rows_of
 from videomem_hf.data.release.reader import open_release, read_records
 from videomem_hf.protocol.annotations import TARGET
-from videomem_hf.protocol.design import StudyDesign, design_from_dict, load_design
+from videomem_hf.protocol.design import Controls, StudyDesign, load_design
 from videomem_hf.protocol.score_files import release_names, write_scores
 from videomem_hf.protocol.scoring import (
     LagCorrection,
@@ -192,7 +192,7 @@ def test_scoring_recovers_the_known_strengths(scores: StudyScores, study: Simula
 
 
 def test_a_design_changes_who_counts_and_where_scores_are_brought(study: SimulatedStudy) -> None:
-    stricter = score_study(study.annotations, design_from_dict({"controls": {"vigilance_hits_min": 0.95}}))
+    stricter = score_study(study.annotations, StudyDesign(controls=Controls(vigilance_hits_min=0.95)))
     assert stricter.screening.step1.passed.sum() < 350
     assert stricter.scores["short_term"].annotations.sum() == 40 * stricter.screening.step1.passed.sum()
 

@@ -7,10 +7,10 @@ import sqlite3
 import pytest
 
 from tests.protocol.conftest import FAST
-from tests.protocol.play import Reply
+from tests.protocol.play import Reply, unpad_clip
 from tests.protocol.served import Attentive, ClientConnection, make_study, served
 from tests.protocol.test_server_game import begin, counts, refusal, respond
-from videomem_hf.protocol.server.clips import pad_clip, unpad_clip
+from videomem_hf.protocol.server.clips import pad_clip
 from videomem_hf.protocol.server.database import videos
 from videomem_hf.protocol.server.export import participant_lines
 from videomem_hf.protocol.server.limits import RateLimit
@@ -66,11 +66,11 @@ def test_clips_are_given_for_the_next_showings_only(game):
     play = game.play()
     begin(play)
     ahead = game.study.settings.clips_ahead
-    status = [play.connection.send("GET", f"/api/steps/1/clips/{place}").status for place in range(1, 15)]
+    status = [play.connection.send("GET", f"/api/steps/1/clips/{position}").status for position in range(1, 15)]
     assert status == [200] * (ahead + 1) + [409] * (13 - ahead)
     play.step(1, until=4)
     assert refusal(play, "GET", "/api/steps/1/clips/3") == "not_yet"
-    assert refusal(play, "GET", "/api/steps/2/clips/1") == "not_begun"
+    assert refusal(play, "GET", "/api/steps/2/clips/1") == "not_started"
     stranger = ClientConnection(game.client, {"participant": "x" * 43})
     assert stranger.send("GET", "/api/steps/1/clips/4").status == 401
     assert ClientConnection(game.client).send("GET", "/api/steps/1/clips/4").status == 401

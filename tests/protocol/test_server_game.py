@@ -80,7 +80,7 @@ def test_a_study_from_consent_to_export(any_game, tmp_path):
         play = plays[names.index(table.participants[table.participant[row]])]
         step, position = int(table.step[row]), int(table.position[row])
         video, rt_ms = play.responses[step, position]
-        before = [seen for place, (seen, _) in play.responses.items() if place < (step, position)]
+        before = [seen for showing, (seen, _) in play.responses.items() if showing < (step, position)]
         assert table.videos[table.video[row]] == video
         assert table.repeat[row] == (video in before)
         assert table.pressed[row] == (rt_ms is not None) == table.repeat[row]
@@ -183,8 +183,8 @@ def test_responses_saved_while_the_connection_was_cut_are_accepted(game, tmp_pat
     game.clock.sleep(7 + 60)
     for position, ended in ((1, 2000), (2, 4500), (3, 7000)):
         assert respond(play, 1, position, age_ms=game.clock.ms - start - ended).status == 200
-    begun = exported(game, tmp_path).time.astype(np.int64) - start
-    assert begun.tolist() == [0, 2500, 5000]
+    showing_starts = exported(game, tmp_path).time.astype(np.int64) - start
+    assert showing_starts.tolist() == [0, 2500, 5000]
 
 
 def test_a_pause_within_the_limit_goes_on_and_a_longer_one_closes(any_game):
@@ -258,7 +258,7 @@ def test_counts_stay_right_whatever_happens(any_game):
 
 
 def test_races_over_assign_nothing(any_game):
-    """16 participants begin at once: every count is one of a showing, as even as if they had come one by one."""
+    """16 participants start at once: every count is one of a showing, as even as if they had come one by one."""
     rules = Game(SHORT, FAST)
     tokens = [any_game.play().connection.cookies["participant"] for _ in range(16)]
     barrier = threading.Barrier(16)
@@ -266,7 +266,7 @@ def test_races_over_assign_nothing(any_game):
     def start(token):
         barrier.wait()
         with any_game.database.write() as connection:
-            rules.begin(connection, token, 1, PAGE, any_game.clock.ms)
+            rules.start(connection, token, 1, PAGE, any_game.clock.ms)
 
     threads = [threading.Thread(target=start, args=(token,)) for token in tokens]
     for thread in threads:

@@ -6,16 +6,13 @@ raises an error when it is created. A design travels with its annotations as YAM
 
 import dataclasses
 import json
-from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from videomem_hf.recipes import build, read_yaml
 from videomem_hf.schema import InputError
-
-TargetChoice = Literal["random", "least_annotated"]
 
 
 def _with_source(value: Any, source: str) -> Any:
@@ -58,13 +55,13 @@ class FirstStep:
         return self.videos + self.targets + self.vigilance_fillers
 
     def __post_init__(self) -> None:
-        _check_types(self)
-        _at_least(self, 1, "targets")
-        _at_least(self, 0, "vigilance_fillers", "fillers")
-        _at_least(self, 1, "target_lag_min", "vigilance_lag_min")
+        check_types(self)
+        check_at_least(self, 1, "targets")
+        check_at_least(self, 0, "vigilance_fillers", "fillers")
+        check_at_least(self, 1, "target_lag_min", "vigilance_lag_min")
         for kind, count in (("target", self.targets), ("vigilance", self.vigilance_fillers)):
             shortest, longest = getattr(self, f"{kind}_lag_min"), getattr(self, f"{kind}_lag_max")
-            _at_most(self, longest, f"{kind}_lag_min", f"{kind}_lag_max")
+            _check_order(self, f"{kind}_lag_min", f"{kind}_lag_max")
             if count and shortest > self.showings - count:
                 raise InputError(
                     f"Step 1: {count} {kind} repeats at a lag of {shortest} or more do not fit into {self.showings} "
@@ -98,7 +95,7 @@ class SecondStep:
     fillers: int = _with_source(80, "Sec. 3.2, Fig. 2b")
     delay_min_h: float = _with_source(24.0, "Sec. 3.2, Fig. 2b")
     delay_max_h: float = _with_source(72.0, "Sec. 3.2, Fig. 2b")
-    targets_by: TargetChoice = field(default="random", metadata={"source": "Sec. 3.2"})
+    targets_by: Literal["random", "least_annotated"] = _with_source("random", "Sec. 3.2")
 
     @property
     def showings(self) -> int:
@@ -106,10 +103,10 @@ class SecondStep:
         return self.targets + self.fillers
 
     def __post_init__(self) -> None:
-        _check_types(self)
-        _at_least(self, 1, "targets")
-        _at_least(self, 0, "fillers", "delay_min_h")
-        _at_most(self, self.delay_max_h, "delay_min_h", "delay_max_h")
+        check_types(self)
+        check_at_least(self, 1, "targets")
+        check_at_least(self, 0, "fillers", "delay_min_h")
+        _check_order(self, "delay_min_h", "delay_max_h")
 
 
 @dataclass(frozen=True)
@@ -127,10 +124,10 @@ class Presentation:
     key: str = _with_source(" ", "Sec. 3.2: the space bar, which ends the showing")
 
     def __post_init__(self) -> None:
-        _check_types(self)
+        check_types(self)
         if not 0 < self.window_s <= 600:
             raise InputError(f"window_s {self.window_s}; a response window is above 0 s and at most 600 s.")
-        _at_least(self, 0, "gap_s")
+        check_at_least(self, 0, "gap_s")
         if not self.key:
             raise InputError("key is empty; give the key's name, such as ' ' for the space bar.")
 
@@ -154,11 +151,10 @@ class Controls:
     step2_recognition_above_false_alarms: bool = _with_source(True, "Sec. 3.2")
 
     def __post_init__(self) -> None:
-        _check_types(self)
-        for entry in fields(self):
-            value = getattr(self, entry.name)
+        check_types(self)
+        for name, value in vars(self).items():
             if not 0 <= value <= 1:
-                raise InputError(f"{entry.name} {value}; a rate is a number from 0 to 1.")
+                raise InputError(f"{name} {value}; a rate is a number from 0 to 1.")
 
 
 @dataclass(frozen=True)
@@ -199,14 +195,7 @@ class StudyDesign:
         return dataclasses.replace(self, step1=dataclasses.replace(self.step1, candidates=candidates))
 
     def check_collection(self, videos: int) -> None:
-        """Check that a collection is large enough.
-
-        Args:
-            videos: Number of videos in the collection.
-
-        Raises:
-            InputError: It has fewer videos than one participant sees in both steps.
-        """
+        """Raise InputError for a collection with fewer videos than one participant sees in both steps."""
         if videos < self.videos_needed:
             raise InputError(
                 f"{videos} videos; one participant sees {self.step1.videos} in step 1 and {self.step2.fillers} others "
@@ -220,35 +209,15 @@ def load_design(path: Path | str) -> StudyDesign:
     Raises:
         InputError: The file is missing or is not a design, or the design cannot work; names the file.
     """
-    return build(StudyDesign, _given_parts(read_yaml(Path(path))), str(path))
+    parts = {name: part for name, part in read_yaml(Path(path)).items() if part is not None}
+    return build(StudyDesign, parts, str(path))
 
 
 def save_design(design: StudyDesign, path: Path | str) -> None:
     """Write a design: JSON if the name ends in .json, else YAML with the source of each number beside it."""
     path = Path(path)
-    text = json.dumps(design_to_dict(design), indent=2) + "\n" if path.suffix == ".json" else _yaml(design)
+    text = json.dumps(dataclasses.asdict(design), indent=2) + "\n" if path.suffix == ".json" else _yaml(design)
     path.write_text(text, encoding="utf-8")
-
-
-def design_to_dict(design: StudyDesign) -> dict[str, dict[str, Any]]:
-    """The numbers of a design, part by part."""
-    return dataclasses.asdict(design)
-
-
-def design_from_dict(content: Mapping[str, Any]) -> StudyDesign:
-    """Make a design from what `design_to_dict` returns; missing numbers are as in the paper.
-
-    Raises:
-        InputError: An unknown name, a value of the wrong kind, or a design that cannot work.
-    """
-    return build(StudyDesign, _given_parts(content), "design")
-
-
-def _given_parts(content: Any) -> Any:
-    """Leave out parts without values, which are as in the paper."""
-    return (
-        {name: part for name, part in content.items() if part is not None} if isinstance(content, Mapping) else content
-    )
 
 
 def _yaml(design: StudyDesign) -> str:
@@ -264,30 +233,29 @@ def _yaml(design: StudyDesign) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _check_types(part: Any) -> None:
+def check_types(part: Any) -> None:
     """Check that each value has the declared type of its field; an integer is converted where a float is declared."""
-    hints = get_type_hints(type(part))
-    for entry in fields(part):
-        assert entry.default is not MISSING
-        value, kind = getattr(part, entry.name), hints[entry.name]
-        if get_origin(kind) is Literal:
-            if value not in get_args(kind):
-                raise InputError(f"{entry.name} {value!r}; it is one of {', '.join(get_args(kind))}.")
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text, quote it"}
+    for name, kind in get_type_hints(type(part)).items():
+        value: Any = getattr(part, name)
+        if get_origin(kind) is Literal and value not in get_args(kind):
+            raise InputError(f"{name} {value!r}; it is one of {', '.join(get_args(kind))}.")
+        if kind not in names:
             continue
         fits: type | UnionType = int | float if kind is float else kind
-        if (kind in {int, float} and isinstance(value, bool)) or not isinstance(value, fits):
-            names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
-            raise InputError(f"{entry.name} {value!r}; it is {names[kind]}.")
-        if kind is float and isinstance(value, int):
-            object.__setattr__(part, entry.name, float(value))
+        if not isinstance(value, fits) or (isinstance(value, bool) and kind is not bool):
+            raise InputError(f"{name} {value!r}; it is {names[kind]}.")
+        if kind is float:
+            object.__setattr__(part, name, float(value))
 
 
-def _at_least(part: Any, lowest: float, *names: str) -> None:
+def check_at_least(part: Any, lowest: float, *names: str) -> None:
+    """Check that the values of these fields are not below the lowest."""
     for name in names:
         if not getattr(part, name) >= lowest:
             raise InputError(f"{name} {getattr(part, name)}; it must be {lowest} or more.")
 
 
-def _at_most(part: Any, highest: float, name: str, limit: str) -> None:
-    if not getattr(part, name) <= highest < float("inf"):
-        raise InputError(f"{name} {getattr(part, name)} is above {limit} {highest}; exchange the two.")
+def _check_order(part: Any, low: str, high: str) -> None:
+    if not getattr(part, low) <= getattr(part, high) < float("inf"):
+        raise InputError(f"{low} {getattr(part, low)} is above {high} {getattr(part, high)}; exchange the two.")

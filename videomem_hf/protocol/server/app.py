@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +13,6 @@ from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import OperationalError
 
-from videomem_hf.protocol.design import design_to_dict
 from videomem_hf.protocol.server.admin import AdminApi
 from videomem_hf.protocol.server.database import Database, participants, studies, videos
 from videomem_hf.protocol.server.game import Refused
@@ -26,7 +26,7 @@ STATIC: Final = Path(__file__).with_name("static")
 _STATUS: Final = {
     "unknown": 401,
     "unknown_code": 404,
-    "not_begun": 404,
+    "not_started": 404,
     "impossible": 422,
     "too_early": 425,
     "too_many": 429,
@@ -40,11 +40,11 @@ def system_ms() -> int:
 
 
 def create_app(study: Study, database: Database, now_ms: Callable[[], int] = system_ms) -> FastAPI:
-    """Make the application.
+    """Make the application of a study; a new database gets the study's videos.
 
     Args:
         study: The study.
-        database: Its database; the study's videos are added if it is new.
+        database: Its database.
         now_ms: The server's clock, in ms since 1970, used for everything that depends on time.
 
     Raises:
@@ -72,7 +72,7 @@ def enter_study(connection: Connection, study: Study) -> dict[int, Path]:
     Returns:
         The file of each video, by its number in the database.
     """
-    design = design_to_dict(study.design)
+    design = asdict(study.design)
     row = connection.execute(select(studies)).first()
     if row is None:
         connection.execute(insert(studies).values(id=1, design=design))

@@ -6,24 +6,12 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, insert, select, update
 
 from videomem_hf.protocol.design import StudyDesign
-from videomem_hf.protocol.schedule import (
-    Showing,
-    choose_step1_videos,
-    choose_step2_videos,
-    draw_step1,
-    draw_step2,
-)
+from videomem_hf.protocol.schedule import Showing, choose_step1_videos, choose_step2_videos, draw_step1, draw_step2
 from videomem_hf.protocol.server.database import COUNT_COLUMNS, showings, studies, videos
 
 
 def assign(connection: Connection, design: StudyDesign, participant_id: int, step: int) -> str:
-    """Draw the videos and order of a step, store them and count its targets as under way.
-
-    Args:
-        connection: A writing transaction.
-        design: The study's design.
-        participant_id: The participant.
-        step: 1 or 2.
+    """Draw the videos and order of a step, store them and count its targets as under way, in a writing transaction.
 
     Returns:
         The seed of the draw, as text.
@@ -47,7 +35,7 @@ def release_targets(connection: Connection, participant_id: int, step: int) -> N
     """Remove the targets of a step from the annotation counts: it was abandoned, failed its controls, or is deleted."""
     connection.execute(select(studies.c.id).with_for_update())
     where = (showings.c.participant_id == participant_id, showings.c.step == step, showings.c.role == "target")
-    _count(connection, step, list(connection.scalars(select(showings.c.video_id).where(*where).distinct())), -1)
+    _count(connection, step, connection.scalars(select(showings.c.video_id).where(*where).distinct()).all(), -1)
 
 
 def _step1_videos(connection: Connection, participant_id: int) -> list[int]:
@@ -60,21 +48,13 @@ def _step1_videos(connection: Connection, participant_id: int) -> list[int]:
 def _store(
     connection: Connection, participant_id: int, step: int, chosen: Sequence[int], order: Sequence[Showing]
 ) -> None:
-    connection.execute(
-        insert(showings),
-        [
-            {
-                "participant_id": participant_id,
-                "step": step,
-                "position": showing.position,
-                "video_id": chosen[showing.slot],
-                "role": showing.role,
-                "repeat": showing.repeat,
-                "slot": showing.slot,
-            }
-            for showing in order
-        ],
-    )
+    columns = ("position", "slot", "role", "repeat")
+    rows = [
+        {name: getattr(showing, name) for name in columns}
+        | {"participant_id": participant_id, "step": step, "video_id": chosen[showing.slot]}
+        for showing in order
+    ]
+    connection.execute(insert(showings), rows)
 
 
 def _count(connection: Connection, step: int, targets: Sequence[int], change: int) -> None:

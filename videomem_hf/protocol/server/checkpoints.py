@@ -7,20 +7,12 @@ from pathlib import Path
 from typing import Final
 
 PERIOD_S: Final = 10.0
-_LOG_PAGES_MAX: Final = 50_000
-"""Pages of the log (200 MB) at which a commit checkpoints nevertheless."""
-
-ON_CONNECT: Final = f"wal_autocheckpoint={_LOG_PAGES_MAX}"
-"""The pragma for connections that leave checkpoints to this thread."""
+ON_CONNECT: Final = "wal_autocheckpoint=50000"
+"""The pragma for connections that leave checkpoints to this thread until the log has this many pages (200 MB)."""
 
 
 class Checkpoints:
-    """A thread that checkpoints a database in WAL mode every `period_s` seconds if anything was written.
-
-    Args:
-        path: The database.
-        period_s: Seconds between checkpoints.
-    """
+    """A thread that checkpoints a database in WAL mode every `period_s` seconds if anything was written."""
 
     def __init__(self, path: Path, period_s: float = PERIOD_S) -> None:
         self._path, self._period_s = path, period_s

@@ -71,9 +71,3 @@ def pad_clip(content: bytes, suffix: str) -> bytes:
     if suffix.lower() == ".webm":
         return content + b"\xec" + (size | 1 << 56).to_bytes(8, "big") + payload
     return content + (size + 8).to_bytes(4, "big") + b"free" + payload
-
-
-def unpad_clip(content: bytes) -> bytes:
-    """Remove the padding that `pad_clip` appended."""
-    start = content.rindex(_MARK)
-    return content[: start - (8 if content[start - 4 : start] == b"free" else 9)]

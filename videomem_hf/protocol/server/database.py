@@ -11,63 +11,45 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import sqlalchemy as sa
 from anyio import to_thread
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    Boolean,
-    Column,
-    Connection,
-    Engine,
-    Float,
-    ForeignKey,
-    Index,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    create_engine,
-    event,
-)
+from sqlalchemy import Column, Connection, Engine, ForeignKey, Table
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
 from videomem_hf.protocol.server.checkpoints import ON_CONNECT, PERIOD_S, Checkpoints
 from videomem_hf.protocol.server.group_sync import GroupSync, sync_content
 from videomem_hf.schema import InputError
 
-metadata = MetaData()
+metadata = sa.MetaData()
 
 T = TypeVar("T")
 
 studies = Table(
-    "studies",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("design", JSON, nullable=False),
+    "studies", metadata, Column("id", sa.Integer, primary_key=True), Column("design", sa.JSON, nullable=False)
 )
 """One row: the design of the responses. Locked while videos are assigned."""
 
 videos = Table(
     "videos",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("name", String(255), nullable=False, unique=True),
-    Column("short_count", Integer, nullable=False, default=0),
-    Column("long_count", Integer, nullable=False, default=0),
+    Column("id", sa.Integer, primary_key=True),
+    Column("name", sa.String(255), nullable=False, unique=True),
+    Column("short_count", sa.Integer, nullable=False, default=0),
+    Column("long_count", sa.Integer, nullable=False, default=0),
 )
 
 participants = Table(
     "participants",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("name", String(16), nullable=False, unique=True),
-    Column("token_hash", String(64), nullable=False, unique=True),
-    Column("return_hash", String(64), unique=True),
-    Column("platform", String(16)),
-    Column("platform_id", String(128), unique=True),
-    Column("joined_ms", BigInteger, nullable=False),
-    Column("demographics", JSON, nullable=False),
-    Column("browser", JSON, nullable=False),
+    Column("id", sa.Integer, primary_key=True),
+    Column("name", sa.String(16), nullable=False, unique=True),
+    Column("token_hash", sa.String(64), nullable=False, unique=True),
+    Column("return_hash", sa.String(64), unique=True),
+    Column("platform", sa.String(16)),
+    Column("platform_id", sa.String(128), unique=True),
+    Column("joined_ms", sa.BigInteger, nullable=False),
+    Column("demographics", sa.JSON, nullable=False),
+    Column("browser", sa.JSON, nullable=False),
 )
 """`name` is random; `return_hash` is set when the participant is invited to step 2."""
 
@@ -75,41 +57,44 @@ steps = Table(
     "steps",
     metadata,
     Column("participant_id", ForeignKey("participants.id", ondelete="CASCADE"), primary_key=True),
-    Column("step", Integer, primary_key=True),
-    Column("state", String(16), nullable=False),
-    Column("passed", Boolean),
-    Column("seed", String(32), nullable=False),
-    Column("page_hash", String(64), nullable=False),
-    Column("next_position", Integer, nullable=False),
-    Column("interruptions", Integer, nullable=False),
-    Column("begun_ms", BigInteger, nullable=False),
-    Column("active_ms", BigInteger, nullable=False),
-    Column("free_ms", BigInteger, nullable=False),
-    Column("closed_ms", BigInteger),
-    Index("steps_by_activity", "state", "active_ms"),
+    Column("step", sa.Integer, primary_key=True),
+    Column("state", sa.String(16), nullable=False),
+    Column("passed", sa.Boolean),
+    Column("seed", sa.String(32), nullable=False),
+    Column("page_hash", sa.String(64), nullable=False),
+    Column("next_position", sa.Integer, nullable=False),
+    Column("interruptions", sa.Integer, nullable=False),
+    Column("begun_ms", sa.BigInteger, key="started_ms", nullable=False),
+    Column("active_ms", sa.BigInteger, nullable=False),
+    Column("free_ms", sa.BigInteger, nullable=False),
+    Column("closed_ms", sa.BigInteger),
+    sa.Index("steps_by_activity", "state", "active_ms"),
 )
 """`state` is playing, completed or abandoned; `page_hash` identifies the page that plays it, the last of several tabs;
-`free_ms` is when the last showing ended, which is when the gap to the next one begins."""
+`started_ms` is the column `begun_ms`; `free_ms` is when the last showing ended and the gap to the next one started."""
 
 showings = Table(
     "showings",
     metadata,
     Column("participant_id", ForeignKey("participants.id", ondelete="CASCADE"), primary_key=True),
-    Column("step", Integer, primary_key=True),
-    Column("position", Integer, primary_key=True),
+    Column("step", sa.Integer, primary_key=True),
+    Column("position", sa.Integer, primary_key=True),
     Column("video_id", ForeignKey("videos.id"), nullable=False),
-    Column("role", String(16), nullable=False),
-    Column("repeat", Boolean, nullable=False),
-    Column("slot", Integer, nullable=False),
-    Column("answered", Boolean, key="pressed"),
-    Column("rt_ms", Float),
-    Column("shown_ms", BigInteger),
-    Column("received_ms", BigInteger),
-    Column("note", String(16)),
+    Column("role", sa.String(16), nullable=False),
+    Column("repeat", sa.Boolean, nullable=False),
+    Column("slot", sa.Integer, nullable=False),
+    Column("answered", sa.Boolean, key="pressed"),
+    Column("rt_ms", sa.Float),
+    Column("shown_ms", sa.BigInteger),
+    Column("received_ms", sa.BigInteger),
+    Column("note", sa.String(16)),
 )
 """`pressed` (column `answered`) is null until the showing is over; `note` is one of `game.Note`."""
 
 COUNT_COLUMNS: Final = {1: videos.c.short_count, 2: videos.c.long_count}
+_PRAGMAS: Final = (
+    "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=30000", "secure_delete=ON", ON_CONNECT,
+)  # fmt: skip
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
 
 
@@ -127,15 +112,13 @@ class Database:
 
     def __init__(self, url: str, *, sync: Callable[[int], None] = sync_content, checkpoint_s: float = PERIOD_S) -> None:
         try:
-            self.engine = create_engine(url, pool_size=20, max_overflow=20)
+            self.engine = sa.create_engine(url, pool_size=20, max_overflow=20)
         except ArgumentError:
-            raise InputError(
-                f"{_hide_password(url)!r} is no database URL; for example postgresql+psycopg://user@host/name."
-            ) from None
+            remedy = "for example postgresql+psycopg://user@host/name."
+            raise InputError(f"{_hide_password(url)!r} is no database URL; {remedy}") from None
         except ModuleNotFoundError as error:
-            raise InputError(
-                f"No driver {error.name} for this database; pip install 'videomem_hf[postgres]'."
-            ) from None
+            remedy = "pip install 'videomem_hf[postgres]'."
+            raise InputError(f"No driver {error.name} for this database; {remedy}") from None
         self._one_writer = threading.Lock()
         self._log: GroupSync | None = None
         self._checkpoints: Checkpoints | None = None
@@ -150,11 +133,9 @@ class Database:
         if self._log is not None:
             self._checkpoints = Checkpoints(Path(str(self.engine.url.database)), checkpoint_s)
 
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """A transaction that only reads."""
-        with self.engine.connect() as connection:
-            yield connection
+    def read(self) -> Connection:
+        """A connection for reading, to be closed by `with`."""
+        return self.engine.connect()
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -235,31 +216,21 @@ def _prepare_sqlite(engine: Engine) -> None:
         except OSError as error:
             raise InputError(f"{path}: cannot be made ({error.strerror}).") from None
 
-    @event.listens_for(engine, "connect")
+    @sa.event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: object) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=NORMAL",
-            "foreign_keys=ON",
-            "busy_timeout=30000",
-            "secure_delete=ON",
-            ON_CONNECT,
-        ):
+        for pragma in _PRAGMAS:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
-    @event.listens_for(engine, "begin")
+    @sa.event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
 
 
 def _hide_password(url: str) -> str:
-    """A URL without its password."""
-    from sqlalchemy.engine import make_url
-
     try:
-        return make_url(url).render_as_string(hide_password=True)
+        return sa.make_url(url).render_as_string(hide_password=True)
     except SQLAlchemyError:
         return url.split("@")[-1][:80]

@@ -58,16 +58,15 @@ def participant_lines(connection: Connection, key: str, questions: Iterable[str]
         questions: Names of the questions that the study asks.
     """
     names = list(questions)
-    step_columns = ("state", "passed", "showings", "interruptions", "begun", "closed", "code")
+    step_columns = ("state", "passed", "showings", "interruptions", "started", "closed", "code")
     header = ["participant", "platform", "platform_id", "joined", *names]
     yield from _lines([[*header, *(f"step{step}_{column}" for step in (1, 2) for column in step_columns)]])
-    rows = connection.execute(select(steps)).all()
-    begun = {(row.participant_id, row.step): row for row in rows}
+    started = {(row.participant_id, row.step): row for row in connection.execute(select(steps))}
     for person in connection.execute(select(participants).order_by(participants.c.id)).all():
         own = [person.name, person.platform or "", _safe(person.platform_id or ""), format_utc(person.joined_ms)]
         own += [_safe(person.demographics.get(name, "")) for name in names]
         for step in (1, 2):
-            own += _step_cells(begun.get((person.id, step)), key, person.name)
+            own += _step_cells(started.get((person.id, step)), key, person.name)
         yield from _lines([own])
 
 
@@ -77,7 +76,7 @@ def _step_cells(row: Any, key: str, participant: str) -> list[Any]:
     code = completion_code(key, participant, row.step) if row.state == "completed" else ""
     passed = "" if row.passed is None else int(row.passed)
     closed = "" if row.closed_ms is None else format_utc(row.closed_ms)
-    return [row.state, passed, row.next_position - 1, row.interruptions, format_utc(row.begun_ms), closed, code]
+    return [row.state, passed, row.next_position - 1, row.interruptions, format_utc(row.started_ms), closed, code]
 
 
 def format_utc(ms: int) -> str:

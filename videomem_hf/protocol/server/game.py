@@ -4,7 +4,7 @@ Nothing here knows about HTTP, and nothing sent to a browser depends on a showin
 
 **Timing.** A page reports how long after the start of a clip the key was pressed (`rt_ms`) and how long ago the showing
 ended (`age_ms`, more than a moment after a lost connection). The server computes by its own clock when the showing
-began: never before the previous showing had ended and the gap had passed, and never before the clip was handed out. A
+started: never before the previous showing had ended and the gap had passed, and never before the clip was handed out. A
 response that would then lie in the future is refused until its time has come.
 
 **Interruptions.** A showing that was cut short, by a reload or a clip that did not play, is over: it counts as not
@@ -12,7 +12,7 @@ pressed, and the participant continues with the next. Too many of them, or too l
 """
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
@@ -39,7 +39,6 @@ _STEP: Final = (
     .where(participants.c.token_hash == bindparam("token"), steps.c.step == bindparam("at_step"))
 )
 _STEP_LOCKED: Final = _STEP.with_for_update(of=steps)
-_MINE: Final = (steps.c.participant_id == bindparam("who"), steps.c.step == bindparam("at_step"))
 _SHOWING: Final = (
     showings.c.participant_id == bindparam("who"),
     showings.c.step == bindparam("at_step"),
@@ -48,7 +47,15 @@ _SHOWING: Final = (
 _VIDEO: Final = select(showings.c.video_id).where(*_SHOWING)
 _RECEIVED: Final = select(showings.c.received_ms).where(*_SHOWING)
 _STORE: Final = update(showings).where(*_SHOWING)
-_ADVANCE: Final = update(steps).where(*_MINE)
+_UPDATE_STEP: Final = update(steps).where(
+    steps.c.participant_id == bindparam("who"), steps.c.step == bindparam("at_step")
+)
+
+UNKNOWN: Final = (
+    "unknown",
+    "We do not recognise this browser. Please start again from the first page, or use your return code.",
+)
+"""Code and message for a browser without a participant's token."""
 
 
 class Refused(Exception):  # noqa: N818
@@ -104,17 +111,8 @@ def join(connection: Connection, newcomer: Newcomer, now: int) -> str:
         if connection.execute(same).first():
             raise Refused("took_part", "You have already taken part in this study. Everyone can take part once.")
     token = new_token()
-    connection.execute(
-        insert(participants).values(
-            name=f"p{secrets.token_hex(5)}",
-            token_hash=hash_secret(token),
-            platform=newcomer.platform,
-            platform_id=newcomer.platform_id,
-            joined_ms=now,
-            demographics=newcomer.demographics,
-            browser=newcomer.browser,
-        )
-    )
+    own = {"name": f"p{secrets.token_hex(5)}", "token_hash": hash_secret(token), "joined_ms": now}
+    connection.execute(insert(participants).values(own | asdict(newcomer)))
     return token
 
 
@@ -125,33 +123,27 @@ def come_back(connection: Connection, code: str) -> str:
         Refused: `unknown_code`.
     """
     token = new_token()
-    known = (
-        update(participants)
-        .where(participants.c.return_hash == hash_secret(code))
-        .values(token_hash=hash_secret(token))
-    )
-    if connection.execute(known).rowcount != 1:
+    holder = update(participants).where(participants.c.return_hash == hash_secret(code))
+    if connection.execute(holder.values(token_hash=hash_secret(token))).rowcount != 1:
         raise Refused("unknown_code", "This code is not known. Please check every letter.")
     return token
 
 
-def participant_of(connection: Connection, token: str) -> Row[Any]:
-    """The participant with a token.
+def participant_of(connection: Connection, token: str, lock: bool = False) -> Row[Any]:
+    """The participant with a token, locked until the end of the transaction if wanted.
 
     Raises:
         Refused: `unknown`.
     """
-    row = connection.execute(select(participants).where(participants.c.token_hash == hash_secret(token))).first()
+    query = select(participants).where(participants.c.token_hash == hash_secret(token))
+    row = connection.execute(query.with_for_update() if lock else query).first()
     if row is None:
-        raise Refused(
-            "unknown",
-            "We do not recognise this browser. Please start again from the first page, or use your return code.",
-        )
+        raise Refused(*UNKNOWN)
     return row
 
 
 def steps_of(connection: Connection, participant_id: int) -> dict[int, Row[Any]]:
-    """The steps that a participant has begun, keyed by number."""
+    """The steps that a participant has started, keyed by number."""
     rows = connection.execute(select(steps).where(steps.c.participant_id == participant_id)).all()
     return {row.step: row for row in rows}
 
@@ -163,20 +155,15 @@ def return_window_ms(design: StudyDesign, step1: Row[Any]) -> tuple[int, int]:
 
 
 class Game:
-    """The rules of a study.
-
-    Args:
-        design: Its design.
-        settings: Its settings.
-    """
+    """The rules of a study with this design and these settings."""
 
     def __init__(self, design: StudyDesign, settings: StudySettings) -> None:
         self.design, self.settings = design, settings
         self.window_ms, self.gap_ms = design.presentation.window_s * 1000, design.presentation.gap_s * 1000
         self.showings = {1: design.step1.showings, 2: design.step2.showings}
 
-    def begin(self, connection: Connection, token: str, step: int, page: str, now: int) -> int:
-        """Begin or resume a step; from now on only this page plays it.
+    def start(self, connection: Connection, token: str, step: int, page: str, now: int) -> int:
+        """Start or resume a step; from now on only this page plays it.
 
         Returns:
             The position of the next showing.
@@ -184,36 +171,30 @@ class Game:
         Raises:
             Refused: `too_soon`, `too_late`, `not_invited`, or `over`.
         """
+        participant = participant_of(connection, token, lock=True)
+        started = steps_of(connection, participant.id)
+        if step in started:
+            self._require_open(started[step], now)
+            _update_step(connection, started[step], page_hash=hash_secret(page))
+            return int(started[step].next_position)
+        if step == 2:
+            self._require_invitation(started.get(1), now)
+        self.close_abandoned(connection, now)
         connection.execute(
-            select(participants.c.id).where(participants.c.token_hash == hash_secret(token)).with_for_update()
-        )
-        participant = participant_of(connection, token)
-        begun = steps_of(connection, participant.id)
-        if step not in begun:
-            if step == 2:
-                self._require_invitation(begun.get(1), now)
-            self.close_abandoned(connection, now)
-            seed = assign(connection, self.design, participant.id, step)
-            connection.execute(
-                insert(steps).values(
-                    participant_id=participant.id,
-                    step=step,
-                    state="playing",
-                    seed=seed,
-                    page_hash=hash_secret(page),
-                    next_position=1,
-                    interruptions=0,
-                    begun_ms=now,
-                    active_ms=now,
-                    free_ms=now - int(self.gap_ms),
-                )
+            insert(steps).values(
+                participant_id=participant.id,
+                step=step,
+                state="playing",
+                seed=assign(connection, self.design, participant.id, step),
+                page_hash=hash_secret(page),
+                next_position=1,
+                interruptions=0,
+                started_ms=now,
+                active_ms=now,
+                free_ms=now - int(self.gap_ms),
             )
-            return 1
-        row = begun[step]
-        self._require_open(row, now)
-        mine = (steps.c.participant_id == participant.id, steps.c.step == step)
-        connection.execute(update(steps).where(*mine).values(page_hash=hash_secret(page)))
-        return int(row.next_position)
+        )
+        return 1
 
     def clip(self, connection: Connection, token: str, step: int, position: int, now: int) -> int:
         """The video at a position, which must be among the next showings.
@@ -253,8 +234,7 @@ class Game:
         connection.execute(_STORE, showing | stored | {"shown_ms": start, "received_ms": now})
         cut = response.note in _CUT
         progress = {"next_position": position + 1, "interruptions": row.interruptions + cut}
-        mine = {"who": row.participant_id, "at_step": step}
-        connection.execute(_ADVANCE, mine | progress | {"free_ms": start + duration, "active_ms": now})
+        _update_step(connection, row, **progress, free_ms=start + duration, active_ms=now)
         if row.interruptions + cut > self.settings.interruptions_max:
             self._abandon(connection, row, now)
         elif position == self.showings[step]:
@@ -280,8 +260,7 @@ class Game:
     def _complete(self, connection: Connection, row: Row[Any], token: str, now: int) -> None:
         """Close a step after its last showing; participants who passed step 1 are invited to step 2."""
         passed = passes(connection, self.design, row.participant_id, row.step)
-        mine = (steps.c.participant_id == row.participant_id, steps.c.step == row.step)
-        connection.execute(update(steps).where(*mine).values(state="completed", passed=passed, closed_ms=now))
+        _update_step(connection, row, state="completed", passed=passed, closed_ms=now)
         if not passed:
             release_targets(connection, row.participant_id, row.step)
         elif row.step == 1:
@@ -289,14 +268,14 @@ class Game:
             connection.execute(update(participants).where(who).values(return_hash=hash_secret(return_code(token))))
 
     def _timing(self, connection: Connection, row: Row[Any], response: KeyResponse, now: int) -> tuple[int, int]:
-        """When a showing began and how long it lasted, in ms by the server's clock."""
+        """When a showing started and how long it lasted, in ms by the server's clock."""
         if response.rt_ms is not None and not 0 < response.rt_ms <= self.window_ms:
             raise Refused("impossible", f"A press counts from 0 to {self.window_ms:g} ms after the start of a clip.")
         cut = response.note in _CUT
         if cut and response.rt_ms is not None:
             raise Refused("impossible", "A showing that was cut short has no press.")
         duration = int(response.rt_ms if response.rt_ms is not None else 0 if cut else self.window_ms)
-        given = row.begun_ms
+        given = row.started_ms
         if row.next_position > self.settings.clips_ahead + 1:
             enabling = _at(row.participant_id, row.step, row.next_position - self.settings.clips_ahead - 1)
             given = connection.execute(_RECEIVED, enabling).scalar_one()
@@ -308,12 +287,11 @@ class Game:
         return start, duration
 
     def _step(self, connection: Connection, token: str, step: int, lock: bool = False) -> Row[Any]:
-        row = connection.execute(
-            _STEP_LOCKED if lock else _STEP, {"token": hash_secret(token), "at_step": step}
-        ).first()
+        query = _STEP_LOCKED if lock else _STEP
+        row = connection.execute(query, {"token": hash_secret(token), "at_step": step}).first()
         if row is None:
             participant_of(connection, token)
-            raise Refused("not_begun", "This part has not started.")
+            raise Refused("not_started", "This part has not started.")
         return row
 
     def _require_open(self, row: Row[Any], now: int) -> None:
@@ -332,6 +310,10 @@ class Game:
             raise Refused("too_soon", "The second part is not open yet.", opens_ms=opens)
         if now > closes:
             raise Refused("too_late", "The second part is closed. Thank you for taking part in the first.")
+
+
+def _update_step(connection: Connection, row: Row[Any], **values: Any) -> None:
+    connection.execute(_UPDATE_STEP, {"who": row.participant_id, "at_step": row.step} | values)
 
 
 def _at(participant_id: int, step: int, position: int) -> dict[str, Any]:

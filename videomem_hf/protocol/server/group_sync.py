@@ -9,12 +9,7 @@ sync_content = getattr(os, "fdatasync", os.fsync)  # where available; does not s
 
 
 class GroupSync:
-    """Makes what was written to a file durable.
-
-    Args:
-        path: The file; it need not exist while nothing has been written.
-        sync: Syncs an open file, given its descriptor.
-    """
+    """Makes what was written to a file durable; the file need not exist while nothing has been written."""
 
     def __init__(self, path: Path, sync: Callable[[int], None] = sync_content) -> None:
         self._path, self._sync_descriptor = path, sync

@@ -4,6 +4,10 @@ import threading
 import time
 from collections.abc import Callable
 
+from fastapi import Request
+
+from videomem_hf.protocol.server.game import Refused
+
 
 class RateLimit:
     """A number of requests per period (one token bucket per key).
@@ -19,6 +23,12 @@ class RateLimit:
         self._left: dict[str, tuple[float, float]] = {}
         self._lock = threading.Lock()
 
+    def admit(self, key: str) -> None:
+        """Count a request; raises Refused, `too_many` with `wait_ms`, if it is not allowed yet."""
+        wait = self.wait_s(key)
+        if wait:
+            raise Refused("too_many", "Too many requests. Please wait a moment.", wait_ms=int(wait * 1000) + 1)
+
     def wait_s(self, key: str) -> float:
         """Count a request; 0 if it is allowed, else the seconds to wait."""
         now = self._clock()
@@ -28,12 +38,12 @@ class RateLimit:
             if left < 1:
                 return (1 - left) / self._rate
             self._left[key] = (left - 1, now)
-            if len(self._left) > 10_000:
-                self._forget(now)
+            if len(self._left) > 10_000:  # forget the keys whose buckets are full again
+                left_now = ((key, left + (now - since) * self._rate) for key, (left, since) in self._left.items())
+                self._left = {key: self._left[key] for key, left in left_now if left < self._count}
             return 0.0
 
-    def _forget(self, now: float) -> None:
-        """Drop the keys whose buckets are full again."""
-        full = [key for key, (left, since) in self._left.items() if left + (now - since) * self._rate >= self._count]
-        for key in full:
-            del self._left[key]
+
+def client_address(request: Request) -> str:
+    """The address that a request came from; empty where there is none."""
+    return request.client.host if request.client else ""

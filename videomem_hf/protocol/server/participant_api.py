@@ -1,11 +1,12 @@
 """The API of the participants' page. The token is in a cookie that scripts cannot read."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from anyio import to_thread
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Body, Request, Response
 from fastapi import Path as InPath
 from fastapi.responses import FileResponse, JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,10 +16,10 @@ from sqlalchemy.exc import IntegrityError
 from videomem_hf.protocol.server.clips import MEDIA_TYPES, pad_clip
 from videomem_hf.protocol.server.database import Database
 from videomem_hf.protocol.server.game import (
+    UNKNOWN,
     Game,
     KeyResponse,
     Newcomer,
-    Note,
     Refused,
     come_back,
     join,
@@ -26,7 +27,7 @@ from videomem_hf.protocol.server.game import (
     return_window_ms,
     steps_of,
 )
-from videomem_hf.protocol.server.limits import RateLimit
+from videomem_hf.protocol.server.limits import RateLimit, client_address
 from videomem_hf.protocol.server.study import Study
 from videomem_hf.protocol.server.tokens import completion_code, hash_secret, normalise_code, platform_id, return_code
 
@@ -53,20 +54,8 @@ class JoinBody(_Body):
     browser: Annotated[dict[Text, Text | float | bool | None], Field(max_length=20)] = {}
 
 
-class CodeBody(_Body):
-    """A return code, as typed."""
-
-    code: Text
-
-
-class BeginBody(_Body):
-    """The page that plays: a random name that the page chose."""
-
-    page: Page
-
-
 class ResponseBody(_Body):
-    """The response to a showing; see `game.KeyResponse`."""
+    """The response to a showing (see `game.KeyResponse`); `page` is a random name that the page chose."""
 
     page: Page
     rt_ms: float | None
@@ -75,14 +64,7 @@ class ResponseBody(_Body):
 
 
 class ParticipantApi:
-    """The requests of participants.
-
-    Args:
-        study: The study.
-        database: Its database.
-        clips: The file of each video, by its number in the database.
-        now_ms: The server's clock.
-    """
+    """The requests of participants; `clips` gives the file of each video by its number in the database."""
 
     def __init__(self, study: Study, database: Database, clips: dict[int, Path], now_ms: Callable[[], int]) -> None:
         self.study, self.database, self.clips, self.now_ms = study, database, clips, now_ms
@@ -96,7 +78,7 @@ class ParticipantApi:
         add("/api/me", self.me, methods=["GET"])
         add("/api/participants", self.join, methods=["POST"])
         add("/api/return", self.come_back, methods=["POST"])
-        add("/api/steps/{step}/begin", self.begin, methods=["POST"])
+        add("/api/steps/{step}/begin", self.start, methods=["POST"])
         add("/api/steps/{step}/clips/{position}", self.clip, methods=["GET"])
         add("/api/steps/{step}/showings/{position}", self.respond, methods=["PUT"])
 
@@ -107,10 +89,7 @@ class ParticipantApi:
             "title": settings.title,
             "contact": settings.contact,
             "consent": settings.consent,
-            "demographics": [
-                {"name": entry.name, "question": entry.question, "choices": entry.choices}
-                for entry in settings.demographics
-            ],
+            "demographics": [asdict(question) for question in settings.demographics],
             "examples": len(self.study.examples),
             "media_types": sorted({MEDIA_TYPES[clip.suffix.lower()] for clip in self.study.clips.values()}),
             "key": design.presentation.key,
@@ -126,14 +105,12 @@ class ParticipantApi:
         """A clip of the instructions."""
         if not 0 <= number < len(self.study.examples):
             return JSONResponse({"error": "none", "message": "No such example."}, 404)
-        file = self.study.examples[number]
-        return FileResponse(
-            file, media_type=MEDIA_TYPES[file.suffix.lower()], headers={"cache-control": "private, max-age=3600"}
-        )
+        file, headers = self.study.examples[number], {"cache-control": "private, max-age=3600"}
+        return FileResponse(file, media_type=MEDIA_TYPES[file.suffix.lower()], headers=headers)
 
     async def join(self, body: JoinBody, request: Request, response: Response) -> dict[str, Any]:
         """Add a newcomer and set the cookie."""
-        self._limit(self._joins, _address(request))
+        self._joins.admit(client_address(request))
         newcomer = Newcomer(body.platform, self._platform_id(body), self._demographics(body), dict(body.browser))
         try:
             token = await self.database.write_async(lambda connection: join(connection, newcomer, self.now_ms()))
@@ -142,10 +119,12 @@ class ParticipantApi:
         self._set_cookie(request, response, token)
         return {"stage": "ready", "step": 1}
 
-    async def come_back(self, body: CodeBody, request: Request, response: Response) -> dict[str, Any]:
+    async def come_back(
+        self, code: Annotated[Text, Body(embed=True)], request: Request, response: Response
+    ) -> dict[str, Any]:
         """Admit a participant by return code and set the cookie."""
-        self._limit(self._joins, _address(request))
-        token = await self.database.write_async(lambda connection: come_back(connection, normalise_code(body.code)))
+        self._joins.admit(client_address(request))
+        token = await self.database.write_async(lambda connection: come_back(connection, normalise_code(code)))
         self._set_cookie(request, response, token)
         return await self._stage(token)
 
@@ -154,18 +133,18 @@ class ParticipantApi:
         token = request.cookies.get(COOKIE)
         if token is None:
             return {"stage": "new"}
-        self._limit(self._requests, hash_secret(token))
+        self._requests.admit(hash_secret(token))
         try:
             return await self._stage(token)
         except Refused:
             response.delete_cookie(COOKIE)
             return {"stage": "new"}
 
-    async def begin(self, step: Step, body: BeginBody, request: Request) -> dict[str, Any]:
-        """Begin or resume a step."""
+    async def start(self, step: Step, page: Annotated[Page, Body(embed=True)], request: Request) -> dict[str, Any]:
+        """Start or resume a step; `page` is a random name that the page chose."""
         token = self._token(request)
         position = await self.database.write_async(
-            lambda connection: self.game.begin(connection, token, step, body.page, self.now_ms())
+            lambda connection: self.game.start(connection, token, step, page, self.now_ms())
         )
         return {"next": position, "showings": self.game.showings[step]}
 
@@ -182,8 +161,7 @@ class ParticipantApi:
     async def respond(self, step: Step, position: Position, body: ResponseBody, request: Request) -> dict[str, int]:
         """Store the response to a showing."""
         token = self._token(request)
-        note: Note | None = body.note
-        response = KeyResponse(body.rt_ms, body.age_ms, note)
+        response = KeyResponse(body.rt_ms, body.age_ms, body.note)
         following = await self.database.write_async(
             lambda connection: self.game.respond(connection, token, step, position, body.page, response, self.now_ms())
         )
@@ -200,24 +178,22 @@ class ParticipantApi:
             self.game.close_abandoned(connection, now)
             return steps_of(connection, participant.id)
 
-        participant, begun = await self.database.read_async(progress)
+        participant, started = await self.database.read_async(progress)
         pause_max_ms = self.study.settings.pause_max_ms
-        if any(row.state == "playing" and now - row.active_ms > pause_max_ms for row in begun.values()):
-            begun = await self.database.write_async(close)
-        stage: dict[str, Any] = {
-            "participant": participant.name,
-            "completed": self._completion_codes(participant, begun),
-        }
+        if any(row.state == "playing" and now - row.active_ms > pause_max_ms for row in started.values()):
+            started = await self.database.write_async(close)
+        codes = self._completion_codes(participant, started)
+        stage: dict[str, Any] = {"participant": participant.name, "completed": codes}
         for step in (2, 1):
-            if step in begun and begun[step].state == "playing":
-                return stage | {"stage": "playing", "step": step, "next": begun[step].next_position}
-            if step in begun and begun[step].state == "abandoned":
+            if step in started and started[step].state == "playing":
+                return stage | {"stage": "playing", "step": step, "next": started[step].next_position}
+            if step in started and started[step].state == "abandoned":
                 return stage | {"stage": "closed", "step": step}
-        if not begun:
+        if not started:
             return stage | {"stage": "ready", "step": 1}
-        if 2 in begun or not begun[1].passed:
+        if 2 in started or not started[1].passed:
             return stage | {"stage": "finished"}
-        opens, closes = return_window_ms(self.study.design, begun[1])
+        opens, closes = return_window_ms(self.study.design, started[1])
         times = {"opens_ms": opens, "closes_ms": closes, "now_ms": now}
         if now > closes:
             return stage | {"stage": "late"} | times
@@ -227,13 +203,11 @@ class ParticipantApi:
         shown = code if participant.return_hash == hash_secret(code) else None
         return stage | {"stage": "waiting", "return_code": shown} | times
 
-    def _completion_codes(self, participant: Row[Any], begun: dict[int, Row[Any]]) -> list[dict[str, Any]]:
+    def _completion_codes(self, participant: Row[Any], started: dict[int, Row[Any]]) -> list[dict[str, Any]]:
         """The completion code of each completed step, with a link to Prolific where there is one."""
         codes = []
-        for step in sorted(begun):
-            if begun[step].state != "completed":
-                continue
-            settings = self.study.settings
+        settings = self.study.settings
+        for step in sorted(step for step, row in started.items() if row.state == "completed"):
             prolific = settings.prolific_code_step1 if step == 1 else settings.prolific_code_step2
             if participant.platform == "prolific" and prolific:
                 codes.append({"step": step, "code": prolific, "link": _PROLIFIC + prolific})
@@ -259,23 +233,11 @@ class ParticipantApi:
     def _token(self, request: Request) -> str:
         token = request.cookies.get(COOKIE)
         if token is None:
-            raise Refused(
-                "unknown",
-                "We do not recognise this browser. Please start again from the first page, or use your return code.",
-            )
-        self._limit(self._requests, hash_secret(token))
+            raise Refused(*UNKNOWN)
+        self._requests.admit(hash_secret(token))
         return token
-
-    def _limit(self, limit: RateLimit, key: str) -> None:
-        wait = limit.wait_s(key)
-        if wait:
-            raise Refused("too_many", "Too many requests. Please wait a moment.", wait_ms=int(wait * 1000) + 1)
 
     def _set_cookie(self, request: Request, response: Response, token: str) -> None:
         seconds = int((self.study.design.step2.delay_max_h + 7 * 24) * 3600)
         secure = request.url.scheme == "https"
         response.set_cookie(COOKIE, token, max_age=seconds, httponly=True, samesite="strict", secure=secure)
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""

@@ -2,7 +2,6 @@
 
 import gc
 import logging
-from collections.abc import Callable
 
 import uvicorn
 
@@ -20,8 +19,7 @@ def serve(study: Study, database_url: str | None = None, *, host: str, port: int
     Args:
         study: The study.
         database_url: The study's own SQLite file by default.
-        host: Address to listen at.
-        port: Port to listen at.
+        host, port: Where to listen.
         hours_ahead: Shift of the server's clock, to try step 2 on the same day.
 
     Raises:
@@ -33,7 +31,7 @@ def serve(study: Study, database_url: str | None = None, *, host: str, port: int
             "`python -m videomem_hf.protocol.server.build`."
         )
     database = Database(database_url or study.database_url)
-    app = create_app(study, database, clock_ahead(hours_ahead))
+    app = create_app(study, database, lambda: system_ms() + int(hours_ahead * 3_600_000))
     gc.collect()
     gc.freeze()  # collecting these permanent objects again would delay requests by 0.1 s
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
@@ -42,9 +40,3 @@ def serve(study: Study, database_url: str | None = None, *, host: str, port: int
         uvicorn.Server(config).run()
     finally:
         database.close()
-
-
-def clock_ahead(hours: float) -> Callable[[], int]:
-    """The system clock, shifted by some hours."""
-    offset = int(hours * 3_600_000)
-    return lambda: system_ms() + offset

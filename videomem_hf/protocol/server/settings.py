@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from videomem_hf.protocol.design import check_at_least, check_types
 from videomem_hf.recipes import build, read_yaml
 from videomem_hf.schema import InputError
 
@@ -58,14 +59,11 @@ class StudySettings:
     title: str = _setting("Video memory game", "shown on every page")
     contact: str = _setting("", "contact address for participants; shown with the consent text")
     consent: str = _setting(_CONSENT, "the text that participants agree to; blank lines separate paragraphs")
-    demographics: tuple[Question, ...] = field(
-        default=(),
-        metadata={
-            "about": 'questions, such as {"name": "age", "question": "Your age?", "choices": ["to 30", "over 30"]}'
-        },
+    demographics: tuple[Question, ...] = _setting(
+        (), 'questions, such as {"name": "age", "question": "Your age?", "choices": ["to 30", "over 30"]}'
     )
-    participant_ids: Literal["hashed", "plain"] = field(
-        default="hashed", metadata={"about": "how ids of Mechanical Turk and Prolific are stored: hashed or plain"}
+    participant_ids: Literal["hashed", "plain"] = _setting(
+        "hashed", "how ids of Mechanical Turk and Prolific are stored: hashed or plain"
     )
     prolific_code_step1: str = _setting("", "completion code of the Prolific study of step 1")
     prolific_code_step2: str = _setting("", "completion code of the Prolific study of step 2")
@@ -76,18 +74,11 @@ class StudySettings:
     requests_per_second: int = _setting(20, "requests per second of one participant")
 
     def __post_init__(self) -> None:
-        for name in ("title", "contact", "consent", "prolific_code_step1", "prolific_code_step2"):
-            if not isinstance(getattr(self, name), str):
-                raise InputError(f"{name} {getattr(self, name)!r}; it is text, quote it.")
         if self.participant_ids not in {"hashed", "plain"}:
             raise InputError(f"participant_ids {self.participant_ids!r}; it is hashed or plain.")
-        lowest = {"interruptions_max": 0, "clips_ahead": 1, "joins_per_minute": 1, "requests_per_second": 1}
-        for name, least in lowest.items():
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise InputError(f"{name} {value!r}; it is a whole number of {least} or more.")
-        if isinstance(self.pause_max_min, bool) or not isinstance(self.pause_max_min, int | float):
-            raise InputError(f"pause_max_min {self.pause_max_min!r}; it is a number of minutes.")
+        check_types(self)
+        check_at_least(self, 0, "interruptions_max")
+        check_at_least(self, 1, "clips_ahead", "joins_per_minute", "requests_per_second")
         if not self.pause_max_min > 0:
             raise InputError(f"pause_max_min {self.pause_max_min}; it is above 0.")
         if not all(isinstance(question, Question) for question in self.demographics):

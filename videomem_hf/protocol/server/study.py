@@ -34,9 +34,6 @@ class Study:
     """An opened study.
 
     Attributes:
-        folder: Its folder.
-        design: Its design.
-        settings: Its settings.
         clips: The file of each video, keyed by name, in a fixed order.
         examples: The clips of the instructions.
         key: The study's key, 64 hexadecimal digits.
@@ -57,7 +54,7 @@ class Study:
 
     @property
     def database_url(self) -> str:
-        """The study's own database."""
+        """The study's own SQLite database."""
         return f"sqlite:///{self.folder / 'study.db'}"
 
 
@@ -91,16 +88,16 @@ def create_study(
     design, settings = design or StudyDesign(), settings or StudySettings()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: exists already; give a new folder.")
-    game, shown = _split(find_clips(clips), None if examples is None else find_clips(examples))
+    game, instructions = _split(find_clips(clips), None if examples is None else find_clips(examples))
     design.check_collection(len(game))
     design = design.for_collection(len(game))
-    for clip in progress([*game, *shown]):
+    for clip in progress([*game, *instructions]):
         check_clip(clip)
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         _copy(game, partial / "clips", link)
-        _copy(shown, partial / "examples", link)
+        _copy(instructions, partial / "examples", link)
         save_design(design, partial / "design.yaml")
         save_settings(settings, partial / "study.yaml")
         secret = _write_secrets(partial, token_hex(32))
@@ -157,11 +154,8 @@ def _split(clips: list[Path], examples: list[Path] | None) -> tuple[list[Path], 
         if both:
             raise InputError(f"{min(both)}: an example that is in the game as well; leave it out of one of them.")
         return clips, examples
-    taken = set(random.Random(_EXAMPLE_SEED).sample(range(len(clips)), min(_EXAMPLES, len(clips))))
-    return (
-        [clip for index, clip in enumerate(clips) if index not in taken],
-        [clip for index, clip in enumerate(clips) if index in taken],
-    )
+    chosen = random.Random(_EXAMPLE_SEED).sample(clips, min(_EXAMPLES, len(clips)))
+    return [clip for clip in clips if clip not in chosen], [clip for clip in clips if clip in chosen]
 
 
 def _copy(files: list[Path], folder: Path, link: bool) -> None:

@@ -12,9 +12,7 @@ depends_on = None
 def upgrade() -> None:
     """Make the tables."""
     op.create_table(
-        "studies",
-        sa.Column("id", sa.Integer(), primary_key=True),
-        sa.Column("design", sa.JSON(), nullable=False),
+        "studies", sa.Column("id", sa.Integer(), primary_key=True), sa.Column("design", sa.JSON(), nullable=False)
     )
     op.create_table(
         "videos",
@@ -71,6 +69,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop the tables, and with them all answers."""
+    """Drop the tables, and with them all responses."""
     for table in ("showings", "steps", "participants", "videos", "studies"):
         op.drop_table(table)
