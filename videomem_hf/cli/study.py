@@ -32,8 +32,6 @@ DatabaseUrl = Annotated[
         help="Such as postgresql+psycopg://user@host/name. (default: SQLite in DIR)",
     ),
 ]
-
-
 _DESIGN = typer.Option(metavar="FILE", help=DESIGN_HELP)
 
 

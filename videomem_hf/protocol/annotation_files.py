@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,31 +31,21 @@ _TYPES: Final = {
 _LONGEST_RT_MS: Final = 600_000
 
 
-def _number_up_to(highest: float) -> Callable[[str], bool]:
-    return lambda cell: bool(re.fullmatch(r"[0-9]*\.?[0-9]+", cell, re.ASCII)) and 0 < float(cell) <= highest
-
-
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)", re.ASCII)
-_CELLS: Final[dict[str, tuple[Callable[[str], bool], str]]] = {
-    "participant": (bool, "a participant's name"),
-    "step": (lambda cell: cell in {"1", "2"}, "1 or 2"),
-    "position": (
-        lambda cell: bool(re.fullmatch("[0-9]{1,9}", cell, re.ASCII)) and int(cell) > 0,
-        "a whole number from 1",
-    ),
-    "video": (bool, "a video's name"),
-    "role": (lambda cell: cell in ROLES, "one of " + ", ".join(ROLES)),
-    "repeat": (lambda cell: cell in {"0", "1"}, "0 or 1"),
-    "pressed": (lambda cell: cell in {"0", "1"}, "0 or 1"),
-    "rt_ms": (
-        lambda cell: not cell or _number_up_to(_LONGEST_RT_MS)(cell),
-        f"empty or milliseconds, above 0 and at most {_LONGEST_RT_MS}",
-    ),
+_CELLS: Final = {
+    "participant": (".+", "a participant's name"),
+    "step": ("[12]", "1 or 2"),
+    "position": ("0*[1-9][0-9]{0,8}", "a whole number from 1"),
+    "video": (".+", "a video's name"),
+    "role": ("|".join(ROLES), "one of " + ", ".join(ROLES)),
+    "repeat": ("[01]", "0 or 1"),
+    "pressed": ("[01]", "0 or 1"),
+    "rt_ms": (r"(\d*\.?\d+)?", f"empty or milliseconds, above 0 and at most {_LONGEST_RT_MS}"),
     "time": (
-        lambda cell: not cell or bool(_TIME.fullmatch(cell)),
+        r"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d))?",
         "empty or a time with its zone, such as 2026-11-22 17:30:00.250Z",
     ),
 }
+"""The form of a column's cells as a regular expression, and in words."""
 
 
 def read_annotations(paths: Sequence[Path | str]) -> Annotations:
@@ -112,6 +102,7 @@ def _read_table(path: Path, header: list[str]) -> Annotations:
     videos, video = _names(table, "video")
     roles, role = _names(table, "role")
     role_numbers = np.array([ROLES.index(name) if name in ROLES else -1 for name in roles], dtype=np.int8)
+    repeat, pressed = _numbers(table, "repeat"), _numbers(table, "pressed")
     annotations = Annotations(
         participants=participants,
         videos=videos,
@@ -120,12 +111,14 @@ def _read_table(path: Path, header: list[str]) -> Annotations:
         position=_numbers(table, "position"),
         video=video,
         role=role_numbers[role],
-        repeat=_numbers(table, "repeat") == 1,
-        pressed=_numbers(table, "pressed") == 1,
+        repeat=repeat == 1,
+        pressed=pressed == 1,
         rt_ms=_numbers(table, "rt_ms") if "rt_ms" in header else np.full(table.num_rows, np.nan, np.float32),
-        time=_times(table) if "time" in header else np.full(table.num_rows, np.datetime64("NaT"), "datetime64[ms]"),
+        time=_numbers(table, "time")
+        if "time" in header
+        else np.full(table.num_rows, np.datetime64("NaT"), "datetime64[ms]"),
     )
-    if not _cells_in_range(annotations, _numbers(table, "repeat"), _numbers(table, "pressed")):
+    if not _cells_in_range(annotations, (repeat, pressed)):
         raise _first_bad_cell(path, "a cell is out of its range")
     problem = annotations.problem()
     if problem is not None:
@@ -159,25 +152,22 @@ def _names(table: pa.Table, column: str) -> tuple[tuple[str, ...], NDArray[np.in
 
 
 def _numbers(table: pa.Table, column: str) -> NDArray[Any]:
-    """A column as a NumPy array; an empty cell is NaN in `rt_ms` and -1 elsewhere."""
+    """A column as a NumPy array; an empty cell is NaN in `rt_ms`, NaT in `time` and -1 elsewhere."""
     values = table.column(column)
+    if column == "time":
+        return values.cast(pa.timestamp("us")).to_numpy().astype("datetime64[ms]")
     if values.null_count:
         values = compute.fill_null(values, float("nan") if column == "rt_ms" else -1)
     return values.to_numpy()
 
 
-def _times(table: pa.Table) -> NDArray[np.datetime64]:
-    return table.column("time").cast(pa.timestamp("us")).to_numpy().astype("datetime64[ms]")
-
-
-def _cells_in_range(annotations: Annotations, repeat: NDArray[np.int8], pressed: NDArray[np.int8]) -> bool:
-    rt_ms = annotations.rt_ms[np.isfinite(annotations.rt_ms) | np.isinf(annotations.rt_ms)]
+def _cells_in_range(annotations: Annotations, flags: Sequence[NDArray[np.int8]]) -> bool:
+    rt_ms = annotations.rt_ms[~np.isnan(annotations.rt_ms)]
     return bool(
         np.isin(annotations.step, (1, 2)).all()
         and annotations.position.min() >= 1
         and annotations.role.min() >= 0
-        and np.isin(repeat, (0, 1)).all()
-        and np.isin(pressed, (0, 1)).all()
+        and np.isin(flags, (0, 1)).all()
         and rt_ms.min(initial=1) > 0
         and rt_ms.max(initial=1) <= _LONGEST_RT_MS
         and "" not in annotations.participants
@@ -199,8 +189,9 @@ def _first_bad_cell(path: Path, otherwise: str) -> InputError:
                     "off, take the export again."
                 )
             for name, cell in zip(header, cells, strict=True):
-                fits, allowed = _CELLS[name]
-                if not fits(cell):
+                form, allowed = _CELLS[name]
+                fits = re.fullmatch(form, cell, re.ASCII | re.DOTALL)
+                if not fits or (name == "rt_ms" and cell and not 0 < float(cell) <= _LONGEST_RT_MS):
                     return InputError(f"{path}:{line}: '{cell[:60]}' in column {name} is not {allowed}.")
     except (UnicodeDecodeError, csv.Error) as error:
         return InputError(f"{path}: not a UTF-8 CSV table ({error}); take the export again.")

@@ -16,25 +16,24 @@ measured where the most annotated videos have that many annotations, else projec
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from videomem_hf.protocol.scoring import Sums, TargetAnnotations, correct_scores, fit_correction, sum_by_video
-from videomem_hf.statistics import spearman, spearman_brown
+from videomem_hf.protocol.scoring import (
+    Sums,
+    TargetAnnotations,
+    correct_scores,
+    fit_correction,
+    sampling_variance,
+    sum_by_video,
+)
+from videomem_hf.statistics import Floats, spearman, spearman_brown
 
-Floats = NDArray[np.float64]
-
-SPLITS: Final = 25
-"""Random splits that a consistency is averaged over (Sec. 4.1)."""
-
-FEWEST_VIDEOS: Final = 100
-"""Fewest videos of a point of the curve: a rank correlation over fewer is mostly noise."""
-
-_ENOUGH_VIDEOS: Final = 400
-"""Videos at which a rank correlation is known to about .05; with fewer it is projected instead of interpolated."""
-
+SPLITS: Final = 25  # random splits that a consistency is averaged over (Sec. 4.1)
+FEWEST_VIDEOS: Final = 100  # of a point of the curve: a rank correlation over fewer is mostly noise
+_ENOUGH_VIDEOS: Final = 400  # to know a rank correlation to about .05; with fewer it is projected, not interpolated
 _MOST_POINTS: Final = 40
 _MOST_THINNED: Final = 10
 _NEAR: Final = 0.5
@@ -85,14 +84,8 @@ class ConsistencyCurve:
         return float(np.interp(annotations, self.annotations, self.spearman, right=np.nan))
 
 
-@dataclass(frozen=True)
-class Expected:
-    """The consistency to expect between two studies of equal size.
-
-    Attributes:
-        spearman: The rank correlation.
-        measured: Whether it was interpolated on the curve; else it is projected by the Spearman-Brown formula.
-    """
+class Expected(NamedTuple):
+    """A rank correlation, `measured` (interpolated) on the curve or else projected by the Spearman-Brown formula."""
 
     spearman: float
     measured: bool
@@ -195,15 +188,11 @@ def expected_consistency(curve: ConsistencyCurve, annotations: float) -> Expecte
 def reliability(sums: Sums, scores: Floats) -> float:
     """Share of the scores' variance that is not sampling noise, at most 1; NaN with fewer than two videos.
 
-    The noise is binomial: the mean over videos of p (1 - p) / (n - 1). The rank correlation with another study of equal
-    size is about this.
+    The noise is the binomial `sampling_variance`. The rank correlation with another study of equal size is about this.
     """
     several = sums.annotations > 1
-    if several.sum() < 2:
-        return float("nan")
-    n, raw = sums.annotations[several], sums.hits[several] / sums.annotations[several]
-    variance = scores[several].var()
-    return float(1 - (raw * (1 - raw) / (n - 1)).mean() / variance) if variance > 0 else float("nan")
+    variance = float(scores[several].var()) if several.any() else 0.0
+    return 1 - sampling_variance(sums) / variance if variance > 0 else float("nan")
 
 
 class _Halves:
@@ -232,9 +221,8 @@ class _Halves:
 def _even_counts(counts: Floats) -> list[int]:
     """At most `_MOST_THINNED` even annotation counts up to the median."""
     several = counts[counts > 1]
-    if len(several) < 2:
-        return []
-    return _spread(np.arange(2, np.median(several) + 1, 2, dtype=np.int64), _MOST_THINNED)
+    highest = np.median(several) if len(several) > 1 else 0
+    return _spread(np.arange(2, highest + 1, 2, dtype=np.int64), _MOST_THINNED)
 
 
 def _thresholds(counts: Floats) -> list[int]:

@@ -55,6 +55,7 @@ def read_original_tables(files: Sequence[Path]) -> Annotations:
         raise InputError(f"Two tables of step {max(steps, key=steps.count)} ({listed}); give one table per step.")
     participants, participant = _merge([part.subjects for part in parts])
     videos, video = _merge([part.videos for part in parts])
+    rt = np.concatenate([part.rt for part in parts])
     annotations = Annotations(
         participants=participants,
         videos=videos,
@@ -64,13 +65,11 @@ def read_original_tables(files: Sequence[Path]) -> Annotations:
         video=video,
         role=np.concatenate([np.where(part.target, TARGET, FILLER).astype(np.int8) for part in parts]),
         repeat=np.concatenate([part.target if part.step == 2 else part.second for part in parts]),
-        pressed=np.concatenate([part.rt >= 0 for part in parts]),
-        rt_ms=np.concatenate([np.where(part.rt >= 0, np.maximum(part.rt, 1), np.nan) for part in parts]).astype(
-            np.float32
-        ),
+        pressed=rt >= 0,
+        rt_ms=np.where(rt >= 0, np.maximum(rt, 1), np.nan).astype(np.float32),
         time=np.full(len(participant), np.datetime64("NaT"), "datetime64[ms]"),
     )
-    _find_vigilance(annotations)
+    _mark_vigilance(annotations)
     problem = annotations.problem()
     if problem is not None:
         row, text = problem
@@ -88,12 +87,11 @@ class _Part:
         self.path = path
         table, names = _table(path)
         self.step = 1 if "sequence_id" in names or "day1" in path.name.lower() else 2
-        kind = table.column("trial_type").to_pylist() if "trial_type" in names else None
-        shown = np.ones(table.num_rows, bool) if kind is None else np.array([value != "text" for value in kind], bool)
-        self.rows = np.flatnonzero(shown)
+        kinds = table.column("trial_type").to_pylist() if "trial_type" in names else [None] * table.num_rows
+        self.rows = np.flatnonzero([kind != "text" for kind in kinds])
         if not len(self.rows):
             raise InputError(f"{path}: no row with a clip; give the results table with its rows.")
-        self._columns = {name: table.column(name).filter(pa.array(shown)).combine_chunks() for name in _NEEDED}
+        self._columns = {name: table.column(name).take(pa.array(self.rows)).combine_chunks() for name in _NEEDED}
         self.position = self._numbers("video_position", "a whole number from 1", 1, 1e6).astype(np.int32)
         self.target = self._numbers(_ROLE, "0 or 1", 0, 1) == 1
         self.second = self._numbers(_OCCURRENCE, "1 or 2", 1, 2) == 2
@@ -160,10 +158,10 @@ def _merge(parts: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], NDArray[np.
     return tuple(values.dictionary.to_pylist()), values.indices.to_numpy(zero_copy_only=False)
 
 
-def _find_vigilance(annotations: Annotations) -> None:
+def _mark_vigilance(annotations: Annotations) -> None:
     """Mark videos that a step shows twice as vigilance, except the targets of step 1."""
     order, same = annotations.by_video, annotations.same_step_and_video
-    first, second = order[:-1][same], order[1:][same]
-    is_target = (annotations.role[first] == TARGET) & (annotations.step[first] == 1)
-    annotations.role[first[~is_target]] = VIGILANCE
-    annotations.role[second[~is_target]] = VIGILANCE
+    first = order[:-1][same]
+    vigilance = (annotations.role[first] != TARGET) | (annotations.step[first] != 1)
+    for showing in (first, order[1:][same]):
+        annotations.role[showing[vigilance]] = VIGILANCE

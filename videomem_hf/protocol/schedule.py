@@ -9,7 +9,8 @@ evenly as possible; then the positions, longest lags first, since these have the
 needs a second draw.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Final, Literal, NamedTuple, TypeVar
 
 import numpy as np
@@ -31,6 +32,12 @@ _SEARCH_NODES: Final = 20_000
 _PURPOSES: Final = {"order 1": 1, "order 2": 2, "videos 1": 3, "videos 2": 4}
 
 
+_Option = tuple[Role, int]
+"""What a position can hold: a role and the lag to its repeat (0: none)."""
+_Choice = tuple[Role, int, int, Iterator[_Option]]
+"""An option taken by the search: role, position, lag, and the options left at the position."""
+
+
 class Showing(NamedTuple):
     """One showing of a video.
 
@@ -50,17 +57,10 @@ class Showing(NamedTuple):
 
 
 def draw_step1(design: StudyDesign, seed: int) -> list[Showing]:
-    """Draw the order of step 1: every lag within its range, every video as often as its role requires.
-
-    Args:
-        design: The study's design.
-        seed: A whole number of 0 or more; the same seed gives the same order.
-
-    Returns:
-        The showings in order; 180 in the paper's design.
+    """Draw the showings of step 1 in order: every lag within its range, every video as often as its role requires.
 
     Raises:
-        InputError: No order satisfies the design.
+        InputError: No order satisfies the design, or the seed is below 0.
     """
     first: dict[int, int] = {}
     showings = []
@@ -176,19 +176,9 @@ def choose_step2_videos(
         number = dict(zip(videos, _check_counts(videos, [] if counts is None else counts).tolist(), strict=True))
         keys = keys + np.array([number[video] for video in fillers])
     targets = [fillers[index] for index in np.argsort(keys, kind="stable")[: design.step2.targets].tolist()]
-    return targets + _unseen(videos, set(step1_videos), design.step2.fillers, generator)
-
-
-def _unseen(
-    videos: Sequence[Video], seen: Collection[Video], wanted: int, generator: np.random.Generator
-) -> list[Video]:
-    chosen: list[Video] = []
-    for index in _permutation(len(videos), generator).tolist():
-        if len(chosen) == wanted:
-            break
-        if videos[index] not in seen:
-            chosen.append(videos[index])
-    return chosen
+    seen = set(step1_videos)
+    new = (video for index in _permutation(len(videos), generator).tolist() if (video := videos[index]) not in seen)
+    return [*targets, *islice(new, design.step2.fillers)]
 
 
 def _generator(seed: int, purpose: str) -> np.random.Generator:
@@ -205,9 +195,7 @@ def _permutation(count: int, generator: np.random.Generator) -> Slots:
 def _check_counts(videos: Sequence[Video], counts: ArrayLike) -> NDArray[np.int64]:
     array = np.asarray(counts, dtype=np.int64)
     if array.shape != (len(videos),):
-        raise InputError(
-            f"Annotation counts of shape {array.shape} for {len(videos)} videos; give one count per video."
-        )
+        raise InputError(f"Annotation counts of shape {array.shape} for {len(videos)} videos; give one count per video.")
     return array
 
 
@@ -248,8 +236,8 @@ def _try_drawn_lags(step: FirstStep, generator: np.random.Generator) -> Slots | 
 def _search(step: FirstStep, generator: np.random.Generator) -> Slots | None:
     """Backtracking search that fills the first free position each time, for designs with little room."""
     slots = np.full(step.showings, -1)
-    left = {"target": step.targets, "vigilance": step.vigilance_fillers, "filler": step.fillers}
-    trail: list[tuple[str, int, int, Iterator[tuple[Role, int]]]] = []
+    left = _videos_of_roles(step)
+    trail: list[_Choice] = []
     position, options = 0, _options(step, slots, left, 0, generator)
     for _ in range(_SEARCH_NODES):
         option = next(options, None)
@@ -272,36 +260,35 @@ def _search(step: FirstStep, generator: np.random.Generator) -> Slots | None:
 
 
 def _options(
-    step: FirstStep, slots: Slots, left: dict[str, int], position: int, generator: np.random.Generator
-) -> Iterator[tuple[Role, int]]:
-    """What the first free position can hold, in random order: a role and the lag to its repeat (0: none)."""
+    step: FirstStep, slots: Slots, left: dict[Role, int], position: int, generator: np.random.Generator
+) -> Iterator[_Option]:
+    """What the first free position can hold, in random order."""
     ranges: dict[Role, range] = {
         "target": range(step.target_lag_min, step.target_lag_max + 1),
         "vigilance": range(step.vigilance_lag_min, step.vigilance_lag_max + 1),
         "filler": range(1),
     }
-    fitting: list[tuple[Role, int]] = [
+    fitting: list[_Option] = [
         (role, lag)
         for role in ROLES
         if left[role]
         for lag in ranges[role]
         if position + lag < len(slots) and slots[position + lag] < 0
     ]
-    for index in _permutation(len(fitting), generator).tolist():
-        yield fitting[index]
+    return (fitting[index] for index in _permutation(len(fitting), generator).tolist())
 
 
-def _number_slots(
-    step: FirstStep, trail: list[tuple[str, int, int, Iterator[tuple[Role, int]]]], generator: np.random.Generator
-) -> Slots:
+def _number_slots(step: FirstStep, trail: list[_Choice], generator: np.random.Generator) -> Slots:
     """The slots of a complete search: the videos of each role in random order."""
-    starts = {"target": 0, "vigilance": step.targets, "filler": step.targets + step.vigilance_fillers}
-    numbers = {
-        "target": iter(_permutation(step.targets, generator)),
-        "vigilance": iter(_permutation(step.vigilance_fillers, generator)),
-        "filler": iter(_permutation(step.fillers, generator)),
-    }
+    numbers, start = {}, 0
+    for role, count in _videos_of_roles(step).items():
+        numbers[role] = iter(start + _permutation(count, generator))
+        start += count
     slots = np.full(step.showings, -1)
     for role, position, lag, _ in trail:
-        slots[[position, position + lag]] = starts[role] + next(numbers[role])
+        slots[[position, position + lag]] = next(numbers[role])
     return slots
+
+
+def _videos_of_roles(step: FirstStep) -> dict[Role, int]:
+    return {"target": step.targets, "vigilance": step.vigilance_fillers, "filler": step.fillers}

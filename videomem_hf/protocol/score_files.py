@@ -59,16 +59,18 @@ def write_scores(scores: StudyScores, out: Path, clips: Path | None = None) -> P
     if out.is_dir() and any(out.iterdir()) and not (out / SUMMARY_FILE).is_file():
         raise InputError(f"{out} is not empty and holds no scores; give a new folder.")
     names = release_names(scores.videos)
+    order = sorted(range(len(names)), key=lambda index: int(names[index].removeprefix("video")))
+    scored = [index for index in order if any(values.annotations[index] for values in scores.scores.values())]
     found = None if clips is None else _clips(scores.videos, clips)
     release = out / "release"
     try:
         release.mkdir(parents=True, exist_ok=True)
-        _write_table(release / "ground-truth.csv", GROUND_TRUTH_HEADER, _ground_truth_rows(scores, names))
-        _write_table(out / "scores.csv", *_score_table(scores, names))
+        _write_table(release / "ground-truth.csv", GROUND_TRUTH_HEADER, _ground_truth_rows(scores, names, scored))
+        _write_table(out / "scores.csv", *_score_table(scores, names, order))
         _write_table(out / "screening.csv", REPORT_COLUMNS, (_cells(row) for row in scores.screening.rows()))
         save_design(scores.design, out / "design.yaml")
         if set(names) != {_stem(video) for video in scores.videos}:
-            _write_titles(release / "video-captions.txt", scores, names)
+            _write_titles(release / "video-captions.txt", scores.videos, names, scored)
         if found is not None:
             _link_clips(release / "videos", found, names)
         (out / SUMMARY_FILE).write_text(json.dumps(summary(scores), indent=2) + "\n", encoding="utf-8")
@@ -90,35 +92,26 @@ def _stem(video: str) -> str:
     return video.rsplit(".", 1)[0] if _RELEASE_NAME.fullmatch(video) else video
 
 
-def _in_order(names: Sequence[str]) -> list[int]:
-    return sorted(range(len(names)), key=lambda index: int(names[index].removeprefix("video")))
-
-
-def _ground_truth_rows(scores: StudyScores, names: Sequence[str]) -> Iterable[list[Any]]:
+def _ground_truth_rows(scores: StudyScores, names: Sequence[str], scored: Sequence[int]) -> Iterable[list[Any]]:
     """One row per video with a score, at full precision; an empty cell for a horizon without one."""
-    for index in _in_order(names):
-        if not _has_score(scores, index):
-            continue
+    for index in scored:
         row: list[Any] = [f"{names[index]}.webm"]
         for horizon in HORIZONS:
             values = scores.scores[horizon]
             count = int(values.annotations[index])
-            row += [float(values.score[index]) if count else "", count if count else ""]
+            row += [float(values.score[index]), count] if count else ["", ""]
         yield row
 
 
-def _score_table(scores: StudyScores, names: Sequence[str]) -> tuple[list[str], Iterable[list[Any]]]:
+def _score_table(
+    scores: StudyScores, names: Sequence[str], order: Sequence[int]
+) -> tuple[list[str], Iterable[list[Any]]]:
     columns = ("score", "raw", "annotations", "hits", "standard_error", "mean_lag", "rt_ms")
-    wanted = [
-        (horizon, name) for horizon in HORIZONS for name in columns if (horizon, name) != ("long_term", "mean_lag")
-    ]
+    wanted = [(horizon, name) for horizon in HORIZONS for name in columns]
+    wanted.remove(("long_term", "mean_lag"))
     header = ["video", "name", *(f"{horizon}_{name}" for horizon, name in wanted)]
-    arrays = [getattr(scores.scores[horizon], name).tolist() for horizon, name in wanted]
-    rows = (
-        _cells([names[index], scores.videos[index], *(values[index] for values in arrays)])
-        for index in _in_order(names)
-    )
-    return header, rows
+    arrays = [names, scores.videos, *(getattr(scores.scores[horizon], name).tolist() for horizon, name in wanted)]
+    return header, (_cells(values[index] for values in arrays) for index in order)
 
 
 def _cells(values: Iterable[Any]) -> list[Any]:
@@ -134,18 +127,12 @@ def _write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]
         writer.writerows(rows)
 
 
-def _has_score(scores: StudyScores, index: int) -> bool:
-    return any(values.annotations[index] for values in scores.scores.values())
-
-
-def _write_titles(path: Path, scores: StudyScores, names: Sequence[str]) -> None:
+def _write_titles(path: Path, videos: Sequence[str], names: Sequence[str], scored: Sequence[int]) -> None:
     """Titles as the release writes them: words of the clip's name, in lower case, joined by hyphens."""
     lines = []
-    for index in _in_order(names):
-        if not _has_score(scores, index):
-            continue
-        name = scores.videos[index]
-        stem = name.rsplit(".", 1)[0] if Path(name).suffix.lower() in VIDEO_SUFFIXES else name
+    for index in scored:
+        video = Path(videos[index])
+        stem = videos[index].removesuffix(video.suffix) if video.suffix.lower() in VIDEO_SUFFIXES else videos[index]
         words = re.findall(r"\w+", stem.lower().replace("_", " "))
         lines.append(f"{names[index]}.webm\t{'-'.join(words) or names[index]}")
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

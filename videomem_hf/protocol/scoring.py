@@ -17,8 +17,7 @@ from videomem_hf.protocol.annotations import TARGET, Annotations
 from videomem_hf.protocol.design import StudyDesign
 from videomem_hf.protocol.screening import Screening, screen
 from videomem_hf.schema import HORIZONS, SCORE_MAX, SCORE_MIN, Horizon, InputError
-
-Floats = NDArray[np.float64]
+from videomem_hf.statistics import Floats
 
 _PRIOR_ANNOTATIONS: Final = (2.0, 1000.0)
 """Bounds of the prior's weight, in annotations; see `_standard_error`."""
@@ -153,21 +152,20 @@ def target_annotations(annotations: Annotations, screening: Screening, horizon: 
     rows = (annotations.step == step.step) & (annotations.role == TARGET) & annotations.repeat
     rows &= step.passed[annotations.participant]
     participant = annotations.participant[rows].astype(np.int64)
-    interval = annotations.lag[rows].astype(np.float64) if horizon == "short_term" else step.delay_h[participant]
     return TargetAnnotations(
         participant=participant,
         video=annotations.video[rows].astype(np.int64),
         hit=annotations.pressed[rows],
-        interval=interval,
+        interval=annotations.lag[rows].astype(np.float64) if horizon == "short_term" else step.delay_h[participant],
         rt_ms=annotations.rt_ms[rows].astype(np.float64),
     )
 
 
 def sum_by_video(annotations: TargetAnnotations, videos: int, rows: NDArray[np.bool_] | None = None) -> Sums:
     """Sum the annotations of each video, or those of a mask `(annotations,)`."""
-    video = annotations.video if rows is None else annotations.video[rows]
-    hit = (annotations.hit if rows is None else annotations.hit[rows]).astype(np.float64)
-    lag = annotations.interval if rows is None else annotations.interval[rows]
+    chosen = slice(None) if rows is None else rows
+    video, lag = annotations.video[chosen], annotations.interval[chosen]
+    hit = annotations.hit[chosen].astype(np.float64)
 
     def by_video(values: Floats | None) -> Floats:
         return np.bincount(video, values, minlength=videos).astype(np.float64)
@@ -201,9 +199,8 @@ def correct_scores(sums: Sums, correction: LagCorrection | None) -> Floats:
         raw = sums.hits / sums.annotations
         if correction is None:
             return raw
-        return np.clip(
-            raw + correction.slope * (correction.to_lag - sums.lags / sums.annotations), SCORE_MIN, SCORE_MAX
-        )
+        missing_lag = correction.to_lag - sums.lags / sums.annotations
+        return np.clip(raw + correction.slope * missing_lag, SCORE_MIN, SCORE_MAX)
 
 
 def _scores(annotations: TargetAnnotations, sums: Sums, correction: LagCorrection | None) -> Scores:
@@ -240,9 +237,15 @@ def _standard_error(sums: Sums, mean_lag: Floats, correction: LagCorrection | No
 def _prior_annotations(sums: Sums, mean: float) -> float:
     """The weight of the mean hit rate in the shrinkage, in annotations (method of moments)."""
     several = sums.annotations > 1
-    n, raw = sums.annotations[several], sums.hits[several] / sums.annotations[several]
-    spread = float(raw.var() - (raw * (1 - raw) / (n - 1)).mean()) if len(n) > 1 else 0.0
+    variance = (sums.hits[several] / sums.annotations[several]).var() if several.sum() > 1 else 0.0
+    spread = variance - sampling_variance(sums) if variance else 0.0
     return float(np.clip(mean * (1 - mean) / spread - 1, *_PRIOR_ANNOTATIONS)) if spread > 0 else _PRIOR_ANNOTATIONS[1]
+
+
+def sampling_variance(sums: Sums) -> float:
+    """Mean binomial variance p (1 - p) / (n - 1) of the hit rates, over the videos with two annotations or more."""
+    n, hits = sums.annotations[sums.annotations > 1], sums.hits[sums.annotations > 1]
+    return float((hits / n * (1 - hits / n) / (n - 1)).mean())
 
 
 def _mean_rt_ms(annotations: TargetAnnotations, videos: int) -> Floats:
@@ -258,11 +261,8 @@ def _nobody_passes(screening: Screening) -> str:
     for step in screening.steps():
         if step.took_part.any():
             most = max(step.failures, key=lambda failure: int(failure.who.sum()))
-            example = int(np.flatnonzero(most.who)[0])
-            text = most.text.format(most.values[example])
-            lines.append(
-                f"step {step.step}: {int(most.who.sum())} of {int(step.took_part.sum())} fail, such as: {text}"
-            )
+            text = most.text.format(most.values[most.who][0])
+            lines.append(f"step {step.step}: {most.who.sum()} of {step.took_part.sum()} fail, such as: {text}")
     return f"No participant passes the controls ({'; '.join(lines)}). If the study had another design, pass it."
 
 
@@ -290,10 +290,11 @@ def summary(scores: StudyScores) -> dict[str, Any]:
                 "score_sd": float(values.score[scored].std()),
             }
     if scores.correction is not None:
+        short = scores.scores["short_term"]
         content["lag_correction"] = {
             "slope_per_video": scores.correction.slope,
             "slope_standard_error": scores.correction.standard_error,
             "to_lag": scores.correction.to_lag,
-            "mean_correction": float(np.nanmean(scores.scores["short_term"].raw - scores.scores["short_term"].score)),
+            "mean_correction": float(np.nanmean(short.raw - short.score)),
         }
     return content

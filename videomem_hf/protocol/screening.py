@@ -1,6 +1,6 @@
 """Screens participants by the controls of Sec. 3.2 and reports who failed which, with the measured rates."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from videomem_hf.protocol.annotations import FILLER, TARGET, VIGILANCE, Annotations
 from videomem_hf.protocol.design import StudyDesign
+from videomem_hf.statistics import Floats
 
-Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Step = Literal[1, 2]
 
 _ROUNDING: Final = 1e-9
 _DELAY_SLACK_H: Final = 1.0
-"""The delay is measured between showings; a served study admits participants by when the steps ended and began."""
+"""The delay is measured between showings; a served study admits participants by when the steps ended and started."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,19 +115,20 @@ def screen(annotations: Annotations, design: StudyDesign) -> Screening:
 
 def screen_step1(annotations: Annotations, design: StudyDesign) -> StepScreening:
     """Screen step 1: vigilance hits and false alarms."""
-    controls = design.controls
-    here = annotations.step == 1
+    here, repeat, role = annotations.step == 1, annotations.repeat, annotations.role
     showings = _count(annotations, here)
-    repeat, role = annotations.repeat, annotations.role
-    vigilance = _rate(annotations, here & repeat & (role == VIGILANCE))
-    false_alarms = _rate(annotations, here & ~repeat)
-    failures = (
+    rates = {
+        "vigilance_hits": _rate(annotations, here & repeat & (role == VIGILANCE)),
+        "false_alarms": _rate(annotations, here & ~repeat),
+        "recognition": _rate(annotations, here & repeat & (role == TARGET)),
+        "delay_h": np.full(len(showings), np.nan),
+    }
+    failures = [
         _incomplete(showings, design.step1.showings),
-        _below("vigilance hits", vigilance, controls.vigilance_hits_min),
-        _above("false alarms", false_alarms, controls.step1_false_alarms_max),
-    )
-    recognition = _rate(annotations, here & repeat & (role == TARGET))
-    return _step_screening(1, showings, vigilance, false_alarms, recognition, np.full(len(showings), np.nan), failures)
+        _below("vigilance hits", rates["vigilance_hits"], design.controls.vigilance_hits_min),
+        _above("false alarms", rates["false_alarms"], design.controls.step1_false_alarms_max),
+    ]
+    return _step_screening(1, showings, rates, failures)
 
 
 def _screen_step2(annotations: Annotations, design: StudyDesign, first: StepScreening) -> StepScreening:
@@ -149,7 +150,8 @@ def _screen_step2(annotations: Annotations, design: StudyDesign, first: StepScre
     if controls.step2_recognition_above_false_alarms:
         name, text = "recognition above false alarms", "recognition {:.3f}, not above the false-alarm rate"
         failures.append(Failure(name, text, recognition, recognition <= false_alarms + _ROUNDING))
-    return _step_screening(2, showings, np.full(len(showings), np.nan), false_alarms, recognition, delay_h, failures)
+    rates = {"false_alarms": false_alarms, "recognition": recognition, "delay_h": delay_h}
+    return _step_screening(2, showings, rates | {"vigilance_hits": np.full(len(showings), np.nan)}, failures)
 
 
 def _incomplete(showings: NDArray[np.int64], wanted: int) -> Failure:
@@ -165,19 +167,13 @@ def _above(name: str, rates: Floats, highest: float) -> Failure:
 
 
 def _step_screening(
-    step: Step,
-    showings: NDArray[np.int64],
-    vigilance: Floats,
-    false_alarms: Floats,
-    recognition: Floats,
-    delay_h: Floats,
-    failures: Sequence[Failure],
+    step: Step, showings: NDArray[np.int64], rates: Mapping[str, Floats], failures: Sequence[Failure]
 ) -> StepScreening:
     took_part = showings > 0
-    failures = tuple(replace(failure, who=failure.who & took_part) for failure in failures)
+    failures = [replace(failure, who=failure.who & took_part) for failure in failures]
     passed = took_part & ~np.logical_or.reduce([failure.who for failure in failures])
     failed = tuple(failure for failure in failures if failure.who.any())
-    return StepScreening(step, showings, vigilance, false_alarms, recognition, delay_h, failed, passed)
+    return StepScreening(step, showings, failures=failed, passed=passed, **rates)
 
 
 def _count(annotations: Annotations, rows: Mask) -> NDArray[np.int64]:
@@ -194,8 +190,7 @@ def _rate(annotations: Annotations, rows: Mask) -> Floats:
 def _delay_h(annotations: Annotations) -> Floats:
     """Hours from each participant's last showing of step 1 to the first of step 2; NaN where unknown."""
     known = ~np.isnat(annotations.time)
-    ends = np.full(len(annotations.participants), np.nan)
-    starts = np.full(len(annotations.participants), np.nan)
+    starts, ends = np.full((2, len(annotations.participants)), np.nan)
     hours = annotations.time.astype(np.int64) / 3_600_000
     first, second = known & (annotations.step == 1), known & (annotations.step == 2)
     np.fmax.at(ends, annotations.participant[first], hours[first])

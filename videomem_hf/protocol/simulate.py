@@ -23,8 +23,7 @@ from scipy import special, stats
 from videomem_hf.protocol.design import FirstStep
 from videomem_hf.protocol.paper import PAPER
 from videomem_hf.schema import InputError
-
-Floats = NDArray[np.float64]
+from videomem_hf.statistics import Floats
 
 LAG: Final = FirstStep().target_lag_max
 """The lag that short-term strengths are for (paper, Sec. 3.3)."""
@@ -33,8 +32,7 @@ _MEAN_LAG: Final = (FirstStep().target_lag_min + LAG) / 2
 
 _FASTEST_MS: Final = 250.0
 _PACE_SD: Final = 0.15
-_RT_CONCENTRATION: Final = 7.0
-"""Concentration of the beta distribution of response times: a standard deviation of 1 s at a mean of 1.4 s of 7 s."""
+_RT_CONCENTRATION: Final = 7.0  # of the beta distribution of response times: an SD of 1 s at a mean of 1.4 s of 7 s
 
 
 @dataclass(frozen=True)
@@ -134,8 +132,8 @@ def draw_videos(names: Sequence[str], seed: int, model: MemoryModel | None = Non
     rt_noise = generator.standard_normal((2, len(names)))
     return SimulatedVideos(
         names=tuple(names),
-        short_term=_beta(short_score, model.short_term_mean, model.short_term_sd),
-        long_term=_beta(long_score, model.long_term_mean, model.long_term_sd),
+        short_term=_beta_quantiles(short_score, model.short_term_mean, model.short_term_sd),
+        long_term=_beta_quantiles(long_score, model.long_term_mean, model.long_term_sd),
         short_rt_ms=_mean_rt(model.short_rt_ms, short_score, rt_noise[0], model),
         long_rt_ms=_mean_rt(model.long_rt_ms, long_score, rt_noise[1], model),
     )
@@ -171,8 +169,7 @@ def draw_rt_ms(mean_ms: Floats, window_ms: float, generator: np.random.Generator
     """Draw response times from 250 ms to the end of the window, with these means as far as the window allows."""
     fastest = min(_FASTEST_MS, window_ms / 4)
     share = np.clip((mean_ms - fastest) / (window_ms - fastest), 0.02, 0.98)
-    drawn = generator.beta(share * _RT_CONCENTRATION, (1 - share) * _RT_CONCENTRATION)
-    return fastest + (window_ms - fastest) * drawn
+    return fastest + (window_ms - fastest) * generator.beta(share * _RT_CONCENTRATION, (1 - share) * _RT_CONCENTRATION)
 
 
 def strength_after(long_term: Floats, hours: Floats, model: MemoryModel) -> Floats:
@@ -180,7 +177,7 @@ def strength_after(long_term: Floats, hours: Floats, model: MemoryModel) -> Floa
     return np.clip(long_term - model.long_decay_per_day * (hours - 24) / 24, 0.0, 1.0)
 
 
-def _beta(score: Floats, mean: float, sd: float) -> Floats:
+def _beta_quantiles(score: Floats, mean: float, sd: float) -> Floats:
     """Map normal scores to a beta distribution of this mean and standard deviation."""
     total = mean * (1 - mean) / sd**2 - 1
     return stats.beta.ppf(special.ndtr(score), mean * total, (1 - mean) * total)

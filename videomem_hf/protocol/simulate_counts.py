@@ -14,8 +14,8 @@ from videomem_hf.protocol.design import FirstStep
 from videomem_hf.protocol.scoring import LagCorrection, TargetAnnotations, correct_scores, sum_by_video
 from videomem_hf.protocol.simulate import LAG, MemoryModel, recognition_chance, strength_at_lag
 from videomem_hf.schema import Horizon
+from videomem_hf.statistics import Floats
 
-Floats = NDArray[np.float64]
 Uniform = Callable[[int], Floats]
 """Draws the given number of values, uniform in [0, 1)."""
 
@@ -34,13 +34,7 @@ _RELEASED: Final[dict[Horizon, tuple[int, Floats]]] = {
 
 
 def draw_released_counts(horizon: Horizon, videos: int, uniform: Uniform) -> NDArray[np.int64]:
-    """Draw annotation counts distributed like the release's, `(videos,)`.
-
-    Args:
-        horizon: Short or long term.
-        videos: Number of videos.
-        uniform: The source of randomness.
-    """
+    """Draw annotation counts distributed like the release's, `(videos,)`."""
     lowest, cumulative = _RELEASED[horizon]
     return lowest + np.minimum(np.searchsorted(cumulative, uniform(videos), side="right"), len(cumulative) - 1)
 
@@ -60,17 +54,11 @@ def independent_annotations(
     video = np.repeat(np.arange(len(strengths)), counts)
     strength, interval = strengths[video], np.full(len(video), np.nan)
     if horizon == "short_term":
-        lag = step.target_lag_min + (uniform(len(video)) * (step.target_lag_max - step.target_lag_min + 1)).astype(
-            np.int32
-        )
+        lags = step.target_lag_max - step.target_lag_min + 1
+        lag = step.target_lag_min + (uniform(len(video)) * lags).astype(np.int32)
         strength, interval = strength_at_lag(strength, lag, model), lag.astype(np.float64)
     hit = uniform(len(video)) < recognition_chance(strength, _abilities(len(video), uniform, model))
     return TargetAnnotations(np.arange(len(video)), video, hit, interval, np.full(len(video), np.nan))
-
-
-def true_correction() -> LagCorrection:
-    """The exact lag correction of the default model, for use where there are too few videos to fit one."""
-    return LagCorrection(-MemoryModel().decay_per_video, 0.0, LAG)
 
 
 def independent_scores(
@@ -85,8 +73,9 @@ def independent_scores(
     """
     short = independent_annotations("short_term", short_term, counts["short_term"], uniform)
     long = independent_annotations("long_term", long_term, counts["long_term"], uniform)
+    correction = LagCorrection(-MemoryModel().decay_per_video, 0.0, LAG)  # exact; there may be too few videos to fit it
     return {
-        "short_term": correct_scores(sum_by_video(short, len(short_term)), true_correction()),
+        "short_term": correct_scores(sum_by_video(short, len(short_term)), correction),
         "long_term": correct_scores(sum_by_video(long, len(long_term)), None),
     }
 

@@ -43,9 +43,7 @@ class SimulatedStudy:
 
     Attributes:
         annotations: All responses, including those of participants who failed a control.
-        videos: The videos and their strengths.
         participants: The participants, in the order of `annotations.participants`.
-        design: The design that was played.
     """
 
     annotations: Annotations
@@ -111,7 +109,7 @@ class _Play:
         """Let a batch of participants play step 1, at most until `wanted` have passed; returns how many of them did."""
         start = sum(len(players) for players in self._participants)
         players = draw_participants(_AT_ONCE, self.generator, self.model)
-        chosen = np.array([self._assign_step1(start + number) for number in range(_AT_ONCE)])
+        chosen = np.array([self._assign(start + number) for number in range(_AT_ONCE)])
         part = self._respond_step1(players, chosen)
         valid = screen(part, self.design).step1.passed
         if not valid.any() and not self.passed and start >= 10 * _AT_ONCE:
@@ -137,7 +135,7 @@ class _Play:
         done = 0
         while done < wanted and len(order):
             who, order = np.split(order, [min(_AT_ONCE, wanted - done)])
-            videos = np.array([self._assign_step2(number, chosen[number]) for number in who.tolist()])
+            videos = np.array([self._assign(number, chosen[number].tolist()) for number in who.tolist()])
             part = self._respond_step2(_subset(players, who), videos, step1_ms[who])
             passed = screen(part, self.design).step2.passed
             np.subtract.at(self._long_counts, videos[~passed, : self.design.step2.targets], 1)
@@ -163,16 +161,15 @@ class _Play:
         names = tuple(f"p{number:05d}" for number in range(1, int(starts[-1]) + 1))
         return Annotations(participants=names, videos=self.videos.names, **arrays)
 
-    def _assign_step1(self, number: int) -> list[int]:
+    def _assign(self, number: int, step1_videos: list[int] | None = None) -> list[int]:
+        """The videos of a participant's step 1, or of step 2 for one whose step-1 videos are given."""
         collection, seed = range(len(self.videos.names)), self.seed * 2**32 + number
-        chosen = choose_step1_videos(self.design, collection, self._short_counts, seed)
-        self._short_counts[chosen[: self.design.step1.targets]] += 1
-        return chosen
-
-    def _assign_step2(self, number: int, step1_videos: NDArray[np.int64]) -> list[int]:
-        collection, seed = range(len(self.videos.names)), self.seed * 2**32 + number
-        chosen = choose_step2_videos(self.design, collection, step1_videos.tolist(), seed, self._long_counts)
-        self._long_counts[chosen[: self.design.step2.targets]] += 1
+        if step1_videos is None:
+            chosen = choose_step1_videos(self.design, collection, self._short_counts, seed)
+            self._short_counts[chosen[: self.design.step1.targets]] += 1
+        else:
+            chosen = choose_step2_videos(self.design, collection, step1_videos, seed, self._long_counts)
+            self._long_counts[chosen[: self.design.step2.targets]] += 1
         return chosen
 
     def _respond_step1(self, players: Participants, chosen: NDArray[np.int64]) -> Annotations:
@@ -181,11 +178,10 @@ class _Play:
         video, repeat = np.take_along_axis(chosen, slots, axis=1), lag > 0
         chance = self._chance(players, repeat, strength_at_lag(self.videos.short_term[video], lag, self.model))
         mean_ms = np.where(repeat, self.videos.short_rt_ms[video], self.model.short_false_rt_ms)
-        begins = _OPENS + (self.generator.random(len(players)) * _OPEN_DAYS * _DAY_MS).astype("timedelta64[ms]")
+        starts = _OPENS + (self.generator.random(len(players)) * _OPEN_DAYS * _DAY_MS).astype("timedelta64[ms]")
         ends = np.cumsum([self.design.step1.targets, self.design.step1.vigilance_fillers])
-        return self._draw_responses(
-            1, players, video, np.searchsorted(ends, slots, side="right"), repeat, chance, mean_ms, begins
-        )
+        role = np.searchsorted(ends, slots, side="right")
+        return self._draw_responses(1, players, video, role, repeat, chance, mean_ms, starts)
 
     def _respond_step2(
         self, players: Participants, chosen: NDArray[np.int64], step1_ms: NDArray[np.datetime64]
@@ -197,15 +193,12 @@ class _Play:
         strength = strength_after(self.videos.long_term[video], hours[:, None], self.model)
         chance = self._chance(players, repeat, strength)
         mean_ms = np.where(repeat, self.videos.long_rt_ms[video], self.model.long_false_rt_ms)
-        begins = step1_ms + (hours * _DAY_MS / 24).astype("timedelta64[ms]")
-        return self._draw_responses(
-            2, players, video, np.where(repeat, TARGET, FILLER), repeat, chance, mean_ms, begins
-        )
+        starts = step1_ms + (hours * _DAY_MS / 24).astype("timedelta64[ms]")
+        role = np.where(repeat, TARGET, FILLER)
+        return self._draw_responses(2, players, video, role, repeat, chance, mean_ms, starts)
 
     def _chance(self, players: Participants, repeat: NDArray[np.bool_], strength: Floats) -> Floats:
-        ability, attention, guessing = (
-            values[:, None] for values in (players.ability, players.attention, players.guessing)
-        )
+        ability, attention, guessing = np.stack([players.ability, players.attention, players.guessing])[..., None]
         return np.where(repeat, press_chance(recognition_chance(strength, ability), attention, guessing), guessing)
 
     def _draw_responses(
@@ -217,16 +210,16 @@ class _Play:
         repeat: NDArray[np.bool_],
         chance: Floats,
         mean_ms: Floats,
-        begins: NDArray[np.datetime64],
+        starts: NDArray[np.datetime64],
     ) -> Annotations:
-        """Draw the responses; arrays are `(participants, showings)`, `begins` is `(participants,)`."""
+        """Draw the responses; arrays are `(participants, showings)`, `starts` is `(participants,)`."""
         window_ms, gap_ms = self.design.presentation.window_s * 1000, self.design.presentation.gap_s * 1000
         count, showings = video.shape
         pressed = self.generator.random(video.shape) < chance
         rt_ms = np.full(video.shape, np.nan)
         rt_ms[pressed] = draw_rt_ms((players.pace[:, None] * mean_ms)[pressed], window_ms, self.generator)
-        lasted = np.where(pressed, rt_ms, window_ms) + gap_ms
-        since = (np.cumsum(lasted, axis=1) - lasted).astype("timedelta64[ms]")
+        duration = np.where(pressed, rt_ms, window_ms) + gap_ms
+        since = (np.cumsum(duration, axis=1) - duration).astype("timedelta64[ms]")
         return Annotations(
             participants=tuple(map(str, range(count))),
             videos=self.videos.names,
@@ -238,7 +231,7 @@ class _Play:
             repeat=repeat.ravel(),
             pressed=pressed.ravel(),
             rt_ms=rt_ms.ravel().astype(np.float32),
-            time=(begins[:, None] + since).ravel(),
+            time=(starts[:, None] + since).ravel(),
         )
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,16 +23,15 @@ from videomem_hf.protocol.consistency import (
 )
 from videomem_hf.protocol.scoring import StudyScores, TargetAnnotations, sum_by_video
 from videomem_hf.schema import HORIZONS, Horizon
-from videomem_hf.statistics import pearson, spearman
-
-Floats = NDArray[np.float64]
+from videomem_hf.statistics import Floats, pearson, spearman
 
 MOST_ANNOTATED: Final = (500, 100)
 """Sizes of the subsets of the videos most annotated in the long term (Sec. 4.2)."""
+_DELAY_BINS: Final = 12
+"""Bins over the delays that the design allows: of 4 hours each in the paper's."""
 
 
-@dataclass(frozen=True)
-class Correlation:
+class Correlation(NamedTuple):
     """A correlation over videos with its two-sided p-value; both NaN where undefined."""
 
     value: float
@@ -39,20 +39,11 @@ class Correlation:
     videos: int
 
 
-@dataclass(frozen=True)
-class LineFit:
-    """A least-squares line through all annotations: hit or miss against the interval.
-
-    Attributes:
-        intercept: Hit rate at an interval of 0.
-        slope: Change of the hit rate per unit of the interval.
-        standard_error: Of the slope.
-        p_value: Two-sided, of "no slope".
-    """
+class LineFit(NamedTuple):
+    """A least-squares line through all annotations: hit (1) or miss (0) against the interval; p-value of "no slope"."""
 
     intercept: float
     slope: float
-    standard_error: float
     p_value: float
 
 
@@ -73,8 +64,7 @@ class Retention:
     line: LineFit | None
 
 
-@dataclass(frozen=True)
-class PairedTest:
+class PairedTest(NamedTuple):
     """Student's t-test for paired samples: each video's mean response time in the two steps."""
 
     t: float
@@ -186,20 +176,17 @@ def retention(annotations: TargetAnnotations, bins: Floats | None = None) -> Ret
     known = np.isfinite(annotations.interval)
     interval, hit = annotations.interval[known], annotations.hit[known].astype(np.float64)
     edges = np.arange(interval.min(initial=0), interval.max(initial=0) + 2) - 0.5 if bins is None else bins
-    bin_index = np.searchsorted(edges, interval, side="right") - 1
-    within = (bin_index >= 0) & (bin_index < len(edges) - 1)
-    shown = np.bincount(bin_index[within], minlength=len(edges) - 1)
-    hits = np.bincount(bin_index[within], hit[within], minlength=len(edges) - 1)
-    some = shown > 0
+    counts, hits = np.histogram(interval, edges)[0], np.histogram(interval, edges, weights=hit)[0]
+    some = counts > 0
     centres = ((edges[:-1] + edges[1:]) / 2)[some]
-    return Retention(centres, hits[some] / shown[some], shown[some], _line(interval, hit))
+    return Retention(centres, hits[some] / counts[some], counts[some], _line(interval, hit))
 
 
 def _line(interval: Floats, hit: Floats) -> LineFit | None:
     if len(interval) < 3 or np.ptp(interval) == 0:
         return None
     fit = stats.linregress(interval, hit)
-    return LineFit(float(fit.intercept), float(fit.slope), float(fit.stderr), float(fit.pvalue))
+    return LineFit(float(fit.intercept), float(fit.slope), float(fit.pvalue))
 
 
 def _analyse_horizon(
@@ -212,27 +199,22 @@ def _analyse_horizon(
 ) -> HorizonAnalysis:
     targets, values, videos = scores.annotations[horizon], scores.scores[horizon], len(scores.videos)
     to_lag = scores.design.step1.target_lag_max if horizon == "short_term" else None
-    curve = annotation_consistency(targets, videos, to_lag=to_lag, splits=splits, seed=seed, progress=progress)
-    thinned = annotation_consistency(
-        targets, videos, thin=True, to_lag=to_lag, splits=splits, seed=seed, progress=progress
-    )
+    measure = partial(annotation_consistency, to_lag=to_lag, splits=splits, seed=seed, progress=progress)
+    curve = measure(targets, videos)
     mean = float(values.annotations[values.annotations > 0].mean())
+    step = scores.design.step2
+    bins = None if horizon == "short_term" else np.linspace(step.delay_min_h, step.delay_max_h, _DELAY_BINS + 1)
     return HorizonAnalysis(
-        retention=retention(targets, None if horizon == "short_term" else _delay_bins(scores)),
+        retention=retention(targets, bins),
         human=human_consistency(targets, videos, to_lag=to_lag, splits=splits, seed=seed),
         curve=curve,
-        thinned=thinned,
+        thinned=measure(targets, videos, thin=True),
         expected=expected_consistency(curve, mean),
         reliability=reliability(sum_by_video(targets, videos), values.score),
         rt_with_score=_correlation(pearson, values.rt_ms, values.score),
         rt_ms=finite_mean(targets.rt_ms[targets.hit]),
         false_rt_ms=_false_rt_ms(annotations, scores, horizon),
     )
-
-
-def _delay_bins(scores: StudyScores) -> Floats:
-    """Twelve bins over the delays that the design allows: of 4 hours each in the paper's."""
-    return np.linspace(scores.design.step2.delay_min_h, scores.design.step2.delay_max_h, 13)
 
 
 def _false_rt_ms(annotations: Annotations, scores: StudyScores, horizon: Horizon) -> float:

@@ -1,10 +1,10 @@
 """A study's statistics beside the paper's: one row each, with its definition."""
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
-from videomem_hf.protocol.consistency import ConsistencyCurve
 from videomem_hf.protocol.paper import PAPER
 from videomem_hf.protocol.scoring import summary
 from videomem_hf.protocol.study_analysis import Correlation, HorizonAnalysis, StudyAnalysis
@@ -60,9 +60,15 @@ def study_content(analysis: StudyAnalysis) -> dict[str, Any]:
         "table": [
             without_nan({**asdict(row), "paper": row.paper, "section": row.section}) for row in study_rows(analysis)
         ],
-        "retention": {horizon: _retention(part) for horizon, part in analysis.horizons.items()},
+        "retention": {
+            horizon: _lists(part.retention, ("interval", "rate", "annotations"))
+            for horizon, part in analysis.horizons.items()
+        },
         "annotation_consistency": {
-            horizon: {"most_annotated": _curve(part.curve), "thinned": _curve(part.thinned)}
+            horizon: {
+                name: _lists(curve, [entry.name for entry in fields(curve)])
+                for name, curve in (("most_annotated", part.curve), ("thinned", part.thinned))
+            }
             for horizon, part in analysis.horizons.items()
         },
     }
@@ -118,54 +124,46 @@ def _decay_rows(analysis: StudyAnalysis) -> list[Row]:
     rows, correction = [], analysis.scores.correction
     short, long = (analysis.horizons.get(horizon) for horizon in HORIZONS)
     if short is not None and correction is not None:
-        mean, p_value = summary(analysis.scores)["lag_correction"]["mean_correction"], _slope_p(short)
+        mean = summary(analysis.scores)["lag_correction"]["mean_correction"]
+        definition = "least squares with one intercept per video; p of one line through all annotations"
+        p_value = math.nan if short.retention.line is None else short.retention.line.p_value
+        text = "Hit rate, change per unit of lag (Fig. 3a)"
         rows += [
             Row("mean_correction", "Mean lag correction", mean, "raw less corrected score, mean over videos"),
-            Row(
-                "lag_slope",
-                "Hit rate, change per unit of lag (Fig. 3a)",
-                correction.slope,
-                "least squares with one intercept per video; p of one line through all annotations",
-                p_value,
-                6,
-            ),
+            Row("lag_slope", text, correction.slope, definition, p_value, 6),
         ]
     if long is not None and long.retention.line is not None:
         definition = "least squares over annotations; the paper finds no significant change"
-        text = "Hit rate, change per hour of delay (Fig. 3b)"
-        rows.append(Row("delay_slope", text, long.retention.line.slope, definition, _slope_p(long), 6))
+        text, line = "Hit rate, change per hour of delay (Fig. 3b)", long.retention.line
+        rows.append(Row("delay_slope", text, line.slope, definition, line.p_value, 6))
     return rows
 
 
 def _consistency_rows(horizon: Horizon, part: HorizonAnalysis, analysis: StudyAnalysis) -> list[Row]:
-    name, mean = _NAMES[horizon], summary(analysis.scores)[horizon]["annotations_mean"]
+    mean = summary(analysis.scores)[horizon]["annotations_mean"]
     how = "measured on the most annotated videos" if part.expected.measured else "projected by Spearman-Brown"
-    return [
-        Row(
-            f"{horizon}_human_consistency",
-            f"{name} human consistency",
+    rows = {
+        "human_consistency": (
+            "human consistency",
             part.human.spearman,
             f"Spearman between random halves of the participants, mean of {part.human.splits} splits; each half has "
             "half of the annotations",
         ),
-        Row(
-            f"{horizon}_consistency",
-            f"{name} annotation consistency at {mean:.0f}, both halves together",
+        "consistency": (
+            f"annotation consistency at {mean:.0f}, both halves together",
             part.curve.at(mean),
             "Spearman between equal halves of each video's annotations; this count is of both halves together",
         ),
-        Row(
-            f"{horizon}_consistency_each",
-            f"{name} annotation consistency at {mean:.0f} in each half",
+        "consistency_each": (
+            f"annotation consistency at {mean:.0f} in each half",
             part.expected.spearman,
             f"the same with this count in each half: the agreement with another study of this size; {how}",
         ),
-        Row(
-            f"{horizon}_reliability",
-            f"{name} reliability",
-            part.reliability,
-            "share of the scores' variance that is not sampling noise",
-        ),
+        "reliability": ("reliability", part.reliability, "share of the scores' variance that is not sampling noise"),
+    }
+    return [
+        Row(f"{horizon}_{key}", f"{_NAMES[horizon]} {statistic}", value, definition)
+        for key, (statistic, value, definition) in rows.items()
     ]
 
 
@@ -188,38 +186,25 @@ def _agreement_rows(analysis: StudyAnalysis) -> list[Row]:
 def _rt_rows(analysis: StudyAnalysis) -> list[Row]:
     rows = []
     for horizon, part in analysis.horizons.items():
-        name, definition = _NAMES[horizon], "Pearson of a video's mean response time and score"
+        text, definition = f"{_NAMES[horizon]} response time", "Pearson of a video's mean response time and score"
         hits, false = part.rt_ms / 1000, part.false_rt_ms / 1000
-        text = f"{name} response time of"
         rows += [
-            _correlation_row(
-                f"{horizon}_rt_with_score", f"{name} response time with score", part.rt_with_score, definition
-            ),
-            Row(f"{horizon}_rt_s", f"{text} hits, s", hits, "mean over hits", decimals=2),
-            Row(f"{horizon}_false_rt_s", f"{text} false alarms, s", false, "mean over false alarms", decimals=2),
+            _correlation_row(f"{horizon}_rt_with_score", f"{text} with score", part.rt_with_score, definition),
+            Row(f"{horizon}_rt_s", f"{text} of hits, s", hits, "mean over hits", decimals=2),
+            Row(f"{horizon}_false_rt_s", f"{text} of false alarms, s", false, "mean over false alarms", decimals=2),
         ]
-    test, definition = analysis.rt_test, "Pearson of a video's mean response times"
+    test, both = analysis.rt_test, analysis.rt_short_with_long
+    text, definition = "Short- with long-term response time", "Pearson of a video's mean response times"
     by_step = f"Student's t for paired samples, {test.degrees_of_freedom} degrees of freedom"
     return [
         *rows,
-        _correlation_row(
-            "rt_short_with_long", "Short- with long-term response time", analysis.rt_short_with_long, definition
-        ),
+        _correlation_row("rt_short_with_long", text, both, definition),
         Row("rt_t", "Short- less long-term response time, t", test.t, by_step, test.p_value, 2),
     ]
 
 
-def _slope_p(part: HorizonAnalysis) -> float:
-    return part.retention.line.p_value if part.retention.line is not None else math.nan
-
-
-def _retention(part: HorizonAnalysis) -> dict[str, Any]:
-    shown = part.retention
-    return {"interval": shown.interval.tolist(), "rate": shown.rate.tolist(), "annotations": shown.annotations.tolist()}
-
-
-def _curve(curve: ConsistencyCurve) -> dict[str, Any]:
-    return {key: without_nan(getattr(curve, key).tolist()) for key in curve.__dataclass_fields__}
+def _lists(arrays: object, names: Iterable[str]) -> dict[str, Any]:
+    return {name: without_nan(getattr(arrays, name).tolist()) for name in names}
 
 
 def _number(value: float, decimals: int) -> str:
@@ -227,6 +212,4 @@ def _number(value: float, decimals: int) -> str:
 
 
 def _p(value: float) -> str:
-    if math.isnan(value):
-        return "-"
-    return "< .0001" if value < 0.0001 else f"{value:.4f}".lstrip("0")
+    return "< .0001" if value < 0.0001 else _number(value, 4).lstrip("0")
