@@ -19,7 +19,6 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from videomem_hf.protocol.simulate import (
-    Floats,
     MemoryModel,
     Participants,
     SimulatedVideos,
@@ -29,6 +28,7 @@ from videomem_hf.protocol.simulate import (
     strength_after,
     strength_at_lag,
 )
+from videomem_hf.statistics import Floats
 
 
 class Player(Protocol):

@@ -69,7 +69,7 @@ RIGHT = {(1, 4): 900.0, (1, 6): 1000.0, (1, 7): 1200.0, (2, 1): 3000.0, (2, 3): 
 
 def annotations_of(rows: list[Row]) -> Annotations:
     """Annotations made of rows, without a file."""
-    names, videos = ([*dict.fromkeys(row[place] for row in rows)] for place in (0, 3))
+    names, videos = ([*dict.fromkeys(row[column] for row in rows)] for column in (0, 3))
     return Annotations(
         participants=tuple(names),
         videos=tuple(videos),

@@ -8,7 +8,7 @@ from scipy import stats
 
 from videomem_hf.protocol.consistency import (
     ConsistencyCurve,
-    _Halves,
+    RandomHalves,
     annotation_consistency,
     expected_consistency,
     human_consistency,
@@ -39,16 +39,16 @@ def strength() -> np.ndarray:
 
 def test_halves_are_balanced_and_drawn_anew() -> None:
     video = np.random.default_rng(0).permutation(np.repeat(np.arange(50), np.arange(50)))
-    halves, generator = _Halves(video, 50), np.random.default_rng(5)
+    halves, generator = RandomHalves(video, 50), np.random.default_rng(5)
     extra = []
     masks = []
     for _ in range(40):
-        half, place = halves.draw(generator)
+        half, rank = halves.draw(generator)
         first, second = np.bincount(video[half], minlength=50), np.bincount(video[~half], minlength=50)
         assert (first + second == np.arange(50)).all()
         assert np.abs(first - second).max() == 1
         for kept in (2, 10, 24):
-            part = np.bincount(video[half & (place < kept)], minlength=50)
+            part = np.bincount(video[half & (rank < kept)], minlength=50)
             assert (part[kept:] == kept // 2).all()
         extra.append((first - second)[1::2])
         masks.append(half)

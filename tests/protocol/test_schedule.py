@@ -25,17 +25,17 @@ PAPER = StudyDesign()
 
 def check_step1(step: FirstStep, showings: list[Showing]) -> None:
     assert [showing.position for showing in showings] == list(range(1, step.showings + 1))
-    places: dict[int, list[Showing]] = {}
+    of_slot: dict[int, list[Showing]] = {}
     for showing in showings:
-        places.setdefault(showing.slot, []).append(showing)
-    assert sorted(places) == list(range(step.videos))
-    roles = Counter(shown[0].role for shown in places.values())
+        of_slot.setdefault(showing.slot, []).append(showing)
+    assert sorted(of_slot) == list(range(step.videos))
+    roles = Counter(shown[0].role for shown in of_slot.values())
     assert roles == Counter(target=step.targets, vigilance=step.vigilance_fillers, filler=step.fillers)
     ranges = {
         "target": (step.target_lag_min, step.target_lag_max),
         "vigilance": (step.vigilance_lag_min, step.vigilance_lag_max),
     }
-    for shown in places.values():
+    for shown in of_slot.values():
         assert len({showing.role for showing in shown}) == 1
         assert not shown[0].repeat
         assert shown[0].lag is None
@@ -81,8 +81,8 @@ def test_lags_are_even_in_every_order_and_over_many() -> None:
 
 def test_vigilance_is_spread_over_the_step() -> None:
     for seed in range(50):
-        places = [s.position for s in draw_step1(PAPER, seed) if s.role == "vigilance" and s.repeat]
-        thirds = np.histogram(places, bins=[0, 60, 120, 180])[0]
+        positions = [s.position for s in draw_step1(PAPER, seed) if s.role == "vigilance" and s.repeat]
+        thirds = np.histogram(positions, bins=[0, 60, 120, 180])[0]
         assert thirds.min() >= 3
 
 
@@ -108,7 +108,7 @@ def test_other_designs_are_satisfied_or_refused(numbers: tuple[int, ...], seed: 
 
 
 def test_an_order_without_room_to_spare_is_found() -> None:
-    # 10 repeats at exactly lag 10 in 20 places: the only orders show ten videos, and then the ten again.
+    # 10 repeats at exactly lag 10 in 20 positions: the only orders show ten videos, and then the ten again.
     slots = schedule.step1_slots(FirstStep(10, 10, 10, 0, 1, 1, 0), seed=3)
     assert (slots[:10] == slots[10:]).all()
     # Three pairs at lags 2 to 4 beside a pair at lag 1: possible, but not for any lags that one draws.
@@ -123,7 +123,7 @@ def test_an_order_without_room_to_spare_is_found() -> None:
 
 
 def test_an_impossible_order_is_refused() -> None:
-    # Lag 10 exactly: 20 places hold ten pairs, 22 hold no eleventh.
+    # Lag 10 exactly: 20 positions hold ten pairs, 22 hold no eleventh.
     with pytest.raises(InputError, match="No order found for step 1: 11 targets repeated 10 to 10"):
         schedule.step1_slots(FirstStep(11, 10, 10, 0, 1, 1, 0), seed=0)
 

@@ -44,12 +44,12 @@ def scores(study: SimulatedStudy) -> StudyScores:
 
 
 def test_hand_counted_scores() -> None:
-    missed = {place: rt for place, rt in RIGHT.items() if place not in {(1, 6), (2, 3)}}
+    missed = {showing: rt for showing, rt in RIGHT.items() if showing not in {(1, 6), (2, 3)}}
     rows = rows_of("p1", RIGHT) + rows_of("p2", missed) + rows_of("out", {})
     found = score_study(annotations_of(rows), TINY)
-    place = {name: number for number, name in enumerate(found.videos)}
+    index = {name: number for number, name in enumerate(found.videos)}
     short, long = found.scores["short_term"], found.scores["long_term"]
-    a, b, f, g, v = (place[name] for name in "abfgv")
+    a, b, f, g, v = (index[name] for name in "abfgv")
     assert (short.hits[a], short.annotations[a], short.hits[b], short.annotations[b]) == (1, 2, 2, 2)
     assert (long.hits[f], long.annotations[f], long.hits[g], long.annotations[g]) == (2, 2, 1, 2)
     assert (long.score[f], long.score[g]) == (1.0, 0.5)
@@ -150,9 +150,9 @@ def test_standard_errors_are_those_of_plain_loops(study: SimulatedStudy, kind: s
 def test_the_mean_response_time_is_of_the_hits_whose_time_is_known() -> None:
     unknown = [(*row[:7], None, row[8]) for row in rows_of("p2", RIGHT)]
     found = score_study(annotations_of(rows_of("p1", RIGHT) + unknown), TINY)
-    place = found.videos.index("a")
-    assert found.scores["short_term"].hits[place] == 2
-    assert found.scores["short_term"].rt_ms[place] == 1000
+    index = found.videos.index("a")
+    assert found.scores["short_term"].hits[index] == 2
+    assert found.scores["short_term"].rt_ms[index] == 1000
 
 
 def test_scores_stay_in_their_range() -> None:
@@ -219,13 +219,13 @@ def test_the_files(tmp_path: Path, scores: StudyScores) -> None:
     release = write_scores(scores, tmp_path / "out")
     records = {record.video_id: record for record in read_records(open_release(release))}
     assert len(records) == 300
-    for place in (0, 9, 150):
-        record = records[scores.videos[place]]
-        assert record.short_term == scores.scores["short_term"].score[place]
+    for index in (0, 9, 150):
+        record = records[scores.videos[index]]
+        assert record.short_term == scores.scores["short_term"].score[index]
         assert (
-            record.long_term == scores.scores["long_term"].hits[place] / scores.scores["long_term"].annotations[place]
+            record.long_term == scores.scores["long_term"].hits[index] / scores.scores["long_term"].annotations[index]
         )
-        assert record.short_term_annotations == scores.scores["short_term"].annotations[place]
+        assert record.short_term_annotations == scores.scores["short_term"].annotations[index]
         assert record.part == "dev"
     assert len(read_records(open_release(tmp_path / "out"))) == 300
     with (tmp_path / "out" / "scores.csv").open(newline="") as file:

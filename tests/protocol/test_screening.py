@@ -14,13 +14,13 @@ def reasons(people: dict[str, dict], design: StudyDesign = TINY, **keywords) -> 
     rows = [row for name, presses in people.items() for row in rows_of(name, presses, **keywords)]
     screening = screen(annotations_of(rows), design)
     return {
-        name: tuple(step.reasons(place) for step in screening.steps())
-        for place, name in enumerate(screening.participants)
+        name: tuple(step.reasons(index) for step in screening.steps())
+        for index, name in enumerate(screening.participants)
     }
 
 
-def without(*places: tuple[int, int]) -> dict[tuple[int, int], float]:
-    return {place: rt for place, rt in RIGHT.items() if place not in places}
+def without(*showings: tuple[int, int]) -> dict[tuple[int, int], float]:
+    return {showing: rt for showing, rt in RIGHT.items() if showing not in showings}
 
 
 def test_who_does_everything_right_passes() -> None:

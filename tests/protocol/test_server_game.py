@@ -15,7 +15,7 @@ from videomem_hf.protocol.schedule import ROLES
 from videomem_hf.protocol.server.database import showings, videos
 from videomem_hf.protocol.server.export import annotation_lines
 from videomem_hf.protocol.server.game import Game
-from videomem_hf.protocol.server.report import report
+from videomem_hf.protocol.server.report import study_report
 
 PAGE = "a page of a test"
 
@@ -28,7 +28,7 @@ def counts(game, column):
 def recount(game, step):
     """Annotations per video that are given or under way, from the showings and the steps' ends alone."""
     with game.database.read() as connection:
-        standing = report(connection)
+        standing = study_report(connection)
     kind = {1: "short", 2: "long"}[step]
     return {
         video.name: getattr(video, f"{kind}_given") + getattr(video, f"{kind}_underway") for video in standing.videos
@@ -37,7 +37,7 @@ def recount(game, step):
 
 def standing(game):
     with game.database.read() as connection:
-        return report(connection)
+        return study_report(connection)
 
 
 def exported(game, tmp_path):

@@ -17,7 +17,7 @@ from videomem_hf.protocol.design import load_design, save_design
 from videomem_hf.protocol.server import build, serve
 from videomem_hf.protocol.server.clips import check_clip, find_clips
 from videomem_hf.protocol.server.database import Database
-from videomem_hf.protocol.server.report import report
+from videomem_hf.protocol.server.report import study_report
 from videomem_hf.protocol.server.settings import Question, StudySettings, load_settings, save_settings
 from videomem_hf.protocol.server.study import create_study, new_admin_secret, open_study
 from videomem_hf.schema import InputError
@@ -176,7 +176,7 @@ def test_clips_can_be_added_and_not_taken_away(clips, tmp_path):
     frames = [np.full((48, 64, 3), 250, dtype=np.uint8)] * 3
     added = write_clip(study.folder / "clips" / "new.webm", frames)
     with served(open_study(study.folder)) as game, game.database.read() as connection:
-        assert len(report(connection).videos) == 13
+        assert len(study_report(connection).videos) == 13
     added.unlink()
     with pytest.raises(InputError, match="new is missing"), served(open_study(study.folder)):
         pass
@@ -226,7 +226,7 @@ def test_serving_without_the_page_says_what_to_do(clips, tmp_path, monkeypatch):
     study, _ = make_study(tmp_path / "study", clips)
     monkeypatch.setattr(serve, "page_is_built", lambda: False)
     with pytest.raises(InputError, match=r"install Node\.js .* videomem_hf\.protocol\.server\.build"):
-        serve.serve(study, host="127.0.0.1", port=1)
+        serve.run_server(study, host="127.0.0.1", port=1)
     assert not (study.folder / "study.db").exists()
 
 
@@ -258,7 +258,7 @@ def test_the_page_is_built_of_the_locked_packages(tmp_path, monkeypatch):
     monkeypatch.setattr(build, "VENDOR", tmp_path / "static" / "vendor")
     (tmp_path / "static" / "vendor").mkdir(parents=True)
     (tmp_path / "static" / "vendor" / "stale.js").write_text("stale")
-    vendor = build.build()
+    vendor = build.fetch_libraries()
     names = {file.name for file in vendor.iterdir()}
     page = (Path(build.__file__).parent / "static" / "index.html").read_text()
     assert "stale.js" not in names

@@ -1,7 +1,7 @@
 """`videomem study ...`: the memory game that collects memorability annotations."""
 
-import csv
 from collections.abc import Iterator
+from dataclasses import astuple
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,16 +23,12 @@ study = typer.Typer(
 )
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The study's folder.")]
+_URL_HELP = "Such as postgresql+psycopg://user@host/name. (default: SQLite in DIR)"
 DatabaseUrl = Annotated[
-    str | None,
-    typer.Option(
-        "--database",
-        metavar="URL",
-        envvar="VIDEOMEM_STUDY_DATABASE",
-        help="Such as postgresql+psycopg://user@host/name. (default: SQLite in DIR)",
-    ),
+    str | None, typer.Option("--database", metavar="URL", envvar="VIDEOMEM_STUDY_DATABASE", help=_URL_HELP)
 ]
-_DESIGN = typer.Option(metavar="FILE", help=DESIGN_HELP)
+_EXAMPLE_HELP = "Clip for the instructions; can be repeated. (default: two of CLIPS, not in the game)"
+Design = Annotated[Path | None, typer.Option(metavar="FILE", help=DESIGN_HELP)]
 
 
 @study.command()
@@ -42,7 +38,7 @@ def simulate(
     participants: Annotated[int, typer.Option(min=1, help="Participants who pass step 1.")] = PARTICIPANTS,
     returning: Annotated[int, typer.Option(min=0, help="How many of them pass step 2.")] = RETURNING,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
-    design: Annotated[Path | None, _DESIGN] = None,
+    design: Design = None,
 ) -> None:
     """Simulate a study with participants and videos of known memorability, to plan one or to test an analysis.
 
@@ -55,6 +51,7 @@ def simulate(
 
     from videomem_hf.protocol.annotations import write_annotations
     from videomem_hf.protocol.design import StudyDesign, load_design, save_design
+    from videomem_hf.protocol.score_files import write_table
     from videomem_hf.protocol.simulate import draw_videos
     from videomem_hf.protocol.simulate_study import simulate_study
 
@@ -69,28 +66,18 @@ def simulate(
     out.mkdir(parents=True, exist_ok=True)
     write_annotations(played.annotations, out / "annotations.csv")
     save_design(plan, out / "design.yaml")
-    with (out / "truth.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["video", "short_term", "long_term"])
-        rows = zip(collection.names, collection.short_term.tolist(), collection.long_term.tolist(), strict=True)
-        writer.writerows((name, round(short, 6), round(long, 6)) for name, short, long in rows)
-    typer.echo(
-        f"{out / 'annotations.csv'}: {len(played.annotations):,} showings, {len(played.participants):,} participants"
-    )
+    truth = zip(collection.names, collection.short_term.tolist(), collection.long_term.tolist(), strict=True)
+    write_table(out / "truth.csv", ("video", "short_term", "long_term"), truth)
+    numbers = f"{len(played.annotations):,} showings, {len(played.participants):,} participants"
+    typer.echo(f"{out / 'annotations.csv'}: {numbers}")
 
 
 @study.command()
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The study's folder; new or empty.")],
     clips: Annotated[list[Path], typer.Argument(metavar="CLIPS...", help="WebM or MP4 files, or folders of them.")],
-    design: Annotated[Path | None, _DESIGN] = None,
-    example: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="CLIP",
-            help="Clip for the instructions; can be repeated. (default: two of CLIPS, not in the game)",
-        ),
-    ] = None,
+    design: Design = None,
+    example: Annotated[list[Path] | None, typer.Option(metavar="CLIP", help=_EXAMPLE_HELP)] = None,
     link: Annotated[bool, typer.Option("--link", help="Hard links to the clips instead of copies.")] = False,
 ) -> None:
     """Create a study from your own clips; edit its texts, questions and codes in DIR/study.yaml, then serve it.
@@ -103,7 +90,7 @@ def init(
     from videomem_hf.protocol.design import load_design
     from videomem_hf.protocol.server.study import create_study
 
-    made, secret = create_study(
+    new, password = create_study(
         folder,
         clips,
         design=None if design is None else load_design(design),
@@ -112,8 +99,8 @@ def init(
         progress=lambda files: tqdm(files, desc="clips", unit="clip"),
     )
     typer.echo(
-        f"{folder}: {len(made.clips)} clips in the game, {len(made.examples)} in the instructions.\n"
-        f"Password of the page /admin (user name admin), shown only now: {secret}\n"
+        f"{folder}: {len(new.clips)} clips in the game, {len(new.examples)} in the instructions.\n"
+        f"Password of the page /admin (user name admin), shown only now: {password}\n"
         f"Next: videomem study serve {folder}"
     )
 
@@ -133,14 +120,14 @@ def serve(
     Example: [bold]videomem study serve mystudy --port 8000[/bold]
     """
     _needs_extra()
-    from videomem_hf.protocol.server.serve import serve as run
+    from videomem_hf.protocol.server.serve import run_server
     from videomem_hf.protocol.server.study import open_study
 
-    opened = open_study(folder)
+    found = open_study(folder)
     if hours_ahead:
         typer.echo(f"The clock is {hours_ahead:g} h ahead: for trials only, not for real participants.", err=True)
     typer.echo(f"Participants: http://{host}:{port}/\nProgress:     http://{host}:{port}/admin")
-    run(opened, database, host=host, port=port, hours_ahead=hours_ahead)
+    run_server(found, database, host=host, port=port, hours_ahead=hours_ahead)
 
 
 @study.command()
@@ -155,32 +142,28 @@ def status(
     """
     from videomem_hf.protocol.server.app import system_ms
     from videomem_hf.protocol.server.game import Game
-    from videomem_hf.protocol.server.report import StepReport, report
+    from videomem_hf.protocol.server.report import study_report
 
-    made, opened = _open(folder, database)
-    with opened.write() as connection:
-        Game(made.design, made.settings).close_abandoned(connection, system_ms())
-    with opened.read() as connection:
-        progress = report(connection)
+    found, connections = _open(folder, database)
+    with connections.write() as connection:
+        Game(found.design, found.settings).close_abandoned(connection, system_ms())
+    with connections.read() as connection:
+        progress = study_report(connection)
     typer.echo(f"{progress.joined} joined")
 
-    def line(number: int, step: "StepReport") -> str:
+    for number, step in progress.steps.items():
         rate = "" if step.pass_rate is None else f" ({step.pass_rate:.0%} of those who completed it)"
         notes = "".join(f", {count} {note}" for note, count in step.notes.items())
-        return (
+        typer.echo(
             f"step {number}: {step.playing} playing, {step.passed} passed{rate}, {step.failed} failed, "
             f"{step.abandoned} abandoned; {step.responses} responses{notes}"
         )
-
-    for number, step in progress.steps.items():
-        typer.echo(line(number, step))
-    typer.echo(f"annotations per video: short-term {progress.spread('short_given')}; long-term ", nl=False)
-    typer.echo(progress.spread("long_given"))
+    short, long = progress.spread("short_given"), progress.spread("long_given")
+    typer.echo(f"annotations per video: short-term {short}; long-term {long}")
     if videos:
         typer.echo("video\tshort-term\tunder way\tlong-term\tunder way")
         for video in progress.videos:
-            cells = (video.short_given, video.short_underway, video.long_given, video.long_underway)
-            typer.echo("\t".join([video.name, *map(str, cells)]))
+            typer.echo("\t".join(map(str, astuple(video))))
 
 
 @study.command()
@@ -199,12 +182,12 @@ def export(
     """
     from videomem_hf.protocol.server.export import annotation_lines, participant_lines
 
-    made, opened = _open(folder, database)
-    questions = [question.name for question in made.settings.demographics]
-    with opened.read() as connection:
-        _write(out, annotation_lines(connection))
+    found, connections = _open(folder, database)
+    questions = [question.name for question in found.settings.demographics]
+    with connections.read() as connection:
+        _write_lines(out, annotation_lines(connection))
         if participants is not None:
-            _write(participants, participant_lines(connection, made.key, questions))
+            _write_lines(participants, participant_lines(connection, found.key, questions))
     typer.echo(f"{out}; score it with: videomem score {out} DIR --design {folder / 'design.yaml'}")
 
 
@@ -220,8 +203,8 @@ def delete(
     """
     from videomem_hf.protocol.server.deletion import delete_participant
 
-    _, opened = _open(folder, database)
-    with opened.write() as connection:
+    _, connections = _open(folder, database)
+    with connections.write() as connection:
         responses = delete_participant(connection, participant)
     typer.echo(f"Deleted {participant} and {responses} responses.")
 
@@ -244,14 +227,14 @@ def _open(folder: Path, url: str | None) -> "tuple[Study, Database]":
     from videomem_hf.protocol.server.database import Database
     from videomem_hf.protocol.server.study import open_study
 
-    opened = open_study(folder)
-    database = Database(url or opened.database_url)
+    found = open_study(folder)
+    database = Database(url or found.database_url)
     with database.write() as connection:
-        enter_study(connection, opened)
-    return opened, database
+        enter_study(connection, found)
+    return found, database
 
 
-def _write(path: Path, lines: Iterator[str]) -> None:
+def _write_lines(path: Path, lines: Iterator[str]) -> None:
     try:
         with path.open("w", encoding="utf-8", newline="") as file:
             file.writelines(lines)

@@ -67,7 +67,7 @@ def read_annotations(paths: Sequence[Path | str]) -> Annotations:
     if len(files) > 1:
         listed = ", ".join(str(file) for file in files[:4])
         raise InputError(f"{len(files)} tables ({listed}); give one export, or the original's two results tables.")
-    return _read_table(files[0], headers[files[0]])
+    return _read_export(files[0], headers[files[0]])
 
 
 def _files(path: Path) -> list[Path]:
@@ -93,7 +93,7 @@ def _column_names(cells: Sequence[str]) -> list[str]:
     return [OLD_COLUMNS.get(name, name) for name in names]
 
 
-def _read_table(path: Path, header: list[str]) -> Annotations:
+def _read_export(path: Path, header: list[str]) -> Annotations:
     _check_header(path, header)
     table = _arrow_table(path, header)
     if not table.num_rows:
@@ -113,16 +113,15 @@ def _read_table(path: Path, header: list[str]) -> Annotations:
         role=role_numbers[role],
         repeat=repeat == 1,
         pressed=pressed == 1,
-        rt_ms=_numbers(table, "rt_ms") if "rt_ms" in header else np.full(table.num_rows, np.nan, np.float32),
-        time=_numbers(table, "time")
-        if "time" in header
-        else np.full(table.num_rows, np.datetime64("NaT"), "datetime64[ms]"),
+        rt_ms=_numbers(table, "rt_ms"),
+        time=table.column("time").cast(pa.timestamp("us")).to_numpy().astype("datetime64[ms]"),
     )
     if not _cells_in_range(annotations, (repeat, pressed)):
         raise _first_bad_cell(path, "a cell is out of its range")
     problem = annotations.problem()
     if problem is not None:
-        raise InputError(f"{path}:{_line(path, problem[0])}: {problem[1]}; correct the row or take the export again.")
+        row, text = problem
+        raise InputError(f"{path}:{_line_number(path, row)}: {text}; correct the row or take the export again.")
     return annotations
 
 
@@ -138,7 +137,9 @@ def _check_header(path: Path, header: list[str]) -> None:
 
 def _arrow_table(path: Path, header: list[str]) -> pa.Table:
     reading = arrow_csv.ReadOptions(column_names=header, skip_rows=1)
-    converting = arrow_csv.ConvertOptions(column_types=_TYPES, null_values=[""], strings_can_be_null=False)
+    converting = arrow_csv.ConvertOptions(
+        column_types=_TYPES, null_values=[""], include_columns=COLUMNS, include_missing_columns=True
+    )
     try:
         return arrow_csv.read_csv(path, read_options=reading, convert_options=converting).unify_dictionaries()
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
@@ -152,10 +153,8 @@ def _names(table: pa.Table, column: str) -> tuple[tuple[str, ...], NDArray[np.in
 
 
 def _numbers(table: pa.Table, column: str) -> NDArray[Any]:
-    """A column as a NumPy array; an empty cell is NaN in `rt_ms`, NaT in `time` and -1 elsewhere."""
+    """A column as a NumPy array; an empty cell is NaN in `rt_ms` and -1 elsewhere."""
     values = table.column(column)
-    if column == "time":
-        return values.cast(pa.timestamp("us")).to_numpy().astype("datetime64[ms]")
     if values.null_count:
         values = compute.fill_null(values, float("nan") if column == "rt_ms" else -1)
     return values.to_numpy()
@@ -179,7 +178,7 @@ def _first_bad_cell(path: Path, otherwise: str) -> InputError:
     """Find the first unreadable row; slow, and called only when there is one."""
     try:
         header: list[str] = []
-        for line, cells in _lines(path):
+        for line, cells in _numbered_rows(path):
             if not header:
                 header = _column_names(cells)
                 continue
@@ -198,7 +197,7 @@ def _first_bad_cell(path: Path, otherwise: str) -> InputError:
     return InputError(f"{path}: cannot be read ({otherwise}); take the export again.")
 
 
-def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+def _numbered_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, strict=True)
         for cells in reader:
@@ -206,6 +205,6 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
                 yield reader.line_num, cells
 
 
-def _line(path: Path, row: int) -> int:
+def _line_number(path: Path, row: int) -> int:
     """The line number of a row (from 0, without the header); blank lines are not rows."""
-    return next(line for number, (line, _) in enumerate(_lines(path), start=-1) if number == row)
+    return next(line for number, (line, _) in enumerate(_numbered_rows(path), start=-1) if number == row)

@@ -42,20 +42,13 @@ TARGET, VIGILANCE, FILLER = range(3)
 
 @dataclass(frozen=True, eq=False)
 class Annotations:
-    """All showings of a study and the responses to them, as arrays with one element per showing.
+    """All showings of a study and the responses to them: the table's columns as arrays, `(showings,)` each.
 
     Attributes:
-        participants: Names of the participants.
-        videos: Names of the videos.
-        participant: `(showings,)` index in `participants`.
-        step: `(showings,)` 1 or 2.
-        position: `(showings,)` position in the step, from 1.
-        video: `(showings,)` index in `videos`.
-        role: `(showings,)` index in `ROLES`.
-        repeat: `(showings,)` whether the participant had seen the video before.
-        pressed: `(showings,)` whether the key was pressed.
-        rt_ms: `(showings,)` response time; NaN without a press or where unknown.
-        time: `(showings,)` start of the showing in UTC, milliseconds; NaT where unknown.
+        participants, videos: Names, in the order of the indices in `participant` and `video`.
+        role: Index in `ROLES`.
+        rt_ms: NaN without a press or where unknown.
+        time: UTC, in milliseconds; NaT where unknown.
     """
 
     participants: tuple[str, ...]
@@ -92,10 +85,8 @@ class Annotations:
     @cached_property
     def same_step_and_video(self) -> NDArray[np.bool_]:
         """In the order of `by_video`: whether a showing has the participant, video and step of the one before it."""
-        order = self.by_video
-        return np.logical_and.reduce(
-            [np.diff(values[order]) == 0 for values in (self.participant, self.video, self.step)]
-        )
+        columns = np.stack([self.participant, self.video, self.step])[:, self.by_video]
+        return (np.diff(columns) == 0).all(axis=0)
 
     def problem(self) -> tuple[int, str] | None:
         """The first inconsistent showing and what is wrong with it; None if there is none.
@@ -143,19 +134,15 @@ class Annotations:
 
 
 def write_annotations(annotations: Annotations, path: Path | str) -> None:
-    """Write the table that `read_annotations` reads.
-
-    Raises:
-        InputError: The file cannot be written.
-    """
+    """Write the table that `read_annotations` reads; raises InputError where the file cannot be written."""
     names = (*annotations.participants, *annotations.videos)
     style = "needed" if any(set(name) & set(',"\r\n') for name in names) else "none"
     columns = {
-        "participant": _decode(annotations.participant, annotations.participants),
+        "participant": _name_column(annotations.participant, annotations.participants),
         "step": pa.array(annotations.step),
         "position": pa.array(annotations.position),
-        "video": _decode(annotations.video, annotations.videos),
-        "role": _decode(annotations.role, ROLES),
+        "video": _name_column(annotations.video, annotations.videos),
+        "role": _name_column(annotations.role, ROLES),
         "repeat": pa.array(annotations.repeat.astype(np.int8)),
         "pressed": pa.array(annotations.pressed.astype(np.int8)),
         "rt_ms": pa.array(np.round(annotations.rt_ms.astype(np.float64), 1), mask=np.isnan(annotations.rt_ms)),
@@ -169,5 +156,5 @@ def write_annotations(annotations: Annotations, path: Path | str) -> None:
         raise InputError(f"{path}: cannot be written ({error.strerror}); give another path.") from None
 
 
-def _decode(indices: NDArray[np.generic], names: Sequence[str]) -> pa.Array:
+def _name_column(indices: NDArray[np.generic], names: Sequence[str]) -> pa.Array:
     return pa.DictionaryArray.from_arrays(indices, pa.array(names, pa.string())).dictionary_decode()

@@ -113,7 +113,9 @@ def human_consistency(
         first = sum_by_video(annotations, videos, chosen[annotations.participant])
         second = total - first
         both = (first.annotations > 0) & (second.annotations > 0)
-        correlations.append(_agreement(_scores(first, to_lag), _scores(second, to_lag), both))
+        correlations.append(
+            _rank_correlation(_corrected_scores(first, to_lag), _corrected_scores(second, to_lag), both)
+        )
         numbers.append(both.sum())
         means.append(total.annotations[both].mean() if both.any() else np.nan)
     values = np.array(correlations)
@@ -136,29 +138,25 @@ def annotation_consistency(
     up to the largest N that leaves `FEWEST_VIDEOS`; with fewer videos than that it has one point.
 
     Args:
-        annotations: The annotations of one horizon.
-        videos: Number of videos.
+        annotations, videos, to_lag, splits, seed: As in `human_consistency`.
         thin: Keep N annotations of each of these videos instead of all, for even N up to the median annotation count.
-        to_lag: As in `human_consistency`.
-        splits: Number of random splits.
-        seed: The result is a pure function of the input and the seed.
         progress: Called with 1 after each split.
     """
     generator = np.random.default_rng([seed, 3 if thin else 2])
     counts = np.bincount(annotations.video, minlength=videos).astype(np.float64)
     points = _even_counts(counts) if thin else _thresholds(counts)
-    halves = _Halves(annotations.video, videos)
+    halves = RandomHalves(annotations.video, videos)
     correlations = np.full((splits, len(points)), np.nan)
 
     def score_halves(half: NDArray[np.bool_], kept: NDArray[np.bool_] | bool) -> list[Floats]:
-        return [_scores(sum_by_video(annotations, videos, mask & kept), to_lag) for mask in (half, ~half)]
+        return [_corrected_scores(sum_by_video(annotations, videos, mask & kept), to_lag) for mask in (half, ~half)]
 
     for split in range(splits):
         half, rank = halves.draw(generator)
         pair = score_halves(half, True)
         for point, number in enumerate(points):
             first, second = score_halves(half, rank < number) if thin else pair
-            correlations[split, point] = _agreement(first, second, counts >= number)
+            correlations[split, point] = _rank_correlation(first, second, counts >= number)
         if progress is not None:
             progress(1)
     return ConsistencyCurve(
@@ -195,7 +193,7 @@ def reliability(sums: Sums, scores: Floats) -> float:
     return 1 - sampling_variance(sums) / variance if variance > 0 else float("nan")
 
 
-class _Halves:
+class RandomHalves:
     """The annotations sorted by video, to split each video's annotations at random into halves."""
 
     def __init__(self, video: NDArray[np.int64], videos: int) -> None:
@@ -222,7 +220,7 @@ def _even_counts(counts: Floats) -> list[int]:
     """At most `_MOST_THINNED` even annotation counts up to the median."""
     several = counts[counts > 1]
     highest = np.median(several) if len(several) > 1 else 0
-    return _spread(np.arange(2, highest + 1, 2, dtype=np.int64), _MOST_THINNED)
+    return _thin_out(np.arange(2, highest + 1, 2, dtype=np.int64), _MOST_THINNED)
 
 
 def _thresholds(counts: Floats) -> list[int]:
@@ -231,21 +229,21 @@ def _thresholds(counts: Floats) -> list[int]:
     if len(several) < 2:
         return []
     highest = several[max(len(several) - FEWEST_VIDEOS, 0)]
-    return _spread(np.unique(several[several <= highest]), _MOST_POINTS)
+    return _thin_out(np.unique(several[several <= highest]), _MOST_POINTS)
 
 
-def _spread(values: NDArray[np.int64], most: int) -> list[int]:
+def _thin_out(values: NDArray[np.int64], most: int) -> list[int]:
     """All values, or `most` of them at equal distances with the first and the last among them."""
     if len(values) > most:
         values = values[np.linspace(0, len(values) - 1, most).round().astype(int)]
     return values.tolist()
 
 
-def _scores(sums: Sums, to_lag: int | None) -> Floats:
+def _corrected_scores(sums: Sums, to_lag: int | None) -> Floats:
     return correct_scores(sums, None if to_lag is None else fit_correction(sums, to_lag))
 
 
-def _agreement(first: Floats, second: Floats, videos: NDArray[np.bool_]) -> float:
+def _rank_correlation(first: Floats, second: Floats, videos: NDArray[np.bool_]) -> float:
     """Rank correlation over a mask of videos; NaN where it is not defined."""
     x, y = first[videos], second[videos]
     if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:

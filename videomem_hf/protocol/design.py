@@ -237,7 +237,7 @@ def check_types(part: Any) -> None:
     """Check that each value has the declared type of its field; an integer is converted where a float is declared."""
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "text, quote it"}
     for name, kind in get_type_hints(type(part)).items():
-        value: Any = getattr(part, name)
+        value = getattr(part, name)
         if get_origin(kind) is Literal and value not in get_args(kind):
             raise InputError(f"{name} {value!r}; it is one of {', '.join(get_args(kind))}.")
         if kind not in names:
@@ -245,7 +245,7 @@ def check_types(part: Any) -> None:
         fits: type | UnionType = int | float if kind is float else kind
         if not isinstance(value, fits) or (isinstance(value, bool) and kind is not bool):
             raise InputError(f"{name} {value!r}; it is {names[kind]}.")
-        if kind is float:
+        if kind is float and isinstance(value, int):
             object.__setattr__(part, name, float(value))
 
 

@@ -85,7 +85,7 @@ class _Part:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        table, names = _table(path)
+        table, names = _read_columns(path)
         self.step = 1 if "sequence_id" in names or "day1" in path.name.lower() else 2
         kinds = table.column("trial_type").to_pylist() if "trial_type" in names else [None] * table.num_rows
         self.rows = np.flatnonzero([kind != "text" for kind in kinds])
@@ -121,7 +121,7 @@ class _Part:
         return numbers
 
 
-def _table(path: Path) -> tuple[pa.Table, list[str]]:
+def _read_columns(path: Path) -> tuple[pa.Table, list[str]]:
     """The table with the columns that are read, all as text, under lower-case names."""
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         first = file.readline(10_000).rstrip("\r\n")

@@ -156,10 +156,8 @@ def choose_step2_videos(
     """Choose a participant's videos for step 2: targets from the step-1 fillers, the others never seen.
 
     Args:
-        design: The study's design.
-        videos: The collection, in a fixed order.
+        design, videos, seed: As in `choose_step1_videos`.
         step1_videos: The participant's videos of step 1, as `choose_step1_videos` gave them.
-        seed: A whole number of 0 or more.
         counts: `(videos,)` long-term annotation counts; required if `targets_by` is "least_annotated".
 
     Returns:
@@ -195,7 +193,9 @@ def _permutation(count: int, generator: np.random.Generator) -> Slots:
 def _check_counts(videos: Sequence[Video], counts: ArrayLike) -> NDArray[np.int64]:
     array = np.asarray(counts, dtype=np.int64)
     if array.shape != (len(videos),):
-        raise InputError(f"Annotation counts of shape {array.shape} for {len(videos)} videos; give one count per video.")
+        raise InputError(
+            f"Annotation counts of shape {array.shape} for {len(videos)} videos; give one count per video."
+        )
     return array
 
 
@@ -205,7 +205,7 @@ def _even_lags(count: int, shortest: int, longest: int, generator: np.random.Gen
     return (shortest + parts.astype(np.int64))[_permutation(count, generator)]
 
 
-def _pairs(step: FirstStep, generator: np.random.Generator) -> list[tuple[int, int]]:
+def _draw_pairs(step: FirstStep, generator: np.random.Generator) -> list[tuple[int, int]]:
     """Slot and lag of every repeat, longest lags first."""
     targets = _even_lags(step.targets, step.target_lag_min, step.target_lag_max, generator)
     vigilance = _even_lags(step.vigilance_fillers, step.vigilance_lag_min, step.vigilance_lag_max, generator)
@@ -218,7 +218,7 @@ def _try_drawn_lags(step: FirstStep, generator: np.random.Generator) -> Slots | 
     slots = np.full(step.showings, -1)
     free = np.ones(step.showings, dtype=bool)
     parts = np.linspace(0, step.showings, step.vigilance_fillers + 1)
-    for slot, lag in _pairs(step, generator):
+    for slot, lag in _draw_pairs(step, generator):
         positions = np.flatnonzero(free[:-lag] & free[lag:])
         if slot >= step.targets:
             part = slot - step.targets

@@ -61,13 +61,13 @@ def write_scores(scores: StudyScores, out: Path, clips: Path | None = None) -> P
     names = release_names(scores.videos)
     order = sorted(range(len(names)), key=lambda index: int(names[index].removeprefix("video")))
     scored = [index for index in order if any(values.annotations[index] for values in scores.scores.values())]
-    found = None if clips is None else _clips(scores.videos, clips)
+    found = None if clips is None else _find_clips(scores.videos, clips)
     release = out / "release"
     try:
         release.mkdir(parents=True, exist_ok=True)
-        _write_table(release / "ground-truth.csv", GROUND_TRUTH_HEADER, _ground_truth_rows(scores, names, scored))
-        _write_table(out / "scores.csv", *_score_table(scores, names, order))
-        _write_table(out / "screening.csv", REPORT_COLUMNS, (_cells(row) for row in scores.screening.rows()))
+        write_table(release / "ground-truth.csv", GROUND_TRUTH_HEADER, _ground_truth_rows(scores, names, scored))
+        write_table(out / "scores.csv", *_score_table(scores, names, order))
+        write_table(out / "screening.csv", REPORT_COLUMNS, scores.screening.rows())
         save_design(scores.design, out / "design.yaml")
         if set(names) != {_stem(video) for video in scores.videos}:
             _write_titles(release / "video-captions.txt", scores.videos, names, scored)
@@ -92,14 +92,13 @@ def _stem(video: str) -> str:
     return video.rsplit(".", 1)[0] if _RELEASE_NAME.fullmatch(video) else video
 
 
-def _ground_truth_rows(scores: StudyScores, names: Sequence[str], scored: Sequence[int]) -> Iterable[list[Any]]:
+def _ground_truth_rows(scores: StudyScores, names: Sequence[str], scored: Sequence[int]) -> Iterable[list[str]]:
     """One row per video with a score, at full precision; an empty cell for a horizon without one."""
     for index in scored:
-        row: list[Any] = [f"{names[index]}.webm"]
-        for horizon in HORIZONS:
-            values = scores.scores[horizon]
-            count = int(values.annotations[index])
-            row += [float(values.score[index]), count] if count else ["", ""]
+        row = [f"{names[index]}.webm"]
+        for values in (scores.scores[horizon] for horizon in HORIZONS):
+            known = values.annotations[index] > 0
+            row += [repr(float(values.score[index])), str(values.annotations[index])] if known else ["", ""]
         yield row
 
 
@@ -111,20 +110,21 @@ def _score_table(
     wanted.remove(("long_term", "mean_lag"))
     header = ["video", "name", *(f"{horizon}_{name}" for horizon, name in wanted)]
     arrays = [names, scores.videos, *(getattr(scores.scores[horizon], name).tolist() for horizon, name in wanted)]
-    return header, (_cells(values[index] for values in arrays) for index in order)
+    return header, ([values[index] for values in arrays] for index in order)
 
 
-def _cells(values: Iterable[Any]) -> list[Any]:
-    """Numbers with six decimals, NaN as an empty cell."""
-    return [("" if math.isnan(v) else round(v, 6)) if isinstance(v, float) else v for v in values]
-
-
-def _write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a CSV file atomically."""
+def write_table(path: Path, header: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:
+    """Write a CSV file atomically, floats with six decimals, NaN as an empty cell."""
     with atomic_write(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
-        writer.writerows(rows)
+        writer.writerows(map(_format_cell, row) for row in rows)
+
+
+def _format_cell(value: Any) -> Any:
+    if not isinstance(value, float):
+        return value
+    return "" if math.isnan(value) else round(value, 6)
 
 
 def _write_titles(path: Path, videos: Sequence[str], names: Sequence[str], scored: Sequence[int]) -> None:
@@ -138,7 +138,7 @@ def _write_titles(path: Path, videos: Sequence[str], names: Sequence[str], score
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _clips(videos: Sequence[str], folder: Path) -> list[Path]:
+def _find_clips(videos: Sequence[str], folder: Path) -> list[Path]:
     """Each video's clip: the file with its name, or with its name and a video suffix."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give the folder of the study's clips.")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from videomem_hf.protocol.annotations import TARGET, Annotations
 from videomem_hf.protocol.design import StudyDesign
-from videomem_hf.protocol.screening import Screening, screen
+from videomem_hf.protocol.screening import Screening, quotient, screen
 from videomem_hf.schema import HORIZONS, SCORE_MAX, SCORE_MIN, Horizon, InputError
 from videomem_hf.statistics import Floats
 
@@ -195,17 +195,18 @@ def fit_correction(sums: Sums, to_lag: int) -> LagCorrection | None:
 
 def correct_scores(sums: Sums, correction: LagCorrection | None) -> Floats:
     """The score of each video, `(videos,)`: raw without a correction, else corrected and clipped to [0, 1]."""
-    with np.errstate(invalid="ignore"):
-        raw = sums.hits / sums.annotations
-        if correction is None:
-            return raw
-        missing_lag = correction.to_lag - sums.lags / sums.annotations
-        return np.clip(raw + correction.slope * missing_lag, SCORE_MIN, SCORE_MAX)
+    raw = quotient(sums.hits, sums.annotations)
+    if correction is None:
+        return raw
+    missing_lag = correction.to_lag - quotient(sums.lags, sums.annotations)
+    return np.clip(raw + correction.slope * missing_lag, SCORE_MIN, SCORE_MAX)
 
 
 def _scores(annotations: TargetAnnotations, sums: Sums, correction: LagCorrection | None) -> Scores:
-    with np.errstate(invalid="ignore"):
-        mean_lag = sums.lags / sums.annotations if correction is not None else np.full(len(sums.annotations), np.nan)
+    videos = len(sums.annotations)
+    known = annotations.hit & np.isfinite(annotations.rt_ms)
+    rt_ms = np.bincount(annotations.video[known], annotations.rt_ms[known], videos)
+    mean_lag = quotient(sums.lags, sums.annotations) if correction else np.full(videos, np.nan)
     return Scores(
         score=correct_scores(sums, correction),
         raw=correct_scores(sums, None),
@@ -213,7 +214,7 @@ def _scores(annotations: TargetAnnotations, sums: Sums, correction: LagCorrectio
         hits=sums.hits.astype(np.int64),
         standard_error=_standard_error(sums, mean_lag, correction),
         mean_lag=mean_lag,
-        rt_ms=_mean_rt_ms(annotations, len(sums.annotations)),
+        rt_ms=quotient(rt_ms, np.bincount(annotations.video[known], minlength=videos)),
     )
 
 
@@ -227,8 +228,7 @@ def _standard_error(sums: Sums, mean_lag: Floats, correction: LagCorrection | No
     mean = sums.hits.sum() / sums.annotations.sum()
     prior = _prior_annotations(sums, mean)
     rate = (sums.hits + prior * mean) / (sums.annotations + prior)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        variance = np.where(sums.annotations > 0, rate * (1 - rate) / sums.annotations, np.nan)
+    variance = rate * (1 - rate) / np.where(sums.annotations > 0, sums.annotations, np.nan)
     if correction is not None and np.isfinite(correction.standard_error):
         variance += ((correction.to_lag - mean_lag) * correction.standard_error) ** 2
     return np.sqrt(variance)
@@ -246,14 +246,6 @@ def sampling_variance(sums: Sums) -> float:
     """Mean binomial variance p (1 - p) / (n - 1) of the hit rates, over the videos with two annotations or more."""
     n, hits = sums.annotations[sums.annotations > 1], sums.hits[sums.annotations > 1]
     return float((hits / n * (1 - hits / n) / (n - 1)).mean())
-
-
-def _mean_rt_ms(annotations: TargetAnnotations, videos: int) -> Floats:
-    """Mean response time of each video's hits, `(videos,)`; NaN without any."""
-    known = annotations.hit & np.isfinite(annotations.rt_ms)
-    video = annotations.video[known]
-    with np.errstate(invalid="ignore"):
-        return np.bincount(video, annotations.rt_ms[known], videos) / np.bincount(video, minlength=videos)
 
 
 def _nobody_passes(screening: Screening) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,9 +67,8 @@ class StepScreening:
 
     def reasons(self, participant: int) -> list[str]:
         """The controls that a participant failed, with the measured value and what is allowed; empty if none."""
-        return [
-            failure.text.format(failure.values[participant]) for failure in self.failures if failure.who[participant]
-        ]
+        failures = (failure for failure in self.failures if failure.who[participant])
+        return [failure.text.format(failure.values[participant]) for failure in failures]
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,16 +86,10 @@ class Screening:
     def rows(self) -> Iterator[tuple[str | int | float, ...]]:
         """The report: one row per participant and step, with the cells of `REPORT_COLUMNS`."""
         for step in self.steps():
+            numbers = (step.vigilance_hits, step.false_alarms, step.recognition, step.delay_h)
             for index in np.flatnonzero(step.took_part).tolist():
-                numbers = (step.vigilance_hits, step.false_alarms, step.recognition, step.delay_h)
-                yield (
-                    self.participants[index],
-                    step.step,
-                    int(step.passed[index]),
-                    int(step.showings[index]),
-                    *(float(values[index]) for values in numbers),
-                    "; ".join(step.reasons(index)),
-                )
+                start = (self.participants[index], step.step, int(step.passed[index]), int(step.showings[index]))
+                yield *start, *(float(values[index]) for values in numbers), "; ".join(step.reasons(index))
 
 
 REPORT_COLUMNS: Final = (
@@ -116,11 +109,11 @@ def screen(annotations: Annotations, design: StudyDesign) -> Screening:
 def screen_step1(annotations: Annotations, design: StudyDesign) -> StepScreening:
     """Screen step 1: vigilance hits and false alarms."""
     here, repeat, role = annotations.step == 1, annotations.repeat, annotations.role
-    showings = _count(annotations, here)
+    showings = _count_showings(annotations, here)
     rates = {
-        "vigilance_hits": _rate(annotations, here & repeat & (role == VIGILANCE)),
-        "false_alarms": _rate(annotations, here & ~repeat),
-        "recognition": _rate(annotations, here & repeat & (role == TARGET)),
+        "vigilance_hits": _press_rate(annotations, here & repeat & (role == VIGILANCE)),
+        "false_alarms": _press_rate(annotations, here & ~repeat),
+        "recognition": _press_rate(annotations, here & repeat & (role == TARGET)),
         "delay_h": np.full(len(showings), np.nan),
     }
     failures = [
@@ -133,11 +126,10 @@ def screen_step1(annotations: Annotations, design: StudyDesign) -> StepScreening
 
 def _screen_step2(annotations: Annotations, design: StudyDesign, first: StepScreening) -> StepScreening:
     """Screen step 2: recognition, false alarms, the delay, and step 1."""
-    controls, step = design.controls, design.step2
-    here = annotations.step == 2
-    showings = _count(annotations, here)
-    false_alarms = _rate(annotations, here & (annotations.role == FILLER))
-    recognition = _rate(annotations, here & (annotations.role == TARGET))
+    controls, step, here = design.controls, design.step2, annotations.step == 2
+    showings = _count_showings(annotations, here)
+    false_alarms = _press_rate(annotations, here & (annotations.role == FILLER))
+    recognition = _press_rate(annotations, here & (annotations.role == TARGET))
     delay_h = _delay_h(annotations)
     outside = (delay_h < step.delay_min_h - _DELAY_SLACK_H) | (delay_h > step.delay_max_h + _DELAY_SLACK_H)
     failures = [
@@ -176,15 +168,19 @@ def _step_screening(
     return StepScreening(step, showings, failures=failed, passed=passed, **rates)
 
 
-def _count(annotations: Annotations, rows: Mask) -> NDArray[np.int64]:
+def _count_showings(annotations: Annotations, rows: Mask) -> NDArray[np.int64]:
     return np.bincount(annotations.participant[rows], minlength=len(annotations.participants))
 
 
-def _rate(annotations: Annotations, rows: Mask) -> Floats:
+def _press_rate(annotations: Annotations, rows: Mask) -> Floats:
     """Share of the showings at which each participant pressed; NaN without any."""
-    shown = _count(annotations, rows)
+    return quotient(_count_showings(annotations, rows & annotations.pressed), _count_showings(annotations, rows))
+
+
+def quotient(numerator: NDArray[Any], denominator: NDArray[Any]) -> Floats:
+    """Elementwise quotient, with NaN where nothing is divided by nothing."""
     with np.errstate(invalid="ignore"):
-        return _count(annotations, rows & annotations.pressed) / shown
+        return numerator / denominator
 
 
 def _delay_h(annotations: Annotations) -> Floats:

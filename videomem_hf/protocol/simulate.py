@@ -14,7 +14,7 @@ strength as far as participants are attentive. Nothing here is a finding about p
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from scipy import special, stats
 
 from videomem_hf.protocol.design import FirstStep
 from videomem_hf.protocol.paper import PAPER
-from videomem_hf.schema import InputError
+from videomem_hf.schema import HORIZONS, InputError
 from videomem_hf.statistics import Floats
 
 LAG: Final = FirstStep().target_lag_max
@@ -71,7 +71,7 @@ class MemoryModel:
     rt_sd: float = 0.1
 
     def __post_init__(self) -> None:
-        for horizon in ("short_term", "long_term"):
+        for horizon in HORIZONS:
             mean, sd = getattr(self, f"{horizon}_mean"), getattr(self, f"{horizon}_sd")
             if not (0 < mean < 1 and 0 < sd**2 < mean * (1 - mean)):
                 raise InputError(
@@ -155,7 +155,7 @@ def recognition_chance(strength: Floats, ability: Floats) -> Floats:
     return strength + ability * strength * (1 - strength)
 
 
-def strength_at_lag(short_term: Floats, lag: NDArray[np.int32], model: MemoryModel) -> Floats:
+def strength_at_lag(short_term: Floats, lag: NDArray[np.integer[Any]], model: MemoryModel) -> Floats:
     """Short-term strength at a lag: linear through the strength at lag 100, clipped to [0, 1]."""
     return np.clip(short_term + model.decay_per_video * (LAG - lag), 0.0, 1.0)
 

@@ -66,10 +66,7 @@ def independent_scores(
 ) -> dict[Horizon, Floats]:
     """Draw scores of videos of these strengths, `(videos,)` per horizon: short-term corrected exactly, long-term k/n.
 
-    Args:
-        short_term, long_term: `(videos,)` strengths in [0, 1].
-        counts: `(videos,)` annotation counts of each horizon.
-        uniform: The source of randomness.
+    Strengths are in [0, 1]; strengths and annotation counts are `(videos,)` per horizon.
     """
     short = independent_annotations("short_term", short_term, counts["short_term"], uniform)
     long = independent_annotations("long_term", long_term, counts["long_term"], uniform)

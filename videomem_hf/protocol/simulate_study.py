@@ -98,7 +98,7 @@ class _Play:
         self.passed = 0
         self._short_counts = np.zeros(len(videos.names), dtype=np.int64)
         self._long_counts = np.zeros(len(videos.names), dtype=np.int64)
-        self._orders = _Orders(design.step1, seed)
+        self._slots, self._lag = _draw_orders(design.step1, seed)
         self._participants: list[Participants] = []
         self._chosen: list[NDArray[np.int64]] = []
         self._valid: list[NDArray[np.bool_]] = []
@@ -145,9 +145,8 @@ class _Play:
 
     def participants(self) -> Participants:
         """All participants who played step 1."""
-        return Participants(
-            *(np.concatenate([getattr(part, f.name) for part in self._participants]) for f in fields(Participants))
-        )
+        traits = [[getattr(part, entry.name) for part in self._participants] for entry in fields(Participants)]
+        return Participants(*map(np.concatenate, traits))
 
     def annotations(self) -> Annotations:
         """All responses so far."""
@@ -174,7 +173,7 @@ class _Play:
 
     def _respond_step1(self, players: Participants, chosen: NDArray[np.int64]) -> Annotations:
         number = self.generator.integers(0, _ORDERS, len(players))
-        slots, lag = self._orders.slots[number], self._orders.lag[number]
+        slots, lag = self._slots[number], self._lag[number]
         video, repeat = np.take_along_axis(chosen, slots, axis=1), lag > 0
         chance = self._chance(players, repeat, strength_at_lag(self.videos.short_term[video], lag, self.model))
         mean_ms = np.where(repeat, self.videos.short_rt_ms[video], self.model.short_false_rt_ms)
@@ -235,15 +234,14 @@ class _Play:
         )
 
 
-class _Orders:
+def _draw_orders(step: FirstStep, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Orders of step 1, `(orders, showings)`: the slot at each position, and the lag of a repeat (else 0)."""
-
-    def __init__(self, step: FirstStep, seed: int) -> None:
-        self.slots = np.array([step1_slots(step, seed * _ORDERS + number) for number in range(_ORDERS)])
-        by_slot = np.argsort(self.slots, axis=1, kind="stable")
-        again = np.diff(np.take_along_axis(self.slots, by_slot, axis=1), axis=1) == 0
-        self.lag = np.zeros_like(self.slots)
-        np.put_along_axis(self.lag, by_slot[:, 1:], np.where(again, np.diff(by_slot, axis=1), 0), axis=1)
+    slots = np.array([step1_slots(step, seed * _ORDERS + number) for number in range(_ORDERS)])
+    by_slot = np.argsort(slots, axis=1, kind="stable")
+    again = np.diff(np.take_along_axis(slots, by_slot, axis=1), axis=1) == 0
+    lag = np.zeros_like(slots)
+    np.put_along_axis(lag, by_slot[:, 1:], np.where(again, np.diff(by_slot, axis=1), 0), axis=1)
+    return slots, lag
 
 
 def _subset(players: Participants, which: NDArray[np.int64] | slice) -> Participants:

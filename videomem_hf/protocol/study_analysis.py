@@ -167,22 +167,17 @@ def splits_in_all(scores: StudyScores, splits: int = SPLITS) -> int:
 
 
 def retention(annotations: TargetAnnotations, bins: Floats | None = None) -> Retention:
-    """Hit rate against the interval: at each whole number, or in bins.
-
-    Args:
-        annotations: The annotations of one horizon.
-        bins: Edges of the bins; None for one point per whole number.
-    """
+    """Hit rate against the interval, for the annotations of one horizon: at each whole number, or in bins by edges."""
     known = np.isfinite(annotations.interval)
     interval, hit = annotations.interval[known], annotations.hit[known].astype(np.float64)
     edges = np.arange(interval.min(initial=0), interval.max(initial=0) + 2) - 0.5 if bins is None else bins
     counts, hits = np.histogram(interval, edges)[0], np.histogram(interval, edges, weights=hit)[0]
     some = counts > 0
     centres = ((edges[:-1] + edges[1:]) / 2)[some]
-    return Retention(centres, hits[some] / counts[some], counts[some], _line(interval, hit))
+    return Retention(centres, hits[some] / counts[some], counts[some], _fit_line(interval, hit))
 
 
-def _line(interval: Floats, hit: Floats) -> LineFit | None:
+def _fit_line(interval: Floats, hit: Floats) -> LineFit | None:
     if len(interval) < 3 or np.ptp(interval) == 0:
         return None
     fit = stats.linregress(interval, hit)

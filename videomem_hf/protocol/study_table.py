@@ -15,7 +15,7 @@ _NAMES: Final[dict[Horizon, str]] = {"short_term": "Short-term", "long_term": "L
 
 
 @dataclass(frozen=True)
-class Row:
+class StudyRow:
     """One statistic.
 
     Attributes:
@@ -45,7 +45,7 @@ class Row:
         return PAPER[self.name].section if self.name in PAPER else ""
 
 
-def study_rows(analysis: StudyAnalysis) -> list[Row]:
+def study_rows(analysis: StudyAnalysis) -> list[StudyRow]:
     """The statistics of Sec. 3.3 and 4, in the order of the report."""
     rows = [*_score_rows(analysis), *_decay_rows(analysis)]
     for horizon, part in analysis.horizons.items():
@@ -95,32 +95,32 @@ def study_markdown(analysis: StudyAnalysis, figures: dict[str, str]) -> str:
         )
     lines += ["", "| | This study | p | VideoMem | Section | Definition |", "|---|---:|---:|---:|---|---|"]
     for row in study_rows(analysis):
-        paper = "" if row.paper is None else _number(row.paper, row.decimals)
-        p_value = "" if row.p_value is None else _p(row.p_value)
-        cells = (row.statistic, _number(row.value, row.decimals), p_value, paper, row.section, row.definition)
+        paper = "" if row.paper is None else _format_number(row.paper, row.decimals)
+        p_value = "" if row.p_value is None else _format_p(row.p_value)
+        cells = (row.statistic, _format_number(row.value, row.decimals), p_value, paper, row.section, row.definition)
         lines.append(f"| {' | '.join(cells)} |")
     for caption, file in figures.items():
         lines += ["", f"![{caption}]({file})", "", caption]
     return "\n".join(lines) + "\n"
 
 
-def _score_rows(analysis: StudyAnalysis) -> list[Row]:
+def _score_rows(analysis: StudyAnalysis) -> list[StudyRow]:
     definitions = {"short_term": "corrected to the longest lag", "long_term": "hit rate, not corrected"}
-    rows = []
+    rows, content = [], summary(analysis.scores)
     for horizon in analysis.horizons:
-        part, name = summary(analysis.scores)[horizon], _NAMES[horizon]
+        part, name = content[horizon], _NAMES[horizon]
         passed, mean = part["participants_passed"], part["annotations_mean"]
         rows += [
-            Row(f"{horizon}_participants", f"{name} participants", passed, "who passed the controls", decimals=0),
-            Row(f"{horizon}_annotations", f"{name} annotations", mean, "mean over videos", decimals=1),
-            Row(f"{horizon}_raw_mean", f"{name} raw score, mean", part["raw_mean"], "hit rate"),
-            Row(f"{horizon}_mean", f"{name} score, mean", part["score_mean"], definitions[horizon]),
-            Row(f"{horizon}_sd", f"{name} score, standard deviation", part["score_sd"], "over videos"),
+            StudyRow(f"{horizon}_participants", f"{name} participants", passed, "who passed the controls", decimals=0),
+            StudyRow(f"{horizon}_annotations", f"{name} annotations", mean, "mean over videos", decimals=1),
+            StudyRow(f"{horizon}_raw_mean", f"{name} raw score, mean", part["raw_mean"], "hit rate"),
+            StudyRow(f"{horizon}_mean", f"{name} score, mean", part["score_mean"], definitions[horizon]),
+            StudyRow(f"{horizon}_sd", f"{name} score, standard deviation", part["score_sd"], "over videos"),
         ]
     return [row for row in rows if row.name != "long_term_raw_mean"]
 
 
-def _decay_rows(analysis: StudyAnalysis) -> list[Row]:
+def _decay_rows(analysis: StudyAnalysis) -> list[StudyRow]:
     rows, correction = [], analysis.scores.correction
     short, long = (analysis.horizons.get(horizon) for horizon in HORIZONS)
     if short is not None and correction is not None:
@@ -129,17 +129,17 @@ def _decay_rows(analysis: StudyAnalysis) -> list[Row]:
         p_value = math.nan if short.retention.line is None else short.retention.line.p_value
         text = "Hit rate, change per unit of lag (Fig. 3a)"
         rows += [
-            Row("mean_correction", "Mean lag correction", mean, "raw less corrected score, mean over videos"),
-            Row("lag_slope", text, correction.slope, definition, p_value, 6),
+            StudyRow("mean_correction", "Mean lag correction", mean, "raw less corrected score, mean over videos"),
+            StudyRow("lag_slope", text, correction.slope, definition, p_value, 6),
         ]
     if long is not None and long.retention.line is not None:
         definition = "least squares over annotations; the paper finds no significant change"
         text, line = "Hit rate, change per hour of delay (Fig. 3b)", long.retention.line
-        rows.append(Row("delay_slope", text, line.slope, definition, line.p_value, 6))
+        rows.append(StudyRow("delay_slope", text, line.slope, definition, line.p_value, 6))
     return rows
 
 
-def _consistency_rows(horizon: Horizon, part: HorizonAnalysis, analysis: StudyAnalysis) -> list[Row]:
+def _consistency_rows(horizon: Horizon, part: HorizonAnalysis, analysis: StudyAnalysis) -> list[StudyRow]:
     mean = summary(analysis.scores)[horizon]["annotations_mean"]
     how = "measured on the most annotated videos" if part.expected.measured else "projected by Spearman-Brown"
     rows = {
@@ -162,16 +162,16 @@ def _consistency_rows(horizon: Horizon, part: HorizonAnalysis, analysis: StudyAn
         "reliability": ("reliability", part.reliability, "share of the scores' variance that is not sampling noise"),
     }
     return [
-        Row(f"{horizon}_{key}", f"{_NAMES[horizon]} {statistic}", value, definition)
+        StudyRow(f"{horizon}_{key}", f"{_NAMES[horizon]} {statistic}", value, definition)
         for key, (statistic, value, definition) in rows.items()
     ]
 
 
-def _correlation_row(name: str, statistic: str, found: Correlation, definition: str) -> Row:
-    return Row(name, statistic, found.value, f"{definition}, {found.videos:,} videos", found.p_value)
+def _correlation_row(name: str, statistic: str, found: Correlation, definition: str) -> StudyRow:
+    return StudyRow(name, statistic, found.value, f"{definition}, {found.videos:,} videos", found.p_value)
 
 
-def _agreement_rows(analysis: StudyAnalysis) -> list[Row]:
+def _agreement_rows(analysis: StudyAnalysis) -> list[StudyRow]:
     text, most = "Short- with long-term score", "Spearman; the videos with the most long-term annotations"
     return [
         _correlation_row("short_with_long", text, analysis.short_with_long, "Spearman"),
@@ -183,15 +183,15 @@ def _agreement_rows(analysis: StudyAnalysis) -> list[Row]:
     ]
 
 
-def _rt_rows(analysis: StudyAnalysis) -> list[Row]:
+def _rt_rows(analysis: StudyAnalysis) -> list[StudyRow]:
     rows = []
     for horizon, part in analysis.horizons.items():
         text, definition = f"{_NAMES[horizon]} response time", "Pearson of a video's mean response time and score"
         hits, false = part.rt_ms / 1000, part.false_rt_ms / 1000
         rows += [
             _correlation_row(f"{horizon}_rt_with_score", f"{text} with score", part.rt_with_score, definition),
-            Row(f"{horizon}_rt_s", f"{text} of hits, s", hits, "mean over hits", decimals=2),
-            Row(f"{horizon}_false_rt_s", f"{text} of false alarms, s", false, "mean over false alarms", decimals=2),
+            StudyRow(f"{horizon}_rt_s", f"{text} of hits, s", hits, "mean over hits", None, 2),
+            StudyRow(f"{horizon}_false_rt_s", f"{text} of false alarms, s", false, "mean over false alarms", None, 2),
         ]
     test, both = analysis.rt_test, analysis.rt_short_with_long
     text, definition = "Short- with long-term response time", "Pearson of a video's mean response times"
@@ -199,7 +199,7 @@ def _rt_rows(analysis: StudyAnalysis) -> list[Row]:
     return [
         *rows,
         _correlation_row("rt_short_with_long", text, both, definition),
-        Row("rt_t", "Short- less long-term response time, t", test.t, by_step, test.p_value, 2),
+        StudyRow("rt_t", "Short- less long-term response time, t", test.t, by_step, test.p_value, 2),
     ]
 
 
@@ -207,9 +207,9 @@ def _lists(arrays: object, names: Iterable[str]) -> dict[str, Any]:
     return {name: without_nan(getattr(arrays, name).tolist()) for name in names}
 
 
-def _number(value: float, decimals: int) -> str:
+def _format_number(value: float, decimals: int) -> str:
     return "-" if math.isnan(value) else f"{value:,.{decimals}f}"
 
 
-def _p(value: float) -> str:
-    return "< .0001" if value < 0.0001 else _number(value, 4).lstrip("0")
+def _format_p(value: float) -> str:
+    return "< .0001" if value < 0.0001 else _format_number(value, 4).lstrip("0")

@@ -13,7 +13,7 @@ from videomem_hf.protocol.server.deletion import delete_participant
 from videomem_hf.protocol.server.export import annotation_lines, participant_lines
 from videomem_hf.protocol.server.game import Game, Refused
 from videomem_hf.protocol.server.limits import RateLimit, client_address
-from videomem_hf.protocol.server.report import report
+from videomem_hf.protocol.server.report import study_report
 from videomem_hf.protocol.server.study import Study
 from videomem_hf.schema import InputError
 
@@ -39,7 +39,7 @@ class AdminApi:
         with self.database.write() as connection:
             self._game.close_abandoned(connection, self.now_ms())
         with self.database.read() as connection:
-            progress = report(connection)
+            progress = study_report(connection)
         template = _TEMPLATES.get_template("admin.html.j2")
         return HTMLResponse(template.render(study=self.study, report=progress))
 

@@ -42,10 +42,7 @@ def system_ms() -> int:
 def create_app(study: Study, database: Database, now_ms: Callable[[], int] = system_ms) -> FastAPI:
     """Make the application of a study; a new database gets the study's videos.
 
-    Args:
-        study: The study.
-        database: Its database.
-        now_ms: The server's clock, in ms since 1970, used for everything that depends on time.
+    All that depends on time goes by `now_ms`, the server's clock in milliseconds since 1970.
 
     Raises:
         InputError: The database belongs to another design or other videos.
@@ -121,6 +118,5 @@ async def _invalid_response(_: Request, error: Exception) -> Response:
     return JSONResponse({"error": "invalid", "message": f"{where}: {first['msg']}"}, 422)
 
 
-async def _busy_response(_: Request, error: Exception) -> Response:
-    del error
+async def _busy_response(_request: Request, _error: Exception) -> Response:
     return JSONResponse({"error": "busy", "message": "The database cannot be reached; try again."}, 503)

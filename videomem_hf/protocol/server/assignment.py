@@ -27,7 +27,7 @@ def assign(connection: Connection, design: StudyDesign, participant_id: int, ste
         chosen = choose_step2_videos(design, ids, _step1_videos(connection, participant_id), seed, counts)
         order = draw_step2(design, seed)
     _store(connection, participant_id, step, chosen, order)
-    _count(connection, step, chosen[: (design.step1 if step == 1 else design.step2).targets], 1)
+    _add_to_counts(connection, step, chosen[: (design.step1 if step == 1 else design.step2).targets], 1)
     return str(seed)
 
 
@@ -35,7 +35,7 @@ def release_targets(connection: Connection, participant_id: int, step: int) -> N
     """Remove the targets of a step from the annotation counts: it was abandoned, failed its controls, or is deleted."""
     connection.execute(select(studies.c.id).with_for_update())
     where = (showings.c.participant_id == participant_id, showings.c.step == step, showings.c.role == "target")
-    _count(connection, step, connection.scalars(select(showings.c.video_id).where(*where).distinct()).all(), -1)
+    _add_to_counts(connection, step, connection.scalars(select(showings.c.video_id).where(*where).distinct()).all(), -1)
 
 
 def _step1_videos(connection: Connection, participant_id: int) -> list[int]:
@@ -57,6 +57,6 @@ def _store(
     connection.execute(insert(showings), rows)
 
 
-def _count(connection: Connection, step: int, targets: Sequence[int], change: int) -> None:
+def _add_to_counts(connection: Connection, step: int, targets: Sequence[int], change: int) -> None:
     column = COUNT_COLUMNS[step]
     connection.execute(update(videos).where(videos.c.id.in_(targets)).values({column: column + change}))

@@ -31,11 +31,8 @@ class BuildError(Exception):
     """The libraries could not be fetched; the message says why and what to do."""
 
 
-def build() -> Path:
-    """Fetch the libraries, replacing the whole folder if it exists.
-
-    Returns:
-        The folder with the libraries.
+def fetch_libraries() -> Path:
+    """Fetch the libraries, replacing the whole folder if it exists, and return the folder.
 
     Raises:
         BuildError: Node.js is missing, or npm fails.
@@ -90,7 +87,7 @@ def _licenses(modules: Path) -> str:
 def main() -> int:
     """Run from the command line or the build hook; returns the exit status."""
     try:
-        sys.stdout.write(f"{build()}\n")
+        sys.stdout.write(f"{fetch_libraries()}\n")
     except BuildError as error:
         sys.stderr.write(f"The study's page is not built: {error}\n")
         return 1

@@ -20,7 +20,7 @@ class Checkpoints:
         self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
         self._thread.start()
 
-    def written(self) -> None:
+    def note_write(self) -> None:
         """Note that something was written to the log."""
         self._written.set()
 

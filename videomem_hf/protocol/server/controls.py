@@ -18,11 +18,11 @@ def passes(connection: Connection, design: StudyDesign, participant_id: int, ste
 
 def _annotations(connection: Connection, participant_id: int) -> Annotations:
     """A participant's responses so far; videos are named by their ids."""
-    columns = ("step", "position", "video_id", "role", "repeat", "pressed", "rt_ms", "shown_ms")
+    own = showings.c
     query = (
-        select(*(showings.c[name] for name in columns))
-        .where(showings.c.participant_id == participant_id, showings.c.pressed.is_not(None))
-        .order_by(showings.c.step, showings.c.position)
+        select(own.step, own.position, own.video_id, own.role, own.repeat, own.pressed, own.rt_ms, own.shown_ms)
+        .where(own.participant_id == participant_id, own.pressed.is_not(None))
+        .order_by(own.step, own.position)
     )
     step, position, video, role, repeat, pressed, rt_ms, shown_ms = zip(*connection.execute(query).all(), strict=True)
     names, number = np.unique(video, return_inverse=True)
@@ -36,6 +36,6 @@ def _annotations(connection: Connection, participant_id: int) -> Annotations:
         role=np.array([ROLES.index(name) for name in role], dtype=np.int8),
         repeat=np.array(repeat, dtype=bool),
         pressed=np.array(pressed, dtype=bool),
-        rt_ms=np.array([np.nan if rt is None else rt for rt in rt_ms], dtype=np.float32),
+        rt_ms=np.array(rt_ms, dtype=np.float32),
         time=np.array(shown_ms, dtype="datetime64[ms]"),
     )

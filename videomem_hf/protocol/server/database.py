@@ -189,7 +189,7 @@ class Database:
         if self._log is not None:
             self._log.wait()
         if self._checkpoints is not None:
-            self._checkpoints.written()
+            self._checkpoints.note_write()
 
     def close(self) -> None:
         """Close all connections."""

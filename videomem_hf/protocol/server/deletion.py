@@ -1,6 +1,6 @@
 """Deletes a participant on request: all their data, and their part of the annotation counts."""
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, func, select
 
 from videomem_hf.protocol.server.assignment import release_targets
 from videomem_hf.protocol.server.database import participants, showings, steps
@@ -22,9 +22,7 @@ def delete_participant(connection: Connection, name: str) -> int:
     for row in connection.execute(select(steps).where(steps.c.participant_id == person.id).with_for_update()).all():
         if row.state == "playing" or (row.state == "completed" and row.passed):
             release_targets(connection, person.id, row.step)
-    mine = showings.c.participant_id == person.id
-    responses = len(connection.execute(select(showings.c.position).where(mine, showings.c.pressed.is_not(None))).all())
-    connection.execute(delete(showings).where(mine))
-    connection.execute(delete(steps).where(steps.c.participant_id == person.id))
-    connection.execute(delete(participants).where(participants.c.id == person.id))
-    return responses
+    responses = select(func.count()).where(showings.c.participant_id == person.id, showings.c.pressed.is_not(None))
+    count = connection.execute(responses).scalar_one()
+    connection.execute(delete(participants).where(participants.c.id == person.id))  # cascades to steps and showings
+    return int(count)

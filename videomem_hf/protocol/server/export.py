@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -17,27 +17,19 @@ _ROWS: Final = 5000
 
 def annotation_lines(connection: Connection) -> Iterator[str]:
     """The table of annotations (see `annotations`): every finished showing of every participant."""
+    own = showings.c
     query = (
-        select(
-            participants.c.name,
-            showings.c.step,
-            showings.c.position,
-            videos.c.name.label("video"),
-            showings.c.role,
-            showings.c.repeat,
-            showings.c.pressed,
-            showings.c.rt_ms,
-            showings.c.shown_ms,
-        )
-        .join(participants, participants.c.id == showings.c.participant_id)
-        .join(videos, videos.c.id == showings.c.video_id)
-        .where(showings.c.pressed.is_not(None))
-        .order_by(showings.c.participant_id, showings.c.step, showings.c.position)
+        select(participants.c.name, own.step, own.position, videos.c.name, own.role)
+        .add_columns(own.repeat, own.pressed, own.rt_ms, own.shown_ms)
+        .join(participants, participants.c.id == own.participant_id)
+        .join(videos, videos.c.id == own.video_id)
+        .where(own.pressed.is_not(None))
+        .order_by(own.participant_id, own.step, own.position)
         .execution_options(yield_per=_ROWS)
     )
-    yield from _lines([COLUMNS])
+    yield from _csv_text([COLUMNS])
     for rows in connection.execute(query).partitions():
-        yield from _lines(
+        yield from _csv_text(
             (
                 *row[:5],
                 int(row.repeat),
@@ -49,25 +41,21 @@ def annotation_lines(connection: Connection) -> Iterator[str]:
         )
 
 
-def participant_lines(connection: Connection, key: str, questions: Iterable[str]) -> Iterator[str]:
-    """The table of participants: the state and completion code of each step, and the demographic questions.
+def participant_lines(connection: Connection, key: str, questions: Sequence[str]) -> Iterator[str]:
+    """The table of participants: the responses to these demographic questions, state and completion code of each step.
 
-    Args:
-        connection: The study's database.
-        key: The study's key, from which completion codes are derived.
-        questions: Names of the questions that the study asks.
+    Completion codes are derived from the study's `key`.
     """
-    names = list(questions)
     step_columns = ("state", "passed", "showings", "interruptions", "started", "closed", "code")
-    header = ["participant", "platform", "platform_id", "joined", *names]
-    yield from _lines([[*header, *(f"step{step}_{column}" for step in (1, 2) for column in step_columns)]])
+    header = ["participant", "platform", "platform_id", "joined", *questions]
+    yield from _csv_text([[*header, *(f"step{step}_{column}" for step in (1, 2) for column in step_columns)]])
     started = {(row.participant_id, row.step): row for row in connection.execute(select(steps))}
     for person in connection.execute(select(participants).order_by(participants.c.id)).all():
         own = [person.name, person.platform or "", _safe(person.platform_id or ""), format_utc(person.joined_ms)]
-        own += [_safe(person.demographics.get(name, "")) for name in names]
+        own += [_safe(person.demographics.get(name, "")) for name in questions]
         for step in (1, 2):
             own += _step_cells(started.get((person.id, step)), key, person.name)
-        yield from _lines([own])
+        yield from _csv_text([own])
 
 
 def _step_cells(row: Any, key: str, participant: str) -> list[Any]:
@@ -84,7 +72,7 @@ def format_utc(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.") + f"{ms % 1000:03d}Z"
 
 
-def _lines(rows: Iterable[Iterable[Any]]) -> Iterator[str]:
+def _csv_text(rows: Iterable[Iterable[Any]]) -> Iterator[str]:
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerows(rows)
     yield buffer.getvalue()

@@ -10,13 +10,7 @@ from videomem_hf.protocol.server.game import Refused
 
 
 class RateLimit:
-    """A number of requests per period (one token bucket per key).
-
-    Args:
-        count: Requests allowed at once, and per period.
-        period_s: Length of the period in seconds.
-        clock: A monotonic clock in seconds.
-    """
+    """Allows `count` requests at once and per `period_s` seconds for each key (a token bucket)."""
 
     def __init__(self, count: int, period_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._count, self._rate, self._clock = float(count), count / period_s, clock

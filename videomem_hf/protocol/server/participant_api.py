@@ -205,8 +205,7 @@ class ParticipantApi:
 
     def _completion_codes(self, participant: Row[Any], started: dict[int, Row[Any]]) -> list[dict[str, Any]]:
         """The completion code of each completed step, with a link to Prolific where there is one."""
-        codes = []
-        settings = self.study.settings
+        codes, settings = [], self.study.settings
         for step in sorted(step for step, row in started.items() if row.state == "completed"):
             prolific = settings.prolific_code_step1 if step == 1 else settings.prolific_code_step2
             if participant.platform == "prolific" and prolific:

@@ -1,5 +1,6 @@
 """The progress of a study: participants, who passed, and the annotation counts of each video."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +59,7 @@ class StudyReport:
         return f"{counts.min()} to {counts.max()}, median {np.median(counts):g}"
 
 
-def report(connection: Connection) -> StudyReport:
+def study_report(connection: Connection) -> StudyReport:
     """Count what is in the database."""
     joined = connection.execute(select(func.count()).select_from(participants)).scalar_one()
     return StudyReport(joined, {step: _step(connection, step) for step in (1, 2)}, _videos(connection))
@@ -66,17 +67,18 @@ def report(connection: Connection) -> StudyReport:
 
 def _step(connection: Connection, step: int) -> StepReport:
     query = select(steps.c.state, steps.c.passed, func.count()).where(steps.c.step == step)
-    states = {(row[0], row[1]): row[2] for row in connection.execute(query.group_by(steps.c.state, steps.c.passed))}
+    rows = connection.execute(query.group_by(steps.c.state, steps.c.passed))
+    states = Counter({(state, passed): count for state, passed, count in rows})
     over = (showings.c.step == step, showings.c.pressed.is_not(None))
     query = select(showings.c.note, func.count()).where(*over).group_by(showings.c.note)
     notes: dict[Any, int] = {row[0]: row[1] for row in connection.execute(query)}
     return StepReport(
-        playing=sum(count for (state, _), count in states.items() if state == "playing"),
-        passed=states.get(("completed", True), 0),
-        failed=states.get(("completed", False), 0),
-        abandoned=sum(count for (state, _), count in states.items() if state == "abandoned"),
+        playing=states["playing", None],
+        passed=states["completed", True],
+        failed=states["completed", False],
+        abandoned=states["abandoned", False],
         responses=sum(notes.values()),
-        notes={note: count for note, count in sorted(notes.items(), key=str) if note is not None},
+        notes={note: notes[note] for note in sorted(notes.keys() - {None})},
     )
 
 
@@ -88,14 +90,9 @@ def _videos(connection: Connection) -> list[VideoReport]:
     def count(step: int, state: Any) -> Any:
         return func.sum(case((and_(steps.c.step == step, state), 1), else_=0))
 
+    counts = [count(step, state) for step in (1, 2) for state in (given, steps.c.state == "playing")]
     query = (
-        select(
-            videos.c.name,
-            count(1, given),
-            count(1, steps.c.state == "playing"),
-            count(2, given),
-            count(2, steps.c.state == "playing"),
-        )
+        select(videos.c.name, *counts)
         .select_from(videos)
         .outerjoin(showings, and_(showings.c.video_id == videos.c.id, target))
         .outerjoin(steps, and_(steps.c.participant_id == showings.c.participant_id, steps.c.step == showings.c.step))

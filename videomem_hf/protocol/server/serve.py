@@ -11,10 +11,10 @@ from videomem_hf.protocol.server.study import Study
 from videomem_hf.schema import InputError
 
 
-def serve(study: Study, database_url: str | None = None, *, host: str, port: int, hours_ahead: float = 0.0) -> None:
-    """Serve a study until interrupted; requests in progress are finished.
-
-    Neither addresses nor tokens are logged.
+def run_server(
+    study: Study, database_url: str | None = None, *, host: str, port: int, hours_ahead: float = 0.0
+) -> None:
+    """Serve a study until interrupted; requests in progress are finished. Neither addresses nor tokens are logged.
 
     Args:
         study: The study.

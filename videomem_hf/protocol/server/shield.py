@@ -55,16 +55,15 @@ class Shield:
                     headers.setdefault(name, value)
             await send(message)
 
-        app = _refusal(scope["method"], Headers(scope=scope)) or self.app
+        app = _refuse(scope["method"], Headers(scope=scope)) or self.app
         await app(scope, receive, send_with_headers)
 
 
-def _refusal(method: str, headers: Headers) -> JSONResponse | None:
-    length = headers.get("content-length", "0")
-    origin = headers.get("origin")
-    elsewhere = origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
+def _refuse(method: str, headers: Headers) -> JSONResponse | None:
     if method in {"GET", "HEAD"}:
         return None
+    length, host, origin = headers.get("content-length", "0"), headers.get("host", ""), headers.get("origin")
+    elsewhere = origin is not None and urlsplit(origin).netloc.lower() != host.lower()
     if "transfer-encoding" in headers or not length.isdigit():
         status, code, message = 411, "no_length", "Requests need a content length."
     elif int(length) > BODY_MAX:

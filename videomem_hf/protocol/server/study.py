@@ -88,7 +88,7 @@ def create_study(
     design, settings = design or StudyDesign(), settings or StudySettings()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: exists already; give a new folder.")
-    game, instructions = _split(find_clips(clips), None if examples is None else find_clips(examples))
+    game, instructions = _choose_examples(find_clips(clips), None if examples is None else find_clips(examples))
     design.check_collection(len(game))
     design = design.for_collection(len(game))
     for clip in progress([*game, *instructions]):
@@ -147,7 +147,7 @@ def _write_secrets(folder: Path, key: str) -> str:
     return secret
 
 
-def _split(clips: list[Path], examples: list[Path] | None) -> tuple[list[Path], list[Path]]:
+def _choose_examples(clips: list[Path], examples: list[Path] | None) -> tuple[list[Path], list[Path]]:
     """The clips of the game and those of the instructions."""
     if examples is not None:
         both = {clip.resolve() for clip in clips} & {clip.resolve() for clip in examples}

@@ -27,9 +27,7 @@ def hash_secret(secret: str) -> str:
 
 def return_code(token: str) -> str:
     """The code for returning to step 2. Derived from the token, so that only its holder can be shown it again."""
-    return "-".join(
-        _base32(hmac.digest(token.encode(), b"return code", "sha256"), 16)[i : i + 4] for i in range(0, 16, 4)
-    )
+    return normalise_code(_base32(hmac.digest(token.encode(), b"return code", "sha256"), 16))
 
 
 def normalise_code(typed: str) -> str:
