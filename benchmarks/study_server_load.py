@@ -85,7 +85,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     create_study(folder, [options.clips], design=StudyDesign(STEP1, STEP2, pace), settings=settings)
     port = free_port()
     server = start_server(folder, port)
-    begun = time.perf_counter()
+    start = time.perf_counter()
     replies, players = start_players(options, folder, port)
     if options.kill:
         time.sleep(ARRIVE_S + 0.4 * STEP1.showings * (pace.window_s + pace.gap_s))
@@ -94,7 +94,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         time.sleep(DOWN_S)
         server = start_server(folder, port)
     times, responses = collect(replies, players, options.participants)
-    elapsed_s = time.perf_counter() - begun
+    elapsed_s = time.perf_counter() - start
     usage = server_cpu_s(server.pid)
     server.send_signal(signal.SIGINT)
     server.wait(30)

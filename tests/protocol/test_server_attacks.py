@@ -113,6 +113,7 @@ def test_the_experimenters_pages_need_the_secret(game):
         assert game.admin("GET", path).status_code == 200
     name = game.play().me()["participant"]
     assert game.client.post("/admin/delete", json={"participant": name}).status_code == 401
+    assert game.client.get("/admin", auth=("root", game.secret)).status_code == 401
     wrong = [game.admin("GET", "/admin", secret=f"wrong {number}").status_code for number in range(15)]
     assert set(wrong[:9]) == {401}
     assert wrong[-1] == 429

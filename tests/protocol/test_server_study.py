@@ -210,7 +210,12 @@ def test_the_commands_from_init_to_delete(clips, tmp_path):
     out, people = tmp_path / "out.csv", tmp_path / "people.csv"
     assert videomem("export", folder, out, "--participants", people).returncode == 0
     assert len(out.read_text().splitlines()) == 15
-    assert name in people.read_text()
+    header, *_, row = people.read_text().splitlines()
+    assert header.startswith(
+        "participant,platform,platform_id,joined,"
+        "step1_state,step1_passed,step1_showings,step1_interruptions,step1_started,step1_closed,step1_code,step2_state,"
+    )
+    assert row.startswith(f"{name},")
     assert "no/such" in videomem("export", folder, tmp_path / "no" / "such" / "out.csv").stderr
     assert "14 responses" in videomem("delete", folder, name).stdout
     again = videomem("delete", folder, name)

@@ -84,7 +84,7 @@ def init(
 
     Example: [bold]videomem study init mystudy clips/[/bold]
     """
-    _needs_extra()
+    _require_extra()
     from tqdm import tqdm
 
     from videomem_hf.protocol.design import load_design
@@ -119,7 +119,7 @@ def serve(
 
     Example: [bold]videomem study serve mystudy --port 8000[/bold]
     """
-    _needs_extra()
+    _require_extra()
     from videomem_hf.protocol.server.serve import run_server
     from videomem_hf.protocol.server.study import open_study
 
@@ -215,14 +215,14 @@ def secret(folder: Folder) -> None:
 
     Example: [bold]videomem study secret mystudy[/bold]
     """
-    _needs_extra()
+    _require_extra()
     from videomem_hf.protocol.server.study import new_admin_secret, open_study
 
     typer.echo(f"Password of the page /admin (user name admin), shown only now: {new_admin_secret(open_study(folder))}")
 
 
 def _open(folder: Path, url: str | None) -> "tuple[Study, Database]":
-    _needs_extra()
+    _require_extra()
     from videomem_hf.protocol.server.app import enter_study
     from videomem_hf.protocol.server.database import Database
     from videomem_hf.protocol.server.study import open_study
@@ -242,7 +242,7 @@ def _write_lines(path: Path, lines: Iterator[str]) -> None:
         raise InputError(f"{path}: cannot be written ({error.strerror}); give another path.") from None
 
 
-def _needs_extra() -> None:
+def _require_extra() -> None:
     missing = [name for name in ("fastapi", "uvicorn", "sqlalchemy", "alembic") if find_spec(name) is None]
     if missing:
         raise InputError(f"A served study needs {', '.join(missing)}; pip install 'videomem_hf[study]'.")

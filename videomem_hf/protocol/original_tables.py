@@ -48,7 +48,7 @@ def read_original_tables(files: Sequence[Path]) -> Annotations:
     Raises:
         InputError: A table that is not as described above, two tables of one step, or an inconsistent row.
     """
-    parts = [_Part(file) for file in files]
+    parts = [_ResultsTable(file) for file in files]
     steps = [part.step for part in parts]
     if len(set(steps)) < len(steps):
         listed = ", ".join(str(file) for file in files[:4])
@@ -80,7 +80,7 @@ def read_original_tables(files: Sequence[Path]) -> Annotations:
     return annotations
 
 
-class _Part:
+class _ResultsTable:
     """One of the two tables, its rows with a clip."""
 
     def __init__(self, path: Path) -> None:

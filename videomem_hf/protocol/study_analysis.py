@@ -84,8 +84,7 @@ class HorizonAnalysis:
         expected: The consistency to expect between two studies of this size.
         reliability: Share of the scores' variance that is not noise.
         rt_with_score: Pearson's correlation of mean response time and score (Fig. 6).
-        rt_ms: Mean response time of hits.
-        false_rt_ms: Mean response time of false alarms.
+        rt_ms, false_rt_ms: Mean response times of hits and of false alarms.
     """
 
     retention: Retention

@@ -36,19 +36,19 @@ _PAUSED_MS: Final = 10_000
 _STEP: Final = (
     select(steps)
     .join(participants, participants.c.id == steps.c.participant_id)
-    .where(participants.c.token_hash == bindparam("token"), steps.c.step == bindparam("at_step"))
+    .where(participants.c.token_hash == bindparam("token"), steps.c.step == bindparam("of_step"))
 )
 _STEP_LOCKED: Final = _STEP.with_for_update(of=steps)
 _SHOWING: Final = (
-    showings.c.participant_id == bindparam("who"),
-    showings.c.step == bindparam("at_step"),
-    showings.c.position == bindparam("at"),
+    showings.c.participant_id == bindparam("of_participant"),
+    showings.c.step == bindparam("of_step"),
+    showings.c.position == bindparam("of_position"),
 )
 _VIDEO: Final = select(showings.c.video_id).where(*_SHOWING)
 _RECEIVED: Final = select(showings.c.received_ms).where(*_SHOWING)
 _STORE: Final = update(showings).where(*_SHOWING)
 _UPDATE_STEP: Final = update(steps).where(
-    steps.c.participant_id == bindparam("who"), steps.c.step == bindparam("at_step")
+    steps.c.participant_id == bindparam("of_participant"), steps.c.step == bindparam("of_step")
 )
 
 UNKNOWN: Final = (
@@ -206,7 +206,7 @@ class Game:
         self._require_open(row, now)
         if not row.next_position <= position <= min(row.next_position + self.settings.clips_ahead, self.showings[step]):
             raise Refused("not_yet", "This clip cannot be loaded yet.", next=row.next_position)
-        return int(connection.execute(_VIDEO, _at(row.participant_id, step, position)).scalar_one())
+        return int(connection.execute(_VIDEO, _showing_key(row.participant_id, step, position)).scalar_one())
 
     def respond(
         self, connection: Connection, token: str, step: int, position: int, page: str, response: KeyResponse, now: int
@@ -229,7 +229,7 @@ class Game:
             raise Refused("out_of_turn", "This clip has not been shown yet.", next=row.next_position)
         start, duration = self._timing(connection, row, response, now)
         note = response.note or ("paused" if start - row.free_ms - self.gap_ms > _PAUSED_MS else None)
-        showing = _at(row.participant_id, step, position)
+        showing = _showing_key(row.participant_id, step, position)
         stored = {"pressed": response.rt_ms is not None, "rt_ms": response.rt_ms, "note": note}
         connection.execute(_STORE, showing | stored | {"shown_ms": start, "received_ms": now})
         cut = response.note in _CUT
@@ -277,7 +277,7 @@ class Game:
         duration = int(response.rt_ms if response.rt_ms is not None else 0 if cut else self.window_ms)
         given = row.started_ms
         if row.next_position > self.settings.clips_ahead + 1:
-            enabling = _at(row.participant_id, row.step, row.next_position - self.settings.clips_ahead - 1)
+            enabling = _showing_key(row.participant_id, row.step, row.next_position - self.settings.clips_ahead - 1)
             given = connection.execute(_RECEIVED, enabling).scalar_one()
         earliest = max(row.free_ms + int(self.gap_ms), given)
         start = max(now - int(min(response.age_ms, now)) - duration, earliest)
@@ -288,7 +288,7 @@ class Game:
 
     def _step(self, connection: Connection, token: str, step: int, lock: bool = False) -> Row[Any]:
         query = _STEP_LOCKED if lock else _STEP
-        row = connection.execute(query, {"token": hash_secret(token), "at_step": step}).first()
+        row = connection.execute(query, {"token": hash_secret(token), "of_step": step}).first()
         if row is None:
             participant_of(connection, token)
             raise Refused("not_started", "This part has not started.")
@@ -313,8 +313,8 @@ class Game:
 
 
 def _update_step(connection: Connection, row: Row[Any], **values: Any) -> None:
-    connection.execute(_UPDATE_STEP, {"who": row.participant_id, "at_step": row.step} | values)
+    connection.execute(_UPDATE_STEP, {"of_participant": row.participant_id, "of_step": row.step} | values)
 
 
-def _at(participant_id: int, step: int, position: int) -> dict[str, Any]:
-    return {"who": participant_id, "at_step": step, "at": position}
+def _showing_key(participant_id: int, step: int, position: int) -> dict[str, Any]:
+    return {"of_participant": participant_id, "of_step": step, "of_position": position}
