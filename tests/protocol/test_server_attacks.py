@@ -3,6 +3,7 @@
 import json
 import logging
 import sqlite3
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,6 +11,7 @@ from tests.protocol.conftest import FAST
 from tests.protocol.play import Reply, unpad_clip
 from tests.protocol.served import Attentive, ClientConnection, make_study, served
 from tests.protocol.test_server_game import begin, counts, refusal, respond
+from videomem_hf.protocol.server import limits
 from videomem_hf.protocol.server.clips import pad_clip
 from videomem_hf.protocol.server.database import videos
 from videomem_hf.protocol.server.export import participant_lines
@@ -250,7 +252,8 @@ def test_platform_ids_and_codes_as_configured(clips, tmp_path, kept, stored):
             assert "".join(participant_lines(connection, study.key, ["age"])) == table
 
 
-def test_too_many_requests_have_to_wait(clips, tmp_path):
+def test_too_many_requests_have_to_wait(clips, tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "time", SimpleNamespace(monotonic=lambda: 0.0))  # no refill, however long requests take
     study, secret = make_study(
         tmp_path / "study", clips, settings=StudySettings(joins_per_minute=3, requests_per_second=2)
     )

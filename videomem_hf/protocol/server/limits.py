@@ -12,8 +12,8 @@ from videomem_hf.protocol.server.game import Refused
 class RateLimit:
     """Allows `count` requests at once and per `period_s` seconds for each key (a token bucket)."""
 
-    def __init__(self, count: int, period_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._count, self._rate, self._clock = float(count), count / period_s, clock
+    def __init__(self, count: int, period_s: float, clock: Callable[[], float] | None = None) -> None:
+        self._count, self._rate, self._clock = float(count), count / period_s, clock or time.monotonic
         self._left: dict[str, tuple[float, float]] = {}
         self._lock = threading.Lock()
 
