@@ -7,7 +7,6 @@ weights are others than Keras', so the released numbers are not reproduced.
 """
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,13 +15,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from videomem_hf.data.feature_files.release_text import format_inceptionv3
 from videomem_hf.schema import InputError
 
-from .clips import Clip
-from .extras import library
-from .release_text import format_inceptionv3
-from .spec import Collector, FrameValues, Network, NetworkSpec, thirds
-from .weights import load_weights
+from .extras import library, load_weights
+from .spec import FrameTransform, Network, NetworkSpec, split_by_clip
 
 RELEASED_SIDE: Final = 227
 CLASSES: Final = 1000
@@ -70,7 +67,6 @@ class InceptionV3Spec(NetworkSpec):
     weights: str | None = None
 
     def check(self) -> None:
-        """See the base class."""
         if not self.proper:
             library("skimage.transform", self.name)
         path = self._path()
@@ -80,21 +76,13 @@ class InceptionV3Spec(NetworkSpec):
     def _path(self) -> str | None:
         return self.weights or os.environ.get(WEIGHTS_VARIABLE)
 
-    def frames(self, clip: Clip) -> Sequence[int]:
-        """See the base class."""
-        return thirds(clip)
-
-    def collector(self, clip: Clip) -> Collector:
-        """See the base class."""
-        prepare = proper_input if self.proper else released_input
-        return FrameValues(lambda picture: prepare(picture.rgb))
+    def frame_transform(self) -> FrameTransform:
+        return proper_input if self.proper else released_input
 
     def encode(self, value: Any) -> bytes:
-        """See the base class."""
         return format_inceptionv3(value)
 
     def load(self, device: str) -> Network:
-        """See the base class."""
         import torch
         from torchvision.models import Inception_V3_Weights, inception_v3
 
@@ -111,4 +99,4 @@ def _activations(model: Any, device: Any, clips: list[list[Any]]) -> list[list[n
     pixels = torch.from_numpy(np.stack([frame for clip in clips for frame in clip])).to(device)
     with torch.inference_mode():
         rows = model(pixels).softmax(dim=1).double().cpu().numpy()
-    return [list(part) for part in np.split(rows, np.cumsum([len(clip) for clip in clips])[:-1])]
+    return [list(part) for part in split_by_clip(rows, clips)]
