@@ -17,13 +17,9 @@ Plan = dict[str, Any]
 
 
 def generated_plan(data: str | Path) -> Plan | None:
-    """Say which sample the data were generated as.
+    """Return the arguments of the sample that data were generated as; None for all other data, such as a Hub id.
 
-    Args:
-        data: What the data are loaded from: a sample's folder, its `release` or what is in that, or a prepared folder.
-
-    Returns:
-        The sample's arguments; None for everything else, such as a Hub id, of which nothing is known.
+    The data are a sample's folder, its `release` or a folder in that, or a prepared folder.
     """
     folder = Path(data).expanduser().resolve()
     if not folder.exists():

@@ -31,15 +31,10 @@ class _Worker(Generic[Job]):
 def run_jobs(
     function: Callable[[Job], Result], jobs: Iterable[Job], processes: int
 ) -> Iterator[tuple[Job, Result | Died]]:
-    """Run a function on jobs in several processes, one job each at a time; results come as they are ready.
+    """Run a function on jobs in several processes, one job each at a time; yields each job with its result when ready.
 
-    Args:
-        function: Picklable, as are jobs and results. With one process it runs in this one.
-        jobs: Taken one by one, when a process is free for the next.
-        processes: How many.
-
-    Yields:
-        Each job with its result.
+    The function, jobs and results are picklable; with one process the function runs in this one. A job is taken from
+    `jobs` when a process is free for it.
     """
     if processes == 1:
         for job in jobs:

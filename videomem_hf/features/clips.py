@@ -26,14 +26,7 @@ _IN_HIGH_BITS: Final = ("p010", "p012", "p016", "p210", "p212", "p216", "p410", 
 
 @dataclass(frozen=True)
 class Clip:
-    """What specs need to know of a clip before it is decoded.
-
-    Attributes:
-        name: For messages.
-        frames: Number of frames.
-        frames_per_second: As the header says, 25 where it says nothing.
-        title: The clip's title, where there is one.
-    """
+    """What specs need to know of a clip before it is decoded; a rate of 25 where the header says nothing."""
 
     name: str
     frames: int

@@ -57,14 +57,7 @@ def collect(
 def decode_features(
     source: VideoSource, specs: Sequence[FeatureSpec], title: str | None = None, threads: Threads = "AUTO"
 ) -> Collected:
-    """Collect without catching warnings, which threads cannot do; arguments as `collect`.
-
-    Raises:
-        VideoError: The clip cannot be decoded.
-
-    Warns:
-        VideoWarning: Parts of the file are damaged or missing.
-    """
+    """Collect as `collect` does, but without catching warnings, which threads cannot do."""
     clip = survey(source, title)
     collected, decoded = _decode_once(source, specs, clip, threads)
     if decoded not in (0, clip.frames):

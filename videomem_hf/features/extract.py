@@ -69,14 +69,10 @@ def extract(source: VideoSource, features: Sequence[str], title: str | None = No
 
 
 def load_networks(wanted: Sequence[FeatureSpec], device: str | None = None) -> dict[str, Network]:
-    """Load the networks that specs need.
-
-    Args:
-        wanted: Specs, with networks or without.
-        device: "cpu", "cuda", ...; None takes a GPU if there is one.
+    """Load the networks of those specs that need one, onto `device`; None takes a GPU if there is one.
 
     Raises:
-        InputError: One cannot be loaded, or the device not be used.
+        InputError: A network cannot be loaded, or the device cannot be used.
     """
     with_network = [spec for spec in wanted if isinstance(spec, NetworkSpec)]
     if not with_network:

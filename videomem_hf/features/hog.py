@@ -47,14 +47,7 @@ def hog(grey: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def hog_value_shares(grey: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Give the released feature: the share of each different number in the descriptor, in the numbers' order.
-
-    Args:
-        grey: As in `hog`.
-
-    Returns:
-        `(different numbers,)`, sum 1.
-    """
+    """Return the released feature: the share of each different number in the descriptor, in increasing order; sum 1."""
     descriptor = hog(grey)
     _, counts = np.unique(descriptor, return_counts=True)
     return counts / len(descriptor)

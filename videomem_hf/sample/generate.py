@@ -40,14 +40,7 @@ FORMAT: Final = 2
 
 @dataclass(frozen=True)
 class SamplePaths:
-    """The paths of a generated sample.
-
-    Attributes:
-        out: The folder that holds all of it.
-        release: The release in the original layout; `data_dir` for loading it.
-        truth: The truth, one JSON object per line.
-        readme: What the sample is and how it was made.
-    """
+    """The paths of a generated sample: its folder, and in it the release (a `data_dir`), the truth and the README."""
 
     out: Path
     release: Path

@@ -278,18 +278,9 @@ _ROOM: Final = 0.02
 
 
 def draw_thing(kind: str, height: int, paint: Paint, draws: Draws, *, odd: bool = False, word: str = "") -> Image.Image:
-    """Draw one thing.
+    """Draw one thing as an RGBA picture of `height` pixels and the kind's aspect; `draws` decides its details.
 
-    Args:
-        kind: A key of `ASPECTS`.
-        height: Height of the picture in pixels, at least 1.
-        paint: The thing's colours.
-        draws: Decides the details (hair, wheels, hands of a clock).
-        odd: Paint a face's skin in the thing's own colour, bold stripes over any other thing.
-        word: What a sign says.
-
-    Returns:
-        An RGBA picture of `height` pixels and the kind's aspect.
+    An odd face has skin of the thing's own colour; any other odd thing has bold stripes. `word` is what a sign says.
     """
     aspect, drawing = _DRAWINGS[kind]
     size = (max(1, round(height * aspect)) * SUPERSAMPLE, height * SUPERSAMPLE)

@@ -76,15 +76,10 @@ def read_columns(features: Sequence[FeatureFiles], batches: Iterable[Sequence[st
 
 
 def parse_column(folder: str, names: Sequence[str], contents: Sequence[bytes]) -> pa.Array:
-    """Parse the files of one video that are in memory into a column of one row, as `read_columns` does from a disk.
-
-    Args:
-        folder: Name of the feature's folder, which tells what its files hold.
-        names: The files' names, one per frame where the feature describes frames.
-        contents: Their bytes.
+    """Parse the files of one video, with their names and contents, into a column of one row, as `read_columns` does.
 
     Raises:
-        InputError: A file does not hold what the feature's files hold.
+        InputError: A file does not hold what the features in a folder of this name hold.
     """
     files = [file for name in names if (file := parse_video_file(name))]
     frames = [(file.video_id, file.frame) for file in files]
