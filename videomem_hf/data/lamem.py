@@ -128,7 +128,7 @@ class LaMem(CopyBuilder):
 
     def _read_splits(self) -> tuple[dict[str, list[ImageScore]], dict[str, Path]]:
         images, files = find_images(self.config.inventory), self.config.split_files
-        splits = {name: read_split(files[name]) for name in SPLITS if name in files}
+        splits: dict[str, list[ImageScore]] = {name: read_split(files[name]) for name in SPLITS if name in files}
         _refuse_overlap(splits, files)
         names = [score.file_name for scores in splits.values() for score in scores]
         warn_of_missing("image", [name for name in names if name not in images], len(names))

@@ -125,6 +125,6 @@ def _split_text(options: Mapping[str, Any], release: str) -> str:
         lines.append("Videos with the same or nearly the same title are in one split.")
     if options["most_annotated"]:
         count = options["most_annotated"]
-        kind = {**HORIZON_NAMES, "sum": "short- and long-term"}[options["most_annotated_by"]]
+        kind = HORIZON_NAMES.get(options["most_annotated_by"], "short- and long-term")
         lines.append(f"`test{count}` has the {count} labelled videos with the most {kind} annotations.")
     return "\n".join(lines)

@@ -72,7 +72,7 @@ def run_jobs(
 def _start(context: Any, function: Callable[[Job], Result], job: Job) -> _Worker[Job]:
     pipe, other_end = context.Pipe()
     process = context.Process(target=_work, args=(function, other_end), daemon=True)
-    with _interrupts_ignored():  # a process that is being started inherits it: Ctrl-C is for this one alone
+    with _ignore_interrupts():  # a process that is being started inherits it: Ctrl-C is for this one alone
         process.start()
     other_end.close()  # so that the pipe ends with the process
     pipe.send(job)
@@ -80,7 +80,7 @@ def _start(context: Any, function: Callable[[Job], Result], job: Job) -> _Worker
 
 
 @contextmanager
-def _interrupts_ignored() -> Iterator[None]:
+def _ignore_interrupts() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # Python lets no other thread handle signals
         yield
         return

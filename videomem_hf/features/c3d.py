@@ -65,7 +65,7 @@ class C3DSpec(NetworkSpec):
         _processor(self._folder)
 
     def frames(self, clip: Clip) -> Sequence[int]:
-        """Give the first 16 frames; a shorter clip's last frame is repeated."""
+        """Return the first 16 frames; a shorter clip's last frame is repeated."""
         length = _processor(self._folder).segment_length
         return [min(index, max(0, clip.frames - 1)) for index in range(length)]
 

@@ -112,5 +112,5 @@ def add_magnitudes(
                 down += int(grey[row + 1, column]) - int(grey[row - 1, column])
             if 0 < column < width - 1:
                 right += int(grey[row, column + 1]) - int(grey[row, column - 1])
-            place, angle = row // cell * columns + column // cell, orientation[down, right]
-            sums[place, angle] = np.float32(np.float64(sums[place, angle]) + magnitude[down, right])
+            cell_index, angle = row // cell * columns + column // cell, orientation[down, right]
+            sums[cell_index, angle] = np.float32(np.float64(sums[cell_index, angle]) + magnitude[down, right])

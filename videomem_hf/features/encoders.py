@@ -110,7 +110,7 @@ def _segment_length(model: str) -> int | None:
 
 @cache
 def _video_processor(model: str) -> Any:
-    """Give a video encoder's processor; that of some is one of images that takes a list of them."""
+    """Return a video encoder's processor; that of some is one of images that takes a list of them."""
     try:
         return _hf_load(model, "AutoVideoProcessor")
     except InputError:
@@ -128,11 +128,11 @@ def _hf_vectors(model: Any, pixels: Any) -> Any:
     if hasattr(model, "get_image_features"):
         output = model.get_image_features(pixel_values=pixels)
         return output if not hasattr(output, "pooler_output") else output.pooler_output.flatten(1)
-    return _pooled(model(pixel_values=pixels))
+    return _pool(model(pixel_values=pixels))
 
 
-def _pooled(output: Any) -> Any:
-    """Give the pooled output, else the mean over tokens `(n, tokens, size)` or positions `(n, size, height, width)`."""
+def _pool(output: Any) -> Any:
+    """Return the pooled output, else the mean over tokens `(n, tokens, size)` or positions `(n, size, rows, columns)`."""
     if getattr(output, "pooler_output", None) is not None:
         return output.pooler_output.flatten(1)
     last = output.last_hidden_state
@@ -144,7 +144,7 @@ def _clip_vectors(model: Any, clips: list[list[Any]]) -> list[list[np.ndarray]]:
 
     pixels = torch.from_numpy(np.stack([clip[0] for clip in clips])).to(model.device)
     with torch.inference_mode():
-        rows = _pooled(model(**{model.main_input_name: pixels}))
+        rows = _pool(model(**{model.main_input_name: pixels}))
     return [[row] for row in rows.double().cpu().numpy()]
 
 

@@ -51,9 +51,9 @@ class Extractor:
         Raises:
             VideoError: The clip cannot be decoded, or a feature cannot be computed.
         """
-        return self.collected(source, title).values
+        return self.compute(source, title).values
 
-    def collected(self, source: VideoSource, title: str | None = None) -> Collected:
+    def compute(self, source: VideoSource, title: str | None = None) -> Collected:
         """Compute a clip's features, with notes on what was odd about the file."""
         collected = collect(source, self.specs, title)
         for name, error in collected.errors.items():
@@ -109,7 +109,7 @@ class ColumnExtractor:
         Raises:
             VideoError: The clip cannot be decoded, or a feature cannot be computed.
         """
-        collected = self.extractor.collected(source, title)
+        collected = self.extractor.compute(source, title)
         found = {spec.folder: _parse(spec, collected.values[spec.name]) for spec in self.extractor.specs}
         columns = {folder_column(Path(folder))[1]: values for folder, values in found.items()}
         return {name: columns[name] for name in self.columns}, collected.notes

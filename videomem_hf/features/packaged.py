@@ -41,7 +41,7 @@ _LATER_STAGES: Final = {
 
 
 def packaged_spec(name: str) -> "PackagedSpec":
-    """Give the spec of one of `PACKAGED`."""
+    """Return the spec of one of `PACKAGED`."""
     kind = ResMemSpec if name == RESMEM else EfficientNetLiteSpec
     return kind(name, name, WHOLE)
 

@@ -65,8 +65,8 @@ class Canvas:
         for _ in range(self.draws.integer(0, 3)):
             x, y = self.draws.between(LOW, HIGH), self.draws.between(0.0, 0.6) * horizon
             for _ in range(5):  # a cloud is a heap of soft discs
-                left, top = x + self.draws.between(-0.1, 0.1), y + self.draws.between(-0.02, 0.02)
-                self.pen.disc(left, top, 0.07, mix(bottom, (255, 255, 255), 0.55), ry=0.035)
+                across, down = self.draws.between(-0.1, 0.1), self.draws.between(-0.02, 0.02)
+                self.pen.disc(x + across, y + down, 0.07, mix(bottom, (255, 255, 255), 0.55), ry=0.035)
 
     def ridge(self, base: float, rise: float, colour: Colour, steps: int = 9) -> None:
         """A jagged or rolling line of hills from edge to edge, filled to the bottom."""
