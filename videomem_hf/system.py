@@ -1,12 +1,10 @@
-"""What the machine gives this process: CPUs, a device, its rank, files written whole, names that can be printed."""
+"""What the machine gives this process: CPUs, its rank among several, files written whole, names that can be printed."""
 
 import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-from videomem_hf.schema import InputError, short_message
 
 
 def available_cpus() -> int:
@@ -17,22 +15,6 @@ def available_cpus() -> int:
 def is_main_process() -> bool:
     """Whether this is the process that reports, by what the launcher set; true where there is only one."""
     return os.environ.get("RANK", "0") == "0"
-
-
-def usable_device(name: str | None = None) -> str:
-    """Return the name of a torch device that can be used; for None, "cuda" where there is a GPU, else "cpu".
-
-    Raises:
-        InputError: It cannot be used here.
-    """
-    import torch
-
-    name = name or ("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.zeros(1, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"device {name!r} cannot be used ({short_message(error)}); try cpu") from None
-    return name
 
 
 @contextmanager

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from videomem_hf.schema import InputError
-from videomem_hf.system import usable_device
 
 if TYPE_CHECKING:
     from videomem_hf.losses.sorter_training import SorterTraining
@@ -63,6 +62,7 @@ def train_sorter(
 
 
 def _train(training: "SorterTraining", out: Path, resume: bool, max_minutes: float | None, device: str | None) -> None:
+    from videomem_hf.devices import usable_device
     from videomem_hf.losses import sorter_training
 
     try:

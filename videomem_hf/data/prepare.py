@@ -83,7 +83,7 @@ class Source:
 
 
 def prepare(data_dir: str | Path, out: str | Path, options: PrepareOptions | None = None) -> list[Path]:
-    """Write a release as a dataset repository; run again, it does what is missing or has changed, and nothing else.
+    """Write a release as a dataset repository; run again, it writes what is missing or has changed, and nothing else.
 
     Args:
         data_dir: The copy of the release.

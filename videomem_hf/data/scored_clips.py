@@ -79,23 +79,17 @@ class Clips:
 
 def is_divided(data: str) -> bool:
     """Whether data have fixed splits: a folder that `videomem prepare` wrote, or the Hub id of one."""
-    return is_prepared(data) or _is_hub_id(data)
-
-
-def _is_hub_id(data: str) -> bool:
-    return not Path(data).exists() and re.fullmatch(r"[\w.-]+/[\w.-]+", data) is not None
+    is_hub_id = not Path(data).exists() and re.fullmatch(r"[\w.-]+/[\w.-]+", data) is not None
+    return is_hub_id or is_prepared(data)
 
 
 def open_splits(data: str, config: str, options: dict[str, Any] | None = None) -> Any:
-    """Open the user's data in one configuration.
+    """Open the user's data in one configuration, as a `DatasetDict`.
 
     Args:
         data: Folder of the release, a folder that `videomem prepare` wrote, or the Hub id of one.
         config: Configuration of the data set.
         options: Keywords of the data set; a prepared one was divided when it was made and has none.
-
-    Returns:
-        A `DatasetDict`.
 
     Raises:
         InputError: There is no such data.

@@ -104,11 +104,7 @@ class FeatureFolder:
         return unchanged and all(path.exists() for path in self._paths(spec, video_id))
 
     def write(self, spec: FeatureSpec, video_id: str, contents: list[bytes]) -> None:
-        """Write a feature's files of one clip.
-
-        Raises:
-            InputError: A file cannot be written.
-        """
+        """Write a feature's files of one clip; raises an InputError if that fails."""
         for path, content in zip(self._paths(spec, video_id), contents, strict=True):
             write_whole(path, content)
 
@@ -143,11 +139,7 @@ class FeatureFolder:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        InputError: It cannot be written.
-    """
+    """Write a file whole or not at all; raises an InputError if that fails."""
     try:
         path.parent.mkdir(exist_ok=True)
         with atomic_write(path) as partial:

@@ -21,14 +21,7 @@ _AHEAD: Final = 16
 
 @dataclass
 class Collected:
-    """What specs made of one clip.
-
-    Attributes:
-        clip: What was decoded.
-        values: By spec: the feature, one entry per file, or a network's input.
-        errors: By spec that failed: why.
-        notes: What was odd about the file.
-    """
+    """What specs computed from one clip: by spec the values, one per file or a network's input, or the error; notes."""
 
     clip: Clip
     values: dict[str, list[Any]] = field(default_factory=dict)

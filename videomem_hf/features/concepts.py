@@ -27,11 +27,7 @@ _LONG_SIDE: Final = 1333
 
 @dataclass(frozen=True)
 class ConceptsSpec(NetworkSpec):
-    """Scores of a detector's categories.
-
-    Attributes:
-        model: `NAME` or `NAME@FILE`.
-    """
+    """Scores of a detector's categories; `model` is `NAME` or `NAME@FILE`."""
 
     model: str = ""
 

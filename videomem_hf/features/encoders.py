@@ -132,7 +132,7 @@ def _hf_vectors(model: Any, pixels: Any) -> Any:
 
 
 def _pool(output: Any) -> Any:
-    """Return the pooled output, else the mean over tokens `(n, tokens, size)` or positions `(n, size, rows, columns)`."""
+    """Return the pooled output, else the mean of tokens `(n, tokens, size)` or positions `(n, size, rows, columns)`."""
     if getattr(output, "pooler_output", None) is not None:
         return output.pooler_output.flatten(1)
     last = output.last_hidden_state

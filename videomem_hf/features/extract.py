@@ -10,7 +10,6 @@ import pyarrow as pa
 from videomem_hf.data.feature_files.columns import parse_column
 from videomem_hf.data.feature_files.folders import folder_column
 from videomem_hf.schema import InputError
-from videomem_hf.system import usable_device
 from videomem_hf.video.video import VideoError, VideoSource
 
 from .catalogue import check_specs, feature_spec, spec_of_column
@@ -21,11 +20,9 @@ _CLIP_ID = "video1"
 
 
 class Extractor:
-    """Computes some features of clips, one after another, with the networks that they need in memory.
+    """Computes some features of clips, named as in `videomem_hf.features.catalogue` or given as specs.
 
-    Args:
-        features: Names as in `videomem_hf.features.catalogue`, or specs.
-        device: For networks; None takes a GPU if there is one.
+    The networks that they need stay in memory, on `device`; None takes a GPU if there is one.
 
     Raises:
         InputError: There is no such feature, or what it needs is missing.
@@ -77,6 +74,8 @@ def load_networks(wanted: Sequence[FeatureSpec], device: str | None = None) -> d
     with_network = [spec for spec in wanted if isinstance(spec, NetworkSpec)]
     if not with_network:
         return {}
+    from videomem_hf.devices import usable_device
+
     name = usable_device(device)
     return {spec.name: spec.load(name) for spec in with_network}
 

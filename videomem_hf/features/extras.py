@@ -18,11 +18,7 @@ _EXTRAS: Final = {
 
 
 def library(module: str, feature: str) -> ModuleType:
-    """Import a library of an extra.
-
-    Args:
-        module: Its name; a submodule (`skimage.transform`) belongs to the extra of its package.
-        feature: What needs it, for the message.
+    """Import a library of an extra, or a submodule of one such as `skimage.transform`; `feature` is what needs it.
 
     Raises:
         InputError: It is not installed; names the command.
@@ -52,7 +48,7 @@ def load_weights(model: Any, path: str | None, published: Callable[[], Any], fea
         model: The network.
         path: safetensors or a PyTorch file without code; None for the published weights.
         published: Returns those, from torchvision's folder or by download.
-        feature: For the message.
+        feature: What needs them, for the message, as is `remedy`.
         remedy: What to do where they can be neither found nor downloaded.
 
     Raises:

@@ -50,10 +50,9 @@ def proper_input(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class InceptionV3Spec(NetworkSpec):
-    """The released feature (`proper` False), or the corrected one.
+    """The released feature, or with `proper` the one of frames with true colours, prepared as the network was trained.
 
     Attributes:
-        proper: Whether frames are prepared as the network was trained, with true colours.
         weights: File of torchvision's `inception_v3`; None takes it from `VIDEOMEM_INCEPTIONV3` or torchvision.
     """
 

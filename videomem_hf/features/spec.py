@@ -157,11 +157,7 @@ class FrameValues:
 
 
 def folder_name(kind: str, model: str) -> str:
-    """Name the folder of a model's features: `hf-org--model`; a model on disk by its last folder.
-
-    Raises:
-        InputError: No model is named.
-    """
+    """Name the folder of a model's features: `hf-org--model`; a model on disk goes by the name of its folder."""
     if not model:
         raise InputError(f"--features {kind}: names no model; write {kind}:MODEL")
     short = Path(model).expanduser().resolve().name if Path(model).expanduser().exists() else model

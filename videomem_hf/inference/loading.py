@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any, Final
 
+from videomem_hf.devices import usable_device
 from videomem_hf.inference.calibration import read_calibration
 from videomem_hf.inference.clip_predictor import ClipPredictor
 from videomem_hf.inference.feature_predictor import FeaturePredictor
 from videomem_hf.inference.predictor import Predictor
 from videomem_hf.inference.view_predictor import MULTIVIEW, ViewPredictor
 from videomem_hf.schema import InputError
-from videomem_hf.system import usable_device
 
 RESMEM: Final = "resmem"
 

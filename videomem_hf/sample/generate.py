@@ -33,9 +33,9 @@ from videomem_hf.system import atomic_write, available_cpus
 
 Part = Literal["dev", "test"]
 
-README_FILE: Final = "README.md"
 FORMAT: Final = 2
 """Increased whenever the same arguments would give another sample."""
+README_FILE: Final = "README.md"
 
 
 @dataclass(frozen=True)
@@ -99,9 +99,6 @@ def generate_sample(
         write_videos: False leaves the videos out.
         workers: Number of processes; by default one per available CPU. It does not affect the result.
         progress: Show a progress bar.
-
-    Returns:
-        The paths.
 
     Raises:
         InputError: An argument is out of its range, or the folder holds something else.

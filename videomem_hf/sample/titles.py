@@ -83,7 +83,7 @@ _MOST_WORDS: Final = 37
 
 
 def title_of(scene: Scene) -> str:
-    """The title of a video: lower-case ASCII words joined by hyphens; another take bears the title of the first.
+    """The title of a video: lower-case ASCII words joined by hyphens; another take has the title of the first.
 
     About two in a thousand begin with a hyphen, where a leading number was stripped.
     """
