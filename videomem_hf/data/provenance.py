@@ -13,7 +13,7 @@ PLAN_FILE: Final = "sample.json"
 RELEASE_FOLDER: Final = "release"
 
 Plan = dict[str, Any]
-"""The arguments that a generated sample is a function of: `seed`, `videos`, `test_videos`, `width`, `height`, ..."""
+"""The arguments that determine a generated sample: `seed`, `videos`, `test_videos`, `width`, `height`, ..."""
 
 
 def generated_plan(data: str | Path) -> Plan | None:

@@ -13,7 +13,7 @@ from videomem_hf.ray_jobs import Lost, Work, run_ray_jobs
 class RayEngine:
     """Does extraction's jobs with Ray Data; give it to `extract_clips` as `elsewhere`.
 
-    A device of None takes a GPU where the cluster has one; `workers` are processes over all machines.
+    None as device takes a GPU where the cluster has one; `workers` are processes over all machines.
     """
 
     specs: tuple[FeatureSpec, ...]

@@ -196,8 +196,8 @@ def _write_tables(paths: SamplePaths, plan: Plan) -> None:
     scores = {t.video_id: annotate(plan.seed, t.video_id, t.short_term, t.long_term) for t in dev}
     contents = [ground_truth(scores), captions({truth.video_id: truth.title for truth in dev})]
     if test:
-        contents.append(captions({truth.video_id: truth.title for truth in test}))
-        contents.append(test_list(truth.video_id for truth in test))
+        titles = captions({truth.video_id: truth.title for truth in test})
+        contents += [titles, test_list(truth.video_id for truth in test)]
     files = {paths.release / name: content for name, content in zip(tables, contents, strict=True)}
     files |= {paths.truth: truth_lines(truths), paths.readme: readme(plan).encode("utf-8")}
     for path, content in files.items():
