@@ -75,7 +75,7 @@ def test_wrong_features_are_one_sentence(
 
 def test_titles_of_the_release_form(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("sentence_transformers")
-    from videomem_hf.features.titles import TitleSpec
+    from videomem_hf.features.title_views import TitleSpec
 
     given = []
 
