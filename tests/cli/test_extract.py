@@ -75,7 +75,7 @@ def test_wrong_features_are_one_sentence(
 
 def test_titles_of_the_release_form(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("sentence_transformers")
-    from videomem_hf.features.titles import TitleSpec
+    from videomem_hf.features.title_views import TitleSpec
 
     given = []
 
@@ -118,3 +118,10 @@ def test_ctrl_c_leaves_whole_files_and_goes_on(tmp_path: Path) -> None:
     assert not list((tmp_path / "out").glob("*/.*"))
     listed = (tmp_path / "out/test-set_list.txt").read_text().split()
     assert len(listed) == len(list((tmp_path / "out/HMP").iterdir()))
+
+
+def test_help_offers_addresses_only_where_they_are_taken() -> None:
+    pages = {name: CliRunner().invoke(app, [name, "--help"]).output for name in ("extract", "predict")}
+    assert "http://" not in pages["extract"]
+    assert "http://" in pages["predict"]
+    assert run("http://127.0.0.1:9/a.mp4", "--out", "features")[1].endswith("download the clip and give its path")

@@ -165,7 +165,7 @@ def test_an_interrupted_run_goes_on(release: Path, tmp_path: Path, monkeypatch: 
         patch.setattr(module.pq, "write_table", interrupted)
         with pytest.raises(KeyboardInterrupt):
             prepare(release, out)
-    assert not list(out.rglob("*.unfinished"))
+    assert not list(out.rglob("*.partial*"))
     assert not (out / "README.md").exists()
     assert len(list(out.rglob("*.parquet"))) == after
     written = [path for path in prepare(release, out) if path.suffix == ".parquet"]

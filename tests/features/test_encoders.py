@@ -193,7 +193,7 @@ def test_title_embeddings(tmp_path: Path, clip: Path) -> None:
 def test_a_clip_without_a_title(monkeypatch: pytest.MonkeyPatch, clip: Path) -> None:
     from videomem_hf.features.collecting import collect
     from videomem_hf.features.spec import WHOLE
-    from videomem_hf.features.titles import TitleSpec
+    from videomem_hf.features.title_views import TitleSpec
 
     made = TitleSpec("title:x", "title-x", WHOLE, "x")
     assert "no title" in collect(clip, [made]).errors["title:x"]

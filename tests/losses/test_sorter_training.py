@@ -169,7 +169,7 @@ def test_the_command(tmp_path: Path) -> None:
         (["--option", "stages"], "not of the form name=value"),
         (["-o", "stages=many"], "must be a number"),
         (["-o", "stages=1.5"], "stages must be a whole number"),
-        (["--device", "abacus"], "--device abacus: not usable here"),
+        (["--device", "abacus"], "device 'abacus' cannot be used"),
     ],
 )
 def test_the_commands_mistakes(tmp_path: Path, arguments: list[str], message: str) -> None:

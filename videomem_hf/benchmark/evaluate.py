@@ -8,9 +8,9 @@ from typing import Any, Final
 import numpy as np
 from accelerate import Accelerator
 
+from videomem_hf.data.release.splits import SPLIT_DEFAULTS
 from videomem_hf.data.scored_clips import FRAME_CACHE, Clips, fill_cache, is_divided, load_clips
 from videomem_hf.evaluation.training_clips import (
-    SPLIT_DEFAULTS,
     TrainedOn,
     clip_contents,
     read_trained_on,

@@ -14,8 +14,12 @@ from videomem_hf.video.video import expand_user, find_videos
 Clips = Annotated[
     list[str] | None,
     typer.Argument(
-        help="Video files, folders (searched to any depth), glob patterns or addresses (http://, https://, hf://)."
+        help="Video files, folders (searched to any depth), glob patterns or, on this machine, addresses (http://, "
+        "https://, hf://)."
     ),
+]
+ClipFiles = Annotated[
+    list[str] | None, typer.Argument(help="Video files, folders (searched to any depth) or glob patterns.")
 ]
 ListFile = Annotated[
     Path | None,

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from videomem_hf.data.release.splits import RankedBy
-from videomem_hf.schema import HORIZONS, InputError
+from videomem_hf.schema import ANNOTATION_COUNTS, HORIZON_NAMES, HORIZONS, InputError
 
 if TYPE_CHECKING:
     from videomem_hf.data.describe import Description
@@ -157,7 +157,7 @@ def _parts_table(description: "Description") -> Table:
 def _statistics_table(description: "Description") -> Table:
     from videomem_hf.data.describe import PUBLISHED, PUBLISHED_SPEARMAN
 
-    headings = [f"{horizon.replace('_', '-')}\n{kind}" for horizon in HORIZONS for kind in ("here", "published")]
+    headings = [f"{HORIZON_NAMES[horizon]}\n{kind}" for horizon in HORIZONS for kind in ("here", "published")]
     table = _table("Scores (published: the 8,000 of 2018)", *headings)
     for name, values in description.statistics.items():
         cells = []
@@ -180,7 +180,6 @@ def _table(title: str, *headings: str) -> Table:
 
 def _write_plots(description: "Description", folder: Path) -> list[Path]:
     from videomem_hf.analysis.dataset_figures import agreement_figure, distribution_figure
-    from videomem_hf.schema import ANNOTATION_COUNTS
 
     scores = {horizon: description.values(horizon) for horizon in HORIZONS}
     if not all(values.size for values in scores.values()):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from tqdm import tqdm
 
-from videomem_hf.cli.clip_paths import Clips, Engine, FailFast, ListFile, clip_paths
+from videomem_hf.cli.clip_paths import ClipFiles, Engine, FailFast, ListFile, clip_paths
 from videomem_hf.system import printable
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ Features = Annotated[
 
 def extract(
     out: Annotated[Path, typer.Option(help="Folder for the feature files, one folder per feature.")],
-    clips: Clips = None,
+    clips: ClipFiles = None,
     list_file: ListFile = None,
     features: Features = "hmp,lbp,hog,colorhistogram",
     c3d: Annotated[

@@ -62,11 +62,12 @@ def train_sorter(
 
 
 def _train(training: "SorterTraining", out: Path, resume: bool, max_minutes: float | None, device: str | None) -> None:
+    from videomem_hf.devices import usable_device
     from videomem_hf.losses import sorter_training
 
     try:
         results = sorter_training.train_sorter(
-            training, out, resume=resume, max_minutes=max_minutes, device=_usable_device(device)
+            training, out, resume=resume, max_minutes=max_minutes, device=usable_device(device)
         )
     except KeyboardInterrupt:
         typer.echo(f"stopped; the last finished epoch is saved: --resume continues in {out}", err=True)
@@ -104,14 +105,3 @@ def _options(given: list[str]) -> dict[str, Any]:
         except ValueError:
             raise InputError(f"--option {each!r}: the value must be a number") from None
     return options
-
-
-def _usable_device(name: str | None) -> str:
-    import torch
-
-    name = name or ("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"--device {name}: not usable here ({str(error).splitlines()[0]})") from None
-    return name

@@ -17,7 +17,7 @@ from videomem_hf.data.feature_files.folders import (
     feature_folders,
     find_feature_files,
 )
-from videomem_hf.data.release.reader import Release, find_videos, open_release, read_records
+from videomem_hf.data.release.reader import Release, find_video_files, open_release, read_records
 from videomem_hf.data.release.records import VideoRecord
 from videomem_hf.data.release.splits import SplitOptions, split_records
 from videomem_hf.schema import VIDEO, VIDEO_ID, InputError
@@ -25,7 +25,6 @@ from videomem_hf.schema import VIDEO, VIDEO_ID, InputError
 from .building import CopyBuilder, CopyConfig, GenerationInputError, video_feature
 from .copies import data_dir_or_variable
 from .record_tables import RECORD_SCHEMA, record_tables, warn_of_missing_files
-from .tables import batches
 
 DATA_DIR_VARIABLE: Final = "VIDEOMEM_DATA_DIR"
 """Environment variable that stands for `data_dir` where none is given."""
@@ -81,10 +80,6 @@ class VideoMemConfig(SplitOptions, CopyConfig):
         return found if self.name == "all" else {self.name: found[self.name]}
 
 
-def _config(name: str, description: str) -> VideoMemConfig:
-    return VideoMemConfig(name=name, version=datasets.Version("1.0.0"), description=description)
-
-
 class VideoMem(CopyBuilder):
     """VideoMem from the user's own copy of the release.
 
@@ -94,13 +89,12 @@ class VideoMem(CopyBuilder):
 
     DATASET_NAME = "videomem"
     MODULE = __name__
-    VERSION = datasets.Version("1.0.0")
     BUILDER_CONFIG_CLASS = VideoMemConfig
     BUILDER_CONFIGS = [  # noqa: RUF012 - the base class's own declaration
-        _config("scores", "Scores, annotation counts and titles."),
-        _config("videos", "Scores and the video files."),
-        *(_config(name, f"Scores and the {name} features.") for name in KNOWN),
-        _config("all", "Scores, the video files and every feature of the copy."),
+        VideoMemConfig(name="scores", description="Scores, annotation counts and titles."),
+        VideoMemConfig(name="videos", description="Scores and the video files."),
+        *(VideoMemConfig(name=name, description=f"Scores and the {name} features.") for name in KNOWN),
+        VideoMemConfig(name="all", description="Scores, the video files and every feature of the copy."),
     ]
     DEFAULT_CONFIG_NAME = "scores"
 
@@ -121,28 +115,25 @@ class VideoMem(CopyBuilder):
             for files in find_feature_files(name, folders)
         ]
 
-    def _info(self) -> datasets.DatasetInfo:
+    def _columns(self) -> datasets.Features:
         columns = [pa.field(files.column, arrow_type(files.feature)) for files in self._features]
         features = datasets.Features.from_arrow_schema(pa.schema([*RECORD_SCHEMA, *columns]))
         if self.config.with_videos:
             features[VIDEO] = video_feature()
-        return datasets.DatasetInfo(description=self.config.description or "", features=features)
+        return features
 
-    def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
+    def _read_splits(self) -> tuple[dict[str, list[VideoRecord]], dict[str, Path] | None]:
         splits = split_records(read_records(self.config.opened), self.config)
-        videos = find_videos(self.config.opened) if self.config.with_videos else None
+        videos = find_video_files(self.config.opened) if self.config.with_videos else None
         ids = [record.video_id for records in splits.values() for record in records]
         warn_of_missing_files(ids, self._features, videos)
-        return [
-            datasets.SplitGenerator(name, gen_kwargs={"batches": batches(records), "videos": videos})
-            for name, records in splits.items()
-        ]
+        return splits, videos
 
     def _generate_tables(
-        self, batches: list[list[VideoRecord]], videos: dict[str, Path] | None
+        self, batches: list[list[VideoRecord]], files: dict[str, Path] | None
     ) -> Iterator[tuple[str, pa.Table]]:
         try:
-            for table in record_tables(batches, self._features, videos):
+            for table in record_tables(batches, self._features, files):
                 yield table[VIDEO_ID][0].as_py(), table
         except InputError as error:
             raise GenerationInputError(str(error)) from None

@@ -4,7 +4,7 @@ import ast
 import hashlib
 import importlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,7 +16,9 @@ from datasets.exceptions import DatasetGenerationError
 from videomem_hf.schema import InputError
 
 from .copies import files_state
+from .tables import batches
 
+_VERSION: Final = datasets.Version("1.0.0")
 _ROOT: Final = Path(__file__).parents[2]
 _ROW_CODE: Final = re.compile(r"videomem_hf\.(data|schema)(\.|$)")
 
@@ -34,6 +36,7 @@ class CopyConfig(datasets.BuilderConfig):
         allow_links: Follow links that lead out of `data_dir`.
     """
 
+    version: datasets.Version | str | None = _VERSION
     allow_links: bool = False
 
     def config_id(self, root: Path, options: Sequence[Any], paths: Iterable[Path], folders: Iterable[Path] = ()) -> str:
@@ -49,22 +52,36 @@ class CopyBuilder(datasets.ArrowBasedBuilder):
     DATASET_NAME: str
     MODULE: str
     """The module of the builder, where a loading script derives from it as well."""
+    VERSION = _VERSION
 
     def __init__(self, *args: Any, dataset_name: str | None = None, hash: str | None = None, **kwargs: Any) -> None:
         # With no hash in its path, preparing this builder would delete what `load_dataset` has cached of the same data.
         hash = hash or code_hash(self.MODULE)
         super().__init__(*args, dataset_name=dataset_name or self.DATASET_NAME, hash=hash, **kwargs)
 
+    def _columns(self) -> datasets.Features:
+        raise NotImplementedError
+
+    def _read_splits(self) -> tuple[Mapping[str, Sequence[Any]], Any]:
+        """Read the records of each split, and find the files that they refer to; warn of missing ones."""
+        raise NotImplementedError
+
+    def _info(self) -> datasets.DatasetInfo:
+        return datasets.DatasetInfo(description=self.config.description or "", features=self._columns())
+
+    def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
+        splits, files = self._read_splits()
+        return [
+            datasets.SplitGenerator(name, gen_kwargs={"batches": batches(records), "files": files})
+            for name, records in splits.items()
+        ]
+
 
 def code_hash(module: str, root: Path = _ROOT) -> str:
-    """Hash the code that turns the files of a data set into rows: what another version of it cached is not used.
+    """Hash the code that turns the files of a data set into rows, so that what another version cached is not used.
 
-    That code is the builder's module, and what it imports, directly or through others, of `videomem_hf.data` and of the
-    schema, which names columns. Nothing else in the package has a say in the rows.
-
-    Args:
-        module: The builder's module, such as `videomem_hf.data.builder`.
-        root: The folder that holds the package.
+    That code is `module`, a builder's such as `videomem_hf.data.builder`, and what it imports, directly or through
+    others, of `videomem_hf.data` and of the schema. `root` is the folder that holds the package.
     """
     state = hashlib.sha256()
     found: set[str] = set()

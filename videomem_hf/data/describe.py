@@ -2,7 +2,7 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -11,7 +11,7 @@ import numpy as np
 
 from videomem_hf.data.feature_files.folders import feature_folders, find_feature_files
 from videomem_hf.data.release.ground_truth import ReleaseName
-from videomem_hf.data.release.reader import find_videos, open_release, read_records
+from videomem_hf.data.release.reader import find_video_files, open_release, read_records
 from videomem_hf.data.release.records import VideoRecord
 from videomem_hf.data.release.splits import title_groups
 from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, RELEASED_SCORES, VIDEO, Horizon
@@ -28,10 +28,19 @@ PUBLISHED: Final[dict[str, dict[Horizon, float]]] = {
     "most annotations": {"short_term": 100, "long_term": 40},
 }
 """Of the 8,000 labelled videos of the 2018 release. The paper has means of .859 and .778 over all 10,000 (Sec. 3.3)."""
-
 PUBLISHED_VIDEOS: Final = {"labelled": 8000, "test": 2000}
 PUBLISHED_SPEARMAN: Final = 0.3048
 """Short- with long-term scores over the 8,000; the paper has .305 over all 10,000 (Sec. 4.2)."""
+
+_SCORES: Final[dict[str, Callable[[np.ndarray], float]]] = {
+    "min": np.min,
+    "max": np.max,
+    "mean": np.mean,
+    "median": np.median,
+    "standard deviation": np.std,
+    "distinct values": lambda scores: len(np.unique(scores)),
+}
+_COUNTS: Final[dict[str, Callable[[np.ndarray], float]]] = {"fewest annotations": np.min, "most annotations": np.max}
 
 
 @dataclass(frozen=True)
@@ -54,8 +63,6 @@ class Description:
         tables: The files that were read.
         records: Every video, with what is known of it.
         parts: Titles, videos and features: how many there are.
-        statistics: Of the scores and counts by name and horizon; NaN where the copy has none.
-        spearman: Of short- with long-term scores; NaN where there are fewer than two of both.
         shared_titles: Videos whose title another one has as well.
         similar_titles: Videos whose title is the same as or nearly the same as another's.
         notes: What was odd while reading, a sentence each.
@@ -66,19 +73,39 @@ class Description:
     tables: tuple[Path, ...]
     records: list[VideoRecord] = field(repr=False)
     parts: list[Part]
-    statistics: dict[str, dict[Horizon, float]]
-    spearman: float
     shared_titles: int
     similar_titles: int
     notes: list[str]
 
     def values(self, attribute: str) -> np.ndarray:
         """Return an attribute of the records, such as `short_term`, of the videos that have it."""
-        return _values(self.records, attribute)
+        values = (getattr(record, attribute) for record in self.records)
+        return np.array([value for value in values if value is not None], float)
 
     def pairs(self) -> tuple[np.ndarray, np.ndarray]:
         """Return short- and long-term scores of the videos that have both."""
-        return _pairs(self.records)
+        pairs = np.array([(record.short_term, record.long_term) for record in self.records], float).reshape(-1, 2)
+        short_term, long_term = pairs[np.isfinite(pairs).all(axis=1)].T
+        return short_term, long_term
+
+    @property
+    def statistics(self) -> dict[str, dict[Horizon, float]]:
+        """Statistics of the scores and counts by name, for each horizon of which the copy has any."""
+        found: dict[str, dict[Horizon, float]] = {name: {} for name in PUBLISHED}
+        for horizon in HORIZONS:
+            for functions, column in ((_SCORES, horizon), (_COUNTS, ANNOTATION_COUNTS[horizon])):
+                values = self.values(column)
+                for name, function in functions.items() if values.size else ():
+                    found[name][horizon] = float(function(values))
+        return found
+
+    @property
+    def spearman(self) -> float:
+        """Of short- with long-term scores; NaN where there are fewer than two of both or all are equal."""
+        short_term, long_term = self.pairs()
+        if len(short_term) < 2 or np.ptp(short_term) == 0 or np.ptp(long_term) == 0:
+            return float("nan")
+        return spearman(short_term, long_term)
 
 
 def describe(data_dir: str | Path, *, release: str | None = None, allow_links: bool = False) -> Description:
@@ -94,7 +121,7 @@ def describe(data_dir: str | Path, *, release: str | None = None, allow_links: b
     ids = [record.video_id for record in records]
     titles = Counter(record.title for record in records if record.title)
     parts = [_part("title", [record.video_id for record in records if record.title is None], len(ids))]
-    videos = find_videos(opened)
+    videos = find_video_files(opened)
     parts.append(_part(VIDEO, [video_id for video_id in ids if video_id not in videos], len(ids)))
     for name, folders in feature_folders(opened.inventory).items():
         columns = find_feature_files(name, folders)
@@ -105,8 +132,6 @@ def describe(data_dir: str | Path, *, release: str | None = None, allow_links: b
         tables=opened.tables.paths,
         records=records,
         parts=parts,
-        statistics=_statistics(records),
-        spearman=_agreement(records),
         shared_titles=sum(count for count in titles.values() if count > 1),
         similar_titles=sum(len(group) for group in title_groups(records) if len(group) > 1),
         notes=[str(warning.message) for warning in caught],
@@ -115,38 +140,3 @@ def describe(data_dir: str | Path, *, release: str | None = None, allow_links: b
 
 def _part(name: str, missing: Sequence[str], expected: int) -> Part:
     return Part(name, expected - len(missing), expected, missing[0] if missing else None)
-
-
-def _values(records: Sequence[VideoRecord], attribute: str) -> np.ndarray:
-    values = (getattr(record, attribute) for record in records)
-    return np.array([value for value in values if value is not None], float)
-
-
-def _statistics(records: Sequence[VideoRecord]) -> dict[str, dict[Horizon, float]]:
-    statistics: dict[str, dict[Horizon, float]] = {name: {} for name in PUBLISHED}
-    for horizon in HORIZONS:
-        scores, counts = _values(records, horizon), _values(records, ANNOTATION_COUNTS[horizon])
-        if scores.size:
-            statistics["min"][horizon] = scores.min()
-            statistics["max"][horizon] = scores.max()
-            statistics["mean"][horizon] = scores.mean()
-            statistics["median"][horizon] = float(np.median(scores))
-            statistics["standard deviation"][horizon] = scores.std()
-            statistics["distinct values"][horizon] = len(np.unique(scores))
-        if counts.size:
-            statistics["fewest annotations"][horizon] = counts.min()
-            statistics["most annotations"][horizon] = counts.max()
-    return statistics
-
-
-def _pairs(records: Sequence[VideoRecord]) -> tuple[np.ndarray, np.ndarray]:
-    both = [(r.short_term, r.long_term) for r in records if r.short_term is not None and r.long_term is not None]
-    short_term, long_term = np.array(both, float).reshape(-1, 2).T
-    return short_term, long_term
-
-
-def _agreement(records: Sequence[VideoRecord]) -> float:
-    short_term, long_term = _pairs(records)
-    if len(short_term) < 2 or np.ptp(short_term) == 0 or np.ptp(long_term) == 0:
-        return float("nan")
-    return spearman(short_term, long_term)

@@ -16,11 +16,11 @@ import pyarrow as pa
 from videomem_hf.data.release.csv_tables import parse_score
 from videomem_hf.data.release.inventory import Inventory, scan
 from videomem_hf.data.release.text_files import numbered_lines, read_text
-from videomem_hf.schema import InputError
+from videomem_hf.schema import SPLITS, InputError
 
 from .building import CopyBuilder, CopyConfig
 from .copies import data_dir_or_variable, warn_of_missing
-from .tables import batches, path_column
+from .tables import path_column
 
 DATA_DIR_VARIABLE: Final = "LAMEM_DATA_DIR"
 IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png"})
@@ -75,10 +75,9 @@ def find_split_files(inventory: Inventory) -> dict[str, dict[str, Path]]:
                     raise InputError(f"{folder.path / name}: a second file of that name, beside {other}; keep one.")
                 files[_SPLIT_NAMES[match[1]]] = folder.path / name
     if not found:
-        packed = f" Unpack {inventory.archives()[0]} first." if inventory.archives() else ""
         raise InputError(
             f"No splits of LaMem under {inventory.root}: no file there is named train_1.txt, val_1.txt, ... Give the "
-            f"folder that holds `splits` and `images`.{packed}"
+            f"folder that holds `splits` and `images`.{inventory.unpacking_hint()}"
         )
     return found
 
@@ -117,42 +116,32 @@ class LaMem(CopyBuilder):
 
     DATASET_NAME = "lamem"
     MODULE = __name__
-    VERSION = datasets.Version("1.0.0")
     BUILDER_CONFIG_CLASS = LaMemConfig
     BUILDER_CONFIGS = [  # noqa: RUF012 - the base class's own declaration
-        LaMemConfig(name=f"split_{number}", version=datasets.Version("1.0.0"), description=f"Official split {number}.")
-        for number in range(1, 6)
+        LaMemConfig(name=f"split_{number}", description=f"Official split {number}.") for number in range(1, 6)
     ]
     DEFAULT_CONFIG_NAME = "split_1"
 
-    def _info(self) -> datasets.DatasetInfo:
-        features = datasets.Features.from_arrow_schema(_SCHEMA)
-        features["image"] = datasets.Image(mode="RGB")  # some of LaMem's are grey or CMYK
-        return datasets.DatasetInfo(description=self.config.description or "", features=features)
+    def _columns(self) -> datasets.Features:
+        image = datasets.Image(mode="RGB")  # some of LaMem's are grey or CMYK
+        return datasets.Features({**datasets.Features.from_arrow_schema(_SCHEMA), "image": image})
 
-    def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
-        images = find_images(self.config.inventory)
-        splits = {
-            name: read_split(self.config.split_files[name])
-            for name in ("train", "validation", "test")
-            if name in self.config.split_files
-        }
-        _refuse_overlap(splits, self.config.split_files)
+    def _read_splits(self) -> tuple[dict[str, list[ImageScore]], dict[str, Path]]:
+        images, files = find_images(self.config.inventory), self.config.split_files
+        splits: dict[str, list[ImageScore]] = {name: read_split(files[name]) for name in SPLITS if name in files}
+        _refuse_overlap(splits, files)
         names = [score.file_name for scores in splits.values() for score in scores]
         warn_of_missing("image", [name for name in names if name not in images], len(names))
-        return [
-            datasets.SplitGenerator(name, gen_kwargs={"batches": batches(scores), "images": images})
-            for name, scores in splits.items()
-        ]
+        return splits, images
 
     def _generate_tables(
-        self, batches: list[list[ImageScore]], images: dict[str, Path]
+        self, batches: list[list[ImageScore]], files: dict[str, Path]
     ) -> Iterator[tuple[str, pa.Table]]:
         for scores in batches:
             names = [score.file_name for score in scores]
-            columns = [[Path(name).stem for name in names], [score.short_term for score in scores]]
-            table = pa.table(dict(zip(_SCHEMA.names, columns, strict=True)), _SCHEMA)
-            yield names[0], table.append_column("image", path_column([images.get(name) for name in names]))
+            ids, short_term = [Path(name).stem for name in names], [score.short_term for score in scores]
+            table = pa.table({"image_id": ids, "short_term": short_term}, _SCHEMA)
+            yield names[0], table.append_column("image", path_column([files.get(name) for name in names]))
 
 
 def _refuse_overlap(splits: dict[str, list[ImageScore]], files: dict[str, Path]) -> None:

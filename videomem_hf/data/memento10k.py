@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -23,16 +23,13 @@ from videomem_hf.data.release.csv_tables import (
 )
 from videomem_hf.data.release.inventory import Inventory
 from videomem_hf.data.release.text_files import read_text
-from videomem_hf.schema import VIDEO_SUFFIXES, InputError
+from videomem_hf.schema import SPLITS, VIDEO_SUFFIXES, InputError
 
 _JSON_NAME = re.compile(r"memento_(train|val|test)_data\.json", re.IGNORECASE)
 _TABLE_NAME = re.compile(
     r"(train|training|dev|val|validation|test)_(scores|text_descriptions|video_urls)\.csv", re.IGNORECASE
 )
-_SPLITS: Final = {"train": "train", "training": "train", "dev": "validation", "val": "validation"} | {
-    "validation": "validation",
-    "test": "test",
-}
+_SPLITS: Final = {"training": "train", "dev": "validation", "val": "validation"} | {split: split for split in SPLITS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +87,9 @@ def find_memento_files(inventory: Inventory) -> MementoFiles:
         both = f"{next(iter(data.values()))} and {next(iter(next(iter(tables.values())).values()))}"
         raise InputError(f"Two forms of Memento10k under {inventory.root}: {both}; give the folder of one of them.")
     if not data and not tables:
-        packed = f" Unpack {inventory.archives()[0]} first." if inventory.archives() else ""
         raise InputError(
             f"No Memento10k under {inventory.root}: neither memento_train_data.json nor train_scores.csv is there."
-            f"{packed}"
+            f"{inventory.unpacking_hint()}"
         )
     return MementoFiles(data, tables)
 
@@ -112,14 +108,9 @@ def read_memento(files: MementoFiles) -> dict[str, list[MementoRecord]]:
     """
     splits: dict[str, list[MementoRecord]] = {}
     locations: dict[str, str] = {}
-    for split in ("train", "validation", "test"):
-        if split in files.data:
-            read = _read_json(files.data[split])
-        elif split in files.tables:
-            read = _read_tables(files.tables[split])
-        else:
-            continue
-        for location, record in read:
+    for split in SPLITS:
+        data, tables = files.data.get(split), files.tables.get(split, {})
+        for location, record in _read_json(data) if data else _read_tables(tables):
             if other := locations.get(record.video_id):
                 raise InputError(f"{location}: {record.video_id} is in {other} as well; remove one of them.")
             locations[record.video_id] = location
@@ -145,17 +136,15 @@ def _read_json(path: Path) -> Iterator[tuple[str, MementoRecord]]:
         if not isinstance(captions, list) or not all(isinstance(caption, str) for caption in captions):
             raise InputError(f"{location}: 'captions' is not a list of texts; take the file from the release again.")
         url = entry.get("url")
-        yield (
-            location,
-            MementoRecord(
-                video_id=PurePosixPath(name).stem,
-                file_name=name,
-                short_term=_json_number(location, entry, "mem_score", 0.0, 1.0),
-                decay_alpha=_json_number(location, entry, "alpha", -math.inf, math.inf),
-                captions=captions,
-                url=url if isinstance(url, str) else None,
-            ),
+        record = MementoRecord(
+            video_id=PurePosixPath(name).stem,
+            file_name=name,
+            short_term=_json_number(location, entry, "mem_score", 0.0, 1.0),
+            decay_alpha=_json_number(location, entry, "alpha", -math.inf, math.inf),
+            captions=captions,
+            url=url if isinstance(url, str) else None,
         )
+        yield location, record
 
 
 def _plain_name(location: str, name: Any) -> str:
@@ -189,19 +178,16 @@ def _read_tables(tables: dict[str, Path]) -> Iterator[tuple[str, MementoRecord]]
         url = next((row.cells["video_url"] for row in (score, address) if row and row.cells.get("video_url")), None)
         cells = description.cells if description else {}
         captions = [cells[name] for name in sorted(cells) if name.startswith("description") and cells[name]]
-        yield (
-            location,
-            MementoRecord(
-                video_id=video_id,
-                file_name=None,
-                short_term=score.read("scores_normalized_short_term", parse_score) if score else None,
-                short_term_raw=score.read("scores_raw_short_term", parse_score) if score else None,
-                short_term_annotations=score.read("annotations_short_term", parse_count) if score else None,
-                decay_alpha=score.read("decay_alpha", parse_number) if score else None,
-                captions=captions,
-                url=url,
-            ),
-        )
+        record = MementoRecord(video_id, captions=captions, url=url)
+        if score:
+            record = replace(
+                record,
+                short_term=score.read("scores_normalized_short_term", parse_score),
+                short_term_raw=score.read("scores_raw_short_term", parse_score),
+                short_term_annotations=score.read("annotations_short_term", parse_count),
+                decay_alpha=score.read("decay_alpha", parse_number),
+            )
+        yield location, record
 
 
 def _rows(path: Path | None) -> dict[str, TableRow]:

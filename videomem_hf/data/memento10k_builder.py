@@ -14,7 +14,7 @@ from videomem_hf.schema import VIDEO
 from .building import CopyBuilder, CopyConfig, video_feature
 from .copies import data_dir_or_variable, warn_of_missing
 from .memento10k import MementoFiles, MementoRecord, find_memento_files, find_memento_videos, read_memento, video_of
-from .tables import batches, path_column
+from .tables import path_column
 
 DATA_DIR_VARIABLE: Final = "MEMENTO10K_DATA_DIR"
 
@@ -56,38 +56,33 @@ class Memento10k(CopyBuilder):
 
     DATASET_NAME = "memento10k"
     MODULE = __name__
-    VERSION = datasets.Version("1.0.0")
     BUILDER_CONFIG_CLASS = Memento10kConfig
     BUILDER_CONFIGS = [  # noqa: RUF012 - the base class's own declaration
-        Memento10kConfig(name="scores", version=VERSION, description="Scores, decay and captions."),
-        Memento10kConfig(name="videos", version=VERSION, description="The same with the video files."),
+        Memento10kConfig(name="scores", description="Scores, decay and captions."),
+        Memento10kConfig(name="videos", description="The same with the video files."),
     ]
     DEFAULT_CONFIG_NAME = "scores"
 
-    def _info(self) -> datasets.DatasetInfo:
-        features = datasets.Features.from_arrow_schema(_SCHEMA)
-        if self.config.name == "videos":
-            features[VIDEO] = video_feature()
-        return datasets.DatasetInfo(description=self.config.description or "", features=features)
+    def _columns(self) -> datasets.Features:
+        video = {VIDEO: video_feature()} if self.config.name == "videos" else {}
+        return datasets.Features({**datasets.Features.from_arrow_schema(_SCHEMA), **video})
 
-    def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
+    def _read_splits(self) -> tuple[dict[str, list[MementoRecord]], dict[str, Path] | None]:
         splits = read_memento(self.config.files)
-        videos = find_memento_videos(self.config.inventory) if self.config.name == "videos" else None
-        if videos is not None:
-            records = [record for records in splits.values() for record in records]
-            missing = [record.video_id for record in records if video_of(record, videos) is None]
-            warn_of_missing(VIDEO, missing, len(records))
-        return [
-            datasets.SplitGenerator(name, gen_kwargs={"batches": batches(records), "videos": videos})
-            for name, records in splits.items()
-        ]
+        if self.config.name != "videos":
+            return splits, None
+        videos = find_memento_videos(self.config.inventory)
+        records = [record for records in splits.values() for record in records]
+        missing = [record.video_id for record in records if video_of(record, videos) is None]
+        warn_of_missing(VIDEO, missing, len(records))
+        return splits, videos
 
     def _generate_tables(
-        self, batches: list[list[MementoRecord]], videos: dict[str, Path] | None
+        self, batches: list[list[MementoRecord]], files: dict[str, Path] | None
     ) -> Iterator[tuple[str, pa.Table]]:
         for records in batches:
             columns = {name: [getattr(record, name) for record in records] for name in _SCHEMA.names}
             table = pa.table(columns, _SCHEMA)
-            if videos is not None:
-                table = table.append_column(VIDEO, path_column([video_of(record, videos) for record in records]))
+            if files is not None:
+                table = table.append_column(VIDEO, path_column([video_of(record, files) for record in records]))
             yield records[0].video_id, table

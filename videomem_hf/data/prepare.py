@@ -1,12 +1,13 @@
 """`videomem prepare`: a release as a dataset repository of Parquet files, which loads without this package.
 
 The result is a folder with one sub-folder per configuration, a README.md card whose YAML names them, and checksums. It
-is written shard by shard, each under another name until it is whole, so that an interrupted run goes on where it was.
+is written shard by shard, each whole or not at all, so that an interrupted run can be continued.
 Types are those that every version of `datasets` reads from the Parquet files alone.
 """
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from videomem_hf.data.feature_files.folders import PLAIN_CONFIGS, FeatureFiles, feature_folders, find_feature_files
-from videomem_hf.data.release.reader import Release, find_videos, open_release, read_records
+from videomem_hf.data.release.reader import Release, find_video_files, open_release, read_records
 from videomem_hf.data.release.records import VideoRecord
 from videomem_hf.data.release.splits import SplitOptions, split_records
 from videomem_hf.schema import VIDEO, InputError
@@ -82,7 +83,7 @@ class Source:
 
 
 def prepare(data_dir: str | Path, out: str | Path, options: PrepareOptions | None = None) -> list[Path]:
-    """Write a release as a dataset repository; run again, it does what is missing or has changed, and nothing else.
+    """Write a release as a dataset repository; run again, it writes what is missing or has changed, and nothing else.
 
     Args:
         data_dir: The copy of the release.
@@ -128,7 +129,7 @@ def _open_source(data_dir: str | Path, options: PrepareOptions) -> Source:
         raise InputError("The configuration 'videos' needs to know how: videos='reference' or videos='embed'.")
     splits = split_records(read_records(release), options)
     features = {name: find_feature_files(name, folders[name]) if name in folders else [] for name in configs}
-    videos = find_videos(release) if "videos" in configs else {}
+    videos = find_video_files(release) if "videos" in configs else {}
     ids = [record.video_id for records in splits.values() for record in records]
     every_feature = [files for columns in features.values() for files in columns]
     warn_of_missing_files(ids, every_feature, videos if "videos" in configs else None)
@@ -199,14 +200,10 @@ def _identity(shard: Shard, source: Source) -> str:
 
 
 def _is_done(root: Path, shard: Shard, source: Source, manifest: Mapping[str, Mapping[str, Any]]) -> bool:
-    entry = manifest.get(shard.path)
-    path = root / shard.path
-    return (
-        entry is not None
-        and path.is_file()
-        and entry["identity"] == _identity(shard, source)
-        and entry["sha256"] == _sha256(path)
-    )
+    entry, path = manifest.get(shard.path), root / shard.path
+    if entry is None or not path.is_file():
+        return False
+    return entry["identity"] == _identity(shard, source) and entry["sha256"] == _sha256(path)
 
 
 def _write_shard(root: Path, shard: Shard, source: Source) -> dict[str, Any]:
@@ -222,12 +219,8 @@ def _write_shard(root: Path, shard: Shard, source: Source) -> dict[str, Any]:
         table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": _VIDEO_FEATURES}})})
     path = root / shard.path
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        pq.write_table(table, unfinished, row_group_size=len(table), compression="zstd")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with atomic_write(path) as partial:
+        pq.write_table(table, partial, row_group_size=len(table), compression="zstd")
     return {
         "identity": identity,
         "sha256": _sha256(path),
@@ -259,17 +252,14 @@ _VIDEO_FEATURES: Final[dict[str, dict[str, Any]]] = {
 
 
 def _embed(table: pa.Table) -> pa.Table:
-    """Put the files that the video column refers to into it; their names stay."""
-    videos: list[dict[str, Any] | None] = []
-    for video in table[VIDEO].to_pylist():
-        if video is None:
-            videos.append(None)
-            continue
-        path = Path(video["path"])
-        try:
-            videos.append({"bytes": path.read_bytes(), "path": path.name})
-        except OSError as error:
-            raise InputError(f"{path} cannot be read ({error.strerror}); check its permissions.") from None
+    """Put the files that the video column refers to into the column, with their names."""
+    try:
+        videos = [
+            video and {"bytes": Path(video["path"]).read_bytes(), "path": Path(video["path"]).name}
+            for video in table[VIDEO].to_pylist()
+        ]
+    except OSError as error:
+        raise InputError(f"{error.filename} cannot be read ({error.strerror}); check its permissions.") from None
     return table.set_column(table.schema.get_field_index(VIDEO), VIDEO, pa.array(videos, PATH_TYPE))
 
 
@@ -285,14 +275,11 @@ def _remove_stale(root: Path, planned: set[str], manifest: dict[str, dict[str, A
 
 def _description(source: Source, shards: Sequence[Shard], manifest: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Gather what the card says: configurations with their splits, and how the splits were made."""
-    configs: dict[str, dict[str, dict[str, int]]] = {}
+    configs: dict[str, dict[str, Counter[str]]] = {}
     for shard in shards:
         entry = manifest[shard.path]
-        empty = {"num_bytes": 0, "num_examples": 0, "size": 0}
-        split = configs.setdefault(shard.config, {}).setdefault(shard.split, empty)
-        split["num_bytes"] += entry["memory"]
-        split["num_examples"] += entry["rows"]
-        split["size"] += entry["bytes"]
+        counts = configs.setdefault(shard.config, {}).setdefault(shard.split, Counter())
+        counts.update(num_bytes=entry["memory"], num_examples=entry["rows"], size=entry["bytes"])
     return {
         "configs": configs,
         "release": source.release.name,
@@ -317,6 +304,6 @@ def _write_text(path: Path, text: str) -> list[Path]:
     """Write a text file, whole or not at all, unless it already says that; gives the path when it was written."""
     if path.is_file() and path.read_bytes() == text.encode():
         return []
-    with atomic_write(path) as unfinished:
-        unfinished.write_bytes(text.encode())
+    with atomic_write(path) as partial:
+        partial.write_bytes(text.encode())
     return [path]

@@ -7,6 +7,7 @@ from huggingface_hub import DatasetCard, DatasetCardData
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from videomem_hf.data.feature_files.folders import FRAMES
+from videomem_hf.schema import HORIZON_NAMES
 
 from .provenance import CARD_KEY, Plan
 
@@ -25,6 +26,18 @@ _COLUMNS: Final = {
     "aesthetics_median": "109 numbers, the median over frames.",
 }
 
+_IDENTITY: Final[dict[str, Any]] = {
+    "pretty_name": "VideoMem",
+    "license": "other",
+    "license_name": "videomem-recipients-only",
+    "tags": ["video", "memorability", "private-use-only"],
+}
+_GENERATED_IDENTITY: Final[dict[str, Any]] = {
+    "pretty_name": "Video memorability, a generated sample",
+    "license": "apache-2.0",
+    "tags": ["video", "memorability", "synthetic"],
+}
+
 _TEMPLATES: Final = Environment(
     loader=PackageLoader("videomem_hf.data"),
     undefined=StrictUndefined,
@@ -39,8 +52,7 @@ def render_card(description: Mapping[str, Any]) -> str:
 
     Args:
         description: `configs` (configuration -> split -> `num_bytes`, `num_examples`, `size`), `features`
-            (configuration -> columns), `release`, the `options` of `prepare`, and `generated` (the arguments of the
-            sample that the copy is; None for one of VideoMem).
+            (configuration -> columns), `release`, `options` of `prepare`, and `generated`, see `generated_plan`.
     """
     text = _TEMPLATES.get_template("dataset_card.md.j2").render(
         front_matter=_card_data(description["configs"], description["generated"]).to_yaml(),
@@ -56,21 +68,8 @@ def render_card(description: Mapping[str, Any]) -> str:
 
 def _card_data(configs: Mapping[str, Any], generated: Plan | None) -> DatasetCardData:
     default = "scores" if "scores" in configs else next(iter(configs))
-    identity: dict[str, Any] = {
-        "pretty_name": "VideoMem",
-        "license": "other",
-        "license_name": "videomem-recipients-only",
-        "tags": ["video", "memorability", "private-use-only"],
-    }
-    if generated is not None:
-        identity = {
-            "pretty_name": "Video memorability, a generated sample",
-            "license": "apache-2.0",
-            "tags": ["video", "memorability", "synthetic"],
-            CARD_KEY: generated,
-        }
     return DatasetCardData(
-        **identity,
+        **(_IDENTITY if generated is None else {**_GENERATED_IDENTITY, CARD_KEY: generated}),
         task_categories=["video-classification"],
         configs=[
             {
@@ -126,7 +125,6 @@ def _split_text(options: Mapping[str, Any], release: str) -> str:
         lines.append("Videos with the same or nearly the same title are in one split.")
     if options["most_annotated"]:
         count = options["most_annotated"]
-        by = {"long_term": "long-term annotations", "short_term": "short-term annotations", "sum": "annotations"}
-        ranked = by[options["most_annotated_by"]]
-        lines.append(f"`test{count}` has the {count} labelled videos with the most {ranked}.")
+        kind = HORIZON_NAMES.get(options["most_annotated_by"], "short- and long-term")
+        lines.append(f"`test{count}` has the {count} labelled videos with the most {kind} annotations.")
     return "\n".join(lines)

@@ -13,17 +13,13 @@ PLAN_FILE: Final = "sample.json"
 RELEASE_FOLDER: Final = "release"
 
 Plan = dict[str, Any]
-"""The arguments that a generated sample is a function of: `seed`, `videos`, `test_videos`, `width`, `height`, ..."""
+"""The arguments that determine a generated sample: `seed`, `videos`, `test_videos`, `width`, `height`, ..."""
 
 
 def generated_plan(data: str | Path) -> Plan | None:
-    """Say which sample the data were generated as.
+    """Return the arguments of the sample that data were generated as; None for all other data, such as a Hub id.
 
-    Args:
-        data: What the data are loaded from: a sample's folder, its `release` or what is in that, or a prepared folder.
-
-    Returns:
-        The sample's arguments; None for everything else, such as a Hub id, of which nothing is known.
+    The data are a sample's folder, its `release` or a folder in that, or a prepared folder.
     """
     folder = Path(data).expanduser().resolve()
     if not folder.exists():

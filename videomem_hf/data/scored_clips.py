@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from huggingface_hub.constants import HF_HOME
 
+from videomem_hf.data.feature_files.matrices import feature_matrix
 from videomem_hf.data.provenance import is_prepared
 from videomem_hf.data.release.splits import SplitOptions
 from videomem_hf.recipes import refuse_unknown
@@ -78,30 +79,22 @@ class Clips:
 
 def is_divided(data: str) -> bool:
     """Whether data have fixed splits: a folder that `videomem prepare` wrote, or the Hub id of one."""
-    return is_prepared(data) or _is_hub_id(data)
-
-
-def _is_hub_id(data: str) -> bool:
-    return not Path(data).exists() and re.fullmatch(r"[\w.-]+/[\w.-]+", data) is not None
+    is_hub_id = not Path(data).exists() and re.fullmatch(r"[\w.-]+/[\w.-]+", data) is not None
+    return is_hub_id or is_prepared(data)
 
 
 def open_splits(data: str, config: str, options: dict[str, Any] | None = None) -> Any:
-    """Open the user's data in one configuration.
+    """Open the user's data in one configuration, as a `DatasetDict`.
 
     Args:
         data: Folder of the release, a folder that `videomem prepare` wrote, or the Hub id of one.
         config: Configuration of the data set.
         options: Keywords of the data set; a prepared one was divided when it was made and has none.
 
-    Returns:
-        A `DatasetDict`.
-
     Raises:
         InputError: There is no such data.
     """
     from datasets import load_dataset
-
-    import videomem_hf  # noqa: F401 - registers the dataset
 
     if not is_divided(data):
         refuse_unknown(options or {}, SPLIT_OPTIONS, "splits")
@@ -139,7 +132,8 @@ def load_clips(
     Warns:
         UserWarning: Scored clips were left out because their videos or features are missing.
     """
-    tables = [_table(data, split, config, options) for config in _configs(features)]
+    configs = ["videos"] if features is None else [config_of(name) for name in features]
+    tables = [_table(data, split, config, options) for config in configs]
     clips = _read_scores(tables[0], horizons)
     wanted = np.isfinite(clips.labels).any(axis=1) | (not scored)
     kind = "video" if features is None else "feature"
@@ -174,41 +168,28 @@ def _read_scores(table: Any, horizons: tuple[Horizon, ...]) -> Clips:
 
 
 def load_images(folder: str, split: str, horizons: tuple[Horizon, ...], lamem_split: int = 1) -> Clips:
-    """Load a split of LaMem: images with short-term scores, each a clip of one frame.
-
-    Args:
-        folder: The user's copy of LaMem.
-        split: "train", "validation" or "test".
-        horizons: Columns of the labels; those other than short-term are NaN.
-        lamem_split: Which of the five official divisions.
+    """Load a split of LaMem, one of its five divisions: images with short-term scores, each a clip of one frame.
 
     Raises:
-        InputError: The folder holds no LaMem, or the model has no short-term score to learn.
+        InputError: The folder holds no LaMem, or `horizons`, the labels' columns, are without the short-term one.
     """
     from datasets import Image, load_dataset
-
-    import videomem_hf  # noqa: F401 - registers the dataset
 
     if "short_term" not in horizons:
         raise InputError("LaMem has short-term scores only; a model of long-term memorability cannot learn from it")
     table = load_dataset("lamem", f"split_{lamem_split}", data_dir=folder, split=split)
     table = table.cast_column("image", Image(decode=False))
-    found = [(name, image["path"]) for name, image in zip(table["image_id"], table["image"], strict=True) if image]
-    scores = [score for score, image in zip(table["short_term"], table["image"], strict=True) if image]
-    if not found:
+    rows = [row for row in table.to_list() if row["image"]]
+    if not rows:
         raise InputError(f"{folder}: no image of the split {split!r} is in this copy of LaMem")
-    labels = np.full((len(found), len(horizons)), np.nan)
-    labels[:, horizons.index("short_term")] = scores
-    sources: list[Source] = [StillImage(Path(path)) for _, path in found]
-    return Clips([name for name, _ in found], sources, labels, np.full(labels.shape, np.nan))
+    labels = np.full((len(rows), len(horizons)), np.nan)
+    labels[:, horizons.index("short_term")] = [row["short_term"] for row in rows]
+    sources: list[Source] = [StillImage(Path(row["image"]["path"])) for row in rows]
+    return Clips([row["image_id"] for row in rows], sources, labels, np.full(labels.shape, np.nan))
 
 
 def feature_columns(tables: Sequence[Any], names: Sequence[str]) -> tuple[np.ndarray, tuple[int, ...]]:
-    """Put feature columns side by side.
-
-    Args:
-        tables: Data sets with the same rows, one per column.
-        names: The columns.
+    """Put feature columns side by side; each is taken from a table of its own, with the same rows.
 
     Returns:
         `(rows, size)` float64 with NaN where a file was missing, and the numbers in each column.
@@ -216,8 +197,6 @@ def feature_columns(tables: Sequence[Any], names: Sequence[str]) -> tuple[np.nda
     Raises:
         InputError: A column of varying length.
     """
-    from videomem_hf.data.feature_files.matrices import feature_matrix
-
     columns = []
     for table, name in zip(tables, names, strict=True):
         try:
@@ -249,11 +228,6 @@ def fill_cache(accelerator: "Accelerator", cache: ClipCache, splits: Sequence[Cl
         if all(failures for _, failures in errors):
             raise FailedClipsError(message, {key: line for _, failures in errors for key, line in failures.items()})
         raise InputError(message)
-
-
-def _configs(features: Sequence[str] | None) -> list[str]:
-    """The configuration that has the videos, or those that have the features."""
-    return ["videos"] if features is None else [config_of(name) for name in features]
 
 
 def config_of(column: str) -> str:

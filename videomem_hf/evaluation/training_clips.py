@@ -16,13 +16,6 @@ from videomem_hf.video.clip_cache import CONTENT_DIGITS
 from videomem_hf.video.frame_cache import FrameCache
 from videomem_hf.video.sources import content_of
 
-SPLIT_DEFAULTS: Final[dict[str, Any]] = {
-    "seed": 0,
-    "group_titles": False,
-    "most_annotated": 0,
-    "most_annotated_by": "long_term",
-}
-"""What the options of a split are where a run's configuration does not name them."""
 _NAMED: Final = 3
 
 

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from videomem_hf.data.release.captions import is_captions
 from videomem_hf.data.release.ground_truth import ground_truth_release
@@ -21,8 +21,6 @@ VIDEO_LIST: Final = "test-set_list.txt"
 """The ids, as the release lists its test videos: with it the folder loads by itself, as videos without scores."""
 
 _COLUMNS: Final = ("video_id", "clip", "bytes", "modified_ns")
-_LEVELS_ABOVE: Final = 3
-"""From `features` up to the release's root."""
 
 
 @dataclass(frozen=True)
@@ -38,24 +36,21 @@ class Entry:
         """Describe a clip as it is now.
 
         Raises:
-            InputError: It cannot be looked at.
+            InputError: It cannot be opened.
         """
         try:
             status = clip.stat()
         except OSError as error:
-            raise InputError(f"{clip}: cannot be opened ({(error.strerror or str(error)).lower()})") from None
+            raise InputError(f"{clip}: cannot be opened ({_reason(error)})") from None
         return cls(printable(clip.resolve()), status.st_size, status.st_mtime_ns)
 
     def same_content(self, other: "Entry") -> bool:
-        """Whether nothing points to another content; a clip may have been moved."""
+        """Whether size and time are equal; a clip may have been moved."""
         return (self.size, self.modified_ns) == (other.size, other.modified_ns)
 
 
 class FeatureFolder:
-    """The folder that `videomem extract` writes, laid out as the release's `features`.
-
-    Args:
-        path: Made if it is not there.
+    """The folder that `videomem extract` writes, laid out as the release's `features`; made if missing.
 
     Raises:
         InputError: It cannot be a folder, or its table of clips cannot be read.
@@ -68,13 +63,13 @@ class FeatureFolder:
             for partial in path.glob("*/.*.part*"):  # left by a process that was killed
                 partial.unlink()
         except OSError as error:
-            raise InputError(f"--out {path}: cannot be a folder ({(error.strerror or str(error)).lower()})") from None
+            raise InputError(f"--out {path}: cannot be a folder ({_reason(error)})") from None
         self.entries = _read_table(path / CLIPS_TABLE)
 
     def assign(self, clips: Iterable[Path]) -> dict[str, Path]:
-        """Give every clip an id: `video12` for `video12.mp4`, that of an earlier run, or else the next free number.
+        """Return clips by id: that of an earlier run, `video12` for `video12.mp4`, or else the next free number.
 
-        New ids are written to the folder's table at once, so that an interrupted run goes on with the same.
+        New ids are written to the folder's table at once, so that an interrupted run can be continued.
 
         Raises:
             InputError: Two clips have the same id by their names, or a clip has that of another.
@@ -88,53 +83,41 @@ class FeatureFolder:
                 unnamed.append(clip)
             elif (other := assigned.setdefault(video_id, clip)) != clip:
                 raise InputError(f"{other} and {clip} are both {video_id} by their names; extract them to two folders")
-        taken = max(
-            (video_number(video_id) for video_id in (*assigned, *self.entries, *self._ids_of_files())), default=0
-        )
-        assigned |= {f"video{taken + place}": clip for place, clip in enumerate(unnamed, start=1)}
-        for video_id, clip in assigned.items():
-            self._refuse_other_clip(video_id, clip)
-        new = {video_id: Entry.of(clip) for video_id, clip in assigned.items() if video_id not in self.entries}
-        if new:
-            self._record(new)
+        taken = map(video_number, (*assigned, *self.entries, *self._ids_of_files()))
+        assigned |= {f"video{number}": clip for number, clip in enumerate(unnamed, start=1 + max(taken, default=0))}
+        now = {video_id: Entry.of(clip) for video_id, clip in assigned.items()}
+        for video_id in now.keys() & self.entries.keys():
+            entry = self.entries[video_id]
+            if entry.clip != now[video_id].clip and not entry.same_content(now[video_id]) and Path(entry.clip).exists():
+                raise InputError(
+                    f"{assigned[video_id]}: in {self.path}, {video_id} stands for {entry.clip}; rename the clip or "
+                    "extract it to another folder"
+                )
+        if now.keys() - self.entries.keys():
+            self._record({**now, **self.entries})
         return assigned
 
-    def _refuse_other_clip(self, video_id: str, clip: Path) -> None:
-        now = Entry.of(clip)
-        entry = self.entries.get(video_id, now)
-        if entry.clip != now.clip and not entry.same_content(now) and Path(entry.clip).exists():
-            raise InputError(
-                f"{clip}: in {self.path}, {video_id} stands for {entry.clip}; rename the clip or extract it to another "
-                "folder"
-            )
-
     def is_done(self, spec: FeatureSpec, video_id: str, clip: Path) -> bool:
-        """Whether all files of a feature of a clip are there, and the clip has not changed since."""
+        """Whether the clip has all files of a feature, and has not changed since."""
         entry = self.entries.get(video_id)
         unchanged = entry is None or entry.same_content(Entry.of(clip))
         return unchanged and all(path.exists() for path in self._paths(spec, video_id))
 
     def write(self, spec: FeatureSpec, video_id: str, contents: list[bytes]) -> None:
-        """Write a feature's files of one clip.
-
-        Raises:
-            InputError: A file cannot be written.
-        """
+        """Write a feature's files of one clip; raises an InputError if that fails."""
         for path, content in zip(self._paths(spec, video_id), contents, strict=True):
             write_whole(path, content)
 
     def finish(self, video_id: str, clip: Path) -> None:
-        """Record a clip's present state, and list it if the folder is no part of a release."""
+        """Record the clip's size and time."""
         entry = Entry.of(clip)
         if self.entries.get(video_id) != entry:
             self._record({video_id: entry})
 
     def write_list(self) -> None:
         """List the videos that have a feature, unless the folder is part of a copy of the release, which has lists."""
-        if _in_release(self.path):
-            return
         ids = sorted(self._ids_of_files(), key=video_number)
-        if ids:
+        if ids and not _in_release(self.path):
             write_whole(self.path / VIDEO_LIST, "".join(f"{video_id}.txt\r\n" for video_id in ids).encode("ascii"))
 
     def _paths(self, spec: FeatureSpec, video_id: str) -> list[Path]:
@@ -156,21 +139,21 @@ class FeatureFolder:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        InputError: It cannot be written.
-    """
+    """Write a file whole or not at all; raises an InputError if that fails."""
     try:
         path.parent.mkdir(exist_ok=True)
         with atomic_write(path) as partial:
             partial.write_bytes(content)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({(error.strerror or str(error)).lower()})") from None
+        raise InputError(f"{path}: cannot be written ({_reason(error)})") from None
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
 
 
 def _id_by_name(clip: Path) -> str | None:
-    """Give the id of a clip that is named as the release's are; a bare number is no such name."""
+    """Return the id of a clip that is named as the release's are; a bare number is no such name."""
     return parse_video_id(clip.stem) if clip.stem.lower().startswith("video") else None
 
 
@@ -193,7 +176,7 @@ def _read_table(path: Path) -> dict[str, Entry]:
 def _in_release(path: Path) -> bool:
     """Whether a folder is part of a copy of the release: a ground truth or captions beside it or a few levels above."""
     resolved = path.resolve()
-    above: list[Any] = [resolved, *list(resolved.parents)[:_LEVELS_ABOVE]]
+    above = [resolved, *resolved.parents[:3]]  # from `features` up to the release's root
     folders = [folder for level in above for folder in (level, level / "ground-truth") if folder.is_dir()]
     files = [file for folder in folders for file in folder.iterdir() if file.suffix.lower() in TABLE_SUFFIXES]
     return any(file.is_file() and (is_captions(file) or ground_truth_release(file)) for file in files)

@@ -13,10 +13,7 @@ from videomem_hf.ray_jobs import Lost, Work, run_ray_jobs
 class RayEngine:
     """Does extraction's jobs with Ray Data; give it to `extract_clips` as `elsewhere`.
 
-    Attributes:
-        specs: What is extracted.
-        device: For networks; None takes a GPU where the cluster has one.
-        workers: Processes over all machines; see `videomem_hf.ray_jobs.Work`.
+    None as device takes a GPU where the cluster has one; `workers` are processes over all machines.
     """
 
     specs: tuple[FeatureSpec, ...]

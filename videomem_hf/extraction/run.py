@@ -7,13 +7,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from videomem_hf.extraction.outputs import FeatureFolder
+from videomem_hf.extraction.outputs import Entry, FeatureFolder
 from videomem_hf.extraction.workers import Died, run_jobs
 from videomem_hf.features.clips import Threads
 from videomem_hf.features.collecting import collect
 from videomem_hf.features.extract import load_networks
 from videomem_hf.features.spec import FeatureSpec, Network, NetworkSpec
-from videomem_hf.schema import cause_of
+from videomem_hf.schema import InputError, cause_of
 from videomem_hf.system import available_cpus
 
 CLIPS_AT_ONCE = 8
@@ -31,15 +31,21 @@ class Job:
 
 
 @dataclass
-class Outcome:
-    """What became of a clip.
+class Result:
+    """What a process returns for a clip, by feature: files' contents, networks' inputs, errors as in `Outcome`."""
 
-    Attributes:
-        clip: The file.
-        video_id: Its id in the folder.
-        errors: Why it lacks features: by feature, or under "" if it could not be read at all.
-        notes: What was odd about the file.
-    """
+    contents: dict[str, list[bytes]] = field(default_factory=dict)
+    inputs: dict[str, list[Any]] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+Results = Iterator[tuple[Job, Result]]
+
+
+@dataclass
+class Outcome:
+    """The result of one clip: `errors` by feature, or under "" if it could not be read at all; notes on its file."""
 
     clip: Path
     video_id: str
@@ -49,13 +55,7 @@ class Outcome:
 
 @dataclass
 class Report:
-    """What a run did.
-
-    Attributes:
-        done: Clips extracted in this run, some of their features possibly with an error.
-        kept: Clips that had all their features before.
-        total: Clips asked for.
-    """
+    """The result of a run: the clips `done` in it, the number `kept` because they had all features, and the `total`."""
 
     done: list[Outcome] = field(default_factory=list)
     kept: int = 0
@@ -79,12 +79,11 @@ def extract_clips(
     fail_fast: bool = False,
     on_clip: Callable[[Outcome], None] = lambda outcome: None,
     report: Report | None = None,
-    elsewhere: "Callable[[Sequence[Job]], Iterator[tuple[Job, Result]]] | None" = None,
+    elsewhere: Callable[[Sequence[Job]], Results] | None = None,
 ) -> Report:
     """Extract features of clips into a folder in the release's formats.
 
-    Files that are there are kept, if the clip has not changed since. A clip that fails is reported; the others
-    go on.
+    Existing files are kept if the clip has not changed since. A clip that fails is reported, and the others are done.
 
     Args:
         clips: Video files, each once.
@@ -93,15 +92,12 @@ def extract_clips(
         titles: Titles by id, for `title:` features.
         processes: How many clips are decoded at once; by default one per core.
         device: For networks; None takes a GPU if there is one.
-        overwrite: Whether to extract what is there again.
+        overwrite: Whether to extract existing features again.
         fail_fast: Whether to stop after the first clip that fails.
         on_clip: Called with each clip that is finished.
-        report: Filled as the run goes on, for a caller that may interrupt it.
-        elsewhere: Does the jobs, their networks included, in place of processes of this machine; see
-            `videomem_hf.extraction.ray_engine`. It then decides `processes` and `device`.
-
-    Returns:
-        What was done.
+        report: Filled during the run, for a caller that may interrupt it.
+        elsewhere: Does the jobs, their networks included, in place of processes of this machine; `processes` and
+            `device` are then its own. See `videomem_hf.extraction.ray_engine`.
 
     Raises:
         InputError: The folder or a file cannot be written, a network cannot be loaded, or two clips have one id.
@@ -109,7 +105,8 @@ def extract_clips(
     report = report or Report()
     folder = FeatureFolder(out)
     absent = [Outcome(clip, "", {"": cause}) for clip in clips if (cause := _absence(clip))]
-    assigned = folder.assign([clip for clip in clips if not _absence(clip)])
+    missing = {outcome.clip for outcome in absent}
+    assigned = folder.assign([clip for clip in clips if clip not in missing])
     report.total = len(assigned) + len(absent)
     jobs = _find_jobs(folder, assigned, specs, titles or {}, overwrite)
     report.kept = len(assigned) - len(jobs)
@@ -127,11 +124,11 @@ def extract_clips(
 
 
 def _absence(clip: Path) -> str:
-    """Why a file cannot be looked at; empty if it can."""
+    """Why a file cannot be opened; empty if it can."""
     try:
-        clip.stat()
-    except OSError as error:
-        return f"cannot be opened ({(error.strerror or str(error)).lower()})"
+        Entry.of(clip)
+    except InputError as error:
+        return cause_of(error, clip)
     return ""
 
 
@@ -142,31 +139,27 @@ def _find_jobs(
     titles: Mapping[str, str],
     overwrite: bool,
 ) -> list[Job]:
-    """Give the clips that lack features, with those."""
+    """Return a job for each clip that lacks features."""
     jobs = []
     for video_id, clip in assigned.items():
-        missing = tuple(each for each in specs if overwrite or not folder.is_done(each, video_id, clip))
+        missing = tuple(spec for spec in specs if overwrite or not folder.is_done(spec, video_id, clip))
         if missing:
             jobs.append(Job(video_id, clip, titles.get(video_id), missing))
     return jobs
 
 
-def _run_here(jobs: Sequence[Job], processes: int) -> "Iterator[tuple[Job, Result]]":
-    """Do the jobs in processes of this machine; what networks make is left to do."""
+def _run_here(jobs: Sequence[Job], processes: int) -> Results:
+    """Do the jobs in processes of this machine, except what networks compute."""
     for job, result in run_jobs(partial(work_on, threads="NONE" if processes > 1 else "AUTO"), jobs, processes):
         if isinstance(result, Died):
-            cause = (
-                f"the process that decoded it ended (exit code {result.exit_code}); its memory may not have sufficed"
-            )
+            cause = f"the process that decoded it ended (exit code {result.exit_code}), perhaps for lack of memory"
             yield job, Result(errors={"": cause})
         else:
             yield job, result
 
 
-def _write_results(
-    results: "Iterator[tuple[Job, Result]]", folder: FeatureFolder, networks: Mapping[str, Network]
-) -> Iterator[Outcome]:
-    """Write what was made of clips, and what networks make of that, several clips at a time."""
+def _write_results(results: Results, folder: FeatureFolder, networks: Mapping[str, Network]) -> Iterator[Outcome]:
+    """Write results, and then what networks compute from them, several clips at a time."""
     pending: list[tuple[Job, Result]] = []
     for job, result in results:
         _write(folder, job, result)
@@ -178,7 +171,7 @@ def _write_results(
 
 
 def _finish(
-    pending: "Sequence[tuple[Job, Result]]", folder: FeatureFolder, networks: Mapping[str, Network]
+    pending: Sequence[tuple[Job, Result]], folder: FeatureFolder, networks: Mapping[str, Network]
 ) -> Iterator[Outcome]:
     apply_networks(pending, networks)
     for job, result in pending:
@@ -188,14 +181,14 @@ def _finish(
         yield Outcome(job.clip, job.video_id, result.errors, result.notes)
 
 
-def _write(folder: FeatureFolder, job: Job, result: "Result") -> None:
-    """Write what there is of a clip, and let go of it."""
+def _write(folder: FeatureFolder, job: Job, result: Result) -> None:
+    """Write the files of a clip whose contents are known, and free their memory."""
     for spec in job.specs:
         if spec.name in result.contents:
             folder.write(spec, job.video_id, result.contents.pop(spec.name))
 
 
-def apply_networks(pending: "Sequence[tuple[Job, Result]]", networks: Mapping[str, Network]) -> None:
+def apply_networks(pending: Sequence[tuple[Job, Result]], networks: Mapping[str, Network]) -> None:
     """Turn the networks' inputs of some clips into contents of files, all clips at once."""
     for name, network in networks.items():
         given = [(job, result) for job, result in pending if name in result.inputs]
@@ -208,26 +201,16 @@ def apply_networks(pending: "Sequence[tuple[Job, Result]]", networks: Mapping[st
                 result.contents[name] = [spec.encode(value) for value in values]
 
 
-def _run_network(network: Network, inputs: list[list[Any]]) -> "Sequence[list[Any] | Exception]":
-    """Run a network on some clips; where that fails on each for itself, as one of them may be at fault."""
+def _run_network(network: Network, inputs: list[list[Any]]) -> Sequence[list[Any] | Exception]:
+    """Run a network on some clips; if that fails, on each alone, since one clip may be the cause."""
     try:
         return network(inputs) if inputs else []
     except Exception as error:
         return [error] if len(inputs) == 1 else [_run_network(network, [each])[0] for each in inputs]
 
 
-@dataclass
-class Result:
-    """What a process makes of a clip: files' contents by feature, networks' inputs, errors as in `Outcome`."""
-
-    contents: dict[str, list[bytes]] = field(default_factory=dict)
-    inputs: dict[str, list[Any]] = field(default_factory=dict)
-    errors: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-
-
 def work_on(job: Job, threads: Threads) -> Result:
-    """Decode one clip, and describe what needs no network."""
+    """Decode one clip, and compute its features that need no network."""
     result = Result()
     try:
         collected = collect(job.clip, job.specs, job.title, threads)

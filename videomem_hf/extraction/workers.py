@@ -31,15 +31,10 @@ class _Worker(Generic[Job]):
 def run_jobs(
     function: Callable[[Job], Result], jobs: Iterable[Job], processes: int
 ) -> Iterator[tuple[Job, Result | Died]]:
-    """Run a function on jobs in several processes, one job each at a time; results come as they are ready.
+    """Run a function on jobs in several processes, one job each at a time; yields each job with its result when ready.
 
-    Args:
-        function: Picklable, as are jobs and results. With one process it runs in this one.
-        jobs: Taken one by one, when a process is free for the next.
-        processes: How many.
-
-    Yields:
-        Each job with its result.
+    The function, jobs and results are picklable; with one process the function runs in this one. A job is taken from
+    `jobs` when a process is free for it.
     """
     if processes == 1:
         for job in jobs:
@@ -77,7 +72,7 @@ def run_jobs(
 def _start(context: Any, function: Callable[[Job], Result], job: Job) -> _Worker[Job]:
     pipe, other_end = context.Pipe()
     process = context.Process(target=_work, args=(function, other_end), daemon=True)
-    with _interrupts_ignored():  # a process that is being started inherits it: Ctrl-C is for this one alone
+    with _ignore_interrupts():  # a process that is being started inherits it: Ctrl-C is for this one alone
         process.start()
     other_end.close()  # so that the pipe ends with the process
     pipe.send(job)
@@ -85,7 +80,7 @@ def _start(context: Any, function: Callable[[Job], Result], job: Job) -> _Worker
 
 
 @contextmanager
-def _interrupts_ignored() -> Iterator[None]:
+def _ignore_interrupts() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # Python lets no other thread handle signals
         yield
         return

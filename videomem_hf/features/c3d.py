@@ -14,12 +14,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from videomem_hf.schema import InputError
+from videomem_hf.data.feature_files.release_text import format_c3d, format_digits
+from videomem_hf.schema import InputError, short_message
 
 from .clips import Clip
-from .release_text import format_c3d, format_digits
-from .spec import Collector, FrameValues, Network, NetworkSpec
-from .weights import first_line
+from .spec import FrameTransform, Network, NetworkSpec
 
 CLASSES: Final = 101
 FOLDER_VARIABLE: Final = "VIDEOMEM_C3D"
@@ -50,13 +49,12 @@ class C3DSpec(NetworkSpec):
         return folder
 
     def check(self) -> None:
-        """See the base class."""
         from videomem_hf.models.configuration_c3d import C3DConfig
 
         try:
             config = C3DConfig.from_pretrained(self._folder)
         except (OSError, ValueError) as error:
-            raise InputError(f"{self._folder}: holds no C3D model ({first_line(error)}); {_CONVERT}") from None
+            raise InputError(f"{self._folder}: holds no C3D model ({short_message(error)}); {_CONVERT}") from None
         if config.model_type != C3DConfig.model_type or "c3d" not in str(config.to_dict().get("architectures")).lower():
             raise InputError(f"{self._folder}: holds no C3D model; {_CONVERT}")
         if self.output == "probabilities" and config.num_classes != CLASSES:
@@ -67,25 +65,18 @@ class C3DSpec(NetworkSpec):
         _processor(self._folder)
 
     def frames(self, clip: Clip) -> Sequence[int]:
-        """Give the first 16 frames; a shorter clip's last frame is repeated."""
+        """Return the first 16 frames; a shorter clip's last frame is repeated."""
         length = _processor(self._folder).segment_length
-        return [min(place, max(0, clip.frames - 1)) for place in range(length)]
+        return [min(index, max(0, clip.frames - 1)) for index in range(length)]
 
-    def collector(self, clip: Clip) -> Collector:
-        """See the base class."""
+    def frame_transform(self) -> FrameTransform:
         processor = _processor(self._folder)
-
-        def prepare(rgb: np.ndarray) -> np.ndarray:  # (height, width, 3) to (3, 112, 112)
-            return processor(videos=[rgb[None]], return_tensors="np")["pixel_values_videos"][0, 0]
-
-        return FrameValues(lambda picture: prepare(picture.rgb))
+        return lambda rgb: processor(videos=[rgb[None]], return_tensors="np")["pixel_values_videos"][0, 0]
 
     def encode(self, value: Any) -> bytes:
-        """See the base class."""
         return format_c3d(value) if self.output == "probabilities" else format_digits(value)
 
     def load(self, device: str) -> Network:
-        """See the base class."""
         from safetensors import SafetensorError
 
         from videomem_hf.models.modeling_c3d import C3DModel
@@ -93,7 +84,7 @@ class C3DSpec(NetworkSpec):
         try:
             model = C3DModel.from_pretrained(self._folder)
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            raise InputError(f"{self._folder}: C3D cannot be loaded from it ({first_line(error)})") from None
+            raise InputError(f"{self._folder}: C3D cannot be loaded from it ({short_message(error)})") from None
         return partial(_features, model.to(device).eval().requires_grad_(False), self.output)
 
 
@@ -104,7 +95,7 @@ def _processor(folder: str) -> Any:
     try:
         return AutoVideoProcessor.from_pretrained(folder)
     except (OSError, ValueError) as error:
-        raise InputError(f"{folder}: holds no video processor ({first_line(error)}); {_CONVERT}") from None
+        raise InputError(f"{folder}: holds no video processor ({short_message(error)}); {_CONVERT}") from None
 
 
 def _features(model: Any, output: str, clips: list[list[Any]]) -> list[list[np.ndarray]]:

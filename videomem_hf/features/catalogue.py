@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
-from videomem_hf.data.feature_files.orb import Keypoints
+from videomem_hf.data.feature_files.release_text import format_digits, format_histogram, format_lbp, format_numbers
 from videomem_hf.schema import InputError
 
 from .c3d import C3DSpec
@@ -15,15 +15,14 @@ from .color_histogram import color_histogram
 from .concepts import ConceptsSpec
 from .encoders import EncoderSpec, Library
 from .grey import Bits, Order
-from .hmp_spec import HmpSpec
+from .hmp import HmpSpec
 from .hog import hog, hog_value_shares
 from .inceptionv3 import InceptionV3Spec
 from .lbp import lbp
-from .orb import Descriptors, orb, orb_npz, orb_pickle
+from .orb import orb, orb_npz, orb_pickle
 from .packaged import PACKAGED, packaged_spec
-from .release_text import format_digits, format_histogram, format_lbp, format_numbers
 from .spec import WHOLE, FeatureSpec, FrameSpec, folder_name, frame_endings
-from .titles import TitleSpec
+from .title_views import TitleSpec
 
 RELEASED: Final = ("hmp", "lbp", "hog", "colorhistogram", "orb", "inceptionv3", "c3d")
 """The release's features that can be computed, with its quirks."""
@@ -39,7 +38,7 @@ MODELS: Final = ("hf", "hf-frames", "timm", "timm-frames", "title", "concepts")
 
 
 def feature_spec(name: str, c3d: str | None = None, inceptionv3: str | None = None) -> FeatureSpec:
-    """Give the spec of a feature.
+    """Return the spec of a feature.
 
     Args:
         name: One of `RELEASED`, `CORRECTED`, `OTHERS` or `PACKAGED` in any case, or one of `MODELS`, a colon
@@ -59,28 +58,20 @@ def feature_spec(name: str, c3d: str | None = None, inceptionv3: str | None = No
             "aesthetics cannot be computed from a clip: how the released numbers were made is not known; they are read "
             "from the release only"
         )
-    if key in _FRAME_SPECS:
-        return _FRAME_SPECS[key]
-    if key in PACKAGED:
-        return packaged_spec(key)
-    makers: dict[str, Callable[[], FeatureSpec]] = {
-        "hmp": partial(HmpSpec, key, "HMP", WHOLE, variant="released"),
-        "hmp-paper": partial(HmpSpec, key, "hmp-paper", WHOLE, variant="paper"),
-        "c3d": partial(C3DSpec, key, "C3D", WHOLE, model=c3d),
-        "c3d-fc6": partial(C3DSpec, key, "c3d-fc6", WHOLE, output="fc6", model=c3d),
-        "inceptionv3": partial(InceptionV3Spec, key, "InceptionV3", frame_endings(), weights=inceptionv3),
-        "inceptionv3-corrected": partial(
-            InceptionV3Spec, key, "inceptionv3-corrected", frame_endings(), proper=True, weights=inceptionv3
-        ),
+    networks = {
+        "c3d": C3DSpec(key, "C3D", WHOLE, model=c3d),
+        "c3d-fc6": C3DSpec(key, "c3d-fc6", WHOLE, output="fc6", model=c3d),
+        "inceptionv3": InceptionV3Spec(key, "InceptionV3", frame_endings(), weights=inceptionv3),
+        "inceptionv3-corrected": InceptionV3Spec(key, key, frame_endings(), proper=True, weights=inceptionv3),
     }
-    if key not in makers:
-        names = ", ".join((*RELEASED, *CORRECTED, *OTHERS, *PACKAGED, *(f"{kind}:MODEL" for kind in MODELS)))
-        raise InputError(f"no feature is called {name!r}; there are {names}")
-    return makers[key]()
+    if spec := _SPECS.get(key) or networks.get(key):
+        return spec
+    names = ", ".join((*RELEASED, *CORRECTED, *OTHERS, *PACKAGED, *(f"{kind}:MODEL" for kind in MODELS)))
+    raise InputError(f"no feature is called {name!r}; there are {names}")
 
 
 def feature_specs(names: Sequence[str], c3d: str | None = None, inceptionv3: str | None = None) -> list[FeatureSpec]:
-    """Give the specs of several features, as `check_specs`; see `feature_spec` for the arguments.
+    """Return the specs of several features; see `feature_spec` for the arguments and `check_specs`.
 
     Raises:
         InputError: As `feature_spec` and `check_specs`.
@@ -89,7 +80,7 @@ def feature_specs(names: Sequence[str], c3d: str | None = None, inceptionv3: str
 
 
 def check_specs(given: Sequence[FeatureSpec]) -> list[FeatureSpec]:
-    """Give specs each once, when what they need is there.
+    """Return specs without duplicates, after checking that what they need is installed.
 
     Raises:
         InputError: There is none, a library or a model is missing, or two would write to one folder.
@@ -106,10 +97,10 @@ def check_specs(given: Sequence[FeatureSpec]) -> list[FeatureSpec]:
 
 
 def spec_of_column(column: str) -> FeatureSpec:
-    """Give the spec whose files a data set's column holds.
+    """Return the spec of the feature that a data set's column holds.
 
     Raises:
-        InputError: The column is none that can be computed from a clip by its name alone.
+        InputError: The column's name does not tell a feature that can be computed from a clip.
     """
     kind, dash, model = column.partition("-")
     if dash and kind in MODELS:
@@ -132,40 +123,35 @@ def _of_model(kind: str, model: str) -> FeatureSpec:
     return EncoderSpec(name, folder, frame_endings() if single else WHOLE, library, model, single)
 
 
-def _lbp(order: Order, bits: Bits, picture: Picture) -> np.ndarray:
-    return lbp(picture.grey(order, bits))
-
-
-def _hog(order: Order, describe: Callable[[np.ndarray], np.ndarray], picture: Picture) -> np.ndarray:
-    return describe(picture.grey(order))
+def _of_grey(describe: Callable[[np.ndarray], Any], order: Order, picture: Picture, bits: Bits = 15) -> Any:
+    return describe(picture.grey(order, bits))
 
 
 def _colors(order: Order, picture: Picture) -> np.ndarray:
     return color_histogram(picture.rgb, order)
 
 
-def _orb(order: Order, descriptors: Descriptors, picture: Picture) -> Keypoints:
-    return orb(picture.grey(order), descriptors)
+def _frame_specs() -> list[FrameSpec]:
+    text, pickled, arrays = frame_endings(), frame_endings(".p"), frame_endings(".npz")
 
+    def grey(*arguments: Any, **options: Any) -> Callable[[Picture], Any]:
+        return partial(_of_grey, *arguments, **options)
 
-def _frame_specs() -> dict[str, FrameSpec]:
-    text = frame_endings()
-    made = [
-        FrameSpec("lbp", "LBP", text, partial(_lbp, "exchanged", 15), format_lbp),
-        FrameSpec("lbp-opencv3", "lbp-opencv3", text, partial(_lbp, "exchanged", 14), format_lbp),
-        FrameSpec("lbp-corrected", "lbp-corrected", text, partial(_lbp, "true", 15), format_numbers),
-        FrameSpec("hog", "HOG", text, partial(_hog, "exchanged", hog_value_shares), format_numbers),
-        FrameSpec("hog-corrected", "hog-corrected", text, partial(_hog, "true", hog), format_digits),
+    own_orb = partial(orb, descriptors="own")
+    return [
+        FrameSpec("lbp", "LBP", text, grey(lbp, "exchanged"), format_lbp),
+        FrameSpec("lbp-opencv3", "lbp-opencv3", text, grey(lbp, "exchanged", bits=14), format_lbp),
+        FrameSpec("lbp-corrected", "lbp-corrected", text, grey(lbp, "true"), format_numbers),
+        FrameSpec("hog", "HOG", text, grey(hog_value_shares, "exchanged"), format_numbers),
+        FrameSpec("hog-corrected", "hog-corrected", text, grey(hog, "true"), format_digits),
         FrameSpec("colorhistogram", "ColorHistogram", text, partial(_colors, "exchanged"), format_histogram),
-        FrameSpec(
-            "colorhistogram-corrected", "colorhistogram-corrected", text, partial(_colors, "true"), format_histogram
-        ),
-        FrameSpec("orb", "ORB", frame_endings(".p"), partial(_orb, "exchanged", "first"), orb_pickle, "cv2"),
-        FrameSpec(
-            "orb-corrected", "orb-corrected", frame_endings(".npz"), partial(_orb, "true", "own"), orb_npz, "cv2"
-        ),
+        FrameSpec(_COLORS, _COLORS, text, partial(_colors, "true"), format_histogram),
+        FrameSpec("orb", "ORB", pickled, grey(orb, "exchanged"), orb_pickle, "cv2"),
+        FrameSpec("orb-corrected", "orb-corrected", arrays, grey(own_orb, "true"), orb_npz, "cv2"),
     ]
-    return {each.name: each for each in made}
 
 
-_FRAME_SPECS: Final = _frame_specs()
+_COLORS: Final = "colorhistogram-corrected"
+_HMP: Final = [HmpSpec("hmp", "HMP", WHOLE), HmpSpec("hmp-paper", "hmp-paper", WHOLE, variant="paper")]
+_SPECS: Final = {spec.name: spec for spec in (*_HMP, *_frame_specs(), *map(packaged_spec, PACKAGED))}
+"""The features that take no options."""

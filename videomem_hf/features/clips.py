@@ -26,14 +26,7 @@ _IN_HIGH_BITS: Final = ("p010", "p012", "p016", "p210", "p212", "p216", "p410", 
 
 @dataclass(frozen=True)
 class Clip:
-    """What specs need to know of a clip before it is decoded.
-
-    Attributes:
-        name: For messages.
-        frames: Number of frames.
-        frames_per_second: As the header says, 25 where it says nothing.
-        title: The clip's title, where there is one.
-    """
+    """What specs need to know of a clip before it is decoded; a rate of 25 where the header says nothing."""
 
     name: str
     frames: int
@@ -98,9 +91,7 @@ def _luma_plane(frame: "VideoFrame") -> NDArray[np.uint8]:
 
 
 def survey(source: VideoSource, title: str | None = None) -> Clip:
-    """Count a clip's frames by its packets, without decoding: WebM files say nothing of their number.
-
-    The number may be wrong in a damaged file; `pictures` tells the right one.
+    """Count a clip's frames by its packets, without decoding; `pictures` finds the right number in a damaged file.
 
     Raises:
         VideoError: The source cannot be opened or has no picture.
@@ -110,11 +101,7 @@ def survey(source: VideoSource, title: str | None = None) -> Clip:
 
 
 def pictures(source: VideoSource, threads: Threads = "AUTO") -> Iterator[Picture]:
-    """Decode a clip, frame by frame.
-
-    Args:
-        source: Any video that FFmpeg reads.
-        threads: "NONE" where several clips are decoded at once, each by a process.
+    """Decode a clip, frame by frame; `threads` is "NONE" where several processes decode one clip each.
 
     Raises:
         VideoError: The source cannot be opened, has no picture, or none of its frames decodes.

@@ -21,14 +21,7 @@ _AHEAD: Final = 16
 
 @dataclass
 class Collected:
-    """What specs made of one clip.
-
-    Attributes:
-        clip: What was decoded.
-        values: By spec: the feature's entries, one a file, or a network's input.
-        errors: By spec that failed: why this clip does not have the feature.
-        notes: What was odd about the file.
-    """
+    """What specs computed from one clip: by spec the values, one per file or a network's input, or the error; notes."""
 
     clip: Clip
     values: dict[str, list[Any]] = field(default_factory=dict)
@@ -39,9 +32,9 @@ class Collected:
 def collect(
     source: VideoSource, specs: Sequence[FeatureSpec], title: str | None = None, threads: Threads = "AUTO"
 ) -> Collected:
-    """Decode a clip once and give every spec the frames it wants.
+    """Decode a clip once and give every spec the frames that it needs.
 
-    A file whose packets do not tell the number of its frames (a damaged one) is decoded twice.
+    A damaged file, whose packets do not tell the number of its frames, is decoded twice.
 
     Raises:
         VideoError: The clip cannot be decoded.
@@ -57,14 +50,7 @@ def collect(
 def decode_features(
     source: VideoSource, specs: Sequence[FeatureSpec], title: str | None = None, threads: Threads = "AUTO"
 ) -> Collected:
-    """Do the same, and warn of what is odd about the file: for threads, in which warnings cannot be caught.
-
-    Raises:
-        VideoError: The clip cannot be decoded.
-
-    Warns:
-        VideoWarning: Parts of the file are damaged or missing.
-    """
+    """Collect as `collect` does, but without catching warnings, which threads cannot do."""
     clip = survey(source, title)
     collected, decoded = _decode_once(source, specs, clip, threads)
     if decoded not in (0, clip.frames):
@@ -76,19 +62,19 @@ def decode_features(
 def _decode_once(
     source: VideoSource, specs: Sequence[FeatureSpec], clip: Clip, threads: Threads
 ) -> tuple[Collected, int]:
-    """Decode the clip once; gives the number of its frames as well, 0 where no spec wants any."""
+    """Decode the clip once; also returns the number of its frames, 0 where no spec needs any."""
     collected = Collected(clip)
     collectors: dict[str, Collector] = {spec.name: spec.collector(clip) for spec in specs}
-    wanted: dict[int, list[tuple[str, int]]] = defaultdict(list)
+    wanted: dict[int, list[str]] = defaultdict(list)
     for spec in specs:
-        for place, index in enumerate(spec.frames(clip)):
-            wanted[index].append((spec.name, place))
+        for index in spec.frames(clip):
+            wanted[index].append(spec.name)
 
-    def add(name: str, place: int, picture: Picture) -> None:
+    def add(name: str, picture: Picture) -> None:
         try:
             if name in collectors:
-                collectors[name].add(place, picture)
-        except Exception as error:  # this feature is not to be had of this clip; the others are
+                collectors[name].add(picture)
+        except Exception as error:  # of this feature alone
             collected.errors[name] = cause_of(error)
             del collectors[name]
 
@@ -96,8 +82,8 @@ def _decode_once(
     with _feature_threads(add, list(collectors)) if threads == "AUTO" and len(specs) > 1 else nullcontext(add) as take:
         for picture in pictures(source, threads) if wanted else ():
             decoded = picture.index + 1
-            for name, place in wanted.get(picture.index, ()):
-                take(name, place, picture)
+            for name in wanted.get(picture.index, ()):
+                take(name, picture)
     for name, collector in collectors.items():
         try:
             collected.values[name] = collector.values()
@@ -107,22 +93,18 @@ def _decode_once(
 
 
 @contextmanager
-def _feature_threads(add: Callable[[str, int, Picture], None], names: Sequence[str]) -> Iterator[Callable[..., None]]:
+def _feature_threads(add: Callable[[str, Picture], None], names: Sequence[str]) -> Iterator[Callable[..., None]]:
     """Compute features while the clip is decoded, each in a thread of its own, which takes its frames in order.
 
-    Args:
-        add: Gives a frame to the feature of a name.
-        names: The features.
-
-    Yields:
-        What to call in place of `add`. All that was given is done when the context ends.
+    Yields a function to call in place of `add`, which takes a feature's name and a frame; when the context ends, all
+    calls are done.
     """
     room = BoundedSemaphore(_AHEAD)
     given: deque[Future[None]] = deque()
 
-    def take(name: str, place: int, picture: Picture) -> None:
+    def take(name: str, picture: Picture) -> None:
         room.acquire()
-        given.append(threads[name].submit(add, name, place, picture))
+        given.append(threads[name].submit(add, name, picture))
         given[-1].add_done_callback(lambda _: room.release())
         while given and given[0].done():
             given.popleft().result()

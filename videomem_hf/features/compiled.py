@@ -17,13 +17,8 @@ _COLUMNS: Final = 1024
 def _compare(centre: Any, upper: Any, lower: Any, below: float, weights: Any, bit: Any) -> None:
     """Write into `bit` whether a point, interpolated between two rows at two columns each, is as bright as the centre.
 
-    Args:
-        centre: `(columns,)` pixels.
-        upper: What lies left and right of the point in the row above it, `(columns,)` each.
-        lower: The same in the row below.
-        below: Weight of the lower row.
-        weights: `(columns,)`, of the pixels on the right.
-        bit: `(columns,)` or longer, changed.
+    `upper` and `lower` are the pixels left and right of the point in the rows above and below it, `(columns,)` each;
+    `below` is the weight of the lower row, `weights` those of the pixels on the right.
     """
     (upper_left, upper_right), (lower_left, lower_right) = upper, lower
     above = 1 - below
@@ -51,17 +46,14 @@ def count_patterns(
     down: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]],
     right: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]],
 ) -> Any:
-    """Count the pixels of each pattern.
+    """Count the pixels of each pattern, `(points + 2,)`.
 
     Args:
         frame: Grey with a margin of zeros round it.
         margin: Its width.
-        down: For each point on the circle the row before it and the row behind, from a pixel's row less the margin,
-            `(points,)` each; and the weight of the latter for each row of pixels, `(points, height)`.
+        down: As `lbp` interpolates rows: for each point the row before it and the row behind, and the latter's weight
+            for each row of pixels.
         right: The same for columns.
-
-    Returns:
-        `(points + 2,)` int64.
     """
     near_rows, far_rows, row_weights = down
     near_columns, far_columns, column_weights = right
@@ -107,16 +99,10 @@ def add_magnitudes(
     magnitude: NDArray[np.float64],
     sums: NDArray[np.float32],
 ) -> None:
-    """Add every pixel's magnitude to its cell's orientation.
+    """Add every pixel's magnitude to its cell's orientation in `sums`, `(rows * columns, orientations)`.
 
-    Args:
-        grey: `(height, width)`.
-        cell: Side of a cell in pixels.
-        rows: Number of cells that fit.
-        columns: The same across.
-        orientation: By the central differences down and right, `(511, 511)`, each plus 255.
-        magnitude: The same.
-        sums: `(rows * columns, orientations)`, changed.
+    The cells are squares of side `cell`. `orientation` and `magnitude`, `(511, 511)`, are those of the central
+    differences down and right, each plus 255.
     """
     height, width = grey.shape
     for row in range(rows * cell):
@@ -126,5 +112,5 @@ def add_magnitudes(
                 down += int(grey[row + 1, column]) - int(grey[row - 1, column])
             if 0 < column < width - 1:
                 right += int(grey[row, column + 1]) - int(grey[row, column - 1])
-            place, angle = row // cell * columns + column // cell, orientation[down, right]
-            sums[place, angle] = np.float32(np.float64(sums[place, angle]) + magnitude[down, right])
+            cell_index, angle = row // cell * columns + column // cell, orientation[down, right]
+            sums[cell_index, angle] = np.float32(np.float64(sums[cell_index, angle]) + magnitude[down, right])

@@ -1,9 +1,9 @@
-"""Features of any encoder of transformers or timm: `hf:MODEL`, `timm:NAME`, a vector a clip or of three frames.
+"""Features of any encoder of transformers or timm, `hf:MODEL` or `timm:NAME`: one vector per clip or three frames.
 
-An image encoder sees one frame a second (at most 64, evenly spread), prepared by its own processor. A frame's vector is
-the encoder's pooled output where it has one (CLIP's and SigLIP's: the image embedding), else the mean over its last
-layer's tokens or places; timm's is what the network gives its classifier. A clip's vector is the mean over its frames.
-`hf-frames:` and `timm-frames:` give the vectors of the three frames that the release describes, a file each.
+An image encoder sees one frame per second (at most 64, evenly spread), prepared by its own processor. A frame's vector
+is the encoder's pooled output where it has one (CLIP's and SigLIP's: the image embedding), else the mean over its last
+layer's tokens or positions; timm's is the input of the network's classifier. A clip's is the mean over its frames.
+`hf-frames:` and `timm-frames:` give the vectors of the three frames that the release describes, one file each.
 
 A video encoder sees as many frames as it was trained on, evenly spread over the clip.
 """
@@ -16,13 +16,11 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from videomem_hf.schema import InputError
+from videomem_hf.schema import InputError, short_message
 
-from .clips import Clip
+from .clips import Clip, Picture
 from .extras import library
-from .release_text import format_digits
-from .spec import Collector, FrameValues, Network, NetworkSpec, evenly_spaced, one_per_second, thirds
-from .weights import first_line
+from .spec import Collector, FrameTransform, Network, NetworkSpec, evenly_spaced, split_by_clip
 
 Library = Literal["hf", "timm"]
 
@@ -45,7 +43,6 @@ class EncoderSpec(NetworkSpec):
     single_frames: bool = False
 
     def check(self) -> None:
-        """See the base class."""
         if self.single_frames and self._segment_length:
             raise InputError(f"{self.name}: this model sees whole clips, not frames; write hf:{self.model}")
         self.collector(Clip("", 1))  # loads what prepares the frames
@@ -55,24 +52,15 @@ class EncoderSpec(NetworkSpec):
         return _segment_length(self.model) if self.library == "hf" else None
 
     def frames(self, clip: Clip) -> Sequence[int]:
-        """See the module."""
-        if self.single_frames:
-            return thirds(clip)
-        return evenly_spaced(clip, self._segment_length) if self._segment_length else one_per_second(clip)
+        return evenly_spaced(clip, self._segment_length) if self._segment_length else super().frames(clip)
 
     def collector(self, clip: Clip) -> Collector:
-        """See the base class."""
-        if self._segment_length:
-            return _WholeClip(self.model)
-        prepare = _hf_frame(self.model) if self.library == "hf" else timm_transform(self.model)
-        return FrameValues(lambda picture: prepare(picture.rgb))
+        return _WholeClip(self.model) if self._segment_length else super().collector(clip)
 
-    def encode(self, value: Any) -> bytes:
-        """See the base class."""
-        return format_digits(value)
+    def frame_transform(self) -> FrameTransform:
+        return _hf_transform(self.model) if self.library == "hf" else timm_transform(self.model)
 
     def load(self, device: str) -> Network:
-        """See the base class."""
         if self.library == "timm":
             return partial(frame_vectors, _timm_model(self.model).to(device), device, self.single_frames)
         model = _hf_load(self.model, "AutoModel").to(device).eval().requires_grad_(False)
@@ -88,14 +76,12 @@ class _WholeClip:
         self.processor = _video_processor(model)
         self.kept: list[np.ndarray] = []
 
-    def add(self, place: int, picture: Any) -> None:
-        """See `Collector`."""
+    def add(self, picture: Picture) -> None:
         image = Image.fromarray(picture.rgb)
         image.thumbnail((image.width, _MOST_LINES), Image.Resampling.BILINEAR)
         self.kept.append(np.array(image))
 
     def values(self) -> list[Any]:
-        """See `Collector`."""
         prepared = self.processor(self.kept, return_tensors="pt")
         name = next(name for name in ("pixel_values_videos", "pixel_values") if name in prepared)
         return [prepared[name][0].numpy()]
@@ -110,7 +96,7 @@ def _hf_load(model: str, auto: str) -> Any:
         return getattr(transformers, auto).from_pretrained(model)
     except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
         raise InputError(
-            f"hf:{model}: no model can be loaded from it ({first_line(error)}); give a name on the hub or a folder"
+            f"hf:{model}: no model can be loaded from it ({short_message(error)}); give a name on the hub or a folder"
         ) from None
 
 
@@ -124,7 +110,7 @@ def _segment_length(model: str) -> int | None:
 
 @cache
 def _video_processor(model: str) -> Any:
-    """Give a video encoder's processor; that of some is one of images that takes a list of them."""
+    """Return a video encoder's processor; that of some is one of images that takes a list of them."""
     try:
         return _hf_load(model, "AutoVideoProcessor")
     except InputError:
@@ -132,7 +118,7 @@ def _video_processor(model: str) -> Any:
 
 
 @cache
-def _hf_frame(model: str) -> Callable[[np.ndarray], np.ndarray]:
+def _hf_transform(model: str) -> FrameTransform:
     processor = _hf_load(model, "AutoImageProcessor")
     return lambda rgb: processor(images=Image.fromarray(rgb), return_tensors="np")["pixel_values"][0]
 
@@ -142,11 +128,11 @@ def _hf_vectors(model: Any, pixels: Any) -> Any:
     if hasattr(model, "get_image_features"):
         output = model.get_image_features(pixel_values=pixels)
         return output if not hasattr(output, "pooler_output") else output.pooler_output.flatten(1)
-    return _pooled(model(pixel_values=pixels))
+    return _pool(model(pixel_values=pixels))
 
 
-def _pooled(output: Any) -> Any:
-    """Give the pooled output, else the mean over tokens `(n, tokens, size)` or places `(n, size, height, width)`."""
+def _pool(output: Any) -> Any:
+    """Return the pooled output, else the mean of tokens `(n, tokens, size)` or positions `(n, size, rows, columns)`."""
     if getattr(output, "pooler_output", None) is not None:
         return output.pooler_output.flatten(1)
     last = output.last_hidden_state
@@ -158,7 +144,7 @@ def _clip_vectors(model: Any, clips: list[list[Any]]) -> list[list[np.ndarray]]:
 
     pixels = torch.from_numpy(np.stack([clip[0] for clip in clips])).to(model.device)
     with torch.inference_mode():
-        rows = _pooled(model(**{model.main_input_name: pixels}))
+        rows = _pool(model(**{model.main_input_name: pixels}))
     return [[row] for row in rows.double().cpu().numpy()]
 
 
@@ -174,7 +160,7 @@ def frame_vectors(
         pixels = torch.from_numpy(np.stack(frames[start : start + _FRAMES_AT_ONCE])).to(device)
         with torch.inference_mode():
             parts.append(encode(pixels).double().cpu().numpy())
-    vectors = np.split(np.concatenate(parts), np.cumsum([len(clip) for clip in clips])[:-1])
+    vectors = split_by_clip(np.concatenate(parts), clips)
     return [list(rows) if single_frames else [rows.mean(axis=0)] for rows in vectors]
 
 
@@ -184,14 +170,14 @@ def _timm_model(name: str, weights: bool = True) -> Any:
         return timm.create_model(name, pretrained=weights, num_classes=0).eval().requires_grad_(False)
     except (OSError, ValueError, RuntimeError) as error:
         raise InputError(
-            f"timm:{name}: cannot be loaded ({first_line(error)}); give a name of timm's with pretrained weights, "
+            f"timm:{name}: cannot be loaded ({short_message(error)}); give a name of timm's with pretrained weights, "
             "hf-hub:NAME or local-dir:FOLDER"
         ) from None
 
 
 @cache
-def timm_transform(name: str) -> Callable[[np.ndarray], np.ndarray]:
-    """Give what prepares a frame `(height, width, 3)` uint8 for a network of timm."""
+def timm_transform(name: str) -> FrameTransform:
+    """Return the transform of frames for a network of timm."""
     model = _timm_model(name, weights=False)
     data = library("timm.data", f"timm:{name}")
     transform = data.create_transform(**data.resolve_data_config({}, model=model))

@@ -15,17 +15,14 @@ from videomem_hf.video.video import VideoError, VideoSource
 from .catalogue import check_specs, feature_spec, spec_of_column
 from .collecting import Collected, collect
 from .spec import FeatureSpec, Network, NetworkSpec
-from .weights import first_line
 
 _CLIP_ID = "video1"
 
 
 class Extractor:
-    """Computes some features of clips, one after another, with the networks that they need in memory.
+    """Computes some features of clips, named as in `videomem_hf.features.catalogue` or given as specs.
 
-    Args:
-        features: Names as in `videomem_hf.features.catalogue`, or specs.
-        device: For networks; None takes a GPU if there is one.
+    The networks that they need stay in memory, on `device`; None takes a GPU if there is one.
 
     Raises:
         InputError: There is no such feature, or what it needs is missing.
@@ -44,17 +41,17 @@ class Extractor:
             title: The clip's title, for `title:` features.
 
         Returns:
-            By feature a list of its entries, one a file of the release: of one array where the feature describes the
-            clip (`hmp`: `(6075,)`, `c3d`: `(101,)`), of three where it describes frames (`lbp`: `(122,)`, `hog`:
-            `(n,)`, `colorhistogram`: `(3, 256)`, `inceptionv3`: `(1000,)`, `orb`: `Keypoints`).
+            By feature one array per file of the release: one where the feature describes the clip (`hmp`: `(6075,)`,
+            `c3d`: `(101,)`), three where it describes frames (`lbp`: `(122,)`, `hog`: `(n,)`, `colorhistogram`:
+            `(3, 256)`, `inceptionv3`: `(1000,)`, `orb`: `Keypoints`).
 
         Raises:
-            VideoError: The clip cannot be decoded, or one of the features not be had of it.
+            VideoError: The clip cannot be decoded, or a feature cannot be computed.
         """
-        return self.collected(source, title).values
+        return self.compute(source, title).values
 
-    def collected(self, source: VideoSource, title: str | None = None) -> Collected:
-        """Give the same with what was odd about the file."""
+    def compute(self, source: VideoSource, title: str | None = None) -> Collected:
+        """Compute a clip's features, with notes on what was odd about the file."""
         collected = collect(source, self.specs, title)
         for name, error in collected.errors.items():
             raise VideoError(f"{collected.clip.name}: no {name}: {error}")
@@ -69,35 +66,27 @@ def extract(source: VideoSource, features: Sequence[str], title: str | None = No
 
 
 def load_networks(wanted: Sequence[FeatureSpec], device: str | None = None) -> dict[str, Network]:
-    """Load the networks that specs need.
-
-    Args:
-        wanted: Some specs.
-        device: "cpu", "cuda", ...; None takes a GPU if there is one.
+    """Load the networks of those specs that need one, onto `device`; None takes a GPU if there is one.
 
     Raises:
-        InputError: One cannot be loaded, or the device not be used.
+        InputError: A network cannot be loaded, or the device cannot be used.
     """
     with_network = [spec for spec in wanted if isinstance(spec, NetworkSpec)]
     if not with_network:
         return {}
-    import torch
+    from videomem_hf.devices import usable_device
 
-    name = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.zeros(1, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"device {name!r} cannot be used ({first_line(error)}); try cpu") from None
+    name = usable_device(device)
     return {spec.name: spec.load(name) for spec in with_network}
 
 
 class ColumnExtractor:
-    """Computes columns of a data set from clips: the numbers that `load_dataset` gives of the extracted files.
+    """Computes columns of a data set from clips: the numbers that `load_dataset` reads from the extracted files.
 
     Args:
         columns: Names as in the data set (`hmp`, `lbp`, ...).
         device: For networks.
-        features: The features, as `Extractor` takes them, behind columns whose names do not tell.
+        features: By column, the feature (as `Extractor` takes it) of columns whose names do not tell it.
 
     Raises:
         InputError: A column cannot be computed from a clip.
@@ -114,12 +103,12 @@ class ColumnExtractor:
         """Compute a clip's columns; `title` is for `title-` columns.
 
         Returns:
-            By column its numbers `(size,)`, those of several frames one after another; and what was odd about the file.
+            By column its numbers `(size,)`, those of several frames one after another; and notes on the file.
 
         Raises:
-            VideoError: The clip cannot be decoded, or one of the features not be had of it.
+            VideoError: The clip cannot be decoded, or a feature cannot be computed.
         """
-        collected = self.extractor.collected(source, title)
+        collected = self.extractor.compute(source, title)
         found = {spec.folder: _parse(spec, collected.values[spec.name]) for spec in self.extractor.specs}
         columns = {folder_column(Path(folder))[1]: values for folder, values in found.items()}
         return {name: columns[name] for name in self.columns}, collected.notes
@@ -133,7 +122,7 @@ def _spec_of(column: str) -> FeatureSpec:
 
 
 def _parse(spec: FeatureSpec, values: list[Any]) -> np.ndarray:
-    """Give a feature's numbers `(size,)` as they are read from its files, which hold them rounded."""
+    """Return a feature's numbers `(size,)` as they are read from its files, which hold them rounded."""
     names = [f"{_CLIP_ID}{ending}" for ending in spec.endings]
     column = parse_column(spec.folder, names, [spec.encode(value) for value in values])
     while pa.types.is_list(column.type) or pa.types.is_fixed_size_list(column.type):

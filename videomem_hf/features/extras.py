@@ -1,9 +1,11 @@
-"""Libraries and weights that some features need and that not everybody has: one sentence where they are missing."""
+"""Libraries and weights that only some features need: where one is missing, the error says how to install it."""
 
 import importlib
+from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 from videomem_hf.schema import InputError
 
@@ -16,11 +18,7 @@ _EXTRAS: Final = {
 
 
 def library(module: str, feature: str) -> ModuleType:
-    """Import a library of an extra.
-
-    Args:
-        module: Its name; a submodule (`skimage.transform`) belongs to the extra of its package.
-        feature: What needs it, for the message.
+    """Import a library of an extra, or a submodule of one such as `skimage.transform`; `feature` is what needs it.
 
     Raises:
         InputError: It is not installed; names the command.
@@ -36,8 +34,35 @@ def library(module: str, feature: str) -> ModuleType:
 
 @cache
 def numba_kernels() -> ModuleType | None:
-    """Give `videomem_hf.features.compiled`, if numba is installed: without it, NumPy does the same more slowly."""
+    """Import `videomem_hf.features.compiled`; None without numba, where NumPy does the same more slowly."""
     try:
         return importlib.import_module("videomem_hf.features.compiled")
     except (ImportError, RuntimeError):  # numba raises RuntimeError where it finds no folder to keep the code in
         return None
+
+
+def load_weights(model: Any, path: str | None, published: Callable[[], Any], feature: str, remedy: str) -> None:
+    """Fill a torchvision network with weights.
+
+    Args:
+        model: The network.
+        path: safetensors or a PyTorch file without code; None for the published weights.
+        published: Returns those, from torchvision's folder or by download.
+        feature: What needs them, for the message, as is `remedy`.
+        remedy: What to do where they can be neither found nor downloaded.
+
+    Raises:
+        InputError: The file does not fit, or there is none.
+    """
+    if path is None:
+        try:
+            model.load_state_dict(published())
+        except OSError as error:  # no network: urllib's error is one
+            raise InputError(f"{feature} needs weights that cannot be downloaded ({error}); {remedy}") from None
+        return
+    from videomem_hf.models.checkpoints import CheckpointError, load_strictly, read_tensors
+
+    try:
+        load_strictly(model, read_tensors(Path(path)), Path(path))
+    except CheckpointError as error:
+        raise InputError(str(error)) from None

@@ -8,14 +8,19 @@ spatial pattern (the order of its four values) and a temporal one (the order of 
 block before and after); the histogram counts the pairs.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import product
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from videomem_hf.data.feature_files.release_text import format_hmp
 from videomem_hf.schema import InputError
+
+from .clips import Clip, Picture
+from .spec import Collector, FeatureSpec
 
 BINS: Final = 6075
 """75 spatial patterns by 81 temporal ones."""
@@ -77,7 +82,7 @@ class MotionPatterns:
         self._previous, self._current = self._current, blocks
 
     def frequencies(self) -> NDArray[np.float64]:
-        """Give the histogram `(6075,)` of the frames taken; no more can be added."""
+        """Return the histogram `(6075,)` of the frames taken; no more can be added."""
         if self._current is None:
             raise ValueError("no frame was given")
         self._count(self._current)  # the last frame is its own next
@@ -103,7 +108,7 @@ def macroblocks(luma: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _block_means(luma: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Give the floored means of 8x8 blocks, adding 8 pixels at once: a line of a block is one 64-bit word."""
+    """Return the floored means of 8x8 blocks, adding 8 pixels at once: a line of a block is one 64-bit word."""
     rows, columns = luma.shape[0] // _BLOCK, luma.shape[1] // _BLOCK
     if not rows or not columns:
         return np.zeros((rows, columns), np.uint8)
@@ -118,7 +123,7 @@ def _block_means(luma: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def patterns(
     previous: NDArray[np.uint8], current: NDArray[np.uint8], following: NDArray[np.uint8], variant: Variant
 ) -> NDArray[np.int64]:
-    """Give the bins, from 0, of the macroblocks that are counted; each argument is `(4, macroblocks)`."""
+    """Return the bins, from 0, of the macroblocks that are counted; each argument is `(4, macroblocks)`."""
     still = (current == current[0]) & (previous == current) & (following == current)
     counted = ~still.all(axis=0)
     frames = [blocks[:, counted] for blocks in (previous, current, following)]
@@ -153,3 +158,30 @@ def _spatial_table() -> NDArray[np.uint8]:
 
 
 _SPATIAL: Final = _spatial_table()
+
+
+@dataclass(frozen=True)
+class HmpSpec(FeatureSpec):
+    """The released feature, or its paper's; see `hmp`."""
+
+    variant: Variant = "released"
+
+    def frames(self, clip: Clip) -> Sequence[int]:
+        return range(0, clip.frames, STEP)
+
+    def collector(self, clip: Clip) -> Collector:
+        return _HmpOfClip(self.variant)
+
+    def encode(self, value: Any) -> bytes:
+        return format_hmp(value)
+
+
+class _HmpOfClip:
+    def __init__(self, variant: Variant) -> None:
+        self.patterns = MotionPatterns(variant)
+
+    def add(self, picture: Picture) -> None:
+        self.patterns.add(picture.luma)
+
+    def values(self) -> list[NDArray[np.float64]]:
+        return [self.patterns.frequencies()]

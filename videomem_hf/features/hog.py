@@ -47,21 +47,14 @@ def hog(grey: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def hog_value_shares(grey: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Give the released feature: the share of each different number in the descriptor, in the numbers' order.
-
-    Args:
-        grey: As in `hog`.
-
-    Returns:
-        `(different numbers,)`, sum 1.
-    """
+    """Return the released feature: the share of each different number in the descriptor, in increasing order; sum 1."""
     descriptor = hog(grey)
     _, counts = np.unique(descriptor, return_counts=True)
     return counts / len(descriptor)
 
 
 def _cell_histograms(grey: NDArray[np.uint8], rows: int, columns: int) -> NDArray[np.float64]:
-    """Give the mean magnitude of each orientation in each cell, `(cells, 9)`.
+    """Return the mean magnitude of each orientation in each cell, `(cells, 9)`.
 
     scikit-image adds a cell's pixels one after another in single precision. So here; without numba, cells side by side.
     """
@@ -74,8 +67,8 @@ def _cell_histograms(grey: NDArray[np.uint8], rows: int, columns: int) -> NDArra
         steps = _gradient_steps(grey)[: rows * CELL, : columns * CELL]
         flat, firsts = sums.ravel(), np.arange(len(sums)) * ORIENTATIONS
         for pixel in steps.reshape(rows, CELL, columns, CELL).transpose(1, 3, 0, 2).reshape(CELL * CELL, -1):
-            places = firsts + orientation[pixel]
-            flat[places] = flat[places] + magnitude[pixel]  # added in double precision, kept in single
+            bins = firsts + orientation[pixel]
+            flat[bins] = flat[bins] + magnitude[pixel]  # added in double precision, kept in single
     return (sums / np.float32(CELL * CELL)).astype(np.float64)
 
 

@@ -7,7 +7,6 @@ weights are others than Keras', so the released numbers are not reproduced.
 """
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,13 +15,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from videomem_hf.data.feature_files.release_text import format_inceptionv3
 from videomem_hf.schema import InputError
 
-from .clips import Clip
-from .extras import library
-from .release_text import format_inceptionv3
-from .spec import Collector, FrameValues, Network, NetworkSpec, thirds
-from .weights import load_weights
+from .extras import library, load_weights
+from .spec import FrameTransform, Network, NetworkSpec, split_by_clip
 
 RELEASED_SIDE: Final = 227
 CLASSES: Final = 1000
@@ -31,13 +28,7 @@ WEIGHTS_VARIABLE: Final = "VIDEOMEM_INCEPTIONV3"
 
 
 def released_input(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Shrink a frame as the release did: red and blue exchanged, bilinear without smoothing, 0 to 255.
-
-    Args:
-        rgb: `(height, width, 3)` uint8.
-
-    Returns:
-        `(3, 227, 227)`.
+    """Shrink a frame to `(3, 227, 227)` as the release did: colours exchanged, bilinear without smoothing, 0 to 255.
 
     Raises:
         InputError: scikit-image is not installed.
@@ -59,10 +50,9 @@ def proper_input(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class InceptionV3Spec(NetworkSpec):
-    """The released feature (`proper` False), or the corrected one.
+    """The released feature, or with `proper` the one of frames with true colours, prepared as the network was trained.
 
     Attributes:
-        proper: Whether frames are prepared as the network was trained, with true colours.
         weights: File of torchvision's `inception_v3`; None takes it from `VIDEOMEM_INCEPTIONV3` or torchvision.
     """
 
@@ -70,7 +60,6 @@ class InceptionV3Spec(NetworkSpec):
     weights: str | None = None
 
     def check(self) -> None:
-        """See the base class."""
         if not self.proper:
             library("skimage.transform", self.name)
         path = self._path()
@@ -80,21 +69,13 @@ class InceptionV3Spec(NetworkSpec):
     def _path(self) -> str | None:
         return self.weights or os.environ.get(WEIGHTS_VARIABLE)
 
-    def frames(self, clip: Clip) -> Sequence[int]:
-        """See the base class."""
-        return thirds(clip)
-
-    def collector(self, clip: Clip) -> Collector:
-        """See the base class."""
-        prepare = proper_input if self.proper else released_input
-        return FrameValues(lambda picture: prepare(picture.rgb))
+    def frame_transform(self) -> FrameTransform:
+        return proper_input if self.proper else released_input
 
     def encode(self, value: Any) -> bytes:
-        """See the base class."""
         return format_inceptionv3(value)
 
     def load(self, device: str) -> Network:
-        """See the base class."""
         import torch
         from torchvision.models import Inception_V3_Weights, inception_v3
 
@@ -111,4 +92,4 @@ def _activations(model: Any, device: Any, clips: list[list[Any]]) -> list[list[n
     pixels = torch.from_numpy(np.stack([frame for clip in clips for frame in clip])).to(device)
     with torch.inference_mode():
         rows = model(pixels).softmax(dim=1).double().cpu().numpy()
-    return [list(part) for part in np.split(rows, np.cumsum([len(clip) for clip in clips])[:-1])]
+    return [list(part) for part in split_by_clip(rows, clips)]

@@ -22,12 +22,9 @@ _PICKLE_PROTOCOL: Final = 2
 
 
 def orb(grey: NDArray[np.uint8], descriptors: Descriptors = "first") -> Keypoints:
-    """Find a frame's keypoints: at most 500, with OpenCV's defaults.
+    """Find a frame's keypoints in its grey `(height, width)`: at most 500, with OpenCV's defaults.
 
-    Args:
-        grey: `(height, width)` uint8; the released feature is of a frame with red and blue exchanged, see
-            `videomem_hf.features.grey`.
-        descriptors: "first" gives every keypoint the first one's, as released; "own" each its own.
+    With "first" every keypoint has the first one's descriptor, as released; with "own" each its own.
 
     Raises:
         InputError: OpenCV is not installed.

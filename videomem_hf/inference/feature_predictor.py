@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from videomem_hf.features.extract import ColumnExtractor
-from videomem_hf.features.titles import TitleSpec
+from videomem_hf.features.title_views import TitleSpec
 from videomem_hf.inference.clip_predictor import ClipPredictor, Options
 from videomem_hf.inference.prediction import Intervals, Prediction, Still
 from videomem_hf.inference.sources import ClipSource, input_name, open_source

@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Any, Final
 
-import torch
-
+from videomem_hf.devices import usable_device
 from videomem_hf.inference.calibration import read_calibration
 from videomem_hf.inference.clip_predictor import ClipPredictor
 from videomem_hf.inference.feature_predictor import FeaturePredictor
@@ -40,7 +39,7 @@ def load_predictor(
             extracted here; says what to do.
     """
     if device is not None:
-        _check_device(device)
+        usable_device(device)
     network, processor = load_network(model, trust_remote_code)
     return predictor_of(network, processor, RESMEM if model is None else str(model), device, title)
 
@@ -128,10 +127,3 @@ def _check_predicts(model: Any, name: str) -> None:
     if not getattr(model.config, "horizons", None):
         kind = type(model).__name__
         raise InputError(f"{name}: holds a {kind}, which predicts no memorability; give a predictor of this package")
-
-
-def _check_device(device: str) -> None:
-    try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"device {device!r} cannot be used ({str(error).splitlines()[0]}); try cpu") from error

@@ -215,7 +215,7 @@ class VideoReader:
             try:
                 yield from _animation_frames(self._animation)
             except PILLOW_ERRORS as error:
-                self._damaged, self._cause = 1, cause_of(error)
+                self._damaged, self._cause = 1, _reason(error)
             return
         decoder = _alpha_decoder(self.stream)
         packets = self.container.demux(self._streams_to_demux())
@@ -230,7 +230,7 @@ class VideoReader:
             except (StopIteration, EOFError):  # PyAV's end of file is an EOFError
                 return
             except av.FFmpegError as error:
-                self._damaged, self._cause = self._damaged + 1, cause_of(error)
+                self._damaged, self._cause = self._damaged + 1, _reason(error)
 
     def _streams_to_demux(self) -> list[Any]:
         """The picture, and sound as well where only it may tell that the file goes on after the picture's end."""
@@ -281,7 +281,7 @@ def source_name(source: VideoSource) -> str:
     return str(source) if isinstance(source, str | Path) else str(getattr(source, "name", "the given bytes"))
 
 
-def cause_of(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     """An error's reason without number and file name."""
     return str(getattr(error, "strerror", None) or error).strip().rstrip(".").lower()
 
@@ -300,7 +300,7 @@ def _open_file(source: VideoSource, name: str, stack: ExitStack) -> BinaryIO:
         file = file if file.seekable() else BytesIO(file.read())
         empty = not file.seek(0, 2)
     except (OSError, ValueError) as error:
-        raise UnreadableVideoError(f"{name}: cannot be opened ({cause_of(error)})") from None
+        raise UnreadableVideoError(f"{name}: cannot be opened ({_reason(error)})") from None
     if empty:
         raise UnreadableVideoError(f"{name}: the file is empty (0 bytes)")
     return file
@@ -313,7 +313,7 @@ def _open_container(file: BinaryIO, name: str) -> "InputContainer":
     try:
         container = av.open(file, "r", options=options, metadata_errors="replace")
     except (OSError, av.FFmpegError, ValueError) as error:
-        raise UnreadableVideoError(f"{name}: not a video that FFmpeg can read ({cause_of(error)})") from None
+        raise UnreadableVideoError(f"{name}: not a video that FFmpeg can read ({_reason(error)})") from None
     if container.format.name == "tty":  # FFmpeg draws text files
         container.close()
         raise UnreadableVideoError(f"{name}: is a text file, not a video")

@@ -83,7 +83,7 @@ def frame_encoder(name: str) -> NetworkSpec:
     return spec
 
 
-def clip_sources(
+def load_sources(
     data: str, options: dict[str, Any] | None = None, video_ids: list[str] | None = None
 ) -> list[Source | None]:
     """The videos of the user's data, None where one is missing. Raises InputError for others than `video_ids`."""

@@ -14,7 +14,7 @@ from videomem_hf.data.provenance import is_prepared
 from videomem_hf.data.scored_clips import config_of, feature_columns, open_splits
 from videomem_hf.features.packaged import best_installed
 from videomem_hf.features.title_views import EMBEDDING, WORDS, title_views
-from videomem_hf.multiview.frame_views import clip_sources, frame_encoder, frame_view
+from videomem_hf.multiview.frame_views import frame_encoder, frame_view, load_sources
 from videomem_hf.multiview.view_data import ViewData, read_scores
 from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, TITLE, VIDEO_ID, InputError
 
@@ -141,7 +141,7 @@ class _ViewSource:
         if not automatic and frame_encoder(encoder).folder in arrays:
             return ""
         may_have = _may_have_videos(self.data)
-        sources = clip_sources(self.data, self.options, self.clips.video_ids) if may_have else []
+        sources = load_sources(self.data, self.options, self.clips.video_ids) if may_have else []
         share = np.mean([sources[row] is not None for row in self.clips.splits["train"]]) if any(sources) else 0.0
         if automatic and share < MIN_SHARE_WITH_VIEW:
             if share:
@@ -173,15 +173,15 @@ def feature_configs(data: str) -> list[str]:
 
 def has_videos(data: str, options: dict[str, Any] | None = None) -> bool:
     """Whether any clip of the user's data has its video."""
-    return _may_have_videos(data) and any(clip_sources(data, options))
+    return _may_have_videos(data) and any(load_sources(data, options))
 
 
 def _may_have_videos(data: str) -> bool:
     if (names := _prepared_configs(data)) is not None:
         return "videos" in names
-    from videomem_hf.data.release.reader import find_videos, open_release
+    from videomem_hf.data.release.reader import find_video_files, open_release
 
-    return bool(find_videos(open_release(Path(data))))
+    return bool(find_video_files(open_release(Path(data))))
 
 
 def _prepared_configs(data: str) -> list[str] | None:

@@ -23,16 +23,9 @@ class Annotations:
 
 
 def annotate(seed: int, video_id: int, short_term: float, long_term: float) -> Annotations:
-    """Draw the annotations of one video.
+    """Draw the annotations of one video from its true recognition chances: at lag 100, and 24 to 72 hours later.
 
-    Args:
-        seed: Seed of the sample.
-        video_id: Number of the video.
-        short_term: True recognition chance at lag 100, in [0, 1].
-        long_term: True recognition chance 24 to 72 hours later, in [0, 1].
-
-    Returns:
-        The scores: short-term the hit rate corrected linearly to lag 100, long-term the hit rate.
+    The scores are the hit rates, the short-term one corrected linearly to lag 100.
     """
     draws = Draws(seed, video_id, "annotations")
     counts = {horizon: draw_released_counts(horizon, 1, draws.units) for horizon in HORIZONS}

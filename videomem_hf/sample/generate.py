@@ -1,16 +1,16 @@
 """Writes a whole sample: a release in the original layout, and the truth beside it."""
 
 import json
-import shutil
 import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Final, Literal
 
+from videomem_hf.data.provenance import PLAN_FILE, RELEASE_FOLDER
+from videomem_hf.data.release.inventory import is_ignored
 from videomem_hf.sample.annotations import annotate
 from videomem_hf.sample.draws import Draws
 from videomem_hf.sample.features import feature_files
@@ -29,27 +29,18 @@ from videomem_hf.sample.scene import draw_scene, video_ids
 from videomem_hf.sample.truth import TRUTH_FILE, truth_lines, truth_of
 from videomem_hf.sample.video import write_video
 from videomem_hf.schema import InputError
-from videomem_hf.system import available_cpus
+from videomem_hf.system import atomic_write, available_cpus
 
 Part = Literal["dev", "test"]
 
-PLAN_FILE: Final = "sample.json"
-README_FILE: Final = "README.md"
-PARTIAL_FOLDER: Final = ".partial"
 FORMAT: Final = 2
 """Increased whenever the same arguments would give another sample."""
+README_FILE: Final = "README.md"
 
 
 @dataclass(frozen=True)
 class SamplePaths:
-    """The paths of a generated sample.
-
-    Attributes:
-        out: The folder that holds all of it.
-        release: The release in the original layout; `data_dir` for loading it.
-        truth: The truth, one JSON object per line.
-        readme: What the sample is and how it was made.
-    """
+    """The paths of a generated sample: its folder, and in it the release (a `data_dir`), the truth and the README."""
 
     out: Path
     release: Path
@@ -109,16 +100,13 @@ def generate_sample(
         workers: Number of processes; by default one per available CPU. It does not affect the result.
         progress: Show a progress bar.
 
-    Returns:
-        The paths.
-
     Raises:
         InputError: An argument is out of its range, or the folder holds something else.
     """
     plan = _make_plan(videos, test_videos, seed, size, features, write_videos)
     if workers is not None and workers < 1:
         raise InputError(f"{workers} workers; at least 1 is needed.")
-    paths = SamplePaths(Path(out), Path(out) / "release", Path(out) / TRUTH_FILE, Path(out) / README_FILE)
+    paths = SamplePaths(Path(out), Path(out) / RELEASE_FOLDER, Path(out) / TRUTH_FILE, Path(out) / README_FILE)
     _claim(paths.out, plan)
     _write_tables(paths, plan)
     _write_media(paths, plan, workers or available_cpus(), progress)
@@ -173,70 +161,48 @@ def _claim(out: Path, plan: Plan) -> None:
     if path.is_file():
         found = path.read_text(encoding="utf-8")
         if found != text:
-            raise InputError(
-                f"{out} holds another sample ({_differences(found, plan)}); give another folder or delete it."
-            )
+            found = _differences(found, plan)
+            raise InputError(f"{out} holds another sample ({found}); give another folder or delete it.")
         return
-    if out.is_dir() and any(entry.name != PARTIAL_FOLDER for entry in out.iterdir()):
+    if out.is_dir() and any(not is_ignored(entry.name) for entry in out.iterdir()):
         raise InputError(f"{out} is not empty and holds no sample; give a new folder.")
-    _write(out, path, text.encode("utf-8"))
+    _write(path, text.encode("utf-8"))
 
 
 def _differences(found: str, plan: Plan) -> str:
     try:
-        old = json.loads(found)
-    except ValueError:
+        old = dict(json.loads(found))
+    except (ValueError, TypeError):
         return f"its {PLAN_FILE} cannot be read"
     new = json.loads(json.dumps(asdict(plan)))
-    names = [name for name in new if not isinstance(old, dict) or old.get(name) != new[name]]
-    if not isinstance(old, dict):
-        return f"its {PLAN_FILE} cannot be read"
-    return ", ".join(f"{name} {old.get(name)!r}, not {new[name]!r}" for name in names)
+    return ", ".join(f"{name} {old.get(name)!r}, not {new[name]!r}" for name in new if old.get(name) != new[name])
 
 
-def _write(out: Path, path: Path, content: bytes) -> None:
-    """Write a file atomically."""
-    with _atomic(out, path) as partial:
-        partial.write_bytes(content)
-
-
-@contextmanager
-def _atomic(out: Path, path: Path) -> Iterator[Path]:
-    """A temporary file to write into, moved to its path when the block ends without an error."""
-    partial = out / PARTIAL_FOLDER / path.relative_to(out).as_posix().replace("/", "+")
-    partial.parent.mkdir(parents=True, exist_ok=True)
+def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    yield partial
-    partial.replace(path)
+    with atomic_write(path) as partial:
+        partial.write_bytes(content)
 
 
 def _write_tables(paths: SamplePaths, plan: Plan) -> None:
     """Write the missing tables: truth, scores, captions, list, README."""
-    wanted = {
-        paths.truth,
-        paths.readme,
-        *(paths.release / name for name in (GROUND_TRUTH, CAPTIONS["dev"])),
-        *(paths.release / name for name in (CAPTIONS["test"], TEST_LIST) if plan.test_videos),
-    }
-    if all(path.is_file() for path in wanted):
+    tables = [GROUND_TRUTH, CAPTIONS["dev"], *((CAPTIONS["test"], TEST_LIST) if plan.test_videos else ())]
+    if all(path.is_file() for path in (paths.truth, paths.readme, *(paths.release / name for name in tables))):
         return
     aspect = plan.width / plan.height
     truths = [truth_of(draw_scene(plan.seed, number), part, aspect) for number, part in plan.parts().items()]
     dev = [truth for truth in truths if truth.part == "dev"]
     test = [truth for truth in truths if truth.part == "test"]
     scores = {t.video_id: annotate(plan.seed, t.video_id, t.short_term, t.long_term) for t in dev}
-    contents = {
-        paths.release / GROUND_TRUTH: ground_truth(scores),
-        paths.release / CAPTIONS["dev"]: captions({truth.video_id: truth.title for truth in dev}),
-        paths.truth: truth_lines(truths),
-        paths.readme: readme(plan).encode("utf-8"),
-    }
+    contents = [ground_truth(scores), captions({truth.video_id: truth.title for truth in dev})]
     if test:
-        contents[paths.release / CAPTIONS["test"]] = captions({truth.video_id: truth.title for truth in test})
-        contents[paths.release / TEST_LIST] = test_list(truth.video_id for truth in test)
-    for path, content in contents.items():
+        titles = captions({truth.video_id: truth.title for truth in test})
+        contents += [titles, test_list(truth.video_id for truth in test)]
+    files = {paths.release / name: content for name, content in zip(tables, contents, strict=True)}
+    files |= {paths.truth: truth_lines(truths), paths.readme: readme(plan).encode("utf-8")}
+    for path, content in files.items():
         if not path.is_file():
-            _write(paths.out, path, content)
+            _write(path, content)
 
 
 def _write_media(paths: SamplePaths, plan: Plan, workers: int, progress: bool) -> None:
@@ -253,7 +219,8 @@ def _write_media(paths: SamplePaths, plan: Plan, workers: int, progress: bool) -
     with tqdm(total=done + len(jobs), initial=done, desc="sample", unit="video", disable=not progress) as bar:
         for _ in _run(jobs, workers):
             bar.update()
-    shutil.rmtree(paths.out / PARTIAL_FOLDER, ignore_errors=True)
+    for partial in paths.release.rglob(".*.partial*"):  # left by a process that was killed
+        partial.unlink()
 
 
 def _media(plan: Plan, number: int, part: Part) -> list[Path]:
@@ -288,14 +255,13 @@ def _write_one(job: Job) -> None:
     """Write the missing files of one video."""
     out, plan, number, part = job
     scene, size = draw_scene(plan.seed, number), (plan.width, plan.height)
-    video = out / "release" / video_path(part, number)
+    video = out / RELEASE_FOLDER / video_path(part, number)
     if plan.write_videos and not video.is_file():
-        with _atomic(out, video) as partial:
+        video.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(video) as partial:
             write_video(scene, partial, size)
     for feature in plan.features:
-        files = [out / "release" / path for path in feature_paths(part, feature, number)]
-        if all(path.is_file() for path in files):
-            continue
-        for path, content in zip(files, feature_files(feature, scene, size), strict=True):
-            if not path.is_file():
-                _write(out, path, content)
+        files = [out / RELEASE_FOLDER / path for path in feature_paths(part, feature, number)]
+        if not all(path.is_file() for path in files):
+            for path, content in zip(files, feature_files(feature, scene, size), strict=True):
+                _write(path, content)

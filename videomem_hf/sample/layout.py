@@ -4,15 +4,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+from videomem_hf.data.feature_files.folders import KNOWN
+from videomem_hf.data.release.ground_truth import COLUMNS
 from videomem_hf.sample.annotations import Annotations
 
-GROUND_TRUTH_HEADER: Final = (
-    "video,short-term_memorability,nb_short-term_annotations,long-term_memorability,nb_long-term_annotations"
-)
-FEATURES: Final = ("c3d", "hmp", "lbp", "hog", "inceptionv3", "colorhistogram", "orb", "aesthetics")
-FRAME_NUMBERS: Final = (0, 56, 112)
-"""The frames, of 168, whose features are stored."""
-
+FEATURES: Final = tuple(KNOWN)
 _FOLDERS: Final[dict[str, str]] = {
     "c3d": "C3D", "hmp": "HMP", "lbp": "LBP", "hog": "HOG", "inceptionv3": "InceptionV3",
     "colorhistogram": "ColorHistogram", "orb": "ORB",
@@ -37,20 +33,20 @@ def video_path(part: str, video_id: int) -> Path:
 
 
 def feature_paths(part: str, feature: str, video_id: int) -> list[Path]:
-    """The files of one feature of one video: one, one for each of three frames, or a mean and a median."""
+    """The files of one feature of one video: one, one per frame, or a mean and a median."""
     folder = _SETS[part] / "features"
     if feature == "aesthetics":
         return [folder / _AESTHETICS[part].format(kind) / f"video{video_id}.txt" for kind in ("mean", "median")]
     folder /= _FOLDERS[feature]
-    if feature in {"c3d", "hmp"}:
+    if not KNOWN[feature].frames:
         return [folder / f"video{video_id}.txt"]
     suffix = "p" if feature == "orb" else "txt"
-    return [folder / f"video{video_id}-{number}.{suffix}" for number in FRAME_NUMBERS]
+    return [folder / f"video{video_id}-{number}.{suffix}" for number in KNOWN[feature].frames]
 
 
 def ground_truth(annotations: Mapping[int, Annotations]) -> bytes:
     """The score table: byte-order mark, CRLF, three decimals, names in lexicographic order, no newline at the end."""
-    lines = [GROUND_TRUTH_HEADER]
+    lines = [",".join(COLUMNS["2018"])]
     for video_id in sorted(annotations, key=str):
         row = annotations[video_id]
         lines.append(

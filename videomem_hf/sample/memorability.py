@@ -67,24 +67,7 @@ _LONG_TERM: Final[dict[str, float]] = {
     "conspicuity": 1.3, "person": 0.4, "animal": 0.8, "words": -0.7, "odd": 0.9, "clutter": 0.15, "openness": -0.9,
     "motion": 0.0, "camera": 0.15, "cut": -0.5,
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Scale:
-    """Scales a weighted sum of causes from its mean and sd over scenes to those of true memorability."""
-
-    drive_mean: float
-    drive_sd: float
-    mean: float
-    sd: float
-
-    def memorability(self, drive: float) -> float:
-        return round(min(_HIGHEST, self.mean + self.sd * (drive - self.drive_mean) / self.drive_sd), 6)
-
-
 _HIGHEST: Final = 0.99
-_SHORT_SCALE: Final = _Scale(drive_mean=1.636, drive_sd=0.892, mean=PAPER["short_term_mean"].value, sd=0.064)
-_LONG_SCALE: Final = _Scale(drive_mean=0.468, drive_sd=0.744, mean=PAPER["long_term_mean"].value, sd=0.084)
 
 
 def causes_of(scene: Scene) -> Causes:
@@ -119,15 +102,17 @@ def conspicuity(size: float, contrast: float) -> float:
     return min(1.0, math.sqrt(contrast * size / 0.9))
 
 
-def _drive(causes: Causes, weights: dict[str, float]) -> float:
-    return sum(weight * getattr(causes, name) for name, weight in weights.items())
-
-
 def memorability(causes: Causes) -> tuple[float, float]:
     """True short- and long-term memorability: the recognition chance at lag 100, and after 24 to 72 h."""
+
+    def scale(weights: dict[str, float], drive_mean: float, drive_sd: float, mean: float, sd: float) -> float:
+        """Scale the weighted sum of causes from its mean and sd over scenes to those of true memorability."""
+        drive = sum(weight * getattr(causes, name) for name, weight in weights.items())
+        return round(min(_HIGHEST, mean + sd * (drive - drive_mean) / drive_sd), 6)
+
     return (
-        _SHORT_SCALE.memorability(_drive(causes, _SHORT_TERM)),
-        _LONG_SCALE.memorability(_drive(causes, _LONG_TERM)),
+        scale(_SHORT_TERM, drive_mean=1.636, drive_sd=0.892, mean=PAPER["short_term_mean"].value, sd=0.064),
+        scale(_LONG_TERM, drive_mean=0.468, drive_sd=0.744, mean=PAPER["long_term_mean"].value, sd=0.084),
     )
 
 

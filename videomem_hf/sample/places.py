@@ -1,4 +1,4 @@
-"""The places a scene is set in: sky, sea, mountains, a street, a room ..., drawn once a shot.
+"""The places a scene is set in: sky, sea, mountains, a street, a room ..., drawn once per scene.
 
 A place is drawn on a canvas larger than the frame by `MARGIN` on each side, so that the camera can pan.
 """
@@ -63,18 +63,10 @@ class Canvas:
                 self.pen.disc(x * EXTENT + LOW, LOW + y * (horizon - LOW) * 0.8, 0.003, (200, 205, 230))
             return
         for _ in range(self.draws.integer(0, 3)):
-            self.cloud(
-                self.draws.between(LOW, HIGH),
-                self.draws.between(0.0, 0.6) * horizon,
-                mix(bottom, (255, 255, 255), 0.55),
-            )
-
-    def cloud(self, x: float, y: float, colour: Colour) -> None:
-        """A heap of soft discs."""
-        for _ in range(5):
-            self.pen.disc(
-                x + self.draws.between(-0.1, 0.1), y + self.draws.between(-0.02, 0.02), 0.07, colour, ry=0.035
-            )
+            x, y = self.draws.between(LOW, HIGH), self.draws.between(0.0, 0.6) * horizon
+            for _ in range(5):  # a cloud is a heap of soft discs
+                across, down = self.draws.between(-0.1, 0.1), self.draws.between(-0.02, 0.02)
+                self.pen.disc(x + across, y + down, 0.07, mix(bottom, (255, 255, 255), 0.55), ry=0.035)
 
     def ridge(self, base: float, rise: float, colour: Colour, steps: int = 9) -> None:
         """A jagged or rolling line of hills from edge to edge, filled to the bottom."""
@@ -109,8 +101,8 @@ def _sea(canvas: Canvas) -> None:
 def _beach(canvas: Canvas) -> None:
     _sea(canvas)
     tilt = canvas.draws.between(-0.05, 0.05)
-    canvas.pen.shape([(LOW, 0.66 - tilt), (HIGH, 0.66 + tilt), (HIGH, HIGH), (LOW, HIGH)], canvas.lit((235, 235, 230)))
-    canvas.pen.shape([(LOW, 0.68 - tilt), (HIGH, 0.68 + tilt), (HIGH, HIGH), (LOW, HIGH)], canvas.lit((222, 198, 150)))
+    for y, colour in ((0.66, (235, 235, 230)), (0.68, (222, 198, 150))):
+        canvas.pen.shape([(LOW, y - tilt), (HIGH, y + tilt), (HIGH, HIGH), (LOW, HIGH)], canvas.lit(colour))
 
 
 def _mountains(canvas: Canvas) -> None:
@@ -128,9 +120,8 @@ def _desert(canvas: Canvas) -> None:
     sand = canvas.lit((215, 185, 145))
     canvas.gradient(sand, shade(sand, 0.82), 0.58, HIGH)
     for k in range(4):
-        canvas.hill(
-            canvas.draws.between(0.0, 1.0), 0.5 + 0.12 * k, canvas.draws.between(0.6, 1.1), shade(sand, 1.0 - 0.06 * k)
-        )
+        x, width = canvas.draws.unit(), canvas.draws.between(0.6, 1.1)
+        canvas.hill(x, 0.5 + 0.12 * k, width, shade(sand, 1.0 - 0.06 * k))
     canvas.gradient(shade(sand, 0.82), shade(sand, 0.74), 0.97, HIGH)
 
 
@@ -139,9 +130,8 @@ def _meadow(canvas: Canvas) -> None:
     canvas.sky(horizon + 0.05)
     grass = canvas.lit(hsv(draws.between(0.2, 0.33), 0.4, 0.58))
     for k in range(3):
-        canvas.hill(
-            draws.between(0.0, 1.0), horizon - 0.06 + 0.03 * k, 0.7, mix(grass, _SKIES[canvas.light][1], 0.4 - 0.15 * k)
-        )
+        colour = mix(grass, _SKIES[canvas.light][1], 0.4 - 0.15 * k)
+        canvas.hill(draws.unit(), horizon - 0.06 + 0.03 * k, 0.7, colour)
     canvas.gradient(grass, shade(grass, 0.72), horizon + 0.03, HIGH)
     for x, y in draws.units(50, 2):
         foot = horizon + 0.06 + (HIGH - horizon) * y
@@ -211,11 +201,10 @@ def _underwater(canvas: Canvas) -> None:
     draws = canvas.draws
     water = canvas.lit(hsv(draws.between(0.47, 0.6), 0.45, 0.72))
     canvas.gradient(mix(water, (255, 255, 255), 0.25), shade(water, 0.45))
+    beam = mix(water, (255, 255, 255), 0.12)
     for _ in range(4):
         x = draws.between(LOW, HIGH)
-        canvas.pen.shape(
-            [(x, LOW), (x + 0.07, LOW), (x - 0.1, 0.7), (x - 0.24, 0.7)], mix(water, (255, 255, 255), 0.12)
-        )
+        canvas.pen.shape([(x, LOW), (x + 0.07, LOW), (x - 0.1, 0.7), (x - 0.24, 0.7)], beam)
     for _ in range(draws.integer(3, 6)):
         x, rise = draws.between(LOW, HIGH), draws.between(0.1, 0.22)
         canvas.pen.shape([(x, HIGH), (x + 0.02, 1.0 - rise), (x + 0.05, HIGH)], shade(water, 0.35))
@@ -223,32 +212,16 @@ def _underwater(canvas: Canvas) -> None:
 
 
 PLACES: Final[dict[str, Callable[[Canvas], None]]] = {
-    "sky": _sky,
-    "sea": _sea,
-    "beach": _beach,
-    "mountains": _mountains,
-    "desert": _desert,
-    "meadow": _meadow,
-    "city": _city,
-    "forest": _forest,
-    "room": _room,
-    "studio": _studio,
-    "underwater": _underwater,
+    drawing.__name__.removeprefix("_"): drawing
+    for drawing in (_sky, _sea, _beach, _mountains, _desert, _meadow, _city, _forest, _room, _studio, _underwater)
 }
 
 
 def draw_place(place: str, light: str, clutter: float, size: tuple[int, int], draws: Draws) -> Image.Image:
-    """Draw a place with its side things, wider than the frame by `MARGIN` on each side.
-
-    Args:
-        place: A key of `PLACES`.
-        light: Time of day.
-        clutter: Density of side things, in [0, 1].
-        size: Width and height of the frame in pixels.
-        draws: Decides the details.
+    """Draw a place, a key of `PLACES`, with its side things, as many as `clutter` in [0, 1] says.
 
     Returns:
-        An RGB picture of `EXTENT` times the frame's size.
+        An RGB picture of `EXTENT` times `size`: wider than the frame by `MARGIN` on each side.
     """
     width, height = (max(2, round(side * EXTENT)) * SUPERSAMPLE for side in size)
     picture = Image.new("RGB", (width, height))

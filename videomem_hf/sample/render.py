@@ -51,12 +51,7 @@ def _in_second_shot(scene: Scene, time_s: float) -> bool:
 
 
 def thing_box(scene: Scene, time_s: float, aspect: float = 16 / 9) -> Box | None:
-    """The box of the scene's thing at a time, cut at the frame's edges.
-
-    Args:
-        scene: The scene.
-        time_s: Time from the start of the video in [0, 7] s.
-        aspect: Width over height of the frame.
+    """The box of the scene's thing at a time in [0, 7] s, cut at the edges of a frame of `aspect` (width / height).
 
     Returns:
         The box, or None where there is no thing or nothing of it is in the frame.
@@ -104,13 +99,7 @@ class Shots:
     """One scene's pictures at one frame size, to be composed at any time."""
 
     def __init__(self, scene: Scene, size: tuple[int, int], *, with_thing: bool = True) -> None:
-        """Draw the place and the thing.
-
-        Args:
-            scene: The scene.
-            size: Width and height of the frames in pixels.
-            with_thing: False leaves out the thing; everything else is the same.
-        """
+        """Draw the place and, unless `with_thing` is False, the thing, for frames of `size` in pixels."""
         self.scene = scene
         self.size = size
         place = draw_place(scene.place, scene.light, scene.clutter, size, Draws(scene.seed, scene.look, "place"))
@@ -184,13 +173,7 @@ def _expose(picture: Image.Image, lightness: float) -> Image.Image:
 
 
 def render_frame(scene: Scene, time_s: float, size: tuple[int, int], *, with_thing: bool = True) -> np.ndarray:
-    """One frame of a scene, as it is before encoding.
-
-    Args:
-        scene: The scene.
-        time_s: Time from the start of the video in [0, 7] s.
-        size: Width and height in pixels.
-        with_thing: False leaves the salient thing out.
+    """One frame of a scene at a time in [0, 7] s, as it is before encoding, with or without the salient thing.
 
     Returns:
         `(height, width, 3)` uint8 RGB.

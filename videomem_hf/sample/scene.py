@@ -164,7 +164,8 @@ def _first_take(seed: int, video_id: int) -> Scene:
     draws = Draws(seed, video_id, "scene")
     kind = draws.choice(list(_KIND_WEIGHTS), list(_KIND_WEIGHTS.values()))
     thing_kind = draws.choice(_THINGS[kind]) if kind in _THINGS else None
-    place = _draw_place(draws, kind, thing_kind)
+    places = CLUTTER_PLACES if kind == "clutter" else SCENERY_PLACES
+    place = draws.choice(places if thing_kind is None else THING_PLACES[thing_kind])
     light = draws.choice(list(_EXPOSURES), (0.54, 0.18, 0.1, 0.18))
     return Scene(
         video_id=video_id,
@@ -180,12 +181,6 @@ def _first_take(seed: int, video_id: int) -> Scene:
         cut_s=round(draws.between(2.5, 5.5) * FPS) / FPS if draws.chance(0.12) else None,
         take_of=None,
     )
-
-
-def _draw_place(draws: Draws, kind: SceneKind, thing_kind: str | None) -> str:
-    if thing_kind is not None:
-        return draws.choice(THING_PLACES[thing_kind])
-    return draws.choice(CLUTTER_PLACES if kind == "clutter" else SCENERY_PLACES)
 
 
 _HEIGHTS: Final[dict[str, tuple[float, float]]] = {

@@ -17,9 +17,6 @@ SKINS: Final[tuple[Colour, ...]] = ((245, 205, 175), (225, 175, 135), (175, 120,
 HAIRS: Final[tuple[Colour, ...]] = ((35, 25, 20), (90, 55, 30), (215, 175, 95), (165, 70, 35), (190, 190, 195))
 INK: Final[Colour] = (25, 22, 28)
 WHITE: Final[Colour] = (250, 250, 248)
-_RIM: Final = 0.014
-_ROOM: Final = 0.02
-"""Width of the rim round a thing, and the room left for it at the canvas's edges, as fractions of the height."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +76,11 @@ def _person(pen: Pen, paint: Paint, draws: Draws) -> None:
     stride, lift = draws.between(0.1, 0.22), draws.between(-0.06, 0.1)
     legs = paint.dark if draws.chance(0.5) else paint.second
     for side in (-1, 1):
-        pen.stroke([(0.5, 0.55), (0.5 + side * stride, 0.76), (0.5 + side * stride * 1.2, 0.97)], 0.075, legs)
-        pen.box(0.5 + side * stride * 1.2 - 0.08, 0.95, 0.5 + side * stride * 1.2 + 0.14, 1.0, INK, radius=0.02)
-        pen.stroke(
-            [(0.5 + side * 0.15, 0.25), (0.5 + side * 0.32, 0.4), (0.5 + side * 0.36, 0.5 - lift)], 0.05, paint.main
-        )
-        pen.disc(0.5 + side * 0.36, 0.51 - lift, 0.025, paint.skin)
+        foot, hand = 0.5 + side * stride * 1.2, 0.5 + side * 0.36
+        pen.stroke([(0.5, 0.55), (0.5 + side * stride, 0.76), (foot, 0.97)], 0.075, legs)
+        pen.box(foot - 0.08, 0.95, foot + 0.14, 1.0, INK, radius=0.02)
+        pen.stroke([(0.5 + side * 0.15, 0.25), (0.5 + side * 0.32, 0.4), (hand, 0.5 - lift)], 0.05, paint.main)
+        pen.disc(hand, 0.51 - lift, 0.025, paint.skin)
     pen.box(0.32, 0.2, 0.68, 0.6, paint.main, radius=0.06)
     pen.box(0.44, 0.15, 0.56, 0.24, shade(paint.skin, 0.85))
     pen.disc(0.5, 0.085, 0.085, paint.hair)
@@ -276,19 +272,15 @@ ASPECTS: Final[dict[str, float]] = {kind: aspect for kind, (aspect, _) in _DRAWI
 """Width over height of each thing's canvas."""
 
 
+_RIM: Final = 0.014
+_ROOM: Final = 0.02
+"""Width of the rim round a thing, and the room left for it at the canvas's edges, as fractions of the height."""
+
+
 def draw_thing(kind: str, height: int, paint: Paint, draws: Draws, *, odd: bool = False, word: str = "") -> Image.Image:
-    """Draw one thing.
+    """Draw one thing as an RGBA picture of `height` pixels and the kind's aspect; `draws` decides its details.
 
-    Args:
-        kind: A key of `ASPECTS`.
-        height: Height of the picture in pixels, at least 1.
-        paint: The thing's colours.
-        draws: Decides the details (hair, wheels, hands of a clock).
-        odd: Paint a face's skin in the thing's own colour, bold stripes over any other thing.
-        word: What a sign says.
-
-    Returns:
-        An RGBA picture of `height` pixels and the kind's aspect.
+    An odd face has skin of the thing's own colour; any other odd thing has bold stripes. `word` is what a sign says.
     """
     aspect, drawing = _DRAWINGS[kind]
     size = (max(1, round(height * aspect)) * SUPERSAMPLE, height * SUPERSAMPLE)

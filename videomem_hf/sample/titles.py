@@ -71,14 +71,8 @@ _CAMERAS: Final[dict[str, tuple[str, ...]]] = {
     "zoom-out": ("", "zoom-out", "slow-zoom-out"),
 }
 _SCENERY: Final = (
-    "view",
-    "landscape",
-    "scenic-view",
-    "beautiful-scenery",
-    "panorama",
-    "empty-scene",
-    "establishing-shot",
-)
+    "view", "landscape", "scenic-view", "beautiful-scenery", "panorama", "empty-scene", "establishing-shot",
+)  # fmt: skip
 _CLUTTER: Final = ("many-things", "colorful-objects", "jumble-of-toys", "flea-market", "pile-of-things", "messy-scene")
 _TAGS: Final = (
     "hd", "footage", "stock", "slow-motion", "background", "outdoors", "nature", "people", "travel", "concept",
@@ -89,7 +83,7 @@ _MOST_WORDS: Final = 37
 
 
 def title_of(scene: Scene) -> str:
-    """The title of a video: lower-case ASCII words joined by hyphens; another take bears the title of the first.
+    """The title of a video: lower-case ASCII words joined by hyphens; another take has the title of the first.
 
     About two in a thousand begin with a hyphen, where a leading number was stripped.
     """
@@ -98,13 +92,12 @@ def title_of(scene: Scene) -> str:
     sign = "-" if draws.chance(0.002) else ""
     if draws.chance(0.01):
         return sign + _noun(scene, draws)
-    parts = [*_subject(scene, draws), draws.choice(_PLACES[scene.place]) if draws.chance(0.75) else ""]
-    parts += [draws.choice(_LIGHTS[scene.light]) if draws.chance(0.6) else ""]
-    parts += [draws.choice(_CAMERAS[scene.camera]) if draws.chance(0.6) else ""]
+    phrases = ((_PLACES[scene.place], 0.75), (_LIGHTS[scene.light], 0.6), (_CAMERAS[scene.camera], 0.6))
+    parts = [*_subject(scene, draws), *(draws.choice(some) if draws.chance(share) else "" for some, share in phrases)]
     if scene.clutter > 0.25 and scene.kind != "clutter":
         parts.append(draws.choice(("among-other-things", "with-things-around", "", "", "")))
-    for _ in range(draws.choice((0, 1, 2, 3, 20), (0.52, 0.3, 0.13, 0.04, 0.01))):
-        parts.append(draws.choice(_TAGS))
+    tags = draws.choice((0, 1, 2, 3, 20), (0.52, 0.3, 0.13, 0.04, 0.01))
+    parts += [draws.choice(_TAGS) for _ in range(tags)]
     words = [word for part in parts for word in part.split("-") if word]
     return sign + "-".join(words[:_MOST_WORDS])
 
@@ -141,8 +134,4 @@ def _shot(thing: Thing) -> str:
 def _odd(thing: Thing, draws: Draws) -> str:
     if not thing.odd:
         return "hazy" if thing.contrast < 0.4 and draws.chance(0.5) else ""
-    return (
-        draws.choice(("strange", "painted", "unusual"))
-        if thing.kind == "face"
-        else draws.choice(("striped", "painted"))
-    )
+    return draws.choice(("strange", "painted", "unusual") if thing.kind == "face" else ("striped", "painted"))

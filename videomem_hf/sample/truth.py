@@ -16,7 +16,7 @@ TRUTH_FILE: Final = "truth.jsonl"
 
 @dataclass(frozen=True)
 class SceneTruth:
-    """The truth about one generated video.
+    """The truth about one generated video; `place`, `light`, `camera`, `cut_s` and `take_of` are those of its `Scene`.
 
     Attributes:
         video_id: Number of the video.
@@ -28,13 +28,8 @@ class SceneTruth:
         stands_out: Whether one thing stands out.
         boxes: The thing's box (left, top, right, bottom as fractions of the frame) at 0, 1, ... 6 s; None where
             nothing of it is in the frame. Empty without a thing.
-        place: Where the scene is set.
-        light: Time of day.
-        camera: The camera's motion.
-        cut_s: When a second shot begins, or None.
         causes: The measured causes of memorability; see `memorability.Causes`.
         title: The title in the captions.
-        take_of: The video this is another take of, or None.
     """
 
     video_id: int
@@ -89,13 +84,7 @@ def truth_lines(truths: list[SceneTruth]) -> bytes:
 
 
 def read_truth(out: Path | str) -> list[SceneTruth]:
-    """Read the truth of a generated sample.
-
-    Args:
-        out: The sample's folder, as given to `generate_sample`.
-
-    Returns:
-        One record per video, dev and test, in the order of their numbers.
+    """Read the truth of a generated sample from its folder: one record per video, in the order of their numbers.
 
     Raises:
         InputError: There is no truth file, or a line in it is not a record.

@@ -17,15 +17,10 @@ def bit_rate(size: tuple[int, int]) -> int:
 
 
 def write_video(scene: Scene, path: Path, size: tuple[int, int]) -> None:
-    """Render and encode one scene.
+    """Render and encode one scene as WebM; width and height are even.
 
     One thread, a fixed speed (a positive `cpu-used` would follow the clock) and a bit-exact container: the same
     libraries write the same bytes. The header holds no frame count.
-
-    Args:
-        scene: The scene.
-        path: The WebM file to write.
-        size: Width and height in pixels, both even.
     """
     import av
 

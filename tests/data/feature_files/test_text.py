@@ -11,7 +11,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from videomem_hf.data.feature_files import text as feature_text
-from videomem_hf.data.feature_files.text import TextFiles, check_sums, parse_dense, parse_histograms, parse_pairs
+from videomem_hf.data.feature_files.text import (
+    Separator,
+    TextFiles,
+    check_sums,
+    parse_dense,
+    parse_exactly,
+    parse_histograms,
+    parse_pairs,
+)
 from videomem_hf.schema import InputError
 
 
@@ -80,11 +88,15 @@ def test_pairs_files_give_what_int_and_float_give(made: list[tuple[bytes, list[t
 @given(st.lists(st.binary(max_size=60), min_size=1, max_size=4))
 def test_any_bytes_are_read_as_the_plain_way_reads_them_or_refused(data: list[bytes]) -> None:
     for parse, plain in (
-        (parse_dense, partial(feature_text._plain_dense_files, "space")),
-        (partial(parse_dense, separator="comma"), partial(feature_text._plain_dense_files, "comma")),
-        (parse_pairs, feature_text._plain_pairs_files),
+        (parse_dense, partial(exact_dense, "space")),
+        (partial(parse_dense, separator="comma"), partial(exact_dense, "comma")),
+        (parse_pairs, parse_exactly),
     ):
         assert outcome(parse, data) == outcome(plain, data)
+
+
+def exact_dense(separator: Separator, given: TextFiles) -> tuple[np.ndarray, ...]:
+    return parse_exactly(given, separator, with_index=False)[1:]
 
 
 def outcome(parse: Any, data: list[bytes]) -> Any:
@@ -138,7 +150,7 @@ def test_signed_numbers_of_six_decimals_and_what_looks_like_them(
     numbers = data.draw(st.sampled_from(files_))
     numbers.insert(data.draw(st.integers(0, len(numbers))), odd)
     spoilt = [",".join(numbers).encode() for numbers in files_]
-    plain = partial(feature_text._plain_dense_files, "comma")
+    plain = partial(exact_dense, "comma")
     assert outcome(partial(parse_dense, separator="comma"), spoilt) == outcome(plain, spoilt)
 
 

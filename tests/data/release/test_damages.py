@@ -18,7 +18,7 @@ from tests.data.feature_trees import write_features
 from tests.data.release_trees import make_truth, write_course, write_mediaeval
 from videomem_hf.data.feature_files.folders import feature_folders, find_feature_files
 from videomem_hf.data.record_tables import record_tables
-from videomem_hf.data.release.reader import find_videos, open_release, read_records
+from videomem_hf.data.release.reader import find_video_files, open_release, read_records
 from videomem_hf.schema import InputError
 
 DEV = list(range(1, 8))
@@ -51,7 +51,7 @@ def read(root: Path) -> Rows:
             for name, folders in feature_folders(release.inventory).items()
             for files in find_feature_files(name, folders)
         ]
-        (table,) = record_tables([records], features, find_videos(release))
+        (table,) = record_tables([records], features, find_video_files(release))
     rows = table.to_pylist()
     return {row["video_id"]: row for row in rows}
 

@@ -14,7 +14,7 @@ from tests.data.release_trees import (
     write_course,
     write_mediaeval,
 )
-from videomem_hf.data.release.reader import find_videos, open_release, read_records
+from videomem_hf.data.release.reader import find_video_files, open_release, read_records
 from videomem_hf.data.release.records import VideoRecord
 from videomem_hf.schema import InputError
 
@@ -53,7 +53,7 @@ def test_files_are_found_by_what_they_are(tmp_path: Path) -> None:
         write(tmp_path / "anywhere" / name, b"\x00\x01rubbish")
     release = open_release(tmp_path)
     assert [path.name for path in release.tables.paths] == ["scores (1).csv", "titles.txt"]
-    assert find_videos(release) == {"video7": tmp_path / "else" / "video7.webm"}
+    assert find_video_files(release) == {"video7": tmp_path / "else" / "video7.webm"}
     assert all(record.title for record in read_records(release))
 
 
@@ -175,7 +175,7 @@ def test_two_videos_of_one_id_are_refused(tmp_path: Path) -> None:
     write(tmp_path / "a" / "video1.webm", "x")
     write(tmp_path / "b" / "video1.mp4", "x")
     with pytest.raises(InputError, match=r"b/video1.mp4: a second file for video1, beside .*a/video1.webm"):
-        find_videos(open_release(tmp_path))
+        find_video_files(open_release(tmp_path))
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])

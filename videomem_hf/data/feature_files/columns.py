@@ -76,15 +76,10 @@ def read_columns(features: Sequence[FeatureFiles], batches: Iterable[Sequence[st
 
 
 def parse_column(folder: str, names: Sequence[str], contents: Sequence[bytes]) -> pa.Array:
-    """Parse the files of one video that are in memory into a column of one row, as `read_columns` does from a disk.
-
-    Args:
-        folder: Name of the feature's folder, which tells what its files hold.
-        names: The files' names, one per frame where the feature describes frames.
-        contents: Their bytes.
+    """Parse the files of one video, with their names and contents, into a column of one row, as `read_columns` does.
 
     Raises:
-        InputError: A file does not hold what the feature's files hold.
+        InputError: A file does not hold what the features in a folder of this name hold.
     """
     files = [file for name in names if (file := parse_video_file(name))]
     frames = [(file.video_id, file.frame) for file in files]
@@ -168,24 +163,24 @@ def _dense(feature: Feature, files: TextFiles, present: NDArray[np.bool_]) -> pa
     if feature.sums_to_one and len(counts):
         check_sums(values, counts, files)
     if feature.length is not None and feature.shortest == feature.length:
-        return _fixed(values.reshape(-1, feature.length), present)
-    return _variable(pa.array(values), counts, present)
+        return _fixed_lists(values.reshape(-1, feature.length), present)
+    return _variable_lists(pa.array(values), counts, present)
 
 
 def _pairs(feature: Feature, files: TextFiles, present: NDArray[np.bool_]) -> pa.Array:
     indices, values, counts = pairs = parse_pairs(files)
     if feature.length is None:
-        lists = [_variable(pa.array(column), counts, present) for column in (indices, values)]
+        lists = [_variable_lists(pa.array(column), counts, present) for column in (indices, values)]
         return pa.StructArray.from_arrays(lists, ["index", "value"], mask=pa.array(~present))
     check_indices(pairs, files, range(feature.base, feature.base + feature.length))
     if feature.sums_to_one and len(counts):
         check_sums(values, counts, files)
     vectors = np.zeros((len(counts), feature.length))
     vectors[np.repeat(np.arange(len(counts)), counts), indices - feature.base] = values
-    return _fixed(vectors, present)
+    return _fixed_lists(vectors, present)
 
 
-def _fixed(vectors: NDArray[np.float64], present: NDArray[np.bool_]) -> pa.Array:
+def _fixed_lists(vectors: NDArray[np.float64], present: NDArray[np.bool_]) -> pa.Array:
     flat = pa.array(_spread(vectors, present).ravel())
     return pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1], mask=pa.array(~present))
 
@@ -199,7 +194,7 @@ def _spread(vectors: NDArray[Any], present: NDArray[np.bool_]) -> NDArray[Any]:
     return spread
 
 
-def _variable(values: pa.Array, counts: NDArray[np.int64], present: NDArray[np.bool_]) -> pa.Array:
+def _variable_lists(values: pa.Array, counts: NDArray[np.int64], present: NDArray[np.bool_]) -> pa.Array:
     lengths = np.zeros(len(present), np.int32)
     lengths[present] = counts
     offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)
@@ -212,4 +207,4 @@ def _orb(frames: list[Keypoints], present: NDArray[np.bool_]) -> pa.Array:
     floats, integers, descriptors = (np.concatenate(column) for column in zip(none, *frames, strict=True))
     columns = [pa.array(np.ascontiguousarray(column)) for column in (*floats.T, *integers.T)]
     columns.append(pa.FixedSizeListArray.from_arrays(pa.array(descriptors.ravel()), DESCRIPTOR_BYTES))
-    return _variable(pa.StructArray.from_arrays(columns, fields=list(_KEYPOINT)), counts, present)
+    return _variable_lists(pa.StructArray.from_arrays(columns, fields=list(_KEYPOINT)), counts, present)

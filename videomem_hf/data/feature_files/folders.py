@@ -80,13 +80,7 @@ _RESERVED: Final = NO_FEATURES | {VIDEO, VIDEO_ID, TITLE, *HORIZONS, *SPLITS}
 
 @dataclass
 class FeatureFiles:
-    """A column's files.
-
-    Attributes:
-        column: Its name in the dataset.
-        feature: What the files hold.
-        paths: The file of each video and frame (None where a file describes the video).
-    """
+    """A column's name, what its files hold, and the file of each video and frame (None: the whole video)."""
 
     column: str
     feature: Feature
@@ -176,13 +170,7 @@ def _check_frames(feature: Feature, paths: dict[tuple[str, int | None], str]) ->
 
 
 def feature_of(config: str, files: Iterable[tuple[str, int | None]], heads: Iterable[bytes]) -> Feature:
-    """Say what a feature's files hold: by its name, or one that is not the release's by its first files.
-
-    Args:
-        config: Configuration name.
-        files: Video and frame of each file.
-        heads: The first bytes of some files; taken only if they are needed.
-    """
+    """Return what a feature's files hold: by its name, or for an unknown one by the `heads` of some files."""
     if known := KNOWN.get(config) or _VARIANTS.get(config):
         return known
     frames = sorted({frame for _, frame in files if frame is not None})

@@ -12,13 +12,11 @@ from videomem_hf.schema import InputError
 def feature_matrix(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
     """Return a feature column of fixed shape as an array.
 
-    `datasets`' own numpy format builds one array per row and, for features of several frames, one per frame; this one
-    reads the column's memory as it lies. Take the column from a data set in Arrow format, as in
-    `data.with_format("arrow")[:]["hmp"]`.
+    `datasets`' own numpy format builds an array per row, or even per frame; this function reads the column's memory.
+    Take the column from a data set in Arrow format: `data.with_format("arrow")[:]["hmp"]`.
 
     Args:
-        column: Numbers, or lists of them, nested or not; the innermost lists may be of a type of varying length as
-            long as their lengths are equal.
+        column: Numbers, or lists of them, nested or not; lists of the same nesting have equal lengths.
 
     Returns:
         `(rows, ...)` in the column's own type, without a copy where the column is in one piece and nothing is missing;

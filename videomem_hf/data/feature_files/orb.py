@@ -19,18 +19,8 @@ MAX_BYTES: Final = 16 << 20
 
 _LARGEST: Final = 1e300
 _DTYPE = re.compile(r"[<>|=]?(u|i|f)(1|2|4|8)")
-_BROKEN = (
-    pickle.UnpicklingError,
-    EOFError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    OverflowError,
-    MemoryError,
-)
-"""What `pickle` and our stand-ins raise on bytes that are no proper pickle."""
+_BROKEN = (EOFError, ValueError, TypeError, LookupError, AttributeError, OverflowError, MemoryError)
+"""What `pickle` and our stand-ins raise on bytes that are no proper pickle, beside `UnpicklingError`."""
 
 
 class _StandIn:
@@ -125,7 +115,7 @@ class _NumbersUnpickler(pickle.Unpickler):
     """Unpickles plain containers, numbers and text; for numpy's names it makes our stand-ins, for others an error."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return what a name in the pickle stands for."""
+        """Return the stand-in for a name in the pickle."""
         if (module, name) not in _ALLOWED:
             raise pickle.UnpicklingError(f"it asks for {module[:60]}.{name[:60]}, which ORB features do not need")
         return _ALLOWED[module, name]
@@ -143,12 +133,9 @@ def safe_loads(data: bytes) -> Any:
     """
     _refuse_large_memo(data)
     try:
-        value = _NumbersUnpickler(io.BytesIO(data), encoding="latin1").load()
-    except pickle.UnpicklingError:
-        raise
+        return _NumbersUnpickler(io.BytesIO(data), encoding="latin1").load()
     except _BROKEN as error:
         raise pickle.UnpicklingError(f"{type(error).__name__}: {str(error)[:120]}") from error
-    return value
 
 
 def _refuse_large_memo(data: bytes) -> None:

@@ -1,8 +1,8 @@
 """The release's feature files that are text: dense numbers, `index:value` pairs, and three-line colour histograms.
 
 The release's files hold some hundred million numbers, for which `float()` in a loop takes minutes: Arrow casts those of
-many files at a time. Where that meets anything out of the ordinary, each file is read again by the plain functions at
-the end, which are the definition of the formats: they accept, or name file and line.
+many files at a time. Where that fails, each file is read again by `parse_exactly`, which defines the formats: it
+accepts a file, or names file and line.
 """
 
 import math
@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, Final, Literal, NamedTuple, TypeVar
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -34,9 +34,6 @@ _THREADS_FROM: Final = 8
 _GROUP_BYTES: Final = 1 << 18
 """Text parsed at once: enough to be worth the calls, few enough for its arrays to stay in the processor's cache."""
 _RETAKE = "take the file from the release again, or remove it to load its video without this feature"
-
-
-T = TypeVar("T")
 
 
 class TextFiles(NamedTuple):
@@ -85,11 +82,9 @@ def parse_dense(files: TextFiles, separator: Separator = "space") -> tuple[NDArr
     Raises:
         InputError: A file that is empty, holds something else, or is cut off within a number.
     """
-    parts = _parse_groups(files, partial(_fast_dense, separator=separator), partial(_plain_dense_files, separator))
-    if not parts:
-        return np.empty(0), np.empty(0, np.int64)
-    values, counts = zip(*parts, strict=True)
-    return np.concatenate(values), np.concatenate(counts)
+    plain = partial(parse_exactly, separator=separator, with_index=False)
+    _, values, counts = _parse_groups(files, partial(_fast_dense, separator=separator), plain)
+    return values, counts
 
 
 def parse_pairs(files: TextFiles) -> Pairs:
@@ -99,16 +94,15 @@ def parse_pairs(files: TextFiles) -> Pairs:
         InputError: A file that is empty, holds something else, is cut off within a number, or whose indices do not
             increase.
     """
-    parts = _parse_groups(files, _fast_pairs, _plain_pairs_files)
-    if not parts:
-        return Pairs(np.empty(0, np.int32), np.empty(0), np.empty(0, np.int64))
-    return Pairs(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    return Pairs(*_parse_groups(files, _fast_pairs, parse_exactly))
 
 
-def _parse_groups(files: TextFiles, fast: Callable[[TextFiles], T], plain: Callable[[TextFiles], T]) -> list[T]:
-    """Parse groups of files on all cores: nearly all of it is numpy's, which lets other threads run meanwhile."""
+def _parse_groups(
+    files: TextFiles, fast: Callable[[TextFiles], Pairs], plain: Callable[[TextFiles], Pairs]
+) -> list[NDArray[Any]]:
+    """Parse groups of files on all CPUs: nearly all the time is spent in NumPy, which lets other threads run."""
 
-    def parse(group: TextFiles) -> T:
+    def parse(group: TextFiles) -> Pairs:
         try:
             return fast(group)
         except _OutOfOrdinaryError:
@@ -116,9 +110,11 @@ def _parse_groups(files: TextFiles, fast: Callable[[TextFiles], T], plain: Calla
 
     groups = list(files.groups())
     if len(groups) < _THREADS_FROM:
-        return [parse(group) for group in groups]
-    with ThreadPoolExecutor(min(len(groups), available_cpus())) as pool:
-        return list(pool.map(parse, groups))
+        parts = [parse(group) for group in groups] or [plain(files)]
+    else:
+        with ThreadPoolExecutor(min(len(groups), available_cpus())) as pool:
+            parts = list(pool.map(parse, groups))
+    return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
 
 def parse_histograms(files: TextFiles) -> NDArray[np.int32]:
@@ -204,13 +200,13 @@ def _file_of(value: int, counts: NDArray[np.int64]) -> int:
     return int(np.searchsorted(np.cumsum(counts), value, side="right"))
 
 
-def _fast_dense(files: TextFiles, separator: Separator) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def _fast_dense(files: TextFiles, separator: Separator) -> Pairs:
     text, starts, ends, counts = _split(files, _SEPARATORS[separator])
     if separator == "comma" and len(starts) != text.count(b","):  # a field is empty
         raise _OutOfOrdinaryError
     values = _cast_floats(text, starts, ends)
     _refuse_cut_off(files, ends - starts, counts)
-    return values, counts
+    return Pairs(np.empty(0, np.int32), values, counts)
 
 
 def _fast_pairs(files: TextFiles) -> Pairs:
@@ -291,55 +287,34 @@ def _refuse_cut_off(files: TextFiles, lengths: NDArray[np.int64], counts: NDArra
             raise _OutOfOrdinaryError
 
 
-def _plain_dense_files(separator: Separator, files: TextFiles) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Define the dense format: read with `float()`, naming the line of whatever is wrong."""
-    rows = [_plain_dense(files, file, separator) for file in range(len(files.data))]
-    return np.array([value for row in rows for value in row]), np.array([len(row) for row in rows], np.int64)
-
-
-def _plain_dense(files: TextFiles, file: int, separator: Separator) -> list[float]:
-    data = files.data[file]
-    # With commas a field may be empty, which is then no number.
-    matches = list(re.finditer(rb"[^\s]+" if separator == "space" or not data.strip() else rb"(?<![^,])[^,]*", data))
-    texts = [match[0].strip() for match in matches]
-    for match, text in zip(matches, texts, strict=True):
-        if not _is_number(text):
-            raise _refusal(files, file, match, "a number")
-    _refuse_incomplete(files, file, texts)
-    return [float(text) for text in texts]
-
-
-def _plain_pairs_files(files: TextFiles) -> Pairs:
-    """Define the sparse format: read with `int()` and `float()`, naming the line of whatever is wrong."""
-    rows = [_plain_pairs(files, file) for file in range(len(files.data))]
-    indices = np.array([index for row in rows for index, _ in row], np.int32)
-    values = np.array([value for row in rows for _, value in row], np.float64)
-    return Pairs(indices, values, np.array([len(row) for row in rows], np.int64))
-
-
-def _plain_pairs(files: TextFiles, file: int) -> list[tuple[int, float]]:
-    pairs: list[tuple[int, float]] = []
-    texts: list[bytes] = []
-    for match in re.finditer(rb"\S+", files.data[file]):
-        index, _, value = match[0].partition(b":")
-        if not re.fullmatch(rb"[0-9]{1,8}", index) or not _is_number(value):
-            raise _refusal(files, file, match, "an index:value pair")
-        if pairs and int(index) <= pairs[-1][0]:
-            location = files.location(file, match.start())
-            raise InputError(f"{location}: index {int(index)} after {pairs[-1][0]}; {_RETAKE}.")
-        pairs.append((int(index), float(value)))
-        texts.append(value)
-    _refuse_incomplete(files, file, texts)
-    return pairs
+def parse_exactly(files: TextFiles, separator: Separator = "space", with_index: bool = True) -> Pairs:
+    """Define the formats: read pairs or numbers with `int()` and `float()`, naming the line of what is wrong."""
+    pattern = rb"\S+" if separator == "space" else rb"(?<![^,])[^,]*"  # with commas a field may be empty: no number
+    indices: list[int] = []
+    values: list[float] = []
+    counts: list[int] = []
+    for file, data in enumerate(files.data):
+        texts: list[bytes] = []
+        last = -1
+        for match in re.finditer(pattern, data) if data.strip() else ():
+            token = match[0].strip()
+            index, _, text = token.partition(b":") if with_index else (b"0", b"", token)
+            if not re.fullmatch(rb"[0-9]{1,8}", index) or not _is_number(text):
+                found, expected = token[:40].decode("latin1"), "an index:value pair" if with_index else "a number"
+                raise InputError(f"{files.location(file, match.start())}: {found!a} is not {expected}; {_RETAKE}.")
+            if with_index and int(index) <= last:
+                raise InputError(f"{files.location(file, match.start())}: index {int(index)} after {last}; {_RETAKE}.")
+            last = int(index)
+            indices.append(last)
+            texts.append(text)
+        _refuse_incomplete(files, file, texts)
+        values += map(float, texts)
+        counts.append(len(texts))
+    return Pairs(np.array(indices, np.int32), np.array(values, np.float64), np.array(counts, np.int64))
 
 
 def _is_number(text: bytes) -> bool:
     return _NUMBER.fullmatch(text) is not None and math.isfinite(float(text))
-
-
-def _refusal(files: TextFiles, file: int, match: re.Match[bytes], expected: str) -> InputError:
-    found = match[0].strip()[:40].decode("latin1")
-    return InputError(f"{files.location(file, match.start())}: {found!a} is not {expected}; {_RETAKE}.")
 
 
 def _refuse_incomplete(files: TextFiles, file: int, texts: list[bytes]) -> None:

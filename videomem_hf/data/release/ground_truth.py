@@ -69,11 +69,7 @@ class GroundTruthRow:
 
 
 def ground_truth_release(path: Path) -> ReleaseName | None:
-    """Recognise a ground truth by its header, its name, or rows of a video's name and four numbers.
-
-    Returns:
-        Its release; None for any other file.
-    """
+    """Return the release of a ground truth, recognised by its header, its name, or rows of a name and four numbers."""
     if path.suffix.lower() not in {".csv", ".tsv", ".txt"}:
         return None
     cells = header_cells(path)

@@ -23,13 +23,7 @@ _TEST_AREA = re.compile(r"test[-_ ]?set", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Folder:
-    """One folder of the copy.
-
-    Attributes:
-        path: Absolute, resolved.
-        names: Its files, sorted; only the first few when `complete` is False.
-        complete: Whether `names` is all of them.
-    """
+    """One folder of the copy, its path resolved; `names` are its sorted files, the first few if not `complete`."""
 
     path: Path
     names: tuple[str, ...]
@@ -65,10 +59,11 @@ class Inventory:
                 if Path(name).suffix.lower() in TABLE_SUFFIXES and parse_video_file(name) is None:
                     yield folder.path / name
 
-    def archives(self) -> list[Path]:
-        """Return the packed files: named in the error when nothing usable was found beside them."""
-        names = ((folder.path, name) for folder in self.folders for name in folder.names)
-        return [path / name for path, name in names if Path(name).suffix.lower() in ARCHIVE_SUFFIXES]
+    def unpacking_hint(self) -> str:
+        """Return a sentence that names the first archive, for errors where nothing usable is found; "" without one."""
+        files = (folder.path / name for folder in self.folders for name in folder.names)
+        archive = next((file for file in files if file.suffix.lower() in ARCHIVE_SUFFIXES), None)
+        return f" Unpack {archive} first." if archive else ""
 
     def in_test_area(self, path: Path) -> bool:
         """Whether a file or folder belongs to the test set by its own name or by a folder's (testset, test-set)."""

@@ -47,12 +47,12 @@ def open_release(data_dir: str | Path, *, name: str | None = None, allow_links: 
     """Find the tables of a copy of the release, wherever they are under `data_dir`.
 
     Args:
-        data_dir: The release's root, a folder above it, or a part of it such as `dev-set`.
-        name: `2018` or `2022`, which release is meant; None for whichever is there.
+        data_dir: See `scan`.
+        name: `2018` or `2022`; None for whichever is there.
         allow_links: Follow links that lead out of `data_dir`.
 
     Raises:
-        InputError: No such folder, nothing in it that says which videos there are, or both releases and no `name`.
+        InputError: No such folder, no tables in it, or both releases and no `name`.
     """
     if name not in {None, *COLUMNS}:
         raise InputError(f"release is '{name}'; it is one of {', '.join(COLUMNS)}.")
@@ -72,10 +72,10 @@ def open_release(data_dir: str | Path, *, name: str | None = None, allow_links: 
     test_set_alone = not found and len(test_captions) == len(captions) and (test_lists or test_captions)
     if ground_truths or test_set_alone:
         return Release(inventory, tables, release)
-    packed = f" Unpack {inventory.archives()[0]} first." if inventory.archives() else ""
     raise InputError(
         f"No ground truth of VideoMem {release} under {inventory.root}: no CSV file there has the header "
-        f"{','.join(COLUMNS[release])}. Give the folder of the release, one above it, or its dev-set.{packed}"
+        f"{','.join(COLUMNS[release])}. Give the folder of the release, one above it, or its dev-set."
+        f"{inventory.unpacking_hint()}"
     )
 
 
@@ -211,7 +211,7 @@ def _warn_of_lost_titles(titles: dict[str, tuple[str | None, Path, int]], record
         )
 
 
-def find_videos(release: Release) -> dict[str, Path]:
+def find_video_files(release: Release) -> dict[str, Path]:
     """Find the video file of each id, wherever it is in the copy.
 
     Raises:

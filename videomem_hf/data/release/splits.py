@@ -5,9 +5,9 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, Horizon, InputError
 
@@ -57,6 +57,9 @@ class SplitOptions:
     split_files: Mapping[str, str] | None = None
 
 
+SPLIT_DEFAULTS: Final[dict[str, Any]] = asdict(SplitOptions())
+
+
 def split_records(records: Sequence[VideoRecord], options: SplitOptions | None = None) -> dict[str, list[VideoRecord]]:
     """Split a release; each split is in numeric order of ids, and a split without videos is left out.
 
@@ -97,17 +100,14 @@ def most_annotated_indices(
     counts: Mapping[Horizon, Sequence[float | None]],
     by: RankedBy = "long_term",
 ) -> list[int]:
-    """Find the most annotated videos, the paper's test(500) and those of its Sec. 4.2 ("in the long-term task").
+    """Return the indices of the most annotated videos, the first ones first: the paper's test(500) and Sec. 4.2.
 
     Args:
         size: How many.
         ids: Of the videos.
-        counts: Horizon to the annotation count of each video; None, NaN or 0 where unknown. A horizon may be absent.
+        counts: Annotation counts of the videos for each horizon; None, NaN or 0 where unknown. A horizon may be absent.
         by: Counts that rank them. Ties are broken by the other horizon's counts (by long-term ones after `sum`), then
             by the number in the id, the smallest first.
-
-    Returns:
-        Their indices, the most annotated first.
 
     Raises:
         InputError: There are fewer videos, `by` is unknown, or no video has the counts that it names.

@@ -31,18 +31,18 @@ def format_hmp(values: NDArray[np.float64]) -> bytes:
     if not len(bins):
         raise InputError("every block of every frame is uniform and still, so that no motion pattern is counted")
     pairs = zip((bins + 1).tolist(), values[bins].tolist(), strict=True)
-    return (" ".join(f"{place}:{value:.6f}" for place, value in pairs) + "\n").encode("ascii")
+    return (" ".join(f"{index}:{value:.6f}" for index, value in pairs) + "\n").encode("ascii")
 
 
 def format_inceptionv3(values: NDArray[np.float64]) -> bytes:
     """Write InceptionV3: `class:activation` of those above 0, counted from 0, `%e`, a space after each, a newline."""
     classes = np.flatnonzero(values > 0)
     pairs = zip(classes.tolist(), values[classes].tolist(), strict=True)
-    return ("".join(f"{place}:{value:e} " for place, value in pairs) + "\n").encode("ascii")
+    return ("".join(f"{index}:{value:e} " for index, value in pairs) + "\n").encode("ascii")
 
 
 def format_histogram(counts: NDArray[np.int64]) -> bytes:
-    """Write ColorHistogram: a line a channel, `level:count ` from its smallest level to its largest."""
+    """Write ColorHistogram: one line per channel, `level:count ` from its smallest level to its largest."""
     lines = []
     for channel in counts:
         present = np.flatnonzero(channel)

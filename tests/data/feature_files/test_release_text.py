@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from videomem_hf.data.feature_files.text import TextFiles, parse_dense, parse_histograms, parse_pairs
-from videomem_hf.features.release_text import (
+from videomem_hf.data.feature_files.release_text import (
     format_c3d,
     format_digits,
     format_histogram,
@@ -13,6 +12,7 @@ from videomem_hf.features.release_text import (
     format_lbp,
     format_numbers,
 )
+from videomem_hf.data.feature_files.text import TextFiles, parse_dense, parse_histograms, parse_pairs
 from videomem_hf.schema import InputError
 
 
