@@ -11,11 +11,19 @@ from typing import Any, Final
 import numpy as np
 
 from videomem_hf.schema import VIDEO_ID, Horizon, InputError
+from videomem_hf.system import atomic_write
 
 CONFIG_FILE: Final = "training_config.yaml"
 RESULTS_FILE: Final = "results.json"
 PREDICTIONS_FILE: Final = "predictions.csv"
 TRAINING_CLIPS_FILE: Final = "training_clips.csv"
+NOT_COMPUTED: Final = frozenset(
+    {
+        "data", "output", "lamem", "frame_cache", "frame_cache_gb", "loader_workers", "checkpoint_every",
+        "checkpoint_minutes", "trackers",
+    }
+)  # fmt: skip
+"""Settings that say where things lie and how fast they go: they are no part of what a run computes."""
 _CONTENT: Final = "content"
 
 
@@ -32,18 +40,43 @@ class TrainingResult:
     results: dict[str, Any]
 
 
-def check_new_run_folder(output: Path) -> None:
-    """Refuse an output folder that holds anything but an unfinished run.
+def check_run_folder(
+    output: Path, checkpoint: Path | None = None, resume: bool = False, finished: str = RESULTS_FILE
+) -> None:
+    """See that a run may start, or go on, in its output folder. Writes nothing.
+
+    Args:
+        output: The folder.
+        checkpoint: What an unfinished run goes on from; None where there is none.
+        resume: Whether it shall go on.
+        finished: The file that only a finished run has.
 
     Raises:
-        InputError: It is a file, holds a finished run, or holds something else.
+        InputError: Work would be lost, or there is nothing to resume.
     """
     if output.exists() and not output.is_dir():
         raise InputError(f"{output} is a file; the output must be a folder")
-    if (output / RESULTS_FILE).exists():
+    if (output / finished).exists():
         raise InputError(f"{output} holds a finished run; choose another output or remove the folder")
-    if output.exists() and any(output.iterdir()) and not (output / CONFIG_FILE).exists():
-        raise InputError(f"{output} is not empty and holds no training run; choose another output")
+    if checkpoint is None:
+        if output.exists() and any(output.iterdir()) and not (output / CONFIG_FILE).exists():
+            raise InputError(f"{output} is not empty and holds no training run; choose another output")
+        if resume:
+            raise InputError(f"{output} holds no checkpoint to resume; start without --resume")
+    elif not resume:
+        raise InputError(f"{output} holds an unfinished run; give --resume to go on, or choose another output")
+
+
+def changed_settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """The settings that two configurations of one class differ in: old and new values, without `NOT_COMPUTED`."""
+    return {key: (old[key], new[key]) for key in new if key not in NOT_COMPUTED and old[key] != new[key]}
+
+
+def refuse_changed_settings(output: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Raise InputError, with each old and new value, for a run that would go on with another configuration."""
+    if changed := changed_settings(old, new):
+        differences = "; ".join(f"{key} was {before}, is {now}" for key, (before, now) in changed.items())
+        raise InputError(f"{output}: a run goes on with the configuration that it started with: {differences}")
 
 
 def is_run_folder(folder: Path) -> bool:
@@ -54,7 +87,8 @@ def is_run_folder(folder: Path) -> bool:
 def write_results(folder: Path, results: Mapping[str, Any]) -> None:
     """Write `results.json`; NaN becomes null, which JSON can carry."""
     text = json.dumps(without_nan(dict(results)), indent=2) + "\n"
-    (folder / RESULTS_FILE).write_text(text, encoding="utf-8")
+    with atomic_write(folder / RESULTS_FILE) as path:  # the file stands for a finished run
+        path.write_text(text, encoding="utf-8")
 
 
 def read_results(folder: Path) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """What the machine gives this process: CPUs, its rank among several, files written whole, names that can be printed."""
 
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 def available_cpus() -> int:
@@ -31,6 +33,32 @@ def atomic_write(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def cause_of_failed_write(error: Exception) -> str | None:
+    """Why a file could not be written, in a few words; None for an error of another kind.
+
+    `torch.save` and safetensors report a full disk with errors of their own, whose text alone says so.
+    """
+    if isinstance(error, OSError):
+        return (error.strerror or str(error)).lower()
+    causes = ("No space left on device", "File too large", "Disk quota exceeded")
+    if named := [cause for cause in causes if cause in str(error)]:
+        return named[0].lower()
+    return "the disk is full" if "PytorchStreamWriter" in str(error) or "inline_container" in str(error) else None
+
+
+@contextmanager
+def handle_signal(number: signal.Signals, handler: Any) -> Iterator[None]:
+    """Handle a signal for as long as the block lasts; in another thread than the main one, which Python forbids, do not."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 def printable(text: object) -> str:

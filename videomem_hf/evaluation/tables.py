@@ -24,7 +24,7 @@ def consistency_lines(ceilings: Mapping[Horizon, float]) -> str:
     )
 
 
-def metrics_table(metrics: dict[str, dict[str, Any]], confidence: float) -> str:
+def metrics_text(metrics: dict[str, dict[str, Any]], confidence: float) -> str:
     """Metrics as lines of text, one for each horizon and predictor.
 
     Args:

@@ -3,25 +3,22 @@
 import hashlib
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from videomem_hf.data.release.splits import SplitOptions
 from videomem_hf.data.scored_clips import Clips, config_of, is_divided, load_clips, open_splits
+from videomem_hf.models.configuration_feature_mlp import FeatureMLPConfig
 from videomem_hf.run_files import PREDICTIONS_FILE, read_predictions, read_results, read_training_clips
 from videomem_hf.schema import HORIZONS, VIDEO_ID, InputError
 from videomem_hf.video.clip_cache import CONTENT_DIGITS
 from videomem_hf.video.frame_cache import FrameCache
 from videomem_hf.video.sources import content_of
 
-SPLIT_DEFAULTS: Final[dict[str, Any]] = {
-    "seed": 0,
-    "group_titles": False,
-    "most_annotated": 0,
-    "most_annotated_by": "long_term",
-}
+SPLIT_DEFAULTS: Final = {each.name: each.default for each in fields(SplitOptions) if each.default is not None}
 """What the options of a split are where a run's configuration does not name them."""
 _NAMED: Final = 3
 
@@ -92,15 +89,16 @@ def run_fingerprint(config: Mapping[str, Any], data: str | None = None) -> str:
         data: The data; None for the run's own.
     """
     data = str(config["data"]) if data is None else data
-    features = _features(config)
+    features = feature_names(config)
     table = "scores" if "stages" not in config else "videos" if features is None else config_of(features[0])
     return data_fingerprint(data, table, None if is_divided(data) else config.get("splits"))
 
 
-def _features(config: Mapping[str, Any]) -> list[str] | None:
-    """Feature columns that a trained network takes; None for frames."""
+def feature_names(config: Mapping[str, Any]) -> Sequence[str] | None:
+    """Feature columns that the model of a run takes; None for frames and for a multi-view model."""
     model = config.get("model", {})
-    return model.get("feature_names", ["c3d"] if model.get("type") == "feature_mlp" else None)
+    default = FeatureMLPConfig.feature_names if model.get("type") == FeatureMLPConfig.model_type else None
+    return model.get("feature_names", default)
 
 
 def read_trained_on(folder: Path, data: str) -> TrainedOn:
@@ -118,11 +116,11 @@ def read_trained_on(folder: Path, data: str) -> TrainedOn:
         raise InputError(f"{folder}: its results.json holds no configuration; give the folder of a finished run")
     contents = read_training_clips(folder)
     if contents is None:
-        contents = _recomputed(folder, results["config"], data)
+        contents = _divide_again(folder, results["config"], data)
     return TrainedOn(folder, results, contents)
 
 
-def _recomputed(folder: Path, config: Mapping[str, Any], data: str) -> dict[str, str]:
+def _divide_again(folder: Path, config: Mapping[str, Any], data: str) -> dict[str, str]:
     if config.get("train_on") == "lamem":
         return {}
     own = str(config["data"])
@@ -132,7 +130,7 @@ def _recomputed(folder: Path, config: Mapping[str, Any], data: str) -> dict[str,
         if "stages" not in config:  # a model of several views
             return dict.fromkeys(open_splits(source, "scores", options)["train"][VIDEO_ID], "")
         horizons = tuple(config["model"].get("horizons", HORIZONS))
-        clips = load_clips(source, "train", horizons, features=_features(config), options=options)
+        clips = load_clips(source, "train", horizons, features=feature_names(config), options=options)
     except (InputError, ValueError) as error:
         raise InputError(
             f"{folder}: did not record its training clips, and its split cannot be made again "

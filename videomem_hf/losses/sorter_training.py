@@ -23,7 +23,8 @@ from videomem_hf.losses.ranking import ranks
 from videomem_hf.losses.sequences import HELD_OUT_FAMILIES, TRAINING_FAMILIES, training_batch
 from videomem_hf.losses.sorter_files import CONFIG_FILE, build_sorter, save_sorter
 from videomem_hf.losses.sorter_networks import ExactSorter, Sorter
-from videomem_hf.recipes import require
+from videomem_hf.recipes import require, require_least
+from videomem_hf.run_files import check_run_folder, refuse_changed_settings
 from videomem_hf.schema import InputError
 
 CHECKPOINT_FILE: Final = "checkpoint.pt"
@@ -63,10 +64,9 @@ class SorterTraining:
 
     def __post_init__(self) -> None:
         """Refuse values out of range."""
-        for name in ("epochs", "steps", "batch_size", "halve_every"):
-            require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
-        require(self.seed >= 0, "seed", "at least 0", self.seed)
-        require(self.length >= 2, "length", "at least 2", self.length)
+        require_least(self, 1, "epochs", "steps", "batch_size", "halve_every")
+        require_least(self, 0, "seed")
+        require_least(self, 2, "length")
         require(2 <= self.shortest <= self.length, "shortest", f"from 2 to length={self.length}", self.shortest)
         require(is_number(self.learning_rate, above=0), "learning_rate", "above 0", self.learning_rate)
 
@@ -114,16 +114,17 @@ def train_sorter(
         KeyboardInterrupt: Ctrl-C; the last finished epoch is saved.
     """
     state = _initial_state(training, device)
-    _check_folder(training, output, resume)
+    checkpoint = output / CHECKPOINT_FILE
+    check_run_folder(output, checkpoint if checkpoint.exists() else None, resume, CONFIG_FILE)
     if resume:
-        _load_checkpoint(output / CHECKPOINT_FILE, training, state)
+        _load_checkpoint(checkpoint, training, state)
     output.mkdir(parents=True, exist_ok=True)
     if not _fit(training, state, output, max_minutes, device, progress):
         return None
     sorter = state.sorter.cpu().eval().requires_grad_(False)
     results = _results(training, state, sorter, device)
     save_sorter(sorter, output, training.architecture, training.all_options(), results)
-    (output / CHECKPOINT_FILE).unlink()
+    checkpoint.unlink()
     return results
 
 
@@ -236,21 +237,6 @@ def _draw_length(training: SorterTraining, generator: torch.Generator) -> int:
     return round(training.shortest * (training.length / training.shortest) ** share)
 
 
-def _check_folder(training: SorterTraining, output: Path, resume: bool) -> None:
-    """Check that the run may start, or resume, in its folder. Writes nothing."""
-    if output.exists() and not output.is_dir():
-        raise InputError(f"{output} is a file; the output must be a folder")
-    if (output / CONFIG_FILE).exists():
-        raise InputError(f"{output} holds a finished sorter; choose another folder or remove it")
-    unfinished = (output / CHECKPOINT_FILE).exists()
-    if resume and not unfinished:
-        raise InputError(f"{output} holds no run to resume; start without --resume")
-    if unfinished and not resume:
-        raise InputError(f"{output} holds an unfinished run; give --resume to go on, or choose another folder")
-    if not resume and output.exists() and any(output.iterdir()):
-        raise InputError(f"{output} is not empty; choose another folder")
-
-
 def _snapshot(training: SorterTraining, state: _State) -> dict[str, Any]:
     """Copy of everything that a resumed run needs."""
     copies: dict[str, Any] = {
@@ -274,10 +260,7 @@ def _load_checkpoint(path: Path, training: SorterTraining, state: _State) -> Non
     except (RuntimeError, EOFError, UnpicklingError) as error:
         message = str(error).splitlines()[0]
         raise InputError(f"{path}: cannot be read ({message}); remove {path.parent} and start again") from None
-    old, new = json.loads(saved["training"]), json.loads(json.dumps(asdict(training)))
-    changed = [f"{key} was {old[key]}, is {new[key]}" for key in new if old[key] != new[key]]
-    if changed:
-        raise InputError(f"{path.parent}: a run must be resumed with its own recipe: {'; '.join(changed)}")
+    refuse_changed_settings(path.parent, json.loads(saved["training"]), json.loads(json.dumps(asdict(training))))
     state.sorter.load_state_dict(saved["sorter"])
     state.optimizer.load_state_dict(saved["optimizer"])
     state.generator.set_state(saved["generator"])

@@ -19,8 +19,8 @@ from videomem_hf.features.extract import load_networks
 from videomem_hf.features.packaged import PACKAGED, PackagedSpec
 from videomem_hf.features.spec import NetworkSpec
 from videomem_hf.schema import VIDEO_ID, InputError
-from videomem_hf.video.clip_cache import ClipCache
-from videomem_hf.video.sources import Source, StillImage, StoredVideo, name_of
+from videomem_hf.video.clip_cache import ClipCache, FailedClipsError
+from videomem_hf.video.sources import Source, StillImage, StoredVideo, identity_of, name_of
 from videomem_hf.video.video import VideoError
 
 VECTOR_CACHE: Final = Path(HF_HOME) / "videomem_hf" / "vectors"
@@ -93,26 +93,40 @@ def clip_sources(
     return [source for table in tables for source in video_sources(table, data)]
 
 
-def frame_view(encoder: NetworkSpec, sources: Sequence[Source | None], progress: bool = True) -> np.ndarray:
+def frame_view(
+    encoder: NetworkSpec,
+    sources: Sequence[Source | None],
+    progress: bool = True,
+    failures: dict[str, str] | None = None,
+) -> np.ndarray:
     """Embed clips; vectors are cached in `VECTOR_CACHE` by the content of the files, across runs.
 
     Args:
         encoder: The feature spec of the encoder.
         sources: The clips; None where missing.
         progress: Whether to show a message and a progress bar.
+        failures: Gets one line for each clip that cannot be decoded, by the identity of its source; None raises.
 
     Returns:
-        `(clips, size)` float32; NaN where a clip is missing.
+        `(clips, size)` float32; NaN where a clip is missing or cannot be decoded.
 
     Raises:
-        InputError: Clips cannot be decoded; the message names each, and the others stay cached.
+        FailedClipsError: Clips cannot be decoded, and `failures` is None or no other clip is left; the message names
+            each, and the others stay cached.
     """
     present = [source for source in sources if source is not None]
     cache = VectorCache(VECTOR_CACHE, encoder)
     if progress:
         tqdm.write(f"Embedding {len(present)} clips by {encoder.name}; cached in {cache.folder}", file=sys.stderr)
-    cache.fill(present, progress=progress)
-    rows = [None if source is None else cache.load(source)[0] for source in sources]
+    failed: dict[str, str] = {}
+    try:
+        cache.fill(present, progress=progress)
+    except FailedClipsError as error:
+        failed = error.failures
+        if failures is None or all(identity_of(source) in failed for source in present):
+            raise
+        failures |= failed
+    rows = [None if source is None or identity_of(source) in failed else cache.load(source)[0] for source in sources]
     size = next(len(row) for row in rows if row is not None)
     return np.stack([np.full(size, np.nan, np.float32) if row is None else row for row in rows])
 

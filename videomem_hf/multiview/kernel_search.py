@@ -1,7 +1,7 @@
 """Choice of kernels, widths and ridges by cross-validation within the training clips."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Final
 
@@ -23,7 +23,7 @@ MAX_VIEWS_OF_ALL_SUBSETS: Final = 4
 """Views up to which every subset has a model; beyond, single views, pairs and all."""
 _MIN_WEIGHT: Final = 0.05
 
-Report = Callable[[str], None]
+Reporter = Callable[[str], None]
 """Called with one line of text per trial or step."""
 
 
@@ -85,7 +85,7 @@ class KernelSearch:
     """
 
     def __init__(
-        self, bank: KernelBank, targets: Targets, folds: Sequence[np.ndarray], report: Report | None = None
+        self, bank: KernelBank, targets: Targets, folds: Sequence[np.ndarray], report: Reporter | None = None
     ) -> None:
         self.bank, self.targets = bank, targets
         self.folds = [torch.from_numpy(fold) for fold in folds]
@@ -171,8 +171,7 @@ class KernelSearch:
         return float(best)
 
     def _tune_sum(self, choices: Choices) -> None:
-        count = len(self.bank.names)
-        everything = range(count)
+        everything = range(len(self.bank.names))
         start = min(RIDGES, key=lambda ridge: abs(np.log(ridge / np.median(choices.ridges))))
         choices.ridge, best, _ = self.best_ridge(*self.summands_of(choices, everything), choices.widths, start)
         self._record(choices, f"sum of all, ridge {choices.ridge:g}", best)
@@ -180,15 +179,14 @@ class KernelSearch:
             for factor in (0.5, 2.0):
                 weights = [*choices.weights]
                 weights[view] *= factor
-                trial = Choices(choices.widths, choices.ridges, weights, choices.products, choices.ridge)
-                best = self._accept_if_better(choices, trial, best, f"{self.bank.names[view]} times {factor:g}")
+                text = f"{self.bank.names[view]} times {factor:g}"
+                best = self._accept_if_better(choices, replace(choices, weights=weights), best, text)
         rbf = [view for view in everything if self.bank.spaces[view].kernel == "rbf"]
         strongest = sorted(rbf, key=lambda view: -choices.weights[view])[:2]
         if len(strongest) == 2:
             first, second = sorted(strongest)
             weight = (choices.weights[first] + choices.weights[second]) / 2
-            products = {(first, second): weight}
-            trial = Choices(choices.widths, choices.ridges, choices.weights, products, choices.ridge)
+            trial = replace(choices, products={(first, second): weight})
             names = f"{self.bank.names[first]} x {self.bank.names[second]}"
             self._accept_if_better(choices, trial, best, f"the product {names} added")
 

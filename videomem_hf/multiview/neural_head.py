@@ -1,6 +1,6 @@
 """The neural head of the multi-view predictor, evaluated on held-out clips like the kernel head."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -11,6 +11,7 @@ from videomem_hf.losses import Criterion
 from videomem_hf.models.configuration_multiview import MultiViewConfig
 from videomem_hf.models.modeling_multiview import MultiViewModel
 from videomem_hf.multiview.config import FitOptions
+from videomem_hf.multiview.kernel_search import Reporter
 from videomem_hf.multiview.predict import predict_views
 from videomem_hf.multiview.stacking import fill_counts, fit_interval_scale
 from videomem_hf.multiview.training_arrays import TrainingArrays
@@ -28,7 +29,7 @@ def fit_neural_head(
     folds: Sequence[np.ndarray],
     options: FitOptions,
     seed: int,
-    report: Callable[[str], None] | None = None,
+    report: Reporter | None = None,
 ) -> tuple[MultiViewModel, np.ndarray]:
     """Train the neural head on the same views and scores.
 

@@ -1,6 +1,6 @@
 """The clips of all splits of the user's data, with their scores and views."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ class ViewData:
         views: Name to `(clips, size)` float32; rows with NaN lack the view.
         notes: One sentence for each view that was left out.
         frame_encoder: The encoder of the view that was extracted from the videos; empty for none.
+        failed: Ids of clips whose videos cannot be decoded, each with one line about it.
     """
 
     video_ids: list[str]
@@ -36,6 +37,7 @@ class ViewData:
     views: dict[str, np.ndarray]
     notes: tuple[str, ...] = ()
     frame_encoder: str = ""
+    failed: dict[str, str] = field(default_factory=dict)
 
     def clips(self, rows: np.ndarray) -> Clips:
         """Some of the clips, for evaluation."""

@@ -1,10 +1,9 @@
 """The training loop: stage after stage, stopped at any step without loss."""
 
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +18,14 @@ from tqdm.auto import tqdm
 from videomem_hf.losses import Criterion
 from videomem_hf.models.folders import save_model
 from videomem_hf.schema import InputError
-from videomem_hf.training.checkpoint import Progress, latest_checkpoint, save_checkpoint
+from videomem_hf.system import handle_signal
+from videomem_hf.training.checkpoint import (
+    Progress,
+    TrainingError,
+    latest_checkpoint,
+    report_full_disk,
+    save_checkpoint,
+)
 from videomem_hf.training.config import StageConfig, TrainingConfig
 from videomem_hf.training.examples import Collator, EpochBatches, TrainingClips
 from videomem_hf.training.stages import l2_penalty, make_optimizer, make_scheduler
@@ -28,10 +34,6 @@ _CHECK_EVERY: Final = 10
 """Steps between checks of the loss and, with several processes, of whether one of them has to stop."""
 
 Batch = dict[str, torch.Tensor]
-
-
-class TrainingError(InputError):
-    """Training that cannot go on; the message says what was kept and what to change."""
 
 
 class TrainingStopped(Exception):  # noqa: N818 - not an error
@@ -58,17 +60,9 @@ class StopRequest:
             return "after its time limit"
         return None
 
-    @contextmanager
-    def listening(self) -> Iterator[None]:
+    def listening(self) -> AbstractContextManager[None]:
         """Take SIGTERM as a request for as long as this lasts."""
-        if threading.current_thread() is not threading.main_thread():  # only there signals can be taken
-            yield
-            return
-        before = signal.signal(signal.SIGTERM, self._on_signal)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGTERM, before)
+        return handle_signal(signal.SIGTERM, self._on_signal)
 
     def _on_signal(self, *_: object) -> None:
         self._signalled = True
@@ -237,7 +231,8 @@ class TrainingLoop:
         if keep == "last" or best_epoch(validation, keep) != validation[-1]["epoch"]:
             return
         if self.accelerator.is_main_process:
-            save_model(self.model, self._output / "best")
+            with report_full_disk(self._output, "the best model"):
+                save_model(self.model, self._output / "best")
         self.accelerator.wait_for_everyone()
 
     def _save_within(self, step: int, total: torch.Tensor) -> None:
@@ -267,14 +262,8 @@ class TrainingLoop:
         return bool(self.accelerator.reduce(torch.tensor(float(wanted), device=self.accelerator.device)) > 0)
 
     def _save(self) -> None:
-        try:
+        with report_full_disk(self._output, "the checkpoint"):
             save_checkpoint(self.accelerator, self._output, self.done)
-        except OSError as error:
-            kept = latest_checkpoint(self._output)
-            raise TrainingError(
-                f"{self._output}: the checkpoint cannot be written ({(error.strerror or str(error)).lower()}); "
-                + (f"{kept.name} is kept: make room and --resume" if kept else "make room and start again")
-            ) from None
         self._saved_at = time.monotonic()
 
     def _refuse_bad(self, loss: float, epoch: int) -> None:

@@ -26,19 +26,18 @@ from videomem_hf.run_files import (
     write_results,
     write_training_clips,
 )
-from videomem_hf.training.checkpoint import Progress, check_run_folder, remove_checkpoints
+from videomem_hf.training.checkpoint import (
+    Progress,
+    TrainingError,
+    check_training_folder,
+    remove_checkpoints,
+    report_full_disk,
+)
 from videomem_hf.training.config import TrainingConfig
 from videomem_hf.training.examples import Collator, TrainingClips
 from videomem_hf.training.frozen_maps import cached_maps, check_backbone
 from videomem_hf.training.initial import initial_model
-from videomem_hf.training.loop import (
-    StopRequest,
-    TrainingError,
-    TrainingLoop,
-    TrainingStopped,
-    best_epoch,
-    check_trackers,
-)
+from videomem_hf.training.loop import StopRequest, TrainingLoop, TrainingStopped, best_epoch, check_trackers
 from videomem_hf.training.predict import predict
 from videomem_hf.training.run_data import RunData, load_run_data
 from videomem_hf.training.setup import make_accelerator, make_model_config, make_processor, with_data_statistics
@@ -74,7 +73,7 @@ def train(
     for stage in config.stages:
         Criterion(stage.loss)
     check_trackers(config.trackers)
-    check_run_folder(config, resume)
+    check_training_folder(config, resume)
     accelerator = make_accelerator(config)
     started = time.monotonic()
     data = load_run_data(config, accelerator, model_config.horizons, processor, progress)
@@ -145,20 +144,20 @@ class _Run:
     def finish(self, model: Any, done: Progress) -> TrainingResult:
         """Save the model that is kept, evaluate it, and write the results."""
         accelerator, config, data = self.accelerator, self.config, self.data
-        model, kept = self._keep(model, done)
+        with report_full_disk(self.output, "the model"):
+            model, kept = self._keep(model, done)
         started = time.monotonic()
         scores = self._scores(model.to(accelerator.device), data.cache, self.progress)
         if accelerator.is_main_process:
             predictions = {"model": scores} | baselines(data.train, data.evaluation, data.cache)
             clips, horizons, options = data.evaluation, model.config.horizons, config.evaluation
-            metrics = compute_metrics(
-                predictions, clips, horizons, resamples=options.resamples, confidence=options.confidence
-            )
-            write_predictions(self.output / PREDICTIONS_FILE, predictions, clips.video_ids, clips.labels, horizons)
+            metrics = compute_metrics(predictions, clips, horizons, **options.sampling)
             self.seconds["evaluation"] = time.monotonic() - started
             results = self._summary(model, done, kept, metrics)
             results |= environment(config.data, run_fingerprint(asdict(config)), self.resumed)
-            write_results(self.output, results)
+            with report_full_disk(self.output, "the results"):
+                write_predictions(self.output / PREDICTIONS_FILE, predictions, clips.video_ids, clips.labels, horizons)
+                write_results(self.output, results)
             remove_checkpoints(self.output)
         accelerator.wait_for_everyone()
         return TrainingResult(self.output, read_results(self.output))

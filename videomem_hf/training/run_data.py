@@ -9,6 +9,7 @@ from accelerate import Accelerator
 from videomem_hf.data.scored_clips import FRAME_CACHE, Clips, fill_cache, load_clips, load_images
 from videomem_hf.evaluation.training_clips import (
     clip_contents,
+    feature_names,
     read_trained_on,
     refuse_training_clips,
     run_fingerprint,
@@ -46,7 +47,7 @@ def load_run_data(
     progress: bool,
 ) -> RunData:
     """Load both splits and decode what is not decoded yet."""
-    features = config.model.get("feature_names", ("c3d",)) if config.uses_features else None
+    features = feature_names(asdict(config))
     with accelerator.main_process_first():
         evaluation = load_clips(
             config.data, config.evaluation.split, horizons, features=features, options=config.splits

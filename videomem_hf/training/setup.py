@@ -1,5 +1,6 @@
 """What a run is set up with: devices, the model's configuration, and its video processor."""
 
+import os
 from dataclasses import fields
 from pathlib import Path
 from typing import Final
@@ -33,7 +34,8 @@ def make_accelerator(config: TrainingConfig) -> Accelerator:
     """Devices, processes and number format.
 
     Raises:
-        InputError: A batch that cannot be shared among the processes, or half precision that the device does not have.
+        InputError: A batch that cannot be shared among the processes, processes that do not know of each other, or half
+            precision that the device does not have.
     """
     if config.mixed_precision == "fp16" and not torch.cuda.is_available():
         raise InputError("mixed_precision=fp16 needs a GPU, and there is none here; take bf16 or no")
@@ -45,6 +47,12 @@ def make_accelerator(config: TrainingConfig) -> Accelerator:
         project_dir=str(Path(config.output) / "logs") if config.trackers else None,
     )
     processes = accelerator.num_processes
+    if processes == 1 and (launched := int(os.environ.get("WORLD_SIZE", 1))) > 1:
+        cpu = "" if torch.cuda.is_available() else "--cpu "
+        raise InputError(
+            f"{launched} processes were started, and Accelerate takes each for a whole run; start them with "
+            f"`accelerate launch {cpu}--num_processes {launched} train.py ...`"
+        )
     if config.batch_size % processes:
         raise InputError(f"batch_size={config.batch_size} must be divisible by the {processes} processes")
     if processes > 1 and any(stage.optimizer == "lbfgs" for stage in config.stages):
