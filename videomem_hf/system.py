@@ -50,7 +50,7 @@ def cause_of_failed_write(error: Exception) -> str | None:
 
 @contextmanager
 def handle_signal(number: signal.Signals, handler: Any) -> Iterator[None]:
-    """Handle a signal for as long as the block lasts; in another thread than the main one, which Python forbids, do not."""
+    """Handle a signal for as long as the block lasts; only in the main thread, as Python allows."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -119,7 +119,7 @@ def test_recipes_that_cannot_be_used(tmp_path: Path, change: dict, message: str)
 
 
 def test_nothing_is_written_over(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no run to resume"):
+    with pytest.raises(InputError, match="no checkpoint to resume"):
         _train(tmp_path / "run", resume=True)
     _train(tmp_path / "run", max_minutes=0)
     with pytest.raises(InputError, match="give --resume"):
@@ -133,7 +133,7 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
         _train(tmp_path / "run", resume=True)
     checkpoint.write_bytes(whole)
     _train(tmp_path / "run", resume=True)
-    with pytest.raises(InputError, match="holds a finished sorter"):
+    with pytest.raises(InputError, match="holds a finished run"):
         _train(tmp_path / "run")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").write_text("all of it")

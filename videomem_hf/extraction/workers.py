@@ -77,9 +77,7 @@ def run_jobs(
 def _start(context: Any, function: Callable[[Job], Result], job: Job) -> _Worker[Job]:
     pipe, other_end = context.Pipe()
     process = context.Process(target=_work, args=(function, other_end), daemon=True)
-    with handle_signal(
-        signal.SIGINT, signal.SIG_IGN
-    ):  # a process that is being started inherits it: Ctrl-C is for this one alone
+    with handle_signal(signal.SIGINT, signal.SIG_IGN):  # the new process inherits it: Ctrl-C is for this one alone
         process.start()
     other_end.close()  # so that the pipe ends with the process
     pipe.send(job)

@@ -2,7 +2,7 @@
 
 Where only the correlation matters and most scores are high, as memorability scores are, take a ranking loss: the
 pairwise margin is the simplest and never did worse than squared error. Where scores are read as probabilities, take the
-binomial likelihood, which uses the annotation counts. `sodeep` is the paper's. The measurements are in docs/training.md.
+binomial likelihood, which uses the annotation counts. `sodeep` is the paper's. Figures: docs/training.md.
 """
 
 from importlib import import_module

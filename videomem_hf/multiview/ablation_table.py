@@ -127,5 +127,7 @@ def _cells(row: AblationRow) -> list[str]:
 
 def rows_from_dicts(rows: Sequence[dict[str, Any]]) -> list[AblationRow]:
     """The rows of `results.json`; null is NaN."""
-    numbers = [{key: float("nan") if value is None else value for key, value in row.items()} for row in rows]
+    numbers: list[dict[str, Any]] = [
+        {key: float("nan") if value is None else value for key, value in row.items()} for row in rows
+    ]
     return [AblationRow(**(row | {"views": tuple(row["views"])})) for row in numbers]
