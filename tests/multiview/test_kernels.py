@@ -13,12 +13,12 @@ from sklearn.gaussian_process.kernels import RBF
 from sklearn.kernel_ridge import KernelRidge
 
 from videomem_hf.features.title_views import word_counts
-from videomem_hf.multiview.folds import fold_indices
 from videomem_hf.multiview.kernel_ridge import Solution, solve
 from videomem_hf.multiview.kernel_search import KernelSearch, clearly_better, mean_correlation, view_patterns
 from videomem_hf.multiview.kernels import KernelBank, view_space
 from videomem_hf.multiview.stacking import fit_interval_scale, fit_stack
 from videomem_hf.multiview.targets import make_targets, relative_noise
+from videomem_hf.multiview.training_arrays import fold_indices
 
 CLIPS = 150
 RIDGE = 0.5

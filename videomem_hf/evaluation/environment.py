@@ -15,10 +15,7 @@ from videomem_hf.system import available_cpus
 def environment(data: str, fingerprint: str, resumed: bool = False) -> dict[str, Any]:
     """Describe the data, the machine and the date of a run, for its `results.json`.
 
-    Args:
-        data: What the run was given to train on.
-        fingerprint: Of the data, as of `data_fingerprint`.
-        resumed: Whether the run had been interrupted; the seconds are then those of its last part.
+    `resumed`: whether the run had been interrupted; its seconds are then those of its last part.
 
     Returns:
         `package`, its version; `data` (the last part of its `name`, its `fingerprint`, and under `generated` the

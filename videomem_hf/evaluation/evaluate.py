@@ -24,8 +24,7 @@ def correlation(scores: np.ndarray, labels: np.ndarray) -> float:
     known = np.isfinite(labels)
     if known.sum() < 2:
         return float("nan")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
+    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
         return spearman(scores[known], labels[known])
 
 
@@ -133,8 +132,7 @@ def compute_metrics(
             if np.isnan(scores[known, column]).any():  # a baseline that training gave nothing to
                 continue
             # A constant predictor has no correlation: NaN says so, in a table where its warning would only disturb.
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", RuntimeWarning)
+            with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
                 result = metric.compute(predictions=scores[known, column], references=references, **sampling)
             results[horizon][name] = result
         if "mean_brightness" in results[horizon]:

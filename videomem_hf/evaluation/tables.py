@@ -8,11 +8,7 @@ from videomem_hf.schema import HORIZONS, Horizon
 
 
 def consistency_lines(ceilings: Mapping[Horizon, float]) -> str:
-    """What to hold a correlation against: the data's own noise ceiling, and the paper's consistencies.
-
-    Args:
-        ceilings: Horizon to `noise_ceiling`.
-    """
+    """What to compare a correlation with: the data's own noise ceilings, and the paper's consistencies."""
     own = ", ".join(f"{horizon} {short_number(value)}" for horizon, value in ceilings.items())
     human, annotation = (
         f"{kind} consistency {' / '.join(short_number(PAPER[f'{horizon}_{name}'].value) for horizon in HORIZONS)}"

@@ -48,12 +48,7 @@ class TrainedOn:
 
 
 def clip_contents(clips: Clips, cache: FrameCache | None = None) -> list[str]:
-    """The hash of what is known of each clip: of its file, or of its feature vector; empty where there is neither.
-
-    Args:
-        clips: The clips.
-        cache: Has hashed the files already.
-    """
+    """The hash of each clip's file (that `cache` knows already) or feature vector; empty where there is neither."""
     if clips.features is not None:
         rows = np.ascontiguousarray(clips.features, np.float32)
         return [_digest(row.tobytes()) if np.isfinite(row).any() else "" for row in rows]
@@ -65,10 +60,7 @@ def clip_contents(clips: Clips, cache: FrameCache | None = None) -> list[str]:
 def data_fingerprint(data: str, config: str, options: Mapping[str, Any] | None = None) -> str:
     """A hash of the scored clips' ids and scores: equal for every copy of the same data, however it is divided.
 
-    Args:
-        data: See `open_splits`.
-        config: Any configuration of the data set that is there; all have the ids and scores.
-        options: Keywords of the data set, of which only `release` matters.
+    Any configuration of the data set will do, as all have the ids and scores; of its keywords only `release` matters.
     """
     release = {name: value for name, value in (options or {}).items() if name == "release"}
     rows = set()
@@ -82,12 +74,7 @@ def data_fingerprint(data: str, config: str, options: Mapping[str, Any] | None =
 
 
 def run_fingerprint(config: Mapping[str, Any], data: str | None = None) -> str:
-    """The fingerprint of a run's data, or of others, through the configuration of the data set that the run reads.
-
-    Args:
-        config: The run's configuration.
-        data: The data; None for the run's own.
-    """
+    """The fingerprint of a run's data, or of other `data`, by the configuration of the data set that the run reads."""
     data = str(config["data"]) if data is None else data
     features = feature_names(config)
     table = "scores" if "stages" not in config else "videos" if features is None else config_of(features[0])
@@ -142,16 +129,9 @@ def _divide_again(folder: Path, config: Mapping[str, Any], data: str) -> dict[st
 def training_clips_among(
     video_ids: Sequence[str], contents: Sequence[str], trained_on: Mapping[str, str], same_data: bool = True
 ) -> dict[str, str]:
-    """The clips that a model was trained on, by id or by content.
+    """The clips in question that a model was trained on, by id or by content: their ids, each with that in training.
 
-    Args:
-        video_ids: Of the clips in question.
-        contents: Theirs, as of `clip_contents`.
-        trained_on: Id to content of the training clips.
-        same_data: Whether an id means the same clip in both; if not, it counts only where a content is unknown.
-
-    Returns:
-        Id in question to id in training.
+    With `same_data` an id means the same clip in both; otherwise it counts only where a content is unknown.
     """
     by_content = {content: video_id for video_id, content in trained_on.items() if content}
     found = {}
@@ -189,24 +169,11 @@ def refuse_training_clips(
     contents: Sequence[str],
     remedy: str = "choose a split that it has not seen, or say --allow-training-clips",
 ) -> None:
-    """See that a split holds no clip that the model was trained on.
-
-    Args:
-        trained_on: The model's run.
-        clips: The split.
-        split: Its name.
-        data: What it is a split of.
-        contents: Of its clips, as of `clip_contents`.
-        remedy: What the user can do.
-
-    Raises:
-        InputError: It does; says how many, and names some.
-    """
-    found = {}
-    if trained_on.contents:
-        same = trained_on.same_data(run_fingerprint(trained_on.results["config"], data))
-        found = training_clips_among(clips.video_ids, contents, trained_on.contents, same)
-    if found:
+    """Raise InputError if a split of `data` holds clips, with `clip_contents`, that the model was trained on."""
+    if not trained_on.contents:
+        return
+    same = trained_on.same_data(run_fingerprint(trained_on.results["config"], data))
+    if found := training_clips_among(clips.video_ids, contents, trained_on.contents, same):
         names = [mine if mine == theirs else f"{mine} (there {theirs})" for mine, theirs in found.items()]
         shown = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
         raise InputError(
@@ -216,11 +183,7 @@ def refuse_training_clips(
 
 
 def check_own_predictions(folder: Path) -> None:
-    """See that a run's predictions, where there are any, are of no clip that it recorded as trained on.
-
-    Raises:
-        InputError: They are.
-    """
+    """Raise InputError for a run with predictions of clips that it recorded as trained on."""
     path = folder / PREDICTIONS_FILE
     video_ids = read_predictions(path)[0] if path.is_file() else []
     if both := set(video_ids) & (read_training_clips(folder) or {}).keys():

@@ -43,14 +43,9 @@ class AblationRow:
 def ablation_rows(
     division: str, fit: BestFit, data: ViewData, rows: np.ndarray, sampling: dict[str, Any]
 ) -> list[AblationRow]:
-    """Evaluate a model with every pattern of views that it was fitted for.
+    """Evaluate a model with every pattern of views that it was fitted for, on the clips with the indices `rows`.
 
-    Args:
-        division: How training and evaluation clips were divided.
-        fit: The fitted predictor.
-        data: The clips.
-        rows: Indices of those that it is evaluated on.
-        sampling: Keywords of `bootstrap_interval`.
+    `division` says how these and the training clips were divided; `sampling` are keywords of `bootstrap_interval`.
     """
     names = list(fit.model.config.view_names)
     found = []

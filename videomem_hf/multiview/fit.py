@@ -9,14 +9,13 @@ from numpy.typing import ArrayLike
 from videomem_hf.losses import Criterion
 from videomem_hf.models.modeling_multiview import MultiViewModel
 from videomem_hf.multiview.config import FitOptions
-from videomem_hf.multiview.folds import fold_indices
 from videomem_hf.multiview.kernel_head import build_kernel_model, fit_kernel_head
 from videomem_hf.multiview.kernel_search import MAX_VIEWS_OF_ALL_SUBSETS, Choices, KernelSearch, Reporter
 from videomem_hf.multiview.kernels import KernelBank
 from videomem_hf.multiview.neural_head import fit_neural_head
 from videomem_hf.multiview.predict import predict_views
 from videomem_hf.multiview.targets import make_targets
-from videomem_hf.multiview.training_arrays import MIN_CLIPS, TrainingArrays, select_training_clips
+from videomem_hf.multiview.training_arrays import MIN_CLIPS, TrainingArrays, fold_indices, select_training_clips
 from videomem_hf.schema import HORIZONS, Horizon
 from videomem_hf.statistics import spearman
 

@@ -29,14 +29,7 @@ _FORMAT: Final = 1
 
 
 class VectorCache(ClipCache):
-    """Vectors of clips by one encoder, `(1, size)` float32 each; an interrupted `fill` goes on where it was.
-
-    Several threads decode; one at a time runs the network.
-
-    Args:
-        folder: Where entries are cached; made if missing.
-        encoder: The feature spec of the encoder.
-    """
+    """Vectors of clips by one encoder, `(1, size)` float32 each; several threads decode, one runs the network."""
 
     holds: ClassVar[str] = "vectors"
     work: ClassVar[str] = "embedding frames"
@@ -48,7 +41,6 @@ class VectorCache(ClipCache):
         self._network: Any = None
 
     def fill(self, sources: Sequence[Source], *, workers: int | None = None, progress: bool = True) -> None:
-        """Embed what is missing; see the base class."""
         if any(source not in self for source in sources) and self._network is None:
             self._encoder.collector(Clip("", 1))  # loads the frames' transform before threads need it
             self._network = load_networks([self._encoder])[self._encoder.name]

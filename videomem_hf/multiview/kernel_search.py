@@ -75,14 +75,7 @@ def clearly_better(quality: float, best: float, gain: float = CLEAR_GAIN) -> boo
 
 
 class KernelSearch:
-    """Tries kernels on the training clips.
-
-    Args:
-        bank: Their kernels.
-        targets: Their scores.
-        folds: Indices of the clips of each fold.
-        report: Called with each trial.
-    """
+    """Tries kernels on the training clips; `folds` are the indices of the clips of each fold."""
 
     def __init__(
         self, bank: KernelBank, targets: Targets, folds: Sequence[np.ndarray], report: Reporter | None = None
@@ -150,17 +143,16 @@ class KernelSearch:
         return choices
 
     def _tune_view(self, choices: Choices, view: int) -> float:
-        name, best, start = self.bank.names[view], -np.inf, _FIRST_RIDGE
-        kept = False
-        rooted = self.bank.spaces[view].root and not self.bank.spaces[view].unit
-        fixed = self.bank.spaces[view].kernel == "linear" or self.bank.spaces[view].unit
+        name, space = self.bank.names[view], self.bank.spaces[view]
+        best, start, kept = -np.inf, _FIRST_RIDGE, False
+        rooted, fixed = space.root and not space.unit, space.kernel == "linear" or space.unit
         for standardised in (False, True) if rooted else (False,):
             self.bank.set_standardised(view, standardised)
             for width in WIDTHS[:1] if fixed else WIDTHS:
                 widths = [*choices.widths[:view], width, *choices.widths[view + 1 :]]
                 ridge, quality, _ = self.best_ridge([[view]], [1.0], widths, start)
-                space = " standardised" if standardised else ""
-                self._record(choices, f"{name} alone{space}, width {width:g}, ridge {ridge:g}", quality)
+                how = " standardised" if standardised else ""
+                self._record(choices, f"{name} alone{how}, width {width:g}, ridge {ridge:g}", quality)
                 if clearly_better(quality, best):
                     best, kept = quality, standardised
                     choices.widths, choices.ridges[view] = widths, ridge
@@ -192,8 +184,8 @@ class KernelSearch:
 
     def _accept_if_better(self, choices: Choices, trial: Choices, best: float, text: str) -> float:
         """Take the weights and products of a trial if they are clearly better; returns the best quality so far."""
-        summands, weights = self.summands_of(trial, range(len(self.bank.names)))
-        quality = self.quality(self.solve(summands, weights, trial.widths, trial.ridge))
+        sums = self.summands_of(trial, range(len(self.bank.names)))
+        quality = self.quality(self.solve(*sums, trial.widths, trial.ridge))
         self._record(choices, text, quality)
         if not clearly_better(quality, best):
             return best
@@ -206,13 +198,9 @@ class KernelSearch:
 
     def summands_of(self, choices: Choices, views: Sequence[int]) -> tuple[list[list[int]], list[float]]:
         """Summands of the weighted sum over some views, and their weights."""
-        summands = [[view] for view in views]
+        products = {pair: weight for pair, weight in choices.products.items() if set(pair) <= set(views)}
         weights = [choices.weights[view] for view in views]
-        for pair, weight in choices.products.items():
-            if set(pair) <= set(views):
-                summands.append(list(pair))
-                weights.append(weight)
-        return summands, weights
+        return [*([view] for view in views), *map(list, products)], [*weights, *products.values()]
 
 
 def view_patterns(count: int) -> list[list[int]]:

@@ -48,10 +48,7 @@ def view_space(name: str, values: np.ndarray, standardised: bool = False) -> Vie
     and compared by the cosine. Other non-negative numbers (histograms, concept scores) go through Hellinger's map, the
     square root. All others are standardised.
 
-    Args:
-        name: Of the view; `title_words` holds word counts.
-        values: `(clips, size)` of the clips that have the view.
-        standardised: Whether square roots are also standardised.
+    `values` are `(clips, size)`, of the clips that have the view; `standardised`: whether square roots are, too.
     """
     x = torch.from_numpy(np.asarray(values, np.float64))
     zeros, ones = torch.zeros(x.shape[1], dtype=torch.float64), torch.ones(x.shape[1], dtype=torch.float64)

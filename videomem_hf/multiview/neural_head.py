@@ -31,16 +31,10 @@ def fit_neural_head(
     seed: int,
     report: Reporter | None = None,
 ) -> tuple[MultiViewModel, np.ndarray]:
-    """Train the neural head on the same views and scores.
-
-    Args:
-        kernel_model: Gives views, spaces and score statistics.
-        data: The training clips.
-        folds: Of the cross-validation; merged to three.
-        options, seed, report: As in `fit_best`.
+    """Train the neural head on the training clips; views, spaces and score statistics are those of the kernel model.
 
     Returns:
-        The model, and its cross-validated predictions `(clips, horizons)` in [0, 1].
+        The model, and its predictions `(clips, horizons)` in [0, 1], cross-validated on `folds` merged to three.
     """
     report = report or (lambda text: None)
     merged = [np.concatenate(folds[start::FOLDS]) for start in range(FOLDS) if len(folds) > start]

@@ -36,10 +36,6 @@ from videomem_hf.run_files import (
 def train_best(config: BestConfig, *, progress: bool = True) -> TrainingResult:
     """Fit the best predictor that the data allow, evaluate it, and save it.
 
-    Args:
-        config: What to fit and how.
-        progress: Whether to show progress bars.
-
     Raises:
         InputError: The configuration, the folder or the data cannot be used.
     """
@@ -80,17 +76,9 @@ def train_best(config: BestConfig, *, progress: bool = True) -> TrainingResult:
 def _fit(config: BestConfig, data: ViewData, groups: np.ndarray | None, title: str, progress: bool) -> BestFit:
     with _progress_bar(title, progress) as report:
         return fit_best(
-            data.views,
-            data.scores,
-            data.counts,
-            train=data.splits["train"],
-            groups=groups,
-            horizons=data.horizons,
-            options=config.fit,
-            seed=config.seed,
-            title_encoder=config.title_encoder or "",
-            report=report,
-        )
+            data.views, data.scores, data.counts, train=data.splits["train"], groups=groups, horizons=data.horizons,
+            options=config.fit, seed=config.seed, title_encoder=config.title_encoder or "", report=report,
+        )  # fmt: skip
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The clips of all splits of the user's data, with their scores and views."""
 
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -87,21 +88,18 @@ def read_scores(splits: Any) -> ViewData:
     Raises:
         InputError: There is no training split, or no score in it.
     """
-    ids: list[str] = []
-    titles: list[str | None] = []
-    scores, counts, rows = [], [], {}
-    for split, table in splits.items():
-        columns = table.with_format("numpy")
-        rows[split] = np.arange(len(ids), len(ids) + len(table))
-        ids += list(table[VIDEO_ID])
-        titles += list(table[TITLE])
-        scores.append(np.column_stack([np.asarray(columns[h][:], np.float64) for h in HORIZONS]))
-        counts.append(np.column_stack([number_column(table[ANNOTATION_COUNTS[h]]) for h in HORIZONS]))
-    if "train" not in rows:
-        raise InputError(f"there is no split 'train'; there are {', '.join(rows)}")
-    all_scores, all_counts = np.concatenate(scores), np.concatenate(counts)
+    if "train" not in splits:
+        raise InputError(f"there is no split 'train'; there are {', '.join(splits)}")
+
+    def whole(column: str) -> list[Any]:
+        return [value for table in splits.values() for value in table[column]]
+
+    ends = np.cumsum([0, *map(len, splits.values())])
+    rows = {split: np.arange(*span) for split, span in zip(splits, pairwise(ends), strict=True)}
+    all_scores = np.column_stack([number_column(whole(h)) for h in HORIZONS])
+    all_counts = np.column_stack([number_column(whole(ANNOTATION_COUNTS[h])) for h in HORIZONS])
     known = np.asarray(np.isfinite(all_scores[rows["train"]]).any(axis=0))
     if not known.any():
         raise InputError("no training clip has a score")
     horizons = tuple(h for h, scored in zip(HORIZONS, known.tolist(), strict=True) if scored)
-    return ViewData(ids, titles, all_scores[:, known], all_counts[:, known], horizons, rows, {})
+    return ViewData(whole(VIDEO_ID), whole(TITLE), all_scores[:, known], all_counts[:, known], horizons, rows, {})

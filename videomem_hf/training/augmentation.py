@@ -6,15 +6,9 @@ from videomem_hf.training.config import AugmentationConfig
 
 
 def augment(frames: np.ndarray, config: AugmentationConfig, generator: np.random.Generator) -> np.ndarray:
-    """Change a clip at random, all its frames alike.
+    """Change a clip `(frames, 3, height, width)` uint8 at random, all its frames alike; returns a new array.
 
-    Args:
-        frames: `(frames, 3, height, width)` uint8; not written to.
-        config: What may change and how much.
-        generator: Every draw is made whatever the values are, so that one option does not shift the draws of another.
-
-    Returns:
-        A new array of the same shape and type.
+    Every draw is made whatever the values are, so that one option does not shift the draws of another.
     """
     flip, reorder = generator.random(2)
     down, right = generator.integers(-config.shift_px, config.shift_px + 1, size=2)
@@ -25,13 +19,13 @@ def augment(frames: np.ndarray, config: AugmentationConfig, generator: np.random
         frames = frames[..., ::-1]
     if reorder < config.colour_order:
         frames = frames[:, order]
-    frames = _shifted(frames, int(down), int(right))
+    frames = _shift(frames, int(down), int(right))
     if config.gain or config.offset:
         frames = np.clip(np.rint(frames * gain + offset), 0, 255).astype(np.uint8)
     return np.ascontiguousarray(frames)
 
 
-def _shifted(frames: np.ndarray, down: int, right: int) -> np.ndarray:
+def _shift(frames: np.ndarray, down: int, right: int) -> np.ndarray:
     """Move the picture by whole pixels, repeating the edge."""
     height, width = frames.shape[-2:]
     rows = np.clip(np.arange(height) - down, 0, height - 1)

@@ -50,12 +50,7 @@ class EpochBatches(torch.utils.data.Sampler[list[ClipKey]]):
 
 
 class CachedClips(torch.utils.data.Dataset[dict[str, Any]]):
-    """Clips as they are, for evaluation; indexed by number.
-
-    Args:
-        clips: The split.
-        cache: Holds the frames, or the maps, of all of them; None for clips of features.
-    """
+    """Clips as they are, for evaluation; `cache` holds the frames or maps of all, and is None for features."""
 
     def __init__(self, clips: Clips, cache: ClipCache | None) -> None:
         self._clips, self._cache = clips, cache
@@ -74,8 +69,7 @@ class TrainingClips(torch.utils.data.Dataset[dict[str, Any]]):
 
     Args:
         clips: The split.
-        cache: Holds the frames of all of them, or maps of them, which are not changed; None for clips of features,
-            which are taken as they are.
+        cache: Holds the frames of all of them, or maps, which are not changed; None for features, which are not either.
         seed: Of the draws.
         frames_per_clip: Frames drawn from a clip, in their order; None takes all.
         augmentation: The changes.
@@ -107,26 +101,20 @@ class TrainingClips(torch.utils.data.Dataset[dict[str, Any]]):
         segments = len(frames) // self._segment_length
         if self._frames_per_clip is not None and self._frames_per_clip < segments:
             drawn = np.sort(generator.choice(segments, self._frames_per_clip, replace=False))
-            frames = frames.reshape(segments, self._segment_length, *frames.shape[1:])[drawn].reshape(
-                -1, *frames.shape[1:]
-            )
+            frames = frames[(drawn[:, None] * self._segment_length + np.arange(self._segment_length)).ravel()]
         if self._cache.holds == "frames":
             frames = augment(frames, self._augmentation, generator)
         return {self._cache.holds: np.array(frames)} | measured
 
 
 class Collator:
-    """Puts clips of frames, of maps or of features together into a batch for a predictor's `forward`.
-
-    Args:
-        processor: The predictor's video processor; None for feature models.
-    """
+    """Puts clips of frames, of maps or of features together into a batch for a predictor's `forward`."""
 
     def __init__(self, processor: Any | None) -> None:
+        """Take the predictor's video processor; None for feature models."""
         self._frames = None if processor is None else ClipCollator(processor)
 
     def __call__(self, clips: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        """Stack what the clips have; see `ClipCollator` for frames."""
         if "frame_maps" in clips[0]:
             return collate_maps(clips)
         if self._frames is not None:

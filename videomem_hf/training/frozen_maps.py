@@ -41,13 +41,7 @@ def cached_maps(
 ) -> MapCache:
     """Compute the maps of all clips that are not in the cache yet, each process its share.
 
-    Args:
-        accelerator: Devices and processes.
-        model: A model with `map_frames` and a `backbone` that stays as it is.
-        processor: Its video processor.
-        frames: Holds the frames of all clips.
-        splits: The clips.
-        progress: Whether to show a progress bar.
+    The model has `map_frames` and a `backbone` that stays as it is; `frames` holds the frames of all clips.
 
     Raises:
         InputError: A full disk, or more maps than the cache may hold.

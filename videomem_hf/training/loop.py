@@ -41,13 +41,10 @@ class TrainingStopped(Exception):  # noqa: N818 - not an error
 
 
 class StopRequest:
-    """Whether the run has to stop: by its time limit, or by SIGTERM, which schedulers send before they kill.
-
-    Args:
-        max_seconds: Time limit from now on; None sets none.
-    """
+    """Whether the run has to stop: by its time limit, or by SIGTERM, which schedulers send before they kill."""
 
     def __init__(self, max_seconds: float | None = None) -> None:
+        """Set a time limit from now on, if one is given."""
         self._deadline = None if max_seconds is None else time.monotonic() + max_seconds
         self._signalled = False
 
@@ -73,11 +70,9 @@ class TrainingLoop:
     """All that a run needs to train, once its data and model are there.
 
     Attributes:
-        config: Stages, batch size, seed, checkpoints.
-        accelerator: Devices and processes.
+        config, accelerator: The run's.
         model: The bare model; it is trained in place.
-        examples: The training clips.
-        clips: How many there are.
+        examples: The training clips, as many as `clips`.
         collate: Puts them into batches.
         validate: Called with the prepared model after an epoch that is due; gives Spearman's correlations.
         stop: When to stop before the end.
@@ -123,7 +118,15 @@ class TrainingLoop:
             self.done.read(checkpoint)
         set_seed(self.config.seed, device_specific=True)  # dropout differs from process to process
         before = 0
-        with self._bar() as bar, self.stop.listening():
+        size, steps = self.config.batch_size, len(self._batches)
+        bar = tqdm(
+            total=self.config.epochs * steps * size,
+            initial=(self.done.epochs * steps + self.done.steps) * size,
+            desc="training",
+            unit="clip",
+            disable=not (self.progress and self.accelerator.is_main_process),
+        )
+        with bar, self.stop.listening():
             for stage in self.config.stages:
                 if self.done.epochs < before + stage.epochs:
                     self._run_stage(stage, before, checkpoint, bar)
@@ -134,7 +137,8 @@ class TrainingLoop:
     def _run_stage(self, stage: StageConfig, before: int, checkpoint: Path | None, bar: tqdm) -> None:
         self.model.freeze_backbone(stage.train == "head")
         optimizer = make_optimizer(stage, self.model)
-        self.done.scheduler = make_scheduler(stage, optimizer, self._steps(stage), before)
+        steps = 1 if stage.optimizer == "lbfgs" else len(self._batches)
+        self.done.scheduler = make_scheduler(stage, optimizer, steps, before)
         criterion = Criterion(stage.loss).to(self.accelerator.device)
         model, optimizer = self.accelerator.prepare(self.model, optimizer)
         if checkpoint is not None:
@@ -269,46 +273,22 @@ class TrainingLoop:
     def _refuse_bad(self, loss: float, epoch: int) -> None:
         if np.isfinite(loss):
             return
-        kept = latest_checkpoint(self._output)
+        kept = f"{path} is kept; " if (path := latest_checkpoint(self._output)) else ""
         rates = ", ".join(f"{stage.learning_rate:g}" for stage in self.config.stages)
         raise TrainingError(
-            f"the loss of epoch {epoch + 1} is {loss}; "
-            + (f"{kept} is kept; " if kept else "")
-            + f"start again with a learning_rate below {rates}"
+            f"the loss of epoch {epoch + 1} is {loss}; {kept}start again with a learning_rate below {rates}"
         )
 
     def _inputs(self, batch: Batch) -> Batch:
         inputs = {name: value.to(self.accelerator.device, non_blocking=True) for name, value in batch.items()}
-        weighed = self.config.weigh_by_annotations or any(
-            stage.loss["type"] == "binomial" for stage in self.config.stages
-        )
-        if not weighed:
+        binomial = any(stage.loss["type"] == "binomial" for stage in self.config.stages)
+        if not (binomial or self.config.weigh_by_annotations):
             del inputs["annotation_counts"]
         return inputs
 
-    def _steps(self, stage: StageConfig) -> int:
-        """Steps of an epoch."""
-        return 1 if stage.optimizer == "lbfgs" else len(self._batches)
-
-    def _bar(self) -> tqdm:
-        size = self.config.batch_size
-        finished = self.done.epochs * len(self._batches) + self.done.steps
-        return tqdm(
-            total=self.config.epochs * len(self._batches) * size,
-            initial=finished * size,
-            desc="training",
-            unit="clip",
-            disable=not (self.progress and self.accelerator.is_main_process),
-        )
-
 
 def best_epoch(validation: list[dict[str, float]], keep: str) -> int | None:
-    """The epoch of the highest correlation, the earliest of equals; None where there is none.
-
-    Args:
-        validation: `epoch` and the correlation of each horizon; NaN for constant predictions.
-        keep: A horizon, or "mean" for the mean of all.
-    """
+    """The epoch of the highest correlation of a horizon, or "mean" of all; the earliest of equals, None of nothing."""
 
     def value(row: dict[str, float]) -> float:
         values = [row[name] for name in row if name != "epoch"] if keep == "mean" else [row[keep]]

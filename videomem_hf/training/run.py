@@ -95,16 +95,7 @@ def train(
 
 @dataclass
 class _Run:
-    """A run whose clips are loaded.
-
-    Attributes:
-        config: What to train and how.
-        accelerator: Devices and processes.
-        data: The clips.
-        resumed: Whether it goes on from a checkpoint.
-        progress: Whether to show progress bars.
-        seconds: Of each part that is finished.
-    """
+    """A run whose clips are loaded; `seconds` are those of each part that is finished."""
 
     config: TrainingConfig
     accelerator: Accelerator
@@ -124,18 +115,10 @@ class _Run:
             # Each process would normalise by its own share of the batch; CPU processes have no such exchange.
             model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
         accelerator.init_trackers("videomem_hf", config=_flat(asdict(config)))
-        examples = TrainingClips(
-            data.train,
-            data.maps or data.cache,
-            config.seed,
-            config.frames_per_clip,
-            config.augmentation,
-            1 if data.processor is None else data.processor.segment_length,
-        )
-        loop = TrainingLoop(
-            config, accelerator, model, examples, len(data.train), Collator(data.processor), self._validate, stop,
-            self.progress,
-        )  # fmt: skip
+        cache, length = data.maps or data.cache, 1 if data.processor is None else data.processor.segment_length
+        examples = TrainingClips(data.train, cache, config.seed, config.frames_per_clip, config.augmentation, length)
+        collate, clips = Collator(data.processor), len(data.train)
+        loop = TrainingLoop(config, accelerator, model, examples, clips, collate, self._validate, stop, self.progress)
         done = loop.run(self.resumed)
         for tracker in accelerator.trackers:
             tracker.finish()

@@ -62,15 +62,10 @@ def make_accelerator(config: TrainingConfig) -> Accelerator:
 
 def _predictor_config(kind: str) -> type[MemorabilityConfig]:
     """The configuration class of a predictor's type: one of the package, or one that the user has registered."""
-    try:
-        found = CONFIG_MAPPING[kind]
-    except KeyError:
-        found = None
+    found = CONFIG_MAPPING[kind] if kind in CONFIG_MAPPING else None  # noqa: SIM401 - get() loads nothing
     if found is None or (not issubclass(found, MemorabilityConfig) and kind not in MODELS):
-        raise InputError(
-            f"model: no type {kind!r}; there are {', '.join(sorted(MODELS))}, and what a file of yours registers: "
-            "--import FILE"
-        )
+        known = f"{', '.join(sorted(MODELS))}, and what a file of yours registers: --import FILE"
+        raise InputError(f"model: no type {kind!r}; there are {known}")
     if not issubclass(found, MemorabilityConfig):
         raise InputError(f"model: {kind} predicts no scores; train a feature_mlp on its features")
     if found not in MODEL_MAPPING:
@@ -102,17 +97,15 @@ def make_model_config(config: TrainingConfig) -> PreTrainedConfig:
 
 def with_data_statistics(model_config: PreTrainedConfig, config: TrainingConfig, clips: Clips) -> PreTrainedConfig:
     """Put the mean and deviation of the training scores, and the feature sizes, where the recipe gives none."""
-    labels = clips.labels
-    known = [column[np.isfinite(column)] for column in labels.T]
-    fallback = zip(model_config.score_means, model_config.score_stds, strict=True)
-    statistics = [
-        (float(column.mean()), float(column.std())) if len(column) else other
-        for column, other in zip(known, fallback, strict=True)
-    ]
+    known = [column[np.isfinite(column)] for column in clips.labels.T]
     if "score_means" not in config.model:
-        model_config.score_means = [min(0.99, max(0.01, mean)) for mean, _ in statistics]
+        means = zip(known, model_config.score_means, strict=True)
+        model_config.score_means = [
+            float(np.clip(column.mean(), 0.01, 0.99)) if len(column) else mean for column, mean in means
+        ]
     if "score_stds" not in config.model:
-        model_config.score_stds = [max(0.01, std) for _, std in statistics]
+        stds = zip(known, model_config.score_stds, strict=True)
+        model_config.score_stds = [max(0.01, float(column.std())) if len(column) else std for column, std in stds]
     if config.uses_features:
         given = config.model.get("feature_sizes")
         if given and list(given) != list(clips.feature_sizes):
