@@ -172,13 +172,7 @@ def _convert(wanted: Any, value: Any, where: str) -> Any:
 
 
 def build_by_name(what: str, classes: Mapping[str, type[T]], name: object, options: Mapping[str, Any]) -> T:
-    """Build the class called `name` with `options`, both given by the user.
-
-    Args:
-        what: What the classes are, for the error: "loss".
-        classes: Name to class.
-        name: Key of `classes`.
-        options: Arguments of the class.
+    """Build the class called `name` with `options`, both given by the user; `what` the classes are is for the error.
 
     Raises:
         InputError: An unknown name or option; the message lists the known ones and the nearest to what was given. The

@@ -125,14 +125,9 @@ def write_predictions(
     labels: np.ndarray,
     horizons: Sequence[Horizon],
 ) -> None:
-    """Write a CSV: `video_id`, then for each horizon the measured score and each predictor's.
+    """Write a CSV: `video_id`, then for each horizon the measured score and each predictor's; NaN is an empty cell.
 
-    Args:
-        path: The file.
-        predictions: Predictor's name to its scores, `(clips, horizons)`.
-        video_ids: `(clips,)`.
-        labels: `(clips, horizons)` measured scores; NaN is written as an empty cell.
-        horizons: Names of the columns.
+    `labels` and, by the predictor's name, `predictions` are `(clips, horizons)`.
     """
     columns: dict[str, np.ndarray] = {}
     for column, horizon in enumerate(horizons):
@@ -170,12 +165,7 @@ def read_predictions(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
 
 
 def write_training_clips(folder: Path, contents: Mapping[str, str]) -> None:
-    """Write `training_clips.csv`.
-
-    Args:
-        folder: The run's.
-        contents: Id of each training clip to the hash of its content; empty where there is none.
-    """
+    """Write `training_clips.csv`: each training clip's id and the hash of its content, empty where there is none."""
     with (folder / TRAINING_CLIPS_FILE).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([VIDEO_ID, _CONTENT])

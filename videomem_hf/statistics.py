@@ -84,8 +84,7 @@ def bootstrap_interval(
     """Percentile bootstrap interval of a statistic: items are drawn with replacement, pairs kept together.
 
     Args:
-        predictions: `(items,)` finite numbers.
-        references: `(items,)` finite numbers.
+        predictions, references: `(items,)` finite numbers.
         statistic: What is resampled.
         confidence: Coverage, strictly between 0 and 1.
         resamples: Number of resamples, at least 1.
@@ -108,15 +107,15 @@ def bootstrap_intervals(
 ) -> dict[Statistic, Interval]:
     """The intervals of `bootstrap_interval` for all three statistics, from one set of resamples."""
     x, y = _pair(predictions, references)
-    draws = [
-        [_weighted_statistic(statistic, x, y, counts) for statistic in get_args(Statistic)]
-        for counts in resample_counts(len(x), resamples, seed)
-    ]
-    ends = _ends(confidence)
-    return {
-        statistic: _interval(np.concatenate(chunks), ends)
-        for statistic, chunks in zip(get_args(Statistic), zip(*draws, strict=True), strict=True)
-    }
+    statistics, ends = get_args(Statistic), _ends(confidence)
+    draws = np.concatenate(
+        [
+            [_weighted_statistic(statistic, x, y, counts) for statistic in statistics]
+            for counts in resample_counts(len(x), resamples, seed)
+        ],
+        axis=1,
+    )
+    return {statistic: _interval(row, ends) for statistic, row in zip(statistics, draws, strict=True)}
 
 
 def bootstrap_distribution(
@@ -144,14 +143,7 @@ def compare(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Comparison:
-    """Compare two predictors on the same items by a paired bootstrap.
-
-    Args:
-        predictions: `(items,)` of the first predictor.
-        other_predictions: `(items,)` of the second.
-        references: `(items,)`.
-        statistic, confidence, resamples, seed: As in `bootstrap_interval`.
-    """
+    """Compare two predictors on the same items by a paired bootstrap; arguments as in `bootstrap_interval`."""
     first, y = _pair(predictions, references)
     second, y = _pair(other_predictions, references)
     draws = np.concatenate(

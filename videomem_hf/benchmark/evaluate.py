@@ -114,9 +114,7 @@ def _options(data: str, given: Mapping[str, Any], trained_on: TrainedOn) -> dict
 
 
 def _without_defaults(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: value for name, value in options.items() if name not in SPLIT_DEFAULTS or value != SPLIT_DEFAULTS[name]
-    }
+    return {name: value for name, value in options.items() if value != SPLIT_DEFAULTS.get(name)}
 
 
 def score_target(
@@ -150,9 +148,8 @@ def score_target(
     """
     data, split, options = target.data, target.split, target.options
     if model.config.model_type == MultiViewConfig.model_type:
-        scores, clips = predict_split(
-            model, data, split, scored=scored, options=options, failures=failures, progress=progress
-        )
+        wanted: dict[str, Any] = {"scored": scored, "options": options, "failures": failures}
+        scores, clips = predict_split(model, data, split, **wanted, progress=progress)
         _check(target, clips)
         return scores, clips
     accelerator = Accelerator()

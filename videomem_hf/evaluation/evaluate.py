@@ -10,7 +10,7 @@ from videomem_hf.data.release.splits import RankedBy, most_annotated_indices
 from videomem_hf.data.scored_clips import Clips
 from videomem_hf.metrics import metric_path
 from videomem_hf.schema import Horizon, InputError
-from videomem_hf.statistics import CONFIDENCE, RESAMPLES, noise_ceiling, spearman
+from videomem_hf.statistics import noise_ceiling, spearman
 from videomem_hf.video.frame_cache import FrameCache
 
 Predictions = dict[str, np.ndarray]
@@ -98,12 +98,7 @@ def _line(seen: np.ndarray, labels: np.ndarray, new: np.ndarray) -> np.ndarray:
 
 
 def compute_metrics(
-    predictions: Predictions,
-    clips: Clips,
-    horizons: Sequence[Horizon],
-    *,
-    resamples: int = RESAMPLES,
-    confidence: float = CONFIDENCE,
+    predictions: Predictions, clips: Clips, horizons: Sequence[Horizon], **sampling: Any
 ) -> dict[str, dict[str, Any]]:
     """Metrics of every predictor for each horizon, over all scored clips of the split.
 
@@ -111,8 +106,7 @@ def compute_metrics(
         predictions: "model", and perhaps baselines; with "mean_brightness" the model is compared to it.
         clips: The split.
         horizons: Names of the columns.
-        resamples: Bootstrap resamples behind the intervals.
-        confidence: Coverage of the intervals.
+        **sampling: `resamples` and `confidence` of the intervals, as the metric takes them.
 
     Returns:
         Horizon to predictor to metric to value. A correlation of a constant is NaN.
@@ -120,7 +114,6 @@ def compute_metrics(
     import evaluate
 
     metric = evaluate.load(metric_path(), keep_in_memory=True)
-    sampling = {"resamples": resamples, "confidence": confidence}
     results: dict[str, dict[str, Any]] = {}
     for column, horizon in enumerate(horizons):
         known = np.isfinite(clips.labels[:, column])

@@ -21,12 +21,7 @@ def consistency_lines(ceilings: Mapping[Horizon, float]) -> str:
 
 
 def metrics_text(metrics: dict[str, dict[str, Any]], confidence: float) -> str:
-    """Metrics as lines of text, one for each horizon and predictor.
-
-    Args:
-        metrics: Horizon to predictor to metric to value, as `compute_metrics` gives them; None or NaN where undefined.
-        confidence: Coverage of the intervals.
-    """
+    """Metrics of `compute_metrics` as lines of text, one for each horizon and predictor."""
     lines = [f"{'':12}{'':20}{'Spearman':>9}  {f'{confidence:.0%} interval':14}{'Pearson':>9}{'MSE':>9}{'clips':>7}"]
     for horizon, predictors in metrics.items():
         for name, values in predictors.items():

@@ -9,13 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from videomem_hf.losses.base import MemorabilityLoss
+    from videomem_hf.losses.base import AbsoluteError, MemorabilityLoss, SquaredError
     from videomem_hf.losses.binomial import BinomialLoss
     from videomem_hf.losses.build import LOSSES, Criterion, build_loss
     from videomem_hf.losses.horizons import HorizonLoss
     from videomem_hf.losses.pairwise import PairwiseRankingLoss
     from videomem_hf.losses.ranking import ranks
-    from videomem_hf.losses.regression import AbsoluteError, SquaredError
     from videomem_hf.losses.sodeep import SpearmanLoss
     from videomem_hf.losses.soft_rank import SoftRankLoss, soft_ranks
     from videomem_hf.losses.sorter_files import build_sorter, load_sorter, shipped_sorters

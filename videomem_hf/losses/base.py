@@ -1,4 +1,4 @@
-"""The base classes of all losses: shapes, unlabelled items, single precision."""
+"""The base classes of all losses (shapes, unlabelled items, single precision), and the two plain errors."""
 
 from typing import ClassVar
 
@@ -41,6 +41,20 @@ class MemorabilityLoss(nn.Module):
     def _loss(self, predictions: torch.Tensor, targets: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """The loss of `(sequences, items)`; where `mask` is False both values are 0."""
         raise NotImplementedError
+
+
+class SquaredError(MemorabilityLoss):
+    """Mean squared error over the labelled items. Best for calibrated scores with even noise."""
+
+    def _loss(self, predictions: torch.Tensor, targets: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return mean_over((predictions - targets).square(), mask)
+
+
+class AbsoluteError(MemorabilityLoss):
+    """Mean absolute error over the labelled items: clips that were scored far off pull less."""
+
+    def _loss(self, predictions: torch.Tensor, targets: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return mean_over((predictions - targets).abs(), mask)
 
 
 class RankingLoss(MemorabilityLoss):

@@ -5,12 +5,11 @@ from typing import Any, Final
 import torch
 from torch import nn
 
-from videomem_hf.losses.base import MemorabilityLoss
+from videomem_hf.losses.base import AbsoluteError, MemorabilityLoss, SquaredError
 from videomem_hf.losses.binomial import BinomialLoss
 from videomem_hf.losses.horizons import HorizonLoss
 from videomem_hf.losses.names import LOSS_NAMES, MODEL_LOSS
 from videomem_hf.losses.pairwise import PairwiseRankingLoss
-from videomem_hf.losses.regression import AbsoluteError, SquaredError
 from videomem_hf.losses.sodeep import SpearmanLoss
 from videomem_hf.losses.soft_rank import SoftRankLoss
 from videomem_hf.recipes import build_by_name

@@ -62,13 +62,7 @@ class SpearmanLoss(RankingLoss):
 def windows(
     predictions: torch.Tensor, targets: torch.Tensor, mask: torch.Tensor, length: int
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Cut sequences into windows of `length` labelled items, repeating items where that does not come out even.
-
-    Args:
-        predictions: `(sequences, items)`.
-        targets: The same shape.
-        mask: The same shape, boolean.
-        length: Items in a window.
+    """Cut sequences `(sequences, items)` into windows of `length` labelled items, repeating items to fill them.
 
     Returns:
         Predictions, targets and mask, `(sequences * ceil(items / length), length)`. A window's mask is all True, or all

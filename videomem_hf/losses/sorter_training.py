@@ -26,6 +26,7 @@ from videomem_hf.losses.sorter_networks import ExactSorter, Sorter
 from videomem_hf.recipes import require, require_least
 from videomem_hf.run_files import check_run_folder, refuse_changed_settings
 from videomem_hf.schema import InputError
+from videomem_hf.system import atomic_write, cause_of_failed_write
 
 CHECKPOINT_FILE: Final = "checkpoint.pt"
 TEST_SEED: Final = 1_000_003
@@ -122,14 +123,7 @@ def train_sorter(
     if not _fit(training, state, output, max_minutes, device, progress):
         return None
     sorter = state.sorter.cpu().eval().requires_grad_(False)
-    results = _results(training, state, sorter, device)
-    save_sorter(sorter, output, training.architecture, training.all_options(), results)
-    checkpoint.unlink()
-    return results
-
-
-def _results(training: SorterTraining, state: _State, sorter: Sorter, device: str) -> dict[str, Any]:
-    return {
+    results = {
         "rank_error": rank_errors(sorter),
         "rank_error_exact": rank_errors(ExactSorter(), [sorter.length] if sorter.length else TEST_LENGTHS),
         "parameters": sum(each.numel() for each in sorter.parameters()),
@@ -139,6 +133,9 @@ def _results(training: SorterTraining, state: _State, sorter: Sorter, device: st
         "versions": {"torch": torch.__version__, "python": platform.python_version()},
         "device": device,
     }
+    save_sorter(sorter, output, training.architecture, training.all_options(), results)
+    checkpoint.unlink()
+    return results
 
 
 @torch.no_grad()
@@ -147,9 +144,8 @@ def rank_errors(sorter: Sorter, lengths: Iterable[int] | None = None) -> dict[st
 
     The sequences are fixed and never trained on; `HELD_OUT_FAMILIES` are of other kinds than those of training.
     """
-    lengths = lengths or ([sorter.length] if sorter.length else TEST_LENGTHS)
     errors: dict[str, dict[str, float]] = {}
-    for length in lengths:
+    for length in lengths or ([sorter.length] if sorter.length else TEST_LENGTHS):
         generator = torch.Generator().manual_seed(TEST_SEED)
         errors[str(length)] = {}
         for name, family in (TRAINING_FAMILIES | HELD_OUT_FAMILIES).items():
@@ -214,7 +210,10 @@ def _train_epoch(training: SorterTraining, state: _State, device: str) -> None:
     total = torch.zeros((), device=device)
     state.sorter.train()
     for _ in range(training.steps):
-        length = _draw_length(training, state.generator)
+        length = training.length
+        if training.shortest < length:
+            share = torch.rand((), generator=state.generator).item()
+            length = round(training.shortest * (length / training.shortest) ** share)
         values = training_batch(training.batch_size, length, state.generator).to(device)
         loss = (state.sorter(values) - ranks(values)).abs().mean()
         state.optimizer.zero_grad()
@@ -230,28 +229,27 @@ def _train_epoch(training: SorterTraining, state: _State, device: str) -> None:
     state.losses.append(mean)
 
 
-def _draw_length(training: SorterTraining, generator: torch.Generator) -> int:
-    if training.shortest == training.length:
-        return training.length
-    share = torch.rand((), generator=generator).item()
-    return round(training.shortest * (training.length / training.shortest) ** share)
-
-
 def _snapshot(training: SorterTraining, state: _State) -> dict[str, Any]:
     """Copy of everything that a resumed run needs."""
-    copies: dict[str, Any] = {
+    return {
         "sorter": deepcopy(state.sorter.state_dict()),
         "optimizer": deepcopy(state.optimizer.state_dict()),
         "generator": state.generator.get_state(),
+        "losses": list(state.losses),
+        "seconds": state.seconds,
+        "training": json.dumps(asdict(training)),
     }
-    return copies | {"losses": list(state.losses), "seconds": state.seconds, "training": json.dumps(asdict(training))}
 
 
 def _save_checkpoint(snapshot: dict[str, Any], path: Path) -> None:
-    """Write the checkpoint atomically."""
-    partial = path.with_suffix(".partial")
-    torch.save(snapshot, partial)
-    partial.replace(path)
+    try:
+        with atomic_write(path) as partial:
+            torch.save(snapshot, partial)
+    except (OSError, RuntimeError) as error:
+        if (cause := cause_of_failed_write(error)) is None:
+            raise
+        remedy = "that of an earlier epoch is kept: make room and --resume" if path.exists() else "make room"
+        raise InputError(f"{path}: cannot be written ({cause}); {remedy}") from None
 
 
 def _load_checkpoint(path: Path, training: SorterTraining, state: _State) -> None:

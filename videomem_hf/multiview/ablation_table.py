@@ -61,22 +61,17 @@ def ablation_rows(
         for column, horizon in enumerate(data.horizons):
             measured = data.scores[rows[kept], column]
             known = np.isfinite(measured)
-            if known.sum() >= 2:
-                columns = measured[known], scores[known, column], counts[known, column]
-                figures = _figures(*columns, intervals[known, column], sampling)
-                found.append(AblationRow(division, tuple(used), horizon, *figures))
+            if known.sum() < 2:
+                continue
+            measured, predicted = measured[known], scores[known, column]
+            ends, (low, high) = bootstrap_interval(predicted, measured, **sampling), intervals[known, column].T
+            row = AblationRow(
+                division, tuple(used), horizon, spearman(predicted, measured), ends.low, ends.high,
+                coverage=float(((low <= measured) & (measured <= high)).mean()), width=float((high - low).mean()),
+                ceiling=noise_ceiling(measured, np.nan_to_num(counts[known, column])), clips=len(measured),
+            )  # fmt: skip
+            found.append(row)
     return found
-
-
-def _figures(
-    measured: np.ndarray, scores: np.ndarray, counts: np.ndarray, intervals: np.ndarray, sampling: dict[str, Any]
-) -> tuple[float, float, float, float, float, float, int]:
-    """The fields of `AblationRow` from `spearman` on."""
-    ends = bootstrap_interval(scores, measured, **sampling)
-    low, high = intervals.T
-    coverage, width = ((low <= measured) & (measured <= high)).mean(), (high - low).mean()
-    ceiling = noise_ceiling(measured, np.nan_to_num(counts))
-    return spearman(scores, measured), ends.low, ends.high, float(coverage), float(width), ceiling, len(measured)
 
 
 def table_text(rows: Sequence[AblationRow], level: float, confidence: float) -> str:

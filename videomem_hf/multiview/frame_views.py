@@ -10,7 +10,6 @@ import numpy as np
 from huggingface_hub.constants import HF_HOME
 from tqdm.auto import tqdm
 
-from videomem_hf.data.scored_clips import open_splits, video_sources
 from videomem_hf.features.catalogue import check_specs, feature_spec
 from videomem_hf.features.clips import Clip
 from videomem_hf.features.collecting import decode_features
@@ -18,7 +17,7 @@ from videomem_hf.features.encoders import EncoderSpec
 from videomem_hf.features.extract import load_networks
 from videomem_hf.features.packaged import PACKAGED, PackagedSpec
 from videomem_hf.features.spec import NetworkSpec
-from videomem_hf.schema import VIDEO_ID, InputError
+from videomem_hf.schema import InputError
 from videomem_hf.video.clip_cache import ClipCache, FailedClipsError
 from videomem_hf.video.sources import Source, StillImage, StoredVideo, identity_of, name_of
 from videomem_hf.video.video import VideoError
@@ -73,16 +72,6 @@ def frame_encoder(name: str) -> NetworkSpec:
         raise InputError(f"frame_encoder must be one of {', '.join(PACKAGED)}, hf:MODEL or timm:NAME, got {name}")
     check_specs([spec])
     return spec
-
-
-def clip_sources(
-    data: str, options: dict[str, Any] | None = None, video_ids: list[str] | None = None
-) -> list[Source | None]:
-    """The videos of the user's data, None where one is missing. Raises InputError for others than `video_ids`."""
-    tables = list(open_splits(data, "videos", options).values())
-    if video_ids is not None and [video_id for table in tables for video_id in table[VIDEO_ID]] != video_ids:
-        raise InputError(f"{data}: the configuration 'videos' has other videos than the scores have")
-    return [source for table in tables for source in video_sources(table, data)]
 
 
 def frame_view(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import combinations
 from typing import Final
 
@@ -112,18 +113,16 @@ class KernelSearch:
     ) -> tuple[float, float, Solution]:
         """Move from `start` to larger or smaller ridges while that helps: the ridge, its quality and solution."""
         best = RIDGES.index(start)
-        tried: dict[int, tuple[float, Solution]] = {}
 
-        def quality(index: int) -> float:
-            if index not in tried:
-                solution = self.solve(summands, weights, widths, RIDGES[index])
-                tried[index] = (self.quality(solution), solution)
-            return tried[index][0]
+        @cache
+        def attempt(index: int) -> tuple[float, Solution]:
+            solution = self.solve(summands, weights, widths, RIDGES[index])
+            return self.quality(solution), solution
 
         for step in (1, -1):
-            while 0 <= best + step < len(RIDGES) and quality(best + step) > quality(best):
+            while 0 <= best + step < len(RIDGES) and attempt(best + step)[0] > attempt(best)[0]:
                 best += step
-        return RIDGES[best], *tried[best]
+        return RIDGES[best], *attempt(best)
 
     def choose(self) -> Choices:
         """Tune each view alone, then their sum; a simpler choice is kept unless another is clearly better."""

@@ -105,17 +105,9 @@ class KernelBank:
         self.landmarks = None if exact else self.anchors
         self.present = torch.from_numpy(np.stack([np.isfinite(x).all(axis=1) for x in views.values()], axis=1))
         self._views, self._seed = views, seed
-        self.spaces: list[ViewSpace] = []
-        self.medians: list[float] = []
-        self.vectors: list[torch.Tensor] = []
+        prepared = [self._prepare(view, name in standardised) for view, name in enumerate(self.names)]
+        self.spaces, self.vectors, self.medians = (list(each) for each in zip(*prepared, strict=True))
         self._cache: dict[int, torch.Tensor] = {}
-        for view, name in enumerate(self.names):
-            if (count := int(self.present[:, view].sum())) < 2:
-                raise InputError(f"the view {name!r} has {count} training clips; at least 2 are needed")
-            space, vectors, median = self._prepare(view, name in standardised)
-            self.spaces.append(space)
-            self.vectors.append(vectors)
-            self.medians.append(median)
         size = clips * len(chosen) * len(self.names) * 8
         self._dtype = torch.float64 if size <= _CACHE_FLOAT64_BYTES else torch.float32
 
@@ -125,8 +117,11 @@ class KernelBank:
         self._cache.pop(view, None)
 
     def _prepare(self, view: int, standardised: bool) -> tuple[ViewSpace, torch.Tensor, float]:
-        values, present = self._views[self.names[view]], self.present[:, view].numpy()
-        space = view_space(self.names[view], values[present], standardised)
+        name, present = self.names[view], self.present[:, view].numpy()
+        if present.sum() < 2:
+            raise InputError(f"the view {name!r} has {present.sum()} training clips; at least 2 are needed")
+        values = self._views[name]
+        space = view_space(name, values[present], standardised)
         prepared = torch.zeros(values.shape, dtype=torch.float64)
         prepared[present] = space.prepare(torch.from_numpy(values[present]))
         if space.kernel == "linear":

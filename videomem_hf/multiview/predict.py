@@ -13,40 +13,10 @@ from videomem_hf.features.catalogue import feature_spec
 from videomem_hf.features.title_views import EMBEDDING, WORDS
 from videomem_hf.models.modeling_multiview import MultiViewModel
 from videomem_hf.multiview.view_data import ViewData
-from videomem_hf.multiview.views import feature_configs, load_view_data, view_sources
+from videomem_hf.multiview.views import clip_sources, feature_configs, load_view_data
 from videomem_hf.schema import InputError
 
 _BATCH: Final = 1024
-
-
-def load_model_views(
-    model: MultiViewModel,
-    data: str,
-    options: dict[str, Any] | None = None,
-    progress: bool = True,
-    leave_out_failed: bool = False,
-) -> ViewData:
-    """Load those views of a model that the user's data have; arguments as of `load_view_data`.
-
-    Raises:
-        InputError: There is no such data, or none of the views in it.
-
-    Warns:
-        UserWarning: The data lack a view.
-    """
-    names = list(model.config.view_names)
-    configs = set(feature_configs(data))
-    views = [name for name in names if name not in (EMBEDDING, WORDS) and config_of(name) in configs]
-    if EMBEDDING in names or WORDS in names:
-        views.insert(0, EMBEDDING)
-    encoder = model.config.frame_encoder or None
-    if encoder and (feature_spec(encoder).folder in configs or not view_sources(data, options)):
-        encoder = None
-    titles = model.config.title_encoder or None
-    found = load_view_data(data, views, titles, options, progress, encoder, leave_out_failed)
-    if lacking := [name for name in names if name not in found.views]:
-        warnings.warn(f"{data} has no {', '.join(lacking)}: predicted without", stacklevel=2)
-    return found
 
 
 def predict_split(
@@ -59,8 +29,12 @@ def predict_split(
     failures: list[str] | None = None,
     progress: bool = True,
 ) -> tuple[np.ndarray, Clips]:
-    """Predict the scores of a split; arguments, results and errors are those of `benchmark.evaluate.score_target`."""
-    found = load_model_views(model, data, options, progress, failures is not None)
+    """Predict the scores of a split; arguments, results and errors are those of `benchmark.evaluate.score_target`.
+
+    Warns:
+        UserWarning: The data lack a view of the model.
+    """
+    found = _load_views(model, data, options, progress, failures is not None)
     if list(model.config.horizons) != list(found.horizons):
         missing = set(model.config.horizons) - set(found.horizons)
         raise InputError(f"{data} has no {' and no '.join(sorted(missing)) or 'scores'} to evaluate this model on")
@@ -72,6 +46,25 @@ def predict_split(
             raise InputError(f"no clip of the split {split!r} can be decoded: {failures[-1]}")
     scores, _ = predict_views(model, {name: x[rows] for name, x in found.views.items()})
     return scores, found.clips(rows)
+
+
+def _load_views(
+    model: MultiViewModel, data: str, options: dict[str, Any] | None, progress: bool, leave_out_failed: bool
+) -> ViewData:
+    """Load those views of a model that the data have."""
+    names = list(model.config.view_names)
+    configs = set(feature_configs(data))
+    views = [name for name in names if name not in (EMBEDDING, WORDS) and config_of(name) in configs]
+    if EMBEDDING in names or WORDS in names:
+        views.insert(0, EMBEDDING)
+    encoder = model.config.frame_encoder or None
+    if encoder and (feature_spec(encoder).folder in configs or not clip_sources(data, options)[1]):
+        encoder = None
+    titles = model.config.title_encoder or None
+    found = load_view_data(data, views, titles, options, progress, encoder, leave_out_failed)
+    if lacking := [name for name in names if name not in found.views]:
+        warnings.warn(f"{data} has no {', '.join(lacking)}: predicted without", stacklevel=3)
+    return found
 
 
 def predict_views(

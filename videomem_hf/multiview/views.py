@@ -10,11 +10,11 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from videomem_hf.data.feature_files.folders import NO_FEATURES
-from videomem_hf.data.scored_clips import config_of, feature_columns, is_divided, open_splits
+from videomem_hf.data.scored_clips import config_of, feature_columns, is_divided, open_splits, video_sources
 from videomem_hf.features.packaged import best_installed
 from videomem_hf.features.title_views import EMBEDDING, WORDS, title_views
 from videomem_hf.multiview.config import AUTO
-from videomem_hf.multiview.frame_views import clip_sources, frame_encoder, frame_view
+from videomem_hf.multiview.frame_views import frame_encoder, frame_view
 from videomem_hf.multiview.view_data import ViewData, read_scores
 from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, TITLE, VIDEO_ID, InputError
 from videomem_hf.video.sources import Source, identity_of
@@ -149,7 +149,9 @@ class _ViewSource:
             return ""
         if not automatic and frame_encoder(encoder).folder in arrays:
             return ""
-        sources = view_sources(self.data, self.options, self.clips.video_ids)
+        video_ids, sources = clip_sources(self.data, self.options)
+        if sources and video_ids != self.clips.video_ids:
+            raise InputError(f"{self.data}: the configuration {VIDEOS!r} has other videos than the scores have")
         share = np.mean([sources[row] is not None for row in self.clips.splits["train"]]) if sources else 0.0
         if automatic and share < MIN_SHARE_WITH_VIEW:
             if share:
@@ -176,12 +178,11 @@ def feature_configs(data: str) -> list[str]:
     return [name for name in _configs(data) if name not in NO_FEATURES]
 
 
-def view_sources(
-    data: str, options: dict[str, Any] | None = None, video_ids: list[str] | None = None
-) -> list[Source | None]:
-    """The videos of the user's data as of `clip_sources`; empty where no clip has one."""
-    sources = clip_sources(data, options, video_ids) if VIDEOS in _configs(data) else []
-    return sources if any(sources) else []
+def clip_sources(data: str, options: dict[str, Any] | None = None) -> tuple[list[str], list[Source | None]]:
+    """The ids and videos of all clips, None where one is missing; nothing where no clip has one."""
+    tables = list(open_splits(data, VIDEOS, options).values()) if VIDEOS in _configs(data) else []
+    sources = [source for table in tables for source in video_sources(table, data)]
+    return ([video_id for table in tables for video_id in table[VIDEO_ID]], sources) if any(sources) else ([], [])
 
 
 def _configs(data: str) -> list[str]:
