@@ -39,8 +39,7 @@ class RunConfig:
 
         Args:
             recipe: Name of a recipe in the package, or a YAML file.
-            data: See the attribute.
-            output: See the attribute.
+            data, output: See the attributes.
             overrides: `key=value`, the value in YAML; a dot leads into a section, a number or `*` into a list:
                 `augmentation.flip=0`, `stages.0.epochs=3`.
 

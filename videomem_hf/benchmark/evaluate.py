@@ -9,15 +9,8 @@ import numpy as np
 from accelerate import Accelerator
 
 from videomem_hf.data.scored_clips import FRAME_CACHE, Clips, fill_cache, is_divided, load_clips
+from videomem_hf.evaluation import training_clips
 from videomem_hf.evaluation.options import EvaluationOptions, evaluation_of
-from videomem_hf.evaluation.training_clips import (
-    SPLIT_DEFAULTS,
-    TrainedOn,
-    clip_contents,
-    read_trained_on,
-    refuse_training_clips,
-    run_fingerprint,
-)
 from videomem_hf.models.configuration_multiview import MultiViewConfig
 from videomem_hf.multiview.predict import predict_split
 from videomem_hf.run_files import is_run_folder, read_results
@@ -47,7 +40,7 @@ class EvaluationTarget:
     data: str
     split: str = "validation"
     options: dict[str, Any] = field(default_factory=dict)
-    trained_on: TrainedOn | None = None
+    trained_on: training_clips.TrainedOn | None = None
     sampling: dict[str, Any] = field(default_factory=lambda: EvaluationOptions().sampling)
 
 
@@ -71,7 +64,7 @@ def evaluation_target(
         model: Folder of a model, or its name.
         data: None for what the run was trained on.
         split: None for the one that the run was evaluated on, or "validation".
-        options: `seed`, `group_titles` and `most_annotated` as the user gives them; None for what is not given.
+        options: Those of the split, None for what the user does not give.
         allow_training_clips: Take the options as they are, and do not ask what the model was trained on.
 
     Raises:
@@ -94,16 +87,16 @@ def evaluation_target(
         own = {} if is_divided(data) else recorded.get("splits") or {}
         divided_by = _without_defaults(own | given)
     else:
-        trained_on = read_trained_on(run, data)
+        trained_on = training_clips.read_trained_on(run, data)
         divided_by = _options(data, given, trained_on)
     return EvaluationTarget(data, split or evaluation.split, divided_by, trained_on, evaluation.sampling)
 
 
-def _options(data: str, given: Mapping[str, Any], trained_on: TrainedOn) -> dict[str, Any]:
+def _options(data: str, given: Mapping[str, Any], trained_on: training_clips.TrainedOn) -> dict[str, Any]:
     """The keywords that divide the data: the run's, if it was trained on these data, else the given ones."""
-    if not trained_on.same_data(run_fingerprint(trained_on.results["config"], data)):
+    if not trained_on.same_data(training_clips.run_fingerprint(trained_on.results["config"], data)):
         return _without_defaults(given)
-    own = SPLIT_DEFAULTS | trained_on.splits
+    own = training_clips.SPLIT_DEFAULTS | trained_on.splits
     if wrong := [name for name, value in given.items() if value != own[name]]:
         flag = {"most_annotated": "hold-out"}.get(wrong[0], wrong[0]).replace("_", "-")
         raise InputError(
@@ -114,7 +107,7 @@ def _options(data: str, given: Mapping[str, Any], trained_on: TrainedOn) -> dict
 
 
 def _without_defaults(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value != SPLIT_DEFAULTS.get(name)}
+    return {name: value for name, value in options.items() if value != training_clips.SPLIT_DEFAULTS.get(name)}
 
 
 def score_target(
@@ -131,8 +124,7 @@ def score_target(
     """Predict the scores of a split.
 
     Args:
-        model: A predictor.
-        processor: The video processor saved with it; None for a model of features.
+        model, processor: A predictor, and the video processor saved with it; None for a model of features.
         target: The split.
         scored: False takes the clips without scores as well.
         batch_size: Clips at a time.
@@ -186,4 +178,6 @@ def _decode(
 
 def _check(target: EvaluationTarget, clips: Clips, cache: FrameCache | None = None) -> None:
     if target.trained_on is not None:
-        refuse_training_clips(target.trained_on, clips, target.split, target.data, clip_contents(clips, cache))
+        training_clips.refuse_training_clips(
+            target.trained_on, clips, target.split, target.data, training_clips.clip_contents(clips, cache)
+        )

@@ -80,7 +80,7 @@ class Table1Options:
 
     Attributes:
         data: As of `TrainingConfig`.
-        out: A folder a predictor, and the table.
+        out: Gets a folder for each predictor, and the table.
         lamem: Folder of LaMem, if there is one.
         init: Recipe to the folder of the weights that its training starts from.
         models: Recipe to the folder of a model that is evaluated as it is.
@@ -151,21 +151,19 @@ def _train(row: TableRow, config: TrainingConfig, result: RowResult, progress: b
     from videomem_hf.training.checkpoint import latest_checkpoint
     from videomem_hf.training.run import train
 
+    convert = f"videomem convert {row.weights} CHECKPOINT FOLDER"
     if config.train_on == "lamem" and config.lamem is None:
-        command = f"videomem convert {row.weights} CHECKPOINT FOLDER"
+        note = "needs --lamem: it is trained on LaMem"
         if row.recipe == "memnet":
-            result.notes.append(f"needs its weights (`{command}`, then --model memnet=FOLDER), or --lamem to train it")
-        else:
-            result.notes.append("needs --lamem: it is trained on LaMem")
+            note = f"needs its weights (`{convert}`, then --model memnet=FOLDER), or --lamem to train it"
+        result.notes.append(note)
         return None
     if config.train_on == "both" and config.lamem is None:
         result.notes.append("trained without LaMem, on which the paper trains it as well (--lamem)")
         config = replace(config, train_on="videomem")
     if row.weights and config.init is None:
-        result.notes.append(
-            f"trained from random weights; the paper starts from published ones (`videomem convert {row.weights} "
-            f"CHECKPOINT FOLDER`, then --init {row.recipe}=FOLDER)"
-        )
+        remedy = f"`{convert}`, then --init {row.recipe}=FOLDER"
+        result.notes.append(f"trained from random weights; the paper starts from published ones ({remedy})")
     output = Path(config.output)
     if not is_run_folder(output):
         train(config, resume=latest_checkpoint(output) is not None, progress=progress)
@@ -212,8 +210,7 @@ def _evaluate(folder: Path, config: TrainingConfig, options: Table1Options, resu
                 result.notes.append(f"{split}: its {horizon.replace('_', '-')} predictions are the same for every clip")
     for reason in dict.fromkeys(reasons.values()):
         result.notes.append(f"{', '.join(name for name in reasons if reasons[name] == reason)}: {reason}")
-    missing = [name.replace("_", "-") for name in HORIZONS if name not in horizons]
-    if missing:
+    if missing := [name.replace("_", "-") for name in HORIZONS if name not in horizons]:
         result.notes.append(f"predicts no {' and no '.join(missing)} memorability")
 
 

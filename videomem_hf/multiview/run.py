@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
+from videomem_hf import run_files
 from videomem_hf.evaluation.environment import environment
 from videomem_hf.evaluation.evaluate import baselines, compute_metrics, noise_ceilings
 from videomem_hf.evaluation.training_clips import run_fingerprint, training_contents
@@ -21,16 +22,7 @@ from videomem_hf.multiview.config import BestConfig
 from videomem_hf.multiview.fit import BestFit, fit_best
 from videomem_hf.multiview.view_data import ViewData
 from videomem_hf.multiview.views import load_view_data
-from videomem_hf.run_files import (
-    CONFIG_FILE,
-    PREDICTIONS_FILE,
-    TrainingResult,
-    check_run_folder,
-    without_nan,
-    write_predictions,
-    write_results,
-    write_training_clips,
-)
+from videomem_hf.run_files import TrainingResult
 
 
 def train_best(config: BestConfig, *, progress: bool = True) -> TrainingResult:
@@ -40,7 +32,7 @@ def train_best(config: BestConfig, *, progress: bool = True) -> TrainingResult:
         InputError: The configuration, the folder or the data cannot be used.
     """
     output, split = Path(config.output), config.evaluation.split
-    check_run_folder(output)
+    run_files.check_run_folder(output)
     Criterion(config.fit.loss)  # refuse wrong options of the loss before anything is loaded
     seconds: dict[str, float] = {}
     with _measure_time(seconds, "data"):
@@ -51,8 +43,8 @@ def train_best(config: BestConfig, *, progress: bool = True) -> TrainingResult:
         contents = training_contents(data.clips(data.splits["train"]), data.clips(rows))
         data.splits["train"] = np.array([row for row in data.splits["train"] if data.video_ids[row] in contents])
     output.mkdir(parents=True, exist_ok=True)
-    config.save(output / CONFIG_FILE)
-    write_training_clips(output, contents)
+    config.save(output / run_files.CONFIG_FILE)
+    run_files.write_training_clips(output, contents)
     by_title = bool(config.splits.get("group_titles"))
     with _measure_time(seconds, "training"):
         groups = data.title_group_labels() if by_title else None
@@ -67,9 +59,9 @@ def train_best(config: BestConfig, *, progress: bool = True) -> TrainingResult:
             again = _fit(same_head, grouped, data.title_group_labels(), "grouped split", progress)
             table += ablation_rows("grouped", again, grouped, grouped.scored_rows(split), sampling)
     results = _evaluate(config, data, rows, fit, seconds) | {"table": [asdict(row) for row in table]}
-    results = without_nan(results | _run_facts(config, data, fit, seconds))
+    results = run_files.without_nan(results | _run_facts(config, data, fit, seconds))
     save_model(fit.model, output)
-    write_results(output, results)
+    run_files.write_results(output, results)
     return TrainingResult(output, results)
 
 
@@ -110,8 +102,8 @@ def _evaluate(
     clips, train = data.clips(rows), data.clips(data.splits["train"])
     predictions = {"model": scores} | baselines(train, clips, None)
     ends = {"low": intervals[..., 0], "high": intervals[..., 1]}
-    path = Path(config.output) / PREDICTIONS_FILE
-    write_predictions(path, predictions | ends, clips.video_ids, clips.labels, data.horizons)
+    path = Path(config.output) / run_files.PREDICTIONS_FILE
+    run_files.write_predictions(path, predictions | ends, clips.video_ids, clips.labels, data.horizons)
     return {
         "split": config.evaluation.split,
         "split_clips": len(rows),

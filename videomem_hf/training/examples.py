@@ -23,14 +23,8 @@ def epoch_order(clips: int, seed: int, epoch: int) -> np.ndarray:
 class EpochBatches(torch.utils.data.Sampler[list[ClipKey]]):
     """The batches of an epoch that belong to one process: its equal share of each batch of all processes.
 
-    `epoch` chooses the order, `done` the batches of it that are left out because they had their turn.
-
-    Args:
-        clips: Number of clips.
-        batch_size: Clips in a step, over all processes; a last incomplete batch is left out.
-        seed: Of the order.
-        rank: Number of this process, from 0.
-        ranks: Number of processes; must divide `batch_size`.
+    `epoch` chooses the order, `done` the batches of it that are left out because they had their turn. Of `ranks`
+    processes, whose number must divide `batch_size`, this is number `rank`; a last incomplete batch is left out.
     """
 
     def __init__(self, clips: int, batch_size: int, seed: int, rank: int = 0, ranks: int = 1) -> None:

@@ -24,10 +24,8 @@ def check_backbone(config: TrainingConfig, model_config: Any) -> None:
     if getattr(model_config, "map_channels", None) is not None:
         raise InputError("model: without a backbone it is given maps by your own code; name one to train on clips")
     if config.cache_maps and config.init is None:
-        raise InputError(
-            f"recipe {config.recipe}: trains on the maps of a frozen backbone; give --init FOLDER of a trained "
-            "predictor of frames (frame_attention, semantic_embedding, resmem, ...), or take the recipe spatiotemporal"
-        )
+        remedy = "give --init FOLDER of a trained predictor of frames, or take the recipe spatiotemporal"
+        raise InputError(f"recipe {config.recipe}: trains on the maps of a frozen backbone; {remedy}")
     if getattr(model_config, "backbone", None) is not None:
         try:
             with torch.device("meta"):

@@ -66,13 +66,10 @@ def _take_weights(model: Any, init: str) -> None:
         return
     given, own = other.state_dict(), model.state_dict()
     differing = [name for name in own if name not in given or given[name].shape != own[name].shape]
-    backbone = [name for name in differing if not model.in_head(name)]
-    if backbone:
-        raise InputError(
-            f"init: {init} has other sizes than the recipe's model: {', '.join(backbone[:5])}"
-            + (f" and {len(backbone) - 5} more" if len(backbone) > 5 else "")
-            + "; remove the fields of the section model that differ from that folder's config.json"
-        )
+    if backbone := [name for name in differing if not model.in_head(name)]:
+        named = ", ".join(backbone[:5]) + (f" and {len(backbone) - 5} more" if len(backbone) > 5 else "")
+        remedy = "remove the fields of the section model that differ from that folder's config.json"
+        raise InputError(f"init: {init} has other sizes than the recipe's model: {named}; {remedy}")
     model.load_state_dict(own | {name: given[name] for name in own if name not in differing})
     if differing:
         warnings.warn(f"{init}: {', '.join(differing)} do not fit and start untrained", stacklevel=3)
@@ -83,7 +80,5 @@ def _take_backbone(model: Any, frames: Any, init: str) -> None:
         model.init_from_pretrained(frames)
     except RuntimeError as error:
         cause = str(error).strip().splitlines()[-1].strip()
-        raise InputError(
-            f"init: {init} has another backbone than the recipe's model ({cause}); remove backbone and backbone_config "
-            "from the section model"
-        ) from None
+        remedy = "remove backbone and backbone_config from the section model"
+        raise InputError(f"init: {init} has another backbone than the recipe's model ({cause}); {remedy}") from None

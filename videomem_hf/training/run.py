@@ -12,20 +12,13 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 
+from videomem_hf import run_files
 from videomem_hf.evaluation.environment import environment
 from videomem_hf.evaluation.evaluate import baselines, compute_metrics, correlation
 from videomem_hf.evaluation.training_clips import run_fingerprint
 from videomem_hf.losses import Criterion
 from videomem_hf.models.folders import load_model, save_model
-from videomem_hf.run_files import (
-    CONFIG_FILE,
-    PREDICTIONS_FILE,
-    TrainingResult,
-    read_results,
-    write_predictions,
-    write_results,
-    write_training_clips,
-)
+from videomem_hf.run_files import TrainingResult
 from videomem_hf.training.checkpoint import (
     Progress,
     TrainingError,
@@ -81,8 +74,8 @@ def train(
     started = time.monotonic()
     if accelerator.is_main_process:
         run.output.mkdir(parents=True, exist_ok=True)
-        config.save(run.output / CONFIG_FILE)
-        write_training_clips(run.output, data.contents)
+        config.save(run.output / run_files.CONFIG_FILE)
+        run_files.write_training_clips(run.output, data.contents)
     set_seed(config.seed)
     model = initial_model(config.init, with_data_statistics(model_config, config, data.train), data.train)
     if config.cache_maps and data.cache is not None:
@@ -139,11 +132,13 @@ class _Run:
             results = self._summary(model, done, kept, metrics)
             results |= environment(config.data, run_fingerprint(asdict(config)), self.resumed)
             with report_full_disk(self.output, "the results"):
-                write_predictions(self.output / PREDICTIONS_FILE, predictions, clips.video_ids, clips.labels, horizons)
-                write_results(self.output, results)
+                run_files.write_predictions(
+                    self.output / run_files.PREDICTIONS_FILE, predictions, clips.video_ids, clips.labels, horizons
+                )
+                run_files.write_results(self.output, results)
             remove_checkpoints(self.output)
         accelerator.wait_for_everyone()
-        return TrainingResult(self.output, read_results(self.output))
+        return TrainingResult(self.output, run_files.read_results(self.output))
 
     def _keep(self, model: Any, done: Progress) -> tuple[Any, int]:
         """Save the model of the epoch that is kept; returns it and the epoch."""
