@@ -43,13 +43,9 @@ class TrainingResult:
 def check_run_folder(
     output: Path, checkpoint: Path | None = None, resume: bool = False, finished: str = RESULTS_FILE
 ) -> None:
-    """See that a run may start, or go on, in its output folder. Writes nothing.
+    """See that a run may start, or go on from a checkpoint, in its output folder. Writes nothing.
 
-    Args:
-        output: The folder.
-        checkpoint: What an unfinished run goes on from; None where there is none.
-        resume: Whether it shall go on.
-        finished: The file that only a finished run has.
+    `finished` is the file that only a finished run has.
 
     Raises:
         InputError: Work would be lost, or there is nothing to resume.

@@ -94,7 +94,7 @@ def bootstrap_interval(
         ValueError: as `spearman`, and for a `confidence` or `resamples` outside its range.
     """
     draws = bootstrap_distribution(predictions, references, statistic, resamples=resamples, seed=seed)
-    return _interval(draws, _ends(confidence))
+    return _interval(draws, confidence)
 
 
 def bootstrap_intervals(
@@ -107,7 +107,7 @@ def bootstrap_intervals(
 ) -> dict[Statistic, Interval]:
     """The intervals of `bootstrap_interval` for all three statistics, from one set of resamples."""
     x, y = _pair(predictions, references)
-    statistics, ends = get_args(Statistic), _ends(confidence)
+    statistics = get_args(Statistic)
     draws = np.concatenate(
         [
             [_weighted_statistic(statistic, x, y, counts) for statistic in statistics]
@@ -115,7 +115,7 @@ def bootstrap_intervals(
         ],
         axis=1,
     )
-    return {statistic: _interval(row, ends) for statistic, row in zip(statistics, draws, strict=True)}
+    return {statistic: _interval(row, confidence) for statistic, row in zip(statistics, draws, strict=True)}
 
 
 def bootstrap_distribution(
@@ -153,7 +153,7 @@ def compare(
         ]
     )
     difference = _statistic(statistic, first, y) - _statistic(statistic, second, y)
-    return Comparison(difference, _interval(draws, _ends(confidence)), _p_value_of_zero(draws))
+    return Comparison(difference, _interval(draws, confidence), _p_value_of_zero(draws))
 
 
 def spearman_brown(correlation: float, factor: float) -> float:
@@ -286,20 +286,15 @@ def _weighted_ranks(values: Floats, counts: Floats) -> Floats:
     return np.take(ranks, group, axis=1)
 
 
-def _ends(confidence: float) -> Floats:
+def _interval(draws: Floats, confidence: float) -> Interval:
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be between 0 and 1, got {confidence}")
-    return np.array([(1 - confidence) / 2, (1 + confidence) / 2])
-
-
-def _interval(draws: Floats, ends: Floats) -> Interval:
     defined = draws[np.isfinite(draws)]
     if len(defined) == 0:
         return Interval(float("nan"), float("nan"))
-    if len(defined) < len(draws):
-        left_out = len(draws) - len(defined)
+    if left_out := len(draws) - len(defined):
         warnings.warn(f"{left_out} of {len(draws)} resamples are constant and left out", RuntimeWarning, stacklevel=3)
-    low, high = np.quantile(defined, ends)
+    low, high = np.quantile(defined, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(float(low), float(high))
 
 

@@ -3,8 +3,9 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,22 @@ def available_cpus() -> int:
 def is_main_process() -> bool:
     """Whether this is the process that reports, by what the launcher set; true where there is only one."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
+    """A package's `__getattr__` that imports what needs heavy libraries with its first use.
+
+    Args:
+        package: Its `__name__`.
+        homes: Name to the module that defines it, relative to the package or absolute.
+    """
+
+    def load(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return getattr(import_module(homes[name], package), name)
+
+    return load
 
 
 @contextmanager

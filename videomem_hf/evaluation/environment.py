@@ -17,10 +17,8 @@ def environment(data: str, fingerprint: str, resumed: bool = False) -> dict[str,
 
     `resumed`: whether the run had been interrupted; its seconds are then those of its last part.
 
-    Returns:
-        `package`, its version; `data` (the last part of its `name`, its `fingerprint`, and under `generated` the
-        arguments of a generated sample, or None); `machine` (`processor`, `cores` that the process may use, `gpu` or
-        None, `python`); `resumed`; and `finished`, the day in UTC.
+    Of the data it has the last part of the name, and under `generated` the arguments of a generated sample, or None;
+    `finished` is the day in UTC.
     """
     return {
         "package": __version__,

@@ -25,15 +25,14 @@ def metrics_text(metrics: dict[str, dict[str, Any]], confidence: float) -> str:
     lines = [f"{'':12}{'':20}{'Spearman':>9}  {f'{confidence:.0%} interval':14}{'Pearson':>9}{'MSE':>9}{'clips':>7}"]
     for horizon, predictors in metrics.items():
         for name, values in predictors.items():
-            if "spearman" in values:
-                lines.append(f"{horizon:12}{name.replace('_', ' '):20}{_row(values)}")
+            if "spearman" not in values:
+                continue
+            spearman, low, high, pearson = (
+                short_number(values[key]) for key in ("spearman", "spearman_low", "spearman_high", "pearson")
+            )
+            figures = f"{spearman:>9}  {f'[{low}, {high}]':14}{pearson:>9}{values['mse']:>9.5f}{values['items']:>7}"
+            lines.append(f"{horizon:12}{name.replace('_', ' '):20}{figures}")
     return "\n".join(lines) + "\n"
-
-
-def _row(values: dict[str, float | None]) -> str:
-    interval = f"[{short_number(values['spearman_low'])}, {short_number(values['spearman_high'])}]"
-    correlations = f"{short_number(values['spearman']):>9}  {interval:14}{short_number(values['pearson']):>9}"
-    return f"{correlations}{values['mse']:>9.5f}{values['items']:>7}"
 
 
 def short_number(value: float | None) -> str:

@@ -99,9 +99,5 @@ def mean_over(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 def is_number(value: object, *, above: float = float("-inf"), least: float = float("-inf")) -> bool:
     """Whether `value` is a finite number (no boolean) above one bound and at least another."""
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and above < value < float("inf")
-        and value >= least
-    )
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and above < value < float("inf") and value >= least

@@ -53,8 +53,7 @@ def load_sorter(source: str | Path) -> Sorter:
     except (OSError, SafetensorError) as error:
         raise InputError(f"{weights}: cannot be read ({error}); train or copy the sorter again") from None
     except RuntimeError as error:
-        message = " ".join(str(error).split())
-        raise InputError(f"{weights}: does not fit {folder / CONFIG_FILE}: {message}") from None
+        raise InputError(f"{weights}: does not fit {folder / CONFIG_FILE}: {' '.join(str(error).split())}") from None
     return sorter.requires_grad_(False)
 
 

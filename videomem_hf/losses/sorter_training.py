@@ -97,21 +97,13 @@ def train_sorter(
     """Train a sorter and write it with its measured rank error; see `save_sorter` for the folder.
 
     The state is saved at most every ten seconds after an epoch, and when stopped: on a CPU, a resumed run gives the
-    same weights to the bit as one that was never stopped.
-
-    Args:
-        training: The recipe.
-        output: Folder; new, empty, or with a run to resume.
-        resume: Continue the unfinished run in `output`.
-        max_minutes: Stop after the first epoch that ends later than this.
-        device: A torch device.
-        progress: Whether to show a progress bar.
+    same weights to the bit as one that was never stopped. `max_minutes` stops after the first epoch that ends later.
 
     Returns:
         What `results.json` holds; None if the time was up before the last epoch.
 
     Raises:
-        InputError: The recipe or the folder cannot be used, or the loss is not finite.
+        InputError: The recipe or the folder cannot be used, the loss is not finite, or the disk is full.
         KeyboardInterrupt: Ctrl-C; the last finished epoch is saved.
     """
     state = _initial_state(training, device)

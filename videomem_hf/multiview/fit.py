@@ -123,8 +123,7 @@ def _kernel_search(
 
 
 def _correlations(held_out: np.ndarray, scores: np.ndarray) -> list[float]:
-    known = np.isfinite(scores)
-    return [spearman(held_out[rows, h], scores[rows, h]) for h, rows in enumerate(known.T)]
+    return [spearman(held_out[rows, h], scores[rows, h]) for h, rows in enumerate(np.isfinite(scores).T)]
 
 
 def _mean(correlations: list[float]) -> float:

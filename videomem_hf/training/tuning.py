@@ -59,13 +59,12 @@ def parse_grid(text: str) -> Choice:
 def parse_range(text: str) -> Choice:
     """Read `key=low:high` or `key=low:high:log`. Raises InputError for another form."""
     key, _, ends = text.partition("=")
-    parts = ends.split(":")
+    numbers, log = ends.removesuffix(":log"), ends.endswith(":log")
     try:
-        low, high = float(parts[0]), float(parts[1])
-    except (ValueError, IndexError):
+        low, high = map(float, numbers.split(":"))
+    except ValueError:
         low, high = 1.0, 0.0
-    log = parts[2:] == ["log"]
-    if not key or not low < high or (parts[2:] and not log) or (log and low <= 0):
+    if not key or not low < high or (log and low <= 0):
         raise InputError(f"{text!r}: give KEY=LOW:HIGH or KEY=LOW:HIGH:log, as in stages.0.weight_decay=1e-4:1:log")
     return Choice(key, low=low, high=high, log=log)
 
