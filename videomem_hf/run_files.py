@@ -17,12 +17,10 @@ CONFIG_FILE: Final = "training_config.yaml"
 RESULTS_FILE: Final = "results.json"
 PREDICTIONS_FILE: Final = "predictions.csv"
 TRAINING_CLIPS_FILE: Final = "training_clips.csv"
-NOT_COMPUTED: Final = frozenset(
-    {
-        "data", "output", "lamem", "frame_cache", "frame_cache_gb", "loader_workers", "checkpoint_every",
-        "checkpoint_minutes", "trackers",
-    }
-)  # fmt: skip
+NOT_COMPUTED: Final = {
+    "data", "output", "lamem", "frame_cache", "frame_cache_gb", "loader_workers", "checkpoint_every",
+    "checkpoint_minutes", "trackers",
+}  # fmt: skip
 """Settings that say where things lie and how fast they go: they are no part of what a run computes."""
 _CONTENT: Final = "content"
 

@@ -20,23 +20,10 @@ if TYPE_CHECKING:
     from videomem_hf.losses.sorter_files import build_sorter, load_sorter, shipped_sorters
 
 __all__ = [
-    "LOSSES",
-    "AbsoluteError",
-    "BinomialLoss",
-    "Criterion",
-    "HorizonLoss",
-    "MemorabilityLoss",
-    "PairwiseRankingLoss",
-    "SoftRankLoss",
-    "SpearmanLoss",
-    "SquaredError",
-    "build_loss",
-    "build_sorter",
-    "load_sorter",
-    "ranks",
-    "shipped_sorters",
-    "soft_ranks",
-]
+    "LOSSES", "AbsoluteError", "BinomialLoss", "Criterion", "HorizonLoss", "MemorabilityLoss", "PairwiseRankingLoss",
+    "SoftRankLoss", "SpearmanLoss", "SquaredError", "build_loss", "build_sorter", "load_sorter", "ranks",
+    "shipped_sorters", "soft_ranks",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -182,7 +182,8 @@ class KernelBank:
         if view not in self._cache:
             x = self.vectors[view]
             if self.spaces[view].kernel == "linear":
-                comparisons = _sparse_products(x, x[self.anchors])
+                rows, anchors = (csr_array(each.numpy()) for each in (x, x[self.anchors]))  # mostly 0
+                comparisons = torch.from_numpy((rows @ anchors.T).toarray())
             else:
                 comparisons = squared_distances(x, x[self.anchors]) / self.medians[view]
             self._cache[view] = comparisons.to(self._dtype)
@@ -193,8 +194,3 @@ def _median_distance(vectors: torch.Tensor) -> float:
     upper = torch.triu_indices(len(vectors), len(vectors), 1)
     median = float(squared_distances(vectors, vectors)[upper[0], upper[1]].median())
     return median if median > 0 else 1.0
-
-
-def _sparse_products(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-    """Inner products of rows that are mostly 0."""
-    return torch.from_numpy((csr_array(first.numpy()) @ csr_array(second.numpy()).T).toarray())

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from tqdm.auto import tqdm
 from videomem_hf import run_files
 from videomem_hf.evaluation.environment import environment
 from videomem_hf.evaluation.evaluate import baselines, compute_metrics, noise_ceilings
-from videomem_hf.evaluation.training_clips import run_fingerprint, training_contents
+from videomem_hf.evaluation.training_clips import training_contents
 from videomem_hf.losses import Criterion
 from videomem_hf.models.folders import save_model
 from videomem_hf.multiview.ablation_table import ablation_rows
@@ -115,7 +114,6 @@ def _evaluate(
 def _run_facts(config: BestConfig, data: ViewData, fit: BestFit, seconds: dict[str, float]) -> dict[str, Any]:
     """What `results.json` holds beside the evaluation."""
     return {
-        "recipe": config.recipe,
         "model_type": fit.model.config.model_type,
         "head": fit.model.config.head,
         "parameters": sum(each.numel() for each in fit.model.parameters()),
@@ -128,6 +126,4 @@ def _run_facts(config: BestConfig, data: ViewData, fit: BestFit, seconds: dict[s
         "seconds": seconds,
         "processes": 1,
         "device": "cpu",
-        "versions": {name: version(name) for name in ("torch", "transformers", "datasets", "scipy")},
-        "config": asdict(config),
-    } | environment(config.data, run_fingerprint(asdict(config)))
+    } | environment(asdict(config), ("torch", "transformers", "datasets", "scipy"))

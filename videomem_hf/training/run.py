@@ -3,7 +3,6 @@
 import json
 import time
 from dataclasses import asdict, dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from accelerate.utils import set_seed
 from videomem_hf import run_files
 from videomem_hf.evaluation.environment import environment
 from videomem_hf.evaluation.evaluate import baselines, compute_metrics, correlation
-from videomem_hf.evaluation.training_clips import run_fingerprint
 from videomem_hf.losses import Criterion
 from videomem_hf.models.folders import load_model, save_model
 from videomem_hf.run_files import TrainingResult
@@ -130,7 +128,8 @@ class _Run:
             metrics = compute_metrics(predictions, clips, horizons, **options.sampling)
             self.seconds["evaluation"] = time.monotonic() - started
             results = self._summary(model, done, kept, metrics)
-            results |= environment(config.data, run_fingerprint(asdict(config)), self.resumed)
+            libraries = ("torch", "transformers", "accelerate", "datasets")
+            results |= environment(asdict(config), libraries, self.resumed)
             with report_full_disk(self.output, "the results"):
                 run_files.write_predictions(
                     self.output / run_files.PREDICTIONS_FILE, predictions, clips.video_ids, clips.labels, horizons
@@ -170,7 +169,6 @@ class _Run:
         """What `results.json` holds beside the environment."""
         config, accelerator = self.config, self.accelerator
         return {
-            "recipe": config.recipe,
             "model_type": model.config.model_type,
             "parameters": sum(each.numel() for each in model.parameters()),
             "train_clips": len(self.data.train),
@@ -185,8 +183,6 @@ class _Run:
             "processes": accelerator.num_processes,
             "device": accelerator.device.type,
             "mixed_precision": accelerator.mixed_precision,
-            "versions": {name: version(name) for name in ("torch", "transformers", "accelerate", "datasets")},
-            "config": asdict(config),
         }
 
 
