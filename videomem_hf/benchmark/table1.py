@@ -247,7 +247,7 @@ def _percent(confidence: float) -> str:
 
 
 def _cell(result: RowResult, horizon: str, number: int, split: str) -> str:
-    found = result.spearman.get(horizon, {}).get(split, {"spearman": None})
+    found: dict[str, Any] = result.spearman.get(horizon, {}).get(split, {"spearman": None})
     ours = "-" if found["spearman"] is None else "{spearman:.3f} [{low:.3f}, {high:.3f}]".format(**found)
     paper = "" if result.paper is None else f" ({result.paper[number][COLUMNS.index(split)]:.3f})"
     return ours + paper

@@ -99,5 +99,6 @@ def mean_over(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 def is_number(value: object, *, above: float = float("-inf"), least: float = float("-inf")) -> bool:
     """Whether `value` is a finite number (no boolean) above one bound and at least another."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and above < value < float("inf") and value >= least
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return above < value < float("inf") and value >= least

@@ -104,9 +104,8 @@ class KernelSearch:
 
     def quality(self, solution: Solution, ranks: bool = False) -> float:
         """Mean held-out Spearman correlation; see `mean_correlation`."""
-        held_out = solution.held_out.numpy()
-        part = held_out[:, self.horizons :] if ranks else held_out[:, : self.horizons]
-        return mean_correlation(part, self.targets.values)
+        scores, of_ranks = np.split(solution.held_out.numpy(), 2, axis=1)
+        return mean_correlation(of_ranks if ranks else scores, self.targets.values)
 
     def best_ridge(
         self, summands: Sequence[Sequence[int]], weights: Sequence[float], widths: Sequence[float], start: float

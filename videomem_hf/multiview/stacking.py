@@ -53,9 +53,8 @@ def fit_stack(
         folds: Indices of the clips of each fold.
     """
     clips, components, horizons = outputs.shape
-    flat = outputs.reshape(clips, -1)
+    flat, held_out = outputs.reshape(clips, -1), np.zeros((clips, horizons))
     weights, intercepts = np.zeros((horizons, components * horizons)), np.zeros(horizons)
-    held_out = np.zeros((clips, horizons))
     allowed = sorted({component * horizons + h for component in (main, *others) for h in range(horizons)})
     for horizon in range(horizons):
         default = np.zeros(components * horizons)

@@ -158,8 +158,8 @@ class _Run:
         """Evaluation while training: Spearman's correlation for each horizon, NaN where it has none."""
         scores = self._scores(model, self.data.maps or self.data.cache, progress=False)
         horizons = self.accelerator.unwrap_model(model).config.horizons
-        labels = self.data.evaluation.labels
-        return {name: correlation(scores[:, column], labels[:, column]) for column, name in enumerate(horizons)}
+        columns = zip(horizons, scores.T, self.data.evaluation.labels.T, strict=True)
+        return {name: correlation(predicted, labels) for name, predicted, labels in columns}
 
     def _scores(self, model: Any, cache: Any, progress: bool) -> np.ndarray:
         collate, size = Collator(self.data.processor), self.config.evaluation.batch_size

@@ -153,7 +153,7 @@ def _run(what: Search, trial: "optuna.Trial", progress: bool) -> float:
 def best_validation(validation: Sequence[dict[str, float | None]], keep: str) -> float:
     """The highest correlation of any evaluation while training; -1 where all predictions were constant."""
     names = [keep] if keep in HORIZONS else [name for name in HORIZONS if any(name in row for row in validation)]
-    rows = [[row[name] for name in names] for row in validation]
+    rows: list[list[Any]] = [[row[name] for name in names] for row in validation]
     return max((float(np.mean(values)) for values in rows if None not in values), default=-1.0)
 
 
