@@ -129,9 +129,6 @@ class KernelBank:
         drawn = np.random.default_rng((self._seed, view)).permutation(present.sum())[:_MEDIAN_ROWS]
         return space, prepared, _median_distance(prepared[present][torch.from_numpy(drawn)])
 
-    def __len__(self) -> int:
-        return len(self.present)
-
     def gamma(self, view: int, width: float) -> float:
         """The factor of squared distances in the kernel of a view: `width` over their median."""
         return width / self.medians[view]
@@ -156,7 +153,7 @@ class KernelBank:
             views, to be added to the diagonal.
         """
         total: torch.Tensor | None = None
-        missing = torch.zeros(len(self), dtype=dtype)
+        missing = torch.zeros(len(self.present), dtype=dtype)
         for members, weight in zip(summands, weights, strict=True):
             if weight == 0:
                 continue
