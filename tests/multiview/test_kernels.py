@@ -32,7 +32,7 @@ def _draw(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 def _solve(bank: KernelBank, y: np.ndarray, folds: Sequence[np.ndarray], noise: np.ndarray | float = RIDGE) -> Solution:
     kernel, missing = bank.weighted_sum([[0]], [1.0], [3.0])
-    variances = torch.as_tensor(noise, dtype=torch.float64).expand(len(bank)) + missing
+    variances = torch.as_tensor(noise, dtype=torch.float64).expand(len(bank.present)) + missing
     return solve(kernel, variances, torch.from_numpy(y), [torch.from_numpy(fold) for fold in folds], bank.landmarks)
 
 
