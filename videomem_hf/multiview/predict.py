@@ -40,7 +40,8 @@ def predict_split(
         raise InputError(f"{data} has no {' and no '.join(sorted(missing)) or 'scores'} to evaluate this model on")
     rows = found.scored_rows(split) if scored else found.rows_with_views(split)
     if failures is not None:
-        failures += [found.failed[found.video_ids[row]] for row in rows if found.video_ids[row] in found.failed]
+        wanted = [row for row in found.splits[split] if not scored or np.isfinite(found.scores[row]).any()]
+        failures += [found.failed[found.video_ids[row]] for row in wanted if found.video_ids[row] in found.failed]
         rows = np.array([row for row in rows if found.video_ids[row] not in found.failed], np.int64)
         if not len(rows):
             raise InputError(f"no clip of the split {split!r} can be decoded: {failures[-1]}")
