@@ -54,12 +54,13 @@ def test_stopped_within_an_epoch_it_goes_on_to_the_same_bits(make_config: MakeCo
     assert resumed.results["losses"] == pytest.approx(whole.results["losses"], rel=1e-6)
 
 
-def test_stopped_in_the_second_stage(make_config: MakeConfig, stop_at: Any) -> None:
+@pytest.mark.parametrize("step", [6, 8])  # at the end of the first stage, within the second
+def test_stopped_between_stages_or_in_the_second(make_config: MakeConfig, stop_at: Any, step: int) -> None:
     stages = "stages=[{epochs: 2, train: head}, {epochs: 2, schedule: step, loss: {type: l1}}]"
     whole = train(make_config(DROPOUT, stages, output="whole"), progress=False)
     assert len(whole.results["losses"]) == 4
     config = make_config(DROPOUT, stages, output="stopped")
-    stop_at(8)
+    stop_at(step)
     with pytest.raises(TrainingStopped):
         train(config, progress=False)
     assert _equal(whole.output, train(config, resume=True, progress=False).output)

@@ -128,10 +128,12 @@ class TrainingLoop:
         )
         with bar, self.stop.listening():
             for stage in self.config.stages:
-                if self.done.epochs < before + stage.epochs:
+                end = before + stage.epochs
+                # A checkpoint at the end of a stage is loaded by that stage: it holds the state of its optimiser.
+                if self.done.epochs < end or (checkpoint is not None and self.done.epochs == end):
                     self._run_stage(stage, before, checkpoint, bar)
                     checkpoint = None
-                before += stage.epochs
+                before = end
         return self.done
 
     def _run_stage(self, stage: StageConfig, before: int, checkpoint: Path | None, bar: tqdm) -> None:
