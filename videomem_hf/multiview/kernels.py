@@ -121,10 +121,8 @@ class KernelBank:
         if present.sum() < 2:
             raise InputError(f"the view {name!r} has {present.sum()} training clips; at least 2 are needed")
         values = self._views[name]
-        space, prepared = (
-            view_space(name, values[present], standardised),
-            torch.zeros(values.shape, dtype=torch.float64),
-        )
+        space = view_space(name, values[present], standardised)
+        prepared = torch.zeros(values.shape, dtype=torch.float64)
         prepared[present] = space.prepare(torch.from_numpy(values[present]))
         if space.kernel == "linear":
             return space, prepared, 1.0
