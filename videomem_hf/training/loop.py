@@ -130,9 +130,8 @@ class TrainingLoop:
             for stage in self.config.stages:
                 end = before + stage.epochs
                 # A checkpoint at the end of a stage is loaded by that stage: it holds the state of its optimiser.
-                if self.done.epochs < end or (
-                    checkpoint is not None and (self.done.epochs, self.done.steps) == (end, 0)
-                ):
+                at_its_end = (self.done.epochs, self.done.steps) == (end, 0)
+                if self.done.epochs < end or (checkpoint is not None and at_its_end):
                     self._run_stage(stage, before, checkpoint, bar)
                     checkpoint = None
                 before = end
