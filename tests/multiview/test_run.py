@@ -19,7 +19,7 @@ from videomem_hf.cli import app
 from videomem_hf.evaluation.options import evaluation_of
 from videomem_hf.features import title_views as titles_module
 from videomem_hf.hub.model_card import render_model_card
-from videomem_hf.hub.run_facts import read_run
+from videomem_hf.hub.run_facts import changes_of_recipe, read_run
 from videomem_hf.inference.view_predictor import ViewPredictor
 from videomem_hf.models.folders import load_model
 from videomem_hf.multiview.ablation_table import rows_from_dicts, table_text
@@ -245,4 +245,6 @@ def test_a_run_with_the_evaluation_at_the_top_level_is_evaluated_and_has_a_card(
     assert "50% interval" in result.output
     card = str(render_model_card(read_run(old)))
     assert "Brackets: 50% bootstrap intervals (50 resamples of clips)" in card
-    assert "`evaluation.confidence`" in card
+    changes = {key: (recipe, run) for key, recipe, run in changes_of_recipe(read_run(old)) or []}
+    assert changes["evaluation.confidence"] == ("0.95", "0.5")
+    assert not {"split", "resamples", "confidence"} & changes.keys()
