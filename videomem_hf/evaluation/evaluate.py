@@ -15,6 +15,8 @@ from videomem_hf.video.frame_cache import FrameCache
 
 Predictions = dict[str, np.ndarray]
 """Predictor's name to its scores, `(clips, horizons)`."""
+Metrics = dict[str, dict[str, Any]]
+"""Horizon to predictor to metric to value; a correlation of a constant is NaN."""
 
 _AGAINST = ("difference", "difference_low", "difference_high", "p_value")
 
@@ -41,7 +43,7 @@ def evaluate_predictions(
     most_annotated: int | None = None,
     most_annotated_by: RankedBy = "long_term",
     **sampling: Any,
-) -> dict[str, dict[str, Any]]:
+) -> Metrics:
     """Evaluate predictions on a split, and on its most annotated clips.
 
     Args:
@@ -97,9 +99,7 @@ def _line(seen: np.ndarray, labels: np.ndarray, new: np.ndarray) -> np.ndarray:
     return np.clip(labels.mean() + slope * (new - seen.mean()), 0, 1)
 
 
-def compute_metrics(
-    predictions: Predictions, clips: Clips, horizons: Sequence[Horizon], **sampling: Any
-) -> dict[str, dict[str, Any]]:
+def compute_metrics(predictions: Predictions, clips: Clips, horizons: Sequence[Horizon], **sampling: Any) -> Metrics:
     """Metrics of every predictor for each horizon, over all scored clips of the split.
 
     Args:
@@ -107,14 +107,11 @@ def compute_metrics(
         clips: The split.
         horizons: Names of the columns.
         **sampling: `resamples` and `confidence` of the intervals, as the metric takes them.
-
-    Returns:
-        Horizon to predictor to metric to value. A correlation of a constant is NaN.
     """
     import evaluate
 
     metric = evaluate.load(metric_path(), keep_in_memory=True)
-    results: dict[str, dict[str, Any]] = {}
+    results: Metrics = {}
     for column, horizon in enumerate(horizons):
         known = np.isfinite(clips.labels[:, column])
         if known.sum() < 2:

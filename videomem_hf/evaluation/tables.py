@@ -37,4 +37,6 @@ def metrics_text(metrics: dict[str, dict[str, Any]], confidence: float) -> str:
 
 def short_number(value: float | None) -> str:
     """Three decimals without the leading zero, as the paper writes correlations; a dash where there is none."""
-    return "-" if value is None or value != value else f"{value:.3f}".replace("0.", ".", 1)
+    if value is None or value != value:
+        return "-"
+    return f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.3f}"
