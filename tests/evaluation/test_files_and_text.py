@@ -67,7 +67,7 @@ def test_consistencies_are_the_papers_with_the_datas_ceilings() -> None:
 
 
 def test_mediaevals_files(tmp_path: Path) -> None:
-    files = submission_files(tmp_path / "out", 2019, "my-team2", 3, HORIZONS)
+    files = submission_files(tmp_path / "new" / "out", 2019, "my-team2", 3, HORIZONS)
     assert [path.name for path in files.values()] == [
         "2019mem_my-team2_shortterm_run3-required.csv",
         "2019mem_my-team2_longterm_run3-required.csv",
@@ -75,12 +75,12 @@ def test_mediaevals_files(tmp_path: Path) -> None:
     write_submission(files, ["video10", "video9"], np.array([[0.5, 0.25], [0.1234567, 1.0]]))
     assert files["short_term"].read_bytes() == b"video9.webm,0.123457,1\r\nvideo10.webm,0.500000,1\r\n"
     assert files["long_term"].read_bytes() == b"video9.webm,1.000000,1\r\nvideo10.webm,0.250000,1\r\n"
-    write_submission(submission_files(tmp_path / "out", 2020, "x", 1, HORIZONS), ["video1"], np.zeros((1, 2)))
+    write_submission(submission_files(tmp_path / "new" / "out", 2020, "x", 1, HORIZONS), ["video1"], np.zeros((1, 2)))
     with pytest.raises(InputError, match="exists already"):
-        submission_files(tmp_path / "out", 2019, "my-team2", 3, HORIZONS)
+        submission_files(tmp_path / "new" / "out", 2019, "my-team2", 3, HORIZONS)
     for team in ("a/b", "", "a b"):
         with pytest.raises(InputError, match="letters, digits and hyphens"):
-            submission_files(tmp_path / "out", 2019, team, 3, HORIZONS)
+            submission_files(tmp_path / "new" / "out", 2019, team, 3, HORIZONS)
 
 
 class Brightness:

@@ -13,11 +13,12 @@ from videomem_hf.evaluation.training_clips import (
     check_own_predictions,
     clip_contents,
     feature_names,
+    read_trained_on,
     refuse_training_clips,
     training_clips_among,
     training_contents,
 )
-from videomem_hf.run_files import write_predictions, write_training_clips
+from videomem_hf.run_files import write_predictions, write_results, write_training_clips
 from videomem_hf.schema import HORIZONS, InputError
 
 
@@ -113,3 +114,18 @@ def test_features_of_a_model() -> None:
     assert feature_names({"model": {"type": "mine", "feature_names": ["hmp"]}}) == ["hmp"]
     assert feature_names({"model": {"type": "memnet"}}) is None
     assert feature_names({}) is None
+
+
+def test_a_record_of_training_clips_is_taken_as_it_is(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file; give the folder of a finished run"):
+        read_trained_on(tmp_path, "gone")
+    write_results(tmp_path, {"metrics": {}})
+    with pytest.raises(InputError, match="holds no configuration"):
+        read_trained_on(tmp_path, "gone")
+    write_results(tmp_path, {"config": {"data": "gone", "splits": {"seed": 3}, "stages": []}})
+    write_training_clips(tmp_path, {"a": "1", "b": ""})
+    found = read_trained_on(tmp_path, "gone")
+    assert (found.contents, found.splits) == ({"a": "1", "b": ""}, {"seed": 3})
+    (tmp_path / "training_clips.csv").unlink()
+    with pytest.raises(InputError, match=r"did not record its training clips, and its split cannot be made again \("):
+        read_trained_on(tmp_path, "gone")
