@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from datasets import Dataset, DatasetDict
 
 from videomem_hf.data.scored_clips import Clips
 from videomem_hf.evaluation import training_clips
@@ -129,3 +130,30 @@ def test_a_record_of_training_clips_is_taken_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "training_clips.csv").unlink()
     with pytest.raises(InputError, match=r"did not record its training clips, and its split cannot be made again \("):
         read_trained_on(tmp_path, "gone")
+
+
+def test_a_fingerprint_is_of_the_scored_clips_however_they_are_divided(monkeypatch: pytest.MonkeyPatch) -> None:
+    def table(*rows: tuple[str, float | None, float | None]) -> Dataset:
+        return Dataset.from_dict(dict(zip(("video_id", *HORIZONS), zip(*rows, strict=True), strict=True)))
+
+    opened = []
+
+    def fingerprint(**splits: Dataset) -> str:
+        def open_splits(data: str, config: str, options: dict[str, object]) -> DatasetDict:
+            opened.append((data, config, options))
+            return DatasetDict(splits)
+
+        monkeypatch.setattr(training_clips, "open_splits", open_splits)
+        return training_clips.data_fingerprint("data", "scores", {"seed": 3, "release": "2019"})
+
+    a, b, c = ("a", 0.5, None), ("b", None, 0.25), ("c", None, None)
+    expected = hashlib.sha256(b"a 0.5000 nan\nb nan 0.2500").hexdigest()[:32]
+    assert fingerprint(train=table(b, a), test=table(c)) == expected
+    assert fingerprint(train=table(a), validation=table(c, b)) == expected
+    assert fingerprint(train=table(a, ("b", None, 0.26))) != expected
+    assert opened[0] == ("data", "scores", {"release": "2019"})
+
+
+def test_defaults_of_splits_are_those_of_the_data_set() -> None:
+    defaults = {"seed": 0, "group_titles": False, "most_annotated": 0, "most_annotated_by": "long_term"}
+    assert defaults == training_clips.SPLIT_DEFAULTS
