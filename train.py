@@ -4,7 +4,7 @@ import argparse
 import re
 import sys
 
-from videomem_hf.evaluation.tables import metrics_table
+from videomem_hf.evaluation.tables import metrics_text
 from videomem_hf.multiview.config import BestConfig, is_multiview_recipe
 from videomem_hf.recipes import recipe_names
 from videomem_hf.registration import import_code
@@ -96,7 +96,7 @@ def main() -> int:
         evaluated = f"{results['split_clips']} clips of the split {results['split']!r}"
         kept = "" if results["kept_by"] == "last" else f", epoch {results['kept_epoch']} kept by that split"
         sys.stdout.write(f"{evaluated}, after training on {results['train_clips']}{kept}:\n")
-        sys.stdout.write(metrics_table(results["metrics"], config.evaluation.confidence))
+        sys.stdout.write(metrics_text(results["metrics"], config.evaluation.confidence))
         sys.stdout.write(f"Model, predictions.csv, results.json and training.png: {result.output}\n")
     return 0
 
@@ -125,7 +125,9 @@ def fit_views(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return _fail("\ntrain.py: stopped; the same command starts again, with the frames that were encoded", 130)
     results = result.results
-    sys.stdout.write(table_text(rows_from_dicts(results["table"]), config.fit.level, config.confidence) + "\n")
+    sys.stdout.write(
+        table_text(rows_from_dicts(results["table"]), config.fit.level, config.evaluation.confidence) + "\n"
+    )
     from_videos = f" Frames were encoded by {results['frame_encoder']}." if results["frame_encoder"] else ""
     sys.stdout.write(f"Head: {results['head']}. Views: {', '.join(results['views'])}.{from_videos}\n")
     sys.stdout.write(f"Model, predictions.csv and results.json: {result.output}; `videomem report {result.output}`\n")

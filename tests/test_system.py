@@ -5,7 +5,7 @@ import pytest
 from videomem_hf.data.release.inventory import scan
 from videomem_hf.protocol.server.clips import find_clips
 from videomem_hf.schema import InputError, cause_of, is_system_file
-from videomem_hf.system import atomic_write, printable
+from videomem_hf.system import atomic_write, cause_of_failed_write, printable
 from videomem_hf.video.video import find_videos
 
 
@@ -49,3 +49,18 @@ def test_a_cause_is_one_line() -> None:
     assert cause_of(InputError("a.mp4: is empty"), Path("a.mp4")) == "is empty"
     assert cause_of(RuntimeError("out of memory\nTraceback ...")) == "RuntimeError: out of memory"
     assert cause_of(MemoryError()) == "MemoryError"
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (OSError(28, "No space left on device"), "no space left on device"),
+        (OSError("unknown"), "unknown"),
+        (RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed"), "the disk is full"),
+        (RuntimeError("Error while serializing: I/O error: File too large (os error 27)"), "file too large"),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), None),
+        (ValueError("No such value"), None),
+    ],
+)
+def test_a_failed_write_is_told_from_other_errors(error: Exception, cause: str | None) -> None:
+    assert cause_of_failed_write(error) == cause

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from videomem_hf import __version__
+from videomem_hf.run_files import CONFIG_FILE, changed_settings, is_run_folder, read_results
 from videomem_hf.schema import HORIZONS, Horizon, InputError
 
 if TYPE_CHECKING:
@@ -91,7 +92,6 @@ def _say(step: int, what: str) -> None:
 
 def _train(out: Path, release: Path, seed: int, overrides: Sequence[str]) -> dict[str, Any]:
     """Train, go on with a stopped training, or take the results of a finished one."""
-    from videomem_hf.run_files import CONFIG_FILE, is_run_folder, read_results
     from videomem_hf.training import TrainingConfig, train
     from videomem_hf.training.checkpoint import latest_checkpoint
 
@@ -112,10 +112,7 @@ def _train(out: Path, release: Path, seed: int, overrides: Sequence[str]) -> dic
 
 
 def _refuse_other_settings(old: "TrainingConfig", new: "TrainingConfig", out: Path) -> None:
-    paths = {"data", "output", "frame_cache"}
-    before, now = asdict(old), asdict(new)
-    changed = [key for key in now if key not in paths and before[key] != now[key]]
-    if changed:
+    if changed := changed_settings(asdict(old), asdict(new)):
         raise InputError(
             f"{out}: was made with another {', '.join(changed)}; choose another --out or remove the folder"
         )

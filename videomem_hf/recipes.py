@@ -1,10 +1,12 @@
 """Recipes in YAML: found by name, changed by `key=value` overrides, and built into checked configurations."""
 
 import difflib
+import inspect
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Final, Self, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
 from huggingface_hub.errors import StrictDataclassError
@@ -12,7 +14,59 @@ from huggingface_hub.errors import StrictDataclassError
 from videomem_hf.schema import InputError
 
 RECIPES_FOLDER: Final = Path(__file__).parent / "training" / "recipes"
-_Config = TypeVar("_Config")
+T = TypeVar("T")
+
+
+@dataclass
+class RunConfig:
+    """What a run starts from: a recipe, with changes. A subclass adds the recipe's own keys.
+
+    Attributes:
+        data: Folder of the release (or of a generated sample's `release`), a prepared folder, or a Hub id.
+        output: Folder for the model and its results.
+        recipe: Name of the recipe or file that the values came from.
+    """
+
+    data: str
+    output: str
+    recipe: str
+
+    @classmethod
+    def from_recipe(
+        cls, recipe: str | Path, *, data: str | Path, output: str | Path, overrides: Sequence[str] = ()
+    ) -> Self:
+        """Read a recipe and apply overrides.
+
+        Args:
+            recipe: Name of a recipe in the package, or a YAML file.
+            data, output: See the attributes.
+            overrides: `key=value`, the value in YAML; a dot leads into a section, a number or `*` into a list:
+                `augmentation.flip=0`, `stages.0.epochs=3`.
+
+        Raises:
+            InputError: An unknown recipe or key, or a value of a wrong type or out of range.
+        """
+        values = read_yaml(recipe_path(recipe))
+        for override in overrides:
+            apply_override(values, override)
+        given = {"data": str(data), "output": str(output), "recipe": str(recipe)}
+        values = cls.from_former_names(values)
+        refuse_unknown(values, [each.name for each in fields(cls) if each.name not in given], f"recipe {recipe}")
+        return build(cls, values | given, f"recipe {recipe}")
+
+    @classmethod
+    def from_file(cls, path: Path) -> Self:
+        """Read back what `save` wrote."""
+        return build(cls, cls.from_former_names(read_yaml(path)), str(path))
+
+    @classmethod
+    def from_former_names(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """The values of a file with today's names for keys that were called otherwise when it was written."""
+        return values
+
+    def save(self, path: Path) -> None:
+        """Write the configuration as YAML."""
+        path.write_text(yaml.safe_dump(asdict(self), sort_keys=False), encoding="utf-8")
 
 
 def recipe_names() -> list[str]:
@@ -87,7 +141,7 @@ def _indices(values: list[Any], section: str, override: str) -> range:
     return range(int(section), int(section) + 1)
 
 
-def build(cls: type[_Config], values: Any, where: str) -> _Config:
+def build(cls: type[T], values: Any, where: str) -> T:
     """Make a configuration of a mapping; every section, and list of sections, likewise.
 
     Raises:
@@ -114,6 +168,42 @@ def _convert(wanted: Any, value: Any, where: str) -> Any:
     if isinstance(inner, type) and is_dataclass(inner) and isinstance(value, list | tuple):
         return kind(build(inner, each, f"{where} {index}") for index, each in enumerate(value))
     return _number(value, wanted)
+
+
+def build_by_name(what: str, classes: Mapping[str, type[T]], name: object, options: Mapping[str, Any]) -> T:
+    """Build the class called `name` with `options`, both given by the user; `what` the classes are is for the error.
+
+    Raises:
+        InputError: An unknown name or option; the message lists the known ones and the nearest to what was given. The
+            classes raise it themselves for a value out of range.
+    """
+    if not isinstance(name, str) or name not in classes:
+        raise InputError(f"no {what} {name!r}{nearest(name, classes)}; there are {', '.join(classes)}")
+    parameters = inspect.signature(classes[name]).parameters.values()
+    allowed = [each.name for each in parameters if each.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
+    refuse_unknown(options, allowed, f"{what} {name}")
+    return classes[name](**options)
+
+
+def raise_input_errors(cls: type[T]) -> type[T]:
+    """Make a strict dataclass refuse wrong values with InputError."""
+    strict_init = cls.__init__
+
+    @wraps(strict_init)
+    def init(self: T, *args: Any, **values: Any) -> None:
+        try:
+            strict_init(self, *args, **values)
+        except StrictDataclassError as error:
+            raise InputError(str(error.__cause__ or error)) from None
+
+    cls.__init__ = init  # type: ignore[assignment]
+    return cls
+
+
+def require_least(config: object, least: int, *names: str) -> None:
+    """Refuse the values of attributes below a bound. Raises InputError."""
+    for name in names:
+        require(getattr(config, name) >= least, name, f"at least {least}", getattr(config, name))
 
 
 def require(condition: bool, name: str, allowed: str, value: object) -> None:

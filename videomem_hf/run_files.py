@@ -11,11 +11,17 @@ from typing import Any, Final
 import numpy as np
 
 from videomem_hf.schema import VIDEO_ID, Horizon, InputError
+from videomem_hf.system import atomic_write
 
 CONFIG_FILE: Final = "training_config.yaml"
 RESULTS_FILE: Final = "results.json"
 PREDICTIONS_FILE: Final = "predictions.csv"
 TRAINING_CLIPS_FILE: Final = "training_clips.csv"
+NOT_COMPUTED: Final = {
+    "data", "output", "lamem", "frame_cache", "frame_cache_gb", "loader_workers", "checkpoint_every",
+    "checkpoint_minutes", "trackers",
+}  # fmt: skip
+"""Settings that say where things lie and how fast they go: they are no part of what a run computes."""
 _CONTENT: Final = "content"
 
 
@@ -32,18 +38,39 @@ class TrainingResult:
     results: dict[str, Any]
 
 
-def check_new_run_folder(output: Path) -> None:
-    """Refuse an output folder that holds anything but an unfinished run.
+def check_run_folder(
+    output: Path, checkpoint: Path | None = None, resume: bool = False, finished: str = RESULTS_FILE
+) -> None:
+    """See that a run may start, or go on from a checkpoint, in its output folder. Writes nothing.
+
+    `finished` is the file that only a finished run has.
 
     Raises:
-        InputError: It is a file, holds a finished run, or holds something else.
+        InputError: Work would be lost, or there is nothing to resume.
     """
     if output.exists() and not output.is_dir():
         raise InputError(f"{output} is a file; the output must be a folder")
-    if (output / RESULTS_FILE).exists():
+    if (output / finished).exists():
         raise InputError(f"{output} holds a finished run; choose another output or remove the folder")
-    if output.exists() and any(output.iterdir()) and not (output / CONFIG_FILE).exists():
-        raise InputError(f"{output} is not empty and holds no training run; choose another output")
+    if checkpoint is None:
+        if output.exists() and any(output.iterdir()) and not (output / CONFIG_FILE).exists():
+            raise InputError(f"{output} is not empty and holds no training run; choose another output")
+        if resume:
+            raise InputError(f"{output} holds no checkpoint to resume; start without --resume")
+    elif not resume:
+        raise InputError(f"{output} holds an unfinished run; give --resume to go on, or choose another output")
+
+
+def changed_settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """The settings that two configurations of one class differ in: old and new values, without `NOT_COMPUTED`."""
+    return {key: (old[key], new[key]) for key in new if key not in NOT_COMPUTED and old[key] != new[key]}
+
+
+def refuse_changed_settings(output: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Raise InputError, with each old and new value, for a run that would go on with another configuration."""
+    if changed := changed_settings(old, new):
+        differences = "; ".join(f"{key} was {before}, is {now}" for key, (before, now) in changed.items())
+        raise InputError(f"{output}: a run goes on with the configuration that it started with: {differences}")
 
 
 def is_run_folder(folder: Path) -> bool:
@@ -54,7 +81,8 @@ def is_run_folder(folder: Path) -> bool:
 def write_results(folder: Path, results: Mapping[str, Any]) -> None:
     """Write `results.json`; NaN becomes null, which JSON can carry."""
     text = json.dumps(without_nan(dict(results)), indent=2) + "\n"
-    (folder / RESULTS_FILE).write_text(text, encoding="utf-8")
+    with atomic_write(folder / RESULTS_FILE) as path:  # the file stands for a finished run
+        path.write_text(text, encoding="utf-8")
 
 
 def read_results(folder: Path) -> dict[str, Any]:
@@ -91,14 +119,9 @@ def write_predictions(
     labels: np.ndarray,
     horizons: Sequence[Horizon],
 ) -> None:
-    """Write a CSV: `video_id`, then for each horizon the measured score and each predictor's.
+    """Write a CSV: `video_id`, then for each horizon the measured score and each predictor's; NaN is an empty cell.
 
-    Args:
-        path: The file.
-        predictions: Predictor's name to its scores, `(clips, horizons)`.
-        video_ids: `(clips,)`.
-        labels: `(clips, horizons)` measured scores; NaN is written as an empty cell.
-        horizons: Names of the columns.
+    `labels` and, by the predictor's name, `predictions` are `(clips, horizons)`.
     """
     columns: dict[str, np.ndarray] = {}
     for column, horizon in enumerate(horizons):
@@ -136,12 +159,7 @@ def read_predictions(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
 
 
 def write_training_clips(folder: Path, contents: Mapping[str, str]) -> None:
-    """Write `training_clips.csv`.
-
-    Args:
-        folder: The run's.
-        contents: Id of each training clip to the hash of its content; empty where there is none.
-    """
+    """Write `training_clips.csv`: each training clip's id and the hash of its content, empty where there is none."""
     with (folder / TRAINING_CLIPS_FILE).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([VIDEO_ID, _CONTENT])

@@ -84,8 +84,7 @@ def bootstrap_interval(
     """Percentile bootstrap interval of a statistic: items are drawn with replacement, pairs kept together.
 
     Args:
-        predictions: `(items,)` finite numbers.
-        references: `(items,)` finite numbers.
+        predictions, references: `(items,)` finite numbers.
         statistic: What is resampled.
         confidence: Coverage, strictly between 0 and 1.
         resamples: Number of resamples, at least 1.
@@ -95,7 +94,7 @@ def bootstrap_interval(
         ValueError: as `spearman`, and for a `confidence` or `resamples` outside its range.
     """
     draws = bootstrap_distribution(predictions, references, statistic, resamples=resamples, seed=seed)
-    return _interval(draws, _ends(confidence))
+    return _interval(draws, confidence)
 
 
 def bootstrap_intervals(
@@ -108,15 +107,15 @@ def bootstrap_intervals(
 ) -> dict[Statistic, Interval]:
     """The intervals of `bootstrap_interval` for all three statistics, from one set of resamples."""
     x, y = _pair(predictions, references)
-    draws = [
-        [_weighted_statistic(statistic, x, y, counts) for statistic in get_args(Statistic)]
-        for counts in resample_counts(len(x), resamples, seed)
-    ]
-    ends = _ends(confidence)
-    return {
-        statistic: _interval(np.concatenate(chunks), ends)
-        for statistic, chunks in zip(get_args(Statistic), zip(*draws, strict=True), strict=True)
-    }
+    statistics = get_args(Statistic)
+    draws = np.concatenate(
+        [
+            [_weighted_statistic(statistic, x, y, counts) for statistic in statistics]
+            for counts in resample_counts(len(x), resamples, seed)
+        ],
+        axis=1,
+    )
+    return {statistic: _interval(row, confidence) for statistic, row in zip(statistics, draws, strict=True)}
 
 
 def bootstrap_distribution(
@@ -144,14 +143,7 @@ def compare(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Comparison:
-    """Compare two predictors on the same items by a paired bootstrap.
-
-    Args:
-        predictions: `(items,)` of the first predictor.
-        other_predictions: `(items,)` of the second.
-        references: `(items,)`.
-        statistic, confidence, resamples, seed: As in `bootstrap_interval`.
-    """
+    """Compare two predictors on the same items by a paired bootstrap; arguments as in `bootstrap_interval`."""
     first, y = _pair(predictions, references)
     second, y = _pair(other_predictions, references)
     draws = np.concatenate(
@@ -161,7 +153,7 @@ def compare(
         ]
     )
     difference = _statistic(statistic, first, y) - _statistic(statistic, second, y)
-    return Comparison(difference, _interval(draws, _ends(confidence)), _p_value_of_zero(draws))
+    return Comparison(difference, _interval(draws, confidence), _p_value_of_zero(draws))
 
 
 def spearman_brown(correlation: float, factor: float) -> float:
@@ -294,20 +286,15 @@ def _weighted_ranks(values: Floats, counts: Floats) -> Floats:
     return np.take(ranks, group, axis=1)
 
 
-def _ends(confidence: float) -> Floats:
+def _interval(draws: Floats, confidence: float) -> Interval:
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be between 0 and 1, got {confidence}")
-    return np.array([(1 - confidence) / 2, (1 + confidence) / 2])
-
-
-def _interval(draws: Floats, ends: Floats) -> Interval:
     defined = draws[np.isfinite(draws)]
     if len(defined) == 0:
         return Interval(float("nan"), float("nan"))
-    if len(defined) < len(draws):
-        left_out = len(draws) - len(defined)
+    if left_out := len(draws) - len(defined):
         warnings.warn(f"{left_out} of {len(draws)} resamples are constant and left out", RuntimeWarning, stacklevel=3)
-    low, high = np.quantile(defined, ends)
+    low, high = np.quantile(defined, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(float(low), float(high))
 
 

@@ -1,10 +1,13 @@
 """What the machine gives this process: CPUs, its rank among several, files written whole, names that can be printed."""
 
 import os
+import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 
 def available_cpus() -> int:
@@ -15,6 +18,22 @@ def available_cpus() -> int:
 def is_main_process() -> bool:
     """Whether this is the process that reports, by what the launcher set; true where there is only one."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
+    """A package's `__getattr__` that imports what needs heavy libraries with its first use.
+
+    Args:
+        package: Its `__name__`.
+        homes: Name to the module that defines it, relative to the package or absolute.
+    """
+
+    def load(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return getattr(import_module(homes[name], package), name)
+
+    return load
 
 
 @contextmanager
@@ -31,6 +50,32 @@ def atomic_write(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def cause_of_failed_write(error: Exception) -> str | None:
+    """Why a file could not be written, in a few words; None for an error of another kind.
+
+    `torch.save` and safetensors report a full disk with errors of their own, whose text alone says so.
+    """
+    if isinstance(error, OSError):
+        return (error.strerror or str(error)).lower()
+    causes = ("No space left on device", "File too large", "Disk quota exceeded")
+    if named := [cause for cause in causes if cause in str(error)]:
+        return named[0].lower()
+    return "the disk is full" if "PytorchStreamWriter" in str(error) or "inline_container" in str(error) else None
+
+
+@contextmanager
+def handle_signal(number: signal.Signals, handler: Any) -> Iterator[None]:
+    """Handle a signal for as long as the block lasts; only in the main thread, as Python allows."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 def printable(text: object) -> str:

@@ -148,3 +148,45 @@ def test_folders_are_named_with_their_recipe(tmp_path: Path) -> None:
     run = CliRunner().invoke(app, ["table1", "--data", "data", "--out", str(tmp_path), "--init", "folder"])
     assert isinstance(run.exception, InputError)
     assert "--init folder: give RECIPE=FOLDER" in str(run.exception)
+
+
+def test_the_level_of_the_intervals_is_the_recipes(features: Path, frames: Path, tmp_path: Path) -> None:
+    def interval(out: str, confidence: float) -> tuple[float, str]:
+        options = _options(features, tmp_path / out, frames, only=("c3d",))
+        options = replace(options, overrides=(*options.overrides, f"evaluation.confidence={confidence}"))
+        results = make_table(options, lambda _: None, progress=False)
+        found = results[0].spearman["short_term"]["validation"]
+        assert json.loads(to_json(results, options))["rows"][0]["confidence"] == confidence
+        return found["high"] - found["low"], to_markdown(results, "data", 0)
+
+    (wide, usual), (narrow, text) = interval("usual", 0.95), interval("narrow", 0.5)
+    assert narrow < 0.6 * wide
+    assert "with 95 % intervals" in usual
+    assert "with 50 % intervals" in text
+    assert "95 %" not in text
+
+
+def test_rows_with_other_levels_say_so() -> None:
+    rows = [RowResult(row.recipe, row.title, row.paper) for row in ROWS[:3]]
+    rows[1].confidence = 0.8
+    for row in rows[:2]:
+        row.spearman = {"short_term": {"test": {"spearman": 0.5, "low": 0.4, "high": 0.6}}}
+    text = to_markdown(rows, "data", 500)
+    assert "with 95 % or 80 % intervals" in text
+    assert f"- {rows[0].title}: intervals of 95 %." in text
+    assert f"- {rows[1].title}: intervals of 80 %." in text
+    assert f"- {rows[2].title}" not in text
+
+
+def test_a_finished_run_counts_wherever_its_frames_lie_and_another_recipe_is_refused(
+    features: Path, frames: Path, tmp_path: Path
+) -> None:
+    options = _options(features, tmp_path, frames, only=("c3d",))
+    first = make_table(options, lambda _: None, progress=False)
+    moved = replace(
+        options, overrides=(*options.overrides, f"frame_cache={tmp_path / 'elsewhere'}", "loader_workers=1")
+    )
+    assert make_table(moved, lambda _: None, progress=False)[0].spearman == first[0].spearman
+    other = replace(options, overrides=(*options.overrides, "seed=4"))
+    (result,) = make_table(other, lambda _: None, progress=False)
+    assert any("holds a run with another seed; remove it" in note for note in result.notes)

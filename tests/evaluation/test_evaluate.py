@@ -93,8 +93,8 @@ def test_the_most_annotated_are_those_that_the_data_set_holds_out(tmp_path: Path
     chosen = [every.video_ids.index(name) for name in held_out.video_ids]
     for column, horizon in enumerate(horizons):
         expected = stats.spearmanr(scores[chosen, column], held_out.labels[:, column])[0]
-        assert found.metrics[horizon]["9 most annotated"]["items"] == len(held_out) == 9
-        assert found.metrics[horizon]["9 most annotated"]["spearman"] == pytest.approx(expected)
+        assert found[horizon]["9 most annotated"]["items"] == len(held_out) == 9
+        assert found[horizon]["9 most annotated"]["spearman"] == pytest.approx(expected)
 
 
 def test_too_few_scores_are_named() -> None:

@@ -119,7 +119,7 @@ def test_recipes_that_cannot_be_used(tmp_path: Path, change: dict, message: str)
 
 
 def test_nothing_is_written_over(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no run to resume"):
+    with pytest.raises(InputError, match="no checkpoint to resume"):
         _train(tmp_path / "run", resume=True)
     _train(tmp_path / "run", max_minutes=0)
     with pytest.raises(InputError, match="give --resume"):
@@ -133,7 +133,7 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
         _train(tmp_path / "run", resume=True)
     checkpoint.write_bytes(whole)
     _train(tmp_path / "run", resume=True)
-    with pytest.raises(InputError, match="holds a finished sorter"):
+    with pytest.raises(InputError, match="holds a finished run"):
         _train(tmp_path / "run")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").write_text("all of it")
@@ -141,6 +141,27 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
         _train(tmp_path / "other")
     with pytest.raises(InputError, match="is a file"):
         _train(tmp_path / "other" / "thesis.txt")
+
+
+def test_a_full_disk_is_one_sentence_and_the_epoch_before_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _train(tmp_path / "whole")
+    _train(tmp_path / "run", max_minutes=0)
+    real = torch.save
+
+    def full(content: dict, path: Path) -> None:
+        path.write_bytes(b"half of it")
+        raise RuntimeError("[enforce fail at inline_container.cc:664] . unexpected pos 64 vs 0")
+
+    monkeypatch.setattr(torch, "save", full)
+    message = r"checkpoint.pt: cannot be written \(the disk is full\); that of an earlier epoch is kept: make room"
+    with pytest.raises(InputError, match=message):
+        _train(tmp_path / "run", resume=True)
+    monkeypatch.setattr(torch, "save", real)
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["checkpoint.pt"]
+    _train(tmp_path / "run", resume=True)
+    assert torch.equal(_weights(tmp_path / "run"), _weights(tmp_path / "whole"))
 
 
 def _run(*arguments: str) -> tuple[int, str, object]:

@@ -8,7 +8,7 @@ import torch
 from scipy import optimize, special, stats
 from sklearn.isotonic import IsotonicRegression
 
-from videomem_hf.losses import BinomialLoss, build_loss, soft_ranks
+from videomem_hf.losses import BinomialLoss, build_loss, load_sorter, soft_ranks
 from videomem_hf.losses.soft_rank import _decreasing_regression
 
 
@@ -182,3 +182,40 @@ def test_the_defaults_are_the_documented_ones() -> None:
     predictions, targets = torch.tensor([0.7, 0.2]), torch.tensor([1.0, 0.0])
     value = float(BinomialLoss()(predictions, targets, counts=torch.tensor([10.0, torch.nan])))
     assert value == pytest.approx(-(10 * np.log(0.7) + np.log(0.8)) / 11)
+
+
+def _repeated_comparison(x: np.ndarray, sharpness: list[float]) -> np.ndarray:
+    for each in sharpness:
+        z = (x - x.mean()) / x.std()
+        ranks = (special.expit(each * (z[None, :] - z[:, None])).sum(axis=1) + 0.5) / len(x)
+        x = -ranks
+    return ranks
+
+
+@pytest.mark.parametrize("name", ["comparison_soft", "comparison"])
+@pytest.mark.parametrize("spread", [2e-4, 1e-3, 0.2])
+def test_the_comparison_sorter_is_its_formula_above_the_floor(name: str, spread: float) -> None:
+    sorter = load_sorter(name)
+    sharpness = (sorter.max_sharpness * sorter.sharpness_logits.sigmoid()).tolist()
+    x, y = _scores(40)
+    x = 0.7 + spread * (x - x.mean()) / x.std()
+    error = np.mean((_repeated_comparison(x, sharpness) - stats.rankdata(-y) / 40) ** 2)
+    assert _value("sodeep", x, y, sorter=name, l1_weight=0) == pytest.approx(error, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["exact", "comparison_soft", "comparison"])
+def test_the_gradient_of_nearly_equal_scores_is_bounded(name: str) -> None:
+    """Of equal scores it is that of one comparison with the floor 1e-4 as standard deviation, in closed form."""
+    _, y = _scores(32)
+    ranks = stats.rankdata(-y) / 32
+    bound = 2 / 32 * 6.8 / 4 / 1e-4 * np.linalg.norm(ranks - ranks.mean())
+    noise = np.random.default_rng(3).normal(size=32)
+    for spread in (0.0, 1e-9, 1e-6):
+        predictions = torch.tensor(0.7 + spread * noise, requires_grad=True)
+        build_loss("sodeep", sorter=name, l1_weight=0)(predictions, torch.tensor(y)).backward()
+        assert predictions.grad is not None
+        norm = float(predictions.grad.norm())
+        assert norm == pytest.approx(bound, rel=0.05), spread
+        assert norm < 2000
+        # It still points to the right order: lower where an item should rise.
+        assert stats.spearmanr(-predictions.grad.numpy(), y)[0] > 0.9

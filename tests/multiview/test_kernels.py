@@ -13,12 +13,12 @@ from sklearn.gaussian_process.kernels import RBF
 from sklearn.kernel_ridge import KernelRidge
 
 from videomem_hf.features.title_views import word_counts
-from videomem_hf.multiview.folds import fold_indices
 from videomem_hf.multiview.kernel_ridge import Solution, solve
 from videomem_hf.multiview.kernel_search import KernelSearch, clearly_better, mean_correlation, view_patterns
 from videomem_hf.multiview.kernels import KernelBank, view_space
 from videomem_hf.multiview.stacking import fit_interval_scale, fit_stack
 from videomem_hf.multiview.targets import make_targets, relative_noise
+from videomem_hf.multiview.training_arrays import fold_indices
 
 CLIPS = 150
 RIDGE = 0.5
@@ -32,7 +32,7 @@ def _draw(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 def _solve(bank: KernelBank, y: np.ndarray, folds: Sequence[np.ndarray], noise: np.ndarray | float = RIDGE) -> Solution:
     kernel, missing = bank.weighted_sum([[0]], [1.0], [3.0])
-    variances = torch.as_tensor(noise, dtype=torch.float64).expand(len(bank)) + missing
+    variances = torch.as_tensor(noise, dtype=torch.float64).expand(len(bank.present)) + missing
     return solve(kernel, variances, torch.from_numpy(y), [torch.from_numpy(fold) for fold in folds], bank.landmarks)
 
 

@@ -2,20 +2,24 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from scipy.stats import spearmanr
 from typer.testing import CliRunner
 
 from videomem_hf.cli import app
+from videomem_hf.evaluation.options import evaluation_of
 from videomem_hf.features import title_views as titles_module
 from videomem_hf.hub.model_card import render_model_card
-from videomem_hf.hub.run_facts import read_run
+from videomem_hf.hub.run_facts import changes_of_recipe, read_run
 from videomem_hf.inference.view_predictor import ViewPredictor
 from videomem_hf.models.folders import load_model
 from videomem_hf.multiview.ablation_table import rows_from_dicts, table_text
@@ -27,7 +31,7 @@ from videomem_hf.run_files import TrainingResult
 from videomem_hf.schema import HORIZONS, InputError
 
 ROOT = Path(__file__).parents[2]
-SMALL = ("fit.head=kernel", "fit.folds=4", "resamples=50")
+SMALL = ("fit.head=kernel", "fit.folds=4", "evaluation.resamples=50")
 
 
 class Words:
@@ -215,3 +219,32 @@ def test_the_script_prints_the_table(features: Path, tmp_path: Path) -> None:
     refused = subprocess.run([*command, "--init", "x"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert refused.returncode == 1
     assert "--init has no meaning for recipe best" in refused.stderr
+
+
+def test_files_and_options_with_the_evaluation_at_the_top_level_are_read(tmp_path: Path) -> None:
+    config = BestConfig.from_recipe("best", data="d", output="o", overrides=("split=mine", "evaluation.confidence=0.8"))
+    assert (config.evaluation.split, config.evaluation.confidence, config.evaluation.resamples) == ("mine", 0.8, 2000)
+    values = yaml.safe_load(yaml.safe_dump(asdict(config)))
+    section = values.pop("evaluation")
+    (tmp_path / "old.yaml").write_text(yaml.safe_dump(values | section))
+    assert asdict(BestConfig.from_file(tmp_path / "old.yaml")) == asdict(config)
+    config.save(tmp_path / "new.yaml")
+    assert asdict(BestConfig.from_file(tmp_path / "new.yaml")) == asdict(config)
+    assert evaluation_of(values | section).sampling == {"resamples": 2000, "confidence": 0.8}
+
+
+def test_a_run_with_the_evaluation_at_the_top_level_is_evaluated_and_has_a_card(
+    finished: TrainingResult, features: Path, tmp_path: Path
+) -> None:
+    old = shutil.copytree(finished.output, tmp_path / "old")
+    results = json.loads((old / "results.json").read_text())
+    results["config"] |= results["config"].pop("evaluation") | {"confidence": 0.5}
+    (old / "results.json").write_text(json.dumps(results))
+    result = CliRunner().invoke(app, ["evaluate", str(old), "--data", str(features)])
+    assert result.exit_code == 0, result.output
+    assert "50% interval" in result.output
+    card = str(render_model_card(read_run(old)))
+    assert "Brackets: 50% bootstrap intervals (50 resamples of clips)" in card
+    changes = {key: (recipe, run) for key, recipe, run in changes_of_recipe(read_run(old)) or []}
+    assert changes["evaluation.confidence"] == ("0.95", "0.5")
+    assert not {"split", "resamples", "confidence"} & changes.keys()

@@ -155,3 +155,39 @@ def test_clips_that_are_done_are_kept_when_one_cannot_be_decoded(
     broken.write_bytes(content)
     assert len(load_view_data(str(copy), "auto", None, progress=False, encoder=NAME).views[NAME]) == 34
     assert network.clips == before + 34
+
+
+def test_a_damaged_video_is_left_out_and_named(
+    finished: TrainingResult, release: Path, network: Spy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frame_views, "VECTOR_CACHE", tmp_path / "vectors")
+    copy = shutil.copytree(release, tmp_path / "release")
+    evaluated, trained = (_ids(finished.output / f"{name}.csv") for name in ("predictions", "training_clips"))
+    command = ["evaluate", str(finished.output), "--data", str(copy), "--csv", str(tmp_path / "scores.csv")]
+    next(copy.rglob(f"{trained[0]}.webm")).write_bytes(b"damaged")
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output  # it is no clip of the split
+    assert _ids(tmp_path / "scores.csv") == evaluated
+    (tmp_path / "scores.csv").unlink()
+    bad = next(copy.rglob(f"{evaluated[0]}.webm"))
+    bad.write_bytes(b"damaged")
+    stopped = CliRunner().invoke(app, [*command, "--fail-fast"])
+    assert isinstance(stopped.exception, InputError)
+    assert f"{bad}: not a video" in str(stopped.exception)
+    assert not (tmp_path / "scores.csv").exists()
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    assert result.stderr.count("not a video") == result.stderr.count(f"videomem: {bad}: not a video") == 1
+    assert "Spearman" in result.stdout
+    assert _ids(tmp_path / "scores.csv") == evaluated[1:]
+    for video_id in evaluated[1:]:
+        next(copy.rglob(f"{video_id}.webm")).write_bytes(b"damaged")
+    nothing = CliRunner().invoke(app, command)
+    assert isinstance(nothing.exception, InputError)
+    assert "no clip of the split 'validation' can be decoded" in str(nothing.exception)
+
+
+def _ids(path: Path) -> list[str]:
+    with path.open(newline="") as file:
+        return sorted(row["video_id"] for row in csv.DictReader(file))

@@ -26,7 +26,7 @@ MakeConfig = Callable[..., TrainingConfig]
 
 @pytest.fixture(scope="session")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A release of 32 scored clips: 26 to train on and 6 to judge with."""
+    """A release of 32 scored clips: 26 to train on and 6 to evaluate on."""
     out = tmp_path_factory.mktemp("sample") / "sample"
     return generate_sample(out, videos=32, test_videos=2, size=(64, 64), features=(), workers=1, progress=False).release
 

@@ -10,7 +10,7 @@ from videomem_hf.run_files import CONFIG_FILE, RESULTS_FILE
 from videomem_hf.schema import InputError
 from videomem_hf.training.checkpoint import (
     Progress,
-    check_run_folder,
+    check_training_folder,
     latest_checkpoint,
     remove_checkpoints,
     save_checkpoint,
@@ -77,9 +77,9 @@ def test_progress_survives(tmp_path: Path) -> None:
 
 def test_a_new_folder_or_an_empty_one_is_fine(make_config: MakeConfig) -> None:
     config = make_config()
-    check_run_folder(config, resume=False)
+    check_training_folder(config, resume=False)
     Path(config.output).mkdir()
-    check_run_folder(config, resume=False)
+    check_training_folder(config, resume=False)
 
 
 def test_other_work_is_never_overwritten(make_config: MakeConfig) -> None:
@@ -88,29 +88,29 @@ def test_other_work_is_never_overwritten(make_config: MakeConfig) -> None:
     output.mkdir()
     (output / "thesis.tex").touch()
     with pytest.raises(InputError, match="is not empty and holds no training run"):
-        check_run_folder(config, resume=False)
+        check_training_folder(config, resume=False)
     config.save(output / CONFIG_FILE)
-    check_run_folder(config, resume=False)  # stopped before its first checkpoint
+    check_training_folder(config, resume=False)  # stopped before its first checkpoint
     _save(output, 1)
     with pytest.raises(InputError, match="holds an unfinished run; give --resume"):
-        check_run_folder(config, resume=False)
-    check_run_folder(config, resume=True)
+        check_training_folder(config, resume=False)
+    check_training_folder(config, resume=True)
     (output / RESULTS_FILE).touch()
     for resume in (False, True):
         with pytest.raises(InputError, match="holds a finished run"):
-            check_run_folder(config, resume)
+            check_training_folder(config, resume)
 
 
 def test_a_file_is_no_folder(make_config: MakeConfig) -> None:
     config = make_config()
     Path(config.output).touch()
     with pytest.raises(InputError, match="is a file"):
-        check_run_folder(config, resume=False)
+        check_training_folder(config, resume=False)
 
 
 def test_there_must_be_something_to_resume(make_config: MakeConfig) -> None:
     with pytest.raises(InputError, match="holds no checkpoint to resume"):
-        check_run_folder(make_config(), resume=True)
+        check_training_folder(make_config(), resume=True)
 
 
 def test_a_run_goes_on_with_its_own_configuration(make_config: MakeConfig) -> None:
@@ -119,6 +119,6 @@ def test_a_run_goes_on_with_its_own_configuration(make_config: MakeConfig) -> No
     output.mkdir()
     config.save(output / CONFIG_FILE)
     _save(output, 1)
-    check_run_folder(make_config("checkpoint_every=2", "frame_cache=elsewhere"), resume=True)
+    check_training_folder(make_config("checkpoint_every=2", "frame_cache=elsewhere"), resume=True)
     with pytest.raises(InputError, match=r"stages was .*'learning_rate': 0\.003.* is .*'learning_rate': 0\.5"):
-        check_run_folder(make_config("stages.*.learning_rate=0.5"), resume=True)
+        check_training_folder(make_config("stages.*.learning_rate=0.5"), resume=True)

@@ -9,9 +9,8 @@ import pytest
 from videomem_hf.data.scored_clips import load_clips
 from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
 from videomem_hf.schema import HORIZONS
-from videomem_hf.training.augmentation import augment
 from videomem_hf.training.config import AugmentationConfig
-from videomem_hf.training.examples import EpochBatches, TrainingClips, epoch_order
+from videomem_hf.training.examples import EpochBatches, TrainingClips, augment, epoch_order
 from videomem_hf.video.frame_cache import FrameCache
 
 STILL = AugmentationConfig(flip=0.0)

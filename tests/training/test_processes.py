@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 from transformers import AutoModel
 
-from tests.training.conftest import TINY
+from tests.training.conftest import TINY, MakeConfig
+from videomem_hf.schema import InputError
+from videomem_hf.training.setup import make_accelerator
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = str(ROOT / "train.py")
 
 
-def _launch(*command: str) -> subprocess.CompletedProcess[str]:
+def _launch(*command: str, more: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    environment |= more or {}
     return subprocess.run(
         [sys.executable, *command],
         capture_output=True,
@@ -93,3 +96,28 @@ def test_help_tells_the_arguments() -> None:
     assert run.returncode == 0
     for argument in ("--recipe", "--data", "--output", "--set", "--resume"):
         assert argument in run.stdout
+
+
+def test_processes_that_do_not_know_of_each_other_are_refused(
+    make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = make_config()
+    assert make_accelerator(config).num_processes == 1
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    assert make_accelerator(config).num_processes == 1
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    message = r"2 processes were started, .*`accelerate launch (--cpu )?--num_processes 2 train.py"
+    with pytest.raises(InputError, match=message):
+        make_accelerator(config)
+
+
+def test_torchrun_without_what_accelerate_reads_is_one_sentence(release: Path, frames: Path, tmp_path: Path) -> None:
+    """On a machine without a GPU, Accelerate takes each process for a whole run unless it is told to use the CPU."""
+    distributed = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    run = _launch(
+        *distributed, SCRIPT, *_arguments(release, frames, tmp_path / "out"),
+        more={"ACCELERATE_USE_CPU": "false", "CUDA_VISIBLE_DEVICES": ""},
+    )  # fmt: skip
+    assert run.returncode != 0
+    assert run.stderr.count("train.py: 2 processes were started, and Accelerate takes each for a whole run") == 1
+    assert not (tmp_path / "out" / "results.json").exists()

@@ -14,7 +14,7 @@ from transformers import AutoModel, AutoVideoProcessor
 
 from tests.training.conftest import MakeConfig
 from videomem_hf.data.scored_clips import load_clips
-from videomem_hf.evaluation.tables import metrics_table
+from videomem_hf.evaluation.tables import metrics_text
 from videomem_hf.schema import HORIZONS, InputError
 from videomem_hf.training import TrainingConfig, TrainingError, TrainingResult, initial, run, train
 from videomem_hf.video.video import sample_frames
@@ -97,7 +97,7 @@ def test_scores_start_from_the_training_scores(finished: TrainingResult, release
 
 
 def test_the_table_tells_the_numbers(finished: TrainingResult) -> None:
-    table = metrics_table(finished.results["metrics"], 0.9).splitlines()
+    table = metrics_text(finished.results["metrics"], 0.9).splitlines()
     assert "90% interval" in table[0]
     assert len(table) == 1 + 2 * 3
     model = next(line for line in table if line.startswith("short_term  model"))

@@ -10,17 +10,12 @@ from accelerate import Accelerator
 
 from videomem_hf.data.release.splits import SPLIT_DEFAULTS
 from videomem_hf.data.scored_clips import FRAME_CACHE, Clips, fill_cache, is_divided, load_clips
-from videomem_hf.evaluation.training_clips import (
-    TrainedOn,
-    clip_contents,
-    read_trained_on,
-    refuse_training_clips,
-    run_fingerprint,
-)
+from videomem_hf.evaluation import training_clips
+from videomem_hf.evaluation.options import EvaluationOptions, evaluation_of
+from videomem_hf.models.configuration_multiview import MultiViewConfig
 from videomem_hf.multiview.predict import predict_split
 from videomem_hf.run_files import is_run_folder, read_results
 from videomem_hf.schema import InputError
-from videomem_hf.statistics import CONFIDENCE, RESAMPLES
 from videomem_hf.training.examples import Collator
 from videomem_hf.training.predict import predict
 from videomem_hf.video.clip_cache import FailedClipsError
@@ -40,16 +35,14 @@ class EvaluationTarget:
         split: Which part of it.
         options: Keywords of the data set that divide it.
         trained_on: Clips that the split must not hold; None for a model without a run, or where they are allowed.
-        resamples: Bootstrap resamples behind the intervals.
-        confidence: Coverage of the intervals.
+        sampling: `resamples` and `confidence` of the intervals.
     """
 
     data: str
     split: str = "validation"
     options: dict[str, Any] = field(default_factory=dict)
-    trained_on: TrainedOn | None = None
-    resamples: int = RESAMPLES
-    confidence: float = CONFIDENCE
+    trained_on: training_clips.TrainedOn | None = None
+    sampling: dict[str, Any] = field(default_factory=lambda: EvaluationOptions().sampling)
 
 
 def run_of(model: str) -> Path | None:
@@ -72,7 +65,7 @@ def evaluation_target(
         model: Folder of a model, or its name.
         data: None for what the run was trained on.
         split: None for the one that the run was evaluated on, or "validation".
-        options: `seed`, `group_titles` and `most_annotated` as the user gives them; None for what is not given.
+        options: Those of the split, None for what the user does not give.
         allow_training_clips: Take the options as they are, and do not ask what the model was trained on.
 
     Raises:
@@ -83,9 +76,9 @@ def evaluation_target(
     if run is None:
         if data is None:
             raise InputError(f"{model}: has no record of a training run; give --data")
-        return EvaluationTarget(data, split or "validation", _unlike_default(given))
+        return EvaluationTarget(data, split or "validation", _without_defaults(given))
     recorded = read_results(run).get("config", {})
-    evaluation = recorded.get("evaluation", recorded)
+    evaluation = evaluation_of(recorded)
     if data is None:
         data = str(recorded.get("data"))
         if not Path(data).exists() and not is_divided(data):
@@ -93,24 +86,17 @@ def evaluation_target(
     trained_on = None
     if allow_training_clips:
         own = {} if is_divided(data) else recorded.get("splits") or {}
-        divided_by = _unlike_default(own | given)
+        divided_by = _without_defaults(own | given)
     else:
-        trained_on = read_trained_on(run, data)
+        trained_on = training_clips.read_trained_on(run, data)
         divided_by = _options(data, given, trained_on)
-    return EvaluationTarget(
-        data,
-        split or str(evaluation.get("split", "validation")),
-        divided_by,
-        trained_on,
-        evaluation.get("resamples", RESAMPLES),
-        evaluation.get("confidence", CONFIDENCE),
-    )
+    return EvaluationTarget(data, split or evaluation.split, divided_by, trained_on, evaluation.sampling)
 
 
-def _options(data: str, given: Mapping[str, Any], trained_on: TrainedOn) -> dict[str, Any]:
+def _options(data: str, given: Mapping[str, Any], trained_on: training_clips.TrainedOn) -> dict[str, Any]:
     """The keywords that divide the data: the run's, if it was trained on these data, else the given ones."""
-    if not trained_on.same_data(run_fingerprint(trained_on.results["config"], data)):
-        return _unlike_default(given)
+    if not trained_on.same_data(training_clips.run_fingerprint(trained_on.results["config"], data)):
+        return _without_defaults(given)
     own = SPLIT_DEFAULTS | trained_on.splits
     if wrong := [name for name, value in given.items() if value != own[name]]:
         flag = {"most_annotated": "hold-out"}.get(wrong[0], wrong[0]).replace("_", "-")
@@ -121,10 +107,8 @@ def _options(data: str, given: Mapping[str, Any], trained_on: TrainedOn) -> dict
     return {} if is_divided(data) else trained_on.splits
 
 
-def _unlike_default(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: value for name, value in options.items() if name not in SPLIT_DEFAULTS or value != SPLIT_DEFAULTS[name]
-    }
+def _without_defaults(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value != SPLIT_DEFAULTS.get(name)}
 
 
 def score_target(
@@ -141,8 +125,7 @@ def score_target(
     """Predict the scores of a split.
 
     Args:
-        model: A predictor.
-        processor: The video processor saved with it; None for a model of features.
+        model, processor: A predictor, and the video processor saved with it; None for a model of features.
         target: The split.
         scored: False takes the clips without scores as well.
         batch_size: Clips at a time.
@@ -157,8 +140,9 @@ def score_target(
         InputError: The data or a clip cannot be used, or the model was trained on clips of the split.
     """
     data, split, options = target.data, target.split, target.options
-    if model.config.model_type == "multiview":
-        scores, clips = predict_split(model, data, split, scored=scored, options=options, progress=progress)
+    if model.config.model_type == MultiViewConfig.model_type:
+        wanted: dict[str, Any] = {"scored": scored, "options": options, "failures": failures}
+        scores, clips = predict_split(model, data, split, **wanted, progress=progress)
         _check(target, clips)
         return scores, clips
     accelerator = Accelerator()
@@ -167,7 +151,7 @@ def score_target(
     cache = None
     if processor is not None:
         cache = FrameCache(frame_cache or FRAME_CACHE, processor)
-        clips = _decodable(accelerator, cache, clips, failures, progress)
+        clips = _decode(accelerator, cache, clips, failures, progress)
     elif list(model.config.feature_sizes) != list(clips.feature_sizes):
         raise InputError(
             f"{data}: the features {', '.join(features or [])} have {list(clips.feature_sizes)} numbers, the model "
@@ -178,10 +162,10 @@ def score_target(
     return predict(accelerator, model, Collator(processor), clips, cache, batch_size, progress), clips
 
 
-def _decodable(
+def _decode(
     accelerator: Accelerator, cache: FrameCache, clips: Clips, failures: list[str] | None, progress: bool
 ) -> Clips:
-    """Decode clips into the cache, and leave out those that fail."""
+    """Decode clips into the cache; returns those that could be decoded."""
     try:
         fill_cache(accelerator, cache, [clips], progress)
     except FailedClipsError as error:
@@ -195,4 +179,6 @@ def _decodable(
 
 def _check(target: EvaluationTarget, clips: Clips, cache: FrameCache | None = None) -> None:
     if target.trained_on is not None:
-        refuse_training_clips(target.trained_on, clips, target.split, target.data, clip_contents(clips, cache))
+        training_clips.refuse_training_clips(
+            target.trained_on, clips, target.split, target.data, training_clips.clip_contents(clips, cache)
+        )

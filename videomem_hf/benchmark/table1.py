@@ -6,15 +6,16 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from videomem_hf.run_files import CONFIG_FILE, is_run_folder, without_nan
+from videomem_hf.run_files import CONFIG_FILE, changed_settings, is_run_folder, without_nan
 from videomem_hf.schema import HORIZONS, InputError
+from videomem_hf.statistics import CONFIDENCE
 from videomem_hf.training.config import TrainingConfig
 
 Triple = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One predictor.
 
     Attributes:
@@ -32,20 +33,22 @@ class Row:
 
 
 ROWS: Final = (
-    Row("memnet", "MemNet (Sec. 5.1)", ((0.397, 0.385, 0.426), (0.195, 0.168, 0.213)), "memnet"),
-    Row("squalli", "Squalli et al. (Sec. 5.1)", ((0.401, 0.398, 0.424), (0.201, 0.182, 0.232)), "vgg16"),
-    Row("c3d", "C3D (Sec. 5.2)", ((0.319, 0.322, 0.331), (0.175, 0.154, 0.158))),
-    Row("hmp", "HMP (Sec. 5.2)", ((0.469, 0.314, 0.398), (0.222, 0.129, 0.134))),
-    Row("resnet3d", "ResNet3D (Sec. 5.2)", ((0.508, 0.462, 0.535), (0.23, 0.191, 0.202)), "resnet3d"),
-    Row(
+    TableRow("memnet", "MemNet (Sec. 5.1)", ((0.397, 0.385, 0.426), (0.195, 0.168, 0.213)), "memnet"),
+    TableRow("squalli", "Squalli et al. (Sec. 5.1)", ((0.401, 0.398, 0.424), (0.201, 0.182, 0.232)), "vgg16"),
+    TableRow("c3d", "C3D (Sec. 5.2)", ((0.319, 0.322, 0.331), (0.175, 0.154, 0.158))),
+    TableRow("hmp", "HMP (Sec. 5.2)", ((0.469, 0.314, 0.398), (0.222, 0.129, 0.134))),
+    TableRow("resnet3d", "ResNet3D (Sec. 5.2)", ((0.508, 0.462, 0.535), (0.23, 0.191, 0.202)), "resnet3d"),
+    TableRow(
         "semantic_embedding",
         "Semantic embedding model (Sec. 5.3)",
         ((0.503, 0.494, 0.565), (0.26, 0.256, 0.275)),
         "semantic-embedding",
     ),
-    Row("semantic_attention", "Semantic embedding with attention (Sec. 5.5)", None, "semantic-embedding --attention"),
-    Row("frame_attention", "Frame network with attention (ours)", None),
-    Row("spatiotemporal", "Attention over space and time (ours)", None),
+    TableRow(
+        "semantic_attention", "Semantic embedding with attention (Sec. 5.5)", None, "semantic-embedding --attention"
+    ),
+    TableRow("frame_attention", "Frame network with attention (ours)", None),
+    TableRow("spatiotemporal", "Attention over space and time (ours)", None),
 )
 """Table 1 in its order, then what it has no figures for."""
 
@@ -57,9 +60,8 @@ class RowResult:
     """What came out for a predictor.
 
     Attributes:
-        recipe: See `Row`.
-        title: See `Row`.
-        paper: See `Row`.
+        recipe, title, paper: See `TableRow`.
+        confidence: Coverage of the intervals.
         spearman: Horizon to split to correlation, with `low` and `high` of its interval and `items`.
         notes: What differs from the paper's row, or why it is missing.
     """
@@ -67,6 +69,7 @@ class RowResult:
     recipe: str
     title: str
     paper: tuple[Triple, Triple] | None
+    confidence: float = CONFIDENCE
     spearman: dict[str, dict[str, dict[str, float | None]]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -77,7 +80,7 @@ class Table1Options:
 
     Attributes:
         data: As of `TrainingConfig`.
-        out: A folder a predictor, and the table.
+        out: Gets a folder for each predictor, and the table.
         lamem: Folder of LaMem, if there is one.
         init: Recipe to the folder of the weights that its training starts from.
         models: Recipe to the folder of a model that is evaluated as it is.
@@ -99,10 +102,7 @@ class Table1Options:
 def make_table(options: Table1Options, say: Callable[[str], None], progress: bool = True) -> list[RowResult]:
     """Train or load every predictor that the data allow and evaluate it; finished ones are taken as they are.
 
-    Args:
-        options: What the table is made with.
-        say: Called with the title of the predictor that comes next.
-        progress: Whether to show progress bars.
+    `say` is called with the title of the predictor that comes next.
 
     Returns:
         A result for every row that was asked for. What cannot be had has a note that says why.
@@ -119,9 +119,9 @@ def make_table(options: Table1Options, say: Callable[[str], None], progress: boo
     results = []
     for row in chosen:
         say(row.title)
-        result = RowResult(row.recipe, row.title, row.paper)
+        result = RowResult(row.recipe, row.title, row.paper, configs[row.recipe].evaluation.confidence)
         try:
-            folder = options.models.get(row.recipe) or _trained(row, configs[row.recipe], result, progress)
+            folder = options.models.get(row.recipe) or _train(row, configs[row.recipe], result, progress)
             if folder is not None:
                 _evaluate(Path(folder), configs[row.recipe], options, result, progress)
         except InputError as error:
@@ -130,7 +130,7 @@ def make_table(options: Table1Options, say: Callable[[str], None], progress: boo
     return results
 
 
-def _config(row: Row, options: Table1Options) -> TrainingConfig:
+def _config(row: TableRow, options: Table1Options) -> TrainingConfig:
     overrides = []
     for override in options.overrides:
         recipe, slash, rest = override.partition("/")
@@ -146,31 +146,29 @@ def _config(row: Row, options: Table1Options) -> TrainingConfig:
     return replace(config, init=options.init.get(row.recipe, config.init), lamem=lamem, splits=splits)
 
 
-def _trained(row: Row, config: TrainingConfig, result: RowResult, progress: bool) -> Path | None:
+def _train(row: TableRow, config: TrainingConfig, result: RowResult, progress: bool) -> Path | None:
     """Train a predictor, or go on, or take what is finished; None, with a note, where it cannot be had."""
     from videomem_hf.training.checkpoint import latest_checkpoint
     from videomem_hf.training.run import train
 
+    convert = f"videomem convert {row.weights} CHECKPOINT FOLDER"
     if config.train_on == "lamem" and config.lamem is None:
-        command = f"videomem convert {row.weights} CHECKPOINT FOLDER"
+        note = "needs --lamem: it is trained on LaMem"
         if row.recipe == "memnet":
-            result.notes.append(f"needs its weights (`{command}`, then --model memnet=FOLDER), or --lamem to train it")
-        else:
-            result.notes.append("needs --lamem: it is trained on LaMem")
+            note = f"needs its weights (`{convert}`, then --model memnet=FOLDER), or --lamem to train it"
+        result.notes.append(note)
         return None
     if config.train_on == "both" and config.lamem is None:
         result.notes.append("trained without LaMem, on which the paper trains it as well (--lamem)")
         config = replace(config, train_on="videomem")
     if row.weights and config.init is None:
-        result.notes.append(
-            f"trained from random weights; the paper starts from published ones (`videomem convert {row.weights} "
-            f"CHECKPOINT FOLDER`, then --init {row.recipe}=FOLDER)"
-        )
+        remedy = f"`{convert}`, then --init {row.recipe}=FOLDER"
+        result.notes.append(f"trained from random weights; the paper starts from published ones ({remedy})")
     output = Path(config.output)
     if not is_run_folder(output):
         train(config, resume=latest_checkpoint(output) is not None, progress=progress)
-    elif asdict(TrainingConfig.from_file(output / CONFIG_FILE)) != asdict(config):
-        raise InputError(f"{output} holds a run with another configuration; remove it, or choose another --out")
+    elif changed := changed_settings(asdict(TrainingConfig.from_file(output / CONFIG_FILE)), asdict(config)):
+        raise InputError(f"{output} holds a run with another {', '.join(changed)}; remove it, or choose another --out")
     return output
 
 
@@ -195,15 +193,12 @@ def _evaluate(folder: Path, config: TrainingConfig, options: Table1Options, resu
             continue
         split = f"test{options.hold_out}" if column == "test500" else column
         try:
+            target = EvaluationTarget(options.data, split, config.splits, trained_on)
+            size, cache = config.evaluation.batch_size, config.frame_cache
             scores, clips = score_target(
-                model,
-                processor,
-                EvaluationTarget(options.data, split, config.splits, trained_on),
-                batch_size=config.evaluation.batch_size,
-                frame_cache=config.frame_cache,
-                progress=progress,
+                model, processor, target, batch_size=size, frame_cache=cache, progress=progress
             )
-            metrics = compute_metrics({"model": scores}, clips, horizons, resamples=config.evaluation.resamples)
+            metrics = compute_metrics({"model": scores}, clips, horizons, **config.evaluation.sampling)
         except (InputError, ValueError) as error:
             reasons[split] = str(error).splitlines()[0]
             continue
@@ -215,18 +210,20 @@ def _evaluate(folder: Path, config: TrainingConfig, options: Table1Options, resu
                 result.notes.append(f"{split}: its {horizon.replace('_', '-')} predictions are the same for every clip")
     for reason in dict.fromkeys(reasons.values()):
         result.notes.append(f"{', '.join(name for name in reasons if reasons[name] == reason)}: {reason}")
-    missing = [name.replace("_", "-") for name in HORIZONS if name not in horizons]
-    if missing:
+    if missing := [name.replace("_", "-") for name in HORIZONS if name not in horizons]:
         result.notes.append(f"predicts no {' and no '.join(missing)} memorability")
 
 
 def to_markdown(results: Sequence[RowResult], data: str, hold_out: int) -> str:
     """Write the table: ours, with its interval, over the paper's in brackets."""
-    heads = [f"{horizon.replace('_', '-')} {split}" for horizon in HORIZONS for split in _titles(hold_out)]
+    splits = ("validation", "test", f"test ({hold_out or 500})")
+    heads = [f"{horizon.replace('_', '-')} {split}" for horizon in HORIZONS for split in splits]
+    levels = dict.fromkeys(_percent(result.confidence) for result in results)
     lines = [
         "# Table 1: Spearman's rank correlation",
         "",
-        f"Measured on `{data}`, with 95 % intervals; in brackets the paper's figure for its own splits of VideoMem.",
+        f"Measured on `{data}`, with {' or '.join(levels)} intervals; in brackets the paper's figure for its own splits"
+        " of VideoMem.",
         "",
         "| Models | " + " | ".join(heads) + " |",
         "|---" * (len(heads) + 1) + "|",
@@ -235,7 +232,9 @@ def to_markdown(results: Sequence[RowResult], data: str, hold_out: int) -> str:
         cells = [_cell(result, horizon, number, split) for number, horizon in enumerate(HORIZONS) for split in COLUMNS]
         lines.append(f"| {result.title} | " + " | ".join(cells) + " |")
     notes = [f"- {note}." for note in _general_notes(hold_out)]
-    notes += [f"- {result.title}: {note}." for result in results for note in result.notes]
+    for result in results:
+        level = [f"intervals of {_percent(result.confidence)}"] if len(levels) > 1 and result.spearman else []
+        notes += [f"- {result.title}: {note}." for note in (*level, *result.notes)]
     return "\n".join([*lines, *(["", "What differs or is missing:", "", *notes] if notes else [])]) + "\n"
 
 
@@ -243,16 +242,13 @@ def _general_notes(hold_out: int) -> list[str]:
     return [] if hold_out else ["test (500): give --hold-out 500, which keeps so many clips from training"]
 
 
-def _titles(hold_out: int) -> tuple[str, ...]:
-    return ("validation", "test", f"test ({hold_out or 500})")
+def _percent(confidence: float) -> str:
+    return f"{100 * confidence:g} %"
 
 
 def _cell(result: RowResult, horizon: str, number: int, split: str) -> str:
-    found = result.spearman.get(horizon, {}).get(split)
-    ours = "-"
-    if found is not None and found["spearman"] is not None:
-        low, high = found["low"], found["high"]
-        ours = f"{found['spearman']:.3f} [{low:.3f}, {high:.3f}]"
+    found: dict[str, Any] = result.spearman.get(horizon, {}).get(split, {"spearman": None})
+    ours = "-" if found["spearman"] is None else "{spearman:.3f} [{low:.3f}, {high:.3f}]".format(**found)
     paper = "" if result.paper is None else f" ({result.paper[number][COLUMNS.index(split)]:.3f})"
     return ours + paper
 

@@ -135,20 +135,13 @@ def _report(
     json_file: Path | None,
 ) -> None:
     """Print the metrics, and write them."""
-    from videomem_hf.evaluation.evaluate import evaluate_predictions
-    from videomem_hf.evaluation.tables import consistency_lines, metrics_table
+    from videomem_hf.evaluation.evaluate import evaluate_predictions, noise_ceilings
+    from videomem_hf.evaluation.tables import consistency_lines, metrics_text
 
-    found = evaluate_predictions(
-        scores,
-        clips,
-        horizons,
-        most_annotated,
-        most_annotated_by=ranked_by,
-        resamples=target.resamples,
-        confidence=target.confidence,
-    )
+    metrics = evaluate_predictions(scores, clips, horizons, most_annotated, ranked_by, **target.sampling)
+    ceilings = noise_ceilings(clips, horizons)
     if json_file is not None:
         content = {"model": model, "data": target.data, "split": target.split, "splits": target.options}
-        content |= {"metrics": found.metrics, "ceilings": found.ceilings}
+        content |= {"metrics": metrics, "ceilings": ceilings}
         json_file.write_text(json.dumps(without_nan(content), indent=2) + "\n", encoding="utf-8")
-    typer.echo(metrics_table(found.metrics, target.confidence) + consistency_lines(found.ceilings), nl=False)
+    typer.echo(metrics_text(metrics, target.sampling["confidence"]) + consistency_lines(ceilings), nl=False)

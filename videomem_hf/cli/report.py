@@ -112,10 +112,11 @@ def _markdown(
     by_topic: "dict[Horizon, list[TopicErrors]]",
     level: float,
 ) -> str:
-    from videomem_hf.evaluation.tables import metrics_table
+    from videomem_hf.evaluation.options import evaluation_of
+    from videomem_hf.evaluation.tables import metrics_text
     from videomem_hf.multiview.ablation_table import rows_from_dicts, table_markdown
 
-    confidence = results["config"].get("evaluation", results["config"])["confidence"]
+    confidence = evaluation_of(results["config"]).confidence
     lines = [
         f"# {run.name}",
         "",
@@ -128,7 +129,7 @@ def _markdown(
     if "table" in results:
         lines.append(table_markdown(rows_from_dicts(results["table"]), level, confidence))
     else:
-        lines += ["```", metrics_table(results["metrics"], confidence).rstrip(), "```", ""]
+        lines += ["```", metrics_text(results["metrics"], confidence).rstrip(), "```", ""]
     lines += [
         "## Calibration",
         "",

@@ -46,17 +46,9 @@ def train_sorter(
     """
     from videomem_hf.losses.sorter_training import SorterTraining
 
+    items = length if shortest is None else shortest
     training = SorterTraining(
-        architecture=architecture,
-        options=_options(option or []),
-        length=length,
-        shortest=length if shortest is None else shortest,
-        epochs=epochs,
-        steps=steps,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        halve_every=halve_every,
-        seed=seed,
+        architecture, _options(option or []), length, items, epochs, steps, batch_size, learning_rate, halve_every, seed
     )
     _train(training, out, resume, max_minutes, device)
 

@@ -1,7 +1,9 @@
 """The environment of a run: versions, machine and date, recorded beside its results."""
 
 import platform
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -9,25 +11,23 @@ import torch
 
 from videomem_hf import __version__
 from videomem_hf.data.provenance import generated_plan
+from videomem_hf.evaluation.training_clips import run_fingerprint
 from videomem_hf.system import available_cpus
 
 
-def environment(data: str, fingerprint: str, resumed: bool = False) -> dict[str, Any]:
-    """Describe the data, the machine and the date of a run, for its `results.json`.
+def environment(config: Mapping[str, Any], libraries: Sequence[str], resumed: bool = False) -> dict[str, Any]:
+    """Describe a run's configuration, its data, the machine, versions and the date, for its `results.json`.
 
-    Args:
-        data: What the run was given to train on.
-        fingerprint: Of the data, as of `data_fingerprint`.
-        resumed: Whether the run had been interrupted; the seconds are then those of its last part.
-
-    Returns:
-        `package`, its version; `data` (the last part of its `name`, its `fingerprint`, and under `generated` the
-        arguments of a generated sample, or None); `machine` (`processor`, `cores` that the process may use, `gpu` or
-        None, `python`); `resumed`; and `finished`, the day in UTC.
+    Of the data it has the last part of the name, and under `generated` the arguments of a generated sample, or None;
+    `finished` is the day in UTC. Of a run that had been interrupted (`resumed`) the seconds are those of its last part.
     """
+    data = str(config["data"])
     return {
+        "recipe": config["recipe"],
+        "config": config,
+        "versions": {name: version(name) for name in libraries},
         "package": __version__,
-        "data": {"name": Path(data).name, "fingerprint": fingerprint, "generated": generated_plan(data)},
+        "data": {"name": Path(data).name, "fingerprint": run_fingerprint(config), "generated": generated_plan(data)},
         "machine": {
             "processor": platform.machine(),
             "cores": available_cpus(),

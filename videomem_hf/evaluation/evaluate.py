@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,11 +10,13 @@ from videomem_hf.data.release.splits import RankedBy, most_annotated_indices
 from videomem_hf.data.scored_clips import Clips
 from videomem_hf.metrics import metric_path
 from videomem_hf.schema import Horizon, InputError
-from videomem_hf.statistics import CONFIDENCE, RESAMPLES, noise_ceiling, spearman
+from videomem_hf.statistics import noise_ceiling, spearman
 from videomem_hf.video.frame_cache import FrameCache
 
 Predictions = dict[str, np.ndarray]
 """Predictor's name to its scores, `(clips, horizons)`."""
+Metrics = dict[str, dict[str, Any]]
+"""Horizon to predictor to metric to value; a correlation of a constant is NaN."""
 
 _AGAINST = ("difference", "difference_low", "difference_high", "p_value")
 
@@ -25,22 +26,14 @@ def correlation(scores: np.ndarray, labels: np.ndarray) -> float:
     known = np.isfinite(labels)
     if known.sum() < 2:
         return float("nan")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
+    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
         return spearman(scores[known], labels[known])
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """A predictor evaluated on a split.
-
-    Attributes:
-        metrics: As of `compute_metrics`, for "model" and, where asked, "N most annotated".
-        ceilings: `noise_ceiling` of each horizon's scores, NaN where counts are unknown.
-    """
-
-    metrics: dict[str, dict[str, Any]]
-    ceilings: dict[Horizon, float]
+def noise_ceilings(clips: Clips, horizons: Sequence[Horizon]) -> dict[Horizon, float]:
+    """`noise_ceiling` of each horizon's scores, NaN where counts are unknown."""
+    counts = np.nan_to_num(clips.annotation_counts)
+    return {horizon: noise_ceiling(clips.labels[:, h], counts[:, h]) for h, horizon in enumerate(horizons)}
 
 
 def evaluate_predictions(
@@ -48,11 +41,9 @@ def evaluate_predictions(
     clips: Clips,
     horizons: Sequence[Horizon],
     most_annotated: int | None = None,
-    *,
     most_annotated_by: RankedBy = "long_term",
-    resamples: int = RESAMPLES,
-    confidence: float = CONFIDENCE,
-) -> Evaluation:
+    **sampling: Any,
+) -> Metrics:
     """Evaluate predictions on a split, and on its most annotated clips.
 
     Args:
@@ -61,26 +52,23 @@ def evaluate_predictions(
         horizons: Names of the columns.
         most_annotated: How many of the most annotated clips to evaluate on as well (the paper's test(500)).
         most_annotated_by: Which annotation counts rank them; see `most_annotated_indices`.
-        resamples: Bootstrap resamples behind the intervals.
-        confidence: Coverage of the intervals.
+        **sampling: As of `compute_metrics`.
+
+    Returns:
+        As of `compute_metrics`, for "model" and, where asked, "N most annotated".
 
     Raises:
         InputError: Fewer clips, or unknown counts.
     """
-    metrics = compute_metrics({"model": scores}, clips, horizons, resamples=resamples, confidence=confidence)
-    ceilings = {
-        horizon: noise_ceiling(clips.labels[:, column], np.nan_to_num(clips.annotation_counts[:, column]))
-        for column, horizon in enumerate(horizons)
-    }
+    metrics = compute_metrics({"model": scores}, clips, horizons, **sampling)
     if most_annotated is not None:
         counts = clips.all_counts or dict(zip(horizons, clips.annotation_counts.T, strict=True))
         lists = {horizon: column.tolist() for horizon, column in counts.items()}
         chosen = sorted(most_annotated_indices(most_annotated, clips.video_ids, lists, most_annotated_by))
-        few = clips.take(chosen)
-        subset = compute_metrics({"model": scores[chosen]}, few, horizons, resamples=resamples, confidence=confidence)
+        subset = compute_metrics({"model": scores[chosen]}, clips.take(chosen), horizons, **sampling)
         for horizon in horizons:
             metrics[horizon][f"{most_annotated} most annotated"] = subset[horizon]["model"]
-    return Evaluation(metrics, ceilings)
+    return metrics
 
 
 def brightness(clips: Clips, cache: FrameCache) -> np.ndarray:
@@ -93,49 +81,37 @@ def baselines(train: Clips, evaluated: Clips, cache: FrameCache | None) -> Predi
 
     Where training has no score of a horizon, both are NaN.
     """
-    known_means = [
-        labels[np.isfinite(labels)].mean() if np.isfinite(labels).any() else np.nan for labels in train.labels.T
-    ]
-    constant = np.tile(known_means, (len(evaluated), 1))
+    known = [np.isfinite(labels) for labels in train.labels.T]
+    means = [labels[each].mean() if each.any() else np.nan for labels, each in zip(train.labels.T, known, strict=True)]
+    constant = np.tile(means, (len(evaluated), 1))
     if cache is None:
         return {"constant": constant}
     seen, new = brightness(train, cache), brightness(evaluated, cache)
-    line = []
-    for labels in train.labels.T:
-        known = np.isfinite(labels)
-        if known.sum() < 2:
-            line.append(np.full(len(evaluated), np.nan))
-            continue
-        slope = np.cov(seen[known], labels[known])[0, 1] / seen[known].var(ddof=1) if seen[known].std() > 0 else 0.0
-        line.append(np.clip(labels[known].mean() + slope * (new - seen[known].mean()), 0, 1))
-    return {"constant": constant, "mean_brightness": np.column_stack(line)}
+    lines = [_line(seen[each], labels[each], new) for labels, each in zip(train.labels.T, known, strict=True)]
+    return {"constant": constant, "mean_brightness": np.column_stack(lines)}
 
 
-def compute_metrics(
-    predictions: Predictions,
-    clips: Clips,
-    horizons: Sequence[Horizon],
-    *,
-    resamples: int = RESAMPLES,
-    confidence: float = CONFIDENCE,
-) -> dict[str, dict[str, Any]]:
+def _line(seen: np.ndarray, labels: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """Fit scores by a line and predict others, in [0, 1]; NaN with fewer than 2 scores."""
+    if len(labels) < 2:
+        return np.full(len(new), np.nan)
+    slope = np.cov(seen, labels)[0, 1] / seen.var(ddof=1) if seen.std() > 0 else 0.0
+    return np.clip(labels.mean() + slope * (new - seen.mean()), 0, 1)
+
+
+def compute_metrics(predictions: Predictions, clips: Clips, horizons: Sequence[Horizon], **sampling: Any) -> Metrics:
     """Metrics of every predictor for each horizon, over all scored clips of the split.
 
     Args:
         predictions: "model", and perhaps baselines; with "mean_brightness" the model is compared to it.
         clips: The split.
         horizons: Names of the columns.
-        resamples: Bootstrap resamples behind the intervals.
-        confidence: Coverage of the intervals.
-
-    Returns:
-        Horizon to predictor to metric to value. A correlation of a constant is NaN.
+        **sampling: `resamples` and `confidence` of the intervals, as the metric takes them.
     """
     import evaluate
 
     metric = evaluate.load(metric_path(), keep_in_memory=True)
-    sampling = {"resamples": resamples, "confidence": confidence}
-    results: dict[str, dict[str, Any]] = {}
+    results: Metrics = {}
     for column, horizon in enumerate(horizons):
         known = np.isfinite(clips.labels[:, column])
         if known.sum() < 2:
@@ -146,8 +122,7 @@ def compute_metrics(
             if np.isnan(scores[known, column]).any():  # a baseline that training gave nothing to
                 continue
             # A constant predictor has no correlation: NaN says so, in a table where its warning would only disturb.
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", RuntimeWarning)
+            with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
                 result = metric.compute(predictions=scores[known, column], references=references, **sampling)
             results[horizon][name] = result
         if "mean_brightness" in results[horizon]:

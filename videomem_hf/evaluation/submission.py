@@ -10,8 +10,6 @@ import numpy as np
 from videomem_hf.schema import Horizon, InputError
 
 _SUFFIX: Final = ".webm"
-_CONFIDENCE: Final = 1.0
-"""Of every score: the predictors give none."""
 
 
 def submission_files(folder: Path, year: int, team: str, run: int, horizons: Sequence[Horizon]) -> dict[Horizon, Path]:
@@ -32,16 +30,12 @@ def submission_files(folder: Path, year: int, team: str, run: int, horizons: Seq
 
 
 def write_submission(files: dict[Horizon, Path], video_ids: Sequence[str], scores: np.ndarray) -> None:
-    """Write one line per video, `video1.webm,score,confidence`, ordered by number, CRLF, no header.
+    """Write `scores`, `(videos, horizons)`: `video1.webm,score,confidence`, ordered by number, CRLF, no header.
 
-    Args:
-        files: One per horizon, in the order of the columns.
-        video_ids: `(videos,)`.
-        scores: `(videos, horizons)`.
+    The confidence is 1 throughout, since predictors give none.
     """
     order = sorted(range(len(video_ids)), key=lambda row: (len(video_ids[row]), video_ids[row]))
     for column, file in enumerate(files.values()):
-        lines = [f"{video_ids[row]}{_SUFFIX},{scores[row, column]:.6f},{_CONFIDENCE:g}\r\n" for row in order]
+        lines = [f"{video_ids[row]}{_SUFFIX},{scores[row, column]:.6f},1\r\n" for row in order]
         file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("w", newline="", encoding="utf-8") as target:
-            target.writelines(lines)
+        file.write_text("".join(lines), encoding="utf-8", newline="")

@@ -8,11 +8,7 @@ from videomem_hf.schema import HORIZONS, Horizon
 
 
 def consistency_lines(ceilings: Mapping[Horizon, float]) -> str:
-    """What to hold a correlation against: the data's own noise ceiling, and the paper's consistencies.
-
-    Args:
-        ceilings: Horizon to `noise_ceiling`.
-    """
+    """What to compare a correlation with: the data's own noise ceilings, and the paper's consistencies."""
     own = ", ".join(f"{horizon} {short_number(value)}" for horizon, value in ceilings.items())
     human, annotation = (
         f"{kind} consistency {' / '.join(short_number(PAPER[f'{horizon}_{name}'].value) for horizon in HORIZONS)}"
@@ -24,27 +20,23 @@ def consistency_lines(ceilings: Mapping[Horizon, float]) -> str:
     )
 
 
-def metrics_table(metrics: dict[str, dict[str, Any]], confidence: float) -> str:
-    """Metrics as lines of text, one for each horizon and predictor.
-
-    Args:
-        metrics: Horizon to predictor to metric to value, as `compute_metrics` gives them; None or NaN where undefined.
-        confidence: Coverage of the intervals.
-    """
+def metrics_text(metrics: dict[str, dict[str, Any]], confidence: float) -> str:
+    """Metrics of `compute_metrics` as lines of text, one for each horizon and predictor."""
     lines = [f"{'':12}{'':20}{'Spearman':>9}  {f'{confidence:.0%} interval':14}{'Pearson':>9}{'MSE':>9}{'clips':>7}"]
     for horizon, predictors in metrics.items():
         for name, values in predictors.items():
-            if "spearman" in values:
-                lines.append(f"{horizon:12}{name.replace('_', ' '):20}{_row(values)}")
+            if "spearman" not in values:
+                continue
+            spearman, low, high, pearson = (
+                short_number(values[key]) for key in ("spearman", "spearman_low", "spearman_high", "pearson")
+            )
+            figures = f"{spearman:>9}  {f'[{low}, {high}]':14}{pearson:>9}{values['mse']:>9.5f}{values['items']:>7}"
+            lines.append(f"{horizon:12}{name.replace('_', ' '):20}{figures}")
     return "\n".join(lines) + "\n"
-
-
-def _row(values: dict[str, float | None]) -> str:
-    interval = f"[{short_number(values['spearman_low'])}, {short_number(values['spearman_high'])}]"
-    correlations = f"{short_number(values['spearman']):>9}  {interval:14}{short_number(values['pearson']):>9}"
-    return f"{correlations}{values['mse']:>9.5f}{values['items']:>7}"
 
 
 def short_number(value: float | None) -> str:
     """Three decimals without the leading zero, as the paper writes correlations; a dash where there is none."""
-    return "-" if value is None or value != value else f"{value:.3f}".replace("0.", ".", 1)
+    if value is None or value != value:
+        return "-"
+    return f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.3f}"

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from videomem_hf.data.scored_clips import Clips, config_of, is_divided, load_clips, open_splits
+from videomem_hf.models.configuration_feature_mlp import FeatureMLPConfig
 from videomem_hf.run_files import PREDICTIONS_FILE, read_predictions, read_results, read_training_clips
 from videomem_hf.schema import HORIZONS, VIDEO_ID, InputError
 from videomem_hf.video.clip_cache import CONTENT_DIGITS
@@ -44,12 +45,7 @@ class TrainedOn:
 
 
 def clip_contents(clips: Clips, cache: FrameCache | None = None) -> list[str]:
-    """The hash of what is known of each clip: of its file, or of its feature vector; empty where there is neither.
-
-    Args:
-        clips: The clips.
-        cache: Has hashed the files already.
-    """
+    """The hash of each clip's file (that `cache` knows already) or feature vector; empty where there is neither."""
     if clips.features is not None:
         rows = np.ascontiguousarray(clips.features, np.float32)
         return [_digest(row.tobytes()) if np.isfinite(row).any() else "" for row in rows]
@@ -61,10 +57,7 @@ def clip_contents(clips: Clips, cache: FrameCache | None = None) -> list[str]:
 def data_fingerprint(data: str, config: str, options: Mapping[str, Any] | None = None) -> str:
     """A hash of the scored clips' ids and scores: equal for every copy of the same data, however it is divided.
 
-    Args:
-        data: See `open_splits`.
-        config: Any configuration of the data set that is there; all have the ids and scores.
-        options: Keywords of the data set, of which only `release` matters.
+    Any configuration of the data set will do, as all have the ids and scores; of its keywords only `release` matters.
     """
     release = {name: value for name, value in (options or {}).items() if name == "release"}
     rows = set()
@@ -78,22 +71,18 @@ def data_fingerprint(data: str, config: str, options: Mapping[str, Any] | None =
 
 
 def run_fingerprint(config: Mapping[str, Any], data: str | None = None) -> str:
-    """The fingerprint of a run's data, or of others, through the configuration of the data set that the run reads.
-
-    Args:
-        config: The run's configuration.
-        data: The data; None for the run's own.
-    """
+    """The fingerprint of a run's data, or of other `data`, by the configuration of the data set that the run reads."""
     data = str(config["data"]) if data is None else data
-    features = _features(config)
+    features = feature_names(config)
     table = "scores" if "stages" not in config else "videos" if features is None else config_of(features[0])
     return data_fingerprint(data, table, None if is_divided(data) else config.get("splits"))
 
 
-def _features(config: Mapping[str, Any]) -> list[str] | None:
-    """Feature columns that a trained network takes; None for frames."""
+def feature_names(config: Mapping[str, Any]) -> Sequence[str] | None:
+    """Feature columns that the model of a run takes; None for frames and for a multi-view model."""
     model = config.get("model", {})
-    return model.get("feature_names", ["c3d"] if model.get("type") == "feature_mlp" else None)
+    default = FeatureMLPConfig.feature_names if model.get("type") == FeatureMLPConfig.model_type else None
+    return model.get("feature_names", default)
 
 
 def read_trained_on(folder: Path, data: str) -> TrainedOn:
@@ -111,11 +100,11 @@ def read_trained_on(folder: Path, data: str) -> TrainedOn:
         raise InputError(f"{folder}: its results.json holds no configuration; give the folder of a finished run")
     contents = read_training_clips(folder)
     if contents is None:
-        contents = _recomputed(folder, results["config"], data)
+        contents = _divide_again(folder, results["config"], data)
     return TrainedOn(folder, results, contents)
 
 
-def _recomputed(folder: Path, config: Mapping[str, Any], data: str) -> dict[str, str]:
+def _divide_again(folder: Path, config: Mapping[str, Any], data: str) -> dict[str, str]:
     if config.get("train_on") == "lamem":
         return {}
     own = str(config["data"])
@@ -125,7 +114,7 @@ def _recomputed(folder: Path, config: Mapping[str, Any], data: str) -> dict[str,
         if "stages" not in config:  # a model of several views
             return dict.fromkeys(open_splits(source, "scores", options)["train"][VIDEO_ID], "")
         horizons = tuple(config["model"].get("horizons", HORIZONS))
-        clips = load_clips(source, "train", horizons, features=_features(config), options=options)
+        clips = load_clips(source, "train", horizons, features=feature_names(config), options=options)
     except (InputError, ValueError) as error:
         raise InputError(
             f"{folder}: did not record its training clips, and its split cannot be made again "
@@ -137,16 +126,9 @@ def _recomputed(folder: Path, config: Mapping[str, Any], data: str) -> dict[str,
 def training_clips_among(
     video_ids: Sequence[str], contents: Sequence[str], trained_on: Mapping[str, str], same_data: bool = True
 ) -> dict[str, str]:
-    """The clips that a model was trained on, by id or by content.
+    """The clips in question that a model was trained on, by id or by content: their ids, each with that in training.
 
-    Args:
-        video_ids: Of the clips in question.
-        contents: Theirs, as of `clip_contents`.
-        trained_on: Id to content of the training clips.
-        same_data: Whether an id means the same clip in both; if not, it counts only where a content is unknown.
-
-    Returns:
-        Id in question to id in training.
+    With `same_data` an id means the same clip in both; otherwise it counts only where a content is unknown.
     """
     by_content = {content: video_id for video_id, content in trained_on.items() if content}
     found = {}
@@ -184,24 +166,11 @@ def refuse_training_clips(
     contents: Sequence[str],
     remedy: str = "choose a split that it has not seen, or say --allow-training-clips",
 ) -> None:
-    """See that a split holds no clip that the model was trained on.
-
-    Args:
-        trained_on: The model's run.
-        clips: The split.
-        split: Its name.
-        data: What it is a split of.
-        contents: Of its clips, as of `clip_contents`.
-        remedy: What the user can do.
-
-    Raises:
-        InputError: It does; says how many, and names some.
-    """
-    found = {}
-    if trained_on.contents:
-        same = trained_on.same_data(run_fingerprint(trained_on.results["config"], data))
-        found = training_clips_among(clips.video_ids, contents, trained_on.contents, same)
-    if found:
+    """Raise InputError if a split of `data` holds clips, with `clip_contents`, that the model was trained on."""
+    if not trained_on.contents:
+        return
+    same = trained_on.same_data(run_fingerprint(trained_on.results["config"], data))
+    if found := training_clips_among(clips.video_ids, contents, trained_on.contents, same):
         names = [mine if mine == theirs else f"{mine} (there {theirs})" for mine, theirs in found.items()]
         shown = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
         raise InputError(
@@ -211,11 +180,7 @@ def refuse_training_clips(
 
 
 def check_own_predictions(folder: Path) -> None:
-    """See that a run's predictions, where there are any, are of no clip that it recorded as trained on.
-
-    Raises:
-        InputError: They are.
-    """
+    """Raise InputError for a run with predictions of clips that it recorded as trained on."""
     path = folder / PREDICTIONS_FILE
     video_ids = read_predictions(path)[0] if path.is_file() else []
     if both := set(video_ids) & (read_training_clips(folder) or {}).keys():

@@ -2,13 +2,13 @@
 
 import multiprocessing
 import signal
-import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
+
+from videomem_hf.system import handle_signal
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -72,23 +72,11 @@ def run_jobs(
 def _start(context: Any, function: Callable[[Job], Result], job: Job) -> _Worker[Job]:
     pipe, other_end = context.Pipe()
     process = context.Process(target=_work, args=(function, other_end), daemon=True)
-    with _ignore_interrupts():  # a process that is being started inherits it: Ctrl-C is for this one alone
+    with handle_signal(signal.SIGINT, signal.SIG_IGN):  # the new process inherits it: Ctrl-C is for this one alone
         process.start()
     other_end.close()  # so that the pipe ends with the process
     pipe.send(job)
     return _Worker(process, pipe, job)
-
-
-@contextmanager
-def _ignore_interrupts() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():  # Python lets no other thread handle signals
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _receive(worker: _Worker[Any]) -> Any:

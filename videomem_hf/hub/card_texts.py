@@ -73,7 +73,7 @@ def views_table(facts: RunFacts) -> str:
     if "table" not in facts.results:
         return ""
     rows = rows_from_dicts(facts.results["table"])
-    return table_markdown(rows, facts.config["fit"]["level"], facts.config["confidence"])
+    return table_markdown(rows, facts.config["fit"]["level"], facts.bootstrap["confidence"])
 
 
 def stages_table(stages: Sequence[Mapping[str, Any]]) -> str:

@@ -5,17 +5,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from videomem_hf.evaluation.options import evaluation_of
 from videomem_hf.evaluation.training_clips import check_own_predictions
 from videomem_hf.multiview.config import BestConfig
-from videomem_hf.run_files import RESULTS_FILE, read_results
+from videomem_hf.run_files import NOT_COMPUTED, RESULTS_FILE, read_results
 from videomem_hf.schema import InputError
 from videomem_hf.training.config import TrainingConfig
 
-_NOT_OF_THE_RECIPE: Final = (
-    "data", "output", "recipe", "init", "lamem", "frame_cache", "frame_cache_gb", "loader_workers", "checkpoint_every",
-    "checkpoint_minutes", "trackers",
-)  # fmt: skip
-"""Where things lie and how fast they go; the weights that the run started from stand elsewhere in the card."""
+_NOT_OF_THE_RECIPE: Final = {*NOT_COMPUTED, "recipe", "init"}
+"""The weights that the run started from stand elsewhere in the card."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +63,7 @@ class RunFacts:
     @property
     def bootstrap(self) -> dict[str, Any]:
         """`confidence` and `resamples` of the metrics' intervals."""
-        section = self.config.get("evaluation", self.config)
-        return {key: section[key] for key in ("confidence", "resamples")}
+        return evaluation_of(self.config).sampling
 
     @property
     def generated(self) -> dict[str, Any] | None:
@@ -102,7 +99,7 @@ def changes_of_recipe(facts: RunFacts) -> list[tuple[str, str, str]] | None:
         recipe = kind.from_recipe(facts.config["recipe"], data="", output="")
     except InputError:
         return None
-    before, now = (_flat(config) for config in (asdict(recipe), facts.config))
+    before, now = (_flat(config) for config in (asdict(recipe), kind.from_former_names(facts.config)))
     keys = [key for key in before | now if key.split(".")[0] not in _NOT_OF_THE_RECIPE]
     return [(key, _shown(before.get(key)), _shown(now.get(key))) for key in keys if before.get(key) != now.get(key)]
 

@@ -8,7 +8,8 @@ from videomem_hf.inference.calibration import read_calibration
 from videomem_hf.inference.clip_predictor import ClipPredictor
 from videomem_hf.inference.feature_predictor import FeaturePredictor
 from videomem_hf.inference.predictor import Predictor
-from videomem_hf.inference.view_predictor import MULTIVIEW, ViewPredictor
+from videomem_hf.inference.view_predictor import ViewPredictor
+from videomem_hf.models.configuration_multiview import MultiViewConfig
 from videomem_hf.schema import InputError
 
 RESMEM: Final = "resmem"
@@ -113,7 +114,7 @@ def predictor_of(
         InputError: The model predicts no memorability, or needs features that cannot be extracted here.
     """
     _check_predicts(model, name)
-    if model.config.model_type == MULTIVIEW:
+    if model.config.model_type == MultiViewConfig.model_type:
         return ViewPredictor(model, name, device, title=title)
     calibration = read_calibration(Path(name), tuple(model.config.horizons))
     if not reads_video(model):

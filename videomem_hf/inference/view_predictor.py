@@ -12,7 +12,6 @@ from videomem_hf.inference.prediction import Intervals
 from videomem_hf.schema import Horizon, InputError
 from videomem_hf.video.video import VideoError, VideoSource, source_name
 
-MULTIVIEW: Final = "multiview"
 _OF_TITLES: Final = (EMBEDDING, WORDS)
 
 

@@ -1,4 +1,4 @@
-"""The base classes of all losses: shapes, unlabelled items, single precision."""
+"""The base classes of all losses (shapes, unlabelled items, single precision), and the two plain errors."""
 
 from typing import ClassVar
 
@@ -43,6 +43,20 @@ class MemorabilityLoss(nn.Module):
         raise NotImplementedError
 
 
+class SquaredError(MemorabilityLoss):
+    """Mean squared error over the labelled items. Best for calibrated scores with even noise."""
+
+    def _loss(self, predictions: torch.Tensor, targets: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return mean_over((predictions - targets).square(), mask)
+
+
+class AbsoluteError(MemorabilityLoss):
+    """Mean absolute error over the labelled items: clips that were scored far off pull less."""
+
+    def _loss(self, predictions: torch.Tensor, targets: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return mean_over((predictions - targets).abs(), mask)
+
+
 class RankingLoss(MemorabilityLoss):
     """A loss of the order of clips, with some absolute error that keeps scores at their measured level."""
 
@@ -85,9 +99,6 @@ def mean_over(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 def is_number(value: object, *, above: float = float("-inf"), least: float = float("-inf")) -> bool:
     """Whether `value` is a finite number (no boolean) above one bound and at least another."""
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and above < value < float("inf")
-        and value >= least
-    )
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return above < value < float("inf") and value >= least

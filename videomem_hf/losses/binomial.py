@@ -47,19 +47,9 @@ class BinomialLoss(MemorabilityLoss):
         mask: torch.Tensor | None = None,
         counts: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Compute the loss.
+        """Compute the loss of scores or logits, at least 0; targets are k / n, `counts` the n, NaN where unknown.
 
-        Args:
-            predictions: `(items,)` or `(sequences, items)`, scores or logits.
-            targets: The same shape, k / n in [0, 1]; NaN for an unlabelled item.
-            mask: As in every loss.
-            counts: The same shape, the n of each item; NaN where unknown.
-
-        Returns:
-            A scalar, at least 0.
-
-        Raises:
-            ValueError: No counts, or shapes that differ.
+        Shapes, and the other arguments, are as of every loss.
         """
         if counts is None:
             raise ValueError("the binomial likelihood needs counts, the number of annotations behind each target")

@@ -1,15 +1,18 @@
-"""Losses by their names in recipes."""
+"""The loss of a batch by its name in a recipe: the model's own, or one of this package."""
 
 from typing import Any, Final
 
-from videomem_hf.losses.base import MemorabilityLoss
+import torch
+from torch import nn
+
+from videomem_hf.losses.base import AbsoluteError, MemorabilityLoss, SquaredError
 from videomem_hf.losses.binomial import BinomialLoss
-from videomem_hf.losses.names import LOSS_NAMES
-from videomem_hf.losses.options import build_by_name
+from videomem_hf.losses.horizons import HorizonLoss
+from videomem_hf.losses.names import LOSS_NAMES, MODEL_LOSS
 from videomem_hf.losses.pairwise import PairwiseRankingLoss
-from videomem_hf.losses.regression import AbsoluteError, SquaredError
 from videomem_hf.losses.sodeep import SpearmanLoss
 from videomem_hf.losses.soft_rank import SoftRankLoss
+from videomem_hf.recipes import build_by_name
 
 _CLASSES: Final = (SquaredError, AbsoluteError, SpearmanLoss, SoftRankLoss, PairwiseRankingLoss, BinomialLoss)
 LOSSES: Final[dict[str, type[MemorabilityLoss]]] = dict(zip(LOSS_NAMES, _CLASSES, strict=True))
@@ -25,3 +28,30 @@ def build_loss(name: str, **options: Any) -> MemorabilityLoss:
         InputError: An unknown name or option, or a value that the loss refuses.
     """
     return build_by_name("loss", LOSSES, name, options)
+
+
+class Criterion(nn.Module):
+    """The loss of a batch: the model's own, or one of `videomem_hf.losses` over all processes together.
+
+    Args:
+        options: `type` and that loss's options.
+
+    Raises:
+        InputError: An unknown loss, or options that it does not have.
+    """
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        super().__init__()
+        options = dict(options)
+        kind = options.pop("type")
+        self.loss = None if kind == MODEL_LOSS else HorizonLoss(build_loss(kind, **options))
+
+    def forward(self, model: nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Run the model on a batch and compute its loss, a scalar."""
+        if self.loss is None:
+            loss: torch.Tensor = model(**batch).loss
+            return loss
+        labels, counts = batch["labels"], batch.get("annotation_counts")
+        inputs = {name: value for name, value in batch.items() if name not in ("labels", "annotation_counts")}
+        value: torch.Tensor = self.loss(model(**inputs).scores, labels, counts)
+        return value

@@ -20,13 +20,12 @@ class HorizonLoss(nn.Module):
     def forward(
         self, scores: torch.Tensor, labels: torch.Tensor, annotation_counts: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Compute the loss over all clips of all processes.
+        """Compute the loss over all clips of all processes, whose batches have one size.
 
         Args:
-            scores: `(batch, horizons)`; the batch has one size on every process.
+            scores: `(batch, horizons)`.
             labels: The same shape; NaN for an unknown score.
-            annotation_counts: The same shape, annotations behind each label, NaN where unknown. Needed by the binomial
-                likelihood, ignored by the other losses.
+            annotation_counts: The same shape; NaN where unknown. Needed by the binomial likelihood, else ignored.
         """
         rows, targets = (gather_batch(values).T for values in (scores, labels))
         if not self.loss.needs_counts:
@@ -37,10 +36,9 @@ class HorizonLoss(nn.Module):
 
 
 def gather_batch(values: torch.Tensor) -> torch.Tensor:
-    """The global batch, `(processes * batch, ...)`; `values` itself on one process.
+    """The global batch, `(processes * batch, ...)`, of which every process must compute the same.
 
-    The gradient of this process's part is multiplied by the number of processes. Every process must compute the same
-    from the result.
+    The gradient of this process's part is multiplied by the number of processes.
     """
     if not (distributed.is_available() and distributed.is_initialized()) or distributed.get_world_size() == 1:
         return values

@@ -9,11 +9,7 @@ MODEL_LOSS: Final = "model"
 
 
 def check_loss_section(loss: Mapping[str, Any]) -> None:
-    """Check the section `loss` of a recipe: `type` and that loss's options.
-
-    Raises:
-        ValueError: The type is unknown, or the model's own loss is given options.
-    """
+    """Raise ValueError for a section `loss` of an unknown `type`, or with options of the model's own loss."""
     names = (MODEL_LOSS, *LOSS_NAMES)
     if loss.get("type") not in names:
         raise ValueError(f"loss must be a section with a type, one of {', '.join(names)}, got {dict(loss)}")

@@ -33,12 +33,9 @@ def ranks(values: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tenso
 
 
 def standardize(values: torch.Tensor, mask: torch.Tensor, *, detach_scale: bool = False) -> torch.Tensor:
-    """Bring each sequence to mean 0 and standard deviation 1 over its labelled items; 0 elsewhere.
+    """Bring each sequence `(..., items)` to mean 0 and standard deviation 1 over its labelled items; 0 elsewhere.
 
-    Args:
-        values: `(..., items)`.
-        mask: The same shape, boolean.
-        detach_scale: Take the standard deviation as a constant in the gradient.
+    `detach_scale` takes the standard deviation as a constant in the gradient.
     """
     count = mask.sum(dim=-1, keepdim=True).clamp_min(1)
     mean = values.masked_fill(~mask, 0.0).sum(dim=-1, keepdim=True) / count
@@ -50,14 +47,9 @@ def standardize(values: torch.Tensor, mask: torch.Tensor, *, detach_scale: bool 
 
 
 def comparison_ranks(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Soft ranks: an item's rank is the sum of sigmoids of its differences to all others.
+    """Soft ranks of `(..., items)`: an item's rank is the sum of sigmoids of its differences to all others.
 
-    Args:
-        values: `(..., items)`; the larger their differences, the closer the ranks to hard ones.
-        mask: The same shape, boolean.
-
-    Returns:
-        `(..., items)` in (0, 1], descending; equal values have equal ranks. 0 where `mask` is False.
+    The larger the differences, the closer to hard ranks. In (0, 1], descending; 0 where `mask` is False.
     """
     others = values.masked_fill(~mask, -torch.inf)  # beat nobody
     beaten_by = torch.sigmoid(others[..., None, :] - values[..., :, None]).sum(dim=-1)  # (..., item, other)

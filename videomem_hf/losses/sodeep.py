@@ -21,25 +21,11 @@ class SpearmanLoss(RankingLoss):
     the same sequence are repeated to fill a window, predictions and targets alike: these then have more weight. A batch
     of n, or a sorter of any length, has no such repeats.
 
-    Which sorter, as measured by `benchmarks/losses_quality.py` (rank error: mean absolute, ranks in (0, 1], 100 items,
-    on families that no sorter was trained on; gain: test Spearman minus that of squared error on skewed scores in
-    batches of 32, 10 seeds, plus or minus its standard error) and `benchmarks/losses_speed.py` (forward and backward
-    for a batch of 100, two horizons, one CPU thread):
+    The default, `comparison_soft`, has a third of the rank error of `exact` and trains as well; `exact` is the cheapest
+    and the quickest to reorder scores that have fallen into far groups; `comparison` gives the loss value that is
+    closest to the true correlation. The measurements are in docs/training.md.
 
-    | sorter            | rank error | gain           | ms   |
-    |-------------------|------------|----------------|------|
-    | `exact`           | 0.028      | 0.017 +- 0.002 | 0.9  |
-    | `comparison_soft` | 0.010      | 0.021 +- 0.003 | 1.8  |
-    | `comparison`      | 0.004      | 0.014 +- 0.003 | 2.5  |
-
-    `comparison_soft`, the default, has a third of the exact sorter's rank error and trains as well: their gains differ
-    by less than two standard errors everywhere. `exact` is the cheapest, and the quickest to reorder scores that have
-    fallen into far groups: after 10 steps on free scores 0.995, against 0.944 and 0.796. `comparison` is for a loss
-    value close to the true correlation. An exact sorter of sharpness 60 comes as close on average (0.004), less so in
-    two clusters (0.008 against 0.006). SoDeep's own networks need a GPU to train: after minutes on a CPU core their
-    rank error is 0.09 and more, and `lstm_large` costs 370 ms a step on a CPU.
-
-    Where scores follow their cause evenly, no ranking loss beat squared error by more than 0.009.
+    Scores that are equal, or nearly so, have a bounded gradient; see `ComparisonSorter`.
     """
 
     def __init__(self, sorter: str | Path | Sorter = "comparison_soft", l1_weight: float = 0.1) -> None:
@@ -76,13 +62,7 @@ class SpearmanLoss(RankingLoss):
 def windows(
     predictions: torch.Tensor, targets: torch.Tensor, mask: torch.Tensor, length: int
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Cut sequences into windows of `length` labelled items, repeating items where that does not come out even.
-
-    Args:
-        predictions: `(sequences, items)`.
-        targets: The same shape.
-        mask: The same shape, boolean.
-        length: Items in a window.
+    """Cut sequences `(sequences, items)` into windows of `length` labelled items, repeating items to fill them.
 
     Returns:
         Predictions, targets and mask, `(sequences * ceil(items / length), length)`. A window's mask is all True, or all

@@ -44,16 +44,9 @@ class SoftRankLoss(RankingLoss):
 
 
 def soft_ranks(values: torch.Tensor, mask: torch.Tensor, *, strength: float) -> torch.Tensor:
-    """Differentiable ranks, descending, divided by the number of items, as `ranks`.
+    """Differentiable ranks of `(sequences, items)` in (0, 1], descending as `ranks`; 0 where `mask` is False.
 
-    Args:
-        values: `(sequences, items)`.
-        mask: The same shape, boolean.
-        strength: Of the regularisation: the scores are brought to the standard deviation of the ranks and divided by
-            it, then projected.
-
-    Returns:
-        `(sequences, items)` in (0, 1]; 0 where `mask` is False.
+    The scores are brought to the standard deviation of the ranks and divided by `strength`, then projected.
     """
     count = mask.sum(dim=-1, keepdim=True).clamp_min(1)
     scaled = -standardize(values, mask) * (count / (math.sqrt(12.0) * strength))

@@ -1,14 +1,15 @@
 """Sorters on disk: `config.json`, `model.safetensors` and, from training, `results.json` in one folder."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any, Final
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from videomem_hf.losses.options import build_by_name
 from videomem_hf.losses.sorter_networks import ARCHITECTURES, Sorter
+from videomem_hf.recipes import build_by_name
 from videomem_hf.schema import InputError
 
 CONFIG_FILE: Final = "config.json"
@@ -52,8 +53,7 @@ def load_sorter(source: str | Path) -> Sorter:
     except (OSError, SafetensorError) as error:
         raise InputError(f"{weights}: cannot be read ({error}); train or copy the sorter again") from None
     except RuntimeError as error:
-        message = " ".join(str(error).split())
-        raise InputError(f"{weights}: does not fit {folder / CONFIG_FILE}: {message}") from None
+        raise InputError(f"{weights}: does not fit {folder / CONFIG_FILE}: {' '.join(str(error).split())}") from None
     return sorter.requires_grad_(False)
 
 
@@ -63,7 +63,8 @@ def save_sorter(
     """Write a trained sorter; `config.json`, without which nothing is loaded, comes last."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file({name: value.cpu().contiguous() for name, value in sorter.state_dict().items()}, folder / WEIGHTS_FILE)
-    (folder / RESULTS_FILE).write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    one_line_lists = re.sub(r"\[[^\[\]{}]*\]", lambda found: " ".join(found[0].split()), json.dumps(results, indent=2))
+    (folder / RESULTS_FILE).write_text(one_line_lists + "\n", encoding="utf-8")
     config = {"architecture": architecture, "options": options}
     (folder / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 

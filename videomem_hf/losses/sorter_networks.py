@@ -77,8 +77,13 @@ class ComparisonSorter(Sorter):
     """Repeated comparison: soft ranks are standardised and compared again, each time with a learned sharpness.
 
     The first comparison spreads the items by their ranks instead of their values, so that the next one sees gaps of
-    about one size, wherever the values crowd. No comparison is sharper than `max_sharpness`, which bounds the gradient.
+    about one size, wherever the values crowd. No comparison is sharper than `max_sharpness`.
     Any length and range; equal items have equal ranks, and a higher score never has a worse rank.
+
+    A sequence with a standard deviation below `SPREAD_FLOOR` is ranked as by `ExactSorter`, with that floor as the
+    standard deviation. Each further comparison would multiply the gradient by the inverse of a spread that is nearly 0;
+    of one, the gradient of a rank is at most 6.8 / 4 / `SPREAD_FLOOR`, about 17,000 divided by the number of items for
+    each pair.
     """
 
     def __init__(self, stages: int = 3, max_sharpness: float = 20.0) -> None:
@@ -96,9 +101,14 @@ class ComparisonSorter(Sorter):
         self.sharpness_logits = nn.Parameter(torch.full((stages,), math.log(start / (1 - start))))
 
     def _ranks(self, values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        for sharpness in self.max_sharpness * self.sharpness_logits.sigmoid():
-            values = -comparison_ranks(sharpness * standardize(values, mask), mask)
-        return -values
+        scores = standardize(values, mask)
+        first, *further = self.max_sharpness * self.sharpness_logits.sigmoid()
+        ranks = comparison_ranks(first * scores, mask)
+        for sharpness in further:
+            ranks = comparison_ranks(sharpness * standardize(-ranks, mask), mask)
+        # Of standardised scores the squares sum to their number, unless the floor took the place of their spread.
+        nearly_equal = scores.detach().square().sum(dim=-1, keepdim=True) < 0.99 * mask.sum(dim=-1, keepdim=True)
+        return torch.where(nearly_equal, comparison_ranks(EXACT_SHARPNESS * scores, mask), ranks)
 
 
 class FixedLengthSorter(Sorter):
@@ -106,9 +116,7 @@ class FixedLengthSorter(Sorter):
 
     def __init__(self, length: int) -> None:
         super().__init__()
-        require(
-            isinstance(length, int) and is_number(length, least=2), "length", "a whole number of at least 2", length
-        )
+        _require_counts(2, length=length)
         self.length = length
 
     def _ranks(self, values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -204,6 +212,7 @@ ARCHITECTURES: Final[dict[str, type[Sorter]]] = {
 }
 
 
-def _require_counts(**counts: object) -> None:
+def _require_counts(least: int = 1, **counts: object) -> None:
     for name, value in counts.items():
-        require(isinstance(value, int) and is_number(value, least=1), name, "a whole number of at least 1", value)
+        allowed = f"a whole number of at least {least}"
+        require(isinstance(value, int) and is_number(value, least=least), name, allowed, value)

@@ -23,8 +23,10 @@ from videomem_hf.losses.ranking import ranks
 from videomem_hf.losses.sequences import HELD_OUT_FAMILIES, TRAINING_FAMILIES, training_batch
 from videomem_hf.losses.sorter_files import CONFIG_FILE, build_sorter, save_sorter
 from videomem_hf.losses.sorter_networks import ExactSorter, Sorter
-from videomem_hf.recipes import require
+from videomem_hf.recipes import require, require_least
+from videomem_hf.run_files import check_run_folder, refuse_changed_settings
 from videomem_hf.schema import InputError
+from videomem_hf.system import atomic_write, cause_of_failed_write
 
 CHECKPOINT_FILE: Final = "checkpoint.pt"
 TEST_SEED: Final = 1_000_003
@@ -63,10 +65,9 @@ class SorterTraining:
 
     def __post_init__(self) -> None:
         """Refuse values out of range."""
-        for name in ("epochs", "steps", "batch_size", "halve_every"):
-            require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
-        require(self.seed >= 0, "seed", "at least 0", self.seed)
-        require(self.length >= 2, "length", "at least 2", self.length)
+        require_least(self, 1, "epochs", "steps", "batch_size", "halve_every")
+        require_least(self, 0, "seed")
+        require_least(self, 2, "length")
         require(2 <= self.shortest <= self.length, "shortest", f"from 2 to length={self.length}", self.shortest)
         require(is_number(self.learning_rate, above=0), "learning_rate", "above 0", self.learning_rate)
 
@@ -96,39 +97,25 @@ def train_sorter(
     """Train a sorter and write it with its measured rank error; see `save_sorter` for the folder.
 
     The state is saved at most every ten seconds after an epoch, and when stopped: on a CPU, a resumed run gives the
-    same weights to the bit as one that was never stopped.
-
-    Args:
-        training: The recipe.
-        output: Folder; new, empty, or with a run to resume.
-        resume: Continue the unfinished run in `output`.
-        max_minutes: Stop after the first epoch that ends later than this.
-        device: A torch device.
-        progress: Whether to show a progress bar.
+    same weights to the bit as one that was never stopped. `max_minutes` stops after the first epoch that ends later.
 
     Returns:
         What `results.json` holds; None if the time was up before the last epoch.
 
     Raises:
-        InputError: The recipe or the folder cannot be used, or the loss is not finite.
+        InputError: The recipe or the folder cannot be used, the loss is not finite, or the disk is full.
         KeyboardInterrupt: Ctrl-C; the last finished epoch is saved.
     """
     state = _initial_state(training, device)
-    _check_folder(training, output, resume)
+    checkpoint = output / CHECKPOINT_FILE
+    check_run_folder(output, checkpoint if checkpoint.exists() else None, resume, CONFIG_FILE)
     if resume:
-        _load_checkpoint(output / CHECKPOINT_FILE, training, state)
+        _load_checkpoint(checkpoint, training, state)
     output.mkdir(parents=True, exist_ok=True)
     if not _fit(training, state, output, max_minutes, device, progress):
         return None
     sorter = state.sorter.cpu().eval().requires_grad_(False)
-    results = _results(training, state, sorter, device)
-    save_sorter(sorter, output, training.architecture, training.all_options(), results)
-    (output / CHECKPOINT_FILE).unlink()
-    return results
-
-
-def _results(training: SorterTraining, state: _State, sorter: Sorter, device: str) -> dict[str, Any]:
-    return {
+    results = {
         "rank_error": rank_errors(sorter),
         "rank_error_exact": rank_errors(ExactSorter(), [sorter.length] if sorter.length else TEST_LENGTHS),
         "parameters": sum(each.numel() for each in sorter.parameters()),
@@ -138,6 +125,9 @@ def _results(training: SorterTraining, state: _State, sorter: Sorter, device: st
         "versions": {"torch": torch.__version__, "python": platform.python_version()},
         "device": device,
     }
+    save_sorter(sorter, output, training.architecture, training.all_options(), results)
+    checkpoint.unlink()
+    return results
 
 
 @torch.no_grad()
@@ -146,9 +136,8 @@ def rank_errors(sorter: Sorter, lengths: Iterable[int] | None = None) -> dict[st
 
     The sequences are fixed and never trained on; `HELD_OUT_FAMILIES` are of other kinds than those of training.
     """
-    lengths = lengths or ([sorter.length] if sorter.length else TEST_LENGTHS)
     errors: dict[str, dict[str, float]] = {}
-    for length in lengths:
+    for length in lengths or ([sorter.length] if sorter.length else TEST_LENGTHS):
         generator = torch.Generator().manual_seed(TEST_SEED)
         errors[str(length)] = {}
         for name, family in (TRAINING_FAMILIES | HELD_OUT_FAMILIES).items():
@@ -213,7 +202,10 @@ def _train_epoch(training: SorterTraining, state: _State, device: str) -> None:
     total = torch.zeros((), device=device)
     state.sorter.train()
     for _ in range(training.steps):
-        length = _draw_length(training, state.generator)
+        length = training.length
+        if training.shortest < length:
+            share = torch.rand((), generator=state.generator).item()
+            length = round(training.shortest * (length / training.shortest) ** share)
         values = training_batch(training.batch_size, length, state.generator).to(device)
         loss = (state.sorter(values) - ranks(values)).abs().mean()
         state.optimizer.zero_grad()
@@ -229,43 +221,27 @@ def _train_epoch(training: SorterTraining, state: _State, device: str) -> None:
     state.losses.append(mean)
 
 
-def _draw_length(training: SorterTraining, generator: torch.Generator) -> int:
-    if training.shortest == training.length:
-        return training.length
-    share = torch.rand((), generator=generator).item()
-    return round(training.shortest * (training.length / training.shortest) ** share)
-
-
-def _check_folder(training: SorterTraining, output: Path, resume: bool) -> None:
-    """Check that the run may start, or resume, in its folder. Writes nothing."""
-    if output.exists() and not output.is_dir():
-        raise InputError(f"{output} is a file; the output must be a folder")
-    if (output / CONFIG_FILE).exists():
-        raise InputError(f"{output} holds a finished sorter; choose another folder or remove it")
-    unfinished = (output / CHECKPOINT_FILE).exists()
-    if resume and not unfinished:
-        raise InputError(f"{output} holds no run to resume; start without --resume")
-    if unfinished and not resume:
-        raise InputError(f"{output} holds an unfinished run; give --resume to go on, or choose another folder")
-    if not resume and output.exists() and any(output.iterdir()):
-        raise InputError(f"{output} is not empty; choose another folder")
-
-
 def _snapshot(training: SorterTraining, state: _State) -> dict[str, Any]:
     """Copy of everything that a resumed run needs."""
-    copies: dict[str, Any] = {
+    return {
         "sorter": deepcopy(state.sorter.state_dict()),
         "optimizer": deepcopy(state.optimizer.state_dict()),
         "generator": state.generator.get_state(),
+        "losses": list(state.losses),
+        "seconds": state.seconds,
+        "training": json.dumps(asdict(training)),
     }
-    return copies | {"losses": list(state.losses), "seconds": state.seconds, "training": json.dumps(asdict(training))}
 
 
 def _save_checkpoint(snapshot: dict[str, Any], path: Path) -> None:
-    """Write the checkpoint atomically."""
-    partial = path.with_suffix(".partial")
-    torch.save(snapshot, partial)
-    partial.replace(path)
+    try:
+        with atomic_write(path) as partial:
+            torch.save(snapshot, partial)
+    except (OSError, RuntimeError) as error:
+        if (cause := cause_of_failed_write(error)) is None:
+            raise
+        remedy = "that of an earlier epoch is kept: make room and --resume" if path.exists() else "make room"
+        raise InputError(f"{path}: cannot be written ({cause}); {remedy}") from None
 
 
 def _load_checkpoint(path: Path, training: SorterTraining, state: _State) -> None:
@@ -274,10 +250,7 @@ def _load_checkpoint(path: Path, training: SorterTraining, state: _State) -> Non
     except (RuntimeError, EOFError, UnpicklingError) as error:
         message = str(error).splitlines()[0]
         raise InputError(f"{path}: cannot be read ({message}); remove {path.parent} and start again") from None
-    old, new = json.loads(saved["training"]), json.loads(json.dumps(asdict(training)))
-    changed = [f"{key} was {old[key]}, is {new[key]}" for key in new if old[key] != new[key]]
-    if changed:
-        raise InputError(f"{path.parent}: a run must be resumed with its own recipe: {'; '.join(changed)}")
+    refuse_changed_settings(path.parent, json.loads(saved["training"]), json.loads(json.dumps(asdict(training))))
     state.sorter.load_state_dict(saved["sorter"])
     state.optimizer.load_state_dict(saved["optimizer"])
     state.generator.set_state(saved["generator"])

@@ -1,7 +1,7 @@
 """The ablation table of a multi-view predictor: each view alone, pairs, all; on a random and a grouped split."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from videomem_hf.statistics import bootstrap_interval, noise_ceiling, spearman
 
 
 @dataclass(frozen=True)
-class Row:
+class AblationRow:
     """How well some views predict the scores of one horizon on one split.
 
     Attributes:
@@ -41,19 +41,13 @@ class Row:
 
 
 def ablation_rows(
-    division: str, fit: BestFit, data: ViewData, rows: np.ndarray, resamples: int, confidence: float, seed: int
-) -> list[Row]:
-    """Evaluate a model with every pattern of views that it was fitted for.
+    division: str, fit: BestFit, data: ViewData, rows: np.ndarray, sampling: dict[str, Any]
+) -> list[AblationRow]:
+    """Evaluate a model with every pattern of views that it was fitted for, on the clips with the indices `rows`.
 
-    Args:
-        division: How training and evaluation clips were divided.
-        fit: The fitted predictor.
-        data: The clips.
-        rows: Indices of those that it is evaluated on.
-        resamples, confidence, seed: Of the bootstrap.
+    `division` says how these and the training clips were divided; `sampling` are keywords of `bootstrap_interval`.
     """
     names = list(fit.model.config.view_names)
-    sampling: dict[str, Any] = {"resamples": resamples, "confidence": confidence, "seed": seed}
     found = []
     for pattern in sorted(fit.model.config.patterns, key=len):
         used = {names[view]: data.views[names[view]][rows] for view in pattern}
@@ -67,25 +61,20 @@ def ablation_rows(
         for column, horizon in enumerate(data.horizons):
             measured = data.scores[rows[kept], column]
             known = np.isfinite(measured)
-            if known.sum() >= 2:
-                columns = measured[known], scores[known, column], counts[known, column]
-                figures = _figures(*columns, intervals[known, column], sampling)
-                found.append(Row(division, tuple(used), horizon, *figures))
+            if known.sum() < 2:
+                continue
+            measured, predicted = measured[known], scores[known, column]
+            ends, (low, high) = bootstrap_interval(predicted, measured, **sampling), intervals[known, column].T
+            row = AblationRow(
+                division, tuple(used), horizon, spearman(predicted, measured), ends.low, ends.high,
+                coverage=float(((low <= measured) & (measured <= high)).mean()), width=float((high - low).mean()),
+                ceiling=noise_ceiling(measured, np.nan_to_num(counts[known, column])), clips=len(measured),
+            )  # fmt: skip
+            found.append(row)
     return found
 
 
-def _figures(
-    measured: np.ndarray, scores: np.ndarray, counts: np.ndarray, intervals: np.ndarray, sampling: dict[str, Any]
-) -> tuple[float, float, float, float, float, float, int]:
-    """The fields of `Row` from `spearman` on."""
-    ends = bootstrap_interval(scores, measured, **sampling)
-    low, high = intervals.T
-    coverage, width = ((low <= measured) & (measured <= high)).mean(), (high - low).mean()
-    ceiling = noise_ceiling(measured, np.nan_to_num(counts))
-    return spearman(scores, measured), ends.low, ends.high, float(coverage), float(width), ceiling, len(measured)
-
-
-def table_text(rows: Sequence[Row], level: float, confidence: float) -> str:
+def table_text(rows: Sequence[AblationRow], level: float, confidence: float) -> str:
     """The table as lines of text, one block per split and horizon."""
     lines = []
     for heading, summary, cells in _blocks(rows, level, confidence):
@@ -98,7 +87,7 @@ def table_text(rows: Sequence[Row], level: float, confidence: float) -> str:
     return "\n".join(lines)
 
 
-def table_markdown(rows: Sequence[Row], level: float, confidence: float) -> str:
+def table_markdown(rows: Sequence[AblationRow], level: float, confidence: float) -> str:
     """The table in Markdown, one section per split and horizon."""
     lines = []
     for heading, summary, cells in _blocks(rows, level, confidence):
@@ -107,16 +96,10 @@ def table_markdown(rows: Sequence[Row], level: float, confidence: float) -> str:
     return "\n".join(lines)
 
 
-def _blocks(rows: Sequence[Row], level: float, confidence: float) -> Iterator[tuple[str, str, list[list[str]]]]:
+def _blocks(rows: Sequence[AblationRow], level: float, confidence: float) -> Iterator[tuple[str, str, list[list[str]]]]:
     """A heading, a summary and the cells, header first, of each split and horizon."""
-    header = [
-        "views",
-        "Spearman",
-        f"{confidence:.0%} interval",
-        "of ceiling",
-        f"{level:.0%} intervals cover",
-        "mean width",
-    ]
+    intervals = f"{confidence:.0%} interval", "of ceiling", f"{level:.0%} intervals cover"
+    header = ["views", "Spearman", *intervals, "mean width"]
     for division, horizon in dict.fromkeys((row.division, row.horizon) for row in rows):
         block = [row for row in rows if (row.division, row.horizon) == (division, horizon)]
         split = "grouped split (nearly equal titles kept together)" if division == "grouped" else "random split"
@@ -125,28 +108,16 @@ def _blocks(rows: Sequence[Row], level: float, confidence: float) -> Iterator[tu
         yield f"{horizon.replace('_', '-')}, {split}", summary, [header, *map(_cells, block)]
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: AblationRow) -> list[str]:
     defined = row.ceiling > 0 and np.isfinite(row.spearman)
     share = f"{row.spearman / row.ceiling:.0%}" if defined else "-"
-    interval = f"{short_number(row.low)} to {short_number(row.high)}"
-    return [
-        " + ".join(row.views),
-        short_number(row.spearman),
-        interval,
-        share,
-        f"{row.coverage:.1%}",
-        f"{row.width:.3f}",
-    ]
+    numbers = [f"{short_number(row.low)} to {short_number(row.high)}", share, f"{row.coverage:.1%}", f"{row.width:.3f}"]
+    return [" + ".join(row.views), short_number(row.spearman), *numbers]
 
 
-def rows_as_dicts(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """The rows for `results.json`."""
-    return [{**asdict(row), "views": list(row.views)} for row in rows]
-
-
-def rows_from_dicts(rows: Sequence[dict[str, Any]]) -> list[Row]:
+def rows_from_dicts(rows: Sequence[dict[str, Any]]) -> list[AblationRow]:
     """The rows of `results.json`; null is NaN."""
     numbers: list[dict[str, Any]] = [
         {key: float("nan") if value is None else value for key, value in row.items()} for row in rows
     ]
-    return [Row(**(row | {"views": tuple(row["views"])})) for row in numbers]
+    return [AblationRow(**(row | {"views": tuple(row["views"])})) for row in numbers]

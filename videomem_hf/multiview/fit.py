@@ -1,8 +1,7 @@
 """`fit_best`: the multi-view predictor from arrays, for any set of views, scores and training clips."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,14 +9,13 @@ from numpy.typing import ArrayLike
 from videomem_hf.losses import Criterion
 from videomem_hf.models.modeling_multiview import MultiViewModel
 from videomem_hf.multiview.config import FitOptions
-from videomem_hf.multiview.folds import fold_indices
 from videomem_hf.multiview.kernel_head import build_kernel_model, fit_kernel_head
-from videomem_hf.multiview.kernel_search import MAX_VIEWS_OF_ALL_SUBSETS, Choices, KernelSearch, Report
+from videomem_hf.multiview.kernel_search import MAX_VIEWS_OF_ALL_SUBSETS, Choices, KernelSearch, Reporter
 from videomem_hf.multiview.kernels import KernelBank
 from videomem_hf.multiview.neural_head import fit_neural_head
 from videomem_hf.multiview.predict import predict_views
 from videomem_hf.multiview.targets import make_targets
-from videomem_hf.multiview.training_arrays import MIN_CLIPS, TrainingArrays, select_training_clips
+from videomem_hf.multiview.training_arrays import MIN_CLIPS, TrainingArrays, fold_indices, select_training_clips
 from videomem_hf.schema import HORIZONS, Horizon
 from videomem_hf.statistics import spearman
 
@@ -63,7 +61,7 @@ def fit_best(
     options: FitOptions | None = None,
     seed: int = 0,
     title_encoder: str = "",
-    report: Callable[[str], None] | None = None,
+    report: Reporter | None = None,
 ) -> BestFit:
     """Fit the best predictor that some views of clips allow.
 
@@ -104,7 +102,7 @@ def fit_best(
 
 
 def _search(
-    data: TrainingArrays, options: FitOptions, seed: int, report: Report | None
+    data: TrainingArrays, options: FitOptions, seed: int, report: Reporter | None
 ) -> tuple[KernelSearch, Choices]:
     """Choose kernels on at most `tune_on` training clips; give the choices and the search over all clips."""
     max_clips = options.tune_on * MAX_VIEWS_OF_ALL_SUBSETS // max(MAX_VIEWS_OF_ALL_SUBSETS, len(data.views))
@@ -117,7 +115,7 @@ def _search(
 
 
 def _kernel_search(
-    bank: KernelBank, data: TrainingArrays, options: FitOptions, seed: int, report: Report | None
+    bank: KernelBank, data: TrainingArrays, options: FitOptions, seed: int, report: Reporter | None
 ) -> KernelSearch:
     counts = data.counts if options.use_counts and np.isfinite(data.counts).any() else None
     folds = fold_indices(len(data.scores), options.folds, seed, data.groups)
@@ -125,17 +123,9 @@ def _kernel_search(
 
 
 def _correlations(held_out: np.ndarray, scores: np.ndarray) -> list[float]:
-    known = np.isfinite(scores)
-    return [spearman(held_out[rows, h], scores[rows, h]) for h, rows in enumerate(known.T)]
+    return [spearman(held_out[rows, h], scores[rows, h]) for h, rows in enumerate(np.isfinite(scores).T)]
 
 
 def _mean(correlations: list[float]) -> float:
     """The mean; a head without a correlation is worse than any other."""
     return float(np.nan_to_num(np.mean(correlations), nan=-1.0))
-
-
-def choices_as_dict(choices: Choices) -> dict[str, Any]:
-    """The choices for `results.json`."""
-    values = asdict(choices)
-    values["products"] = [[list(pair), weight] for pair, weight in choices.products.items()]
-    return values

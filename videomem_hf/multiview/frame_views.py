@@ -10,7 +10,6 @@ import numpy as np
 from huggingface_hub.constants import HF_HOME
 from tqdm.auto import tqdm
 
-from videomem_hf.data.scored_clips import open_splits, video_sources
 from videomem_hf.features.catalogue import check_specs, feature_spec
 from videomem_hf.features.clips import Clip
 from videomem_hf.features.collecting import decode_features
@@ -18,9 +17,9 @@ from videomem_hf.features.encoders import EncoderSpec
 from videomem_hf.features.extract import load_networks
 from videomem_hf.features.packaged import PACKAGED, PackagedSpec
 from videomem_hf.features.spec import NetworkSpec
-from videomem_hf.schema import VIDEO_ID, InputError
-from videomem_hf.video.clip_cache import ClipCache
-from videomem_hf.video.sources import Source, StillImage, StoredVideo, name_of
+from videomem_hf.schema import InputError
+from videomem_hf.video.clip_cache import ClipCache, FailedClipsError
+from videomem_hf.video.sources import Source, StillImage, StoredVideo, identity_of, name_of
 from videomem_hf.video.video import VideoError
 
 VECTOR_CACHE: Final = Path(HF_HOME) / "videomem_hf" / "vectors"
@@ -29,14 +28,7 @@ _FORMAT: Final = 1
 
 
 class VectorCache(ClipCache):
-    """Vectors of clips by one encoder, `(1, size)` float32 each; an interrupted `fill` goes on where it was.
-
-    Several threads decode; one at a time runs the network.
-
-    Args:
-        folder: Where entries are cached; made if missing.
-        encoder: The feature spec of the encoder.
-    """
+    """Vectors of clips by one encoder, `(1, size)` float32 each; several threads decode, one runs the network."""
 
     holds: ClassVar[str] = "vectors"
     work: ClassVar[str] = "embedding frames"
@@ -48,7 +40,6 @@ class VectorCache(ClipCache):
         self._network: Any = None
 
     def fill(self, sources: Sequence[Source], *, workers: int | None = None, progress: bool = True) -> None:
-        """Embed what is missing; see the base class."""
         if any(source not in self for source in sources) and self._network is None:
             self._encoder.collector(Clip("", 1))  # loads the frames' transform before threads need it
             self._network = load_networks([self._encoder])[self._encoder.name]
@@ -83,36 +74,40 @@ def frame_encoder(name: str) -> NetworkSpec:
     return spec
 
 
-def load_sources(
-    data: str, options: dict[str, Any] | None = None, video_ids: list[str] | None = None
-) -> list[Source | None]:
-    """The videos of the user's data, None where one is missing. Raises InputError for others than `video_ids`."""
-    tables = list(open_splits(data, "videos", options).values())
-    if video_ids is not None and [video_id for table in tables for video_id in table[VIDEO_ID]] != video_ids:
-        raise InputError(f"{data}: the configuration 'videos' has other videos than the scores have")
-    return [source for table in tables for source in video_sources(table, data)]
-
-
-def frame_view(encoder: NetworkSpec, sources: Sequence[Source | None], progress: bool = True) -> np.ndarray:
+def frame_view(
+    encoder: NetworkSpec,
+    sources: Sequence[Source | None],
+    progress: bool = True,
+    failures: dict[str, str] | None = None,
+) -> np.ndarray:
     """Embed clips; vectors are cached in `VECTOR_CACHE` by the content of the files, across runs.
 
     Args:
         encoder: The feature spec of the encoder.
         sources: The clips; None where missing.
         progress: Whether to show a message and a progress bar.
+        failures: Gets one line for each clip that cannot be decoded, by the identity of its source; None raises.
 
     Returns:
-        `(clips, size)` float32; NaN where a clip is missing.
+        `(clips, size)` float32; NaN where a clip is missing or cannot be decoded.
 
     Raises:
-        InputError: Clips cannot be decoded; the message names each, and the others stay cached.
+        FailedClipsError: Clips cannot be decoded, and `failures` is None or no other clip is left; the message names
+            each, and the others stay cached.
     """
     present = [source for source in sources if source is not None]
     cache = VectorCache(VECTOR_CACHE, encoder)
     if progress:
         tqdm.write(f"Embedding {len(present)} clips by {encoder.name}; cached in {cache.folder}", file=sys.stderr)
-    cache.fill(present, progress=progress)
-    rows = [None if source is None else cache.load(source)[0] for source in sources]
+    failed: dict[str, str] = {}
+    try:
+        cache.fill(present, progress=progress)
+    except FailedClipsError as error:
+        failed = error.failures
+        if failures is None or all(identity_of(source) in failed for source in present):
+            raise
+        failures |= failed
+    rows = [None if source is None or identity_of(source) in failed else cache.load(source)[0] for source in sources]
     size = next(len(row) for row in rows if row is not None)
     return np.stack([np.full(size, np.nan, np.float32) if row is None else row for row in rows])
 

@@ -42,12 +42,8 @@ def fit_kernel_head(
 ) -> KernelHead:
     """Fit the chosen kernels on all training clips, for every pattern of views.
 
-    Args:
-        search: The kernels, targets and folds of the training clips.
-        choices: Kernels, widths and ridges.
-        scores: `(clips, horizons)`; NaN where unknown.
-        counts: `(clips, horizons)` annotation counts; NaN where unknown.
-        level: Share of measured scores that the prediction intervals cover.
+    `scores` and annotation `counts` are `(clips, horizons)`, NaN where unknown; `level` is the share of measured scores
+    that the prediction intervals cover.
     """
     names = search.bank.names
     patterns = view_patterns(len(names))

@@ -20,13 +20,6 @@ class Solution(NamedTuple):
     held_out: torch.Tensor
 
 
-class _System(NamedTuple):
-    kernel: torch.Tensor
-    noise: torch.Tensor
-    targets: torch.Tensor
-    folds: Sequence[torch.Tensor]
-
-
 def solve(
     kernel: torch.Tensor,
     noise: torch.Tensor,
@@ -46,20 +39,22 @@ def solve(
     Raises:
         InputError: The system cannot be solved.
     """
-    system = _System(kernel, noise, targets, folds)
     try:
-        return _solve_exactly(system) if landmarks is None else _solve_nystrom(system, landmarks)
+        if landmarks is None:
+            return _solve_exactly(kernel, noise, targets, folds)
+        return _solve_nystrom(kernel, noise, targets, folds, landmarks)
     except torch.linalg.LinAlgError:
         raise InputError("the kernel's linear system cannot be solved; take a larger ridge") from None
 
 
-def _solve_exactly(system: _System) -> Solution:
+def _solve_exactly(
+    kernel: torch.Tensor, noise: torch.Tensor, targets: torch.Tensor, folds: Sequence[torch.Tensor]
+) -> Solution:
     """The predictions for every fold follow from one inverse of the whole system.
 
     With C the inverse and a = C y, the held-out error of a fold B is C_BB^-1 a_B. An unknown target is set to its
     prediction from the others, which makes its coefficient 0, as if the clip were absent.
     """
-    kernel, noise, targets, folds = system
     kernel.diagonal().add_(noise)
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(kernel))
     filled, held_out = targets.nan_to_num(), torch.empty_like(targets)
@@ -85,9 +80,14 @@ def _solve_exactly(system: _System) -> Solution:
     return Solution(coefficients, held_out)
 
 
-def _solve_nystrom(system: _System, landmarks: torch.Tensor) -> Solution:
+def _solve_nystrom(
+    kernel: torch.Tensor,
+    noise: torch.Tensor,
+    targets: torch.Tensor,
+    folds: Sequence[torch.Tensor],
+    landmarks: torch.Tensor,
+) -> Solution:
     """Subset of regressors: (K' N^-1 K + K_mm) a = K' N^-1 y, with N the noise; without the rows of a held-out fold."""
-    kernel, noise, targets, folds = system
     among = kernel[landmarks].clone()
     among = (among + among.T) / 2
     among.diagonal().add_((1e-8 if among.dtype == torch.float64 else 1e-4) * float(among.diagonal().mean()))

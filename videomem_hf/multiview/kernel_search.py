@@ -1,7 +1,8 @@
 """Choice of kernels, widths and ridges by cross-validation within the training clips."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import combinations
 from typing import Final
 
@@ -23,7 +24,7 @@ MAX_VIEWS_OF_ALL_SUBSETS: Final = 4
 """Views up to which every subset has a model; beyond, single views, pairs and all."""
 _MIN_WEIGHT: Final = 0.05
 
-Report = Callable[[str], None]
+Reporter = Callable[[str], None]
 """Called with one line of text per trial or step."""
 
 
@@ -75,17 +76,10 @@ def clearly_better(quality: float, best: float, gain: float = CLEAR_GAIN) -> boo
 
 
 class KernelSearch:
-    """Tries kernels on the training clips.
-
-    Args:
-        bank: Their kernels.
-        targets: Their scores.
-        folds: Indices of the clips of each fold.
-        report: Called with each trial.
-    """
+    """Tries kernels on the training clips; `folds` are the indices of the clips of each fold."""
 
     def __init__(
-        self, bank: KernelBank, targets: Targets, folds: Sequence[np.ndarray], report: Report | None = None
+        self, bank: KernelBank, targets: Targets, folds: Sequence[np.ndarray], report: Reporter | None = None
     ) -> None:
         self.bank, self.targets = bank, targets
         self.folds = [torch.from_numpy(fold) for fold in folds]
@@ -110,27 +104,24 @@ class KernelSearch:
 
     def quality(self, solution: Solution, ranks: bool = False) -> float:
         """Mean held-out Spearman correlation; see `mean_correlation`."""
-        held_out = solution.held_out.numpy()
-        part = held_out[:, self.horizons :] if ranks else held_out[:, : self.horizons]
-        return mean_correlation(part, self.targets.values)
+        scores, of_ranks = np.split(solution.held_out.numpy(), 2, axis=1)
+        return mean_correlation(of_ranks if ranks else scores, self.targets.values)
 
     def best_ridge(
         self, summands: Sequence[Sequence[int]], weights: Sequence[float], widths: Sequence[float], start: float
     ) -> tuple[float, float, Solution]:
         """Move from `start` to larger or smaller ridges while that helps: the ridge, its quality and solution."""
         best = RIDGES.index(start)
-        tried: dict[int, tuple[float, Solution]] = {}
 
-        def quality(index: int) -> float:
-            if index not in tried:
-                solution = self.solve(summands, weights, widths, RIDGES[index])
-                tried[index] = (self.quality(solution), solution)
-            return tried[index][0]
+        @cache
+        def attempt(index: int) -> tuple[float, Solution]:
+            solution = self.solve(summands, weights, widths, RIDGES[index])
+            return self.quality(solution), solution
 
         for step in (1, -1):
-            while 0 <= best + step < len(RIDGES) and quality(best + step) > quality(best):
+            while 0 <= best + step < len(RIDGES) and attempt(best + step)[0] > attempt(best)[0]:
                 best += step
-        return RIDGES[best], *tried[best]
+        return RIDGES[best], *attempt(best)
 
     def choose(self) -> Choices:
         """Tune each view alone, then their sum; a simpler choice is kept unless another is clearly better."""
@@ -150,17 +141,16 @@ class KernelSearch:
         return choices
 
     def _tune_view(self, choices: Choices, view: int) -> float:
-        name, best, start = self.bank.names[view], -np.inf, _FIRST_RIDGE
-        kept = False
-        rooted = self.bank.spaces[view].root and not self.bank.spaces[view].unit
-        fixed = self.bank.spaces[view].kernel == "linear" or self.bank.spaces[view].unit
+        name, space = self.bank.names[view], self.bank.spaces[view]
+        best, start, kept = -np.inf, _FIRST_RIDGE, False
+        rooted, fixed = space.root and not space.unit, space.kernel == "linear" or space.unit
         for standardised in (False, True) if rooted else (False,):
             self.bank.set_standardised(view, standardised)
             for width in WIDTHS[:1] if fixed else WIDTHS:
                 widths = [*choices.widths[:view], width, *choices.widths[view + 1 :]]
                 ridge, quality, _ = self.best_ridge([[view]], [1.0], widths, start)
-                space = " standardised" if standardised else ""
-                self._record(choices, f"{name} alone{space}, width {width:g}, ridge {ridge:g}", quality)
+                how = " standardised" if standardised else ""
+                self._record(choices, f"{name} alone{how}, width {width:g}, ridge {ridge:g}", quality)
                 if clearly_better(quality, best):
                     best, kept = quality, standardised
                     choices.widths, choices.ridges[view] = widths, ridge
@@ -171,8 +161,7 @@ class KernelSearch:
         return float(best)
 
     def _tune_sum(self, choices: Choices) -> None:
-        count = len(self.bank.names)
-        everything = range(count)
+        everything = range(len(self.bank.names))
         start = min(RIDGES, key=lambda ridge: abs(np.log(ridge / np.median(choices.ridges))))
         choices.ridge, best, _ = self.best_ridge(*self.summands_of(choices, everything), choices.widths, start)
         self._record(choices, f"sum of all, ridge {choices.ridge:g}", best)
@@ -180,22 +169,21 @@ class KernelSearch:
             for factor in (0.5, 2.0):
                 weights = [*choices.weights]
                 weights[view] *= factor
-                trial = Choices(choices.widths, choices.ridges, weights, choices.products, choices.ridge)
-                best = self._accept_if_better(choices, trial, best, f"{self.bank.names[view]} times {factor:g}")
+                text = f"{self.bank.names[view]} times {factor:g}"
+                best = self._accept_if_better(choices, replace(choices, weights=weights), best, text)
         rbf = [view for view in everything if self.bank.spaces[view].kernel == "rbf"]
         strongest = sorted(rbf, key=lambda view: -choices.weights[view])[:2]
         if len(strongest) == 2:
             first, second = sorted(strongest)
             weight = (choices.weights[first] + choices.weights[second]) / 2
-            products = {(first, second): weight}
-            trial = Choices(choices.widths, choices.ridges, choices.weights, products, choices.ridge)
+            trial = replace(choices, products={(first, second): weight})
             names = f"{self.bank.names[first]} x {self.bank.names[second]}"
             self._accept_if_better(choices, trial, best, f"the product {names} added")
 
     def _accept_if_better(self, choices: Choices, trial: Choices, best: float, text: str) -> float:
         """Take the weights and products of a trial if they are clearly better; returns the best quality so far."""
-        summands, weights = self.summands_of(trial, range(len(self.bank.names)))
-        quality = self.quality(self.solve(summands, weights, trial.widths, trial.ridge))
+        sums = self.summands_of(trial, range(len(self.bank.names)))
+        quality = self.quality(self.solve(*sums, trial.widths, trial.ridge))
         self._record(choices, text, quality)
         if not clearly_better(quality, best):
             return best
@@ -208,13 +196,9 @@ class KernelSearch:
 
     def summands_of(self, choices: Choices, views: Sequence[int]) -> tuple[list[list[int]], list[float]]:
         """Summands of the weighted sum over some views, and their weights."""
-        summands = [[view] for view in views]
+        products = {pair: weight for pair, weight in choices.products.items() if set(pair) <= set(views)}
         weights = [choices.weights[view] for view in views]
-        for pair, weight in choices.products.items():
-            if set(pair) <= set(views):
-                summands.append(list(pair))
-                weights.append(weight)
-        return summands, weights
+        return [*([view] for view in views), *map(list, products)], [*weights, *products.values()]
 
 
 def view_patterns(count: int) -> list[list[int]]:

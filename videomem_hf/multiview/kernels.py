@@ -48,10 +48,7 @@ def view_space(name: str, values: np.ndarray, standardised: bool = False) -> Vie
     and compared by the cosine. Other non-negative numbers (histograms, concept scores) go through Hellinger's map, the
     square root. All others are standardised.
 
-    Args:
-        name: Of the view; `title_words` holds word counts.
-        values: `(clips, size)` of the clips that have the view.
-        standardised: Whether square roots are also standardised.
+    `values` are `(clips, size)`, of the clips that have the view; `standardised`: whether square roots are, too.
     """
     x = torch.from_numpy(np.asarray(values, np.float64))
     zeros, ones = torch.zeros(x.shape[1], dtype=torch.float64), torch.ones(x.shape[1], dtype=torch.float64)
@@ -108,17 +105,9 @@ class KernelBank:
         self.landmarks = None if exact else self.anchors
         self.present = torch.from_numpy(np.stack([np.isfinite(x).all(axis=1) for x in views.values()], axis=1))
         self._views, self._seed = views, seed
-        self.spaces: list[ViewSpace] = []
-        self.medians: list[float] = []
-        self.vectors: list[torch.Tensor] = []
+        prepared = [self._prepare(view, name in standardised) for view, name in enumerate(self.names)]
+        self.spaces, self.vectors, self.medians = (list(each) for each in zip(*prepared, strict=True))
         self._cache: dict[int, torch.Tensor] = {}
-        for view, name in enumerate(self.names):
-            if (count := int(self.present[:, view].sum())) < 2:
-                raise InputError(f"the view {name!r} has {count} training clips; at least 2 are needed")
-            space, vectors, median = self._prepare(view, name in standardised)
-            self.spaces.append(space)
-            self.vectors.append(vectors)
-            self.medians.append(median)
         size = clips * len(chosen) * len(self.names) * 8
         self._dtype = torch.float64 if size <= _CACHE_FLOAT64_BYTES else torch.float32
 
@@ -128,17 +117,17 @@ class KernelBank:
         self._cache.pop(view, None)
 
     def _prepare(self, view: int, standardised: bool) -> tuple[ViewSpace, torch.Tensor, float]:
-        values, present = self._views[self.names[view]], self.present[:, view].numpy()
-        space = view_space(self.names[view], values[present], standardised)
+        name, present = self.names[view], self.present[:, view].numpy()
+        if present.sum() < 2:
+            raise InputError(f"the view {name!r} has {present.sum()} training clips; at least 2 are needed")
+        values = self._views[name]
+        space = view_space(name, values[present], standardised)
         prepared = torch.zeros(values.shape, dtype=torch.float64)
         prepared[present] = space.prepare(torch.from_numpy(values[present]))
         if space.kernel == "linear":
             return space, prepared, 1.0
         drawn = np.random.default_rng((self._seed, view)).permutation(present.sum())[:_MEDIAN_ROWS]
         return space, prepared, _median_distance(prepared[present][torch.from_numpy(drawn)])
-
-    def __len__(self) -> int:
-        return len(self.present)
 
     def gamma(self, view: int, width: float) -> float:
         """The factor of squared distances in the kernel of a view: `width` over their median."""
@@ -164,7 +153,7 @@ class KernelBank:
             views, to be added to the diagonal.
         """
         total: torch.Tensor | None = None
-        missing = torch.zeros(len(self), dtype=dtype)
+        missing = torch.zeros(len(self.present), dtype=dtype)
         for members, weight in zip(summands, weights, strict=True):
             if weight == 0:
                 continue
@@ -190,7 +179,8 @@ class KernelBank:
         if view not in self._cache:
             x = self.vectors[view]
             if self.spaces[view].kernel == "linear":
-                comparisons = _sparse_products(x, x[self.anchors])
+                rows, anchors = (csr_array(each.numpy()) for each in (x, x[self.anchors]))  # mostly 0
+                comparisons = torch.from_numpy((rows @ anchors.T).toarray())
             else:
                 comparisons = squared_distances(x, x[self.anchors]) / self.medians[view]
             self._cache[view] = comparisons.to(self._dtype)
@@ -201,8 +191,3 @@ def _median_distance(vectors: torch.Tensor) -> float:
     upper = torch.triu_indices(len(vectors), len(vectors), 1)
     median = float(squared_distances(vectors, vectors)[upper[0], upper[1]].median())
     return median if median > 0 else 1.0
-
-
-def _sparse_products(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-    """Inner products of rows that are mostly 0."""
-    return torch.from_numpy((csr_array(first.numpy()) @ csr_array(second.numpy()).T).toarray())

@@ -1,6 +1,6 @@
 """The neural head of the multi-view predictor, evaluated on held-out clips like the kernel head."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -11,6 +11,7 @@ from videomem_hf.losses import Criterion
 from videomem_hf.models.configuration_multiview import MultiViewConfig
 from videomem_hf.models.modeling_multiview import MultiViewModel
 from videomem_hf.multiview.config import FitOptions
+from videomem_hf.multiview.kernel_search import Reporter
 from videomem_hf.multiview.predict import predict_views
 from videomem_hf.multiview.stacking import fill_counts, fit_interval_scale
 from videomem_hf.multiview.training_arrays import TrainingArrays
@@ -28,18 +29,12 @@ def fit_neural_head(
     folds: Sequence[np.ndarray],
     options: FitOptions,
     seed: int,
-    report: Callable[[str], None] | None = None,
+    report: Reporter | None = None,
 ) -> tuple[MultiViewModel, np.ndarray]:
-    """Train the neural head on the same views and scores.
-
-    Args:
-        kernel_model: Gives views, spaces and score statistics.
-        data: The training clips.
-        folds: Of the cross-validation; merged to three.
-        options, seed, report: As in `fit_best`.
+    """Train the neural head on the training clips; views, spaces and score statistics are those of the kernel model.
 
     Returns:
-        The model, and its cross-validated predictions `(clips, horizons)` in [0, 1].
+        The model, and its predictions `(clips, horizons)` in [0, 1], cross-validated on `folds` merged to three.
     """
     report = report or (lambda text: None)
     merged = [np.concatenate(folds[start::FOLDS]) for start in range(FOLDS) if len(folds) > start]

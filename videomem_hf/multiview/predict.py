@@ -13,35 +13,10 @@ from videomem_hf.features.catalogue import feature_spec
 from videomem_hf.features.title_views import EMBEDDING, WORDS
 from videomem_hf.models.modeling_multiview import MultiViewModel
 from videomem_hf.multiview.view_data import ViewData
-from videomem_hf.multiview.views import feature_configs, has_videos, load_view_data
+from videomem_hf.multiview.views import feature_configs, load_sources, load_view_data
 from videomem_hf.schema import InputError
 
 _BATCH: Final = 1024
-
-
-def load_model_views(
-    model: MultiViewModel, data: str, options: dict[str, Any] | None = None, progress: bool = True
-) -> ViewData:
-    """Load those views of a model that the user's data have.
-
-    Raises:
-        InputError: There is no such data, or none of the views in it.
-
-    Warns:
-        UserWarning: The data lack a view.
-    """
-    names = list(model.config.view_names)
-    configs = set(feature_configs(data))
-    views = [name for name in names if name not in (EMBEDDING, WORDS) and config_of(name) in configs]
-    if EMBEDDING in names or WORDS in names:
-        views.insert(0, EMBEDDING)
-    encoder = model.config.frame_encoder or None
-    if encoder and (feature_spec(encoder).folder in configs or not has_videos(data, options)):
-        encoder = None
-    found = load_view_data(data, views, model.config.title_encoder or None, options, progress, encoder)
-    if lacking := [name for name in names if name not in found.views]:
-        warnings.warn(f"{data} has no {', '.join(lacking)}: predicted without", stacklevel=2)
-    return found
 
 
 def predict_split(
@@ -51,16 +26,46 @@ def predict_split(
     *,
     scored: bool = True,
     options: dict[str, Any] | None = None,
+    failures: list[str] | None = None,
     progress: bool = True,
 ) -> tuple[np.ndarray, Clips]:
-    """Predict the scores of a split; arguments, results and errors are those of `evaluation.score_split`."""
-    found = load_model_views(model, data, options, progress)
+    """Predict the scores of a split; arguments, results and errors are those of `benchmark.evaluate.score_target`.
+
+    Warns:
+        UserWarning: The data lack a view of the model.
+    """
+    found = _load_views(model, data, options, progress, failures is not None)
     if list(model.config.horizons) != list(found.horizons):
         missing = set(model.config.horizons) - set(found.horizons)
         raise InputError(f"{data} has no {' and no '.join(sorted(missing)) or 'scores'} to evaluate this model on")
     rows = found.scored_rows(split) if scored else found.rows_with_views(split)
+    if failures is not None:
+        wanted = [row for row in found.splits[split] if not scored or np.isfinite(found.scores[row]).any()]
+        failures += [found.failed[found.video_ids[row]] for row in wanted if found.video_ids[row] in found.failed]
+        rows = np.array([row for row in rows if found.video_ids[row] not in found.failed], np.int64)
+        if not len(rows):
+            raise InputError(f"no clip of the split {split!r} can be decoded: {failures[-1]}")
     scores, _ = predict_views(model, {name: x[rows] for name, x in found.views.items()})
     return scores, found.clips(rows)
+
+
+def _load_views(
+    model: MultiViewModel, data: str, options: dict[str, Any] | None, progress: bool, leave_out_failed: bool
+) -> ViewData:
+    """Load those views of a model that the data have."""
+    names = list(model.config.view_names)
+    configs = set(feature_configs(data))
+    views = [name for name in names if name not in (EMBEDDING, WORDS) and config_of(name) in configs]
+    if EMBEDDING in names or WORDS in names:
+        views.insert(0, EMBEDDING)
+    encoder = model.config.frame_encoder or None
+    if encoder and (feature_spec(encoder).folder in configs or not load_sources(data, options)[1]):
+        encoder = None
+    titles = model.config.title_encoder or None
+    found = load_view_data(data, views, titles, options, progress, encoder, leave_out_failed)
+    if lacking := [name for name in names if name not in found.views]:
+        warnings.warn(f"{data} has no {', '.join(lacking)}: predicted without", stacklevel=3)
+    return found
 
 
 def predict_views(

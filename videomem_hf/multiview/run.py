@@ -4,101 +4,72 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from videomem_hf.data.scored_clips import Clips
+from videomem_hf import run_files
 from videomem_hf.evaluation.environment import environment
-from videomem_hf.evaluation.evaluate import compute_metrics
-from videomem_hf.evaluation.training_clips import run_fingerprint, training_contents
+from videomem_hf.evaluation.evaluate import baselines, compute_metrics, noise_ceilings
+from videomem_hf.evaluation.training_clips import training_contents
 from videomem_hf.losses import Criterion
 from videomem_hf.models.folders import save_model
-from videomem_hf.multiview.ablation_table import Row, ablation_rows, rows_as_dicts
+from videomem_hf.multiview.ablation_table import ablation_rows
 from videomem_hf.multiview.config import BestConfig
-from videomem_hf.multiview.fit import BestFit, choices_as_dict, fit_best
+from videomem_hf.multiview.fit import BestFit, fit_best
 from videomem_hf.multiview.view_data import ViewData
 from videomem_hf.multiview.views import load_view_data
-from videomem_hf.run_files import (
-    CONFIG_FILE,
-    PREDICTIONS_FILE,
-    TrainingResult,
-    check_new_run_folder,
-    without_nan,
-    write_predictions,
-    write_results,
-    write_training_clips,
-)
-from videomem_hf.statistics import noise_ceiling
+from videomem_hf.run_files import TrainingResult
 
 
 def train_best(config: BestConfig, *, progress: bool = True) -> TrainingResult:
     """Fit the best predictor that the data allow, evaluate it, and save it.
 
-    Args:
-        config: What to fit and how.
-        progress: Whether to show progress bars.
-
     Raises:
         InputError: The configuration, the folder or the data cannot be used.
     """
-    output = Path(config.output)
-    check_new_run_folder(output)
+    output, split = Path(config.output), config.evaluation.split
+    run_files.check_run_folder(output)
     Criterion(config.fit.loss)  # refuse wrong options of the loss before anything is loaded
     seconds: dict[str, float] = {}
     with _measure_time(seconds, "data"):
         data = load_view_data(
             config.data, config.views, config.title_encoder, config.splits, progress, config.frame_encoder
         )
-        rows = data.scored_rows(config.split)
+        rows = data.scored_rows(split)
         contents = training_contents(data.clips(data.splits["train"]), data.clips(rows))
         data.splits["train"] = np.array([row for row in data.splits["train"] if data.video_ids[row] in contents])
     output.mkdir(parents=True, exist_ok=True)
-    config.save(output / CONFIG_FILE)
-    write_training_clips(output, contents)
+    config.save(output / run_files.CONFIG_FILE)
+    run_files.write_training_clips(output, contents)
     by_title = bool(config.splits.get("group_titles"))
     with _measure_time(seconds, "training"):
         groups = data.title_group_labels() if by_title else None
         fit = _fit(config, data, groups, "fitting", progress)
     fit.model.config.frame_encoder = data.frame_encoder
-    division = "grouped" if by_title else "random"
-    table = ablation_rows(division, fit, data, rows, config.resamples, config.confidence, config.seed)
+    sampling = config.evaluation.sampling | {"seed": config.seed}
+    table = ablation_rows("grouped" if by_title else "random", fit, data, rows, sampling)
     if not by_title and config.grouped and any(data.titles):
         with _measure_time(seconds, "grouped split"):
-            table += _grouped_rows(config, data, fit.model.config.head, progress)
-    results = _evaluate(config, data, rows, fit, seconds) | {"table": rows_as_dicts(table)}
-    results = without_nan(results | _run_facts(config, data, fit, seconds))
+            grouped = data.split_by_title(split, config.splits.get("seed", 0))
+            same_head = replace(config, fit=replace(config.fit, head=fit.model.config.head))
+            again = _fit(same_head, grouped, data.title_group_labels(), "grouped split", progress)
+            table += ablation_rows("grouped", again, grouped, grouped.scored_rows(split), sampling)
+    results = _evaluate(config, data, rows, fit, seconds) | {"table": [asdict(row) for row in table]}
+    results = run_files.without_nan(results | _run_facts(config, data, fit, seconds))
     save_model(fit.model, output)
-    write_results(output, results)
+    run_files.write_results(output, results)
     return TrainingResult(output, results)
 
 
 def _fit(config: BestConfig, data: ViewData, groups: np.ndarray | None, title: str, progress: bool) -> BestFit:
     with _progress_bar(title, progress) as report:
         return fit_best(
-            data.views,
-            data.scores,
-            data.counts,
-            train=data.splits["train"],
-            groups=groups,
-            horizons=data.horizons,
-            options=config.fit,
-            seed=config.seed,
-            title_encoder=config.title_encoder or "",
-            report=report,
-        )
-
-
-def _grouped_rows(config: BestConfig, data: ViewData, head: str, progress: bool) -> list[Row]:
-    """Fit and evaluate again, with the head of the first fit, on a split that keeps nearly equal titles together."""
-    grouped = data.split_by_title(config.split, config.splits.get("seed", 0))
-    rows = grouped.scored_rows(config.split)
-    config = replace(config, fit=replace(config.fit, head=head))
-    fit = _fit(config, grouped, data.title_group_labels(), "grouped split", progress)
-    return ablation_rows("grouped", fit, grouped, rows, config.resamples, config.confidence, config.seed)
+            data.views, data.scores, data.counts, train=data.splits["train"], groups=groups, horizons=data.horizons,
+            options=config.fit, seed=config.seed, title_encoder=config.title_encoder or "", report=report,
+        )  # fmt: skip
 
 
 @contextmanager
@@ -127,30 +98,22 @@ def _evaluate(
     with _measure_time(seconds, "prediction"):
         views = {name: data.views[name][rows] for name in fit.model.config.view_names}
         scores, intervals = fit.predict(views, data.counts[rows])
-    constant = np.tile(np.nanmean(data.scores[data.splits["train"]], axis=0), (len(rows), 1))
-    clips = data.clips(rows)
-    predictions = {"model": scores, "low": intervals[..., 0], "high": intervals[..., 1], "constant": constant}
-    write_predictions(Path(config.output) / PREDICTIONS_FILE, predictions, clips.video_ids, clips.labels, data.horizons)
-    sampling: dict[str, Any] = {"resamples": config.resamples, "confidence": config.confidence}
+    clips, train = data.clips(rows), data.clips(data.splits["train"])
+    predictions = {"model": scores} | baselines(train, clips, None)
+    ends = {"low": intervals[..., 0], "high": intervals[..., 1]}
+    path = Path(config.output) / run_files.PREDICTIONS_FILE
+    run_files.write_predictions(path, predictions | ends, clips.video_ids, clips.labels, data.horizons)
     return {
-        "split": config.split,
+        "split": config.evaluation.split,
         "split_clips": len(rows),
-        "metrics": compute_metrics({"model": scores, "constant": constant}, clips, data.horizons, **sampling),
-        "ceilings": _ceilings(clips, data),
-    }
-
-
-def _ceilings(clips: Clips, data: ViewData) -> dict[str, float]:
-    return {
-        horizon: noise_ceiling(clips.labels[:, h], np.nan_to_num(clips.annotation_counts[:, h]))
-        for h, horizon in enumerate(data.horizons)
+        "metrics": compute_metrics(predictions, clips, data.horizons, **config.evaluation.sampling),
+        "ceilings": noise_ceilings(clips, data.horizons),
     }
 
 
 def _run_facts(config: BestConfig, data: ViewData, fit: BestFit, seconds: dict[str, float]) -> dict[str, Any]:
     """What `results.json` holds beside the evaluation."""
     return {
-        "recipe": config.recipe,
         "model_type": fit.model.config.model_type,
         "head": fit.model.config.head,
         "parameters": sum(each.numel() for each in fit.model.parameters()),
@@ -159,10 +122,8 @@ def _run_facts(config: BestConfig, data: ViewData, fit: BestFit, seconds: dict[s
         "frame_encoder": data.frame_encoder,
         "notes": list(data.notes),
         "held_out": fit.correlations,
-        "choices": choices_as_dict(fit.choices),
+        "choices": asdict(fit.choices) | {"products": list(fit.choices.products.items())},
         "seconds": seconds,
         "processes": 1,
         "device": "cpu",
-        "versions": {name: version(name) for name in ("torch", "transformers", "datasets", "scipy")},
-        "config": asdict(config),
-    } | environment(config.data, run_fingerprint(asdict(config)))
+    } | environment(asdict(config), ("torch", "transformers", "datasets", "scipy"))

@@ -53,9 +53,8 @@ def fit_stack(
         folds: Indices of the clips of each fold.
     """
     clips, components, horizons = outputs.shape
-    flat = outputs.reshape(clips, -1)
+    flat, held_out = outputs.reshape(clips, -1), np.zeros((clips, horizons))
     weights, intercepts = np.zeros((horizons, components * horizons)), np.zeros(horizons)
-    held_out = np.zeros((clips, horizons))
     allowed = sorted({component * horizons + h for component in (main, *others) for h in range(horizons)})
     for horizon in range(horizons):
         default = np.zeros(components * horizons)
@@ -121,11 +120,7 @@ class IntervalScale:
 def fit_interval_scale(predicted: np.ndarray, measured: np.ndarray, counts: np.ndarray, level: float) -> IntervalScale:
     """Conformal intervals from held-out errors, each divided by its expected size at the clip's annotation counts.
 
-    Args:
-        predicted: `(clips, horizons)`, held out, in [0, 1].
-        measured: `(clips, horizons)`, NaN where unknown.
-        counts: `(clips, horizons)` annotation counts.
-        level: Share of measured scores to cover.
+    All arrays are `(clips, horizons)`; `measured` is NaN where unknown. `level` is the share of them to cover.
     """
     horizons = predicted.shape[1]
     variance, quantiles = np.zeros(horizons), np.zeros((horizons, 2))
@@ -136,8 +131,7 @@ def fit_interval_scale(predicted: np.ndarray, measured: np.ndarray, counts: np.n
         binomial = inside * (1 - inside) / counts[known, horizon]
         variance[horizon] = max(0.0, float(np.mean(errors**2 - binomial)), 1e-3 * float(np.mean(errors**2)))
         scores, annotations = (torch.from_numpy(each[known, horizon]) for each in (predicted, counts))
-        scale = interval_scale(scores, annotations, torch.tensor(variance[horizon])).numpy()
-        ratios = errors / scale
+        ratios = errors / interval_scale(scores, annotations, torch.tensor(variance[horizon])).numpy()
         ends = (conformal_quantile(side, (1 + level) / 2) for side in (-ratios, ratios))
         low, high = (np.inf if end is None else end for end in ends)  # too few clips: intervals are [0, 1]
         quantiles[horizon] = -low, high

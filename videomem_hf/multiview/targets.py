@@ -43,10 +43,6 @@ def relative_noise(counts: np.ndarray | None, clips: int) -> np.ndarray:
     """Noise variance of each clip relative to the mean, `(clips,)`: falls with its annotation counts to a floor."""
     if counts is None:
         return np.ones(clips)
-    inverse = 1 / np.where(np.isfinite(counts) & (counts > 0), counts, np.nan)
-    known = np.isfinite(inverse)
-    typical = np.array(
-        [column[valid].mean() if valid.any() else 1.0 for column, valid in zip(inverse.T, known.T, strict=True)]
-    )
-    relative = np.where(known, inverse / typical, 1.0).mean(axis=1)
+    inverse = np.ma.masked_invalid(1 / np.where(counts > 0, counts, np.nan))
+    relative = (inverse / inverse.mean(axis=0)).filled(1.0).mean(axis=1)
     return _NOISE_FLOOR + (1 - _NOISE_FLOOR) * relative

@@ -1,4 +1,4 @@
-"""The arrays that `fit_best` is given, checked and reduced to the training clips."""
+"""The arrays that `fit_best` is given, checked and reduced to the training clips; and their folds."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
@@ -29,9 +29,8 @@ class TrainingArrays(NamedTuple):
     def take(self, rows: np.ndarray) -> "TrainingArrays":
         """Some of the clips."""
         views = {name: x[rows] for name, x in self.views.items()}
-        return TrainingArrays(
-            views, self.scores[rows], self.counts[rows], None if self.groups is None else self.groups[rows]
-        )
+        groups = None if self.groups is None else self.groups[rows]
+        return TrainingArrays(views, self.scores[rows], self.counts[rows], groups)
 
 
 def select_training_clips(
@@ -42,11 +41,7 @@ def select_training_clips(
     groups: ArrayLike | None,
     horizons: Sequence[Horizon],
 ) -> TrainingArrays:
-    """Check the arguments of `fit_best` and keep the training clips that have a score and a view.
-
-    Raises:
-        InputError: The arrays do not fit together, or there are too few training clips.
-    """
+    """Check the arguments of `fit_best`, which has the errors, and keep the training clips with a score and a view."""
     y, annotation_counts = _check_scores(scores, counts, horizons)
     arrays = _check_views(views, len(y))
     rows = np.arange(len(y)) if train is None else np.asarray(train)
@@ -86,3 +81,16 @@ def _check_views(views: Mapping[str, ArrayLike], clips: int) -> dict[str, np.nda
         if np.isinf(x).any():
             raise InputError(f"the view {name!r} has infinite numbers")
     return arrays
+
+
+def fold_indices(clips: int, folds: int, seed: int, groups: np.ndarray | None = None) -> list[np.ndarray]:
+    """Divide clips at random into folds of nearly equal size; clips of one group stay together."""
+    order = np.random.default_rng(seed).permutation(clips)
+    if groups is None:
+        return [np.sort(part) for part in np.array_split(order, min(folds, clips))]
+    _, first, labels = np.unique(groups[order], return_index=True, return_inverse=True)
+    members = [order[labels == label] for label in np.argsort(first)]
+    parts: list[list[int]] = [[] for _ in range(min(folds, len(members)))]
+    for group in sorted(members, key=len, reverse=True):
+        min(parts, key=len).extend(group)
+    return [np.sort(np.array(part)) for part in parts]

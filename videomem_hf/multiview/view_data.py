@@ -1,6 +1,7 @@
 """The clips of all splits of the user's data, with their scores and views."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ class ViewData:
         views: Name to `(clips, size)` float32; rows with NaN lack the view.
         notes: One sentence for each view that was left out.
         frame_encoder: The encoder of the view that was extracted from the videos; empty for none.
+        failed: Ids of clips whose videos cannot be decoded, each with one line about it.
     """
 
     video_ids: list[str]
@@ -36,6 +38,7 @@ class ViewData:
     views: dict[str, np.ndarray]
     notes: tuple[str, ...] = ()
     frame_encoder: str = ""
+    failed: dict[str, str] = field(default_factory=dict)
 
     def clips(self, rows: np.ndarray) -> Clips:
         """Some of the clips, for evaluation."""
@@ -85,21 +88,18 @@ def read_scores(splits: Any) -> ViewData:
     Raises:
         InputError: There is no training split, or no score in it.
     """
-    ids: list[str] = []
-    titles: list[str | None] = []
-    scores, counts, rows = [], [], {}
-    for split, table in splits.items():
-        columns = table.with_format("numpy")
-        rows[split] = np.arange(len(ids), len(ids) + len(table))
-        ids += list(table[VIDEO_ID])
-        titles += list(table[TITLE])
-        scores.append(np.column_stack([np.asarray(columns[h][:], np.float64) for h in HORIZONS]))
-        counts.append(np.column_stack([number_column(table[ANNOTATION_COUNTS[h]]) for h in HORIZONS]))
-    if "train" not in rows:
-        raise InputError(f"there is no split 'train'; there are {', '.join(rows)}")
-    all_scores, all_counts = np.concatenate(scores), np.concatenate(counts)
+    if "train" not in splits:
+        raise InputError(f"there is no split 'train'; there are {', '.join(splits)}")
+
+    def whole(column: str) -> list[Any]:
+        return [value for table in splits.values() for value in table[column]]
+
+    ends = np.cumsum([0, *map(len, splits.values())])
+    rows = {split: np.arange(*span) for split, span in zip(splits, pairwise(ends), strict=True)}
+    all_scores = np.column_stack([number_column(whole(h)) for h in HORIZONS])
+    all_counts = np.column_stack([number_column(whole(ANNOTATION_COUNTS[h])) for h in HORIZONS])
     known = np.asarray(np.isfinite(all_scores[rows["train"]]).any(axis=0))
     if not known.any():
         raise InputError("no training clip has a score")
     horizons = tuple(h for h, scored in zip(HORIZONS, known.tolist(), strict=True) if scored)
-    return ViewData(ids, titles, all_scores[:, known], all_counts[:, known], horizons, rows, {})
+    return ViewData(whole(VIDEO_ID), whole(TITLE), all_scores[:, known], all_counts[:, known], horizons, rows, {})

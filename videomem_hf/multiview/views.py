@@ -10,15 +10,17 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from videomem_hf.data.feature_files.folders import NO_FEATURES
-from videomem_hf.data.provenance import is_prepared
-from videomem_hf.data.scored_clips import config_of, feature_columns, open_splits
+from videomem_hf.data.scored_clips import config_of, feature_columns, is_divided, open_splits, video_sources
 from videomem_hf.features.packaged import best_installed
 from videomem_hf.features.title_views import EMBEDDING, WORDS, title_views
-from videomem_hf.multiview.frame_views import frame_encoder, frame_view, load_sources
+from videomem_hf.multiview.config import AUTO
+from videomem_hf.multiview.frame_views import frame_encoder, frame_view
 from videomem_hf.multiview.view_data import ViewData, read_scores
 from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, TITLE, VIDEO_ID, InputError
+from videomem_hf.video.sources import Source, identity_of
 
-AUTO: Final = "auto"
+VIDEOS: Final = "videos"
+"""Configuration of the videos."""
 _TITLE_VIEWS: Final = (EMBEDDING, WORDS)
 MIN_SHARE_WITH_VIEW: Final = 0.5
 """Share of the training clips that must have a feature for it to become a view by default."""
@@ -26,11 +28,12 @@ MIN_SHARE_WITH_VIEW: Final = 0.5
 
 def load_view_data(
     data: str,
-    views: str | Sequence[str] = "auto",
+    views: str | Sequence[str] = AUTO,
     title_encoder: str | None = None,
     options: dict[str, Any] | None = None,
     progress: bool = True,
     encoder: str | None = None,
+    leave_out_failed: bool = False,
 ) -> ViewData:
     """Load the views that the user's data have.
 
@@ -42,9 +45,11 @@ def load_view_data(
         progress: Whether to show progress bars.
         encoder: Encoder of the videos' frames, by the name of its feature; None for none; "auto" for the best installed
             one where `views` is "auto" and the clips have no feature.
+        leave_out_failed: Whether clips that cannot be decoded lack the view of frames, and are listed in `failed`.
 
     Raises:
-        InputError: There is no such data, no view in it, or a requested view is not available.
+        InputError: There is no such data, no view in it, a requested view is not available, or a clip cannot be
+            decoded.
 
     Warns:
         UserWarning: A view is left out.
@@ -53,7 +58,7 @@ def load_view_data(
     clips = read_scores(open_splits(data, "scores", options))
     if encoder not in (None, AUTO):
         frame_encoder(encoder)
-    source = _ViewSource(data, options, clips, requested, progress)
+    source = _ViewSource(data, options, clips, requested, progress, leave_out_failed)
     arrays = source.title_views(title_encoder) | source.feature_views()
     extracted = ""
     if encoder is not None and (encoder != AUTO or requested is None):
@@ -66,21 +71,25 @@ def load_view_data(
         )
     for note in source.notes:
         warnings.warn(note, stacklevel=2)
-    order = [name for name in (*_TITLE_VIEWS, *sorted(arrays)) if name in arrays]
-    ordered = {name: arrays[name] for name in dict.fromkeys(order)}
-    return replace(clips, views=ordered, notes=tuple(source.notes), frame_encoder=extracted)
+    ordered = {name: arrays[name] for name in dict.fromkeys((*_TITLE_VIEWS, *sorted(arrays))) if name in arrays}
+    return replace(clips, views=ordered, notes=tuple(source.notes), frame_encoder=extracted, failed=source.failed)
 
 
 @dataclass(frozen=True)
 class _ViewSource:
-    """Where views come from: the user's data, the clips in it, and the views that are requested (None for all)."""
+    """Where views come from: the user's data, the clips in it, and the views that are requested (None for all).
+
+    `notes` and `failed` are filled while views are loaded; see `ViewData`.
+    """
 
     data: str
     options: dict[str, Any] | None
     clips: ViewData
     requested: list[str] | None
     progress: bool
+    leave_out_failed: bool
     notes: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
 
     def title_views(self, title_encoder: str | None) -> dict[str, np.ndarray]:
         """The views of titles."""
@@ -140,55 +149,51 @@ class _ViewSource:
             return ""
         if not automatic and frame_encoder(encoder).folder in arrays:
             return ""
-        may_have = _may_have_videos(self.data)
-        sources = load_sources(self.data, self.options, self.clips.video_ids) if may_have else []
-        share = np.mean([sources[row] is not None for row in self.clips.splits["train"]]) if any(sources) else 0.0
+        video_ids, sources = load_sources(self.data, self.options)
+        if sources and video_ids != self.clips.video_ids:
+            raise InputError(f"{self.data}: the configuration {VIDEOS!r} has other videos than the scores have")
+        share = np.mean([sources[row] is not None for row in self.clips.splits["train"]]) if sources else 0.0
         if automatic and share < MIN_SHARE_WITH_VIEW:
             if share:
                 self.notes.append(f"the videos are left out: {share:.0%} of the training clips have one")
             return ""
-        if not any(sources):
+        if not sources:
             raise InputError(f"{self.data}: there are no videos for frame_encoder={encoder}; null leaves frames out")
         name = best_installed() if automatic else encoder
         if name is None:
-            self.notes.append(
-                "the videos are left out: no image encoder is installed (pip install 'videomem_hf[encoders]')"
-            )
+            hint = "no image encoder is installed (pip install 'videomem_hf[encoders]')"
+            self.notes.append(f"the videos are left out: {hint}")
             return ""
         spec = frame_encoder(name)
-        arrays[spec.folder] = frame_view(spec, sources, self.progress)
+        failures: dict[str, str] = {}
+        arrays[spec.folder] = frame_view(spec, sources, self.progress, failures if self.leave_out_failed else None)
+        for video_id, source in zip(self.clips.video_ids, sources, strict=True):
+            if source is not None and identity_of(source) in failures:
+                self.failed[video_id] = failures[identity_of(source)]
         return name
 
 
 def feature_configs(data: str) -> list[str]:
     """Configuration names of the features that the user's data have."""
+    return [name for name in _configs(data) if name not in NO_FEATURES]
+
+
+def load_sources(data: str, options: dict[str, Any] | None = None) -> tuple[list[str], list[Source | None]]:
+    """The ids and videos of all clips, None where one is missing; nothing where no clip has one."""
+    tables = list(open_splits(data, VIDEOS, options).values()) if VIDEOS in _configs(data) else []
+    sources = [source for table in tables for source in video_sources(table, data)]
+    return ([video_id for table in tables for video_id in table[VIDEO_ID]], sources) if any(sources) else ([], [])
+
+
+def _configs(data: str) -> list[str]:
+    """Names of configurations; of a copy of the release those of its features, and of its videos if it has any."""
     folder = Path(data)
-    if (names := _prepared_configs(data)) is not None:
-        return [name for name in names if name not in NO_FEATURES]
+    if is_divided(data):
+        from datasets import get_dataset_config_names
+
+        return list(get_dataset_config_names(str(folder.resolve()) if folder.exists() else data))
     from videomem_hf.data.feature_files.folders import feature_folders
-    from videomem_hf.data.release.reader import open_release
-
-    return list(feature_folders(open_release(folder).inventory))
-
-
-def has_videos(data: str, options: dict[str, Any] | None = None) -> bool:
-    """Whether any clip of the user's data has its video."""
-    return _may_have_videos(data) and any(load_sources(data, options))
-
-
-def _may_have_videos(data: str) -> bool:
-    if (names := _prepared_configs(data)) is not None:
-        return "videos" in names
     from videomem_hf.data.release.reader import find_video_files, open_release
 
-    return bool(find_video_files(open_release(Path(data))))
-
-
-def _prepared_configs(data: str) -> list[str] | None:
-    """Configurations of a prepared folder or of a data set on the Hub; None for a copy of the release."""
-    folder = Path(data)
-    if folder.exists() and not is_prepared(folder):
-        return None
-    from datasets import get_dataset_config_names
-
-    return list(get_dataset_config_names(str(folder.resolve()) if folder.exists() else data))
+    release = open_release(folder)
+    return [*feature_folders(release.inventory), *([VIDEOS] if find_video_files(release) else [])]

@@ -2,12 +2,17 @@
 
 import json
 import shutil
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from videomem_hf.run_files import CONFIG_FILE, check_new_run_folder
+from safetensors import SafetensorError
+
+from videomem_hf.run_files import CONFIG_FILE, check_run_folder, refuse_changed_settings
 from videomem_hf.schema import InputError
+from videomem_hf.system import cause_of_failed_write
 from videomem_hf.training.config import TrainingConfig
 
 if TYPE_CHECKING:
@@ -15,11 +20,10 @@ if TYPE_CHECKING:
 
 _PREFIX: Final = "checkpoint-"
 _PROGRESS_FILE: Final = "progress.json"
-_MAY_DIFFER: Final = {
-    "data", "output", "lamem", "frame_cache", "frame_cache_gb", "loader_workers", "checkpoint_every",
-    "checkpoint_minutes", "trackers",
-}  # fmt: skip
-"""Where things lie and how fast they go: no part of what a resumed run computes."""
+
+
+class TrainingError(InputError):
+    """Training that cannot go on; the message says what was kept and what to change."""
 
 
 @dataclass
@@ -44,42 +48,29 @@ class Progress:
 
     def state_dict(self) -> dict[str, Any]:
         """For the checkpoint."""
-        values = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "scheduler"}
-        return values | {"scheduler": None if self.scheduler is None else self.scheduler.state_dict()}
+        return vars(self) | {"scheduler": self.scheduler and self.scheduler.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """From the checkpoint."""
-        for name, value in state.items():
-            if name != "scheduler":
-                setattr(self, name, value)
-            elif self.scheduler is not None:
-                self.scheduler.load_state_dict(value)
+        if self.scheduler is not None:
+            self.scheduler.load_state_dict(state["scheduler"])
+        vars(self).update(state | {"scheduler": self.scheduler})
 
     def read(self, checkpoint: Path) -> None:
         """Take how far a run was from its checkpoint, before the stage that it was in has a scheduler."""
-        values = json.loads((checkpoint / _PROGRESS_FILE).read_text(encoding="utf-8"))
-        self.load_state_dict(values)
+        vars(self).update(json.loads((checkpoint / _PROGRESS_FILE).read_text(encoding="utf-8")))
 
 
-def check_run_folder(config: TrainingConfig, resume: bool) -> None:
+def check_training_folder(config: TrainingConfig, resume: bool) -> None:
     """See that the run may start, or go on, in its output folder. Writes nothing.
 
     Raises:
         InputError: Work of another run would be lost, or there is nothing to resume, or it had another configuration.
     """
     output = Path(config.output)
-    check_new_run_folder(output)
-    before = latest_checkpoint(output)
-    if not resume:
-        if before is not None:
-            raise InputError(f"{output} holds an unfinished run; give --resume to go on, or choose another output")
-        return
-    if before is None:
-        raise InputError(f"{output} holds no checkpoint to resume; start without --resume")
-    old, new = asdict(TrainingConfig.from_file(output / CONFIG_FILE)), asdict(config)
-    changed = [f"{key} was {old[key]}, is {new[key]}" for key in old if key not in _MAY_DIFFER and old[key] != new[key]]
-    if changed:
-        raise InputError(f"{output}: a run goes on with the configuration that it started with: {'; '.join(changed)}")
+    check_run_folder(output, latest_checkpoint(output), resume)
+    if resume:
+        refuse_changed_settings(output, asdict(TrainingConfig.from_file(output / CONFIG_FILE)), asdict(config))
 
 
 def latest_checkpoint(output: Path) -> Path | None:
@@ -94,7 +85,7 @@ def save_checkpoint(accelerator: "Accelerator", output: Path, done: Progress) ->
     accelerator.save_state(str(partial))
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
-        values = {name: value for name, value in done.state_dict().items() if name != "scheduler"}
+        values = {name: value for name, value in vars(done).items() if name != "scheduler"}
         (partial / _PROGRESS_FILE).write_text(json.dumps(values), encoding="utf-8")
         if target.exists():  # written again after a resume that had nothing left to do
             shutil.rmtree(target)
@@ -103,6 +94,23 @@ def save_checkpoint(accelerator: "Accelerator", output: Path, done: Progress) ->
             if old != target:
                 shutil.rmtree(old)
     accelerator.wait_for_everyone()
+
+
+@contextmanager
+def report_full_disk(output: Path, what: str) -> Iterator[None]:
+    """Say in one sentence that `what` cannot be written, and which checkpoint is kept.
+
+    Raises:
+        TrainingError: The block could not write a file.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:
+        cause, kept = cause_of_failed_write(error), latest_checkpoint(output)
+        if cause is None:
+            raise
+        remedy = f"{kept.name} is kept: make room and --resume" if kept else "make room and start again"
+        raise TrainingError(f"{output}: {what} cannot be written ({cause}); {remedy}") from None
 
 
 def remove_checkpoints(output: Path) -> None:

@@ -1,18 +1,15 @@
 """The training configuration: everything a run is a function of, checked before anything is loaded."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-import yaml
 from huggingface_hub.dataclasses import strict
 
+from videomem_hf.evaluation.options import EvaluationOptions
 from videomem_hf.losses.names import check_loss_section
 from videomem_hf.models.former_names import FORMER_NAMES
-from videomem_hf.recipes import apply_override, build, read_yaml, recipe_path, refuse_unknown, require
+from videomem_hf.recipes import RunConfig, require, require_least
 from videomem_hf.schema import HORIZONS
-from videomem_hf.statistics import CONFIDENCE, RESAMPLES
 
 OPTIMIZERS: Final = ("adamw", "adam", "sgd", "lbfgs")
 SCHEDULES: Final = ("constant", "cosine", "step")
@@ -44,48 +41,40 @@ class AugmentationConfig:
     @property
     def changes(self) -> bool:
         """Whether anything is changed."""
-        return any(getattr(self, each.name) for each in fields(self))
+        return any(asdict(self).values())
 
     def validate_ranges(self) -> None:
         """Refuse values out of range."""
-        require(0 <= self.flip <= 1, "flip", "from 0 to 1", self.flip)
-        require(self.shift_px >= 0, "shift_px", "at least 0", self.shift_px)
-        require(0 <= self.colour_order <= 1, "colour_order", "from 0 to 1", self.colour_order)
-        require(0 <= self.gain < 1, "gain", "from 0 to below 1", self.gain)
-        require(0 <= self.offset < 1, "offset", "from 0 to below 1", self.offset)
+        require_least(self, 0, "shift_px")
+        for name, value in {"flip": self.flip, "colour_order": self.colour_order}.items():
+            require(0 <= value <= 1, name, "from 0 to 1", value)
+        for name, value in {"gain": self.gain, "offset": self.offset}.items():
+            require(0 <= value < 1, name, "from 0 to below 1", value)
 
 
 @strict
 @dataclass
-class EvaluationConfig:
-    """How a model is evaluated.
+class EvaluationConfig(EvaluationOptions):
+    """How a model is evaluated, while training and at the end.
 
     Attributes:
-        split: Split with scores that training has not seen.
+        split, resamples, confidence: See `EvaluationOptions`.
         every: Epochs between evaluations while training; 0 evaluates only at the end.
         keep: Which epoch's weights become the model: those of the best Spearman correlation on `split` for a horizon,
             for the `mean` of both, or the `last`.
         batch_size: Clips at a time.
-        resamples: Bootstrap resamples behind the intervals.
-        confidence: Coverage of the intervals.
     """
 
-    split: str = "validation"
     every: int = 1
     keep: str = "last"
     batch_size: int = 32
-    resamples: int = RESAMPLES
-    confidence: float = CONFIDENCE
 
     def validate_ranges(self) -> None:
         """Refuse values out of range."""
-        require(self.split not in ("", "train"), "split", "the name of a split other than train", self.split)
-        require(self.every >= 0, "every", "at least 0", self.every)
+        require_least(self, 0, "every")
+        require_least(self, 1, "batch_size")
         require(self.keep in SELECTIONS, "keep", f"one of {', '.join(SELECTIONS)}", self.keep)
         require(self.keep == "last" or self.every > 0, "every", "at least 1 to keep the best epoch", self.every)
-        require(self.batch_size >= 1, "batch_size", "at least 1", self.batch_size)
-        require(self.resamples >= 1, "resamples", "at least 1", self.resamples)
-        require(0 < self.confidence < 1, "confidence", "between 0 and 1", self.confidence)
 
 
 @strict
@@ -127,12 +116,11 @@ class StageConfig:
         for name, allowed in {"train": ("all", "head"), "optimizer": OPTIMIZERS, "schedule": SCHEDULES}.items():
             require(getattr(self, name) in allowed, name, f"one of {', '.join(allowed)}", getattr(self, name))
         check_loss_section(self.loss)
-        for name in ("epochs", "step_epochs"):
-            require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
+        require_least(self, 1, "epochs", "step_epochs")
+        require_least(self, 0, "weight_decay")
         require(self.learning_rate > 0, "learning_rate", "above 0", self.learning_rate)
         require(0 < self.step_factor <= 1, "step_factor", "above 0, at most 1", self.step_factor)
         require(0 <= self.warmup < 1, "warmup", "from 0 to below 1", self.warmup)
-        require(self.weight_decay >= 0, "weight_decay", "at least 0", self.weight_decay)
         require(0 <= self.momentum < 1, "momentum", "from 0 to below 1", self.momentum)
         norm = self.max_grad_norm
         require(norm is None or norm > 0, "max_grad_norm", "above 0, or null", norm)
@@ -140,13 +128,11 @@ class StageConfig:
 
 @strict
 @dataclass
-class TrainingConfig:
+class TrainingConfig(RunConfig):
     """Everything a training run is a function of, besides the data.
 
     Attributes:
-        data: Folder of the release (or of a generated sample's `release`), a prepared folder, or a Hub id.
-        output: Folder for the model, the results and, until the run is finished, its checkpoint.
-        recipe: Name of the recipe or file that the values came from.
+        data, output, recipe: See `RunConfig`; `output` also has the checkpoint until the run is finished.
         model: `type` (a registered `model_type`) and fields of that model's configuration. `score_means` and
             `score_stds` are those of the training scores, and `feature_sizes` those of the data, unless given.
         processor: Fields of the video processor that is saved with the model; none for feature models.
@@ -180,9 +166,6 @@ class TrainingConfig:
         trackers: Experiment trackers to log to, as Accelerate names them: `tensorboard`, `wandb`, `trackio`, ...
     """
 
-    data: str
-    output: str
-    recipe: str
     model: dict[str, Any]
     stages: list[StageConfig]
     batch_size: int
@@ -209,33 +192,13 @@ class TrainingConfig:
     trackers: list[str] = field(default_factory=list)
 
     @classmethod
-    def from_recipe(
-        cls, recipe: str | Path, *, data: str | Path, output: str | Path, overrides: Sequence[str] = ()
-    ) -> "TrainingConfig":
-        """Read a recipe and apply overrides.
-
-        Args:
-            recipe: Name of a recipe in the package, or a YAML file.
-            data: See the attribute.
-            output: See the attribute.
-            overrides: `key=value`, the value in YAML; a dot leads into a section, a number or `*` into a list:
-                `augmentation.flip=0`, `stages.0.epochs=3`.
-
-        Raises:
-            InputError: An unknown recipe or key, or a value of a wrong type or out of range.
-        """
-        path = recipe_path(recipe)
-        values = read_yaml(path)
-        for override in overrides:
-            apply_override(values, override)
-        given = {"data": str(data), "output": str(output), "recipe": str(recipe)}
-        refuse_unknown(values, [each.name for each in fields(cls) if each.name not in given], f"recipe {recipe}")
-        return build(cls, _present_names(values) | given, f"recipe {recipe}")
-
-    @classmethod
-    def from_file(cls, path: Path) -> "TrainingConfig":
-        """Read back what `save` wrote."""
-        return build(cls, _present_names(read_yaml(path)), str(path))
+    def from_former_names(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Rename fields of the sections `model` and `processor` that a file has under former names."""
+        return values | {
+            name: {FORMER_NAMES.get(key, key): value for key, value in values[name].items()}
+            for name in ("model", "processor")
+            if isinstance(values.get(name), dict)
+        }
 
     @property
     def epochs(self) -> int:
@@ -247,16 +210,10 @@ class TrainingConfig:
         """Whether the model scores feature columns instead of frames: it names them."""
         return self.model.get("type") == FEATURE_MODEL or "feature_names" in self.model
 
-    def save(self, path: Path) -> None:
-        """Write the configuration as YAML."""
-        path.write_text(yaml.safe_dump(asdict(self), sort_keys=False), encoding="utf-8")
-
     def validate_ranges(self) -> None:
         """Refuse values out of range."""
-        for name in ("batch_size", "checkpoint_every", "gradient_accumulation"):
-            require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
-        for name in ("seed", "loader_workers"):
-            require(getattr(self, name) >= 0, name, "at least 0", getattr(self, name))
+        require_least(self, 1, "batch_size", "checkpoint_every", "gradient_accumulation")
+        require_least(self, 0, "seed", "loader_workers")
         require(self.checkpoint_minutes > 0, "checkpoint_minutes", "above 0", self.checkpoint_minutes)
         frames = self.frames_per_clip
         require(frames is None or frames >= 1, "frames_per_clip", "at least 1, or null for all frames", frames)
@@ -277,13 +234,3 @@ class TrainingConfig:
             require(not self.uses_features, "train_on", "videomem for a model of features", self.train_on)
         if any(stage.optimizer == "lbfgs" for stage in self.stages):
             require(self.uses_features, "optimizer", "another than lbfgs for a model of frames", "lbfgs")
-
-
-def _present_names(values: dict[str, Any]) -> dict[str, Any]:
-    """Rename fields of the sections `model` and `processor` that a file has under former names."""
-    sections = {name: values[name] for name in ("model", "processor") if isinstance(values.get(name), dict)}
-    renamed = {
-        name: {FORMER_NAMES.get(key, key): value for key, value in section.items()}
-        for name, section in sections.items()
-    }
-    return values | renamed

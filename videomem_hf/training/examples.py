@@ -7,7 +7,6 @@ import numpy as np
 import torch
 
 from videomem_hf.data.scored_clips import Clips
-from videomem_hf.training.augmentation import augment
 from videomem_hf.training.config import AugmentationConfig
 from videomem_hf.video.clip_cache import ClipCache
 from videomem_hf.video.collate import ClipCollator, collate_maps
@@ -24,14 +23,8 @@ def epoch_order(clips: int, seed: int, epoch: int) -> np.ndarray:
 class EpochBatches(torch.utils.data.Sampler[list[ClipKey]]):
     """The batches of an epoch that belong to one process: its equal share of each batch of all processes.
 
-    `epoch` chooses the order, `done` the batches of it that are left out because they had their turn.
-
-    Args:
-        clips: Number of clips.
-        batch_size: Clips in a step, over all processes; a last incomplete batch is left out.
-        seed: Of the order.
-        rank: Number of this process, from 0.
-        ranks: Number of processes; must divide `batch_size`.
+    `epoch` chooses the order, `done` the batches of it that are left out because they had their turn. Of `ranks`
+    processes, whose number must divide `batch_size`, this is number `rank`; a last incomplete batch is left out.
     """
 
     def __init__(self, clips: int, batch_size: int, seed: int, rank: int = 0, ranks: int = 1) -> None:
@@ -50,12 +43,7 @@ class EpochBatches(torch.utils.data.Sampler[list[ClipKey]]):
 
 
 class CachedClips(torch.utils.data.Dataset[dict[str, Any]]):
-    """Clips as they are, for evaluation; indexed by number.
-
-    Args:
-        clips: The split.
-        cache: Holds the frames, or the maps, of all of them; None for clips of features.
-    """
+    """Clips as they are, for evaluation; `cache` holds the frames or maps of all, and is None for features."""
 
     def __init__(self, clips: Clips, cache: ClipCache | None) -> None:
         self._clips, self._cache = clips, cache
@@ -74,8 +62,7 @@ class TrainingClips(torch.utils.data.Dataset[dict[str, Any]]):
 
     Args:
         clips: The split.
-        cache: Holds the frames of all of them, or maps of them, which are not changed; None for clips of features,
-            which are taken as they are.
+        cache: Holds the frames of all of them, or maps, which are not changed; None for features, which are not either.
         seed: Of the draws.
         frames_per_clip: Frames drawn from a clip, in their order; None takes all.
         augmentation: The changes.
@@ -107,26 +94,48 @@ class TrainingClips(torch.utils.data.Dataset[dict[str, Any]]):
         segments = len(frames) // self._segment_length
         if self._frames_per_clip is not None and self._frames_per_clip < segments:
             drawn = np.sort(generator.choice(segments, self._frames_per_clip, replace=False))
-            frames = frames.reshape(segments, self._segment_length, *frames.shape[1:])[drawn].reshape(
-                -1, *frames.shape[1:]
-            )
+            frames = frames[(drawn[:, None] * self._segment_length + np.arange(self._segment_length)).ravel()]
         if self._cache.holds == "frames":
             frames = augment(frames, self._augmentation, generator)
         return {self._cache.holds: np.array(frames)} | measured
 
 
-class Collator:
-    """Puts clips of frames, of maps or of features together into a batch for a predictor's `forward`.
+def augment(frames: np.ndarray, config: AugmentationConfig, generator: np.random.Generator) -> np.ndarray:
+    """Change a clip `(frames, 3, height, width)` uint8 at random, all its frames alike; returns a new array.
 
-    Args:
-        processor: The predictor's video processor; None for feature models.
+    Every draw is made whatever the values are, so that one option does not shift the draws of another.
     """
+    flip, reorder = generator.random(2)
+    down, right = generator.integers(-config.shift_px, config.shift_px + 1, size=2)
+    order = generator.permutation(3)
+    gain = generator.uniform(1 - config.gain, 1 + config.gain, size=(3, 1, 1))
+    offset = generator.uniform(-config.offset, config.offset) * 255
+    if flip < config.flip:
+        frames = frames[..., ::-1]
+    if reorder < config.colour_order:
+        frames = frames[:, order]
+    frames = _shift(frames, int(down), int(right))
+    if config.gain or config.offset:
+        frames = np.clip(np.rint(frames * gain + offset), 0, 255).astype(np.uint8)
+    return np.ascontiguousarray(frames)
+
+
+def _shift(frames: np.ndarray, down: int, right: int) -> np.ndarray:
+    """Move the picture by whole pixels, repeating the edge."""
+    height, width = frames.shape[-2:]
+    rows = np.clip(np.arange(height) - down, 0, height - 1)
+    columns = np.clip(np.arange(width) - right, 0, width - 1)
+    return frames[..., rows[:, None], columns]
+
+
+class Collator:
+    """Puts clips of frames, of maps or of features together into a batch for a predictor's `forward`."""
 
     def __init__(self, processor: Any | None) -> None:
+        """Take the predictor's video processor; None for feature models."""
         self._frames = None if processor is None else ClipCollator(processor)
 
     def __call__(self, clips: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        """Stack what the clips have; see `ClipCollator` for frames."""
         if "frame_maps" in clips[0]:
             return collate_maps(clips)
         if self._frames is not None:

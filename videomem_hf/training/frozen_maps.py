@@ -24,10 +24,8 @@ def check_backbone(config: TrainingConfig, model_config: Any) -> None:
     if getattr(model_config, "map_channels", None) is not None:
         raise InputError("model: without a backbone it is given maps by your own code; name one to train on clips")
     if config.cache_maps and config.init is None:
-        raise InputError(
-            f"recipe {config.recipe}: trains on the maps of a frozen backbone; give --init FOLDER of a trained "
-            "predictor of frames (frame_attention, semantic_embedding, resmem, ...), or take the recipe spatiotemporal"
-        )
+        remedy = "give --init FOLDER of a trained predictor of frames, or take the recipe spatiotemporal"
+        raise InputError(f"recipe {config.recipe}: trains on the maps of a frozen backbone; {remedy}")
     if getattr(model_config, "backbone", None) is not None:
         try:
             with torch.device("meta"):
@@ -41,13 +39,7 @@ def cached_maps(
 ) -> MapCache:
     """Compute the maps of all clips that are not in the cache yet, each process its share.
 
-    Args:
-        accelerator: Devices and processes.
-        model: A model with `map_frames` and a `backbone` that stays as it is.
-        processor: Its video processor.
-        frames: Holds the frames of all clips.
-        splits: The clips.
-        progress: Whether to show a progress bar.
+    The model has `map_frames` and a `backbone` that stays as it is; `frames` holds the frames of all clips.
 
     Raises:
         InputError: A full disk, or more maps than the cache may hold.

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModel, AutoVideoProcessor, PreTrainedConfig
 
 from videomem_hf.data.scored_clips import Clips
@@ -15,12 +16,7 @@ T = TypeVar("T")
 
 
 def initial_model(init: str | None, model_config: PreTrainedConfig, clips: Clips) -> Any:
-    """Build the model; a perceptron on features is standardised on the training features.
-
-    Args:
-        init: Folder or Hub id of the weights to initialise from; None gives new weights.
-        model_config: The model's configuration.
-        clips: The training clips.
+    """Build the model, with the weights of `init` if given; a perceptron is standardised on the training features.
 
     Raises:
         InputError: `init` is no model, or has other sizes.
@@ -41,7 +37,7 @@ def initial_config(init: str, model_type: str) -> Any:
     Raises:
         InputError: There is none, or of another type.
     """
-    config = _loaded(init, lambda: AutoConfig.from_pretrained(init))
+    config = _load(init, lambda: AutoConfig.from_pretrained(init))
     if config.model_type == model_type:
         return config
     if model_type != SpatioTemporalConfig.model_type or not isinstance(config, MemorabilityConfig):
@@ -51,12 +47,10 @@ def initial_config(init: str, model_type: str) -> Any:
 
 def initial_processor(init: str) -> Any:
     """The video processor saved with a model. Raises InputError if there is none."""
-    return _loaded(init, lambda: AutoVideoProcessor.from_pretrained(init))
+    return _load(init, lambda: AutoVideoProcessor.from_pretrained(init))
 
 
-def _loaded(init: str, load: Callable[[], T]) -> T:
-    from safetensors import SafetensorError
-
+def _load(init: str, load: Callable[[], T]) -> T:
     try:
         return load()
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
@@ -65,24 +59,17 @@ def _loaded(init: str, load: Callable[[], T]) -> T:
 
 
 def _take_weights(model: Any, init: str) -> None:
-    """Copy the weights that fit; the head may differ, as one of Kinetics' classes or of other horizons does.
-
-    Warns:
-        UserWarning: Names the parameters of the head that start untrained.
-    """
-    other = _loaded(init, lambda: AutoModel.from_pretrained(init))
+    """Copy the weights that fit; the head may differ (Kinetics' classes, other horizons), and a warning says so."""
+    other = _load(init, lambda: AutoModel.from_pretrained(init))
     if other.config.model_type != model.config.model_type:
         _take_backbone(model, other, init)
         return
     given, own = other.state_dict(), model.state_dict()
     differing = [name for name in own if name not in given or given[name].shape != own[name].shape]
-    backbone = [name for name in differing if not model.in_head(name)]
-    if backbone:
-        raise InputError(
-            f"init: {init} has other sizes than the recipe's model: {', '.join(backbone[:5])}"
-            + (f" and {len(backbone) - 5} more" if len(backbone) > 5 else "")
-            + "; remove the fields of the section model that differ from that folder's config.json"
-        )
+    if backbone := [name for name in differing if not model.in_head(name)]:
+        named = ", ".join(backbone[:5]) + (f" and {len(backbone) - 5} more" if len(backbone) > 5 else "")
+        remedy = "remove the fields of the section model that differ from that folder's config.json"
+        raise InputError(f"init: {init} has other sizes than the recipe's model: {named}; {remedy}")
     model.load_state_dict(own | {name: given[name] for name in own if name not in differing})
     if differing:
         warnings.warn(f"{init}: {', '.join(differing)} do not fit and start untrained", stacklevel=3)
@@ -93,7 +80,5 @@ def _take_backbone(model: Any, frames: Any, init: str) -> None:
         model.init_from_pretrained(frames)
     except RuntimeError as error:
         cause = str(error).strip().splitlines()[-1].strip()
-        raise InputError(
-            f"init: {init} has another backbone than the recipe's model ({cause}); remove backbone and backbone_config "
-            "from the section model"
-        ) from None
+        remedy = "remove backbone and backbone_config from the section model"
+        raise InputError(f"init: {init} has another backbone than the recipe's model ({cause}); {remedy}") from None

@@ -1,10 +1,9 @@
 """The training loop: stage after stage, stopped at any step without loss."""
 
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +18,14 @@ from tqdm.auto import tqdm
 from videomem_hf.losses import Criterion
 from videomem_hf.models.folders import save_model
 from videomem_hf.schema import InputError
-from videomem_hf.training.checkpoint import Progress, latest_checkpoint, save_checkpoint
+from videomem_hf.system import handle_signal
+from videomem_hf.training.checkpoint import (
+    Progress,
+    TrainingError,
+    latest_checkpoint,
+    report_full_disk,
+    save_checkpoint,
+)
 from videomem_hf.training.config import StageConfig, TrainingConfig
 from videomem_hf.training.examples import Collator, EpochBatches, TrainingClips
 from videomem_hf.training.stages import l2_penalty, make_optimizer, make_scheduler
@@ -30,22 +36,15 @@ _CHECK_EVERY: Final = 10
 Batch = dict[str, torch.Tensor]
 
 
-class TrainingError(InputError):
-    """Training that cannot go on; the message says what was kept and what to change."""
-
-
 class TrainingStopped(Exception):  # noqa: N818 - not an error
     """Training that was stopped by its time limit or a signal, after saving a checkpoint."""
 
 
 class StopRequest:
-    """Whether the run has to stop: by its time limit, or by SIGTERM, which schedulers send before they kill.
-
-    Args:
-        max_seconds: Time limit from now on; None sets none.
-    """
+    """Whether the run has to stop: by its time limit, or by SIGTERM, which schedulers send before they kill."""
 
     def __init__(self, max_seconds: float | None = None) -> None:
+        """Set a time limit from now on, if one is given."""
         self._deadline = None if max_seconds is None else time.monotonic() + max_seconds
         self._signalled = False
 
@@ -58,17 +57,9 @@ class StopRequest:
             return "after its time limit"
         return None
 
-    @contextmanager
-    def listening(self) -> Iterator[None]:
+    def listening(self) -> AbstractContextManager[None]:
         """Take SIGTERM as a request for as long as this lasts."""
-        if threading.current_thread() is not threading.main_thread():  # only there signals can be taken
-            yield
-            return
-        before = signal.signal(signal.SIGTERM, self._on_signal)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGTERM, before)
+        return handle_signal(signal.SIGTERM, self._on_signal)
 
     def _on_signal(self, *_: object) -> None:
         self._signalled = True
@@ -79,11 +70,9 @@ class TrainingLoop:
     """All that a run needs to train, once its data and model are there.
 
     Attributes:
-        config: Stages, batch size, seed, checkpoints.
-        accelerator: Devices and processes.
+        config, accelerator: The run's.
         model: The bare model; it is trained in place.
-        examples: The training clips.
-        clips: How many there are.
+        examples: The training clips, as many as `clips`.
         collate: Puts them into batches.
         validate: Called with the prepared model after an epoch that is due; gives Spearman's correlations.
         stop: When to stop before the end.
@@ -129,18 +118,30 @@ class TrainingLoop:
             self.done.read(checkpoint)
         set_seed(self.config.seed, device_specific=True)  # dropout differs from process to process
         before = 0
-        with self._bar() as bar, self.stop.listening():
+        size, steps = self.config.batch_size, len(self._batches)
+        bar = tqdm(
+            total=self.config.epochs * steps * size,
+            initial=(self.done.epochs * steps + self.done.steps) * size,
+            desc="training",
+            unit="clip",
+            disable=not (self.progress and self.accelerator.is_main_process),
+        )
+        with bar, self.stop.listening():
             for stage in self.config.stages:
-                if self.done.epochs < before + stage.epochs:
+                end = before + stage.epochs
+                # A checkpoint at the end of a stage is loaded by that stage: it holds the state of its optimiser.
+                at_its_end = (self.done.epochs, self.done.steps) == (end, 0)
+                if self.done.epochs < end or (checkpoint is not None and at_its_end):
                     self._run_stage(stage, before, checkpoint, bar)
                     checkpoint = None
-                before += stage.epochs
+                before = end
         return self.done
 
     def _run_stage(self, stage: StageConfig, before: int, checkpoint: Path | None, bar: tqdm) -> None:
         self.model.freeze_backbone(stage.train == "head")
         optimizer = make_optimizer(stage, self.model)
-        self.done.scheduler = make_scheduler(stage, optimizer, self._steps(stage), before)
+        steps = 1 if stage.optimizer == "lbfgs" else len(self._batches)
+        self.done.scheduler = make_scheduler(stage, optimizer, steps, before)
         criterion = Criterion(stage.loss).to(self.accelerator.device)
         model, optimizer = self.accelerator.prepare(self.model, optimizer)
         if checkpoint is not None:
@@ -237,7 +238,8 @@ class TrainingLoop:
         if keep == "last" or best_epoch(validation, keep) != validation[-1]["epoch"]:
             return
         if self.accelerator.is_main_process:
-            save_model(self.model, self._output / "best")
+            with report_full_disk(self._output, "the best model"):
+                save_model(self.model, self._output / "best")
         self.accelerator.wait_for_everyone()
 
     def _save_within(self, step: int, total: torch.Tensor) -> None:
@@ -267,59 +269,29 @@ class TrainingLoop:
         return bool(self.accelerator.reduce(torch.tensor(float(wanted), device=self.accelerator.device)) > 0)
 
     def _save(self) -> None:
-        try:
+        with report_full_disk(self._output, "the checkpoint"):
             save_checkpoint(self.accelerator, self._output, self.done)
-        except OSError as error:
-            kept = latest_checkpoint(self._output)
-            raise TrainingError(
-                f"{self._output}: the checkpoint cannot be written ({(error.strerror or str(error)).lower()}); "
-                + (f"{kept.name} is kept: make room and --resume" if kept else "make room and start again")
-            ) from None
         self._saved_at = time.monotonic()
 
     def _refuse_bad(self, loss: float, epoch: int) -> None:
         if np.isfinite(loss):
             return
-        kept = latest_checkpoint(self._output)
+        kept = f"{path} is kept; " if (path := latest_checkpoint(self._output)) else ""
         rates = ", ".join(f"{stage.learning_rate:g}" for stage in self.config.stages)
         raise TrainingError(
-            f"the loss of epoch {epoch + 1} is {loss}; "
-            + (f"{kept} is kept; " if kept else "")
-            + f"start again with a learning_rate below {rates}"
+            f"the loss of epoch {epoch + 1} is {loss}; {kept}start again with a learning_rate below {rates}"
         )
 
     def _inputs(self, batch: Batch) -> Batch:
         inputs = {name: value.to(self.accelerator.device, non_blocking=True) for name, value in batch.items()}
-        weighed = self.config.weigh_by_annotations or any(
-            stage.loss["type"] == "binomial" for stage in self.config.stages
-        )
-        if not weighed:
+        binomial = any(stage.loss["type"] == "binomial" for stage in self.config.stages)
+        if not (binomial or self.config.weigh_by_annotations):
             del inputs["annotation_counts"]
         return inputs
 
-    def _steps(self, stage: StageConfig) -> int:
-        """Steps of an epoch."""
-        return 1 if stage.optimizer == "lbfgs" else len(self._batches)
-
-    def _bar(self) -> tqdm:
-        size = self.config.batch_size
-        finished = self.done.epochs * len(self._batches) + self.done.steps
-        return tqdm(
-            total=self.config.epochs * len(self._batches) * size,
-            initial=finished * size,
-            desc="training",
-            unit="clip",
-            disable=not (self.progress and self.accelerator.is_main_process),
-        )
-
 
 def best_epoch(validation: list[dict[str, float]], keep: str) -> int | None:
-    """The epoch of the highest correlation, the earliest of equals; None where there is none.
-
-    Args:
-        validation: `epoch` and the correlation of each horizon; NaN for constant predictions.
-        keep: A horizon, or "mean" for the mean of all.
-    """
+    """The epoch of the highest correlation of a horizon, or "mean" of all; the earliest of equals, None of nothing."""
 
     def value(row: dict[str, float]) -> float:
         values = [row[name] for name in row if name != "epoch"] if keep == "mean" else [row[keep]]

@@ -27,9 +27,6 @@ def predict(
 
     Returns:
         `(clips, horizons)` float64 on every process, in the order of the split.
-
-    Raises:
-        RuntimeError: What came together is not exactly the split.
     """
     from accelerate.utils import gather_object
 
@@ -52,7 +49,7 @@ def predict(
 
 
 def in_order(scored: list[tuple[int, list[float]]], clips: int) -> np.ndarray:
-    """Put gathered scores in the order of the split; every clip must be there exactly once."""
+    """Put gathered scores in the order of the split. Raises RuntimeError unless every clip is there exactly once."""
     indices = sorted(index for index, _ in scored)
     if indices != list(range(clips)):
         raise RuntimeError(f"{len(indices)} predictions of {len(set(indices))} clips came together for {clips} clips")

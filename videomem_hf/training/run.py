@@ -3,7 +3,6 @@
 import json
 import time
 from dataclasses import asdict, dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,33 +11,24 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 
+from videomem_hf import run_files
 from videomem_hf.evaluation.environment import environment
 from videomem_hf.evaluation.evaluate import baselines, compute_metrics, correlation
-from videomem_hf.evaluation.training_clips import run_fingerprint
 from videomem_hf.losses import Criterion
 from videomem_hf.models.folders import load_model, save_model
-from videomem_hf.run_files import (
-    CONFIG_FILE,
-    PREDICTIONS_FILE,
-    TrainingResult,
-    read_results,
-    write_predictions,
-    write_results,
-    write_training_clips,
+from videomem_hf.run_files import TrainingResult
+from videomem_hf.training.checkpoint import (
+    Progress,
+    TrainingError,
+    check_training_folder,
+    remove_checkpoints,
+    report_full_disk,
 )
-from videomem_hf.training.checkpoint import Progress, check_run_folder, remove_checkpoints
 from videomem_hf.training.config import TrainingConfig
 from videomem_hf.training.examples import Collator, TrainingClips
 from videomem_hf.training.frozen_maps import cached_maps, check_backbone
 from videomem_hf.training.initial import initial_model
-from videomem_hf.training.loop import (
-    StopRequest,
-    TrainingError,
-    TrainingLoop,
-    TrainingStopped,
-    best_epoch,
-    check_trackers,
-)
+from videomem_hf.training.loop import StopRequest, TrainingLoop, TrainingStopped, best_epoch, check_trackers
 from videomem_hf.training.predict import predict
 from videomem_hf.training.run_data import RunData, load_run_data
 from videomem_hf.training.setup import make_accelerator, make_model_config, make_processor, with_data_statistics
@@ -74,7 +64,7 @@ def train(
     for stage in config.stages:
         Criterion(stage.loss)
     check_trackers(config.trackers)
-    check_run_folder(config, resume)
+    check_training_folder(config, resume)
     accelerator = make_accelerator(config)
     started = time.monotonic()
     data = load_run_data(config, accelerator, model_config.horizons, processor, progress)
@@ -82,8 +72,8 @@ def train(
     started = time.monotonic()
     if accelerator.is_main_process:
         run.output.mkdir(parents=True, exist_ok=True)
-        config.save(run.output / CONFIG_FILE)
-        write_training_clips(run.output, data.contents)
+        config.save(run.output / run_files.CONFIG_FILE)
+        run_files.write_training_clips(run.output, data.contents)
     set_seed(config.seed)
     model = initial_model(config.init, with_data_statistics(model_config, config, data.train), data.train)
     if config.cache_maps and data.cache is not None:
@@ -96,16 +86,7 @@ def train(
 
 @dataclass
 class _Run:
-    """A run whose clips are loaded.
-
-    Attributes:
-        config: What to train and how.
-        accelerator: Devices and processes.
-        data: The clips.
-        resumed: Whether it goes on from a checkpoint.
-        progress: Whether to show progress bars.
-        seconds: Of each part that is finished.
-    """
+    """A run whose clips are loaded; `seconds` are those of each part that is finished."""
 
     config: TrainingConfig
     accelerator: Accelerator
@@ -125,18 +106,10 @@ class _Run:
             # Each process would normalise by its own share of the batch; CPU processes have no such exchange.
             model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
         accelerator.init_trackers("videomem_hf", config=_flat(asdict(config)))
-        examples = TrainingClips(
-            data.train,
-            data.maps or data.cache,
-            config.seed,
-            config.frames_per_clip,
-            config.augmentation,
-            1 if data.processor is None else data.processor.segment_length,
-        )
-        loop = TrainingLoop(
-            config, accelerator, model, examples, len(data.train), Collator(data.processor), self._validate, stop,
-            self.progress,
-        )  # fmt: skip
+        cache, length = data.maps or data.cache, 1 if data.processor is None else data.processor.segment_length
+        examples = TrainingClips(data.train, cache, config.seed, config.frames_per_clip, config.augmentation, length)
+        collate, clips = Collator(data.processor), len(data.train)
+        loop = TrainingLoop(config, accelerator, model, examples, clips, collate, self._validate, stop, self.progress)
         done = loop.run(self.resumed)
         for tracker in accelerator.trackers:
             tracker.finish()
@@ -145,23 +118,26 @@ class _Run:
     def finish(self, model: Any, done: Progress) -> TrainingResult:
         """Save the model that is kept, evaluate it, and write the results."""
         accelerator, config, data = self.accelerator, self.config, self.data
-        model, kept = self._keep(model, done)
+        with report_full_disk(self.output, "the model"):
+            model, kept = self._keep(model, done)
         started = time.monotonic()
         scores = self._scores(model.to(accelerator.device), data.cache, self.progress)
         if accelerator.is_main_process:
             predictions = {"model": scores} | baselines(data.train, data.evaluation, data.cache)
             clips, horizons, options = data.evaluation, model.config.horizons, config.evaluation
-            metrics = compute_metrics(
-                predictions, clips, horizons, resamples=options.resamples, confidence=options.confidence
-            )
-            write_predictions(self.output / PREDICTIONS_FILE, predictions, clips.video_ids, clips.labels, horizons)
+            metrics = compute_metrics(predictions, clips, horizons, **options.sampling)
             self.seconds["evaluation"] = time.monotonic() - started
             results = self._summary(model, done, kept, metrics)
-            results |= environment(config.data, run_fingerprint(asdict(config)), self.resumed)
-            write_results(self.output, results)
+            libraries = ("torch", "transformers", "accelerate", "datasets")
+            results |= environment(asdict(config), libraries, self.resumed)
+            with report_full_disk(self.output, "the results"):
+                run_files.write_predictions(
+                    self.output / run_files.PREDICTIONS_FILE, predictions, clips.video_ids, clips.labels, horizons
+                )
+                run_files.write_results(self.output, results)
             remove_checkpoints(self.output)
         accelerator.wait_for_everyone()
-        return TrainingResult(self.output, read_results(self.output))
+        return TrainingResult(self.output, run_files.read_results(self.output))
 
     def _keep(self, model: Any, done: Progress) -> tuple[Any, int]:
         """Save the model of the epoch that is kept; returns it and the epoch."""
@@ -182,8 +158,8 @@ class _Run:
         """Evaluation while training: Spearman's correlation for each horizon, NaN where it has none."""
         scores = self._scores(model, self.data.maps or self.data.cache, progress=False)
         horizons = self.accelerator.unwrap_model(model).config.horizons
-        labels = self.data.evaluation.labels
-        return {name: correlation(scores[:, column], labels[:, column]) for column, name in enumerate(horizons)}
+        columns = zip(horizons, scores.T, self.data.evaluation.labels.T, strict=True)
+        return {name: correlation(predicted, labels) for name, predicted, labels in columns}
 
     def _scores(self, model: Any, cache: Any, progress: bool) -> np.ndarray:
         collate, size = Collator(self.data.processor), self.config.evaluation.batch_size
@@ -193,7 +169,6 @@ class _Run:
         """What `results.json` holds beside the environment."""
         config, accelerator = self.config, self.accelerator
         return {
-            "recipe": config.recipe,
             "model_type": model.config.model_type,
             "parameters": sum(each.numel() for each in model.parameters()),
             "train_clips": len(self.data.train),
@@ -208,8 +183,6 @@ class _Run:
             "processes": accelerator.num_processes,
             "device": accelerator.device.type,
             "mixed_precision": accelerator.mixed_precision,
-            "versions": {name: version(name) for name in ("torch", "transformers", "accelerate", "datasets")},
-            "config": asdict(config),
         }
 
 

@@ -7,13 +7,7 @@ from typing import Any
 from accelerate import Accelerator
 
 from videomem_hf.data.scored_clips import FRAME_CACHE, Clips, fill_cache, load_clips, load_images
-from videomem_hf.evaluation.training_clips import (
-    clip_contents,
-    read_trained_on,
-    refuse_training_clips,
-    run_fingerprint,
-    training_contents,
-)
+from videomem_hf.evaluation import training_clips
 from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
 from videomem_hf.run_files import is_run_folder
 from videomem_hf.schema import InputError
@@ -46,7 +40,7 @@ def load_run_data(
     progress: bool,
 ) -> RunData:
     """Load both splits and decode what is not decoded yet."""
-    features = config.model.get("feature_names", ("c3d",)) if config.uses_features else None
+    features = training_clips.feature_names(asdict(config))
     with accelerator.main_process_first():
         evaluation = load_clips(
             config.data, config.evaluation.split, horizons, features=features, options=config.splits
@@ -60,7 +54,7 @@ def load_run_data(
         fill_cache(accelerator, cache, [*parts, evaluation], progress)
     contents: dict[str, str] = {}
     if config.train_on != "lamem":
-        contents = training_contents(parts[0], evaluation, cache)
+        contents = training_clips.training_contents(parts[0], evaluation, cache)
         parts[0] = parts[0].take([index for index, name in enumerate(parts[0].video_ids) if name in contents])
     contents |= _contents_of_init(config, evaluation, cache)
     train_clips = parts[0] if len(parts) == 1 else parts[0] + parts[1]
@@ -75,21 +69,20 @@ def _contents_of_init(config: TrainingConfig, evaluation: Clips, cache: FrameCac
     """
     if config.init is None or not is_run_folder(Path(config.init)):
         return {}
-    before = read_trained_on(Path(config.init), config.data)
+    before = training_clips.read_trained_on(Path(config.init), config.data)
     remedy = "evaluate on another split, give both runs the same splits, or start from other weights"
-    contents = clip_contents(evaluation, cache)
-    refuse_training_clips(before, evaluation, config.evaluation.split, config.data, contents, remedy)
-    same = before.same_data(run_fingerprint(asdict(config)))
+    contents = training_clips.clip_contents(evaluation, cache)
+    training_clips.refuse_training_clips(before, evaluation, config.evaluation.split, config.data, contents, remedy)
+    same = before.same_data(training_clips.run_fingerprint(asdict(config)))
     return {name if same else f"{config.init}:{name}": content for name, content in before.contents.items()}
 
 
 def _training_parts(config: TrainingConfig, horizons: Any, features: Any) -> list[Clips]:
     """The training clips of VideoMem, of LaMem, or of both."""
     if config.train_on != "videomem" and config.lamem is None:
-        raise InputError(
-            f"recipe {config.recipe}: trains on LaMem (train_on={config.train_on}); give its folder with lamem=FOLDER"
-            + (", or train on VideoMem alone with train_on=videomem" if config.train_on == "both" else "")
-        )
+        other = ", or train on VideoMem alone with train_on=videomem" if config.train_on == "both" else ""
+        what = f"trains on LaMem (train_on={config.train_on}); give its folder with lamem=FOLDER{other}"
+        raise InputError(f"recipe {config.recipe}: {what}")
     parts = []
     if config.train_on != "lamem":
         parts.append(load_clips(config.data, "train", horizons, features=features, options=config.splits))

@@ -1,5 +1,6 @@
 """What a run is set up with: devices, the model's configuration, and its video processor."""
 
+import os
 from dataclasses import fields
 from pathlib import Path
 from typing import Final
@@ -33,7 +34,8 @@ def make_accelerator(config: TrainingConfig) -> Accelerator:
     """Devices, processes and number format.
 
     Raises:
-        InputError: A batch that cannot be shared among the processes, or half precision that the device does not have.
+        InputError: A batch that cannot be shared among the processes, processes that do not know of each other, or half
+            precision that the device does not have.
     """
     if config.mixed_precision == "fp16" and not torch.cuda.is_available():
         raise InputError("mixed_precision=fp16 needs a GPU, and there is none here; take bf16 or no")
@@ -45,6 +47,12 @@ def make_accelerator(config: TrainingConfig) -> Accelerator:
         project_dir=str(Path(config.output) / "logs") if config.trackers else None,
     )
     processes = accelerator.num_processes
+    if processes == 1 and (launched := int(os.environ.get("WORLD_SIZE", 1))) > 1:
+        cpu = "" if torch.cuda.is_available() else "--cpu "
+        raise InputError(
+            f"{launched} processes were started, and Accelerate takes each for a whole run; start them with "
+            f"`accelerate launch {cpu}--num_processes {launched} train.py ...`"
+        )
     if config.batch_size % processes:
         raise InputError(f"batch_size={config.batch_size} must be divisible by the {processes} processes")
     if processes > 1 and any(stage.optimizer == "lbfgs" for stage in config.stages):
@@ -54,15 +62,10 @@ def make_accelerator(config: TrainingConfig) -> Accelerator:
 
 def _predictor_config(kind: str) -> type[MemorabilityConfig]:
     """The configuration class of a predictor's type: one of the package, or one that the user has registered."""
-    try:
-        found = CONFIG_MAPPING[kind]
-    except KeyError:
-        found = None
+    found = CONFIG_MAPPING[kind] if kind in CONFIG_MAPPING else None  # noqa: SIM401 - get() loads nothing
     if found is None or (not issubclass(found, MemorabilityConfig) and kind not in MODELS):
-        raise InputError(
-            f"model: no type {kind!r}; there are {', '.join(sorted(MODELS))}, and what a file of yours registers: "
-            "--import FILE"
-        )
+        known = f"{', '.join(sorted(MODELS))}, and what a file of yours registers: --import FILE"
+        raise InputError(f"model: no type {kind!r}; there are {known}")
     if not issubclass(found, MemorabilityConfig):
         raise InputError(f"model: {kind} predicts no scores; train a feature_mlp on its features")
     if found not in MODEL_MAPPING:
@@ -94,17 +97,15 @@ def make_model_config(config: TrainingConfig) -> PreTrainedConfig:
 
 def with_data_statistics(model_config: PreTrainedConfig, config: TrainingConfig, clips: Clips) -> PreTrainedConfig:
     """Put the mean and deviation of the training scores, and the feature sizes, where the recipe gives none."""
-    labels = clips.labels
-    known = [column[np.isfinite(column)] for column in labels.T]
-    fallback = zip(model_config.score_means, model_config.score_stds, strict=True)
-    statistics = [
-        (float(column.mean()), float(column.std())) if len(column) else other
-        for column, other in zip(known, fallback, strict=True)
-    ]
+    known = [column[np.isfinite(column)] for column in clips.labels.T]
     if "score_means" not in config.model:
-        model_config.score_means = [min(0.99, max(0.01, mean)) for mean, _ in statistics]
+        means = zip(known, model_config.score_means, strict=True)
+        model_config.score_means = [
+            float(np.clip(column.mean(), 0.01, 0.99)) if len(column) else mean for column, mean in means
+        ]
     if "score_stds" not in config.model:
-        model_config.score_stds = [max(0.01, std) for _, std in statistics]
+        stds = zip(known, model_config.score_stds, strict=True)
+        model_config.score_stds = [max(0.01, float(column.std())) if len(column) else std for column, std in stds]
     if config.uses_features:
         given = config.model.get("feature_sizes")
         if given and list(given) != list(clips.feature_sizes):

@@ -31,14 +31,7 @@ def make_optimizer(stage: StageConfig, model: nn.Module) -> torch.optim.Optimize
 def make_scheduler(
     stage: StageConfig, optimizer: torch.optim.Optimizer, steps_per_epoch: int, epochs_before: int
 ) -> LambdaLR:
-    """The course of the learning rate, set after every step.
-
-    Args:
-        stage: Its `schedule`, `warmup` and what belongs to them.
-        optimizer: Has the highest rate.
-        steps_per_epoch: Steps of an epoch.
-        epochs_before: Epochs of the stages before, which `step` counts.
-    """
+    """The course of the learning rate, set after every step; `epochs_before`, of earlier stages, count for `step`."""
     steps = stage.epochs * steps_per_epoch
     warmup = round(stage.warmup * steps)
 

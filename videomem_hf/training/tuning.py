@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import yaml
 
-from videomem_hf.schema import InputError
+from videomem_hf.schema import HORIZONS, InputError
 from videomem_hf.training.config import TrainingConfig
 
 if TYPE_CHECKING:
@@ -36,6 +37,12 @@ class Choice:
     high: float = 0.0
     log: bool = False
 
+    def draw(self, trial: "optuna.trial.BaseTrial") -> Any:
+        """The value of a trial: a new one, or that of a finished trial."""
+        if self.values:  # by index, since a value may be a list
+            return self.values[trial.suggest_categorical(self.key, list(range(len(self.values))))]
+        return trial.suggest_float(self.key, self.low, self.high, log=self.log)
+
 
 def parse_grid(text: str) -> Choice:
     """Read `key=[value, value, ...]`. Raises InputError for another form."""
@@ -52,13 +59,12 @@ def parse_grid(text: str) -> Choice:
 def parse_range(text: str) -> Choice:
     """Read `key=low:high` or `key=low:high:log`. Raises InputError for another form."""
     key, _, ends = text.partition("=")
-    parts = ends.split(":")
+    numbers, log = ends.removesuffix(":log"), ends.endswith(":log")
     try:
-        low, high = float(parts[0]), float(parts[1])
-    except (ValueError, IndexError):
+        low, high = map(float, numbers.split(":"))
+    except ValueError:
         low, high = 1.0, 0.0
-    log = parts[2:] == ["log"]
-    if not key or not low < high or (parts[2:] and not log) or (log and low <= 0):
+    if not key or not low < high or (log and low <= 0):
         raise InputError(f"{text!r}: give KEY=LOW:HIGH or KEY=LOW:HIGH:log, as in stages.0.weight_decay=1e-4:1:log")
     return Choice(key, low=low, high=high, log=log)
 
@@ -109,7 +115,7 @@ def search(what: Search, progress: bool = True) -> tuple[dict[str, Any], float]:
     study = optuna.create_study(
         study_name="search",
         storage=optuna.storages.JournalStorage(backend),
-        sampler=_sampler(what, optuna),
+        sampler=_sampler(what),
         direction="maximize",
         load_if_exists=True,
     )
@@ -120,13 +126,15 @@ def search(what: Search, progress: bool = True) -> tuple[dict[str, Any], float]:
         study.optimize(lambda trial: _run(what, trial, progress), n_trials=1)
         if len(study.get_trials(states=[done])) == finished:
             break  # the grid is exhausted
-    values = {choice.key: _value(choice, study.best_trial.params[choice.key]) for choice in what.choices}
+    values = {choice.key: choice.draw(study.best_trial) for choice in what.choices}
     config = _config(what, values, study.best_trial.number)
     _write_recipe(config, what.out / BEST_FILE, study.best_value)
     return values, float(study.best_value)
 
 
-def _sampler(what: Search, optuna: Any) -> "optuna.samplers.BaseSampler":
+def _sampler(what: Search) -> "optuna.samplers.BaseSampler":
+    import optuna
+
     if all(choice.values for choice in what.choices):
         grid = {choice.key: list(range(len(choice.values))) for choice in what.choices}
         return optuna.samplers.GridSampler(grid, seed=what.seed)
@@ -136,13 +144,7 @@ def _sampler(what: Search, optuna: Any) -> "optuna.samplers.BaseSampler":
 def _run(what: Search, trial: "optuna.Trial", progress: bool) -> float:
     from videomem_hf.training.run import train
 
-    values = {}
-    for choice in what.choices:
-        if choice.values:
-            drawn: Any = trial.suggest_categorical(choice.key, list(range(len(choice.values))))
-        else:
-            drawn = trial.suggest_float(choice.key, choice.low, choice.high, log=choice.log)
-        values[choice.key] = _value(choice, drawn)
+    values = {choice.key: choice.draw(trial) for choice in what.choices}
     config = _config(what, values, trial.number)
     results = train(config, progress=progress).results
     return best_validation(results["validation"], config.evaluation.keep)
@@ -150,17 +152,9 @@ def _run(what: Search, trial: "optuna.Trial", progress: bool) -> float:
 
 def best_validation(validation: Sequence[dict[str, float | None]], keep: str) -> float:
     """The highest correlation of any evaluation while training; -1 where all predictions were constant."""
-    values = []
-    for row in validation:
-        names = [name for name in row if name != "epoch"] if keep in ("mean", "last") else [keep]
-        known = [row[name] for name in names]
-        if all(value is not None for value in known):
-            values.append(sum(value for value in known if value is not None) / len(known))
-    return max(values, default=-1.0)
-
-
-def _value(choice: Choice, drawn: Any) -> Any:
-    return choice.values[drawn] if choice.values else drawn
+    names = [keep] if keep in HORIZONS else [name for name in HORIZONS if any(name in row for row in validation)]
+    rows: list[list[Any]] = [[row[name] for name in names] for row in validation]
+    return max((float(np.mean(values)) for values in rows if None not in values), default=-1.0)
 
 
 def _config(what: Search, values: dict[str, Any], number: int) -> TrainingConfig:
@@ -181,8 +175,6 @@ def _remember(what: Search) -> None:
 
 
 def _write_recipe(config: TrainingConfig, path: Path, value: float) -> None:
-    values = asdict(config)
-    for name in ("data", "output", "recipe"):
-        del values[name]
+    values = {name: value for name, value in asdict(config).items() if name not in ("data", "output", "recipe")}
     head = f"# Best of a search over {config.recipe}: Spearman {value:.3f} on the validation split that chose it.\n"
     path.write_text(head + yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
