@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from .video_decoding import VideoReader, VideoSource
+from .video_containers import VideoSource
+from .video_decoding import VideoReader
 
 TIME_TOLERANCE_S = 0.0015
 """Containers such as WebM round times to 1 ms, so a frame meant for 1 s may carry 1.001 s."""

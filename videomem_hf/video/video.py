@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from videomem_hf.models.video_decoding import UnreadableVideoError, VideoReader, VideoSource, source_name
+from videomem_hf.models.video_containers import UnreadableVideoError, VideoSource, source_name
+from videomem_hf.models.video_decoding import VideoReader
 from videomem_hf.models.video_display import upright
 from videomem_hf.models.video_sampling import Segment, sample_segments
 from videomem_hf.schema import VIDEO_SUFFIXES, InputError, is_system_file
