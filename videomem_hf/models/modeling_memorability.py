@@ -197,6 +197,16 @@ class FrameMemorabilityModel(MemorabilityModel):
         raise NotImplementedError
 
 
+class Conv3d(nn.Conv3d):
+    """A convolution that computes float16 in float32 on the CPU, where torch takes twenty times as long in float16."""
+
+    def _conv_forward(self, input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        if input.dtype != torch.float16 or input.device.type != "cpu":
+            return super()._conv_forward(input, weight, bias)
+        wide = super()._conv_forward(input.float(), weight.float(), None if bias is None else bias.float())
+        return wide.to(input.dtype)
+
+
 def init_layer(module: nn.Module) -> None:
     """Glorot's uniform weights for a linear layer, He's normal ones for a convolution, the identity for batch norm."""
     if isinstance(module, nn.Linear):

@@ -118,12 +118,12 @@ def pass_junk(file: BinaryIO) -> tuple[BinaryIO, int]:
     return file, 0
 
 
-def check_index(file: BinaryIO, name: str) -> None:
+def check_index(file: BinaryIO, size: int, name: str) -> None:
     """Refuse an MP4 or MOV file whose index is missing, or counts more frames than the file can hold.
 
     FFmpeg would make room for all of them when it opens the file.
     """
-    position, found, size = 0, set[bytes](), file.seek(0, 2)
+    position, found = 0, set[bytes]()
     while position + 8 <= size:
         file.seek(position)
         length, kind = struct.unpack(">I4s", file.read(8))

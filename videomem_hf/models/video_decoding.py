@@ -81,9 +81,11 @@ class VideoReader:
     def _open(self, source: VideoSource, threads: str, stack: ExitStack) -> BinaryIO:
         file, junk = pass_junk(open_file(source, self.name, stack))
         self._note(junk > 0, f"{junk:,} bytes before the beginning of the MP4 file are passed over")
+        self._bytes = file.seek(0, 2)
+        file.seek(0)
         self._picture = open_picture(file)
         if self._picture is None:
-            check_index(file, self.name)
+            check_index(file, self._bytes, self.name)
             self.container = stack.enter_context(open_container(file, self.name))
             self.stream = self._choose_stream()
             self.stream.thread_type = threads
@@ -207,12 +209,11 @@ class VideoReader:
         """Whether a picture file that says nothing of its duration is cut off."""
         if self._file is None:
             return False
-        size = self._file.seek(0, 2)
         if self._picture and self._picture.format == "WEBP":
             self._file.seek(4)
-            return int.from_bytes(self._file.read(4), "little") + 8 > size
+            return int.from_bytes(self._file.read(4), "little") + 8 > self._bytes
         ending = _LAST_BYTES.get(self.codec)
-        self._file.seek(max(0, size - 64))
+        self._file.seek(max(0, self._bytes - 64))
         return ending is not None and ending not in self._file.read()
 
     @property
@@ -247,7 +248,7 @@ class VideoReader:
         """Yield the packets of the picture, the last one empty, for the frames that the decoder still holds."""
         import av
 
-        packets = self.container.demux(self._streams_to_demux())
+        packets, flushed = self.container.demux(self._streams_to_demux()), False
         while True:
             try:
                 packet = next(packets)
@@ -257,14 +258,14 @@ class VideoReader:
                 self._damaged, self._cause = self._damaged + 1, cause_of(error)
                 continue
             if packet.stream is self.stream:
+                flushed = not packet.size
                 yield packet
-                if not packet.size:
-                    return
             else:
                 self._other_end_s = max(self._other_end_s, _end_of(packet))
-        last = av.Packet()
-        last.stream = self.stream
-        yield last
+        if not flushed:  # an error ended the iterator
+            last = av.Packet()
+            last.stream = self.stream
+            yield last
 
     def _streams_to_demux(self) -> list[Any]:
         """The picture, and sound as well where only it may tell that the file goes on after the picture's end."""
@@ -307,8 +308,8 @@ class VideoReader:
             raise UnreadableVideoError(
                 f"{self.name}: declares pictures of {width}x{height}; at most {most:,} pixels are read"
             )
-        if self._file and frames > (size := self._file.seek(0, 2)):
-            raise UnreadableVideoError(f"{self.name}: declares {frames:,} frames in a file of {size:,} bytes")
+        if self._file and frames > self._bytes:
+            raise UnreadableVideoError(f"{self.name}: declares {frames:,} frames in a file of {self._bytes:,} bytes")
 
 
 class _PixelAspects:

@@ -155,6 +155,8 @@ def _pixels(picture: Image.Image) -> np.ndarray:
         elif picture.mode != "I" or largest > 255:
             levels = levels / 257
         return np.repeat(np.clip(levels.round(), 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+    if picture.mode == "La":  # which converts to nothing else
+        picture = picture.convert("LA")
     if picture.has_transparency_data:
         return over_black(np.asarray(picture.convert("RGBA")))
     return np.asarray(picture.convert("RGB"))
