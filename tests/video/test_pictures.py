@@ -191,11 +191,11 @@ def test_hdr_png_becomes_sdr(tmp_path: Path) -> None:
 def test_joined_pictures_are_a_stream_and_pages_are_not(tmp_path: Path) -> None:
     two = [Image.new("RGB", (64, 48), (level,) * 3) for level in (40, 160)]
     for number, picture in enumerate(two):
-        picture.save(tmp_path / f"{number}.png")
+        picture.copy().save(tmp_path / f"{number}.png")
     (tmp_path / "joined.png").write_bytes(b"".join((tmp_path / f"{number}.png").read_bytes() for number in range(2)))
     motion = encode(tmp_path / "motion.mjpeg", [scene(i) for i in range(12)], "mjpeg", "yuvj420p")
     assert [len(list(pictures(path))) for path in (tmp_path / "joined.png", motion)] == [2, 12]
-    two[0].save(tmp_path / "pages.tiff", compression="tiff_lzw", save_all=True, append_images=two[1:])
+    two[0].save(tmp_path / "pages.tiff", save_all=True, append_images=two[1:])
     two[0].save(tmp_path / "c.mpo", save_all=True, append_images=two[1:])
     for name in ("pages.tiff", "c.mpo"):
         assert [int(picture.rgb.mean()) for picture in pictures(tmp_path / name)] == [40]

@@ -328,7 +328,9 @@ class _PixelAspects:
             self._current = self._decoder.sample_aspect_ratio
             self._first = self._first or self._current
         if self._current and self._current != self._first:
-            frame.opaque = self._current
+            frame.opaque = Fraction(
+                self._current
+            )  # each its own: PyAV drops an object with the first frame that has it
 
 
 def _alpha_decoder(stream: "VideoStream") -> "VideoCodecContext | None":

@@ -26,7 +26,9 @@ PILLOW_ERRORS: Final = (
     struct.error, Image.DecompressionBombError,
 )  # fmt: skip
 """What Pillow raises of damaged files, and of files that are closed."""
-_SIGNATURES: Final = re.compile(rb"RIFF....WEBP|....ftypavi[fs]|\xff\xd8\xff|\x89PNG|BM....\0\0\0\0|II\*\0|MM\0\*", re.S)
+_SIGNATURES: Final = re.compile(
+    rb"RIFF....WEBP|....ftypavi[fs]|\xff\xd8\xff|\x89PNG|BM....\0\0\0\0|II\*\0|MM\0\*", re.S
+)
 _SEVERAL: Final = re.compile(rb"\xff\xd9\xff\xd8\xff[^\xe1\xe2]|IEND\xaeB`\x82\x89PNG|acTL")
 """Pictures joined to a stream, and animated PNG, which are FFmpeg's to read."""
 _COLOURS: Final = re.compile(rb"colrnclx\0(.)\0(.)|cICP(.)(.)", re.S)
@@ -122,7 +124,10 @@ def picture_frames(picture: Image.Image, file: BinaryIO | None = None) -> Iterat
 
 def to_rgb(picture: Image.Image) -> np.ndarray:
     """Convert a picture of any mode to `(height, width, 3)` uint8 RGB, as it is scored from a file."""
-    frame = _to_frame(picture, _colours(picture))
+    colours = _colours(picture)
+    if colours is None:
+        return _pixels(_upright(picture))
+    frame = _to_frame(picture, colours)
     return Screen(frame).rgb(frame)
 
 
@@ -158,8 +163,8 @@ def _pixels(picture: Image.Image) -> np.ndarray:
     if picture.mode == "La":  # which converts to nothing else
         picture = picture.convert("LA")
     if picture.has_transparency_data:
-        return over_black(np.asarray(picture.convert("RGBA")))
-    return np.asarray(picture.convert("RGB"))
+        return over_black(np.asarray(picture if picture.mode == "RGBA" else picture.convert("RGBA")))
+    return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
 
 
 def _colours(picture: Image.Image, file: Any = None) -> tuple[int, int] | None:

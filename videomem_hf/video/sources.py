@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from videomem_hf.models.video_pictures import PILLOW_ERRORS, to_rgb, without_pillow_warnings
 from videomem_hf.models.video_display import MAX_PIXELS
+from videomem_hf.models.video_pictures import PILLOW_ERRORS, to_rgb, without_pillow_warnings
 
 from .video import VideoError, sample_clip, source_name, warn_of
 
