@@ -373,5 +373,5 @@ def test_files_without_a_name_are_called_so(tmp_path: Path) -> None:
         for file in (spooled, numbered):
             file.write(b"no video")
             for read_file in (lambda file: list(sample_frames(file)), MemorabilityVideoProcessor()):
-                with pytest.raises(ValueError, match="^open file: not a video"):
+                with pytest.raises(ValueError, match=r"^open file: not a video"):
                     read_file(file)

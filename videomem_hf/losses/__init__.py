@@ -17,8 +17,9 @@ binomial likelihood, which uses the annotation counts. `sodeep` is the paper's. 
 the smallest network of frames (`benchmarks/losses_speed.py`); pairs and soft ranks grow with the square of the batch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
+
+from videomem_hf.system import lazy_attributes
 
 if TYPE_CHECKING:
     from videomem_hf.losses.base import MemorabilityLoss
@@ -52,11 +53,19 @@ __all__ = [
     "soft_ranks",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Load torch with the first use of what needs it: `losses.names` is for configurations."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    modules = ("build", "criterion", "ranking", "soft_rank", "sorter_files")  # which import the others' classes
-    loaded = (import_module(f"{__name__}.{module}") for module in modules)
-    return next(getattr(module, name) for module in loaded if hasattr(module, name))
+_NAMES: Final = {
+    "base": "MemorabilityLoss",
+    "binomial": "BinomialLoss",
+    "build": "LOSSES build_loss",
+    "criterion": "Criterion",
+    "horizons": "HorizonLoss",
+    "pairwise": "PairwiseRankingLoss",
+    "ranking": "ranks",
+    "regression": "AbsoluteError SquaredError",
+    "sodeep": "SpearmanLoss",
+    "soft_rank": "SoftRankLoss soft_ranks",
+    "sorter_files": "build_sorter load_sorter shipped_sorters",
+}
+__getattr__ = lazy_attributes(
+    __name__, {name: f"{__name__}.{module}" for module, names in _NAMES.items() for name in names.split()}
+)

@@ -10,7 +10,7 @@ from torch import nn
 from torchvision.models.resnet import Bottleneck, ResNet
 
 from .configuration_amnet import AMNetConfig
-from .modeling_memorability import FrameMemorabilityModel, MapInfo
+from .modeling_memorability import FeaturesAndMaps, FrameMemorabilityModel, MapInfo
 from .scoring import bounded
 
 
@@ -74,9 +74,7 @@ class AMNetModel(FrameMemorabilityModel):
         self.drop_half, self.drop_most = nn.Dropout(0.5), nn.Dropout(0.8)
         self.post_init()
 
-    def embed_frames(
-        self, pixels: torch.Tensor, output_attentions: bool = False
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
         """Map frames `(n, 3, image_size, image_size)` to the last hidden layer, averaged over the glimpses."""
         x = self.core_cnn(pixels)
         if x.shape[-2:] != (self.side, self.side):

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from .alexnet import LocalResponseNorm, convolved, map_side
 from .configuration_memnet import MemNetConfig
-from .modeling_memorability import FrameMemorabilityModel, MapInfo
+from .modeling_memorability import FeaturesAndMaps, FrameMemorabilityModel, MapInfo
 from .scoring import at_least_float32, bounded
 
 
@@ -56,9 +56,7 @@ class MemNetModel(FrameMemorabilityModel):
         """The crops that are averaged, in the order of `ten_crop`."""
         return ten_crop(frames, self.config.crop_size)[: self.config.crops]
 
-    def embed_frames(
-        self, pixels: torch.Tensor, output_attentions: bool = False
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
         """Map frames `(n, 3, image_size, image_size)` to fc7 `(n, hidden_size)`, the mean over the crops."""
         centred = centre(pixels, self.mean_image)
         if self.training:

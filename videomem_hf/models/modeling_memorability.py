@@ -12,6 +12,9 @@ from .configuration_memorability import MemorabilityConfig
 from .modeling_outputs import MemorabilityOutput
 from .scoring import at_least_float32, is_half, mean_over_frames, memorability_loss
 
+FeaturesAndMaps = tuple[torch.Tensor, torch.Tensor | None]
+"""Features `(n, size)` of frames, and maps `(n, height', width')` where they are asked for."""
+
 
 @dataclass(frozen=True)
 class MapInfo:
@@ -186,9 +189,7 @@ class FrameMemorabilityModel(MemorabilityModel):
             attentions=None if maps is None else place_in_clips(maps, source.shape[:2], frame_mask),
         )
 
-    def embed_frames(
-        self, pixels: torch.Tensor, output_attentions: bool = False
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
         """Map frames `(n, 3, height, width)` to features `(n, size)`; and to maps `(n, height', width')` if asked."""
         raise NotImplementedError
 

@@ -15,7 +15,7 @@ from torchvision.models.resnet import Bottleneck, ResNet
 
 from .alexnet import LocalResponseNorm, convolved, map_side
 from .configuration_resmem import ResMemConfig
-from .modeling_memorability import FrameMemorabilityModel, MapInfo
+from .modeling_memorability import FeaturesAndMaps, FrameMemorabilityModel, MapInfo
 from .scoring import at_least_float32
 
 
@@ -56,9 +56,7 @@ class ResMemModel(FrameMemorabilityModel):
         parts = OrderedDict(self.features.named_children())
         return nn.Sequential(OrderedDict((name, parts[name]) for name in parts if name not in ("avgpool", "fc")))
 
-    def embed_frames(
-        self, pixels: torch.Tensor, output_attentions: bool = False
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
         """Map frames `(n, 3, image_size, image_size)` to both branches side by side, `(n, size)`."""
         x = self.pool(convolved(self, pixels))
         return torch.cat([x.flatten(1), self.features(pixels)], dim=1), None

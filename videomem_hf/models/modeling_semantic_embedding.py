@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from .configuration_semantic_embedding import SemanticEmbeddingConfig
-from .modeling_memorability import FrameMemorabilityModel, MapInfo
+from .modeling_memorability import FeaturesAndMaps, FrameMemorabilityModel, MapInfo
 from .scoring import scores_around_mean
 from .trunks import build_trunk
 
@@ -50,9 +50,7 @@ class SemanticEmbeddingModel(FrameMemorabilityModel):
         )
         self.post_init()
 
-    def embed_frames(
-        self, pixels: torch.Tensor, output_attentions: bool = False
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
         """Map frames `(n, 3, height, width)` of any size to embeddings `(n, embedding_size)` of length 1."""
         shared = self.trunk(pixels)
         map_, attention = self.last_conv(shared), None

@@ -18,7 +18,7 @@ from .backbones import build_backbone
 from .configuration_frame_attention import FrameAttentionConfig
 from .configuration_spatiotemporal import SpatioTemporalConfig
 from .modeling_frame_attention import ConvBlock, attend, init_near_mean
-from .modeling_memorability import MemorabilityModel, check_shape, init_layer, place_in_clips
+from .modeling_memorability import FeaturesAndMaps, MemorabilityModel, check_shape, init_layer, place_in_clips
 from .modeling_outputs import MemorabilityOutput
 from .scoring import scores_around_mean
 
@@ -204,9 +204,7 @@ class SpatioTemporalModel(MemorabilityModel):
         features, attention = attend(maps, self.last_conv, self.attention_conv)
         return features, attention if output_attentions else None
 
-    def embed_frames(
-        self, pixels: torch.Tensor, output_attentions: bool = False
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
         """Map frames `(n, 3, height, width)` to features `(n, size)`; and to maps `(n, height', width')` if asked."""
         return self.attend(self.map_frames(pixels), output_attentions)
 

@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from .configuration_squalli import SqualliConfig
-from .modeling_memorability import FrameMemorabilityModel, MapInfo
+from .modeling_memorability import FeaturesAndMaps, FrameMemorabilityModel, MapInfo
 from .scoring import scores_around_mean
 
 
@@ -79,9 +79,7 @@ class SqualliModel(FrameMemorabilityModel):
         self.mlp.append(nn.Linear(sizes[-1], len(config.horizons)))
         self.post_init()
 
-    def embed_frames(
-        self, pixels: torch.Tensor, output_attentions: bool = False
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
         """Map frames `(n, 3, image_size, image_size)` to both streams side by side, `(n, size)`."""
         side = self.config.image_size
         if pixels.shape[-2:] != (side, side):

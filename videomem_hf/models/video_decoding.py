@@ -136,7 +136,7 @@ class VideoReader:
 
     @property
     def _counts_from_zero(self) -> bool:
-        """Whether the header tells the time of the end, and not the duration: Matroska, whose picture may begin late."""
+        """Whether the header tells the time of the end, not the duration: Matroska, whose picture may start late."""
         return "matroska" in self.container.format.name and (self.stream.start_time or 0) > 0
 
     def count_frames(self) -> int:

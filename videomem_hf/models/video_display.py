@@ -105,7 +105,7 @@ class Screen:
 
 
 def upright(frame: "VideoFrame", image: np.ndarray) -> np.ndarray:
-    """Turn and mirror a frame's image, or one plane of it, `(height, width, ...)` as its display matrix says; phones record one."""
+    """Turn and mirror a frame's image or one of its planes, `(height, width, ...)`, as its display matrix says."""
     transposed, across, down = _orientation(frame)
     image = image.swapaxes(0, 1) if transposed else image
     return np.ascontiguousarray(image[:: -1 if down else 1, :: -1 if across else 1])

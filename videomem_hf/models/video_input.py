@@ -56,7 +56,7 @@ def open_input(
         channels: Which axis of arrays has the colours; None: the last where it has 3, else the second.
 
     Returns:
-        A path, bytes, a file object that can seek, at its start, an image, or frames `(frames, height, width, 3)` uint8.
+        A path, bytes, a file object at its start, an image, or frames `(frames, height, width, 3)` uint8.
 
     Raises:
         ValueError: It is none of these, or cannot be read; names it.

@@ -151,7 +151,7 @@ def _upright(picture: Image.Image) -> Image.Image:
 
 
 def _pixels(picture: Image.Image) -> np.ndarray:
-    """Levels of 16 bits keep their upper 8. Modes `I` and `F` have 8 bits, or 16 or fractions by their largest value."""
+    """Levels of 16 bits keep their upper 8. `I` is of 8 bits up to 255, else 16; `F` is from 0 to 1, or to 255."""
     if picture.mode.startswith("I") or picture.mode == "F":
         levels = np.nan_to_num(np.asarray(picture).astype(np.float32))
         largest = levels.max()

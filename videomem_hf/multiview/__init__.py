@@ -1,7 +1,8 @@
 """The multi-view predictor: kernel models of each view and their products, stacked; a neural head beside them."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from videomem_hf.system import lazy_attributes
 
 if TYPE_CHECKING:
     from videomem_hf.features.title_views import title_views
@@ -17,9 +18,4 @@ _HOMES: Final = {
 
 __all__ = ["BestFit", "FitOptions", "fit_best", "title_views"]
 
-
-def __getattr__(name: str) -> Any:
-    """Load torch with the first use of what needs it."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+__getattr__ = lazy_attributes(__name__, _HOMES)
