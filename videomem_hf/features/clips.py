@@ -77,7 +77,7 @@ class Picture:
         More than 8 bits are cut to the upper 8. A frame without a luma plane of its own (RGB, palettes, packed YUV) is
         first converted by FFmpeg: packed YUV without loss, the others to BT.601 in limited range.
         """
-        plane = _luma_plane(self._screen.resized(self._frame))
+        plane = _luma_plane(self._screen.resize(self._frame))
         return upright(self._frame, plane)
 
 

@@ -97,11 +97,11 @@ class MemorabilityModel(PreTrainedModel):
         if not self.stays_float32:
             return super()._apply(fn, recurse)
 
-        def moved(tensor: torch.Tensor) -> torch.Tensor:
+        def move(tensor: torch.Tensor) -> torch.Tensor:
             result = fn(tensor)
             return at_least_float32(tensor).to(result.device) if is_half(result) else result
 
-        return super()._apply(moved, recurse)
+        return super()._apply(move, recurse)
 
     def freeze_backbone(self, frozen: bool = True) -> None:
         """Train the head alone, or everything again.
@@ -178,7 +178,7 @@ class FrameMemorabilityModel(MemorabilityModel):
         maps = None
         if features is None:
             kept, maps = self.embed_frames(kept.to(self.dtype), output_attentions)
-        frame_scores = place_in_clips(self.score_features(kept.to(self.dtype)), source.shape[:2], frame_mask)
+        frame_scores = scatter_to_clips(self.score_features(kept.to(self.dtype)), source.shape[:2], frame_mask)
         scores = mean_over_frames(frame_scores, frame_mask)
         if length:  # every frame has the score of its segment
             frame_scores = frame_scores.repeat_interleave(length, dim=1)
@@ -186,7 +186,7 @@ class FrameMemorabilityModel(MemorabilityModel):
             loss=self.label_loss(scores, labels, annotation_counts),
             scores=scores,
             frame_scores=frame_scores,
-            attentions=None if maps is None else place_in_clips(maps, source.shape[:2], frame_mask),
+            attentions=None if maps is None else scatter_to_clips(maps, source.shape[:2], frame_mask),
         )
 
     def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
@@ -236,7 +236,7 @@ def check_shape(source: torch.Tensor, dimensions: int, frame_mask: torch.Tensor 
         )
 
 
-def place_in_clips(values: torch.Tensor, shape: torch.Size, frame_mask: torch.Tensor | None) -> torch.Tensor:
+def scatter_to_clips(values: torch.Tensor, shape: torch.Size, frame_mask: torch.Tensor | None) -> torch.Tensor:
     """Put values `(frames that are kept, ...)` back to `shape` = `(batch, frames)`, 0 elsewhere."""
     if frame_mask is None:
         return values.unflatten(0, shape)

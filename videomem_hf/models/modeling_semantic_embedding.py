@@ -81,8 +81,8 @@ def weldon_pool(maps: torch.Tensor, k: int) -> torch.Tensor:
     T. Durand, N. Thome and M. Cord, "WELDON", CVPR 2016. Selection instead of a sort; all positions if there are fewer
     than k.
     """
-    places = maps.flatten(2)
-    k = min(k, places.shape[2])
-    largest = places.topk(k, dim=2, sorted=False).values
-    smallest = places.topk(k, dim=2, largest=False, sorted=False).values
+    positions = maps.flatten(2)
+    k = min(k, positions.shape[2])
+    largest = positions.topk(k, dim=2, sorted=False).values
+    smallest = positions.topk(k, dim=2, largest=False, sorted=False).values
     return largest.mean(dim=2) + smallest.mean(dim=2)

@@ -75,7 +75,7 @@ class Screen:
         reshaped = self._aspect(frame) != 1 or self._display_shape(frame) != self.shape
         return reshaped or bool(hdr_kind(frame)) or _has_alpha(frame)
 
-    def resized(self, frame: "VideoFrame") -> "VideoFrame":
+    def resize(self, frame: "VideoFrame") -> "VideoFrame":
         """Bring a frame to the number of pixels of the first, in its own colours."""
         if (frame.width, frame.height) == self._coded:
             return frame
