@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 
 from .configuration_memorability import MemorabilityConfig
 from .modeling_outputs import MemorabilityOutput
-from .scoring import at_least_float32, is_half, mean_over_frames, memorability_loss
+from .scoring import at_least_float32, is_half, mean_over_frames, memorability_loss, scores_around_mean
 
 FeaturesAndMaps = tuple[torch.Tensor, torch.Tensor | None]
 """Features `(n, size)` of frames, and maps `(n, height', width')` where they are asked for."""
@@ -139,7 +139,7 @@ class MemorabilityModel(PreTrainedModel):
 class FrameMemorabilityModel(MemorabilityModel):
     """A predictor that scores frames one by one; a clip's score is the mean of its frame scores (paper, Sec. 5.1).
 
-    A subclass gives `embed_frames` and `score_features`. With a `segment_length` in its configuration `embed_frames`
+    A subclass gives `embed_frames`, and `score_features` where its head is not one module around the mean. With a `segment_length` in its configuration `embed_frames`
     gets segments `(n, 3, segment_length, height, width)` instead of frames.
     """
 
@@ -194,8 +194,9 @@ class FrameMemorabilityModel(MemorabilityModel):
         raise NotImplementedError
 
     def score_features(self, features: torch.Tensor) -> torch.Tensor:
-        """Map features `(n, size)` to scores `(n, horizons)` in [0, 1]."""
-        raise NotImplementedError
+        """Map features `(n, size)` to scores `(n, horizons)` in [0, 1]; by default with the first of `head_modules`."""
+        offsets = self.get_submodule(self.head_modules[0])(features)
+        return scores_around_mean(offsets, self.config.score_means, self.config.score_stds)
 
 
 class Conv3d(nn.Conv3d):

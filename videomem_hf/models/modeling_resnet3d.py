@@ -12,7 +12,6 @@ from torch import nn
 
 from .configuration_resnet3d import DEPTHS, ResNet3DConfig
 from .modeling_memorability import Conv3d, FrameMemorabilityModel, MapInfo
-from .scoring import scores_around_mean
 
 
 class ShortcutA(nn.Module):
@@ -102,10 +101,6 @@ class ResNet3DModel(FrameMemorabilityModel):
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
             x = stage(x)
         return x.mean(dim=(2, 3, 4)), None
-
-    def score_features(self, features: torch.Tensor) -> torch.Tensor:
-        """Map features `(n, size)` to scores `(n, horizons)` in [0, 1]."""
-        return scores_around_mean(self.fc(features), self.config.score_means, self.config.score_stds)
 
     def _init_weights(self, module: nn.Module) -> None:
         if module is self.fc:

@@ -13,7 +13,6 @@ from torch.nn import functional
 
 from .configuration_semantic_embedding import SemanticEmbeddingConfig
 from .modeling_memorability import FeaturesAndMaps, FrameMemorabilityModel, MapInfo
-from .scoring import scores_around_mean
 from .trunks import build_trunk
 
 
@@ -61,10 +60,6 @@ class SemanticEmbeddingModel(FrameMemorabilityModel):
         pooled = weldon_pool(map_, self.config.pool_size)
         embedding = functional.normalize(self.projection(self.dropout(pooled)), dim=1)
         return embedding, attention if output_attentions else None
-
-    def score_features(self, features: torch.Tensor) -> torch.Tensor:
-        """Map embeddings `(n, embedding_size)` to scores `(n, horizons)` in [0, 1]."""
-        return scores_around_mean(self.mlp(features), self.config.score_means, self.config.score_stds)
 
     def _init_weights(self, module: nn.Module) -> None:
         if module is self.attention_conv:

@@ -196,8 +196,8 @@ class SpatioTemporalModel(MemorabilityModel):
             raise ValueError("this model has no backbone; give frame_maps")
         return self.backbone(pixels.to(self.dtype))
 
-    def attend(self, maps: torch.Tensor, output_attentions: bool = False) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Weigh the positions of maps `(n, channels, height, width)`: features `(n, size)`, and `(n, height, width)`."""
+    def attend(self, maps: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
+        """Weigh the positions of maps `(n, channels, height, width)`."""
         maps = self.norm(maps)
         if self.attention_conv is None:
             return self.last_conv(maps).mean(dim=(2, 3)), None

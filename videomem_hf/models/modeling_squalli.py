@@ -16,7 +16,6 @@ from torch.nn import functional
 
 from .configuration_squalli import SqualliConfig
 from .modeling_memorability import FeaturesAndMaps, FrameMemorabilityModel, MapInfo
-from .scoring import scores_around_mean
 
 
 class VGG(nn.Module):
@@ -90,7 +89,3 @@ class SqualliModel(FrameMemorabilityModel):
         caption = functional.normalize(self.caption_projection(fc7), dim=1)
         streams = [functional.layer_norm(stream, stream.shape[1:]) for stream in (last, caption)]
         return torch.cat(streams, dim=1), None
-
-    def score_features(self, features: torch.Tensor) -> torch.Tensor:
-        """Map the joined streams `(n, size)` to scores `(n, horizons)` in [0, 1]."""
-        return scores_around_mean(self.mlp(features), self.config.score_means, self.config.score_stds)

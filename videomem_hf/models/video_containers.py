@@ -62,7 +62,7 @@ def open_file(source: VideoSource, name: str, stack: ExitStack) -> BinaryIO:
         if isinstance(source, str | Path):
             file: BinaryIO = stack.enter_context(Path(source).open("rb"))  # noqa: SIM115 - the stack closes it
         else:
-            file = BytesIO(source) if isinstance(source, bytes) else source
+            file = BytesIO(source) if isinstance(source, bytes) else cast("BinaryIO", source)
         file = file if file.seekable() else BytesIO(file.read())
         empty = not file.seek(0, 2)
     except (OSError, ValueError) as error:

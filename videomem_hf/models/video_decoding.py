@@ -129,15 +129,16 @@ class VideoReader:
             return None
         if self.stream.duration and self.stream.time_base:
             return float(self.stream.duration * self.stream.time_base)
-        start = float(self.stream.start_time * self.stream.time_base) if self._counts_from_zero else 0.0
+        start = self._start_s
         if found := re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", self.stream.metadata.get("DURATION", "")):
             return 3600 * int(found[1]) + 60 * int(found[2]) + float(found[3]) - start
         return self.container.duration / 1e6 - start if self.container.duration else None
 
     @property
-    def _counts_from_zero(self) -> bool:
-        """Whether the header tells the time of the end, not the duration: Matroska, whose picture may start late."""
-        return "matroska" in self.container.format.name and (self.stream.start_time or 0) > 0
+    def _start_s(self) -> float:
+        """When the picture starts, in Matroska, whose header gives the time of its end and not its duration."""
+        start, base = self.stream.start_time, self.stream.time_base
+        return float(start * base) if "matroska" in self.container.format.name and start and base else 0.0
 
     def count_frames(self) -> int:
         """Count frames by their packets, without decoding; a damaged file may have fewer. Frames are gone then."""
@@ -236,7 +237,7 @@ class VideoReader:
         for packet in self._packets():
             try:
                 frames = packet.decode() if decoder is None else decoder.decode(packet if packet.size else None)
-                for frame in cast("list[VideoFrame]", frames):
+                for frame in frames:
                     aspects.mark(frame)
                     yield frame
             except EOFError:

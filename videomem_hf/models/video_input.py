@@ -156,7 +156,7 @@ def to_frames(source: Any, channels: Literal["first", "last"] | None = None) -> 
             f"frames of shape {tuple(source.shape)}, {frames.dtype}: must be (frames, height, width, 3) or "
             "(frames, 3, height, width), uint8 RGB, at least one of each"
         )
-    return np.require(frames, requirements="CW")
+    return np.require(frames, requirements=["C", "W"])
 
 
 def _to_array(frames: Any) -> np.ndarray:

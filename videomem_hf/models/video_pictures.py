@@ -153,7 +153,7 @@ def _upright(picture: Image.Image) -> Image.Image:
 def _pixels(picture: Image.Image) -> np.ndarray:
     """Levels of 16 bits keep their upper 8. `I` is of 8 bits up to 255, else 16; `F` is from 0 to 1, or to 255."""
     if picture.mode.startswith("I") or picture.mode == "F":
-        levels = np.nan_to_num(np.asarray(picture).astype(np.float32))
+        levels = np.nan_to_num(np.asarray(picture, dtype=np.float64))
         largest = levels.max()
         if picture.mode == "F":
             levels = levels * 255 if largest <= 1 else levels
@@ -172,6 +172,7 @@ def _colours(picture: Image.Image, file: Any = None) -> tuple[int, int] | None:
     if picture.format not in ("AVIF", "PNG"):
         return None
     name = getattr(picture, "filename", "")
+    opened: Any
     try:
         with Path(name).open("rb") if name else nullcontext(file or getattr(picture, "fp", None)) as opened:
             position = opened.tell()

@@ -100,8 +100,8 @@ def check_sampling(fps: Any, segment_length: Any, max_segments: Any) -> None:
     counts = [segment_length] if max_segments is None else [segment_length, max_segments]
     if not (
         isinstance(fps, numbers.Real)
-        and 0 < fps < math.inf
-        and all(isinstance(count, numbers.Integral) and count >= 1 for count in counts)
+        and 0 < float(fps) < math.inf
+        and all(isinstance(count, numbers.Integral) and int(count) >= 1 for count in counts)
     ):
         raise ValueError(
             f"fps={fps!r} must be above 0; segment_length={segment_length!r}, max_segments={max_segments!r} "
