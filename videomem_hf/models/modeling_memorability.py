@@ -139,8 +139,8 @@ class MemorabilityModel(PreTrainedModel):
 class FrameMemorabilityModel(MemorabilityModel):
     """A predictor that scores frames one by one; a clip's score is the mean of its frame scores (paper, Sec. 5.1).
 
-    A subclass gives `embed_frames`, and `score_features` where its head is not one module around the mean. With a `segment_length` in its configuration `embed_frames`
-    gets segments `(n, 3, segment_length, height, width)` instead of frames.
+    A subclass gives `embed_frames`, and `score_features` where its head is not one module around the mean. With a
+    `segment_length` in its configuration `embed_frames` gets segments `(n, 3, segment_length, height, width)`.
     """
 
     def forward(
