@@ -6,7 +6,7 @@ import torch
 from huggingface_hub.errors import StrictDataclassClassValidationError
 
 from videomem_hf.models.configuration_memorability import MemorabilityConfig
-from videomem_hf.models.scoring import bounded, mean_over_frames, memorability_loss, scores_around_mean
+from videomem_hf.models.scoring import clamp_scores, mean_over_frames, memorability_loss, scores_around_mean
 
 MEANS, STDS = [0.859, 0.778], [0.082, 0.145]
 
@@ -29,13 +29,13 @@ def test_scores_stay_in_range_and_are_at_least_float32() -> None:
 
 def test_bounded_clips_and_lets_gradients_through_that_lead_back() -> None:
     values = torch.tensor([-0.5, 0.25, 1.5], requires_grad=True)
-    out = bounded(values)
+    out = clamp_scores(values)
     assert out.tolist() == [0.0, 0.25, 1.0]
     out.backward(torch.tensor([-1.0, -1.0, 1.0]))  # descent moves all three inwards
     assert values.grad is not None
     assert values.grad.tolist() == [-1.0, -1.0, 1.0]
     values.grad = None
-    bounded(values).backward(torch.tensor([1.0, 1.0, -1.0]))
+    clamp_scores(values).backward(torch.tensor([1.0, 1.0, -1.0]))
     assert values.grad.tolist() == [0.0, 1.0, 0.0]
 
 

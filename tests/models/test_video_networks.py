@@ -13,6 +13,7 @@ from torchvision.models.video import r3d_18
 from videomem_hf.models.configuration_c3d import C3DConfig
 from videomem_hf.models.configuration_resnet3d import ResNet3DConfig
 from videomem_hf.models.modeling_c3d import C3DModel
+from videomem_hf.models.modeling_memorability import Conv3d
 from videomem_hf.models.modeling_resnet3d import ResNet3DModel, ShortcutA
 
 
@@ -147,3 +148,24 @@ def test_a_configuration_with_the_former_name_of_the_segment_length_loads(config
     loaded = config_class.from_pretrained(tmp_path)
     assert loaded.segment_length == 24
     assert "clip_length" not in loaded.to_dict()
+
+
+def test_half_precision_convolutions_on_the_cpu_are_those_of_single_precision() -> None:
+    torch.manual_seed(0)
+    conv = Conv3d(3, 8, kernel_size=3, padding=1)
+    pixels = torch.rand(2, 3, 4, 9, 9)
+    expected = conv.half().float()(pixels.half().float())
+    seen: list[torch.dtype] = []
+
+    class Recorder(torch.overrides.TorchFunctionMode):
+        def __torch_function__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+            if func is torch.nn.functional.conv3d:
+                seen.append(args[0].dtype)
+            return func(*args, **(kwargs or {}))
+
+    with Recorder():
+        found = conv.half()(pixels.half())
+        conv.bfloat16()(pixels.bfloat16())
+    assert seen == [torch.float32, torch.bfloat16]
+    assert found.dtype == torch.float16
+    torch.testing.assert_close(found.float(), expected, atol=1e-3, rtol=1e-3)

@@ -13,6 +13,7 @@ from torchvision import transforms
 from transformers import AutoVideoProcessor
 
 from tests.clips import grey_levels, quadrants, write_clip
+from videomem_hf.models.video_input import to_frames
 from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
 from videomem_hf.video.video import sample_frames
 
@@ -169,3 +170,62 @@ def test_processors_saved_under_former_names_still_load(tmp_path: Path) -> None:
     assert (loaded.segment_length, loaded.max_segments) == (16, 3)
     loaded.save_pretrained(tmp_path / "again")
     assert json.loads((tmp_path / "again" / file.name).read_text()) == saved
+
+
+def test_narrow_frames_are_frames() -> None:
+    """The last axis has the colours where it has 3, else the second; `input_data_format` says otherwise."""
+    processor = MemorabilityVideoProcessor(**RAW)
+    rng = np.random.default_rng(0)
+    for height, width in ((3, 40), (1, 3), (1, 1), (3, 3), (40, 1), (3, 1), (40, 3)):
+        frames = rng.integers(0, 255, (2, height, width, 3), np.uint8)
+        expected = frames.transpose(0, 3, 1, 2)
+        for videos in ([frames], torch.from_numpy(frames), [list(frames)], frames[None]):
+            found = processor(videos=videos, return_tensors="np")["pixel_values_videos"]
+            np.testing.assert_array_equal(found[0], expected)
+            np.testing.assert_array_equal(to_frames(videos[0] if len(videos) == 1 else videos), frames)
+        first = processor(videos=[expected], input_data_format="channels_first", return_tensors="np")
+        np.testing.assert_array_equal(first["pixel_values_videos"][0], expected)
+        if width != 3:
+            np.testing.assert_array_equal(to_frames(torch.from_numpy(expected)), frames)
+
+
+@pytest.mark.parametrize(
+    ("videos", "arguments", "cause"),
+    [
+        ([], {}, "videos is empty"),
+        ([5], {}, "a int is no clip"),
+        ([np.zeros((0, 9, 9, 3), np.uint8)], {}, r"frames of shape \(0, 9, 9, 3\), uint8: must be .* at least one"),
+        (np.zeros((3, 9, 11), np.uint8), {}, r"frames of shape \(3, 9, 11\), uint8: must be"),
+        ([np.zeros((3, 9, 11), np.uint8)], {}, r"one array \(3, 9, 11\) is a frame .* or three of grey"),
+        ([np.zeros((2, 9, 11, 3))], {}, "float64: must be .* uint8 RGB"),
+        ([[Image.new("L", (9, 9)), Image.new("L", (9, 8))]], {}, "of several sizes"),
+        (None, {"fps": "a"}, "fps='a' must be above 0"),
+        (None, {"fps": float("nan")}, "fps=nan must be above 0"),
+        (None, {"segment_length": 1.5}, "segment_length=1.5.* whole numbers of at least 1"),
+        (None, {"max_segments": 0}, "max_segments=0 whole numbers of at least 1"),
+        (None, {"frames": 3}, "unknown argument frames; allowed are .*segment_length"),
+        (None, {"input_data_format": "last"}, "input_data_format='last' must be channels_first or channels_last"),
+        (None, {"size": {"longest_edge": 9}}, "size must give height and width, or shortest_edge.*longest_edge"),
+        (None, {"size": {"shortest_edge": 9, "longest_edge": 20}}, "size must give"),
+        (None, {"size": "big"}, "size"),
+    ],
+)
+def test_wrong_arguments_are_one_clear_error(videos: object, arguments: dict, cause: str) -> None:
+    clip = [np.zeros((2, 9, 11, 3), np.uint8)] if videos is None else videos
+    with pytest.raises(ValueError, match=cause) as caught:
+        MemorabilityVideoProcessor()(videos=clip, **arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_of_very_long_frames_the_middle_is_resized() -> None:
+    frame = np.zeros((4, 60_000, 3), np.uint8)
+    frame[:, 29_990:30_010] = 200
+    crop = {"do_center_crop": True, "crop_size": {"height": 32, "width": 32}}
+    processor = MemorabilityVideoProcessor(size={"shortest_edge": 64}, do_normalize=False, do_rescale=False, **crop)
+    for turned in (frame, frame.swapaxes(0, 1)):
+        (pixels,) = processor(videos=[turned[None]], return_tensors="np")["pixel_values_videos"]
+        np.testing.assert_array_equal(pixels, np.full((1, 3, 32, 32), 200))
+    resized = MemorabilityVideoProcessor(size={"shortest_edge": 256})
+    assert resized(videos=[frame[None]], return_tensors="np")["pixel_values_videos"][0].shape == (1, 3, 256, 4096)
+    usual = np.zeros((1, 10, 160, 3), np.uint8)
+    assert resized(videos=[usual], return_tensors="np")["pixel_values_videos"][0].shape == (1, 3, 256, 4096)

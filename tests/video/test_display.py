@@ -8,7 +8,7 @@ import pytest
 
 from tests.clips import quadrants, rotate_mp4
 from videomem_hf.models.video_display import tone_curve
-from videomem_hf.video.video import probe, sample_frames
+from videomem_hf.video.video import open_video, probe, sample_frames
 
 from .encoding import encode, encode_sizes, scene, yuv_frame, yuv_planes
 
@@ -208,3 +208,64 @@ def test_every_frame_has_the_shape_of_the_first(sizes: list[tuple[int, int]], tm
 def test_small_and_odd_pictures(height: int, width: int, tmp_path: Path) -> None:
     clip = encode(tmp_path / "c.mkv", [np.full((height, width, 3), 90, np.uint8)] * 12, "ffv1", "yuv444p")
     np.testing.assert_allclose(first_image(clip), np.full((height, width, 3), 90), atol=3)
+
+
+@pytest.mark.parametrize("threads", ["AUTO", "NONE"])
+def test_pixels_may_change_their_shape(threads: str, tmp_path: Path) -> None:
+    """A recording that switches from 1:1 to 2:1 is shown on the first picture's screen, with bars."""
+    parts = [
+        encode(tmp_path / f"{number}.ts", [np.full((54, 96, 3), 200, np.uint8)] * 24, aspect=Fraction(aspect))
+        for number, aspect in enumerate((1, 2, 1))
+    ]
+    (clip := tmp_path / "c.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
+    with open_video(clip, threads) as reader:
+        images = [reader.screen.rgb(frame) for _, frame in reader.frames()]
+    assert {image.shape for image in images} == {(54, 96, 3)}
+    for i, image in enumerate(images):
+        rows = np.flatnonzero(image[:, 48, 0] > 100)
+        assert len(rows) == (27 if 24 <= i < 48 else 54), i
+    assert len(images) == 72
+
+
+def method_c(k1: float, inflection: float, k3: float, luminance: np.ndarray) -> np.ndarray:
+    """Report ITU-R BT.2446-1, section 6.1.4, in % of SDR's white; k2 and k4 by continuity of slope and value."""
+    k2 = k1 * inflection * (1 - k3)
+    k4 = k1 * inflection - k2 * np.log(1 - k3)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        bent = k2 * np.log(luminance / inflection - k3) + k4
+    return np.where(luminance < inflection, k1 * luminance, bent)
+
+
+def test_the_tone_curve_is_method_c_with_constants_of_its_own() -> None:
+    inflection = 100 * 0.8**2.4 / 0.83802  # 80 % of an SDR signal with a gamma of 2.4
+    k2 = 0.83802 * inflection * (1 - 0.74204)
+    assert k2 == pytest.approx(15.09968, abs=2e-4)  # as the Report gives them
+    assert 0.83802 * inflection - k2 * np.log(1 - 0.74204) == pytest.approx(78.99439, abs=2e-3)
+    white = method_c(0.83802, inflection, 0.74204, np.array([203.0]))  # 96 % of the signal
+    np.testing.assert_allclose((white / 100) ** (1 / 2.4), 0.96, atol=1e-3)
+    luminance = np.geomspace(0.01, 10_000, 500)
+    np.testing.assert_allclose(tone_curve(luminance), method_c(0.49, 160, 1 - 0.0371, luminance) / 100, atol=1e-6)
+
+
+XY = {  # of red, green, blue and white (ITU-R BT.709, BT.2020; SMPTE EG 432-1)
+    1: [(0.64, 0.33), (0.30, 0.60), (0.15, 0.06), (0.3127, 0.3290)],
+    9: [(0.708, 0.292), (0.170, 0.797), (0.131, 0.046), (0.3127, 0.3290)],
+    12: [(0.680, 0.320), (0.265, 0.690), (0.150, 0.060), (0.3127, 0.3290)],
+}
+
+
+def to_xyz(primaries: int) -> np.ndarray:
+    """The matrix from linear RGB to XYZ (SMPTE RP 177)."""
+    columns = np.array([(x / y, 1, (1 - x - y) / y) for x, y in XY[primaries]]).T
+    return columns[:, :3] * np.linalg.solve(columns[:, :3], columns[:, 3])
+
+
+@pytest.mark.parametrize("primaries", [9, 12])
+def test_primaries_are_converted_by_their_chromaticities(primaries: int, tmp_path: Path) -> None:
+    colours = np.array([[0.4, 0.3, 0.2], [0.2, 0.4, 0.3], [0.5, 0.5, 0.5], [0.3, 0.3, 0.5]])
+    expected = 255 * (colours @ (np.linalg.inv(to_xyz(1)) @ to_xyz(primaries)).T) ** (1 / 2.4)
+    codes = np.round(1023 * colours ** (1 / 2.4)).astype(int)
+    frame = yuv_planes([codes[None, :, channel] for channel in (1, 2, 0)], "gbrp10le", (64, 48))
+    tags = {"color_trc": 14, "color_primaries": primaries, "color_range": 2}
+    clip = encode(tmp_path / "c.mkv", [frame], "ffv1", "gbrp10le", **tags)
+    np.testing.assert_allclose(first_image(clip)[24, 8::16], expected, atol=2)

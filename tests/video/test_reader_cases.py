@@ -1,6 +1,7 @@
 """Times, streams, containers and damage: which frames of a clip are read, and what is said of it."""
 
 import struct
+import tempfile
 import zlib
 from contextlib import nullcontext
 from fractions import Fraction
@@ -341,3 +342,36 @@ def test_a_pipe_is_read_to_its_end(tmp_path: Path) -> None:
             return data
 
     assert len(list(sample_frames(Pipe(), notes=[]))) == 5  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("start_ms", [0, 7300])
+def test_a_late_start_is_no_missing_end(start_ms: int, tmp_path: Path) -> None:
+    times = [start_ms + round(1000 * i / FPS) for i in range(len(FIVE_SECONDS))]
+    for name, codec in (("c.mkv", "libx264"), ("c.webm", "libvpx")):
+        clip = encode(tmp_path / name, FIVE_SECONDS, codec, times_ms=times)
+        assert read(clip)[2] == []
+        assert probe(clip).duration_s == pytest.approx(5, abs=0.1)
+    noise = list(np.random.default_rng(0).integers(0, 255, (60, 48, 64, 3), dtype=np.uint8))
+    clip = encode(tmp_path / "cut.mkv", noise, times_ms=times)
+    clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+    assert any("although the header says 5.0 s" in note for note in read(clip)[2])
+
+
+@pytest.mark.parametrize("junk", [b"abc", bytes(64), b"a few words in front of it\n" * 40])
+def test_bytes_in_front_of_an_mp4_file_are_passed_over(junk: bytes, tmp_path: Path) -> None:
+    data = junk + encode(tmp_path / "c.mp4", FIVE_SECONDS).read_bytes()
+    (tmp_path / "c.mp4").write_bytes(data)
+    for source in (tmp_path / "c.mp4", data):
+        notes: list[str] = []
+        levels = [frame.image.mean() for frame in sample_frames(source, notes=notes)]
+        np.testing.assert_allclose(levels, read(encode(tmp_path / "plain.mp4", FIVE_SECONDS))[0], atol=17)
+        assert notes == [f"{len(junk):,} bytes before the beginning of the MP4 file are passed over"]
+
+
+def test_files_without_a_name_are_called_so(tmp_path: Path) -> None:
+    with tempfile.SpooledTemporaryFile() as spooled, tempfile.TemporaryFile() as numbered:
+        for file in (spooled, numbered):
+            file.write(b"no video")
+            for read_file in (lambda file: list(sample_frames(file)), MemorabilityVideoProcessor()):
+                with pytest.raises(ValueError, match=r"^open file: not a video"):
+                    read_file(file)

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from videomem_hf.analysis.clip_figure import COLOURS, SALIENCY_COLOURS, draw_curve, overlay, strength_of
-from videomem_hf.models.video_decoding import LONG_HOLD_S
+from videomem_hf.models.video_decoding import DEFAULT_RATE, LONG_HOLD_S
 from videomem_hf.schema import Horizon
 from videomem_hf.system import atomic_write
 from videomem_hf.video.video import VideoSource, probe, sample_frames
@@ -80,7 +80,7 @@ def overlay_clip(
     Raises:
         VideoError: The clip cannot be decoded.
     """
-    rate = min(max(probe(clip).frames_per_second or 25.0, SLOWEST), fastest)
+    rate = min(max(probe(clip).frames_per_second or DEFAULT_RATE, SLOWEST), fastest)
 
     def frames() -> Iterator[tuple[float, np.ndarray]]:
         for frame in sample_frames(clip, rate, notes=[]):

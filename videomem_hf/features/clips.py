@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from videomem_hf.models.video_display import Screen
+from videomem_hf.models.video_decoding import DEFAULT_RATE
+from videomem_hf.models.video_display import Screen, upright
 from videomem_hf.video.video import VideoSource, open_video, upright_rgb, warn_of
 
 from .grey import Bits, Order, grey
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 Threads = Literal["AUTO", "NONE"]
 
-_RATE: Final = 25.0
-"""Frames per second where a file says nothing."""
 _IN_HIGH_BITS: Final = ("p010", "p012", "p016", "p210", "p212", "p216", "p410", "p412", "p416")
 """Formats of over 8 bits whose values stand in the upper bits of 16."""
 
@@ -30,7 +29,7 @@ class Clip:
 
     name: str
     frames: int
-    frames_per_second: float = _RATE
+    frames_per_second: float = DEFAULT_RATE
     title: str | None = None
 
 
@@ -71,8 +70,8 @@ class Picture:
         More than 8 bits are cut to the upper 8. A frame without a luma plane of its own (RGB, palettes, packed YUV) is
         first converted by FFmpeg: packed YUV without loss, the others to BT.601 in limited range.
         """
-        plane = _luma_plane(self._screen.resized(self._frame))
-        return np.rot90(plane, round(self._frame.rotation / 90) % 4)
+        plane = _luma_plane(self._screen.resize(self._frame))
+        return upright(self._frame, plane)
 
 
 def _luma_plane(frame: "VideoFrame") -> NDArray[np.uint8]:
@@ -97,7 +96,7 @@ def survey(source: VideoSource, title: str | None = None) -> Clip:
         VideoError: The source cannot be opened or has no picture.
     """
     with open_video(source) as reader:
-        return Clip(reader.name, reader.count_frames(), reader.frames_per_second or _RATE, title)
+        return Clip(reader.name, reader.count_frames(), reader.frames_per_second or DEFAULT_RATE, title)
 
 
 def pictures(source: VideoSource, threads: Threads = "AUTO") -> Iterator[Picture]:

@@ -5,8 +5,9 @@ pairwise margin is the simplest and never did worse than squared error. Where sc
 binomial likelihood, which uses the annotation counts. `sodeep` is the paper's. Figures: docs/training.md.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
+
+from videomem_hf.system import lazy_names
 
 if TYPE_CHECKING:
     from videomem_hf.losses.base import AbsoluteError, MemorabilityLoss, SquaredError
@@ -26,10 +27,15 @@ __all__ = [
 ]  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:
-    """Load torch with the first use of what needs it: `losses.names` is for configurations."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    modules = ("build", "ranking", "soft_rank", "sorter_files")  # which import the others' classes
-    loaded = (import_module(f"{__name__}.{module}") for module in modules)
-    return next(getattr(module, name) for module in loaded if hasattr(module, name))
+_NAMES: Final = {
+    ".base": "AbsoluteError MemorabilityLoss SquaredError",
+    ".binomial": "BinomialLoss",
+    ".build": "LOSSES Criterion build_loss",
+    ".horizons": "HorizonLoss",
+    ".pairwise": "PairwiseRankingLoss",
+    ".ranking": "ranks",
+    ".sodeep": "SpearmanLoss",
+    ".soft_rank": "SoftRankLoss soft_ranks",
+    ".sorter_files": "build_sorter load_sorter shipped_sorters",
+}
+__getattr__ = lazy_names(__name__, {name: module for module, names in _NAMES.items() for name in names.split()})

@@ -16,7 +16,7 @@ class LocalResponseNorm(nn.LocalResponseNorm):
         return super().forward(at_least_float32(x)).to(x.dtype)
 
 
-def convolved(network: Any, x: torch.Tensor) -> torch.Tensor:
+def apply_convolutions(network: Any, x: torch.Tensor) -> torch.Tensor:
     """Apply conv1 to conv5 of a network, with its `pool` and `norm`, up to before the last pooling."""
     x = network.norm(network.pool(network.conv1(x).relu()))
     x = network.norm(network.pool(network.conv2(x).relu()))

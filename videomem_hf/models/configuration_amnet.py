@@ -35,7 +35,6 @@ class AMNetConfig(MemorabilityConfig):
     output_mean: float = 0.754
 
     def validate_sizes(self) -> None:
-        """Refuse sizes that do not work; runs whenever a configuration is made."""
         if self.image_size < 16 or self.lstm_steps < 1:
             raise ValueError("image_size must be at least 16, lstm_steps at least 1")
         if len(self.resnet_layers) != 3:

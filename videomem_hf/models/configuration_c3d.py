@@ -34,7 +34,6 @@ class C3DConfig(PreTrainedConfig):
     dropout: float = 0.5
 
     def validate_sizes(self) -> None:
-        """Refuse clips that the poolings would shrink to nothing; runs whenever a configuration is made."""
         if len(self.hidden_sizes) != 5:
             raise ValueError(f"hidden_sizes must be five numbers, got {list(self.hidden_sizes)}")
         if self.segment_length < 16 or self.image_size < 16:

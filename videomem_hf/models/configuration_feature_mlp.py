@@ -24,7 +24,6 @@ class FeatureMLPConfig(MemorabilityConfig):
     dropout: float = 0.0
 
     def validate_features(self) -> None:
-        """Refuse columns that do not fit together; runs whenever a configuration is made."""
         if not self.feature_names or len(set(self.feature_names)) < len(self.feature_names):
             raise ValueError(f"feature_names must be one or more different columns, got {list(self.feature_names)}")
         if len(self.feature_sizes) != len(self.feature_names) or min(self.feature_sizes) < 1:

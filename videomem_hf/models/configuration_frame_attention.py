@@ -25,7 +25,6 @@ class FrameAttentionConfig(MemorabilityConfig):
     dropout: float = 0.0
 
     def validate_sizes(self) -> None:
-        """Refuse sizes that do not fit together; runs whenever a configuration is made."""
         if not self.hidden_sizes or min(*self.hidden_sizes, self.feature_size) < 1:
             sizes = f"{list(self.hidden_sizes)} and {self.feature_size}"
             raise ValueError(f"hidden_sizes (at least one) and feature_size must be 1 or more, got {sizes}")

@@ -41,7 +41,6 @@ class MemNetConfig(MemorabilityConfig):
     output_bias: float = 0.0
 
     def validate_crops(self) -> None:
-        """Refuse crops that do not exist; runs whenever a configuration is made."""
         if self.crops not in (1, 10):
             raise ValueError(f"crops must be 10 or 1, got {self.crops}")
         if not 67 <= self.crop_size <= self.image_size:

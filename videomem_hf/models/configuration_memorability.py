@@ -13,7 +13,7 @@ DEFAULT_SCORES = {"short_term": (0.859, 0.082), "long_term": (0.778, 0.145)}
 
 @strict
 class MemorabilityConfig(PreTrainedConfig):
-    """Fields that every predictor's configuration has.
+    """Fields that every predictor's configuration has; its methods `validate_...` run whenever one is made.
 
     Attributes:
         horizons: What is predicted, in the order of the output: "short_term", "long_term" or both.
@@ -39,7 +39,6 @@ class MemorabilityConfig(PreTrainedConfig):
         super().__post_init__(**kwargs)
 
     def validate_horizons(self) -> None:
-        """Refuse horizons or score statistics that do not fit together; runs whenever a configuration is made."""
         if (
             not self.horizons
             or len(set(self.horizons)) < len(self.horizons)

@@ -54,7 +54,6 @@ class MultiViewConfig(MemorabilityConfig):
     frame_encoder: str = ""
 
     def validate_views(self) -> None:
-        """Refuse views, kernels or sizes that do not fit together; runs whenever a configuration is made."""
         count = len(self.view_names)
         if not count or len(set(self.view_names)) < count:
             raise ValueError(f"view_names must be one or more different names, got {list(self.view_names)}")

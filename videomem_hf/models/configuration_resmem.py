@@ -30,6 +30,5 @@ class ResMemConfig(MemorabilityConfig):
     dropout: float = 0.5
 
     def validate_sizes(self) -> None:
-        """Refuse frames that the poolings would shrink to nothing; runs whenever a configuration is made."""
         if self.image_size < 67:
             raise ValueError(f"image_size must be at least 67, got {self.image_size}")

@@ -40,7 +40,6 @@ class ResNet3DConfig(MemorabilityConfig):
     segment_length: int = 16
 
     def validate_architecture(self) -> None:
-        """Refuse an unknown depth or shortcut; runs whenever a configuration is made."""
         if self.depth not in DEPTHS:
             raise ValueError(f"depth must be one of {sorted(DEPTHS)}, got {self.depth}")
         if self.shortcut not in ("A", "B"):

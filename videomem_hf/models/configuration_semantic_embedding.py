@@ -34,6 +34,5 @@ class SemanticEmbeddingConfig(MemorabilityConfig):
     attention: bool = False
 
     def validate_sizes(self) -> None:
-        """Refuse sizes that do not work; runs whenever a configuration is made."""
         if min(self.map_size, self.pool_size, self.embedding_size, self.mlp_size) < 1:
             raise ValueError("map_size, pool_size, embedding_size and mlp_size must be at least 1")

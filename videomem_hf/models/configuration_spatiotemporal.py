@@ -31,7 +31,7 @@ class SpatioTemporalConfig(MemorabilityConfig):
             registered with `AutoConfig` and `AutoModel`; None for a model that is given maps of another network.
         backbone_config: Fields of that predictor's configuration; None takes its defaults.
         map_channels: Channels of the maps that a model without a backbone is given.
-        spatial_attention: Whether places of a frame are weighed; else all count alike.
+        spatial_attention: Whether positions of a frame are weighed; else all count alike.
         temporal: How frames are weighed: by `attention`, each on its own; by attention after a recurrent block that
             sees their order, `gru`; or all alike, `mean`.
         temporal_size: Hidden units of the temporal attention, and of the recurrent block in each direction.
@@ -88,7 +88,6 @@ class SpatioTemporalConfig(MemorabilityConfig):
         return config_class(**given)
 
     def validate_backbone(self) -> None:
-        """Refuse a backbone that does not exist or channels that it contradicts; runs whenever one is made."""
         if self.backbone is None:
             if self.map_channels is None or self.map_channels < 1:
                 raise ValueError(f"without a backbone map_channels must be 1 or more, got {self.map_channels}")
@@ -100,7 +99,6 @@ class SpatioTemporalConfig(MemorabilityConfig):
         self.frame_config()
 
     def validate_sizes(self) -> None:
-        """Refuse sizes and options that do not exist; runs whenever a configuration is made."""
         if self.temporal not in TEMPORAL:
             raise ValueError(f"temporal must be one of {', '.join(TEMPORAL)}, got {self.temporal!r}")
         if min(self.feature_size, self.temporal_size) < 1:

@@ -40,7 +40,6 @@ class SqualliConfig(MemorabilityConfig):
     dropout: float = 0.5
 
     def validate_sizes(self) -> None:
-        """Refuse sizes that do not fit together; runs whenever a configuration is made."""
         if self.vgg_features not in ("fc7", "fc8"):
             raise ValueError(f"vgg_features must be 'fc7' or 'fc8', got {self.vgg_features!r}")
         if len(self.vgg_layers) != 5 or len(self.vgg_channels) != 5 or len(self.caption_layers) not in (0, 5):

@@ -34,7 +34,6 @@ class ViTMemConfig(MemorabilityConfig):
     layer_norm_eps: float = 1e-6
 
     def validate_sizes(self) -> None:
-        """Refuse sizes that do not divide; runs whenever a configuration is made."""
         if self.image_size % self.patch_size or self.image_size < self.patch_size:
             raise ValueError(f"image_size={self.image_size} must be a multiple of patch_size={self.patch_size}")
         if self.hidden_size % self.num_attention_heads:

@@ -25,7 +25,7 @@ _C3D_LAYERS = {
 }
 """Names of the port that writes C3D as lists of layers, and ours."""
 _RESNET_PARTS = {"conv1": "0", "bn1": "1", "layer1": "4", "layer2": "5", "layer3": "6", "layer4": "7"}
-"""A torchvision ResNet's parts, and their places in the list that it is a chain of."""
+"""A torchvision ResNet's parts, and their positions in the list that it is a chain of."""
 _RESNETS: dict[tuple[bool, tuple[int, ...]], str] = {
     (False, (2, 2, 2, 2)): "resnet18",
     (False, (3, 4, 6, 3)): "resnet34",
@@ -178,8 +178,8 @@ def _semantic_name(name: str) -> str:
 
 
 def _resnet_name(parts: Tensors, path: Path) -> str:
-    """Which of torchvision's ResNets has these parts, named by their places in the chain."""
-    blocks = tuple(count(parts, rf"{place}\.(\d+)\.conv1\.") for place in (4, 5, 6, 7))
+    """Which of torchvision's ResNets has these parts, named by their positions in the chain."""
+    blocks = tuple(count(parts, rf"{position}\.(\d+)\.conv1\.") for position in (4, 5, 6, 7))
     name = _RESNETS.get((any(re.match(r"4\.0\.conv3\.", n) for n in parts), blocks))
     if name is None:
         raise CheckpointError(f"{path}: no ResNet of torchvision has stages of {blocks} blocks")
@@ -188,11 +188,11 @@ def _resnet_name(parts: Tensors, path: Path) -> str:
 
 def _vgg_sizes(tensors: Tensors, path: Path, layers: tuple[int, ...]) -> dict[str, object]:
     """Sizes of a VGG with so many convolutions in its five groups."""
-    places, place = [], 0
+    positions, position = [], 0
     for repeats in layers:
-        places.append(place)
-        place += 2 * repeats + 1
-    groups = take(tensors, path, *(f"features.{first}.weight" for first in places), "classifier.0.weight")
+        positions.append(position)
+        position += 2 * repeats + 1
+    groups = take(tensors, path, *(f"features.{first}.weight" for first in positions), "classifier.0.weight")
     channels = [shape[0] for shape in groups[:5]]
     side = round((groups[5][1] // channels[4]) ** 0.5)
     return {
@@ -203,7 +203,7 @@ def _vgg_sizes(tensors: Tensors, path: Path, layers: tuple[int, ...]) -> dict[st
 
 
 def _clips(length: int, side: int, **changes: object) -> MemorabilityVideoProcessor:
-    """Segments of consecutive frames, one begun each second; short side to `side` and the middle of it."""
+    """Segments of consecutive frames, one each second; short side to `side` and the middle of it."""
     return MemorabilityVideoProcessor(
         size={"shortest_edge": side},
         do_center_crop=True,

@@ -101,10 +101,10 @@ def convert_amnet(path: Path) -> Converted:
     unused = ("core_cnn.core_cnn.layer4.", "core_cnn.core_cnn.fc.")
     tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith(unused)}
     names = ("inconv.weight", "eh1.weight", "rnn.weight_hh_l0", "regnet1.weight", "regnet4.weight")
-    reduce, places, lstm, regression, last = take(tensors, path, *names)
+    reduce, positions, lstm, regression, last = take(tensors, path, *names)
     config = AMNetConfig(
         horizons=_one_output(path, last),
-        image_size=isqrt(places[0]) * 16,
+        image_size=isqrt(positions[0]) * 16,
         resnet_layers=[count(tensors, rf"core_cnn\.core_cnn\.layer{stage}\.(\d+)\.") for stage in range(1, 4)],
         attention_size=reduce[0],
         lstm_size=lstm[1],

@@ -10,8 +10,8 @@ from torch import nn
 from torchvision.models.resnet import Bottleneck, ResNet
 
 from .configuration_amnet import AMNetConfig
-from .modeling_memorability import FrameMemorabilityModel, MapInfo
-from .scoring import bounded
+from .modeling_memorability import FeaturesAndMaps, FrameMemorabilityModel, MapInfo
+from .scoring import clamp_scores
 
 
 class ThreeStages(nn.Module):
@@ -74,23 +74,21 @@ class AMNetModel(FrameMemorabilityModel):
         self.drop_half, self.drop_most = nn.Dropout(0.5), nn.Dropout(0.8)
         self.post_init()
 
-    def embed_frames(
-        self, pixels: torch.Tensor, output_attentions: bool = False
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
         """Map frames `(n, 3, image_size, image_size)` to the last hidden layer, averaged over the glimpses."""
         x = self.core_cnn(pixels)
         if x.shape[-2:] != (self.side, self.side):
             side = self.config.image_size
             raise ValueError(f"AMNet needs frames of {side} x {side} pixels, got {tuple(pixels.shape[-2:])}")
-        places = self.drop_most(self.bn1(self.inconv(x)).relu()).flatten(2).transpose(1, 2)  # (n, places, size)
-        average = places.mean(dim=1)
+        positions = self.drop_most(self.bn1(self.inconv(x)).relu()).flatten(2).transpose(1, 2)  # (n, positions, size)
+        average = positions.mean(dim=1)
         hidden, cell = self.hs1(average).tanh(), self.hc1(average).tanh()
-        keys = self.drop_half(self.e1(places).relu())
+        keys = self.drop_half(self.e1(positions).relu())
         state, found, maps = (hidden, cell), [], []
         for _ in range(self.config.lstm_steps):
             match = self.drop_half((keys + self.eh1(hidden)[:, :, None]).relu())
-            weights = self.eh3(match).squeeze(2).softmax(dim=1)  # (n, places)
-            glimpse = torch.einsum("np,nps->ns", weights, places)
+            weights = self.eh3(match).squeeze(2).softmax(dim=1)  # (n, positions)
+            glimpse = torch.einsum("np,nps->ns", weights, positions)
             state = self.rnn(glimpse, state)
             hidden = self.drop_half(state[0])
             found.append(self.drop_half(self.regnet1(hidden).relu()))
@@ -101,7 +99,7 @@ class AMNetModel(FrameMemorabilityModel):
 
     def score_features(self, features: torch.Tensor) -> torch.Tensor:
         """Map the last hidden layer `(n, regression_size)` to scores `(n, horizons)` in [0, 1]."""
-        return bounded(self.regnet4(features) / self.config.output_scale + self.config.output_mean)
+        return clamp_scores(self.regnet4(features) / self.config.output_scale + self.config.output_mean)
 
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 from transformers.utils import ModelOutput
 
 from .configuration_c3d import C3DConfig
-from .modeling_memorability import check_shape, init_layer, split_segments
+from .modeling_memorability import Conv3d, check_shape, init_layer, split_segments
 from .scoring import at_least_float32
 
 
@@ -45,14 +45,14 @@ class C3DModel(PreTrainedModel):
     def __init__(self, config: C3DConfig) -> None:
         super().__init__(config)
         c1, c2, c3, c4, c5 = config.hidden_sizes
-        self.conv1 = nn.Conv3d(3, c1, kernel_size=3, padding=1)
-        self.conv2 = nn.Conv3d(c1, c2, kernel_size=3, padding=1)
-        self.conv3a = nn.Conv3d(c2, c3, kernel_size=3, padding=1)
-        self.conv3b = nn.Conv3d(c3, c3, kernel_size=3, padding=1)
-        self.conv4a = nn.Conv3d(c3, c4, kernel_size=3, padding=1)
-        self.conv4b = nn.Conv3d(c4, c4, kernel_size=3, padding=1)
-        self.conv5a = nn.Conv3d(c4, c5, kernel_size=3, padding=1)
-        self.conv5b = nn.Conv3d(c5, c5, kernel_size=3, padding=1)
+        self.conv1 = Conv3d(3, c1, kernel_size=3, padding=1)
+        self.conv2 = Conv3d(c1, c2, kernel_size=3, padding=1)
+        self.conv3a = Conv3d(c2, c3, kernel_size=3, padding=1)
+        self.conv3b = Conv3d(c3, c3, kernel_size=3, padding=1)
+        self.conv4a = Conv3d(c3, c4, kernel_size=3, padding=1)
+        self.conv4b = Conv3d(c4, c4, kernel_size=3, padding=1)
+        self.conv5a = Conv3d(c4, c5, kernel_size=3, padding=1)
+        self.conv5b = Conv3d(c5, c5, kernel_size=3, padding=1)
         self.first_pool = nn.MaxPool3d(kernel_size=(1, 2, 2))
         self.pool = nn.MaxPool3d(kernel_size=2)
         self.last_pool = nn.MaxPool3d(kernel_size=2, padding=(0, 1, 1))

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from .configuration_frame_attention import FrameAttentionConfig
-from .modeling_memorability import FrameMemorabilityModel, MapInfo, init_layer
+from .modeling_memorability import FeaturesAndMaps, FrameMemorabilityModel, MapInfo, init_layer
 from .scoring import scores_around_mean
 
 RELU_GAIN = (2 / (1 - 1 / math.pi)) ** 0.5
@@ -111,9 +111,7 @@ class FrameAttentionModel(FrameMemorabilityModel):
         self.head = nn.Linear(config.feature_size, len(config.horizons))
         self.post_init()
 
-    def embed_frames(
-        self, pixels: torch.Tensor, output_attentions: bool = False
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
         """Map frames `(n, 3, height, width)` to features `(n, feature_size)` and maps `(n, height', width')`.
 
         Nothing bypasses the attention: with the mean or the largest value of the plain map beside it, the network reads

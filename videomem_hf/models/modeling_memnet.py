@@ -10,10 +10,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from .alexnet import LocalResponseNorm, convolved, map_side
+from .alexnet import LocalResponseNorm, apply_convolutions, map_side
 from .configuration_memnet import MemNetConfig
-from .modeling_memorability import FrameMemorabilityModel, MapInfo
-from .scoring import at_least_float32, bounded
+from .modeling_memorability import FeaturesAndMaps, FrameMemorabilityModel, MapInfo
+from .scoring import at_least_float32, clamp_scores
 
 
 class MemNetModel(FrameMemorabilityModel):
@@ -56,9 +56,7 @@ class MemNetModel(FrameMemorabilityModel):
         """The crops that are averaged, in the order of `ten_crop`."""
         return ten_crop(frames, self.config.crop_size)[: self.config.crops]
 
-    def embed_frames(
-        self, pixels: torch.Tensor, output_attentions: bool = False
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
         """Map frames `(n, 3, image_size, image_size)` to fc7 `(n, hidden_size)`, the mean over the crops."""
         centred = centre(pixels, self.mean_image)
         if self.training:
@@ -71,10 +69,10 @@ class MemNetModel(FrameMemorabilityModel):
         """Map fc7 `(n, hidden_size)` to scores `(n, horizons)` in [0, 1]."""
         # in float32: half precision rounds a score of .7 by .002, and the scale doubles it
         x = functional.linear(*(at_least_float32(each) for each in (features, self.fc8.weight, self.fc8.bias)))
-        return bounded((x - self.config.output_mean) * self.config.output_scale + self.config.output_bias)
+        return clamp_scores((x - self.config.output_mean) * self.config.output_scale + self.config.output_bias)
 
     def _fc7(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.pool(convolved(self, x))
+        x = self.pool(apply_convolutions(self, x))
         x = self.dropout(self.fc6(x.flatten(1)).relu())
         return self.dropout(self.fc7(x).relu())
 
@@ -103,7 +101,7 @@ class MemNetMap(nn.Module):
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Map `(n, 3, image_size, image_size)` to `(n, channels, side, side)`."""
-        return convolved(self, centre(pixels, self.mean_image))
+        return apply_convolutions(self, centre(pixels, self.mean_image))
 
 
 def centre(pixels: torch.Tensor, mean_image: torch.Tensor) -> torch.Tensor:
@@ -129,7 +127,7 @@ def ten_crop(images: torch.Tensor, size: int) -> torch.Tensor:
 
 
 def random_crop(images: torch.Tensor, size: int) -> torch.Tensor:
-    """Cut one place at random out of each image `(n, channels, height, width)`; mirror half of them."""
+    """Cut a random square out of each image `(n, channels, height, width)`; mirror half of them."""
     n, _, height, width = images.shape
     top, left = (torch.randint(limit - size + 1, (n, 1), device=images.device) for limit in (height, width))
     steps = torch.arange(size, device=images.device)

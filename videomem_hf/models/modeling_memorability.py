@@ -10,7 +10,10 @@ from transformers import PreTrainedModel
 
 from .configuration_memorability import MemorabilityConfig
 from .modeling_outputs import MemorabilityOutput
-from .scoring import at_least_float32, is_half, mean_over_frames, memorability_loss
+from .scoring import at_least_float32, is_half, mean_over_frames, memorability_loss, scores_around_mean
+
+FeaturesAndMaps = tuple[torch.Tensor, torch.Tensor | None]
+"""Features `(n, size)` of frames, and maps `(n, height', width')` where they are asked for."""
 
 
 @dataclass(frozen=True)
@@ -94,11 +97,11 @@ class MemorabilityModel(PreTrainedModel):
         if not self.stays_float32:
             return super()._apply(fn, recurse)
 
-        def moved(tensor: torch.Tensor) -> torch.Tensor:
+        def move(tensor: torch.Tensor) -> torch.Tensor:
             result = fn(tensor)
             return at_least_float32(tensor).to(result.device) if is_half(result) else result
 
-        return super()._apply(moved, recurse)
+        return super()._apply(move, recurse)
 
     def freeze_backbone(self, frozen: bool = True) -> None:
         """Train the head alone, or everything again.
@@ -136,8 +139,8 @@ class MemorabilityModel(PreTrainedModel):
 class FrameMemorabilityModel(MemorabilityModel):
     """A predictor that scores frames one by one; a clip's score is the mean of its frame scores (paper, Sec. 5.1).
 
-    A subclass gives `embed_frames` and `score_features`. With a `segment_length` in its configuration `embed_frames`
-    gets segments `(n, 3, segment_length, height, width)` instead of frames.
+    A subclass gives `embed_frames`, and `score_features` where its head is not one module around the mean. With a
+    `segment_length` in its configuration `embed_frames` gets segments `(n, 3, segment_length, height, width)`.
     """
 
     def forward(
@@ -175,7 +178,7 @@ class FrameMemorabilityModel(MemorabilityModel):
         maps = None
         if features is None:
             kept, maps = self.embed_frames(kept.to(self.dtype), output_attentions)
-        frame_scores = place_in_clips(self.score_features(kept.to(self.dtype)), source.shape[:2], frame_mask)
+        frame_scores = scatter_to_clips(self.score_features(kept.to(self.dtype)), source.shape[:2], frame_mask)
         scores = mean_over_frames(frame_scores, frame_mask)
         if length:  # every frame has the score of its segment
             frame_scores = frame_scores.repeat_interleave(length, dim=1)
@@ -183,18 +186,27 @@ class FrameMemorabilityModel(MemorabilityModel):
             loss=self.label_loss(scores, labels, annotation_counts),
             scores=scores,
             frame_scores=frame_scores,
-            attentions=None if maps is None else place_in_clips(maps, source.shape[:2], frame_mask),
+            attentions=None if maps is None else scatter_to_clips(maps, source.shape[:2], frame_mask),
         )
 
-    def embed_frames(
-        self, pixels: torch.Tensor, output_attentions: bool = False
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
         """Map frames `(n, 3, height, width)` to features `(n, size)`; and to maps `(n, height', width')` if asked."""
         raise NotImplementedError
 
     def score_features(self, features: torch.Tensor) -> torch.Tensor:
-        """Map features `(n, size)` to scores `(n, horizons)` in [0, 1]."""
-        raise NotImplementedError
+        """Map features `(n, size)` to scores `(n, horizons)` in [0, 1]; by default with the first of `head_modules`."""
+        offsets = self.get_submodule(self.head_modules[0])(features)
+        return scores_around_mean(offsets, self.config.score_means, self.config.score_stds)
+
+
+class Conv3d(nn.Conv3d):
+    """A convolution that computes float16 in float32 on the CPU, where torch takes twenty times as long in float16."""
+
+    def _conv_forward(self, input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        if input.dtype != torch.float16 or input.device.type != "cpu":
+            return super()._conv_forward(input, weight, bias)
+        wide = super()._conv_forward(input.float(), weight.float(), None if bias is None else bias.float())
+        return wide.to(input.dtype)
 
 
 def init_layer(module: nn.Module) -> None:
@@ -225,7 +237,7 @@ def check_shape(source: torch.Tensor, dimensions: int, frame_mask: torch.Tensor 
         )
 
 
-def place_in_clips(values: torch.Tensor, shape: torch.Size, frame_mask: torch.Tensor | None) -> torch.Tensor:
+def scatter_to_clips(values: torch.Tensor, shape: torch.Size, frame_mask: torch.Tensor | None) -> torch.Tensor:
     """Put values `(frames that are kept, ...)` back to `shape` = `(batch, frames)`, 0 elsewhere."""
     if frame_mask is None:
         return values.unflatten(0, shape)

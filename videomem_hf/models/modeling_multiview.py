@@ -16,7 +16,7 @@ from torch import nn
 from .configuration_multiview import MultiViewConfig
 from .modeling_memorability import MemorabilityModel
 from .modeling_outputs import MemorabilityOutput
-from .scoring import bounded
+from .scoring import clamp_scores
 
 
 @dataclass
@@ -124,7 +124,7 @@ class MultiViewModel(MemorabilityModel):
             outputs = self.component_outputs(prepared, present)
             offsets = torch.einsum("bo,bho->bh", outputs, self.stack[pattern]) + self.intercept[pattern]
         mean, std = (offsets.new_tensor(list(v)) for v in (self.config.score_means, self.config.score_stds))
-        scores = bounded(mean + std * offsets)
+        scores = clamp_scores(mean + std * offsets)
         return MultiViewOutput(
             loss=self.label_loss(scores, labels, annotation_counts),
             scores=scores,

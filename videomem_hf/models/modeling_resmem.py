@@ -13,9 +13,9 @@ import torch
 from torch import nn
 from torchvision.models.resnet import Bottleneck, ResNet
 
-from .alexnet import LocalResponseNorm, convolved, map_side
+from .alexnet import LocalResponseNorm, apply_convolutions, map_side
 from .configuration_resmem import ResMemConfig
-from .modeling_memorability import FrameMemorabilityModel, MapInfo
+from .modeling_memorability import FeaturesAndMaps, FrameMemorabilityModel, MapInfo
 from .scoring import at_least_float32
 
 
@@ -56,11 +56,9 @@ class ResMemModel(FrameMemorabilityModel):
         parts = OrderedDict(self.features.named_children())
         return nn.Sequential(OrderedDict((name, parts[name]) for name in parts if name not in ("avgpool", "fc")))
 
-    def embed_frames(
-        self, pixels: torch.Tensor, output_attentions: bool = False
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
         """Map frames `(n, 3, image_size, image_size)` to both branches side by side, `(n, size)`."""
-        x = self.pool(convolved(self, pixels))
+        x = self.pool(apply_convolutions(self, pixels))
         return torch.cat([x.flatten(1), self.features(pixels)], dim=1), None
 
     def score_features(self, features: torch.Tensor) -> torch.Tensor:

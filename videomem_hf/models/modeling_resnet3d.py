@@ -11,8 +11,7 @@ import torch
 from torch import nn
 
 from .configuration_resnet3d import DEPTHS, ResNet3DConfig
-from .modeling_memorability import FrameMemorabilityModel, MapInfo
-from .scoring import scores_around_mean
+from .modeling_memorability import Conv3d, FrameMemorabilityModel, MapInfo
 
 
 class ShortcutA(nn.Module):
@@ -34,9 +33,9 @@ class BasicBlock(nn.Module):
 
     def __init__(self, n_in: int, n_mid: int, stride: int, downsample: nn.Module | None) -> None:
         super().__init__()
-        self.conv1 = nn.Conv3d(n_in, n_mid, 3, stride, padding=1, bias=False)
+        self.conv1 = Conv3d(n_in, n_mid, 3, stride, padding=1, bias=False)
         self.bn1 = nn.BatchNorm3d(n_mid)
-        self.conv2 = nn.Conv3d(n_mid, n_mid, 3, padding=1, bias=False)
+        self.conv2 = Conv3d(n_mid, n_mid, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm3d(n_mid)
         self.downsample = downsample
 
@@ -53,11 +52,11 @@ class Bottleneck(nn.Module):
 
     def __init__(self, n_in: int, n_mid: int, stride: int, downsample: nn.Module | None) -> None:
         super().__init__()
-        self.conv1 = nn.Conv3d(n_in, n_mid, 1, bias=False)
+        self.conv1 = Conv3d(n_in, n_mid, 1, bias=False)
         self.bn1 = nn.BatchNorm3d(n_mid)
-        self.conv2 = nn.Conv3d(n_mid, n_mid, 3, stride, padding=1, bias=False)
+        self.conv2 = Conv3d(n_mid, n_mid, 3, stride, padding=1, bias=False)
         self.bn2 = nn.BatchNorm3d(n_mid)
-        self.conv3 = nn.Conv3d(n_mid, n_mid * self.expansion, 1, bias=False)
+        self.conv3 = Conv3d(n_mid, n_mid * self.expansion, 1, bias=False)
         self.bn3 = nn.BatchNorm3d(n_mid * self.expansion)
         self.downsample = downsample
 
@@ -84,7 +83,7 @@ class ResNet3DModel(FrameMemorabilityModel):
         block = BasicBlock if kind == "basic" else Bottleneck
         widths = [config.hidden_sizes[0], *(n * block.expansion for n in config.hidden_sizes)]
         # All three strides are those for clips of fewer than 32 frames: time is first halved by the pooling.
-        self.conv1 = nn.Conv3d(3, widths[0], kernel_size=7, stride=(1, 2, 2), padding=3, bias=False)
+        self.conv1 = Conv3d(3, widths[0], kernel_size=7, stride=(1, 2, 2), padding=3, bias=False)
         self.bn1 = nn.BatchNorm3d(widths[0])
         self.maxpool = nn.MaxPool3d(kernel_size=3, stride=2, padding=1)
         for stage, (n_in, n_out) in enumerate(pairwise(widths)):
@@ -103,10 +102,6 @@ class ResNet3DModel(FrameMemorabilityModel):
             x = stage(x)
         return x.mean(dim=(2, 3, 4)), None
 
-    def score_features(self, features: torch.Tensor) -> torch.Tensor:
-        """Map features `(n, size)` to scores `(n, horizons)` in [0, 1]."""
-        return scores_around_mean(self.fc(features), self.config.score_means, self.config.score_stds)
-
     def _init_weights(self, module: nn.Module) -> None:
         if module is self.fc:
             nn.init.normal_(module.weight, std=0.02)
@@ -120,4 +115,4 @@ def _shortcut(kind: str, n_in: int, n_out: int, stride: int) -> nn.Module | None
         return None
     if kind == "A":
         return ShortcutA(n_out, stride)
-    return nn.Sequential(nn.Conv3d(n_in, n_out, 1, stride, bias=False), nn.BatchNorm3d(n_out))
+    return nn.Sequential(Conv3d(n_in, n_out, 1, stride, bias=False), nn.BatchNorm3d(n_out))

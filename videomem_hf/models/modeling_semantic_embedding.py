@@ -12,8 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from .configuration_semantic_embedding import SemanticEmbeddingConfig
-from .modeling_memorability import FrameMemorabilityModel, MapInfo
-from .scoring import scores_around_mean
+from .modeling_memorability import FeaturesAndMaps, FrameMemorabilityModel, MapInfo
 from .trunks import build_trunk
 
 
@@ -50,9 +49,7 @@ class SemanticEmbeddingModel(FrameMemorabilityModel):
         )
         self.post_init()
 
-    def embed_frames(
-        self, pixels: torch.Tensor, output_attentions: bool = False
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
         """Map frames `(n, 3, height, width)` of any size to embeddings `(n, embedding_size)` of length 1."""
         shared = self.trunk(pixels)
         map_, attention = self.last_conv(shared), None
@@ -63,10 +60,6 @@ class SemanticEmbeddingModel(FrameMemorabilityModel):
         pooled = weldon_pool(map_, self.config.pool_size)
         embedding = functional.normalize(self.projection(self.dropout(pooled)), dim=1)
         return embedding, attention if output_attentions else None
-
-    def score_features(self, features: torch.Tensor) -> torch.Tensor:
-        """Map embeddings `(n, embedding_size)` to scores `(n, horizons)` in [0, 1]."""
-        return scores_around_mean(self.mlp(features), self.config.score_means, self.config.score_stds)
 
     def _init_weights(self, module: nn.Module) -> None:
         if module is self.attention_conv:
@@ -83,8 +76,8 @@ def weldon_pool(maps: torch.Tensor, k: int) -> torch.Tensor:
     T. Durand, N. Thome and M. Cord, "WELDON", CVPR 2016. Selection instead of a sort; all positions if there are fewer
     than k.
     """
-    places = maps.flatten(2)
-    k = min(k, places.shape[2])
-    largest = places.topk(k, dim=2, sorted=False).values
-    smallest = places.topk(k, dim=2, largest=False, sorted=False).values
+    positions = maps.flatten(2)
+    k = min(k, positions.shape[2])
+    largest = positions.topk(k, dim=2, sorted=False).values
+    smallest = positions.topk(k, dim=2, largest=False, sorted=False).values
     return largest.mean(dim=2) + smallest.mean(dim=2)

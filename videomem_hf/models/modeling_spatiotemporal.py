@@ -1,4 +1,4 @@
-"""Attention over the places of a frame and over the frames of a clip, with a map over both.
+"""Attention over the positions of a frame and over the frames of a clip, with a map over both.
 
 Spatial attention is that of VideoMem (Cohendet et al., ICCV 2019, Sec. 5.5 and Fig. 7): in parallel with the last
 convolution a second one gives a single map, whose softmax over positions is multiplied into the map of the last. What
@@ -18,7 +18,7 @@ from .backbones import build_backbone
 from .configuration_frame_attention import FrameAttentionConfig
 from .configuration_spatiotemporal import SpatioTemporalConfig
 from .modeling_frame_attention import ConvBlock, attend, init_near_mean
-from .modeling_memorability import MemorabilityModel, check_shape, init_layer, place_in_clips
+from .modeling_memorability import FeaturesAndMaps, MemorabilityModel, check_shape, init_layer, scatter_to_clips
 from .modeling_outputs import MemorabilityOutput
 from .scoring import scores_around_mean
 
@@ -79,7 +79,7 @@ class TemporalAttention(nn.Module):
 
 
 class SpatioTemporalModel(MemorabilityModel):
-    """Memorability of a clip from places of its frames and from its frames, each weighed.
+    """Memorability of a clip from positions of its frames and from its frames, each weighed.
 
     Backbone, then spatial attention to the features of a frame, then temporal attention to the weight of a frame. The
     clip's score is the weighted mean of its frames' scores. With `temporal="mean"` on the backbone of
@@ -159,14 +159,14 @@ class SpatioTemporalModel(MemorabilityModel):
         if features is None:
             maps = self.map_frames(kept) if frame_maps is None else kept
             kept, attentions = self.attend(maps, output_attentions)
-        clip_features = place_in_clips(kept, source.shape[:2], frame_mask)
+        clip_features = scatter_to_clips(kept, source.shape[:2], frame_mask)
         frame_scores, weights = self.score_clips(clip_features, frame_mask)
         scores = (frame_scores * weights[..., None]).sum(dim=1)
         return SpatioTemporalOutput(
             loss=self.label_loss(scores, labels, annotation_counts),
             scores=scores,
             frame_scores=frame_scores,
-            attentions=None if attentions is None else place_in_clips(attentions, source.shape[:2], frame_mask),
+            attentions=None if attentions is None else scatter_to_clips(attentions, source.shape[:2], frame_mask),
             temporal_weights=weights,
         )
 
@@ -196,17 +196,15 @@ class SpatioTemporalModel(MemorabilityModel):
             raise ValueError("this model has no backbone; give frame_maps")
         return self.backbone(pixels.to(self.dtype))
 
-    def attend(self, maps: torch.Tensor, output_attentions: bool = False) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Weigh the places of maps `(n, channels, height, width)`: features `(n, size)`, and `(n, height, width)`."""
+    def attend(self, maps: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
+        """Weigh the positions of maps `(n, channels, height, width)`."""
         maps = self.norm(maps)
         if self.attention_conv is None:
             return self.last_conv(maps).mean(dim=(2, 3)), None
         features, attention = attend(maps, self.last_conv, self.attention_conv)
         return features, attention if output_attentions else None
 
-    def embed_frames(
-        self, pixels: torch.Tensor, output_attentions: bool = False
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
         """Map frames `(n, 3, height, width)` to features `(n, size)`; and to maps `(n, height', width')` if asked."""
         return self.attend(self.map_frames(pixels), output_attentions)
 

@@ -15,8 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from .configuration_squalli import SqualliConfig
-from .modeling_memorability import FrameMemorabilityModel, MapInfo
-from .scoring import scores_around_mean
+from .modeling_memorability import FeaturesAndMaps, FrameMemorabilityModel, MapInfo
 
 
 class VGG(nn.Module):
@@ -79,9 +78,7 @@ class SqualliModel(FrameMemorabilityModel):
         self.mlp.append(nn.Linear(sizes[-1], len(config.horizons)))
         self.post_init()
 
-    def embed_frames(
-        self, pixels: torch.Tensor, output_attentions: bool = False
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
         """Map frames `(n, 3, image_size, image_size)` to both streams side by side, `(n, size)`."""
         side = self.config.image_size
         if pixels.shape[-2:] != (side, side):
@@ -92,7 +89,3 @@ class SqualliModel(FrameMemorabilityModel):
         caption = functional.normalize(self.caption_projection(fc7), dim=1)
         streams = [functional.layer_norm(stream, stream.shape[1:]) for stream in (last, caption)]
         return torch.cat(streams, dim=1), None
-
-    def score_features(self, features: torch.Tensor) -> torch.Tensor:
-        """Map the joined streams `(n, size)` to scores `(n, horizons)` in [0, 1]."""
-        return scores_around_mean(self.mlp(features), self.config.score_means, self.config.score_stds)

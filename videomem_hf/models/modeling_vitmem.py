@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from .configuration_vitmem import ViTMemConfig
-from .modeling_memorability import FrameMemorabilityModel, MapInfo
+from .modeling_memorability import FeaturesAndMaps, FrameMemorabilityModel, MapInfo
 from .scoring import at_least_float32
 
 
@@ -130,9 +130,7 @@ class ViTMemModel(FrameMemorabilityModel):
         """The patch tokens behind the last block."""
         return ViTMemMap(self)
 
-    def embed_frames(
-        self, pixels: torch.Tensor, output_attentions: bool = False
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
         """Map frames `(n, 3, image_size, image_size)` to the class token `(n, hidden_size)`."""
         return self.vit.embed(pixels, output_attentions)
 

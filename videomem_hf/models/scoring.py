@@ -17,7 +17,7 @@ def scores_around_mean(offsets: torch.Tensor, means: Sequence[float], stds: Sequ
     return torch.sigmoid(mean.logit() + offsets * std / (mean * (1 - mean)))
 
 
-def bounded(values: torch.Tensor) -> torch.Tensor:
+def clamp_scores(values: torch.Tensor) -> torch.Tensor:
     """Clip a linear output to [0, 1].
 
     Unlike `torch.clamp` the gradient outside is not 0 where it leads back inside, so that training does not get stuck.

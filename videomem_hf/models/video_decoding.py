@@ -1,32 +1,33 @@
 """The frames of a video file at their times, decoded with PyAV in one pass: what a player shows."""
 
 import re
-import struct
-import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from fractions import Fraction
-from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
 
-import numpy as np
-from PIL import Image, ImageSequence
+from PIL import Image
 
+from .video_containers import (
+    DECODER_OPTIONS,
+    UnreadableVideoError,
+    VideoSource,
+    check_index,
+    open_container,
+    open_file,
+    pass_junk,
+    reason_of,
+    source_name,
+)
 from .video_display import MAX_PIXELS, Screen, hdr_kind
+from .video_pictures import MAX_ANIMATION_PIXELS, PILLOW_ERRORS, number_of_pictures, open_picture, picture_frames
 
 if TYPE_CHECKING:
-    from av.container import InputContainer
     from av.packet import Packet
     from av.video.codeccontext import VideoCodecContext
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-VideoSource = str | Path | bytes | BinaryIO
-"""A path, the bytes of a file, or a binary file object."""
-
-MAX_ANIMATION_PIXELS = MAX_PIXELS // 4
-"""Of GIF, WebP and the like, whose black pictures compress a thousandfold, and whose decoders keep several."""
 LONG_HOLD_S = 10.0
 """A frame that is held for longer is noted."""
 DEFAULT_RATE = 25.0
@@ -37,22 +38,9 @@ _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """FFmpeg's own decoders of these leave the transparency out."""
 _RESTART_S = 1.0
 """Times that run back by more begin anew, as in joined recordings."""
-_ISO_BOXES = (b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"wide", b"free", b"skip")
-_PARENT_BOXES = (b"trak", b"mdia", b"minf", b"stbl", b"traf", b"moov", b"moof", b"edts", b"mvex", b"dinf", b"udta")
-_DEEPEST_BOX = 10
-"""FFmpeg follows no further."""
-_MAX_INDEX_BYTES = 1 << 26
-_DECODER_OPTIONS = {"max_pixels": str(MAX_PIXELS)}
 _SIZES_NAMED = 4
-PILLOW_ERRORS = (
-    OSError, EOFError, ValueError, RuntimeError, SyntaxError, ArithmeticError, LookupError, struct.error,
-    Image.DecompressionBombError,
-)  # fmt: skip
-"""What Pillow raises of damaged files."""
-
-
-class UnreadableVideoError(ValueError):
-    """A file that gives no frames; the message names it and the cause."""
+_LAST_BYTES = {"gif": b";", "apng": b"IEND", "png": b"IEND"}
+"""How files end whose decoders are silent about a cut."""
 
 
 class VideoReader:
@@ -82,37 +70,44 @@ class VideoReader:
         self.name = source_name(source)
         self.notes: list[str] = []
         self.end_s = 0.0
-        self._animation: Image.Image | None = None
+        self._picture: Image.Image | None = source if isinstance(source, Image.Image) else None
+        self._file: BinaryIO | None = None
         with ExitStack() as stack:
-            file = _open_file(source, self.name, stack)
-            self._bytes = file.seek(0, 2)
-            file.seek(0)
-            self._animation = _open_animation(file, stack)
-            if self._animation is None:
-                _check_index(file, self._bytes, self.name)
-                self.container = stack.enter_context(_open_container(file, self.name))
-                self.stream = self._choose_stream()
-                self.stream.thread_type = threads
-                self.stream.codec_context.options = _DECODER_OPTIONS  # for pictures that grow
+            if not isinstance(source, Image.Image):
+                self._file = self._open(source, threads, stack)
             self._check_declared()
-            self._open = stack.pop_all()
+            self._stack = stack.pop_all()
+
+    def _open(self, source: VideoSource, threads: str, stack: ExitStack) -> BinaryIO:
+        file, junk = pass_junk(open_file(source, self.name, stack))
+        self._note(junk > 0, f"{junk:,} bytes before the beginning of the MP4 file are passed over")
+        self._bytes = file.seek(0, 2)
+        file.seek(0)
+        self._picture = open_picture(file)
+        if self._picture is None:
+            check_index(file, self._bytes, self.name)
+            self.container = stack.enter_context(open_container(file, self.name))
+            self.stream = self._choose_stream()
+            self.stream.thread_type = threads
+            self.stream.codec_context.options = DECODER_OPTIONS  # for pictures that grow
+        return file
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._open.close()
+        self._stack.close()
 
     @property
     def codec(self) -> str:
-        """FFmpeg's name of the codec, or Pillow's of an animation."""
-        return str(self._animation.format).lower() if self._animation else self.stream.codec_context.name
+        """FFmpeg's name of the codec, or Pillow's of a picture."""
+        return str(self._picture.format).lower() if self._picture else self.stream.codec_context.name
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height as a player shows them, by the header: of the pixels' shape, but not of rotation."""
-        if self._animation:
-            return self._animation.size
+        if self._picture:
+            return self._picture.size
         width, height = self.stream.codec_context.width, self.stream.codec_context.height
         aspect = float(self.stream.sample_aspect_ratio or 1)
         return round(width * max(aspect, 1.0)), round(height * max(1 / aspect, 1.0))
@@ -120,7 +115,7 @@ class VideoReader:
     @property
     def frames_per_second(self) -> float | None:
         """As the header says; None where it says nothing."""
-        if self._animation:
+        if self._picture:
             return None
         rate = self.stream.average_rate or self.stream.guessed_rate
         if self._is_raw:
@@ -130,18 +125,25 @@ class VideoReader:
     @property
     def duration_s(self) -> float | None:
         """Duration of the picture in seconds that the header announces; None where it does not."""
-        if self._animation:
+        if self._picture:
             return None
         if self.stream.duration and self.stream.time_base:
             return float(self.stream.duration * self.stream.time_base)
+        start = self._start_s
         if found := re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", self.stream.metadata.get("DURATION", "")):
-            return 3600 * int(found[1]) + 60 * int(found[2]) + float(found[3])
-        return self.container.duration / 1e6 if self.container.duration else None
+            return 3600 * int(found[1]) + 60 * int(found[2]) + float(found[3]) - start
+        return self.container.duration / 1e6 - start if self.container.duration else None
+
+    @property
+    def _start_s(self) -> float:
+        """When the picture starts, in Matroska, whose header gives the time of its end and not its duration."""
+        start, base = self.stream.start_time, self.stream.time_base
+        return float(start * base) if "matroska" in self.container.format.name and start and base else 0.0
 
     def count_frames(self) -> int:
         """Count frames by their packets, without decoding; a damaged file may have fewer. Frames are gone then."""
-        if self._animation:
-            return _number_of_frames(self._animation)
+        if self._picture:
+            return number_of_pictures(self._picture)
         vp8 = self.stream.codec_context.name in {"vp8", "libvpx"}
         return sum(is_shown(packet, vp8) for packet in self.container.demux(self.stream))
 
@@ -156,10 +158,10 @@ class VideoReader:
         nominal = 1 / (self.frames_per_second or DEFAULT_RATE)
         offset, start, previous, held = 0.0, 0.0, None, (0.0, 0.0)
         sizes: dict[tuple[int, int], None] = {}
-        for frame in self._decoded():
+        for frame in self._decode():
             stamp = frame.time if frame.time is not None and not self._is_raw else None
             if previous is None:
-                self._begin(frame)
+                self._start_screen(frame)
                 offset = -(stamp or 0.0)
             else:
                 time = start + nominal if stamp is None else stamp + offset
@@ -183,10 +185,10 @@ class VideoReader:
         self._note(
             held[0] > LONG_HOLD_S, f"a frame is held for {held[0]:.0f} s from {-held[1]:.1f} s on; it counts once"
         )
-        self._note_missing(nominal + start)
+        self._note_missing(nominal + start, offset)
 
-    def _begin(self, first: "VideoFrame") -> None:
-        self.screen = Screen(first, None if self._animation else self.stream.sample_aspect_ratio)
+    def _start_screen(self, first: "VideoFrame") -> None:
+        self.screen = Screen(first, None if self._picture else self.stream.sample_aspect_ratio)
         if kind := hdr_kind(first):
             what = "HDR" if kind in ("PQ", "HLG") else "a wide gamut"
             self.notes.append(f"converted from {what} ({kind}) to SDR")
@@ -195,42 +197,76 @@ class VideoReader:
         if holds:
             self.notes.append(sentence)
 
-    def _note_missing(self, end: float) -> None:
-        announced = self.duration_s
+    def _note_missing(self, end: float, offset: float) -> None:
+        announced, others_end = self.duration_s, self._other_end_s + offset
         if self._damaged:
             self.notes.append(f"{self._damaged} damaged part(s) passed over ({self._cause})")
-        elif announced and announced - max(end, self._other_end_s) > max(1.0, 0.1 * announced):
+        elif self._lacks_end():
+            self.notes.append(f"the file is cut off; it gives {end:.1f} s")
+        elif announced and announced - max(end, others_end) > max(1.0, 0.1 * announced):
             self.notes.append(f"the picture ends at {end:.1f} s although the header says {announced:.1f} s")
+
+    def _lacks_end(self) -> bool:
+        """Whether a picture file that says nothing of its duration is cut off."""
+        if self._file is None:
+            return False
+        if self._picture and self._picture.format == "WEBP":
+            self._file.seek(4)
+            return int.from_bytes(self._file.read(4), "little") + 8 > self._bytes
+        ending = _LAST_BYTES.get(self.codec)
+        self._file.seek(max(0, self._bytes - 64))
+        return ending is not None and ending not in self._file.read()
 
     @property
     def _is_raw(self) -> bool:
-        return self._animation is None and bool(self.container.format.flags & _NO_TIMESTAMPS)
+        return self._picture is None and bool(self.container.format.flags & _NO_TIMESTAMPS)
 
-    def _decoded(self) -> Iterator["VideoFrame"]:
+    def _decode(self) -> Iterator["VideoFrame"]:
         """Yield decoded frames; counts the packets that do not decode, and keeps the cause of the last."""
         import av
 
         self._damaged, self._cause, self._other_end_s = 0, "", 0.0
-        if self._animation:
+        if self._picture:
             try:
-                yield from _animation_frames(self._animation)
+                yield from picture_frames(self._picture, self._file)
             except PILLOW_ERRORS as error:
-                self._damaged, self._cause = 1, _reason(error)
+                self._damaged, self._cause = 1, reason_of(error)
             return
         decoder = _alpha_decoder(self.stream)
-        packets = self.container.demux(self._streams_to_demux())
+        aspects = _PixelAspects(decoder or self.stream.codec_context)
+        for packet in self._packets():
+            try:
+                frames = packet.decode() if decoder is None else decoder.decode(packet if packet.size else None)
+                for frame in frames:
+                    aspects.mark(frame)
+                    yield frame
+            except EOFError:
+                return
+            except av.FFmpegError as error:
+                self._damaged, self._cause = self._damaged + 1, reason_of(error)
+
+    def _packets(self) -> Iterator["Packet"]:
+        """Yield the packets of the picture, the last one empty, for the frames that the decoder still holds."""
+        import av
+
+        packets, flushed = self.container.demux(self._streams_to_demux()), False
         while True:
             try:
                 packet = next(packets)
-                if packet.stream is not self.stream:
-                    self._other_end_s = max(self._other_end_s, _end_of(packet))
-                    continue
-                frames = packet.decode() if decoder is None else decoder.decode(packet if packet.size else None)
-                yield from cast("list[VideoFrame]", frames)
             except (StopIteration, EOFError):  # PyAV's end of file is an EOFError
-                return
+                break
             except av.FFmpegError as error:
-                self._damaged, self._cause = self._damaged + 1, _reason(error)
+                self._damaged, self._cause = self._damaged + 1, reason_of(error)
+                continue
+            if packet.stream is self.stream:
+                flushed = not packet.size
+                yield packet
+            else:
+                self._other_end_s = max(self._other_end_s, _end_of(packet))
+        if not flushed:  # an error ended the iterator
+            last = av.Packet()
+            last.stream = self.stream
+            yield last
 
     def _streams_to_demux(self) -> list[Any]:
         """The picture, and sound as well where only it may tell that the file goes on after the picture's end."""
@@ -251,9 +287,10 @@ class VideoReader:
         if not decodable:
             raise UnreadableVideoError(f"{self.name}: this build of FFmpeg has no decoder for its video")
 
-        def rank(stream: "VideoStream") -> tuple[bool, bool, int]:
+        def rank(stream: "VideoStream") -> tuple[bool, bool, bool, int]:
             pixels = stream.codec_context.width * stream.codec_context.height
-            return bool(stream.disposition & kinds.default), not stream.disposition & kinds.still_image, pixels
+            moving = stream.frames != 1  # the first stream of a damaged animated AVIF is its first picture
+            return moving, bool(stream.disposition & kinds.default), not stream.disposition & kinds.still_image, pixels
 
         best = max(decodable, key=rank)
         size = f"{best.codec_context.width}x{best.codec_context.height}"
@@ -261,156 +298,40 @@ class VideoReader:
         return best
 
     def _check_declared(self) -> None:
-        if self._animation:
-            (width, height), frames = self._animation.size, _number_of_frames(self._animation)
+        if self._picture:
+            (width, height), frames = self._picture.size, number_of_pictures(self._picture)
         else:
             context = self.stream.codec_context
             width, height, frames = context.width, context.height, self.stream.frames
-        animated = frames > 1 if self._animation else self.codec in ("gif", "apng")
+        animated = frames > 1 if self._picture else self.codec in ("gif", "apng")
         most = MAX_ANIMATION_PIXELS if animated else MAX_PIXELS
         if width * height > most:
             raise UnreadableVideoError(
                 f"{self.name}: declares pictures of {width}x{height}; at most {most:,} pixels are read"
             )
-        if frames > self._bytes:
+        if self._file and frames > self._bytes:
             raise UnreadableVideoError(f"{self.name}: declares {frames:,} frames in a file of {self._bytes:,} bytes")
 
 
-def source_name(source: VideoSource) -> str:
-    """A short name for messages and tables."""
-    return str(source) if isinstance(source, str | Path) else str(getattr(source, "name", "the given bytes"))
+class _PixelAspects:
+    """Marks frames whose pixels have another shape than the first's, which is the header's; it changes at key frames.
 
-
-def _reason(error: Exception) -> str:
-    """An error's reason without number and file name."""
-    return str(getattr(error, "strerror", None) or error).strip().rstrip(".").lower()
-
-
-def _open_file(source: VideoSource, name: str, stack: ExitStack) -> BinaryIO:
-    """Open a source as a file that can seek; a pipe is read to its end.
-
-    Raises:
-        UnreadableVideoError: It is missing or empty.
+    `Screen` reads the mark, `VideoFrame.opaque`: PyAV gives no aspect of frames, only the decoder's.
     """
-    try:
-        if isinstance(source, str | Path):
-            file: BinaryIO = stack.enter_context(Path(source).open("rb"))  # noqa: SIM115 - the stack closes it
-        else:
-            file = BytesIO(source) if isinstance(source, bytes) else source
-        file = file if file.seekable() else BytesIO(file.read())
-        empty = not file.seek(0, 2)
-    except (OSError, ValueError) as error:
-        raise UnreadableVideoError(f"{name}: cannot be opened ({_reason(error)})") from None
-    if empty:
-        raise UnreadableVideoError(f"{name}: the file is empty (0 bytes)")
-    return file
 
+    def __init__(self, decoder: "VideoCodecContext") -> None:
+        self._decoder = decoder
+        self._first: Fraction | None = None
+        self._current: Fraction | None = None
 
-def _open_container(file: BinaryIO, name: str) -> "InputContainer":
-    import av
-
-    options = {"protocol_whitelist": "none", **_DECODER_OPTIONS}
-    try:
-        container = av.open(file, "r", options=options, metadata_errors="replace")
-    except (OSError, av.FFmpegError, ValueError) as error:
-        raise UnreadableVideoError(f"{name}: not a video that FFmpeg can read ({_reason(error)})") from None
-    if container.format.name == "tty":  # FFmpeg draws text files
-        container.close()
-        raise UnreadableVideoError(f"{name}: is a text file, not a video")
-    return container
-
-
-def _check_index(file: BinaryIO, size: int, name: str) -> None:
-    """Refuse an MP4 or MOV file whose index is missing, or counts more frames than the file can hold.
-
-    FFmpeg would make room for all of them when it opens the file.
-    """
-    position, found = 0, set[bytes]()
-    while position + 8 <= size:
-        file.seek(position)
-        length, kind = struct.unpack(">I4s", file.read(8))
-        if kind not in _ISO_BOXES and not found:
-            break
-        found.add(kind)
-        if length == 1:
-            length = struct.unpack(">Q", file.read(8).rjust(8, b"\0"))[0]
-        length = length or size - position
-        if kind in (b"moov", b"moof"):
-            index = file.read(min(length, size - position, _MAX_INDEX_BYTES))
-            counts = _sample_counts(index, 0, len(index))
-            if (most := max(counts, default=0)) > 4 * size:  # old sound formats count several samples per byte
-                raise UnreadableVideoError(f"{name}: declares {most:,} frames in a file of {size:,} bytes")
-        if length < 8:
-            break
-        position += length
-    file.seek(0)
-    if b"mdat" in found and not found & {b"moov", b"moof"}:
-        raise UnreadableVideoError(
-            f"{name}: not a video that FFmpeg can read (the index of the file, at its end, is missing)"
-        )
-
-
-def _sample_counts(index: bytes, start: int, stop: int, depth: int = 0) -> Iterator[int]:
-    """Numbers of samples that the boxes of an index declare (ISO 14496-12, 8.6.1, 8.7.3 and 8.8.8)."""
-    while start + 8 <= stop:
-        length, kind = struct.unpack_from(">I4s", index, start)
-        head = 16 if length == 1 else 8
-        if length == 1:
-            length = int.from_bytes(index[start + 8 : start + 16], "big")
-        begin, end = start + head, min(start + length, stop) if length else stop
-        if kind in _PARENT_BOXES and depth < _DEEPEST_BOX:
-            yield from _sample_counts(index, begin, end, depth + 1)
-        elif kind in (b"stsz", b"trun"):
-            at = begin + (8 if kind == b"stsz" else 4)
-            yield int.from_bytes(index[at : at + 4], "big")
-        elif kind in (b"stts", b"ctts"):
-            count = min(int.from_bytes(index[begin + 4 : begin + 8], "big"), max(0, end - begin - 8) // 8)
-            yield int(np.frombuffer(index, ">u4", 2 * count, begin + 8)[::2].sum(dtype=np.int64)) if count else 0
-        start = max(end, begin)
-
-
-def _open_animation(file: BinaryIO, stack: ExitStack) -> Image.Image | None:
-    """Open animated WebP, and AVIF, with Pillow, which reads them better than FFmpeg; None for anything else."""
-    head = file.read(12)
-    file.seek(0)
-    if not (head[:4] == b"RIFF" and head[8:] == b"WEBP") and head[4:] not in (b"ftypavif", b"ftypavis"):
-        return None
-    try:
-        with without_pillow_warnings():
-            animation = stack.enter_context(Image.open(file))
-        if animation.width * animation.height <= MAX_ANIMATION_PIXELS or _number_of_frames(animation) > 1:
-            return animation
-    except PILLOW_ERRORS:
-        pass
-    file.seek(0)
-    return None  # FFmpeg, which takes less memory, reads a large photo
-
-
-@contextmanager
-def without_pillow_warnings() -> Iterator[None]:
-    """Keep Pillow's warnings of large and damaged images to ourselves: limits and errors of ours say the same."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-        yield
-
-
-def _number_of_frames(animation: Image.Image) -> int:
-    return getattr(animation, "n_frames", 1)
-
-
-def _animation_frames(animation: Image.Image) -> Iterator["VideoFrame"]:
-    import av
-
-    time_ms = 0
-    for picture in ImageSequence.Iterator(animation):
-        picture.load()
-        form = "RGB" if picture.mode == "RGB" else "RGBA"
-        pixels = np.asarray(picture if picture.mode == form else picture.convert(form))
-        frame = av.VideoFrame.from_ndarray(pixels, format={"RGB": "rgb24", "RGBA": "rgba"}[form])
-        frame.pts, frame.time_base = time_ms, Fraction(1, 1000)
-        frame.duration = round(picture.info.get("duration", 0)) or 100
-        time_ms += frame.duration
-        yield frame
+    def mark(self, frame: "VideoFrame") -> None:
+        if frame.key_frame or self._first is None:
+            self._current = self._decoder.sample_aspect_ratio
+            self._first = self._first or self._current
+        if self._current and self._current != self._first:
+            frame.opaque = Fraction(
+                self._current
+            )  # each its own: PyAV drops an object with the first frame that has it
 
 
 def _alpha_decoder(stream: "VideoStream") -> "VideoCodecContext | None":

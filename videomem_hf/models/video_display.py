@@ -34,10 +34,12 @@ _BAND = 1 << 15
 def tone_curve(luminance: np.ndarray) -> np.ndarray:
     """Map HDR luminance in cd/m2 (up to 10,000) to linear SDR in [0, 1].
 
-    The curve has the form of ITU-R BT.2446-1, method C: a straight line, then a logarithm that continues its slope. Its
-    constants are set so that 10,000 cd/m2 become 1 and nothing is clipped; it is straight up to 160 cd/m2. With a
-    display gamma of 2.4, in 8 bits: reference white of 203 cd/m2 (ITU-R BT.2408) becomes 238, its 18 % grey 125, the
-    grey card of 26 cd/m2 108, 400 cd/m2 243, 1,000 cd/m2 247, and 4,000 cd/m2 252.
+    The curve is that of Report ITU-R BT.2446-1, section 6.1.4 (method C), k1 Y up to an inflection point Y_ip and
+    k2 ln(Y / Y_ip - k3) + k4 above, where k2 = k1 Y_ip (1 - k3) continues the slope. The Report's constants (0.83802,
+    15.09968, 0.74204, 78.99439, Y_ip = 58.5 / k1) bring 1,000 cd/m2 to 118 % of SDR's white, which 8 bits cannot hold.
+    Here, in % of white, k1 = 0.49, Y_ip = 160 and k3 = 1 - 0.0371, so that 10,000 cd/m2 become 100 % and nothing is
+    clipped. With a display gamma of 2.4, in 8 bits: reference white of 203 cd/m2 (ITU-R BT.2408) becomes 238, its 18 %
+    grey 125, the grey card of 26 cd/m2 108, 400 cd/m2 243, 1,000 cd/m2 247, and 4,000 cd/m2 252.
     """
     above = np.maximum(luminance / _LINEAR_UNTIL - 1, 0)
     bent = _SLOPE * _LINEAR_UNTIL * (1 + _CURVATURE * np.log1p(above / _CURVATURE))
@@ -55,24 +57,25 @@ class Screen:
 
     Args:
         first: The clip's first frame.
-        pixel_aspect: Width of a pixel as a multiple of its height, as the file says; None where it says nothing. Frames
-            are enlarged along the shorter side of their pixels.
+        pixel_aspect: Width of a pixel as a multiple of its height, as the file says; None where it says nothing. A
+            frame whose `opaque` is a fraction has that instead. Frames are enlarged along the shorter side of their
+            pixels.
 
     Attributes:
         shape: Height and width of every image.
     """
 
     def __init__(self, first: "VideoFrame", pixel_aspect: Fraction | None = None) -> None:
-        self._aspect = float(pixel_aspect or 1)
+        self._file_aspect = pixel_aspect or Fraction(1)
         self._coded = first.width, first.height
         self.shape = self._display_shape(first)
 
     def changes(self, frame: "VideoFrame") -> bool:
         """Whether a frame is shown otherwise than it is coded, but for its orientation."""
-        reshaped = self._aspect != 1 or self._display_shape(frame) != self.shape
+        reshaped = self._aspect(frame) != 1 or self._display_shape(frame) != self.shape
         return reshaped or bool(hdr_kind(frame)) or _has_alpha(frame)
 
-    def resized(self, frame: "VideoFrame") -> "VideoFrame":
+    def resize(self, frame: "VideoFrame") -> "VideoFrame":
         """Bring a frame to the number of pixels of the first, in its own colours."""
         if (frame.width, frame.height) == self._coded:
             return frame
@@ -84,14 +87,17 @@ class Screen:
         scale = min(self.shape[0] / shape[0], self.shape[1] / shape[1])
         fitted = max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
         if all(abs(a - b) <= max(1, b // 50) for a, b in zip(fitted, self.shape, strict=True)):
-            return _shown(frame, self.shape)
+            return _upright_rgb(frame, self.shape)
         image = np.zeros((*self.shape, 3), np.uint8)
         top, left = ((whole - part) // 2 for whole, part in zip(self.shape, fitted, strict=True))
-        image[top : top + fitted[0], left : left + fitted[1]] = _shown(frame, fitted)
+        image[top : top + fitted[0], left : left + fitted[1]] = _upright_rgb(frame, fitted)
         return image
 
+    def _aspect(self, frame: "VideoFrame") -> float:
+        return float(frame.opaque if isinstance(frame.opaque, Fraction) else self._file_aspect)
+
     def _display_shape(self, frame: "VideoFrame") -> tuple[int, int]:
-        wide, high = max(self._aspect, 1.0), max(1 / self._aspect, 1.0)
+        wide, high = max(self._aspect(frame), 1.0), max(1 / self._aspect(frame), 1.0)
         height, width = max(1, round(frame.height * high)), max(1, round(frame.width * wide))
         if height * width > MAX_PIXELS:
             height, width = frame.height, frame.width  # a pixel aspect that no player follows
@@ -99,9 +105,9 @@ class Screen:
 
 
 def upright(frame: "VideoFrame", image: np.ndarray) -> np.ndarray:
-    """Turn and mirror a frame's image `(height, width, 3)` as its display matrix says; phones record one."""
+    """Turn and mirror a frame's image or one of its planes, `(height, width, ...)`, as its display matrix says."""
     transposed, across, down = _orientation(frame)
-    image = image.transpose(1, 0, 2) if transposed else image
+    image = image.swapaxes(0, 1) if transposed else image
     return np.ascontiguousarray(image[:: -1 if down else 1, :: -1 if across else 1])
 
 
@@ -121,7 +127,7 @@ def _orientation(frame: "VideoFrame") -> tuple[bool, bool, bool]:
     return (True, c < 0, b < 0) if abs(b) + abs(c) > abs(a) + abs(d) else (False, a < 0, d < 0)
 
 
-def _shown(frame: "VideoFrame", shape: tuple[int, int]) -> np.ndarray:
+def _upright_rgb(frame: "VideoFrame", shape: tuple[int, int]) -> np.ndarray:
     """Convert a frame to `(*shape, 3)`, upright."""
     return upright(frame, _rgb(frame, shape[::-1] if _orientation(frame)[0] else shape))
 
@@ -130,18 +136,19 @@ def _rgb(frame: "VideoFrame", shape: tuple[int, int]) -> np.ndarray:
     if hdr_kind(frame):
         return _from_hdr(frame, shape)
     if _has_alpha(frame):
-        return _over_black(_reformatted(frame, shape, "rgba"))
-    return _reformatted(frame, shape, "rgb24").to_ndarray()
+        rgba = _reformat(frame, shape, "rgba")
+        plane = np.frombuffer(cast("memoryview", rgba.planes[0]), np.uint8).reshape(rgba.height, -1)
+        return over_black(plane[:, : 4 * rgba.width].reshape(rgba.height, rgba.width, 4))
+    return _reformat(frame, shape, "rgb24").to_ndarray()
 
 
-def _over_black(frame: "VideoFrame") -> np.ndarray:
-    """Blend an RGBA frame with black, in bands that take little memory."""
-    plane = frame.planes[0]
-    pixels = np.frombuffer(cast("memoryview", plane), np.uint8).reshape(frame.height, plane.line_size)
-    image = np.empty((frame.height, frame.width, 3), np.uint8)
-    rows = max(1, _BAND // frame.width)
-    for start in range(0, frame.height, rows):
-        band = pixels[start : start + rows, : 4 * frame.width].reshape(-1, frame.width, 4)
+def over_black(pixels: np.ndarray) -> np.ndarray:
+    """Blend `(height, width, 4)` uint8 RGBA with black, in bands that take little memory."""
+    height, width = pixels.shape[:2]
+    image = np.empty((height, width, 3), np.uint8)
+    rows = max(1, _BAND // width)
+    for start in range(0, height, rows):
+        band = pixels[start : start + rows]
         image[start : start + rows] = (band[..., :3].astype(np.uint16) * band[..., 3:] + 127) // 255
     return image
 
@@ -150,7 +157,7 @@ def _has_alpha(frame: "VideoFrame") -> bool:
     return frame.format.has_palette or any(component.is_alpha for component in frame.format.components)
 
 
-def _reformatted(frame: "VideoFrame", shape: tuple[int, int], format_: str) -> "VideoFrame":
+def _reformat(frame: "VideoFrame", shape: tuple[int, int], format_: str) -> "VideoFrame":
     height, width = shape
     resized = (height, width) != (frame.height, frame.width)
     kernel = "BICUBIC" if resized else None
@@ -171,7 +178,7 @@ def _from_hdr(frame: "VideoFrame", shape: tuple[int, int]) -> np.ndarray:
     height, width = shape
     green, blue, red = (
         np.frombuffer(cast("memoryview", plane), "<u2").reshape(height, -1)[:, :width].ravel()
-        for plane in _reformatted(frame, shape, "gbrp10le").planes
+        for plane in _reformat(frame, shape, "gbrp10le").planes
     )
     image = np.empty((height * width, 3), np.uint8)
     to_bt709 = _TO_BT709.get(frame.color_primaries, _TO_BT709[9])

@@ -9,12 +9,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO, TextIOBase
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import torch
 from PIL import Image
 
+from .video_containers import VideoSource, source_name
+from .video_pictures import to_rgb
 from .video_sampling import segments_of
 
 LARGEST_STREAM: Final = 1 << 30
@@ -35,21 +37,26 @@ class NamedBytes(BytesIO):
 
 
 def open_input(
-    source: Any, fps: float = 1.0, segment_length: int = 1, max_segments: int | None = None
-) -> str | Path | bytes | BinaryIO | np.ndarray:
+    source: Any,
+    fps: float = 1.0,
+    segment_length: int = 1,
+    max_segments: int | None = None,
+    channels: Literal["first", "last"] | None = None,
+) -> VideoSource | np.ndarray:
     """Bring what a user gives to a file that can be decoded, or to frames.
 
     Args:
         source: A path, also of a pipe; an address (http://, https://, hf://) as a string; the bytes of a video file; a
             binary file object; a row of a `Video` column, `{"path": ..., "bytes": ...}` or torchcodec's decoder; an
-            image; or frames: an array or tensor `(frames, height, width, 3)` or `(frames, 3, height, width)`, uint8
-            RGB, or a list of images or of such frames.
+            image of Pillow, which counts as its file; or frames: an array or tensor `(frames, height, width, 3)` or
+            `(frames, 3, height, width)`, uint8 RGB, or a list of images or of such frames.
         fps: For a decoder that does not know its file, as of the model's video processor.
         segment_length: See `fps`.
         max_segments: See `fps`.
+        channels: Which axis of arrays has the colours; None: the last where it has 3, else the second.
 
     Returns:
-        A path, bytes, a file object that can seek, at its start, or frames `(frames, height, width, 3)` uint8.
+        A path, bytes, a file object at its start, an image, or frames `(frames, height, width, 3)` uint8.
 
     Raises:
         ValueError: It is none of these, or cannot be read; names it.
@@ -68,7 +75,9 @@ def open_input(
         return _open_path(Path(os.fsdecode(source)))
     if hasattr(source, "read"):
         return _open_file(source)
-    return to_frames(source)
+    if is_frame_list(source) and len(source) == 1 and isinstance(source[0], Image.Image):
+        source = source[0]
+    return source if isinstance(source, Image.Image) else to_frames(source, channels)
 
 
 def is_frame_list(source: Any) -> bool:
@@ -90,8 +99,8 @@ def input_name(source: Any) -> str:
         name = os.fsdecode(source)
         return re.split(r"[?#]", name)[0] if _ADDRESS.match(name) else name
     if isinstance(source, bytes | bytearray | memoryview) or hasattr(source, "read"):
-        return str(getattr(source, "name", _NO_NAME))
-    return "the given frames"
+        return source_name(source)
+    return source_name(source) if isinstance(source, Image.Image) else "the given frames"
 
 
 def download(address: str) -> NamedBytes:
@@ -116,38 +125,41 @@ def download(address: str) -> NamedBytes:
     return NamedBytes(outcome[0], name)
 
 
-def to_frames(source: Any) -> np.ndarray:
+def to_frames(source: Any, channels: Literal["first", "last"] | None = None) -> np.ndarray:
     """Bring images or arrays to frames `(frames, height, width, 3)` uint8 RGB.
+
+    Args:
+        source: An array or tensor of frames, or a list of images or of arrays of one frame each.
+        channels: As of `open_input`.
 
     Raises:
         ValueError: The source is no frames.
     """
-    if isinstance(source, Image.Image):
-        source = [source]
     if is_frame_list(source):
-        shapes = {getattr(each, "size", None) if isinstance(each, Image.Image) else each.shape for each in source}
-        if len(shapes) > 1:
-            raise ValueError("the given frames are of several sizes; give frames of one size")
-        source = np.stack([_to_array(each) for each in source])
+        arrays = [to_rgb(each) if isinstance(each, Image.Image) else _to_array(each) for each in source]
+        if len(shapes := {array.shape for array in arrays}) > 1:
+            found = ", ".join(map(str, sorted(shapes)))
+            raise ValueError(f"the given frames are of several sizes ({found}); give frames of one size")
+        if len(arrays) == 1 and channels is None and arrays[0].shape[0] == 3 != arrays[0].shape[2]:
+            raise ValueError(f"one array {arrays[0].shape} is a frame (3, height, width) or three of grey; give 4 axes")
+        source = np.stack(arrays)
     if not isinstance(source, np.ndarray | torch.Tensor):
         raise ValueError(
             f"a {type(source).__name__} is no clip; give a path, an address, the bytes of a video file, an open binary "
-            "file, a row of a Video column, or frames (frames, height, width, 3)"
+            "file, a row of a Video column, an image, or frames (frames, height, width, 3)"
         )
     frames = _to_array(source)
-    if frames.ndim == 4 and frames.shape[3] != 3 and frames.shape[1] == 3:
+    if frames.ndim == 4 and (channels == "first" or (channels is None and frames.shape[3] != 3)):
         frames = frames.transpose(0, 2, 3, 1)
     if frames.ndim != 4 or frames.shape[3] != 3 or frames.dtype != np.uint8 or 0 in frames.shape:
         raise ValueError(
-            f"frames of shape {frames.shape}, {frames.dtype}: must be (frames, height, width, 3), uint8 RGB, "
-            "at least one of each"
+            f"frames of shape {tuple(source.shape)}, {frames.dtype}: must be (frames, height, width, 3) or "
+            "(frames, 3, height, width), uint8 RGB, at least one of each"
         )
-    return np.ascontiguousarray(frames)
+    return np.require(frames, requirements=["C", "W"])
 
 
 def _to_array(frames: Any) -> np.ndarray:
-    if isinstance(frames, Image.Image):
-        return np.asarray(frames.convert("RGB"))
     return frames.detach().cpu().numpy() if isinstance(frames, torch.Tensor) else np.asarray(frames)
 
 
@@ -247,5 +259,6 @@ def _decode(decoder: Any, fps: float, segment_length: int, max_segments: int | N
 
 
 def split_clips(videos: Any) -> Sequence[Any]:
-    """Give several clips one by one; anything but a list of them is one clip."""
-    return videos if isinstance(videos, list | tuple) and not is_frame_list(videos) else [videos]
+    """Give several clips one by one: a list of them, or an array `(clips, frames, ...)`; anything else is one clip."""
+    several = getattr(videos, "ndim", 0) == 5 or (isinstance(videos, list | tuple) and not is_frame_list(videos))
+    return list(videos) if several else [videos]

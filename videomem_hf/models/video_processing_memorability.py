@@ -1,13 +1,14 @@
 """Frame sampling and preprocessing, saved beside every memorability predictor."""
 
-from typing import Any
+from typing import Any, Final, Literal
 
 import numpy as np
 import torch
+from huggingface_hub.errors import StrictDataclassFieldValidationError
 from PIL import Image
 from torchvision.transforms import functional as tvf
 from transformers.image_processing_utils import BatchFeature
-from transformers.image_utils import PILImageResampling, SizeDict
+from transformers.image_utils import ChannelDimension, PILImageResampling, SizeDict
 from transformers.processing_utils import VideosKwargs
 from transformers.utils import TensorType
 from transformers.video_processing_utils import BaseVideoProcessor
@@ -15,7 +16,11 @@ from transformers.video_utils import VideoMetadata
 
 from .former_names import FORMER_NAMES
 from .video_input import open_input, split_clips
-from .video_sampling import sample_segments
+from .video_sampling import check_sampling, sample_segments
+
+LONGEST_ASPECT: Final = 16
+"""Of frames that are resized by their shortest edge: what lies beyond, at both ends of the long side, is cut off."""
+_CHANNELS: Final[dict[Any, Any]] = {None: None, "channels_first": "first", "channels_last": "last"}
 
 
 class MemorabilityVideosKwargs(VideosKwargs, total=False):  # type: ignore[call-arg]
@@ -41,7 +46,7 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
         segment_length: Consecutive frames taken each time; 1 for models that score frames, 16 for 3D networks.
         max_segments: How often at most; None for the whole video.
         size: `{"height": ..., "width": ...}`, to which a frame is stretched; or `{"shortest_edge": ...}`, which keeps
-            the aspect.
+            the aspect (of up to 16 to 1; the middle of a longer frame is taken).
         do_center_crop, crop_size: The part in the middle that the model sees.
         do_rescale: Whether pixels are brought to [0, 1]; else they stay from 0 to 255.
         do_normalize, image_mean, image_std: Per channel, after that.
@@ -76,14 +81,34 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
         super().__init__(**kwargs)
 
     def preprocess(self, videos: Any, **kwargs: Any) -> BatchFeature:
-        """Prepare clips; see the class. Keyword arguments override attributes for this call."""
+        """Prepare clips; see the class. Keyword arguments override attributes for this call.
+
+        Args:
+            videos: A clip or several: what `decode` takes, a list of such, or an array `(clips, frames, ...)`.
+            **kwargs: Attributes of the class; `input_data_format`, "channels_first" or "channels_last", for arrays
+                (else the last axis has the colours where it has 3, and the second where it has not).
+
+        Raises:
+            ValueError: A clip gives no frames, or an argument is not among the allowed; the message says which.
+        """
+        if unknown := sorted(kwargs.keys() - self.valid_kwargs.__annotations__.keys() - {"return_tensors"}):
+            allowed = ", ".join(sorted(self.valid_kwargs.__annotations__))
+            raise ValueError(f"unknown argument {', '.join(unknown)}; allowed are {allowed}")
         sources = split_clips(videos)
-        if sources and not all(isinstance(source, np.ndarray | torch.Tensor | list | tuple) for source in sources):
-            sampling = {name: kwargs[name] for name in ("fps", "segment_length", "max_segments") if name in kwargs}
-            # Shrunk as they are decoded, frames take a hundredth of the memory; resizing them again changes nothing.
-            shrink = self.do_resize and not {"do_resize", "size", "resample"} & kwargs.keys()
-            videos = [self.decode(source, shrink=shrink, **sampling)[0] for source in sources]
-        return super().preprocess(videos, **kwargs)
+        if not sources:
+            raise ValueError("videos is empty; give at least one clip")
+        sampling = {name: kwargs[name] for name in ("fps", "segment_length", "max_segments") if name in kwargs}
+        layout = kwargs.pop("input_data_format", None)
+        if layout not in _CHANNELS:
+            raise ValueError(f"input_data_format={layout!r} must be channels_first or channels_last")
+        # Shrunk as they are decoded, frames take a hundredth of the memory; resizing them again changes nothing.
+        shrink = self.do_resize and not {"do_resize", "size", "resample"} & kwargs.keys()
+        clips = [self.decode(source, shrink=shrink, channels=_CHANNELS[layout], **sampling)[0] for source in sources]
+        kwargs.setdefault("video_metadata", [self._metadata(clip) for clip in clips])
+        try:
+            return super().preprocess(clips, input_data_format=ChannelDimension.LAST, **kwargs)
+        except StrictDataclassFieldValidationError as error:
+            raise ValueError(" ".join(str(error).split())) from None
 
     def decode(
         self,
@@ -93,16 +118,19 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
         segment_length: int | None = None,
         max_segments: int | None = None,
         notes: list[str] | None = None,
+        channels: Literal["first", "last"] | None = None,
     ) -> tuple[np.ndarray, list[float]]:
         """Read the frames that the model is meant to see.
 
         Args:
-            source: What `open_input` takes: a path, an address, bytes, an open file, a row of a `Video` column, frames.
+            source: What `open_input` takes: a path, an address, bytes, an open file, a row of a `Video` column, an
+                image, frames.
             shrink: Whether to bring them to `size` at once.
             fps: Overrides the attribute, as do the next two.
             segment_length: See `fps`.
             max_segments: See `fps`.
             notes: What is odd about the file is added to it, one sentence each.
+            channels: Which axis of arrays has the colours; None: the last where it has 3, else the second.
 
         Returns:
             `(frames, height, width, 3)` uint8 RGB; and for each segment of `segment_length` frames the time in seconds
@@ -114,7 +142,8 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
         fps = self.fps if fps is None else fps
         segment_length = self.segment_length if segment_length is None else segment_length
         max_segments = self.max_segments if max_segments is None else max_segments
-        opened = open_input(source, fps, segment_length, max_segments)
+        check_sampling(fps, segment_length, max_segments)
+        opened = open_input(source, fps, segment_length, max_segments, channels)
         if isinstance(opened, np.ndarray):
             return opened, [index / fps for index in range(-(-len(opened) // segment_length))]
         segments = list(
@@ -139,7 +168,10 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
         if isinstance(video_url_or_urls, list | tuple):
             return tuple(zip(*(self.fetch_videos(source) for source in video_url_or_urls), strict=True))
         frames, _ = self.decode(video_url_or_urls)
-        metadata = VideoMetadata(
+        return frames, self._metadata(frames)
+
+    def _metadata(self, frames: np.ndarray) -> VideoMetadata:
+        return VideoMetadata(
             total_num_frames=len(frames),
             fps=self.fps if self.segment_length == 1 else None,
             height=frames.shape[1],
@@ -147,7 +179,6 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
             video_backend="pyav",
             frames_indices=list(range(len(frames))),
         )
-        return frames, metadata
 
     def resize(
         self, image: torch.Tensor, size: SizeDict, resample: int | None = None, **kwargs: object
@@ -181,12 +212,21 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
 
 def _resize(frame: np.ndarray, size: SizeDict, resample: int) -> np.ndarray:
     """Resize one frame `(height, width, 3)`; with a shortest edge, the other is rounded down as torchvision does."""
-    height, width = frame.shape[:2]
-    if size.shortest_edge:
+    given = {name: value for name, value in dict(size).items() if value}
+    if given.keys() == {"shortest_edge"}:
+        frame = _middle(frame)
+        height, width = frame.shape[:2]
         short = min(height, width)
         target = (size.shortest_edge * width // short, size.shortest_edge * height // short)
-    elif size.height and size.width:
+    elif given.keys() == {"height", "width"}:
         target = (size.width, size.height)
     else:
-        raise ValueError(f"size must give height and width, or shortest_edge; got {size}")
-    return np.asarray(Image.fromarray(frame).resize(target, resample))
+        raise ValueError(f"size must give height and width, or shortest_edge, and nothing else; got {given}")
+    return np.array(Image.fromarray(frame).resize(target, resample))
+
+
+def _middle(frame: np.ndarray) -> np.ndarray:
+    """Cut off what is longer than `LONGEST_ASPECT` times the short side, at both ends alike."""
+    longest = LONGEST_ASPECT * min(frame.shape[:2])
+    top, left = (max(0, (side - longest) // 2) for side in frame.shape[:2])
+    return frame[top : top + longest, left : left + longest]

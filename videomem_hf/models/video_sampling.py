@@ -1,6 +1,7 @@
 """Frames of a video at regular times: the one way in which predictors, processors and caches take them."""
 
 import math
+import numbers
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import cached_property
@@ -8,7 +9,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from .video_decoding import VideoReader, VideoSource
+from .video_containers import VideoSource
+from .video_decoding import VideoReader
 
 TIME_TOLERANCE_S = 0.0015
 """Containers such as WebM round times to 1 ms, so a frame meant for 1 s may carry 1.001 s."""
@@ -46,7 +48,7 @@ def sample_segments(
 
     Args:
         source: Any video that FFmpeg reads, of constant or variable frame rate.
-        frames_per_second: Segments begun per second, above 0.
+        frames_per_second: Segments per second, above 0.
         length: Frames of a segment, at the video's own rate.
         limit: Segments at most; None for all.
         convert: Applied to each frame that is used, `(height, width, 3)` uint8 RGB, when it is decoded.
@@ -87,13 +89,24 @@ def segments_of(
     convert: Callable[[np.ndarray], np.ndarray] = np.asarray,
 ) -> Iterator[Segment]:
     """Sample an open reader; see `sample_segments`."""
-    if not frames_per_second > 0 or length < 1 or (limit is not None and limit < 1):
+    check_sampling(frames_per_second, length, limit)
+    for taken in _segments(reader, 1.0 / frames_per_second, length, limit or math.inf, convert):
+        images = [picture.image for picture in taken.pictures]
+        yield Segment(taken.time_s, taken.end_s, images + images[-1:] * (length - len(images)))
+
+
+def check_sampling(fps: Any, segment_length: Any, max_segments: Any) -> None:
+    """Refuse numbers of `sample_segments` that are none, or out of range."""
+    counts = [segment_length] if max_segments is None else [segment_length, max_segments]
+    if not (
+        isinstance(fps, numbers.Real)
+        and 0 < float(fps) < math.inf
+        and all(isinstance(count, numbers.Integral) and int(count) >= 1 for count in counts)
+    ):
         raise ValueError(
-            f"fps={frames_per_second} must be above 0; segment_length={length}, max_segments={limit} at least 1"
+            f"fps={fps!r} must be above 0; segment_length={segment_length!r}, max_segments={max_segments!r} "
+            "whole numbers of at least 1"
         )
-    for begun in _segments(reader, 1.0 / frames_per_second, length, limit or math.inf, convert):
-        images = [picture.image for picture in begun.pictures]
-        yield Segment(begun.time_s, begun.end_s, images + images[-1:] * (length - len(images)))
 
 
 class _Picture:
@@ -107,7 +120,7 @@ class _Picture:
         return self.convert(self.screen.rgb(self.frame))
 
 
-class _Begun(NamedTuple):
+class _OpenSegment(NamedTuple):
     time_s: float
     end_s: float
     pictures: list[_Picture]
@@ -115,27 +128,27 @@ class _Begun(NamedTuple):
 
 def _segments(
     reader: FrameReader, step: float, length: int, limit: float, convert: Callable[[np.ndarray], np.ndarray]
-) -> Iterator[_Begun]:
-    begun: deque[_Begun] = deque()
+) -> Iterator[_OpenSegment]:
+    started: deque[_OpenSegment] = deque()
     held, index, count = None, 0, 0
     for start, frame in reader.frames():
         picture = _Picture(frame, reader.screen, convert)
         if held and count < limit and index * step + TIME_TOLERANCE_S < start:
-            begun.append(_Begun(index * step, start, [held]))
+            started.append(_OpenSegment(index * step, start, [held]))
             count += 1
             index = max(index + 1, math.ceil((start - TIME_TOLERANCE_S) / step))
-        for segment in begun:
+        for segment in started:
             if len(segment.pictures) < length:
                 segment.pictures.append(picture)
-        while begun and len(begun[0].pictures) == length and start - begun[0].time_s >= step / 2:
-            yield begun.popleft()
-        if count == limit and not begun:
+        while started and len(started[0].pictures) == length and start - started[0].time_s >= step / 2:
+            yield started.popleft()
+        if count == limit and not started:
             return
         held = picture
     end = reader.end_s
     if held and count < limit and (index == 0 or index * step + TIME_TOLERANCE_S < end):
-        begun.append(_Begun(index * step, end, [held]))
-    for segment in begun:
+        started.append(_OpenSegment(index * step, end, [held]))
+    for segment in started:
         complete = len(segment.pictures) == length and end - segment.time_s >= step / 2 - TIME_TOLERANCE_S
         if segment.time_s == 0 or complete:
             yield segment

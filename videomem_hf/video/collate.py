@@ -40,6 +40,7 @@ class ClipCollator:
             do_sample_frames=False,
             do_resize=False,
             do_center_crop=False,
+            input_data_format="channels_first",
             return_tensors="pt",
         )["pixel_values_videos"][0]
 

@@ -13,7 +13,7 @@ import numpy as np
 from .clip_cache import ClipCache
 from .sources import Source, segments
 
-_FORMAT: Final = 3
+_FORMAT: Final = 4
 _SHAPING_KEYS: Final = (
     "video_processor_type", "do_resize", "size", "resample", "do_center_crop", "crop_size", "fps", "segment_length",
     "max_segments",

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from videomem_hf.models.video_decoding import PILLOW_ERRORS, without_pillow_warnings
 from videomem_hf.models.video_display import MAX_PIXELS
+from videomem_hf.models.video_pictures import PILLOW_ERRORS, to_rgb, without_pillow_warnings
 
 from .video import VideoError, sample_clip, source_name, warn_of
 
@@ -111,6 +111,6 @@ def _read_image(path: Path) -> np.ndarray:
         with without_pillow_warnings(), Image.open(path) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise ValueError(f"{image.width}x{image.height}, of at most {MAX_PIXELS:,} pixels")
-            return np.asarray(image.convert("RGB"))
+            return to_rgb(image)
     except PILLOW_ERRORS as error:
         raise VideoError(f"{path}: not an image that can be read ({error})") from None

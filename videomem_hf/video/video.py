@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from videomem_hf.models.video_decoding import UnreadableVideoError, VideoReader, VideoSource, source_name
+from videomem_hf.models.video_containers import UnreadableVideoError, VideoSource, source_name
+from videomem_hf.models.video_decoding import VideoReader
 from videomem_hf.models.video_display import upright
 from videomem_hf.models.video_sampling import Segment, sample_segments
 from videomem_hf.schema import VIDEO_SUFFIXES, InputError, is_system_file
@@ -79,7 +80,7 @@ def sample_frames(
     Warns:
         VideoWarning: Each note, where `notes` is None.
     """
-    for index, segment in enumerate(_sampled(source, frames_per_second, 1, None, notes)):
+    for index, segment in enumerate(_sample(source, frames_per_second, 1, None, notes)):
         yield Frame(index, segment.time_s, segment.images[0], segment.end_s)
 
 
@@ -88,10 +89,10 @@ def sample_clip(source: VideoSource, processor: Any, notes: list[str] | None = N
 
     Notes, errors and warnings are those of `sample_frames`.
     """
-    return _sampled(source, processor.fps, processor.segment_length, processor.max_segments, notes)
+    return _sample(source, processor.fps, processor.segment_length, processor.max_segments, notes)
 
 
-def _sampled(
+def _sample(
     source: VideoSource, frames_per_second: float, length: int, limit: int | None, notes: list[str] | None
 ) -> Iterator[Segment]:
     if not frames_per_second > 0:

@@ -1,0 +1,167 @@
+"""Files that are decoded: opened, and refused where they declare what cannot be, before FFmpeg makes room for it."""
+
+import re
+import struct
+from collections.abc import Iterator
+from contextlib import ExitStack
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
+
+import numpy as np
+from PIL import Image
+
+from .video_display import MAX_PIXELS
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
+VideoSource = str | Path | bytes | BinaryIO | Image.Image
+"""A path, the bytes of a file, a binary file object, or a picture of Pillow, which may be animated."""
+
+DECODER_OPTIONS: Final = {"max_pixels": str(MAX_PIXELS)}
+_ISO_BOXES: Final = (b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"wide", b"free", b"skip")
+_PARENT_BOXES: Final = (
+    b"trak", b"mdia", b"minf", b"stbl", b"traf", b"moov", b"moof", b"edts", b"mvex", b"dinf", b"udta"
+)  # fmt: skip
+_ISO_START: Final = re.compile(rb"\0\0(..)ftyp[ -~]{4}", re.S)
+_DEEPEST_BOX: Final = 10
+"""FFmpeg follows no further."""
+_MAX_INDEX_BYTES: Final = 1 << 26
+_MAX_JUNK_BYTES: Final = 1 << 16
+
+
+class UnreadableVideoError(ValueError):
+    """A file that gives no frames; the message names it and the cause."""
+
+
+def source_name(source: VideoSource) -> str:
+    """A short name for messages and tables."""
+    if isinstance(source, str | Path):
+        return str(source)
+    if isinstance(source, Image.Image):
+        return str(getattr(source, "filename", "")) or "the given picture"
+    if isinstance(source, bytes | BytesIO) and not hasattr(source, "name"):
+        return "the given bytes"
+    name = getattr(source, "name", None)
+    return name if isinstance(name, str) and name else "open file"
+
+
+def reason_of(error: Exception) -> str:
+    """An error's reason without number and file name."""
+    return str(getattr(error, "strerror", None) or error).strip().rstrip(".").lower()
+
+
+def open_file(source: VideoSource, name: str, stack: ExitStack) -> BinaryIO:
+    """Open a source as a file that can seek; a pipe is read to its end.
+
+    Raises:
+        UnreadableVideoError: It is missing or empty.
+    """
+    try:
+        if isinstance(source, str | Path):
+            file: BinaryIO = stack.enter_context(Path(source).open("rb"))  # noqa: SIM115 - the stack closes it
+        else:
+            file = BytesIO(source) if isinstance(source, bytes) else cast("BinaryIO", source)
+        file = file if file.seekable() else BytesIO(file.read())
+        empty = not file.seek(0, 2)
+    except (OSError, ValueError) as error:
+        raise UnreadableVideoError(f"{name}: cannot be opened ({reason_of(error)})") from None
+    if empty:
+        raise UnreadableVideoError(f"{name}: the file is empty (0 bytes)")
+    return file
+
+
+def open_container(file: BinaryIO, name: str) -> "InputContainer":
+    import av
+
+    options = {"protocol_whitelist": "none", **DECODER_OPTIONS}
+    try:
+        container = av.open(file, "r", options=options, metadata_errors="replace")
+    except (OSError, av.FFmpegError, ValueError) as error:
+        raise UnreadableVideoError(f"{name}: not a video that FFmpeg can read ({reason_of(error)})") from None
+    if container.format.name == "tty":  # FFmpeg draws text files
+        container.close()
+        raise UnreadableVideoError(f"{name}: is a text file, not a video")
+    return container
+
+
+class _FromStart:
+    """A file that begins later than its bytes do."""
+
+    def __init__(self, file: BinaryIO, start: int) -> None:
+        self._file, self._start = file, start
+
+    def read(self, size: int = -1) -> bytes:
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset + (0 if whence else self._start), whence) - self._start
+
+    def tell(self) -> int:
+        return self._file.tell() - self._start
+
+
+def pass_junk(file: BinaryIO) -> tuple[BinaryIO, int]:
+    """Let an MP4 file begin where its first box does, as players do; also gives the number of bytes before it."""
+    file.seek(0)
+    head = file.read(_MAX_JUNK_BYTES)
+    file.seek(0)
+    if head[4:8] not in _ISO_BOXES:
+        for found in _ISO_START.finditer(head):
+            start = found.start()
+            second = start + int.from_bytes(found[1], "big")
+            if head[second + 4 : second + 8] in (*_ISO_BOXES, b"meta", b"uuid"):
+                later = _FromStart(file, start)
+                later.seek(0)
+                return cast("BinaryIO", later), start
+    return file, 0
+
+
+def check_index(file: BinaryIO, size: int, name: str) -> None:
+    """Refuse an MP4 or MOV file whose index is missing, or counts more frames than the file can hold.
+
+    FFmpeg would make room for all of them when it opens the file.
+    """
+    position, found = 0, set[bytes]()
+    while position + 8 <= size:
+        file.seek(position)
+        length, kind = struct.unpack(">I4s", file.read(8))
+        if kind not in _ISO_BOXES and not found:
+            break
+        found.add(kind)
+        if length == 1:
+            length = struct.unpack(">Q", file.read(8).rjust(8, b"\0"))[0]
+        length = length or size - position
+        if kind in (b"moov", b"moof"):
+            index = file.read(min(length, size - position, _MAX_INDEX_BYTES))
+            counts = _sample_counts(index, 0, len(index))
+            if (most := max(counts, default=0)) > 4 * size:  # old sound formats count several samples per byte
+                raise UnreadableVideoError(f"{name}: declares {most:,} frames in a file of {size:,} bytes")
+        if length < 8:
+            break
+        position += length
+    file.seek(0)
+    if b"mdat" in found and not found & {b"moov", b"moof"}:
+        raise UnreadableVideoError(
+            f"{name}: not a video that FFmpeg can read (the index of the file, at its end, is missing)"
+        )
+
+
+def _sample_counts(index: bytes, start: int, stop: int, depth: int = 0) -> Iterator[int]:
+    """Numbers of samples that the boxes of an index declare (ISO 14496-12, 8.6.1, 8.7.3 and 8.8.8)."""
+    while start + 8 <= stop:
+        length, kind = struct.unpack_from(">I4s", index, start)
+        head = 16 if length == 1 else 8
+        if length == 1:
+            length = int.from_bytes(index[start + 8 : start + 16], "big")
+        begin, end = start + head, min(start + length, stop) if length else stop
+        if kind in _PARENT_BOXES and depth < _DEEPEST_BOX:
+            yield from _sample_counts(index, begin, end, depth + 1)
+        elif kind in (b"stsz", b"trun"):
+            at = begin + (8 if kind == b"stsz" else 4)
+            yield int.from_bytes(index[at : at + 4], "big")
+        elif kind in (b"stts", b"ctts"):
+            count = min(int.from_bytes(index[begin + 4 : begin + 8], "big"), max(0, end - begin - 8) // 8)
+            yield int(np.frombuffer(index, ">u4", 2 * count, begin + 8)[::2].sum(dtype=np.int64)) if count else 0
+        start = max(end, begin)
