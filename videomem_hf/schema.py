@@ -8,6 +8,8 @@ Horizon = Literal["short_term", "long_term"]
 """Short-term: recognition a few minutes after the first view. Long-term: 24 to 72 hours after (paper, Sec. 1)."""
 
 HORIZONS: Final[tuple[Horizon, Horizon]] = ("short_term", "long_term")
+HORIZON_NAMES: Final[dict[Horizon, str]] = {"short_term": "short-term", "long_term": "long-term"}
+"""What a person reads."""
 SCORE_MIN: Final = 0.0
 SCORE_MAX: Final = 1.0
 
@@ -102,5 +104,10 @@ def cause_of(error: Exception, name: object = None) -> str:
     """
     if isinstance(error, InputError):
         return str(error).removeprefix(f"{name}: ")
-    message = str(error).strip().split("\n")[0][:300]
+    message = short_message(error)
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+def short_message(error: Exception) -> str:
+    """Return the first line of an error's message, at most 300 characters: short enough for one sentence."""
+    return str(error).strip().split("\n")[0][:300]

@@ -33,6 +33,16 @@ def atomic_write(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+def quantity(number: int, noun: str) -> str:
+    """A number of things with the right form of their name: `1 clip`, `1,200 clips`."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def os_cause(error: OSError) -> str:
+    """What the operating system says, for the middle of a sentence: `no space left on device`."""
+    return (error.strerror or str(error)).lower()
+
+
 def printable(text: object) -> str:
     """Text, such as a file's name, with what cannot be written as UTF-8 escaped: `lat\\udce9in.mp4`."""
     return str(text).encode("utf-8", "backslashreplace").decode()

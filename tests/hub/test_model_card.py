@@ -102,7 +102,7 @@ def test_a_run_of_an_older_version_is_named(run: Path, tmp_path: Path) -> None:
     (tmp_path / "results.json").write_text(json.dumps(results))
     with pytest.raises(InputError, match=r"has no 'machine', .* the run is of an older version; train anew"):
         read_run(tmp_path)
-    with pytest.raises(InputError, match=r"nowhere/results.json: no such file; give the folder of a finished run"):
+    with pytest.raises(InputError, match=r"nowhere: no such folder; give the folder of a finished run"):
         read_run(tmp_path / "nowhere")
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from videomem_hf.cli.own_code import Import, TrustRemoteCode
+from videomem_hf.cli.options import Import, TrustRemoteCode
 from videomem_hf.registration import import_code
 from videomem_hf.schema import InputError
 

@@ -13,7 +13,7 @@ from videomem_hf.inference import load_predictor
 from videomem_hf.inference.ray_engine import score_on_ray
 from videomem_hf.inference.score_journal import ClipScores, ScoreJournal, model_identity
 from videomem_hf.schema import Horizon, InputError
-from videomem_hf.system import atomic_write
+from videomem_hf.system import atomic_write, os_cause
 
 
 def predict_on_ray(paths: list[Path], model: str | None, device: str | None, out: Path, workers: int | None) -> None:
@@ -66,4 +66,4 @@ def _write_table(path: Path, horizons: tuple[Horizon, ...], rows: Iterable[tuple
                 else:
                     writer.writerow(score_row(clip, horizons, result.scores, result.frames, " ".join(result.notes)))
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({(error.strerror or str(error)).lower()})") from None
+        raise InputError(f"{path}: cannot be written ({os_cause(error)})") from None

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from videomem_hf.cli.own_code import Import
+from videomem_hf.cli.options import Import
 from videomem_hf.registration import import_code
 from videomem_hf.schema import InputError
 
