@@ -62,8 +62,7 @@ def test_metadata_hold_the_runs_results_and_no_others(run: Path, facts: RunFacts
     assert {each.dataset_name for each in card.data.eval_results} == {"generated sample of 24 clips (seed 0)"}
     assert card.data.license == "apache-2.0"
     model = results["short_term"]["model"]
-    if model["spearman"] is not None:
-        assert f"{model['spearman']:.3f} [{model['spearman_low']:.3f}, {model['spearman_high']:.3f}]" in card.text
+    assert f"{model['spearman']:.3f} [{model['spearman_low']:.3f}, {model['spearman_high']:.3f}]" in card.text
     assert f"{model['mse']:.5f} [{model['mse_low']:.5f}, {model['mse_high']:.5f}]" in card.text
 
 

@@ -13,6 +13,8 @@ from videomem_hf.schema import InputError, is_system_file
 from videomem_hf.system import printable
 from videomem_hf.video.video import expand_user, find_videos
 
+NOT_THERE: Final = "no such file or folder"
+"""As `find_videos` says it."""
 _ENCODINGS: Final = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
@@ -44,17 +46,17 @@ def clip_sources(arguments: list[str] | None, list_file: Path | None) -> list[Pa
     if not arguments and list_file is None:
         raise InputError("no clip is named: give files, folders or patterns, or a list of paths with --list FILE")
     sources: dict[Path | str, None] = {}
-    missing: dict[Path, InputError] = {}
+    missing: dict[Path | str, InputError] = {}
     for argument in arguments or []:
         if not argument:
             raise InputError("'' names no clip; give a file, or . for the current folder")
         try:
             found: Sequence[Path | str] = [argument] if "://" in argument else find_videos([argument])
         except InputError as error:
-            path = expand_user(argument)
-            if re.search(r"[*?[]", argument) or path.is_dir():
+            if not str(error).endswith(NOT_THERE):
                 raise
-            missing[path], found = error, [path]
+            found = [expand_user(argument)]
+            missing[found[0]] = error
         sources |= dict.fromkeys(found)
     if missing and len(missing) == len(sources) and list_file is None:
         raise next(iter(missing.values()))
