@@ -26,6 +26,12 @@ NOT_COMPUTED: Final = frozenset(
 )  # fmt: skip
 """Settings that say where things lie and how fast they go: they are no part of what a run computes."""
 _CONTENT: Final = "content"
+PREDICTOR_TITLES: Final = {
+    "model": "the model",
+    "constant": "the mean training score",
+    "mean_brightness": "a line through mean brightness",
+}
+"""What a person reads for the predictors that `results.json` compares."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
 def available_cpus() -> int:
@@ -31,6 +35,14 @@ def atomic_write(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def templates(package: str, **options: Any) -> "Environment":
+    """The Jinja templates in a package's folder `templates`; a value that a template names and is not given raises."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    kept: dict[str, Any] = {"trim_blocks": True, "lstrip_blocks": True, "keep_trailing_newline": True}
+    return Environment(loader=PackageLoader(package), undefined=StrictUndefined, **kept, **options)
 
 
 def quantity(number: int, noun: str) -> str:

@@ -42,9 +42,7 @@ def server(clip):  # noqa: F811
     server.server_close()
 
 
-@pytest.mark.parametrize(
-    ("status", "phrase"), [(403, "Forbidden"), (404, "Not Found"), (500, "Internal Server Error")]
-)
+@pytest.mark.parametrize(("status", "phrase"), [(403, "Forbidden"), (404, "Not Found"), (500, "Internal Server Error")])
 def test_an_address_that_cannot_be_fetched_says_its_status(tiny, server, status, phrase):  # noqa: F811
     with pytest.raises(InputError) as refused:
         videomem_hf.predict(f"http://user:pass@word@{server}/{status}?token=s3cret#s3cret", model=tiny)
@@ -139,7 +137,8 @@ def test_the_pipeline_names_what_it_does_not_take(folder, clip):  # noqa: F811
 
 
 @pytest.mark.parametrize(
-    "name", ["./mymodel", "runs/x", "/nowhere/model", "a/b/c", "mymodel", "owner/name/", "~/nowhere", r"runs\x", "a b/c"]
+    "name",
+    ["./mymodel", "runs/x", "/nowhere/model", "a/b/c", "mymodel", "owner/name/", "~/nowhere", r"runs\x", "a b/c"],
 )
 def test_a_mistyped_folder_is_never_looked_up_on_the_hub(name, tmp_path, monkeypatch):
     (tmp_path / "runs").mkdir()
@@ -152,9 +151,7 @@ def test_a_mistyped_folder_is_never_looked_up_on_the_hub(name, tmp_path, monkeyp
     monkeypatch.setattr("transformers.AutoConfig.from_pretrained", connect)
     with pytest.raises(InputError) as refused:
         videomem_hf.load_predictor(name, device="cpu")
-    assert str(refused.value) == (
-        f"{name}: no such folder; give the folder of a model, or a Hub id such as owner/name"
-    )
+    assert str(refused.value) == (f"{name}: no such folder; give the folder of a model, or a Hub id such as owner/name")
 
 
 def test_an_owner_and_a_name_are_asked_of_the_hub(tmp_path, monkeypatch):

@@ -14,8 +14,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import AutoLocator, MultipleLocator
 from numpy.typing import NDArray
 
-from videomem_hf.analysis.clip_figure import COLOURS, LABELS
-from videomem_hf.schema import HORIZONS, Horizon
+from videomem_hf.analysis.clip_figure import COLOURS
+from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon
 
 Floats = NDArray[np.float64]
 
@@ -66,7 +66,7 @@ def retention_figure(
             MultipleLocator(12) if horizon == "long_term" and np.ptp(interval) > 24 else AutoLocator()
         )
         axes.legend(fontsize=7, frameon=False, loc="upper right", ncols=2)
-        _title(axes, horizon)
+        axes.set_title(HORIZON_NAMES[horizon], fontsize=9)
     return figure
 
 
@@ -95,19 +95,13 @@ def consistency_figure(
             axes.fill_between(
                 annotations, consistency - sd, consistency + sd, color=style["color"], alpha=0.2, linewidth=0
             )
-        axes.axvline(
-            means[horizon],
-            color=LINE_COLOUR,
-            linewidth=0.9,
-            linestyle=":",
-            label=f"mean of the study, {means[horizon]:.1f}",
-        )
-        axes.set_xlabel("mean annotation count")
-        axes.set_ylabel("annotation consistency\n(Spearman)")
+        label = f"mean of the study, {means[horizon]:.1f}"
+        axes.axvline(means[horizon], color=LINE_COLOUR, linewidth=0.9, linestyle=":", label=label)
+        axes.set(xlabel="mean annotation count", ylabel="annotation consistency\n(Spearman)")
         low, high = axes.get_ylim()
         axes.set_ylim(min(low, 0.0), high + 0.38 * (high - min(low, 0.0)))
         axes.legend(fontsize=7, facecolor="white", framealpha=1, edgecolor="none", loc="upper left")
-        _title(axes, horizon)
+        axes.set_title(HORIZON_NAMES[horizon], fontsize=9)
     return figure
 
 
@@ -123,13 +117,11 @@ def agreement_figure(
         pearson: Of the response times.
     """
     figure, panels = _figure(2)
-    _cloud(panels[0], *scores, colour="#444477")
-    panels[0].set_xlabel("short-term memorability")
-    panels[0].set_ylabel("long-term memorability")
+    draw_points(panels[0], *scores, colour="#444477")
+    panels[0].set(xlabel="short-term memorability", ylabel="long-term memorability")
     panels[0].set_title(f"scores, Spearman {_signed(spearman)}", fontsize=9)
-    _cloud(panels[1], rt_ms[0] / 1000, rt_ms[1] / 1000, colour="#444477")
-    panels[1].set_xlabel("short-term mean response time (s)")
-    panels[1].set_ylabel("long-term mean response time (s)")
+    draw_points(panels[1], rt_ms[0] / 1000, rt_ms[1] / 1000, colour="#444477")
+    panels[1].set(xlabel="short-term mean response time (s)", ylabel="long-term mean response time (s)")
     panels[1].set_title(f"response times, Pearson {_signed(pearson)}", fontsize=9)
     return figure
 
@@ -146,10 +138,9 @@ def response_time_figure(
     """
     figure, panels = _figure(len(scores))
     for axes, (horizon, score) in zip(panels, scores.items(), strict=True):
-        _cloud(axes, score, rt_ms[horizon] / 1000, colour=COLOURS[horizon])
-        axes.set_xlabel(f"{LABELS[horizon]} memorability")
-        axes.set_ylabel("mean response time (s)")
-        axes.set_title(f"{LABELS[horizon]}, Pearson {_signed(pearson[horizon])}", fontsize=9)
+        draw_points(axes, score, rt_ms[horizon] / 1000, colour=COLOURS[horizon])
+        axes.set(xlabel=f"{HORIZON_NAMES[horizon]} memorability", ylabel="mean response time (s)")
+        axes.set_title(f"{HORIZON_NAMES[horizon]}, Pearson {_signed(pearson[horizon])}", fontsize=9)
     return figure
 
 
@@ -171,17 +162,13 @@ def _signed(value: float) -> str:
     return f"{value:.3f}".replace("-", "\N{MINUS SIGN}")
 
 
-def _title(axes: Axes, horizon: Horizon) -> None:
-    axes.set_title(LABELS[horizon], fontsize=9)
-
-
 def _empty(axes: Axes, text: str) -> None:
     axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes, fontsize=9, color=_GREY)
     axes.set_xticks([])
     axes.set_yticks([])
 
 
-def _cloud(axes: Axes, x: Floats, y: Floats, colour: str) -> None:
+def draw_points(axes: Axes, x: Floats, y: Floats, colour: str) -> None:
     """One point per video, and the least-squares line."""
     known = np.isfinite(x) & np.isfinite(y)
     x, y = x[known], y[known]

@@ -1,12 +1,11 @@
 """`videomem analyse`: the analyses of the paper's Sec. 4 for another study."""
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from videomem_hf.cli.score import ANNOTATIONS_HELP, DESIGN_HELP
+from videomem_hf.cli.options import AnnotationFiles, Design, OutFolder
 from videomem_hf.schema import InputError
 
 if TYPE_CHECKING:
@@ -19,9 +18,9 @@ PNG_DPI = 300
 
 
 def analyse(
-    annotations: Annotated[list[Path], typer.Argument(metavar="ANNOTATIONS...", help=ANNOTATIONS_HELP)],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; new, or from an earlier run.")],
-    design: Annotated[Path | None, typer.Option(metavar="FILE", help=DESIGN_HELP)] = None,
+    annotations: AnnotationFiles,
+    out: OutFolder,
+    design: Design = None,
     splits: Annotated[
         int, typer.Option(min=1, help="Number of random splits that each consistency is averaged over.")
     ] = 25,

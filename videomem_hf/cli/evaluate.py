@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from videomem_hf.cli.options import FailFast, Import, TrustRemoteCode
+from videomem_hf.cli.options import DATA_HELP, FailFast, Import, TrustRemoteCode
 from videomem_hf.data.release.splits import RankedBy
 from videomem_hf.registration import import_code
 from videomem_hf.run_files import check_model_name, without_nan, write_predictions
@@ -22,10 +22,7 @@ def evaluate(
     model: Annotated[str, typer.Argument(help="Folder of a trained model, Hub id, or 'resmem'.")],
     data: Annotated[
         str | None,
-        typer.Option(
-            help="Folder of the release or of a sample's, a prepared folder, or a Hub id. (default: what the model was "
-            "trained on)"
-        ),
+        typer.Option(help=f"{DATA_HELP} (default: what the model was trained on)"),
     ] = None,
     split: Annotated[
         str | None,

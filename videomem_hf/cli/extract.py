@@ -116,17 +116,12 @@ def _read_titles(path: Path | None) -> dict[str, str]:
 
 
 def _problems(outcome: "Outcome") -> list[str]:
-    lines = [f"{outcome.clip}: {note}" for note in outcome.notes]
-    for feature, error in outcome.errors.items():
-        lines.append(f"{outcome.clip}: {f'no {feature}: ' if feature else ''}{error}")
-    return lines
+    errors = [f"no {feature}: {error}" if feature else error for feature, error in outcome.errors.items()]
+    return [f"{outcome.clip}: {problem}" for problem in (*outcome.notes, *errors)]
 
 
 def _summary(report: "Report", out: Path) -> str:
+    counts = {"were done before": report.kept, "with errors": len(report.failed)}
+    more = "".join(f", {count} {what}" for what, count in counts.items() if count)
     complete = len(report.done) - len(report.failed)
-    parts = [f"{complete} of {report.total} clips extracted"]
-    if report.kept:
-        parts.append(f"{report.kept} were done before")
-    if report.failed:
-        parts.append(f"{len(report.failed)} with errors")
-    return f"{out}: {', '.join(parts)}"
+    return f"{out}: {complete} of {quantity(report.total, 'clip')} extracted{more}"

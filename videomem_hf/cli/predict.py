@@ -141,7 +141,9 @@ def _predict_here(
         _write_json(outputs.json_file, outcomes)
     _print_table(outcomes, predictor, to_stderr=outputs.to_stdout)
     if interrupted:
-        sys.stderr.write(f"videomem: interrupted; {len(outcomes)} of {len(sources)} clips are done and kept\n")
+        sys.stderr.write(
+            f"videomem: interrupted; {len(outcomes)} of {quantity(len(sources), 'clip')} are done and kept\n"
+        )
         raise typer.Exit(130)
     if any(outcome.error for outcome in outcomes):
         raise typer.Exit(1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from videomem_hf.cli.score import DESIGN_HELP
+from videomem_hf.cli.options import Design
 from videomem_hf.protocol.paper import PARTICIPANTS, RETURNING
 from videomem_hf.schema import InputError
 
@@ -34,9 +34,6 @@ DatabaseUrl = Annotated[
 ]
 
 
-_DESIGN = typer.Option(metavar="FILE", help=DESIGN_HELP)
-
-
 @study.command()
 def simulate(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; new or empty.")],
@@ -44,7 +41,7 @@ def simulate(
     participants: Annotated[int, typer.Option(min=1, help="Participants who pass step 1.")] = PARTICIPANTS,
     returning: Annotated[int, typer.Option(min=0, help="How many of them pass step 2.")] = RETURNING,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
-    design: Annotated[Path | None, _DESIGN] = None,
+    design: Design = None,
 ) -> None:
     """Simulate a study with participants and videos of known memorability, to plan one or to test an analysis.
 
@@ -85,7 +82,7 @@ def simulate(
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The study's folder; new or empty.")],
     clips: Annotated[list[Path], typer.Argument(metavar="CLIPS...", help="WebM or MP4 files, or folders of them.")],
-    design: Annotated[Path | None, _DESIGN] = None,
+    design: Design = None,
     example: Annotated[
         list[Path] | None,
         typer.Option(

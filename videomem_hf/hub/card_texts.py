@@ -6,13 +6,10 @@ from typing import Any, Final
 from videomem_hf.benchmark.table1 import COLUMNS, ROWS
 from videomem_hf.hub.run_facts import RunFacts
 from videomem_hf.multiview.ablation_table import rows_from_dicts, table_markdown
+from videomem_hf.run_files import PREDICTOR_TITLES
+from videomem_hf.schema import HORIZON_NAMES
 
-_PREDICTORS: Final = {
-    "model": "**this model**",
-    "constant": "the mean training score",
-    "mean_brightness": "a line through mean brightness",
-}
-_HORIZONS: Final = {"short_term": "short-term", "long_term": "long-term"}
+_PREDICTORS: Final = PREDICTOR_TITLES | {"model": "**this model**"}
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -64,7 +61,7 @@ def fitting_text(facts: RunFacts) -> str:
     return (
         f"Fitted at once; everything was chosen by {facts.config['fit']['folds']}-fold cross-validation within the "
         f"training clips. Held-out Spearman correlations there, "
-        f"{' / '.join(_HORIZONS[h] for h in facts.model['horizons'])}: {held_out}. {head}"
+        f"{' / '.join(HORIZON_NAMES[h] for h in facts.model['horizons'])}: {held_out}. {head}"
     )
 
 
@@ -120,7 +117,7 @@ def evaluation_text(facts: RunFacts) -> str:
             f" Epoch {results['kept_epoch']} was kept because it did best on these same clips: on others the results "
             "would be a little lower."
         )
-    constant = [_HORIZONS[name] for name, found in results["metrics"].items() if found["model"]["spearman"] is None]
+    constant = [HORIZON_NAMES[name] for name, found in results["metrics"].items() if found["model"]["spearman"] is None]
     if constant:
         text += f" **The {' and '.join(constant)} scores are the same for every clip: this run learnt nothing there.**"
     return text
@@ -134,7 +131,7 @@ def metrics_table(facts: RunFacts) -> str:
             if name in predictors:
                 found = predictors[name]
                 cells = (_with_interval(found, each) for each in ("spearman", "pearson", "mse"))
-                rows.append((_HORIZONS[horizon], title, *cells, str(found["items"])))
+                rows.append((HORIZON_NAMES[horizon], title, *cells, str(found["items"])))
     return table(("", "", "Spearman", "Pearson", "mean squared error", "clips"), rows)
 
 
@@ -153,7 +150,8 @@ def paper_table(recipe: str) -> str:
         return ""
     titles = {"validation": "validation", "test": "test", "test500": "test (500)"}
     rows = [
-        (name, *(f"{value:.3f}" for value in values)) for name, values in zip(_HORIZONS.values(), figures, strict=True)
+        (name, *(f"{value:.3f}" for value in values))
+        for name, values in zip(HORIZON_NAMES.values(), figures, strict=True)
     ]
     return table(("the paper's", *(titles[name] for name in COLUMNS)), rows)
 

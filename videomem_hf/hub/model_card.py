@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
-from jinja2 import Environment, PackageLoader, StrictUndefined, UndefinedError
+from jinja2 import UndefinedError
 from transformers import PreTrainedConfig
 
 from videomem_hf.hub.card_texts import (
@@ -26,7 +26,8 @@ from videomem_hf.hub.card_texts import (
     views_table,
 )
 from videomem_hf.hub.run_facts import RunFacts, changes_of_recipe
-from videomem_hf.schema import InputError
+from videomem_hf.schema import HORIZON_NAMES, InputError
+from videomem_hf.system import templates
 
 PLACEHOLDER: Final = "USER/NAME"
 """Stands for the repository in a card that was written before it was known."""
@@ -35,20 +36,8 @@ _FROM_CLIPS: Final = {"hmp", "lbp"}
 """Feature columns that need nothing but the clip."""
 _METRICS: Final = {"spearman": "spearmanr", "pearson": "pearsonr", "mse": "mse"}
 _LONGER: Final = {"spearman": "Spearman's rank correlation", "pearson": "Pearson's correlation", "mse": "squared error"}
-_TEMPLATES: Final = Environment(
-    loader=PackageLoader("videomem_hf.hub"),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-)
-
-
-def _thousands(number: Any) -> str:
-    return f"{int(number):,}"
-
-
-_TEMPLATES.filters["thousands"] = _thousands
+_TEMPLATES: Final = templates("videomem_hf.hub")
+_TEMPLATES.filters["thousands"] = "{:,.0f}".format
 
 
 @dataclass(frozen=True)
@@ -134,7 +123,7 @@ def _values(facts: RunFacts, repo: str, example: Example | None, pointing: Mappi
         "feature_titles": " and ".join(FEATURE_TITLES.get(name, name) for name in names),
         "feature_columns": list(zip(names, facts.model.get("feature_sizes", ()), strict=True)),
         "from_clips": set(names) <= _FROM_CLIPS,
-        "horizon_names": " and ".join(_dashed(each) for each in facts.model["horizons"]),
+        "horizon_names": " and ".join(HORIZON_NAMES[each] for each in facts.model["horizons"]),
         "meaning": _meaning(facts.model["horizons"]),
         "sampling": sampling_text(facts.processor) if facts.processor else "",
         "training_data": training_data_text(facts),
@@ -161,10 +150,6 @@ def own_fields(model: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _meaning(horizons: Sequence[str]) -> str:
     when = {"short_term": "a few minutes", "long_term": "24 to 72 hours"}
     return " and ".join(f"{when[each]} (`{each}`)" for each in horizons) + " after having seen it once"
-
-
-def _dashed(horizon: str) -> str:
-    return horizon.replace("_", "-")
 
 
 def _card_data(facts: RunFacts, repo: str) -> ModelCardData:
@@ -200,7 +185,7 @@ def eval_results(facts: RunFacts) -> list[EvalResult]:
             dataset_name=named,
             dataset_split=facts.results["split"],
             metric_type=_METRICS[metric],
-            metric_name=f"{_LONGER[metric]}, {_dashed(horizon)}",
+            metric_name=f"{_LONGER[metric]}, {HORIZON_NAMES[horizon]}",
             metric_value=value,
             metric_args=config,
         )

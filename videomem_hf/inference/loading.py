@@ -89,7 +89,9 @@ def _from_pretrained(name: str, trust_remote_code: bool) -> tuple[Any, Any]:
                 f"{name}: comes with code of its own; name the file that registers the predictor with --import FILE, "
                 "or, if you trust the files in it, say --trust-remote-code"
             ) from error
-        raise InputError(f"{name}: no model can be loaded from it ({short_message(error)}); give a folder or a Hub id") from error
+        raise InputError(
+            f"{name}: no model can be loaded from it ({short_message(error)}); give a folder or a Hub id"
+        ) from error
     return model, processor
 
 

@@ -50,7 +50,7 @@ def predict(
     Args:
         source: A path, an address (http://, https://, hf://), the bytes of a video file, an open binary file, a row of
             a `Video` column, or frames `(frames, height, width, 3)` uint8 RGB (one per second unless the model's
-            processor says otherwise) as array, tensor or list of images; or a list, column of a data set or generator of
+            processor says otherwise) as array, tensor or list of images; or a list, generator or data set's column of
             clips, whose frames share the network's batches.
         model: A folder written by `save_pretrained`, a Hub id, "resmem", or what `load_predictor` gave (then nothing is
             loaded anew); None takes "resmem".

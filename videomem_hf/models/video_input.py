@@ -112,7 +112,9 @@ def download(address: str) -> NamedBytes:
     outcome: list[bytes | Exception] = []
     deadline = time.monotonic() + LONGEST_DOWNLOAD_S
     # In a thread, as a server that stops sending would otherwise hold the caller for as long as it likes.
-    thread = threading.Thread(target=_fetch, args=(protocol.lower() + separator + rest, name, deadline, outcome), daemon=True)
+    thread = threading.Thread(
+        target=_fetch, args=(protocol.lower() + separator + rest, name, deadline, outcome), daemon=True
+    )
     thread.start()
     thread.join(LONGEST_DOWNLOAD_S)
     if not outcome:
