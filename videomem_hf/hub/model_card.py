@@ -12,19 +12,14 @@ from jinja2 import UndefinedError
 from transformers import PreTrainedConfig
 
 from videomem_hf.hub.card_texts import (
-    evaluation_text,
+    duration,
     fitting_text,
-    licence_table,
     metrics_table,
     paper_table,
-    sampling_text,
     stages_table,
     table,
-    time_text,
-    training_data_text,
-    training_text,
     views_table,
-)
+)  # fmt: skip
 from videomem_hf.hub.run_facts import RunFacts, changes_of_recipe
 from videomem_hf.schema import HORIZON_NAMES, InputError
 from videomem_hf.system import templates
@@ -37,7 +32,7 @@ _FROM_CLIPS: Final = {"hmp", "lbp"}
 _METRICS: Final = {"spearman": "spearmanr", "pearson": "pearsonr", "mse": "mse"}
 _LONGER: Final = {"spearman": "Spearman's rank correlation", "pearson": "Pearson's correlation", "mse": "squared error"}
 _TEMPLATES: Final = templates("videomem_hf.hub")
-_TEMPLATES.filters["thousands"] = "{:,.0f}".format
+_TEMPLATES.filters |= {"thousands": "{:,.0f}".format, "duration": duration}
 
 
 @dataclass(frozen=True)
@@ -110,9 +105,12 @@ def _values(facts: RunFacts, repo: str, example: Example | None, pointing: Mappi
     """Everything that the templates name."""
     changes = changes_of_recipe(facts)
     names: Sequence[str] = facts.model.get("feature_names", ())
+    metrics = facts.results["metrics"]
+    constant = [HORIZON_NAMES[name] for name, found in metrics.items() if found["model"]["spearman"] is None]
     return {
         "card_data": _card_data(facts, repo).to_yaml(),
         "repo": repo,
+        "facts": facts,
         "generated": facts.generated,
         "results": facts.results,
         "model": facts.model,
@@ -125,17 +123,12 @@ def _values(facts: RunFacts, repo: str, example: Example | None, pointing: Mappi
         "from_clips": set(names) <= _FROM_CLIPS,
         "horizon_names": " and ".join(HORIZON_NAMES[each] for each in facts.model["horizons"]),
         "meaning": _meaning(facts.model["horizons"]),
-        "sampling": sampling_text(facts.processor) if facts.processor else "",
-        "training_data": training_data_text(facts),
         "stages": stages_table(facts.stages) if facts.stages else fitting_text(facts),
-        "training_text": training_text(facts),
         "changes": table(("key", "recipe", "this run"), changes) if changes else "",
-        "evaluation": evaluation_text(facts),
         "metrics": metrics_table(facts),
+        "constant": constant,
         "views": views_table(facts),
         "paper": paper_table(facts.recipe),
-        "licences": licence_table(facts),
-        "time": time_text(facts.results),
         "example": example,
         "pointing": pointing_shares(pointing) if pointing else None,
     }
