@@ -123,7 +123,7 @@ class Scoring:
             out,
             path,
             prediction,
-            lambda time_s: tell(min(time_s / length, 1.0), "Drawing the overlay video"),
+            on_frame=lambda time_s: tell(min(time_s / length, 1.0), "Drawing the overlay video"),
             fastest=OVERLAY_FPS,
         )
         return out

@@ -5,9 +5,9 @@ import platform
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -27,8 +27,7 @@ EPOCHS: Final = 28
 STEPS: Final = 4
 
 
-@dataclass(frozen=True)
-class QuickstartPaths:
+class QuickstartPaths(NamedTuple):
     """What a quickstart leaves in its folder."""
 
     report: Path
@@ -36,8 +35,7 @@ class QuickstartPaths:
     release: Path
 
 
-@dataclass(frozen=True)
-class HeldOut:
+class HeldOut(NamedTuple):
     """One held-out clip: what is known of it and what was predicted."""
 
     truth: "SceneTruth"

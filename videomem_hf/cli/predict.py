@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -203,7 +204,7 @@ def _score_clips(predictor: "ClipPredictor", sources: Sequence[Path | str], outp
     """Score and draw clip after clip; whatever a clip raises is in its outcome."""
     from videomem_hf.inference.sources import open_source
 
-    file_names = _FileNames()
+    used: set[str] = set()
     with tqdm(zip(sources, clip_names(sources), strict=True), "predicting", len(sources), disable=None) as bar:
         for source, name in bar:
             bar.set_postfix_str(short_name(name), refresh=True)
@@ -217,7 +218,7 @@ def _score_clips(predictor: "ClipPredictor", sources: Sequence[Path | str], outp
                 continue
             prediction = replace(prediction, source=name)
             try:
-                _draw(prediction, file, outputs, file_names.unique(name))
+                _draw(prediction, file, outputs, _file_name(name, used))
             except Exception as error:
                 cause = cause_of(error, input_name(source))
                 yield Outcome(source, name, prediction, f"Scored, but not drawn: {cause}")
@@ -252,22 +253,15 @@ def _draw(prediction: "Prediction", file: Any, outputs: _Outputs, name: str) -> 
         if hasattr(file, "seek"):
             file.seek(0)
         with tqdm(unit="frame", desc=f"{name}.mp4", leave=False, disable=None) as bar:
-            write_overlay(outputs.overlay / f"{name}.mp4", file, prediction, lambda time_s: bar.update())
+            write_overlay(outputs.overlay / f"{name}.mp4", file, prediction, on_frame=lambda time_s: bar.update())
 
 
-class _FileNames:
-    """Names of files for what is drawn: the clip's, made safe, with a number where two clips share it."""
-
-    def __init__(self) -> None:
-        self.used: set[str] = set()
-
-    def unique(self, clip: str) -> str:
-        stem = re.sub(r"[^\w.-]+", "_", Path(clip).stem)[:120] or "clip"
-        name, number = stem, 2
-        while name.lower() in self.used:
-            name, number = f"{stem}-{number}", number + 1
-        self.used.add(name.lower())
-        return name
+def _file_name(clip: str, used: set[str]) -> str:
+    """Name of the files that are drawn of a clip: the clip's, made safe, with a number where two clips share it."""
+    stem = re.sub(r"[^\w.-]+", "_", Path(clip).stem)[:120] or "clip"
+    name = next(name for name in chain([stem], (f"{stem}-{n}" for n in count(2))) if name.lower() not in used)
+    used.add(name.lower())
+    return name
 
 
 @contextmanager

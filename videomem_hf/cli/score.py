@@ -46,8 +46,7 @@ def score(
                 else ""
             )
         )
-    correction = content.get("lag_correction")
-    if correction:
+    if correction := content.get("lag_correction"):
         typer.echo(
             f"lag correction: {correction['slope_per_video']:+.6f} per video (standard error "
             f"{correction['slope_standard_error']:.6f}), corrected to lag {correction['to_lag']}"

@@ -41,25 +41,6 @@ def views_table(facts: RunFacts) -> str:
     return table_markdown(rows, facts.config["fit"]["level"], facts.config["confidence"])
 
 
-def stages_table(stages: Sequence[Mapping[str, Any]]) -> str:
-    """What was done one after the other."""
-    rows = []
-    for number, stage in enumerate(stages, 1):
-        by_itself = stage["optimizer"] == "lbfgs"
-        rows.append(
-            (
-                str(number),
-                "everything" if stage["train"] == "all" else "the head alone",
-                str(stage["epochs"]),
-                ", ".join(str(value) for value in stage["loss"].values()),
-                stage["optimizer"],
-                "by line search" if by_itself else f"{stage['learning_rate']:g}, {stage['schedule']}",
-                f"{stage['weight_decay']:g}",
-            )
-        )
-    return table(("stage", "trains", "epochs", "loss", "optimiser", "learning rate", "weight decay"), rows)
-
-
 def metrics_table(facts: RunFacts) -> str:
     """Model and baselines for each horizon."""
     rows = []

@@ -16,7 +16,6 @@ from videomem_hf.hub.card_texts import (
     fitting_text,
     metrics_table,
     paper_table,
-    stages_table,
     table,
     views_table,
 )  # fmt: skip
@@ -32,7 +31,7 @@ _FROM_CLIPS: Final = {"hmp", "lbp"}
 _METRICS: Final = {"spearman": "spearmanr", "pearson": "pearsonr", "mse": "mse"}
 _LONGER: Final = {"spearman": "Spearman's rank correlation", "pearson": "Pearson's correlation", "mse": "squared error"}
 _TEMPLATES: Final = templates("videomem_hf.hub")
-_TEMPLATES.filters |= {"thousands": "{:,.0f}".format, "duration": duration}
+_TEMPLATES.filters |= {"thousands": "{:,.0f}".format, "duration": duration, "percent": "{:.0%}".format}
 
 
 @dataclass(frozen=True)
@@ -123,14 +122,14 @@ def _values(facts: RunFacts, repo: str, example: Example | None, pointing: Mappi
         "from_clips": set(names) <= _FROM_CLIPS,
         "horizon_names": " and ".join(HORIZON_NAMES[each] for each in facts.model["horizons"]),
         "meaning": _meaning(facts.model["horizons"]),
-        "stages": stages_table(facts.stages) if facts.stages else fitting_text(facts),
+        "fitting": "" if facts.stages else fitting_text(facts),
         "changes": table(("key", "recipe", "this run"), changes) if changes else "",
         "metrics": metrics_table(facts),
         "constant": constant,
         "views": views_table(facts),
         "paper": paper_table(facts.recipe),
         "example": example,
-        "pointing": pointing_shares(pointing) if pointing else None,
+        "pointing": pointing,
     }
 
 
@@ -186,17 +185,3 @@ def eval_results(facts: RunFacts) -> list[EvalResult]:
         for metric in _METRICS
         if (value := predictors["model"][metric]) is not None
     ]
-
-
-def pointing_shares(measured: Mapping[str, Any]) -> dict[str, Any]:
-    """What the attention benchmark measured, as the card says it."""
-    low, high = measured["attention"]["interval_95"]
-    return {
-        "clips": measured["clips"],
-        "attention": f"{measured['attention']['clips_hit']:.0%}",
-        "interval": f"95 % interval {low:.0%} to {high:.0%}",
-        "grad_cam": f"{measured['grad_cam']['clips_hit']:.0%}",
-        "middle": f"{measured['middle_of_the_frame']['clips_hit']:.0%}",
-        "random": f"{measured['random_point']:.0%}",
-        "command": measured["command"],
-    }

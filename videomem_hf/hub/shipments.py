@@ -86,7 +86,8 @@ def model_shipment(folder: Path, repo: str, public: bool = False) -> Shipment:
     check_repo(repo)
     if not (folder / "config.json").is_file():
         raise InputError(f"{folder}: holds no config.json; give the folder of a trained or converted model")
-    files: dict[str, Path | bytes] = _matching(folder, _WITH_A_MODEL)
+    found = (path for pattern in _WITH_A_MODEL for path in sorted(folder.glob(pattern)) if path.is_file())
+    files: dict[str, Path | bytes] = {path.name: path for path in found}
     _check_model(folder, files)
     text = _model_readme(folder, repo)
     files["README.md"] = text.encode()
@@ -162,17 +163,10 @@ def space_shipment(folder: Path, repo: str, public: bool = False) -> Shipment:
     files: dict[str, Path | bytes] = {
         path.relative_to(folder).as_posix(): path
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and not any(_is_private(part) for part in path.relative_to(folder).parts)
+        if path.is_file()
+        and not any(part.startswith(".") or part == "__pycache__" for part in path.relative_to(folder).parts)
     }
     return Shipment(repo, "space", public, files)
-
-
-def _is_private(part: str) -> bool:
-    return part.startswith(".") or part == "__pycache__"
-
-
-def _matching(folder: Path, patterns: Iterable[str]) -> dict[str, Path | bytes]:
-    return {path.name: path for pattern in patterns for path in sorted(folder.glob(pattern)) if path.is_file()}
 
 
 def _check_model(folder: Path, files: Mapping[str, Path | bytes]) -> None:

@@ -1,12 +1,12 @@
 """Pictures of a prediction: its scores over time above some frames, and its saliency over every frame as a video."""
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
 from videomem_hf.analysis.clip_figure import clip_figure
-from videomem_hf.analysis.overlay_video import FASTEST, ScoreCurve, overlay_clip
+from videomem_hf.analysis.overlay_video import ScoreCurve, overlay_clip
 from videomem_hf.inference.prediction import Prediction
 from videomem_hf.video.video import VideoSource
 
@@ -24,15 +24,9 @@ def prediction_figure(prediction: Prediction, title: str | None = None) -> Figur
     )
 
 
-def write_overlay(
-    path: Path,
-    clip: VideoSource,
-    prediction: Prediction,
-    on_frame: Callable[[float], object] | None = None,
-    fastest: float = FASTEST,
-) -> None:
-    """Write the maps of a prediction that has them over every frame of its clip; see `overlay_clip`."""
+def write_overlay(path: Path, clip: VideoSource, prediction: Prediction, **options: Any) -> None:
+    """Write the maps of a prediction, which has them, over every frame of its clip; options as of `overlay_clip`."""
     assert prediction.saliency is not None
     label = prediction.saliency_method or ""
     curve = ScoreCurve(prediction.times_s, prediction.curves, prediction.scores, saliency_label=label)
-    overlay_clip(path, clip, prediction.saliency.at, curve, on_frame, fastest)
+    overlay_clip(path, clip, prediction.saliency.at, curve, **options)
