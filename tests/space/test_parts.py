@@ -240,7 +240,7 @@ def test_a_clip_that_raises_anything_stops_no_batch(scoring, clip, tmp_path, mon
 
     monkeypatch.setattr(Predictor, "predict", failing)
     label = scoring.models.labels[0]
-    rows = list(app._scored_rows(scoring, [str(other), str(clip)], label, lambda share, desc: None))
+    rows = list(app._score_rows(scoring, [str(other), str(clip)], label, lambda share, desc: None))
     assert [(row.error, row.scored is None) for row in rows] == [
         ("This clip cannot be scored (RuntimeError)", True),
         ("", False),

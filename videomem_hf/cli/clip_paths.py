@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from videomem_hf.models.video_input import input_name
 from videomem_hf.schema import InputError, is_system_file
 from videomem_hf.system import printable
 from videomem_hf.video.video import expand_user, find_videos
@@ -24,6 +23,8 @@ def clip_paths(arguments: list[str] | None, list_file: Path | None) -> list[Path
     Raises:
         InputError: As `clip_sources`, or a clip is an address.
     """
+    from videomem_hf.models.video_input import input_name
+
     paths = []
     for source in clip_sources(arguments, list_file):
         if isinstance(source, str):
@@ -72,6 +73,8 @@ def clip_sources(arguments: list[str] | None, list_file: Path | None) -> list[Pa
 
 def clip_names(sources: Sequence[Path | str]) -> list[str]:
     """What tables and messages call clips: addresses without their secrets, and the shell's pipes as they are typed."""
+    from videomem_hf.models.video_input import input_name
+
     pipes = [source for source in sources if re.fullmatch(r"/dev/fd/\d+", str(source))]
     numbers = {pipe: f" {number}" if len(pipes) > 1 else "" for number, pipe in enumerate(pipes, 1)}
     return [f"<(...){numbers[source]}" if source in numbers else input_name(source) for source in sources]

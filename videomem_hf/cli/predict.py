@@ -21,7 +21,6 @@ from tqdm import tqdm
 from videomem_hf.cli.clip_paths import clip_names, clip_paths, clip_sources, short_name
 from videomem_hf.cli.options import Clips, Device, Engine, FailFast, Import, ListFile, TrustRemoteCode
 from videomem_hf.cli.score_table import score_columns, score_row
-from videomem_hf.models.video_input import input_name
 from videomem_hf.registration import import_code
 from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon, InputError, cause_of
 from videomem_hf.system import os_cause, printable, quantity
@@ -202,7 +201,7 @@ class _Outputs:
 
 def _score_clips(predictor: "ClipPredictor", sources: Sequence[Path | str], outputs: _Outputs) -> Iterator[Outcome]:
     """Score and draw clip after clip; whatever a clip raises is in its outcome."""
-    from videomem_hf.inference.sources import open_source
+    from videomem_hf.inference.sources import input_name, open_source
 
     used: set[str] = set()
     with tqdm(zip(sources, clip_names(sources), strict=True), "predicting", len(sources), disable=None) as bar:

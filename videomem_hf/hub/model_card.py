@@ -31,7 +31,11 @@ _FROM_CLIPS: Final = {"hmp", "lbp"}
 _METRICS: Final = {"spearman": "spearmanr", "pearson": "pearsonr", "mse": "mse"}
 _LONGER: Final = {"spearman": "Spearman's rank correlation", "pearson": "Pearson's correlation", "mse": "squared error"}
 _TEMPLATES: Final = templates("videomem_hf.hub")
-_TEMPLATES.filters |= {"thousands": "{:,.0f}".format, "duration": duration, "percent": "{:.0%}".format}
+_TEMPLATES.filters |= {
+    "duration": duration,
+    "percent": lambda share: f"{float(share):.0%}",
+    "thousands": lambda number: f"{int(number):,}",
+}
 
 
 @dataclass(frozen=True)
