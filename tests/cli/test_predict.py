@@ -334,3 +334,18 @@ def test_names_of_mediaevals_files_are_for_a_submission(folder):
     for option in (("--team", "mine"), ("--year", "2020"), ("--run", "2")):
         result = CliRunner().invoke(app, ["evaluate", "model", "--data", "release", *option])
         assert str(result.exception) == f"{option[0]} is for the files of --submission; give its folder as well"
+
+
+@pytest.mark.parametrize(("clips", "counted"), [(7, "7 clips"), (1, "1 clip")])
+def test_a_report_of_few_clips_says_how_many_it_needs(folder, clips, counted):
+    (folder / "run").mkdir()
+    (folder / "run" / "results.json").write_text('{"config": {"data": "none"}}')
+    rows = [f"video{i},0.8,{'0.7' if i < clips else ''}" for i in range(12)]
+    (folder / "run" / "predictions.csv").write_text("\n".join(["video_id,short_term,short_term_model", *rows]) + "\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("videomem_hf.evaluation.training_clips.check_own_predictions", lambda _: None)
+        result = CliRunner().invoke(app, ["report", "run"])
+    assert f"{counted} with a measured and a predicted score; a report needs 10 or more" in str(result.exception)
+    assert "The run needs 10 or more evaluated clips" in " ".join(
+        CliRunner().invoke(app, ["report", "--help"], env={"COLUMNS": "200"}).output.split()
+    )

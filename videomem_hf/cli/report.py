@@ -15,7 +15,7 @@ from videomem_hf.system import quantity, templates
 if TYPE_CHECKING:
     from videomem_hf.analysis.errors import Predicted
 
-SHOWN = 8
+CLIPS_SHOWN = 8
 FEWEST = 10
 """Clips with both scores that a report needs."""
 REPORT_FILE = "report.md"
@@ -128,7 +128,9 @@ def _titles(data: str, ids: list[str]) -> list[str | None]:
 def _clip_tables(found: "Predicted", ids: list[str], titles: list[str | None]) -> dict[str, list[dict[str, Any]]]:
     """Rows of the clips that were predicted too high, too low and best, under their captions."""
     errors = found.predicted - found.measured
-    far = np.argsort(-np.abs(found.predicted - found.predicted.mean()), kind="stable")[: max(SHOWN, len(errors) // 5)]
+    far = np.argsort(-np.abs(found.predicted - found.predicted.mean()), kind="stable")[
+        : max(CLIPS_SHOWN, len(errors) // 5)
+    ]
     orders = {
         "predicted too high": np.argsort(-errors, kind="stable"),
         "predicted too low": np.argsort(errors, kind="stable"),
@@ -144,7 +146,7 @@ def _clip_tables(found: "Predicted", ids: list[str], titles: list[str | None]) -
                 "predicted": found.predicted[index],
                 "measured": found.measured[index],
             }
-            for index in order[:SHOWN]
+            for index in order[:CLIPS_SHOWN]
         ]
         for caption, order in orders.items()
     }

@@ -65,8 +65,10 @@ def render_model_card(
     Raises:
         InputError: A value that the run did not record; names it.
     """
+    kinds = (facts.model["model_type"], "other")
+    template = _TEMPLATES.select_template([f"predictors/{kind}.md.j2" for kind in kinds])
     try:
-        text = _template(facts).render(_values(facts, repo, example, pointing))
+        text = template.render(_values(facts, repo, example, pointing))
     except UndefinedError as error:
         raise InputError(f"{facts.folder}: the card needs a value that the run did not record: {error}") from None
     except KeyError as error:
@@ -82,26 +84,18 @@ def refuse_empty_headings(text: str) -> None:
     Raises:
         InputError: Nothing does; names the heading.
     """
-    lines = [line for line in _without_code(text).splitlines() if line.strip()]
+    # In code a number sign is no heading.
+    without_code = re.sub(r"^```.*?^```", "code", text, flags=re.MULTILINE | re.DOTALL)
+    lines = [line for line in without_code.splitlines() if line.strip()]
     for line, following in zip(lines, [*lines[1:], "# end"], strict=True):
         level, below = _level(line), _level(following)
         if level and below and below <= level:
             raise InputError(f"the card has nothing below the heading {line!r}")
 
 
-def _without_code(text: str) -> str:
-    """The text with a word in place of each block of code, in which a number sign is no heading."""
-    return re.sub(r"^```.*?^```", "code", text, flags=re.MULTILINE | re.DOTALL)
-
-
 def _level(line: str) -> int:
     marks = re.match(r"(#+) ", line)
     return len(marks[1]) if marks else 0
-
-
-def _template(facts: RunFacts) -> Any:
-    kind = facts.model["model_type"]
-    return _TEMPLATES.select_template([f"predictors/{kind}.md.j2", "predictors/other.md.j2"])
 
 
 def _values(facts: RunFacts, repo: str, example: Example | None, pointing: Mapping[str, Any] | None) -> dict[str, Any]:

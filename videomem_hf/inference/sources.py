@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from videomem_hf.models.video_input import NamedBytes, input_name, is_frame_list, open_input
+from videomem_hf.system import quantity
 from videomem_hf.video.video import VideoError, VideoSource
 
 __all__ = [
@@ -61,8 +62,7 @@ def segments_of_frames(frames: np.ndarray, per_second: float, length: int) -> It
         Time in seconds, and the frames of a segment.
     """
     if len(frames) % length:
-        raise VideoError(
-            f"{len(frames)} frames: this model scores {length} consecutive frames at once; give a multiple of it"
-        )
+        count = quantity(len(frames), "frame")
+        raise VideoError(f"{count}: this model scores {length} consecutive frames at once; give a multiple of it")
     for index in range(len(frames) // length):
         yield index / per_second, list(frames[index * length : (index + 1) * length])
