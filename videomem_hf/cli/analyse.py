@@ -81,12 +81,8 @@ def _figures(analysis: "StudyAnalysis") -> dict[str, "Figure"]:
         ),
     }
     if len(parts) == len(scores):
-        figures["figure5_agreement"] = draw.agreement_figure(
-            scores["short_term"],
-            scores["long_term"],
-            analysis.short_with_long.value,
-            analysis.rt_short_with_long.value,
-        )
+        correlations = analysis.short_with_long.value, analysis.rt_short_with_long.value
+        figures["figure5_agreement"] = draw.agreement_figure(scores["short_term"], scores["long_term"], *correlations)
     figures["figure6_response_time"] = draw.response_time_figure(
         {h: scores[h] for h in parts}, {h: part.rt_with_score.value for h, part in parts.items()}
     )

@@ -11,7 +11,6 @@ from videomem_hf.system import quantity
 if TYPE_CHECKING:
     from videomem_hf.hub.shipments import Shipment
 
-STOPPED = 130
 push = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
 ModelFolder = Annotated[Path, typer.Argument(help="Folder of a trained or converted model.")]
@@ -99,7 +98,7 @@ def _show_or_send(shipment: "Shipment", yes: bool) -> None:
         address = send(shipment)
     except KeyboardInterrupt:
         typer.echo("\nStopped. The same command goes on where it was.", err=True)
-        raise typer.Exit(STOPPED) from None
+        raise typer.Exit(130) from None
     typer.echo(f"Everything is there: {address}")
 
 

@@ -75,11 +75,7 @@ def _text_of(source: str, name: str) -> str:
 
 def _arguments(text: str) -> str:
     """The docstring's sections as a card's: a heading each, and a list."""
-    wanted = text.split("Examples:")[0].strip()
-    sections = re.sub(
-        r"^(Args|Returns|Raises):$", lambda found: f"## {_TITLES[found[1]]}\n", wanted, flags=re.MULTILINE
-    )
+    sections = text.split("Examples:")[0].strip()
+    for name, title in {"Args": "Arguments", "Returns": "Values", "Raises": "Errors"}.items():
+        sections = re.sub(rf"^{name}:$", f"## {title}\n", sections, flags=re.MULTILINE)
     return re.sub(r"^    (?! )", "- ", sections, flags=re.MULTILINE).replace("\n        ", "\n  ")
-
-
-_TITLES: Final = {"Args": "Arguments", "Returns": "Values", "Raises": "Errors"}

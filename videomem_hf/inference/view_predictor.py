@@ -78,6 +78,5 @@ class ViewPredictor(FeaturePredictor):
 
     def _intervals(self, output: Any, scores: dict[Horizon, float]) -> tuple[Intervals | None, float]:
         ends = output.intervals[0].double().cpu().tolist()
-        return {h: (low, high) for h, (low, high) in zip(self.horizons, ends, strict=True)}, (
-            self.model.config.interval_level
-        )
+        intervals = {horizon: (low, high) for horizon, (low, high) in zip(self.horizons, ends, strict=True)}
+        return intervals, self.model.config.interval_level
