@@ -149,6 +149,10 @@ def test_a_mistyped_folder_is_never_looked_up_on_the_hub(name, tmp_path, monkeyp
 
     monkeypatch.setattr("transformers.AutoModel.from_pretrained", connect)
     monkeypatch.setattr("transformers.AutoConfig.from_pretrained", connect)
+    from transformers import pipeline
+
+    with pytest.raises(InputError, match="no such folder"):
+        pipeline("video-memorability", model=name)
     with pytest.raises(InputError) as refused:
         videomem_hf.load_predictor(name, device="cpu")
     assert str(refused.value) == (f"{name}: no such folder; give the folder of a model, or a Hub id such as owner/name")

@@ -10,6 +10,7 @@ from transformers import AutoVideoProcessor, Pipeline
 
 from videomem_hf.inference.loading import RESMEM, load_installed_resmem, predictor_of, reads_video
 from videomem_hf.inference.sources import holds_several_clips
+from videomem_hf.run_files import check_model_name
 from videomem_hf.schema import InputError
 
 TASK: Final = "video-memorability"
@@ -111,10 +112,12 @@ def create_pipeline(create: Any, instance: Any, args: tuple[Any, ...], kwargs: d
     """Wrap `transformers.pipeline`: for our task, no model or "resmem" is ResMem from the package of that name.
 
     Raises:
-        InputError: It is not installed; says what to do.
+        InputError: It is not installed, or there is no such folder; says what to do.
     """
     task = args[0] if args else kwargs.get("task")
     model = args[1] if len(args) > 1 else kwargs.get("model")
+    if task == TASK and isinstance(model, str | Path) and model != RESMEM:
+        check_model_name(model)
     if task != TASK or model not in (None, RESMEM):
         return create(*args, **kwargs)
     resmem, processor = load_installed_resmem()
