@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from huggingface_hub import ModelCard
+from jinja2 import DictLoader, Environment
 from typer.testing import CliRunner
 
 from videomem_hf.benchmark.table1 import ROWS
@@ -270,6 +271,7 @@ def test_a_model_of_features_has_no_maps_to_show(features_run: Path, sample: Sam
 
 
 def test_a_card_with_an_empty_section_is_not_written(facts: RunFacts, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("videomem_hf.hub.model_card.licence_table", lambda _: "")
+    templates = Environment(loader=DictLoader({"predictors/other.md.j2": "# A\n\nb\n\n## Licences\n\n## Time\n\nc\n"}))
+    monkeypatch.setattr("videomem_hf.hub.model_card._TEMPLATES", templates)
     with pytest.raises(InputError, match="nothing below the heading '## Licences'"):
         render_model_card(facts)
