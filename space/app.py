@@ -5,6 +5,7 @@ python app.py [--model FOLDER_OR_HUB_ID]... [--import FILE]... [--host 127.0.0.1
 
 import argparse
 import csv
+import importlib.util
 import os
 import signal
 import sys
@@ -15,6 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+if importlib.util.find_spec("gradio") is None:
+    sys.exit("The Space needs Gradio: pip install -r requirements.txt")
 import wrapt
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -37,6 +40,7 @@ from scoring import Scoring  # noqa: E402
 
 from videomem_hf.registration import import_code  # noqa: E402
 from videomem_hf.schema import HORIZONS, VIDEO_SUFFIXES  # noqa: E402
+from videomem_hf.system import quantity  # noqa: E402
 
 MOST_COMPARED = 12
 MOST_IN_A_BATCH = 100
@@ -166,7 +170,7 @@ def _one_clip(scoring: Scoring, model: gr.Dropdown) -> None:
 
     def analyse(path: str | None, label: str | None, progress: Any = gr.Progress()) -> Iterator[tuple]:  # noqa: B008
         yield views.NOTHING_YET, "", gr.Video(visible="hidden"), None  # no other clip's results beside an error
-        clip_path = _given(path)
+        clip_path = _path_of(path)
         with tempfile.TemporaryDirectory(prefix="videomem-work-") as folder, _Refused(clip_path):
             for scored in scoring.explain(
                 clip_path, label, Path(folder), lambda share, what: progress(share, desc=what)
@@ -200,9 +204,9 @@ def _compare(scoring: Scoring, model: gr.Dropdown) -> None:
     def compare(paths: list[str] | None, label: str | None, progress: Any = gr.Progress()) -> Iterator[str]:  # noqa: B008
         paths = paths or []
         if not 2 <= len(paths) <= MOST_COMPARED:
-            raise _error(f"{len(paths)} clips are chosen; give 2 to {MOST_COMPARED}")
+            raise _error(f"{quantity(len(paths), 'clip')} chosen; give 2 to {MOST_COMPARED}")
         rows = []
-        for row in _scored_rows(scoring, paths, label, progress):
+        for row in _score_rows(scoring, paths, label, progress):
             rows.append(row)
             yield views.ranking(rows, waiting=len(paths) - len(rows))
 
@@ -220,9 +224,9 @@ def _batch(scoring: Scoring, model: gr.Dropdown) -> None:
     def batch(paths: list[str] | None, label: str | None, progress: Any = gr.Progress()) -> Iterator[tuple]:  # noqa: B008
         paths = paths or []
         if not 1 <= len(paths) <= MOST_IN_A_BATCH:
-            raise _error(f"{len(paths)} clips are chosen; give 1 to {MOST_IN_A_BATCH}")
+            raise _error(f"{quantity(len(paths), 'clip')} chosen; give 1 to {MOST_IN_A_BATCH}")
         rows = []
-        for row in _scored_rows(scoring, paths, label, progress):
+        for row in _score_rows(scoring, paths, label, progress):
             rows.append(row)
             yield views.ranking(rows, waiting=len(paths) - len(rows)), gr.DownloadButton(interactive=False)
         with tempfile.TemporaryDirectory(prefix="videomem-work-") as folder:
@@ -250,7 +254,7 @@ def _ranking_output(elem_id: str) -> gr.HTML:
     return gr.HTML("", **OURS, elem_id=elem_id, js_on_load=script)
 
 
-def _scored_rows(scoring: Scoring, paths: list[str], label: str | None, progress: Any) -> Iterator[views.Row]:
+def _score_rows(scoring: Scoring, paths: list[str], label: str | None, progress: Any) -> Iterator[views.Row]:
     """Score clip after clip; what is wrong with one stands in its row, and the others go on."""
     for number, path in enumerate(map(Path, paths)):
         what = f"Clip {number + 1} of {len(paths)}"
@@ -261,9 +265,9 @@ def _scored_rows(scoring: Scoring, paths: list[str], label: str | None, progress
         with _Refused():
             scoring.models.predictor(label)
         try:
-            yield views.Row(intake.shown_name(path), scoring.score(path, label, tell))
+            yield views.Row(intake.display_name(path), scoring.score(path, label, tell))
         except Exception as error:
-            yield views.Row(intake.shown_name(path), error=intake.message(error, path))
+            yield views.Row(intake.display_name(path), error=intake.message(error, path))
 
 
 def write_csv(path: Path, rows: list[views.Row]) -> None:
@@ -300,7 +304,7 @@ def _uploads_only(component: Any) -> Any:
     return component
 
 
-def _given(path: str | None) -> Path:
+def _path_of(path: str | None) -> Path:
     if path is None:
         raise _error("No clip yet: drop one, record one, or take an example")
     return Path(path)

@@ -31,7 +31,7 @@ class Limits:
         return f"up to {self.megabytes} MB, {self.seconds} s and 4K"
 
 
-def shown_name(path: Path) -> str:
+def display_name(path: Path) -> str:
     """A file's name as it is shown: on one line and not too long; still to be escaped where it becomes HTML."""
     name = "".join(c if c.isprintable() else " " for c in path.name).strip() or "clip"
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 12]}…{name[-11:]}"
@@ -46,27 +46,27 @@ def check_clip(path: Path, limits: Limits) -> float | None:
     """
     megabytes = path.stat().st_size / 1e6
     if megabytes > limits.megabytes:
-        raise InputError(f"{shown_name(path)}: the file has {megabytes:.0f} MB; clips may have {limits}")
+        raise InputError(f"{display_name(path)}: the file has {megabytes:.0f} MB; clips may have {limits}")
     info = probe(path)
     if info.width * info.height > limits.pixels:
-        raise InputError(f"{shown_name(path)}: the picture is {info.width}x{info.height}; clips may have {limits}")
+        raise InputError(f"{display_name(path)}: the picture is {info.width}x{info.height}; clips may have {limits}")
     if info.duration_s is not None and info.duration_s > limits.seconds + 1:
-        raise InputError(f"{shown_name(path)}: the clip lasts {info.duration_s:.0f} s; clips may have {limits}")
+        raise InputError(f"{display_name(path)}: the clip lasts {info.duration_s:.0f} s; clips may have {limits}")
     return info.duration_s
 
 
 def watch(path: Path, limits: Limits, tell: Callable[[float], object]) -> Callable[[Frame], None]:
     """Give what looks at each frame as it is decoded: headers may lie. `tell` hears each frame's time in seconds."""
-    begun = time.monotonic()
+    started = time.monotonic()
 
     def look(frame: Frame) -> None:
         height, width = frame.image.shape[:2]
         if height * width > limits.pixels:
-            raise InputError(f"{shown_name(path)}: the picture becomes {width}x{height}; clips may have {limits}")
+            raise InputError(f"{display_name(path)}: the picture becomes {width}x{height}; clips may have {limits}")
         if frame.time_s > limits.seconds + 1:
-            raise InputError(f"{shown_name(path)}: the clip lasts over {limits.seconds} s; clips may have {limits}")
-        if time.monotonic() - begun > limits.work_s:
-            raise InputError(f"{shown_name(path)}: not scored within {limits.work_s:.0f} s; give a shorter clip")
+            raise InputError(f"{display_name(path)}: the clip lasts over {limits.seconds} s; clips may have {limits}")
+        if time.monotonic() - started > limits.work_s:
+            raise InputError(f"{display_name(path)}: not scored within {limits.work_s:.0f} s; give a shorter clip")
         tell(frame.time_s)
 
     return look
@@ -75,4 +75,4 @@ def watch(path: Path, limits: Limits, tell: Callable[[float], object]) -> Callab
 def message(error: Exception, path: Path | None = None) -> str:
     """An error's sentence, without the file's path on this machine; of a fault of the program only its kind."""
     text = str(error) if isinstance(error, InputError) else f"This clip cannot be scored ({type(error).__name__})"
-    return text if path is None else text.replace(str(path), shown_name(path))
+    return text if path is None else text.replace(str(path), display_name(path))

@@ -76,16 +76,16 @@ class Scoring:
         key = digest, str(model)
         with self._working[key]:  # who asks for what is being done already waits for that
             if key not in self._results:
-                for scored in self._explain(path, model, self._kept_folder, tell):
+                for scored in self._explain(path, model, self._examples_folder, tell):
                     yield scored
                 self._results[key] = scored
-        yield replace(self._results[key], name=intake.shown_name(path))
+        yield replace(self._results[key], name=intake.display_name(path))
 
     def score(self, path: Path, model: str | None, tell: Tell) -> Scored:
         """Give a clip's scores, with one frame and no maps; arguments and errors are those of `explain`."""
         predictor = self.models.predictor(model)
-        prediction = predictor.predict(path, stills=1, on_frame=self._watched(path, tell))
-        return Scored(intake.shown_name(path), prediction)
+        prediction = predictor.predict(path, stills=1, on_frame=self._frame_watcher(path, tell))
+        return Scored(intake.display_name(path), prediction)
 
     def warm_up(self) -> None:
         """Load the default model and score the examples, so that nobody has to wait for them."""
@@ -98,14 +98,14 @@ class Scoring:
                     pass
 
     def _explain(self, path: Path, model: str | None, folder: Path, tell: Tell) -> Iterator[Scored]:
-        name = intake.shown_name(path)
+        name = intake.display_name(path)
         intake.check_clip(path, self.limits)  # before the model is loaded, which can take long
         tell(0.0, "Loading the model")
         predictor = self.models.predictor(model)
         if "Grad-CAM" in (predictor.saliency_method or ""):  # many times the work of the scores alone: those come first
-            yield Scored(name, predictor.predict(path, on_frame=self._watched(path, tell)))
+            yield Scored(name, predictor.predict(path, on_frame=self._frame_watcher(path, tell)))
             tell(0.5, "Looking for what the score comes from")
-        look = self._watched(path, tell)
+        look = self._frame_watcher(path, tell)
         maps = predictor.saliency_method is not None
         prediction = predictor.predict(path, stills=MOST_STILLS, on_frame=look, maps=maps)
         scored = Scored(name, prediction, explained=True)
@@ -114,26 +114,21 @@ class Scoring:
             yield replace(scored, overlay=self._write_overlay(path, prediction, folder, tell))
 
     def _write_overlay(self, path: Path, prediction: "Prediction", folder: Path, tell: Tell) -> Path:
-        from videomem_hf.analysis.overlay_video import ScoreCurve, overlay_clip
+        from videomem_hf.inference.drawing import write_overlay
 
-        assert prediction.saliency is not None
-        curve = ScoreCurve(
-            prediction.times_s, prediction.curves, prediction.scores, saliency_label=prediction.saliency_method or ""
-        )
         length = float(prediction.times_s[-1]) + 1
         with tempfile.NamedTemporaryFile(dir=folder, prefix="overlay-", suffix=".mp4", delete=False) as file:
             out = Path(file.name)
-        overlay_clip(
+        write_overlay(
             out,
             path,
-            prediction.saliency.at,
-            curve,
-            lambda time_s: tell(min(time_s / length, 1.0), "Drawing the overlay video"),
+            prediction,
+            on_frame=lambda time_s: tell(min(time_s / length, 1.0), "Drawing the overlay video"),
             fastest=OVERLAY_FPS,
         )
         return out
 
-    def _watched(self, path: Path, tell: Tell) -> Callable:
+    def _frame_watcher(self, path: Path, tell: Tell) -> Callable:
         duration_s = intake.check_clip(path, self.limits) or self.limits.seconds
         return intake.watch(
             path, self.limits, lambda time_s: tell(min((time_s + 1) / duration_s, 1.0), f"Scoring second {time_s:.0f}")
@@ -151,13 +146,13 @@ class Scoring:
         return {example.stat().st_size: _digest(example) for example in self.examples.values()}
 
     @cached_property
-    def _kept(self) -> tempfile.TemporaryDirectory:
+    def _temporary(self) -> tempfile.TemporaryDirectory:
         return tempfile.TemporaryDirectory(prefix="videomem-examples-")
 
     @property
-    def _kept_folder(self) -> Path:
+    def _examples_folder(self) -> Path:
         """Where the examples' overlay videos stay until the process ends."""
-        return Path(self._kept.name)
+        return Path(self._temporary.name)
 
 
 def _digest(path: Path) -> str:

@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from videomem_hf.schema import HORIZONS, Horizon
+from videomem_hf.schema import HORIZON_NAMES, HORIZONS, RELEASED_SCORES, Horizon
 
 if TYPE_CHECKING:
     from scoring import Scored
 
     from videomem_hf.inference import Prediction, Still
 
-NAMES: dict[Horizon, str] = {"short_term": "Short-term", "long_term": "Long-term"}
+NAMES: dict[Horizon, str] = {horizon: name.capitalize() for horizon, name in HORIZON_NAMES.items()}
 WHEN: dict[Horizon, str] = {"short_term": "recognised minutes later", "long_term": "recognised 24 to 72 hours later"}
 GAUGE = 320, 92
 """Width and height of the drawing of a distribution, in its own units."""
 CURVE = 480, 230
 LEFT, RIGHT, TOP, BOTTOM = 48, 16, 12, 30
 """Margins of the curve's axes."""
-Place = Callable[[float], float]
-"""From a value to its place along an axis."""
+Scale = Callable[[float], float]
+"""From a value to its position along an axis."""
 FRAME_WIDTH, MANY_FRAMES_WIDTH = 480, 320
 MANY_FRAMES = 12
 
@@ -47,8 +47,8 @@ def summary(scored: "Scored") -> str:
     notes = "".join(f'<p class="vm-note" role="note">{text(_without_path(note))}</p>' for note in prediction.notes)
     frames = len(prediction.times_s)
     mean = "mean" if prediction.temporal_weights is None else "weighted mean"
-    counted = f"{mean} of {frames} frames" if frames > 1 else "scored as a whole"
-    title = f'<p class="vm-clip"><strong>{text(scored.name)}</strong> · {counted}</p>'
+    based_on = f"{mean} of {frames} frames" if frames > 1 else "scored as a whole"
+    title = f'<p class="vm-clip"><strong>{text(scored.name)}</strong> · {based_on}</p>'
     cards = f'<div class="vm-cards">{gauges}</div>'
     return f'<div class="vm-summary" role="status" aria-live="polite">{title}{cards}{notes}</div>'
 
@@ -66,7 +66,8 @@ def _gauge(horizon: Horizon, prediction: "Prediction") -> str:
     score, percent = prediction.scores[horizon], prediction.percentiles[horizon]
     interval = prediction.intervals[horizon] if prediction.intervals else None
     spoken = f"{name} memorability {score:.2f} of 1, more memorable than about {percent:.0f} % of VideoMem's clips"
-    between = f"9 in 10 such clips score {interval[0]:.2f} to {interval[1]:.2f}" if interval else ""
+    covered = f"{100 * prediction.interval_level:g}&nbsp;%"
+    between = f"{covered} of such clips score {interval[0]:.2f} to {interval[1]:.2f}" if interval else ""
     return (
         f'<section class="vm-card vm-{horizon}" aria-label="{name}">{head}'
         f'<div class="vm-reading"><span class="vm-value" role="meter" aria-valuemin="0" aria-valuemax="1" '
@@ -85,7 +86,6 @@ def _share(percent: float) -> str:
 def _distribution(horizon: Horizon, score: float, interval: tuple[float, float] | None) -> str:
     """VideoMem's scores as a curve, filled up to the clip's, with its interval below."""
     from videomem_hf.inference.score_distribution import score_distribution
-    from videomem_hf.schema import RELEASED_SCORES
 
     low, high = min(0.4, RELEASED_SCORES[horizon].low), 1.0
     width, height = GAUGE
@@ -129,12 +129,12 @@ def explorer(scored: "Scored") -> str:
     prediction = scored.prediction
     if not prediction.stills:
         return '<div class="vm-empty vm-waiting"><span>Frames and maps are on their way …</span></div>'
-    stills = [_ShownStill.of(still, prediction) for still in prediction.stills]
+    stills = [_StillView.of(still, prediction) for still in prediction.stills]
     first = next(iter(prediction.scores))
     best = max(range(len(stills)), key=lambda i: stills[i].scores[first])
     method = prediction.saliency_method if stills[0].map_uri else None
     buttons = "".join(_thumbnail(i, still, i == best) for i, still in enumerate(stills))
-    shown = stills[best]
+    chosen = stills[best]
     toggle = (
         '<label class="vm-toggle"><input type="checkbox" checked>'
         f"Show what the score comes from ({text(method)})</label>"
@@ -146,8 +146,8 @@ def explorer(scored: "Scored") -> str:
     heading = "Most memorable moment" if over_time else "Frames"
     return (
         f'<div class="vm-explorer"><div class="vm-left"><h2 class="vm-heading" data-best="{best}">{heading}</h2>'
-        f'<figure><img class="vm-picture" src="{shown.map_uri or shown.uri}" alt="{shown.alt(method)}">'
-        f'<figcaption class="vm-caption" aria-live="polite">{shown.caption}</figcaption></figure>{toggle}</div>'
+        f'<figure><img class="vm-picture" src="{chosen.map_uri or chosen.uri}" alt="{chosen.alt(method)}">'
+        f'<figcaption class="vm-caption" aria-live="polite">{chosen.caption}</figcaption></figure>{toggle}</div>'
         f'<div class="vm-right">{curve}'
         f'<div class="vm-strip" role="group" aria-label="Frames of the clip">{buttons}</div>'
         f"{_table(prediction)}</div></div>"
@@ -155,14 +155,14 @@ def explorer(scored: "Scored") -> str:
 
 
 @dataclass(frozen=True)
-class _ShownStill:
+class _StillView:
     time_s: float
     scores: dict[Horizon, float]
     uri: str
     map_uri: str
 
     @classmethod
-    def of(cls, still: "Still", prediction: "Prediction") -> "_ShownStill":
+    def of(cls, still: "Still", prediction: "Prediction") -> "_StillView":
         width = FRAME_WIDTH if len(prediction.stills) <= MANY_FRAMES else MANY_FRAMES_WIDTH
         picture = Image.fromarray(still.image)
         picture.thumbnail((width, width), Image.Resampling.BILINEAR)
@@ -185,7 +185,7 @@ class _ShownStill:
         return text(f"Frame at {self.time_s:.1f} s, {scores}{with_map}")
 
 
-def _thumbnail(index: int, still: _ShownStill, chosen: bool) -> str:
+def _thumbnail(index: int, still: _StillView, chosen: bool) -> str:
     return (
         f'<button type="button" class="vm-thumb" data-frame="{index}" data-time="{still.time_s:.3f}" '
         f'data-map="{still.map_uri}" data-caption="{text(still.caption)}" aria-pressed="{str(chosen).lower()}" '
@@ -200,7 +200,7 @@ def _jpeg(picture: Image.Image) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
-def _curve(prediction: "Prediction", stills: list[_ShownStill], best: int) -> str:
+def _curve(prediction: "Prediction", stills: list[_StillView], best: int) -> str:
     """The scores over time; what can be selected are the frames that are shown."""
     width, height = CURVE
     times, rows = prediction.times_s, prediction.frame_scores
@@ -242,7 +242,7 @@ def _curve(prediction: "Prediction", stills: list[_ShownStill], best: int) -> st
     )
 
 
-def _line(horizon: Horizon, times: np.ndarray, scores: np.ndarray, x: Place, y: Place) -> str:
+def _line(horizon: Horizon, times: np.ndarray, scores: np.ndarray, x: Scale, y: Scale) -> str:
     points = " ".join(f"{x(t):.1f},{y(s):.1f}" for t, s in zip(times, scores, strict=True))
     return f'<polyline class="vm-line vm-{horizon}" points="{points}"/>'
 
@@ -279,7 +279,7 @@ def ranking(rows: Sequence[Row], waiting: int = 0) -> str:
         f'data-horizon="{h}">{NAMES[h]}</button></th>'
         for h in horizons
     )
-    body = "".join(_ranked(place, row, horizons) for place, row in enumerate(ranked, start=1))
+    body = "".join(_ranking_row(rank, row, horizons) for rank, row in enumerate(ranked, start=1))
     more = f'<p class="vm-small" role="status">{waiting} more to come …</p>' if waiting else ""
     return (
         '<div class="vm-scroll vm-list"><table class="vm-ranking"><caption>Most memorable first; a heading sorts by it.'
@@ -288,7 +288,7 @@ def ranking(rows: Sequence[Row], waiting: int = 0) -> str:
     )
 
 
-def _ranked(place: int, row: Row, horizons: list[Horizon]) -> str:
+def _ranking_row(rank: int, row: Row, horizons: list[Horizon]) -> str:
     if row.scored is None:
         return (
             f'<tr class="vm-failed"><td>-</td><td colspan="{1 + len(horizons)}"><strong>{text(row.name)}</strong>'
@@ -304,7 +304,7 @@ def _ranked(place: int, row: Row, horizons: list[Horizon]) -> str:
         image.thumbnail((128, 128))
         picture = f'<img src="{_jpeg(image)}" alt="">'
     return (
-        f'<tr {data}><td class="vm-rank">{place}</td><td class="vm-name">{picture}<span>{text(row.name)}</span></td>'
+        f'<tr {data}><td class="vm-rank">{rank}</td><td class="vm-name">{picture}<span>{text(row.name)}</span></td>'
         f"{cells}</tr>"
     )
 

@@ -28,7 +28,8 @@ NAMES = {
         "load_sorter", "ranks", "shipped_sorters", "soft_ranks",
     },
     "videomem_hf.inference.sources": {
-        "ClipSource", "NamedBytes", "input_name", "is_frame_list", "open_source", "segments_of_frames",
+        "ClipSource", "NamedBytes", "holds_several_clips", "input_name", "is_frame_list", "open_source",
+        "segments_of_frames",
     },
     "videomem_hf.video.video": {
         "Frame", "VideoError", "VideoInfo", "VideoSource", "VideoWarning", "find_videos", "open_video", "probe",

@@ -13,7 +13,7 @@ def usable_device(name: str | None = None) -> str:
     """
     name = name or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        torch.zeros(1, device=name)
-    except (RuntimeError, AssertionError) as error:
+        torch.zeros(1, device=name).item()  # "meta" has no values
+    except (RuntimeError, AssertionError, TypeError) as error:
         raise InputError(f"device {name!r} cannot be used ({short_message(error)}); try cpu") from None
     return name

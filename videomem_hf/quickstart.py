@@ -5,37 +5,29 @@ import platform
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
 from videomem_hf import __version__
-from videomem_hf.run_files import CONFIG_FILE, changed_settings, is_run_folder, read_results
-from videomem_hf.schema import HORIZONS, Horizon, InputError
+from videomem_hf.run_files import CONFIG_FILE, PREDICTOR_TITLES, changed_settings, is_run_folder, read_results
+from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon, InputError
+from videomem_hf.system import quantity
 
 if TYPE_CHECKING:
-    from videomem_hf.analysis.report import ClipCard, MetricRow
     from videomem_hf.inference import Prediction
     from videomem_hf.sample import SceneTruth
-    from videomem_hf.training import TrainingConfig
 
 RECIPE: Final = "frame_attention"
 VIDEOS: Final = 880
 EPOCHS: Final = 28
 """As many as 2 cores manage in 5 minutes."""
 STEPS: Final = 4
-PREDICTORS: Final = {
-    "model": "the model",
-    "mean_brightness": "mean brightness",
-    "constant": "a constant",
-}
-LABELS: Final[dict[Horizon, str]] = {"short_term": "short-term", "long_term": "long-term"}
 
 
-@dataclass(frozen=True)
-class QuickstartPaths:
+class QuickstartPaths(NamedTuple):
     """What a quickstart leaves in its folder."""
 
     report: Path
@@ -43,8 +35,7 @@ class QuickstartPaths:
     release: Path
 
 
-@dataclass(frozen=True)
-class HeldOut:
+class HeldOut(NamedTuple):
     """One held-out clip: what is known of it and what was predicted."""
 
     truth: "SceneTruth"
@@ -74,7 +65,7 @@ def quickstart(
     started = time.monotonic()
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file; give a folder")
-    _say(1, f"generating {videos} clips of known memorability")
+    _say(1, f"generating {quantity(videos, 'clip')} of known memorability")
     sample = generate_sample(out / "sample", videos=videos, test_videos=0, seed=seed, size=size, features=())
     _say(2, "training a small network with spatial attention")
     results = _train(out, sample.release, seed, overrides)
@@ -102,20 +93,17 @@ def _train(out: Path, release: Path, seed: int, overrides: Sequence[str]) -> dic
     settings = (*fixed, *overrides)
     config = TrainingConfig.from_recipe(RECIPE, data=release, output=model, overrides=settings)
     if is_run_folder(model):
-        _refuse_other_settings(TrainingConfig.from_file(model / CONFIG_FILE), config, out)
+        old, new = asdict(TrainingConfig.from_file(model / CONFIG_FILE)), asdict(config)
+        if changed := changed_settings(old, new):
+            raise InputError(
+                f"{out}: was made with another {', '.join(changed)}; choose another --out or remove the folder"
+            )
         return read_results(model)
     import torch
 
     # So small a network is not faster on more threads, and much slower where they wait for each other.
     torch.set_num_threads(1)
     return train(config, resume=latest_checkpoint(model) is not None).results
-
-
-def _refuse_other_settings(old: "TrainingConfig", new: "TrainingConfig", out: Path) -> None:
-    if changed := changed_settings(asdict(old), asdict(new)):
-        raise InputError(
-            f"{out}: was made with another {', '.join(changed)}; choose another --out or remove the folder"
-        )
 
 
 def _predict(out: Path, release: Path, truths: "Sequence[SceneTruth]") -> list[HeldOut]:
@@ -134,42 +122,30 @@ def _predict(out: Path, release: Path, truths: "Sequence[SceneTruth]") -> list[H
 
 
 def _write(path: Path, results: dict[str, Any], held_out: Sequence[HeldOut], seconds: float) -> None:
-    from videomem_hf.analysis.report import Report, write_report
+    from videomem_hf.analysis.report import write_report
     from videomem_hf.analysis.scatter_figure import scatter_figure
 
-    rows = _metric_rows(results, held_out)
     points = {
         h: (np.array([c.prediction.scores[h] for c in held_out]), np.array([c.measured[h] for c in held_out]))
         for h in HORIZONS
     }
     titles = {h: f"Spearman {results['metrics'][h]['model']['spearman']:.3f}" for h in HORIZONS}
-    report = Report(
-        title="Video memorability, from a generated sample to a prediction",
-        summary=_summary(results, held_out),
-        rows=rows,
-        interval=f"{results['config']['evaluation']['confidence']:.0%} interval",
+    write_report(
+        path,
+        results=results,
+        pointing=dict(zip(("hits", "chance", "frames"), _attention_hits(held_out), strict=True)),
+        rows=_metric_rows(results, held_out),
         scatter=scatter_figure(points, titles),
-        clips=_cards(held_out),
+        clips=_example_clips(held_out),
         details=_details(results, seconds),
     )
-    write_report(report, path)
 
 
-def _metric_rows(results: dict[str, Any], held_out: Sequence[HeldOut]) -> "list[MetricRow]":
+def _metric_rows(results: dict[str, Any], held_out: Sequence[HeldOut]) -> list[dict[str, Any]]:
     """The model, the baselines, and the ceiling that the annotations' noise sets: the truth itself."""
-    from videomem_hf.analysis.report import MetricRow
-
-    rows = []
-    for name, label in PREDICTORS.items():
-        for horizon in HORIZONS:
-            found = {k: np.nan if v is None else v for k, v in results["metrics"][horizon][name].items()}
-            ends = found["spearman_low"], found["spearman_high"]
-            rows.append(MetricRow(label, LABELS[horizon], found["spearman"], *ends, found["mse"]))
-    for horizon in HORIZONS:
-        found = _ceiling(held_out, horizon)
-        ends = found["spearman_low"], found["spearman_high"]
-        rows.append(MetricRow("the true memorability", LABELS[horizon], found["spearman"], *ends, found["mse"]))
-    return rows
+    found = {(title, h): results["metrics"][h][name] for name, title in PREDICTOR_TITLES.items() for h in HORIZONS}
+    found |= {("the true memorability", h): _ceiling(held_out, h) for h in HORIZONS}
+    return [{"predictor": title, "horizon": HORIZON_NAMES[h], **metrics} for (title, h), metrics in found.items()]
 
 
 def _ceiling(held_out: Sequence[HeldOut], horizon: Horizon) -> dict[str, float]:
@@ -180,19 +156,6 @@ def _ceiling(held_out: Sequence[HeldOut], horizon: Horizon) -> dict[str, float]:
     truth = [getattr(clip.truth, horizon) for clip in held_out]
     measured = [clip.measured[horizon] for clip in held_out]
     return evaluate.load(metric_path(), keep_in_memory=True).compute(predictions=truth, references=measured)
-
-
-def _summary(results: dict[str, Any], held_out: Sequence[HeldOut]) -> list[str]:
-    hits, chance, frames = _attention_hits(held_out)
-    return [
-        f"A network of {results['parameters']:,} parameters was trained on {results['train_clips']} generated clips and"
-        f" evaluated on {results['split_clips']} others, which it had not seen. These are results on a generated"
-        " sample: they show that everything works, not how well real videos are predicted.",
-        "Measured scores carry the noise of few annotations, drawn like VideoMem's; even the true memorability that the"
-        " clips were made with does not rank them perfectly. The last rows of the table are therefore the ceiling.",
-        f"In {hits:.0%} of {frames} frames in which one thing stands out, the peak of the model's attention lies on it;"
-        f" a point taken at random would lie on it in {chance:.0%}.",
-    ]
 
 
 def _attention_hits(held_out: Sequence[HeldOut]) -> tuple[float, float, int]:
@@ -213,33 +176,30 @@ def _attention_hits(held_out: Sequence[HeldOut]) -> tuple[float, float, int]:
     return (float(np.mean(hits)), float(np.mean(areas)), len(hits)) if hits else (float("nan"), float("nan"), 0)
 
 
-def _cards(held_out: Sequence[HeldOut]) -> "list[ClipCard]":
+def _example_clips(held_out: Sequence[HeldOut]) -> list[dict[str, Any]]:
+    """The clips that are predicted most and least memorable, and the one that is predicted worst."""
     order = sorted(held_out, key=lambda clip: clip.prediction.scores["short_term"])
-    wrong = sorted(held_out, key=lambda clip: abs(clip.prediction.scores["short_term"] - clip.measured["short_term"]))
-    chosen = [(f"Predicted most memorable, no. {i + 1}", clip) for i, clip in enumerate(order[:-3:-1])]
-    chosen += [(f"Predicted least memorable, no. {i + 1}", clip) for i, clip in enumerate(order[:2])]
-    chosen += [("Largest error of all", wrong[-1])]
-    return [_card(heading, clip) for heading, clip in chosen]
+    wrong = max(held_out, key=lambda clip: abs(clip.prediction.scores["short_term"] - clip.measured["short_term"]))
+    headings = {
+        "Predicted most memorable, no. 1": order[-1],
+        "Predicted most memorable, no. 2": order[-2],
+        "Predicted least memorable, no. 1": order[0],
+        "Predicted least memorable, no. 2": order[1],
+        "Largest error of all": wrong,
+    }
+    return [_example_clip(heading, clip) for heading, clip in headings.items()]
 
 
-def _card(heading: str, clip: HeldOut) -> "ClipCard":
-    from videomem_hf.analysis.clip_figure import clip_figure
-    from videomem_hf.analysis.report import ClipCard
+def _example_clip(heading: str, clip: HeldOut) -> dict[str, Any]:
+    from videomem_hf.inference.drawing import prediction_figure
 
-    p, truth = clip.prediction, clip.truth
     scores = [
-        f"{LABELS[h]} predicted {p.scores[h]:.3f}, measured {clip.measured[h]:.3f}, true {getattr(truth, h):.3f}"
+        f"{HORIZON_NAMES[h]} predicted {clip.prediction.scores[h]:.3f}, measured {clip.measured[h]:.3f}, "
+        f"true {getattr(clip.truth, h):.3f}"
         for h in HORIZONS
     ]
-    figure = clip_figure(
-        title=Path(p.source).name,
-        times_s=p.times_s,
-        frame_scores=dict(zip(p.scores, p.frame_scores.T, strict=True)),
-        clip_scores=p.scores,
-        stills=[(s.time_s, s.scores["short_term"], s.image, s.saliency) for s in p.stills],
-        saliency_label=p.saliency_method,
-    )
-    return ClipCard(f"{heading}: {truth.title.replace('-', ' ').strip()}", "; ".join(scores) + ".", figure)
+    heading = f"{heading}: {clip.truth.title.replace('-', ' ').strip()}"
+    return {"heading": heading, "text": "; ".join(scores) + ".", "figure": prediction_figure(clip.prediction)}
 
 
 def _details(results: dict[str, Any], seconds: float) -> list[tuple[str, str]]:

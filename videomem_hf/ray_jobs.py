@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from typing import Any, Final, Generic, TypeVar
 
 from videomem_hf.schema import InputError
+from videomem_hf.system import os_cause
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -53,7 +54,7 @@ def run_ray_jobs(work: Work[Job, Result], jobs: Sequence[Job]) -> Iterator[tuple
     even when it has it for itself is given up. Jobs whose results were taken are never done again.
 
     Args:
-        work: What to do. The package is installed on all machines, and files are at the same place on all.
+        work: What to do. The package is installed on all machines, and files are under the same paths on all.
         jobs: Picklable and small: names, not contents.
 
     Yields:
@@ -66,11 +67,11 @@ def run_ray_jobs(work: Work[Job, Result], jobs: Sequence[Job]) -> Iterator[tuple
         return
     with _cluster() as ray:
         left = set(range(len(jobs)))
-        for place, result in _run_batches(ray, work, jobs):
-            left.discard(place)
-            yield jobs[place], result
-        for place, result_or_lost in _run_alone(ray, work, [(place, jobs[place]) for place in sorted(left)]):
-            yield jobs[place], result_or_lost
+        for index, result in _run_batches(ray, work, jobs):
+            left.discard(index)
+            yield jobs[index], result
+        for index, result_or_lost in _run_alone(ray, work, [(index, jobs[index]) for index in sorted(left)]):
+            yield jobs[index], result_or_lost
 
 
 class BatchWorker:
@@ -80,9 +81,9 @@ class BatchWorker:
         self.do = make()
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Turn pickled jobs into pickled results; places tell which is which."""
+        """Turn pickled jobs into pickled results; indices tell which is which."""
         results = self.do([pickle.loads(job) for job in batch["job"]])
-        return {"place": batch["place"], "result": [pickle.dumps(result) for result in results]}
+        return {"index": batch["index"], "result": [pickle.dumps(result) for result in results]}
 
 
 def _run_batches(ray: Any, work: Work[Any, Any], jobs: Sequence[Any]) -> Iterator[tuple[int, Any]]:
@@ -91,7 +92,7 @@ def _run_batches(ray: Any, work: Work[Any, Any], jobs: Sequence[Any]) -> Iterato
 
     batches = -(-len(jobs) // work.at_once)
     workers, share = _plan_processes(ray, work)
-    rows = [{"place": place, "job": pickle.dumps(job)} for place, job in enumerate(jobs)]
+    rows = [{"index": index, "job": pickle.dumps(job)} for index, job in enumerate(jobs)]
     done = from_items(rows, override_num_blocks=batches).map_batches(
         BatchWorker,
         fn_constructor_args=(work.make,),
@@ -103,18 +104,18 @@ def _run_batches(ray: Any, work: Work[Any, Any], jobs: Sequence[Any]) -> Iterato
     )
     blocks: Iterable[Any] = done.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
     for block in blocks:
-        for place, result in zip(block["place"].to_pylist(), block["result"].to_pylist(), strict=True):
-            yield place, pickle.loads(result)
+        for index, result in zip(block["index"].to_pylist(), block["result"].to_pylist(), strict=True):
+            yield index, pickle.loads(result)
 
 
 def _run_alone(ray: Any, work: Work[Any, Any], left: list[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
     """Do each job in a process of its own, which may end without harm to others."""
     run = ray.remote(num_cpus=1, num_gpus=_plan_processes(ray, work)[1], max_retries=0, max_calls=1)(_run_one)
-    for (place, _), result in zip(left, [run.remote(work.make, job) for _, job in left], strict=True):
+    for (index, _), result in zip(left, [run.remote(work.make, job) for _, job in left], strict=True):
         try:
-            yield place, ray.get(result)
+            yield index, ray.get(result)
         except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError, ray.exceptions.NodeDiedError):
-            yield place, Lost("the process that worked on it ended; its memory may not have sufficed")
+            yield index, Lost("the process that worked on it ended; its memory may not have sufficed")
 
 
 def _run_one(make: Callable[[], Callable[[list[Any]], list[Any]]], job: Any) -> Any:
@@ -165,7 +166,7 @@ def _check_address(address: str) -> None:
         socket.create_connection((host, int(port)), CONNECT_S).close()
     except OSError as error:
         raise InputError(
-            f"RAY_ADDRESS={address}: no cluster responds there ({(error.strerror or str(error)).lower()}); start the "
+            f"RAY_ADDRESS={address}: no cluster responds there ({os_cause(error)}); start the "
             "cluster with `ray start --head`, or unset RAY_ADDRESS to work on this machine"
         ) from None
 

@@ -21,34 +21,23 @@ DATASETS: Final = {
 
 
 def register() -> None:
-    """Register everything; may be called again."""
-    register_datasets()
-    register_models()
-    register_pipeline()
-
-
-def register_datasets() -> None:
-    """Make `load_dataset("videomem", ...)` find our builders, once `datasets` is imported by whoever needs it.
+    """Register datasets, predictors with transformers' Auto classes, and the pipeline; may be called again.
 
     `datasets` has no public way for a package to register a builder. Its table of packaged modules would do, but then
     each call lists and hashes every file under `data_dir` (minutes for a full release). So the function that turns a
     name into a builder is wrapped, in the module that defines it and in the one that copies it. Tests guard both.
     """
-    for name in ("datasets.load", "datasets.inspect"):
-        wrapt.register_post_import_hook(_wrap_factory, name)
-
-
-def register_models() -> None:
-    """Make transformers' Auto classes know our predictors, once they are imported by whoever needs them."""
     auto = "transformers.models.auto"
-    wrapt.register_post_import_hook(_register_configurations, f"{auto}.configuration_auto")
-    wrapt.register_post_import_hook(_register_modelings, f"{auto}.modeling_auto")
-    wrapt.register_post_import_hook(_register_processors, f"{auto}.video_processing_auto")
-
-
-def register_pipeline() -> None:
-    """Make `transformers.pipeline("video-memorability", ...)` ours, once its module is imported by whoever needs it."""
-    wrapt.register_post_import_hook(_register_pipeline, "transformers.pipelines")
+    hooks: dict[str, Callable[[ModuleType], None]] = {
+        "datasets.load": _wrap_factory,
+        "datasets.inspect": _wrap_factory,
+        f"{auto}.configuration_auto": _register_configurations,
+        f"{auto}.modeling_auto": _register_modelings,
+        f"{auto}.video_processing_auto": _register_processors,
+        "transformers.pipelines": _register_pipeline,
+    }
+    for module, hook in hooks.items():
+        wrapt.register_post_import_hook(hook, module)
 
 
 def _register_pipeline(module: ModuleType) -> None:

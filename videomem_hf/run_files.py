@@ -3,7 +3,9 @@
 import csv
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +25,12 @@ NOT_COMPUTED: Final = {
 }  # fmt: skip
 """Settings that say where things lie and how fast they go: they are no part of what a run computes."""
 _CONTENT: Final = "content"
+PREDICTOR_TITLES: Final = {
+    "model": "the model",
+    "constant": "the mean training score",
+    "mean_brightness": "a line through mean brightness",
+}
+"""What a person reads for the predictors that `results.json` compares."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,23 @@ def is_run_folder(folder: Path) -> bool:
     return (folder / RESULTS_FILE).is_file()
 
 
+def check_model_name(name: str | Path) -> None:
+    """Refuse a model that is neither a folder here nor of the form of a Hub id.
+
+    Args:
+        name: As a user gives it. `OWNER/NAME` is a Hub id unless there is a folder `OWNER`.
+
+    Raises:
+        InputError: There is no such folder, or it is a file.
+    """
+    path, found = Path(name), "no such folder"
+    with suppress(OSError):  # of a name that is longer than the file system takes
+        if path.is_dir() or (re.fullmatch(r"[\w.-]+/[\w.-]+", str(name)) and not path.parent.exists()):
+            return
+        found = "is a file" if path.exists() else found
+    raise InputError(f"{name}: {found}; give the folder of a model, or a Hub id such as owner/name")
+
+
 def write_results(folder: Path, results: Mapping[str, Any]) -> None:
     """Write `results.json`; NaN becomes null, which JSON can carry."""
     text = json.dumps(without_nan(dict(results)), indent=2) + "\n"
@@ -92,6 +117,8 @@ def read_results(folder: Path) -> dict[str, Any]:
         InputError: There is none, or it is damaged.
     """
     path = folder / RESULTS_FILE
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; give the folder of a finished run")
     if not path.is_file():
         raise InputError(f"{path}: no such file; give the folder of a finished run of train.py or `videomem table1`")
     try:

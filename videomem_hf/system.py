@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
 def available_cpus() -> int:
@@ -76,6 +79,24 @@ def handle_signal(number: signal.Signals, handler: Any) -> Iterator[None]:
         yield
     finally:
         signal.signal(number, before)
+
+
+def templates(package: str, **options: Any) -> "Environment":
+    """The Jinja templates in a package's folder `templates`; a value that a template names and is not given raises."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    kept: dict[str, Any] = {"trim_blocks": True, "lstrip_blocks": True, "keep_trailing_newline": True}
+    return Environment(loader=PackageLoader(package), undefined=StrictUndefined, **kept, **options)
+
+
+def quantity(number: int, noun: str) -> str:
+    """A number of things with the right form of their name: `1 clip`, `1,200 clips`."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def os_cause(error: OSError) -> str:
+    """What the operating system says, for the middle of a sentence: `no space left on device`."""
+    return (error.strerror or str(error)).lower()
 
 
 def printable(text: object) -> str:

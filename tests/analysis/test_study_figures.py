@@ -2,6 +2,8 @@
 
 import io
 from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,8 @@ from videomem_hf.analysis.study_figures import (
     response_time_figure,
     retention_figure,
 )
+from videomem_hf.protocol.consistency import ConsistencyCurve
+from videomem_hf.protocol.study_analysis import LineFit, Retention
 
 LAG = np.arange(45, 101.0)
 HOURS = np.arange(26, 72, 4.0)
@@ -21,32 +25,42 @@ SHORT, LONG = RNG.beta(20, 3, 400), np.round(RNG.beta(8, 2.4, 400) * 13) / 13
 SHORT_RT, LONG_RT = 1400 - 300 * SHORT + 100 * RNG.standard_normal(400), 3300 + 300 * RNG.standard_normal(400)
 
 
+def retained(interval: np.ndarray, rate: np.ndarray, annotations: int, line: LineFit | None) -> Retention:
+    return Retention(interval, rate, np.full(len(interval), annotations), line)
+
+
+def scores(score: np.ndarray, rt_ms: np.ndarray) -> Any:
+    return SimpleNamespace(score=score, rt_ms=rt_ms)
+
+
 def retention() -> Figure:
-    rates = {"short_term": 0.9 - 0.0006 * (LAG - 45), "long_term": np.full(12, 0.78)}
-    answers = {"short_term": np.full(56, 6000), "long_term": np.full(12, 9000)}
-    lines = {"short_term": (0.927, -0.0006), "long_term": (0.78, 0.0)}
-    return retention_figure({"short_term": LAG, "long_term": HOURS}, rates, answers, lines)
+    return retention_figure(
+        {
+            "short_term": retained(LAG, 0.9 - 0.0006 * (LAG - 45), 6000, LineFit(0.927, -0.0006, 0.0, 0.0)),
+            "long_term": retained(HOURS, np.full(12, 0.78), 9000, LineFit(0.78, 0.0, 0.0, 1.0)),
+        }
+    )
 
 
 def consistency() -> Figure:
     many, few = np.linspace(38, 60, 10), np.arange(4, 38, 4.0)
-    curve = (many, np.sqrt(many) / 15, np.full(10, 0.02))
-    thinned = (few, np.sqrt(few) / 15, np.full(len(few), 0.01))
-    return consistency_figure(
-        {"short_term": curve, "long_term": curve}, {"short_term": thinned, "long_term": thinned},
-        {"short_term": 38.0, "long_term": 38.0},
-    )  # fmt: skip
+    curve, thinned = (
+        ConsistencyCurve(x.astype(int), x, np.full(len(x), 400), np.sqrt(x) / 15, np.full(len(x), sd))
+        for x, sd in ((many, 0.02), (few, 0.01))
+    )
+    both = ("short_term", "long_term")
+    return consistency_figure(dict.fromkeys(both, curve), dict.fromkeys(both, thinned), dict.fromkeys(both, 38.0))
 
 
 def agreement() -> Figure:
-    return agreement_figure((SHORT, LONG), (SHORT_RT, LONG_RT), 0.305, 0.291)
+    return agreement_figure(scores(SHORT, SHORT_RT), scores(LONG, LONG_RT), 0.305, 0.291)
 
 
 def response_time() -> Figure:
     return response_time_figure(
-        {"short_term": SHORT, "long_term": LONG}, {"short_term": SHORT_RT, "long_term": LONG_RT},
+        {"short_term": scores(SHORT, SHORT_RT), "long_term": scores(LONG, LONG_RT)},
         {"short_term": -0.307, "long_term": -0.176},
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("draw", [retention, consistency, agreement, response_time])
@@ -93,23 +107,20 @@ def test_the_points_are_the_data() -> None:
 
 
 def test_videos_without_a_number_are_left_out() -> None:
-    scores = np.where(np.arange(400) < 390, SHORT, np.nan)
-    points = agreement_figure((scores, LONG), (SHORT_RT, LONG_RT), 0.3, 0.3).axes[0].collections[0].get_offsets()
+    some, long = np.where(np.arange(400) < 390, SHORT, np.nan), scores(LONG, LONG_RT)
+    points = agreement_figure(scores(some, SHORT_RT), long, 0.3, 0.3).axes[0].collections[0].get_offsets()
     assert len(points) == 390
-    nothing = agreement_figure((scores * np.nan, LONG), (SHORT_RT, LONG_RT), np.nan, 0.3)
+    nothing = agreement_figure(scores(some * np.nan, SHORT_RT), long, np.nan, 0.3)
     assert nothing.axes[0].texts[0].get_text() == "no videos with both"
 
 
 def test_unknown_delays_are_said() -> None:
-    empty = np.zeros(0)
-    figure = retention_figure(
-        {"short_term": LAG, "long_term": empty}, {"short_term": np.full(56, 0.8), "long_term": empty},
-        {"short_term": np.full(56, 10), "long_term": empty}, {"short_term": None, "long_term": None},
-    )  # fmt: skip
+    known, unknown = retained(LAG, np.full(56, 0.8), 10, None), retained(np.zeros(0), np.zeros(0), 10, None)
+    figure = retention_figure({"short_term": known, "long_term": unknown})
     assert figure.axes[1].texts[0].get_text() == "intervals not known"
     assert len(figure.axes[0].lines) == 1
 
 
 def test_one_horizon_is_one_panel() -> None:
-    figure = response_time_figure({"short_term": SHORT}, {"short_term": SHORT_RT}, {"short_term": -0.3})
+    figure = response_time_figure({"short_term": scores(SHORT, SHORT_RT)}, {"short_term": -0.3})
     assert len(figure.axes) == 1

@@ -64,7 +64,7 @@ def test_all_readable_is_success_and_json_to_stdout_is_clean(folder):
     result = run("clips/a.webm", "--json", "-")
     assert result.exit_code == 0
     assert json.loads(result.stdout)[0]["clip"] == "clips/a.webm"
-    assert "1 clips scored" in " ".join(result.stderr.split())
+    assert "1 clip scored" in " ".join(result.stderr.split())
 
 
 def test_overlay_videos(folder):
@@ -114,7 +114,7 @@ def test_rows_on_standard_output_and_the_table_beside_it(folder):
     assert result.returncode == 0, result.stderr
     (row,) = csv.DictReader(result.stdout.decode().splitlines())
     assert (row["clip"], row["frames"], row["note"]) == ("/dev/stdin", "3", "")
-    assert "1 clips scored by model" in result.stderr.decode()
+    assert "1 clip scored by model" in result.stderr.decode()
     refused = run("clips/a.webm", "--csv", "-", "--json", "-")
     assert "cannot both be standard output" in str(refused.exception)
 
@@ -238,8 +238,8 @@ def test_no_output_is_written_over_a_clip_or_another_output(folder, outputs, mes
 def test_odd_names_are_one_sentence_or_a_clip(folder):
     write_clip(folder / "~clip.webm", grey_levels(24))
     assert run("~clip.webm").exit_code == 0
-    for argument, message in {"a" * 300: "no such file", "**.mp4": "is no pattern"}.items():
-        result = run("clips/a.webm", argument)
+    for arguments, message in {("a" * 300,): "no such file", ("clips/a.webm", "**.mp4"): "is no pattern"}.items():
+        result = run(*arguments)
         assert isinstance(result.exception, InputError)
         assert message in str(result.exception)
     (folder / "notes.txt").write_text("words, and no picture\n" * 200)
@@ -253,3 +253,99 @@ def test_a_model_is_a_path_as_well_and_nothing_else(folder):
     assert videomem_hf.predict("clips/a.webm", model=folder / "model").scores
     with pytest.raises(InputError, match="a int is no predictor"):
         videomem_hf.predict("clips/a.webm", model=3)
+
+
+def rows_of(path):
+    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+
+
+def test_a_missing_clip_costs_no_other(folder):
+    result = run("clips/a.webm", "missing.mp4", "--csv", "o.csv")
+    assert result.exit_code == 1
+    assert [(row["clip"], row["frames"]) for row in rows_of(folder / "o.csv")] == [
+        ("clips/a.webm", "3"), ("missing.mp4", "0")
+    ]  # fmt: skip
+    assert rows_of(folder / "o.csv")[1]["note"] == "cannot be opened (no such file or directory)"
+    for arguments in (("missing.mp4",), ("missing.mp4", "gone.mp4")):
+        assert str(run(*arguments).exception) == "missing.mp4: no such file or folder"
+
+
+def test_nothing_is_no_clip_and_no_file(folder, monkeypatch):
+    def load(*_):
+        pytest.fail("loaded the model first")
+
+    monkeypatch.setattr("videomem_hf.inference.load_predictor", load)
+    for arguments in ((), ("clips/a.webm",)):
+        assert "'' names no clip" in str(run(*arguments, "").exception)
+    for option in ("--csv", "--json", "--plots", "--overlay"):
+        assert f"{option} is empty; name a" in str(run("clips/a.webm", option, "").exception)
+
+
+def test_lists_are_read_as_editors_write_them(folder):
+    name = "a\u2028b.webm"
+    (folder / "clips" / "a.webm").rename(folder / "clips" / name)
+    lines = f"clips/{name}\r\nclips/c $1.webm\r\n"
+    for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-16-be"):
+        bom = b"\xfe\xff" if encoding == "utf-16-be" else b""
+        (folder / "list.txt").write_bytes(bom + lines.encode(encoding))
+        assert run("--list", "list.txt", "--csv", "o.csv").exit_code == 0, encoding
+        with (folder / "o.csv").open(encoding="utf-8", newline="") as file:
+            assert [row["clip"] for row in csv.DictReader(file)] == [f"clips/{name}", "clips/c $1.webm"]
+    (folder / "list.txt").write_bytes(b"\xff\xfea")
+    assert "--list list.txt: cannot be read" in str(run("--list", "list.txt").exception)
+
+
+def test_pipes_are_called_what_was_typed(folder):
+    command = (
+        f"{sys.executable} -m videomem_hf predict <(cat clips/a.webm) <(cat clips/c*.webm) <(cat clips/b.mp4) "
+        "--model model --device cpu --csv o.csv --plots plots"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(videomem_hf.__file__).parents[1]), "COLUMNS": "200"}
+    result = subprocess.run(["bash", "-c", command], capture_output=True, cwd=folder, check=False, env=environment)
+    assert result.returncode == 1, result.stderr
+    assert b"/dev/fd" not in result.stdout + result.stderr + (folder / "o.csv").read_bytes()
+    assert [(row["clip"], row["frames"]) for row in rows_of(folder / "o.csv")] == [
+        ("<(...) 1", "3"), ("<(...) 2", "1"), ("<(...) 3", "0")
+    ]  # fmt: skip
+
+
+def test_numbers_have_their_plural(folder):
+    result = run("clips/a.webm")
+    assert "1 clip scored by model." in " ".join(result.output.split())
+
+
+def test_secrets_of_addresses_are_in_no_output(folder):
+    address = "http://user:pass@127.0.0.1:9/a.mp4?token=s3cret"
+    result = run(address, "clips/a.webm", "--csv", "o.csv", "--json", "o.json", "--plots", "plots")
+    written = result.output + (folder / "o.csv").read_text() + (folder / "o.json").read_text()
+    assert rows_of(folder / "o.csv")[0]["clip"] == "http://127.0.0.1:9/a.mp4"
+    refused = CliRunner().invoke(app, ["extract", address, "--out", "features"])
+    for secret in ("pass", "token", "s3cret"):
+        assert secret not in written + str(refused.exception)
+
+
+@pytest.mark.parametrize("command", ["evaluate", "card", "report"])
+def test_a_folder_that_is_not_there_is_named(folder, command):
+    result = CliRunner().invoke(app, [command, "nosuchfolder"])
+    assert str(result.exception).startswith("nosuchfolder: no such folder; give the folder of a ")
+
+
+def test_names_of_mediaevals_files_are_for_a_submission(folder):
+    for option in (("--team", "mine"), ("--year", "2020"), ("--run", "2")):
+        result = CliRunner().invoke(app, ["evaluate", "model", "--data", "release", *option])
+        assert str(result.exception) == f"{option[0]} is for the files of --submission; give its folder as well"
+
+
+@pytest.mark.parametrize(("clips", "counted"), [(7, "7 clips"), (1, "1 clip")])
+def test_a_report_of_few_clips_says_how_many_it_needs(folder, clips, counted):
+    (folder / "run").mkdir()
+    (folder / "run" / "results.json").write_text('{"config": {"data": "none"}}')
+    rows = [f"video{i},0.8,{'0.7' if i < clips else ''}" for i in range(12)]
+    (folder / "run" / "predictions.csv").write_text("\n".join(["video_id,short_term,short_term_model", *rows]) + "\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("videomem_hf.evaluation.training_clips.check_own_predictions", lambda _: None)
+        result = CliRunner().invoke(app, ["report", "run"])
+    assert f"{counted} with a measured and a predicted score; a report needs 10 or more" in str(result.exception)
+    assert "The run needs 10 or more evaluated clips" in " ".join(
+        CliRunner().invoke(app, ["report", "--help"], env={"COLUMNS": "200"}).output.split()
+    )

@@ -103,7 +103,7 @@ def test_nothing_private_goes_into_a_public_repository(hub: Hub, prepared: Path,
 
 def test_what_does_not_arrive_is_told(hub: Hub) -> None:
     hub.loses = "app.py"
-    with pytest.raises(InputError, match=r"1 files did not arrive \(first: app.py\); give the same command again"):
+    with pytest.raises(InputError, match=r"1 file did not arrive \(first: app.py\); give the same command again"):
         send(metric_shipment("ann/memorability"))
 
 

@@ -4,9 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
+from tests.clips import grey_levels, write_clip
+from videomem_hf.inference import ViewPredictor
 from videomem_hf.inference.calibration import Calibration, read_calibration
 from videomem_hf.inference.score_distribution import approximate_percentile, score_distribution
+from videomem_hf.models import config_class, model_class
 from videomem_hf.schema import RELEASED_SCORES
 
 MEDIANS = {"short_term": 0.867, "long_term": 0.800}
@@ -45,3 +49,14 @@ def test_intervals_come_from_the_errors_on_held_out_clips(tmp_path: Path) -> Non
 
 def test_without_errors_there_are_no_intervals() -> None:
     assert Calibration({}).intervals({"short_term": 0.5}) is None
+
+
+@pytest.mark.parametrize("level", [0.5, 0.8])
+def test_a_prediction_carries_the_level_of_its_intervals(level: float, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = config_class("multiview")(view_names=["title_words"], view_sizes=[64], interval_level=level)
+    predictor = ViewPredictor(model_class("multiview")(config), "words", "cpu", title="red-car")
+    prediction = predictor.predict(write_clip(tmp_path / "a.webm", grey_levels(24)))
+    assert prediction.interval_level == level
+    assert prediction.to_dict()["interval_level"] == level
+    assert set(prediction.to_dict()["intervals"]) == {"short_term", "long_term"}

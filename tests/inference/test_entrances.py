@@ -216,7 +216,7 @@ def test_what_is_no_clip_is_one_sentence(tiny, source, message):  # noqa: F811
 
 def test_a_file_opened_as_text_is_one_sentence(tiny, tmp_path):  # noqa: F811
     (tmp_path / "a.mp4").write_text("x")
-    with (tmp_path / "a.mp4").open() as file, pytest.raises(InputError, match="open it with mode 'rb'"):
+    with (tmp_path / "a.mp4").open() as file, pytest.raises(InputError, match="open it in binary, with mode 'rb'"):
         tiny.predict(file)
 
 

@@ -2,6 +2,8 @@
 
 import csv
 import os
+import subprocess
+import sys
 import threading
 from html.parser import HTMLParser
 from pathlib import Path
@@ -84,7 +86,7 @@ def test_a_header_that_lies_is_found_out(model_folder, tmp_path):
 
 
 def test_names_are_on_one_line_and_not_long():
-    name = intake.shown_name(Path("a" * 300 + "\n\x1b[31m.mp4"))
+    name = intake.display_name(Path("a" * 300 + "\n\x1b[31m.mp4"))
     assert len(name) == intake.LONGEST_NAME
     assert name.isprintable()
     assert name.endswith(".mp4")
@@ -238,8 +240,28 @@ def test_a_clip_that_raises_anything_stops_no_batch(scoring, clip, tmp_path, mon
 
     monkeypatch.setattr(Predictor, "predict", failing)
     label = scoring.models.labels[0]
-    rows = list(app._scored_rows(scoring, [str(other), str(clip)], label, lambda share, desc: None))
+    rows = list(app._score_rows(scoring, [str(other), str(clip)], label, lambda share, desc: None))
     assert [(row.error, row.scored is None) for row in rows] == [
         ("This clip cannot be scored (RuntimeError)", True),
         ("", False),
     ]
+
+
+@pytest.mark.parametrize(("level", "share"), [(0.9, "90 %"), (0.5, "50 %")])
+def test_an_interval_is_shown_with_its_level(level, share):
+    both = {"short_term": 0.8, "long_term": 0.7}
+    intervals = {"short_term": (0.7, 0.9), "long_term": (0.5, 0.85)}
+    prediction = Prediction(
+        "x", "m", both, np.zeros(1), np.array([[0.8, 0.7]]), intervals=intervals, interval_level=level
+    )
+    page = " ".join(Tags(views.summary(space_scoring.Scored("x", prediction))).texts)
+    assert f"{share} of such clips score 0.70 to 0.90" in page.replace("\xa0", " ")
+    assert f"{share} of such clips score 0.50 to 0.85" in page.replace("\xa0", " ")
+
+
+def test_without_gradio_it_says_in_one_sentence_what_to_do():
+    code = "import runpy, sys; sys.modules['gradio'] = None; runpy.run_path(sys.argv[1], run_name='__main__')"
+    app = Path(space_scoring.__file__).with_name("app.py")
+    result = subprocess.run([sys.executable, "-c", code, app], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == "The Space needs Gradio: pip install -r requirements.txt\n"

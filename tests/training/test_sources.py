@@ -169,7 +169,7 @@ def test_a_run_begins_with_given_weights_and_their_pixels(make_config: MakeConfi
         warnings.simplefilter("ignore")
         with pytest.raises(InputError, match="holds a frame_attention, the recipe trains a resnet3d"):
             train(make_config(f"init={begun.output}", "model={type: resnet3d}", output="other"), progress=False)
-    with pytest.raises(InputError, match="init: nothing can be loaded from nowhere"):
+    with pytest.raises(InputError, match="nowhere: no such folder"):
         train(make_config("init=nowhere", output="none"), progress=False)
 
 

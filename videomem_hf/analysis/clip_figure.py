@@ -13,10 +13,9 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from videomem_hf.schema import Horizon
+from videomem_hf.schema import HORIZON_NAMES, Horizon
 from videomem_hf.system import atomic_write, printable
 
-LABELS: dict[Horizon, str] = {"short_term": "short-term", "long_term": "long-term"}
 COLOURS: dict[Horizon, str] = {"short_term": "#1f6feb", "long_term": "#d1495b"}
 LEAST_SCORE_RANGE = 0.1
 SALIENCY_COLOURS = "inferno"
@@ -48,10 +47,10 @@ def clip_figure(
     draw_curve(curve, times_s, frame_scores, clip_scores, [s[0] for s in stills])
     for column, (time_s, score, image, saliency) in enumerate(stills):
         axes = figure.add_axes(layout.still(0, column))
-        _show(axes, image)
+        _draw_image(axes, image)
         axes.set_title(f"{_clock(time_s)} · {score:.3f}", fontsize=9)
         if saliency_label:
-            _show(figure.add_axes(layout.still(1, column)), overlay(image, saliency))
+            _draw_image(figure.add_axes(layout.still(1, column)), overlay(image, saliency))
     if saliency_label:
         scale = figure.colorbar(
             ScalarMappable(cmap=SALIENCY_COLOURS), cax=figure.add_axes(layout.scale()), orientation="horizontal"
@@ -68,7 +67,7 @@ CURVE_HEIGHT = 2.0
 
 @dataclass(frozen=True)
 class _Layout:
-    """Places in inches, so that frames keep their shape and nothing is cut off."""
+    """Positions in inches, so that frames keep their shape and nothing is cut off."""
 
     columns: int
     rows: int
@@ -90,18 +89,18 @@ class _Layout:
         return 0.75 + CURVE_HEIGHT + 0.85 + self.rows * (self.still_height + GAP) + (0.75 if self.rows == 2 else 0.1)
 
     def curve(self) -> tuple[float, float, float, float]:
-        return self._place(MARGIN, 0.75, self.width - MARGIN - 0.3, CURVE_HEIGHT)
+        return self._shares(MARGIN, 0.75, self.width - MARGIN - 0.3, CURVE_HEIGHT)
 
     def still(self, row: int, column: int) -> tuple[float, float, float, float]:
         spare = (self.width - MARGIN - 0.3 - self.columns * (self.still_width + GAP)) / 2
         left = MARGIN + spare + column * (self.still_width + GAP)
         top = 0.75 + CURVE_HEIGHT + 0.85 + row * (self.still_height + GAP)
-        return self._place(left, top, self.still_width, self.still_height)
+        return self._shares(left, top, self.still_width, self.still_height)
 
     def scale(self) -> tuple[float, float, float, float]:
-        return self._place(self.width / 2 - 1.5, self.height - 0.6, 3.0, 0.12)
+        return self._shares(self.width / 2 - 1.5, self.height - 0.6, 3.0, 0.12)
 
-    def _place(self, left: float, top: float, width: float, height: float) -> tuple[float, float, float, float]:
+    def _shares(self, left: float, top: float, width: float, height: float) -> tuple[float, float, float, float]:
         """Left, bottom, width and height as shares of the figure."""
         bottom = self.height - top - height
         return left / self.width, bottom / self.height, width / self.width, height / self.height
@@ -154,10 +153,12 @@ def draw_curve(
 ) -> None:
     """Draw scores over time; `shown_s` are the times of frames that the figure shows below, to be marked."""
     for horizon, values in frame_scores.items():
-        colour, mean = COLOURS[horizon], clip_scores[horizon]
+        colour, mean, name = COLOURS[horizon], clip_scores[horizon], HORIZON_NAMES[horizon]
         marker = "o" if len(times_s) <= 40 else None
-        axes.plot(times_s, values, color=colour, marker=marker, markersize=4, label=f"{LABELS[horizon]}, frame")
-        axes.axhline(mean, color=colour, linestyle="--", linewidth=1, label=f"{LABELS[horizon]}, clip: {mean:.3f}")
+        axes.plot(times_s, values, color=colour, marker=marker, markersize=4, label=f"{name}, frame")
+        axes.axhline(
+            mean, color=colour, linestyle="--", linewidth=1, label=f"{HORIZON_NAMES[horizon]}, clip: {mean:.3f}"
+        )
     low = min(v.min() for v in frame_scores.values())
     high = max(v.max() for v in frame_scores.values())
     spare = max(LEAST_SCORE_RANGE - (high - low), 0.15 * (high - low)) / 2 + 0.005
@@ -176,7 +177,7 @@ def draw_curve(
     axes.legend(fontsize=8, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=4, frameon=False)
 
 
-def _show(axes: Axes, image: np.ndarray) -> None:
+def _draw_image(axes: Axes, image: np.ndarray) -> None:
     axes.imshow(image)
     axes.set_axis_off()
 

@@ -6,8 +6,9 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from videomem_hf.analysis.clip_figure import COLOURS, LABELS
-from videomem_hf.schema import SCORE_MAX, SCORE_MIN, Horizon
+from videomem_hf.analysis.clip_figure import COLOURS
+from videomem_hf.analysis.study_figures import draw_points
+from videomem_hf.schema import HORIZON_NAMES, SCORE_MAX, SCORE_MIN, Horizon
 
 BINS = np.linspace(SCORE_MIN, SCORE_MAX, 41)
 
@@ -26,7 +27,7 @@ def distribution_figure(scores: Mapping[Horizon, np.ndarray], counts: Mapping[Ho
         top, bottom = panels[:, column]
         top.hist(values, BINS, color=COLOURS[horizon], alpha=0.8)
         top.axvline(values.mean(), color="#333333", linewidth=1, label=f"mean {values.mean():.3f}")
-        top.set_title(f"{LABELS[horizon]} memorability, {len(values):,} videos", fontsize=10)
+        top.set_title(f"{HORIZON_NAMES[horizon]} memorability, {len(values):,} videos", fontsize=10)
         top.set_xlabel("score")
         top.legend(fontsize=8, frameon=False, loc="upper left")
         numbers = counts[horizon].astype(int)
@@ -39,7 +40,7 @@ def distribution_figure(scores: Mapping[Horizon, np.ndarray], counts: Mapping[Ho
     return figure
 
 
-def agreement_figure(short_term: np.ndarray, long_term: np.ndarray, spearman: float) -> Figure:
+def scores_figure(short_term: np.ndarray, long_term: np.ndarray, spearman: float) -> Figure:
     """Draw short- against long-term scores, one point per video, as in the left panel of the paper's Fig. 5.
 
     Args:
@@ -49,15 +50,8 @@ def agreement_figure(short_term: np.ndarray, long_term: np.ndarray, spearman: fl
     figure = Figure(figsize=(5.2, 4.8), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    alpha = float(np.clip(1000 / max(len(short_term), 1), 0.2, 0.7))
-    axes.scatter(short_term, long_term, s=6, alpha=alpha, color="#444477", edgecolors="none")
-    if len(short_term) > 1 and np.ptp(short_term) > 0:
-        slope, offset = np.polyfit(short_term, long_term, 1)
-        ends = np.array([short_term.min(), short_term.max()])
-        axes.plot(ends, slope * ends + offset, color="#cc4444", linewidth=1.5, label="linear fit")
-        axes.legend(fontsize=8, frameon=False, loc="lower left")
+    draw_points(axes, short_term, long_term, colour="#444477")
     axes.set_title(f"{len(short_term):,} videos, Spearman's rank correlation {spearman:.3f}", fontsize=10)
-    axes.set_xlabel("short-term memorability")
-    axes.set_ylabel("long-term memorability")
+    axes.set(xlabel="short-term memorability", ylabel="long-term memorability")
     axes.grid(alpha=0.25)
     return figure

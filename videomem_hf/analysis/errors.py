@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from videomem_hf.analysis.clip_figure import COLOURS, LABELS
+from videomem_hf.analysis.clip_figure import COLOURS
 from videomem_hf.analysis.topics import Topic
-from videomem_hf.schema import Horizon
+from videomem_hf.schema import HORIZON_NAMES, Horizon
 from videomem_hf.statistics import spearman
 
 
@@ -106,24 +106,22 @@ def _draw_groups(axes: Any, horizon: Horizon, x: np.ndarray, y: np.ndarray, erro
     axes.errorbar(x, y, yerr=errors, fmt="o", color=COLOURS[horizon], markersize=5, capsize=2, label="groups of clips")
     low, high = min(x.min(), (y - errors).min()), max(x.max(), (y + errors).max())
     axes.plot([low, high], [low, high], color="#888888", linewidth=1, linestyle=":", label="measured = predicted")
-    axes.set_title(LABELS[horizon], fontsize=10)
-    axes.set_xlabel("mean predicted score")
-    axes.set_ylabel("mean measured score, 95% interval")
+    axes.set_title(HORIZON_NAMES[horizon], fontsize=10)
+    axes.set(xlabel="mean predicted score", ylabel="mean measured score, 95% interval")
     axes.grid(alpha=0.25)
     axes.legend(fontsize=8, frameon=False, loc="upper left")
 
 
 def _draw_coverage(axes: Any, horizon: Horizon, shares: np.ndarray, spread: np.ndarray, level: float) -> None:
-    places = np.arange(1, len(shares) + 1)
+    positions = np.arange(1, len(shares) + 1)
     axes.fill_between(
-        places, level - spread, np.minimum(level + spread, 1), color="#dddddd", label="expected by chance"
+        positions, level - spread, np.minimum(level + spread, 1), color="#dddddd", label="expected by chance"
     )
     axes.axhline(level, color="#888888", linewidth=1, linestyle=":")
-    axes.plot(places, shares, marker="o", markersize=4, color=COLOURS[horizon], label="measured")
+    axes.plot(positions, shares, marker="o", markersize=4, color=COLOURS[horizon], label="measured")
     axes.set_ylim(min(0.6, shares.min() - 0.05), 1.02)
-    axes.set_xticks(places)
-    axes.set_xlabel("group of clips, by predicted score")
-    axes.set_ylabel(f"in {level:.0%} interval")
+    axes.set_xticks(positions)
+    axes.set(xlabel="group of clips, by predicted score", ylabel=f"in {level:.0%} interval")
     axes.grid(alpha=0.25)
     axes.legend(fontsize=8, frameon=False, loc="lower right")
 
@@ -136,16 +134,14 @@ def topics_figure(horizons: dict[Horizon, list[TopicErrors]]) -> Figure:
     panels = figure.subplots(1, len(horizons), squeeze=False)[0]
     for axes, (horizon, topics) in zip(panels, horizons.items(), strict=True):
         ordered = sorted(topics, key=lambda topic: topic.measured)
-        places = np.arange(len(ordered))
-        for place, topic in zip(places, ordered, strict=True):
-            axes.plot([topic.measured, topic.predicted], [place, place], color="#bbbbbb", linewidth=2, zorder=1)
-        axes.scatter([t.measured for t in ordered], places, color=COLOURS[horizon], s=28, label="measured", zorder=2)
-        axes.scatter(
-            [t.predicted for t in ordered], places, s=28, facecolors="white", edgecolors="#444444", label="predicted",
-            zorder=3,
-        )  # fmt: skip
-        axes.set_yticks(places, [", ".join(topic.words[:3]) for topic in ordered], fontsize=8)
-        axes.set_title(LABELS[horizon], fontsize=10)
+        positions = np.arange(len(ordered))
+        for y, topic in zip(positions, ordered, strict=True):
+            axes.plot([topic.measured, topic.predicted], [y, y], color="#bbbbbb", linewidth=2, zorder=1)
+        axes.scatter([t.measured for t in ordered], positions, color=COLOURS[horizon], s=28, label="measured", zorder=2)
+        hollow = {"facecolors": "white", "edgecolors": "#444444", "label": "predicted"}
+        axes.scatter([t.predicted for t in ordered], positions, s=28, zorder=3, **hollow)
+        axes.set_yticks(positions, [", ".join(topic.words[:3]) for topic in ordered], fontsize=8)
+        axes.set_title(HORIZON_NAMES[horizon], fontsize=10)
         axes.set_xlabel("mean score")
         axes.grid(alpha=0.25, axis="x")
         axes.legend(fontsize=8, frameon=False, loc="lower right")

@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from videomem_hf.analysis.clip_figure import COLOURS, LABELS
-from videomem_hf.schema import Horizon
+from videomem_hf.analysis.clip_figure import COLOURS
+from videomem_hf.schema import HORIZON_NAMES, Horizon
 
 
 def scatter_figure(scores: Mapping[Horizon, tuple[np.ndarray, np.ndarray]], titles: Mapping[Horizon, str]) -> Figure:
@@ -25,9 +25,8 @@ def scatter_figure(scores: Mapping[Horizon, tuple[np.ndarray, np.ndarray]], titl
         axes.scatter(predicted[known], measured[known], s=14, alpha=0.55, color=COLOURS[horizon], edgecolors="none")
         low, high = (f(np.r_[predicted[known], measured[known]]) for f in (np.min, np.max))
         axes.plot([low, high], [low, high], color="#888888", linewidth=1, linestyle=":", label="predicted = measured")
-        axes.set_title(f"{LABELS[horizon]}: {titles[horizon]}", fontsize=10)
-        axes.set_xlabel("predicted")
-        axes.set_ylabel("measured")
+        axes.set_title(f"{HORIZON_NAMES[horizon]}: {titles[horizon]}", fontsize=10)
+        axes.set(xlabel="predicted", ylabel="measured")
         axes.grid(alpha=0.25)
         axes.legend(fontsize=8, frameon=False, loc="upper left")
     return figure

@@ -4,7 +4,7 @@ Panels are sized for print: labels of 8 to 9 points at a width of 6.9 inches, tw
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,8 +14,13 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import AutoLocator, MultipleLocator
 from numpy.typing import NDArray
 
-from videomem_hf.analysis.clip_figure import COLOURS, LABELS
-from videomem_hf.schema import HORIZONS, Horizon
+from videomem_hf.analysis.clip_figure import COLOURS
+from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon
+
+if TYPE_CHECKING:
+    from videomem_hf.protocol.consistency import ConsistencyCurve
+    from videomem_hf.protocol.scoring import Scores
+    from videomem_hf.protocol.study_analysis import Retention
 
 Floats = NDArray[np.float64]
 
@@ -27,38 +32,24 @@ _LEAST_RATE_RANGE: Final = 0.05
 """Half the smallest range of a hit-rate axis, so that noise does not look like a trend."""
 
 
-def retention_figure(
-    intervals: Mapping[Horizon, Floats],
-    rates: Mapping[Horizon, Floats],
-    annotations: Mapping[Horizon, NDArray[np.int64]],
-    lines: Mapping[Horizon, tuple[float, float] | None],
-) -> Figure:
-    """Draw Fig. 3: hit rate against the retention interval, one panel per horizon.
-
-    Args:
-        intervals: `(points,)` lag in videos (short-term) or hours (long-term).
-        rates: `(points,)` hit rates.
-        annotations: `(points,)` annotations behind each point, for its standard error.
-        lines: Intercept and slope of the fitted line, or None.
-    """
-    figure, panels = _figure(len(intervals))
+def retention_figure(retention: "Mapping[Horizon, Retention]") -> Figure:
+    """Draw Fig. 3: hit rate against the retention interval, one panel per horizon."""
+    figure, panels = _figure(len(retention))
     names = {"short_term": "retention interval (videos)", "long_term": "retention interval (hours)"}
-    for axes, (horizon, interval) in zip(panels, intervals.items(), strict=True):
-        axes.set_xlabel(names[horizon])
-        axes.set_ylabel("mean hit rate")
+    for axes, (horizon, found) in zip(panels, retention.items(), strict=True):
+        axes.set(xlabel=names[horizon], ylabel="mean hit rate")
+        interval, rate, line = found.interval, found.rate, found.line
         if not len(interval):
             _empty(axes, "intervals not known")
             continue
-        rate = rates[horizon]
-        error = np.sqrt(np.maximum(rate * (1 - rate), 0) / annotations[horizon])
+        error = np.sqrt(np.maximum(rate * (1 - rate), 0) / found.annotations)
         axes.errorbar(
             interval, rate, error, fmt="o", markersize=3, linewidth=0.7, color=COLOURS[horizon],
             ecolor="#bbbbbb", label="mean ± standard error",
         )  # fmt: skip
-        line = lines[horizon]
         if line is not None:
             ends = np.array([interval.min(), interval.max()])
-            axes.plot(ends, line[0] + line[1] * ends, color=LINE_COLOUR, linewidth=1.8, label="linear fit")
+            axes.plot(ends, line.intercept + line.slope * ends, color=LINE_COLOUR, linewidth=1.8, label="linear fit")
         middle = (float((rate - error).min()) + float((rate + error).max())) / 2
         half = max(float(np.ptp(rate)) + float(error.max()), _LEAST_RATE_RANGE)
         axes.set_ylim(middle - half, middle + half)
@@ -66,90 +57,69 @@ def retention_figure(
             MultipleLocator(12) if horizon == "long_term" and np.ptp(interval) > 24 else AutoLocator()
         )
         axes.legend(fontsize=7, frameon=False, loc="upper right", ncols=2)
-        _title(axes, horizon)
+        axes.set_title(HORIZON_NAMES[horizon], fontsize=9)
     return figure
 
 
 def consistency_figure(
-    measured: Mapping[Horizon, tuple[Floats, Floats, Floats]],
-    thinned: Mapping[Horizon, tuple[Floats, Floats, Floats]],
+    measured: "Mapping[Horizon, ConsistencyCurve]",
+    thinned: "Mapping[Horizon, ConsistencyCurve]",
     means: Mapping[Horizon, float],
 ) -> Figure:
     """Draw Fig. 4: annotation consistency against the mean annotation count, one panel per horizon.
 
     Args:
-        measured: Over videos with at least N annotations: their mean annotation count, the consistency and its standard
-            deviation, `(points,)` each.
-        thinned: The same over all videos, with annotations left out.
+        measured: Over videos with at least N annotations.
+        thinned: Over all videos, with annotations left out.
         means: The study's mean annotation count, marked by a line.
     """
     figure, panels = _figure(len(measured))
     for axes, horizon in zip(panels, measured, strict=True):
         colour = COLOURS[horizon]
-        styles: tuple[tuple[str, Any, dict[str, Any]], ...] = (
-            ("all videos, annotations left out", thinned[horizon], {"color": _GREY, "marker": "s", "linestyle": "--"}),
-            ("videos with at least N annotations", measured[horizon], {"color": colour, "marker": "o"}),
-        )
-        for label, (annotations, consistency, sd), style in styles:
-            axes.plot(annotations, consistency, markersize=3.5, linewidth=1.2, label=label, **style)
-            axes.fill_between(
-                annotations, consistency - sd, consistency + sd, color=style["color"], alpha=0.2, linewidth=0
-            )
-        axes.axvline(
-            means[horizon],
-            color=LINE_COLOUR,
-            linewidth=0.9,
-            linestyle=":",
-            label=f"mean of the study, {means[horizon]:.1f}",
-        )
-        axes.set_xlabel("mean annotation count")
-        axes.set_ylabel("annotation consistency\n(Spearman)")
+        styles: dict[str, tuple[ConsistencyCurve, dict[str, Any]]] = {
+            "all videos, annotations left out": (thinned[horizon], {"color": _GREY, "marker": "s", "linestyle": "--"}),
+            "videos with at least N annotations": (measured[horizon], {"color": colour, "marker": "o"}),
+        }
+        for label, (curve, style) in styles.items():
+            axes.plot(curve.annotations, curve.spearman, markersize=3.5, linewidth=1.2, label=label, **style)
+            band = curve.spearman - curve.sd, curve.spearman + curve.sd
+            axes.fill_between(curve.annotations, *band, color=style["color"], alpha=0.2, linewidth=0)
+        label = f"mean of the study, {means[horizon]:.1f}"
+        axes.axvline(means[horizon], color=LINE_COLOUR, linewidth=0.9, linestyle=":", label=label)
+        axes.set(xlabel="mean annotation count", ylabel="annotation consistency\n(Spearman)")
         low, high = axes.get_ylim()
         axes.set_ylim(min(low, 0.0), high + 0.38 * (high - min(low, 0.0)))
         axes.legend(fontsize=7, facecolor="white", framealpha=1, edgecolor="none", loc="upper left")
-        _title(axes, horizon)
+        axes.set_title(HORIZON_NAMES[horizon], fontsize=9)
     return figure
 
 
-def agreement_figure(
-    scores: tuple[Floats, Floats], rt_ms: tuple[Floats, Floats], spearman: float, pearson: float
-) -> Figure:
+def agreement_figure(short_term: "Scores", long_term: "Scores", spearman: float, pearson: float) -> Figure:
     """Draw Fig. 5: short- against long-term scores, and short- against long-term mean response times.
 
     Args:
-        scores: Short- and long-term scores, `(videos,)`; NaN is left out.
-        rt_ms: Short- and long-term mean response times of hits, `(videos,)`; NaN is left out.
-        spearman: Of the scores.
-        pearson: Of the response times.
+        short_term: Scores and response times of the same videos as in `long_term`; NaN is left out.
+        long_term: See `short_term`.
+        spearman: Correlation of the scores.
+        pearson: Correlation of the response times.
     """
     figure, panels = _figure(2)
-    _cloud(panels[0], *scores, colour="#444477")
-    panels[0].set_xlabel("short-term memorability")
-    panels[0].set_ylabel("long-term memorability")
+    draw_points(panels[0], short_term.score, long_term.score, colour="#444477")
+    panels[0].set(xlabel="short-term memorability", ylabel="long-term memorability")
     panels[0].set_title(f"scores, Spearman {_signed(spearman)}", fontsize=9)
-    _cloud(panels[1], rt_ms[0] / 1000, rt_ms[1] / 1000, colour="#444477")
-    panels[1].set_xlabel("short-term mean response time (s)")
-    panels[1].set_ylabel("long-term mean response time (s)")
+    draw_points(panels[1], short_term.rt_ms / 1000, long_term.rt_ms / 1000, colour="#444477")
+    panels[1].set(xlabel="short-term mean response time (s)", ylabel="long-term mean response time (s)")
     panels[1].set_title(f"response times, Pearson {_signed(pearson)}", fontsize=9)
     return figure
 
 
-def response_time_figure(
-    scores: Mapping[Horizon, Floats], rt_ms: Mapping[Horizon, Floats], pearson: Mapping[Horizon, float]
-) -> Figure:
-    """Draw Fig. 6: mean response time of hits against the score, one panel per horizon.
-
-    Args:
-        scores: `(videos,)` scores; NaN is left out.
-        rt_ms: `(videos,)` mean response times; NaN is left out.
-        pearson: Their correlation.
-    """
+def response_time_figure(scores: "Mapping[Horizon, Scores]", pearson: Mapping[Horizon, float]) -> Figure:
+    """Draw Fig. 6: mean response time of hits against the score, one panel per horizon; `pearson` correlates them."""
     figure, panels = _figure(len(scores))
-    for axes, (horizon, score) in zip(panels, scores.items(), strict=True):
-        _cloud(axes, score, rt_ms[horizon] / 1000, colour=COLOURS[horizon])
-        axes.set_xlabel(f"{LABELS[horizon]} memorability")
-        axes.set_ylabel("mean response time (s)")
-        axes.set_title(f"{LABELS[horizon]}, Pearson {_signed(pearson[horizon])}", fontsize=9)
+    for axes, (horizon, found) in zip(panels, scores.items(), strict=True):
+        draw_points(axes, found.score, found.rt_ms / 1000, colour=COLOURS[horizon])
+        axes.set(xlabel=f"{HORIZON_NAMES[horizon]} memorability", ylabel="mean response time (s)")
+        axes.set_title(f"{HORIZON_NAMES[horizon]}, Pearson {_signed(pearson[horizon])}", fontsize=9)
     return figure
 
 
@@ -171,17 +141,13 @@ def _signed(value: float) -> str:
     return f"{value:.3f}".replace("-", "\N{MINUS SIGN}")
 
 
-def _title(axes: Axes, horizon: Horizon) -> None:
-    axes.set_title(LABELS[horizon], fontsize=9)
-
-
 def _empty(axes: Axes, text: str) -> None:
     axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes, fontsize=9, color=_GREY)
     axes.set_xticks([])
     axes.set_yticks([])
 
 
-def _cloud(axes: Axes, x: Floats, y: Floats, colour: str) -> None:
+def draw_points(axes: Axes, x: Floats, y: Floats, colour: str) -> None:
     """One point per video, and the least-squares line."""
     known = np.isfinite(x) & np.isfinite(y)
     x, y = x[known], y[known]

@@ -1,6 +1,7 @@
 """Topics of titles: clusters by the words that they share."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -41,16 +42,14 @@ def topics_of(titles: Sequence[str | None], most: int = 10) -> list[Topic]:
         most: Topics at most; about one for each 25 titles.
     """
     words = [sorted(set(re.findall(r"[a-z]+", (title or "").lower())) - _STOP) for title in titles]
-    counted: dict[str, int] = {}
-    for word in (word for found in words for word in found):
-        counted[word] = counted.get(word, 0) + 1
-    known = {word: i for i, word in enumerate(sorted(w for w, n in counted.items() if n >= _LEAST_TITLES))}
+    counts = Counter(word for found in words for word in found)
+    known = {word: i for i, word in enumerate(sorted(w for w, n in counts.items() if n >= _LEAST_TITLES))}
     rows = np.array([row for row, found in enumerate(words) if any(word in known for word in found)], int)
     count = min(most, len(rows) // 25)
     if count < 2 or len(known) <= count:
         return []
-    places = [(i, known[word]) for i, row in enumerate(rows) for word in words[row] if word in known]
-    first, second = np.array(places).T
+    pairs = [(i, known[word]) for i, row in enumerate(rows) for word in words[row] if word in known]
+    first, second = np.array(pairs).T
     rarity = np.log(len(rows) / np.bincount(second, minlength=len(known)))
     matrix = csr_array((rarity[second], (first, second)), shape=(len(rows), len(known)))
     generator = np.random.default_rng(0)
@@ -64,14 +63,14 @@ def topics_of(titles: Sequence[str | None], most: int = 10) -> list[Topic]:
     present = (matrix > 0).astype(float)
     names = list(known)
     topics = [
-        Topic(_telling(present, labels == label, names), rows[labels == label])
+        Topic(_typical_words(present, labels == label, names), rows[labels == label])
         for label in range(len(centres))
         if (labels == label).any()
     ]
     return sorted(topics, key=lambda topic: -len(topic.rows))
 
 
-def _telling(present: csr_array, inside: np.ndarray, names: Sequence[str]) -> tuple[str, ...]:
+def _typical_words(present: csr_array, inside: np.ndarray, names: Sequence[str]) -> tuple[str, ...]:
     """The four words that are frequent inside and rare outside: the share inside less that outside."""
     share = present[inside].mean(axis=0)
     outside = present[~inside].mean(axis=0) if (~inside).any() else 0.0 * share

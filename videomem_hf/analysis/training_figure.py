@@ -7,8 +7,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from videomem_hf.analysis.clip_figure import COLOURS, LABELS
-from videomem_hf.schema import HORIZONS
+from videomem_hf.analysis.clip_figure import COLOURS
+from videomem_hf.schema import HORIZON_NAMES, HORIZONS
 
 
 def training_figure(results: Mapping[str, Any]) -> Figure:
@@ -44,7 +44,11 @@ def _draw_validation(axes: Any, results: Mapping[str, Any]) -> None:
         known = [(row["epoch"], row[horizon]) for row in validation if row.get(horizon) is not None]
         if known:
             axes.plot(
-                *zip(*known, strict=True), color=COLOURS[horizon], linewidth=1.6, marker=".", label=LABELS[horizon]
+                *zip(*known, strict=True),
+                color=COLOURS[horizon],
+                linewidth=1.6,
+                marker=".",
+                label=HORIZON_NAMES[horizon],
             )
     if results["kept_by"] != "last":
         axes.axvline(results["kept_epoch"], color="#999999", linewidth=1, linestyle=":", label="epoch kept")

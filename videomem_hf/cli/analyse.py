@@ -1,12 +1,11 @@
 """`videomem analyse`: the analyses of the paper's Sec. 4 for another study."""
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from videomem_hf.cli.score import ANNOTATIONS_HELP, DESIGN_HELP
+from videomem_hf.cli.options import AnnotationFiles, Design, OutFolder
 from videomem_hf.schema import InputError
 
 if TYPE_CHECKING:
@@ -16,12 +15,20 @@ if TYPE_CHECKING:
 
 FORMATS = ("png", "pdf", "svg")
 PNG_DPI = 300
+CAPTIONS = {
+    "figure3_retention": "Hit rate against the retention interval (the paper's Fig. 3).",
+    "figure4_consistency": (
+        "Annotation consistency against the mean annotation count, both halves together (the paper's Fig. 4)."
+    ),
+    "figure5_agreement": "Short- against long-term scores and mean response times (the paper's Fig. 5).",
+    "figure6_response_time": "Mean response time of hits against the score (the paper's Fig. 6).",
+}
 
 
 def analyse(
-    annotations: Annotated[list[Path], typer.Argument(metavar="ANNOTATIONS...", help=ANNOTATIONS_HELP)],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; new, or from an earlier run.")],
-    design: Annotated[Path | None, typer.Option(metavar="FILE", help=DESIGN_HELP)] = None,
+    annotations: AnnotationFiles,
+    out: OutFolder,
+    design: Design = None,
     splits: Annotated[
         int, typer.Option(min=1, help="Number of random splits that each consistency is averaged over.")
     ] = 25,
@@ -50,61 +57,33 @@ def analyse(
         analysis = analyse_study(table, scores, splits=splits, seed=seed, progress=bar.update)
     out.mkdir(parents=True, exist_ok=True)
     figures = _figures(analysis)
-    for name, (_, figure) in figures.items():
+    for name, figure in figures.items():
         for suffix in FORMATS:
             figure.savefig(out / f"{name}.{suffix}", dpi=PNG_DPI)
             figure.set_layout_engine("none")  # Keep the layout of the first drawing in the other formats.
-    captions = {caption: f"{name}.png" for name, (caption, _) in figures.items()}
+    captions = {CAPTIONS[name]: f"{name}.png" for name in figures}
     (out / "report.md").write_text(study_markdown(analysis, captions), encoding="utf-8")
     content = json.dumps(study_content(analysis), indent=2) + "\n"
     (out / "analysis.json").write_text(content, encoding="utf-8")
     typer.echo(f"{out / 'report.md'}, analysis.json and {len(figures)} figures ({', '.join(FORMATS)})")
 
 
-def _figures(analysis: "StudyAnalysis") -> dict[str, tuple[str, "Figure"]]:
-    """The caption and the figure, keyed by file name."""
+def _figures(analysis: "StudyAnalysis") -> dict[str, "Figure"]:
+    """The figures by the names of their files."""
     from videomem_hf.analysis import study_figures as draw
 
     parts, scores = analysis.horizons, analysis.scores.scores
-    lines = {
-        horizon: None if (line := part.retention.line) is None else (line.intercept, line.slope)
-        for horizon, part in parts.items()
-    }
-    found = {
-        "figure3_retention": (
-            "Hit rate against the retention interval (the paper's Fig. 3).",
-            draw.retention_figure(
-                {horizon: part.retention.interval for horizon, part in parts.items()},
-                {horizon: part.retention.rate for horizon, part in parts.items()},
-                {horizon: part.retention.annotations for horizon, part in parts.items()},
-                lines,
-            ),
-        ),
-        "figure4_consistency": (
-            "Annotation consistency against the mean annotation count, both halves together (the paper's Fig. 4).",
-            draw.consistency_figure(
-                {h: (part.curve.annotations, part.curve.spearman, part.curve.sd) for h, part in parts.items()},
-                {h: (part.thinned.annotations, part.thinned.spearman, part.thinned.sd) for h, part in parts.items()},
-                {h: float(values[values > 0].mean()) for h in parts if len(values := scores[h].annotations)},
-            ),
-        ),
-        "figure6_response_time": (
-            "Mean response time of hits against the score (the paper's Fig. 6).",
-            draw.response_time_figure(
-                {horizon: scores[horizon].score for horizon in parts},
-                {horizon: scores[horizon].rt_ms for horizon in parts},
-                {horizon: part.rt_with_score.value for horizon, part in parts.items()},
-            ),
+    means = {h: float(values[values > 0].mean()) for h in parts if len(values := scores[h].annotations)}
+    figures = {
+        "figure3_retention": draw.retention_figure({h: part.retention for h, part in parts.items()}),
+        "figure4_consistency": draw.consistency_figure(
+            {h: part.curve for h, part in parts.items()}, {h: part.thinned for h, part in parts.items()}, means
         ),
     }
     if len(parts) == len(scores):
-        found["figure5_agreement"] = (
-            "Short- against long-term scores and mean response times (the paper's Fig. 5).",
-            draw.agreement_figure(
-                (scores["short_term"].score, scores["long_term"].score),
-                (scores["short_term"].rt_ms, scores["long_term"].rt_ms),
-                analysis.short_with_long.value,
-                analysis.rt_short_with_long.value,
-            ),
-        )
-    return dict(sorted(found.items()))
+        correlations = analysis.short_with_long.value, analysis.rt_short_with_long.value
+        figures["figure5_agreement"] = draw.agreement_figure(scores["short_term"], scores["long_term"], *correlations)
+    figures["figure6_response_time"] = draw.response_time_figure(
+        {h: scores[h] for h in parts}, {h: part.rt_with_score.value for h, part in parts.items()}
+    )
+    return figures

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from videomem_hf.cli.own_code import Import, TrustRemoteCode
+from videomem_hf.cli.options import Import, TrustRemoteCode
 from videomem_hf.registration import import_code
 from videomem_hf.schema import InputError
 
@@ -37,11 +37,11 @@ def card(
     from videomem_hf.hub.run_facts import read_run
 
     import_code(import_)
+    measured = None if pointing is None else _measurement(pointing)
+    facts = read_run(run, trust_remote_code)
     path = out or run / "README.md"
     if not path.parent.is_dir():
         raise InputError(f"{path}: its folder does not exist")
-    measured = None if pointing is None else _measurement(pointing)
-    facts = read_run(run, trust_remote_code)
     picture = path.with_name("attention.png" if path.name == "README.md" else f"{path.stem}-attention.png")
     example = None if clip is None else draw_example(run, clip, picture, trust_remote_code)
     render_model_card(facts, repo=repo, example=example, pointing=measured).save(path)

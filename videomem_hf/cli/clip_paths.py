@@ -2,33 +2,19 @@
 
 import codecs
 import os
+import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
-
-import typer
+from typing import Final
 
 from videomem_hf.schema import InputError, is_system_file
+from videomem_hf.system import printable
 from videomem_hf.video.video import expand_user, find_videos
 
-Clips = Annotated[
-    list[str] | None,
-    typer.Argument(
-        help="Video files, folders (searched to any depth), glob patterns or, on this machine, addresses (http://, "
-        "https://, hf://)."
-    ),
-]
-ClipFiles = Annotated[
-    list[str] | None, typer.Argument(help="Video files, folders (searched to any depth) or glob patterns.")
-]
-ListFile = Annotated[
-    Path | None,
-    typer.Option("--list", metavar="FILE", help="Text file with one path of a clip per line; - for standard input."),
-]
-FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first clip that fails.")]
-Engine = Annotated[
-    Literal["local", "ray"], typer.Option(help="This machine, or Ray: a cluster's, or this one's where none runs.")
-]
+NOT_THERE: Final = "no such file or folder"
+"""As `find_videos` says it."""
+_ENCODINGS: Final = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
 def clip_paths(arguments: list[str] | None, list_file: Path | None) -> list[Path]:
@@ -37,41 +23,73 @@ def clip_paths(arguments: list[str] | None, list_file: Path | None) -> list[Path
     Raises:
         InputError: As `clip_sources`, or a clip is an address.
     """
+    from videomem_hf.models.video_input import input_name
+
     paths = []
     for source in clip_sources(arguments, list_file):
         if isinstance(source, str):
-            raise InputError(f"{source}: is an address; download the clip and give its path")
+            raise InputError(f"{input_name(source)}: is an address; download the clip and give its path")
         paths.append(source)
     return paths
 
 
 def clip_sources(arguments: list[str] | None, list_file: Path | None) -> list[Path | str]:
-    """Give the clips that arguments and a list name, in order, each once; what a list names is not looked at yet.
+    """Give the clips that arguments and a list name, in order, each once.
 
     Returns:
         Paths, and addresses (`http://...`) as strings. Files of the operating system's own (`._clip.mp4`) are left out.
+        What a list names is not looked at yet; an argument that is not there is among the paths if any other is.
 
     Raises:
-        InputError: Nothing is named, an argument matches nothing, or the list cannot be read.
+        InputError: Nothing is named, a folder or pattern holds nothing, no argument is there, or the list cannot be
+            read.
     """
     if not arguments and list_file is None:
         raise InputError("no clip is named: give files, folders or patterns, or a list of paths with --list FILE")
     sources: dict[Path | str, None] = {}
+    missing: dict[Path | str, InputError] = {}
     for argument in arguments or []:
-        sources.update(dict.fromkeys([argument] if "://" in argument else find_videos([argument])))
+        if not argument:
+            raise InputError("'' names no clip; give a file, or . for the current folder")
+        try:
+            found: Sequence[Path | str] = [argument] if "://" in argument else find_videos([argument])
+        except InputError as error:
+            if not str(error).endswith(NOT_THERE):
+                raise
+            found = [expand_user(argument)]
+            missing[found[0]] = error
+        sources |= dict.fromkeys(found)
+    if missing and len(missing) == len(sources) and list_file is None:
+        raise next(iter(missing.values()))
     if list_file is not None:
         lines = (line for line in _read_lines(list_file) if line.strip())
-        sources.update(dict.fromkeys(line if "://" in line else expand_user(line) for line in lines))
+        sources |= {line if "://" in line else expand_user(line): None for line in lines}
     clips = [source for source in sources if isinstance(source, str) or not is_system_file(source)]
     if not clips:
-        found = f"{list_file}: names" if list_file else f"{', '.join(arguments or [])}: is"
-        raise InputError(f"{found} no clip; name video files, in a list one path per line")
+        found_in = f"{list_file}: names" if list_file else f"{', '.join(arguments or [])}: is"
+        raise InputError(f"{found_in} no clip; name video files, in a list one path per line")
     return clips
+
+
+def clip_names(sources: Sequence[Path | str]) -> list[str]:
+    """What tables and messages call clips: addresses without their secrets, and the shell's pipes as they are typed."""
+    from videomem_hf.models.video_input import input_name
+
+    pipes = [source for source in sources if re.fullmatch(r"/dev/fd/\d+", str(source))]
+    numbers = {pipe: f" {number}" if len(pipes) > 1 else "" for number, pipe in enumerate(pipes, 1)}
+    return [f"<(...){numbers[source]}" if source in numbers else input_name(source) for source in sources]
+
+
+def short_name(name: str) -> str:
+    """The end of a clip's name, for a progress bar."""
+    return printable(Path(name).name)[-40:]
 
 
 def _read_lines(file: Path) -> list[str]:
     try:
         data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    except OSError as error:
+        encoding = _ENCODINGS.get(data[:2])
+        text = data.decode(encoding) if encoding else os.fsdecode(data.removeprefix(codecs.BOM_UTF8))
+    except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"--list {file}: cannot be read ({error}); it is a text file, one path per line") from None
-    return os.fsdecode(data.removeprefix(codecs.BOM_UTF8)).splitlines()
+    return [line.removesuffix("\r") for line in text.split("\n")]

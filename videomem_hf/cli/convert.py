@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from videomem_hf.schema import HORIZONS, InputError
+from videomem_hf.system import os_cause
 
 KINDS_HELP = (
     "memnet, resmem, vitmem, amnet (complete image-memorability networks); resnet3d, semantic-embedding, resnet, vgg16 "
@@ -71,7 +72,7 @@ def _horizons(names: list[str] | None) -> tuple[str, ...] | None:
 
 
 def _save(converted: Any, out: Path) -> None:
-    """Write the folder beside its place and move it there whole."""
+    """Write the folder under another name beside it, and rename it when it is whole."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
@@ -82,4 +83,4 @@ def _save(converted: Any, out: Path) -> None:
                 out.rmdir()
             shutil.move(part, out)
     except OSError as error:
-        raise InputError(f"{out}: cannot be written ({(error.strerror or str(error)).lower()})") from None
+        raise InputError(f"{out}: cannot be written ({os_cause(error)})") from None

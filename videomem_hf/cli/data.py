@@ -11,19 +11,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from videomem_hf.cli.options import AllowLinks, Release
 from videomem_hf.data.release.splits import RankedBy
 from videomem_hf.schema import ANNOTATION_COUNTS, HORIZON_NAMES, HORIZONS, InputError
+from videomem_hf.system import quantity
 
 if TYPE_CHECKING:
     from videomem_hf.data.describe import Description
-    from videomem_hf.data.prepare import PrepareOptions
-
-Release = Annotated[str | None, typer.Option(help="2018 or 2022, where the copy holds both.")]
-AllowLinks = Annotated[bool, typer.Option("--allow-links", help="Follow links that lead out of the copy.")]
-SplitFiles = Annotated[
-    list[str] | None,
-    typer.Option(metavar="SPLIT=FILE", help="A split as a list of videos, one per line; give one for each split."),
-]
 
 
 def prepare(
@@ -45,7 +39,10 @@ def prepare(
     most_annotated_by: Annotated[
         RankedBy, typer.Option(help="Annotation counts that say which videos are the most annotated.")
     ] = "long_term",
-    split_file: SplitFiles = None,
+    split_file: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SPLIT=FILE", help="A split as a list of videos, one per line; give one for each split."),
+    ] = None,
     release: Release = None,
     allow_links: AllowLinks = False,
 ) -> None:
@@ -57,34 +54,29 @@ def prepare(
     [bold]videomem prepare release/ parquet/ --configs scores,c3d --videos embed[/bold]
     """
     from videomem_hf.data.prepare import PrepareOptions
-
-    options = PrepareOptions(
-        configs=tuple(name.strip() for name in configs.split(",")) if configs else None,
-        videos=videos,
-        release=release,
-        seed=seed,
-        group_titles=group_titles,
-        most_annotated=most_annotated,
-        most_annotated_by=most_annotated_by,
-        split_files=_split_files(split_file or []),
-        allow_links=allow_links,
-    )
-    _prepare(release_dir, out, options)
-
-
-def _prepare(release_dir: Path, out: Path, options: "PrepareOptions") -> None:
     from videomem_hf.data.prepare import prepare as write_repository
     from videomem_hf.data.provenance import generated_plan
 
-    with _warnings_as_sentences():
+    names = tuple(name.strip() for name in configs.split(",")) if configs else None
+    files = _split_files(split_file or [])
+    splits: dict[str, Any] = {
+        "seed": seed,
+        "group_titles": group_titles,
+        "split_files": files,
+        "most_annotated": most_annotated,
+    }
+    splits["most_annotated_by"] = most_annotated_by
+    options = PrepareOptions(configs=names, videos=videos, release=release, allow_links=allow_links, **splits)
+
+    with _warnings_as_notes():
         written = write_repository(release_dir, out, options)
     if not written:
         typer.echo(f"{out} is complete; nothing to do.")
         return
     typer.echo(
-        f"{out}: {len(written)} files written."
+        f"{out}: {quantity(len(written), 'file')} written."
         + (" It holds licensed data: keep it private.\n" if generated_plan(out) is None else "\n")
-        + f'Load it:  load_dataset("{_loadable(out)}", "scores")\n'
+        + f'Load it:  load_dataset("{_path_for_load_dataset(out)}", "scores")\n'
         f'Push it:  videomem push dataset "{out}" USER/NAME'
     )
 
@@ -126,7 +118,7 @@ def _split_files(options: list[str]) -> dict[str, str] | None:
 
 
 @contextmanager
-def _warnings_as_sentences() -> Iterator[None]:
+def _warnings_as_notes() -> Iterator[None]:
     """Show warnings as a person reads them, without their location in the code."""
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
@@ -179,7 +171,7 @@ def _table(title: str, *headings: str) -> Table:
 
 
 def _write_plots(description: "Description", folder: Path) -> list[Path]:
-    from videomem_hf.analysis.dataset_figures import agreement_figure, distribution_figure
+    from videomem_hf.analysis.dataset_figures import distribution_figure, scores_figure
 
     scores = {horizon: description.values(horizon) for horizon in HORIZONS}
     if not all(values.size for values in scores.values()):
@@ -188,13 +180,13 @@ def _write_plots(description: "Description", folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     figures = {
         "score_distributions.png": distribution_figure(scores, counts),
-        "short_against_long_term.png": agreement_figure(*description.pairs(), description.spearman),
+        "short_against_long_term.png": scores_figure(*description.pairs(), description.spearman),
     }
     for name, figure in figures.items():
         figure.savefig(folder / name, dpi=150)
     return [folder / name for name in figures]
 
 
-def _loadable(out: Path) -> str:
+def _path_for_load_dataset(out: Path) -> str:
     """A path that `load_dataset` does not take for the name of one of its builders, as "parquet" is."""
     return str(out) if out.is_absolute() or len(out.parts) > 1 else f"./{out}"

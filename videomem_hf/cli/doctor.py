@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -27,7 +28,7 @@ def doctor(
     findings = examine()
     works = not any(finding.state == "bad" for finding in findings)
     if as_json:
-        content = {"core_works": works, "findings": [finding.to_dict() for finding in findings]}
+        content = {"core_works": works, "findings": [asdict(finding) for finding in findings]}
         sys.stdout.write(json.dumps(content, indent=1) + "\n")
     else:
         _print(findings, works)
@@ -45,7 +46,11 @@ def _print(findings: list[Finding], works: bool) -> None:
             table.add_column(overflow="fold")
         for finding in findings:
             if finding.group == group:
-                table.add_row(MARKS[finding.state], escape(finding.name), escape(_description(finding)))
+                table.add_row(
+                    MARKS[finding.state],
+                    escape(finding.name),
+                    escape("; ".join(filter(None, (finding.found, finding.remedy)))),
+                )
         console.print(table)
     bad = [finding.name for finding in findings if finding.state == "bad"]
     console.print(
@@ -54,7 +59,3 @@ def _print(findings: list[Finding], works: bool) -> None:
         else f"The core does not work: first mend {', '.join(bad)} (marked !!).",
         markup=False,
     )
-
-
-def _description(finding: Finding) -> str:
-    return f"{finding.found}; {finding.remedy}" if finding.remedy else finding.found

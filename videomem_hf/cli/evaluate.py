@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from videomem_hf.cli.clip_paths import FailFast
-from videomem_hf.cli.own_code import Import, TrustRemoteCode
+from videomem_hf.cli.options import DATA_HELP, FailFast, Import, TrustRemoteCode
 from videomem_hf.data.release.splits import RankedBy
 from videomem_hf.registration import import_code
-from videomem_hf.run_files import without_nan, write_predictions
+from videomem_hf.run_files import check_model_name, without_nan, write_predictions
 from videomem_hf.schema import Horizon, InputError
 
 if TYPE_CHECKING:
@@ -23,10 +22,7 @@ def evaluate(
     model: Annotated[str, typer.Argument(help="Folder of a trained model, Hub id, or 'resmem'.")],
     data: Annotated[
         str | None,
-        typer.Option(
-            help="Folder of the release or of a sample's, a prepared folder, or a Hub id. (default: what the model was "
-            "trained on)"
-        ),
+        typer.Option(help=f"{DATA_HELP} (default: what the model was trained on)"),
     ] = None,
     split: Annotated[
         str | None,
@@ -62,9 +58,11 @@ def evaluate(
     submission: Annotated[
         Path | None, typer.Option(help="Folder for MediaEval's files; takes the clips without scores as well.")
     ] = None,
-    team: Annotated[str, typer.Option(help="In the names of MediaEval's files.")] = "videomem",
-    run: Annotated[int, typer.Option(min=1, help="In the names of MediaEval's files.")] = 1,
-    year: Annotated[int, typer.Option(min=2018, help="In the names of MediaEval's files.")] = 2019,
+    team: Annotated[str | None, typer.Option(help="In the names of MediaEval's files. (default: videomem)")] = None,
+    run: Annotated[int | None, typer.Option(min=1, help="In the names of MediaEval's files. (default: 1)")] = None,
+    year: Annotated[
+        int | None, typer.Option(min=2018, help="In the names of MediaEval's files. (default: 2019)")
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Clips at a time; fewer need less memory.")] = 8,
     frame_cache: Annotated[
         Path | None, typer.Option(help="Folder for decoded frames. (default: beside the other Hugging Face caches)")
@@ -84,8 +82,13 @@ def evaluate(
     """
     from videomem_hf.benchmark.evaluate import evaluation_target, score_target
     from videomem_hf.evaluation.submission import submission_files, write_submission
-    from videomem_hf.inference.loading import load_network
+    from videomem_hf.inference.loading import RESMEM, load_network
 
+    for option, value in {"--team": team, "--run": run, "--year": year}.items():
+        if value is not None and submission is None:
+            raise InputError(f"{option} is for the files of --submission; give its folder as well")
+    if model != RESMEM:
+        check_model_name(model)
     for file in (json_file, csv_file):
         if file is not None and not file.parent.is_dir():
             raise InputError(f"{file}: its folder does not exist")
@@ -99,7 +102,7 @@ def evaluate(
     import_code(import_)
     network, processor = load_network(model, trust_remote_code)
     horizons = tuple(network.config.horizons)
-    files = submission_files(submission, year, team, run, horizons) if submission else {}
+    files = submission_files(submission, year or 2019, team or "videomem", run or 1, horizons) if submission else {}
     failures: list[str] = []
     scores, clips = score_target(
         network,

@@ -7,14 +7,15 @@ import platform
 import shutil
 import tomllib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
 from packaging.requirements import Requirement
 
 from videomem_hf import __version__
-from videomem_hf.system import available_cpus
+from videomem_hf.schema import short_message
+from videomem_hf.system import available_cpus, quantity
 
 State = Literal["ok", "missing", "bad"]
 LITTLE_DISK_GB: Final = 5
@@ -51,14 +52,9 @@ PACKAGED_WEIGHTS: Final = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report.
+    """One line of the report: under a heading, what was looked at, what is there, and what to do about it.
 
-    Attributes:
-        group: Its heading.
-        name: What was looked at.
-        state: "bad" if the core does not work because of it, "missing" if something else does not.
-        found: What is there.
-        remedy: What to do, if something is to be done.
+    The state is "bad" if the core does not work because of it, "missing" if something else does not.
     """
 
     group: str
@@ -66,10 +62,6 @@ class Finding:
     state: State
     found: str
     remedy: str = ""
-
-    def to_dict(self) -> dict[str, str]:
-        """Give plain strings, for JSON."""
-        return asdict(self)
 
 
 def examine() -> list[Finding]:
@@ -119,9 +111,8 @@ def torch_pair() -> Finding:
     try:
         import torchvision  # noqa: F401
     except (ImportError, RuntimeError, OSError) as error:
-        cause = str(error).strip().split("\n")[0]
         remedy = "install torch and torchvision anew, both from the same index"
-        return Finding("Core", "torch with torchvision", "bad", f"cannot be imported ({cause})", remedy)
+        return Finding("Core", "torch with torchvision", "bad", f"cannot be imported ({short_message(error)})", remedy)
     return Finding("Core", "torch with torchvision", "ok", "work together")
 
 
@@ -134,10 +125,9 @@ def extras() -> Iterator[Finding]:
         looked = [package("Extras", each, "missing", "") for each in own]
         lacking = [f"{finding.name} {finding.found}" for finding in looked if finding.state != "ok"]
         name = f"[{extra}] {EXTRAS.get(extra, '')}".strip()
-        if lacking:
-            yield Finding("Extras", name, "missing", ", ".join(lacking), f"pip install 'videomem_hf[{extra}]'")
-        else:
-            yield Finding("Extras", name, "ok", ", ".join(f"{finding.name} {finding.found}" for finding in looked))
+        remedy = f"pip install 'videomem_hf[{extra}]'" if lacking else ""
+        found = lacking or [f"{finding.name} {finding.found}" for finding in looked]
+        yield Finding("Extras", name, "missing" if lacking else "ok", ", ".join(found), remedy)
 
 
 def _extra_of(requirement: Requirement) -> list[str]:
@@ -161,7 +151,7 @@ def devices() -> Iterator[Finding]:
     for index in range(torch.cuda.device_count()):
         memory = torch.cuda.get_device_properties(index).total_memory / 2**30
         yield Finding("Devices", f"cuda:{index}", "ok", f"{torch.cuda.get_device_name(index)}, {memory:.0f} GiB")
-    yield Finding("Devices", "CPU", "ok", f"{available_cpus()} cores")
+    yield Finding("Devices", "CPU", "ok", quantity(available_cpus(), "core"))
 
 
 def decoders() -> Iterator[Finding]:
@@ -171,9 +161,8 @@ def decoders() -> Iterator[Finding]:
     import av
 
     for name, decoders in CODECS.items():
-        found = [decoder for decoder in decoders if decoder in av.codecs_available]
-        if found:
-            yield Finding("Video", f"{name} clips", "ok", f"decoded by {found[0]}")
+        if found := next((decoder for decoder in decoders if decoder in av.codecs_available), None):
+            yield Finding("Video", f"{name} clips", "ok", f"decoded by {found}")
         else:
             remedy = "pip install -U --force-reinstall av (its wheels bring all of these)"
             yield Finding("Video", f"{name} clips", "bad" if name == "vp8" else "missing", "no decoder", remedy)
@@ -237,14 +226,10 @@ def folders() -> Iterator[Finding]:
         "torchvision's weights": (torch_home, "TORCH_HOME"),
     }
     for name, (path, variable) in caches.items():
-        there = next(parent for parent in (path, *path.parents) if parent.exists())
-        free = shutil.disk_usage(there).free / 1e9
-        shown = f"{path} ({'there' if path.exists() else 'not there yet'}), {free:.0f} GB free"
-        if not os.access(there, os.W_OK):
-            yield Finding(
-                "Folders", name, "missing", f"{shown}, cannot be written", f"set {variable} to another folder"
-            )
-        elif free < LITTLE_DISK_GB:
-            yield Finding("Folders", name, "missing", shown, f"make room, or set {variable} to a larger disk")
-        else:
-            yield Finding("Folders", name, "ok", shown)
+        parent = next(parent for parent in (path, *path.parents) if parent.exists())
+        free = shutil.disk_usage(parent).free / 1e9
+        found = f"{path} ({'there' if path.exists() else 'not there yet'}), {free:.0f} GB free"
+        remedy = f"make room, or set {variable} to a larger disk" if free < LITTLE_DISK_GB else ""
+        if not os.access(parent, os.W_OK):
+            found, remedy = f"{found}, cannot be written", f"set {variable} to another folder"
+        yield Finding("Folders", name, "missing" if remedy else "ok", found, remedy)

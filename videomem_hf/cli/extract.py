@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from tqdm import tqdm
 
-from videomem_hf.cli.clip_paths import ClipFiles, Engine, FailFast, ListFile, clip_paths
-from videomem_hf.system import printable
+from videomem_hf.cli.clip_paths import clip_paths, short_name
+from videomem_hf.cli.options import ClipFiles, Device, Engine, FailFast, ListFile
+from videomem_hf.system import printable, quantity
 
 if TYPE_CHECKING:
     from videomem_hf.extraction import Report
@@ -45,9 +46,7 @@ def extract(
     ] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Clips decoded at once. (default: one per core)")] = None,
     engine: Engine = "local",
-    device: Annotated[
-        str | None, typer.Option(help="For networks: cpu, cuda, ... (default: a GPU if there is one)")
-    ] = None,
+    device: Device = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Extract again what is there.")] = False,
     fail_fast: FailFast = False,
 ) -> None:
@@ -96,7 +95,7 @@ def _extract_with_progress(
     with tqdm(total=len(paths), unit="clip", desc="extracting", disable=None) as bar:
 
         def on_clip(outcome: "Outcome") -> None:
-            bar.set_postfix_str(printable(outcome.clip.name)[-40:], refresh=False)
+            bar.set_postfix_str(short_name(str(outcome.clip)), refresh=False)
             bar.update()
             for line in _problems(outcome):
                 bar.write(printable(line), file=sys.stderr)
@@ -117,17 +116,12 @@ def _read_titles(path: Path | None) -> dict[str, str]:
 
 
 def _problems(outcome: "Outcome") -> list[str]:
-    lines = [f"{outcome.clip}: {note}" for note in outcome.notes]
-    for feature, error in outcome.errors.items():
-        lines.append(f"{outcome.clip}: {f'no {feature}: ' if feature else ''}{error}")
-    return lines
+    errors = [f"no {feature}: {error}" if feature else error for feature, error in outcome.errors.items()]
+    return [f"{outcome.clip}: {problem}" for problem in (*outcome.notes, *errors)]
 
 
 def _summary(report: "Report", out: Path) -> str:
+    counts = {"were done before": report.kept, "with errors": len(report.failed)}
+    more = "".join(f", {count} {what}" for what, count in counts.items() if count)
     complete = len(report.done) - len(report.failed)
-    parts = [f"{complete} of {report.total} clips extracted"]
-    if report.kept:
-        parts.append(f"{report.kept} were done before")
-    if report.failed:
-        parts.append(f"{len(report.failed)} with errors")
-    return f"{out}: {', '.join(parts)}"
+    return f"{out}: {complete} of {quantity(report.total, 'clip')} extracted{more}"

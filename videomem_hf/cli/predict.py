@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,12 +18,12 @@ from rich.markup import escape
 from rich.table import Table
 from tqdm import tqdm
 
-from videomem_hf.cli.clip_paths import Clips, Engine, FailFast, ListFile, clip_paths, clip_sources
-from videomem_hf.cli.own_code import Import, TrustRemoteCode
+from videomem_hf.cli.clip_paths import clip_names, clip_paths, clip_sources, short_name
+from videomem_hf.cli.options import Clips, Device, Engine, FailFast, Import, ListFile, TrustRemoteCode
 from videomem_hf.cli.score_table import score_columns, score_row
 from videomem_hf.registration import import_code
-from videomem_hf.schema import HORIZONS, Horizon, InputError, cause_of
-from videomem_hf.system import printable
+from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon, InputError, cause_of
+from videomem_hf.system import os_cause, printable, quantity
 from videomem_hf.video.video import probe
 
 if TYPE_CHECKING:
@@ -30,14 +31,14 @@ if TYPE_CHECKING:
 
 STILLS = 7
 LONG_CLIP_S = 60
-HEADINGS = {"short_term": "Short-term", "long_term": "Long-term"}
 
 
 @dataclass(frozen=True)
 class Outcome:
     """One clip: its prediction, or why there is none; with a prediction, `error` says what could not be drawn."""
 
-    clip: Path | str
+    source: Path | str
+    name: str
     prediction: "Prediction | None"
     error: str = ""
 
@@ -47,44 +48,43 @@ class Outcome:
         return " ".join((*(self.prediction.notes if self.prediction else ()), *filter(None, [self.error])))
 
 
-Model = Annotated[
-    str | None,
-    typer.Option(help="Folder of a trained model, Hub id, or 'resmem'. (default: resmem, if it is installed)"),
-]
-JsonFile = Annotated[
-    Path | None, typer.Option("--json", help="Write all scores, frame by frame; '-' for standard output.")
-]
-CsvFile = Annotated[
-    Path | None,
-    typer.Option("--csv", help="Write one row per clip, as soon as it is known; '-' for standard output."),
-]
-Plots = Annotated[Path | None, typer.Option(help="Folder for one picture per clip: score over time, frames, saliency.")]
-Overlay = Annotated[
-    Path | None, typer.Option(help="Folder for one video per clip (MP4): saliency over every frame, and the score.")
-]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")]
-Title = Annotated[str | None, typer.Option(help="Of the clips, for a model that reads titles.")]
-Jobs = Annotated[
-    int | None,
-    typer.Option(min=1, help="Processes of --engine ray. (default: one per GPU of the cluster, else one per core)"),
-]
-
-
 def predict(
     clips: Clips = None,
     list_file: ListFile = None,
-    model: Model = None,
-    json_file: JsonFile = None,
-    csv_file: CsvFile = None,
-    plots: Plots = None,
-    overlay: Overlay = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Folder of a trained model, Hub id, or 'resmem'. (default: resmem, if it is installed)"),
+    ] = None,
+    json_file: Annotated[
+        str | None,
+        typer.Option("--json", metavar="FILE", help="Write all scores, frame by frame; '-' for standard output."),
+    ] = None,
+    csv_file: Annotated[
+        str | None,
+        typer.Option(
+            "--csv", metavar="FILE", help="Write one row per clip, as soon as it is known; '-' for standard output."
+        ),
+    ] = None,
+    plots: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER", help="Folder for one picture per clip: score over time, frames, saliency."),
+    ] = None,
+    overlay: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER", help="Folder for one video per clip (MP4): saliency over every frame, and the score."
+        ),
+    ] = None,
     device: Device = None,
-    title: Title = None,
+    title: Annotated[str | None, typer.Option(help="Of the clips, for a model that reads titles.")] = None,
     fail_fast: FailFast = False,
     import_: Import = None,
     trust_remote_code: TrustRemoteCode = False,
     engine: Engine = "local",
-    jobs: Jobs = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes of --engine ray. (default: one per GPU of the cluster, else one per core)"),
+    ] = None,
 ) -> None:
     """Predict how memorable clips are.
 
@@ -97,12 +97,19 @@ def predict(
     [bold]videomem predict holiday.mp4 --overlay videos[/bold],
     [bold]videomem predict --list clips.txt --csv scores.csv --engine ray[/bold]
     """
-    outputs = _Outputs(json_file, csv_file, plots, overlay)
+    outputs = _Outputs(*map(_path, ("--json", "--csv", "--plots", "--overlay"), (json_file, csv_file, plots, overlay)))
     outputs.check()
     import_code(import_)
     if engine == "ray":
-        local_only = (title, fail_fast, import_, trust_remote_code)
-        _predict_on_ray(clip_paths(clips, list_file), model, device, outputs, jobs, local_only)
+        if any((title, fail_fast, import_, trust_remote_code)):
+            raise InputError(
+                "--title, --fail-fast, --import and --trust-remote-code are for --engine local; leave them out"
+            )
+        if outputs.csv_file is None or outputs.to_stdout or json_file or plots or overlay:
+            raise InputError("--engine ray writes a table and nothing else: give --csv FILE, and no other output")
+        from videomem_hf.cli.predict_ray import predict_on_ray
+
+        predict_on_ray(clip_paths(clips, list_file), model, device, outputs.csv_file, jobs)
         return
     if jobs is not None:
         raise InputError("--jobs is for --engine ray; here clips are scored one after the other")
@@ -113,9 +120,15 @@ def predict(
     predictor = load_predictor(model, device, title, trust_remote_code)
     if overlay is not None and predictor.saliency_method is None:
         raise InputError(f"--overlay: {predictor.name} offers no saliency maps; choose another model")
+    _predict_here(predictor, sources, outputs, fail_fast)
+
+
+def _predict_here(
+    predictor: "ClipPredictor", sources: Sequence[Path | str], outputs: "_Outputs", fail_fast: bool
+) -> None:
     outcomes: list[Outcome] = []
     interrupted = False
-    with _csv_rows(csv_file, predictor.horizons) as write_row:
+    with _csv_rows(outputs.csv_file, predictor.horizons) as write_row:
         try:
             for outcome in _score_clips(predictor, sources, outputs):
                 outcomes.append(outcome)
@@ -124,14 +137,22 @@ def predict(
                     break
         except KeyboardInterrupt:
             interrupted = True
-    if json_file is not None:
-        _write_json(json_file, outcomes)
+    if outputs.json_file is not None:
+        _write_json(outputs.json_file, outcomes)
     _print_table(outcomes, predictor, to_stderr=outputs.to_stdout)
     if interrupted:
-        sys.stderr.write(f"videomem: interrupted; {len(outcomes)} of {len(sources)} clips are done and kept\n")
+        sys.stderr.write(
+            f"videomem: interrupted; {len(outcomes)} of {quantity(len(sources), 'clip')} are done and kept\n"
+        )
         raise typer.Exit(130)
     if any(outcome.error for outcome in outcomes):
         raise typer.Exit(1)
+
+
+def _path(option: str, text: str | None) -> Path | None:
+    if text == "":
+        raise InputError(f"{option} is empty; name a {'file' if option in ('--json', '--csv') else 'folder'}")
+    return None if text is None else Path(text)
 
 
 @dataclass(frozen=True)
@@ -147,86 +168,61 @@ class _Outputs:
     def to_stdout(self) -> bool:
         return "-" in (str(self.json_file), str(self.csv_file))
 
+    @property
+    def files(self) -> list[Path]:
+        return [path for path in (self.json_file, self.csv_file) if path is not None and str(path) != "-"]
+
     def check(self) -> None:
         """Refuse at once what would fail after hours of work."""
         if str(self.json_file) == str(self.csv_file) == "-":
             raise InputError("--json - and --csv - cannot both be standard output; name a file for one of them")
-        if (
-            self.json_file is not None
-            and self.csv_file is not None
-            and self.json_file.resolve() == self.csv_file.resolve()
-        ):
+        if len({path.resolve() for path in self.files}) < len(self.files):
             raise InputError(f"--json and --csv are both {self.csv_file}; name two files")
-        for path in self._files():
+        for path in self.files:
             if path.is_dir():
                 raise InputError(f"{path} is a folder; name a file")
             if not path.resolve().parent.is_dir():
                 raise InputError(f"{path}: the folder {path.resolve().parent} does not exist; make it first")
         for option, folder in {"--plots": self.plots, "--overlay": self.overlay}.items():
-            if folder is None:
-                continue
             try:
-                folder.mkdir(parents=True, exist_ok=True)
+                if folder is not None:
+                    folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise InputError(f"{option} {folder}: cannot be a folder ({error.strerror})") from error
+                raise InputError(f"{option} {folder}: cannot be a folder ({os_cause(error)})") from error
 
     def check_against(self, sources: Sequence[Path | str]) -> None:
         """Refuse to write over a clip."""
         clips = {source.resolve() for source in sources if isinstance(source, Path)}
-        if written := next((path for path in self._files() if path.resolve() in clips), None):
+        if written := next((path for path in self.files if path.resolve() in clips), None):
             raise InputError(f"{written} is one of the clips; name another file for the output")
         if self.overlay is not None and (clip := next((c for c in clips if c.parent == self.overlay.resolve()), None)):
             raise InputError(f"--overlay {self.overlay}: holds {clip.name}, which is a clip; name another folder")
 
-    def _files(self) -> list[Path]:
-        return [path for path in (self.json_file, self.csv_file) if path is not None and str(path) != "-"]
-
-
-def _predict_on_ray(
-    paths: list[Path], model: str | None, device: str | None, outputs: _Outputs, jobs: int | None, local_only: tuple
-) -> None:
-    out = outputs.csv_file
-    if out is None or outputs.to_stdout or outputs.json_file or outputs.plots or outputs.overlay:
-        raise InputError("--engine ray writes a table and nothing else: give --csv FILE, and no other output")
-    if any(local_only):
-        raise InputError(
-            "--title, --fail-fast, --import and --trust-remote-code are for --engine local; leave them out"
-        )
-    from videomem_hf.cli.predict_ray import predict_on_ray
-
-    predict_on_ray(paths, model, device, out, jobs)
-
 
 def _score_clips(predictor: "ClipPredictor", sources: Sequence[Path | str], outputs: _Outputs) -> Iterator[Outcome]:
     """Score and draw clip after clip; whatever a clip raises is in its outcome."""
-    from videomem_hf.inference.sources import open_source
+    from videomem_hf.inference.sources import input_name, open_source
 
-    names = {suffix: _FileNames(suffix) for suffix in (".png", ".mp4")}
-    with tqdm(sources, unit="clip", desc="predicting", disable=None) as bar:
-        for source in bar:
-            bar.set_postfix_str(_short_name(source), refresh=True)
+    used: set[str] = set()
+    with tqdm(zip(sources, clip_names(sources), strict=True), "predicting", len(sources), disable=None) as bar:
+        for source, name in bar:
+            bar.set_postfix_str(short_name(name), refresh=True)
             try:
                 file = open_source(source)
-                with _frame_progress(file, _short_name(source)) as on_frame:
+                with _frame_progress(file, short_name(name)) as on_frame:
                     stills = STILLS if outputs.plots else 0
                     prediction = predictor.predict(file, stills, on_frame, outputs.overlay is not None)
             except Exception as error:
-                yield Outcome(source, None, cause_of(error, source))
+                yield Outcome(source, name, None, cause_of(error, input_name(source)))
                 continue
-            prediction = replace(prediction, source=str(source))
+            prediction = replace(prediction, source=name)
             try:
-                if outputs.plots:
-                    _save_plot(prediction, outputs.plots / names[".png"].unique(source))
-                if outputs.overlay:
-                    save_overlay(prediction, file, outputs.overlay / names[".mp4"].unique(source))
+                _draw(prediction, file, outputs, _file_name(name, used))
             except Exception as error:
-                yield Outcome(source, prediction, f"Scored, but not drawn: {cause_of(error, source)}")
+                cause = cause_of(error, input_name(source))
+                yield Outcome(source, name, prediction, f"Scored, but not drawn: {cause}")
                 continue
-            yield Outcome(source, prediction)
-
-
-def _short_name(source: Path | str) -> str:
-    return printable(Path(source).name)[-40:]
+            yield Outcome(source, name, prediction)
 
 
 @contextmanager
@@ -242,53 +238,29 @@ def _frame_progress(file: Any, name: str) -> Iterator[Any]:
         yield lambda frame: bar.update()
 
 
-def _save_plot(prediction: "Prediction", path: Path) -> None:
-    from videomem_hf.analysis.clip_figure import clip_figure, save_figure
+def _draw(prediction: "Prediction", file: Any, outputs: _Outputs, name: str) -> None:
+    """Write the picture and the video that are wanted of a clip."""
+    if outputs.plots:
+        from videomem_hf.analysis.clip_figure import save_figure
+        from videomem_hf.inference.drawing import prediction_figure
 
-    first = next(iter(prediction.scores))
-    figure = clip_figure(
-        title=f"{Path(prediction.source).name} · {prediction.model}",
-        times_s=prediction.times_s,
-        frame_scores=prediction.curves,
-        clip_scores=prediction.scores,
-        stills=[(s.time_s, s.scores[first], s.image, s.saliency) for s in prediction.stills],
-        saliency_label=prediction.saliency_method,
-    )
-    save_figure(figure, path)
+        title = f"{Path(prediction.source).name} · {prediction.model}"
+        save_figure(prediction_figure(prediction, title), outputs.plots / f"{name}.png")
+    if outputs.overlay:
+        from videomem_hf.inference.drawing import write_overlay
 
-
-def save_overlay(prediction: "Prediction", clip: Any, path: Path) -> None:
-    """Write a prediction's maps over every frame of its clip, as an MP4; shows progress.
-
-    Raises:
-        InputError: The clip cannot be decoded.
-    """
-    from videomem_hf.analysis.overlay_video import ScoreCurve, overlay_clip
-
-    assert prediction.saliency is not None
-    if hasattr(clip, "seek"):
-        clip.seek(0)
-    curve = ScoreCurve(
-        prediction.times_s, prediction.curves, prediction.scores, saliency_label=prediction.saliency_method or ""
-    )
-    with tqdm(unit="frame", desc=path.name, leave=False, disable=None) as bar:
-        overlay_clip(path, clip, prediction.saliency.at, curve, lambda time_s: bar.update())
+        if hasattr(file, "seek"):
+            file.seek(0)
+        with tqdm(unit="frame", desc=f"{name}.mp4", leave=False, disable=None) as bar:
+            write_overlay(outputs.overlay / f"{name}.mp4", file, prediction, on_frame=lambda time_s: bar.update())
 
 
-class _FileNames:
-    """File names for what is drawn: the clip's, made safe, with a number where two clips share it."""
-
-    def __init__(self, suffix: str) -> None:
-        self.suffix = suffix
-        self.used: set[str] = set()
-
-    def unique(self, clip: Path | str) -> str:
-        stem = re.sub(r"[^\w.-]+", "_", Path(clip).stem)[:120] or "clip"
-        name, number = stem, 2
-        while name.lower() in self.used:
-            name, number = f"{stem}-{number}", number + 1
-        self.used.add(name.lower())
-        return f"{name}{self.suffix}"
+def _file_name(clip: str, used: set[str]) -> str:
+    """Name of the files that are drawn of a clip: the clip's, made safe, with a number where two clips share it."""
+    stem = re.sub(r"[^\w.-]+", "_", Path(clip).stem)[:120] or "clip"
+    name = next(name for name in chain([stem], (f"{stem}-{n}" for n in count(2))) if name.lower() not in used)
+    used.add(name.lower())
+    return name
 
 
 @contextmanager
@@ -299,7 +271,7 @@ def _csv_rows(path: Path | None, horizons: tuple[Horizon, ...]) -> Iterator[Any]
     try:
         opened = nullcontext(sys.stdout) if str(path) == "-" else path.open("w", newline="", encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+        raise InputError(f"{path}: cannot be written ({os_cause(error)})") from error
     with opened as file:
         writer = csv.writer(file)
         writer.writerow(score_columns(horizons))
@@ -307,7 +279,7 @@ def _csv_rows(path: Path | None, horizons: tuple[Horizon, ...]) -> Iterator[Any]
         def write(outcome: Outcome) -> None:
             p = outcome.prediction
             frames = len(p.times_s) if p else 0
-            writer.writerow(score_row(outcome.clip, horizons, p.scores if p else None, frames, outcome.note))
+            writer.writerow(score_row(outcome.name, horizons, p.scores if p else None, frames, outcome.note))
             file.flush()
 
         yield write
@@ -315,7 +287,7 @@ def _csv_rows(path: Path | None, horizons: tuple[Horizon, ...]) -> Iterator[Any]
 
 def _write_json(path: Path, outcomes: list[Outcome]) -> None:
     rows = [
-        (o.prediction.to_dict() if o.prediction else {"clip": printable(o.clip)})
+        (o.prediction.to_dict() if o.prediction else {"clip": printable(o.name)})
         | ({"error": printable(o.error)} if o.error else {})
         for o in outcomes
     ]
@@ -329,31 +301,31 @@ def _write_json(path: Path, outcomes: list[Outcome]) -> None:
 def _print_table(outcomes: list[Outcome], predictor: "ClipPredictor", to_stderr: bool) -> None:
     horizons = [h for h in HORIZONS if h in predictor.horizons]
     failed = sum(o.prediction is None for o in outcomes)
-    counts = f"{len(outcomes) - failed} clips scored by {predictor.name}" + (f", {failed} failed" if failed else "")
+    counts = f"{quantity(len(outcomes) - failed, 'clip')} scored by {predictor.name}"
+    counts += f", {failed} failed" if failed else ""
     caption = f"{counts}. 0: nobody recognises the clip when it is seen again; 1: everybody does."
     table = Table(caption=caption, caption_justify="left")
-    folder = _common_folder([o.clip for o in outcomes])
     table.add_column("Clip", overflow="fold")
-    for horizon in horizons:
-        table.add_column(HEADINGS[horizon], justify="right")
-    table.add_column("Lowest to highest frame", justify="right")
-    table.add_column("Frames", justify="right")
+    for name in (*(HORIZON_NAMES[horizon].capitalize() for horizon in horizons), "Lowest to highest frame", "Frames"):
+        table.add_column(name, justify="right")
     if any(o.note for o in outcomes):
         table.add_column("Note", overflow="fold")
+    folder = _common_folder([o.name for o in outcomes if str(o.source) == o.name and isinstance(o.source, Path)])
     for outcome in outcomes:
         table.add_row(*_cells(outcome, horizons, folder)[: len(table.columns)])
     Console(stderr=to_stderr).print(table)
 
 
-def _common_folder(clips: Sequence[Path | str]) -> Path | None:
-    """What the clips' names can go without in the table."""
-    parents = {str(clip.parent) for clip in clips if isinstance(clip, Path)}
-    return Path(os.path.commonpath(parents)) if parents and len({Path(p).is_absolute() for p in parents}) == 1 else None
+def _common_folder(paths: Sequence[str]) -> str:
+    """What the names of clips can go without in the table."""
+    parents = {str(Path(path).parent) for path in paths}
+    return os.path.commonpath(parents) if len({Path(parent).is_absolute() for parent in parents}) == 1 else ""
 
 
-def _cells(outcome: Outcome, horizons: list[Horizon], folder: Path | None) -> list[str]:
-    clip, p, note = outcome.clip, outcome.prediction, escape(printable(outcome.note))
-    name = escape(printable(clip.relative_to(folder) if folder and isinstance(clip, Path) else clip))
+def _cells(outcome: Outcome, horizons: list[Horizon], folder: str) -> list[str]:
+    p, note = outcome.prediction, escape(printable(outcome.note))
+    in_folder = Path(outcome.name).is_relative_to(folder) and isinstance(outcome.source, Path)
+    name = escape(printable(Path(outcome.name).relative_to(folder) if in_folder else outcome.name))
     note = f"[red]{note}[/red]" if outcome.error else note
     if p is None:
         return [name, *["-"] * len(horizons), "-", "0", note]

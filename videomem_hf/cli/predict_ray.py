@@ -13,7 +13,7 @@ from videomem_hf.inference import load_predictor
 from videomem_hf.inference.ray_engine import score_on_ray
 from videomem_hf.inference.score_journal import ClipScores, ScoreJournal, model_identity
 from videomem_hf.schema import Horizon, InputError
-from videomem_hf.system import atomic_write
+from videomem_hf.system import atomic_write, os_cause, quantity
 
 
 def predict_on_ray(paths: list[Path], model: str | None, device: str | None, out: Path, workers: int | None) -> None:
@@ -39,15 +39,15 @@ def predict_on_ray(paths: list[Path], model: str | None, device: str | None, out
                 bar.update()
     except KeyboardInterrupt:
         sys.stderr.write(
-            f"videomem: interrupted; {len(results)} of {len(paths)} clips are done and kept in {journal.path}, and the "
-            "same command goes on from there\n"
+            f"videomem: interrupted; {len(results)} of {quantity(len(paths), 'clip')} are done and kept in "
+            f"{journal.path}, and the same command goes on from there\n"
         )
         raise typer.Exit(130) from None
     finally:
         journal.close()
     _write_table(out, horizons, ((path, results[path]) for path in paths))
     failed = [path for path in paths if isinstance(results[path], str)]
-    parts = [f"{len(paths) - len(failed)} of {len(paths)} clips scored"]
+    parts = [f"{len(paths) - len(failed)} of {quantity(len(paths), 'clip')} scored"]
     parts += [f"{kept} were done before"] if kept else []
     parts += [f"{len(failed)} without a score: see the column note"] if failed else []
     typer.echo(f"{out}: {', '.join(parts)}")
@@ -66,4 +66,4 @@ def _write_table(path: Path, horizons: tuple[Horizon, ...], rows: Iterable[tuple
                 else:
                     writer.writerow(score_row(clip, horizons, result.scores, result.frames, " ".join(result.notes)))
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({(error.strerror or str(error)).lower()})") from None
+        raise InputError(f"{path}: cannot be written ({os_cause(error)})") from None

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from videomem_hf.system import quantity
+
 if TYPE_CHECKING:
     from videomem_hf.hub.shipments import Shipment
 
-STOPPED = 130
 push = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
+ModelFolder = Annotated[Path, typer.Argument(help="Folder of a trained or converted model.")]
+SpaceFolder = Annotated[Path, typer.Argument(help="Folder with app.py, requirements.txt and README.md.")]
 Repo = Annotated[str, typer.Argument(metavar="USER/NAME", help="Repository on the Hub; made if it is not there.")]
 Public = Annotated[bool, typer.Option("--public", help="Let everybody see it. (default: private)")]
 Yes = Annotated[bool, typer.Option("--yes", help="Send it. Without this it is only shown what would go.")]
@@ -28,12 +31,7 @@ def options() -> None:
 
 
 @push.command()
-def model(
-    folder: Annotated[Path, typer.Argument(help="Folder of a trained or converted model.")],
-    repo: Repo,
-    public: Public = False,
-    yes: Yes = False,
-) -> None:
+def model(folder: ModelFolder, repo: Repo, public: Public = False, yes: Yes = False) -> None:
     """A trained model with its code and card; it then loads with trust_remote_code and without this package.
 
     Example: [bold]videomem push model run/ USER/NAME[/bold], then the same with [bold]--yes[/bold]
@@ -73,12 +71,7 @@ def metric(repo: Repo, public: Public = False, yes: Yes = False) -> None:
 
 
 @push.command()
-def space(
-    folder: Annotated[Path, typer.Argument(help="Folder with app.py, requirements.txt and README.md.")],
-    repo: Repo,
-    public: Public = False,
-    yes: Yes = False,
-) -> None:
+def space(folder: SpaceFolder, repo: Repo, public: Public = False, yes: Yes = False) -> None:
     """A Space: the demonstration in space/ of this project, or one that you made of it.
 
     Example: [bold]videomem push space space/ USER/NAME[/bold], then the same with [bold]--yes[/bold]
@@ -91,10 +84,9 @@ def space(
 def _show_or_send(shipment: "Shipment", yes: bool) -> None:
     from huggingface_hub import constants
 
-    sizes = shipment.sizes
     visibility = "public" if shipment.public else "private"
     typer.echo(f"{constants.ENDPOINT}: {shipment.repo_type} {shipment.repo}, {visibility}")
-    typer.echo("\n".join(_lines(sizes)))
+    typer.echo("\n".join(_lines(shipment.sizes)))
     for note in shipment.notes:
         typer.echo(f"Note: {note}.")
     if not yes:
@@ -106,7 +98,7 @@ def _show_or_send(shipment: "Shipment", yes: bool) -> None:
         address = send(shipment)
     except KeyboardInterrupt:
         typer.echo("\nStopped. The same command goes on where it was.", err=True)
-        raise typer.Exit(STOPPED) from None
+        raise typer.Exit(130) from None
     typer.echo(f"Everything is there: {address}")
 
 
@@ -114,4 +106,4 @@ def _lines(sizes: "dict[str, int]") -> Sequence[str]:
     """One line per file, with its size, and their sum."""
     width = max(len(f"{size:,}") for size in (*sizes.values(), sum(sizes.values())))
     files = [f"  {size:{width},}  {name}" for name, size in sorted(sizes.items())]
-    return [*files, f"  {sum(sizes.values()):{width},}  bytes in {len(sizes)} files"]
+    return [*files, f"  {sum(sizes.values()):{width},}  bytes in {quantity(len(sizes), 'file')}"]

@@ -1,6 +1,5 @@
 """`videomem report`: the table of a run, its calibration, and where it errs."""
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,12 +8,14 @@ import typer
 import yaml
 
 from videomem_hf.run_files import PREDICTIONS_FILE, RESULTS_FILE, read_predictions, read_results, score_column
-from videomem_hf.schema import HORIZONS, Horizon, InputError
+from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon, InputError
+from videomem_hf.statistics import spearman
+from videomem_hf.system import quantity, templates
 
 if TYPE_CHECKING:
-    from videomem_hf.analysis.errors import Predicted, TopicErrors
+    from videomem_hf.analysis.errors import Predicted
 
-SHOWN = 8
+CLIPS_SHOWN = 8
 FEWEST = 10
 """Clips with both scores that a report needs."""
 REPORT_FILE = "report.md"
@@ -30,14 +31,17 @@ def report(
 ) -> None:
     """Write a run's table, calibration plot and error analysis, as Markdown with figures.
 
-    Best and worst predicted clips, and how well each topic (a cluster of title words) is predicted.
+    Best and worst predicted clips, and how well each topic (a cluster of title words) is predicted. The run needs 10
+    or more evaluated clips with a measured score.
 
     Example: [bold]videomem report run/[/bold]
     """
     from videomem_hf.analysis.errors import calibration_figure, errors_by_topic, topics_figure
     from videomem_hf.analysis.scatter_figure import scatter_figure
     from videomem_hf.analysis.topics import topics_of
-    from videomem_hf.statistics import spearman
+    from videomem_hf.evaluation.options import evaluation_of
+    from videomem_hf.evaluation.tables import metrics_text
+    from videomem_hf.multiview.ablation_table import rows_from_dicts, table_markdown
 
     results, ids, found = _read_run(run)
     titles = _titles(data or results["config"]["data"], ids)
@@ -55,7 +59,25 @@ def report(
         figures["topics"] = topics_figure(by_topic)
     for name, figure in figures.items():
         figure.savefig(folder / f"{name}.png", dpi=150)
-    text = _markdown(run, results, ids, titles, found, by_topic, level)
+    confidence = evaluation_of(results["config"]).confidence
+    if "table" in results:
+        metrics = table_markdown(rows_from_dicts(results["table"]), level, confidence)
+    else:
+        metrics = f"```\n{metrics_text(results['metrics'], confidence).rstrip()}\n```\n"
+    text = (
+        templates("videomem_hf.analysis")
+        .get_template("report.md.j2")
+        .render(
+            run=run.name,
+            results=results,
+            metrics=metrics,
+            level=f"{level:.0%}" if all(predicted.covered is not None for predicted in found.values()) else None,
+            horizons=HORIZON_NAMES,
+            clips={horizon: _clip_tables(predicted, ids, titles) for horizon, predicted in found.items()},
+            topics=by_topic if "topics" in figures else None,
+            config=yaml.safe_dump(results["config"], sort_keys=False).rstrip(),
+        )
+    )
     (folder / REPORT_FILE).write_text(text, encoding="utf-8")
     typer.echo(f"{folder / REPORT_FILE}, with {', '.join(f'{name}.png' for name in figures)}")
 
@@ -70,12 +92,13 @@ def _read_run(run: Path) -> tuple[dict[str, Any], list[str], "dict[Horizon, Pred
         raise InputError(f"{run / RESULTS_FILE}: holds no configuration; give the folder of a finished run of train.py")
     check_own_predictions(run)
     ids, columns = read_predictions(run / PREDICTIONS_FILE)
-    unknown = np.full(len(ids), np.nan)
+    unknown, most = np.full(len(ids), np.nan), 0
     found: dict[Horizon, Predicted] = {}
     for horizon in HORIZONS:
         measured = columns.get(horizon, unknown)
         predicted, low, high = (columns.get(score_column(horizon, each), unknown) for each in ("model", "low", "high"))
         known = np.flatnonzero(np.isfinite(measured) & np.isfinite(predicted))
+        most = max(most, len(known))
         if len(known) < FEWEST:
             continue
         ends = {"low": low[known], "high": high[known]}
@@ -84,8 +107,8 @@ def _read_run(run: Path) -> tuple[dict[str, Any], list[str], "dict[Horizon, Pred
         found[horizon] = Predicted(known, measured[known], predicted[known], **ends)
     if not found:
         raise InputError(
-            f"{run / PREDICTIONS_FILE}: fewer than {FEWEST} clips have a measured and a predicted score; nothing to "
-            "report on"
+            f"{run / PREDICTIONS_FILE}: {quantity(most, 'clip')} with a measured and a predicted score; a report needs "
+            f"{FEWEST} or more"
         )
     return results, ids, found
 
@@ -103,94 +126,28 @@ def _titles(data: str, ids: list[str]) -> list[str | None]:
     return [known.get(video_id) for video_id in ids]
 
 
-def _markdown(
-    run: Path,
-    results: dict[str, Any],
-    ids: list[str],
-    titles: list[str | None],
-    found: "dict[Horizon, Predicted]",
-    by_topic: "dict[Horizon, list[TopicErrors]]",
-    level: float,
-) -> str:
-    from videomem_hf.evaluation.options import evaluation_of
-    from videomem_hf.evaluation.tables import metrics_text
-    from videomem_hf.multiview.ablation_table import rows_from_dicts, table_markdown
-
-    confidence = evaluation_of(results["config"]).confidence
-    lines = [
-        f"# {run.name}",
-        "",
-        f"A `{results['model_type']}` trained on {results['train_clips']} clips and evaluated on "
-        f"{results['split_clips']} of the split `{results['split']}`.",
-        "",
-        "## How well it predicts",
-        "",
-    ]
-    if "table" in results:
-        lines.append(table_markdown(rows_from_dicts(results["table"]), level, confidence))
-    else:
-        lines += ["```", metrics_text(results["metrics"], confidence).rstrip(), "```", ""]
-    lines += [
-        "## Calibration",
-        "",
-        "Clips in groups by predicted score: mean measured against mean predicted"
-        + (f", and the share of measured scores within their {level:.0%} intervals." if _has_intervals(found) else "."),
-        "",
-        "![Calibration](calibration.png)",
-        "",
-        "![Predicted against measured](scatter.png)",
-        "",
-        "## Errors",
-        "",
-    ]
-    for horizon, predicted in found.items():
-        lines += _clips(horizon, predicted, ids, titles)
-    if all(by_topic.values()):
-        lines += ["## By topic", "", "Clusters of title words.", "", "![Topics](topics.png)", ""]
-        for horizon, topics in by_topic.items():
-            lines += _topic_table(horizon, topics)
-    config = yaml.safe_dump(results["config"], sort_keys=False).rstrip()
-    return "\n".join([*lines, "## Configuration", "", "```yaml", config, "```", ""])
-
-
-def _has_intervals(found: "dict[Horizon, Predicted]") -> bool:
-    return all(predicted.covered is not None for predicted in found.values())
-
-
-def _clips(horizon: Horizon, found: "Predicted", ids: list[str], titles: list[str | None]) -> list[str]:
-    """Tables of the clips that were predicted too high, too low and best."""
+def _clip_tables(found: "Predicted", ids: list[str], titles: list[str | None]) -> dict[str, list[dict[str, Any]]]:
+    """Rows of the clips that were predicted too high, too low and best, under their captions."""
     errors = found.predicted - found.measured
-    far = np.argsort(-np.abs(found.predicted - found.predicted.mean()), kind="stable")[: max(SHOWN, len(errors) // 5)]
-    best = far[np.argsort(np.abs(errors[far]), kind="stable")]
-    chosen = {
+    far = np.argsort(-np.abs(found.predicted - found.predicted.mean()), kind="stable")[
+        : max(CLIPS_SHOWN, len(errors) // 5)
+    ]
+    orders = {
         "predicted too high": np.argsort(-errors, kind="stable"),
         "predicted too low": np.argsort(errors, kind="stable"),
-        "best predicted of those that the model tells from the average": best,
+        "best predicted of those that the model tells from the average": (
+            far[np.argsort(np.abs(errors[far]), kind="stable")]
+        ),
     }
-    lines = []
-    for caption, order in chosen.items():
-        lines += [f"### {horizon.replace('_', '-').capitalize()}: {caption}", ""]
-        lines += ["| clip | title | predicted | measured |", "|---|---|---|---|"]
-        for index in order[:SHOWN]:
-            row = int(found.rows[index])
-            title = (titles[row] or "").replace("-", " ").replace("|", " ")
-            lines.append(f"| {ids[row]} | {title} | {found.predicted[index]:.3f} | {found.measured[index]:.3f} |")
-        lines.append("")
-    return lines
-
-
-def _topic_table(horizon: Horizon, topics: "list[TopicErrors]") -> list[str]:
-    lines = [
-        f"### {horizon.replace('_', '-').capitalize()}",
-        "",
-        "| topic | clips | mean measured | mean predicted | Spearman within | in interval |",
-        "|---|---|---|---|---|---|",
-    ]
-    for topic in topics:
-        inside = "-" if math.isnan(topic.spearman) else f"{topic.spearman:.3f}"
-        covered = "-" if math.isnan(topic.coverage) else f"{topic.coverage:.0%}"
-        lines.append(
-            f"| {', '.join(topic.words)} | {topic.clips} | {topic.measured:.3f} | {topic.predicted:.3f} | {inside} | "
-            f"{covered} |"
-        )
-    return [*lines, ""]
+    return {
+        caption: [
+            {
+                "id": ids[found.rows[index]],
+                "title": (titles[found.rows[index]] or "").replace("-", " ").replace("|", " "),
+                "predicted": found.predicted[index],
+                "measured": found.measured[index],
+            }
+            for index in order[:CLIPS_SHOWN]
+        ]
+        for caption, order in orders.items()
+    }

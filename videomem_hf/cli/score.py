@@ -5,16 +5,15 @@ from typing import Annotated
 
 import typer
 
-from videomem_hf.schema import HORIZONS
-
-ANNOTATIONS_HELP = "Export of a study, the original software's two results tables, or a folder with either."
-DESIGN_HELP = "The study's design. (default: the paper's)"
+from videomem_hf.cli.options import AnnotationFiles, Design, OutFolder
+from videomem_hf.schema import HORIZON_NAMES, HORIZONS
+from videomem_hf.system import quantity
 
 
 def score(
-    annotations: Annotated[list[Path], typer.Argument(metavar="ANNOTATIONS...", help=ANNOTATIONS_HELP)],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; new, or from an earlier run.")],
-    design: Annotated[Path | None, typer.Option(metavar="FILE", help=DESIGN_HELP)] = None,
+    annotations: AnnotationFiles,
+    out: OutFolder,
+    design: Design = None,
     clips: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Folder of the study's clips, to add them to the release."),
@@ -39,16 +38,15 @@ def score(
         part = content[horizon]
         failed = ", ".join(f"{count:,} by {name}" for name, count in part["participants_failed"].items())
         typer.echo(
-            f"{horizon.replace('_', '-')}: {part['participants_passed']:,} of {part['participants']:,} participants "
-            f"passed{f' (failed: {failed})' if failed else ''}; {part['videos_scored']:,} videos"
+            f"{HORIZON_NAMES[horizon]}: {part['participants_passed']:,} of {part['participants']:,} participants "
+            f"passed{f' (failed: {failed})' if failed else ''}; {quantity(part['videos_scored'], 'video')}"
             + (
                 f", {part['annotations_mean']:.1f} annotations per video, mean score {part['score_mean']:.3f}"
                 if part["videos_scored"]
                 else ""
             )
         )
-    correction = content.get("lag_correction")
-    if correction:
+    if correction := content.get("lag_correction"):
         typer.echo(
             f"lag correction: {correction['slope_per_video']:+.6f} per video (standard error "
             f"{correction['slope_standard_error']:.6f}), corrected to lag {correction['to_lag']}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from videomem_hf.cli.score import DESIGN_HELP
+from videomem_hf.cli.options import Design
 from videomem_hf.protocol.paper import PARTICIPANTS, RETURNING
 from videomem_hf.schema import InputError
 
@@ -28,7 +28,6 @@ DatabaseUrl = Annotated[
     str | None, typer.Option("--database", metavar="URL", envvar="VIDEOMEM_STUDY_DATABASE", help=_URL_HELP)
 ]
 _EXAMPLE_HELP = "Clip for the instructions; can be repeated. (default: two of CLIPS, not in the game)"
-Design = Annotated[Path | None, typer.Option(metavar="FILE", help=DESIGN_HELP)]
 
 
 @study.command()

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from videomem_hf.cli.own_code import Import
+from videomem_hf.cli.options import Data, Import
 from videomem_hf.registration import import_code
 from videomem_hf.schema import InputError
 
 
 def table1(
-    data: Annotated[str, typer.Option(help="Folder of the release or of a sample's, a prepared folder, or a Hub id.")],
+    data: Data,
     out: Annotated[Path, typer.Option(help="Folder for the models and the table; started again, it goes on.")],
     lamem: Annotated[str | None, typer.Option(help="Folder of LaMem, on which three of the rows are trained.")] = None,
     init: Annotated[list[str] | None, typer.Option(help="RECIPE=FOLDER: weights that a training starts from.")] = None,

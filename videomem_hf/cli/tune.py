@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from videomem_hf.cli.own_code import Import
+from videomem_hf.cli.options import Data, Import
 from videomem_hf.registration import import_code
 from videomem_hf.schema import InputError
 
 
 def tune(
     recipe: Annotated[str, typer.Argument(help="Name of a recipe, or a YAML file.")],
-    data: Annotated[str, typer.Option(help="Folder of the release or of a sample's, a prepared folder, or a Hub id.")],
+    data: Data,
     out: Annotated[Path, typer.Option(help="Folder for the runs and the best recipe; started again, it goes on.")],
     grid: Annotated[
         list[str] | None, typer.Option(help="KEY=[VALUE, ...]: all combinations are tried. May be given several times.")

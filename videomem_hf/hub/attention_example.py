@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Final
 
-from videomem_hf.analysis.clip_figure import clip_figure, save_figure
+from videomem_hf.analysis.clip_figure import save_figure
 from videomem_hf.hub.model_card import Example
 from videomem_hf.inference import Predictor, load_predictor
+from videomem_hf.inference.drawing import prediction_figure
 from videomem_hf.inference.saliency import GRAD_CAM
 from videomem_hf.schema import InputError
 
@@ -35,19 +36,7 @@ def draw_example(model: Path, clip: Path, picture: Path, trust_remote_code: bool
     if not isinstance(predictor, Predictor) or predictor.saliency_method is None:
         raise InputError(f"{model}: has no maps of where it looks; leave --clip out")
     prediction = predictor.predict(clip, stills=STILLS)
-    first = next(iter(prediction.scores))
-    figure = clip_figure(
-        title=clip.name,
-        times_s=prediction.times_s,
-        frame_scores=dict(zip(prediction.scores, prediction.frame_scores.T, strict=True)),
-        clip_scores=prediction.scores,
-        stills=[(still.time_s, still.scores[first], still.image, still.saliency) for still in prediction.stills],
-        saliency_label=prediction.saliency_method,
-    )
-    save_figure(figure, picture)
-    return Example(picture.name, f"Frames of {clip.name} with maps of where the model looks", _text(predictor))
-
-
-def _text(predictor: Predictor) -> str:
-    said = _EXPLAINED if predictor.saliency_method == GRAD_CAM else _OWN
-    return f"Predicted scores over time, frames, and where in them the score comes from. {said}"
+    save_figure(prediction_figure(prediction), picture)
+    colours = _EXPLAINED if predictor.saliency_method == GRAD_CAM else _OWN
+    text = f"Predicted scores over time, frames, and where in them the score comes from. {colours}"
+    return Example(picture.name, f"Frames of {clip.name} with maps of where the model looks", text)

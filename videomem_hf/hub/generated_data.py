@@ -7,7 +7,7 @@ from typing import Any, Final
 import pyarrow.parquet as pq
 
 from videomem_hf.data import provenance
-from videomem_hf.sample.annotations import Annotations, annotate
+from videomem_hf.sample.annotations import annotate
 from videomem_hf.sample.generate import FORMAT, Plan
 from videomem_hf.sample.scene import draw_scene
 from videomem_hf.sample.truth import truth_of
@@ -48,18 +48,11 @@ def _rows(plan: provenance.Plan) -> dict[str, dict[str, Any]]:
     rows = {}
     for number, part in made.parts().items():
         truth = truth_of(draw_scene(made.seed, number), part, made.width / made.height)
-        scores = annotate(made.seed, number, truth.short_term, truth.long_term) if part == "dev" else None
-        rows[f"video{number}"] = _row(f"video{number}", truth.title, scores)
+        row: dict[str, Any] = dict.fromkeys(_COLUMNS) | {VIDEO_ID: f"video{number}", TITLE: truth.title}
+        if part == "dev":
+            scores = annotate(made.seed, number, truth.short_term, truth.long_term)
+            for horizon, count in ANNOTATION_COUNTS.items():
+                row[horizon] = float(f"{getattr(scores, horizon):.3f}")  # three decimals, as in the ground truth
+                row[count] = getattr(scores, f"{horizon}_count")
+        rows[f"video{number}"] = row
     return rows
-
-
-def _row(video_id: str, title: str, scores: Annotations | None) -> dict[str, Any]:
-    values: dict[str, Any] = dict.fromkeys(_COLUMNS)
-    if scores is not None:
-        values |= {  # three decimals, as in the ground truth
-            "short_term": float(f"{scores.short_term:.3f}"),
-            "long_term": float(f"{scores.long_term:.3f}"),
-            ANNOTATION_COUNTS["short_term"]: scores.short_term_count,
-            ANNOTATION_COUNTS["long_term"]: scores.long_term_count,
-        }
-    return values | {VIDEO_ID: video_id, TITLE: title}

@@ -5,16 +5,14 @@ from pathlib import Path
 from typing import Final
 
 from huggingface_hub import SpaceCardData
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from videomem_hf import __version__, statistics
 from videomem_hf.metrics import metric_path
+from videomem_hf.system import templates
 
 REQUIREMENTS: Final = "evaluate>=0.4.6\nnumpy>=2.0\nscipy>=1.14\n"
 _IMPORT: Final = "from videomem_hf import statistics\n"
-_TEMPLATES: Final = Environment(
-    loader=PackageLoader("videomem_hf.hub"), undefined=StrictUndefined, keep_trailing_newline=True
-)
+_TEMPLATES: Final = templates("videomem_hf.hub")
 
 
 def metric_files(repo: str) -> dict[str, Path | bytes]:
@@ -77,11 +75,7 @@ def _text_of(source: str, name: str) -> str:
 
 def _arguments(text: str) -> str:
     """The docstring's sections as a card's: a heading each, and a list."""
-    wanted = text.split("Examples:")[0].strip()
-    sections = re.sub(
-        r"^(Args|Returns|Raises):$", lambda found: f"## {_TITLES[found[1]]}\n", wanted, flags=re.MULTILINE
-    )
+    sections = text.split("Examples:")[0].strip()
+    for name, title in {"Args": "Arguments", "Returns": "Values", "Raises": "Errors"}.items():
+        sections = re.sub(rf"^{name}:$", f"## {title}\n", sections, flags=re.MULTILINE)
     return re.sub(r"^    (?! )", "- ", sections, flags=re.MULTILINE).replace("\n        ", "\n  ")
-
-
-_TITLES: Final = {"Args": "Arguments", "Returns": "Values", "Raises": "Errors"}

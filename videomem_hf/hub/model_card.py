@@ -8,25 +8,20 @@ from pathlib import Path
 from typing import Any, Final
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
-from jinja2 import Environment, PackageLoader, StrictUndefined, UndefinedError
+from jinja2 import UndefinedError
 from transformers import PreTrainedConfig
 
 from videomem_hf.hub.card_texts import (
-    evaluation_text,
+    duration,
     fitting_text,
-    licence_table,
     metrics_table,
     paper_table,
-    sampling_text,
-    stages_table,
     table,
-    time_text,
-    training_data_text,
-    training_text,
     views_table,
-)
+)  # fmt: skip
 from videomem_hf.hub.run_facts import RunFacts, changes_of_recipe
-from videomem_hf.schema import InputError
+from videomem_hf.schema import HORIZON_NAMES, InputError
+from videomem_hf.system import templates
 
 PLACEHOLDER: Final = "USER/NAME"
 """Stands for the repository in a card that was written before it was known."""
@@ -35,20 +30,12 @@ _FROM_CLIPS: Final = {"hmp", "lbp"}
 """Feature columns that need nothing but the clip."""
 _METRICS: Final = {"spearman": "spearmanr", "pearson": "pearsonr", "mse": "mse"}
 _LONGER: Final = {"spearman": "Spearman's rank correlation", "pearson": "Pearson's correlation", "mse": "squared error"}
-_TEMPLATES: Final = Environment(
-    loader=PackageLoader("videomem_hf.hub"),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-)
-
-
-def _thousands(number: Any) -> str:
-    return f"{int(number):,}"
-
-
-_TEMPLATES.filters["thousands"] = _thousands
+_TEMPLATES: Final = templates("videomem_hf.hub")
+_TEMPLATES.filters |= {
+    "duration": duration,
+    "percent": lambda share: f"{float(share):.0%}",
+    "thousands": lambda number: f"{int(number):,}",
+}
 
 
 @dataclass(frozen=True)
@@ -78,8 +65,10 @@ def render_model_card(
     Raises:
         InputError: A value that the run did not record; names it.
     """
+    kinds = (facts.model["model_type"], "other")
+    template = _TEMPLATES.select_template([f"predictors/{kind}.md.j2" for kind in kinds])
     try:
-        text = _template(facts).render(_values(facts, repo, example, pointing))
+        text = template.render(_values(facts, repo, example, pointing))
     except UndefinedError as error:
         raise InputError(f"{facts.folder}: the card needs a value that the run did not record: {error}") from None
     except KeyError as error:
@@ -95,16 +84,13 @@ def refuse_empty_headings(text: str) -> None:
     Raises:
         InputError: Nothing does; names the heading.
     """
-    lines = [line for line in _without_code(text).splitlines() if line.strip()]
+    # In code a number sign is no heading.
+    without_code = re.sub(r"^```.*?^```", "code", text, flags=re.MULTILINE | re.DOTALL)
+    lines = [line for line in without_code.splitlines() if line.strip()]
     for line, following in zip(lines, [*lines[1:], "# end"], strict=True):
         level, below = _level(line), _level(following)
         if level and below and below <= level:
             raise InputError(f"the card has nothing below the heading {line!r}")
-
-
-def _without_code(text: str) -> str:
-    """The text with a word in place of each block of code, in which a number sign is no heading."""
-    return re.sub(r"^```.*?^```", "code", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def _level(line: str) -> int:
@@ -112,18 +98,16 @@ def _level(line: str) -> int:
     return len(marks[1]) if marks else 0
 
 
-def _template(facts: RunFacts) -> Any:
-    kind = facts.model["model_type"]
-    return _TEMPLATES.select_template([f"predictors/{kind}.md.j2", "predictors/other.md.j2"])
-
-
 def _values(facts: RunFacts, repo: str, example: Example | None, pointing: Mapping[str, Any] | None) -> dict[str, Any]:
     """Everything that the templates name."""
     changes = changes_of_recipe(facts)
     names: Sequence[str] = facts.model.get("feature_names", ())
+    metrics = facts.results["metrics"]
+    constant = [HORIZON_NAMES[name] for name, found in metrics.items() if found["model"]["spearman"] is None]
     return {
         "card_data": _card_data(facts, repo).to_yaml(),
         "repo": repo,
+        "facts": facts,
         "generated": facts.generated,
         "results": facts.results,
         "model": facts.model,
@@ -134,21 +118,16 @@ def _values(facts: RunFacts, repo: str, example: Example | None, pointing: Mappi
         "feature_titles": " and ".join(FEATURE_TITLES.get(name, name) for name in names),
         "feature_columns": list(zip(names, facts.model.get("feature_sizes", ()), strict=True)),
         "from_clips": set(names) <= _FROM_CLIPS,
-        "horizon_names": " and ".join(_dashed(each) for each in facts.model["horizons"]),
+        "horizon_names": " and ".join(HORIZON_NAMES[each] for each in facts.model["horizons"]),
         "meaning": _meaning(facts.model["horizons"]),
-        "sampling": sampling_text(facts.processor) if facts.processor else "",
-        "training_data": training_data_text(facts),
-        "stages": stages_table(facts.stages) if facts.stages else fitting_text(facts),
-        "training_text": training_text(facts),
+        "fitting": "" if facts.stages else fitting_text(facts),
         "changes": table(("key", "recipe", "this run"), changes) if changes else "",
-        "evaluation": evaluation_text(facts),
         "metrics": metrics_table(facts),
+        "constant": constant,
         "views": views_table(facts),
         "paper": paper_table(facts.recipe),
-        "licences": licence_table(facts),
-        "time": time_text(facts.results),
         "example": example,
-        "pointing": pointing_shares(pointing) if pointing else None,
+        "pointing": pointing,
     }
 
 
@@ -161,10 +140,6 @@ def own_fields(model: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _meaning(horizons: Sequence[str]) -> str:
     when = {"short_term": "a few minutes", "long_term": "24 to 72 hours"}
     return " and ".join(f"{when[each]} (`{each}`)" for each in horizons) + " after having seen it once"
-
-
-def _dashed(horizon: str) -> str:
-    return horizon.replace("_", "-")
 
 
 def _card_data(facts: RunFacts, repo: str) -> ModelCardData:
@@ -200,7 +175,7 @@ def eval_results(facts: RunFacts) -> list[EvalResult]:
             dataset_name=named,
             dataset_split=facts.results["split"],
             metric_type=_METRICS[metric],
-            metric_name=f"{_LONGER[metric]}, {_dashed(horizon)}",
+            metric_name=f"{_LONGER[metric]}, {HORIZON_NAMES[horizon]}",
             metric_value=value,
             metric_args=config,
         )
@@ -208,17 +183,3 @@ def eval_results(facts: RunFacts) -> list[EvalResult]:
         for metric in _METRICS
         if (value := predictors["model"][metric]) is not None
     ]
-
-
-def pointing_shares(measured: Mapping[str, Any]) -> dict[str, Any]:
-    """What the attention benchmark measured, as the card says it."""
-    low, high = measured["attention"]["interval_95"]
-    return {
-        "clips": measured["clips"],
-        "attention": f"{measured['attention']['clips_hit']:.0%}",
-        "interval": f"95 % interval {low:.0%} to {high:.0%}",
-        "grad_cam": f"{measured['grad_cam']['clips_hit']:.0%}",
-        "middle": f"{measured['middle_of_the_frame']['clips_hit']:.0%}",
-        "random": f"{measured['random_point']:.0%}",
-        "command": measured["command"],
-    }

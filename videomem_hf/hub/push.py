@@ -11,7 +11,8 @@ from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabl
 
 from videomem_hf import __version__
 from videomem_hf.hub.shipments import Shipment
-from videomem_hf.schema import InputError
+from videomem_hf.schema import InputError, short_message
+from videomem_hf.system import quantity
 
 _ADVICE: Final = {
     401: "the token is not accepted: `hf auth login`, or set HF_TOKEN to one from the settings of your account",
@@ -42,7 +43,7 @@ def send(shipment: Shipment) -> str:
     if token is None:
         raise InputError(f"no token for {constants.ENDPOINT}: run `hf auth login`, or set HF_TOKEN; nothing was sent")
     api = HfApi(token=token, library_name="videomem_hf", library_version=__version__)
-    with _clear_errors(api.endpoint), _laid_out(shipment) as folder:
+    with _clear_errors(api.endpoint), _repository_folder(shipment) as folder:
         api.whoami()
         address = api.create_repo(
             shipment.repo,
@@ -77,13 +78,12 @@ def _check_arrival(api: HfApi, shipment: Shipment) -> None:
     entries = api.list_repo_tree(shipment.repo, recursive=True, repo_type=shipment.repo_type)
     there = {entry.path: getattr(entry, "size", None) for entry in entries}
     if wrong := [name for name, size in shipment.sizes.items() if there.get(name) != size]:
-        raise InputError(
-            f"{shipment.repo}: {len(wrong)} files did not arrive (first: {wrong[0]}); give the same command again"
-        )
+        count = quantity(len(wrong), "file")
+        raise InputError(f"{shipment.repo}: {count} did not arrive (first: {wrong[0]}); give the same command again")
 
 
 @contextmanager
-def _laid_out(shipment: Shipment) -> Iterator[Path]:
+def _repository_folder(shipment: Shipment) -> Iterator[Path]:
     """A folder that looks as the repository shall: links to the files, and what is made for the Hub."""
     with tempfile.TemporaryDirectory(prefix="videomem-push-") as name:
         folder = Path(name)
@@ -108,12 +108,12 @@ def _clear_errors(endpoint: str) -> Iterator[None]:
         raise InputError("HF_HUB_OFFLINE is set, which forbids every connection; unset it to push") from None
     except HfHubHTTPError as error:
         status = error.response.status_code
-        said = error.server_message or str(error).splitlines()[0]
+        said = error.server_message or short_message(error)
         raise InputError(f"{endpoint} refuses ({status}, {said}): {_ADVICE.get(status, 'see its message')}") from error
     except ValueError as error:  # of a card whose header the Hub does not take
         raise InputError(f"{endpoint} refuses: {' '.join(str(error).split())}") from error
     except (HTTPError, ConnectionError, TimeoutError) as error:
         raise InputError(
-            f"{endpoint} cannot be reached ({str(error).splitlines()[0]}); see whether there is a network and "
+            f"{endpoint} cannot be reached ({short_message(error)}); see whether there is a network and "
             "HF_ENDPOINT is right, then give the same command again: it goes on where it was"
         ) from error

@@ -9,11 +9,10 @@ from videomem_hf.evaluation.options import evaluation_of
 from videomem_hf.evaluation.training_clips import check_own_predictions
 from videomem_hf.multiview.config import BestConfig
 from videomem_hf.run_files import NOT_COMPUTED, RESULTS_FILE, read_results
-from videomem_hf.schema import InputError
+from videomem_hf.schema import InputError, short_message
 from videomem_hf.training.config import TrainingConfig
 
-_NOT_OF_THE_RECIPE: Final = {*NOT_COMPUTED, "recipe", "init"}
-"""The weights that the run started from stand elsewhere in the card."""
+_NOT_OF_THE_RECIPE: Final = NOT_COMPUTED | {"recipe", "init"}  # which stand elsewhere in the card
 
 
 @dataclass(frozen=True)
@@ -33,10 +32,9 @@ class RunFacts:
     processor: dict[str, Any] | None
 
     @property
-    def config(self) -> dict[str, Any]:
-        """The training configuration."""
-        config: dict[str, Any] = self.results["config"]
-        return config
+    def config(self) -> Any:
+        """The training configuration, a dictionary."""
+        return self.results["config"]
 
     @property
     def recipe(self) -> str:
@@ -46,14 +44,12 @@ class RunFacts:
     @property
     def stages(self) -> list[dict[str, Any]]:
         """The stages of training; none of a predictor that is fitted at once."""
-        stages: list[dict[str, Any]] = self.config.get("stages", [])
-        return stages
+        return list(self.config.get("stages", []))
 
     @property
-    def init(self) -> str | None:
-        """The weights that the run started from; None for random ones, or none."""
-        init: str | None = self.config.get("init")
-        return init
+    def init(self) -> Any:
+        """The weights that the run started from, a string; None for random ones, or none."""
+        return self.config.get("init")
 
     @property
     def train_on(self) -> str:
@@ -66,10 +62,9 @@ class RunFacts:
         return evaluation_of(self.config).sampling
 
     @property
-    def generated(self) -> dict[str, Any] | None:
-        """Arguments of the generated sample that the run was trained on, None for other data."""
-        plan: dict[str, Any] | None = self.results["data"]["generated"]
-        return plan
+    def generated(self) -> Any:
+        """Arguments of the generated sample that the run was trained on, a dictionary; None for other data."""
+        return self.results["data"]["generated"]
 
 
 def read_run(folder: Path, trust_remote_code: bool = False) -> RunFacts:
@@ -101,7 +96,8 @@ def changes_of_recipe(facts: RunFacts) -> list[tuple[str, str, str]] | None:
         return None
     before, now = (_flat(config) for config in (asdict(recipe), kind.from_former_names(facts.config)))
     keys = [key for key in before | now if key.split(".")[0] not in _NOT_OF_THE_RECIPE]
-    return [(key, _shown(before.get(key)), _shown(now.get(key))) for key in keys if before.get(key) != now.get(key)]
+    values = {key: (before.get(key), now.get(key)) for key in keys}
+    return [(key, _value_text(old), _value_text(new)) for key, (old, new) in values.items() if old != new]
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
@@ -116,7 +112,7 @@ def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _shown(value: Any) -> str:
+def _value_text(value: Any) -> str:
     return "not set" if value is None else json.dumps(value)
 
 
@@ -124,13 +120,12 @@ def _model_config(folder: Path, trust_remote_code: bool) -> dict[str, Any]:
     from transformers import AutoConfig
 
     try:
-        config: dict[str, Any] = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code).to_dict()
+        return dict(AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code).to_dict())
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{folder}: its model cannot be read ({str(error).splitlines()[0]}); one of your own code needs --import "
+            f"{folder}: its model cannot be read ({short_message(error)}); one of your own code needs --import "
             "FILE or --trust-remote-code"
         ) from None
-    return config
 
 
 def _processor(folder: Path) -> dict[str, Any] | None:

@@ -20,7 +20,7 @@ from videomem_hf.hub.metric_repository import metric_files
 from videomem_hf.hub.model_card import PLACEHOLDER, render_model_card
 from videomem_hf.hub.run_facts import read_run
 from videomem_hf.run_files import PREDICTIONS_FILE, RESULTS_FILE, TRAINING_CLIPS_FILE, is_run_folder
-from videomem_hf.schema import InputError
+from videomem_hf.schema import InputError, short_message
 
 RepoType = Literal["model", "dataset", "space"]
 _WITH_A_MODEL: Final = ("config.json", "*.safetensors", "*.safetensors.index.json", "*.py", "*preprocessor_config.json")
@@ -69,7 +69,7 @@ def check_repo(repo: str) -> None:
     try:
         validate_repo_id(repo)
     except HFValidationError as error:
-        raise InputError(f"{repo}: no name of a repository ({str(error).splitlines()[0]})") from None
+        raise InputError(f"{repo}: no name of a repository ({short_message(error)})") from None
     if repo.count("/") != 1:
         raise InputError(f"{repo}: give the owner as well, USER/NAME")
 
@@ -86,7 +86,8 @@ def model_shipment(folder: Path, repo: str, public: bool = False) -> Shipment:
     check_repo(repo)
     if not (folder / "config.json").is_file():
         raise InputError(f"{folder}: holds no config.json; give the folder of a trained or converted model")
-    files: dict[str, Path | bytes] = _matching(folder, _WITH_A_MODEL)
+    found = (path for pattern in _WITH_A_MODEL for path in sorted(folder.glob(pattern)) if path.is_file())
+    files: dict[str, Path | bytes] = {path.name: path for path in found}
     _check_model(folder, files)
     text = _model_readme(folder, repo)
     files["README.md"] = text.encode()
@@ -123,8 +124,8 @@ def dataset_shipment(folder: Path, repo: str, public: bool = False) -> Shipment:
     check_repo(repo)
     text = (folder / CARD).read_text(encoding="utf-8")
     _card(DatasetCard, text, folder / CARD)
-    files: dict[str, Path | bytes] = {name: folder / name for name in _verified(folder)}
-    files |= _addressed(folder, text.replace(PLACEHOLDER, repo))
+    files: dict[str, Path | bytes] = {name: folder / name for name in _checked_files(folder)}
+    files |= _card_files(folder, text.replace(PLACEHOLDER, repo))
     shards = [folder / name for name in files if name.endswith(".parquet")]
     _refuse_references(shards)
     notes = ["Parquet files that the repository has beside these are removed from it"]
@@ -162,17 +163,10 @@ def space_shipment(folder: Path, repo: str, public: bool = False) -> Shipment:
     files: dict[str, Path | bytes] = {
         path.relative_to(folder).as_posix(): path
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and not any(_is_private(part) for part in path.relative_to(folder).parts)
+        if path.is_file()
+        and not any(part.startswith(".") or part == "__pycache__" for part in path.relative_to(folder).parts)
     }
     return Shipment(repo, "space", public, files)
-
-
-def _is_private(part: str) -> bool:
-    return part.startswith(".") or part == "__pycache__"
-
-
-def _matching(folder: Path, patterns: Iterable[str]) -> dict[str, Path | bytes]:
-    return {path.name: path for pattern in patterns for path in sorted(folder.glob(pattern)) if path.is_file()}
 
 
 def _check_model(folder: Path, files: Mapping[str, Path | bytes]) -> None:
@@ -210,7 +204,7 @@ def _card(kind: type[RepoCard], text: str, path: Path) -> RepoCard:
     try:
         return kind(text)
     except (ValueError, YAMLError) as error:
-        raise InputError(f"{path}: its header cannot be read ({str(error).splitlines()[0]}); mend it") from None
+        raise InputError(f"{path}: its header cannot be read ({short_message(error)}); mend it") from None
 
 
 def _without_paths(results: Mapping[str, Any]) -> dict[str, Any]:
@@ -224,7 +218,7 @@ def _without_paths(results: Mapping[str, Any]) -> dict[str, Any]:
     return {**results, "config": config}
 
 
-def _verified(folder: Path) -> list[str]:
+def _checked_files(folder: Path) -> list[str]:
     """The files that the list of checksums names, each as it says."""
     names = []
     for line in (folder / CHECKSUMS).read_text(encoding="utf-8").splitlines():
@@ -239,7 +233,7 @@ def _verified(folder: Path) -> list[str]:
     return names
 
 
-def _addressed(folder: Path, card: str) -> dict[str, bytes]:
+def _card_files(folder: Path, card: str) -> dict[str, bytes]:
     """The card with the repository's name in it, and the list of checksums with the card's new one."""
     digest = hashlib.sha256(card.encode()).hexdigest()
     lines = (folder / CHECKSUMS).read_text(encoding="utf-8").splitlines()

@@ -1,4 +1,4 @@
-"""Prediction intervals (90 %) from how far a model's predictions were from measured scores on clips it had not seen."""
+"""Prediction intervals from how far a model's predictions were from measured scores on clips it had not seen."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from videomem_hf.schema import Horizon
 from videomem_hf.statistics import conformal_quantile
 
 LEVEL: Final = 0.9
-"""Share of new clips whose measured score lies in the interval."""
+"""Share of new clips whose measured score lies in these intervals."""
 
 
 @dataclass(frozen=True)

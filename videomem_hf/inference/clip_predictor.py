@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import repeat
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -117,10 +118,8 @@ class ClipPredictor(ABC):
         """Score clips one after the other; frames of clips that follow one another share the network's batches.
 
         Args:
-            sources: The clips; `stills`, `on_frame` and `maps` are those of `predict`.
-            stills: See above.
-            on_frame: See above.
-            maps: See above.
+            sources: The clips.
+            stills, on_frame, maps: As of `predict`.
             titles: One per clip, None where it has none; by default all have the predictor's.
             fail_fast: Whether to raise what the first clip that fails raises. Otherwise its prediction has an `error`,
                 and the others go on.
@@ -129,8 +128,10 @@ class ClipPredictor(ABC):
             The predictions, as they are known, in the order of the sources.
 
         Raises:
-            InputError: The model reads no titles.
+            InputError: The model reads no titles, or `stills` is no number of frames.
         """
+        if not isinstance(stills, Integral) or stills < 0:
+            raise InputError(f"stills is {stills!r}; it is a number of frames, 0 or more")
         if titles is not None:
             self.check_title()
         titled = zip(sources, repeat(self.title) if titles is None else titles, strict=titles is not None)

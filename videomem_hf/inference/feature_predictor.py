@@ -10,6 +10,7 @@ import torch
 
 from videomem_hf.features.extract import ColumnExtractor
 from videomem_hf.features.title_views import TitleSpec
+from videomem_hf.inference.calibration import LEVEL
 from videomem_hf.inference.clip_predictor import ClipPredictor, Options
 from videomem_hf.inference.prediction import Intervals, Prediction, Still
 from videomem_hf.inference.sources import ClipSource, input_name, open_source
@@ -36,14 +37,12 @@ class FeaturePredictor(ClipPredictor):
         return any(isinstance(spec, TitleSpec) for spec in self._extractor.extractor.specs)
 
     def extract(self, source: ClipSource, title: str | None = None) -> tuple[dict[str, np.ndarray], list[str]]:
-        """Give a clip's features, `(size,)` each, and what was odd about the file."""
         return self._extract(self._open_file(source), title or self.title)
 
     def _extract(self, source: VideoSource, title: str | None) -> tuple[dict[str, np.ndarray], list[str]]:
         return self._extractor(source, title)
 
     def _open_file(self, source: ClipSource) -> VideoSource:
-        """Refuse what is no video file."""
         opened = open_source(source)
         if isinstance(opened, np.ndarray):
             raise VideoError(f"{self.name} reads features, which are extracted from the video file: give that")
@@ -65,6 +64,7 @@ class FeaturePredictor(ClipPredictor):
         row = output.scores[0].double().cpu().numpy()
         scores = dict(zip(self.horizons, row.tolist(), strict=True))
         frames = islice(sample_frames(file), options.stills) if options.stills else ()
+        intervals, level = self._intervals(output, scores)
         return Prediction(
             source=name,
             model=self.name,
@@ -73,8 +73,10 @@ class FeaturePredictor(ClipPredictor):
             frame_scores=row[None],
             stills=tuple(Still(frame.time_s, scores, frame.image) for frame in frames),
             notes=self.notes(name, notes, options.maps),
-            intervals=self._intervals(output, scores),
+            intervals=intervals,
+            interval_level=level,
         )
 
-    def _intervals(self, output: Any, scores: dict[Horizon, float]) -> Intervals | None:
-        return self.calibration.intervals(scores)
+    def _intervals(self, output: Any, scores: dict[Horizon, float]) -> tuple[Intervals | None, float]:
+        """The prediction intervals, and the share of measured scores that lie in them."""
+        return self.calibration.intervals(scores), LEVEL

@@ -10,7 +10,8 @@ from videomem_hf.inference.feature_predictor import FeaturePredictor
 from videomem_hf.inference.predictor import Predictor
 from videomem_hf.inference.view_predictor import ViewPredictor
 from videomem_hf.models.configuration_multiview import MultiViewConfig
-from videomem_hf.schema import InputError
+from videomem_hf.run_files import check_model_name
+from videomem_hf.schema import InputError, short_message
 
 RESMEM: Final = "resmem"
 
@@ -39,8 +40,7 @@ def load_predictor(
         InputError: There is no such model, it is not a memorability predictor, or it needs features that cannot be
             extracted here; says what to do.
     """
-    if device is not None:
-        usable_device(device)
+    usable_device(device)
     network, processor = load_network(model, trust_remote_code)
     return predictor_of(network, processor, RESMEM if model is None else str(model), device, title)
 
@@ -53,6 +53,7 @@ def load_network(model: str | None = None, trust_remote_code: bool = False) -> t
     """
     if model in (None, RESMEM):
         return load_installed_resmem()
+    check_model_name(str(model))
     network, processor = _from_pretrained(str(model), trust_remote_code)
     _check_predicts(network, str(model))
     return network, processor
@@ -83,13 +84,14 @@ def _from_pretrained(name: str, trust_remote_code: bool) -> tuple[Any, Any]:
             else None
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        cause = str(error).strip().split("\n")[0]
         if "trust_remote_code" in str(error):
             raise InputError(
                 f"{name}: comes with code of its own; name the file that registers the predictor with --import FILE, "
                 "or, if you trust the files in it, say --trust-remote-code"
             ) from error
-        raise InputError(f"{name}: no model can be loaded from it ({cause}); give a folder or a Hub id") from error
+        raise InputError(
+            f"{name}: no model can be loaded from it ({short_message(error)}); give a folder or a Hub id"
+        ) from error
     return model, processor
 
 
@@ -113,6 +115,7 @@ def predictor_of(
     Raises:
         InputError: The model predicts no memorability, or needs features that cannot be extracted here.
     """
+    usable_device(device)
     _check_predicts(model, name)
     if model.config.model_type == MultiViewConfig.model_type:
         return ViewPredictor(model, name, device, title=title)

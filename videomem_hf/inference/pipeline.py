@@ -1,17 +1,16 @@
 """`transformers.pipeline("video-memorability", ...)`, on top of the same predictors as everything else."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import islice
-from os import PathLike
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import torch
 from transformers import AutoVideoProcessor, Pipeline
 
 from videomem_hf.inference.loading import RESMEM, load_installed_resmem, predictor_of, reads_video
-from videomem_hf.inference.sources import is_frame_list
+from videomem_hf.inference.sources import holds_several_clips
+from videomem_hf.run_files import check_model_name
 from videomem_hf.schema import InputError
 
 TASK: Final = "video-memorability"
@@ -42,6 +41,7 @@ class VideoMemorabilityPipeline(Pipeline):
     _load_tokenizer = False
 
     def __init__(self, model: Any, video_processor: Any = None, **kwargs: Any) -> None:
+        _check_batch_size(kwargs.get("batch_size"))
         super().__init__(model=model, **kwargs)
         name = getattr(model, "name_or_path", "") or type(model).__name__
         if video_processor is None and reads_video(model):
@@ -58,10 +58,10 @@ class VideoMemorabilityPipeline(Pipeline):
             raise InputError("the pipeline is given no clip; call it with one, or with a list of them")
         _, forward_params, _ = self._sanitize_parameters(**kwargs)
         forward_params = {**self._forward_params, **forward_params}
-        size = batch_size or self._batch_size or 1
-        if not _is_several(inputs):
+        _check_batch_size(batch_size)
+        if not holds_several_clips(inputs):
             return self.run_single([inputs], {}, forward_params | {"fail_fast": True}, {})[0]
-        results = self._predict_in_groups(inputs, size, forward_params)
+        results = self._predict_in_groups(inputs, batch_size or self._batch_size or 1, forward_params)
         is_stream = isinstance(inputs, Iterator | torch.utils.data.Dataset)
         return results if is_stream else list(results)
 
@@ -70,7 +70,12 @@ class VideoMemorabilityPipeline(Pipeline):
         while group := list(islice(remaining, size)):
             yield from self.run_single(group, {}, forward_params, {})
 
-    def _sanitize_parameters(self, maps: bool | None = None, title: str | None = None) -> tuple[dict, dict, dict]:
+    def _sanitize_parameters(
+        self, maps: bool | None = None, title: str | None = None, **unknown: Any
+    ) -> tuple[dict, dict, dict]:
+        if unknown:
+            name = next(iter(unknown))
+            raise InputError(f"the pipeline takes no {name!r}; it takes maps, title, batch_size and num_workers")
         given = {"maps": maps, "title": title}
         return {}, {name: value for name, value in given.items() if value is not None}, {}
 
@@ -98,27 +103,23 @@ class VideoMemorabilityPipeline(Pipeline):
             self.video_processor.save_pretrained(save_directory)
 
 
+def _check_batch_size(size: Any) -> None:
+    if size is not None and (not isinstance(size, int) or size < 1):
+        raise InputError(f"batch_size is {size!r}; it is a number of clips, 1 or more")
+
+
 def create_pipeline(create: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Wrap `transformers.pipeline`: for our task, no model or "resmem" is ResMem from the package of that name.
 
     Raises:
-        InputError: It is not installed; says what to do.
+        InputError: It is not installed, or there is no such folder; says what to do.
     """
     task = args[0] if args else kwargs.get("task")
     model = args[1] if len(args) > 1 else kwargs.get("model")
+    if task == TASK and isinstance(model, str | Path) and model != RESMEM:
+        check_model_name(model)
     if task != TASK or model not in (None, RESMEM):
         return create(*args, **kwargs)
     resmem, processor = load_installed_resmem()
     kwargs = kwargs | {"task": TASK, "model": resmem, "video_processor": kwargs.get("video_processor") or processor}
     return create(*args[2:], **kwargs)
-
-
-def _is_several(inputs: Any) -> bool:
-    """Whether what the pipeline is given is a list, column, data set or generator of clips rather than one clip."""
-    if isinstance(inputs, list | tuple):
-        return not is_frame_list(inputs)
-    if isinstance(inputs, Iterator) and not hasattr(inputs, "read"):
-        return True
-    one = isinstance(inputs, str | bytes | bytearray | memoryview | Mapping | PathLike | np.ndarray | torch.Tensor)
-    decoder = hasattr(inputs, "get_frame_played_at") or hasattr(inputs, "read")
-    return not one and not decoder and hasattr(inputs, "__getitem__")

@@ -1,13 +1,13 @@
 """`videomem_hf.predict`: from clips to predictions in one call."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TypedDict, Unpack, overload
 
 from videomem_hf.inference.clip_predictor import ClipPredictor
 from videomem_hf.inference.loading import load_predictor
 from videomem_hf.inference.prediction import Prediction
-from videomem_hf.inference.sources import ClipSource, is_frame_list
+from videomem_hf.inference.sources import ClipSource, holds_several_clips
 from videomem_hf.schema import InputError
 
 Model = str | Path | ClipPredictor
@@ -20,7 +20,7 @@ class PredictOptions(TypedDict, total=False):
     stills: int
     maps: bool
     title: str | None
-    titles: Sequence[str | None] | None
+    titles: Iterable[str | None] | None
     fail_fast: bool
 
 
@@ -42,7 +42,7 @@ def predict(
     stills: int = 0,
     maps: bool = False,
     title: str | None = None,
-    titles: Sequence[str | None] | None = None,
+    titles: Iterable[str | None] | None = None,
     fail_fast: bool = False,
 ) -> Prediction | list[Prediction]:
     """Predict how memorable a clip is, or several.
@@ -50,8 +50,8 @@ def predict(
     Args:
         source: A path, an address (http://, https://, hf://), the bytes of a video file, an open binary file, a row of
             a `Video` column, or frames `(frames, height, width, 3)` uint8 RGB (one per second unless the model's
-            processor says otherwise) as array, tensor or list of images; or a list or tuple of clips, whose frames
-            share the network's batches.
+            processor says otherwise) as array, tensor or list of images; or a list, generator or data set's column of
+            clips, whose frames share the network's batches.
         model: A folder written by `save_pretrained`, a Hub id, "resmem", or what `load_predictor` gave (then nothing is
             loaded anew); None takes "resmem".
         device: "cpu", "cuda", ...; None takes a GPU if there is one, or where the loaded predictor is.
@@ -63,7 +63,7 @@ def predict(
             `error`, and the others go on.
 
     Returns:
-        One prediction, or for a list or tuple of clips a list in its order.
+        One prediction, or for several clips a list in their order.
 
     Raises:
         VideoError: The clip cannot be decoded; names it.
@@ -73,14 +73,18 @@ def predict(
         >>> prediction = predict("clip.mp4", model="model/", maps=True)  # doctest: +SKIP
         >>> prediction.scores["short_term"], prediction.percentiles["short_term"]  # doctest: +SKIP
     """
-    several = isinstance(source, list | tuple) and not is_frame_list(source)
-    if titles is not None and (not several or title is not None or len(titles) != len(source)):
+    sources = list(source) if holds_several_clips(source) else None
+    each = list(titles) if isinstance(titles, Iterable) and not isinstance(titles, str) else titles
+    if titles is not None and (
+        sources is None or title is not None or not isinstance(each, list) or len(each) != len(sources)
+    ):
         raise InputError("titles are for a list of clips, one per clip; give a single clip, or all clips, a title")
-    predictor = _load(model, device, title or next(filter(None, titles or ()), None))
-    if not several:
+    predictor = _load(model, device, title or next(filter(None, each or ()), None))
+    if sources is None:
         return predictor.predict(source, stills, None, maps, title)
-    each = titles if titles is not None or title is None else [title] * len(source)
-    return list(predictor.predict_many(source, stills, None, maps, each, fail_fast))
+    if title is not None:
+        each = [title] * len(sources)
+    return list(predictor.predict_many(sources, stills, None, maps, each, fail_fast))
 
 
 def _load(model: Model | None, device: str | None, title: str | None) -> ClipPredictor:

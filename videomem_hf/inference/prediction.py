@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from videomem_hf.inference.calibration import LEVEL
 from videomem_hf.inference.saliency import Area, place_on_frame
 from videomem_hf.inference.score_distribution import approximate_percentile
 from videomem_hf.schema import Horizon
@@ -70,7 +71,7 @@ class Saliency:
 
 
 Intervals = dict[Horizon, tuple[float, float]]
-"""For each horizon the lower and the upper end of the 90 % prediction interval."""
+"""For each horizon the lower and the upper end of the prediction interval."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,10 @@ class Prediction:
             model that weighs frames "spatio-temporal attention" or "Grad-CAM and temporal attention".
         notes: What was odd about the file, a sentence each.
         saliency: The maps of all sampled frames, when asked for and if the model offers any.
-        intervals: For each horizon the range in which the measured score of such a clip lies in 90 % of cases, by the
-            errors on held-out clips of the model's training; None if those are not known.
+        intervals: For each horizon the range in which the measured score of such a clip lies in `interval_level` of
+            cases, by the errors on held-out clips of the model's training; None if those are not known.
         temporal_weights: `(frames,)` float64, how much each frame counts, summing to 1; None if all count alike.
+        interval_level: Share of measured scores that lie in their intervals, such as 0.9.
         error: Why this clip of several could not be scored; then it has no frames, its scores are NaN, and the error is
             its note as well.
     """
@@ -107,6 +109,7 @@ class Prediction:
     saliency: Saliency | None = field(default=None, repr=False)
     intervals: Intervals | None = None
     temporal_weights: np.ndarray | None = None
+    interval_level: float = LEVEL
     error: str | None = None
 
     @classmethod
@@ -140,6 +143,7 @@ class Prediction:
             **{str(horizon): score for horizon, score in self.scores.items()},
             "percentiles": {str(h): round(p, 1) for h, p in self.percentiles.items()},
             "intervals": self.intervals and {str(h): list(ends) for h, ends in self.intervals.items()},
+            "interval_level": self.intervals and self.interval_level,
             "frames": [
                 {"time_s": round(float(t), 3)} | dict(zip(self.scores, map(float, row), strict=True))
                 for t, row in zip(self.times_s, self.frame_scores, strict=True)

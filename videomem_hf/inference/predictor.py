@@ -11,7 +11,6 @@ import torch
 from PIL import Image
 
 from videomem_hf.inference import saliency as explaining
-from videomem_hf.inference.calibration import Calibration
 from videomem_hf.inference.clip_predictor import ClipPredictor, OnFrame, Options
 from videomem_hf.inference.prediction import Prediction, Saliency, Still
 from videomem_hf.inference.saliency import Area, covered_by_cells, place_on_frame, saliency_maps
@@ -28,25 +27,17 @@ class Predictor(ClipPredictor):
     Args:
         model: A memorability predictor that scores frames.
         processor: The video processor saved with it.
+        options: `name`, `device`, `calibration` and `title`, as of the base class.
     """
 
-    def __init__(
-        self,
-        model: Any,
-        processor: Any,
-        name: str,
-        device: str | None = None,
-        calibration: Calibration | None = None,
-        title: str | None = None,
-    ) -> None:
-        super().__init__(model, name, device, calibration, title)
+    def __init__(self, model: Any, processor: Any, *options: Any, **named_options: Any) -> None:
+        super().__init__(model, *options, **named_options)
         self.processor = processor
         self._network = threading.Lock()
         self._weighs_frames = bool(getattr(model, "weighs_frames", False))
 
     @property
     def saliency_method(self) -> str | None:
-        """How this model's saliency is found; None if it offers none. See `Prediction`."""
         method = explaining.saliency_method(self.model)
         return explaining.WEIGHED[method] if method and self._weighs_frames else method
 

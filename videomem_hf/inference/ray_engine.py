@@ -1,7 +1,7 @@
 """Prediction on a Ray cluster: each process loads the model once and scores clips as they are handed to it."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from videomem_hf.inference.loading import load_predictor
@@ -31,27 +31,19 @@ def score_on_ray(
         InputError: Ray is not installed.
     """
     local = str(Path(model).absolute()) if model and Path(model).exists() else model
-    work = Work(_Scorer(local, device), CLIPS_AT_ONCE, workers, gpu=device != "cpu")
+    work = Work(partial(_make_scorer, local, device), CLIPS_AT_ONCE, workers, gpu=device != "cpu")
     for (index, _), result in run_ray_jobs(work, [(index, clip.absolute()) for index, clip in enumerate(clips)]):
         yield clips[index], result.cause if isinstance(result, Lost) else result
 
 
-@dataclass(frozen=True)
-class _Scorer:
-    model: str | None
-    device: str | None
+def _make_scorer(model: str | None, device: str | None) -> Callable[[list[tuple[int, Path]]], list[ClipScores | str]]:
+    """Load the model; runs once in each process."""
+    predictor = load_predictor(model, device)
 
-    def __call__(self) -> Callable[[list[tuple[int, Path]]], list[ClipScores | str]]:
-        """Load the model; runs once in each process."""
-        predictor = load_predictor(self.model, self.device)
+    def score(clip: Path) -> ClipScores | str:
+        try:
+            return ClipScores.of(predictor.predict(clip))
+        except Exception as error:
+            return cause_of(error, clip)
 
-        def score(clips: list[tuple[int, Path]]) -> list[ClipScores | str]:
-            results: list[ClipScores | str] = []
-            for _, clip in clips:
-                try:
-                    results.append(ClipScores.of(predictor.predict(clip)))
-                except Exception as error:
-                    results.append(cause_of(error, clip))
-            return results
-
-        return score
+    return lambda clips: [score(clip) for _, clip in clips]

@@ -67,7 +67,9 @@ def place_on_frame(
     scaled = area[0] * width - left, area[1] * height - top, area[2] * width - left, area[3] * height - top
     map_ = torch.from_numpy(saliency.astype(np.float32))[None, None]
     placed = np.zeros(frame_shape, dtype=np.float32)
-    placed[top:bottom, left:right] = _enlarged(map_, (bottom - top, right - left), scaled)[0, 0].clamp_min(0).numpy()
+    placed[top:bottom, left:right] = (
+        _enlarge_maps(map_, (bottom - top, right - left), scaled)[0, 0].clamp_min(0).numpy()
+    )
     total = placed.sum()
     return placed / total if total > 0 else placed
 
@@ -86,7 +88,7 @@ def covered_by_cells(model: Any, input_shape: tuple[int, int]) -> Area:
     return across[0] / width, down[0] / height, across[1] / width, down[1] / height
 
 
-def _enlarged(maps: torch.Tensor, size: tuple[int, int], covered: Area) -> torch.Tensor:
+def _enlarge_maps(maps: torch.Tensor, size: tuple[int, int], covered: Area) -> torch.Tensor:
     """Sample maps `(n, 1, map_height, map_width)` bicubically at every pixel of `size`.
 
     `covered` is where the maps lie, in pixels; beyond it the nearest cell counts.
@@ -153,6 +155,6 @@ def merge_crops(
         `(1, 1, 32, 32)` over the whole frame: the mean over the crops, 0 for those that do not see a pixel.
     """
     height, width = crops.shape[1:]
-    enlarged = _enlarged(maps, (height, width), covered or (0.0, 0.0, width, height))
+    enlarged = _enlarge_maps(maps, (height, width), covered or (0.0, 0.0, width, height))
     frame = maps.new_zeros(shape[0] * shape[1]).index_add(0, crops.flatten(), enlarged.flatten()) / len(maps)
     return nn.functional.adaptive_avg_pool2d(frame.view(1, 1, *shape), MERGED_SIDE)

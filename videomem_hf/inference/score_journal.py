@@ -8,6 +8,7 @@ from typing import Any
 
 from videomem_hf.inference.prediction import Prediction
 from videomem_hf.schema import Horizon, InputError
+from videomem_hf.system import os_cause
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class ScoreJournal:
             self._read(model) if path.exists() else path.write_text(_line({"model": model}), encoding="utf-8")
             self._file = path.open("a", encoding="utf-8", errors="surrogateescape")
         except OSError as error:
-            raise InputError(f"{path}: cannot be written ({(error.strerror or str(error)).lower()})") from None
+            raise InputError(f"{path}: cannot be written ({os_cause(error)})") from None
 
     def _read(self, model: dict[str, Any]) -> None:
         content = self.path.read_bytes()

@@ -1,20 +1,36 @@
 """What a prediction is made from: a file, a stream, an address, a row of a data set, or frames that are at hand."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+import torch
 
 from videomem_hf.models.video_input import NamedBytes, input_name, is_frame_list, open_input
+from videomem_hf.system import quantity
 from videomem_hf.video.video import VideoError, VideoSource
 
-__all__ = ["ClipSource", "NamedBytes", "input_name", "is_frame_list", "open_source", "segments_of_frames"]
+__all__ = [
+    "ClipSource", "NamedBytes", "holds_several_clips", "input_name", "is_frame_list", "open_source",
+    "segments_of_frames",
+]  # fmt: skip
 
 ClipSource = Any
 """A path, also of a pipe; an address (http://, https://, hf://) as a string; the bytes of a video file; an open binary
 file; a row of a `Video` column (`{"path": ..., "bytes": ...}` or torchcodec's decoder); an image; or frames: an array
 or tensor `(frames, height, width, 3)` or `(frames, 3, height, width)`, uint8 RGB, or a list of images. Frames are those
 that are meant, one per second unless the processor's `fps` says otherwise."""
+
+
+def holds_several_clips(source: Any) -> bool:
+    """Whether what a user gives is a list, column, data set or generator of clips rather than one clip."""
+    if isinstance(source, list | tuple):
+        return not is_frame_list(source)
+    one = str | bytes | bytearray | memoryview | Mapping | os.PathLike | np.ndarray | torch.Tensor
+    if isinstance(source, one) or hasattr(source, "get_frame_played_at") or hasattr(source, "read"):
+        return False
+    return isinstance(source, Iterator) or hasattr(source, "__getitem__")
 
 
 def open_source(source: ClipSource, processor: Any = None) -> VideoSource | np.ndarray:
@@ -46,8 +62,7 @@ def segments_of_frames(frames: np.ndarray, per_second: float, length: int) -> It
         Time in seconds, and the frames of a segment.
     """
     if len(frames) % length:
-        raise VideoError(
-            f"{len(frames)} frames: this model scores {length} consecutive frames at once; give a multiple of it"
-        )
+        count = quantity(len(frames), "frame")
+        raise VideoError(f"{count}: this model scores {length} consecutive frames at once; give a multiple of it")
     for index in range(len(frames) // length):
         yield index / per_second, list(frames[index * length : (index + 1) * length])

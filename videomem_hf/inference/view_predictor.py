@@ -75,6 +75,7 @@ class ViewPredictor(FeaturePredictor):
             views[WORDS] = word_counts([title], config.view_sizes[list(config.view_names).index(WORDS)])[0]
         return views
 
-    def _intervals(self, output: Any, scores: dict[Horizon, float]) -> Intervals | None:
+    def _intervals(self, output: Any, scores: dict[Horizon, float]) -> tuple[Intervals | None, float]:
         ends = output.intervals[0].double().cpu().tolist()
-        return {horizon: (low, high) for horizon, (low, high) in zip(self.horizons, ends, strict=True)}
+        intervals = {horizon: (low, high) for horizon, (low, high) in zip(self.horizons, ends, strict=True)}
+        return intervals, self.model.config.interval_level

@@ -7,6 +7,7 @@ import stat
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
 from io import BytesIO, TextIOBase
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -26,6 +27,7 @@ _CHUNK: Final = 1 << 20
 _ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _PROTOCOLS: Final = ("http", "https", "hf")
 _NO_NAME: Final = "the given bytes"
+_ADDRESS_IN_TEXT: Final = re.compile(_ADDRESS.pattern + r"[^\s'\"<>]+")
 
 
 class NamedBytes(BytesIO):
@@ -90,14 +92,17 @@ def is_frame_list(source: Any) -> bool:
 
 
 def input_name(source: Any) -> str:
-    """A short name of what a user gives, for messages and tables; an address without its query."""
+    """A short name of what a user gives, for messages and tables; an address without its credentials and query."""
     if encoded := getattr(source, "_hf_encoded", None):
         source = encoded
     if isinstance(source, Mapping):
-        return str(source.get("path") or _NO_NAME)
+        source = source.get("path") or _NO_NAME
     if isinstance(source, str | os.PathLike):
         name = os.fsdecode(source)
-        return re.split(r"[?#]", name)[0] if _ADDRESS.match(name) else name
+        if not (scheme := _ADDRESS.match(name)):
+            return name
+        host, slash, path = re.split(r"[?#]", name[scheme.end() :])[0].partition("/")
+        return f"{scheme[0].lower()}{host.rpartition('@')[2]}{slash}{path}"
     if isinstance(source, bytes | bytearray | memoryview) or hasattr(source, "read"):
         return source_name(source)
     return source_name(source) if isinstance(source, Image.Image) else "the given frames"
@@ -109,13 +114,16 @@ def download(address: str) -> NamedBytes:
     Raises:
         ValueError: It cannot be fetched, is larger than `LARGEST_STREAM`, or takes over `LONGEST_DOWNLOAD_S` seconds.
     """
-    name, protocol = input_name(address), address.partition("://")[0].lower()
-    if protocol not in _PROTOCOLS:
+    name = input_name(address)
+    protocol, separator, rest = address.partition("://")
+    if protocol.lower() not in _PROTOCOLS:
         raise ValueError(f"{name}: addresses of clips start with http://, https:// or hf://; give one, or a path")
     outcome: list[bytes | Exception] = []
     deadline = time.monotonic() + LONGEST_DOWNLOAD_S
     # In a thread, as a server that stops sending would otherwise hold the caller for as long as it likes.
-    thread = threading.Thread(target=_fetch, args=(address, name, deadline, outcome), daemon=True)
+    thread = threading.Thread(
+        target=_fetch, args=(protocol.lower() + separator + rest, name, deadline, outcome), daemon=True
+    )
     thread.start()
     thread.join(LONGEST_DOWNLOAD_S)
     if not outcome:
@@ -166,7 +174,12 @@ def _to_array(frames: Any) -> np.ndarray:
 def _open_row(row: Mapping[str, Any]) -> Any:
     if not {"path", "bytes"} & row.keys() or not (row.get("path") or row.get("bytes")):
         raise ValueError(f"a row with {', '.join(map(str, row)) or 'nothing'} is no clip; give its 'path' or 'bytes'")
-    return NamedBytes(row["bytes"], input_name(row)) if row.get("bytes") else open_input(row["path"])
+    content = row.get("bytes")
+    if not content:
+        return open_input(row["path"])
+    if not isinstance(content, bytes | bytearray | memoryview):
+        raise ValueError(f"{input_name(row)}: 'bytes' of a row is a {type(content).__name__}; it must be bytes")
+    return NamedBytes(bytes(content), input_name(row))
 
 
 def _open_path(path: Path) -> Path | NamedBytes:
@@ -187,7 +200,7 @@ def _open_path(path: Path) -> Path | NamedBytes:
 def _open_file(file: Any) -> Any:
     name = input_name(file)
     if isinstance(file, TextIOBase):
-        raise ValueError(f"{name}: is opened as text; open it with mode 'rb'")
+        raise ValueError(f"{name}: is text; open it in binary, with mode 'rb'")
     if hasattr(file, "seekable") and file.seekable():
         file.seek(0)
         return file
@@ -223,8 +236,20 @@ def _fetch(address: str, name: str, deadline: float, outcome: list[bytes | Excep
     except ValueError as error:
         outcome.append(error)
     except Exception as error:  # each file system has errors of its own
-        cause = (str(error).strip() or type(error).__name__).split("\n")[0]
-        outcome.append(ValueError(f"{name}: cannot be fetched ({cause})"))
+        outcome.append(ValueError(f"{name}: cannot be fetched ({_download_cause(error, address)})"))
+
+
+def _download_cause(error: BaseException, address: str) -> str:
+    """The status that a server answers, or the first line of the error, with addresses as `input_name` gives them."""
+    while isinstance(error, FileNotFoundError) and (earlier := error.__cause__ or error.__context__) is not None:
+        error = earlier  # fsspec says "not found" whatever it was
+    status = getattr(error, "status", None)
+    if isinstance(error, FileNotFoundError) and address in map(str, error.args):
+        status = HTTPStatus.NOT_FOUND.value
+    if status in set(HTTPStatus):
+        return f"{status} {HTTPStatus(status).phrase}"
+    text = str(error).replace(address, input_name(address)).strip().split("\n")[0]
+    return _ADDRESS_IN_TEXT.sub(lambda found: input_name(found[0]), text) or type(error).__name__
 
 
 class _DecoderReader:

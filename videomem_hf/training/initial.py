@@ -10,6 +10,7 @@ from transformers import AutoConfig, AutoModel, AutoVideoProcessor, PreTrainedCo
 from videomem_hf.data.scored_clips import Clips
 from videomem_hf.models.configuration_memorability import MemorabilityConfig
 from videomem_hf.models.configuration_spatiotemporal import SpatioTemporalConfig
+from videomem_hf.run_files import check_model_name
 from videomem_hf.schema import InputError
 
 T = TypeVar("T")
@@ -51,6 +52,7 @@ def initial_processor(init: str) -> Any:
 
 
 def _load(init: str, load: Callable[[], T]) -> T:
+    check_model_name(init)
     try:
         return load()
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:

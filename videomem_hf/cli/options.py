@@ -1,0 +1,52 @@
+"""Arguments and options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import typer
+
+DATA_HELP: Final = "Folder of the release or of a sample's, a prepared folder, or a Hub id."
+
+Clips = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Video files, folders (searched to any depth), glob patterns or, on this machine, addresses (http://, "
+        "https://, hf://)."
+    ),
+]
+ClipFiles = Annotated[
+    list[str] | None, typer.Argument(help="Video files, folders (searched to any depth) or glob patterns.")
+]
+ListFile = Annotated[
+    Path | None,
+    typer.Option("--list", metavar="FILE", help="Text file with one path of a clip per line; - for standard input."),
+]
+FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first clip that fails.")]
+Engine = Annotated[
+    Literal["local", "ray"], typer.Option(help="This machine, or Ray: a cluster's, or this one's where none runs.")
+]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")]
+Import = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--import",
+        metavar="FILE",
+        help="Python file or module that registers a predictor of your own. May be given several times.",
+    ),
+]
+TrustRemoteCode = Annotated[
+    bool,
+    typer.Option("--trust-remote-code", help="Run the Python files that come with the model, from whomever they are."),
+]
+Data = Annotated[str, typer.Option(help=DATA_HELP)]
+Release = Annotated[str | None, typer.Option(help="2018 or 2022, where the copy holds both.")]
+AllowLinks = Annotated[bool, typer.Option("--allow-links", help="Follow links that lead out of the copy.")]
+AnnotationFiles = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="ANNOTATIONS...",
+        help="Export of a study, the original software's two results tables, or a folder with either.",
+    ),
+]
+Design = Annotated[Path | None, typer.Option(metavar="FILE", help="The study's design. (default: the paper's)")]
+OutFolder = Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; new, or from an earlier run.")]
