@@ -21,7 +21,7 @@ class Recomputing:
         compute = super().forward  # type: ignore[misc]
         if not torch.is_grad_enabled():
             return compute(*args, **kwargs)
-        contexts = partial(_contexts, self)  # type: ignore[arg-type] - mixed into a module
+        contexts = partial(_contexts, self)  # type: ignore[arg-type]
         return checkpoint(compute, *args, use_reentrant=False, context_fn=contexts, **kwargs)
 
 
