@@ -12,7 +12,6 @@ exceed 1. Weldon pooling is also timed alone, and compared with a full sort.
 import argparse
 import json
 import platform
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 
 import plain_networks
 import torch
+from timing import fastest, matrix_peak
 from torch.utils.flop_counter import FlopCounterMode
 
 from videomem_hf.models import config_class, model_class
@@ -196,33 +196,6 @@ def plain_inputs(case: Case, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     if case.name in ("c3d", "resnet3d"):
         return pixels.unflatten(1, (-1, 16)).transpose(2, 3).flatten(0, 1)
     return pixels.flatten(0, 1)
-
-
-def fastest(functions: list[Callable[[], None]], device: str, repeats: int) -> list[float]:
-    """Seconds of the fastest of several runs of each function; they run in turns, in alternating order."""
-    seconds: list[list[float]] = [[] for _ in functions]
-    for turn in range(repeats + 1):  # the first round warms up
-        for which in range(len(functions))[:: -1 if turn % 2 else 1]:
-            synchronize(device)
-            start = time.perf_counter()
-            functions[which]()
-            synchronize(device)
-            seconds[which].append(time.perf_counter() - start)
-    return [min(times[1:]) for times in seconds]
-
-
-def synchronize(device: str) -> None:
-    """Wait for a GPU."""
-    if device != "cpu":
-        torch.cuda.synchronize()
-
-
-def matrix_peak(device: str, dtype: torch.dtype) -> float:
-    """Operations per second of a large matrix product."""
-    size = 8192 if device != "cpu" else 2048
-    a, b = (torch.rand(size, size, device=device, dtype=dtype) for _ in range(2))
-    (seconds,) = fastest([lambda: torch.mm(a, b)], device, 3)
-    return 2 * size**3 / seconds
 
 
 def measure_pooling(device: str, clips: int, repeats: int) -> dict[str, float]:

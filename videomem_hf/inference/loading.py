@@ -7,6 +7,7 @@ from videomem_hf.devices import usable_device
 from videomem_hf.inference.calibration import read_calibration
 from videomem_hf.inference.clip_predictor import ClipPredictor
 from videomem_hf.inference.feature_predictor import FeaturePredictor
+from videomem_hf.inference.network import for_inference
 from videomem_hf.inference.predictor import Predictor
 from videomem_hf.inference.view_predictor import ViewPredictor
 from videomem_hf.models.configuration_multiview import MultiViewConfig
@@ -26,6 +27,7 @@ def load_predictor(
     device: str | None = None,
     title: str | None = None,
     trust_remote_code: bool = False,
+    precision: str = "auto",
 ) -> ClipPredictor:
     """Load a predictor; a model of features comes with what extracts them from a clip.
 
@@ -35,6 +37,11 @@ def load_predictor(
         device: As in `Predictor`.
         title: Of clips whose title is not given with them, for a model that reads titles.
         trust_remote_code: Run the Python files that come with a model whose type nobody has registered.
+        precision: Number format of the network, "float32", "bfloat16" or "float16"; see `for_inference`. "auto" keeps
+            the model's, but takes bfloat16 on a GPU that has it. Scores move by up to .005 in bfloat16.
+
+    Returns:
+        A predictor whose network was prepared by `for_inference`: it cannot be trained or saved.
 
     Raises:
         InputError: There is no such model, it is not a memorability predictor, or it needs features that cannot be
@@ -42,6 +49,10 @@ def load_predictor(
     """
     usable_device(device)
     network, processor = load_network(model, trust_remote_code)
+    if reads_video(network):
+        network = for_inference(network, device, precision)
+    elif precision not in ("auto", "float32"):
+        raise InputError(f"precision {precision}: {model} reads features, which are taken in float32; leave it out")
     return predictor_of(network, processor, RESMEM if model is None else str(model), device, title)
 
 

@@ -22,6 +22,7 @@ class PredictOptions(TypedDict, total=False):
     title: str | None
     titles: Iterable[str | None] | None
     fail_fast: bool
+    precision: str
 
 
 @overload
@@ -44,6 +45,7 @@ def predict(
     title: str | None = None,
     titles: Iterable[str | None] | None = None,
     fail_fast: bool = False,
+    precision: str = "auto",
 ) -> Prediction | list[Prediction]:
     """Predict how memorable a clip is, or several.
 
@@ -61,6 +63,7 @@ def predict(
         titles: Of a list: one per clip, None where it has none.
         fail_fast: Of a list: whether to raise what the first clip that fails raises. Otherwise its prediction has an
             `error`, and the others go on.
+        precision: As of `load_predictor`.
 
     Returns:
         One prediction, or for several clips a list in their order.
@@ -79,7 +82,7 @@ def predict(
         sources is None or title is not None or not isinstance(each, list) or len(each) != len(sources)
     ):
         raise InputError("titles are for a list of clips, one per clip; give a single clip, or all clips, a title")
-    predictor = _load(model, device, title or next(filter(None, each or ()), None))
+    predictor = _load(model, device, title or next(filter(None, each or ()), None), precision)
     if sources is None:
         return predictor.predict(source, stills, None, maps, title)
     if title is not None:
@@ -87,11 +90,11 @@ def predict(
     return list(predictor.predict_many(sources, stills, None, maps, each, fail_fast))
 
 
-def _load(model: Model | None, device: str | None, title: str | None) -> ClipPredictor:
+def _load(model: Model | None, device: str | None, title: str | None, precision: str) -> ClipPredictor:
     if model is None or isinstance(model, str | Path):
-        return load_predictor(None if model is None else str(model), device, title)
+        return load_predictor(None if model is None else str(model), device, title, precision=precision)
     if not isinstance(model, ClipPredictor):
         raise InputError(f"a {type(model).__name__} is no predictor; give a folder, a Hub id, or load_predictor(...)")
-    if device is not None:
-        raise InputError("device is chosen when a predictor is loaded; give it to load_predictor")
+    if device is not None or precision != "auto":
+        raise InputError("device and precision are chosen when a predictor is loaded; give them to load_predictor")
     return model

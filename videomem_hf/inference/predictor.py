@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,10 @@ from PIL import Image
 from videomem_hf.inference import saliency as explaining
 from videomem_hf.inference.clip_predictor import ClipPredictor, OnFrame, Options
 from videomem_hf.inference.prediction import Prediction, Saliency, Still
-from videomem_hf.inference.saliency import Area, covered_by_cells, place_on_frame, saliency_maps
+from videomem_hf.inference.read_ahead import CLIPS_AHEAD, read_ahead
+from videomem_hf.inference.saliency import Area, covered_by_cells, place_on_frame, score_rows, scores_and_maps
 from videomem_hf.inference.sources import ClipSource, input_name, open_source, segments_of_frames
+from videomem_hf.system import available_cpus
 from videomem_hf.video.video import Frame, VideoSource, sample_clip
 
 FRAMES_PER_BATCH = 32
@@ -71,7 +74,7 @@ class Predictor(ClipPredictor):
             stills=self._explain_stills(clip.selection.chosen(), frame_scores, weights),
             saliency_method=self.saliency_method if wanted else None,
             notes=self.notes(clip.name, clip.notes, maps),
-            saliency=None if joint is None else Saliency(times, joint, *self._areas(clip.shape, clip.pixels)),
+            saliency=None if joint is None else Saliency(times, joint, *self._areas(clip.shape, clip.input_shape)),
             intervals=self.calibration.intervals(scores),
             temporal_weights=weights,
         )
@@ -85,25 +88,32 @@ class Predictor(ClipPredictor):
         weights = output.temporal_weights[0].double().cpu().numpy()
         return output.frame_scores[0].double().cpu().numpy(), weights / weights.sum()
 
-    def _prepare_clips(self, clips: "Iterable[_Clip]", options: Options) -> "Iterator[_Prepared | _Clip]":
+    def _prepare_clips(self, clips: "Iterable[_Clip]", options: Options) -> "Iterator[_Piece | _Clip]":
         """Yield every sampled frame, or segment of frames, of every clip, and the clip itself when it has no more."""
-        for clip in clips:
-            try:
-                yield from self._prepare_clip(clip, options.on_frame, options.stills > 0)
-            except Exception as error:
-                if options.fail_fast:
-                    raise
-                clip.error = error
-            yield clip
+        prepare = partial(self._prepare_clip, on_frame=options.on_frame, pictures=options.stills > 0)
+        with read_ahead(clips, prepare, self._decoding_threads) as prepared:
+            for clip, pieces in prepared:
+                try:
+                    yield from pieces
+                except Exception as error:
+                    if options.fail_fast:
+                        raise
+                    clip.error = error
+                yield clip
 
-    def _prepare_clip(self, clip: "_Clip", on_frame: OnFrame, pictures: bool) -> "Iterator[_Prepared]":
+    @property
+    def _decoding_threads(self) -> int:
+        """One for every two CPUs: FFmpeg has threads of its own, and the network is to have some too."""
+        return min(CLIPS_AHEAD, max(1, available_cpus() // 2))
+
+    def _prepare_clip(self, clip: "_Clip", on_frame: OnFrame, pictures: bool) -> "Iterator[_Piece]":
         source = open_source(clip.source, self.processor)
         for frame, images in self._segments(source, clip.notes):
             if on_frame is not None:
                 on_frame(frame)
             clip.shape = frame.image.shape[:2]
             shown = _for_display(frame.image) if pictures else frame.image[:0]
-            yield _Prepared(clip, Frame(frame.index, frame.time_s, shown), self._prepare(images))
+            yield _Piece(clip, Frame(frame.index, frame.time_s, shown), self._prepare(images))
 
     def _segments(self, source: VideoSource | np.ndarray, notes: list[str]) -> Iterator[tuple[Frame, list[np.ndarray]]]:
         """Yield what is scored at once: a frame, or for a network of segments a frame and those that follow it."""
@@ -119,12 +129,12 @@ class Predictor(ClipPredictor):
         """Bring frames, each `(height, width, 3)`, to the model's input `(frames, 3, height, width)`."""
         return self.processor(videos=[np.stack(images)], return_tensors="pt")["pixel_values_videos"][0]
 
-    def _score_clips(self, items: "Iterable[_Prepared | _Clip]", options: Options) -> "Iterator[_Clip]":
+    def _score_clips(self, items: "Iterable[_Piece | _Clip]", options: Options) -> "Iterator[_Clip]":
         """Score frames a batch at a time, whichever clips they are of; yield each clip when all its frames are scored.
 
         Frames of another shape start a new batch.
         """
-        batch: list[_Prepared] = []
+        batch: list[_Piece] = []
         ended: list[_Clip] = []
         for item in items:
             if isinstance(item, _Clip):
@@ -144,12 +154,12 @@ class Predictor(ClipPredictor):
             self._score(batch, options)
         yield from ended
 
-    def _score(self, batch: "list[_Prepared]", options: Options) -> None:
+    def _score(self, batch: "list[_Piece]", options: Options) -> None:
         """Add the scores of frames to their clips; where that fails, each clip's for itself, as one may be at fault."""
         batch = [each for each in batch if each.clip.error is None]
         clips = list(dict.fromkeys(each.clip for each in batch))
         try:
-            self._score_together(batch, options.maps)
+            self._score_together(batch, options)
         except Exception as error:
             if options.fail_fast:
                 raise
@@ -159,51 +169,43 @@ class Predictor(ClipPredictor):
             for clip in clips:
                 self._score([each for each in batch if each.clip is clip], options)
 
-    def _score_together(self, batch: "list[_Prepared]", maps: bool) -> None:
+    def _score_together(self, batch: "list[_Piece]", options: Options) -> None:
         if not batch:
             return
-        pixels = torch.cat([p.pixels for p in batch]).to(self.device)  # (segments * frames of a segment, 3, h, w)
-        with self._network, torch.inference_mode():
-            rows = self._rows(pixels)
-        rows = rows.unflatten(0, (len(batch), -1))[:, 0].double().cpu().numpy()
-        found = self._maps([p.pixels for p in batch]) if maps else [None] * len(batch)
-        for each, row, saliency in zip(batch, rows, found, strict=True):
-            each.clip.add(each, row, saliency)
-
-    def _rows(self, pixels: torch.Tensor) -> torch.Tensor:
-        """What is kept of frames: their scores, or their features where a score is a matter of the whole clip."""
-        if self._weighs_frames:
-            return self.model.embed_frames(pixels)[0]
-        return self.model(pixel_values_videos=pixels[None]).frame_scores[0]
-
-    def _maps(self, pixels: list[torch.Tensor]) -> "list[np.ndarray] | list[None]":
-        """Explain the scores of segments, each `(frames, 3, height, width)`; None if the model offers nothing."""
-        if not self.saliency_method:
-            return [None] * len(pixels)
+        segments = torch.stack([each.pixels for each in batch]).to(self.device)
+        method = explaining.saliency_method(self.model) if options.maps or options.stills else None
+        found: Iterable[np.ndarray | None] = repeat(None)
         with self._network:  # Grad-CAM hooks into the model, which several threads may share
-            return list(saliency_maps(self.model, torch.stack(pixels).to(self.device)).cpu().numpy())
+            if method is None:
+                with torch.inference_mode():
+                    rows = score_rows(self.model, segments)[0]
+            else:
+                rows, maps = scores_and_maps(self.model, segments, method)
+                found = maps.cpu().numpy()
+        for each, row, saliency in zip(batch, rows.double().cpu().numpy(), found, strict=False):
+            each.clip.add(each, row, saliency, options.maps)
 
     def _explain_stills(
         self, kept: "list[_Kept]", frame_scores: np.ndarray, weights: np.ndarray | None
     ) -> tuple[Still, ...]:
         if not kept:
             return ()
-        shapes = [k.image.shape[:2] for k in kept]
-        areas = [self._areas(shape, k.pixels) for shape, k in zip(shapes, kept, strict=True)]
-        known = [k.map for k in kept]
-        found = self._maps([k.pixels for k in kept]) if any(map_ is None for map_ in known) else known
         strengths = np.ones(len(frame_scores)) if weights is None else weights / weights.max()
-        maps = [
-            None if map_ is None else place_on_frame(map_, shape, *area) * np.float32(strengths[k.index])
-            for k, map_, shape, area in zip(kept, found, shapes, areas, strict=True)
-        ]
-        rows = [dict(zip(self.horizons, frame_scores[k.index].tolist(), strict=True)) for k in kept]
-        return tuple(Still(k.time_s, row, k.image, map_) for k, row, map_ in zip(kept, rows, maps, strict=True))
+        stills = []
+        for each in kept:
+            shape = each.image.shape[:2]
+            areas = self._areas(shape, each.input_shape)
+            map_ = None if each.map is None else place_on_frame(each.map, shape, *areas)
+            if map_ is not None:
+                map_ *= np.float32(strengths[each.index])
+            scores = dict(zip(self.horizons, frame_scores[each.index].tolist(), strict=True))
+            stills.append(Still(each.time_s, scores, each.image, map_))
+        return tuple(stills)
 
-    def _areas(self, shape: tuple[int, int], pixels: torch.Tensor) -> tuple[Area, Area]:
-        """What of a frame of `shape` the model sees as `pixels`, and what of it a map's cells cover."""
+    def _areas(self, shape: tuple[int, int], input_shape: tuple[int, int]) -> tuple[Area, Area]:
+        """What of a frame of `shape` the model sees as its input of `input_shape`, and what a map's cells cover."""
         seen = self._seen_part(shape)
-        left, top, right, bottom = covered_by_cells(self.model, (pixels.shape[-2], pixels.shape[-1]))
+        left, top, right, bottom = covered_by_cells(self.model, input_shape)
         width, height = seen[2] - seen[0], seen[3] - seen[1]
         covered = left * width + seen[0], top * height + seen[1], right * width + seen[0], bottom * height + seen[1]
         return seen, covered
@@ -240,25 +242,30 @@ class _Clip:
         self.times: list[float] = []
         self.rows: list[np.ndarray] = []
         self.maps: list[np.ndarray] = []
-        self.pixels = torch.empty(0)
+        self.input_shape: tuple[int, int] = (0, 0)
 
-    def add(self, prepared: "_Prepared", row: np.ndarray, saliency: np.ndarray | None) -> None:
+    def add(self, piece: "_Piece", row: np.ndarray, saliency: np.ndarray | None, keep_map: bool) -> None:
         """Take a frame's score, or its features, and its saliency map."""
-        self.times.append(prepared.frame.time_s)
+        self.times.append(piece.frame.time_s)
         self.rows.append(row)
-        self.pixels = prepared.pixels
-        if saliency is not None:
+        self.input_shape = piece.input_shape
+        if saliency is not None and keep_map:
             self.maps.append(saliency)
-        self.selection.offer(prepared, saliency)
+        self.selection.offer(piece, saliency)
 
 
 @dataclass(frozen=True)
-class _Prepared:
+class _Piece:
     """A frame at display size, with the model's input `(frames of a segment, 3, height, width)`."""
 
     clip: _Clip
     frame: Frame
     pixels: torch.Tensor
+
+    @property
+    def input_shape(self) -> tuple[int, int]:
+        """Height and width of the model's input."""
+        return self.pixels.shape[-2], self.pixels.shape[-1]
 
 
 @dataclass(frozen=True)
@@ -266,7 +273,7 @@ class _Kept:
     index: int
     time_s: float
     image: np.ndarray
-    pixels: torch.Tensor
+    input_shape: tuple[int, int]
     map: np.ndarray | None
 
 
@@ -279,10 +286,10 @@ class _EvenSelection:
         self.seen = 0
         self.kept: list[_Kept] = []
 
-    def offer(self, prepared: _Prepared, saliency: np.ndarray | None) -> None:
+    def offer(self, piece: _Piece, saliency: np.ndarray | None) -> None:
         if self.wanted and self.seen % self.stride == 0:
-            frame = prepared.frame
-            self.kept.append(_Kept(self.seen, frame.time_s, frame.image, prepared.pixels, saliency))
+            frame = piece.frame
+            self.kept.append(_Kept(self.seen, frame.time_s, frame.image, piece.input_shape, saliency))
             if len(self.kept) > 8 * self.wanted:
                 self.kept = self.kept[::2]
                 self.stride *= 2

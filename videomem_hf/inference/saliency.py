@@ -1,4 +1,4 @@
-"""Where in a frame its score comes from: the model's attention, or Grad-CAM through captum."""
+"""Where in a frame its score comes from: the model's attention, or Grad-CAM."""
 
 from typing import Any
 
@@ -39,10 +39,42 @@ def saliency_maps(model: Any, pixels: torch.Tensor, method: str | None = None) -
         memorability. A segment has one map, the mean over its steps of time.
     """
     segments = pixels[:, None] if pixels.ndim == 4 else pixels
-    if (method or saliency_method(model)) == ATTENTION:
+    return scores_and_maps(model, segments, method or saliency_method(model))[1]
+
+
+def scores_and_maps(model: Any, segments: torch.Tensor, method: str | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """Score frames, or segments of frames, and explain their scores in the same forward pass.
+
+    Args:
+        model: See `saliency_maps`.
+        segments: `(n, frames, 3, height, width)`; one frame each, unless the model is a network of clips.
+        method: "attention" or "Grad-CAM".
+
+    Returns:
+        The rows of `score_rows`, and the maps of `saliency_maps`.
+    """
+    if method == ATTENTION:
         with torch.inference_mode():
-            return model(pixel_values_videos=segments, output_attentions=True).attentions[:, 0].float()
+            rows, maps = score_rows(model, segments, output_attentions=True)
+        assert maps is not None
+        return rows, maps.float()
     return _grad_cam(model, segments)
+
+
+def score_rows(
+    model: Any, segments: torch.Tensor, output_attentions: bool = False
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """What is kept of each of n segments, and their attention maps if asked for.
+
+    Returns:
+        Scores `(n, horizons)`; of a model that weighs frames their features `(n, size)`, since a score is a matter of
+        the whole clip there.
+    """
+    if getattr(model, "weighs_frames", False):
+        return model.embed_frames(segments.flatten(0, 1), output_attentions)
+    asked = {"output_attentions": True} if output_attentions else {}
+    output = model(pixel_values_videos=segments, **asked)
+    return output.frame_scores[:, 0], output.attentions[:, 0] if output_attentions else None
 
 
 def place_on_frame(
@@ -100,34 +132,51 @@ def _enlarge_maps(maps: torch.Tensor, size: tuple[int, int], covered: Area) -> t
     return nn.functional.grid_sample(maps, grid, mode="bicubic", padding_mode="border", align_corners=False)
 
 
-def _grad_cam(model: Any, segments: torch.Tensor) -> torch.Tensor:
-    """Grad-CAM (Selvaraju et al., ICCV 2017) of the first horizon's logit; near 1 it still has a gradient."""
-    from captum.attr import LayerGradCam
+def _grad_cam(model: Any, segments: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Grad-CAM (Selvaraju et al., ICCV 2017) of the first horizon's logit; near 1 it still has a gradient.
 
-    def logit(pixels: torch.Tensor) -> torch.Tensor:
-        return torch.logit(model(pixel_values_videos=pixels).frame_scores[:, 0, 0], eps=1e-6)
+    The computation is recorded from the attribution layers on, so that neither the pass backwards nor its memory
+    reaches into the backbone. The segments do not see each other: their logits have one gradient together.
+    """
+    activations: list[torch.Tensor] = []
 
-    branches, shape = [], (segments.shape[-2], segments.shape[-1])
-    for name in model.attribution_layers:
-        attribution = LayerGradCam(logit, model.get_submodule(name))
-        # One frame at a time: the activations of a deep network on many frames would not fit a small machine.
-        found = [attribution.attribute(s[None].requires_grad_(), attr_dim_summation=True) for s in segments]
-        branches.append(torch.cat([_in_frame(model, m.detach().float(), shape) for m in found]))
+    def start_recording(_: nn.Module, __: Any, output: torch.Tensor) -> torch.Tensor:
+        activations.append(output.detach().requires_grad_())
+        return activations[-1].clone()  # what follows may work in place
+
+    handles = [model.get_submodule(name).register_forward_hook(start_recording) for name in model.attribution_layers]
+    try:
+        with torch.enable_grad():
+            rows, _ = score_rows(model, segments)
+            scored = model.score_features(rows) if getattr(model, "weighs_frames", False) else rows
+            logits = torch.logit(scored[:, 0].float(), eps=1e-6)
+            gradients = torch.autograd.grad(logits.sum(), activations)
+    finally:
+        for handle in handles:
+            handle.remove()
+    shape = (segments.shape[-2], segments.shape[-1])
+    branches = []
+    for activation, gradient in zip(activations, gradients, strict=True):
+        weights = gradient.mean(dim=tuple(range(2, gradient.ndim)), keepdim=True)
+        branches.append(_in_frames(model, (weights * activation.detach()).sum(dim=1, keepdim=True).float(), shape))
     size = [max(LEAST_SIDE, *(maps.shape[d] for maps in branches)) for d in (2, 3)]
     alike = [nn.functional.interpolate(maps, size, mode="bilinear")[:, 0] for maps in branches]
     positive = torch.stack(alike).sum(dim=0).relu()
-    return positive / positive.sum(dim=(1, 2), keepdim=True).clamp_min(1e-12)
+    return rows.detach(), positive / positive.sum(dim=(1, 2), keepdim=True).clamp_min(1e-12)
 
 
-def _in_frame(model: Any, maps: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
-    """Bring what Grad-CAM gives for one segment to one map of its frame of `shape`, `(1, 1, map_height, map_width)`."""
-    if maps.ndim == 5:  # (1, 1, steps of time, map_height, map_width)
+def _in_frames(model: Any, maps: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
+    """Bring what Grad-CAM gives for segments to one map per frame of `shape`, `(n, 1, map_height, map_width)`."""
+    if maps.ndim == 5:  # (n, 1, steps of time, map_height, map_width)
         return maps.mean(dim=2)
     crops = _pixels_of_crops(model, shape, maps.device)
     if crops is None:
         return maps
     (left, right), (top, bottom) = (model.map_info.cells(side) for side in (crops.shape[2], crops.shape[1]))
-    return merge_crops(maps, crops, shape, (left, top, right, bottom))
+    of_crops = maps.unflatten(0, (len(crops), -1))
+    return torch.cat(
+        [merge_crops(of_crops[:, i], crops, shape, (left, top, right, bottom)) for i in range(of_crops.shape[1])]
+    )
 
 
 def _pixels_of_crops(model: Any, shape: tuple[int, int], device: Any) -> torch.Tensor | None:

@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 
 from .configuration_memorability import MemorabilityConfig
 from .modeling_outputs import MemorabilityOutput
+from .recomputing import has_batch_norm, recompute_blocks, recompute_in_parts
 from .scoring import at_least_float32, is_half, mean_over_frames, memorability_loss, scores_around_mean
 
 FeaturesAndMaps = tuple[torch.Tensor, torch.Tensor | None]
@@ -68,8 +69,11 @@ class MemorabilityModel(PreTrainedModel):
     """Whether some frames of a clip count more than others; the output then has `temporal_weights`."""
     stays_float32: ClassVar[bool] = False
     """Whether weights stay float32 whatever type is asked for: small models whose arithmetic half precision spoils."""
+    gradient_checkpointing = False
+    """Whether activations of the backbone are computed again in the backward pass, which takes less memory."""
     _auto_class = "AutoModel"  # as in MemorabilityConfig
     _backbone_frozen = False
+    _recomputes_frames = False
 
     def frame_backbone(self) -> nn.Module:
         """What maps frames `(n, 3, height, width)` to `(n, channels, height', width')`; shares the model's weights.
@@ -122,6 +126,21 @@ class MemorabilityModel(PreTrainedModel):
                 module.training = mode and (name == "" or self.in_head(name))
         return self
 
+    def _set_gradient_checkpointing(
+        self, enable: bool = True, gradient_checkpointing_func: Any = None, every_n_layers: int = 1
+    ) -> None:
+        """Turn gradient checkpointing on or off: for the blocks of the network, or for a few frames at a time.
+
+        The latter is for networks without blocks, whose output for a frame does not depend on the other frames.
+        """
+        self.gradient_checkpointing = enable
+        blocks = recompute_blocks(self, enable, every_n_layers)
+        self._recomputes_frames = enable and not blocks and not has_batch_norm(self)
+
+    def _for_frames(self, compute: Callable[..., Any], frames: torch.Tensor, *args: Any) -> Any:
+        """Apply a part of the network to frames `(n, ...)`, with gradient checkpointing where it is on."""
+        return recompute_in_parts(compute, frames, *args) if self._recomputes_frames else compute(frames, *args)
+
     def label_loss(
         self, scores: torch.Tensor, labels: torch.Tensor | None, annotation_counts: torch.Tensor | None
     ) -> torch.Tensor | None:
@@ -142,6 +161,8 @@ class FrameMemorabilityModel(MemorabilityModel):
     A subclass gives `embed_frames`, and `score_features` where its head is not one module around the mean. With a
     `segment_length` in its configuration `embed_frames` gets segments `(n, 3, segment_length, height, width)`.
     """
+
+    supports_gradient_checkpointing = True
 
     def forward(
         self,
@@ -177,7 +198,7 @@ class FrameMemorabilityModel(MemorabilityModel):
         kept = source.flatten(0, 1) if frame_mask is None else source[frame_mask]
         maps = None
         if features is None:
-            kept, maps = self.embed_frames(kept.to(self.dtype), output_attentions)
+            kept, maps = self._for_frames(self.embed_frames, kept.to(self.dtype), output_attentions)
         frame_scores = scatter_to_clips(self.score_features(kept.to(self.dtype)), source.shape[:2], frame_mask)
         scores = mean_over_frames(frame_scores, frame_mask)
         if length:  # every frame has the score of its segment

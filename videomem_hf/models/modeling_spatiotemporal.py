@@ -87,6 +87,7 @@ class SpatioTemporalModel(MemorabilityModel):
     """
 
     config: SpatioTemporalConfig
+    supports_gradient_checkpointing = True
     backbone_module = "backbone"
     head_modules = ("last_conv", "attention_conv", "recurrence", "temporal_attention", "head")
     attribution_layers = ("last_conv",)
@@ -194,7 +195,7 @@ class SpatioTemporalModel(MemorabilityModel):
         """Map frames `(n, 3, height, width)` to the backbone's maps `(n, channels, height', width')`."""
         if self.backbone is None:
             raise ValueError("this model has no backbone; give frame_maps")
-        return self.backbone(pixels.to(self.dtype))
+        return self._for_frames(self.backbone, pixels.to(self.dtype))
 
     def attend(self, maps: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
         """Weigh the positions of maps `(n, channels, height, width)`."""

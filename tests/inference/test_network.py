@@ -1,0 +1,74 @@
+"""Networks prepared for prediction give the scores that they gave before."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from videomem_hf.inference.network import for_inference
+from videomem_hf.models import config_class, model_class
+from videomem_hf.schema import InputError
+
+NETWORKS = {
+    "resmem": ({"resnet_layers": [1, 1, 1, 1]}, 1, 227),
+    "semantic_embedding": ({"trunk": "resnet18", "map_size": 8, "embedding_size": 8}, 1, 64),
+    "resnet3d": ({"depth": 18}, 16, 32),
+    "frame_attention": ({}, 1, 48),
+}
+
+
+def network_with_statistics(kind: str) -> nn.Module:
+    """A network whose batch normalisations do something, unlike new ones."""
+    torch.manual_seed(0)
+    model = model_class(kind)(config_class(kind)(**NETWORKS[kind][0])).eval()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d):
+            nn.init.uniform_(module.running_mean, -0.5, 0.5)
+            nn.init.uniform_(module.running_var, 0.5, 2)
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.uniform_(module.bias, -0.5, 0.5)
+    return model
+
+
+def clips(kind: str) -> torch.Tensor:
+    _, length, side = NETWORKS[kind]
+    return torch.rand(2, length, 3, side, side, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_prepared_network_gives_equal_scores(kind: str) -> None:
+    model, pixels = network_with_statistics(kind), clips(kind)
+    with torch.no_grad():
+        expected = model(pixel_values_videos=pixels).scores
+        found = for_inference(copy.deepcopy(model), "cpu")(pixel_values_videos=pixels).scores
+    assert expected.std() > 1e-5
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(("kind", "left"), [("resmem", 0), ("semantic_embedding", 0), ("resnet3d", 0)])
+def test_batch_normalisations_are_folded(kind: str, left: int) -> None:
+    prepared = for_inference(network_with_statistics(kind), "cpu")
+    assert sum(isinstance(each, nn.BatchNorm2d | nn.BatchNorm3d) for each in prepared.modules()) == left
+
+
+def test_half_precision_is_not_rounded_twice() -> None:
+    prepared = for_inference(network_with_statistics("resmem").to(torch.bfloat16), "cpu")
+    assert any(isinstance(each, nn.BatchNorm2d) for each in prepared.modules())
+
+
+@pytest.mark.parametrize("kind", ["resmem", "resnet3d"])
+def test_bfloat16_stays_near_float32(kind: str) -> None:
+    model, pixels = network_with_statistics(kind), clips(kind)
+    with torch.no_grad():
+        expected = model(pixel_values_videos=pixels).scores
+        prepared = for_inference(model, "cpu", "bfloat16")
+        found = prepared(pixel_values_videos=pixels).scores
+    assert prepared.dtype == torch.bfloat16
+    assert (found - expected).abs().max() < 0.005
+    assert not torch.equal(found, expected)
+
+
+def test_unknown_precision() -> None:
+    with pytest.raises(InputError, match="precision is 'half'; it must be one of auto, float32, bfloat16, float16"):
+        for_inference(network_with_statistics("frame_attention"), "cpu", "half")

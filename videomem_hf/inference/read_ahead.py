@@ -1,0 +1,109 @@
+"""Clips prepared by other threads while the network computes, in bounded memory and in their order."""
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Generic, TypeVar
+
+Clip = TypeVar("Clip")
+Piece = TypeVar("Piece")
+
+CLIPS_AHEAD = 8
+"""Clips that are prepared, or wait for it, while an earlier one is scored."""
+PIECES_PER_CLIP = 16
+"""Pieces of each of them that wait to be scored; preparing goes on as they are taken."""
+_END = object()
+
+
+class _Prepared(Generic[Piece]):
+    """The pieces of one clip, on their way from the thread that prepares them to the one that takes them."""
+
+    def __init__(self) -> None:
+        self._pieces: queue.Queue[object] = queue.Queue(PIECES_PER_CLIP)
+
+    def fill(self, pieces: Iterator[Piece], stopped: threading.Event) -> None:
+        """Put all pieces, or what came before an error and the error; gives up when `stopped` is set."""
+        last: object = _END
+        try:
+            for piece in pieces:
+                if not self._put(piece, stopped):
+                    return
+        except BaseException as error:  # raised again where the pieces are taken
+            last = error
+        self._put(last, stopped)
+
+    def _put(self, piece: object, stopped: threading.Event) -> bool:
+        while not stopped.is_set():
+            try:
+                self._pieces.put(piece, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def __iter__(self) -> Iterator[Piece]:
+        while (piece := self._pieces.get()) is not _END:
+            if isinstance(piece, BaseException):
+                raise piece
+            yield piece  # type: ignore[misc]
+
+
+@contextmanager
+def read_ahead(
+    clips: Iterable[Clip], prepare: Callable[[Clip], Iterator[Piece]], threads: int
+) -> Iterator[Iterator[tuple[Clip, Iterator[Piece]]]]:
+    """Prepare clips in threads, for a `with` statement that stops them.
+
+    Args:
+        clips: They are taken from the iterable by the thread that uses the result, `CLIPS_AHEAD` in advance.
+        prepare: Gives the pieces of a clip; called in one of the threads.
+        threads: Clips that are prepared at a time.
+
+    Yields:
+        Each clip with its pieces, in order. The pieces raise what `prepare` raises, after those that came before.
+    """
+    stopped, work = threading.Event(), queue.SimpleQueue[tuple[Clip, _Prepared[Piece]] | None]()
+
+    def run() -> None:
+        while (job := work.get()) is not None and not stopped.is_set():
+            job[1].fill(prepare(job[0]), stopped)
+
+    workers = [threading.Thread(target=run, name="clips", daemon=True) for _ in range(threads)]
+
+    def in_order() -> Iterator[tuple[Clip, Iterator[Piece]]]:
+        waiting: deque[tuple[Clip, _Prepared[Piece]]] = deque()
+        source, failure = iter(clips), None
+        while True:
+            try:
+                clip = next(source)
+            except StopIteration:
+                break
+            except Exception as error:  # the clips before it are scored first
+                failure = error
+                break
+            waiting.append((clip, _Prepared()))
+            work.put(waiting[-1])
+            if len(waiting) > CLIPS_AHEAD:
+                yield _taken(waiting)
+        while waiting:
+            yield _taken(waiting)
+        if failure is not None:
+            raise failure
+
+    for worker in workers:
+        worker.start()
+    try:
+        yield in_order()
+    finally:
+        stopped.set()
+        for _ in workers:
+            work.put(None)
+        for worker in workers:
+            worker.join()
+
+
+def _taken(waiting: "deque[tuple[Clip, _Prepared[Piece]]]") -> tuple[Clip, Iterator[Piece]]:
+    clip, prepared = waiting.popleft()
+    return clip, iter(prepared)
