@@ -135,7 +135,6 @@ def test_other_outputs_and_nothing_named_are_refused(tmp_path: Path, monkeypatch
     for arguments, message in {
         ("predict", str(clip), "--engine", "ray"): "give --csv FILE",
         ("predict", str(clip), "--engine", "ray", "--csv", "s.csv", "--plots", str(tmp_path / "p")): "no other output",
-        ("predict", str(clip), "--jobs", "2"): "--jobs is for --engine ray",
         ("predict",): "no clip is named",
         ("predict", "--list", str(tmp_path / "empty.txt")): "names no clip",
         ("extract", "--out", str(tmp_path / "o"), "--list", str(tmp_path / "none.txt")): "cannot be read",

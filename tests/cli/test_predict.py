@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -87,14 +88,13 @@ def test_clips_of_the_same_name_keep_their_plots(folder):
 def test_an_interruption_keeps_what_is_done(folder, monkeypatch):
     from videomem_hf.inference import Predictor
 
-    real = Predictor.predict
+    real = Predictor.predict_many
 
-    def interrupted(self, source, *arguments):
-        if "c $1" in str(source):
-            raise KeyboardInterrupt
-        return real(self, source, *arguments)
+    def interrupted(self, *arguments):
+        yield from islice(real(self, *arguments), 2)
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(Predictor, "predict", interrupted)
+    monkeypatch.setattr(Predictor, "predict_many", interrupted)
     result = run("clips", "--json", "out.json", "--csv", "out.csv")
     assert result.exit_code == 130
     assert "2 of 3 clips are done" in result.stderr
@@ -148,23 +148,23 @@ def test_files_of_the_operating_system_are_no_clips(folder):
 
 def test_whatever_a_clip_raises_goes_into_its_note(folder, monkeypatch):
     from videomem_hf.analysis import clip_figure
-    from videomem_hf.inference import Predictor
+    from videomem_hf.inference import predictor
 
-    real, drawn = Predictor.predict, clip_figure.save_figure
+    real, drawn = predictor.sample_clip, clip_figure.save_figure
 
-    def failing(self, source, *arguments):
+    def failing(source, *arguments):
         if "c $1" in str(source):
             raise MemoryError
-        return real(self, source, *arguments)
+        return real(source, *arguments)
 
-    monkeypatch.setattr(Predictor, "predict", failing)
+    monkeypatch.setattr(predictor, "sample_clip", failing)
     assert run("clips", "--csv", "o.csv").exit_code == 1
     rows = list(csv.DictReader((folder / "o.csv").read_text().splitlines()))
     assert [row["note"][:11] for row in rows] == ["", "not a video", "MemoryError"]
     assert run("clips", "--csv", "o.csv", "--fail-fast").exit_code == 1
     assert len((folder / "o.csv").read_text().splitlines()) == 3
 
-    monkeypatch.setattr(Predictor, "predict", real)
+    monkeypatch.setattr(predictor, "sample_clip", real)
 
     def full_disk(figure, path):
         if path.stem == "a":
@@ -176,6 +176,49 @@ def test_whatever_a_clip_raises_goes_into_its_note(folder, monkeypatch):
     rows = list(csv.DictReader((folder / "o.csv").read_text().splitlines()))
     assert [(row["frames"], row["note"][:22]) for row in rows] == [("3", "Scored, but not drawn:"), ("1", "")]
     assert "No space left" in json.loads((folder / "o.json").read_text())[0]["error"]
+
+
+def test_several_processes_give_the_same(folder):
+    for index in range(3):
+        write_clip(folder / "clips" / f"d{index}.webm", grey_levels(24 * (index + 1)))
+    outputs = {jobs: (f"{jobs}.csv", f"{jobs}.json", f"plots{jobs}", f"videos{jobs}") for jobs in (1, 2)}
+    for jobs, (table, json_file, plots, videos) in outputs.items():
+        files = ("--csv", table, "--json", json_file, "--plots", plots, "--overlay", videos)
+        result = run("clips", *files, "--jobs", str(jobs))
+        assert result.exit_code == 1, result.output  # b.mp4
+        assert "5 clips scored by model, 1 failed" in " ".join(result.stdout.split())
+        assert len(list((folder / plots).iterdir())) == len(list((folder / videos).iterdir())) == 5
+    assert (folder / "1.csv").read_text() == (folder / "2.csv").read_text()
+    one, two = (json.loads((folder / f"{jobs}.json").read_text()) for jobs in outputs)
+    assert [row.get("frames") for row in one] == [row.get("frames") for row in two]
+
+
+def test_a_process_that_ends_costs_only_the_clip_that_it_was_at(folder):
+    (folder / "own.py").write_text(
+        "import os, videomem_hf.inference.predictor as predictor\n"
+        "real = predictor.sample_clip\n"
+        "def sample_clip(source, *arguments):\n"
+        "    if 'c $1' in str(source):\n"
+        "        os._exit(9)\n"
+        "    return real(source, *arguments)\n"
+        "predictor.sample_clip = sample_clip\n"
+    )
+    write_clip(folder / "clips" / "d.webm", grey_levels(24))
+    result = started(folder, "clips", "--csv", "o.csv", "--jobs", "2", "--import", "own.py")
+    assert result.returncode == 1, result.stderr
+    rows = list(csv.DictReader((folder / "o.csv").read_text().splitlines()))
+    assert [row["clip"] for row in rows] == [f"clips/{name}" for name in ("a.webm", "b.mp4", "c $1.webm", "d.webm")]
+    assert [row["frames"] for row in rows] == ["3", "0", "0", "1"]
+    assert rows[2]["note"] == "the process that worked on it ended; its memory may not have sufficed"
+
+
+def test_precision_changes_scores_a_little(folder):
+    scores = {}
+    for name in ("float32", "bfloat16"):
+        assert run("clips/a.webm", "--csv", "o.csv", "--precision", name).exit_code == 0
+        (row,) = csv.DictReader((folder / "o.csv").read_text().splitlines())
+        scores[name] = float(row["short_term"])
+    assert 0 < abs(scores["float32"] - scores["bfloat16"]) < 0.005
 
 
 def test_addresses_are_fetched(folder):

@@ -3,12 +3,10 @@
 import csv
 import json
 import os
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
-from itertools import chain, count
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,36 +14,17 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-from tqdm import tqdm
 
-from videomem_hf.cli.clip_paths import clip_names, clip_paths, clip_sources, short_name
+from videomem_hf.cli.clip_paths import clip_paths, clip_sources
 from videomem_hf.cli.options import Clips, Device, Engine, FailFast, Import, ListFile, TrustRemoteCode
+from videomem_hf.cli.predict_here import Loading, Outcome, Precision, Scoring, score_clips
 from videomem_hf.cli.score_table import score_columns, score_row
 from videomem_hf.registration import import_code
-from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon, InputError, cause_of
+from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon, InputError
 from videomem_hf.system import os_cause, printable, quantity
-from videomem_hf.video.video import probe
 
 if TYPE_CHECKING:
-    from videomem_hf.inference import ClipPredictor, Prediction
-
-STILLS = 7
-LONG_CLIP_S = 60
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One clip: its prediction, or why there is none; with a prediction, `error` says what could not be drawn."""
-
-    source: Path | str
-    name: str
-    prediction: "Prediction | None"
-    error: str = ""
-
-    @property
-    def note(self) -> str:
-        """What a table says of the clip besides its scores."""
-        return " ".join((*(self.prediction.notes if self.prediction else ()), *filter(None, [self.error])))
+    from videomem_hf.inference import ClipPredictor
 
 
 def predict(
@@ -77,13 +56,24 @@ def predict(
     ] = None,
     device: Device = None,
     title: Annotated[str | None, typer.Option(help="Of the clips, for a model that reads titles.")] = None,
+    precision: Annotated[
+        Precision,
+        typer.Option(
+            help="Number format of the network. bfloat16 is about twice as fast where CPU or GPU have it, and moves "
+            "scores by up to .005; auto takes it on GPUs, and float32 on CPUs."
+        ),
+    ] = "auto",
     fail_fast: FailFast = False,
     import_: Import = None,
     trust_remote_code: TrustRemoteCode = False,
     engine: Engine = "local",
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, help="Processes of --engine ray. (default: one per GPU of the cluster, else one per core)"),
+        typer.Option(
+            min=1,
+            help="Processes that each load the model. (default: 1; with --engine ray one per GPU of the cluster, "
+            "else one per core)",
+        ),
     ] = None,
 ) -> None:
     """Predict how memorable clips are.
@@ -109,28 +99,31 @@ def predict(
             raise InputError("--engine ray writes a table and nothing else: give --csv FILE, and no other output")
         from videomem_hf.cli.predict_ray import predict_on_ray
 
-        predict_on_ray(clip_paths(clips, list_file), model, device, outputs.csv_file, jobs)
+        predict_on_ray(clip_paths(clips, list_file), model, device, precision, outputs.csv_file, jobs)
         return
-    if jobs is not None:
-        raise InputError("--jobs is for --engine ray; here clips are scored one after the other")
     sources = clip_sources(clips, list_file)
     outputs.check_against(sources)
-    from videomem_hf.inference import load_predictor
-
-    predictor = load_predictor(model, device, title, trust_remote_code)
+    loading = Loading(model, device, title, trust_remote_code, precision, tuple(import_ or ()))
+    predictor = loading.load()
     if overlay is not None and predictor.saliency_method is None:
         raise InputError(f"--overlay: {predictor.name} offers no saliency maps; choose another model")
-    _predict_here(predictor, sources, outputs, fail_fast)
+    scoring = Scoring(loading, outputs.plots, outputs.overlay)
+    _predict_here(predictor, scoring, sources, outputs, jobs or 1, fail_fast)
 
 
 def _predict_here(
-    predictor: "ClipPredictor", sources: Sequence[Path | str], outputs: "_Outputs", fail_fast: bool
+    predictor: "ClipPredictor",
+    scoring: Scoring,
+    sources: Sequence[Path | str],
+    outputs: "_Outputs",
+    jobs: int,
+    fail_fast: bool,
 ) -> None:
     outcomes: list[Outcome] = []
     interrupted = False
     with _csv_rows(outputs.csv_file, predictor.horizons) as write_row:
         try:
-            for outcome in _score_clips(predictor, sources, outputs):
+            for outcome in score_clips(predictor, scoring, sources, jobs):
                 outcomes.append(outcome)
                 write_row(outcome)
                 if outcome.error and fail_fast:
@@ -197,70 +190,6 @@ class _Outputs:
             raise InputError(f"{written} is one of the clips; name another file for the output")
         if self.overlay is not None and (clip := next((c for c in clips if c.parent == self.overlay.resolve()), None)):
             raise InputError(f"--overlay {self.overlay}: holds {clip.name}, which is a clip; name another folder")
-
-
-def _score_clips(predictor: "ClipPredictor", sources: Sequence[Path | str], outputs: _Outputs) -> Iterator[Outcome]:
-    """Score and draw clip after clip; whatever a clip raises is in its outcome."""
-    from videomem_hf.inference.sources import input_name, open_source
-
-    used: set[str] = set()
-    with tqdm(zip(sources, clip_names(sources), strict=True), "predicting", len(sources), disable=None) as bar:
-        for source, name in bar:
-            bar.set_postfix_str(short_name(name), refresh=True)
-            try:
-                file = open_source(source)
-                with _frame_progress(file, short_name(name)) as on_frame:
-                    stills = STILLS if outputs.plots else 0
-                    prediction = predictor.predict(file, stills, on_frame, outputs.overlay is not None)
-            except Exception as error:
-                yield Outcome(source, name, None, cause_of(error, input_name(source)))
-                continue
-            prediction = replace(prediction, source=name)
-            try:
-                _draw(prediction, file, outputs, _file_name(name, used))
-            except Exception as error:
-                cause = cause_of(error, input_name(source))
-                yield Outcome(source, name, prediction, f"Scored, but not drawn: {cause}")
-                continue
-            yield Outcome(source, name, prediction)
-
-
-@contextmanager
-def _frame_progress(file: Any, name: str) -> Iterator[Any]:
-    """A second bar for a clip of over a minute."""
-    duration = probe(file).duration_s
-    if hasattr(file, "seek"):
-        file.seek(0)
-    if duration is None or duration < LONG_CLIP_S:
-        yield None
-        return
-    with tqdm(total=round(duration), unit="frame", desc=name, leave=False, disable=None) as bar:
-        yield lambda frame: bar.update()
-
-
-def _draw(prediction: "Prediction", file: Any, outputs: _Outputs, name: str) -> None:
-    """Write the picture and the video that are wanted of a clip."""
-    if outputs.plots:
-        from videomem_hf.analysis.clip_figure import save_figure
-        from videomem_hf.inference.drawing import prediction_figure
-
-        title = f"{Path(prediction.source).name} · {prediction.model}"
-        save_figure(prediction_figure(prediction, title), outputs.plots / f"{name}.png")
-    if outputs.overlay:
-        from videomem_hf.inference.drawing import write_overlay
-
-        if hasattr(file, "seek"):
-            file.seek(0)
-        with tqdm(unit="frame", desc=f"{name}.mp4", leave=False, disable=None) as bar:
-            write_overlay(outputs.overlay / f"{name}.mp4", file, prediction, on_frame=lambda time_s: bar.update())
-
-
-def _file_name(clip: str, used: set[str]) -> str:
-    """Name of the files that are drawn of a clip: the clip's, made safe, with a number where two clips share it."""
-    stem = re.sub(r"[^\w.-]+", "_", Path(clip).stem)[:120] or "clip"
-    name = next(name for name in chain([stem], (f"{stem}-{n}" for n in count(2))) if name.lower() not in used)
-    used.add(name.lower())
-    return name
 
 
 @contextmanager

@@ -16,23 +16,26 @@ from videomem_hf.schema import Horizon, InputError
 from videomem_hf.system import atomic_write, os_cause, quantity
 
 
-def predict_on_ray(paths: list[Path], model: str | None, device: str | None, out: Path, workers: int | None) -> None:
+def predict_on_ray(
+    paths: list[Path], model: str | None, device: str | None, precision: str, out: Path, workers: int | None
+) -> None:
     """Score clips, keep each at once in a journal beside `out`, and write `out` at the end, in the clips' order.
 
     Raises:
         InputError: There is no such model, or no Ray, or a file cannot be written.
         Exit: With 130 when interrupted, with 1 if a clip has no score.
     """
-    predictor = load_predictor(model, device)
+    predictor = load_predictor(model, device, precision=precision)
     horizons = predictor.horizons
-    journal = ScoreJournal(out.with_name(f"{out.name}.journal"), model_identity(predictor.name, horizons))
+    identity = model_identity(predictor.name, horizons) | ({} if precision == "auto" else {"precision": precision})
+    journal = ScoreJournal(out.with_name(f"{out.name}.journal"), identity)
     del predictor  # it was here to find mistakes early; the processes load their own
     results: dict[Path, ClipScores | str] = {path: done for path in paths if (done := journal.get(path))}
     kept = len(results)
     left = [path for path in paths if path not in results]
     try:
         with tqdm(total=len(paths), initial=kept, unit="clip", desc="predicting", disable=None) as bar:
-            for clip, result in score_on_ray(left, model, device, workers):
+            for clip, result in score_on_ray(left, model, device, precision, workers):
                 if isinstance(result, ClipScores):
                     journal.add(clip, result)
                 results[clip] = result

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from videomem_hf.extraction.outputs import Entry, FeatureFolder
-from videomem_hf.extraction.workers import Died, run_jobs
 from videomem_hf.features.clips import Threads
 from videomem_hf.features.collecting import collect
 from videomem_hf.features.extract import load_networks
 from videomem_hf.features.spec import FeatureSpec, Network, NetworkSpec
+from videomem_hf.local_jobs import Died, run_jobs
 from videomem_hf.schema import InputError, cause_of
 from videomem_hf.system import available_cpus
 

@@ -7,14 +7,17 @@ from pathlib import Path
 from videomem_hf.inference.loading import load_predictor
 from videomem_hf.inference.score_journal import ClipScores
 from videomem_hf.ray_jobs import Lost, Work, run_ray_jobs
-from videomem_hf.schema import cause_of
 
 CLIPS_AT_ONCE = 8
 """A batch is lost together when its process ends, and done again."""
 
 
 def score_on_ray(
-    clips: Sequence[Path], model: str | None, device: str | None = None, workers: int | None = None
+    clips: Sequence[Path],
+    model: str | None,
+    device: str | None = None,
+    precision: str = "auto",
+    workers: int | None = None,
 ) -> Iterator[tuple[Path, ClipScores | str]]:
     """Score clips with Ray Data, as `Predictor.predict` scores one.
 
@@ -22,6 +25,7 @@ def score_on_ray(
         clips: Video files, under the same path on all machines.
         model: As for `load_predictor`; a folder has the same path on all machines.
         device: "cpu", "cuda", ...; None takes a GPU where the cluster has one.
+        precision: As for `load_predictor`.
         workers: Processes over all machines; see `videomem_hf.ray_jobs.Work`.
 
     Yields:
@@ -31,19 +35,19 @@ def score_on_ray(
         InputError: Ray is not installed.
     """
     local = str(Path(model).absolute()) if model and Path(model).exists() else model
-    work = Work(partial(_make_scorer, local, device), CLIPS_AT_ONCE, workers, gpu=device != "cpu")
+    work = Work(partial(_make_scorer, local, device, precision), CLIPS_AT_ONCE, workers, gpu=device != "cpu")
     for (index, _), result in run_ray_jobs(work, [(index, clip.absolute()) for index, clip in enumerate(clips)]):
         yield clips[index], result.cause if isinstance(result, Lost) else result
 
 
-def _make_scorer(model: str | None, device: str | None) -> Callable[[list[tuple[int, Path]]], list[ClipScores | str]]:
+def _make_scorer(
+    model: str | None, device: str | None, precision: str
+) -> Callable[[list[tuple[int, Path]]], list[ClipScores | str]]:
     """Load the model; runs once in each process."""
-    predictor = load_predictor(model, device)
+    predictor = load_predictor(model, device, precision=precision)
 
-    def score(clip: Path) -> ClipScores | str:
-        try:
-            return ClipScores.of(predictor.predict(clip))
-        except Exception as error:
-            return cause_of(error, clip)
+    def score(clips: list[tuple[int, Path]]) -> list[ClipScores | str]:
+        predictions = predictor.predict_many([clip for _, clip in clips])
+        return [each.error or ClipScores.of(each) for each in predictions]
 
-    return lambda clips: [score(clip) for _, clip in clips]
+    return score

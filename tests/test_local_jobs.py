@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from videomem_hf.extraction.workers import Died, run_jobs
+from videomem_hf.local_jobs import Died, run_jobs
 
 
 def square(job: int) -> tuple[int, int]:
@@ -66,7 +66,7 @@ def test_stopping_ends_the_processes() -> None:
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("videomem_hf.extraction.workers.wait", interrupt)
+        patch.setattr("videomem_hf.local_jobs.wait", interrupt)
         with pytest.raises(KeyboardInterrupt):
             next(results)
     assert not multiprocessing.active_children()
