@@ -5,7 +5,14 @@ import pytest
 import torch
 
 from videomem_hf.inference import Saliency
-from videomem_hf.inference.saliency import covered_by_cells, merge_crops, place_on_frame, saliency_maps, saliency_method
+from videomem_hf.inference.saliency import (
+    covered_by_cells,
+    merge_crops,
+    place_on_frame,
+    saliency_maps,
+    saliency_method,
+    scores_and_maps,
+)
 from videomem_hf.models import MODELS, config_class, model_class
 from videomem_hf.models.modeling_memnet import ten_crop
 
@@ -146,3 +153,31 @@ def test_maps_are_placed_by_what_their_cells_cover() -> None:
     placed = place_on_frame(map_[:, ::-1] + map_.cumsum(axis=1), (8, 120), (0.0, 0.0, 1.0, 1.0), (0.0, 0.0, 0.5, 1.0))
     assert np.ptp(placed[:, 70:]) < 1e-7
     assert placed[0, 100] > 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "side"),
+    [("resmem", {"resnet_layers": [1, 1, 1, 1]}, 227), ("squalli", {}, 224), ("resnet3d", {"depth": 18}, 64)],
+)
+def test_scores_and_grad_cam_of_one_pass_are_those_of_captum(kind: str, fields: dict, side: int) -> None:
+    from captum.attr import LayerGradCam
+
+    torch.manual_seed(0)
+    model = model_class(kind)(config_class(kind)(**fields)).eval().requires_grad_(False)
+    segments = torch.rand(3, getattr(model.config, "segment_length", 1), 3, side, side)
+    rows, maps = scores_and_maps(model, segments, "Grad-CAM")
+
+    def logit(pixels: torch.Tensor) -> torch.Tensor:
+        return torch.logit(model(pixel_values_videos=pixels).frame_scores[:, 0, 0])
+
+    (name,) = model.attribution_layers
+    captum = LayerGradCam(logit, model.get_submodule(name))
+    found = captum.attribute(segments.requires_grad_(), attr_dim_summation=True)
+    found = found.mean(dim=2) if found.ndim == 5 else found
+    size = [max(14, side) for side in found.shape[-2:]]
+    expected = torch.nn.functional.interpolate(found, size, mode="bilinear")[:, 0].relu()
+    expected = expected / expected.sum(dim=(1, 2), keepdim=True).clamp_min(1e-12)
+    assert expected.std() > 0
+    torch.testing.assert_close(maps, expected.detach(), atol=1e-5, rtol=1e-3)
+    with torch.no_grad():
+        torch.testing.assert_close(rows, model(pixel_values_videos=segments).frame_scores[:, 0], atol=1e-6, rtol=0)

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import torch
 from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
 from videomem_hf.models.modeling_resnet3d import BasicBlock as BasicBlock3D
@@ -66,6 +66,10 @@ def _fold_norms(module: nn.Module) -> None:
         conv, norm = children[first], children.get(second)
         if not isinstance(conv, nn.Conv2d | nn.Conv3d) or not isinstance(norm, nn.BatchNorm2d | nn.BatchNorm3d):
             continue
-        if conv.weight.dtype == torch.float32:  # the product would be rounded in half precision
-            setattr(module, first, fuse_conv_bn_eval(conv, norm))
+        mean, variance = norm.running_mean, norm.running_var
+        is_float32 = conv.weight.dtype == torch.float32  # the product would be rounded in half precision
+        if is_float32 and mean is not None and variance is not None:
+            conv.weight, conv.bias = fuse_conv_bn_weights(
+                conv.weight, conv.bias, mean, variance, norm.eps, norm.weight, norm.bias
+            )
             setattr(module, second, nn.Identity())
