@@ -36,8 +36,8 @@ def scores(score: np.ndarray, rt_ms: np.ndarray) -> Any:
 def retention() -> Figure:
     return retention_figure(
         {
-            "short_term": retained(LAG, 0.9 - 0.0006 * (LAG - 45), 6000, LineFit(0.927, -0.0006, 0.0, 0.0)),
-            "long_term": retained(HOURS, np.full(12, 0.78), 9000, LineFit(0.78, 0.0, 0.0, 1.0)),
+            "short_term": retained(LAG, 0.9 - 0.0006 * (LAG - 45), 6000, LineFit(0.927, -0.0006, 0.0)),
+            "long_term": retained(HOURS, np.full(12, 0.78), 9000, LineFit(0.78, 0.0, 1.0)),
         }
     )
 

@@ -69,7 +69,7 @@ def test_clips_share_batches_and_stay_apart(tiny, clip, tmp_path, monkeypatch): 
 def test_what_is_no_clip_is_one_sentence(tiny, tmp_path):  # noqa: F811
     for source, message in (
         (3, "a int is no clip"),
-        (np.zeros((2, 8, 8, 3)), "must be .frames, height, width, 3., uint8"),
+        (np.zeros((2, 8, 8, 3)), "must be .frames, height, width, 3. or .frames, 3, height, width., uint8"),
         (np.zeros((8, 8, 3), np.uint8), "frames of shape .8, 8, 3."),
         (np.zeros((0, 8, 8, 3), np.uint8), "at least one"),
         (b"no video", "not a video that FFmpeg can read"),
