@@ -30,14 +30,12 @@ class Scored:
 
     Attributes:
         name: As it is shown.
-        prediction: Scores; with frames and maps once `explained`.
-        explained: Whether the prediction has its frames and maps.
+        prediction: Scores, frames and maps.
         overlay: The overlay video, once it is written; stays None for a model without maps.
     """
 
     name: str
     prediction: "Prediction"
-    explained: bool = False
     overlay: Path | None = None
 
 
@@ -102,13 +100,10 @@ class Scoring:
         intake.check_clip(path, self.limits)  # before the model is loaded, which can take long
         tell(0.0, "Loading the model")
         predictor = self.models.predictor(model)
-        if "Grad-CAM" in (predictor.saliency_method or ""):  # many times the work of the scores alone: those come first
-            yield Scored(name, predictor.predict(path, on_frame=self._frame_watcher(path, tell)))
-            tell(0.5, "Looking for what the score comes from")
         look = self._frame_watcher(path, tell)
         maps = predictor.saliency_method is not None
         prediction = predictor.predict(path, stills=MOST_STILLS, on_frame=look, maps=maps)
-        scored = Scored(name, prediction, explained=True)
+        scored = Scored(name, prediction)
         yield scored
         if prediction.saliency is not None:
             yield replace(scored, overlay=self._write_overlay(path, prediction, folder, tell))

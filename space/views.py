@@ -128,7 +128,7 @@ def explorer(scored: "Scored") -> str:
     """The scores over time, and the frames that they belong to; `explorer.js` links the two."""
     prediction = scored.prediction
     if not prediction.stills:
-        return '<div class="vm-empty vm-waiting"><span>Frames and maps are on their way …</span></div>'
+        return ""
     stills = [_StillView.of(still, prediction) for still in prediction.stills]
     first = next(iter(prediction.scores))
     best = max(range(len(stills)), key=lambda i: stills[i].scores[first])

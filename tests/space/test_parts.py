@@ -141,18 +141,11 @@ def test_scores_are_those_of_the_package(scoring, clip, model_folder, tmp_path):
 
     expected = videomem_hf.predict(clip, model=str(model_folder), device="cpu")
     *_, last = stages = list(scoring.explain(clip, model_folder.name, tmp_path, silent))
-    assert [(s.explained, s.overlay is not None) for s in stages] == [(True, False), (True, True)]
+    assert [s.overlay is not None for s in stages] == [False, True]
     assert last.prediction.scores == pytest.approx(expected.scores, abs=1e-6)
     assert len(last.prediction.stills) == 4
     assert last.overlay.read_bytes()[4:8] == b"ftyp"
     assert scoring.score(clip, model_folder.name, silent).prediction.scores == pytest.approx(expected.scores, abs=1e-6)
-
-
-def test_slow_maps_come_after_the_scores(scoring, clip, model_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(loading.Predictor, "saliency_method", property(lambda self: "Grad-CAM"))
-    first = next(scoring.explain(clip, model_folder.name, tmp_path, silent))
-    assert not first.explained
-    assert "are on their way" in views.explorer(first)
 
 
 def test_examples_are_scored_once(model_folder, clip, tmp_path, monkeypatch):
@@ -171,7 +164,7 @@ def test_examples_are_scored_once(model_folder, clip, tmp_path, monkeypatch):
 
 def test_what_visitors_write_is_text(scoring, clip, model_folder, tmp_path):
     *_, last = scoring.explain(clip, model_folder.name, tmp_path, silent)
-    last = space_scoring.Scored(HOSTILE, last.prediction, True)
+    last = space_scoring.Scored(HOSTILE, last.prediction)
     rows = [views.Row(HOSTILE, last), views.Row(HOSTILE, error=HOSTILE)]
     for html in (views.summary(last), views.explorer(last), views.ranking(rows)):
         found = Tags(html)
