@@ -6,7 +6,7 @@ import pickle
 import re
 import warnings
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,10 +43,17 @@ class CheckpointError(ValueError):
 
 
 def read_tensors(path: Path) -> Tensors:
+    """Read weights by `read_raw_tensors`, without the prefix `module.` that `DataParallel` gives to all names."""
+    tensors = read_raw_tensors(path)
+    if all(name.startswith("module.") for name in tensors):
+        return rename(tensors, {"module.": ""})
+    return tensors
+
+
+def read_raw_tensors(path: Path) -> Tensors:
     """Read named tensors: safetensors, or a file of `torch.save` as far as it holds plain data (no code is run).
 
-    What a training script wrapped around the weights is taken off: an outer dictionary, and the prefix `module.` of
-    `DataParallel` where all names have it.
+    The outer dictionary that a training script may put around the weights is taken off.
 
     Raises:
         CheckpointError: There is no such file, it is damaged, holds objects that need code, or no tensors.
@@ -65,21 +72,23 @@ def read_tensors(path: Path) -> Tensors:
     return content
 
 
-def without_module_prefix(tensors: Tensors) -> Tensors:
-    """Take off the prefix that `DataParallel` gives to all names."""
-    if all(name.startswith("module.") for name in tensors):
-        return {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
-    return tensors
+def rename(tensors: Tensors, beginnings: Mapping[str, str]) -> Tensors:
+    """Replace the beginnings of names by a table; other names stay."""
+    pattern = re.compile(f"^({'|'.join(map(re.escape, beginnings))})")
+    return {pattern.sub(lambda found: beginnings[found[0]], name): tensor for name, tensor in tensors.items()}
+
+
+def drop(tensors: Tensors, *beginnings: str) -> Tensors:
+    """Leave out tensors by the beginnings of their names."""
+    return {name: tensor for name, tensor in tensors.items() if not name.startswith(beginnings)}
 
 
 def load_strictly(model: nn.Module, tensors: Tensors, path: Path, new: Iterable[str] = ()) -> None:
     """Load weights into a model; every name must match, in both directions.
 
     Args:
-        model: Gets the weights.
-        tensors: Under the model's own names.
-        path: Stands in the messages.
-        new: Beginnings of the model's names that the checkpoint has not; they keep their start values.
+        path: Is named in messages.
+        new: Beginnings of the model's names that the checkpoint lacks; they keep their start values.
 
     Raises:
         CheckpointError: A name is missing, left over, or has another shape; it is named.
@@ -102,11 +111,7 @@ def load_strictly(model: nn.Module, tensors: Tensors, path: Path, new: Iterable[
 
 
 def take(tensors: Tensors, path: Path, *names: str) -> list[torch.Size]:
-    """Shapes of tensors that tell a network's sizes.
-
-    Raises:
-        CheckpointError: One is not there.
-    """
+    """Shapes of tensors that tell a network's sizes; raises a CheckpointError if one is missing."""
     if missing := [name for name in names if name not in tensors]:
         raise CheckpointError(f"{path}: this kind of checkpoint has {_list(missing)}, found {_list(sorted(tensors))}")
     return [tensors[name].shape for name in names]
@@ -165,3 +170,16 @@ class Converted:
     model: PreTrainedModel
     processor: BaseVideoProcessor
     notes: tuple[str, ...] = ()
+
+
+def fill(
+    model: PreTrainedModel,
+    tensors: Tensors,
+    path: Path,
+    processor: BaseVideoProcessor,
+    notes: Iterable[str] = (),
+    new: Iterable[str] = (),
+) -> Converted:
+    """Load a checkpoint's weights into a new model; arguments and errors as of `load_strictly` and `Converted`."""
+    load_strictly(model, tensors, path, new)
+    return Converted(model.eval(), processor, tuple(notes))

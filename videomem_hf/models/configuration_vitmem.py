@@ -2,7 +2,7 @@
 
 from huggingface_hub.dataclasses import strict
 
-from .configuration_memorability import MemorabilityConfig
+from .configuration_memorability import MemorabilityConfig, check_least
 
 
 @strict
@@ -39,5 +39,4 @@ class ViTMemConfig(MemorabilityConfig):
         if self.hidden_size % self.num_attention_heads:
             heads = self.num_attention_heads
             raise ValueError(f"num_attention_heads={heads} must divide hidden_size={self.hidden_size}")
-        if self.num_hidden_layers < 1:
-            raise ValueError("num_hidden_layers must be at least 1")
+        check_least(self, num_hidden_layers=1)

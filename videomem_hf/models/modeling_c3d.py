@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 from transformers.utils import ModelOutput
 
 from .configuration_c3d import C3DConfig
-from .modeling_memorability import Conv3d, check_shape, init_layer, split_segments
+from .modeling_memorability import PIXELS, Conv3d, check_side, init_layer, only_input, split_segments
 from .scoring import at_least_float32
 
 
@@ -70,11 +70,9 @@ class C3DModel(PreTrainedModel):
             pixel_values_videos: `(batch, frames, 3, image_size, image_size)`: red, green, blue from 0 to 255 minus
                 their means, as the model's video processor makes them; frames is a multiple of `config.segment_length`.
         """
-        check_shape(pixel_values_videos, 5, None)
-        side = self.config.image_size
-        if pixel_values_videos.shape[-2:] != (side, side):
-            raise ValueError(f"C3D needs {side} x {side} pixels, got {tuple(pixel_values_videos.shape[-2:])}")
-        segments, _ = split_segments(pixel_values_videos.flip(2), self.config.segment_length, None)  # blue, green, red
+        pixels = only_input(None, pixel_values_videos=(pixel_values_videos, PIXELS))
+        check_side(pixels, self.config.image_size)
+        segments, _ = split_segments(pixels.flip(2), self.config.segment_length, None)  # blue, green, red
         fc6, fc7, logits = (at_least_float32(each) for each in self._layers(segments.flatten(0, 1).to(self.dtype)))
         shape = segments.shape[:2]
         return C3DOutput(

@@ -14,8 +14,7 @@ import torch
 from torch import nn
 
 from .configuration_multiview import MultiViewConfig
-from .modeling_memorability import MemorabilityModel
-from .modeling_outputs import MemorabilityOutput
+from .modeling_memorability import MemorabilityModel, MemorabilityOutput
 from .scoring import clamp_scores
 
 
@@ -36,11 +35,8 @@ def prepare_view(
 ) -> torch.Tensor:
     """Map the vectors of a view, `(clips, size)`, to the space in which a kernel compares them.
 
-    Args:
-        values: Raw vectors.
-        shift, factor: `(size,)`; the (rooted) values less `shift`, times `factor`.
-        root: Whether to take square roots first; numbers below 0 count as 0.
-        unit: Whether to scale the result to length 1.
+    They become `(values - shift) * factor`, with square roots of the values first if `root` (numbers below 0 count as
+    0), and scaled to length 1 at the end if `unit`. `shift` and `factor` are `(size,)`.
     """
     if root:
         positive = values > 0
@@ -108,8 +104,7 @@ class MultiViewModel(MemorabilityModel):
             features: `(batch, sum of config.view_sizes)`: all views side by side; NaN where a clip lacks a view.
             views: A tensor `(batch, size)` for some or all of `config.view_names`; a missing name or a row with NaN is
                 a missing view. Other names are ignored.
-            labels: `(batch, horizons)` in [0, 1]; NaN for an unknown score. Gives the loss.
-            annotation_counts: `(batch, horizons)`, annotations behind each label; see `memorability_loss`.
+            labels, annotation_counts: As of `FrameMemorabilityModel.forward`.
             interval_counts: `(batch, horizons)`, annotations behind the scores that the intervals are for; None takes
                 the mean of the training clips.
             output_attentions: Must be False.
@@ -261,12 +256,9 @@ class ViewNetwork(nn.Module):
 
 
 def interval_scale(scores: torch.Tensor, counts: torch.Tensor, noise_variance: torch.Tensor) -> torch.Tensor:
-    """Expected size of the error of a score measured with `counts` annotations: unexplained plus binomial variance.
+    """Expected error of scores measured with `counts` annotations: unexplained plus binomial variance, square-rooted.
 
-    Args:
-        scores: Predicted, in [0, 1], of any shape.
-        counts: Annotations behind the measured scores, above 0.
-        noise_variance: Variance of the true memorability that no view explains.
+    `noise_variance` is that of the true memorability that no view explains.
     """
     inside = scores.clamp(0.02, 0.98)
     return (noise_variance + inside * (1 - inside) / counts).sqrt()

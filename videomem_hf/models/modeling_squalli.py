@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from .configuration_squalli import SqualliConfig
-from .modeling_memorability import FeaturesAndMaps, FrameMemorabilityModel, MapInfo
+from .modeling_memorability import FeaturesAndMaps, FrameMemorabilityModel, MapInfo, check_side
 
 
 class VGG(nn.Module):
@@ -80,9 +80,7 @@ class SqualliModel(FrameMemorabilityModel):
 
     def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
         """Map frames `(n, 3, image_size, image_size)` to both streams side by side, `(n, size)`."""
-        side = self.config.image_size
-        if pixels.shape[-2:] != (side, side):
-            raise ValueError(f"this model needs frames of {side} x {side} pixels, got {tuple(pixels.shape[-2:])}")
+        check_side(pixels, self.config.image_size)
         fc7, last = self.vgg(pixels)
         if self.caption_vgg is not None:
             fc7, _ = self.caption_vgg(pixels)

@@ -1,8 +1,8 @@
 """Gradient checkpointing: activations of a backbone's blocks are computed again when their gradients are needed."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import cache, partial
+from contextlib import contextmanager, nullcontext
+from functools import cache
 from typing import Any
 
 import torch
@@ -21,8 +21,13 @@ class Recomputing:
         compute = super().forward  # type: ignore[misc]
         if not torch.is_grad_enabled():
             return compute(*args, **kwargs)
-        contexts = partial(_contexts, self)  # type: ignore[arg-type]
-        return checkpoint(compute, *args, use_reentrant=False, context_fn=contexts, **kwargs)
+        return checkpoint(
+            compute,
+            *args,
+            use_reentrant=False,
+            context_fn=lambda: (nullcontext(), _statistics_unchanged(self)),  # type: ignore[arg-type]
+            **kwargs,
+        )
 
 
 def recompute_blocks(model: nn.Module, enable: bool, every: int = 1) -> int:
@@ -40,10 +45,7 @@ def recompute_blocks(model: nn.Module, enable: bool, every: int = 1) -> int:
 def recompute_in_parts(compute: Callable[..., Any], frames: torch.Tensor, *args: Any) -> Any:
     """Compute what a function gives for frames, a few at a time, without keeping its activations.
 
-    Args:
-        compute: Maps frames `(n, ...)` to a tensor `(n, ...)`, or to a tuple of such tensors and None.
-        frames: See above.
-        args: Further arguments of the function.
+    `compute` maps frames `(n, ...)` and `args` to a tensor `(n, ...)`, or to a tuple of such tensors and None.
     """
     if not torch.is_grad_enabled():
         return compute(frames, *args)
@@ -71,10 +73,6 @@ def _blocks(module: nn.Module) -> Iterator[nn.Module]:
 @cache
 def _recomputing(kind: type[nn.Module]) -> type[nn.Module]:
     return type(kind.__name__, (Recomputing, kind), {})
-
-
-def _contexts(block: nn.Module) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-    return nullcontext(), _statistics_unchanged(block)
 
 
 @contextmanager

@@ -57,10 +57,9 @@ def memorability_loss(
     Args:
         scores: `(batch, horizons)`, predicted.
         labels: `(batch, horizons)` in [0, 1]; NaN for an unknown one, which adds nothing.
-        annotation_counts: `(batch, horizons)`, annotations behind each label, or None: all weights are then 1, as is
-            the weight where a count is NaN (an image of LaMem, say, whose counts are not published).
-        means: `config.score_means`.
-        stds: `config.score_stds`.
+        annotation_counts: `(batch, horizons)`, annotations behind each label; the weight is 1 where a count is NaN (not
+            published, as LaMem's) and where this is None.
+        means, stds: `config.score_means` and `config.score_stds`.
 
     Returns:
         A scalar, at least 0; exactly 0 (with gradient 0) if every label is unknown.

@@ -53,11 +53,7 @@ def reason_of(error: Exception) -> str:
 
 
 def open_file(source: VideoSource, name: str, stack: ExitStack) -> BinaryIO:
-    """Open a source as a file that can seek; a pipe is read to its end.
-
-    Raises:
-        UnreadableVideoError: It is missing or empty.
-    """
+    """Open a source as a file that can seek; raises an UnreadableVideoError if it is missing or empty."""
     try:
         if isinstance(source, str | Path):
             file: BinaryIO = stack.enter_context(Path(source).open("rb"))  # noqa: SIM115 - the stack closes it
@@ -72,9 +68,11 @@ def open_file(source: VideoSource, name: str, stack: ExitStack) -> BinaryIO:
     return file
 
 
-def open_container(file: BinaryIO, name: str) -> "InputContainer":
+def open_container(file: BinaryIO, size: int, name: str) -> "InputContainer":
+    """Open a file of so many bytes with PyAV; raises an UnreadableVideoError if it is no video."""
     import av
 
+    _check_index(file, size, name)
     options = {"protocol_whitelist": "none", **DECODER_OPTIONS}
     try:
         container = av.open(file, "r", options=options, metadata_errors="replace")
@@ -118,7 +116,7 @@ def pass_junk(file: BinaryIO) -> tuple[BinaryIO, int]:
     return file, 0
 
 
-def check_index(file: BinaryIO, size: int, name: str) -> None:
+def _check_index(file: BinaryIO, size: int, name: str) -> None:
     """Refuse an MP4 or MOV file whose index is missing, or counts more frames than the file can hold.
 
     FFmpeg would make room for all of them when it opens the file.
@@ -143,9 +141,8 @@ def check_index(file: BinaryIO, size: int, name: str) -> None:
         position += length
     file.seek(0)
     if b"mdat" in found and not found & {b"moov", b"moof"}:
-        raise UnreadableVideoError(
-            f"{name}: not a video that FFmpeg can read (the index of the file, at its end, is missing)"
-        )
+        cause = "the index of the file, at its end, is missing"
+        raise UnreadableVideoError(f"{name}: not a video that FFmpeg can read ({cause})")
 
 
 def _sample_counts(index: bytes, start: int, stop: int, depth: int = 0) -> Iterator[int]:

@@ -8,17 +8,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
 
 from PIL import Image
 
-from .video_containers import (
-    DECODER_OPTIONS,
-    UnreadableVideoError,
-    VideoSource,
-    check_index,
-    open_container,
-    open_file,
-    pass_junk,
-    reason_of,
-    source_name,
-)
+from .video_containers import DECODER_OPTIONS, UnreadableVideoError, VideoSource, reason_of, source_name
+from .video_containers import open_container, open_file, pass_junk
 from .video_display import MAX_PIXELS, Screen, hdr_kind
 from .video_pictures import MAX_ANIMATION_PIXELS, PILLOW_ERRORS, number_of_pictures, open_picture, picture_frames
 
@@ -44,13 +35,13 @@ _LAST_BYTES = {"gif": b";", "apng": b"IEND", "png": b"IEND"}
 
 
 class VideoReader:
-    """An open video: use it in a `with` statement.
+    """An open video, for a `with` statement.
 
     Of several streams the one is read that players choose: marked as default, then the largest. FFmpeg may open nothing
     but the given file, so that a playlist leads nowhere.
 
     Args:
-        source: A path, the bytes of a file, or an open binary file, which is read from its start.
+        source: An open file is read from its start.
         threads: "NONE" where several clips are decoded at once.
 
     Attributes:
@@ -85,8 +76,7 @@ class VideoReader:
         file.seek(0)
         self._picture = open_picture(file)
         if self._picture is None:
-            check_index(file, self._bytes, self.name)
-            self.container = stack.enter_context(open_container(file, self.name))
+            self.container = stack.enter_context(open_container(file, self._bytes, self.name))
             self.stream = self._choose_stream()
             self.stream.thread_type = threads
             self.stream.codec_context.options = DECODER_OPTIONS  # for pictures that grow
@@ -150,10 +140,7 @@ class VideoReader:
     def frames(self) -> Iterator[tuple[float, "VideoFrame"]]:
         """Yield each frame with the time in seconds, from the first, at which it comes on screen.
 
-        Damaged parts are passed over.
-
-        Raises:
-            UnreadableVideoError: None of the frames decodes.
+        Damaged parts are passed over; raises an UnreadableVideoError if none of the frames decodes.
         """
         nominal = 1 / (self.frames_per_second or DEFAULT_RATE)
         offset, start, previous, held = 0.0, 0.0, None, (0.0, 0.0)
@@ -174,17 +161,15 @@ class VideoReader:
             previous = frame
             yield start, frame
         if previous is None:
-            raise UnreadableVideoError(
-                f"{self.name}: no frame could be decoded ({self._cause or 'the stream is empty'})"
-            )
+            cause = self._cause or "the stream is empty"
+            raise UnreadableVideoError(f"{self.name}: no frame could be decoded ({cause})")
         own = float(previous.duration * previous.time_base) if previous.duration and previous.time_base else 0.0
         self.end_s = start + (nominal if self._is_raw or own <= 0 else own)
         named = ", ".join(f"{width}x{height}" for width, height in sizes)
         self._note(len(sizes) > 1, f"the picture's size changes ({named})")
         held = max(held, (self.end_s - start, -start))
-        self._note(
-            held[0] > LONG_HOLD_S, f"a frame is held for {held[0]:.0f} s from {-held[1]:.1f} s on; it counts once"
-        )
+        seconds, since = held[0], -held[1]
+        self._note(seconds > LONG_HOLD_S, f"a frame is held for {seconds:.0f} s from {since:.1f} s on; it counts once")
         self._note_missing(nominal + start, offset)
 
     def _start_screen(self, first: "VideoFrame") -> None:
@@ -306,9 +291,8 @@ class VideoReader:
         animated = frames > 1 if self._picture else self.codec in ("gif", "apng")
         most = MAX_ANIMATION_PIXELS if animated else MAX_PIXELS
         if width * height > most:
-            raise UnreadableVideoError(
-                f"{self.name}: declares pictures of {width}x{height}; at most {most:,} pixels are read"
-            )
+            size = f"{width}x{height}"
+            raise UnreadableVideoError(f"{self.name}: declares pictures of {size}; at most {most:,} pixels are read")
         if self._file and frames > self._bytes:
             raise UnreadableVideoError(f"{self.name}: declares {frames:,} frames in a file of {self._bytes:,} bytes")
 
@@ -329,9 +313,8 @@ class _PixelAspects:
             self._current = self._decoder.sample_aspect_ratio
             self._first = self._first or self._current
         if self._current and self._current != self._first:
-            frame.opaque = Fraction(
-                self._current
-            )  # each its own: PyAV drops an object with the first frame that has it
+            # each its own: PyAV drops an object with the first frame that has it
+            frame.opaque = Fraction(self._current)
 
 
 def _alpha_decoder(stream: "VideoStream") -> "VideoCodecContext | None":
@@ -339,10 +322,8 @@ def _alpha_decoder(stream: "VideoStream") -> "VideoCodecContext | None":
     import av
 
     decoder = _ALPHA_DECODERS.get(stream.codec_context.codec.canonical_name)
-    if (
-        stream.metadata.get("alpha_mode", stream.metadata.get("ALPHA_MODE")) != "1"
-        or decoder not in av.codecs_available
-    ):
+    has_alpha = stream.metadata.get("alpha_mode", stream.metadata.get("ALPHA_MODE")) == "1"
+    if not has_alpha or decoder not in av.codecs_available:
         return None
     return cast("VideoCodecContext", av.CodecContext.create(decoder, "r"))
 

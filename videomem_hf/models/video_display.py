@@ -158,10 +158,8 @@ def _has_alpha(frame: "VideoFrame") -> bool:
 
 
 def _reformat(frame: "VideoFrame", shape: tuple[int, int], format_: str) -> "VideoFrame":
-    height, width = shape
-    resized = (height, width) != (frame.height, frame.width)
-    kernel = "BICUBIC" if resized else None
-    return frame.reformat(width, height, format_, src_colorspace=_matrix(frame), interpolation=kernel)
+    kernel = "BICUBIC" if shape != (frame.height, frame.width) else None
+    return frame.reformat(shape[1], shape[0], format_, src_colorspace=_matrix(frame), interpolation=kernel)
 
 
 def _matrix(frame: "VideoFrame") -> int | None:
