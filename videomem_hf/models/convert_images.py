@@ -120,9 +120,7 @@ def square(side: int) -> dict[str, int]:
 
 def middle_of_256(side: int) -> MemorabilityVideoProcessor:
     """As ResMem and ViTMem were trained: 256 x 256 whatever the aspect, the middle of it, pixels in [0, 1]."""
-    return MemorabilityVideoProcessor(
-        size=square(256), do_center_crop=True, crop_size=square(side), do_normalize=False
-    )
+    return MemorabilityVideoProcessor(size=square(256), do_center_crop=True, crop_size=square(side), do_normalize=False)
 
 
 def _alexnet_side(inputs: int, channels: int, path: Path) -> int:

@@ -77,7 +77,9 @@ class AMNetModel(FrameMemorabilityModel):
     def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
         """Map frames `(n, 3, image_size, image_size)` to the last hidden layer, averaged over the glimpses."""
         check_side(pixels, self.config.image_size)
-        positions = self.drop_most(self.bn1(self.inconv(self.core_cnn(pixels))).relu()).flatten(2).transpose(1, 2)  # (n, positions, size)
+        positions = (
+            self.drop_most(self.bn1(self.inconv(self.core_cnn(pixels))).relu()).flatten(2).transpose(1, 2)
+        )  # (n, positions, size)
         average = positions.mean(dim=1)
         hidden, cell = self.hs1(average).tanh(), self.hc1(average).tanh()
         keys = self.drop_half(self.e1(positions).relu())

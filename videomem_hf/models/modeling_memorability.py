@@ -205,7 +205,9 @@ class FrameMemorabilityModel(MemorabilityModel):
                 are not computed, and their frame scores and attentions are 0. Every clip needs a frame.
             output_attentions: Whether to return attention maps.
         """
-        source = only_input(frame_mask, pixel_values_videos=(pixel_values_videos, PIXELS), features=(features, FEATURES))
+        source = only_input(
+            frame_mask, pixel_values_videos=(pixel_values_videos, PIXELS), features=(features, FEATURES)
+        )
         if output_attentions and (features is not None or not self.has_attention):
             reason = "needs pixels" if self.has_attention else "is not possible here; see `attribution_layers`"
             raise ValueError(f"{type(self).__name__}: output_attentions=True {reason}")

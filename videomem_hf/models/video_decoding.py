@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
 
 from PIL import Image
 
-from .video_containers import DECODER_OPTIONS, UnreadableVideoError, VideoSource, reason_of, source_name
-from .video_containers import open_container, open_file, pass_junk
+from .video_containers import (
+    DECODER_OPTIONS,
+    UnreadableVideoError,
+    VideoSource,
+    open_container,
+    open_file,
+    pass_junk,
+    reason_of,
+    source_name,
+)
 from .video_display import MAX_PIXELS, Screen, hdr_kind
 from .video_pictures import MAX_ANIMATION_PIXELS, PILLOW_ERRORS, number_of_pictures, open_picture, picture_frames
 

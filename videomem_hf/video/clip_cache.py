@@ -71,7 +71,7 @@ class ClipCache:
         return self.entry(source) is not None
 
     def pieces(self, source: Source) -> Iterator[np.ndarray]:
-        """Compute the entry of a clip, in parts `(frames, ...)` that fit in memory; raises a VideoError if it fails."""
+        """Compute the entry of a clip, in parts `(frames, ...)` that fit in memory; raises a VideoError if it cannot."""
         raise NotImplementedError
 
     def entry(self, source: Source) -> Path | None:
