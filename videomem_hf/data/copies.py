@@ -11,7 +11,7 @@ from videomem_hf.schema import InputError
 
 
 def data_dir_or_variable(dataset: str, data_dir: str | None, variable: str) -> str:
-    """The folder of a user's copy: `data_dir`, or what an environment variable names; an InputError if neither is given."""
+    """Return `data_dir`, or the folder that an environment variable names; raises an InputError if there is none."""
     found = data_dir or os.environ.get(variable)
     if not found:
         raise InputError(

@@ -190,8 +190,8 @@ def load_images(folder: str, split: str, horizons: tuple[Horizon, ...], lamem_sp
 def feature_columns(tables: Sequence[Any], names: Sequence[str]) -> tuple[np.ndarray, tuple[int, ...]]:
     """Put feature columns side by side; each is taken from a table of its own, with the same rows.
 
-    Returns `(rows, size)` float64 with NaN where a file was missing, and the numbers in each column. A column of varying
-    length raises an InputError.
+    Returns `(rows, size)` float64 with NaN where a file was missing, and the numbers in each column. A column of
+    varying length raises an InputError.
     """
     columns = []
     for table, name in zip(tables, names, strict=True):

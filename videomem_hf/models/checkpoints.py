@@ -42,18 +42,11 @@ class CheckpointError(ValueError):
     """A file that cannot be used as a checkpoint; the message says what was found and what is expected."""
 
 
-def read_tensors(path: Path) -> Tensors:
-    """Read weights by `read_raw_tensors`, without the prefix `module.` that `DataParallel` gives to all names."""
-    tensors = read_raw_tensors(path)
-    if all(name.startswith("module.") for name in tensors):
-        return rename(tensors, {"module.": ""})
-    return tensors
-
-
-def read_raw_tensors(path: Path) -> Tensors:
+def read_tensors(path: Path, keep_prefix: bool = False) -> Tensors:
     """Read named tensors: safetensors, or a file of `torch.save` as far as it holds plain data (no code is run).
 
-    The outer dictionary that a training script may put around the weights is taken off.
+    The outer dictionary that a training script may put around the weights is taken off, and so is the prefix `module.`
+    that `DataParallel` gives to all names, unless it is to be kept.
 
     Raises:
         CheckpointError: There is no such file, it is damaged, holds objects that need code, or no tensors.
@@ -61,15 +54,14 @@ def read_raw_tensors(path: Path) -> Tensors:
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file")
     content = _read_safetensors(path) if _is_safetensors(path) else _read_torch(path)
-    for wrapper in WRAPPERS:
-        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
-            content = content[wrapper]
-            break
+    if isinstance(content, dict):
+        content = next((content[name] for name in WRAPPERS if isinstance(content.get(name), dict)), content)
     if not isinstance(content, dict) or not content:
         raise CheckpointError(f"{path}: holds a {type(content).__name__}, not weights by name")
     if others := [str(name) for name, value in content.items() if not isinstance(value, torch.Tensor)]:
         raise CheckpointError(f"{path}: not only weights by name; {_list(others)} is something else")
-    return content
+    has_prefix = all(name.startswith("module.") for name in content)
+    return rename(content, {"module.": ""}) if has_prefix and not keep_prefix else content
 
 
 def rename(tensors: Tensors, beginnings: Mapping[str, str]) -> Tensors:
@@ -96,17 +88,15 @@ def load_strictly(model: nn.Module, tensors: Tensors, path: Path, new: Iterable[
     own = model.state_dict()
     # Checkpoints from before PyTorch 0.4.1 have no such counters; only training with a cumulative average reads them.
     expected = {n for n in own if not n.startswith(tuple(new)) and not n.endswith("num_batches_tracked")}
-    problems = []
-    if missing := sorted(expected - tensors.keys()):
-        problems.append(f"missing: {_list(missing)}")
-    if left_over := sorted(tensors.keys() - own.keys()):
-        problems.append(f"not known: {_list(left_over)}")
     shapes = [n for n in sorted(own.keys() & tensors.keys()) if own[n].shape != tensors[n].shape]
-    if shapes:
-        described = [f"{n} {tuple(tensors[n].shape)} instead of {tuple(own[n].shape)}" for n in shapes]
-        problems.append(f"of another shape: {_list(described)}")
-    if problems:
-        raise CheckpointError(f"{path}: does not fit {type(model).__name__}; {'; '.join(problems)}")
+    found = {
+        "missing": sorted(expected - tensors.keys()),
+        "not known": sorted(tensors.keys() - own.keys()),
+        "of another shape": [f"{n} {tuple(tensors[n].shape)} instead of {tuple(own[n].shape)}" for n in shapes],
+    }
+    if any(found.values()):
+        problems = "; ".join(f"{kind}: {_list(names)}" for kind, names in found.items() if names)
+        raise CheckpointError(f"{path}: does not fit {type(model).__name__}; {problems}")
     model.load_state_dict(tensors, strict=False)
 
 
@@ -159,12 +149,9 @@ def _list(names: list[str]) -> str:
 
 @dataclass(frozen=True)
 class Converted:
-    """What a checkpoint became.
+    """What a checkpoint became: a model in evaluation mode, and its sampling and preprocessing.
 
-    Attributes:
-        model: In evaluation mode.
-        processor: Its sampling and preprocessing.
-        notes: What was left out of the checkpoint and what of the model starts untrained, a sentence each.
+    `notes` say what was left out of the checkpoint and what of the model starts untrained, a sentence each.
     """
 
     model: PreTrainedModel

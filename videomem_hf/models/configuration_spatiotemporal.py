@@ -77,10 +77,8 @@ class SpatioTemporalConfig(MemorabilityConfig):
         given = self.backbone_config or {}
         allowed = {each.name for each in fields(config_class)} - {each.name for each in fields(MemorabilityConfig)}
         if unknown := sorted(given.keys() - allowed):
-            allowed_names = ", ".join(sorted(allowed))
-            raise ValueError(
-                f"backbone_config: {self.backbone} has no field {', '.join(unknown)}; it has {allowed_names}"
-            )
+            names, known = ", ".join(unknown), ", ".join(sorted(allowed))
+            raise ValueError(f"backbone_config: {self.backbone} has no field {names}; it has {known}")
         return config_class(**given)
 
     def validate_backbone(self) -> None:

@@ -23,11 +23,10 @@ KINDS: Final[dict[str, Callable[..., Converted]]] = {
 
 
 def convert(kind: str, path: Path, **options: Any) -> Converted:
-    """Read a published checkpoint.
+    """Read a published checkpoint: safetensors, or a file of `torch.save` that holds no code.
 
     Args:
         kind: One of `KINDS`.
-        path: The file: safetensors, or one of `torch.save` that holds no code.
         options: Arguments of the kind's function: `horizons`, `attention`, `mean_image`, `caption_vgg`.
 
     Raises:

@@ -3,18 +3,7 @@
 import re
 from pathlib import Path
 
-from .checkpoints import (
-    CheckpointError,
-    Converted,
-    Tensors,
-    count,
-    drop,
-    fill,
-    read_raw_tensors,
-    read_tensors,
-    rename,
-    take,
-)
+from .checkpoints import CheckpointError, Converted, Tensors, count, drop, fill, read_tensors, rename, take
 from .configuration_c3d import C3DConfig
 from .configuration_resnet3d import DEPTHS, ResNet3DConfig
 from .configuration_semantic_embedding import SemanticEmbeddingConfig
@@ -52,7 +41,7 @@ def convert_resnet3d(path: Path, horizons: tuple[str, ...] = HORIZONS) -> Conver
     2018 (Kinetics-400; names begin with `module.`): pixels from 0 to 255 minus their means. Since 2020: pixels in
     [0, 1], mean and standard deviation.
     """
-    raw = read_raw_tensors(path)
+    raw = read_tensors(path, keep_prefix=True)
     tensors = rename(raw, {"module.": ""})
     kind = "bottleneck" if "layer1.0.conv3.weight" in tensors else "basic"
     blocks = tuple(count(tensors, rf"layer{stage}\.(\d+)\.") for stage in range(1, 5))
@@ -125,10 +114,7 @@ def convert_resnet(path: Path, horizons: tuple[str, ...] = HORIZONS, attention: 
 def convert_vgg16(path: Path, horizons: tuple[str, ...] = HORIZONS, caption_vgg: Path | None = None) -> Converted:
     """A VGG16 of torchvision for the two-stream model.
 
-    Args:
-        path: The checkpoint of VGG16.
-        horizons: What is to be predicted.
-        caption_vgg: A checkpoint of VGG19 for the caption stream. Without one this stream shares the first one's fc7.
+    `caption_vgg` is a VGG19 for the caption stream; without one this stream shares fc7 of the first.
     """
     tensors = read_tensors(path)
     sizes = _vgg_sizes(tensors, path, VGG16)

@@ -23,10 +23,8 @@ IMAGENET = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.2
 def convert_memnet(path: Path, mean_image: Path | None = None) -> Converted:
     """MemNet in the layout of its public PyTorch ports: conv1 to conv5, fc6 to fc8.
 
-    Args:
-        path: The checkpoint.
-        mean_image: A NumPy file `(3, 256, 256)`, blue, green, red from 0 to 255: the mean image of the Caffe release.
-            Without one its channel means are subtracted everywhere.
+    `mean_image` is a NumPy file `(3, 256, 256)`, blue, green, red from 0 to 255: the mean image of the Caffe release.
+    Without one its channel means are subtracted everywhere.
     """
     tensors = read_tensors(path)
     convolutions = take(tensors, path, *(f"conv{i}.weight" for i in range(1, 6)))
@@ -127,9 +125,7 @@ def _alexnet_side(inputs: int, channels: int, path: Path) -> int:
     """Smallest frame from which AlexNet's convolutions give `inputs` numbers in so many channels; 227 for 6 x 6."""
     side = isqrt(max(0, inputs) // channels)
     if side < 1 or side**2 * channels != inputs:
-        raise CheckpointError(
-            f"{path}: fc6.weight takes {inputs} numbers, which is no square map of {channels} channels"
-        )
+        raise CheckpointError(f"{path}: fc6.weight takes {inputs} numbers: no square map of {channels} channels")
     for _ in range(3):
         side = (side - 1) * 2 + 3
     return (side - 1) * 4 + 11

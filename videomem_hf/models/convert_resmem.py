@@ -29,9 +29,7 @@ def find_resmem_package() -> Path | None:
 def load_resmem() -> tuple[ResMemModel, MemorabilityVideoProcessor]:
     """Build ResMem with the package's weights, in evaluation mode, and its preprocessing. Logs the licence once.
 
-    Raises:
-        ModuleNotFoundError: The `resmem` package is not installed.
-        RuntimeError: Its weights do not fit the model; the message names the keys.
+    Raises a ModuleNotFoundError if the `resmem` package is not installed.
     """
     folder = find_resmem_package()
     if folder is None:

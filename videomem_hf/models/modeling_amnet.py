@@ -39,7 +39,6 @@ class LSTMStep(nn.Module):
         self.bias_hh_l0 = nn.Parameter(torch.empty(4 * hidden))
 
     def forward(self, x: torch.Tensor, state: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Map `(n, size)` and the hidden and cell state `(n, hidden)` to the next state."""
         return torch.lstm_cell(x, state, self.weight_ih_l0, self.weight_hh_l0, self.bias_ih_l0, self.bias_hh_l0)
 
 

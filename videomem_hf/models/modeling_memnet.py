@@ -19,8 +19,8 @@ from .scoring import at_least_float32, clamp_scores
 class MemNetModel(FrameMemorabilityModel):
     """MemNet on the frames of a clip: RGB in [0, 1], `image_size` x `image_size`, not normalised.
 
-    The mean image is subtracted and the crops are taken here rather than in the video processor: the mean image is
-    256 x 256 pixels and belongs to the weights, and ten crops are eight times the pixels of the frame they come from.
+    The mean image, which belongs to the weights, is subtracted and the crops are taken here rather than in the video
+    processor: ten crops are eight times the pixels of the frame they come from.
 
     Modules carry the names of the public PyTorch port's state dict (conv1 to conv5, fc6 to fc8).
     """
@@ -104,11 +104,8 @@ def centre(network: MemNetModel | MemNetMap, pixels: torch.Tensor) -> torch.Tens
 
 
 def ten_crop(images: torch.Tensor, size: int) -> torch.Tensor:
-    """Cut the centre and the four corners out of images `(n, channels, height, width)`, and mirror all five.
-
-    Returns:
-        `(10, n, channels, size, size)`: the centre, the corners (top left, top right, bottom left, bottom right), and
-        the same five mirrored left to right.
+    """`(10, n, channels, size, size)` of images `(n, channels, height, width)`: the centre, the corners (top left, top
+    right, bottom left, bottom right), and the same five mirrored left to right.
     """
     height, width = images.shape[-2:]
     bottom, right = height - size, width - size

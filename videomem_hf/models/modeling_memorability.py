@@ -15,8 +15,8 @@ from .scoring import at_least_float32, is_half, mean_over_frames, memorability_l
 
 FeaturesAndMaps = tuple[torch.Tensor, torch.Tensor | None]
 """Features `(n, size)` of frames, and maps `(n, height', width')` where they are asked for."""
-PIXELS: Final = ("batch", "frames", 3, "height", "width")
-FEATURES: Final = ("batch", "frames", "size")
+_PIXELS: Final[tuple[str | int, ...]] = ("batch", "frames", 3, "height", "width")
+_FEATURES: Final[tuple[str | int, ...]] = ("batch", "frames", "size")
 
 
 @dataclass
@@ -56,8 +56,8 @@ class MapInfo:
     def cells(self, side: int) -> tuple[float, float]:
         """Where the first cell begins and the last one ends, in pixels of an input side of so many pixels.
 
-        A strided convolution that is padded on all sides looks from pixels 0, s, 2 s, ... on: its first cell is
-        centred on the edge of the frame, not half a cell inside, and the last stops short of the other edge.
+        A strided convolution that is padded on all sides looks from pixels 0, s, 2 s, ... on: its first cell is centred
+        on the edge of the frame, and the last stops short of the other edge.
         """
         if self.stride is None:
             return 0.0, float(side)
@@ -117,7 +117,6 @@ class MemorabilityModel(PreTrainedModel):
         return any(name == head or name.startswith(f"{head}.") for head in self.head_modules)
 
     def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> "MemorabilityModel":
-        """What `to`, `half` and `bfloat16` do to each tensor."""
         if not self.stays_float32:
             return super()._apply(fn, recurse)
 
@@ -139,7 +138,6 @@ class MemorabilityModel(PreTrainedModel):
         self.train(self.training)
 
     def train(self, mode: bool = True) -> "MemorabilityModel":
-        """Set training mode, except for a frozen backbone."""
         super().train(mode)
         if self._backbone_frozen:
             for name, module in self.named_modules():
@@ -205,9 +203,7 @@ class FrameMemorabilityModel(MemorabilityModel):
                 are not computed, and their frame scores and attentions are 0. Every clip needs a frame.
             output_attentions: Whether to return attention maps.
         """
-        source = only_input(
-            frame_mask, pixel_values_videos=(pixel_values_videos, PIXELS), features=(features, FEATURES)
-        )
+        source = only_input(frame_mask, pixel_values_videos=pixel_values_videos, features=features)
         if output_attentions and (features is not None or not self.has_attention):
             reason = "needs pixels" if self.has_attention else "is not possible here; see `attribution_layers`"
             raise ValueError(f"{type(self).__name__}: output_attentions=True {reason}")
@@ -264,18 +260,17 @@ def init_layer(module: nn.Module) -> None:
         nn.init.zeros_(module.bias)
 
 
-def only_input(
-    frame_mask: torch.Tensor | None, **inputs: tuple[torch.Tensor | None, tuple[str | int, ...]]
-) -> torch.Tensor:
-    """The one input that is given, of those by name with their axes, such as `PIXELS`.
+def only_input(frame_mask: torch.Tensor | None, map_channels: int = 0, **inputs: torch.Tensor | None) -> torch.Tensor:
+    """The one given input of a `forward`: `pixel_values_videos`, `features`, or `frame_maps` of so many channels.
 
-    Raises:
-        ValueError: None or several are given, or the one or its mask has another shape.
+    Raises a ValueError if none or several are given, or it or its mask has a wrong shape.
     """
-    given = [(name, values, axes) for name, (values, axes) in inputs.items() if values is not None]
+    given = {name: values for name, values in inputs.items() if values is not None}
     if len(given) != 1:
         raise ValueError(f"give either {' or '.join(inputs)}")
-    name, values, axes = given[0]
+    ((name, values),) = given.items()
+    maps = (*_PIXELS[:2], map_channels, *_PIXELS[3:])
+    axes = {"pixel_values_videos": _PIXELS, "features": _FEATURES, "frame_maps": maps}[name]
     sizes = zip(axes, values.shape, strict=False)
     if values.ndim != len(axes) or values.shape[1] == 0 or any(isinstance(a, int) and a != size for a, size in sizes):
         raise ValueError(f"expected {name} ({', '.join(map(str, axes))}), got {tuple(values.shape)}")

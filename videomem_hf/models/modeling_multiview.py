@@ -164,9 +164,8 @@ class MultiViewModel(MemorabilityModel):
         for view, column in enumerate(columns):
             shift, factor = getattr(self, f"shift_{view}"), getattr(self, f"factor_{view}")
             known = torch.where(present[:, view, None], column, shift)
-            prepared.append(
-                prepare_view(known, shift, factor, self.config.view_roots[view], self.config.view_units[view])
-            )
+            root, unit = self.config.view_roots[view], self.config.view_units[view]
+            prepared.append(prepare_view(known, shift, factor, root, unit))
         return prepared, present
 
     def _columns(
@@ -187,12 +186,10 @@ class MultiViewModel(MemorabilityModel):
         rows = {len(column) for column in given.values()}
         if len(rows) > 1:
             raise ValueError(f"views must be of one number of clips, got {sorted(rows)}")
-        columns = []
+        clips, columns = rows.pop(), []
         for name, size in zip(names, sizes, strict=True):
-            column = given.get(name)
-            if column is None:
-                column = torch.full((rows.copy().pop(), size), torch.nan, device=device)
-            elif column.shape[1] != size:
+            column = given.get(name, torch.full((clips, size), torch.nan, device=device))
+            if column.shape[1] != size:
                 raise ValueError(f"view {name!r} must have {size} numbers per clip, got {column.shape[1]}")
             columns.append(column.to(dtype))
         return tuple(columns)

@@ -21,9 +21,8 @@ class SemanticEmbeddingModel(FrameMemorabilityModel):
     largest and smallest activations, projection to an embedding of length 1, perceptron.
 
     With `config.attention` a convolution parallel to the last one gives a map per frame; its softmax over the
-    positions, times their number, is multiplied into the last map. (The paper does not say whether the product is
-    scaled. Scaled, attention that is the same everywhere changes nothing, and so the branch starts from the
-    pretrained embedding.)
+    positions, times their number, is multiplied into the last map. (The paper does not mention a scale. With it,
+    attention that is the same everywhere changes nothing, so that training starts from the pretrained embedding.)
     """
 
     config: SemanticEmbeddingConfig
@@ -73,8 +72,7 @@ class SemanticEmbeddingModel(FrameMemorabilityModel):
 def weldon_pool(maps: torch.Tensor, k: int) -> torch.Tensor:
     """Pool `(n, channels, height, width)` to `(n, channels)`: mean of the k largest plus mean of the k smallest.
 
-    T. Durand, N. Thome and M. Cord, "WELDON", CVPR 2016. Selection instead of a sort; all positions if there are fewer
-    than k.
+    T. Durand, N. Thome and M. Cord, "WELDON", CVPR 2016. Of fewer than k positions all count.
     """
     positions = maps.flatten(2)
     k = min(k, positions.shape[2])

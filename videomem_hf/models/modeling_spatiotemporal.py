@@ -19,8 +19,6 @@ from .configuration_frame_attention import FrameAttentionConfig
 from .configuration_spatiotemporal import SpatioTemporalConfig
 from .modeling_frame_attention import ConvBlock, attend, init_near_mean
 from .modeling_memorability import (
-    FEATURES,
-    PIXELS,
     FeaturesAndMaps,
     MemorabilityModel,
     MemorabilityOutput,
@@ -152,12 +150,8 @@ class SpatioTemporalModel(MemorabilityModel):
             frame_maps: `(batch, frames, channels, height, width)`, what `map_frames` gave for the frames: trains
                 everything but the backbone.
         """
-        source = only_input(
-            frame_mask,
-            pixel_values_videos=(pixel_values_videos, PIXELS),
-            features=(features, FEATURES),
-            frame_maps=(frame_maps, ("batch", "frames", self.last_conv.conv.in_channels, "height", "width")),
-        )
+        inputs = {"pixel_values_videos": pixel_values_videos, "features": features, "frame_maps": frame_maps}
+        source = only_input(frame_mask, self.last_conv.conv.in_channels, **inputs)
         if output_attentions and (features is not None or not self.has_attention):
             reason = "needs pixels or maps" if self.has_attention else "is not possible with spatial_attention=False"
             raise ValueError(f"{type(self).__name__}: output_attentions=True {reason}")

@@ -32,14 +32,8 @@ class VGG(nn.Module):
             parts.append(nn.MaxPool2d(kernel_size=2))
         self.features = nn.Sequential(*parts)
         size, side = config.vgg_fc_size, config.image_size // 32
-        self.classifier = nn.Sequential(
-            nn.Linear(n_in * side**2, size),
-            nn.ReLU(),
-            nn.Dropout(),
-            nn.Linear(size, size),
-            nn.ReLU(),
-            nn.Dropout(),
-        )
+        fc6, fc7 = nn.Linear(n_in * side**2, size), nn.Linear(size, size)
+        self.classifier = nn.Sequential(fc6, nn.ReLU(), nn.Dropout(), fc7, nn.ReLU(), nn.Dropout())
         if with_fc8:
             self.classifier.append(nn.Linear(size, config.vgg_classes))
 

@@ -1,7 +1,7 @@
 """Gradient checkpointing: activations of a backbone's blocks are computed again when their gradients are needed."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import Any
 
@@ -21,13 +21,11 @@ class Recomputing:
         compute = super().forward  # type: ignore[misc]
         if not torch.is_grad_enabled():
             return compute(*args, **kwargs)
-        return checkpoint(
-            compute,
-            *args,
-            use_reentrant=False,
-            context_fn=lambda: (nullcontext(), _statistics_unchanged(self)),  # type: ignore[arg-type]
-            **kwargs,
-        )
+
+        def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+            return nullcontext(), _statistics_unchanged(self)  # type: ignore[arg-type]
+
+        return checkpoint(compute, *args, use_reentrant=False, context_fn=contexts, **kwargs)
 
 
 def recompute_blocks(model: nn.Module, enable: bool, every: int = 1) -> int:

@@ -71,7 +71,6 @@ class TimmTrunk(nn.Module):
         self.model = timm.create_model(name, pretrained=False, num_classes=0, **arguments)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Map `(n, 3, height, width)` to `(n, channels, height', width')`."""
         x = self.model.forward_features(pixels)
         if x.ndim == 3:  # tokens, the first of them for the class
             height, width = self.model.patch_embed.dynamic_feat_size(pixels.shape[-2:])

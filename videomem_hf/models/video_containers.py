@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 VideoSource = str | Path | bytes | BinaryIO | Image.Image
 """A path, the bytes of a file, a binary file object, or a picture of Pillow, which may be animated."""
 
-DECODER_OPTIONS: Final = {"max_pixels": str(MAX_PIXELS)}
+_DECODER_OPTIONS: Final = {"max_pixels": str(MAX_PIXELS)}
 _ISO_BOXES: Final = (b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"wide", b"free", b"skip")
 _PARENT_BOXES: Final = (
     b"trak", b"mdia", b"minf", b"stbl", b"traf", b"moov", b"moof", b"edts", b"mvex", b"dinf", b"udta"
@@ -52,8 +52,11 @@ def reason_of(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error).strip().rstrip(".").lower()
 
 
-def open_file(source: VideoSource, name: str, stack: ExitStack) -> BinaryIO:
-    """Open a source as a file that can seek; raises an UnreadableVideoError if it is missing or empty."""
+def open_file(source: VideoSource, name: str, stack: ExitStack) -> tuple[BinaryIO, int]:
+    """Open a source as a file that can seek, without the junk before an MP4 file, of which it gives the bytes.
+
+    Raises an UnreadableVideoError if it is missing or empty.
+    """
     try:
         if isinstance(source, str | Path):
             file: BinaryIO = stack.enter_context(Path(source).open("rb"))  # noqa: SIM115 - the stack closes it
@@ -65,7 +68,7 @@ def open_file(source: VideoSource, name: str, stack: ExitStack) -> BinaryIO:
         raise UnreadableVideoError(f"{name}: cannot be opened ({reason_of(error)})") from None
     if empty:
         raise UnreadableVideoError(f"{name}: the file is empty (0 bytes)")
-    return file
+    return _pass_junk(file)
 
 
 def open_container(file: BinaryIO, size: int, name: str) -> "InputContainer":
@@ -73,7 +76,7 @@ def open_container(file: BinaryIO, size: int, name: str) -> "InputContainer":
     import av
 
     _check_index(file, size, name)
-    options = {"protocol_whitelist": "none", **DECODER_OPTIONS}
+    options = {"protocol_whitelist": "none", **_DECODER_OPTIONS}
     try:
         container = av.open(file, "r", options=options, metadata_errors="replace")
     except (OSError, av.FFmpegError, ValueError) as error:
@@ -81,6 +84,9 @@ def open_container(file: BinaryIO, size: int, name: str) -> "InputContainer":
     if container.format.name == "tty":  # FFmpeg draws text files
         container.close()
         raise UnreadableVideoError(f"{name}: is a text file, not a video")
+    for stream in container.streams.video:
+        if stream.codec_context is not None:
+            stream.codec_context.options = _DECODER_OPTIONS  # for pictures that grow
     return container
 
 
@@ -100,7 +106,7 @@ class _FromStart:
         return self._file.tell() - self._start
 
 
-def pass_junk(file: BinaryIO) -> tuple[BinaryIO, int]:
+def _pass_junk(file: BinaryIO) -> tuple[BinaryIO, int]:
     """Let an MP4 file begin where its first box does, as players do; also gives the number of bytes before it."""
     file.seek(0)
     head = file.read(_MAX_JUNK_BYTES)

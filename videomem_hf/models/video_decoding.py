@@ -4,20 +4,11 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
+from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 from PIL import Image
 
-from .video_containers import (
-    DECODER_OPTIONS,
-    UnreadableVideoError,
-    VideoSource,
-    open_container,
-    open_file,
-    pass_junk,
-    reason_of,
-    source_name,
-)
+from .video_containers import UnreadableVideoError, VideoSource, open_container, open_file, reason_of, source_name
 from .video_display import MAX_PIXELS, Screen, hdr_kind
 from .video_pictures import MAX_ANIMATION_PIXELS, PILLOW_ERRORS, number_of_pictures, open_picture, picture_frames
 
@@ -78,7 +69,7 @@ class VideoReader:
             self._stack = stack.pop_all()
 
     def _open(self, source: VideoSource, threads: str, stack: ExitStack) -> BinaryIO:
-        file, junk = pass_junk(open_file(source, self.name, stack))
+        file, junk = open_file(source, self.name, stack)
         self._note(junk > 0, f"{junk:,} bytes before the beginning of the MP4 file are passed over")
         self._bytes = file.seek(0, 2)
         file.seek(0)
@@ -87,7 +78,6 @@ class VideoReader:
             self.container = stack.enter_context(open_container(file, self._bytes, self.name))
             self.stream = self._choose_stream()
             self.stream.thread_type = threads
-            self.stream.codec_context.options = DECODER_OPTIONS  # for pictures that grow
         return file
 
     def __enter__(self) -> Self:
@@ -242,7 +232,10 @@ class VideoReader:
         """Yield the packets of the picture, the last one empty, for the frames that the decoder still holds."""
         import av
 
-        packets, flushed = self.container.demux(self._streams_to_demux()), False
+        # Sound as well where only it may tell that the file goes on after the picture's end.
+        has_duration = self.stream.duration or "DURATION" in self.stream.metadata
+        sound = [] if has_duration else self.container.streams.audio
+        packets, flushed = self.container.demux([self.stream, *sound]), False
         while True:
             try:
                 packet = next(packets)
@@ -260,12 +253,6 @@ class VideoReader:
             last = av.Packet()
             last.stream = self.stream
             yield last
-
-    def _streams_to_demux(self) -> list[Any]:
-        """The picture, and sound as well where only it may tell that the file goes on after the picture's end."""
-        if self.stream.duration or "DURATION" in self.stream.metadata:
-            return [self.stream]
-        return [self.stream, *self.container.streams.audio]
 
     def _choose_stream(self) -> "VideoStream":
         import av

@@ -108,8 +108,7 @@ def input_name(source: Any) -> str:
 def download(address: str) -> NamedBytes:
     """Read the file at an address into memory.
 
-    Raises:
-        ValueError: It cannot be fetched, is larger than `LARGEST_STREAM`, or takes over `LONGEST_DOWNLOAD_S` seconds.
+    Raises a ValueError if it cannot be fetched, is over `LARGEST_STREAM`, or takes over `LONGEST_DOWNLOAD_S` seconds.
     """
     name = input_name(address)
     protocol, separator, rest = address.partition("://")
@@ -200,9 +199,8 @@ def _read(file: Any, name: str, deadline: float = math.inf) -> bytes:
             raise ValueError(f"{name}: gives text and no bytes")
         content += chunk
         if len(content) > LARGEST_STREAM:
-            raise ValueError(
-                f"{name}: has over {LARGEST_STREAM >> 20} MiB, the most that is read from an address or pipe"
-            )
+            most = f"{LARGEST_STREAM >> 20} MiB"
+            raise ValueError(f"{name}: has over {most}, the most that is read from an address or pipe")
         if time.monotonic() > deadline:
             raise ValueError(f"{name}: not fetched within {LONGEST_DOWNLOAD_S:g} s")
     if not content:

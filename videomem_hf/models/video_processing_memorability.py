@@ -151,7 +151,7 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
         return np.stack(frames), [segment.time_s for segment in segments]
 
     def fetch_videos(self, video_url_or_urls: Any, sample_indices_fn: Any = None) -> Any:
-        """Frames and `VideoMetadata` of a file, or a tuple of each for a list; with PyAV and sampled by the attributes."""
+        """Frames and `VideoMetadata` of a file, or a tuple of each for a list: by PyAV, sampled as for the model."""
         if isinstance(video_url_or_urls, list | tuple):
             return tuple(zip(*(self.fetch_videos(source) for source in video_url_or_urls), strict=True))
         frames, _ = self.decode(video_url_or_urls)

@@ -71,7 +71,7 @@ class ClipCache:
         return self.entry(source) is not None
 
     def pieces(self, source: Source) -> Iterator[np.ndarray]:
-        """Compute the entry of a clip, in parts `(frames, ...)` that fit in memory; raises a VideoError if it cannot."""
+        """Compute a clip's entry, in parts `(frames, ...)` that fit in memory; raises a VideoError if that fails."""
         raise NotImplementedError
 
     def entry(self, source: Source) -> Path | None:
@@ -79,7 +79,7 @@ class ClipCache:
         return self._find(identity_of(source))
 
     def content(self, source: Source) -> str:
-        """The hash of a clip's file, by the name of its entry where there is one."""
+        """The hash of a clip's file, from its entry's name if it has one."""
         entry = self.entry(source)
         return content_of(source)[:CONTENT_DIGITS] if entry is None else entry.stem
 
@@ -111,10 +111,10 @@ class ClipCache:
             jobs = {pool.submit(self._make, identity, missing[identity], room): identity for identity in missing}
             for job in tqdm(as_completed(jobs), self.work, len(jobs), unit="clip", disable=not progress):
                 error, name = job.exception(), name_of(missing[jobs[job]])
-                if isinstance(error, _CacheError):
-                    raise error
-                if error:  # decoders and data sets have errors of their own
+                if isinstance(error, Exception) and not isinstance(error, _CacheError):
                     failures[jobs[job]] = f"{name}: {cause_of(error, name)}"
+                elif error:
+                    raise error
         finally:
             # After Ctrl-C the clips in hand are finished and the others dropped.
             pool.shutdown(wait=True, cancel_futures=True)

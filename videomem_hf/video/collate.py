@@ -22,10 +22,7 @@ class ClipCollator:
         self._processor = processor
 
     def __call__(self, clips: Sequence[dict[str, np.ndarray]]) -> dict[str, torch.Tensor]:
-        """Collate clips.
-
-        Args:
-            clips: Each with `frames` `(frames, 3, height, width)` uint8; all other entries are stacked.
+        """Collate clips, each with `frames` `(frames, 3, height, width)` uint8; all other entries are stacked.
 
         Returns:
             `pixel_values_videos` `(batch, frames, 3, height, width)` float32, `frame_mask` `(batch, frames)` bool where

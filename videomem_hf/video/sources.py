@@ -17,12 +17,9 @@ from .video import VideoError, sample_clip, source_name, warn_of
 
 @dataclass(frozen=True)
 class StoredVideo:
-    """A video file in a row of a data set; it is read when it is needed.
+    """A video file in a row of a data set; `read` gives its bytes, when they are needed.
 
-    Attributes:
-        name: For messages.
-        identity: Differs from that of any other content.
-        read: Returns the bytes of the file.
+    `name` is for messages; `identity` differs from that of any other content.
     """
 
     name: str

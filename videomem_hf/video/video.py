@@ -129,8 +129,7 @@ def probe(source: VideoSource) -> VideoInfo:
 def find_videos(arguments: list[str]) -> list[Path]:
     """Files named by paths, folders (searched to any depth, by ending) and glob patterns, in order, each once.
 
-    Raises:
-        InputError: An argument matches nothing; the message says what was looked for.
+    An argument that matches nothing raises an InputError that says what was looked for.
     """
     found: dict[Path, None] = {}
     for argument in arguments:
@@ -141,11 +140,9 @@ def find_videos(arguments: list[str]) -> list[Path]:
         elif (there := _exists(path)) or not any(c in argument for c in "*?["):
             matches, missing = [path] if there else [], f"{argument}: no such file or folder"
         else:
-            root = Path(path.anchor) if path.is_absolute() else Path()
-            pattern = str(path.relative_to(path.anchor)) if path.is_absolute() else str(path)
             missing = f"{argument}: the pattern matches no file"
             try:
-                matches = _clips_among(root.glob(pattern))
+                matches = _clips_among(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
             except ValueError as error:
                 raise InputError(f"{argument}: is no pattern ({str(error).lower()}); ** stands for folders") from None
         if not matches:
