@@ -155,7 +155,7 @@ class MemorabilityModel(PreTrainedModel):
         blocks = recompute_blocks(self, enable, every_n_layers)
         self._recomputes_frames = enable and not blocks and not has_batch_norm(self)
 
-    def _for_frames(self, compute: Callable[..., Any], frames: torch.Tensor, *args: Any) -> Any:
+    def compute_frames(self, compute: Callable[..., Any], frames: torch.Tensor, *args: Any) -> Any:
         """Apply a part of the network to frames `(n, ...)`, with gradient checkpointing where it is on."""
         return recompute_in_parts(compute, frames, *args) if self._recomputes_frames else compute(frames, *args)
 
@@ -213,7 +213,7 @@ class FrameMemorabilityModel(MemorabilityModel):
         kept = source.flatten(0, 1) if frame_mask is None else source[frame_mask]
         maps = None
         if features is None:
-            kept, maps = self._for_frames(self.embed_frames, kept.to(self.dtype), output_attentions)
+            kept, maps = self.compute_frames(self.embed_frames, kept.to(self.dtype), output_attentions)
         frame_scores = scatter_to_clips(self.score_features(kept.to(self.dtype)), source.shape[:2], frame_mask)
         scores = mean_over_frames(frame_scores, frame_mask)
         if length:  # every frame has the score of its segment

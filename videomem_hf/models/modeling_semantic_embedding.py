@@ -41,11 +41,8 @@ class SemanticEmbeddingModel(FrameMemorabilityModel):
         self.attention_conv = nn.Conv2d(channels, 1, kernel_size=1, bias=False) if config.attention else None
         self.dropout = nn.Dropout(config.dropout)
         self.projection = nn.Linear(config.map_size, config.embedding_size)
-        self.mlp = nn.Sequential(
-            nn.Linear(config.embedding_size, config.mlp_size),
-            nn.ReLU(),
-            nn.Linear(config.mlp_size, len(config.horizons)),
-        )
+        hidden = nn.Linear(config.embedding_size, config.mlp_size)
+        self.mlp = nn.Sequential(hidden, nn.ReLU(), nn.Linear(config.mlp_size, len(config.horizons)))
         self.post_init()
 
     def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:

@@ -175,7 +175,7 @@ class SpatioTemporalModel(MemorabilityModel):
         """Map frames `(n, 3, height, width)` to the backbone's maps `(n, channels, height', width')`."""
         if self.backbone is None:
             raise ValueError("this model has no backbone; give frame_maps")
-        return self._for_frames(self.backbone, pixels.to(self.dtype))
+        return self.compute_frames(self.backbone, pixels.to(self.dtype))
 
     def attend(self, maps: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
         """Weigh the positions of maps `(n, channels, height, width)`."""

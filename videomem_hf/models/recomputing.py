@@ -10,6 +10,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 _FRAMES_AT_ONCE = 8
 
 
@@ -55,7 +56,7 @@ def recompute_in_parts(compute: Callable[..., Any], frames: torch.Tensor, *args:
 
 def has_batch_norm(model: nn.Module) -> bool:
     """Whether a network's output for one item depends on the others in training."""
-    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
+    return any(isinstance(module, _BATCH_NORMS) for module in model.modules())
 
 
 def _blocks(module: nn.Module) -> Iterator[nn.Module]:
@@ -76,7 +77,7 @@ def _recomputing(kind: type[nn.Module]) -> type[nn.Module]:
 @contextmanager
 def _statistics_unchanged(block: nn.Module) -> Iterator[None]:
     """Keep the running statistics of batch normalisation: the first computation has brought them up to date."""
-    norms = [each for each in block.modules() if isinstance(each, nn.modules.batchnorm._BatchNorm)]
+    norms = [each for each in block.modules() if isinstance(each, _BATCH_NORMS)]
     kept = [(each.momentum, each.num_batches_tracked) for each in norms]
     try:
         for each in norms:
