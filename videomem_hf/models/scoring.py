@@ -93,5 +93,4 @@ def at_least_float32(values: torch.Tensor) -> torch.Tensor:
 
 
 def is_half(values: torch.Tensor) -> bool:
-    """Whether values are of half precision."""
     return values.dtype in (torch.bfloat16, torch.float16)
