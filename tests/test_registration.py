@@ -28,3 +28,16 @@ for name in MODELS:
 def test_auto_classes_know_every_predictor_whatever_is_imported_first(first):
     result = subprocess.run([sys.executable, "-c", first + CHECK], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("first", ["import videomem_hf.inference.pipeline", "import videomem_hf, transformers"])
+def test_the_pipeline_is_registered_whatever_is_imported_first(first):
+    code = f"""{first}
+import wrapt
+from transformers import pipeline, pipelines
+assert pipelines.PIPELINE_REGISTRY.check_task("video-memorability")[1]["impl"].__name__ == "VideoMemorabilityPipeline"
+assert isinstance(pipeline, wrapt.FunctionWrapper)
+assert not isinstance(pipeline.__wrapped__, wrapt.FunctionWrapper)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr

@@ -41,16 +41,8 @@ def register() -> None:
 
 
 def _register_pipeline(module: ModuleType) -> None:
-    from transformers import AutoModel
-
-    from videomem_hf.inference.pipeline import TASK, VideoMemorabilityPipeline, create_pipeline
-
-    if TASK not in module.PIPELINE_REGISTRY.supported_tasks:
-        module.PIPELINE_REGISTRY.register_pipeline(
-            TASK, pipeline_class=VideoMemorabilityPipeline, pt_model=AutoModel, type="multimodal"
-        )
-    if not isinstance(module.pipeline, wrapt.FunctionWrapper):
-        wrapt.wrap_function_wrapper(module, "pipeline", create_pipeline)
+    # Registers itself at its end: it may be what imports transformers' pipelines, and then it is not complete yet.
+    import_module("videomem_hf.inference.pipeline")
 
 
 def _register_configurations(module: ModuleType) -> None:

@@ -150,7 +150,7 @@ def test_what_does_not_fit_is_refused(model: MultiViewModel, given: dict[str, An
     ("changes", "message"),
     [
         ({"view_sizes": [3]}, "one value for each"),
-        ({"view_kernels": ["rbf", "rbf", "cosine"]}, "view_kernels of rbf, linear"),
+        ({"view_kernels": ["rbf", "rbf", "cosine"]}, "view_kernels must be rbf or linear"),
         ({"summands": [[0], [5]]}, "summands must be lists of indices"),
         ({"summands": [[0, 2]]}, "multiply the kernel of a linear view"),
         ({"patterns": [[0]]}, "patterns must start with all views"),

@@ -342,7 +342,7 @@ def test_wrong_input_is_refused() -> None:
     model = TestSpatioTemporal().model()
     pixels = TestSpatioTemporal().inputs()["pixel_values_videos"]
     for given in ({}, {"pixel_values_videos": pixels, "frame_maps": pixels}):
-        with pytest.raises(ValueError, match="give either pixel_values_videos or features, or frame_maps"):
+        with pytest.raises(ValueError, match="give either pixel_values_videos or features or frame_maps"):
             model(**given)
     with pytest.raises(ValueError, match="expected pixel_values_videos"):
         model(pixel_values_videos=pixels[:, 0])

@@ -8,7 +8,7 @@ import torch
 
 from tests.clips import grey_levels, write_clip
 from videomem_hf.inference import Predictor
-from videomem_hf.models.modeling_outputs import MemorabilityOutput
+from videomem_hf.models.modeling_memorability import MemorabilityOutput
 from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
 from videomem_hf.video.frame_cache import FrameCache
 

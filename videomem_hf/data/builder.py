@@ -64,11 +64,7 @@ class VideoMemConfig(SplitOptions, CopyConfig):
 
     @property
     def feature_folders(self) -> dict[str, Any]:
-        """The folders of the configuration's features.
-
-        Raises:
-            InputError: The copy has no feature of the configuration's name.
-        """
+        """The folders of the configuration's features; raises an InputError if the copy has no feature of its name."""
         if self.opened is None or self.name in PLAIN_CONFIGS:
             return {}
         found = feature_folders(self.opened.inventory)
@@ -89,14 +85,12 @@ class VideoMem(CopyBuilder):
 
     DATASET_NAME = "videomem"
     MODULE = __name__
-    BUILDER_CONFIG_CLASS = VideoMemConfig
     BUILDER_CONFIGS = [  # noqa: RUF012 - the base class's own declaration
         VideoMemConfig(name="scores", description="Scores, annotation counts and titles."),
         VideoMemConfig(name="videos", description="Scores and the video files."),
         *(VideoMemConfig(name=name, description=f"Scores and the {name} features.") for name in KNOWN),
         VideoMemConfig(name="all", description="Scores, the video files and every feature of the copy."),
     ]
-    DEFAULT_CONFIG_NAME = "scores"
 
     def _create_builder_config(self, config_name: str | None = None, **kwargs: Any) -> tuple[VideoMemConfig, str]:
         """Accept the name of any feature folder as a configuration, and the release's own in any case."""

@@ -54,6 +54,10 @@ class CopyBuilder(datasets.ArrowBasedBuilder):
     """The module of the builder, where a loading script derives from it as well."""
     VERSION = _VERSION
 
+    def __init_subclass__(cls) -> None:
+        first = cls.BUILDER_CONFIGS[0]
+        cls.BUILDER_CONFIG_CLASS, cls.DEFAULT_CONFIG_NAME = type(first), first.name
+
     def __init__(self, *args: Any, dataset_name: str | None = None, hash: str | None = None, **kwargs: Any) -> None:
         # With no hash in its path, preparing this builder would delete what `load_dataset` has cached of the same data.
         hash = hash or code_hash(self.MODULE)

@@ -11,11 +11,7 @@ from videomem_hf.schema import InputError
 
 
 def data_dir_or_variable(dataset: str, data_dir: str | None, variable: str) -> str:
-    """Return the folder of a user's copy: `data_dir`, or what an environment variable names.
-
-    Raises:
-        InputError: Neither is given.
-    """
+    """Return `data_dir`, or the folder that an environment variable names; raises an InputError if there is none."""
     found = data_dir or os.environ.get(variable)
     if not found:
         raise InputError(
@@ -26,10 +22,9 @@ def data_dir_or_variable(dataset: str, data_dir: str | None, variable: str) -> s
 
 
 def files_state(paths: Iterable[Path], folders: Iterable[Path] = ()) -> bytes:
-    """Digest name, size and time of some files, and of every file in some folders but the system's own.
+    """Digest name, size and time of files, and of every file in folders but the system's own.
 
-    Raises:
-        InputError: A file that is not there or cannot be read.
+    Raises an InputError for a file that cannot be read.
     """
     state = hashlib.sha256()
 

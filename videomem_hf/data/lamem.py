@@ -63,8 +63,7 @@ def read_split(path: Path) -> list[ImageScore]:
 def find_split_files(inventory: Inventory) -> dict[str, dict[str, Path]]:
     """Find the split files of a copy: configuration (`split_1`) -> split -> file.
 
-    Raises:
-        InputError: No split file, or two of one name.
+    Raises an InputError for no split file, or two of one name.
     """
     found: dict[str, dict[str, Path]] = {}
     for folder in inventory.folders:
@@ -116,11 +115,9 @@ class LaMem(CopyBuilder):
 
     DATASET_NAME = "lamem"
     MODULE = __name__
-    BUILDER_CONFIG_CLASS = LaMemConfig
     BUILDER_CONFIGS = [  # noqa: RUF012 - the base class's own declaration
         LaMemConfig(name=f"split_{number}", description=f"Official split {number}.") for number in range(1, 6)
     ]
-    DEFAULT_CONFIG_NAME = "split_1"
 
     def _columns(self) -> datasets.Features:
         image = datasets.Image(mode="RGB")  # some of LaMem's are grey or CMYK

@@ -71,11 +71,7 @@ class MementoFiles:
 
 
 def find_memento_files(inventory: Inventory) -> MementoFiles:
-    """Find the files of either form.
-
-    Raises:
-        InputError: None, two of one kind, or both forms in one copy.
-    """
+    """Find the files of either form; raises an InputError for none, two of one kind, or both forms in one copy."""
     data: dict[str, Path] = {}
     tables: dict[str, dict[str, Path]] = {}
     for path in inventory.tables():
@@ -101,11 +97,7 @@ def _add(found: dict[str, Path], key: str, path: Path) -> None:
 
 
 def read_memento(files: MementoFiles) -> dict[str, list[MementoRecord]]:
-    """Read all records by split, in the order of the files.
-
-    Raises:
-        InputError: A file that cannot be read as what it is, or a video that is listed twice.
-    """
+    """Read all records by split, in the order of the files; bad files and repeated videos raise an InputError."""
     splits: dict[str, list[MementoRecord]] = {}
     locations: dict[str, str] = {}
     for split in SPLITS:

@@ -56,12 +56,10 @@ class Memento10k(CopyBuilder):
 
     DATASET_NAME = "memento10k"
     MODULE = __name__
-    BUILDER_CONFIG_CLASS = Memento10kConfig
     BUILDER_CONFIGS = [  # noqa: RUF012 - the base class's own declaration
         Memento10kConfig(name="scores", description="Scores, decay and captions."),
         Memento10kConfig(name="videos", description="The same with the video files."),
     ]
-    DEFAULT_CONFIG_NAME = "scores"
 
     def _columns(self) -> datasets.Features:
         video = {VIDEO: video_feature()} if self.config.name == "videos" else {}

@@ -30,8 +30,7 @@ def record_tables(
 ) -> Iterator[pa.Table]:
     """Make one table per batch of videos: records, one column per feature, and the paths of the videos where asked.
 
-    Raises:
-        InputError: A feature file that cannot be read as what it is.
+    Raises an InputError for a feature file that cannot be read as what it is.
     """
     ids = [[record.video_id for record in records] for records in batches]
     read = read_columns(features, ids) if features else repeat([])

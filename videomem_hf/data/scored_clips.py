@@ -170,8 +170,7 @@ def _read_scores(table: Any, horizons: tuple[Horizon, ...]) -> Clips:
 def load_images(folder: str, split: str, horizons: tuple[Horizon, ...], lamem_split: int = 1) -> Clips:
     """Load a split of LaMem, one of its five divisions: images with short-term scores, each a clip of one frame.
 
-    Raises:
-        InputError: The folder holds no LaMem, or `horizons`, the labels' columns, are without the short-term one.
+    Raises an InputError if the folder holds no LaMem, or `horizons` are without the short-term one.
     """
     from datasets import Image, load_dataset
 
@@ -191,11 +190,8 @@ def load_images(folder: str, split: str, horizons: tuple[Horizon, ...], lamem_sp
 def feature_columns(tables: Sequence[Any], names: Sequence[str]) -> tuple[np.ndarray, tuple[int, ...]]:
     """Put feature columns side by side; each is taken from a table of its own, with the same rows.
 
-    Returns:
-        `(rows, size)` float64 with NaN where a file was missing, and the numbers in each column.
-
-    Raises:
-        InputError: A column of varying length.
+    Returns `(rows, size)` float64 with NaN where a file was missing, and the numbers in each column. A column of
+    varying length raises an InputError.
     """
     columns = []
     for table, name in zip(tables, names, strict=True):

@@ -33,11 +33,7 @@ class Entry:
 
     @classmethod
     def of(cls, clip: Path) -> "Entry":
-        """Describe a clip as it is now.
-
-        Raises:
-            InputError: It cannot be opened.
-        """
+        """Describe a clip as it is now; raises an InputError if it cannot be opened."""
         try:
             status = clip.stat()
         except OSError as error:

@@ -21,11 +21,7 @@ class RayEngine:
     workers: int | None = None
 
     def __call__(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, Result]]:
-        """Yield each job with its result, as they are ready.
-
-        Raises:
-            InputError: Ray is not installed.
-        """
+        """Yield each job with its result, as they are ready; raises an InputError if Ray is not installed."""
         gpu = self.device != "cpu" and any(isinstance(spec, NetworkSpec) for spec in self.specs)
         work = Work(self._extractor, CLIPS_AT_ONCE, self.workers, gpu)
         given = {job.video_id: job for job in jobs}

@@ -18,7 +18,7 @@ from videomem_hf.data.feature_files.release_text import format_c3d, format_digit
 from videomem_hf.schema import InputError, short_message
 
 from .clips import Clip
-from .spec import FrameTransform, Network, NetworkSpec
+from .spec import FrameTransform, Network, NetworkSpec, compute_rows
 
 CLASSES: Final = 101
 FOLDER_VARIABLE: Final = "VIDEOMEM_C3D"
@@ -99,9 +99,5 @@ def _processor(folder: str) -> Any:
 
 
 def _features(model: Any, output: str, clips: list[list[Any]]) -> list[list[np.ndarray]]:
-    import torch
-
-    pixels = torch.from_numpy(np.stack([np.stack(frames) for frames in clips])).to(model.device)
-    with torch.inference_mode():
-        rows = getattr(model(pixel_values_videos=pixels), output)[:, 0]
-    return [[row] for row in rows.double().cpu().numpy()]
+    inputs = [np.stack(frames) for frames in clips]
+    return [[row] for row in compute_rows(lambda pixels: model(pixels)[output][:, 0], inputs, model.device)]

@@ -71,19 +71,13 @@ def feature_spec(name: str, c3d: str | None = None, inceptionv3: str | None = No
 
 
 def feature_specs(names: Sequence[str], c3d: str | None = None, inceptionv3: str | None = None) -> list[FeatureSpec]:
-    """Return the specs of several features; see `feature_spec` for the arguments and `check_specs`.
-
-    Raises:
-        InputError: As `feature_spec` and `check_specs`.
-    """
+    """Return the specs of several features; arguments and errors are those of `feature_spec` and `check_specs`."""
     return check_specs([feature_spec(name, c3d, inceptionv3) for name in names])
 
 
 def check_specs(given: Sequence[FeatureSpec]) -> list[FeatureSpec]:
-    """Return specs without duplicates, after checking that what they need is installed.
-
-    Raises:
-        InputError: There is none, a library or a model is missing, or two would write to one folder.
+    """Return specs without duplicates; raises an InputError if there is none, something they need is missing, or two
+    would write to one folder.
     """
     if not given:
         raise InputError(f"no feature is named; there are {', '.join((*RELEASED, *CORRECTED))} and others")
@@ -97,11 +91,7 @@ def check_specs(given: Sequence[FeatureSpec]) -> list[FeatureSpec]:
 
 
 def spec_of_column(column: str) -> FeatureSpec:
-    """Return the spec of the feature that a data set's column holds.
-
-    Raises:
-        InputError: The column's name does not tell a feature that can be computed from a clip.
-    """
+    """Return the spec of the feature that a data set's column holds; raises an InputError if its name does not tell."""
     kind, dash, model = column.partition("-")
     if dash and kind in MODELS:
         frames = model.startswith("frames-") and f"{kind}-frames" in MODELS

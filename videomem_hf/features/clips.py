@@ -90,11 +90,7 @@ def _luma_plane(frame: "VideoFrame") -> NDArray[np.uint8]:
 
 
 def survey(source: VideoSource, title: str | None = None) -> Clip:
-    """Count a clip's frames by its packets, without decoding; `pictures` finds the right number in a damaged file.
-
-    Raises:
-        VideoError: The source cannot be opened or has no picture.
-    """
+    """Count a clip's frames by its packets, without decoding; `pictures` finds the right number in a damaged file."""
     with open_video(source) as reader:
         return Clip(reader.name, reader.count_frames(), reader.frames_per_second or DEFAULT_RATE, title)
 
@@ -102,11 +98,7 @@ def survey(source: VideoSource, title: str | None = None) -> Clip:
 def pictures(source: VideoSource, threads: Threads = "AUTO") -> Iterator[Picture]:
     """Decode a clip, frame by frame; `threads` is "NONE" where several processes decode one clip each.
 
-    Raises:
-        VideoError: The source cannot be opened, has no picture, or none of its frames decodes.
-
-    Warns:
-        VideoWarning: Damaged parts were passed over, or the video ends before the length in its header.
+    Raises a VideoError if there is no frame, and warns (VideoWarning) of what is odd about the file.
     """
     with open_video(source, threads) as reader:
         for index, (_, frame) in enumerate(reader.frames()):

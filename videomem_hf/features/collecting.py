@@ -32,12 +32,9 @@ class Collected:
 def collect(
     source: VideoSource, specs: Sequence[FeatureSpec], title: str | None = None, threads: Threads = "AUTO"
 ) -> Collected:
-    """Decode a clip once and give every spec the frames that it needs.
+    """Decode a clip once and give every spec the frames that it needs; raises a VideoError if it has none.
 
     A damaged file, whose packets do not tell the number of its frames, is decoded twice.
-
-    Raises:
-        VideoError: The clip cannot be decoded.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", VideoWarning)

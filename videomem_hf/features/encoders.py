@@ -20,7 +20,7 @@ from videomem_hf.schema import InputError, short_message
 
 from .clips import Clip, Picture
 from .extras import library
-from .spec import Collector, FrameTransform, Network, NetworkSpec, evenly_spaced, split_by_clip
+from .spec import Collector, FrameTransform, Network, NetworkSpec, compute_rows, evenly_spaced, split_by_clip
 
 Library = Literal["hf", "timm"]
 
@@ -140,26 +140,19 @@ def _pool(output: Any) -> Any:
 
 
 def _clip_vectors(model: Any, clips: list[list[Any]]) -> list[list[np.ndarray]]:
-    import torch
+    def encode(pixels: Any) -> Any:
+        return _pool(model(**{model.main_input_name: pixels}))
 
-    pixels = torch.from_numpy(np.stack([clip[0] for clip in clips])).to(model.device)
-    with torch.inference_mode():
-        rows = _pool(model(**{model.main_input_name: pixels}))
-    return [[row] for row in rows.double().cpu().numpy()]
+    return [[row] for row in compute_rows(encode, [clip[0] for clip in clips], model.device)]
 
 
 def frame_vectors(
     encode: Callable[[Any], Any], device: str, single_frames: bool, clips: list[list[Any]]
 ) -> list[list[np.ndarray]]:
     """Encode the frames of all clips together, a limited number at a time; gives each clip's mean, or its frames."""
-    import torch
-
     frames = [frame for clip in clips for frame in clip]
-    parts = []
-    for start in range(0, len(frames), _FRAMES_AT_ONCE):
-        pixels = torch.from_numpy(np.stack(frames[start : start + _FRAMES_AT_ONCE])).to(device)
-        with torch.inference_mode():
-            parts.append(encode(pixels).double().cpu().numpy())
+    starts = range(0, len(frames), _FRAMES_AT_ONCE)
+    parts = [compute_rows(encode, frames[start : start + _FRAMES_AT_ONCE], device) for start in starts]
     vectors = split_by_clip(np.concatenate(parts), clips)
     return [list(rows) if single_frames else [rows.mean(axis=0)] for rows in vectors]
 

@@ -68,8 +68,7 @@ def extract(source: VideoSource, features: Sequence[str], title: str | None = No
 def load_networks(wanted: Sequence[FeatureSpec], device: str | None = None) -> dict[str, Network]:
     """Load the networks of those specs that need one, onto `device`; None takes a GPU if there is one.
 
-    Raises:
-        InputError: A network cannot be loaded, or the device cannot be used.
+    Raises an InputError if that fails.
     """
     with_network = [spec for spec in wanted if isinstance(spec, NetworkSpec)]
     if not with_network:
@@ -100,13 +99,9 @@ class ColumnExtractor:
         self.extractor = Extractor([named.get(column) or _spec_of(column) for column in columns], device)
 
     def __call__(self, source: VideoSource, title: str | None = None) -> tuple[dict[str, np.ndarray], list[str]]:
-        """Compute a clip's columns; `title` is for `title-` columns.
+        """Compute a clip's columns, each `(size,)`, those of several frames one after another; and notes on the file.
 
-        Returns:
-            By column its numbers `(size,)`, those of several frames one after another; and notes on the file.
-
-        Raises:
-            VideoError: The clip cannot be decoded, or a feature cannot be computed.
+        `title` is for `title-` columns. Raises a VideoError for a clip, or a feature, that cannot be computed.
         """
         collected = self.extractor.compute(source, title)
         found = {spec.folder: _parse(spec, collected.values[spec.name]) for spec in self.extractor.specs}

@@ -18,10 +18,9 @@ _EXTRAS: Final = {
 
 
 def library(module: str, feature: str) -> ModuleType:
-    """Import a library of an extra, or a submodule of one such as `skimage.transform`; `feature` is what needs it.
+    """Import a library of an extra, or a submodule such as `skimage.transform`, for a feature.
 
-    Raises:
-        InputError: It is not installed; names the command.
+    Raises an InputError with the command that installs it.
     """
     try:
         return importlib.import_module(module)

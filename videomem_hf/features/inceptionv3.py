@@ -19,7 +19,7 @@ from videomem_hf.data.feature_files.release_text import format_inceptionv3
 from videomem_hf.schema import InputError
 
 from .extras import library, load_weights
-from .spec import FrameTransform, Network, NetworkSpec, split_by_clip
+from .spec import FrameTransform, Network, NetworkSpec, compute_rows, split_by_clip
 
 RELEASED_SIDE: Final = 227
 CLASSES: Final = 1000
@@ -28,11 +28,7 @@ WEIGHTS_VARIABLE: Final = "VIDEOMEM_INCEPTIONV3"
 
 
 def released_input(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Shrink a frame to `(3, 227, 227)` as the release did: colours exchanged, bilinear without smoothing, 0 to 255.
-
-    Raises:
-        InputError: scikit-image is not installed.
-    """
+    """Shrink a frame to `(3, 227, 227)` as the release did: colours exchanged, bilinear without smoothing, 0 to 255."""
     resize = library("skimage.transform", "inceptionv3").resize
     side = RELEASED_SIDE
     small = resize(rgb[..., ::-1], (side, side, 3), mode="constant", preserve_range=True, anti_aliasing=False)
@@ -76,20 +72,16 @@ class InceptionV3Spec(NetworkSpec):
         return format_inceptionv3(value)
 
     def load(self, device: str) -> Network:
-        import torch
         from torchvision.models import Inception_V3_Weights, inception_v3
 
         model = inception_v3(weights=None, transform_input=self.proper, init_weights=False)
         remedy = f"give the file with --inceptionv3 or {WEIGHTS_VARIABLE}"
         published = partial(Inception_V3_Weights.IMAGENET1K_V1.get_state_dict, check_hash=True)
         load_weights(model, self._path(), published, self.name, remedy)
-        return partial(_activations, model.to(device).eval().requires_grad_(False), torch.device(device))
+        return partial(_activations, model.to(device).eval().requires_grad_(False), device)
 
 
 def _activations(model: Any, device: Any, clips: list[list[Any]]) -> list[list[np.ndarray]]:
-    import torch
-
-    pixels = torch.from_numpy(np.stack([frame for clip in clips for frame in clip])).to(device)
-    with torch.inference_mode():
-        rows = model(pixels).softmax(dim=1).double().cpu().numpy()
+    frames = [frame for clip in clips for frame in clip]
+    rows = compute_rows(lambda pixels: model(pixels).softmax(dim=1), frames, device)
     return [list(part) for part in split_by_clip(rows, clips)]

@@ -25,9 +25,6 @@ def orb(grey: NDArray[np.uint8], descriptors: Descriptors = "first") -> Keypoint
     """Find a frame's keypoints in its grey `(height, width)`: at most 500, with OpenCV's defaults.
 
     With "first" every keypoint has the first one's descriptor, as released; with "own" each its own.
-
-    Raises:
-        InputError: OpenCV is not installed.
     """
     detector: Any = library("cv2", "ORB").ORB_create()
     # Detected, then described, as released: the order of the keypoints is that of the second step.

@@ -11,11 +11,9 @@ memorability; a frame gives its 1,000 outputs, from which ResMem goes on to a sc
 import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
-
-import numpy as np
 
 from videomem_hf.schema import InputError
 
@@ -108,7 +106,10 @@ class ResMemSpec(PackagedSpec):
         return f"{self.name} needs the package resmem, which brings its weights: pip install 'videomem_hf[resmem]'"
 
     def frame_transform(self) -> FrameTransform:
-        return _resmem_frame
+        from videomem_hf.models.convert_resmem import resmem_processor
+
+        processor = resmem_processor()
+        return lambda rgb: processor(videos=[rgb[None]], return_tensors="np")["pixel_values_videos"][0][0]
 
     def load(self, device: str) -> Network:
         self.check()
@@ -138,18 +139,6 @@ def _timm_name(name: str, indices: Sequence[tuple[int, int]]) -> str:
     stage, index = indices[int(number)]
     part = (_LATER_STAGES if stage else _FIRST_STAGE).get(part, part)
     return f"blocks.{stage}.{index}.{part}.{parameter}"
-
-
-@cache
-def _resmem_processor() -> Any:
-    from videomem_hf.models.convert_resmem import resmem_processor
-
-    return resmem_processor()
-
-
-def _resmem_frame(rgb: np.ndarray) -> np.ndarray:
-    prepared = _resmem_processor()(videos=[rgb[None]], do_sample_frames=False, return_tensors="np")
-    return prepared["pixel_values_videos"][0][0]
 
 
 def _folder_of(package: str) -> Path | None:

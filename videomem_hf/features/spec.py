@@ -117,6 +117,14 @@ def split_by_clip(rows: np.ndarray, clips: Sequence[Sequence[Any]]) -> list[np.n
     return np.split(rows, np.cumsum([len(clip) for clip in clips])[:-1])
 
 
+def compute_rows(compute: Callable[[Any], Any], inputs: Sequence[np.ndarray], device: Any) -> np.ndarray:
+    """Apply a network to a batch of inputs of one shape; gives `(inputs, size)` float64."""
+    import torch
+
+    with torch.inference_mode():
+        return compute(torch.from_numpy(np.stack(inputs)).to(device)).double().cpu().numpy()
+
+
 @dataclass(frozen=True)
 class FrameSpec(FeatureSpec):
     """A feature of single frames, computed where they are decoded.

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from transformers import AutoVideoProcessor, Pipeline
+import wrapt
+from transformers import AutoModel, AutoVideoProcessor, Pipeline, pipelines
 
 from videomem_hf.inference.loading import RESMEM, load_installed_resmem, predictor_of, reads_video
 from videomem_hf.inference.sources import holds_several_clips
@@ -123,3 +124,9 @@ def create_pipeline(create: Any, instance: Any, args: tuple[Any, ...], kwargs: d
     resmem, processor = load_installed_resmem()
     kwargs = kwargs | {"task": TASK, "model": resmem, "video_processor": kwargs.get("video_processor") or processor}
     return create(*args[2:], **kwargs)
+
+
+pipelines.PIPELINE_REGISTRY.register_pipeline(
+    TASK, pipeline_class=VideoMemorabilityPipeline, pt_model=AutoModel, type="multimodal"
+)
+wrapt.wrap_function_wrapper(pipelines, "pipeline", create_pipeline)

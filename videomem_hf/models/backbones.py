@@ -23,34 +23,22 @@ SHIPPED: Final[tuple[type[MemorabilityModel], ...]] = (
 def build_backbone(config: MemorabilityConfig) -> tuple[nn.Module, MapInfo]:
     """Build the backbone of a predictor of frames, with new weights.
 
-    Args:
-        config: The predictor's configuration; one that is not `SHIPPED` is registered with `AutoModel`.
-
     Returns:
         What maps frames `(n, 3, height, width)` to `(n, channels, height', width')`, and the facts of these maps.
 
     Raises:
-        ValueError: The predictor gives no maps of frames, or does not say how many channels they have.
+        ValueError: The predictor is neither `SHIPPED` nor registered with `AutoModel`, gives no maps of frames, or does
+            not say how many channels they have.
     """
-    model_class = frame_predictor_class(config)
+    model_class = {each.config_class.model_type: each for each in SHIPPED}.get(config.model_type)
+    if model_class is None:
+        from transformers import MODEL_MAPPING  # its import registers this package's models, this one's importer too
+
+        if type(config) not in MODEL_MAPPING:
+            raise ValueError(f"no model is registered for {type(config).__name__}; see AutoModel.register")
+        model_class = MODEL_MAPPING[type(config)]
     model = model_class(type(config)(**(config.to_dict() | model_class.minimal_head)))
     backbone = model.frame_backbone()
     if model.map_info is None:
         raise ValueError(f"{model_class.__name__} declares no map_info: how many channels its maps have is not known")
     return backbone, model.map_info
-
-
-def frame_predictor_class(config: MemorabilityConfig) -> type[MemorabilityModel]:
-    """The model class of a configuration.
-
-    Raises:
-        ValueError: None is registered.
-    """
-    shipped = {each.config_class.model_type: each for each in SHIPPED}
-    if config.model_type in shipped:
-        return shipped[config.model_type]
-    from transformers import MODEL_MAPPING  # its import registers the models of this package, this one's importer too
-
-    if type(config) not in MODEL_MAPPING:
-        raise ValueError(f"no model is registered for {type(config).__name__}; see AutoModel.register")
-    return MODEL_MAPPING[type(config)]

@@ -6,7 +6,7 @@ import pickle
 import re
 import warnings
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,11 +42,11 @@ class CheckpointError(ValueError):
     """A file that cannot be used as a checkpoint; the message says what was found and what is expected."""
 
 
-def read_tensors(path: Path) -> Tensors:
+def read_tensors(path: Path, keep_prefix: bool = False) -> Tensors:
     """Read named tensors: safetensors, or a file of `torch.save` as far as it holds plain data (no code is run).
 
-    What a training script wrapped around the weights is taken off: an outer dictionary, and the prefix `module.` of
-    `DataParallel` where all names have it.
+    The outer dictionary that a training script may put around the weights is taken off, and so is the prefix `module.`
+    that `DataParallel` gives to all names, unless it is to be kept.
 
     Raises:
         CheckpointError: There is no such file, it is damaged, holds objects that need code, or no tensors.
@@ -54,32 +54,33 @@ def read_tensors(path: Path) -> Tensors:
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file")
     content = _read_safetensors(path) if _is_safetensors(path) else _read_torch(path)
-    for wrapper in WRAPPERS:
-        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
-            content = content[wrapper]
-            break
+    if isinstance(content, dict):
+        content = next((content[name] for name in WRAPPERS if isinstance(content.get(name), dict)), content)
     if not isinstance(content, dict) or not content:
         raise CheckpointError(f"{path}: holds a {type(content).__name__}, not weights by name")
     if others := [str(name) for name, value in content.items() if not isinstance(value, torch.Tensor)]:
         raise CheckpointError(f"{path}: not only weights by name; {_list(others)} is something else")
-    return content
+    has_prefix = all(name.startswith("module.") for name in content)
+    return rename(content, {"module.": ""}) if has_prefix and not keep_prefix else content
 
 
-def without_module_prefix(tensors: Tensors) -> Tensors:
-    """Take off the prefix that `DataParallel` gives to all names."""
-    if all(name.startswith("module.") for name in tensors):
-        return {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
-    return tensors
+def rename(tensors: Tensors, beginnings: Mapping[str, str]) -> Tensors:
+    """Replace the beginnings of names by a table; other names stay."""
+    pattern = re.compile(f"^({'|'.join(map(re.escape, beginnings))})")
+    return {pattern.sub(lambda found: beginnings[found[0]], name): tensor for name, tensor in tensors.items()}
+
+
+def drop(tensors: Tensors, *beginnings: str) -> Tensors:
+    """Leave out tensors by the beginnings of their names."""
+    return {name: tensor for name, tensor in tensors.items() if not name.startswith(beginnings)}
 
 
 def load_strictly(model: nn.Module, tensors: Tensors, path: Path, new: Iterable[str] = ()) -> None:
     """Load weights into a model; every name must match, in both directions.
 
     Args:
-        model: Gets the weights.
-        tensors: Under the model's own names.
-        path: Stands in the messages.
-        new: Beginnings of the model's names that the checkpoint has not; they keep their start values.
+        path: Is named in messages.
+        new: Beginnings of the model's names that the checkpoint lacks; they keep their start values.
 
     Raises:
         CheckpointError: A name is missing, left over, or has another shape; it is named.
@@ -87,26 +88,20 @@ def load_strictly(model: nn.Module, tensors: Tensors, path: Path, new: Iterable[
     own = model.state_dict()
     # Checkpoints from before PyTorch 0.4.1 have no such counters; only training with a cumulative average reads them.
     expected = {n for n in own if not n.startswith(tuple(new)) and not n.endswith("num_batches_tracked")}
-    problems = []
-    if missing := sorted(expected - tensors.keys()):
-        problems.append(f"missing: {_list(missing)}")
-    if left_over := sorted(tensors.keys() - own.keys()):
-        problems.append(f"not known: {_list(left_over)}")
     shapes = [n for n in sorted(own.keys() & tensors.keys()) if own[n].shape != tensors[n].shape]
-    if shapes:
-        described = [f"{n} {tuple(tensors[n].shape)} instead of {tuple(own[n].shape)}" for n in shapes]
-        problems.append(f"of another shape: {_list(described)}")
-    if problems:
-        raise CheckpointError(f"{path}: does not fit {type(model).__name__}; {'; '.join(problems)}")
+    found = {
+        "missing": sorted(expected - tensors.keys()),
+        "not known": sorted(tensors.keys() - own.keys()),
+        "of another shape": [f"{n} {tuple(tensors[n].shape)} instead of {tuple(own[n].shape)}" for n in shapes],
+    }
+    if any(found.values()):
+        problems = "; ".join(f"{kind}: {_list(names)}" for kind, names in found.items() if names)
+        raise CheckpointError(f"{path}: does not fit {type(model).__name__}; {problems}")
     model.load_state_dict(tensors, strict=False)
 
 
 def take(tensors: Tensors, path: Path, *names: str) -> list[torch.Size]:
-    """Shapes of tensors that tell a network's sizes.
-
-    Raises:
-        CheckpointError: One is not there.
-    """
+    """Shapes of tensors that tell a network's sizes; raises a CheckpointError if one is missing."""
     if missing := [name for name in names if name not in tensors]:
         raise CheckpointError(f"{path}: this kind of checkpoint has {_list(missing)}, found {_list(sorted(tensors))}")
     return [tensors[name].shape for name in names]
@@ -154,14 +149,24 @@ def _list(names: list[str]) -> str:
 
 @dataclass(frozen=True)
 class Converted:
-    """What a checkpoint became.
+    """What a checkpoint became: a model in evaluation mode, and its sampling and preprocessing.
 
-    Attributes:
-        model: In evaluation mode.
-        processor: Its sampling and preprocessing.
-        notes: What was left out of the checkpoint and what of the model starts untrained, a sentence each.
+    `notes` say what was left out of the checkpoint and what of the model starts untrained, a sentence each.
     """
 
     model: PreTrainedModel
     processor: BaseVideoProcessor
     notes: tuple[str, ...] = ()
+
+
+def fill(
+    model: PreTrainedModel,
+    tensors: Tensors,
+    path: Path,
+    processor: BaseVideoProcessor,
+    notes: Iterable[str] = (),
+    new: Iterable[str] = (),
+) -> Converted:
+    """Load a checkpoint's weights into a new model; arguments and errors as of `load_strictly` and `Converted`."""
+    load_strictly(model, tensors, path, new)
+    return Converted(model.eval(), processor, tuple(notes))

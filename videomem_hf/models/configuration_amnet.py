@@ -2,7 +2,7 @@
 
 from huggingface_hub.dataclasses import strict
 
-from .configuration_memorability import MemorabilityConfig
+from .configuration_memorability import MemorabilityConfig, check_least, check_length
 
 
 @strict
@@ -17,8 +17,7 @@ class AMNetConfig(MemorabilityConfig):
         lstm_size: Hidden units of the LSTM.
         lstm_steps: Glimpses at the frame.
         regression_size: Hidden units of the perceptron that follows each step.
-        output_scale: With `output_mean`, what is done to the mean x over the steps: x / scale + mean, clipped to [0,
-            1].
+        output_scale: The score is x / output_scale + output_mean, clipped to [0, 1]; x is the mean over the steps.
         output_mean: See `output_scale`; the default is the mean of LaMem's scores.
     """
 
@@ -35,7 +34,5 @@ class AMNetConfig(MemorabilityConfig):
     output_mean: float = 0.754
 
     def validate_sizes(self) -> None:
-        if self.image_size < 16 or self.lstm_steps < 1:
-            raise ValueError("image_size must be at least 16, lstm_steps at least 1")
-        if len(self.resnet_layers) != 3:
-            raise ValueError(f"resnet_layers must be three numbers, got {list(self.resnet_layers)}")
+        check_least(self, image_size=16, lstm_steps=1)
+        check_length(self, resnet_layers=3)

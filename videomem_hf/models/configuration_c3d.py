@@ -5,6 +5,7 @@ from typing import ClassVar
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 
+from .configuration_memorability import check_least, check_length
 from .former_names import FORMER_NAMES
 
 
@@ -34,7 +35,5 @@ class C3DConfig(PreTrainedConfig):
     dropout: float = 0.5
 
     def validate_sizes(self) -> None:
-        if len(self.hidden_sizes) != 5:
-            raise ValueError(f"hidden_sizes must be five numbers, got {list(self.hidden_sizes)}")
-        if self.segment_length < 16 or self.image_size < 16:
-            raise ValueError("segment_length and image_size must be at least 16")
+        check_length(self, hidden_sizes=5)
+        check_least(self, segment_length=16, image_size=16)

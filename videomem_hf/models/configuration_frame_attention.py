@@ -2,7 +2,7 @@
 
 from huggingface_hub.dataclasses import strict
 
-from .configuration_memorability import MemorabilityConfig
+from .configuration_memorability import MemorabilityConfig, check_choice
 
 
 @strict
@@ -28,6 +28,4 @@ class FrameAttentionConfig(MemorabilityConfig):
         if not self.hidden_sizes or min(*self.hidden_sizes, self.feature_size) < 1:
             sizes = f"{list(self.hidden_sizes)} and {self.feature_size}"
             raise ValueError(f"hidden_sizes (at least one) and feature_size must be 1 or more, got {sizes}")
-        strides = [2**i for i in range(1, len(self.hidden_sizes) + 1)]
-        if self.output_stride not in strides:
-            raise ValueError(f"output_stride must be one of {strides} here, got {self.output_stride}")
+        check_choice(self, output_stride=[2**i for i in range(1, len(self.hidden_sizes) + 1)])

@@ -2,7 +2,7 @@
 
 from huggingface_hub.dataclasses import strict
 
-from .configuration_memorability import MemorabilityConfig
+from .configuration_memorability import MemorabilityConfig, check_choice
 
 
 @strict
@@ -20,10 +20,8 @@ class MemNetConfig(MemorabilityConfig):
         dropout: Probability after fc6 and fc7, in training.
         mean_bgr: Channel means of the mean image on a scale of 0 to 255, which it is filled with until a real one is
             loaded; the default is that of the released mean image.
-        output_mean: With `output_scale` and `output_bias`, what the public PyTorch port does to the mean x over the
-            crops: clip((x - mean) * scale + bias, 0, 1). The defaults give clip(x, 0, 1), for training.
-        output_scale: See `output_mean`.
-        output_bias: See `output_mean`.
+        output_mean, output_scale, output_bias: What the public PyTorch port does to the mean x over the crops:
+            clip((x - mean) * scale + bias, 0, 1). The defaults give clip(x, 0, 1), for training.
     """
 
     model_type = "memnet"
@@ -41,7 +39,6 @@ class MemNetConfig(MemorabilityConfig):
     output_bias: float = 0.0
 
     def validate_crops(self) -> None:
-        if self.crops not in (1, 10):
-            raise ValueError(f"crops must be 10 or 1, got {self.crops}")
+        check_choice(self, crops=(1, 10))
         if not 67 <= self.crop_size <= self.image_size:
             raise ValueError(f"crop_size must lie from 67 to image_size={self.image_size}, got {self.crop_size}")

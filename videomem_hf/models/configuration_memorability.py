@@ -1,8 +1,9 @@
 """What the configurations of all memorability predictors have in common."""
 
 import difflib
+from collections.abc import Iterable
 from dataclasses import fields
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
@@ -49,6 +50,27 @@ class MemorabilityConfig(PreTrainedConfig):
             raise ValueError(f"score_means and score_stds must have one value for each of {list(self.horizons)}")
         if not all(0 < mean < 1 for mean in self.score_means) or not all(std > 0 for std in self.score_stds):
             raise ValueError("score_means must lie strictly between 0 and 1, score_stds above 0")
+
+
+def check_least(config: PreTrainedConfig, **least: int) -> None:
+    """Refuse a configuration that has a field below so much."""
+    for name, lowest in least.items():
+        if (value := getattr(config, name)) < lowest:
+            raise ValueError(f"{name} must be at least {lowest}, got {value}")
+
+
+def check_length(config: PreTrainedConfig, **lengths: int) -> None:
+    """Refuse a configuration that has a list of another length."""
+    for name, length in lengths.items():
+        if len(values := getattr(config, name)) != length:
+            raise ValueError(f"{name} must be {length} numbers, got {list(values)}")
+
+
+def check_choice(config: PreTrainedConfig, **choices: Iterable[Any]) -> None:
+    """Refuse a configuration that has a field with a value that is not among those possible."""
+    for name, allowed in choices.items():
+        if (value := getattr(config, name)) not in allowed:
+            raise ValueError(f"{name} must be one of {', '.join(map(str, allowed))}, got {value!r}")
 
 
 def _refuse_typing_errors(config_class: type, kwargs: dict[str, object]) -> None:

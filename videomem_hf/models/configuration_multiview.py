@@ -2,7 +2,7 @@
 
 from huggingface_hub.dataclasses import strict
 
-from .configuration_memorability import MemorabilityConfig
+from .configuration_memorability import MemorabilityConfig, check_choice, check_least
 
 HEADS = ("kernel", "neural")
 KERNELS = ("rbf", "linear")
@@ -63,8 +63,9 @@ class MultiViewConfig(MemorabilityConfig):
                 "view_sizes (above 0), view_roots, view_units and view_kernels must have one value for each of "
                 f"{list(self.view_names)}"
             )
-        if self.head not in HEADS or set(self.view_kernels) - set(KERNELS):
-            raise ValueError(f"head must be one of {', '.join(HEADS)}, view_kernels of {', '.join(KERNELS)}")
+        check_choice(self, head=HEADS)
+        if set(self.view_kernels) - set(KERNELS):
+            raise ValueError(f"view_kernels must be {' or '.join(KERNELS)}, got {list(self.view_kernels)}")
         full = list(range(count))
         if not self.patterns or sorted(self.patterns[0]) != full:
             raise ValueError(f"patterns must start with all views, {full}, got {list(self.patterns)[:1]}")
@@ -77,5 +78,4 @@ class MultiViewConfig(MemorabilityConfig):
         linear = {i for i, kernel in enumerate(self.view_kernels) if kernel == "linear"}
         if any(len(members) > 1 and set(members) & linear for members in self.summands):
             raise ValueError("summands must not multiply the kernel of a linear view")
-        if min(self.anchors, self.components, self.hidden_size, self.members) < 1:
-            raise ValueError("anchors, components, hidden_size and members must be at least 1")
+        check_least(self, anchors=1, components=1, hidden_size=1, members=1)

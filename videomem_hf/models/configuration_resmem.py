@@ -2,7 +2,7 @@
 
 from huggingface_hub.dataclasses import strict
 
-from .configuration_memorability import MemorabilityConfig
+from .configuration_memorability import MemorabilityConfig, check_least
 
 
 @strict
@@ -30,5 +30,4 @@ class ResMemConfig(MemorabilityConfig):
     dropout: float = 0.5
 
     def validate_sizes(self) -> None:
-        if self.image_size < 67:
-            raise ValueError(f"image_size must be at least 67, got {self.image_size}")
+        check_least(self, image_size=67)

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from huggingface_hub.dataclasses import strict
 
-from .configuration_memorability import MemorabilityConfig
+from .configuration_memorability import MemorabilityConfig, check_choice, check_least, check_length
 from .former_names import FORMER_NAMES
 
 DEPTHS = {
@@ -40,9 +40,6 @@ class ResNet3DConfig(MemorabilityConfig):
     segment_length: int = 16
 
     def validate_architecture(self) -> None:
-        if self.depth not in DEPTHS:
-            raise ValueError(f"depth must be one of {sorted(DEPTHS)}, got {self.depth}")
-        if self.shortcut not in ("A", "B"):
-            raise ValueError(f"shortcut must be 'A' or 'B', got {self.shortcut!r}")
-        if len(self.hidden_sizes) != 4 or self.segment_length < 1:
-            raise ValueError("hidden_sizes must be four numbers, segment_length at least 1")
+        check_choice(self, depth=DEPTHS, shortcut=("A", "B"))
+        check_length(self, hidden_sizes=4)
+        check_least(self, segment_length=1)

@@ -4,7 +4,7 @@ from typing import Any
 
 from huggingface_hub.dataclasses import strict
 
-from .configuration_memorability import MemorabilityConfig
+from .configuration_memorability import MemorabilityConfig, check_least
 
 
 @strict
@@ -34,5 +34,4 @@ class SemanticEmbeddingConfig(MemorabilityConfig):
     attention: bool = False
 
     def validate_sizes(self) -> None:
-        if min(self.map_size, self.pool_size, self.embedding_size, self.mlp_size) < 1:
-            raise ValueError("map_size, pool_size, embedding_size and mlp_size must be at least 1")
+        check_least(self, map_size=1, pool_size=1, embedding_size=1, mlp_size=1)

@@ -8,7 +8,7 @@ from huggingface_hub.dataclasses import strict
 from .configuration_amnet import AMNetConfig
 from .configuration_frame_attention import FrameAttentionConfig
 from .configuration_memnet import MemNetConfig
-from .configuration_memorability import MemorabilityConfig
+from .configuration_memorability import MemorabilityConfig, check_choice, check_least
 from .configuration_resmem import ResMemConfig
 from .configuration_semantic_embedding import SemanticEmbeddingConfig
 from .configuration_squalli import SqualliConfig
@@ -64,11 +64,7 @@ class SpatioTemporalConfig(MemorabilityConfig):
         return cls(backbone=frame_config.model_type, backbone_config=values, **changes)
 
     def frame_config(self) -> MemorabilityConfig:
-        """The configuration of the predictor whose backbone this is.
-
-        Raises:
-            ValueError: There is none of that name, or it has no such field.
-        """
+        """Configuration of the predictor whose backbone this is; raises a ValueError if there is none of that kind."""
         from transformers import CONFIG_MAPPING  # its import registers the configurations of this package, this one too
 
         shipped = {each.model_type: each for each in SHIPPED}
@@ -81,10 +77,8 @@ class SpatioTemporalConfig(MemorabilityConfig):
         given = self.backbone_config or {}
         allowed = {each.name for each in fields(config_class)} - {each.name for each in fields(MemorabilityConfig)}
         if unknown := sorted(given.keys() - allowed):
-            allowed_names = ", ".join(sorted(allowed))
-            raise ValueError(
-                f"backbone_config: {self.backbone} has no field {', '.join(unknown)}; it has {allowed_names}"
-            )
+            names, known = ", ".join(unknown), ", ".join(sorted(allowed))
+            raise ValueError(f"backbone_config: {self.backbone} has no field {names}; it has {known}")
         return config_class(**given)
 
     def validate_backbone(self) -> None:
@@ -99,9 +93,7 @@ class SpatioTemporalConfig(MemorabilityConfig):
         self.frame_config()
 
     def validate_sizes(self) -> None:
-        if self.temporal not in TEMPORAL:
-            raise ValueError(f"temporal must be one of {', '.join(TEMPORAL)}, got {self.temporal!r}")
-        if min(self.feature_size, self.temporal_size) < 1:
-            raise ValueError("feature_size and temporal_size must be at least 1")
+        check_choice(self, temporal=TEMPORAL)
+        check_least(self, feature_size=1, temporal_size=1)
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be from 0 to below 1, got {self.dropout}")

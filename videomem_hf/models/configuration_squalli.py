@@ -2,7 +2,7 @@
 
 from huggingface_hub.dataclasses import strict
 
-from .configuration_memorability import MemorabilityConfig
+from .configuration_memorability import MemorabilityConfig, check_choice, check_least, check_length
 
 VGG16 = (2, 2, 3, 3, 3)
 VGG19 = (2, 2, 4, 4, 4)
@@ -40,11 +40,8 @@ class SqualliConfig(MemorabilityConfig):
     dropout: float = 0.5
 
     def validate_sizes(self) -> None:
-        if self.vgg_features not in ("fc7", "fc8"):
-            raise ValueError(f"vgg_features must be 'fc7' or 'fc8', got {self.vgg_features!r}")
-        if len(self.vgg_layers) != 5 or len(self.vgg_channels) != 5 or len(self.caption_layers) not in (0, 5):
-            raise ValueError(
-                "vgg_layers, vgg_channels and caption_layers must be five numbers (caption_layers or none)"
-            )
-        if self.image_size < 32 or not self.mlp_sizes:
-            raise ValueError("image_size must be at least 32, mlp_sizes at least one number")
+        check_choice(self, vgg_features=("fc7", "fc8"))
+        check_length(self, vgg_layers=5, vgg_channels=5)
+        check_least(self, image_size=32)
+        if len(self.caption_layers) not in (0, 5) or not self.mlp_sizes:
+            raise ValueError("caption_layers must be five numbers or none, mlp_sizes at least one")

@@ -2,7 +2,7 @@
 
 from huggingface_hub.dataclasses import strict
 
-from .configuration_memorability import MemorabilityConfig
+from .configuration_memorability import MemorabilityConfig, check_least
 
 
 @strict
@@ -16,8 +16,8 @@ class ViTMemConfig(MemorabilityConfig):
         hidden_size: Numbers that describe a patch; a multiple of `num_attention_heads`.
         num_hidden_layers: Blocks.
         num_attention_heads: Heads of a block's attention.
-        intermediate_size: Outputs of the first linear layer of a block's perceptron.
         qkv_bias: Whether queries, keys and values have biases; the published network's have none.
+        intermediate_size: Outputs of the first linear layer of a block's perceptron.
         layer_norm_eps: Added to the variance in layer normalisation.
     """
 
@@ -29,8 +29,8 @@ class ViTMemConfig(MemorabilityConfig):
     hidden_size: int = 768
     num_hidden_layers: int = 12
     num_attention_heads: int = 12
-    intermediate_size: int = 3072
     qkv_bias: bool = False
+    intermediate_size: int = 3072
     layer_norm_eps: float = 1e-6
 
     def validate_sizes(self) -> None:
@@ -39,5 +39,4 @@ class ViTMemConfig(MemorabilityConfig):
         if self.hidden_size % self.num_attention_heads:
             heads = self.num_attention_heads
             raise ValueError(f"num_attention_heads={heads} must divide hidden_size={self.hidden_size}")
-        if self.num_hidden_layers < 1:
-            raise ValueError("num_hidden_layers must be at least 1")
+        check_least(self, num_hidden_layers=1)

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .checkpoints import CheckpointError, Converted, count, load_strictly, read_tensors, take
-from .checkpoints import without_module_prefix as without_prefix
+from .checkpoints import CheckpointError, Converted, count, drop, fill, read_tensors, rename, take
 from .configuration_amnet import AMNetConfig
 from .configuration_memnet import MemNetConfig
 from .configuration_resmem import ResMemConfig
@@ -24,12 +23,10 @@ IMAGENET = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.2
 def convert_memnet(path: Path, mean_image: Path | None = None) -> Converted:
     """MemNet in the layout of its public PyTorch ports: conv1 to conv5, fc6 to fc8.
 
-    Args:
-        path: The checkpoint.
-        mean_image: A NumPy file `(3, 256, 256)`, blue, green, red from 0 to 255: the mean image of the Caffe release.
-            Without one its channel means are subtracted everywhere.
+    `mean_image` is a NumPy file `(3, 256, 256)`, blue, green, red from 0 to 255: the mean image of the Caffe release.
+    Without one its channel means are subtracted everywhere.
     """
-    tensors = without_prefix(read_tensors(path))
+    tensors = read_tensors(path)
     convolutions = take(tensors, path, *(f"conv{i}.weight" for i in range(1, 6)))
     fc6, fc8 = take(tensors, path, "fc6.weight", "fc8.weight")
     config = MemNetConfig(
@@ -42,18 +39,17 @@ def convert_memnet(path: Path, mean_image: Path | None = None) -> Converted:
         output_bias=0.65,
     )
     model = MemNetModel(config)
-    load_strictly(model, tensors, path, new=["mean_image"])
     notes = ["No mean image was given: its channel means are subtracted everywhere."]
     if mean_image is not None:
         model.mean_image.copy_(_read_mean_image(mean_image, model.mean_image.shape))
         notes = []
-    size = {"height": config.image_size, "width": config.image_size}
-    return Converted(model.eval(), MemorabilityVideoProcessor(size=size, do_normalize=False), tuple(notes))
+    processor = MemorabilityVideoProcessor(size=square(config.image_size), do_normalize=False)
+    return fill(model, tensors, path, processor, notes, new=["mean_image"])
 
 
 def convert_resmem(path: Path) -> Converted:
     """ResMem in the layout of the `resmem` package's model.pt. Its licence is non-commercial; see `LICENSE_NOTICE`."""
-    tensors = without_prefix(read_tensors(path))
+    tensors = read_tensors(path)
     convolutions = take(tensors, path, *(f"conv{i}.weight" for i in range(1, 6)))
     (classes,) = (shape[0] for shape in take(tensors, path, "features.fc.weight"))
     linear = take(tensors, path, *(f"fc{6 + i}.weight" for i in range(max(2, count(tensors, r"fc(\d+)\.weight$")))))
@@ -65,16 +61,14 @@ def convert_resmem(path: Path) -> Converted:
         resnet_classes=classes,
         hidden_sizes=[shape[0] for shape in linear[:-1]],
     )
-    model = ResMemModel(config)
-    load_strictly(model, tensors, path)
-    return Converted(model.eval(), _middle_of_256(config.image_size))
+    return fill(ResMemModel(config), tensors, path, middle_of_256(config.image_size))
 
 
 def convert_vitmem(path: Path) -> Converted:
     """ViTMem, or a vision transformer of timm to start from, in timm's layout with or without the prefix `vit.`."""
-    tensors = without_prefix(read_tensors(path))
+    tensors = read_tensors(path)
     if not any(name.startswith("vit.") for name in tensors):
-        tensors = {f"vit.{name}": tensor for name, tensor in tensors.items()}
+        tensors = rename(tensors, {"": "vit."})
     names = ("vit.patch_embed.proj.weight", "vit.pos_embed", "vit.blocks.0.mlp.fc1.weight", "vit.head.weight")
     patch, positions, hidden, head = take(tensors, path, *names)
     config = ViTMemConfig(
@@ -86,20 +80,16 @@ def convert_vitmem(path: Path) -> Converted:
         intermediate_size=hidden[0],
         qkv_bias="vit.blocks.0.attn.qkv.bias" in tensors,
     )
-    model, notes, new = ViTMemModel(config), [], []
-    if head[0] != 1:
-        notes = [f"The head of {head[0]} classes was left out; the one for memorability starts untrained."]
-        new = ["vit.head."]
-        tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("vit.head.")}
-    load_strictly(model, tensors, path, new=new)
-    return Converted(model.eval(), _middle_of_256(config.image_size), tuple(notes))
+    model, processor = ViTMemModel(config), middle_of_256(config.image_size)
+    if head[0] == 1:
+        return fill(model, tensors, path, processor)
+    notes = [f"The head of {head[0]} classes was left out; the one for memorability starts untrained."]
+    return fill(model, drop(tensors, "vit.head."), path, processor, notes, new=["vit.head."])
 
 
 def convert_amnet(path: Path) -> Converted:
     """AMNet with ResNet-50 in its authors' layout; the ResNet's last stage, which it does not use, is left out."""
-    tensors = without_prefix(read_tensors(path))
-    unused = ("core_cnn.core_cnn.layer4.", "core_cnn.core_cnn.fc.")
-    tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith(unused)}
+    tensors = drop(read_tensors(path), "core_cnn.core_cnn.layer4.", "core_cnn.core_cnn.fc.")
     names = ("inconv.weight", "eh1.weight", "rnn.weight_hh_l0", "regnet1.weight", "regnet4.weight")
     reduce, positions, lstm, regression, last = take(tensors, path, *names)
     config = AMNetConfig(
@@ -110,11 +100,9 @@ def convert_amnet(path: Path) -> Converted:
         lstm_size=lstm[1],
         regression_size=regression[0],
     )
-    model = AMNetModel(config)
-    load_strictly(model, tensors, path)
-    size = {"height": config.image_size, "width": config.image_size}
-    notes = ("The ResNet's last stage and classes were left out: AMNet does not use them.",)
-    return Converted(model.eval(), MemorabilityVideoProcessor(size=size, **IMAGENET), notes)
+    processor = MemorabilityVideoProcessor(size=square(config.image_size), **IMAGENET)
+    notes = ["The ResNet's last stage and classes were left out: AMNet does not use them."]
+    return fill(AMNetModel(config), tensors, path, processor, notes)
 
 
 def _one_output(path: Path, last: torch.Size) -> tuple[str]:
@@ -123,23 +111,21 @@ def _one_output(path: Path, last: torch.Size) -> tuple[str]:
     return ("short_term",)
 
 
-def _middle_of_256(side: int) -> MemorabilityVideoProcessor:
+def square(side: int) -> dict[str, int]:
+    """A size for video processors."""
+    return {"height": side, "width": side}
+
+
+def middle_of_256(side: int) -> MemorabilityVideoProcessor:
     """As ResMem and ViTMem were trained: 256 x 256 whatever the aspect, the middle of it, pixels in [0, 1]."""
-    return MemorabilityVideoProcessor(
-        size={"height": 256, "width": 256},
-        do_center_crop=True,
-        crop_size={"height": side, "width": side},
-        do_normalize=False,
-    )
+    return MemorabilityVideoProcessor(size=square(256), do_center_crop=True, crop_size=square(side), do_normalize=False)
 
 
 def _alexnet_side(inputs: int, channels: int, path: Path) -> int:
     """Smallest frame from which AlexNet's convolutions give `inputs` numbers in so many channels; 227 for 6 x 6."""
     side = isqrt(max(0, inputs) // channels)
     if side < 1 or side**2 * channels != inputs:
-        raise CheckpointError(
-            f"{path}: fc6.weight takes {inputs} numbers, which is no square map of {channels} channels"
-        )
+        raise CheckpointError(f"{path}: fc6.weight takes {inputs} numbers: no square map of {channels} channels")
     for _ in range(3):
         side = (side - 1) * 2 + 3
     return (side - 1) * 4 + 11

@@ -2,11 +2,13 @@
 
 import importlib.util
 import logging
+from functools import cache
 from pathlib import Path
 
 import torch
 
 from .configuration_resmem import ResMemConfig
+from .convert_images import middle_of_256
 from .modeling_resmem import ResMemModel
 from .video_processing_memorability import MemorabilityVideoProcessor
 
@@ -27,9 +29,7 @@ def find_resmem_package() -> Path | None:
 def load_resmem() -> tuple[ResMemModel, MemorabilityVideoProcessor]:
     """Build ResMem with the package's weights, in evaluation mode, and its preprocessing. Logs the licence once.
 
-    Raises:
-        ModuleNotFoundError: The `resmem` package is not installed.
-        RuntimeError: Its weights do not fit the model; the message names the keys.
+    Raises a ModuleNotFoundError if the `resmem` package is not installed.
     """
     folder = find_resmem_package()
     if folder is None:
@@ -44,16 +44,10 @@ def load_resmem() -> tuple[ResMemModel, MemorabilityVideoProcessor]:
 
 
 def resmem_processor() -> MemorabilityVideoProcessor:
-    """Give ResMem's preprocessing: 256x256 pixels, of which the middle 227x227, in [0, 1]."""
-    return MemorabilityVideoProcessor(
-        size={"height": 256, "width": 256},
-        do_center_crop=True,
-        crop_size={"height": 227, "width": 227},
-        do_normalize=False,
-    )
+    """ResMem's preprocessing: 256x256 pixels, of which the middle 227x227, in [0, 1]."""
+    return middle_of_256(ResMemConfig().image_size)
 
 
+@cache
 def _show_licence() -> None:
-    if not getattr(_show_licence, "done", False):
-        logger.warning(LICENSE_NOTICE)
-        _show_licence.done = True  # type: ignore[attr-defined]
+    logger.warning(LICENSE_NOTICE)

@@ -10,7 +10,7 @@ from torch import nn
 from torchvision.models.resnet import Bottleneck, ResNet
 
 from .configuration_amnet import AMNetConfig
-from .modeling_memorability import FeaturesAndMaps, FrameMemorabilityModel, MapInfo
+from .modeling_memorability import FeaturesAndMaps, FrameMemorabilityModel, MapInfo, check_side
 from .scoring import clamp_scores
 
 
@@ -39,7 +39,6 @@ class LSTMStep(nn.Module):
         self.bias_hh_l0 = nn.Parameter(torch.empty(4 * hidden))
 
     def forward(self, x: torch.Tensor, state: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Map `(n, size)` and the hidden and cell state `(n, hidden)` to the next state."""
         return torch.lstm_cell(x, state, self.weight_ih_l0, self.weight_hh_l0, self.bias_ih_l0, self.bias_hh_l0)
 
 
@@ -76,11 +75,10 @@ class AMNetModel(FrameMemorabilityModel):
 
     def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
         """Map frames `(n, 3, image_size, image_size)` to the last hidden layer, averaged over the glimpses."""
-        x = self.core_cnn(pixels)
-        if x.shape[-2:] != (self.side, self.side):
-            side = self.config.image_size
-            raise ValueError(f"AMNet needs frames of {side} x {side} pixels, got {tuple(pixels.shape[-2:])}")
-        positions = self.drop_most(self.bn1(self.inconv(x)).relu()).flatten(2).transpose(1, 2)  # (n, positions, size)
+        check_side(pixels, self.config.image_size)
+        positions = (
+            self.drop_most(self.bn1(self.inconv(self.core_cnn(pixels))).relu()).flatten(2).transpose(1, 2)
+        )  # (n, positions, size)
         average = positions.mean(dim=1)
         hidden, cell = self.hs1(average).tanh(), self.hc1(average).tanh()
         keys = self.drop_half(self.e1(positions).relu())
@@ -98,13 +96,10 @@ class AMNetModel(FrameMemorabilityModel):
         return torch.stack(found).mean(dim=0), attention
 
     def score_features(self, features: torch.Tensor) -> torch.Tensor:
-        """Map the last hidden layer `(n, regression_size)` to scores `(n, horizons)` in [0, 1]."""
         return clamp_scores(self.regnet4(features) / self.config.output_scale + self.config.output_mean)
 
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)
         if isinstance(module, LSTMStep):
-            for weight in (module.weight_ih_l0, module.weight_hh_l0):
-                nn.init.xavier_uniform_(weight)
-            for bias in (module.bias_ih_l0, module.bias_hh_l0):
-                nn.init.zeros_(bias)
+            for name, parameter in module.named_parameters():
+                nn.init.zeros_(parameter) if name.startswith("bias") else nn.init.xavier_uniform_(parameter)

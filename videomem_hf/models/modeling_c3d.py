@@ -6,6 +6,7 @@ fine-tuned on UCF-101, on a clip's first 16 frames; `FeatureMLPModel` predicts m
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -13,7 +14,7 @@ from transformers import PreTrainedModel
 from transformers.utils import ModelOutput
 
 from .configuration_c3d import C3DConfig
-from .modeling_memorability import Conv3d, check_shape, init_layer, split_segments
+from .modeling_memorability import Conv3d, check_side, init_layer, only_input, split_segments
 from .scoring import at_least_float32
 
 
@@ -45,14 +46,9 @@ class C3DModel(PreTrainedModel):
     def __init__(self, config: C3DConfig) -> None:
         super().__init__(config)
         c1, c2, c3, c4, c5 = config.hidden_sizes
-        self.conv1 = Conv3d(3, c1, kernel_size=3, padding=1)
-        self.conv2 = Conv3d(c1, c2, kernel_size=3, padding=1)
-        self.conv3a = Conv3d(c2, c3, kernel_size=3, padding=1)
-        self.conv3b = Conv3d(c3, c3, kernel_size=3, padding=1)
-        self.conv4a = Conv3d(c3, c4, kernel_size=3, padding=1)
-        self.conv4b = Conv3d(c4, c4, kernel_size=3, padding=1)
-        self.conv5a = Conv3d(c4, c5, kernel_size=3, padding=1)
-        self.conv5b = Conv3d(c5, c5, kernel_size=3, padding=1)
+        names = ("1", "2", "3a", "3b", "4a", "4b", "5a", "5b")
+        for name, (n_in, n_out) in zip(names, pairwise([3, c1, c2, c3, c3, c4, c4, c5, c5]), strict=True):
+            self.add_module(f"conv{name}", Conv3d(n_in, n_out, kernel_size=3, padding=1))
         self.first_pool = nn.MaxPool3d(kernel_size=(1, 2, 2))
         self.pool = nn.MaxPool3d(kernel_size=2)
         self.last_pool = nn.MaxPool3d(kernel_size=2, padding=(0, 1, 1))
@@ -64,17 +60,13 @@ class C3DModel(PreTrainedModel):
         self.post_init()
 
     def forward(self, pixel_values_videos: torch.Tensor) -> C3DOutput:
-        """Compute features.
+        """Compute features of frames `(batch, frames, 3, image_size, image_size)`, of a multiple of `segment_length`.
 
-        Args:
-            pixel_values_videos: `(batch, frames, 3, image_size, image_size)`: red, green, blue from 0 to 255 minus
-                their means, as the model's video processor makes them; frames is a multiple of `config.segment_length`.
+        Pixels are red, green, blue from 0 to 255 minus their means, as the model's video processor makes them.
         """
-        check_shape(pixel_values_videos, 5, None)
-        side = self.config.image_size
-        if pixel_values_videos.shape[-2:] != (side, side):
-            raise ValueError(f"C3D needs {side} x {side} pixels, got {tuple(pixel_values_videos.shape[-2:])}")
-        segments, _ = split_segments(pixel_values_videos.flip(2), self.config.segment_length, None)  # blue, green, red
+        pixels = only_input(None, pixel_values_videos=pixel_values_videos)
+        check_side(pixels, self.config.image_size)
+        segments, _ = split_segments(pixels.flip(2), self.config.segment_length, None)  # blue, green, red
         fc6, fc7, logits = (at_least_float32(each) for each in self._layers(segments.flatten(0, 1).to(self.dtype)))
         shape = segments.shape[:2]
         return C3DOutput(

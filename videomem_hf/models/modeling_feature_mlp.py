@@ -12,8 +12,7 @@ import torch
 from torch import nn
 
 from .configuration_feature_mlp import FeatureMLPConfig
-from .modeling_memorability import MemorabilityModel
-from .modeling_outputs import MemorabilityOutput
+from .modeling_memorability import MemorabilityModel, MemorabilityOutput
 from .scoring import scores_around_mean
 
 
@@ -49,10 +48,9 @@ class FeatureMLPModel(MemorabilityModel):
         """Predict the memorability of clips.
 
         Args:
-            features: A tensor `(batch, ...)` for each of `config.feature_names`, of `config.feature_sizes` numbers a
-                clip (further columns are not looked at); or the joined features `(batch, size)`.
-            labels: `(batch, horizons)` in [0, 1]; NaN for an unknown score. Gives the loss.
-            annotation_counts: `(batch, horizons)`, annotations behind each label; see `memorability_loss`.
+            features: A tensor `(batch, ...)` for each of `config.feature_names`, of `config.feature_sizes` numbers per
+                clip (other names are ignored); or the joined features `(batch, size)`.
+            labels, annotation_counts: As of `FrameMemorabilityModel.forward`.
             output_attentions: Must be False.
         """
         if output_attentions:

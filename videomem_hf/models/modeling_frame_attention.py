@@ -22,13 +22,11 @@ RELU_GAIN = (2 / (1 - 1 / math.pi)) ** 0.5
 class StandardizedConv2d(nn.Conv2d):
     """A convolution whose kernels are standardised and scaled by a learned gain (Brock et al., ICLR 2021).
 
-    It takes the place of activation normalisation. Group normalisation divides by the contrast of the frame, on which
-    scores depend; batch normalisation makes a frame's score in training depend on the other frames, and the result on
-    how a batch is divided among processes.
+    It replaces activation normalisation: group normalisation divides by the contrast of the frame, on which scores
+    depend; batch normalisation makes a frame's score in training depend on the other frames.
 
-    Kernels that reach half a cell of the attention map or further are symmetric: what they gather around a cell cannot
-    speak for one side of it. Otherwise the attention settles a cell or two beside the thing it is about, where the
-    features still see it: nothing in the score tells it not to.
+    Kernels that reach half a cell of the attention map or further are symmetric, as attention otherwise settles a cell
+    or two beside the thing it is about, where the features still see it.
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int, symmetric: bool) -> None:
@@ -37,7 +35,6 @@ class StandardizedConv2d(nn.Conv2d):
         self.gain = nn.Parameter(torch.ones(out_channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map `(n, in_channels, height, width)` to `(n, out_channels, height', width')`."""
         weight = mirrored_mean(self.weight) if self.symmetric else self.weight
         inputs = weight[0].numel()
         variance, mean = torch.var_mean(weight, dim=(1, 2, 3), keepdim=True)
@@ -59,7 +56,6 @@ class ConvBlock(nn.Module):
         self.conv = StandardizedConv2d(in_channels, out_channels, kernel_size, stride, symmetric)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map `(n, in_channels, height, width)` to `(n, out_channels, height', width')`."""
         return self.conv(x).relu() * RELU_GAIN
 
 
@@ -114,14 +110,12 @@ class FrameAttentionModel(FrameMemorabilityModel):
     def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
         """Map frames `(n, 3, height, width)` to features `(n, feature_size)` and maps `(n, height', width')`.
 
-        Nothing bypasses the attention: with the mean or the largest value of the plain map beside it, the network reads
-        the object there and turns its attention to the background.
+        Nothing bypasses the attention: a network that also sees the plain map's mean turns attention to the background.
         """
         features, attention = attend(self.trunk(pixels), self.last_conv, self.attention_conv)
         return features, attention if output_attentions else None
 
     def score_features(self, features: torch.Tensor) -> torch.Tensor:
-        """Map features `(n, feature_size)` to scores `(n, horizons)` in [0, 1]."""
         offsets = self.head(self.dropout(features))
         return scores_around_mean(offsets, self.config.score_means, self.config.score_stds)
 

@@ -10,17 +10,17 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from .alexnet import LocalResponseNorm, apply_convolutions, map_side
+from .alexnet import LocalResponseNorm, add_convolutions, apply_convolutions, map_side
 from .configuration_memnet import MemNetConfig
-from .modeling_memorability import FeaturesAndMaps, FrameMemorabilityModel, MapInfo
+from .modeling_memorability import FeaturesAndMaps, FrameMemorabilityModel, MapInfo, check_side
 from .scoring import at_least_float32, clamp_scores
 
 
 class MemNetModel(FrameMemorabilityModel):
     """MemNet on the frames of a clip: RGB in [0, 1], `image_size` x `image_size`, not normalised.
 
-    The mean image is subtracted and the crops are taken here rather than in the video processor: the mean image is
-    256 x 256 pixels and belongs to the weights, and ten crops are eight times the pixels of the frame they come from.
+    The mean image, which belongs to the weights, is subtracted and the crops are taken here rather than in the video
+    processor: ten crops are eight times the pixels of the frame they come from.
 
     Modules carry the names of the public PyTorch port's state dict (conv1 to conv5, fc6 to fc8).
     """
@@ -32,24 +32,18 @@ class MemNetModel(FrameMemorabilityModel):
 
     def __init__(self, config: MemNetConfig) -> None:
         super().__init__(config)
-        c1, c2, c3, c4, c5 = config.conv_channels
-        self.map_info = MapInfo(c5, stride=16, window=35)  # conv1 and two poolings, all unpadded
+        channels = config.conv_channels[-1]
+        self.map_info = MapInfo(channels, stride=16, window=35)  # conv1 and two poolings, all unpadded
         self.register_buffer("mean_image", _flat_image(config))
-        self.conv1 = nn.Conv2d(3, c1, kernel_size=11, stride=4)
-        self.conv2 = nn.Conv2d(c1, c2, kernel_size=5, padding=2, groups=2)
-        self.conv3 = nn.Conv2d(c2, c3, kernel_size=3, padding=1)
-        self.conv4 = nn.Conv2d(c3, c4, kernel_size=3, padding=1, groups=2)
-        self.conv5 = nn.Conv2d(c4, c5, kernel_size=3, padding=1, groups=2)
-        self.pool = nn.MaxPool2d(kernel_size=3, stride=2)
+        add_convolutions(self, config.conv_channels, conv3_groups=1)
         self.norm = LocalResponseNorm(size=5, alpha=1e-4, beta=0.75, k=1.0)
         self.dropout = nn.Dropout(config.dropout)
-        self.fc6 = nn.Linear(c5 * map_side(config.crop_size) ** 2, config.hidden_size)
+        self.fc6 = nn.Linear(channels * map_side(config.crop_size) ** 2, config.hidden_size)
         self.fc7 = nn.Linear(config.hidden_size, config.hidden_size)
         self.fc8 = nn.Linear(config.hidden_size, len(config.horizons))
         self.post_init()
 
     def frame_backbone(self) -> nn.Module:
-        """The convolutions on the whole frame, in place of its crops."""
         return MemNetMap(self)
 
     def crop_frames(self, frames: torch.Tensor) -> torch.Tensor:
@@ -58,7 +52,7 @@ class MemNetModel(FrameMemorabilityModel):
 
     def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
         """Map frames `(n, 3, image_size, image_size)` to fc7 `(n, hidden_size)`, the mean over the crops."""
-        centred = centre(pixels, self.mean_image)
+        centred = centre(self, pixels)
         if self.training:
             return self._fc7(random_crop(centred, self.config.crop_size)), None
         crops = self.crop_frames(centred)
@@ -66,7 +60,6 @@ class MemNetModel(FrameMemorabilityModel):
         return self._fc7(crops.flatten(0, 1)).unflatten(0, crops.shape[:2]).mean(dim=0), None
 
     def score_features(self, features: torch.Tensor) -> torch.Tensor:
-        """Map fc7 `(n, hidden_size)` to scores `(n, horizons)` in [0, 1]."""
         # in float32: half precision rounds a score of .7 by .002, and the scale doubles it
         x = functional.linear(*(at_least_float32(each) for each in (features, self.fc8.weight, self.fc8.bias)))
         return clamp_scores((x - self.config.output_mean) * self.config.output_scale + self.config.output_bias)
@@ -101,23 +94,18 @@ class MemNetMap(nn.Module):
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Map `(n, 3, image_size, image_size)` to `(n, channels, side, side)`."""
-        return apply_convolutions(self, centre(pixels, self.mean_image))
+        return apply_convolutions(self, centre(self, pixels))
 
 
-def centre(pixels: torch.Tensor, mean_image: torch.Tensor) -> torch.Tensor:
+def centre(network: MemNetModel | MemNetMap, pixels: torch.Tensor) -> torch.Tensor:
     """Red, green, blue from 0 to 1, as blue, green, red from 0 to 255 (as in Caffe) less the mean image."""
-    if pixels.shape[-2:] != mean_image.shape[-2:]:
-        size = " x ".join(map(str, mean_image.shape[-2:]))
-        raise ValueError(f"MemNet needs frames of {size} pixels, got {tuple(pixels.shape[-2:])}")
-    return pixels.flip(1) * 255 - mean_image
+    check_side(pixels, network.mean_image.shape[-1])
+    return pixels.flip(1) * 255 - network.mean_image
 
 
 def ten_crop(images: torch.Tensor, size: int) -> torch.Tensor:
-    """Cut the centre and the four corners out of images `(n, channels, height, width)`, and mirror all five.
-
-    Returns:
-        `(10, n, channels, size, size)`: the centre, the corners (top left, top right, bottom left, bottom right), and
-        the same five mirrored left to right.
+    """`(10, n, channels, size, size)` of images `(n, channels, height, width)`: the centre, the corners (top left, top
+    right, bottom left, bottom right), and the same five mirrored left to right.
     """
     height, width = images.shape[-2:]
     bottom, right = height - size, width - size

@@ -2,19 +2,40 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import torch
 from torch import nn
 from transformers import PreTrainedModel
+from transformers.utils import ModelOutput
 
 from .configuration_memorability import MemorabilityConfig
-from .modeling_outputs import MemorabilityOutput
 from .recomputing import has_batch_norm, recompute_blocks, recompute_in_parts
 from .scoring import at_least_float32, is_half, mean_over_frames, memorability_loss, scores_around_mean
 
 FeaturesAndMaps = tuple[torch.Tensor, torch.Tensor | None]
 """Features `(n, size)` of frames, and maps `(n, height', width')` where they are asked for."""
+_PIXELS: Final[tuple[str | int, ...]] = ("batch", "frames", 3, "height", "width")
+_FEATURES: Final[tuple[str | int, ...]] = ("batch", "frames", "size")
+
+
+@dataclass
+class MemorabilityOutput(ModelOutput):
+    """Predicted memorability, with what led to it where the model has it.
+
+    Attributes:
+        loss: Scalar; only when labels were given.
+        scores: `(batch, horizons)` in [0, 1], in the order of `config.horizons`.
+        frame_scores: `(batch, frames, horizons)` in [0, 1]; models that score frames. `scores` is their mean over the
+            clip's frames (paper, Sec. 5.1).
+        attentions: `(batch, frames, height, width)`, non-negative, summing to 1 over the positions of each frame;
+            models with spatial attention, when `output_attentions=True`.
+    """
+
+    loss: torch.Tensor | None = None
+    scores: torch.Tensor | None = None
+    frame_scores: torch.Tensor | None = None
+    attentions: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -35,8 +56,8 @@ class MapInfo:
     def cells(self, side: int) -> tuple[float, float]:
         """Where the first cell begins and the last one ends, in pixels of an input side of so many pixels.
 
-        A strided convolution that is padded on all sides looks from pixels 0, s, 2 s, ... on: its first cell is
-        centred on the edge of the frame, not half a cell inside, and the last stops short of the other edge.
+        A strided convolution that is padded on all sides looks from pixels 0, s, 2 s, ... on: its first cell is centred
+        on the edge of the frame, and the last stops short of the other edge.
         """
         if self.stride is None:
             return 0.0, float(side)
@@ -78,8 +99,7 @@ class MemorabilityModel(PreTrainedModel):
     def frame_backbone(self) -> nn.Module:
         """What maps frames `(n, 3, height, width)` to `(n, channels, height', width')`; shares the model's weights.
 
-        Raises:
-            ValueError: The model has no such part.
+        Raises a ValueError if the model has no such part.
         """
         if not self.backbone_module:
             raise ValueError(f"{type(self).__name__} gives no maps of frames: it declares no backbone_module")
@@ -88,7 +108,7 @@ class MemorabilityModel(PreTrainedModel):
     def crop_frames(self, frames: torch.Tensor) -> torch.Tensor | None:
         """The crops of frames `(n, channels, height, width)` that are scored, `(crops, n, channels, side, side)`.
 
-        None, unless a subclass says otherwise: whole frames are scored.
+        None by default: whole frames are scored.
         """
         return None
 
@@ -97,7 +117,6 @@ class MemorabilityModel(PreTrainedModel):
         return any(name == head or name.startswith(f"{head}.") for head in self.head_modules)
 
     def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> "MemorabilityModel":
-        """What `to`, `half` and `bfloat16` do to each tensor."""
         if not self.stays_float32:
             return super()._apply(fn, recurse)
 
@@ -119,7 +138,6 @@ class MemorabilityModel(PreTrainedModel):
         self.train(self.training)
 
     def train(self, mode: bool = True) -> "MemorabilityModel":
-        """Set training mode, except for a frozen backbone."""
         super().train(mode)
         if self._backbone_frozen:
             for name, module in self.named_modules():
@@ -137,7 +155,7 @@ class MemorabilityModel(PreTrainedModel):
         blocks = recompute_blocks(self, enable, every_n_layers)
         self._recomputes_frames = enable and not blocks and not has_batch_norm(self)
 
-    def _for_frames(self, compute: Callable[..., Any], frames: torch.Tensor, *args: Any) -> Any:
+    def compute_frames(self, compute: Callable[..., Any], frames: torch.Tensor, *args: Any) -> Any:
         """Apply a part of the network to frames `(n, ...)`, with gradient checkpointing where it is on."""
         return recompute_in_parts(compute, frames, *args) if self._recomputes_frames else compute(frames, *args)
 
@@ -185,10 +203,7 @@ class FrameMemorabilityModel(MemorabilityModel):
                 are not computed, and their frame scores and attentions are 0. Every clip needs a frame.
             output_attentions: Whether to return attention maps.
         """
-        source = pixel_values_videos if features is None else features
-        if source is None or (pixel_values_videos is not None and features is not None):
-            raise ValueError("give either pixel_values_videos or features")
-        check_shape(source, 5 if features is None else 3, frame_mask)
+        source = only_input(frame_mask, pixel_values_videos=pixel_values_videos, features=features)
         if output_attentions and (features is not None or not self.has_attention):
             reason = "needs pixels" if self.has_attention else "is not possible here; see `attribution_layers`"
             raise ValueError(f"{type(self).__name__}: output_attentions=True {reason}")
@@ -198,7 +213,7 @@ class FrameMemorabilityModel(MemorabilityModel):
         kept = source.flatten(0, 1) if frame_mask is None else source[frame_mask]
         maps = None
         if features is None:
-            kept, maps = self._for_frames(self.embed_frames, kept.to(self.dtype), output_attentions)
+            kept, maps = self.compute_frames(self.embed_frames, kept.to(self.dtype), output_attentions)
         frame_scores = scatter_to_clips(self.score_features(kept.to(self.dtype)), source.shape[:2], frame_mask)
         scores = mean_over_frames(frame_scores, frame_mask)
         if length:  # every frame has the score of its segment
@@ -245,17 +260,30 @@ def init_layer(module: nn.Module) -> None:
         nn.init.zeros_(module.bias)
 
 
-def check_shape(source: torch.Tensor, dimensions: int, frame_mask: torch.Tensor | None) -> None:
-    """Refuse pixels (5 dimensions), features (3) or a mask of the wrong shape."""
-    wanted = (
-        "pixel_values_videos (batch, frames, 3, height, width)" if dimensions == 5 else "features (batch, frames, size)"
-    )
-    if source.ndim != dimensions or (dimensions == 5 and source.shape[2] != 3) or source.shape[1] == 0:
-        raise ValueError(f"expected {wanted}, got {tuple(source.shape)}")
-    if frame_mask is not None and (frame_mask.shape != source.shape[:2] or frame_mask.dtype != torch.bool):
-        raise ValueError(
-            f"frame_mask must be bool {tuple(source.shape[:2])}, got {frame_mask.dtype} {tuple(frame_mask.shape)}"
-        )
+def only_input(frame_mask: torch.Tensor | None, map_channels: int = 0, **inputs: torch.Tensor | None) -> torch.Tensor:
+    """The one given input of a `forward`: `pixel_values_videos`, `features`, or `frame_maps` of so many channels.
+
+    Raises a ValueError if none or several are given, or it or its mask has a wrong shape.
+    """
+    given = {name: values for name, values in inputs.items() if values is not None}
+    if len(given) != 1:
+        raise ValueError(f"give either {' or '.join(inputs)}")
+    ((name, values),) = given.items()
+    maps = (*_PIXELS[:2], map_channels, *_PIXELS[3:])
+    axes = {"pixel_values_videos": _PIXELS, "features": _FEATURES, "frame_maps": maps}[name]
+    sizes = zip(axes, values.shape, strict=False)
+    if values.ndim != len(axes) or values.shape[1] == 0 or any(isinstance(a, int) and a != size for a, size in sizes):
+        raise ValueError(f"expected {name} ({', '.join(map(str, axes))}), got {tuple(values.shape)}")
+    frames = values.shape[:2]
+    if frame_mask is not None and (frame_mask.shape != frames or frame_mask.dtype != torch.bool):
+        raise ValueError(f"frame_mask must be bool {tuple(frames)}, got {frame_mask.dtype} {tuple(frame_mask.shape)}")
+    return values
+
+
+def check_side(pixels: torch.Tensor, side: int) -> None:
+    """Refuse frames `(..., height, width)` that are not squares of this side."""
+    if pixels.shape[-2:] != (side, side):
+        raise ValueError(f"this model needs frames of {side} x {side} pixels, got {tuple(pixels.shape[-2:])}")
 
 
 def scatter_to_clips(values: torch.Tensor, shape: torch.Size, frame_mask: torch.Tensor | None) -> torch.Tensor:

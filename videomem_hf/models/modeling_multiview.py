@@ -14,8 +14,7 @@ import torch
 from torch import nn
 
 from .configuration_multiview import MultiViewConfig
-from .modeling_memorability import MemorabilityModel
-from .modeling_outputs import MemorabilityOutput
+from .modeling_memorability import MemorabilityModel, MemorabilityOutput
 from .scoring import clamp_scores
 
 
@@ -36,11 +35,8 @@ def prepare_view(
 ) -> torch.Tensor:
     """Map the vectors of a view, `(clips, size)`, to the space in which a kernel compares them.
 
-    Args:
-        values: Raw vectors.
-        shift, factor: `(size,)`; the (rooted) values less `shift`, times `factor`.
-        root: Whether to take square roots first; numbers below 0 count as 0.
-        unit: Whether to scale the result to length 1.
+    They become `(values - shift) * factor`, with square roots of the values first if `root` (numbers below 0 count as
+    0), and scaled to length 1 at the end if `unit`. `shift` and `factor` are `(size,)`.
     """
     if root:
         positive = values > 0
@@ -108,8 +104,7 @@ class MultiViewModel(MemorabilityModel):
             features: `(batch, sum of config.view_sizes)`: all views side by side; NaN where a clip lacks a view.
             views: A tensor `(batch, size)` for some or all of `config.view_names`; a missing name or a row with NaN is
                 a missing view. Other names are ignored.
-            labels: `(batch, horizons)` in [0, 1]; NaN for an unknown score. Gives the loss.
-            annotation_counts: `(batch, horizons)`, annotations behind each label; see `memorability_loss`.
+            labels, annotation_counts: As of `FrameMemorabilityModel.forward`.
             interval_counts: `(batch, horizons)`, annotations behind the scores that the intervals are for; None takes
                 the mean of the training clips.
             output_attentions: Must be False.
@@ -169,9 +164,8 @@ class MultiViewModel(MemorabilityModel):
         for view, column in enumerate(columns):
             shift, factor = getattr(self, f"shift_{view}"), getattr(self, f"factor_{view}")
             known = torch.where(present[:, view, None], column, shift)
-            prepared.append(
-                prepare_view(known, shift, factor, self.config.view_roots[view], self.config.view_units[view])
-            )
+            root, unit = self.config.view_roots[view], self.config.view_units[view]
+            prepared.append(prepare_view(known, shift, factor, root, unit))
         return prepared, present
 
     def _columns(
@@ -192,12 +186,10 @@ class MultiViewModel(MemorabilityModel):
         rows = {len(column) for column in given.values()}
         if len(rows) > 1:
             raise ValueError(f"views must be of one number of clips, got {sorted(rows)}")
-        columns = []
+        clips, columns = rows.pop(), []
         for name, size in zip(names, sizes, strict=True):
-            column = given.get(name)
-            if column is None:
-                column = torch.full((rows.copy().pop(), size), torch.nan, device=device)
-            elif column.shape[1] != size:
+            column = given.get(name, torch.full((clips, size), torch.nan, device=device))
+            if column.shape[1] != size:
                 raise ValueError(f"view {name!r} must have {size} numbers per clip, got {column.shape[1]}")
             columns.append(column.to(dtype))
         return tuple(columns)
@@ -261,12 +253,9 @@ class ViewNetwork(nn.Module):
 
 
 def interval_scale(scores: torch.Tensor, counts: torch.Tensor, noise_variance: torch.Tensor) -> torch.Tensor:
-    """Expected size of the error of a score measured with `counts` annotations: unexplained plus binomial variance.
+    """Expected error of scores measured with `counts` annotations: unexplained plus binomial variance, square-rooted.
 
-    Args:
-        scores: Predicted, in [0, 1], of any shape.
-        counts: Annotations behind the measured scores, above 0.
-        noise_variance: Variance of the true memorability that no view explains.
+    `noise_variance` is that of the true memorability that no view explains.
     """
     inside = scores.clamp(0.02, 0.98)
     return (noise_variance + inside * (1 - inside) / counts).sqrt()

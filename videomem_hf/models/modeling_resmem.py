@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torchvision.models.resnet import Bottleneck, ResNet
 
-from .alexnet import LocalResponseNorm, apply_convolutions, map_side
+from .alexnet import LocalResponseNorm, add_convolutions, apply_convolutions, map_side
 from .configuration_resmem import ResMemConfig
 from .modeling_memorability import FeaturesAndMaps, FrameMemorabilityModel, MapInfo
 from .scoring import at_least_float32
@@ -32,18 +32,12 @@ class ResMemModel(FrameMemorabilityModel):
 
     def __init__(self, config: ResMemConfig) -> None:
         super().__init__(config)
-        c1, c2, c3, c4, c5 = config.conv_channels
         self.features = ResNet(Bottleneck, list(config.resnet_layers), num_classes=config.resnet_classes)
         self.map_info = MapInfo(self.features.fc.in_features, stride=32)
-        self.conv1 = nn.Conv2d(3, c1, kernel_size=11, stride=4)
-        self.conv2 = nn.Conv2d(c1, c2, kernel_size=5, padding=2, groups=2)
-        self.conv3 = nn.Conv2d(c2, c3, kernel_size=3, padding=1, groups=2)
-        self.conv4 = nn.Conv2d(c3, c4, kernel_size=3, padding=1, groups=2)
-        self.conv5 = nn.Conv2d(c4, c5, kernel_size=3, padding=1, groups=2)
-        self.pool = nn.MaxPool2d(kernel_size=3, stride=2)
+        add_convolutions(self, config.conv_channels, conv3_groups=2)
         self.norm = LocalResponseNorm(5)
         self.dropout = nn.Dropout(config.dropout)
-        joined = c5 * map_side(config.image_size) ** 2 + config.resnet_classes
+        joined = config.conv_channels[-1] * map_side(config.image_size) ** 2 + config.resnet_classes
         sizes = [joined, *config.hidden_sizes, len(config.horizons)]
         # fc6 to fc12, counted on from conv5 as in the published state dict
         self.head_modules = tuple(f"fc{6 + i}" for i in range(len(sizes) - 1))
@@ -62,7 +56,6 @@ class ResMemModel(FrameMemorabilityModel):
         return torch.cat([x.flatten(1), self.features(pixels)], dim=1), None
 
     def score_features(self, features: torch.Tensor) -> torch.Tensor:
-        """Map both branches `(n, size)` to scores `(n, horizons)` in [0, 1]."""
         x = features
         *hidden, last = (self.get_submodule(name) for name in self.head_modules)
         for depth, layer in enumerate(hidden):

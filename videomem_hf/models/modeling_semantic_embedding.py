@@ -21,9 +21,8 @@ class SemanticEmbeddingModel(FrameMemorabilityModel):
     largest and smallest activations, projection to an embedding of length 1, perceptron.
 
     With `config.attention` a convolution parallel to the last one gives a map per frame; its softmax over the
-    positions, times their number, is multiplied into the last map. (The paper does not say whether the product is
-    scaled. Scaled, attention that is the same everywhere changes nothing, and so the branch starts from the
-    pretrained embedding.)
+    positions, times their number, is multiplied into the last map. (The paper does not mention a scale. With it,
+    attention that is the same everywhere changes nothing, so that training starts from the pretrained embedding.)
     """
 
     config: SemanticEmbeddingConfig
@@ -42,11 +41,8 @@ class SemanticEmbeddingModel(FrameMemorabilityModel):
         self.attention_conv = nn.Conv2d(channels, 1, kernel_size=1, bias=False) if config.attention else None
         self.dropout = nn.Dropout(config.dropout)
         self.projection = nn.Linear(config.map_size, config.embedding_size)
-        self.mlp = nn.Sequential(
-            nn.Linear(config.embedding_size, config.mlp_size),
-            nn.ReLU(),
-            nn.Linear(config.mlp_size, len(config.horizons)),
-        )
+        hidden = nn.Linear(config.embedding_size, config.mlp_size)
+        self.mlp = nn.Sequential(hidden, nn.ReLU(), nn.Linear(config.mlp_size, len(config.horizons)))
         self.post_init()
 
     def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
@@ -73,8 +69,7 @@ class SemanticEmbeddingModel(FrameMemorabilityModel):
 def weldon_pool(maps: torch.Tensor, k: int) -> torch.Tensor:
     """Pool `(n, channels, height, width)` to `(n, channels)`: mean of the k largest plus mean of the k smallest.
 
-    T. Durand, N. Thome and M. Cord, "WELDON", CVPR 2016. Selection instead of a sort; all positions if there are fewer
-    than k.
+    T. Durand, N. Thome and M. Cord, "WELDON", CVPR 2016. Of fewer than k positions all count.
     """
     positions = maps.flatten(2)
     k = min(k, positions.shape[2])

@@ -18,8 +18,14 @@ from .backbones import build_backbone
 from .configuration_frame_attention import FrameAttentionConfig
 from .configuration_spatiotemporal import SpatioTemporalConfig
 from .modeling_frame_attention import ConvBlock, attend, init_near_mean
-from .modeling_memorability import FeaturesAndMaps, MemorabilityModel, check_shape, init_layer, scatter_to_clips
-from .modeling_outputs import MemorabilityOutput
+from .modeling_memorability import (
+    FeaturesAndMaps,
+    MemorabilityModel,
+    MemorabilityOutput,
+    init_layer,
+    only_input,
+    scatter_to_clips,
+)
 from .scoring import scores_around_mean
 
 
@@ -116,10 +122,8 @@ class SpatioTemporalModel(MemorabilityModel):
         self.post_init()
 
     def init_from_pretrained(self, model: MemorabilityModel) -> None:
-        """Copy the backbone's weights of a predictor of frames; of the frame network with attention all that fit.
-
-        Raises:
-            RuntimeError: The backbone has other sizes.
+        """Copy the weights of a predictor of frames: its backbone, which must have the same sizes, and of
+        `FrameAttentionModel` all that fit.
         """
         assert self.backbone is not None
         self.backbone.load_state_dict(model.frame_backbone().state_dict())
@@ -140,18 +144,14 @@ class SpatioTemporalModel(MemorabilityModel):
     ) -> SpatioTemporalOutput:
         """Predict the memorability of clips. Give pixels, maps or features.
 
+        All other arguments are those of `FrameMemorabilityModel.forward`.
+
         Args:
-            pixel_values_videos: `(batch, frames, 3, height, width)`, as the model's video processor makes them.
             frame_maps: `(batch, frames, channels, height, width)`, what `map_frames` gave for the frames: trains
                 everything but the backbone.
-            features: `(batch, frames, size)`, what `embed_frames` gave for the frames.
-            labels: `(batch, horizons)` in [0, 1]; NaN for an unknown score. Gives the loss.
-            annotation_counts: `(batch, horizons)`, annotations behind each label; see `memorability_loss`.
-            frame_mask: `(batch, frames)` bool, False for the padding of clips that are shorter than others; such frames
-                are not computed, and their scores, weights and attentions are 0. Every clip needs a frame.
-            output_attentions: Whether to return attention maps.
         """
-        source = self._source(pixel_values_videos, frame_maps, features, frame_mask)
+        inputs = {"pixel_values_videos": pixel_values_videos, "features": features, "frame_maps": frame_maps}
+        source = only_input(frame_mask, self.last_conv.conv.in_channels, **inputs)
         if output_attentions and (features is not None or not self.has_attention):
             reason = "needs pixels or maps" if self.has_attention else "is not possible with spatial_attention=False"
             raise ValueError(f"{type(self).__name__}: output_attentions=True {reason}")
@@ -171,31 +171,11 @@ class SpatioTemporalModel(MemorabilityModel):
             temporal_weights=weights,
         )
 
-    def _source(
-        self,
-        pixels: torch.Tensor | None,
-        maps: torch.Tensor | None,
-        features: torch.Tensor | None,
-        frame_mask: torch.Tensor | None,
-    ) -> torch.Tensor:
-        """The one input that is given, of the right shape."""
-        given = [each for each in (pixels, maps, features) if each is not None]
-        if len(given) != 1:
-            raise ValueError("give either pixel_values_videos or features, or frame_maps")
-        if maps is None:
-            check_shape(given[0], 5 if features is None else 3, frame_mask)
-            return given[0]
-        channels = self.last_conv.conv.in_channels
-        if maps.ndim != 5 or maps.shape[2] != channels:
-            raise ValueError(f"expected frame_maps (batch, frames, {channels}, height, width), got {tuple(maps.shape)}")
-        check_shape(maps[:, :, :, 0, 0], 3, frame_mask)
-        return maps
-
     def map_frames(self, pixels: torch.Tensor) -> torch.Tensor:
         """Map frames `(n, 3, height, width)` to the backbone's maps `(n, channels, height', width')`."""
         if self.backbone is None:
             raise ValueError("this model has no backbone; give frame_maps")
-        return self._for_frames(self.backbone, pixels.to(self.dtype))
+        return self.compute_frames(self.backbone, pixels.to(self.dtype))
 
     def attend(self, maps: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
         """Weigh the positions of maps `(n, channels, height, width)`."""
@@ -206,7 +186,6 @@ class SpatioTemporalModel(MemorabilityModel):
         return features, attention if output_attentions else None
 
     def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
-        """Map frames `(n, 3, height, width)` to features `(n, size)`; and to maps `(n, height', width')` if asked."""
         return self.attend(self.map_frames(pixels), output_attentions)
 
     def score_clips(

@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from .configuration_squalli import SqualliConfig
-from .modeling_memorability import FeaturesAndMaps, FrameMemorabilityModel, MapInfo
+from .modeling_memorability import FeaturesAndMaps, FrameMemorabilityModel, MapInfo, check_side
 
 
 class VGG(nn.Module):
@@ -32,14 +32,8 @@ class VGG(nn.Module):
             parts.append(nn.MaxPool2d(kernel_size=2))
         self.features = nn.Sequential(*parts)
         size, side = config.vgg_fc_size, config.image_size // 32
-        self.classifier = nn.Sequential(
-            nn.Linear(n_in * side**2, size),
-            nn.ReLU(),
-            nn.Dropout(),
-            nn.Linear(size, size),
-            nn.ReLU(),
-            nn.Dropout(),
-        )
+        fc6, fc7 = nn.Linear(n_in * side**2, size), nn.Linear(size, size)
+        self.classifier = nn.Sequential(fc6, nn.ReLU(), nn.Dropout(), fc7, nn.ReLU(), nn.Dropout())
         if with_fc8:
             self.classifier.append(nn.Linear(size, config.vgg_classes))
 
@@ -80,9 +74,7 @@ class SqualliModel(FrameMemorabilityModel):
 
     def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
         """Map frames `(n, 3, image_size, image_size)` to both streams side by side, `(n, size)`."""
-        side = self.config.image_size
-        if pixels.shape[-2:] != (side, side):
-            raise ValueError(f"this model needs frames of {side} x {side} pixels, got {tuple(pixels.shape[-2:])}")
+        check_side(pixels, self.config.image_size)
         fc7, last = self.vgg(pixels)
         if self.caption_vgg is not None:
             fc7, _ = self.caption_vgg(pixels)

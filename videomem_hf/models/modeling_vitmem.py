@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from .configuration_vitmem import ViTMemConfig
-from .modeling_memorability import FeaturesAndMaps, FrameMemorabilityModel, MapInfo
+from .modeling_memorability import FeaturesAndMaps, FrameMemorabilityModel, MapInfo, check_side
 from .scoring import at_least_float32
 
 
@@ -78,8 +78,7 @@ class PatchEmbedding(nn.Module):
         self.proj = nn.Conv2d(3, config.hidden_size, kernel_size=config.patch_size, stride=config.patch_size)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        if pixels.shape[-2:] != (self.side, self.side):
-            raise ValueError(f"ViTMem needs frames of {self.side} x {self.side} pixels, got {tuple(pixels.shape[-2:])}")
+        check_side(pixels, self.side)
         return self.proj(pixels).flatten(2).transpose(1, 2)
 
 
@@ -127,7 +126,6 @@ class ViTMemModel(FrameMemorabilityModel):
         self.post_init()
 
     def frame_backbone(self) -> nn.Module:
-        """The patch tokens behind the last block."""
         return ViTMemMap(self)
 
     def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
@@ -135,7 +133,6 @@ class ViTMemModel(FrameMemorabilityModel):
         return self.vit.embed(pixels, output_attentions)
 
     def score_features(self, features: torch.Tensor) -> torch.Tensor:
-        """Map the class token `(n, hidden_size)` to scores `(n, horizons)` in [0, 1]."""
         return at_least_float32(self.vit.head(features)).sigmoid()
 
     def _init_weights(self, module: nn.Module) -> None:

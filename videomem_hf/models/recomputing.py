@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 _FRAMES_AT_ONCE = 8
 
 
@@ -21,7 +22,10 @@ class Recomputing:
         compute = super().forward  # type: ignore[misc]
         if not torch.is_grad_enabled():
             return compute(*args, **kwargs)
-        contexts = partial(_contexts, self)  # type: ignore[arg-type]
+
+        def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+            return nullcontext(), _statistics_unchanged(self)  # type: ignore[arg-type]
+
         return checkpoint(compute, *args, use_reentrant=False, context_fn=contexts, **kwargs)
 
 
@@ -40,10 +44,7 @@ def recompute_blocks(model: nn.Module, enable: bool, every: int = 1) -> int:
 def recompute_in_parts(compute: Callable[..., Any], frames: torch.Tensor, *args: Any) -> Any:
     """Compute what a function gives for frames, a few at a time, without keeping its activations.
 
-    Args:
-        compute: Maps frames `(n, ...)` to a tensor `(n, ...)`, or to a tuple of such tensors and None.
-        frames: See above.
-        args: Further arguments of the function.
+    `compute` maps frames `(n, ...)` and `args` to a tensor `(n, ...)`, or to a tuple of such tensors and None.
     """
     if not torch.is_grad_enabled():
         return compute(frames, *args)
@@ -55,7 +56,7 @@ def recompute_in_parts(compute: Callable[..., Any], frames: torch.Tensor, *args:
 
 def has_batch_norm(model: nn.Module) -> bool:
     """Whether a network's output for one item depends on the others in training."""
-    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
+    return any(isinstance(module, _BATCH_NORMS) for module in model.modules())
 
 
 def _blocks(module: nn.Module) -> Iterator[nn.Module]:
@@ -73,14 +74,10 @@ def _recomputing(kind: type[nn.Module]) -> type[nn.Module]:
     return type(kind.__name__, (Recomputing, kind), {})
 
 
-def _contexts(block: nn.Module) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-    return nullcontext(), _statistics_unchanged(block)
-
-
 @contextmanager
 def _statistics_unchanged(block: nn.Module) -> Iterator[None]:
     """Keep the running statistics of batch normalisation: the first computation has brought them up to date."""
-    norms = [each for each in block.modules() if isinstance(each, nn.modules.batchnorm._BatchNorm)]
+    norms = [each for each in block.modules() if isinstance(each, _BATCH_NORMS)]
     kept = [(each.momentum, each.num_batches_tracked) for each in norms]
     try:
         for each in norms:

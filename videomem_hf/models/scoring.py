@@ -57,10 +57,9 @@ def memorability_loss(
     Args:
         scores: `(batch, horizons)`, predicted.
         labels: `(batch, horizons)` in [0, 1]; NaN for an unknown one, which adds nothing.
-        annotation_counts: `(batch, horizons)`, annotations behind each label, or None: all weights are then 1, as is
-            the weight where a count is NaN (an image of LaMem, say, whose counts are not published).
-        means: `config.score_means`.
-        stds: `config.score_stds`.
+        annotation_counts: `(batch, horizons)`, annotations behind each label; the weight is 1 where a count is NaN (not
+            published, as LaMem's) and where this is None.
+        means, stds: `config.score_means` and `config.score_stds`.
 
     Returns:
         A scalar, at least 0; exactly 0 (with gradient 0) if every label is unknown.
@@ -94,5 +93,4 @@ def at_least_float32(values: torch.Tensor) -> torch.Tensor:
 
 
 def is_half(values: torch.Tensor) -> bool:
-    """Whether values are of half precision."""
     return values.dtype in (torch.bfloat16, torch.float16)

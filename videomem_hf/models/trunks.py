@@ -20,12 +20,12 @@ def build_trunk(name: str, arguments: dict[str, Any]) -> tuple[nn.Module, int]:
         arguments: Go to the network's constructor.
 
     Returns:
-        The trunk and the channels of its map. A torchvision trunk is the list of the network's parts, so that a
-        ResNet's are named 0 (conv1), 1 (bn1), 4 (layer1), ..., 7 (layer4).
+        The trunk and the channels of its map. A torchvision trunk is the list of the network's parts: a ResNet's are 0
+        (conv1), 1 (bn1), 4 (layer1), ..., 7 (layer4).
 
     Raises:
         ValueError: There is no such network, or it has no map.
-        ModuleNotFoundError: A timm network was asked for and timm is not installed.
+        ModuleNotFoundError: timm is not installed.
     """
     if name.startswith(TIMM_PREFIX):
         timm_trunk = TimmTrunk(name.removeprefix(TIMM_PREFIX), arguments)
@@ -71,7 +71,6 @@ class TimmTrunk(nn.Module):
         self.model = timm.create_model(name, pretrained=False, num_classes=0, **arguments)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Map `(n, 3, height, width)` to `(n, channels, height', width')`."""
         x = self.model.forward_features(pixels)
         if x.ndim == 3:  # tokens, the first of them for the class
             height, width = self.model.patch_embed.dynamic_feat_size(pixels.shape[-2:])

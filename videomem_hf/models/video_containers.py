@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 VideoSource = str | Path | bytes | BinaryIO | Image.Image
 """A path, the bytes of a file, a binary file object, or a picture of Pillow, which may be animated."""
 
-DECODER_OPTIONS: Final = {"max_pixels": str(MAX_PIXELS)}
+_DECODER_OPTIONS: Final = {"max_pixels": str(MAX_PIXELS)}
 _ISO_BOXES: Final = (b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"wide", b"free", b"skip")
 _PARENT_BOXES: Final = (
     b"trak", b"mdia", b"minf", b"stbl", b"traf", b"moov", b"moof", b"edts", b"mvex", b"dinf", b"udta"
@@ -52,11 +52,10 @@ def reason_of(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error).strip().rstrip(".").lower()
 
 
-def open_file(source: VideoSource, name: str, stack: ExitStack) -> BinaryIO:
-    """Open a source as a file that can seek; a pipe is read to its end.
+def open_file(source: VideoSource, name: str, stack: ExitStack) -> tuple[BinaryIO, int]:
+    """Open a source as a file that can seek, without the junk before an MP4 file, of which it gives the bytes.
 
-    Raises:
-        UnreadableVideoError: It is missing or empty.
+    Raises an UnreadableVideoError if it is missing or empty.
     """
     try:
         if isinstance(source, str | Path):
@@ -69,13 +68,15 @@ def open_file(source: VideoSource, name: str, stack: ExitStack) -> BinaryIO:
         raise UnreadableVideoError(f"{name}: cannot be opened ({reason_of(error)})") from None
     if empty:
         raise UnreadableVideoError(f"{name}: the file is empty (0 bytes)")
-    return file
+    return _pass_junk(file)
 
 
-def open_container(file: BinaryIO, name: str) -> "InputContainer":
+def open_container(file: BinaryIO, size: int, name: str) -> "InputContainer":
+    """Open a file of so many bytes with PyAV; raises an UnreadableVideoError if it is no video."""
     import av
 
-    options = {"protocol_whitelist": "none", **DECODER_OPTIONS}
+    _check_index(file, size, name)
+    options = {"protocol_whitelist": "none", **_DECODER_OPTIONS}
     try:
         container = av.open(file, "r", options=options, metadata_errors="replace")
     except (OSError, av.FFmpegError, ValueError) as error:
@@ -83,6 +84,9 @@ def open_container(file: BinaryIO, name: str) -> "InputContainer":
     if container.format.name == "tty":  # FFmpeg draws text files
         container.close()
         raise UnreadableVideoError(f"{name}: is a text file, not a video")
+    for stream in container.streams.video:
+        if stream.codec_context is not None:
+            stream.codec_context.options = _DECODER_OPTIONS  # for pictures that grow
     return container
 
 
@@ -102,7 +106,7 @@ class _FromStart:
         return self._file.tell() - self._start
 
 
-def pass_junk(file: BinaryIO) -> tuple[BinaryIO, int]:
+def _pass_junk(file: BinaryIO) -> tuple[BinaryIO, int]:
     """Let an MP4 file begin where its first box does, as players do; also gives the number of bytes before it."""
     file.seek(0)
     head = file.read(_MAX_JUNK_BYTES)
@@ -118,7 +122,7 @@ def pass_junk(file: BinaryIO) -> tuple[BinaryIO, int]:
     return file, 0
 
 
-def check_index(file: BinaryIO, size: int, name: str) -> None:
+def _check_index(file: BinaryIO, size: int, name: str) -> None:
     """Refuse an MP4 or MOV file whose index is missing, or counts more frames than the file can hold.
 
     FFmpeg would make room for all of them when it opens the file.
@@ -143,9 +147,8 @@ def check_index(file: BinaryIO, size: int, name: str) -> None:
         position += length
     file.seek(0)
     if b"mdat" in found and not found & {b"moov", b"moof"}:
-        raise UnreadableVideoError(
-            f"{name}: not a video that FFmpeg can read (the index of the file, at its end, is missing)"
-        )
+        cause = "the index of the file, at its end, is missing"
+        raise UnreadableVideoError(f"{name}: not a video that FFmpeg can read ({cause})")
 
 
 def _sample_counts(index: bytes, start: int, stop: int, depth: int = 0) -> Iterator[int]:

@@ -4,21 +4,11 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
+from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 from PIL import Image
 
-from .video_containers import (
-    DECODER_OPTIONS,
-    UnreadableVideoError,
-    VideoSource,
-    check_index,
-    open_container,
-    open_file,
-    pass_junk,
-    reason_of,
-    source_name,
-)
+from .video_containers import UnreadableVideoError, VideoSource, open_container, open_file, reason_of, source_name
 from .video_display import MAX_PIXELS, Screen, hdr_kind
 from .video_pictures import MAX_ANIMATION_PIXELS, PILLOW_ERRORS, number_of_pictures, open_picture, picture_frames
 
@@ -44,13 +34,13 @@ _LAST_BYTES = {"gif": b";", "apng": b"IEND", "png": b"IEND"}
 
 
 class VideoReader:
-    """An open video: use it in a `with` statement.
+    """An open video, for a `with` statement.
 
     Of several streams the one is read that players choose: marked as default, then the largest. FFmpeg may open nothing
     but the given file, so that a playlist leads nowhere.
 
     Args:
-        source: A path, the bytes of a file, or an open binary file, which is read from its start.
+        source: An open file is read from its start.
         threads: "NONE" where several clips are decoded at once.
 
     Attributes:
@@ -79,17 +69,15 @@ class VideoReader:
             self._stack = stack.pop_all()
 
     def _open(self, source: VideoSource, threads: str, stack: ExitStack) -> BinaryIO:
-        file, junk = pass_junk(open_file(source, self.name, stack))
+        file, junk = open_file(source, self.name, stack)
         self._note(junk > 0, f"{junk:,} bytes before the beginning of the MP4 file are passed over")
         self._bytes = file.seek(0, 2)
         file.seek(0)
         self._picture = open_picture(file)
         if self._picture is None:
-            check_index(file, self._bytes, self.name)
-            self.container = stack.enter_context(open_container(file, self.name))
+            self.container = stack.enter_context(open_container(file, self._bytes, self.name))
             self.stream = self._choose_stream()
             self.stream.thread_type = threads
-            self.stream.codec_context.options = DECODER_OPTIONS  # for pictures that grow
         return file
 
     def __enter__(self) -> Self:
@@ -150,10 +138,7 @@ class VideoReader:
     def frames(self) -> Iterator[tuple[float, "VideoFrame"]]:
         """Yield each frame with the time in seconds, from the first, at which it comes on screen.
 
-        Damaged parts are passed over.
-
-        Raises:
-            UnreadableVideoError: None of the frames decodes.
+        Damaged parts are passed over; raises an UnreadableVideoError if none of the frames decodes.
         """
         nominal = 1 / (self.frames_per_second or DEFAULT_RATE)
         offset, start, previous, held = 0.0, 0.0, None, (0.0, 0.0)
@@ -174,17 +159,15 @@ class VideoReader:
             previous = frame
             yield start, frame
         if previous is None:
-            raise UnreadableVideoError(
-                f"{self.name}: no frame could be decoded ({self._cause or 'the stream is empty'})"
-            )
+            cause = self._cause or "the stream is empty"
+            raise UnreadableVideoError(f"{self.name}: no frame could be decoded ({cause})")
         own = float(previous.duration * previous.time_base) if previous.duration and previous.time_base else 0.0
         self.end_s = start + (nominal if self._is_raw or own <= 0 else own)
         named = ", ".join(f"{width}x{height}" for width, height in sizes)
         self._note(len(sizes) > 1, f"the picture's size changes ({named})")
         held = max(held, (self.end_s - start, -start))
-        self._note(
-            held[0] > LONG_HOLD_S, f"a frame is held for {held[0]:.0f} s from {-held[1]:.1f} s on; it counts once"
-        )
+        seconds, since = held[0], -held[1]
+        self._note(seconds > LONG_HOLD_S, f"a frame is held for {seconds:.0f} s from {since:.1f} s on; it counts once")
         self._note_missing(nominal + start, offset)
 
     def _start_screen(self, first: "VideoFrame") -> None:
@@ -249,7 +232,10 @@ class VideoReader:
         """Yield the packets of the picture, the last one empty, for the frames that the decoder still holds."""
         import av
 
-        packets, flushed = self.container.demux(self._streams_to_demux()), False
+        # Sound as well where only it may tell that the file goes on after the picture's end.
+        has_duration = self.stream.duration or "DURATION" in self.stream.metadata
+        sound = [] if has_duration else self.container.streams.audio
+        packets, flushed = self.container.demux([self.stream, *sound]), False
         while True:
             try:
                 packet = next(packets)
@@ -267,12 +253,6 @@ class VideoReader:
             last = av.Packet()
             last.stream = self.stream
             yield last
-
-    def _streams_to_demux(self) -> list[Any]:
-        """The picture, and sound as well where only it may tell that the file goes on after the picture's end."""
-        if self.stream.duration or "DURATION" in self.stream.metadata:
-            return [self.stream]
-        return [self.stream, *self.container.streams.audio]
 
     def _choose_stream(self) -> "VideoStream":
         import av
@@ -306,9 +286,8 @@ class VideoReader:
         animated = frames > 1 if self._picture else self.codec in ("gif", "apng")
         most = MAX_ANIMATION_PIXELS if animated else MAX_PIXELS
         if width * height > most:
-            raise UnreadableVideoError(
-                f"{self.name}: declares pictures of {width}x{height}; at most {most:,} pixels are read"
-            )
+            size = f"{width}x{height}"
+            raise UnreadableVideoError(f"{self.name}: declares pictures of {size}; at most {most:,} pixels are read")
         if self._file and frames > self._bytes:
             raise UnreadableVideoError(f"{self.name}: declares {frames:,} frames in a file of {self._bytes:,} bytes")
 
@@ -329,9 +308,8 @@ class _PixelAspects:
             self._current = self._decoder.sample_aspect_ratio
             self._first = self._first or self._current
         if self._current and self._current != self._first:
-            frame.opaque = Fraction(
-                self._current
-            )  # each its own: PyAV drops an object with the first frame that has it
+            # each its own: PyAV drops an object with the first frame that has it
+            frame.opaque = Fraction(self._current)
 
 
 def _alpha_decoder(stream: "VideoStream") -> "VideoCodecContext | None":
@@ -339,10 +317,8 @@ def _alpha_decoder(stream: "VideoStream") -> "VideoCodecContext | None":
     import av
 
     decoder = _ALPHA_DECODERS.get(stream.codec_context.codec.canonical_name)
-    if (
-        stream.metadata.get("alpha_mode", stream.metadata.get("ALPHA_MODE")) != "1"
-        or decoder not in av.codecs_available
-    ):
+    has_alpha = stream.metadata.get("alpha_mode", stream.metadata.get("ALPHA_MODE")) == "1"
+    if not has_alpha or decoder not in av.codecs_available:
         return None
     return cast("VideoCodecContext", av.CodecContext.create(decoder, "r"))
 

@@ -37,9 +37,9 @@ def tone_curve(luminance: np.ndarray) -> np.ndarray:
     The curve is that of Report ITU-R BT.2446-1, section 6.1.4 (method C), k1 Y up to an inflection point Y_ip and
     k2 ln(Y / Y_ip - k3) + k4 above, where k2 = k1 Y_ip (1 - k3) continues the slope. The Report's constants (0.83802,
     15.09968, 0.74204, 78.99439, Y_ip = 58.5 / k1) bring 1,000 cd/m2 to 118 % of SDR's white, which 8 bits cannot hold.
-    Here, in % of white, k1 = 0.49, Y_ip = 160 and k3 = 1 - 0.0371, so that 10,000 cd/m2 become 100 % and nothing is
-    clipped. With a display gamma of 2.4, in 8 bits: reference white of 203 cd/m2 (ITU-R BT.2408) becomes 238, its 18 %
-    grey 125, the grey card of 26 cd/m2 108, 400 cd/m2 243, 1,000 cd/m2 247, and 4,000 cd/m2 252.
+    Here, in % of white, k1 = 0.49, Y_ip = 160 and k3 = 1 - 0.0371: 10,000 cd/m2 become 100 %. With a display gamma of
+    2.4, in 8 bits: reference white of 203 cd/m2 (ITU-R BT.2408) becomes 238, its 18 % grey 125, the grey card of 26
+    cd/m2 108, 400 cd/m2 243, 1,000 cd/m2 247, and 4,000 cd/m2 252.
     """
     above = np.maximum(luminance / _LINEAR_UNTIL - 1, 0)
     bent = _SLOPE * _LINEAR_UNTIL * (1 + _CURVATURE * np.log1p(above / _CURVATURE))
@@ -158,10 +158,8 @@ def _has_alpha(frame: "VideoFrame") -> bool:
 
 
 def _reformat(frame: "VideoFrame", shape: tuple[int, int], format_: str) -> "VideoFrame":
-    height, width = shape
-    resized = (height, width) != (frame.height, frame.width)
-    kernel = "BICUBIC" if resized else None
-    return frame.reformat(width, height, format_, src_colorspace=_matrix(frame), interpolation=kernel)
+    kernel = "BICUBIC" if shape != (frame.height, frame.width) else None
+    return frame.reformat(shape[1], shape[0], format_, src_colorspace=_matrix(frame), interpolation=kernel)
 
 
 def _matrix(frame: "VideoFrame") -> int | None:

@@ -52,9 +52,7 @@ def open_input(
             binary file object; a row of a `Video` column, `{"path": ..., "bytes": ...}` or torchcodec's decoder; an
             image of Pillow, which counts as its file; or frames: an array or tensor `(frames, height, width, 3)` or
             `(frames, 3, height, width)`, uint8 RGB, or a list of images or of such frames.
-        fps: For a decoder that does not know its file, as of the model's video processor.
-        segment_length: See `fps`.
-        max_segments: See `fps`.
+        fps, segment_length, max_segments: Sampling of a decoder that does not know its file.
         channels: Which axis of arrays has the colours; None: the last where it has 3, else the second.
 
     Returns:
@@ -77,8 +75,8 @@ def open_input(
         return _open_path(Path(os.fsdecode(source)))
     if hasattr(source, "read"):
         return _open_file(source)
-    if is_frame_list(source) and len(source) == 1 and isinstance(source[0], Image.Image):
-        source = source[0]
+    if is_frame_list(source) and len(source) == 1:
+        source = source[0] if isinstance(source[0], Image.Image) else source
     return source if isinstance(source, Image.Image) else to_frames(source, channels)
 
 
@@ -103,27 +101,22 @@ def input_name(source: Any) -> str:
             return name
         host, slash, path = re.split(r"[?#]", name[scheme.end() :])[0].partition("/")
         return f"{scheme[0].lower()}{host.rpartition('@')[2]}{slash}{path}"
-    if isinstance(source, bytes | bytearray | memoryview) or hasattr(source, "read"):
-        return source_name(source)
-    return source_name(source) if isinstance(source, Image.Image) else "the given frames"
+    named = isinstance(source, bytes | bytearray | memoryview | Image.Image) or hasattr(source, "read")
+    return source_name(source) if named else "the given frames"
 
 
 def download(address: str) -> NamedBytes:
     """Read the file at an address into memory.
 
-    Raises:
-        ValueError: It cannot be fetched, is larger than `LARGEST_STREAM`, or takes over `LONGEST_DOWNLOAD_S` seconds.
+    Raises a ValueError if it cannot be fetched, is over `LARGEST_STREAM`, or takes over `LONGEST_DOWNLOAD_S` seconds.
     """
     name = input_name(address)
     protocol, separator, rest = address.partition("://")
     if protocol.lower() not in _PROTOCOLS:
         raise ValueError(f"{name}: addresses of clips start with http://, https:// or hf://; give one, or a path")
     outcome: list[bytes | Exception] = []
-    deadline = time.monotonic() + LONGEST_DOWNLOAD_S
     # In a thread, as a server that stops sending would otherwise hold the caller for as long as it likes.
-    thread = threading.Thread(
-        target=_fetch, args=(protocol.lower() + separator + rest, name, deadline, outcome), daemon=True
-    )
+    thread = threading.Thread(target=_fetch, args=(protocol.lower() + separator + rest, name, outcome), daemon=True)
     thread.start()
     thread.join(LONGEST_DOWNLOAD_S)
     if not outcome:
@@ -134,15 +127,7 @@ def download(address: str) -> NamedBytes:
 
 
 def to_frames(source: Any, channels: Literal["first", "last"] | None = None) -> np.ndarray:
-    """Bring images or arrays to frames `(frames, height, width, 3)` uint8 RGB.
-
-    Args:
-        source: An array or tensor of frames, or a list of images or of arrays of one frame each.
-        channels: As of `open_input`.
-
-    Raises:
-        ValueError: The source is no frames.
-    """
+    """Bring an array or tensor of frames, or a list of images or frames, to `(frames, height, width, 3)` uint8 RGB."""
     if is_frame_list(source):
         arrays = [to_rgb(each) if isinstance(each, Image.Image) else _to_array(each) for each in source]
         if len(shapes := {array.shape for array in arrays}) > 1:
@@ -172,7 +157,7 @@ def _to_array(frames: Any) -> np.ndarray:
 
 
 def _open_row(row: Mapping[str, Any]) -> Any:
-    if not {"path", "bytes"} & row.keys() or not (row.get("path") or row.get("bytes")):
+    if not (row.get("path") or row.get("bytes")):
         raise ValueError(f"a row with {', '.join(map(str, row)) or 'nothing'} is no clip; give its 'path' or 'bytes'")
     content = row.get("bytes")
     if not content:
@@ -188,7 +173,7 @@ def _open_path(path: Path) -> Path | NamedBytes:
         mode = path.stat().st_mode
     except (OSError, ValueError):  # decoding names the cause
         return path
-    if not (stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode)):
+    if stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISBLK(mode):
         return path
     try:
         with path.open("rb") as file:
@@ -214,9 +199,8 @@ def _read(file: Any, name: str, deadline: float = math.inf) -> bytes:
             raise ValueError(f"{name}: gives text and no bytes")
         content += chunk
         if len(content) > LARGEST_STREAM:
-            raise ValueError(
-                f"{name}: has over {LARGEST_STREAM >> 20} MiB, the most that is read from an address or pipe"
-            )
+            most = f"{LARGEST_STREAM >> 20} MiB"
+            raise ValueError(f"{name}: has over {most}, the most that is read from an address or pipe")
         if time.monotonic() > deadline:
             raise ValueError(f"{name}: not fetched within {LONGEST_DOWNLOAD_S:g} s")
     if not content:
@@ -224,8 +208,9 @@ def _read(file: Any, name: str, deadline: float = math.inf) -> bytes:
     return bytes(content)
 
 
-def _fetch(address: str, name: str, deadline: float, outcome: list[bytes | Exception]) -> None:
+def _fetch(address: str, name: str, outcome: list[bytes | Exception]) -> None:
     """Put the content of an address into `outcome`, or the ValueError that says why it cannot be had."""
+    deadline = time.monotonic() + LONGEST_DOWNLOAD_S
     try:
         import fsspec
 

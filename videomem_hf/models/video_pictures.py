@@ -4,7 +4,7 @@ import re
 import struct
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from fractions import Fraction
 from io import BytesIO
 from itertools import islice
@@ -49,13 +49,11 @@ def open_picture(file: BinaryIO) -> Image.Image | None:
     if not _SIGNATURES.match(head) or (head[:1] != b"R" and _SEVERAL.search(file.read(1 << 26))):
         file.seek(0)
         return None
-    for opened in (file, BytesIO(_complete_chunks(file)) if head[:4] == b"RIFF" else None):
-        try:
-            if opened is not None:
-                opened.seek(0)
-                return _open(opened)
-        except PILLOW_ERRORS:
-            pass
+    for complete in (False, True) if head[:4] == b"RIFF" else (False,):
+        with suppress(*PILLOW_ERRORS):
+            opened = BytesIO(_complete_chunks(file)) if complete else file
+            opened.seek(0)
+            return _open(opened)
     file.seek(0)
     return None
 

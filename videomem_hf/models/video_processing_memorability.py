@@ -1,5 +1,6 @@
 """Frame sampling and preprocessing, saved beside every memorability predictor."""
 
+from dataclasses import fields
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -20,6 +21,7 @@ from .video_sampling import check_sampling, sample_segments
 
 LONGEST_ASPECT: Final = 16
 """Of frames that are resized by their shortest edge: what lies beyond, at both ends of the long side, is cut off."""
+_REQUIRED: Final = "total_num_frames"
 _CHANNELS: Final[dict[Any, Any]] = {None: None, "channels_first": "first", "channels_last": "last"}
 
 
@@ -105,6 +107,7 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
         shrink = self.do_resize and not {"do_resize", "size", "resample"} & kwargs.keys()
         clips = [self.decode(source, shrink=shrink, channels=_CHANNELS[layout], **sampling)[0] for source in sources]
         kwargs.setdefault("video_metadata", [self._metadata(clip) for clip in clips])
+        _check_metadata(kwargs["video_metadata"])
         try:
             return super().preprocess(clips, input_data_format=ChannelDimension.LAST, **kwargs)
         except StrictDataclassFieldValidationError as error:
@@ -123,14 +126,10 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
         """Read the frames that the model is meant to see.
 
         Args:
-            source: What `open_input` takes: a path, an address, bytes, an open file, a row of a `Video` column, an
-                image, frames.
-            shrink: Whether to bring them to `size` at once.
-            fps: Overrides the attribute, as do the next two.
-            segment_length: See `fps`.
-            max_segments: See `fps`.
+            source, channels: As of `open_input`.
+            shrink: Whether to bring the frames to `size` at once.
+            fps, segment_length, max_segments: Override the attributes.
             notes: What is odd about the file is added to it, one sentence each.
-            channels: Which axis of arrays has the colours; None: the last where it has 3, else the second.
 
         Returns:
             `(frames, height, width, 3)` uint8 RGB; and for each segment of `segment_length` frames the time in seconds
@@ -146,25 +145,13 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
         opened = open_input(source, fps, segment_length, max_segments, channels)
         if isinstance(opened, np.ndarray):
             return opened, [index / fps for index in range(-(-len(opened) // segment_length))]
-        segments = list(
-            sample_segments(
-                opened,
-                fps,
-                segment_length,
-                max_segments,
-                convert=self._shrink if shrink else np.asarray,
-                notes=notes,
-            )
-        )
+        convert = self._shrink if shrink else np.asarray
+        segments = list(sample_segments(opened, fps, segment_length, max_segments, convert, notes))
         frames = [image for segment in segments for image in segment.images]
         return np.stack(frames), [segment.time_s for segment in segments]
 
     def fetch_videos(self, video_url_or_urls: Any, sample_indices_fn: Any = None) -> Any:
-        """Read files with PyAV (transformers' own needs torchcodec), sampled as the attributes say.
-
-        Returns:
-            Frames and `VideoMetadata`; for a list, a tuple of each.
-        """
+        """Frames and `VideoMetadata` of a file, or a tuple of each for a list: by PyAV, sampled as for the model."""
         if isinstance(video_url_or_urls, list | tuple):
             return tuple(zip(*(self.fetch_videos(source) for source in video_url_or_urls), strict=True))
         frames, _ = self.decode(video_url_or_urls)
@@ -208,6 +195,16 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
         padded = [torch.cat([clip, clip.new_zeros(longest - len(clip), *clip.shape[1:])]) for clip in clips]
         mask = [torch.arange(longest) < len(clip) for clip in clips]
         return BatchFeature({"pixel_values_videos": padded, "frame_mask": mask}, tensor_type=return_tensors)
+
+
+def _check_metadata(metadata: Any) -> None:
+    """Refuse dictionaries that transformers cannot make `VideoMetadata` of, with a TypeError of its own."""
+    for each in metadata if isinstance(metadata, list) else [metadata]:
+        try:
+            VideoMetadata(**each) if isinstance(each, dict) else each
+        except TypeError:
+            others = ", ".join(field.name for field in fields(VideoMetadata) if field.name != _REQUIRED)
+            raise ValueError(f"video_metadata {each!r} must have {_REQUIRED}, and may have {others}") from None
 
 
 def _resize(frame: np.ndarray, size: SizeDict, resample: int) -> np.ndarray:

@@ -4,7 +4,7 @@ import math
 import numbers
 from collections import deque
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cache
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -40,11 +40,9 @@ def sample_segments(
 ) -> Iterator[Segment]:
     """Yield `length` consecutive frames from the one on screen at 0, 1, 2, ... s on (paper, Sec. 5.1: a length of 1).
 
-    A frame that is on screen at several of these times is taken once, at the first of them: the score of a clip is the
-    mean over the frames that it shows, and a gap of 20 minutes between two frames costs nothing.
-    A last interval that is under half as long as the others gives nothing, nor does a segment that the video's end cuts
-    short; but the first is always there, filled up with copies of its last frame.
-    Memory does not grow with the length of the video.
+    A frame that is on screen at several of these times is taken once, at the first of them. A last interval that is
+    under half as long as the others gives nothing, nor does a segment that the video's end cuts short; but the first is
+    always there, filled up with copies of its last frame. Memory does not grow with the length of the video.
 
     Args:
         source: Any video that FFmpeg reads, of constant or variable frame rate.
@@ -81,6 +79,16 @@ class FrameReader(Protocol):
         ...
 
 
+class _OpenSegment(NamedTuple):
+    time_s: float
+    end_s: float
+    images: list[Callable[[], np.ndarray]]
+
+    def closed(self, length: int) -> Segment:
+        images = [image() for image in self.images]
+        return Segment(self.time_s, self.end_s, images + images[-1:] * (length - len(images)))
+
+
 def segments_of(
     reader: FrameReader,
     frames_per_second: float,
@@ -90,65 +98,39 @@ def segments_of(
 ) -> Iterator[Segment]:
     """Sample an open reader; see `sample_segments`."""
     check_sampling(frames_per_second, length, limit)
-    for taken in _segments(reader, 1.0 / frames_per_second, length, limit or math.inf, convert):
-        images = [picture.image for picture in taken.pictures]
-        yield Segment(taken.time_s, taken.end_s, images + images[-1:] * (length - len(images)))
+    step, most = 1.0 / frames_per_second, limit or math.inf
+    started: deque[_OpenSegment] = deque()
+    held, index, count = None, 0, 0
+    for start, frame in reader.frames():
+        # converted once, when it is first needed
+        image = cache(lambda frame=frame: convert(reader.screen.rgb(frame)))
+        if held and count < most and index * step + TIME_TOLERANCE_S < start:
+            started.append(_OpenSegment(index * step, start, [held]))
+            count += 1
+            index = max(index + 1, math.ceil((start - TIME_TOLERANCE_S) / step))
+        for segment in started:
+            if len(segment.images) < length:
+                segment.images.append(image)
+        while started and len(started[0].images) == length and start - started[0].time_s >= step / 2:
+            yield started.popleft().closed(length)
+        if count == most and not started:
+            return
+        held = image
+    end = reader.end_s
+    if held and count < most and (index == 0 or index * step + TIME_TOLERANCE_S < end):
+        started.append(_OpenSegment(index * step, end, [held]))
+    for segment in started:
+        complete = len(segment.images) == length and end - segment.time_s >= step / 2 - TIME_TOLERANCE_S
+        if segment.time_s == 0 or complete:
+            yield segment.closed(length)
 
 
 def check_sampling(fps: Any, segment_length: Any, max_segments: Any) -> None:
     """Refuse numbers of `sample_segments` that are none, or out of range."""
     counts = [segment_length] if max_segments is None else [segment_length, max_segments]
-    if not (
-        isinstance(fps, numbers.Real)
-        and 0 < float(fps) < math.inf
-        and all(isinstance(count, numbers.Integral) and int(count) >= 1 for count in counts)
-    ):
+    fits = isinstance(fps, numbers.Real) and 0 < float(fps) < math.inf
+    if not fits or not all(isinstance(count, numbers.Integral) and int(count) >= 1 for count in counts):
         raise ValueError(
             f"fps={fps!r} must be above 0; segment_length={segment_length!r}, max_segments={max_segments!r} "
             "whole numbers of at least 1"
         )
-
-
-class _Picture:
-    """A decoded frame that is converted once, when it is first needed."""
-
-    def __init__(self, frame: Any, screen: Any, convert: Callable[[np.ndarray], np.ndarray]) -> None:
-        self.frame, self.screen, self.convert = frame, screen, convert
-
-    @cached_property
-    def image(self) -> np.ndarray:
-        return self.convert(self.screen.rgb(self.frame))
-
-
-class _OpenSegment(NamedTuple):
-    time_s: float
-    end_s: float
-    pictures: list[_Picture]
-
-
-def _segments(
-    reader: FrameReader, step: float, length: int, limit: float, convert: Callable[[np.ndarray], np.ndarray]
-) -> Iterator[_OpenSegment]:
-    started: deque[_OpenSegment] = deque()
-    held, index, count = None, 0, 0
-    for start, frame in reader.frames():
-        picture = _Picture(frame, reader.screen, convert)
-        if held and count < limit and index * step + TIME_TOLERANCE_S < start:
-            started.append(_OpenSegment(index * step, start, [held]))
-            count += 1
-            index = max(index + 1, math.ceil((start - TIME_TOLERANCE_S) / step))
-        for segment in started:
-            if len(segment.pictures) < length:
-                segment.pictures.append(picture)
-        while started and len(started[0].pictures) == length and start - started[0].time_s >= step / 2:
-            yield started.popleft()
-        if count == limit and not started:
-            return
-        held = picture
-    end = reader.end_s
-    if held and count < limit and (index == 0 or index * step + TIME_TOLERANCE_S < end):
-        started.append(_OpenSegment(index * step, end, [held]))
-    for segment in started:
-        complete = len(segment.pictures) == length and end - segment.time_s >= step / 2 - TIME_TOLERANCE_S
-        if segment.time_s == 0 or complete:
-            yield segment

@@ -84,11 +84,7 @@ def truth_lines(truths: list[SceneTruth]) -> bytes:
 
 
 def read_truth(out: Path | str) -> list[SceneTruth]:
-    """Read the truth of a generated sample from its folder: one record per video, in the order of their numbers.
-
-    Raises:
-        InputError: There is no truth file, or a line in it is not a record.
-    """
+    """Read the truth of a sample from its folder, by the videos' numbers; raises an InputError if it is none."""
     path = Path(out) / TRUTH_FILE
     if not path.is_file():
         raise InputError(f"{path}: no such file; `videomem sample {out}` makes a sample with its truth.")

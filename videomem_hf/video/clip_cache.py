@@ -10,7 +10,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -28,12 +28,7 @@ CONTENT_DIGITS: Final = 32
 
 
 class FailedClipsError(InputError):
-    """Clips whose entries cannot be computed; all others are in the cache.
-
-    Args:
-        message: Names each clip and its cause.
-        failures: One line per clip, by the identity of its source.
-    """
+    """Clips whose entries cannot be computed; all others are in the cache. `failures` has one line per identity."""
 
     def __init__(self, message: str, failures: dict[str, str]) -> None:
         super().__init__(message)
@@ -50,8 +45,8 @@ class ClipCache:
     Args:
         folder: Where entries are kept; made if missing.
         made_of: What entries depend on besides the clip's content, in JSON types; each value has its own subfolder.
-        limit_gb: Most that the folder may hold, in 10^9 bytes, over all its subfolders; the entries that were asked for
-            longest ago give way. None sets no limit.
+        limit_gb: Most that the folder may hold, in 10^9 bytes, over all its subfolders; the least recently used entries
+            are removed. None sets no limit.
     """
 
     holds: ClassVar[str] = "arrays"
@@ -76,11 +71,7 @@ class ClipCache:
         return self.entry(source) is not None
 
     def pieces(self, source: Source) -> Iterator[np.ndarray]:
-        """Compute the entry of a clip, in parts `(frames, ...)` that are small enough for memory.
-
-        Raises:
-            VideoError: The clip cannot be used; the message names it and the cause.
-        """
+        """Compute a clip's entry, in parts `(frames, ...)` that fit in memory; raises a VideoError if that fails."""
         raise NotImplementedError
 
     def entry(self, source: Source) -> Path | None:
@@ -88,7 +79,7 @@ class ClipCache:
         return self._find(identity_of(source))
 
     def content(self, source: Source) -> str:
-        """The hash of a clip's file, by the name of its entry where there is one."""
+        """The hash of a clip's file, from its entry's name if it has one."""
         entry = self.entry(source)
         return content_of(source)[:CONTENT_DIGITS] if entry is None else entry.stem
 
@@ -111,7 +102,7 @@ class ClipCache:
         wanted = {identity_of(source): source for source in sources}
         found = {identity: self._find(identity) for identity in wanted}
         missing = {identity: source for identity, source in wanted.items() if found[identity] is None}
-        room = _Room(self, [*self.needed_entries(sources), *(entry for entry in found.values() if entry)])
+        room = _Room(self, [*self.needed_entries(sources), *filter(None, found.values())])
         if not missing:
             return
         failures: dict[str, str] = {}
@@ -119,8 +110,11 @@ class ClipCache:
         try:
             jobs = {pool.submit(self._make, identity, missing[identity], room): identity for identity in missing}
             for job in tqdm(as_completed(jobs), self.work, len(jobs), unit="clip", disable=not progress):
-                if failure := _failure(job, name_of(missing[jobs[job]])):
-                    failures[jobs[job]] = failure
+                error, name = job.exception(), name_of(missing[jobs[job]])
+                if isinstance(error, Exception) and not isinstance(error, _CacheError):
+                    failures[jobs[job]] = f"{name}: {cause_of(error, name)}"
+                elif error:
+                    raise error
         finally:
             # After Ctrl-C the clips in hand are finished and the others dropped.
             pool.shutdown(wait=True, cancel_futures=True)
@@ -130,11 +124,7 @@ class ClipCache:
             raise FailedClipsError("\n  ".join([what, *lines]), failures)
 
     def load(self, source: Source) -> np.ndarray:
-        """The entry of a clip, mapped from disk and read-only.
-
-        Raises:
-            KeyError: The clip is not in the cache, or has changed since; `fill` puts it there.
-        """
+        """The entry of a clip, mapped from disk and read-only; raises a KeyError if `fill` has to make it first."""
         try:
             if entry := self.entry(source):
                 return np.load(entry, mmap_mode="r", allow_pickle=False)
@@ -143,15 +133,12 @@ class ClipCache:
         raise KeyError(f"{name_of(source)} is not in the cache of {self.holds}") from None
 
     def _find(self, identity: str) -> Path | None:
-        """The complete entry of a source, if there is one."""
-        entry = self._entries.get(identity)
-        if entry is None:
+        if identity not in self._entries:
             try:
-                entry = self.folder / f"{self._key_file(identity).read_text()}.npy"
+                self._entries[identity] = self.folder / f"{self._key_file(identity).read_text()}.npy"
             except FileNotFoundError:
                 return None
-            self._entries[identity] = entry
-        return entry if entry.exists() else None
+        return self._entries[identity] if self._entries[identity].exists() else None
 
     def _key_file(self, identity: str) -> Path:
         return self.folder / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.key"
@@ -205,11 +192,7 @@ class _Room:
             self._wanted.add(entry)
 
     def make(self, size: int) -> None:
-        """Remove old entries until `size` more bytes fit.
-
-        Raises:
-            InputError: What is wanted now is more than the limit.
-        """
+        """Remove old entries until `size` more bytes fit; raises an InputError if all that is left is wanted now."""
         if self._limit is None:
             return
         with self._lock:
@@ -224,18 +207,3 @@ class _Room:
                 if path not in self._wanted:
                     path.unlink(missing_ok=True)
                     self._size -= status.st_size
-
-
-def _failure(job: "Future[None]", name: str) -> str | None:
-    """Name a clip and say why it failed; None if it did not.
-
-    Raises:
-        InputError: The cache itself cannot take an entry.
-    """
-    try:
-        job.result()
-    except _CacheError:
-        raise
-    except Exception as error:  # decoders and data sets have errors of their own
-        return f"{name}: {cause_of(error, name)}"
-    return None

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from .sources import process
+
 
 class ClipCollator:
     """Rescales and normalises cached frames with the predictor's own processor and stacks clips.
@@ -20,40 +22,25 @@ class ClipCollator:
         self._processor = processor
 
     def __call__(self, clips: Sequence[dict[str, np.ndarray]]) -> dict[str, torch.Tensor]:
-        """Collate clips.
-
-        Args:
-            clips: Each with `frames` `(frames, 3, height, width)` uint8; all other entries are stacked.
+        """Collate clips, each with `frames` `(frames, 3, height, width)` uint8; all other entries are stacked.
 
         Returns:
             `pixel_values_videos` `(batch, frames, 3, height, width)` float32, `frame_mask` `(batch, frames)` bool where
             lengths differ, and the other entries as tensors with the batch as their first axis.
         """
         lengths = [len(clip["frames"]) for clip in clips]
-        pixels = self._pixels(np.concatenate([clip["frames"] for clip in clips])).split(lengths)
-        return _pad_and_stack(clips, "frames", "pixel_values_videos", list(pixels))
-
-    def _pixels(self, frames: np.ndarray) -> torch.Tensor:
-        """Prepare all frames `(n, 3, height, width)` in one call, which costs as much as dozens of small frames."""
-        return self._processor(
-            videos=[torch.from_numpy(frames)],
-            do_sample_frames=False,
-            do_resize=False,
-            do_center_crop=False,
-            input_data_format="channels_first",
-            return_tensors="pt",
-        )["pixel_values_videos"][0]
+        frames = torch.from_numpy(np.concatenate([clip["frames"] for clip in clips]))
+        # all in one call, which costs as much as dozens of small frames
+        options = {"input_data_format": "channels_first", "return_tensors": "pt"}
+        pixels = process(self._processor, frames, skip=("resize", "center_crop"), **options)
+        return _pad_and_stack(clips, "frames", "pixel_values_videos", list(pixels.split(lengths)))
 
 
 def collate_maps(clips: Sequence[dict[str, np.ndarray]]) -> dict[str, torch.Tensor]:
     """Stack clips of cached maps, as `ClipCollator` does frames.
 
-    Args:
-        clips: Each with `frame_maps` `(frames, channels, height, width)` of half or single precision; all other
-            entries are stacked.
-
-    Returns:
-        `frame_maps` `(batch, frames, channels, height, width)` float32, and the rest as of `ClipCollator`.
+    `frame_maps` of each clip, `(frames, channels, height, width)` of half or single precision, become one tensor
+    `(batch, frames, channels, height, width)` float32.
     """
     maps = [torch.from_numpy(np.asarray(clip["frame_maps"], dtype=np.float32)) for clip in clips]
     return _pad_and_stack(clips, "frame_maps", "frame_maps", maps)

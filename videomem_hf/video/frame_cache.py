@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from .clip_cache import ClipCache
-from .sources import Source, segments
+from .sources import Source, process, segments
 
 _FORMAT: Final = 4
 _SHAPING_KEYS: Final = (
@@ -25,13 +25,11 @@ _FRAMES_AT_ONCE: Final = 8
 class FrameCache(ClipCache):
     """Sampled, resized and cropped frames of clips, `(frames, 3, height, width)` uint8 each.
 
-    The key of an entry is the clip's content together with whatever of the processor's configuration shapes the frames.
     Threads fill it: PyAV and Pillow let go of the interpreter's lock, and a process would first import torch.
 
     Args:
-        folder: Where entries are kept; made if missing.
+        folder, limit_gb: As of `ClipCache`.
         processor: The predictor's video processor. Its sampling, sizes and resampling are used.
-        limit_gb: As of `ClipCache`.
     """
 
     holds: ClassVar[str] = "frames"
@@ -46,10 +44,4 @@ class FrameCache(ClipCache):
         """Decode a few frames at a time, so that a long 4k clip stays out of memory."""
         pieces = segments(source, self._processor)
         while some := list(islice(pieces, _FRAMES_AT_ONCE)):
-            yield self._processor(
-                videos=[np.concatenate(some)],
-                do_sample_frames=False,
-                do_rescale=False,
-                do_normalize=False,
-                return_tensors="np",
-            )["pixel_values_videos"][0]
+            yield process(self._processor, np.concatenate(some), skip=("rescale", "normalize"), return_tensors="np")

@@ -21,7 +21,7 @@ class MapCache(ClipCache):
     Half precision is a relative error of at most 1/2048 and half the room: for VideoMem's 8,000 clips of 7 frames, the
     7 x 12 maps of 64 channels of the small frame network take 0.6 GB, the 13 x 13 ones of 2,048 of a ResNet 39 GB.
 
-    An interrupted `fill` goes on where it was. Folder and limit of size are those of the frames' cache.
+    Folder and limit of size are those of the frames' cache.
 
     Args:
         frames: Holds the clips' frames whenever `fill` is called.
@@ -38,11 +38,10 @@ class MapCache(ClipCache):
         self._frames, self._compute = frames, compute
 
     def fill(self, sources: Sequence[Source], *, workers: int | None = 1, progress: bool = True) -> None:
-        """Compute what is missing; one clip at a time, as a network uses all CPUs. Errors as of the base class."""
+        """Compute what is missing; one clip at a time by default, as a network uses all CPUs."""
         super().fill(sources, workers=workers, progress=progress)
 
     def needed_entries(self, sources: Sequence[Source]) -> list[Path]:
-        """The frames of these clips."""
         return [entry for source in sources if (entry := self._frames.entry(source))]
 
     def pieces(self, source: Source) -> Iterator[np.ndarray]:

@@ -1,7 +1,7 @@
 """Where a clip's frames come from: a file, the bytes of one, a row of a data set, or an image."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,9 @@ from .video import VideoError, sample_clip, source_name, warn_of
 
 @dataclass(frozen=True)
 class StoredVideo:
-    """A video file in a row of a data set; it is read when it is needed.
+    """A video file in a row of a data set; `read` gives its bytes, when they are needed.
 
-    Attributes:
-        name: For messages.
-        identity: Differs from that of any other content.
-        read: Returns the bytes of the file.
+    `name` is for messages; `identity` differs from that of any other content.
     """
 
     name: str
@@ -42,7 +39,6 @@ Source = str | Path | bytes | StoredVideo | StillImage
 
 
 def name_of(source: Source) -> str:
-    """Name a source in a message."""
     if isinstance(source, StoredVideo):
         return source.name
     return str(source.path) if isinstance(source, StillImage) else source_name(source)
@@ -63,11 +59,7 @@ def identity_of(source: Source) -> str:
 
 
 def content_of(source: Source) -> str:
-    """Hash a source's bytes: a file that was moved or copied is the same clip.
-
-    Raises:
-        VideoError: The file cannot be read.
-    """
+    """Hash a source's bytes: a file that was moved or copied is the same clip. An unreadable one is a VideoError."""
     if isinstance(source, StoredVideo):
         return hashlib.sha256(source.read()).hexdigest()
     if isinstance(source, bytes):
@@ -82,15 +74,7 @@ def content_of(source: Source) -> str:
 def segments(source: Source, processor: Any) -> Iterator[np.ndarray]:
     """Yield the segments that a predictor's processor takes of a source, each `(frames, height, width, 3)` uint8 RGB.
 
-    Args:
-        source: The clip.
-        processor: The predictor's video processor: its `fps`, `segment_length` and `max_segments`.
-
-    Raises:
-        VideoError: There are no frames; the message names the source and the cause.
-
-    Warns:
-        VideoWarning: What is odd about the file.
+    Errors and warnings are those of `sample_frames`.
     """
     if isinstance(source, StillImage):
         if processor.segment_length > 1:
@@ -104,6 +88,12 @@ def segments(source: Source, processor: Any) -> Iterator[np.ndarray]:
     except VideoError as error:
         raise VideoError(f"{source.name}: {error}" if isinstance(source, StoredVideo) else str(error)) from None
     warn_of(name_of(source), notes)
+
+
+def process(processor: Any, frames: Any, skip: Iterable[str], **options: Any) -> Any:
+    """Give the frames of a clip to a predictor's processor, without its sampling and the steps to skip ("resize")."""
+    switches = {f"do_{step}": False for step in ("sample_frames", *skip)}
+    return processor(videos=[frames], **switches, **options)["pixel_values_videos"][0]
 
 
 def _read_image(path: Path) -> np.ndarray:

@@ -63,11 +63,7 @@ class VideoInfo:
 def sample_frames(
     source: VideoSource, frames_per_second: float = 1.0, notes: list[str] | None = None
 ) -> Iterator[Frame]:
-    """Yield the frame on screen at 0, 1, 2, ... s (paper, Sec. 5.1), as the file is decoded.
-
-    A frame that is held through several of these times is given once. A last interval that is under half as long as the
-    others gives none, so that a clip of nominally 7 s has 7 frames. There is at least one. Memory does not grow with
-    the length of the video.
+    """Yield the frame on screen at 0, 1, 2, ... s (paper, Sec. 5.1), as the file is decoded; see `sample_segments`.
 
     Args:
         source: Any video that FFmpeg reads, of constant or variable frame rate.
@@ -111,11 +107,7 @@ def warn_of(name: str, notes: list[str]) -> None:
 
 @contextmanager
 def open_video(source: VideoSource, threads: str = "AUTO") -> Iterator[VideoReader]:
-    """Open a video for a `with` statement; see `VideoReader`.
-
-    Raises:
-        VideoError: It cannot be opened, has no picture, or none of its frames decodes.
-    """
+    """Open a video for a `with` statement by `VideoReader`; raises a VideoError if it gives no frames."""
     with _as_video_errors(), VideoReader(source, threads) as reader:
         yield reader
 
@@ -137,8 +129,7 @@ def probe(source: VideoSource) -> VideoInfo:
 def find_videos(arguments: list[str]) -> list[Path]:
     """Files named by paths, folders (searched to any depth, by ending) and glob patterns, in order, each once.
 
-    Raises:
-        InputError: An argument matches nothing; the message says what was looked for.
+    An argument that matches nothing raises an InputError that says what was looked for.
     """
     found: dict[Path, None] = {}
     for argument in arguments:
@@ -149,11 +140,9 @@ def find_videos(arguments: list[str]) -> list[Path]:
         elif (there := _exists(path)) or not any(c in argument for c in "*?["):
             matches, missing = [path] if there else [], f"{argument}: no such file or folder"
         else:
-            root = Path(path.anchor) if path.is_absolute() else Path()
-            pattern = str(path.relative_to(path.anchor)) if path.is_absolute() else str(path)
             missing = f"{argument}: the pattern matches no file"
             try:
-                matches = _clips_among(root.glob(pattern))
+                matches = _clips_among(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
             except ValueError as error:
                 raise InputError(f"{argument}: is no pattern ({str(error).lower()}); ** stands for folders") from None
         if not matches:

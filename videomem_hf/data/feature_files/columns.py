@@ -56,10 +56,7 @@ def read_columns(features: Sequence[FeatureFiles], batches: Iterable[Sequence[st
     """Read some features of batches of videos: one column per feature for each batch, null where there is no file.
 
     The files of the next column are read by a thread while those of the last are parsed: opening a hundred thousand
-    small files takes as long as parsing them.
-
-    Raises:
-        InputError: A file that cannot be read as what the feature's files hold.
+    small files takes as long as parsing them. A file of other content raises an InputError.
     """
     jobs = ((files, ids) for ids in batches for files in features)
     columns: list[pa.Array] = []
@@ -76,11 +73,7 @@ def read_columns(features: Sequence[FeatureFiles], batches: Iterable[Sequence[st
 
 
 def parse_column(folder: str, names: Sequence[str], contents: Sequence[bytes]) -> pa.Array:
-    """Parse the files of one video, with their names and contents, into a column of one row, as `read_columns` does.
-
-    Raises:
-        InputError: A file does not hold what the features in a folder of this name hold.
-    """
+    """Parse the files of one video, with their names and contents, into a column of one row, as `read_columns` does."""
     files = [file for name in names if (file := parse_video_file(name))]
     frames = [(file.video_id, file.frame) for file in files]
     feature = feature_of(folder_column(Path(folder))[0], frames, (data[:4096] for data in contents))

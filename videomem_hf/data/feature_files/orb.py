@@ -126,11 +126,7 @@ class _NumbersUnpickler(pickle.Unpickler):
 
 
 def safe_loads(data: bytes) -> Any:
-    """Unpickle containers, numbers, text and number arrays; anything else is an error, and nothing of it runs.
-
-    Raises:
-        pickle.UnpicklingError: Not such a pickle.
-    """
+    """Unpickle containers, numbers, text and number arrays; anything else is an UnpicklingError, and nothing is run."""
     _refuse_large_memo(data)
     try:
         return _NumbersUnpickler(io.BytesIO(data), encoding="latin1").load()
@@ -169,8 +165,7 @@ class Keypoints(NamedTuple):
 def parse_orb(path: str, data: bytes) -> Keypoints:
     """Read a frame's keypoints from a pickled list of (pt, size, angle, response, octave, class_id, descriptor).
 
-    Raises:
-        InputError: Another content, or anything that a pickle of keypoints does not need.
+    Any other content raises an InputError.
     """
     if len(data) > MAX_BYTES:
         raise InputError(f"{path}: {len(data)} bytes where an ORB file has some hundred thousand; remove the file.")

@@ -24,8 +24,7 @@ def format_lbp(values: NDArray[np.float64]) -> bytes:
 def format_hmp(values: NDArray[np.float64]) -> bytes:
     """Write HMP: `bin:value` of the bins that are not 0, counted from 1, 6 decimals, a newline.
 
-    Raises:
-        InputError: All bins are 0: no file of the release looks so, and none can be read.
+    All zeros raise an InputError: no file of the release looks so, and none can be read.
     """
     bins = np.flatnonzero(values)
     if not len(bins):

@@ -71,8 +71,7 @@ def is_video_list(path: Path) -> bool:
 def read_video_list(path: Path) -> list[tuple[str, int]]:
     """Read a list with one video's name per line, whatever its ending; gives ids and their lines.
 
-    Raises:
-        InputError: A line that is no name, a name that is listed twice, or one cut off; names file and line.
+    A wrong, repeated or incomplete name raises an InputError with file and line.
     """
     lines: dict[str, int] = {}
     numbered = [(line, text.strip()) for line, text in numbered_lines(read_text(path))]

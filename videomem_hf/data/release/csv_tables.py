@@ -29,11 +29,7 @@ class TableRow(NamedTuple):
         return f"{self.path}:{self.line}"
 
     def read(self, column: str, parse: Callable[[str], T]) -> T | None:
-        """Parse a cell; None where the column or the cell is missing or empty.
-
-        Raises:
-            InputError: `parse` raised ValueError; its message says what the cell should have been.
-        """
+        """Parse a cell; None where the column or the cell is missing or empty. A wrong one raises an InputError."""
         cell = self.cells.get(column, "")
         if not cell:
             return None

@@ -212,11 +212,7 @@ def _warn_of_lost_titles(titles: dict[str, tuple[str | None, Path, int]], record
 
 
 def find_video_files(release: Release) -> dict[str, Path]:
-    """Find the video file of each id, wherever it is in the copy.
-
-    Raises:
-        InputError: Two files for one video.
-    """
+    """Find the video file of each id, wherever it is in the copy; raises an InputError if a video has two."""
     videos: dict[str, Path] = {}
     for folder in release.inventory.folders:
         for name in folder.listing() if folder.holds_videos() else ():

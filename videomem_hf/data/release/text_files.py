@@ -15,11 +15,7 @@ _FOREIGN_MARKS = {
 
 
 def read_bytes(path: Path) -> bytes:
-    """Read a file whole.
-
-    Raises:
-        InputError: It cannot be read, or is empty.
-    """
+    """Read a file whole; raises an InputError if it cannot be read, or is empty."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -30,11 +26,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_text(path: Path) -> str:
-    """Read a UTF-8 text file, with or without a byte-order mark, whatever its line ends.
-
-    Raises:
-        InputError: It cannot be read, is empty, or is not UTF-8 text.
-    """
+    """Read a UTF-8 text file, with or without a byte-order mark, whatever its line ends; else an InputError."""
     data = read_bytes(path)
     for mark, kind in _FOREIGN_MARKS.items():
         if data.startswith(mark):
