@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from videomem_hf.losses.base import is_number
-from videomem_hf.losses.ranking import comparison_ranks, standardize
+from videomem_hf.losses.ranking import comparison_ranks, nearly_equal, standardize
 from videomem_hf.recipes import require
 
 EXACT_SHARPNESS: Final = 6.8
@@ -106,9 +106,7 @@ class ComparisonSorter(Sorter):
         ranks = comparison_ranks(first * scores, mask)
         for sharpness in further:
             ranks = comparison_ranks(sharpness * standardize(-ranks, mask), mask)
-        # Of standardised scores the squares sum to their number, unless the floor took the place of their spread.
-        nearly_equal = scores.detach().square().sum(dim=-1, keepdim=True) < 0.99 * mask.sum(dim=-1, keepdim=True)
-        return torch.where(nearly_equal, comparison_ranks(EXACT_SHARPNESS * scores, mask), ranks)
+        return torch.where(nearly_equal(scores, mask), comparison_ranks(EXACT_SHARPNESS * scores, mask), ranks)
 
 
 class FixedLengthSorter(Sorter):
