@@ -17,11 +17,7 @@ _COLUMNS: Final = (VIDEO_ID, TITLE, *HORIZONS, *ANNOTATION_COUNTS.values())
 
 
 def differences_from_sample(plan: provenance.Plan, shards: Iterable[Path]) -> str | None:
-    """Compare prepared rows with the sample that the arguments give.
-
-    Args:
-        plan: The sample's arguments, as the data's card tells them.
-        shards: Parquet files, each with the columns that all configurations have.
+    """Compare the rows of Parquet files with the sample that the arguments in the data's card give.
 
     Returns:
         The first difference, as the end of a sentence; None where there is none.

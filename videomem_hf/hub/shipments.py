@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -33,9 +33,6 @@ class Shipment:
     """Everything that a push sends.
 
     Attributes:
-        repo: Hub id, `USER/NAME`.
-        repo_type: `model`, `dataset` or `space`.
-        public: Whether all may see it.
         files: Path in the repository to the file here, or to its content where that is made for the Hub.
         removes: Patterns of files that go from the repository unless they are among `files`.
         notes: What to know before it is sent, a sentence each.
@@ -61,11 +58,7 @@ class Shipment:
 
 
 def check_repo(repo: str) -> None:
-    """See that a repository's name is one.
-
-    Raises:
-        InputError: It is not of the form `USER/NAME`.
-    """
+    """Raise InputError for a repository's name that is not of the form `USER/NAME`."""
     try:
         validate_repo_id(repo)
     except HFValidationError as error:
@@ -98,10 +91,8 @@ def model_shipment(folder: Path, repo: str, public: bool = False) -> Shipment:
     if is_run_folder(folder):
         facts = read_run(folder)
         files[RESULTS_FILE] = (json.dumps(_without_paths(facts.results), indent=2) + "\n").encode()
-        if (folder / TRAINING_CLIPS_FILE).is_file():
-            files[TRAINING_CLIPS_FILE] = folder / TRAINING_CLIPS_FILE
-        if facts.generated is not None and (folder / PREDICTIONS_FILE).is_file():
-            files[PREDICTIONS_FILE] = folder / PREDICTIONS_FILE
+        lists = (TRAINING_CLIPS_FILE,) if facts.generated is None else (TRAINING_CLIPS_FILE, PREDICTIONS_FILE)
+        files |= {name: folder / name for name in lists if (folder / name).is_file()}
         if facts.generated is None:
             notes.append(
                 f"{PREDICTIONS_FILE} stays here, as it holds measured scores; so predictions with the pushed model "
@@ -139,7 +130,6 @@ def dataset_shipment(folder: Path, repo: str, public: bool = False) -> Shipment:
 
 def metric_shipment(repo: str, public: bool = False) -> Shipment:
     """The metric as the Hub has `evaluate` modules: a Space that `evaluate.load(repo)` reads."""
-    check_repo(repo)
     return Shipment(repo, "space", public, metric_files(repo))
 
 
@@ -167,6 +157,15 @@ def space_shipment(folder: Path, repo: str, public: bool = False) -> Shipment:
         and not any(part.startswith(".") or part == "__pycache__" for part in path.relative_to(folder).parts)
     }
     return Shipment(repo, "space", public, files)
+
+
+SHIPMENTS: Final[dict[str, Callable[..., Shipment]]] = {
+    "model": model_shipment,
+    "dataset": dataset_shipment,
+    "metric": metric_shipment,
+    "space": space_shipment,
+}
+"""What can be pushed."""
 
 
 def _check_model(folder: Path, files: Mapping[str, Path | bytes]) -> None:
@@ -212,9 +211,7 @@ def _without_paths(results: Mapping[str, Any]) -> dict[str, Any]:
     config = dict(results["config"])
     config |= {key: Path(config[key]).name for key in _PATHS if config.get(key) is not None}
     if files := config["splits"].get("split_files"):
-        config["splits"] = config["splits"] | {
-            "split_files": {name: Path(path).name for name, path in files.items()},
-        }
+        config["splits"] = config["splits"] | {"split_files": {name: Path(path).name for name, path in files.items()}}
     return {**results, "config": config}
 
 
