@@ -156,7 +156,7 @@ class _Canvas:
 
         # Greys over the full range; the overlay's colours, and the dimming, are in the tables.
         picture = av.VideoFrame.from_ndarray(image, format="rgb24")
-        grey = picture.reformat(self.width, self.height, "gray", interpolation="BILINEAR").to_ndarray()
+        grey: np.ndarray = picture.reformat(self.width, self.height, "gray", interpolation="BILINEAR").to_ndarray()
         coarse = -(-self.height // SALIENCY_SCALE), -(-self.width // SALIENCY_SCALE)
         shares = _shares_of_peak(saliency_at(time_s, coarse))
         luma, blue, red = _overlay_tables()

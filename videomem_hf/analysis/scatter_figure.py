@@ -14,7 +14,7 @@ def scatter_figure(scores: Mapping[Horizon, tuple[np.ndarray, np.ndarray]], titl
 
     Args:
         scores: For each horizon `(predicted, measured)`, both `(clips,)`; NaN in `measured` is left out.
-        titles: For each horizon what stands above its panel, such as the correlation.
+        titles: What stands above each panel, such as the correlation.
     """
     figure = Figure(figsize=(4.4 * len(scores), 4.2), layout="constrained")
     panels = figure.subplots(1, len(scores), squeeze=False)[0]

@@ -168,8 +168,7 @@ def export(
     folder: Folder,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Table of annotations to write, for `videomem score`.")],
     participants: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Also write the table of participants with their completion codes."),
+        Path | None, typer.Option(metavar="FILE", help="Also write the participants with their completion codes.")
     ] = None,
     database: DatabaseUrl = None,
 ) -> None:

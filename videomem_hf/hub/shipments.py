@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -232,10 +233,9 @@ def _checked_files(folder: Path) -> list[str]:
 
 def _card_files(folder: Path, card: str) -> dict[str, bytes]:
     """The card with the repository's name in it, and the list of checksums with the card's new one."""
-    digest = hashlib.sha256(card.encode()).hexdigest()
-    lines = (folder / CHECKSUMS).read_text(encoding="utf-8").splitlines()
-    sums = [f"{digest}  {CARD}" if line.endswith(f"  {CARD}") else line for line in lines]
-    return {CARD: card.encode(), CHECKSUMS: ("\n".join(sums) + "\n").encode()}
+    line = f"{hashlib.sha256(card.encode()).hexdigest()}  {CARD}"
+    sums = re.sub(rf"^\w+  {re.escape(CARD)}$", line, (folder / CHECKSUMS).read_text("utf-8"), flags=re.MULTILINE)
+    return {CARD: card.encode(), CHECKSUMS: sums.encode()}
 
 
 def _refuse_references(shards: Iterable[Path]) -> None:
