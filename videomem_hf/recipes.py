@@ -61,7 +61,7 @@ class RunConfig:
 
     @classmethod
     def from_former_names(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """The values of a file with today's names for keys that were called otherwise when it was written."""
+        """The values of a file with the present names of keys that have been renamed since it was written."""
         return values
 
     def save(self, path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from videomem_hf.analysis.study_figures import (
@@ -36,8 +37,8 @@ def scores(score: np.ndarray, rt_ms: np.ndarray) -> Any:
 def retention() -> Figure:
     return retention_figure(
         {
-            "short_term": retained(LAG, 0.9 - 0.0006 * (LAG - 45), 6000, LineFit(0.927, -0.0006, 0.0, 0.0)),
-            "long_term": retained(HOURS, np.full(12, 0.78), 9000, LineFit(0.78, 0.0, 0.0, 1.0)),
+            "short_term": retained(LAG, 0.9 - 0.0006 * (LAG - 45), 6000, LineFit(0.927, -0.0006, 0.0)),
+            "long_term": retained(HOURS, np.full(12, 0.78), 9000, LineFit(0.78, 0.0, 1.0)),
         }
     )
 
@@ -69,7 +70,7 @@ def test_panels_are_labelled_and_apart(draw) -> None:
     picture = io.BytesIO()
     figure.savefig(picture, dpi=100)
     assert picture.getvalue().startswith(b"\x89PNG")
-    renderer = figure.canvas.get_renderer()
+    renderer = FigureCanvasAgg(figure).get_renderer()
     left, right = (axes.get_tightbbox(renderer) for axes in figure.axes)
     assert left.x1 < right.x0
     width, height = figure.canvas.get_width_height()

@@ -53,6 +53,6 @@ def _print(findings: list[Finding], works: bool) -> None:
     console.print(
         "The core works. What is marked -- is needed only for what its line says."
         if works
-        else f"The core does not work: first mend {', '.join(bad)} (marked !!).",
+        else f"The core does not work: first fix {', '.join(bad)} (marked !!).",
         markup=False,
     )

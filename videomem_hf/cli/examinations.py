@@ -65,7 +65,7 @@ class Finding:
 
 
 def look(group: str, name: str, found: str | None, lacking: str, remedy: str, state: State = "missing") -> Finding:
-    """What was found, or that it is lacking, in which state that is, and what to do about it."""
+    """What was found; or else what is missing, how bad that is, and what to do about it."""
     return Finding(group, name, "ok", found) if found else Finding(group, name, state, lacking, remedy)
 
 
@@ -115,7 +115,7 @@ def torch_pair() -> Finding:
     try:
         import torchvision  # noqa: F401
     except (ImportError, RuntimeError, OSError) as error:
-        remedy = "install torch and torchvision anew, both from the same index"
+        remedy = "install torch and torchvision again, both from the same index"
         return Finding("Core", "torch with torchvision", "bad", f"cannot be imported ({short_message(error)})", remedy)
     return Finding("Core", "torch with torchvision", "ok", "work together")
 

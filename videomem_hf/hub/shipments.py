@@ -177,12 +177,12 @@ def _check_model(folder: Path, files: Mapping[str, Path | bytes]) -> None:
         try:
             classes = json.loads((folder / name).read_text(encoding="utf-8")).get("auto_map", {})
         except ValueError:
-            raise InputError(f"{folder / name}: not JSON; save the model anew") from None
+            raise InputError(f"{folder / name}: not JSON; save the model again") from None
         if name == "config.json" and not classes:
-            raise InputError(f"{folder / name}: names no code; save the model anew with a class of videomem_hf")
+            raise InputError(f"{folder / name}: names no code; save the model again with a class of videomem_hf")
         for module in {str(each).split(".")[0] for each in classes.values()}:
             if f"{module}.py" not in files:
-                raise InputError(f"{folder}: lacks {module}.py, which {name} names; save the model anew")
+                raise InputError(f"{folder}: lacks {module}.py, which {name} names; save the model again")
 
 
 def _model_readme(folder: Path, repo: str) -> str:
@@ -204,7 +204,7 @@ def _card(kind: type[RepoCard], text: str, path: Path) -> RepoCard:
     try:
         return kind(text)
     except (ValueError, YAMLError) as error:
-        raise InputError(f"{path}: its header cannot be read ({short_message(error)}); mend it") from None
+        raise InputError(f"{path}: its header cannot be read ({short_message(error)}); correct it") from None
 
 
 def _without_paths(results: Mapping[str, Any]) -> dict[str, Any]:
