@@ -48,7 +48,7 @@ def quickstart(
 ) -> QuickstartPaths:
     """Generate a sample, train on it, evaluate, predict held-out clips and write a report.
 
-    Started again with the same arguments, it goes on where it was stopped, or writes the report of a finished run again.
+    Started again with the same arguments, it goes on where it was stopped, or writes a finished run's report again.
 
     Args:
         out: Folder to write.
