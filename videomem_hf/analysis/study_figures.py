@@ -99,12 +99,12 @@ def agreement_figure(short_term: "Scores", long_term: "Scores", spearman: float,
     Above them stand their correlations, `spearman` of the scores and `pearson` of the response times. NaN is left out.
     """
     figure, panels = _figure(2)
-    scores, times = ((part.score, part.rt_ms / 1000) for part in (short_term, long_term))
+    short, long = ((part.score, part.rt_ms / 1000) for part in (short_term, long_term))
     names = {
         "memorability": f"scores, Spearman {_signed(spearman)}",
         "mean response time (s)": f"response times, Pearson {_signed(pearson)}",
     }
-    for axes, x, y, (name, title) in zip(panels, scores, times, names.items(), strict=True):
+    for axes, x, y, (name, title) in zip(panels, short, long, names.items(), strict=True):
         draw_points(axes, x, y, colour="#444477")
         axes.set(xlabel=f"short-term {name}", ylabel=f"long-term {name}")
         axes.set_title(title, fontsize=9)

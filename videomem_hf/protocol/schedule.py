@@ -94,9 +94,11 @@ def step1_filler_slots(step: FirstStep) -> range:
 def step1_slots(step: FirstStep, seed: int) -> Slots:
     """The slot at each position of step 1, `(showings,)`: `draw_step1` as an array, with the same errors."""
     generator = _generator(seed, "order 1")
-    draws = (_try_drawn_lags(step, generator) for _ in range(_ATTEMPTS))
-    slots = next((slots for slots in draws if slots is not None), None)
-    slots = _search(step, generator) if slots is None else slots
+    for _ in range(_ATTEMPTS):
+        slots = _try_drawn_lags(step, generator)
+        if slots is not None:
+            return slots
+    slots = _search(step, generator)
     if slots is None:
         raise InputError(
             f"No order found for step 1: {step.targets} targets repeated {step.target_lag_min} to "
