@@ -78,7 +78,8 @@ def bootstrap_interval(
     statistic: Statistic = "spearman",
     *,
     confidence: float = CONFIDENCE,
-    **sampling: int,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> Interval:
     """Percentile bootstrap interval of a statistic: items are drawn with replacement, pairs kept together.
 
@@ -86,16 +87,23 @@ def bootstrap_interval(
         predictions, references: `(items,)` finite numbers.
         statistic: What is resampled.
         confidence: Coverage, strictly between 0 and 1.
-        **sampling: `resamples` (at least 1) and `seed`, as of `resample_counts`; they and the input fix the interval.
+        resamples: Number of resamples, at least 1.
+        seed: The interval is a pure function of the input and the seed.
 
     Raises:
         ValueError: as `spearman`, and for a `confidence` or `resamples` outside its range.
     """
-    return _interval(bootstrap_distribution(predictions, references, statistic, **sampling), confidence)
+    draws = bootstrap_distribution(predictions, references, statistic, resamples=resamples, seed=seed)
+    return _interval(draws, confidence)
 
 
 def bootstrap_intervals(
-    predictions: ArrayLike, references: ArrayLike, *, confidence: float = CONFIDENCE, **sampling: int
+    predictions: ArrayLike,
+    references: ArrayLike,
+    *,
+    confidence: float = CONFIDENCE,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> dict[Statistic, Interval]:
     """The intervals of `bootstrap_interval` for all three statistics, from one set of resamples."""
     x, y = _pair(predictions, references)
@@ -103,7 +111,7 @@ def bootstrap_intervals(
     draws = np.concatenate(
         [
             [_weighted_statistic(statistic, x, y, counts) for statistic in statistics]
-            for counts in resample_counts(len(x), **sampling)
+            for counts in resample_counts(len(x), resamples, seed)
         ],
         axis=1,
     )
@@ -111,12 +119,17 @@ def bootstrap_intervals(
 
 
 def bootstrap_distribution(
-    predictions: ArrayLike, references: ArrayLike, statistic: Statistic = "spearman", **sampling: int
+    predictions: ArrayLike,
+    references: ArrayLike,
+    statistic: Statistic = "spearman",
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> Floats:
     """The statistic on every resample, `(resamples,)`; NaN where a resample is constant."""
     x, y = _pair(predictions, references)
     return np.concatenate(
-        [_weighted_statistic(statistic, x, y, counts) for counts in resample_counts(len(x), **sampling)]
+        [_weighted_statistic(statistic, x, y, counts) for counts in resample_counts(len(x), resamples, seed)]
     )
 
 
@@ -127,7 +140,8 @@ def compare(
     statistic: Statistic = "spearman",
     *,
     confidence: float = CONFIDENCE,
-    **sampling: int,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> Comparison:
     """Compare two predictors on the same items by a paired bootstrap; arguments as in `bootstrap_interval`."""
     first, y = _pair(predictions, references)
@@ -135,7 +149,7 @@ def compare(
     draws = np.concatenate(
         [
             _weighted_statistic(statistic, first, y, counts) - _weighted_statistic(statistic, second, y, counts)
-            for counts in resample_counts(len(y), **sampling)
+            for counts in resample_counts(len(y), resamples, seed)
         ]
     )
     difference = _statistic(statistic, first, y) - _statistic(statistic, second, y)
@@ -197,7 +211,7 @@ def conformal_quantile(errors: ArrayLike, coverage: float) -> float | None:
     return float(values[rank - 1]) if rank <= len(values) else None
 
 
-def resample_counts(items: int, resamples: int = RESAMPLES, seed: int = 0) -> Iterator[Floats]:
+def resample_counts(items: int, resamples: int, seed: int) -> Iterator[Floats]:
     """How often each item is drawn in each resample: chunks of `(resamples, items)`, each row summing to `items`."""
     if resamples < 1:
         raise ValueError(f"resamples must be at least 1, got {resamples}")

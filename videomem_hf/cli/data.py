@@ -53,7 +53,6 @@ def prepare(
     """
     from videomem_hf.data.prepare import PrepareOptions
     from videomem_hf.data.prepare import prepare as write_repository
-    from videomem_hf.data.provenance import generated_plan
 
     options = PrepareOptions(
         configs=tuple(name.strip() for name in configs.split(",")) if configs else None,
@@ -70,13 +69,16 @@ def prepare(
         warnings.simplefilter("always", UserWarning)
         warnings.showwarning = lambda message, *_, **__: typer.echo(f"Note: {message}", err=True)
         written = write_repository(release_dir, out, options)
-    if not written:
-        typer.echo(f"{out} is complete; nothing to do.")
-        return
+    typer.echo(_next_steps(out, len(written)) if written else f"{out} is complete; nothing to do.")
+
+
+def _next_steps(out: Path, written: int) -> str:
+    from videomem_hf.data.provenance import generated_plan
+
     # A name alone, such as "parquet", could be that of one of the builders of load_dataset.
     path = out if out.is_absolute() or len(out.parts) > 1 else f"./{out}"
-    typer.echo(
-        f"{out}: {quantity(len(written), 'file')} written."
+    return (
+        f"{out}: {quantity(written, 'file')} written."
         + (" It holds licensed data: keep it private.\n" if generated_plan(out) is None else "\n")
         + f'Load it:  load_dataset("{path}", "scores")\n'
         f'Push it:  videomem push dataset "{out}" USER/NAME'
