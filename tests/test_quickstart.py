@@ -74,7 +74,5 @@ def test_attention_hits_counts_peaks_in_the_box(finished):
     outside[0 if top > 0.05 else 89, 0 if left > 0.05 else 159] = 1
     stills = tuple(Still(0.0, {}, np.zeros((90, 160, 3), np.uint8), map_) for map_ in (inside, outside, inside))
     clip = HeldOut(truth, {}, Prediction("c", "m", {}, np.zeros(1), np.zeros((1, 1)), stills, "attention"))
-    hits, chance, frames = module._attention_hits([clip])
-    assert hits == pytest.approx(2 / 3)
-    assert chance == pytest.approx((right - left) * (bottom - top))
-    assert frames == 3
+    found = module._attention_hits([clip])
+    assert found == pytest.approx({"hits": 2 / 3, "chance": (right - left) * (bottom - top), "frames": 3})

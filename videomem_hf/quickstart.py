@@ -48,7 +48,7 @@ def quickstart(
 ) -> QuickstartPaths:
     """Generate a sample, train on it, evaluate, predict held-out clips and write a report.
 
-    Stopped and started again with the same arguments it goes on where it was; a finished one writes its report anew.
+    Started again with the same arguments, it goes on where it was stopped, or writes a finished run's report again.
 
     Args:
         out: Folder to write.
@@ -90,11 +90,9 @@ def _train(out: Path, release: Path, seed: int, overrides: Sequence[str]) -> dic
     frames = json.dumps(str(out / "frames"))
     # Looks at the held-out clips while training would cost half a minute.
     fixed = (f"seed={seed}", f"stages.*.epochs={EPOCHS}", "evaluation.every=0", f"frame_cache={frames}")
-    settings = (*fixed, *overrides)
-    config = TrainingConfig.from_recipe(RECIPE, data=release, output=model, overrides=settings)
+    config = TrainingConfig.from_recipe(RECIPE, data=release, output=model, overrides=(*fixed, *overrides))
     if is_run_folder(model):
-        old, new = asdict(TrainingConfig.from_file(model / CONFIG_FILE)), asdict(config)
-        if changed := changed_settings(old, new):
+        if changed := changed_settings(asdict(TrainingConfig.from_file(model / CONFIG_FILE)), asdict(config)):
             raise InputError(
                 f"{out}: was made with another {', '.join(changed)}; choose another --out or remove the folder"
             )
@@ -133,7 +131,7 @@ def _write(path: Path, results: dict[str, Any], held_out: Sequence[HeldOut], sec
     write_report(
         path,
         results=results,
-        pointing=dict(zip(("hits", "chance", "frames"), _attention_hits(held_out), strict=True)),
+        pointing=_attention_hits(held_out),
         rows=_metric_rows(results, held_out),
         scatter=scatter_figure(points, titles),
         clips=_example_clips(held_out),
@@ -158,13 +156,11 @@ def _ceiling(held_out: Sequence[HeldOut], horizon: Horizon) -> dict[str, float]:
     return evaluate.load(metric_path(), keep_in_memory=True).compute(predictions=truth, references=measured)
 
 
-def _attention_hits(held_out: Sequence[HeldOut]) -> tuple[float, float, int]:
+def _attention_hits(held_out: Sequence[HeldOut]) -> dict[str, float]:
     """Share of frames whose attention peaks in the box of the thing that stands out; the same by chance; frames."""
     hits, areas = [], []
     for clip in held_out:
-        if not clip.truth.stands_out:
-            continue
-        for still in clip.prediction.stills:
+        for still in clip.prediction.stills if clip.truth.stands_out else ():
             box = clip.truth.boxes[round(still.time_s)]
             if box is None or still.saliency is None:
                 continue
@@ -173,7 +169,8 @@ def _attention_hits(held_out: Sequence[HeldOut]) -> tuple[float, float, int]:
             left, top, right, bottom = box
             hits.append(left <= (x + 0.5) / width <= right and top <= (y + 0.5) / height <= bottom)
             areas.append((right - left) * (bottom - top))
-    return (float(np.mean(hits)), float(np.mean(areas)), len(hits)) if hits else (float("nan"), float("nan"), 0)
+    share, chance = (float(np.mean(each)) if hits else float("nan") for each in (hits, areas))
+    return {"hits": share, "chance": chance, "frames": len(hits)}
 
 
 def _example_clips(held_out: Sequence[HeldOut]) -> list[dict[str, Any]]:

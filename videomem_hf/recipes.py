@@ -61,7 +61,7 @@ class RunConfig:
 
     @classmethod
     def from_former_names(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """The values of a file with today's names for keys that were called otherwise when it was written."""
+        """The values of a file with the present names of keys that have been renamed since it was written."""
         return values
 
     def save(self, path: Path) -> None:
@@ -100,8 +100,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def apply_override(values: dict[str, Any], override: str) -> None:
     """Set one value. A dot leads into a section; in a list, a number or `*` for all: `stages.*.epochs=3`.
 
-    Raises:
-        InputError: It is of another form, or leads nowhere.
+    Raises InputError for an override of another form, or that leads nowhere.
     """
     key, equals, text = override.partition("=")
     if not equals or not key:
@@ -144,8 +143,7 @@ def _indices(values: list[Any], section: str, override: str) -> range:
 def build(cls: type[T], values: Any, where: str) -> T:
     """Make a configuration of a mapping; every section, and list of sections, likewise.
 
-    Raises:
-        InputError: An unknown or missing key, or a value that is not allowed; `where` names the section.
+    Raises InputError for an unknown or missing key, or a value that is not allowed; `where` names the section.
     """
     if not isinstance(values, Mapping):
         raise InputError(f"{where}: a section of keys and values is wanted, got {values!r}")
@@ -207,11 +205,7 @@ def require_least(config: object, least: int, *names: str) -> None:
 
 
 def require(condition: bool, name: str, allowed: str, value: object) -> None:
-    """Refuse an option's value.
-
-    Raises:
-        InputError: `condition` is False.
-    """
+    """Raise InputError for an option's value if `condition` is False."""
     if not condition:
         raise InputError(f"{name} must be {allowed}, got {value!r}")
 

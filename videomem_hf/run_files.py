@@ -49,12 +49,9 @@ class TrainingResult:
 def check_run_folder(
     output: Path, checkpoint: Path | None = None, resume: bool = False, finished: str = RESULTS_FILE
 ) -> None:
-    """See that a run may start, or go on from a checkpoint, in its output folder. Writes nothing.
+    """Raise InputError where work would be lost, or there is nothing to resume, in a run's output folder.
 
     `finished` is the file that only a finished run has.
-
-    Raises:
-        InputError: Work would be lost, or there is nothing to resume.
     """
     if output.exists() and not output.is_dir():
         raise InputError(f"{output} is a file; the output must be a folder")
@@ -87,13 +84,9 @@ def is_run_folder(folder: Path) -> bool:
 
 
 def check_model_name(name: str | Path) -> None:
-    """Refuse a model that is neither a folder here nor of the form of a Hub id.
+    """Raise InputError for a model that is neither a folder here nor of the form of a Hub id.
 
-    Args:
-        name: As a user gives it. `OWNER/NAME` is a Hub id unless there is a folder `OWNER`.
-
-    Raises:
-        InputError: There is no such folder, or it is a file.
+    `OWNER/NAME` is a Hub id unless there is a folder `OWNER`.
     """
     path, found = Path(name), "no such folder"
     with suppress(OSError):  # of a name that is longer than the file system takes
@@ -111,11 +104,7 @@ def write_results(folder: Path, results: Mapping[str, Any]) -> None:
 
 
 def read_results(folder: Path) -> dict[str, Any]:
-    """Read `results.json`.
-
-    Raises:
-        InputError: There is none, or it is damaged.
-    """
+    """Read `results.json`. Raises InputError where there is none, or it is damaged."""
     path = folder / RESULTS_FILE
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give the folder of a finished run")
@@ -157,8 +146,7 @@ def write_predictions(
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([VIDEO_ID, *columns])
-        for row, video_id in enumerate(video_ids):
-            cells = (float(values[row]) for values in columns.values())
+        for video_id, *cells in zip(video_ids, *(values.tolist() for values in columns.values()), strict=True):
             writer.writerow([video_id, *("" if math.isnan(cell) else repr(cell) for cell in cells)])
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from videomem_hf.analysis.study_figures import (
@@ -69,7 +70,7 @@ def test_panels_are_labelled_and_apart(draw) -> None:
     picture = io.BytesIO()
     figure.savefig(picture, dpi=100)
     assert picture.getvalue().startswith(b"\x89PNG")
-    renderer = figure.canvas.get_renderer()
+    renderer = FigureCanvasAgg(figure).get_renderer()
     left, right = (axes.get_tightbbox(renderer) for axes in figure.axes)
     assert left.x1 < right.x0
     width, height = figure.canvas.get_width_height()

@@ -51,7 +51,7 @@ def test_what_is_too_old_or_absent_breaks_the_core(monkeypatch: pytest.MonkeyPat
     assert found["numpy"]["remedy"] == "pip install -U 'numpy>=999'"
     assert found["no-such-package"]["found"] == "not installed"
     assert found["torch"]["state"] == "ok"
-    assert "first mend numpy, no-such-package" in " ".join(run()[1].split())
+    assert "first fix numpy, no-such-package" in " ".join(run()[1].split())
 
 
 def test_an_incomplete_extra_names_its_command(monkeypatch: pytest.MonkeyPatch) -> None:

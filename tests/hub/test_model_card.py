@@ -100,7 +100,7 @@ def test_a_run_of_an_older_version_is_named(run: Path, tmp_path: Path) -> None:
     results = json.loads((run / "results.json").read_text())
     del results["machine"]
     (tmp_path / "results.json").write_text(json.dumps(results))
-    with pytest.raises(InputError, match=r"has no 'machine', .* the run is of an older version; train anew"):
+    with pytest.raises(InputError, match=r"has no 'machine', .* the run is of an older version; train again"):
         read_run(tmp_path)
     with pytest.raises(InputError, match=r"nowhere: no such folder; give the folder of a finished run"):
         read_run(tmp_path / "nowhere")

@@ -187,8 +187,8 @@ def test_the_command(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--option", "stages"], "not of the form name=value"),
-        (["-o", "stages=many"], "must be a number"),
+        (["--option", "stages"], "not of the form key=value"),
+        (["-o", "stages=many"], "stages must be a whole number of at least 1, got 'many'"),
         (["-o", "stages=1.5"], "stages must be a whole number"),
         (["--device", "abacus"], "device 'abacus' cannot be used"),
     ],

@@ -219,3 +219,27 @@ def test_the_gradient_of_nearly_equal_scores_is_bounded(name: str) -> None:
         assert norm < 2000
         # It still points to the right order: lower where an item should rise.
         assert stats.spearmanr(-predictions.grad.numpy(), y)[0] > 0.9
+
+
+@pytest.mark.parametrize("strength", [0.1, 1.0, 10.0])
+@pytest.mark.parametrize("spread", [0.0, 1e-9, 1e-6, 5e-5])
+def test_the_soft_rank_gradient_of_nearly_equal_scores_is_bounded(spread: float, strength: float) -> None:
+    """One minus the covariance of the ranks with the scores in units of the floor 1e-4, in closed form."""
+    x, y = _scores(32)
+    x = 0.7 + spread * (x - x.mean()) / x.std()
+    z = stats.zscore(-stats.rankdata(-y))
+    predictions = torch.tensor(x, requires_grad=True)
+    loss = build_loss("soft_rank", strength=strength)(predictions, torch.tensor(y))
+    assert loss.item() == pytest.approx(1 - np.mean(x / 1e-4 * z), abs=1e-9)
+    (gradient,) = torch.autograd.grad(loss, predictions)
+    np.testing.assert_allclose(gradient.numpy(), -z / 32 / 1e-4, rtol=1e-6)
+    assert gradient.norm() == pytest.approx(1e4 / np.sqrt(32), rel=1e-6)
+
+
+@pytest.mark.parametrize("spread", [1.1e-4, 1e-3, 0.2])
+def test_soft_ranks_do_not_see_the_floor_above_it(spread: float) -> None:
+    x, y = _scores(40)
+    x = 0.7 + spread * (x - x.mean()) / x.std()
+    mask = torch.ones(1, 40, dtype=torch.bool)
+    soft = soft_ranks(torch.tensor(x)[None], mask, strength=1.0)[0].numpy()
+    assert _value("soft_rank", x, y) == pytest.approx(1 - stats.pearsonr(soft, stats.rankdata(-y))[0], abs=1e-9)

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
@@ -19,6 +19,10 @@ from videomem_hf.system import atomic_write, printable
 COLOURS: dict[Horizon, str] = {"short_term": "#1f6feb", "long_term": "#d1495b"}
 LEAST_SCORE_RANGE = 0.1
 SALIENCY_COLOURS = "inferno"
+
+Rectangle = tuple[float, float, float, float]
+"""Left, bottom, width and height as shares of the figure."""
+Orientation = Literal["horizontal", "vertical"]
 
 
 def clip_figure(
@@ -41,7 +45,6 @@ def clip_figure(
     """
     layout = _Layout.fit(stills, rows=2 if saliency_label else 1)
     figure = Figure(figsize=(layout.width, layout.height))
-    FigureCanvasAgg(figure)
     figure.text(MARGIN / layout.width, 1 - 0.3 / layout.height, _shorten(title), fontsize=12, fontweight="bold")
     curve = figure.add_axes(layout.curve())
     draw_curve(curve, times_s, frame_scores, clip_scores, [s[0] for s in stills])
@@ -52,11 +55,7 @@ def clip_figure(
         if saliency_label:
             _draw_image(figure.add_axes(layout.still(1, column)), overlay(image, saliency))
     if saliency_label:
-        scale = figure.colorbar(
-            ScalarMappable(cmap=SALIENCY_COLOURS), cax=figure.add_axes(layout.scale()), orientation="horizontal"
-        )
-        scale.set_ticks([0, 0.5, 1], labels=["0", "½", "1"], fontsize=8)
-        scale.set_label(f"{saliency_label}: share of the peak", fontsize=8)
+        draw_saliency_scale(figure, layout.scale(), f"{saliency_label}: share of the peak", "horizontal")
     return figure
 
 
@@ -80,30 +79,36 @@ class _Layout:
         aspect = max(image.shape[0] / image.shape[1] for _, _, image, _ in stills)
         columns = len(stills)
         still_width = min(max(1.75, 9.0 / columns), 3.0, 3.2 / aspect)
-        return cls(
-            columns, rows, still_width, still_width * aspect, max(8.0, columns * (still_width + GAP) + MARGIN + 0.3)
-        )
+        width = max(8.0, columns * (still_width + GAP) + MARGIN + 0.3)
+        return cls(columns, rows, still_width, still_width * aspect, width)
 
     @property
     def height(self) -> float:
         return 0.75 + CURVE_HEIGHT + 0.85 + self.rows * (self.still_height + GAP) + (0.75 if self.rows == 2 else 0.1)
 
-    def curve(self) -> tuple[float, float, float, float]:
+    def curve(self) -> Rectangle:
         return self._shares(MARGIN, 0.75, self.width - MARGIN - 0.3, CURVE_HEIGHT)
 
-    def still(self, row: int, column: int) -> tuple[float, float, float, float]:
+    def still(self, row: int, column: int) -> Rectangle:
         spare = (self.width - MARGIN - 0.3 - self.columns * (self.still_width + GAP)) / 2
         left = MARGIN + spare + column * (self.still_width + GAP)
         top = 0.75 + CURVE_HEIGHT + 0.85 + row * (self.still_height + GAP)
         return self._shares(left, top, self.still_width, self.still_height)
 
-    def scale(self) -> tuple[float, float, float, float]:
+    def scale(self) -> Rectangle:
         return self._shares(self.width / 2 - 1.5, self.height - 0.6, 3.0, 0.12)
 
-    def _shares(self, left: float, top: float, width: float, height: float) -> tuple[float, float, float, float]:
-        """Left, bottom, width and height as shares of the figure."""
+    def _shares(self, left: float, top: float, width: float, height: float) -> Rectangle:
         bottom = self.height - top - height
         return left / self.width, bottom / self.height, width / self.width, height / self.height
+
+
+def draw_saliency_scale(figure: Figure, rectangle: Rectangle, label: str, orientation: Orientation) -> None:
+    """Draw the colours of saliency from 0 to its peak into a rectangle of the figure."""
+    colours = ScalarMappable(cmap=SALIENCY_COLOURS)
+    scale = figure.colorbar(colours, cax=figure.add_axes(rectangle), orientation=orientation)
+    scale.set_ticks([0, 0.5, 1], labels=["0", "½", "1"], fontsize=8)
+    scale.set_label(label, fontsize=8)
 
 
 def overlay(image: np.ndarray, saliency: np.ndarray | None) -> np.ndarray:
@@ -156,9 +161,7 @@ def draw_curve(
         colour, mean, name = COLOURS[horizon], clip_scores[horizon], HORIZON_NAMES[horizon]
         marker = "o" if len(times_s) <= 40 else None
         axes.plot(times_s, values, color=colour, marker=marker, markersize=4, label=f"{name}, frame")
-        axes.axhline(
-            mean, color=colour, linestyle="--", linewidth=1, label=f"{HORIZON_NAMES[horizon]}, clip: {mean:.3f}"
-        )
+        axes.axhline(mean, color=colour, linestyle="--", linewidth=1, label=f"{name}, clip: {mean:.3f}")
     low = min(v.min() for v in frame_scores.values())
     high = max(v.max() for v in frame_scores.values())
     spare = max(LEAST_SCORE_RANGE - (high - low), 0.15 * (high - low)) / 2 + 0.005

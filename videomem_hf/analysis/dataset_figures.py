@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from videomem_hf.analysis.clip_figure import COLOURS
@@ -21,7 +20,6 @@ def distribution_figure(scores: Mapping[Horizon, np.ndarray], counts: Mapping[Ho
         counts: For each horizon `(videos,)` annotation counts; may be empty.
     """
     figure = Figure(figsize=(4.8 * len(scores), 6.0), layout="constrained")
-    FigureCanvasAgg(figure)
     panels = figure.subplots(2, len(scores), squeeze=False)
     for column, (horizon, values) in enumerate(scores.items()):
         top, bottom = panels[:, column]
@@ -41,14 +39,8 @@ def distribution_figure(scores: Mapping[Horizon, np.ndarray], counts: Mapping[Ho
 
 
 def scores_figure(short_term: np.ndarray, long_term: np.ndarray, spearman: float) -> Figure:
-    """Draw short- against long-term scores, one point per video, as in the left panel of the paper's Fig. 5.
-
-    Args:
-        short_term, long_term: `(videos,)` scores in [0, 1] of the same videos.
-        spearman: Their rank correlation.
-    """
+    """Draw short- against long-term scores, `(videos,)` each, as in the left panel of the paper's Fig. 5."""
     figure = Figure(figsize=(5.2, 4.8), layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
     draw_points(axes, short_term, long_term, colour="#444477")
     axes.set_title(f"{len(short_term):,} videos, Spearman's rank correlation {spearman:.3f}", fontsize=10)

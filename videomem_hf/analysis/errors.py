@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from videomem_hf.analysis.clip_figure import COLOURS
@@ -43,8 +42,6 @@ class TopicErrors:
     """How well the clips of a topic are predicted.
 
     Attributes:
-        words: Of the topic.
-        clips: How many.
         measured, predicted: Mean scores.
         spearman: Within the topic; NaN where it is not defined.
         coverage: Share of measured scores in their intervals; NaN without intervals.
@@ -84,7 +81,6 @@ def calibration_figure(horizons: dict[Horizon, Predicted], level: float) -> Figu
     """Draw mean measured against mean predicted scores of up to ten groups of clips, and the coverage of each group."""
     with_intervals = all(found.covered is not None for found in horizons.values())
     figure = Figure(figsize=(4.6 * len(horizons), 6.4 if with_intervals else 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
     ratios = [2, 1] if with_intervals else [1]
     panels = figure.subplots(len(ratios), len(horizons), squeeze=False, height_ratios=ratios)
     for column, (horizon, found) in enumerate(horizons.items()):
@@ -114,9 +110,8 @@ def _draw_groups(axes: Any, horizon: Horizon, x: np.ndarray, y: np.ndarray, erro
 
 def _draw_coverage(axes: Any, horizon: Horizon, shares: np.ndarray, spread: np.ndarray, level: float) -> None:
     positions = np.arange(1, len(shares) + 1)
-    axes.fill_between(
-        positions, level - spread, np.minimum(level + spread, 1), color="#dddddd", label="expected by chance"
-    )
+    band = level - spread, np.minimum(level + spread, 1)
+    axes.fill_between(positions, *band, color="#dddddd", label="expected by chance")
     axes.axhline(level, color="#888888", linewidth=1, linestyle=":")
     axes.plot(positions, shares, marker="o", markersize=4, color=COLOURS[horizon], label="measured")
     axes.set_ylim(min(0.6, shares.min() - 0.05), 1.02)
@@ -130,7 +125,6 @@ def topics_figure(horizons: dict[Horizon, list[TopicErrors]]) -> Figure:
     """Draw for each topic the mean measured and the mean predicted score."""
     longest = max(len(topics) for topics in horizons.values())
     figure = Figure(figsize=(5.4 * len(horizons), 1.2 + 0.34 * longest), layout="constrained")
-    FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(horizons), squeeze=False)[0]
     for axes, (horizon, topics) in zip(panels, horizons.items(), strict=True):
         ordered = sorted(topics, key=lambda topic: topic.measured)

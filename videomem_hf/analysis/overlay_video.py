@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.cm import ScalarMappable
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 
-from videomem_hf.analysis.clip_figure import COLOURS, SALIENCY_COLOURS, draw_curve, overlay, strength_of
+from videomem_hf.analysis.clip_figure import COLOURS, draw_curve, draw_saliency_scale, overlay, strength_of
 from videomem_hf.models.video_decoding import DEFAULT_RATE, LONG_HOLD_S
 from videomem_hf.schema import Horizon
 from videomem_hf.system import atomic_write
@@ -44,14 +43,7 @@ FASTEST = 30.0
 
 @dataclass(frozen=True)
 class ScoreCurve:
-    """What the panel shows.
-
-    Attributes:
-        times_s: `(frames,)` seconds.
-        frame_scores: For each horizon `(frames,)` in [0, 1].
-        clip_scores: For each horizon the clip's score.
-        saliency_label: What the overlay shows.
-    """
+    """What the panel shows: the arguments of `clip_figure` with these names."""
 
     times_s: np.ndarray
     frame_scores: Mapping[Horizon, np.ndarray]
@@ -67,15 +59,13 @@ def overlay_clip(
     on_frame: Callable[[float], object] | None = None,
     fastest: float = FASTEST,
 ) -> None:
-    """Write an overlay video of a clip; what is odd about the file is not warned of again after scoring.
+    """Write an overlay video of a clip as `write_overlay_video` does, without warnings about an odd file.
 
     Args:
-        path: File to write, ending in .mp4.
+        path, saliency_at, curve: As of `write_overlay_video`.
         clip: What the curve was computed from.
-        saliency_at: Gives the saliency at any time of the clip.
-        curve: What the panel below the frames shows.
         on_frame: Called with the time in seconds of each frame, to show progress.
-        fastest: Most frames a second.
+        fastest: Most frames per second.
 
     Raises:
         VideoError: The clip cannot be decoded.
@@ -166,11 +156,7 @@ class _Canvas:
 
         # Greys over the full range; the overlay's colours, and the dimming, are in the tables.
         picture = av.VideoFrame.from_ndarray(image, format="rgb24")
-        grey = (
-            picture.reformat(self.width, self.height, "gray", interpolation="BILINEAR")
-            .to_ndarray()
-            .astype(np.uint8, copy=False)
-        )
+        grey: np.ndarray = picture.reformat(self.width, self.height, "gray", interpolation="BILINEAR").to_ndarray()
         coarse = -(-self.height // SALIENCY_SCALE), -(-self.width // SALIENCY_SCALE)
         shares = _shares_of_peak(saliency_at(time_s, coarse))
         luma, blue, red = _overlay_tables()
@@ -219,24 +205,16 @@ class _Panel:
     def __init__(self, width: int, curve: ScoreCurve) -> None:
         self.curve = curve
         self.figure = Figure(figsize=(width / DPI, PANEL_HEIGHT / DPI), dpi=DPI)
-        self.axes = self.figure.add_axes(
-            (65 / width, 46 / PANEL_HEIGHT, (width - 65 - 120) / width, (PANEL_HEIGHT - 46 - 30) / PANEL_HEIGHT)
-        )
+        bottom, height = 46 / PANEL_HEIGHT, (PANEL_HEIGHT - 46 - 30) / PANEL_HEIGHT
+        self.axes = self.figure.add_axes((65 / width, bottom, (width - 65 - 120) / width, height))
         draw_curve(self.axes, curve.times_s, curve.frame_scores, curve.clip_scores)
         spacing = {"columnspacing": 1.2, "handlelength": 1.6, "borderaxespad": 0.2}
         self.axes.legend(fontsize=7, loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False, **spacing)
         step = curve.times_s[1] - curve.times_s[0] if len(curve.times_s) > 1 else 1.0
         self.axes.set_xlim(curve.times_s[0] - 0.02 * (curve.times_s[-1] + step), curve.times_s[-1] + step)
-        self._draw_scale(width)
+        label = f"{curve.saliency_label}:\nshare of the peak"
+        draw_saliency_scale(self.figure, ((width - 95) / width, bottom, 14 / width, height), label, "vertical")
         self.background = self._background()
-
-    def _draw_scale(self, width: int) -> None:
-        axes: Axes = self.figure.add_axes(
-            ((width - 95) / width, 46 / PANEL_HEIGHT, 14 / width, (PANEL_HEIGHT - 46 - 30) / PANEL_HEIGHT)
-        )
-        scale = self.figure.colorbar(ScalarMappable(cmap=SALIENCY_COLOURS), cax=axes)
-        scale.set_ticks([0, 0.5, 1], labels=["0", "½", "1"], fontsize=8)
-        scale.set_label(f"{self.curve.saliency_label}:\nshare of the peak", fontsize=8)
 
     def _background(self) -> _Planes:
         import av
@@ -261,7 +239,7 @@ class _Panel:
         drawn.fill(_to_yuv(np.full(3, 40)), line)
         for horizon, values in self.curve.frame_scores.items():
             x, y = self._pixel(time_s, float(np.interp(time_s, self.curve.times_s, values)))
-            drawn.fill(_to_yuv(_rgb(COLOURS[horizon])), (rows - y) ** 2 + (columns - x) ** 2 <= 25)
+            drawn.fill(_to_yuv(np.multiply(to_rgb(COLOURS[horizon]), 255)), (rows - y) ** 2 + (columns - x) ** 2 <= 25)
         return drawn
 
     def _pixel(self, time_s: float, score: float) -> tuple[int, int]:
@@ -269,10 +247,6 @@ class _Panel:
         first, last = self.axes.get_xlim()
         x, y = self.axes.transData.transform((np.clip(time_s, first, last), score))
         return round(x), round(PANEL_HEIGHT - 1 - y)
-
-
-def _rgb(colour: str) -> np.ndarray:
-    return np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)])
 
 
 @contextmanager

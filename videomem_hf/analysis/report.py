@@ -13,9 +13,7 @@ from videomem_hf.system import atomic_write, templates
 def write_report(path: Path, **content: Any) -> None:
     """Write the page, whole or not at all.
 
-    Args:
-        path: The file.
-        content: Everything that `templates/report.html.j2` names; figures become pictures in the page.
+    `content` is everything that `templates/report.html.j2` names; figures become pictures in the page.
     """
     environment = templates("videomem_hf.analysis", autoescape=True)
     environment.filters["png"] = _png

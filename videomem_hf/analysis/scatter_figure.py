@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from videomem_hf.analysis.clip_figure import COLOURS
@@ -15,10 +14,9 @@ def scatter_figure(scores: Mapping[Horizon, tuple[np.ndarray, np.ndarray]], titl
 
     Args:
         scores: For each horizon `(predicted, measured)`, both `(clips,)`; NaN in `measured` is left out.
-        titles: For each horizon what stands above its panel, such as the correlation.
+        titles: What stands above each panel, such as the correlation.
     """
     figure = Figure(figsize=(4.4 * len(scores), 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(scores), squeeze=False)[0]
     for axes, (horizon, (predicted, measured)) in zip(panels, scores.items(), strict=True):
         known = np.isfinite(measured)

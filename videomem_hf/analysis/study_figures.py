@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import AutoLocator, MultipleLocator
@@ -95,21 +94,20 @@ def consistency_figure(
 
 
 def agreement_figure(short_term: "Scores", long_term: "Scores", spearman: float, pearson: float) -> Figure:
-    """Draw Fig. 5: short- against long-term scores, and short- against long-term mean response times.
+    """Draw Fig. 5: short- against long-term scores and mean response times of the same videos.
 
-    Args:
-        short_term: Scores and response times of the same videos as in `long_term`; NaN is left out.
-        long_term: See `short_term`.
-        spearman: Correlation of the scores.
-        pearson: Correlation of the response times.
+    Above them stand their correlations, `spearman` of the scores and `pearson` of the response times. NaN is left out.
     """
     figure, panels = _figure(2)
-    draw_points(panels[0], short_term.score, long_term.score, colour="#444477")
-    panels[0].set(xlabel="short-term memorability", ylabel="long-term memorability")
-    panels[0].set_title(f"scores, Spearman {_signed(spearman)}", fontsize=9)
-    draw_points(panels[1], short_term.rt_ms / 1000, long_term.rt_ms / 1000, colour="#444477")
-    panels[1].set(xlabel="short-term mean response time (s)", ylabel="long-term mean response time (s)")
-    panels[1].set_title(f"response times, Pearson {_signed(pearson)}", fontsize=9)
+    short, long = ((part.score, part.rt_ms / 1000) for part in (short_term, long_term))
+    names = {
+        "memorability": f"scores, Spearman {_signed(spearman)}",
+        "mean response time (s)": f"response times, Pearson {_signed(pearson)}",
+    }
+    for axes, x, y, (name, title) in zip(panels, short, long, names.items(), strict=True):
+        draw_points(axes, x, y, colour="#444477")
+        axes.set(xlabel=f"short-term {name}", ylabel=f"long-term {name}")
+        axes.set_title(title, fontsize=9)
     return figure
 
 
@@ -126,7 +124,6 @@ def response_time_figure(scores: "Mapping[Horizon, Scores]", pearson: Mapping[Ho
 def _figure(columns: int) -> tuple[Figure, list[Axes]]:
     layout = ConstrainedLayoutEngine(w_pad=0.09)
     figure = Figure(figsize=(WIDTH_IN * columns / len(HORIZONS), HEIGHT_IN), layout=layout)
-    FigureCanvasAgg(figure)
     panels = list(figure.subplots(1, columns, squeeze=False)[0])
     for axes in panels:
         axes.tick_params(labelsize=8)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -12,14 +11,9 @@ from videomem_hf.schema import HORIZON_NAMES, HORIZONS
 
 
 def training_figure(results: Mapping[str, Any]) -> Figure:
-    """Draw the training loss and the validation correlations over the epochs.
-
-    Args:
-        results: Content of a run's `results.json`.
-    """
+    """Draw the training loss and the validation correlations of a run's `results.json` over the epochs."""
     validation = results["validation"]
     figure = Figure(figsize=(9.0 if validation else 4.8, 3.6), layout="constrained")
-    FigureCanvasAgg(figure)
     panels = figure.subplots(1, 2 if validation else 1, squeeze=False)[0]
     epochs = range(1, len(results["losses"]) + 1)
     panels[0].plot(epochs, results["losses"], color="#444444", linewidth=1.6, marker="." if len(epochs) < 40 else "")
@@ -43,13 +37,8 @@ def _draw_validation(axes: Any, results: Mapping[str, Any]) -> None:
     for horizon in HORIZONS:
         known = [(row["epoch"], row[horizon]) for row in validation if row.get(horizon) is not None]
         if known:
-            axes.plot(
-                *zip(*known, strict=True),
-                color=COLOURS[horizon],
-                linewidth=1.6,
-                marker=".",
-                label=HORIZON_NAMES[horizon],
-            )
+            style = {"color": COLOURS[horizon], "label": HORIZON_NAMES[horizon], "linewidth": 1.6, "marker": "."}
+            axes.plot(*zip(*known, strict=True), **style)
     if results["kept_by"] != "last":
         axes.axvline(results["kept_epoch"], color="#999999", linewidth=1, linestyle=":", label="epoch kept")
     axes.set_ylabel(f"Spearman on {results['split']}")

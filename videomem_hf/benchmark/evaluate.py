@@ -32,7 +32,6 @@ class EvaluationTarget:
 
     Attributes:
         data: Folder of the release, a prepared folder, or a Hub id.
-        split: Which part of it.
         options: Keywords of the data set that divide it.
         trained_on: Clips that the split must not hold; None for a model without a run, or where they are allowed.
         sampling: `resamples` and `confidence` of the intervals.
@@ -128,10 +127,8 @@ def score_target(
         model, processor: A predictor, and the video processor saved with it; None for a model of features.
         target: The split.
         scored: False takes the clips without scores as well.
-        batch_size: Clips at a time.
         frame_cache: Folder for decoded frames; None takes the user's cache folder.
         failures: Clips that cannot be decoded are left out, and one line about each is added here; None raises.
-        progress: Whether to show progress bars.
 
     Returns:
         `(clips, horizons)` float64, and the clips.

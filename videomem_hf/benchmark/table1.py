@@ -38,18 +38,13 @@ ROWS: Final = (
     TableRow("c3d", "C3D (Sec. 5.2)", ((0.319, 0.322, 0.331), (0.175, 0.154, 0.158))),
     TableRow("hmp", "HMP (Sec. 5.2)", ((0.469, 0.314, 0.398), (0.222, 0.129, 0.134))),
     TableRow("resnet3d", "ResNet3D (Sec. 5.2)", ((0.508, 0.462, 0.535), (0.23, 0.191, 0.202)), "resnet3d"),
-    TableRow(
-        "semantic_embedding",
-        "Semantic embedding model (Sec. 5.3)",
-        ((0.503, 0.494, 0.565), (0.26, 0.256, 0.275)),
-        "semantic-embedding",
-    ),
-    TableRow(
-        "semantic_attention", "Semantic embedding with attention (Sec. 5.5)", None, "semantic-embedding --attention"
-    ),
+    TableRow("semantic_embedding", "Semantic embedding model (Sec. 5.3)",
+             ((0.503, 0.494, 0.565), (0.26, 0.256, 0.275)), "semantic-embedding"),
+    TableRow("semantic_attention", "Semantic embedding with attention (Sec. 5.5)", None,
+             "semantic-embedding --attention"),
     TableRow("frame_attention", "Frame network with attention (ours)", None),
     TableRow("spatiotemporal", "Attention over space and time (ours)", None),
-)
+)  # fmt: skip
 """Table 1 in its order, then what it has no figures for."""
 
 COLUMNS: Final = ("validation", "test", "test500")
@@ -79,7 +74,6 @@ class Table1Options:
     """What a table is made with.
 
     Attributes:
-        data: As of `TrainingConfig`.
         out: Gets a folder for each predictor, and the table.
         lamem: Folder of LaMem, if there is one.
         init: Recipe to the folder of the weights that its training starts from.

@@ -75,14 +75,9 @@ app.add_typer(push, name="push", rich_help_panel=HUB, short_help="Put a model, d
 def lay_out(docstring: str) -> str:
     """Turn a docstring into help that fits any width: a paragraph is a line, and so is an example."""
     paragraphs = [" ".join(paragraph.split()) for paragraph in docstring.split("\n\n")]
+    command = re.compile(r"(?:^Examples?:|, (?:then [^\[]*)?) ?(?=\[bold\]videomem )")
     return "\n\n".join(
-        re.sub(
-            r"(?:^Examples?:|, (?:then [^\[]*)?) ?(?=\[bold\]videomem )",
-            lambda found: f"{found[0].strip(', ')}\n  ",
-            text,
-        )
-        if text.startswith("Example")
-        else text
+        command.sub(lambda found: f"{found[0].strip(', ')}\n  ", text) if text.startswith("Example") else text
         for text in paragraphs
     )
 

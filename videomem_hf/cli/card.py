@@ -53,9 +53,7 @@ def _measurement(path: Path) -> dict[str, Any]:
         measured: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from None
-    if (
-        missing := {"clips", "attention", "grad_cam", "middle_of_the_frame", "random_point", "command"}
-        - measured.keys()
-    ):
+    needed = {"clips", "attention", "grad_cam", "middle_of_the_frame", "random_point", "command"}
+    if missing := needed - measured.keys():
         raise InputError(f"{path}: has no {min(missing)!r}; write it with benchmarks/attention_pointing.py")
     return measured

@@ -1,6 +1,5 @@
 """`videomem convert`: published checkpoints as models of this package."""
 
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any
@@ -76,11 +75,10 @@ def _save(converted: Any, out: Path) -> None:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
-            part = Path(folder) / "model"
-            converted.model.save_pretrained(part)
-            converted.processor.save_pretrained(part)
+            for part in (converted.model, converted.processor):
+                part.save_pretrained(Path(folder) / "model")
             if out.exists():
                 out.rmdir()
-            shutil.move(part, out)
+            (Path(folder) / "model").rename(out)
     except OSError as error:
         raise InputError(f"{out}: cannot be written ({os_cause(error)})") from None

@@ -2,16 +2,14 @@
 
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from videomem_hf.cli.options import AllowLinks, Release
+from videomem_hf.cli.options import AllowLinks, Release, read_pairs
 from videomem_hf.data.release.splits import RankedBy
 from videomem_hf.schema import ANNOTATION_COUNTS, HORIZON_NAMES, HORIZONS, InputError
 from videomem_hf.system import quantity
@@ -55,28 +53,34 @@ def prepare(
     """
     from videomem_hf.data.prepare import PrepareOptions
     from videomem_hf.data.prepare import prepare as write_repository
+
+    options = PrepareOptions(
+        configs=tuple(name.strip() for name in configs.split(",")) if configs else None,
+        videos=videos,
+        release=release,
+        allow_links=allow_links,
+        seed=seed,
+        group_titles=group_titles,
+        split_files=read_pairs("--split-file", split_file, "SPLIT=FILE, such as train=train.txt") or None,
+        most_annotated=most_annotated,
+        most_annotated_by=most_annotated_by,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = lambda message, *_, **__: typer.echo(f"Note: {message}", err=True)
+        written = write_repository(release_dir, out, options)
+    typer.echo(_next_steps(out, len(written)) if written else f"{out} is complete; nothing to do.")
+
+
+def _next_steps(out: Path, written: int) -> str:
     from videomem_hf.data.provenance import generated_plan
 
-    names = tuple(name.strip() for name in configs.split(",")) if configs else None
-    files = _split_files(split_file or [])
-    splits: dict[str, Any] = {
-        "seed": seed,
-        "group_titles": group_titles,
-        "split_files": files,
-        "most_annotated": most_annotated,
-    }
-    splits["most_annotated_by"] = most_annotated_by
-    options = PrepareOptions(configs=names, videos=videos, release=release, allow_links=allow_links, **splits)
-
-    with _warnings_as_notes():
-        written = write_repository(release_dir, out, options)
-    if not written:
-        typer.echo(f"{out} is complete; nothing to do.")
-        return
-    typer.echo(
-        f"{out}: {quantity(len(written), 'file')} written."
+    # A name alone, such as "parquet", could be that of one of the builders of load_dataset.
+    path = out if out.is_absolute() or len(out.parts) > 1 else f"./{out}"
+    return (
+        f"{out}: {quantity(written, 'file')} written."
         + (" It holds licensed data: keep it private.\n" if generated_plan(out) is None else "\n")
-        + f'Load it:  load_dataset("{_path_for_load_dataset(out)}", "scores")\n'
+        + f'Load it:  load_dataset("{path}", "scores")\n'
         f'Push it:  videomem push dataset "{out}" USER/NAME'
     )
 
@@ -103,31 +107,7 @@ def describe(
     for note in description.notes:
         console.print(f"Note: {note}", markup=False)
     if plots is not None:
-        for path in _write_plots(description, plots):
-            typer.echo(str(path))
-
-
-def _split_files(options: list[str]) -> dict[str, str] | None:
-    files: dict[str, str] = {}
-    for option in options:
-        name, equals, path = option.partition("=")
-        if not equals or not name or not path or name in files:
-            raise InputError(f"--split-file {option}; give SPLIT=FILE, such as train=train.txt, once for each split.")
-        files[name] = path
-    return files or None
-
-
-@contextmanager
-def _warnings_as_notes() -> Iterator[None]:
-    """Show warnings as a person reads them, without their location in the code."""
-
-    def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        typer.echo(f"Note: {message}", err=True)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = show
-        yield
+        _write_plots(description, plots)
 
 
 def _parts_table(description: "Description") -> Table:
@@ -138,9 +118,8 @@ def _parts_table(description: "Description") -> Table:
         count = sum((record.part == "test") == (part == "test") for record in description.records)
         table.add_row(f"videos, {part}", f"{count:,}", f"{published:,}", "", "")
     for found in description.parts:
-        missing = found.expected - found.present
-        row = (f"{found.present:,}", "", f"{missing:,}" if missing else "", found.first_missing or "")
-        table.add_row(found.name, *row)
+        missing = f"{found.expected - found.present:,}" if found.expected > found.present else ""
+        table.add_row(found.name, f"{found.present:,}", "", missing, found.first_missing)
     table.add_row("share their title", f"{description.shared_titles:,}", "", "", "")
     table.add_row("share it or nearly", f"{description.similar_titles:,}", "", "", "")
     return table
@@ -154,9 +133,11 @@ def _statistics_table(description: "Description") -> Table:
     for name, values in description.statistics.items():
         cells = []
         for horizon in HORIZONS:
-            published = PUBLISHED[name][horizon]
-            decimals = 0 if name.endswith(("values", "annotations")) else 4
-            cells += [f"{values[horizon]:.{decimals}f}" if horizon in values else "-", f"{published:.{decimals}f}"]
+            form = ".0f" if name.endswith(("values", "annotations")) else ".4f"
+            cells += [
+                format(values[horizon], form) if horizon in values else "-",
+                format(PUBLISHED[name][horizon], form),
+            ]
         table.add_row(name, *cells)
     table.add_row("Spearman, short with long", f"{description.spearman:.4f}", f"{PUBLISHED_SPEARMAN:.4f}")
     return table
@@ -170,7 +151,7 @@ def _table(title: str, *headings: str) -> Table:
     return table
 
 
-def _write_plots(description: "Description", folder: Path) -> list[Path]:
+def _write_plots(description: "Description", folder: Path) -> None:
     from videomem_hf.analysis.dataset_figures import distribution_figure, scores_figure
 
     scores = {horizon: description.values(horizon) for horizon in HORIZONS}
@@ -184,9 +165,4 @@ def _write_plots(description: "Description", folder: Path) -> list[Path]:
     }
     for name, figure in figures.items():
         figure.savefig(folder / name, dpi=150)
-    return [folder / name for name in figures]
-
-
-def _path_for_load_dataset(out: Path) -> str:
-    """A path that `load_dataset` does not take for the name of one of its builders, as "parquet" is."""
-    return str(out) if out.is_absolute() or len(out.parts) > 1 else f"./{out}"
+        typer.echo(str(folder / name))

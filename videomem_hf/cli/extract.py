@@ -97,8 +97,9 @@ def _extract_with_progress(
         def on_clip(outcome: "Outcome") -> None:
             bar.set_postfix_str(short_name(str(outcome.clip)), refresh=False)
             bar.update()
-            for line in _problems(outcome):
-                bar.write(printable(line), file=sys.stderr)
+            errors = [f"no {feature}: {error}" if feature else error for feature, error in outcome.errors.items()]
+            for problem in (*outcome.notes, *errors):
+                bar.write(printable(f"{outcome.clip}: {problem}"), file=sys.stderr)
 
         try:
             extract_clips(paths, specs, out, on_clip=on_clip, report=report, **options)
@@ -113,11 +114,6 @@ def _read_titles(path: Path | None) -> dict[str, str]:
     from videomem_hf.data.release.captions import read_captions
 
     return {caption.video_id: caption.title for caption in read_captions(path) if caption.title}
-
-
-def _problems(outcome: "Outcome") -> list[str]:
-    errors = [f"no {feature}: {error}" if feature else error for feature, error in outcome.errors.items()]
-    return [f"{outcome.clip}: {problem}" for problem in (*outcome.notes, *errors)]
 
 
 def _summary(report: "Report", out: Path) -> str:

@@ -1,9 +1,11 @@
-"""Arguments and options that several commands share."""
+"""Arguments and options that several commands share, and the parts of `NAME=VALUE` options."""
 
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import typer
+
+from videomem_hf.schema import InputError
 
 DATA_HELP: Final = "Folder of the release or of a sample's, a prepared folder, or a Hub id."
 
@@ -50,3 +52,14 @@ AnnotationFiles = Annotated[
 ]
 Design = Annotated[Path | None, typer.Option(metavar="FILE", help="The study's design. (default: the paper's)")]
 OutFolder = Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; new, or from an earlier run.")]
+
+
+def read_pairs(option: str, given: list[str] | None, form: str) -> dict[str, str]:
+    """Read an option given several times, each time in a form such as RECIPE=FOLDER; each name may occur once."""
+    pairs: dict[str, str] = {}
+    for each in given or []:
+        name, _, value = each.partition("=")
+        if not name or not value or name in pairs:
+            raise InputError(f"{option} {each}; give {form}, once for each")
+        pairs[name] = value
+    return pairs

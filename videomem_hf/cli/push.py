@@ -1,15 +1,11 @@
 """`videomem push`: models, the dataset, the metric and Spaces to the Hub, after a look at what would go."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from videomem_hf.system import quantity
-
-if TYPE_CHECKING:
-    from videomem_hf.hub.shipments import Shipment
 
 push = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
@@ -36,9 +32,7 @@ def model(folder: ModelFolder, repo: Repo, public: Public = False, yes: Yes = Fa
 
     Example: [bold]videomem push model run/ USER/NAME[/bold], then the same with [bold]--yes[/bold]
     """
-    from videomem_hf.hub.shipments import model_shipment
-
-    _show_or_send(model_shipment(folder, repo, public), yes)
+    _show_or_send("model", yes, folder, repo, public)
 
 
 @push.command()
@@ -54,9 +48,7 @@ def dataset(
 
     Example: [bold]videomem push dataset parquet/ USER/NAME[/bold], then the same with [bold]--yes[/bold]
     """
-    from videomem_hf.hub.shipments import dataset_shipment
-
-    _show_or_send(dataset_shipment(folder, repo, public), yes)
+    _show_or_send("dataset", yes, folder, repo, public)
 
 
 @push.command()
@@ -65,9 +57,7 @@ def metric(repo: Repo, public: Public = False, yes: Yes = False) -> None:
 
     Example: [bold]videomem push metric USER/memorability --public[/bold], then the same with [bold]--yes[/bold]
     """
-    from videomem_hf.hub.shipments import metric_shipment
-
-    _show_or_send(metric_shipment(repo, public), yes)
+    _show_or_send("metric", yes, repo, public)
 
 
 @push.command()
@@ -76,17 +66,23 @@ def space(folder: SpaceFolder, repo: Repo, public: Public = False, yes: Yes = Fa
 
     Example: [bold]videomem push space space/ USER/NAME[/bold], then the same with [bold]--yes[/bold]
     """
-    from videomem_hf.hub.shipments import space_shipment
-
-    _show_or_send(space_shipment(folder, repo, public), yes)
+    _show_or_send("space", yes, folder, repo, public)
 
 
-def _show_or_send(shipment: "Shipment", yes: bool) -> None:
+def _show_or_send(what: str, yes: bool, *arguments: Path | str | bool) -> None:
+    """List what a push of a model, dataset, metric or Space would send; with `yes`, send it."""
     from huggingface_hub import constants
 
+    from videomem_hf.hub.shipments import SHIPMENTS
+
+    shipment = SHIPMENTS[what](*arguments)
     visibility = "public" if shipment.public else "private"
     typer.echo(f"{constants.ENDPOINT}: {shipment.repo_type} {shipment.repo}, {visibility}")
-    typer.echo("\n".join(_lines(shipment.sizes)))
+    total = sum(shipment.sizes.values())
+    width = len(f"{total:,}")
+    for name, size in sorted(shipment.sizes.items()):
+        typer.echo(f"  {size:{width},}  {name}")
+    typer.echo(f"  {total:{width},}  bytes in {quantity(len(shipment.sizes), 'file')}")
     for note in shipment.notes:
         typer.echo(f"Note: {note}.")
     if not yes:
@@ -100,10 +96,3 @@ def _show_or_send(shipment: "Shipment", yes: bool) -> None:
         typer.echo("\nStopped. The same command goes on where it was.", err=True)
         raise typer.Exit(130) from None
     typer.echo(f"Everything is there: {address}")
-
-
-def _lines(sizes: "dict[str, int]") -> Sequence[str]:
-    """One line per file, with its size, and their sum."""
-    width = max(len(f"{size:,}") for size in (*sizes.values(), sum(sizes.values())))
-    files = [f"  {size:{width},}  {name}" for name, size in sorted(sizes.items())]
-    return [*files, f"  {sum(sizes.values()):{width},}  bytes in {quantity(len(sizes), 'file')}"]

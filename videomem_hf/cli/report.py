@@ -64,19 +64,16 @@ def report(
         metrics = table_markdown(rows_from_dicts(results["table"]), level, confidence)
     else:
         metrics = f"```\n{metrics_text(results['metrics'], confidence).rstrip()}\n```\n"
-    text = (
-        templates("videomem_hf.analysis")
-        .get_template("report.md.j2")
-        .render(
-            run=run.name,
-            results=results,
-            metrics=metrics,
-            level=f"{level:.0%}" if all(predicted.covered is not None for predicted in found.values()) else None,
-            horizons=HORIZON_NAMES,
-            clips={horizon: _clip_tables(predicted, ids, titles) for horizon, predicted in found.items()},
-            topics=by_topic if "topics" in figures else None,
-            config=yaml.safe_dump(results["config"], sort_keys=False).rstrip(),
-        )
+    template = templates("videomem_hf.analysis").get_template("report.md.j2")
+    text = template.render(
+        run=run.name,
+        results=results,
+        metrics=metrics,
+        level=f"{level:.0%}" if all(predicted.covered is not None for predicted in found.values()) else None,
+        horizons=HORIZON_NAMES,
+        clips={horizon: _clip_tables(predicted, ids, titles) for horizon, predicted in found.items()},
+        topics=by_topic if "topics" in figures else None,
+        config=yaml.safe_dump(results["config"], sort_keys=False).rstrip(),
     )
     (folder / REPORT_FILE).write_text(text, encoding="utf-8")
     typer.echo(f"{folder / REPORT_FILE}, with {', '.join(f'{name}.png' for name in figures)}")
@@ -129,25 +126,17 @@ def _titles(data: str, ids: list[str]) -> list[str | None]:
 def _clip_tables(found: "Predicted", ids: list[str], titles: list[str | None]) -> dict[str, list[dict[str, Any]]]:
     """Rows of the clips that were predicted too high, too low and best, under their captions."""
     errors = found.predicted - found.measured
-    far = np.argsort(-np.abs(found.predicted - found.predicted.mean()), kind="stable")[
-        : max(CLIPS_SHOWN, len(errors) // 5)
-    ]
+    by_distance = np.argsort(-np.abs(found.predicted - found.predicted.mean()), kind="stable")
+    far = by_distance[: max(CLIPS_SHOWN, len(errors) // 5)]
     orders = {
         "predicted too high": np.argsort(-errors, kind="stable"),
         "predicted too low": np.argsort(errors, kind="stable"),
-        "best predicted of those that the model tells from the average": (
-            far[np.argsort(np.abs(errors[far]), kind="stable")]
-        ),
+        "best predicted of those predicted far from the average": far[np.argsort(np.abs(errors[far]), kind="stable")],
     }
-    return {
-        caption: [
-            {
-                "id": ids[found.rows[index]],
-                "title": (titles[found.rows[index]] or "").replace("-", " ").replace("|", " "),
-                "predicted": found.predicted[index],
-                "measured": found.measured[index],
-            }
-            for index in order[:CLIPS_SHOWN]
-        ]
-        for caption, order in orders.items()
-    }
+
+    def row(index: int) -> dict[str, Any]:
+        title = (titles[found.rows[index]] or "").replace("-", " ").replace("|", " ")
+        scores = {"predicted": found.predicted[index], "measured": found.measured[index]}
+        return {"id": ids[found.rows[index]], "title": title, **scores}
+
+    return {caption: [row(index) for index in order[:CLIPS_SHOWN]] for caption, order in orders.items()}

@@ -21,7 +21,7 @@ def sample(
     size: Annotated[str, typer.Option(metavar="WxH", help="Frame size; the release's is 1920x1080.")] = "320x180",
     features: Annotated[
         str,
-        typer.Option(help="all, none, or a selection of c3d,hmp,lbp,hog,inceptionv3,colorhistogram,orb,aesthetics."),
+        typer.Option(help="all, none, or some of c3d,hmp,lbp,hog,inceptionv3,colorhistogram,orb,aesthetics."),
     ] = "c3d,hmp",
     no_videos: Annotated[bool, typer.Option("--no-videos", help="Write everything except the video files.")] = False,
     workers: Annotated[int | None, typer.Option(help="Number of processes. (default: one per available CPU)")] = None,

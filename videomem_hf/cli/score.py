@@ -15,8 +15,7 @@ def score(
     out: OutFolder,
     design: Design = None,
     clips: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Folder of the study's clips, to add them to the release."),
+        Path | None, typer.Option(metavar="DIR", help="Folder of the study's clips, to add them to the release.")
     ] = None,
 ) -> None:
     """Screen the participants, score the videos, and write a data set to OUT/release for load_dataset.

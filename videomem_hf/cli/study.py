@@ -16,17 +16,15 @@ if TYPE_CHECKING:
     from videomem_hf.protocol.server.database import Database
     from videomem_hf.protocol.server.study import Study
 
-study = typer.Typer(
-    help="The memory game: collect memorability annotations of your own clips.",
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-)
+_HELP = "The memory game: collect memorability annotations of your own clips."
+study = typer.Typer(help=_HELP, no_args_is_help=True, rich_markup_mode="rich")
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The study's folder.")]
 _URL_HELP = "Such as postgresql+psycopg://user@host/name. (default: SQLite in DIR)"
 DatabaseUrl = Annotated[
     str | None, typer.Option("--database", metavar="URL", envvar="VIDEOMEM_STUDY_DATABASE", help=_URL_HELP)
 ]
+_PASSWORD = "Password of the page /admin (user name admin), shown only now:"
 _EXAMPLE_HELP = "Clip for the instructions; can be repeated. (default: two of CLIPS, not in the game)"
 
 
@@ -67,8 +65,8 @@ def simulate(
     save_design(plan, out / "design.yaml")
     truth = zip(collection.names, collection.short_term.tolist(), collection.long_term.tolist(), strict=True)
     write_table(out / "truth.csv", ("video", "short_term", "long_term"), truth)
-    numbers = f"{len(played.annotations):,} showings, {len(played.participants):,} participants"
-    typer.echo(f"{out / 'annotations.csv'}: {numbers}")
+    showings, players = len(played.annotations), len(played.participants)
+    typer.echo(f"{out / 'annotations.csv'}: {showings:,} showings, {players:,} participants")
 
 
 @study.command()
@@ -99,7 +97,7 @@ def init(
     )
     typer.echo(
         f"{folder}: {len(new.clips)} clips in the game, {len(new.examples)} in the instructions.\n"
-        f"Password of the page /admin (user name admin), shown only now: {password}\n"
+        f"{_PASSWORD} {password}\n"
         f"Next: videomem study serve {folder}"
     )
 
@@ -170,8 +168,7 @@ def export(
     folder: Folder,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Table of annotations to write, for `videomem score`.")],
     participants: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Also write the table of participants with their completion codes."),
+        Path | None, typer.Option(metavar="FILE", help="Also write the participants with their completion codes.")
     ] = None,
     database: DatabaseUrl = None,
 ) -> None:
@@ -217,7 +214,7 @@ def secret(folder: Folder) -> None:
     _require_extra()
     from videomem_hf.protocol.server.study import new_admin_secret, open_study
 
-    typer.echo(f"Password of the page /admin (user name admin), shown only now: {new_admin_secret(open_study(folder))}")
+    typer.echo(f"{_PASSWORD} {new_admin_secret(open_study(folder))}")
 
 
 def _open(folder: Path, url: str | None) -> "tuple[Study, Database]":

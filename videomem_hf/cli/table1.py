@@ -5,9 +5,8 @@ from typing import Annotated
 
 import typer
 
-from videomem_hf.cli.options import Data, Import
+from videomem_hf.cli.options import Data, Import, read_pairs
 from videomem_hf.registration import import_code
-from videomem_hf.schema import InputError
 
 
 def table1(
@@ -34,29 +33,12 @@ def table1(
     from videomem_hf.benchmark.table1 import Table1Options, make_table, to_json, to_markdown
 
     import_code(import_)
-    options = Table1Options(
-        data,
-        out,
-        lamem,
-        _folders(init or [], "--init"),
-        _folders(model or [], "--model"),
-        tuple(only or []),
-        hold_out,
-        tuple(set_ or []),
-    )
+    form = "RECIPE=FOLDER, as in resnet3d=weights/"
+    folders, models = read_pairs("--init", init, form), read_pairs("--model", model, form)
+    options = Table1Options(data, out, lamem, folders, models, tuple(only or []), hold_out, tuple(set_ or []))
     results = make_table(options, lambda title: typer.echo(f"{title} ...", err=True))
     out.mkdir(parents=True, exist_ok=True)
     text = to_markdown(results, data, hold_out)
     (out / "table1.md").write_text(text, encoding="utf-8")
     (out / "table1.json").write_text(to_json(results, options), encoding="utf-8")
     typer.echo(text, nl=False)
-
-
-def _folders(given: list[str], option: str) -> dict[str, str]:
-    folders = {}
-    for each in given:
-        recipe, equals, folder = each.partition("=")
-        if not equals or not folder:
-            raise InputError(f"{option} {each}: give RECIPE=FOLDER, as in {option} resnet3d=weights/")
-        folders[recipe] = folder
-    return folders

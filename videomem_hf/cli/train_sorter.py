@@ -1,14 +1,12 @@
 """`videomem train-sorter`: train the network of the ranking loss."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from videomem_hf.recipes import apply_override
 from videomem_hf.schema import InputError
-
-if TYPE_CHECKING:
-    from videomem_hf.losses.sorter_training import SorterTraining
 
 
 def train_sorter(
@@ -44,23 +42,19 @@ def train_sorter(
     Examples: [bold]videomem train-sorter sorter/ --shortest 2[/bold],
     [bold]videomem train-sorter lstm/ --architecture lstm_large --device cuda[/bold]
     """
+    from videomem_hf.devices import usable_device
     from videomem_hf.losses.sorter_training import SorterTraining
+    from videomem_hf.losses.sorter_training import train_sorter as train
 
+    options: dict[str, Any] = {}
+    for each in option or []:
+        apply_override(options, each)
     items = length if shortest is None else shortest
     training = SorterTraining(
-        architecture, _options(option or []), length, items, epochs, steps, batch_size, learning_rate, halve_every, seed
+        architecture, options, length, items, epochs, steps, batch_size, learning_rate, halve_every, seed
     )
-    _train(training, out, resume, max_minutes, device)
-
-
-def _train(training: "SorterTraining", out: Path, resume: bool, max_minutes: float | None, device: str | None) -> None:
-    from videomem_hf.devices import usable_device
-    from videomem_hf.losses import sorter_training
-
     try:
-        results = sorter_training.train_sorter(
-            training, out, resume=resume, max_minutes=max_minutes, device=usable_device(device)
-        )
+        results = train(training, out, resume=resume, max_minutes=max_minutes, device=usable_device(device))
     except KeyboardInterrupt:
         typer.echo(f"stopped; the last finished epoch is saved: --resume continues in {out}", err=True)
         raise typer.Exit(130) from None
@@ -83,17 +77,3 @@ def _print_rank_errors(results: dict[str, Any]) -> None:
             for each in (errors, results["rank_error_exact"][items])
         )
         typer.echo(f"  {items:>4} items: {own:.4f} (exact sorter {exact:.4f})")
-
-
-def _options(given: list[str]) -> dict[str, Any]:
-    """Parse `name=value` with numbers as values."""
-    options: dict[str, Any] = {}
-    for each in given:
-        name, equals, text = each.partition("=")
-        if not (name and equals):
-            raise InputError(f"--option {each!r} is not of the form name=value")
-        try:
-            options[name] = int(text) if text.lstrip("-").isdigit() else float(text)
-        except ValueError:
-            raise InputError(f"--option {each!r}: the value must be a number") from None
-    return options

@@ -47,9 +47,7 @@ def evaluate_predictions(
     """Evaluate predictions on a split, and on its most annotated clips.
 
     Args:
-        scores: `(clips, horizons)`.
-        clips: The split.
-        horizons: Names of the columns.
+        scores: `(clips, horizons)` for the clips of the split.
         most_annotated: How many of the most annotated clips to evaluate on as well (the paper's test(500)).
         most_annotated_by: Which annotation counts rank them; see `most_annotated_indices`.
         **sampling: As of `compute_metrics`.
@@ -104,8 +102,6 @@ def compute_metrics(predictions: Predictions, clips: Clips, horizons: Sequence[H
 
     Args:
         predictions: "model", and perhaps baselines; with "mean_brightness" the model is compared to it.
-        clips: The split.
-        horizons: Names of the columns.
         **sampling: `resamples` and `confidence` of the intervals, as the metric takes them.
     """
     import evaluate

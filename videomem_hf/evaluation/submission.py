@@ -20,9 +20,8 @@ def submission_files(folder: Path, year: int, team: str, run: int, horizons: Seq
     """
     if not re.fullmatch(r"[A-Za-z0-9-]+", team):
         raise InputError(f"team {team!r}: letters, digits and hyphens are allowed")
-    files = {
-        horizon: folder / f"{year}mem_{team}_{horizon.replace('_', '')}_run{run}-required.csv" for horizon in horizons
-    }
+    form = f"{year}mem_{team}_{{}}_run{run}-required.csv"
+    files = {horizon: folder / form.format(horizon.replace("_", "")) for horizon in horizons}
     for file in files.values():
         if file.exists():
             raise InputError(f"{file} exists already; choose another run number, or remove it")

@@ -23,7 +23,7 @@ def draw_example(model: Path, clip: Path, picture: Path, trust_remote_code: bool
 
     Args:
         model: Folder of a model that scores frames.
-        clip: Shown in public wherever the card is.
+        clip: Is shown in public wherever the card is.
         picture: PNG file to write, beside the card.
         trust_remote_code: Run the Python files in the model's folder.
 

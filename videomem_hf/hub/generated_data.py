@@ -17,26 +17,22 @@ _COLUMNS: Final = (VIDEO_ID, TITLE, *HORIZONS, *ANNOTATION_COUNTS.values())
 
 
 def differences_from_sample(plan: provenance.Plan, shards: Iterable[Path]) -> str | None:
-    """Compare prepared rows with the sample that the arguments give.
-
-    Args:
-        plan: The sample's arguments, as the data's card tells them.
-        shards: Parquet files, each with the columns that all configurations have.
+    """Compare the rows of Parquet files with the sample that the arguments in the data's card give.
 
     Returns:
         The first difference, as the end of a sentence; None where there is none.
     """
     if plan.get("format") != FORMAT:
-        return f"its format is {plan.get('format')} and this version generates {FORMAT}: make the sample anew"
+        return f"its format is {plan.get('format')} and this version generates {FORMAT}: generate the sample again"
     try:
         expected = _rows(plan)
     except TypeError as error:
-        return f"the arguments that it names are none of a sample ({error})"
+        return f"the arguments that it names are not those of a sample ({error})"
     for shard in shards:
         for row in pq.read_table(shard, columns=list(_COLUMNS)).to_pylist():
             wanted = expected.get(row[VIDEO_ID])
             if wanted is None:
-                return f"{row[VIDEO_ID]} in {shard.name} is none of its videos"
+                return f"{row[VIDEO_ID]} in {shard.name} is not one of its videos"
             if different := [name for name in _COLUMNS if row[name] != wanted[name]]:
                 return f"the {different[0]} of {row[VIDEO_ID]} in {shard.name} is not what the generator gives"
     return None

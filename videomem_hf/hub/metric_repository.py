@@ -18,8 +18,7 @@ _TEMPLATES: Final = templates("videomem_hf.hub")
 def metric_files(repo: str) -> dict[str, Path | bytes]:
     """Everything that the metric's repository holds; it needs nothing of this package.
 
-    Args:
-        repo: Hub id; `evaluate` looks for a script of the repository's name.
+    `evaluate` looks for a script of the repository's name.
     """
     script = f"{repo.split('/')[-1]}.py"
     metric = Path(metric_path()) / "memorability.py"
@@ -36,8 +35,7 @@ def metric_files(repo: str) -> dict[str, Path | bytes]:
 def standalone(source: str, repo: str) -> str:
     """The metric's script with the statistics from the file beside it: `evaluate` fetches what is named `from .FILE`.
 
-    Raises:
-        ValueError: The script does not import the statistics as expected.
+    Raises ValueError if the script does not import the statistics as expected.
     """
     if source.count(_IMPORT) != 1:
         raise ValueError(f"the metric's script has no line {_IMPORT!r}")

@@ -11,14 +11,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from jinja2 import UndefinedError
 from transformers import PreTrainedConfig
 
-from videomem_hf.hub.card_texts import (
-    duration,
-    fitting_text,
-    metrics_table,
-    paper_table,
-    table,
-    views_table,
-)  # fmt: skip
+from videomem_hf.hub.card_texts import duration, fitting_text, metrics_table, paper_table, table, views_table
 from videomem_hf.hub.run_facts import RunFacts, changes_of_recipe
 from videomem_hf.schema import HORIZON_NAMES, InputError
 from videomem_hf.system import templates
@@ -79,11 +72,7 @@ def render_model_card(
 
 
 def refuse_empty_headings(text: str) -> None:
-    """See that something stands below every heading.
-
-    Raises:
-        InputError: Nothing does; names the heading.
-    """
+    """Raise InputError for a heading with nothing below it."""
     # In code a number sign is no heading.
     without_code = re.sub(r"^```.*?^```", "code", text, flags=re.MULTILINE | re.DOTALL)
     lines = [line for line in without_code.splitlines() if line.strip()]
@@ -103,7 +92,6 @@ def _values(facts: RunFacts, repo: str, example: Example | None, pointing: Mappi
     changes = changes_of_recipe(facts)
     names: Sequence[str] = facts.model.get("feature_names", ())
     metrics = facts.results["metrics"]
-    constant = [HORIZON_NAMES[name] for name, found in metrics.items() if found["model"]["spearman"] is None]
     return {
         "card_data": _card_data(facts, repo).to_yaml(),
         "repo": repo,
@@ -123,7 +111,7 @@ def _values(facts: RunFacts, repo: str, example: Example | None, pointing: Mappi
         "fitting": "" if facts.stages else fitting_text(facts),
         "changes": table(("key", "recipe", "this run"), changes) if changes else "",
         "metrics": metrics_table(facts),
-        "constant": constant,
+        "constant": [HORIZON_NAMES[name] for name, found in metrics.items() if found["model"]["spearman"] is None],
         "views": views_table(facts),
         "paper": paper_table(facts.recipe),
         "example": example,
@@ -143,24 +131,18 @@ def _meaning(horizons: Sequence[str]) -> str:
 
 
 def _card_data(facts: RunFacts, repo: str) -> ModelCardData:
-    of_features = facts.processor is None
-    weights = licence(facts)
+    # Only weights that this project trained from random ones, on generated data, are free.
+    free = facts.generated and facts.init is None and facts.train_on == "videomem"
     return ModelCardData(
         model_name=facts.recipe if repo == PLACEHOLDER else Path(repo).name,
-        license=weights,
-        license_name=None if weights != "other" else "see-the-section-licences",
+        license="apache-2.0" if free else "other",
+        license_name=None if free else "see-the-section-licences",
         library_name="transformers",
-        pipeline_tag="tabular-regression" if of_features else "video-classification",
+        pipeline_tag="tabular-regression" if facts.processor is None else "video-classification",
         tags=["video-memorability", "memorability", "videomem", *(["synthetic-data"] if facts.generated else [])],
         metrics=list(_METRICS.values()),
         eval_results=eval_results(facts),
     )
-
-
-def licence(facts: RunFacts) -> str:
-    """The weights' licence, as the Hub's metadata name it: only what this project made from nothing is free."""
-    ours = facts.generated and facts.init is None and facts.train_on == "videomem"
-    return "apache-2.0" if ours else "other"
 
 
 def eval_results(facts: RunFacts) -> list[EvalResult]:

@@ -24,13 +24,10 @@ _ADVICE: Final = {
 
 
 def send(shipment: Shipment) -> str:
-    """Make the repository if it is not there, and send what it lacks.
+    """Make the repository if it is not there, send what it lacks, and compare its list of files with the shipment.
 
     Interrupted and called again, it goes on: files that are in the repository, or whose content the Hub already has,
-    are not sent twice. At the end the repository's list of files is compared with the shipment.
-
-    Args:
-        shipment: What to send; as a rule shown to the user before.
+    are not sent twice.
 
     Returns:
         The repository's address.

@@ -77,14 +77,14 @@ def read_run(folder: Path, trust_remote_code: bool = False) -> RunFacts:
     if missing := [name for name in ("data", "machine", "package", "finished") if name not in results]:
         raise InputError(
             f"{folder / RESULTS_FILE}: has no {missing[0]!r}, which the card needs: the run is of an older version; "
-            "train anew"
+            "train again"
         )
     check_own_predictions(folder)
     return RunFacts(folder, results, _model_config(folder, trust_remote_code), _processor(folder))
 
 
 def changes_of_recipe(facts: RunFacts) -> list[tuple[str, str, str]] | None:
-    """What the run did otherwise than its recipe says.
+    """Where the run differs from its recipe.
 
     Returns:
         Key, the recipe's value and the run's, for every difference; None where the recipe's file is not at hand.

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -33,9 +34,6 @@ class Shipment:
     """Everything that a push sends.
 
     Attributes:
-        repo: Hub id, `USER/NAME`.
-        repo_type: `model`, `dataset` or `space`.
-        public: Whether all may see it.
         files: Path in the repository to the file here, or to its content where that is made for the Hub.
         removes: Patterns of files that go from the repository unless they are among `files`.
         notes: What to know before it is sent, a sentence each.
@@ -61,11 +59,7 @@ class Shipment:
 
 
 def check_repo(repo: str) -> None:
-    """See that a repository's name is one.
-
-    Raises:
-        InputError: It is not of the form `USER/NAME`.
-    """
+    """Raise InputError for a repository's name that is not of the form `USER/NAME`."""
     try:
         validate_repo_id(repo)
     except HFValidationError as error:
@@ -98,10 +92,8 @@ def model_shipment(folder: Path, repo: str, public: bool = False) -> Shipment:
     if is_run_folder(folder):
         facts = read_run(folder)
         files[RESULTS_FILE] = (json.dumps(_without_paths(facts.results), indent=2) + "\n").encode()
-        if (folder / TRAINING_CLIPS_FILE).is_file():
-            files[TRAINING_CLIPS_FILE] = folder / TRAINING_CLIPS_FILE
-        if facts.generated is not None and (folder / PREDICTIONS_FILE).is_file():
-            files[PREDICTIONS_FILE] = folder / PREDICTIONS_FILE
+        lists = (TRAINING_CLIPS_FILE,) if facts.generated is None else (TRAINING_CLIPS_FILE, PREDICTIONS_FILE)
+        files |= {name: folder / name for name in lists if (folder / name).is_file()}
         if facts.generated is None:
             notes.append(
                 f"{PREDICTIONS_FILE} stays here, as it holds measured scores; so predictions with the pushed model "
@@ -139,7 +131,6 @@ def dataset_shipment(folder: Path, repo: str, public: bool = False) -> Shipment:
 
 def metric_shipment(repo: str, public: bool = False) -> Shipment:
     """The metric as the Hub has `evaluate` modules: a Space that `evaluate.load(repo)` reads."""
-    check_repo(repo)
     return Shipment(repo, "space", public, metric_files(repo))
 
 
@@ -169,6 +160,15 @@ def space_shipment(folder: Path, repo: str, public: bool = False) -> Shipment:
     return Shipment(repo, "space", public, files)
 
 
+SHIPMENTS: Final[dict[str, Callable[..., Shipment]]] = {
+    "model": model_shipment,
+    "dataset": dataset_shipment,
+    "metric": metric_shipment,
+    "space": space_shipment,
+}
+"""What can be pushed."""
+
+
 def _check_model(folder: Path, files: Mapping[str, Path | bytes]) -> None:
     """See that the weights are there, and every file of code that the configurations name."""
     if not any(name.endswith(".safetensors") for name in files):
@@ -177,12 +177,12 @@ def _check_model(folder: Path, files: Mapping[str, Path | bytes]) -> None:
         try:
             classes = json.loads((folder / name).read_text(encoding="utf-8")).get("auto_map", {})
         except ValueError:
-            raise InputError(f"{folder / name}: not JSON; save the model anew") from None
+            raise InputError(f"{folder / name}: not JSON; save the model again") from None
         if name == "config.json" and not classes:
-            raise InputError(f"{folder / name}: names no code; save the model anew with a class of videomem_hf")
+            raise InputError(f"{folder / name}: names no code; save the model again with a class of videomem_hf")
         for module in {str(each).split(".")[0] for each in classes.values()}:
             if f"{module}.py" not in files:
-                raise InputError(f"{folder}: lacks {module}.py, which {name} names; save the model anew")
+                raise InputError(f"{folder}: lacks {module}.py, which {name} names; save the model again")
 
 
 def _model_readme(folder: Path, repo: str) -> str:
@@ -204,7 +204,7 @@ def _card(kind: type[RepoCard], text: str, path: Path) -> RepoCard:
     try:
         return kind(text)
     except (ValueError, YAMLError) as error:
-        raise InputError(f"{path}: its header cannot be read ({short_message(error)}); mend it") from None
+        raise InputError(f"{path}: its header cannot be read ({short_message(error)}); correct it") from None
 
 
 def _without_paths(results: Mapping[str, Any]) -> dict[str, Any]:
@@ -212,9 +212,7 @@ def _without_paths(results: Mapping[str, Any]) -> dict[str, Any]:
     config = dict(results["config"])
     config |= {key: Path(config[key]).name for key in _PATHS if config.get(key) is not None}
     if files := config["splits"].get("split_files"):
-        config["splits"] = config["splits"] | {
-            "split_files": {name: Path(path).name for name, path in files.items()},
-        }
+        config["splits"] = config["splits"] | {"split_files": {name: Path(path).name for name, path in files.items()}}
     return {**results, "config": config}
 
 
@@ -235,10 +233,9 @@ def _checked_files(folder: Path) -> list[str]:
 
 def _card_files(folder: Path, card: str) -> dict[str, bytes]:
     """The card with the repository's name in it, and the list of checksums with the card's new one."""
-    digest = hashlib.sha256(card.encode()).hexdigest()
-    lines = (folder / CHECKSUMS).read_text(encoding="utf-8").splitlines()
-    sums = [f"{digest}  {CARD}" if line.endswith(f"  {CARD}") else line for line in lines]
-    return {CARD: card.encode(), CHECKSUMS: ("\n".join(sums) + "\n").encode()}
+    line = f"{hashlib.sha256(card.encode()).hexdigest()}  {CARD}"
+    sums = re.sub(rf"^\w+  {re.escape(CARD)}$", line, (folder / CHECKSUMS).read_text("utf-8"), flags=re.MULTILINE)
+    return {CARD: card.encode(), CHECKSUMS: sums.encode()}
 
 
 def _refuse_references(shards: Iterable[Path]) -> None:

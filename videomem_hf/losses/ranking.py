@@ -46,6 +46,12 @@ def standardize(values: torch.Tensor, mask: torch.Tensor, *, detach_scale: bool 
     return centred / variance.clamp_min(SPREAD_FLOOR**2).sqrt()
 
 
+def nearly_equal(standardized: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Whether `standardize` took `SPREAD_FLOOR` as the standard deviation of each sequence: `(..., 1)` boolean."""
+    # Otherwise the squares of the labelled items sum to their number.
+    return standardized.detach().square().sum(dim=-1, keepdim=True) < 0.99 * mask.sum(dim=-1, keepdim=True)
+
+
 def comparison_ranks(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Soft ranks of `(..., items)`: an item's rank is the sum of sigmoids of its differences to all others.
 

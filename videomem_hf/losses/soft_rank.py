@@ -11,7 +11,7 @@ import math
 import torch
 
 from videomem_hf.losses.base import RankingLoss, is_number, mean_over
-from videomem_hf.losses.ranking import ranks, standardize
+from videomem_hf.losses.ranking import nearly_equal, ranks, standardize
 from videomem_hf.recipes import require
 
 
@@ -20,6 +20,9 @@ class SoftRankLoss(RankingLoss):
 
     As `strength` goes to 0 this is exactly one minus Spearman's correlation, and its gradient vanishes nearly
     everywhere; with a large one it is one minus Pearson's correlation of the predictions with the targets' ranks.
+
+    A sequence of n scores with a standard deviation below `SPREAD_FLOOR` has one minus their covariance with the
+    standardised ranks, in units of that floor: the norm of its gradient is 1 / (`SPREAD_FLOOR` * sqrt(n)).
     """
 
     def __init__(self, strength: float = 1.0, l1_weight: float = 0.0) -> None:
@@ -35,12 +38,12 @@ class SoftRankLoss(RankingLoss):
         self.strength = strength
 
     def _ranking(self, predictions: torch.Tensor, targets: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        soft = soft_ranks(predictions, mask, strength=self.strength)
-        spread_soft, spread_hard = (standardize(values, mask) for values in (soft, ranks(targets, mask)))
+        scores, hard = standardize(predictions, mask), standardize(ranks(targets, mask), mask)
+        soft = standardize(soft_ranks(predictions, mask, strength=self.strength), mask)
+        soft = torch.where(nearly_equal(scores, mask), -scores, soft)
         count = mask.sum(dim=-1).clamp_min(1)
-        # Whatever is constant, as a sequence of one item, has nothing to order: no loss.
-        ordered = (spread_hard != 0).any(dim=-1)
-        return mean_over(1 - (spread_soft * spread_hard).sum(dim=-1) / count, ordered)
+        # Constant targets, such as a single item, have no order and no loss.
+        return mean_over(1 - (soft * hard).sum(dim=-1) / count, (hard != 0).any(dim=-1))
 
 
 def soft_ranks(values: torch.Tensor, mask: torch.Tensor, *, strength: float) -> torch.Tensor:

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from videomem_hf.losses.base import is_number
-from videomem_hf.losses.ranking import comparison_ranks, standardize
+from videomem_hf.losses.ranking import comparison_ranks, nearly_equal, standardize
 from videomem_hf.recipes import require
 
 EXACT_SHARPNESS: Final = 6.8
@@ -106,17 +106,16 @@ class ComparisonSorter(Sorter):
         ranks = comparison_ranks(first * scores, mask)
         for sharpness in further:
             ranks = comparison_ranks(sharpness * standardize(-ranks, mask), mask)
-        # Of standardised scores the squares sum to their number, unless the floor took the place of their spread.
-        nearly_equal = scores.detach().square().sum(dim=-1, keepdim=True) < 0.99 * mask.sum(dim=-1, keepdim=True)
-        return torch.where(nearly_equal, comparison_ranks(EXACT_SHARPNESS * scores, mask), ranks)
+        return torch.where(nearly_equal(scores, mask), comparison_ranks(EXACT_SHARPNESS * scores, mask), ranks)
 
 
 class FixedLengthSorter(Sorter):
     """A network that sees the sequence as a vector of `length` numbers, in about [-1, 1]."""
 
-    def __init__(self, length: int) -> None:
+    def __init__(self, length: int, **sizes: int) -> None:
         super().__init__()
         _require_counts(2, length=length)
+        _require_counts(**sizes)
         self.length = length
 
     def _ranks(self, values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -137,8 +136,7 @@ class RecurrentSorter(FixedLengthSorter):
 
     def __init__(self, length: int = 100, hidden_size: int = 128, layers: int = 2) -> None:
         """Make an untrained sorter of `length` items, with `hidden_size` features each way in each of the `layers`."""
-        super().__init__(length)
-        _require_counts(hidden_size=hidden_size, layers=layers)
+        super().__init__(length, hidden_size=hidden_size, layers=layers)
         self.recurrent = self.cell(1, hidden_size, layers, batch_first=True, bidirectional=True)
         self.mix = nn.Conv1d(length, length, kernel_size=2 * hidden_size)
 
@@ -171,8 +169,7 @@ class MLPSorter(FixedLengthSorter):
 
     def __init__(self, length: int = 100, hidden_size: int = 512, layers: int = 3) -> None:
         """Make an untrained sorter with `layers` hidden layers of `hidden_size`; the sizes are ours."""
-        super().__init__(length)
-        _require_counts(hidden_size=hidden_size, layers=layers)
+        super().__init__(length, hidden_size=hidden_size, layers=layers)
         sizes = [length, *[hidden_size] * layers]
         hidden = [nn.Sequential(nn.Linear(n, m), nn.ReLU()) for n, m in pairwise(sizes)]
         self.layers = nn.Sequential(*hidden, nn.Linear(hidden_size, length))
@@ -186,15 +183,12 @@ class CNNSorter(FixedLengthSorter):
 
     def __init__(self, length: int = 100, hidden_size: int = 32, layers: int = 6) -> None:
         """Make an untrained sorter with `layers` convolutions of `hidden_size` channels; the sizes are ours."""
-        super().__init__(length)
-        _require_counts(hidden_size=hidden_size, layers=layers)
-        channels = [1, *[hidden_size] * layers]
-        self.layers = nn.Sequential(
-            *(
-                nn.Sequential(nn.Conv1d(n, m, kernel_size=5, padding=2 * 2**i, dilation=2**i), nn.ReLU())
-                for i, (n, m) in enumerate(pairwise(channels))
-            )
+        super().__init__(length, hidden_size=hidden_size, layers=layers)
+        convolutions = (
+            nn.Sequential(nn.Conv1d(n, m, kernel_size=5, padding=2 * 2**i, dilation=2**i), nn.ReLU())
+            for i, (n, m) in enumerate(pairwise([1, *[hidden_size] * layers]))
         )
+        self.layers = nn.Sequential(*convolutions)
         self.mix = nn.Conv1d(length, length, kernel_size=hidden_size)
 
     def _network(self, values: torch.Tensor) -> torch.Tensor:

@@ -39,17 +39,13 @@ class SorterTraining:
     """Everything a trained sorter depends on.
 
     Attributes:
-        architecture: Name in `ARCHITECTURES`.
-        options: Of the architecture, except its length.
+        architecture, options: Name in `ARCHITECTURES`, and its options except the length.
         length: Items in a sequence.
         shortest: Each batch's length is drawn log-uniformly from here to `length`; only sorters of any length take
             a value below `length`.
-        epochs: SoDeep's 400.
-        steps: In an epoch.
-        batch_size: Sequences in a step.
-        learning_rate: Of Adam, at the start.
-        halve_every: Epochs after which the learning rate is halved.
-        seed: Of the first weights and of the sequences.
+        steps, batch_size: Steps in an epoch, and sequences in a step.
+        learning_rate, halve_every: Initial rate of Adam, and the epochs after which it is halved.
+        seed: Of the initial weights and the sequences.
     """
 
     architecture: str
@@ -148,7 +144,7 @@ def rank_errors(sorter: Sorter, lengths: Iterable[int] | None = None) -> dict[st
 
 
 def _initial_state(training: SorterTraining, device: str) -> _State:
-    """The sorter, optimiser and generator of a new run."""
+    """The state of a new run."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.seed)
         sorter = build_sorter(training.architecture, **training.all_options()).to(device)
@@ -172,11 +168,9 @@ def _fit(
     before = state.seconds
     checkpoint = output / CHECKPOINT_FILE
     snapshot = _snapshot(training, state)
-    bar = tqdm(
-        total=training.epochs, initial=len(state.losses), desc="training sorter", unit="epoch", disable=not progress
-    )
+    count: dict[str, Any] = {"total": training.epochs, "initial": len(state.losses), "unit": "epoch"}
     try:
-        with bar:
+        with tqdm(desc="training sorter", disable=not progress, **count) as bar:
             while len(state.losses) < training.epochs:
                 _train_epoch(training, state, device)
                 now = time.monotonic()

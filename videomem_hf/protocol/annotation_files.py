@@ -29,8 +29,6 @@ _TYPES: Final = {
     "time": pa.timestamp("us", "UTC"),
 }
 _LONGEST_RT_MS: Final = 600_000
-
-
 _CELLS: Final = {
     "participant": (".+", "a participant's name"),
     "step": ("[12]", "1 or 2"),
@@ -118,8 +116,7 @@ def _read_export(path: Path, header: list[str]) -> Annotations:
     )
     if not _cells_in_range(annotations, (repeat, pressed)):
         raise _first_bad_cell(path, "a cell is out of its range")
-    problem = annotations.problem()
-    if problem is not None:
+    if problem := annotations.problem():
         row, text = problem
         raise InputError(f"{path}:{_line_number(path, row)}: {text}; correct the row or take the export again.")
     return annotations
@@ -175,7 +172,7 @@ def _cells_in_range(annotations: Annotations, flags: Sequence[NDArray[np.int8]])
 
 
 def _first_bad_cell(path: Path, otherwise: str) -> InputError:
-    """Find the first unreadable row; slow, and called only when there is one."""
+    """The error of the first unreadable row; slow, and called only when there is one."""
     try:
         header: list[str] = []
         for line, cells in _numbered_rows(path):

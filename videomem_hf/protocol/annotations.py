@@ -94,8 +94,7 @@ class Annotations:
         The checks: each position once, a repeat only after a first showing, fillers once, roles that the step allows,
         no response time without a press.
         """
-        duplicate = self._duplicate_position()
-        if duplicate is not None:
+        if duplicate := self._duplicate_position():
             return duplicate
         order, again = self.by_video, np.r_[False, self.same_step_and_video]
         role, step, repeat = self.role[order], self.step[order], self.repeat[order]

@@ -47,7 +47,6 @@ class Consistency:
     Attributes:
         spearman: Mean over the splits of the rank correlation between the two halves' scores, in [-1, 1]; 1 is best.
         sd: Standard deviation over the splits.
-        splits: Number of splits.
         videos: Videos with a score in both halves, on average over the splits.
         annotations: Mean annotation count of these videos, both halves together.
     """
@@ -66,9 +65,7 @@ class ConsistencyCurve:
     Attributes:
         at_least: Lowest annotation count of the point's videos (thinned: annotations kept of each).
         annotations: Their mean annotation count, both halves together.
-        videos: Number of videos.
-        spearman: Mean rank correlation between the halves over the splits.
-        sd: Standard deviation over the splits.
+        spearman, sd: Of the rank correlation between the halves: mean and standard deviation over the splits.
     """
 
     at_least: NDArray[np.int64]
@@ -113,9 +110,8 @@ def human_consistency(
         first = sum_by_video(annotations, videos, chosen[annotations.participant])
         second = total - first
         both = (first.annotations > 0) & (second.annotations > 0)
-        correlations.append(
-            _rank_correlation(_corrected_scores(first, to_lag), _corrected_scores(second, to_lag), both)
-        )
+        x, y = (_corrected_scores(half, to_lag) for half in (first, second))
+        correlations.append(_rank_correlation(x, y, both))
         numbers.append(both.sum())
         means.append(total.annotations[both].mean() if both.any() else np.nan)
     values = np.array(correlations)

@@ -206,8 +206,7 @@ class StudyDesign:
 def load_design(path: Path | str) -> StudyDesign:
     """Read a design from YAML or JSON; missing numbers are as in the paper.
 
-    Raises:
-        InputError: The file is missing or is not a design, or the design cannot work; names the file.
+    Raises InputError, naming the file, if it is missing or is not a design that can work.
     """
     parts = {name: part for name, part in read_yaml(Path(path)).items() if part is not None}
     return build(StudyDesign, parts, str(path))

@@ -70,8 +70,7 @@ def read_original_tables(files: Sequence[Path]) -> Annotations:
         time=np.full(len(participant), np.datetime64("NaT"), "datetime64[ms]"),
     )
     _mark_vigilance(annotations)
-    problem = annotations.problem()
-    if problem is not None:
+    if problem := annotations.problem():
         row, text = problem
         for part in parts:
             if row < len(part.rt):
@@ -129,8 +128,7 @@ def _read_columns(path: Path) -> tuple[pa.Table, list[str]]:
     with path.open("rb") as file:
         escape = "\\" if b'\\"' in file.read(1 << 20) else False
     names = [name.strip().strip('"').lower() for name in first.split(delimiter)]
-    missing = [name for name in _NEEDED if name not in names]
-    if missing:
+    if missing := [name for name in _NEEDED if name not in names]:
         raise InputError(
             f"{path}:1: no column '{missing[0]}' among {', '.join(names)[:200]}; the original software's results table "
             f"has {', '.join(_NEEDED)}."

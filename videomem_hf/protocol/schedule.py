@@ -31,7 +31,6 @@ _SEARCH_NODES: Final = 20_000
 
 _PURPOSES: Final = {"order 1": 1, "order 2": 2, "videos 1": 3, "videos 2": 4}
 
-
 _Option = tuple[Role, int]
 """What a position can hold: a role and the lag to its repeat (0: none)."""
 _Choice = tuple[Role, int, int, Iterator[_Option]]
@@ -42,9 +41,9 @@ class Showing(NamedTuple):
     """One showing of a video.
 
     Attributes:
-        position: Position in the step, from 1.
+        position: In the step, from 1.
         slot: Index among the step's videos, from 0.
-        role: The video's role; a step-2 video is a target or a filler.
+        role: Of the video; in step 2 a target or a filler.
         repeat: Whether the participant has seen the video before, so that a press is a hit.
         lag: Of a repeat in step 1, the difference of the positions of its two showings.
     """
@@ -122,7 +121,7 @@ def choose_step1_videos(design: StudyDesign, videos: Sequence[Video], counts: Ar
     annotation counts.
 
     Args:
-        design: The study's design.
+        design: Of the study.
         videos: The collection, in a fixed order.
         counts: `(videos,)` short-term annotation counts, including showings under way.
         seed: A whole number of 0 or more; it also breaks ties.

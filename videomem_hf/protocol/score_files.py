@@ -29,12 +29,9 @@ from videomem_hf.schema import HORIZONS, VIDEO_SUFFIXES, InputError
 from videomem_hf.system import atomic_write
 
 GROUND_TRUTH_HEADER: Final = (
-    "video",
-    "short-term_memorability",
-    "nb_short-term_annotations",
-    "long-term_memorability",
+    "video", "short-term_memorability", "nb_short-term_annotations", "long-term_memorability",
     "nb_long-term_annotations",
-)
+)  # fmt: skip
 SUMMARY_FILE: Final = "summary.json"
 
 _RELEASE_NAME = re.compile(r"video([1-9][0-9]{0,8})(\.[A-Za-z0-9]{1,5})?", re.ASCII)
@@ -44,7 +41,7 @@ def write_scores(scores: StudyScores, out: Path, clips: Path | None = None) -> P
     """Write a scored study.
 
     Args:
-        scores: The scores.
+        scores: Of the study.
         out: A folder: new, empty, or from an earlier run.
         clips: Folder of the study's clips, which are hard-linked (or copied) into the release under its names.
 

@@ -25,15 +25,13 @@ _PRIOR_ANNOTATIONS: Final = (2.0, 1000.0)
 
 @dataclass(frozen=True, eq=False)
 class TargetAnnotations:
-    """The responses to repeated targets: the annotations of one horizon, one element each.
+    """The responses to repeated targets: the annotations of one horizon, `(annotations,)` each.
 
     Attributes:
-        participant: `(annotations,)` index of the participant.
-        video: `(annotations,)` index of the video.
-        hit: `(annotations,)` whether the video was recognised.
-        interval: `(annotations,)` between the two showings: lag in videos (short-term), hours (long-term, NaN if
-            unknown).
-        rt_ms: `(annotations,)` response time; NaN for a miss or where unknown.
+        participant, video: Indices.
+        hit: Whether the video was recognised.
+        interval: Between the two showings: lag in videos (short-term), hours (long-term, NaN if unknown).
+        rt_ms: NaN for a miss or where unknown.
     """
 
     participant: NDArray[np.int64]
@@ -65,12 +63,11 @@ class Sums:
 
 @dataclass(frozen=True)
 class LagCorrection:
-    """The line along which short-term scores are corrected.
+    """The line along which short-term scores are corrected to one lag.
 
     Attributes:
         slope: Change of the hit rate per unit of lag; negative.
         standard_error: Of the slope.
-        to_lag: The lag that scores are corrected to.
     """
 
     slope: float
@@ -85,8 +82,6 @@ class Scores:
     Attributes:
         score: In [0, 1], corrected for the lag (short-term); NaN for a video without annotations.
         raw: Hit rate.
-        annotations: Annotation count.
-        hits: Number of hits.
         standard_error: Of the score, from the annotation count and the standard error of the slope.
         mean_lag: Mean lag of the annotations; NaN in the long term.
         rt_ms: Mean response time of the hits; NaN without any.
@@ -106,12 +101,9 @@ class StudyScores:
     """A scored study.
 
     Attributes:
-        videos: The videos' names, in the order of the arrays.
-        scores: The scores of each horizon.
-        annotations: The annotations behind them, of participants who passed the controls.
-        correction: The short-term correction; None without short-term annotations.
-        screening: Who passed the controls.
-        design: The design that the participants were screened by.
+        videos: Names, in the order of the arrays.
+        annotations: Those behind the scores, of participants who passed the controls.
+        correction: Of the short-term scores; None without short-term annotations.
     """
 
     videos: tuple[str, ...]
@@ -123,11 +115,7 @@ class StudyScores:
 
 
 def score_study(annotations: Annotations, design: StudyDesign | None = None) -> StudyScores:
-    """Screen the participants and score the videos.
-
-    Args:
-        annotations: The study's table of annotations.
-        design: Its design; the paper's by default.
+    """Screen the participants and score the videos of a study; its design is the paper's by default.
 
     Raises:
         InputError: No participant passes the controls; names the control that most fail.

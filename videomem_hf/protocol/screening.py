@@ -24,7 +24,6 @@ class Failure:
     """A control that at least one participant failed.
 
     Attributes:
-        name: The control.
         text: What is measured and what is allowed; a format string for the measured value.
         values: `(participants,)` the measured values.
         who: `(participants,)` who failed it.
@@ -41,7 +40,6 @@ class StepScreening:
     """One step's screening, arrays with one element per participant of the table.
 
     Attributes:
-        step: 1 or 2.
         showings: Number of showings in the table; 0 if the participant did not take part.
         vigilance_hits: Hit rate of vigilance repeats; NaN without any.
         false_alarms: False-alarm rate: presses at first showings (step 1) or new videos (step 2); NaN without any.

@@ -89,7 +89,6 @@ class SimulatedVideos:
     """Videos of known memorability.
 
     Attributes:
-        names: The videos' names.
         short_term: `(videos,)` chance in [0, 1] that an attentive participant recognises it at lag 100.
         long_term: `(videos,)` the same after a day or more.
         short_rt_ms, long_rt_ms: `(videos,)` mean response time of hits.

@@ -64,10 +64,7 @@ def independent_annotations(
 def independent_scores(
     short_term: Floats, long_term: Floats, counts: dict[Horizon, NDArray[np.int64]], uniform: Uniform
 ) -> dict[Horizon, Floats]:
-    """Draw scores of videos of these strengths, `(videos,)` per horizon: short-term corrected exactly, long-term k/n.
-
-    Strengths are in [0, 1]; strengths and annotation counts are `(videos,)` per horizon.
-    """
+    """Draw scores of videos from strengths in [0, 1], `(videos,)` per horizon: short-term corrected, long-term k/n."""
     short = independent_annotations("short_term", short_term, counts["short_term"], uniform)
     long = independent_annotations("long_term", long_term, counts["long_term"], uniform)
     correction = LagCorrection(-MemoryModel().decay_per_video, 0.0, LAG)  # exact; there may be too few videos to fit it

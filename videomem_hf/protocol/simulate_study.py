@@ -66,11 +66,10 @@ def simulate_study(
 
     Args:
         videos: The collection; `simulate.draw_videos` gives one.
-        design: The study's design; the paper's by default.
-        participants: Participants who pass step 1.
-        returning: How many of them pass step 2.
+        design: The paper's by default.
+        participants, returning: How many pass step 1, and how many of them step 2.
         seed: The study is a pure function of it and the other arguments.
-        model: The parameters of the simulation.
+        model: Parameters of the simulation.
         progress: Called with the number of participants who passed since the last call.
 
     Raises:

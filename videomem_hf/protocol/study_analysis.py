@@ -53,8 +53,7 @@ class Retention:
 
     Attributes:
         interval: Lag in videos, or hours (centres of the bins).
-        rate: Hit rate.
-        annotations: Number of annotations.
+        annotations: Their number.
         line: Fitted to all annotations; None where the interval is unknown or does not vary.
     """
 
@@ -77,12 +76,9 @@ class HorizonAnalysis:
     """The analyses of one horizon.
 
     Attributes:
-        retention: Hit rate against the interval (Fig. 3).
-        human: Human consistency; NaN with fewer than two participants.
-        curve: Annotation consistency against the annotation count (Fig. 4).
-        thinned: The same over all videos, with annotations left out.
-        expected: The consistency to expect between two studies of this size.
-        reliability: Share of the scores' variance that is not noise.
+        human: NaN with fewer than two participants.
+        curve, thinned: Annotation consistency (Fig. 4), `thinned` over all videos with annotations left out.
+        expected: Between two studies of this size.
         rt_with_score: Pearson's correlation of mean response time and score (Fig. 6).
         rt_ms, false_rt_ms: Mean response times of hits and of false alarms.
     """
@@ -103,8 +99,7 @@ class StudyAnalysis:
     """The analyses of a study.
 
     Attributes:
-        scores: The scored study.
-        horizons: The analyses of each horizon that has annotations.
+        horizons: Only those that have annotations.
         short_with_long: Spearman's correlation of the two scores over all videos with both (Fig. 5).
         short_with_long_most: The same over the most annotated videos, keyed by how many they are.
         short_with_long_pearson: Pearson's correlation of the two scores.
@@ -129,14 +124,9 @@ def analyse_study(
     seed: int = 0,
     progress: Callable[[int], object] | None = None,
 ) -> StudyAnalysis:
-    """Analyse a scored study.
+    """Analyse a scored study, each consistency over random splits drawn by `seed`.
 
-    Args:
-        annotations: The study's table of annotations.
-        scores: Its scores, from `score_study`.
-        splits: Random splits of each consistency.
-        seed: Seed of the splits.
-        progress: Called with the splits done since the last call; `splits_in_all` gives the total.
+    `progress` is called with the splits done since the last call; `splits_in_all` gives the total.
     """
     horizons = {
         horizon: _analyse_horizon(annotations, scores, horizon, splits, seed, progress)

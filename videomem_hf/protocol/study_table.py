@@ -1,13 +1,15 @@
 """A study's statistics beside the paper's: one row each, with its definition."""
 
 import math
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+import numpy as np
+
+from videomem_hf.protocol.consistency import ConsistencyCurve
 from videomem_hf.protocol.paper import PAPER
 from videomem_hf.protocol.scoring import summary
-from videomem_hf.protocol.study_analysis import Correlation, HorizonAnalysis, StudyAnalysis
+from videomem_hf.protocol.study_analysis import Correlation, HorizonAnalysis, Retention, StudyAnalysis
 from videomem_hf.run_files import without_nan
 from videomem_hf.schema import HORIZONS, Horizon
 
@@ -21,10 +23,7 @@ class StudyRow:
     Attributes:
         name: Its key in `paper.PAPER` and in analysis.json.
         statistic: Its name in the report.
-        value: This study's value; NaN where undefined.
-        definition: How it is computed.
-        p_value: The p-value of its test, if it has one.
-        decimals: Decimals to print.
+        value: NaN where undefined.
     """
 
     name: str
@@ -60,27 +59,16 @@ def study_content(analysis: StudyAnalysis) -> dict[str, Any]:
         "table": [
             without_nan({**asdict(row), "paper": row.paper, "section": row.section}) for row in study_rows(analysis)
         ],
-        "retention": {
-            horizon: _lists(part.retention, ("interval", "rate", "annotations"))
-            for horizon, part in analysis.horizons.items()
-        },
+        "retention": {horizon: _lists(part.retention) for horizon, part in analysis.horizons.items()},
         "annotation_consistency": {
-            horizon: {
-                name: _lists(curve, [entry.name for entry in fields(curve)])
-                for name, curve in (("most_annotated", part.curve), ("thinned", part.thinned))
-            }
+            horizon: {"most_annotated": _lists(part.curve), "thinned": _lists(part.thinned)}
             for horizon, part in analysis.horizons.items()
         },
     }
 
 
 def study_markdown(analysis: StudyAnalysis, figures: dict[str, str]) -> str:
-    """The report in Markdown.
-
-    Args:
-        analysis: The analysis.
-        figures: The picture file of each figure, keyed by its caption.
-    """
+    """The report in Markdown; `figures` has the picture file of each figure by its caption."""
     content = summary(analysis.scores)
     lines = ["# Memorability annotations", ""]
     for horizon in HORIZONS:
@@ -203,8 +191,9 @@ def _rt_rows(analysis: StudyAnalysis) -> list[StudyRow]:
     ]
 
 
-def _lists(arrays: object, names: Iterable[str]) -> dict[str, Any]:
-    return {name: without_nan(getattr(arrays, name).tolist()) for name in names}
+def _lists(part: Retention | ConsistencyCurve) -> dict[str, Any]:
+    """The arrays of a part as lists."""
+    return {name: without_nan(value.tolist()) for name, value in vars(part).items() if isinstance(value, np.ndarray)}
 
 
 def _format_number(value: float, decimals: int) -> str:

@@ -81,11 +81,9 @@ def enter_study(connection: Connection, study: Study) -> dict[int, Path]:
             )
         connection.execute(studies.update().values(design=design))
     known = {entry.name: entry.id for entry in connection.execute(select(videos.c.id, videos.c.name))}
-    gone = [name for name in known if name not in study.clips]
-    if gone:
+    if gone := [name for name in known if name not in study.clips]:
         raise InputError(f"{study.folder / 'clips'}: {gone[0]} is missing ({len(gone)} in all); put it back.")
-    new = [{"name": name, "short_count": 0, "long_count": 0} for name in study.clips if name not in known]
-    if new:
+    if new := [{"name": name, "short_count": 0, "long_count": 0} for name in study.clips if name not in known]:
         connection.execute(insert(videos), new)
     return {entry.id: study.clips[entry.name] for entry in connection.execute(select(videos.c.id, videos.c.name))}
 

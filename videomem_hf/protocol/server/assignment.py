@@ -13,8 +13,7 @@ from videomem_hf.protocol.server.database import COUNT_COLUMNS, showings, studie
 def assign(connection: Connection, design: StudyDesign, participant_id: int, step: int) -> str:
     """Draw the videos and order of a step, store them and count its targets as under way, in a writing transaction.
 
-    Returns:
-        The seed of the draw, as text.
+    Returns the seed of the draw, as text.
     """
     connection.execute(select(studies.c.id).with_for_update())
     seed = secrets.randbits(63)

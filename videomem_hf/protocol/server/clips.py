@@ -14,8 +14,7 @@ _MARK: Final = b"padding of the study server"
 def find_clips(paths: list[Path]) -> list[Path]:
     """The clips in files and folders, in the order given, folders sorted.
 
-    Raises:
-        InputError: A path does not exist, a folder holds no video, or two clips have the same name.
+    Raises InputError if a path does not exist, a folder holds no video, or two clips have the same name.
     """
     clips: list[Path] = []
     for path in paths:
@@ -38,11 +37,7 @@ def find_clips(paths: list[Path]) -> list[Path]:
 
 
 def check_clip(path: Path) -> None:
-    """Check that browsers can play a clip.
-
-    Raises:
-        InputError: A container or codec they do not play, or a file that holds no video.
-    """
+    """Raise InputError for a container or codec that browsers do not play, or a file that holds no video."""
     import av
 
     remedy = f"convert it, for example: ffmpeg -i {path.name} -an -c:v libvpx-vp9 {path.stem}.webm"

@@ -12,8 +12,7 @@ from videomem_hf.protocol.server.database import showings
 
 def passes(connection: Connection, design: StudyDesign, participant_id: int, step: int) -> bool:
     """Whether the responses of a completed step pass the design's controls (Sec. 3.2)."""
-    screening = screen(_annotations(connection, participant_id), design)
-    return bool((screening.step1 if step == 1 else screening.step2).passed[0])
+    return bool(screen(_annotations(connection, participant_id), design).steps()[step - 1].passed[0])
 
 
 def _annotations(connection: Connection, participant_id: int) -> Annotations:

@@ -10,11 +10,7 @@ from videomem_hf.schema import InputError
 def delete_participant(connection: Connection, name: str) -> int:
     """Delete a participant, in a writing transaction; their videos are assigned to others again.
 
-    Returns:
-        The number of responses that were deleted.
-
-    Raises:
-        InputError: There is no participant of this name.
+    Returns the number of responses that were deleted. Raises InputError if there is no participant of this name.
     """
     person = connection.execute(select(participants.c.id).where(participants.c.name == name)).first()
     if person is None:

@@ -29,16 +29,7 @@ def annotation_lines(connection: Connection) -> Iterator[str]:
     )
     yield from _csv_text([COLUMNS])
     for rows in connection.execute(query).partitions():
-        yield from _csv_text(
-            (
-                *row[:5],
-                int(row.repeat),
-                int(row.pressed),
-                "" if row.rt_ms is None else f"{row.rt_ms:.1f}",
-                format_utc(row.shown_ms),
-            )
-            for row in rows
-        )
+        yield from _csv_text(_showing_cells(row) for row in rows)
 
 
 def participant_lines(connection: Connection, key: str, questions: Sequence[str]) -> Iterator[str]:
@@ -56,6 +47,11 @@ def participant_lines(connection: Connection, key: str, questions: Sequence[str]
         for step in (1, 2):
             own += _step_cells(started.get((person.id, step)), key, person.name)
         yield from _csv_text([own])
+
+
+def _showing_cells(row: Any) -> list[Any]:
+    rt_ms = "" if row.rt_ms is None else f"{row.rt_ms:.1f}"
+    return [*row[:5], int(row.repeat), int(row.pressed), rt_ms, format_utc(row.shown_ms)]
 
 
 def _step_cells(row: Any, key: str, participant: str) -> list[Any]:

@@ -98,13 +98,9 @@ class Newcomer:
 
 
 def join(connection: Connection, newcomer: Newcomer, now: int) -> str:
-    """Add a participant.
+    """Add a participant; returns their token, of which only a hash is stored.
 
-    Returns:
-        The participant's token, of which only a hash is stored.
-
-    Raises:
-        Refused: `took_part`: someone with this platform id already did.
+    Raises Refused, `took_part`, if someone with this platform id already did.
     """
     if newcomer.platform_id is not None:
         same = select(participants.c.id).where(participants.c.platform_id == newcomer.platform_id)
@@ -117,11 +113,7 @@ def join(connection: Connection, newcomer: Newcomer, now: int) -> str:
 
 
 def come_back(connection: Connection, code: str) -> str:
-    """Exchange a return code, which remains valid, for a new token.
-
-    Raises:
-        Refused: `unknown_code`.
-    """
+    """Exchange a return code, which remains valid, for a new token. Raises Refused, `unknown_code`."""
     token = new_token()
     holder = update(participants).where(participants.c.return_hash == hash_secret(code))
     if connection.execute(holder.values(token_hash=hash_secret(token))).rowcount != 1:
@@ -130,11 +122,7 @@ def come_back(connection: Connection, code: str) -> str:
 
 
 def participant_of(connection: Connection, token: str, lock: bool = False) -> Row[Any]:
-    """The participant with a token, locked until the end of the transaction if wanted.
-
-    Raises:
-        Refused: `unknown`.
-    """
+    """The participant with a token, locked until the end of the transaction if wanted. Raises Refused, `unknown`."""
     query = select(participants).where(participants.c.token_hash == hash_secret(token))
     row = connection.execute(query.with_for_update() if lock else query).first()
     if row is None:
@@ -197,11 +185,7 @@ class Game:
         return 1
 
     def clip(self, connection: Connection, token: str, step: int, position: int, now: int) -> int:
-        """The video at a position, which must be among the next showings.
-
-        Raises:
-            Refused: `over`, or `not_yet` if the position is not among the next.
-        """
+        """The video at a position. Raises Refused: `over`, or `not_yet` if it is not among the next showings."""
         row = self._step(connection, token, step)
         self._require_open(row, now)
         if not row.next_position <= position <= min(row.next_position + self.settings.clips_ahead, self.showings[step]):

@@ -18,11 +18,7 @@ class GroupSync:
         self._syncing = False
 
     def wait(self) -> None:
-        """Return when everything written to the file before the call is on the disk.
-
-        Raises:
-            OSError: The disk failed.
-        """
+        """Return when everything written to the file before the call is on the disk. Raises OSError if that fails."""
         with self._condition:
             self._asked += 1
             mine = self._asked

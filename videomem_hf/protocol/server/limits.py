@@ -19,8 +19,7 @@ class RateLimit:
 
     def admit(self, key: str) -> None:
         """Count a request; raises Refused, `too_many` with `wait_ms`, if it is not allowed yet."""
-        wait = self.wait_s(key)
-        if wait:
+        if wait := self.wait_s(key):
             raise Refused("too_many", "Too many requests. Please wait a moment.", wait_ms=int(wait * 1000) + 1)
 
     def wait_s(self, key: str) -> float:

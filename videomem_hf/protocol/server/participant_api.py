@@ -85,10 +85,8 @@ class ParticipantApi:
     def facts(self) -> dict[str, Any]:
         """Public facts about the study."""
         settings, design = self.study.settings, self.study.design
-        return {
-            "title": settings.title,
-            "contact": settings.contact,
-            "consent": settings.consent,
+        names = ("title", "contact", "consent", "clips_ahead", "pause_max_min")
+        return {name: getattr(settings, name) for name in names} | {
             "demographics": [asdict(question) for question in settings.demographics],
             "examples": len(self.study.examples),
             "media_types": sorted({MEDIA_TYPES[clip.suffix.lower()] for clip in self.study.clips.values()}),
@@ -97,8 +95,6 @@ class ParticipantApi:
             "gap_ms": self.game.gap_ms,
             "showings": [self.game.showings[1], self.game.showings[2]],
             "delay_h": [design.step2.delay_min_h, design.step2.delay_max_h],
-            "clips_ahead": settings.clips_ahead,
-            "pause_max_min": settings.pause_max_min,
         }
 
     def example(self, number: int) -> Response:

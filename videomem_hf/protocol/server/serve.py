@@ -16,11 +16,8 @@ def run_server(
 ) -> None:
     """Serve a study until interrupted; requests in progress are finished. Neither addresses nor tokens are logged.
 
-    Args:
-        study: The study.
-        database_url: The study's own SQLite file by default.
-        host, port: Where to listen.
-        hours_ahead: Shift of the server's clock, to try step 2 on the same day.
+    The database is the study's own SQLite file by default; `hours_ahead` shifts the server's clock, to try step 2 on
+    the same day.
 
     Raises:
         InputError: The page is not built, or the database does not fit the study.

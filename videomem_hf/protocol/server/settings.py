@@ -84,8 +84,7 @@ class StudySettings:
         if not all(isinstance(question, Question) for question in self.demographics):
             raise InputError(f"demographics {self.demographics!r}; it is a list of questions.")
         names = [question.name for question in self.demographics]
-        twice = [name for name in names if names.count(name) > 1]
-        if twice:
+        if twice := [name for name in names if names.count(name) > 1]:
             raise InputError(f"demographics ask for {twice[0]!r} twice; give each question a name of its own.")
 
     @property
@@ -95,11 +94,7 @@ class StudySettings:
 
 
 def load_settings(path: Path) -> StudySettings:
-    """Read the settings; missing ones have their defaults.
-
-    Raises:
-        InputError: The file is missing or invalid; names the file.
-    """
+    """Read the settings; missing ones have their defaults. Raises InputError if the file is missing or invalid."""
     return build(StudySettings, read_yaml(path), str(path))
 
 

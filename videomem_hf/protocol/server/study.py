@@ -71,10 +71,9 @@ def create_study(
     """Create the folder of a study; nothing is left behind if that fails.
 
     Args:
-        folder: A new or empty folder.
+        folder: New or empty.
         clips: Files and folders of clips.
         design: The paper's by default; adapted to the number of clips.
-        settings: Default settings if None.
         examples: Clips for the instructions; by default two of the clips, which are then not in the game.
         link: Hard links instead of copies; the clips must be on the same disk and must not change later.
         progress: Wraps the list of clips while they are checked, such as `tqdm`.
@@ -110,11 +109,7 @@ def create_study(
 
 
 def open_study(folder: Path) -> Study:
-    """Open the folder of a study.
-
-    Raises:
-        InputError: It is not the folder of a study, or something in it is missing or damaged.
-    """
+    """Open the folder of a study. Raises InputError if it is none, or if something in it is missing or damaged."""
     if not (folder / "secrets.json").is_file():
         raise InputError(f"{folder}: not the folder of a study; make one with `videomem study init {folder} CLIPS...`.")
     try:
@@ -150,8 +145,7 @@ def _write_secrets(folder: Path, key: str) -> str:
 def _choose_examples(clips: list[Path], examples: list[Path] | None) -> tuple[list[Path], list[Path]]:
     """The clips of the game and those of the instructions."""
     if examples is not None:
-        both = {clip.resolve() for clip in clips} & {clip.resolve() for clip in examples}
-        if both:
+        if both := {clip.resolve() for clip in clips} & {clip.resolve() for clip in examples}:
             raise InputError(f"{min(both)}: an example that is in the game as well; leave it out of one of them.")
         return clips, examples
     chosen = random.Random(_EXAMPLE_SEED).sample(clips, min(_EXAMPLES, len(clips)))
