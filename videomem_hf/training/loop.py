@@ -147,9 +147,11 @@ class TrainingLoop:
         if checkpoint is not None:
             self.accelerator.load_state(str(checkpoint))
         self._saved_at = time.monotonic()
+        lbfgs = stage.optimizer == "lbfgs"
+        every = self._inputs(self.collate([self.examples[0, index] for index in range(self.clips)])) if lbfgs else {}
         for epoch in range(self.done.epochs, before + stage.epochs):
-            if stage.optimizer == "lbfgs":
-                loss = self._lbfgs_epoch(stage, model, optimizer, criterion, bar)
+            if lbfgs:
+                loss = self._lbfgs_epoch(stage, every, model, optimizer, criterion, bar)
             else:
                 loss = self._epoch(stage, epoch, model, optimizer, criterion, bar)
             self._finish_epoch(epoch, loss, model)
@@ -192,10 +194,11 @@ class TrainingLoop:
         optimizer.zero_grad()
         return total
 
-    def _lbfgs_epoch(self, stage: StageConfig, model: Any, optimizer: Any, criterion: Criterion, bar: tqdm) -> float:
+    def _lbfgs_epoch(
+        self, stage: StageConfig, every: Batch, model: Any, optimizer: Any, criterion: Criterion, bar: tqdm
+    ) -> float:
         """One step of L-BFGS over all training clips at once; returns the loss before it."""
         model.train()
-        every = self._inputs(self.collate([self.examples[0, index] for index in range(self.clips)]))
         losses: list[torch.Tensor] = []
 
         def closure() -> torch.Tensor:
