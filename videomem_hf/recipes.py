@@ -2,10 +2,12 @@
 
 import difflib
 import inspect
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
+from types import NoneType, UnionType
 from typing import Any, Final, Self, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
@@ -155,9 +157,20 @@ def build(cls: type[T], values: Any, where: str) -> T:
     try:
         return cls(**converted)
     except (StrictDataclassError, InputError) as error:
-        raise InputError(f"{where}: {error.__cause__ or error}") from None
+        raise InputError(f"{where}: {_wrong_type(error, types, converted) or error.__cause__ or error}") from None
     except TypeError as error:
         raise InputError(f"{where}: {str(error).rpartition('__init__() ')[2]}") from None
+
+
+def _wrong_type(error: Exception, types: Mapping[str, Any], values: Mapping[str, Any]) -> str | None:
+    """Name the key, the types that it may have, and its value; None for an error of another kind."""
+    field = re.match(r"Validation error for field '(\w+)'", str(error))
+    if field is None or not isinstance(error.__cause__, TypeError):
+        return None
+    value, wanted = values[field[1]], types[field[1]]
+    allowed = get_args(wanted) if isinstance(wanted, UnionType) else [wanted]
+    names = ["null" if each is NoneType else str(each) if get_origin(each) else each.__name__ for each in allowed]
+    return f"{field[1]!r} expected {' or '.join(names)}, got {type(value).__name__} (value: {value!r})"
 
 
 def _convert(wanted: Any, value: Any, where: str) -> Any:

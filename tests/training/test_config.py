@@ -108,11 +108,20 @@ def test_saved_then_read_back_is_equal(tmp_path: Path) -> None:
         ("evaluation.split=train", "split must be the name of a split other than train"),
         ("evaluation.confidence=1", "confidence must be between 0 and 1"),
         ("model={}", "model must be a section with a type"),
+        ("mixed_precision=2", r"recipe .*: 'mixed_precision' expected str or null, got int \(value: 2\)$"),
+        ("trackers=wandb", r"'trackers' expected list\[str\], got str \(value: 'wandb'\)$"),
+        ("frames_per_clip=many", r"'frames_per_clip' expected int or null, got str \(value: 'many'\)$"),
+        ("gradient_checkpointing=1", r"'gradient_checkpointing' expected bool, got int \(value: 1\)$"),
     ],
 )
 def test_a_wrong_override_is_one_clear_sentence(override: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         _config(override)
+
+
+def test_no_is_a_number_format_though_yaml_reads_false() -> None:
+    assert _config("mixed_precision=no").mixed_precision == "no"
+    assert _config("mixed_precision=bf16").mixed_precision == "bf16"
 
 
 @pytest.mark.parametrize(

@@ -74,12 +74,12 @@ def _recomputing(kind: type[nn.Module]) -> type[nn.Module]:
 
 
 def _contexts(block: nn.Module) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-    return nullcontext(), _statistics_unchanged(block)
+    return nullcontext(), keep_batch_statistics(block)
 
 
 @contextmanager
-def _statistics_unchanged(block: nn.Module) -> Iterator[None]:
-    """Keep the running statistics of batch normalisation: the first computation has brought them up to date."""
+def keep_batch_statistics(block: nn.Module) -> Iterator[None]:
+    """Keep the running statistics of batch normalisation, for the first or second of two equal computations."""
     norms = [each for each in block.modules() if isinstance(each, nn.modules.batchnorm._BatchNorm)]
     kept = [(each.momentum, each.num_batches_tracked) for each in norms]
     try:
