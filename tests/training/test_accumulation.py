@@ -79,8 +79,9 @@ def test_statistics_of_batch_normalisation_are_updated_once(accelerator: Acceler
     for features in batch["features"].split([3, 4, 3]):
         once(features)
     accumulate_gradients(accelerator, parted, Criterion({"type": "pairwise"}), batch, 3)
-    assert dict(parted.named_buffers()).keys() == {"layers.1.running_mean", "layers.1.running_var", "layers.1.num_batches_tracked"}
-    torch.testing.assert_close(dict(parted.named_buffers()), dict(once.named_buffers()))
+    statistics = dict(parted.named_buffers())
+    assert statistics["layers.1.num_batches_tracked"] == 3
+    torch.testing.assert_close(statistics, dict(once.named_buffers()))
 
 
 def test_a_mean_over_clips_takes_one_pass(accelerator: Accelerator, batch: Batch) -> None:

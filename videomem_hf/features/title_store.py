@@ -13,11 +13,9 @@ from typing import Any, Final
 import numpy as np
 from huggingface_hub.constants import HF_HOME
 
-
-
 TITLE_CACHE: Final = Path(HF_HOME) / "videomem_hf" / "titles"
 """Where the vectors of titles are cached: beside the frames."""
-_SCHEMA: Final = "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, checksum INTEGER, vector BLOB) WITHOUT ROWID"
+_SCHEMA: Final = "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, checksum INTEGER, vector BLOB)"
 
 
 def model_files(folder: Path) -> list[Any]:

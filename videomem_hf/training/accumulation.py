@@ -24,6 +24,10 @@ def accumulate_gradients(
     A loss that ranks the clips of the batch takes two passes: the first gives the scores, from which follow the loss
     and its gradient with respect to each score; the second, with the same random state, takes that to the weights.
     """
+    if count == 1:
+        loss = criterion(model, batch)
+        accelerator.backward(loss)
+        return loss.detach().float()
     size = len(batch["labels"])
     edges = np.linspace(0, size, min(count, size) + 1).round().astype(int).tolist()
     parts = [{name: value[low:high] for name, value in batch.items()} for low, high in pairwise(edges)]

@@ -182,7 +182,7 @@ class TrainingLoop:
         optimizer.step()
         if not optimizer.step_was_skipped:  # half precision skips a step whose gradient overflowed
             self.done.scheduler.step()
-        optimizer.zero_grad()
+        self.model.zero_grad()  # the prepared optimiser looks its signature up at each step
         return loss
 
     def _lbfgs_epoch(
