@@ -186,7 +186,7 @@ def test_backbones_that_cannot_be_had_are_refused(frame_model: Path, tmp_path: P
 
     refused(init=None, message="trains on the maps of a frozen backbone; give --init FOLDER")
     refused("model={type: spatiotemporal, backbone: null, map_channels: 3}", init=None, message="name one to train on")
-    refused(init=tmp_path / "none", message="nothing can be loaded")
+    refused(init=tmp_path / "none", message="no such folder; give the folder of a model")
 
 
 def test_a_backbone_of_other_sizes_is_refused(release: Path, frames: Path, frame_model: Path, tmp_path: Path) -> None:
