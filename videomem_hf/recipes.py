@@ -2,10 +2,12 @@
 
 import difflib
 import inspect
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
+from types import NoneType, UnionType
 from typing import Any, Final, Self, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
@@ -84,10 +86,24 @@ def recipe_path(recipe: str | Path) -> Path:
     return RECIPES_FOLDER / f"{recipe}.yaml"
 
 
+class _YamlLoader(yaml.SafeLoader):
+    """Reads `1e-3` as the number that YAML 1.2 takes it for; PyYAML follows version 1.1."""
+
+
+_YamlLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), [*"-+0123456789"]
+)
+
+
+def parse_yaml(text: str) -> Any:
+    """The value that a text in YAML stands for. Raises yaml.YAMLError."""
+    return yaml.load(text, _YamlLoader)
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """The keys and values of a file. Raises InputError, naming it, for anything else."""
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = parse_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({(error.strerror or '').lower()})") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -106,7 +122,7 @@ def apply_override(values: dict[str, Any], override: str) -> None:
     if not equals or not key:
         raise InputError(f"{override!r} is not of the form key=value")
     try:
-        value = yaml.safe_load(text)
+        value = parse_yaml(text)
     except yaml.YAMLError:
         raise InputError(f"{override!r}: the value is not YAML") from None
     *sections, last = key.split(".")
@@ -153,9 +169,20 @@ def build(cls: type[T], values: Any, where: str) -> T:
     try:
         return cls(**converted)
     except (StrictDataclassError, InputError) as error:
-        raise InputError(f"{where}: {error.__cause__ or error}") from None
+        raise InputError(f"{where}: {_wrong_type(error, types, converted) or error.__cause__ or error}") from None
     except TypeError as error:
         raise InputError(f"{where}: {str(error).rpartition('__init__() ')[2]}") from None
+
+
+def _wrong_type(error: Exception, types: Mapping[str, Any], values: Mapping[str, Any]) -> str | None:
+    """Name the key, the types that it may have, and its value; None for an error of another kind."""
+    field = re.match(r"Validation error for field '(\w+)'", str(error))
+    if field is None or not isinstance(error.__cause__, TypeError):
+        return None
+    value, wanted = values[field[1]], types[field[1]]
+    allowed = get_args(wanted) if isinstance(wanted, UnionType) else [wanted]
+    names = ["null" if each is NoneType else str(each) if get_origin(each) else each.__name__ for each in allowed]
+    return f"{field[1]!r} expected {' or '.join(names)}, got {type(value).__name__} (value: {value!r})"
 
 
 def _convert(wanted: Any, value: Any, where: str) -> Any:

@@ -13,6 +13,7 @@ from sklearn.gaussian_process.kernels import RBF
 from sklearn.kernel_ridge import KernelRidge
 
 from videomem_hf.features.title_views import word_counts
+from videomem_hf.multiview import kernel_ridge
 from videomem_hf.multiview.kernel_ridge import Solution, solve
 from videomem_hf.multiview.kernel_search import KernelSearch, clearly_better, mean_correlation, view_patterns
 from videomem_hf.multiview.kernels import KernelBank, view_space
@@ -74,6 +75,27 @@ def test_noise_by_clip_is_the_gaussian_process_likelihood() -> None:
     kernel = RBF((2 * bank.gamma(0, 3.0)) ** -0.5, "fixed")
     reference = GaussianProcessRegressor(kernel, alpha=noise, optimizer=None).fit(vectors, y[:, 0])
     np.testing.assert_allclose(solution.coefficients[:, 0], reference.alpha_, atol=1e-8)
+
+
+@pytest.mark.parametrize("ridge", [RIDGE, 1e-7])  # conjugate gradients converge for the first alone
+def test_many_clips_are_solved_iteratively_with_equal_results(monkeypatch: pytest.MonkeyPatch, ridge: float) -> None:
+    x, y = _draw()
+    y[::3, 1] = np.nan
+    x[:20] = np.nan
+    noise = ridge * np.random.default_rng(1).uniform(0.5, 2, CLIPS)
+    bank, folds = KernelBank({"x": x}), [torch.from_numpy(fold) for fold in fold_indices(CLIPS, 5, 0)]
+    kernel, missing = bank.weighted_sum([[0]], [1.0], [3.0])
+    system = kernel.clone(), torch.from_numpy(noise) + missing, torch.from_numpy(y), folds
+    exact = solve(kernel.clone(), *system[1:])
+    factorised: list[torch.Tensor] = []
+    monkeypatch.setattr(kernel_ridge, "ITERATIVE_ABOVE", CLIPS - 1)
+    cholesky = torch.linalg.cholesky
+    monkeypatch.setattr(torch.linalg, "cholesky", lambda each: factorised.append(each) or cholesky(each))
+    iterative = solve(*system, tolerance=1e-8)
+    assert len(factorised) == int(ridge < RIDGE)
+    torch.testing.assert_close(iterative.coefficients, exact.coefficients, atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(iterative.held_out, exact.held_out, atol=1e-6, rtol=1e-6)
+    assert not iterative.coefficients[::3, 1].any()
 
 
 def test_landmarks_at_every_clip_are_exact_and_fewer_come_near() -> None:

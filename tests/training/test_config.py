@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from videomem_hf.multiview.config import is_multiview_recipe
-from videomem_hf.recipes import RECIPES_FOLDER
+from videomem_hf.recipes import RECIPES_FOLDER, apply_override, parse_yaml
 from videomem_hf.schema import InputError
 from videomem_hf.training import TrainingConfig
 from videomem_hf.training.setup import make_model_config, make_processor
@@ -108,11 +108,20 @@ def test_saved_then_read_back_is_equal(tmp_path: Path) -> None:
         ("evaluation.split=train", "split must be the name of a split other than train"),
         ("evaluation.confidence=1", "confidence must be between 0 and 1"),
         ("model={}", "model must be a section with a type"),
+        ("mixed_precision=2", r"recipe .*: 'mixed_precision' expected str or null, got int \(value: 2\)$"),
+        ("trackers=wandb", r"'trackers' expected list\[str\], got str \(value: 'wandb'\)$"),
+        ("frames_per_clip=many", r"'frames_per_clip' expected int or null, got str \(value: 'many'\)$"),
+        ("gradient_checkpointing=1", r"'gradient_checkpointing' expected bool, got int \(value: 1\)$"),
     ],
 )
 def test_a_wrong_override_is_one_clear_sentence(override: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         _config(override)
+
+
+def test_no_is_a_number_format_though_yaml_reads_false() -> None:
+    assert _config("mixed_precision=no").mixed_precision == "no"
+    assert _config("mixed_precision=bf16").mixed_precision == "bf16"
 
 
 @pytest.mark.parametrize(
@@ -166,3 +175,13 @@ def test_recipes_and_runs_with_former_names_are_read(tmp_path: Path) -> None:
     config = TrainingConfig.from_recipe(recipe, data="d", output="o")
     assert config.model["segment_length"] == 8
     assert config.processor == {"segment_length": 8, "max_segments": 2}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("1e-3", 0.001), ("-2E+4", -20000.0), ("1.5e5", 150000.0), ("1e", "1e"), ("a1e3", "a1e3")]
+)
+def test_numbers_with_exponents_are_numbers(text: str, value: object) -> None:
+    values: dict[str, object] = {}
+    apply_override(values, f"key={text}")
+    assert values == {"key": value}
+    assert parse_yaml(f"[{text}]") == [value]

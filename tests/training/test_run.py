@@ -17,6 +17,7 @@ from videomem_hf.data.scored_clips import load_clips
 from videomem_hf.evaluation.tables import metrics_text
 from videomem_hf.schema import HORIZONS, InputError
 from videomem_hf.training import TrainingConfig, TrainingError, TrainingResult, initial, run, train
+from videomem_hf.training.setup import make_model_config
 from videomem_hf.video.video import sample_frames
 
 
@@ -135,6 +136,50 @@ def test_options_are_wired(make_config: MakeConfig, override: str) -> None:
     plain = train(make_config("stages.*.epochs=1", output="plain"), progress=False)
     changed = train(make_config("stages.*.epochs=1", override, output="changed"), progress=False)
     assert not _equal(plain.output, changed.output)
+
+
+def test_gradient_checkpointing_is_wired(make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model has the flag, and the weights are those without it."""
+    found, outputs = [], []
+    real = run.initial_model
+
+    def initial(*arguments: Any) -> Any:
+        found.append(real(*arguments))
+        return found[-1]
+
+    monkeypatch.setattr(run, "initial_model", initial)
+    for value in ("false", "true"):
+        config = make_config("stages.*.epochs=1", f"gradient_checkpointing={value}", output=value)
+        outputs.append(train(config, progress=False).output)
+    assert [model.gradient_checkpointing for model in found] == [False, True]
+    weights = [_weights(output) for output in outputs]
+    torch.testing.assert_close(weights[1], weights[0], atol=1e-5, rtol=1e-4)
+
+
+def test_gradient_checkpointing_of_a_model_without_it_is_refused(features: Path, tmp_path: Path) -> None:
+    overrides = ["gradient_checkpointing=true"]
+    config = TrainingConfig.from_recipe("hmp", data=features, output=tmp_path / "run", overrides=overrides)
+    with pytest.raises(InputError, match=r"^gradient_checkpointing must be false for feature_mlp: the model has none$"):
+        train(config, progress=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_trainer_checkpoints_gradients(make_config: MakeConfig, tmp_path: Path) -> None:
+    from transformers import Trainer, TrainingArguments
+
+    generator = torch.Generator().manual_seed(0)
+    clips, labels = torch.randn(4, 2, 3, 18, 32, generator=generator), torch.rand(4, 2, generator=generator)
+    examples = [{"pixel_values_videos": clip, "labels": scores} for clip, scores in zip(clips, labels, strict=True)]
+    losses = []
+    for sparing in (False, True):
+        torch.manual_seed(0)
+        model = AutoModel.from_config(make_model_config(make_config()))
+        arguments = TrainingArguments(
+            tmp_path, max_steps=2, report_to=[], use_cpu=True, disable_tqdm=True, gradient_checkpointing=sparing
+        )
+        losses.append(Trainer(model, arguments, train_dataset=examples).train().training_loss)
+        assert model.gradient_checkpointing is sparing
+    assert losses[1] == pytest.approx(losses[0], abs=1e-5)
 
 
 def test_momentum_is_wired(make_config: MakeConfig) -> None:

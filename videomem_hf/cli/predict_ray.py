@@ -35,7 +35,7 @@ def predict_on_ray(
     left = [path for path in paths if path not in results]
     try:
         with tqdm(total=len(paths), initial=kept, unit="clip", desc="predicting", disable=None) as bar:
-            for clip, result in score_on_ray(left, model, device, precision, workers):
+            for clip, result in score_on_ray(left, model, device, workers, precision):
                 if isinstance(result, ClipScores):
                     journal.add(clip, result)
                 results[clip] = result

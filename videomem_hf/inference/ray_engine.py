@@ -16,8 +16,8 @@ def score_on_ray(
     clips: Sequence[Path],
     model: str | None,
     device: str | None = None,
-    precision: str = "auto",
     workers: int | None = None,
+    precision: str = "auto",
 ) -> Iterator[tuple[Path, ClipScores | str]]:
     """Score clips with Ray Data, as `Predictor.predict` scores one.
 
@@ -25,8 +25,8 @@ def score_on_ray(
         clips: Video files, under the same path on all machines.
         model: As for `load_predictor`; a folder has the same path on all machines.
         device: "cpu", "cuda", ...; None takes a GPU where the cluster has one.
-        precision: As for `load_predictor`.
         workers: Processes over all machines; see `videomem_hf.ray_jobs.Work`.
+        precision: As for `load_predictor`.
 
     Yields:
         Each clip, as it is ready, with its scores, or why it has none.

@@ -5,7 +5,7 @@ from typing import Any, Final
 import torch
 from torch import nn
 
-from videomem_hf.losses.base import AbsoluteError, MemorabilityLoss, SquaredError
+from videomem_hf.losses.base import AbsoluteError, MemorabilityLoss, RankingLoss, SquaredError
 from videomem_hf.losses.binomial import BinomialLoss
 from videomem_hf.losses.horizons import HorizonLoss
 from videomem_hf.losses.names import LOSS_NAMES, MODEL_LOSS
@@ -46,12 +46,26 @@ class Criterion(nn.Module):
         kind = options.pop("type")
         self.loss = None if kind == MODEL_LOSS else HorizonLoss(build_loss(kind, **options))
 
+    @property
+    def ranks_clips(self) -> bool:
+        """Whether the loss compares the clips of a batch with each other, so that it is no mean over its parts."""
+        return self.loss is not None and isinstance(self.loss.loss, RankingLoss)
+
     def forward(self, model: nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         """Run the model on a batch and compute its loss, a scalar."""
         if self.loss is None:
             loss: torch.Tensor = model(**batch).loss
             return loss
-        labels, counts = batch["labels"], batch.get("annotation_counts")
+        return self.score_loss(self.scores(model, batch), batch)
+
+    def scores(self, model: nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """The model's scores of a batch, which may have labels."""
         inputs = {name: value for name, value in batch.items() if name not in ("labels", "annotation_counts")}
-        value: torch.Tensor = self.loss(model(**inputs).scores, labels, counts)
+        scores: torch.Tensor = model(**inputs).scores
+        return scores
+
+    def score_loss(self, scores: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """The loss of scores for the labels of a batch; not for the model's own loss."""
+        assert self.loss is not None
+        value: torch.Tensor = self.loss(scores, batch["labels"], batch.get("annotation_counts"))
         return value

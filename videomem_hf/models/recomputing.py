@@ -24,7 +24,7 @@ class Recomputing:
             return compute(*args, **kwargs)
 
         def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-            return nullcontext(), _statistics_unchanged(self)  # type: ignore[arg-type]
+            return nullcontext(), keep_batch_statistics(self)  # type: ignore[arg-type]
 
         return checkpoint(compute, *args, use_reentrant=False, context_fn=contexts, **kwargs)
 
@@ -75,8 +75,8 @@ def _recomputing(kind: type[nn.Module]) -> type[nn.Module]:
 
 
 @contextmanager
-def _statistics_unchanged(block: nn.Module) -> Iterator[None]:
-    """Keep the running statistics of batch normalisation: the first computation has brought them up to date."""
+def keep_batch_statistics(block: nn.Module) -> Iterator[None]:
+    """Keep the running statistics of batch normalisation, for the first or second of two equal computations."""
     norms = [each for each in block.modules() if isinstance(each, _BATCH_NORMS)]
     kept = [(each.momentum, each.num_batches_tracked) for each in norms]
     try:

@@ -17,6 +17,7 @@ from videomem_hf.features.encoders import EncoderSpec
 from videomem_hf.features.extract import load_networks
 from videomem_hf.features.packaged import PACKAGED, PackagedSpec
 from videomem_hf.features.spec import NetworkSpec
+from videomem_hf.features.title_store import model_files
 from videomem_hf.schema import InputError
 from videomem_hf.video.clip_cache import ClipCache, FailedClipsError
 from videomem_hf.video.sources import Source, StillImage, StoredVideo, identity_of, name_of
@@ -113,9 +114,5 @@ def frame_view(
 
 
 def _files_of(name: str) -> list[Any]:
-    """The files of a model on disk, which distinguish it from a later one; empty for one on the Hub or in a package."""
-    folder = Path(name.rpartition(":")[2]).expanduser()
-    if ":" not in name or not folder.is_dir():
-        return []
-    files = [(path, path.stat()) for path in sorted(folder.resolve().rglob("*")) if path.is_file()]
-    return [[str(path), status.st_size, status.st_mtime_ns] for path, status in files]
+    """The files of a model on disk; empty for one on the Hub or in a package."""
+    return model_files(Path(name.rpartition(":")[2]).expanduser()) if ":" in name else []

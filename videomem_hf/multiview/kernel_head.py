@@ -73,10 +73,10 @@ def _fit_pattern(search: KernelSearch, choices: Choices, pattern: list[int]) -> 
     ridge = choices.ridges[pattern[0]] if len(pattern) == 1 else choices.ridge
     # Pairs of many views are only for the ablation table: half the time, for digits that it does not show.
     quick = len(search.bank.names) > MAX_VIEWS_OF_ALL_SUBSETS and len(pattern) == 2
-    dtype = torch.float32 if quick else torch.float64
-    solution = search.solve(*search.summands_of(choices, pattern), choices.widths, ridge, dtype)
-    half = slice(search.horizons, None) if choices.ranks else slice(0, search.horizons)
-    return Solution(solution.coefficients[:, half].double(), solution.held_out[:, half].double())
+    dtype = torch.float32 if quick else search.bank.dtype
+    summands, weights = search.summands_of(choices, pattern)
+    solution = search.solve(summands, weights, choices.widths, ridge, dtype, choices.ranks, tolerance=1e-5)
+    return Solution(solution.coefficients.double(), solution.held_out.double())
 
 
 def build_kernel_model(

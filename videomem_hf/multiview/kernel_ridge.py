@@ -1,11 +1,16 @@
 """Kernel ridge regression with the held-out predictions of every fold."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import torch
 
 from videomem_hf.schema import InputError
+
+ITERATIVE_ABOVE: Final = 2_000
+"""Clips beyond which systems are solved by conjugate gradients, in float32: the work grows with their square."""
+_MAX_FOLDS: Final = 20
+_MAX_ITERATIONS: Final = 150
 
 
 class Solution(NamedTuple):
@@ -26,6 +31,7 @@ def solve(
     targets: torch.Tensor,
     folds: Sequence[torch.Tensor],
     landmarks: torch.Tensor | None = None,
+    tolerance: float = 1e-5,
 ) -> Solution:
     """Ridge regression in a kernel: the posterior mean of a Gaussian process.
 
@@ -35,16 +41,57 @@ def solve(
         targets: `(clips, targets)` of the kernel's type; NaN where unknown, which excludes the clip for that target.
         folds: Indices of the clips of each fold.
         landmarks: Indices of the anchors among the clips; None where every clip is one.
+        tolerance: Of the residual relative to the targets, where the system is solved by conjugate gradients.
 
     Raises:
         InputError: The system cannot be solved.
     """
     try:
         if landmarks is None:
-            return _solve_exactly(kernel, noise, targets, folds)
+            found = None
+            if len(kernel) > ITERATIVE_ABOVE and len(folds) <= _MAX_FOLDS:
+                found = _solve_iteratively(kernel, noise, targets, folds, tolerance)
+            return found or _solve_exactly(kernel, noise, targets, folds)
         return _solve_nystrom(kernel, noise, targets, folds, landmarks)
     except torch.linalg.LinAlgError:
         raise InputError("the kernel's linear system cannot be solved; take a larger ridge") from None
+
+
+def _solve_iteratively(
+    kernel: torch.Tensor, noise: torch.Tensor, targets: torch.Tensor, folds: Sequence[torch.Tensor], tolerance: float
+) -> Solution | None:
+    """Conjugate gradients for all clips and for those outside each fold, all at once; None if they do not converge.
+
+    The system of a part of the clips is the whole one with the other clips' rows and coefficients set to 0.
+    """
+    clips, columns = targets.shape
+    used = torch.ones(clips, len(folds) + 1, columns, dtype=torch.bool)  # of each system: all clips, then each fold's
+    for number, fold in enumerate(folds, start=1):
+        used[fold, number] = False
+    used = (used & targets.isfinite()[:, None]).flatten(1)
+    residual = targets.nan_to_num()[:, None].expand(-1, len(folds) + 1, -1).flatten(1) * used
+    coefficients = torch.zeros_like(residual)
+    scaled = residual / noise[:, None]
+    direction = scaled.clone()
+    size = (residual * scaled).sum(dim=0)
+    enough = tolerance**2 * size
+    for _ in range(_MAX_ITERATIONS):
+        product = torch.addcmul(kernel @ direction, noise[:, None], direction).mul_(used)
+        step = size / (direction * product).sum(dim=0).clamp_min(torch.finfo(size.dtype).tiny)
+        coefficients.addcmul_(step, direction)
+        residual.addcmul_(step, product, value=-1)
+        scaled = residual / noise[:, None]
+        before, size = size, (residual * scaled).sum(dim=0)
+        if bool((size <= enough).all()):
+            break
+        direction.mul_(size / before.clamp_min(torch.finfo(size.dtype).tiny)).add_(scaled)
+    else:
+        return None
+    each = coefficients.unflatten(1, (-1, columns))
+    held_out = torch.empty_like(targets)
+    for number, fold in enumerate(folds, start=1):
+        held_out[fold] = kernel[fold] @ each[:, number]
+    return Solution(each[:, 0], held_out)
 
 
 def _solve_exactly(

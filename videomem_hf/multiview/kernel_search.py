@@ -84,7 +84,6 @@ class KernelSearch:
         self.bank, self.targets = bank, targets
         self.folds = [torch.from_numpy(fold) for fold in folds]
         self.noise = torch.from_numpy(targets.noise)
-        self.columns = torch.from_numpy(np.concatenate([targets.values, targets.ranks], axis=1))
         self.horizons = targets.values.shape[1]
         self.report = report or (lambda text: None)
 
@@ -95,17 +94,19 @@ class KernelSearch:
         widths: Sequence[float],
         ridge: float,
         dtype: torch.dtype = torch.float32,
+        ranks: bool = False,
+        tolerance: float = 1e-4,
     ) -> Solution:
-        """Fit one kernel ridge model; `weights` are scaled to sum to 1. Targets: the scores, then their ranks."""
+        """Fit one kernel ridge model to the scores, or to their ranks; `weights` are scaled to sum to 1."""
         total = float(sum(weights))
         kernel, missing = self.bank.weighted_sum(summands, [weight / total for weight in weights], widths, dtype)
         noise = (ridge * self.noise).to(dtype) + missing
-        return solve(kernel, noise, self.columns.to(dtype), self.folds, self.bank.landmarks)
+        targets = torch.from_numpy(self.targets.ranks if ranks else self.targets.values).to(dtype)
+        return solve(kernel, noise, targets, self.folds, self.bank.landmarks, tolerance)
 
-    def quality(self, solution: Solution, ranks: bool = False) -> float:
+    def quality(self, solution: Solution) -> float:
         """Mean held-out Spearman correlation; see `mean_correlation`."""
-        scores, of_ranks = np.split(solution.held_out.numpy(), 2, axis=1)
-        return mean_correlation(of_ranks if ranks else scores, self.targets.values)
+        return mean_correlation(solution.held_out.numpy(), self.targets.values)
 
     def best_ridge(
         self, summands: Sequence[Sequence[int]], weights: Sequence[float], widths: Sequence[float], start: float
@@ -131,11 +132,11 @@ class KernelSearch:
         strengths = np.fmax(alone, 0.0) ** 2  # about the share of variance that each view explains
         choices.weights = list(np.maximum(strengths / max(strengths.max(), 1e-12), _MIN_WEIGHT).round(3).tolist())
         if count == 1:
-            choices.ridge = choices.ridges[0]
+            choices.ridge, plain = choices.ridges[0], alone[0]
         else:
-            self._tune_sum(choices)
-        solution = self.solve(*self.summands_of(choices, range(count)), choices.widths, choices.ridge)
-        plain, by_rank = self.quality(solution), self.quality(solution, ranks=True)
+            plain = self._tune_sum(choices)
+        summands, weights = self.summands_of(choices, range(count))
+        by_rank = self.quality(self.solve(summands, weights, choices.widths, choices.ridge, ranks=True))
         choices.ranks = clearly_better(by_rank, plain)
         self._record(choices, "ranks instead of scores", by_rank)
         return choices
@@ -160,7 +161,7 @@ class KernelSearch:
             choices.standardised += [name] if kept else []
         return float(best)
 
-    def _tune_sum(self, choices: Choices) -> None:
+    def _tune_sum(self, choices: Choices) -> float:
         everything = range(len(self.bank.names))
         start = min(RIDGES, key=lambda ridge: abs(np.log(ridge / np.median(choices.ridges))))
         choices.ridge, best, _ = self.best_ridge(*self.summands_of(choices, everything), choices.widths, start)
@@ -178,7 +179,8 @@ class KernelSearch:
             weight = (choices.weights[first] + choices.weights[second]) / 2
             trial = replace(choices, products={(first, second): weight})
             names = f"{self.bank.names[first]} x {self.bank.names[second]}"
-            self._accept_if_better(choices, trial, best, f"the product {names} added")
+            best = self._accept_if_better(choices, trial, best, f"the product {names} added")
+        return best
 
     def _accept_if_better(self, choices: Choices, trial: Choices, best: float, text: str) -> float:
         """Take the weights and products of a trial if they are clearly better; returns the best quality so far."""

@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 from videomem_hf.features.title_views import WORDS
 from videomem_hf.models.modeling_multiview import prepare_view, squared_distances
 from videomem_hf.multiview.config import EXACT_UP_TO, LANDMARKS
+from videomem_hf.multiview.kernel_ridge import ITERATIVE_ABOVE
 from videomem_hf.schema import InputError
 
 _MEDIAN_ROWS: Final = 2_000
@@ -85,6 +86,7 @@ class KernelBank:
         present: `(clips, views)` bool.
         medians: Median squared distance of each view in its space; 1 for a linear one.
         anchors: `(anchors,)` indices of the clips that all others are compared with: all, or the landmarks.
+        dtype: Of kernels for the final models: float32 where conjugate gradients solve their systems.
         landmarks: `anchors` where they are not all clips; None where the kernel is exact.
     """
 
@@ -108,8 +110,9 @@ class KernelBank:
         prepared = [self._prepare(view, name in standardised) for view, name in enumerate(self.names)]
         self.spaces, self.vectors, self.medians = (list(each) for each in zip(*prepared, strict=True))
         self._cache: dict[int, torch.Tensor] = {}
+        self.dtype = torch.float32 if exact and clips > ITERATIVE_ABOVE else torch.float64
         size = clips * len(chosen) * len(self.names) * 8
-        self._dtype = torch.float64 if size <= _CACHE_FLOAT64_BYTES else torch.float32
+        self._cache_dtype = self.dtype if size <= _CACHE_FLOAT64_BYTES else torch.float32
 
     def set_standardised(self, view: int, standardised: bool) -> None:
         """Standardise the square roots of a view, or not."""
@@ -183,7 +186,7 @@ class KernelBank:
                 comparisons = torch.from_numpy((rows @ anchors.T).toarray())
             else:
                 comparisons = squared_distances(x, x[self.anchors]) / self.medians[view]
-            self._cache[view] = comparisons.to(self._dtype)
+            self._cache[view] = comparisons.to(self._cache_dtype)
         return self._cache[view]
 
 

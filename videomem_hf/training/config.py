@@ -151,7 +151,9 @@ class TrainingConfig(RunConfig):
         frames_per_clip: Frames (segments of frames for networks of clips) drawn from a training clip each time; null
             takes all.
         gradient_accumulation: Parts into which each process cuts its share of a batch to save memory. A ranking loss
-            then ranks the clips of a part only.
+            still ranks all clips of the batch, with a second forward pass; batch normalisation sees a part only.
+        gradient_checkpointing: Whether activations of the backbone are computed again in the backward pass, which takes
+            less memory and more time, and gives equal gradients.
         mixed_precision: `no`, `bf16` or `fp16`; null leaves it to `accelerate launch`.
         compile: Whether to compile the network.
         weigh_by_annotations: Whether labels from more annotations weigh more, in the loss `model`.
@@ -178,6 +180,7 @@ class TrainingConfig(RunConfig):
     splits: dict[str, Any] = field(default_factory=dict)
     frames_per_clip: int | None = None
     gradient_accumulation: int = 1
+    gradient_checkpointing: bool = False
     mixed_precision: str | None = None
     compile: bool = False
     weigh_by_annotations: bool = False
@@ -193,7 +196,12 @@ class TrainingConfig(RunConfig):
 
     @classmethod
     def from_former_names(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Rename fields of the sections `model` and `processor` that a file has under former names."""
+        """Rename fields of the sections `model` and `processor` that a file has under former names.
+
+        YAML reads an unquoted `mixed_precision: no` as false.
+        """
+        if values.get("mixed_precision") is False:
+            values = values | {"mixed_precision": "no"}
         return values | {
             name: {FORMER_NAMES.get(key, key): value for key, value in values[name].items()}
             for name in ("model", "processor")

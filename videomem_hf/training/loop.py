@@ -3,9 +3,8 @@
 import signal
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +18,7 @@ from videomem_hf.losses import Criterion
 from videomem_hf.models.folders import save_model
 from videomem_hf.schema import InputError
 from videomem_hf.system import handle_signal
+from videomem_hf.training.accumulation import Batch, accumulate_gradients
 from videomem_hf.training.checkpoint import (
     Progress,
     TrainingError,
@@ -32,8 +32,6 @@ from videomem_hf.training.stages import l2_penalty, make_optimizer, make_schedul
 
 _CHECK_EVERY: Final = 10
 """Steps between checks of the loss and, with several processes, of whether one of them has to stop."""
-
-Batch = dict[str, torch.Tensor]
 
 
 class TrainingStopped(Exception):  # noqa: N818 - not an error
@@ -147,9 +145,11 @@ class TrainingLoop:
         if checkpoint is not None:
             self.accelerator.load_state(str(checkpoint))
         self._saved_at = time.monotonic()
+        lbfgs = stage.optimizer == "lbfgs"
+        every = self._inputs(self.collate([self.examples[0, index] for index in range(self.clips)])) if lbfgs else {}
         for epoch in range(self.done.epochs, before + stage.epochs):
-            if stage.optimizer == "lbfgs":
-                loss = self._lbfgs_epoch(stage, model, optimizer, criterion, bar)
+            if lbfgs:
+                loss = self._lbfgs_epoch(stage, every, model, optimizer, criterion, bar)
             else:
                 loss = self._epoch(stage, epoch, model, optimizer, criterion, bar)
             self._finish_epoch(epoch, loss, model)
@@ -176,26 +176,20 @@ class TrainingLoop:
 
     def _step(self, stage: StageConfig, batch: Batch, model: Any, optimizer: Any, criterion: Criterion) -> torch.Tensor:
         """One step of the optimiser; returns the loss."""
-        parts = _parts(batch, self.config.gradient_accumulation)
-        total = torch.zeros((), device=self.accelerator.device)
-        for number, (part, share) in enumerate(parts, start=1):
-            last = number == len(parts)
-            with nullcontext() if last else self.accelerator.no_sync(model):
-                loss = criterion(model, part)
-                self.accelerator.backward(loss * share)
-            total += loss.detach().float() * share
+        loss = accumulate_gradients(self.accelerator, model, criterion, batch, self.config.gradient_accumulation)
         if stage.max_grad_norm is not None:
             self.accelerator.clip_grad_norm_(model.parameters(), stage.max_grad_norm)
         optimizer.step()
         if not optimizer.step_was_skipped:  # half precision skips a step whose gradient overflowed
             self.done.scheduler.step()
-        optimizer.zero_grad()
-        return total
+        self.model.zero_grad()  # the prepared optimiser looks its signature up at each step
+        return loss
 
-    def _lbfgs_epoch(self, stage: StageConfig, model: Any, optimizer: Any, criterion: Criterion, bar: tqdm) -> float:
+    def _lbfgs_epoch(
+        self, stage: StageConfig, every: Batch, model: Any, optimizer: Any, criterion: Criterion, bar: tqdm
+    ) -> float:
         """One step of L-BFGS over all training clips at once; returns the loss before it."""
         model.train()
-        every = self._inputs(self.collate([self.examples[0, index] for index in range(self.clips)]))
         losses: list[torch.Tensor] = []
 
         def closure() -> torch.Tensor:
@@ -300,16 +294,6 @@ def best_epoch(validation: list[dict[str, float]], keep: str) -> int | None:
 
     best = max(validation, key=value, default=None)
     return None if best is None else int(best["epoch"])
-
-
-def _parts(batch: Batch, count: int) -> list[tuple[Batch, float]]:
-    """Cut a batch into parts of nearly equal size, each with its share of the clips."""
-    size = len(batch["labels"])
-    edges = np.linspace(0, size, min(count, size) + 1).round().astype(int)
-    return [
-        ({name: value[low:high] for name, value in batch.items()}, (high - low) / size)
-        for low, high in pairwise(edges.tolist())
-    ]
 
 
 def check_trackers(names: list[str]) -> None:

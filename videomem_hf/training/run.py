@@ -31,7 +31,13 @@ from videomem_hf.training.initial import initial_model
 from videomem_hf.training.loop import StopRequest, TrainingLoop, TrainingStopped, best_epoch, check_trackers
 from videomem_hf.training.predict import predict
 from videomem_hf.training.run_data import RunData, load_run_data
-from videomem_hf.training.setup import make_accelerator, make_model_config, make_processor, with_data_statistics
+from videomem_hf.training.setup import (
+    check_gradient_checkpointing,
+    make_accelerator,
+    make_model_config,
+    make_processor,
+    with_data_statistics,
+)
 
 __all__ = ["TrainingError", "TrainingResult", "TrainingStopped", "train"]
 
@@ -61,6 +67,7 @@ def train(
     stop = StopRequest(max_seconds)
     model_config, processor = make_model_config(config), make_processor(config)
     check_backbone(config, model_config)
+    check_gradient_checkpointing(config, model_config)
     for stage in config.stages:
         Criterion(stage.loss)
     check_trackers(config.trackers)
@@ -76,6 +83,8 @@ def train(
         run_files.write_training_clips(run.output, data.contents)
     set_seed(config.seed)
     model = initial_model(config.init, with_data_statistics(model_config, config, data.train), data.train)
+    if config.gradient_checkpointing:  # `gradient_checkpointing_enable` before transformers 5.2
+        getattr(model, "activation_checkpointing_enable", model.gradient_checkpointing_enable)()
     if config.cache_maps and data.cache is not None:
         both = [data.train, data.evaluation]
         run.data = replace(data, maps=cached_maps(accelerator, model, processor, data.cache, both, progress))

@@ -60,6 +60,12 @@ def make_accelerator(config: TrainingConfig) -> Accelerator:
     return accelerator
 
 
+def check_gradient_checkpointing(config: TrainingConfig, model_config: PreTrainedConfig) -> None:
+    """Raise InputError where gradient checkpointing is wanted of a model without it."""
+    if config.gradient_checkpointing and not MODEL_MAPPING[type(model_config)].supports_gradient_checkpointing:
+        raise InputError(f"gradient_checkpointing must be false for {model_config.model_type}: the model has none")
+
+
 def _predictor_config(kind: str) -> type[MemorabilityConfig]:
     """The configuration class of a predictor's type: one of the package, or one that the user has registered."""
     found = CONFIG_MAPPING[kind] if kind in CONFIG_MAPPING else None  # noqa: SIM401 - get() loads nothing

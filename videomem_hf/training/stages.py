@@ -10,13 +10,17 @@ from videomem_hf.training.config import StageConfig
 
 LBFGS_ITERATIONS = 5
 """Of each step, which is an epoch."""
+LBFGS_HISTORY = 10
+"""Updates that the Hessian is estimated from, as scipy's default; PyTorch's 100 cost more than the network itself."""
 
 
 def make_optimizer(stage: StageConfig, model: nn.Module) -> torch.optim.Optimizer:
     """The optimiser of what the stage trains."""
     parameters = [each for each in model.parameters() if each.requires_grad]
     if stage.optimizer == "lbfgs":
-        return torch.optim.LBFGS(parameters, max_iter=LBFGS_ITERATIONS, line_search_fn="strong_wolfe")
+        return torch.optim.LBFGS(
+            parameters, max_iter=LBFGS_ITERATIONS, history_size=LBFGS_HISTORY, line_search_fn="strong_wolfe"
+        )
     groups = [
         # A decayed bias or normalisation would only pull the scores.
         {"params": [each for each in parameters if each.ndim > 1], "weight_decay": stage.weight_decay},

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import yaml
 
+from videomem_hf.recipes import parse_yaml
 from videomem_hf.schema import HORIZONS, InputError
 from videomem_hf.training.config import TrainingConfig
 
@@ -48,7 +49,7 @@ def parse_grid(text: str) -> Choice:
     """Read `key=[value, value, ...]`. Raises InputError for another form."""
     key, _, listed = text.partition("=")
     try:
-        values = yaml.safe_load(listed)
+        values = parse_yaml(listed)
     except yaml.YAMLError:
         values = None
     if not key or not isinstance(values, list) or not values:

@@ -1,0 +1,103 @@
+"""Titles are encoded once, whatever list they come in and process asks, and again where a vector is damaged."""
+
+import sqlite3
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from videomem_hf.features import title_store, title_views
+from videomem_hf.features.title_store import TitleStore
+from videomem_hf.features.title_views import embed_titles
+
+
+class Spy:
+    """A stub sentence encoder that notes what it is given: a title's length and its first letter."""
+
+    def __init__(self) -> None:
+        self.encoded: list[str] = []
+
+    def encode(self, titles: list[str], **_: Any) -> np.ndarray:
+        self.encoded += titles
+        return np.array([[len(title), ord(title[0])] for title in titles], np.float32)
+
+
+@pytest.fixture
+def spy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Spy:
+    made = Spy()
+    monkeypatch.setattr(title_views, "load_encoder", lambda *_: made)
+    monkeypatch.setattr(title_store, "TITLE_CACHE", tmp_path / "titles")
+    return made
+
+
+def _taken(spy: Spy) -> list[str]:
+    taken, spy.encoded = spy.encoded, []
+    return taken
+
+
+def test_only_new_titles_are_encoded_in_whatever_list(spy: Spy) -> None:
+    first = embed_titles(["a dog", "two cats", "a dog"])
+    dog, cats = np.array([5, 97]) / np.hypot(5, 97), np.array([8, 116]) / np.hypot(8, 116)
+    np.testing.assert_allclose(first, [dog, cats, dog], rtol=1e-6)
+    assert _taken(spy) == ["a dog", "two cats"]
+    np.testing.assert_array_equal(embed_titles(["two cats", "a dog"]), first[[1, 0]])
+    assert _taken(spy) == []
+    again = embed_titles(["a cow here", "a dog"])
+    assert _taken(spy) == ["a cow here"]
+    np.testing.assert_array_equal(again[1], first[0])
+
+
+def test_another_encoder_has_vectors_of_its_own(spy: Spy, tmp_path: Path) -> None:
+    for _ in range(2):
+        embed_titles(["a dog"], "one")
+        embed_titles(["a dog"], "two")
+    assert _taken(spy) == ["a dog", "a dog"]
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "weights").write_text("1")
+    embed_titles(["a dog"], str(folder))
+    (folder / "weights").write_text("12")  # other weights under the same name
+    embed_titles(["a dog"], str(folder))
+    assert _taken(spy) == ["a dog", "a dog"]
+
+
+def test_a_damaged_vector_is_computed_anew(spy: Spy, tmp_path: Path) -> None:
+    expected = embed_titles(["a dog", "two cats"])
+    _taken(spy)
+    with sqlite3.connect(tmp_path / "titles" / "vectors.sqlite3") as database:
+        database.execute("UPDATE vectors SET vector = zeroblob(8) WHERE key = (SELECT min(key) FROM vectors)")
+    np.testing.assert_array_equal(embed_titles(["a dog", "two cats"]), expected)
+    assert len(_taken(spy)) == 1
+
+
+def test_a_damaged_file_is_replaced_with_a_warning(spy: Spy, tmp_path: Path) -> None:
+    expected = embed_titles(["a dog"])
+    (tmp_path / "titles" / "vectors.sqlite3").write_bytes(b"no database" * 1000)
+    with pytest.warns(UserWarning, match="vectors of titles cannot be used"):
+        np.testing.assert_array_equal(embed_titles(["a dog"]), expected)
+    _taken(spy)
+    embed_titles(["a dog"])
+    assert _taken(spy) == []
+
+
+def test_a_folder_that_cannot_be_made_costs_a_warning(spy: Spy, tmp_path: Path) -> None:
+    (tmp_path / "titles").write_text("a file")
+    with pytest.warns(UserWarning, match="vectors of titles cannot be used"):
+        assert embed_titles(["a dog"]).shape == (1, 2)
+
+
+def _save(folder: Path, number: int) -> None:
+    store = TitleStore(folder, "x", "x")
+    for round_number in range(20):
+        store.save({f"{number} {round_number}": np.full(4, number, np.float32)})
+
+
+def test_several_processes_keep_all_of_theirs(tmp_path: Path) -> None:
+    with ProcessPoolExecutor(3) as pool:
+        list(pool.map(_save, [tmp_path] * 3, range(3)))
+    names = [f"{number} {round_number}" for number in range(3) for round_number in range(20)]
+    found = TitleStore(tmp_path, "x", "x").load(names)
+    assert list(found) == names
+    assert all(set(vector) == {float(name[0])} for name, vector in found.items())
