@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import repeat
+from itertools import groupby, repeat
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from videomem_hf.inference.read_ahead import CLIPS_AHEAD, read_ahead
 from videomem_hf.inference.saliency import Area, covered_by_cells, place_on_frame, score_rows, scores_and_maps
 from videomem_hf.inference.sources import ClipSource, input_name, open_source, segments_of_frames
 from videomem_hf.system import available_cpus
+from videomem_hf.video.sources import process
 from videomem_hf.video.video import Frame, VideoSource, sample_clip
 
 FRAMES_PER_BATCH = 32
@@ -47,8 +48,8 @@ class Predictor(ClipPredictor):
     def extract(self, source: ClipSource, title: str | None = None) -> tuple[dict[str, np.ndarray], list[str]]:
         """Give `pixel_values_videos` `(frames, 3, height, width)` float32, and what was odd about the file."""
         clip = _Clip(source)
-        pixels = [item.pixels for item in self._prepare_clip(clip, None, pictures=False)]
-        return {"pixel_values_videos": torch.cat(pixels).numpy()}, clip.notes
+        pieces = list(self._prepare_clip(clip, None, pictures=False))
+        return {"pixel_values_videos": self._input(pieces).flatten(0, 1).numpy()}, clip.notes
 
     def _predict_each(self, titled: Iterable[tuple[ClipSource, str | None]], options: Options) -> Iterator[Prediction]:
         clips = (_Clip(source, selection=_EvenSelection(options.stills)) for source, _ in titled)
@@ -113,7 +114,28 @@ class Predictor(ClipPredictor):
                 on_frame(frame)
             clip.shape = frame.image.shape[:2]
             shown = _for_display(frame.image) if pictures else frame.image[:0]
-            yield _Piece(clip, Frame(frame.index, frame.time_s, shown), self._prepare(images))
+            small = np.stack([self.processor.resize_frame(image) for image in images])
+            yield _Piece(clip, Frame(frame.index, frame.time_s, shown), small, self._input_shape(small))
+
+    def _input_shape(self, frames: np.ndarray) -> tuple[int, int]:
+        """Height and width of the network's input for resized frames `(frames, height, width, 3)`."""
+        if self.processor.do_center_crop:
+            return self.processor.crop_size["height"], self.processor.crop_size["width"]
+        return frames.shape[1], frames.shape[2]
+
+    def _input(self, batch: "list[_Piece]") -> torch.Tensor:
+        """Bring pieces to the network's input `(pieces, frames, 3, height, width)`: cropped and normalised.
+
+        Here and not in the threads that decode: beside the network, their own PyTorch threads would be in the way.
+        """
+        parts = []
+        for _, pieces in groupby(batch, key=lambda piece: piece.frames.shape):
+            together = list(pieces)
+            pixels = process(
+                self.processor, np.concatenate([each.frames for each in together]), ("resize",), return_tensors="pt"
+            )
+            parts.append(pixels.unflatten(0, (len(together), -1)))
+        return torch.cat(parts)
 
     def _segments(self, source: VideoSource | np.ndarray, notes: list[str]) -> Iterator[tuple[Frame, list[np.ndarray]]]:
         """Yield what is scored at once: a frame, or for a network of segments a frame and those that follow it."""
@@ -124,10 +146,6 @@ class Predictor(ClipPredictor):
             return
         for index, segment in enumerate(sample_clip(source, self.processor, notes)):
             yield Frame(index, segment.time_s, segment.images[0], segment.end_s), segment.images
-
-    def _prepare(self, images: list[np.ndarray]) -> torch.Tensor:
-        """Bring frames, each `(height, width, 3)`, to the model's input `(frames, 3, height, width)`."""
-        return self.processor(videos=[np.stack(images)], return_tensors="pt")["pixel_values_videos"][0]
 
     def _score_clips(self, items: "Iterable[_Piece | _Clip]", options: Options) -> "Iterator[_Clip]":
         """Score frames a batch at a time, whichever clips they are of; yield each clip when all its frames are scored.
@@ -140,11 +158,11 @@ class Predictor(ClipPredictor):
             if isinstance(item, _Clip):
                 ended.append(item)
             else:
-                if batch and item.pixels.shape != batch[0].pixels.shape:
+                if batch and item.input_shape != batch[0].input_shape:
                     self._score(batch, options)
                     batch = []
                 batch.append(item)
-                if len(batch) * len(item.pixels) >= FRAMES_PER_BATCH:
+                if len(batch) * len(item.frames) >= FRAMES_PER_BATCH:
                     self._score(batch, options)
                     batch = []
             if not batch:
@@ -172,7 +190,7 @@ class Predictor(ClipPredictor):
     def _score_together(self, batch: "list[_Piece]", options: Options) -> None:
         if not batch:
             return
-        segments = torch.stack([each.pixels for each in batch]).to(self.device)
+        segments = self._input(batch).to(self.device)
         method = explaining.saliency_method(self.model) if options.maps or options.stills else None
         found: Iterable[np.ndarray | None] = repeat(None)
         with self._network:  # Grad-CAM hooks into the model, which several threads may share
@@ -256,16 +274,12 @@ class _Clip:
 
 @dataclass(frozen=True)
 class _Piece:
-    """A frame at display size, with the model's input `(frames of a segment, 3, height, width)`."""
+    """A frame at display size, and the resized frames of its segment, `(frames, height, width, 3)` uint8."""
 
     clip: _Clip
     frame: Frame
-    pixels: torch.Tensor
-
-    @property
-    def input_shape(self) -> tuple[int, int]:
-        """Height and width of the model's input."""
-        return self.pixels.shape[-2], self.pixels.shape[-1]
+    frames: np.ndarray
+    input_shape: tuple[int, int]
 
 
 @dataclass(frozen=True)

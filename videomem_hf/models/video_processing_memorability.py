@@ -145,7 +145,7 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
         opened = open_input(source, fps, segment_length, max_segments, channels)
         if isinstance(opened, np.ndarray):
             return opened, [index / fps for index in range(-(-len(opened) // segment_length))]
-        convert = self._shrink if shrink else np.asarray
+        convert = self.resize_frame if shrink else np.asarray
         segments = list(sample_segments(opened, fps, segment_length, max_segments, convert, notes))
         frames = [image for segment in segments for image in segment.images]
         return np.stack(frames), [segment.time_s for segment in segments]
@@ -182,7 +182,10 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
         """Cut out the middle as torchvision does, on which the networks were trained; transformers rounds otherwise."""
         return tvf.center_crop(image, [size.height, size.width])
 
-    def _shrink(self, frame: np.ndarray) -> np.ndarray:
+    def resize_frame(self, frame: np.ndarray) -> np.ndarray:
+        """Bring one frame `(height, width, 3)` uint8 to `size`; calling the processor with it is then quick."""
+        if not self.do_resize:
+            return frame
         return _resize(frame, self.size if isinstance(self.size, SizeDict) else SizeDict(**self.size), self.resample)
 
     def _preprocess(

@@ -44,4 +44,5 @@ class FrameCache(ClipCache):
         """Decode a few frames at a time, so that a long 4k clip stays out of memory."""
         pieces = segments(source, self._processor)
         while some := list(islice(pieces, _FRAMES_AT_ONCE)):
-            yield process(self._processor, np.concatenate(some), skip=("rescale", "normalize"), return_tensors="np")
+            small = np.stack([self._processor.resize_frame(frame) for segment in some for frame in segment])
+            yield process(self._processor, small, skip=("resize", "rescale", "normalize"), return_tensors="np")
