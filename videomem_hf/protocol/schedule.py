@@ -58,8 +58,7 @@ class Showing(NamedTuple):
 def draw_step1(design: StudyDesign, seed: int) -> list[Showing]:
     """Draw the showings of step 1 in order: every lag within its range, every video as often as its role requires.
 
-    Raises:
-        InputError: No order satisfies the design, or the seed is below 0.
+    Raises InputError if no order satisfies the design, or the seed is below 0.
     """
     first: dict[int, int] = {}
     showings = []

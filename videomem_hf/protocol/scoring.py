@@ -117,8 +117,7 @@ class StudyScores:
 def score_study(annotations: Annotations, design: StudyDesign | None = None) -> StudyScores:
     """Screen the participants and score the videos of a study; its design is the paper's by default.
 
-    Raises:
-        InputError: No participant passes the controls; names the control that most fail.
+    Raises InputError, which names the control that most fail, if no participant passes.
     """
     design = design or StudyDesign()
     screening = screen(annotations, design)
@@ -164,8 +163,7 @@ def sum_by_video(annotations: TargetAnnotations, videos: int, rows: NDArray[np.b
 def fit_correction(sums: Sums, to_lag: int) -> LagCorrection | None:
     """Fit one slope to all videos by least squares, with one intercept per video.
 
-    Returns:
-        A slope of 0 where no video has annotations at different lags; None without annotations.
+    The slope is 0 where no video has annotations at different lags; None without annotations.
     """
     some = sums.annotations > 0
     if not some.any():

@@ -220,8 +220,7 @@ PLACES: Final[dict[str, Callable[[Canvas], None]]] = {
 def draw_place(place: str, light: str, clutter: float, size: tuple[int, int], draws: Draws) -> Image.Image:
     """Draw a place, a key of `PLACES`, with its side things, as many as `clutter` in [0, 1] says.
 
-    Returns:
-        An RGB picture of `EXTENT` times `size`: wider than the frame by `MARGIN` on each side.
+    The RGB picture is `EXTENT` times `size`: wider than the frame by `MARGIN` on each side.
     """
     width, height = (max(2, round(side * EXTENT)) * SUPERSAMPLE for side in size)
     picture = Image.new("RGB", (width, height))

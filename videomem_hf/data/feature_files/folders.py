@@ -133,8 +133,7 @@ def feature_folders(inventory: Inventory) -> dict[str, list[Folder]]:
 def find_feature_files(config: str, folders: Iterable[Folder]) -> list[FeatureFiles]:
     """List the files of one configuration: one entry per column.
 
-    Raises:
-        InputError: Two files for the same video and frame, or a frame that the feature does not have.
+    Raises InputError for two files of the same video and frame, or a frame that the feature does not have.
     """
     columns: dict[str, dict[tuple[str, int | None], str]] = {}
     for folder in folders:

@@ -76,11 +76,8 @@ class _OutOfOrdinaryError(ValueError):
 def parse_dense(files: TextFiles, separator: Separator = "space") -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Parse numbers separated by white space, or by commas (with white space around them or not).
 
-    Returns:
-        The numbers of all files, one file after another, and how many each file has.
-
-    Raises:
-        InputError: A file that is empty, holds something else, or is cut off within a number.
+    Returns the numbers of all files, one file after another, and how many each file has. Raises InputError for a file
+    that is empty, holds something else, or is cut off within a number.
     """
     plain = partial(parse_exactly, separator=separator, with_index=False)
     _, values, counts = _parse_groups(files, partial(_fast_dense, separator=separator), plain)
@@ -88,12 +85,7 @@ def parse_dense(files: TextFiles, separator: Separator = "space") -> tuple[NDArr
 
 
 def parse_pairs(files: TextFiles) -> Pairs:
-    """Parse `index:value` pairs separated by white space.
-
-    Raises:
-        InputError: A file that is empty, holds something else, is cut off within a number, or whose indices do not
-            increase.
-    """
+    """Parse `index:value` pairs separated by white space; errors as in `parse_dense`, and for indices that do not grow."""
     return Pairs(*_parse_groups(files, _fast_pairs, parse_exactly))
 
 
@@ -120,11 +112,8 @@ def _parse_groups(
 def parse_histograms(files: TextFiles) -> NDArray[np.int32]:
     """Parse colour histograms: three lines of `bin:count`, bins 0 to 255; bins that are not listed are 0.
 
-    Returns:
-        `(files, channels, bins)`, channels in the order of the lines.
-
-    Raises:
-        InputError: As `parse_pairs`; also another number of lines, a bin over 255, a count that is no whole number.
+    Returns `(files, channels, bins)`, channels in the order of the lines. Raises InputError as `parse_pairs`; also for
+    another number of lines, a bin over 255, a count that is no whole number.
     """
     paths: list[str] = []
     lines: list[bytes] = []

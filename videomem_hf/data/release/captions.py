@@ -37,9 +37,7 @@ def read_captions(path: Path) -> list[Caption]:
     """Read `video10.webm<TAB>words-joined-by-hyphens` lines, CRLF or LF, with or without a newline at the end.
 
     A title that a spreadsheet replaced by an error value (`#NAME?`, for titles that begin with a hyphen) is None.
-
-    Raises:
-        InputError: A line that is no caption, or a video with two titles; names file and line.
+    Raises InputError, with file and line, for a line that is no caption, or a video with two titles.
     """
     captions: dict[str, Caption] = {}
     for line, text in numbered_lines(read_text(path)):

@@ -97,10 +97,7 @@ def read_records(release: Release) -> list[VideoRecord]:
     """Read every video of the copy, in numeric order of their ids.
 
     Videos with a score are `dev`; those with an empty row, in a test list, or with a title in the test set's
-    captions are `test`.
-
-    Raises:
-        InputError: A file that cannot be read as what it is, or two files that contradict each other.
+    captions are `test`. Raises InputError for a file that cannot be read, or two that contradict each other.
     """
     records = _ground_truth_records(release)
     for path in release.tables.test_lists:

@@ -217,7 +217,7 @@ class ParticipantApi:
     def _token(self, request: Request) -> str:
         token = request.cookies.get(COOKIE)
         if token is None:
-            raise game.Refused(*game.UNKNOWN)
+            raise game.Refused("unknown", game.UNKNOWN)
         self._requests.admit(hash_secret(token))
         return token
 

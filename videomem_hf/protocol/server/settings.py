@@ -50,11 +50,7 @@ def _setting(default: Any, about: str) -> Any:
 
 @dataclass(frozen=True)
 class StudySettings:
-    """The settings of a study; each has a comment in `study.yaml`.
-
-    Raises:
-        InputError: A value of the wrong kind or out of its range.
-    """
+    """The settings of a study, each with a comment in `study.yaml`; a wrong value raises InputError."""
 
     title: str = _setting("Video memory game", "shown on every page")
     contact: str = _setting("", "contact address for participants; shown with the consent text")
