@@ -20,7 +20,7 @@ from videomem_hf.data.feature_files.folders import (
 from videomem_hf.data.release.reader import Release, find_video_files, open_release, read_records
 from videomem_hf.data.release.records import VideoRecord
 from videomem_hf.data.release.splits import SplitOptions, split_records
-from videomem_hf.schema import VIDEO, VIDEO_ID, InputError
+from videomem_hf.schema import VIDEO, VIDEO_ID, VIDEO_SUFFIXES, InputError
 
 from .building import CopyBuilder, CopyConfig, GenerationInputError, video_feature
 from .copies import data_dir_or_variable
@@ -54,7 +54,7 @@ class VideoMemConfig(SplitOptions, CopyConfig):
         paths = [*self.opened.tables.paths, *lists]
         folders = [folder.path for names in self.feature_folders.values() for folder in names]
         if self.with_videos:
-            folders += [folder.path for folder in self.opened.inventory.folders if folder.holds_videos()]
+            folders += [folder.path for folder in self.opened.inventory.folders if folder.holds(VIDEO_SUFFIXES)]
         return self.config_id(self.opened.root, options, paths, folders)
 
     @property

@@ -212,7 +212,9 @@ def _write_shard(root: Path, shard: Shard, source: Source) -> dict[str, Any]:
     videos = source.videos if shard.config == "videos" else None
     features = source.features.get(shard.config, [])
     table = pa.concat_tables(record_tables(batches(shard.records), features, videos))
-    table = table.cast(pa.schema([_portable_field(column, source) for column in table.schema]))
+    # Columns with null entries get lists of variable length: pyarrow before 17 cannot read fixed ones with nulls.
+    kinds = {column.name: _variable(column.type) for column in table.schema if column.name in source.incomplete}
+    table = table.cast(pa.schema([column.with_type(kinds.get(column.name, column.type)) for column in table.schema]))
     if videos is not None:
         if source.options.videos == "embed":
             table = _embed(table)
@@ -230,11 +232,6 @@ def _write_shard(root: Path, shard: Shard, source: Source) -> dict[str, Any]:
         "config": shard.config,
         "split": shard.split,
     }
-
-
-def _portable_field(column: pa.Field, source: Source) -> pa.Field:
-    """Make lists of fixed length variable in a column with null entries: pyarrow before 17 cannot read those."""
-    return column.with_type(_variable(column.type)) if column.name in source.incomplete else column
 
 
 def _variable(list_type: pa.DataType) -> pa.DataType:

@@ -63,12 +63,7 @@ class Sums:
 
 @dataclass(frozen=True)
 class LagCorrection:
-    """The line along which short-term scores are corrected to one lag.
-
-    Attributes:
-        slope: Change of the hit rate per unit of lag; negative.
-        standard_error: Of the slope.
-    """
+    """The line along which short-term scores are corrected to one lag; the hit rate's `slope` per unit is negative."""
 
     slope: float
     standard_error: float
@@ -98,12 +93,9 @@ class Scores:
 
 @dataclass(frozen=True, eq=False)
 class StudyScores:
-    """A scored study.
+    """A scored study: its videos by name, in the order of the arrays, and the annotations of those who passed.
 
-    Attributes:
-        videos: Names, in the order of the arrays.
-        annotations: Those behind the scores, of participants who passed the controls.
-        correction: Of the short-term scores; None without short-term annotations.
+    The `correction` is that of the short-term scores; None without short-term annotations.
     """
 
     videos: tuple[str, ...]

@@ -30,12 +30,7 @@ _OPEN_DAYS: Final = 60
 
 @dataclass(frozen=True, eq=False)
 class SimulatedStudy:
-    """A study with known true strengths.
-
-    Attributes:
-        annotations: All responses, including those of participants who failed a control.
-        participants: The participants, in the order of `annotations.participants`.
-    """
+    """A study with known true strengths; participants who failed a control are in the annotations as well."""
 
     annotations: Annotations
     videos: SimulatedVideos

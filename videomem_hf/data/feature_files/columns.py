@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,9 @@ from . import text
 from .folders import Feature, FeatureFiles, feature_of, folder_column
 from .orb import DESCRIPTOR_BYTES, FLOAT_FIELDS, INTEGER_FIELDS, Keypoints, parse_orb
 from .text import TextFiles
+
+_Contents = tuple[Feature, TextFiles, NDArray[np.bool_]]
+"""The files of one column before they are parsed, and of each video and frame whether it has one."""
 
 _LEAST_READ: Final = 1 << 12
 _KEYPOINT = pa.struct(
@@ -56,7 +59,7 @@ def read_columns(features: Sequence[FeatureFiles], batches: Iterable[Sequence[st
             contents = waiting.result() if waiting else None
             waiting = reader.submit(_read_contents, *job) if job else None
             if contents:
-                columns.append(_column(contents))
+                columns.append(_column(*contents))
             if columns and len(columns) == len(features):
                 yield columns
                 columns = []
@@ -67,28 +70,17 @@ def parse_column(folder: str, names: Sequence[str], contents: Sequence[bytes]) -
     files = [file for name in names if (file := parse_video_file(name))]
     frames = [(file.video_id, file.frame) for file in files]
     feature = feature_of(folder_column(Path(folder))[0], frames, (data[:4096] for data in contents))
-    return _column(_Contents(feature, TextFiles(names, contents), np.ones(len(names), bool)))
-
-
-class _Contents(NamedTuple):
-    """The files of one column before they are parsed; `present` says of each video and frame whether it has one."""
-
-    feature: Feature
-    files: TextFiles
-    present: NDArray[np.bool_]
+    return _column(feature, TextFiles(names, contents), np.ones(len(names), bool))
 
 
 def _read_contents(files: FeatureFiles, video_ids: Sequence[str]) -> _Contents:
     frames = files.feature.frames or (None,)
     paths = [files.paths.get((video_id, frame)) for video_id in video_ids for frame in frames]
     found = [path for path in paths if path is not None]
-    return _Contents(
-        files.feature, TextFiles(found, _read_files(found)), np.array([path is not None for path in paths])
-    )
+    return files.feature, TextFiles(found, _read_files(found)), np.array([path is not None for path in paths])
 
 
-def _column(contents: _Contents) -> pa.Array:
-    feature, files, present = contents
+def _column(feature: Feature, files: TextFiles, present: NDArray[np.bool_]) -> pa.Array:
     entries = _parse(feature, files, present)
     if not feature.frames:
         return entries

@@ -125,7 +125,9 @@ def feature_folders(inventory: Inventory) -> dict[str, list[Folder]]:
     found: dict[str, list[Folder]] = {}
     for folder in inventory.folders:
         name = folder_column(folder.path)[0]
-        if folder.holds_features() and any(Path(file).suffix.lower() in _suffixes(name) for file in folder.names):
+        if folder.holds(FEATURE_SUFFIXES) and any(
+            Path(file).suffix.lower() in _suffixes(name) for file in folder.names
+        ):
             found.setdefault(name, []).append(folder)
     return {name: found[name] for name in sorted(found, key=lambda name: (name not in KNOWN, name))}
 

@@ -212,7 +212,7 @@ def find_video_files(release: Release) -> dict[str, Path]:
     """Find the video file of each id, wherever it is in the copy; raises an InputError if a video has two."""
     videos: dict[str, Path] = {}
     for folder in release.inventory.folders:
-        for name in folder.listing() if folder.holds_videos() else ():
+        for name in folder.listing() if folder.holds(VIDEO_SUFFIXES) else ():
             file = parse_video_file(name)
             if file is None or file.suffix not in VIDEO_SUFFIXES or file.frame is not None:
                 continue

@@ -128,12 +128,9 @@ def most_annotated_indices(
     long_term, short_term = known.get("long_term", none), known.get("short_term", none)
 
     def key(index: int) -> tuple[float, float, list[str | int]]:
-        ranks = {
-            "long_term": (-long_term[index], -short_term[index]),
-            "short_term": (-short_term[index], -long_term[index]),
-            "sum": (-long_term[index] - short_term[index], -long_term[index]),
-        }
-        return *ranks[by], [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", ids[index])]
+        long, short = long_term[index], short_term[index]
+        first, second = {"long_term": (long, short), "short_term": (short, long), "sum": (long + short, long)}[by]
+        return -first, -second, [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", ids[index])]
 
     return sorted(range(len(ids)), key=key)[:size]
 

@@ -63,12 +63,9 @@ class Refused(Exception):  # noqa: N818
 
 @dataclass(frozen=True)
 class KeyResponse:
-    """What a page reports of a showing.
+    """What a page reports of a showing: what went wrong, if anything, and two times in milliseconds.
 
-    Attributes:
-        rt_ms: Milliseconds from the start of the clip to the press; None without one.
-        age_ms: Milliseconds since the showing ended.
-        note: What went wrong, if anything.
+    `rt_ms` is from the start of the clip to the press, None without one; `age_ms` since the showing ended.
     """
 
     rt_ms: float | None

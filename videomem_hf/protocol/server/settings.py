@@ -26,10 +26,7 @@ have your data deleted, quote your participant number, which is shown at the end
 class Question:
     """A demographic question, which participants may skip.
 
-    Attributes:
-        name: Column in the table of participants.
-        question: What the participant reads.
-        choices: The possible answers; empty for free text.
+    `name` is its column in the table of participants; `choices` are the possible answers, empty for free text.
     """
 
     name: str

@@ -31,13 +31,9 @@ _EXAMPLE_SEED: Final = 8
 
 @dataclass(frozen=True)
 class Study:
-    """An opened study.
+    """An opened study: its clips keyed by name in a fixed order, and as `examples` those of the instructions.
 
-    Attributes:
-        clips: The file of each video, keyed by name, in a fixed order.
-        examples: The clips of the instructions.
-        key: The study's key, 64 hexadecimal digits.
-        admin_hash: A hash of the experimenter's secret.
+    `key` is the study's key, 64 hexadecimal digits; `admin_hash` a hash of the experimenter's secret.
     """
 
     folder: Path
