@@ -32,12 +32,9 @@ DATA_DIR_VARIABLE: Final = "VIDEOMEM_DATA_DIR"
 
 @dataclass
 class VideoMemConfig(SplitOptions, CopyConfig):
-    """One way of loading VideoMem; the attributes, with those of `SplitOptions`, are `load_dataset`'s keywords.
+    """One way of loading VideoMem; its attributes, inherited ones included, are `load_dataset`'s keywords.
 
-    Attributes:
-        data_dir: The user's copy of the release; by default what `VIDEOMEM_DATA_DIR` names.
-        release: `2018` or `2022`; needed only where `data_dir` holds both.
-        allow_links: Follow links that lead out of `data_dir`.
+    `release` is `2018` or `2022`; it is needed only where `data_dir` holds both.
     """
 
     release: str | None = None

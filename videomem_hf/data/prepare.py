@@ -85,13 +85,12 @@ class Source:
 def prepare(data_dir: str | Path, out: str | Path, options: PrepareOptions | None = None) -> list[Path]:
     """Write a release as a dataset repository; run again, it writes what is missing or has changed, and nothing else.
 
+    Returns the files written by this run, none when everything was there.
+
     Args:
         data_dir: The copy of the release.
         out: The repository's folder: new, empty, or written by an earlier run.
         options: What goes into it.
-
-    Returns:
-        The files written by this run, none when everything was there.
 
     Raises:
         InputError: A copy that cannot be read, a configuration it does not have, or another content in `out`.

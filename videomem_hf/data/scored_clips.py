@@ -85,15 +85,12 @@ def is_divided(data: str) -> bool:
 
 
 def open_splits(data: str, config: str, options: dict[str, Any] | None = None) -> Any:
-    """Open the user's data in one configuration, as a `DatasetDict`.
+    """Open the user's data in one configuration, as a `DatasetDict`; raises an InputError if there are none.
 
     Args:
         data: Folder of the release, a folder that `videomem prepare` wrote, or the Hub id of one.
         config: Configuration of the data set.
         options: Keywords of the data set; a prepared one was divided when it was made and has none.
-
-    Raises:
-        InputError: There is no such data.
     """
     from datasets import load_dataset
 
@@ -117,7 +114,7 @@ def load_clips(
     options: dict[str, Any] | None = None,
     scored: bool = True,
 ) -> Clips:
-    """Load a split of the user's data.
+    """Load a split of the user's data; warns of scored clips that are left out for want of a video or a feature.
 
     Args:
         data: See `open_splits`.
@@ -129,9 +126,6 @@ def load_clips(
 
     Raises:
         InputError: There is no such data, or the split has no scored clip with what is wanted of it.
-
-    Warns:
-        UserWarning: Scored clips were left out because their videos or features are missing.
     """
     configs = ["videos"] if features is None else [config_of(name) for name in features]
     tables = [_table(data, split, config, options) for config in configs]

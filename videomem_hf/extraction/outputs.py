@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Final
 
@@ -123,11 +123,8 @@ class FeatureFolder:
     def _record(self, entries: dict[str, Entry]) -> None:
         self.entries |= entries
         text = io.StringIO()
-        writer = csv.writer(text)
-        writer.writerow(_COLUMNS)
-        for video_id in sorted(self.entries, key=video_number):
-            entry = self.entries[video_id]
-            writer.writerow([video_id, entry.clip, entry.size, entry.modified_ns])
+        rows = [(video_id, *astuple(self.entries[video_id])) for video_id in sorted(self.entries, key=video_number)]
+        csv.writer(text).writerows([_COLUMNS, *rows])
         write_whole(self.path / CLIPS_TABLE, text.getvalue().encode())
 
 

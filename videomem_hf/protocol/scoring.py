@@ -118,10 +118,8 @@ def score_study(annotations: Annotations, design: StudyDesign | None = None) -> 
     targets = {horizon: target_annotations(annotations, screening, horizon) for horizon in HORIZONS}
     sums = {horizon: sum_by_video(targets[horizon], len(annotations.videos)) for horizon in HORIZONS}
     correction = fit_correction(sums["short_term"], design.step1.target_lag_max)
-    scores: dict[Horizon, Scores] = {
-        "short_term": _scores(targets["short_term"], sums["short_term"], correction),
-        "long_term": _scores(targets["long_term"], sums["long_term"], None),
-    }
+    corrections: dict[Horizon, LagCorrection | None] = {"short_term": correction, "long_term": None}
+    scores = {horizon: _scores(targets[horizon], sums[horizon], corrections[horizon]) for horizon in HORIZONS}
     return StudyScores(annotations.videos, scores, targets, correction, screening, design)
 
 

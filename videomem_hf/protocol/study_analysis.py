@@ -40,12 +40,9 @@ class LineFit(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Retention:
-    """Hit rate against the retention interval (Fig. 3), one element per interval.
+    """Hit rate against the retention interval (Fig. 3), one element per interval: a lag, or the centre of a bin in hours.
 
-    Attributes:
-        interval: Lag in videos, or hours (centres of the bins).
-        annotations: Their number.
-        line: Fitted to all annotations; None where the interval is unknown or does not vary.
+    The `line` is fitted to all annotations; None where the interval is unknown or does not vary.
     """
 
     interval: Floats

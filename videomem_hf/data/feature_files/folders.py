@@ -125,9 +125,8 @@ def feature_folders(inventory: Inventory) -> dict[str, list[Folder]]:
     found: dict[str, list[Folder]] = {}
     for folder in inventory.folders:
         name = folder_column(folder.path)[0]
-        if folder.holds(FEATURE_SUFFIXES) and any(
-            Path(file).suffix.lower() in _suffixes(name) for file in folder.names
-        ):
+        suffixes = {Path(file).suffix.lower() for file in folder.names}
+        if folder.holds(FEATURE_SUFFIXES) and suffixes & _suffixes(name):
             found.setdefault(name, []).append(folder)
     return {name: found[name] for name in sorted(found, key=lambda name: (name not in KNOWN, name))}
 

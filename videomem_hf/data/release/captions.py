@@ -51,10 +51,8 @@ def read_captions(path: Path) -> list[Caption]:
         caption = Caption(video_id, None if not title or title in _SPREADSHEET_ERRORS else title, line)
         known = captions.setdefault(video_id, caption)
         if known.title != caption.title:
-            raise InputError(
-                f"{path}:{line}: a second title for {video_id}, '{title}', other than in line {known.line}; "
-                "keep the right one."
-            )
+            other = f"'{title}', other than in line {known.line}"
+            raise InputError(f"{path}:{line}: a second title for {video_id}, {other}; keep the right one.")
     return list(captions.values())
 
 

@@ -66,6 +66,8 @@ def create_study(
 ) -> tuple[Study, str]:
     """Create the folder of a study; nothing is left behind if that fails.
 
+    Returns the study, and the experimenter's secret, which is not stored.
+
     Args:
         folder: New or empty.
         clips: Files and folders of clips.
@@ -73,9 +75,6 @@ def create_study(
         examples: Clips for the instructions; by default two of the clips, which are then not in the game.
         link: Hard links instead of copies; the clips must be on the same disk and must not change later.
         progress: Wraps the list of clips while they are checked, such as `tqdm`.
-
-    Returns:
-        The study, and the experimenter's secret, which is not stored.
 
     Raises:
         InputError: The folder is in use, browsers cannot play a clip, or there are too few clips for the design.
