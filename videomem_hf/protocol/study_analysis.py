@@ -40,7 +40,7 @@ class LineFit(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Retention:
-    """Hit rate against the retention interval (Fig. 3), one element per interval: a lag, or the centre of a bin in hours.
+    """Hit rate against the retention interval (Fig. 3), one element per lag, or per bin by its centre in hours.
 
     The `line` is fitted to all annotations; None where the interval is unknown or does not vary.
     """

@@ -10,7 +10,7 @@ from videomem_hf.schema import InputError
 
 
 def feature_matrix(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
-    """Return a feature column of fixed shape as an array; one of varying lengths, or no numbers, raises an InputError.
+    """Return a feature column of fixed shape as an array; lists of varying length, or no numbers, raise an InputError.
 
     `datasets`' own numpy format builds an array per row, or even per frame; this function reads the column's memory.
     Take the column from a data set in Arrow format: `data.with_format("arrow")[:]["hmp"]`.
