@@ -26,13 +26,10 @@ def assign(connection: Connection, design: StudyDesign, participant_id: int, ste
         chosen = choose_step2_videos(design, ids, _step1_videos(connection, participant_id), seed, counts)
         order = draw_step2(design, seed)
     own, columns = {"participant_id": participant_id, "step": step}, ("position", "slot", "role", "repeat")
-    connection.execute(
-        insert(showings),
-        [
-            own | {name: getattr(showing, name) for name in columns} | {"video_id": chosen[showing.slot]}
-            for showing in order
-        ],
-    )
+    drawn = [
+        {name: getattr(showing, name) for name in columns} | {"video_id": chosen[showing.slot]} for showing in order
+    ]
+    connection.execute(insert(showings), [own | showing for showing in drawn])
     _add_to_counts(connection, step, chosen[: (design.step1 if step == 1 else design.step2).targets], 1)
     return str(seed)
 
