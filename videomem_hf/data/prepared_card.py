@@ -46,18 +46,15 @@ def render_card(description: Mapping[str, Any]) -> str:
         description: `configs` (configuration -> split -> `num_bytes`, `num_examples`, `size`), `features`
             (configuration -> columns), `release`, `options` of `prepare`, and `generated`, see `generated_plan`.
     """
-    text = (
-        templates("videomem_hf.data")
-        .get_template("dataset_card.md.j2")
-        .render(
-            front_matter=_card_data(description["configs"], description["generated"]).to_yaml(),
-            generated=description["generated"],
-            release=description["release"],
-            configs=_config_table(description["configs"]),
-            columns=_column_list(description["features"]),
-            frames=", ".join(map(str, FRAMES)),
-            splits=_split_text(description["options"], description["release"]),
-        )
+    template = templates("videomem_hf.data").get_template("dataset_card.md.j2")
+    text = template.render(
+        front_matter=_card_data(description["configs"], description["generated"]).to_yaml(),
+        generated=description["generated"],
+        release=description["release"],
+        configs=_config_table(description["configs"]),
+        columns=_column_list(description["features"]),
+        frames=", ".join(map(str, FRAMES)),
+        splits=_split_text(description["options"], description["release"]),
     )
     return str(DatasetCard(text))
 

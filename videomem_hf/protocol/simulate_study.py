@@ -30,7 +30,7 @@ _OPEN_DAYS: Final = 60
 
 @dataclass(frozen=True, eq=False)
 class SimulatedStudy:
-    """A study with known true strengths; participants who failed a control are in the annotations as well."""
+    """A study with known strengths; its participants are in the annotations' order, those who failed included."""
 
     annotations: Annotations
     videos: SimulatedVideos

@@ -87,7 +87,7 @@ def parse_dense(files: TextFiles, separator: Separator = "space") -> tuple[NDArr
 
 
 def parse_pairs(files: TextFiles) -> Pairs:
-    """Parse `index:value` pairs at white space; errors as in `parse_dense`, and for indices that do not increase."""
+    """Parse `index:value` pairs, split at white space; errors as `parse_dense`, also for indices that do not grow."""
     return Pairs(*_parse_groups(files, _fast_pairs, parse_exactly))
 
 

@@ -15,12 +15,12 @@ from pathlib import Path
 
 _HERE = Path(__file__).resolve().parent
 VENDOR = _HERE / "static" / "vendor"
+_PLUGINS = ("browser-check", "fullscreen", "html-button-response", "html-keyboard-response", "instructions")
 _FILES = {
     "jspsych.js": "jspsych/dist/index.browser.min.js",
     "jspsych.css": "jspsych/css/jspsych.css",
+    **{f"{plugin}.js": f"@jspsych/plugin-{plugin}/dist/index.browser.min.js" for plugin in _PLUGINS},
 }
-for _plugin in ("browser-check", "fullscreen", "html-button-response", "html-keyboard-response", "instructions"):
-    _FILES[f"{_plugin}.js"] = f"@jspsych/plugin-{_plugin}/dist/index.browser.min.js"
 _TIMEOUT_S = 180
 
 
