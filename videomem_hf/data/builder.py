@@ -20,7 +20,7 @@ from videomem_hf.data.feature_files.folders import (
 from videomem_hf.data.release.reader import Release, find_video_files, open_release, read_records
 from videomem_hf.data.release.records import VideoRecord
 from videomem_hf.data.release.splits import SplitOptions, split_records
-from videomem_hf.schema import VIDEO, VIDEO_ID, InputError
+from videomem_hf.schema import VIDEO, VIDEO_ID, VIDEO_SUFFIXES, InputError
 
 from .building import CopyBuilder, CopyConfig, GenerationInputError, video_feature
 from .copies import data_dir_or_variable
@@ -32,12 +32,9 @@ DATA_DIR_VARIABLE: Final = "VIDEOMEM_DATA_DIR"
 
 @dataclass
 class VideoMemConfig(SplitOptions, CopyConfig):
-    """One way of loading VideoMem; the attributes, with those of `SplitOptions`, are `load_dataset`'s keywords.
+    """One way of loading VideoMem; its attributes, inherited ones included, are `load_dataset`'s keywords.
 
-    Attributes:
-        data_dir: The user's copy of the release; by default what `VIDEOMEM_DATA_DIR` names.
-        release: `2018` or `2022`; needed only where `data_dir` holds both.
-        allow_links: Follow links that lead out of `data_dir`.
+    `release` is `2018` or `2022`; it is needed only where `data_dir` holds both.
     """
 
     release: str | None = None
@@ -54,7 +51,7 @@ class VideoMemConfig(SplitOptions, CopyConfig):
         paths = [*self.opened.tables.paths, *lists]
         folders = [folder.path for names in self.feature_folders.values() for folder in names]
         if self.with_videos:
-            folders += [folder.path for folder in self.opened.inventory.folders if folder.holds_videos()]
+            folders += [folder.path for folder in self.opened.inventory.folders if folder.holds(VIDEO_SUFFIXES)]
         return self.config_id(self.opened.root, options, paths, folders)
 
     @property

@@ -31,9 +31,8 @@ class GenerationInputError(InputError, DatasetGenerationError):
 class CopyConfig(datasets.BuilderConfig):
     """One way of loading a user's own copy; the attributes are `load_dataset`'s keywords.
 
-    Attributes:
-        data_dir: The copy; by default what the data set's environment variable names.
-        allow_links: Follow links that lead out of `data_dir`.
+    `data_dir` is the copy, by default what the data set's environment variable names; with `allow_links`, links that
+    lead out of it are followed.
     """
 
     version: datasets.Version | str | None = _VERSION

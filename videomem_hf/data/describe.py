@@ -58,10 +58,7 @@ class Description:
     """What is in a copy.
 
     Attributes:
-        root: The copy.
-        release: `2018` or `2022`.
         tables: The files that were read.
-        records: Every video, with what is known of it.
         parts: Titles, videos and features: how many there are.
         shared_titles: Videos whose title another one has as well.
         similar_titles: Videos whose title is the same as or nearly the same as another's.

@@ -40,8 +40,7 @@ class ImageScore(NamedTuple):
 def read_split(path: Path) -> list[ImageScore]:
     """Read a split file: a line is a file name, a space and a score.
 
-    Raises:
-        InputError: A line of another form, a name that leads elsewhere, or an image that is listed twice.
+    Raises InputError for a line of another form, a name that leads elsewhere, or an image that is listed twice.
     """
     scores: list[ImageScore] = []
     lines: dict[str, int] = {}

@@ -13,14 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from videomem_hf.data.release.csv_tables import (
-    TableRow,
-    header_cells,
-    parse_count,
-    parse_number,
-    parse_score,
-    read_table,
-)
+from videomem_hf.data.release import csv_tables
+from videomem_hf.data.release.csv_tables import TableRow
 from videomem_hf.data.release.inventory import Inventory
 from videomem_hf.data.release.text_files import read_text
 from videomem_hf.schema import SPLITS, VIDEO_SUFFIXES, InputError
@@ -77,7 +71,7 @@ def find_memento_files(inventory: Inventory) -> MementoFiles:
     for path in inventory.tables():
         if match := _JSON_NAME.fullmatch(path.name):
             _add(data, _SPLITS[match[1].lower()], path)
-        elif (match := _TABLE_NAME.fullmatch(path.name)) and "video_id" in header_cells(path):
+        elif (match := _TABLE_NAME.fullmatch(path.name)) and "video_id" in csv_tables.header_cells(path):
             _add(tables.setdefault(_SPLITS[match[1].lower()], {}), match[2].lower(), path)
     if data and tables:
         both = f"{next(iter(data.values()))} and {next(iter(next(iter(tables.values())).values()))}"
@@ -174,10 +168,10 @@ def _read_tables(tables: dict[str, Path]) -> Iterator[tuple[str, MementoRecord]]
         if score:
             record = replace(
                 record,
-                short_term=score.read("scores_normalized_short_term", parse_score),
-                short_term_raw=score.read("scores_raw_short_term", parse_score),
-                short_term_annotations=score.read("annotations_short_term", parse_count),
-                decay_alpha=score.read("decay_alpha", parse_number),
+                short_term=score.read("scores_normalized_short_term", csv_tables.parse_score),
+                short_term_raw=score.read("scores_raw_short_term", csv_tables.parse_score),
+                short_term_annotations=score.read("annotations_short_term", csv_tables.parse_count),
+                decay_alpha=score.read("decay_alpha", csv_tables.parse_number),
             )
         yield location, record
 
@@ -186,7 +180,7 @@ def _rows(path: Path | None) -> dict[str, TableRow]:
     if path is None:
         return {}
     rows: dict[str, TableRow] = {}
-    for row in read_table(path, lambda header: None if "video_id" in header else "no column 'video_id'"):
+    for row in csv_tables.read_table(path, lambda header: None if "video_id" in header else "no column 'video_id'"):
         video_id = row.cells["video_id"]
         if not re.fullmatch(r"[\w-][\w.-]*", video_id):
             raise InputError(f"{row.location}: '{video_id[:60]}' is not a video's number or name.")

@@ -85,13 +85,12 @@ class Source:
 def prepare(data_dir: str | Path, out: str | Path, options: PrepareOptions | None = None) -> list[Path]:
     """Write a release as a dataset repository; run again, it writes what is missing or has changed, and nothing else.
 
+    Returns the files written by this run, none when everything was there.
+
     Args:
         data_dir: The copy of the release.
         out: The repository's folder: new, empty, or written by an earlier run.
         options: What goes into it.
-
-    Returns:
-        The files written by this run, none when everything was there.
 
     Raises:
         InputError: A copy that cannot be read, a configuration it does not have, or another content in `out`.
@@ -212,7 +211,9 @@ def _write_shard(root: Path, shard: Shard, source: Source) -> dict[str, Any]:
     videos = source.videos if shard.config == "videos" else None
     features = source.features.get(shard.config, [])
     table = pa.concat_tables(record_tables(batches(shard.records), features, videos))
-    table = table.cast(pa.schema([_portable_field(column, source) for column in table.schema]))
+    # Columns with null entries get lists of variable length: pyarrow before 17 cannot read fixed ones with nulls.
+    kinds = {column.name: _variable(column.type) for column in table.schema if column.name in source.incomplete}
+    table = table.cast(pa.schema([column.with_type(kinds.get(column.name, column.type)) for column in table.schema]))
     if videos is not None:
         if source.options.videos == "embed":
             table = _embed(table)
@@ -230,11 +231,6 @@ def _write_shard(root: Path, shard: Shard, source: Source) -> dict[str, Any]:
         "config": shard.config,
         "split": shard.split,
     }
-
-
-def _portable_field(column: pa.Field, source: Source) -> pa.Field:
-    """Make lists of fixed length variable in a column with null entries: pyarrow before 17 cannot read those."""
-    return column.with_type(_variable(column.type)) if column.name in source.incomplete else column
 
 
 def _variable(list_type: pa.DataType) -> pa.DataType:

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from huggingface_hub import DatasetCard, DatasetCardData
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from videomem_hf.data.feature_files.folders import FRAMES
 from videomem_hf.schema import HORIZON_NAMES
+from videomem_hf.system import templates
 
 from .provenance import CARD_KEY, Plan
 
@@ -38,14 +38,6 @@ _GENERATED_IDENTITY: Final[dict[str, Any]] = {
     "tags": ["video", "memorability", "synthetic"],
 }
 
-_TEMPLATES: Final = Environment(
-    loader=PackageLoader("videomem_hf.data"),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-)
-
 
 def render_card(description: Mapping[str, Any]) -> str:
     """Write the card.
@@ -54,7 +46,8 @@ def render_card(description: Mapping[str, Any]) -> str:
         description: `configs` (configuration -> split -> `num_bytes`, `num_examples`, `size`), `features`
             (configuration -> columns), `release`, `options` of `prepare`, and `generated`, see `generated_plan`.
     """
-    text = _TEMPLATES.get_template("dataset_card.md.j2").render(
+    template = templates("videomem_hf.data").get_template("dataset_card.md.j2")
+    text = template.render(
         front_matter=_card_data(description["configs"], description["generated"]).to_yaml(),
         generated=description["generated"],
         release=description["release"],

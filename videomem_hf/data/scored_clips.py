@@ -5,6 +5,7 @@ import re
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -84,15 +85,12 @@ def is_divided(data: str) -> bool:
 
 
 def open_splits(data: str, config: str, options: dict[str, Any] | None = None) -> Any:
-    """Open the user's data in one configuration, as a `DatasetDict`.
+    """Open the user's data in one configuration, as a `DatasetDict`; raises an InputError if there are none.
 
     Args:
         data: Folder of the release, a folder that `videomem prepare` wrote, or the Hub id of one.
         config: Configuration of the data set.
         options: Keywords of the data set; a prepared one was divided when it was made and has none.
-
-    Raises:
-        InputError: There is no such data.
     """
     from datasets import load_dataset
 
@@ -116,7 +114,7 @@ def load_clips(
     options: dict[str, Any] | None = None,
     scored: bool = True,
 ) -> Clips:
-    """Load a split of the user's data.
+    """Load a split of the user's data; warns of scored clips that are left out for want of a video or a feature.
 
     Args:
         data: See `open_splits`.
@@ -128,9 +126,6 @@ def load_clips(
 
     Raises:
         InputError: There is no such data, or the split has no scored clip with what is wanted of it.
-
-    Warns:
-        UserWarning: Scored clips were left out because their videos or features are missing.
     """
     configs = ["videos"] if features is None else [config_of(name) for name in features]
     tables = [_table(data, split, config, options) for config in configs]
@@ -206,9 +201,7 @@ def feature_columns(tables: Sequence[Any], names: Sequence[str]) -> tuple[np.nda
 def fill_cache(accelerator: "Accelerator", cache: ClipCache, splits: Sequence[Clips], progress: bool) -> None:
     """Compute what is not in the cache yet, each process its share, and wait for the others.
 
-    Raises:
-        FailedClipsError: On every process, the clips that failed on any.
-        InputError: On every process, another error of any.
+    Raises on every process a FailedClipsError for the clips that failed on any, or an InputError for another error.
     """
     from accelerate.utils import gather_object
 
@@ -249,19 +242,13 @@ def video_sources(table: Any, data: str) -> list[Source | None]:
         embedded, there = piece.field("bytes").is_valid().to_pylist(), piece.is_valid().to_pylist()
         for path, inside, present in zip(piece.field("path").to_pylist(), embedded, there, strict=True):
             row = len(sources)
-            stored = StoredVideo(path or f"{data}, row {row}", f"{content}/{row}", _Row(videos, row))
+            stored = StoredVideo(path or f"{data}, row {row}", f"{content}/{row}", partial(_read_video, videos, row))
             sources.append((stored if inside else path) if present else None)
     return sources
 
 
-class _Row:
-    """Reads the video of one row."""
-
-    def __init__(self, table: Any, row: int) -> None:
-        self._table, self._row = table, row
-
-    def __call__(self) -> bytes:
-        return self._table[self._row][VIDEO]["bytes"]
+def _read_video(table: Any, row: int) -> bytes:
+    return table[row][VIDEO]["bytes"]
 
 
 def number_column(column: Iterable[float | None]) -> np.ndarray:

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +13,7 @@ from videomem_hf.data.release.inventory import TABLE_SUFFIXES
 from videomem_hf.data.release.names import parse_video_id, video_number
 from videomem_hf.features.spec import FeatureSpec
 from videomem_hf.schema import InputError
-from videomem_hf.system import atomic_write, printable
+from videomem_hf.system import atomic_write, os_cause, printable
 
 CLIPS_TABLE: Final = "clips.csv"
 """Says which clip each id stands for, and its size and time when it was extracted."""
@@ -37,7 +37,7 @@ class Entry:
         try:
             status = clip.stat()
         except OSError as error:
-            raise InputError(f"{clip}: cannot be opened ({_reason(error)})") from None
+            raise InputError(f"{clip}: cannot be opened ({os_cause(error)})") from None
         return cls(printable(clip.resolve()), status.st_size, status.st_mtime_ns)
 
     def same_content(self, other: "Entry") -> bool:
@@ -48,8 +48,7 @@ class Entry:
 class FeatureFolder:
     """The folder that `videomem extract` writes, laid out as the release's `features`; made if missing.
 
-    Raises:
-        InputError: It cannot be a folder, or its table of clips cannot be read.
+    Raises InputError if it cannot be a folder, or its table of clips cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -59,16 +58,14 @@ class FeatureFolder:
             for partial in path.glob("*/.*.part*"):  # left by a process that was killed
                 partial.unlink()
         except OSError as error:
-            raise InputError(f"--out {path}: cannot be a folder ({_reason(error)})") from None
+            raise InputError(f"--out {path}: cannot be a folder ({os_cause(error)})") from None
         self.entries = _read_table(path / CLIPS_TABLE)
 
     def assign(self, clips: Iterable[Path]) -> dict[str, Path]:
         """Return clips by id: that of an earlier run, `video12` for `video12.mp4`, or else the next free number.
 
-        New ids are written to the folder's table at once, so that an interrupted run can be continued.
-
-        Raises:
-            InputError: Two clips have the same id by their names, or a clip has that of another.
+        New ids are written to the folder's table at once, so that an interrupted run can be continued. Raises
+        InputError if two clips have the same id by their names, or a clip has that of another.
         """
         assigned: dict[str, Path] = {}
         unnamed: list[Path] = []
@@ -126,11 +123,8 @@ class FeatureFolder:
     def _record(self, entries: dict[str, Entry]) -> None:
         self.entries |= entries
         text = io.StringIO()
-        writer = csv.writer(text)
-        writer.writerow(_COLUMNS)
-        for video_id in sorted(self.entries, key=video_number):
-            entry = self.entries[video_id]
-            writer.writerow([video_id, entry.clip, entry.size, entry.modified_ns])
+        rows = [(video_id, *astuple(self.entries[video_id])) for video_id in sorted(self.entries, key=video_number)]
+        csv.writer(text).writerows([_COLUMNS, *rows])
         write_whole(self.path / CLIPS_TABLE, text.getvalue().encode())
 
 
@@ -141,11 +135,7 @@ def write_whole(path: Path, content: bytes) -> None:
         with atomic_write(path) as partial:
             partial.write_bytes(content)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({_reason(error)})") from None
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+        raise InputError(f"{path}: cannot be written ({os_cause(error)})") from None
 
 
 def _id_by_name(clip: Path) -> str | None:

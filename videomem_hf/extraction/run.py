@@ -105,10 +105,14 @@ def extract_clips(
     report = report or Report()
     folder = FeatureFolder(out)
     absent = [Outcome(clip, "", {"": cause}) for clip in clips if (cause := _absence(clip))]
-    missing = {outcome.clip for outcome in absent}
-    assigned = folder.assign([clip for clip in clips if clip not in missing])
+    unreadable = {outcome.clip for outcome in absent}
+    assigned = folder.assign([clip for clip in clips if clip not in unreadable])
     report.total = len(assigned) + len(absent)
-    jobs = _find_jobs(folder, assigned, specs, titles or {}, overwrite)
+    jobs = [
+        Job(video_id, clip, (titles or {}).get(video_id), missing)
+        for video_id, clip in assigned.items()
+        if (missing := tuple(spec for spec in specs if overwrite or not folder.is_done(spec, video_id, clip)))
+    ]
     report.kept = len(assigned) - len(jobs)
     networks = load_networks(specs, device) if jobs and elsewhere is None else {}
     results = elsewhere(jobs) if elsewhere else _run_here(jobs, min(processes or available_cpus(), max(1, len(jobs))))
@@ -130,22 +134,6 @@ def _absence(clip: Path) -> str:
     except InputError as error:
         return cause_of(error, clip)
     return ""
-
-
-def _find_jobs(
-    folder: FeatureFolder,
-    assigned: Mapping[str, Path],
-    specs: Sequence[FeatureSpec],
-    titles: Mapping[str, str],
-    overwrite: bool,
-) -> list[Job]:
-    """Return a job for each clip that lacks features."""
-    jobs = []
-    for video_id, clip in assigned.items():
-        missing = tuple(spec for spec in specs if overwrite or not folder.is_done(spec, video_id, clip))
-        if missing:
-            jobs.append(Job(video_id, clip, titles.get(video_id), missing))
-    return jobs
 
 
 def _run_here(jobs: Sequence[Job], processes: int) -> Results:

@@ -29,11 +29,9 @@ _CONVERT = "convert a published checkpoint with `videomem convert c3d CHECKPOINT
 
 @dataclass(frozen=True)
 class C3DSpec(NetworkSpec):
-    """The released feature, or the first fully connected layer, which C3D's paper uses for other tasks.
+    """The released "probabilities", or "fc6", the first fully connected layer, which C3D's paper uses for other tasks.
 
-    Attributes:
-        output: "probabilities" or "fc6".
-        model: Folder of a converted `C3DModel`; None takes it from `VIDEOMEM_C3D`.
+    `model` is the folder of a converted `C3DModel`; None takes it from `VIDEOMEM_C3D`.
     """
 
     output: str = "probabilities"

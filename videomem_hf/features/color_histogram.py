@@ -9,11 +9,10 @@ LEVELS = 256
 
 
 def color_histogram(rgb: NDArray[np.uint8], order: Order = "exchanged") -> NDArray[np.int64]:
-    """Count the levels of each channel of a frame `(height, width, 3)`, red, green and blue.
+    """Count the levels of each channel of a frame `(height, width, 3)`, red, green and blue; gives `(3, 256)`.
 
-    Returns:
-        `(3, 256)`; each row sums to the number of pixels. With "exchanged" they are what the release labels red, green
-        and blue, which are blue, green and red; with "true" they are red, green and blue.
+    With "exchanged" the rows are what the release labels red, green and blue, which are blue, green and red; with
+    "true" they are red, green and blue.
     """
     channels = (0, 1, 2) if order == "true" else (2, 1, 0)
     return np.stack([_count(np.ascontiguousarray(rgb[..., channel]).ravel()) for channel in channels])

@@ -22,10 +22,8 @@ _CLIP_ID = "video1"
 class Extractor:
     """Computes some features of clips, named as in `videomem_hf.features.catalogue` or given as specs.
 
-    The networks that they need stay in memory, on `device`; None takes a GPU if there is one.
-
-    Raises:
-        InputError: There is no such feature, or what it needs is missing.
+    The networks that they need stay in memory, on `device`; None takes a GPU if there is one. Raises InputError if
+    there is no such feature, or what it needs is missing.
     """
 
     def __init__(self, features: Sequence[str | FeatureSpec], device: str | None = None) -> None:

@@ -27,16 +27,10 @@ _STEPS: Final = 2 * _LEVELS - 1
 
 
 def hog(grey: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Describe a frame by histograms of oriented gradients.
+    """Describe a frame, `(height, width)` uint8, by histograms of oriented gradients.
 
-    Args:
-        grey: `(height, width)` uint8, at least 32 each way; what is beyond a multiple of 32 is left out.
-
-    Returns:
-        `(height // 32 * (width // 32) * 9,)`: cell after cell, in each nine orientations, normalised (L2-Hys).
-
-    Raises:
-        InputError: The frame is smaller than a cell.
+    Returns `(height // 32 * (width // 32) * 9,)`: cell after cell, in each nine orientations, normalised (L2-Hys). What
+    is beyond a multiple of 32 is left out; a frame smaller than a cell raises an InputError.
     """
     rows, columns = grey.shape[0] // CELL, grey.shape[1] // CELL
     if not rows or not columns:

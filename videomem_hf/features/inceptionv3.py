@@ -48,8 +48,7 @@ def proper_input(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
 class InceptionV3Spec(NetworkSpec):
     """The released feature, or with `proper` the one of frames with true colours, prepared as the network was trained.
 
-    Attributes:
-        weights: File of torchvision's `inception_v3`; None takes it from `VIDEOMEM_INCEPTIONV3` or torchvision.
+    `weights` is a file of torchvision's `inception_v3`; None takes it from `VIDEOMEM_INCEPTIONV3` or torchvision.
     """
 
     proper: bool = False

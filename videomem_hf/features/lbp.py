@@ -28,13 +28,10 @@ _TILE: Final = (64, 256)
 
 
 def lbp(grey: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Describe a frame by how often each uniform local binary pattern occurs in it.
+    """Describe a frame, `(height, width)` uint8, by how often each uniform local binary pattern occurs in it.
 
-    Args:
-        grey: `(height, width)` uint8, of any size; beyond its edges it counts as 0.
-
-    Returns:
-        `(122,)`, sum 1: the share of pixels whose pattern has 0, 1, ..., 120 ones, and of those with another pattern.
+    Returns `(122,)`, sum 1: the share of pixels whose pattern has 0, 1, ..., 120 ones, and of those with another
+    pattern. Beyond the frame's edges grey counts as 0.
     """
     counts = pattern_counts(grey)
     return counts / counts.sum()
@@ -59,9 +56,8 @@ def pattern_counts(grey: NDArray[np.uint8]) -> NDArray[np.int64]:
 def _interpolation(shifts: NDArray[np.float64], count: int) -> Interpolation:
     """Return between which pixels `count` positions, each shifted by the distance of every point, lie.
 
-    Returns:
-        For each point the pixel before position 0 and the one behind it, from the margin's edge, `(points,)` each; and
-        the weight of the latter, `(points, count)`: rounding can make it differ from position to position.
+    For each point: the pixel before position 0 and the one behind it, from the margin's edge, `(points,)` each; and the
+    weight of the latter, `(points, count)`, which rounding can make differ from position to position.
     """
     positions = np.arange(count, dtype=np.float64) + shifts[:, None]
     below, behind = np.floor(positions), np.ceil(positions)

@@ -25,6 +25,10 @@ FrameTransform = Callable[[NDArray[np.uint8]], NDArray[Any]]
 """Prepares a frame `(height, width, 3)`, red, green and blue, for a network."""
 
 
+Network = Callable[[list[list[Any]]], list[list[np.ndarray]]]
+"""A network in memory: from what collectors returned for several clips to each clip's features, one per file."""
+
+
 class Collector(Protocol):
     """Takes the frames of one clip that a spec wants, and returns the feature or a network's input."""
 
@@ -66,13 +70,6 @@ class FeatureSpec(ABC):
     def encode(self, value: Any) -> bytes:
         """Write the content of one file."""
         return format_digits(value)
-
-
-class Network(Protocol):
-    """A network in memory: from what collectors returned for several clips to each clip's features, one per file."""
-
-    def __call__(self, clips: list[list[Any]]) -> list[list[np.ndarray]]:
-        """Compute."""
 
 
 class NetworkSpec(FeatureSpec):

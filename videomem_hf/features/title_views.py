@@ -85,8 +85,7 @@ def embed_titles(
 def load_encoder(encoder: str, device: str | None = None) -> Any:
     """Load a sentence-transformers model by its name on the hub, its folder, or from a package in `PACKAGED_ENCODERS`.
 
-    Raises:
-        InputError: sentence-transformers is missing, or there is no such model.
+    Raises InputError if sentence-transformers is missing, or there is no such model.
     """
     sentence_transformers = library("sentence_transformers", f"title:{encoder}")
     try:

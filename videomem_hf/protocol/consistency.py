@@ -21,14 +21,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from videomem_hf.protocol.scoring import (
-    Sums,
-    TargetAnnotations,
-    correct_scores,
-    fit_correction,
-    sampling_variance,
-    sum_by_video,
-)
+from videomem_hf.protocol import scoring
+from videomem_hf.protocol.scoring import Sums, TargetAnnotations, sum_by_video
 from videomem_hf.statistics import Floats, spearman, spearman_brown
 
 SPLITS: Final = 25  # random splits that a consistency is averaged over (Sec. 4.1)
@@ -186,7 +180,7 @@ def reliability(sums: Sums, scores: Floats) -> float:
     """
     several = sums.annotations > 1
     variance = float(scores[several].var()) if several.any() else 0.0
-    return 1 - sampling_variance(sums) / variance if variance > 0 else float("nan")
+    return 1 - scoring.sampling_variance(sums) / variance if variance > 0 else float("nan")
 
 
 class RandomHalves:
@@ -236,7 +230,7 @@ def _thin_out(values: NDArray[np.int64], most: int) -> list[int]:
 
 
 def _corrected_scores(sums: Sums, to_lag: int | None) -> Floats:
-    return correct_scores(sums, None if to_lag is None else fit_correction(sums, to_lag))
+    return scoring.correct_scores(sums, None if to_lag is None else scoring.fit_correction(sums, to_lag))
 
 
 def _rank_correlation(first: Floats, second: Floats, videos: NDArray[np.bool_]) -> float:

@@ -159,11 +159,7 @@ class Controls:
 
 @dataclass(frozen=True)
 class StudyDesign:
-    """A study: its two steps, how a video is shown, and the controls of the participants.
-
-    Raises:
-        InputError: The numbers contradict each other; the message gives the value, what is allowed and a remedy.
-    """
+    """A study: its two steps, how a video is shown, and the controls; raises InputError for a contradiction in it."""
 
     step1: FirstStep = field(default_factory=FirstStep)
     step2: SecondStep = field(default_factory=SecondStep)

@@ -43,11 +43,7 @@ def is_original_header(header: Sequence[str]) -> bool:
 
 
 def read_original_tables(files: Sequence[Path]) -> Annotations:
-    """Read one or both results tables of the original software.
-
-    Raises:
-        InputError: A table that is not as described above, two tables of one step, or an inconsistent row.
-    """
+    """Read one or both results tables; raises InputError for another table, two of one step, or an inconsistent row."""
     parts = [_ResultsTable(file) for file in files]
     steps = [part.step for part in parts]
     if len(set(steps)) < len(steps):

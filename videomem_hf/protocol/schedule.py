@@ -58,8 +58,7 @@ class Showing(NamedTuple):
 def draw_step1(design: StudyDesign, seed: int) -> list[Showing]:
     """Draw the showings of step 1 in order: every lag within its range, every video as often as its role requires.
 
-    Raises:
-        InputError: No order satisfies the design, or the seed is below 0.
+    Raises InputError if no order satisfies the design, or the seed is below 0.
     """
     first: dict[int, int] = {}
     showings = []
@@ -115,7 +114,7 @@ def step2_slots(step: SecondStep, seed: int) -> Slots:
 
 
 def choose_step1_videos(design: StudyDesign, videos: Sequence[Video], counts: ArrayLike, seed: int) -> list[Video]:
-    """Choose a participant's videos for step 1 from those with the fewest annotations (Sec. 3.2).
+    """Choose the video of each slot of a participant's step 1 from those with the fewest annotations (Sec. 3.2).
 
     The paper does not say which of them become targets. Here those with the fewest annotations do, which evens out the
     annotation counts.
@@ -125,9 +124,6 @@ def choose_step1_videos(design: StudyDesign, videos: Sequence[Video], counts: Ar
         videos: The collection, in a fixed order.
         counts: `(videos,)` short-term annotation counts, including showings under way.
         seed: A whole number of 0 or more; it also breaks ties.
-
-    Returns:
-        The video of each slot of step 1.
 
     Raises:
         InputError: The collection is smaller than the design needs, or there is not one count per video.
@@ -152,15 +148,12 @@ def choose_step2_videos(
     seed: int,
     counts: ArrayLike | None = None,
 ) -> list[Video]:
-    """Choose a participant's videos for step 2: targets from the step-1 fillers, the others never seen.
+    """Choose the video of each slot of a participant's step 2: targets from the step-1 fillers, others never seen.
 
     Args:
         design, videos, seed: As in `choose_step1_videos`.
         step1_videos: The participant's videos of step 1, as `choose_step1_videos` gave them.
         counts: `(videos,)` long-term annotation counts; required if `targets_by` is "least_annotated".
-
-    Returns:
-        The video of each slot of step 2.
 
     Raises:
         InputError: The collection is too small, or counts are required and there is not one per video.

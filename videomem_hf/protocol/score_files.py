@@ -38,18 +38,10 @@ _RELEASE_NAME = re.compile(r"video([1-9][0-9]{0,8})(\.[A-Za-z0-9]{1,5})?", re.AS
 
 
 def write_scores(scores: StudyScores, out: Path, clips: Path | None = None) -> Path:
-    """Write a scored study.
+    """Write a scored study into a folder that is new, empty, or from an earlier run; returns the folder of the release.
 
-    Args:
-        scores: Of the study.
-        out: A folder: new, empty, or from an earlier run.
-        clips: Folder of the study's clips, which are hard-linked (or copied) into the release under its names.
-
-    Returns:
-        The folder of the release.
-
-    Raises:
-        InputError: `out` holds something else, a clip is missing, or a file cannot be written.
+    `clips` is the folder of the study's clips, which are hard-linked (or copied) into the release under its names.
+    Raises InputError if `out` holds something else, a clip is missing, or a file cannot be written.
     """
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; give a folder for the scores.")

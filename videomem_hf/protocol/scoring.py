@@ -63,12 +63,7 @@ class Sums:
 
 @dataclass(frozen=True)
 class LagCorrection:
-    """The line along which short-term scores are corrected to one lag.
-
-    Attributes:
-        slope: Change of the hit rate per unit of lag; negative.
-        standard_error: Of the slope.
-    """
+    """The line along which short-term scores are corrected to one lag; the hit rate's `slope` per unit is negative."""
 
     slope: float
     standard_error: float
@@ -98,12 +93,9 @@ class Scores:
 
 @dataclass(frozen=True, eq=False)
 class StudyScores:
-    """A scored study.
+    """A scored study: its videos by name, in the order of the arrays, and the annotations of those who passed.
 
-    Attributes:
-        videos: Names, in the order of the arrays.
-        annotations: Those behind the scores, of participants who passed the controls.
-        correction: Of the short-term scores; None without short-term annotations.
+    The `correction` is that of the short-term scores; None without short-term annotations.
     """
 
     videos: tuple[str, ...]
@@ -117,8 +109,7 @@ class StudyScores:
 def score_study(annotations: Annotations, design: StudyDesign | None = None) -> StudyScores:
     """Screen the participants and score the videos of a study; its design is the paper's by default.
 
-    Raises:
-        InputError: No participant passes the controls; names the control that most fail.
+    Raises InputError, which names the control that most fail, if no participant passes.
     """
     design = design or StudyDesign()
     screening = screen(annotations, design)
@@ -127,10 +118,8 @@ def score_study(annotations: Annotations, design: StudyDesign | None = None) -> 
     targets = {horizon: target_annotations(annotations, screening, horizon) for horizon in HORIZONS}
     sums = {horizon: sum_by_video(targets[horizon], len(annotations.videos)) for horizon in HORIZONS}
     correction = fit_correction(sums["short_term"], design.step1.target_lag_max)
-    scores: dict[Horizon, Scores] = {
-        "short_term": _scores(targets["short_term"], sums["short_term"], correction),
-        "long_term": _scores(targets["long_term"], sums["long_term"], None),
-    }
+    corrections: dict[Horizon, LagCorrection | None] = {"short_term": correction, "long_term": None}
+    scores = {horizon: _scores(targets[horizon], sums[horizon], corrections[horizon]) for horizon in HORIZONS}
     return StudyScores(annotations.videos, scores, targets, correction, screening, design)
 
 
@@ -164,8 +153,7 @@ def sum_by_video(annotations: TargetAnnotations, videos: int, rows: NDArray[np.b
 def fit_correction(sums: Sums, to_lag: int) -> LagCorrection | None:
     """Fit one slope to all videos by least squares, with one intercept per video.
 
-    Returns:
-        A slope of 0 where no video has annotations at different lags; None without annotations.
+    The slope is 0 where no video has annotations at different lags; None without annotations.
     """
     some = sums.annotations > 0
     if not some.any():

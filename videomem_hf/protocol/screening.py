@@ -1,6 +1,6 @@
 """Screens participants by the controls of Sec. 3.2 and reports who failed which, with the measured rates."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
@@ -11,6 +11,7 @@ from videomem_hf.protocol.annotations import FILLER, TARGET, VIGILANCE, Annotati
 from videomem_hf.protocol.design import StudyDesign
 from videomem_hf.statistics import Floats
 
+Counts = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 Step = Literal[1, 2]
 
@@ -21,13 +22,7 @@ _DELAY_SLACK_H: Final = 1.0
 
 @dataclass(frozen=True, eq=False)
 class Failure:
-    """A control that at least one participant failed.
-
-    Attributes:
-        text: What is measured and what is allowed; a format string for the measured value.
-        values: `(participants,)` the measured values.
-        who: `(participants,)` who failed it.
-    """
+    """A control: what is allowed, as a format string for a measured value; these, and who failed, `(participants,)`."""
 
     name: str
     text: str
@@ -50,7 +45,7 @@ class StepScreening:
     """
 
     step: Step
-    showings: NDArray[np.int64]
+    showings: Counts
     vigilance_hits: Floats
     false_alarms: Floats
     recognition: Floats
@@ -144,7 +139,7 @@ def _screen_step2(annotations: Annotations, design: StudyDesign, first: StepScre
     return _step_screening(2, showings, rates | {"vigilance_hits": np.full(len(showings), np.nan)}, failures)
 
 
-def _incomplete(showings: NDArray[np.int64], wanted: int) -> Failure:
+def _incomplete(showings: Counts, wanted: int) -> Failure:
     return Failure("all showings", f"{{}} of {wanted} showings", showings, showings < wanted)
 
 
@@ -156,9 +151,7 @@ def _above(name: str, rates: Floats, highest: float) -> Failure:
     return Failure(name, f"{name} {{:.3f}}, at most {highest:g}", rates, rates > highest + _ROUNDING)
 
 
-def _step_screening(
-    step: Step, showings: NDArray[np.int64], rates: Mapping[str, Floats], failures: Sequence[Failure]
-) -> StepScreening:
+def _step_screening(step: Step, showings: Counts, rates: dict[str, Floats], failures: list[Failure]) -> StepScreening:
     took_part = showings > 0
     failures = [replace(failure, who=failure.who & took_part) for failure in failures]
     passed = took_part & ~np.logical_or.reduce([failure.who for failure in failures])
@@ -166,7 +159,7 @@ def _step_screening(
     return StepScreening(step, showings, failures=failed, passed=passed, **rates)
 
 
-def _count_showings(annotations: Annotations, rows: Mask) -> NDArray[np.int64]:
+def _count_showings(annotations: Annotations, rows: Mask) -> Counts:
     return np.bincount(annotations.participant[rows], minlength=len(annotations.participants))
 
 

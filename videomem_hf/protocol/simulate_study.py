@@ -7,24 +7,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from videomem_hf.protocol import simulate
 from videomem_hf.protocol.annotations import COLUMNS, FILLER, TARGET, Annotations
 from videomem_hf.protocol.design import FirstStep, StudyDesign
 from videomem_hf.protocol.paper import PARTICIPANTS, RETURNING
 from videomem_hf.protocol.schedule import choose_step1_videos, choose_step2_videos, step1_slots, step2_slots
 from videomem_hf.protocol.screening import screen
-from videomem_hf.protocol.simulate import (
-    Floats,
-    MemoryModel,
-    Participants,
-    SimulatedVideos,
-    draw_participants,
-    draw_rt_ms,
-    press_chance,
-    recognition_chance,
-    strength_after,
-    strength_at_lag,
-)
+from videomem_hf.protocol.simulate import MemoryModel, Participants, SimulatedVideos
 from videomem_hf.schema import InputError
+from videomem_hf.statistics import Floats
 
 _AT_ONCE: Final = 200
 """Participants who play at the same time: each is assigned videos before the others have finished."""
@@ -39,12 +30,7 @@ _OPEN_DAYS: Final = 60
 
 @dataclass(frozen=True, eq=False)
 class SimulatedStudy:
-    """A study with known true strengths.
-
-    Attributes:
-        annotations: All responses, including those of participants who failed a control.
-        participants: The participants, in the order of `annotations.participants`.
-    """
+    """A study with known strengths; its participants are in the annotations' order, those who failed included."""
 
     annotations: Annotations
     videos: SimulatedVideos
@@ -107,7 +93,7 @@ class _Play:
     def play_step1(self, wanted: int) -> int:
         """Let a batch of participants play step 1, at most until `wanted` have passed; returns how many of them did."""
         start = sum(len(players) for players in self._participants)
-        players = draw_participants(_AT_ONCE, self.generator, self.model)
+        players = simulate.draw_participants(_AT_ONCE, self.generator, self.model)
         chosen = np.array([self._assign(start + number) for number in range(_AT_ONCE)])
         part = self._respond_step1(players, chosen)
         valid = screen(part, self.design).step1.passed
@@ -174,7 +160,7 @@ class _Play:
         number = self.generator.integers(0, _ORDERS, len(players))
         slots, lag = self._slots[number], self._lag[number]
         video, repeat = np.take_along_axis(chosen, slots, axis=1), lag > 0
-        chance = self._chance(players, repeat, strength_at_lag(self.videos.short_term[video], lag, self.model))
+        chance = self._chance(players, repeat, simulate.strength_at_lag(self.videos.short_term[video], lag, self.model))
         mean_ms = np.where(repeat, self.videos.short_rt_ms[video], self.model.short_false_rt_ms)
         starts = _OPENS + (self.generator.random(len(players)) * _OPEN_DAYS * _DAY_MS).astype("timedelta64[ms]")
         ends = np.cumsum([self.design.step1.targets, self.design.step1.vigilance_fillers])
@@ -188,7 +174,7 @@ class _Play:
         slots = np.array([step2_slots(step, int(self.generator.integers(2**62))) for _ in range(count)])
         video, repeat = np.take_along_axis(chosen, slots, axis=1), slots < step.targets
         hours = step.delay_min_h + self.generator.random(count) * (step.delay_max_h - step.delay_min_h)
-        strength = strength_after(self.videos.long_term[video], hours[:, None], self.model)
+        strength = simulate.strength_after(self.videos.long_term[video], hours[:, None], self.model)
         chance = self._chance(players, repeat, strength)
         mean_ms = np.where(repeat, self.videos.long_rt_ms[video], self.model.long_false_rt_ms)
         starts = step1_ms + (hours * _DAY_MS / 24).astype("timedelta64[ms]")
@@ -197,7 +183,8 @@ class _Play:
 
     def _chance(self, players: Participants, repeat: NDArray[np.bool_], strength: Floats) -> Floats:
         ability, attention, guessing = np.stack([players.ability, players.attention, players.guessing])[..., None]
-        return np.where(repeat, press_chance(recognition_chance(strength, ability), attention, guessing), guessing)
+        memory = simulate.recognition_chance(strength, ability)
+        return np.where(repeat, simulate.press_chance(memory, attention, guessing), guessing)
 
     def _draw_responses(
         self,
@@ -215,7 +202,7 @@ class _Play:
         count, showings = video.shape
         pressed = self.generator.random(video.shape) < chance
         rt_ms = np.full(video.shape, np.nan)
-        rt_ms[pressed] = draw_rt_ms((players.pace[:, None] * mean_ms)[pressed], window_ms, self.generator)
+        rt_ms[pressed] = simulate.draw_rt_ms((players.pace[:, None] * mean_ms)[pressed], window_ms, self.generator)
         duration = np.where(pressed, rt_ms, window_ms) + gap_ms
         since = (np.cumsum(duration, axis=1) - duration).astype("timedelta64[ms]")
         return Annotations(

@@ -9,18 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from videomem_hf.protocol import consistency
 from videomem_hf.protocol.annotations import Annotations
-from videomem_hf.protocol.consistency import (
-    SPLITS,
-    Consistency,
-    ConsistencyCurve,
-    Expected,
-    annotation_consistency,
-    expected_consistency,
-    finite_mean,
-    human_consistency,
-    reliability,
-)
+from videomem_hf.protocol.consistency import SPLITS, Consistency, ConsistencyCurve, Expected
 from videomem_hf.protocol.scoring import StudyScores, TargetAnnotations, sum_by_video
 from videomem_hf.schema import HORIZONS, Horizon
 from videomem_hf.statistics import Floats, pearson, spearman
@@ -49,12 +40,9 @@ class LineFit(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Retention:
-    """Hit rate against the retention interval (Fig. 3), one element per interval.
+    """Hit rate against the retention interval (Fig. 3), one element per lag, or per bin by its centre in hours.
 
-    Attributes:
-        interval: Lag in videos, or hours (centres of the bins).
-        annotations: Their number.
-        line: Fitted to all annotations; None where the interval is unknown or does not vary.
+    The `line` is fitted to all annotations; None where the interval is unknown or does not vary.
     """
 
     interval: Floats
@@ -183,20 +171,20 @@ def _analyse_horizon(
 ) -> HorizonAnalysis:
     targets, values, videos = scores.annotations[horizon], scores.scores[horizon], len(scores.videos)
     to_lag = scores.design.step1.target_lag_max if horizon == "short_term" else None
-    measure = partial(annotation_consistency, to_lag=to_lag, splits=splits, seed=seed, progress=progress)
+    measure = partial(consistency.annotation_consistency, to_lag=to_lag, splits=splits, seed=seed, progress=progress)
     curve = measure(targets, videos)
     mean = float(values.annotations[values.annotations > 0].mean())
     step = scores.design.step2
     bins = None if horizon == "short_term" else np.linspace(step.delay_min_h, step.delay_max_h, _DELAY_BINS + 1)
     return HorizonAnalysis(
         retention=retention(targets, bins),
-        human=human_consistency(targets, videos, to_lag=to_lag, splits=splits, seed=seed),
+        human=consistency.human_consistency(targets, videos, to_lag=to_lag, splits=splits, seed=seed),
         curve=curve,
         thinned=measure(targets, videos, thin=True),
-        expected=expected_consistency(curve, mean),
-        reliability=reliability(sum_by_video(targets, videos), values.score),
+        expected=consistency.expected_consistency(curve, mean),
+        reliability=consistency.reliability(sum_by_video(targets, videos), values.score),
         rt_with_score=_correlation(pearson, values.rt_ms, values.score),
-        rt_ms=finite_mean(targets.rt_ms[targets.hit]),
+        rt_ms=consistency.finite_mean(targets.rt_ms[targets.hit]),
         false_rt_ms=_false_rt_ms(annotations, scores, horizon),
     )
 
@@ -204,7 +192,7 @@ def _analyse_horizon(
 def _false_rt_ms(annotations: Annotations, scores: StudyScores, horizon: Horizon) -> float:
     step = scores.screening.step1 if horizon == "short_term" else scores.screening.step2
     rows = (annotations.step == step.step) & ~annotations.repeat & annotations.pressed
-    return finite_mean(annotations.rt_ms[rows & step.passed[annotations.participant]].astype(np.float64))
+    return consistency.finite_mean(annotations.rt_ms[rows & step.passed[annotations.participant]].astype(np.float64))
 
 
 def _both(x: Floats, y: Floats) -> tuple[Floats, Floats]:

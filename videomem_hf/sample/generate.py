@@ -11,20 +11,10 @@ from typing import Final, Literal
 
 from videomem_hf.data.provenance import PLAN_FILE, RELEASE_FOLDER
 from videomem_hf.data.release.inventory import is_ignored
+from videomem_hf.sample import layout
 from videomem_hf.sample.annotations import annotate
 from videomem_hf.sample.draws import Draws
 from videomem_hf.sample.features import feature_files
-from videomem_hf.sample.layout import (
-    CAPTIONS,
-    FEATURES,
-    GROUND_TRUTH,
-    TEST_LIST,
-    captions,
-    feature_paths,
-    ground_truth,
-    test_list,
-    video_path,
-)
 from videomem_hf.sample.scene import draw_scene, video_ids
 from videomem_hf.sample.truth import TRUTH_FILE, truth_lines, truth_of
 from videomem_hf.sample.video import write_video
@@ -145,10 +135,10 @@ def _make_plan(
         raise InputError(f"Seed {seed}; a seed is a whole number from 0.")
     if any(side % 2 or not 64 <= side <= 3840 for side in size):
         raise InputError(f"Size {size[0]}x{size[1]}; width and height must be even numbers from 64 to 3840.")
-    unknown = [name for name in features if name not in FEATURES]
+    unknown = [name for name in features if name not in layout.FEATURES]
     if unknown:
-        raise InputError(f"Unknown feature {unknown[0]!r}; choose from {', '.join(FEATURES)}.")
-    chosen = tuple(name for name in FEATURES if name in features)
+        raise InputError(f"Unknown feature {unknown[0]!r}; choose from {', '.join(layout.FEATURES)}.")
+    chosen = tuple(name for name in layout.FEATURES if name in features)
     return Plan(FORMAT, seed, videos, tests, size[0], size[1], chosen, write_videos)
 
 
@@ -186,7 +176,9 @@ def _write(path: Path, content: bytes) -> None:
 
 def _write_tables(paths: SamplePaths, plan: Plan) -> None:
     """Write the missing tables: truth, scores, captions, list, README."""
-    tables = [GROUND_TRUTH, CAPTIONS["dev"], *((CAPTIONS["test"], TEST_LIST) if plan.test_videos else ())]
+    tables = [layout.GROUND_TRUTH, layout.CAPTIONS["dev"]]
+    if plan.test_videos:
+        tables += [layout.CAPTIONS["test"], layout.TEST_LIST]
     if all(path.is_file() for path in (paths.truth, paths.readme, *(paths.release / name for name in tables))):
         return
     aspect = plan.width / plan.height
@@ -194,10 +186,10 @@ def _write_tables(paths: SamplePaths, plan: Plan) -> None:
     dev = [truth for truth in truths if truth.part == "dev"]
     test = [truth for truth in truths if truth.part == "test"]
     scores = {t.video_id: annotate(plan.seed, t.video_id, t.short_term, t.long_term) for t in dev}
-    contents = [ground_truth(scores), captions({truth.video_id: truth.title for truth in dev})]
+    contents = [layout.ground_truth(scores), layout.captions({truth.video_id: truth.title for truth in dev})]
     if test:
-        titles = captions({truth.video_id: truth.title for truth in test})
-        contents += [titles, test_list(truth.video_id for truth in test)]
+        titles = layout.captions({truth.video_id: truth.title for truth in test})
+        contents += [titles, layout.test_list(truth.video_id for truth in test)]
     files = {paths.release / name: content for name, content in zip(tables, contents, strict=True)}
     files |= {paths.truth: truth_lines(truths), paths.readme: readme(plan).encode("utf-8")}
     for path, content in files.items():
@@ -225,8 +217,8 @@ def _write_media(paths: SamplePaths, plan: Plan, workers: int, progress: bool) -
 
 def _media(plan: Plan, number: int, part: Part) -> list[Path]:
     """A video's files within the release."""
-    videos = [video_path(part, number)] if plan.write_videos else []
-    return [*videos, *(path for feature in plan.features for path in feature_paths(part, feature, number))]
+    videos = [layout.video_path(part, number)] if plan.write_videos else []
+    return [*videos, *(path for feature in plan.features for path in layout.feature_paths(part, feature, number))]
 
 
 Job = tuple[Path, Plan, int, Part]
@@ -255,13 +247,13 @@ def _write_one(job: Job) -> None:
     """Write the missing files of one video."""
     out, plan, number, part = job
     scene, size = draw_scene(plan.seed, number), (plan.width, plan.height)
-    video = out / RELEASE_FOLDER / video_path(part, number)
+    video = out / RELEASE_FOLDER / layout.video_path(part, number)
     if plan.write_videos and not video.is_file():
         video.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(video) as partial:
             write_video(scene, partial, size)
     for feature in plan.features:
-        files = [out / RELEASE_FOLDER / path for path in feature_paths(part, feature, number)]
+        files = [out / RELEASE_FOLDER / path for path in layout.feature_paths(part, feature, number)]
         if not all(path.is_file() for path in files):
             for path, content in zip(files, feature_files(feature, scene, size), strict=True):
                 _write(path, content)

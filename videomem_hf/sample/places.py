@@ -20,17 +20,13 @@ _SATURATION: Final = 0.5
 """Places are paler than the things that stand out in them."""
 
 _SKIES: Final[dict[str, tuple[Colour, Colour]]] = {
-    "day": ((105, 150, 200), (195, 215, 230)),
-    "sunset": ((95, 90, 130), (225, 175, 135)),
-    "night": ((18, 21, 40), (52, 58, 88)),
-    "overcast": ((140, 147, 156), (206, 209, 212)),
-}
+    "day": ((105, 150, 200), (195, 215, 230)), "sunset": ((95, 90, 130), (225, 175, 135)),
+    "night": ((18, 21, 40), (52, 58, 88)), "overcast": ((140, 147, 156), (206, 209, 212)),
+}  # fmt: skip
 _LIGHT_ON_GROUND: Final[dict[str, tuple[float, Colour]]] = {
-    "day": (1.0, (255, 255, 255)),
-    "sunset": (0.85, (240, 160, 110)),
-    "night": (0.38, (90, 110, 200)),
-    "overcast": (0.85, (190, 195, 200)),
-}
+    "day": (1.0, (255, 255, 255)), "sunset": (0.85, (240, 160, 110)),
+    "night": (0.38, (90, 110, 200)), "overcast": (0.85, (190, 195, 200)),
+}  # fmt: skip
 
 
 @dataclass
@@ -220,8 +216,7 @@ PLACES: Final[dict[str, Callable[[Canvas], None]]] = {
 def draw_place(place: str, light: str, clutter: float, size: tuple[int, int], draws: Draws) -> Image.Image:
     """Draw a place, a key of `PLACES`, with its side things, as many as `clutter` in [0, 1] says.
 
-    Returns:
-        An RGB picture of `EXTENT` times `size`: wider than the frame by `MARGIN` on each side.
+    The RGB picture is `EXTENT` times `size`: wider than the frame by `MARGIN` on each side.
     """
     width, height = (max(2, round(side * EXTENT)) * SUPERSAMPLE for side in size)
     picture = Image.new("RGB", (width, height))

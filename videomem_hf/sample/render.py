@@ -53,8 +53,7 @@ def _in_second_shot(scene: Scene, time_s: float) -> bool:
 def thing_box(scene: Scene, time_s: float, aspect: float = 16 / 9) -> Box | None:
     """The box of the scene's thing at a time in [0, 7] s, cut at the edges of a frame of `aspect` (width / height).
 
-    Returns:
-        The box, or None where there is no thing or nothing of it is in the frame.
+    None where there is no thing or nothing of it is in the frame.
     """
     if scene.thing is None:
         return None
@@ -173,9 +172,5 @@ def _expose(picture: Image.Image, lightness: float) -> Image.Image:
 
 
 def render_frame(scene: Scene, time_s: float, size: tuple[int, int], *, with_thing: bool = True) -> np.ndarray:
-    """One frame of a scene at a time in [0, 7] s, as it is before encoding, with or without the salient thing.
-
-    Returns:
-        `(height, width, 3)` uint8 RGB.
-    """
+    """One frame at a time in [0, 7] s before encoding, `(height, width, 3)` uint8 RGB, with or without the thing."""
     return np.asarray(Shots(scene, size, with_thing=with_thing).frame(time_s))

@@ -249,24 +249,11 @@ def _sign(pen: Pen, paint: Paint, draws: Draws) -> None:
 
 
 _DRAWINGS: Final[dict[str, tuple[float, Callable[[Pen, Paint, Draws], None]]]] = {
-    "face": (0.8, _face),
-    "person": (0.42, _person),
-    "cat": (0.85, _cat),
-    "bird": (1.25, _bird),
-    "fish": (1.6, _fish),
-    "butterfly": (1.2, _butterfly),
-    "car": (2.2, _car),
-    "boat": (1.0, _boat),
-    "balloon": (0.75, _balloon),
-    "plane": (2.4, _plane),
-    "ball": (1.0, _ball),
-    "mug": (1.1, _mug),
-    "flower": (0.6, _flower),
-    "apple": (0.95, _apple),
-    "clock": (1.0, _clock),
-    "umbrella": (1.1, _umbrella),
-    "sign": (1.7, _sign),
-}
+    "face": (0.8, _face), "person": (0.42, _person), "cat": (0.85, _cat), "bird": (1.25, _bird), "fish": (1.6, _fish),
+    "butterfly": (1.2, _butterfly), "car": (2.2, _car), "boat": (1.0, _boat), "balloon": (0.75, _balloon),
+    "plane": (2.4, _plane), "ball": (1.0, _ball), "mug": (1.1, _mug), "flower": (0.6, _flower), "apple": (0.95, _apple),
+    "clock": (1.0, _clock), "umbrella": (1.1, _umbrella), "sign": (1.7, _sign),
+}  # fmt: skip
 
 ASPECTS: Final[dict[str, float]] = {kind: aspect for kind, (aspect, _) in _DRAWINGS.items()}
 """Width over height of each thing's canvas."""

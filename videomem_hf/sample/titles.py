@@ -9,36 +9,26 @@ _HUES: Final = (
     (0.04, "red"), (0.11, "orange"), (0.19, "yellow"), (0.42, "green"), (0.52, "turquoise"),
     (0.69, "blue"), (0.8, "purple"), (0.94, "pink"), (1.01, "red"),
 )  # fmt: skip
-_NOUNS: Final[dict[str, tuple[str, ...]]] = {
-    "face": ("portrait-of-person", "face", "portrait", "person-looking-at-camera", "head-and-shoulders"),
-    "person": ("person", "pedestrian", "man-or-woman", "walker", "figure"),
-    "cat": ("cat", "kitten", "domestic-cat"),
-    "bird": ("bird", "songbird", "parrot"),
-    "fish": ("fish", "tropical-fish", "reef-fish"),
-    "butterfly": ("butterfly", "moth"),
-    "car": ("car", "automobile", "vintage-car"),
-    "boat": ("sailboat", "boat", "yacht"),
-    "balloon": ("hot-air-balloon", "balloon"),
-    "plane": ("airplane", "passenger-plane", "jet"),
-    "ball": ("ball", "beach-ball", "toy-ball"),
-    "mug": ("mug", "cup-of-coffee", "coffee-mug"),
-    "flower": ("flower", "blossom", "daisy"),
-    "apple": ("apple", "ripe-apple", "fruit"),
-    "clock": ("clock", "wall-clock", "clock-face"),
-    "umbrella": ("umbrella", "parasol"),
-    "sign": ("sign", "billboard", "signboard"),
+_NOUNS_AND_MOVES: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+    "face": (("portrait-of-person", "face", "portrait", "person-looking-at-camera", "head-and-shoulders"), ()),
+    "person": (("person", "pedestrian", "man-or-woman", "walker", "figure"), ("walking", "strolling", "passing-by")),
+    "cat": (("cat", "kitten", "domestic-cat"), ()),
+    "bird": (("bird", "songbird", "parrot"), ("flying", "flying-past")),
+    "fish": (("fish", "tropical-fish", "reef-fish"), ("swimming", "gliding-past")),
+    "butterfly": (("butterfly", "moth"), ("fluttering", "flying-slowly")),
+    "car": (("car", "automobile", "vintage-car"), ("driving", "driving-past")),
+    "boat": (("sailboat", "boat", "yacht"), ("sailing", "sailing-by")),
+    "balloon": (("hot-air-balloon", "balloon"), ("floating", "drifting")),
+    "plane": (("airplane", "passenger-plane", "jet"), ("flying", "crossing-the-frame")),
+    "ball": (("ball", "beach-ball", "toy-ball"), ("rolling", "rolling-slowly")),
+    "mug": (("mug", "cup-of-coffee", "coffee-mug"), ()),
+    "flower": (("flower", "blossom", "daisy"), ()),
+    "apple": (("apple", "ripe-apple", "fruit"), ()),
+    "clock": (("clock", "wall-clock", "clock-face"), ()),
+    "umbrella": (("umbrella", "parasol"), ()),
+    "sign": (("sign", "billboard", "signboard"), ()),
 }
-_MOVES: Final[dict[str, tuple[str, ...]]] = {
-    "person": ("walking", "strolling", "passing-by"),
-    "bird": ("flying", "flying-past"),
-    "fish": ("swimming", "gliding-past"),
-    "butterfly": ("fluttering", "flying-slowly"),
-    "car": ("driving", "driving-past"),
-    "boat": ("sailing", "sailing-by"),
-    "balloon": ("floating", "drifting"),
-    "plane": ("flying", "crossing-the-frame"),
-    "ball": ("rolling", "rolling-slowly"),
-}
+"""What a thing is called, and what it does while it moves."""
 _RESTS: Final[dict[str, tuple[str, ...]]] = {
     "face": ("smiling", "thinking", "looking-into-camera", "close-to-camera"),
     "person": ("standing", "waiting", "standing-still"),
@@ -106,7 +96,7 @@ def _noun(scene: Scene, draws: Draws) -> str:
     """The plain name of what a scene shows."""
     if scene.thing is None:
         return draws.choice(_CLUTTER if scene.kind == "clutter" else _SCENERY)
-    return draws.choice(_NOUNS[scene.thing.kind])
+    return draws.choice(_NOUNS_AND_MOVES[scene.thing.kind][0])
 
 
 def _subject(scene: Scene, draws: Draws) -> list[str]:
@@ -121,7 +111,7 @@ def _subject(scene: Scene, draws: Draws) -> list[str]:
     if thing.word:
         parts.append(draws.choice((f"saying-{thing.word.lower()}", f"with-word-{thing.word.lower()}")))
     moving = thing.speed > 0
-    parts.append(draws.choice(_MOVES[thing.kind] if moving else (*_RESTS.get(thing.kind, ()), "")))
+    parts.append(draws.choice(_NOUNS_AND_MOVES[thing.kind][1] if moving else (*_RESTS.get(thing.kind, ()), "")))
     return parts
 
 

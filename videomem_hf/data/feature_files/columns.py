@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -13,20 +13,13 @@ from numpy.typing import NDArray
 from videomem_hf.data.release.names import parse_video_file
 from videomem_hf.schema import InputError
 
+from . import text
 from .folders import Feature, FeatureFiles, feature_of, folder_column
 from .orb import DESCRIPTOR_BYTES, FLOAT_FIELDS, INTEGER_FIELDS, Keypoints, parse_orb
-from .text import (
-    BINS,
-    CHANNELS,
-    TextFiles,
-    check_counts,
-    check_indices,
-    check_one_line,
-    check_sums,
-    parse_dense,
-    parse_histograms,
-    parse_pairs,
-)
+from .text import TextFiles
+
+_Contents = tuple[Feature, TextFiles, NDArray[np.bool_]]
+"""The files of one column before they are parsed, and of each video and frame whether it has one."""
 
 _LEAST_READ: Final = 1 << 12
 _KEYPOINT = pa.struct(
@@ -42,7 +35,7 @@ def arrow_type(feature: Feature) -> pa.DataType:
     if feature.form == "orb":
         inner = pa.list_(_KEYPOINT)
     elif feature.form == "histogram":
-        inner = pa.list_(pa.list_(pa.int32(), BINS), CHANNELS)
+        inner = pa.list_(pa.list_(pa.int32(), text.BINS), text.CHANNELS)
     elif feature.form == "pairs" and feature.length is None:
         inner = pa.struct([("index", pa.list_(pa.int32())), ("value", pa.list_(pa.float64()))])
     elif feature.length is not None and (feature.form == "pairs" or feature.shortest == feature.length):
@@ -66,7 +59,7 @@ def read_columns(features: Sequence[FeatureFiles], batches: Iterable[Sequence[st
             contents = waiting.result() if waiting else None
             waiting = reader.submit(_read_contents, *job) if job else None
             if contents:
-                columns.append(_column(contents))
+                columns.append(_column(*contents))
             if columns and len(columns) == len(features):
                 yield columns
                 columns = []
@@ -77,28 +70,17 @@ def parse_column(folder: str, names: Sequence[str], contents: Sequence[bytes]) -
     files = [file for name in names if (file := parse_video_file(name))]
     frames = [(file.video_id, file.frame) for file in files]
     feature = feature_of(folder_column(Path(folder))[0], frames, (data[:4096] for data in contents))
-    return _column(_Contents(feature, TextFiles(names, contents), np.ones(len(names), bool)))
-
-
-class _Contents(NamedTuple):
-    """The files of one column before they are parsed; `present` says of each video and frame whether it has one."""
-
-    feature: Feature
-    files: TextFiles
-    present: NDArray[np.bool_]
+    return _column(feature, TextFiles(names, contents), np.ones(len(names), bool))
 
 
 def _read_contents(files: FeatureFiles, video_ids: Sequence[str]) -> _Contents:
     frames = files.feature.frames or (None,)
     paths = [files.paths.get((video_id, frame)) for video_id in video_ids for frame in frames]
     found = [path for path in paths if path is not None]
-    return _Contents(
-        files.feature, TextFiles(found, _read_files(found)), np.array([path is not None for path in paths])
-    )
+    return files.feature, TextFiles(found, _read_files(found)), np.array([path is not None for path in paths])
 
 
-def _column(contents: _Contents) -> pa.Array:
-    feature, files, present = contents
+def _column(feature: Feature, files: TextFiles, present: NDArray[np.bool_]) -> pa.Array:
     entries = _parse(feature, files, present)
     if not feature.frames:
         return entries
@@ -139,9 +121,9 @@ def _parse(feature: Feature, files: TextFiles, present: NDArray[np.bool_]) -> pa
     if feature.form == "orb":
         return _orb([parse_orb(path, data) for path, data in zip(*files, strict=True)], present)
     if feature.form == "histogram":
-        counts = parse_histograms(files)
-        channels = pa.FixedSizeListArray.from_arrays(pa.array(_spread(counts, present).ravel()), BINS)
-        return pa.FixedSizeListArray.from_arrays(channels, CHANNELS, mask=pa.array(~present))
+        counts = text.parse_histograms(files)
+        channels = pa.FixedSizeListArray.from_arrays(pa.array(_spread(counts, present).ravel()), text.BINS)
+        return pa.FixedSizeListArray.from_arrays(channels, text.CHANNELS, mask=pa.array(~present))
     if feature.form == "pairs":
         return _pairs(feature, files, present)
     return _dense(feature, files, present)
@@ -149,25 +131,25 @@ def _parse(feature: Feature, files: TextFiles, present: NDArray[np.bool_]) -> pa
 
 def _dense(feature: Feature, files: TextFiles, present: NDArray[np.bool_]) -> pa.Array:
     if feature.one_line:
-        check_one_line(files)
-    values, counts = parse_dense(files, feature.separator)
+        text.check_one_line(files)
+    values, counts = text.parse_dense(files, feature.separator)
     if feature.length is not None:
-        check_counts(counts, files, range(feature.shortest, feature.length + 1))
+        text.check_counts(counts, files, range(feature.shortest, feature.length + 1))
     if feature.sums_to_one and len(counts):
-        check_sums(values, counts, files)
+        text.check_sums(values, counts, files)
     if feature.length is not None and feature.shortest == feature.length:
         return _fixed_lists(values.reshape(-1, feature.length), present)
     return _variable_lists(pa.array(values), counts, present)
 
 
 def _pairs(feature: Feature, files: TextFiles, present: NDArray[np.bool_]) -> pa.Array:
-    indices, values, counts = pairs = parse_pairs(files)
+    indices, values, counts = pairs = text.parse_pairs(files)
     if feature.length is None:
         lists = [_variable_lists(pa.array(column), counts, present) for column in (indices, values)]
         return pa.StructArray.from_arrays(lists, ["index", "value"], mask=pa.array(~present))
-    check_indices(pairs, files, range(feature.base, feature.base + feature.length))
+    text.check_indices(pairs, files, range(feature.base, feature.base + feature.length))
     if feature.sums_to_one and len(counts):
-        check_sums(values, counts, files)
+        text.check_sums(values, counts, files)
     vectors = np.zeros((len(counts), feature.length))
     vectors[np.repeat(np.arange(len(counts)), counts), indices - feature.base] = values
     return _fixed_lists(vectors, present)

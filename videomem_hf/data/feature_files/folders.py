@@ -125,7 +125,8 @@ def feature_folders(inventory: Inventory) -> dict[str, list[Folder]]:
     found: dict[str, list[Folder]] = {}
     for folder in inventory.folders:
         name = folder_column(folder.path)[0]
-        if folder.holds_features() and any(Path(file).suffix.lower() in _suffixes(name) for file in folder.names):
+        suffixes = {Path(file).suffix.lower() for file in folder.names}
+        if folder.holds(FEATURE_SUFFIXES) and suffixes & _suffixes(name):
             found.setdefault(name, []).append(folder)
     return {name: found[name] for name in sorted(found, key=lambda name: (name not in KNOWN, name))}
 
@@ -133,8 +134,7 @@ def feature_folders(inventory: Inventory) -> dict[str, list[Folder]]:
 def find_feature_files(config: str, folders: Iterable[Folder]) -> list[FeatureFiles]:
     """List the files of one configuration: one entry per column.
 
-    Raises:
-        InputError: Two files for the same video and frame, or a frame that the feature does not have.
+    Raises InputError for two files of the same video and frame, or a frame that the feature does not have.
     """
     columns: dict[str, dict[tuple[str, int | None], str]] = {}
     for folder in folders:

@@ -10,7 +10,7 @@ from videomem_hf.schema import InputError
 
 
 def feature_matrix(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
-    """Return a feature column of fixed shape as an array.
+    """Return a feature column of fixed shape as an array; lists of varying length, or no numbers, raise an InputError.
 
     `datasets`' own numpy format builds an array per row, or even per frame; this function reads the column's memory.
     Take the column from a data set in Arrow format: `data.with_format("arrow")[:]["hmp"]`.
@@ -21,9 +21,6 @@ def feature_matrix(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
     Returns:
         `(rows, ...)` in the column's own type, without a copy where the column is in one piece and nothing is missing;
         else float64, with NaN wherever a row, a frame or a number is null.
-
-    Raises:
-        InputError: The column has lists of varying length, or no numbers.
     """
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if isinstance(array, pa.ChunkedArray):  # of no chunk at all

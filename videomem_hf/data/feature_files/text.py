@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from videomem_hf.schema import InputError
 from videomem_hf.system import available_cpus
 
+Integers = NDArray[np.int64]
+
 CHANNELS: Final = 3
 BINS: Final = 256
 _UNIFORM: Final = 64
@@ -66,21 +68,18 @@ class Pairs(NamedTuple):
 
     indices: NDArray[np.int32]
     values: NDArray[np.float64]
-    counts: NDArray[np.int64]
+    counts: Integers
 
 
 class _OutOfOrdinaryError(ValueError):
     """The fast way does not apply; the plain one decides."""
 
 
-def parse_dense(files: TextFiles, separator: Separator = "space") -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def parse_dense(files: TextFiles, separator: Separator = "space") -> tuple[NDArray[np.float64], Integers]:
     """Parse numbers separated by white space, or by commas (with white space around them or not).
 
-    Returns:
-        The numbers of all files, one file after another, and how many each file has.
-
-    Raises:
-        InputError: A file that is empty, holds something else, or is cut off within a number.
+    Returns the numbers of all files, one file after another, and how many each file has. Raises InputError for a file
+    that is empty, holds something else, or is cut off within a number.
     """
     plain = partial(parse_exactly, separator=separator, with_index=False)
     _, values, counts = _parse_groups(files, partial(_fast_dense, separator=separator), plain)
@@ -88,12 +87,7 @@ def parse_dense(files: TextFiles, separator: Separator = "space") -> tuple[NDArr
 
 
 def parse_pairs(files: TextFiles) -> Pairs:
-    """Parse `index:value` pairs separated by white space.
-
-    Raises:
-        InputError: A file that is empty, holds something else, is cut off within a number, or whose indices do not
-            increase.
-    """
+    """Parse `index:value` pairs, split at white space; errors as `parse_dense`, also for indices that do not grow."""
     return Pairs(*_parse_groups(files, _fast_pairs, parse_exactly))
 
 
@@ -120,11 +114,8 @@ def _parse_groups(
 def parse_histograms(files: TextFiles) -> NDArray[np.int32]:
     """Parse colour histograms: three lines of `bin:count`, bins 0 to 255; bins that are not listed are 0.
 
-    Returns:
-        `(files, channels, bins)`, channels in the order of the lines.
-
-    Raises:
-        InputError: As `parse_pairs`; also another number of lines, a bin over 255, a count that is no whole number.
+    Returns `(files, channels, bins)`, channels in the order of the lines. Raises InputError as `parse_pairs`; also for
+    another number of lines, a bin over 255, a count that is no whole number.
     """
     paths: list[str] = []
     lines: list[bytes] = []
@@ -149,22 +140,18 @@ def parse_histograms(files: TextFiles) -> NDArray[np.int32]:
     pixels = histograms.sum(axis=1).reshape(-1, CHANNELS)  # (files, channels): all of a frame have as many
     cut_off = np.flatnonzero((pixels[:, 0] == pixels[:, 1]) & (pixels[:, 2] < pixels[:, 0]))
     if cut_off.size:
-        location, (_, most, fewer) = channels.paths[CHANNELS * cut_off[0] + 2], pixels[cut_off[0]]
-        raise InputError(
-            f"{location}: {fewer} pixels where the other channels have {most}; the file is cut off, {_RETAKE}."
-        )
+        at, (_, most, fewer) = channels.paths[CHANNELS * cut_off[0] + 2], pixels[cut_off[0]]
+        raise InputError(f"{at}: {fewer} pixels where the other channels have {most}; the file is cut off, {_RETAKE}.")
     return histograms.reshape(len(files.data), CHANNELS, BINS)
 
 
-def check_counts(counts: NDArray[np.int64], files: TextFiles, lengths: range) -> None:
+def check_counts(counts: Integers, files: TextFiles, lengths: range) -> None:
     """Refuse a file with another number of values than a feature has."""
     outside = np.flatnonzero((counts < lengths.start) | (counts >= lengths.stop))
     if outside.size:
         allowed = f"{lengths.stop - 1}" if len(lengths) == 1 else f"{lengths.start} to {lengths.stop - 1}"
-        first = int(outside[0])
-        raise InputError(
-            f"{files.location(first)}: {counts[first]} values where this feature has {allowed}; {_RETAKE}."
-        )
+        location, found = files.location(int(outside[0])), counts[outside[0]]
+        raise InputError(f"{location}: {found} values where this feature has {allowed}; {_RETAKE}.")
 
 
 def check_indices(pairs: Pairs, files: TextFiles, allowed: range) -> None:
@@ -183,7 +170,7 @@ def check_one_line(files: TextFiles) -> None:
             raise InputError(f"{path}:2: a second line where this feature has one; {_RETAKE}.")
 
 
-def check_sums(values: NDArray[np.float64], counts: NDArray[np.int64], files: TextFiles) -> None:
+def check_sums(values: NDArray[np.float64], counts: Integers, files: TextFiles) -> None:
     """Refuse a file whose values do not sum to 1 within what rounding to the release's six decimals explains."""
     ends = np.cumsum(counts)
     totals = np.add.reduceat(values, ends - counts)
@@ -195,7 +182,7 @@ def check_sums(values: NDArray[np.float64], counts: NDArray[np.int64], files: Te
         )
 
 
-def _file_of(value: int, counts: NDArray[np.int64]) -> int:
+def _file_of(value: int, counts: Integers) -> int:
     """Return the file that one of the values of all files is in."""
     return int(np.searchsorted(np.cumsum(counts), value, side="right"))
 
@@ -228,17 +215,11 @@ def _fast_pairs(files: TextFiles) -> Pairs:
     return Pairs(indices, values, counts)
 
 
-class _Tokens(NamedTuple):
-    """What the separators enclose of several files: joined text, first bytes, bytes after the last, counts."""
+def _split(files: TextFiles, separator: bytes) -> tuple[bytes, Integers, Integers, Integers]:
+    """Split files at a separator; any white space counts as a space. Each file has at least one token.
 
-    text: bytes
-    starts: NDArray[np.int64]
-    ends: NDArray[np.int64]
-    counts: NDArray[np.int64]
-
-
-def _split(files: TextFiles, separator: bytes) -> _Tokens:
-    """Split files at a separator; any white space counts as a space. Each file has at least one token."""
+    Returns the joined text, the first byte of each token, the byte after its last, and the number of tokens per file.
+    """
     contents = [data.rstrip() for data in files.data]
     text = separator.join([*contents, b""])
     if separator == b" " and any(text.find(character) >= 0 for character in _OTHER_WHITE):
@@ -251,10 +232,10 @@ def _split(files: TextFiles, separator: bytes) -> _Tokens:
     counts = np.diff(np.searchsorted(starts, file_ends), prepend=0)
     if not counts.all():
         raise _OutOfOrdinaryError
-    return _Tokens(text, starts, ends, counts)
+    return text, starts, ends, counts
 
 
-def _cast_floats(text: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.float64]:
+def _cast_floats(text: bytes, starts: Integers, ends: Integers) -> NDArray[np.float64]:
     """Cast tokens to finite float64, each equal to the bit to what `float()` gives."""
     if b"+-" in text:  # Arrow skips a plus and then reads a minus, float() does not
         raise _OutOfOrdinaryError
@@ -264,7 +245,7 @@ def _cast_floats(text: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]
     return values
 
 
-def _cast(text: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64], kind: pa.DataType) -> NDArray[Any]:
+def _cast(text: bytes, starts: Integers, ends: Integers, kind: pa.DataType) -> NDArray[Any]:
     """Cast tokens of a text, none of them adjoining another, to an Arrow type of numbers."""
     # Tokens and what stands between them alternate; the latter are marked null, so that the cast skips them.
     edges = np.stack([starts, ends], axis=1).ravel()
@@ -277,7 +258,7 @@ def _cast(text: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64], kind:
     return np.frombuffer(numbers.buffers()[1], kind.to_pandas_dtype(), len(pieces))[::2]
 
 
-def _refuse_cut_off(files: TextFiles, lengths: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
+def _refuse_cut_off(files: TextFiles, lengths: Integers, counts: Integers) -> None:
     """Leave a file to the plain way that may end within a number: numbers all of one length but a shorter last one."""
     ends = np.cumsum(counts)
     shorter = (counts > _UNIFORM) & (lengths[ends - 1] < lengths[ends - counts])

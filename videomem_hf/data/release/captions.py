@@ -37,9 +37,7 @@ def read_captions(path: Path) -> list[Caption]:
     """Read `video10.webm<TAB>words-joined-by-hyphens` lines, CRLF or LF, with or without a newline at the end.
 
     A title that a spreadsheet replaced by an error value (`#NAME?`, for titles that begin with a hyphen) is None.
-
-    Raises:
-        InputError: A line that is no caption, or a video with two titles; names file and line.
+    Raises InputError, with file and line, for a line that is no caption, or a video with two titles.
     """
     captions: dict[str, Caption] = {}
     for line, text in numbered_lines(read_text(path)):
@@ -53,10 +51,8 @@ def read_captions(path: Path) -> list[Caption]:
         caption = Caption(video_id, None if not title or title in _SPREADSHEET_ERRORS else title, line)
         known = captions.setdefault(video_id, caption)
         if known.title != caption.title:
-            raise InputError(
-                f"{path}:{line}: a second title for {video_id}, '{title}', other than in line {known.line}; "
-                "keep the right one."
-            )
+            other = f"'{title}', other than in line {known.line}"
+            raise InputError(f"{path}:{line}: a second title for {video_id}, {other}; keep the right one.")
     return list(captions.values())
 
 

@@ -86,9 +86,7 @@ def read_ground_truth(path: Path, release: ReleaseName = "2018") -> list[GroundT
 
     Accepted: UTF-8 with or without a byte-order mark; any line ends, none at the end of the file; columns in any order;
     names with an ending (`video10.webm`) or bare (`10`); empty score cells; comma, semicolon or tab between cells.
-
-    Raises:
-        InputError: A header, a name, a number or a line that cannot be right; names file and line.
+    Raises InputError, with file and line, for a header, a name, a number or a line that cannot be right.
     """
     return [_read_row(row, release) for row in read_table(path, lambda header: _header_problem(header, release))]
 

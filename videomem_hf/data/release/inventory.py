@@ -2,12 +2,12 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from videomem_hf.schema import VIDEO_SUFFIXES, InputError, is_system_file
+from videomem_hf.schema import InputError, is_system_file
 
 from .names import parse_video_file
 
@@ -36,13 +36,9 @@ class Folder:
         with os.scandir(self.path) as entries:
             return tuple(sorted(entry.name for entry in entries if not is_ignored(entry.name)))
 
-    def holds_videos(self) -> bool:
-        """Whether it holds video files named as in the release."""
-        return any((file := parse_video_file(name)) and file.suffix in VIDEO_SUFFIXES for name in self.names)
-
-    def holds_features(self) -> bool:
-        """Whether it holds feature files: one or a few files per video, named after it."""
-        return any((file := parse_video_file(name)) and file.suffix in FEATURE_SUFFIXES for name in self.names)
+    def holds(self, suffixes: Container[str]) -> bool:
+        """Whether it holds files with such endings that are named after videos, as in the release."""
+        return any((file := parse_video_file(name)) and file.suffix in suffixes for name in self.names)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from .inventory import Inventory, scan
 from .names import parse_video_file, video_number
 from .records import Part, VideoRecord
 
+_ONE_COPY = "give a data_dir that holds one copy of the release"
+
 
 @dataclass(frozen=True)
 class Tables:
@@ -97,10 +99,7 @@ def read_records(release: Release) -> list[VideoRecord]:
     """Read every video of the copy, in numeric order of their ids.
 
     Videos with a score are `dev`; those with an empty row, in a test list, or with a title in the test set's
-    captions are `test`.
-
-    Raises:
-        InputError: A file that cannot be read as what it is, or two files that contradict each other.
+    captions are `test`. Raises InputError for a file that cannot be read, or two that contradict each other.
     """
     records = _ground_truth_records(release)
     for path in release.tables.test_lists:
@@ -126,10 +125,8 @@ def _ground_truth_records(release: Release) -> dict[str, VideoRecord]:
         for row in rows:
             other_path, other = rows_by_id.setdefault(row.video_id, (path, row))
             if other.values != row.values:
-                raise InputError(
-                    f"{path}:{row.line}: {row.video_id} has other values than in {other_path}:{other.line}; keep "
-                    "one of them, or give a data_dir that holds one copy of the release."
-                )
+                where = f"{path}:{row.line}: {row.video_id} has other values than in {other_path}:{other.line}"
+                raise InputError(f"{where}; keep one of them, or {_ONE_COPY}.")
             short, long, short_count, long_count = row.values
             part = _part(release, path) if row.labelled else "test"
             records[row.video_id] = VideoRecord(row.video_id, part, None, short, long, short_count, long_count)
@@ -176,20 +173,16 @@ def _warn_of_odd_rows(path: Path, rows: list[GroundTruthRow], release: ReleaseNa
 def _add_test_videos(records: dict[str, VideoRecord], path: Path, videos: Iterable[tuple[str, int]]) -> None:
     for video_id, line in videos:
         if records.setdefault(video_id, VideoRecord(video_id, "test")).part == "dev":
-            raise InputError(
-                f"{path}:{line}: {video_id} belongs to the test set here and has scores in the ground truth; give a "
-                "data_dir that holds one copy of the release."
-            )
+            where = f"{path}:{line}: {video_id} belongs to the test set here and has scores in the ground truth"
+            raise InputError(f"{where}; {_ONE_COPY}.")
 
 
 def _add_titles(titles: dict[str, tuple[str | None, Path, int]], path: Path, captions: list[Caption]) -> None:
     for caption in captions:
         title, other_path, line = titles.get(caption.video_id, (None, path, caption.line))
         if title and caption.title and title != caption.title:
-            raise InputError(
-                f"{path}:{caption.line}: another title for {caption.video_id} than in {other_path}:{line}; keep one of "
-                "them, or give a data_dir that holds one copy of the release."
-            )
+            where = f"{path}:{caption.line}: another title for {caption.video_id} than in {other_path}:{line}"
+            raise InputError(f"{where}; keep one of them, or {_ONE_COPY}.")
         if title is None:
             titles[caption.video_id] = (caption.title, path, caption.line)
 
@@ -215,7 +208,7 @@ def find_video_files(release: Release) -> dict[str, Path]:
     """Find the video file of each id, wherever it is in the copy; raises an InputError if a video has two."""
     videos: dict[str, Path] = {}
     for folder in release.inventory.folders:
-        for name in folder.listing() if folder.holds_videos() else ():
+        for name in folder.listing() if folder.holds(VIDEO_SUFFIXES) else ():
             file = parse_video_file(name)
             if file is None or file.suffix not in VIDEO_SUFFIXES or file.frame is not None:
                 continue

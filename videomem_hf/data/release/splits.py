@@ -63,12 +63,9 @@ SPLIT_DEFAULTS: Final[dict[str, Any]] = asdict(SplitOptions())
 def split_records(records: Sequence[VideoRecord], options: SplitOptions | None = None) -> dict[str, list[VideoRecord]]:
     """Split a release; each split is in numeric order of ids, and a split without videos is left out.
 
-    Args:
-        records: All videos. Those that the release itself puts in a split stay there; `dev` ones are divided.
-        options: How; by default with seed 0 into train, validation and test.
-
-    Raises:
-        InputError: Split files that name unknown videos or one twice; more `most_annotated` than labelled videos.
+    Videos that the release itself puts in a split stay there; `dev` ones are divided, by default with seed 0 into train
+    and validation. Raises InputError for split files that name unknown videos or one twice, and for more
+    `most_annotated` than labelled videos.
     """
     options = options or SplitOptions()
     by_id = {record.video_id: record for record in records}
@@ -128,12 +125,9 @@ def most_annotated_indices(
     long_term, short_term = known.get("long_term", none), known.get("short_term", none)
 
     def key(index: int) -> tuple[float, float, list[str | int]]:
-        ranks = {
-            "long_term": (-long_term[index], -short_term[index]),
-            "short_term": (-short_term[index], -long_term[index]),
-            "sum": (-long_term[index] - short_term[index], -long_term[index]),
-        }
-        return *ranks[by], [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", ids[index])]
+        long, short = long_term[index], short_term[index]
+        first, second = {"long_term": (long, short), "short_term": (short, long), "sum": (long + short, long)}[by]
+        return -first, -second, [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", ids[index])]
 
     return sorted(range(len(ids)), key=key)[:size]
 

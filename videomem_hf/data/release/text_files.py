@@ -14,20 +14,11 @@ _FOREIGN_MARKS = {
 }
 
 
-def read_bytes(path: Path) -> bytes:
-    """Read a file whole; raises an InputError if it cannot be read, or is empty."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); check the file and its permissions.") from None
-    if not data.strip():
-        raise InputError(f"{path} is empty; take the file from the release again.")
-    return data
-
-
 def read_text(path: Path) -> str:
     """Read a UTF-8 text file, with or without a byte-order mark, whatever its line ends; else an InputError."""
-    data = read_bytes(path)
+    data = _read_bytes(path)
+    if not data.strip():
+        raise InputError(f"{path} is empty; take the file from the release again.")
     for mark, kind in _FOREIGN_MARKS.items():
         if data.startswith(mark):
             raise InputError(f"{path} is {kind}, not plain UTF-8 text; save it as UTF-8 text (CSV).")
@@ -52,10 +43,14 @@ def numbered_lines(text: str) -> list[tuple[int, str]]:
 
 def first_line(path: Path, size: int = 4096) -> str:
     """Return the first non-blank line among a file's first bytes, to see what it is; undecodable bytes are replaced."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(size)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); check the file and its permissions.") from None
+    head = _read_bytes(path, size)
     lines = (line.strip() for line in head.decode("utf-8", "replace").lstrip("\ufeff").splitlines())
     return next((line for line in lines if line), "")
+
+
+def _read_bytes(path: Path, size: int = -1) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(size)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); check the file and its permissions.") from None

@@ -42,10 +42,8 @@ def system_ms() -> int:
 def create_app(study: Study, database: Database, now_ms: Callable[[], int] = system_ms) -> FastAPI:
     """Make the application of a study; a new database gets the study's videos.
 
-    All that depends on time goes by `now_ms`, the server's clock in milliseconds since 1970.
-
-    Raises:
-        InputError: The database belongs to another design or other videos.
+    All that depends on time goes by `now_ms`, the server's clock in milliseconds since 1970. Raises InputError if the
+    database belongs to another design or other videos.
     """
     with database.write() as connection:
         clips = enter_study(connection, study)
@@ -62,12 +60,9 @@ def create_app(study: Study, database: Database, now_ms: Callable[[], int] = sys
 
 
 def enter_study(connection: Connection, study: Study) -> dict[int, Path]:
-    """Store design and videos in a new database, or check that they are those of an existing one.
+    """Store design and videos in a new database, or check them; returns each video's file by its number there.
 
     The design can be changed until the first participant joins; clips can be added at any time, but not removed.
-
-    Returns:
-        The file of each video, by its number in the database.
     """
     design = asdict(study.design)
     row = connection.execute(select(studies)).first()

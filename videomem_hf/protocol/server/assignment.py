@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, insert, select, update
 
 from videomem_hf.protocol.design import StudyDesign
-from videomem_hf.protocol.schedule import Showing, choose_step1_videos, choose_step2_videos, draw_step1, draw_step2
+from videomem_hf.protocol.schedule import choose_step1_videos, choose_step2_videos, draw_step1, draw_step2
 from videomem_hf.protocol.server.database import COUNT_COLUMNS, showings, studies, videos
 
 
@@ -25,7 +25,11 @@ def assign(connection: Connection, design: StudyDesign, participant_id: int, ste
     else:
         chosen = choose_step2_videos(design, ids, _step1_videos(connection, participant_id), seed, counts)
         order = draw_step2(design, seed)
-    _store(connection, participant_id, step, chosen, order)
+    own, columns = {"participant_id": participant_id, "step": step}, ("position", "slot", "role", "repeat")
+    drawn = [
+        {name: getattr(showing, name) for name in columns} | {"video_id": chosen[showing.slot]} for showing in order
+    ]
+    connection.execute(insert(showings), [own | showing for showing in drawn])
     _add_to_counts(connection, step, chosen[: (design.step1 if step == 1 else design.step2).targets], 1)
     return str(seed)
 
@@ -42,18 +46,6 @@ def _step1_videos(connection: Connection, participant_id: int) -> list[int]:
     where = (showings.c.participant_id == participant_id, showings.c.step == 1)
     query = select(showings.c.slot, showings.c.video_id).where(*where).distinct().order_by(showings.c.slot)
     return [row.video_id for row in connection.execute(query)]
-
-
-def _store(
-    connection: Connection, participant_id: int, step: int, chosen: Sequence[int], order: Sequence[Showing]
-) -> None:
-    columns = ("position", "slot", "role", "repeat")
-    rows = [
-        {name: getattr(showing, name) for name in columns}
-        | {"participant_id": participant_id, "step": step, "video_id": chosen[showing.slot]}
-        for showing in order
-    ]
-    connection.execute(insert(showings), rows)
 
 
 def _add_to_counts(connection: Connection, step: int, targets: Sequence[int], change: int) -> None:

@@ -15,14 +15,11 @@ from pathlib import Path
 
 _HERE = Path(__file__).resolve().parent
 VENDOR = _HERE / "static" / "vendor"
+_PLUGINS = ("browser-check", "fullscreen", "html-button-response", "html-keyboard-response", "instructions")
 _FILES = {
     "jspsych.js": "jspsych/dist/index.browser.min.js",
     "jspsych.css": "jspsych/css/jspsych.css",
-    "browser-check.js": "@jspsych/plugin-browser-check/dist/index.browser.min.js",
-    "fullscreen.js": "@jspsych/plugin-fullscreen/dist/index.browser.min.js",
-    "html-button-response.js": "@jspsych/plugin-html-button-response/dist/index.browser.min.js",
-    "html-keyboard-response.js": "@jspsych/plugin-html-keyboard-response/dist/index.browser.min.js",
-    "instructions.js": "@jspsych/plugin-instructions/dist/index.browser.min.js",
+    **{f"{plugin}.js": f"@jspsych/plugin-{plugin}/dist/index.browser.min.js" for plugin in _PLUGINS},
 }
 _TIMEOUT_S = 180
 
@@ -32,11 +29,7 @@ class BuildError(Exception):
 
 
 def fetch_libraries() -> Path:
-    """Fetch the libraries, replacing the whole folder if it exists, and return the folder.
-
-    Raises:
-        BuildError: Node.js is missing, or npm fails.
-    """
+    """Fetch the libraries into a new folder and return it; a BuildError if Node.js is missing or npm fails."""
     npm = shutil.which("npm")
     if npm is None:
         raise BuildError("npm is not on the PATH; install Node.js 18 or later, then run this again.")

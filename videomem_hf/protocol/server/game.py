@@ -50,22 +50,11 @@ _STORE: Final = update(showings).where(*_SHOWING)
 _UPDATE_STEP: Final = update(steps).where(
     steps.c.participant_id == bindparam("of_participant"), steps.c.step == bindparam("of_step")
 )
-
-UNKNOWN: Final = (
-    "unknown",
-    "We do not recognise this browser. Please start again from the first page, or use your return code.",
-)
-"""Code and message for a browser without a participant's token."""
+UNKNOWN: Final = "We do not recognise this browser. Please start again from the first page, or use your return code."
 
 
 class Refused(Exception):  # noqa: N818
-    """A request that the game refuses.
-
-    Attributes:
-        code: The reason, for the page.
-        message: The reason, for a person.
-        details: What the page needs to continue, such as `next`.
-    """
+    """A request that is refused: a `code` for the page, a `message` for a person, and `details` such as `next`."""
 
     def __init__(self, code: str, message: str, **details: int | str) -> None:
         super().__init__(message)
@@ -74,12 +63,9 @@ class Refused(Exception):  # noqa: N818
 
 @dataclass(frozen=True)
 class KeyResponse:
-    """What a page reports of a showing.
+    """What a page reports of a showing: what went wrong, if anything, and two times in milliseconds.
 
-    Attributes:
-        rt_ms: Milliseconds from the start of the clip to the press; None without one.
-        age_ms: Milliseconds since the showing ended.
-        note: What went wrong, if anything.
+    `rt_ms` is from the start of the clip to the press, None without one; `age_ms` since the showing ended.
     """
 
     rt_ms: float | None
@@ -126,7 +112,7 @@ def participant_of(connection: Connection, token: str, lock: bool = False) -> Ro
     query = select(participants).where(participants.c.token_hash == hash_secret(token))
     row = connection.execute(query.with_for_update() if lock else query).first()
     if row is None:
-        raise Refused(*UNKNOWN)
+        raise Refused("unknown", UNKNOWN)
     return row
 
 
@@ -151,13 +137,9 @@ class Game:
         self.showings = {1: design.step1.showings, 2: design.step2.showings}
 
     def start(self, connection: Connection, token: str, step: int, page: str, now: int) -> int:
-        """Start or resume a step; from now on only this page plays it.
+        """Start or resume a step, which from now on only this page plays; returns the position of the next showing.
 
-        Returns:
-            The position of the next showing.
-
-        Raises:
-            Refused: `too_soon`, `too_late`, `not_invited`, or `over`.
+        Raises Refused: `too_soon`, `too_late`, `not_invited`, or `over`.
         """
         participant = participant_of(connection, token, lock=True)
         started = steps_of(connection, participant.id)
@@ -197,11 +179,8 @@ class Game:
     ) -> int:
         """Store a response; sending it again changes nothing, so that a page can retry until it is confirmed.
 
-        Returns:
-            The position of the next showing; one beyond the last when the step is over.
-
-        Raises:
-            Refused: `out_of_turn`, `elsewhere`, `over`, `impossible`, or `too_early` with `wait_ms`.
+        Returns the position of the next showing, one beyond the last when the step is over. Raises Refused:
+        `out_of_turn`, `elsewhere`, `over`, `impossible`, or `too_early` with `wait_ms`.
         """
         row = self._step(connection, token, step, lock=True)
         if row.page_hash != hash_secret(page):

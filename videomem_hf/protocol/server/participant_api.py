@@ -13,20 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, Row
 from sqlalchemy.exc import IntegrityError
 
+from videomem_hf.protocol.server import game
 from videomem_hf.protocol.server.clips import MEDIA_TYPES, pad_clip
 from videomem_hf.protocol.server.database import Database
-from videomem_hf.protocol.server.game import (
-    UNKNOWN,
-    Game,
-    KeyResponse,
-    Newcomer,
-    Refused,
-    come_back,
-    join,
-    participant_of,
-    return_window_ms,
-    steps_of,
-)
 from videomem_hf.protocol.server.limits import RateLimit, client_address
 from videomem_hf.protocol.server.study import Study
 from videomem_hf.protocol.server.tokens import completion_code, hash_secret, normalise_code, platform_id, return_code
@@ -68,7 +57,7 @@ class ParticipantApi:
 
     def __init__(self, study: Study, database: Database, clips: dict[int, Path], now_ms: Callable[[], int]) -> None:
         self.study, self.database, self.clips, self.now_ms = study, database, clips, now_ms
-        self.game = Game(study.design, study.settings)
+        self.game = game.Game(study.design, study.settings)
         self._joins = RateLimit(study.settings.joins_per_minute, 60)
         self._requests = RateLimit(study.settings.requests_per_second * 5, 5)
         self.router = APIRouter()
@@ -107,11 +96,11 @@ class ParticipantApi:
     async def join(self, body: JoinBody, request: Request, response: Response) -> dict[str, Any]:
         """Add a newcomer and set the cookie."""
         self._joins.admit(client_address(request))
-        newcomer = Newcomer(body.platform, self._platform_id(body), self._demographics(body), dict(body.browser))
+        newcomer = game.Newcomer(body.platform, self._platform_id(body), self._demographics(body), dict(body.browser))
         try:
-            token = await self.database.write_async(lambda connection: join(connection, newcomer, self.now_ms()))
+            token = await self.database.write_async(lambda connection: game.join(connection, newcomer, self.now_ms()))
         except IntegrityError:
-            raise Refused("took_part", "You have already taken part in this study.") from None
+            raise game.Refused("took_part", "You have already taken part in this study.") from None
         self._set_cookie(request, response, token)
         return {"stage": "ready", "step": 1}
 
@@ -120,7 +109,7 @@ class ParticipantApi:
     ) -> dict[str, Any]:
         """Admit a participant by return code and set the cookie."""
         self._joins.admit(client_address(request))
-        token = await self.database.write_async(lambda connection: come_back(connection, normalise_code(code)))
+        token = await self.database.write_async(lambda connection: game.come_back(connection, normalise_code(code)))
         self._set_cookie(request, response, token)
         return await self._stage(token)
 
@@ -132,7 +121,7 @@ class ParticipantApi:
         self._requests.admit(hash_secret(token))
         try:
             return await self._stage(token)
-        except Refused:
+        except game.Refused:
             response.delete_cookie(COOKIE)
             return {"stage": "new"}
 
@@ -157,7 +146,7 @@ class ParticipantApi:
     async def respond(self, step: Step, position: Position, body: ResponseBody, request: Request) -> dict[str, int]:
         """Store the response to a showing."""
         token = self._token(request)
-        response = KeyResponse(body.rt_ms, body.age_ms, body.note)
+        response = game.KeyResponse(body.rt_ms, body.age_ms, body.note)
         following = await self.database.write_async(
             lambda connection: self.game.respond(connection, token, step, position, body.page, response, self.now_ms())
         )
@@ -167,12 +156,12 @@ class ParticipantApi:
         now = self.now_ms()
 
         def progress(connection: Connection) -> tuple[Row[Any], dict[int, Row[Any]]]:
-            participant = participant_of(connection, token)
-            return participant, steps_of(connection, participant.id)
+            participant = game.participant_of(connection, token)
+            return participant, game.steps_of(connection, participant.id)
 
         def close(connection: Connection) -> dict[int, Row[Any]]:
             self.game.close_abandoned(connection, now)
-            return steps_of(connection, participant.id)
+            return game.steps_of(connection, participant.id)
 
         participant, started = await self.database.read_async(progress)
         pause_max_ms = self.study.settings.pause_max_ms
@@ -189,7 +178,7 @@ class ParticipantApi:
             return stage | {"stage": "ready", "step": 1}
         if 2 in started or not started[1].passed:
             return stage | {"stage": "finished"}
-        opens, closes = return_window_ms(self.study.design, started[1])
+        opens, closes = game.return_window_ms(self.study.design, started[1])
         times = {"opens_ms": opens, "closes_ms": closes, "now_ms": now}
         if now > closes:
             return stage | {"stage": "late"} | times
@@ -222,13 +211,13 @@ class ParticipantApi:
         asked = {question.name: question.choices for question in self.study.settings.demographics}
         for name, given in body.demographics.items():
             if name not in asked or (asked[name] and given not in asked[name]):
-                raise Refused("impossible", "An answer to an unknown question, or not one of its choices.")
+                raise game.Refused("impossible", "An answer to an unknown question, or not one of its choices.")
         return dict(body.demographics)
 
     def _token(self, request: Request) -> str:
         token = request.cookies.get(COOKIE)
         if token is None:
-            raise Refused(*UNKNOWN)
+            raise game.Refused("unknown", game.UNKNOWN)
         self._requests.admit(hash_secret(token))
         return token
 

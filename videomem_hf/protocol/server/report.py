@@ -12,13 +12,7 @@ from videomem_hf.protocol.server.database import participants, showings, steps, 
 
 @dataclass(frozen=True)
 class StepReport:
-    """One step.
-
-    Attributes:
-        playing, passed, failed, abandoned: Numbers of participants.
-        responses: Number of finished showings.
-        notes: Number of showings with each note.
-    """
+    """One step: numbers of participants in each state, of finished showings, and of showings with each note."""
 
     playing: int
     passed: int

@@ -17,10 +17,7 @@ def run_server(
     """Serve a study until interrupted; requests in progress are finished. Neither addresses nor tokens are logged.
 
     The database is the study's own SQLite file by default; `hours_ahead` shifts the server's clock, to try step 2 on
-    the same day.
-
-    Raises:
-        InputError: The page is not built, or the database does not fit the study.
+    the same day. Raises InputError if the page is not built, or the database does not fit the study.
     """
     if not page_is_built():
         raise InputError(

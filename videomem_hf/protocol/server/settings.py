@@ -26,10 +26,7 @@ have your data deleted, quote your participant number, which is shown at the end
 class Question:
     """A demographic question, which participants may skip.
 
-    Attributes:
-        name: Column in the table of participants.
-        question: What the participant reads.
-        choices: The possible answers; empty for free text.
+    `name` is its column in the table of participants; `choices` are the possible answers, empty for free text.
     """
 
     name: str
@@ -50,11 +47,7 @@ def _setting(default: Any, about: str) -> Any:
 
 @dataclass(frozen=True)
 class StudySettings:
-    """The settings of a study; each has a comment in `study.yaml`.
-
-    Raises:
-        InputError: A value of the wrong kind or out of its range.
-    """
+    """The settings of a study, each with a comment in `study.yaml`; a wrong value raises InputError."""
 
     title: str = _setting("Video memory game", "shown on every page")
     contact: str = _setting("", "contact address for participants; shown with the consent text")

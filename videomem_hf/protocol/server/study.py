@@ -31,13 +31,9 @@ _EXAMPLE_SEED: Final = 8
 
 @dataclass(frozen=True)
 class Study:
-    """An opened study.
+    """An opened study: its clips keyed by name in a fixed order, and as `examples` those of the instructions.
 
-    Attributes:
-        clips: The file of each video, keyed by name, in a fixed order.
-        examples: The clips of the instructions.
-        key: The study's key, 64 hexadecimal digits.
-        admin_hash: A hash of the experimenter's secret.
+    `key` is the study's key, 64 hexadecimal digits; `admin_hash` a hash of the experimenter's secret.
     """
 
     folder: Path
@@ -70,6 +66,8 @@ def create_study(
 ) -> tuple[Study, str]:
     """Create the folder of a study; nothing is left behind if that fails.
 
+    Returns the study, and the experimenter's secret, which is not stored.
+
     Args:
         folder: New or empty.
         clips: Files and folders of clips.
@@ -77,9 +75,6 @@ def create_study(
         examples: Clips for the instructions; by default two of the clips, which are then not in the game.
         link: Hard links instead of copies; the clips must be on the same disk and must not change later.
         progress: Wraps the list of clips while they are checked, such as `tqdm`.
-
-    Returns:
-        The study, and the experimenter's secret, which is not stored.
 
     Raises:
         InputError: The folder is in use, browsers cannot play a clip, or there are too few clips for the design.
