@@ -20,10 +20,13 @@ import torch
 from PIL import Image
 from resmem import ResMem
 from results_file import machine, write_results
+from timing import matrix_peak
+from torch.utils.flop_counter import FlopCounterMode
 from torchvision import transforms
 
 from videomem_hf.inference.loading import load_predictor
 from videomem_hf.inference.saliency import score_rows
+from videomem_hf.system import available_cpus
 from videomem_hf.video.video import sample_frames
 
 TO_INPUT = transforms.Compose([transforms.Resize((256, 256)), transforms.CenterCrop(227), transforms.ToTensor()])
@@ -72,6 +75,19 @@ def main() -> None:
                 / max(fastest["decoding alone"], fastest[f"network alone, {name}"])
                 for name in ours
             },
+            "over_cpu_time_of_decoding_and_network": {
+                name: fastest[f"predict_many, {name}"]
+                / (min(cpu_seconds["decoding alone"]) + min(cpu_seconds[f"network alone, {name}"]))
+                * available_cpus()
+                for name in ours
+            },
+            "network_share_of_matrix_peak": {
+                name: operations(predictor, batches[0])
+                * sum(map(len, batches))
+                / fastest[f"network alone, {name}"]
+                / matrix_peak("cpu", getattr(torch, name))
+                for name, predictor in ours.items()
+            },
             "maps_over_scores": fastest["predict_many with maps"] / fastest["predict_many, float32"],
             "largest_difference_of_scores": {
                 "plain loop": float(np.abs(np.array(results["predict_many, float32"]) - expected).max()),
@@ -113,6 +129,13 @@ def scores_of(predictions: Iterator[Any]) -> list[float]:
 def frames_of(clip: Path) -> torch.Tensor:
     """The network's input for a clip, `(frames, 3, 227, 227)`."""
     return torch.stack([TO_INPUT(Image.fromarray(frame.image)) for frame in sample_frames(clip)])
+
+
+def operations(predictor: Any, pixels: torch.Tensor) -> float:
+    """Floating-point operations of the network for a frame."""
+    with FlopCounterMode(display=False) as counter:
+        network(predictor, pixels)
+    return counter.get_total_flops() / len(pixels)
 
 
 def network(predictor: Any, pixels: torch.Tensor) -> None:

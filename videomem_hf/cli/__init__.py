@@ -1,6 +1,7 @@
 """The `videomem` command. One file here a command, or a few that belong together."""
 
 import logging
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -108,6 +109,8 @@ def options(
 def main() -> None:
     """Run the command line; a user's mistake ends in one sentence and exit code 1, never in a stack trace."""
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    # PyTorch's threads that wait for each other leave the CPU to those that decode.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app()
     except InputError as error:
