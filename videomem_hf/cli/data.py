@@ -51,10 +51,9 @@ def prepare(
     Examples: [bold]videomem prepare release/ parquet/[/bold],
     [bold]videomem prepare release/ parquet/ --configs scores,c3d --videos embed[/bold]
     """
-    from videomem_hf.data.prepare import PrepareOptions
-    from videomem_hf.data.prepare import prepare as write_repository
+    from videomem_hf.data import prepare as preparing
 
-    options = PrepareOptions(
+    options = preparing.PrepareOptions(
         configs=tuple(name.strip() for name in configs.split(",")) if configs else None,
         videos=videos,
         release=release,
@@ -65,10 +64,9 @@ def prepare(
         most_annotated=most_annotated,
         most_annotated_by=most_annotated_by,
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", UserWarning)
+    with warnings.catch_warnings(action="always", category=UserWarning):
         warnings.showwarning = lambda message, *_, **__: typer.echo(f"Note: {message}", err=True)
-        written = write_repository(release_dir, out, options)
+        written = preparing.prepare(release_dir, out, options)
     typer.echo(_next_steps(out, len(written)) if written else f"{out} is complete; nothing to do.")
 
 

@@ -39,9 +39,6 @@ def report(
     from videomem_hf.analysis.errors import calibration_figure, errors_by_topic, topics_figure
     from videomem_hf.analysis.scatter_figure import scatter_figure
     from videomem_hf.analysis.topics import topics_of
-    from videomem_hf.evaluation.options import evaluation_of
-    from videomem_hf.evaluation.tables import metrics_text
-    from videomem_hf.multiview.ablation_table import rows_from_dicts, table_markdown
 
     results, ids, found = _read_run(run)
     titles = _titles(data or results["config"]["data"], ids)
@@ -59,16 +56,11 @@ def report(
         figures["topics"] = topics_figure(by_topic)
     for name, figure in figures.items():
         figure.savefig(folder / f"{name}.png", dpi=150)
-    confidence = evaluation_of(results["config"]).confidence
-    if "table" in results:
-        metrics = table_markdown(rows_from_dicts(results["table"]), level, confidence)
-    else:
-        metrics = f"```\n{metrics_text(results['metrics'], confidence).rstrip()}\n```\n"
     template = templates("videomem_hf.analysis").get_template("report.md.j2")
     text = template.render(
         run=run.name,
         results=results,
-        metrics=metrics,
+        metrics=_metrics(results, level),
         level=f"{level:.0%}" if all(predicted.covered is not None for predicted in found.values()) else None,
         horizons=HORIZON_NAMES,
         clips={horizon: _clip_tables(predicted, ids, titles) for horizon, predicted in found.items()},
@@ -77,6 +69,18 @@ def report(
     )
     (folder / REPORT_FILE).write_text(text, encoding="utf-8")
     typer.echo(f"{folder / REPORT_FILE}, with {', '.join(f'{name}.png' for name in figures)}")
+
+
+def _metrics(results: dict[str, Any], level: float) -> str:
+    """The run's metrics as Markdown: the ablation table of a multi-view run, else a block of text."""
+    from videomem_hf.evaluation.options import evaluation_of
+    from videomem_hf.evaluation.tables import metrics_text
+    from videomem_hf.multiview.ablation_table import rows_from_dicts, table_markdown
+
+    confidence = evaluation_of(results["config"]).confidence
+    if "table" in results:
+        return table_markdown(rows_from_dicts(results["table"]), level, confidence)
+    return f"```\n{metrics_text(results['metrics'], confidence).rstrip()}\n```\n"
 
 
 def _read_run(run: Path) -> tuple[dict[str, Any], list[str], "dict[Horizon, Predicted]"]:

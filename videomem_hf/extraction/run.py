@@ -81,43 +81,35 @@ def extract_clips(
     report: Report | None = None,
     elsewhere: Callable[[Sequence[Job]], Results] | None = None,
 ) -> Report:
-    """Extract features of clips into a folder in the release's formats.
+    """Extract features of clips, each given once, into a folder `out` in the release's formats.
 
     Existing files are kept if the clip has not changed since. A clip that fails is reported, and the others are done.
 
     Args:
-        clips: Video files, each once.
         specs: What to extract, see `videomem_hf.features.catalogue.feature_specs`.
-        out: The folder.
         titles: Titles by id, for `title:` features.
         processes: How many clips are decoded at once; by default one per core.
         device: For networks; None takes a GPU if there is one.
-        overwrite: Whether to extract existing features again.
-        fail_fast: Whether to stop after the first clip that fails.
+        overwrite, fail_fast: Whether to extract existing features again, and to stop after the first clip that fails.
         on_clip: Called with each clip that is finished.
         report: Filled during the run, for a caller that may interrupt it.
         elsewhere: Does the jobs, their networks included, in place of processes of this machine; `processes` and
             `device` are then its own. See `videomem_hf.extraction.ray_engine`.
-
-    Raises:
-        InputError: The folder or a file cannot be written, a network cannot be loaded, or two clips have one id.
+    Raises InputError for a folder or file that cannot be written, a network that cannot be loaded, and equal ids.
     """
-    report = report or Report()
-    folder = FeatureFolder(out)
-    absent = [Outcome(clip, "", {"": cause}) for clip in clips if (cause := _absence(clip))]
-    unreadable = {outcome.clip for outcome in absent}
-    assigned = folder.assign([clip for clip in clips if clip not in unreadable])
-    report.total = len(assigned) + len(absent)
+    report, folder = report or Report(), FeatureFolder(out)
+    absent = {clip: Outcome(clip, "", {"": cause}) for clip in clips if (cause := _absence(clip))}
+    assigned = folder.assign([clip for clip in clips if clip not in absent])
     jobs = [
         Job(video_id, clip, (titles or {}).get(video_id), missing)
         for video_id, clip in assigned.items()
         if (missing := tuple(spec for spec in specs if overwrite or not folder.is_done(spec, video_id, clip)))
     ]
-    report.kept = len(assigned) - len(jobs)
+    report.total, report.kept = len(assigned) + len(absent), len(assigned) - len(jobs)
     networks = load_networks(specs, device) if jobs and elsewhere is None else {}
     results = elsewhere(jobs) if elsewhere else _run_here(jobs, min(processes or available_cpus(), max(1, len(jobs))))
     try:
-        for outcome in chain(absent, _write_results(results, folder, networks)):
+        for outcome in chain(absent.values(), _write_results(results, folder, networks)):
             report.done.append(outcome)
             on_clip(outcome)
             if outcome.errors and fail_fast:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypedDict, Unpack, overload
+from typing import Any, TypedDict, Unpack, overload
 
 from videomem_hf.inference.clip_predictor import ClipPredictor
 from videomem_hf.inference.loading import load_predictor
@@ -77,17 +77,21 @@ def predict(
         >>> prediction.scores["short_term"], prediction.percentiles["short_term"]  # doctest: +SKIP
     """
     sources = list(source) if holds_several_clips(source) else None
-    each = list(titles) if isinstance(titles, Iterable) and not isinstance(titles, str) else titles
-    if titles is not None and (
-        sources is None or title is not None or not isinstance(each, list) or len(each) != len(sources)
-    ):
-        raise InputError("titles are for a list of clips, one per clip; give a single clip, or all clips, a title")
+    each = _each_title(sources, title, titles)
     predictor = _load(model, device, title or next(filter(None, each or ()), None), precision)
     if sources is None:
         return predictor.predict(source, stills, None, maps, title)
-    if title is not None:
-        each = [title] * len(sources)
     return list(predictor.predict_many(sources, stills, None, maps, each, fail_fast))
+
+
+def _each_title(sources: list[Any] | None, title: str | None, titles: Any) -> list[str | None] | None:
+    """One title per clip of a list; None where none is given."""
+    if titles is None:
+        return None if title is None or sources is None else [title] * len(sources)
+    each = list(titles) if isinstance(titles, Iterable) and not isinstance(titles, str) else None
+    if sources is None or title is not None or each is None or len(each) != len(sources):
+        raise InputError("titles are for a list of clips, one per clip; give a single clip, or all clips, a title")
+    return each
 
 
 def _load(model: Model | None, device: str | None, title: str | None, precision: str) -> ClipPredictor:

@@ -72,30 +72,10 @@ def read_ahead(
 
     workers = [threading.Thread(target=run, name="clips", daemon=True) for _ in range(threads)]
 
-    def in_order() -> Iterator[tuple[Clip, Iterator[Piece]]]:
-        waiting: deque[tuple[Clip, _Prepared[Piece]]] = deque()
-        source, failure = iter(clips), None
-        while True:
-            try:
-                clip = next(source)
-            except StopIteration:
-                break
-            except Exception as error:  # the clips before it are scored first
-                failure = error
-                break
-            waiting.append((clip, _Prepared()))
-            work.put(waiting[-1])
-            if len(waiting) > CLIPS_AHEAD:
-                yield _taken(waiting)
-        while waiting:
-            yield _taken(waiting)
-        if failure is not None:
-            raise failure
-
     for worker in workers:
         worker.start()
     try:
-        yield in_order()
+        yield _in_order(clips, work)
     finally:
         stopped.set()
         for _ in workers:
@@ -104,6 +84,24 @@ def read_ahead(
             worker.join()
 
 
-def _taken(waiting: "deque[tuple[Clip, _Prepared[Piece]]]") -> tuple[Clip, Iterator[Piece]]:
-    clip, prepared = waiting.popleft()
-    return clip, iter(prepared)
+def _in_order(
+    clips: Iterable[Clip], work: "queue.SimpleQueue[tuple[Clip, _Prepared[Piece]] | None]"
+) -> Iterator[tuple[Clip, Iterator[Piece]]]:
+    waiting: deque[tuple[Clip, _Prepared[Piece]]] = deque()
+    source, failure = iter(clips), None
+    while True:
+        try:
+            waiting.append((next(source), _Prepared()))
+        except StopIteration:
+            break
+        except Exception as error:  # the clips before it are scored first
+            failure = error
+            break
+        work.put(waiting[-1])
+        if len(waiting) > CLIPS_AHEAD:
+            clip, prepared = waiting.popleft()
+            yield clip, iter(prepared)
+    for clip, prepared in waiting:
+        yield clip, iter(prepared)
+    if failure is not None:
+        raise failure
