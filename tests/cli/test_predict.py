@@ -212,6 +212,13 @@ def test_a_process_that_ends_costs_only_the_clip_that_it_was_at(folder):
     assert rows[2]["note"] == "the process that worked on it ended; its memory may not have sufficed"
 
 
+def test_a_pipe_is_read_by_one_process_only(folder):
+    os.mkfifo(folder / "pipe")
+    refused = run("pipe", "clips/a.webm", "--jobs", "2", "--csv", "o.csv")
+    assert str(refused.exception) == "pipe: is a pipe, which no other process can read; leave --jobs out"
+    assert not (folder / "o.csv").exists()
+
+
 def test_precision_changes_scores_a_little(folder):
     scores = {}
     for name in ("float32", "bfloat16"):

@@ -66,6 +66,31 @@ def test_clips_share_batches_and_stay_apart(tiny, clip, tmp_path, monkeypatch): 
         np.testing.assert_allclose(a.frame_scores, b.frame_scores, atol=1e-6)
 
 
+def test_an_error_of_the_list_comes_after_the_clips_before_it(tiny, clip):  # noqa: F811
+    def clips():
+        yield from (clip, clip)
+        raise RuntimeError("the list ends here")
+
+    predictions = tiny.predict_many(clips())
+    assert [len(next(predictions).times_s) for _ in range(2)] == [5, 5]
+    with pytest.raises(RuntimeError, match="the list ends here"):
+        next(predictions)
+
+
+def test_what_waits_to_be_scored_keeps_no_decoded_frame(tiny, clip, monkeypatch):  # noqa: F811
+    waiting = []
+    score = tiny._score
+
+    def look(batch, options):
+        waiting.extend(batch)
+        score(batch, options)
+
+    monkeypatch.setattr(tiny, "_score", look)
+    tiny.predict(clip)
+    assert len(waiting) == 5
+    assert all(piece.frame.image.size == 0 and piece.frame.image.base is None for piece in waiting)
+
+
 def test_what_is_no_clip_is_one_sentence(tiny, tmp_path):  # noqa: F811
     for source, message in (
         (3, "a int is no clip"),

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextvars import ContextVar
 
 import pytest
 
@@ -50,15 +51,36 @@ def test_an_error_comes_after_the_pieces_before_it_and_costs_no_other_clip() -> 
     assert found == {0: [0], 1: [1], 2: [2]}
 
 
+def test_what_cannot_be_begun_is_an_error_of_that_clip() -> None:
+    def prepare(clip: int) -> Iterator[int]:
+        if clip == 1:
+            raise ValueError("no clip")
+        return iter([clip])
+
+    with read_ahead(range(3), prepare, 1) as prepared:
+        found = [(clip, each) for clip, each in prepared]
+        assert list(found[0][1]) == [0]
+        with pytest.raises(ValueError, match="no clip"):
+            next(found[1][1])
+        assert list(found[2][1]) == [2]
+
+
+def test_threads_see_the_callers_context() -> None:
+    place: ContextVar[str] = ContextVar("place", default="nowhere")
+    place.set("here")
+    with read_ahead(range(2), lambda clip: iter([place.get()]), 2) as prepared:
+        assert [next(each) for _, each in prepared] == ["here", "here"]
+
+
 def test_an_error_of_the_clips_comes_after_those_before_it() -> None:
     def clips() -> Iterator[int]:
         yield from (1, 2)
         raise RuntimeError("the list ends here")
 
-    found = []
-    with read_ahead(clips(), pieces, 1) as prepared, pytest.raises(RuntimeError, match="the list ends here"):
-        found.extend(list(each) for _, each in prepared)
-    assert found == [] or found == [[(1, 0)], [(2, 0), (2, 1)]]
+    with read_ahead(clips(), pieces, 1) as prepared:
+        assert [list(next(prepared)[1]) for _ in range(2)] == [[(1, 0)], [(2, 0), (2, 1)]]
+        with pytest.raises(RuntimeError, match="the list ends here"):
+            next(prepared)
 
 
 def test_no_more_than_a_bounded_number_is_prepared() -> None:

@@ -17,14 +17,14 @@ from rich.table import Table
 
 from videomem_hf.cli.clip_paths import clip_paths, clip_sources
 from videomem_hf.cli.options import Clips, Device, Engine, FailFast, Import, ListFile, TrustRemoteCode
-from videomem_hf.cli.predict_here import Loading, Outcome, Precision, Scoring, score_clips
+from videomem_hf.cli.predict_here import Loading, Outcome, Precision, Scoring, is_pipe, score_clips
 from videomem_hf.cli.score_table import score_columns, score_row
 from videomem_hf.registration import import_code
 from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon, InputError
 from videomem_hf.system import os_cause, printable, quantity
 
 if TYPE_CHECKING:
-    from videomem_hf.inference import ClipPredictor
+    pass
 
 
 def predict(
@@ -104,26 +104,33 @@ def predict(
     sources = clip_sources(clips, list_file)
     outputs.check_against(sources)
     loading = Loading(model, device, title, trust_remote_code, precision, tuple(import_ or ()))
+    jobs = min(jobs or 1, len(sources))
+    if jobs > 1 and (pipes := [source for source in sources if is_pipe(source)]):
+        raise InputError(f"{pipes[0]}: is a pipe, which no other process can read; leave --jobs out")
     predictor = loading.load()
     if overlay is not None and predictor.saliency_method is None:
         raise InputError(f"--overlay: {predictor.name} offers no saliency maps; choose another model")
     scoring = Scoring(loading, outputs.plots, outputs.overlay)
-    _predict_here(predictor, scoring, sources, outputs, jobs or 1, fail_fast)
+    name, horizons = predictor.name, predictor.horizons
+    # With several processes it was here to find mistakes early; they load their own.
+    outcomes = score_clips(predictor if jobs == 1 else None, scoring, sources, jobs)
+    del predictor
+    _write_outputs(outcomes, len(sources), name, horizons, outputs, fail_fast)
 
 
-def _predict_here(
-    predictor: "ClipPredictor",
-    scoring: Scoring,
-    sources: Sequence[Path | str],
+def _write_outputs(
+    scored: Iterator[Outcome],
+    clips: int,
+    model: str,
+    horizons: tuple[Horizon, ...],
     outputs: "_Outputs",
-    jobs: int,
     fail_fast: bool,
 ) -> None:
     outcomes: list[Outcome] = []
     interrupted = False
-    with _csv_rows(outputs.csv_file, predictor.horizons) as write_row:
+    with _csv_rows(outputs.csv_file, horizons) as write_row:
         try:
-            for outcome in score_clips(predictor, scoring, sources, jobs):
+            for outcome in scored:
                 outcomes.append(outcome)
                 write_row(outcome)
                 if outcome.error and fail_fast:
@@ -132,11 +139,9 @@ def _predict_here(
             interrupted = True
     if outputs.json_file is not None:
         _write_json(outputs.json_file, outcomes)
-    _print_table(outcomes, predictor, to_stderr=outputs.to_stdout)
+    _print_table(outcomes, model, horizons, to_stderr=outputs.to_stdout)
     if interrupted:
-        sys.stderr.write(
-            f"videomem: interrupted; {len(outcomes)} of {quantity(len(sources), 'clip')} are done and kept\n"
-        )
+        sys.stderr.write(f"videomem: interrupted; {len(outcomes)} of {quantity(clips, 'clip')} are done and kept\n")
         raise typer.Exit(130)
     if any(outcome.error for outcome in outcomes):
         raise typer.Exit(1)
@@ -227,10 +232,10 @@ def _write_json(path: Path, outcomes: list[Outcome]) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def _print_table(outcomes: list[Outcome], predictor: "ClipPredictor", to_stderr: bool) -> None:
-    horizons = [h for h in HORIZONS if h in predictor.horizons]
+def _print_table(outcomes: list[Outcome], model: str, known: tuple[Horizon, ...], to_stderr: bool) -> None:
+    horizons = [horizon for horizon in HORIZONS if horizon in known]
     failed = sum(o.prediction is None for o in outcomes)
-    counts = f"{quantity(len(outcomes) - failed, 'clip')} scored by {predictor.name}"
+    counts = f"{quantity(len(outcomes) - failed, 'clip')} scored by {model}"
     counts += f", {failed} failed" if failed else ""
     caption = f"{counts}. 0: nobody recognises the clip when it is seen again; 1: everybody does."
     table = Table(caption=caption, caption_justify="left")

@@ -1,7 +1,9 @@
 """Scoring and drawing clips on this machine, in this process or several."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain, count
@@ -13,16 +15,16 @@ from tqdm import tqdm
 from videomem_hf.cli.clip_paths import clip_names, short_name
 from videomem_hf.local_jobs import Died, run_jobs
 from videomem_hf.registration import import_code
-from videomem_hf.schema import cause_of
-from videomem_hf.system import available_cpus
-from videomem_hf.video.video import probe
+from videomem_hf.schema import InputError, cause_of
+from videomem_hf.system import available_cpus, quantity
+from videomem_hf.video.video import Frame, probe
 
 if TYPE_CHECKING:
     from videomem_hf.inference import ClipPredictor, Prediction
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 STILLS = 7
-LONG_CLIP_S = 60
+SHOW_EVERY_S = 0.5
 CLIPS_PER_JOB = 8
 """Clips that a process scores together; they are lost together when it ends, and then each is tried alone."""
 
@@ -79,78 +81,87 @@ class Scoring:
 
 
 def score_clips(
-    predictor: "ClipPredictor", scoring: Scoring, sources: Sequence[Path | str], jobs: int
+    predictor: "ClipPredictor | None", scoring: Scoring, sources: Sequence[Path | str], jobs: int
 ) -> Iterator[Outcome]:
-    """Score and draw clips with a progress bar; whatever a clip raises is in its outcome. In the clips' order."""
+    """Score and draw clips with a progress bar, in their order; whatever a clip raises is in its outcome.
+
+    Args:
+        predictor: Does it in this process; None: `jobs` others do, which load it themselves.
+        scoring, sources, jobs: What is done, with what, and in how many processes.
+    """
     clips = [Clip(*each) for each in zip(sources, clip_names(sources), _file_names(sources), strict=True)]
     with tqdm(desc="predicting", total=len(clips), unit="clip", disable=None) as bar:
-        for outcome in _score(predictor, scoring, clips) if jobs == 1 else _score_in_processes(scoring, clips, jobs):
+        outcomes = (
+            _score_in_processes(scoring, clips, jobs) if predictor is None else _score(predictor, scoring, clips, bar)
+        )
+        for outcome in outcomes:
             bar.set_postfix_str(short_name(outcome.name), refresh=False)
             bar.update()
             yield outcome
 
 
-def _score(predictor: "ClipPredictor", scoring: Scoring, clips: Iterable[Clip]) -> Iterator[Outcome]:
-    stills = STILLS if scoring.plots else 0
-    with _LongClips() as long_clips:
-        files = long_clips.open(clips, keep=scoring.overlay is not None)
-        predictions = predictor.predict_many(files, stills, long_clips.count_frame, scoring.overlay is not None)
-        for prediction in predictions:
-            clip, file = long_clips.opened.pop(0)
-            if prediction.error:
-                yield Outcome(clip.source, clip.name, None, prediction.error)
-                continue
-            prediction = replace(prediction, source=clip.name)
-            cause = ""
-            try:
-                _draw(prediction, file, scoring, clip.file_name)
-            except Exception as error:
-                cause = f"Scored, but not drawn: {cause_of(error, clip.name)}"
-            yield Outcome(clip.source, clip.name, prediction, cause)
+def _score(
+    predictor: "ClipPredictor", scoring: Scoring, clips: Sequence[Clip], bar: tqdm | None = None
+) -> Iterator[Outcome]:
+    opened: list[tuple[Clip, Any, str]] = []
+    predictions = predictor.predict_many(
+        _open(clips, opened, keep=scoring.overlay is not None),
+        STILLS if scoring.plots else 0,
+        None if bar is None else _FrameCount(bar, clips),
+        scoring.overlay is not None,
+    )
+    for prediction in predictions:
+        clip, file, cause = opened.pop(0)
+        if error := cause or prediction.error:
+            yield Outcome(clip.source, clip.name, None, error)
+            continue
+        prediction = replace(prediction, source=clip.name)
+        try:
+            _draw(prediction, file, scoring, clip.file_name, bar is not None)
+        except Exception as error:
+            cause = f"Scored, but not drawn: {cause_of(error, clip.name)}"
+        yield Outcome(clip.source, clip.name, prediction, cause)
 
 
-class _LongClips:
-    """Opens clips as they are read, with a second progress bar, of frames, from the first one of over a minute on."""
+def _open(clips: Sequence[Clip], opened: list[tuple[Clip, Any, str]], keep: bool) -> Iterator[Any]:
+    """Give the predictor clip after clip, and note each, what it is drawn from, and why it cannot be opened.
 
-    def __init__(self) -> None:
-        self.opened: list[tuple[Clip, Any]] = []
-        self._bar: tqdm | None = None
+    With `keep` what can be read only once, an address or a pipe, is held in memory until the clip is drawn.
+    """
+    from videomem_hf.inference.sources import input_name, open_source
 
-    def __enter__(self) -> "_LongClips":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    def open(self, clips: Iterable[Clip], keep: bool) -> Iterator[Any]:
-        """Open clips one by one; one that cannot be opened is given as it is, for the predictor to name the cause.
-
-        With `keep`, `opened` keeps the files for drawing: a pipe or an address is read once.
-        """
-        from videomem_hf.inference.sources import open_source
-
-        for clip in clips:
-            file: Any = clip.source
-            duration = 0.0
+    for clip in clips:
+        file: Any = clip.source
+        cause = ""
+        if keep and (isinstance(clip.source, str) or is_pipe(clip.source)):
             try:
                 file = open_source(clip.source)
-                duration = probe(file).duration_s or 0.0
-                if hasattr(file, "seek"):
-                    file.seek(0)
-            except Exception:
-                pass  # the predictor meets the same error, and reports it
-            self.opened.append((clip, file if keep else None))
-            if duration >= LONG_CLIP_S and self._bar is None:
-                self._bar = tqdm(desc="frames", total=0, unit="frame", leave=False, disable=None)
-            if self._bar is not None:
-                self._bar.total = (self._bar.total or 0) + round(duration)
-            yield file
+            except Exception as error:
+                file, cause = b"", cause_of(error, input_name(clip.source))
+        opened.append((clip, file if keep else None, cause))
+        yield file
 
-    def count_frame(self, frame: object) -> None:
-        """Hear of a frame that was read."""
-        if self._bar is not None:
-            self._bar.update()
+
+class _FrameCount:
+    """Shows how many frames are read, and of a single clip its time, beside the number of clips that are done."""
+
+    def __init__(self, bar: tqdm, clips: Sequence[Clip]) -> None:
+        self._bar, self._frames, self._shown_at, self._length_s = bar, 0, 0.0, 0.0
+        if len(clips) == 1 and isinstance(clips[0].source, Path) and clips[0].source.is_file():
+            with suppress(InputError):  # the predictor reports it
+                self._length_s = probe(clips[0].source).duration_s or 0.0
+
+    def __call__(self, frame: "Frame") -> None:
+        self._frames += 1
+        if (now := time.monotonic()) - self._shown_at > SHOW_EVERY_S:
+            self._shown_at = now
+            of_length = f", {frame.time_s:.0f} of {self._length_s:.0f} s" if self._length_s else ""
+            self._bar.set_postfix_str(f"{quantity(self._frames, 'frame')}{of_length}")
+
+
+def is_pipe(source: Path | str) -> bool:
+    """Whether a clip can be read once only, by this process."""
+    return isinstance(source, Path) and source.exists() and not source.is_file()
 
 
 def _score_in_processes(scoring: Scoring, clips: Sequence[Clip], jobs: int) -> Iterator[Outcome]:
@@ -160,18 +171,18 @@ def _score_in_processes(scoring: Scoring, clips: Sequence[Clip], jobs: int) -> I
     batches = [(start, tuple(clips[start : start + size])) for start in range(0, len(clips), size)]
     finished: dict[int, list[Outcome]] = {}
     following = 0
-    for (start, batch), outcomes in run_jobs(scorer, batches, min(jobs, len(batches))):
-        finished[start] = _one_by_one(scorer, batch) if isinstance(outcomes, Died) else outcomes
+    for (start, batch), outcomes in run_jobs(scorer, batches, max(2, min(jobs, len(batches)))):
+        finished[start] = _score_one_by_one(scorer, batch) if isinstance(outcomes, Died) else outcomes
         while following in finished:
             yield from finished.pop(following)
             following += size
 
 
-def _one_by_one(scorer: "_BatchScorer", batch: Sequence[Clip]) -> list[Outcome]:
+def _score_one_by_one(scorer: "_BatchScorer", batch: Sequence[Clip]) -> list[Outcome]:
     """Score clips during which a process ended, each in a process of its own."""
     outcomes = []
     for clip in batch:
-        ((_, found),) = run_jobs(scorer, [(0, (clip,))], 2)
+        ((_, found),) = run_jobs(scorer, [(0, (clip,))], 2)  # with 1 it would run in this process
         if isinstance(found, Died):
             cause = "the process that worked on it ended; its memory may not have sufficed"
             found = [Outcome(clip.source, clip.name, None, cause)]
@@ -187,12 +198,13 @@ class _BatchScorer:
     threads: int
 
     def __call__(self, job: tuple[int, tuple[Clip, ...]]) -> list[Outcome]:
-        predictor = _load_once(self.scoring.loading, self.threads)
+        predictor = _set_up(self.scoring.loading, self.threads)
         return [_without_pictures(outcome) for outcome in _score(predictor, self.scoring, job[1])]
 
 
 @cache
-def _load_once(loading: Loading, threads: int) -> "ClipPredictor":
+def _set_up(loading: Loading, threads: int) -> "ClipPredictor":
+    """Load the predictor, once in each process."""
     import torch
 
     torch.set_num_threads(threads)
@@ -206,7 +218,7 @@ def _without_pictures(outcome: Outcome) -> Outcome:
     return outcome if prediction is None else replace(outcome, prediction=replace(prediction, stills=()))
 
 
-def _draw(prediction: "Prediction", file: Any, scoring: Scoring, name: str) -> None:
+def _draw(prediction: "Prediction", file: Any, scoring: Scoring, name: str, progress: bool) -> None:
     """Write the picture and the video that are wanted of a clip."""
     if scoring.plots:
         from videomem_hf.analysis.clip_figure import save_figure
@@ -219,7 +231,7 @@ def _draw(prediction: "Prediction", file: Any, scoring: Scoring, name: str) -> N
 
         if hasattr(file, "seek"):
             file.seek(0)
-        with tqdm(unit="frame", desc=f"{name}.mp4", leave=False, disable=None) as bar:
+        with tqdm(unit="frame", desc=f"{name}.mp4", leave=False, disable=None if progress else True) as bar:
             write_overlay(scoring.overlay / f"{name}.mp4", file, prediction, on_frame=lambda time_s: bar.update())
 
 

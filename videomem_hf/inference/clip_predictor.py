@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from videomem_hf.devices import usable_device
 from videomem_hf.inference.calibration import Calibration
 from videomem_hf.inference.prediction import Prediction
 from videomem_hf.inference.sources import ClipSource, input_name
@@ -59,7 +60,7 @@ class ClipPredictor(ABC):
         calibration: Calibration | None = None,
         title: str | None = None,
     ) -> None:
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = torch.device(usable_device(device))
         self.model = _channels_last(model.to(self.device).eval().requires_grad_(False))
         self.name = name
         self.calibration = calibration or Calibration({})
@@ -103,7 +104,8 @@ class ClipPredictor(ABC):
         Args:
             source: See `ClipSource`; a model of features takes no frames, only files.
             stills: How many frames to return, evenly spread over the clip; with their saliency if the model offers any.
-            on_frame: Called with each sampled frame, to show progress; not by a model that scores no frames.
+            on_frame: Called with each sampled frame when it is decoded, to show progress, from the thread that decodes
+                (several may call at once); not by a model that scores no frames. What it raises fails the clip.
             maps: Whether to return the saliency of every sampled frame; a note says so if the model offers none.
             title: The clip's, for a model that reads titles.
 
@@ -133,7 +135,8 @@ class ClipPredictor(ABC):
                 and the others go on.
 
         Returns:
-            The predictions, as they are known, in the order of the sources.
+            The predictions in the order of the sources, as soon as they are known. About ten sources, and all whose
+            frames share a batch, are taken before the first of them is scored.
 
         Raises:
             InputError: The model reads no titles, or `stills` is no number of frames.

@@ -47,7 +47,7 @@ def load_predictor(
         InputError: There is no such model, it is not a memorability predictor, or it needs features that cannot be
             extracted here; says what to do.
     """
-    usable_device(device)
+    device = usable_device(device)
     network, processor = load_network(model, trust_remote_code)
     if reads_video(network):
         network = for_inference(network, device, precision)
@@ -126,7 +126,7 @@ def predictor_of(
     Raises:
         InputError: The model predicts no memorability, or needs features that cannot be extracted here.
     """
-    usable_device(device)
+    device = usable_device(device)
     _check_predicts(model, name)
     if model.config.model_type == MultiViewConfig.model_type:
         return ViewPredictor(model, name, device, title=title)

@@ -18,14 +18,14 @@ _NORM_FOLLOWS_CONV: Final = (BasicBlock, Bottleneck, ResNet, BasicBlock3D, Bottl
 """Modules in which `bn1` follows `conv1` directly, `bn2` follows `conv2`, and so on."""
 
 
-def for_inference(model: Any, device: str | torch.device | None = None, precision: str = "auto") -> Any:
+def for_inference(model: Any, device: str, precision: str = "auto") -> Any:
     """Prepare a network for prediction; it is changed in place and cannot be trained or saved afterwards.
 
     Batch normalisation becomes part of the convolution before it, where that is known to come directly before it.
 
     Args:
         model: A memorability predictor.
-        device: "cpu", "cuda", ...; None takes a GPU if there is one.
+        device: "cpu", "cuda", ...
         precision: Number format of weights and activations; heads and some normalisations stay float32 in any.
             "auto" keeps the format that the model has, except for float32 on a GPU that computes in bfloat16.
 
@@ -37,7 +37,7 @@ def for_inference(model: Any, device: str | torch.device | None = None, precisio
     """
     if precision not in PRECISIONS:
         raise InputError(f"precision is {precision!r}; it must be one of {', '.join(PRECISIONS)}")
-    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    where = torch.device(device)
     model = model.eval().requires_grad_(False)
     for module in model.modules():
         _fold_norms(module)

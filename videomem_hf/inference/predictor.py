@@ -12,16 +12,17 @@ import torch
 from PIL import Image
 
 from videomem_hf.inference import saliency as explaining
+from videomem_hf.inference.calibration import Calibration
 from videomem_hf.inference.clip_predictor import ClipPredictor, OnFrame, Options
 from videomem_hf.inference.prediction import Prediction, Saliency, Still
-from videomem_hf.inference.read_ahead import CLIPS_AHEAD, read_ahead
+from videomem_hf.inference.read_ahead import read_ahead
 from videomem_hf.inference.saliency import Area, covered_by_cells, place_on_frame, score_rows, scores_and_maps
 from videomem_hf.inference.sources import ClipSource, input_name, open_source, segments_of_frames
-from videomem_hf.system import available_cpus
 from videomem_hf.video.sources import process
 from videomem_hf.video.video import Frame, VideoSource, sample_clip
 
 FRAMES_PER_BATCH = 32
+_NO_PICTURE = np.empty((0, 0, 3), np.uint8)
 STILL_SIDE_PX = 640
 
 
@@ -31,11 +32,19 @@ class Predictor(ClipPredictor):
     Args:
         model: A memorability predictor that scores frames.
         processor: The video processor saved with it.
-        options: `name`, `device`, `calibration` and `title`, as of the base class.
+        name, device, calibration, title: As of the base class.
     """
 
-    def __init__(self, model: Any, processor: Any, *options: Any, **named_options: Any) -> None:
-        super().__init__(model, *options, **named_options)
+    def __init__(
+        self,
+        model: Any,
+        processor: Any,
+        name: str,
+        device: str | None = None,
+        calibration: Calibration | None = None,
+        title: str | None = None,
+    ) -> None:
+        super().__init__(model, name, device, calibration, title)
         self.processor = processor
         self._network = threading.Lock()
         self._weighs_frames = bool(getattr(model, "weighs_frames", False))
@@ -104,8 +113,8 @@ class Predictor(ClipPredictor):
 
     @property
     def _decoding_threads(self) -> int:
-        """One for every two CPUs: FFmpeg has threads of its own, and the network is to have some too."""
-        return min(CLIPS_AHEAD, max(1, available_cpus() // 2))
+        """One for every four CPUs of this process, at most four: FFmpeg and the network have threads of their own."""
+        return min(4, max(1, torch.get_num_threads() // 4))
 
     def _prepare_clip(self, clip: "_Clip", on_frame: OnFrame, pictures: bool) -> "Iterator[_Piece]":
         source = open_source(clip.source, self.processor)
@@ -113,7 +122,7 @@ class Predictor(ClipPredictor):
             if on_frame is not None:
                 on_frame(frame)
             clip.shape = frame.image.shape[:2]
-            shown = _for_display(frame.image) if pictures else frame.image[:0]
+            shown = _for_display(frame.image) if pictures else _NO_PICTURE
             small = np.stack([self.processor.resize_frame(image) for image in images])
             yield _Piece(clip, Frame(frame.index, frame.time_s, shown), small, self._input_shape(small))
 
@@ -150,11 +159,20 @@ class Predictor(ClipPredictor):
     def _score_clips(self, items: "Iterable[_Piece | _Clip]", options: Options) -> "Iterator[_Clip]":
         """Score frames a batch at a time, whichever clips they are of; yield each clip when all its frames are scored.
 
-        Frames of another shape start a new batch.
+        Frames of another shape start a new batch. Where the clips end with an error, those before it come first.
         """
         batch: list[_Piece] = []
         ended: list[_Clip] = []
-        for item in items:
+        failure: Exception | None = None
+        source = iter(items)
+        while True:
+            try:
+                item = next(source)
+            except StopIteration:
+                break
+            except Exception as error:
+                failure = error
+                break
             if isinstance(item, _Clip):
                 ended.append(item)
             else:
@@ -171,6 +189,8 @@ class Predictor(ClipPredictor):
         if batch:
             self._score(batch, options)
         yield from ended
+        if failure is not None:
+            raise failure
 
     def _score(self, batch: "list[_Piece]", options: Options) -> None:
         """Add the scores of frames to their clips; where that fails, each clip's for itself, as one may be at fault."""

@@ -5,6 +5,8 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
+from functools import partial
 from typing import Generic, TypeVar
 
 Clip = TypeVar("Clip")
@@ -14,6 +16,8 @@ CLIPS_AHEAD = 8
 """Clips that are prepared, or wait for it, while an earlier one is scored."""
 PIECES_PER_CLIP = 16
 """Pieces of each of them that wait to be scored; preparing goes on as they are taken."""
+_LEAVE_BEHIND_S = 5.0
+"""After so long a thread that waits for a server, say, is left to end by itself."""
 _END = object()
 
 
@@ -23,11 +27,11 @@ class _Prepared(Generic[Piece]):
     def __init__(self) -> None:
         self._pieces: queue.Queue[object] = queue.Queue(PIECES_PER_CLIP)
 
-    def fill(self, pieces: Iterator[Piece], stopped: threading.Event) -> None:
+    def fill(self, prepare: Callable[[], Iterator[Piece]], stopped: threading.Event) -> None:
         """Put all pieces, or what came before an error and the error; gives up when `stopped` is set."""
         last: object = _END
         try:
-            for piece in pieces:
+            for piece in prepare():
                 if not self._put(piece, stopped):
                     return
         except BaseException as error:  # raised again where the pieces are taken
@@ -68,9 +72,11 @@ def read_ahead(
 
     def run() -> None:
         while (job := work.get()) is not None and not stopped.is_set():
-            job[1].fill(prepare(job[0]), stopped)
+            job[1].fill(partial(prepare, job[0]), stopped)
 
-    workers = [threading.Thread(target=run, name="clips", daemon=True) for _ in range(threads)]
+    # Each in the caller's context, which tells where its progress is shown.
+    contexts = [copy_context() for _ in range(threads)]
+    workers = [threading.Thread(target=each.run, args=(run,), name="clips", daemon=True) for each in contexts]
 
     for worker in workers:
         worker.start()
@@ -81,7 +87,7 @@ def read_ahead(
         for _ in workers:
             work.put(None)
         for worker in workers:
-            worker.join()
+            worker.join(_LEAVE_BEHIND_S)
 
 
 def _in_order(
