@@ -1,6 +1,7 @@
 """Networks prepared for prediction give the scores that they gave before."""
 
 import copy
+from pathlib import Path
 
 import pytest
 import torch
@@ -72,3 +73,38 @@ def test_bfloat16_stays_near_float32(kind: str) -> None:
 def test_unknown_precision() -> None:
     with pytest.raises(InputError, match="precision is 'half'; it must be one of auto, float32, bfloat16, float16"):
         for_inference(network_with_statistics("frame_attention"), "cpu", "half")
+
+
+class OwnNetwork(nn.Module):
+    """Structures in which a normalisation does not follow the convolution that stands before it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        relu, shared = nn.ReLU(), nn.Conv2d(4, 4, 3, padding=1)
+        self.repeated = nn.Sequential(nn.Conv2d(3, 4, 3), relu, shared, relu, nn.BatchNorm2d(4))
+        self.shared = nn.Sequential(shared, nn.BatchNorm2d(4))
+        self.normed = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Conv2d(4, 4, 1)), nn.BatchNorm2d(4))
+        self.apart = nn.Sequential(nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        between = self.apart[0](self.normed(self.shared(self.repeated(x))))
+        return between + self.apart[1](between)
+
+
+def test_networks_of_others_are_left_as_they_are() -> None:
+    torch.manual_seed(0)
+    model = OwnNetwork().eval()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.running_mean, -0.5, 0.5)
+            nn.init.uniform_(module.running_var, 0.5, 2)
+    x = torch.rand(2, 3, 9, 9)
+    with torch.no_grad():
+        expected = model(x)
+        torch.testing.assert_close(for_inference(model, "cpu")(x), expected, atol=1e-6, rtol=0)
+
+
+def test_a_prepared_network_is_not_saved(tmp_path: Path) -> None:
+    prepared = for_inference(network_with_statistics("resmem"), "cpu")
+    with pytest.raises(InputError, match="save the one that it was loaded from"):
+        prepared.save_pretrained(tmp_path)

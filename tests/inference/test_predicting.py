@@ -66,6 +66,31 @@ def test_clips_share_batches_and_stay_apart(tiny, clip, tmp_path, monkeypatch): 
         np.testing.assert_allclose(a.frame_scores, b.frame_scores, atol=1e-6)
 
 
+def test_open_files_and_buffers_may_change_after_the_next_clip_is_taken(tiny, clip, tmp_path):  # noqa: F811
+    paths = [clip, shorter(clip, tmp_path), clip]
+    expected = [prediction.scores for prediction in tiny.predict_many(paths)]
+
+    def files():
+        for path in paths:
+            with path.open("rb") as file:
+                yield file
+
+    def buffers():
+        buffer = np.empty((2, 32, 32, 3), np.uint8)
+        for level in (10, 120, 240):
+            buffer[:] = level
+            yield buffer
+
+    with clip.open("rb") as file:
+        same = list(tiny.predict_many([file] * 3))
+    for found, wanted in zip(tiny.predict_many(files()), expected, strict=True):
+        assert found.scores == pytest.approx(wanted, abs=1e-6), found.error
+    assert [each.scores for each in same] == [pytest.approx(expected[0], abs=1e-6)] * 3
+    alone = [tiny.predict(np.full((2, 32, 32, 3), level, np.uint8)).scores for level in (10, 120, 240)]
+    assert alone[0] != alone[1]
+    assert [each.scores for each in tiny.predict_many(buffers())] == [pytest.approx(each, abs=1e-6) for each in alone]
+
+
 def test_an_error_of_the_list_comes_after_the_clips_before_it(tiny, clip):  # noqa: F811
     def clips():
         yield from (clip, clip)

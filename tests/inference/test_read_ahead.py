@@ -14,9 +14,13 @@ def pieces(clip: int) -> Iterator[tuple[int, int]]:
         yield clip, index
 
 
+def always(clip: object) -> bool:
+    return True
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 def test_all_pieces_in_order(threads: int) -> None:
-    with read_ahead(range(40), pieces, threads) as prepared:
+    with read_ahead(range(40), pieces, always, threads) as prepared:
         found = [(clip, list(each)) for clip, each in prepared]
     assert found == [(clip, [(clip, index) for index in range(clip % 5)]) for clip in range(40)]
 
@@ -29,7 +33,7 @@ def test_pieces_are_prepared_in_another_thread_and_clips_taken_in_this_one() -> 
     def names(_: int) -> Iterator[str]:
         yield threading.current_thread().name
 
-    with read_ahead(clips(), names, 1) as prepared:
+    with read_ahead(clips(), names, always, 1) as prepared:
         assert [next(each) for _, each in prepared] == ["clips"] * 3
 
 
@@ -40,7 +44,7 @@ def test_an_error_comes_after_the_pieces_before_it_and_costs_no_other_clip() -> 
             raise ValueError("clip 1 is damaged")
 
     found: dict[int, list[int]] = {}
-    with read_ahead(range(3), failing, 2) as prepared:
+    with read_ahead(range(3), failing, always, 2) as prepared:
         for clip, each in prepared:
             found[clip] = [next(each)]
             if clip == 1:
@@ -57,7 +61,7 @@ def test_what_cannot_be_begun_is_an_error_of_that_clip() -> None:
             raise ValueError("no clip")
         return iter([clip])
 
-    with read_ahead(range(3), prepare, 1) as prepared:
+    with read_ahead(range(3), prepare, always, 1) as prepared:
         found = [(clip, each) for clip, each in prepared]
         assert list(found[0][1]) == [0]
         with pytest.raises(ValueError, match="no clip"):
@@ -68,7 +72,7 @@ def test_what_cannot_be_begun_is_an_error_of_that_clip() -> None:
 def test_threads_see_the_callers_context() -> None:
     place: ContextVar[str] = ContextVar("place", default="nowhere")
     place.set("here")
-    with read_ahead(range(2), lambda clip: iter([place.get()]), 2) as prepared:
+    with read_ahead(range(2), lambda clip: iter([place.get()]), always, 2) as prepared:
         assert [next(each) for _, each in prepared] == ["here", "here"]
 
 
@@ -77,7 +81,7 @@ def test_an_error_of_the_clips_comes_after_those_before_it() -> None:
         yield from (1, 2)
         raise RuntimeError("the list ends here")
 
-    with read_ahead(clips(), pieces, 1) as prepared:
+    with read_ahead(clips(), pieces, always, 1) as prepared:
         assert [list(next(prepared)[1]) for _ in range(2)] == [[(1, 0)], [(2, 0), (2, 1)]]
         with pytest.raises(RuntimeError, match="the list ends here"):
             next(prepared)
@@ -96,7 +100,7 @@ def test_no_more_than_a_bounded_number_is_prepared() -> None:
             taken.append(clip)
             yield clip
 
-    with read_ahead(clips(), endless, 2) as prepared:
+    with read_ahead(clips(), endless, always, 2) as prepared:
         _, first = next(prepared)
         for _ in range(100):
             next(first)
@@ -106,6 +110,24 @@ def test_no_more_than_a_bounded_number_is_prepared() -> None:
 
 def test_threads_end_when_the_block_is_left_early() -> None:
     before = threading.active_count()
-    with read_ahead(range(1000), lambda clip: iter(range(1000)), 3) as prepared:
+    with read_ahead(range(1000), lambda clip: iter(range(1000)), always, 3) as prepared:
         next(prepared)
     assert threading.active_count() == before
+
+
+def test_what_cannot_wait_is_prepared_before_the_next_clip_is_taken() -> None:
+    taken: list[int] = []
+
+    def clips() -> Iterator[int]:
+        for clip in range(6):
+            taken.append(clip)
+            yield clip
+
+    def prepare(clip: int) -> Iterator[tuple[int, int, bool]]:
+        yield clip, taken[-1], threading.current_thread() is threading.main_thread()
+
+    with read_ahead(clips(), prepare, lambda clip: clip % 3 != 0, 1) as prepared:
+        found = [next(pieces) for _, pieces in prepared]
+    assert [clip for clip, _, _ in found] == list(range(6))
+    assert [each for each in found if each[0] % 3 == 0] == [(0, 0, True), (3, 3, True)]
+    assert not any(here for clip, _, here in found if clip % 3)

@@ -1,6 +1,7 @@
 """Scoring and drawing clips on this machine, in this process or several."""
 
 import re
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -90,7 +91,8 @@ def score_clips(
         scoring, sources, jobs: What is done, with what, and in how many processes.
     """
     clips = [Clip(*each) for each in zip(sources, clip_names(sources), _file_names(sources), strict=True)]
-    with tqdm(desc="predicting", total=len(clips), unit="clip", disable=None) as bar:
+    often = SHOW_EVERY_S if sys.stderr.isatty() else 10.0  # a log file keeps every line
+    with tqdm(desc="predicting", total=len(clips), unit="clip", mininterval=often) as bar:
         outcomes = (
             _score_in_processes(scoring, clips, jobs) if predictor is None else _score(predictor, scoring, clips, bar)
         )
@@ -112,8 +114,8 @@ def _score(
     )
     for prediction in predictions:
         clip, file, cause = opened.pop(0)
-        if error := cause or prediction.error:
-            yield Outcome(clip.source, clip.name, None, error)
+        if failure := cause or prediction.error:
+            yield Outcome(clip.source, clip.name, None, failure)
             continue
         prediction = replace(prediction, source=clip.name)
         try:
@@ -153,7 +155,7 @@ class _FrameCount:
 
     def __call__(self, frame: "Frame") -> None:
         self._frames += 1
-        if (now := time.monotonic()) - self._shown_at > SHOW_EVERY_S:
+        if (now := time.monotonic()) - self._shown_at > self._bar.mininterval:
             self._shown_at = now
             of_length = f", {frame.time_s:.0f} of {self._length_s:.0f} s" if self._length_s else ""
             self._bar.set_postfix_str(f"{quantity(self._frames, 'frame')}{of_length}")

@@ -1,13 +1,16 @@
 """A network as prediction runs it: its number format, and normalisation folded into convolutions."""
 
+from collections import Counter
 from itertools import pairwise
 from typing import Any, Final
 
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
+from torch.nn.utils.parametrize import is_parametrized
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
+from videomem_hf.models.modeling_memorability import Conv3d
 from videomem_hf.models.modeling_resnet3d import BasicBlock as BasicBlock3D
 from videomem_hf.models.modeling_resnet3d import Bottleneck as Bottleneck3D
 from videomem_hf.models.modeling_resnet3d import ResNet3DModel
@@ -39,8 +42,8 @@ def for_inference(model: Any, device: str, precision: str = "auto") -> Any:
         raise InputError(f"precision is {precision!r}; it must be one of {', '.join(PRECISIONS)}")
     where = torch.device(device)
     model = model.eval().requires_grad_(False)
-    for module in model.modules():
-        _fold_norms(module)
+    if _fold_norms(model):
+        model.save_pretrained = model.push_to_hub = _refuse_to_save
     dtype = _dtype(model, where, precision)
     return model.to(where) if dtype is None else model.to(where, dtype)
 
@@ -53,23 +56,50 @@ def _dtype(model: Any, device: torch.device, precision: str) -> torch.dtype | No
     return torch.bfloat16 if is_float32 and faster else None
 
 
-def _fold_norms(module: nn.Module) -> None:
-    """Fold the batch normalisations of one module into the convolutions before them."""
-    children = dict(module.named_children())
-    if type(module).forward is nn.Sequential.forward:
-        pairs = list(pairwise(children))
-    elif isinstance(module, _NORM_FOLLOWS_CONV):
-        pairs = [(name, name.replace("conv", "bn")) for name in children if name.startswith("conv")]
-    else:
-        return
-    for first, second in pairs:
-        conv, norm = children[first], children.get(second)
-        if not isinstance(conv, nn.Conv2d | nn.Conv3d) or not isinstance(norm, nn.BatchNorm2d | nn.BatchNorm3d):
-            continue
-        mean, variance = norm.running_mean, norm.running_var
-        is_float32 = conv.weight.dtype == torch.float32  # the product would be rounded in half precision
-        if is_float32 and mean is not None and variance is not None:
-            conv.weight, conv.bias = fuse_conv_bn_weights(
-                conv.weight, conv.bias, mean, variance, norm.eps, norm.weight, norm.bias
-            )
-            setattr(module, second, nn.Identity())
+def _refuse_to_save(*_: Any, **__: Any) -> None:
+    raise InputError(
+        "this network is prepared for prediction and has other weights; save the one that it was loaded from"
+    )
+
+
+def _fold_norms(model: nn.Module) -> int:
+    """Fold batch normalisations into the convolutions directly before them; returns how many."""
+    uses = Counter(id(child) for module in model.modules() for child in module._modules.values())
+    is_ours = type(model).__module__.startswith("videomem_hf.models.")
+    folded = 0
+    for module in list(model.modules()):
+        for first, second in _neighbours(module, is_ours):
+            conv, norm = module._modules[first], module._modules.get(second)
+            if conv is None or norm is None or uses[id(conv)] > 1 or uses[id(norm)] > 1:
+                continue
+            if _can_be_folded(conv, norm):
+                _fold(conv, norm)
+                module._modules[second] = nn.Identity()
+                folded += 1
+    return folded
+
+
+def _neighbours(module: nn.Module, is_ours: bool) -> list[tuple[str, str]]:
+    """Names of the parts of a module of which the second is applied to what the first gives, and to nothing else.
+
+    Someone else's model may call the parts of a Sequential one by one, and use what is between them.
+    """
+    if type(module) is nn.Sequential and is_ours:
+        return list(pairwise(module._modules))
+    if type(module) not in _NORM_FOLLOWS_CONV:
+        return []
+    return [(name, name.replace("conv", "bn")) for name in module._modules if name.startswith("conv")]
+
+
+def _can_be_folded(conv: nn.Module, norm: nn.Module) -> bool:
+    """Plain layers in float32 that nobody listens to: the product would be rounded in half precision."""
+    if type(conv) not in (nn.Conv2d, nn.Conv3d, Conv3d) or type(norm) not in (nn.BatchNorm2d, nn.BatchNorm3d):
+        return False
+    changed = any(each._forward_hooks or each._forward_pre_hooks for each in (conv, norm)) or is_parametrized(conv)
+    return not changed and conv.weight.dtype == torch.float32 and norm.running_mean is not None
+
+
+def _fold(conv: Any, norm: Any) -> None:
+    conv.weight, conv.bias = fuse_conv_bn_weights(
+        conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+    )

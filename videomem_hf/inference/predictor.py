@@ -1,7 +1,9 @@
 """From the frames of a clip to its prediction, in memory that does not grow with the clip's length."""
 
+import os
 import threading
-from collections.abc import Iterable, Iterator
+import weakref
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby, repeat
@@ -22,6 +24,8 @@ from videomem_hf.video.sources import process
 from videomem_hf.video.video import Frame, VideoSource, sample_clip
 
 FRAMES_PER_BATCH = 32
+_LOCKS: "weakref.WeakKeyDictionary[Any, threading.Lock]" = weakref.WeakKeyDictionary()
+"""One per network, which several predictors may share: Grad-CAM hooks into it."""
 _NO_PICTURE = np.empty((0, 0, 3), np.uint8)
 STILL_SIDE_PX = 640
 
@@ -46,7 +50,7 @@ class Predictor(ClipPredictor):
     ) -> None:
         super().__init__(model, name, device, calibration, title)
         self.processor = processor
-        self._network = threading.Lock()
+        self._network = _LOCKS.setdefault(model, threading.Lock())
         self._weighs_frames = bool(getattr(model, "weighs_frames", False))
 
     @property
@@ -101,7 +105,7 @@ class Predictor(ClipPredictor):
     def _prepare_clips(self, clips: "Iterable[_Clip]", options: Options) -> "Iterator[_Piece | _Clip]":
         """Yield every sampled frame, or segment of frames, of every clip, and the clip itself when it has no more."""
         prepare = partial(self._prepare_clip, on_frame=options.on_frame, pictures=options.stills > 0)
-        with read_ahead(clips, prepare, self._decoding_threads) as prepared:
+        with read_ahead(clips, prepare, _can_wait, self._decoding_threads) as prepared:
             for clip, pieces in prepared:
                 try:
                     yield from pieces
@@ -259,6 +263,11 @@ class Predictor(ClipPredictor):
             height, width = (int(side * scale) for side in shape)
         x, y = (1 - crop["width"] / width) / 2, (1 - crop["height"] / height) / 2
         return x, y, 1 - x, 1 - y
+
+
+def _can_wait(clip: "_Clip") -> bool:
+    """Whether a clip is the same after the next one is taken: an open file or a buffer of frames may not be."""
+    return isinstance(clip.source, str | bytes | os.PathLike | Mapping)
 
 
 def _for_display(image: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ CLIPS_AHEAD = 8
 """Clips that are prepared, or wait for it, while an earlier one is scored."""
 PIECES_PER_CLIP = 16
 """Pieces of each of them that wait to be scored; preparing goes on as they are taken."""
-_LEAVE_BEHIND_S = 5.0
+_LEAVE_BEHIND_S = 1.0
 """After so long a thread that waits for a server, say, is left to end by itself."""
 _END = object()
 
@@ -56,13 +56,15 @@ class _Prepared(Generic[Piece]):
 
 @contextmanager
 def read_ahead(
-    clips: Iterable[Clip], prepare: Callable[[Clip], Iterator[Piece]], threads: int
+    clips: Iterable[Clip], prepare: Callable[[Clip], Iterator[Piece]], can_wait: Callable[[Clip], bool], threads: int
 ) -> Iterator[Iterator[tuple[Clip, Iterator[Piece]]]]:
     """Prepare clips in threads, for a `with` statement that stops them.
 
     Args:
         clips: They are taken from the iterable by the thread that uses the result, `CLIPS_AHEAD` in advance.
         prepare: Gives the pieces of a clip; called in one of the threads.
+        can_wait: Whether a clip may be prepared later, by a thread. One that may not is prepared by the thread that
+            uses the result, before the next clip is taken.
         threads: Clips that are prepared at a time.
 
     Yields:
@@ -81,7 +83,7 @@ def read_ahead(
     for worker in workers:
         worker.start()
     try:
-        yield _in_order(clips, work)
+        yield _in_order(clips, prepare, can_wait, work)
     finally:
         stopped.set()
         for _ in workers:
@@ -91,18 +93,28 @@ def read_ahead(
 
 
 def _in_order(
-    clips: Iterable[Clip], work: "queue.SimpleQueue[tuple[Clip, _Prepared[Piece]] | None]"
+    clips: Iterable[Clip],
+    prepare: Callable[[Clip], Iterator[Piece]],
+    can_wait: Callable[[Clip], bool],
+    work: "queue.SimpleQueue[tuple[Clip, _Prepared[Piece]] | None]",
 ) -> Iterator[tuple[Clip, Iterator[Piece]]]:
     waiting: deque[tuple[Clip, _Prepared[Piece]]] = deque()
     source, failure = iter(clips), None
     while True:
         try:
-            waiting.append((next(source), _Prepared()))
+            clip = next(source)
         except StopIteration:
             break
         except Exception as error:  # the clips before it are scored first
             failure = error
             break
+        if not can_wait(clip):
+            while waiting:
+                before, prepared = waiting.popleft()
+                yield before, iter(prepared)
+            yield clip, prepare(clip)
+            continue
+        waiting.append((clip, _Prepared()))
         work.put(waiting[-1])
         if len(waiting) > CLIPS_AHEAD:
             clip, prepared = waiting.popleft()
