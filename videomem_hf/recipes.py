@@ -58,7 +58,6 @@ class RunConfig:
 
     @classmethod
     def from_file(cls, path: Path) -> Self:
-        """Read back what `save` wrote."""
         return build(cls, cls.from_former_names(read_yaml(path)), str(path))
 
     @classmethod
@@ -67,12 +66,10 @@ class RunConfig:
         return values
 
     def save(self, path: Path) -> None:
-        """Write the configuration as YAML."""
         path.write_text(yaml.safe_dump(asdict(self), sort_keys=False), encoding="utf-8")
 
 
 def recipe_names() -> list[str]:
-    """The recipes in the package."""
     return sorted(path.stem for path in RECIPES_FOLDER.glob("*.yaml"))
 
 

@@ -248,7 +248,6 @@ def _cell(result: RowResult, horizon: str, number: int, split: str) -> str:
 
 
 def to_json(results: Sequence[RowResult], options: Table1Options) -> str:
-    """The same for programs."""
     rows: list[dict[str, Any]] = [asdict(result) for result in results]
     content = {"data": options.data, "hold_out": options.hold_out, "notes": _general_notes(options.hold_out)}
     return json.dumps(content | {"rows": rows}, indent=2) + "\n"

@@ -102,7 +102,6 @@ class FeatureFolder:
             write_whole(path, content)
 
     def finish(self, video_id: str, clip: Path) -> None:
-        """Record the clip's size and time."""
         entry = Entry.of(clip)
         if self.entries.get(video_id) != entry:
             self._record({video_id: entry})

@@ -27,7 +27,6 @@ class ClipScores:
 
     @classmethod
     def of(cls, prediction: Prediction) -> "ClipScores":
-        """Take it from a prediction."""
         return cls(prediction.scores, len(prediction.times_s), prediction.notes)
 
 
@@ -89,7 +88,6 @@ class ScoreJournal:
         self._file.flush()
 
     def close(self) -> None:
-        """Let go of the file."""
         self._file.close()
 
 

@@ -105,7 +105,6 @@ class BestConfig(RunConfig):
         return kept | {"evaluation": moved | values.get("evaluation", {})} if moved else values
 
     def validate_ranges(self) -> None:
-        """Refuse values out of range."""
         names = isinstance(self.views, list) and self.views and all(isinstance(name, str) for name in self.views)
         require(self.views == AUTO or bool(names), "views", "auto or a list of names", self.views)
         require_least(self, 0, "seed")

@@ -41,7 +41,6 @@ class ViewData:
     failed: dict[str, str] = field(default_factory=dict)
 
     def clips(self, rows: np.ndarray) -> Clips:
-        """Some of the clips, for evaluation."""
         # Clips may share a title, so its views do not tell them apart.
         views = [x[rows] for name, x in self.views.items() if name not in (EMBEDDING, WORDS)]
         features = np.concatenate(views, axis=1) if views else None

@@ -64,7 +64,6 @@ class Annotations:
     time: NDArray[np.datetime64]
 
     def __len__(self) -> int:
-        """The number of showings."""
         return len(self.step)
 
     @cached_property

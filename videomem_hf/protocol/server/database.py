@@ -192,7 +192,6 @@ class Database:
             self._checkpoints.note_write()
 
     def close(self) -> None:
-        """Close all connections."""
         if self._checkpoints is not None:
             self._checkpoints.close()
         self.engine.dispose()

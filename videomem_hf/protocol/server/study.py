@@ -50,7 +50,6 @@ class Study:
 
     @property
     def database_url(self) -> str:
-        """The study's own SQLite database."""
         return f"sqlite:///{self.folder / 'study.db'}"
 
 
