@@ -153,7 +153,7 @@ def _read_table(path: Path) -> dict[str, Entry]:
     except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
         raise InputError(
             f"{path}: is no table of clips as `videomem extract` writes it ({error}); name another folder, or remove "
-            "the table to number the clips anew"
+            "the table to number the clips again"
         ) from None
     return entries
 

@@ -83,8 +83,8 @@ class BestConfig(RunConfig):
         fit: How the predictor is fitted.
         splits: Keywords of the data set: `seed`, `group_titles`, `most_annotated`, `split_files`, `release`.
         evaluation: The evaluation split, and how confidence intervals are computed.
-        grouped: Whether the ablation table also has a split that keeps nearly equal titles together, fitted anew; the
-            saved model is that of the first split.
+        grouped: Whether the ablation table also has a split that keeps nearly equal titles together, with a fit of
+            its own; the saved model is that of the first split.
         seed: Of folds, landmarks and networks.
     """
 
