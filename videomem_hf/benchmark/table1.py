@@ -196,8 +196,8 @@ def _evaluate(folder: Path, config: TrainingConfig, options: Table1Options, resu
         except (InputError, ValueError) as error:
             reasons[split] = str(error).splitlines()[0]
             continue
-        for horizon, predictors in metrics.items():
-            found = predictors["model"]
+        for horizon in horizons:
+            found = metrics[horizon]["model"]
             values = {"spearman": found["spearman"], "low": found["spearman_low"], "high": found["spearman_high"]}
             result.spearman.setdefault(horizon, {})[column] = without_nan(values) | {"items": found["items"]}
             if values["spearman"] != values["spearman"]:

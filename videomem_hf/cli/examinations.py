@@ -64,7 +64,9 @@ class Finding:
     remedy: str = ""
 
 
-def make_finding(group: str, name: str, found: str | None, otherwise: str, remedy: str, state: State = "missing") -> Finding:
+def make_finding(
+    group: str, name: str, found: str | None, otherwise: str, remedy: str, state: State = "missing"
+) -> Finding:
     """Give what was found; or else what is missing, how bad that is, and what to do about it."""
     return Finding(group, name, "ok", found) if found else Finding(group, name, state, otherwise, remedy)
 

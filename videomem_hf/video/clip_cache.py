@@ -164,7 +164,9 @@ class ClipCache:
             part.replace(path)
         except OSError as error:
             what = self.holds.replace("_", " ")
-            raise _CacheError(f"{self.folder}: {what} cannot be written ({os_cause(error)}); finished clips are kept") from None
+            raise _CacheError(
+                f"{self.folder}: {what} cannot be written ({os_cause(error)}); finished clips are kept"
+            ) from None
         finally:
             part.unlink(missing_ok=True)
 
