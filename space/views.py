@@ -85,7 +85,7 @@ def _share(percent: float) -> str:
 
 def _distribution(horizon: Horizon, score: float, interval: tuple[float, float] | None) -> str:
     """VideoMem's scores as a curve, filled up to the clip's, with its interval below."""
-    from videomem_hf.inference.score_distribution import score_distribution
+    from videomem_hf.inference.prediction import score_distribution
 
     low, high = min(0.4, RELEASED_SCORES[horizon].low), 1.0
     width, height = GAUGE

@@ -120,8 +120,8 @@ def _predict(out: Path, release: Path, truths: "Sequence[SceneTruth]") -> list[H
 
 
 def _write(path: Path, results: dict[str, Any], held_out: Sequence[HeldOut], seconds: float) -> None:
+    from videomem_hf.analysis.errors import scatter_figure
     from videomem_hf.analysis.report import write_report
-    from videomem_hf.analysis.scatter_figure import scatter_figure
 
     points = {
         h: (np.array([c.prediction.scores[h] for c in held_out]), np.array([c.measured[h] for c in held_out]))

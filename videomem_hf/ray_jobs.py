@@ -35,7 +35,7 @@ class Work(Generic[Job, Result]):
 
     Attributes:
         make: Makes, once in each process, what turns a batch of jobs into their results, one each. Picklable.
-        at_once: Jobs in a batch.
+        at_once: Jobs in a batch; when its process ends, a batch is lost and done again as a whole.
         workers: Processes; None takes one per GPU of the cluster if `gpu` and there are any, else one per core. More
             processes than GPUs share them.
         gpu: Whether a GPU is of use.

@@ -14,6 +14,7 @@ import yaml
 from huggingface_hub.errors import StrictDataclassError
 
 from videomem_hf.schema import InputError
+from videomem_hf.system import os_cause
 
 RECIPES_FOLDER: Final = Path(__file__).parent / "training" / "recipes"
 T = TypeVar("T")
@@ -58,7 +59,6 @@ class RunConfig:
 
     @classmethod
     def from_file(cls, path: Path) -> Self:
-        """Read back what `save` wrote."""
         return build(cls, cls.from_former_names(read_yaml(path)), str(path))
 
     @classmethod
@@ -67,12 +67,10 @@ class RunConfig:
         return values
 
     def save(self, path: Path) -> None:
-        """Write the configuration as YAML."""
         path.write_text(yaml.safe_dump(asdict(self), sort_keys=False), encoding="utf-8")
 
 
 def recipe_names() -> list[str]:
-    """The recipes in the package."""
     return sorted(path.stem for path in RECIPES_FOLDER.glob("*.yaml"))
 
 
@@ -105,7 +103,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         values = parse_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({(error.strerror or '').lower()})") from None
+        raise InputError(f"{path}: cannot be read ({os_cause(error)})") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict | None):

@@ -55,13 +55,18 @@ def atomic_write(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+def os_cause(error: OSError) -> str:
+    """What the operating system says, for the middle of a sentence: `no space left on device`."""
+    return (error.strerror or str(error)).lower()
+
+
 def cause_of_failed_write(error: Exception) -> str | None:
     """Why a file could not be written, in a few words; None for an error of another kind.
 
     `torch.save` and safetensors report a full disk with errors of their own, whose text alone says so.
     """
     if isinstance(error, OSError):
-        return (error.strerror or str(error)).lower()
+        return os_cause(error)
     causes = ("No space left on device", "File too large", "Disk quota exceeded")
     if named := [cause for cause in causes if cause in str(error)]:
         return named[0].lower()
@@ -92,11 +97,6 @@ def templates(package: str, **options: Any) -> "Environment":
 def quantity(number: int, noun: str) -> str:
     """A number of things with the right form of their name: `1 clip`, `1,200 clips`."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
-def os_cause(error: OSError) -> str:
-    """What the operating system says, for the middle of a sentence: `no space left on device`."""
-    return (error.strerror or str(error)).lower()
 
 
 def printable(text: object) -> str:

@@ -15,7 +15,7 @@ from videomem_hf.features import Extractor, extract
 from videomem_hf.features.catalogue import feature_spec, feature_specs
 from videomem_hf.features.clips import Clip, pictures
 from videomem_hf.features.collecting import collect
-from videomem_hf.features.inceptionv3 import proper_input, released_input
+from videomem_hf.features.inceptionv3 import corrected_input, released_input
 from videomem_hf.models.configuration_c3d import C3DConfig
 from videomem_hf.models.modeling_c3d import C3DModel
 from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
@@ -105,8 +105,8 @@ class TestInceptionV3:
         expected = rgb[..., ::-1].astype(float).reshape(227, 2, 227, 3, 3).mean(axis=1)[:, :, 1]
         np.testing.assert_allclose(small.transpose(1, 2, 0), expected, atol=1e-3)
 
-    def test_proper_input_is_the_networks_own(self) -> None:
-        values = proper_input(np.full((400, 500, 3), [255, 0, 128], np.uint8))
+    def test_corrected_input_is_the_networks_own(self) -> None:
+        values = corrected_input(np.full((400, 500, 3), [255, 0, 128], np.uint8))
         assert values.shape == (3, 299, 299)
         expected = (np.array([1, 0, 128 / 255]) - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
         np.testing.assert_allclose(values[:, 5, 5], expected, atol=1e-5)
@@ -124,7 +124,7 @@ class TestInceptionV3:
         made = feature_spec(name, inceptionv3=str(tmp_path / "w.pth"))
         values = Extractor([made], "cpu")(clip)[name]
         network.transform_input = name.endswith("corrected")
-        prepare = proper_input if name.endswith("corrected") else released_input
+        prepare = corrected_input if name.endswith("corrected") else released_input
         wanted = [picture.rgb for picture in pictures(clip) if picture.index in (0, 20, 40)]
         with torch.no_grad():
             expected = network(torch.from_numpy(np.stack([prepare(rgb) for rgb in wanted]))).softmax(dim=1)

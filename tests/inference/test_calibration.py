@@ -9,7 +9,7 @@ import torch
 from tests.clips import grey_levels, write_clip
 from videomem_hf.inference import ViewPredictor
 from videomem_hf.inference.calibration import Calibration, read_calibration
-from videomem_hf.inference.score_distribution import approximate_percentile, score_distribution
+from videomem_hf.inference.prediction import approximate_percentile, score_distribution
 from videomem_hf.models import config_class, model_class
 from videomem_hf.schema import RELEASED_SCORES
 

@@ -47,10 +47,10 @@ def test_prepared_network_gives_equal_scores(kind: str) -> None:
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize(("kind", "left"), [("resmem", 0), ("semantic_embedding", 0), ("resnet3d", 0)])
-def test_batch_normalisations_are_folded(kind: str, left: int) -> None:
+@pytest.mark.parametrize("kind", ["resmem", "semantic_embedding", "resnet3d"])
+def test_batch_normalisations_are_folded(kind: str) -> None:
     prepared = for_inference(network_with_statistics(kind), "cpu")
-    assert sum(isinstance(each, nn.BatchNorm2d | nn.BatchNorm3d) for each in prepared.modules()) == left
+    assert not any(isinstance(each, nn.BatchNorm2d | nn.BatchNorm3d) for each in prepared.modules())
 
 
 def test_half_precision_is_not_rounded_twice() -> None:
@@ -68,6 +68,28 @@ def test_bfloat16_stays_near_float32(kind: str) -> None:
     assert prepared.dtype == torch.bfloat16
     assert (found - expected).abs().max() < 0.005
     assert not torch.equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("device", "supported", "saved", "expected"),
+    [
+        ("cuda", True, torch.float32, torch.bfloat16),
+        ("cuda", False, torch.float32, torch.float32),
+        ("cuda", True, torch.float16, torch.float16),
+        ("cpu", True, torch.float32, torch.float32),
+    ],
+)
+def test_auto_takes_bfloat16_for_float32_on_a_gpu_that_computes_in_it(
+    monkeypatch: pytest.MonkeyPatch, device: str, supported: bool, saved: torch.dtype, expected: torch.dtype
+) -> None:
+    # A GPU that only emulates bfloat16 counts as one without it.
+    monkeypatch.setattr(
+        torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or supported
+    )
+    model = network_with_statistics("frame_attention").to(saved)
+    to = model.to
+    monkeypatch.setattr(model, "to", lambda device, *dtype: to("cpu", *dtype))  # there need be no GPU
+    assert for_inference(model, device).dtype == expected
 
 
 def test_unknown_precision() -> None:

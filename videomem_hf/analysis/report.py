@@ -22,7 +22,6 @@ def write_report(path: Path, **content: Any) -> None:
 
 
 def _png(figure: Figure) -> str:
-    """A figure as a `data:` address."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100)
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

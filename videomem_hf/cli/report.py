@@ -36,8 +36,7 @@ def report(
 
     Example: [bold]videomem report run/[/bold]
     """
-    from videomem_hf.analysis.errors import calibration_figure, errors_by_topic, topics_figure
-    from videomem_hf.analysis.scatter_figure import scatter_figure
+    from videomem_hf.analysis.errors import calibration_figure, errors_by_topic, scatter_figure, topics_figure
     from videomem_hf.analysis.topics import topics_of
 
     results, ids, found = _read_run(run)

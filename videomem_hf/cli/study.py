@@ -11,6 +11,7 @@ import typer
 from videomem_hf.cli.options import Design
 from videomem_hf.protocol.paper import PARTICIPANTS, RETURNING
 from videomem_hf.schema import InputError
+from videomem_hf.system import os_cause
 
 if TYPE_CHECKING:
     from videomem_hf.protocol.server.database import Database
@@ -235,7 +236,7 @@ def _write_lines(path: Path, lines: Iterator[str]) -> None:
         with path.open("w", encoding="utf-8", newline="") as file:
             file.writelines(lines)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); give another path.") from None
+        raise InputError(f"{path}: cannot be written ({os_cause(error)}); give another path.") from None
 
 
 def _require_extra() -> None:

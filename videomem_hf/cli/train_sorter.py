@@ -7,6 +7,7 @@ import typer
 
 from videomem_hf.recipes import apply_override
 from videomem_hf.schema import InputError
+from videomem_hf.system import os_cause
 
 
 def train_sorter(
@@ -59,7 +60,7 @@ def train_sorter(
         typer.echo(f"stopped; the last finished epoch is saved: --resume continues in {out}", err=True)
         raise typer.Exit(130) from None
     except OSError as error:
-        raise InputError(f"{out}: cannot be written ({(error.strerror or str(error)).lower()})") from None
+        raise InputError(f"{out}: cannot be written ({os_cause(error)})") from None
     if results is None:
         typer.echo(f"the time is up; --resume continues in {out}")
         return

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from videomem_hf.data.release.inventory import is_ignored
 from videomem_hf.schema import InputError
+from videomem_hf.system import os_cause
 
 
 def data_dir_or_variable(dataset: str, data_dir: str | None, variable: str) -> str:
@@ -40,7 +41,7 @@ def files_state(paths: Iterable[Path], folders: Iterable[Path] = ()) -> bytes:
                     if not is_ignored(entry.name) and not entry.is_dir():
                         add(entry.path, entry.stat())
     except OSError as error:
-        raise InputError(f"{error.filename} cannot be read ({error.strerror}); check the path.") from None
+        raise InputError(f"{error.filename} cannot be read ({os_cause(error)}); check the path.") from None
     return state.digest()
 
 

@@ -60,7 +60,6 @@ class MementoFiles:
 
     @property
     def paths(self) -> list[Path]:
-        """All of them."""
         return [*self.data.values(), *(path for tables in self.tables.values() for path in tables.values())]
 
 

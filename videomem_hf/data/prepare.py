@@ -22,7 +22,7 @@ from videomem_hf.data.release.reader import Release, find_video_files, open_rele
 from videomem_hf.data.release.records import VideoRecord
 from videomem_hf.data.release.splits import SplitOptions, split_records
 from videomem_hf.schema import VIDEO, InputError
-from videomem_hf.system import atomic_write
+from videomem_hf.system import atomic_write, os_cause
 
 from .copies import files_state
 from .prepared_card import render_card
@@ -147,7 +147,7 @@ def _open_repository(root: Path, release: Release) -> dict[str, dict[str, Any]]:
         try:
             manifest: dict[str, dict[str, Any]] = json.loads((root / MANIFEST).read_text())
         except json.JSONDecodeError:
-            raise InputError(f"{root / MANIFEST} is damaged; remove {root} and prepare it anew.") from None
+            raise InputError(f"{root / MANIFEST} is damaged; remove {root} and prepare it again.") from None
         return manifest
     if any(root.iterdir()):
         raise InputError(f"{root} holds other files; give a new or empty folder.")
@@ -255,7 +255,7 @@ def _embed(table: pa.Table) -> pa.Table:
             for video in table[VIDEO].to_pylist()
         ]
     except OSError as error:
-        raise InputError(f"{error.filename} cannot be read ({error.strerror}); check its permissions.") from None
+        raise InputError(f"{error.filename} cannot be read ({os_cause(error)}); check its permissions.") from None
     return table.set_column(table.schema.get_field_index(VIDEO), VIDEO, pa.array(videos, PATH_TYPE))
 
 

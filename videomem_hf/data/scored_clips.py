@@ -55,7 +55,6 @@ class Clips:
         return len(self.video_ids)
 
     def take(self, indices: Sequence[int] | np.ndarray) -> "Clips":
-        """Some of the clips."""
         return replace(
             self,
             video_ids=[self.video_ids[index] for index in indices],

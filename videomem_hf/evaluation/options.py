@@ -26,7 +26,6 @@ class EvaluationOptions:
     confidence: float = CONFIDENCE
 
     def validate_evaluation(self) -> None:
-        """Refuse values out of range."""
         require(self.split not in ("", "train"), "split", "the name of a split other than train", self.split)
         require_least(self, 1, "resamples")
         require(0 < self.confidence < 1, "confidence", "between 0 and 1", self.confidence)

@@ -102,7 +102,6 @@ class FeatureFolder:
             write_whole(path, content)
 
     def finish(self, video_id: str, clip: Path) -> None:
-        """Record the clip's size and time."""
         entry = Entry.of(clip)
         if self.entries.get(video_id) != entry:
             self._record({video_id: entry})
@@ -154,7 +153,7 @@ def _read_table(path: Path) -> dict[str, Entry]:
     except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
         raise InputError(
             f"{path}: is no table of clips as `videomem extract` writes it ({error}); name another folder, or remove "
-            "the table to number the clips anew"
+            "the table to number the clips again"
         ) from None
     return entries
 

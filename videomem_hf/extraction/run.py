@@ -93,8 +93,8 @@ def extract_clips(
         overwrite, fail_fast: Whether to extract existing features again, and to stop after the first clip that fails.
         on_clip: Called with each clip that is finished.
         report: Filled during the run, for a caller that may interrupt it.
-        elsewhere: Does the jobs, their networks included, in place of processes of this machine; `processes` and
-            `device` are then its own. See `videomem_hf.extraction.ray_engine`.
+        elsewhere: Does the jobs and their networks in place of this machine (`processes`, `device`); see `RayEngine`.
+
     Raises InputError for a folder or file that cannot be written, a network that cannot be loaded, and equal ids.
     """
     report, folder = report or Report(), FeatureFolder(out)

@@ -62,7 +62,7 @@ def feature_spec(name: str, c3d: str | None = None, inceptionv3: str | None = No
         "c3d": C3DSpec(key, "C3D", WHOLE, model=c3d),
         "c3d-fc6": C3DSpec(key, "c3d-fc6", WHOLE, output="fc6", model=c3d),
         "inceptionv3": InceptionV3Spec(key, "InceptionV3", frame_endings(), weights=inceptionv3),
-        "inceptionv3-corrected": InceptionV3Spec(key, key, frame_endings(), proper=True, weights=inceptionv3),
+        "inceptionv3-corrected": InceptionV3Spec(key, key, frame_endings(), corrected=True, weights=inceptionv3),
     }
     if spec := _SPECS.get(key) or networks.get(key):
         return spec

@@ -35,7 +35,7 @@ def released_input(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
     return small.astype(np.float32).transpose(2, 0, 1)
 
 
-def proper_input(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+def corrected_input(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Prepare a frame as the network was trained: `(3, 299, 299)`, normalised."""
     import torch
     from torchvision.models import Inception_V3_Weights
@@ -46,16 +46,16 @@ def proper_input(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class InceptionV3Spec(NetworkSpec):
-    """The released feature, or with `proper` the one of frames with true colours, prepared as the network was trained.
+    """The released feature, or with `corrected` that of frames with true colours, prepared as the network was trained.
 
     `weights` is a file of torchvision's `inception_v3`; None takes it from `VIDEOMEM_INCEPTIONV3` or torchvision.
     """
 
-    proper: bool = False
+    corrected: bool = False
     weights: str | None = None
 
     def check(self) -> None:
-        if not self.proper:
+        if not self.corrected:
             library("skimage.transform", self.name)
         path = self._path()
         if path and not Path(path).is_file():
@@ -65,7 +65,7 @@ class InceptionV3Spec(NetworkSpec):
         return self.weights or os.environ.get(WEIGHTS_VARIABLE)
 
     def frame_transform(self) -> FrameTransform:
-        return proper_input if self.proper else released_input
+        return corrected_input if self.corrected else released_input
 
     def encode(self, value: Any) -> bytes:
         return format_inceptionv3(value)
@@ -73,7 +73,7 @@ class InceptionV3Spec(NetworkSpec):
     def load(self, device: str) -> Network:
         from torchvision.models import Inception_V3_Weights, inception_v3
 
-        model = inception_v3(weights=None, transform_input=self.proper, init_weights=False)
+        model = inception_v3(weights=None, transform_input=self.corrected, init_weights=False)
         remedy = f"give the file with --inceptionv3 or {WEIGHTS_VARIABLE}"
         published = partial(Inception_V3_Weights.IMAGENET1K_V1.get_state_dict, check_hash=True)
         load_weights(model, self._path(), published, self.name, remedy)

@@ -13,7 +13,6 @@ _PREDICTORS: Final = PREDICTOR_TITLES | {"model": "**this model**"}
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
@@ -42,7 +41,6 @@ def views_table(facts: RunFacts) -> str:
 
 
 def metrics_table(facts: RunFacts) -> str:
-    """Model and baselines for each horizon."""
     rows = []
     for horizon, predictors in facts.results["metrics"].items():
         for name, title in _PREDICTORS.items():

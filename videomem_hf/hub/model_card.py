@@ -88,7 +88,6 @@ def _level(line: str) -> int:
 
 
 def _values(facts: RunFacts, repo: str, example: Example | None, pointing: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Everything that the templates name."""
     changes = changes_of_recipe(facts)
     names: Sequence[str] = facts.model.get("feature_names", ())
     metrics = facts.results["metrics"]

@@ -33,7 +33,6 @@ class RunFacts:
 
     @property
     def config(self) -> Any:
-        """The training configuration, a dictionary."""
         return self.results["config"]
 
     @property

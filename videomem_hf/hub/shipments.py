@@ -51,7 +51,6 @@ class Shipment:
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Bytes of each file."""
         return {
             name: len(source) if isinstance(source, bytes) else source.stat().st_size
             for name, source in self.files.items()

@@ -1,15 +1,14 @@
-"""What a prediction holds."""
+"""What a prediction holds, and where a score stands among VideoMem's released scores."""
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 
 from videomem_hf.inference.calibration import LEVEL
 from videomem_hf.inference.saliency import Area, place_on_frame
-from videomem_hf.inference.score_distribution import approximate_percentile
-from videomem_hf.schema import Horizon
+from videomem_hf.schema import RELEASED_SCORES, Horizon
 from videomem_hf.system import printable
 
 
@@ -161,3 +160,31 @@ class Prediction:
                 "maps": self.saliency.maps.tolist(),
             }
         return plain
+
+
+def approximate_percentile(score: float, horizon: Horizon) -> float:
+    """Share in percent of VideoMem's videos that score lower, approximated.
+
+    The released scores are not part of this package; a beta distribution stands for them, scaled to the range from
+    their smallest to their largest and fitted to their mean and standard deviation by moments.
+
+    Args:
+        score: In [0, 1]. It means something only if the predictor was trained on scores measured as VideoMem's.
+        horizon: Short-term and long-term scores are distributed differently.
+
+    Returns:
+        In [0, 100].
+    """
+    return 100 * float(score_distribution(horizon).cdf(score))
+
+
+@cache
+def score_distribution(horizon: Horizon) -> Any:
+    """The fitted beta distribution, as SciPy's frozen distribution."""
+    from scipy.stats import beta
+
+    released = RELEASED_SCORES[horizon]
+    width = released.high - released.low
+    mean, std = (released.mean - released.low) / width, released.std / width
+    concentration = mean * (1 - mean) / std**2 - 1
+    return beta(mean * concentration, (1 - mean) * concentration, loc=released.low, scale=width)

@@ -8,9 +8,6 @@ from videomem_hf.inference.loading import load_predictor
 from videomem_hf.inference.score_journal import ClipScores
 from videomem_hf.ray_jobs import Lost, Work, run_ray_jobs
 
-CLIPS_AT_ONCE = 8
-"""A batch is lost together when its process ends, and done again."""
-
 
 def score_on_ray(
     clips: Sequence[Path],
@@ -35,7 +32,7 @@ def score_on_ray(
         InputError: Ray is not installed.
     """
     local = str(Path(model).absolute()) if model and Path(model).exists() else model
-    work = Work(partial(_make_scorer, local, device, precision), CLIPS_AT_ONCE, workers, gpu=device != "cpu")
+    work = Work(partial(_make_scorer, local, device, precision), workers=workers, gpu=device != "cpu")
     for (index, _), result in run_ray_jobs(work, [(index, clip.absolute()) for index, clip in enumerate(clips)]):
         yield clips[index], result.cause if isinstance(result, Lost) else result
 

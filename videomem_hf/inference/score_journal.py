@@ -13,7 +13,7 @@ from videomem_hf.system import os_cause
 
 @dataclass(frozen=True)
 class ClipScores:
-    """What a table of scores tells of a clip.
+    """One clip's entry in a table of scores.
 
     Attributes:
         scores: For each horizon, in [0, 1].
@@ -27,12 +27,11 @@ class ClipScores:
 
     @classmethod
     def of(cls, prediction: Prediction) -> "ClipScores":
-        """Take it from a prediction."""
         return cls(prediction.scores, len(prediction.times_s), prediction.notes)
 
 
 class ScoreJournal:
-    """A file of one JSON line a clip, written as soon as it is scored.
+    """A file with one JSON line per clip, written as soon as it is scored.
 
     A line that was cut off when the process was killed is dropped. A clip whose size or time has changed counts as
     another one.
@@ -42,7 +41,7 @@ class ScoreJournal:
         model: What the scores are of; see `model_identity`.
 
     Raises:
-        InputError: The file is none of ours, tells scores of another model, or cannot be written.
+        InputError: The file is not a journal, holds scores of another model, or cannot be written.
     """
 
     def __init__(self, path: Path, model: dict[str, Any]) -> None:
@@ -65,12 +64,12 @@ class ScoreJournal:
                 self._known[entry["clip"]] = entry["state"], scores
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(
-                f"{self.path}: is no journal of scores ({error}); remove it, or name another --csv"
+                f"{self.path}: is not a journal of scores ({error}); remove it, or name another --csv"
             ) from None
         if written != model:
             raise InputError(
                 f"{self.path}: holds scores of another model ({written.get('name')}, or its weights have changed); "
-                "remove it to begin anew, or name another --csv"
+                "remove it to start again, or name another --csv"
             )
         if whole != content:
             os.truncate(self.path, len(whole))
@@ -89,7 +88,6 @@ class ScoreJournal:
         self._file.flush()
 
     def close(self) -> None:
-        """Let go of the file."""
         self._file.close()
 
 

@@ -12,12 +12,10 @@ Family = Callable[[int, int, torch.Generator], torch.Tensor]
 
 
 def uniform(batch: int, length: int, generator: torch.Generator) -> torch.Tensor:
-    """Uniform on [-1, 1]."""
     return 2 * torch.rand(batch, length, generator=generator) - 1
 
 
 def normal(batch: int, length: int, generator: torch.Generator) -> torch.Tensor:
-    """Standard normal."""
     return torch.randn(batch, length, generator=generator)
 
 
@@ -28,7 +26,6 @@ def ramp(batch: int, length: int, generator: torch.Generator) -> torch.Tensor:
 
 
 def shuffled_ramp(batch: int, length: int, generator: torch.Generator) -> torch.Tensor:
-    """A ramp in random order."""
     order = torch.rand(batch, length, generator=generator).argsort(dim=-1)
     return ramp(batch, length, generator).gather(-1, order)
 

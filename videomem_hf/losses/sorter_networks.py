@@ -146,8 +146,6 @@ class RecurrentSorter(FixedLengthSorter):
 
 
 class LSTMSorter(RecurrentSorter):
-    """Bidirectional LSTM, hidden size 128."""
-
     cell = nn.LSTM
 
 
@@ -159,8 +157,6 @@ class LargeLSTMSorter(LSTMSorter):
 
 
 class GRUSorter(RecurrentSorter):
-    """Bidirectional GRU, hidden size 128."""
-
     cell = nn.GRU
 
 

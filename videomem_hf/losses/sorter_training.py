@@ -60,7 +60,6 @@ class SorterTraining:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse values out of range."""
         require_least(self, 1, "epochs", "steps", "batch_size", "halve_every")
         require_least(self, 0, "seed")
         require_least(self, 2, "length")
@@ -144,7 +143,6 @@ def rank_errors(sorter: Sorter, lengths: Iterable[int] | None = None) -> dict[st
 
 
 def _initial_state(training: SorterTraining, device: str) -> _State:
-    """The state of a new run."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.seed)
         sorter = build_sorter(training.architecture, **training.all_options()).to(device)

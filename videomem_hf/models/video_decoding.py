@@ -27,7 +27,7 @@ _NO_TIMESTAMPS = 0x80
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """FFmpeg's own decoders of these leave the transparency out."""
 _RESTART_S = 1.0
-"""Times that run back by more begin anew, as in joined recordings."""
+"""Times that run back by more start again, as in joined recordings."""
 _SIZES_NAMED = 4
 _LAST_BYTES = {"gif": b";", "apng": b"IEND", "png": b"IEND"}
 """How files end whose decoders are silent about a cut."""

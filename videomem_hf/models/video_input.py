@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from .video_containers import VideoSource, source_name
+from .video_containers import VideoSource, reason_of, source_name
 from .video_pictures import to_rgb
 from .video_sampling import segments_of
 
@@ -179,7 +179,7 @@ def _open_path(path: Path) -> Path | NamedBytes:
         with path.open("rb") as file:
             return NamedBytes(_read(file, str(path)), str(path))
     except OSError as error:
-        raise ValueError(f"{path}: cannot be read ({(error.strerror or str(error)).lower()})") from None
+        raise ValueError(f"{path}: cannot be read ({reason_of(error)})") from None
 
 
 def _open_file(file: Any) -> Any:

@@ -59,7 +59,10 @@ def open_picture(file: BinaryIO) -> Image.Image | None:
 
 
 def _open(file: BinaryIO) -> Image.Image:
-    """Raises one of `PILLOW_ERRORS` for what is better read by FFmpeg, which takes less memory for large photos."""
+    """Return the picture, decoded if it is a still one; raises one of `PILLOW_ERRORS` for what FFmpeg should read.
+
+    That includes large photos, for which FFmpeg takes less memory.
+    """
     with without_pillow_warnings():
         picture = Image.open(file)
         if number_of_pictures(picture) == 1:

@@ -1,6 +1,5 @@
 """Frame sampling and preprocessing, saved beside every memorability predictor."""
 
-from dataclasses import fields
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -21,7 +20,6 @@ from .video_sampling import check_sampling, sample_segments
 
 LONGEST_ASPECT: Final = 16
 """Of frames that are resized by their shortest edge: what lies beyond, at both ends of the long side, is cut off."""
-_REQUIRED: Final = "total_num_frames"
 _CHANNELS: Final[dict[Any, Any]] = {None: None, "channels_first": "first", "channels_last": "last"}
 
 
@@ -107,11 +105,10 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
         shrink = self.do_resize and not {"do_resize", "size", "resample"} & kwargs.keys()
         clips = [self.decode(source, shrink=shrink, channels=_CHANNELS[layout], **sampling)[0] for source in sources]
         kwargs.setdefault("video_metadata", [self._metadata(clip) for clip in clips])
-        _check_metadata(kwargs["video_metadata"])
         try:
             return super().preprocess(clips, input_data_format=ChannelDimension.LAST, **kwargs)
-        except StrictDataclassFieldValidationError as error:
-            raise ValueError(" ".join(str(error).split())) from None
+        except (StrictDataclassFieldValidationError, TypeError) as error:  # TypeError: of `VideoMetadata`
+            raise ValueError(" ".join(str(error).split())) from error
 
     def decode(
         self,
@@ -198,16 +195,6 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
         padded = [torch.cat([clip, clip.new_zeros(longest - len(clip), *clip.shape[1:])]) for clip in clips]
         mask = [torch.arange(longest) < len(clip) for clip in clips]
         return BatchFeature({"pixel_values_videos": padded, "frame_mask": mask}, tensor_type=return_tensors)
-
-
-def _check_metadata(metadata: Any) -> None:
-    """Refuse dictionaries that transformers cannot make `VideoMetadata` of, with a TypeError of its own."""
-    for each in metadata if isinstance(metadata, list) else [metadata]:
-        try:
-            VideoMetadata(**each) if isinstance(each, dict) else each
-        except TypeError:
-            others = ", ".join(field.name for field in fields(VideoMetadata) if field.name != _REQUIRED)
-            raise ValueError(f"video_metadata {each!r} must have {_REQUIRED}, and may have {others}") from None
 
 
 def _resize(frame: np.ndarray, size: SizeDict, resample: int) -> np.ndarray:

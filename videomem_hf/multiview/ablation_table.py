@@ -9,7 +9,7 @@ import numpy as np
 from videomem_hf.evaluation.tables import short_number
 from videomem_hf.multiview.fit import BestFit
 from videomem_hf.multiview.view_data import ViewData
-from videomem_hf.schema import Horizon
+from videomem_hf.schema import HORIZON_NAMES, Horizon
 from videomem_hf.statistics import bootstrap_interval, noise_ceiling, spearman
 
 
@@ -105,7 +105,7 @@ def _blocks(rows: Sequence[AblationRow], level: float, confidence: float) -> Ite
         split = "grouped split (nearly equal titles kept together)" if division == "grouped" else "random split"
         ceiling = short_number(block[-1].ceiling)
         summary = f"{block[-1].clips} clips, noise ceiling by the annotation counts {ceiling}"
-        yield f"{horizon.replace('_', '-')}, {split}", summary, [header, *map(_cells, block)]
+        yield f"{HORIZON_NAMES[horizon]}, {split}", summary, [header, *map(_cells, block)]
 
 
 def _cells(row: AblationRow) -> list[str]:

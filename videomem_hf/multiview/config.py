@@ -83,8 +83,8 @@ class BestConfig(RunConfig):
         fit: How the predictor is fitted.
         splits: Keywords of the data set: `seed`, `group_titles`, `most_annotated`, `split_files`, `release`.
         evaluation: The evaluation split, and how confidence intervals are computed.
-        grouped: Whether the ablation table also has a split that keeps nearly equal titles together, fitted anew; the
-            saved model is that of the first split.
+        grouped: Whether the ablation table also has a split that keeps nearly equal titles together, with a fit of
+            its own; the saved model is that of the first split.
         seed: Of folds, landmarks and networks.
     """
 
@@ -105,7 +105,6 @@ class BestConfig(RunConfig):
         return kept | {"evaluation": moved | values.get("evaluation", {})} if moved else values
 
     def validate_ranges(self) -> None:
-        """Refuse values out of range."""
         names = isinstance(self.views, list) and self.views and all(isinstance(name, str) for name in self.views)
         require(self.views == AUTO or bool(names), "views", "auto or a list of names", self.views)
         require_least(self, 0, "seed")

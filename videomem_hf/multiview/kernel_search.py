@@ -105,7 +105,6 @@ class KernelSearch:
         return solve(kernel, noise, targets, self.folds, self.bank.landmarks, tolerance)
 
     def quality(self, solution: Solution) -> float:
-        """Mean held-out Spearman correlation; see `mean_correlation`."""
         return mean_correlation(solution.held_out.numpy(), self.targets.values)
 
     def best_ridge(

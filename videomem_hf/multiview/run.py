@@ -112,7 +112,6 @@ def _evaluate(
 
 
 def _run_facts(config: BestConfig, data: ViewData, fit: BestFit, seconds: dict[str, float]) -> dict[str, Any]:
-    """What `results.json` holds beside the evaluation."""
     return {
         "model_type": fit.model.config.model_type,
         "head": fit.model.config.head,

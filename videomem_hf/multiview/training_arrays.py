@@ -27,7 +27,6 @@ class TrainingArrays(NamedTuple):
     groups: np.ndarray | None
 
     def take(self, rows: np.ndarray) -> "TrainingArrays":
-        """Some of the clips."""
         views = {name: x[rows] for name, x in self.views.items()}
         groups = None if self.groups is None else self.groups[rows]
         return TrainingArrays(views, self.scores[rows], self.counts[rows], groups)

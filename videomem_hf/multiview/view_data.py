@@ -41,7 +41,6 @@ class ViewData:
     failed: dict[str, str] = field(default_factory=dict)
 
     def clips(self, rows: np.ndarray) -> Clips:
-        """Some of the clips, for evaluation."""
         # Clips may share a title, so its views do not tell them apart.
         views = [x[rows] for name, x in self.views.items() if name not in (EMBEDDING, WORDS)]
         features = np.concatenate(views, axis=1) if views else None
@@ -71,7 +70,7 @@ class ViewData:
         return labels
 
     def split_by_title(self, split: str, seed: int) -> "ViewData":
-        """Divide the clips of "train" and `split` anew, with nearly equal titles kept together."""
+        """Divide the clips of "train" and `split` again, with nearly equal titles kept together."""
         rows = np.concatenate([self.splits["train"], self.splits[split]])
         index = {self.video_ids[row]: row for row in rows}
         divided = split_records(self._records(rows), SplitOptions(seed=seed, group_titles=True))

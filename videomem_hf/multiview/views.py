@@ -92,7 +92,6 @@ class _ViewSource:
     failed: dict[str, str] = field(default_factory=dict)
 
     def title_views(self, title_encoder: str | None) -> dict[str, np.ndarray]:
-        """The views of titles."""
         names = set(_TITLE_VIEWS) if self.requested is None else set(_TITLE_VIEWS).intersection(self.requested)
         if self.requested is not None and names and title_encoder is None:
             raise InputError(f"views: {min(names)} needs a title_encoder, and it is null")

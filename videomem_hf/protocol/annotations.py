@@ -30,6 +30,7 @@ from pyarrow import csv
 
 from videomem_hf.protocol.schedule import ROLES
 from videomem_hf.schema import InputError
+from videomem_hf.system import os_cause
 
 COLUMNS: Final = ("participant", "step", "position", "video", "role", "repeat", "pressed", "rt_ms", "time")
 """Also the fields of `Annotations` with one element per showing."""
@@ -64,7 +65,6 @@ class Annotations:
     time: NDArray[np.datetime64]
 
     def __len__(self) -> int:
-        """The number of showings."""
         return len(self.step)
 
     @cached_property
@@ -152,7 +152,7 @@ def write_annotations(annotations: Annotations, path: Path | str) -> None:
             file.write((",".join(COLUMNS) + "\n").encode("ascii"))
             csv.write_csv(pa.table(columns), file, csv.WriteOptions(include_header=False, quoting_style=style))
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); give another path.") from None
+        raise InputError(f"{path}: cannot be written ({os_cause(error)}); give another path.") from None
 
 
 def _name_column(indices: NDArray[np.generic], names: Sequence[str]) -> pa.Array:

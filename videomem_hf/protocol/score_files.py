@@ -26,7 +26,7 @@ from videomem_hf.protocol.design import save_design
 from videomem_hf.protocol.scoring import StudyScores, summary
 from videomem_hf.protocol.screening import REPORT_COLUMNS
 from videomem_hf.schema import HORIZONS, VIDEO_SUFFIXES, InputError
-from videomem_hf.system import atomic_write
+from videomem_hf.system import atomic_write, os_cause
 
 GROUND_TRUTH_HEADER: Final = (
     "video", "short-term_memorability", "nb_short-term_annotations", "long-term_memorability",
@@ -64,7 +64,7 @@ def write_scores(scores: StudyScores, out: Path, clips: Path | None = None) -> P
             _link_clips(release / "videos", found, names)
         (out / SUMMARY_FILE).write_text(json.dumps(summary(scores), indent=2) + "\n", encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{error.filename or out}: cannot be written ({error.strerror}).") from None
+        raise InputError(f"{error.filename or out}: cannot be written ({os_cause(error)}).") from None
     return release
 
 

@@ -41,7 +41,6 @@ class TargetAnnotations:
     rt_ms: Floats
 
     def __len__(self) -> int:
-        """The number of annotations."""
         return len(self.hit)
 
 

@@ -73,7 +73,6 @@ class Screening:
     step2: StepScreening
 
     def steps(self) -> tuple[StepScreening, StepScreening]:
-        """The two steps in order."""
         return self.step1, self.step2
 
     def rows(self) -> Iterator[tuple[str | int | float, ...]]:

@@ -118,7 +118,6 @@ class Participants:
     pace: Floats
 
     def __len__(self) -> int:
-        """The number of participants."""
         return len(self.ability)
 
 

@@ -129,12 +129,10 @@ class _Play:
             yield int(passed.sum())
 
     def participants(self) -> Participants:
-        """All participants who played step 1."""
         traits = [[getattr(part, entry.name) for part in self._participants] for entry in fields(Participants)]
         return Participants(*map(np.concatenate, traits))
 
     def annotations(self) -> Annotations:
-        """All responses so far."""
         starts = np.cumsum([0, *(len(players) for players in self._participants)])
         parts = [
             replace(part, participant=part.participant + np.int32(start))

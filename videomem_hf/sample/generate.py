@@ -104,7 +104,6 @@ def generate_sample(
 
 
 def readme(plan: Plan) -> str:
-    """The README of a sample."""
     features = ", ".join(plan.features) or "none"
     videos = f"VP8 in WebM, 7 s, {plan.width}x{plan.height}, 24 frames a second" if plan.write_videos else "none"
     return f"""# A generated sample

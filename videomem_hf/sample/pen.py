@@ -65,7 +65,6 @@ class Pen:
         self._draw.chord([self._pixel(box[:2]), self._pixel(box[2:])], start, end, fill=fill)
 
     def shape(self, points: Sequence[Point], fill: Fill) -> None:
-        """A polygon."""
         self._draw.polygon([self._pixel(point) for point in points], fill=fill)
 
     def stroke(self, points: Sequence[Point], width: float, fill: Fill) -> None:

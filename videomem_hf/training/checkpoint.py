@@ -47,11 +47,9 @@ class Progress:
     scheduler: Any = None
 
     def state_dict(self) -> dict[str, Any]:
-        """For the checkpoint."""
         return vars(self) | {"scheduler": self.scheduler and self.scheduler.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """From the checkpoint."""
         if self.scheduler is not None:
             self.scheduler.load_state_dict(state["scheduler"])
         vars(self).update(state | {"scheduler": self.scheduler})

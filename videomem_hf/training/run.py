@@ -175,7 +175,6 @@ class _Run:
         return predict(self.accelerator, model, collate, self.data.evaluation, cache, size, progress)
 
     def _summary(self, model: Any, done: Progress, kept: int, metrics: dict[str, dict[str, Any]]) -> dict[str, Any]:
-        """What `results.json` holds beside the environment."""
         config, accelerator = self.config, self.accelerator
         return {
             "model_type": model.config.model_type,

@@ -18,7 +18,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from videomem_hf.schema import InputError, cause_of
-from videomem_hf.system import available_cpus
+from videomem_hf.system import available_cpus, os_cause
 
 from .sources import Source, content_of, identity_of, name_of
 
@@ -65,7 +65,7 @@ class ClipCache:
             (self.folder / f"{self.holds}.json").write_text(described + "\n")
         except OSError as error:
             what = self.holds.replace("_", " ")
-            raise InputError(f"{folder}: {what} cannot be kept here ({error.strerror})") from None
+            raise InputError(f"{folder}: {what} cannot be kept here ({os_cause(error)})") from None
 
     def __contains__(self, source: Source) -> bool:
         return self.entry(source) is not None
@@ -163,9 +163,10 @@ class ClipCache:
                     np.save(file, content, allow_pickle=False)
             part.replace(path)
         except OSError as error:
-            why = (error.strerror or str(error)).lower()
             what = self.holds.replace("_", " ")
-            raise _CacheError(f"{self.folder}: {what} cannot be written ({why}); finished clips are kept") from None
+            raise _CacheError(
+                f"{self.folder}: {what} cannot be written ({os_cause(error)}); finished clips are kept"
+            ) from None
         finally:
             part.unlink(missing_ok=True)
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from videomem_hf.models.video_display import MAX_PIXELS
 from videomem_hf.models.video_pictures import PILLOW_ERRORS, to_rgb, without_pillow_warnings
+from videomem_hf.system import os_cause
 
 from .video import VideoError, sample_clip, source_name, warn_of
 
@@ -68,7 +69,7 @@ def content_of(source: Source) -> str:
         with Path(source.path if isinstance(source, StillImage) else source).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise VideoError(f"{name_of(source)}: cannot be opened ({(error.strerror or '').lower()})") from None
+        raise VideoError(f"{name_of(source)}: cannot be opened ({os_cause(error)})") from None
 
 
 def segments(source: Source, processor: Any) -> Iterator[np.ndarray]:

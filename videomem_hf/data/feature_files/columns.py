@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from videomem_hf.data.release.names import parse_video_file
 from videomem_hf.schema import InputError
+from videomem_hf.system import os_cause
 
 from . import text
 from .folders import Feature, FeatureFiles, feature_of, folder_column
@@ -105,7 +106,7 @@ def _read_files(paths: list[str]) -> list[bytes]:
             finally:
                 os.close(descriptor)
         except OSError as error:
-            raise InputError(f"{path} cannot be read ({error.strerror}); check its permissions.") from None
+            raise InputError(f"{path} cannot be read ({os_cause(error)}); check its permissions.") from None
         if not data:
             raise InputError(
                 f"{path} is empty; take the file from the release again, or remove it to load its video without this "

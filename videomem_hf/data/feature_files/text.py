@@ -164,7 +164,6 @@ def check_indices(pairs: Pairs, files: TextFiles, allowed: range) -> None:
 
 
 def check_one_line(files: TextFiles) -> None:
-    """Refuse a file with several lines."""
     for path, data in zip(*files, strict=True):
         if data.find(b"\n", 0, len(data.rstrip())) >= 0:
             raise InputError(f"{path}:2: a second line where this feature has one; {_RETAKE}.")

@@ -30,7 +30,7 @@ COLUMNS: Final[dict[ReleaseName, dict[str, str]]] = {
 }
 """The headers of the 2018 release and of the score tables of MediaEval 2022, and our name of each column.
 
-The short-term scores of 2022 are normalised anew (Spearman .862 with those of 2018): the two never mix.
+The short-term scores of 2022 are normalised again (Spearman .862 with those of 2018): the two never mix.
 """
 
 _MAY_STAND_BESIDE: Final[dict[ReleaseName, frozenset[str]]] = {

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from videomem_hf.schema import InputError, is_system_file
+from videomem_hf.system import os_cause
 
 from .names import parse_video_file
 
@@ -119,7 +120,7 @@ def _read_folder(path: Path, root: Path, allow_links: bool, deep: bool) -> tuple
                     complete = next(islice(visible, 1), None) is None
                     break
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); check its permissions.") from None
+        raise InputError(f"{path} cannot be read ({os_cause(error)}); check its permissions.") from None
     return Folder(path, tuple(sorted(names)), complete), sorted(below)
 
 

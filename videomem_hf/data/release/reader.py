@@ -27,7 +27,6 @@ class Tables:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """All of them."""
         return self.ground_truths + self.captions + self.test_lists
 
 

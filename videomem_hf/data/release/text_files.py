@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from videomem_hf.schema import InputError
+from videomem_hf.system import os_cause
 
 _FOREIGN_MARKS = {
     codecs.BOM_UTF16_LE: "UTF-16",
@@ -53,4 +54,4 @@ def _read_bytes(path: Path, size: int = -1) -> bytes:
         with path.open("rb") as file:
             return file.read(size)
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); check the file and its permissions.") from None
+        raise InputError(f"{path} cannot be read ({os_cause(error)}); check the file and its permissions.") from None

@@ -35,7 +35,6 @@ class AdminApi:
         self.router.add_api_route("/delete", self.delete, methods=["POST"])
 
     def page(self) -> Response:
-        """The progress page."""
         with self.database.write() as connection:
             self._game.close_abandoned(connection, self.now_ms())
         with self.database.read() as connection:
@@ -44,16 +43,13 @@ class AdminApi:
         return HTMLResponse(template.render(study=self.study, report=progress))
 
     def annotations(self) -> Response:
-        """The table of annotations."""
         return self._table("annotations.csv", annotation_lines)
 
     def participants(self) -> Response:
-        """The table of participants."""
         names = [question.name for question in self.study.settings.demographics]
         return self._table("participants.csv", lambda connection: participant_lines(connection, self.study.key, names))
 
     def delete(self, participant: Annotated[str, Body(embed=True, max_length=64)]) -> dict[str, int]:
-        """Delete a participant."""
         try:
             with self.database.write() as connection:
                 return {"responses": delete_participant(connection, participant)}

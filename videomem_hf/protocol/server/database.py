@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 from videomem_hf.protocol.server.checkpoints import ON_CONNECT, PERIOD_S, Checkpoints
 from videomem_hf.protocol.server.group_sync import GroupSync, sync_content
 from videomem_hf.schema import InputError
+from videomem_hf.system import os_cause
 
 metadata = sa.MetaData()
 
@@ -192,7 +193,6 @@ class Database:
             self._checkpoints.note_write()
 
     def close(self) -> None:
-        """Close all connections."""
         if self._checkpoints is not None:
             self._checkpoints.close()
         self.engine.dispose()
@@ -214,7 +214,7 @@ def _prepare_sqlite(engine: Engine) -> None:
         try:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         except OSError as error:
-            raise InputError(f"{path}: cannot be made ({error.strerror}).") from None
+            raise InputError(f"{path}: cannot be made ({os_cause(error)}).") from None
 
     @sa.event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: object) -> None:

@@ -15,11 +15,14 @@ import secrets
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
+import numpy as np
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
+from videomem_hf.protocol.annotations import Annotations
 from videomem_hf.protocol.design import StudyDesign
+from videomem_hf.protocol.schedule import ROLES
+from videomem_hf.protocol.screening import screen
 from videomem_hf.protocol.server.assignment import assign, release_targets
-from videomem_hf.protocol.server.controls import passes
 from videomem_hf.protocol.server.database import participants, showings, steps
 from videomem_hf.protocol.server.settings import StudySettings
 from videomem_hf.protocol.server.tokens import hash_secret, new_token, return_code
@@ -222,7 +225,7 @@ class Game:
 
     def _complete(self, connection: Connection, row: Row[Any], token: str, now: int) -> None:
         """Close a step after its last showing; participants who passed step 1 are invited to step 2."""
-        passed = passes(connection, self.design, row.participant_id, row.step)
+        passed = _passes(connection, self.design, row.participant_id, row.step)
         _update_step(connection, row, state="completed", passed=passed, closed_ms=now)
         if not passed:
             release_targets(connection, row.participant_id, row.step)
@@ -281,3 +284,33 @@ def _update_step(connection: Connection, row: Row[Any], **values: Any) -> None:
 
 def _showing_key(participant_id: int, step: int, position: int) -> dict[str, Any]:
     return {"of_participant": participant_id, "of_step": step, "of_position": position}
+
+
+def _passes(connection: Connection, design: StudyDesign, participant_id: int, step: int) -> bool:
+    """Whether the responses of a completed step pass the design's controls (Sec. 3.2)."""
+    return bool(screen(_responses(connection, participant_id), design).steps()[step - 1].passed[0])
+
+
+def _responses(connection: Connection, participant_id: int) -> Annotations:
+    """A participant's responses so far; videos are named by their ids."""
+    own = showings.c
+    query = (
+        select(own.step, own.position, own.video_id, own.role, own.repeat, own.pressed, own.rt_ms, own.shown_ms)
+        .where(own.participant_id == participant_id, own.pressed.is_not(None))
+        .order_by(own.step, own.position)
+    )
+    step, position, video, role, repeat, pressed, rt_ms, shown_ms = zip(*connection.execute(query).all(), strict=True)
+    names, number = np.unique(video, return_inverse=True)
+    return Annotations(
+        participants=(str(participant_id),),
+        videos=tuple(str(name) for name in names),
+        participant=np.zeros(len(step), dtype=np.int32),
+        step=np.array(step, dtype=np.int8),
+        position=np.array(position, dtype=np.int32),
+        video=number.astype(np.int32),
+        role=np.array([ROLES.index(name) for name in role], dtype=np.int8),
+        repeat=np.array(repeat, dtype=bool),
+        pressed=np.array(pressed, dtype=bool),
+        rt_ms=np.array(rt_ms, dtype=np.float32),
+        time=np.array(shown_ms, dtype="datetime64[ms]"),
+    )

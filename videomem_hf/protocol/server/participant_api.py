@@ -72,7 +72,6 @@ class ParticipantApi:
         add("/api/steps/{step}/showings/{position}", self.respond, methods=["PUT"])
 
     def facts(self) -> dict[str, Any]:
-        """Public facts about the study."""
         settings, design = self.study.settings, self.study.design
         names = ("title", "contact", "consent", "clips_ahead", "pause_max_min")
         return {name: getattr(settings, name) for name in names} | {
@@ -87,7 +86,6 @@ class ParticipantApi:
         }
 
     def example(self, number: int) -> Response:
-        """A clip of the instructions."""
         if not 0 <= number < len(self.study.examples):
             return JSONResponse({"error": "none", "message": "No such example."}, 404)
         file, headers = self.study.examples[number], {"cache-control": "private, max-age=3600"}

@@ -54,7 +54,6 @@ class StudyReport:
 
 
 def study_report(connection: Connection) -> StudyReport:
-    """Count what is in the database."""
     joined = connection.execute(select(func.count()).select_from(participants)).scalar_one()
     return StudyReport(joined, {step: _step(connection, step) for step in (1, 2)}, _videos(connection))
 

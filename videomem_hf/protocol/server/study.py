@@ -24,6 +24,7 @@ from videomem_hf.protocol.server.clips import check_clip, find_clips
 from videomem_hf.protocol.server.settings import StudySettings, load_settings, save_settings
 from videomem_hf.protocol.server.tokens import hash_secret, new_token
 from videomem_hf.schema import InputError
+from videomem_hf.system import os_cause
 
 _EXAMPLES: Final = 2
 _EXAMPLE_SEED: Final = 8
@@ -50,7 +51,6 @@ class Study:
 
     @property
     def database_url(self) -> str:
-        """The study's own SQLite database."""
         return f"sqlite:///{self.folder / 'study.db'}"
 
 
@@ -114,7 +114,7 @@ def open_study(folder: Path) -> Study:
     except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{folder / 'secrets.json'}: damaged ({error}); restore it from a copy.") from None
     except OSError as error:
-        raise InputError(f"{folder / 'secrets.json'}: {error.strerror}.") from None
+        raise InputError(f"{folder / 'secrets.json'}: {os_cause(error)}.") from None
     design = load_design(folder / "design.yaml")
     clips = {file.stem: file for file in sorted((folder / "clips").iterdir()) if file.is_file()}
     design.check_collection(len(clips))
@@ -157,4 +157,4 @@ def _copy(files: list[Path], folder: Path, link: bool) -> None:
                 shutil.copyfile(file, folder / file.name)
         except OSError as error:
             hint = "leave out --link" if link else "make room or choose another folder"
-            raise InputError(f"{file}: cannot be copied to {folder} ({error.strerror}); {hint}.") from None
+            raise InputError(f"{file}: cannot be copied to {folder} ({os_cause(error)}); {hint}.") from None
