@@ -78,7 +78,9 @@ def test_a_process_that_dies_before_it_takes_its_job_loses_that_alone() -> None:
     assert dict(run_jobs(EndsItsProcess(), jobs, 2)) == dict.fromkeys(jobs, Died(5))
     results = dict(run_jobs(square, [EndsItsProcess(), 1, 2], 2))  # type: ignore[list-item]
     assert sorted(str(result if isinstance(result, Died) else result[0]) for result in results.values()) == [
-        "1", "4", "Died(exit_code=5)",
+        "1",
+        "4",
+        "Died(exit_code=5)",
     ]
 
 

@@ -171,7 +171,9 @@ def test_gradient_checkpointing_of_a_network_without_blocks_is_refused(
         raise ValueError("it has no blocks")
 
     config = make_config("gradient_checkpointing=true")
-    monkeypatch.setattr("videomem_hf.models.modeling_memorability.MemorabilityModel._set_gradient_checkpointing", refuse)
+    monkeypatch.setattr(
+        "videomem_hf.models.modeling_memorability.MemorabilityModel._set_gradient_checkpointing", refuse
+    )
     with pytest.raises(InputError, match="^gradient_checkpointing must be false: it has no blocks$"):
         train(config, progress=False)
 

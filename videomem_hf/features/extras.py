@@ -40,6 +40,22 @@ def numba_kernels() -> ModuleType | None:
         return None
 
 
+def model_files(name: str) -> list[Any]:
+    """What tells a model from a later one of its name: its files on disk, or the commit of those cached from the Hub.
+
+    Empty where there are neither.
+    """
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        from huggingface_hub.constants import HF_HUB_CACHE
+
+        owner = "" if "/" in name else "sentence-transformers/"
+        main = Path(HF_HUB_CACHE) / f"models--{owner}{name}".replace("/", "--") / "refs" / "main"
+        return [main.read_text()] if main.is_file() else []
+    files = [(path, path.stat()) for path in sorted(folder.resolve().rglob("*")) if path.is_file()]
+    return [[str(path), status.st_size, status.st_mtime_ns] for path, status in files]
+
+
 def load_weights(model: Any, path: str | None, published: Callable[[], Any], feature: str, remedy: str) -> None:
     """Fill a torchvision network with weights.
 
