@@ -86,7 +86,7 @@ def test_a_process_that_dies_before_it_takes_its_job_loses_that_alone() -> None:
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_what_the_function_raises_is_raised_here(processes: int) -> None:
-    with pytest.raises(InputError, match="^job 3 has no model$"):
+    with pytest.raises(InputError, match=r"^job 3 has no model$"):
         list(run_jobs(refuse, [3, 3], processes))
 
 
