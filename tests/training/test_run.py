@@ -174,7 +174,7 @@ def test_gradient_checkpointing_of_a_network_without_blocks_is_refused(
     monkeypatch.setattr(
         "videomem_hf.models.modeling_memorability.MemorabilityModel._set_gradient_checkpointing", refuse
     )
-    with pytest.raises(InputError, match="^gradient_checkpointing must be false: it has no blocks$"):
+    with pytest.raises(InputError, match=r"^gradient_checkpointing must be false: it has no blocks$"):
         train(config, progress=False)
 
 

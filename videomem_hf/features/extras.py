@@ -7,6 +7,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
+from huggingface_hub import constants
+
 from videomem_hf.schema import InputError
 
 _EXTRAS: Final = {
@@ -41,16 +43,11 @@ def numba_kernels() -> ModuleType | None:
 
 
 def model_files(name: str) -> list[Any]:
-    """What tells a model from a later one of its name: its files on disk, or the commit of those cached from the Hub.
-
-    Empty where there are neither.
-    """
+    """What tells a model from a later one of its name: its files on disk, or the commit of those cached from the Hub."""
     folder = Path(name).expanduser()
     if not folder.is_dir():
-        from huggingface_hub.constants import HF_HUB_CACHE
-
         owner = "" if "/" in name else "sentence-transformers/"
-        main = Path(HF_HUB_CACHE) / f"models--{owner}{name}".replace("/", "--") / "refs" / "main"
+        main = Path(constants.HF_HUB_CACHE) / f"models--{owner}{name}".replace("/", "--") / "refs" / "main"
         return [main.read_text()] if main.is_file() else []
     files = [(path, path.stat()) for path in sorted(folder.resolve().rglob("*")) if path.is_file()]
     return [[str(path), status.st_size, status.st_mtime_ns] for path, status in files]

@@ -21,9 +21,8 @@ def accumulate_gradients(
 ) -> torch.Tensor:
     """Add the gradients of a batch, computed in `count` parts of nearly equal size; returns its loss.
 
-    The model's own loss is a mean over clips. Any other depends on the whole batch, its order or its missing labels, and
-    takes two passes: the first gives the scores, from which follow the loss and its gradient with respect to each
-    score; the second, with the same random state, takes that to the weights.
+    The model's own loss is a mean over clips. Any other is of the whole batch and takes two passes: the first gives the
+    loss and its gradient with respect to each score; the second, with the same random state, takes that to the weights.
     """
     if count == 1:
         loss = criterion(model, batch)
