@@ -76,8 +76,7 @@ def _start(context: Any, function: Callable[[Job], Result], job: Job) -> _Worker
     with handle_signal(signal.SIGINT, signal.SIG_IGN):  # the new process inherits it: Ctrl-C is for this one alone
         process.start()
     other_end.close()  # so that the pipe ends with the process
-    worker: _Worker[Job] = _Worker(process, pipe)
-    _send(worker, job)
+    _send(worker := _Worker[Job](process, pipe), job)
     return worker
 
 
