@@ -43,7 +43,7 @@ def numba_kernels() -> ModuleType | None:
 
 
 def model_files(name: str) -> list[Any]:
-    """What tells a model from a later one of its name: its files on disk, or the commit of those cached from the Hub."""
+    """What tells a model from a later one of its name: its files on disk, or its commit in the Hub cache."""
     folder = Path(name).expanduser()
     if not folder.is_dir():
         owner = "" if "/" in name else "sentence-transformers/"
