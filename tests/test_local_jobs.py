@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from videomem_hf.local_jobs import Died, run_jobs
+from videomem_hf.schema import InputError
 
 
 def square(job: int) -> tuple[int, int]:
@@ -22,6 +23,21 @@ def never_end(job: int) -> int:
     """Runs in a process."""
     threading.Event().wait()
     return job
+
+
+def refuse(job: int) -> int:
+    """Runs in a process."""
+    raise InputError(f"job {job} has no model")
+
+
+class EndsItsProcess:
+    """Ends the process that unpickles it, before that can take a job or call this."""
+
+    def __reduce__(self) -> tuple[object, tuple[int]]:
+        return os._exit, (5,)
+
+    def __call__(self, job: object) -> object:
+        return job
 
 
 def test_one_process_is_this_one() -> None:
@@ -55,6 +71,23 @@ def test_a_process_that_dies_loses_its_job_alone() -> None:
     assert results.pop(14) == Died(-9)
     assert sorted(results) == [1, 2, 3]
     assert all(result[0] == job * job for job, result in results.items())  # type: ignore[index]
+
+
+def test_a_process_that_dies_before_it_takes_its_job_loses_that_alone() -> None:
+    jobs: list[object] = [1, b"2" * 10_000_000, 3]
+    assert dict(run_jobs(EndsItsProcess(), jobs, 2)) == dict.fromkeys(jobs, Died(5))
+    results = dict(run_jobs(square, [EndsItsProcess(), 1, 2], 2))  # type: ignore[list-item]
+    assert sorted(str(result if isinstance(result, Died) else result[0]) for result in results.values()) == [
+        "1",
+        "4",
+        "Died(exit_code=5)",
+    ]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_what_the_function_raises_is_raised_here(processes: int) -> None:
+    with pytest.raises(InputError, match=r"^job 3 has no model$"):
+        list(run_jobs(refuse, [3, 3], processes))
 
 
 def test_stopping_ends_the_processes() -> None:

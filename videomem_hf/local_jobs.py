@@ -3,8 +3,10 @@
 import multiprocessing
 import signal
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from multiprocessing.pool import ExceptionWithTraceback  # type: ignore[attr-defined]
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
@@ -34,7 +36,7 @@ def run_jobs(
     """Run a function on jobs in several processes, one job each at a time; yields each job with its result when ready.
 
     The function, jobs and results are picklable; with one process the function runs in this one. A job is taken from
-    `jobs` when a process is free for it.
+    `jobs` when a process is free for it. What the function raises ends the run and is raised here.
     """
     if processes == 1:
         for job in jobs:
@@ -59,8 +61,7 @@ def run_jobs(
                 elif isinstance(result, Died):
                     workers[workers.index(worker)] = _start(context, function, next_job)
                 else:
-                    worker.job = next_job
-                    worker.pipe.send(next_job)
+                    _send(worker, next_job)
                 assert done is not None
                 yield done, result
     finally:
@@ -75,16 +76,25 @@ def _start(context: Any, function: Callable[[Job], Result], job: Job) -> _Worker
     with handle_signal(signal.SIGINT, signal.SIG_IGN):  # the new process inherits it: Ctrl-C is for this one alone
         process.start()
     other_end.close()  # so that the pipe ends with the process
-    pipe.send(job)
-    return _Worker(process, pipe, job)
+    _send(worker := _Worker[Job](process, pipe), job)
+    return worker
+
+
+def _send(worker: _Worker[Job], job: Job) -> None:
+    worker.job = job
+    with suppress(OSError):  # the process has died, as `_receive` will find
+        worker.pipe.send(job)
 
 
 def _receive(worker: _Worker[Any]) -> Any:
     try:
-        return worker.pipe.recv()
-    except EOFError:
+        result, error = worker.pipe.recv()
+    except (EOFError, OSError):
         worker.process.join()
         return Died(worker.process.exitcode)
+    if error is not None:
+        raise error
+    return result
 
 
 def _stop(worker: _Worker[Any]) -> None:
@@ -98,4 +108,8 @@ def _work(function: Callable[[Any], Any], pipe: Connection) -> None:
             job = pipe.recv()
         except EOFError:
             return
-        pipe.send(function(job))
+        try:
+            answer = function(job), None
+        except Exception as error:
+            answer = None, ExceptionWithTraceback(error, error.__traceback__)
+        pipe.send(answer)

@@ -21,9 +21,9 @@ PREDICTIONS_FILE: Final = "predictions.csv"
 TRAINING_CLIPS_FILE: Final = "training_clips.csv"
 NOT_COMPUTED: Final = {
     "data", "output", "lamem", "frame_cache", "frame_cache_gb", "loader_workers", "checkpoint_every",
-    "checkpoint_minutes", "trackers",
+    "checkpoint_minutes", "gradient_checkpointing", "trackers",
 }  # fmt: skip
-"""Settings that say where things lie and how fast they go: they are no part of what a run computes."""
+"""Settings that say where things lie, how fast they go and in what memory: no part of what a run computes."""
 _CONTENT: Final = "content"
 PREDICTOR_TITLES: Final = {
     "model": "the model",

@@ -63,6 +63,18 @@ def test_another_encoder_has_vectors_of_its_own(spy: Spy, tmp_path: Path) -> Non
     assert _taken(spy) == ["a dog", "a dog"]
 
 
+def test_another_commit_of_the_hub_has_vectors_of_its_own(
+    spy: Spy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    main = tmp_path / "models--owner--name" / "refs" / "main"
+    main.parent.mkdir(parents=True)
+    for commit in ("a1", "b2", "a1"):
+        main.write_text(commit)
+        embed_titles(["a dog"], "owner/name")
+    assert _taken(spy) == ["a dog", "a dog"]
+
+
 def test_a_damaged_vector_is_computed_anew(spy: Spy, tmp_path: Path) -> None:
     expected = embed_titles(["a dog", "two cats"])
     _taken(spy)

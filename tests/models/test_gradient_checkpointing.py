@@ -67,6 +67,17 @@ def test_the_same_with_less_memory(kind: str) -> None:
     assert fewer < 0.8 * kept
 
 
+@pytest.mark.parametrize("kind", ["resnet3d", "vitmem", "memnet"])  # blocks with batch statistics, without; frames
+def test_compiled_it_has_the_same_gradients(kind: str) -> None:
+    plain, sparing = network(kind), network(kind)
+    enable(sparing)
+    sparing.compile(backend="eager")
+    (expected, _), (found, _) = step(plain, kind), step(sparing, kind)
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
+    for (name, one), two in zip(plain.named_parameters(), sparing.parameters(), strict=True):
+        torch.testing.assert_close(two.grad, one.grad, atol=1e-6, rtol=1e-3, msg=name)
+
+
 def test_off_again_it_is_the_network_that_it_was() -> None:
     model = network("semantic_embedding")
     kinds = [type(each) for each in model.modules()]
@@ -85,6 +96,14 @@ def test_a_copy_recomputes_its_own_weights() -> None:
     step(copied, "semantic_embedding")
     assert model.trunk[4][0].conv1.weight.grad is None
     assert copied.trunk[4][0].conv1.weight.grad is not None
+
+
+def test_a_network_that_would_keep_everything_is_refused() -> None:
+    model = network("memnet")
+    model.normalisation = nn.BatchNorm2d(3)
+    with pytest.raises(ValueError, match=r"^MemNetModel has no gradient checkpointing: no blocks, and batch norm"):
+        enable(model)
+    assert not model.gradient_checkpointing
 
 
 def test_a_frozen_backbone_gets_no_gradient() -> None:

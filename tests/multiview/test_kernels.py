@@ -98,6 +98,22 @@ def test_many_clips_are_solved_iteratively_with_equal_results(monkeypatch: pytes
     assert not iterative.coefficients[::3, 1].any()
 
 
+@pytest.mark.parametrize(("folds", "iterations"), [(30, 150), (5, 1)], ids=["many folds", "no convergence"])
+def test_a_single_precision_kernel_is_factorised_in_double(
+    monkeypatch: pytest.MonkeyPatch, folds: int, iterations: int
+) -> None:
+    x, y = _draw()
+    bank, noise = KernelBank({"x": x}), torch.full((CLIPS,), 0.08, dtype=torch.float64)  # the least of a fit
+    held_out = [torch.from_numpy(fold) for fold in fold_indices(CLIPS, folds, 0)]
+    exact = solve(bank.weighted_sum([[0]], [1.0], [0.5])[0], noise, torch.from_numpy(y), held_out)
+    monkeypatch.setattr(kernel_ridge, "ITERATIVE_ABOVE", CLIPS - 1)
+    monkeypatch.setattr(kernel_ridge, "_MAX_ITERATIONS", iterations)
+    kernel = bank.weighted_sum([[0]], [1.0], [0.5], torch.float32)[0]
+    found = solve(kernel, noise.float(), torch.from_numpy(y).float(), held_out)
+    error = (found.held_out - exact.held_out).abs().max()
+    assert error < 3e-6, error
+
+
 def test_landmarks_at_every_clip_are_exact_and_fewer_come_near() -> None:
     x, y = _draw()
     y[::4, 1] = np.nan

@@ -9,9 +9,11 @@ from accelerate import Accelerator
 from torch import nn
 
 from videomem_hf.losses import Criterion
+from videomem_hf.models.scoring import memorability_loss
 from videomem_hf.training.accumulation import Batch, accumulate_gradients
 
 RANKING = [{"type": "pairwise"}, {"type": "soft_rank"}, {"type": "sodeep", "sorter": "exact"}]
+MEANS = [{"type": "mse"}, {"type": "l1"}, {"type": "binomial"}]  # over labelled clips, or over annotations
 
 
 class Network(nn.Module):
@@ -23,9 +25,11 @@ class Network(nn.Module):
         self.layers = nn.Sequential(nn.Linear(5, 8), *middle, nn.Tanh(), nn.Linear(8, 2), nn.Sigmoid())
         self.passes = 0
 
-    def forward(self, features: torch.Tensor) -> Any:
+    def forward(self, features: torch.Tensor, **labels: torch.Tensor) -> Any:
         self.passes += 1
-        return SimpleNamespace(scores=self.layers(features))
+        scores = self.layers(features)
+        loss = memorability_loss(scores, **labels, means=[0.8, 0.7], stds=[0.1, 0.2]) if labels else None
+        return SimpleNamespace(scores=scores, loss=loss)
 
 
 @pytest.fixture
@@ -37,16 +41,17 @@ def accelerator() -> Accelerator:
 def batch() -> Batch:
     generator = torch.Generator().manual_seed(1)
     labels = torch.rand(10, 2, generator=generator)
-    labels[3, 1] = torch.nan
-    return {"features": torch.randn(10, 5, generator=generator), "labels": labels}
+    labels[3, 1] = labels[6:9, 0] = torch.nan
+    counts = torch.randint(5, 40, (10, 2), generator=generator).float()
+    return {"features": torch.randn(10, 5, generator=generator), "labels": labels, "annotation_counts": counts}
 
 
 def _gradients(model: nn.Module) -> list[torch.Tensor]:
     return [each.grad for each in model.parameters() if each.grad is not None]
 
 
-@pytest.mark.parametrize("loss", RANKING, ids=lambda loss: loss["type"])
-def test_parts_are_ranked_as_one_batch(accelerator: Accelerator, batch: Batch, loss: dict[str, Any]) -> None:
+@pytest.mark.parametrize("loss", RANKING + MEANS, ids=lambda loss: loss["type"])
+def test_parts_have_the_loss_of_one_batch(accelerator: Accelerator, batch: Batch, loss: dict[str, Any]) -> None:
     whole, parted, criterion = Network(), Network(), Criterion(loss)
     expected = criterion(whole, batch)
     expected.backward()
@@ -54,7 +59,7 @@ def test_parts_are_ranked_as_one_batch(accelerator: Accelerator, batch: Batch, l
     assert found.item() == pytest.approx(expected.item(), abs=1e-6)
     assert len(_gradients(parted)) == 4
     torch.testing.assert_close(_gradients(parted), _gradients(whole), atol=1e-6, rtol=1e-5)
-    # The parts alone have another order, and so another gradient.
+    # The parts alone have another order or other numbers of labels, and so another gradient.
     alone = Network()
     for rows in ((0, 3), (3, 7), (7, 10)):
         part = {name: value[slice(*rows)] for name, value in batch.items()}
@@ -84,9 +89,8 @@ def test_statistics_of_batch_normalisation_are_updated_once(accelerator: Acceler
     torch.testing.assert_close(statistics, dict(once.named_buffers()))
 
 
-def test_a_mean_over_clips_takes_one_pass(accelerator: Accelerator, batch: Batch) -> None:
-    batch["labels"].nan_to_num_(0.5)
-    whole, parted, criterion = Network(), Network(), Criterion({"type": "mse"})
+def test_the_loss_of_the_model_is_a_sum_over_clips_and_takes_one_pass(accelerator: Accelerator, batch: Batch) -> None:
+    whole, parted, criterion = Network(), Network(), Criterion({"type": "model"})
     criterion(whole, batch).backward()
     accumulate_gradients(accelerator, parted, criterion, batch, 3)
     assert parted.passes == 3

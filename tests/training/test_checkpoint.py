@@ -120,5 +120,6 @@ def test_a_run_goes_on_with_its_own_configuration(make_config: MakeConfig) -> No
     config.save(output / CONFIG_FILE)
     _save(output, 1)
     check_training_folder(make_config("checkpoint_every=2", "frame_cache=elsewhere"), resume=True)
+    check_training_folder(make_config("gradient_checkpointing=true"), resume=True)
     with pytest.raises(InputError, match=r"stages was .*'learning_rate': 0\.003.* is .*'learning_rate': 0\.5"):
         check_training_folder(make_config("stages.*.learning_rate=0.5"), resume=True)

@@ -144,6 +144,12 @@ def test_a_wrong_processor_field_is_named() -> None:
         make_processor(_config("processor.sizes=3"))
 
 
+def test_lbfgs_takes_no_parts_of_a_batch() -> None:
+    overrides = ["stages.0.optimizer=lbfgs", "gradient_accumulation=4"]
+    with pytest.raises(InputError, match=r"gradient_accumulation must be 1 with the optimizer lbfgs, got 4$"):
+        TrainingConfig.from_recipe("hmp", data="data", output="out", overrides=overrides)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -164,6 +164,20 @@ def test_gradient_checkpointing_of_a_model_without_it_is_refused(features: Path,
     assert not (tmp_path / "run").exists()
 
 
+def test_gradient_checkpointing_of_a_network_without_blocks_is_refused(
+    make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise ValueError("it has no blocks")
+
+    config = make_config("gradient_checkpointing=true")
+    monkeypatch.setattr(
+        "videomem_hf.models.modeling_memorability.MemorabilityModel._set_gradient_checkpointing", refuse
+    )
+    with pytest.raises(InputError, match=r"^gradient_checkpointing must be false: it has no blocks$"):
+        train(config, progress=False)
+
+
 def test_trainer_checkpoints_gradients(make_config: MakeConfig, tmp_path: Path) -> None:
     from transformers import Trainer, TrainingArguments
 

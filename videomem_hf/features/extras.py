@@ -7,6 +7,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
+from huggingface_hub import constants
+
 from videomem_hf.schema import InputError
 
 _EXTRAS: Final = {
@@ -38,6 +40,17 @@ def numba_kernels() -> ModuleType | None:
         return importlib.import_module("videomem_hf.features.compiled")
     except (ImportError, RuntimeError):  # numba raises RuntimeError where it finds no folder to keep the code in
         return None
+
+
+def model_files(name: str) -> list[Any]:
+    """What tells a model from a later one of its name: its files on disk, or its commit in the Hub cache."""
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        owner = "" if "/" in name else "sentence-transformers/"
+        main = Path(constants.HF_HUB_CACHE) / f"models--{owner}{name}".replace("/", "--") / "refs" / "main"
+        return [main.read_text()] if main.is_file() else []
+    files = [(path, path.stat()) for path in sorted(folder.resolve().rglob("*")) if path.is_file()]
+    return [[str(path), status.st_size, status.st_mtime_ns] for path, status in files]
 
 
 def load_weights(model: Any, path: str | None, published: Callable[[], Any], feature: str, remedy: str) -> None:

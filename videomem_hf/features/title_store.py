@@ -13,17 +13,11 @@ from typing import Any, Final
 import numpy as np
 from huggingface_hub.constants import HF_HOME
 
+from .extras import model_files
+
 TITLE_CACHE: Final = Path(HF_HOME) / "videomem_hf" / "titles"
 """Where the vectors of titles are cached: beside the frames."""
 _SCHEMA: Final = "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, checksum INTEGER, vector BLOB)"
-
-
-def model_files(folder: Path) -> list[Any]:
-    """The files of a model on disk, which distinguish it from a later one; empty where there is no such folder."""
-    if not folder.is_dir():
-        return []
-    files = [(path, path.stat()) for path in sorted(folder.resolve().rglob("*")) if path.is_file()]
-    return [[str(path), status.st_size, status.st_mtime_ns] for path, status in files]
 
 
 class TitleStore:
@@ -41,7 +35,7 @@ class TitleStore:
             library = version("sentence-transformers")
         except PackageNotFoundError:
             library = ""
-        self._identity = repr((encoder, library, model_files(Path(source).expanduser())))
+        self._identity = repr((encoder, library, model_files(source)))
 
     def load(self, titles: Sequence[str]) -> dict[str, np.ndarray]:
         """The vectors of the titles that have been encoded before; damaged ones are left out."""

@@ -77,7 +77,8 @@ def embed_titles(
         vectors = model.encode(new, batch_size=128, convert_to_numpy=True, show_progress_bar=progress)
         vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         encoded = dict(zip(new, vectors.astype(np.float32), strict=True))
-        store.save(encoded)
+        # The encoder may just have come from the Hub.
+        TitleStore(title_store.TITLE_CACHE, encoder, encoder_source(encoder)).save(encoded)
         known |= encoded
     return np.stack([known[title] for title in titles])
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 import torch
 from torch import nn
 
-from videomem_hf.losses.base import AbsoluteError, MemorabilityLoss, RankingLoss, SquaredError
+from videomem_hf.losses.base import AbsoluteError, MemorabilityLoss, SquaredError
 from videomem_hf.losses.binomial import BinomialLoss
 from videomem_hf.losses.horizons import HorizonLoss
 from videomem_hf.losses.names import LOSS_NAMES, MODEL_LOSS
@@ -36,6 +36,9 @@ class Criterion(nn.Module):
     Args:
         options: `type` and that loss's options.
 
+    Attributes:
+        loss: Of scores and labels; None for the model's own, which is a mean over clips.
+
     Raises:
         InputError: An unknown loss, or options that it does not have.
     """
@@ -45,11 +48,6 @@ class Criterion(nn.Module):
         options = dict(options)
         kind = options.pop("type")
         self.loss = None if kind == MODEL_LOSS else HorizonLoss(build_loss(kind, **options))
-
-    @property
-    def ranks_clips(self) -> bool:
-        """Whether the loss compares the clips of a batch with each other, so that it is no mean over its parts."""
-        return self.loss is not None and isinstance(self.loss.loss, RankingLoss)
 
     def forward(self, model: nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         """Run the model on a batch and compute its loss, a scalar."""

@@ -149,11 +149,14 @@ class MemorabilityModel(PreTrainedModel):
     ) -> None:
         """Turn gradient checkpointing on or off: for the blocks of the network, or for a few frames at a time.
 
-        The latter is for networks without blocks, whose output for a frame does not depend on the other frames.
+        The latter is for networks without blocks. Raises a ValueError for one of these with batch normalisation.
         """
-        self.gradient_checkpointing = enable
         blocks = recompute_blocks(self, enable, every_n_layers)
-        self._recomputes_frames = enable and not blocks and not has_batch_norm(self)
+        if enable and not blocks and has_batch_norm(self):
+            name = type(self).__name__
+            raise ValueError(f"{name} has no gradient checkpointing: no blocks, and batch normalisation mixes frames")
+        self.gradient_checkpointing = enable
+        self._recomputes_frames = enable and not blocks
 
     def compute_frames(self, compute: Callable[..., Any], frames: torch.Tensor, *args: Any) -> Any:
         """Apply a part of the network to frames `(n, ...)`, with gradient checkpointing where it is on."""

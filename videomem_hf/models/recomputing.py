@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 _FRAMES_AT_ONCE = 8
+_checkpoint = torch.compiler.disable(checkpoint)  # which Dynamo traces without contexts and the state of dropout
 
 
 class Recomputing:
@@ -26,7 +27,7 @@ class Recomputing:
         def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
             return nullcontext(), keep_batch_statistics(self)  # type: ignore[arg-type]
 
-        return checkpoint(compute, *args, use_reentrant=False, context_fn=contexts, **kwargs)
+        return _checkpoint(compute, *args, use_reentrant=False, context_fn=contexts, **kwargs)
 
 
 def recompute_blocks(model: nn.Module, enable: bool, every: int = 1) -> int:
@@ -48,7 +49,7 @@ def recompute_in_parts(compute: Callable[..., Any], frames: torch.Tensor, *args:
     """
     if not torch.is_grad_enabled():
         return compute(frames, *args)
-    parts = [checkpoint(compute, part, *args, use_reentrant=False) for part in frames.split(_FRAMES_AT_ONCE)]
+    parts = [_checkpoint(compute, part, *args, use_reentrant=False) for part in frames.split(_FRAMES_AT_ONCE)]
     if isinstance(parts[0], torch.Tensor):
         return torch.cat(parts)
     return tuple(None if each[0] is None else torch.cat(each) for each in zip(*parts, strict=True))

@@ -15,9 +15,9 @@ from videomem_hf.features.clips import Clip
 from videomem_hf.features.collecting import decode_features
 from videomem_hf.features.encoders import EncoderSpec
 from videomem_hf.features.extract import load_networks
+from videomem_hf.features.extras import model_files
 from videomem_hf.features.packaged import PACKAGED, PackagedSpec
 from videomem_hf.features.spec import NetworkSpec
-from videomem_hf.features.title_store import model_files
 from videomem_hf.schema import InputError
 from videomem_hf.video.clip_cache import ClipCache, FailedClipsError
 from videomem_hf.video.sources import Source, StillImage, StoredVideo, identity_of, name_of
@@ -114,5 +114,5 @@ def frame_view(
 
 
 def _files_of(name: str) -> list[Any]:
-    """The files of a model on disk; empty for one on the Hub or in a package."""
-    return model_files(Path(name.rpartition(":")[2]).expanduser()) if ":" in name else []
+    """The files of a model on disk, or its commit on the Hub; empty for one in a package."""
+    return model_files(name.rpartition(":")[2]) if ":" in name else []

@@ -48,10 +48,11 @@ def solve(
     """
     try:
         if landmarks is None:
-            found = None
-            if len(kernel) > ITERATIVE_ABOVE and len(folds) <= _MAX_FOLDS:
-                found = _solve_iteratively(kernel, noise, targets, folds, tolerance)
-            return found or _solve_exactly(kernel, noise, targets, folds)
+            if len(kernel) > ITERATIVE_ABOVE:
+                if len(folds) <= _MAX_FOLDS and (found := _solve_iteratively(kernel, noise, targets, folds, tolerance)):
+                    return found
+                kernel, noise, targets = kernel.double(), noise.double(), targets.double()  # few digits of one inverse
+            return _solve_exactly(kernel, noise, targets, folds)
         return _solve_nystrom(kernel, noise, targets, folds, landmarks)
     except torch.linalg.LinAlgError:
         raise InputError("the kernel's linear system cannot be solved; take a larger ridge") from None

@@ -21,8 +21,8 @@ def accumulate_gradients(
 ) -> torch.Tensor:
     """Add the gradients of a batch, computed in `count` parts of nearly equal size; returns its loss.
 
-    A loss that ranks the clips of the batch takes two passes: the first gives the scores, from which follow the loss
-    and its gradient with respect to each score; the second, with the same random state, takes that to the weights.
+    The model's own loss is a mean over clips. Any other is of the whole batch and takes two passes: the first gives the
+    loss and its gradient with respect to each score; the second, with the same random state, takes that to the weights.
     """
     if count == 1:
         loss = criterion(model, batch)
@@ -31,8 +31,8 @@ def accumulate_gradients(
     size = len(batch["labels"])
     edges = np.linspace(0, size, min(count, size) + 1).round().astype(int).tolist()
     parts = [{name: value[low:high] for name, value in batch.items()} for low, high in pairwise(edges)]
-    if len(parts) > 1 and criterion.ranks_clips:
-        return _rank_all(accelerator, model, criterion, batch, parts)
+    if len(parts) > 1 and criterion.loss is not None:
+        return _in_two_passes(accelerator, model, criterion, batch, parts)
     total = torch.zeros((), device=accelerator.device)
     for number, part in enumerate(parts, start=1):
         share = len(part["labels"]) / size
@@ -43,30 +43,17 @@ def accumulate_gradients(
     return total
 
 
-def _rank_all(
+def _in_two_passes(
     accelerator: "Accelerator", model: Any, criterion: Criterion, batch: Batch, parts: list[Batch]
 ) -> torch.Tensor:
-    scores, states = [], []
-    with torch.no_grad(), keep_batch_statistics(model):
-        for part in parts:
-            states.append(_random_state(accelerator.device))
-            scores.append(criterion.scores(model, part))
+    devices = [accelerator.device] if accelerator.device.type == "cuda" else []
+    with torch.no_grad(), keep_batch_statistics(model), torch.random.fork_rng(devices):
+        scores = [criterion.scores(model, part) for part in parts]
     everything = torch.cat(scores).requires_grad_()
     loss = criterion.score_loss(everything, batch)
     (gradient,) = torch.autograd.grad(loss, everything)
     shares = gradient.split([len(each) for each in scores])
-    for number, (part, state, share) in enumerate(zip(parts, states, shares, strict=True), start=1):
-        _set_random_state(accelerator.device, state)
+    for number, (part, share) in enumerate(zip(parts, shares, strict=True), start=1):
         with nullcontext() if number == len(parts) else accelerator.no_sync(model):
             accelerator.backward((criterion.scores(model, part) * share).sum())
     return loss.detach().float()
-
-
-def _random_state(device: torch.device) -> tuple[torch.Tensor, torch.Tensor | None]:
-    return torch.get_rng_state(), torch.cuda.get_rng_state(device) if device.type == "cuda" else None
-
-
-def _set_random_state(device: torch.device, state: tuple[torch.Tensor, torch.Tensor | None]) -> None:
-    torch.set_rng_state(state[0])
-    if state[1] is not None:
-        torch.cuda.set_rng_state(state[1], device)

@@ -150,8 +150,9 @@ class TrainingConfig(RunConfig):
         splits: Keywords of the data set: `seed`, `group_titles`, `most_annotated`, `split_files`, `release`.
         frames_per_clip: Frames (segments of frames for networks of clips) drawn from a training clip each time; null
             takes all.
-        gradient_accumulation: Parts into which each process cuts its share of a batch to save memory. A ranking loss
-            still ranks all clips of the batch, with a second forward pass; batch normalisation sees a part only.
+        gradient_accumulation: Parts into which each process cuts its share of a batch to save memory. A loss
+            other than `model` is still that of the whole batch, with a second forward pass; batch normalisation sees a
+            part only. Not for `lbfgs`, which takes all clips at once.
         gradient_checkpointing: Whether activations of the backbone are computed again in the backward pass, which takes
             less memory and more time, and gives equal gradients.
         mixed_precision: `no`, `bf16` or `fp16`; null leaves it to `accelerate launch`.
@@ -242,3 +243,5 @@ class TrainingConfig(RunConfig):
             require(not self.uses_features, "train_on", "videomem for a model of features", self.train_on)
         if any(stage.optimizer == "lbfgs" for stage in self.stages):
             require(self.uses_features, "optimizer", "another than lbfgs for a model of frames", "lbfgs")
+            parts = self.gradient_accumulation
+            require(parts == 1, "gradient_accumulation", "1 with the optimizer lbfgs", parts)

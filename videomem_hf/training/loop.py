@@ -3,7 +3,6 @@
 import signal
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -55,11 +54,8 @@ class StopRequest:
             return "after its time limit"
         return None
 
-    def listening(self) -> AbstractContextManager[None]:
-        """Take SIGTERM as a request for as long as this lasts."""
-        return handle_signal(signal.SIGTERM, self._on_signal)
-
-    def _on_signal(self, *_: object) -> None:
+    def on_signal(self, *_: object) -> None:
+        """Take a signal as a request; see `signal.signal`."""
         self._signalled = True
 
 
@@ -124,7 +120,7 @@ class TrainingLoop:
             unit="clip",
             disable=not (self.progress and self.accelerator.is_main_process),
         )
-        with bar, self.stop.listening():
+        with bar, handle_signal(signal.SIGTERM, self.stop.on_signal):
             for stage in self.config.stages:
                 end = before + stage.epochs
                 # A checkpoint at the end of a stage is loaded by that stage: it holds the state of its optimiser.

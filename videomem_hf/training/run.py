@@ -17,6 +17,7 @@ from videomem_hf.evaluation.evaluate import baselines, compute_metrics, correlat
 from videomem_hf.losses import Criterion
 from videomem_hf.models.folders import load_model, save_model
 from videomem_hf.run_files import TrainingResult
+from videomem_hf.schema import InputError
 from videomem_hf.training.checkpoint import (
     Progress,
     TrainingError,
@@ -84,7 +85,10 @@ def train(
     set_seed(config.seed)
     model = initial_model(config.init, with_data_statistics(model_config, config, data.train), data.train)
     if config.gradient_checkpointing:  # `gradient_checkpointing_enable` before transformers 5.2
-        getattr(model, "activation_checkpointing_enable", model.gradient_checkpointing_enable)()
+        try:
+            getattr(model, "activation_checkpointing_enable", model.gradient_checkpointing_enable)()
+        except ValueError as error:
+            raise InputError(f"gradient_checkpointing must be false: {error}") from None
     if config.cache_maps and data.cache is not None:
         both = [data.train, data.evaluation]
         run.data = replace(data, maps=cached_maps(accelerator, model, processor, data.cache, both, progress))
