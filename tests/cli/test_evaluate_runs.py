@@ -205,3 +205,9 @@ def test_a_report_needs_no_data_and_has_the_runs_own_level(old_run: Path, tmp_pa
     text = (tmp_path / "report/report.md").read_text()
     assert "80% interval" in text
     assert "95% interval" not in text
+
+
+def test_an_unfinished_run_is_called_so(tmp_path: Path) -> None:
+    (tmp_path / "training_config.yaml").write_text("data: x\n")
+    with pytest.raises(InputError, match="is not finished; go on with --resume"):
+        _evaluate(tmp_path)

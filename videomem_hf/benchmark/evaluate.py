@@ -14,7 +14,7 @@ from videomem_hf.evaluation import training_clips
 from videomem_hf.evaluation.options import EvaluationOptions, evaluation_of
 from videomem_hf.models.configuration_multiview import MultiViewConfig
 from videomem_hf.multiview.predict import predict_split
-from videomem_hf.run_files import is_run_folder, read_results
+from videomem_hf.run_files import CONFIG_FILE, is_run_folder, read_results
 from videomem_hf.schema import InputError
 from videomem_hf.training.examples import Collator
 from videomem_hf.training.predict import predict
@@ -74,7 +74,11 @@ def evaluation_target(
     run = run_of(model)
     if run is None:
         if data is None:
-            raise InputError(f"{model}: has no record of a training run; give --data")
+            unfinished = (Path(model) / CONFIG_FILE).is_file()
+            cause = (
+                "is not finished; go on with --resume" if unfinished else "has no record of a training run; give --data"
+            )
+            raise InputError(f"{model}: {cause}")
         return EvaluationTarget(data, split or "validation", _without_defaults(given))
     recorded = read_results(run).get("config", {})
     evaluation = evaluation_of(recorded)

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from videomem_hf.cli.clip_paths import clip_paths, clip_sources
 from videomem_hf.cli.options import Clips, Device, Engine, FailFast, Import, ListFile, TrustRemoteCode
-from videomem_hf.cli.predict_here import Loading, Outcome, Precision, Scoring, is_pipe, score_clips
+from videomem_hf.cli.predict_here import Outcome, Precision, Scoring, is_pipe, score_clips
 from videomem_hf.cli.score_table import score_columns, score_row
 from videomem_hf.registration import import_code
 from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon, InputError
@@ -103,14 +103,14 @@ def predict(
         return
     sources = clip_sources(clips, list_file)
     outputs.check_against(sources)
-    loading = Loading(model, device, title, trust_remote_code, precision, tuple(import_ or ()))
+    imports = tuple(import_ or ())
+    scoring = Scoring(model, device, title, trust_remote_code, precision, imports, outputs.plots, outputs.overlay)
     jobs = min(jobs or 1, len(sources))
     if jobs > 1 and (pipes := [source for source in sources if is_pipe(source)]):
         raise InputError(f"{pipes[0]}: is a pipe, which no other process can read; leave --jobs out")
-    predictor = loading.load()
+    predictor = scoring.load()
     if overlay is not None and predictor.saliency_method is None:
         raise InputError(f"--overlay: {predictor.name} offers no saliency maps; choose another model")
-    scoring = Scoring(loading, outputs.plots, outputs.overlay)
     name, horizons = predictor.name, predictor.horizons
     # With several processes it was here to find mistakes early; they load their own.
     outcomes = score_clips(predictor if jobs == 1 else None, scoring, sources, jobs)

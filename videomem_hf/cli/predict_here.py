@@ -50,13 +50,12 @@ class Outcome:
 
     @property
     def note(self) -> str:
-        """What a table says of the clip besides its scores."""
         return " ".join((*(self.prediction.notes if self.prediction else ()), *filter(None, [self.error])))
 
 
 @dataclass(frozen=True)
-class Loading:
-    """How each process loads the predictor; see `load_predictor`."""
+class Scoring:
+    """How each process loads the predictor, see `load_predictor`, and the folders in which clips are drawn."""
 
     model: str | None
     device: str | None
@@ -64,21 +63,13 @@ class Loading:
     trust_remote_code: bool
     precision: Precision
     imports: tuple[str, ...]
+    plots: Path | None
+    overlay: Path | None
 
     def load(self) -> "ClipPredictor":
-        """Load it."""
         from videomem_hf.inference import load_predictor
 
         return load_predictor(self.model, self.device, self.title, self.trust_remote_code, self.precision)
-
-
-@dataclass(frozen=True)
-class Scoring:
-    """What is done with each clip: it is scored, and drawn in the folders that are given."""
-
-    loading: Loading
-    plots: Path | None
-    overlay: Path | None
 
 
 def score_clips(
@@ -200,24 +191,18 @@ class _BatchScorer:
     threads: int
 
     def __call__(self, job: tuple[int, tuple[Clip, ...]]) -> list[Outcome]:
-        predictor = _set_up(self.scoring.loading, self.threads)
-        return [_without_pictures(outcome) for outcome in _score(predictor, self.scoring, job[1])]
+        outcomes = _score(_set_up(self.scoring, self.threads), self.scoring, job[1])
+        # Frames are drawn already, and need not travel between processes.
+        return [replace(o, prediction=replace(o.prediction, stills=())) if o.prediction else o for o in outcomes]
 
 
 @cache
-def _set_up(loading: Loading, threads: int) -> "ClipPredictor":
-    """Load the predictor, once in each process."""
+def _set_up(scoring: Scoring, threads: int) -> "ClipPredictor":
     import torch
 
     torch.set_num_threads(threads)
-    import_code(list(loading.imports))
-    return loading.load()
-
-
-def _without_pictures(outcome: Outcome) -> Outcome:
-    """What travels between processes: frames are drawn already."""
-    prediction = outcome.prediction
-    return outcome if prediction is None else replace(outcome, prediction=replace(prediction, stills=()))
+    import_code(list(scoring.imports))
+    return scoring.load()
 
 
 def _draw(prediction: "Prediction", file: Any, scoring: Scoring, name: str, progress: bool) -> None:

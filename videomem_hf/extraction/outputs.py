@@ -71,7 +71,8 @@ class FeatureFolder:
         unnamed: list[Path] = []
         earlier = {entry.clip: video_id for video_id, entry in self.entries.items()}
         for clip in clips:
-            video_id = earlier.get(printable(clip.resolve())) or _id_by_name(clip)
+            named = clip.stem.lower().startswith("video")  # as the release's are; a bare number is no such name
+            video_id = earlier.get(printable(clip.resolve())) or (parse_video_id(clip.stem) if named else None)
             if video_id is None:
                 unnamed.append(clip)
             elif (other := assigned.setdefault(video_id, clip)) != clip:
@@ -135,11 +136,6 @@ def write_whole(path: Path, content: bytes) -> None:
             partial.write_bytes(content)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({os_cause(error)})") from None
-
-
-def _id_by_name(clip: Path) -> str | None:
-    """Return the id of a clip that is named as the release's are; a bare number is no such name."""
-    return parse_video_id(clip.stem) if clip.stem.lower().startswith("video") else None
 
 
 def _read_table(path: Path) -> dict[str, Entry]:

@@ -79,7 +79,6 @@ def read_ahead(
     # Each in the caller's context, which tells where its progress is shown.
     contexts = [copy_context() for _ in range(threads)]
     workers = [threading.Thread(target=each.run, args=(run,), name="clips", daemon=True) for each in contexts]
-
     for worker in workers:
         worker.start()
     try:

@@ -19,7 +19,6 @@ class Recomputing:
     """Mixed into the class of a block whose activations are not kept; gradients are equal to those without it."""
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Compute as the block does."""
         compute = super().forward  # type: ignore[misc]
         if not torch.is_grad_enabled():
             return compute(*args, **kwargs)

@@ -247,8 +247,9 @@ class VideoReader:
             if packet.stream is self.stream:
                 flushed = not packet.size
                 yield packet
-            else:
-                self._other_end_s = max(self._other_end_s, _end_of(packet))
+            elif packet.pts is not None:
+                end = (packet.pts + (packet.duration or 0)) * packet.time_base
+                self._other_end_s = max(self._other_end_s, float(end))
         if not flushed:  # an error ended the iterator
             last = av.Packet()
             last.stream = self.stream
@@ -326,7 +327,3 @@ def _alpha_decoder(stream: "VideoStream") -> "VideoCodecContext | None":
 def is_shown(packet: "Packet", vp8: bool) -> bool:
     """Whether a packet holds a frame that is shown; VP8's may only serve to predict others (RFC 6386, 9.1)."""
     return bool(packet.size) and (not vp8 or bool(bytes(packet)[0] >> 4 & 1))
-
-
-def _end_of(packet: "Packet") -> float:
-    return float((packet.pts + (packet.duration or 0)) * packet.time_base) if packet.pts is not None else 0.0

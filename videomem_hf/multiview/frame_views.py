@@ -35,7 +35,8 @@ class VectorCache(ClipCache):
     work: ClassVar[str] = "embedding frames"
 
     def __init__(self, folder: str | Path, encoder: NetworkSpec) -> None:
-        super().__init__(folder, {"vectors": _FORMAT, "encoder": encoder.name, "files": _files_of(encoder.name)})
+        files = model_files(encoder.name.rpartition(":")[2]) if ":" in encoder.name else []  # none in a package
+        super().__init__(folder, {"vectors": _FORMAT, "encoder": encoder.name, "files": files})
         self._encoder = encoder
         self._network_lock = threading.Lock()
         self._network: Any = None
@@ -111,8 +112,3 @@ def frame_view(
     rows = [None if source is None or identity_of(source) in failed else cache.load(source)[0] for source in sources]
     size = next(len(row) for row in rows if row is not None)
     return np.stack([np.full(size, np.nan, np.float32) if row is None else row for row in rows])
-
-
-def _files_of(name: str) -> list[Any]:
-    """The files of a model on disk, or its commit on the Hub; empty for one in a package."""
-    return model_files(name.rpartition(":")[2]) if ":" in name else []

@@ -118,7 +118,8 @@ def _read_export(path: Path, header: list[str]) -> Annotations:
         raise _first_bad_cell(path, "a cell is out of its range")
     if problem := annotations.problem():
         row, text = problem
-        raise InputError(f"{path}:{_line_number(path, row)}: {text}; correct the row or take the export again.")
+        line = next(line for number, (line, _) in enumerate(_numbered_rows(path), start=-1) if number == row)
+        raise InputError(f"{path}:{line}: {text}; correct the row or take the export again.")
     return annotations
 
 
@@ -200,8 +201,3 @@ def _numbered_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         for cells in reader:
             if cells:
                 yield reader.line_num, cells
-
-
-def _line_number(path: Path, row: int) -> int:
-    """The line number of a row (from 0, without the header); blank lines are not rows."""
-    return next(line for number, (line, _) in enumerate(_numbered_rows(path), start=-1) if number == row)

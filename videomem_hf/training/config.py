@@ -40,7 +40,6 @@ class AugmentationConfig:
 
     @property
     def changes(self) -> bool:
-        """Whether anything is changed."""
         return any(asdict(self).values())
 
     def validate_ranges(self) -> None:
@@ -70,7 +69,6 @@ class EvaluationConfig(EvaluationOptions):
     batch_size: int = 32
 
     def validate_ranges(self) -> None:
-        """Refuse values out of range."""
         require_least(self, 0, "every")
         require_least(self, 1, "batch_size")
         require(self.keep in SELECTIONS, "keep", f"one of {', '.join(SELECTIONS)}", self.keep)

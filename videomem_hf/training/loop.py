@@ -238,7 +238,7 @@ class TrainingLoop:
             return
         stopping = self._stopping()
         overdue = time.monotonic() - self._saved_at > 60 * self.config.checkpoint_minutes
-        if not stopping and not self._agree(overdue):
+        if not stopping and not self._any_process(overdue):
             return
         self.done.steps = step
         self.done.loss_sum = float(self.accelerator.reduce(total, reduction="mean"))
@@ -250,10 +250,9 @@ class TrainingLoop:
     def _stopping(self) -> str | None:
         """Why all processes have to stop now, if one has to."""
         reason = self.stop.reason
-        return (reason or "with another process") if self._agree(reason is not None) else None
+        return (reason or "with another process") if self._any_process(reason is not None) else None
 
-    def _agree(self, wanted: bool) -> bool:
-        """Whether any process wants it."""
+    def _any_process(self, wanted: bool) -> bool:
         if self.accelerator.num_processes == 1:
             return wanted
         return bool(self.accelerator.reduce(torch.tensor(float(wanted), device=self.accelerator.device)) > 0)

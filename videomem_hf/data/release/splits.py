@@ -152,7 +152,8 @@ def title_groups(records: Sequence[VideoRecord]) -> list[list[str]]:
     """
     ids = sorted((record.video_id for record in records), key=video_number)
     titles = {record.video_id: record.title for record in records}
-    words = {video_id: _words(title) for video_id in ids if (title := titles[video_id])}
+    known = {video_id: title for video_id in ids if (title := titles[video_id])}
+    words = {each: frozenset(re.findall(r"[a-z]+", title.lower()) or [title]) for each, title in known.items()}
     same: dict[frozenset[str], str] = {}
     parent = {video_id: video_id for video_id in ids}
 
@@ -170,10 +171,6 @@ def title_groups(records: Sequence[VideoRecord]) -> list[list[str]]:
     for video_id in ids:
         groups.setdefault(root(video_id), []).append(video_id)
     return list(groups.values())
-
-
-def _words(title: str) -> frozenset[str]:
-    return frozenset(re.findall(r"[a-z]+", title.lower())) or frozenset({title})
 
 
 def _similar_pairs(words: Mapping[str, frozenset[str]]) -> Iterable[tuple[str, str]]:

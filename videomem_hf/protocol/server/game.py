@@ -225,7 +225,8 @@ class Game:
 
     def _complete(self, connection: Connection, row: Row[Any], token: str, now: int) -> None:
         """Close a step after its last showing; participants who passed step 1 are invited to step 2."""
-        passed = _passes(connection, self.design, row.participant_id, row.step)
+        screening = screen(_responses(connection, row.participant_id), self.design)
+        passed = bool(screening.steps()[row.step - 1].passed[0])
         _update_step(connection, row, state="completed", passed=passed, closed_ms=now)
         if not passed:
             release_targets(connection, row.participant_id, row.step)
@@ -284,11 +285,6 @@ def _update_step(connection: Connection, row: Row[Any], **values: Any) -> None:
 
 def _showing_key(participant_id: int, step: int, position: int) -> dict[str, Any]:
     return {"of_participant": participant_id, "of_step": step, "of_position": position}
-
-
-def _passes(connection: Connection, design: StudyDesign, participant_id: int, step: int) -> bool:
-    """Whether the responses of a completed step pass the design's controls (Sec. 3.2)."""
-    return bool(screen(_responses(connection, participant_id), design).steps()[step - 1].passed[0])
 
 
 def _responses(connection: Connection, participant_id: int) -> Annotations:
