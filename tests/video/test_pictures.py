@@ -1,5 +1,6 @@
 """Pictures of every format and mode, as files and as Pillow's objects, and what is read of damaged ones."""
 
+import io
 import struct
 import warnings
 import zlib
@@ -7,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, features
 
 from videomem_hf.features.clips import pictures
 from videomem_hf.inference.sources import open_source
+from videomem_hf.models.video_input import to_frames
 from videomem_hf.models.video_pictures import to_rgb
 from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
 from videomem_hf.video.frame_cache import FrameCache
@@ -207,3 +210,30 @@ def test_large_photos_are_read_and_warn_of_nothing(tmp_path: Path) -> None:
         warnings.simplefilter("error")
         (frame,), _ = read(tmp_path / "c.webp")
     np.testing.assert_allclose(frame.image[1800, 2500], [9, 99, 199], atol=6)
+
+
+def test_levels_of_all_frames_have_one_range() -> None:
+    fading = [Image.fromarray(np.full((4, 4), level, np.int32)) for level in (100, 255, 256, 40000)]
+    np.testing.assert_array_equal(to_frames(fading)[:, 0, 0, 0], [0, 1, 1, 156])
+    shares = [Image.fromarray(np.full((4, 4), level, np.float32)) for level in (0.9, 1.0, 1.2)]
+    np.testing.assert_array_equal(to_frames(shares)[:, 0, 0, 0], [1, 1, 1])
+    np.testing.assert_array_equal(to_frames(shares[:2])[:, 0, 0, 0], [229, 255])
+
+
+def test_a_photo_that_is_cut_off_says_so(tmp_path: Path) -> None:
+    whole = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)).save(whole, "JPEG")
+    path = tmp_path / "a.jpg"
+    for content, cut in ((whole.getvalue(), False), (whole.getvalue()[: len(whole.getvalue()) // 2], True)):
+        path.write_bytes(content)
+        notes: list[str] = []
+        assert len(list(sample_frames(path, notes=notes))) == 1
+        assert ("cut off" in " ".join(notes)) is cut, notes
+
+
+@pytest.mark.parametrize(
+    "frames", [torch.zeros(2, 8, 8, 3, dtype=torch.bfloat16), torch.zeros(2, 8, 8, 3, device="meta", dtype=torch.uint8)]
+)
+def test_tensors_without_such_values_are_refused_in_one_sentence(frames: torch.Tensor) -> None:
+    with pytest.raises(ValueError, match="must be uint8 RGB"):
+        to_frames(frames)

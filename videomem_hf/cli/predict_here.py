@@ -117,10 +117,7 @@ def _score(
 
 
 def _open(clips: Sequence[Clip], opened: list[tuple[Clip, Any, str]], keep: bool) -> Iterator[Any]:
-    """Give the predictor clip after clip, and note each, what it is drawn from, and why it cannot be opened.
-
-    With `keep` what can be read only once, an address or a pipe, is held in memory until the clip is drawn.
-    """
+    """Give clip after clip, and note each, its file to draw from if it can be read only once, and its error."""
     from videomem_hf.inference.sources import input_name, open_source
 
     for clip in clips:

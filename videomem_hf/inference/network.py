@@ -32,11 +32,7 @@ def for_inference(model: Any, device: str, precision: str = "auto") -> Any:
         precision: Number format of weights and activations; heads and some normalisations stay float32 in any.
             "auto" keeps the format that the model has, except for float32 on a GPU that computes in bfloat16.
 
-    Returns:
-        The model, on its device.
-
-    Raises:
-        InputError: An unknown precision.
+    Returns the model, on its device; raises InputError for an unknown precision.
     """
     if precision not in PRECISIONS:
         raise InputError(f"precision is {precision!r}; it must be one of {', '.join(PRECISIONS)}")

@@ -85,7 +85,6 @@ def predict(
 
 
 def _each_title(sources: list[Any] | None, title: str | None, titles: Any) -> list[str | None] | None:
-    """One title per clip of a list; None where none is given."""
     if titles is None:
         return None if title is None or sources is None else [title] * len(sources)
     each = list(titles) if isinstance(titles, Iterable) and not isinstance(titles, str) else None

@@ -137,10 +137,7 @@ class Predictor(ClipPredictor):
         return frames.shape[1], frames.shape[2]
 
     def _input(self, batch: "list[_Piece]") -> torch.Tensor:
-        """Bring pieces to the network's input `(pieces, frames, 3, height, width)`: cropped and normalised.
-
-        Here and not in the threads that decode: beside the network, their own PyTorch threads would be in the way.
-        """
+        """Bring pieces to the network's input `(pieces, frames, 3, height, width)`, outside the threads that decode."""
         parts = []
         for _, pieces in groupby(batch, key=lambda piece: piece.frames.shape):
             together = list(pieces)

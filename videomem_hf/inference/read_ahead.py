@@ -67,8 +67,7 @@ def read_ahead(
             uses the result, before the next clip is taken.
         threads: Clips that are prepared at a time.
 
-    Yields:
-        Each clip with its pieces, in order. The pieces raise what `prepare` raises, after those that came before.
+    Yields each clip with its pieces, in order. They raise what `prepare` raises, after those that came before.
     """
     stopped, work = threading.Event(), queue.SimpleQueue[tuple[Clip, _Prepared[Piece]] | None]()
 

@@ -50,8 +50,7 @@ def scores_and_maps(model: Any, segments: torch.Tensor, method: str | None) -> t
         segments: `(n, frames, 3, height, width)`; one frame each, unless the model is a network of clips.
         method: "attention" or "Grad-CAM".
 
-    Returns:
-        The rows of `score_rows`, and the maps of `saliency_maps`.
+    Returns the rows of `score_rows`, and the maps of `saliency_maps`.
     """
     if method == ATTENTION:
         with torch.inference_mode():
@@ -66,9 +65,7 @@ def score_rows(
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """What is kept of each of n segments, and their attention maps if asked for.
 
-    Returns:
-        Scores `(n, horizons)`; of a model that weighs frames their features `(n, size)`, since a score is a matter of
-        the whole clip there.
+    Scores `(n, horizons)`; of a model that weighs frames, whose score is one of the whole clip, features `(n, size)`.
     """
     if getattr(model, "weighs_frames", False):
         return model.embed_frames(segments.flatten(0, 1), output_attentions)

@@ -29,7 +29,7 @@ _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _RESTART_S = 1.0
 """Times that run back by more start again, as in joined recordings."""
 _SIZES_NAMED = 4
-_LAST_BYTES = {"gif": b";", "apng": b"IEND", "png": b"IEND"}
+_LAST_BYTES = {"gif": b";", "apng": b"IEND", "png": b"IEND", "mjpeg": b"\xff\xd9"}
 """How files end whose decoders are silent about a cut."""
 
 
@@ -196,6 +196,8 @@ class VideoReader:
         if self._picture and self._picture.format == "WEBP":
             self._file.seek(4)
             return int.from_bytes(self._file.read(4), "little") + 8 > self._bytes
+        if self.codec == "mjpeg" and self.container.format.name not in ("image2", "jpeg_pipe"):
+            return False
         ending = _LAST_BYTES.get(self.codec)
         self._file.seek(max(0, self._bytes - 64))
         return ending is not None and ending not in self._file.read()

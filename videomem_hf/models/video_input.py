@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from .video_containers import VideoSource, reason_of, source_name
-from .video_pictures import to_rgb
+from .video_pictures import largest_level, to_rgb
 from .video_sampling import segments_of
 
 LARGEST_STREAM: Final = 1 << 30
@@ -72,6 +72,8 @@ def open_input(
     if isinstance(source, str) and _ADDRESS.match(source):
         return download(source)
     if isinstance(source, str | os.PathLike):
+        if not os.fspath(source):
+            raise ValueError("'' names no clip; give the path of a file")
         return _open_path(Path(os.fsdecode(source)))
     if hasattr(source, "read"):
         return _open_file(source)
@@ -129,7 +131,8 @@ def download(address: str) -> NamedBytes:
 def to_frames(source: Any, channels: Literal["first", "last"] | None = None) -> np.ndarray:
     """Bring an array or tensor of frames, or a list of images or frames, to `(frames, height, width, 3)` uint8 RGB."""
     if is_frame_list(source):
-        arrays = [to_rgb(each) if isinstance(each, Image.Image) else _to_array(each) for each in source]
+        brightest = max((largest_level(each) for each in source if isinstance(each, Image.Image)), default=0.0)
+        arrays = [to_rgb(each, brightest) if isinstance(each, Image.Image) else _to_array(each) for each in source]
         if len(shapes := {array.shape for array in arrays}) > 1:
             found = ", ".join(map(str, sorted(shapes)))
             raise ValueError(f"the given frames are of several sizes ({found}); give frames of one size")
@@ -153,7 +156,10 @@ def to_frames(source: Any, channels: Literal["first", "last"] | None = None) -> 
 
 
 def _to_array(frames: Any) -> np.ndarray:
-    return frames.detach().cpu().numpy() if isinstance(frames, torch.Tensor) else np.asarray(frames)
+    try:
+        return frames.detach().cpu().numpy() if isinstance(frames, torch.Tensor) else np.asarray(frames)
+    except (TypeError, NotImplementedError):  # of a type, layout or device without such values
+        raise ValueError(f"frames of {frames.dtype}, {frames.layout}, on {frames.device}: must be uint8 RGB") from None
 
 
 def _open_row(row: Mapping[str, Any]) -> Any:
@@ -233,6 +239,8 @@ def _download_cause(error: BaseException, address: str) -> str:
         status = HTTPStatus.NOT_FOUND.value
     if status in set(HTTPStatus):
         return f"{status} {HTTPStatus(status).phrase}"
+    if "Redirect" in type(error).__name__:
+        return "it redirects too often"
     text = str(error).replace(address, input_name(address)).strip().split("\n")[0]
     return _ADDRESS_IN_TEXT.sub(lambda found: input_name(found[0]), text) or type(error).__name__
 

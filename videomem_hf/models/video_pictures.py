@@ -123,11 +123,19 @@ def picture_frames(picture: Image.Image, file: BinaryIO | None = None) -> Iterat
         picture.seek(position)
 
 
-def to_rgb(picture: Image.Image) -> np.ndarray:
-    """Convert a picture of any mode to `(height, width, 3)` uint8 RGB, as it is scored from a file."""
+def largest_level(picture: Image.Image) -> float:
+    """The largest value of a picture in a mode whose range is not known, `I` or `F`; 0 of others."""
+    return float(np.nan_to_num(np.asarray(picture, np.float64)).max()) if picture.mode in ("I", "F") else 0.0
+
+
+def to_rgb(picture: Image.Image, brightest: float = 0.0) -> np.ndarray:
+    """Convert a picture of any mode to `(height, width, 3)` uint8 RGB, as it is scored from a file.
+
+    `brightest` is the `largest_level` of all frames of the clip, which says the range of modes `I` and `F`.
+    """
     colours = _colours(picture)
     if colours is None:
-        return _pixels(_upright(picture))
+        return _pixels(_upright(picture), brightest)
     frame = _to_frame(picture, colours)
     return Screen(frame).rgb(frame)
 
@@ -151,11 +159,11 @@ def _upright(picture: Image.Image) -> Image.Image:
     return ImageOps.exif_transpose(picture) if turned else picture
 
 
-def _pixels(picture: Image.Image) -> np.ndarray:
+def _pixels(picture: Image.Image, brightest: float = 0.0) -> np.ndarray:
     """Levels of 16 bits keep their upper 8. `I` is of 8 bits up to 255, else 16; `F` is from 0 to 1, or to 255."""
     if picture.mode.startswith("I") or picture.mode == "F":
         levels = np.nan_to_num(np.asarray(picture, dtype=np.float64))
-        largest = levels.max()
+        largest = max(levels.max(), brightest)
         if picture.mode == "F":
             levels = levels * 255 if largest <= 1 else levels
         elif picture.mode != "I" or largest > 255:

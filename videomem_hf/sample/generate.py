@@ -197,7 +197,6 @@ def _write_tables(paths: SamplePaths, plan: Plan) -> None:
 
 
 def _write_media(paths: SamplePaths, plan: Plan, workers: int, progress: bool) -> None:
-    """Write the missing videos and feature files."""
     from tqdm import tqdm
 
     here = {path.relative_to(paths.release).as_posix() for path in paths.release.rglob("*") if path.is_file()}
@@ -243,7 +242,6 @@ def _ignore_interrupts() -> None:
 
 
 def _write_one(job: Job) -> None:
-    """Write the missing files of one video."""
     out, plan, number, part = job
     scene, size = draw_scene(plan.seed, number), (plan.width, plan.height)
     video = out / RELEASE_FOLDER / layout.video_path(part, number)
