@@ -15,6 +15,8 @@ LONG = {
     "videomem_hf/cli/predict.py predict": "the options of a command",
 }
 FOREIGN_PRIVATE = {
+    "_forward_hooks": "torch.nn.Module",
+    "_forward_pre_hooks": "torch.nn.Module",
     "_batch_size": "transformers.Pipeline",
     "_forward_params": "transformers.Pipeline",
     "_conv_forward": "torch.nn.Conv2d",

@@ -54,7 +54,7 @@ def test_another_model_and_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="of another model"):
         ScoreJournal(tmp_path / "j", MODEL | {"name": "other"})
     (tmp_path / "j").write_text("clip,score\n")
-    with pytest.raises(InputError, match="is no journal"):
+    with pytest.raises(InputError, match="is not a journal of scores"):
         ScoreJournal(tmp_path / "j", MODEL)
     with pytest.raises(InputError, match="cannot be written"):
         ScoreJournal(tmp_path / "none" / "j", MODEL)

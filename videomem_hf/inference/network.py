@@ -60,17 +60,15 @@ def _refuse_to_save(*_: Any, **__: Any) -> None:
 
 def _fold_norms(model: nn.Module) -> int:
     """Fold batch normalisations into the convolutions directly before them; returns how many."""
-    uses = Counter(id(child) for module in model.modules() for child in module._modules.values())
+    uses = Counter(id(part) for _, part in model.named_modules(remove_duplicate=False))
     is_ours = type(model).__module__.startswith("videomem_hf.models.")
     folded = 0
     for module in list(model.modules()):
         for first, second in _neighbours(module, is_ours):
-            conv, norm = module._modules[first], module._modules.get(second)
-            if conv is None or norm is None or uses[id(conv)] > 1 or uses[id(norm)] > 1:
-                continue
-            if _can_be_folded(conv, norm):
+            conv, norm = getattr(module, first), getattr(module, second, None)
+            if norm is not None and uses[id(conv)] == uses[id(norm)] == 1 and _can_be_folded(conv, norm):
                 _fold(conv, norm)
-                module._modules[second] = nn.Identity()
+                setattr(module, second, nn.Identity())
                 folded += 1
     return folded
 
@@ -80,11 +78,12 @@ def _neighbours(module: nn.Module, is_ours: bool) -> list[tuple[str, str]]:
 
     Someone else's model may call the parts of a Sequential one by one, and use what is between them.
     """
+    names = [name for name, _ in module.named_modules(remove_duplicate=False) if name and "." not in name]
     if type(module) is nn.Sequential and is_ours:
-        return list(pairwise(module._modules))
+        return list(pairwise(names))
     if type(module) not in _NORM_FOLLOWS_CONV:
         return []
-    return [(name, name.replace("conv", "bn")) for name in module._modules if name.startswith("conv")]
+    return [(name, name.replace("conv", "bn")) for name in names if name.startswith("conv")]
 
 
 def _can_be_folded(conv: nn.Module, norm: nn.Module) -> bool:

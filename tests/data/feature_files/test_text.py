@@ -37,7 +37,7 @@ NUMBER = st.one_of(
 )
 DIGITS = st.text(st.sampled_from("0123456789"), min_size=1, max_size=9)
 FIXED_POINT = st.builds("{}{}.{}".format, st.sampled_from(["", "-"]), DIGITS, DIGITS)
-SCIENTIFIC = st.builds("{:.6f}e{:+03d}".format, st.floats(-9.999999, 9.999999), st.integers(-330, 308))
+SCIENTIFIC = st.builds("{:.6f}e{:+03d}".format, st.floats(-9.999999, 9.999999), st.integers(-330, 307))
 SPACE = st.sampled_from([" ", "\n", "\r\n", "  ", "\t"])
 
 
