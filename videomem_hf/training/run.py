@@ -53,8 +53,7 @@ def train(
 
     Args:
         config: What to train and how.
-        resume: Go on with the unfinished run in `config.output`.
-        progress: Whether to show progress bars.
+        resume, progress: Whether to go on with the unfinished run in `config.output`, and to show progress bars.
         max_seconds: Stop with a checkpoint after this time.
 
     Raises:
@@ -62,8 +61,7 @@ def train(
         TrainingError: The loss is not finite, or the disk is full.
         TrainingStopped: The time is over, or SIGTERM came; a checkpoint is there.
 
-    Warns:
-        UserWarning: Training clips were left out because they are copies of evaluation clips.
+    Warns (UserWarning) of training clips that are left out because they are copies of evaluation clips.
     """
     stop = StopRequest(max_seconds)
     model_config, processor = make_model_config(config), make_processor(config)
