@@ -91,6 +91,7 @@ SOURCES = {
     "file that cannot seek": lambda path, frames, tmp: unseekable(path.read_bytes()),
     "row with a path": lambda path, frames, tmp: {"path": str(path), "bytes": None},
     "row with bytes": lambda path, frames, tmp: {"path": None, "bytes": path.read_bytes()},
+    "whole row": lambda path, frames, tmp: {"video_id": 7, "video": {"path": None, "bytes": path.read_bytes()}},
     "decoder of datasets": lambda path, frames, tmp: encoded_decoder(path),
     "decoder": lambda path, frames, tmp: Decoder(path),
     "array": lambda path, frames, tmp: frames,
@@ -202,7 +203,8 @@ def test_files_of_the_hub_go_through_fsspec(tiny, clip, monkeypatch):  # noqa: F
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ({"video": 1}, "a row with video is no clip"),
+        ({"video": 1}, "a int is no clip"),
+        ({"title": "a cat"}, "a row with title is no clip; .* or with a 'video'"),
         ({"path": None, "bytes": None}, "a row with path, bytes is no clip"),
         (np.zeros((2, 8, 8, 4), np.uint8), "must be .frames, height, width, 3."),
         ([Image.new("RGB", (8, 8)), Image.new("RGB", (9, 8))], "of several sizes"),
@@ -247,3 +249,27 @@ def test_the_pipeline_works_as_stock_ones(folder, clip):  # noqa: F811
     assert [row["short_term"] for row in streamed] == pytest.approx([alone["short_term"]] * 3)
     with pytest.raises(InputError, match="is given no clip"):
         pipe()
+
+
+def test_clips_of_a_list_share_batches_and_those_of_a_generator_come_one_by_one(folder, clip):  # noqa: F811
+    from transformers import pipeline
+
+    pipe = pipeline("video-memorability", model=folder, device="cpu")
+    sizes, forward = [], pipe.model.forward
+    pipe.model.forward = lambda **inputs: sizes.append(len(inputs["pixel_values_videos"])) or forward(**inputs)
+    frames = len(pipe(clip)["frames"])
+    sizes.clear()
+    pipe([str(clip)] * 3)
+    assert sizes == [3 * frames]
+    sizes.clear()
+    results = pipe(str(clip) for _ in range(3))
+    next(results)
+    assert sizes == [frames]
+
+
+def test_the_pipeline_leaves_a_model_trainable(folder):
+    from transformers import AutoModel, pipeline
+
+    model = AutoModel.from_pretrained(folder)
+    pipeline("video-memorability", model=model, device="cpu")
+    assert all(each.requires_grad for each in model.parameters())

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
 from videomem_hf.cli.options import DATA_HELP, FailFast, Import, TrustRemoteCode
@@ -14,6 +13,8 @@ from videomem_hf.run_files import check_model_name, without_nan, write_predictio
 from videomem_hf.schema import Horizon, InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from videomem_hf.benchmark.evaluate import EvaluationTarget
     from videomem_hf.data.scored_clips import Clips
 
@@ -75,6 +76,8 @@ def evaluate(
     Examples: [bold]videomem evaluate run/[/bold],
     [bold]videomem evaluate run/ --data release/ --split test --submission out/ --team mine[/bold]
     """
+    import numpy as np
+
     from videomem_hf.benchmark.evaluate import evaluation_target, score_target
     from videomem_hf.evaluation.submission import submission_files, write_submission
     from videomem_hf.inference.loading import RESMEM, load_network
@@ -125,7 +128,7 @@ def evaluate(
 def _report(
     model: str,
     target: "EvaluationTarget",
-    scores: np.ndarray,
+    scores: "np.ndarray",
     clips: "Clips",
     horizons: tuple[Horizon, ...],
     most_annotated: int | None,

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 import typer
 
-from videomem_hf.recipes import apply_override
 from videomem_hf.schema import InputError
 from videomem_hf.system import os_cause
 
@@ -46,6 +45,7 @@ def train_sorter(
     from videomem_hf.devices import usable_device
     from videomem_hf.losses.sorter_training import SorterTraining
     from videomem_hf.losses.sorter_training import train_sorter as train
+    from videomem_hf.recipes import apply_override
 
     options: dict[str, Any] = {}
     for each in option or []:

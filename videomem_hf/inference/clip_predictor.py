@@ -61,7 +61,7 @@ class ClipPredictor(ABC):
         title: str | None = None,
     ) -> None:
         self.device = torch.device(usable_device(device))
-        self.model = _channels_last(model.to(self.device).eval().requires_grad_(False))
+        self.model = _channels_last(model.to(self.device).eval())
         self.name = name
         self.calibration = calibration or Calibration({})
         self.horizons: tuple[Horizon, ...] = tuple(model.config.horizons)

@@ -15,6 +15,7 @@ from videomem_hf.run_files import check_model_name
 from videomem_hf.schema import InputError
 
 TASK: Final = "video-memorability"
+_CLIPS_OF_A_LIST: Final = 16
 
 
 class VideoMemorabilityPipeline(Pipeline):
@@ -28,7 +29,8 @@ class VideoMemorabilityPipeline(Pipeline):
     Args:
         model: A memorability predictor.
         video_processor: Its processor; None takes the one saved beside the model.
-        batch_size: Clips whose frames share the network's batches; 1 unless given here or in a call.
+        batch_size: Clips whose frames share the network's batches: 1 of a generator or torch data set unless given here
+            or in a call, as each result is wanted when it is known; up to 16 of a list.
         num_workers: As of every pipeline; FFmpeg decodes a clip on several threads, whatever it is.
         maps: Whether dictionaries hold the saliency of every sampled frame, as lists.
         title: Of the clips, for a model that reads titles.
@@ -62,8 +64,9 @@ class VideoMemorabilityPipeline(Pipeline):
         _check_batch_size(batch_size)
         if not holds_several_clips(inputs):
             return self.run_single([inputs], {}, forward_params | {"fail_fast": True}, {})[0]
-        results = self._predict_in_groups(inputs, batch_size or self._batch_size or 1, forward_params)
         is_stream = isinstance(inputs, Iterator | torch.utils.data.Dataset)
+        size = batch_size or self._batch_size or (1 if is_stream else _CLIPS_OF_A_LIST)
+        results = self._predict_in_groups(inputs, size, forward_params)
         return results if is_stream else list(results)
 
     def _predict_in_groups(self, inputs: Any, size: int, forward_params: dict[str, Any]) -> Iterator[dict[str, Any]]:

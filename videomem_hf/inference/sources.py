@@ -18,9 +18,10 @@ __all__ = [
 
 ClipSource = Any
 """A path, also of a pipe; an address (http://, https://, hf://) as a string; the bytes of a video file; an open binary
-file; a row of a `Video` column (`{"path": ..., "bytes": ...}` or torchcodec's decoder); an image; or frames: an array
-or tensor `(frames, height, width, 3)` or `(frames, 3, height, width)`, uint8 RGB, or a list of images. Frames are those
-that are meant, one per second unless the processor's `fps` says otherwise."""
+file; a row of a `Video` column (`{"path": ..., "bytes": ...}` or torchcodec's decoder), or of a data set with such a
+column named `video`; an image; or frames: an array or tensor `(frames, height, width, 3)` or `(frames, 3, height,
+width)`, uint8 RGB, or a list of images. Frames are those that are meant, one per second unless the processor's `fps`
+says otherwise."""
 
 
 def holds_several_clips(source: Any) -> bool:

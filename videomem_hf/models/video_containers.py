@@ -28,7 +28,7 @@ _ISO_START: Final = re.compile(rb"\0\0(..)ftyp[ -~]{4}", re.S)
 _DEEPEST_BOX: Final = 10
 """FFmpeg follows no further."""
 _MAX_INDEX_BYTES: Final = 1 << 26
-_MAX_JUNK_BYTES: Final = 1 << 16
+_MAX_JUNK_BYTES: Final = 1 << 20
 
 
 class UnreadableVideoError(ValueError):

@@ -49,8 +49,8 @@ def open_input(
 
     Args:
         source: A path, also of a pipe; an address (http://, https://, hf://) as a string; the bytes of a video file; a
-            binary file object; a row of a `Video` column, `{"path": ..., "bytes": ...}` or torchcodec's decoder; an
-            image of Pillow, which counts as its file; or frames: an array or tensor `(frames, height, width, 3)` or
+            binary file object; a row of a `Video` column, `{"path": ..., "bytes": ...}` or torchcodec's decoder, or of
+            a data set with such a column named `video`; an image of Pillow, which counts as its file; or frames: an array or tensor `(frames, height, width, 3)` or
             `(frames, 3, height, width)`, uint8 RGB, or a list of images or of such frames.
         fps, segment_length, max_segments: Sampling of a decoder that does not know its file.
         channels: Which axis of arrays has the colours; None: the last where it has 3, else the second.
@@ -96,6 +96,8 @@ def input_name(source: Any) -> str:
     if encoded := getattr(source, "_hf_encoded", None):
         source = encoded
     if isinstance(source, Mapping):
+        if _is_whole_row(source):
+            return input_name(source["video"])
         source = source.get("path") or _NO_NAME
     if isinstance(source, str | os.PathLike):
         name = os.fsdecode(source)
@@ -162,9 +164,17 @@ def _to_array(frames: Any) -> np.ndarray:
         raise ValueError(f"frames of {frames.dtype}, {frames.layout}, on {frames.device}: must be uint8 RGB") from None
 
 
+def _is_whole_row(row: Mapping[str, Any]) -> bool:
+    """Whether this is a row of a data set, whose clip is in its column `video`, rather than what that column holds."""
+    return row.get("video") is not None and not (row.get("path") or row.get("bytes"))
+
+
 def _open_row(row: Mapping[str, Any]) -> Any:
+    if _is_whole_row(row):
+        return open_input(row["video"])
     if not (row.get("path") or row.get("bytes")):
-        raise ValueError(f"a row with {', '.join(map(str, row)) or 'nothing'} is no clip; give its 'path' or 'bytes'")
+        held = ", ".join(map(str, row)) or "nothing"
+        raise ValueError(f"a row with {held} is no clip; give a mapping with its 'path' or 'bytes', or with a 'video'")
     content = row.get("bytes")
     if not content:
         return open_input(row["path"])
