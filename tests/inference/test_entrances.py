@@ -267,7 +267,7 @@ def test_clips_of_a_list_share_batches_and_those_of_a_generator_come_one_by_one(
     assert sizes == [frames]
 
 
-def test_the_pipeline_leaves_a_model_trainable(folder):
+def test_the_pipeline_leaves_a_model_trainable(folder):  # noqa: F811
     from transformers import AutoModel, pipeline
 
     model = AutoModel.from_pretrained(folder)

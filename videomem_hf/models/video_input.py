@@ -50,8 +50,9 @@ def open_input(
     Args:
         source: A path, also of a pipe; an address (http://, https://, hf://) as a string; the bytes of a video file; a
             binary file object; a row of a `Video` column, `{"path": ..., "bytes": ...}` or torchcodec's decoder, or of
-            a data set with such a column named `video`; an image of Pillow, which counts as its file; or frames: an array or tensor `(frames, height, width, 3)` or
-            `(frames, 3, height, width)`, uint8 RGB, or a list of images or of such frames.
+            a data set with such a column named `video`; an image of Pillow, which counts as its file; or frames: an
+            array or tensor `(frames, height, width, 3)` or `(frames, 3, height, width)`, uint8 RGB, or a list of images
+            or of such frames.
         fps, segment_length, max_segments: Sampling of a decoder that does not know its file.
         channels: Which axis of arrays has the colours; None: the last where it has 3, else the second.
 
