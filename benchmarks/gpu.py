@@ -12,7 +12,8 @@ order, each part written to OUT/gpu.json as soon as it is there:
   semantic embedding model (frozen, whole, whole with gradient checkpointing) and of the spatio-temporal model, with the
   recipes' batches and losses, in float32, TF32, bfloat16, and bfloat16 in channels-last order, as it is and compiled.
 - scores: the largest difference between scores on the CPU and on the device, for every network.
-- prediction: clips per second of the predictor, with and without saliency maps.
+- prediction: clips per second of the predictor as `load_predictor` prepares it (on a GPU in bfloat16), with and without
+  saliency maps.
 - loop: an epoch of the training loop from a warm frame cache, compared with its steps on batches that already lie on
   the device. The ratio is the share of time in which the device has work.
 - resume: a training run that is killed and resumed, compared with one that is not.
@@ -37,46 +38,24 @@ from typing import Any
 
 import numpy as np
 import torch
+from made_up_clips import SECONDS, make_loop, random_batch
 from results_file import machine
 from timing import copy_bandwidth, matrix_peak, synchronize
 from torch.utils.flop_counter import FlopCounterMode
+from variants import VARIANTS, Variant, allow_tf32
 
-from videomem_hf.data.scored_clips import Clips
 from videomem_hf.inference.loading import predictor_of
+from videomem_hf.inference.network import for_inference
 from videomem_hf.losses import Criterion
 from videomem_hf.models import config_class, model_class
 from videomem_hf.models.folders import load_model, save_model
 from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
 from videomem_hf.training.config import TrainingConfig
-from videomem_hf.training.examples import Collator, TrainingClips
-from videomem_hf.training.loop import StopRequest, TrainingLoop
-from videomem_hf.training.setup import make_accelerator, make_model_config, make_processor
+from videomem_hf.training.loop import TrainingLoop
+from videomem_hf.training.setup import make_model_config
 from videomem_hf.training.stages import make_optimizer
-from videomem_hf.video.frame_cache import FrameCache
 
 COMMAND = "python benchmarks/gpu.py"
-SECONDS = 7
-"""Length of VideoMem's clips, whose frames are taken once per second."""
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A number format and a memory layout."""
-
-    name: str
-    dtype: torch.dtype = torch.float32
-    tf32: bool = False
-    channels_last: bool = False
-    compiled: bool = False
-
-
-VARIANTS = (
-    Variant("float32"),
-    Variant("TF32", tf32=True),
-    Variant("bfloat16", torch.bfloat16, tf32=True),
-    Variant("bfloat16, channels last", torch.bfloat16, tf32=True, channels_last=True),
-    Variant("bfloat16, channels last, compiled", torch.bfloat16, tf32=True, channels_last=True, compiled=True),
-)
 
 
 @dataclass(frozen=True)
@@ -226,12 +205,6 @@ def peaks(run: Run) -> Rows:
     yield {"of": "memory", "bytes_per_s": copy_bandwidth(run.device)}
 
 
-def allow_tf32(allowed: bool) -> None:
-    """Whether float32 products and convolutions may round their inputs to TF32."""
-    torch.backends.cuda.matmul.allow_tf32 = allowed
-    torch.backends.cudnn.allow_tf32 = allowed
-
-
 def training(run: Run) -> Rows:
     """One training step of each case in each variant; the most telling cases come first."""
     for case in CASES:
@@ -258,12 +231,9 @@ def training_step(run: Run, case: TrainingCase, variant: Variant) -> dict[str, A
     overrides = case.tiny if run.tiny else ()
     config = TrainingConfig.from_recipe(case.recipe, data="", output="", overrides=overrides)
     stage = config.stages[case.stage]
-    allow_tf32(variant.tf32)
     torch.manual_seed(0)
     model = model_class(config.model["type"])(make_model_config(config)).to(run.device).train()
-    if variant.channels_last:
-        is_3d = config.model["type"] == "resnet3d"
-        model = model.to(memory_format=torch.channels_last_3d if is_3d else torch.channels_last)
+    model = variant.lay_out(model, is_3d=config.model["type"] == "resnet3d")
     if case.checkpointing:
         model.gradient_checkpointing_enable()
     model.freeze_backbone(stage.train == "head")
@@ -272,7 +242,7 @@ def training_step(run: Run, case: TrainingCase, variant: Variant) -> dict[str, A
     called: Any = torch.compile(model) if variant.compiled else model
 
     def step() -> None:
-        with torch.autocast(torch.device(run.device).type, variant.dtype, enabled=variant.dtype != torch.float32):
+        with variant.autocast(run.device):
             loss = criterion(called, batch)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -294,15 +264,8 @@ def training_step(run: Run, case: TrainingCase, variant: Variant) -> dict[str, A
         "clips_per_s": config.batch_size / seconds,
         "peak_memory_gb": peak_gb,
         "flop_per_step": run.flops[case.name],
-        "share_of_matrix_peak": flop_per_s / run.peaks[peak_name(variant)] if run.peaks else None,
+        "share_of_matrix_peak": flop_per_s / run.peaks[variant.peak_name] if run.peaks else None,
     }
-
-
-def peak_name(variant: Variant) -> str:
-    """Which of the matrix peaks a variant is compared with."""
-    if variant.dtype == torch.bfloat16:
-        return "bfloat16"
-    return "TF32" if variant.tf32 else "float32"
 
 
 def steady(step: Callable[[], object], device: str, steps: int) -> float:
@@ -315,23 +278,6 @@ def steady(step: Callable[[], object], device: str, steps: int) -> float:
         step()
     synchronize(device)
     return (time.perf_counter() - started) / steps
-
-
-def random_batch(config: TrainingConfig, device: str) -> dict[str, torch.Tensor]:
-    """Clips of random frames with random labels, as large as the recipe's."""
-    processor = make_processor(config)
-    assert processor is not None
-    height, width = input_shape(processor)
-    frames = (config.frames_per_clip or SECONDS) * processor.segment_length
-    generator = torch.Generator().manual_seed(0)
-    pixels = torch.randn(config.batch_size, frames, 3, height, width, generator=generator)
-    return {"pixel_values_videos": pixels.to(device), "labels": torch.rand(config.batch_size, 2).to(device)}
-
-
-def input_shape(processor: Any) -> tuple[int, int]:
-    """Height and width of the frames that a processor gives."""
-    size = processor.crop_size if processor.do_center_crop else processor.size
-    return size["height"], size["width"]
 
 
 def scores(run: Run) -> Rows:
@@ -349,8 +295,7 @@ def scores(run: Run) -> Rows:
         model, pixels = model.to(run.device), pixels.to(run.device)
         for variant in VARIANTS[:3]:
             allow_tf32(variant.tf32)
-            half = variant.dtype != torch.float32
-            with torch.inference_mode(), torch.autocast(torch.device(run.device).type, variant.dtype, enabled=half):
+            with torch.inference_mode(), variant.autocast(run.device):
                 found = model(pixel_values_videos=pixels).scores
             row[variant.name] = float((found.float().cpu() - expected).abs().max())
         yield row
@@ -371,7 +316,7 @@ def prediction(run: Run) -> Rows:
     frames = np.random.default_rng(0).integers(0, 256, (SECONDS, 360, 640, 3), dtype=np.uint8)
     for kind, fields, small, side in SCORED[:1] if run.tiny else (SCORED[0], SCORED[2]):
         model, processor = random_model(kind, fields | (small if run.tiny else {}), side)
-        predictor = predictor_of(model, processor, kind, run.device)
+        predictor = predictor_of(for_inference(model, run.device), processor, kind, run.device)
         row: dict[str, Any] = {"model": kind, "clips": clips, "map": predictor.saliency_method}
         for name, maps in (("clips_per_s", False), ("clips_per_s_with_maps", True)):
             for count in (2, clips):  # the first round warms up
@@ -439,47 +384,6 @@ def alone_step(run: Run, config: TrainingConfig, training_loop: TrainingLoop) ->
         optimizer.zero_grad()
 
     return steady(step, run.device, 4 if run.tiny else 10)
-
-
-class RandomFrames(FrameCache):
-    """Frames that are drawn at random, `(7 segments of frames, 3, height, width)` uint8 per clip."""
-
-    def __init__(self, folder: Path, processor: Any) -> None:
-        super().__init__(folder, processor)
-        self._shape = (SECONDS * processor.segment_length, 3, *input_shape(processor))
-
-    def pieces(self, source: Any) -> Iterator[np.ndarray]:
-        """Draw the frames of a clip; its file holds the seed."""
-        seed = int(Path(source).read_text())
-        yield np.random.default_rng(seed).integers(0, 256, self._shape, dtype=np.uint8)
-
-
-def make_loop(
-    config: TrainingConfig, folder: Path, steps: int, validate: Callable[[Any], dict[str, float]] = lambda _: {}
-) -> TrainingLoop:
-    """The package's training loop on random frames with random labels, as many clips as `steps` batches need."""
-    clips = steps * config.batch_size
-    processor = make_processor(config)
-    cache = RandomFrames(folder / "frames", processor)
-    sources = [folder / f"{index}.seed" for index in range(clips)]
-    for index, source in enumerate(sources):
-        source.write_text(str(index))
-    cache.fill(sources, progress=False)
-    generator = np.random.default_rng(0)
-    scored = Clips(
-        [source.stem for source in sources], list(sources), generator.random((clips, 2)), np.full((clips, 2), 38.0)
-    )
-    accelerator = make_accelerator(config)
-    torch.manual_seed(config.seed)
-    model = model_class(config.model["type"])(make_model_config(config))
-    assert processor is not None
-    examples = TrainingClips(
-        scored, cache, config.seed, config.frames_per_clip, config.augmentation, processor.segment_length
-    )
-    return TrainingLoop(
-        config, accelerator, model.to(accelerator.device), examples, clips, Collator(processor),
-        validate, StopRequest(), progress=False,
-    )  # fmt: skip
 
 
 def resume(run: Run) -> Rows:

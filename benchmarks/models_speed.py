@@ -21,6 +21,7 @@ import plain_networks
 import torch
 from timing import fastest, matrix_peak
 from torch.utils.flop_counter import FlopCounterMode
+from variants import VARIANTS, Variant
 
 from videomem_hf.models import config_class, model_class
 from videomem_hf.models.modeling_semantic_embedding import weldon_pool
@@ -66,16 +67,6 @@ CASES = [
 ]
 
 
-@dataclass(frozen=True)
-class Variant:
-    """How a model is run."""
-
-    title: str
-    dtype: torch.dtype = torch.float32
-    channels_last: bool = False
-    compiled: bool = False
-
-
 def main() -> None:
     """Time the selected models, print a table, and write it with its environment."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -87,14 +78,7 @@ def main() -> None:
     options = parser.parse_args()
     gpu = options.device != "cpu"
     clips = options.clips or (8 if gpu else 1)
-    variants = [Variant("float32")]
-    if gpu:
-        half = torch.bfloat16
-        variants += [
-            Variant("bfloat16", half),
-            Variant("bfloat16, channels last", half, True),
-            Variant("bfloat16, channels last, compiled", half, True, True),
-        ]
+    variants = [each for each in VARIANTS if each.name != "TF32"] if gpu else VARIANTS[:1]
     rows = []
     for case in CASES:
         if not options.only or case.name in options.only:
@@ -134,13 +118,10 @@ def measure(case: Case, variant: Variant, device: str, clips: int, repeats: int)
     model = model_class(case.name)(config).eval().to(device)
     batch = inputs(case, device, clips)
     plain_batch = plain_inputs(case, batch)
-    if variant.channels_last:
-        model = model.to(
-            memory_format=torch.channels_last_3d if case.name in ("c3d", "resnet3d") else torch.channels_last
-        )
+    model = variant.lay_out(model, is_3d=case.name in ("c3d", "resnet3d"))
     ours: Callable[..., Any] = torch.compile(model) if variant.compiled else model
     plain = getattr(plain_networks, case.name)
-    autocast = torch.autocast(torch.device(device).type, variant.dtype, enabled=variant.dtype != torch.float32)
+    autocast = variant.autocast(device)
 
     def forward() -> None:
         with torch.no_grad(), autocast:
@@ -168,7 +149,7 @@ def measure(case: Case, variant: Variant, device: str, clips: int, repeats: int)
     clips = len(plain_batch) if case.frame is None else clips
     return {
         "model": case.title,
-        "variant": variant.title,
+        "variant": variant.name,
         "frames": batch[next(iter(batch))].shape[1] if case.frame else 0,
         "clips_per_s": clips / seconds,
         "training_clips_per_s": clips / step,
