@@ -44,6 +44,14 @@ def test_one_process_is_this_one() -> None:
     assert list(run_jobs(square, [2, 3], 1)) == [(2, (4, os.getpid())), (3, (9, os.getpid()))]
 
 
+def test_one_isolated_process_goes_on_until_it_dies() -> None:
+    results = dict(run_jobs(square, [2, 3, 13, 4], 1, isolated=True))
+    assert results[13] == Died(3)
+    first, second, after = (results[job][1] for job in (2, 3, 4))  # type: ignore[index]
+    assert first == second != after
+    assert os.getpid() not in (first, after)
+
+
 def test_all_jobs_come_back_from_two_processes() -> None:
     results = dict(run_jobs(square, range(8), 2))
     assert {job: result[0] for job, result in results.items()} == {job: job * job for job in range(8)}  # type: ignore[index]

@@ -31,14 +31,15 @@ class _Worker(Generic[Job]):
 
 
 def run_jobs(
-    function: Callable[[Job], Result], jobs: Iterable[Job], processes: int
+    function: Callable[[Job], Result], jobs: Iterable[Job], processes: int, *, isolated: bool = False
 ) -> Iterator[tuple[Job, Result | Died]]:
     """Run a function on jobs in several processes, one job each at a time; yields each job with its result when ready.
 
-    The function, jobs and results are picklable; with one process the function runs in this one. A job is taken from
-    `jobs` when a process is free for it. What the function raises ends the run and is raised here.
+    The function, jobs and results are picklable; with one process the function runs in this one unless it is to be
+    `isolated`. A job is taken from `jobs` when a process is free for it; one that died is replaced. What the function
+    raises ends the run and is raised here.
     """
-    if processes == 1:
+    if processes == 1 and not isolated:
         for job in jobs:
             yield job, function(job)
         return

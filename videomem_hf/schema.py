@@ -10,6 +10,8 @@ Horizon = Literal["short_term", "long_term"]
 HORIZONS: Final[tuple[Horizon, Horizon]] = ("short_term", "long_term")
 HORIZON_NAMES: Final[dict[Horizon, str]] = {"short_term": "short-term", "long_term": "long-term"}
 """What a person reads."""
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+"""Number format in which a network predicts; "auto" takes what suits the model and the device."""
 SCORE_MIN: Final = 0.0
 SCORE_MAX: Final = 1.0
 

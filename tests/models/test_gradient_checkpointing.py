@@ -1,6 +1,7 @@
 """Gradient checkpointing changes neither scores, gradients nor running statistics, and keeps fewer activations."""
 
 import copy
+import pickle
 from typing import Any
 
 import pytest
@@ -96,6 +97,16 @@ def test_a_copy_recomputes_its_own_weights() -> None:
     step(copied, "semantic_embedding")
     assert model.trunk[4][0].conv1.weight.grad is None
     assert copied.trunk[4][0].conv1.weight.grad is not None
+
+
+def test_a_pickled_model_recomputes_too() -> None:
+    model = network("semantic_embedding")
+    enable(model)
+    loaded = pickle.loads(pickle.dumps(model))
+    assert [type(each) for each in loaded.modules()] == [type(each) for each in model.modules()]
+    (expected, kept), (found, same) = step(model, "semantic_embedding"), step(loaded, "semantic_embedding")
+    torch.testing.assert_close(found, expected)
+    assert same == kept
 
 
 def test_a_network_that_would_keep_everything_is_refused() -> None:

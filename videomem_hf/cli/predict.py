@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -17,14 +17,11 @@ from rich.table import Table
 
 from videomem_hf.cli.clip_paths import clip_paths, clip_sources
 from videomem_hf.cli.options import Clips, Device, Engine, FailFast, Import, ListFile, TrustRemoteCode
-from videomem_hf.cli.predict_here import Outcome, Precision, Scoring, is_pipe, score_clips
+from videomem_hf.cli.predict_here import Outcome, Scoring, is_pipe, score_clips
 from videomem_hf.cli.score_table import score_columns, score_row
 from videomem_hf.registration import import_code
-from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon, InputError
+from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon, InputError, Precision
 from videomem_hf.system import os_cause, printable, quantity
-
-if TYPE_CHECKING:
-    pass
 
 
 def predict(

@@ -9,21 +9,20 @@ from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain, count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from videomem_hf.cli.clip_paths import clip_names, short_name
 from videomem_hf.local_jobs import Died, run_jobs
 from videomem_hf.registration import import_code
-from videomem_hf.schema import InputError, cause_of
+from videomem_hf.schema import InputError, Precision, cause_of
 from videomem_hf.system import available_cpus, quantity
 from videomem_hf.video.video import Frame, probe
 
 if TYPE_CHECKING:
     from videomem_hf.inference import ClipPredictor, Prediction
 
-Precision = Literal["auto", "float32", "bfloat16", "float16"]
 STILLS = 7
 SHOW_EVERY_S = 0.5
 CLIPS_PER_JOB = 8
@@ -169,10 +168,9 @@ def _score_in_processes(scoring: Scoring, clips: Sequence[Clip], jobs: int) -> I
 
 
 def _score_one_by_one(scorer: "_BatchScorer", batch: Sequence[Clip]) -> list[Outcome]:
-    """Score clips during which a process ended, each in a process of its own."""
+    """Score clips during which a process ended, one at a time, in a process that is replaced where it ends again."""
     outcomes = []
-    for clip in batch:
-        ((_, found),) = run_jobs(scorer, [(0, (clip,))], 2)  # with 1 it would run in this process
+    for (_, (clip,)), found in run_jobs(scorer, [(0, (clip,)) for clip in batch], 1, isolated=True):
         if isinstance(found, Died):
             cause = "the process that worked on it ended; its memory may not have sufficed"
             found = [Outcome(clip.source, clip.name, None, cause)]

@@ -27,7 +27,8 @@ def predict_on_ray(
     """
     predictor = load_predictor(model, device, precision=precision)
     horizons = predictor.horizons
-    identity = model_identity(predictor.name, horizons) | ({} if precision == "auto" else {"precision": precision})
+    dtype = str(getattr(predictor.model, "dtype", "")).removeprefix("torch.")
+    identity = model_identity(predictor.name, horizons) | ({} if dtype == "float32" else {"precision": dtype})
     journal = ScoreJournal(out.with_name(f"{out.name}.journal"), identity)
     del predictor  # it was here to find mistakes early; the processes load their own
     results: dict[Path, ClipScores | str] = {path: done for path in paths if (done := journal.get(path))}

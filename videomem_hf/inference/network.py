@@ -2,7 +2,7 @@
 
 from collections import Counter
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import torch
 from torch import nn
@@ -14,9 +14,9 @@ from videomem_hf.models.modeling_memorability import Conv3d
 from videomem_hf.models.modeling_resnet3d import BasicBlock as BasicBlock3D
 from videomem_hf.models.modeling_resnet3d import Bottleneck as Bottleneck3D
 from videomem_hf.models.modeling_resnet3d import ResNet3DModel
-from videomem_hf.schema import InputError
+from videomem_hf.schema import InputError, Precision
 
-PRECISIONS: Final = ("auto", "float32", "bfloat16", "float16")
+PRECISIONS: Final = get_args(Precision)
 _NORM_FOLLOWS_CONV: Final = (BasicBlock, Bottleneck, ResNet, BasicBlock3D, Bottleneck3D, ResNet3DModel)
 """Modules in which `bn1` follows `conv1` directly, `bn2` follows `conv2`, and so on."""
 

@@ -28,6 +28,9 @@ class Recomputing:
 
         return _checkpoint(compute, *args, use_reentrant=False, context_fn=contexts, **kwargs)
 
+    def __reduce__(self) -> tuple[Any, ...]:  # the class was made here, where pickle does not find it
+        return _empty_block, (type(self).__mro__[2],), self.__dict__
+
 
 def recompute_blocks(model: nn.Module, enable: bool, every: int = 1) -> int:
     """Turn recomputing on for every so many blocks of a network, or off for all; returns how many blocks it has."""
@@ -72,6 +75,11 @@ def _blocks(module: nn.Module) -> Iterator[nn.Module]:
 @cache
 def _recomputing(kind: type[nn.Module]) -> type[nn.Module]:
     return type(kind.__name__, (Recomputing, kind), {})
+
+
+def _empty_block(kind: type[nn.Module]) -> nn.Module:
+    recomputing = _recomputing(kind)
+    return recomputing.__new__(recomputing)
 
 
 @contextmanager
