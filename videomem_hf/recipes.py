@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import wraps
+from itertools import takewhile
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Final, Self, TypeVar, get_args, get_origin, get_type_hints
@@ -72,6 +73,13 @@ class RunConfig:
 
 def recipe_names() -> list[str]:
     return sorted(path.stem for path in RECIPES_FOLDER.glob("*.yaml"))
+
+
+def recipe_summary(name: str) -> str:
+    """The first sentence of the comment that a recipe of the package begins with."""
+    lines = recipe_path(name).read_text(encoding="utf-8").splitlines()
+    comment = " ".join(line[1:].strip() for line in takewhile(lambda line: line.startswith("#"), lines))
+    return re.split(r"(?<!Sec)(?<!Fig)(?<! al)\. ", comment)[0].rstrip(".")
 
 
 def recipe_path(recipe: str | Path) -> Path:

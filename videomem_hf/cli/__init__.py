@@ -5,9 +5,10 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from videomem_hf import __version__
 from videomem_hf.cli.analyse import analyse
@@ -20,33 +21,36 @@ from videomem_hf.cli.extract import extract
 from videomem_hf.cli.predict import predict
 from videomem_hf.cli.push import push
 from videomem_hf.cli.quickstart import quickstart
+from videomem_hf.cli.recipes import recipes
 from videomem_hf.cli.report import report
 from videomem_hf.cli.sample import sample
 from videomem_hf.cli.score import score
 from videomem_hf.cli.study import study
 from videomem_hf.cli.table1 import table1
+from videomem_hf.cli.train import TrainCommand, train
 from videomem_hf.cli.train_sorter import train_sorter
 from videomem_hf.cli.tune import tune
 from videomem_hf.schema import InputError
+from videomem_hf.system import is_main_process
 
 FIRST, DATA, MODELS, STUDY, HUB = "First steps", "Data and features", "Models", "Annotations", "Hugging Face Hub"
 EXIT_CODES = (
     "Exit codes: 0 done; 1 something given cannot be used, or a clip failed; 2 the command is not written right; 130 "
-    "stopped with Ctrl-C, and what is done is kept. Training: [bold]accelerate launch train.py --help[/bold]. "
+    "stopped with Ctrl-C, and what is done is kept. "
     "Completion in your shell: [bold]videomem --install-completion[/bold]."
 )
 
-app = typer.Typer(
-    name="videomem",
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+STYLE: dict[str, Any] = {
+    "pretty_exceptions_enable": False,
+    "rich_markup_mode": "rich",
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
+app = typer.Typer(name="videomem", **STYLE)
 
 
-def add(command: Callable[..., None], panel: str, short_help: str) -> None:
+def add(command: Callable[..., None], panel: str, short_help: str, kind: type[TyperCommand] | None = None) -> None:
     """Put a command on the page of `videomem --help`: one line under a heading."""
-    app.command(rich_help_panel=panel, short_help=short_help)(command)
+    app.command(cls=kind, rich_help_panel=panel, short_help=short_help)(command)
 
 
 add(quickstart, FIRST, "Everything once on a generated sample, with a report; 5 minutes")
@@ -58,6 +62,8 @@ add(describe, DATA, "What is in a copy of the release, and what is missing")
 add(prepare, DATA, "Write a copy as Parquet files that load anywhere")
 add(extract, DATA, "Features of your own clips, in the release's formats")
 
+add(train, MODELS, "Train a predictor by a recipe, and evaluate it", TrainCommand)
+add(recipes, MODELS, "What each recipe needs, and how long it takes here")
 add(evaluate, MODELS, "Spearman of a model on a split, with its interval")
 add(report, MODELS, "A run's table, calibration and errors, as Markdown and figures")
 add(table1, MODELS, "Train the paper's predictors; its table with yours beside it")
@@ -107,12 +113,25 @@ def options(
 
 
 def main() -> None:
-    """Run the command line; a user's mistake ends in one sentence and exit code 1, never in a stack trace."""
+    """Run the command line."""
+    run(app, "videomem")
+
+
+def run_command(command: Callable[..., None], name: str, kind: type[TyperCommand]) -> None:
+    """Run a command by itself, under another name."""
+    alone = typer.Typer(add_completion=False, **STYLE)
+    alone.command(cls=kind, help=lay_out(command.__doc__ or ""))(command)
+    run(alone, name)
+
+
+def run(commands: typer.Typer, name: str) -> None:
+    """Run commands; a user's mistake ends in one sentence and exit code 1, never in a stack trace."""
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     # PyTorch's threads that wait for each other leave the CPU to those that decode.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        app()
+        commands(prog_name=name)
     except InputError as error:
-        sys.stderr.write(f"videomem: {error}\n")
+        if is_main_process():
+            sys.stderr.write(f"{name}: {error}\n")
         sys.exit(1)

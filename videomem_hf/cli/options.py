@@ -40,6 +40,16 @@ TrustRemoteCode = Annotated[
     bool,
     typer.Option("--trust-remote-code", help="Run the Python files that come with the model, from whomever they are."),
 ]
+
+
+def complete_recipe(incomplete: str) -> list[str]:
+    """Names of recipes that start so, for the shell's completion."""
+    from videomem_hf.recipes import recipe_names
+
+    return [name for name in recipe_names() if name.startswith(incomplete)]
+
+
+Recipe = typer.Option(help="Name of a recipe (see `videomem recipes`), or a YAML file.", autocompletion=complete_recipe)
 Data = Annotated[str, typer.Option(help=DATA_HELP)]
 Release = Annotated[str | None, typer.Option(help="2018 or 2022, where the copy holds both.")]
 AllowLinks = Annotated[bool, typer.Option("--allow-links", help="Follow links that lead out of the copy.")]

@@ -139,6 +139,8 @@ class TrainingConfig(RunConfig):
         init: Folder or Hub id of a model of the same type whose weights are the first ones (converted checkpoints,
             say); what does not fit, such as a head of other horizons, is initialised anew and named. A `spatiotemporal`
             also starts from a predictor of frames, whose backbone it takes.
+        pretrained: The command that makes the weights which the recipe starts from and `init` names; a warning says so
+            where they are not given. Null: trained from nothing.
         cache_maps: For a `spatiotemporal` of which only the head is trained: whether the maps of its backbone are
             computed once and kept beside the decoded frames, as `frame_cache` has them. The frames are not changed at
             random then.
@@ -172,6 +174,7 @@ class TrainingConfig(RunConfig):
     batch_size: int
     processor: dict[str, Any] = field(default_factory=dict)
     init: str | None = None
+    pretrained: str | None = None
     cache_maps: bool = False
     train_on: str = "videomem"
     lamem: str | None = None

@@ -1,0 +1,63 @@
+"""`videomem train` and `videomem recipes`: options, what is next, and estimates."""
+
+import click
+import pytest
+from typer.testing import CliRunner
+
+from videomem_hf.cli import app
+from videomem_hf.cli.options import complete_recipe
+from videomem_hf.cli.train import repeat_option
+from videomem_hf.recipes import recipe_names, recipe_summary
+from videomem_hf.training.recipe_costs import LAMEM_IMAGES, recipe_costs
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("--set a=1 b=2 --resume", "--set a=1 --set b=2 --resume"),
+        ("--data x --set a=1 --set b=2", "--data x --set a=1 --set b=2"),
+        ("--data x y", "--data x y"),
+        ("", ""),
+    ],
+)
+def test_an_option_takes_several_values(given: str, expected: str) -> None:
+    assert list(repeat_option("--set", given.split())) == expected.split()
+
+
+@pytest.mark.parametrize("given", ["--set", "--set --resume", "--set --set a=1"])
+def test_an_option_without_a_value_is_refused(given: str) -> None:
+    with pytest.raises(click.BadOptionUsage, match="needs one or more KEY=VALUE"):
+        list(repeat_option("--set", given.split()))
+
+
+def test_what_best_does_not_take_is_refused() -> None:
+    result = CliRunner().invoke(
+        app, ["train", "--recipe", "best", "--data", "x", "--output", "y", "--max-train-time", "8h"]
+    )
+    assert str(result.exception) == "--max-train-time has no meaning for recipe best, which takes minutes; leave it out"
+    result = CliRunner().invoke(
+        app, ["train", "--recipe", "hmp", "--data", "x", "--output", "y", "--max-train-time", "8"]
+    )
+    assert result.exit_code == 2
+
+
+def test_every_recipe_is_listed_with_its_needs() -> None:
+    result = CliRunner().invoke(app, ["recipes", "--clips", "100"])
+    assert result.exit_code == 0
+    for name in recipe_names():
+        assert f"{name}: {recipe_summary(name)}" in result.output
+        assert "  " not in recipe_summary(name)
+    assert "needs features c3d, hmp" in result.output
+    assert result.output.count("LaMem: --lamem FOLDER") == 4
+    assert "weights: `videomem convert resnet3d CHECKPOINT FOLDER`, then --init FOLDER" in result.output
+    assert complete_recipe("c3d") == ["c3d", "c3d_hmp"]
+
+
+def test_the_operations_of_a_training() -> None:
+    """Of ResNet-152 torchvision says 11.51 billion multiplications for a frame of 224 x 224."""
+    forward = 2 * 11.51e9 * (400 / 224) ** 2
+    epochs = 10 + 3 * 10  # a backward pass costs two forward ones
+    found = recipe_costs("semantic_embedding", 1000).flops
+    assert found == pytest.approx(forward * (1000 + LAMEM_IMAGES) * epochs, rel=0.05)
+    assert recipe_costs("hmp", 1000).flops is None
+    assert recipe_costs("best", 1000).hours(1e9) is None

@@ -1,0 +1,41 @@
+"""`videomem recipes`: what there is to train, what it needs, and how long it takes."""
+
+from typing import Annotated
+
+import typer
+
+PAPERS_CLIPS = 6500
+
+
+def recipes(
+    clips: Annotated[int, typer.Option(min=1, help="Training clips that the times are for.")] = PAPERS_CLIPS,
+) -> None:
+    """List the recipes of `videomem train`: the predictor, what it is trained on, and about how long that takes.
+
+    Times are estimates: the operations of the network over the speed of a matrix product on this CPU, times a share of
+    it that training reaches; for a GPU at 100 TFLOP/s. Decoding the videos comes once on top: minutes for a thousand.
+
+    Example: [bold]videomem recipes --clips 500[/bold]
+    """
+    from videomem_hf.recipes import recipe_names
+    from videomem_hf.training.recipe_costs import GPU_FLOP_PER_S, flop_per_s_here, recipe_costs
+
+    speed = flop_per_s_here()
+    for name in recipe_names():
+        costs = recipe_costs(name, clips)
+        typer.echo(f"{typer.style(name, bold=True)}: {costs.summary}")
+        typer.echo(f"    needs {'; '.join(costs.needs)}")
+        if costs.missing:
+            typer.echo(f"    missing here: pip install {' '.join(costs.missing)}")
+        here, gpu = (_duration(costs.hours(each)) for each in (speed, GPU_FLOP_PER_S))
+        typer.echo(f"    {here} on this CPU" + ("" if here == gpu else f", {gpu} on a GPU"))
+    typer.echo("\nTrain one with:\n  videomem train --recipe frame_attention --data sample/release --output run")
+
+
+def _duration(hours: float | None) -> str:
+    """About how long, in words."""
+    if hours is None or hours < 1 / 6:
+        return "minutes"
+    if hours < 1.5:
+        return f"about {round(hours * 6) * 10} min"
+    return f"about {hours:.0f} h" if hours < 48 else f"about {hours / 24:.0f} days"

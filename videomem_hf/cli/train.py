@@ -1,0 +1,166 @@
+"""`videomem train`, and `train.py` in the repository, which is the same."""
+
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import click
+import typer
+from typer.core import TyperCommand
+
+from videomem_hf.cli.options import Data, Import, Recipe
+from videomem_hf.registration import import_code
+from videomem_hf.schema import InputError
+from videomem_hf.system import is_main_process
+
+STOPPED: Final = 3
+"""Exit code of a run that ends early with a checkpoint."""
+_UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class TrainCommand(TyperCommand):
+    """Lets `--set` take several values, as in `--set batch_size=16 seed=1`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, list(repeat_option("--set", args)))
+
+
+def repeat_option(option: str, arguments: Iterable[str]) -> Iterator[str]:
+    """Put an option before each of the values that follow it, as click wants it."""
+    values: int | None = None  # that the option has so far, after it
+    for argument in (*arguments, "--"):
+        if argument.startswith("-"):
+            if values == 0:
+                raise click.BadOptionUsage(option, f"{option} needs one or more KEY=VALUE")
+            values = 0 if argument == option else None
+        elif values is not None:
+            values += 1
+            yield option
+        if values != 0 and argument != "--":
+            yield argument
+
+
+def _seconds(text: str) -> float:
+    match = re.fullmatch(r"([0-9]*\.?[0-9]+)([smhd])", text)
+    if not match:
+        raise typer.BadParameter(f"{text!r} is not a time such as 90s, 30m, 8h or 2d")
+    return float(match[1]) * _UNITS_S[match[2]]
+
+
+def train(
+    recipe: Annotated[str, Recipe],
+    data: Data,
+    output: Annotated[Path, typer.Option(help="New folder for the model and its results.")],
+    init: Annotated[
+        str | None, typer.Option(help="Folder or Hub id of the weights to start from; see `videomem convert`.")
+    ] = None,
+    lamem: Annotated[str | None, typer.Option(help="Folder of LaMem, for recipes that train on it as well.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE...", help="Change values of the recipe: batch_size=16 stages.0.epochs=20."
+        ),
+    ] = None,
+    import_: Import = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
+    max_train_time: Annotated[
+        float | None,
+        typer.Option(parser=_seconds, metavar="TIME", help="Stop with a checkpoint after 90s, 30m, 8h or 2d."),
+    ] = None,
+) -> None:
+    """Train a predictor by a recipe and evaluate it on the split that the recipe holds out.
+
+    `videomem recipes` lists the recipes. On several GPUs or machines: [bold]accelerate launch train.py[/bold] with the
+    same options, where train.py is in the repository, or [bold]accelerate launch -m videomem_hf train[/bold].
+
+    Exit codes: 0 finished; 1 a mistake; 3 stopped by --max-train-time or SIGTERM, with a checkpoint to --resume from;
+    130 interrupted.
+
+    Example: [bold]videomem train --recipe frame_attention --data sample/release --output run[/bold]
+    """
+    from videomem_hf.multiview.config import is_multiview_recipe
+
+    if is_multiview_recipe(recipe):
+        refused = {"--import": import_, "--init": init, "--lamem": lamem, "--resume": resume}
+        refused["--max-train-time"] = max_train_time
+        if given := [option for option, value in refused.items() if value]:
+            raise InputError(f"{given[0]} has no meaning for recipe {recipe}, which takes minutes; leave it out")
+        if is_main_process():  # one process does all
+            _fit_views(recipe, data, output, set_ or [])
+        return
+    named = [f"{key}={value}" for key, value in (("init", init), ("lamem", lamem)) if value is not None]
+    _train_network(recipe, data, output, [*named, *(set_ or [])], import_, resume, max_train_time)
+
+
+def _train_network(
+    recipe: str,
+    data: str,
+    output: Path,
+    overrides: list[str],
+    imports: list[str] | None,
+    resume: bool,
+    max_seconds: float | None,
+) -> None:
+    from videomem_hf.training.config import TrainingConfig
+
+    config = TrainingConfig.from_recipe(recipe, data=data, output=output, overrides=overrides)
+    import_code(imports)
+    from videomem_hf.training import TrainingStopped, train  # loads torch, after mistakes in the arguments are found
+
+    if config.pretrained and config.init is None and is_main_process():
+        typer.echo(
+            f"recipe {recipe} starts from weights that `{config.pretrained}` makes; name their folder with "
+            "--init, or it trains from nothing",
+            err=True,
+        )
+    go_on = f"--resume goes on from the last checkpoint in {output}"
+    try:
+        result = train(config, resume=resume, max_seconds=max_seconds)
+    except TrainingStopped as stopped:
+        _end(f"stopped {stopped}; {go_on}", STOPPED)
+    except KeyboardInterrupt:
+        _end(f"stopped; {go_on}", 130)
+    if is_main_process():
+        from videomem_hf.analysis.training_figure import training_figure
+        from videomem_hf.evaluation.tables import metrics_text
+
+        results = result.results
+        training_figure(results).savefig(result.output / "training.png", dpi=150)
+        evaluated = f"{results['split_clips']} clips of the split {results['split']!r}"
+        kept = "" if results["kept_by"] == "last" else f", epoch {results['kept_epoch']} kept by that split"
+        typer.echo(f"{evaluated}, after training on {results['train_clips']}{kept}:")
+        typer.echo(metrics_text(results["metrics"], config.evaluation.confidence), nl=False)
+        _say_what_is_next(result.output, "training.png")
+
+
+def _fit_views(recipe: str, data: str, output: Path, overrides: list[str]) -> None:
+    from videomem_hf.multiview.ablation_table import rows_from_dicts, table_text
+    from videomem_hf.multiview.config import BestConfig
+
+    config = BestConfig.from_recipe(recipe, data=data, output=output, overrides=overrides)
+    from videomem_hf.multiview.run import train_best
+
+    try:
+        result = train_best(config)
+    except KeyboardInterrupt:
+        _end("stopped; the same command starts again, with the frames that were encoded", 130)
+    results: dict[str, Any] = result.results
+    typer.echo(table_text(rows_from_dicts(results["table"]), config.fit.level, config.evaluation.confidence))
+    from_videos = f" Frames were encoded by {results['frame_encoder']}." if results["frame_encoder"] else ""
+    typer.echo(f"Head: {results['head']}. Views: {', '.join(results['views'])}.{from_videos}")
+    _say_what_is_next(result.output)
+
+
+def _say_what_is_next(output: Path, *pictures: str) -> None:
+    written = ", ".join(("the model", "predictions.csv", "results.json", *pictures))
+    typer.echo(f"{output}: {written}. Next:")
+    typer.echo(f"  videomem predict clip.mp4 --model {output}\n  videomem report {output}")
+
+
+def _end(message: str, code: int) -> None:
+    """Print a message once, whatever the number of processes, and end with an exit code."""
+    if is_main_process():
+        sys.stderr.write(f"\n{click.get_current_context().command_path}: {message}\n")
+    raise typer.Exit(code)
