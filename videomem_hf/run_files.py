@@ -3,9 +3,7 @@
 import csv
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -81,19 +79,6 @@ def refuse_changed_settings(output: Path, old: Mapping[str, Any], new: Mapping[s
 def is_run_folder(folder: Path) -> bool:
     """Whether a folder holds a finished run."""
     return (folder / RESULTS_FILE).is_file()
-
-
-def check_model_name(name: str | Path) -> None:
-    """Raise InputError for a model that is neither a folder here nor of the form of a Hub id.
-
-    `OWNER/NAME` is a Hub id unless there is a folder `OWNER`.
-    """
-    path, found = Path(name), "no such folder"
-    with suppress(OSError):  # of a name that is longer than the file system takes
-        if path.is_dir() or (re.fullmatch(r"[\w.-]+/[\w.-]+", str(name)) and not path.parent.exists()):
-            return
-        found = "is a file" if path.exists() else found
-    raise InputError(f"{name}: {found}; give the folder of a model, or a Hub id such as owner/name")
 
 
 def write_results(folder: Path, results: Mapping[str, Any]) -> None:

@@ -54,6 +54,7 @@ def test_exit_codes_are_named(code: str) -> None:
 @pytest.mark.parametrize("path", LEAVES, ids=" ".join)
 def test_examples_are_commands_that_parse(path: tuple[str, ...]) -> None:
     examples = re.findall(r"\[bold\](videomem [^\[]+(?:\[[^/\[]*[^\[]*)*?)\[/bold\]", LEAVES[path].help or "")
+    examples = [example.replace("\\\n", "") for example in examples]
     own = [words for words in map(shlex.split, examples) if tuple(words[1 : 1 + len(path)]) == path]
     assert own, f"no example of videomem {' '.join(path)}"
     for words in own:
@@ -67,6 +68,18 @@ def test_no_text_is_swallowed_as_markup(path: tuple[str, ...]) -> None:
     for parameter in LEAVES[path].params:
         if text := getattr(parameter, "help", None):
             assert re.sub(r"\s|│", "", text)[-30:] in re.sub(r"│", "", page), f"{parameter.name}: {text}"
+
+
+@pytest.mark.parametrize("path", LEAVES, ids=" ".join)
+def test_option_names_are_whole_and_examples_paste_at_80_columns(path: tuple[str, ...]) -> None:
+    page = shown(*path, columns=80)
+    for parameter in LEAVES[path].params:
+        for name in (*parameter.opts, *parameter.secondary_opts):
+            assert not name.startswith("-") or name in page
+    assert max(map(len, page.splitlines())) <= 80
+    [examples] = re.findall(r"\n  Examples?:\n(.*?)\n\n", page, re.DOTALL)
+    for line in examples.replace("\\\n", "").splitlines():
+        assert line.startswith("    videomem ")
 
 
 def test_a_mistyped_command_gets_a_suggestion() -> None:

@@ -1,7 +1,7 @@
 """`videomem train` and `videomem recipes`: options, what is next, and estimates."""
 
-import click
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from videomem_hf.cli import app
@@ -26,7 +26,7 @@ def test_an_option_takes_several_values(given: str, expected: str) -> None:
 
 @pytest.mark.parametrize("given", ["--set", "--set --resume", "--set --set a=1"])
 def test_an_option_without_a_value_is_refused(given: str) -> None:
-    with pytest.raises(click.BadOptionUsage, match="needs one or more KEY=VALUE"):
+    with pytest.raises(typer.BadParameter, match="needs one or more KEY=VALUE"):
         list(repeat_option("--set", given.split()))
 
 

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -18,6 +17,7 @@ from videomem_hf.cli.data import describe, prepare
 from videomem_hf.cli.doctor import doctor
 from videomem_hf.cli.evaluate import evaluate
 from videomem_hf.cli.extract import extract
+from videomem_hf.cli.help import Command, lay_out
 from videomem_hf.cli.predict import predict
 from videomem_hf.cli.push import push
 from videomem_hf.cli.quickstart import quickstart
@@ -48,7 +48,7 @@ STYLE: dict[str, Any] = {
 app = typer.Typer(name="videomem", **STYLE)
 
 
-def add(command: Callable[..., None], panel: str, short_help: str, kind: type[TyperCommand] | None = None) -> None:
+def add(command: Callable[..., None], panel: str, short_help: str, kind: type[TyperCommand] = Command) -> None:
     """Put a command on the page of `videomem --help`: one line under a heading."""
     app.command(cls=kind, rich_help_panel=panel, short_help=short_help)(command)
 
@@ -79,20 +79,12 @@ add(card, HUB, "A model's card from what its training run left")
 app.add_typer(push, name="push", rich_help_panel=HUB, short_help="Put a model, data, the metric or a Space on the Hub")
 
 
-def lay_out(docstring: str) -> str:
-    """Turn a docstring into help that fits any width: a paragraph is a line, and so is an example."""
-    paragraphs = [" ".join(paragraph.split()) for paragraph in docstring.split("\n\n")]
-    command = re.compile(r"(?:^Examples?:|, (?:then [^\[]*)?) ?(?=\[bold\]videomem )")
-    return "\n\n".join(
-        command.sub(lambda found: f"{found[0].strip(', ')}\n  ", text) if text.startswith("Example") else text
-        for text in paragraphs
-    )
-
-
 for each in (app, study, push):
     for registered in each.registered_commands:
         if registered.callback and registered.callback.__doc__:
             registered.help = lay_out(registered.callback.__doc__)
+        if registered.cls is TyperCommand:
+            registered.cls = Command
 
 
 @app.callback(invoke_without_command=True, epilog=EXIT_CODES)

@@ -2,7 +2,9 @@
 
 import json
 import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from itertools import groupby
 from typing import Annotated
 
 import typer
@@ -17,6 +19,7 @@ MARKS = {"ok": "[green]ok[/green]", "missing": "[yellow]--[/yellow]", "bad": "[r
 
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="List every package that is in order as well.")] = False,
 ) -> None:
     """Look at what is installed and found here: packages against their bounds, weights, GPU, codecs, programs, disk.
 
@@ -25,34 +28,47 @@ def doctor(
 
     Examples: [bold]videomem doctor[/bold], [bold]videomem doctor --json[/bold]
     """
-    findings = examine()
-    works = not any(finding.state == "bad" for finding in findings)
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    findings: list[Finding] = []
+    for group, found in groupby(examine(), key=lambda finding: finding.group):
+        if as_json:
+            findings += found
+            continue
+        console.print(group, style="bold")  # before what takes a moment, such as loading torch
+        findings += (in_group := list(found))
+        _print(console, in_group if all_ else _sum_up(in_group))
+    bad = [finding.name for finding in findings if finding.state == "bad"]
     if as_json:
-        content = {"core_works": works, "findings": [asdict(finding) for finding in findings]}
+        content = {"core_works": not bad, "findings": [asdict(finding) for finding in findings]}
         sys.stdout.write(json.dumps(content, indent=1) + "\n")
     else:
-        _print(findings, works)
-    if not works:
+        console.print(
+            f"The core does not work: first fix {', '.join(bad)} (marked !!)."
+            if bad
+            else "The core works; what is marked -- is only for what its line says. Next:\n  videomem quickstart",
+            markup=False,
+        )
+    if bad:
         raise typer.Exit(1)
 
 
-def _print(findings: list[Finding], works: bool) -> None:
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-    for group in dict.fromkeys(finding.group for finding in findings):
-        table = Table(
-            title=group, title_justify="left", show_header=False, box=None, padding=(0, 1), title_style="bold"
-        )
-        for _ in range(3):
-            table.add_column(overflow="fold")
-        for finding in findings:
-            if finding.group == group:
-                text = "; ".join(filter(None, (finding.found, finding.remedy)))
-                table.add_row(MARKS[finding.state], escape(finding.name), escape(text))
-        console.print(table)
-    bad = [finding.name for finding in findings if finding.state == "bad"]
-    console.print(
-        "The core works. What is marked -- is needed only for what its line says."
-        if works
-        else f"The core does not work: first fix {', '.join(bad)} (marked !!).",
-        markup=False,
+def _sum_up(findings: Sequence[Finding]) -> list[Finding]:
+    """Put what is in order of the packages into one line; what is not keeps its own."""
+    if findings[0].group not in ("Core", "Extras"):
+        return list(findings)
+    fine = [finding for finding in findings if finding.state == "ok"]
+    names = ", ".join(
+        f"{each.name} {each.found}" if each.group == "Core" else each.name.split()[0].strip("[]") for each in fine
     )
+    summary = [Finding(findings[0].group, f"{len(fine)} of {len(findings)}", "ok", names)] if fine else []
+    return summary + [finding for finding in findings if finding.state != "ok"]
+
+
+def _print(console: Console, findings: Iterable[Finding]) -> None:
+    table = Table(show_header=False, box=None, padding=(0, 1))
+    for _ in range(3):
+        table.add_column(overflow="fold")
+    for finding in findings:
+        text = "; ".join(filter(None, (finding.found, finding.remedy)))
+        table.add_row(MARKS[finding.state], escape(finding.name), escape(text))
+    console.print(table)

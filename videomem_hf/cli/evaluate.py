@@ -8,8 +8,9 @@ import typer
 
 from videomem_hf.cli.options import DATA_HELP, FailFast, Import, TrustRemoteCode
 from videomem_hf.data.release.splits import RankedBy
+from videomem_hf.model_names import check_model_name
 from videomem_hf.registration import import_code
-from videomem_hf.run_files import check_model_name, without_nan, write_predictions
+from videomem_hf.run_files import without_nan, write_predictions
 from videomem_hf.schema import Horizon, InputError
 
 if TYPE_CHECKING:
@@ -80,13 +81,12 @@ def evaluate(
 
     from videomem_hf.benchmark.evaluate import evaluation_target, score_target
     from videomem_hf.evaluation.submission import submission_files, write_submission
-    from videomem_hf.inference.loading import RESMEM, load_network
+    from videomem_hf.inference.loading import load_network
 
     for option, value in {"--team": team, "--run": run, "--year": year}.items():
         if value is not None and submission is None:
             raise InputError(f"{option} is for the files of --submission; give its folder as well")
-    if model != RESMEM:
-        check_model_name(model)
+    check_model_name(model)
     for file in (json_file, csv_file):
         if file is not None and not file.parent.is_dir():
             raise InputError(f"{file}: its folder does not exist")

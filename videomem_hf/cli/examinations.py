@@ -8,6 +8,7 @@ import shutil
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Final, Literal
 
@@ -19,6 +20,7 @@ from videomem_hf.system import available_cpus, quantity
 
 State = Literal["ok", "missing", "bad"]
 LITTLE_DISK_GB: Final = 5
+NOT_INSTALLED: Final = "not installed"
 EXTRAS: Final = {
     "resmem": "published ResMem weights (non-commercial licence)",
     "features": "features orb and inceptionv3; LBP and HOG several times faster",
@@ -71,9 +73,9 @@ def make_finding(
     return Finding(group, name, "ok", found) if found else Finding(group, name, state, otherwise, remedy)
 
 
-def examine() -> list[Finding]:
-    """Look at everything, in the order of the report."""
-    return [*core(), *extras(), *devices(), *decoders(), *weights(), *programs(), *folders()]
+def examine() -> Iterator[Finding]:
+    """Look at one thing after the other, in the order of the report."""
+    return chain.from_iterable(look() for look in (core, extras, devices, decoders, weights, programs, folders))
 
 
 def requirements() -> list[Requirement]:
@@ -107,7 +109,7 @@ def package(group: str, requirement: Requirement, otherwise: State, remedy: str)
     try:
         version = importlib.metadata.version(requirement.name)
     except importlib.metadata.PackageNotFoundError:
-        return Finding(group, requirement.name, otherwise, "not installed", remedy)
+        return Finding(group, requirement.name, otherwise, NOT_INSTALLED, remedy)
     found = version if requirement.specifier.contains(version, prereleases=True) else None
     return make_finding(group, requirement.name, found, f"{version}, needs {requirement.specifier}", remedy, otherwise)
 
@@ -130,7 +132,8 @@ def extras() -> Iterator[Finding]:
         own = [each for each in declared if extra in _extra_of(each) and each.name != "videomem_hf"]
         packages = [package("Extras", each, "missing", "") for each in own]
         lacking = [each for each in packages if each.state != "ok"]
-        found = ", ".join(f"{each.name} {each.found}" for each in lacking or packages)
+        none = bool(packages) and all(each.found == NOT_INSTALLED for each in packages)
+        found = "" if none else ", ".join(f"{each.name} {each.found}" for each in lacking or packages)
         name = f"[{extra}] {EXTRAS.get(extra, '')}".strip()
         yield make_finding("Extras", name, None if lacking else found, found, f"pip install 'videomem_hf[{extra}]'")
 

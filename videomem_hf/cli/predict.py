@@ -19,6 +19,7 @@ from videomem_hf.cli.clip_paths import clip_paths, clip_sources
 from videomem_hf.cli.options import Clips, Device, Engine, FailFast, Import, ListFile, TrustRemoteCode
 from videomem_hf.cli.predict_here import Outcome, Scoring, is_pipe, score_clips
 from videomem_hf.cli.score_table import score_columns, score_row
+from videomem_hf.model_names import check_model_name
 from videomem_hf.registration import import_code
 from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon, InputError, Precision
 from videomem_hf.system import os_cause, printable, quantity
@@ -86,6 +87,7 @@ def predict(
     """
     outputs = _Outputs(*map(_path, ("--json", "--csv", "--plots", "--overlay"), (json_file, csv_file, plots, overlay)))
     outputs.check()
+    check_model_name(model)
     import_code(import_)
     if engine == "ray":
         if any((title, fail_fast, import_, trust_remote_code)):

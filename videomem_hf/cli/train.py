@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-import click
 import typer
-from typer.core import TyperCommand
 
+from videomem_hf.cli.help import Command
 from videomem_hf.cli.options import Data, Import, Recipe
 from videomem_hf.registration import import_code
 from videomem_hf.schema import InputError
@@ -20,10 +19,10 @@ STOPPED: Final = 3
 _UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-class TrainCommand(TyperCommand):
+class TrainCommand(Command):
     """Lets `--set` take several values, as in `--set batch_size=16 seed=1`."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         return super().parse_args(ctx, list(repeat_option("--set", args)))
 
 
@@ -33,7 +32,7 @@ def repeat_option(option: str, arguments: Iterable[str]) -> Iterator[str]:
     for argument in (*arguments, "--"):
         if argument.startswith("-"):
             if values == 0:
-                raise click.BadOptionUsage(option, f"{option} needs one or more KEY=VALUE")
+                raise typer.BadParameter(f"{option} needs one or more KEY=VALUE")
             values = 0 if argument == option else None
         elif values is not None:
             values += 1
@@ -50,6 +49,7 @@ def _seconds(text: str) -> float:
 
 
 def train(
+    context: typer.Context,
     recipe: Annotated[str, Recipe],
     data: Data,
     output: Annotated[Path, typer.Option(help="New folder for the model and its results.")],
@@ -83,18 +83,19 @@ def train(
     from videomem_hf.multiview.config import is_multiview_recipe
 
     if is_multiview_recipe(recipe):
-        refused = {"--import": import_, "--init": init, "--lamem": lamem, "--resume": resume}
+        refused: dict[str, Any] = {"--import": import_, "--init": init, "--lamem": lamem, "--resume": resume}
         refused["--max-train-time"] = max_train_time
         if given := [option for option, value in refused.items() if value]:
             raise InputError(f"{given[0]} has no meaning for recipe {recipe}, which takes minutes; leave it out")
         if is_main_process():  # one process does all
-            _fit_views(recipe, data, output, set_ or [])
+            _fit_views(context, recipe, data, output, set_ or [])
         return
     named = [f"{key}={value}" for key, value in (("init", init), ("lamem", lamem)) if value is not None]
-    _train_network(recipe, data, output, [*named, *(set_ or [])], import_, resume, max_train_time)
+    _train_network(context, recipe, data, output, [*named, *(set_ or [])], import_, resume, max_train_time)
 
 
 def _train_network(
+    context: typer.Context,
     recipe: str,
     data: str,
     output: Path,
@@ -119,9 +120,9 @@ def _train_network(
     try:
         result = train(config, resume=resume, max_seconds=max_seconds)
     except TrainingStopped as stopped:
-        _end(f"stopped {stopped}; {go_on}", STOPPED)
+        _end(context, f"stopped {stopped}; {go_on}", STOPPED)
     except KeyboardInterrupt:
-        _end(f"stopped; {go_on}", 130)
+        _end(context, f"stopped; {go_on}", 130)
     if is_main_process():
         from videomem_hf.analysis.training_figure import training_figure
         from videomem_hf.evaluation.tables import metrics_text
@@ -135,7 +136,7 @@ def _train_network(
         _say_what_is_next(result.output, "training.png")
 
 
-def _fit_views(recipe: str, data: str, output: Path, overrides: list[str]) -> None:
+def _fit_views(context: typer.Context, recipe: str, data: str, output: Path, overrides: list[str]) -> None:
     from videomem_hf.multiview.ablation_table import rows_from_dicts, table_text
     from videomem_hf.multiview.config import BestConfig
 
@@ -145,7 +146,7 @@ def _fit_views(recipe: str, data: str, output: Path, overrides: list[str]) -> No
     try:
         result = train_best(config)
     except KeyboardInterrupt:
-        _end("stopped; the same command starts again, with the frames that were encoded", 130)
+        _end(context, "stopped; the same command starts again, with the frames that were encoded", 130)
     results: dict[str, Any] = result.results
     typer.echo(table_text(rows_from_dicts(results["table"]), config.fit.level, config.evaluation.confidence))
     from_videos = f" Frames were encoded by {results['frame_encoder']}." if results["frame_encoder"] else ""
@@ -159,8 +160,8 @@ def _say_what_is_next(output: Path, *pictures: str) -> None:
     typer.echo(f"  videomem predict clip.mp4 --model {output}\n  videomem report {output}")
 
 
-def _end(message: str, code: int) -> None:
+def _end(context: typer.Context, message: str, code: int) -> None:
     """Print a message once, whatever the number of processes, and end with an exit code."""
     if is_main_process():
-        sys.stderr.write(f"\n{click.get_current_context().command_path}: {message}\n")
+        sys.stderr.write(f"\n{context.command_path}: {message}\n")
     raise typer.Exit(code)

@@ -1,7 +1,7 @@
 """From the name of a model to the predictor that it makes: of frames, of features or of views."""
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from videomem_hf.devices import usable_device
 from videomem_hf.inference.calibration import read_calibration
@@ -10,16 +10,10 @@ from videomem_hf.inference.feature_predictor import FeaturePredictor
 from videomem_hf.inference.network import for_inference
 from videomem_hf.inference.predictor import Predictor
 from videomem_hf.inference.view_predictor import ViewPredictor
+from videomem_hf.model_names import NO_MODEL, RESMEM, check_model_name
 from videomem_hf.models.configuration_multiview import MultiViewConfig
-from videomem_hf.run_files import check_model_name
+from videomem_hf.models.folders import load_model
 from videomem_hf.schema import InputError, short_message
-
-RESMEM: Final = "resmem"
-
-NO_MODEL: Final = (
-    "no model: either install the published ResMem weights (non-commercial licence) with `pip install resmem`, "
-    "or train a model on a generated sample with `videomem quickstart` and name its folder with --model"
-)
 
 
 def load_predictor(
@@ -85,10 +79,10 @@ def load_installed_resmem() -> tuple[Any, Any]:
 
 def _from_pretrained(name: str, trust_remote_code: bool) -> tuple[Any, Any]:
     from safetensors import SafetensorError
-    from transformers import AutoModel, AutoVideoProcessor
+    from transformers import AutoVideoProcessor
 
     try:
-        model = AutoModel.from_pretrained(name, trust_remote_code=trust_remote_code)
+        model = load_model(name, trust_remote_code=trust_remote_code)
         processor = (
             AutoVideoProcessor.from_pretrained(name, trust_remote_code=trust_remote_code)
             if reads_video(model)

@@ -9,9 +9,9 @@ import torch
 import wrapt
 from transformers import AutoModel, AutoVideoProcessor, Pipeline, pipelines
 
-from videomem_hf.inference.loading import RESMEM, load_installed_resmem, predictor_of, reads_video
+from videomem_hf.inference.loading import load_installed_resmem, predictor_of, reads_video
 from videomem_hf.inference.sources import holds_several_clips
-from videomem_hf.run_files import check_model_name
+from videomem_hf.model_names import RESMEM, check_model_name
 from videomem_hf.schema import InputError
 
 TASK: Final = "video-memorability"

@@ -1,7 +1,7 @@
 """Model folders, saved and loaded without a progress bar beside the caller's own."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,12 @@ def save_model(model: Any, folder: Path) -> None:
         model.save_pretrained(folder)
 
 
-def load_model(folder: Path) -> Any:
-    """Load a saved model without a progress bar of its own."""
+def load_model(name: str | Path, **options: Any) -> Any:
+    """Load a saved model by `AutoModel.from_pretrained`; only downloads from the Hub have a progress bar."""
     from transformers import AutoModel
 
-    with _without_bars():
-        return AutoModel.from_pretrained(folder)
+    with _without_bars() if Path(name).is_dir() else nullcontext():
+        return AutoModel.from_pretrained(name, **options)
 
 
 @contextmanager

@@ -78,8 +78,8 @@ def _recomputing(kind: type[nn.Module]) -> type[nn.Module]:
 
 
 def _empty_block(kind: type[nn.Module]) -> nn.Module:
-    recomputing = _recomputing(kind)
-    return recomputing.__new__(recomputing)
+    block: nn.Module = object.__new__(_recomputing(kind))
+    return block
 
 
 @contextmanager

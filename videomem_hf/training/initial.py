@@ -8,9 +8,10 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModel, AutoVideoProcessor, PreTrainedConfig
 
 from videomem_hf.data.scored_clips import Clips
+from videomem_hf.model_names import check_model_name
 from videomem_hf.models.configuration_memorability import MemorabilityConfig
 from videomem_hf.models.configuration_spatiotemporal import SpatioTemporalConfig
-from videomem_hf.run_files import check_model_name
+from videomem_hf.models.folders import load_model
 from videomem_hf.schema import InputError
 
 T = TypeVar("T")
@@ -62,7 +63,7 @@ def _load(init: str, load: Callable[[], T]) -> T:
 
 def _take_weights(model: Any, init: str) -> None:
     """Copy the weights that fit; the head may differ (Kinetics' classes, other horizons), and a warning says so."""
-    other = _load(init, lambda: AutoModel.from_pretrained(init))
+    other = _load(init, lambda: load_model(init))
     if other.config.model_type != model.config.model_type:
         _take_backbone(model, other, init)
         return
