@@ -78,7 +78,7 @@ def _recomputing(kind: type[nn.Module]) -> type[nn.Module]:
 
 
 def _empty_block(kind: type[nn.Module]) -> nn.Module:
-    block: nn.Module = object.__new__(_recomputing(kind))
+    block: nn.Module = object.__new__(_recomputing(kind))  # type: ignore[arg-type]
     return block
 
 
