@@ -30,10 +30,19 @@ def test_a_block_that_writes_nothing_is_an_error(tmp_path: Path) -> None:
 def test_names_that_are_not_utf8_are_escaped() -> None:
     assert printable(b"lat\xe9in.mp4".decode("utf-8", "surrogateescape")) == r"lat\udce9in.mp4"
     assert printable(Path("Gänse.mp4")) == "Gänse.mp4"
+    assert printable("red\x1b[31m\nline.mp4") == r"red\x1b[31m\nline.mp4"
 
 
 def test_files_of_the_operating_system_are_no_clips_anywhere(tmp_path: Path) -> None:
-    for name in ("video1.webm", "._video1.webm", "__MACOSX/video2.webm", "Thumbs.db", ".DS_Store", "b._c.webm"):
+    for name in (
+        "video1.webm",
+        "._video1.webm",
+        ".a.12-34.partial.webm",
+        "__MACOSX/video2.webm",
+        "Thumbs.db",
+        ".DS_Store",
+        "b._c.webm",
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
     wanted = [tmp_path / "b._c.webm", tmp_path / "video1.webm"]

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from typing import Any, Final, Generic, TypeVar
 
 from videomem_hf.schema import InputError
-from videomem_hf.system import os_cause
+from videomem_hf.system import os_cause, printable
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -144,7 +144,7 @@ def _cluster() -> Iterator[Any]:
 
     ours = not ray.is_initialized()
     if ours:
-        with _silence_stderr() if quiet else nullcontext():
+        with _silence_stderr() if quiet else nullcontext(), _printable_arguments():
             ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     context = DataContext.get_current()
     context.enable_progress_bars = context.print_on_execution_start = False
@@ -155,6 +155,17 @@ def _cluster() -> Iterator[Any]:
     finally:
         if ours:
             ray.shutdown()
+
+
+@contextmanager
+def _printable_arguments() -> Iterator[None]:
+    """Let Ray, which sends the command line as UTF-8, find it so."""
+    given = sys.argv
+    sys.argv = [printable(argument) for argument in given]
+    try:
+        yield
+    finally:
+        sys.argv = given
 
 
 def _check_address(address: str) -> None:

@@ -54,10 +54,16 @@ SYSTEM_FILES: Final = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
 
 
 def is_system_file(path: PurePath | str) -> bool:
-    """Whether a file is an operating system's own (`._clip.mp4`, .DS_Store, Thumbs.db, in __MACOSX), and so no clip."""
+    """Whether a file is an operating system's own (`._clip.mp4`, .DS_Store, Thumbs.db, in __MACOSX), and so no clip.
+
+    So is what `atomic_write` leaves where its process is killed.
+    """
     parts = PurePath(path).parts
     return bool(parts) and (
-        parts[-1].startswith("._") or parts[-1].lower() in SYSTEM_FILES or any(part == "__MACOSX" for part in parts)
+        parts[-1].startswith("._")
+        or (parts[-1].startswith(".") and PurePath(parts[-1]).stem.endswith(".partial"))
+        or parts[-1].lower() in SYSTEM_FILES
+        or any(part == "__MACOSX" for part in parts)
     )
 
 

@@ -1,6 +1,7 @@
 """What the machine gives this process: CPUs, its rank among several, files written whole, names that can be printed."""
 
 import os
+import re
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -100,5 +101,6 @@ def quantity(number: int, noun: str) -> str:
 
 
 def printable(text: object) -> str:
-    """Text, such as a file's name, with what cannot be written as UTF-8 escaped: `lat\\udce9in.mp4`."""
-    return str(text).encode("utf-8", "backslashreplace").decode()
+    """Text, such as a file's name, with control characters, and what is not UTF-8, escaped: `lat\\udce9in.mp4`."""
+    escaped = str(text).encode("utf-8", "backslashreplace").decode()
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: found[0].encode("unicode_escape").decode(), escaped)

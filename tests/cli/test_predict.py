@@ -288,8 +288,8 @@ def test_no_output_is_written_over_a_clip_or_another_output(folder, outputs, mes
 def test_odd_names_are_one_sentence_or_a_clip(folder):
     write_clip(folder / "~clip.webm", grey_levels(24))
     assert run("~clip.webm").exit_code == 0
-    for arguments, message in {("a" * 300,): "no such file", ("clips/a.webm", "**.mp4"): "is no pattern"}.items():
-        result = run(*arguments)
+    for argument, message in {"a" * 300: "no such file", "**.mp4": "is no pattern"}.items():
+        result = run(argument)
         assert isinstance(result.exception, InputError)
         assert message in str(result.exception)
     (folder / "notes.txt").write_text("words, and no picture\n" * 200)
@@ -399,3 +399,16 @@ def test_a_report_of_few_clips_says_how_many_it_needs(folder, clips, counted):
     assert "The run needs 10 or more evaluated clips" in " ".join(
         CliRunner().invoke(app, ["report", "--help"], env={"COLUMNS": "200"}).output.split()
     )
+
+
+def test_what_cannot_be_used_costs_no_other(folder):
+    (folder / "empty").mkdir()
+    (folder / "loop.mp4").symlink_to("loop.mp4")
+    result = run("clips/a.webm", "empty", "*.none", "loop.mp4", "--csv", "o.csv")
+    assert result.exit_code == 1
+    assert [(row["clip"], row["frames"]) for row in rows_of(folder / "o.csv")] == [
+        ("clips/a.webm", "3"), ("loop.mp4", "0")
+    ]  # fmt: skip
+    assert "videomem: empty: the folder holds no file that ends in" in result.stderr
+    assert "videomem: *.none: the pattern matches no file" in result.stderr
+    assert "the folder holds no file" in str(run("empty").exception)

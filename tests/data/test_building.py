@@ -9,6 +9,7 @@ import pytest
 import videomem_hf
 from videomem_hf.data.builder import VideoMem
 from videomem_hf.data.building import code_hash
+from videomem_hf.data.copies import files_state
 from videomem_hf.data.lamem import LaMem
 from videomem_hf.data.memento10k_builder import Memento10k
 from videomem_hf.registration import DATASETS
@@ -60,3 +61,13 @@ def test_a_change_of_what_makes_the_rows_changes_the_hash_and_no_other_does(
 @pytest.mark.parametrize("builder", [VideoMem, LaMem, Memento10k])
 def test_load_dataset_and_the_builder_class_use_one_cache(builder: type) -> None:
     assert DATASETS[builder.DATASET_NAME] == builder.MODULE
+
+
+def test_links_to_nothing_are_files_that_may_appear(tmp_path: Path) -> None:
+    (tmp_path / "a.webm").write_bytes(b"x")
+    before = files_state([], [tmp_path])
+    (tmp_path / "b.webm").symlink_to("gone")
+    (tmp_path / "c.webm").symlink_to("c.webm")
+    with_links = files_state([], [tmp_path])
+    (tmp_path / "gone").write_bytes(b"y")
+    assert len({before, with_links, files_state([], [tmp_path])}) == 3

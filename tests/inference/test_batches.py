@@ -1,5 +1,6 @@
 """A clip that fails, for whatever reason, stops no batch: its prediction says why, and the others are scored."""
 
+import itertools
 import json
 import math
 
@@ -148,3 +149,66 @@ def test_names_that_are_not_utf8_are_escaped_in_json(tiny, tmp_path):  # noqa: F
     plain = tiny.predict(path).to_dict()
     assert plain["clip"] == str(tmp_path / r"lat\udce9in.webm")
     json.dumps(plain, ensure_ascii=False).encode()
+
+
+def levels_of_one_buffer():
+    """Three clips in one buffer, which is filled anew for each."""
+    buffer = np.zeros((2, 48, 64, 3), np.uint8)
+    for level in (20, 120, 220):
+        buffer[:] = level
+        yield buffer
+
+
+def test_a_generator_may_use_one_buffer_for_all_clips(tiny, folder):  # noqa: F811
+    from transformers import pipeline
+
+    expected = [tiny.predict(each.copy()).scores["short_term"] for each in levels_of_one_buffer()]
+    assert len(set(expected)) == 3
+    found = videomem_hf.predict(levels_of_one_buffer(), model=tiny)
+    np.testing.assert_allclose([each.scores["short_term"] for each in found], expected, atol=1e-6)
+    pipe = pipeline("video-memorability", model=folder, device="cpu", batch_size=2)
+    np.testing.assert_allclose([each["short_term"] for each in pipe(levels_of_one_buffer())], expected, atol=1e-6)
+
+
+def test_a_generator_may_close_each_file(tiny, clip):  # noqa: F811
+    def opened():
+        for _ in range(2):
+            with clip.open("rb") as file:
+                yield file
+
+    assert [each.error for each in videomem_hf.predict(opened(), model=tiny)] == [None, None]
+
+
+class BrokenColumn:
+    """A column of which one row cannot be decoded."""
+
+    def __init__(self, good):
+        self.good = good
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, index):
+        if index == 1:
+            raise RuntimeError("bad packet")
+        return self.good
+
+
+def test_a_row_that_raises_costs_only_itself(tiny, folder, clip):  # noqa: F811
+    from transformers import pipeline
+
+    found = videomem_hf.predict(BrokenColumn(str(clip)), model=tiny)
+    assert [each.error for each in found] == [None, "RuntimeError: bad packet", None]
+    assert found[1].source == "row 1"
+    pipe = pipeline("video-memorability", model=folder, device="cpu")
+    assert [each.get("error") for each in pipe(BrokenColumn(str(clip)))] == [each.error for each in found]
+
+
+def test_titles_are_as_many_as_clips(tmp_path, clip):  # noqa: F811
+    clips = [str(clip)] * 2
+    from videomem_hf.inference.clip_predictor import pair_titles
+
+    assert list(pair_titles(clips, itertools.repeat("a"))) == [(clips[0], "a"), (clips[1], "a")]
+    for titles in (["a"], ["a"] * 3):
+        with pytest.raises(InputError, match=r"there are \d titles? .*clips"):
+            list(pair_titles(clips, titles))

@@ -236,6 +236,15 @@ def test_the_pipeline_without_a_model_takes_resmem(clip, monkeypatch):  # noqa: 
     assert str(refused.value) == loading.NO_MODEL
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, "float16", "auto"])
+def test_the_pipeline_gives_resmem_its_type(dtype):
+    pytest.importorskip("resmem")
+    from transformers import pipeline
+
+    pipe = pipeline("video-memorability", model="resmem", device="cpu", dtype=dtype)
+    assert pipe.model.dtype == {"float16": torch.float16, "auto": torch.float32}.get(dtype, dtype)
+
+
 def test_the_pipeline_works_as_stock_ones(folder, clip):  # noqa: F811
     from transformers import pipeline
     from transformers.pipelines.pt_utils import KeyDataset

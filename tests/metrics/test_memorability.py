@@ -3,11 +3,15 @@
 import doctest
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import evaluate
 import numpy as np
+import pandas
 import pytest
+import torch
 from scipy import stats
 
 from videomem_hf import statistics
@@ -39,6 +43,20 @@ def test_arrays_of_one_column_are_taken_as_a_trainer_gives_them(metric: evaluate
     assert metric.compute()["spearman"] == expected["spearman"]
     with pytest.raises(ValueError, match="format"):
         metric.compute(predictions=np.zeros((3, 2)), references=np.zeros((3, 2)))
+
+
+@pytest.mark.parametrize("make", [
+    lambda values: torch.tensor(values, dtype=torch.float64, requires_grad=True),
+    lambda values: torch.tensor(values).to(torch.bfloat16)[:, None],
+    lambda values: pandas.Series(values, index=range(7, 7 + len(values))),
+])  # fmt: skip
+def test_tensors_and_series_are_taken(metric: evaluate.Metric, make: Callable[[np.ndarray], Any]) -> None:
+    predictions, references = _scores(40)
+    rounded = np.asarray(torch.tensor(predictions).to(torch.bfloat16).double()), references
+    for values in (rounded[0], rounded[1]):
+        assert len(np.unique(values)) > 20
+    found = metric.compute(predictions=make(rounded[0]), references=references.tolist())
+    assert found["spearman"] == pytest.approx(stats.spearmanr(rounded[0], references)[0], abs=1e-6)
 
 
 def test_values_equal_scipys(metric: evaluate.Metric) -> None:

@@ -38,29 +38,32 @@ def clip_sources(arguments: list[str] | None, list_file: Path | None) -> list[Pa
 
     Returns:
         Paths, and addresses (`http://...`) as strings. Files of the operating system's own (`._clip.mp4`) are left out.
-        What a list names is not looked at yet; an argument that is not there is among the paths if any other is.
+        What a list names is not looked at yet; an argument that is not there is among the paths if any other is. A
+        folder or pattern without clips beside others is reported on standard error.
 
     Raises:
-        InputError: Nothing is named, a folder or pattern holds nothing, no argument is there, or the list cannot be
-            read.
+        InputError: Nothing is named, no argument can be used, or the list cannot be read.
     """
     if not arguments and list_file is None:
         raise InputError("no clip is named: give files, folders or patterns, or a list of paths with --list FILE")
     sources: dict[Path | str, None] = {}
-    missing: dict[Path | str, InputError] = {}
+    missing: set[Path | str] = set()
+    unusable: list[InputError] = []
     for argument in arguments or []:
         if not argument:
             raise InputError("'' names no clip; give a file, or . for the current folder")
         try:
             found: Sequence[Path | str] = [argument] if "://" in argument else find_videos([argument])
         except InputError as error:
-            if not str(error).endswith(NOT_THERE):
-                raise
-            found = [expand_user(argument)]
-            missing[found[0]] = error
+            unusable.append(error)
+            found = [expand_user(argument)] if str(error).endswith(NOT_THERE) else []
+            missing |= set(found)
         sources |= dict.fromkeys(found)
-    if missing and len(missing) == len(sources) and list_file is None:
-        raise next(iter(missing.values()))
+    if unusable and len(missing) == len(sources) and list_file is None:
+        raise unusable[0]
+    for error in unusable:
+        if not str(error).endswith(NOT_THERE):  # that has a row of its own
+            sys.stderr.write(f"videomem: {error}\n")
     if list_file is not None:
         lines = (line for line in _read_lines(list_file) if line.strip())
         sources |= {line if "://" in line else expand_user(line): None for line in lines}

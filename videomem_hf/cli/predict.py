@@ -189,11 +189,16 @@ class _Outputs:
 
     def check_against(self, sources: Sequence[Path | str]) -> None:
         """Refuse to write over a clip."""
-        clips = {source.resolve() for source in sources if isinstance(source, Path)}
-        if written := next((path for path in self.files if path.resolve() in clips), None):
+        clips = {_real_path(source) for source in sources if isinstance(source, Path)}
+        if written := next((path for path in self.files if _real_path(path) in clips), None):
             raise InputError(f"{written} is one of the clips; name another file for the output")
-        if self.overlay is not None and (clip := next((c for c in clips if c.parent == self.overlay.resolve()), None)):
+        folder = None if self.overlay is None else _real_path(self.overlay)
+        if clip := next((clip for clip in clips if clip.parent == folder), None):
             raise InputError(f"--overlay {self.overlay}: holds {clip.name}, which is a clip; name another folder")
+
+
+def _real_path(path: Path) -> Path:
+    return Path(os.path.realpath(path))  # `Path.resolve` raises of links in a circle
 
 
 @contextmanager

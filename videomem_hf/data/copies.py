@@ -38,8 +38,9 @@ def files_state(paths: Iterable[Path], folders: Iterable[Path] = ()) -> bytes:
         for folder in sorted(folders):
             with os.scandir(folder) as entries:
                 for entry in sorted(entries, key=lambda entry: entry.name):
-                    if not is_ignored(entry.name) and not entry.is_dir():
-                        add(entry.path, entry.stat())
+                    links_nowhere = entry.is_symlink() and not os.path.exists(entry.path)  # noqa: PTH110 - circles
+                    if not is_ignored(entry.name) and (links_nowhere or not entry.is_dir()):
+                        add(entry.path, entry.stat(follow_symlinks=not links_nowhere))
     except OSError as error:
         raise InputError(f"{error.filename} cannot be read ({os_cause(error)}); check the path.") from None
     return state.digest()

@@ -1,9 +1,9 @@
 """What predictors of frames, of features and of views share."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import islice, repeat
 from numbers import Integral
 from typing import Any
 
@@ -15,6 +15,7 @@ from videomem_hf.inference.calibration import Calibration
 from videomem_hf.inference.prediction import Prediction
 from videomem_hf.inference.sources import ClipSource, input_name
 from videomem_hf.schema import Horizon, InputError, cause_of
+from videomem_hf.system import quantity
 from videomem_hf.video.video import Frame
 
 OnFrame = Callable[[Frame], None] | None
@@ -36,6 +37,23 @@ def _channels_last(model: Any) -> Any:
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     return model
+
+
+def pair_titles(sources: Iterable[ClipSource], titles: Iterable[str | None]) -> Iterator[tuple[ClipSource, str | None]]:
+    """Give each clip its title, one after the other; titles that repeat without end may be more than the clips.
+
+    Raises InputError where there are fewer titles than clips, or more in a list.
+    """
+    remaining, count = iter(titles), 0
+    for source in sources:
+        for title in islice(remaining, 1):
+            yield source, title
+            break
+        else:
+            raise InputError(f"there are {quantity(count, 'title')} and more clips; give one title per clip")
+        count += 1
+    if isinstance(titles, Sized) and len(titles) != count:
+        raise InputError(f"there are {quantity(len(titles), 'title')} for {quantity(count, 'clip')}; give one per clip")
 
 
 class ClipPredictor(ABC):
@@ -145,7 +163,7 @@ class ClipPredictor(ABC):
             raise InputError(f"stills is {stills!r}; it is a number of frames, 0 or more")
         if titles is not None:
             self.check_title()
-        titled = zip(sources, repeat(self.title) if titles is None else titles, strict=titles is not None)
+        titled = pair_titles(sources, repeat(self.title) if titles is None else titles)
         return self._predict_each(titled, Options(stills, on_frame, maps, fail_fast))
 
     def check_title(self) -> None:

@@ -1,7 +1,7 @@
 """`transformers.pipeline("video-memorability", ...)`, on top of the same predictors as everything else."""
 
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ import wrapt
 from transformers import AutoModel, AutoVideoProcessor, Pipeline, pipelines
 
 from videomem_hf.inference.loading import load_installed_resmem, predictor_of, reads_video
-from videomem_hf.inference.sources import holds_several_clips
+from videomem_hf.inference.sources import each_clip, holds_several_clips
 from videomem_hf.model_names import RESMEM, check_model_name
 from videomem_hf.schema import InputError
 
@@ -70,8 +70,9 @@ class VideoMemorabilityPipeline(Pipeline):
         return results if is_stream else list(results)
 
     def _predict_in_groups(self, inputs: Any, size: int, forward_params: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        remaining = iter(inputs) if hasattr(inputs, "__iter__") else (inputs[i] for i in range(len(inputs)))
-        while group := list(islice(remaining, size)):
+        remaining = each_clip(inputs)
+        for first in remaining:  # taken one by one: a generator may use one buffer for all its clips
+            group = chain([first], islice(remaining, size - 1))
             yield from self.run_single(group, {}, forward_params, {})
 
     def _sanitize_parameters(
@@ -83,7 +84,7 @@ class VideoMemorabilityPipeline(Pipeline):
         given = {"maps": maps, "title": title}
         return {}, {name: value for name, value in given.items() if value is not None}, {}
 
-    def preprocess(self, input_: list[Any]) -> dict[str, Any]:
+    def preprocess(self, input_: Iterable[Any]) -> dict[str, Any]:
         """Clips are decoded as they are scored, so that a long one needs no memory."""
         return {"sources": input_}
 
@@ -91,7 +92,7 @@ class VideoMemorabilityPipeline(Pipeline):
         self, input_tensors: dict[str, Any], maps: bool = False, title: str | None = None, fail_fast: bool = False
     ) -> dict[str, Any]:
         sources = input_tensors["sources"]
-        titles = None if title is None else [title] * len(sources)
+        titles = None if title is None else repeat(title)
         with torch.inference_mode(False):  # Grad-CAM needs gradients
             found = self.predictor.predict_many(sources, maps=maps, titles=titles, fail_fast=fail_fast)
             return {"predictions": list(found)}
@@ -125,6 +126,9 @@ def create_pipeline(create: Any, instance: Any, args: tuple[Any, ...], kwargs: d
     if task != TASK or model not in (None, RESMEM):
         return create(*args, **kwargs)
     resmem, processor = load_installed_resmem()
+    dtype = kwargs.pop("dtype", None) or kwargs.pop("torch_dtype", None)
+    if dtype not in (None, "auto"):  # which transformers ignores where a model is given
+        resmem = resmem.to(getattr(torch, dtype) if isinstance(dtype, str) else dtype)
     kwargs = kwargs | {"task": TASK, "model": resmem, "video_processor": kwargs.get("video_processor") or processor}
     return create(*args[2:], **kwargs)
 

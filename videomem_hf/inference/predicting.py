@@ -1,13 +1,14 @@
 """`videomem_hf.predict`: from clips to predictions in one call."""
 
 from collections.abc import Iterable
+from itertools import repeat
 from pathlib import Path
 from typing import Any, TypedDict, Unpack, overload
 
 from videomem_hf.inference.clip_predictor import ClipPredictor
 from videomem_hf.inference.loading import load_predictor
 from videomem_hf.inference.prediction import Prediction
-from videomem_hf.inference.sources import ClipSource, holds_several_clips
+from videomem_hf.inference.sources import ClipSource, each_clip, holds_several_clips
 from videomem_hf.schema import InputError
 
 Model = str | Path | ClipPredictor
@@ -76,19 +77,19 @@ def predict(
         >>> prediction = predict("clip.mp4", model="model/", maps=True)  # doctest: +SKIP
         >>> prediction.scores["short_term"], prediction.percentiles["short_term"]  # doctest: +SKIP
     """
-    sources = list(source) if holds_several_clips(source) else None
-    each = _each_title(sources, title, titles)
+    several = holds_several_clips(source)
+    each = None if titles is None else _each_title(source if several else None, title, titles)
     predictor = _load(model, device, title or next(filter(None, each or ()), None), precision)
-    if sources is None:
+    if not several:
         return predictor.predict(source, stills, None, maps, title)
-    return list(predictor.predict_many(sources, stills, None, maps, each, fail_fast))
+    of_all = None if title is None else repeat(title)
+    return list(predictor.predict_many(each_clip(source), stills, None, maps, each or of_all, fail_fast))
 
 
-def _each_title(sources: list[Any] | None, title: str | None, titles: Any) -> list[str | None] | None:
-    if titles is None:
-        return None if title is None or sources is None else [title] * len(sources)
+def _each_title(sources: Any, title: str | None, titles: Any) -> list[str | None]:
     each = list(titles) if isinstance(titles, Iterable) and not isinstance(titles, str) else None
-    if sources is None or title is not None or each is None or len(each) != len(sources):
+    wrong_length = each is not None and hasattr(sources, "__len__") and len(each) != len(sources)
+    if sources is None or title is not None or each is None or wrong_length:
         raise InputError("titles are for a list of clips, one per clip; give a single clip, or all clips, a title")
     return each
 

@@ -8,11 +8,12 @@ import numpy as np
 import torch
 
 from videomem_hf.models.video_input import NamedBytes, input_name, is_frame_list, open_input
+from videomem_hf.schema import cause_of
 from videomem_hf.system import quantity
 from videomem_hf.video.video import VideoError, VideoSource
 
 __all__ = [
-    "ClipSource", "NamedBytes", "holds_several_clips", "input_name", "is_frame_list", "open_source",
+    "ClipSource", "NamedBytes", "each_clip", "holds_several_clips", "input_name", "is_frame_list", "open_source",
     "segments_of_frames",
 ]  # fmt: skip
 
@@ -32,6 +33,32 @@ def holds_several_clips(source: Any) -> bool:
     if isinstance(source, one) or hasattr(source, "get_frame_played_at") or hasattr(source, "read"):
         return False
     return isinstance(source, Iterator) or hasattr(source, "__getitem__")
+
+
+class _UnreadableRow:
+    """Stands for a row of a data set whose clip cannot be read; being read, it says why."""
+
+    def __init__(self, index: int, error: Exception) -> None:
+        self.name = f"row {index}"
+        self._error = error
+
+    def read(self, size: int = -1) -> bytes:
+        """Raise a ValueError with the cause."""
+        raise ValueError(f"{self.name}: {cause_of(self._error, self.name)}")
+
+
+def each_clip(sources: Any) -> Iterator[ClipSource]:
+    """Take the clips of a list, column, data set or generator one by one; what a row raises is raised of its clip."""
+    has_rows = hasattr(sources, "__len__") and hasattr(sources, "__getitem__")
+    if isinstance(sources, list | tuple | Iterator) or not has_rows:
+        yield from sources
+        return
+    for index in range(len(sources)):
+        try:
+            clip = sources[index]
+        except Exception as error:
+            clip = _UnreadableRow(index, error)
+        yield clip
 
 
 def open_source(source: ClipSource, processor: Any = None) -> VideoSource | np.ndarray:

@@ -94,6 +94,8 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
         if unknown := sorted(kwargs.keys() - self.valid_kwargs.__annotations__.keys() - {"return_tensors"}):
             allowed = ", ".join(sorted(self.valid_kwargs.__annotations__))
             raise ValueError(f"unknown argument {', '.join(unknown)}; allowed are {allowed}")
+        if kwargs.get("num_frames") is not None:
+            raise ValueError("num_frames is no setting of this processor; fps and max_segments say what is sampled")
         sources = split_clips(videos)
         if not sources:
             raise ValueError("videos is empty; give at least one clip")

@@ -110,8 +110,10 @@ class Memorability(evaluate.Metric):
 
 
 def _as_list(scores: Any) -> Any:
-    """A list of scores; of `(N, 1)` scores the only column. What has another shape is left to the checks."""
+    """A list of scores, also of a tensor; of `(N, 1)` scores the only column. Other shapes are left to the checks."""
     if scores is None:
         return None
-    array = np.asarray(scores)
-    return array.reshape(-1).tolist() if array.ndim == 2 and array.shape[1] == 1 else scores
+    array = np.asarray(scores.detach().float().cpu() if hasattr(scores, "detach") else scores)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    return array.tolist() if array.ndim == 1 else scores
