@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from videomem_hf.inference.calibration import LEVEL
+from videomem_hf.inference.reference import Reference
 from videomem_hf.inference.saliency import Area, place_on_frame
 from videomem_hf.schema import RELEASED_SCORES, Horizon
 from videomem_hf.system import printable
@@ -69,6 +70,9 @@ class Saliency:
         return float(self.maps.sum(axis=(1, 2)).max()) or 1.0
 
 
+ATYPICAL_PERCENT: Final = 5.0
+"""Typicality up to which a clip counts as unlike the training clips."""
+
 Intervals = dict[Horizon, tuple[float, float]]
 """For each horizon the lower and the upper end of the prediction interval."""
 
@@ -95,6 +99,12 @@ class Prediction:
         interval_level: Share of measured scores that lie in their intervals, such as 0.9.
         error: Why this clip of several could not be scored; then it has no frames, its scores are NaN, and the error is
             its note as well.
+        reference: What the model's own predictions on held-out clips were; None if that is not known.
+        caveats: What is true of every prediction of the model, a sentence each: what it was trained on, what its scores
+            do not say.
+        typicality: Share in percent of the model's held-out clips that are less typical of its training clips than this
+            one; None if the model has no measure of it.
+        model_version: First digits of a hash of the weights, or of the commit on the Hub; empty if not known.
     """
 
     source: str
@@ -110,6 +120,10 @@ class Prediction:
     temporal_weights: np.ndarray | None = None
     interval_level: float = LEVEL
     error: str | None = None
+    reference: Reference | None = field(default=None, repr=False)
+    caveats: tuple[str, ...] = ()
+    typicality: float | None = None
+    model_version: str = ""
 
     @classmethod
     def failed(cls, source: str, model: str, horizons: tuple[Horizon, ...], cause: str) -> "Prediction":
@@ -119,8 +133,16 @@ class Prediction:
 
     @property
     def percentiles(self) -> dict[Horizon, float]:
-        """For each horizon the share in percent of VideoMem's videos that score lower: `approximate_percentile`."""
-        return {horizon: approximate_percentile(score, horizon) for horizon, score in self.scores.items()}
+        """For each horizon the share in percent of the held-out predictions that are lower; empty if not known.
+
+        They are shares `reference.among`, which belongs beside them.
+        """
+        return self.reference.percentiles(self.scores) if self.reference and self.error is None else {}
+
+    @property
+    def atypical(self) -> bool:
+        """Whether the clip is unlike the training clips: fewer than 1 in 20 held-out clips are as unlike them."""
+        return self.typicality is not None and self.typicality <= ATYPICAL_PERCENT
 
     @property
     def curves(self) -> dict[Horizon, np.ndarray]:
