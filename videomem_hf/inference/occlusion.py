@@ -90,7 +90,7 @@ def occlusion_maps(
     seen = model.seen_part(chosen[0].image.shape[:2])
     changes = []
     for done, each in enumerate(chosen, 1):
-        changes.append(_measure(model, each, [_cell_of(seen, grid, index) for index in np.ndindex(*grid)], rows))
+        changes.append(measure_cells(model, each.segment, grid, seen, rows, each.index))
         if on_progress is not None:
             on_progress(done, len(chosen))
     maps = np.stack(changes).reshape(len(chosen), *grid, -1)
@@ -133,6 +133,38 @@ def occlude_rectangle(
         raise VideoError(f"{input_name(source)}: holds no frames")
     change = model.score_clip(np.concatenate(after)) - model.score_clip(np.concatenate(before))
     return dict(zip(model.horizons, change.tolist(), strict=True))
+
+
+def measure_cells(
+    predictor: Predictor,
+    segment: np.ndarray,
+    grid: tuple[int, int],
+    seen: Area,
+    rows: np.ndarray | None = None,
+    index: int = 0,
+) -> np.ndarray:
+    """Cover each cell of a grid by itself and measure how the score changes.
+
+    Args:
+        predictor: Of the model.
+        segment: A frame or a segment of frames as of `Predictor.segments`.
+        grid, seen: As of `OcclusionMaps`.
+        rows: Of a model that weighs frames, what `Predictor.score_segments` gives for all segments of the clip. None:
+            the segment is all there is.
+        index: Of the segment among them.
+
+    Returns:
+        `(rows * columns, horizons)`, of a cell the score with it covered less that without.
+    """
+    cells = [_cell_of(seen, grid, each) for each in np.ndindex(*grid)]
+    segments = np.concatenate([segment[None], cover(segment, cells)])
+    size = max(1, _FRAMES_AT_ONCE // len(segment))
+    found = np.concatenate([predictor.score_segments(segments[i : i + size]) for i in range(0, len(segments), size)])
+    if predictor.weighs_frames:
+        others = found[:1] if rows is None else rows
+        clips = [np.concatenate([others[:index], row[None], others[index + 1 :]]) for row in found]
+        found = np.stack([predictor.score_clip(clip) for clip in clips])
+    return found[1:] - found[0]
 
 
 def cover(segment: np.ndarray, parts: Sequence[Area]) -> np.ndarray:
@@ -210,17 +242,6 @@ def _cell_of(seen: Area, grid: tuple[int, int], index: tuple[int, ...]) -> Area:
     height, width = (bottom - top) / grid[0], (right - left) / grid[1]
     row, column = index
     return left + column * width, top + row * height, left + (column + 1) * width, top + (row + 1) * height
-
-
-def _measure(model: Predictor, chosen: _Chosen, cells: Sequence[Area], rows: np.ndarray | None) -> np.ndarray:
-    """Change of the scores `(cells, horizons)`, each cell covered by itself."""
-    segments = np.concatenate([chosen.segment[None], cover(chosen.segment, cells)])
-    size = max(1, _FRAMES_AT_ONCE // len(chosen.segment))
-    found = np.concatenate([model.score_segments(segments[i : i + size]) for i in range(0, len(segments), size)])
-    if rows is not None:
-        clips = [np.concatenate([rows[: chosen.index], row[None], rows[chosen.index + 1 :]]) for row in found]
-        found = np.stack([model.score_clip(clip) for clip in clips])
-    return found[1:] - found[0]
 
 
 def _batches(segments: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
