@@ -1,4 +1,4 @@
-"""Maps that show the picture whatever was learned fail; maps that show what was learned pass and agree with occlusion."""
+"""Maps that show the picture whatever was learned fail; others pass and agree with occlusion."""
 
 from types import SimpleNamespace
 from typing import Any

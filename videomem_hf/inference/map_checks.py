@@ -34,8 +34,8 @@ def maps_depend_on_weights(model: Any, pixels: torch.Tensor, seed: int = 0) -> d
     """Compare a model's saliency maps with those of the same network with random weights.
 
     The sanity check of Adebayo et al. (NeurIPS 2018): maps that stay as they are without what was learned show edges,
-    or the middle of the frame, and explain nothing. The weights of each layer are drawn from a normal distribution around 0
-    of the same standard deviation; of batch normalisation the statistics are computed again.
+    or the middle of the frame, and explain nothing. The weights of each layer are drawn from a normal distribution
+    around 0 of the same standard deviation; of batch normalisation the statistics are computed again.
 
     Args:
         model: A predictor that scores frames or segments, and offers maps.

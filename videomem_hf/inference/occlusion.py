@@ -185,9 +185,8 @@ def cover(segment: np.ndarray, parts: Sequence[Area]) -> np.ndarray:
     feather = max(_FEATHER * min(sides), 0.5)
     covered = np.empty((len(parts), *segment.shape), np.uint8)
     for result, (left, top, right, bottom) in zip(covered, parts, strict=True):
-        weight = np.outer(
-            _inside(height, top * height, bottom * height, feather), _inside(width, left * width, right * width, feather)
-        )
+        down = _inside(height, top * height, bottom * height, feather)
+        weight = np.outer(down, _inside(width, left * width, right * width, feather))
         result[:] = (segment + weight[..., None].astype(np.float32) * difference).round().astype(np.uint8)
     return covered
 
@@ -210,7 +209,7 @@ class _Chosen:
 
 def _of_frames(predictor: ClipPredictor) -> Predictor:
     if not isinstance(predictor, Predictor):
-        raise InputError(f"{predictor.name}: scores no frames, so nothing in them can be covered; choose a model that does")
+        raise InputError(f"{predictor.name}: scores no frames, so there is nothing to cover; choose a model that does")
     return predictor
 
 
@@ -230,7 +229,7 @@ def _choose(
                     nearest[time_s] = each
             yield segment
 
-    rows = [model.score_segments(batch) for batch in _batches(read())] if model.weighs_frames else list(map(len, read()))
+    rows = [model.score_segments(batch) if model.weighs_frames else batch[:0] for batch in _batches(read())]
     if not rows:
         raise VideoError(f"{input_name(source)}: holds no frames")
     chosen = selection.chosen() or [each for _, each in sorted({each.index: each for each in nearest.values()}.items())]
