@@ -4,7 +4,6 @@ import textwrap
 from typing import Any, Final, Literal
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from videomem_hf.schema import HORIZON_NAMES, Horizon
@@ -40,7 +39,7 @@ def style_axes(axes: Axes, title: str = "", x: str = "", y: str = "", integers: 
         title, x, y: Its title and the labels of its axes.
         integers: The axes that count something, such as "y" or "xy".
     """
-    axes.set_title(escape(title), fontsize=TITLE_PT)
+    axes.set_title(escape(title), fontsize=TITLE_PT if len(title) < 40 else LABEL_PT)
     axes.set_xlabel(escape(x), fontsize=LABEL_PT)
     axes.set_ylabel(escape(y), fontsize=LABEL_PT)
     axes.tick_params(labelsize=TICK_PT)
@@ -58,12 +57,9 @@ def style_legend(axes: Axes, loc: str = "best", **options: Any) -> None:
     axes.legend(fontsize=TICK_PT, loc=loc, frameon=True, framealpha=0.85, edgecolor="none", **options)
 
 
-def legend_below(figure: Figure, axes: Axes, columns: int = 1) -> None:
+def legend_below(axes: Axes, columns: int = 1) -> None:
     """Draw the legend of a panel below it, where it covers nothing; for a figure whose layout is constrained."""
-    handles, labels = axes.get_legend_handles_labels()
-    axes.legend(
-        handles, labels, fontsize=TICK_PT, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=columns
-    )
+    axes.legend(fontsize=TICK_PT, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=columns)
 
 
 def style_time_axis(axes: Axes, first_s: float, last_s: float, most: int = 9) -> None:
