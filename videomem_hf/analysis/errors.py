@@ -14,8 +14,8 @@ from videomem_hf.analysis.style import (
     GUIDE_COLOUR,
     TICK_PT,
     interval_name,
+    legend_below,
     style_axes,
-    style_legend,
 )
 from videomem_hf.analysis.topics import Topic
 from videomem_hf.schema import HORIZON_NAMES, Horizon
@@ -95,7 +95,7 @@ def errors_by_topic(found: Predicted, topics: Sequence[Topic]) -> list[TopicErro
 def calibration_figure(horizons: dict[Horizon, Predicted], level: float) -> Figure:
     """Draw mean measured against mean predicted scores of up to ten groups of clips, and the coverage of each group."""
     with_intervals = all(found.covered is not None for found in horizons.values())
-    figure = Figure(figsize=(4.6 * len(horizons), 6.4 if with_intervals else 4.2), layout="constrained")
+    figure = Figure(figsize=(4.6 * len(horizons), 7.6 if with_intervals else 4.6), layout="constrained")
     ratios = [2, 1] if with_intervals else [1]
     panels = figure.subplots(len(ratios), len(horizons), squeeze=False, height_ratios=ratios)
     for column, (horizon, found) in enumerate(horizons.items()):
@@ -104,7 +104,7 @@ def calibration_figure(horizons: dict[Horizon, Predicted], level: float) -> Figu
         y = np.array([found.measured[part].mean() for part in parts])
         errors = np.array([found.measured[part].std(ddof=1) / np.sqrt(len(part)) for part in parts])
         least, most = (f(len(part) for part in parts) for f in (min, max))
-        groups = f"{len(parts)} groups of {least if least == most else f'{least} to {most}'} clips"
+        groups = f"{quantity(len(parts), 'group')} of {least if least == most else f'{least} to {most}'} clips"
         _draw_groups(panels[0, column], horizon, x, y, _Z_95 * errors, groups)
         if with_intervals:
             covered = found.covered
@@ -122,7 +122,7 @@ def _draw_groups(axes: Any, horizon: Horizon, x: np.ndarray, y: np.ndarray, erro
     axes.plot([low, high], [low, high], color=GUIDE_COLOUR, linewidth=1, linestyle=":", label="measured = predicted")
     name = HORIZON_NAMES[horizon]
     style_axes(axes, name, f"mean predicted {name} score", f"mean measured {name} score")
-    style_legend(axes, "upper left")
+    legend_below(axes, below=0.16)
 
 
 def _draw_coverage(axes: Any, horizon: Horizon, shares: np.ndarray, spread: np.ndarray, level: float) -> None:
@@ -133,8 +133,9 @@ def _draw_coverage(axes: Any, horizon: Horizon, shares: np.ndarray, spread: np.n
     axes.plot(positions, shares, marker="o", markersize=4, color=COLOURS[horizon], label="measured")
     axes.set_ylim(min(0.6, shares.min() - 0.05), 1.02)
     name = f"share in {interval_name(level)}".replace(" prediction", "\nprediction")
+    axes.set_xlim(0.5, len(shares) + 0.5)
     style_axes(axes, HORIZON_NAMES[horizon], "group of clips, by predicted score", name, "x")
-    style_legend(axes, "lower right")
+    legend_below(axes, 2, below=0.36)
 
 
 def scatter_figure(scores: Mapping[Horizon, tuple[np.ndarray, np.ndarray]], titles: Mapping[Horizon, str]) -> Figure:
@@ -144,7 +145,7 @@ def scatter_figure(scores: Mapping[Horizon, tuple[np.ndarray, np.ndarray]], titl
         scores: For each horizon `(predicted, measured)`, both `(clips,)`; NaN in `measured` is left out.
         titles: What stands above each panel, such as the correlation.
     """
-    figure = Figure(figsize=(4.4 * len(scores), 4.2), layout="constrained")
+    figure = Figure(figsize=(4.4 * len(scores), 4.5), layout="constrained")
     panels = figure.subplots(1, len(scores), squeeze=False)[0]
     for axes, (horizon, (predicted, measured)) in zip(panels, scores.items(), strict=True):
         known = np.isfinite(measured)
@@ -156,7 +157,7 @@ def scatter_figure(scores: Mapping[Horizon, tuple[np.ndarray, np.ndarray]], titl
         name = HORIZON_NAMES[horizon]
         title = f"{name}: {titles[horizon]}, {quantity(int(known.sum()), 'clip')}"
         style_axes(axes, title, f"predicted {name} score", f"measured {name} score")
-        style_legend(axes, "upper left")
+        legend_below(axes, below=0.16)
     return figure
 
 
@@ -179,6 +180,6 @@ def topics_figure(horizons: dict[Horizon, list[TopicErrors]]) -> Figure:
         words = [f"{', '.join(topic.words[:3])} ({topic.clips})" for topic in ordered]
         axes.set_yticks(positions, words, fontsize=TICK_PT)
         axes.grid(visible=False, axis="y")
-        axes.legend(fontsize=TICK_PT, frameon=False, loc="upper center", bbox_to_anchor=(0.4, -0.55 / longest), ncols=2)
+        legend_below(axes, 2, below=0.6 / (0.34 * longest + 0.3))
     figure.supylabel("topic (clips)", fontsize=TICK_PT)
     return figure
