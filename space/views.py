@@ -63,16 +63,18 @@ def _gauge(horizon: Horizon, prediction: "Prediction") -> str:
     head = f"<h2>{name} <span>{when}</span></h2>"
     if horizon not in prediction.scores:
         return f'<section class="vm-card vm-{horizon} vm-absent">{head}<p>This model does not predict it.</p></section>'
-    score, percent = prediction.scores[horizon], prediction.percentiles[horizon]
+    score, percent = prediction.scores[horizon], prediction.percentiles.get(horizon)
     interval = prediction.intervals[horizon] if prediction.intervals else None
-    spoken = f"{name} memorability {score:.2f} of 1, more memorable than about {percent:.0f} % of VideoMem's clips"
+    spoken = f"{name} memorability {score:.2f} of 1"
+    among = prediction.reference.among if prediction.reference else ""
+    above = "" if percent is None else f"higher than <strong>{_share(percent)}</strong> {text(among)}"
     covered = f"{100 * prediction.interval_level:g}&nbsp;%"
     between = f"{covered} of such clips score {interval[0]:.2f} to {interval[1]:.2f}" if interval else ""
     return (
         f'<section class="vm-card vm-{horizon}" aria-label="{name}">{head}'
         f'<div class="vm-reading"><span class="vm-value" role="meter" aria-valuemin="0" aria-valuemax="1" '
         f'aria-valuenow="{score:.3f}" aria-valuetext="{text(spoken)}" aria-label="{name} score">{score:.2f}</span>'
-        f'<span class="vm-verdict">more memorable than <strong>{_share(percent)}</strong> of VideoMem\'s clips</span>'
+        f'<span class="vm-verdict">{above}</span>'
         "</div>"
         f"{_distribution(horizon, score, interval)}"
         f'<p class="vm-small">{between}</p></section>'
@@ -84,15 +86,12 @@ def _share(percent: float) -> str:
 
 
 def _distribution(horizon: Horizon, score: float, interval: tuple[float, float] | None) -> str:
-    """VideoMem's scores as a curve, filled up to the clip's, with its interval below."""
-    from videomem_hf.inference.prediction import score_distribution
-
+    """A clip's score on a scale, with its interval below."""
     low, high = min(0.4, RELEASED_SCORES[horizon].low), 1.0
     width, height = GAUGE
     base = height - 26
     at = np.linspace(low, high, 120)
-    density = score_distribution(horizon).pdf(at)
-    density = np.nan_to_num(density, posinf=0.0) / np.nan_to_num(density, posinf=0.0).max()
+    density = np.zeros_like(at)
 
     def x(value: float) -> float:
         return 6 + (width - 12) * float(np.clip((value - low) / (high - low), 0, 1))
@@ -295,7 +294,7 @@ def _ranking_row(rank: int, row: Row, horizons: list[Horizon]) -> str:
             f"<span>{text(row.error)}</span></td></tr>"
         )
     prediction = row.scored.prediction
-    cells = "".join(_bar(h, prediction.scores[h], prediction.percentiles[h]) for h in horizons)
+    cells = "".join(_bar(h, prediction.scores[h]) for h in horizons)
     data = " ".join(f'data-{h.replace("_", "-")}="{prediction.scores[h]:.6f}"' for h in horizons)
     still = prediction.stills[0] if prediction.stills else None
     picture = ""
@@ -309,8 +308,8 @@ def _ranking_row(rank: int, row: Row, horizons: list[Horizon]) -> str:
     )
 
 
-def _bar(horizon: Horizon, score: float, percent: float) -> str:
+def _bar(horizon: Horizon, score: float) -> str:
     return (
         f'<td><div class="vm-bar vm-{horizon}"><strong>{score:.3f}</strong><i style="width:{100 * score:.1f}%"></i>'
-        f'</div><span class="vm-small vm-among">{_share(percent)} of VideoMem lower</span></td>'
+        f"</div></td>"
     )

@@ -412,3 +412,23 @@ def test_what_cannot_be_used_costs_no_other(folder):
     assert "videomem: empty: the folder holds no file that ends in" in result.stderr
     assert "videomem: *.none: the pattern matches no file" in result.stderr
     assert "the folder holds no file" in str(run("empty").exception)
+
+
+def test_occlusion_maps_are_drawn_below_the_stills(folder, monkeypatch):
+    from videomem_hf.analysis import clip_figure
+
+    saved, real = [], clip_figure.save_figure
+    monkeypatch.setattr(clip_figure, "save_figure", lambda figure, path: (saved.append(figure), real(figure, path)))
+    for options, rows in (((), 2), (("--occlusion",), 3)):
+        result = run("clips/a.webm", "--plots", "plots", *options)
+        assert result.exit_code == 0, result.output
+        pictures = [axes for axes in saved[-1].axes if axes.images]
+        assert len(pictures) == 3 * rows
+        labels = " ".join(axes.get_xlabel() for axes in saved[-1].axes)
+        assert ("score when a cell is covered" in labels) is bool(options)
+
+
+def test_occlusion_needs_a_folder_for_the_pictures(folder):
+    result = run("clips/a.webm", "--occlusion")
+    assert result.exit_code == 1
+    assert "--occlusion: needs --plots FOLDER" in f"{result.exception}{result.output}"
