@@ -3,7 +3,10 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+
+import reference
+from sphinx.application import Sphinx
 
 from videomem_hf import __version__
 
@@ -28,3 +31,8 @@ napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 nitpicky = False
 copybutton_prompt_text = "$ "
+
+
+def setup(app: Sphinx) -> None:
+    """Fill the pages that are made from the code."""
+    app.connect("source-read", lambda app, name, source: source.__setitem__(0, reference.fill(source[0])))
