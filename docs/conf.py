@@ -2,11 +2,12 @@
 
 import sys
 from pathlib import Path
-from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 
+import reference
 from pictures import make_pictures
+from sphinx.application import Sphinx
 
 from videomem_hf import __version__
 
@@ -33,6 +34,7 @@ nitpicky = False
 copybutton_prompt_text = "$ "
 
 
-def setup(app: Any) -> None:
-    """Make the pictures before the pages that show them are read; takes a minute the first time."""
+def setup(app: Sphinx) -> None:
+    """Make the pictures (a minute the first time), and fill the pages that are made from the code."""
     app.connect("builder-inited", lambda _: make_pictures())
+    app.connect("source-read", lambda app, name, source: source.__setitem__(0, reference.fill(source[0])))

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from videomem_hf.cli import app
+from videomem_hf.sample import generate_sample, read_truth
 from videomem_hf.schema import InputError
 
 runner = CliRunner()
@@ -86,3 +87,38 @@ def test_a_missing_table_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.csv: no such file"):
         run("score", tmp_path / "none.csv", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_simulate_with_the_clips_of_a_sample(tmp_path: Path) -> None:
+    """Scores of clips follow the sample's truth, under the clips' own names; they are added to the release."""
+    sample = generate_sample(
+        tmp_path / "sample", videos=16, test_videos=0, size=(64, 64), features=(), workers=1, progress=False
+    )
+    clips = sample.release / "devset/dev-set/sources"
+    (tmp_path / "small.yaml").write_text(
+        "step1: {targets: 4, target_lag_min: 3, target_lag_max: 6, vigilance_fillers: 1, vigilance_lag_min: 1,\n"
+        "        vigilance_lag_max: 2, fillers: 4, candidates: 9}\nstep2: {targets: 4, fillers: 4}\n"
+    )
+    small = ("--design", tmp_path / "small.yaml")
+    run("study", "simulate", tmp_path / "played", "--clips", clips, "--truth", tmp_path / "sample",
+        "--participants", 2000, "--returning", 1000, *small)  # fmt: skip
+    run("score", tmp_path / "played/annotations.csv", tmp_path / "scores", "--clips", clips, *small)
+    truth = {f"video{each.video_id}": each for each in read_truth(tmp_path / "sample")}
+    with (tmp_path / "scores/scores.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["name"] for row in rows} == set(truth)
+    for horizon in ("short_term", "long_term"):
+        scores = [float(row[f"{horizon}_raw"]) for row in rows]
+        assert np.corrcoef(scores, [getattr(truth[row["name"]], horizon) for row in rows])[0, 1] > 0.9
+    assert len(list((tmp_path / "scores/release/videos").iterdir())) == 16
+
+    other = tmp_path / "other"
+    with pytest.raises(InputError, match="--truth is for clips"):
+        run("study", "simulate", other, "--truth", tmp_path / "sample")
+    with pytest.raises(InputError, match="--videos 20 with --clips"):
+        run("study", "simulate", other, "--clips", clips, "--videos", 20)
+    (clips / "video1.webm").rename(clips / "mine.webm")
+    with pytest.raises(InputError, match="no truth about mine"):
+        run("study", "simulate", other, "--clips", clips, "--truth", tmp_path / "sample", *small)
+    run("study", "simulate", other, "--clips", clips, "--participants", 20, "--returning", 10, *small)
+    assert "mine," in (other / "truth.csv").read_text()

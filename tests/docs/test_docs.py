@@ -230,3 +230,5 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     assert 'id="videomem_hf.predict"' in api
     assert "Score a clip." in api  # from a docstring
     assert (tmp_path / "site/getting-started.html").is_file()
+    assert "--max-train-time" in (tmp_path / "site/commands.html").read_text()
+    assert 'href="#resnet3d"' in (tmp_path / "site/recipes.html").read_text()

@@ -27,12 +27,12 @@ def recipes(
         typer.echo(f"    needs {'; '.join(costs.needs)}")
         if costs.missing:
             typer.echo(f"    missing here: pip install {' '.join(costs.missing)}")
-        here, gpu = (_duration(costs.hours(each)) for each in (speed, GPU_FLOP_PER_S))
+        here, gpu = (duration_text(costs.hours(each)) for each in (speed, GPU_FLOP_PER_S))
         typer.echo(f"    {here} on this CPU" + ("" if here == gpu else f", {gpu} on a GPU"))
     typer.echo("\nTrain one with:\n  videomem train --recipe frame_attention --data sample/release --output run")
 
 
-def _duration(hours: float | None) -> str:
+def duration_text(hours: float | None) -> str:
     """About how long, in words."""
     if hours is None or hours < 1 / 6:
         return "minutes"

@@ -1,11 +1,12 @@
 """`videomem study ...`: the memory game that collects memorability annotations."""
 
 from collections.abc import Iterator
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 import typer
 
 from videomem_hf.cli.options import Design
@@ -16,6 +17,7 @@ from videomem_hf.system import os_cause
 if TYPE_CHECKING:
     from videomem_hf.protocol.server.database import Database
     from videomem_hf.protocol.server.study import Study
+    from videomem_hf.protocol.simulate import SimulatedVideos
 
 _HELP = "The memory game: collect memorability annotations of your own clips."
 study = typer.Typer(help=_HELP, no_args_is_help=True, rich_markup_mode="rich")
@@ -26,13 +28,18 @@ DatabaseUrl = Annotated[
     str | None, typer.Option("--database", metavar="URL", envvar="VIDEOMEM_STUDY_DATABASE", help=_URL_HELP)
 ]
 _PASSWORD = "Password of the page /admin (user name admin), shown only now:"
+_VIDEOS_HELP = "Videos in the collection. (default: 10000)"
+_CLIPS_HELP = "Folder of the study's clips; the collection has their names, for `videomem score --clips`."
+_TRUTH_HELP = "Generated sample (`videomem sample`) that the clips are from; its true memorability is used."
 _EXAMPLE_HELP = "Clip for the instructions; can be repeated. (default: two of CLIPS, not in the game)"
 
 
 @study.command()
 def simulate(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; new or empty.")],
-    videos: Annotated[int, typer.Option(min=1, help="Videos in the collection.")] = 10_000,
+    videos: Annotated[int | None, typer.Option(min=1, help=_VIDEOS_HELP, show_default=False)] = None,
+    clips: Annotated[Path | None, typer.Option(metavar="DIR", help=_CLIPS_HELP)] = None,
+    truth: Annotated[Path | None, typer.Option(metavar="DIR", help=_TRUTH_HELP)] = None,
     participants: Annotated[int, typer.Option(min=1, help="Participants who pass step 1.")] = PARTICIPANTS,
     returning: Annotated[int, typer.Option(min=0, help="How many of them pass step 2.")] = RETURNING,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
@@ -41,22 +48,22 @@ def simulate(
     """Simulate a study with participants and videos of known memorability, to plan one or to test an analysis.
 
     Writes OUT/annotations.csv in the format of a study's export, the videos' true memorability to OUT/truth.csv, and
-    the design to OUT/design.yaml.
+    the design to OUT/design.yaml. Without --truth the memorability of each video is drawn at random.
 
-    Example: [bold]videomem study simulate played/ --videos 300 --participants 200 --returning 90[/bold]
+    Examples: [bold]videomem study simulate played/ --videos 300 --participants 200 --returning 90[/bold],
+    [bold]videomem study simulate played/ --clips mystudy/clips --design mystudy/design.yaml[/bold]
     """
     from tqdm import tqdm
 
     from videomem_hf.protocol.annotations import write_annotations
     from videomem_hf.protocol.design import StudyDesign, load_design, save_design
     from videomem_hf.protocol.score_files import write_table
-    from videomem_hf.protocol.simulate import draw_videos
     from videomem_hf.protocol.simulate_study import simulate_study
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} is not a new or empty folder; give one.")
-    plan = (StudyDesign() if design is None else load_design(design)).for_collection(videos)
-    collection = draw_videos([f"video{number}" for number in range(1, videos + 1)], seed)
+    collection = _collection(videos, clips, truth, seed)
+    plan = (StudyDesign() if design is None else load_design(design)).for_collection(len(collection.names))
     with tqdm(total=participants + returning, desc="participants", unit="participant") as bar:
         played = simulate_study(
             collection, plan, participants=participants, returning=returning, seed=seed, progress=bar.update
@@ -68,6 +75,30 @@ def simulate(
     write_table(out / "truth.csv", ("video", "short_term", "long_term"), truth)
     showings, players = len(played.annotations), len(played.participants)
     typer.echo(f"{out / 'annotations.csv'}: {showings:,} showings, {players:,} participants")
+
+
+def _collection(videos: int | None, clips: Path | None, truth: Path | None, seed: int) -> "SimulatedVideos":
+    """The videos of a simulated study: numbered ones, or a folder's clips, with drawn or a sample's memorability."""
+    from videomem_hf.protocol.simulate import draw_videos
+
+    if clips is None:
+        if truth is not None:
+            raise InputError("--truth is for clips; give their folder with --clips.")
+        return draw_videos([f"video{number}" for number in range(1, (videos or 10_000) + 1)], seed)
+    if videos is not None:
+        raise InputError(f"--videos {videos} with --clips; the folder says how many there are, leave --videos out.")
+    from videomem_hf.protocol.server.clips import find_clips
+
+    drawn = draw_videos([clip.stem for clip in find_clips([clips])], seed)
+    if truth is None:
+        return drawn
+    from videomem_hf.sample import read_truth
+
+    known = {f"video{each.video_id}": (each.short_term, each.long_term) for each in read_truth(truth)}
+    if unknown := [name for name in drawn.names if name not in known]:
+        raise InputError(f"{truth}: no truth about {unknown[0]}; give the sample that the clips in {clips} are from.")
+    short_term, long_term = np.array([known[name] for name in drawn.names]).T
+    return replace(drawn, short_term=short_term, long_term=long_term)
 
 
 @study.command()

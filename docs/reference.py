@@ -1,0 +1,102 @@
+"""Pages that are made from the code while the site is built: the commands and the recipes.
+
+`conf.py` puts the text of a function in place of its comment: `<!-- made: commands -->`, `<!-- made: recipes -->`.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import typer
+
+from videomem_hf.cli import app
+from videomem_hf.cli.recipes import duration_text
+from videomem_hf.recipes import recipe_names, recipe_path
+from videomem_hf.training.recipe_costs import GPU_FLOP_PER_S, recipe_costs
+
+CLIPS: Final = 6500
+"""Training clips of the paper's split of VideoMem (Sec. 5)."""
+CPU_FLOP_PER_S: Final = 5e10
+"""Taken for a CPU on the page of recipes; `videomem recipes` measures the reader's own."""
+
+
+def commands_page() -> str:
+    """Every command with its help, arguments and options, from the command line itself."""
+    return "\n".join(line for path, command in _leaves(typer.main.get_command(app)) for line in _section(path, command))
+
+
+def recipes_page() -> str:
+    """A table of the recipes with needs and times, then each recipe's file."""
+    lines = ["| recipe | needs | CPU | GPU |", "|---|---|---|---|"]
+    for name in recipe_names():
+        costs = recipe_costs(name, CLIPS)
+        cpu, gpu = (duration_text(costs.hours(speed)) for speed in (CPU_FLOP_PER_S, GPU_FLOP_PER_S))
+        lines.append(f"| [`{name}`](#{name}) | {_cell('; '.join(costs.needs))} | {cpu} | {gpu} |")
+    for name in recipe_names():
+        file = recipe_path(name).read_text(encoding="utf-8")
+        lines += ["", f"## {name}", "", "```yaml", file.rstrip(), "```"]
+    return "\n".join(lines)
+
+
+MADE: Final[dict[str, Callable[[], str]]] = {"commands": commands_page, "recipes": recipes_page}
+
+
+def fill(text: str) -> str:
+    """Put what is made from the code into a page."""
+    return re.sub(r"<!-- made: (\w+) -->", lambda found: MADE[found[1]](), text)
+
+
+def _leaves(command: Any, path: tuple[str, ...] = ("videomem",)) -> Iterator[tuple[tuple[str, ...], Any]]:
+    if not hasattr(command, "commands"):
+        yield path, command
+        return
+    for name, each in command.commands.items():
+        yield from _leaves(each, (*path, name))
+
+
+def _section(path: tuple[str, ...], command: Any) -> Iterator[str]:
+    name = " ".join(path)
+    context = command.make_context(name, [], resilient_parsing=True)
+    yield from (f"## {name}", "", *_help(command.help), "```text", " ".join(_usage(name, command)), "```", "")
+    records = [(each, each.get_help_record(context)) for each in command.params]
+    for kind, title in (("argument", "Arguments"), ("option", "Options")):
+        rows = [(_names(each, record[0]), record[1]) for each, record in records if each.param_type_name == kind]
+        if rows:
+            yield from (f"| {title} | |", "|---|---|")
+            yield from (f"| `{names}` | {_cell(text)} |" for names, text in rows)
+            yield ""
+
+
+def _usage(name: str, command: Any) -> Iterator[str]:
+    yield name
+    yield from (_argument(each) for each in command.params if each.param_type_name == "argument")
+    yield "[OPTIONS]"
+
+
+def _argument(argument: Any) -> str:
+    return argument.metavar or argument.name.upper() + ("..." if argument.nargs == -1 else "")
+
+
+def _names(parameter: Any, names: str) -> str:
+    """How an argument or option is written, with its type or its choices."""
+    if parameter.param_type_name == "argument":
+        return _argument(parameter)
+    return names.replace(" range>", ">").replace("|", ", ")
+
+
+def _help(text: str) -> Iterator[str]:
+    """Paragraphs of a command's help; examples, which are indented and bold there, become a block."""
+    for paragraph in text.split("\n\n"):
+        first, *examples = paragraph.splitlines()
+        yield from (_cell(first), "")
+        if examples:
+            commands = (re.sub(r"\[/?bold\]", "", line).strip() for line in examples)
+            yield from ("```text", *commands, "```", "")
+
+
+def _cell(text: str) -> str:
+    """Help with rich's markup as a line of Markdown; options, files and types in angle brackets are code."""
+    text = re.sub(r"\[bold\](.*?)\[/bold\]", r"`\1`", text).replace(r"\[", "[").replace("|", r"\|")
+    parts = re.split(r"(`[^`]*`)", text)
+    parts[::2] = [re.sub(r"(?<![\w`])(--?[a-z][\w-]*(?: -(?!\w)| [A-Z]+\b)?|\S*<\w+>\S*)", r"`\1`", part) for part in parts[::2]]
+    return re.sub(r"  +", " ", "".join(parts)).replace("*", r"\*")
