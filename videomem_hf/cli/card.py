@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from videomem_hf.cli.options import Import, TrustRemoteCode
+from videomem_hf.cli.options import Import, TrustRemoteCode, quoted, say_next
 from videomem_hf.registration import import_code
 from videomem_hf.schema import InputError
 
@@ -46,6 +46,7 @@ def card(
     example = None if clip is None else draw_example(run, clip, picture, trust_remote_code)
     render_model_card(facts, repo=repo, example=example, pointing=measured).save(path)
     typer.echo(f"{path}: written" + ("" if example is None else f", with {picture.name}"))
+    say_next(f"videomem push model {quoted(run)} USER/NAME")
 
 
 def _measurement(path: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from videomem_hf.cli.options import quoted, say_next
 from videomem_hf.schema import HORIZONS, InputError
 from videomem_hf.system import os_cause
 
@@ -60,6 +61,10 @@ def convert(
     typer.echo(f"{out}: {type(converted.model).__name__}, {parameters / 1e6:.1f} million parameters")
     for note in converted.notes:
         typer.echo(note)
+    if getattr(converted.model.config, "horizons", None):
+        say_next(f"videomem predict clip.mp4 --model {quoted(out)}")
+    else:
+        say_next(f"videomem train --recipe RECIPE --init {quoted(out)} --data release --output run", "videomem recipes")
 
 
 def _horizons(names: list[str] | None) -> tuple[str, ...] | None:

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from videomem_hf.cli.options import AllowLinks, Release, read_pairs
+from videomem_hf.cli.options import AllowLinks, Release, python_line, quoted, read_pairs, say_next
 from videomem_hf.data.release.splits import RankedBy
 from videomem_hf.schema import ANNOTATION_COUNTS, HORIZON_NAMES, HORIZONS, InputError
 from videomem_hf.system import quantity
@@ -67,20 +67,19 @@ def prepare(
     with warnings.catch_warnings(action="always", category=UserWarning):
         warnings.showwarning = lambda message, *_, **__: typer.echo(f"Note: {message}", err=True)
         written = preparing.prepare(release_dir, out, options)
-    typer.echo(_next_steps(out, len(written)) if written else f"{out} is complete; nothing to do.")
-
-
-def _next_steps(out: Path, written: int) -> str:
-    from videomem_hf.data.provenance import generated_plan
-
+    typer.echo(_summary(out, len(written)))
     # A name alone, such as "parquet", could be that of one of the builders of load_dataset.
     path = out if out.is_absolute() or len(out.parts) > 1 else f"./{out}"
-    return (
-        f"{out}: {quantity(written, 'file')} written."
-        + (" It holds licensed data: keep it private.\n" if generated_plan(out) is None else "\n")
-        + f'Load it:  load_dataset("{path}", "scores")\n'
-        f'Push it:  videomem push dataset "{out}" USER/NAME'
-    )
+    say_next(python_line(f'load_dataset("{path}", "scores")'), f"videomem push dataset {quoted(out)} USER/NAME")
+
+
+def _summary(out: Path, written: int) -> str:
+    from videomem_hf.data.provenance import generated_plan
+
+    if not written:
+        return f"{out} is complete; nothing to do."
+    private = " It holds licensed data: keep it private." if generated_plan(out) is None else ""
+    return f"{out}: {quantity(written, 'file')} written.{private}"
 
 
 def describe(
@@ -106,6 +105,10 @@ def describe(
         console.print(f"Note: {note}", markup=False)
     if plots is not None:
         _write_plots(description, plots)
+    say_next(
+        f"videomem train --recipe frame_attention --data {quoted(release_dir)} --output run",
+        f"videomem prepare {quoted(release_dir)} parquet",
+    )
 
 
 def _parts_table(description: "Description") -> Table:

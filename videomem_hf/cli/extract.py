@@ -8,7 +8,7 @@ import typer
 from tqdm import tqdm
 
 from videomem_hf.cli.clip_paths import clip_paths, short_name
-from videomem_hf.cli.options import ClipFiles, Device, Engine, FailFast, ListFile
+from videomem_hf.cli.options import ClipFiles, Device, Engine, FailFast, ListFile, python_line, say_next
 from videomem_hf.system import printable, quantity
 
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ def extract(
     if interrupted:
         sys.stderr.write("videomem: interrupted; what is done is kept, and the same command goes on from there\n")
         raise typer.Exit(130)
+    if first := next(iter(specs), None):
+        say_next(python_line(f'load_dataset("videomem", "{first.name}", data_dir="{out}")'))
     if report.failed:
         raise typer.Exit(1)
 

@@ -1,5 +1,6 @@
 """Arguments and options that several commands share, and the parts of `NAME=VALUE` options."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -62,6 +63,21 @@ AnnotationFiles = Annotated[
 ]
 Design = Annotated[Path | None, typer.Option(metavar="FILE", help="The study's design. (default: the paper's)")]
 OutFolder = Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; new, or from an earlier run.")]
+
+
+def say_next(*commands: str) -> None:
+    """End a command's output with what a user would type now."""
+    typer.echo("\n".join(("Next:", *(f"  {command}" for command in commands))))
+
+
+def quoted(path: Path | str) -> str:
+    """A path as a shell takes it."""
+    return shlex.quote(str(path))
+
+
+def python_line(call: str) -> str:
+    """A line for Python that loads a data set."""
+    return f"import videomem_hf; from datasets import load_dataset; data = {call}"
 
 
 def read_pairs(option: str, given: list[str] | None, form: str) -> dict[str, str]:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from videomem_hf.cli.options import quoted, say_next
+
 
 def quickstart(
     out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("quickstart"),
@@ -21,4 +23,4 @@ def quickstart(
 
     paths = run(out, videos=videos, seed=seed)
     typer.echo(f"Report:  {paths.report}\nModel:   {paths.model}\nRelease: {paths.release}")
-    typer.echo(f"Try it:  videomem predict YOUR_CLIP.mp4 --model {paths.model} --plots plots")
+    say_next(f"videomem predict clip.mp4 --model {quoted(paths.model)} --plots plots")

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from videomem_hf.cli.options import quoted, say_next
 from videomem_hf.schema import InputError
 
 
@@ -45,6 +46,9 @@ def sample(
         workers=workers,
     )
     typer.echo(f"Release: {paths.release}\nTruth:   {paths.truth}")
+    release, run = quoted(paths.release), quoted(out.with_name(f"{out.name}-run"))
+    train = f"videomem train --recipe {'hmp' if no_videos else 'frame_attention'} --data {release} --output {run}"
+    say_next(f"videomem describe {release}", train)
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from videomem_hf.cli.options import AnnotationFiles, Design, OutFolder
+from videomem_hf.cli.options import AnnotationFiles, Design, OutFolder, python_line, quoted, say_next
 from videomem_hf.schema import HORIZON_NAMES, HORIZONS
 from videomem_hf.system import quantity
 
@@ -50,4 +50,10 @@ def score(
             f"lag correction: {correction['slope_per_video']:+.6f} per video (standard error "
             f"{correction['slope_standard_error']:.6f}), corrected to lag {correction['to_lag']}"
         )
-    typer.echo(f'Load it: load_dataset("videomem", "scores", data_dir="{release}") after `import videomem_hf`')
+    say_next(
+        f"videomem analyse {' '.join(map(quoted, annotations))} {quoted(out / 'analysis')}",
+        f"videomem train --recipe frame_attention --data {quoted(release)} --output {quoted(out / 'run')}"
+        if clips
+        else f"videomem describe {quoted(release)}",
+        python_line(f'load_dataset("videomem", "scores", data_dir="{release}")'),
+    )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from videomem_hf.cli.options import Design
+from videomem_hf.cli.options import Design, quoted, say_next
 from videomem_hf.protocol.paper import PARTICIPANTS, RETURNING
 from videomem_hf.schema import InputError
 from videomem_hf.system import os_cause
@@ -129,9 +129,9 @@ def init(
     )
     typer.echo(
         f"{folder}: {len(new.clips)} clips in the game, {len(new.examples)} in the instructions.\n"
-        f"{_PASSWORD} {password}\n"
-        f"Next: videomem study serve {folder}"
+        f"{_PASSWORD} {password}"
     )
+    say_next(f"videomem study serve {quoted(folder)}")
 
 
 @study.command()
@@ -216,7 +216,8 @@ def export(
         _write_lines(out, annotation_lines(connection))
         if participants is not None:
             _write_lines(participants, participant_lines(connection, found.key, questions))
-    typer.echo(f"{out}; score it with: videomem score {out} DIR --design {folder / 'design.yaml'}")
+    typer.echo(f"{out}: written")
+    say_next(f"videomem score {quoted(out)} scores --design {quoted(folder / 'design.yaml')}")
 
 
 @study.command()

@@ -42,3 +42,4 @@ def table1(
     (out / "table1.md").write_text(text, encoding="utf-8")
     (out / "table1.json").write_text(to_json(results, options), encoding="utf-8")
     typer.echo(text, nl=False)
+    typer.echo("The figures of the paper are of its own split; yours are of the split above, with its intervals.")

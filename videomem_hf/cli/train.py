@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from videomem_hf.cli.help import Command
-from videomem_hf.cli.options import Data, Import, Recipe
+from videomem_hf.cli.options import Data, Import, Recipe, quoted, say_next
 from videomem_hf.registration import import_code
 from videomem_hf.schema import InputError
 from videomem_hf.system import is_main_process
@@ -156,8 +156,8 @@ def _fit_views(context: typer.Context, recipe: str, data: str, output: Path, ove
 
 def _say_what_is_next(output: Path, *pictures: str) -> None:
     written = ", ".join(("the model", "predictions.csv", "results.json", *pictures))
-    typer.echo(f"{output}: {written}. Next:")
-    typer.echo(f"  videomem predict clip.mp4 --model {output}\n  videomem report {output}")
+    typer.echo(f"{output}: {written}")
+    say_next(f"videomem predict clip.mp4 --model {quoted(output)} --plots plots", f"videomem report {quoted(output)}")
 
 
 def _end(context: typer.Context, message: str, code: int) -> None:

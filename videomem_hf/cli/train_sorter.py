@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from videomem_hf.cli.options import quoted, say_next
 from videomem_hf.schema import InputError
 from videomem_hf.system import os_cause
 
@@ -66,6 +67,10 @@ def train_sorter(
         return
     typer.echo(f"{out}: {training.architecture}, {results['parameters']:,} parameters")
     _print_rank_errors(results)
+    loss = f"{{type: sodeep, sorter: {out}}}"
+    say_next(
+        f"videomem train --recipe semantic_embedding --set {quoted(f'stages.1.loss={loss}')} --data release --output run"
+    )
 
 
 def _print_rank_errors(results: dict[str, Any]) -> None:

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from videomem_hf.cli.options import Data, Import
+from videomem_hf.cli.options import Data, Import, complete_recipe, quoted, say_next
 from videomem_hf.registration import import_code
 from videomem_hf.schema import InputError
 
 
 def tune(
-    recipe: Annotated[str, typer.Argument(help="Name of a recipe, or a YAML file.")],
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe, or a YAML file.", autocompletion=complete_recipe)],
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder for the runs and the best recipe; started again, it goes on.")],
     grid: Annotated[
@@ -44,4 +44,8 @@ def tune(
             raise
         raise InputError("searching needs Optuna: run `pip install optuna`") from None
     found = ", ".join(f"{key}={value}" for key, value in values.items())
-    typer.echo(f"{found}: Spearman {best:.3f} on the validation split that chose it; recipe: {out / BEST_FILE}")
+    typer.echo(
+        f"{found}: Spearman {best:.3f} on the validation split. Its values were chosen by that split, so this score is "
+        f"optimistic; train with them and evaluate on clips that were held out. Recipe: {out / BEST_FILE}"
+    )
+    say_next(f"videomem train --recipe {quoted(out / BEST_FILE)} --data {quoted(data)} --output run")

@@ -236,7 +236,9 @@ class MultiViewModel(MemorabilityModel):
             for name, tensor in (*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)):
                 if name.startswith(("anchors_", "primal_", "coefficients", "stack")):
                     nn.init.normal_(tensor, std=1.0 if name.startswith("anchors_") else 0.3)
-                elif name.startswith(("shift_", "noise_variance", "interval_quantiles", "typical_quantiles", "intercept")):
+                elif name.startswith(
+                    ("shift_", "noise_variance", "interval_quantiles", "typical_quantiles", "intercept")
+                ):
                     nn.init.zeros_(tensor)
                 elif name == "typical_counts":
                     nn.init.constant_(tensor, 30.0)
