@@ -68,9 +68,8 @@ def train_sorter(
     typer.echo(f"{out}: {training.architecture}, {results['parameters']:,} parameters")
     _print_rank_errors(results)
     loss = f"{{type: sodeep, sorter: {out}}}"
-    say_next(
-        f"videomem train --recipe semantic_embedding --set {quoted(f'stages.1.loss={loss}')} --data release --output run"
-    )
+    changed = quoted(f"stages.1.loss={loss}")
+    say_next(f"videomem train --recipe semantic_embedding --data release --output run --set {changed}")
 
 
 def _print_rank_errors(results: dict[str, Any]) -> None:
