@@ -2,13 +2,14 @@
 
 import logging
 import os
-import pickle
 import socket
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
+from itertools import islice
 from typing import Any, Final, Generic, TypeVar
 
 from videomem_hf.schema import InputError
@@ -18,8 +19,8 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 CONNECT_S: Final = 10
-RETRIES: Final = 2
-"""How often a batch is tried again when the process that works on it ends; then each of its jobs is tried alone."""
+MOST_LOST: Final = 10
+"""Batches that are lost in a row before no more are started: the fault is in the work, and shows in the first job."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Work(Generic[Job, Result]):
 
     Attributes:
         make: Makes, once in each process, what turns a batch of jobs into their results, one each. Picklable.
-        at_once: Jobs in a batch; when its process ends, a batch is lost and done again as a whole.
+        at_once: Jobs in a batch, which is lost as a whole when its process ends.
         workers: Processes; None takes one per GPU of the cluster if `gpu` and there are any, else one per core. More
             processes than GPUs share them.
         gpu: Whether a GPU is of use.
@@ -50,8 +51,9 @@ class Work(Generic[Job, Result]):
 def run_ray_jobs(work: Work[Job, Result], jobs: Sequence[Job]) -> Iterator[tuple[Job, Result | Lost]]:
     """Do all jobs; results come as they are ready, in no order, and only some batches are in memory at once.
 
-    A batch whose process ends (a crash, or killed for its memory) is done again in another; a job whose process ends
-    even when it has it for itself is given up. Jobs whose results were taken are never done again.
+    The jobs of a batch whose process ends (a crash, or killed for its memory) are done again at the end, each in a
+    process of its own; one whose process ends then as well is given up. Jobs whose results were taken are never done
+    again.
 
     Args:
         work: What to do. The package is installed on all machines, and files are under the same paths on all.
@@ -75,37 +77,42 @@ def run_ray_jobs(work: Work[Job, Result], jobs: Sequence[Job]) -> Iterator[tuple
 
 
 class BatchWorker:
-    """One process's part, as Ray Data calls it."""
+    """One process's part: an actor of Ray."""
 
     def __init__(self, make: Callable[[], Callable[[list[Any]], list[Any]]]) -> None:
         self.do = make()
 
-    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Turn pickled jobs into pickled results; indices tell which is which."""
-        results = self.do([pickle.loads(job) for job in batch["job"]])
-        return {"index": batch["index"], "result": [pickle.dumps(result) for result in results]}
+    def run(self, jobs: list[Any]) -> list[Any]:
+        """Turn a batch of jobs into their results."""
+        return self.do(jobs)
 
 
 def _run_batches(ray: Any, work: Work[Any, Any], jobs: Sequence[Any]) -> Iterator[tuple[int, Any]]:
-    """Yield what Ray Data gets done; batches that it gives up are missing."""
-    from ray.data import ActorPoolStrategy, from_items
-
-    batches = -(-len(jobs) // work.at_once)
+    """Yield what gets done in batches; a batch whose process ends, or raises, is missing."""
+    starts = iter(range(0, len(jobs), work.at_once))
     workers, share = _plan_processes(ray, work)
-    rows = [{"index": index, "job": pickle.dumps(job)} for index, job in enumerate(jobs)]
-    done = from_items(rows, override_num_blocks=batches).map_batches(
-        BatchWorker,
-        fn_constructor_args=(work.make,),
-        batch_size=None,  # a block, which is a batch
-        compute=ActorPoolStrategy(size=min(workers, batches), max_tasks_in_flight_per_actor=2),
-        num_cpus=1,
-        num_gpus=share or None,
-        ray_remote_args_fn=lambda: {"max_restarts": -1, "max_task_retries": RETRIES},
-    )
-    blocks: Iterable[Any] = done.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
-    for block in blocks:
-        for index, result in zip(block["index"].to_pylist(), block["result"].to_pylist(), strict=True):
-            yield index, pickle.loads(result)
+    start_worker = partial(ray.remote(num_cpus=1, num_gpus=share)(BatchWorker).remote, work.make)
+    running: dict[Any, tuple[Any, int]] = {}
+    lost_in_a_row = 0
+
+    def submit(worker: Any, start: int) -> None:
+        running[worker.run.remote(list(jobs[start : start + work.at_once]))] = worker, start
+
+    for start in islice(starts, workers):
+        submit(start_worker(), start)
+    while running:
+        (done,), _ = ray.wait(list(running), num_returns=1)
+        worker, start = running.pop(done)
+        try:
+            results = ray.get(done)
+        except ray.exceptions.RayError:
+            lost_in_a_row += 1
+            worker = start_worker()
+        else:
+            lost_in_a_row = 0
+            yield from enumerate(results, start)
+        if lost_in_a_row < MOST_LOST and (following := next(starts, None)) is not None:
+            submit(worker, following)
 
 
 def _run_alone(ray: Any, work: Work[Any, Any], left: list[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
@@ -140,16 +147,11 @@ def _cluster() -> Iterator[Any]:
     quiet = "RAY_BACKEND_LOG_LEVEL" not in os.environ
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     import ray
-    from ray.data import DataContext
 
     ours = not ray.is_initialized()
     if ours:
         with _silence_stderr() if quiet else nullcontext(), _printable_arguments():
             ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-    context = DataContext.get_current()
-    context.enable_progress_bars = context.print_on_execution_start = False
-    context.max_errored_blocks = -1  # what is missing at the end is tried alone, where an error shows itself
-    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     try:
         yield ray
     finally:

@@ -11,7 +11,7 @@ from videomem_hf.ray_jobs import Lost, Work, run_ray_jobs
 
 @dataclass(frozen=True)
 class RayEngine:
-    """Does extraction's jobs with Ray Data; give it to `extract_clips` as `elsewhere`.
+    """Does extraction's jobs on Ray; give it to `extract_clips` as `elsewhere`.
 
     None as device takes a GPU where the cluster has one; `workers` are processes over all machines.
     """

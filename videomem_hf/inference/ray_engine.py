@@ -16,7 +16,7 @@ def score_on_ray(
     workers: int | None = None,
     precision: str = "auto",
 ) -> Iterator[tuple[Path, ClipScores | str]]:
-    """Score clips with Ray Data, as `Predictor.predict` scores one.
+    """Score clips on Ray, as `Predictor.predict` scores one.
 
     Args:
         clips: Video files, under the same path on all machines.
