@@ -35,7 +35,10 @@ def score(
     content = summary(scores)
     for horizon in HORIZONS:
         part = content[horizon]
-        failed = ", ".join(f"{count:,} by {name}" for name, count in part["participants_failed"].items())
+        by_check = part["participants_failed"]
+        failed = ", ".join(f"{count:,} by {name}" for name, count in by_check.items())
+        if sum(by_check.values()) > part["participants"] - part["participants_passed"]:
+            failed += "; some by more than one"
         typer.echo(
             f"{HORIZON_NAMES[horizon]}: {part['participants_passed']:,} of {part['participants']:,} participants "
             f"passed{f' (failed: {failed})' if failed else ''}; {quantity(part['videos_scored'], 'video')}"
