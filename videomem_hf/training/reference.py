@@ -38,9 +38,7 @@ def write_claims(folder: Path, model: Any, data: RunData, scores: np.ndarray, re
     sds = sd_between_frames(frame_scores)
     frame_sd = {} if sds is None else dict(zip(horizons, sds.tolist(), strict=True))
     clips = data.evaluation
-    write_reference(
-        folder, make_reference(about, scores, clips.labels, clips.annotation_counts, horizons, frame_sd)
-    )
+    write_reference(folder, make_reference(about, scores, clips.labels, clips.annotation_counts, horizons, frame_sd))
     if typicality := Typicality.fit(described, held_out):
         typicality.save(folder / TYPICALITY_FILE)
 
