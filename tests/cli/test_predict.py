@@ -45,7 +45,7 @@ def run(*arguments):
 def test_table_json_csv_and_plots(folder):
     result = run("clips", "--json", "out.json", "--csv", "out.csv", "--plots", "plots")
     assert result.exit_code == 1, result.output
-    assert "not a video that FFmpeg can read" in " ".join(result.stdout.replace("│", " ").split())
+    assert "not a video that FFmpeg can read" in " ".join(result.stdout.split())
     assert "2 clips scored by model, 1 failed" in " ".join(result.stdout.split())
 
     rows = json.loads((folder / "out.json").read_text())
@@ -81,7 +81,8 @@ def test_overlay_videos(folder):
     info = probe(folder / "videos" / "a.mp4")
     assert (info.codec, info.frames_per_second, info.duration_s) == ("h264", 24, pytest.approx(3))
     rows = "".join(line for line in result.stdout.splitlines() if "c $1" in line)
-    assert rows.count("│") == 6
+    assert rows.split()[:3] == ["2", "c", "$1.webm"]
+    assert len(rows.split()) == 6  # and two scores, and a number of frames
 
 
 def test_clips_of_the_same_name_keep_their_plots(folder):
@@ -419,7 +420,7 @@ def test_what_stands_beside_scores_is_in_every_form(folder):
     for row, plain in zip(rows, stored, strict=True):
         ends = [float(row["short_term_low_90"]), float(row["short_term_high_90"])]
         assert ends == pytest.approx(plain["intervals"]["short_term"], abs=1e-6)
-        assert ends[0] < float(row["short_term"]) < ends[1]
+        assert ends[0] <= float(row["short_term"]) < ends[1]
         assert float(row["short_term_percentile"]) == plain["percentiles"]["short_term"]
         assert row["percentile_among"] == plain["among"] == "of 19 held-out clips of a generated sample"
         assert len(row["model_version"]) == 8

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from videomem_hf.benchmark.table1 import COLUMNS, ROWS
 from videomem_hf.hub.run_facts import RunFacts
-from videomem_hf.inference.reference import read_reference
+from videomem_hf.inference.reference import read_reference, reference_of_results
 from videomem_hf.multiview.ablation_table import rows_from_dicts, table_markdown
 from videomem_hf.run_files import PREDICTOR_TITLES, TYPICALITY_FILE
 from videomem_hf.schema import HORIZON_NAMES
@@ -24,6 +25,8 @@ def claim_lines(facts: RunFacts) -> list[str]:
     reference = read_reference(facts.folder, facts.model["horizons"])
     if reference is None or not reference.quantiles:
         return []
+    about = reference_of_results(facts.results)
+    reference = replace(reference, data=about.data, generated=about.generated)
     lines = [f"Percentiles are shares {reference.among}: of the model's own predictions, not of measured scores."]
     coverage = facts.results.get("coverage") or {}
     shares = [f"{each['all']:.0%} ({HORIZON_NAMES[h]})" for h, each in coverage.items()]
