@@ -25,7 +25,9 @@ def test_it_is_counted_in_all_and_in_the_outer_fifths() -> None:
         }
     }  # fmt: skip
     line, note = coverage_lines(found, 0.9, calibrated_on=True).splitlines()
-    assert line.startswith("90% prediction intervals, short-term: 0.79 of the scores (fifth with lowest predictions 0.00")
+    assert line.startswith(
+        "90% prediction intervals, short-term: 0.79 of the scores (fifth with lowest predictions 0.00"
+    )
     assert note.startswith("These clips gave the intervals their width")
 
 
