@@ -3,10 +3,11 @@
 import sys
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import reference
-from pictures import make_pictures
+from pictures import EPOCHS, make_pictures
 from sphinx.application import Sphinx
 
 from videomem_hf import __version__
@@ -35,6 +36,10 @@ copybutton_prompt_text = "$ "
 
 
 def setup(app: Sphinx) -> None:
-    """Make the pictures (a minute the first time), and fill the pages that are made from the code."""
-    app.connect("builder-inited", lambda _: make_pictures())
+    """Make the pictures (a minute the first time), and fill the pages that are made from the code.
+
+    `-D picture_epochs=1` makes quick ones, of a model that has hardly learned anything.
+    """
+    app.add_config_value("picture_epochs", EPOCHS, "env", int)
+    app.connect("builder-inited", lambda started: make_pictures(epochs=started.config.picture_epochs))
     app.connect("source-read", lambda app, name, source: source.__setitem__(0, reference.fill(source[0])))

@@ -1,4 +1,4 @@
-"""Prediction intervals keep their promise where the truth is known: on the whole, and where scores or counts are low."""
+"""Prediction intervals keep their promise where the truth is known: in all, and where scores or counts are low."""
 
 import numpy as np
 import pytest
