@@ -15,6 +15,8 @@ from transformers import AutoModel, AutoVideoProcessor
 from tests.training.conftest import MakeConfig
 from videomem_hf.data.scored_clips import load_clips
 from videomem_hf.evaluation.tables import metrics_text
+from videomem_hf.inference.reference import read_reference
+from videomem_hf.run_files import read_predictions
 from videomem_hf.schema import HORIZONS, InputError
 from videomem_hf.training import TrainingConfig, TrainingError, TrainingResult, initial, run, train
 from videomem_hf.training.setup import make_model_config
@@ -66,6 +68,13 @@ def test_what_it_leaves(finished: TrainingResult) -> None:
     assert saved["split_clips"] == 6
     assert set(saved["metrics"]) == set(HORIZONS)
     assert saved["metrics"]["short_term"]["constant"]["spearman"] is None
+    reference = read_reference(finished.output, HORIZONS)
+    assert reference is not None
+    assert (reference.clips, reference.split, reference.generated) == (6, "validation", True)
+    _, columns = read_predictions(finished.output / "predictions.csv")
+    assert reference.quantiles["short_term"][0] == columns["short_term_model"].min()
+    assert reference.frame_sd["short_term"] > 0
+    assert columns["short_term_annotations"].min() > 0
 
 
 def test_its_metrics_are_those_of_its_predictions(finished: TrainingResult, release: Path) -> None:
