@@ -49,7 +49,9 @@ def serve(answer, host: str = "127.0.0.1") -> Iterator[str]:
 
 def send(handler, status: int, body: bytes = b"", **headers: str) -> None:
     handler.send_response(status)
-    for name, value in ({"Content-Length": str(len(body))} | {k.replace("_", "-"): v for k, v in headers.items()}).items():
+    for name, value in (
+        {"Content-Length": str(len(body))} | {k.replace("_", "-"): v for k, v in headers.items()}
+    ).items():
         handler.send_header(name, value)
     handler.end_headers()
     if handler.command == "GET":

@@ -93,7 +93,7 @@ def _declared_size(file: Any) -> int | None:
     """How many bytes the server says that it sends, compressed or not."""
     headers = getattr(getattr(file, "r", None), "headers", {})
     declared = headers.get("Content-Length") or getattr(file, "size", None)
-    return int(declared) if str(declared).isdecimal() else None
+    return int(str(declared)) if str(declared).isdecimal() else None
 
 
 class _Timed:

@@ -12,12 +12,12 @@ import numpy as np
 from PIL import Image
 
 from .video_display import MAX_PIXELS
-from .video_streams import UnreadableVideoError, store_stream
+from .video_streams import StoredStream, UnreadableVideoError, store_stream
 
 if TYPE_CHECKING:
     from av.container import InputContainer
 
-VideoSource = str | Path | bytes | BinaryIO | Image.Image
+VideoSource = str | Path | bytes | BinaryIO | StoredStream | Image.Image
 """A path, the bytes of a file, a binary file object, or a picture of Pillow, which may be animated."""
 
 _ONE_SLASH: Final = re.compile(r"(https?|hf):", re.I)
@@ -31,11 +31,8 @@ _DEEPEST_BOX: Final = 10
 """FFmpeg follows no further."""
 _MAX_INDEX_BYTES: Final = 1 << 26
 _MAX_JUNK_BYTES: Final = 1 << 20
-_SIZE_IN_HEAD: Final = {
-    "little": re.compile(rb"GIF8[79]a(?P<width>..)(?P<height>..)", re.S),
-    "big": re.compile(rb"\x89PNG\r\n\x1a\n.{4}IHDR(?P<width>.{4})(?P<height>.{4})", re.S),
-}
-"""By the order of their bytes."""
+_SIZE_OF_GIF: Final = re.compile(rb"GIF8[79]a(?P<width>..)(?P<height>..)", re.S)
+_SIZE_OF_PNG: Final = re.compile(rb"\x89PNG\r\n\x1a\n.{4}IHDR(?P<width>.{4})(?P<height>.{4})", re.S)
 _SIZE_OF_Y4M: Final = re.compile(rb"YUV4MPEG2 (?=[^\n]*\bW(?P<width>\d{1,9}))(?=[^\n]*\bH(?P<height>\d{1,9}))")
 
 
@@ -186,11 +183,15 @@ def _check_size(file: BinaryIO, name: str) -> None:
     """Refuse pictures whose size FFmpeg would not name when it refuses them."""
     head = file.read(256)
     file.seek(0)
-    found = _SIZE_OF_Y4M.match(head)
-    width, height = (int(found["width"]), int(found["height"])) if found else (0, 0)
-    for order, pattern in _SIZE_IN_HEAD.items():
-        if match := pattern.match(head):
-            width, height = (int.from_bytes(match[side], order) for side in ("width", "height"))
+    sides = ("width", "height")
+    if found := _SIZE_OF_Y4M.match(head):
+        width, height = (int(found[side]) for side in sides)
+    elif found := _SIZE_OF_GIF.match(head):
+        width, height = (int.from_bytes(found[side], "little") for side in sides)
+    elif found := _SIZE_OF_PNG.match(head):
+        width, height = (int.from_bytes(found[side], "big") for side in sides)
+    else:
+        return
     check_pixels(width, height, MAX_PIXELS, name)
 
 

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, BinaryIO, Self, cast
 from PIL import Image
 
 from .video_containers import (
-    VideoSource, check_pixels, ends_in_fragment, open_container, open_file, reason_of, source_name
+    VideoSource,
+    check_pixels,
+    ends_in_fragment,
+    open_container,
+    open_file,
+    reason_of,
+    source_name,
 )  # fmt: skip
 from .video_display import MAX_PIXELS, Screen, hdr_kind
 from .video_pictures import MAX_ANIMATION_PIXELS, PILLOW_ERRORS, number_of_pictures, open_picture, picture_frames

@@ -25,7 +25,7 @@ class StoredStream(tempfile.SpooledTemporaryFile[bytes]):
         self.seek(0)
 
     @property
-    def name(self) -> str:  # type: ignore[override]
+    def name(self) -> str:
         """Where the stream came from."""
         return self._stream_name
 
