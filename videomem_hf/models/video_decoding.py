@@ -40,7 +40,10 @@ _RESTART_S = 1.0
 _SIZES_NAMED = 4
 _KINDS = {"audio": "sound", "subtitle": "subtitles", "attachment": "attached files"}
 """What a file may hold beside pictures, by FFmpeg's name."""
-_LAST_BYTES = {"gif": b";", "apng": b"IEND", "png": b"IEND", "png_pipe": b"IEND", "jpeg_pipe": b"\xff\xd9"}
+_LAST_BYTES = {
+    "gif": b";", "apng": b"IEND", "png": b"IEND", "png_pipe": b"IEND", "jpeg_pipe": b"\xff\xd9",
+    "mjpeg_pipe": b"\xff\xd9",
+}  # fmt: skip
 """How files end whose decoders are silent about a cut, by FFmpeg's format or Pillow's."""
 _BLOCK = 1 << 20
 
@@ -209,6 +212,7 @@ class VideoReader:
             self._file.seek(4)
             return int.from_bytes(self._file.read(4), "little") + 8 > self._bytes
         form = self.codec if self._picture else self.container.format.name
+        form = f"{self.codec}_pipe" if form == "image2" else form  # found by the ending of its name
         if "mp4" in form:
             return ends_in_fragment(self._file, self._bytes)
         ending = _LAST_BYTES.get(form)
