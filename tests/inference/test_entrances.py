@@ -17,7 +17,7 @@ import videomem_hf
 from tests.clips import grey_levels, write_clip
 from tests.inference.test_predicting import folder, processor_of_segments  # noqa: F401 - a fixture
 from tests.inference.test_predictor import clip, tiny  # noqa: F401 - fixtures
-from videomem_hf.models import config_class, model_class, video_input
+from videomem_hf.models import config_class, model_class, video_addresses, video_input, video_streams
 from videomem_hf.models.video_sampling import sample_segments
 from videomem_hf.schema import InputError
 from videomem_hf.video.video import sample_frames
@@ -167,7 +167,7 @@ def test_addresses_are_fetched_within_limits(tiny, clip, served, monkeypatch):  
         tiny.predict(f"{served}/none.webm")
     with pytest.raises(InputError, match="start with http://, https:// or hf://"):
         tiny.predict("ftp://example.org/clip.mp4")
-    monkeypatch.setattr(video_input, "LARGEST_STREAM", 100)
+    monkeypatch.setattr(video_streams, "LARGEST_STREAM", 100)
     with pytest.raises(InputError, match="the most that is read from an address or pipe"):
         tiny.predict(address)
     with pytest.raises(InputError, match="the most that is read from an address or pipe"):
@@ -183,7 +183,7 @@ def test_a_server_that_stops_sending_is_given_up(tiny, monkeypatch):  # noqa: F8
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Silent)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setattr(video_input, "LONGEST_DOWNLOAD_S", 0.5)
+    monkeypatch.setattr(video_addresses, "LONGEST_DOWNLOAD_S", 0.5)
     with pytest.raises(InputError, match=r"not fetched within 0\.5 s"):
         tiny.predict(f"http://127.0.0.1:{server.server_port}/a.mp4")
     released.set()
@@ -195,7 +195,8 @@ def test_files_of_the_hub_go_through_fsspec(tiny, clip, monkeypatch):  # noqa: F
     import fsspec
 
     asked = []
-    monkeypatch.setattr(fsspec, "open", lambda address, *_, **__: asked.append(address) or clip.open("rb"))
+    opened = SimpleNamespace(open=lambda address, *_, **__: asked.append(address) or clip.open("rb"))
+    monkeypatch.setattr(fsspec, "filesystem", {"hf": opened}.get)
     assert len(tiny.predict("hf://datasets/owner/name/clip.webm").times_s) == 5
     assert asked == ["hf://datasets/owner/name/clip.webm"]
 

@@ -145,7 +145,7 @@ def test_wrong_models_and_devices_are_one_sentence(tmp_path, monkeypatch):
 
 
 def test_notes_and_errors_of_a_clip(tiny, tmp_path):
-    with pytest.raises(VideoError, match="only audio"):
+    with pytest.raises(VideoError, match="only sound"):
         tiny.predict(write_audio(tmp_path / "sound.m4a"))
 
 

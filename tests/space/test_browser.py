@@ -164,7 +164,7 @@ def test_a_bad_file_gets_one_sentence(visit, tmp_path, pictures):
     page.click("#vm-go")
     page.wait_for_selector("text=No clip yet: drop one")
     page.set_input_files("#vm-clip input[type=file]", str(write_audio(tmp_path / "sound.mp4")))
-    page.wait_for_selector("text=sound.mp4: holds no moving picture, only audio")
+    page.wait_for_selector("text=sound.mp4: holds no moving picture, only sound")
     page.screenshot(path=pictures / "bad-file.png", full_page=True)
     assert "/tmp" not in page.inner_text("body")
     page = visit()

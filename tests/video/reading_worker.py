@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from videomem_hf.models.video_containers import UnreadableVideoError
+from videomem_hf.models.video_streams import UnreadableVideoError
 from videomem_hf.video.sources import StillImage, segments
 from videomem_hf.video.video import VideoError, VideoWarning, sample_frames
 

@@ -1,10 +1,13 @@
 """Colours, transparency and shapes: what the frames of a clip look like, against codes worked out by hand."""
 
+import struct
+import zlib
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.clips import quadrants, rotate_mp4
 from videomem_hf.models.video_display import tone_curve
@@ -143,6 +146,38 @@ def test_transparency_is_over_black(name: str, codec: str, pix_fmt: str, tmp_pat
     shown = first_image(encode(tmp_path / name, [image] * 24, codec, pix_fmt, options=options)).astype(int)
     np.testing.assert_allclose(shown[24, [10, 48, 86], 0], [200, 100, 0], atol=4)
     assert shown[..., 1:].max() <= 6
+
+
+def insert_colours(path: Path, primaries: int, transfer: int) -> None:
+    """Give a PNG file a chunk that names its colours (PNG, third edition, 11.3.2.6)."""
+    data = path.read_bytes()
+    chunk = b"cICP" + bytes([primaries, transfer, 0, 1])
+    chunk = struct.pack(">I", 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    path.write_bytes(data[:33] + chunk + data[33:])
+
+
+@pytest.mark.parametrize(("primaries", "transfer"), [(9, 14), (12, 13), (9, 16), (9, 18)])
+@pytest.mark.parametrize("name", ["prores.mov", "ffv1.mkv", "still.png"])
+def test_converted_colours_keep_their_transparency(name: str, primaries: int, transfer: int, tmp_path: Path) -> None:
+    """Over black after the conversion, by straight alpha."""
+    image = np.zeros((48, 96, 4), np.uint8)
+    image[..., :3] = 150, 170, 160
+    image[:, :32, 3], image[:, 32:64, 3] = 255, 128
+    tags = {"color_primaries": primaries, "color_trc": transfer, "colorspace": 9, "color_range": 1}
+    if name == "still.png":
+        Image.fromarray(image).save(tmp_path / name)
+        insert_colours(tmp_path / name, primaries, transfer)
+    else:
+        codec = "prores_ks" if name == "prores.mov" else "ffv1"
+        encode(tmp_path / name, [image] * 3, codec, "yuva444p10le", **tags)
+    notes: list[str] = []
+    shown = first_image(tmp_path / name, notes).astype(int)
+    assert len(notes) == 1
+    assert notes[0].startswith("converted from")
+    opaque, half, clear = shown[24, [10, 48, 86]]
+    assert opaque.min() > 100
+    np.testing.assert_allclose(half, opaque * 128 / 255, atol=4)
+    assert clear.max() <= 2
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_what_cannot_be_read_says_why(tmp_path):
         "text.mp4": "not a video that FFmpeg can read",
         "empty.mp4": "0 bytes",
         "playlist.mp4": "not a video that FFmpeg can read",
-        "sound.m4a": "only audio",
+        "sound.m4a": "only sound",
         "missing.mp4": "no such file",
         ".": "directory",
     }

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import typer
+
 from videomem_hf.schema import InputError, is_system_file
 from videomem_hf.system import printable
-from videomem_hf.video.video import expand_user, find_videos
+from videomem_hf.video.video import NOT_THERE, expand_user, find_videos
 
-NOT_THERE: Final = "no such file or folder"
-"""As `find_videos` says it."""
+_SKIPPED_NAMED: Final = 5
 _ENCODINGS: Final = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
@@ -38,8 +39,9 @@ def clip_sources(arguments: list[str] | None, list_file: Path | None) -> list[Pa
 
     Returns:
         Paths, and addresses (`http://...`) as strings. Files of the operating system's own (`._clip.mp4`) are left out.
-        What a list names is not looked at yet; an argument that is not there is among the paths if any other is. A
-        folder or pattern without clips beside others is reported on standard error.
+        Links that lead nowhere, pipes and devices in folders are named in a note on standard error, and so is a folder
+        or pattern without clips beside others. What a list names is not looked at yet; an argument that is not there is
+        among the paths if any other is.
 
     Raises:
         InputError: Nothing is named, no argument can be used, or the list cannot be read.
@@ -49,21 +51,24 @@ def clip_sources(arguments: list[str] | None, list_file: Path | None) -> list[Pa
     sources: dict[Path | str, None] = {}
     missing: set[Path | str] = set()
     unusable: list[InputError] = []
+    skipped: list[Path] = []
     for argument in arguments or []:
         if not argument:
             raise InputError("'' names no clip; give a file, or . for the current folder")
         try:
-            found: Sequence[Path | str] = [argument] if "://" in argument else find_videos([argument])
+            found: Sequence[Path | str] = [argument] if "://" in argument else find_videos([argument], skipped)
         except InputError as error:
             unusable.append(error)
-            found = [expand_user(argument)] if str(error).endswith(NOT_THERE) else []
+            found = [expand_user(argument)] if f": {NOT_THERE}" in str(error) else []
             missing |= set(found)
         sources |= dict.fromkeys(found)
     if unusable and len(missing) == len(sources) and list_file is None:
-        raise unusable[0]
+        raise InputError(f"{unusable[0]}{_name_skipped(skipped, ' but ')}")
     for error in unusable:
-        if not str(error).endswith(NOT_THERE):  # that has a row of its own
-            sys.stderr.write(f"videomem: {error}\n")
+        if f": {NOT_THERE}" not in str(error):  # that has a row of its own
+            typer.echo(f"videomem: {error}", err=True)
+    if skipped:
+        typer.echo(f"videomem: left out{_name_skipped(skipped)}", err=True)
     if list_file is not None:
         lines = (line for line in _read_lines(list_file) if line.strip())
         sources |= {line if "://" in line else expand_user(line): None for line in lines}
@@ -72,6 +77,16 @@ def clip_sources(arguments: list[str] | None, list_file: Path | None) -> list[Pa
         found_in = f"{list_file}: names" if list_file else f"{', '.join(arguments or [])}: is"
         raise InputError(f"{found_in} no clip; name video files, in a list one path per line")
     return clips
+
+
+def _name_skipped(paths: list[Path], before: str = " ") -> str:
+    """Name what folders hold that is no file, in one line."""
+    if not paths:
+        return ""
+    named = ", ".join(printable(str(path)) for path in paths[:_SKIPPED_NAMED])
+    others = len(paths) - _SKIPPED_NAMED
+    more = f" and {others} more" if others > 0 else ""
+    return f"{before}links that lead nowhere, pipes or devices: {named}{more}"
 
 
 def clip_names(sources: Sequence[Path | str]) -> list[str]:

@@ -12,13 +12,15 @@ import numpy as np
 from PIL import Image
 
 from .video_display import MAX_PIXELS
+from .video_streams import StoredStream, UnreadableVideoError, store_stream
 
 if TYPE_CHECKING:
     from av.container import InputContainer
 
-VideoSource = str | Path | bytes | BinaryIO | Image.Image
+VideoSource = str | Path | bytes | BinaryIO | StoredStream | Image.Image
 """A path, the bytes of a file, a binary file object, or a picture of Pillow, which may be animated."""
 
+_ONE_SLASH: Final = re.compile(r"(https?|hf):", re.I)
 _DECODER_OPTIONS: Final = {"max_pixels": str(MAX_PIXELS)}
 _ISO_BOXES: Final = (b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"wide", b"free", b"skip")
 _PARENT_BOXES: Final = (
@@ -29,10 +31,9 @@ _DEEPEST_BOX: Final = 10
 """FFmpeg follows no further."""
 _MAX_INDEX_BYTES: Final = 1 << 26
 _MAX_JUNK_BYTES: Final = 1 << 20
-
-
-class UnreadableVideoError(ValueError):
-    """A file that gives no frames; the message names it and the cause."""
+_SIZE_OF_GIF: Final = re.compile(rb"GIF8[79]a(?P<width>..)(?P<height>..)", re.S)
+_SIZE_OF_PNG: Final = re.compile(rb"\x89PNG\r\n\x1a\n.{4}IHDR(?P<width>.{4})(?P<height>.{4})", re.S)
+_SIZE_OF_Y4M: Final = re.compile(rb"YUV4MPEG2 (?=[^\n]*\bW(?P<width>\d{1,9}))(?=[^\n]*\bH(?P<height>\d{1,9}))")
 
 
 def source_name(source: VideoSource) -> str:
@@ -45,6 +46,11 @@ def source_name(source: VideoSource) -> str:
         return "the given bytes"
     name = getattr(source, "name", None)
     return name if isinstance(name, str) and name else "open file"
+
+
+def slashes_hint(path: str) -> str:
+    """What to say of a missing file such as `http:/host/clip.mp4`, which `pathlib` makes of an address as well."""
+    return "; an address has two slashes after its colon, and is given as text" if _ONE_SLASH.match(path) else ""
 
 
 def reason_of(error: Exception) -> str:
@@ -62,10 +68,14 @@ def open_file(source: VideoSource, name: str, stack: ExitStack) -> tuple[BinaryI
             file: BinaryIO = stack.enter_context(Path(source).open("rb"))  # noqa: SIM115 - the stack closes it
         else:
             file = BytesIO(source) if isinstance(source, bytes) else cast("BinaryIO", source)
-        file = file if file.seekable() else BytesIO(file.read())
+        file = file if file.seekable() else cast("BinaryIO", store_stream(file, name))
         empty = not file.seek(0, 2)
+    except UnreadableVideoError:
+        raise
     except (OSError, ValueError) as error:
-        raise UnreadableVideoError(f"{name}: cannot be opened ({reason_of(error)})") from None
+        cause = reason_of(error)
+        cause += slashes_hint(name) if isinstance(error, FileNotFoundError) else ""
+        raise UnreadableVideoError(f"{name}: cannot be opened ({cause})") from None
     if empty:
         raise UnreadableVideoError(f"{name}: the file is empty (0 bytes)")
     return _pass_junk(file)
@@ -76,6 +86,7 @@ def open_container(file: BinaryIO, size: int, name: str) -> "InputContainer":
     import av
 
     _check_index(file, size, name)
+    _check_size(file, name)
     options = {"protocol_whitelist": "none", **_DECODER_OPTIONS}
     try:
         container = av.open(file, "r", options=options, metadata_errors="replace")
@@ -127,28 +138,68 @@ def _check_index(file: BinaryIO, size: int, name: str) -> None:
 
     FFmpeg would make room for all of them when it opens the file.
     """
-    position, found = 0, set[bytes]()
-    while position + 8 <= size:
-        file.seek(position)
-        length, kind = struct.unpack(">I4s", file.read(8))
-        if kind not in _ISO_BOXES and not found:
-            break
+    found = set[bytes]()
+    for kind, begin, end in _boxes(file, size):
         found.add(kind)
-        if length == 1:
-            length = struct.unpack(">Q", file.read(8).rjust(8, b"\0"))[0]
-        length = length or size - position
         if kind in (b"moov", b"moof"):
-            index = file.read(min(length, size - position, _MAX_INDEX_BYTES))
+            index = file.read(min(end - begin, size - begin, _MAX_INDEX_BYTES))
             counts = _sample_counts(index, 0, len(index))
             if (most := max(counts, default=0)) > 4 * size:  # old sound formats count several samples per byte
                 raise UnreadableVideoError(f"{name}: declares {most:,} frames in a file of {size:,} bytes")
+    file.seek(0)
+    if b"mdat" in found and not found & {b"moov", b"moof", b"meta"}:  # images are indexed in "meta"
+        cause = "the index of the file, at its end, is missing"
+        raise UnreadableVideoError(f"{name}: not a video that FFmpeg can read ({cause})")
+
+
+def ends_in_fragment(file: BinaryIO, size: int) -> bool:
+    """Whether a fragmented MP4 file, which may tell no duration, is cut off within one of its boxes."""
+    kinds, last_end = set[bytes](), 0
+    for kind, _, end in _boxes(file, size):
+        if kind in _ISO_BOXES:
+            kinds.add(kind)
+            last_end = end
+    return b"moof" in kinds and last_end > size
+
+
+def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
+    """Yield the outer boxes of an ISO file as kind, and begin and declared end of the content, at which it is read."""
+    position = 0
+    while position + 8 <= size:
+        file.seek(position)
+        length, kind = struct.unpack(">I4s", file.read(8))
+        if kind not in _ISO_BOXES and not position:
+            break
+        if length == 1:
+            length = struct.unpack(">Q", file.read(8).rjust(8, b"\0"))[0]
+        length = length or size - position
+        yield kind, file.tell(), position + length
         if length < 8:
             break
         position += length
+
+
+def _check_size(file: BinaryIO, name: str) -> None:
+    """Refuse pictures whose size FFmpeg would not name when it refuses them."""
+    head = file.read(256)
     file.seek(0)
-    if b"mdat" in found and not found & {b"moov", b"moof"}:
-        cause = "the index of the file, at its end, is missing"
-        raise UnreadableVideoError(f"{name}: not a video that FFmpeg can read ({cause})")
+    sides = ("width", "height")
+    if found := _SIZE_OF_Y4M.match(head):
+        width, height = (int(found[side]) for side in sides)
+    elif found := _SIZE_OF_GIF.match(head):
+        width, height = (int.from_bytes(found[side], "little") for side in sides)
+    elif found := _SIZE_OF_PNG.match(head):
+        width, height = (int.from_bytes(found[side], "big") for side in sides)
+    else:
+        return
+    check_pixels(width, height, MAX_PIXELS, name)
+
+
+def check_pixels(width: int, height: int, most: int, name: str) -> None:
+    """Refuse pictures of more pixels than are read, with an UnreadableVideoError."""
+    if width * height > most:
+        size = f"{width}x{height}"
+        raise UnreadableVideoError(f"{name}: declares pictures of {size}; at most {most:,} pixels are read")
 
 
 def _sample_counts(index: bytes, start: int, stop: int, depth: int = 0) -> Iterator[int]:

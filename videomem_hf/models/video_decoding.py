@@ -8,9 +8,18 @@ from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 from PIL import Image
 
-from .video_containers import UnreadableVideoError, VideoSource, open_container, open_file, reason_of, source_name
+from .video_containers import (
+    VideoSource,
+    check_pixels,
+    ends_in_fragment,
+    open_container,
+    open_file,
+    reason_of,
+    source_name,
+)  # fmt: skip
 from .video_display import MAX_PIXELS, Screen, hdr_kind
 from .video_pictures import MAX_ANIMATION_PIXELS, PILLOW_ERRORS, number_of_pictures, open_picture, picture_frames
+from .video_streams import UnreadableVideoError
 
 if TYPE_CHECKING:
     from av.packet import Packet
@@ -29,8 +38,14 @@ _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _RESTART_S = 1.0
 """Times that run back by more start again, as in joined recordings."""
 _SIZES_NAMED = 4
-_LAST_BYTES = {"gif": b";", "apng": b"IEND", "png": b"IEND", "mjpeg": b"\xff\xd9"}
-"""How files end whose decoders are silent about a cut."""
+_KINDS = {"audio": "sound", "subtitle": "subtitles", "attachment": "attached files"}
+"""What a file may hold beside pictures, by FFmpeg's name."""
+_LAST_BYTES = {
+    "gif": b";", "apng": b"IEND", "png": b"IEND", "png_pipe": b"IEND", "jpeg_pipe": b"\xff\xd9",
+    "mjpeg_pipe": b"\xff\xd9",
+}  # fmt: skip
+"""How files end whose decoders are silent about a cut, by FFmpeg's format or Pillow's."""
+_BLOCK = 1 << 20
 
 
 class VideoReader:
@@ -113,7 +128,7 @@ class VideoReader:
     @property
     def duration_s(self) -> float | None:
         """Duration of the picture in seconds that the header announces; None where it does not."""
-        if self._picture:
+        if self._picture or self.stream.frames > self._bytes:  # what writes to a pipe cannot know the number
             return None
         if self.stream.duration and self.stream.time_base:
             return float(self.stream.duration * self.stream.time_base)
@@ -168,7 +183,7 @@ class VideoReader:
         held = max(held, (self.end_s - start, -start))
         seconds, since = held[0], -held[1]
         self._note(seconds > LONG_HOLD_S, f"a frame is held for {seconds:.0f} s from {since:.1f} s on; it counts once")
-        self._note_missing(nominal + start, offset)
+        self._note_missing(offset)
 
     def _start_screen(self, first: "VideoFrame") -> None:
         self.screen = Screen(first, None if self._picture else self.stream.sample_aspect_ratio)
@@ -180,8 +195,8 @@ class VideoReader:
         if holds:
             self.notes.append(sentence)
 
-    def _note_missing(self, end: float, offset: float) -> None:
-        announced, others_end = self.duration_s, self._other_end_s + offset
+    def _note_missing(self, offset: float) -> None:
+        announced, others_end, end = self.duration_s, self._other_end_s + offset, self.end_s
         if self._damaged:
             self.notes.append(f"{self._damaged} damaged part(s) passed over ({self._cause})")
         elif self._lacks_end():
@@ -190,17 +205,18 @@ class VideoReader:
             self.notes.append(f"the picture ends at {end:.1f} s although the header says {announced:.1f} s")
 
     def _lacks_end(self) -> bool:
-        """Whether a picture file that says nothing of its duration is cut off."""
+        """Whether a file that says nothing of its duration is cut off."""
         if self._file is None:
             return False
         if self._picture and self._picture.format == "WEBP":
             self._file.seek(4)
             return int.from_bytes(self._file.read(4), "little") + 8 > self._bytes
-        if self.codec == "mjpeg" and self.container.format.name not in ("image2", "jpeg_pipe"):
-            return False
-        ending = _LAST_BYTES.get(self.codec)
-        self._file.seek(max(0, self._bytes - 64))
-        return ending is not None and ending not in self._file.read()
+        form = self.codec if self._picture else self.container.format.name
+        form = f"{self.codec}_pipe" if form == "image2" else form  # found by the ending of its name
+        if "mp4" in form:
+            return ends_in_fragment(self._file, self._bytes)
+        ending = _LAST_BYTES.get(form)
+        return ending is not None and ending not in _last_bytes(self._file, self._bytes)
 
     @property
     def _is_raw(self) -> bool:
@@ -264,8 +280,7 @@ class VideoReader:
         aside = kinds.attached_pic | kinds.timed_thumbnails | kinds.dependent
         streams = [stream for stream in self.container.streams.video if not stream.disposition & aside]
         if not streams:
-            found = ", ".join(sorted({stream.type for stream in self.container.streams})) or "an empty container"
-            raise UnreadableVideoError(f"{self.name}: holds no moving picture, only {found}")
+            raise UnreadableVideoError(f"{self.name}: {self._content_without_picture()}")
         decodable = [stream for stream in streams if stream.codec_context is not None]
         if not decodable:
             raise UnreadableVideoError(f"{self.name}: this build of FFmpeg has no decoder for its video")
@@ -276,21 +291,35 @@ class VideoReader:
             return moving, bool(stream.disposition & kinds.default), not stream.disposition & kinds.still_image, pixels
 
         best = max(decodable, key=rank)
+        tiles = [stream for stream in self.container.streams.video if stream.disposition & kinds.dependent]
+        if tiles and best.frames == 1:
+            raise UnreadableVideoError(f"{self.name}: {self._content_without_picture()}")  # the thumbnail of a photo
         size = f"{best.codec_context.width}x{best.codec_context.height}"
         self._note(len(streams) > 1, f"holds {len(streams)} video streams; number {best.index} ({size}) is read")
         return best
+
+    def _content_without_picture(self) -> str:
+        """Say what a file holds that has no moving picture."""
+        import av
+
+        kinds = av.stream.Disposition
+        streams = list(self.container.streams)
+        if tiles := sum(bool(stream.disposition & kinds.dependent) for stream in self.container.streams.video):
+            return f"is a photo of {tiles} tiles, which are not put together here; save it as JPEG or PNG"
+        found = sorted({_KINDS.get(stream.type, stream.type) for stream in streams if stream.type != "video"})
+        cover = any(stream.disposition & kinds.attached_pic for stream in self.container.streams.video)
+        found += ["a cover picture"] if cover else []
+        return f"holds no moving picture, only {' and '.join(found) or 'an empty container'}"
 
     def _check_declared(self) -> None:
         if self._picture:
             (width, height), frames = self._picture.size, number_of_pictures(self._picture)
         else:
             context = self.stream.codec_context
-            width, height, frames = context.width, context.height, self.stream.frames
+            width, height, frames = context.width, context.height, 0  # a file's count is used by nothing
         animated = frames > 1 if self._picture else self.codec in ("gif", "apng")
         most = MAX_ANIMATION_PIXELS if animated else MAX_PIXELS
-        if width * height > most:
-            size = f"{width}x{height}"
-            raise UnreadableVideoError(f"{self.name}: declares pictures of {size}; at most {most:,} pixels are read")
+        check_pixels(width, height, most, self.name)
         if self._file and frames > self._bytes:
             raise UnreadableVideoError(f"{self.name}: declares {frames:,} frames in a file of {self._bytes:,} bytes")
 
@@ -313,6 +342,18 @@ class _PixelAspects:
         if self._current and self._current != self._first:
             # each its own: PyAV drops an object with the first frame that has it
             frame.opaque = Fraction(self._current)
+
+
+def _last_bytes(file: BinaryIO, end: int, count: int = 64) -> bytes:
+    """The last bytes of a file before the zeros that may fill it up."""
+    while end > 0:
+        start = max(0, end - _BLOCK)
+        file.seek(start)
+        if block := file.read(end - start).rstrip(b"\0"):
+            file.seek(max(0, start + len(block) - count))
+            return file.read(min(count, start + len(block)))
+        end = start
+    return b""
 
 
 def _alpha_decoder(stream: "VideoStream") -> "VideoCodecContext | None":

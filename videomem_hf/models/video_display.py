@@ -172,11 +172,11 @@ def _matrix(frame: "VideoFrame") -> int | None:
 
 
 def _from_hdr(frame: "VideoFrame", shape: tuple[int, int]) -> np.ndarray:
-    """Convert PQ, HLG or wide-gamut SDR to SDR of BT.709; without alpha, which HDR video does not have."""
+    """Convert PQ, HLG or wide-gamut SDR to SDR of BT.709, over black."""
     height, width = shape
-    green, blue, red = (
+    green, blue, red, *alpha = (
         np.frombuffer(cast("memoryview", plane), "<u2").reshape(height, -1)[:, :width].ravel()
-        for plane in _reformat(frame, shape, "gbrp10le").planes
+        for plane in _reformat(frame, shape, "gbrap10le" if _has_alpha(frame) else "gbrp10le").planes
     )
     image = np.empty((height * width, 3), np.uint8)
     to_bt709 = _TO_BT709.get(frame.color_primaries, _TO_BT709[9])
@@ -185,6 +185,9 @@ def _from_hdr(frame: "VideoFrame", shape: tuple[int, int]) -> np.ndarray:
         channels: list[np.ndarray] = _linear_sdr(frame.color_trc, [red[band], green[band], blue[band]])
         for number, weights in enumerate(to_bt709):
             image[band, number] = _display_codes()[_levels(_mix(weights, channels))]
+        if alpha:
+            opacity = alpha[0][band, None].astype(np.uint32)
+            image[band] = (image[band] * opacity + _CODES // 2) // (_CODES - 1)
     return image.reshape(height, width, 3)
 
 

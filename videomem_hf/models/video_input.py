@@ -1,13 +1,8 @@
 """What users hand in as a clip, brought to what is decoded: a file that can seek, or frames."""
 
-import math
 import os
-import re
 import stat
-import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from http import HTTPStatus
 from io import BytesIO, TextIOBase
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -16,18 +11,13 @@ import numpy as np
 import torch
 from PIL import Image
 
+from .video_addresses import address_name, download, is_address
 from .video_containers import VideoSource, reason_of, source_name
 from .video_pictures import largest_level, to_rgb
 from .video_sampling import segments_of
+from .video_streams import StoredStream, UnreadableVideoError, store_stream
 
-LARGEST_STREAM: Final = 1 << 30
-"""Bytes that are taken at most from an address or a pipe, which are read into memory."""
-LONGEST_DOWNLOAD_S: Final = 300.0
-_CHUNK: Final = 1 << 20
-_ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
-_PROTOCOLS: Final = ("http", "https", "hf")
 _NO_NAME: Final = "the given bytes"
-_ADDRESS_IN_TEXT: Final = re.compile(_ADDRESS.pattern + r"[^\s'\"<>]+")
 
 
 class NamedBytes(BytesIO):
@@ -70,7 +60,7 @@ def open_input(
         return _open_row(source)
     if isinstance(source, bytes | bytearray | memoryview):
         return bytes(source)
-    if isinstance(source, str) and _ADDRESS.match(source):
+    if isinstance(source, str) and is_address(source):
         return download(source)
     if isinstance(source, str | os.PathLike):
         if not os.fspath(source):
@@ -101,34 +91,9 @@ def input_name(source: Any) -> str:
             return input_name(source["video"])
         source = source.get("path") or _NO_NAME
     if isinstance(source, str | os.PathLike):
-        name = os.fsdecode(source)
-        if not (scheme := _ADDRESS.match(name)):
-            return name
-        host, slash, path = re.split(r"[?#]", name[scheme.end() :])[0].partition("/")
-        return f"{scheme[0].lower()}{host.rpartition('@')[2]}{slash}{path}"
+        return address_name(os.fsdecode(source))
     named = isinstance(source, bytes | bytearray | memoryview | Image.Image) or hasattr(source, "read")
     return source_name(source) if named else "the given frames"
-
-
-def download(address: str) -> NamedBytes:
-    """Read the file at an address into memory.
-
-    Raises a ValueError if it cannot be fetched, is over `LARGEST_STREAM`, or takes over `LONGEST_DOWNLOAD_S` seconds.
-    """
-    name = input_name(address)
-    protocol, separator, rest = address.partition("://")
-    if protocol.lower() not in _PROTOCOLS:
-        raise ValueError(f"{name}: addresses of clips start with http://, https:// or hf://; give one, or a path")
-    outcome: list[bytes | Exception] = []
-    # In a thread, as a server that stops sending would otherwise hold the caller for as long as it likes.
-    thread = threading.Thread(target=_fetch, args=(protocol.lower() + separator + rest, name, outcome), daemon=True)
-    thread.start()
-    thread.join(LONGEST_DOWNLOAD_S)
-    if not outcome:
-        raise ValueError(f"{name}: not fetched within {LONGEST_DOWNLOAD_S:g} s")
-    if isinstance(outcome[0], Exception):
-        raise outcome[0]
-    return NamedBytes(outcome[0], name)
 
 
 def to_frames(source: Any, channels: Literal["first", "last"] | None = None) -> np.ndarray:
@@ -184,8 +149,8 @@ def _open_row(row: Mapping[str, Any]) -> Any:
     return NamedBytes(bytes(content), input_name(row))
 
 
-def _open_path(path: Path) -> Path | NamedBytes:
-    """Give a file as it is, and a pipe or a device, which cannot seek, as its content."""
+def _open_path(path: Path) -> Path | StoredStream:
+    """Give a file as it is, and of a pipe or a device, which cannot seek, what it holds."""
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError):  # decoding names the cause
@@ -194,7 +159,7 @@ def _open_path(path: Path) -> Path | NamedBytes:
         return path
     try:
         with path.open("rb") as file:
-            return NamedBytes(_read(file, str(path)), str(path))
+            return store_stream(file, str(path))
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({reason_of(error)})") from None
 
@@ -203,57 +168,15 @@ def _open_file(file: Any) -> Any:
     name = input_name(file)
     if isinstance(file, TextIOBase):
         raise ValueError(f"{name}: is text; open it in binary, with mode 'rb'")
-    if hasattr(file, "seekable") and file.seekable():
-        file.seek(0)
-        return file
-    return NamedBytes(_read(file, name), name)
-
-
-def _read(file: Any, name: str, deadline: float = math.inf) -> bytes:
-    content = bytearray()
-    while chunk := file.read(_CHUNK):
-        if isinstance(chunk, str):
-            raise ValueError(f"{name}: gives text and no bytes")
-        content += chunk
-        if len(content) > LARGEST_STREAM:
-            most = f"{LARGEST_STREAM >> 20} MiB"
-            raise ValueError(f"{name}: has over {most}, the most that is read from an address or pipe")
-        if time.monotonic() > deadline:
-            raise ValueError(f"{name}: not fetched within {LONGEST_DOWNLOAD_S:g} s")
-    if not content:
-        raise ValueError(f"{name}: is empty (0 bytes)")
-    return bytes(content)
-
-
-def _fetch(address: str, name: str, outcome: list[bytes | Exception]) -> None:
-    """Put the content of an address into `outcome`, or the ValueError that says why it cannot be had."""
-    deadline = time.monotonic() + LONGEST_DOWNLOAD_S
     try:
-        import fsspec
-
-        with fsspec.open(address, "rb", block_size=0) as file:  # one request, without asking for parts
-            outcome.append(_read(file, name, deadline))
-    except ImportError as error:
-        outcome.append(ValueError(f"{name}: fetching addresses needs another package ({error}): pip install aiohttp"))
-    except ValueError as error:
-        outcome.append(error)
-    except Exception as error:  # each file system has errors of its own
-        outcome.append(ValueError(f"{name}: cannot be fetched ({_download_cause(error, address)})"))
-
-
-def _download_cause(error: BaseException, address: str) -> str:
-    """The status that a server answers, or the first line of the error, with addresses as `input_name` gives them."""
-    while isinstance(error, FileNotFoundError) and (earlier := error.__cause__ or error.__context__) is not None:
-        error = earlier  # fsspec says "not found" whatever it was
-    status = getattr(error, "status", None)
-    if isinstance(error, FileNotFoundError) and address in map(str, error.args):
-        status = HTTPStatus.NOT_FOUND.value
-    if status in set(HTTPStatus):
-        return f"{status} {HTTPStatus(status).phrase}"
-    if "Redirect" in type(error).__name__:
-        return "it redirects too often"
-    text = str(error).replace(address, input_name(address)).strip().split("\n")[0]
-    return _ADDRESS_IN_TEXT.sub(lambda found: input_name(found[0]), text) or type(error).__name__
+        if hasattr(file, "seekable") and file.seekable():
+            file.seek(0)
+            return file
+        return store_stream(file, name)
+    except UnreadableVideoError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: it is closed
+        raise ValueError(f"{name}: cannot be read ({reason_of(error)})") from None
 
 
 class _DecoderReader:

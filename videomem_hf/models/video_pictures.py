@@ -141,11 +141,15 @@ def to_rgb(picture: Image.Image, brightest: float = 0.0) -> np.ndarray:
 
 
 def _to_frame(picture: Image.Image, colours: tuple[int, int] | None) -> "VideoFrame":
-    """Convert a picture to an RGB frame: upright by its Exif, over black, with the colours of its file."""
+    """Convert a picture to a frame, upright by its Exif, with the colours of its file; over black if it has none."""
     import av
 
     with without_pillow_warnings():
-        frame = av.VideoFrame.from_ndarray(_pixels(_upright(picture)), format="rgb24")
+        turned = _upright(picture)
+        if colours and turned.has_transparency_data:  # blended when the colours are converted
+            frame = av.VideoFrame.from_ndarray(np.asarray(turned.convert("RGBA")), format="rgba")
+        else:
+            frame = av.VideoFrame.from_ndarray(_pixels(turned), format="rgb24")
     if colours:
         frame.color_primaries, frame.color_trc = colours
     return frame

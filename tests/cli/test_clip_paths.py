@@ -1,0 +1,52 @@
+"""Which clips a command is about."""
+
+import os
+
+import pytest
+
+from videomem_hf.cli.clip_paths import clip_sources
+from videomem_hf.schema import InputError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two clips, and what has the name of a clip but is no file."""
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "folder.mp4").mkdir()
+    for name in ("a.mp4", "inner/b.mp4", "._a.mp4"):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "broken.mp4").symlink_to("nowhere.mp4")
+    (tmp_path / "inner/loop.mp4").symlink_to("loop.mp4")
+    os.mkfifo(tmp_path / "pipe.mp4")
+    (tmp_path / "link.mp4").symlink_to("a.mp4")
+    return tmp_path
+
+
+@pytest.mark.parametrize("pattern", ["", "**/*.mp4"])
+def test_what_is_no_file_in_a_folder_is_named_in_one_line(folder, pattern, capsys):
+    found = clip_sources([str(folder / pattern)], None)
+    assert [path.name for path in found] == ["a.mp4", "b.mp4", "link.mp4"]
+    captured = capsys.readouterr()
+    named = ", ".join(str(folder / name) for name in ("broken.mp4", "inner/loop.mp4", "pipe.mp4"))
+    assert captured.err == f"Left out links that lead nowhere, pipes or devices: {named}.\n"
+    assert captured.out == ""
+
+
+def test_a_folder_of_such_alone_is_refused_with_their_names(tmp_path, capsys):
+    for number in range(7):
+        (tmp_path / f"{number}.mp4").symlink_to("nowhere.mp4")
+    with pytest.raises(InputError, match=r"no file that ends in .* but links .*: .*0\.mp4, .*4\.mp4 and 2 more$"):
+        clip_sources([str(tmp_path)], None)
+
+
+def test_a_folder_of_clips_is_silent(tmp_path, capsys):
+    (tmp_path / "a.mp4").write_bytes(b"x")
+    assert clip_sources([str(tmp_path)], None) == [tmp_path / "a.mp4"]
+    assert capsys.readouterr().err == ""
+
+
+def test_an_address_with_one_slash_stops_no_other_clip(tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"x")
+    assert len(clip_sources([str(tmp_path / "a.mp4"), "http:/host/c.mp4"], None)) == 2
+    with pytest.raises(InputError, match="no such file or folder; an address has two slashes"):
+        clip_sources(["http:/host/c.mp4"], None)
