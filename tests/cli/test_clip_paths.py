@@ -28,7 +28,7 @@ def test_what_is_no_file_in_a_folder_is_named_in_one_line(folder, pattern, capsy
     assert [path.name for path in found] == ["a.mp4", "b.mp4", "link.mp4"]
     captured = capsys.readouterr()
     named = ", ".join(str(folder / name) for name in ("broken.mp4", "inner/loop.mp4", "pipe.mp4"))
-    assert captured.err == f"Left out links that lead nowhere, pipes or devices: {named}.\n"
+    assert captured.err == f"videomem: left out links that lead nowhere, pipes or devices: {named}\n"
     assert captured.out == ""
 
 

@@ -64,9 +64,9 @@ def clip_sources(arguments: list[str] | None, list_file: Path | None) -> list[Pa
         sources |= dict.fromkeys(found)
     if unusable and len(missing) == len(sources) and list_file is None:
         raise InputError(f"{unusable[0]}{_name_skipped(skipped, ' but ')}")
-    for error in unusable:
-        if f": {NOT_THERE}" not in str(error):  # that has a row of its own
-            typer.echo(f"videomem: {error}", err=True)
+    for each in unusable:
+        if f": {NOT_THERE}" not in str(each):  # that has a row of its own
+            typer.echo(f"videomem: {each}", err=True)
     if skipped:
         typer.echo(f"videomem: left out{_name_skipped(skipped)}", err=True)
     if list_file is not None:

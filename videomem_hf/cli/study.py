@@ -71,8 +71,8 @@ def simulate(
     out.mkdir(parents=True, exist_ok=True)
     write_annotations(played.annotations, out / "annotations.csv")
     save_design(plan, out / "design.yaml")
-    truth = zip(collection.names, collection.short_term.tolist(), collection.long_term.tolist(), strict=True)
-    write_table(out / "truth.csv", ("video", "short_term", "long_term"), truth)
+    rows = zip(collection.names, collection.short_term.tolist(), collection.long_term.tolist(), strict=True)
+    write_table(out / "truth.csv", ("video", "short_term", "long_term"), rows)
     showings, players = len(played.annotations), len(played.participants)
     typer.echo(f"{out / 'annotations.csv'}: {showings:,} showings, {players:,} participants")
 
