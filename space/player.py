@@ -128,7 +128,7 @@ def _copy_packets(source: "InputContainer", target: "OutputContainer", seconds: 
             continue
         if begin is None:
             begin = packet.pts
-        if (packet.dts - begin) * base >= seconds:
+        if (packet.pts - begin) * base >= seconds:
             break
         packet.pts, packet.dts = packet.pts - begin, packet.dts - begin
         packet.stream = out
