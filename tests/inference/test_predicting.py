@@ -9,7 +9,7 @@ import pytest
 
 import videomem_hf
 from tests.clips import write_clip
-from tests.inference.test_calibration import write_run
+from tests.inference.test_reference import write_run
 from tests.inference.test_predictor import clip, tiny  # noqa: F401 - fixtures
 from videomem_hf.inference import predictor as predictor_module
 from videomem_hf.inference.loading import load_network, predictor_of

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import repeat
 from numbers import Integral
 from typing import Any
@@ -11,9 +11,10 @@ import numpy as np
 import torch
 
 from videomem_hf.devices import usable_device
-from videomem_hf.inference.calibration import Calibration
-from videomem_hf.inference.prediction import Prediction
+from videomem_hf.inference.claims import Claims
+from videomem_hf.inference.prediction import ATYPICAL_NOTE, ATYPICAL_PERCENT, Prediction
 from videomem_hf.inference.sources import ClipSource, input_name
+from videomem_hf.inference.typicality import Described
 from videomem_hf.schema import Horizon, InputError, cause_of
 from videomem_hf.video.video import Frame
 
@@ -45,7 +46,7 @@ class ClipPredictor(ABC):
         model: A memorability predictor.
         name: Stands in the predictions.
         device: "cpu", "cuda", ...; None takes a GPU if there is one.
-        calibration: Gives the predictions their intervals, if it is known.
+        claims: What the predictions carry besides scores.
         title: Of clips whose title is not given with them, for a model that reads titles.
 
     Raises:
@@ -57,13 +58,13 @@ class ClipPredictor(ABC):
         model: Any,
         name: str,
         device: str | None = None,
-        calibration: Calibration | None = None,
+        claims: Claims | None = None,
         title: str | None = None,
     ) -> None:
         self.device = torch.device(usable_device(device))
         self.model = _channels_last(model.to(self.device).eval().requires_grad_(False))
         self.name = name
-        self.calibration = calibration or Calibration({})
+        self.claims = claims or Claims()
         self.horizons: tuple[Horizon, ...] = tuple(model.config.horizons)
         self.title = title
         self._load_extractors()
@@ -167,9 +168,29 @@ class ClipPredictor(ABC):
             if options.fail_fast:
                 raise
             name = input_name(source)
-            return Prediction.failed(name, self.name, self.horizons, cause_of(error, name))
+            return Prediction.failed(name, self.name, self.horizons, cause_of(error, name), self.claims.version)
 
     def notes(self, name: str, found: Iterable[str], maps: bool) -> tuple[str, ...]:
         """What was odd about a clip, without its name, and that there are no maps where they are asked for."""
         missing = [f"No saliency maps: {self.name} offers none."] if maps and not self.saliency_method else []
         return (*(note.removeprefix(f"{name}: ") for note in found), *missing)
+
+    def with_claims(self, prediction: Prediction, described: Described) -> Prediction:
+        """Add what the model's predictions carry; `described` are the clip's groups of numbers, `(1, size)` each.
+
+        A prediction that has intervals keeps them.
+        """
+        claims, reference = self.claims, self.claims.reference
+        typicality = claims.typicality.percent(described) if claims.typicality else None
+        notes = (ATYPICAL_NOTE,) if typicality is not None and typicality <= ATYPICAL_PERCENT else ()
+        if prediction.intervals is None and reference is not None:
+            intervals, level = reference.intervals(prediction.scores), reference.interval_level
+            prediction = replace(prediction, intervals=intervals, interval_level=level)
+        return replace(
+            prediction,
+            notes=(*notes, *prediction.notes),
+            reference=reference,
+            caveats=claims.caveats,
+            typicality=typicality,
+            model_version=claims.version,
+        )

@@ -14,8 +14,9 @@ import torch
 from PIL import Image
 
 from videomem_hf.inference import saliency as explaining
-from videomem_hf.inference.calibration import Calibration
+from videomem_hf.inference.claims import Claims
 from videomem_hf.inference.clip_predictor import ClipPredictor, OnFrame, Options
+from videomem_hf.inference.frame_statistics import FrameStatistics
 from videomem_hf.inference.prediction import Prediction, Saliency, Still
 from videomem_hf.inference.read_ahead import read_ahead
 from videomem_hf.inference.saliency import Area, covered_by_cells, place_on_frame, score_rows, scores_and_maps
@@ -36,7 +37,7 @@ class Predictor(ClipPredictor):
     Args:
         model: A memorability predictor that scores frames.
         processor: The video processor saved with it.
-        name, device, calibration, title: As of the base class.
+        name, device, claims, title: As of the base class.
     """
 
     def __init__(
@@ -45,13 +46,14 @@ class Predictor(ClipPredictor):
         processor: Any,
         name: str,
         device: str | None = None,
-        calibration: Calibration | None = None,
+        claims: Claims | None = None,
         title: str | None = None,
     ) -> None:
-        super().__init__(model, name, device, calibration, title)
+        super().__init__(model, name, device, claims, title)
         self.processor = processor
         self._network = _LOCKS.setdefault(model, threading.Lock())
         self._weighs_frames = bool(getattr(model, "weighs_frames", False))
+        self._statistics = FrameStatistics(model) if self.claims.typicality else None
 
     @property
     def saliency_method(self) -> str | None:
@@ -79,7 +81,7 @@ class Predictor(ClipPredictor):
         if joint is not None and weights is not None:
             joint *= weights[:, None, None].astype(np.float32)
         wanted = maps or clip.selection.wanted
-        return Prediction(
+        prediction = Prediction(
             source=clip.name,
             model=self.name,
             scores=scores,
@@ -89,9 +91,9 @@ class Predictor(ClipPredictor):
             saliency_method=self.saliency_method if wanted else None,
             notes=self.notes(clip.name, clip.notes, maps),
             saliency=None if joint is None else Saliency(times, joint, *self._areas(clip.shape, clip.input_shape)),
-            intervals=self.calibration.intervals(scores),
             temporal_weights=weights,
         )
+        return self.with_claims(prediction, clip.described())
 
     def _apply_weights(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Give the scores `(frames, horizons)` of a clip's frames, and their weights; None where all count alike."""
@@ -221,6 +223,9 @@ class Predictor(ClipPredictor):
             else:
                 rows, maps = scores_and_maps(self.model, segments, method)
                 found = maps.cpu().numpy()
+            groups = self._statistics.describe(segments) if self._statistics else {}
+        for index, each in enumerate(batch):
+            each.clip.describe({name: values[index].numpy() for name, values in groups.items()})
         for each, row, saliency in zip(batch, rows.double().cpu().numpy(), found, strict=False):
             each.clip.add(each, row, saliency, options.maps)
 
@@ -287,6 +292,16 @@ class _Clip:
         self.rows: list[np.ndarray] = []
         self.maps: list[np.ndarray] = []
         self.input_shape: tuple[int, int] = (0, 0)
+        self._sums: dict[str, np.ndarray] = {}
+
+    def describe(self, numbers: dict[str, np.ndarray]) -> None:
+        """Take what describes a frame, groups of numbers `(size,)`."""
+        for name, values in numbers.items():
+            self._sums[name] = self._sums.get(name, 0.0) + values.astype(np.float64)
+
+    def described(self) -> dict[str, np.ndarray]:
+        """What describes the clip, the mean over its frames: groups of numbers `(1, size)`."""
+        return {name: total[None] / len(self.rows) for name, total in self._sums.items()}
 
     def add(self, piece: "_Piece", row: np.ndarray, saliency: np.ndarray | None, keep_map: bool) -> None:
         """Take a frame's score, or its features, and its saliency map."""

@@ -15,6 +15,7 @@ from .video_processing_memorability import MemorabilityVideoProcessor
 
 logger = logging.getLogger(__name__)
 
+PACKAGE = "resmem"
 LICENSE_NOTICE = (
     "ResMem's weights are (c) 2021 The University of Chicago and licensed for non-commercial use only "
     "(ResMem Non-commercial License, in the resmem package). Commercial rights: Brain Bridge Lab, same university."
@@ -31,7 +32,7 @@ pixels, gives .003: most of it is what moves in a shot.
 
 def find_resmem_package() -> Path | None:
     """Folder of the installed `resmem` package, without importing it; None if it is not installed."""
-    spec = importlib.util.find_spec("resmem")
+    spec = importlib.util.find_spec(PACKAGE)
     return Path(spec.origin).parent if spec and spec.origin else None
 
 
