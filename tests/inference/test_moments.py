@@ -13,18 +13,14 @@ from videomem_hf.inference.moments import standout_moment
 
 def prediction(curve: np.ndarray, noise: float | None = None) -> Prediction:
     reference: Any = None if noise is None else SimpleNamespace(frame_sd={"short_term": noise})
-    made = Prediction(
-        "c.mp4", "m", {"short_term": 0.7}, np.arange(len(curve)) * 0.5, curve[:, None]
-    )
+    made = Prediction("c.mp4", "m", {"short_term": 0.7}, np.arange(len(curve)) * 0.5, curve[:, None])
     return replace(made, reference=reference)
 
 
 @pytest.mark.parametrize(("frames", "noise"), [(3, 0.02), (7, 0.02), (60, 0.02), (2000, 0.02), (20, None)])
 def test_clips_of_noise_alone_have_a_moment_in_one_of_twenty(frames: int, noise: float | None) -> None:
     rng = np.random.default_rng(1)
-    found = [
-        standout_moment(prediction(0.8 + 0.02 * rng.normal(size=frames), noise), "short_term") for _ in range(400)
-    ]
+    found = [standout_moment(prediction(0.8 + 0.02 * rng.normal(size=frames), noise), "short_term") for _ in range(400)]
     share = np.mean([moment is not None for moment in found])
     assert 0.01 < share < 0.09  # 4 standard errors about .05
 
