@@ -26,6 +26,7 @@ function drawAll() {
     document.querySelectorAll("#vm-clip video").forEach((video) => { video.classList.remove("vm-mapped"); vmLayer(video, false); });
     return;
   }
+  if (rectangle) showRectangle();
   drawOver(picture, Number(thumbs()[shown()].dataset.time));
   players().filter((video) => video.closest("#vm-clip")).forEach((video) => drawOver(video, video.currentTime - offset(video)));
 }
@@ -76,6 +77,72 @@ element.addEventListener("input", (event) => {
   if (event.target.matches(".vm-toggle input")) select(shown(), false);
 });
 
+// A rectangle to cover: drawn with a finger or a mouse, or moved with the arrow keys, and resized with Shift and them.
+let rectangle = null;
+function showRectangle() {
+  const picture = element.querySelector(".vm-picture");
+  let box = element.querySelector(".vm-rect");
+  element.querySelector(".vm-draw").setAttribute("aria-pressed", String(Boolean(rectangle)));
+  element.querySelector(".vm-measure").hidden = !rectangle;
+  element.querySelector(".vm-stage").classList.toggle("vm-drawing", Boolean(rectangle));
+  if (!rectangle) { box?.remove(); return; }
+  if (!box) {
+    box = document.createElement("div");
+    box.className = "vm-rect";
+    box.tabIndex = 0;
+    box.setAttribute("role", "application");
+    element.querySelector(".vm-stage").append(box);
+  }
+  const [left, top, right, bottom] = rectangle;
+  box.setAttribute("aria-label", "Rectangle to cover, from " + [left, right].map((v) => Math.round(100 * v)).join(" to ") + " percent across and "
+    + [top, bottom].map((v) => Math.round(100 * v)).join(" to ") + " percent down. Arrow keys move it, with Shift they resize it, Enter covers it.");
+  const frame = vmInner(picture);
+  box.style.left = `${frame.left + left * frame.width}px`;
+  box.style.top = `${frame.top + top * frame.height}px`;
+  box.style.width = `${(right - left) * frame.width}px`;
+  box.style.height = `${(bottom - top) * frame.height}px`;
+}
+function cover() {
+  if (rectangle && !root().classList.contains("vm-old")) trigger("select", { rectangle });
+}
+element.addEventListener("pointerdown", (event) => {
+  const stage = event.target.closest(".vm-drawing");
+  if (!stage) return;
+  event.preventDefault();
+  const frame = vmInner(element.querySelector(".vm-picture"));
+  const around = stage.getBoundingClientRect();
+  const at = (e) => [(e.clientX - around.left - frame.left) / frame.width, (e.clientY - around.top - frame.top) / frame.height].map((v) => Math.min(Math.max(v, 0), 1));
+  const [x, y] = at(event);
+  const move = (e) => {
+    const [p, q] = at(e);
+    if (Math.abs(p - x) < 0.02 || Math.abs(q - y) < 0.02) return;
+    rectangle = [Math.min(x, p), Math.min(y, q), Math.max(x, p), Math.max(y, q)];
+    showRectangle();
+  };
+  document.addEventListener("pointermove", move);
+  document.addEventListener("pointerup", () => document.removeEventListener("pointermove", move), { once: true });
+});
+element.addEventListener("keydown", (event) => {
+  if (!event.target.matches(".vm-rect")) return;
+  const step = { ArrowLeft: [-0.02, 0], ArrowRight: [0.02, 0], ArrowUp: [0, -0.02], ArrowDown: [0, 0.02] }[event.key];
+  if (event.key === "Enter") cover();
+  if (!step) return;
+  event.preventDefault();
+  const [x, y] = step;
+  const [left, top, right, bottom] = rectangle;
+  const moved = event.shiftKey ? [left, top, right + x, bottom + y] : [left + x, top + y, right + x, bottom + y];
+  if (moved.every((v) => v >= 0 && v <= 1) && moved[2] - moved[0] > 0.03 && moved[3] - moved[1] > 0.03) rectangle = moved;
+  showRectangle();
+});
+element.addEventListener("click", (event) => {
+  if (event.target.closest(".vm-draw")) {
+    rectangle = rectangle ? null : [0.3, 0.3, 0.7, 0.7];
+    showRectangle();
+    element.querySelector(".vm-rect")?.focus({ preventScroll: true });
+  } else if (event.target.closest(".vm-measure")) cover();
+  else if (event.target.closest(".vm-grid-go") && !root().classList.contains("vm-old")) trigger("submit", { time_s: Number(thumbs()[shown()].dataset.time) });
+});
+
 // While a player plays, the curve, the frame and the map go along.
 function follow(event) {
   const video = event.target;
@@ -109,6 +176,7 @@ new ResizeObserver(drawAll).observe(element);
 element.addEventListener("load", drawAll, true);
 watch("value", () => {
   maps = null;
+  rectangle = null;
   const carrier = root();
   source = playing();
   if (carrier && carrier.dataset.maps) maps = new VmMaps(carrier);

@@ -11,7 +11,6 @@ from cards import NAMES, RIBBON, text
 from charts import BOTTOM, CURVE, TOP, Axes, Line
 from PIL import Image
 
-from videomem_hf.analysis.clip_figure import SALIENCY_COLOURS
 from videomem_hf.inference.moments import NO_MOMENT, standout_moment
 from videomem_hf.schema import HORIZON_NAMES, Horizon
 
@@ -27,6 +26,14 @@ MAP_OPACITY = 0.65
 MIDDLE_GREY = 110
 LEVELS = 65535
 """Maps are sent as whole numbers of two bytes."""
+
+COVER = (
+    '<div class="vm-cover"><h2>Second opinion: cover a part</h2><p class="vm-small">A map shows what the model weighs. '
+    "Covering a part measures what the score becomes without it.</p><div>"
+    '<button type="button" class="vm-act vm-draw" aria-pressed="false">Draw a rectangle</button>'
+    '<button type="button" class="vm-act vm-measure" hidden>Cover it</button>'
+    '<button type="button" class="vm-act vm-grid-go">Measure a grid on this frame</button></div></div>'
+)
 
 
 def explorer(scored: "Scored") -> str:
@@ -44,7 +51,7 @@ def explorer(scored: "Scored") -> str:
         f'<div class="vm-explorer vm-result" data-model="{text(scored.model)}" data-offset="{scored.start_s:.3f}" '
         f'{_map_data(prediction)}>{RIBBON}<div class="vm-left">'
         f'<h2 class="vm-heading">{"Frame and map" if prediction.saliency is not None else "Frame"}</h2>'
-        f"{_picture(stills[chosen], prediction)}{map_scale(prediction)}</div>"
+        f"{_picture(stills[chosen])}{map_scale(prediction)}{COVER}</div>"
         f'<div class="vm-right">{_moments(prediction, moments, stills) if over_time else ""}'
         f"{_curve(prediction, stills, chosen) if over_time else ''}"
         f'<div class="vm-strip" role="group" aria-label="Frames of the clip">'
@@ -75,7 +82,7 @@ def _moments(prediction: "Prediction", moments: dict[Horizon, int | None], still
     return f'<h2>The moment that stands out</h2><ul class="vm-moments">{"".join(parts)}</ul>'
 
 
-def _picture(still: "_StillView", prediction: "Prediction") -> str:
+def _picture(still: "_StillView") -> str:
     """The chosen frame; its map is drawn over it, and a rectangle can be."""
     return (
         f'<figure><div class="vm-stage"><img class="vm-picture" src="{still.uri}" alt="{still.alt}"></div>'
@@ -87,17 +94,21 @@ def map_scale(prediction: "Prediction") -> str:
     """What the colours of the map mean, and the switch that shows and hides it."""
     if prediction.saliency is None:
         return '<p class="vm-small">This model gives no maps.</p>'
+    from videomem_hf.inference.drawing import saliency_words
+
     return (
         f'<label class="vm-toggle"><input type="checkbox" checked>Show what the score comes from '
-        f"({text(prediction.saliency_method)}), here and over your clip</label>{colour_scale()}"
+        f"({text(saliency_words(prediction))}), here and over your clip</label>{colour_scale()}"
     )
 
 
 def colour_scale() -> str:
     """The colours of a map from 0 to its peak."""
+    colours = css_gradient("saliency")
     return (
         '<div class="vm-scale" role="img" aria-label="Colours of the map: from dark for none of the score to bright '
-        f'for the place that it comes from most"><i style="background:{_gradient()}"></i><span>0</span><span>share of the peak</span><span>1</span></div>'
+        f'for the place that it comes from most"><i style="background:{colours}"></i><span>0</span>'
+        "<span>share of the peak</span><span>1</span></div>"
     )
 
 
@@ -117,11 +128,14 @@ def _map_data(prediction: "Prediction") -> str:
     )
 
 
-def _colours(levels: int) -> np.ndarray:
-    """The colours of maps from 0 to the peak, `(levels, 3)` from 0 to 255."""
+def _colours(levels: int, kind: str = "saliency") -> np.ndarray:
+    """The colours of saliency maps from 0 to the peak, or of changes from low to high: `(levels, 3)`, 0 to 255."""
     from matplotlib import colormaps
 
-    return colormaps[SALIENCY_COLOURS](np.linspace(0, 1, levels))[:, :3] * 255
+    from videomem_hf.analysis.style import CHANGE_COLOURS, SALIENCY_COLOURS
+
+    name = SALIENCY_COLOURS if kind == "saliency" else CHANGE_COLOURS
+    return colormaps[name](np.linspace(0, 1, levels))[:, :3] * 255
 
 
 @cache
@@ -131,10 +145,11 @@ def _palette() -> str:
 
 
 @cache
-def _gradient() -> str:
+def css_gradient(kind: str) -> str:
     """The colours of maps as they look over a grey of medium brightness, for CSS."""
     shares = np.linspace(0, 1, 9)[:, None]
-    colours = MIDDLE_GREY + (_colours(9) - MIDDLE_GREY) * MAP_OPACITY * shares
+    opacity = MAP_OPACITY * (shares if kind == "saliency" else np.abs(2 * shares - 1))
+    colours = MIDDLE_GREY + (_colours(9, kind) - MIDDLE_GREY) * opacity
     stops = ", ".join(f"rgb({r:.0f} {g:.0f} {b:.0f})" for r, g, b in colours)
     return f"linear-gradient(to right, {stops})"
 

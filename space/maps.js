@@ -68,7 +68,7 @@ class VmMaps {
   }
 }
 
-// Lays a canvas over what a picture or a player shows, without the bars beside it.
+// The canvas that lies over a picture or a player.
 function vmLayer(target, create) {
   let canvas = target.parentElement.querySelector("canvas.vm-layer");
   if (!canvas && create) {
@@ -82,15 +82,22 @@ function vmLayer(target, create) {
   return canvas;
 }
 
-function vmPlace(canvas, target) {
+// Where in its parent a picture or a player shows its frame, without the bars beside it.
+function vmInner(target) {
   const [own, around] = [target.getBoundingClientRect(), target.parentElement.getBoundingClientRect()];
   const width = target.videoWidth || target.naturalWidth || own.width;
   const height = target.videoHeight || target.naturalHeight || own.height;
   const scale = Math.min(own.width / width, own.height / height);
-  const size = { width: width * scale, height: height * scale };
-  canvas.style.left = `${own.left - around.left + target.parentElement.scrollLeft + (own.width - size.width) / 2}px`;
-  canvas.style.top = `${own.top - around.top + target.parentElement.scrollTop + (own.height - size.height) / 2}px`;
-  canvas.style.width = `${size.width}px`;
-  canvas.style.height = `${size.height}px`;
-  return size;
+  return {
+    left: own.left - around.left + (own.width - width * scale) / 2,
+    top: own.top - around.top + (own.height - height * scale) / 2,
+    width: width * scale,
+    height: height * scale,
+  };
+}
+
+function vmPlace(canvas, target) {
+  const place = vmInner(target);
+  for (const side of ["left", "top", "width", "height"]) canvas.style[side] = `${place[side]}px`;
+  return place;
 }

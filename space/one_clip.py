@@ -11,6 +11,7 @@ import intake
 from page_parts import AT_ONCE, NETWORKS, OURS, PROGRESS, progress_strip, script, unseen_error, uploads_only
 from player import plays_in_browsers
 from scoring import Scored, Scoring
+from second_opinion import second_opinion
 from work import Stopped, Work, stoppable
 
 from videomem_hf.schema import InputError
@@ -31,6 +32,7 @@ class _Page(NamedTuple):
     strip: gr.HTML
     summary: gr.HTML
     charts: gr.HTML
+    measured: gr.HTML
     overlay: gr.Video
     overlay_go: gr.Button
     numbers: gr.JSON
@@ -39,11 +41,11 @@ class _Page(NamedTuple):
 
 def one_clip(scoring: Scoring, work: Work, model: gr.Dropdown) -> None:
     """Lay out the page and connect it."""
-    page = _layout(scoring)
+    page = _layout(scoring, work)
     _Handlers(scoring, work).connect(page, model)
 
 
-def _layout(scoring: Scoring) -> _Page:
+def _layout(scoring: Scoring, work: Work) -> _Page:
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=300):
             gr.HTML('<h2 class="vm-title" id="vm-clip-title">Your clip</h2>', **OURS)
@@ -78,6 +80,8 @@ def _layout(scoring: Scoring) -> _Page:
                 )
                 part_go = gr.Button(f"Score {scoring.limits.seconds} s from there", elem_id="vm-part-go")
     charts = gr.HTML("", **OURS, elem_id="vm-explorer", js_on_load=script("explorer.js"))
+    kept = gr.State(None, time_to_live=3600)
+    measured = second_opinion(scoring, work, charts, kept)
     overlay_go = gr.Button("Make overlay video", visible=False, elem_id="vm-overlay-go")
     gr.HTML('<h2 class="vm-title" id="vm-overlay-title" hidden>What the score comes from, as a video</h2>', **OURS)
     overlay = gr.Video(
@@ -91,9 +95,9 @@ def _layout(scoring: Scoring) -> _Page:
     )
     with gr.Accordion("All numbers", open=False):
         numbers = gr.JSON(label="Prediction", elem_id="vm-numbers")
-    kept = gr.State(None, time_to_live=3600)
-    parts = clip, go, stop, offered, part, start, part_go, strip, summary, charts, overlay, overlay_go, numbers, kept
-    return _Page(*parts)
+    return _Page(
+        clip, go, stop, offered, part, start, part_go, strip, summary, charts, measured, overlay, overlay_go, numbers, kept
+    )
 
 
 class _Handlers:
@@ -117,7 +121,7 @@ class _Handlers:
         clearing: dict[str, Any] = {
             "fn": self.clear,
             "inputs": page.clip,
-            "outputs": shown,
+            "outputs": [*shown, page.measured],
             "queue": False,
             "show_progress": "hidden",
             "api_visibility": "private",
@@ -151,7 +155,7 @@ class _Handlers:
     def clear(self, path: str | None, request: gr.Request) -> tuple:
         """Stop what runs, and take away what was shown: no other clip's results beside this one."""
         self.work.stop(request.session_hash, path)
-        return cards.WORKING, "", gr.Video(value=None, visible="hidden"), None, *_later(False, False), None
+        return cards.WORKING, "", gr.Video(value=None, visible="hidden"), None, *_later(False, False), None, ""
 
     def stop(self, request: gr.Request) -> Any:
         """Stop what runs for this visitor."""

@@ -17,6 +17,7 @@ from videomem_hf.schema import InputError
 
 if TYPE_CHECKING:
     from videomem_hf.inference import Prediction
+    from videomem_hf.inference.occlusion import OcclusionMaps
 
 MOST_STILLS = 30
 """Frames that are shown; a longer clip has some of its frames left out, evenly."""
@@ -119,6 +120,21 @@ class Scoring:
 
         write_overlay(out, scored.clip, scored.prediction, on_frame=on_frame, fastest=OVERLAY_FPS)
         return out
+
+    def cover(self, scored: Scored, rectangle: list[float], tell: Tell) -> dict:
+        """For each horizon the change of the clip's score with a rectangle covered; see `occlude_rectangle`."""
+        from videomem_hf.inference.occlusion import occlude_rectangle
+
+        assert scored.clip is not None
+        predictor = self.models.predictor(scored.model)
+        return occlude_rectangle(predictor, scored.clip, tuple(rectangle), self._frame_watcher(scored.clip, tell))
+
+    def cover_cells(self, scored: Scored, time_s: float, grid: tuple[int, int], tell: Tell) -> "OcclusionMaps":
+        """The changes of one frame's score with each cell of a grid covered; see `occlusion_maps`."""
+        from videomem_hf.inference.occlusion import occlusion_maps
+
+        tell(0.0, "Covering one part after the other")
+        return occlusion_maps(self.models.predictor(scored.model), scored.clip, grid, [time_s])
 
     def _explain_part(self, path: Path, model: str | None, tell: Tell, start_s: float) -> Scored:
         name = intake.display_name(path)
