@@ -36,15 +36,11 @@ def write_page(path: Path, rows: Sequence[Row]) -> None:
 
 def write_csv(path: Path, rows: Sequence[Row]) -> None:
     """Write one row per clip. A name that a spreadsheet would take for a formula gets an apostrophe before it."""
-    horizon_columns = [
-        name for h in HORIZONS for name in (str(h), f"{h}_low", f"{h}_high", f"{h}_percentile")
-    ]
+    horizon_columns = [name for h in HORIZONS for name in (str(h), f"{h}_low", f"{h}_high", f"{h}_percentile")]
+    about = ["interval_level", "percentile_among", "typicality", "frames", "model", "model_version", "note", "caveats"]
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(
-            ["clip", *horizon_columns, "interval_level", "percentile_among", "typicality", "frames", "model"]
-            + ["model_version", "note", "caveats"]
-        )
+        writer.writerow(["clip", *horizon_columns, *about])
         writer.writerows(_csv_row(row) for row in rows)
 
 

@@ -12,7 +12,7 @@ from page_parts import AT_ONCE, NETWORKS, OURS, PROGRESS, progress_strip, script
 from player import plays_in_browsers
 from scoring import Scored, Scoring
 from second_opinion import second_opinion
-from work import Stopped, Work, stoppable
+from work import StoppedError, Work, stoppable
 
 from videomem_hf.schema import InputError
 
@@ -96,7 +96,21 @@ def _layout(scoring: Scoring, work: Work) -> _Page:
     with gr.Accordion("All numbers", open=False):
         numbers = gr.JSON(label="Prediction", elem_id="vm-numbers")
     return _Page(
-        clip, go, stop, offered, part, start, part_go, strip, summary, charts, measured, overlay, overlay_go, numbers, kept
+        clip,
+        go,
+        stop,
+        offered,
+        part,
+        start,
+        part_go,
+        strip,
+        summary,
+        charts,
+        measured,
+        overlay,
+        overlay_go,
+        numbers,
+        kept,
     )
 
 
@@ -142,7 +156,7 @@ class _Handlers:
             self.make_overlay,
             page.kept,
             page.overlay,
-            api_visibility="private",
+            api_name="overlay",
             **{name: running[name] for name in ("concurrency_id", "concurrency_limit")},
             show_progress="full",
             show_progress_on=page.overlay_go,
@@ -188,7 +202,7 @@ class _Handlers:
                 scored = None
                 if duration_s is None:
                     scored = self.scoring.explain(clip, model, _teller(progress), start_s)
-        except Stopped:
+        except StoppedError:
             return
         except Exception as error:
             name = intake.display_name(Path(path)) if path else ""
@@ -211,7 +225,7 @@ class _Handlers:
         try:
             with stoppable(self.work.start(request.session_hash)):
                 out = self.scoring.write_overlay(scored, _teller(progress))
-        except Stopped:
+        except StoppedError:
             return gr.skip()
         return gr.Video(value=str(out), visible=True)
 
@@ -222,7 +236,7 @@ class _Handlers:
         try:
             with stoppable(self.work.start(request.session_hash, "preview")):
                 return str(self.scoring.previews.make(Path(path), self.scoring.limits.seconds))
-        except (Stopped, InputError):
+        except (StoppedError, InputError):
             return gr.skip()
 
 

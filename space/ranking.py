@@ -94,9 +94,7 @@ def _row(row: Row, index: int, horizons: Sequence[Horizon], ranks: dict[Horizon,
         f'data-{h.replace("_", "-")}="{prediction.scores[h]:.6f}" data-rank-{h.replace("_", "-")}="{ranks[h]}"'
         for h in horizons
     )
-    picture = (
-        f'<img src="{picture_uri(prediction.stills[0].image, STILL_SIDE)}" alt="">' if prediction.stills else ""
-    )
+    picture = f'<img src="{picture_uri(prediction.stills[0].image, STILL_SIDE)}" alt="">' if prediction.stills else ""
     key = f'<i class="{_series(index)}" aria-hidden="true"></i>'
     return (
         f'<tr {data}><td class="vm-rank">{ranks[horizons[0]]}</td><td class="vm-name">{picture}<span>{key}'
@@ -145,7 +143,8 @@ def curves(done: "Sequence[Scored]") -> str:
         f"<span>{_moments(scored.prediction)}</span></li>"
         for i, scored in zip(indices, shown, strict=True)
     )
-    return f'<div class="vm-over">{drawings}</div><h2>The moment that stands out</h2><ul class="vm-legend-list">{items}</ul>'
+    moments = f'<h2>The moment that stands out</h2><ul class="vm-legend-list">{items}</ul>'
+    return f'<div class="vm-over">{drawings}</div>{moments}'
 
 
 def _moments(prediction: "Prediction") -> str:

@@ -79,7 +79,7 @@ class Scoring:
 
         Raises:
             InputError: The clip is over a limit or cannot be read, or there is no such model.
-            Stopped: See `work.stoppable`.
+            StoppedError: See `work.stoppable`.
         """
         if start_s is not None:
             return self._explain_part(path, model, tell, start_s)
@@ -155,9 +155,7 @@ class Scoring:
         predictor = self.models.predictor(model)
         look = self._frame_watcher(path, tell)
         maps = predictor.saliency_method is not None
-        return Scored(
-            name, predictor.predict(path, stills=MOST_STILLS, on_frame=look, maps=maps), str(model), path
-        )
+        return Scored(name, predictor.predict(path, stills=MOST_STILLS, on_frame=look, maps=maps), str(model), path)
 
     def _frame_watcher(self, path: Path, tell: Tell) -> Callable:
         duration_s = intake.check_clip(path, self.limits) or self.limits.seconds

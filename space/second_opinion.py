@@ -11,7 +11,7 @@ from cards import NAMES, text
 from explorer import css_gradient, picture_uri
 from page_parts import AT_ONCE, NETWORKS, OURS, PROGRESS, progress_strip
 from scoring import Scored, Scoring
-from work import Stopped, Work, stoppable
+from work import StoppedError, Work, stoppable
 
 from videomem_hf.schema import HORIZON_NAMES, Horizon
 
@@ -56,7 +56,7 @@ def _measure(work: Work, scored: Scored | None, measure: Any, request: gr.Reques
     try:
         with stoppable(work.start(request.session_hash)):
             return measure(lambda share, what: progress(share, desc=what))
-    except Stopped:
+    except StoppedError:
         return gr.skip()
     except Exception as error:
         return cards.failure(intake.message(error, Path(scored.clip)))

@@ -12,7 +12,7 @@ from page_parts import AT_ONCE, NETWORKS, OURS, PROGRESS, clips_input, progress_
 from player import new_file
 from ranking import Row, ranking
 from scoring import Scoring
-from work import Stopped, Work, stoppable
+from work import StoppedError, Work, stoppable
 
 from videomem_hf.schema import InputError
 from videomem_hf.system import quantity
@@ -32,9 +32,7 @@ def compare(scoring: Scoring, work: Work, model: gr.Dropdown) -> None:
         stop = gr.Button("Stop", elem_id="vm-compare-stop")
     strip, table = progress_strip(), _table("vm-ranking")
 
-    def run(
-        paths: list[str] | None, label: str | None, request: gr.Request, progress: Any = PROGRESS
-    ) -> Iterator[str]:
+    def run(paths: list[str] | None, label: str | None, request: gr.Request, progress: Any = PROGRESS) -> Iterator[str]:
         try:
             for rows, waiting in _score(scoring, work, (paths, 2, MOST_COMPARED), label, request, progress):
                 yield ranking(rows, waiting)
@@ -130,7 +128,7 @@ def _score(
             with stoppable(stop):
                 scoring.models.predictor(label)
                 rows.append(score_row(scoring, path, label, tell))
-        except Stopped:
+        except StoppedError:
             return
         yield rows, len(paths) - len(rows)
 
@@ -139,7 +137,7 @@ def score_row(scoring: Scoring, path: Path, label: str | None, tell: Any) -> Row
     """Score a clip; what is wrong with it stands in its row, and the others go on."""
     try:
         return Row(intake.display_name(path), scoring.score(path, label, tell))
-    except Stopped:
+    except StoppedError:
         raise
     except Exception as error:
         return Row(intake.display_name(path), error=intake.message(error, path))

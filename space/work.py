@@ -9,7 +9,7 @@ from functools import cache
 _CURRENT: ContextVar[threading.Event | None] = ContextVar("work", default=None)
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """The visitor pressed Stop, left, or handed in another clip."""
 
 
@@ -66,10 +66,10 @@ def stoppable(stop: threading.Event) -> Iterator[None]:
 
 
 def check(*_: object) -> None:
-    """Raise `Stopped` where the work that calls is to stop; takes what a hook of a module gets."""
+    """Raise `StoppedError` where the work that calls is to stop; takes what a hook of a module gets."""
     stop = _CURRENT.get()
     if stop is not None and stop.is_set():
-        raise Stopped
+        raise StoppedError
 
 
 @cache

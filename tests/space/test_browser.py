@@ -170,6 +170,32 @@ def test_a_clip_that_the_browser_cannot_play_has_a_preview(visit):
     assert page.inner_text("#vm-summary .vm-cards") == scores
 
 
+def test_a_part_is_covered_by_keyboard_and_by_hand(visit, pictures):
+    page = visit()
+    page.click("text=Cafe sign")
+    page.wait_for_selector(".vm-explorer")
+    page.focus(".vm-draw")
+    page.keyboard.press("Enter")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Shift+ArrowDown")
+    assert "from 28 to 68 percent across and 30 to 72 percent down" in page.get_attribute(".vm-rect", "aria-label")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#vm-measured >> text=from 28 to 68 % of the width and 30 to 72 % of the height")
+    stage = page.locator(".vm-picture").bounding_box()
+    page.mouse.move(stage["x"] + 0.1 * stage["width"], stage["y"] + 0.2 * stage["height"])
+    page.mouse.down()
+    page.mouse.move(stage["x"] + 0.5 * stage["width"], stage["y"] + 0.9 * stage["height"], steps=4)
+    page.mouse.up()
+    page.click(".vm-measure")
+    page.wait_for_selector("#vm-measured >> text=from 10 to 50 % of the width and 20 to 90 % of the height")
+    page.click(".vm-grid-go")
+    page.wait_for_selector("#vm-measured img")
+    assert page.locator("#vm-measured img").count() == 2  # one for each horizon
+    page.screenshot(path=pictures / "measured.png", full_page=True)
+    page.click("#vm-go")  # another result: nothing measured of the one before stays
+    page.wait_for_selector("#vm-measured .vm-measured", state="detached")
+
+
 def test_two_clips_are_ranked_and_a_bad_one_is_told(visit, tmp_path, pictures):
     broken = tmp_path / "<b>broken<b>.mp4"
     broken.write_bytes(b"no video")

@@ -20,6 +20,7 @@ import player
 import pytest
 import ranking
 import scoring as space_scoring
+import second_opinion
 import several
 import work as space_work
 
@@ -191,7 +192,7 @@ def test_a_part_is_the_frames_of_its_time(scoring, own_files, tmp_path, model_fo
     part = short.explain(clip, model_folder.name, silent, start_s=5)
     assert (part.start_s, part.name) == (5.0, "ten.mp4, from 5 s to 7 s")
     np.testing.assert_allclose(part.prediction.frame_scores, whole.frame_scores[5:8], atol=1e-6)
-    with pytest.raises(InputError, match="ten.mp4: lasts 10 s; a part begins at 0 s or later"):
+    with pytest.raises(InputError, match=r"ten.mp4: lasts 10 s; a part begins at 0 s or later"):
         short.explain(clip, model_folder.name, silent, start_s=10)
     assert intake.too_long(clip, short.limits) == pytest.approx(10, abs=0.3)
     assert intake.too_long(clip, scoring.limits) is None
@@ -238,13 +239,32 @@ def test_work_stops_where_it_is_told(scoring, clip, model_folder):
         if what.startswith("Scoring"):
             stop.set()
 
-    with pytest.raises(space_work.Stopped), space_work.stoppable(stop):
+    with pytest.raises(space_work.StoppedError), space_work.stoppable(stop):
         scoring.explain(clip, model_folder.name, tell)
     assert len(seen) < 6
     network = scoring.models.predictor(model_folder.name).model
-    with pytest.raises(space_work.Stopped), space_work.stoppable(stop := space_work.Work().start("other")):
+    with pytest.raises(space_work.StoppedError), space_work.stoppable(stop := space_work.Work().start("other")):
         stop.set()
         network(pixel_values_videos=None)
+
+
+def test_what_covering_does_is_that_of_the_package(scoring, clip, model_folder):
+    from videomem_hf.inference.occlusion import occlude_rectangle, occlusion_maps
+
+    result = scoring.explain(clip, model_folder.name, silent).kept
+    predictor = scoring.models.predictor(model_folder.name)
+    sides = [0.2, 0.1, 0.7, 0.9]
+    changes = scoring.cover(result, sides, silent)
+    assert changes == pytest.approx(occlude_rectangle(predictor, clip, tuple(sides)))
+    html = second_opinion.rectangle_card(result, changes, sides)
+    for horizon, change in changes.items():
+        assert f"{result.prediction.scores[horizon] + change:.3f}</strong> ({change:+.3f})" in html
+    maps = scoring.cover_cells(result, 2.0, (2, 3), silent)
+    expected = occlusion_maps(predictor, clip, (2, 3), [2.0])
+    np.testing.assert_allclose(maps.changes["short_term"], expected.changes["short_term"])
+    images = [attrs["alt"] for tag, attrs in Tags(second_opinion.grid_card(result, maps)).tags if tag == "img"]
+    assert len(images) == 2
+    assert f"{expected.changes['short_term'].min():.3f}" in images[0]
 
 
 def test_one_work_for_each_visitor():
@@ -326,7 +346,9 @@ def test_the_most_memorable_comes_first_and_failures_last():
 def test_clips_that_cannot_be_told_apart_share_a_rank():
     reference = Reference("x", difference_error={"short_term": 0.1})
     rows = [ranking.Row(n, scored(n, s, reference=reference)) for n, s in (("a", 0.9), ("b", 0.85), ("c", 0.6))]
-    ranks = [attrs["data-rank-short-term"] for tag, attrs in Tags(ranking.ranking(rows)).tags if "data-short-term" in attrs]
+    ranks = [
+        attrs["data-rank-short-term"] for tag, attrs in Tags(ranking.ranking(rows)).tags if "data-short-term" in attrs
+    ]
     assert ranks == ["1=", "1=", "3"]
 
 
@@ -393,13 +415,20 @@ def test_an_error_says_its_cause_first():
 
 def test_the_csv_file_can_be_opened_in_a_spreadsheet(tmp_path):
     intervals = {"short_term": (0.4, 0.6)}
-    rows = [ranking.Row("=1+1.mp4", scored("x", 0.5, intervals=intervals)), ranking.Row("b, c.mp4", error="not a video")]
+    rows = [
+        ranking.Row("=1+1.mp4", scored("x", 0.5, intervals=intervals)),
+        ranking.Row("b, c.mp4", error="not a video"),
+    ]
     files.write_csv(tmp_path / "m.csv", rows)
     with (tmp_path / "m.csv").open(newline="", encoding="utf-8") as file:
         first, second = csv.DictReader(file)
     assert first["clip"] == "'=1+1.mp4"
     assert (first["short_term"], first["long_term"], first["frames"]) == ("0.500000", "", "1")
-    assert (first["short_term_low"], first["short_term_high"], first["interval_level"]) == ("0.400000", "0.600000", "0.9")
+    assert (first["short_term_low"], first["short_term_high"], first["interval_level"]) == (
+        "0.400000",
+        "0.600000",
+        "0.9",
+    )
     assert (first["short_term_percentile"], first["percentile_among"], first["model"]) == ("", "", "the-model")
     assert (second["clip"], second["short_term"], second["note"]) == ("b, c.mp4", "", "not a video")
 
@@ -451,7 +480,7 @@ def test_an_interval_is_shown_with_its_level_and_kind(level, share):
 
 
 def test_a_moment_stands_out_or_none_does():
-    """Twelve frames nearly alike and three that are higher, in a row: no chance order of the frames gives such a peak."""
+    """Twelve frames nearly alike and three in a row that are higher: no order by chance gives such a peak."""
     scores = np.array([0.5] * 5 + [0.9] * 3 + [0.5] * 7) + np.linspace(0, 0.01, 15)
     image = np.zeros((4, 4, 3), np.uint8)
     for curve, found in ((scores, ", score 0.9"), (np.full(15, 0.5), "no moment stands out")):
