@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from videomem_hf.inference.reference import Reference, parse_reference, read_reference
+from videomem_hf.inference.reference import Reference, parse_reference, read_reference, write_reference
 from videomem_hf.inference.typicality import Typicality
 from videomem_hf.models.convert_resmem import PACKAGE
 from videomem_hf.run_files import REFERENCE_FILE, TYPICALITY_FILE
@@ -51,6 +51,14 @@ def read_claims(name: str, model: Any) -> Claims:
         reference = parse_reference(stored) if stored else None
         typicality = Typicality.load(path) if path else None
     return Claims(reference, caveats_of(model, reference), typicality, _version(name, model))
+
+
+def write_claims(folder: Path, claims: Claims) -> None:
+    """Write the reference and the typical clips beside a model that is saved anew."""
+    if claims.reference is not None:
+        write_reference(folder, claims.reference)
+    if claims.typicality is not None:
+        claims.typicality.save(folder / TYPICALITY_FILE)
 
 
 def caveats_of(model: Any, reference: Reference | None) -> tuple[str, ...]:

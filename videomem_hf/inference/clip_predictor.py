@@ -12,6 +12,7 @@ import torch
 
 from videomem_hf.devices import usable_device
 from videomem_hf.inference.claims import Claims
+from videomem_hf.inference.intervals import LEVEL
 from videomem_hf.inference.prediction import ATYPICAL_NOTE, ATYPICAL_PERCENT, Prediction
 from videomem_hf.inference.sources import ClipSource, input_name
 from videomem_hf.inference.typicality import Described
@@ -78,6 +79,12 @@ class ClipPredictor(ABC):
     def saliency_method(self) -> str | None:
         """How this model's saliency is found, see `Prediction`; None if it offers none."""
         return None
+
+    @property
+    def interval_level(self) -> float:
+        """Share of measured scores that the prediction intervals cover."""
+        reference = self.claims.reference
+        return LEVEL if reference is None else reference.interval_level
 
     @property
     def reads_titles(self) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import nnls
 
+from videomem_hf.models.modeling_multiview import TREND_REACH
 from videomem_hf.statistics import Floats, conformal_ends
 
 LEVEL: Final = 0.9
@@ -24,8 +25,6 @@ _PRIOR_CLIPS: Final = 30
 """Clips by which a trend is held near 0."""
 _COUNT_FACTOR_SD: Final = 0.5
 """How far the noise of annotations may be expected from the binomial one, as a factor."""
-_REACH: Final = 2.0
-"""Standard deviations of the predictions up to which trends are followed."""
 _LEAST_VARIANCE: Final = 1e-8
 
 
@@ -50,7 +49,7 @@ class IntervalScale:
         return np.sqrt(self.variance + self.count_factor * inside * (1 - inside) * inverse_counts)
 
     def position(self, predicted: Floats) -> Floats:
-        return np.clip((predicted - self.centre) / self.width, -_REACH, _REACH)
+        return np.clip((predicted - self.centre) / self.width, -TREND_REACH, TREND_REACH)
 
     def ratios(self, errors: Floats, predicted: Floats, inverse_counts: Floats | float) -> Floats:
         """Errors in units of what is expected, with the trends taken out."""

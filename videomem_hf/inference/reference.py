@@ -86,6 +86,9 @@ class Reference:
         fits = {h: fit.to_dict() for h, fit in self.fits.items()}
         return vars(self) | {"fits": fits, "difference_error": errors}
 
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict(), indent=1) + "\n"
+
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> "Reference":
         """The inverse of `to_dict`. Raises TypeError, KeyError or ValueError for something else."""
@@ -167,7 +170,7 @@ def reference_of_results(results: Mapping[str, Any]) -> Reference:
 def write_reference(folder: Path, reference: Reference) -> None:
     """Write `reference.json` into a model's folder."""
     with atomic_write(folder / REFERENCE_FILE) as path:
-        path.write_text(json.dumps(reference.to_dict(), indent=1) + "\n", encoding="utf-8")
+        path.write_text(reference.to_json(), encoding="utf-8")
 
 
 def read_reference(folder: Path, horizons: Sequence[Horizon]) -> Reference | None:

@@ -105,8 +105,11 @@ class Typicality:
         Returns:
             In (0, 100]; None if the clip has no group, or too few held-out clips have the same ones.
         """
-        names = list(self.fits)
-        found = {i: self.fits[n].distances(described[n])[0] for i, n in enumerate(names) if n in described}
+        found = {
+            column: fit.distances(described[name])[0]
+            for column, (name, fit) in enumerate(self.fits.items())
+            if name in described and described[name].shape[1] == len(fit.mean)  # else of another version
+        }
         groups = [i for i, distance in found.items() if np.isfinite(distance)]
         others = self.held_out[:, groups]
         others = others[np.isfinite(others).all(axis=1)]
