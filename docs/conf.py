@@ -2,8 +2,11 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+
+from pictures import make_pictures
 
 from videomem_hf import __version__
 
@@ -13,7 +16,7 @@ copyright = author
 version = release = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "_pictures/quickstart"]
 html_theme = "furo"
 html_title = f"videomem_hf {version}"
 
@@ -28,3 +31,8 @@ napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 nitpicky = False
 copybutton_prompt_text = "$ "
+
+
+def setup(app: Any) -> None:
+    """Make the pictures before the pages that show them are read; takes a minute the first time."""
+    app.connect("builder-inited", lambda _: make_pictures())

@@ -51,7 +51,7 @@ def explorer(scored: "Scored") -> str:
         f'<div class="vm-explorer vm-result" data-model="{text(scored.model)}" data-offset="{scored.start_s:.3f}" '
         f'{_map_data(prediction)}>{RIBBON}<div class="vm-left">'
         f'<h2 class="vm-heading">{"Frame and map" if prediction.saliency is not None else "Frame"}</h2>'
-        f"{_picture(stills[chosen])}{map_scale(prediction)}{COVER}</div>"
+        f"{_picture(stills[chosen])}{map_scale(scored)}{COVER}</div>"
         f'<div class="vm-right">{_moments(prediction, moments, stills) if over_time else ""}'
         f"{_curve(prediction, stills, chosen) if over_time else ''}"
         f'<div class="vm-strip" role="group" aria-label="Frames of the clip">'
@@ -90,10 +90,11 @@ def _picture(still: "_StillView") -> str:
     )
 
 
-def map_scale(prediction: "Prediction") -> str:
+def map_scale(scored: "Scored") -> str:
     """What the colours of the map mean, and the switch that shows and hides it."""
+    prediction = scored.prediction
     if prediction.saliency is None:
-        return '<p class="vm-small">This model gives no maps.</p>'
+        return f'<p class="vm-small">No maps: {text(scored.no_maps)}.</p>'
     from videomem_hf.inference.drawing import saliency_words
 
     return (

@@ -37,6 +37,7 @@ class Scored:
         model: The model's label.
         clip: The file that was scored; of a part the part.
         start_s: Where in the visitor's clip it begins.
+        no_maps: Why the prediction has no maps, where it has none.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Scored:
     model: str = ""
     clip: Path | None = None
     start_s: float = 0.0
+    no_maps: str = ""
 
     @property
     def kept(self) -> "Scored":
@@ -155,7 +157,8 @@ class Scoring:
         predictor = self.models.predictor(model)
         look = self._frame_watcher(path, tell)
         maps = predictor.saliency_method is not None
-        return Scored(name, predictor.predict(path, stills=MOST_STILLS, on_frame=look, maps=maps), str(model), path)
+        prediction = predictor.predict(path, stills=MOST_STILLS, on_frame=look, maps=maps)
+        return Scored(name, prediction, str(model), path, no_maps="" if maps else predictor.why_no_maps)
 
     def _frame_watcher(self, path: Path, tell: Tell) -> Callable:
         duration_s = intake.check_clip(path, self.limits) or self.limits.seconds

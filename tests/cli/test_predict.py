@@ -399,3 +399,23 @@ def test_a_report_of_few_clips_says_how_many_it_needs(folder, clips, counted):
     assert "The run needs 10 or more evaluated clips" in " ".join(
         CliRunner().invoke(app, ["report", "--help"], env={"COLUMNS": "200"}).output.split()
     )
+
+
+def test_occlusion_maps_are_drawn_below_the_stills(folder, monkeypatch):
+    from videomem_hf.analysis import clip_figure
+
+    saved, real = [], clip_figure.save_figure
+    monkeypatch.setattr(clip_figure, "save_figure", lambda figure, path: (saved.append(figure), real(figure, path)))
+    for options, rows in (((), 2), (("--occlusion",), 3)):
+        result = run("clips/a.webm", "--plots", "plots", *options)
+        assert result.exit_code == 0, result.output
+        pictures = [axes for axes in saved[-1].axes if axes.images]
+        assert len(pictures) == 3 * rows
+        labels = " ".join(axes.get_xlabel() for axes in saved[-1].axes)
+        assert ("score when a cell is covered" in labels) is bool(options)
+
+
+def test_occlusion_needs_a_folder_for_the_pictures(folder):
+    result = run("clips/a.webm", "--occlusion")
+    assert result.exit_code == 1
+    assert "--occlusion: needs --plots FOLDER" in f"{result.exception}{result.output}"

@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from videomem_hf.inference.map_checks import cell_means, map_checks, maps_depend_on_weights, maps_pass
+from videomem_hf.inference import Predictor
+from videomem_hf.inference.claims import Claims
+from videomem_hf.inference.map_checks import cell_means, map_checks, maps_depend_on_weights
+from videomem_hf.inference.reference import Reference
+from videomem_hf.inference.saliency import maps_pass
 from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
 
 SIDE = 48
@@ -57,7 +61,8 @@ PROCESSOR = MemorabilityVideoProcessor(
 
 
 def test_maps_of_what_was_learned_pass_and_agree_with_occlusion() -> None:
-    found = map_checks(Attending(), PROCESSOR, frames(20))
+    odd = np.zeros((1, SIDE, 2 * SIDE, 3), np.uint8)
+    found = map_checks(Attending(), PROCESSOR, [odd, *frames(20)])
     assert found["method"] == "attention"
     assert found["frames"] == 16
     assert found["sanity"]["head"] == pytest.approx(1)  # this attention lies before the head
@@ -83,7 +88,6 @@ def test_without_maps_or_clips_there_is_nothing_to_check() -> None:
     assert map_checks(torch.nn.Linear(2, 2), PROCESSOR, frames(1)) == map_checks(Attending(), None, frames(1)) == {}
     assert map_checks(Attending(), PROCESSOR, []) == {}
     assert maps_pass({})
-    assert maps_pass(None)
 
 
 def test_means_of_a_map_over_the_cells_of_a_grid() -> None:
@@ -92,3 +96,15 @@ def test_means_of_a_map_over_the_cells_of_a_grid() -> None:
     found = cell_means(map_, (0.0, 0.0, 1.0, 1.0))
     assert found.shape == (6, 6)
     assert np.unravel_index(found.argmax(), found.shape) == (1, 4)
+
+
+@pytest.mark.parametrize(("alike", "offered"), [(0.2, True), (0.9, False)])
+def test_maps_that_fail_are_not_offered(alike: float, offered: bool) -> None:
+    checks = {"method": "attention", "sanity": {"head": 1.0, "all": alike}, "agreement": 0.1, "frames": 16}
+    claims = Claims(Reference("data", maps=checks))
+    predictor = Predictor(Attending(), PROCESSOR, "net", "cpu", claims)
+    prediction = predictor.predict(np.concatenate(frames(2)), stills=1, maps=True)
+    assert (prediction.saliency_method == "attention") is offered
+    assert (prediction.saliency is not None) is offered
+    said = any("random weights" in note for note in prediction.notes)
+    assert said is not offered

@@ -9,8 +9,8 @@ import pytest
 
 import videomem_hf
 from tests.clips import write_clip
-from tests.inference.test_reference import write_run
 from tests.inference.test_predictor import clip, tiny  # noqa: F401 - fixtures
+from tests.inference.test_reference import write_run
 from videomem_hf.inference import predictor as predictor_module
 from videomem_hf.inference.loading import load_network, predictor_of
 from videomem_hf.models import config_class, model_class

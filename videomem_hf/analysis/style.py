@@ -4,7 +4,6 @@ import textwrap
 from typing import Any, Final, Literal
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from videomem_hf.schema import HORIZON_NAMES, Horizon
@@ -40,7 +39,7 @@ def style_axes(axes: Axes, title: str = "", x: str = "", y: str = "", integers: 
         title, x, y: Its title and the labels of its axes.
         integers: The axes that count something, such as "y" or "xy".
     """
-    axes.set_title(escape(title), fontsize=TITLE_PT)
+    axes.set_title(escape(title), fontsize=TITLE_PT if len(title) < 40 else LABEL_PT)
     axes.set_xlabel(escape(x), fontsize=LABEL_PT)
     axes.set_ylabel(escape(y), fontsize=LABEL_PT)
     axes.tick_params(labelsize=TICK_PT)
@@ -48,7 +47,7 @@ def style_axes(axes: Axes, title: str = "", x: str = "", y: str = "", integers: 
     axes.set_axisbelow(True)
     for name, axis in (("x", axes.xaxis), ("y", axes.yaxis)):
         whole = name in integers
-        axis.set_major_locator(MaxNLocator(6, steps=_INTEGER_STEPS if whole else _STEPS, integer=whole))
+        axis.set_major_locator(MaxNLocator(6, steps=_INTEGER_STEPS if whole else _STEPS, integer=whole, min_n_ticks=1))
         if whole:
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
 
@@ -58,12 +57,12 @@ def style_legend(axes: Axes, loc: str = "best", **options: Any) -> None:
     axes.legend(fontsize=TICK_PT, loc=loc, frameon=True, framealpha=0.85, edgecolor="none", **options)
 
 
-def legend_below(figure: Figure, axes: Axes, columns: int = 1) -> None:
-    """Draw the legend of a panel below it, where it covers nothing; for a figure whose layout is constrained."""
-    handles, labels = axes.get_legend_handles_labels()
-    axes.legend(
-        handles, labels, fontsize=TICK_PT, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=columns
-    )
+def legend_below(axes: Axes, columns: int = 1, below: float = 0.2) -> None:
+    """Draw the legend of a panel below it, where it covers nothing; for a figure whose layout is constrained.
+
+    `below` is how far, as a share of the panel's height: clear of the label of its axis.
+    """
+    axes.legend(fontsize=TICK_PT, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -below), ncols=columns)
 
 
 def style_time_axis(axes: Axes, first_s: float, last_s: float, most: int = 9) -> None:

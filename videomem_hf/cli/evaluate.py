@@ -116,9 +116,7 @@ def evaluate(
         write_submission(files, clips.video_ids, scores)
         typer.echo("\n".join(f"{file}: {len(scores)} videos" for file in files.values()))
     if csv_file is not None:
-        write_predictions(
-            csv_file, {"model": scores}, clips.video_ids, clips.labels, horizons, clips.annotation_counts
-        )
+        write_predictions(csv_file, {"model": scores}, clips.video_ids, clips.labels, horizons, clips.annotation_counts)
     if not files or (np.isfinite(clips.labels).sum(axis=0) >= 2).any():  # the release's test set has no scores
         ranked_by = most_annotated_by or target.options.get("most_annotated_by", "long_term")
         intervals = prediction_intervals(model, network, scores, clips, own_intervals)

@@ -49,6 +49,12 @@ def predict(
             metavar="FOLDER", help="Folder for one video per clip (MP4): saliency over every frame, and the score."
         ),
     ] = None,
+    occlusion: Annotated[
+        bool,
+        typer.Option(
+            "--occlusion", help="With --plots: cover one cell of a grid after the other and show how the score changes."
+        ),
+    ] = False,
     device: Device = None,
     title: Annotated[str | None, typer.Option(help="Of the clips, for a model that reads titles.")] = None,
     precision: Annotated[
@@ -98,14 +104,20 @@ def predict(
         return
     sources = clip_sources(clips, list_file)
     outputs.check_against(sources)
+    from videomem_hf.inference import Predictor
+
     imports = tuple(import_ or ())
-    scoring = Scoring(model, device, title, trust_remote_code, precision, imports, outputs.plots, outputs.overlay)
+    drawn = outputs.plots, outputs.overlay, occlusion
+    scoring = Scoring(model, device, title, trust_remote_code, precision, imports, *drawn)
     jobs = min(jobs or 1, len(sources))
     if jobs > 1 and (pipes := [source for source in sources if is_pipe(source)]):
         raise InputError(f"{pipes[0]}: is a pipe, which no other process can read; leave --jobs out")
     from videomem_hf.inference.score_journal import model_of
 
     predictor = scoring.load()
+    if occlusion and (outputs.plots is None or not isinstance(predictor, Predictor)):
+        why = "needs --plots FOLDER" if outputs.plots is None else f"{predictor.name} scores no frames; leave it out"
+        raise InputError(f"--occlusion: {why}")
     if overlay is not None and predictor.saliency_method is None:
         raise InputError(f"--overlay: {predictor.name} offers no saliency maps; choose another model")
     about = _About(model_of(predictor), predictor.horizons, predictor.interval_level)

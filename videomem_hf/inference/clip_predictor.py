@@ -87,6 +87,11 @@ class ClipPredictor(ABC):
         return LEVEL if reference is None else reference.interval_level
 
     @property
+    def why_no_maps(self) -> str:
+        """Why this model's predictions have no saliency, where they have none."""
+        return f"{self.name} offers none"
+
+    @property
     def reads_titles(self) -> bool:
         """Whether the model reads the clips' titles."""
         return False
@@ -179,7 +184,7 @@ class ClipPredictor(ABC):
 
     def notes(self, name: str, found: Iterable[str], maps: bool) -> tuple[str, ...]:
         """What was odd about a clip, without its name, and that there are no maps where they are asked for."""
-        missing = [f"No saliency maps: {self.name} offers none."] if maps and not self.saliency_method else []
+        missing = [f"No saliency maps: {self.why_no_maps}."] if maps and not self.saliency_method else []
         return (*(note.removeprefix(f"{name}: ") for note in found), *missing)
 
     def with_claims(self, prediction: Prediction, described: Described) -> Prediction:

@@ -1,6 +1,5 @@
 """From the name of a model to the predictor that it makes: of frames, of features or of views."""
 
-from pathlib import Path
 from typing import Any, Final
 
 from videomem_hf.devices import usable_device

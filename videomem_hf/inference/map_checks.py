@@ -1,7 +1,8 @@
 """Whether a model's saliency maps say something of the model, and how far they agree with what occlusion measures."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -20,10 +21,6 @@ from videomem_hf.inference.saliency import (
 from videomem_hf.statistics import spearman
 from videomem_hf.video.sources import process
 
-MOST_ALIKE: Final = 0.7
-"""Rank correlation of a model's maps with those of the same network with random weights from which on they fail: more
-than half of the variance of the ranks (.7 squared) then comes from the picture and the architecture, not from what was
-learned."""
 MOST_CLIPS: Final = 16
 MOST_CLIPS_OF_SEGMENTS: Final = 4
 """Clips that are taken at most: a 3D network computes a whole segment for every cell that is covered."""
@@ -61,7 +58,7 @@ def map_checks(model: Any, processor: Any, segments: Sequence[np.ndarray]) -> di
         model: A predictor; what it computes stays, but it is put in evaluation mode, without gradients.
         processor: Its video processor; None for a model of features.
         segments: A frame, or a segment of frames, of each clip: `(frames, height, width, 3)` uint8, resized as the
-            processor does. At most 16 are taken (4 of segments).
+            processor does. At most 16 of the most frequent shape are taken (4 of segments).
 
     Returns:
         "method"; "sanity" as of `maps_depend_on_weights`; "agreement", the mean rank correlation between a map and the
@@ -72,6 +69,8 @@ def map_checks(model: Any, processor: Any, segments: Sequence[np.ndarray]) -> di
     method = None if processor is None else saliency_method(model)
     if method is None or not len(segments):
         return {}
+    usual = Counter(each.shape for each in segments).most_common(1)[0][0]
+    segments = [each for each in segments if each.shape == usual]
     segments = segments[: MOST_CLIPS if len(segments[0]) == 1 else MOST_CLIPS_OF_SEGMENTS]
     predictor = Predictor(model, processor, "", str(next(model.parameters()).device))
     pixels = torch.stack([process(processor, each, ("resize",), return_tensors="pt") for each in segments])
@@ -90,11 +89,6 @@ def map_checks(model: Any, processor: Any, segments: Sequence[np.ndarray]) -> di
         "agreement": round(float(np.mean(agreements)), 4),
         "frames": len(segments),
     }
-
-
-def maps_pass(checks: Mapping[str, Any] | None) -> bool:
-    """Whether a model's maps may be offered, by what `map_checks` found; so too if they were never checked."""
-    return not checks or checks["sanity"]["all"] <= MOST_ALIKE
 
 
 def cell_means(map_: np.ndarray, area: tuple[float, float, float, float], grid: tuple[int, int] = GRID) -> np.ndarray:

@@ -9,6 +9,7 @@ from scipy.ndimage import convolve1d
 from scipy.stats import norm
 
 from videomem_hf.inference.prediction import Prediction
+from videomem_hf.models.convert_resmem import FRAME_SD, PACKAGE
 from videomem_hf.schema import Horizon
 
 FALSE_ALARMS: Final = 0.05
@@ -68,6 +69,8 @@ def standout_moment(prediction: Prediction, horizon: Horizon) -> Moment | None:
 
 def frame_noise(prediction: Prediction, horizon: Horizon) -> float | None:
     """Standard deviation of the scores of neighbouring frames that the model gives held-out clips; None if unknown."""
+    if prediction.model == PACKAGE:
+        return FRAME_SD
     found = prediction.reference.frame_sd.get(horizon) if prediction.reference is not None else None
     return found if found is not None and found > 0 else None
 

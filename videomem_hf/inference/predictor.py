@@ -55,11 +55,17 @@ class Predictor(ClipPredictor):
         self._network = _LOCKS.setdefault(model, threading.Lock())
         self.weighs_frames = bool(getattr(model, "weighs_frames", False))
         self._statistics = FrameStatistics(model) if self.claims.typicality else None
+        checks = self.claims.reference.maps if self.claims.reference else {}
+        self._method = explaining.saliency_method(model) if explaining.maps_pass(checks) else None
 
     @property
     def saliency_method(self) -> str | None:
-        method = explaining.saliency_method(self.model)
-        return explaining.WEIGHED[method] if method and self.weighs_frames else method
+        return explaining.WEIGHED[self._method] if self._method and self.weighs_frames else self._method
+
+    @property
+    def why_no_maps(self) -> str:
+        offers = explaining.saliency_method(self.model) is not None
+        return explaining.FAILED_CHECK.format(self.name) if offers else super().why_no_maps
 
     def extract(self, source: ClipSource, title: str | None = None) -> tuple[dict[str, np.ndarray], list[str]]:
         """Give `pixel_values_videos` `(frames, 3, height, width)` float32, and what was odd about the file."""
@@ -254,7 +260,7 @@ class Predictor(ClipPredictor):
         if not batch:
             return
         segments = self._input(batch).to(self.device)
-        method = explaining.saliency_method(self.model) if options.maps or options.stills else None
+        method = self._method if options.maps or options.stills else None
         found: Iterable[np.ndarray | None] = repeat(None)
         with self._network:  # Grad-CAM hooks into the model, which several threads may share
             if method is None:

@@ -42,6 +42,7 @@ class Reference:
         difference_error: For each horizon the error of a difference, see `statistics.difference_error`: infinite where
             no difference is large enough; missing where it is not known.
         frame_sd: For each horizon the standard deviation of frame scores from one sampled frame to the next.
+        maps: What was found of the model's saliency maps, see `map_checks`; empty if that is not known.
     """
 
     data: str
@@ -53,6 +54,7 @@ class Reference:
     fits: dict[Horizon, IntervalFit] = field(default_factory=dict, repr=False)
     difference_error: dict[Horizon, float] = field(default_factory=dict)
     frame_sd: dict[Horizon, float] = field(default_factory=dict)
+    maps: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def among(self) -> str:

@@ -118,9 +118,7 @@ def _evaluate(
     }
 
 
-def _write_claims(
-    output: Path, data: ViewData, rows: np.ndarray, scores: np.ndarray, results: dict[str, Any]
-) -> None:
+def _write_claims(output: Path, data: ViewData, rows: np.ndarray, scores: np.ndarray, results: dict[str, Any]) -> None:
     """Write what predictions are measured against; intervals are the model's own."""
     about = reference_of_results(results)
     if about.split == "train":

@@ -1,5 +1,6 @@
 """What a finished run leaves beside the weights: what its held-out predictions were, and what its clips are like."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,6 +9,7 @@ import torch
 
 from videomem_hf.data.scored_clips import Clips
 from videomem_hf.inference.frame_statistics import FrameStatistics
+from videomem_hf.inference.map_checks import MOST_CLIPS, map_checks
 from videomem_hf.inference.reference import make_reference, reference_of_results, sd_between_frames, write_reference
 from videomem_hf.inference.saliency import score_rows
 from videomem_hf.inference.typicality import MAX_CLIPS, Described, Typicality
@@ -38,11 +40,20 @@ def write_claims(folder: Path, model: Any, data: RunData, scores: np.ndarray, re
     sds = sd_between_frames(frame_scores)
     frame_sd = {} if sds is None else dict(zip(horizons, sds.tolist(), strict=True))
     clips = data.evaluation
-    write_reference(
-        folder, make_reference(about, scores, clips.labels, clips.annotation_counts, horizons, frame_sd)
-    )
+    about = replace(about, maps=map_checks(model, data.processor, _middles(data)))
+    write_reference(folder, make_reference(about, scores, clips.labels, clips.annotation_counts, horizons, frame_sd))
     if typicality := Typicality.fit(described, held_out):
         typicality.save(folder / TYPICALITY_FILE)
+
+
+def _middles(data: RunData) -> list[np.ndarray]:
+    """The frame, or segment of frames, in the middle of some evaluation clips, `(frames, height, width, 3)` uint8."""
+    if data.cache is None or data.processor is None:
+        return []
+    length = data.processor.segment_length
+    clips = (data.cache.load(source) for source in data.evaluation.sources[:MOST_CLIPS])
+    starts = ((frames, len(frames) // length // 2 * length) for frames in clips)
+    return [np.moveaxis(frames[start : start + length], 1, -1) for frames, start in starts]
 
 
 def _some(clips: int) -> np.ndarray:
