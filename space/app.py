@@ -107,6 +107,7 @@ def build(scoring: Scoring) -> gr.Blocks:
                 gr.HTML(HEAD, **OURS)
             with gr.Column(scale=2, min_width=280):
                 model = _model_choice(scoring.models)
+                gr.HTML('<p class="vm-small" id="vm-model-name" hidden></p>', **OURS)
         with gr.Tab("One clip", id="one", elem_id="vm-one"):
             one_clip(scoring, work, model)
         with gr.Tab("Compare", id="compare"):
@@ -115,7 +116,8 @@ def build(scoring: Scoring) -> gr.Blocks:
             batch(scoring, work, model)
         with gr.Tab("About", id="about"):
             gr.Markdown((HERE / "about.md").read_text(encoding="utf-8"), elem_classes="vm-about")
-        model.change(None, model, js="(label) => { vm.model(label); }")
+        for event in (model.change, pages.load):
+            event(None, model, js="(label) => { vm.model(label); }")
         pages.unload(leave)
     return pages.queue(max_size=LONGEST_QUEUE, default_concurrency_limit=AT_ONCE)
 

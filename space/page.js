@@ -8,10 +8,13 @@ window.vm = {
     document.dispatchEvent(new Event("vm-old"));
   },
   model(label) {
-    const field = document.querySelector("#vm-model input");
-    if (field) field.title = label || "";
+    const [field, name] = [document.querySelector("#vm-model input"), document.querySelector("#vm-model-name")];
+    if (field && name) {
+      name.textContent = label || "";
+      name.hidden = field.clientWidth > 40 && (label || "").length * 8 < field.clientWidth - 40; // else it is cut off
+    }
     document.querySelectorAll(".vm-result").forEach((result) => {
-      const is = result.dataset.model !== label;
+      const is = result.dataset.model !== (label || "").trim();
       result.classList.toggle("vm-old", is);
       result.querySelector(".vm-ribbon").hidden = !is;
     });

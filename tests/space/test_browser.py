@@ -318,6 +318,23 @@ def test_text_has_contrast(visit, scheme):
     assert {text: ratio for text, ratio in found.items() if ratio < 4.5} == {}
 
 
+@pytest.mark.parametrize("tab", ["One clip", "Compare", "Batch", "About"])
+def test_what_can_be_focused_has_a_name(visit, tab):
+    page = visit()
+    page.click("text=Grey sky")
+    page.wait_for_selector(".vm-explorer")
+    open_tab(page, tab)
+    found = page.evaluate(NAMES)
+    assert len(found) > 6
+    assert [html for name, html in found if not name.strip()] == []
+
+
+NAMES = """() => [...document.querySelectorAll('button, input, select, textarea, a[href], summary, [tabindex="0"]')]
+  .filter((e) => e.checkVisibility() && e.type !== 'file').map((e) => [
+    e.ariaLabel || e.innerText || e.title || [...(e.labels || [])].map((l) => l.innerText).join(' ')
+      || (e.getAttribute('aria-labelledby') || '').split(' ').map((id) => document.getElementById(id)?.innerText || '').join(' '),
+    e.outerHTML.slice(0, 200)])"""
+
 CONTRASTS = """() => {
   const canvas = new OffscreenCanvas(1, 1).getContext('2d', {willReadFrequently: true});
   const rgba = (colour) => {

@@ -58,6 +58,31 @@ def page(endless):
         chromium.close()
 
 
+def test_who_waits_sees_the_place_in_the_queue(endless, page, small_clip, tmp_path):
+    predictor, address = endless
+    visitors = [page, *(page.context.browser.new_page() for _ in range(3))]
+    for number, visitor in enumerate(visitors):
+        if visitor is not page:
+            visitor.goto(address)
+            visitor.wait_for_selector("#vm-go")
+        clip = shutil.copy(small_clip, tmp_path / f"{number}.webm")
+        visitor.set_input_files("#vm-clip input[type=file]", str(clip))
+        if number < app.AT_ONCE:
+            assert predictor.begun.acquire(timeout=WAIT_S)
+        else:
+            place = number - app.AT_ONCE + 1
+            visitor.wait_for_selector(f".vm-progress >> visible=true >> text=/queue: {place}/")
+    visitors[2].click("#vm-stop")  # waits no more, and is never begun
+    visitors[2].wait_for_selector("#vm-summary >> text=Stopped.")
+    visitors[0].click("#vm-stop")
+    assert predictor.ended.acquire(timeout=WAIT_S)
+    assert predictor.begun.acquire(timeout=WAIT_S)
+    visitors[3].click("#vm-stop")
+    visitors[1].click("#vm-stop")
+    assert all(predictor.ended.acquire(timeout=WAIT_S) for _ in range(2))
+    assert not predictor.begun.acquire(blocking=False)
+
+
 @pytest.mark.parametrize("how", ["button", "leaving", "another clip", "clearing"])
 def test_work_stops(endless, page, small_clip, tmp_path, how):
     predictor, _ = endless
