@@ -332,7 +332,7 @@ def test_what_can_be_focused_has_a_name(visit, tab):
 NAMES = """() => [...document.querySelectorAll('button, input, select, textarea, a[href], summary, [tabindex="0"]')]
   .filter((e) => e.checkVisibility() && e.type !== 'file').map((e) => [
     e.ariaLabel || e.innerText || e.title || [...(e.labels || [])].map((l) => l.innerText).join(' ')
-      || (e.getAttribute('aria-labelledby') || '').split(' ').map((id) => document.getElementById(id)?.innerText || '').join(' '),
+      || document.getElementById(e.getAttribute('aria-labelledby'))?.innerText || '',
     e.outerHTML.slice(0, 200)])"""
 
 CONTRASTS = """() => {
