@@ -19,7 +19,10 @@ NOTHING_YET = (
     '<div class="vm-empty" id="vm-nothing"><strong>Drop a clip, record one, or take an example.</strong>'
     "<span>Its scores, the moment that stands out and what they come from appear here.</span></div>"
 )
-WORKING = '<div class="vm-empty" role="status"><strong>Scoring …</strong><span>The scores come first.</span></div>'
+WORKING = (
+    '<div class="vm-empty" role="status"><strong>Working on it …</strong><span>Your place in the queue, and how far it '
+    "is, stand above. The scores come first.</span></div>"
+)
 STOPPED = (
     '<div class="vm-empty" role="status"><strong>Stopped.</strong><span>Press Analyse to start again.</span></div>'
 )
