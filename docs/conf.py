@@ -6,7 +6,7 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 
-from pictures import make_pictures
+from pictures import EPOCHS, make_pictures
 
 from videomem_hf import __version__
 
@@ -34,5 +34,9 @@ copybutton_prompt_text = "$ "
 
 
 def setup(app: Any) -> None:
-    """Make the pictures before the pages that show them are read; takes a minute the first time."""
-    app.connect("builder-inited", lambda _: make_pictures())
+    """Make the pictures before the pages that show them are read; takes a minute the first time.
+
+    `-D picture_epochs=1` makes quick ones, of a model that has hardly learned anything.
+    """
+    app.add_config_value("picture_epochs", EPOCHS, "env", int)
+    app.connect("builder-inited", lambda started: make_pictures(epochs=started.config.picture_epochs))

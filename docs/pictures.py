@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Final
 
-CLIPS: Final = 300
+CLIPS: Final = 120
+EPOCHS: Final = 28
 FOLDER: Final = Path(__file__).parent / "_pictures"
 
 
-def make_pictures(folder: Path = FOLDER, clips: int = CLIPS) -> None:
+def make_pictures(clips: int = CLIPS, epochs: int = EPOCHS, folder: Path = FOLDER) -> None:
     """Train a predictor on a sample and draw what the commands of these pages give; what is there is kept."""
     import av
     from datasets import load_dataset
@@ -24,7 +25,7 @@ def make_pictures(folder: Path = FOLDER, clips: int = CLIPS) -> None:
     if (folder / "scores.png").is_file():
         return
     work = folder / "quickstart"
-    paths = quickstart(work, videos=clips)
+    paths = quickstart(work, videos=clips, overrides=(f"stages.*.epochs={epochs}",))
     predictor = load_predictor(str(paths.model))
     videos = load_dataset("videomem", "videos", data_dir=str(paths.release), split="validation")
     files = [row["path"] for row in videos["video"]]

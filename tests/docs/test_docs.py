@@ -208,9 +208,11 @@ def test_languages_and_markers_are_known() -> None:
     assert sum("skip" in block.marks for block in ALL) < len(ALL) / 3
 
 
-def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+def test_the_site_builds_without_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Broken links within the documentation, unknown names and unreadable docstrings are errors."""
     pytest.importorskip("sphinx")
+    shutil.copytree(ROOT / "docs", tmp_path / "docs", ignore=shutil.ignore_patterns("_build", "_pictures"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     command = [
         sys.executable,
         "-m",
@@ -220,9 +222,11 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
         "-q",
         "-b",
         "html",
+        "-D",
+        "picture_epochs=1",
         "-d",
         tmp_path / "trees",
-        ROOT / "docs",
+        tmp_path / "docs",
     ]
     done = subprocess.run([*map(str, command), str(tmp_path / "site")], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -230,3 +234,4 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     assert 'id="videomem_hf.predict"' in api
     assert "Score a clip." in api  # from a docstring
     assert (tmp_path / "site/getting-started.html").is_file()
+    assert {"prediction.png", "overlay.png"} <= {path.name for path in (tmp_path / "site/_images").iterdir()}

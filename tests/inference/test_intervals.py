@@ -1,4 +1,4 @@
-"""Prediction intervals keep their promise where the truth is known: on the whole, and where scores or counts are low."""
+"""Prediction intervals keep their promise where the truth is known: in all, and where scores or counts are low."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,9 @@ def test_intervals_hold_on_new_clips(annotations: float) -> None:
         assert fit is not None
         predicted, measured, counts = draw(rng, 2000, annotations)
         inside = covered(fit, predicted, measured, counts)
-        fifths = [np.argsort(values)[part] for values in (predicted, counts) for part in (slice(400), slice(-400, None))]
+        fifths = [
+            np.argsort(values)[part] for values in (predicted, counts) for part in (slice(400), slice(-400, None))
+        ]
         shares.append([inside.mean(), *(inside[rows].mean() for rows in fifths)])
         typical.append(covered(fit, predicted, measured, None).mean())
     overall, *by_fifth = np.mean(shares, axis=0)

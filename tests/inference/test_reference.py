@@ -108,7 +108,12 @@ def predictions(scores: list[float], error: float | None) -> list[Prediction]:
 
 @pytest.mark.parametrize(
     ("error", "ranks"),
-    [(0.05, [1, 1, 2, 4, None]), (None, [1, 2, 3, 4, None]), (math.inf, [1, 1, 1, 1, None]), (0.38, [1, 1, 1, 2, None])],
+    [
+        (0.05, [1, 1, 2, 4, None]),
+        (None, [1, 2, 3, 4, None]),
+        (math.inf, [1, 1, 1, 1, None]),
+        (0.38, [1, 1, 1, 2, None]),
+    ],
 )
 def test_clips_that_cannot_be_told_apart_share_a_rank(error: float | None, ranks: list[int | None]) -> None:
     assert shared_ranks(predictions([0.9, 0.87, 0.84, 0.5], error), "short_term") == ranks

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib import colormaps
@@ -190,7 +190,7 @@ class _Layout:
 
 
 def _write_header(figure: Figure, layout: _Layout) -> None:
-    styles = {
+    styles: dict[str, dict[str, Any]] = {
         "title": {"fontsize": 12, "fontweight": "bold"},
         "line": {"fontsize": LABEL_PT},
         "small": {"fontsize": TICK_PT, "color": GREY},

@@ -43,8 +43,9 @@ def distribution_figure(scores: Mapping[Horizon, np.ndarray], counts: Mapping[Ho
 
 def _draw_counts(axes: Axes, numbers: np.ndarray, colour: str) -> None:
     """Draw how many videos have each annotation count; written on the bars where there are few."""
-    _, _, bars = axes.hist(numbers, np.arange(numbers.min(), numbers.max() + 2) - 0.5, color=colour, alpha=0.8)
-    if len(bars) <= MOST_LABELLED:
+    values = np.arange(numbers.min(), numbers.max() + 1)
+    bars = axes.bar(values, np.bincount(numbers - numbers.min()), width=1, color=colour, alpha=0.8)
+    if len(values) <= MOST_LABELLED:
         axes.bar_label(bars, fmt=lambda value: f"{value:,.0f}" if value else "", fontsize=TICK_PT)
         axes.margins(y=0.12)
 

@@ -2,6 +2,7 @@
 
 import textwrap
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -118,7 +119,7 @@ def _write_scores(figure: Figure, layout: PanelLayout) -> None:
 def _write(
     figure: Figure, layout: PanelLayout, left: float, line: float, text: str, colour: str, weight: str = "normal"
 ) -> None:
-    style = {"fontsize": layout.text * 72 / DPI, "color": colour, "fontweight": weight, "va": "top"}
+    style: dict[str, Any] = {"fontsize": layout.text * 72 / DPI, "color": colour, "fontweight": weight, "va": "top"}
     figure.text(left, 1 - line * layout.text / layout.height, escape(text), **style)
 
 
@@ -129,7 +130,7 @@ def _draw_chart(figure: Figure, layout: PanelLayout) -> Axes:
     axes = figure.add_axes((left, bottom, right - left, layout.chart * text / layout.height))
     style_axes(axes)
     axes.tick_params(labelsize=text * 72 / DPI, length=0.2 * text, pad=0.15 * text)
-    axes.yaxis.get_major_locator().set_params(nbins=4)
+    axes.locator_params(axis="y", nbins=4)
     draw_lines(axes, curve, scale=text / 20)
     step = curve.times_s[1] - curve.times_s[0]
     axes.set_xlim(curve.times_s[0] - 0.02 * (curve.times_s[-1] + step), curve.times_s[-1] + step)

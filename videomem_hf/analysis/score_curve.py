@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -46,9 +47,10 @@ class ScoreCurve:
     @property
     def score_range(self) -> tuple[float, float]:
         """A range of scores around everything that is drawn, not narrower than .1, within [0, 1]."""
-        values = [*self.frame_scores.values(), list(self.clip_scores.values())]
-        values += [list(ends) for ends in (self.intervals or {}).values()]
-        low, high = min(map(np.min, values)), max(map(np.max, values))
+        curves = np.concatenate(list(self.frame_scores.values()))
+        ends = [end for both in (self.intervals or {}).values() for end in both]
+        values = np.array([curves.min(), curves.max(), *self.clip_scores.values(), *ends])
+        low, high = float(values.min()), float(values.max())
         spare = max(LEAST_SCORE_RANGE - (high - low), 0.15 * (high - low)) / 2 + 0.005
         return max(low - spare, -0.005), min(high + spare, 1.005)
 
@@ -71,7 +73,7 @@ def draw_lines(axes: Axes, curve: ScoreCurve, scale: float = 1.0) -> None:
     for horizon, values in curve.frame_scores.items():
         colour, name = COLOURS[horizon], HORIZON_NAMES[horizon]
         marker = "o" if len(values) <= _MARKED else None
-        style = {"color": colour, "marker": marker, "markersize": 4 * scale, "linewidth": 1.5 * scale}
+        style: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 4 * scale, "linewidth": 1.5 * scale}
         axes.plot(curve.times_s, values, label=f"{name}, frames", **style)
         mean = curve.clip_scores[horizon]
         axes.axhline(mean, color=colour, linestyle="--", linewidth=scale, label=f"{name}, clip")
@@ -98,14 +100,14 @@ def draw_intervals(axes: Axes, curve: ScoreCurve) -> None:
 def draw_points(axes: Axes, curve: ScoreCurve) -> None:
     """Draw the scores of a clip without a course in time: a photograph, or a clip that is scored as a whole."""
     style_axes(axes, x="memorability")
-    for position, (horizon, score) in enumerate(reversed(curve.clip_scores.items())):
+    for position, (horizon, score) in enumerate(reversed(list(curve.clip_scores.items()))):
         colour = COLOURS[horizon]
         axes.plot([score], [position], "o", color=colour, markersize=8)
         if curve.intervals:
             low, high = curve.intervals[horizon]
             label = interval_name(curve.interval_level)
             axes.plot([low, high], [position, position], "|-", color=colour, linewidth=2, markersize=10, label=label)
-    axes.set_yticks(range(len(curve.clip_scores)), [HORIZON_NAMES[h] for h in reversed(curve.clip_scores)])
+    axes.set_yticks(range(len(curve.clip_scores)), [HORIZON_NAMES[h] for h in reversed(list(curve.clip_scores))])
     axes.tick_params(axis="y", labelsize=LABEL_PT)
     axes.set_ylim(-0.6, len(curve.clip_scores) - 0.4)
     axes.set_xlim(*curve.score_range)

@@ -54,7 +54,8 @@ def style_axes(axes: Axes, title: str = "", x: str = "", y: str = "", integers: 
 
 def style_legend(axes: Axes, loc: str = "best", **options: Any) -> None:
     """Draw the legend of a panel, on a background that keeps what is behind it from its words."""
-    axes.legend(fontsize=TICK_PT, loc=loc, frameon=True, framealpha=0.85, edgecolor="none", **options)
+    given: dict[str, Any] = {"fontsize": TICK_PT, "loc": loc, "framealpha": 0.85, "edgecolor": "none"} | options
+    axes.legend(**given)
 
 
 def legend_below(axes: Axes, columns: int = 1, below: float = 0.2) -> None:

@@ -11,7 +11,15 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from jinja2 import UndefinedError
 from transformers import PreTrainedConfig
 
-from videomem_hf.hub.card_texts import duration, fitting_text, metrics_table, paper_table, table, views_table
+from videomem_hf.hub.card_texts import (
+    claim_lines,
+    duration,
+    fitting_text,
+    metrics_table,
+    paper_table,
+    table,
+    views_table,
+)
 from videomem_hf.hub.run_facts import RunFacts, changes_of_recipe
 from videomem_hf.inference.reference import read_reference
 from videomem_hf.schema import HORIZON_NAMES, InputError
@@ -114,6 +122,7 @@ def _values(facts: RunFacts, repo: str, example: Example | None, pointing: Mappi
         "metrics": metrics_table(facts),
         "constant": [HORIZON_NAMES[name] for name, found in metrics.items() if found["model"]["spearman"] is None],
         "views": views_table(facts),
+        "claims": claim_lines(facts),
         "paper": paper_table(facts.recipe),
         "example": example,
         "maps": reference.maps if reference else {},

@@ -42,12 +42,11 @@ def read_claims(name: str, model: Any) -> Claims:
     folder = Path(name)
     if folder.is_dir():
         reference = read_reference(folder, horizons)
-        path = folder / TYPICALITY_FILE
-        typicality = Typicality.load(path) if path.is_file() else None
+        path: Path | None = folder / TYPICALITY_FILE
     else:
         stored, path = _hub_file(name, REFERENCE_FILE), _hub_file(name, TYPICALITY_FILE)
         reference = parse_reference(stored) if stored else None
-        typicality = Typicality.load(path) if path else None
+    typicality = Typicality.load(path) if path is not None and path.is_file() else None
     return Claims(reference, caveats_of(model, reference), typicality, _version(name, model))
 
 

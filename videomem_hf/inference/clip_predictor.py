@@ -81,15 +81,15 @@ class ClipPredictor(ABC):
         return None
 
     @property
+    def why_no_maps(self) -> str:
+        """Why this model's predictions have no saliency, where they have none."""
+        return f"{self.name} offers none"
+
+    @property
     def interval_level(self) -> float:
         """Share of measured scores that the prediction intervals cover."""
         reference = self.claims.reference
         return LEVEL if reference is None else reference.interval_level
-
-    @property
-    def why_no_maps(self) -> str:
-        """Why this model's predictions have no saliency, where they have none."""
-        return f"{self.name} offers none"
 
     @property
     def reads_titles(self) -> bool:

@@ -99,7 +99,7 @@ class VideoMemorabilityPipeline(Pipeline):
         return [prediction.to_dict() for prediction in model_outputs["predictions"]]
 
     def save_pretrained(self, save_directory: str | Path, **kwargs: Any) -> None:
-        """Save the model, and beside it the video processor, without which frames cannot be prepared, and its claims."""
+        """Save the model, and beside it the video processor, which prepares frames, and what predictions carry."""
         self.model.save_pretrained(save_directory, **kwargs)
         if self.video_processor is not None:
             self.video_processor.save_pretrained(save_directory)

@@ -193,8 +193,8 @@ def read_reference(folder: Path, horizons: Sequence[Horizon]) -> Reference | Non
     ids, columns = read_predictions(predictions)
     unknown = np.full(len(ids), np.nan)
     names = ([score_column(h) for h in horizons], horizons, [counts_column(h) for h in horizons])
-    arrays = (np.stack([columns.get(name, unknown) for name in each], axis=1) for each in names)
-    return make_reference(about, *arrays, horizons)
+    predicted, measured, counts = (np.stack([columns.get(n, unknown) for n in each], axis=1) for each in names)
+    return make_reference(about, predicted, measured, counts, horizons)
 
 
 def parse_reference(path: Path) -> Reference:

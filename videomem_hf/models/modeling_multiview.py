@@ -17,7 +17,6 @@ from .configuration_multiview import MultiViewConfig
 from .modeling_memorability import MemorabilityModel, MemorabilityOutput
 from .scoring import clamp_scores
 
-
 TREND_REACH = 2.0
 """Standard deviations of the scores up to which the trend of the expected error is followed."""
 
@@ -237,7 +236,9 @@ class MultiViewModel(MemorabilityModel):
             for name, tensor in (*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)):
                 if name.startswith(("anchors_", "primal_", "coefficients", "stack")):
                     nn.init.normal_(tensor, std=1.0 if name.startswith("anchors_") else 0.3)
-                elif name.startswith(("shift_", "noise_variance", "interval_quantiles", "typical_quantiles", "intercept")):
+                elif name.startswith(
+                    ("shift_", "noise_variance", "interval_quantiles", "typical_quantiles", "intercept")
+                ):
                     nn.init.zeros_(tensor)
                 elif name == "typical_counts":
                     nn.init.constant_(tensor, 30.0)

@@ -1,4 +1,4 @@
-"""Prediction intervals of a multi-view model, from its cross-validated predictions: fitted here, kept in its buffers."""
+"""Prediction intervals of a multi-view model: fitted to its cross-validated predictions, kept in its buffers."""
 
 from collections.abc import Sequence
 from typing import Final

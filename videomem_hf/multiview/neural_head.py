@@ -11,8 +11,8 @@ from videomem_hf.losses import Criterion
 from videomem_hf.models.configuration_multiview import MultiViewConfig
 from videomem_hf.models.modeling_multiview import MultiViewModel
 from videomem_hf.multiview.config import FitOptions
-from videomem_hf.multiview.kernel_search import Reporter
 from videomem_hf.multiview.interval_state import fit_horizons, interval_state
+from videomem_hf.multiview.kernel_search import Reporter
 from videomem_hf.multiview.predict import predict_views
 from videomem_hf.multiview.training_arrays import TrainingArrays
 

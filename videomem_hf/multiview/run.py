@@ -11,6 +11,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from videomem_hf import run_files
+from videomem_hf.evaluation.coverage import interval_coverage
 from videomem_hf.evaluation.environment import environment
 from videomem_hf.evaluation.evaluate import baselines, compute_metrics, noise_ceilings
 from videomem_hf.evaluation.training_clips import training_contents
@@ -115,6 +116,7 @@ def _evaluate(
         "split_clips": len(rows),
         "metrics": compute_metrics(predictions, clips, data.horizons, **config.evaluation.sampling),
         "ceilings": noise_ceilings(clips, data.horizons),
+        "coverage": interval_coverage(intervals, scores, clips, data.horizons),
     }
 
 
