@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import typer
 
+from videomem_hf.benchmark.recipe_costs import GPU_FLOP_PER_S, recipe_costs
 from videomem_hf.cli import app
 from videomem_hf.cli.recipes import duration_text
 from videomem_hf.recipes import recipe_names, recipe_path
-from videomem_hf.benchmark.recipe_costs import GPU_FLOP_PER_S, recipe_costs
 
 CLIPS: Final = 6500
 """Training clips of the paper's split of VideoMem (Sec. 5)."""

@@ -28,7 +28,7 @@ NAMES = {
         "load_sorter", "ranks", "shipped_sorters", "soft_ranks",
     },
     "videomem_hf.inference.sources": {
-        "ClipSource", "NamedBytes", "holds_several_clips", "input_name", "is_frame_list", "open_source",
+        "ClipSource", "NamedBytes", "each_clip", "holds_several_clips", "input_name", "is_frame_list", "open_source",
         "segments_of_frames",
     },
     "videomem_hf.video.video": {

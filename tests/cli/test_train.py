@@ -4,11 +4,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from videomem_hf.benchmark.recipe_costs import LAMEM_IMAGES, recipe_costs
 from videomem_hf.cli import app
 from videomem_hf.cli.options import complete_recipe
 from videomem_hf.cli.train import repeat_option
 from videomem_hf.recipes import recipe_names, recipe_summary
-from videomem_hf.benchmark.recipe_costs import LAMEM_IMAGES, recipe_costs
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ def recipes(
 
     Example: [bold]videomem recipes --clips 500[/bold]
     """
-    from videomem_hf.recipes import recipe_names
     from videomem_hf.benchmark.recipe_costs import GPU_FLOP_PER_S, flop_per_s_here, recipe_costs
+    from videomem_hf.recipes import recipe_names
 
     speed = flop_per_s_here()
     for name in recipe_names():

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from videomem_hf.models.video_input import NamedBytes, input_name, is_frame_list, open_input
-from videomem_hf.schema import cause_of
 from videomem_hf.system import quantity
 from videomem_hf.video.video import VideoError, VideoSource
 
@@ -43,8 +42,8 @@ class _UnreadableRow:
         self._error = error
 
     def read(self, size: int = -1) -> bytes:
-        """Raise a ValueError with the cause."""
-        raise ValueError(f"{self.name}: {cause_of(self._error, self.name)}")
+        """Raise what the row raised."""
+        raise self._error
 
 
 def each_clip(sources: Any) -> Iterator[ClipSource]:
