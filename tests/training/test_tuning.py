@@ -61,7 +61,8 @@ def test_a_range_is_drawn_from(features: Path, tmp_path: Path) -> None:
     drawn = [config.stages[0].weight_decay for config in _trials(tmp_path)]
     assert len(set(drawn)) == 3
     assert all(1e-4 <= value <= 1 for value in drawn)
-    assert "on the validation split that chose it" in result.output
+    assert "on the validation split" in result.output
+    assert "Next:\n  videomem train --recipe" in result.output
 
 
 def test_the_best_look_counts() -> None:

@@ -99,7 +99,7 @@ def interval_name(level: float) -> str:
 
 def escape(text: str) -> str:
     """Keep a dollar sign from starting matplotlib's mathematics, and what is not UTF-8 from failing."""
-    return printable(text).replace("$", r"\$")
+    return "\n".join(printable(line) for line in text.split("\n")).replace("$", r"\$")
 
 
 def wrap(text: str, width: int) -> str:
