@@ -1,10 +1,15 @@
-"""Sphinx: `sphinx-build -W --keep-going -b html docs docs/_build`, with `pip install 'videomem_hf[docs]'`."""
+"""Sphinx: `sphinx-build -W --keep-going -b html docs docs/_build`, with `pip install 'videomem_hf[docs]'`.
 
+The first build makes the pictures, which takes minutes; with VIDEOMEM_DOCS_PICTURES=0 it uses those that are there.
+"""
+
+import os
 import sys
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 
+import pictures
 import reference
 from sphinx.application import Sphinx
 
@@ -16,7 +21,7 @@ copyright = author
 version = release = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "_pictures", "images"]
 html_theme = "furo"
 html_title = f"videomem_hf {version}"
 
@@ -34,5 +39,15 @@ copybutton_prompt_text = "$ "
 
 
 def setup(app: Sphinx) -> None:
-    """Fill the pages that are made from the code."""
-    app.connect("source-read", lambda app, name, source: source.__setitem__(0, reference.fill(source[0])))
+    """Make the pictures, and fill the pages that are made from the code."""
+    app.connect("builder-inited", make_pictures)
+    app.connect("source-read", fill_page)
+
+
+def make_pictures(app: Sphinx) -> None:
+    if os.environ.get("VIDEOMEM_DOCS_PICTURES", "1") == "1" and (left_out := pictures.make()):
+        print(f"pictures left out of the pages: {', '.join(left_out)}")
+
+
+def fill_page(app: Sphinx, name: str, source: list[str]) -> None:
+    source[0] = pictures.place(reference.fill(source[0]))

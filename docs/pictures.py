@@ -1,0 +1,277 @@
+"""Pictures of the outputs of commands, made from a generated sample while the site is built.
+
+A page asks for a picture with `<!-- picture: NAME | ALT TEXT -->`. `make` runs the commands and keeps the pictures in a
+folder that git ignores; it makes those again whose code has changed. A picture that is not there is left out of the page.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from PIL import Image
+
+ROOT: Final = Path(__file__).parents[1]
+FOLDER: Final = Path(__file__).parent / "_pictures"
+CLIP: Final = ROOT / "space/examples/striped-cat.webm"
+WIDEST: Final = 1400
+VIDEOS: Final = 120
+SMALL_GAME: Final = """\
+step1: {targets: 2, target_lag_min: 2, target_lag_max: 6, vigilance_fillers: 1, vigilance_lag_min: 1,
+        vigilance_lag_max: 2, fillers: 2, candidates: 5}
+step2: {targets: 2, fillers: 1}
+"""
+PAGE_LOADS_MS: Final = 180_000
+
+logger = logging.getLogger(__name__)
+
+
+class Unavailable(Exception):
+    """A program that some pictures need is not installed."""
+
+
+@dataclass(frozen=True)
+class Maker:
+    """A function that makes some of the pictures.
+
+    Attributes:
+        pictures: Their names.
+        run: Called with a folder to work in and the folder for the pictures.
+        inputs: Files and folders of code that they depend on, besides this file.
+    """
+
+    pictures: tuple[str, ...]
+    run: Callable[[Path, Path], None]
+    inputs: tuple[str, ...]
+
+    def fingerprint(self) -> str:
+        """A hash of everything that the pictures depend on."""
+        found = hashlib.sha256(Path(__file__).read_bytes())
+        for path in (ROOT / each for each in self.inputs):
+            files = [path] if path.is_file() else sorted(path.rglob("*"))
+            for file in files:
+                if file.is_file() and "__pycache__" not in file.parts and "vendor" not in str(file):
+                    found.update(file.read_bytes())
+        return found.hexdigest()
+
+
+def make(folder: Path = FOLDER) -> list[str]:
+    """Make the pictures that are missing or whose inputs have changed; returns those that could not be made."""
+    folder.mkdir(exist_ok=True)
+    known_file = folder / "inputs.json"
+    known = json.loads(known_file.read_text()) if known_file.is_file() else {}
+    left_out: list[str] = []
+    for maker in MAKERS:
+        fingerprint, files = maker.fingerprint(), [folder / f"{name}.png" for name in maker.pictures]
+        if all(file.is_file() for file in files) and known.get(maker.pictures[0]) == fingerprint:
+            continue
+        try:
+            maker.run(folder / "work", folder)
+        except Unavailable as reason:
+            left_out += maker.pictures
+            logger.warning("pictures left out: %s (%s)", ", ".join(maker.pictures), reason)
+            continue
+        known[maker.pictures[0]] = fingerprint
+        known_file.write_text(json.dumps(known, indent=2) + "\n")
+    shutil.rmtree(folder / "work", ignore_errors=True)
+    return left_out
+
+
+PICTURE: Final = re.compile(r"<!-- picture: (\w+) \| ([^\n]+?) -->")
+
+
+def place(text: str, folder: Path = FOLDER) -> str:
+    """Put the pictures that exist into a page; those that do not are left out."""
+
+    def image(found: re.Match[str]) -> str:
+        return f"![{found[2]}]({folder.name}/{found[1]}.png)" if (folder / f"{found[1]}.png").is_file() else ""
+
+    return PICTURE.sub(image, text)
+
+
+def videomem(*arguments: object) -> None:
+    """Run a command as a user would. Raises a RuntimeError with its output if it fails."""
+    done = subprocess.run(
+        [sys.executable, "-m", "videomem_hf", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=_environment(),
+    )
+    if done.returncode:
+        raise RuntimeError(f"videomem {' '.join(map(str, arguments))}\n{done.stdout}\n{done.stderr}")
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(ROOT), "ACCELERATE_USE_CPU": "true", "VIDEOMEM_SPACE_MODELS": ""}
+
+
+def _keep(source: Path, target: Path) -> None:
+    """Save a picture, no wider than a page needs."""
+    with Image.open(source) as image:
+        image = image.convert("RGB")
+        image.thumbnail((WIDEST, 4 * WIDEST))
+        image.save(target, optimize=True)
+
+
+def _run(work: Path) -> Path:
+    """A model trained in seconds on a generated sample; both are kept in the folder for the next picture."""
+    run = work / "run"
+    if not run.is_dir():
+        _sample(work)
+        overrides = ("stages.*.epochs=20", "batch_size=16", f"frame_cache={work / 'frames'}")
+        data = work / "sample/release"
+        videomem("train", "--recipe", "frame_attention", "--data", data, "--output", run, "--set", *overrides)
+    return run
+
+
+def _sample(work: Path) -> Path:
+    release = work / "sample/release"
+    if not release.is_dir():
+        size = ("--size", "160x90", "--features", "none")
+        videomem("sample", work / "sample", "--videos", VIDEOS, "--test-videos", 0, *size)
+    return release
+
+
+def _predict(work: Path, out: Path) -> None:
+    videomem("predict", CLIP, "--model", _run(work), "--plots", work / "plots", "--overlay", work / "videos")
+    [plot] = (work / "plots").glob("*.png")
+    _keep(plot, out / "prediction.png")
+    import av
+
+    [video] = (work / "videos").glob("*.mp4")
+    with av.open(str(video)) as container:
+        frames = [frame.to_image() for frame in container.decode(video=0)]
+    frames[len(frames) // 2].save(out / "overlay.png", optimize=True)
+
+
+def _train(work: Path, out: Path) -> None:
+    _keep(_run(work) / "training.png", out / "training.png")
+
+
+def _report(work: Path, out: Path) -> None:
+    videomem("report", _run(work), "--out", work / "report")
+    _keep(work / "report/calibration.png", out / "report.png")
+
+
+def _describe(work: Path, out: Path) -> None:
+    videomem("describe", _sample(work), "--plots", work / "described")
+    _keep(work / "described/score_distributions.png", out / "describe.png")
+
+
+def _analyse(work: Path, out: Path) -> None:
+    videomem("study", "simulate", work / "played", "--videos", 300, "--participants", 400, "--returning", 200)
+    videomem("analyse", work / "played/annotations.csv", work / "analysis", "--splits", 3)
+    _keep(work / "analysis/figure3_retention.png", out / "analyse.png")
+    _keep(work / "analysis/figure4_consistency.png", out / "analyse_consistency.png")
+
+
+def _space(work: Path, out: Path) -> None:
+    command = [ROOT / "space/app.py", "--model", _run(work)]
+    sizes = {"space_desktop": (1280, 900, False), "space_phone": (390, 844, True)}
+    with _browser() as browser, _served(*command) as address:
+        for name, (width, height, phone) in sizes.items():
+            page = browser.new_page(viewport={"width": width, "height": height}, is_mobile=phone, has_touch=phone)
+            page.set_default_timeout(PAGE_LOADS_MS)
+            page.goto(address)
+            page.click("text=Striped cat")
+            page.wait_for_selector(".vm-explorer")
+            page.wait_for_load_state("networkidle")
+            page.wait_for_timeout(2000)  # until the clip is drawn and panels have unfolded
+            page.screenshot(path=work / f"{name}.png", full_page=True)
+            _keep(work / f"{name}.png", out / f"{name}.png")
+            page.close()
+
+
+def _game(work: Path, out: Path) -> None:
+    from videomem_hf.protocol.server.app import page_is_built
+
+    if not page_is_built():
+        raise Unavailable("the page of the game is not built: python -m videomem_hf.protocol.server.build")
+    with _browser() as browser:
+        (work / "small.yaml").write_text(SMALL_GAME)
+        clips = sorted(_sample(work).rglob("*.webm"))[:12]
+        videomem("study", "init", work / "mystudy", *clips, "--design", work / "small.yaml")
+        with _served("-m", "videomem_hf", "study", "serve", work / "mystudy") as address:
+            page = browser.new_page(viewport={"width": 1280, "height": 720})
+            page.goto(address)
+            page.wait_for_selector("text=I agree")
+            page.screenshot(path=out / "game_start.png")
+            page.click("text=I agree to take part")
+            page.wait_for_selector("text=Your keyboard")
+            page.keyboard.press("Space")
+            for _ in range(3):
+                page.click("#jspsych-instructions-next")
+            page.click("#jspsych-fullscreen-btn")
+            page.wait_for_selector("video.clip")
+            page.wait_for_timeout(1500)  # into the clip
+            page.screenshot(path=out / "game_trial.png")
+
+
+@contextmanager
+def _browser() -> Iterator[Any]:
+    """Chromium. Raises Unavailable where it or playwright is not installed."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        raise Unavailable("playwright is not installed") from None
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        raise Unavailable("Chromium is not installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def _served(*command: object) -> Iterator[str]:
+    """Run a server on a free port until the block ends; gives its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    words = [sys.executable, *map(str, command), "--port", str(port)]
+    server = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=_environment())
+    try:
+        deadline = time.monotonic() + PAGE_LOADS_MS / 1000
+        while time.monotonic() < deadline and server.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        else:
+            raise RuntimeError(f"{' '.join(words)} does not start")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        try:
+            server.wait(30)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+_MODEL: Final = ("videomem_hf/training", "videomem_hf/sample", "videomem_hf/models")
+MAKERS: Final = (
+    Maker(("prediction", "overlay"), _predict, (*_MODEL, "videomem_hf/inference", "videomem_hf/analysis")),
+    Maker(("training",), _train, (*_MODEL, "videomem_hf/analysis/training_figure.py")),
+    Maker(("report",), _report, (*_MODEL, "videomem_hf/cli/report.py", "videomem_hf/analysis/errors.py")),
+    Maker(("describe",), _describe, ("videomem_hf/sample", "videomem_hf/analysis/dataset_figures.py")),
+    Maker(
+        ("analyse", "analyse_consistency"), _analyse, ("videomem_hf/protocol", "videomem_hf/analysis/study_figures.py")
+    ),
+    Maker(("space_desktop", "space_phone"), _space, (*_MODEL, "space", "videomem_hf/inference")),
+    Maker(("game_start", "game_trial"), _game, ("videomem_hf/protocol/server",)),
+)
