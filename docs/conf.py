@@ -7,7 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
 
 import pictures
 import reference
@@ -46,7 +47,7 @@ def setup(app: Sphinx) -> None:
 
 def make_pictures(app: Sphinx) -> None:
     if os.environ.get("VIDEOMEM_DOCS_PICTURES", "1") == "1" and (left_out := pictures.make()):
-        print(f"pictures left out of the pages: {', '.join(left_out)}")
+        sys.stderr.write(f"pictures left out of the pages: {', '.join(left_out)}\n")
 
 
 def fill_page(app: Sphinx, name: str, source: list[str]) -> None:

@@ -1,7 +1,8 @@
 """Pictures of the outputs of commands, made from a generated sample while the site is built.
 
 A page asks for a picture with `<!-- picture: NAME | ALT TEXT -->`. `make` runs the commands and keeps the pictures in a
-folder that git ignores; it makes those again whose code has changed. A picture that is not there is left out of the page.
+folder that git ignores; it makes those again whose code has changed. A picture that is not there is left out of the
+page.
 """
 
 import hashlib
@@ -26,7 +27,9 @@ ROOT: Final = Path(__file__).parents[1]
 FOLDER: Final = Path(__file__).parent / "_pictures"
 CLIP: Final = ROOT / "space/examples/striped-cat.webm"
 WIDEST: Final = 1400
-VIDEOS: Final = 120
+VIDEOS: Final = 300
+EPOCHS: Final = 28
+"""So that the maps show what the model has learnt; both together take about a minute."""
 SMALL_GAME: Final = """\
 step1: {targets: 2, target_lag_min: 2, target_lag_max: 6, vigilance_fillers: 1, vigilance_lag_min: 1,
         vigilance_lag_max: 2, fillers: 2, candidates: 5}
@@ -37,7 +40,7 @@ PAGE_LOADS_MS: Final = 180_000
 logger = logging.getLogger(__name__)
 
 
-class Unavailable(Exception):
+class UnavailableError(Exception):
     """A program that some pictures need is not installed."""
 
 
@@ -72,19 +75,21 @@ def make(folder: Path = FOLDER) -> list[str]:
     known_file = folder / "inputs.json"
     known = json.loads(known_file.read_text()) if known_file.is_file() else {}
     left_out: list[str] = []
+    work = folder / "work"
     for maker in MAKERS:
         fingerprint, files = maker.fingerprint(), [folder / f"{name}.png" for name in maker.pictures]
         if all(file.is_file() for file in files) and known.get(maker.pictures[0]) == fingerprint:
             continue
         try:
-            maker.run(folder / "work", folder)
-        except Unavailable as reason:
+            work.mkdir(exist_ok=True)
+            maker.run(work, folder)
+        except UnavailableError as reason:
             left_out += maker.pictures
             logger.warning("pictures left out: %s (%s)", ", ".join(maker.pictures), reason)
             continue
         known[maker.pictures[0]] = fingerprint
         known_file.write_text(json.dumps(known, indent=2) + "\n")
-    shutil.rmtree(folder / "work", ignore_errors=True)
+    shutil.rmtree(work, ignore_errors=True)
     return left_out
 
 
@@ -100,21 +105,17 @@ def place(text: str, folder: Path = FOLDER) -> str:
     return PICTURE.sub(image, text)
 
 
-def videomem(*arguments: object) -> None:
-    """Run a command as a user would. Raises a RuntimeError with its output if it fails."""
-    done = subprocess.run(
-        [sys.executable, "-m", "videomem_hf", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=_environment(),
-    )
+def videomem(work: Path, *arguments: object) -> None:
+    """Run a command in a folder as a user would. Raises a RuntimeError with its output if it fails."""
+    words = [sys.executable, "-m", "videomem_hf", *map(str, arguments)]
+    done = subprocess.run(words, cwd=work, capture_output=True, text=True, check=False, env=_environment())
     if done.returncode:
         raise RuntimeError(f"videomem {' '.join(map(str, arguments))}\n{done.stdout}\n{done.stderr}")
 
 
 def _environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(ROOT), "ACCELERATE_USE_CPU": "true", "VIDEOMEM_SPACE_MODELS": ""}
+    own = {"PYTHONPATH": str(ROOT), "ACCELERATE_USE_CPU": "true", "VIDEOMEM_SPACE_MODELS": "", "OMP_NUM_THREADS": "1"}
+    return os.environ | own
 
 
 def _keep(source: Path, target: Path) -> None:
@@ -125,31 +126,28 @@ def _keep(source: Path, target: Path) -> None:
         image.save(target, optimize=True)
 
 
-def _run(work: Path) -> Path:
-    """A model trained in seconds on a generated sample; both are kept in the folder for the next picture."""
-    run = work / "run"
-    if not run.is_dir():
-        _sample(work)
-        overrides = ("stages.*.epochs=20", "batch_size=16", f"frame_cache={work / 'frames'}")
-        data = work / "sample/release"
-        videomem("train", "--recipe", "frame_attention", "--data", data, "--output", run, "--set", *overrides)
-    return run
+def _train_model(work: Path) -> None:
+    """A model, trained on a generated sample; both are kept in the folder for the next picture."""
+    if not (work / "run").is_dir():
+        _generate_sample(work)
+        overrides = (f"stages.*.epochs={EPOCHS}", "frame_cache=frames")
+        data = ("--data", "sample/release", "--output", "run")
+        videomem(work, "train", "--recipe", "frame_attention", *data, "--set", *overrides)
 
 
-def _sample(work: Path) -> Path:
-    release = work / "sample/release"
-    if not release.is_dir():
+def _generate_sample(work: Path) -> None:
+    if not (work / "sample").is_dir():
         size = ("--size", "160x90", "--features", "none")
-        videomem("sample", work / "sample", "--videos", VIDEOS, "--test-videos", 0, *size)
-    return release
+        videomem(work, "sample", "sample", "--videos", VIDEOS, "--test-videos", 0, *size)
 
 
 def _predict(work: Path, out: Path) -> None:
-    videomem("predict", CLIP, "--model", _run(work), "--plots", work / "plots", "--overlay", work / "videos")
-    [plot] = (work / "plots").glob("*.png")
-    _keep(plot, out / "prediction.png")
     import av
 
+    _train_model(work)
+    videomem(work, "predict", CLIP, "--model", "run", "--plots", "plots", "--overlay", "videos")
+    [plot] = (work / "plots").glob("*.png")
+    _keep(plot, out / "prediction.png")
     [video] = (work / "videos").glob("*.mp4")
     with av.open(str(video)) as container:
         frames = [frame.to_image() for frame in container.decode(video=0)]
@@ -157,28 +155,32 @@ def _predict(work: Path, out: Path) -> None:
 
 
 def _train(work: Path, out: Path) -> None:
-    _keep(_run(work) / "training.png", out / "training.png")
+    _train_model(work)
+    _keep(work / "run/training.png", out / "training.png")
 
 
 def _report(work: Path, out: Path) -> None:
-    videomem("report", _run(work), "--out", work / "report")
-    _keep(work / "report/calibration.png", out / "report.png")
+    _train_model(work)
+    videomem(work, "report", "run")
+    _keep(work / "run/report/calibration.png", out / "report.png")
 
 
 def _describe(work: Path, out: Path) -> None:
-    videomem("describe", _sample(work), "--plots", work / "described")
+    _generate_sample(work)
+    videomem(work, "describe", "sample/release", "--plots", "described")
     _keep(work / "described/score_distributions.png", out / "describe.png")
 
 
 def _analyse(work: Path, out: Path) -> None:
-    videomem("study", "simulate", work / "played", "--videos", 300, "--participants", 400, "--returning", 200)
-    videomem("analyse", work / "played/annotations.csv", work / "analysis", "--splits", 3)
+    videomem(work, "study", "simulate", "played", "--videos", 300, "--participants", 800, "--returning", 400)
+    videomem(work, "analyse", "played/annotations.csv", "analysis", "--splits", 3)
     _keep(work / "analysis/figure3_retention.png", out / "analyse.png")
     _keep(work / "analysis/figure4_consistency.png", out / "analyse_consistency.png")
 
 
 def _space(work: Path, out: Path) -> None:
-    command = [ROOT / "space/app.py", "--model", _run(work)]
+    _train_model(work)
+    command = [ROOT / "space/app.py", "--model", work / "run"]
     sizes = {"space_desktop": (1280, 900, False), "space_phone": (390, 844, True)}
     with _browser() as browser, _served(*command) as address:
         for name, (width, height, phone) in sizes.items():
@@ -198,11 +200,12 @@ def _game(work: Path, out: Path) -> None:
     from videomem_hf.protocol.server.app import page_is_built
 
     if not page_is_built():
-        raise Unavailable("the page of the game is not built: python -m videomem_hf.protocol.server.build")
+        raise UnavailableError("the page of the game is not built: python -m videomem_hf.protocol.server.build")
     with _browser() as browser:
         (work / "small.yaml").write_text(SMALL_GAME)
-        clips = sorted(_sample(work).rglob("*.webm"))[:12]
-        videomem("study", "init", work / "mystudy", *clips, "--design", work / "small.yaml")
+        _generate_sample(work)
+        clips = sorted((work / "sample").rglob("*.webm"))[:12]
+        videomem(work, "study", "init", "mystudy", *clips, "--design", "small.yaml")
         with _served("-m", "videomem_hf", "study", "serve", work / "mystudy") as address:
             page = browser.new_page(viewport={"width": 1280, "height": 720})
             page.goto(address)
@@ -211,6 +214,8 @@ def _game(work: Path, out: Path) -> None:
             page.click("text=I agree to take part")
             page.wait_for_selector("text=Your keyboard")
             page.keyboard.press("Space")
+            page.wait_for_selector("#jspsych-instructions-next")
+            page.screenshot(path=out / "game_instructions.png")
             for _ in range(3):
                 page.click("#jspsych-instructions-next")
             page.click("#jspsych-fullscreen-btn")
@@ -221,14 +226,14 @@ def _game(work: Path, out: Path) -> None:
 
 @contextmanager
 def _browser() -> Iterator[Any]:
-    """Chromium. Raises Unavailable where it or playwright is not installed."""
+    """Chromium. Raises UnavailableError where it or playwright is not installed."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        raise Unavailable("playwright is not installed") from None
+        raise UnavailableError("playwright is not installed") from None
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
-        raise Unavailable("Chromium is not installed")
+        raise UnavailableError("Chromium is not installed")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         yield browser
@@ -273,5 +278,5 @@ MAKERS: Final = (
         ("analyse", "analyse_consistency"), _analyse, ("videomem_hf/protocol", "videomem_hf/analysis/study_figures.py")
     ),
     Maker(("space_desktop", "space_phone"), _space, (*_MODEL, "space", "videomem_hf/inference")),
-    Maker(("game_start", "game_trial"), _game, ("videomem_hf/protocol/server",)),
+    Maker(("game_start", "game_instructions", "game_trial"), _game, ("videomem_hf/protocol/server",)),
 )

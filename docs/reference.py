@@ -98,5 +98,7 @@ def _cell(text: str) -> str:
     """Help with rich's markup as a line of Markdown; options, files and types in angle brackets are code."""
     text = re.sub(r"\[bold\](.*?)\[/bold\]", r"`\1`", text).replace(r"\[", "[").replace("|", r"\|")
     parts = re.split(r"(`[^`]*`)", text)
-    parts[::2] = [re.sub(r"(?<![\w`])(--?[a-z][\w-]*(?: -(?!\w)| [A-Z]+\b)?|\S*<\w+>\S*)", r"`\1`", part) for part in parts[::2]]
+    parts[::2] = [
+        re.sub(r"(?<![\w`])(--?[a-z][\w-]*(?: -(?!\w)| [A-Z]+\b)?|\S*<\w+>\S*)", r"`\1`", part) for part in parts[::2]
+    ]
     return re.sub(r"  +", " ", "".join(parts)).replace("*", r"\*")

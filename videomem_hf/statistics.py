@@ -177,7 +177,8 @@ def noise_ceiling(scores: ArrayLike, counts: ArrayLike) -> float:
 
     Args:
         scores: `(items,)` in [0, 1].
-        counts: `(items,)` annotation counts; items with fewer than 2 annotations are left out, as their noise is unknown.
+        counts: `(items,)` annotation counts; items with fewer than 2 annotations are left out, as their noise is
+            unknown.
 
     Returns:
         NaN with fewer than 2 items, or scores that do not vary.

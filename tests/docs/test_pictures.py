@@ -51,7 +51,7 @@ def test_pictures_are_made_again_only_when_their_code_changes(
         Image.new("RGB", (8, 8)).save(out / "dot.png")
 
     def browse(work: Path, out: Path) -> None:
-        raise pictures.Unavailable("no browser")
+        raise pictures.UnavailableError("no browser")
 
     makers = (pictures.Maker(("dot",), draw, (str(code),)), pictures.Maker(("page",), browse, ()))
     monkeypatch.setattr(pictures, "MAKERS", makers)
@@ -65,7 +65,7 @@ def test_pictures_are_made_again_only_when_their_code_changes(
 def test_every_picture_is_made(pictures: Any, tmp_path: Path) -> None:
     left_out = pictures.make(tmp_path / "pictures")
     if shutil.which("chromium") is None:
-        assert set(left_out) <= {"space_desktop", "space_phone", "game_start", "game_trial"}
+        assert {name.partition("_")[0] for name in left_out} <= {"space", "game"}
     for name in set(ASKED) - set(left_out):
         with Image.open(tmp_path / "pictures" / f"{name}.png") as image:
             assert image.width >= 300

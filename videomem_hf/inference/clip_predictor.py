@@ -85,7 +85,8 @@ class ClipPredictor(ABC):
 
     @abstractmethod
     def extract(self, source: ClipSource, title: str | None = None) -> tuple[dict[str, np.ndarray], list[str]]:
-        """Return the inputs of the model for a clip, without the batch axis, and notes on what is unusual about the file.
+        """Return the inputs of the model for a clip, without the batch axis, and notes on what is unusual about the
+        file.
 
         Raises:
             VideoError: The clip cannot be decoded, or a feature cannot be extracted from it.
@@ -103,7 +104,8 @@ class ClipPredictor(ABC):
 
         Args:
             source: See `ClipSource`; a model of features takes files only, no frames.
-            stills: How many frames to return, evenly spread over the clip, with their saliency maps if the model has any.
+            stills: How many frames to return, evenly spread over the clip, with their saliency maps if the model has
+                any.
             on_frame: Called with each sampled frame when it is decoded, to show progress, from the thread that decodes
                 (several may call at the same time). Models of features do not call it. Its exceptions fail the clip.
             maps: Whether to return the saliency maps of all sampled frames; a note says if the model has none.
@@ -131,8 +133,8 @@ class ClipPredictor(ABC):
             sources: The clips.
             stills, on_frame, maps: See `predict`.
             titles: One title per clip, None for a clip without one; by default the predictor's for all.
-            fail_fast: Whether to raise the error of the first clip that fails. Otherwise its prediction has an `error`, and
-                the others are scored.
+            fail_fast: Whether to raise the error of the first clip that fails. Otherwise its prediction has an
+                `error`, and the others are scored.
 
         Returns:
             The predictions in the order of the sources, each as soon as it is known. About ten sources are read ahead,

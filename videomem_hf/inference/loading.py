@@ -36,7 +36,8 @@ def load_predictor(
             None takes "resmem".
         device: See `Predictor`.
         title: Title of clips for which no title is given, for a model that reads titles.
-        trust_remote_code: Whether to run the Python files in the model's folder, for a model type that is not registered.
+        trust_remote_code: Whether to run the Python files in the model's folder, for a model type that is not
+            registered.
         precision: Number format of the network, "float32", "bfloat16" or "float16"; see `for_inference`. "auto" keeps
             the model's, but takes bfloat16 on a GPU that supports it. bfloat16 changes scores by up to .005.
 

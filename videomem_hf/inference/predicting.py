@@ -54,15 +54,15 @@ def predict(
             a `Video` column, or frames `(frames, height, width, 3)` uint8 RGB (one per second unless the model's
             processor says otherwise) as array, tensor or list of images; or a list, generator or data set's column of
             clips, whose frames share the network's batches.
-        model: A folder written by `save_pretrained`, a Hub id, "resmem", or what `load_predictor` returned (then nothing is
-            loaded again); None takes "resmem".
+        model: A folder written by `save_pretrained`, a Hub id, "resmem", or what `load_predictor` returned (then
+            nothing is loaded again); None takes "resmem".
         device: "cpu", "cuda", ...; None takes a GPU if there is one, or where the loaded predictor is.
         stills: How many frames to return with their saliency, evenly spread over the clip.
         maps: Whether to return the saliency of every sampled frame.
         title: Title of the clip, or of all clips, for a model that reads titles.
         titles: For a list of clips: one title per clip, None for a clip without one.
-        fail_fast: For a list of clips: whether to raise the error of the first clip that fails. Otherwise its prediction
-            has an `error`, and the others are scored.
+        fail_fast: For a list of clips: whether to raise the error of the first clip that fails. Otherwise its
+            prediction has an `error`, and the others are scored.
         precision: See `load_predictor`.
 
     Returns:

@@ -97,7 +97,8 @@ class MemorabilityModel(PreTrainedModel):
     _recomputes_frames = False
 
     def frame_backbone(self) -> nn.Module:
-        """The module that maps frames `(n, 3, height, width)` to `(n, channels, height', width')`; shares the model's weights.
+        """The module that maps frames `(n, 3, height, width)` to `(n, channels, height', width')`; shares the model's
+        weights.
 
         Raises a ValueError if the model has no such part.
         """
@@ -179,8 +180,8 @@ class MemorabilityModel(PreTrainedModel):
 class FrameMemorabilityModel(MemorabilityModel):
     """A predictor that scores frames one by one; a clip's score is the mean of its frame scores (paper, Sec. 5.1).
 
-    A subclass defines `embed_frames`, and `score_features` if its head is not a single module around the mean score. With a
-    `segment_length` in its configuration `embed_frames` gets segments `(n, 3, segment_length, height, width)`.
+    A subclass defines `embed_frames`, and `score_features` if its head is not a single module around the mean score.
+    With a `segment_length` in its configuration `embed_frames` gets segments `(n, 3, segment_length, height, width)`.
     """
 
     supports_gradient_checkpointing = True

@@ -73,8 +73,8 @@ def fit_best(
         scores: `(clips, horizons)` in [0, 1]; NaN where unknown.
         counts: `(clips, horizons)` annotation counts of the scores; NaN or None where unknown.
         train: Indices, or a mask, of the training clips; None for all.
-        groups: `(clips,)`: clips of one group, such as those of one title, stay in one fold. Use it if new clips will be of
-            other groups.
+        groups: `(clips,)`: clips of one group, such as those of one title, stay in one fold. Use it if new clips will
+            be of other groups.
         horizons: Names of the columns.
         options: See `FitOptions`.
         seed: Seed of folds, landmarks and networks; the result depends only on the arguments.

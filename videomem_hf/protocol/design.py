@@ -159,7 +159,8 @@ class Controls:
 
 @dataclass(frozen=True)
 class StudyDesign:
-    """A study: its two steps, how a video is shown, and the controls; raises InputError if they contradict each other."""
+    """A study: its two steps, how a video is shown, and the controls; raises InputError if they contradict each
+    other."""
 
     step1: FirstStep = field(default_factory=FirstStep)
     step2: SecondStep = field(default_factory=SecondStep)

@@ -91,7 +91,8 @@ class StageConfig:
         warmup: Share of the stage's steps in which the rate rises linearly.
         step_epochs: See `schedule`.
         step_factor: See `schedule`.
-        weight_decay: Weight decay of matrices and convolutions, not of biases and normalisation. For L-BFGS an L2 penalty.
+        weight_decay: Weight decay of matrices and convolutions, not of biases and normalisation. For L-BFGS an L2
+            penalty.
         momentum: Momentum of `sgd`.
         max_grad_norm: Gradients are clipped to this norm; null switches clipping off.
     """
