@@ -18,10 +18,10 @@ Yes = Annotated[bool, typer.Option("--yes", help="Upload. Without this the files
 
 @push.callback()
 def options() -> None:
-    """Put a model, the dataset, the metric or a Space on the Hugging Face Hub.
+    """Upload a model, a data set, the metric or a Space to the Hugging Face Hub.
 
-    Without --yes nothing is sent: every file that would go is listed. Repositories are private without --public. An
-    interrupted push goes on when the same command is given again. Log in before with [bold]hf auth login[/bold];
+    Without --yes nothing is uploaded; the files are listed. Repositories are private without --public. The same command
+    continues an interrupted upload. Log in first with [bold]hf auth login[/bold];
     HF_ENDPOINT names another Hub.
     """
 
