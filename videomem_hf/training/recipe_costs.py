@@ -49,7 +49,7 @@ class RecipeCosts:
 
 
 def recipe_costs(name: str, clips: int) -> RecipeCosts:
-    """Read what a recipe needs, and count the operations of training on `clips` clips (and LaMem, if the recipe uses it).
+    """Read what a recipe needs, and count the operations of training on `clips` clips, and on LaMem if it uses it.
 
     A forward pass is counted on one clip; a backward pass is taken for two of them.
     """
