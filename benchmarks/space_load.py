@@ -1,11 +1,12 @@
-"""Many visitors of the Space at once: response times, and the memory that the Space needs.
+"""Many visitors of the Space at once: response times, places in the queue, and the memory that the Space needs.
 
     python benchmarks/space_load.py MODEL [--clients 20] [--clip CLIP] [--out RESULTS.json]
 
-MODEL is the folder of a trained model; CLIP defaults to a 1080p clip of 7 s that Gradio's wheel contains. The Space
-runs in its own process. All clients send a copy of the clip (a different file with the same frames) at the same moment
-and wait for scores and overlay video; everyone must get the scores that a single visitor gets. The memory of the Space
-is reported before the requests and at its peak.
+MODEL is the folder of a trained model; CLIP defaults to a 1080p clip of 7 s that Gradio's wheel contains, and is
+repeated until it lasts 30 s. The Space runs in its own process. All clients send a copy of that (a different file with
+the same frames) at the same moment and wait for scores, charts and maps; everyone must get the scores that a single
+visitor gets, and who waits must be told their place in the queue. The memory of the Space is reported before the
+requests and at its peak.
 """
 
 import statistics
@@ -16,8 +17,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import av
 import gradio_client
 from space_speed import ask, cpu_s, run, start
+
+from videomem_hf.video.video import sample_frames
+
+SECONDS = 30
+RATE = 30
 
 
 def main() -> None:
@@ -29,11 +36,30 @@ def main() -> None:
 
 def measure(model: Path, clip: Path, clients: int) -> dict[str, Any]:
     """Start the Space, send one request alone, then all at once."""
+    with tempfile.TemporaryDirectory() as folder:
+        return measure_long(model, repeat(clip, Path(folder) / "long.mp4"), clients)
+
+
+def repeat(clip: Path, path: Path) -> Path:
+    """Write a clip again and again until it lasts `SECONDS`."""
+    frames = [frame.image for frame in sample_frames(clip, RATE)]
+    height, width = frames[0].shape[:2]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=RATE, options={"preset": "ultrafast"})
+        stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
+        for index in range(SECONDS * RATE):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frames[index % len(frames)], format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+def measure_long(model: Path, clip: Path, clients: int) -> dict[str, Any]:
+    """As `measure`, with the clip as it is."""
     server, port, _ = start(model)
     address = f"http://127.0.0.1:{port}"
     try:
         time.sleep(25)  # the examples are scored meanwhile
-        alone, scores = ask(gradio_client.Client(address, verbose=False), clip, model.name)
+        alone, scores = ask(gradio_client.Client(address, verbose=False), clip, model.name, overlay=False)
         before, cpu = memory_mb(server.pid, "VmRSS"), cpu_s(server.pid)
         begun = time.perf_counter()
         found = all_at_once(address, model, clip, clients)
@@ -42,13 +68,16 @@ def measure(model: Path, clip: Path, clients: int) -> dict[str, Any]:
     finally:
         server.terminate()
         server.wait(30)
-    answered = [times for times, own_scores in found if "overlay_s" in times and own_scores == scores]
+    answered = [times for times, own_scores in found if own_scores == scores]
+    waited = [times for times in answered if times["scores_s"] > 3 * alone["scores_s"]]
     return {
         "clients": clients,
         "answered": len(answered),
         "seconds": round(seconds, 1),
         "scores_s": spread([times["scores_s"] for times in answered]),
-        "overlay_s": spread([times["overlay_s"] for times in answered]),
+        "waited": len(waited),
+        "waited_and_knew_their_place": sum(times["first_place"] > 0 for times in waited),
+        "first_place_told_s": spread([times["told_s"] for times in waited]),
         "alone": alone,
         "server_cpu_s": round(cpu, 1),
         "server_memory_mb": {"before": before, "most": peak},
@@ -65,7 +94,7 @@ def all_at_once(address: str, model: Path, clip: Path, clients: int) -> list[tup
         copy = Path(folder) / f"{number}{clip.suffix}"
         copy.write_bytes(clip.read_bytes() + bytes([number]))
         ready.wait()
-        found.append(ask(client, copy, model.name))
+        found.append(wait_in_queue(client, copy, model.name))
 
     with tempfile.TemporaryDirectory() as folder:
         threads = [threading.Thread(target=visit, args=(number,)) for number in range(clients)]
@@ -74,6 +103,21 @@ def all_at_once(address: str, model: Path, clip: Path, clients: int) -> list[tup
         for thread in threads:
             thread.join()
     return found
+
+
+def wait_in_queue(client: gradio_client.Client, clip: Path, model: str) -> tuple[dict[str, float], dict[str, Any]]:
+    """Send a clip and watch the place in the queue; gives times in seconds, the first place told, and the scores."""
+    begun = time.perf_counter()
+    times = {"first_place": 0.0, "told_s": 0.0}
+    job = client.submit(gradio_client.handle_file(clip), model, api_name="/analyse")
+    while not job.outputs() and not job.done():
+        place = job.status().rank
+        if place is not None and not times["first_place"]:
+            times |= {"first_place": place + 1.0, "told_s": round(time.perf_counter() - begun, 2)}
+        time.sleep(0.1)
+    times["scores_s"] = round(time.perf_counter() - begun, 2)
+    numbers = job.result()[3]
+    return times, {name: numbers[name] for name in ("short_term", "long_term", "frames")}
 
 
 def spread(values: list[float]) -> dict[str, float]:

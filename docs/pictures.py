@@ -146,7 +146,7 @@ def _predict(work: Path, out: Path) -> None:
     import av
 
     _train_model(work)
-    videomem(work, "predict", CLIP, "--model", "run", "--plots", "plots", "--overlay", "videos")
+    videomem(work, "predict", CLIP, "--model", "run", "--plots", "plots", "--overlay", "videos", "--occlusion")
     [plot] = (work / "plots").glob("*.png")
     _keep(plot, out / "prediction.png")
     [video] = (work / "videos").glob("*.mp4")

@@ -1,5 +1,6 @@
 """What a visitor may hand in: how large, how long, and by which name it is shown."""
 
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ class Limits:
         work_s: Time that its scoring may take: a file can be small and still be endless work.
     """
 
-    megabytes: int = 100
+    megabytes: int = 200
     seconds: int = 60
     pixels: int = 3840 * 2160
     work_s: float = 180.0
@@ -30,11 +31,26 @@ class Limits:
     def __str__(self) -> str:
         return f"up to {self.megabytes} MB, {self.seconds} s and 4K"
 
+    @property
+    def with_parts(self) -> str:
+        """What may be handed in where a part of a longer clip can be chosen."""
+        return f"up to {self.megabytes} MB and 4K; {self.seconds} s of it are scored at a time"
+
 
 def display_name(path: Path) -> str:
     """A file's name as it is shown: on one line and not too long; still to be escaped where it becomes HTML."""
     name = "".join(c if c.isprintable() else " " for c in path.name).strip() or "clip"
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 12]}…{name[-11:]}"
+
+
+def too_long(path: Path, limits: Limits) -> float | None:
+    """The length in seconds that a header says, if it is over the limit; of anything else None.
+
+    Raises:
+        VideoError: FFmpeg cannot read it.
+    """
+    duration_s = probe(path).duration_s
+    return duration_s if duration_s is not None and duration_s > limits.seconds + 1 else None
 
 
 def check_clip(path: Path, limits: Limits) -> float | None:
@@ -76,3 +92,9 @@ def message(error: Exception, path: Path | None = None) -> str:
     """An error's sentence, without the file's path on this machine; of a fault of the program only its kind."""
     text = str(error) if isinstance(error, InputError) else f"This clip cannot be scored ({type(error).__name__})"
     return text if path is None else text.replace(str(path), display_name(path))
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file, by which the same content is known again under another name."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from work import check_between_layers
+
 from videomem_hf.schema import InputError
 
 if TYPE_CHECKING:
@@ -87,6 +89,7 @@ class Models:
 def _load(name: str) -> "ClipPredictor":
     from videomem_hf import load_predictor
 
+    check_between_layers()
     return load_predictor(name)
 
 

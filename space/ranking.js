@@ -2,14 +2,14 @@
 element.addEventListener("click", (event) => {
   const button = event.target.closest(".vm-sort");
   if (!button) return;
-  const name = "data-" + button.dataset.horizon.replace("_", "-");
-  const body = element.querySelector("tbody");
+  const name = button.dataset.horizon.replace("_", "-");
+  const body = element.querySelector(".vm-ranking tbody");
   const rows = [...body.querySelectorAll("tr")];
-  const score = (row) => (row.hasAttribute(name) ? Number(row.getAttribute(name)) : -1);
-  rows.sort((a, b) => score(b) - score(a)).forEach((row, index) => {
+  const score = (row) => (row.hasAttribute(`data-${name}`) ? Number(row.getAttribute(`data-${name}`)) : -1);
+  rows.sort((a, b) => score(b) - score(a)).forEach((row) => {
     body.append(row);
     const rank = row.querySelector(".vm-rank");
-    if (rank) rank.textContent = index + 1;
+    if (rank) rank.textContent = row.getAttribute(`data-rank-${name}`);
   });
   element.querySelectorAll("th[aria-sort]").forEach((head) => {
     head.setAttribute("aria-sort", head.contains(button) ? "descending" : "none");

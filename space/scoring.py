@@ -1,10 +1,8 @@
 """From a visitor's clip to what the pages show; all predictions come from `videomem_hf`."""
 
-import hashlib
-import tempfile
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,9 +10,14 @@ from typing import TYPE_CHECKING
 
 import intake
 from models import Models
+from player import Previews, cut_part, new_file
+from work import check
+
+from videomem_hf.schema import InputError
 
 if TYPE_CHECKING:
     from videomem_hf.inference import Prediction
+    from videomem_hf.inference.occlusion import OcclusionMaps
 
 MOST_STILLS = 30
 """Frames that are shown; a longer clip has some of its frames left out, evenly."""
@@ -26,17 +29,28 @@ Tell = Callable[[float, str], object]
 
 @dataclass(frozen=True)
 class Scored:
-    """A clip, as far as it is done.
+    """A scored clip.
 
     Attributes:
         name: As it is shown.
         prediction: Scores, frames and maps.
-        overlay: The overlay video, once it is written; stays None for a model without maps.
+        model: The model's label.
+        clip: The file that was scored; of a part the part.
+        start_s: Where in the visitor's clip it begins.
+        no_maps: Why the prediction has no maps, where it has none.
     """
 
     name: str
     prediction: "Prediction"
-    overlay: Path | None = None
+    model: str = ""
+    clip: Path | None = None
+    start_s: float = 0.0
+    no_maps: str = ""
+
+    @property
+    def kept(self) -> "Scored":
+        """What the overlay video and the test of a region need, without the frames, which take much memory."""
+        return replace(self, prediction=replace(self.prediction, stills=()))
 
 
 class Scoring:
@@ -52,50 +66,91 @@ class Scoring:
         self.models = models
         self.limits = limits
         self.examples = dict(examples or {})
+        self.previews = Previews()
         self._results: dict[tuple[str, str], Scored] = {}
         self._working: defaultdict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
 
-    def explain(self, path: Path, model: str | None, folder: Path, tell: Tell) -> Iterator[Scored]:
-        """Yield a clip's scores as soon as they are known, then its frames and maps, then its overlay video.
+    def explain(self, path: Path, model: str | None, tell: Tell, start_s: float | None = None) -> Scored:
+        """Give a clip's scores, frames and maps.
 
         Args:
             path: The clip.
             model: Label of an offered model, or a Hub id.
-            folder: Where the overlay video is written.
             tell: Hears how far it is.
+            start_s: Where the part begins that is scored, as long as the limit allows; None means the whole clip.
 
         Raises:
             InputError: The clip is over a limit or cannot be read, or there is no such model.
+            StoppedError: See `work.stoppable`.
         """
+        if start_s is not None:
+            return self._explain_part(path, model, tell, start_s)
         digest = self._example_digest(path)
         if digest is None:
-            yield from self._explain(path, model, folder, tell)
-            return
+            return self._explain(path, model, tell)
         key = digest, str(model)
         with self._working[key]:  # who asks for what is being done already waits for that
+            check()
             if key not in self._results:
-                for scored in self._explain(path, model, self._examples_folder, tell):
-                    yield scored
-                self._results[key] = scored
-        yield replace(self._results[key], name=intake.display_name(path))
+                self._results[key] = self._explain(path, model, tell)
+        return replace(self._results[key], name=intake.display_name(path), clip=path)
 
     def score(self, path: Path, model: str | None, tell: Tell) -> Scored:
         """Give a clip's scores, with one frame and no maps; arguments and errors are those of `explain`."""
         predictor = self.models.predictor(model)
         prediction = predictor.predict(path, stills=1, on_frame=self._frame_watcher(path, tell))
-        return Scored(intake.display_name(path), prediction)
+        return Scored(intake.display_name(path), prediction, str(model), path)
 
     def warm_up(self) -> None:
         """Load the default model and score the examples, so that nobody has to wait for them."""
         label = next(iter(self.models.labels), None)
-        if label is None:
-            return
-        for example in self.examples.values():
-            with tempfile.TemporaryDirectory() as folder:
-                for _ in self.explain(example, label, Path(folder), lambda share, what: None):
-                    pass
+        if label is not None:
+            for example in self.examples.values():
+                self.explain(example, label, lambda share, what: None)
 
-    def _explain(self, path: Path, model: str | None, folder: Path, tell: Tell) -> Iterator[Scored]:
+    def write_overlay(self, scored: Scored, tell: Tell) -> Path:
+        """Write the overlay video of a scored clip that has maps, from those maps; the clip is not scored again."""
+        from videomem_hf.inference.drawing import write_overlay
+
+        assert scored.clip is not None
+        length = float(scored.prediction.times_s[-1]) + 1
+        out = new_file(" overlay.mp4", scored.clip.stem)
+
+        def on_frame(time_s: float) -> None:
+            check()
+            tell(min(time_s / length, 1.0), "Drawing the overlay video")
+
+        write_overlay(out, scored.clip, scored.prediction, on_frame=on_frame, fastest=OVERLAY_FPS)
+        return out
+
+    def cover(self, scored: Scored, rectangle: list[float], tell: Tell) -> dict:
+        """For each horizon the change of the clip's score with a rectangle covered; see `occlude_rectangle`."""
+        from videomem_hf.inference.occlusion import occlude_rectangle
+
+        assert scored.clip is not None
+        predictor = self.models.predictor(scored.model)
+        return occlude_rectangle(predictor, scored.clip, tuple(rectangle), self._frame_watcher(scored.clip, tell))
+
+    def cover_cells(self, scored: Scored, time_s: float, grid: tuple[int, int], tell: Tell) -> "OcclusionMaps":
+        """The changes of one frame's score with each cell of a grid covered; see `occlusion_maps`."""
+        from videomem_hf.inference.occlusion import occlusion_maps
+
+        tell(0.0, "Covering one part after the other")
+        return occlusion_maps(self.models.predictor(scored.model), scored.clip, grid, [time_s])
+
+    def _explain_part(self, path: Path, model: str | None, tell: Tell, start_s: float) -> Scored:
+        name = intake.display_name(path)
+        intake.check_clip(path, replace(self.limits, seconds=10**6))
+        duration_s = intake.too_long(path, replace(self.limits, seconds=0)) or 0.0
+        if not 0 <= start_s < duration_s:
+            raise InputError(f"{name}: lasts {duration_s:.0f} s; a part begins at 0 s or later, and before its end")
+        tell(0.0, "Cutting the part")
+        part, begin_s = cut_part(path, start_s, self.limits.seconds)
+        scored = self._explain(part, model, tell)
+        end_s = begin_s + float(scored.prediction.times_s[-1])
+        return replace(scored, name=f"{name}, from {begin_s:.0f} s to {end_s:.0f} s", start_s=begin_s)
+
+    def _explain(self, path: Path, model: str | None, tell: Tell) -> Scored:
         name = intake.display_name(path)
         intake.check_clip(path, self.limits)  # before the model is loaded, which can take long
         tell(0.0, "Loading the model")
@@ -103,53 +158,24 @@ class Scoring:
         look = self._frame_watcher(path, tell)
         maps = predictor.saliency_method is not None
         prediction = predictor.predict(path, stills=MOST_STILLS, on_frame=look, maps=maps)
-        scored = Scored(name, prediction)
-        yield scored
-        if prediction.saliency is not None:
-            yield replace(scored, overlay=self._write_overlay(path, prediction, folder, tell))
-
-    def _write_overlay(self, path: Path, prediction: "Prediction", folder: Path, tell: Tell) -> Path:
-        from videomem_hf.inference.drawing import write_overlay
-
-        length = float(prediction.times_s[-1]) + 1
-        with tempfile.NamedTemporaryFile(dir=folder, prefix="overlay-", suffix=".mp4", delete=False) as file:
-            out = Path(file.name)
-        write_overlay(
-            out,
-            path,
-            prediction,
-            on_frame=lambda time_s: tell(min(time_s / length, 1.0), "Drawing the overlay video"),
-            fastest=OVERLAY_FPS,
-        )
-        return out
+        return Scored(name, prediction, str(model), path, no_maps="" if maps else predictor.why_no_maps)
 
     def _frame_watcher(self, path: Path, tell: Tell) -> Callable:
         duration_s = intake.check_clip(path, self.limits) or self.limits.seconds
-        return intake.watch(
-            path, self.limits, lambda time_s: tell(min((time_s + 1) / duration_s, 1.0), f"Scoring second {time_s:.0f}")
-        )
+
+        def told(time_s: float) -> None:
+            check()
+            tell(min((time_s + 1) / duration_s, 1.0), f"Scoring second {time_s:.0f}")
+
+        return intake.watch(path, self.limits, told)
 
     def _example_digest(self, path: Path) -> str | None:
         """Which example a file is, by its content: the browser sends it as any other clip. None: it is none."""
         if path.stat().st_size not in self._digests:
             return None
-        digest = _digest(path)
+        digest = intake.digest_of(path)
         return digest if digest in self._digests.values() else None
 
     @cached_property
     def _digests(self) -> dict[int, str]:
-        return {example.stat().st_size: _digest(example) for example in self.examples.values()}
-
-    @cached_property
-    def _temporary(self) -> tempfile.TemporaryDirectory:
-        return tempfile.TemporaryDirectory(prefix="videomem-examples-")
-
-    @property
-    def _examples_folder(self) -> Path:
-        """Where the examples' overlay videos stay until the process ends."""
-        return Path(self._temporary.name)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return {example.stat().st_size: intake.digest_of(example) for example in self.examples.values()}

@@ -45,6 +45,9 @@ NAMES = {
 }  # fmt: skip
 """Each `__all__` of the package."""
 DOCUMENTED = {
+    "videomem_hf.inference.map_checks": {"map_checks", "maps_depend_on_weights"},
+    "videomem_hf.inference.moments": {"Moment", "standout_moment"},
+    "videomem_hf.inference.occlusion": {"OcclusionMaps", "occlude_rectangle", "occlusion_maps"},
     "videomem_hf.recipes": {"recipe_names", "recipe_path"},
     "videomem_hf.run_files": {"TrainingResult", "write_predictions"},
     "videomem_hf.schema": {"HORIZONS", "InputError"},
@@ -58,6 +61,9 @@ CALLS = {
     "videomem_hf:predict": "source, model=None, *, device=None, stills=0, maps=False, title=None, titles=None, "
     "fail_fast=False",
     "videomem_hf:load_predictor": "model=None, device=None, title=None",
+    "videomem_hf.inference.moments:standout_moment": "prediction, horizon",
+    "videomem_hf.inference.occlusion:occlusion_maps": "predictor, source, grid=(6, 6), frames=5, on_progress=None",
+    "videomem_hf.inference.occlusion:occlude_rectangle": "predictor, source, rectangle, on_frame=None",
     "videomem_hf.features:extract": "source, features, title=None",
     "videomem_hf.extraction:extract_clips": "clips, specs, out, *, titles=None, processes=None, device=None, "
     "overwrite=False, fail_fast=False",

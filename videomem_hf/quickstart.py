@@ -122,12 +122,15 @@ def _predict(out: Path, release: Path, truths: "Sequence[SceneTruth]") -> list[H
 def _write(path: Path, results: dict[str, Any], held_out: Sequence[HeldOut], seconds: float) -> None:
     from videomem_hf.analysis.errors import scatter_figure
     from videomem_hf.analysis.report import write_report
+    from videomem_hf.inference.reference import read_reference
 
     points = {
         h: (np.array([c.prediction.scores[h] for c in held_out]), np.array([c.measured[h] for c in held_out]))
         for h in HORIZONS
     }
     titles = {h: f"Spearman {results['metrics'][h]['model']['spearman']:.3f}" for h in HORIZONS}
+    reference = read_reference(path.parent / "model", HORIZONS)
+    maps = reference.maps if reference else {}
     write_report(
         path,
         results=results,
@@ -136,6 +139,7 @@ def _write(path: Path, results: dict[str, Any], held_out: Sequence[HeldOut], sec
         scatter=scatter_figure(points, titles),
         clips=_example_clips(held_out),
         details=_details(results, seconds),
+        maps=maps,
     )
 
 

@@ -19,6 +19,10 @@ CONFIG_FILE: Final = "training_config.yaml"
 RESULTS_FILE: Final = "results.json"
 PREDICTIONS_FILE: Final = "predictions.csv"
 TRAINING_CLIPS_FILE: Final = "training_clips.csv"
+REFERENCE_FILE: Final = "reference.json"
+TYPICALITY_FILE: Final = "typicality.safetensors"
+CLAIM_FILES: Final = (REFERENCE_FILE, TYPICALITY_FILE)
+"""What travels with the weights: what the model's predictions are measured against."""
 NOT_COMPUTED: Final = {
     "data", "output", "lamem", "frame_cache", "frame_cache_gb", "loader_workers", "checkpoint_every",
     "checkpoint_minutes", "gradient_checkpointing", "trackers",
@@ -134,14 +138,18 @@ def write_predictions(
     video_ids: Sequence[str],
     labels: np.ndarray,
     horizons: Sequence[Horizon],
+    counts: np.ndarray | None = None,
 ) -> None:
     """Write a CSV: `video_id`, then for each horizon the measured score and each predictor's; NaN is an empty cell.
 
-    `labels` and, by the predictor's name, `predictions` are `(clips, horizons)`.
+    `labels` and, by the predictor's name, `predictions` are `(clips, horizons)`; so are annotation `counts`, which have
+    a column for each horizon where any is known.
     """
     columns: dict[str, np.ndarray] = {}
     for column, horizon in enumerate(horizons):
         columns[horizon] = labels[:, column]
+        if counts is not None and np.isfinite(counts[:, column]).any():
+            columns[counts_column(horizon)] = counts[:, column]
         columns |= {score_column(horizon, name): scores[:, column] for name, scores in predictions.items()}
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -153,6 +161,11 @@ def write_predictions(
 def score_column(horizon: Horizon, predictor: str = "model") -> str:
     """Name of the column of a predictor's scores in `predictions.csv`; the measured ones stand under the horizon."""
     return f"{horizon}_{predictor}"
+
+
+def counts_column(horizon: Horizon) -> str:
+    """Name of the column of the annotation counts behind the measured scores in `predictions.csv`."""
+    return score_column(horizon, "annotations")
 
 
 def read_predictions(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:

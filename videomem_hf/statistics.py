@@ -19,6 +19,8 @@ Statistic = Literal["spearman", "pearson", "mse"]
 
 RESAMPLES: Final = 10_000
 CONFIDENCE: Final = 0.95
+_ITEMS_OF_ALL_PAIRS: Final = 2_000
+_FEWEST_ITEMS_OF_PAIRS: Final = 10
 _CHUNK_ELEMENTS: Final = 1 << 18
 """Items times resamples held at once: a few arrays of 2 MiB, whatever the number of resamples."""
 
@@ -210,6 +212,59 @@ def conformal_quantile(errors: ArrayLike, coverage: float) -> float | None:
     values = np.sort(np.asarray(errors, np.float64))
     rank = math.ceil((len(values) + 1) * coverage - 1e-9)  # 20 * 0.95 may be a little above 19
     return float(values[rank - 1]) if rank <= len(values) else None
+
+
+def conformal_ends(errors: ArrayLike, coverage: float) -> tuple[float, float] | None:
+    """The bounds between which the error of a new item lies with a probability of at least `coverage`.
+
+    Of n + 1 places among n sorted errors, at most a share of `1 - coverage` lies outside, half on each side (Lei et
+    al., JASA 2018); an odd one is left out above. With room for one place only the bounds are symmetric about 0.
+
+    Args:
+        errors: `(n,)`, of items that the predictor has not seen.
+        coverage: In (0, 1).
+
+    Returns:
+        None if there are too few errors to say.
+    """
+    values = np.sort(np.asarray(errors, np.float64))
+    outside = math.floor((len(values) + 1) * (1 - coverage) + 1e-9)
+    if outside < 2:
+        bound = conformal_quantile(np.abs(values), coverage)
+        return None if bound is None else (-bound, bound)
+    below = outside // 2
+    return float(values[below - 1]), float(values[len(values) - (outside - below)])
+
+
+def difference_error(
+    predictions: ArrayLike, references: ArrayLike, level: float = 0.9, *, seed: int = 0
+) -> float | None:
+    """The smallest difference of predictions from which on pairs of items are mostly in the right order.
+
+    Args:
+        predictions, references: `(items,)` finite numbers.
+        level: Share of the pairs at least so far apart whose references differ the same way; equal ones count half.
+        seed: Of the draw of pairs, where there are more than those of 2,000 items.
+
+    Returns:
+        Infinity if the share is reached by fewer pairs than there are items: no difference is large enough. None with
+        fewer than 10 items, too few to say.
+    """
+    x, y = _pair(predictions, references)
+    if len(x) < _FEWEST_ITEMS_OF_PAIRS:
+        return None
+    if len(x) <= _ITEMS_OF_ALL_PAIRS:
+        first, second = np.triu_indices(len(x), 1)
+    else:
+        pairs = np.random.default_rng(seed).integers(0, len(x), (2, _ITEMS_OF_ALL_PAIRS**2 // 2))
+        first, second = pairs[:, pairs[0] != pairs[1]]
+    apart = x[first] - x[second]
+    right = (np.sign(apart) * np.sign(y[first] - y[second]) + 1) / 2
+    order = np.argsort(-np.abs(apart), kind="stable")
+    gaps, shares = np.abs(apart)[order], np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+    last_of_its_size = np.append(gaps[1:] < gaps[:-1], True)
+    reached = np.flatnonzero((shares >= level) & last_of_its_size)
+    return float(gaps[reached[-1]]) if len(reached) and reached[-1] + 1 >= len(x) else math.inf
 
 
 def resample_counts(items: int, resamples: int, seed: int) -> Iterator[Floats]:

@@ -89,10 +89,13 @@ def test_panels_are_labelled_and_apart(draw) -> None:
 
 def test_units_are_named() -> None:
     assert [axes.get_xlabel() for axes in retention().axes] == [
-        "retention interval (videos)",
-        "retention interval (hours)",
+        "short-term retention interval (videos)",
+        "long-term retention interval (hours)",
     ]
-    assert [axes.get_ylabel() for axes in response_time().axes] == ["mean response time (s)"] * 2
+    assert [axes.get_ylabel() for axes in response_time().axes] == [
+        "short-term mean response time (s)",
+        "long-term mean response time (s)",
+    ]
     assert agreement().axes[1].get_xlabel() == "short-term mean response time (s)"
 
 
@@ -125,3 +128,10 @@ def test_unknown_delays_are_said() -> None:
 def test_one_horizon_is_one_panel() -> None:
     figure = response_time_figure({"short_term": scores(SHORT, SHORT_RT)}, {"short_term": -0.3})
     assert len(figure.axes) == 1
+
+
+def test_a_legend_covers_nothing_that_is_drawn() -> None:
+    for figure in (retention(), consistency()):
+        FigureCanvasAgg(figure).draw()
+        for axes in figure.axes:
+            assert axes.get_legend().get_window_extent().y1 < axes.get_window_extent().y0

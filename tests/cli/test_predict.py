@@ -14,7 +14,13 @@ from typer.testing import CliRunner
 import videomem_hf
 from tests.clips import grey_levels, write_clip
 from tests.inference.test_predictor import tiny  # noqa: F401 - a fixture
+from tests.inference.test_reference import write_run
 from videomem_hf.cli import app, main
+from videomem_hf.cli.predict_here import Outcome
+from videomem_hf.cli.predict_table import print_table
+from videomem_hf.inference import Prediction
+from videomem_hf.inference.reference import Reference
+from videomem_hf.inference.score_journal import Model
 from videomem_hf.schema import InputError
 from videomem_hf.video.video import probe
 
@@ -39,7 +45,7 @@ def run(*arguments):
 def test_table_json_csv_and_plots(folder):
     result = run("clips", "--json", "out.json", "--csv", "out.csv", "--plots", "plots")
     assert result.exit_code == 1, result.output
-    assert "not a video that FFmpeg can read" in " ".join(result.stdout.replace("│", " ").split())
+    assert "not a video that FFmpeg can read" in " ".join(result.stdout.split())
     assert "2 clips scored by model, 1 failed" in " ".join(result.stdout.split())
 
     rows = json.loads((folder / "out.json").read_text())
@@ -75,7 +81,8 @@ def test_overlay_videos(folder):
     info = probe(folder / "videos" / "a.mp4")
     assert (info.codec, info.frames_per_second, info.duration_s) == ("h264", 24, pytest.approx(3))
     rows = "".join(line for line in result.stdout.splitlines() if "c $1" in line)
-    assert rows.count("│") == 6
+    assert rows.split()[:3] == ["2", "c", "$1.webm"]
+    assert len(rows.split()) == 6  # and two scores, and a number of frames
 
 
 def test_clips_of_the_same_name_keep_their_plots(folder):
@@ -399,3 +406,71 @@ def test_a_report_of_few_clips_says_how_many_it_needs(folder, clips, counted):
     assert "The run needs 10 or more evaluated clips" in " ".join(
         CliRunner().invoke(app, ["report", "--help"], env={"COLUMNS": "200"}).output.split()
     )
+
+
+def test_occlusion_maps_are_drawn_below_the_stills(folder, monkeypatch):
+    from videomem_hf.analysis import clip_figure
+
+    saved, real = [], clip_figure.save_figure
+    monkeypatch.setattr(clip_figure, "save_figure", lambda figure, path: (saved.append(figure), real(figure, path)))
+    for options, rows in (((), 2), (("--occlusion",), 3)):
+        result = run("clips/a.webm", "--plots", "plots", *options)
+        assert result.exit_code == 0, result.output
+        pictures = [axes for axes in saved[-1].axes if axes.images]
+        assert len(pictures) == 3 * rows
+        labels = " ".join(axes.get_xlabel() for axes in saved[-1].axes)
+        assert ("score when a cell is covered" in labels) is bool(options)
+
+
+def test_occlusion_needs_a_folder_for_the_pictures(folder):
+    result = run("clips/a.webm", "--occlusion")
+    assert result.exit_code == 1
+    assert "--occlusion: needs --plots FOLDER" in f"{result.exception}{result.output}"
+
+
+def test_what_stands_beside_scores_is_in_every_form(folder):
+    """Intervals, percentiles, the model and its version in the table, the CSV and the JSON; caveats once below."""
+    write_run(folder / "model", "validation", 19, generated=True)
+    result = run("clips/a.webm", "clips/c $1.webm", "--json", "out.json", "--csv", "out.csv")
+    assert result.exit_code == 0, result.output
+    shown = " ".join(result.stdout.split())
+    assert shown.count("Trained on generated clips") == 1
+    assert "its 90% prediction interval" in shown
+    rows, stored = rows_of(folder / "out.csv"), json.loads((folder / "out.json").read_text())
+    for row, plain in zip(rows, stored, strict=True):
+        ends = [float(row["short_term_low_90"]), float(row["short_term_high_90"])]
+        assert ends == pytest.approx(plain["intervals"]["short_term"], abs=1e-6)
+        assert ends[0] <= float(row["short_term"]) < ends[1]
+        assert float(row["short_term_percentile"]) == plain["percentiles"]["short_term"]
+        assert row["percentile_among"] == plain["among"] == "of 19 held-out clips of a generated sample"
+        assert len(row["model_version"]) == 8
+        assert row["model_version"] == plain["model_version"]
+        assert row["caveats"] == " ".join(plain["caveats"])
+        assert row["model"] == "model"
+
+
+def test_a_table_of_eighty_columns_has_its_notes_once_below(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    reference = Reference("a set", difference_error={"short_term": 0.05})
+    note = "Unlike the clips that the model was trained on: its score may mean nothing."
+
+    def outcome(name: str, score: float, notes: tuple[str, ...] = ()) -> Outcome:
+        values = np.array([[score, 0.7]])
+        ends = {"short_term": (score - 0.1, score + 0.1), "long_term": (0.5, 0.9)}
+        scores = {"short_term": score, "long_term": 0.7}
+        prediction = Prediction(
+            name, "m", scores, np.zeros(1), values, notes=notes, intervals=ends, reference=reference
+        )
+        return Outcome(Path(name), name, prediction)
+
+    outcomes = [outcome("a.mp4", 0.8, (note,)), outcome("b.mp4", 0.78, (note,)), outcome("c.mp4", 0.6)]
+    outcomes.append(Outcome(Path("d.mp4"), "d.mp4", None, "not a video"))
+    model = Model("m", "1", ("A caveat.",), is_tested=True)
+    print_table(outcomes, model, ("short_term", "long_term"), 0.9, to_stderr=False)
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= 80
+    assert shown.count("Unlike the clips") == shown.count("A caveat.") == shown.count("not a video") == 1
+    ranked = [line.split() for line in shown.splitlines() if ".mp4" in line]
+    assert [line[:2] for line in ranked] == [["1", "a.mp4"], ["1", "b.mp4"], ["3", "c.mp4"], ["-", "d.mp4"]]
+    assert [line[-1] for line in ranked] == ["1", "1", "1", "2"]  # of c.mp4 the number of frames
+    assert "0.70 to 0.90" in shown

@@ -99,7 +99,7 @@ def test_predictors_have_one_interface(tiny, clip, tmp_path):  # noqa: F811
         inputs, notes = predictor.extract(clip)
         assert set(inputs) == names
         assert notes == []
-        assert predictor.calibration.half_widths == {}
+        assert predictor.claims.reference is None
         assert not predictor.reads_titles
         for call in (
             lambda p=predictor: p.predict(clip, title="a-dog"),
@@ -133,7 +133,7 @@ def test_titles_of_single_clips(clip):  # noqa: F811
     found = videomem_hf.predict([clip, clip, clip], model=predictor, titles=["red-car", None, "blue-sea"])
     assert seen == ["red car", "", "blue sea"]
     assert "none is given" in str(found[1].error)
-    assert predictor.calibration.half_widths == {}
+    assert predictor.claims.reference is None
     assert set(predictor.extract(clip, "x")[0]) == {"title_words"}
     videomem_hf.predict(clip, model=predictor, title="single")
     videomem_hf.predict(clip, model=predictor)

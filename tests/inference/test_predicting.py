@@ -9,8 +9,8 @@ import pytest
 
 import videomem_hf
 from tests.clips import write_clip
-from tests.inference.test_calibration import write_run
 from tests.inference.test_predictor import clip, tiny  # noqa: F401 - fixtures
+from tests.inference.test_reference import write_run
 from videomem_hf.inference import predictor as predictor_module
 from videomem_hf.inference.loading import load_network, predictor_of
 from videomem_hf.models import config_class, model_class
@@ -165,7 +165,8 @@ def test_the_pipeline_gives_the_same_as_plain_values(folder, clip, tmp_path):  #
     pipe.save_pretrained(tmp_path / "again")
     again = pipeline("video-memorability", model=str(tmp_path / "again"), device="cpu")(clip)
     assert again["frames"] == expected[0]["frames"]
-    assert again["intervals"] is None  # no held-out errors lie beside it
+    assert again["intervals"] == expected[0]["intervals"]
+    assert again["caveats"] == expected[0]["caveats"]
 
 
 def test_importing_the_package_is_enough_for_the_pipeline(folder, clip):  # noqa: F811

@@ -138,7 +138,8 @@ def test_the_neural_head_learns(data: Data, loss: str) -> None:
     if loss == "model":
         _, ends = neural.predict(_rows(data, TEST), data["counts"][TEST])
         inside = (ends[..., 0] <= data["scores"][TEST]) & (data["scores"][TEST] <= ends[..., 1])
-        np.testing.assert_allclose(inside.mean(axis=0), 0.9, atol=0.05)
+        assert (inside.mean(axis=0) > 0.87).all()  # networks of the folds, trained on less, err more than the final one
+        assert (inside.mean(axis=0) < 0.97).all()
 
 
 @pytest.mark.parametrize(

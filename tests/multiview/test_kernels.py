@@ -13,11 +13,14 @@ from sklearn.gaussian_process.kernels import RBF
 from sklearn.kernel_ridge import KernelRidge
 
 from videomem_hf.features.title_views import word_counts
+from videomem_hf.models.configuration_multiview import MultiViewConfig
+from videomem_hf.models.modeling_multiview import MultiViewModel
 from videomem_hf.multiview import kernel_ridge
+from videomem_hf.multiview.interval_state import fit_horizons, interval_state
 from videomem_hf.multiview.kernel_ridge import Solution, solve
 from videomem_hf.multiview.kernel_search import KernelSearch, clearly_better, mean_correlation, view_patterns
 from videomem_hf.multiview.kernels import KernelBank, view_space
-from videomem_hf.multiview.stacking import fit_interval_scale, fit_stack
+from videomem_hf.multiview.stacking import fit_stack
 from videomem_hf.multiview.targets import make_targets, relative_noise
 from videomem_hf.multiview.training_arrays import fold_indices
 
@@ -240,25 +243,39 @@ def test_long_term_borrows_from_short_term() -> None:
     assert weights.shape == (2, 2)
 
 
-def test_intervals_cover_as_often_as_they_say() -> None:
+def test_the_model_computes_the_intervals_that_were_fitted() -> None:
+    """In the model's buffers, for each pattern of views, with known counts and with typical ones."""
     rng = np.random.default_rng(0)
-    truth = rng.beta(12, 3, 8000)
-    counts = rng.integers(9, 40, 8000).astype(float)
+    clips, patterns = 400, [[0, 1], [0], [1]]
+    truth = rng.beta(12, 3, (clips, 2))
+    counts = rng.integers(9, 40, (clips, 2)).astype(float)
     measured = rng.binomial(counts.astype(int), truth) / counts
-    predicted = 0.8 + 0.5 * (truth - 0.8)
-    half = slice(0, 4000), slice(4000, 8000)
-    for level in (0.5, 0.9):
-        scale = fit_interval_scale(*(each[half[0], None] for each in (predicted, measured, counts)), level)
-        sigma = np.sqrt(scale.noise_variance[0] + predicted * (1 - predicted) / counts)[half[1]]
-        ends = predicted[half[1], None] + scale.quantiles[0] * sigma[:, None]
-        inside = (ends[:, 0] <= measured[half[1]]) & (measured[half[1]] <= ends[:, 1])
-        assert inside.mean() == pytest.approx(level, abs=0.02)
-        few = counts[half[1]] < 15
-        assert inside[few].mean() == pytest.approx(level, abs=0.04)
+    fits = [fit_horizons(truth + rng.normal(0, sd, truth.shape), measured, counts, 0.9) for sd in (0.02, 0.05, 0.1)]
+    config = MultiViewConfig(
+        view_names=["a", "b"], view_sizes=[3, 4], view_roots=[False] * 2, view_units=[True] * 2,
+        view_kernels=["rbf"] * 2, summands=[[0], [1]], anchors=5, components=3, patterns=patterns, interval_trends=True,
+    )  # fmt: skip
+    model = MultiViewModel(config).eval()
+    for name, values in interval_state(fits).items():
+        model.get_buffer(name).copy_(values)
+    views = {"a": torch.randn(6, 3), "b": torch.randn(6, 4)}
+    views["b"][2:4] = torch.nan
+    views["a"][4:] = torch.nan
+    n = torch.tensor([[5.0, 40.0], [torch.nan, 10.0]]).repeat(3, 1)
+    with torch.no_grad():
+        found, typical = model(views=views, interval_counts=n), model(views=views)
+    for row, pattern in enumerate((0, 0, 1, 1, 2, 2)):
+        for h in range(2):
+            score = found.scores[row, h].item()
+            expected = fits[pattern][h].ends([score], [n[row, h].item()])[0]
+            np.testing.assert_allclose(found.intervals[row, h], expected, atol=1e-5)
+            np.testing.assert_allclose(typical.intervals[row, h], fits[pattern][h].ends([score])[0], atol=1e-5)
+    assert (found.intervals - typical.intervals).abs().max() > 0.01
 
 
 def test_too_few_clips_for_a_level_give_intervals_without_ends() -> None:
     predicted, counts = np.full((30, 1), 0.8), np.full((30, 1), 20.0)
     measured = predicted + np.random.default_rng(0).normal(0, 0.05, (30, 1))
-    assert np.isfinite(fit_interval_scale(predicted, measured, counts, 0.9).quantiles).all()
-    assert fit_interval_scale(predicted, measured, counts, 0.99).quantiles.tolist() == [[-np.inf, np.inf]]
+    assert np.isfinite(fit_horizons(predicted, measured, counts, 0.9)[0].quantiles).all()
+    (without,) = fit_horizons(predicted, measured, counts, 0.99)
+    assert without.ends([0.8]).tolist() == [[0.0, 1.0]]

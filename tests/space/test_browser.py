@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import av
+import gradio
 import pytest
 
 from tests.clips import write_audio
@@ -36,7 +37,7 @@ def pictures(tmp_path_factory):
 def visit(browser, served):
     """Opens the page; at the end nothing was fetched from elsewhere, and no script has failed."""
     contexts, foreign, failures = [], [], []
-    own = (served.address, "data:", "blob:")
+    own = (served.address, "data:", "blob:", "file:")
 
     def opened(size: str = "desktop", scheme: str = "light"):
         width, height = SIZES[size]
@@ -80,14 +81,28 @@ def fits(page) -> bool:
     return page.evaluate(FITS)
 
 
+MAP_OVER_PLAYER = """() => {
+  const video = document.querySelector('#vm-clip video');
+  const layer = document.querySelector('#vm-clip canvas.vm-layer');
+  if (!video || !layer || layer.hidden || !layer.width) return false;
+  const data = layer.getContext('2d').getImageData(0, 0, layer.width, layer.height).data;
+  return video.classList.contains('vm-mapped') && data.some((value, i) => i % 4 === 3 && value > 100);
+}"""
+AT = "Math.abs(document.querySelector('#vm-clip video').currentTime - {}) < 0.1"
+
+
 def test_a_real_clip_from_upload_to_overlay(visit, real_clip, pictures):
     page = visit()
     upload(page, "#vm-clip", [real_clip])
     page.wait_for_selector("#vm-summary [role=meter]")
     assert page.locator("#vm-summary [role=meter]").count() == 2
     assert "la Terre" in page.inner_text("#vm-summary .vm-clip")
-    page.wait_for_selector("#vm-overlay video")
+    page.wait_for_selector(".vm-thumb")
     assert page.locator(".vm-thumb").count() == 5
+    page.wait_for_function(MAP_OVER_PLAYER)
+    assert page.locator("#vm-overlay video").count() == 0  # nobody has asked for it
+    page.click("#vm-overlay-go")
+    page.wait_for_selector("#vm-overlay video")
     page.wait_for_function("document.querySelector('#vm-overlay video').duration > 4.5")
     page.wait_for_function("document.querySelector('#vm-overlay video').videoWidth >= 640")
     assert fits(page)
@@ -97,9 +112,9 @@ def test_a_real_clip_from_upload_to_overlay(visit, real_clip, pictures):
 def test_the_curve_the_frames_and_the_slider_are_one(visit, pictures):
     page = visit(scheme="dark")
     page.click("text=Sailboat")
-    page.wait_for_selector("#vm-overlay video")
+    page.wait_for_selector(".vm-explorer")
     plot = page.locator(".vm-plot").bounding_box()
-    page.mouse.click(plot["x"] + plot["width"] * 0.12, plot["y"] + plot["height"] / 2)
+    page.click(".vm-plot", position={"x": plot["width"] * 0.12, "y": plot["height"] / 2})
     assert page.locator(".vm-thumb").nth(0).get_attribute("aria-pressed") == "true"
     assert page.inner_text(".vm-caption").startswith("At 0.0 s")
     page.focus(".vm-time")
@@ -108,15 +123,77 @@ def test_the_curve_the_frames_and_the_slider_are_one(visit, pictures):
     assert page.locator(".vm-thumb[aria-pressed=true]").get_attribute("data-frame") == "3"
     assert page.inner_text(".vm-caption").startswith("At 3.0 s")
     assert page.get_attribute(".vm-time", "aria-valuetext").startswith("Frame at 3.0 s")
-    page.wait_for_function("Math.abs(document.querySelector('#vm-overlay video').currentTime - 3) < 0.1")
-    with_map = page.get_attribute(".vm-picture", "src")
+    page.wait_for_function(AT.format(3))
     assert "with its map" in page.get_attribute(".vm-picture", "alt")
     page.get_by_label("Show what the score comes from").press("Space")
-    assert page.get_attribute(".vm-picture", "src") != with_map
-    assert "with its map" not in page.get_attribute(".vm-picture", "alt")
+    assert not page.evaluate(MAP_OVER_PLAYER)
     page.locator(".vm-thumb").nth(5).press("Enter")
     assert page.inner_text(".vm-caption").startswith("At 5.0 s")
+    assert "with its map" not in page.get_attribute(".vm-picture", "alt")
+    page.wait_for_function(AT.format(5))
     page.screenshot(path=pictures / "desktop-dark.png", full_page=True)
+
+
+def test_a_result_belongs_to_its_clip_and_model(visit, small_clip):
+    page = visit()
+    upload(page, "#vm-clip", [small_clip])
+    page.wait_for_selector(".vm-explorer")
+    ribbon = page.locator("#vm-summary .vm-ribbon")
+    assert not ribbon.is_visible()
+    chosen = page.input_value("#vm-model input")
+    page.fill("#vm-model input", "owner/other")
+    page.press("#vm-model input", "Enter")
+    ribbon.wait_for(state="visible")
+    assert not page.evaluate(MAP_OVER_PLAYER)
+    page.fill("#vm-model input", chosen)
+    page.press("#vm-model input", "Enter")
+    ribbon.wait_for(state="hidden")
+    page.get_by_label("Clear").click()
+    ribbon.wait_for(state="visible")
+    assert "Result of before" in ribbon.inner_text()
+
+
+def test_a_clip_that_the_browser_cannot_play_has_a_preview(visit):
+    page = visit()
+    avi = Path(gradio.__file__).parent / "media_assets" / "videos" / "b.avi"
+    page.set_input_files("#vm-clip input[type=file]", str(avi))
+    page.wait_for_selector(".vm-explorer")
+    page.wait_for_function("document.querySelector('#vm-clip video')?.videoWidth > 0")
+    page.wait_for_function(MAP_OVER_PLAYER)
+    assert page.inner_text("#vm-summary .vm-clip") == "b.avi"
+    assert "not playable" not in page.inner_text("body")
+    scores = page.inner_text("#vm-summary .vm-cards")
+    page.click("#vm-go")  # of the clip itself, though the player holds the preview
+    page.wait_for_selector("#vm-summary .vm-empty")
+    page.wait_for_selector(".vm-explorer")
+    assert page.inner_text("#vm-summary .vm-clip") == "b.avi"
+    assert page.inner_text("#vm-summary .vm-cards") == scores
+
+
+def test_a_part_is_covered_by_keyboard_and_by_hand(visit, pictures):
+    page = visit()
+    page.click("text=Cafe sign")
+    page.wait_for_selector(".vm-explorer")
+    page.focus(".vm-draw")
+    page.keyboard.press("Enter")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Shift+ArrowDown")
+    assert "from 28 to 68 percent across and 30 to 72 percent down" in page.get_attribute(".vm-rect", "aria-label")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#vm-measured >> text=from 28 to 68 % of the width and 30 to 72 % of the height")
+    stage = page.locator(".vm-picture").bounding_box()
+    page.mouse.move(stage["x"] + 0.1 * stage["width"], stage["y"] + 0.2 * stage["height"])
+    page.mouse.down()
+    page.mouse.move(stage["x"] + 0.5 * stage["width"], stage["y"] + 0.9 * stage["height"], steps=4)
+    page.mouse.up()
+    page.click(".vm-measure")
+    page.wait_for_selector("#vm-measured >> text=from 10 to 50 % of the width and 20 to 90 % of the height")
+    page.click(".vm-grid-go")
+    page.wait_for_selector("#vm-measured img")
+    assert page.locator("#vm-measured img").count() == 2  # one for each horizon
+    page.screenshot(path=pictures / "measured.png", full_page=True)
+    page.click("#vm-go")  # another result: nothing measured of the one before stays
+    page.wait_for_selector("#vm-measured .vm-measured", state="detached")
 
 
 def test_two_clips_are_ranked_and_a_bad_one_is_told(visit, tmp_path, pictures):
@@ -127,7 +204,7 @@ def test_two_clips_are_ranked_and_a_bad_one_is_told(visit, tmp_path, pictures):
     upload(page, "#vm-compare-clips", [EXAMPLES / "grey-sky.webm", EXAMPLES / "sailboat.webm", broken])
     page.click("#vm-compare-go")
     page.wait_for_function("document.querySelectorAll('#vm-ranking tbody tr').length === 3")
-    page.wait_for_selector("#vm-ranking .vm-small[role=status]", state="detached")
+    page.wait_for_selector("#vm-ranking .vm-waiting", state="detached")
     rows = page.locator("#vm-ranking tbody tr")
 
     def scores(horizon: str) -> list[float]:
@@ -139,42 +216,75 @@ def test_two_clips_are_ranked_and_a_bad_one_is_told(visit, tmp_path, pictures):
     assert scores("long-term") == sorted(scores("long-term"), reverse=True)
     assert page.locator("th[aria-sort=descending]").inner_text().startswith("Long-term")
     assert rows.nth(0).locator(".vm-rank").inner_text() == "1"
+    assert page.locator("#vm-ranking .vm-over .vm-line").count() == 4  # two clips, two horizons
     page.screenshot(path=pictures / "compare.png", full_page=True)
 
 
-def test_a_batch_becomes_a_csv_file(visit, tmp_path, pictures):
+def test_a_batch_becomes_files_to_keep(visit, tmp_path, pictures):
     page = visit()
     open_tab(page, "Batch")
     upload(page, "#vm-batch-clips", [EXAMPLES / "grey-sky.webm", EXAMPLES / "striped-cat.webm"])
     page.click("#vm-batch-go")
     page.wait_for_selector("#vm-csv:not([disabled])")
     page.wait_for_function("document.querySelectorAll('#vm-batch-table tbody tr').length === 2")
-    with page.expect_download() as download:
-        page.click("#vm-csv")
-    download.value.save_as(tmp_path / "m.csv")
+    for button, end in (("#vm-csv", "csv"), ("#vm-page", "html")):
+        with page.expect_download() as download:
+            page.click(button)
+        assert download.value.suggested_filename == f"memorability of grey-sky and striped-cat.{end}"
+        download.value.save_as(tmp_path / f"m.{end}")
     with (tmp_path / "m.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["clip"] for row in rows] == ["grey-sky.webm", "striped-cat.webm"]
     assert all(0 < float(row["short_term"]) < 1 and row["frames"] == "7" for row in rows)
     page.screenshot(path=pictures / "batch.png", full_page=True)
+    page.goto((tmp_path / "m.html").as_uri())
+    page.get_by_role("button", name="Long-term").click()
+    assert page.locator("th[aria-sort=descending]").inner_text().startswith("Long-term")
+    page.screenshot(path=pictures / "batch-page.png", full_page=True)
 
 
-def test_a_bad_file_gets_one_sentence(visit, tmp_path, pictures):
+def test_a_bad_file_gets_one_sentence_that_stays(visit, tmp_path, pictures):
     page = visit()
     page.click("#vm-go")
-    page.wait_for_selector("text=No clip yet: drop one")
+    page.wait_for_selector("#vm-summary .vm-error >> text=No clip yet: drop one")
     page.set_input_files("#vm-clip input[type=file]", str(write_audio(tmp_path / "sound.mp4")))
-    page.wait_for_selector("text=sound.mp4: holds no moving picture, only audio")
+    page.wait_for_selector("#vm-summary .vm-error >> text=Holds no moving picture, only audio")
     page.screenshot(path=pictures / "bad-file.png", full_page=True)
     assert "/tmp" not in page.inner_text("body")
+    assert page.locator(".toast-wrap :visible").count() == 0
+
+
+def test_a_long_clip_is_offered_in_parts(visit, tmp_path, pictures):
     page = visit()
     page.set_input_files("#vm-clip input[type=file]", str(write_long_clip(tmp_path / "long.mp4", 70)))
-    page.wait_for_selector("text=long.mp4: the clip lasts 70 s; clips may have up to 100 MB, 60 s and 4K")
+    page.wait_for_selector("text=This clip lasts 1:10; up to 60 s are scored at a time.")
+    page.screenshot(path=pictures / "offer.png", full_page=True)
+    page.fill("#vm-start input", "20")
+    page.click("#vm-part-go")
+    page.wait_for_selector(".vm-explorer")
+    assert page.inner_text("#vm-summary .vm-clip").startswith("long.mp4, from ")
+    start = float(page.get_attribute(".vm-explorer", "data-offset"))
+    assert 0 <= start <= 20
+    page.locator(".vm-thumb").nth(2).click()
+    seconds = float(page.locator(".vm-thumb").nth(2).get_attribute("data-time"))
+    page.wait_for_function(AT.format(start + seconds))
+
+
+def test_too_large_a_file_is_told_before_it_is_sent(visit, tmp_path):
+    page = visit()
+    sent = []
+    page.on("request", lambda request: sent.append(request.url) if "/upload" in request.url else None)
+    large = tmp_path / "large.mp4"
+    with large.open("wb") as file:
+        file.truncate(201 * 10**6)
+    page.set_input_files("#vm-clip input[type=file]", str(large))
+    page.wait_for_selector("#vm-summary .vm-error >> text=The file has 201 MB; up to 200 MB can be handed in")
+    assert sent == []
 
 
 def write_long_clip(path: Path, seconds: int) -> Path:
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=1)
+        stream = container.add_stream("libx264", rate=1, options={"g": "10"})
         stream.width = stream.height = 32
         stream.pix_fmt = "yuv420p"
         for _ in range(seconds):
@@ -187,8 +297,10 @@ def test_a_phone(visit, pictures):
     page = visit("phone")
     assert fits(page)
     page.click("text=Grey sky")
-    page.wait_for_selector("#vm-overlay video")
-    page.wait_for_function(FITS)  # once the video has its size
+    page.wait_for_selector(".vm-explorer")
+    page.wait_for_function(MAP_OVER_PLAYER)
+    page.wait_for_function(FITS)
+    page.wait_for_function("document.querySelector('#vm-summary').getBoundingClientRect().top < innerHeight / 2")
     page.screenshot(path=pictures / "phone.png", full_page=True)
     for tab in ("Compare", "Batch", "About"):
         open_tab(page, tab)
@@ -200,11 +312,28 @@ def test_text_has_contrast(visit, scheme):
     """WCAG 2.1 AA, 4.5 to 1, of the text that this Space itself shows, and of its tabs and buttons."""
     page = visit(scheme=scheme)
     page.click("text=Grey sky")
-    page.wait_for_selector("#vm-overlay video")
+    page.wait_for_selector(".vm-explorer")
     found = page.evaluate(CONTRASTS)
     assert len(found) > 20
     assert {text: ratio for text, ratio in found.items() if ratio < 4.5} == {}
 
+
+@pytest.mark.parametrize("tab", ["One clip", "Compare", "Batch", "About"])
+def test_what_can_be_focused_has_a_name(visit, tab):
+    page = visit()
+    page.click("text=Grey sky")
+    page.wait_for_selector(".vm-explorer")
+    open_tab(page, tab)
+    found = page.evaluate(NAMES)
+    assert len(found) > 6
+    assert [html for name, html in found if not name.strip()] == []
+
+
+NAMES = """() => [...document.querySelectorAll('button, input, select, textarea, a[href], summary, [tabindex="0"]')]
+  .filter((e) => e.checkVisibility() && e.type !== 'file').map((e) => [
+    e.ariaLabel || e.innerText || e.title || [...(e.labels || [])].map((l) => l.innerText).join(' ')
+      || document.getElementById(e.getAttribute('aria-labelledby'))?.innerText || '',
+    e.outerHTML.slice(0, 200)])"""
 
 CONTRASTS = """() => {
   const canvas = new OffscreenCanvas(1, 1).getContext('2d', {willReadFrequently: true});

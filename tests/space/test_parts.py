@@ -8,15 +8,25 @@ import threading
 from html.parser import HTMLParser
 from pathlib import Path
 
+import av
+import cards
+import charts
+import explorer
+import files
 import intake
 import models as space_models
 import numpy as np
+import player
 import pytest
+import ranking
 import scoring as space_scoring
-import views
+import second_opinion
+import several
+import work as space_work
 
 from tests.clips import grey_levels, write_clip
-from videomem_hf.inference import Prediction, loading
+from videomem_hf.inference import Prediction, Still, loading
+from videomem_hf.inference.reference import Reference
 from videomem_hf.schema import InputError
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'`${alert(1)}{{x}}\n\x00\u202egpm.mp4"
@@ -36,10 +46,10 @@ def silent(share, what):
     assert 0 <= share <= 1
 
 
-def scored(name: str, short: float, notes=()) -> space_scoring.Scored:
+def scored(name: str, short: float, **options) -> space_scoring.Scored:
     rows = np.array([[short]])
     return space_scoring.Scored(
-        name, Prediction("x", "m", {"short_term": short}, np.zeros(1), rows, notes=tuple(notes))
+        name, Prediction("x", "m", {"short_term": short}, np.zeros(1), rows, **options), "the-model"
     )
 
 
@@ -61,7 +71,7 @@ class Tags(HTMLParser):
     ("limits", "message"),
     [
         (intake.Limits(megabytes=0), "the file has 0 MB; clips may have up to 0 MB"),
-        (intake.Limits(seconds=2), "the clip lasts 4 s; clips may have up to 100 MB, 2 s"),
+        (intake.Limits(seconds=2), "the clip lasts 4 s; clips may have up to 200 MB, 2 s"),
         (intake.Limits(pixels=64 * 48 - 1), "the picture is 64x48; clips may have"),
     ],
 )
@@ -136,16 +146,29 @@ def test_visitors_see_labels_and_reach_no_folder(model_folder, tmp_path, monkeyp
         models.predictor("owner/name")  # tests have no network
 
 
-def test_scores_are_those_of_the_package(scoring, clip, model_folder, tmp_path):
+def test_scores_are_those_of_the_package(scoring, clip, model_folder):
     import videomem_hf
 
     expected = videomem_hf.predict(clip, model=str(model_folder), device="cpu")
-    *_, last = stages = list(scoring.explain(clip, model_folder.name, tmp_path, silent))
-    assert [s.overlay is not None for s in stages] == [False, True]
-    assert last.prediction.scores == pytest.approx(expected.scores, abs=1e-6)
-    assert len(last.prediction.stills) == 4
-    assert last.overlay.read_bytes()[4:8] == b"ftyp"
+    found = scoring.explain(clip, model_folder.name, silent)
+    assert found.prediction.scores == pytest.approx(expected.scores, abs=1e-6)
+    assert len(found.prediction.stills) == 4
     assert scoring.score(clip, model_folder.name, silent).prediction.scores == pytest.approx(expected.scores, abs=1e-6)
+
+
+@pytest.fixture
+def own_files(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    return tmp_path
+
+
+def test_the_overlay_video_is_made_without_scoring_again(scoring, clip, model_folder, own_files, monkeypatch):
+    kept = scoring.explain(clip, model_folder.name, silent).kept
+    assert kept.prediction.stills == ()
+    monkeypatch.setattr(loading.Predictor, "predict", None)
+    out = scoring.write_overlay(kept, silent)
+    assert out.read_bytes()[4:8] == b"ftyp"
+    assert out.is_relative_to(own_files)
 
 
 def test_examples_are_scored_once(model_folder, clip, tmp_path, monkeypatch):
@@ -154,72 +177,276 @@ def test_examples_are_scored_once(model_folder, clip, tmp_path, monkeypatch):
     again = tmp_path / "renamed.webm"
     again.write_bytes(clip.read_bytes())
     monkeypatch.setattr(loading.Predictor, "predict", None)
-    (result,) = scoring.explain(again, model_folder.name, tmp_path, silent)
-    assert result.name == "renamed.webm"
-    assert result.overlay.is_file()
+    assert scoring.explain(again, model_folder.name, silent).name == "renamed.webm"
     again.write_bytes(clip.read_bytes()[:-1] + b"x")  # as long, another clip
     with pytest.raises(TypeError):
-        next(scoring.explain(again, model_folder.name, tmp_path, silent))
+        scoring.explain(again, model_folder.name, silent)
 
 
-def test_what_visitors_write_is_text(scoring, clip, model_folder, tmp_path):
-    *_, last = scoring.explain(clip, model_folder.name, tmp_path, silent)
-    last = space_scoring.Scored(HOSTILE, last.prediction)
-    rows = [views.Row(HOSTILE, last), views.Row(HOSTILE, error=HOSTILE)]
-    for html in (views.summary(last), views.explorer(last), views.ranking(rows)):
+def test_a_part_is_the_frames_of_its_time(scoring, own_files, tmp_path, model_folder):
+    """A key frame every second; each second is of one grey, so that its scores say which second it is."""
+    levels = [np.full((48, 64, 3), 20 * second, np.uint8) for second in range(10) for _ in range(4)]
+    clip = write_keyed_clip(tmp_path / "ten.mp4", levels, fps=4)
+    short = space_scoring.Scoring(scoring.models, intake.Limits(seconds=3))
+    whole = scoring.explain(clip, model_folder.name, silent).prediction
+    part = short.explain(clip, model_folder.name, silent, start_s=5)
+    assert (part.start_s, part.name) == (5.0, "ten.mp4, from 5 s to 7 s")
+    np.testing.assert_allclose(part.prediction.frame_scores, whole.frame_scores[5:8], atol=1e-6)
+    with pytest.raises(InputError, match=r"ten.mp4: lasts 10 s; a part begins at 0 s or later"):
+        short.explain(clip, model_folder.name, silent, start_s=10)
+    assert intake.too_long(clip, short.limits) == pytest.approx(10, abs=0.3)
+    assert intake.too_long(clip, scoring.limits) is None
+
+
+def write_keyed_clip(path: Path, frames, fps: int) -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=fps, options={"g": str(fps), "bf": "2"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+def test_a_preview_is_of_its_clip(clip, own_files):
+    old = own_files / "b.avi"
+    with av.open(str(old), "w") as container:
+        stream = container.add_stream("mpeg4", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(10):
+            container.mux(stream.encode(av.VideoFrame(64, 48, "yuv420p")))
+        container.mux(stream.encode())
+    assert player.plays_in_browsers(clip)
+    assert not player.plays_in_browsers(old)
+    previews = player.Previews()
+    preview = previews.make(old, 60)
+    assert player.plays_in_browsers(preview)
+    renamed = own_files / f"x{player.PREVIEW_END}"  # as the browser sends it back
+    renamed.write_bytes(preview.read_bytes())
+    assert previews.clip_of(renamed) == old
+    assert previews.clip_of(clip) == clip
+    old.unlink()
+    assert previews.clip_of(renamed) == renamed
+
+
+def test_work_stops_where_it_is_told(scoring, clip, model_folder):
+    """Between layers as between frames, so that a large network's batch does not go on."""
+    stop = space_work.Work().start("visit")
+    seen = []
+
+    def tell(share, what):
+        seen.append(what)
+        if what.startswith("Scoring"):
+            stop.set()
+
+    with pytest.raises(space_work.StoppedError), space_work.stoppable(stop):
+        scoring.explain(clip, model_folder.name, tell)
+    assert len(seen) < 6
+    network = scoring.models.predictor(model_folder.name).model
+    with pytest.raises(space_work.StoppedError), space_work.stoppable(stop := space_work.Work().start("other")):
+        stop.set()
+        network(pixel_values_videos=None)
+
+
+def test_what_covering_does_is_that_of_the_package(scoring, clip, model_folder):
+    from videomem_hf.inference.occlusion import occlude_rectangle, occlusion_maps
+
+    result = scoring.explain(clip, model_folder.name, silent).kept
+    predictor = scoring.models.predictor(model_folder.name)
+    sides = [0.2, 0.1, 0.7, 0.9]
+    changes = scoring.cover(result, sides, silent)
+    assert changes == pytest.approx(occlude_rectangle(predictor, clip, tuple(sides)))
+    html = second_opinion.rectangle_card(result, changes, sides)
+    for horizon, change in changes.items():
+        assert f"{result.prediction.scores[horizon] + change:.3f}</strong> ({change:+.3f})" in html
+    maps = scoring.cover_cells(result, 2.0, (2, 3), silent)
+    expected = occlusion_maps(predictor, clip, (2, 3), [2.0])
+    np.testing.assert_allclose(maps.changes["short_term"], expected.changes["short_term"])
+    images = [attrs["alt"] for tag, attrs in Tags(second_opinion.grid_card(result, maps)).tags if tag == "img"]
+    assert len(images) == 2
+    assert f"{expected.changes['short_term'].min():.3f}" in images[0]
+
+
+def test_one_work_for_each_visitor():
+    work = space_work.Work()
+    mine, other = work.start("me"), work.start("you")
+    again = work.start("me")
+    assert (mine.is_set(), other.is_set(), again.is_set()) == (True, False, False)
+    work.stop("me", expected="b.mp4")
+    assert again.is_set()
+    assert work.start("me", clip="a.mp4").is_set()  # it waited in the queue meanwhile
+    current = work.start("me", clip="b.mp4")
+    preview = work.start("me", "preview")
+    assert not current.is_set()
+    work.leave("me")
+    assert current.is_set()
+    assert preview.is_set()
+    assert not work.start("me", clip="a.mp4").is_set()
+    assert not other.is_set()
+
+
+def test_what_visitors_write_is_text(scoring, clip, model_folder):
+    prediction = scoring.explain(clip, model_folder.name, silent).prediction
+    hostile = space_scoring.Scored(HOSTILE, prediction, HOSTILE)
+    rows = [ranking.Row(HOSTILE, hostile), ranking.Row(HOSTILE, hostile), ranking.Row(HOSTILE, error=HOSTILE)]
+    for html in (
+        cards.summary(hostile),
+        explorer.explorer(hostile),
+        ranking.ranking(rows),
+        cards.failure(HOSTILE),
+        cards.offer(HOSTILE, 90.0, 60),
+    ):
         found = Tags(html)
         assert not [tag for tag, attrs in found.tags if tag == "script" or any(a.startswith("on") for a in attrs)]
         assert all(attrs["src"].startswith("data:image/jpeg") for tag, attrs in found.tags if tag == "img")
-    assert sum(HOSTILE in t for t in Tags(views.ranking(rows)).texts) == 3
 
 
-def test_pages_can_be_read_without_seeing_them(scoring, clip, model_folder, tmp_path):
-    *_, last = scoring.explain(clip, model_folder.name, tmp_path, silent)
-    summary, explorer = Tags(views.summary(last)), Tags(views.explorer(last))
+def test_pages_can_be_read_without_seeing_them(scoring, clip, model_folder):
+    result = scoring.explain(clip, model_folder.name, silent)
+    summary, page = Tags(cards.summary(result)), Tags(explorer.explorer(result))
     meters = [attrs for _, attrs in summary.tags if attrs.get("role") == "meter"]
     assert len(meters) == 2
-    for meter, (_, score) in zip(meters, last.prediction.scores.items(), strict=True):
+    for meter, (_, score) in zip(meters, result.prediction.scores.items(), strict=True):
         assert float(meter["aria-valuenow"]) == pytest.approx(score, abs=1e-3)
-        assert f"{score:.2f} of 1, more memorable than about" in meter["aria-valuetext"]
-    assert all("alt" in attrs for tag, attrs in explorer.tags if tag == "img")
-    assert all(attrs["aria-label"] for tag, attrs in explorer.tags if tag == "button")
-    slider = next(attrs for tag, attrs in explorer.tags if attrs.get("type") == "range")
+        assert f"{score:.2f} of 1" in meter["aria-valuetext"]
+    assert all("alt" in attrs for tag, attrs in page.tags if tag == "img")
+    assert all(attrs["aria-label"] for tag, attrs in page.tags if tag == "button" and "vm-thumb" in attrs["class"])
+    slider = next(attrs for tag, attrs in page.tags if attrs.get("type") == "range")
     assert slider["aria-label"]
     assert "short-term" in slider["aria-valuetext"]
-    assert sum(tag == "tr" for tag, _ in explorer.tags) == 1 + len(last.prediction.times_s)
+    assert sum(tag == "tr" for tag, _ in page.tags) == 1 + len(result.prediction.times_s)
+
+
+def test_maps_are_sent_as_they_are(scoring, clip, model_folder):
+    import base64
+
+    result = scoring.explain(clip, model_folder.name, silent)
+    root = Tags(explorer.explorer(result)).tags[0][1]
+    rows, columns = map(int, root["data-map-size"].split())
+    sent = np.frombuffer(base64.b64decode(root["data-maps"]), "<u2").reshape(-1, rows, columns).astype(float)
+    maps = result.prediction.saliency.maps
+    np.testing.assert_allclose(sent / sent.sum(axis=(1, 2), keepdims=True), maps, atol=1e-4)
+    assert [float(t) for t in root["data-map-times"].split()] == pytest.approx(result.prediction.times_s, abs=1e-3)
+    assert len(base64.b64decode(root["data-palette"])) == 3 * 256
 
 
 def test_the_most_memorable_comes_first_and_failures_last():
-    rows = [views.Row("b", scored("b", 0.5)), views.Row("bad", error="no video"), views.Row("a", scored("a", 0.9))]
-    html = views.ranking(rows, waiting=2)
-    assert html.index(">a<") < html.index(">b<") < html.index(">bad<")
+    rows = [
+        ranking.Row("b", scored("b", 0.5)),
+        ranking.Row("bad", error="no video"),
+        ranking.Row("a", scored("a", 0.9)),
+    ]
+    html = ranking.ranking(rows, waiting=2)
+    assert html.index("a</span>") < html.index("b</span>") < html.index(">bad<")
     assert "2 more to come" in html
     assert "Long-term" not in html
+    assert "differences are not tested" in html
 
 
-def test_a_missing_horizon_and_a_note_are_told():
-    html = views.summary(scored("a", 0.9, ["/secret/place/a.mp4: 2 damaged part(s) passed over"]))
+def test_clips_that_cannot_be_told_apart_share_a_rank():
+    reference = Reference("x", difference_error={"short_term": 0.1})
+    rows = [ranking.Row(n, scored(n, s, reference=reference)) for n, s in (("a", 0.9), ("b", 0.85), ("c", 0.6))]
+    ranks = [
+        attrs["data-rank-short-term"] for tag, attrs in Tags(ranking.ranking(rows)).tags if "data-short-term" in attrs
+    ]
+    assert ranks == ["1=", "1=", "3"]
+
+
+def test_a_missing_horizon_a_note_and_a_caveat_are_told():
+    html = cards.summary(
+        scored("a", 0.9, notes=("/secret/place/a.mp4: 2 damaged part(s) passed over",), caveats=("Only ranks clips.",))
+    )
     assert "This model does not predict it." in html
     assert "2 damaged part(s) passed over" in html
     assert "secret" not in html
+    assert html.count("Only ranks clips.") == 1
+    assert html.count("the-model") == 3  # what it is a result of, and on each card
+
+
+def test_a_percentile_says_among_what_or_is_not_shown():
+    quantiles = tuple(np.linspace(0, 1, 101))
+    reference = Reference("a sample", generated=True, clips=100, quantiles={"short_term": quantiles})
+    page = " ".join(Tags(cards.summary(scored("a", 0.74, reference=reference))).texts).replace("\xa0", " ")
+    assert "higher than 74 % of 100 held-out clips of a generated sample" in page
+    assert "vm-all" in cards.summary(scored("a", 0.74, reference=reference))
+    alone = cards.summary(scored("a", 0.74))
+    assert "higher than" not in alone
+    assert "vm-all" not in alone
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (0.0, 1.0, [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]),
+        (0.83, 0.87, [0.83, 0.84, 0.85, 0.86, 0.87]),
+        (0.651, 0.849, [0.65, 0.7, 0.75, 0.8, 0.85]),
+        (0.0, 59.0, [0.0, 20.0, 40.0, 60.0]),
+    ],
+)
+def test_ticks_are_round_and_equally_far_apart(low, high, ticks):
+    assert charts.round_ticks(low, high) == pytest.approx(ticks)
+
+
+def test_ticks_hold_what_is_drawn():
+    rng = np.random.default_rng(0)
+    for low, high in np.sort(rng.uniform(0, 1, (500, 2)), axis=1):
+        ticks = charts.round_ticks(low, high)
+        assert ticks[0] <= low + 1e-9
+        assert ticks[-1] >= high - 1e-9
+        assert 2 <= len(ticks) <= 6
+        np.testing.assert_allclose(np.diff(ticks), ticks[1] - ticks[0], rtol=1e-6)
+
+
+def test_both_gauges_have_one_axis():
+    both = {"short_term": 0.9, "long_term": 0.45}
+    prediction = Prediction("x", "m", both, np.zeros(1), np.array([[0.9, 0.45]]))
+    html = cards.summary(space_scoring.Scored("x", prediction, "m"))
+    gauges = [part.split("</svg>")[0] for part in html.split("<svg")[1:]]
+    labels = [[text for text in Tags(f"<svg{gauge}").texts if text.strip()] for gauge in gauges]
+    assert labels[0] == labels[1]
+    assert float(labels[0][0]) <= 0.45
+    assert float(labels[0][-1]) >= 0.9
+
+
+def test_an_error_says_its_cause_first():
+    texts = Tags(cards.failure("a.mp4: holds no moving picture", "a.mp4")).texts
+    assert texts == ["Holds no moving picture", "a.mp4"]
 
 
 def test_the_csv_file_can_be_opened_in_a_spreadsheet(tmp_path):
-    from app import write_csv
-
-    rows = [views.Row("=1+1.mp4", scored("x", 0.5)), views.Row("b, c.mp4", error="not a video")]
-    write_csv(tmp_path / "m.csv", rows)
+    intervals = {"short_term": (0.4, 0.6)}
+    rows = [
+        ranking.Row("=1+1.mp4", scored("x", 0.5, intervals=intervals)),
+        ranking.Row("b, c.mp4", error="not a video"),
+    ]
+    files.write_csv(tmp_path / "m.csv", rows)
     with (tmp_path / "m.csv").open(newline="", encoding="utf-8") as file:
         first, second = csv.DictReader(file)
     assert first["clip"] == "'=1+1.mp4"
     assert (first["short_term"], first["long_term"], first["frames"]) == ("0.500000", "", "1")
-    assert 0 <= float(first["short_term_percentile"]) <= 100
+    assert (first["short_term_low"], first["short_term_high"], first["interval_level"]) == (
+        "0.400000",
+        "0.600000",
+        "0.9",
+    )
+    assert (first["short_term_percentile"], first["percentile_among"], first["model"]) == ("", "", "the-model")
     assert (second["clip"], second["short_term"], second["note"]) == ("b, c.mp4", "", "not a video")
 
 
-def test_a_clip_that_raises_anything_stops_no_batch(scoring, clip, tmp_path, monkeypatch):
-    import app
+def test_the_page_to_keep_needs_nothing_else(scoring, clip, model_folder, tmp_path):
+    result = scoring.explain(clip, model_folder.name, silent)
+    rows = [ranking.Row(name, result) for name in ("a <1>.mp4", "b.mp4", "c.mp4")]
+    files.write_page(tmp_path / "m.html", rows)
+    page = Tags((tmp_path / "m.html").read_text(encoding="utf-8"))
+    addresses = [attrs[name] for _, attrs in page.tags for name in ("src", "href") if name in attrs]
+    assert len(addresses) == 3
+    assert all(address.startswith("data:image/jpeg") for address in addresses)
+    assert sum("vm-line" in attrs.get("class", "") for _, attrs in page.tags) == 6  # three clips, two horizons
+    assert files.file_stem(rows) == "memorability of a -1 and 2 more"
+    assert files.file_stem(rows[1:]) == "memorability of b and c"
 
+
+def test_a_clip_that_raises_anything_stops_no_batch(scoring, clip, tmp_path, monkeypatch):
     from videomem_hf.inference import Predictor
 
     other = tmp_path / "other.webm"
@@ -233,7 +460,7 @@ def test_a_clip_that_raises_anything_stops_no_batch(scoring, clip, tmp_path, mon
 
     monkeypatch.setattr(Predictor, "predict", failing)
     label = scoring.models.labels[0]
-    rows = list(app._score_rows(scoring, [str(other), str(clip)], label, lambda share, desc: None))
+    rows = [several.score_row(scoring, path, label, silent) for path in (other, clip)]
     assert [(row.error, row.scored is None) for row in rows] == [
         ("This clip cannot be scored (RuntimeError)", True),
         ("", False),
@@ -241,15 +468,26 @@ def test_a_clip_that_raises_anything_stops_no_batch(scoring, clip, tmp_path, mon
 
 
 @pytest.mark.parametrize(("level", "share"), [(0.9, "90 %"), (0.5, "50 %")])
-def test_an_interval_is_shown_with_its_level(level, share):
+def test_an_interval_is_shown_with_its_level_and_kind(level, share):
     both = {"short_term": 0.8, "long_term": 0.7}
     intervals = {"short_term": (0.7, 0.9), "long_term": (0.5, 0.85)}
     prediction = Prediction(
         "x", "m", both, np.zeros(1), np.array([[0.8, 0.7]]), intervals=intervals, interval_level=level
     )
-    page = " ".join(Tags(views.summary(space_scoring.Scored("x", prediction))).texts)
-    assert f"{share} of such clips score 0.70 to 0.90" in page.replace("\xa0", " ")
-    assert f"{share} of such clips score 0.50 to 0.85" in page.replace("\xa0", " ")
+    page = " ".join(Tags(cards.summary(space_scoring.Scored("x", prediction))).texts).replace("\xa0", " ")
+    assert f"{share} prediction interval: 0.70 to 0.90" in page
+    assert f"{share} prediction interval: 0.50 to 0.85" in page
+
+
+def test_a_moment_stands_out_or_none_does():
+    """Twelve frames nearly alike and three in a row that are higher: no order by chance gives such a peak."""
+    scores = np.array([0.5] * 5 + [0.9] * 3 + [0.5] * 7) + np.linspace(0, 0.01, 15)
+    image = np.zeros((4, 4, 3), np.uint8)
+    for curve, found in ((scores, ", score 0.9"), (np.full(15, 0.5), "no moment stands out")):
+        stills = tuple(Still(float(t), {"short_term": s}, image) for t, s in enumerate(curve))
+        prediction = Prediction("x", "m", {"short_term": 0.6}, np.arange(15.0), curve[:, None], stills=stills)
+        html = explorer.explorer(space_scoring.Scored("x", prediction, "m"))
+        assert found in html
 
 
 def test_without_gradio_it_says_in_one_sentence_what_to_do():

@@ -3,13 +3,17 @@
 from collections.abc import Mapping
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from videomem_hf.analysis.clip_figure import COLOURS
 from videomem_hf.analysis.study_figures import draw_points
+from videomem_hf.analysis.style import BOTH_COLOUR, COLOURS, FIT_COLOUR, TICK_PT, style_axes, style_legend
 from videomem_hf.schema import HORIZON_NAMES, SCORE_MAX, SCORE_MIN, Horizon
+from videomem_hf.system import quantity
 
 BINS = np.linspace(SCORE_MIN, SCORE_MAX, 41)
+MOST_LABELLED = 15
+"""Bars at most that have room for their numbers."""
 
 
 def distribution_figure(scores: Mapping[Horizon, np.ndarray], counts: Mapping[Horizon, np.ndarray]) -> Figure:
@@ -23,27 +27,34 @@ def distribution_figure(scores: Mapping[Horizon, np.ndarray], counts: Mapping[Ho
     panels = figure.subplots(2, len(scores), squeeze=False)
     for column, (horizon, values) in enumerate(scores.items()):
         top, bottom = panels[:, column]
-        top.hist(values, BINS, color=COLOURS[horizon], alpha=0.8)
-        top.axvline(values.mean(), color="#333333", linewidth=1, label=f"mean {values.mean():.3f}")
-        top.set_title(f"{HORIZON_NAMES[horizon]} memorability, {len(values):,} videos", fontsize=10)
-        top.set_xlabel("score")
-        top.legend(fontsize=8, frameon=False, loc="upper left")
+        name, colour = HORIZON_NAMES[horizon], COLOURS[horizon]
+        top.hist(values, BINS, color=colour, alpha=0.8)
+        label = f"mean {values.mean():.3f}, standard deviation {values.std():.3f}"
+        top.axvline(values.mean(), color=FIT_COLOUR, linewidth=1, label=label)
+        style_axes(top, f"{name} memorability, {quantity(len(values), 'video')}", f"{name} score", "videos", "y")
+        style_legend(top, "upper left")
         numbers = counts[horizon].astype(int)
         if numbers.size:
-            bottom.hist(numbers, np.arange(numbers.min(), numbers.max() + 2) - 0.5, color=COLOURS[horizon], alpha=0.8)
-        bottom.set_xlabel("annotation count")
-        for axes in (top, bottom):
-            axes.set_ylabel("videos")
-            axes.grid(alpha=0.25)
+            _draw_counts(bottom, numbers, colour)
+        title = f"mean {numbers.mean():.1f} annotations" if numbers.size else "not known"
+        style_axes(bottom, f"{name} annotation counts, {title}", f"{name} annotations of a video", "videos", "xy")
     return figure
+
+
+def _draw_counts(axes: Axes, numbers: np.ndarray, colour: str) -> None:
+    """Draw how many videos have each annotation count; written on the bars where there are few."""
+    values = np.arange(numbers.min(), numbers.max() + 1)
+    bars = axes.bar(values, np.bincount(numbers - numbers.min()), width=1, color=colour, alpha=0.8)
+    if len(values) <= MOST_LABELLED:
+        axes.bar_label(bars, fmt=lambda value: f"{value:,.0f}" if value else "", fontsize=TICK_PT)
+        axes.margins(y=0.12)
 
 
 def scores_figure(short_term: np.ndarray, long_term: np.ndarray, spearman: float) -> Figure:
     """Draw short- against long-term scores, `(videos,)` each, as in the left panel of the paper's Fig. 5."""
     figure = Figure(figsize=(5.2, 4.8), layout="constrained")
     axes = figure.subplots()
-    draw_points(axes, short_term, long_term, colour="#444477")
-    axes.set_title(f"{len(short_term):,} videos, Spearman's rank correlation {spearman:.3f}", fontsize=10)
-    axes.set(xlabel="short-term memorability", ylabel="long-term memorability")
-    axes.grid(alpha=0.25)
+    draw_points(axes, short_term, long_term, colour=BOTH_COLOUR)
+    title = f"{quantity(len(short_term), 'video')}, Spearman's rank correlation {spearman:.3f}"
+    style_axes(axes, title, "short-term score", "long-term score")
     return figure

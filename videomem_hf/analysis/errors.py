@@ -2,15 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from videomem_hf.analysis.clip_figure import COLOURS
+from videomem_hf.analysis.style import (
+    BAND_COLOUR,
+    COLOURS,
+    GREY,
+    GUIDE_COLOUR,
+    TICK_PT,
+    interval_name,
+    legend_below,
+    style_axes,
+)
 from videomem_hf.analysis.topics import Topic
 from videomem_hf.schema import HORIZON_NAMES, Horizon
 from videomem_hf.statistics import spearman
+from videomem_hf.system import quantity
+
+_Z_95: Final = 1.96
 
 
 @dataclass(frozen=True)
@@ -43,6 +55,7 @@ class TopicErrors:
 
     Attributes:
         measured, predicted: Mean scores.
+        error: Half the 95 % confidence interval of the mean measured score.
         spearman: Within the topic; NaN where it is not defined.
         coverage: Share of measured scores in their intervals; NaN without intervals.
     """
@@ -53,6 +66,7 @@ class TopicErrors:
     predicted: float
     spearman: float
     coverage: float
+    error: float
 
 
 def errors_by_topic(found: Predicted, topics: Sequence[Topic]) -> list[TopicErrors]:
@@ -72,6 +86,7 @@ def errors_by_topic(found: Predicted, topics: Sequence[Topic]) -> list[TopicErro
                 float(x.mean()),
                 spearman(x, y) if defined else float("nan"),
                 float("nan") if covered is None else float(covered[inside].mean()),
+                float(_Z_95 * y.std(ddof=1) / np.sqrt(len(y))),
             )
         )
     return results
@@ -80,7 +95,7 @@ def errors_by_topic(found: Predicted, topics: Sequence[Topic]) -> list[TopicErro
 def calibration_figure(horizons: dict[Horizon, Predicted], level: float) -> Figure:
     """Draw mean measured against mean predicted scores of up to ten groups of clips, and the coverage of each group."""
     with_intervals = all(found.covered is not None for found in horizons.values())
-    figure = Figure(figsize=(4.6 * len(horizons), 6.4 if with_intervals else 4.2), layout="constrained")
+    figure = Figure(figsize=(4.6 * len(horizons), 7.6 if with_intervals else 4.6), layout="constrained")
     ratios = [2, 1] if with_intervals else [1]
     panels = figure.subplots(len(ratios), len(horizons), squeeze=False, height_ratios=ratios)
     for column, (horizon, found) in enumerate(horizons.items()):
@@ -88,37 +103,39 @@ def calibration_figure(horizons: dict[Horizon, Predicted], level: float) -> Figu
         x = np.array([found.predicted[part].mean() for part in parts])
         y = np.array([found.measured[part].mean() for part in parts])
         errors = np.array([found.measured[part].std(ddof=1) / np.sqrt(len(part)) for part in parts])
-        _draw_groups(panels[0, column], horizon, x, y, 1.96 * errors)
+        least, most = (f(len(part) for part in parts) for f in (min, max))
+        groups = f"{quantity(len(parts), 'group')} of {least if least == most else f'{least} to {most}'} clips"
+        _draw_groups(panels[0, column], horizon, x, y, _Z_95 * errors, groups)
         if with_intervals:
             covered = found.covered
             assert covered is not None
             shares = np.array([covered[part].mean() for part in parts])
-            spread = 1.96 * np.sqrt(level * (1 - level) / np.array([len(part) for part in parts]))
+            spread = _Z_95 * np.sqrt(level * (1 - level) / np.array([len(part) for part in parts]))
             _draw_coverage(panels[1, column], horizon, shares, spread, level)
     return figure
 
 
-def _draw_groups(axes: Any, horizon: Horizon, x: np.ndarray, y: np.ndarray, errors: np.ndarray) -> None:
-    axes.errorbar(x, y, yerr=errors, fmt="o", color=COLOURS[horizon], markersize=5, capsize=2, label="groups of clips")
+def _draw_groups(axes: Any, horizon: Horizon, x: np.ndarray, y: np.ndarray, errors: np.ndarray, groups: str) -> None:
+    label = f"{groups}, 95% confidence interval"
+    axes.errorbar(x, y, yerr=errors, fmt="o", color=COLOURS[horizon], markersize=5, capsize=2, label=label)
     low, high = min(x.min(), (y - errors).min()), max(x.max(), (y + errors).max())
-    axes.plot([low, high], [low, high], color="#888888", linewidth=1, linestyle=":", label="measured = predicted")
-    axes.set_title(HORIZON_NAMES[horizon], fontsize=10)
-    axes.set(xlabel="mean predicted score", ylabel="mean measured score, 95% interval")
-    axes.grid(alpha=0.25)
-    axes.legend(fontsize=8, frameon=False, loc="upper left")
+    axes.plot([low, high], [low, high], color=GUIDE_COLOUR, linewidth=1, linestyle=":", label="measured = predicted")
+    name = HORIZON_NAMES[horizon]
+    style_axes(axes, name, f"mean predicted {name} score", f"mean measured {name} score")
+    legend_below(axes, below=0.16)
 
 
 def _draw_coverage(axes: Any, horizon: Horizon, shares: np.ndarray, spread: np.ndarray, level: float) -> None:
     positions = np.arange(1, len(shares) + 1)
     band = level - spread, np.minimum(level + spread, 1)
-    axes.fill_between(positions, *band, color="#dddddd", label="expected by chance")
-    axes.axhline(level, color="#888888", linewidth=1, linestyle=":")
+    axes.fill_between(positions, *band, color=BAND_COLOUR, label="expected by chance")
+    axes.axhline(level, color=GUIDE_COLOUR, linewidth=1, linestyle=":")
     axes.plot(positions, shares, marker="o", markersize=4, color=COLOURS[horizon], label="measured")
     axes.set_ylim(min(0.6, shares.min() - 0.05), 1.02)
-    axes.set_xticks(positions)
-    axes.set(xlabel="group of clips, by predicted score", ylabel=f"in {level:.0%} interval")
-    axes.grid(alpha=0.25)
-    axes.legend(fontsize=8, frameon=False, loc="lower right")
+    name = f"share in {interval_name(level)}".replace(" prediction", "\nprediction")
+    axes.set_xlim(0.5, len(shares) + 0.5)
+    style_axes(axes, HORIZON_NAMES[horizon], "group of clips, by predicted score", name, "x")
+    legend_below(axes, 2, below=0.36)
 
 
 def scatter_figure(scores: Mapping[Horizon, tuple[np.ndarray, np.ndarray]], titles: Mapping[Horizon, str]) -> Figure:
@@ -128,36 +145,41 @@ def scatter_figure(scores: Mapping[Horizon, tuple[np.ndarray, np.ndarray]], titl
         scores: For each horizon `(predicted, measured)`, both `(clips,)`; NaN in `measured` is left out.
         titles: What stands above each panel, such as the correlation.
     """
-    figure = Figure(figsize=(4.4 * len(scores), 4.2), layout="constrained")
+    figure = Figure(figsize=(4.4 * len(scores), 4.5), layout="constrained")
     panels = figure.subplots(1, len(scores), squeeze=False)[0]
     for axes, (horizon, (predicted, measured)) in zip(panels, scores.items(), strict=True):
         known = np.isfinite(measured)
         axes.scatter(predicted[known], measured[known], s=14, alpha=0.55, color=COLOURS[horizon], edgecolors="none")
         low, high = (f(np.r_[predicted[known], measured[known]]) for f in (np.min, np.max))
-        axes.plot([low, high], [low, high], color="#888888", linewidth=1, linestyle=":", label="predicted = measured")
-        axes.set_title(f"{HORIZON_NAMES[horizon]}: {titles[horizon]}", fontsize=10)
-        axes.set(xlabel="predicted", ylabel="measured")
-        axes.grid(alpha=0.25)
-        axes.legend(fontsize=8, frameon=False, loc="upper left")
+        axes.plot(
+            [low, high], [low, high], color=GUIDE_COLOUR, linewidth=1, linestyle=":", label="predicted = measured"
+        )
+        name = HORIZON_NAMES[horizon]
+        title = f"{name}: {titles[horizon]}, {quantity(int(known.sum()), 'clip')}"
+        style_axes(axes, title, f"predicted {name} score", f"measured {name} score")
+        legend_below(axes, below=0.16)
     return figure
 
 
 def topics_figure(horizons: dict[Horizon, list[TopicErrors]]) -> Figure:
-    """Draw for each topic the mean measured and the mean predicted score."""
+    """Draw for each topic the mean measured score with its confidence interval, and the mean predicted score."""
     longest = max(len(topics) for topics in horizons.values())
-    figure = Figure(figsize=(5.4 * len(horizons), 1.2 + 0.34 * longest), layout="constrained")
+    figure = Figure(figsize=(5.8 * len(horizons), 1.6 + 0.34 * longest), layout="constrained")
     panels = figure.subplots(1, len(horizons), squeeze=False)[0]
     for axes, (horizon, topics) in zip(panels, horizons.items(), strict=True):
         ordered = sorted(topics, key=lambda topic: topic.measured)
         positions = np.arange(len(ordered))
-        for y, topic in zip(positions, ordered, strict=True):
-            axes.plot([topic.measured, topic.predicted], [y, y], color="#bbbbbb", linewidth=2, zorder=1)
-        axes.scatter([t.measured for t in ordered], positions, color=COLOURS[horizon], s=28, label="measured", zorder=2)
-        hollow = {"facecolors": "white", "edgecolors": "#444444", "label": "predicted"}
-        axes.scatter([t.predicted for t in ordered], positions, s=28, zorder=3, **hollow)
-        axes.set_yticks(positions, [", ".join(topic.words[:3]) for topic in ordered], fontsize=8)
-        axes.set_title(HORIZON_NAMES[horizon], fontsize=10)
-        axes.set_xlabel("mean score")
-        axes.grid(alpha=0.25, axis="x")
-        axes.legend(fontsize=8, frameon=False, loc="lower right")
+        name = HORIZON_NAMES[horizon]
+        style_axes(axes, name, f"mean {name} score")
+        axes.errorbar(
+            [t.measured for t in ordered], positions, xerr=[t.error for t in ordered], fmt="o", markersize=5,
+            capsize=2, color=COLOURS[horizon], label="measured, 95% confidence interval",
+        )  # fmt: skip
+        hollow = {"facecolors": "white", "edgecolors": GREY, "label": "predicted", "zorder": 3}
+        axes.scatter([t.predicted for t in ordered], positions, s=28, **hollow)
+        words = [f"{', '.join(topic.words[:3])} ({topic.clips})" for topic in ordered]
+        axes.set_yticks(positions, words, fontsize=TICK_PT)
+        axes.grid(visible=False, axis="y")
+        legend_below(axes, 2, below=0.6 / (0.34 * longest + 0.3))
+    figure.supylabel("topic (clips)", fontsize=TICK_PT)
     return figure

@@ -1,23 +1,24 @@
 """A clip as a video with what its score came from laid over it, and its score over time below."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 from PIL import Image
 
-from videomem_hf.analysis.clip_figure import COLOURS, draw_curve, draw_saliency_scale, overlay, strength_of
+from videomem_hf.analysis.clip_figure import overlay, strength_of
+from videomem_hf.analysis.overlay_panel import PanelLayout, draw_panel
+from videomem_hf.analysis.score_curve import ScoreCurve
+from videomem_hf.analysis.style import COLOURS
 from videomem_hf.models.video_decoding import DEFAULT_RATE, LONG_HOLD_S
-from videomem_hf.schema import Horizon
 from videomem_hf.system import atomic_write
 from videomem_hf.video.video import VideoSource, probe, sample_frames
 
@@ -31,24 +32,14 @@ MOST_WIDTH = 960
 MOST_HEIGHT = 720
 LEAST_WIDTH = 640
 """Narrower frames are enlarged, or stand between bars, so that the curve below can be read."""
-PANEL_HEIGHT = 200
-DPI = 100
+TALL = 1.2
+"""Height of a picture, in widths, from which on the panel stands beside it."""
 BACKGROUND = 24
 SALIENCY_SCALE = 4
 """Maps are smooth: they are made at a quarter of the pictures' size and enlarged."""
 SLOWEST = 10.0
 FASTEST = 30.0
 """Frames a second of an overlay video; in between, as many as its clip has."""
-
-
-@dataclass(frozen=True)
-class ScoreCurve:
-    """What the panel shows: the arguments of `clip_figure` with these names."""
-
-    times_s: np.ndarray
-    frame_scores: Mapping[Horizon, np.ndarray]
-    clip_scores: Mapping[Horizon, float]
-    saliency_label: str
 
 
 def overlay_clip(
@@ -58,11 +49,12 @@ def overlay_clip(
     curve: ScoreCurve,
     on_frame: Callable[[float], object] | None = None,
     fastest: float = FASTEST,
+    saliency_label: str = "saliency",
 ) -> None:
     """Write an overlay video of a clip as `write_overlay_video` does, without warnings about an odd file.
 
     Args:
-        path, saliency_at, curve: As of `write_overlay_video`.
+        path, saliency_at, curve, saliency_label: As of `write_overlay_video`.
         clip: What the curve was computed from.
         on_frame: Called with the time in seconds of each frame, to show progress.
         fastest: Most frames per second.
@@ -81,7 +73,7 @@ def overlay_clip(
                 if on_frame is not None:
                     on_frame(frame.time_s + index / rate)
 
-    write_overlay_video(path, frames(), rate, saliency_at, curve)
+    write_overlay_video(path, frames(), rate, saliency_at, curve, saliency_label)
 
 
 def write_overlay_video(
@@ -90,6 +82,7 @@ def write_overlay_video(
     frames_per_second: float,
     saliency_at: SaliencyAt,
     curve: ScoreCurve,
+    saliency_label: str = "saliency",
 ) -> None:
     """Write an MP4 (H.264, yuv420p) that browsers play; without sound. It appears whole or not at all.
 
@@ -101,11 +94,12 @@ def write_overlay_video(
         frames_per_second: The times are multiples of its inverse.
         saliency_at: Gives the saliency; asked for at a quarter of the size of the pictures.
         curve: What the panel below the frames shows.
+        saliency_label: What the maps are, for their scale in the panel.
     """
     with atomic_write(path) as partial, _encoder(partial, frames_per_second) as write:
         canvas = None
         for time_s, image in frames:
-            canvas = canvas or _Canvas(image.shape[:2], curve)
+            canvas = canvas or _Canvas(image.shape[:2], curve, saliency_label)
             write(canvas.draw(time_s, image, saliency_at), round(time_s * frames_per_second))
 
 
@@ -120,12 +114,12 @@ class _Planes:
         self.blue = flat[pixels : pixels * 5 // 4].reshape(height // 2, width // 2)
         self.red = flat[pixels * 5 // 4 :].reshape(height // 2, width // 2)
 
-    def paste(self, other: "_Planes", top: int) -> None:
-        """Put a picture of the same width in; `top` is even."""
-        height = len(other.luma)
-        self.luma[top : top + height] = other.luma
-        self.blue[top // 2 : (top + height) // 2] = other.blue
-        self.red[top // 2 : (top + height) // 2] = other.red
+    def paste(self, other: "_Planes", top: int, left: int) -> None:
+        """Put another picture in; `top` and `left` are even."""
+        height, width = other.luma.shape
+        self.luma[top : top + height, left : left + width] = other.luma
+        half = slice(top // 2, (top + height) // 2), slice(left // 2, (left + width) // 2)
+        self.blue[half], self.red[half] = other.blue, other.red
 
     def fill(self, colour: np.ndarray, where: np.ndarray | None = None) -> None:
         """Paint with a colour of `_to_yuv`; `where` `(height, width)` bool says what, None all."""
@@ -138,16 +132,21 @@ class _Planes:
 class _Canvas:
     """Pictures of one size: the frame with its overlay, and the panel with a line at the time."""
 
-    def __init__(self, shape: tuple[int, int], curve: ScoreCurve) -> None:
+    def __init__(self, shape: tuple[int, int], curve: ScoreCurve, saliency_label: str) -> None:
         height, width = shape
         scale = min(MOST_WIDTH / width, MOST_HEIGHT / height)
         if scale > 1:
             scale = min(scale, max(1.0, LEAST_WIDTH / width))
         self.width, self.height = (max(2, round(side * scale / 2) * 2) for side in (width, height))
-        full_width = max(self.width, LEAST_WIDTH)
-        self.left = (full_width - self.width) // 4 * 2
-        self.panel = _Panel(full_width, curve)
-        self.planes = _Planes(self.height + PANEL_HEIGHT, full_width)
+        if self.height > TALL * self.width:
+            self.left, self.panel_left, self.panel_top = 0, self.width, 0
+            self.panel = _Panel(PanelLayout.beside(self.height, curve, saliency_label))
+            self.planes = _Planes(self.height, self.width + self.panel.layout.width)
+        else:
+            full_width = max(self.width, LEAST_WIDTH)
+            self.left, self.panel_left, self.panel_top = (full_width - self.width) // 4 * 2, 0, self.height
+            self.panel = _Panel(PanelLayout.below(full_width, self.height, curve, saliency_label))
+            self.planes = _Planes(self.height + self.panel.layout.height, full_width)
         self.planes.fill(_to_yuv(np.full(3, BACKGROUND)))
 
     def draw(self, time_s: float, image: np.ndarray, saliency_at: SaliencyAt) -> np.ndarray:
@@ -166,7 +165,7 @@ class _Canvas:
         rows, columns = slice(self.height // 2), slice(self.left // 2, (self.left + self.width) // 2)
         self.planes.blue[rows, columns] = blue[share[::2, ::2]]
         self.planes.red[rows, columns] = red[share[::2, ::2]]
-        self.planes.paste(self.panel.at(time_s), self.height)
+        self.planes.paste(self.panel.at(time_s), self.panel_top, self.panel_left)
         return self.planes.data
 
 
@@ -200,20 +199,11 @@ def _to_yuv(colour: np.ndarray) -> np.ndarray:
 
 
 class _Panel:
-    """The curve of scores and the scale of the overlay, drawn once; the line at the time is drawn into a copy."""
+    """The panel as it is drawn once; the line at the time is drawn into a copy."""
 
-    def __init__(self, width: int, curve: ScoreCurve) -> None:
-        self.curve = curve
-        self.figure = Figure(figsize=(width / DPI, PANEL_HEIGHT / DPI), dpi=DPI)
-        bottom, height = 46 / PANEL_HEIGHT, (PANEL_HEIGHT - 46 - 30) / PANEL_HEIGHT
-        self.axes = self.figure.add_axes((65 / width, bottom, (width - 65 - 120) / width, height))
-        draw_curve(self.axes, curve.times_s, curve.frame_scores, curve.clip_scores)
-        spacing = {"columnspacing": 1.2, "handlelength": 1.6, "borderaxespad": 0.2}
-        self.axes.legend(fontsize=7, loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False, **spacing)
-        step = curve.times_s[1] - curve.times_s[0] if len(curve.times_s) > 1 else 1.0
-        self.axes.set_xlim(curve.times_s[0] - 0.02 * (curve.times_s[-1] + step), curve.times_s[-1] + step)
-        label = f"{curve.saliency_label}:\nshare of the peak"
-        draw_saliency_scale(self.figure, ((width - 95) / width, bottom, 14 / width, height), label, "vertical")
+    def __init__(self, layout: PanelLayout) -> None:
+        self.layout = layout
+        self.figure, self.axes = draw_panel(layout)
         self.background = self._background()
 
     def _background(self) -> _Planes:
@@ -228,25 +218,29 @@ class _Panel:
         return planes
 
     def at(self, time_s: float) -> _Planes:
-        """Give the panel, `PANEL_HEIGHT` high, with a line at a time and a dot on each curve."""
+        """Give the panel, with a line at a time and a dot on each curve."""
         drawn = _Planes(*self.background.luma.shape)
         drawn.data[:] = self.background.data
+        if self.axes is None:
+            return drawn
         low, high = self.axes.get_ylim()
-        column, top = self._pixel(time_s, high)
-        bottom = self._pixel(time_s, low)[1]
+        column, top = self._pixel(self.axes, time_s, high)
+        bottom = self._pixel(self.axes, time_s, low)[1]
         rows, columns = np.ogrid[: drawn.luma.shape[0], : drawn.luma.shape[1]]
         line = (rows >= top) & (rows <= bottom) & (columns >= column - 1) & (columns <= column)
         drawn.fill(_to_yuv(np.full(3, 40)), line)
-        for horizon, values in self.curve.frame_scores.items():
-            x, y = self._pixel(time_s, float(np.interp(time_s, self.curve.times_s, values)))
-            drawn.fill(_to_yuv(np.multiply(to_rgb(COLOURS[horizon]), 255)), (rows - y) ** 2 + (columns - x) ** 2 <= 25)
+        radius = max(5.0, 0.3 * self.layout.text)
+        for horizon, values in self.layout.curve.frame_scores.items():
+            x, y = self._pixel(self.axes, time_s, float(np.interp(time_s, self.layout.curve.times_s, values)))
+            dot = (rows - y) ** 2 + (columns - x) ** 2 <= radius**2
+            drawn.fill(_to_yuv(np.multiply(to_rgb(COLOURS[horizon]), 255)), dot)
         return drawn
 
-    def _pixel(self, time_s: float, score: float) -> tuple[int, int]:
+    def _pixel(self, axes: Axes, time_s: float, score: float) -> tuple[int, int]:
         """Column and row of a point of the curve."""
-        first, last = self.axes.get_xlim()
-        x, y = self.axes.transData.transform((np.clip(time_s, first, last), score))
-        return round(x), round(PANEL_HEIGHT - 1 - y)
+        first, last = axes.get_xlim()
+        x, y = axes.transData.transform((np.clip(time_s, first, last), score))
+        return round(x), round(self.layout.height - 1 - y)
 
 
 @contextmanager

@@ -10,11 +10,21 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import AutoLocator, MultipleLocator
+from matplotlib.ticker import MultipleLocator
 from numpy.typing import NDArray
 
-from videomem_hf.analysis.clip_figure import COLOURS
+from videomem_hf.analysis.style import (
+    BOTH_COLOUR,
+    COLOURS,
+    FIT_COLOUR,
+    GREY,
+    LABEL_PT,
+    TICK_PT,
+    legend_below,
+    style_axes,
+)
 from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon
+from videomem_hf.system import quantity
 
 if TYPE_CHECKING:
     from videomem_hf.protocol.consistency import ConsistencyCurve
@@ -24,9 +34,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 WIDTH_IN: Final = 6.9
-HEIGHT_IN: Final = 2.9
-LINE_COLOUR: Final = "#1f4fa3"
-_GREY: Final = "#555555"
+HEIGHT_IN: Final = 3.4
 _LEAST_RATE_RANGE: Final = 0.05
 """Half the smallest range of a hit-rate axis, so that noise does not look like a trend."""
 
@@ -34,10 +42,12 @@ _LEAST_RATE_RANGE: Final = 0.05
 def retention_figure(retention: "Mapping[Horizon, Retention]") -> Figure:
     """Draw Fig. 3: hit rate against the retention interval, one panel per horizon."""
     figure, panels = _figure(len(retention))
-    names = {"short_term": "retention interval (videos)", "long_term": "retention interval (hours)"}
+    units = {"short_term": "videos", "long_term": "hours"}
     for axes, (horizon, found) in zip(panels, retention.items(), strict=True):
-        axes.set(xlabel=names[horizon], ylabel="mean hit rate")
+        name = f"{HORIZON_NAMES[horizon]} retention interval ({units[horizon]})"
         interval, rate, line = found.interval, found.rate, found.line
+        title = f"{HORIZON_NAMES[horizon]}, {quantity(int(np.sum(found.annotations)), 'annotation')}"
+        style_axes(axes, title if len(interval) else HORIZON_NAMES[horizon], name, "mean hit rate", "x")
         if not len(interval):
             _empty(axes, "intervals not known")
             continue
@@ -48,15 +58,13 @@ def retention_figure(retention: "Mapping[Horizon, Retention]") -> Figure:
         )  # fmt: skip
         if line is not None:
             ends = np.array([interval.min(), interval.max()])
-            axes.plot(ends, line.intercept + line.slope * ends, color=LINE_COLOUR, linewidth=1.8, label="linear fit")
+            axes.plot(ends, line.intercept + line.slope * ends, color=FIT_COLOUR, linewidth=1.8, label="linear fit")
         middle = (float((rate - error).min()) + float((rate + error).max())) / 2
         half = max(float(np.ptp(rate)) + float(error.max()), _LEAST_RATE_RANGE)
         axes.set_ylim(middle - half, middle + half)
-        axes.xaxis.set_major_locator(
-            MultipleLocator(12) if horizon == "long_term" and np.ptp(interval) > 24 else AutoLocator()
-        )
-        axes.legend(fontsize=7, frameon=False, loc="upper right", ncols=2)
-        axes.set_title(HORIZON_NAMES[horizon], fontsize=9)
+        if horizon == "long_term" and np.ptp(interval) > 24:
+            axes.xaxis.set_major_locator(MultipleLocator(12))
+        legend_below(axes, 2)
     return figure
 
 
@@ -76,7 +84,7 @@ def consistency_figure(
     for axes, horizon in zip(panels, measured, strict=True):
         colour = COLOURS[horizon]
         styles: dict[str, tuple[ConsistencyCurve, dict[str, Any]]] = {
-            "all videos, annotations left out": (thinned[horizon], {"color": _GREY, "marker": "s", "linestyle": "--"}),
+            "all videos, annotations left out": (thinned[horizon], {"color": GREY, "marker": "s", "linestyle": "--"}),
             "videos with at least N annotations": (measured[horizon], {"color": colour, "marker": "o"}),
         }
         for label, (curve, style) in styles.items():
@@ -84,12 +92,11 @@ def consistency_figure(
             band = curve.spearman - curve.sd, curve.spearman + curve.sd
             axes.fill_between(curve.annotations, *band, color=style["color"], alpha=0.2, linewidth=0)
         label = f"mean of the study, {means[horizon]:.1f}"
-        axes.axvline(means[horizon], color=LINE_COLOUR, linewidth=0.9, linestyle=":", label=label)
-        axes.set(xlabel="mean annotation count", ylabel="annotation consistency\n(Spearman)")
-        low, high = axes.get_ylim()
-        axes.set_ylim(min(low, 0.0), high + 0.38 * (high - min(low, 0.0)))
-        axes.legend(fontsize=7, facecolor="white", framealpha=1, edgecolor="none", loc="upper left")
-        axes.set_title(HORIZON_NAMES[horizon], fontsize=9)
+        axes.axvline(means[horizon], color=FIT_COLOUR, linewidth=0.9, linestyle=":", label=label)
+        title = f"{HORIZON_NAMES[horizon]}, mean ± standard deviation"
+        style_axes(axes, title, "mean annotation count", "annotation consistency\n(Spearman)", "x")
+        axes.set_ylim(bottom=min(axes.get_ylim()[0], 0.0))
+        legend_below(axes)
     return figure
 
 
@@ -105,9 +112,8 @@ def agreement_figure(short_term: "Scores", long_term: "Scores", spearman: float,
         "mean response time (s)": f"response times, Pearson {_signed(pearson)}",
     }
     for axes, x, y, (name, title) in zip(panels, short, long, names.items(), strict=True):
-        draw_points(axes, x, y, colour="#444477")
-        axes.set(xlabel=f"short-term {name}", ylabel=f"long-term {name}")
-        axes.set_title(title, fontsize=9)
+        draw_points(axes, x, y, colour=BOTH_COLOUR)
+        style_axes(axes, f"{title}, {_known(x, y)}", f"short-term {name}", f"long-term {name}")
     return figure
 
 
@@ -116,22 +122,21 @@ def response_time_figure(scores: "Mapping[Horizon, Scores]", pearson: Mapping[Ho
     figure, panels = _figure(len(scores))
     for axes, (horizon, found) in zip(panels, scores.items(), strict=True):
         draw_points(axes, found.score, found.rt_ms / 1000, colour=COLOURS[horizon])
-        axes.set(xlabel=f"{HORIZON_NAMES[horizon]} memorability", ylabel="mean response time (s)")
-        axes.set_title(f"{HORIZON_NAMES[horizon]}, Pearson {_signed(pearson[horizon])}", fontsize=9)
+        name, times = HORIZON_NAMES[horizon], found.rt_ms / 1000
+        title = f"{name}, Pearson {_signed(pearson[horizon])}, {_known(found.score, times)}"
+        style_axes(axes, title, f"{name} memorability", f"{name} mean response time (s)")
     return figure
 
 
 def _figure(columns: int) -> tuple[Figure, list[Axes]]:
     layout = ConstrainedLayoutEngine(w_pad=0.09)
     figure = Figure(figsize=(WIDTH_IN * columns / len(HORIZONS), HEIGHT_IN), layout=layout)
-    panels = list(figure.subplots(1, columns, squeeze=False)[0])
-    for axes in panels:
-        axes.tick_params(labelsize=8)
-        axes.xaxis.label.set_size(9)
-        axes.yaxis.label.set_size(9)
-        axes.grid(alpha=0.25, linewidth=0.6)
-        axes.set_axisbelow(True)
-    return figure, panels
+    return figure, list(figure.subplots(1, columns, squeeze=False)[0])
+
+
+def _known(x: Floats, y: Floats) -> str:
+    """How many videos have both."""
+    return quantity(int((np.isfinite(x) & np.isfinite(y)).sum()), "video")
 
 
 def _signed(value: float) -> str:
@@ -139,7 +144,7 @@ def _signed(value: float) -> str:
 
 
 def _empty(axes: Axes, text: str) -> None:
-    axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes, fontsize=9, color=_GREY)
+    axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes, fontsize=LABEL_PT, color=GREY)
     axes.set_xticks([])
     axes.set_yticks([])
 
@@ -156,5 +161,5 @@ def draw_points(axes: Axes, x: Floats, y: Floats, colour: str) -> None:
     if len(x) > 2 and np.ptp(x) > 0:
         slope, offset = np.polyfit(x, y, 1)
         ends = np.array([x.min(), x.max()])
-        axes.plot(ends, slope * ends + offset, color="#1a1a1a", linewidth=1.5, label="linear fit")
-        axes.legend(fontsize=7, frameon=False, loc="best")
+        axes.plot(ends, slope * ends + offset, color=FIT_COLOUR, linewidth=1.5, label="linear fit")
+        axes.legend(fontsize=TICK_PT, framealpha=0.85, edgecolor="none", loc="best")

@@ -12,6 +12,7 @@ from videomem_hf.data.release.splits import SPLIT_DEFAULTS
 from videomem_hf.data.scored_clips import FRAME_CACHE, Clips, fill_cache, is_divided, load_clips
 from videomem_hf.evaluation import training_clips
 from videomem_hf.evaluation.options import EvaluationOptions, evaluation_of
+from videomem_hf.inference.claims import read_claims
 from videomem_hf.models.configuration_multiview import MultiViewConfig
 from videomem_hf.multiview.predict import predict_split
 from videomem_hf.run_files import CONFIG_FILE, is_run_folder, read_results
@@ -123,6 +124,7 @@ def score_target(
     batch_size: int = 32,
     frame_cache: str | None = None,
     failures: list[str] | None = None,
+    intervals: list[np.ndarray] | None = None,
     progress: bool = True,
 ) -> tuple[np.ndarray, Clips]:
     """Predict the scores of a split.
@@ -132,6 +134,7 @@ def score_target(
         target: The split.
         scored: False takes the clips without scores as well.
         frame_cache: Folder for decoded frames; None takes the user's cache folder.
+        intervals: A multi-view model's own prediction intervals `(clips, horizons, 2)` are added here.
         failures: Clips that cannot be decoded are left out, and one line about each is added here; None raises.
 
     Returns:
@@ -142,7 +145,7 @@ def score_target(
     """
     data, split, options = target.data, target.split, target.options
     if model.config.model_type == MultiViewConfig.model_type:
-        wanted: dict[str, Any] = {"scored": scored, "options": options, "failures": failures}
+        wanted: dict[str, Any] = {"scored": scored, "options": options, "failures": failures, "intervals": intervals}
         scores, clips = predict_split(model, data, split, **wanted, progress=progress)
         _check(target, clips)
         return scores, clips
@@ -161,6 +164,39 @@ def score_target(
     _check(target, clips, cache)
     model.to(accelerator.device)
     return predict(accelerator, model, Collator(processor), clips, cache, batch_size, progress), clips
+
+
+def prediction_intervals(
+    model: str, network: Any, scores: np.ndarray, clips: Clips, own: list[np.ndarray]
+) -> tuple[np.ndarray, float] | None:
+    """The prediction intervals `(clips, horizons, 2)` of scores, with the clips' annotation counts, and their level.
+
+    Args:
+        model: Name of the model, beside whose weights its reference lies.
+        network, scores, clips: The loaded model, and what `score_target` gave.
+        own: What it added to `intervals`.
+
+    Returns:
+        None where the model has none.
+    """
+    if own:
+        return own[0], network.config.interval_level
+    reference, horizons = read_claims(model, network).reference, tuple(network.config.horizons)
+    if reference is None or set(horizons) - reference.fits.keys():
+        return None
+    counts = clips.annotation_counts
+    ends = [reference.fits[h].ends(scores[:, column], counts[:, column]) for column, h in enumerate(horizons)]
+    return np.stack(ends, axis=1), reference.interval_level
+
+
+def is_calibration_split(model: str, target: EvaluationTarget) -> bool:
+    """Whether a model's intervals were calibrated on the split: that of its run, unless they are its own."""
+    run = run_of(model)
+    if run is None or target.trained_on is None:
+        return False
+    results = read_results(run)
+    same_data = Path(str(results.get("config", {}).get("data"))).name == Path(target.data).name
+    return same_data and results.get("model_type") != MultiViewConfig.model_type and results["split"] == target.split
 
 
 def _decode(

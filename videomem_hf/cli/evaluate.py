@@ -95,7 +95,7 @@ def evaluate(
     """
     import numpy as np
 
-    from videomem_hf.benchmark.evaluate import evaluation_target, score_target
+    from videomem_hf.benchmark.evaluate import evaluation_target, prediction_intervals, score_target
     from videomem_hf.evaluation.submission import submission_files, write_submission
     from videomem_hf.inference.loading import RESMEM, load_network
 
@@ -119,6 +119,7 @@ def evaluate(
     horizons = tuple(network.config.horizons)
     files = submission_files(submission, year or 2019, team or "videomem", run or 1, horizons) if submission else {}
     failures: list[str] = []
+    own_intervals: list[np.ndarray] = []
     scores, clips = score_target(
         network,
         processor,
@@ -127,6 +128,7 @@ def evaluate(
         batch_size=batch_size,
         frame_cache=None if frame_cache is None else str(frame_cache),
         failures=None if fail_fast else failures,
+        intervals=own_intervals,
     )
     for line in failures:
         typer.echo(f"videomem: {line}", err=True)
@@ -134,10 +136,11 @@ def evaluate(
         write_submission(files, clips.video_ids, scores)
         typer.echo("\n".join(f"{file}: {len(scores)} videos" for file in files.values()))
     if csv_file is not None:
-        write_predictions(csv_file, {"model": scores}, clips.video_ids, clips.labels, horizons)
+        write_predictions(csv_file, {"model": scores}, clips.video_ids, clips.labels, horizons, clips.annotation_counts)
     if not files or (np.isfinite(clips.labels).sum(axis=0) >= 2).any():  # the release's test set has no scores
         ranked_by = most_annotated_by or target.options.get("most_annotated_by", "long_term")
-        _report(model, target, scores, clips, horizons, most_annotated, ranked_by, json_file)
+        intervals = prediction_intervals(model, network, scores, clips, own_intervals)
+        _report(model, target, scores, clips, horizons, most_annotated, ranked_by, json_file, intervals)
     if failures:
         raise typer.Exit(1)
 
@@ -151,14 +154,21 @@ def _report(
     most_annotated: int | None,
     ranked_by: RankedBy,
     json_file: Path | None,
+    intervals: tuple[np.ndarray, float] | None,
 ) -> None:
+    from videomem_hf.benchmark.evaluate import is_calibration_split
+    from videomem_hf.evaluation.coverage import coverage_lines, interval_coverage
     from videomem_hf.evaluation.evaluate import evaluate_predictions, noise_ceilings
     from videomem_hf.evaluation.tables import consistency_lines, metrics_text
 
     metrics = evaluate_predictions(scores, clips, horizons, most_annotated, ranked_by, **target.sampling)
     ceilings = noise_ceilings(clips, horizons)
+    coverage = interval_coverage(intervals[0], scores, clips, horizons) if intervals else {}
     if json_file is not None:
         content = {"model": model, "data": target.data, "split": target.split, "splits": target.options}
-        content |= {"metrics": metrics, "ceilings": ceilings}
+        content |= {"metrics": metrics, "ceilings": ceilings, "coverage": coverage}
         json_file.write_text(json.dumps(without_nan(content), indent=2) + "\n", encoding="utf-8")
     typer.echo(metrics_text(metrics, target.sampling["confidence"]) + consistency_lines(ceilings), nl=False)
+    if intervals:
+        same_split = is_calibration_split(model, target)
+        typer.echo(coverage_lines(coverage, intervals[1], calibrated_on=same_split), nl=False)

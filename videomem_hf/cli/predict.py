@@ -2,26 +2,24 @@
 
 import csv
 import json
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from videomem_hf.cli.clip_paths import clip_paths, clip_sources
 from videomem_hf.cli.options import Clips, Device, Engine, FailFast, Import, ListFile, TrustRemoteCode
 from videomem_hf.cli.predict_here import Outcome, Scoring, is_pipe, score_clips
-from videomem_hf.cli.score_table import score_columns, score_row
 from videomem_hf.registration import import_code
-from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon, InputError, Precision
+from videomem_hf.schema import Horizon, InputError, Precision
 from videomem_hf.system import os_cause, printable, quantity
+
+if TYPE_CHECKING:
+    from videomem_hf.inference.score_journal import Model
 
 
 def predict(
@@ -56,6 +54,12 @@ def predict(
             help="Write one video per clip (MP4) to this folder: saliency map over every frame, and the score.",
         ),
     ] = None,
+    occlusion: Annotated[
+        bool,
+        typer.Option(
+            "--occlusion", help="With --plots: cover one cell of a grid after the other and show how the score changes."
+        ),
+    ] = False,
     device: Device = None,
     title: Annotated[str | None, typer.Option(help="Title of the clips, for a model that reads titles.")] = None,
     precision: Annotated[
@@ -105,32 +109,41 @@ def predict(
         return
     sources = clip_sources(clips, list_file)
     outputs.check_against(sources)
+    from videomem_hf.inference import Predictor
+
     imports = tuple(import_ or ())
-    scoring = Scoring(model, device, title, trust_remote_code, precision, imports, outputs.plots, outputs.overlay)
+    drawn = outputs.plots, outputs.overlay, occlusion
+    scoring = Scoring(model, device, title, trust_remote_code, precision, imports, *drawn)
     jobs = min(jobs or 1, len(sources))
     if jobs > 1 and (pipes := [source for source in sources if is_pipe(source)]):
         raise InputError(f"{pipes[0]}: is a pipe, which no other process can read; leave --jobs out")
+    from videomem_hf.inference.score_journal import model_of
+
     predictor = scoring.load()
+    if occlusion and (outputs.plots is None or not isinstance(predictor, Predictor)):
+        why = "needs --plots FOLDER" if outputs.plots is None else f"{predictor.name} scores no frames; leave it out"
+        raise InputError(f"--occlusion: {why}")
     if overlay is not None and predictor.saliency_method is None:
         raise InputError(f"--overlay: {predictor.name} offers no saliency maps; choose another model")
-    name, horizons = predictor.name, predictor.horizons
+    about = _About(model_of(predictor), predictor.horizons, predictor.interval_level)
     # With several processes it was here to find mistakes early; they load their own.
     outcomes = score_clips(predictor if jobs == 1 else None, scoring, sources, jobs)
     del predictor
-    _write_outputs(outcomes, len(sources), name, horizons, outputs, fail_fast)
+    _write_outputs(outcomes, len(sources), about, outputs, fail_fast)
 
 
 def _write_outputs(
     scored: Iterator[Outcome],
     clips: int,
-    model: str,
-    horizons: tuple[Horizon, ...],
+    about: "_About",
     outputs: "_Outputs",
     fail_fast: bool,
 ) -> None:
+    from videomem_hf.cli.predict_table import print_table
+
     outcomes: list[Outcome] = []
     interrupted = False
-    with _csv_rows(outputs.csv_file, horizons) as write_row:
+    with _csv_rows(outputs.csv_file, about) as write_row:
         try:
             for outcome in scored:
                 outcomes.append(outcome)
@@ -141,7 +154,7 @@ def _write_outputs(
             interrupted = True
     if outputs.json_file is not None:
         _write_json(outputs.json_file, outcomes)
-    _print_table(outcomes, model, horizons, to_stderr=outputs.to_stdout)
+    print_table(outcomes, about.model, about.horizons, about.level, to_stderr=outputs.to_stdout)
     if interrupted:
         sys.stderr.write(f"videomem: interrupted; {len(outcomes)} of {quantity(clips, 'clip')} are done and kept\n")
         raise typer.Exit(130)
@@ -153,6 +166,15 @@ def _path(option: str, text: str | None) -> Path | None:
     if text == "":
         raise InputError(f"{option} is empty; name a {'file' if option in ('--json', '--csv') else 'folder'}")
     return None if text is None else Path(text)
+
+
+@dataclass(frozen=True)
+class _About:
+    """What stands beside all scores: the model, what it predicts, and the level of its intervals."""
+
+    model: "Model"
+    horizons: tuple[Horizon, ...]
+    level: float
 
 
 @dataclass(frozen=True)
@@ -200,7 +222,10 @@ class _Outputs:
 
 
 @contextmanager
-def _csv_rows(path: Path | None, horizons: tuple[Horizon, ...]) -> Iterator[Any]:
+def _csv_rows(path: Path | None, about: "_About") -> Iterator[Any]:
+    from videomem_hf.cli.score_table import score_columns, score_row
+    from videomem_hf.inference.score_journal import ClipScores
+
     if path is None:
         yield lambda outcome: None
         return
@@ -210,12 +235,12 @@ def _csv_rows(path: Path | None, horizons: tuple[Horizon, ...]) -> Iterator[Any]
         raise InputError(f"{path}: cannot be written ({os_cause(error)})") from error
     with opened as file:
         writer = csv.writer(file)
-        writer.writerow(score_columns(horizons))
+        writer.writerow(score_columns(about.horizons, about.level))
 
         def write(outcome: Outcome) -> None:
             p = outcome.prediction
-            frames = len(p.times_s) if p else 0
-            writer.writerow(score_row(outcome.name, horizons, p.scores if p else None, frames, outcome.note))
+            scores = ClipScores.of(p) if p else None
+            writer.writerow(score_row(outcome.name, about.horizons, scores, outcome.note, about.model))
             file.flush()
 
         yield write
@@ -232,38 +257,3 @@ def _write_json(path: Path, outcomes: list[Outcome]) -> None:
         sys.stdout.write(text)
     else:
         path.write_text(text, encoding="utf-8")
-
-
-def _print_table(outcomes: list[Outcome], model: str, known: tuple[Horizon, ...], to_stderr: bool) -> None:
-    horizons = [horizon for horizon in HORIZONS if horizon in known]
-    failed = sum(o.prediction is None for o in outcomes)
-    counts = f"{quantity(len(outcomes) - failed, 'clip')} scored by {model}"
-    counts += f", {failed} failed" if failed else ""
-    caption = f"{counts}. 0: nobody recognises the clip when it is seen again; 1: everybody does."
-    table = Table(caption=caption, caption_justify="left")
-    table.add_column("Clip", overflow="fold")
-    for name in (*(HORIZON_NAMES[horizon].capitalize() for horizon in horizons), "Lowest to highest frame", "Frames"):
-        table.add_column(name, justify="right")
-    if any(o.note for o in outcomes):
-        table.add_column("Note", overflow="fold")
-    folder = _common_folder([o.name for o in outcomes if str(o.source) == o.name and isinstance(o.source, Path)])
-    for outcome in outcomes:
-        table.add_row(*_cells(outcome, horizons, folder)[: len(table.columns)])
-    Console(stderr=to_stderr).print(table)
-
-
-def _common_folder(paths: Sequence[str]) -> str:
-    """What the names of clips can go without in the table."""
-    parents = {str(Path(path).parent) for path in paths}
-    return os.path.commonpath(parents) if len({Path(parent).is_absolute() for parent in parents}) == 1 else ""
-
-
-def _cells(outcome: Outcome, horizons: list[Horizon], folder: str) -> list[str]:
-    p, note = outcome.prediction, escape(printable(outcome.note))
-    in_folder = Path(outcome.name).is_relative_to(folder) and isinstance(outcome.source, Path)
-    name = escape(printable(Path(outcome.name).relative_to(folder) if in_folder else outcome.name))
-    note = f"[red]{note}[/red]" if outcome.error else note
-    if p is None:
-        return [name, *["-"] * len(horizons), "-", "0", note]
-    low, high = p.frame_scores[:, 0].min(), p.frame_scores[:, 0].max()
-    return [name, *[f"{p.scores[h]:.3f}" for h in horizons], f"{low:.3f} to {high:.3f}", str(len(p.times_s)), note]

@@ -54,7 +54,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Scoring:
-    """How each process loads the predictor, see `load_predictor`, and the folders in which clips are drawn."""
+    """How each process loads the predictor, see `load_predictor`, and the folders in which clips are drawn, and how."""
 
     model: str | None
     device: str | None
@@ -64,6 +64,7 @@ class Scoring:
     imports: tuple[str, ...]
     plots: Path | None
     overlay: Path | None
+    occlusion: bool = False
 
     def load(self) -> "ClipPredictor":
         from videomem_hf.inference import load_predictor
@@ -97,7 +98,7 @@ def _score(
 ) -> Iterator[Outcome]:
     opened: list[tuple[Clip, Any, str]] = []
     predictions = predictor.predict_many(
-        _open(clips, opened, keep=scoring.overlay is not None),
+        _open(clips, opened, keep=scoring.overlay is not None or scoring.occlusion),
         STILLS if scoring.plots else 0,
         None if bar is None else _FrameCount(bar, clips),
         scoring.overlay is not None,
@@ -109,7 +110,7 @@ def _score(
             continue
         prediction = replace(prediction, source=clip.name)
         try:
-            _draw(prediction, file, scoring, clip.file_name, bar is not None)
+            _draw(predictor, prediction, file, scoring, clip.file_name, bar is not None)
         except Exception as error:
             cause = f"Scored, but not drawn: {cause_of(error, clip.name)}"
         yield Outcome(clip.source, clip.name, prediction, cause)
@@ -200,14 +201,21 @@ def _set_up(scoring: Scoring, threads: int) -> "ClipPredictor":
     return scoring.load()
 
 
-def _draw(prediction: "Prediction", file: Any, scoring: Scoring, name: str, progress: bool) -> None:
+def _draw(
+    predictor: "ClipPredictor", prediction: "Prediction", file: Any, scoring: Scoring, name: str, progress: bool
+) -> None:
     """Write the picture and the video that are wanted of a clip."""
     if scoring.plots:
         from videomem_hf.analysis.clip_figure import save_figure
         from videomem_hf.inference.drawing import prediction_figure
+        from videomem_hf.inference.occlusion import occlusion_maps
 
-        title = f"{Path(prediction.source).name} · {prediction.model}"
-        save_figure(prediction_figure(prediction, title), scoring.plots / f"{name}.png")
+        covered = None
+        if scoring.occlusion:
+            if hasattr(file, "seek"):
+                file.seek(0)
+            covered = occlusion_maps(predictor, file, frames=[still.time_s for still in prediction.stills])
+        save_figure(prediction_figure(prediction, occlusion=covered), scoring.plots / f"{name}.png")
     if scoring.overlay:
         from videomem_hf.inference.drawing import write_overlay
 

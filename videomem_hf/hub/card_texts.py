@@ -1,12 +1,15 @@
 """The tables and sentences of a model's card, each from the run's own record."""
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from videomem_hf.benchmark.table1 import COLUMNS, ROWS
 from videomem_hf.hub.run_facts import RunFacts
+from videomem_hf.inference.reference import read_reference, reference_of_results
 from videomem_hf.multiview.ablation_table import rows_from_dicts, table_markdown
-from videomem_hf.run_files import PREDICTOR_TITLES
+from videomem_hf.run_files import PREDICTOR_TITLES, TYPICALITY_FILE
 from videomem_hf.schema import HORIZON_NAMES
 
 _PREDICTORS: Final = PREDICTOR_TITLES | {"model": "**this model**"}
@@ -15,6 +18,40 @@ _PREDICTORS: Final = PREDICTOR_TITLES | {"model": "**this model**"}
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def claim_lines(facts: RunFacts) -> list[str]:
+    """What percentiles, intervals, shared ranks and flags of unlike clips are measured against, a line each."""
+    reference = read_reference(facts.folder, facts.model["horizons"])
+    if reference is None or not reference.quantiles:
+        return []
+    about = reference_of_results(facts.results)
+    reference = replace(reference, data=about.data, generated=about.generated)
+    lines = [f"Percentiles are shares {reference.among}: of the model's own predictions, not of measured scores."]
+    coverage = facts.results.get("coverage") or {}
+    shares = [f"{each['all']:.0%} ({HORIZON_NAMES[h]})" for h, each in coverage.items()]
+    level = facts.model.get("interval_level", reference.interval_level)
+    if shares:
+        lines.append(f"Prediction intervals of {level:.0%}: of the held-out scores {' and '.join(shares)} lie in them.")
+    elif reference.fits:
+        lines.append(
+            f"Prediction intervals of {level:.0%} are calibrated on these {reference.clips} clips (split conformal): "
+            "they hold for clips like them and their annotation counts."
+        )
+    errors = [f"{e:.3f} ({HORIZON_NAMES[h]})" for h, e in reference.difference_error.items() if math.isfinite(e)]
+    if errors:
+        lines.append(
+            f"Clips whose scores differ by no more than {' and '.join(errors)} share a rank: of held-out pairs at "
+            "least so far apart, 90% were measured in this order."
+        )
+    if any(math.isinf(error) for error in reference.difference_error.values()):
+        names = [HORIZON_NAMES[h] for h, error in reference.difference_error.items() if math.isinf(error)]
+        lines.append(f"No difference of {' or '.join(names)} scores is large enough to order 90% of held-out pairs.")
+    if (facts.folder / TYPICALITY_FILE).is_file():
+        lines.append(
+            "A clip that is as unlike the training clips as at most 5% of the held-out ones has a note that says so."
+        )
+    return lines
 
 
 def fitting_text(facts: RunFacts) -> str:

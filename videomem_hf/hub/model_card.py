@@ -11,8 +11,17 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from jinja2 import UndefinedError
 from transformers import PreTrainedConfig
 
-from videomem_hf.hub.card_texts import duration, fitting_text, metrics_table, paper_table, table, views_table
+from videomem_hf.hub.card_texts import (
+    claim_lines,
+    duration,
+    fitting_text,
+    metrics_table,
+    paper_table,
+    table,
+    views_table,
+)
 from videomem_hf.hub.run_facts import RunFacts, changes_of_recipe
+from videomem_hf.inference.reference import read_reference
 from videomem_hf.schema import HORIZON_NAMES, InputError
 from videomem_hf.system import templates
 
@@ -91,6 +100,7 @@ def _values(facts: RunFacts, repo: str, example: Example | None, pointing: Mappi
     changes = changes_of_recipe(facts)
     names: Sequence[str] = facts.model.get("feature_names", ())
     metrics = facts.results["metrics"]
+    reference = read_reference(facts.folder, facts.model["horizons"])
     return {
         "card_data": _card_data(facts, repo).to_yaml(),
         "repo": repo,
@@ -112,8 +122,10 @@ def _values(facts: RunFacts, repo: str, example: Example | None, pointing: Mappi
         "metrics": metrics_table(facts),
         "constant": [HORIZON_NAMES[name] for name, found in metrics.items() if found["model"]["spearman"] is None],
         "views": views_table(facts),
+        "claims": claim_lines(facts),
         "paper": paper_table(facts.recipe),
         "example": example,
+        "maps": reference.maps if reference else {},
         "pointing": pointing,
     }
 

@@ -20,11 +20,23 @@ from videomem_hf.hub.generated_data import differences_from_sample
 from videomem_hf.hub.metric_repository import metric_files
 from videomem_hf.hub.model_card import PLACEHOLDER, render_model_card
 from videomem_hf.hub.run_facts import read_run
-from videomem_hf.run_files import PREDICTIONS_FILE, RESULTS_FILE, TRAINING_CLIPS_FILE, is_run_folder
+from videomem_hf.inference.reference import read_reference
+from videomem_hf.run_files import (
+    CLAIM_FILES,
+    PREDICTIONS_FILE,
+    REFERENCE_FILE,
+    RESULTS_FILE,
+    TRAINING_CLIPS_FILE,
+    TYPICALITY_FILE,
+    is_run_folder,
+)
 from videomem_hf.schema import InputError, short_message
 
 RepoType = Literal["model", "dataset", "space"]
-_WITH_A_MODEL: Final = ("config.json", "*.safetensors", "*.safetensors.index.json", "*.py", "*preprocessor_config.json")
+_WITH_A_MODEL: Final = (
+    "config.json", "*.safetensors", "*.safetensors.index.json", "*.py", "*preprocessor_config.json",
+    *CLAIM_FILES,
+)  # fmt: skip
 _PATHS: Final = ("data", "output", "init", "lamem", "frame_cache", "recipe")
 """Of the training configuration: where things lay on the machine that trained; their names alone go."""
 
@@ -93,10 +105,12 @@ def model_shipment(folder: Path, repo: str, public: bool = False) -> Shipment:
         files[RESULTS_FILE] = (json.dumps(_without_paths(facts.results), indent=2) + "\n").encode()
         lists = (TRAINING_CLIPS_FILE,) if facts.generated is None else (TRAINING_CLIPS_FILE, PREDICTIONS_FILE)
         files |= {name: folder / name for name in lists if (folder / name).is_file()}
+        if REFERENCE_FILE not in files and (reference := read_reference(folder, facts.model["horizons"])):
+            files[REFERENCE_FILE] = reference.to_json().encode()
         if facts.generated is None:
             notes.append(
-                f"{PREDICTIONS_FILE} stays here, as it holds measured scores; so predictions with the pushed model "
-                "have no intervals"
+                f"{PREDICTIONS_FILE} stays here, as it holds measured scores; {REFERENCE_FILE} has their distribution, "
+                "from which percentiles and intervals come"
             )
             if public:
                 notes.append("trained on VideoMem: look whether the licence of your copy lets you publish the weights")
@@ -170,7 +184,7 @@ SHIPMENTS: Final[dict[str, Callable[..., Shipment]]] = {
 
 def _check_model(folder: Path, files: Mapping[str, Path | bytes]) -> None:
     """See that the weights are there, and every file of code that the configurations name."""
-    if not any(name.endswith(".safetensors") for name in files):
+    if not any(name.endswith(".safetensors") and name != TYPICALITY_FILE for name in files):
         raise InputError(f"{folder}: holds no weights (*.safetensors)")
     for name in [name for name in files if name.endswith("config.json")]:
         try:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import repeat
 from numbers import Integral
 from typing import Any
@@ -11,9 +11,11 @@ import numpy as np
 import torch
 
 from videomem_hf.devices import usable_device
-from videomem_hf.inference.calibration import Calibration
-from videomem_hf.inference.prediction import Prediction
+from videomem_hf.inference.claims import Claims
+from videomem_hf.inference.intervals import LEVEL
+from videomem_hf.inference.prediction import ATYPICAL_NOTE, ATYPICAL_PERCENT, Prediction
 from videomem_hf.inference.sources import ClipSource, input_name
+from videomem_hf.inference.typicality import Described
 from videomem_hf.schema import Horizon, InputError, cause_of
 from videomem_hf.video.video import Frame
 
@@ -45,7 +47,7 @@ class ClipPredictor(ABC):
         model: A memorability predictor.
         name: Name of the model in the predictions.
         device: "cpu", "cuda", ...; None takes a GPU if there is one.
-        calibration: Gives the predictions their intervals, if it is known.
+        claims: What the predictions carry besides scores.
         title: Title of clips for which no title is given, for a model that reads titles.
 
     Raises:
@@ -57,13 +59,13 @@ class ClipPredictor(ABC):
         model: Any,
         name: str,
         device: str | None = None,
-        calibration: Calibration | None = None,
+        claims: Claims | None = None,
         title: str | None = None,
     ) -> None:
         self.device = torch.device(usable_device(device))
         self.model = _channels_last(model.to(self.device).eval())
         self.name = name
-        self.calibration = calibration or Calibration({})
+        self.claims = claims or Claims()
         self.horizons: tuple[Horizon, ...] = tuple(model.config.horizons)
         self.title = title
         self._load_extractors()
@@ -77,6 +79,17 @@ class ClipPredictor(ABC):
     def saliency_method(self) -> str | None:
         """Method of this model's saliency maps, see `Prediction`; None if it has none."""
         return None
+
+    @property
+    def why_no_maps(self) -> str:
+        """Why this model's predictions have no saliency, where they have none."""
+        return f"{self.name} offers none"
+
+    @property
+    def interval_level(self) -> float:
+        """Share of measured scores that the prediction intervals cover."""
+        reference = self.claims.reference
+        return LEVEL if reference is None else reference.interval_level
 
     @property
     def reads_titles(self) -> bool:
@@ -169,9 +182,29 @@ class ClipPredictor(ABC):
             if options.fail_fast:
                 raise
             name = input_name(source)
-            return Prediction.failed(name, self.name, self.horizons, cause_of(error, name))
+            return Prediction.failed(name, self.name, self.horizons, cause_of(error, name), self.claims.version)
 
     def notes(self, name: str, found: Iterable[str], maps: bool) -> tuple[str, ...]:
         """Notes on what is unusual about a clip, without its name, and on maps that were asked for but do not exist."""
-        missing = [f"No saliency maps: {self.name} offers none."] if maps and not self.saliency_method else []
+        missing = [f"No saliency maps: {self.why_no_maps}."] if maps and not self.saliency_method else []
         return (*(note.removeprefix(f"{name}: ") for note in found), *missing)
+
+    def with_claims(self, prediction: Prediction, described: Described) -> Prediction:
+        """Add what the model's predictions carry; `described` are the clip's groups of numbers, `(1, size)` each.
+
+        A prediction that has intervals keeps them.
+        """
+        claims, reference = self.claims, self.claims.reference
+        typicality = claims.typicality.percent(described) if claims.typicality else None
+        notes = (ATYPICAL_NOTE,) if typicality is not None and typicality <= ATYPICAL_PERCENT else ()
+        if prediction.intervals is None and reference is not None:
+            intervals, level = reference.intervals(prediction.scores), reference.interval_level
+            prediction = replace(prediction, intervals=intervals, interval_level=level)
+        return replace(
+            prediction,
+            notes=(*notes, *prediction.notes),
+            reference=reference,
+            caveats=claims.caveats,
+            typicality=typicality,
+            model_version=claims.version,
+        )

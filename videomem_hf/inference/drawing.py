@@ -1,32 +1,102 @@
 """Pictures of a prediction: its scores over time above some frames, and its saliency over every frame as a video."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from matplotlib.figure import Figure
 
-from videomem_hf.analysis.clip_figure import clip_figure
-from videomem_hf.analysis.overlay_video import ScoreCurve, overlay_clip
+from videomem_hf.analysis.clip_figure import ShownFrame, clip_figure
+from videomem_hf.analysis.overlay_video import overlay_clip
+from videomem_hf.analysis.score_curve import ScoreCurve
+from videomem_hf.analysis.style import clock, interval_name, interval_text, score_text
+from videomem_hf.inference.moments import NO_MOMENT, Moment, standout_moment
+from videomem_hf.inference.occlusion import OcclusionMaps
 from videomem_hf.inference.prediction import Prediction
+from videomem_hf.inference.saliency import GRAD_CAM
+from videomem_hf.schema import HORIZON_NAMES, Horizon
 from videomem_hf.video.video import VideoSource
 
+COVERED: Final = "change of the {} score when a cell is covered (orange: it falls)"
 
-def prediction_figure(prediction: Prediction, title: str | None = None) -> Figure:
-    """Draw a prediction that has stills; the title is the clip's file name unless given."""
+
+def prediction_figure(
+    prediction: Prediction, title: str | None = None, occlusion: OcclusionMaps | None = None
+) -> Figure:
+    """Draw a prediction that has stills, with its intervals, percentiles, caveats and notes.
+
+    Args:
+        prediction: Of a clip.
+        title: The clip's file name unless given.
+        occlusion: Of the frames of the stills; a row of maps of its own.
+    """
     first = next(iter(prediction.scores))
+    found = {} if occlusion is None else {float(time_s): i for i, time_s in enumerate(occlusion.times_s)}
+    over_time = len(prediction.times_s) > 1
+    frames = []
+    for still in prediction.stills:
+        index = found.get(still.time_s)
+        change = None if occlusion is None or index is None else occlusion.on_frame(index, first)
+        caption = score_text(first, still.scores[first]) if over_time else ""
+        time_s = still.time_s if len(prediction.stills) > 1 else None
+        frames.append(ShownFrame(time_s, caption, still.image, still.saliency, change))
     return clip_figure(
-        title=title or Path(prediction.source).name,
-        times_s=prediction.times_s,
-        frame_scores=prediction.curves,
-        clip_scores=prediction.scores,
-        stills=[(still.time_s, still.scores[first], still.image, still.saliency) for still in prediction.stills],
-        saliency_label=prediction.saliency_method,
+        title or Path(prediction.source).name,
+        score_curve(prediction),
+        frames,
+        [score_line(prediction, horizon) for horizon in prediction.scores],
+        [_model_line(prediction), *prediction.caveats, *prediction.notes],
+        saliency_words(prediction),
+        None if occlusion is None else COVERED.format(HORIZON_NAMES[first]),
     )
+
+
+def score_curve(prediction: Prediction) -> ScoreCurve:
+    """What pictures show of a prediction's scores."""
+    moments = {h: moment for h in prediction.scores if (moment := standout_moment(prediction, h)) is not None}
+    return ScoreCurve(
+        prediction.times_s,
+        prediction.curves,
+        prediction.scores,
+        prediction.intervals,
+        prediction.interval_level,
+        {horizon: (moment.time_s, moment.score) for horizon, moment in moments.items()},
+    )
+
+
+def score_line(prediction: Prediction, horizon: Horizon) -> str:
+    """A clip's score in words: its interval, its percentile and among what, and the moment that stands out."""
+    parts = [score_text(horizon, prediction.scores[horizon])]
+    if prediction.intervals:
+        parts.append(f"{interval_name(prediction.interval_level)} {interval_text(*prediction.intervals[horizon])}")
+    if horizon in prediction.percentiles and prediction.reference is not None:
+        parts.append(f"higher than {prediction.percentiles[horizon]:.0f}% {prediction.reference.among}")
+    if len(prediction.times_s) > 1:
+        parts.append(moment_text(standout_moment(prediction, horizon)))
+    return " · ".join(parts)
+
+
+def moment_text(moment: Moment | None) -> str:
+    """The most memorable moment in words, or that none stands out."""
+    return NO_MOMENT if moment is None else f"most memorable at {clock(moment.time_s)} ({moment.score:.3f})"
+
+
+def saliency_words(prediction: Prediction) -> str | None:
+    """What a prediction's maps are, and of which horizon; None where it has none."""
+    method = prediction.saliency_method
+    if method is None:
+        return None
+    if GRAD_CAM in method:
+        return f"{method} of the {HORIZON_NAMES[next(iter(prediction.scores))]} score"
+    return f"{method}, for {' and '.join(HORIZON_NAMES[horizon] for horizon in prediction.scores)}"
+
+
+def _model_line(prediction: Prediction) -> str:
+    version = f" ({prediction.model_version})" if prediction.model_version else ""
+    return f"Model: {prediction.model}{version}"
 
 
 def write_overlay(path: Path, clip: VideoSource, prediction: Prediction, **options: Any) -> None:
     """Write the maps of a prediction, which has them, over every frame of its clip; options as of `overlay_clip`."""
     assert prediction.saliency is not None
-    label = prediction.saliency_method or ""
-    curve = ScoreCurve(prediction.times_s, prediction.curves, prediction.scores, saliency_label=label)
-    overlay_clip(path, clip, prediction.saliency.at, curve, **options)
+    label = saliency_words(prediction) or ""
+    overlay_clip(path, clip, prediction.saliency.at, score_curve(prediction), saliency_label=label, **options)

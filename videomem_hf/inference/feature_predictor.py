@@ -10,8 +10,8 @@ import torch
 
 from videomem_hf.features.extract import ColumnExtractor
 from videomem_hf.features.title_views import TitleSpec
-from videomem_hf.inference.calibration import LEVEL
 from videomem_hf.inference.clip_predictor import ClipPredictor, Options
+from videomem_hf.inference.intervals import LEVEL
 from videomem_hf.inference.prediction import Intervals, Prediction, Still
 from videomem_hf.inference.sources import ClipSource, input_name, open_source
 from videomem_hf.schema import Horizon
@@ -65,7 +65,7 @@ class FeaturePredictor(ClipPredictor):
         scores = dict(zip(self.horizons, row.tolist(), strict=True))
         frames = islice(sample_frames(file), options.stills) if options.stills else ()
         intervals, level = self._intervals(output, scores)
-        return Prediction(
+        prediction = Prediction(
             source=name,
             model=self.name,
             scores=scores,
@@ -76,7 +76,8 @@ class FeaturePredictor(ClipPredictor):
             intervals=intervals,
             interval_level=level,
         )
+        return self.with_claims(prediction, {key: value.reshape(1, -1) for key, value in values.items()})
 
     def _intervals(self, output: Any, scores: dict[Horizon, float]) -> tuple[Intervals | None, float]:
-        """The prediction intervals, and the share of measured scores that lie in them."""
-        return self.calibration.intervals(scores), LEVEL
+        """The prediction intervals that the model gives, and the share of measured scores that lie in them."""
+        return None, LEVEL

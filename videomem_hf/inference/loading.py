@@ -1,10 +1,9 @@
 """From the name of a model to the predictor that it makes: of frames, of features or of views."""
 
-from pathlib import Path
 from typing import Any, Final
 
 from videomem_hf.devices import usable_device
-from videomem_hf.inference.calibration import read_calibration
+from videomem_hf.inference.claims import read_claims
 from videomem_hf.inference.clip_predictor import ClipPredictor
 from videomem_hf.inference.feature_predictor import FeaturePredictor
 from videomem_hf.inference.network import for_inference
@@ -120,7 +119,8 @@ def predictor_of(
     Args:
         model: A memorability predictor.
         processor: Its video processor; None for a model of features.
-        name: Stands in the predictions; the held-out errors in a folder that a training run wrote give intervals.
+        name: Name of the model in the predictions; a folder or Hub id has what they are measured against, see
+            `read_claims`.
         device: See `Predictor`.
         title: As in `load_predictor`.
 
@@ -130,11 +130,11 @@ def predictor_of(
     device = usable_device(device)
     _check_predicts(model, name)
     if model.config.model_type == MultiViewConfig.model_type:
-        return ViewPredictor(model, name, device, title=title)
-    calibration = read_calibration(Path(name), tuple(model.config.horizons))
+        return ViewPredictor(model, name, device, read_claims(name, model), title)
+    claims = read_claims(name, model)
     if not reads_video(model):
-        return FeaturePredictor(model, name, device, calibration, title)
-    return Predictor(model, processor, name, device, calibration, title)
+        return FeaturePredictor(model, name, device, claims, title)
+    return Predictor(model, processor, name, device, claims, title)
 
 
 def _check_predicts(model: Any, name: str) -> None:

@@ -9,6 +9,7 @@ import torch
 import wrapt
 from transformers import AutoModel, AutoVideoProcessor, Pipeline, pipelines
 
+from videomem_hf.inference.claims import write_claims
 from videomem_hf.inference.loading import RESMEM, load_installed_resmem, predictor_of, reads_video
 from videomem_hf.inference.sources import holds_several_clips
 from videomem_hf.run_files import check_model_name
@@ -101,10 +102,11 @@ class VideoMemorabilityPipeline(Pipeline):
         return [prediction.to_dict() for prediction in model_outputs["predictions"]]
 
     def save_pretrained(self, save_directory: str | Path, **kwargs: Any) -> None:
-        """Save the model, and beside it the video processor, without which frames cannot be prepared."""
+        """Save the model, and beside it the video processor, which prepares frames, and what predictions carry."""
         self.model.save_pretrained(save_directory, **kwargs)
         if self.video_processor is not None:
             self.video_processor.save_pretrained(save_directory)
+        write_claims(Path(save_directory), self.predictor.claims)
 
 
 def _check_batch_size(size: Any) -> None:

@@ -1,14 +1,15 @@
-"""What a prediction holds, and where a score stands among VideoMem's released scores."""
+"""What a prediction holds."""
 
 from dataclasses import dataclass, field
-from functools import cache, cached_property
-from typing import Any
+from functools import cached_property
+from typing import Any, Final
 
 import numpy as np
 
-from videomem_hf.inference.calibration import LEVEL
+from videomem_hf.inference.intervals import LEVEL
+from videomem_hf.inference.reference import Reference
 from videomem_hf.inference.saliency import Area, place_on_frame
-from videomem_hf.schema import RELEASED_SCORES, Horizon
+from videomem_hf.schema import Horizon
 from videomem_hf.system import printable
 
 
@@ -69,6 +70,10 @@ class Saliency:
         return float(self.maps.sum(axis=(1, 2)).max()) or 1.0
 
 
+ATYPICAL_PERCENT: Final = 5.0
+"""Typicality up to which a clip counts as unlike the training clips."""
+ATYPICAL_NOTE: Final = "Unlike the clips that the model was trained on: its score may mean nothing."
+
 Intervals = dict[Horizon, tuple[float, float]]
 """For each horizon the lower and the upper end of the prediction interval."""
 
@@ -95,6 +100,12 @@ class Prediction:
         interval_level: Share of measured scores that lie in their intervals, such as 0.9.
         error: Why this clip of several could not be scored; then it has no frames, its scores are NaN, and the error is
             its note as well.
+        reference: What the model's own predictions on held-out clips were; None if that is not known.
+        caveats: What is true of every prediction of the model, a sentence each: what it was trained on, what its scores
+            do not say.
+        typicality: Share in percent of the model's held-out clips that are less typical of its training clips than this
+            one; None if the model has no measure of it.
+        model_version: First digits of a hash of the weights, or of the commit on the Hub; empty if not known.
     """
 
     source: str
@@ -110,17 +121,32 @@ class Prediction:
     temporal_weights: np.ndarray | None = None
     interval_level: float = LEVEL
     error: str | None = None
+    reference: Reference | None = field(default=None, repr=False)
+    caveats: tuple[str, ...] = ()
+    typicality: float | None = None
+    model_version: str = ""
 
     @classmethod
-    def failed(cls, source: str, model: str, horizons: tuple[Horizon, ...], cause: str) -> "Prediction":
+    def failed(
+        cls, source: str, model: str, horizons: tuple[Horizon, ...], cause: str, version: str = ""
+    ) -> "Prediction":
         """The prediction of a clip that could not be scored."""
         scores = dict.fromkeys(horizons, float("nan"))
-        return cls(source, model, scores, np.zeros(0), np.zeros((0, len(scores))), notes=(cause,), error=cause)
+        rows = np.zeros((0, len(scores)))
+        return cls(source, model, scores, np.zeros(0), rows, notes=(cause,), error=cause, model_version=version)
 
     @property
     def percentiles(self) -> dict[Horizon, float]:
-        """For each horizon the share in percent of VideoMem's videos that score lower: `approximate_percentile`."""
-        return {horizon: approximate_percentile(score, horizon) for horizon, score in self.scores.items()}
+        """For each horizon the share in percent of the held-out predictions that are lower; empty if not known.
+
+        They are shares `reference.among`, which belongs beside them.
+        """
+        return self.reference.percentiles(self.scores) if self.reference and self.error is None else {}
+
+    @property
+    def atypical(self) -> bool:
+        """Whether the clip is unlike the training clips: fewer than 1 in 20 held-out clips are as unlike them."""
+        return self.typicality is not None and self.typicality <= ATYPICAL_PERCENT
 
     @property
     def curves(self) -> dict[Horizon, np.ndarray]:
@@ -135,14 +161,20 @@ class Prediction:
         if self.error is not None:
             missing = {str(horizon): None for horizon in self.scores}
             error = printable(self.error)
-            return {"clip": printable(self.source), "model": self.model, **missing, "error": error, "notes": [error]}
+            named = {"clip": printable(self.source), "model": self.model, "model_version": self.model_version}
+            return {**named, **missing, "error": error, "notes": [error]}
         plain: dict[str, Any] = {
             "clip": printable(self.source),
             "model": self.model,
+            "model_version": self.model_version,
             **{str(horizon): score for horizon, score in self.scores.items()},
-            "percentiles": {str(h): round(p, 1) for h, p in self.percentiles.items()},
+            "percentiles": {str(h): round(p, 1) for h, p in self.percentiles.items()} or None,
+            "among": self.reference.among if self.reference and self.percentiles else None,
             "intervals": self.intervals and {str(h): list(ends) for h, ends in self.intervals.items()},
             "interval_level": self.intervals and self.interval_level,
+            "typicality": None if self.typicality is None else round(self.typicality, 1),
+            "atypical": self.atypical,
+            "caveats": list(self.caveats),
             "frames": [
                 {"time_s": round(float(t), 3)} | dict(zip(self.scores, map(float, row), strict=True))
                 for t, row in zip(self.times_s, self.frame_scores, strict=True)
@@ -160,31 +192,3 @@ class Prediction:
                 "maps": self.saliency.maps.tolist(),
             }
         return plain
-
-
-def approximate_percentile(score: float, horizon: Horizon) -> float:
-    """Share in percent of VideoMem's videos that score lower, approximated.
-
-    The released scores are not part of this package; a beta distribution stands for them, scaled to the range from
-    their smallest to their largest and fitted to their mean and standard deviation by moments.
-
-    Args:
-        score: In [0, 1]. It means something only if the predictor was trained on scores measured as VideoMem's.
-        horizon: Short-term and long-term scores are distributed differently.
-
-    Returns:
-        In [0, 100].
-    """
-    return 100 * float(score_distribution(horizon).cdf(score))
-
-
-@cache
-def score_distribution(horizon: Horizon) -> Any:
-    """The fitted beta distribution, as SciPy's frozen distribution."""
-    from scipy.stats import beta
-
-    released = RELEASED_SCORES[horizon]
-    width = released.high - released.low
-    mean, std = (released.mean - released.low) / width, released.std / width
-    concentration = mean * (1 - mean) / std**2 - 1
-    return beta(mean * concentration, (1 - mean) * concentration, loc=released.low, scale=width)

@@ -14,11 +14,13 @@ import torch
 from PIL import Image
 
 from videomem_hf.inference import saliency as explaining
-from videomem_hf.inference.calibration import Calibration
+from videomem_hf.inference.claims import Claims
 from videomem_hf.inference.clip_predictor import ClipPredictor, OnFrame, Options
+from videomem_hf.inference.frame_statistics import FrameStatistics
 from videomem_hf.inference.prediction import Prediction, Saliency, Still
 from videomem_hf.inference.read_ahead import read_ahead
 from videomem_hf.inference.saliency import Area, covered_by_cells, place_on_frame, score_rows, scores_and_maps
+from videomem_hf.inference.selection import EvenSelection
 from videomem_hf.inference.sources import ClipSource, input_name, open_source, segments_of_frames
 from videomem_hf.video.sources import process
 from videomem_hf.video.video import Frame, VideoSource, sample_clip
@@ -36,7 +38,7 @@ class Predictor(ClipPredictor):
     Args:
         model: A memorability predictor that scores frames.
         processor: The video processor saved with it.
-        name, device, calibration, title: As of the base class.
+        name, device, claims, title: As of the base class.
     """
 
     def __init__(
@@ -45,18 +47,25 @@ class Predictor(ClipPredictor):
         processor: Any,
         name: str,
         device: str | None = None,
-        calibration: Calibration | None = None,
+        claims: Claims | None = None,
         title: str | None = None,
     ) -> None:
-        super().__init__(model, name, device, calibration, title)
+        super().__init__(model, name, device, claims, title)
         self.processor = processor
         self._network = _LOCKS.setdefault(model, threading.Lock())
-        self._weighs_frames = bool(getattr(model, "weighs_frames", False))
+        self.weighs_frames = bool(getattr(model, "weighs_frames", False))
+        self._statistics = FrameStatistics(model) if self.claims.typicality else None
+        checks = self.claims.reference.maps if self.claims.reference else {}
+        self._method = explaining.saliency_method(model) if explaining.maps_pass(checks) else None
 
     @property
     def saliency_method(self) -> str | None:
-        method = explaining.saliency_method(self.model)
-        return explaining.WEIGHED[method] if method and self._weighs_frames else method
+        return explaining.WEIGHED[self._method] if self._method and self.weighs_frames else self._method
+
+    @property
+    def why_no_maps(self) -> str:
+        offers = explaining.saliency_method(self.model) is not None
+        return explaining.FAILED_CHECK.format(self.name) if offers else super().why_no_maps
 
     def extract(self, source: ClipSource, title: str | None = None) -> tuple[dict[str, np.ndarray], list[str]]:
         """Give `pixel_values_videos` `(frames, 3, height, width)` float32, and what was odd about the file."""
@@ -64,8 +73,47 @@ class Predictor(ClipPredictor):
         pieces = list(self._prepare_clip(clip, None, pictures=False))
         return {"pixel_values_videos": self._input(pieces).flatten(0, 1).numpy()}, clip.notes
 
+    def segments(self, source: ClipSource, on_frame: OnFrame = None) -> Iterator[tuple[Frame, np.ndarray]]:
+        """Yield what is scored at once: a frame for display, and the frame or the segment of frames that it begins.
+
+        The latter is resized as the processor does, but not cropped: `(frames, height, width, 3)` uint8.
+
+        Raises:
+            VideoError: The clip cannot be decoded.
+        """
+        for piece in self._prepare_clip(_Clip(source), on_frame, pictures=True):
+            yield piece.frame, piece.frames
+
+    def score_segments(self, segments: np.ndarray) -> np.ndarray:
+        """Give what is kept of each of n segments of one clip, see `score_rows`.
+
+        Args:
+            segments: `(n, frames, height, width, 3)` uint8 as of `segments`.
+        """
+        frames = segments.reshape(-1, *segments.shape[2:])
+        pixels = process(self.processor, frames, ("resize",), return_tensors="pt").unflatten(0, segments.shape[:2])
+        with self._network, torch.inference_mode():
+            return score_rows(self.model, pixels.to(self.device))[0].double().cpu().numpy()
+
+    def score_clip(self, rows: np.ndarray) -> np.ndarray:
+        """Give a clip's scores `(horizons,)` by the rows of all its segments."""
+        frame_scores, weights = self._apply_weights(rows)
+        return np.average(frame_scores, axis=0, weights=weights)
+
+    def seen_part(self, shape: tuple[int, int]) -> Area:
+        """Left, top, right and bottom of what the model sees of frames of `shape`, as shares of width and height."""
+        if not self.processor.do_center_crop:
+            return 0.0, 0.0, 1.0, 1.0
+        size, crop = self.processor.size, self.processor.crop_size
+        height, width = size["height"], size["width"]
+        if size["shortest_edge"]:
+            scale = size["shortest_edge"] / min(shape)
+            height, width = (int(side * scale) for side in shape)
+        x, y = (1 - crop["width"] / width) / 2, (1 - crop["height"] / height) / 2
+        return x, y, 1 - x, 1 - y
+
     def _predict_each(self, titled: Iterable[tuple[ClipSource, str | None]], options: Options) -> Iterator[Prediction]:
-        clips = (_Clip(source, selection=_EvenSelection(options.stills)) for source, _ in titled)
+        clips = (_Clip(source, selection=EvenSelection(options.stills)) for source, _ in titled)
         for clip in self._score_clips(self._prepare_clips(clips, options), options):
             yield self.attempt(clip.source, partial(self._prediction, clip, options.maps), options)
 
@@ -79,7 +127,7 @@ class Predictor(ClipPredictor):
         if joint is not None and weights is not None:
             joint *= weights[:, None, None].astype(np.float32)
         wanted = maps or clip.selection.wanted
-        return Prediction(
+        prediction = Prediction(
             source=clip.name,
             model=self.name,
             scores=scores,
@@ -89,13 +137,13 @@ class Predictor(ClipPredictor):
             saliency_method=self.saliency_method if wanted else None,
             notes=self.notes(clip.name, clip.notes, maps),
             saliency=None if joint is None else Saliency(times, joint, *self._areas(clip.shape, clip.input_shape)),
-            intervals=self.calibration.intervals(scores),
             temporal_weights=weights,
         )
+        return self.with_claims(prediction, clip.described())
 
     def _apply_weights(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Give the scores `(frames, horizons)` of a clip's frames, and their weights; None where all count alike."""
-        if not self._weighs_frames:
+        if not self.weighs_frames:
             return rows, None
         with self._network, torch.inference_mode():
             output = self.model(features=torch.from_numpy(rows)[None].float().to(self.device))
@@ -212,7 +260,7 @@ class Predictor(ClipPredictor):
         if not batch:
             return
         segments = self._input(batch).to(self.device)
-        method = explaining.saliency_method(self.model) if options.maps or options.stills else None
+        method = self._method if options.maps or options.stills else None
         found: Iterable[np.ndarray | None] = repeat(None)
         with self._network:  # Grad-CAM hooks into the model, which several threads may share
             if method is None:
@@ -221,6 +269,9 @@ class Predictor(ClipPredictor):
             else:
                 rows, maps = scores_and_maps(self.model, segments, method)
                 found = maps.cpu().numpy()
+            groups = self._statistics.describe(segments) if self._statistics else {}
+        for index, each in enumerate(batch):
+            each.clip.describe({name: values[index].numpy() for name, values in groups.items()})
         for each, row, saliency in zip(batch, rows.double().cpu().numpy(), found, strict=False):
             each.clip.add(each, row, saliency, options.maps)
 
@@ -243,23 +294,11 @@ class Predictor(ClipPredictor):
 
     def _areas(self, shape: tuple[int, int], input_shape: tuple[int, int]) -> tuple[Area, Area]:
         """What of a frame of `shape` the model sees as its input of `input_shape`, and what a map's cells cover."""
-        seen = self._seen_part(shape)
+        seen = self.seen_part(shape)
         left, top, right, bottom = covered_by_cells(self.model, input_shape)
         width, height = seen[2] - seen[0], seen[3] - seen[1]
         covered = left * width + seen[0], top * height + seen[1], right * width + seen[0], bottom * height + seen[1]
         return seen, covered
-
-    def _seen_part(self, shape: tuple[int, int]) -> Area:
-        """Left, top, right, bottom of the centre crop as shares of a frame of `shape`."""
-        if not self.processor.do_center_crop:
-            return 0.0, 0.0, 1.0, 1.0
-        size, crop = self.processor.size, self.processor.crop_size
-        height, width = size["height"], size["width"]
-        if size["shortest_edge"]:
-            scale = size["shortest_edge"] / min(shape)
-            height, width = (int(side * scale) for side in shape)
-        x, y = (1 - crop["width"] / width) / 2, (1 - crop["height"] / height) / 2
-        return x, y, 1 - x, 1 - y
 
 
 def _can_wait(clip: "_Clip") -> bool:
@@ -276,10 +315,10 @@ def _for_display(image: np.ndarray) -> np.ndarray:
 class _Clip:
     """A clip while its frames are scored: what is known of it, one entry per frame."""
 
-    def __init__(self, source: ClipSource, selection: "_EvenSelection | None" = None) -> None:
+    def __init__(self, source: ClipSource, selection: "EvenSelection[_Kept] | None" = None) -> None:
         self.source = source
         self.name = input_name(source)
-        self.selection = selection or _EvenSelection(0)
+        self.selection = selection or EvenSelection[_Kept](0)
         self.shape: tuple[int, int] = (0, 0)
         self.notes: list[str] = []
         self.error: Exception | None = None
@@ -287,6 +326,16 @@ class _Clip:
         self.rows: list[np.ndarray] = []
         self.maps: list[np.ndarray] = []
         self.input_shape: tuple[int, int] = (0, 0)
+        self._sums: dict[str, np.ndarray] = {}
+
+    def describe(self, numbers: dict[str, np.ndarray]) -> None:
+        """Take what describes a frame, groups of numbers `(size,)`."""
+        for name, values in numbers.items():
+            self._sums[name] = self._sums.get(name, 0.0) + values.astype(np.float64)
+
+    def described(self) -> dict[str, np.ndarray]:
+        """What describes the clip, the mean over its frames: groups of numbers `(1, size)`."""
+        return {name: total[None] / len(self.rows) for name, total in self._sums.items()}
 
     def add(self, piece: "_Piece", row: np.ndarray, saliency: np.ndarray | None, keep_map: bool) -> None:
         """Take a frame's score, or its features, and its saliency map."""
@@ -295,7 +344,8 @@ class _Clip:
         self.input_shape = piece.input_shape
         if saliency is not None and keep_map:
             self.maps.append(saliency)
-        self.selection.offer(piece, saliency)
+        frame = piece.frame
+        self.selection.offer(_Kept(len(self.rows) - 1, frame.time_s, frame.image, piece.input_shape, saliency))
 
 
 @dataclass(frozen=True)
@@ -315,28 +365,3 @@ class _Kept:
     image: np.ndarray
     input_shape: tuple[int, int]
     map: np.ndarray | None
-
-
-class _EvenSelection:
-    """Keeps at most `8 * wanted` frames of a stream of unknown length, always evenly spread."""
-
-    def __init__(self, wanted: int) -> None:
-        self.wanted = wanted
-        self.stride = 1
-        self.seen = 0
-        self.kept: list[_Kept] = []
-
-    def offer(self, piece: _Piece, saliency: np.ndarray | None) -> None:
-        if self.wanted and self.seen % self.stride == 0:
-            frame = piece.frame
-            self.kept.append(_Kept(self.seen, frame.time_s, frame.image, piece.input_shape, saliency))
-            if len(self.kept) > 8 * self.wanted:
-                self.kept = self.kept[::2]
-                self.stride *= 2
-        self.seen += 1
-
-    def chosen(self) -> list[_Kept]:
-        if len(self.kept) <= self.wanted:
-            return self.kept
-        indices = np.linspace(0, len(self.kept) - 1, self.wanted).round().astype(int)
-        return [self.kept[i] for i in indices]

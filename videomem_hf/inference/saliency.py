@@ -1,5 +1,6 @@
 """Where in a frame its score comes from: the model's attention, or Grad-CAM."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,10 @@ WEIGHED = {ATTENTION: "spatio-temporal attention", GRAD_CAM: "Grad-CAM and tempo
 """What each is called where the model weighs frames as well."""
 
 Area = tuple[float, float, float, float]
+MOST_ALIKE = 0.7
+"""Rank correlation of a model's maps with those of the same network with random weights above which they fail: half of
+the variance of the ranks (.7 squared) then comes from the picture and the architecture, not from what was learned."""
+FAILED_CHECK = "those of {} stay much the same with random weights, so they do not explain its scores"
 LEAST_SIDE = 14
 """Rows and columns at least of a Grad-CAM map, in which the maps of several branches meet."""
 MERGED_SIDE = 32
@@ -23,6 +28,11 @@ def saliency_method(model: nn.Module) -> str | None:
     if getattr(model, "has_attention", False):
         return ATTENTION
     return GRAD_CAM if getattr(model, "attribution_layers", ()) else None
+
+
+def maps_pass(checks: Mapping[str, Any]) -> bool:
+    """Whether a model's maps may be offered, by what `map_checks` found; so too if they were never checked."""
+    return not checks or checks["sanity"]["all"] <= MOST_ALIKE
 
 
 def saliency_maps(model: Any, pixels: torch.Tensor, method: str | None = None) -> torch.Tensor:

@@ -2,11 +2,13 @@
 
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from videomem_hf.inference.prediction import Prediction
+from videomem_hf.inference.clip_predictor import ClipPredictor
+from videomem_hf.inference.prediction import Intervals, Prediction
 from videomem_hf.schema import Horizon, InputError
 from videomem_hf.system import os_cause
 
@@ -19,15 +21,53 @@ class ClipScores:
         scores: For each horizon, in [0, 1].
         frames: How many were scored.
         notes: What was odd about the file.
+        intervals, percentiles, typicality: As of `Prediction`.
     """
 
     scores: dict[Horizon, float]
     frames: int
     notes: tuple[str, ...]
+    intervals: Intervals | None = None
+    percentiles: dict[Horizon, float] = field(default_factory=dict)
+    typicality: float | None = None
 
     @classmethod
     def of(cls, prediction: Prediction) -> "ClipScores":
-        return cls(prediction.scores, len(prediction.times_s), prediction.notes)
+        p = prediction
+        return cls(p.scores, len(p.times_s), p.notes, p.intervals, p.percentiles, p.typicality)
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> "ClipScores":
+        """Read a journal's entry, which has more fields, or in one of before fewer."""
+        given = {name: stored[name] for name in cls.__dataclass_fields__ if name in stored}
+        ends = given.get("intervals") and {h: tuple(each) for h, each in given["intervals"].items()}
+        return cls(**(given | {"notes": tuple(stored["notes"]), "intervals": ends or None}))
+
+
+@dataclass(frozen=True)
+class Model:
+    """What stands beside all scores of a model.
+
+    Attributes:
+        name, version, caveats: As of `Prediction`.
+        among: What percentiles are shares of, as of `Reference`; empty without any.
+        is_tested: Whether it is known how far apart two scores must be.
+    """
+
+    name: str
+    version: str = ""
+    caveats: tuple[str, ...] = ()
+    among: str = ""
+    is_tested: bool = False
+
+
+def model_of(predictor: ClipPredictor) -> Model:
+    """Say what stands beside all scores of a predictor."""
+    claims = predictor.claims
+    reference = claims.reference
+    among = reference.among if reference and reference.quantiles else ""
+    tested = reference is not None and bool(reference.difference_error)
+    return Model(predictor.name, claims.version, claims.caveats, among, tested)
 
 
 class ScoreJournal:
@@ -60,8 +100,7 @@ class ScoreJournal:
             first, *entries = [json.loads(line) for line in whole.decode("utf-8", "surrogateescape").splitlines()]
             written = first["model"]
             for entry in entries:
-                scores = ClipScores(entry["scores"], entry["frames"], tuple(entry["notes"]))
-                self._known[entry["clip"]] = entry["state"], scores
+                self._known[entry["clip"]] = entry["state"], ClipScores.from_dict(entry)
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(
                 f"{self.path}: is not a journal of scores ({error}); remove it, or name another --csv"
@@ -83,8 +122,7 @@ class ScoreJournal:
         """Write a clip's scores; they are in the file when this returns."""
         key, state = str(clip.absolute()), _state(clip)
         self._known[key] = state, scores
-        entry = {"clip": key, "state": state, "scores": scores.scores, "frames": scores.frames, "notes": scores.notes}
-        self._file.write(_line(entry))
+        self._file.write(_line({"clip": key, "state": state} | asdict(scores)))
         self._file.flush()
 
     def close(self) -> None:

@@ -48,6 +48,10 @@ class ViewPredictor(FeaturePredictor):
             )
 
     @property
+    def interval_level(self) -> float:
+        return float(self.model.config.interval_level)
+
+    @property
     def reads_titles(self) -> bool:
         """Whether one of the views is computed from titles."""
         return bool(set(self.model.config.view_names) & set(_OF_TITLES))
@@ -78,4 +82,4 @@ class ViewPredictor(FeaturePredictor):
     def _intervals(self, output: Any, scores: dict[Horizon, float]) -> tuple[Intervals | None, float]:
         ends = output.intervals[0].double().cpu().tolist()
         intervals = {horizon: (low, high) for horizon, (low, high) in zip(self.horizons, ends, strict=True)}
-        return intervals, self.model.config.interval_level
+        return intervals, self.interval_level

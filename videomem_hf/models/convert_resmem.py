@@ -4,6 +4,7 @@ import importlib.util
 import logging
 from functools import cache
 from pathlib import Path
+from typing import Final
 
 import torch
 
@@ -14,15 +15,24 @@ from .video_processing_memorability import MemorabilityVideoProcessor
 
 logger = logging.getLogger(__name__)
 
+PACKAGE = "resmem"
 LICENSE_NOTICE = (
     "ResMem's weights are (c) 2021 The University of Chicago and licensed for non-commercial use only "
     "(ResMem Non-commercial License, in the resmem package). Commercial rights: Brain Bridge Lab, same university."
 )
 
+FRAME_SD: Final = 0.021
+"""Standard deviation of ResMem's score from one second of a clip to the next where nothing is cut.
+
+Measured as the root mean square of successive differences, divided by the square root of 2: 39 pairs of three real
+clips (5 to 30 s), .011 to .041 in each. A frame that is held, under noise of 3 of 255 levels and shifts of up to 2
+pixels, gives .003: most of it is what moves in a shot.
+"""
+
 
 def find_resmem_package() -> Path | None:
     """Folder of the installed `resmem` package, without importing it; None if it is not installed."""
-    spec = importlib.util.find_spec("resmem")
+    spec = importlib.util.find_spec(PACKAGE)
     return Path(spec.origin).parent if spec and spec.origin else None
 
 

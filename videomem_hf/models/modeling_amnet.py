@@ -52,6 +52,7 @@ class AMNetModel(FrameMemorabilityModel):
     head_modules = ("regnet4",)
     backbone_module = "core_cnn"
     attribution_layers = ("core_cnn.core_cnn.layer3",)
+    published_training = "photographs (LaMem)"
     map_info = MapInfo(channels=1024, stride=16)
     has_attention = True
 

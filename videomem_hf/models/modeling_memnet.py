@@ -29,6 +29,7 @@ class MemNetModel(FrameMemorabilityModel):
     head_modules = ("fc8",)
     minimal_head: ClassVar = {"hidden_size": 1}
     attribution_layers = ("conv5",)
+    published_training = "photographs (LaMem)"
 
     def __init__(self, config: MemNetConfig) -> None:
         super().__init__(config)

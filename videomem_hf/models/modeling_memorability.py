@@ -84,6 +84,8 @@ class MemorabilityModel(PreTrainedModel):
     """Last convolution of each branch: where gradient-based attribution reads what the score came from."""
     map_info: MapInfo | None = None
     """Of the maps of the backbone and of the attribution layers (which share their cells); None: there are none."""
+    published_training: ClassVar[str] = ""
+    """What published weights of this kind were trained on, where that is no clips."""
     has_attention: bool = False
     """Whether `output_attentions=True` is possible."""
     weighs_frames: bool = False

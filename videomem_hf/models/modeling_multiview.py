@@ -17,6 +17,9 @@ from .configuration_multiview import MultiViewConfig
 from .modeling_memorability import MemorabilityModel, MemorabilityOutput
 from .scoring import clamp_scores
 
+TREND_REACH = 2.0
+"""Standard deviations of the scores up to which the trend of the expected error is followed."""
+
 
 @dataclass
 class MultiViewOutput(MemorabilityOutput):
@@ -73,6 +76,10 @@ class MultiViewModel(MemorabilityModel):
         self.register_buffer("noise_variance", torch.zeros(len(config.patterns), horizons))
         self.register_buffer("interval_quantiles", torch.zeros(len(config.patterns), horizons, 2))
         self.register_buffer("typical_counts", torch.full((horizons,), 30.0))
+        if config.interval_trends:
+            self.register_buffer("count_factors", torch.ones(len(config.patterns), horizons))
+            self.register_buffer("interval_trends", torch.zeros(len(config.patterns), horizons, 4))
+            self.register_buffer("typical_quantiles", torch.zeros(len(config.patterns), horizons, 2))
         if config.head == "neural":
             self.networks = nn.ModuleList(ViewNetwork(config) for _ in range(config.members))
         else:
@@ -105,8 +112,8 @@ class MultiViewModel(MemorabilityModel):
             views: A tensor `(batch, size)` for some or all of `config.view_names`; a missing name or a row with NaN is
                 a missing view. Other names are ignored.
             labels, annotation_counts: As of `FrameMemorabilityModel.forward`.
-            interval_counts: `(batch, horizons)`, annotations behind the scores that the intervals are for; None takes
-                the mean of the training clips.
+            interval_counts: `(batch, horizons)`, annotations behind the scores that the intervals are for; NaN or None
+                where unknown, which takes typical ones of the training clips.
             output_attentions: Must be False.
         """
         if output_attentions:
@@ -205,12 +212,22 @@ class MultiViewModel(MemorabilityModel):
     def _intervals(self, scores: torch.Tensor, pattern: torch.Tensor, counts: torch.Tensor | None) -> torch.Tensor:
         scores = scores.detach()
         if counts is None:
-            counts = self.typical_counts.expand_as(scores)
+            counts = torch.full_like(scores, torch.nan)
         elif counts.shape != scores.shape:
             raise ValueError(f"interval_counts must be {tuple(scores.shape)}, got {tuple(counts.shape)}")
-        known = torch.where(counts.isnan(), self.typical_counts, counts.to(scores.dtype))
-        sigma = interval_scale(scores, known, self.noise_variance[pattern])
-        return (scores[..., None] + self.interval_quantiles[pattern] * sigma[..., None]).clamp(0, 1)
+        is_typical = counts.isnan()
+        known = torch.where(is_typical, self.typical_counts, counts.to(scores.dtype))
+        quantiles = self.interval_quantiles[pattern]
+        if not self.config.interval_trends:
+            sigma = interval_scale(scores, known, self.noise_variance[pattern])
+            return (scores[..., None] + quantiles * sigma[..., None]).clamp(0, 1)
+        sigma = interval_scale(scores, known / self.count_factors[pattern], self.noise_variance[pattern])
+        quantiles = torch.where(is_typical[..., None], self.typical_quantiles[pattern], quantiles)
+        centre, width, shift, log_spread = self.interval_trends[pattern].unbind(dim=-1)
+        position = ((scores - centre) / width).clamp(-TREND_REACH, TREND_REACH)
+        ratios = (shift * position)[..., None] + quantiles * (log_spread * position).exp()[..., None]
+        low, high = (scores[..., None] + ratios * sigma[..., None]).unbind(dim=-1)
+        return torch.stack([low.minimum(scores), high.maximum(scores)], dim=-1).clamp(0, 1)
 
     def _init_weights(self, module: nn.Module) -> None:
         """Random anchors and weights: what `fit_best` or `from_pretrained` replaces."""
@@ -219,7 +236,9 @@ class MultiViewModel(MemorabilityModel):
             for name, tensor in (*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)):
                 if name.startswith(("anchors_", "primal_", "coefficients", "stack")):
                     nn.init.normal_(tensor, std=1.0 if name.startswith("anchors_") else 0.3)
-                elif name.startswith(("shift_", "noise_variance", "interval_quantiles", "intercept")):
+                elif name.startswith(
+                    ("shift_", "noise_variance", "interval_quantiles", "typical_quantiles", "intercept")
+                ):
                     nn.init.zeros_(tensor)
                 elif name == "typical_counts":
                     nn.init.constant_(tensor, 30.0)

@@ -28,6 +28,7 @@ class ResMemModel(FrameMemorabilityModel):
     config: ResMemConfig
     minimal_head: ClassVar = {"hidden_sizes": [1]}
     attribution_layers = ("features.layer4",)
+    published_training = "photographs (LaMem and MemCat)"
     """The published weights hardly use the other branch: Grad-CAM at conv5 is thousands of times smaller."""
 
     def __init__(self, config: ResMemConfig) -> None:

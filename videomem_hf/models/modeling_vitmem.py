@@ -117,6 +117,7 @@ class ViTMemModel(FrameMemorabilityModel):
 
     config: ViTMemConfig
     head_modules = ("vit.head",)
+    published_training = "photographs (LaMem and MemCat)"
     has_attention = True
 
     def __init__(self, config: ViTMemConfig) -> None:

@@ -6,17 +6,19 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from videomem_hf.inference.intervals import IntervalFit
 from videomem_hf.models.configuration_multiview import MultiViewConfig
 from videomem_hf.models.modeling_multiview import MultiViewModel
+from videomem_hf.multiview.interval_state import fit_horizons, interval_state
 from videomem_hf.multiview.kernel_ridge import Solution
 from videomem_hf.multiview.kernel_search import MAX_VIEWS_OF_ALL_SUBSETS, Choices, KernelSearch, view_patterns
-from videomem_hf.multiview.stacking import IntervalScale, Stack, fill_counts, fit_interval_scale, fit_stack
+from videomem_hf.multiview.stacking import Stack, fit_stack
 from videomem_hf.schema import Horizon
 
 
 @dataclass(frozen=True)
 class KernelHead:
-    """Fitted kernel ridge models with their stacks and interval scales, one of each per pattern of views.
+    """Fitted kernel ridge models with their stacks and intervals, one of each per pattern of views.
 
     Attributes:
         patterns: Sets of views, the full set first.
@@ -24,8 +26,7 @@ class KernelHead:
         summand_weights: `(patterns, summands)`.
         coefficients: `(anchors, patterns, horizons)`.
         stacks: Over the outputs of all models.
-        scales: Of the prediction intervals.
-        typical_counts: `(horizons,)` mean annotation counts.
+        intervals: Of each horizon.
     """
 
     patterns: list[list[int]]
@@ -33,8 +34,7 @@ class KernelHead:
     summand_weights: np.ndarray
     coefficients: torch.Tensor
     stacks: list[Stack]
-    scales: list[IntervalScale]
-    typical_counts: np.ndarray
+    intervals: list[list[IntervalFit]]
 
 
 def fit_kernel_head(
@@ -57,16 +57,15 @@ def fit_kernel_head(
             weights[number, summands.index(summand)] = weight / sum(used_weights)
         solutions.append(_fit_pattern(search, choices, pattern))
     outputs = torch.stack([each.held_out for each in solutions], dim=1).numpy()
-    known_counts = fill_counts(counts)
-    stacks, scales = [], []
+    stacks, intervals = [], []
     for number, pattern in enumerate(patterns):
         single = [patterns.index([view]) for view in pattern] if len(pattern) > 1 else []
         stack = fit_stack(outputs, search.targets.values, number, single, [fold.numpy() for fold in search.folds])
         predicted = np.clip(search.targets.means + search.targets.stds * stack.held_out, 0, 1)
         stacks.append(stack)
-        scales.append(fit_interval_scale(predicted, scores, known_counts, level))
+        intervals.append(fit_horizons(predicted, scores, counts, level))
     coefficients = torch.stack([each.coefficients for each in solutions], dim=1)
-    return KernelHead(patterns, summands, weights, coefficients, stacks, scales, known_counts.mean(axis=0))
+    return KernelHead(patterns, summands, weights, coefficients, stacks, intervals)
 
 
 def _fit_pattern(search: KernelSearch, choices: Choices, pattern: list[int]) -> Solution:
@@ -106,6 +105,7 @@ def build_kernel_model(
         patterns=head.patterns,
         hidden_size=hidden_size,
         interval_level=level,
+        interval_trends=True,
         title_encoder=title_encoder,
     )
     model = MultiViewModel(config).eval()
@@ -123,10 +123,7 @@ def _state(search: KernelSearch, choices: Choices, head: KernelHead) -> dict[str
         "gammas": torch.tensor([bank.gamma(view, width) for view, width in enumerate(choices.widths)]),
         "stack": torch.from_numpy(np.stack([stack.weights for stack in head.stacks])),
         "intercept": torch.from_numpy(np.stack([stack.intercepts for stack in head.stacks])),
-        "noise_variance": torch.from_numpy(np.stack([scale.noise_variance for scale in head.scales])),
-        "interval_quantiles": torch.from_numpy(np.stack([scale.quantiles for scale in head.scales])),
-        "typical_counts": torch.from_numpy(head.typical_counts),
-    }
+    } | interval_state(head.intervals)
     for view, space in enumerate(bank.spaces):
         state |= {f"shift_{view}": space.shift, f"factor_{view}": space.factor}
         vectors, present = bank.vectors[view][bank.anchors], bank.present[bank.anchors, view]

@@ -11,9 +11,9 @@ from videomem_hf.losses import Criterion
 from videomem_hf.models.configuration_multiview import MultiViewConfig
 from videomem_hf.models.modeling_multiview import MultiViewModel
 from videomem_hf.multiview.config import FitOptions
+from videomem_hf.multiview.interval_state import fit_horizons, interval_state
 from videomem_hf.multiview.kernel_search import Reporter
 from videomem_hf.multiview.predict import predict_views
-from videomem_hf.multiview.stacking import fill_counts, fit_interval_scale
 from videomem_hf.multiview.training_arrays import TrainingArrays
 
 BATCH: Final = 128
@@ -46,11 +46,10 @@ def fit_neural_head(
         held_out[fold] = predict_views(model, data.take(fold).views)[0]
     report(f"neural head, {options.members} networks on all training clips")
     model = _train(kernel_model, data, options, seed, options.members)
-    counts = fill_counts(data.counts)
-    scale = fit_interval_scale(held_out, data.scores, counts, options.level)
-    model.noise_variance.copy_(torch.from_numpy(scale.noise_variance).expand_as(model.noise_variance))
-    model.interval_quantiles.copy_(torch.from_numpy(scale.quantiles).expand_as(model.interval_quantiles))
-    model.typical_counts.copy_(torch.from_numpy(counts.mean(axis=0)))
+    state = interval_state([fit_horizons(held_out, data.scores, data.counts, options.level)])
+    for name, values in state.items():
+        buffer = model.get_buffer(name)
+        buffer.copy_(values.expand_as(buffer))
     return model, held_out
 
 
@@ -92,6 +91,7 @@ def _new_model(
         hidden_size=options.hidden_size,
         members=members,
         interval_level=options.level,
+        interval_trends=True,
         title_encoder=old.title_encoder,
     )
     model = MultiViewModel(config)

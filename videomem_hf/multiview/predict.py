@@ -27,6 +27,7 @@ def predict_split(
     scored: bool = True,
     options: dict[str, Any] | None = None,
     failures: list[str] | None = None,
+    intervals: list[np.ndarray] | None = None,
     progress: bool = True,
 ) -> tuple[np.ndarray, Clips]:
     """Predict the scores of a split; arguments, results and errors are those of `benchmark.evaluate.score_target`.
@@ -45,7 +46,10 @@ def predict_split(
         rows = np.array([row for row in rows if found.video_ids[row] not in found.failed], np.int64)
         if not len(rows):
             raise InputError(f"no clip of the split {split!r} can be decoded: {failures[-1]}")
-    scores, _ = predict_views(model, {name: x[rows] for name, x in found.views.items()})
+    counts = found.counts[rows] if len(found.counts) else None
+    scores, ends = predict_views(model, {name: x[rows] for name, x in found.views.items()}, counts)
+    if intervals is not None:
+        intervals.append(ends)
     return scores, found.clips(rows)
 
 

@@ -11,9 +11,13 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from videomem_hf import run_files
+from videomem_hf.evaluation.coverage import interval_coverage
 from videomem_hf.evaluation.environment import environment
 from videomem_hf.evaluation.evaluate import baselines, compute_metrics, noise_ceilings
 from videomem_hf.evaluation.training_clips import training_contents
+from videomem_hf.features.title_views import WORDS
+from videomem_hf.inference.reference import make_reference, reference_of_results, write_reference
+from videomem_hf.inference.typicality import MAX_CLIPS, Typicality
 from videomem_hf.losses import Criterion
 from videomem_hf.models.folders import save_model
 from videomem_hf.multiview.ablation_table import ablation_rows
@@ -57,9 +61,11 @@ def train_best(config: BestConfig, *, progress: bool = True) -> TrainingResult:
             same_head = replace(config, fit=replace(config.fit, head=fit.model.config.head))
             again = _fit(same_head, grouped, data.title_group_labels(), "grouped split", progress)
             table += ablation_rows("grouped", again, grouped, grouped.scored_rows(split), sampling)
-    results = _evaluate(config, data, rows, fit, seconds) | {"table": [asdict(row) for row in table]}
+    scores, results = _evaluate(config, data, rows, fit, seconds)
+    results |= {"table": [asdict(row) for row in table]}
     results = run_files.without_nan(results | _run_facts(config, data, fit, seconds))
     save_model(fit.model, output)
+    _write_claims(output, data, rows, scores, results)
     run_files.write_results(output, results)
     return TrainingResult(output, results)
 
@@ -93,8 +99,8 @@ def _progress_bar(title: str, progress: bool) -> Iterator[Callable[[str], None]]
 
 def _evaluate(
     config: BestConfig, data: ViewData, rows: np.ndarray, fit: BestFit, seconds: dict[str, float]
-) -> dict[str, Any]:
-    """Evaluate the model as every other predictor, and write its predictions."""
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Evaluate the model as every other predictor, and write its predictions; returns them and the results."""
     with _measure_time(seconds, "prediction"):
         views = {name: data.views[name][rows] for name in fit.model.config.view_names}
         scores, intervals = fit.predict(views, data.counts[rows])
@@ -102,13 +108,32 @@ def _evaluate(
     predictions = {"model": scores} | baselines(train, clips, None)
     ends = {"low": intervals[..., 0], "high": intervals[..., 1]}
     path = Path(config.output) / run_files.PREDICTIONS_FILE
-    run_files.write_predictions(path, predictions | ends, clips.video_ids, clips.labels, data.horizons)
-    return {
+    run_files.write_predictions(
+        path, predictions | ends, clips.video_ids, clips.labels, data.horizons, clips.annotation_counts
+    )
+    return scores, {
         "split": config.evaluation.split,
         "split_clips": len(rows),
         "metrics": compute_metrics(predictions, clips, data.horizons, **config.evaluation.sampling),
         "ceilings": noise_ceilings(clips, data.horizons),
+        "coverage": interval_coverage(intervals, scores, clips, data.horizons),
     }
+
+
+def _write_claims(output: Path, data: ViewData, rows: np.ndarray, scores: np.ndarray, results: dict[str, Any]) -> None:
+    """Write what predictions are measured against; intervals are the model's own."""
+    about = reference_of_results(results)
+    if about.split == "train":
+        write_reference(output, about)
+        return
+    reference = make_reference(about, scores, data.scores[rows], data.counts[rows], data.horizons)
+    write_reference(output, replace(reference, fits={}))
+    train = data.splits["train"]
+    train = np.sort(np.random.default_rng(0).permutation(train)[:MAX_CLIPS])
+    names = [name for name in data.views if name != WORDS] or list(data.views)  # rare words are far from everything
+    described = ({name: np.asarray(data.views[name])[each] for name in names} for each in (train, rows))
+    if typicality := Typicality.fit(*described):
+        typicality.save(output / run_files.TYPICALITY_FILE)
 
 
 def _run_facts(config: BestConfig, data: ViewData, fit: BestFit, seconds: dict[str, float]) -> dict[str, Any]:

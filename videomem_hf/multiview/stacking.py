@@ -1,23 +1,17 @@
-"""Stack weights of the kernel ridge models for each horizon, and the scale of the prediction intervals."""
+"""Stack weights of the kernel ridge models for each horizon."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import torch
 from scipy.optimize import nnls
 
-from videomem_hf.models.modeling_multiview import interval_scale
 from videomem_hf.multiview.kernel_search import CLEAR_GAIN, clearly_better
-from videomem_hf.protocol.paper import PAPER
-from videomem_hf.schema import HORIZONS
-from videomem_hf.statistics import conformal_quantile, spearman
+from videomem_hf.statistics import spearman
 
 SHORT_TERM_SHARE: Final = 0.5
 """Weight of the short-term output in a long-term prediction: three times the annotations are behind its scores."""
-_TYPICAL_COUNTS: Final = tuple(PAPER[f"{horizon}_annotations"].value for horizon in HORIZONS)
-"""Mean annotation counts of VideoMem's scores, for data without counts."""
 _SHRINKAGE: Final = 0.02
 """Ridge of the stack towards the default weights, as a share of the outputs' squares."""
 
@@ -102,46 +96,3 @@ def _fit_weights(
         weights = np.zeros(len(default))
         weights[list(allowed)] = fitted
     return weights, float(mean - flat.mean(axis=0) @ weights)
-
-
-@dataclass(frozen=True)
-class IntervalScale:
-    """What prediction intervals are computed from, for each horizon.
-
-    Attributes:
-        noise_variance: `(horizons,)`: variance of the true memorability that no view explains.
-        quantiles: `(horizons, 2)` of the errors divided by their expected size.
-    """
-
-    noise_variance: np.ndarray
-    quantiles: np.ndarray
-
-
-def fit_interval_scale(predicted: np.ndarray, measured: np.ndarray, counts: np.ndarray, level: float) -> IntervalScale:
-    """Conformal intervals from held-out errors, each divided by its expected size at the clip's annotation counts.
-
-    All arrays are `(clips, horizons)`; `measured` is NaN where unknown. `level` is the share of them to cover.
-    """
-    horizons = predicted.shape[1]
-    variance, quantiles = np.zeros(horizons), np.zeros((horizons, 2))
-    for horizon in range(horizons):
-        known = np.isfinite(measured[:, horizon])
-        errors = measured[known, horizon] - predicted[known, horizon]
-        inside = np.clip(predicted[known, horizon], 0.02, 0.98)
-        binomial = inside * (1 - inside) / counts[known, horizon]
-        variance[horizon] = max(0.0, float(np.mean(errors**2 - binomial)), 1e-3 * float(np.mean(errors**2)))
-        scores, annotations = (torch.from_numpy(each[known, horizon]) for each in (predicted, counts))
-        ratios = errors / interval_scale(scores, annotations, torch.tensor(variance[horizon])).numpy()
-        ends = (conformal_quantile(side, (1 + level) / 2) for side in (-ratios, ratios))
-        low, high = (np.inf if end is None else end for end in ends)  # too few clips: intervals are [0, 1]
-        quantiles[horizon] = -low, high
-    return IntervalScale(variance, quantiles)
-
-
-def fill_counts(counts: np.ndarray) -> np.ndarray:
-    """Annotation counts `(clips, horizons)` with unknown ones set to the mean of the others, or to VideoMem's."""
-    filled = counts.copy()
-    for column, typical in zip(filled.T, _TYPICAL_COUNTS, strict=False):
-        known = np.isfinite(column) & (column > 0)
-        column[~known] = column[known].mean() if known.any() else typical
-    return filled

@@ -31,6 +31,7 @@ from videomem_hf.training.frozen_maps import cached_maps, check_backbone
 from videomem_hf.training.initial import initial_model
 from videomem_hf.training.loop import StopRequest, TrainingLoop, TrainingStopped, best_epoch, check_trackers
 from videomem_hf.training.predict import predict
+from videomem_hf.training.reference import write_claims
 from videomem_hf.training.run_data import RunData, load_run_data
 from videomem_hf.training.setup import (
     check_gradient_checkpointing,
@@ -142,9 +143,9 @@ class _Run:
             libraries = ("torch", "transformers", "accelerate", "datasets")
             results |= environment(asdict(config), libraries, self.resumed)
             with report_full_disk(self.output, "the results"):
-                run_files.write_predictions(
-                    self.output / run_files.PREDICTIONS_FILE, predictions, clips.video_ids, clips.labels, horizons
-                )
+                path, counts = self.output / run_files.PREDICTIONS_FILE, clips.annotation_counts
+                run_files.write_predictions(path, predictions, clips.video_ids, clips.labels, horizons, counts)
+                write_claims(self.output, model, data, scores, results)
                 run_files.write_results(self.output, results)
             remove_checkpoints(self.output)
         accelerator.wait_for_everyone()

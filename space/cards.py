@@ -1,0 +1,134 @@
+"""The scores of a clip, and why there are none, as HTML that reads well without a picture, on a phone, in dark."""
+
+import math
+from html import escape
+from typing import TYPE_CHECKING
+
+import charts
+
+from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon
+
+if TYPE_CHECKING:
+    from scoring import Scored
+
+    from videomem_hf.inference import Prediction
+
+NAMES: dict[Horizon, str] = {horizon: name.capitalize() for horizon, name in HORIZON_NAMES.items()}
+WHEN: dict[Horizon, str] = {"short_term": "recognised minutes later", "long_term": "recognised 24 to 72 hours later"}
+NOTHING_YET = (
+    '<div class="vm-empty" id="vm-nothing"><strong>Drop a clip, record one, or take an example.</strong>'
+    "<span>Its scores, the moment that stands out and what they come from appear here.</span></div>"
+)
+WORKING = (
+    '<div class="vm-empty" role="status"><strong>Working on it …</strong><span>Your place in the queue, and how far it '
+    "is, stand above. The scores come first.</span></div>"
+)
+STOPPED = (
+    '<div class="vm-empty" role="status"><strong>Stopped.</strong><span>Press Analyse to start again.</span></div>'
+)
+RIBBON = (
+    '<p class="vm-ribbon" role="status" hidden>Result of before: the clip, the model or the part has changed since. '
+    "Start again to renew it.</p>"
+)
+
+
+def text(value: object) -> str:
+    """Escape what a visitor may have written."""
+    return escape(str(value), quote=True)
+
+
+def failure(sentence: str, name: str = "") -> str:
+    """What went wrong, the cause first, then the clip's name; it stays until the next try."""
+    cause = sentence.removeprefix(f"{name}: ") if name else sentence
+    about = f"<span>{text(name)}</span>" if cause != sentence else ""
+    return f'<div class="vm-error" role="alert"><strong>{text(cause[:1].upper() + cause[1:])}</strong>{about}</div>'
+
+
+def offer(name: str, duration_s: float, most_s: int) -> str:
+    """What can be done with a clip that is too long."""
+    return (
+        f'<div class="vm-empty vm-offer" role="status"><strong>This clip lasts {clock(duration_s)}; up to {most_s} s '
+        f"are scored at a time.</strong><span>{text(name)}: score the first {most_s} s, or say where the part "
+        "begins.</span></div>"
+    )
+
+
+def clock(time_s: float) -> str:
+    """Minutes and seconds, such as 1:05."""
+    return f"{int(time_s) // 60}:{int(time_s) % 60:02d}"
+
+
+def based_on(prediction: "Prediction") -> str:
+    """From what the clip's score is made."""
+    frames = len(prediction.times_s)
+    mean = "mean" if prediction.temporal_weights is None else "weighted mean"
+    return f"{mean} of {frames} frames" if frames > 1 else "scored as a whole"
+
+
+def summary(scored: "Scored") -> str:
+    """The scores as gauges on one axis, with what is odd about the clip and what is true of the model."""
+    prediction = scored.prediction
+    axis = charts.GaugeAxis.of([prediction])
+    gauges = "".join(_card(horizon, scored, axis) for horizon in HORIZONS)
+    return (
+        f'<div class="vm-summary vm-result" role="status" aria-live="polite" data-model="{text(scored.model)}">{RIBBON}'
+        f'<p class="vm-clip"><strong>{text(scored.name)}</strong></p>{notes(prediction)}'
+        f'<div class="vm-cards">{gauges}</div>{caveats(prediction)}</div>'
+    )
+
+
+def notes(prediction: "Prediction") -> str:
+    """What is odd about the clip; that it is unlike the training clips comes first."""
+    found = sorted(prediction.notes, key=lambda note: not (prediction.atypical and note.startswith("Unlike")))
+    return "".join(f'<p class="vm-note" role="note">{text(_without_path(note))}</p>' for note in found)
+
+
+def caveats(prediction: "Prediction") -> str:
+    """What is true of all predictions of the model, once."""
+    sentences = " ".join(map(text, prediction.caveats))
+    return f'<p class="vm-caveat vm-small" role="note">{sentences}</p>' if sentences else ""
+
+
+def _without_path(note: str) -> str:
+    """A warning may begin with the file's path on this machine, which is no one's business."""
+    first, _, rest = note.partition(": ")
+    return rest if "/" in first or "\\" in first else note
+
+
+def interval_words(prediction: "Prediction", horizon: Horizon) -> str:
+    """The interval with its level and kind; empty where it is not known."""
+    if not prediction.intervals or horizon not in prediction.intervals:
+        return ""
+    low, high = prediction.intervals[horizon]
+    return f"{100 * prediction.interval_level:g}\xa0% prediction interval: {low:.2f} to {high:.2f}"
+
+
+def percentile_words(prediction: "Prediction", horizon: Horizon) -> str:
+    """Where the score stands among the reference; empty where there is none."""
+    percent = prediction.percentiles.get(horizon)
+    if percent is None or prediction.reference is None or not math.isfinite(percent):
+        return ""
+    share = "under 1" if percent < 1 else "over 99" if percent > 99 else f"{percent:.0f}"
+    return f"higher than {share}\xa0% {prediction.reference.among}"
+
+
+def _card(horizon: Horizon, scored: "Scored", axis: charts.GaugeAxis) -> str:
+    prediction = scored.prediction
+    name, when = NAMES[horizon], WHEN[horizon]
+    head = f"<h2>{name} <span>{when}</span></h2>"
+    source = f'<p class="vm-small vm-source">{text(scored.model)} · {based_on(prediction)}</p>'
+    if horizon not in prediction.scores:
+        missing = "<p>This model does not predict it.</p>"
+        return f'<section class="vm-card vm-{horizon} vm-absent">{head}{missing}{source}</section>'
+    score = prediction.scores[horizon]
+    interval = (prediction.intervals or {}).get(horizon)
+    among, between = percentile_words(prediction, horizon), interval_words(prediction, horizon)
+    spoken = ", ".join(filter(None, [f"{name} memorability {score:.2f} of 1", among, between]))
+    verdict = f'<span class="vm-verdict">{text(among)}</span>' if among else ""
+    return (
+        f'<section class="vm-card vm-{horizon}" aria-label="{name}">{head}'
+        f'<div class="vm-reading"><span class="vm-value" role="meter" aria-valuemin="0" aria-valuemax="1" '
+        f'aria-valuenow="{score:.3f}" aria-valuetext="{text(spoken)}" aria-label="{name} score">{score:.2f}</span>'
+        f"{verdict}</div>{charts.gauge(axis, horizon, score, interval)}"
+        f'<p class="vm-small">{between}</p>{source}</section>'
+    )

@@ -1,0 +1,58 @@
+// What is true of the whole page: results of before, files that are too large, clips that the browser cannot play.
+window.vm = {
+  old(place, is) {
+    document.querySelectorAll(`${place} .vm-result`).forEach((result) => {
+      result.classList.toggle("vm-old", is);
+      result.querySelector(".vm-ribbon").hidden = !is;
+    });
+    document.dispatchEvent(new Event("vm-old"));
+  },
+  model(label) {
+    const [field, name] = [document.querySelector("#vm-model input"), document.querySelector("#vm-model-name")];
+    if (field && name) {
+      name.textContent = label || "";
+      name.hidden = field.clientWidth > 40 && (label || "").length * 8 < field.clientWidth - 40; // else it is cut off
+    }
+    document.querySelectorAll(".vm-result").forEach((result) => {
+      const is = result.dataset.model !== (label || "").trim();
+      result.classList.toggle("vm-old", is);
+      result.querySelector(".vm-ribbon").hidden = !is;
+    });
+    document.dispatchEvent(new Event("vm-old"));
+  },
+  summary(html) {
+    document.querySelector("#vm-summary .vm-summary, #vm-summary .vm-empty, #vm-summary .vm-error").outerHTML = html;
+  },
+};
+
+// On a phone the scores are below the input: bring them into view, once, when they come.
+function vmShow(element) {
+  const box = element.getBoundingClientRect();
+  if (box.top > innerHeight * 0.6 || box.bottom < 0) {
+    element.scrollIntoView({ block: "start", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "instant" : "smooth" });
+  }
+}
+
+document.addEventListener("change", (event) => {
+  const limit = document.querySelector("#vm-limit");
+  if (!limit || !event.target.matches("#vm-clip input[type=file]") || !event.target.files.length) return;
+  const [file] = event.target.files;
+  const most = Number(limit.dataset.megabytes);
+  if (file.size <= most * 1e6) return;
+  event.stopImmediatePropagation();
+  event.preventDefault();
+  event.target.value = "";
+  const error = document.createElement("div");
+  error.className = "vm-error";
+  error.setAttribute("role", "alert");
+  error.innerHTML = "<strong></strong><span></span>";
+  error.firstChild.textContent = `The file has ${Math.round(file.size / 1e6)} MB; up to ${most} MB can be handed in. Cut it, or save it smaller.`;
+  error.lastChild.textContent = file.name;
+  vm.summary(error.outerHTML);
+  vmShow(document.querySelector("#vm-summary"));
+}, true);
+
+// Whether a file can be scored does not depend on what the browser can play; the Space sends a preview of what it cannot.
+document.addEventListener("error", (event) => {
+  if (event.target.closest?.("#vm-clip video")) event.stopImmediatePropagation();
+}, true);

@@ -1,0 +1,176 @@
+"""Clips unlike those of the training are flagged, and few of those that are like them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.clips import write_clip
+from tests.inference.test_spatiotemporal import TINY
+from videomem_hf.inference import Predictor
+from videomem_hf.inference.claims import Claims
+from videomem_hf.inference.frame_statistics import FrameStatistics
+from videomem_hf.inference.network import for_inference
+from videomem_hf.inference.prediction import ATYPICAL_NOTE
+from videomem_hf.inference.saliency import score_rows
+from videomem_hf.inference.typicality import GaussianFit, Typicality
+from videomem_hf.models import config_class, model_class
+from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
+from videomem_hf.schema import InputError
+
+
+def groups(rng: np.random.Generator, clips: int, shift: float = 0.0) -> dict[str, np.ndarray]:
+    mixed = rng.normal(size=(clips, 12)) @ np.random.default_rng(9).normal(size=(12, 12)) + shift
+    return {"a": mixed[:, :8], "b": mixed[:, 8:]}
+
+
+def one(described: dict[str, np.ndarray], row: int) -> dict[str, np.ndarray]:
+    return {name: values[row : row + 1] for name, values in described.items()}
+
+
+def test_distances_are_those_of_scipy() -> None:
+    from scipy.spatial.distance import mahalanobis
+
+    rng = np.random.default_rng(0)
+    rows, new = (groups(rng, n)["a"] for n in (400, 5))
+    inverse = np.linalg.inv(np.cov(rows.T, bias=True))
+    expected = [mahalanobis(row, rows.mean(axis=0), inverse) ** 2 for row in new]
+    np.testing.assert_allclose(GaussianFit.fit(rows).distances(new), expected, rtol=1e-3)
+
+
+def test_a_number_that_never_varies_is_ignored() -> None:
+    rows = np.column_stack([np.random.default_rng(0).normal(size=50), np.full(50, 3.0)])
+    fit = GaussianFit.fit(rows)
+    assert fit.distances(np.array([[0.0, 3.0]])) == fit.distances(np.array([[0.0, 99.0]]))
+
+
+def test_few_clips_like_the_held_out_ones_are_flagged_and_all_others() -> None:
+    rng = np.random.default_rng(0)
+    typicality = Typicality.fit(groups(rng, 300), groups(rng, 200))
+    assert typicality is not None
+    new, odd = groups(rng, 400), groups(rng, 20, shift=30.0)
+    flagged = [typicality.percent(one(new, i)) <= 5 for i in range(400)]  # type: ignore[operator]
+    assert 0.01 <= np.mean(flagged) <= 0.08
+    assert all(typicality.percent(one(odd, i)) <= 5 for i in range(20))  # type: ignore[operator]
+    with_one = {"b": new["b"][:1], "a": np.full((1, 8), np.nan)}
+    assert typicality.percent(with_one) == typicality.percent({"b": new["b"][:1]})
+    assert typicality.percent({"c": new["b"][:1]}) is None
+
+
+def test_with_too_few_clips_there_is_none() -> None:
+    rng = np.random.default_rng(0)
+    assert Typicality.fit(groups(rng, 300), groups(rng, 18)) is None
+    assert Typicality.fit(groups(rng, 9), groups(rng, 200)) is None
+
+
+def test_it_is_saved_without_loss(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    typicality = Typicality.fit(groups(rng, 60), groups(rng, 30))
+    assert typicality is not None
+    typicality.save(tmp_path / "typicality.safetensors")
+    loaded = Typicality.load(tmp_path / "typicality.safetensors")
+    new = groups(rng, 5)
+    assert list(loaded.fits) == ["a", "b"]
+    assert [loaded.percent(one(new, i)) for i in range(5)] == [typicality.percent(one(new, i)) for i in range(5)]
+    (tmp_path / "typicality.safetensors").write_bytes(b"no")
+    with pytest.raises(InputError, match="is damaged"):
+        Typicality.load(tmp_path / "typicality.safetensors")
+
+
+def test_input_is_described_by_its_pixels() -> None:
+    model = model_class("frame_attention")(config_class("frame_attention")())
+    statistics = FrameStatistics(model)
+    noise = torch.randn(2, 1, 3, 54, 96, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        score_rows(model, noise)
+    described = statistics.describe(noise)
+    assert set(described) == {"input", "last"}
+    np.testing.assert_allclose(described["input"][:, :3], noise[:, 0].mean(dim=(2, 3)), atol=1e-6)
+    np.testing.assert_allclose(described["input"][:, 3:6], noise[:, 0].flatten(2).std(dim=2).log(), atol=1e-3)
+    # Differences of the mean of three independent colours, and of a normal variable the mean size.
+    np.testing.assert_allclose(described["input"][:, 6], np.log(np.sqrt(2 / 3)), atol=0.03)
+    np.testing.assert_allclose(described["input"][:, 7], np.log(np.sqrt(2 / np.pi)), atol=0.03)
+    assert described["last"].shape == (2, 2 * model.config.feature_size)
+    statistics.close()
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+KINDS = {
+    "frame_attention": ({}, 1),
+    "spatiotemporal": ({"backbone_config": TINY, "feature_size": 8}, 1),
+    "resnet3d": ({"depth": 18, "hidden_sizes": (4, 4, 4, 4), "segment_length": 2}, 2),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_prediction_is_described_in_its_own_pass(kind: str) -> None:
+    """Prepared for inference, in bfloat16 and with maps a clip is as typical as in the network that was trained."""
+    torch.manual_seed(0)
+    fields, length = KINDS[kind]
+    model = model_class(kind)(config_class(kind)(**fields)).eval()
+    processor = MemorabilityVideoProcessor(size={"height": 32, "width": 48}, segment_length=length)
+    rng = np.random.default_rng(0)
+
+    def frames(sd: float) -> np.ndarray:
+        coarse = rng.normal(128, sd, (2, 4, 6, 3)).clip(0, 255)
+        return np.kron(coarse, np.ones((1, 8, 8, 1))).astype(np.uint8)
+
+    statistics = FrameStatistics(model)
+
+    def describe(clips: list[np.ndarray]) -> dict[str, np.ndarray]:
+        found = []
+        for clip in clips:
+            pixels = processor(videos=[clip], return_tensors="pt")["pixel_values_videos"][0]
+            segments = pixels.unflatten(0, (-1, length))
+            with torch.no_grad():
+                score_rows(model, segments)
+            found.append({k: v.mean(dim=0).numpy() for k, v in statistics.describe(segments).items()})
+        return {name: np.stack([each[name] for each in found]) for name in found[0]}
+
+    typicality = Typicality.fit(describe([frames(30) for _ in range(60)]), describe([frames(30) for _ in range(40)]))
+    statistics.close()
+    assert typicality is not None
+    usual, noise = frames(30), rng.integers(0, 256, (2, 32, 48, 3), dtype=np.uint8)
+    expected = typicality.percent(describe_once(model, processor, usual, length))
+    predictor = Predictor(for_inference(model, "cpu"), processor, "tiny", "cpu", Claims(typicality=typicality))
+    for maps in (False, True):
+        found = predictor.predict(usual, maps=maps)
+        assert found.typicality == pytest.approx(expected, abs=3)
+        assert not found.atypical
+        odd = predictor.predict(noise, maps=maps)
+        assert odd.atypical
+        assert odd.notes[0] == ATYPICAL_NOTE
+        assert odd.to_dict()["atypical"] is True
+    halved = Predictor(model.to(torch.bfloat16), processor, "tiny", "cpu", Claims(typicality=typicality))
+    assert halved.predict(usual).typicality == pytest.approx(expected, abs=15)
+    assert halved.predict(noise).atypical
+
+
+def describe_once(model, processor, clip, length):  # type: ignore[no-untyped-def]
+    statistics = FrameStatistics(model)
+    segments = processor(videos=[clip], return_tensors="pt")["pixel_values_videos"][0].unflatten(0, (-1, length))
+    with torch.no_grad():
+        score_rows(model, segments)
+    found = {name: values.mean(dim=0, keepdim=True).numpy() for name, values in statistics.describe(segments).items()}
+    statistics.close()
+    return found
+
+
+def test_clips_of_one_batch_are_described_apart(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = model_class("frame_attention")(config_class("frame_attention")())
+    processor = MemorabilityVideoProcessor(size={"height": 32, "width": 48})
+    rng = np.random.default_rng(0)
+    described = {"input": rng.normal(size=(60, 22)), "last": rng.normal(size=(60, 192))}
+    predictor = Predictor(model, processor, "tiny", "cpu", Claims(typicality=Typicality.fit(described, described)))
+    seen: list[dict[str, np.ndarray]] = []
+    predictor.with_claims = lambda prediction, described: seen.append(described) or prediction  # type: ignore[method-assign,func-returns-value,assignment]
+    paths = [
+        write_clip(tmp_path / f"{level}.webm", [np.full((32, 48, 3), level, np.uint8)] * 3, fps=1)
+        for level in (40, 200)
+    ]
+    list(predictor.predict_many(paths))
+    predictor.predict(paths[1])
+    assert seen[0]["input"][0, 0] < seen[1]["input"][0, 0]
+    np.testing.assert_allclose(seen[1]["input"], seen[2]["input"], atol=1e-5)

@@ -1,0 +1,81 @@
+"""The table on the terminal: a row per clip, and below it once what is true of several or of all of them."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from videomem_hf.cli.predict_here import Outcome
+from videomem_hf.inference.ranking import shared_ranks
+from videomem_hf.inference.score_journal import Model
+from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon
+from videomem_hf.system import printable, quantity
+
+
+def print_table(
+    outcomes: list[Outcome], model: Model, known: tuple[Horizon, ...], level: float, to_stderr: bool
+) -> None:
+    """Print clips in their order, with shared ranks where there are several, and notes by number below."""
+    horizons = [horizon for horizon in HORIZONS if horizon in known]
+    scored = [o.prediction for o in outcomes if o.prediction]
+    ranks = iter(shared_ranks(scored, horizons[0]) if len(scored) > 1 else [])
+    notes: dict[str, int] = {}
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), collapse_padding=True)
+    if len(scored) > 1:
+        table.add_column("Rank", justify="right")
+    table.add_column("Clip", overflow="fold", min_width=12)
+    for name in (*(HORIZON_NAMES[horizon].capitalize() for horizon in horizons), "Lowest and\nhighest frame", "Frames"):
+        table.add_column(name, justify="right", no_wrap=name != "Frames")
+    table.add_column("Note", justify="right")
+    folder = _common_folder([o.name for o in outcomes if str(o.source) == o.name and isinstance(o.source, Path)])
+    for outcome in outcomes:
+        rank = [str(next(ranks)) if outcome.prediction else "-"] if len(scored) > 1 else []
+        table.add_row(*rank, *_cells(outcome, horizons, folder), _numbers(outcome, notes))
+    console = Console(stderr=to_stderr)
+    console.print(table)
+    for note, number in notes.items():
+        console.print(f"{number}  {escape(note)}", highlight=False)
+    for line in _explanations(outcomes, scored, model, horizons, level):
+        console.print(escape(line), highlight=False)
+
+
+def _explanations(
+    outcomes: list[Outcome], scored: Sequence[object], model: Model, horizons: list[Horizon], level: float
+) -> list[str]:
+    failed = len(outcomes) - len(scored)
+    counts = f"{quantity(len(scored), 'clip')} scored by {model.name}" + (f", {failed} failed" if failed else "")
+    lines = [f"{counts}. 0: nobody recognises the clip when it is seen again; 1: everybody does."]
+    if any(o.prediction and o.prediction.intervals for o in outcomes):
+        lines.append(f"Below a score: its {level:.0%} prediction interval.")
+    if len(scored) > 1 and model.is_tested:
+        lines.append(f"Clips whose {HORIZON_NAMES[horizons[0]]} scores cannot be told apart share a rank.")
+    return [*lines, *model.caveats]
+
+
+def _numbers(outcome: Outcome, notes: dict[str, int]) -> str:
+    """The numbers of a clip's notes, which are given to new ones."""
+    own = [*(outcome.prediction.notes if outcome.prediction else ()), *filter(None, [outcome.error])]
+    numbers = [str(notes.setdefault(printable(note), len(notes) + 1)) for note in own]
+    return f"[red]{', '.join(numbers)}[/red]" if outcome.error else ", ".join(numbers)
+
+
+def _common_folder(paths: Sequence[str]) -> str:
+    """What the names of clips can go without in the table."""
+    parents = {str(Path(path).parent) for path in paths}
+    return os.path.commonpath(parents) if len({Path(parent).is_absolute() for parent in parents}) == 1 else ""
+
+
+def _cells(outcome: Outcome, horizons: list[Horizon], folder: str) -> list[str]:
+    p = outcome.prediction
+    in_folder = Path(outcome.name).is_relative_to(folder) and isinstance(outcome.source, Path)
+    name = escape(printable(Path(outcome.name).relative_to(folder) if in_folder else outcome.name))
+    if p is None:
+        return [name, *["-"] * len(horizons), "-", "0"]
+    ends = {h: f"\n{low:.2f} to {high:.2f}" for h, (low, high) in (p.intervals or {}).items()}
+    low, high = p.frame_scores[:, 0].min(), p.frame_scores[:, 0].max()
+    scores = [f"{p.scores[h]:.3f}{ends.get(h, '')}" for h in horizons]
+    return [name, *scores, f"{low:.3f}\n{high:.3f}", str(len(p.times_s))]

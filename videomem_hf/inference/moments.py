@@ -1,0 +1,102 @@
+"""Whether one moment of a clip is more memorable than the rest, by more than sampled frames vary anyway."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+import numpy as np
+from scipy.ndimage import convolve1d
+from scipy.stats import norm
+
+from videomem_hf.inference.prediction import Prediction
+from videomem_hf.models.convert_resmem import FRAME_SD, PACKAGE
+from videomem_hf.schema import Horizon
+
+FALSE_ALARMS: Final = 0.05
+"""Share of clips without such a moment in which one is found all the same."""
+NO_MOMENT: Final = "no moment stands out"
+FEWEST_FRAMES: Final = 3
+FEWEST_FRAMES_ALONE: Final = 8
+"""Where the noise is known from other clips, and where a clip's own frames have to tell."""
+_WEIGHTS: Final = np.array([0.25, 0.5, 0.25])
+_DRAWS: Final = 4000
+_MOST_SIMULATED: Final = 1000
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The most memorable moment of a clip.
+
+    Attributes:
+        time_s: Seconds from the first frame.
+        index: Of its frame among the sampled ones.
+        score: Of that frame, in [0, 1].
+        rise: How far the curve, averaged lightly over neighbouring frames, rises above its mean there.
+    """
+
+    time_s: float
+    index: int
+    score: float
+    rise: float
+
+
+def standout_moment(prediction: Prediction, horizon: Horizon) -> Moment | None:
+    """Find the moment at which a clip's curve of scores peaks; None if no moment stands out.
+
+    It stands out if the peak of the lightly smoothed curve is higher above the curve's mean than in 95 % of clips whose
+    frames differ by chance alone. How much they do so is known from the model's held-out clips
+    (`prediction.reference`). Otherwise the frames of the clip are put in random orders (a permutation test): only a
+    peak that lasts for several frames can then stand out, and there must be 8 frames or more.
+
+    Args:
+        prediction: Of a clip whose frames were scored.
+        horizon: One of those of the prediction.
+    """
+    curve = prediction.curves[horizon]
+    if len(curve) < FEWEST_FRAMES:
+        return None
+    smooth = _smooth(curve)
+    rise = float(smooth.max() - curve.mean())
+    noise = frame_noise(prediction, horizon)
+    threshold = _threshold_alone(curve) if noise is None else noise * _threshold_of_normal(len(curve))
+    if threshold is None or rise <= threshold + 1e-9:
+        return None
+    peak = int(smooth.argmax())
+    start = max(peak - 1, 0)
+    index = start + int(curve[start : peak + 2].argmax())
+    return Moment(float(prediction.times_s[index]), index, float(curve[index]), rise)
+
+
+def frame_noise(prediction: Prediction, horizon: Horizon) -> float | None:
+    """Standard deviation of the scores of neighbouring frames that the model gives held-out clips; None if unknown."""
+    if prediction.model == PACKAGE:
+        return FRAME_SD
+    found = prediction.reference.frame_sd.get(horizon) if prediction.reference is not None else None
+    return found if found is not None and found > 0 else None
+
+
+def _smooth(curve: np.ndarray) -> np.ndarray:
+    """Average `(..., frames)` over three frames; the first and the last stand for what is beyond them."""
+    return convolve1d(curve, _WEIGHTS, mode="nearest")
+
+
+@cache
+def _threshold_of_normal(frames: int) -> float:
+    """Which rise of the smoothed curve of so many independent standard normal frames is exceeded in 5 % of cases.
+
+    Simulated; for many frames by the distribution of the maximum of independent ones, which lies a little higher.
+    """
+    if frames > _MOST_SIMULATED:
+        spread = np.sqrt((_WEIGHTS**2).sum())
+        return float(spread * norm.ppf((1 - FALSE_ALARMS) ** (1 / frames)))
+    curves = np.random.default_rng(0).normal(size=(_DRAWS, frames))
+    return float(np.quantile(_smooth(curves).max(axis=1) - curves.mean(axis=1), 1 - FALSE_ALARMS))
+
+
+def _threshold_alone(curve: np.ndarray) -> float | None:
+    """Which rise is exceeded in 5 % of the random orders of these frames."""
+    if len(curve) < FEWEST_FRAMES_ALONE:
+        return None
+    draws = min(_DRAWS // 4, max(200, _DRAWS * 100 // len(curve)))
+    orders = np.random.default_rng(0).permuted(np.tile(curve, (draws, 1)), axis=1)
+    return float(np.quantile(_smooth(orders).max(axis=1) - curve.mean(), 1 - FALSE_ALARMS))

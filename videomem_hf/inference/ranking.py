@@ -1,0 +1,26 @@
+"""Ranks of clips by predicted score, shared where a difference is within its error."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from videomem_hf.inference.prediction import Prediction
+from videomem_hf.schema import Horizon
+
+
+def shared_ranks(predictions: Sequence[Prediction], horizon: Horizon) -> list[int | None]:
+    """Rank clips so that those that cannot be told apart share a rank.
+
+    Args:
+        predictions: Of one model.
+        horizon: What they are ranked by.
+
+    Returns:
+        For each clip 1 and the number of clips whose score is higher by more than the error of a difference, as
+        measured on pairs of held-out clips (`Reference.difference_error`); None for one that could not be scored.
+        Where the error is not known, the plain rank; where no difference is large enough, all share the first.
+    """
+    scores = np.array([np.nan if each.error is not None else each.scores[horizon] for each in predictions])
+    errors = [(each.reference.difference_error if each.reference else {}).get(horizon, 0.0) for each in predictions]
+    higher = scores[None, :] - scores[:, None] > np.array(errors)[:, None]
+    return [None if np.isnan(score) else 1 + int(row.sum()) for score, row in zip(scores, higher, strict=True)]

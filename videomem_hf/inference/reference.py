@@ -1,0 +1,205 @@
+"""What a model's own predictions on held-out clips were: what percentiles, intervals and rankings are measured on."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from videomem_hf.inference.intervals import LEVEL, IntervalFit, fit_intervals
+from videomem_hf.run_files import (
+    PREDICTIONS_FILE,
+    REFERENCE_FILE,
+    counts_column,
+    is_run_folder,
+    read_predictions,
+    read_results,
+    score_column,
+)
+from videomem_hf.schema import Horizon, InputError
+from videomem_hf.statistics import difference_error
+from videomem_hf.system import atomic_write, quantity
+
+Kind = Literal["clips", "photographs"]
+_PERCENT: Final = np.arange(101)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Held-out predictions of a model, in summary: no clip's score, and no name.
+
+    Attributes:
+        data: Name of the data that they are on, for people.
+        generated: Whether the data are a generated sample.
+        kind: Whether the data are clips or photographs.
+        clips: How many were held out; 0 if not known.
+        split: The split that they are.
+        quantiles: For each horizon the quantiles of the predictions at 0, 1, ... 100 %.
+        fits: For each horizon what prediction intervals are computed from.
+        difference_error: For each horizon the error of a difference, see `statistics.difference_error`: infinite where
+            no difference is large enough; missing where it is not known.
+        frame_sd: For each horizon the standard deviation of frame scores from one sampled frame to the next.
+        maps: What was found of the model's saliency maps, see `map_checks`; empty if that is not known.
+    """
+
+    data: str
+    generated: bool = False
+    kind: Kind = "clips"
+    clips: int = 0
+    split: str = ""
+    quantiles: dict[Horizon, tuple[float, ...]] = field(default_factory=dict)
+    fits: dict[Horizon, IntervalFit] = field(default_factory=dict, repr=False)
+    difference_error: dict[Horizon, float] = field(default_factory=dict)
+    frame_sd: dict[Horizon, float] = field(default_factory=dict)
+    maps: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def among(self) -> str:
+        """What percentiles are shares of, to stand beside them: "of 100 held-out clips of a generated sample"."""
+        data = "a generated sample" if self.generated else self.data
+        number = quantity(self.clips, self.kind.removesuffix("s")).replace(" ", " held-out ", 1) if self.clips else ""
+        return f"of {number or f'held-out {self.kind}'} of {data}"
+
+    @property
+    def interval_level(self) -> float:
+        """Share of measured scores that the intervals cover."""
+        return next((fit.level for fit in self.fits.values()), LEVEL)
+
+    def percentiles(self, scores: Mapping[Horizon, float]) -> dict[Horizon, float]:
+        """For each horizon the share of the held-out predictions that are lower, in percent; empty if not known."""
+        return {h: _share_below(self.quantiles[h], score) for h, score in scores.items() if self.quantiles.get(h)}
+
+    def intervals(self, scores: Mapping[Horizon, float]) -> dict[Horizon, tuple[float, float]] | None:
+        """For each horizon the prediction interval of a clip whose annotation count is unknown.
+
+        None unless it is known for every horizon.
+        """
+        if not scores or scores.keys() - self.fits.keys():
+            return None
+        ends = {h: self.fits[h].ends([score])[0].tolist() for h, score in scores.items()}
+        return {h: (low, high) for h, (low, high) in ends.items()}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of `reference.json`; null stands for an infinite error of a difference."""
+        errors = {h: None if math.isinf(error) else error for h, error in self.difference_error.items()}
+        fits = {h: fit.to_dict() for h, fit in self.fits.items()}
+        return vars(self) | {"fits": fits, "difference_error": errors}
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict(), indent=1) + "\n"
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> "Reference":
+        """The inverse of `to_dict`. Raises TypeError, KeyError or ValueError for something else."""
+        errors = {h: math.inf if error is None else float(error) for h, error in stored["difference_error"].items()}
+        fits = {h: IntervalFit.from_dict(fit) for h, fit in stored["fits"].items()}
+        quantiles = {h: tuple(values) for h, values in stored["quantiles"].items()}
+        return cls(**(dict(stored) | {"fits": fits, "difference_error": errors, "quantiles": quantiles}))
+
+
+def _share_below(quantiles: Sequence[float], score: float) -> float:
+    """Interpolate the share of a distribution that is below a score; none is below one that equals the lowest."""
+    levels = np.linspace(0.0, 100.0, len(quantiles))
+    values, first = np.unique(np.asarray(quantiles), return_index=True)
+    return float(np.interp(score, values, levels[first], left=0.0, right=100.0))
+
+
+def make_reference(
+    about: Reference,
+    predicted: np.ndarray,
+    measured: np.ndarray,
+    counts: np.ndarray | None,
+    horizons: Sequence[Horizon],
+    frame_sd: Mapping[Horizon, float] | None = None,
+) -> Reference:
+    """Sum up held-out predictions.
+
+    Args:
+        about: What they are on.
+        predicted, measured, counts: `(clips, horizons)`: predictions, scores and their annotation counts; NaN where
+            unknown. Nothing is known of predictions on training clips: pass those of the split `train` to nothing.
+        horizons: Names of the columns.
+        frame_sd: As of `Reference`.
+    """
+    quantiles: dict[Horizon, tuple[float, ...]] = {}
+    fits: dict[Horizon, IntervalFit] = {}
+    errors: dict[Horizon, float] = {}
+    for column, horizon in enumerate(horizons):
+        known = np.isfinite(measured[:, column]) & np.isfinite(predicted[:, column])
+        p, y = predicted[known, column], measured[known, column]
+        if not len(p):
+            continue
+        quantiles[horizon] = tuple(np.percentile(p, _PERCENT).tolist())
+        fit = fit_intervals(p, y, None if counts is None else counts[known, column])
+        if fit is not None:
+            fits[horizon] = fit
+        error = difference_error(p, y) if len(p) > 1 else None
+        if error is not None:
+            errors[horizon] = error
+    return replace(
+        about,
+        clips=len(predicted),
+        quantiles=quantiles,
+        fits=fits,
+        difference_error=errors,
+        frame_sd=dict(frame_sd or {}),
+    )
+
+
+def sd_between_frames(frame_scores: Sequence[np.ndarray]) -> np.ndarray | None:
+    """The standard deviation of frame scores from one sampled frame to the next, `(horizons,)`.
+
+    It is the root mean square difference of neighbours over the square root of 2, which is that of independent scores.
+
+    Args:
+        frame_scores: Of each clip `(frames, horizons)`.
+    """
+    steps = [np.diff(scores, axis=0) for scores in frame_scores if len(scores) > 1]
+    return np.sqrt(np.mean(np.concatenate(steps) ** 2, axis=0) / 2) if steps else None
+
+
+def reference_of_results(results: Mapping[str, Any]) -> Reference:
+    """What a run's `results.json` says of the data that it was evaluated on."""
+    data = results.get("data") or {}
+    name = data.get("name") if isinstance(data, Mapping) else None
+    generated = bool(data.get("generated")) if isinstance(data, Mapping) else False
+    return Reference(f'the data "{name}"' if name else "its data", generated, split=str(results.get("split") or ""))
+
+
+def write_reference(folder: Path, reference: Reference) -> None:
+    """Write `reference.json` into a model's folder."""
+    with atomic_write(folder / REFERENCE_FILE) as path:
+        path.write_text(reference.to_json(), encoding="utf-8")
+
+
+def read_reference(folder: Path, horizons: Sequence[Horizon]) -> Reference | None:
+    """Read `reference.json`; for a run of before there was one, sum up its `predictions.csv`.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    path = folder / REFERENCE_FILE
+    if path.is_file():
+        return parse_reference(path)
+    if not is_run_folder(folder):
+        return None
+    about = reference_of_results(read_results(folder))
+    predictions = folder / PREDICTIONS_FILE
+    if about.split in ("", "train") or not predictions.is_file():
+        return about
+    ids, columns = read_predictions(predictions)
+    unknown = np.full(len(ids), np.nan)
+    names = ([score_column(h) for h in horizons], horizons, [counts_column(h) for h in horizons])
+    predicted, measured, counts = (np.stack([columns.get(n, unknown) for n in each], axis=1) for each in names)
+    return make_reference(about, predicted, measured, counts, horizons)
+
+
+def parse_reference(path: Path) -> Reference:
+    """Read a `reference.json`. Raises InputError for a damaged one."""
+    try:
+        return Reference.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
+        raise InputError(f"{path}: is damaged ({error!r}); remove it, or train the model again") from None

@@ -1,0 +1,147 @@
+"""How unlike its training clips a clip is, in numbers that describe it as the model sees it.
+
+Every group of numbers (the frames as the network gets them, its last maps, a feature, a view) has a Gaussian fitted to
+the training clips, whose covariance is kept in a few directions and one variance for all others (Tipping and Bishop,
+"Probabilistic Principal Component Analysis", 1999). A clip's distances are ranked among those of held-out clips; its
+highest rank, ranked among the held-out clips' highest ones, gives a conformal p-value (Vovk, Gammerman and Shafer,
+"Algorithmic Learning in a Random World", 2005): at most 5 % of clips like the held-out ones have one up to 5 %.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from videomem_hf.schema import InputError
+from videomem_hf.statistics import Floats
+
+Described = Mapping[str, np.ndarray]
+"""Name of a group to numbers `(clips, size)`; a row with NaN lacks the group."""
+
+MAX_CLIPS: Final = 2_000
+"""Training clips that are described at most."""
+_DIRECTIONS: Final = 128
+_LEAST_VARIANCE: Final = 0.01
+"""Of standardised numbers: rounding in bfloat16 must not count as a distance."""
+_FEWEST_TRAINING: Final = 10
+_FEWEST_HELD_OUT: Final = 19
+"""Held-out clips below which no p-value can be as low as 5 %."""
+
+
+@dataclass(frozen=True)
+class GaussianFit:
+    """A Gaussian of `size` numbers.
+
+    Attributes:
+        mean, scale: `(size,)`, by which numbers are standardised.
+        directions: `(size, kept)` orthonormal, those in which the standardised numbers vary most.
+        variances: `(kept,)` in these directions.
+        rest: `(1,)`, the mean variance in all others.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+    directions: np.ndarray
+    variances: np.ndarray
+    rest: np.ndarray
+
+    @classmethod
+    def fit(cls, rows: np.ndarray) -> "GaussianFit":
+        """Fit to rows `(clips, size)`; at most a third as many directions are kept as there are clips."""
+        rows = rows.astype(np.float64)
+        mean, scale = rows.mean(axis=0), rows.std(axis=0)
+        scale = np.where(scale > 1e-6 * np.abs(rows).max(axis=0, initial=1e-12), scale, np.inf)  # constant: ignored
+        _, singular, directions = np.linalg.svd((rows - mean) / scale, full_matrices=False)
+        variances = singular**2 / len(rows)
+        size = int(np.isfinite(scale).sum())
+        kept = max(1, min(_DIRECTIONS, len(rows) // 3, size))
+        others = max(1, size - kept)
+        rest = max(float(variances[kept:].sum()) / others, _LEAST_VARIANCE)
+        largest = np.maximum(variances[:kept], rest)
+        parts = (mean, scale, directions[:kept].T, largest, np.array([rest]))
+        return cls(*(np.ascontiguousarray(each, dtype=np.float32) for each in parts))
+
+    def distances(self, rows: np.ndarray) -> Floats:
+        """Squared Mahalanobis distances of rows `(clips, size)`; NaN for a row with NaN."""
+        z = (rows.astype(np.float64) - self.mean) / self.scale
+        along = z @ self.directions
+        outside = np.maximum((z**2).sum(axis=1) - (along**2).sum(axis=1), 0)
+        return np.asarray((along**2 / self.variances).sum(axis=1) + outside / float(self.rest[0]))
+
+
+@dataclass(frozen=True)
+class Typicality:
+    """Gaussians of the training clips, and how far held-out clips are from them.
+
+    Attributes:
+        fits: One for each group.
+        held_out: `(clips, groups)` distances of held-out clips, NaN where a clip lacks the group.
+    """
+
+    fits: dict[str, GaussianFit]
+    held_out: np.ndarray
+
+    @classmethod
+    def fit(cls, training: Described, held_out: Described) -> "Typicality | None":
+        """Fit to training clips and held-out clips that the model has not seen; None with too few of either."""
+        fits, columns = {}, []
+        for name, rows in training.items():
+            known = rows[np.isfinite(rows).all(axis=1)]
+            if len(known) >= _FEWEST_TRAINING and name in held_out:
+                fits[name] = GaussianFit.fit(known)
+                columns.append(fits[name].distances(held_out[name]))
+        if not columns or len(columns[0]) < _FEWEST_HELD_OUT:
+            return None
+        return cls(fits, np.stack(columns, axis=1).astype(np.float32))
+
+    def percent(self, described: Described) -> float | None:
+        """Share of held-out clips that are less typical of the training clips than one clip, in percent.
+
+        Args:
+            described: The clip's groups, `(1, size)` each.
+
+        Returns:
+            In (0, 100]; None if the clip has no group, or too few held-out clips have the same ones.
+        """
+        found = {
+            column: fit.distances(described[name])[0]
+            for column, (name, fit) in enumerate(self.fits.items())
+            if name in described and described[name].shape[1] == len(fit.mean)  # else of another version
+        }
+        groups = [i for i, distance in found.items() if np.isfinite(distance)]
+        others = self.held_out[:, groups]
+        others = others[np.isfinite(others).all(axis=1)]
+        if not groups or len(others) < _FEWEST_HELD_OUT:
+            return None
+        own = np.array([found[i] for i in groups], np.float32)
+        # Of all clips together, so that the new one is ranked as any of them.
+        together = np.vstack([others, own])
+        highest = np.max([np.searchsorted(np.sort(column), column, side="right") for column in together.T], axis=0)
+        return float(100 * np.mean(highest >= highest[-1]))
+
+    def save(self, path: Path) -> None:
+        """Write a safetensors file."""
+        from safetensors.numpy import save_file
+
+        tensors = {f"{name}/{part}": value for name, fit in self.fits.items() for part, value in vars(fit).items()}
+        # The order of the columns of `held_out`; tensors have none.
+        order = {f"{name}/column": np.array([column], np.int64) for column, name in enumerate(self.fits)}
+        save_file(tensors | order | {"held_out": np.ascontiguousarray(self.held_out)}, path)
+
+    @classmethod
+    def load(cls, path: Path) -> "Typicality":
+        """Read what `save` wrote. Raises InputError for a damaged file."""
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        try:
+            stored = load_file(path)
+            columns = {name.removesuffix("/column"): v.item() for name, v in stored.items() if name.endswith("/column")}
+            parts = GaussianFit.__dataclass_fields__
+            names = sorted(columns, key=columns.__getitem__)
+            fits = {name: GaussianFit(**{part: stored[f"{name}/{part}"] for part in parts}) for name in names}
+            return cls(fits, stored["held_out"])
+        except (OSError, KeyError, ValueError, SafetensorError) as error:
+            raise InputError(f"{path}: is damaged ({error}); remove it, or train the model again") from None
