@@ -154,7 +154,7 @@ def _report(
     most_annotated: int | None,
     ranked_by: RankedBy,
     json_file: Path | None,
-    intervals: tuple[np.ndarray, float] | None,
+    intervals: "tuple[np.ndarray, float] | None",
 ) -> None:
     from videomem_hf.benchmark.evaluate import is_calibration_split
     from videomem_hf.evaluation.coverage import coverage_lines, interval_coverage
