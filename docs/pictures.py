@@ -77,6 +77,7 @@ def make(folder: Path = FOLDER) -> list[str]:
     known = json.loads(known_file.read_text()) if known_file.is_file() else {}
     left_out: list[str] = []
     work = folder / "work"
+    shutil.rmtree(work, ignore_errors=True)  # of a run that failed
     for maker in MAKERS:
         fingerprint, files = maker.fingerprint(), [folder / f"{name}.png" for name in maker.pictures]
         if all(file.is_file() for file in files) and known.get(maker.pictures[0]) == fingerprint:
@@ -190,8 +191,7 @@ def _space(work: Path, out: Path) -> None:
             page.goto(address)
             page.click("text=Cafe sign")
             page.wait_for_selector(".vm-explorer")
-            page.wait_for_load_state("networkidle")
-            page.wait_for_timeout(2000)  # until the clip is drawn and panels have unfolded
+            page.wait_for_timeout(3000)  # until the clip is drawn and panels have unfolded
             page.screenshot(path=work / f"{name}.png", full_page=True)
             _keep(work / f"{name}.png", out / f"{name}.png")
             page.close()
