@@ -1,13 +1,17 @@
-"""Sphinx: `sphinx-build -W --keep-going -b html docs docs/_build`, with `pip install 'videomem_hf[docs]'`."""
+"""Sphinx: `sphinx-build -W --keep-going -b html docs docs/_build`, with `pip install 'videomem_hf[docs]'`.
 
+The first build makes the pictures, which takes minutes; with VIDEOMEM_DOCS_PICTURES=0 it uses those that are there.
+"""
+
+import os
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
 
+import pictures
 import reference
-from pictures import EPOCHS, make_pictures
 from sphinx.application import Sphinx
 
 from videomem_hf import __version__
@@ -18,7 +22,7 @@ copyright = author
 version = release = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
-exclude_patterns = ["_build", "_pictures/quickstart"]
+exclude_patterns = ["_build", "_pictures", "images"]
 html_theme = "furo"
 html_title = f"videomem_hf {version}"
 
@@ -36,10 +40,15 @@ copybutton_prompt_text = "$ "
 
 
 def setup(app: Sphinx) -> None:
-    """Make the pictures (a minute the first time), and fill the pages that are made from the code.
+    """Make the pictures, and fill the pages that are made from the code."""
+    app.connect("builder-inited", make_pictures)
+    app.connect("source-read", fill_page)
 
-    `-D picture_epochs=1` makes quick ones, of a model that has hardly learned anything.
-    """
-    app.add_config_value("picture_epochs", EPOCHS, "env", int)
-    app.connect("builder-inited", lambda started: make_pictures(epochs=started.config.picture_epochs))
-    app.connect("source-read", lambda app, name, source: source.__setitem__(0, reference.fill(source[0])))
+
+def make_pictures(app: Sphinx) -> None:
+    if os.environ.get("VIDEOMEM_DOCS_PICTURES", "1") == "1" and (left_out := pictures.make()):
+        sys.stderr.write(f"pictures left out of the pages: {', '.join(left_out)}\n")
+
+
+def fill_page(app: Sphinx, name: str, source: list[str]) -> None:
+    source[0] = pictures.place(reference.fill(source[0]))

@@ -1,43 +1,283 @@
-"""Makes the pictures of the first pages while the documentation is built, from a generated sample."""
+"""Pictures of the outputs of commands, made from a generated sample while the site is built.
 
+A page asks for a picture with `<!-- picture: NAME | ALT TEXT -->`. `make` runs the commands and keeps the pictures in a
+folder that git ignores; it makes those again whose code has changed. A picture that is not there is left out of the
+page.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-CLIPS: Final = 120
-EPOCHS: Final = 28
+from PIL import Image
+
+ROOT: Final = Path(__file__).parents[1]
 FOLDER: Final = Path(__file__).parent / "_pictures"
+CLIP: Final = ROOT / "space/examples/cafe-sign.webm"
+WIDEST: Final = 1400
+TALLEST: Final = 1500
+VIDEOS: Final = 300
+EPOCHS: Final = 28
+"""So that the maps show what the model has learnt; both together take about a minute."""
+SMALL_GAME: Final = """\
+step1: {targets: 2, target_lag_min: 2, target_lag_max: 6, vigilance_fillers: 1, vigilance_lag_min: 1,
+        vigilance_lag_max: 2, fillers: 2, candidates: 5}
+step2: {targets: 2, fillers: 1}
+"""
+PAGE_LOADS_MS: Final = 180_000
+
+logger = logging.getLogger(__name__)
 
 
-def make_pictures(clips: int = CLIPS, epochs: int = EPOCHS, folder: Path = FOLDER) -> None:
-    """Train a predictor on a sample and draw what the commands of these pages give; what is there is kept."""
+class UnavailableError(Exception):
+    """A program that some pictures need is not installed."""
+
+
+@dataclass(frozen=True)
+class Maker:
+    """A function that makes some of the pictures.
+
+    Attributes:
+        pictures: Their names.
+        run: Called with a folder to work in and the folder for the pictures.
+        inputs: Files and folders of code that they depend on, besides this file.
+    """
+
+    pictures: tuple[str, ...]
+    run: Callable[[Path, Path], None]
+    inputs: tuple[str, ...]
+
+    def fingerprint(self) -> str:
+        """A hash of everything that the pictures depend on."""
+        found = hashlib.sha256(Path(__file__).read_bytes())
+        for path in (ROOT / each for each in self.inputs):
+            files = [path] if path.is_file() else sorted(path.rglob("*"))
+            for file in files:
+                if file.is_file() and "__pycache__" not in file.parts and "vendor" not in str(file):
+                    found.update(file.read_bytes())
+        return found.hexdigest()
+
+
+def make(folder: Path = FOLDER) -> list[str]:
+    """Make the pictures that are missing or whose inputs have changed; returns those that could not be made."""
+    folder.mkdir(exist_ok=True)
+    known_file = folder / "inputs.json"
+    known = json.loads(known_file.read_text()) if known_file.is_file() else {}
+    left_out: list[str] = []
+    work = folder / "work"
+    shutil.rmtree(work, ignore_errors=True)  # of a run that failed
+    for maker in MAKERS:
+        fingerprint, files = maker.fingerprint(), [folder / f"{name}.png" for name in maker.pictures]
+        if all(file.is_file() for file in files) and known.get(maker.pictures[0]) == fingerprint:
+            continue
+        try:
+            work.mkdir(exist_ok=True)
+            maker.run(work, folder)
+        except UnavailableError as reason:
+            left_out += maker.pictures
+            logger.warning("pictures left out: %s (%s)", ", ".join(maker.pictures), reason)
+            continue
+        known[maker.pictures[0]] = fingerprint
+        known_file.write_text(json.dumps(known, indent=2) + "\n")
+    shutil.rmtree(work, ignore_errors=True)
+    return left_out
+
+
+PICTURE: Final = re.compile(r"<!-- picture: (\w+) \| ([^\n]+?) -->")
+
+
+def place(text: str, folder: Path = FOLDER) -> str:
+    """Put the pictures that exist into a page; those that do not are left out."""
+
+    def image(found: re.Match[str]) -> str:
+        return f"![{found[2]}]({folder.name}/{found[1]}.png)" if (folder / f"{found[1]}.png").is_file() else ""
+
+    return PICTURE.sub(image, text)
+
+
+def videomem(work: Path, *arguments: object) -> None:
+    """Run a command in a folder as a user would. Raises a RuntimeError with its output if it fails."""
+    words = [sys.executable, "-m", "videomem_hf", *map(str, arguments)]
+    done = subprocess.run(words, cwd=work, capture_output=True, text=True, check=False, env=_environment())
+    if done.returncode:
+        raise RuntimeError(f"videomem {' '.join(map(str, arguments))}\n{done.stdout}\n{done.stderr}")
+
+
+def _environment() -> dict[str, str]:
+    own = {"PYTHONPATH": str(ROOT), "ACCELERATE_USE_CPU": "true", "VIDEOMEM_SPACE_MODELS": "", "OMP_NUM_THREADS": "1"}
+    return os.environ | own
+
+
+def _keep(source: Path, target: Path) -> None:
+    """Save the upper part of a picture, no wider than a page needs."""
+    with Image.open(source) as image:
+        image = image.convert("RGB")
+        image.thumbnail((WIDEST, image.height))
+        image.crop((0, 0, image.width, min(image.height, TALLEST))).save(target, optimize=True)
+
+
+def _train_model(work: Path) -> None:
+    """A model, trained on a generated sample; both are kept in the folder for the next picture."""
+    if not (work / "run").is_dir():
+        _generate_sample(work)
+        overrides = (f"stages.*.epochs={EPOCHS}", "frame_cache=frames")
+        data = ("--data", "sample/release", "--output", "run")
+        videomem(work, "train", "--recipe", "frame_attention", *data, "--set", *overrides)
+
+
+def _generate_sample(work: Path) -> None:
+    if not (work / "sample").is_dir():
+        size = ("--size", "160x90", "--features", "none")
+        videomem(work, "sample", "sample", "--videos", VIDEOS, "--test-videos", 0, *size)
+
+
+def _predict(work: Path, out: Path) -> None:
     import av
-    from datasets import load_dataset
 
-    from videomem_hf.analysis.clip_figure import save_figure
-    from videomem_hf.analysis.dataset_figures import distribution_figure
-    from videomem_hf.data.describe import describe
-    from videomem_hf.inference import load_predictor
-    from videomem_hf.inference.drawing import prediction_figure, write_overlay
-    from videomem_hf.inference.occlusion import occlusion_maps
-    from videomem_hf.quickstart import quickstart
-    from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS
+    _train_model(work)
+    videomem(work, "predict", CLIP, "--model", "run", "--plots", "plots", "--overlay", "videos", "--occlusion")
+    [plot] = (work / "plots").glob("*.png")
+    _keep(plot, out / "prediction.png")
+    [video] = (work / "videos").glob("*.mp4")
+    with av.open(str(video)) as container:
+        frames = [frame.to_image() for frame in container.decode(video=0)]
+    frames[len(frames) // 2].save(out / "overlay.png", optimize=True)
 
-    if (folder / "scores.png").is_file():
-        return
-    work = folder / "quickstart"
-    paths = quickstart(work, videos=clips, overrides=(f"stages.*.epochs={epochs}",))
-    predictor = load_predictor(str(paths.model))
-    videos = load_dataset("videomem", "videos", data_dir=str(paths.release), split="validation")
-    files = [row["path"] for row in videos["video"]]
-    clip = max(files, key=lambda path: predictor.predict(path).scores["short_term"])
-    prediction = predictor.predict(clip, stills=5, maps=True)
-    covered = occlusion_maps(predictor, clip, frames=[still.time_s for still in prediction.stills])
-    save_figure(prediction_figure(prediction, occlusion=covered), folder / "prediction.png")
-    write_overlay(work / "overlay.mp4", clip, prediction)
-    with av.open(str(work / "overlay.mp4")) as video:
-        frames = [frame.to_image() for frame in video.decode(video=0)]
-    frames[len(frames) // 2].save(folder / "overlay.png")
-    found = describe(paths.release)
-    scores = {horizon: found.values(horizon) for horizon in HORIZONS}
-    counts = {horizon: found.values(ANNOTATION_COUNTS[horizon]) for horizon in HORIZONS}
-    save_figure(distribution_figure(scores, counts), folder / "scores.png")
+
+def _train(work: Path, out: Path) -> None:
+    _train_model(work)
+    _keep(work / "run/training.png", out / "training.png")
+
+
+def _report(work: Path, out: Path) -> None:
+    _train_model(work)
+    videomem(work, "report", "run")
+    _keep(work / "run/report/calibration.png", out / "report.png")
+
+
+def _describe(work: Path, out: Path) -> None:
+    _generate_sample(work)
+    videomem(work, "describe", "sample/release", "--plots", "described")
+    _keep(work / "described/score_distributions.png", out / "describe.png")
+
+
+def _analyse(work: Path, out: Path) -> None:
+    videomem(work, "study", "simulate", "played", "--videos", 300, "--participants", 800, "--returning", 400)
+    videomem(work, "analyse", "played/annotations.csv", "analysis", "--splits", 3)
+    _keep(work / "analysis/figure3_retention.png", out / "analyse.png")
+    _keep(work / "analysis/figure4_consistency.png", out / "analyse_consistency.png")
+
+
+def _space(work: Path, out: Path) -> None:
+    _train_model(work)
+    command = [ROOT / "space/app.py", "--model", work / "run"]
+    sizes = {"space_desktop": (1280, 900, False), "space_phone": (390, 844, True)}
+    with _browser() as browser, _served(*command) as address:
+        for name, (width, height, phone) in sizes.items():
+            page = browser.new_page(viewport={"width": width, "height": height}, is_mobile=phone, has_touch=phone)
+            page.set_default_timeout(PAGE_LOADS_MS)
+            page.goto(address)
+            page.click("text=Cafe sign")
+            page.wait_for_selector(".vm-explorer")
+            page.wait_for_timeout(3000)  # until the clip is drawn and panels have unfolded
+            page.screenshot(path=work / f"{name}.png", full_page=True)
+            _keep(work / f"{name}.png", out / f"{name}.png")
+            page.close()
+
+
+def _game(work: Path, out: Path) -> None:
+    from videomem_hf.protocol.server.app import page_is_built
+
+    if not page_is_built():
+        raise UnavailableError("the page of the game is not built: python -m videomem_hf.protocol.server.build")
+    with _browser() as browser:
+        (work / "small.yaml").write_text(SMALL_GAME)
+        _generate_sample(work)
+        clips = sorted((work / "sample").rglob("*.webm"))[:12]
+        videomem(work, "study", "init", "mystudy", *clips, "--design", "small.yaml")
+        with _served("-m", "videomem_hf", "study", "serve", work / "mystudy") as address:
+            page = browser.new_page(viewport={"width": 1280, "height": 720})
+            page.goto(address)
+            page.wait_for_selector("text=I agree")
+            page.screenshot(path=out / "game_start.png")
+            page.click("text=I agree to take part")
+            page.wait_for_selector("text=Your keyboard")
+            page.keyboard.press("Space")
+            page.wait_for_selector("#jspsych-instructions-next")
+            page.screenshot(path=out / "game_instructions.png")
+            for _ in range(3):
+                page.click("#jspsych-instructions-next")
+            page.click("#jspsych-fullscreen-btn")
+            page.wait_for_selector("video.clip")
+            page.wait_for_timeout(1500)  # into the clip
+            page.screenshot(path=out / "game_trial.png")
+
+
+@contextmanager
+def _browser() -> Iterator[Any]:
+    """Chromium. Raises UnavailableError where it or playwright is not installed."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        raise UnavailableError("playwright is not installed") from None
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        raise UnavailableError("Chromium is not installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def _served(*command: object) -> Iterator[str]:
+    """Run a server on a free port until the block ends; gives its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    words = [sys.executable, *map(str, command), "--port", str(port)]
+    server = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=_environment())
+    try:
+        deadline = time.monotonic() + PAGE_LOADS_MS / 1000
+        while time.monotonic() < deadline and server.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        else:
+            raise RuntimeError(f"{' '.join(words)} does not start")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        try:
+            server.wait(30)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+_MODEL: Final = ("videomem_hf/training", "videomem_hf/sample", "videomem_hf/models")
+MAKERS: Final = (
+    Maker(("prediction", "overlay"), _predict, (*_MODEL, "videomem_hf/inference", "videomem_hf/analysis")),
+    Maker(("training",), _train, (*_MODEL, "videomem_hf/analysis/training_figure.py")),
+    Maker(("report",), _report, (*_MODEL, "videomem_hf/cli/report.py", "videomem_hf/analysis/errors.py")),
+    Maker(("describe",), _describe, ("videomem_hf/sample", "videomem_hf/analysis/dataset_figures.py")),
+    Maker(
+        ("analyse", "analyse_consistency"), _analyse, ("videomem_hf/protocol", "videomem_hf/analysis/study_figures.py")
+    ),
+    Maker(("space_desktop", "space_phone"), _space, (*_MODEL, "space", "videomem_hf/inference")),
+    Maker(("game_start", "game_instructions", "game_trial"), _game, ("videomem_hf/protocol/server",)),
+)

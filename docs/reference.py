@@ -5,6 +5,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import takewhile
 from typing import Any, Final
 
 import typer
@@ -33,8 +34,8 @@ def recipes_page() -> str:
         cpu, gpu = (duration_text(costs.hours(speed)) for speed in (CPU_FLOP_PER_S, GPU_FLOP_PER_S))
         lines.append(f"| [`{name}`](#{name}) | {_cell('; '.join(costs.needs))} | {cpu} | {gpu} |")
     for name in recipe_names():
-        file = recipe_path(name).read_text(encoding="utf-8")
-        lines += ["", f"## {name}", "", "```yaml", file.rstrip(), "```"]
+        about, values = _parts(recipe_path(name).read_text(encoding="utf-8"))
+        lines += ["", f"## {name}", "", about, "", "```yaml", values, "```"]
     return "\n".join(lines)
 
 
@@ -44,6 +45,14 @@ MADE: Final[dict[str, Callable[[], str]]] = {"commands": commands_page, "recipes
 def fill(text: str) -> str:
     """Put what is made from the code into a page."""
     return re.sub(r"<!-- made: (\w+) -->", lambda found: MADE[found[1]](), text)
+
+
+def _parts(file: str) -> tuple[str, str]:
+    """The comment that a recipe begins with, as Markdown with what is not the paper's apart; and its values."""
+    lines = file.rstrip().splitlines()
+    comment = [line.removeprefix("# ") for line in takewhile(lambda line: line.startswith("#"), lines)]
+    about = _cell(" ".join(comment)).replace(" Our choice:", "\n\nOur choice:")
+    return about, "\n".join(lines[len(comment) :])
 
 
 def _leaves(command: Any, path: tuple[str, ...] = ("videomem",)) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -57,7 +66,8 @@ def _leaves(command: Any, path: tuple[str, ...] = ("videomem",)) -> Iterator[tup
 def _section(path: tuple[str, ...], command: Any) -> Iterator[str]:
     name = " ".join(path)
     context = command.make_context(name, [], resilient_parsing=True)
-    yield from (f"## {name}", "", *_help(command.help), "```text", " ".join(_usage(name, command)), "```", "")
+    text, examples = _help(command.help)
+    yield from (f"## {name}", "", *text, "```text", " ".join(_usage(name, command)), "```", "", *examples)
     records = [(each, each.get_help_record(context)) for each in command.params]
     for kind, title in (("argument", "Arguments"), ("option", "Options")):
         rows = [(_names(each, record[0]), record[1]) for each, record in records if each.param_type_name == kind]
@@ -84,14 +94,23 @@ def _names(parameter: Any, names: str) -> str:
     return names.replace(" range>", ">").replace("|", ", ")
 
 
-def _help(text: str) -> Iterator[str]:
-    """Paragraphs of a command's help; examples, which are indented and bold there, become a block."""
+def _help(text: str) -> tuple[list[str], list[str]]:
+    """Paragraphs of a command's help; and its examples, which are bold there, as a block."""
+    paragraphs, examples = [], []
     for paragraph in text.split("\n\n"):
-        first, *examples = paragraph.splitlines()
-        yield from (_cell(first), "")
-        if examples:
-            commands = (re.sub(r"\[/?bold\]", "", line).strip() for line in examples)
-            yield from ("```text", *commands, "```", "")
+        first, *commands = paragraph.splitlines()
+        if commands:
+            examples += [
+                first,
+                "",
+                "```text",
+                *(re.sub(r"\[/?bold\]", "", line).strip() for line in commands),
+                "```",
+                "",
+            ]
+        else:
+            paragraphs += [_cell(first), ""]
+    return paragraphs, examples
 
 
 def _cell(text: str) -> str:
@@ -101,4 +120,5 @@ def _cell(text: str) -> str:
     parts[::2] = [
         re.sub(r"(?<![\w`])(--?[a-z][\w-]*(?: -(?!\w)| [A-Z]+\b)?|\S*<\w+>\S*)", r"`\1`", part) for part in parts[::2]
     ]
-    return re.sub(r"  +", " ", "".join(parts)).replace("*", r"\*")
+    text = re.sub(r"\b(\d[\d.]*)<=x<=(\d+)", r"\1 to \2", re.sub(r"\bx>=([\d.]+)", r"at least \1", "".join(parts)))
+    return re.sub(r"  +", " ", text).replace("*", r"\*")

@@ -32,14 +32,14 @@ class Lost:
 
 @dataclass(frozen=True)
 class Work(Generic[Job, Result]):
-    """What the cluster's processes do.
+    """What the processes of the cluster run.
 
     Attributes:
-        make: Makes, once in each process, what turns a batch of jobs into their results, one each. Picklable.
-        at_once: Jobs in a batch, which is lost as a whole when its process ends.
+        make: Called once in each process; returns a function from a batch of jobs to their results. Picklable.
+        at_once: Jobs in a batch, which is lost as a whole if its process dies.
         workers: Processes; None takes one per GPU of the cluster if `gpu` and there are any, else one per core. More
             processes than GPUs share them.
-        gpu: Whether a GPU is of use.
+        gpu: Whether the jobs can use a GPU.
     """
 
     make: Callable[[], Callable[[list[Job]], list[Result]]]
@@ -49,14 +49,13 @@ class Work(Generic[Job, Result]):
 
 
 def run_ray_jobs(work: Work[Job, Result], jobs: Sequence[Job]) -> Iterator[tuple[Job, Result | Lost]]:
-    """Do all jobs; results come as they are ready, in no order, and only some batches are in memory at once.
+    """Run all jobs. Results come when they are ready, in any order, and only some batches are in memory at a time.
 
-    The jobs of a batch whose process ends (a crash, or killed for its memory) are done again at the end, each in a
-    process of its own; one whose process ends then as well is given up. Jobs whose results were taken are never done
-    again.
+    The jobs of a batch whose process dies (a crash, or killed for its memory) are repeated at the end, each in a process
+    of its own. A job that alone kills its process is given up. Finished jobs are never repeated.
 
     Args:
-        work: What to do. The package is installed on all machines, and files are under the same paths on all.
+        work: What to run. The package must be installed on all machines, and files must have the same paths on all.
         jobs: Picklable and small: names, not contents.
 
     Yields:

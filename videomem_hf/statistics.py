@@ -171,7 +171,7 @@ def spearman_brown(correlation: float, factor: float) -> float:
 
 
 def noise_ceiling(scores: ArrayLike, counts: ArrayLike) -> float:
-    """The correlation with measured scores that a perfect predictor of the true ones would have, in [0, 1].
+    """The correlation with measured scores that a perfect predictor of the true memorability would reach, in [0, 1].
 
     A score of k hits among n annotations varies around the true memorability p with variance p (1 - p) / n. The share
     of the scores' variance that is not this noise is their reliability, and its square root the ceiling (for Pearson's
@@ -179,7 +179,8 @@ def noise_ceiling(scores: ArrayLike, counts: ArrayLike) -> float:
 
     Args:
         scores: `(items,)` in [0, 1].
-        counts: `(items,)` annotations behind each; an item with fewer than 2 does not show its noise and is left out.
+        counts: `(items,)` annotation counts; items with fewer than 2 annotations are left out, as their noise is
+            unknown.
 
     Returns:
         NaN with fewer than 2 items, or scores that do not vary.

@@ -52,7 +52,9 @@ def test_every_recipe_is_listed_with_its_file(reference: Any) -> None:
     assert len(files) > 10
     for file in files:
         assert f"| [`{file.stem}`](#{file.stem}) | " in page
-        assert file.read_text(encoding="utf-8").rstrip() in page
+        values = re.sub(r"\A(#.*\n)+", "", file.read_text(encoding="utf-8")).rstrip()
+        assert f"```yaml\n{values}\n```" in page
+    assert "\n\nOur choice: 20 epochs for the paper's" in page
     row = next(line for line in page.splitlines() if line.startswith("| [`resnet3d`]"))
     assert "videos; weights: `videomem convert resnet3d" in row
     assert re.search(r"\| about \d+ (h|days) \| \S", row)

@@ -44,12 +44,12 @@ class RecipeCosts:
     flops: float | None
 
     def hours(self, flop_per_s: float) -> float | None:
-        """Hours at so many operations per second; None: minutes."""
+        """Hours at this number of operations per second; None: minutes."""
         return None if self.flops is None else self.flops / flop_per_s / 3600
 
 
 def recipe_costs(name: str, clips: int) -> RecipeCosts:
-    """Read what a recipe needs and count the operations of training on so many clips (and LaMem's, where it says so).
+    """Read what a recipe needs, and count the operations of training on `clips` clips, and on LaMem if it uses it.
 
     A forward pass is counted on one clip; a backward pass is taken for two of them.
     """

@@ -35,8 +35,8 @@ from videomem_hf.system import is_main_process
 
 FIRST, DATA, MODELS, STUDY, HUB = "First steps", "Data and features", "Models", "Annotations", "Hugging Face Hub"
 EXIT_CODES = (
-    "Exit codes: 0 done; 1 something given cannot be used, or a clip failed; 2 the command is not written right; 130 "
-    "stopped with Ctrl-C, and what is done is kept. "
+    "Exit codes: 0 done; 1 something given cannot be used, or a clip failed; 2 the command line is wrong; 130 "
+    "stopped with Ctrl-C, finished work is kept. "
     "Completion in your shell: [bold]videomem --install-completion[/bold]."
 )
 
@@ -53,30 +53,30 @@ def add(command: Callable[..., None], panel: str, short_help: str, kind: type[Ty
     app.command(cls=kind, rich_help_panel=panel, short_help=short_help)(command)
 
 
-add(quickstart, FIRST, "Everything once on a generated sample, with a report; 5 minutes")
-add(predict, FIRST, "Score your own clips; pictures and videos of what counts")
-add(doctor, FIRST, "What is installed and found here, and what to do about the rest")
+add(quickstart, FIRST, "Run everything once on a generated sample; 5 minutes")
+add(predict, FIRST, "Score your own clips; draw scores and saliency maps")
+add(doctor, FIRST, "Check the installation, and say how to fix what is missing")
 
-add(sample, DATA, "Generate a release of known truth, in the original layout")
-add(describe, DATA, "What is in a copy of the release, and what is missing")
+add(sample, DATA, "Generate a data set with known truth, in VideoMem's layout")
+add(describe, DATA, "List what a copy of VideoMem contains, and what is missing")
 add(prepare, DATA, "Write a copy as Parquet files that load anywhere")
-add(extract, DATA, "Features of your own clips, in the release's formats")
+add(extract, DATA, "Extract features of your own clips, in the release's formats")
 
-add(train, MODELS, "Train a predictor by a recipe, and evaluate it", TrainCommand)
-add(recipes, MODELS, "What each recipe needs, and how long it takes here")
-add(evaluate, MODELS, "Spearman of a model on a split, with its interval")
-add(report, MODELS, "A run's table, calibration and errors, as Markdown and figures")
-add(table1, MODELS, "Train the paper's predictors; its table with yours beside it")
-add(tune, MODELS, "Search for a recipe's values")
-add(convert, MODELS, "Published checkpoints as models of this package")
-add(train_sorter, MODELS, "The network behind the ranking loss")
+add(train, MODELS, "Train a predictor with a recipe, and evaluate it", TrainCommand)
+add(recipes, MODELS, "List recipes: what each needs, and how long it takes here")
+add(evaluate, MODELS, "Measure a model on a split: Spearman with its interval")
+add(report, MODELS, "Write a run's results, calibration and errors with figures")
+add(table1, MODELS, "Train the paper's predictors; print its Table 1 with yours")
+add(tune, MODELS, "Search for better values of a recipe")
+add(convert, MODELS, "Convert a published checkpoint to a model folder")
+add(train_sorter, MODELS, "Train a sorter for the ranking loss SoDeep")
 
-add(score, STUDY, "From a study's annotations to a data set with scores")
-add(analyse, STUDY, "Consistency and figures of a study, beside the paper's")
+add(score, STUDY, "Turn the annotations of a study into a data set with scores")
+add(analyse, STUDY, "Compute consistency and figures of a study, beside the paper's")
 app.add_typer(study, name="study", rich_help_panel=STUDY, short_help="Run the memory game: init, serve, export, ...")
 
-add(card, HUB, "A model's card from what its training run left")
-app.add_typer(push, name="push", rich_help_panel=HUB, short_help="Put a model, data, the metric or a Space on the Hub")
+add(card, HUB, "Write a model card from the results of a run")
+app.add_typer(push, name="push", rich_help_panel=HUB, short_help="Upload a model, data, the metric or a Space")
 
 
 for each in (app, study, push):
@@ -90,11 +90,11 @@ for each in (app, study, push):
 @app.callback(invoke_without_command=True, epilog=EXIT_CODES)
 def options(
     context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
 ) -> None:
-    """How memorable is a video, and what in it is remembered?
+    """How memorable is a video, and which parts of it make it memorable?
 
-    Begin with [bold]videomem quickstart[/bold], or with a clip: [bold]videomem predict clip.mp4 --plots plots[/bold].
+    Start with [bold]videomem quickstart[/bold], or with a clip: [bold]videomem predict clip.mp4 --plots plots[/bold].
     [bold]videomem COMMAND --help[/bold] explains a command and gives an example.
     """
     if version:

@@ -34,7 +34,8 @@ def analyse(
     ] = 25,
     seed: Annotated[int, typer.Option(min=0, help="Random seed of the splits.")] = 0,
 ) -> None:
-    """Analyse a study: consistency, retention and response times beside the paper's, and the paper's Figures 3 to 6.
+    """Analyse a study: consistency, retention and response times beside the paper's values, and the paper's Figures 3
+    to 6.
 
     Writes OUT/report.md (a table with definitions), OUT/analysis.json (the same with the figures' data), and each
     figure as PNG (300 dpi), PDF and SVG.

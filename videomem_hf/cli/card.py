@@ -15,20 +15,23 @@ def card(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run, with its model and results.json.")],
     out: Annotated[Path | None, typer.Option(help="Card to write. (default: README.md in the run's folder)")] = None,
     repo: Annotated[
-        str, typer.Option(metavar="USER/NAME", help="Where it will be on the Hub; `videomem push` puts it in as well.")
+        str,
+        typer.Option(
+            metavar="USER/NAME", help="Repository of the model on the Hub; `videomem push` fills it in as well."
+        ),
     ] = "USER/NAME",
     clip: Annotated[
-        Path | None, typer.Option(help="Video in which the card shows where the model looks: one that all may see.")
+        Path | None, typer.Option(help="Video for the card's picture of saliency maps; one that may be published.")
     ] = None,
     pointing: Annotated[
-        Path | None, typer.Option(help="JSON that benchmarks/attention_pointing.py wrote about this model.")
+        Path | None, typer.Option(help="JSON of benchmarks/attention_pointing.py for this model.")
     ] = None,
     import_: Import = None,
     trust_remote_code: TrustRemoteCode = False,
 ) -> None:
     """Write a model card: use, architecture, training, results with intervals, limits, licences, time, citation.
 
-    Every number comes from the run; what the run did not record is an error, never a gap.
+    All numbers come from the run. A number that the run did not record is an error.
 
     Example: [bold]videomem card run/ --clip mine.mp4[/bold]
     """

@@ -18,17 +18,19 @@ KINDS_HELP = (
 
 def convert(
     kind: Annotated[str, typer.Argument(help=KINDS_HELP)],
-    file: Annotated[Path, typer.Argument(help="The checkpoint: safetensors, or a PyTorch file that holds no code.")],
-    out: Annotated[Path, typer.Argument(help="Folder for the model; made, and must be empty if it exists.")],
+    file: Annotated[Path, typer.Argument(help="The checkpoint: safetensors, or a PyTorch file without code.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the model; new or empty.")],
     horizon: Annotated[
         list[str] | None,
-        typer.Option(help="What a backbone's new head predicts; may be given twice. (default: short_term, long_term)"),
+        typer.Option(
+            help="Horizon that a backbone's new head predicts. May be given twice. (default: short_term, long_term)"
+        ),
     ] = None,
     attention: Annotated[
         bool, typer.Option("--attention", help="Add the spatial attention branch (semantic-embedding, resnet).")
     ] = False,
     mean_image: Annotated[
-        Path | None, typer.Option(help="Mean image of the Caffe release as .npy, 3 x 256 x 256, blue first (memnet).")
+        Path | None, typer.Option(help="Mean image of the Caffe release as .npy, 3 x 256 x 256, in BGR order (memnet).")
     ] = None,
     caption_vgg: Annotated[
         Path | None, typer.Option(help="torchvision's VGG19 for the caption stream (vgg16).")
@@ -36,7 +38,7 @@ def convert(
 ) -> None:
     """Turn a published checkpoint into a model folder that loads with `from_pretrained`.
 
-    Every name in the file must match; a file that holds code is refused.
+    The names of all weights must match. A file that contains code is refused.
 
     Examples: [bold]videomem convert memnet memnet.pth memnet/[/bold],
     [bold]videomem convert resnet3d resnet-34-kinetics.pth resnet3d/ --horizon short_term[/bold]

@@ -20,33 +20,35 @@ if TYPE_CHECKING:
 
 def prepare(
     release_dir: Annotated[Path, typer.Argument(metavar="RELEASE", help="Your copy of the release.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write: new, or of an earlier run.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; new, or of an earlier run.")],
     configs: Annotated[
-        str | None, typer.Option(help="Such as scores,c3d,hmp. (default: scores and every feature of the copy)")
+        str | None,
+        typer.Option(help="Configurations, such as scores,c3d,hmp. (default: scores and every feature of the copy)"),
     ] = None,
     videos: Annotated[
-        Literal["none", "reference", "embed"], typer.Option(help="Leave them out, refer to their paths, or embed them.")
+        Literal["none", "reference", "embed"],
+        typer.Option(help="none: leave videos out. reference: store their paths. embed: store their bytes."),
     ] = "none",
-    seed: Annotated[int, typer.Option(help="Of the split into train and validation.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of the split into train and validation.")] = 0,
     group_titles: Annotated[
         bool, typer.Option("--group-titles", help="Keep videos with the same or nearly the same title in one split.")
     ] = False,
     most_annotated: Annotated[
         int, typer.Option(help="Put this many of the most annotated videos in a split of their own, such as test500.")
     ] = 0,
-    most_annotated_by: Annotated[
-        RankedBy, typer.Option(help="Annotation counts that say which videos are the most annotated.")
-    ] = "long_term",
+    most_annotated_by: Annotated[RankedBy, typer.Option(help="Annotation counts for --most-annotated.")] = "long_term",
     split_file: Annotated[
         list[str] | None,
-        typer.Option(metavar="SPLIT=FILE", help="A split as a list of videos, one per line; give one for each split."),
+        typer.Option(
+            metavar="SPLIT=FILE", help="File with the videos of a split, one per line. Give one for each split."
+        ),
     ] = None,
     release: Release = None,
     allow_links: AllowLinks = False,
 ) -> None:
     """Write the release as Parquet files with a card, which load_dataset loads anywhere, without this package.
 
-    Run it again to complete an interrupted run, or after the copy has changed.
+    The same command completes an interrupted run, and updates the files after the copy has changed.
 
     Examples: [bold]videomem prepare release/ parquet/[/bold],
     [bold]videomem prepare release/ parquet/ --configs scores,c3d --videos embed[/bold]
@@ -85,12 +87,13 @@ def _summary(out: Path, written: int) -> str:
 def describe(
     release_dir: Annotated[Path, typer.Argument(metavar="DIR", help="Your copy of the release, or a part of it.")],
     plots: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Write the distributions, and short- against long-term.")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Write plots: distributions, and short-term against long-term scores."),
     ] = None,
     release: Release = None,
     allow_links: AllowLinks = False,
 ) -> None:
-    """Show what is in a copy of the release: counts, what is missing, score statistics beside the published ones.
+    """Describe a copy of the release: its contents, what is missing, and score statistics beside the published ones.
 
     Example: [bold]videomem describe release/ --plots plots/[/bold]
     """

@@ -21,10 +21,10 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
     all_: Annotated[bool, typer.Option("--all", help="List every package that is in order as well.")] = False,
 ) -> None:
-    """Look at what is installed and found here: packages against their bounds, weights, GPU, codecs, programs, disk.
+    """Check the installation: versions of packages, weights, GPU, codecs, programs, disk.
 
-    Nothing is downloaded and nothing is changed. What is missing comes with what to do about it. The exit code is 0 if
-    the core works, whatever else is missing.
+    Nothing is downloaded or changed. For everything that is missing it says how to install it. The exit code is 0 if
+    the core works, even if optional parts are missing.
 
     Examples: [bold]videomem doctor[/bold], [bold]videomem doctor --json[/bold]
     """

@@ -22,21 +22,28 @@ if TYPE_CHECKING:
 
 def evaluate(
     model: Annotated[str, typer.Argument(help="Folder of a trained model, Hub id, or 'resmem'.")],
-    data: Annotated[str | None, typer.Option(help=f"{DATA_HELP} (default: what the model was trained on)")] = None,
+    data: Annotated[
+        str | None, typer.Option(help=f"{DATA_HELP} (default: the data that the model was trained on)")
+    ] = None,
     split: Annotated[
         str | None,
-        typer.Option(help="validation, test, ... (default: the one that training kept apart, or validation)"),
+        typer.Option(help="validation, test, ... (default: the split that training held out, or validation)"),
     ] = None,
     most_annotated: Annotated[
-        int | None, typer.Option(min=2, help="Evaluate on so many of the split's most annotated clips as well.")
+        int | None, typer.Option(min=2, help="Also evaluate on this many of the split's most annotated clips.")
     ] = None,
     most_annotated_by: Annotated[
         RankedBy | None,
-        typer.Option(help="Annotation counts that rank the clips. (default: as in training, or long_term)"),
+        typer.Option(
+            help="Annotation counts for --most-annotated and --hold-out. (default: as in training, or long_term)"
+        ),
     ] = None,
     hold_out: Annotated[
         int | None,
-        typer.Option(min=0, help="Make a split of so many of the most annotated videos. (default: as in training)"),
+        typer.Option(
+            min=0,
+            help="Make a split of this many of the most annotated videos, such as test500. (default: as in training)",
+        ),
     ] = None,
     group_titles: Annotated[
         bool | None,
@@ -46,21 +53,31 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of the splits. (default: as in training)")] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="Seed of the random split; must equal training's. (default: as in training)"),
+    ] = None,
     allow_training_clips: Annotated[
-        bool, typer.Option("--allow-training-clips", help="Evaluate on clips that the model was trained on as well.")
+        bool, typer.Option("--allow-training-clips", help="Also evaluate on clips that the model was trained on.")
     ] = False,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the metrics.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the metrics to this file.")] = None,
     csv_file: Annotated[
-        Path | None, typer.Option("--csv", help="Write one row per clip: measured and predicted.")
+        Path | None, typer.Option("--csv", help="Write measured and predicted scores to this file, one row per clip.")
     ] = None,
     submission: Annotated[
-        Path | None, typer.Option(help="Folder for MediaEval's files; takes the clips without scores as well.")
+        Path | None,
+        typer.Option(help="Write MediaEval's submission files to this folder; includes clips without scores."),
     ] = None,
-    team: Annotated[str | None, typer.Option(help="In the names of the files. (default: videomem)")] = None,
-    run: Annotated[int | None, typer.Option(min=1, help="In the names of the files. (default: 1)")] = None,
-    year: Annotated[int | None, typer.Option(min=2018, help="In the names of the files. (default: 2019)")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Clips at a time; fewer need less memory.")] = 8,
+    team: Annotated[
+        str | None, typer.Option(help="Team in the names of the submission files. (default: videomem)")
+    ] = None,
+    run: Annotated[
+        int | None, typer.Option(min=1, help="Run in the names of the submission files. (default: 1)")
+    ] = None,
+    year: Annotated[
+        int | None, typer.Option(min=2018, help="Year in the names of the submission files. (default: 2019)")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Clips per batch; fewer need less memory.")] = 8,
     frame_cache: Annotated[
         Path | None, typer.Option(help="Folder for decoded frames. (default: beside the other Hugging Face caches)")
     ] = None,
@@ -70,9 +87,9 @@ def evaluate(
 ) -> None:
     """Measure a model on a whole split: Spearman's rank correlation with its interval, Pearson's, mean squared error.
 
-    The folder of a training run knows its data and splits: nothing else need be given, and clips that it was trained on
-    are refused. A video without a score, or without a file, is left out; the table says how many clips there were.
-    A video that cannot be decoded is left out as well and named on standard error; the exit code is then 1.
+    Data and splits are taken from the training run if MODEL is one, and clips that it was trained on are refused. A
+    video without a score or a file is left out; the table gives the number of clips. A video that cannot be decoded is
+    left out as well and named on standard error; the exit code is then 1.
 
     Examples: [bold]videomem evaluate run/[/bold],
     [bold]videomem evaluate run/ --data release/ --split test --submission out/ --team mine[/bold]

@@ -21,7 +21,7 @@ Features = Annotated[
     str,
     typer.Option(
         help="Names, separated by commas. As released: hmp, lbp, hog, colorhistogram, orb, inceptionv3, c3d. "
-        "Without the release's slips: hmp-paper, lbp-corrected, hog-corrected, colorhistogram-corrected, "
+        "With the release's bugs fixed: hmp-paper, lbp-corrected, hog-corrected, colorhistogram-corrected, "
         "orb-corrected, inceptionv3-corrected. Others: lbp-opencv3, c3d-fc6, efficientnet-lite0, "
         "efficientnet-lite2, resmem, hf:MODEL, hf-frames:MODEL, timm:NAME, timm-frames:NAME, title:MODEL, "
         "concepts:DETECTOR."
@@ -30,7 +30,7 @@ Features = Annotated[
 
 
 def extract(
-    out: Annotated[Path, typer.Option(help="Folder for the feature files, one folder per feature.")],
+    out: Annotated[Path, typer.Option(help="Folder to write, with one folder per feature.")],
     clips: ClipFiles = None,
     list_file: ListFile = None,
     features: Features = "hmp,lbp,hog,colorhistogram",
@@ -39,22 +39,26 @@ def extract(
     ] = None,
     inceptionv3: Annotated[
         str | None,
-        typer.Option(help="Weights of torchvision's inception_v3. (default: $VIDEOMEM_INCEPTIONV3, or downloaded)"),
+        typer.Option(
+            help="File with torchvision's weights of inception_v3. (default: $VIDEOMEM_INCEPTIONV3, or downloaded)"
+        ),
     ] = None,
     titles: Annotated[
-        Path | None, typer.Option(help="Titles for title: features: one line `video1.webm<TAB>words` per clip.")
+        Path | None, typer.Option(help="File of titles, for title: features; lines `video1.webm<TAB>words`.")
     ] = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Clips decoded at once. (default: one per core)")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Number of clips decoded at the same time. (default: one per core)")
+    ] = None,
     engine: Engine = "local",
     device: Device = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Extract again what is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Extract existing features again.")] = False,
     fail_fast: FailFast = False,
 ) -> None:
     """Extract features of your own clips, in the files and formats of the VideoMem release.
 
-    A clip is decoded once for all features. What is there is not done again, so an interrupted run goes on where it
-    stopped. A clip that fails is reported with its cause, and the others go on. Exit codes: 0 all clips are done; 1 a
-    clip failed, or something given cannot be used; 130 stopped with Ctrl-C.
+    A clip is decoded once for all features. Existing features are not extracted again, so that an interrupted run
+    continues where it stopped. A clip that fails is reported with its cause, and the others are extracted. Exit codes:
+    0 all clips are done; 1 a clip failed, or something given cannot be used; 130 stopped with Ctrl-C.
 
     Clips named `video<N>` keep their number; others are numbered, see `clips.csv` in the folder. The folder loads with
     `load_dataset("videomem", "hmp", data_dir=FOLDER)`. Aesthetics cannot be computed; they are read from the release.

@@ -8,7 +8,7 @@ import typer
 
 from videomem_hf.schema import InputError
 
-DATA_HELP: Final = "Folder of the release or of a sample's, a prepared folder, or a Hub id."
+DATA_HELP: Final = "Folder of a release (VideoMem's, or a sample's), a prepared folder, or a Hub id."
 
 Clips = Annotated[
     list[str] | None,
@@ -22,11 +22,12 @@ ClipFiles = Annotated[
 ]
 ListFile = Annotated[
     Path | None,
-    typer.Option("--list", metavar="FILE", help="Text file with one path of a clip per line; - for standard input."),
+    typer.Option("--list", metavar="FILE", help="Text file with one path per line; - for standard input."),
 ]
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first clip that fails.")]
 Engine = Annotated[
-    Literal["local", "ray"], typer.Option(help="This machine, or Ray: a cluster's, or this one's where none runs.")
+    Literal["local", "ray"],
+    typer.Option(help="local: this machine. ray: a Ray cluster; without one, Ray on this machine."),
 ]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")]
 Import = Annotated[
@@ -39,12 +40,14 @@ Import = Annotated[
 ]
 TrustRemoteCode = Annotated[
     bool,
-    typer.Option("--trust-remote-code", help="Run the Python files that come with the model, from whomever they are."),
+    typer.Option(
+        "--trust-remote-code", help="Run the Python files in the model's folder; only if you trust their author."
+    ),
 ]
 
 
 def complete_recipe(incomplete: str) -> list[str]:
-    """Names of recipes that start so, for the shell's completion."""
+    """Names of recipes that start with the text, for shell completion."""
     from videomem_hf.recipes import recipe_names
 
     return [name for name in recipe_names() if name.startswith(incomplete)]
@@ -52,8 +55,8 @@ def complete_recipe(incomplete: str) -> list[str]:
 
 Recipe = typer.Option(help="Name of a recipe (see `videomem recipes`), or a YAML file.", autocompletion=complete_recipe)
 Data = Annotated[str, typer.Option(help=DATA_HELP)]
-Release = Annotated[str | None, typer.Option(help="2018 or 2022, where the copy holds both.")]
-AllowLinks = Annotated[bool, typer.Option("--allow-links", help="Follow links that lead out of the copy.")]
+Release = Annotated[str | None, typer.Option(help="2018 or 2022, if the copy contains both.")]
+AllowLinks = Annotated[bool, typer.Option("--allow-links", help="Follow links to files outside the copy.")]
 AnnotationFiles = Annotated[
     list[Path],
     typer.Argument(
@@ -61,8 +64,8 @@ AnnotationFiles = Annotated[
         help="Export of a study, the original software's two results tables, or a folder with either.",
     ),
 ]
-Design = Annotated[Path | None, typer.Option(metavar="FILE", help="The study's design. (default: the paper's)")]
-OutFolder = Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; new, or from an earlier run.")]
+Design = Annotated[Path | None, typer.Option(metavar="FILE", help="Design of the study, YAML. (default: the paper's)")]
+OutFolder = Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; new, or of an earlier run.")]
 
 
 def say_next(*commands: str) -> None:

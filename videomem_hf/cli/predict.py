@@ -33,22 +33,27 @@ def predict(
     ] = None,
     json_file: Annotated[
         str | None,
-        typer.Option("--json", metavar="FILE", help="Write all scores, frame by frame; '-' for standard output."),
+        typer.Option(
+            "--json", metavar="FILE", help="Write everything, with the scores of each frame; '-' for standard output."
+        ),
     ] = None,
     csv_file: Annotated[
         str | None,
         typer.Option(
-            "--csv", metavar="FILE", help="Write one row per clip, as soon as it is known; '-' for standard output."
+            "--csv", metavar="FILE", help="Write one row per clip, as soon as it is scored; '-' for standard output."
         ),
     ] = None,
     plots: Annotated[
         str | None,
-        typer.Option(metavar="FOLDER", help="Folder for one picture per clip: score over time, frames, saliency."),
+        typer.Option(
+            metavar="FOLDER", help="Write one picture per clip to this folder: score over time, frames, saliency maps."
+        ),
     ] = None,
     overlay: Annotated[
         str | None,
         typer.Option(
-            metavar="FOLDER", help="Folder for one video per clip (MP4): saliency over every frame, and the score."
+            metavar="FOLDER",
+            help="Write one video per clip (MP4) to this folder: saliency map over every frame, and the score.",
         ),
     ] = None,
     occlusion: Annotated[
@@ -58,11 +63,11 @@ def predict(
         ),
     ] = False,
     device: Device = None,
-    title: Annotated[str | None, typer.Option(help="Of the clips, for a model that reads titles.")] = None,
+    title: Annotated[str | None, typer.Option(help="Title of the clips, for a model that reads titles.")] = None,
     precision: Annotated[
         Precision,
         typer.Option(
-            help="Number format of the network. bfloat16 is about twice as fast where CPU or GPU have it, and moves "
+            help="Number format of the network. bfloat16 is about twice as fast if CPU or GPU support it, and changes "
             "scores by up to .005; auto takes it on GPUs, and float32 on CPUs."
         ),
     ] = "auto",
@@ -74,16 +79,16 @@ def predict(
         int | None,
         typer.Option(
             min=1,
-            help="Processes that each load the model. (default: 1; with --engine ray one per GPU of the cluster, "
-            "else one per core)",
+            help="Number of processes; each loads the model. (default: 1; with --engine ray one per GPU of the "
+            "cluster, else one per core)",
         ),
     ] = None,
 ) -> None:
     """Predict how memorable clips are.
 
     One frame per second is scored; a clip's score is the mean. A clip that fails is reported with its cause, and the
-    others go on. Exit codes: 0 all clips are done; 1 a clip failed, or something given cannot be used; 130 stopped with
-    Ctrl-C. With --csv - or --json - everything else goes to standard error.
+    others are scored. Exit codes: 0 all clips are done; 1 a clip failed, or something given cannot be used; 130 stopped
+    with Ctrl-C. With --csv - or --json - all messages go to standard error.
 
     Examples: [bold]videomem predict holiday.mp4 --plots plots[/bold],
     [bold]videomem predict clips/ --csv scores.csv[/bold],

@@ -11,24 +11,24 @@ push = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
 ModelFolder = Annotated[Path, typer.Argument(help="Folder of a trained or converted model.")]
 SpaceFolder = Annotated[Path, typer.Argument(help="Folder with app.py, requirements.txt and README.md.")]
-Repo = Annotated[str, typer.Argument(metavar="USER/NAME", help="Repository on the Hub; made if it is not there.")]
-Public = Annotated[bool, typer.Option("--public", help="Let everybody see it. (default: private)")]
-Yes = Annotated[bool, typer.Option("--yes", help="Send it. Without this it is only shown what would go.")]
+Repo = Annotated[str, typer.Argument(metavar="USER/NAME", help="Repository on the Hub; created if it does not exist.")]
+Public = Annotated[bool, typer.Option("--public", help="Make it public. (default: private)")]
+Yes = Annotated[bool, typer.Option("--yes", help="Upload. Without this the files are only listed.")]
 
 
 @push.callback()
 def options() -> None:
-    """Put a model, the dataset, the metric or a Space on the Hugging Face Hub.
+    """Upload a model, a data set, the metric or a Space to the Hugging Face Hub.
 
-    Without --yes nothing is sent: every file that would go is listed. Repositories are private without --public. An
-    interrupted push goes on when the same command is given again. Log in before with [bold]hf auth login[/bold];
+    Without --yes nothing is uploaded; the files are listed. Repositories are private without --public. The same command
+    continues an interrupted upload. Log in first with [bold]hf auth login[/bold];
     HF_ENDPOINT names another Hub.
     """
 
 
 @push.command()
 def model(folder: ModelFolder, repo: Repo, public: Public = False, yes: Yes = False) -> None:
-    """A trained model with its code and card; it then loads with trust_remote_code and without this package.
+    """Upload a trained model with its code and card; it then loads with trust_remote_code, without this package.
 
     Example: [bold]videomem push model run/ USER/NAME[/bold], then the same with [bold]--yes[/bold]
     """
@@ -39,12 +39,10 @@ def model(folder: ModelFolder, repo: Repo, public: Public = False, yes: Yes = Fa
 def dataset(
     folder: Annotated[Path, typer.Argument(help="Folder that `videomem prepare` wrote.")],
     repo: Repo,
-    public: Annotated[
-        bool, typer.Option("--public", help="Let everybody see it: refused for anything but a generated sample.")
-    ] = False,
+    public: Annotated[bool, typer.Option("--public", help="Make it public; only for a generated sample.")] = False,
     yes: Yes = False,
 ) -> None:
-    """A prepared dataset. VideoMem itself may not be passed on: it goes to a private repository or not at all.
+    """Upload a prepared data set. VideoMem may not be redistributed, so its repository is always private.
 
     Example: [bold]videomem push dataset parquet/ USER/NAME[/bold], then the same with [bold]--yes[/bold]
     """
@@ -53,7 +51,7 @@ def dataset(
 
 @push.command()
 def metric(repo: Repo, public: Public = False, yes: Yes = False) -> None:
-    """The metric, for `evaluate.load("USER/NAME")`; as all of `evaluate`'s it is a Space.
+    """Upload the metric, for `evaluate.load("USER/NAME")`; like all metrics of `evaluate` it is a Space.
 
     Example: [bold]videomem push metric USER/memorability --public[/bold], then the same with [bold]--yes[/bold]
     """
@@ -62,7 +60,7 @@ def metric(repo: Repo, public: Public = False, yes: Yes = False) -> None:
 
 @push.command()
 def space(folder: SpaceFolder, repo: Repo, public: Public = False, yes: Yes = False) -> None:
-    """A Space: the demonstration in space/ of this project, or one that you made of it.
+    """Upload a Space: the folder space/ of this repository, or your own version of it.
 
     Example: [bold]videomem push space space/ USER/NAME[/bold], then the same with [bold]--yes[/bold]
     """

@@ -10,12 +10,12 @@ from videomem_hf.cli.options import quoted, say_next
 
 def quickstart(
     out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("quickstart"),
-    videos: Annotated[int, typer.Option(min=64, help="Clips of the sample; about one in five is held out.")] = 880,
-    seed: Annotated[int, typer.Option(min=0, help="Of the sample and of the training.")] = 0,
+    videos: Annotated[int, typer.Option(min=64, help="Number of clips; about one in five is held out.")] = 880,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the sample and of the training.")] = 0,
 ) -> None:
     """Generate a sample, train a predictor on it, evaluate it, and write a report with its attention.
 
-    About 5 minutes on 2 cores. Stopped with Ctrl-C and started again, it goes on where it was.
+    It takes about 5 minutes on 2 cores. Started again after Ctrl-C, it continues where it stopped.
 
     Example: [bold]videomem quickstart --out quickstart[/bold]
     """

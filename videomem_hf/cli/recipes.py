@@ -8,12 +8,12 @@ PAPERS_CLIPS = 6500
 
 
 def recipes(
-    clips: Annotated[int, typer.Option(min=1, help="Training clips that the times are for.")] = PAPERS_CLIPS,
+    clips: Annotated[int, typer.Option(min=1, help="Number of training clips for the estimated times.")] = PAPERS_CLIPS,
 ) -> None:
-    """List the recipes of `videomem train`: the predictor, what it is trained on, and about how long that takes.
+    """List the recipes of `videomem train`: the predictor, the data and weights that it needs, and an estimated time.
 
-    Times are estimates: the operations of the network over the speed of a matrix product on this CPU, times a share of
-    it that training reaches; for a GPU at 100 TFLOP/s. Decoding the videos comes once on top: minutes for a thousand.
+    The time is the number of operations divided by the speed: for this CPU half the measured speed of a matrix product,
+    for a GPU 100 TFLOP/s. Decoding the videos comes on top, once: minutes for a thousand.
 
     Example: [bold]videomem recipes --clips 500[/bold]
     """

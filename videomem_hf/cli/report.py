@@ -22,17 +22,16 @@ REPORT_FILE = "report.md"
 
 
 def report(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder that train.py wrote.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training run.")],
     data: Annotated[
-        str | None, typer.Option(help="The run's data or a copy, for titles. (default: what it was trained on)")
+        str | None, typer.Option(help="The run's data or a copy, for titles. (default: the path in the run)")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the report. (default: RUN/report)")] = None,
-    topics: Annotated[int, typer.Option(min=2, help="Topics of titles at most.")] = 10,
+    topics: Annotated[int, typer.Option(min=2, help="Largest number of topics.")] = 10,
 ) -> None:
-    """Write a run's table, calibration plot and error analysis, as Markdown with figures.
+    """Write a report of a run: results, calibration, largest errors and errors by topic, as Markdown with figures.
 
-    Best and worst predicted clips, and how well each topic (a cluster of title words) is predicted. The run needs 10
-    or more evaluated clips with a measured score.
+    A topic is a cluster of title words. The run needs 10 or more evaluated clips with a measured score.
 
     Example: [bold]videomem report run/[/bold]
     """

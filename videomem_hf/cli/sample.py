@@ -11,12 +11,10 @@ from videomem_hf.schema import InputError
 
 
 def sample(
-    out: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Folder to write; new, or an incomplete sample to complete.")
-    ],
-    videos: Annotated[int, typer.Option(help="Scored (dev) videos.")] = 200,
+    out: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write; new, or an interrupted sample.")],
+    videos: Annotated[int, typer.Option(help="Number of scored (dev) videos.")] = 200,
     test_videos: Annotated[
-        int | None, typer.Option(help="Videos without scores. (default: a fourth of --videos)")
+        int | None, typer.Option(help="Number of videos without scores. (default: a fourth of --videos)")
     ] = None,
     seed: Annotated[int, typer.Option(help="Random seed; the same options give the same sample.")] = 0,
     size: Annotated[str, typer.Option(metavar="WxH", help="Frame size; the release's is 1920x1080.")] = "320x180",
@@ -24,12 +22,14 @@ def sample(
         str,
         typer.Option(help="all, none, or some of c3d,hmp,lbp,hog,inceptionv3,colorhistogram,orb,aesthetics."),
     ] = "c3d,hmp",
-    no_videos: Annotated[bool, typer.Option("--no-videos", help="Write everything except the video files.")] = False,
+    no_videos: Annotated[bool, typer.Option("--no-videos", help="Do not write the video files.")] = False,
     workers: Annotated[int | None, typer.Option(help="Number of processes. (default: one per available CPU)")] = None,
 ) -> None:
-    """Generate a VideoMem-like release with known truth: DIR/release in the original layout, DIR/truth.jsonl beside it.
+    """Generate a data set like VideoMem with known true memorability.
 
-    Run it again to complete an interrupted sample.
+    Writes DIR/release in VideoMem's layout, and DIR/truth.jsonl with the truth.
+
+    The same command completes an interrupted sample.
 
     Example: [bold]videomem sample sample --videos 200 --features c3d,hmp[/bold]
     """

@@ -15,13 +15,13 @@ def score(
     out: OutFolder,
     design: Design = None,
     clips: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of the study's clips, to add them to the release.")
+        Path | None, typer.Option(metavar="DIR", help="Folder of the study's clips; adds them to OUT/release.")
     ] = None,
 ) -> None:
-    """Screen the participants, score the videos, and write a data set to OUT/release for load_dataset.
+    """Turn annotations into scores: screen participants, score videos, and write a data set to OUT/release.
 
-    Also writes scores.csv (raw scores, standard errors, response times), screening.csv (who passed, and the failed
-    controls of who did not) and summary.json.
+    Also writes scores.csv (raw scores, standard errors, response times), screening.csv (rates and failed controls of
+    every participant) and summary.json.
 
     Example: [bold]videomem score annotations.csv scores/ --clips clips/[/bold]
     """

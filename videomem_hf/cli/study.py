@@ -28,10 +28,12 @@ DatabaseUrl = Annotated[
     str | None, typer.Option("--database", metavar="URL", envvar="VIDEOMEM_STUDY_DATABASE", help=_URL_HELP)
 ]
 _PASSWORD = "Password of the page /admin (user name admin), shown only now:"
-_VIDEOS_HELP = "Videos in the collection. (default: 10000)"
+_VIDEOS_HELP = "Number of videos in the collection. (default: 10000)"
 _CLIPS_HELP = "Folder of the study's clips; the collection has their names, for `videomem score --clips`."
 _TRUTH_HELP = "Generated sample (`videomem sample`) that the clips are from; its true memorability is used."
-_EXAMPLE_HELP = "Clip for the instructions; can be repeated. (default: two of CLIPS, not in the game)"
+_EXAMPLE_HELP = (
+    "Clip for the instructions. May be given several times. (default: two of CLIPS, which are then not in the game)"
+)
 
 
 @study.command()
@@ -40,8 +42,8 @@ def simulate(
     videos: Annotated[int | None, typer.Option(min=1, help=_VIDEOS_HELP, show_default=False)] = None,
     clips: Annotated[Path | None, typer.Option(metavar="DIR", help=_CLIPS_HELP)] = None,
     truth: Annotated[Path | None, typer.Option(metavar="DIR", help=_TRUTH_HELP)] = None,
-    participants: Annotated[int, typer.Option(min=1, help="Participants who pass step 1.")] = PARTICIPANTS,
-    returning: Annotated[int, typer.Option(min=0, help="How many of them pass step 2.")] = RETURNING,
+    participants: Annotated[int, typer.Option(min=1, help="Number of participants who pass step 1.")] = PARTICIPANTS,
+    returning: Annotated[int, typer.Option(min=0, help="Number of them who pass step 2.")] = RETURNING,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     design: Design = None,
 ) -> None:
@@ -71,8 +73,8 @@ def simulate(
     out.mkdir(parents=True, exist_ok=True)
     write_annotations(played.annotations, out / "annotations.csv")
     save_design(plan, out / "design.yaml")
-    rows = zip(collection.names, collection.short_term.tolist(), collection.long_term.tolist(), strict=True)
-    write_table(out / "truth.csv", ("video", "short_term", "long_term"), rows)
+    known = zip(collection.names, collection.short_term.tolist(), collection.long_term.tolist(), strict=True)
+    write_table(out / "truth.csv", ("video", "short_term", "long_term"), known)
     showings, players = len(played.annotations), len(played.participants)
     typer.echo(f"{out / 'annotations.csv'}: {showings:,} showings, {players:,} participants")
 
@@ -107,9 +109,9 @@ def init(
     clips: Annotated[list[Path], typer.Argument(metavar="CLIPS...", help="WebM or MP4 files, or folders of them.")],
     design: Design = None,
     example: Annotated[list[Path] | None, typer.Option(metavar="CLIP", help=_EXAMPLE_HELP)] = None,
-    link: Annotated[bool, typer.Option("--link", help="Hard links to the clips instead of copies.")] = False,
+    link: Annotated[bool, typer.Option("--link", help="Make hard links to the clips instead of copies.")] = False,
 ) -> None:
-    """Create a study from your own clips; edit its texts, questions and codes in DIR/study.yaml, then serve it.
+    """Create a study from your own clips. Then edit texts, questions and codes in DIR/study.yaml, and serve it.
 
     Example: [bold]videomem study init mystudy clips/[/bold]
     """
@@ -141,10 +143,10 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
     database: DatabaseUrl = None,
     hours_ahead: Annotated[
-        float, typer.Option(help="For trials only: shift the server's clock by this many hours.")
+        float, typer.Option(help="For tests only: shift the server's clock by this many hours.")
     ] = 0.0,
 ) -> None:
-    """Serve the game to browsers until Ctrl-C. Every response is stored when it arrives; stopping loses nothing.
+    """Serve the game to browsers until Ctrl-C. Every response is stored when it arrives; stopping loses no data.
 
     Example: [bold]videomem study serve mystudy --port 8000[/bold]
     """
@@ -204,7 +206,7 @@ def export(
     ] = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Export what a study has collected so far. Works while it is served.
+    """Export the annotations that a study has collected so far. Works while it is served.
 
     Example: [bold]videomem study export mystudy annotations.csv[/bold]
     """

@@ -11,13 +11,23 @@ from videomem_hf.registration import import_code
 
 def table1(
     data: Data,
-    out: Annotated[Path, typer.Option(help="Folder for the models and the table; started again, it goes on.")],
-    lamem: Annotated[str | None, typer.Option(help="Folder of LaMem, on which three of the rows are trained.")] = None,
-    init: Annotated[list[str] | None, typer.Option(help="RECIPE=FOLDER: weights that a training starts from.")] = None,
-    model: Annotated[list[str] | None, typer.Option(help="RECIPE=FOLDER: a model to evaluate as it is.")] = None,
-    only: Annotated[list[str] | None, typer.Option(help="A recipe; may be given several times.")] = None,
+    out: Annotated[
+        Path, typer.Option(help="Folder for the models and the table; the same command continues an interrupted run.")
+    ],
+    lamem: Annotated[str | None, typer.Option(help="Folder of LaMem, needed by three rows.")] = None,
+    init: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="RECIPE=FOLDER: weights that the training of a recipe starts from. May be given several times."
+        ),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="RECIPE=FOLDER: a model to evaluate without training. May be given several times."),
+    ] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Only this recipe. May be given several times.")] = None,
     hold_out: Annotated[
-        int, typer.Option(min=0, help="Hold out so many of the most annotated videos: the paper's test(500).")
+        int, typer.Option(min=0, help="Hold out this many of the most annotated videos; 500 for the paper's test(500).")
     ] = 0,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="KEY=VALUE for every recipe, or RECIPE/KEY=VALUE for one.")
@@ -26,7 +36,7 @@ def table1(
 ) -> None:
     """Train or load every predictor of Table 1 that the data allow, and print the table with the paper's figures.
 
-    What is missing, and why, stands below it. The table is written as table1.md and table1.json.
+    Below the table it says which rows are missing, and why. The table is also written to table1.md and table1.json.
 
     Example: [bold]videomem table1 --data release/ --out table1/ --hold-out 500 --only c3d --only hmp[/bold]
     """

@@ -56,7 +56,7 @@ def train(
     init: Annotated[
         str | None, typer.Option(help="Folder or Hub id of the weights to start from; see `videomem convert`.")
     ] = None,
-    lamem: Annotated[str | None, typer.Option(help="Folder of LaMem, for recipes that train on it as well.")] = None,
+    lamem: Annotated[str | None, typer.Option(help="Folder of LaMem, for recipes that train on it.")] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -64,19 +64,19 @@ def train(
         ),
     ] = None,
     import_: Import = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue a run that was stopped.")] = False,
     max_train_time: Annotated[
         float | None,
         typer.Option(parser=_seconds, metavar="TIME", help="Stop with a checkpoint after 90s, 30m, 8h or 2d."),
     ] = None,
 ) -> None:
-    """Train a predictor by a recipe and evaluate it on the split that the recipe holds out.
+    """Train a predictor with a recipe, and evaluate it on held-out clips.
 
-    `videomem recipes` lists the recipes. On several GPUs or machines: [bold]accelerate launch train.py[/bold] with the
-    same options, where train.py is in the repository, or [bold]accelerate launch -m videomem_hf train[/bold].
+    `videomem recipes` lists the recipes. On several GPUs or machines: [bold]accelerate launch -m videomem_hf
+    train[/bold] with the same options.
 
-    Exit codes: 0 finished; 1 a mistake; 3 stopped by --max-train-time or SIGTERM, with a checkpoint to --resume from;
-    130 interrupted.
+    Exit codes: 0 finished; 1 something given cannot be used; 3 stopped by --max-train-time or SIGTERM, with a
+    checkpoint that --resume continues from; 130 stopped with Ctrl-C.
 
     Example: [bold]videomem train --recipe frame_attention --data sample/release --output run[/bold]
     """

@@ -18,26 +18,26 @@ def train_sorter(
     option: Annotated[
         list[str] | None, typer.Option("--option", "-o", help="name=value: hidden_size, layers; stages, max_sharpness.")
     ] = None,
-    length: Annotated[int, typer.Option(help="Items in a sequence.")] = 100,
+    length: Annotated[int, typer.Option(help="Number of items in a sequence.")] = 100,
     shortest: Annotated[
         int | None,
-        typer.Option(help="Draw lengths from here to --length (comparison only).", show_default="--length"),
+        typer.Option(help="Draw random lengths between this and --length (comparison only).", show_default="--length"),
     ] = None,
-    epochs: Annotated[int, typer.Option(help="Epochs.")] = 400,
-    steps: Annotated[int, typer.Option(help="Steps in an epoch.")] = 100,
-    batch_size: Annotated[int, typer.Option(help="Sequences in a step.")] = 256,
-    learning_rate: Annotated[float, typer.Option(help="Of Adam.")] = 1e-3,
+    epochs: Annotated[int, typer.Option(help="Number of epochs.")] = 400,
+    steps: Annotated[int, typer.Option(help="Steps per epoch.")] = 100,
+    batch_size: Annotated[int, typer.Option(help="Sequences per step.")] = 256,
+    learning_rate: Annotated[float, typer.Option(help="Learning rate of Adam.")] = 1e-3,
     halve_every: Annotated[int, typer.Option(help="Epochs after which the learning rate is halved.")] = 70,
-    seed: Annotated[int, typer.Option(help="Of the first weights and the sequences.")] = 0,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; by default cuda where there is one.")] = None,
+    seed: Annotated[int, typer.Option(help="Random seed of the initial weights and the sequences.")] = 0,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, ... (default: cuda if there is a GPU)")] = None,
     max_minutes: Annotated[
         float | None, typer.Option(help="Stop after this time; --resume continues.", min=0.0, show_default=False)
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the unfinished run in OUT.")] = False,
 ) -> None:
-    """Train a sorter, which makes ranks differentiable, and measure its rank error.
+    """Train a sorter, a network that makes ranks differentiable, and measure its rank error.
 
-    The recipe is SoDeep's (Engilberge et al., 2019): random sequences of simple families, batches of 256, Adam, 400
+    The training is SoDeep's (Engilberge et al., 2019): random sequences of simple families, batches of 256, Adam, 400
     epochs, absolute error on the ranks. After Ctrl-C, --resume continues.
 
     Examples: [bold]videomem train-sorter sorter/ --shortest 2[/bold],

@@ -13,19 +13,27 @@ from videomem_hf.schema import InputError
 def tune(
     recipe: Annotated[str, typer.Argument(help="Name of a recipe, or a YAML file.", autocompletion=complete_recipe)],
     data: Data,
-    out: Annotated[Path, typer.Option(help="Folder for the runs and the best recipe; started again, it goes on.")],
+    out: Annotated[
+        Path,
+        typer.Option(help="Folder for the runs and the best recipe; the same command continues an interrupted search."),
+    ],
     grid: Annotated[
-        list[str] | None, typer.Option(help="KEY=[VALUE, ...]: all combinations are tried. May be given several times.")
+        list[str] | None, typer.Option(help="KEY=[VALUE, ...]: tries all combinations. May be given several times.")
     ] = None,
     range_: Annotated[
-        list[str] | None, typer.Option("--range", help="KEY=LOW:HIGH or KEY=LOW:HIGH:log: values are drawn from it.")
+        list[str] | None,
+        typer.Option(
+            "--range", help="KEY=LOW:HIGH or KEY=LOW:HIGH:log: draws random values. May be given several times."
+        ),
     ] = None,
-    trials: Annotated[int | None, typer.Option(min=1, help="Runs; needed with --range. (default: the grid)")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE for every run.")] = None,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Number of runs; needed with --range. (default: the whole grid)")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the draws.")] = 0,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE to change in every run.")] = None,
     import_: Import = None,
 ) -> None:
-    """Train a recipe with different values and keep those with the best validation correlation as a recipe.
+    """Train a recipe with different values, and save those with the best validation correlation as a new recipe.
 
     Example: [bold]videomem tune hmp --data release/ --out tuned/ --grid "model.hidden_sizes=[[10], [10, 10]]"[/bold]
     """

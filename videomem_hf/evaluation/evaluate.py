@@ -101,8 +101,8 @@ def compute_metrics(predictions: Predictions, clips: Clips, horizons: Sequence[H
     """Metrics of every predictor for each horizon, over all scored clips of the split.
 
     Args:
-        predictions: "model", and perhaps baselines; with "mean_brightness" the model is compared to it.
-        **sampling: `resamples` and `confidence` of the intervals, as the metric takes them.
+        predictions: "model", and optionally baselines; the model is compared with "mean_brightness" if it is given.
+        **sampling: `resamples` and `confidence` of the confidence intervals, as in the metric.
     """
     import evaluate
 

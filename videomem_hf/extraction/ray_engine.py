@@ -11,9 +11,9 @@ from videomem_hf.ray_jobs import Lost, Work, run_ray_jobs
 
 @dataclass(frozen=True)
 class RayEngine:
-    """Does extraction's jobs on Ray; give it to `extract_clips` as `elsewhere`.
+    """Runs extraction on Ray; pass it to `extract_clips` as `elsewhere`.
 
-    None as device takes a GPU where the cluster has one; `workers` are processes over all machines.
+    `device` None takes a GPU if the cluster has one; `workers` is the number of processes over all machines.
     """
 
     specs: tuple[FeatureSpec, ...]

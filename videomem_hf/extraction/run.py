@@ -63,7 +63,7 @@ class Report:
 
     @property
     def failed(self) -> list[Outcome]:
-        """Clips that lack a feature."""
+        """Clips with a missing feature."""
         return [outcome for outcome in self.done if outcome.errors]
 
 
@@ -83,17 +83,17 @@ def extract_clips(
 ) -> Report:
     """Extract features of clips, each given once, into a folder `out` in the release's formats.
 
-    Existing files are kept if the clip has not changed since. A clip that fails is reported, and the others are done.
+    Existing files are kept if the clip has not changed. A clip that fails is reported, and the others are extracted.
 
     Args:
-        specs: What to extract, see `videomem_hf.features.catalogue.feature_specs`.
+        specs: The features, see `videomem_hf.features.catalogue.feature_specs`.
         titles: Titles by id, for `title:` features.
-        processes: How many clips are decoded at once; by default one per core.
+        processes: Number of clips decoded at the same time; by default one per core.
         device: For networks; None takes a GPU if there is one.
         overwrite, fail_fast: Whether to extract existing features again, and to stop after the first clip that fails.
         on_clip: Called with each clip that is finished.
         report: Filled during the run, for a caller that may interrupt it.
-        elsewhere: Does the jobs and their networks in place of this machine (`processes`, `device`); see `RayEngine`.
+        elsewhere: Runs the jobs and their networks instead of this machine (`processes`, `device`); see `RayEngine`.
 
     Raises InputError for a folder or file that cannot be written, a network that cannot be loaded, and equal ids.
     """

@@ -20,10 +20,10 @@ _CLIP_ID = "video1"
 
 
 class Extractor:
-    """Computes some features of clips, named as in `videomem_hf.features.catalogue` or given as specs.
+    """Computes features of clips. They are named as in `videomem_hf.features.catalogue`, or given as specs.
 
-    The networks that they need stay in memory, on `device`; None takes a GPU if there is one. Raises InputError if
-    there is no such feature, or what it needs is missing.
+    The networks stay in memory, on `device`; None takes a GPU if there is one. Raises InputError if there is no such
+    feature, or a package or file that it needs is missing.
     """
 
     def __init__(self, features: Sequence[str | FeatureSpec], device: str | None = None) -> None:
@@ -49,7 +49,7 @@ class Extractor:
         return self.compute(source, title).values
 
     def compute(self, source: VideoSource, title: str | None = None) -> Collected:
-        """Compute a clip's features, with notes on what was odd about the file."""
+        """Compute a clip's features, with notes on what is unusual about the file."""
         collected = collect(source, self.specs, title)
         for name, error in collected.errors.items():
             raise VideoError(f"{collected.clip.name}: no {name}: {error}")
@@ -59,7 +59,7 @@ class Extractor:
 
 
 def extract(source: VideoSource, features: Sequence[str], title: str | None = None) -> dict[str, list[Any]]:
-    """Compute some features of one clip; see `Extractor`, which is better for several clips."""
+    """Compute features of one clip. For several clips use `Extractor`, which keeps networks in memory."""
     return Extractor(features)(source, title)
 
 

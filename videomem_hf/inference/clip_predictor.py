@@ -63,13 +63,13 @@ class ClipPredictor(ABC):
 
     Args:
         model: A memorability predictor.
-        name: Stands in the predictions.
+        name: Name of the model in the predictions.
         device: "cpu", "cuda", ...; None takes a GPU if there is one.
         claims: What the predictions carry besides scores.
-        title: Of clips whose title is not given with them, for a model that reads titles.
+        title: Title of clips for which no title is given, for a model that reads titles.
 
     Raises:
-        InputError: The model reads no titles, and one is given; or what it needs is missing.
+        InputError: A title is given and the model does not read titles; or a package or file that it needs is missing.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class ClipPredictor(ABC):
 
     @property
     def saliency_method(self) -> str | None:
-        """How this model's saliency is found, see `Prediction`; None if it offers none."""
+        """Method of this model's saliency maps, see `Prediction`; None if it has none."""
         return None
 
     @property
@@ -116,10 +116,11 @@ class ClipPredictor(ABC):
 
     @abstractmethod
     def extract(self, source: ClipSource, title: str | None = None) -> tuple[dict[str, np.ndarray], list[str]]:
-        """Give what the model reads of a clip, without the axis of a batch, and what was odd about the file.
+        """Return the inputs of the model for a clip, without the batch axis, and notes on what is unusual about the
+        file.
 
         Raises:
-            VideoError: The clip cannot be decoded, or something not be extracted from it.
+            VideoError: The clip cannot be decoded, or a feature cannot be extracted from it.
         """
 
     def predict(
@@ -133,16 +134,17 @@ class ClipPredictor(ABC):
         """Score a clip.
 
         Args:
-            source: See `ClipSource`; a model of features takes no frames, only files.
-            stills: How many frames to return, evenly spread over the clip; with their saliency if the model offers any.
+            source: See `ClipSource`; a model of features takes files only, no frames.
+            stills: How many frames to return, evenly spread over the clip, with their saliency maps if the model has
+                any.
             on_frame: Called with each sampled frame when it is decoded, to show progress, from the thread that decodes
-                (several may call at once); not by a model that scores no frames. What it raises fails the clip.
-            maps: Whether to return the saliency of every sampled frame; a note says so if the model offers none.
-            title: The clip's, for a model that reads titles.
+                (several may call at the same time). Models of features do not call it. Its exceptions fail the clip.
+            maps: Whether to return the saliency maps of all sampled frames; a note says if the model has none.
+            title: Title of the clip, for a model that reads titles.
 
         Raises:
             VideoError: The clip cannot be decoded.
-            InputError: The source is no clip, or the model reads no titles.
+            InputError: The source is not a clip, or the model does not read titles.
         """
         titles = None if title is None else [title]
         return next(self.predict_many([source], stills, on_frame, maps, titles, fail_fast=True))
@@ -156,21 +158,21 @@ class ClipPredictor(ABC):
         titles: Iterable[str | None] | None = None,
         fail_fast: bool = False,
     ) -> Iterator[Prediction]:
-        """Score clips one after the other; frames of clips that follow one another share the network's batches.
+        """Score clips in order; frames of successive clips share batches of the network.
 
         Args:
             sources: The clips.
-            stills, on_frame, maps: As of `predict`.
-            titles: One per clip, None where it has none; by default all have the predictor's.
-            fail_fast: Whether to raise what the first clip that fails raises. Otherwise its prediction has an `error`,
-                and the others go on.
+            stills, on_frame, maps: See `predict`.
+            titles: One title per clip, None for a clip without one; by default the predictor's for all.
+            fail_fast: Whether to raise the error of the first clip that fails. Otherwise its prediction has an
+                `error`, and the others are scored.
 
         Returns:
-            The predictions in the order of the sources, as soon as they are known. About ten sources, and all whose
-            frames share a batch, are taken before the first of them is scored.
+            The predictions in the order of the sources, each as soon as it is known. About ten sources are read ahead,
+            and all whose frames share a batch.
 
         Raises:
-            InputError: The model reads no titles, or `stills` is no number of frames.
+            InputError: The model does not read titles, or `stills` is not a number of frames.
         """
         if not isinstance(stills, Integral) or stills < 0:
             raise InputError(f"stills is {stills!r}; it is a number of frames, 0 or more")
@@ -180,7 +182,7 @@ class ClipPredictor(ABC):
         return self._predict_each(titled, Options(stills, on_frame, maps, fail_fast))
 
     def check_title(self) -> None:
-        """Refuse titles, with an InputError, if the model reads none."""
+        """Raise an InputError for titles if the model does not read them."""
         if not self.reads_titles:
             raise InputError(f"{self.name}: a {type(self.model).__name__} reads no title; leave it out")
 
@@ -191,7 +193,7 @@ class ClipPredictor(ABC):
         """Score clips, each with its title; see `predict_many`."""
 
     def attempt(self, source: ClipSource, predict: Callable[[], Prediction], options: "Options") -> Prediction:
-        """Give a clip's prediction, or, among several clips, one that says why there is none."""
+        """Return a clip's prediction, or, among several clips, a failed prediction with the error."""
         try:
             return predict()
         except Exception as error:
@@ -201,7 +203,7 @@ class ClipPredictor(ABC):
             return Prediction.failed(name, self.name, self.horizons, cause_of(error, name), self.claims.version)
 
     def notes(self, name: str, found: Iterable[str], maps: bool) -> tuple[str, ...]:
-        """What was odd about a clip, without its name, and that there are no maps where they are asked for."""
+        """Notes on what is unusual about a clip, without its name, and on maps that were asked for but do not exist."""
         missing = [f"No saliency maps: {self.why_no_maps}."] if maps and not self.saliency_method else []
         return (*(note.removeprefix(f"{name}: ") for note in found), *missing)
 

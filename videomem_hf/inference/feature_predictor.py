@@ -33,7 +33,7 @@ class FeaturePredictor(ClipPredictor):
 
     @property
     def reads_titles(self) -> bool:
-        """Whether one of the features is of titles."""
+        """Whether one of the features is computed from titles."""
         return any(isinstance(spec, TitleSpec) for spec in self._extractor.extractor.specs)
 
     def extract(self, source: ClipSource, title: str | None = None) -> tuple[dict[str, np.ndarray], list[str]]:

@@ -22,23 +22,24 @@ def load_predictor(
     trust_remote_code: bool = False,
     precision: str = "auto",
 ) -> ClipPredictor:
-    """Load a predictor; a model of features comes with what extracts them from a clip.
+    """Load a predictor. A predictor of features extracts them from clips.
 
     Args:
         model: A folder written by `save_pretrained`, a Hub id, or "resmem" for the weights in the `resmem` package;
             None takes "resmem".
-        device: As in `Predictor`.
-        title: Of clips whose title is not given with them, for a model that reads titles.
-        trust_remote_code: Run the Python files that come with a model whose type nobody has registered.
+        device: See `Predictor`.
+        title: Title of clips for which no title is given, for a model that reads titles.
+        trust_remote_code: Whether to run the Python files in the model's folder, for a model type that is not
+            registered.
         precision: Number format of the network, "float32", "bfloat16" or "float16"; see `for_inference`. "auto" keeps
-            the model's, but takes bfloat16 on a GPU that has it. Scores move by up to .005 in bfloat16.
+            the model's, but takes bfloat16 on a GPU that supports it. bfloat16 changes scores by up to .005.
 
     Returns:
         A predictor whose network was prepared by `for_inference`: it cannot be trained or saved.
 
     Raises:
         InputError: There is no such model, it is not a memorability predictor, or it needs features that cannot be
-            extracted here; says what to do.
+            extracted here; the message says what to do.
     """
     device = usable_device(device)
     network, processor = load_network(model, trust_remote_code)
@@ -112,8 +113,9 @@ def predictor_of(
     Args:
         model: A memorability predictor.
         processor: Its video processor; None for a model of features.
-        name: Stands in the predictions; a folder or Hub id has what they are measured against, see `read_claims`.
-        device: As in `Predictor`.
+        name: Name of the model in the predictions; a folder or Hub id has what they are measured against, see
+            `read_claims`.
+        device: See `Predictor`.
         title: As in `load_predictor`.
 
     Raises:

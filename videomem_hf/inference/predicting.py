@@ -48,30 +48,30 @@ def predict(
     fail_fast: bool = False,
     precision: str = "auto",
 ) -> Prediction | list[Prediction]:
-    """Predict how memorable a clip is, or several.
+    """Predict how memorable a clip is, or several clips.
 
     Args:
         source: A path, an address (http://, https://, hf://), the bytes of a video file, an open binary file, a row of
             a `Video` column, or frames `(frames, height, width, 3)` uint8 RGB (one per second unless the model's
             processor says otherwise) as array, tensor or list of images; or a list, generator or data set's column of
             clips, whose frames share the network's batches.
-        model: A folder written by `save_pretrained`, a Hub id, "resmem", or what `load_predictor` gave (then nothing is
-            loaded anew); None takes "resmem".
+        model: A folder written by `save_pretrained`, a Hub id, "resmem", or what `load_predictor` returned (then
+            nothing is loaded again); None takes "resmem".
         device: "cpu", "cuda", ...; None takes a GPU if there is one, or where the loaded predictor is.
         stills: How many frames to return with their saliency, evenly spread over the clip.
         maps: Whether to return the saliency of every sampled frame.
-        title: Of the clip, or of all clips, for a model that reads titles.
-        titles: Of a list: one per clip, None where it has none.
-        fail_fast: Of a list: whether to raise what the first clip that fails raises. Otherwise its prediction has an
-            `error`, and the others go on.
-        precision: As of `load_predictor`.
+        title: Title of the clip, or of all clips, for a model that reads titles.
+        titles: For a list of clips: one title per clip, None for a clip without one.
+        fail_fast: For a list of clips: whether to raise the error of the first clip that fails. Otherwise its
+            prediction has an `error`, and the others are scored.
+        precision: See `load_predictor`.
 
     Returns:
         One prediction, or for several clips a list in their order.
 
     Raises:
-        VideoError: The clip cannot be decoded; names it.
-        InputError: There is no such model, it reads no titles, or the source is no clip.
+        VideoError: The clip cannot be decoded; the message names it.
+        InputError: There is no such model, it does not read titles, or the source is not a clip.
 
     Examples:
         >>> prediction = predict("clip.mp4", model="model/", maps=True)  # doctest: +SKIP

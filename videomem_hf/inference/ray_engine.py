@@ -20,13 +20,13 @@ def score_on_ray(
 
     Args:
         clips: Video files, under the same path on all machines.
-        model: As for `load_predictor`; a folder has the same path on all machines.
-        device: "cpu", "cuda", ...; None takes a GPU where the cluster has one.
+        model: See `load_predictor`; a folder must have the same path on all machines.
+        device: "cpu", "cuda", ...; None takes a GPU if the cluster has one.
         workers: Processes over all machines; see `videomem_hf.ray_jobs.Work`.
-        precision: As for `load_predictor`.
+        precision: See `load_predictor`.
 
     Yields:
-        Each clip, as it is ready, with its scores, or why it has none.
+        Each clip when it is ready, with its scores, or with the error.
 
     Raises:
         InputError: Ray is not installed.

@@ -16,13 +16,13 @@ _OF_TITLES: Final = (EMBEDDING, WORDS)
 
 
 class ViewPredictor(FeaturePredictor):
-    """A loaded multi-view model that scores clips by the views that can be had of them; notes name those left out.
+    """A loaded multi-view model that scores clips by the views that are available for them; notes name missing ones.
 
     Args:
-        model: A `MultiViewModel`, which gives its own intervals.
+        model: A `MultiViewModel`, which computes prediction intervals itself.
 
     Raises:
-        InputError: No view of the model can be had of any clip.
+        InputError: No view of the model can be computed from clips.
     """
 
     argument: ClassVar[str] = "views"
@@ -53,7 +53,7 @@ class ViewPredictor(FeaturePredictor):
 
     @property
     def reads_titles(self) -> bool:
-        """Whether one of the views is of titles."""
+        """Whether one of the views is computed from titles."""
         return bool(set(self.model.config.view_names) & set(_OF_TITLES))
 
     def _extract(self, source: VideoSource, title: str | None) -> tuple[dict[str, np.ndarray], list[str]]:

@@ -11,7 +11,7 @@ from videomem_hf.recipes import require
 class MemorabilityLoss(nn.Module):
     """A loss between predicted and measured scores of one or several sequences of clips.
 
-    A sequence is the set of clips that are ranked against each other: as a rule the batch, for one horizon. Losses
+    A sequence is a set of clips that are ranked against each other: usually the batch, for one horizon. Losses
     compute in single precision (double stays double), under autocast too.
     """
 
@@ -29,7 +29,7 @@ class MemorabilityLoss(nn.Module):
             mask: The same shape, boolean: False for an item to leave out, as unlabelled items always are.
 
         Returns:
-            A scalar. Exactly 0, with gradient 0, where nothing is labelled.
+            A scalar; 0 with gradient 0 if nothing is labelled.
 
         Raises:
             ValueError: Shapes that differ or do not fit.

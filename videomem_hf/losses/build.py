@@ -25,7 +25,7 @@ def build_loss(name: str, **options: Any) -> MemorabilityLoss:
     clips of all processes against each other, wrap it in `HorizonLoss`.
 
     Raises:
-        InputError: An unknown name or option, or a value that the loss refuses.
+        InputError: An unknown name or option, or a value that the loss does not allow.
     """
     return build_by_name("loss", LOSSES, name, options)
 

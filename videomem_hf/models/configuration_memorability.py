@@ -14,7 +14,7 @@ DEFAULT_SCORES = {"short_term": (0.859, 0.082), "long_term": (0.778, 0.145)}
 
 @strict
 class MemorabilityConfig(PreTrainedConfig):
-    """Fields that every predictor's configuration has; its methods `validate_...` run whenever one is made.
+    """Fields that every predictor's configuration has. Its methods `validate_...` run when one is created.
 
     Attributes:
         horizons: What is predicted, in the order of the output: "short_term", "long_term" or both.

@@ -21,7 +21,7 @@ _FEATURES: Final[tuple[str | int, ...]] = ("batch", "frames", "size")
 
 @dataclass
 class MemorabilityOutput(ModelOutput):
-    """Predicted memorability, with what led to it where the model has it.
+    """Predicted memorability, with frame scores and attention maps if the model has them.
 
     Attributes:
         loss: Scalar; only when labels were given.
@@ -66,9 +66,9 @@ class MapInfo:
 
 
 class MemorabilityModel(PreTrainedModel):
-    """A predictor of memorability: a backbone that comes from elsewhere, and a head that learns the scores.
+    """A predictor of memorability: a backbone, usually pretrained, and a head that is trained on scores.
 
-    A subclass says itself what training, saliency, cached maps and `SpatioTemporalModel` need to know of it.
+    The attributes of a subclass tell training, saliency maps, cached maps and `SpatioTemporalModel` what they need.
     """
 
     config: MemorabilityConfig
@@ -99,7 +99,8 @@ class MemorabilityModel(PreTrainedModel):
     _recomputes_frames = False
 
     def frame_backbone(self) -> nn.Module:
-        """What maps frames `(n, 3, height, width)` to `(n, channels, height', width')`; shares the model's weights.
+        """The module that maps frames `(n, 3, height, width)` to `(n, channels, height', width')`; shares the model's
+        weights.
 
         Raises a ValueError if the model has no such part.
         """
@@ -129,7 +130,7 @@ class MemorabilityModel(PreTrainedModel):
         return super()._apply(move, recurse)
 
     def freeze_backbone(self, frozen: bool = True) -> None:
-        """Train the head alone, or everything again.
+        """Train the head alone, or all parameters again.
 
         While frozen, the backbone's parameters get no gradient and it stays in evaluation mode (no dropout, batch
         statistics as stored), also after `train()`. Not saved with the model.
@@ -161,7 +162,7 @@ class MemorabilityModel(PreTrainedModel):
         self._recomputes_frames = enable and not blocks
 
     def compute_frames(self, compute: Callable[..., Any], frames: torch.Tensor, *args: Any) -> Any:
-        """Apply a part of the network to frames `(n, ...)`, with gradient checkpointing where it is on."""
+        """Apply a part of the network to frames `(n, ...)`, with gradient checkpointing if it is on."""
         return recompute_in_parts(compute, frames, *args) if self._recomputes_frames else compute(frames, *args)
 
     def label_loss(
@@ -181,8 +182,8 @@ class MemorabilityModel(PreTrainedModel):
 class FrameMemorabilityModel(MemorabilityModel):
     """A predictor that scores frames one by one; a clip's score is the mean of its frame scores (paper, Sec. 5.1).
 
-    A subclass gives `embed_frames`, and `score_features` where its head is not one module around the mean. With a
-    `segment_length` in its configuration `embed_frames` gets segments `(n, 3, segment_length, height, width)`.
+    A subclass defines `embed_frames`, and `score_features` if its head is not a single module around the mean score.
+    With a `segment_length` in its configuration `embed_frames` gets segments `(n, 3, segment_length, height, width)`.
     """
 
     supports_gradient_checkpointing = True

@@ -26,16 +26,16 @@ class FitOptions:
 
     Attributes:
         head: "kernel", "neural", or "auto" for the better one by cross-validation.
-        folds: Of the cross-validation.
+        folds: Folds of the cross-validation.
         level: Share of measured scores that the prediction intervals cover.
         use_counts: Whether clips with more annotations have more weight.
-        tune_on: Training clips that kernels are chosen on, at most; the chosen ones are fitted on all.
-        exact_up_to: Training clips up to which kernels are exact.
-        landmarks: Clips that represent all beyond that (Nyström).
-        members: Networks of the neural head.
-        epochs: Of each network.
-        hidden_size: Of each network.
-        loss: Of each network: `type` and that loss's options.
+        tune_on: Largest number of training clips on which kernels are chosen; they are then fitted on all.
+        exact_up_to: Number of training clips up to which kernels are exact.
+        landmarks: Number of clips that approximate the kernels beyond that (Nyström).
+        members: Number of networks of the neural head.
+        epochs: Epochs of each network.
+        hidden_size: Hidden size of each network.
+        loss: Loss of each network: `type` and its options.
     """
 
     head: str = "auto"

@@ -63,25 +63,26 @@ def fit_best(
     title_encoder: str = "",
     report: Reporter | None = None,
 ) -> BestFit:
-    """Fit the best predictor that some views of clips allow.
+    """Fit the best predictor on some views of clips.
 
     A view is any array with one row per clip: embeddings of titles (`title_views`) or frames, concept scores, features.
     All choices are made by cross-validation within the training clips.
 
     Args:
-        views: Name to `(clips, size)`; a row with NaN lacks the view.
+        views: Name to `(clips, size)`; the view is missing for a clip whose row has NaN.
         scores: `(clips, horizons)` in [0, 1]; NaN where unknown.
         counts: `(clips, horizons)` annotation counts of the scores; NaN or None where unknown.
         train: Indices, or a mask, of the training clips; None for all.
-        groups: `(clips,)`: clips of one group (a title, say) stay in one fold. For new clips of other groups.
+        groups: `(clips,)`: clips of one group, such as those of one title, stay in one fold. Use it if new clips will
+            be of other groups.
         horizons: Names of the columns.
         options: See `FitOptions`.
-        seed: Of folds, landmarks and networks; the result depends on the arguments alone.
+        seed: Seed of folds, landmarks and networks; the result depends only on the arguments.
         title_encoder: Name of the sentence encoder of the view `title`, kept with the model.
         report: Called with one line of text per trial.
 
     Raises:
-        InputError: The arrays do not fit together, or there are too few training clips.
+        InputError: The shapes of the arrays differ, or there are too few training clips.
     """
     options = options or FitOptions()
     Criterion(options.loss)  # refuses wrong options of the loss before anything is fitted

@@ -54,7 +54,7 @@ def read_annotations(paths: Sequence[Path | str]) -> Annotations:
             enough where only one step was run); or one folder that holds either.
 
     Raises:
-        InputError: A file that is none of these, or an inconsistent row; names file and line.
+        InputError: A file of another kind, or an inconsistent row; the message names file and line.
     """
     files = [file for path in paths for file in _files(Path(path))]
     if not files:

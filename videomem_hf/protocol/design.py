@@ -159,7 +159,8 @@ class Controls:
 
 @dataclass(frozen=True)
 class StudyDesign:
-    """A study: its two steps, how a video is shown, and the controls; raises InputError for a contradiction in it."""
+    """A study: its two steps, how a video is shown, and the controls; raises InputError if they contradict each
+    other."""
 
     step1: FirstStep = field(default_factory=FirstStep)
     step2: SecondStep = field(default_factory=SecondStep)
@@ -168,7 +169,7 @@ class StudyDesign:
 
     @property
     def videos_needed(self) -> int:
-        """Fewest videos of a study: those of step 1 and the new ones of step 2. 200 in the paper."""
+        """Smallest number of videos of a study: those of step 1 and the new ones of step 2. 200 in the paper."""
         return self.step1.videos + self.step2.fillers
 
     def __post_init__(self) -> None:

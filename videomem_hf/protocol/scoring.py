@@ -108,7 +108,7 @@ class StudyScores:
 def score_study(annotations: Annotations, design: StudyDesign | None = None) -> StudyScores:
     """Screen the participants and score the videos of a study; its design is the paper's by default.
 
-    Raises InputError, which names the control that most fail, if no participant passes.
+    Raises InputError if no participant passes; the message names the control that most participants fail.
     """
     design = design or StudyDesign()
     screening = screen(annotations, design)

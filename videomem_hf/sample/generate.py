@@ -85,8 +85,8 @@ def generate_sample(
         test_videos: Number of videos without scores; a fourth of `videos` by default.
         seed: A whole number from 0.
         size: Width and height of the videos in pixels, even, from 64 to 3840. The release's are 1920x1080.
-        features: Which feature files to write; a selection of `layout.FEATURES`.
-        write_videos: False leaves the videos out.
+        features: Names of the feature files to write, from `layout.FEATURES`.
+        write_videos: Whether to write the videos.
         workers: Number of processes; by default one per available CPU. It does not affect the result.
         progress: Show a progress bar.
 

@@ -84,7 +84,7 @@ def truth_lines(truths: list[SceneTruth]) -> bytes:
 
 
 def read_truth(out: Path | str) -> list[SceneTruth]:
-    """Read the truth of a sample from its folder, by the videos' numbers; raises an InputError if it is none."""
+    """Read the truth of a sample, ordered by video number; raises an InputError if the folder is not a sample."""
     path = Path(out) / TRUTH_FILE
     if not path.is_file():
         raise InputError(f"{path}: no such file; `videomem sample {out}` makes a sample with its truth.")

@@ -82,18 +82,19 @@ class StageConfig:
 
     Attributes:
         epochs: Passes over the training clips. With L-BFGS, steps of up to 5 iterations over all of them at once.
-        train: `all`, or the `head` alone; the backbone is then frozen.
+        train: `all`, or `head` for the head alone, with the backbone frozen.
         loss: `type` (`model`, `mse`, `l1`, `sodeep`, `soft_rank`, `pairwise`, `binomial`) and that loss's options.
         optimizer: `adamw`, `adam`, `sgd` or `lbfgs`. L-BFGS finds its step by a line search.
-        learning_rate: The highest of the stage.
+        learning_rate: The highest learning rate of the stage.
         schedule: `constant`; `cosine`, falling to 0 at the end of the stage; or `step`, which multiplies the rate by
             `step_factor` every `step_epochs` epochs, counted from the beginning of the run.
         warmup: Share of the stage's steps in which the rate rises linearly.
         step_epochs: See `schedule`.
         step_factor: See `schedule`.
-        weight_decay: Of matrices and convolutions; biases and normalisation have none. For L-BFGS an L2 penalty.
-        momentum: Of `sgd`.
-        max_grad_norm: Longer gradients are shortened to this; null leaves them.
+        weight_decay: Weight decay of matrices and convolutions, not of biases and normalisation. For L-BFGS an L2
+            penalty.
+        momentum: Momentum of `sgd`.
+        max_grad_norm: Gradients are clipped to this norm; null switches clipping off.
     """
 
     epochs: int
@@ -127,45 +128,44 @@ class StageConfig:
 @strict
 @dataclass
 class TrainingConfig(RunConfig):
-    """Everything a training run is a function of, besides the data.
+    """Everything, besides the data, that determines a training run.
 
     Attributes:
-        data, output, recipe: See `RunConfig`; `output` also has the checkpoint until the run is finished.
+        data, output, recipe: See `RunConfig`; `output` also contains the checkpoint until the run is finished.
         model: `type` (a registered `model_type`) and fields of that model's configuration. `score_means` and
-            `score_stds` are those of the training scores, and `feature_sizes` those of the data, unless given.
+            `score_stds` are taken from the training scores, and `feature_sizes` from the data, unless given.
         processor: Fields of the video processor that is saved with the model; none for feature models.
-        stages: What is done one after the other.
+        stages: The stages of the training, in order.
         batch_size: Clips in a step, over all processes; a last incomplete batch is left out.
-        init: Folder or Hub id of a model of the same type whose weights are the first ones (converted checkpoints,
-            say); what does not fit, such as a head of other horizons, is initialised anew and named. A `spatiotemporal`
-            also starts from a predictor of frames, whose backbone it takes.
-        pretrained: The command that makes the weights which the recipe starts from and `init` names; a warning says so
-            where they are not given. Null: trained from nothing.
+        init: Folder or Hub id of a model of the same type, such as a converted checkpoint, whose weights the training
+            starts from. Weights that do not fit, such as a head for other horizons, are initialised at random and
+            named. A `spatiotemporal` also starts from the backbone of a predictor of frames.
+        pretrained: The command that makes the weights for `init` that the recipe is meant to start from; a warning says
+            if `init` is missing. Null: the recipe trains from random weights.
         cache_maps: For a `spatiotemporal` of which only the head is trained: whether the maps of its backbone are
-            computed once and kept beside the decoded frames, as `frame_cache` has them. The frames are not changed at
-            random then.
+            computed once and cached beside the decoded frames. Frames are then not augmented.
         train_on: `videomem`, `lamem` (short-term scores of images, each a clip of one frame), or `both`.
         lamem: Folder of LaMem.
-        lamem_split: Which of its five official divisions.
+        lamem_split: Number of the official split of LaMem, 1 to 5.
         splits: Keywords of the data set: `seed`, `group_titles`, `most_annotated`, `split_files`, `release`.
         frames_per_clip: Frames (segments of frames for networks of clips) drawn from a training clip each time; null
             takes all.
-        gradient_accumulation: Parts into which each process cuts its share of a batch to save memory. A loss
-            other than `model` is still that of the whole batch, with a second forward pass; batch normalisation sees a
-            part only. Not for `lbfgs`, which takes all clips at once.
+        gradient_accumulation: Parts into which each process splits its share of a batch to save memory. Losses other
+            than `model` still compare the whole batch, with a second forward pass; batch normalisation uses a part
+            only. Not for `lbfgs`, which takes all clips at once.
         gradient_checkpointing: Whether activations of the backbone are computed again in the backward pass, which takes
             less memory and more time, and gives equal gradients.
-        mixed_precision: `no`, `bf16` or `fp16`; null leaves it to `accelerate launch`.
+        mixed_precision: `no`, `bf16` or `fp16`; null takes the setting of `accelerate launch`.
         compile: Whether to compile the network.
-        weigh_by_annotations: Whether labels from more annotations weigh more, in the loss `model`.
+        weigh_by_annotations: Whether labels with more annotations have more weight in the loss `model`.
         augmentation: Random changes of training clips.
-        evaluation: How the result is evaluated.
+        evaluation: Options of the evaluation.
         seed: The order of the clips, the augmentation and the first weights are pure functions of it.
         checkpoint_every: Epochs between checkpoints.
-        checkpoint_minutes: Minutes after which one is written within an epoch as well.
+        checkpoint_minutes: Minutes after which a checkpoint is also written within an epoch.
         loader_workers: Processes that read the frame cache, for each training process; 0 reads in the process itself.
         frame_cache: Folder for decoded frames; null takes the user's cache folder.
-        frame_cache_gb: Most that it may hold; null sets no limit.
+        frame_cache_gb: Largest size of the frame cache in GB; null sets no limit.
         trackers: Experiment trackers to log to, as Accelerate names them: `tensorboard`, `wandb`, `trackio`, ...
     """
 

@@ -47,22 +47,22 @@ __all__ = ["TrainingError", "TrainingResult", "TrainingStopped", "train"]
 def train(
     config: TrainingConfig, *, resume: bool = False, progress: bool = True, max_seconds: float | None = None
 ) -> TrainingResult:
-    """Train a predictor and evaluate it on a split that training has not seen.
+    """Train a predictor and evaluate it on a split that is not used for training.
 
-    Everything that the user gives is checked before a model is built: the configuration, the output folder, the data
-    and every clip. A run that is stopped goes on from its last checkpoint with `resume`.
+    The configuration, the output folder, the data and every clip are checked before a model is built. With `resume` a
+    stopped run continues from its last checkpoint.
 
     Args:
-        config: What to train and how.
-        resume, progress: Whether to go on with the unfinished run in `config.output`, and to show progress bars.
+        config: The configuration of the run.
+        resume, progress: Whether to continue the unfinished run in `config.output`, and to show progress bars.
         max_seconds: Stop with a checkpoint after this time.
 
     Raises:
         InputError: The configuration, the folder, the data or a clip cannot be used.
         TrainingError: The loss is not finite, or the disk is full.
-        TrainingStopped: The time is over, or SIGTERM came; a checkpoint is there.
+        TrainingStopped: The time is over, or SIGTERM was received; a checkpoint has been written.
 
-    Warns (UserWarning) of training clips that are left out because they are copies of evaluation clips.
+    Warns (UserWarning) about training clips that are left out because they are copies of evaluation clips.
     """
     stop = StopRequest(max_seconds)
     model_config, processor = make_model_config(config), make_processor(config)

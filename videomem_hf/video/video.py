@@ -30,7 +30,7 @@ NOT_THERE = "no such file or folder"
 
 
 class VideoError(InputError):
-    """A file that gives no frames; the message names it and the cause."""
+    """A file from which no frame can be decoded; the message names it and the cause."""
 
 
 class VideoWarning(UserWarning):
@@ -73,7 +73,7 @@ def sample_frames(
     Args:
         source: Any video that FFmpeg reads, of constant or variable frame rate.
         frames_per_second: Frames sampled per second, above 0.
-        notes: What is odd about the file is added to it, one sentence each.
+        notes: A list to which one sentence is added for each unusual property of the file.
 
     Raises:
         VideoError: The source cannot be opened, has no picture, or none of its frames decodes.

@@ -19,8 +19,8 @@ def feature_matrix(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
         column: Numbers, or lists of them, nested or not; lists of the same nesting have equal lengths.
 
     Returns:
-        `(rows, ...)` in the column's own type, without a copy where the column is in one piece and nothing is missing;
-        else float64, with NaN wherever a row, a frame or a number is null.
+        `(rows, ...)` in the column's own type, without a copy if the column is contiguous and nothing is missing; else
+        float64, with NaN for every row, frame or number that is null.
     """
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if isinstance(array, pa.ChunkedArray):  # of no chunk at all
