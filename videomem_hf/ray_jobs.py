@@ -51,8 +51,8 @@ class Work(Generic[Job, Result]):
 def run_ray_jobs(work: Work[Job, Result], jobs: Sequence[Job]) -> Iterator[tuple[Job, Result | Lost]]:
     """Run all jobs. Results come when they are ready, in any order, and only some batches are in memory at a time.
 
-    The jobs of a batch whose process dies (a crash, or killed for its memory) are repeated at the end, each in a process
-    of its own. A job that alone kills its process is given up. Finished jobs are never repeated.
+    The jobs of a batch whose process dies (a crash, or killed for its memory) are repeated at the end, each in its own
+    process. A job that alone kills its process is given up. Finished jobs are never repeated.
 
     Args:
         work: What to run. The package must be installed on all machines, and files must have the same paths on all.
