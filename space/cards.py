@@ -108,8 +108,7 @@ def percentile_words(prediction: "Prediction", horizon: Horizon) -> str:
     percent = prediction.percentiles.get(horizon)
     if percent is None or prediction.reference is None or not math.isfinite(percent):
         return ""
-    share = "under 1" if percent < 1 else "over 99" if percent > 99 else f"{percent:.0f}"
-    return f"higher than {share}\xa0% {prediction.reference.among}"
+    return prediction.reference.standing(percent)
 
 
 def _card(horizon: Horizon, scored: "Scored", axis: charts.GaugeAxis) -> str:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -14,6 +15,9 @@ from videomem_hf.inference.ranking import shared_ranks
 from videomem_hf.inference.score_journal import Model
 from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon
 from videomem_hf.system import printable, quantity
+
+WIDE: Final = 96
+"""Characters of a terminal with room for the range of the frames beside the names of clips."""
 
 
 def print_table(
@@ -28,14 +32,18 @@ def print_table(
     if len(scored) > 1:
         table.add_column("Rank", justify="right")
     table.add_column("Clip", overflow="fold", min_width=12)
-    for name in (*(HORIZON_NAMES[horizon].capitalize() for horizon in horizons), "Lowest and\nhighest frame", "Frames"):
-        table.add_column(name, justify="right", no_wrap=name != "Frames")
+    for horizon in horizons:
+        table.add_column(HORIZON_NAMES[horizon].capitalize(), justify="right", no_wrap=True)
+    console = Console(stderr=to_stderr)
+    wide = console.width >= WIDE
+    if wide:
+        table.add_column("Lowest and\nhighest frame", justify="right", no_wrap=True)
+    table.add_column("Frames", justify="right")
     table.add_column("Note", justify="right")
     folder = _common_folder([o.name for o in outcomes if str(o.source) == o.name and isinstance(o.source, Path)])
     for outcome in outcomes:
         rank = [str(next(ranks)) if outcome.prediction else "-"] if len(scored) > 1 else []
-        table.add_row(*rank, *_cells(outcome, horizons, folder), _numbers(outcome, notes))
-    console = Console(stderr=to_stderr)
+        table.add_row(*rank, *_cells(outcome, horizons, folder, wide), _numbers(outcome, notes))
     console.print(table)
     for note, number in notes.items():
         console.print(f"{number}  {escape(note)}", highlight=False)
@@ -66,16 +74,17 @@ def _numbers(outcome: Outcome, notes: dict[str, int]) -> str:
 def _common_folder(paths: Sequence[str]) -> str:
     """What the names of clips can go without in the table."""
     parents = {str(Path(path).parent) for path in paths}
-    return os.path.commonpath(parents) if len({Path(parent).is_absolute() for parent in parents}) == 1 else ""
+    common = os.path.commonpath(parents) if len({Path(parent).is_absolute() for parent in parents}) == 1 else ""
+    return "" if common == os.sep else common
 
 
-def _cells(outcome: Outcome, horizons: list[Horizon], folder: str) -> list[str]:
+def _cells(outcome: Outcome, horizons: list[Horizon], folder: str, wide: bool) -> list[str]:
     p = outcome.prediction
     in_folder = Path(outcome.name).is_relative_to(folder) and isinstance(outcome.source, Path)
     name = escape(printable(Path(outcome.name).relative_to(folder) if in_folder else outcome.name))
     if p is None:
-        return [name, *["-"] * len(horizons), "-", "0"]
+        return [name, *["-"] * len(horizons), *["-"] * wide, "0"]
     ends = {h: f"\n{low:.2f} to {high:.2f}" for h, (low, high) in (p.intervals or {}).items()}
-    low, high = p.frame_scores[:, 0].min(), p.frame_scores[:, 0].max()
     scores = [f"{p.scores[h]:.3f}{ends.get(h, '')}" for h in horizons]
-    return [name, *scores, f"{low:.3f}\n{high:.3f}", str(len(p.times_s))]
+    frames = [f"{p.frame_scores[:, 0].min():.3f}\n{p.frame_scores[:, 0].max():.3f}"] if wide else []
+    return [name, *scores, *frames, str(len(p.times_s))]

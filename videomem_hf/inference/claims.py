@@ -14,7 +14,7 @@ from videomem_hf.run_files import REFERENCE_FILE, TYPICALITY_FILE
 from videomem_hf.schema import HORIZON_NAMES, HORIZONS
 
 _VERSION_DIGITS: Final = 8
-OF_GENERATED: Final = "Trained on generated clips, whose memorability is made up: of real clips the scores say nothing."
+OF_GENERATED: Final = "Trained on generated clips with simulated scores: its predictions say nothing about real clips."
 UNTESTED: Final = "Ranks are those of the scores: how far apart two of them must be is not known."
 
 

@@ -69,7 +69,7 @@ def score_line(prediction: Prediction, horizon: Horizon) -> str:
     if prediction.intervals:
         parts.append(f"{interval_name(prediction.interval_level)} {interval_text(*prediction.intervals[horizon])}")
     if horizon in prediction.percentiles and prediction.reference is not None:
-        parts.append(f"higher than {prediction.percentiles[horizon]:.0f}% {prediction.reference.among}")
+        parts.append(prediction.reference.standing(prediction.percentiles[horizon]))
     if len(prediction.times_s) > 1:
         parts.append(moment_text(standout_moment(prediction, horizon)))
     return " · ".join(parts)

@@ -24,6 +24,8 @@ from videomem_hf.statistics import difference_error
 from videomem_hf.system import atomic_write, quantity
 
 Kind = Literal["clips", "photographs"]
+FEW_CLIPS: Final = 50
+"""Below so many held-out clips a percentage would say more than is known."""
 _PERCENT: Final = np.arange(101)
 
 
@@ -67,6 +69,13 @@ class Reference:
     def interval_level(self) -> float:
         """Share of measured scores that the intervals cover."""
         return next((fit.level for fit in self.fits.values()), LEVEL)
+
+    def standing(self, percentile: float) -> str:
+        """Where a score stands, in words: "higher than 74 % of 150 held-out clips of ...", of few clips their number."""
+        if 0 < self.clips < FEW_CLIPS:
+            return f"higher than {round(percentile / 100 * self.clips)} {self.among}"
+        share = "under 1" if percentile < 1 else "over 99" if percentile > 99 else f"{percentile:.0f}"
+        return f"higher than {share} % {self.among}"
 
     def percentiles(self, scores: Mapping[Horizon, float]) -> dict[Horizon, float]:
         """For each horizon the share of the held-out predictions that are lower, in percent; empty if not known."""
