@@ -8,7 +8,8 @@ import typer
 from tqdm import tqdm
 
 from videomem_hf.cli.clip_paths import clip_paths, short_name
-from videomem_hf.cli.options import ClipFiles, Device, Engine, FailFast, ListFile, python_line, say_next
+from videomem_hf.cli.options import ClipFiles, Device, Engine, FailFast, ListFile, Titles, python_line, say_next
+from videomem_hf.data.release.captions import read_titles
 from videomem_hf.system import printable, quantity
 
 if TYPE_CHECKING:
@@ -41,9 +42,7 @@ def extract(
         str | None,
         typer.Option(help="Weights of torchvision's inception_v3. (default: $VIDEOMEM_INCEPTIONV3, or downloaded)"),
     ] = None,
-    titles: Annotated[
-        Path | None, typer.Option(help="Titles for title: features: one line `video1.webm<TAB>words` per clip.")
-    ] = None,
+    titles: Titles = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Clips decoded at once. (default: one per core)")] = None,
     engine: Engine = "local",
     device: Device = None,
@@ -69,7 +68,7 @@ def extract(
 
     specs = feature_specs([name.strip() for name in features.split(",") if name.strip()], c3d, inceptionv3)
     options = {
-        "titles": _read_titles(titles),
+        "titles": read_titles(titles) if titles else None,
         "processes": jobs,
         "device": device,
         "overwrite": overwrite,
@@ -108,14 +107,6 @@ def _extract_with_progress(
         except KeyboardInterrupt:
             return report, True
     return report, False
-
-
-def _read_titles(path: Path | None) -> dict[str, str]:
-    if path is None:
-        return {}
-    from videomem_hf.data.release.captions import read_captions
-
-    return {caption.video_id: caption.title for caption in read_captions(path) if caption.title}
 
 
 def _summary(report: "Report", out: Path) -> str:

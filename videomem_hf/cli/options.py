@@ -22,7 +22,18 @@ ClipFiles = Annotated[
 ]
 ListFile = Annotated[
     Path | None,
-    typer.Option("--list", metavar="FILE", help="Text file with one path of a clip per line; - for standard input."),
+    typer.Option(
+        "--list",
+        metavar="FILE",
+        help="Text file with one path of a clip per line; lines with # are comments; - for standard input.",
+    ),
+]
+Titles = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Titles of the clips, for what reads titles: a text file with one line `clip.mp4<TAB>title` per clip.",
+    ),
 ]
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first clip that fails.")]
 Engine = Annotated[
@@ -67,7 +78,8 @@ OutFolder = Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write;
 
 def say_next(*commands: str) -> None:
     """End a command's output with what a user would type now."""
-    typer.echo("\n".join(("Next:", *(f"  {command}" for command in commands))))
+    if commands:
+        typer.echo("\n".join(("Next:", *(f"  {command}" for command in commands))))
 
 
 def quoted(path: Path | str) -> str:
