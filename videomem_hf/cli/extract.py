@@ -8,7 +8,17 @@ import typer
 from tqdm import tqdm
 
 from videomem_hf.cli.clip_paths import clip_paths, short_name
-from videomem_hf.cli.options import ClipFiles, Device, Engine, FailFast, ListFile, Titles, python_line, say_next
+from videomem_hf.cli.options import (
+    ClipFiles,
+    Device,
+    Engine,
+    FailFast,
+    ListFile,
+    Titles,
+    complete_extracted_features,
+    python_line,
+    say_next,
+)
 from videomem_hf.data.release.captions import read_titles
 from videomem_hf.system import printable, quantity
 
@@ -25,7 +35,8 @@ Features = Annotated[
         "Without the release's slips: hmp-paper, lbp-corrected, hog-corrected, colorhistogram-corrected, "
         "orb-corrected, inceptionv3-corrected. Others: lbp-opencv3, c3d-fc6, efficientnet-lite0, "
         "efficientnet-lite2, resmem, hf:MODEL, hf-frames:MODEL, timm:NAME, timm-frames:NAME, title:MODEL, "
-        "concepts:DETECTOR."
+        "concepts:DETECTOR.",
+        autocompletion=complete_extracted_features,
     ),
 ]
 

@@ -1,6 +1,7 @@
 """Arguments and options that several commands share, and the parts of `NAME=VALUE` options."""
 
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -59,6 +60,35 @@ def complete_recipe(incomplete: str) -> list[str]:
     from videomem_hf.recipes import recipe_names
 
     return [name for name in recipe_names() if name.startswith(incomplete)]
+
+
+def _complete_list(incomplete: str, names: Iterable[str]) -> list[str]:
+    """Complete the last of names that commas separate."""
+    before, comma, last = incomplete.rpartition(",")
+    given = before.split(",")
+    return [f"{before}{comma}{name}" for name in names if name.startswith(last) and name not in given]
+
+
+def complete_extracted_features(incomplete: str) -> list[str]:
+    """Lists of features that `videomem extract` knows, for the shell's completion."""
+    from videomem_hf.features.catalogue import CORRECTED, MODELS, OTHERS, RELEASED
+    from videomem_hf.features.packaged import PACKAGED
+
+    return _complete_list(incomplete, (*RELEASED, *CORRECTED, *OTHERS, *PACKAGED, *(f"{name}:" for name in MODELS)))
+
+
+def complete_sample_features(incomplete: str) -> list[str]:
+    """Lists of features that `videomem sample` writes, for the shell's completion."""
+    from videomem_hf.sample import FEATURES
+
+    return _complete_list(incomplete, ("all", "none", *FEATURES))
+
+
+def complete_configs(incomplete: str) -> list[str]:
+    """Lists of configurations that `videomem prepare` writes, for the shell's completion."""
+    from videomem_hf.sample import FEATURES
+
+    return _complete_list(incomplete, ("scores", "videos", *FEATURES))
 
 
 Recipe = typer.Option(help="Name of a recipe (see `videomem recipes`), or a YAML file.", autocompletion=complete_recipe)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -19,7 +19,7 @@ from videomem_hf.cli.predict_here import Outcome, Scoring, is_pipe, score_clips
 from videomem_hf.cli.predict_next import next_commands
 from videomem_hf.model_names import check_model_name
 from videomem_hf.registration import import_code
-from videomem_hf.schema import Horizon, InputError, Precision
+from videomem_hf.schema import Horizon, InputError
 from videomem_hf.system import os_cause, printable, quantity
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def predict(
     title: Annotated[str | None, typer.Option(help="Of a single clip, for a model that reads titles.")] = None,
     titles: Titles = None,
     precision: Annotated[
-        Precision,
+        Literal["auto", "float32", "bfloat16", "float16", "fp32", "bf16", "fp16"],
         typer.Option(
             help="Number format of the network. bfloat16 is about twice as fast where CPU or GPU have it, and moves "
             "scores by up to .005; auto takes it on GPUs, and float32 on CPUs."

@@ -11,7 +11,6 @@ import numpy as np
 
 from videomem_hf.data.scored_clips import Clips, config_of, is_divided, load_clips, open_splits
 from videomem_hf.model_names import check_on_hub, is_hub_id
-from videomem_hf.models.configuration_feature_mlp import FeatureMLPConfig
 from videomem_hf.run_files import PREDICTIONS_FILE, read_predictions, read_results, read_training_clips
 from videomem_hf.schema import HORIZONS, VIDEO_ID, InputError
 from videomem_hf.video.clip_cache import CONTENT_DIGITS
@@ -98,6 +97,8 @@ def run_fingerprint(config: Mapping[str, Any], data: str | None = None) -> str:
 
 def feature_names(config: Mapping[str, Any]) -> Sequence[str] | None:
     """Feature columns that the model of a run takes; None for frames and for a multi-view model."""
+    from videomem_hf.models.configuration_feature_mlp import FeatureMLPConfig  # loads transformers
+
     model = config.get("model", {})
     default = FeatureMLPConfig.feature_names if model.get("type") == FeatureMLPConfig.model_type else None
     return model.get("feature_names", default)

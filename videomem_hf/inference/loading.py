@@ -12,7 +12,7 @@ from videomem_hf.inference.view_predictor import ViewPredictor
 from videomem_hf.model_names import NO_MODEL, RESMEM, check_model_name, check_on_hub
 from videomem_hf.models.configuration_multiview import MultiViewConfig
 from videomem_hf.models.folders import load_model
-from videomem_hf.schema import InputError, short_message
+from videomem_hf.schema import PRECISION_NAMES, InputError, short_message
 
 
 def load_predictor(
@@ -30,8 +30,9 @@ def load_predictor(
         device: As in `Predictor`.
         title: Of clips whose title is not given with them, for a model that reads titles.
         trust_remote_code: Run the Python files that come with a model whose type nobody has registered.
-        precision: Number format of the network, "float32", "bfloat16" or "float16"; see `for_inference`. "auto" keeps
-            the model's, but takes bfloat16 on a GPU that has it. Scores move by up to .005 in bfloat16.
+        precision: Number format of the network, "float32", "bfloat16" or "float16", also as "bf16" and so on; see
+            `for_inference`. "auto" keeps the model's, but takes bfloat16 on a GPU that has it; scores move by up
+            to .005 in it.
 
     Returns:
         A predictor whose network was prepared by `for_inference`: it cannot be trained or saved.
@@ -40,7 +41,7 @@ def load_predictor(
         InputError: There is no such model, it is not a memorability predictor, or it needs features that cannot be
             extracted here; says what to do.
     """
-    device = usable_device(device)
+    device, precision = usable_device(device), PRECISION_NAMES.get(precision, precision)
     network, processor = load_network(model, trust_remote_code)
     if reads_video(network):
         network = for_inference(network, device, precision)
