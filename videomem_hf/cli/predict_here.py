@@ -16,7 +16,7 @@ from tqdm import tqdm
 from videomem_hf.cli.clip_paths import clip_names, short_name
 from videomem_hf.local_jobs import Died, run_jobs
 from videomem_hf.registration import import_code
-from videomem_hf.schema import InputError, Precision, cause_of
+from videomem_hf.schema import InputError, cause_of
 from videomem_hf.system import available_cpus, quantity
 from videomem_hf.video.video import Frame, probe
 
@@ -60,7 +60,7 @@ class Scoring:
     model: str | None
     device: str | None
     trust_remote_code: bool
-    precision: Precision
+    precision: str
     imports: tuple[str, ...]
     plots: Path | None
     overlay: Path | None

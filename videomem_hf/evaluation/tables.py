@@ -31,7 +31,7 @@ def metrics_text(metrics: dict[str, dict[str, Any]], confidence: float) -> str:
                 short_number(values[key]) for key in ("spearman", "spearman_low", "spearman_high", "pearson")
             )
             figures = f"{spearman:>9}  {f'[{low}, {high}]':14}{pearson:>9}{values['mse']:>9.5f}{values['items']:>7}"
-            lines.append(f"{HORIZON_NAMES.get(horizon, horizon):12}{name.replace('_', ' '):20}{figures}")
+            lines.append(f"{HORIZON_NAMES[horizon]:12}{name.replace('_', ' '):20}{figures}")  # type: ignore[index]
     return "\n".join(lines) + "\n"
 
 
