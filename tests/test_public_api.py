@@ -29,7 +29,7 @@ NAMES = {
     },
     "videomem_hf.inference.sources": {
         "ClipSource", "NamedBytes", "each_clip", "holds_several_clips", "input_name", "is_frame_list", "open_source",
-        "segments_of_frames",
+        "row_title", "segments_of_frames",
     },
     "videomem_hf.video.video": {
         "Frame", "VideoError", "VideoInfo", "VideoSource", "VideoWarning", "find_videos", "open_video", "probe",

@@ -162,8 +162,10 @@ def test_comparison_pairs_the_resamples() -> None:
     expected = stats.spearmanr(predictions, references)[0] - stats.spearmanr(worse, references)[0]
     assert comparison.difference == pytest.approx(expected)
     assert comparison.interval.low < expected < comparison.interval.high
+    order = np.lexsort((predictions, worse, references))  # in which they are resampled
     draws = [
-        statistics.bootstrap_distribution(each, references, resamples=2000, seed=0) for each in (predictions, worse)
+        statistics.bootstrap_distribution(each[order], references[order], resamples=2000, seed=0)
+        for each in (predictions, worse)
     ]
     np.testing.assert_allclose(
         [comparison.interval.low, comparison.interval.high], np.quantile(draws[0] - draws[1], [0.025, 0.975])
@@ -243,7 +245,8 @@ def test_the_default_seed_is_0() -> None:
     interval = statistics.bootstrap_interval(predictions, references, resamples=50)
     assert interval == statistics.bootstrap_interval(predictions, references, resamples=50, seed=0)
     assert interval == statistics.bootstrap_intervals(predictions, references, resamples=50)["spearman"]
-    draws = statistics.bootstrap_distribution(predictions, references, resamples=50)
+    order = np.lexsort((predictions, references))  # in which they are resampled
+    draws = statistics.bootstrap_distribution(predictions[order], references[order], resamples=50)
     assert interval.low == pytest.approx(np.quantile(draws, 0.025))
 
 
@@ -266,3 +269,21 @@ def test_noise_ceiling_by_hand_leaves_out_single_annotations() -> None:
     expected = np.sqrt(1 - noise / np.var([0.5, 1.0, 0.25], ddof=1))
     assert statistics.noise_ceiling(scores, counts) == pytest.approx(expected)
     assert statistics.noise_ceiling([0.2, 0.9], [100, 100]) == pytest.approx(np.sqrt(1 - 0.25 / 198 / 0.245))
+
+
+def test_intervals_do_not_hang_on_the_order_of_the_items():
+    generator = np.random.default_rng(5)
+    y = generator.integers(0, 6, 40) / 10  # with ties
+    x, other = y + generator.normal(0, 0.2, 40), generator.random(40)
+    order = generator.permutation(40)
+    assert statistics.bootstrap_intervals(x, y, resamples=200) == statistics.bootstrap_intervals(
+        x[order], y[order], resamples=200
+    )
+    for statistic in ("spearman", "mse"):
+        assert statistics.bootstrap_interval(x, y, statistic, resamples=200) == statistics.bootstrap_interval(
+            x[order], y[order], statistic, resamples=200
+        )
+    assert (
+        statistics.compare(x, other, y, resamples=200).interval
+        == statistics.compare(x[order], other[order], y[order], resamples=200).interval
+    )

@@ -1,12 +1,12 @@
-"""Names of models, checked before anything heavy is loaded."""
+"""Names of models and data sets, checked before anything heavy is loaded."""
 
 import re
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
-from videomem_hf.schema import InputError
+from videomem_hf.schema import InputError, short_message
 
 RESMEM: Final = "resmem"
 """The weights in the package of that name; the predictor where none is named."""
@@ -14,6 +14,39 @@ NO_MODEL: Final = (
     "no model: either install the published ResMem weights (non-commercial licence) with `pip install resmem`, "
     "or train a model on a generated sample with `videomem quickstart` and name its folder with --model"
 )
+
+_PROBE_S: Final = 10
+
+
+def is_hub_id(name: str) -> bool:
+    """Whether a name has the form of a Hub id, and is no path here."""
+    return re.fullmatch(r"[\w.-]+/[\w.-]+", name) is not None and not Path(name).exists()
+
+
+def check_on_hub(name: str, kind: Literal["model", "dataset"]) -> None:
+    """Raise InputError for a Hub id that the Hub does not have; asked once, where loading would try for half a minute.
+
+    A name that is no Hub id, and one that is in the cache already, is not looked up.
+    """
+    if not is_hub_id(name):
+        return
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, RepositoryNotFoundError
+
+    if (Path(constants.HF_HUB_CACHE) / f"{kind}s--{name.replace('/', '--')}").is_dir():
+        return
+    try:
+        HfApi().repo_info(name, repo_type=kind, timeout=_PROBE_S)
+        return
+    except (RepositoryNotFoundError, HFValidationError):
+        found = f"no {kind} of that name is on the Hub, or none that you may see"
+    except HfHubHTTPError:  # the Hub answers, and loading says what it thinks
+        return
+    except OfflineModeIsEnabled:
+        found = "HF_HUB_OFFLINE is set"
+    except Exception as error:  # whatever its HTTP library raises, which differs between its versions
+        found = f"the Hub cannot be reached ({short_message(error)})"
+    raise InputError(f"{name}: no such folder here, and {found}; give a folder that is here, or a Hub id")
 
 
 def check_model_name(name: str | Path | None) -> None:
@@ -27,7 +60,7 @@ def check_model_name(name: str | Path | None) -> None:
         return
     path, found = Path(str(name)), "no such folder"
     with suppress(OSError):  # of a name that is longer than the file system takes
-        if path.is_dir() or (re.fullmatch(r"[\w.-]+/[\w.-]+", str(name)) and not path.parent.exists()):
+        if path.is_dir() or (is_hub_id(str(name)) and not path.parent.exists()):
             return
         found = "is a file" if path.exists() else found
     raise InputError(f"{name}: {found}; give the folder of a model, or a Hub id such as owner/name")

@@ -124,11 +124,13 @@ def write_predictions(
     labels: np.ndarray,
     horizons: Sequence[Horizon],
     counts: np.ndarray | None = None,
+    short: bool = False,
 ) -> None:
     """Write a CSV: `video_id`, then for each horizon the measured score and each predictor's; NaN is an empty cell.
 
     `labels` and, by the predictor's name, `predictions` are `(clips, horizons)`; so are annotation `counts`, which have
     a column for each horizon where any is known.
+    `short` writes numbers for people: the digits of single precision, and whole numbers without a point.
     """
     columns: dict[str, np.ndarray] = {}
     for column, horizon in enumerate(horizons):
@@ -140,7 +142,13 @@ def write_predictions(
         writer = csv.writer(file)
         writer.writerow([VIDEO_ID, *columns])
         for video_id, *cells in zip(video_ids, *(values.tolist() for values in columns.values()), strict=True):
-            writer.writerow([video_id, *("" if math.isnan(cell) else repr(cell) for cell in cells)])
+            writer.writerow([video_id, *(_cell(cell, short) for cell in cells)])
+
+
+def _cell(number: float, short: bool) -> str:
+    if math.isnan(number):
+        return ""
+    return np.format_float_positional(np.float32(number), trim="-") if short else repr(number)
 
 
 def score_column(horizon: Horizon, predictor: str = "model") -> str:

@@ -12,6 +12,8 @@ HORIZON_NAMES: Final[dict[Horizon, str]] = {"short_term": "short-term", "long_te
 """What a person reads."""
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 """Number format in which a network predicts; "auto" takes what suits the model and the device."""
+PRECISION_NAMES: Final = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+"""Short names of number formats, which are accepted as well."""
 SCORE_MIN: Final = 0.0
 SCORE_MAX: Final = 1.0
 

@@ -90,12 +90,13 @@ def bootstrap_interval(
         statistic: What is resampled.
         confidence: Coverage, strictly between 0 and 1.
         resamples: Number of resamples, at least 1.
-        seed: The interval is a pure function of the input and the seed.
+        seed: The interval is a pure function of the items, in whatever order, and the seed.
 
     Raises:
         ValueError: as `spearman`, and for a `confidence` or `resamples` outside its range.
     """
-    draws = bootstrap_distribution(predictions, references, statistic, resamples=resamples, seed=seed)
+    x, y = _in_order(*_pair(predictions, references))
+    draws = bootstrap_distribution(x, y, statistic, resamples=resamples, seed=seed)
     return _interval(draws, confidence)
 
 
@@ -108,7 +109,7 @@ def bootstrap_intervals(
     seed: int = 0,
 ) -> dict[Statistic, Interval]:
     """The intervals of `bootstrap_interval` for all three statistics, from one set of resamples."""
-    x, y = _pair(predictions, references)
+    x, y = _in_order(*_pair(predictions, references))
     statistics = get_args(Statistic)
     draws = np.concatenate(
         [
@@ -148,6 +149,7 @@ def compare(
     """Compare two predictors on the same items by a paired bootstrap; arguments as in `bootstrap_interval`."""
     first, y = _pair(predictions, references)
     second, y = _pair(other_predictions, references)
+    first, second, y = _in_order(first, second, y)
     draws = np.concatenate(
         [
             _weighted_statistic(statistic, first, y, counts) - _weighted_statistic(statistic, second, y, counts)
@@ -290,6 +292,12 @@ def _pair(predictions: ArrayLike, references: ArrayLike) -> tuple[Floats, Floats
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise ValueError("predictions and references must be finite; leave out the items without a score")
     return x, y
+
+
+def _in_order(*columns: Floats) -> list[Floats]:
+    """Sort items by the last column, then by those before it, so that resamples do not hang on the items' order."""
+    order = np.lexsort(columns)
+    return [column[order] for column in columns]
 
 
 def _statistic(statistic: Statistic, predictions: ArrayLike, references: ArrayLike) -> float:

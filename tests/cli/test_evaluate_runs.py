@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from videomem_hf.cli import app
+from videomem_hf.cli.options import quoted
 from videomem_hf.data.prepare import PrepareOptions, prepare
 from videomem_hf.sample import generate_sample
 from videomem_hf.schema import InputError
@@ -54,16 +55,25 @@ def _rows(path: Path) -> dict[str, dict[str, str]]:
 
 
 def test_a_run_needs_no_options_and_its_results_are_repeated(run: Path, tmp_path: Path) -> None:
-    _evaluate(run, "--json", tmp_path / "metrics.json", "--csv", tmp_path / "scores.csv")
+    output = _evaluate(run, "--json", tmp_path / "metrics.json", "--csv", tmp_path / "scores.csv").output
     expected = json.loads((run / "results.json").read_text())
     found = json.loads((tmp_path / "metrics.json").read_text())
     assert found["splits"] == {"seed": SEED}
     for horizon in ("short_term", "long_term"):
-        assert found["metrics"][horizon]["model"] == pytest.approx(expected["metrics"][horizon]["model"])
+        before, now = (each["metrics"][horizon]["model"] for each in (expected, found))
+        assert now == pytest.approx(before)
+        assert [now[f"spearman_{end}"] for end in ("low", "high")] == [
+            before[f"spearman_{end}"] for end in ("low", "high")
+        ]
     rows, own = _rows(tmp_path / "scores.csv"), _rows(run / "predictions.csv")
     assert set(rows) == set(own) == set(HELD_OUT.split())
     for name, row in rows.items():
         assert float(row["short_term_model"]) == pytest.approx(float(own[name]["short_term_model"]), abs=1e-6)
+        assert len(row["short_term_model"]) <= 12
+        assert row["short_term_annotations"].isdigit()
+        low, high = float(row["short_term_low"]), float(row["short_term_high"])
+        assert 0 <= low < float(row["short_term_model"]) < high <= 1
+    assert f"Next:\n  videomem report {quoted(run)}\n" in output
 
 
 @pytest.mark.parametrize(

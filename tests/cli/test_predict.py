@@ -341,7 +341,7 @@ def test_nothing_is_no_clip_and_no_file(folder, monkeypatch):
 def test_lists_are_read_as_editors_write_them(folder):
     name = "a\u2028b.webm"
     (folder / "clips" / "a.webm").rename(folder / "clips" / name)
-    lines = f"clips/{name}\r\nclips/c $1.webm\r\n"
+    lines = f"# of today\r\nclips/{name}\r\nclips/c $1.webm\r\n"
     for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-16-be"):
         bom = b"\xfe\xff" if encoding == "utf-16-be" else b""
         (folder / "list.txt").write_bytes(bom + lines.encode(encoding))
@@ -364,6 +364,7 @@ def test_pipes_are_called_what_was_typed(folder):
     assert [(row["clip"], row["frames"]) for row in rows_of(folder / "o.csv")] == [
         ("<(...) 1", "3"), ("<(...) 2", "1"), ("<(...) 3", "0")
     ]  # fmt: skip
+    assert sorted(path.name for path in (folder / "plots").iterdir()) == ["pipe-2.png", "pipe.png"]
 
 
 def test_numbers_have_their_plural(folder):

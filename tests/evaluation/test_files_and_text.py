@@ -52,7 +52,7 @@ def test_metrics_as_text() -> None:
     text = metrics_text({"short_term": {"mean_brightness": values, "difference": {"p_value": 1.0}}}, 0.8)
     assert text.splitlines() == [
         "                                 Spearman  80% interval    Pearson      MSE  clips",
-        "short_term  mean brightness          .500  [-.250, -]            -  0.01230      9",
+        "short-term  mean brightness          .500  [-.250, -]            -  0.01230      9",
     ]
     assert [short_number(x) for x in (0.5, -0.5, 1.0, 0.0, 10.25)] == [".500", "-.500", "1.000", ".000", "10.250"]
 
@@ -61,7 +61,7 @@ def test_consistencies_are_the_papers_with_the_datas_ceilings() -> None:
     text = consistency_lines({"short_term": 0.9, "long_term": float("nan")})
     assert (
         text.splitlines()[0]
-        == "Noise ceiling of these scores, by their annotation counts: short_term .900, long_term -."
+        == "Noise ceiling of these scores, by their annotation counts: short-term .900, long-term -."
     )
     assert text.splitlines()[1].endswith("human consistency .481 / .192, annotation consistency .616 / .364.")
 

@@ -128,8 +128,8 @@ def test_titles_of_single_clips(clip):  # noqa: F811
             seen.append(title)
             return super()._views_of_title(title)
 
-    with pytest.raises(InputError, match="give its title with --title"):
-        ViewPredictor(model, "words", "cpu")
+    with pytest.raises(VideoError, match="none is given \\(see --title and --titles\\)"):
+        ViewPredictor(model, "words", "cpu").predict(clip)
     predictor = Words(model, "words", "cpu", title="of-all")
     found = videomem_hf.predict([clip, clip, clip], model=predictor, titles=["red-car", None, "blue-sea"])
     assert seen == ["red car", "", "blue sea"]

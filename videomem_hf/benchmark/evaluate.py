@@ -84,9 +84,9 @@ def evaluation_target(
     recorded = read_results(run).get("config", {})
     evaluation = evaluation_of(recorded)
     if data is None:
-        data = str(recorded.get("data"))
-        if not Path(data).exists() and not is_divided(data):
-            raise InputError(f"{run}: was trained on {data}, which is not here; give --data")
+        data = training_clips.locate_data(run, recorded)
+        if data is None:
+            raise InputError(f"{run}: was trained on {recorded.get('data')}, which is not here; give --data")
     trained_on = None
     if allow_training_clips:
         own = {} if is_divided(data) else recorded.get("splits") or {}

@@ -49,6 +49,7 @@ def card(
     example = None if clip is None else draw_example(run, clip, picture, trust_remote_code)
     render_model_card(facts, repo=repo, example=example, pointing=measured).save(path)
     typer.echo(f"{path}: written" + ("" if example is None else f", with {picture.name}"))
+    typer.echo("It is the README of the model's repository: what the model is for, and how good it is by this run.")
     say_next(f"videomem push model {quoted(run)} USER/NAME")
 
 

@@ -70,7 +70,7 @@ def clip_sources(arguments: list[str] | None, list_file: Path | None) -> list[Pa
     if skipped:
         typer.echo(f"videomem: left out{_name_skipped(skipped)}", err=True)
     if list_file is not None:
-        lines = (line for line in _read_lines(list_file) if line.strip())
+        lines = (line for line in _read_lines(list_file) if line.strip() and not line.startswith("#"))
         sources |= {line if "://" in line else expand_user(line): None for line in lines}
     clips = [source for source in sources if isinstance(source, str) or not is_system_file(source)]
     if not clips:

@@ -2,7 +2,7 @@
 
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -10,14 +10,28 @@ from videomem_hf.cli.options import quoted, say_next
 from videomem_hf.schema import HORIZONS, InputError
 from videomem_hf.system import os_cause
 
-KINDS_HELP = (
-    "memnet, resmem, vitmem, amnet (complete image-memorability networks); resnet3d, semantic-embedding, resnet, vgg16 "
-    "(backbones: train their heads); c3d (feature extractor)."
+COMPLETE: Final = ("memnet", "resmem", "vitmem", "amnet")
+BACKBONES: Final = ("resnet3d", "semantic-embedding", "resnet", "vgg16")
+EXTRACTORS: Final = ("c3d",)
+KINDS_HELP: Final = (
+    f"{', '.join(COMPLETE)} (complete image-memorability networks); {', '.join(BACKBONES)} (backbones: train their "
+    f"heads); {', '.join(EXTRACTORS)} (feature extractor)."
 )
+_GOOD_FOR: Final = {
+    COMPLETE: "It predicts the image memorability that it was published for, frame by frame; how well that ranks your "
+    "videos, `videomem evaluate` measures.",
+    BACKBONES: "A backbone: its new head knows nothing yet, and predicts memorability after training only.",
+    EXTRACTORS: "It gives features to `videomem extract` and to models of features, and predicts nothing by itself.",
+}
+
+
+def complete_kind(incomplete: str) -> list[str]:
+    """Kinds of checkpoint that start so, for the shell's completion."""
+    return [kind for kind in (*COMPLETE, *BACKBONES, *EXTRACTORS) if kind.startswith(incomplete)]
 
 
 def convert(
-    kind: Annotated[str, typer.Argument(help=KINDS_HELP)],
+    kind: Annotated[str, typer.Argument(help=KINDS_HELP, autocompletion=complete_kind)],
     file: Annotated[Path, typer.Argument(help="The checkpoint: safetensors, or a PyTorch file without code.")],
     out: Annotated[Path, typer.Argument(help="Folder for the model; new or empty.")],
     horizon: Annotated[
@@ -61,12 +75,14 @@ def convert(
     _save(converted, out)
     parameters = sum(p.numel() for p in converted.model.parameters())
     typer.echo(f"{out}: {type(converted.model).__name__}, {parameters / 1e6:.1f} million parameters")
-    for note in converted.notes:
+    for note in (*converted.notes, *(text for kinds, text in _GOOD_FOR.items() if kind in kinds)):
         typer.echo(note)
-    if getattr(converted.model.config, "horizons", None):
+    if kind in EXTRACTORS:
+        say_next(f"videomem extract clips --features {kind} --{kind} {quoted(out)} --out features")
+    elif kind in COMPLETE:
         say_next(f"videomem predict clip.mp4 --model {quoted(out)}")
     else:
-        say_next(f"videomem train --recipe RECIPE --init {quoted(out)} --data release --output run", "videomem recipes")
+        say_next("videomem recipes", f"videomem train --recipe RECIPE --init {quoted(out)} --data release --output run")
 
 
 def _horizons(names: list[str] | None) -> tuple[str, ...] | None:

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from videomem_hf.cli.options import AllowLinks, Release, python_line, quoted, read_pairs, say_next
+from videomem_hf.cli.options import AllowLinks, Release, complete_configs, python_line, quoted, read_pairs, say_next
 from videomem_hf.data.release.splits import RankedBy
 from videomem_hf.schema import ANNOTATION_COUNTS, HORIZON_NAMES, HORIZONS, InputError
 from videomem_hf.system import quantity
@@ -23,7 +23,10 @@ def prepare(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; new, or of an earlier run.")],
     configs: Annotated[
         str | None,
-        typer.Option(help="Configurations, such as scores,c3d,hmp. (default: scores and every feature of the copy)"),
+        typer.Option(
+            help="Configurations, such as scores,c3d,hmp. (default: scores and every feature of the copy)",
+            autocompletion=complete_configs,
+        ),
     ] = None,
     videos: Annotated[
         Literal["none", "reference", "embed"],
@@ -108,6 +111,10 @@ def describe(
         console.print(f"Note: {note}", markup=False)
     if plots is not None:
         _write_plots(description, plots)
+    typer.echo(
+        "A recipe can be trained if the parts that it reads are here (see `videomem recipes`); statistics that differ "
+        "from the published ones mean that the copy is incomplete, changed, or not VideoMem's."
+    )
     say_next(
         f"videomem train --recipe frame_attention --data {quoted(release_dir)} --output run",
         f"videomem prepare {quoted(release_dir)} parquet",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from videomem_hf.cli.options import DATA_HELP, FailFast, Import, TrustRemoteCode
+from videomem_hf.cli.options import DATA_HELP, FailFast, Import, TrustRemoteCode, quoted, say_next
 from videomem_hf.data.release.splits import RankedBy
 from videomem_hf.model_names import check_model_name
 from videomem_hf.registration import import_code
@@ -62,7 +62,8 @@ def evaluate(
     ] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the metrics to this file.")] = None,
     csv_file: Annotated[
-        Path | None, typer.Option("--csv", help="Write measured and predicted scores to this file, one row per clip.")
+        Path | None,
+        typer.Option("--csv", help="Write measured and predicted scores with intervals to this file, a row per clip."),
     ] = None,
     submission: Annotated[
         Path | None,
@@ -135,14 +136,28 @@ def evaluate(
     if files:
         write_submission(files, clips.video_ids, scores)
         typer.echo("\n".join(f"{file}: {len(scores)} videos" for file in files.values()))
+    intervals = prediction_intervals(model, network, scores, clips, own_intervals)
     if csv_file is not None:
-        write_predictions(csv_file, {"model": scores}, clips.video_ids, clips.labels, horizons, clips.annotation_counts)
+        columns = {"model": scores} | ({"low": intervals[0][..., 0], "high": intervals[0][..., 1]} if intervals else {})
+        counts = clips.annotation_counts
+        write_predictions(csv_file, columns, clips.video_ids, clips.labels, horizons, counts, short=True)
     if not files or (np.isfinite(clips.labels).sum(axis=0) >= 2).any():  # the release's test set has no scores
         ranked_by = most_annotated_by or target.options.get("most_annotated_by", "long_term")
-        intervals = prediction_intervals(model, network, scores, clips, own_intervals)
         _report(model, target, scores, clips, horizons, most_annotated, ranked_by, json_file, intervals)
+    _say_what_is_next(model, clips)
     if failures:
         raise typer.Exit(1)
+
+
+def _say_what_is_next(model: str, clips: "Clips") -> None:
+    from videomem_hf.benchmark.evaluate import run_of
+
+    file = next((str(source) for source in clips.sources if isinstance(source, str | Path)), None)
+    run = run_of(model)
+    say_next(
+        *([f"videomem predict {quoted(file)} --model {quoted(model)} --plots plots"] if file else []),
+        *([f"videomem report {quoted(run)}"] if run else []),
+    )
 
 
 def _report(

@@ -8,7 +8,18 @@ import typer
 from tqdm import tqdm
 
 from videomem_hf.cli.clip_paths import clip_paths, short_name
-from videomem_hf.cli.options import ClipFiles, Device, Engine, FailFast, ListFile, python_line, say_next
+from videomem_hf.cli.options import (
+    ClipFiles,
+    Device,
+    Engine,
+    FailFast,
+    ListFile,
+    Titles,
+    complete_extracted_features,
+    python_line,
+    say_next,
+)
+from videomem_hf.data.release.captions import read_titles
 from videomem_hf.system import printable, quantity
 
 if TYPE_CHECKING:
@@ -24,7 +35,8 @@ Features = Annotated[
         "With the release's bugs fixed: hmp-paper, lbp-corrected, hog-corrected, colorhistogram-corrected, "
         "orb-corrected, inceptionv3-corrected. Others: lbp-opencv3, c3d-fc6, efficientnet-lite0, "
         "efficientnet-lite2, resmem, hf:MODEL, hf-frames:MODEL, timm:NAME, timm-frames:NAME, title:MODEL, "
-        "concepts:DETECTOR."
+        "concepts:DETECTOR.",
+        autocompletion=complete_extracted_features,
     ),
 ]
 
@@ -43,9 +55,7 @@ def extract(
             help="File with torchvision's weights of inception_v3. (default: $VIDEOMEM_INCEPTIONV3, or downloaded)"
         ),
     ] = None,
-    titles: Annotated[
-        Path | None, typer.Option(help="File of titles, for title: features; lines `video1.webm<TAB>words`.")
-    ] = None,
+    titles: Titles = None,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Number of clips decoded at the same time. (default: one per core)")
     ] = None,
@@ -73,7 +83,7 @@ def extract(
 
     specs = feature_specs([name.strip() for name in features.split(",") if name.strip()], c3d, inceptionv3)
     options = {
-        "titles": _read_titles(titles),
+        "titles": read_titles(titles) if titles else None,
         "processes": jobs,
         "device": device,
         "overwrite": overwrite,
@@ -112,14 +122,6 @@ def _extract_with_progress(
         except KeyboardInterrupt:
             return report, True
     return report, False
-
-
-def _read_titles(path: Path | None) -> dict[str, str]:
-    if path is None:
-        return {}
-    from videomem_hf.data.release.captions import read_captions
-
-    return {caption.video_id: caption.title for caption in read_captions(path) if caption.title}
 
 
 def _summary(report: "Report", out: Path) -> str:

@@ -5,6 +5,7 @@ import re
 import textwrap
 from typing import Any, Final
 
+from typer import BadParameter
 from typer.core import TyperCommand
 
 WIDTH: Final = 76
@@ -14,6 +15,14 @@ _COMMAND: Final = re.compile(r"\[bold\](videomem .*?)\[/bold\]", re.S)
 
 class Command(TyperCommand):
     """A command whose help page is plain text: Rich's tables cut option names at 80 columns."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse, and say what is wrong with a value once: pydantic puts words of its own before the reason."""
+        try:
+            return super().parse_args(ctx, args)
+        except BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")
+            raise
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         plain = copy.copy(self)

@@ -1,6 +1,7 @@
 """Arguments and options that several commands share, and the parts of `NAME=VALUE` options."""
 
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -22,7 +23,19 @@ ClipFiles = Annotated[
 ]
 ListFile = Annotated[
     Path | None,
-    typer.Option("--list", metavar="FILE", help="Text file with one path per line; - for standard input."),
+    typer.Option(
+        "--list",
+        metavar="FILE",
+        help="Text file with one path per line; lines that start with # are comments; - for standard input.",
+    ),
+]
+Titles = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Titles of the clips, for models and features of titles: a text file with one line `clip.mp4<TAB>title` "
+        "per clip.",
+    ),
 ]
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first clip that fails.")]
 Engine = Annotated[
@@ -53,6 +66,35 @@ def complete_recipe(incomplete: str) -> list[str]:
     return [name for name in recipe_names() if name.startswith(incomplete)]
 
 
+def _complete_list(incomplete: str, names: Iterable[str]) -> list[str]:
+    """Complete the last of names that commas separate."""
+    before, comma, last = incomplete.rpartition(",")
+    given = before.split(",")
+    return [f"{before}{comma}{name}" for name in names if name.startswith(last) and name not in given]
+
+
+def complete_extracted_features(incomplete: str) -> list[str]:
+    """Lists of features that `videomem extract` knows, for the shell's completion."""
+    from videomem_hf.features.catalogue import CORRECTED, MODELS, OTHERS, RELEASED
+    from videomem_hf.features.packaged import PACKAGED
+
+    return _complete_list(incomplete, (*RELEASED, *CORRECTED, *OTHERS, *PACKAGED, *(f"{name}:" for name in MODELS)))
+
+
+def complete_sample_features(incomplete: str) -> list[str]:
+    """Lists of features that `videomem sample` writes, for the shell's completion."""
+    from videomem_hf.sample import FEATURES
+
+    return _complete_list(incomplete, ("all", "none", *FEATURES))
+
+
+def complete_configs(incomplete: str) -> list[str]:
+    """Lists of configurations that `videomem prepare` writes, for the shell's completion."""
+    from videomem_hf.sample import FEATURES
+
+    return _complete_list(incomplete, ("scores", "videos", *FEATURES))
+
+
 Recipe = typer.Option(help="Name of a recipe (see `videomem recipes`), or a YAML file.", autocompletion=complete_recipe)
 Data = Annotated[str, typer.Option(help=DATA_HELP)]
 Release = Annotated[str | None, typer.Option(help="2018 or 2022, if the copy contains both.")]
@@ -70,7 +112,8 @@ OutFolder = Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write;
 
 def say_next(*commands: str) -> None:
     """End a command's output with what a user would type now."""
-    typer.echo("\n".join(("Next:", *(f"  {command}" for command in commands))))
+    if commands:
+        typer.echo("\n".join(("Next:", *(f"  {command}" for command in commands))))
 
 
 def quoted(path: Path | str) -> str:

@@ -6,18 +6,20 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from videomem_hf.cli.clip_paths import clip_paths, clip_sources
-from videomem_hf.cli.options import Clips, Device, Engine, FailFast, Import, ListFile, TrustRemoteCode
+from videomem_hf.cli.clip_titles import titles_of
+from videomem_hf.cli.options import Clips, Device, Engine, FailFast, Import, ListFile, Titles, TrustRemoteCode, say_next
 from videomem_hf.cli.predict_here import Outcome, Scoring, is_pipe, score_clips
+from videomem_hf.cli.predict_next import next_commands
 from videomem_hf.model_names import check_model_name
 from videomem_hf.registration import import_code
-from videomem_hf.schema import Horizon, InputError, Precision
+from videomem_hf.schema import Horizon, InputError
 from videomem_hf.system import os_cause, printable, quantity
 
 if TYPE_CHECKING:
@@ -63,9 +65,10 @@ def predict(
         ),
     ] = False,
     device: Device = None,
-    title: Annotated[str | None, typer.Option(help="Title of the clips, for a model that reads titles.")] = None,
+    title: Annotated[str | None, typer.Option(help="Title of a single clip, for a model that reads titles.")] = None,
+    titles: Titles = None,
     precision: Annotated[
-        Precision,
+        Literal["auto", "float32", "bfloat16", "float16", "fp32", "bf16", "fp16"],
         typer.Option(
             help="Number format of the network. bfloat16 is about twice as fast if CPU or GPU support it, and changes "
             "scores by up to .005; auto takes it on GPUs, and float32 on CPUs."
@@ -100,39 +103,48 @@ def predict(
     check_model_name(model)
     import_code(import_)
     if engine == "ray":
-        if any((title, fail_fast, import_, trust_remote_code)):
-            raise InputError(
-                "--title, --fail-fast, --import and --trust-remote-code are for --engine local; leave them out"
-            )
+        if any((fail_fast, import_, trust_remote_code)):
+            raise InputError("--fail-fast, --import and --trust-remote-code are for --engine local; leave them out")
         if outputs.csv_file is None or outputs.to_stdout or json_file or plots or overlay:
             raise InputError("--engine ray writes a table and nothing else: give --csv FILE, and no other output")
         from videomem_hf.cli.predict_ray import predict_on_ray
 
-        predict_on_ray(clip_paths(clips, list_file), model, device, precision, outputs.csv_file, jobs)
+        paths = clip_paths(clips, list_file)
+        predict_on_ray(paths, model, device, precision, outputs.csv_file, jobs, titles_of(paths, title, titles))
         return
     sources = clip_sources(clips, list_file)
     outputs.check_against(sources)
+    of_clips = titles_of(sources, title, titles)
     from videomem_hf.inference import Predictor
 
     imports = tuple(import_ or ())
     drawn = outputs.plots, outputs.overlay, occlusion
-    scoring = Scoring(model, device, title, trust_remote_code, precision, imports, *drawn)
+    scoring = Scoring(model, device, trust_remote_code, precision, imports, *drawn)
     jobs = min(jobs or 1, len(sources))
     if jobs > 1 and (pipes := [source for source in sources if is_pipe(source)]):
         raise InputError(f"{pipes[0]}: is a pipe, which no other process can read; leave --jobs out")
     from videomem_hf.inference.score_journal import model_of
 
     predictor = scoring.load()
+    if of_clips:
+        predictor.check_title()
     if occlusion and (outputs.plots is None or not isinstance(predictor, Predictor)):
         why = "needs --plots FOLDER" if outputs.plots is None else f"{predictor.name} scores no frames; leave it out"
         raise InputError(f"--occlusion: {why}")
     if overlay is not None and predictor.saliency_method is None:
-        raise InputError(f"--overlay: {predictor.name} offers no saliency maps; choose another model")
+        typer.echo(f"videomem: no overlay videos, as saliency maps are missing: {predictor.why_no_maps}", err=True)
+        scoring = replace(scoring, overlay=None)
     about = _About(model_of(predictor), predictor.horizons, predictor.interval_level)
     # With several processes it was here to find mistakes early; they load their own.
-    outcomes = score_clips(predictor if jobs == 1 else None, scoring, sources, jobs)
+    outcomes = score_clips(predictor if jobs == 1 else None, scoring, sources, jobs, of_clips)
+    maps = predictor.saliency_method is not None
     del predictor
-    _write_outputs(outcomes, len(sources), about, outputs, fail_fast)
+    scored = _write_outputs(outcomes, len(sources), about, outputs, fail_fast)
+    if sys.stdout.isatty() and not outputs.to_stdout:
+        again = [o.source for o in scored if o.prediction and isinstance(o.source, Path) and not is_pipe(o.source)]
+        say_next(*next_commands(again, model, drawn=bool(plots), maps=maps, written=bool(csv_file or overlay)))
+    if any(outcome.error for outcome in scored):
+        raise typer.Exit(1)
 
 
 def _write_outputs(
@@ -141,7 +153,7 @@ def _write_outputs(
     about: "_About",
     outputs: "_Outputs",
     fail_fast: bool,
-) -> None:
+) -> list[Outcome]:
     from videomem_hf.cli.predict_table import print_table
 
     outcomes: list[Outcome] = []
@@ -161,8 +173,7 @@ def _write_outputs(
     if interrupted:
         sys.stderr.write(f"videomem: interrupted; {len(outcomes)} of {quantity(clips, 'clip')} are done and kept\n")
         raise typer.Exit(130)
-    if any(outcome.error for outcome in outcomes):
-        raise typer.Exit(1)
+    return outcomes
 
 
 def _path(option: str, text: str | None) -> Path | None:

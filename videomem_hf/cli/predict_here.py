@@ -16,7 +16,7 @@ from tqdm import tqdm
 from videomem_hf.cli.clip_paths import clip_names, short_name
 from videomem_hf.local_jobs import Died, run_jobs
 from videomem_hf.registration import import_code
-from videomem_hf.schema import InputError, Precision, cause_of
+from videomem_hf.schema import InputError, cause_of
 from videomem_hf.system import available_cpus, quantity
 from videomem_hf.video.video import Frame, probe
 
@@ -31,11 +31,12 @@ CLIPS_PER_JOB = 8
 
 @dataclass(frozen=True)
 class Clip:
-    """A clip: what to read, what tables call it, and the name of what is drawn of it, without suffix."""
+    """A clip: what to read, what tables call it, the name of what is drawn of it, without suffix, and its title."""
 
     source: Path | str
     name: str
     file_name: str
+    title: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,8 @@ class Scoring:
 
     model: str | None
     device: str | None
-    title: str | None
     trust_remote_code: bool
-    precision: Precision
+    precision: str
     imports: tuple[str, ...]
     plots: Path | None
     overlay: Path | None
@@ -69,19 +69,25 @@ class Scoring:
     def load(self) -> "ClipPredictor":
         from videomem_hf.inference import load_predictor
 
-        return load_predictor(self.model, self.device, self.title, self.trust_remote_code, self.precision)
+        return load_predictor(self.model, self.device, None, self.trust_remote_code, self.precision)
 
 
 def score_clips(
-    predictor: "ClipPredictor | None", scoring: Scoring, sources: Sequence[Path | str], jobs: int
+    predictor: "ClipPredictor | None",
+    scoring: Scoring,
+    sources: Sequence[Path | str],
+    jobs: int,
+    titles: Sequence[str | None] | None = None,
 ) -> Iterator[Outcome]:
     """Score and draw clips with a progress bar, in their order; whatever a clip raises is in its outcome.
 
     Args:
         predictor: Does it in this process; None: `jobs` others do, which load it themselves.
         scoring, sources, jobs: What is done, with what, and in how many processes.
+        titles: One per clip, None where it has none.
     """
-    clips = [Clip(*each) for each in zip(sources, clip_names(sources), _file_names(sources), strict=True)]
+    each_title = titles or [None] * len(sources)
+    clips = [Clip(*each) for each in zip(sources, clip_names(sources), _file_names(sources), each_title, strict=True)]
     often = SHOW_EVERY_S if sys.stderr.isatty() else 10.0  # a log file keeps every line
     with tqdm(desc="predicting", total=len(clips), unit="clip", mininterval=often) as bar:
         outcomes = (
@@ -102,6 +108,7 @@ def _score(
         STILLS if scoring.plots else 0,
         None if bar is None else _FrameCount(bar, clips),
         scoring.overlay is not None,
+        [clip.title for clip in clips] if any(clip.title for clip in clips) else None,
     )
     for prediction in predictions:
         clip, file, cause = opened.pop(0)
@@ -229,7 +236,7 @@ def _file_names(sources: Sequence[Path | str]) -> Iterator[str]:
     """Names of the files that are drawn of clips: the clips', made safe, with a number where two clips share one."""
     used: set[str] = set()
     for name in clip_names(sources):
-        stem = re.sub(r"[^\w.-]+", "_", Path(name).stem)[:120] or "clip"
+        stem = "pipe" if name.startswith("<(") else re.sub(r"[^\w.-]+", "_", Path(name).stem)[:120] or "clip"
         found = next(each for each in chain([stem], (f"{stem}-{n}" for n in count(2))) if each.lower() not in used)
         used.add(found.lower())
         yield found

@@ -17,7 +17,13 @@ from videomem_hf.system import atomic_write, os_cause, quantity
 
 
 def predict_on_ray(
-    paths: list[Path], model: str | None, device: str | None, precision: str, out: Path, workers: int | None
+    paths: list[Path],
+    model: str | None,
+    device: str | None,
+    precision: str,
+    out: Path,
+    workers: int | None,
+    titles: list[str | None] | None = None,
 ) -> None:
     """Score clips, keep each at once in a journal beside `out`, and write `out` at the end, in the clips' order.
 
@@ -30,15 +36,18 @@ def predict_on_ray(
     dtype = str(getattr(predictor.model, "dtype", "")).removeprefix("torch.")
     identity = model_identity(predictor.name, horizons) | ({} if dtype == "float32" else {"precision": dtype})
     journal = ScoreJournal(out.with_name(f"{out.name}.journal"), identity)
+    if titles:
+        predictor.check_title()
     del predictor  # it was here to find mistakes early; the processes load their own
-    results: dict[Path, ClipScores | str] = {path: done for path in paths if (done := journal.get(path))}
+    title_of = dict(zip(paths, titles or [], strict=bool(titles)))
+    results: dict[Path, ClipScores | str] = {p: done for p in paths if (done := journal.get(p, title_of.get(p)))}
     kept = len(results)
     left = [path for path in paths if path not in results]
     try:
         with tqdm(total=len(paths), initial=kept, unit="clip", desc="predicting", disable=None) as bar:
-            for clip, result in score_on_ray(left, model, device, workers, precision):
+            for clip, result in score_on_ray(left, model, device, workers, precision, [title_of.get(p) for p in left]):
                 if isinstance(result, ClipScores):
-                    journal.add(clip, result)
+                    journal.add(clip, result, title_of.get(clip))
                 results[clip] = result
                 bar.update()
     except KeyboardInterrupt:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from videomem_hf.schema import InputError
 from videomem_hf.system import quantity
 
 push = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
@@ -73,6 +74,10 @@ def _show_or_send(what: str, yes: bool, *arguments: Path | str | bool) -> None:
 
     from videomem_hf.hub.shipments import SHIPMENTS
 
+    if missing := next((each for each in arguments if isinstance(each, Path) and not each.is_dir()), None):
+        raise InputError(
+            f"{missing}: {'is a file' if missing.exists() else 'no such folder'}; give the {what}'s folder"
+        )
     shipment = SHIPMENTS[what](*arguments)
     visibility = "public" if shipment.public else "private"
     typer.echo(f"{constants.ENDPOINT}: {shipment.repo_type} {shipment.repo}, {visibility}")

@@ -37,9 +37,10 @@ def report(
     """
     from videomem_hf.analysis.errors import calibration_figure, errors_by_topic, scatter_figure, topics_figure
     from videomem_hf.analysis.topics import topics_of
+    from videomem_hf.evaluation.training_clips import locate_data
 
     results, ids, found = _read_run(run)
-    titles = _titles(data or results["config"]["data"], ids)
+    titles = _titles(data or locate_data(run, results["config"]), results["config"]["data"], ids)
     folder = out or run / "report"
     folder.mkdir(parents=True, exist_ok=True)
     level = results["config"].get("fit", {}).get("level", 0.9)
@@ -112,12 +113,12 @@ def _read_run(run: Path) -> tuple[dict[str, Any], list[str], "dict[Horizon, Pred
     return results, ids, found
 
 
-def _titles(data: str, ids: list[str]) -> list[str | None]:
+def _titles(data: str | None, recorded: str, ids: list[str]) -> list[str | None]:
     """Titles of the clips, from the data that the run was evaluated on; none where these are not here."""
-    from videomem_hf.data.scored_clips import is_divided, open_splits
+    from videomem_hf.data.scored_clips import open_splits
 
-    if not Path(data).exists() and not is_divided(data):
-        typer.echo(f"{data} is not here, so the report has no titles and topics; --data names a copy", err=True)
+    if data is None:
+        typer.echo(f"{recorded} is not here, so the report has no titles and topics; --data names a copy", err=True)
         return [None] * len(ids)
     known: dict[str, str | None] = {}
     for table in open_splits(data, "scores").values():

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from videomem_hf.cli.options import quoted, say_next
+from videomem_hf.cli.options import complete_sample_features, quoted, say_next
 from videomem_hf.schema import InputError
 
 
@@ -20,7 +20,10 @@ def sample(
     size: Annotated[str, typer.Option(metavar="WxH", help="Frame size; the release's is 1920x1080.")] = "320x180",
     features: Annotated[
         str,
-        typer.Option(help="all, none, or some of c3d,hmp,lbp,hog,inceptionv3,colorhistogram,orb,aesthetics."),
+        typer.Option(
+            help="all, none, or some of c3d,hmp,lbp,hog,inceptionv3,colorhistogram,orb,aesthetics.",
+            autocompletion=complete_sample_features,
+        ),
     ] = "c3d,hmp",
     no_videos: Annotated[bool, typer.Option("--no-videos", help="Do not write the video files.")] = False,
     workers: Annotated[int | None, typer.Option(help="Number of processes. (default: one per available CPU)")] = None,
@@ -46,6 +49,10 @@ def sample(
         workers=workers,
     )
     typer.echo(f"Release: {paths.release}\nTruth:   {paths.truth}")
+    typer.echo(
+        "Its scores follow rules that are in the truth, so it shows whether a training or an analysis works; results "
+        "on it say nothing about VideoMem or about your clips."
+    )
     release, run = quoted(paths.release), quoted(out.with_name(f"{out.name}-run"))
     train = f"videomem train --recipe {'hmp' if no_videos else 'frame_attention'} --data {release} --output {run}"
     say_next(f"videomem describe {release}", train)

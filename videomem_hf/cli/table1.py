@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from videomem_hf.cli.options import Data, Import, read_pairs
+from videomem_hf.cli.options import Data, Import, quoted, read_pairs, say_next
 from videomem_hf.registration import import_code
+from videomem_hf.run_files import is_run_folder
 
 
 def table1(
@@ -41,7 +42,9 @@ def table1(
     Example: [bold]videomem table1 --data release/ --out table1/ --hold-out 500 --only c3d --only hmp[/bold]
     """
     from videomem_hf.benchmark.table1 import Table1Options, make_table, to_json, to_markdown
+    from videomem_hf.data.scored_clips import check_data
 
+    check_data(data)
     import_code(import_)
     form = "RECIPE=FOLDER, as in resnet3d=weights/"
     folders, models = read_pairs("--init", init, form), read_pairs("--model", model, form)
@@ -52,4 +55,10 @@ def table1(
     (out / "table1.md").write_text(text, encoding="utf-8")
     (out / "table1.json").write_text(to_json(results, options), encoding="utf-8")
     typer.echo(text, nl=False)
-    typer.echo("The figures of the paper are of its own split; yours are of the split above, with its intervals.")
+    typer.echo(
+        "The figures of the paper are of its own split; yours are of the split above, with its intervals: the order of "
+        "the predictors can be compared with the paper's, and single figures only within the intervals."
+    )
+    runs = (out / result.recipe for result in results)
+    if trained := next((run for run in runs if is_run_folder(run)), None):
+        say_next(f"videomem report {quoted(trained)}")

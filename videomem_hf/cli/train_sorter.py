@@ -82,3 +82,7 @@ def _print_rank_errors(results: dict[str, Any]) -> None:
             for each in (errors, results["rank_error_exact"][items])
         )
         typer.echo(f"  {items:>4} items: {own:.4f} (exact sorter {exact:.4f})")
+    typer.echo(
+        "The sorter stands in for exact ranks in the loss `sodeep`, which trains a predictor for rank correlation; the "
+        "nearer its error is to 0, the nearer that loss is to Spearman's."
+    )

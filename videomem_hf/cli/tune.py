@@ -37,8 +37,10 @@ def tune(
 
     Example: [bold]videomem tune hmp --data release/ --out tuned/ --grid "model.hidden_sizes=[[10], [10, 10]]"[/bold]
     """
+    from videomem_hf.data.scored_clips import check_data
     from videomem_hf.training.tuning import BEST_FILE, Search, parse_grid, parse_range, search
 
+    check_data(data)
     import_code(import_)
     choices = (*map(parse_grid, grid or []), *map(parse_range, range_ or []))
     if not choices:

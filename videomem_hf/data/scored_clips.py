@@ -1,7 +1,6 @@
 """The clips of a split: what a predictor takes of them, and their scores."""
 
 import os
-import re
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -15,6 +14,7 @@ from huggingface_hub.constants import HF_HOME
 from videomem_hf.data.feature_files.matrices import feature_matrix
 from videomem_hf.data.provenance import is_prepared
 from videomem_hf.data.release.splits import SplitOptions
+from videomem_hf.model_names import check_on_hub, is_hub_id
 from videomem_hf.recipes import refuse_unknown
 from videomem_hf.schema import ANNOTATION_COUNTS, VIDEO, VIDEO_ID, Horizon, InputError
 from videomem_hf.video.clip_cache import ClipCache, FailedClipsError
@@ -79,8 +79,21 @@ class Clips:
 
 def is_divided(data: str) -> bool:
     """Whether data have fixed splits: a folder that `videomem prepare` wrote, or the Hub id of one."""
-    is_hub_id = not Path(data).exists() and re.fullmatch(r"[\w.-]+/[\w.-]+", data) is not None
-    return is_hub_id or is_prepared(data)
+    return is_hub_id(data) or is_prepared(data)
+
+
+def check_data(data: str) -> None:
+    """Raise InputError for data that are neither a folder here nor a data set on the Hub.
+
+    `OWNER/NAME` is a Hub id unless there is a folder `OWNER`.
+    """
+    path = Path(data)
+    if path.is_dir():
+        return
+    if path.exists() or not is_hub_id(data) or path.parent.exists():
+        found = "is a file" if path.exists() else "no such folder"
+        raise InputError(f"{data}: {found}; give the folder of the data, or a Hub id such as owner/name")
+    check_on_hub(data, "dataset")
 
 
 def open_splits(data: str, config: str, options: dict[str, Any] | None = None) -> Any:
@@ -91,6 +104,7 @@ def open_splits(data: str, config: str, options: dict[str, Any] | None = None) -
         config: Configuration of the data set.
         options: Keywords of the data set; a prepared one was divided when it was made and has none.
     """
+    check_data(data)
     from datasets import load_dataset
 
     if not is_divided(data):

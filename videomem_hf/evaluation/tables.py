@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from videomem_hf.protocol.paper import PAPER
-from videomem_hf.schema import HORIZONS, Horizon
+from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon
 
 
 def consistency_lines(ceilings: Mapping[Horizon, float]) -> str:
     """What to compare a correlation with: the data's own noise ceilings, and the paper's consistencies."""
-    own = ", ".join(f"{horizon} {short_number(value)}" for horizon, value in ceilings.items())
+    own = ", ".join(f"{HORIZON_NAMES[horizon]} {short_number(value)}" for horizon, value in ceilings.items())
     human, annotation = (
         f"{kind} consistency {' / '.join(short_number(PAPER[f'{horizon}_{name}'].value) for horizon in HORIZONS)}"
         for kind, name in {"human": "human_consistency", "annotation": "consistency"}.items()
@@ -31,7 +31,7 @@ def metrics_text(metrics: dict[str, dict[str, Any]], confidence: float) -> str:
                 short_number(values[key]) for key in ("spearman", "spearman_low", "spearman_high", "pearson")
             )
             figures = f"{spearman:>9}  {f'[{low}, {high}]':14}{pearson:>9}{values['mse']:>9.5f}{values['items']:>7}"
-            lines.append(f"{horizon:12}{name.replace('_', ' '):20}{figures}")
+            lines.append(f"{HORIZON_NAMES[horizon]:12}{name.replace('_', ' '):20}{figures}")  # type: ignore[index]
     return "\n".join(lines) + "\n"
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from videomem_hf.data.scored_clips import Clips, config_of, is_divided, load_clips, open_splits
-from videomem_hf.models.configuration_feature_mlp import FeatureMLPConfig
+from videomem_hf.model_names import check_on_hub, is_hub_id
 from videomem_hf.run_files import PREDICTIONS_FILE, read_predictions, read_results, read_training_clips
 from videomem_hf.schema import HORIZONS, VIDEO_ID, InputError
 from videomem_hf.video.clip_cache import CONTENT_DIGITS
@@ -42,6 +42,23 @@ class TrainedOn:
     def same_data(self, fingerprint: str) -> bool:
         """Whether ids mean the same clips as in training; taken to be so for a run that recorded no fingerprint."""
         return self.results.get("data", {}).get("fingerprint") in (None, fingerprint)
+
+
+def locate_data(run: Path, config: Mapping[str, Any]) -> str | None:
+    """The data of a run, which its configuration names: a folder as recorded, seen from here or from a folder in which
+    the run lies, or a data set on the Hub; None if there is neither.
+    """
+    data = str(config.get("data"))
+    places = (Path(), *run.resolve().parents)
+    if found := next((place / data for place in places if (place / data).is_dir()), None):
+        return str(found)
+    if not is_hub_id(data) or config.get("splits"):  # data on the Hub are divided already
+        return None
+    try:
+        check_on_hub(data, "dataset")
+    except InputError:
+        return None
+    return data
 
 
 def clip_contents(clips: Clips, cache: FrameCache | None = None) -> list[str]:
@@ -80,6 +97,8 @@ def run_fingerprint(config: Mapping[str, Any], data: str | None = None) -> str:
 
 def feature_names(config: Mapping[str, Any]) -> Sequence[str] | None:
     """Feature columns that the model of a run takes; None for frames and for a multi-view model."""
+    from videomem_hf.models.configuration_feature_mlp import FeatureMLPConfig  # loads transformers
+
     model = config.get("model", {})
     default = FeatureMLPConfig.feature_names if model.get("type") == FeatureMLPConfig.model_type else None
     return model.get("feature_names", default)
@@ -107,8 +126,7 @@ def read_trained_on(folder: Path, data: str) -> TrainedOn:
 def _divide_again(folder: Path, config: Mapping[str, Any], data: str) -> dict[str, str]:
     if config.get("train_on") == "lamem":
         return {}
-    own = str(config["data"])
-    source = own if Path(own).exists() else data
+    source = locate_data(folder, config) or data
     options = None if is_divided(source) else config.get("splits")
     try:
         if "stages" not in config:  # a model of several views

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from videomem_hf.extraction.outputs import Entry, FeatureFolder
+from videomem_hf.features.clip_titles import ClipTitles
 from videomem_hf.features.clips import Threads
 from videomem_hf.features.collecting import collect
 from videomem_hf.features.extract import load_networks
@@ -87,7 +88,7 @@ def extract_clips(
 
     Args:
         specs: The features, see `videomem_hf.features.catalogue.feature_specs`.
-        titles: Titles by id, for `title:` features.
+        titles: Titles by file name or id, for `title:` features.
         processes: Number of clips decoded at the same time; by default one per core.
         device: For networks; None takes a GPU if there is one.
         overwrite, fail_fast: Whether to extract existing features again, and to stop after the first clip that fails.
@@ -100,8 +101,9 @@ def extract_clips(
     report, folder = report or Report(), FeatureFolder(out)
     absent = {clip: Outcome(clip, "", {"": cause}) for clip in clips if (cause := _absence(clip))}
     assigned = folder.assign([clip for clip in clips if clip not in absent])
+    named = ClipTitles(titles or {})
     jobs = [
-        Job(video_id, clip, (titles or {}).get(video_id), missing)
+        Job(video_id, clip, named.of(str(clip)) or named.of(video_id), missing)
         for video_id, clip in assigned.items()
         if (missing := tuple(spec for spec in specs if overwrite or not folder.is_done(spec, video_id, clip)))
     ]

@@ -1,9 +1,9 @@
 """What predictors of frames, of features and of views share."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, replace
-from itertools import islice, repeat
+from itertools import islice
 from numbers import Integral
 from typing import Any
 
@@ -11,16 +11,19 @@ import numpy as np
 import torch
 
 from videomem_hf.devices import usable_device
+from videomem_hf.features.clip_titles import ClipTitles
 from videomem_hf.inference.claims import Claims
 from videomem_hf.inference.intervals import LEVEL
 from videomem_hf.inference.prediction import ATYPICAL_NOTE, ATYPICAL_PERCENT, Prediction
-from videomem_hf.inference.sources import ClipSource, input_name
+from videomem_hf.inference.sources import ClipSource, input_name, row_title
 from videomem_hf.inference.typicality import Described
 from videomem_hf.schema import Horizon, InputError, cause_of
 from videomem_hf.system import quantity
 from videomem_hf.video.video import Frame
 
 OnFrame = Callable[[Frame], None] | None
+Titles = Iterable[str | None] | Mapping[str, str | None]
+"""One per clip, or by file name."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +44,15 @@ def _channels_last(model: Any) -> Any:
     return model
 
 
-def pair_titles(sources: Iterable[ClipSource], titles: Iterable[str | None]) -> Iterator[tuple[ClipSource, str | None]]:
-    """Give each clip its title, one after the other; titles that repeat without end may be more than the clips.
+def pair_titles(sources: Iterable[ClipSource], titles: Titles) -> Iterator[tuple[ClipSource, str | None]]:
+    """Give each clip its title: by its name, or one after the other; those that repeat without end may be more.
 
     Raises InputError where there are fewer titles than clips, or more in a list.
     """
+    if isinstance(titles, Mapping):
+        named = ClipTitles(titles)
+        yield from ((source, named.of(input_name(source)) or row_title(source)) for source in sources)
+        return
     remaining, count = iter(titles), 0
     for source in sources:
         for title in islice(remaining, 1):
@@ -66,7 +73,7 @@ class ClipPredictor(ABC):
         name: Name of the model in the predictions.
         device: "cpu", "cuda", ...; None takes a GPU if there is one.
         claims: What the predictions carry besides scores.
-        title: Title of clips for which no title is given, for a model that reads titles.
+        title: Title of clips for which neither the call nor a row gives one, for a model that reads titles.
 
     Raises:
         InputError: A title is given and the model does not read titles; or a package or file that it needs is missing.
@@ -140,7 +147,8 @@ class ClipPredictor(ABC):
             on_frame: Called with each sampled frame when it is decoded, to show progress, from the thread that decodes
                 (several may call at the same time). Models of features do not call it. Its exceptions fail the clip.
             maps: Whether to return the saliency maps of all sampled frames; a note says if the model has none.
-            title: Title of the clip, for a model that reads titles.
+            title: Title of the clip, for a model that reads titles; None takes that of a row of a data set, if it has
+                one.
 
         Raises:
             VideoError: The clip cannot be decoded.
@@ -155,7 +163,7 @@ class ClipPredictor(ABC):
         stills: int = 0,
         on_frame: OnFrame = None,
         maps: bool = False,
-        titles: Iterable[str | None] | None = None,
+        titles: Titles | None = None,
         fail_fast: bool = False,
     ) -> Iterator[Prediction]:
         """Score clips in order; frames of successive clips share batches of the network.
@@ -163,7 +171,8 @@ class ClipPredictor(ABC):
         Args:
             sources: The clips.
             stills, on_frame, maps: See `predict`.
-            titles: One title per clip, None for a clip without one; by default the predictor's for all.
+            titles: One title per clip, None for a clip without one; or a mapping from file name to title. By default a
+                row of a data set has its own, and all others the predictor's.
             fail_fast: Whether to raise the error of the first clip that fails. Otherwise its prediction has an
                 `error`, and the others are scored.
 
@@ -178,7 +187,12 @@ class ClipPredictor(ABC):
             raise InputError(f"stills is {stills!r}; it is a number of frames, 0 or more")
         if titles is not None:
             self.check_title()
-        titled = pair_titles(sources, repeat(self.title) if titles is None else titles)
+        if titles is None:
+            titled: Iterable[tuple[ClipSource, str | None]] = (
+                (each, row_title(each) or self.title) for each in sources
+            )
+        else:
+            titled = pair_titles(sources, titles)
         return self._predict_each(titled, Options(stills, on_frame, maps, fail_fast))
 
     def check_title(self) -> None:

@@ -13,7 +13,7 @@ from videomem_hf.features.title_views import TitleSpec
 from videomem_hf.inference.clip_predictor import ClipPredictor, Options
 from videomem_hf.inference.intervals import LEVEL
 from videomem_hf.inference.prediction import Intervals, Prediction, Still
-from videomem_hf.inference.sources import ClipSource, input_name, open_source
+from videomem_hf.inference.sources import ClipSource, input_name, open_source, row_title
 from videomem_hf.schema import Horizon
 from videomem_hf.video.video import VideoError, VideoSource, sample_frames
 
@@ -37,7 +37,7 @@ class FeaturePredictor(ClipPredictor):
         return any(isinstance(spec, TitleSpec) for spec in self._extractor.extractor.specs)
 
     def extract(self, source: ClipSource, title: str | None = None) -> tuple[dict[str, np.ndarray], list[str]]:
-        return self._extract(self._open_file(source), title or self.title)
+        return self._extract(self._open_file(source), title or row_title(source) or self.title)
 
     def _extract(self, source: VideoSource, title: str | None) -> tuple[dict[str, np.ndarray], list[str]]:
         return self._extractor(source, title)

@@ -9,10 +9,10 @@ from videomem_hf.inference.feature_predictor import FeaturePredictor
 from videomem_hf.inference.network import for_inference
 from videomem_hf.inference.predictor import Predictor
 from videomem_hf.inference.view_predictor import ViewPredictor
-from videomem_hf.model_names import NO_MODEL, RESMEM, check_model_name
+from videomem_hf.model_names import NO_MODEL, RESMEM, check_model_name, check_on_hub
 from videomem_hf.models.configuration_multiview import MultiViewConfig
 from videomem_hf.models.folders import load_model
-from videomem_hf.schema import InputError, short_message
+from videomem_hf.schema import PRECISION_NAMES, InputError, short_message
 
 
 def load_predictor(
@@ -31,8 +31,9 @@ def load_predictor(
         title: Title of clips for which no title is given, for a model that reads titles.
         trust_remote_code: Whether to run the Python files in the model's folder, for a model type that is not
             registered.
-        precision: Number format of the network, "float32", "bfloat16" or "float16"; see `for_inference`. "auto" keeps
-            the model's, but takes bfloat16 on a GPU that supports it. bfloat16 changes scores by up to .005.
+        precision: Number format of the network, "float32", "bfloat16" or "float16", also as "bf16" and so on; see
+            `for_inference`. "auto" keeps the model's, but takes bfloat16 on a GPU that supports it. bfloat16 changes
+            scores by up to .005.
 
     Returns:
         A predictor whose network was prepared by `for_inference`: it cannot be trained or saved.
@@ -41,7 +42,7 @@ def load_predictor(
         InputError: There is no such model, it is not a memorability predictor, or it needs features that cannot be
             extracted here; the message says what to do.
     """
-    device = usable_device(device)
+    device, precision = usable_device(device), PRECISION_NAMES.get(precision, precision)
     network, processor = load_network(model, trust_remote_code)
     if reads_video(network):
         network = for_inference(network, device, precision)
@@ -59,6 +60,7 @@ def load_network(model: str | None = None, trust_remote_code: bool = False) -> t
     if model in (None, RESMEM):
         return load_installed_resmem()
     check_model_name(str(model))
+    check_on_hub(str(model), "model")
     network, processor = _from_pretrained(str(model), trust_remote_code)
     _check_predicts(network, str(model))
     return network, processor

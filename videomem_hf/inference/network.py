@@ -14,7 +14,7 @@ from videomem_hf.models.modeling_memorability import Conv3d
 from videomem_hf.models.modeling_resnet3d import BasicBlock as BasicBlock3D
 from videomem_hf.models.modeling_resnet3d import Bottleneck as Bottleneck3D
 from videomem_hf.models.modeling_resnet3d import ResNet3DModel
-from videomem_hf.schema import InputError, Precision
+from videomem_hf.schema import PRECISION_NAMES, InputError, Precision
 
 PRECISIONS: Final = get_args(Precision)
 _NORM_FOLLOWS_CONV: Final = (BasicBlock, Bottleneck, ResNet, BasicBlock3D, Bottleneck3D, ResNet3DModel)
@@ -34,6 +34,7 @@ def for_inference(model: Any, device: str, precision: str = "auto") -> Any:
 
     Returns the model, on its device; raises InputError for an unknown precision.
     """
+    precision = PRECISION_NAMES.get(precision, precision)
     if precision not in PRECISIONS:
         raise InputError(f"precision is {precision!r}; it must be one of {', '.join(PRECISIONS)}")
     where = torch.device(device)

@@ -1,6 +1,6 @@
 """`transformers.pipeline("video-memorability", ...)`, on top of the same predictors as everything else."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any, Final
@@ -10,6 +10,7 @@ import wrapt
 from transformers import AutoModel, AutoVideoProcessor, Pipeline, pipelines
 
 from videomem_hf.inference.claims import write_claims
+from videomem_hf.inference.clip_predictor import Titles
 from videomem_hf.inference.loading import load_installed_resmem, predictor_of, reads_video
 from videomem_hf.inference.sources import each_clip, holds_several_clips
 from videomem_hf.model_names import RESMEM, check_model_name
@@ -35,6 +36,7 @@ class VideoMemorabilityPipeline(Pipeline):
         num_workers: As of every pipeline; FFmpeg decodes a clip on several threads, whatever it is.
         maps: Whether dictionaries hold the saliency of every sampled frame, as lists.
         title: Of the clips, for a model that reads titles.
+        titles: In place of it one per clip, or a mapping from file name to title. A row of a data set has its own.
         **kwargs: As of every pipeline: `device` and so on.
     """
 
@@ -63,6 +65,11 @@ class VideoMemorabilityPipeline(Pipeline):
         _, forward_params, _ = self._sanitize_parameters(**kwargs)
         forward_params = {**self._forward_params, **forward_params}
         _check_batch_size(batch_size)
+        titles = forward_params.get("titles")
+        if titles is not None and (forward_params.get("title") is not None or isinstance(titles, str)):
+            raise InputError("titles are one per clip, or a mapping from file name to title; title is of all clips")
+        if titles is not None and not isinstance(titles, Mapping):  # each group takes the next ones
+            forward_params["titles"] = iter(titles)
         if not holds_several_clips(inputs):
             return self.run_single([inputs], {}, forward_params | {"fail_fast": True}, {})[0]
         is_stream = isinstance(inputs, Iterator | torch.utils.data.Dataset)
@@ -77,12 +84,12 @@ class VideoMemorabilityPipeline(Pipeline):
             yield from self.run_single(group, {}, forward_params, {})
 
     def _sanitize_parameters(
-        self, maps: bool | None = None, title: str | None = None, **unknown: Any
+        self, maps: bool | None = None, title: str | None = None, titles: Titles | None = None, **unknown: Any
     ) -> tuple[dict, dict, dict]:
         if unknown:
             name = next(iter(unknown))
-            raise InputError(f"the pipeline takes no {name!r}; it takes maps, title, batch_size and num_workers")
-        given = {"maps": maps, "title": title}
+            raise InputError(f"the pipeline takes no {name!r}; it takes maps, title(s), batch_size and num_workers")
+        given = {"maps": maps, "title": title, "titles": titles}
         return {}, {name: value for name, value in given.items() if value is not None}, {}
 
     def preprocess(self, input_: Iterable[Any]) -> dict[str, Any]:
@@ -90,10 +97,15 @@ class VideoMemorabilityPipeline(Pipeline):
         return {"sources": input_}
 
     def _forward(
-        self, input_tensors: dict[str, Any], maps: bool = False, title: str | None = None, fail_fast: bool = False
+        self,
+        input_tensors: dict[str, Any],
+        maps: bool = False,
+        title: str | None = None,
+        titles: Titles | None = None,
+        fail_fast: bool = False,
     ) -> dict[str, Any]:
         sources = input_tensors["sources"]
-        titles = None if title is None else repeat(title)
+        titles = titles if title is None else repeat(title)
         with torch.inference_mode(False):  # Grad-CAM needs gradients
             found = self.predictor.predict_many(sources, maps=maps, titles=titles, fail_fast=fail_fast)
             return {"predictions": list(found)}

@@ -1,11 +1,11 @@
 """`videomem_hf.predict`: from clips to predictions in one call."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import repeat
 from pathlib import Path
 from typing import Any, TypedDict, Unpack, overload
 
-from videomem_hf.inference.clip_predictor import ClipPredictor
+from videomem_hf.inference.clip_predictor import ClipPredictor, Titles
 from videomem_hf.inference.loading import load_predictor
 from videomem_hf.inference.prediction import Prediction
 from videomem_hf.inference.sources import ClipSource, each_clip, holds_several_clips
@@ -21,7 +21,7 @@ class PredictOptions(TypedDict, total=False):
     stills: int
     maps: bool
     title: str | None
-    titles: Iterable[str | None] | None
+    titles: Titles | None
     fail_fast: bool
     precision: str
 
@@ -44,7 +44,7 @@ def predict(
     stills: int = 0,
     maps: bool = False,
     title: str | None = None,
-    titles: Iterable[str | None] | None = None,
+    titles: Titles | None = None,
     fail_fast: bool = False,
     precision: str = "auto",
 ) -> Prediction | list[Prediction]:
@@ -61,7 +61,8 @@ def predict(
         stills: How many frames to return with their saliency, evenly spread over the clip.
         maps: Whether to return the saliency of every sampled frame.
         title: Title of the clip, or of all clips, for a model that reads titles.
-        titles: For a list of clips: one title per clip, None for a clip without one.
+        titles: For a list of clips: one title per clip, None for a clip without one; or a mapping from file name to
+            title. A row of a data set has its own in the column `title`, which a model without titles ignores.
         fail_fast: For a list of clips: whether to raise the error of the first clip that fails. Otherwise its
             prediction has an `error`, and the others are scored.
         precision: See `load_predictor`.
@@ -79,18 +80,24 @@ def predict(
     """
     several = holds_several_clips(source)
     each = None if titles is None else _each_title(source if several else None, title, titles)
-    predictor = _load(model, device, title or next(filter(None, each or ()), None), precision)
-    if not several:
+    predictor = _load(model, device, title, precision)
+    if not several and each is None:
         return predictor.predict(source, stills, None, maps, title)
+    if not several:
+        return next(predictor.predict_many([source], stills, None, maps, each, fail_fast=True))
     of_all = None if title is None else repeat(title)
     return list(predictor.predict_many(each_clip(source), stills, None, maps, each or of_all, fail_fast))
 
 
-def _each_title(sources: Any, title: str | None, titles: Any) -> list[str | None]:
+def _each_title(sources: Any, title: str | None, titles: Any) -> Titles:
+    if isinstance(titles, Mapping) and title is None:
+        return titles
     each = list(titles) if isinstance(titles, Iterable) and not isinstance(titles, str) else None
     wrong_length = each is not None and hasattr(sources, "__len__") and len(each) != len(sources)
     if sources is None or title is not None or each is None or wrong_length:
-        raise InputError("titles are for a list of clips, one per clip; give a single clip, or all clips, a title")
+        raise InputError(
+            "titles are for a list of clips, one per clip, or by file name; give a single clip, or all clips, a title"
+        )
     return each
 
 

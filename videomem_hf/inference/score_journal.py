@@ -86,7 +86,7 @@ class ScoreJournal:
 
     def __init__(self, path: Path, model: dict[str, Any]) -> None:
         self.path = path
-        self._known: dict[str, tuple[dict[str, int], ClipScores]] = {}
+        self._known: dict[str, tuple[dict[str, int | str], ClipScores]] = {}
         try:
             self._read(model) if path.exists() else path.write_text(_line({"model": model}), encoding="utf-8")
             self._file = path.open("a", encoding="utf-8", errors="surrogateescape")
@@ -113,14 +113,14 @@ class ScoreJournal:
         if whole != content:
             os.truncate(self.path, len(whole))
 
-    def get(self, clip: Path) -> ClipScores | None:
-        """Give a clip's scores, if it is done and still the same file."""
+    def get(self, clip: Path, title: str | None = None) -> ClipScores | None:
+        """Give a clip's scores, if it is done and still the same file with the same title."""
         found = self._known.get(str(clip.absolute()))
-        return found[1] if found and found[0] == _state(clip) else None
+        return found[1] if found and found[0] == _state(clip, title) else None
 
-    def add(self, clip: Path, scores: ClipScores) -> None:
+    def add(self, clip: Path, scores: ClipScores, title: str | None = None) -> None:
         """Write a clip's scores; they are in the file when this returns."""
-        key, state = str(clip.absolute()), _state(clip)
+        key, state = str(clip.absolute()), _state(clip, title)
         self._known[key] = state, scores
         self._file.write(_line({"clip": key, "state": state} | asdict(scores)))
         self._file.flush()
@@ -136,12 +136,12 @@ def model_identity(name: str, horizons: tuple[Horizon, ...]) -> dict[str, Any]:
     return {"name": str(Path(name).absolute()) if files else name, "horizons": list(horizons), "weights": weights}
 
 
-def _state(clip: Path) -> dict[str, int]:
+def _state(clip: Path, title: str | None) -> dict[str, int | str]:
     try:
         status = clip.stat()
     except OSError:  # gone since it was scored: it counts as changed
         return {}
-    return {"bytes": status.st_size, "modified_ns": status.st_mtime_ns}
+    return {"bytes": status.st_size, "modified_ns": status.st_mtime_ns} | ({"title": title} if title else {})
 
 
 def _line(content: dict[str, Any]) -> str:

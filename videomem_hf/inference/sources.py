@@ -13,7 +13,7 @@ from videomem_hf.video.video import VideoError, VideoSource
 
 __all__ = [
     "ClipSource", "NamedBytes", "each_clip", "holds_several_clips", "input_name", "is_frame_list", "open_source",
-    "segments_of_frames",
+    "row_title", "segments_of_frames",
 ]  # fmt: skip
 
 ClipSource = Any
@@ -32,6 +32,12 @@ def holds_several_clips(source: Any) -> bool:
     if isinstance(source, one) or hasattr(source, "get_frame_played_at") or hasattr(source, "read"):
         return False
     return isinstance(source, Iterator) or hasattr(source, "__getitem__")
+
+
+def row_title(source: ClipSource) -> str | None:
+    """The title that a row of a data set has in its column `title`; None of anything else."""
+    title = source.get("title") if isinstance(source, Mapping) else None
+    return title if isinstance(title, str) and title.strip() else None
 
 
 class _UnreadableRow:

@@ -39,12 +39,11 @@ class ViewPredictor(FeaturePredictor):
                 self.extractors[view] = ColumnExtractor([view], str(self.device), extracted)
             except InputError as error:
                 self.missing[view] = str(error)
-        if not self.title and not self.extractors:
+        if not self.reads_titles and not self.extractors:
             reasons = "; ".join(self.missing.values())
             raise InputError(
                 f"{self.name}: predicts from {', '.join(config.view_names)}, none of which can be had of a clip alone"
                 + (f" ({reasons})" if reasons else "")
-                + ("; give its title with --title" if self.reads_titles else "")
             )
 
     @property
@@ -61,7 +60,7 @@ class ViewPredictor(FeaturePredictor):
         notes = [f"Without {view}: {reason}." for view, reason in self.missing.items()]
         views = self._views_of_title(plain_title(title))
         if self.reads_titles and not views:
-            notes.append("Without its title: none is given.")
+            notes.append("Without its title: none is given (see --title and --titles).")
         for view, extract in self.extractors.items():
             columns, odd = extract(source)
             views[view] = columns[view].astype(np.float32)

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from videomem_hf.evaluation.tables import short_number
-from videomem_hf.multiview.fit import BestFit
-from videomem_hf.multiview.view_data import ViewData
 from videomem_hf.schema import HORIZON_NAMES, Horizon
 from videomem_hf.statistics import bootstrap_interval, noise_ceiling, spearman
+
+if TYPE_CHECKING:
+    from videomem_hf.multiview.fit import BestFit
+    from videomem_hf.multiview.view_data import ViewData
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class AblationRow:
 
 
 def ablation_rows(
-    division: str, fit: BestFit, data: ViewData, rows: np.ndarray, sampling: dict[str, Any]
+    division: str, fit: "BestFit", data: "ViewData", rows: np.ndarray, sampling: dict[str, Any]
 ) -> list[AblationRow]:
     """Evaluate a model with every pattern of views that it was fitted for, on the clips with the indices `rows`.
 

@@ -10,7 +10,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from videomem_hf.data.feature_files.folders import NO_FEATURES
-from videomem_hf.data.scored_clips import config_of, feature_columns, is_divided, open_splits, video_sources
+from videomem_hf.data.scored_clips import check_data, config_of, feature_columns, is_divided, open_splits, video_sources
 from videomem_hf.features.packaged import best_installed
 from videomem_hf.features.title_views import EMBEDDING, WORDS, title_views
 from videomem_hf.multiview.config import AUTO
@@ -187,6 +187,7 @@ def load_sources(data: str, options: dict[str, Any] | None = None) -> tuple[list
 def _configs(data: str) -> list[str]:
     """Names of configurations; of a copy of the release those of its features, and of its videos if it has any."""
     folder = Path(data)
+    check_data(data)
     if is_divided(data):
         from datasets import get_dataset_config_names
 

@@ -9,7 +9,7 @@ from videomem_hf.evaluation.options import EvaluationOptions
 from videomem_hf.losses.names import check_loss_section
 from videomem_hf.models.former_names import FORMER_NAMES
 from videomem_hf.recipes import RunConfig, require, require_least
-from videomem_hf.schema import HORIZONS
+from videomem_hf.schema import HORIZONS, PRECISION_NAMES
 
 OPTIMIZERS: Final = ("adamw", "adam", "sgd", "lbfgs")
 SCHEDULES: Final = ("constant", "cosine", "step")
@@ -17,6 +17,10 @@ SOURCES: Final = ("videomem", "lamem", "both")
 SELECTIONS: Final = (*HORIZONS, "mean", "last")
 FEATURE_MODEL: Final = "feature_mlp"
 MAP_MODEL: Final = "spatiotemporal"
+_PRECISIONS: Final = {"float32": "no", "fp32": "no"} | {
+    long: short for short, long in PRECISION_NAMES.items() if long != "float32"
+}
+"""Other names of `mixed_precision`."""
 
 
 @strict
@@ -200,10 +204,12 @@ class TrainingConfig(RunConfig):
     def from_former_names(cls, values: dict[str, Any]) -> dict[str, Any]:
         """Rename fields of the sections `model` and `processor` that a file has under former names.
 
-        YAML reads an unquoted `mixed_precision: no` as false.
+        YAML reads an unquoted `mixed_precision: no` as false; `bfloat16` is another name of `bf16`.
         """
         if values.get("mixed_precision") is False:
             values = values | {"mixed_precision": "no"}
+        if values.get("mixed_precision") in _PRECISIONS:
+            values = values | {"mixed_precision": _PRECISIONS[values["mixed_precision"]]}
         return values | {
             name: {FORMER_NAMES.get(key, key): value for key, value in values[name].items()}
             for name in ("model", "processor")

@@ -56,6 +56,27 @@ def read_captions(path: Path) -> list[Caption]:
     return list(captions.values())
 
 
+def read_titles(path: Path) -> dict[str, str]:
+    """Read titles of any clips: lines `holiday.mp4<TAB>title` of a clip's name or path, or the release's captions.
+
+    Raises InputError, with file and line, for a line without a tab or title, or a clip with two titles.
+    """
+    titles: dict[str, str] = {}
+    for line, text in numbered_lines(read_text(path)):
+        if line == 1 and _HEADER.match(text):
+            continue
+        match = _CAPTION_LINE.fullmatch(text)
+        name, title = match.groups() if match else text.partition("\t")[::2]
+        name, title = name.strip().strip('"'), title.strip().strip('"')
+        if not name or not title:
+            raise InputError(f"{path}:{line}: '{text[:60]}' is not a clip's name, a tab and its title.")
+        if titles.get(name, title) != title:
+            raise InputError(f"{path}:{line}: a second title for {name}, '{title}'; keep the right one.")
+        if title not in _SPREADSHEET_ERRORS:
+            titles[name] = title
+    return titles
+
+
 def is_video_list(path: Path) -> bool:
     """Recognise a list of videos (`test-set_list.txt`) by its name or by a first line that is one file name."""
     if path.suffix.lower() != ".txt":
