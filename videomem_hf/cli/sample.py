@@ -22,9 +22,12 @@ def sample(
     size: Annotated[str, typer.Option(metavar="WxH", help="Frame size; the release's is 1920x1080.")] = "320x180",
     features: Annotated[
         str,
-        typer.Option(help="all, none, or some of c3d,hmp,lbp,hog,inceptionv3,colorhistogram,orb,aesthetics."),
+        typer.Option(
+            help="all, none, or some of c3d,hmp,lbp,hog,inceptionv3,colorhistogram,orb,aesthetics. hmp, lbp, hog, "
+            "colorhistogram and orb are extracted from the generated videos, the others are simulated."
+        ),
     ] = "c3d,hmp",
-    no_videos: Annotated[bool, typer.Option("--no-videos", help="Write everything except the video files.")] = False,
+    no_videos: Annotated[bool, typer.Option("--no-videos", help="Write everything except the video files; the features are the same.")] = False,
     workers: Annotated[int | None, typer.Option(help="Number of processes. (default: one per available CPU)")] = None,
 ) -> None:
     """Generate a VideoMem-like release with known truth: DIR/release in the original layout, DIR/truth.jsonl beside it.

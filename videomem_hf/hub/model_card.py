@@ -11,6 +11,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from jinja2 import UndefinedError
 from transformers import PreTrainedConfig
 
+from videomem_hf.features.catalogue import CLASSICAL
 from videomem_hf.hub.card_texts import (
     claim_lines,
     duration,
@@ -22,14 +23,13 @@ from videomem_hf.hub.card_texts import (
 )
 from videomem_hf.hub.run_facts import RunFacts, changes_of_recipe
 from videomem_hf.inference.reference import read_reference
+from videomem_hf.sample.features import EXTRACTED
 from videomem_hf.schema import HORIZON_NAMES, InputError
 from videomem_hf.system import templates
 
 PLACEHOLDER: Final = "USER/NAME"
 """Stands for the repository in a card that was written before it was known."""
 FEATURE_TITLES: Final = {"c3d": "C3D", "hmp": "HMP", "lbp": "LBP", "hog": "HOG", "orb": "ORB"}
-_FROM_CLIPS: Final = {"hmp", "lbp"}
-"""Feature columns that need nothing but the clip."""
 _METRICS: Final = {"spearman": "spearmanr", "pearson": "pearsonr", "mse": "mse"}
 _LONGER: Final = {"spearman": "Spearman's rank correlation", "pearson": "Pearson's correlation", "mse": "squared error"}
 _TEMPLATES: Final = templates("videomem_hf.hub")
@@ -114,7 +114,8 @@ def _values(facts: RunFacts, repo: str, example: Example | None, pointing: Mappi
         "init": facts.init,
         "feature_titles": " and ".join(FEATURE_TITLES.get(name, name) for name in names),
         "feature_columns": list(zip(names, facts.model.get("feature_sizes", ()), strict=True)),
-        "from_clips": set(names) <= _FROM_CLIPS,
+        "from_clips": set(names) <= set(CLASSICAL),
+        "drawn": " and ".join(FEATURE_TITLES.get(name, name) for name in names if name not in EXTRACTED),
         "horizon_names": " and ".join(HORIZON_NAMES[each] for each in facts.model["horizons"]),
         "meaning": _meaning(facts.model["horizons"]),
         "fitting": "" if facts.stages else fitting_text(facts),
