@@ -8,6 +8,7 @@ import numpy as np
 
 from videomem_hf.evaluation.tables import short_number
 from videomem_hf.multiview.fit import BestFit
+from videomem_hf.multiview.kernel_search import view_patterns
 from videomem_hf.multiview.view_data import ViewData
 from videomem_hf.schema import HORIZON_NAMES, Horizon
 from videomem_hf.statistics import bootstrap_interval, noise_ceiling, spearman
@@ -43,13 +44,14 @@ class AblationRow:
 def ablation_rows(
     division: str, fit: BestFit, data: ViewData, rows: np.ndarray, sampling: dict[str, Any]
 ) -> list[AblationRow]:
-    """Evaluate a model with every pattern of views that it was fitted for, on the clips with the indices `rows`.
+    """Evaluate a model with each of its views alone, in pairs, ... and all, on the clips with the indices `rows`.
 
+    The kernel head has a model of its own for each of these sets; the neural head predicts with the other views hidden.
     `division` says how these and the training clips were divided; `sampling` are keywords of `bootstrap_interval`.
     """
     names = list(fit.model.config.view_names)
     found = []
-    for pattern in sorted(fit.model.config.patterns, key=len):
+    for pattern in sorted(view_patterns(len(names)), key=len):
         used = {names[view]: data.views[names[view]][rows] for view in pattern}
         present = np.array([np.isfinite(x).all(axis=1) for x in used.values()])
         # All views together score every clip; a part of them only the clips that have all of that part.

@@ -137,14 +137,16 @@ def _write_claims(output: Path, data: ViewData, rows: np.ndarray, scores: np.nda
 
 
 def _run_facts(config: BestConfig, data: ViewData, fit: BestFit, seconds: dict[str, float]) -> dict[str, Any]:
+    views = list(fit.model.config.view_names)
+    not_used = [f"{name} is left out: the neural head takes no word counts" for name in data.views if name not in views]
     return {
         "model_type": fit.model.config.model_type,
         "head": fit.model.config.head,
         "parameters": sum(each.numel() for each in fit.model.parameters()),
         "train_clips": len(data.splits["train"]),
-        "views": {name: data.views[name].shape[1] for name in data.views},
+        "views": {name: data.views[name].shape[1] for name in views},
         "frame_encoder": data.frame_encoder,
-        "notes": list(data.notes),
+        "notes": [*data.notes, *not_used],
         "held_out": fit.correlations,
         "choices": asdict(fit.choices) | {"products": list(fit.choices.products.items())},
         "seconds": seconds,
