@@ -17,7 +17,7 @@ from videomem_hf.evaluation.evaluate import baselines, compute_metrics, noise_ce
 from videomem_hf.evaluation.training_clips import training_contents
 from videomem_hf.features.title_views import WORDS
 from videomem_hf.inference.reference import make_reference, reference_of_results, write_reference
-from videomem_hf.inference.typicality import MAX_CLIPS, Typicality
+from videomem_hf.inference.typicality import MAX_CLIPS, Typicality, with_sizes
 from videomem_hf.losses import Criterion
 from videomem_hf.models.folders import save_model
 from videomem_hf.multiview.ablation_table import ablation_rows
@@ -131,7 +131,7 @@ def _write_claims(output: Path, data: ViewData, rows: np.ndarray, scores: np.nda
     train = data.splits["train"]
     train = np.sort(np.random.default_rng(0).permutation(train)[:MAX_CLIPS])
     names = [name for name in data.views if name != WORDS] or list(data.views)  # rare words are far from everything
-    described = ({name: np.asarray(data.views[name])[each] for name in names} for each in (train, rows))
+    described = (with_sizes({name: np.asarray(data.views[name])[each] for name in names}) for each in (train, rows))
     if typicality := Typicality.fit(*described):
         typicality.save(output / run_files.TYPICALITY_FILE)
 
