@@ -66,7 +66,9 @@ def test_a_samples_clips_score_as_their_feature_files(tmp_path: Path) -> None:
         tmp_path / "sample", videos=4, test_videos=1, size=(64, 64), features=["hmp"], workers=1, progress=False
     )
     rows = datasets.load_dataset("videomem", "hmp", data_dir=str(made.release), cache_dir=str(tmp_path / "cache"))
-    ids, hmp = (sum((list(part[name]) for part in rows.values()), []) for name in ("video_id", "hmp"))
+    parts = rows.values()
+    ids = [video_id for part in parts for video_id in part["video_id"]]
+    hmp = [numbers for part in parts for numbers in part["hmp"]]
     folder = save_model(tmp_path / "model", ["hmp"], [6075])
     model = model_class("feature_mlp").from_pretrained(folder)
     columns = {"hmp": torch.tensor(hmp)}
@@ -78,7 +80,6 @@ def test_a_samples_clips_score_as_their_feature_files(tmp_path: Path) -> None:
     assert {clip.stem for clip in clips} == expected.keys()
     for prediction, clip in zip(load_predictor(str(folder), "cpu").predict_many(clips), clips, strict=True):
         np.testing.assert_allclose(list(prediction.scores.values()), expected[clip.stem], atol=1e-5)
-
 
 
 def test_the_command_takes_feature_models(clips: list[Path], tmp_path: Path) -> None:

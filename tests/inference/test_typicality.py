@@ -63,7 +63,9 @@ def test_features_far_outside_of_the_training_ones_are_flagged() -> None:
 
     def features(seed: int, clips: int) -> dict[str, np.ndarray]:
         rng = np.random.default_rng(seed)
-        histogram = np.where(rng.random((clips, 400)) < np.linspace(0.002, 0.5, 400), rng.exponential(size=(clips, 400)), 0)
+        histogram = np.where(
+            rng.random((clips, 400)) < np.linspace(0.002, 0.5, 400), rng.exponential(size=(clips, 400)), 0
+        )
         unit = rng.normal(size=(clips, 16))
         return {
             "histogram": histogram / histogram.sum(axis=1, keepdims=True),

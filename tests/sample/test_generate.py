@@ -66,9 +66,7 @@ def test_the_readme_tells_extracted_features_from_simulated_ones(out: Path) -> N
     assert "Simulated feature files: c3d." in text
 
 
-def test_a_missing_library_is_told_before_anything_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_library_is_told_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(InputError, match=r"orb needs OpenCV.*pip install"):
         generate_sample(tmp_path / "new", **SMALL, features=("c3d", "orb"))

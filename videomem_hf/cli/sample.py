@@ -27,7 +27,13 @@ def sample(
             "colorhistogram and orb are extracted from the generated videos, the others are simulated."
         ),
     ] = "c3d,hmp",
-    no_videos: Annotated[bool, typer.Option("--no-videos", help="Write everything except the video files; the features are the same.")] = False,
+    no_videos: Annotated[
+        bool,
+        typer.Option(
+            "--no-videos",
+            help="Write everything except the video files, which takes as long where features are extracted from them.",
+        ),
+    ] = False,
     workers: Annotated[int | None, typer.Option(help="Number of processes. (default: one per available CPU)")] = None,
 ) -> None:
     """Generate a VideoMem-like release with known truth: DIR/release in the original layout, DIR/truth.jsonl beside it.

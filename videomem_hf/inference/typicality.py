@@ -6,8 +6,8 @@ the training clips, whose covariance is kept in a few directions and one varianc
 highest rank, ranked among the held-out clips' highest ones, gives a conformal p-value (Vovk, Gammerman and Shafer,
 "Algorithmic Learning in a Random World", 2005): at most 5 % of clips like the held-out ones have one up to 5 %.
 
-Features and views have the size of their vectors as a group of its own: zeros lie near the mean of many numbers that are
-mostly small, and rare numbers vary so much that larger ones everywhere are no farther than some held-out clips.
+Features and views have the size of their vectors as a group of its own: zeros lie near the mean of many numbers that
+are mostly small, and rare numbers vary so much that larger ones everywhere are no farther than some held-out clips.
 """
 
 from collections.abc import Mapping

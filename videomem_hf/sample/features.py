@@ -1,8 +1,8 @@
 """Feature files in the release's formats: extracted from the generated video where that needs no weights, else drawn.
 
 What `videomem_hf.features` extracts with nothing but the clip is what `videomem extract` gives of the same video. What
-needs a network's weights, or cannot be computed, is drawn: fixed random projections of what the scene shows, plus noise,
-with each feature's size, sparsity and sum. So it carries a weak signal of memorability.
+needs a network's weights, or cannot be computed, is drawn: fixed random projections of what the scene shows, plus
+noise, with each feature's size, sparsity and sum. So it carries a weak signal of memorability.
 """
 
 from collections.abc import Callable, Sequence

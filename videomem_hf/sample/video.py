@@ -26,7 +26,9 @@ def write_video(scene: Scene, path: Path | IO[bytes], size: tuple[int, int]) -> 
 
     shots = Shots(scene, size)
     options = {"deadline": "realtime", "cpu-used": "-8", "g": str(KEYFRAME_EVERY)}
-    with av.open(str(path) if isinstance(path, Path) else path, "w", format="webm", options={"fflags": "+bitexact"}) as container:
+    with av.open(
+        str(path) if isinstance(path, Path) else path, "w", format="webm", options={"fflags": "+bitexact"}
+    ) as container:
         stream = container.add_stream("libvpx", rate=FPS, options=options)
         stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"
