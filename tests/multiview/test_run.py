@@ -173,7 +173,8 @@ def test_report_writes_table_and_figures(finished: TrainingResult, tmp_path: Pat
     assert result.exit_code == 0, result.output
     text = (tmp_path / "report.md").read_text()
     assert "| title + title_words + c3d + hmp |" in text
-    assert (tmp_path / "calibration.png").stat().st_size > 10_000
+    assert (tmp_path / "scatter.png").stat().st_size > 10_000
+    assert "Groups by predicted score take 36 clips; here are 30" in text
     worst = max(_rows(finished), key=lambda row: float(row["short_term_model"]) - float(row["short_term"]))
     assert text.index("predicted too high") < text.index(f"| {worst['video_id']} |") < text.index("predicted too low")
 
