@@ -263,6 +263,18 @@ def test_spearman_brown_in_closed_form() -> None:
         statistics.spearman_brown(0.5, 0)
 
 
+def test_interval_of_the_noise_ceiling_is_that_of_drawing_items_again() -> None:
+    rng = np.random.default_rng(0)
+    counts = rng.integers(5, 30, 60)
+    scores = rng.binomial(counts, rng.beta(8, 2, 60)) / counts
+    found = statistics.noise_ceiling_interval(scores, counts, confidence=0.8, resamples=2000)
+    drawn = rng.integers(0, 60, (2000, 60))
+    expected = np.quantile([statistics.noise_ceiling(scores[rows], counts[rows]) for rows in drawn], [0.1, 0.9])
+    assert (found.low, found.high) == pytest.approx(expected, abs=0.03)
+    assert found.low < statistics.noise_ceiling(scores, counts) < found.high
+    assert np.isnan(statistics.noise_ceiling_interval([0.5, 0.5], [9, 9]).low)
+
+
 def test_noise_ceiling_by_hand_leaves_out_single_annotations() -> None:
     scores, counts = np.array([0.5, 1.0, 0.25, 0.0, 0.9]), np.array([2, 9, 4, 1, np.nan])
     noise = np.mean([0.25 / 1, 0.0, 0.1875 / 3])

@@ -140,6 +140,7 @@ def _write(path: Path, results: dict[str, Any], held_out: Sequence[HeldOut], sec
         clips=_example_clips(held_out),
         details=_details(results, seconds),
         maps=maps,
+        caveats=held_out[0].prediction.caveats,
     )
 
 

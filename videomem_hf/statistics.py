@@ -196,6 +196,40 @@ def noise_ceiling(scores: ArrayLike, counts: ArrayLike) -> float:
     return float(np.sqrt(max(0.0, 1 - noise / values.var(ddof=1))))
 
 
+def noise_ceiling_interval(
+    scores: ArrayLike,
+    counts: ArrayLike,
+    *,
+    confidence: float = CONFIDENCE,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Interval:
+    """Percentile bootstrap interval of `noise_ceiling`: items are drawn with replacement.
+
+    Args:
+        scores, counts: As of `noise_ceiling`.
+        confidence, resamples, seed: As of `bootstrap_interval`.
+
+    Returns:
+        NaN ends with fewer than 2 items of known noise, or scores that do not vary.
+    """
+    values, annotations = (np.asarray(each, np.float64) for each in (scores, counts))
+    known = np.isfinite(values) & (annotations >= 2)
+    values, annotations = values[known], annotations[known]
+    items = len(values)
+    if items < 2 or values.var() == 0:
+        return Interval(float("nan"), float("nan"))
+    noise, deviations = values * (1 - values) / (annotations - 1), values - values.mean()
+    draws = []
+    for times in resample_counts(items, resamples, seed):  # (resamples, items)
+        means = times @ deviations / items
+        variances = (times @ deviations**2 / items - means**2) * items / (items - 1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            reliability = np.where(variances > 1e-12, 1 - times @ noise / items / variances, 0.0)
+        draws.append(np.sqrt(np.maximum(reliability, 0)))
+    return _interval(np.concatenate(draws), confidence)
+
+
 def conformal_quantile(errors: ArrayLike, coverage: float) -> float | None:
     """The bound that the error of a new item stays below with a probability of at least `coverage`.
 

@@ -124,6 +124,12 @@ def test_a_generated_sample_may_be_public(parquet: Path) -> None:
     assert "every row was compared with the generator" in " ".join(shipment.notes)
 
 
+def test_a_sample_of_the_former_format_has_the_same_rows(parquet: Path) -> None:
+    change_card(parquet, format=2)
+    sign_again(parquet)
+    assert dataset_shipment(parquet, REPO, public=True).public
+
+
 def test_a_copy_of_videomem_is_never_public(sample: SamplePaths, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(sample.release, tmp_path / "copy"))
     prepare(copy, tmp_path / "out", PrepareOptions(configs=("scores",)))

@@ -17,6 +17,7 @@ from videomem_hf.extraction import extract_clips
 from videomem_hf.features.catalogue import feature_specs
 from videomem_hf.inference import FeaturePredictor, load_predictor
 from videomem_hf.models import config_class, model_class
+from videomem_hf.sample import generate_sample
 from videomem_hf.schema import InputError
 from videomem_hf.video.video import VideoError
 
@@ -58,6 +59,27 @@ def test_a_raw_clip_scores_as_its_extracted_columns(clips: list[Path], tmp_path:
         np.testing.assert_array_equal(prediction.frame_scores[0], list(prediction.scores.values()))
         assert len(prediction.stills) == 1  # half a second: one frame
         assert prediction.saliency_method is None
+
+
+def test_a_samples_clips_score_as_their_feature_files(tmp_path: Path) -> None:
+    made = generate_sample(
+        tmp_path / "sample", videos=4, test_videos=1, size=(64, 64), features=["hmp"], workers=1, progress=False
+    )
+    rows = datasets.load_dataset("videomem", "hmp", data_dir=str(made.release), cache_dir=str(tmp_path / "cache"))
+    parts = rows.values()
+    ids = [video_id for part in parts for video_id in part["video_id"]]
+    hmp = [numbers for part in parts for numbers in part["hmp"]]
+    folder = save_model(tmp_path / "model", ["hmp"], [6075])
+    model = model_class("feature_mlp").from_pretrained(folder)
+    columns = {"hmp": torch.tensor(hmp)}
+    model.standardize_on(columns)
+    model.save_pretrained(folder)
+    with torch.no_grad():
+        expected = dict(zip(ids, model(features=columns).scores.tolist(), strict=True))
+    clips = list(made.release.rglob("*.webm"))
+    assert {clip.stem for clip in clips} == expected.keys()
+    for prediction, clip in zip(load_predictor(str(folder), "cpu").predict_many(clips), clips, strict=True):
+        np.testing.assert_allclose(list(prediction.scores.values()), expected[clip.stem], atol=1e-5)
 
 
 def test_the_command_takes_feature_models(clips: list[Path], tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from videomem_hf.inference.frame_statistics import FrameStatistics
 from videomem_hf.inference.network import for_inference
 from videomem_hf.inference.prediction import ATYPICAL_NOTE
 from videomem_hf.inference.saliency import score_rows
-from videomem_hf.inference.typicality import GaussianFit, Typicality
+from videomem_hf.inference.typicality import GaussianFit, Typicality, with_sizes
 from videomem_hf.models import config_class, model_class
 from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
 from videomem_hf.schema import InputError
@@ -56,6 +56,33 @@ def test_few_clips_like_the_held_out_ones_are_flagged_and_all_others() -> None:
     with_one = {"b": new["b"][:1], "a": np.full((1, 8), np.nan)}
     assert typicality.percent(with_one) == typicality.percent({"b": new["b"][:1]})
     assert typicality.percent({"c": new["b"][:1]}) is None
+
+
+def test_features_far_outside_of_the_training_ones_are_flagged() -> None:
+    """Also sparse ones, whose rare numbers are far from everything in some held-out clips, and several at once."""
+
+    def features(seed: int, clips: int) -> dict[str, np.ndarray]:
+        rng = np.random.default_rng(seed)
+        histogram = np.where(
+            rng.random((clips, 400)) < np.linspace(0.002, 0.5, 400), rng.exponential(size=(clips, 400)), 0
+        )
+        unit = rng.normal(size=(clips, 16))
+        return {
+            "histogram": histogram / histogram.sum(axis=1, keepdims=True),
+            "unit": unit / np.linalg.norm(unit, axis=1, keepdims=True),
+        }
+
+    typicality = Typicality.fit(with_sizes(features(0, 160)), with_sizes(features(1, 38)))
+    assert typicality is not None
+    clip = one(features(2, 1), 0)
+    assert typicality.percent(with_sizes(clip)) > 5  # type: ignore[operator]
+    for factor in (0, 0.1, 10):
+        for changed in (["histogram"], ["unit"], ["histogram", "unit"]):
+            odd = clip | {name: clip[name] * factor for name in changed}
+            assert typicality.percent(with_sizes(odd)) <= 5, (factor, changed)  # type: ignore[operator]
+    new = features(3, 200)
+    flagged = [typicality.percent(with_sizes(one(new, i))) <= 5 for i in range(200)]  # type: ignore[operator]
+    assert np.mean(flagged) <= 0.1
 
 
 def test_with_too_few_clips_there_is_none() -> None:

@@ -132,6 +132,28 @@ def test_its_card_has_the_ablation_table(finished: TrainingResult) -> None:
     assert "started from" not in card
 
 
+def test_its_card_shows_how_to_predict_a_clip_and_has_one_task(finished: TrainingResult) -> None:
+    card = render_model_card(read_run(finished.output), repo="ann/best")
+    assert 'videomem predict clip.mp4 --model ann/best --title "' in card.text
+    assert 'videomem_hf.predict("clip.mp4", model="ann/best", title="' in card.text
+    tasks = {card.data.pipeline_tag, *(each.task_type for each in card.data.eval_results)}
+    assert tasks == {"video-classification"}
+
+
+def test_the_neural_heads_table_has_every_view_and_the_run_names_those_in_it(
+    features: Path, encoder: None, tmp_path: Path
+) -> None:
+    given = ("views=[title, c3d]", "title_encoder=letters", "fit.head=neural", "fit.epochs=2", "fit.members=1")
+    small = (*SMALL[1:], *given, "grouped=false")
+    config = BestConfig.from_recipe("best", data=features, output=tmp_path / "run", overrides=small)
+    results = train_best(config, progress=False).results
+    assert results["head"] == "neural"
+    assert results["views"] == {"title": 23, "c3d": 101}
+    assert "title_words is left out" in results["notes"][-1]
+    views = [row.views for row in rows_from_dicts(results["table"]) if row.horizon == "short_term"]
+    assert views == [("title",), ("c3d",), ("title", "c3d")]
+
+
 def check_evaluate_repeats(run: TrainingResult, data: Path, out: Path) -> None:
     """`videomem evaluate` gives the figures that the run itself gave."""
     result = CliRunner().invoke(app, ["evaluate", str(run.output), "--data", str(data), "--json", str(out)])
@@ -151,7 +173,8 @@ def test_report_writes_table_and_figures(finished: TrainingResult, tmp_path: Pat
     assert result.exit_code == 0, result.output
     text = (tmp_path / "report.md").read_text()
     assert "| title + title_words + c3d + hmp |" in text
-    assert (tmp_path / "calibration.png").stat().st_size > 10_000
+    assert (tmp_path / "scatter.png").stat().st_size > 10_000
+    assert "Groups by predicted score take 36 clips; here are 30" in text
     worst = max(_rows(finished), key=lambda row: float(row["short_term_model"]) - float(row["short_term"]))
     assert text.index("predicted too high") < text.index(f"| {worst['video_id']} |") < text.index("predicted too low")
 

@@ -43,6 +43,7 @@ def test_options_reach_the_sample(tmp_path: Path) -> None:
 
 
 def test_all_none_and_no_videos(tmp_path: Path) -> None:
+    pytest.importorskip("cv2")
     run(str(tmp_path / "all"), "--videos", "1", "--features", "all", "--no-videos", "--workers", "1", "--size", "64x64")
     folders = {path.name for path in (tmp_path / "all/release/devset/dev-set/features").iterdir()}
     assert len(folders) == len(FEATURES)

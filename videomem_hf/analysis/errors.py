@@ -13,7 +13,6 @@ from videomem_hf.analysis.style import (
     GREY,
     GUIDE_COLOUR,
     TICK_PT,
-    interval_name,
     legend_below,
     style_axes,
 )
@@ -33,6 +32,7 @@ class Predicted:
         rows: `(clips,)`, indices into the run's predictions.
         measured, predicted: `(clips,)` in [0, 1].
         low, high: `(clips,)`, ends of the intervals; None where the run has none.
+        counts: `(clips,)`, annotations behind the measured scores; None where they are not known.
     """
 
     rows: np.ndarray
@@ -40,6 +40,7 @@ class Predicted:
     predicted: np.ndarray
     low: np.ndarray | None = None
     high: np.ndarray | None = None
+    counts: np.ndarray | None = None
 
     @property
     def covered(self) -> np.ndarray | None:
@@ -132,9 +133,10 @@ def _draw_coverage(axes: Any, horizon: Horizon, shares: np.ndarray, spread: np.n
     axes.axhline(level, color=GUIDE_COLOUR, linewidth=1, linestyle=":")
     axes.plot(positions, shares, marker="o", markersize=4, color=COLOURS[horizon], label="measured")
     axes.set_ylim(min(0.6, shares.min() - 0.05), 1.02)
-    name = f"share in {interval_name(level)}".replace(" prediction", "\nprediction")
     axes.set_xlim(0.5, len(shares) + 0.5)
-    style_axes(axes, HORIZON_NAMES[horizon], "group of clips, by predicted score", name, "x")
+    style_axes(
+        axes, HORIZON_NAMES[horizon], "group of clips, by predicted score", f"share in {level:.0%} intervals", "x"
+    )
     legend_below(axes, 2, below=0.36)
 
 

@@ -14,6 +14,7 @@ from scipy.sparse.linalg import svds
 _DIRECTIONS: Final = 20
 _LEAST_TITLES: Final = 3
 """Titles that must have a word for it to count."""
+_CLIPS_PER_TOPIC: Final = 25
 _STARTS: Final = 5
 _STOP: Final = frozenset(
     {"a", "an", "and", "at", "by", "for", "from", "in", "into", "is", "its",
@@ -41,11 +42,8 @@ def topics_of(titles: Sequence[str | None], most: int = 10) -> list[Topic]:
         titles: Words joined by hyphens or spaces; those without a known word are in no topic.
         most: Topics at most; about one for each 25 titles.
     """
-    words = [sorted(set(re.findall(r"[a-z]+", (title or "").lower())) - _STOP) for title in titles]
-    counts = Counter(word for found in words for word in found)
-    known = {word: i for i, word in enumerate(sorted(w for w, n in counts.items() if n >= _LEAST_TITLES))}
-    rows = np.array([row for row, found in enumerate(words) if any(word in known for word in found)], int)
-    count = min(most, len(rows) // 25)
+    words, known, rows = _shared_words(titles)
+    count = min(most, len(rows) // _CLIPS_PER_TOPIC)
     if count < 2 or len(known) <= count:
         return []
     pairs = [(i, known[word]) for i, row in enumerate(rows) for word in words[row] if word in known]
@@ -68,6 +66,24 @@ def topics_of(titles: Sequence[str | None], most: int = 10) -> list[Topic]:
         if (labels == label).any()
     ]
     return sorted(topics, key=lambda topic: -len(topic.rows))
+
+
+def reason_for_no_topics(titles: Sequence[str | None]) -> str:
+    """Say, as a sentence, why `topics_of` finds no topics, or too small ones."""
+    if not any(titles):
+        return "There are no topics: these clips have no titles here."
+    clips, needed = len(_shared_words(titles)[2]), 2 * _CLIPS_PER_TOPIC
+    if clips < needed:
+        return f"There are no topics: they take {needed} clips whose titles share words, and here are {clips}."
+    return "There are no topics: the words of these titles fall into no groups of several clips."
+
+
+def _shared_words(titles: Sequence[str | None]) -> tuple[list[list[str]], dict[str, int], np.ndarray]:
+    """The words of each title, those that several titles share by number, and the indices of titles with such words."""
+    words = [sorted(set(re.findall(r"[a-z]+", (title or "").lower())) - _STOP) for title in titles]
+    counts = Counter(word for found in words for word in found)
+    known = {word: i for i, word in enumerate(sorted(w for w, n in counts.items() if n >= _LEAST_TITLES))}
+    return words, known, np.array([row for row, found in enumerate(words) if any(w in known for w in found)], int)
 
 
 def _typical_words(present: csr_array, inside: np.ndarray, names: Sequence[str]) -> tuple[str, ...]:

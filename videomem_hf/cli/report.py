@@ -7,13 +7,23 @@ import numpy as np
 import typer
 import yaml
 
-from videomem_hf.run_files import PREDICTIONS_FILE, RESULTS_FILE, read_predictions, read_results, score_column
+from videomem_hf.run_files import (
+    PREDICTIONS_FILE,
+    RESULTS_FILE,
+    counts_column,
+    read_predictions,
+    read_results,
+    score_column,
+)
 from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon, InputError
 from videomem_hf.statistics import spearman
 from videomem_hf.system import quantity, templates
 
 if TYPE_CHECKING:
-    from videomem_hf.analysis.errors import Predicted
+    from matplotlib.figure import Figure
+
+    from videomem_hf.analysis.errors import Predicted, TopicErrors
+    from videomem_hf.analysis.topics import Topic
 
 CLIPS_SHOWN = 8
 FEWEST = 10
@@ -24,50 +34,101 @@ REPORT_FILE = "report.md"
 def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training run.")],
     data: Annotated[
-        str | None, typer.Option(help="The run's data or a copy, for titles. (default: the path in the run)")
+        str | None,
+        typer.Option(help="The run's data or a copy, for titles and pictures. (default: the path in the run)"),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the report. (default: RUN/report)")] = None,
     topics: Annotated[int, typer.Option(min=2, help="Largest number of topics.")] = 10,
 ) -> None:
-    """Write a report of a run: results, calibration, largest errors and errors by topic, as Markdown with figures.
+    """Write a report of a run: results, calibration, error analysis and pictures of clips, as Markdown with figures.
 
     A topic is a cluster of title words. The run needs 10 or more evaluated clips with a measured score.
 
     Example: [bold]videomem report run/[/bold]
     """
-    from videomem_hf.analysis.errors import calibration_figure, errors_by_topic, scatter_figure, topics_figure
-    from videomem_hf.analysis.topics import topics_of
+    from videomem_hf.analysis.topics import reason_for_no_topics, topics_of
+    from videomem_hf.cli.report_pictures import write_thumbnails
     from videomem_hf.evaluation.training_clips import locate_data
 
     results, ids, found = _read_run(run)
-    titles = _titles(data or locate_data(run, results["config"]), results["config"]["data"], ids)
+    data = data or locate_data(run, results["config"])
+    if data is None:
+        recorded = results["config"]["data"]
+        typer.echo(f"{recorded} is not here, so the report has no titles and pictures; --data names a copy", err=True)
+    titles: list[str | None] = _titles(data, ids) if data else [None] * len(ids)
     folder = out or run / "report"
     folder.mkdir(parents=True, exist_ok=True)
     level = results["config"].get("fit", {}).get("level", 0.9)
-    heads = {horizon: f"Spearman {spearman(p.predicted, p.measured):.3f}" for horizon, p in found.items()}
-    figures = {
-        "calibration": calibration_figure(found, level),
-        "scatter": scatter_figure({h: (p.predicted, p.measured) for h, p in found.items()}, heads),
-    }
-    clusters = topics_of(titles, topics)
-    by_topic = {horizon: errors_by_topic(p, clusters) for horizon, p in found.items()}
-    if all(by_topic.values()):
-        figures["topics"] = topics_figure(by_topic)
+    by_topic = _errors_by_topic(found, topics_of(titles, topics))
+    figures = _figures(found, level, by_topic)
     for name, figure in figures.items():
         figure.savefig(folder / f"{name}.png", dpi=150)
-    template = templates("videomem_hf.analysis").get_template("report.md.j2")
-    text = template.render(
+    clips = {horizon: _clip_tables(predicted, ids, titles) for horizon, predicted in found.items()}
+    release = {name: value for name, value in (results["config"].get("splits") or {}).items() if name == "release"}
+    shown = {row["id"] for tables in clips.values() for rows in tables.values() for row in rows}
+    text = templates("videomem_hf.analysis").get_template("report.md.j2").render(
         run=run.name,
         results=results,
         metrics=_metrics(results, level),
         level=f"{level:.0%}" if all(predicted.covered is not None for predicted in found.values()) else None,
         horizons=HORIZON_NAMES,
-        clips={horizon: _clip_tables(predicted, ids, titles) for horizon, predicted in found.items()},
-        topics=by_topic if "topics" in figures else None,
+        clips=clips,
+        pictures=write_thumbnails(data, release, shown, folder) if data else {},
+        topics=by_topic,
+        no_topics=reason_for_no_topics(titles),
+        figures=figures,
         config=yaml.safe_dump(results["config"], sort_keys=False).rstrip(),
-    )
+        caveats=_caveats(run, list(found)),
+        **_sentences(found, level),
+    )  # fmt: skip
     (folder / REPORT_FILE).write_text(text, encoding="utf-8")
     typer.echo(f"{folder / REPORT_FILE}, with {', '.join(f'{name}.png' for name in figures)}")
+
+
+def _errors_by_topic(found: "dict[Horizon, Predicted]", topics: "list[Topic]") -> "dict[Horizon, list[TopicErrors]]":
+    """Errors of each topic; empty unless every horizon has some."""
+    from videomem_hf.analysis.errors import errors_by_topic
+
+    by_topic = {horizon: errors_by_topic(predicted, topics) for horizon, predicted in found.items()}
+    return by_topic if all(by_topic.values()) else {}
+
+
+def _figures(
+    found: "dict[Horizon, Predicted]", level: float, by_topic: "dict[Horizon, list[TopicErrors]]"
+) -> "dict[str, Figure]":
+    """Figures by name; that of calibration has the horizons with enough clips for groups."""
+    from videomem_hf.analysis.calibration import FEWEST_FOR_GROUPS
+    from videomem_hf.analysis.errors import calibration_figure, scatter_figure, topics_figure
+
+    figures = {}
+    if enough := {horizon: each for horizon, each in found.items() if len(each.rows) >= FEWEST_FOR_GROUPS}:
+        figures["calibration"] = calibration_figure(enough, level)
+    heads = {horizon: f"Spearman {spearman(p.predicted, p.measured):.3f}" for horizon, p in found.items()}
+    figures["scatter"] = scatter_figure({h: (p.predicted, p.measured) for h, p in found.items()}, heads)
+    if by_topic:
+        figures["topics"] = topics_figure(by_topic)
+    return figures
+
+
+def _sentences(found: "dict[Horizon, Predicted]", level: float) -> dict[str, Any]:
+    """What the report says of noise ceilings and calibration."""
+    from videomem_hf.analysis.calibration import FEWEST_FOR_GROUPS, calibration_sentences, ceiling_sentence
+
+    few = {HORIZON_NAMES[h]: len(each.rows) for h, each in found.items() if len(each.rows) < FEWEST_FOR_GROUPS}
+    counted = " and ".join(f"{clips} ({name})" for name, clips in few.items())
+    return {
+        "ceilings": [said for horizon, each in found.items() if (said := ceiling_sentence(horizon, each))],
+        "calibration": [" ".join(calibration_sentences(horizon, each, level)) for horizon, each in found.items()],
+        "few": f"Groups by predicted score take {FEWEST_FOR_GROUPS} clips; here are {counted}." if few else "",
+    }
+
+
+def _caveats(run: Path, horizons: "list[Horizon]") -> tuple[str, ...]:
+    """What is true of every prediction of the model."""
+    from videomem_hf.inference.claims import caveats_of_reference
+    from videomem_hf.inference.reference import read_reference
+
+    return caveats_of_reference(horizons, read_reference(run, horizons))
 
 
 def _metrics(results: dict[str, Any], level: float) -> str:
@@ -89,7 +150,9 @@ def _read_run(run: Path) -> tuple[dict[str, Any], list[str], "dict[Horizon, Pred
 
     results = read_results(run)
     if "config" not in results:
-        raise InputError(f"{run / RESULTS_FILE}: holds no configuration; give the folder of a finished run of train.py")
+        raise InputError(
+            f"{run / RESULTS_FILE}: holds no configuration; give the folder of a finished run of `videomem train`"
+        )
     check_own_predictions(run)
     ids, columns = read_predictions(run / PREDICTIONS_FILE)
     unknown, most = np.full(len(ids), np.nan), 0
@@ -104,7 +167,8 @@ def _read_run(run: Path) -> tuple[dict[str, Any], list[str], "dict[Horizon, Pred
         ends = {"low": low[known], "high": high[known]}
         if not all(np.isfinite(each).all() for each in ends.values()):
             ends = {}
-        found[horizon] = Predicted(known, measured[known], predicted[known], **ends)
+        counts = np.nan_to_num(columns.get(counts_column(horizon), unknown)[known])
+        found[horizon] = Predicted(known, measured[known], predicted[known], **ends, counts=counts)
     if not found:
         raise InputError(
             f"{run / PREDICTIONS_FILE}: {quantity(most, 'clip')} with a measured and a predicted score; a report needs "
@@ -113,13 +177,10 @@ def _read_run(run: Path) -> tuple[dict[str, Any], list[str], "dict[Horizon, Pred
     return results, ids, found
 
 
-def _titles(data: str | None, recorded: str, ids: list[str]) -> list[str | None]:
-    """Titles of the clips, from the data that the run was evaluated on; none where these are not here."""
+def _titles(data: str, ids: list[str]) -> list[str | None]:
+    """Titles of the clips, from the data that the run was evaluated on."""
     from videomem_hf.data.scored_clips import open_splits
 
-    if data is None:
-        typer.echo(f"{recorded} is not here, so the report has no titles and topics; --data names a copy", err=True)
-        return [None] * len(ids)
     known: dict[str, str | None] = {}
     for table in open_splits(data, "scores").values():
         known |= dict(zip(table["video_id"], table["title"], strict=True))
@@ -131,9 +192,11 @@ def _clip_tables(found: "Predicted", ids: list[str], titles: list[str | None]) -
     errors = found.predicted - found.measured
     by_distance = np.argsort(-np.abs(found.predicted - found.predicted.mean()), kind="stable")
     far = by_distance[: max(CLIPS_SHOWN, len(errors) // 5)]
+    far = far[np.abs(errors[far]) <= np.median(np.abs(errors))]
+    highest_first = np.argsort(-errors, kind="stable")
     orders = {
-        "predicted too high": np.argsort(-errors, kind="stable"),
-        "predicted too low": np.argsort(errors, kind="stable"),
+        "predicted too high": highest_first[errors[highest_first] > 0],
+        "predicted too low": highest_first[errors[highest_first] < 0][::-1],
         "best predicted of those predicted far from the average": far[np.argsort(np.abs(errors[far]), kind="stable")],
     }
 

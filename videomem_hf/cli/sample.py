@@ -21,11 +21,18 @@ def sample(
     features: Annotated[
         str,
         typer.Option(
-            help="all, none, or some of c3d,hmp,lbp,hog,inceptionv3,colorhistogram,orb,aesthetics.",
+            help="all, none, or some of c3d,hmp,lbp,hog,inceptionv3,colorhistogram,orb,aesthetics. hmp, lbp, hog, "
+            "colorhistogram and orb are extracted from the generated videos, the others are simulated.",
             autocompletion=complete_sample_features,
         ),
     ] = "c3d,hmp",
-    no_videos: Annotated[bool, typer.Option("--no-videos", help="Do not write the video files.")] = False,
+    no_videos: Annotated[
+        bool,
+        typer.Option(
+            "--no-videos",
+            help="Do not write the video files; this takes as long where features are extracted from them.",
+        ),
+    ] = False,
     workers: Annotated[int | None, typer.Option(help="Number of processes. (default: one per available CPU)")] = None,
 ) -> None:
     """Generate a data set like VideoMem with known true memorability.

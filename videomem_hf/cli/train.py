@@ -150,7 +150,8 @@ def _fit_views(context: typer.Context, recipe: str, data: str, output: Path, ove
     results: dict[str, Any] = result.results
     typer.echo(table_text(rows_from_dicts(results["table"]), config.fit.level, config.evaluation.confidence))
     from_videos = f" Frames were encoded by {results['frame_encoder']}." if results["frame_encoder"] else ""
-    typer.echo(f"Head: {results['head']}. Views: {', '.join(results['views'])}.{from_videos}")
+    left_out = "".join(f" {note}." for note in results["notes"])
+    typer.echo(f"Head: {results['head']}. Views in the model: {', '.join(results['views'])}.{from_videos}{left_out}")
     _say_what_is_next(result.output)
 
 

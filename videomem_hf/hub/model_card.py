@@ -11,6 +11,8 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from jinja2 import UndefinedError
 from transformers import PreTrainedConfig
 
+from videomem_hf.features.catalogue import CLASSICAL
+from videomem_hf.features.title_views import EMBEDDING, WORDS
 from videomem_hf.hub.card_texts import (
     claim_lines,
     duration,
@@ -22,14 +24,15 @@ from videomem_hf.hub.card_texts import (
 )
 from videomem_hf.hub.run_facts import RunFacts, changes_of_recipe
 from videomem_hf.inference.reference import read_reference
+from videomem_hf.models.configuration_multiview import MultiViewConfig
+from videomem_hf.sample.features import EXTRACTED
 from videomem_hf.schema import HORIZON_NAMES, InputError
 from videomem_hf.system import templates
 
 PLACEHOLDER: Final = "USER/NAME"
 """Stands for the repository in a card that was written before it was known."""
 FEATURE_TITLES: Final = {"c3d": "C3D", "hmp": "HMP", "lbp": "LBP", "hog": "HOG", "orb": "ORB"}
-_FROM_CLIPS: Final = {"hmp", "lbp"}
-"""Feature columns that need nothing but the clip."""
+_MULTIVIEW: Final = MultiViewConfig.model_type
 _METRICS: Final = {"spearman": "spearmanr", "pearson": "pearsonr", "mse": "mse"}
 _LONGER: Final = {"spearman": "Spearman's rank correlation", "pearson": "Pearson's correlation", "mse": "squared error"}
 _TEMPLATES: Final = templates("videomem_hf.hub")
@@ -114,7 +117,9 @@ def _values(facts: RunFacts, repo: str, example: Example | None, pointing: Mappi
         "init": facts.init,
         "feature_titles": " and ".join(FEATURE_TITLES.get(name, name) for name in names),
         "feature_columns": list(zip(names, facts.model.get("feature_sizes", ()), strict=True)),
-        "from_clips": set(names) <= _FROM_CLIPS,
+        "title": bool({EMBEDDING, WORDS}.intersection(facts.model.get("view_names", ()))),
+        "from_clips": set(names) <= set(CLASSICAL),
+        "drawn": " and ".join(FEATURE_TITLES.get(name, name) for name in names if name not in EXTRACTED),
         "horizon_names": " and ".join(HORIZON_NAMES[each] for each in facts.model["horizons"]),
         "meaning": _meaning(facts.model["horizons"]),
         "fitting": "" if facts.stages else fitting_text(facts),
@@ -149,11 +154,17 @@ def _card_data(facts: RunFacts, repo: str) -> ModelCardData:
         license="apache-2.0" if free else "other",
         license_name=None if free else "see-the-section-licences",
         library_name="transformers",
-        pipeline_tag="tabular-regression" if facts.processor is None else "video-classification",
+        pipeline_tag=_task(facts),
         tags=["video-memorability", "memorability", "videomem", *(["synthetic-data"] if facts.generated else [])],
         metrics=list(_METRICS.values()),
         eval_results=eval_results(facts),
     )
+
+
+def _task(facts: RunFacts) -> str:
+    """The Hub's task: models of features read tables; those of frames and of several views are given a clip."""
+    from_clips = facts.processor is not None or facts.model["model_type"] == _MULTIVIEW
+    return "video-classification" if from_clips else "tabular-regression"
 
 
 def eval_results(facts: RunFacts) -> list[EvalResult]:
@@ -162,7 +173,7 @@ def eval_results(facts: RunFacts) -> list[EvalResult]:
     named = "VideoMem" if plan is None else f"generated sample of {plan['videos']} clips (seed {plan['seed']})"
     return [
         EvalResult(
-            task_type="video-classification",
+            task_type=_task(facts),
             task_name="video memorability",
             dataset_type="videomem" if plan is None else "videomem-generated-sample",
             dataset_name=named,

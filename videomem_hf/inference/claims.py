@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -11,7 +12,7 @@ from videomem_hf.inference.reference import Reference, parse_reference, read_ref
 from videomem_hf.inference.typicality import Typicality
 from videomem_hf.models.convert_resmem import PACKAGE
 from videomem_hf.run_files import REFERENCE_FILE, TYPICALITY_FILE
-from videomem_hf.schema import HORIZON_NAMES, HORIZONS
+from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon
 
 _VERSION_DIGITS: Final = 8
 OF_GENERATED: Final = "Trained on generated clips with simulated scores: its predictions say nothing about real clips."
@@ -61,6 +62,13 @@ def write_claims(folder: Path, claims: Claims) -> None:
 def caveats_of(model: Any, reference: Reference | None) -> tuple[str, ...]:
     """What is true of every prediction of a model, a sentence each."""
     photographs = getattr(model, "published_training", "") if reference is None else ""
+    return caveats_of_reference(model.config.horizons, reference, photographs)
+
+
+def caveats_of_reference(
+    horizons: Sequence[Horizon], reference: Reference | None, photographs: str = ""
+) -> tuple[str, ...]:
+    """What is true of every prediction of a model with these horizons; `photographs` names those it was trained on."""
     if reference is not None and reference.kind == "photographs":
         photographs = reference.data
     caveats = []
@@ -70,7 +78,7 @@ def caveats_of(model: Any, reference: Reference | None) -> tuple[str, ...]:
         caveats.append(
             f"Trained on {photographs}: it ranks clips against each other, and its scores are not on VideoMem's scale."
         )
-        missing = [HORIZON_NAMES[horizon] for horizon in HORIZONS if horizon not in model.config.horizons]
+        missing = [HORIZON_NAMES[horizon] for horizon in HORIZONS if horizon not in horizons]
         caveats += [f"It gives no {' and no '.join(missing)} score."] if missing else []
     if reference is None or not reference.difference_error:
         caveats.append(UNTESTED)

@@ -14,6 +14,7 @@ from videomem_hf.inference.clip_predictor import ClipPredictor, Options
 from videomem_hf.inference.intervals import LEVEL
 from videomem_hf.inference.prediction import Intervals, Prediction, Still
 from videomem_hf.inference.sources import ClipSource, input_name, open_source, row_title
+from videomem_hf.inference.typicality import with_sizes
 from videomem_hf.schema import Horizon
 from videomem_hf.video.video import VideoError, VideoSource, sample_frames
 
@@ -76,7 +77,7 @@ class FeaturePredictor(ClipPredictor):
             intervals=intervals,
             interval_level=level,
         )
-        return self.with_claims(prediction, {key: value.reshape(1, -1) for key, value in values.items()})
+        return self.with_claims(prediction, with_sizes({key: value.reshape(1, -1) for key, value in values.items()}))
 
     def _intervals(self, output: Any, scores: dict[Horizon, float]) -> tuple[Intervals | None, float]:
         """The prediction intervals that the model gives, and the share of measured scores that lie in them."""

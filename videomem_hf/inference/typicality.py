@@ -5,6 +5,9 @@ the training clips, whose covariance is kept in a few directions and one varianc
 "Probabilistic Principal Component Analysis", 1999). A clip's distances are ranked among those of held-out clips; its
 highest rank, ranked among the held-out clips' highest ones, gives a conformal p-value (Vovk, Gammerman and Shafer,
 "Algorithmic Learning in a Random World", 2005): at most 5 % of clips like the held-out ones have one up to 5 %.
+
+Features and views have the size of their vectors as a group of its own: zeros lie near the mean of many numbers that
+are mostly small, and rare numbers vary so much that larger ones everywhere are no farther than some held-out clips.
 """
 
 from collections.abc import Mapping
@@ -25,9 +28,22 @@ MAX_CLIPS: Final = 2_000
 _DIRECTIONS: Final = 128
 _LEAST_VARIANCE: Final = 0.01
 """Of standardised numbers: rounding in bfloat16 must not count as a distance."""
+_LEAST_SIZE_SD: Final = 0.05
+"""Of the logarithm of a vector's length: vectors of equal length differ by rounding."""
+_LEAST_SIZE: Final = 1e-9
 _FEWEST_TRAINING: Final = 10
 _FEWEST_HELD_OUT: Final = 19
 """Held-out clips below which no p-value can be as low as 5 %."""
+
+
+_SIZE_OF: Final = "size of "
+
+
+def with_sizes(described: Described) -> dict[str, np.ndarray]:
+    """Add to each group of features the logarithm of its vectors' Euclidean length, `(clips, 1)`."""
+    lengths = {name: np.linalg.norm(np.asarray(rows, np.float64), axis=1) for name, rows in described.items()}
+    sizes = {f"{_SIZE_OF}{name}": np.log(np.maximum(each, _LEAST_SIZE))[:, None] for name, each in lengths.items()}
+    return dict(described) | sizes
 
 
 @dataclass(frozen=True)
@@ -63,6 +79,13 @@ class GaussianFit:
         parts = (mean, scale, directions[:kept].T, largest, np.array([rest]))
         return cls(*(np.ascontiguousarray(each, dtype=np.float32) for each in parts))
 
+    @classmethod
+    def fit_size(cls, sizes: np.ndarray) -> "GaussianFit":
+        """Fit to sizes `(clips, 1)` as `with_sizes` gives them."""
+        mean, scale = sizes.mean(axis=0), np.maximum(sizes.std(axis=0), _LEAST_SIZE_SD)
+        parts = (mean, scale, np.ones((1, 1)), np.ones(1), np.ones(1))
+        return cls(*(np.ascontiguousarray(each, dtype=np.float32) for each in parts))
+
     def distances(self, rows: np.ndarray) -> Floats:
         """Squared Mahalanobis distances of rows `(clips, size)`; NaN for a row with NaN."""
         z = (rows.astype(np.float64) - self.mean) / self.scale
@@ -90,7 +113,7 @@ class Typicality:
         for name, rows in training.items():
             known = rows[np.isfinite(rows).all(axis=1)]
             if len(known) >= _FEWEST_TRAINING and name in held_out:
-                fits[name] = GaussianFit.fit(known)
+                fits[name] = GaussianFit.fit_size(known) if name.startswith(_SIZE_OF) else GaussianFit.fit(known)
                 columns.append(fits[name].distances(held_out[name]))
         if not columns or len(columns[0]) < _FEWEST_HELD_OUT:
             return None
@@ -118,8 +141,13 @@ class Typicality:
         own = np.array([found[i] for i in groups], np.float32)
         # Of all clips together, so that the new one is ranked as any of them.
         together = np.vstack([others, own])
-        highest = np.max([np.searchsorted(np.sort(column), column, side="right") for column in together.T], axis=0)
-        return float(100 * np.mean(highest >= highest[-1]))
+        ranks = np.stack([np.searchsorted(np.sort(column), column, side="right") for column in together.T], axis=1)
+        highest = ranks.max(axis=1)
+        # Of several groups each has a farthest clip: among clips of equal rank, how far beyond the median counts.
+        beyond = np.log(together + _LEAST_SIZE)
+        beyond = np.where(ranks == highest[:, None], beyond - np.median(beyond, axis=0), -np.inf).max(axis=1)
+        as_far = (highest > highest[-1]) | ((highest == highest[-1]) & (beyond >= beyond[-1]))
+        return float(100 * np.mean(as_far))
 
     def save(self, path: Path) -> None:
         """Write a safetensors file."""

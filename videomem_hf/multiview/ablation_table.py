@@ -8,7 +8,7 @@ import numpy as np
 
 from videomem_hf.evaluation.tables import short_number
 from videomem_hf.schema import HORIZON_NAMES, Horizon
-from videomem_hf.statistics import bootstrap_interval, noise_ceiling, spearman
+from videomem_hf.statistics import bootstrap_interval, noise_ceiling, noise_ceiling_interval, spearman
 
 if TYPE_CHECKING:
     from videomem_hf.multiview.fit import BestFit
@@ -28,6 +28,7 @@ class AblationRow:
         width: Mean width of the prediction intervals.
         ceiling: `noise_ceiling` of the scores.
         clips: Number of evaluated clips.
+        ceiling_low, ceiling_high: Ends of the ceiling's bootstrap confidence interval; NaN in runs of before.
     """
 
     division: str
@@ -40,18 +41,23 @@ class AblationRow:
     width: float
     ceiling: float
     clips: int
+    ceiling_low: float = float("nan")
+    ceiling_high: float = float("nan")
 
 
 def ablation_rows(
     division: str, fit: "BestFit", data: "ViewData", rows: np.ndarray, sampling: dict[str, Any]
 ) -> list[AblationRow]:
-    """Evaluate a model with every pattern of views that it was fitted for, on the clips with the indices `rows`.
+    """Evaluate a model with each of its views alone, in pairs, ... and all, on the clips with the indices `rows`.
 
+    The kernel head has a model of its own for each of these sets; the neural head predicts with the other views hidden.
     `division` says how these and the training clips were divided; `sampling` are keywords of `bootstrap_interval`.
     """
+    from videomem_hf.multiview.kernel_search import view_patterns  # loads torch, which printing a table does not need
+
     names = list(fit.model.config.view_names)
     found = []
-    for pattern in sorted(fit.model.config.patterns, key=len):
+    for pattern in sorted(view_patterns(len(names)), key=len):
         used = {names[view]: data.views[names[view]][rows] for view in pattern}
         present = np.array([np.isfinite(x).all(axis=1) for x in used.values()])
         # All views together score every clip; a part of them only the clips that have all of that part.
@@ -67,10 +73,13 @@ def ablation_rows(
                 continue
             measured, predicted = measured[known], scores[known, column]
             ends, (low, high) = bootstrap_interval(predicted, measured, **sampling), intervals[known, column].T
+            annotations = np.nan_to_num(counts[known, column])
+            ceiling = noise_ceiling_interval(measured, annotations, **sampling)
             row = AblationRow(
                 division, tuple(used), horizon, spearman(predicted, measured), ends.low, ends.high,
                 coverage=float(((low <= measured) & (measured <= high)).mean()), width=float((high - low).mean()),
-                ceiling=noise_ceiling(measured, np.nan_to_num(counts[known, column])), clips=len(measured),
+                ceiling=noise_ceiling(measured, annotations), clips=len(measured),
+                ceiling_low=ceiling.low, ceiling_high=ceiling.high,
             )  # fmt: skip
             found.append(row)
     return found
@@ -105,8 +114,13 @@ def _blocks(rows: Sequence[AblationRow], level: float, confidence: float) -> Ite
     for division, horizon in dict.fromkeys((row.division, row.horizon) for row in rows):
         block = [row for row in rows if (row.division, row.horizon) == (division, horizon)]
         split = "grouped split (nearly equal titles kept together)" if division == "grouped" else "random split"
-        ceiling = short_number(block[-1].ceiling)
-        summary = f"{block[-1].clips} clips, noise ceiling by the annotation counts {ceiling}"
+        last = block[-1]
+        summary = f"{last.clips} clips, noise ceiling by the annotation counts {short_number(last.ceiling)}"
+        if np.isfinite(last.ceiling_low):
+            ends = f"{short_number(last.ceiling_low)} to {short_number(last.ceiling_high)}"
+            summary += f" ({confidence:.0%} interval {ends})"
+        if any(row.spearman > row.ceiling > 0 for row in block):
+            summary += "; shares above 100% are possible, as the ceiling is estimated from few clips"
         yield f"{HORIZON_NAMES[horizon]}, {split}", summary, [header, *map(_cells, block)]
 
 

@@ -17,7 +17,7 @@ from videomem_hf.evaluation.evaluate import baselines, compute_metrics, noise_ce
 from videomem_hf.evaluation.training_clips import training_contents
 from videomem_hf.features.title_views import WORDS
 from videomem_hf.inference.reference import make_reference, reference_of_results, write_reference
-from videomem_hf.inference.typicality import MAX_CLIPS, Typicality
+from videomem_hf.inference.typicality import MAX_CLIPS, Typicality, with_sizes
 from videomem_hf.losses import Criterion
 from videomem_hf.models.folders import save_model
 from videomem_hf.multiview.ablation_table import ablation_rows
@@ -131,20 +131,22 @@ def _write_claims(output: Path, data: ViewData, rows: np.ndarray, scores: np.nda
     train = data.splits["train"]
     train = np.sort(np.random.default_rng(0).permutation(train)[:MAX_CLIPS])
     names = [name for name in data.views if name != WORDS] or list(data.views)  # rare words are far from everything
-    described = ({name: np.asarray(data.views[name])[each] for name in names} for each in (train, rows))
+    described = (with_sizes({name: np.asarray(data.views[name])[each] for name in names}) for each in (train, rows))
     if typicality := Typicality.fit(*described):
         typicality.save(output / run_files.TYPICALITY_FILE)
 
 
 def _run_facts(config: BestConfig, data: ViewData, fit: BestFit, seconds: dict[str, float]) -> dict[str, Any]:
+    views = list(fit.model.config.view_names)
+    not_used = [f"{name} is left out: the neural head takes no word counts" for name in data.views if name not in views]
     return {
         "model_type": fit.model.config.model_type,
         "head": fit.model.config.head,
         "parameters": sum(each.numel() for each in fit.model.parameters()),
         "train_clips": len(data.splits["train"]),
-        "views": {name: data.views[name].shape[1] for name in data.views},
+        "views": {name: data.views[name].shape[1] for name in views},
         "frame_encoder": data.frame_encoder,
-        "notes": list(data.notes),
+        "notes": [*data.notes, *not_used],
         "held_out": fit.correlations,
         "choices": asdict(fit.choices) | {"products": list(fit.choices.products.items())},
         "seconds": seconds,

@@ -1,12 +1,11 @@
-"""Feature files in the release's formats.
+"""Feature files in the release's formats: extracted from the generated video where that needs no weights, else drawn.
 
-The numbers are generated, not extracted with the networks and filters of the release: fixed random projections of what
-the scene shows, plus noise, with each feature's size, sparsity and sum. So they carry a weak signal of memorability.
-Only the colour histogram is computed from the frames.
+What `videomem_hf.features` extracts with nothing but the clip is what `videomem extract` gives of the same video. What
+needs a network's weights, or cannot be computed, is drawn: fixed random projections of what the scene shows, plus
+noise, with each feature's size, sparsity and sum. So it carries a weak signal of memorability.
 """
 
-import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import astuple
 from functools import cache
 from typing import Final
@@ -14,16 +13,19 @@ from typing import Final
 import numpy as np
 
 from videomem_hf.data.feature_files.folders import FRAMES, KNOWN
-from videomem_hf.data.feature_files.release_text import format_c3d, format_histogram
+from videomem_hf.data.feature_files.release_text import format_c3d
+from videomem_hf.features.catalogue import CLASSICAL, feature_specs
+from videomem_hf.features.collecting import collect
 from videomem_hf.sample.draws import Draws
 from videomem_hf.sample.memorability import causes_of
 from videomem_hf.sample.places import PLACES
-from videomem_hf.sample.render import Shots, thing_box
-from videomem_hf.sample.scene import FPS, Scene
+from videomem_hf.sample.scene import Scene
 from videomem_hf.sample.things import ASPECTS
+from videomem_hf.schema import InputError
+from videomem_hf.video.video import VideoSource
 
-_HMP_MACROBLOCKS: Final = 440_000
-_MILLION: Final = 1_000_000
+EXTRACTED: Final = CLASSICAL
+"""Features that are extracted from the generated videos; the others are drawn."""
 
 
 class Attributes:
@@ -73,42 +75,11 @@ def c3d(attributes: Attributes) -> list[bytes]:
     return [format_c3d(_softmax(1.3 * (attributes.project("c3d") + 1.2 * noise)))]
 
 
-def hmp(attributes: Attributes) -> list[bytes]:
-    """Sparse `bin:value` of 6,075 motion patterns, from 1, with sum 1."""
-    noise = attributes.draws("hmp").bells(_size("hmp"))
-    logits = _profile("hmp", 2.9) + 0.35 * attributes.project("hmp") + 0.5 * noise
-    counts = np.floor(_softmax(logits) * _HMP_MACROBLOCKS)
-    bins = np.flatnonzero(counts)
-    millionths = np.rint(counts[bins] * (_MILLION / counts.sum())).astype(int)
-    names, values = _hmp_texts()
-    last = len(values) - 1
-    texts = [values[value] if value <= last else f"{value / _MILLION:.6f}" for value in millionths.tolist()]
-    pairs = (names[index] + text for index, text in zip(bins.tolist(), texts, strict=True))
-    return [(" ".join(pairs) + "\n").encode("ascii")]
-
-
-@cache
-def _hmp_texts() -> tuple[list[str], list[str]]:
-    """The texts of all bins and of small values, so that writing a file only needs look-ups."""
-    return [f"{index}:" for index in range(1, _size("hmp") + 1)], [f"{value / _MILLION:.6f}" for value in range(4000)]
-
-
 def _frame_noise(attributes: Attributes, feature: str) -> list[np.ndarray]:
     """Noise of three frames of one video, mostly shared."""
     draws, size = attributes.draws(feature), _size(feature)
     shared = draws.bells(size)
     return [0.9 * shared + 0.44 * draws.bells(size) for _ in FRAMES]
-
-
-def lbp(attributes: Attributes) -> list[bytes]:
-    """122 numbers with sum 1; sometimes one pattern is missing, as in the release."""
-    level = _profile("lbp", 0.8) + 0.3 * attributes.project("lbp")
-    missing = attributes.draws("lbp missing").chance(0.02)
-    files = []
-    for noise in _frame_noise(attributes, "lbp"):
-        values = _softmax(level + 0.4 * noise)[: len(level) - missing]
-        files.append((" ".join(["%.8f"] * len(values)) % tuple(values / values.sum()) + "\n").encode("ascii"))
-    return files
 
 
 def inceptionv3(attributes: Attributes) -> list[bytes]:
@@ -122,59 +93,6 @@ def inceptionv3(attributes: Attributes) -> list[bytes]:
     return files
 
 
-def hog(attributes: Attributes) -> list[bytes]:
-    """Numbers on one line, of varying length; larger for busier frames."""
-    draws = attributes.draws("hog")
-    busy = 0.1 + 0.25 * attributes.causes.clutter + 0.15 * attributes.causes.conspicuity
-    return [_hog_frame(draws, busy) for _ in FRAMES]
-
-
-def _hog_frame(draws: Draws, busy: float) -> bytes:
-    count = 36 * draws.integer(4, 20)
-    values = np.minimum(1.0, busy * draws.units(count) * (0.5 + draws.units(count)))
-    return (" ".join(["%.6f"] * count) % tuple(values) + "\n").encode("ascii")
-
-
-def orb(attributes: Attributes) -> list[bytes]:
-    """Pickled lists of (pt, size, angle, response, octave, class_id, descriptor): more of them the busier the frame.
-
-    As in the release every entry carries the first descriptor.
-    """
-    draws = attributes.draws("orb")
-    return [_orb_frame(attributes, draws, number / FPS) for number in FRAMES]
-
-
-def _orb_frame(attributes: Attributes, draws: Draws, time_s: float) -> bytes:
-    causes = attributes.causes
-    count = min(500, 20 + int(60 * draws.unit() + 300 * causes.clutter + 150 * causes.conspicuity))
-    left, top, right, bottom = thing_box(attributes.scene, time_s) or (0.0, 0.0, 1.0, 1.0)
-    spots = draws.units(count, 6)
-    on_thing = spots[:, 2] < 0.6
-    xs = np.where(on_thing, left + (right - left) * spots[:, 0], spots[:, 0]) * 1920
-    ys = np.where(on_thing, top + (bottom - top) * spots[:, 1], spots[:, 1]) * 1080
-    descriptor = (draws.units(32) * 256).astype(np.uint8)
-    octaves = (spots[:, 3] * 8).astype(int)
-    angles, responses = np.round(360 * spots[:, 4], 3), np.round(0.001 * spots[:, 5], 8)
-    columns = (column.tolist() for column in (np.round(xs, 2), np.round(ys, 2), octaves, angles, responses))
-    points = [
-        ((x, y), 31.0 * 1.2**octave, angle, response, octave, -1, descriptor)
-        for x, y, octave, angle, response in zip(*columns, strict=True)
-    ]
-    return pickle.dumps(points, protocol=2)
-
-
-def colorhistogram(attributes: Attributes, size: tuple[int, int]) -> list[bytes]:
-    """Pixel counts of the 256 levels of each channel, computed from the frames before encoding.
-
-    Three lines in the order blue, green, red (the release's red and blue are swapped), each from the channel's smallest
-    level to its largest, empty levels between them included.
-    """
-    shots = Shots(attributes.scene, size)
-    frames = [np.asarray(shots.frame(number / FPS)).reshape(-1, 3) for number in FRAMES]
-    counts = [[np.bincount(frame[:, channel], minlength=256) for channel in (2, 1, 0)] for frame in frames]
-    return [format_histogram(np.array(channels)) for channels in counts]
-
-
 def aesthetics(attributes: Attributes) -> list[bytes]:
     """109 numbers separated by commas, as means and as medians over the frames."""
     draws = attributes.draws("aesthetics")
@@ -184,14 +102,26 @@ def aesthetics(attributes: Attributes) -> list[bytes]:
 
 
 _MAKERS: Final[dict[str, Callable[[Attributes], list[bytes]]]] = {
-    maker.__name__: maker for maker in (c3d, hmp, lbp, hog, inceptionv3, orb, aesthetics)
+    maker.__name__: maker for maker in (c3d, inceptionv3, aesthetics)
 }
 
 
-def feature_files(feature: str, scene: Scene, size: tuple[int, int]) -> list[bytes]:
-    """The contents of one feature's files for one video, in the order of `layout.feature_paths`.
+def drawn_files(feature: str, scene: Scene) -> list[bytes]:
+    """The contents of the files of a feature that is not `EXTRACTED`, for one video, as `layout.feature_paths` orders.
 
-    `size` is the frame size in pixels: the colour histogram counts them.
+    They depend on the scene alone.
     """
-    attributes = Attributes(scene)
-    return colorhistogram(attributes, size) if feature == "colorhistogram" else _MAKERS[feature](attributes)
+    return _MAKERS[feature](Attributes(scene))
+
+
+def extracted_files(features: Sequence[str], video: VideoSource) -> dict[str, list[bytes]]:
+    """The contents of the files of some `EXTRACTED` features of one video, in the order of `layout.feature_paths`.
+
+    Raises:
+        InputError: A feature cannot be computed; a library that it needs is missing, for example.
+    """
+    specs = feature_specs(features)
+    collected = collect(video, specs, threads="NONE")
+    for name, error in collected.errors.items():
+        raise InputError(f"{collected.clip.name}: no {name}: {error}")
+    return {spec.name: [spec.encode(value) for value in collected.values[spec.name]] for spec in specs}

@@ -5,17 +5,19 @@ import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
+from io import BytesIO
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Final, Literal
 
 from videomem_hf.data.provenance import PLAN_FILE, RELEASE_FOLDER
 from videomem_hf.data.release.inventory import is_ignored
+from videomem_hf.features.catalogue import feature_specs
 from videomem_hf.sample import layout
 from videomem_hf.sample.annotations import annotate
 from videomem_hf.sample.draws import Draws
-from videomem_hf.sample.features import feature_files
-from videomem_hf.sample.scene import draw_scene, video_ids
+from videomem_hf.sample.features import EXTRACTED, drawn_files, extracted_files
+from videomem_hf.sample.scene import Scene, draw_scene, video_ids
 from videomem_hf.sample.truth import TRUTH_FILE, truth_lines, truth_of
 from videomem_hf.sample.video import write_video
 from videomem_hf.schema import InputError
@@ -23,8 +25,10 @@ from videomem_hf.system import atomic_write, available_cpus
 
 Part = Literal["dev", "test"]
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Increased whenever the same arguments would give another sample."""
+SAME_ROWS: Final = (2, FORMAT)
+"""Formats that give the same scores, titles and videos, and differ in feature files alone."""
 README_FILE: Final = "README.md"
 
 
@@ -85,13 +89,16 @@ def generate_sample(
         test_videos: Number of videos without scores; a fourth of `videos` by default.
         seed: A whole number from 0.
         size: Width and height of the videos in pixels, even, from 64 to 3840. The release's are 1920x1080.
-        features: Names of the feature files to write, from `layout.FEATURES`.
-        write_videos: Whether to write the videos.
+        features: Names of the feature files to write, from `layout.FEATURES`. Those that need no weights are extracted
+            from the generated videos, the others are simulated; see `features.EXTRACTED`.
+        write_videos: Whether to write the videos. It does not affect the features: where some are extracted, the videos
+            are made in memory.
         workers: Number of processes; by default one per available CPU. It does not affect the result.
         progress: Show a progress bar.
 
     Raises:
-        InputError: An argument is out of its range, or the folder holds something else.
+        InputError: An argument is out of its range, the folder holds something else, or a library that a feature needs
+            is missing.
     """
     plan = _make_plan(videos, test_videos, seed, size, features, write_videos)
     if workers is not None and workers < 1:
@@ -104,7 +111,8 @@ def generate_sample(
 
 
 def readme(plan: Plan) -> str:
-    features = ", ".join(plan.features) or "none"
+    extracted = ", ".join(name for name in plan.features if name in EXTRACTED) or "none"
+    drawn = ", ".join(name for name in plan.features if name not in EXTRACTED) or "none"
     videos = f"VP8 in WebM, 7 s, {plan.width}x{plan.height}, 24 frames a second" if plan.write_videos else "none"
     return f"""# A generated sample
 
@@ -113,8 +121,9 @@ measured on people.
 
 - `release/`: {plan.videos} scored (dev) and {plan.test_videos} unscored (test) videos in the release's layout.
   Videos: {videos}.
-  Feature files: {features}. Their numbers are random projections of what the scenes show; they were not extracted with
-  the original networks and filters. Only colour histograms are computed from the frames.
+- Feature files extracted from the videos: {extracted}. `videomem extract` gives the same numbers for these videos.
+- Simulated feature files: {drawn}. Their numbers are random projections of what the scenes show, plus noise. No network
+  computed them, so a model of them is of no use on features that a network extracts from the videos.
 - `truth.jsonl`: one line per video: true short- and long-term memorability, the kind of scene, the salient thing, its
   box at each second (left, top, right, bottom as fractions of the frame), whether it stands out, the measured causes.
 - `sample.json`: the arguments. The same arguments give the same sample (seed {plan.seed}).
@@ -138,6 +147,8 @@ def _make_plan(
     if unknown:
         raise InputError(f"Unknown feature {unknown[0]!r}; choose from {', '.join(layout.FEATURES)}.")
     chosen = tuple(name for name in layout.FEATURES if name in features)
+    if extracted := [name for name in chosen if name in EXTRACTED]:
+        feature_specs(extracted)  # refuses one whose library is missing
     return Plan(FORMAT, seed, videos, tests, size[0], size[1], chosen, write_videos)
 
 
@@ -244,13 +255,26 @@ def _ignore_interrupts() -> None:
 def _write_one(job: Job) -> None:
     out, plan, number, part = job
     scene, size = draw_scene(plan.seed, number), (plan.width, plan.height)
+    files = {
+        feature: [out / RELEASE_FOLDER / path for path in layout.feature_paths(part, feature, number)]
+        for feature in plan.features
+    }
+    missing = [feature for feature, paths in files.items() if not all(path.is_file() for path in paths)]
+    extracted = [feature for feature in missing if feature in EXTRACTED]
     video = out / RELEASE_FOLDER / layout.video_path(part, number)
+    contents = {feature: drawn_files(feature, scene) for feature in missing if feature not in EXTRACTED}
     if plan.write_videos and not video.is_file():
         video.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(video) as partial:
             write_video(scene, partial, size)
-    for feature in plan.features:
-        files = [out / RELEASE_FOLDER / path for path in layout.feature_paths(part, feature, number)]
-        if not all(path.is_file() for path in files):
-            for path, content in zip(files, feature_files(feature, scene, size), strict=True):
-                _write(path, content)
+    if extracted:
+        contents |= extracted_files(extracted, video if plan.write_videos else _video_in_memory(scene, size))
+    for feature, made in contents.items():
+        for path, content in zip(files[feature], made, strict=True):
+            _write(path, content)
+
+
+def _video_in_memory(scene: Scene, size: tuple[int, int]) -> bytes:
+    buffer = BytesIO()
+    write_video(scene, buffer, size)
+    return buffer.getvalue()

@@ -12,7 +12,7 @@ from videomem_hf.inference.frame_statistics import FrameStatistics
 from videomem_hf.inference.map_checks import MOST_CLIPS, map_checks
 from videomem_hf.inference.reference import make_reference, reference_of_results, sd_between_frames, write_reference
 from videomem_hf.inference.saliency import score_rows
-from videomem_hf.inference.typicality import MAX_CLIPS, Described, Typicality
+from videomem_hf.inference.typicality import MAX_CLIPS, Described, Typicality, with_sizes
 from videomem_hf.run_files import TYPICALITY_FILE
 from videomem_hf.training.run_data import RunData
 from videomem_hf.video.collate import ClipCollator
@@ -66,7 +66,8 @@ def _describe(model: Any, data: RunData, clips: Clips) -> tuple[Described, list[
     if data.cache is None or data.processor is None:
         assert clips.features is not None
         ends = np.cumsum(clips.feature_sizes)[:-1]
-        return dict(zip(model.config.feature_names, np.split(clips.features, ends, axis=1), strict=True)), []
+        columns = np.split(clips.features, ends, axis=1)
+        return with_sizes(dict(zip(model.config.feature_names, columns, strict=True))), []
     collate, length = ClipCollator(data.processor), data.processor.segment_length
     device = next(model.parameters()).device
     statistics = FrameStatistics(model)
