@@ -158,6 +158,6 @@ def test_where_a_score_stands_is_said_as_exactly_as_the_number_of_clips_allows()
     def standing(clips: int, percentile: float) -> str:
         return Reference("VideoMem", clips=clips).standing(percentile)
 
-    assert standing(200, 73.6) == "higher than 74 % of 200 held-out clips of VideoMem"
-    assert standing(200, 0.2) == "higher than under 1 % of 200 held-out clips of VideoMem"
+    assert standing(200, 73.6) == "higher than 74% of 200 held-out clips of VideoMem"
+    assert standing(200, 0.2) == "higher than under 1% of 200 held-out clips of VideoMem"
     assert standing(12, 50.1) == "higher than 6 of 12 held-out clips of VideoMem"

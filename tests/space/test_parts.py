@@ -367,7 +367,7 @@ def test_a_percentile_says_among_what_or_is_not_shown():
     quantiles = tuple(np.linspace(0, 1, 101))
     reference = Reference("a sample", generated=True, clips=100, quantiles={"short_term": quantiles})
     page = " ".join(Tags(cards.summary(scored("a", 0.74, reference=reference))).texts).replace("\xa0", " ")
-    assert "higher than 74 % of 100 held-out clips of a generated sample" in page
+    assert "higher than 74% of 100 held-out clips of a generated sample" in page
     assert "vm-all" in cards.summary(scored("a", 0.74, reference=reference))
     alone = cards.summary(scored("a", 0.74))
     assert "higher than" not in alone

@@ -9,7 +9,11 @@ from torch import nn
 _STEPS: Final = (1, 2, 4, 8)
 """Pixels between those whose differences are measured: texture, edges, things."""
 _LEAST_VARIANCE: Final = 1e-4
+_QUANTILES: Final = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98)
+_MOST_POSITIONS: Final = 10_000
+"""Of a frame, whose quantiles would otherwise take longer than the network."""
 INPUT: Final = "input"
+LEVELS: Final = "levels"
 LAST: Final = "last"
 
 
@@ -17,9 +21,9 @@ class FrameStatistics:
     """Describes the frames of each forward pass of a network, from what the pass computes anyway.
 
     Of the input: mean and deviation of each colour, the size of differences between pixels some steps apart, and how
-    evenly that is spread (edges are few and large, noise is everywhere). Of
-    the last maps (the model's `attribution_layers`, or else what the first module of its head is given): mean and
-    deviation of each channel.
+    evenly that is spread (edges are few and large, noise is everywhere). Of its levels: how grey levels, sharpness and
+    saturation are distributed. Of the last maps (the model's `attribution_layers`, or else what the first module of its
+    head is given): mean and deviation of each channel.
 
     Args:
         model: A predictor of frames. It gets hooks, which `close` removes.
@@ -54,7 +58,8 @@ class FrameStatistics:
         Returns:
             For each group `(n, size)` float32, on the CPU.
         """
-        groups = {INPUT: _describe_pixels(segments.detach().float())}
+        pixels = segments.detach().float()
+        groups = {INPUT: _describe_pixels(pixels), LEVELS: _describe_levels(pixels)}
         parts = [_describe_maps(seen.float(), len(segments)) for seen in self._seen.values()]
         if parts and all(part is not None for part in parts):
             groups[LAST] = torch.cat(parts, dim=1)  # type: ignore[arg-type]
@@ -80,6 +85,23 @@ def _describe_pixels(segments: torch.Tensor) -> torch.Tensor:
                 spread = _log_size(difference.flatten(1).square().mean(dim=1))[:, None]
                 mean = (difference.flatten(1).abs().mean(dim=1) + _LEAST_VARIANCE**0.5).log()[:, None]
                 numbers += [spread, mean - spread]
+    return torch.cat(numbers, dim=1).unflatten(0, segments.shape[:2]).mean(dim=1)
+
+
+def _describe_levels(segments: torch.Tensor) -> torch.Tensor:
+    """Statistics of `(n, frames, 3, height, width)`, means over the frames of each segment."""
+    pixels = segments.flatten(0, 1)
+    side = max(1, round((pixels.shape[-2] * pixels.shape[-1] / _MOST_POSITIONS) ** 0.5))
+    grey, sparse = pixels.mean(dim=1), pixels[..., ::side, ::side]
+    neighbours = grey[:, :-2, 1:-1] + grey[:, 2:, 1:-1] + grey[:, 1:-1, :-2] + grey[:, 1:-1, 2:]
+    sharpness = grey[:, 1:-1, 1:-1] - neighbours / 4
+    shares = torch.tensor(_QUANTILES, device=pixels.device)
+    levels = (
+        sparse.mean(dim=1),
+        (sharpness.abs() + _LEAST_VARIANCE**0.5).log()[:, ::side, ::side],
+        sparse.amax(dim=1) - sparse.amin(dim=1),
+    )
+    numbers = [torch.quantile(values.flatten(1), shares, dim=1).T for values in levels]
     return torch.cat(numbers, dim=1).unflatten(0, segments.shape[:2]).mean(dim=1)
 
 

@@ -71,11 +71,11 @@ class Reference:
         return next((fit.level for fit in self.fits.values()), LEVEL)
 
     def standing(self, percentile: float) -> str:
-        """Where a score stands, in words: "higher than 74 % of 150 held-out clips of ..."; of few clips how many."""
+        """Where a score stands, in words: "higher than 74% of 150 held-out clips of ..."; of few clips how many."""
         if 0 < self.clips < FEW_CLIPS:
             return f"higher than {round(percentile / 100 * self.clips)} {self.among}"
         share = "under 1" if percentile < 1 else "over 99" if percentile > 99 else f"{percentile:.0f}"
-        return f"higher than {share} % {self.among}"
+        return f"higher than {share}% {self.among}"
 
     def percentiles(self, scores: Mapping[Horizon, float]) -> dict[Horizon, float]:
         """For each horizon the share of the held-out predictions that are lower, in percent; empty if not known."""

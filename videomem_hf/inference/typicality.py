@@ -2,9 +2,10 @@
 
 Every group of numbers (the frames as the network gets them, its last maps, a feature, a view) has a Gaussian fitted to
 the training clips, whose covariance is kept in a few directions and one variance for all others (Tipping and Bishop,
-"Probabilistic Principal Component Analysis", 1999). A clip's distances are ranked among those of held-out clips; its
-highest rank, ranked among the held-out clips' highest ones, gives a conformal p-value (Vovk, Gammerman and Shafer,
-"Algorithmic Learning in a Random World", 2005): at most 5 % of clips like the held-out ones have one up to 5 %.
+"Probabilistic Principal Component Analysis", 1999). The logarithm of a clip's distance is compared with its median and
+interquartile range among held-out clips; the largest of the groups', ranked among those of the held-out clips, gives a
+conformal p-value (Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005): at most 5 % of clips
+like the held-out ones have one up to 5 %.
 
 Features and views have the size of their vectors as a group of its own: zeros lie near the mean of many numbers that
 are mostly small, and rare numbers vary so much that larger ones everywhere are no farther than some held-out clips.
@@ -31,6 +32,8 @@ _LEAST_VARIANCE: Final = 0.01
 _LEAST_SIZE_SD: Final = 0.05
 """Of the logarithm of a vector's length: vectors of equal length differ by rounding."""
 _LEAST_SIZE: Final = 1e-9
+_LEAST_SPREAD: Final = 1e-3
+"""Of the logarithms of distances: those of equal clips differ by rounding."""
 _FEWEST_TRAINING: Final = 10
 _FEWEST_HELD_OUT: Final = 19
 """Held-out clips below which no p-value can be as low as 5 %."""
@@ -139,15 +142,11 @@ class Typicality:
         if not groups or len(others) < _FEWEST_HELD_OUT:
             return None
         own = np.array([found[i] for i in groups], np.float32)
-        # Of all clips together, so that the new one is ranked as any of them.
-        together = np.vstack([others, own])
-        ranks = np.stack([np.searchsorted(np.sort(column), column, side="right") for column in together.T], axis=1)
-        highest = ranks.max(axis=1)
-        # Of several groups each has a farthest clip: among clips of equal rank, how far beyond the median counts.
-        beyond = np.log(together + _LEAST_SIZE)
-        beyond = np.where(ranks == highest[:, None], beyond - np.median(beyond, axis=0), -np.inf).max(axis=1)
-        as_far = (highest > highest[-1]) | ((highest == highest[-1]) & (beyond >= beyond[-1]))
-        return float(100 * np.mean(as_far))
+        # Of all clips together, so that the new one is treated as any of them.
+        distances = np.log(np.vstack([others, own]) + _LEAST_SIZE)
+        low, middle, high = np.quantile(distances, (0.25, 0.5, 0.75), axis=0)
+        farthest = ((distances - middle) / np.maximum(high - low, _LEAST_SPREAD)).max(axis=1)
+        return float(100 * np.mean(farthest >= farthest[-1]))
 
     def save(self, path: Path) -> None:
         """Write a safetensors file."""
