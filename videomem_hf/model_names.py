@@ -16,6 +16,11 @@ NO_MODEL: Final = (
 )
 
 
+def is_hub_id(name: str) -> bool:
+    """Whether a name has the form `OWNER/NAME` of a model on the Hub."""
+    return re.fullmatch(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}", name) is not None
+
+
 def check_model_name(name: str | Path | None) -> None:
     """Raise InputError for a model that is neither a folder here nor of the form of a Hub id, and for a missing ResMem.
 
@@ -27,7 +32,7 @@ def check_model_name(name: str | Path | None) -> None:
         return
     path, found = Path(str(name)), "no such folder"
     with suppress(OSError):  # of a name that is longer than the file system takes
-        if path.is_dir() or (re.fullmatch(r"[\w.-]+/[\w.-]+", str(name)) and not path.parent.exists()):
+        if path.is_dir() or (is_hub_id(str(name)) and not path.parent.exists()):
             return
         found = "is a file" if path.exists() else found
     raise InputError(f"{name}: {found}; give the folder of a model, or a Hub id such as owner/name")
