@@ -1,15 +1,14 @@
 """What happens to work without a browser: it stops, waits for others, and leaves what is shown."""
 
 import threading
+from contextlib import ExitStack
 from types import SimpleNamespace
 
 import cards
 import gradio as gr
-import intake
 import models as space_models
 import one_clip
 import pytest
-import scoring as space_scoring
 import second_opinion
 import work as space_work
 
@@ -18,13 +17,16 @@ VISIT = SimpleNamespace(session_hash="visit")
 
 
 @pytest.fixture
-def page(model_folder):
+def demo():
+    return gr.Blocks()
+
+
+@pytest.fixture
+def page(demo, scoring):
     """The page of one clip with its handlers, which is served to nobody."""
-    scoring = space_scoring.Scoring(space_models.Models([str(model_folder)]), intake.Limits())
     work = space_work.Work()
-    with gr.Blocks():
-        parts = one_clip.lay_out(scoring, work)
-        handlers = one_clip.Handlers(scoring, work, parts)
+    with demo:
+        handlers = one_clip.Handlers(scoring, work, one_clip.lay_out(scoring, work))
         handlers.connect(gr.Dropdown([]))
     return handlers
 
@@ -56,11 +58,14 @@ def test_a_start_clears_what_is_shown(page):
     assert [found[part] or None for part in emptied] == [None] * 5
 
 
-def test_stop_ends_measurements_that_wait(page):
-    """Of the events that Stop ends, two are of the place where measured changes are shown."""
-    demo = page.page.stop.parent.parent.parent.parent if False else gr.context.Context.root_block
-    assert demo is None
-    assert len(page.page.measurements) == 2
+def test_stop_ends_measurements_that_wait(demo, page):
+    """Stop cancels what is running or queued for the place where measured changes are shown."""
+    stop, measured, summary = page.page.stop, page.page.measured, page.page.summary
+    functions = list(demo.fns.values())
+    ended = {number for each in functions if (stop._id, "click") in each.targets for number in each.cancels}
+    measuring = {each._id for each in functions if measured in each.outputs and summary not in each.outputs}
+    assert len(measuring) == 2
+    assert measuring <= ended
 
 
 def test_a_measurement_that_is_stopped_changes_nothing(page, small_clip):
@@ -125,3 +130,56 @@ def test_nobody_waits_for_another_model(model_folder, monkeypatch):
         go_on.set()
         thread.join(WAIT_S)
     assert len(found) == 1
+
+
+def test_one_work_for_each_visitor():
+    work = space_work.Work()
+    with ExitStack() as running:
+
+        def start(*arguments, **options):
+            return running.enter_context(work.start(*arguments, **options))
+
+        mine, other = start("me"), start("you")
+        again = start("me")
+        assert (mine.is_set(), other.is_set(), again.is_set()) == (True, False, False)
+        work.stop("me", expected="b.mp4")
+        assert again.is_set()
+        assert start("me", clip="a.mp4").is_set()  # it waited in the queue meanwhile
+        current = start("me", clip="b.mp4")
+        preview = start("me", "preview")
+        assert not current.is_set()
+        work.leave("me")
+        assert current.is_set()
+        assert preview.is_set()
+        assert not start("me", clip="a.mp4").is_set()
+        assert not other.is_set()
+
+
+def test_work_stops_where_it_is_told(scoring, clip, model_folder):
+    """Between layers as between frames, so that a large network's batch does not go on."""
+    stop = threading.Event()
+    seen = []
+
+    def tell(share, what):
+        seen.append(what)
+        if what.startswith("Scoring"):
+            stop.set()
+
+    with pytest.raises(space_work.StoppedError), space_work.stoppable(stop):
+        scoring.explain(clip, model_folder.name, tell)
+    assert len(seen) < 6
+    network = scoring.models.predictor(model_folder.name).model
+    with pytest.raises(space_work.StoppedError), space_work.stoppable(again := threading.Event()):
+        again.set()
+        network(pixel_values_videos=None)
+
+
+def test_work_that_is_done_is_forgotten():
+    work = space_work.Work()
+    with work.start("me") as first:
+        pass
+    with work.start("me") as second:
+        with work.start("me") as third:
+            pass
+        work.stop("me")
+    assert (first.is_set(), second.is_set(), third.is_set()) == (False, True, False)
