@@ -138,8 +138,9 @@ def _card(horizon: Horizon, scored: "Scored", axis: charts.GaugeAxis) -> str:
 def overlay_head(scored: "Scored") -> str:
     """What stands above the overlay video."""
     return (
-        f'<div class="vm-result" data-model="{text(scored.model)}">{RIBBON}<h2 class="vm-title">What the score comes '
-        f'from, as a video</h2><p class="vm-small vm-source">{text(scored.name)} · {text(scored.model)}</p></div>'
+        f'<div class="vm-overlay-head vm-result" data-model="{text(scored.model)}">{RIBBON}'
+        '<h2 class="vm-title">What the score comes from, as a video</h2>'
+        f'<p class="vm-small vm-source">{text(scored.name)} · {text(scored.model)}</p></div>'
     )
 
 
