@@ -5,6 +5,8 @@ from html import escape
 from typing import TYPE_CHECKING
 
 import charts
+import numpy as np
+from pictures import css_gradient, picture_uri
 
 from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon
 
@@ -12,9 +14,11 @@ if TYPE_CHECKING:
     from scoring import Scored
 
     from videomem_hf.inference import Prediction
+    from videomem_hf.inference.occlusion import OcclusionMaps
 
 NAMES: dict[Horizon, str] = {horizon: name.capitalize() for horizon, name in HORIZON_NAMES.items()}
 WHEN: dict[Horizon, str] = {"short_term": "recognised minutes later", "long_term": "recognised 24 to 72 hours later"}
+MEASURED_SIDE = 480
 NOTHING_YET = (
     '<div class="vm-empty" id="vm-nothing"><strong>Drop a clip, record one, or take an example.</strong>'
     "<span>Its scores, the moment that stands out and what they come from appear here.</span></div>"
@@ -27,7 +31,7 @@ STOPPED = (
     '<div class="vm-empty" role="status"><strong>Stopped.</strong><span>Press Analyse to start again.</span></div>'
 )
 RIBBON = (
-    '<p class="vm-ribbon" role="status" hidden>Result of before: the clip, the model or the part has changed since. '
+    '<p class="vm-ribbon" role="status" hidden>Earlier result: the clip, the model or the part has changed since. '
     "Start again to renew it.</p>"
 )
 
@@ -44,18 +48,16 @@ def failure(sentence: str, name: str = "") -> str:
     return f'<div class="vm-error" role="alert"><strong>{text(cause[:1].upper() + cause[1:])}</strong>{about}</div>'
 
 
-def offer(name: str, duration_s: float, most_s: int) -> str:
-    """What can be done with a clip that is too long."""
+def offer(name: str, duration_s: float | None, most_s: int) -> str:
+    """What can be done with a clip that is too long; None is a length that no header says."""
+    from videomem_hf.analysis.style import clock
+
+    length = f"over {most_s} s" if duration_s is None else clock(duration_s)
     return (
-        f'<div class="vm-empty vm-offer" role="status"><strong>This clip lasts {clock(duration_s)}; up to {most_s} s '
+        f'<div class="vm-empty vm-offer" role="status"><strong>This clip lasts {length}; up to {most_s} s '
         f"are scored at a time.</strong><span>{text(name)}: score the first {most_s} s, or say where the part "
         "begins.</span></div>"
     )
-
-
-def clock(time_s: float) -> str:
-    """Minutes and seconds, such as 1:05."""
-    return f"{int(time_s) // 60}:{int(time_s) % 60:02d}"
 
 
 def based_on(prediction: "Prediction") -> str:
@@ -78,9 +80,8 @@ def summary(scored: "Scored") -> str:
 
 
 def notes(prediction: "Prediction") -> str:
-    """What is odd about the clip; that it is unlike the training clips comes first."""
-    found = sorted(prediction.notes, key=lambda note: not (prediction.atypical and note.startswith("Unlike")))
-    return "".join(f'<p class="vm-note" role="note">{text(_without_path(note))}</p>' for note in found)
+    """What is odd about the clip."""
+    return "".join(f'<p class="vm-note" role="note">{text(_without_path(note))}</p>' for note in prediction.notes)
 
 
 def caveats(prediction: "Prediction") -> str:
@@ -99,8 +100,9 @@ def interval_words(prediction: "Prediction", horizon: Horizon) -> str:
     """The interval with its level and kind; empty where it is not known."""
     if not prediction.intervals or horizon not in prediction.intervals:
         return ""
-    low, high = prediction.intervals[horizon]
-    return f"{100 * prediction.interval_level:g}\xa0% prediction interval: {low:.2f} to {high:.2f}"
+    from videomem_hf.analysis.style import interval_name, interval_text
+
+    return f"{interval_name(prediction.interval_level)}: {interval_text(*prediction.intervals[horizon])}"
 
 
 def percentile_words(prediction: "Prediction", horizon: Horizon) -> str:
@@ -130,4 +132,66 @@ def _card(horizon: Horizon, scored: "Scored", axis: charts.GaugeAxis) -> str:
         f'aria-valuenow="{score:.3f}" aria-valuetext="{text(spoken)}" aria-label="{name} score">{score:.2f}</span>'
         f"{verdict}</div>{charts.gauge(axis, horizon, score, interval)}"
         f'<p class="vm-small">{between}</p>{source}</section>'
+    )
+
+
+def overlay_head(scored: "Scored") -> str:
+    """What stands above the overlay video."""
+    return (
+        f'<div class="vm-overlay-head vm-result" data-model="{text(scored.model)}">{RIBBON}'
+        '<h2 class="vm-title">What the score comes from, as a video</h2>'
+        f'<p class="vm-small vm-source">{text(scored.name)} · {text(scored.model)}</p></div>'
+    )
+
+
+def rectangle_card(scored: "Scored", changes: dict[Horizon, float], sides: list[float]) -> str:
+    """What the clip's scores become with a rectangle covered in every frame."""
+    rows = "".join(
+        f'<li><span class="vm-key vm-{h}">{NAMES[h]}</span> {scored.prediction.scores[h]:.3f} becomes '
+        f"<strong>{np.clip(scored.prediction.scores[h] + change, 0, 1):.3f}</strong> ({change:+.3f})</li>"
+        for h, change in changes.items()
+    )
+    left, top, right, bottom = (round(100 * side) for side in sides)
+    return (
+        f"{_measured_head(scored, 'Measured change: the rectangle covered')}"
+        f'<ul class="vm-moments">{rows}</ul><p class="vm-small">Blurred in every frame from '
+        f"{left} to {right} % of the width and {top} to {bottom} % of the height. It says what the model reacts to, "
+        "not what people do.</p></section>"
+    )
+
+
+def grid_card(scored: "Scored", maps: "OcclusionMaps") -> str:
+    """For each horizon the frame with the measured change of its score for every cell of the grid."""
+    from videomem_hf.analysis.clip_figure import overlay_change
+
+    figures = []
+    for horizon, changes in maps.changes.items():
+        most = max(float(np.abs(changes).max()), 1e-6)
+        drawn = overlay_change(maps.images[0], maps.on_frame(0, horizon), most)
+        lowest = float(changes.min())
+        words = f"Frame at {maps.times_s[0]:.1f} s with the measured change of its {HORIZON_NAMES[horizon]} score"
+        figures.append(
+            f'<figure><figcaption><span class="vm-key vm-{horizon}">{NAMES[horizon]}</span></figcaption>'
+            f'<img class="vm-picture" src="{picture_uri(drawn, MEASURED_SIDE)}" alt="{words}: the largest fall is '
+            f'{lowest:.3f}">{_change_scale(most)}</figure>'
+        )
+    return (
+        f"{_measured_head(scored, f'Measured change at {maps.times_s[0]:.1f} s: each part covered by itself')}"
+        f'<div class="vm-over">{"".join(figures)}</div></section>'
+    )
+
+
+def _measured_head(scored: "Scored", title: str) -> str:
+    return (
+        f'<section class="vm-measured vm-result" role="status" data-model="{text(scored.model)}">{RIBBON}'
+        f'<h2>{title}</h2><p class="vm-small vm-source">{text(scored.name)} · {text(scored.model)}</p>'
+    )
+
+
+def _change_scale(most: float) -> str:
+    colours = css_gradient("change")
+    return (
+        f'<div class="vm-scale" role="img" aria-label="Colours from a fall of the score by {most:.3f} to a rise by as '
+        f'much"><i style="background:{colours}"></i><span>-{most:.3f}</span><span>change of the score'
+        f"</span><span>+{most:.3f}</span></div>"
     )

@@ -80,7 +80,7 @@ def gauge(axis: GaugeAxis, horizon: Horizon, score: float, interval: tuple[float
     def x(value: float) -> float:
         return 10 + (width - 20) * axis.share(value)
 
-    hills = _hills(axis, horizon, score, x, base)
+    density = _density(axis, horizon, score, x, base)
     band = ""
     if interval:
         start, end = x(interval[0]), x(interval[1])
@@ -92,14 +92,14 @@ def gauge(axis: GaugeAxis, horizon: Horizon, score: float, interval: tuple[float
         for v in axis.ticks
     )
     return (
-        f'<svg viewBox="0 0 {width} {height}" aria-hidden="true" class="vm-gauge">{hills}{band}'
+        f'<svg viewBox="0 0 {width} {height}" aria-hidden="true" class="vm-gauge">{density}{band}'
         f'<line class="vm-axis" x1="10" x2="{width - 10}" y1="{base}" y2="{base}"/>'
         f'<line class="vm-mark" x1="{x(score):.1f}" x2="{x(score):.1f}" y1="6" y2="{base}"/>'
         f'<circle class="vm-dot" cx="{x(score):.1f}" cy="{base}" r="5"/>{ticks}</svg>'
     )
 
 
-def _hills(axis: GaugeAxis, horizon: Horizon, score: float, x: Scale, base: float) -> str:
+def _density(axis: GaugeAxis, horizon: Horizon, score: float, x: Scale, base: float) -> str:
     """The density of the reference's predictions, filled up to the score; it is estimated from their quantiles."""
     quantiles = axis.quantiles.get(horizon)
     if not quantiles or quantiles[0] == quantiles[-1]:
@@ -150,7 +150,7 @@ class Axes:
         low, high = self.scores[0], self.scores[-1]
         return TOP + (CURVE[1] - TOP - BOTTOM) * (high - score) / (high - low)
 
-    def drawn(self) -> str:
+    def draw(self) -> str:
         """Grid, ticks and their labels."""
         places = _decimals(self.scores)
         rows = "".join(
@@ -179,7 +179,7 @@ def several_curves(predictions: Sequence["Prediction"], horizon: Horizon, indice
         for i, p in zip(indices, predictions, strict=True)
     ]
     axes = Axes(lines)
-    body = axes.drawn() + "".join(map(axes.line, lines))
+    body = axes.draw() + "".join(map(axes.line, lines))
     return f'<svg viewBox="0 0 {CURVE[0]} {CURVE[1]}" class="vm-plot vm-plain" aria-hidden="true">{body}</svg>'
 
 

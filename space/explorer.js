@@ -163,13 +163,13 @@ function play(event) {
 }
 for (const name of ["timeupdate", "seeked", "loadeddata"]) document.addEventListener(name, follow, true);
 document.addEventListener("play", play, true);
-// Another clip in the player, or a trimmed one: the result is one of before. A preview is of the same clip.
+// Another clip in the player, or a trimmed one: the result is an earlier one. A preview is of the same clip.
 let source = "";
 const playing = () => document.querySelector("#vm-clip video")?.currentSrc || "";
 document.addEventListener("loadstart", (event) => {
   if (!root() || !event.target.closest?.("#vm-clip") || playing() === source) return;
   if (playing().endsWith(".preview.mp4")) source = playing();
-  else vm.old("#vm-one", true);
+  else vm.otherClip("#vm-one");
 }, true);
 document.addEventListener("vm-old", drawAll);
 new ResizeObserver(drawAll).observe(element);
@@ -177,6 +177,7 @@ element.addEventListener("load", drawAll, true);
 watch("value", () => {
   maps = null;
   rectangle = null;
+  vm.renew();
   const carrier = root();
   source = playing();
   if (carrier && carrier.dataset.maps) maps = new VmMaps(carrier);

@@ -1,17 +1,15 @@
 """The scores over time and the frames that they belong to, with what `maps.js` needs to draw the maps over them."""
 
 import base64
-import io
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 from cards import NAMES, RIBBON, text
 from charts import BOTTOM, CURVE, TOP, Axes, Line
-from PIL import Image
+from pictures import css_gradient, map_opacity, palette, picture_uri
 
-from videomem_hf.inference.moments import NO_MOMENT, standout_moment
+from videomem_hf.inference.moments import Moment, standout_moment
 from videomem_hf.schema import HORIZON_NAMES, Horizon
 
 if TYPE_CHECKING:
@@ -21,13 +19,10 @@ if TYPE_CHECKING:
 
 FRAME_WIDTH, MANY_FRAMES_WIDTH = 480, 320
 MANY_FRAMES = 12
-MAP_OPACITY = 0.65
-"""Of the peak, as in `analysis.clip_figure.overlay`."""
-MIDDLE_GREY = 110
 LEVELS = 65535
 """Maps are sent as whole numbers of two bytes."""
 
-COVER = (
+COVER_BUTTONS = (
     '<div class="vm-cover"><h2>Second opinion: cover a part</h2><p class="vm-small">A map shows what the model weighs. '
     "Covering a part measures what the score becomes without it.</p><div>"
     '<button type="button" class="vm-act vm-draw" aria-pressed="false">Draw a rectangle</button>'
@@ -42,17 +37,17 @@ def explorer(scored: "Scored") -> str:
     if not prediction.stills:
         return ""
     stills = [_StillView.of(still, prediction) for still in prediction.stills]
-    moments = {horizon: _moment_index(prediction, horizon, stills) for horizon in prediction.scores}
-    found = [index for index in moments.values() if index is not None]
+    moments = {horizon: standout_moment(prediction, horizon) for horizon in prediction.scores}
+    found = next((moment for moment in moments.values() if moment is not None), None)
     first = next(iter(prediction.scores))
-    chosen = found[0] if found else max(range(len(stills)), key=lambda i: stills[i].scores[first])
+    chosen = _nearest(stills, found) if found else max(range(len(stills)), key=lambda i: stills[i].scores[first])
     over_time = len(prediction.times_s) > 1
     return (
         f'<div class="vm-explorer vm-result" data-model="{text(scored.model)}" data-offset="{scored.start_s:.3f}" '
         f'{_map_data(prediction)}>{RIBBON}<div class="vm-left">'
         f'<h2 class="vm-heading">{"Frame and map" if prediction.saliency is not None else "Frame"}</h2>'
-        f"{_picture(stills[chosen])}{map_scale(scored)}{COVER}</div>"
-        f'<div class="vm-right">{_moments(prediction, moments, stills) if over_time else ""}'
+        f"{_picture(stills[chosen])}{map_scale(scored)}{COVER_BUTTONS if scored.can_cover else ''}</div>"
+        f'<div class="vm-right">{_moments(moments, stills) if over_time else ""}'
         f"{_curve(prediction, stills, chosen) if over_time else ''}"
         f'<div class="vm-strip" role="group" aria-label="Frames of the clip">'
         f"{''.join(_thumbnail(i, still, i == chosen) for i, still in enumerate(stills))}</div>"
@@ -60,24 +55,21 @@ def explorer(scored: "Scored") -> str:
     )
 
 
-def _moment_index(prediction: "Prediction", horizon: Horizon, stills: "list[_StillView]") -> int | None:
-    """Which of the frames that are shown is nearest to the moment that stands out; None if none does."""
-    moment = standout_moment(prediction, horizon)
-    return moment and min(range(len(stills)), key=lambda i: abs(stills[i].time_s - moment.time_s))
+def _nearest(stills: "list[_StillView]", moment: Moment) -> int:
+    """Which of the frames that are shown is nearest to a moment."""
+    return min(range(len(stills)), key=lambda i: abs(stills[i].time_s - moment.time_s))
 
 
-def _moments(prediction: "Prediction", moments: dict[Horizon, int | None], stills: "list[_StillView]") -> str:
+def _moments(moments: dict[Horizon, Moment | None], stills: "list[_StillView]") -> str:
     """For each horizon the moment that stands out, to be chosen; or that none does."""
+    from videomem_hf.inference.drawing import moment_text
+
     parts = []
-    for horizon, index in moments.items():
-        if index is None:
-            found = f"<span>{NO_MOMENT}</span>"
-        else:
-            still = stills[index]
-            found = (
-                f'<button type="button" class="vm-moment" data-frame="{index}">'
-                f"{still.time_s:.1f} s, score {still.scores[horizon]:.2f}</button>"
-            )
+    for horizon, moment in moments.items():
+        words = moment_text(moment)
+        found = f"<span>{words}</span>"
+        if moment is not None:
+            found = f'<button type="button" class="vm-moment" data-frame="{_nearest(stills, moment)}">{words}</button>'
         parts.append(f'<li class="vm-{horizon}"><span class="vm-key vm-{horizon}">{NAMES[horizon]}</span>{found}</li>')
     return f'<h2>The moment that stands out</h2><ul class="vm-moments">{"".join(parts)}</ul>'
 
@@ -125,34 +117,8 @@ def _map_data(prediction: "Prediction") -> str:
     return (
         f'data-map-times="{times}" data-map-size="{levels.shape[1]} {levels.shape[2]}" data-map-seen="{seen}" '
         f'data-map-covered="{covered}" data-maps="{base64.b64encode(levels.tobytes()).decode()}" '
-        f'data-palette="{_palette()}" data-opacity="{MAP_OPACITY}"'
+        f'data-palette="{palette()}" data-opacity="{map_opacity()}"'
     )
-
-
-def _colours(levels: int, kind: str = "saliency") -> np.ndarray:
-    """The colours of saliency maps from 0 to the peak, or of changes from low to high: `(levels, 3)`, 0 to 255."""
-    from matplotlib import colormaps
-
-    from videomem_hf.analysis.style import CHANGE_COLOURS, SALIENCY_COLOURS
-
-    name = SALIENCY_COLOURS if kind == "saliency" else CHANGE_COLOURS
-    return colormaps[name](np.linspace(0, 1, levels))[:, :3] * 255
-
-
-@cache
-def _palette() -> str:
-    """The colours of 256 levels as bytes of red, green and blue."""
-    return base64.b64encode(_colours(256).round().astype(np.uint8).tobytes()).decode()
-
-
-@cache
-def css_gradient(kind: str) -> str:
-    """The colours of maps as they look over a grey of medium brightness, for CSS."""
-    shares = np.linspace(0, 1, 9)[:, None]
-    opacity = MAP_OPACITY * (shares if kind == "saliency" else np.abs(2 * shares - 1))
-    colours = MIDDLE_GREY + (_colours(9, kind) - MIDDLE_GREY) * opacity
-    stops = ", ".join(f"rgb({r:.0f} {g:.0f} {b:.0f})" for r, g, b in colours)
-    return f"linear-gradient(to right, {stops})"
 
 
 @dataclass(frozen=True)
@@ -186,15 +152,6 @@ def _thumbnail(index: int, still: _StillView, chosen: bool) -> str:
     )
 
 
-def picture_uri(image: np.ndarray, side: int) -> str:
-    """An image as a JPEG in an address, no longer than `side` on either side."""
-    picture = Image.fromarray(image)
-    picture.thumbnail((side, side), Image.Resampling.BILINEAR)
-    file = io.BytesIO()
-    picture.save(file, "JPEG", quality=82)
-    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
-
-
 def _curve(prediction: "Prediction", stills: list[_StillView], chosen: int) -> str:
     """The scores over time; what can be selected are the frames that are shown."""
     lines = [Line(prediction.times_s, scores, f"vm-{h}") for h, scores in prediction.curves.items()]
@@ -211,7 +168,7 @@ def _curve(prediction: "Prediction", stills: list[_StillView], chosen: int) -> s
     return (
         '<div class="vm-curve"><div class="vm-legend"><h2>Score over time</h2>'
         f'<div class="vm-keys">{legend}</div></div><svg viewBox="0 0 {CURVE[0]} {CURVE[1]}" class="vm-plot" '
-        f'data-marks="{marks}" aria-hidden="true">{axes.drawn()}'
+        f'data-marks="{marks}" aria-hidden="true">{axes.draw()}'
         f'<line class="vm-cursor" x1="{axes.x(at.time_s):.1f}" x2="{axes.x(at.time_s):.1f}" y1="{TOP}" '
         f'y2="{CURVE[1] - BOTTOM}"/>{"".join(map(axes.line, lines))}{dots}</svg>'
         f'<input type="range" class="vm-time" min="0" max="{len(stills) - 1}" step="1" value="{chosen}" '

@@ -4,14 +4,22 @@ import csv
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cards import text
+from charts import horizons_of
 from ranking import Row, ranking
 
-from videomem_hf.schema import HORIZONS
+from videomem_hf.inference.intervals import LEVEL
+from videomem_hf.inference.score_journal import ClipScores, Model
+from videomem_hf.inference.score_table import score_columns, score_row
+
+if TYPE_CHECKING:
+    from scoring import Scored
 
 HERE = Path(__file__).resolve().parent
 LONGEST_STEM = 60
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def file_stem(rows: Sequence[Row]) -> str:
@@ -35,37 +43,29 @@ def write_page(path: Path, rows: Sequence[Row]) -> None:
 
 
 def write_csv(path: Path, rows: Sequence[Row]) -> None:
-    """Write one row per clip. A name that a spreadsheet would take for a formula gets an apostrophe before it."""
-    horizon_columns = [name for h in HORIZONS for name in (str(h), f"{h}_low", f"{h}_high", f"{h}_percentile")]
-    about = ["interval_level", "percentile_among", "typicality", "frames", "model", "model_version", "note", "caveats"]
+    """Write one row per clip, as `videomem predict --csv` does.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe before it.
+    """
+    done = [row.scored for row in rows if row.scored]
+    predictions = [scored.prediction for scored in done]
+    horizons = horizons_of(predictions)
+    level = predictions[0].interval_level if predictions else LEVEL
+    model = _model(done[0]) if done else Model("")
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["clip", *horizon_columns, *about])
-        writer.writerows(_csv_row(row) for row in rows)
+        writer.writerow(score_columns(horizons, level))
+        for row in rows:
+            scores = ClipScores.of(row.scored.prediction) if row.scored else None
+            note = " ".join(scores.notes) if scores else row.error
+            writer.writerow(map(_cell, score_row(row.name, horizons, scores, note, model)))
 
 
-def _csv_row(row: Row) -> list[str | float]:
-    name = f"'{row.name}" if row.name[0] in "=+-@" else row.name
-    if row.scored is None:
-        return [name, *[""] * (4 * len(HORIZONS)), "", "", "", 0, "", "", row.error, ""]
-    prediction = row.scored.prediction
-    numbers: list[str | float] = []
-    for horizon in HORIZONS:
-        low, high = (prediction.intervals or {}).get(horizon, (None, None))
-        values = (prediction.scores.get(horizon), low, high)
-        numbers += ["" if value is None else f"{value:.6f}" for value in values]
-        percent = prediction.percentiles.get(horizon)
-        numbers.append("" if percent is None else f"{percent:.1f}")
-    reference = prediction.reference
-    return [
-        name,
-        *numbers,
-        prediction.interval_level if prediction.intervals else "",
-        reference.among.removeprefix("of ") if reference and prediction.percentiles else "",
-        "" if prediction.typicality is None else f"{prediction.typicality:.1f}",
-        len(prediction.times_s),
-        row.scored.model,
-        prediction.model_version or "",
-        " ".join(prediction.notes),
-        " ".join(prediction.caveats),
-    ]
+def _model(scored: "Scored") -> Model:
+    prediction = scored.prediction
+    among = prediction.reference.among if prediction.reference and prediction.percentiles else ""
+    return Model(scored.model, prediction.model_version, prediction.caveats, among)
+
+
+def _cell(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value

@@ -1,6 +1,9 @@
 """What a visitor may hand in: how large, how long, and by which name it is shown."""
 
 import hashlib
+import os
+import re
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +13,15 @@ from videomem_hf.schema import InputError
 from videomem_hf.video.video import Frame, probe
 
 LONGEST_NAME = 60
+
+
+class TooLongError(InputError):
+    """The clip is longer than what is scored at a time; `duration_s` is its length, None where no header says it."""
+
+    def __init__(self, path: Path, limits: "Limits", duration_s: float | None) -> None:
+        length = f"over {limits.seconds} s" if duration_s is None else f"{duration_s:.0f} s"
+        super().__init__(f"{display_name(path)}: the clip lasts {length}; clips may have {limits}")
+        self.duration_s = duration_s
 
 
 @dataclass(frozen=True)
@@ -43,20 +55,11 @@ def display_name(path: Path) -> str:
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 12]}…{name[-11:]}"
 
 
-def too_long(path: Path, limits: Limits) -> float | None:
-    """The length in seconds that a header says, if it is over the limit; of anything else None.
-
-    Raises:
-        VideoError: FFmpeg cannot read it.
-    """
-    duration_s = probe(path).duration_s
-    return duration_s if duration_s is not None and duration_s > limits.seconds + 1 else None
-
-
 def check_clip(path: Path, limits: Limits) -> float | None:
     """Refuse what is over a limit by its size or its header; give the length in seconds that the header says.
 
     Raises:
+        TooLongError: It is too long.
         InputError: Names the clip, what was found, and what is allowed.
         VideoError: FFmpeg cannot read it.
     """
@@ -67,31 +70,35 @@ def check_clip(path: Path, limits: Limits) -> float | None:
     if info.width * info.height > limits.pixels:
         raise InputError(f"{display_name(path)}: the picture is {info.width}x{info.height}; clips may have {limits}")
     if info.duration_s is not None and info.duration_s > limits.seconds + 1:
-        raise InputError(f"{display_name(path)}: the clip lasts {info.duration_s:.0f} s; clips may have {limits}")
+        raise TooLongError(path, limits, info.duration_s)
     return info.duration_s
 
 
-def watch(path: Path, limits: Limits, tell: Callable[[float], object]) -> Callable[[Frame], None]:
-    """Give what looks at each frame as it is decoded: headers may lie. `tell` hears each frame's time in seconds."""
+def frame_checker(path: Path, limits: Limits, tell: Callable[[float], object]) -> Callable[[Frame], None]:
+    """Give what checks each frame as it is decoded: headers may lie. `tell` hears each frame's time in seconds."""
     started = time.monotonic()
 
-    def look(frame: Frame) -> None:
+    def check_frame(frame: Frame) -> None:
         height, width = frame.image.shape[:2]
         if height * width > limits.pixels:
             raise InputError(f"{display_name(path)}: the picture becomes {width}x{height}; clips may have {limits}")
         if frame.time_s > limits.seconds + 1:
-            raise InputError(f"{display_name(path)}: the clip lasts over {limits.seconds} s; clips may have {limits}")
+            raise TooLongError(path, limits, None)
         if time.monotonic() - started > limits.work_s:
             raise InputError(f"{display_name(path)}: not scored within {limits.work_s:.0f} s; give a shorter clip")
         tell(frame.time_s)
 
-    return look
+    return check_frame
 
 
 def message(error: Exception, path: Path | None = None) -> str:
-    """An error's sentence, without the file's path on this machine; of a fault of the program only its kind."""
+    """An error's sentence, without any file's path on this machine; of a fault of the program only its kind."""
     text = str(error) if isinstance(error, InputError) else f"This clip cannot be scored ({type(error).__name__})"
-    return text if path is None else text.replace(str(path), display_name(path))
+    if path is not None:
+        text = text.replace(str(path), display_name(path))
+    # each file lies in a folder of its own in it
+    folder = re.escape(os.environ.get("GRADIO_TEMP_DIR", tempfile.gettempdir()))
+    return re.sub(rf"{folder}/(?:[^/\s]+/)?", "", text)
 
 
 def digest_of(path: Path) -> str:

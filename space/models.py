@@ -8,23 +8,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from work import check_between_layers
+from work import Locks, check_between_layers
 
+from videomem_hf.model_names import NO_MODEL, RESMEM, is_hub_id
 from videomem_hf.schema import InputError
 
 if TYPE_CHECKING:
     from videomem_hf.inference import ClipPredictor
 
-RESMEM = "resmem"
 RESMEM_LABEL = "ResMem (published, short-term)"
 MOST_HUB_MODELS = 2
 """Models that visitors typed and that are kept; the one not used for longest goes."""
 LARGEST_HUB_MODEL_MB = 2000
 FOLDERS_VARIABLE = "VIDEOMEM_SPACE_MODELS"
-NO_MODEL = (
-    "There is no model here: type the id of a predictor on the Hub, or start the Space with a trained model's folder "
-    f"(`--model FOLDER`, or {FOLDERS_VARIABLE}), or install ResMem (`pip install resmem`)."
-)
 
 
 class Models:
@@ -40,12 +36,13 @@ class Models:
             named = [name for name in os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep) if name]
         self.offered: dict[str, str] = {}
         for name in named:
-            self.offered[self._label(name)] = name
-        if importlib.util.find_spec("resmem") is not None:
+            self.offered[self._new_label(name)] = name
+        if importlib.util.find_spec(RESMEM) is not None:
             self.offered[RESMEM_LABEL] = RESMEM
         self._loaded: dict[str, ClipPredictor] = {}
         self._typed: OrderedDict[str, ClipPredictor] = OrderedDict()
-        self._loading = threading.Lock()
+        self._loading = Locks()
+        self._changing = threading.Lock()
 
     @property
     def labels(self) -> list[str]:
@@ -61,23 +58,34 @@ class Models:
         Raises:
             InputError: There is no such model, or it is none of memorability; says what to do.
         """
-        if not label or not label.strip():
-            raise InputError("Choose a model first." if self.offered else NO_MODEL)
-        label = label.strip()
-        with self._loading:
-            if label in self.offered:
-                if label not in self._loaded:
-                    self._loaded[label] = _load(self.offered[label])
-                return self._loaded[label]
-            if label not in self._typed:
-                _check_hub_id(label, self.labels)
-                self._typed[label] = _load(label)
-                while len(self._typed) > MOST_HUB_MODELS:
-                    self._typed.popitem(last=False)
-            self._typed.move_to_end(label)
-            return self._typed[label]
+        label = self.label(label)
+        with self._loading.hold(label):
+            if label not in self.offered:
+                return self._typed_predictor(label)
+            if label not in self._loaded:
+                self._loaded[label] = _load(self.offered[label])
+            return self._loaded[label]
 
-    def _label(self, name: str) -> str:
+    def label(self, typed: str | None) -> str:
+        """Give the label that a visitor chose or typed, without blanks around it. Raises InputError if it is empty."""
+        if not typed or not typed.strip():
+            nothing = f"{NO_MODEL}, or type the id of one on the Hub"
+            raise InputError("Choose a model first." if self.offered else nothing)
+        return typed.strip()
+
+    def _typed_predictor(self, name: str) -> "ClipPredictor":
+        predictor = self._typed.get(name)
+        if predictor is None:
+            _check_hub_id(name, self.labels)
+            predictor = _load(name)
+        with self._changing:
+            self._typed[name] = predictor
+            self._typed.move_to_end(name)
+            while len(self._typed) > MOST_HUB_MODELS:
+                self._typed.popitem(last=False)
+        return predictor
+
+    def _new_label(self, name: str) -> str:
         """A folder's last name, so that visitors do not see where it lies; a number keeps two of them apart."""
         label = stem = Path(name).resolve().name if Path(name).is_dir() else name
         number = 2
@@ -97,19 +105,14 @@ def _check_hub_id(name: str, labels: list[str]) -> None:
     """Refuse what is no small enough model on the Hub. A visitor's text must not reach this machine's files."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-    from huggingface_hub.utils import validate_repo_id
 
     shown = name[:80]
-    try:
-        validate_repo_id(name)
-    except HFValidationError:
-        name = ""
-    if name.count("/") != 1 or Path(name).exists():
+    if not is_hub_id(name) or Path(name).exists():
         offered = f"choose {' or '.join(labels)}, or" if labels else "no model is offered here:"
         raise InputError(f"{shown}: there is no such model; {offered} type a Hub id such as owner/name")
     try:
         files = HfApi().model_info(name, files_metadata=True, timeout=10).siblings or []
-    except (HfHubHTTPError, OSError) as error:
+    except (HfHubHTTPError, HFValidationError, OSError) as error:
         cause = str(error).strip().split("\n")[0]
         raise InputError(f"{shown}: cannot be fetched from the Hub ({cause[:160]}); check the id") from error
     megabytes = sum(file.size or 0 for file in files if file.rfilename.endswith(".safetensors")) / 1e6

@@ -1,24 +1,30 @@
-// What is true of the whole page: results of before, files that are too large, clips that the browser cannot play.
+// What is true of the whole page: earlier results, files that are too large, clips that the browser cannot play.
 window.vm = {
-  old(place, is) {
-    document.querySelectorAll(`${place} .vm-result`).forEach((result) => {
-      result.classList.toggle("vm-old", is);
-      result.querySelector(".vm-ribbon").hidden = !is;
+  label: "",
+  // A result is an earlier one as long as the clip or the model is another one than its own.
+  mark(results, what, is) {
+    results.forEach((result) => {
+      result.toggleAttribute(`data-other-${what}`, is(result));
+      const old = result.matches("[data-other-clip], [data-other-model]");
+      result.classList.toggle("vm-old", old);
+      result.querySelector(".vm-ribbon").hidden = !old;
     });
     document.dispatchEvent(new Event("vm-old"));
   },
+  otherClip(place) {
+    this.mark(document.querySelectorAll(`${place} .vm-result`), "clip", () => true);
+  },
   model(label) {
+    this.label = (label || "").trim();
     const [field, name] = [document.querySelector("#vm-model input"), document.querySelector("#vm-model-name")];
     if (field && name) {
-      name.textContent = label || "";
-      name.hidden = field.clientWidth > 40 && (label || "").length * 8 < field.clientWidth - 40; // else it is cut off
+      name.textContent = this.label;
+      name.hidden = field.clientWidth > 40 && this.label.length * 8 < field.clientWidth - 40; // else it is cut off
     }
-    document.querySelectorAll(".vm-result").forEach((result) => {
-      const is = result.dataset.model !== (label || "").trim();
-      result.classList.toggle("vm-old", is);
-      result.querySelector(".vm-ribbon").hidden = !is;
-    });
-    document.dispatchEvent(new Event("vm-old"));
+    this.renew();
+  },
+  renew() {
+    this.mark(document.querySelectorAll(".vm-result"), "model", ({ dataset }) => Boolean(dataset.model) && dataset.model !== this.label);
   },
   summary(html) {
     document.querySelector("#vm-summary .vm-summary, #vm-summary .vm-empty, #vm-summary .vm-error").outerHTML = html;

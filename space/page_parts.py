@@ -15,6 +15,8 @@ NETWORKS = "networks"
 """The queue of everything that computes."""
 OURS: dict[str, Any] = {"elem_classes": "vm-html", "apply_default_css": False}
 PROGRESS = gr.Progress()
+RENEW = 'watch("value", () => vm.renew());'
+"""For a place of results: marks one that comes after another model was chosen."""
 
 
 def script(name: str) -> str:
@@ -22,9 +24,9 @@ def script(name: str) -> str:
     return (HERE / name).read_text(encoding="utf-8")
 
 
-def progress_strip(elem_id: str | None = None) -> gr.HTML:
+def progress_strip() -> gr.HTML:
     """Where progress and the place in the queue are shown, so that no result is covered by them."""
-    return gr.HTML("", elem_classes="vm-html vm-progress", apply_default_css=False, elem_id=elem_id)
+    return gr.HTML("", elem_classes="vm-html vm-progress", apply_default_css=False)
 
 
 def clips_input(elem_id: str) -> gr.File:

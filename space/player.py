@@ -3,15 +3,19 @@
 import os
 import tempfile
 import threading
+import time
 from collections import OrderedDict
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from itertools import chain, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from intake import digest_of
+from intake import digest_of, display_name
 from work import check
 
-from videomem_hf.video.video import sample_frames
+from videomem_hf.schema import InputError
+from videomem_hf.video.video import Frame, sample_frames
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -23,6 +27,11 @@ PREVIEW_FPS = 15
 PREVIEW_SIDE = 640
 PREVIEW_END = ".preview.mp4"
 MOST_PREVIEWS = 200
+LATEST_KEY_S = 1.0
+"""How much earlier than asked for a part may begin, at a key frame."""
+PART_FPS = 30
+PART_CRF = "12"
+"""Nothing that can be seen is lost."""
 
 
 class Previews:
@@ -38,8 +47,9 @@ class Previews:
         Raises:
             VideoError: The clip cannot be decoded.
         """
-        preview = new_file(PREVIEW_END, clip.stem)
-        _write_preview(clip, preview, most_s)
+        preview = new_path(PREVIEW_END, clip.stem)
+        frames = sample_frames(clip, PREVIEW_FPS, notes=[])
+        _encode(takewhile(lambda frame: frame.time_s <= most_s, frames), preview, PREVIEW_FPS, "27", PREVIEW_SIDE)
         with self._changing:
             self._clips[digest_of(preview)] = clip
             while len(self._clips) > MOST_PREVIEWS:
@@ -54,8 +64,8 @@ class Previews:
         return clip if clip.is_file() else path
 
 
-def new_file(end: str, stem: str = "clip") -> Path:
-    """A new empty file in a folder of its own, which is removed with what else visitors hand in."""
+def new_path(end: str, stem: str = "clip") -> Path:
+    """A path for a new file, in a folder of its own, which is removed with what else visitors hand in."""
     folder = Path(tempfile.mkdtemp(dir=os.environ["GRADIO_TEMP_DIR"], prefix="tmp-"))
     return folder / f"{stem}{end}"
 
@@ -77,48 +87,84 @@ def plays_in_browsers(clip: Path) -> bool:
         return True  # scoring says what is wrong with it
 
 
-def _write_preview(clip: Path, preview: Path, most_s: float) -> None:
+def _encode(frames: Iterable[Frame], out: Path, fps: int, crf: str, side: int) -> None:
+    """Write frames as H.264 without sound, no longer than `side` on either side, from the first one on."""
     import av
 
-    with av.open(str(preview), "w", options={"movflags": "+faststart"}) as container:
-        stream = container.add_stream("libx264", rate=PREVIEW_FPS, options={"crf": "27", "preset": "ultrafast"})
+    with av.open(str(out), "w", options={"movflags": "+faststart"}) as container:
+        stream = container.add_stream("libx264", rate=fps, options={"crf": crf, "preset": "ultrafast"})
         stream.pix_fmt = "yuv420p"
-        for frame in sample_frames(clip, PREVIEW_FPS, notes=[]):
+        begin_s = None
+        for frame in frames:
             check()
-            if frame.time_s > most_s:
-                break
             height, width = frame.image.shape[:2]
-            scale = min(1.0, PREVIEW_SIDE / max(height, width))
-            if frame.index == 0:
-                stream.width, stream.height = (max(2, round(side * scale / 2) * 2) for side in (width, height))
+            if begin_s is None:
+                begin_s, scale = frame.time_s, min(1.0, side / max(height, width))
+                stream.width, stream.height = (max(2, round(length * scale / 2) * 2) for length in (width, height))
             picture = av.VideoFrame.from_ndarray(frame.image, format="rgb24")
             picture = picture.reformat(stream.width, stream.height, "yuv420p")
-            picture.pts, picture.time_base = round(frame.time_s * PREVIEW_FPS), Fraction(1, PREVIEW_FPS)
+            picture.pts, picture.time_base = round((frame.time_s - begin_s) * fps), Fraction(1, fps)
             container.mux(stream.encode(picture))
         container.mux(stream.encode())
 
 
-def cut_part(clip: Path, start_s: float, seconds: float) -> tuple[Path, float]:
+def cut_part(clip: Path, start_s: float, seconds: float, most_work_s: float = 180.0) -> tuple[Path, float]:
     """Copy a part of a clip, without encoding it again, from the key frame at or before `start_s`.
+
+    Where that lies over 1 s too early, the part is decoded and encoded again from `start_s` on.
 
     Returns:
         The part, and the time in seconds at which it begins in the clip.
+
+    Raises:
+        InputError: The clip ends before `start_s`, or the part is not cut in the time that the work may take.
+        VideoError: The clip cannot be decoded.
     """
     import av
 
-    part = new_file(".mkv", clip.stem)
     with av.open(str(clip)) as source:
         stream = source.streams.video[0]
         base = float(stream.time_base or 0)
         origin = (stream.start_time or 0) * base
         source.seek(int((origin + start_s) / base), stream=stream, backward=True)
+        part = new_path(".mkv", clip.stem)
         with av.open(str(part), "w", format="matroska") as target:
-            begin_s = _copy_packets(source, target, seconds)
-    return part, max(0.0, begin_s - origin)
+            begin_s = _copy_packets(source, target, seconds, start_s + origin - LATEST_KEY_S)
+        rate = float(stream.average_rate or PART_FPS)
+    if begin_s is not None:
+        return part, max(0.0, begin_s - origin)
+    part = new_path(".mp4", clip.stem)
+    return part, _encode_part(clip, part, (start_s, start_s + seconds), (min(rate, PART_FPS), most_work_s))
 
 
-def _copy_packets(source: "InputContainer", target: "OutputContainer", seconds: float) -> float:
-    """Copy so many seconds of the video; give the time of its first packet."""
+def _encode_part(clip: Path, part: Path, range_s: tuple[float, float], limits: tuple[float, float]) -> float:
+    """Encode what lies between two times; give the time of its first frame. `limits`: frames a second, time of work."""
+    fps, until = max(1, round(limits[0])), time.monotonic() + limits[1]
+
+    def inside() -> Iterator[Frame]:
+        for frame in sample_frames(clip, fps, notes=[]):
+            check()
+            if time.monotonic() > until:
+                raise InputError(
+                    f"{display_name(clip)}: the part is not cut within {limits[1]:.0f} s; hand in that part only"
+                )
+            if frame.time_s >= range_s[1]:
+                return
+            if frame.time_s >= range_s[0]:
+                yield frame
+
+    frames = inside()
+    first = next(frames, None)
+    if first is None:
+        raise InputError(f"{display_name(clip)}: ends before {range_s[0]:g} s; choose an earlier part")
+    _encode(chain([first], frames), part, fps, PART_CRF, max(first.image.shape))
+    return first.time_s
+
+
+def _copy_packets(
+    source: "InputContainer", target: "OutputContainer", seconds: float, earliest_s: float
+) -> float | None:
+    """Copy so many seconds of the video; give the time of its first packet, None if that is too early or missing."""
     stream = source.streams.video[0]
     out = target.add_stream_from_template(stream)
     base, begin = float(stream.time_base or 0), None
@@ -128,9 +174,11 @@ def _copy_packets(source: "InputContainer", target: "OutputContainer", seconds: 
             continue
         if begin is None:
             begin = packet.pts
+            if begin * base < earliest_s:
+                return None
         if (packet.pts - begin) * base >= seconds:
             break
         packet.pts, packet.dts = packet.pts - begin, packet.dts - begin
         packet.stream = out
         target.mux(packet)
-    return (begin or 0) * base
+    return None if begin is None else begin * base

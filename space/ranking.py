@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from cards import NAMES, RIBBON, caveats, interval_words, notes, percentile_words, text
 from charts import SERIES, GaugeAxis, horizons_of, several_curves
-from explorer import picture_uri
+from pictures import picture_uri
 
-from videomem_hf.inference.moments import NO_MOMENT, standout_moment
+from videomem_hf.inference.moments import standout_moment
 from videomem_hf.inference.ranking import shared_ranks
 from videomem_hf.schema import HORIZON_NAMES, Horizon
 
@@ -56,11 +56,13 @@ def ranking(rows: Sequence[Row], waiting: int = 0) -> str:
 
 
 def _caption(known: "Prediction | None", model: str) -> str:
+    from videomem_hf.analysis.style import interval_name
+
     if known is None:
         return "No clip could be scored."
     tested = bool(known.reference and known.reference.difference_error)
     shared = "clips whose difference is within its error share a rank (=)" if tested else "differences are not tested"
-    bars = f"; bars: {100 * known.interval_level:g} % prediction intervals" if known.intervals else ""
+    bars = f"; bars: {interval_name(known.interval_level)}s" if known.intervals else ""
     return f"{text(model)}: most memorable first; {shared}{bars}. A heading sorts by it."
 
 
@@ -123,7 +125,9 @@ def _score_cell(horizon: Horizon, prediction: "Prediction", axis: GaugeAxis) -> 
 
 
 def _ends(ends: tuple[float, float] | None) -> str:
-    return f"{ends[0]:.2f} to {ends[1]:.2f}" if ends else ""
+    from videomem_hf.analysis.style import interval_text
+
+    return interval_text(*ends) if ends else ""
 
 
 def curves(done: "Sequence[Scored]") -> str:
@@ -148,9 +152,6 @@ def curves(done: "Sequence[Scored]") -> str:
 
 
 def _moments(prediction: "Prediction") -> str:
-    found = []
-    for horizon in prediction.scores:
-        moment = standout_moment(prediction, horizon)
-        what = f"{moment.time_s:.1f} s, score {moment.score:.2f}" if moment else NO_MOMENT
-        found.append(f"{HORIZON_NAMES[horizon]}: {what}")
-    return " · ".join(found)
+    from videomem_hf.inference.drawing import moment_text
+
+    return " · ".join(f"{HORIZON_NAMES[h]}: {moment_text(standout_moment(prediction, h))}" for h in prediction.scores)

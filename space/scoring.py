@@ -1,7 +1,5 @@
 """From a visitor's clip to what the pages show; all predictions come from `videomem_hf`."""
 
-import threading
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import intake
 from models import Models
-from player import Previews, cut_part, new_file
-from work import check
+from player import Previews, cut_part, new_path
+from work import Locks, check
 
 from videomem_hf.schema import InputError
 
@@ -38,6 +36,7 @@ class Scored:
         clip: The file that was scored; of a part the part.
         start_s: Where in the visitor's clip it begins.
         no_maps: Why the prediction has no maps, where it has none.
+        can_cover: Whether the model scores frames, so that it can be measured what covering a part of them does.
     """
 
     name: str
@@ -46,9 +45,10 @@ class Scored:
     clip: Path | None = None
     start_s: float = 0.0
     no_maps: str = ""
+    can_cover: bool = False
 
     @property
-    def kept(self) -> "Scored":
+    def without_stills(self) -> "Scored":
         """What the overlay video and the test of a region need, without the frames, which take much memory."""
         return replace(self, prediction=replace(self.prediction, stills=()))
 
@@ -68,7 +68,7 @@ class Scoring:
         self.examples = dict(examples or {})
         self.previews = Previews()
         self._results: dict[tuple[str, str], Scored] = {}
-        self._working: defaultdict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
+        self._working = Locks()
 
     def explain(self, path: Path, model: str | None, tell: Tell, start_s: float | None = None) -> Scored:
         """Give a clip's scores, frames and maps.
@@ -80,26 +80,29 @@ class Scoring:
             start_s: Where the part begins that is scored, as long as the limit allows; None means the whole clip.
 
         Raises:
-            InputError: The clip is over a limit or cannot be read, or there is no such model.
+            TooLongError: The clip is longer than what is scored at a time.
+            InputError: The clip is over another limit or cannot be read, or there is no such model.
             StoppedError: See `work.stoppable`.
         """
+        label = self.models.label(model)
         if start_s is not None:
-            return self._explain_part(path, model, tell, start_s)
+            return self._explain_part(path, label, tell, start_s)
         digest = self._example_digest(path)
-        if digest is None:
-            return self._explain(path, model, tell)
-        key = digest, str(model)
-        with self._working[key]:  # who asks for what is being done already waits for that
+        if digest is None or label not in self.models.offered:
+            return self._explain(path, label, tell)
+        key = digest, label
+        with self._working.hold(key):  # who asks for what is being done already waits for that
             check()
             if key not in self._results:
-                self._results[key] = self._explain(path, model, tell)
+                self._results[key] = self._explain(path, label, tell)
         return replace(self._results[key], name=intake.display_name(path), clip=path)
 
     def score(self, path: Path, model: str | None, tell: Tell) -> Scored:
         """Give a clip's scores, with one frame and no maps; arguments and errors are those of `explain`."""
-        predictor = self.models.predictor(model)
-        prediction = predictor.predict(path, stills=1, on_frame=self._frame_watcher(path, tell))
-        return Scored(intake.display_name(path), prediction, str(model), path)
+        label = self.models.label(model)
+        predictor = self.models.predictor(label)
+        prediction = predictor.predict(path, stills=1, on_frame=self._frame_checker(path, tell))
+        return Scored(intake.display_name(path), prediction, label, path)
 
     def warm_up(self) -> None:
         """Load the default model and score the examples, so that nobody has to wait for them."""
@@ -114,7 +117,7 @@ class Scoring:
 
         assert scored.clip is not None
         length = float(scored.prediction.times_s[-1]) + 1
-        out = new_file(" overlay.mp4", scored.clip.stem)
+        out = new_path(" overlay.mp4", scored.clip.stem)
 
         def on_frame(time_s: float) -> None:
             check()
@@ -129,45 +132,47 @@ class Scoring:
 
         assert scored.clip is not None
         predictor = self.models.predictor(scored.model)
-        return occlude_rectangle(predictor, scored.clip, tuple(rectangle), self._frame_watcher(scored.clip, tell))
+        return occlude_rectangle(predictor, scored.clip, tuple(rectangle), self._frame_checker(scored.clip, tell))
 
-    def cover_cells(self, scored: Scored, time_s: float, grid: tuple[int, int], tell: Tell) -> "OcclusionMaps":
+    def cover_cells(self, scored: Scored, time_s: float, tell: Tell) -> "OcclusionMaps":
         """The changes of one frame's score with each cell of a grid covered; see `occlusion_maps`."""
         from videomem_hf.inference.occlusion import occlusion_maps
 
         tell(0.0, "Covering one part after the other")
-        return occlusion_maps(self.models.predictor(scored.model), scored.clip, grid, [time_s])
+        return occlusion_maps(self.models.predictor(scored.model), scored.clip, frames=[time_s])
 
-    def _explain_part(self, path: Path, model: str | None, tell: Tell, start_s: float) -> Scored:
+    def _explain_part(self, path: Path, label: str, tell: Tell, start_s: float) -> Scored:
         name = intake.display_name(path)
-        intake.check_clip(path, replace(self.limits, seconds=10**6))
-        duration_s = intake.too_long(path, replace(self.limits, seconds=0)) or 0.0
-        if not 0 <= start_s < duration_s:
-            raise InputError(f"{name}: lasts {duration_s:.0f} s; a part begins at 0 s or later, and before its end")
+        duration_s = intake.check_clip(path, replace(self.limits, seconds=10**6))
+        if start_s < 0 or (duration_s is not None and start_s >= duration_s):
+            length = f"lasts {duration_s:.0f} s" if duration_s is not None else f"{start_s:g} s is no start"
+            raise InputError(f"{name}: {length}; a part begins at 0 s or later, and before its end")
         tell(0.0, "Cutting the part")
-        part, begin_s = cut_part(path, start_s, self.limits.seconds)
-        scored = self._explain(part, model, tell)
+        part, begin_s = cut_part(path, start_s, self.limits.seconds, self.limits.work_s)
+        scored = self._explain(part, label, tell)
         end_s = begin_s + float(scored.prediction.times_s[-1])
         return replace(scored, name=f"{name}, from {begin_s:.0f} s to {end_s:.0f} s", start_s=begin_s)
 
-    def _explain(self, path: Path, model: str | None, tell: Tell) -> Scored:
+    def _explain(self, path: Path, label: str, tell: Tell) -> Scored:
+        from videomem_hf.inference import Predictor
+
         name = intake.display_name(path)
         intake.check_clip(path, self.limits)  # before the model is loaded, which can take long
         tell(0.0, "Loading the model")
-        predictor = self.models.predictor(model)
-        look = self._frame_watcher(path, tell)
+        predictor = self.models.predictor(label)
         maps = predictor.saliency_method is not None
-        prediction = predictor.predict(path, stills=MOST_STILLS, on_frame=look, maps=maps)
-        return Scored(name, prediction, str(model), path, no_maps="" if maps else predictor.why_no_maps)
+        prediction = predictor.predict(path, stills=MOST_STILLS, on_frame=self._frame_checker(path, tell), maps=maps)
+        why = "" if maps else predictor.why_no_maps
+        return Scored(name, prediction, label, path, no_maps=why, can_cover=isinstance(predictor, Predictor))
 
-    def _frame_watcher(self, path: Path, tell: Tell) -> Callable:
+    def _frame_checker(self, path: Path, tell: Tell) -> Callable:
         duration_s = intake.check_clip(path, self.limits) or self.limits.seconds
 
-        def told(time_s: float) -> None:
+        def report(time_s: float) -> None:
             check()
             tell(min((time_s + 1) / duration_s, 1.0), f"Scoring second {time_s:.0f}")
 
-        return intake.watch(path, self.limits, told)
+        return intake.frame_checker(path, self.limits, report)
 
     def _example_digest(self, path: Path) -> str | None:
         """Which example a file is, by its content: the browser sends it as any other clip. None: it is none."""

@@ -8,8 +8,8 @@ import cards
 import gradio as gr
 import intake
 from files import file_stem, write_csv, write_page
-from page_parts import AT_ONCE, NETWORKS, OURS, PROGRESS, clips_input, progress_strip, script, unseen_error
-from player import new_file
+from page_parts import AT_ONCE, NETWORKS, OURS, PROGRESS, RENEW, clips_input, progress_strip, script, unseen_error
+from player import new_path
 from ranking import Row, ranking
 from scoring import Scoring
 from work import StoppedError, Work, stoppable
@@ -70,7 +70,7 @@ def batch(scoring: Scoring, work: Work, model: gr.Dropdown) -> None:
             yield cards.failure(str(error)), none, none
             raise unseen_error(str(error)) from None
         if rows and len(rows) == len(paths or []):
-            csv, html = (new_file(end, file_stem(rows)) for end in (".csv", ".html"))
+            csv, html = (new_path(end, file_stem(rows)) for end in (".csv", ".html"))
             write_csv(csv, rows)
             write_page(html, rows)
             files = (gr.DownloadButton(value=str(file), interactive=True) for file in (csv, html))
@@ -81,7 +81,7 @@ def batch(scoring: Scoring, work: Work, model: gr.Dropdown) -> None:
 
 
 def _table(elem_id: str) -> gr.HTML:
-    return gr.HTML("", **OURS, elem_id=elem_id, js_on_load=script("ranking.js"))
+    return gr.HTML("", **OURS, elem_id=elem_id, js_on_load=f"{script('ranking.js')}\n{RENEW}")
 
 
 def _running(strip: gr.HTML) -> dict[str, Any]:
@@ -94,14 +94,14 @@ def _running(strip: gr.HTML) -> dict[str, Any]:
 
 
 def _stoppable(work: Work, running: Any, stop: gr.Button, clips: gr.File, table: str) -> None:
-    """Stop the work by the button, and when other clips are handed in, which makes the table one of before."""
+    """Stop the work by the button, and when other clips are handed in, which makes the table an earlier result."""
 
     def end(request: gr.Request) -> None:
         work.stop(request.session_hash)
 
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     stop.click(end, cancels=running, **quiet)
-    old = f"() => {{ vm.old('#{table}', true); }}"
+    old = f"() => {{ vm.otherClip('#{table}'); }}"
     gr.on([clips.upload, clips.clear, clips.delete], end, cancels=running, js=old, **quiet)
 
 
@@ -117,20 +117,21 @@ def _score(
     paths, least, most = chosen[0] or [], *chosen[1:]
     if not least <= len(paths) <= most:
         raise InputError(f"{quantity(len(paths), 'clip')} chosen; give {least} to {most}")
-    stop, rows = work.start(request.session_hash), []
-    for number, path in enumerate(map(Path, paths)):
-        what = f"Clip {number + 1} of {len(paths)}"
+    rows: list[Row] = []
+    with work.start(request.session_hash) as stop:
+        for number, path in enumerate(map(Path, paths)):
+            what = f"Clip {number + 1} of {len(paths)}"
 
-        def tell(share: float, _: str, number: int = number, what: str = what) -> None:
-            progress((number + share) / len(paths), desc=what)
+            def tell(share: float, _: str, number: int = number, what: str = what) -> None:
+                progress((number + share) / len(paths), desc=what)
 
-        try:
-            with stoppable(stop):
-                scoring.models.predictor(label)
-                rows.append(score_row(scoring, path, label, tell))
-        except StoppedError:
-            return
-        yield rows, len(paths) - len(rows)
+            try:
+                with stoppable(stop):
+                    scoring.models.predictor(label)
+                    rows.append(score_row(scoring, path, label, tell))
+            except StoppedError:
+                return
+            yield rows, len(paths) - len(rows)
 
 
 def score_row(scoring: Scoring, path: Path, label: str | None, tell: Any) -> Row:

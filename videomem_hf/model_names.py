@@ -49,6 +49,11 @@ def check_on_hub(name: str, kind: Literal["model", "dataset"]) -> None:
     raise InputError(f"{name}: no such folder here, and {found}; give a folder that is here, or a Hub id")
 
 
+def is_hub_id(name: str) -> bool:
+    """Whether a name has the form `OWNER/NAME` of a model on the Hub."""
+    return re.fullmatch(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}", name) is not None
+
+
 def check_model_name(name: str | Path | None) -> None:
     """Raise InputError for a model that is neither a folder here nor of the form of a Hub id, and for a missing ResMem.
 

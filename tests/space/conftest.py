@@ -40,3 +40,24 @@ def small_clip(tmp_path_factory):
     rng = np.random.default_rng(0)
     frames = [np.kron(rng.integers(0, 255, (6, 8, 3)), np.ones((8, 8, 1))).astype(np.uint8) for _ in range(8)]
     return write_clip(tmp_path_factory.mktemp("small") / "c.webm", frames, fps=2)
+
+
+@pytest.fixture
+def clip(small_clip):
+    return small_clip
+
+
+@pytest.fixture
+def scoring(model_folder):
+    import intake
+    import models
+    import scoring
+
+    return scoring.Scoring(models.Models([str(model_folder)]), intake.Limits())
+
+
+@pytest.fixture
+def own_files(tmp_path, monkeypatch):
+    """Where new files go."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    return tmp_path

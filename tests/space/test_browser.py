@@ -150,7 +150,39 @@ def test_a_result_belongs_to_its_clip_and_model(visit, small_clip):
     ribbon.wait_for(state="hidden")
     page.get_by_label("Clear").click()
     ribbon.wait_for(state="visible")
-    assert "Result of before" in ribbon.inner_text()
+    assert "Earlier result" in ribbon.inner_text()
+    for label in ("owner/other", chosen):  # the clip is gone whatever the model
+        page.fill("#vm-model input", label)
+        page.press("#vm-model input", "Enter")
+        page.wait_for_function("(label) => vm.label === label", arg=label)
+        assert ribbon.is_visible()
+
+
+def test_a_result_that_comes_after_another_model_was_chosen_is_marked(visit, pictures):
+    page = visit()
+    page.click("text=Grey sky")
+    page.wait_for_selector(".vm-explorer")
+    page.click(".vm-grid-go")
+    page.wait_for_selector("#vm-measured img")
+    page.click("#vm-overlay-go")
+    page.wait_for_selector("#vm-overlay video")
+    assert page.locator(".vm-ribbon:visible").count() == 0
+    page.click("#vm-stop")  # nothing runs: nothing goes
+    page.fill("#vm-model input", "owner/other")
+    page.press("#vm-model input", "Enter")
+    page.wait_for_function("document.querySelectorAll('#vm-one .vm-old').length === 4")
+    assert page.locator(".vm-ribbon:visible").count() == 4
+    assert page.locator("#vm-summary [role=meter]").count() == 2
+    page.screenshot(path=pictures / "earlier.png", full_page=True)
+    chosen = page.get_attribute("#vm-summary .vm-result", "data-model")
+    page.fill("#vm-model input", chosen)
+    page.press("#vm-model input", "Enter")
+    page.wait_for_selector("#vm-one .vm-old", state="detached")
+    page.evaluate("vm.label = 'owner/other'")  # as if it were chosen while the clip is scored
+    page.click("#vm-go")
+    page.wait_for_selector("#vm-summary .vm-empty")
+    page.wait_for_selector(".vm-explorer.vm-old")
+    assert page.locator("#vm-summary .vm-ribbon").is_visible()
 
 
 def test_a_clip_that_the_browser_cannot_play_has_a_preview(visit):

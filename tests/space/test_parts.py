@@ -2,13 +2,14 @@
 
 import csv
 import os
+import re
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
-import av
 import cards
 import charts
 import explorer
@@ -16,34 +17,19 @@ import files
 import intake
 import models as space_models
 import numpy as np
-import player
+import pictures
 import pytest
 import ranking
 import scoring as space_scoring
-import second_opinion
 import several
-import work as space_work
 
-from tests.clips import grey_levels, write_clip
+from tests.space.served import silent
 from videomem_hf.inference import Prediction, Still, loading
 from videomem_hf.inference.reference import Reference
+from videomem_hf.inference.score_table import score_columns
 from videomem_hf.schema import InputError
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'`${alert(1)}{{x}}\n\x00\u202egpm.mp4"
-
-
-@pytest.fixture
-def clip(small_clip):
-    return small_clip
-
-
-@pytest.fixture
-def scoring(model_folder):
-    return space_scoring.Scoring(space_models.Models([str(model_folder)]), intake.Limits())
-
-
-def silent(share, what):
-    assert 0 <= share <= 1
 
 
 def scored(name: str, short: float, **options) -> space_scoring.Scored:
@@ -65,41 +51,6 @@ class Tags(HTMLParser):
 
     def handle_data(self, data):
         self.texts.append(data)
-
-
-@pytest.mark.parametrize(
-    ("limits", "message"),
-    [
-        (intake.Limits(megabytes=0), "the file has 0 MB; clips may have up to 0 MB"),
-        (intake.Limits(seconds=2), "the clip lasts 4 s; clips may have up to 200 MB, 2 s"),
-        (intake.Limits(pixels=64 * 48 - 1), "the picture is 64x48; clips may have"),
-    ],
-)
-def test_limits_are_one_sentence_without_the_place_of_the_file(clip, limits, message):
-    with pytest.raises(InputError, match=message) as caught:
-        intake.check_clip(clip, limits)
-    assert str(clip.parent) not in str(caught.value)
-    assert str(caught.value).startswith("c.webm: ")
-    assert intake.check_clip(clip, intake.Limits()) == pytest.approx(4, abs=0.1)
-
-
-def test_a_header_that_lies_is_found_out(model_folder, tmp_path):
-    clip = write_clip(tmp_path / "live.webm", grey_levels(40), fps=4, live=True)
-    limits = intake.Limits(seconds=5)
-    assert intake.check_clip(clip, limits) is None
-    scoring = space_scoring.Scoring(space_models.Models([str(model_folder)]), limits)
-    with pytest.raises(InputError, match=r"live.webm: the clip lasts over 5 s"):
-        scoring.score(clip, scoring.models.labels[0], silent)
-    slow = space_scoring.Scoring(scoring.models, intake.Limits(work_s=0))
-    with pytest.raises(InputError, match="not scored within 0 s"):
-        slow.score(clip, scoring.models.labels[0], silent)
-
-
-def test_names_are_on_one_line_and_not_long():
-    name = intake.display_name(Path("a" * 300 + "\n\x1b[31m.mp4"))
-    assert len(name) == intake.LONGEST_NAME
-    assert name.isprintable()
-    assert name.endswith(".mp4")
 
 
 def test_weights_are_loaded_once_for_everybody(model_folder, monkeypatch):
@@ -156,14 +107,8 @@ def test_scores_are_those_of_the_package(scoring, clip, model_folder):
     assert scoring.score(clip, model_folder.name, silent).prediction.scores == pytest.approx(expected.scores, abs=1e-6)
 
 
-@pytest.fixture
-def own_files(tmp_path, monkeypatch):
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    return tmp_path
-
-
 def test_the_overlay_video_is_made_without_scoring_again(scoring, clip, model_folder, own_files, monkeypatch):
-    kept = scoring.explain(clip, model_folder.name, silent).kept
+    kept = scoring.explain(clip, model_folder.name, silent).without_stills
     assert kept.prediction.stills == ()
     monkeypatch.setattr(loading.Predictor, "predict", None)
     out = scoring.write_overlay(kept, silent)
@@ -183,106 +128,23 @@ def test_examples_are_scored_once(model_folder, clip, tmp_path, monkeypatch):
         scoring.explain(again, model_folder.name, silent)
 
 
-def test_a_part_is_the_frames_of_its_time(scoring, own_files, tmp_path, model_folder):
-    """A key frame every second; each second is of one grey, so that its scores say which second it is."""
-    levels = [np.full((48, 64, 3), 20 * second, np.uint8) for second in range(10) for _ in range(4)]
-    clip = write_keyed_clip(tmp_path / "ten.mp4", levels, fps=4)
-    short = space_scoring.Scoring(scoring.models, intake.Limits(seconds=3))
-    whole = scoring.explain(clip, model_folder.name, silent).prediction
-    part = short.explain(clip, model_folder.name, silent, start_s=5)
-    assert (part.start_s, part.name) == (5.0, "ten.mp4, from 5 s to 7 s")
-    np.testing.assert_allclose(part.prediction.frame_scores, whole.frame_scores[5:8], atol=1e-6)
-    with pytest.raises(InputError, match=r"ten.mp4: lasts 10 s; a part begins at 0 s or later"):
-        short.explain(clip, model_folder.name, silent, start_s=10)
-    assert intake.too_long(clip, short.limits) == pytest.approx(10, abs=0.3)
-    assert intake.too_long(clip, scoring.limits) is None
-
-
-def write_keyed_clip(path: Path, frames, fps: int) -> Path:
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=fps, options={"g": str(fps), "bf": "2"})
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-        container.mux(stream.encode())
-    return path
-
-
-def test_a_preview_is_of_its_clip(clip, own_files):
-    old = own_files / "b.avi"
-    with av.open(str(old), "w") as container:
-        stream = container.add_stream("mpeg4", rate=5)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for _ in range(10):
-            container.mux(stream.encode(av.VideoFrame(64, 48, "yuv420p")))
-        container.mux(stream.encode())
-    assert player.plays_in_browsers(clip)
-    assert not player.plays_in_browsers(old)
-    previews = player.Previews()
-    preview = previews.make(old, 60)
-    assert player.plays_in_browsers(preview)
-    renamed = own_files / f"x{player.PREVIEW_END}"  # as the browser sends it back
-    renamed.write_bytes(preview.read_bytes())
-    assert previews.clip_of(renamed) == old
-    assert previews.clip_of(clip) == clip
-    old.unlink()
-    assert previews.clip_of(renamed) == renamed
-
-
-def test_work_stops_where_it_is_told(scoring, clip, model_folder):
-    """Between layers as between frames, so that a large network's batch does not go on."""
-    stop = space_work.Work().start("visit")
-    seen = []
-
-    def tell(share, what):
-        seen.append(what)
-        if what.startswith("Scoring"):
-            stop.set()
-
-    with pytest.raises(space_work.StoppedError), space_work.stoppable(stop):
-        scoring.explain(clip, model_folder.name, tell)
-    assert len(seen) < 6
-    network = scoring.models.predictor(model_folder.name).model
-    with pytest.raises(space_work.StoppedError), space_work.stoppable(stop := space_work.Work().start("other")):
-        stop.set()
-        network(pixel_values_videos=None)
-
-
 def test_what_covering_does_is_that_of_the_package(scoring, clip, model_folder):
     from videomem_hf.inference.occlusion import occlude_rectangle, occlusion_maps
 
-    result = scoring.explain(clip, model_folder.name, silent).kept
+    result = scoring.explain(clip, model_folder.name, silent).without_stills
     predictor = scoring.models.predictor(model_folder.name)
     sides = [0.2, 0.1, 0.7, 0.9]
     changes = scoring.cover(result, sides, silent)
     assert changes == pytest.approx(occlude_rectangle(predictor, clip, tuple(sides)))
-    html = second_opinion.rectangle_card(result, changes, sides)
+    html = cards.rectangle_card(result, changes, sides)
     for horizon, change in changes.items():
         assert f"{result.prediction.scores[horizon] + change:.3f}</strong> ({change:+.3f})" in html
-    maps = scoring.cover_cells(result, 2.0, (2, 3), silent)
-    expected = occlusion_maps(predictor, clip, (2, 3), [2.0])
+    maps = scoring.cover_cells(result, 2.0, silent)
+    expected = occlusion_maps(predictor, clip, (6, 6), [2.0])
     np.testing.assert_allclose(maps.changes["short_term"], expected.changes["short_term"])
-    images = [attrs["alt"] for tag, attrs in Tags(second_opinion.grid_card(result, maps)).tags if tag == "img"]
+    images = [attrs["alt"] for tag, attrs in Tags(cards.grid_card(result, maps)).tags if tag == "img"]
     assert len(images) == 2
     assert f"{expected.changes['short_term'].min():.3f}" in images[0]
-
-
-def test_one_work_for_each_visitor():
-    work = space_work.Work()
-    mine, other = work.start("me"), work.start("you")
-    again = work.start("me")
-    assert (mine.is_set(), other.is_set(), again.is_set()) == (True, False, False)
-    work.stop("me", expected="b.mp4")
-    assert again.is_set()
-    assert work.start("me", clip="a.mp4").is_set()  # it waited in the queue meanwhile
-    current = work.start("me", clip="b.mp4")
-    preview = work.start("me", "preview")
-    assert not current.is_set()
-    work.leave("me")
-    assert current.is_set()
-    assert preview.is_set()
-    assert not work.start("me", clip="a.mp4").is_set()
-    assert not other.is_set()
 
 
 def test_what_visitors_write_is_text(scoring, clip, model_folder):
@@ -416,21 +278,19 @@ def test_an_error_says_its_cause_first():
 def test_the_csv_file_can_be_opened_in_a_spreadsheet(tmp_path):
     intervals = {"short_term": (0.4, 0.6)}
     rows = [
-        ranking.Row("=1+1.mp4", scored("x", 0.5, intervals=intervals)),
-        ranking.Row("b, c.mp4", error="not a video"),
+        ranking.Row("=1+1.mp4", scored("x", 0.5, intervals=intervals, notes=("=cmd|' /C calc'!A0",))),
+        ranking.Row("b, c.mp4", error="-v: not a video"),
     ]
     files.write_csv(tmp_path / "m.csv", rows)
     with (tmp_path / "m.csv").open(newline="", encoding="utf-8") as file:
         first, second = csv.DictReader(file)
+    assert list(first) == score_columns(("short_term",), 0.9)  # as of `videomem predict --csv`
     assert first["clip"] == "'=1+1.mp4"
-    assert (first["short_term"], first["long_term"], first["frames"]) == ("0.500000", "", "1")
-    assert (first["short_term_low"], first["short_term_high"], first["interval_level"]) == (
-        "0.400000",
-        "0.600000",
-        "0.9",
-    )
+    assert first["note"] == "'=cmd|' /C calc'!A0"
+    assert (first["short_term"], first["frames"]) == ("0.500000", "1")
+    assert (first["short_term_low_90"], first["short_term_high_90"]) == ("0.400000", "0.600000")
     assert (first["short_term_percentile"], first["percentile_among"], first["model"]) == ("", "", "the-model")
-    assert (second["clip"], second["short_term"], second["note"]) == ("b, c.mp4", "", "not a video")
+    assert (second["clip"], second["short_term"], second["note"]) == ("b, c.mp4", "", "'-v: not a video")
 
 
 def test_the_page_to_keep_needs_nothing_else(scoring, clip, model_folder, tmp_path):
@@ -467,7 +327,7 @@ def test_a_clip_that_raises_anything_stops_no_batch(scoring, clip, tmp_path, mon
     ]
 
 
-@pytest.mark.parametrize(("level", "share"), [(0.9, "90 %"), (0.5, "50 %")])
+@pytest.mark.parametrize(("level", "share"), [(0.9, "90%"), (0.5, "50%")])
 def test_an_interval_is_shown_with_its_level_and_kind(level, share):
     both = {"short_term": 0.8, "long_term": 0.7}
     intervals = {"short_term": (0.7, 0.9), "long_term": (0.5, 0.85)}
@@ -483,7 +343,7 @@ def test_a_moment_stands_out_or_none_does():
     """Twelve frames nearly alike and three in a row that are higher: no order by chance gives such a peak."""
     scores = np.array([0.5] * 5 + [0.9] * 3 + [0.5] * 7) + np.linspace(0, 0.01, 15)
     image = np.zeros((4, 4, 3), np.uint8)
-    for curve, found in ((scores, ", score 0.9"), (np.full(15, 0.5), "no moment stands out")):
+    for curve, found in ((scores, "most memorable at 7 s (0.90"), (np.full(15, 0.5), "no moment stands out")):
         stills = tuple(Still(float(t), {"short_term": s}, image) for t, s in enumerate(curve))
         prediction = Prediction("x", "m", {"short_term": 0.6}, np.arange(15.0), curve[:, None], stills=stills)
         html = explorer.explorer(space_scoring.Scored("x", prediction, "m"))
@@ -496,3 +356,62 @@ def test_without_gradio_it_says_in_one_sentence_what_to_do():
     result = subprocess.run([sys.executable, "-c", code, app], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == "The Space needs Gradio: pip install -r requirements.txt\n"
+
+
+def test_results_are_kept_only_of_offered_models(model_folder, clip, monkeypatch):
+    monkeypatch.setattr(space_models, "_check_hub_id", lambda name, labels: None)
+    load = space_models._load
+    monkeypatch.setattr(space_models, "_load", lambda name: load(str(model_folder)))
+    scoring = space_scoring.Scoring(space_models.Models([str(model_folder)]), intake.Limits(), {"One": clip})
+    seen = []
+
+    def count(share, what):
+        seen.append(what)
+
+    for label, repeated in ((model_folder.name, False), ("owner/typed", True)):
+        scoring.explain(clip, label, count)
+        seen.clear()
+        scoring.explain(clip, f"{label} ", count)
+        assert bool(seen) == repeated
+
+
+def test_a_label_has_no_blanks_around_it(scoring, clip, model_folder):
+    """The page compares it with what is chosen."""
+    for score in (scoring.score, scoring.explain):
+        assert score(clip, f" {model_folder.name} ", silent).model == model_folder.name
+
+
+def test_parts_can_be_covered_only_where_the_model_scores_frames(scoring, clip, model_folder):
+    result = scoring.explain(clip, model_folder.name, silent)
+    assert "vm-grid-go" in explorer.explorer(result)
+    assert "vm-grid-go" not in explorer.explorer(replace(result, can_cover=False))
+
+
+def test_all_results_say_of_which_clip_and_model_they_are(scoring, clip, model_folder):
+    """So that `page.js` marks them when another clip or model is chosen."""
+    result = replace(scoring.explain(clip, model_folder.name, silent), model="a <model>")
+    maps = scoring.cover_cells(replace(result, model=model_folder.name), 2.0, silent)
+    for html in (
+        cards.summary(result),
+        explorer.explorer(result),
+        cards.rectangle_card(result, dict.fromkeys(result.prediction.scores, -0.1), [0, 0, 0.5, 0.5]),
+        cards.grid_card(result, maps),
+        cards.overlay_head(result),
+    ):
+        page = Tags(html)
+        (attrs,) = [attrs for _, attrs in page.tags if "vm-result" in attrs.get("class", "").split()]
+        assert attrs["data-model"] == "a <model>"
+        assert sum("vm-ribbon" in attrs.get("class", "") for _, attrs in page.tags) == 1
+    for html in (cards.grid_card(result, maps), cards.overlay_head(result)):
+        assert "c.webm · a <model>" in Tags(html).texts
+
+
+def test_colours_beside_a_map_are_those_of_the_map():
+    """A change of full size over grey of medium brightness is drawn as `overlay_change` draws it."""
+    from videomem_hf.analysis.clip_figure import overlay_change
+
+    grey = np.full((1, 2, 3), pictures.MIDDLE_GREY / 0.85, np.uint8)
+    for share, stop in ((-1.0, 0), (1.0, -1)):
+        drawn = overlay_change(grey, np.full((1, 2), share), 1.0)[0, 0].astype(int)
+        colours = re.findall(r"rgb\((\d+) (\d+) (\d+)\)", pictures.css_gradient("change"))
+        np.testing.assert_allclose([int(c) for c in colours[stop]], drawn, atol=2)

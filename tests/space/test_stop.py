@@ -29,6 +29,9 @@ class Endless:
     def predictor(self, label):
         return self
 
+    def label(self, typed):
+        return typed
+
     def predict(self, source, on_frame=None, **options):
         self.begun.release()
         try:

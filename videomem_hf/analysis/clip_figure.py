@@ -16,10 +16,12 @@ from matplotlib.figure import Figure
 from videomem_hf.analysis.score_curve import ScoreCurve, draw_curve, draw_intervals, draw_points
 from videomem_hf.analysis.style import (
     CHANGE_COLOURS,
+    CHANGE_OPACITY,
     DPI,
     GREY,
     LABEL_PT,
     SALIENCY_COLOURS,
+    SALIENCY_OPACITY,
     TICK_PT,
     clock,
     escape,
@@ -231,7 +233,7 @@ def overlay(image: np.ndarray, saliency: np.ndarray | None) -> np.ndarray:
     if saliency is None or not saliency.max() > 0:
         return grey.repeat(3, axis=2).astype(np.uint8)
     share = (saliency * (strength_of(saliency) / saliency.max())).astype(np.float32)
-    weight = (0.65 * share)[..., None]
+    weight = (SALIENCY_OPACITY * share)[..., None]
     colours = _palette(SALIENCY_COLOURS)[(share * 255).round().astype(np.uint8)]
     return (grey + (colours - grey) * weight).round().astype(np.uint8)
 
@@ -252,7 +254,7 @@ def overlay_change(image: np.ndarray, change: np.ndarray | None, most: float) ->
         return grey.repeat(3, axis=2).astype(np.uint8)
     share = np.clip(change / most, -1, 1)
     colours = _palette(CHANGE_COLOURS)[((share + 1) / 2 * 255).round().astype(np.uint8)]
-    return (grey + (colours - grey) * (0.75 * np.abs(share))[..., None]).round().astype(np.uint8)
+    return (grey + (colours - grey) * (CHANGE_OPACITY * np.abs(share))[..., None]).round().astype(np.uint8)
 
 
 def _dimmed(image: np.ndarray) -> np.ndarray:

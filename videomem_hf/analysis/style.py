@@ -20,6 +20,9 @@ BAND_COLOUR: Final = "#dddddd"
 SALIENCY_COLOURS: Final = "inferno"
 CHANGE_COLOURS: Final = "PuOr"
 """Diverging, with white at 0, and none of the horizons' colours."""
+SALIENCY_OPACITY: Final = 0.65
+CHANGE_OPACITY: Final = 0.75
+"""Of a map's peak, and of the largest change, over the grey frame."""
 TITLE_PT: Final = 10
 LABEL_PT: Final = 9
 TICK_PT: Final = 8
@@ -94,7 +97,7 @@ def interval_text(low: float, high: float) -> str:
 
 def interval_name(level: float) -> str:
     """What intervals about predicted scores are called."""
-    return f"{level:.0%} prediction interval"
+    return f"{100 * level:g}% prediction interval"
 
 
 def escape(text: str) -> str:

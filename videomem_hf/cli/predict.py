@@ -242,8 +242,8 @@ def _real_path(path: Path) -> Path:
 
 @contextmanager
 def _csv_rows(path: Path | None, about: "_About") -> Iterator[Any]:
-    from videomem_hf.cli.score_table import score_columns, score_row
     from videomem_hf.inference.score_journal import ClipScores
+    from videomem_hf.inference.score_table import score_columns, score_row
 
     if path is None:
         yield lambda outcome: None

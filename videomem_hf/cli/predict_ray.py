@@ -8,10 +8,10 @@ from pathlib import Path
 import typer
 from tqdm import tqdm
 
-from videomem_hf.cli.score_table import score_columns, score_row
 from videomem_hf.inference import load_predictor
 from videomem_hf.inference.ray_engine import score_on_ray
 from videomem_hf.inference.score_journal import ClipScores, Model, ScoreJournal, model_identity, model_of
+from videomem_hf.inference.score_table import score_columns, score_row
 from videomem_hf.schema import Horizon, InputError
 from videomem_hf.system import atomic_write, os_cause, quantity
 

@@ -20,7 +20,6 @@ from videomem_hf.inference.sources import ClipSource, input_name
 from videomem_hf.schema import Horizon, InputError
 from videomem_hf.video.video import VideoError
 
-OCCLUSION: Final = "occlusion"
 GRID: Final = (6, 6)
 """Rows and columns of a map unless others are asked for."""
 FRAMES: Final = 5

@@ -1,4 +1,4 @@
-"""The table of scores that `videomem predict --csv` writes, with or without Ray."""
+"""The table of scores that `videomem predict --csv` writes, with or without Ray, and the Space."""
 
 from collections.abc import Sequence
 from pathlib import Path
