@@ -112,7 +112,7 @@ def test_input_is_described_by_its_pixels() -> None:
     with torch.no_grad():
         score_rows(model, noise)
     described = statistics.describe(noise)
-    assert set(described) == {"input", "last"}
+    assert set(described) == {"input", "levels", "last"}
     np.testing.assert_allclose(described["input"][:, :3], noise[:, 0].mean(dim=(2, 3)), atol=1e-6)
     np.testing.assert_allclose(described["input"][:, 3:6], noise[:, 0].flatten(2).std(dim=2).log(), atol=1e-3)
     # Differences of the mean of three independent colours, and of a normal variable the mean size.
