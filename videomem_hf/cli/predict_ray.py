@@ -28,7 +28,8 @@ def predict_on_ray(
     predictor = load_predictor(model, device, precision=precision)
     horizons, about, level = predictor.horizons, model_of(predictor), predictor.interval_level
     dtype = str(getattr(predictor.model, "dtype", "")).removeprefix("torch.")
-    identity = model_identity(predictor.name, horizons) | ({} if dtype == "float32" else {"precision": dtype})
+    identity = model_identity(predictor.name, horizons, about.version)
+    identity |= {} if dtype == "float32" else {"precision": dtype}
     journal = ScoreJournal(out.with_name(f"{out.name}.journal"), identity)
     del predictor  # it was here to find mistakes early; the processes load their own
     results: dict[Path, ClipScores | str] = {path: done for path in paths if (done := journal.get(path))}

@@ -225,4 +225,5 @@ class ClipPredictor(ABC):
             caveats=claims.caveats,
             typicality=typicality,
             model_version=claims.version,
+            frame_noise=claims.frame_noise,
         )

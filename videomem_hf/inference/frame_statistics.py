@@ -17,9 +17,8 @@ class FrameStatistics:
     """Describes the frames of each forward pass of a network, from what the pass computes anyway.
 
     Of the input: mean and deviation of each colour, the size of differences between pixels some steps apart, and how
-    evenly that is spread (edges are few and large, noise is everywhere). Of
-    the last maps (the model's `attribution_layers`, or else what the first module of its head is given): mean and
-    deviation of each channel.
+    evenly that is spread (edges are few and large, noise is everywhere). Of the last maps (the model's
+    `attribution_layers`, or else what the first module of its head is given): mean and deviation of each channel.
 
     Args:
         model: A predictor of frames. It gets hooks, which `close` removes.

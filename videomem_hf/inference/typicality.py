@@ -3,7 +3,7 @@
 Every group of numbers (the frames as the network gets them, its last maps, a feature, a view) has a Gaussian fitted to
 the training clips, whose covariance is kept in a few directions and one variance for all others (Tipping and Bishop,
 "Probabilistic Principal Component Analysis", 1999). A clip's distances are ranked among those of held-out clips; its
-highest rank, ranked among the held-out clips' highest ones, gives a conformal p-value (Vovk, Gammerman and Shafer,
+highest rank (among equal ones the sum of ranks), ranked among those of the held-out clips, gives a conformal p-value (Vovk, Gammerman and Shafer,
 "Algorithmic Learning in a Random World", 2005): at most 5 % of clips like the held-out ones have one up to 5 %.
 """
 
@@ -20,14 +20,18 @@ from videomem_hf.statistics import Floats
 Described = Mapping[str, np.ndarray]
 """Name of a group to numbers `(clips, size)`; a row with NaN lacks the group."""
 
-MAX_CLIPS: Final = 2_000
-"""Training clips that are described at most."""
+_MOST_CLIPS: Final = 1_000
 _DIRECTIONS: Final = 128
 _LEAST_VARIANCE: Final = 0.01
 """Of standardised numbers: rounding in bfloat16 must not count as a distance."""
 _FEWEST_TRAINING: Final = 10
 _FEWEST_HELD_OUT: Final = 19
 """Held-out clips below which no p-value can be as low as 5 %."""
+
+
+def sample_clips(clips: int, most: int = _MOST_CLIPS) -> np.ndarray:
+    """Draw the indices of the clips that are described, in rising order."""
+    return np.sort(np.random.default_rng(0).permutation(clips)[:most])
 
 
 @dataclass(frozen=True)
@@ -118,8 +122,10 @@ class Typicality:
         own = np.array([found[i] for i in groups], np.float32)
         # Of all clips together, so that the new one is ranked as any of them.
         together = np.vstack([others, own])
-        highest = np.max([np.searchsorted(np.sort(column), column, side="right") for column in together.T], axis=0)
-        return float(100 * np.mean(highest >= highest[-1]))
+        ranks = np.array([np.searchsorted(np.sort(column), column, side="right") for column in together.T])
+        # The sum of ranks decides between clips of which each is the furthest in one group.
+        unlike = ranks.max(axis=0) * (ranks.shape[0] * len(together) + 1) + ranks.sum(axis=0)
+        return float(100 * np.mean(unlike >= unlike[-1]))
 
     def save(self, path: Path) -> None:
         """Write a safetensors file."""
