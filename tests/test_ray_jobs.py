@@ -50,7 +50,7 @@ def test_no_process_is_started_for_no_batch(monkeypatch: pytest.MonkeyPatch) -> 
     """Of three batches for one process the first and the last are lost: only the first is followed by others."""
     started: list[Any] = []
 
-    class Lost(Exception):
+    class EndedError(Exception):
         pass
 
     def run_remote(jobs: list[int]) -> tuple[int, ...]:
@@ -58,7 +58,7 @@ def test_no_process_is_started_for_no_batch(monkeypatch: pytest.MonkeyPatch) -> 
 
     def get(jobs: tuple[int, ...]) -> tuple[int, ...]:
         if jobs[0] in (0, 4):
-            raise Lost
+            raise EndedError
         return jobs
 
     def start(make: Any) -> Any:
@@ -69,7 +69,7 @@ def test_no_process_is_started_for_no_batch(monkeypatch: pytest.MonkeyPatch) -> 
         remote=lambda **_: lambda _: SimpleNamespace(remote=start),
         wait=lambda running, num_returns: (running[:1], running[1:]),
         get=get,
-        exceptions=SimpleNamespace(RayError=Lost),
+        exceptions=SimpleNamespace(RayError=EndedError),
         cluster_resources=lambda: {"CPU": 1},
     )
     work = Work(lambda: lambda jobs: jobs, at_once=2, workers=1)

@@ -64,7 +64,9 @@ def test_it_is_saved_without_loss_and_without_names(tmp_path: Path) -> None:
     measured = rng.uniform(0.5, 1, (40, 2))
     predicted = np.column_stack([measured[:, 0], rng.permutation(measured[:, 1])])
     about = Reference("a set of mine", split="validation")
-    reference = make_reference(about, predicted, measured, np.full((40, 2), 30.0), BOTH, {"short_term": FrameNoise(0.01, 0.5)})
+    reference = make_reference(
+        about, predicted, measured, np.full((40, 2), 30.0), BOTH, {"short_term": FrameNoise(0.01, 0.5)}
+    )
     assert reference.difference_error == {"short_term": pytest.approx(0, abs=0.01), "long_term": math.inf}
     write_reference(tmp_path, reference)
     assert read_reference(tmp_path, BOTH) == reference
@@ -128,7 +130,7 @@ def test_caveats_say_what_a_model_was_trained_on(tmp_path: Path) -> None:
     assert "photographs" in claims.caveats[0]
     assert "not on VideoMem's scale" in claims.caveats[0]
     assert claims.caveats[1:] == ("It gives no long-term score.", UNTESTED)
-    assert claims.frame_noise == {"short_term": FrameNoise(0.021)}
+    assert claims.frame_noise == {"short_term": FrameNoise(0.037, 0.67)}
     resmem.save_pretrained(tmp_path / "converted")
     assert read_claims(str(tmp_path / "converted"), resmem).frame_noise == claims.frame_noise
     write_run(tmp_path, "validation", 19, generated=True)

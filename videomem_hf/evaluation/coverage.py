@@ -54,5 +54,9 @@ def coverage_lines(coverage: Coverage, level: float, *, is_calibration_split: bo
         name = HORIZON_NAMES[horizon]  # type: ignore[index]
         fifths = f" (fifth with {fifths})" if fifths else ""
         lines.append(f"{level:.0%} prediction intervals, {name}: {shares[ALL]:.2f} of the scores{fifths}")
-    note = "These clips gave the intervals their width, so that in all they cover as they say" if is_calibration_split else ""
+    note = (
+        "These clips gave the intervals their width, so that in all they cover as they say"
+        if is_calibration_split
+        else ""
+    )
     return "".join(f"{line}\n" for line in (*lines, *filter(None, [lines and note])))

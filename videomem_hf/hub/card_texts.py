@@ -42,15 +42,17 @@ def claim_lines(facts: RunFacts, reference: Reference | None) -> list[str]:
     errors = [f"{e:.3f} ({HORIZON_NAMES[h]})" for h, e in reference.difference_error.items() if math.isfinite(e)]
     if errors:
         lines.append(
-            f"The rank of a clip is 1 + the number of clips whose scores are more than {' and '.join(errors)} higher: of "
-            f"held-out pairs so far apart, {RIGHT_ORDER:.0%} were measured in this order."
+            f"The rank of a clip is 1 + the number of clips whose scores are more than {' and '.join(errors)} higher: "
+            f"of held-out pairs so far apart, {RIGHT_ORDER:.0%} were measured in this order."
         )
     if any(math.isinf(error) for error in reference.difference_error.values()):
         names = [HORIZON_NAMES[h] for h, error in reference.difference_error.items() if math.isinf(error)]
-        lines.append(f"No difference of {' or '.join(names)} scores is large enough to order {RIGHT_ORDER:.0%} of held-out pairs.")
+        which = " or ".join(names)
+        lines.append(f"No difference of {which} scores is large enough to order {RIGHT_ORDER:.0%} of held-out pairs.")
     if (facts.folder / TYPICALITY_FILE).is_file():
         lines.append(
-            f"A clip that is as unlike the training clips as at most {ATYPICAL_PERCENT:g}% of the held-out ones has a note that says so."
+            f"A clip that is as unlike the training clips as at most {ATYPICAL_PERCENT:g}% of the held-out ones has a note "
+            "that says so."
         )
     return lines
 

@@ -69,8 +69,8 @@ class _HubUnavailableError(Exception):
 
 def published_noise(model: Any) -> dict[Horizon, FrameNoise]:
     """How frame scores vary with the published weights of a model of which that has been measured."""
-    sd = getattr(model, "published_frame_sd", None)
-    return {} if sd is None else {horizon: FrameNoise(sd) for horizon in model.config.horizons}
+    noise = getattr(model, "published_frame_noise", None)
+    return {} if noise is None else {horizon: FrameNoise(*noise) for horizon in model.config.horizons}
 
 
 def write_claims(folder: Path, claims: Claims) -> None:

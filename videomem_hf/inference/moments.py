@@ -44,9 +44,9 @@ def standout_moment(prediction: Prediction, horizon: Horizon) -> Moment | None:
     """Find the moment at which a clip's curve of scores peaks; None if no moment stands out.
 
     It stands out if the peak of the lightly smoothed curve is higher above the curve's mean than in 95 % of clips whose
-    frames differ by chance alone. How much they do so, and how alike neighbouring frames are, is known from the model's
-    held-out clips (`prediction.frame_noise`). Otherwise the frames of the clip are put in random orders (a permutation test): only a
-    peak that lasts for several frames can then stand out, and there must be 8 frames or more.
+    frames differ by chance alone. How much they do so, and how alike neighbouring frames are, is known from the
+    model's held-out clips (`prediction.frame_noise`). Otherwise the frames of the clip are put in random orders (a
+    permutation test): only a peak that lasts for several frames can then stand out, and there must be 8 frames or more.
 
     Args:
         prediction: Of a clip whose frames were scored.

@@ -11,8 +11,8 @@ from videomem_hf.schema import Horizon
 def shared_ranks(predictions: Sequence[Prediction], horizon: Horizon) -> list[int | None]:
     """Rank clips by how many are clearly above them.
 
-    Clips with one rank may still differ: of scores .9, .8 and .7 with an error of .15 the ranks are 1, 1 and 2, although
-    neither the first two nor the last two can be told apart.
+    Clips with one rank may still differ: of scores .9, .8 and .7 with an error of .15 the ranks are 1, 1 and 2,
+    although neither the first two nor the last two can be told apart.
 
     Args:
         predictions: Of one model.

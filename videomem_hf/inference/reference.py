@@ -73,7 +73,7 @@ class Reference:
         return next((fit.level for fit in self.fits.values()), LEVEL)
 
     def standing(self, percentile: float) -> str:
-        """Where a score stands, in words: "higher than 74 % of 150 held-out clips of ...", of few clips their number."""
+        """Where a score stands: "higher than 74 % of 150 held-out clips of ...", of few clips their number."""
         if 0 < self.clips < FEW_CLIPS:
             return f"higher than {round(percentile / 100 * self.clips)} {self.among}"
         share = "under 1" if percentile < 1 else "over 99" if percentile > 99 else f"{percentile:.0f}"

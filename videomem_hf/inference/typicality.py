@@ -3,8 +3,9 @@
 Every group of numbers (the frames as the network gets them, its last maps, a feature, a view) has a Gaussian fitted to
 the training clips, whose covariance is kept in a few directions and one variance for all others (Tipping and Bishop,
 "Probabilistic Principal Component Analysis", 1999). A clip's distances are ranked among those of held-out clips; its
-highest rank (among equal ones the sum of ranks), ranked among those of the held-out clips, gives a conformal p-value (Vovk, Gammerman and Shafer,
-"Algorithmic Learning in a Random World", 2005): at most 5 % of clips like the held-out ones have one up to 5 %.
+highest rank (among equal ones the sum of its ranks), ranked among those of the held-out clips, gives a conformal
+p-value (Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005): at most 5 % of clips like the
+held-out ones have one up to 5 %.
 """
 
 from collections.abc import Mapping

@@ -4,7 +4,6 @@ import importlib.util
 import logging
 from functools import cache
 from pathlib import Path
-from typing import Final
 
 import torch
 

@@ -30,12 +30,11 @@ class ResMemModel(FrameMemorabilityModel):
     attribution_layers = ("features.layer4",)
     """The published weights hardly use the other branch: Grad-CAM at conv5 is thousands of times smaller."""
     published_training = "photographs (LaMem and MemCat)"
-    published_frame_sd = 0.021
-    """Standard deviation of the score from one second of a clip to the next where nothing is cut.
+    published_frame_noise = (0.037, 0.67)
+    """Standard deviation of the score about a clip's own level, and correlation of one second with the next.
 
-    Measured as the root mean square of successive differences, divided by the square root of 2: 39 pairs of three real
-    clips (5 to 30 s), .011 to .041 in each. A frame that is held, under noise of 3 of 255 levels and shifts of up to 2
-    pixels, gives .003: most of it is what moves in a shot.
+    Measured by `measure_frame_noise` on three real clips of 5 to 30 s, 39 pairs of seconds. A frame that is held,
+    under noise of 3 of 255 levels and shifts of up to 2 pixels, varies by .003: most of it is what moves in a shot.
     """
 
     def __init__(self, config: ResMemConfig) -> None:
