@@ -51,8 +51,8 @@ def claim_lines(facts: RunFacts, reference: Reference | None) -> list[str]:
         lines.append(f"No difference of {which} scores is large enough to order {RIGHT_ORDER:.0%} of held-out pairs.")
     if (facts.folder / TYPICALITY_FILE).is_file():
         lines.append(
-            f"A clip that is as unlike the training clips as at most {ATYPICAL_PERCENT:g}% of the held-out ones has a note "
-            "that says so."
+            f"A clip that is as unlike the training clips as at most {ATYPICAL_PERCENT:g}% of the held-out ones has a "
+            "note that says so."
         )
     return lines
 
