@@ -84,7 +84,7 @@ def test_overlay_videos(folder):
     assert (info.codec, info.frames_per_second, info.duration_s) == ("h264", 24, pytest.approx(3))
     rows = "".join(line for line in result.stdout.splitlines() if "c $1" in line)
     assert rows.split()[:3] == ["2", "c", "$1.webm"]
-    assert len(rows.split()) == 6  # and two scores, and a number of frames
+    assert len(rows.split()) == 5  # and a score, and a number of frames
 
 
 def test_clips_of_the_same_name_keep_their_plots(folder):
