@@ -34,7 +34,7 @@ class Row:
 def ranking(rows: Sequence[Row], waiting: int = 0) -> str:
     """Clips from the most to the least memorable, short-term first; `ranking.js` sorts by what is clicked.
 
-    Clips whose difference is within its error share a rank. Once all are done, their curves follow.
+    A rank counts the clips that are clearly above. Once all are done, their curves follow.
     """
     done = [row.scored for row in rows if row.scored]
     predictions = [scored.prediction for scored in done]
@@ -61,7 +61,7 @@ def _caption(known: "Prediction | None", model: str) -> str:
     if known is None:
         return "No clip could be scored."
     tested = bool(known.reference and known.reference.difference_error)
-    shared = "clips whose difference is within its error share a rank (=)" if tested else "differences are not tested"
+    shared = "rank: 1 + the number of clips that are clearly above" if tested else "differences are not tested"
     bars = f"; bars: {interval_name(known.interval_level)}s" if known.intervals else ""
     return f"{text(model)}: most memorable first; {shared}{bars}. A heading sorts by it."
 

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,37 @@ def test_killed_processes_lose_nothing(cluster: Any, tmp_path: Path) -> None:
     finished = set(range(10)) - {4, 5}
     assert {job: begun[job] for job in finished} == dict.fromkeys(finished, 1)  # a finished batch is never done again
     assert begun[KILLED_ONCE] == 2
+
+
+def test_no_process_is_started_for_no_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of three batches for one process the first and the last are lost: only the first is followed by others."""
+    started: list[Any] = []
+
+    class EndedError(Exception):
+        pass
+
+    def run_remote(jobs: list[int]) -> tuple[int, ...]:
+        return tuple(jobs)
+
+    def get(jobs: tuple[int, ...]) -> tuple[int, ...]:
+        if jobs[0] in (0, 4):
+            raise EndedError
+        return jobs
+
+    def start(make: Any) -> Any:
+        started.append(make)
+        return SimpleNamespace(run=SimpleNamespace(remote=run_remote))
+
+    ray = SimpleNamespace(
+        remote=lambda **_: lambda _: SimpleNamespace(remote=start),
+        wait=lambda running, num_returns: (running[:1], running[1:]),
+        get=get,
+        exceptions=SimpleNamespace(RayError=EndedError),
+        cluster_resources=lambda: {"CPU": 1},
+    )
+    work = Work(lambda: lambda jobs: jobs, at_once=2, workers=1)
+    assert list(ray_jobs.run_batches(ray, work, range(6))) == [(2, 2), (3, 3)]
+    assert len(started) == 2
 
 
 @pytest.mark.slow

@@ -299,3 +299,22 @@ def test_intervals_do_not_hang_on_the_order_of_the_items():
         statistics.compare(x, other, y, resamples=200).interval
         == statistics.compare(x[order], other[order], y[order], resamples=200).interval
     )
+
+
+@pytest.mark.parametrize("r", [0.8, 0.9])
+def test_the_error_of_a_difference_holds_for_pairs_that_differ_by_just_as_much(r: float) -> None:
+    """For normal scores a pair with a difference of d is in the right order in `Phi(d r / sqrt(2 (1 - r^2)))`."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=1500)
+    y = r * x + np.sqrt(1 - r**2) * rng.normal(size=1500)
+    error = statistics.difference_error(x, y)
+    assert error is not None
+    assert stats.norm.cdf(error * r / np.sqrt(2 * (1 - r**2))) == pytest.approx(0.9, abs=0.03)
+
+
+def test_the_error_of_a_difference_by_hand() -> None:
+    assert statistics.difference_error(np.arange(9), np.arange(9)) is None
+    assert statistics.difference_error(np.arange(12), np.arange(12)) == 1
+    assert statistics.difference_error(np.arange(12), -np.arange(12)) == math.inf
+    # Neighbours are in the wrong order, all others in the right one.
+    assert statistics.difference_error(np.arange(12), np.arange(12) ^ 1) == 2

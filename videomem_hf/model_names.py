@@ -19,8 +19,8 @@ _PROBE_S: Final = 10
 
 
 def is_hub_id(name: str) -> bool:
-    """Whether a name has the form of a Hub id, and is no path here."""
-    return re.fullmatch(r"[\w.-]+/[\w.-]+", name) is not None and not Path(name).exists()
+    """Whether a name has the form `OWNER/NAME` of a Hub id, and is no path here."""
+    return re.fullmatch(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}", name) is not None and not Path(name).exists()
 
 
 def check_on_hub(name: str, kind: Literal["model", "dataset"]) -> None:
@@ -47,11 +47,6 @@ def check_on_hub(name: str, kind: Literal["model", "dataset"]) -> None:
     except Exception as error:  # whatever its HTTP library raises, which differs between its versions
         found = f"the Hub cannot be reached ({short_message(error)})"
     raise InputError(f"{name}: no such folder here, and {found}; give a folder that is here, or a Hub id")
-
-
-def is_hub_id(name: str) -> bool:
-    """Whether a name has the form `OWNER/NAME` of a model on the Hub."""
-    return re.fullmatch(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}", name) is not None
 
 
 def check_model_name(name: str | Path | None) -> None:

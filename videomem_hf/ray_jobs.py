@@ -68,7 +68,7 @@ def run_ray_jobs(work: Work[Job, Result], jobs: Sequence[Job]) -> Iterator[tuple
         return
     with _cluster() as ray:
         left = set(range(len(jobs)))
-        for index, result in _run_batches(ray, work, jobs):
+        for index, result in run_batches(ray, work, jobs):
             left.discard(index)
             yield jobs[index], result
         for index, result_or_lost in _run_alone(ray, work, [(index, jobs[index]) for index in sorted(left)]):
@@ -86,7 +86,7 @@ class BatchWorker:
         return self.do(jobs)
 
 
-def _run_batches(ray: Any, work: Work[Any, Any], jobs: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+def run_batches(ray: Any, work: Work[Any, Any], jobs: Sequence[Any]) -> Iterator[tuple[int, Any]]:
     """Yield what gets done in batches; a batch whose process ends, or raises, is missing."""
     starts = iter(range(0, len(jobs), work.at_once))
     workers, share = _plan_processes(ray, work)
@@ -106,12 +106,12 @@ def _run_batches(ray: Any, work: Work[Any, Any], jobs: Sequence[Any]) -> Iterato
             results = ray.get(done)
         except ray.exceptions.RayError:
             lost_in_a_row += 1
-            worker = start_worker()
+            worker = None
         else:
             lost_in_a_row = 0
             yield from enumerate(results, start)
         if lost_in_a_row < MOST_LOST and (following := next(starts, None)) is not None:
-            submit(worker, following)
+            submit(worker or start_worker(), following)
 
 
 def _run_alone(ray: Any, work: Work[Any, Any], left: list[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:

@@ -13,12 +13,15 @@ from typing import Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import isotonic_regression
 
 Floats = NDArray[np.float64]
 Statistic = Literal["spearman", "pearson", "mse"]
 
 RESAMPLES: Final = 10_000
 CONFIDENCE: Final = 0.95
+RIGHT_ORDER: Final = 0.9
+"""Share of pairs in the right order that the error of a difference stands for."""
 _ITEMS_OF_ALL_PAIRS: Final = 2_000
 _FEWEST_ITEMS_OF_PAIRS: Final = 10
 _CHUNK_ELEMENTS: Final = 1 << 18
@@ -273,18 +276,21 @@ def conformal_ends(errors: ArrayLike, coverage: float) -> tuple[float, float] | 
 
 
 def difference_error(
-    predictions: ArrayLike, references: ArrayLike, level: float = 0.9, *, seed: int = 0
+    predictions: ArrayLike, references: ArrayLike, level: float = RIGHT_ORDER, *, seed: int = 0
 ) -> float | None:
-    """The smallest difference of predictions from which on pairs of items are mostly in the right order.
+    """The smallest difference of predictions at which pairs of items are mostly in the right order.
+
+    The share of pairs in the right order is fitted as a function of the difference that never falls (isotonic
+    regression), so that the level holds for pairs that differ by just as much, not only for all that differ by more.
 
     Args:
         predictions, references: `(items,)` finite numbers.
-        level: Share of the pairs at least so far apart whose references differ the same way; equal ones count half.
+        level: Share of the pairs with this difference whose references differ the same way; equal ones count half.
         seed: Of the draw of pairs, where there are more than those of 2,000 items.
 
     Returns:
-        Infinity if the share is reached by fewer pairs than there are items: no difference is large enough. None with
-        fewer than 10 items, too few to say.
+        Infinity if fewer pairs than there are items differ by so much: no difference is large enough. None with fewer
+        than 10 items, too few to say.
     """
     x, y = _pair(predictions, references)
     if len(x) < _FEWEST_ITEMS_OF_PAIRS:
@@ -296,11 +302,10 @@ def difference_error(
         first, second = pairs[:, pairs[0] != pairs[1]]
     apart = x[first] - x[second]
     right = (np.sign(apart) * np.sign(y[first] - y[second]) + 1) / 2
-    order = np.argsort(-np.abs(apart), kind="stable")
-    gaps, shares = np.abs(apart)[order], np.cumsum(right[order]) / np.arange(1, len(order) + 1)
-    last_of_its_size = np.append(gaps[1:] < gaps[:-1], True)
-    reached = np.flatnonzero((shares >= level) & last_of_its_size)
-    return float(gaps[reached[-1]]) if len(reached) and reached[-1] + 1 >= len(x) else math.inf
+    gaps, group, pairs_of = np.unique(np.abs(apart), return_inverse=True, return_counts=True)
+    shares = isotonic_regression(np.bincount(group, right) / pairs_of, weights=pairs_of).x
+    reached = int(np.searchsorted(shares, level - 1e-9))
+    return float(gaps[reached]) if pairs_of[reached:].sum() >= len(x) else math.inf
 
 
 def resample_counts(items: int, resamples: int, seed: int) -> Iterator[Floats]:

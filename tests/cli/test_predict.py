@@ -51,7 +51,9 @@ def test_table_json_csv_and_plots(folder):
     rows = json.loads((folder / "out.json").read_text())
     assert [row["clip"] for row in rows] == ["clips/a.webm", "clips/b.mp4", "clips/c $1.webm"]
     assert [len(row.get("frames", [])) for row in rows] == [3, 0, 1]
-    assert "error" in rows[1]
+    assert rows[1]["error"].startswith("not a video")
+    failed = [rows[1][name] for name in ("model", "short_term", "notes")]
+    assert failed == ["model", None, [rows[1]["error"]]]
     with (folder / "out.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
     for row, line in zip(rows, table, strict=True):
@@ -82,7 +84,7 @@ def test_overlay_videos(folder):
     assert (info.codec, info.frames_per_second, info.duration_s) == ("h264", 24, pytest.approx(3))
     rows = "".join(line for line in result.stdout.splitlines() if "c $1" in line)
     assert rows.split()[:3] == ["2", "c", "$1.webm"]
-    assert len(rows.split()) == 6  # and two scores, and a number of frames
+    assert len(rows.split()) == 5  # and a score, and a number of frames
 
 
 def test_clips_of_the_same_name_keep_their_plots(folder):

@@ -24,7 +24,7 @@ def test_it_is_counted_in_all_and_in_the_outer_fifths() -> None:
             "most annotations": 0.0,
         }
     }  # fmt: skip
-    line, note = coverage_lines(found, 0.9, calibrated_on=True).splitlines()
+    line, note = coverage_lines(found, 0.9, is_calibration_split=True).splitlines()
     assert line.startswith(
         "90% prediction intervals, short-term: 0.79 of the scores (fifth with lowest predictions 0.00"
     )
@@ -36,4 +36,4 @@ def test_few_clips_and_unknown_counts_have_no_fifths() -> None:
     ends = np.tile([0.4, 0.6], (21, 1, 1))
     found = interval_coverage(ends, np.zeros((21, 1)), clips(measured, np.full(21, np.nan)), ("short_term",))
     assert found == {"short_term": {"all": 1.0}}
-    assert coverage_lines({}, 0.9, calibrated_on=True) == ""
+    assert coverage_lines({}, 0.9, is_calibration_split=True) == ""

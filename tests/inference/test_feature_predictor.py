@@ -59,6 +59,8 @@ def test_a_raw_clip_scores_as_its_extracted_columns(clips: list[Path], tmp_path:
         np.testing.assert_array_equal(prediction.frame_scores[0], list(prediction.scores.values()))
         assert len(prediction.stills) == 1  # half a second: one frame
         assert prediction.saliency_method is None
+    longer = write_clip(tmp_path / "longer.webm", moving_frames(5, seed=3), fps=1)
+    assert [still.time_s for still in predictor.predict(longer, stills=2).stills] == [0, 4]
 
 
 def test_a_samples_clips_score_as_their_feature_files(tmp_path: Path) -> None:

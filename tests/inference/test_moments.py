@@ -1,20 +1,46 @@
 """A moment is said where there is one, and seldom where there is none."""
 
-from dataclasses import replace
-from types import SimpleNamespace
-from typing import Any
-
 import numpy as np
 import pytest
 
 from videomem_hf.inference import Prediction
+from videomem_hf.inference.frame_noise import FrameNoise, measure_frame_noise
 from videomem_hf.inference.moments import standout_moment
 
 
-def prediction(curve: np.ndarray, noise: float | None = None) -> Prediction:
-    reference: Any = None if noise is None else SimpleNamespace(frame_sd={"short_term": noise})
-    made = Prediction("c.mp4", "m", {"short_term": 0.7}, np.arange(len(curve)) * 0.5, curve[:, None])
-    return replace(made, reference=reference)
+def prediction(curve: np.ndarray, noise: float | None = None, correlation: float = 0.0) -> Prediction:
+    known = {} if noise is None else {"short_term": FrameNoise(noise, correlation)}
+    times, rows = np.arange(len(curve)) * 0.5, curve[:, None]
+    return Prediction("c.mp4", "m", {"short_term": 0.7}, times, rows, frame_noise=known)
+
+
+def curves_of(clips: int, frames: int, correlation: float) -> np.ndarray:
+    """Normal curves of variance 1, each frame that of before times the correlation plus something new."""
+    rng = np.random.default_rng(5)
+    curves = rng.normal(size=(clips, frames))
+    for i in range(1, frames):
+        curves[:, i] = correlation * curves[:, i - 1] + np.sqrt(1 - correlation**2) * curves[:, i]
+    return curves
+
+
+@pytest.mark.parametrize(("frames", "correlation"), [(30, 0.6), (60, 0.3), (1200, 0.6)])
+def test_correlated_frames_have_a_moment_in_one_of_twenty_as_well(frames: int, correlation: float) -> None:
+    curves = 0.8 + 0.02 * curves_of(400, frames, correlation)
+    noise = measure_frame_noise(list(curves))
+    assert noise is not None
+    found = [standout_moment(prediction(curve, noise.sd, noise.correlation), "short_term") for curve in curves]
+    assert 0.01 < np.mean([moment is not None for moment in found]) < 0.09
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.3, 0.8])
+@pytest.mark.parametrize("frames", [5, 40])
+def test_the_noise_of_short_curves_is_measured_without_bias(frames: int, correlation: float) -> None:
+    curves = [level + curve for level, curve in enumerate(curves_of(4000, frames, correlation))]
+    noise = measure_frame_noise([*curves, np.ones(1)])
+    assert noise is not None
+    assert noise.correlation == pytest.approx(correlation, abs=0.05)
+    assert noise.sd == pytest.approx(1, rel=0.1)
+    assert measure_frame_noise([np.ones(1)]) is None
 
 
 @pytest.mark.parametrize(("frames", "noise"), [(3, 0.02), (7, 0.02), (60, 0.02), (2000, 0.02), (20, None)])

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,13 @@ import torch
 
 from tests.clips import grey_levels, write_clip
 from videomem_hf.inference import Prediction, ViewPredictor
-from videomem_hf.inference.claims import OF_GENERATED, UNTESTED, read_claims
+from videomem_hf.inference.claims import NOT_LOOKED_UP, OF_GENERATED, UNTESTED, read_claims
+from videomem_hf.inference.frame_noise import FrameNoise
 from videomem_hf.inference.ranking import shared_ranks
 from videomem_hf.inference.reference import (
     Reference,
     make_reference,
     read_reference,
-    sd_between_frames,
     write_reference,
 )
 from videomem_hf.models import config_class, model_class
@@ -63,7 +64,9 @@ def test_it_is_saved_without_loss_and_without_names(tmp_path: Path) -> None:
     measured = rng.uniform(0.5, 1, (40, 2))
     predicted = np.column_stack([measured[:, 0], rng.permutation(measured[:, 1])])
     about = Reference("a set of mine", split="validation")
-    reference = make_reference(about, predicted, measured, np.full((40, 2), 30.0), BOTH, {"short_term": 0.01})
+    reference = make_reference(
+        about, predicted, measured, np.full((40, 2), 30.0), BOTH, {"short_term": FrameNoise(0.01, 0.5)}
+    )
     assert reference.difference_error == {"short_term": pytest.approx(0, abs=0.01), "long_term": math.inf}
     write_reference(tmp_path, reference)
     assert read_reference(tmp_path, BOTH) == reference
@@ -71,6 +74,10 @@ def test_it_is_saved_without_loss_and_without_names(tmp_path: Path) -> None:
     (tmp_path / "reference.json").write_text('{"data": "x"}')
     with pytest.raises(InputError, match="is damaged"):
         read_reference(tmp_path, BOTH)
+    old = reference.to_dict() | {"kind": "clips", "frame_sd": {"short_term": 0.02}}
+    for name in ("frame_noise", "trained_on"):
+        del old[name]
+    assert Reference.from_dict(old) == replace(reference, frame_noise={"short_term": FrameNoise(0.02)})
 
 
 def test_counts_of_annotations_are_kept_with_predictions(tmp_path: Path) -> None:
@@ -89,14 +96,6 @@ def test_counts_of_annotations_are_kept_with_predictions(tmp_path: Path) -> None
     assert fit.typical_count == pytest.approx(1 / np.mean(1 / counts))
     few, many = np.diff(fit.ends([0.8, 0.8], [5, 50]), axis=1)[:, 0]
     assert few > 2 * many
-
-
-def test_frames_vary_from_one_to_the_next() -> None:
-    rng = np.random.default_rng(0)
-    slow = np.linspace(0, 1, 20_000)[:, None]
-    found = sd_between_frames([slow + rng.normal(0, 0.03, slow.shape), np.ones((1, 1))])
-    assert found == pytest.approx(0.03, rel=0.03)
-    assert sd_between_frames([np.ones((1, 1))]) is None
 
 
 def predictions(scores: list[float], error: float | None) -> list[Prediction]:
@@ -131,6 +130,9 @@ def test_caveats_say_what_a_model_was_trained_on(tmp_path: Path) -> None:
     assert "photographs" in claims.caveats[0]
     assert "not on VideoMem's scale" in claims.caveats[0]
     assert claims.caveats[1:] == ("It gives no long-term score.", UNTESTED)
+    assert claims.frame_noise == {"short_term": FrameNoise(0.037, 0.67)}
+    resmem.save_pretrained(tmp_path / "converted")
+    assert read_claims(str(tmp_path / "converted"), resmem).frame_noise == claims.frame_noise
     write_run(tmp_path, "validation", 19, generated=True)
     (tmp_path / "model.safetensors").write_bytes(b"weights")
     trained = read_claims(str(tmp_path), resmem)
@@ -138,8 +140,45 @@ def test_caveats_say_what_a_model_was_trained_on(tmp_path: Path) -> None:
     assert trained.reference is not None
     assert trained.reference.among == "of 19 held-out clips of a generated sample"
     assert len(trained.version) == 8
+    assert trained.frame_noise == {}
     (tmp_path / "model.safetensors").write_bytes(b"other weights")
     assert read_claims(str(tmp_path), resmem).version != trained.version
+
+
+def test_a_lost_connection_is_said_with_every_prediction(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that the Hub is known not to have is no such loss; both are asked for in the version of the weights."""
+    import huggingface_hub
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    asked = []
+
+    def offline(name: str, file: str, revision: str) -> str:
+        asked.append((file, revision))
+        raise LocalEntryNotFoundError("no connection")
+
+    model = model_class("memnet")(config_class("memnet")())
+    model.config._commit_hash = "0123456789abcdef"
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", offline)
+    claims = read_claims("someone/model", model)
+    assert claims.caveats[-1] == NOT_LOOKED_UP
+    assert claims.version == "01234567"
+    assert asked == [("reference.json", "0123456789abcdef")]
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_, **__: object())
+    assert read_claims("someone/model", model).caveats == claims.caveats[:-1]
+
+
+@pytest.mark.parametrize(("trained_on", "said"), [("lamem", True), ("both", False), ("videomem", False)])
+def test_a_run_on_photographs_alone_says_so(trained_on: str, said: bool, tmp_path: Path) -> None:
+    """With the reference that the run wrote as well."""
+    write_run(tmp_path, "validation", 19)
+    results = json.loads((tmp_path / "results.json").read_text()) | {"config": {"train_on": trained_on}}
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    memnet = model_class("memnet")(config_class("memnet")())
+    for _ in range(2):
+        claims = read_claims(str(tmp_path), memnet)
+        assert ("Trained on photographs (LaMem): it ranks" in " ".join(claims.caveats)) == said
+        assert claims.reference is not None
+        write_reference(tmp_path, claims.reference)
 
 
 @pytest.mark.parametrize("level", [0.5, 0.8])

@@ -60,9 +60,11 @@ def test_another_model_and_other_files_are_refused(tmp_path: Path) -> None:
         ScoreJournal(tmp_path / "none" / "j", MODEL)
 
 
-def test_new_weights_in_the_same_folder_are_another_model(tmp_path: Path) -> None:
-    (tmp_path / "model.safetensors").write_text("1")
-    first = model_identity(str(tmp_path), ("short_term",))
-    assert first == model_identity(str(tmp_path), ("short_term",))
-    (tmp_path / "model.safetensors").write_text("12")
-    assert model_identity(str(tmp_path), ("short_term",)) != first
+def test_another_version_of_a_model_is_another_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a folder as of a model on the Hub; a folder has the same identity from everywhere."""
+    for name in (str(tmp_path), "someone/model"):
+        first = model_identity(name, ("short_term",), "1234")
+        assert first == model_identity(name, ("short_term",), "1234")
+        assert first != model_identity(name, ("short_term",), "5678")
+    monkeypatch.chdir(tmp_path.parent)
+    assert model_identity(tmp_path.name, (), "1") == model_identity(str(tmp_path), (), "1")

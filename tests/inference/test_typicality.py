@@ -85,6 +85,19 @@ def test_features_far_outside_of_the_training_ones_are_flagged() -> None:
     assert np.mean(flagged) <= 0.1
 
 
+@pytest.mark.parametrize("held_out", [19, 25])
+def test_a_clip_far_off_in_one_group_is_flagged_with_few_held_out_clips(held_out: int) -> None:
+    """Of two groups one other clip is the furthest in the other: the sum of ranks decides between them."""
+    flagged = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        typicality = Typicality.fit(groups(rng, 60), groups(rng, held_out))
+        assert typicality is not None
+        clip = groups(rng, 1)
+        flagged.append(typicality.percent(clip | {"a": clip["a"] + 1000}) <= 5)  # type: ignore[operator]
+    assert np.mean(flagged) > 0.2
+
+
 def test_with_too_few_clips_there_is_none() -> None:
     rng = np.random.default_rng(0)
     assert Typicality.fit(groups(rng, 300), groups(rng, 18)) is None
@@ -128,6 +141,18 @@ KINDS = {
     "spatiotemporal": ({"backbone_config": TINY, "feature_size": 8}, 1),
     "resnet3d": ({"depth": 18, "hidden_sizes": (4, 4, 4, 4), "segment_length": 2}, 2),
 }
+
+
+def test_predictors_of_one_network_share_its_hooks() -> None:
+    model = model_class("frame_attention")(config_class("frame_attention")())
+    rng = np.random.default_rng(0)
+    claims = Claims(typicality=Typicality.fit(groups(rng, 60), groups(rng, 30)))
+    processor = MemorabilityVideoProcessor(size={"height": 32, "width": 48})
+    hooks = []
+    for _ in range(3):
+        Predictor(model, processor, "tiny", "cpu", claims)
+        hooks.append(sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules()))
+    assert hooks == [1, 1, 1]
 
 
 @pytest.mark.parametrize("kind", KINDS)

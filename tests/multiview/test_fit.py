@@ -105,6 +105,20 @@ def test_it_saves_and_loads_with_transformers(fit: BestFit, data: Data, tmp_path
     np.testing.assert_array_equal(output.intervals.numpy(), intervals.astype(np.float32))
 
 
+def test_a_model_of_before_has_intervals(fit: BestFit, data: Data, tmp_path: Path, caplog: Any) -> None:
+    """Without trends and lines: quantiles times the expected error of a typical annotation count."""
+    newer = ("count_factors", "interval_trends", "typical_lines")
+    state = {name: value for name, value in fit.model.state_dict().items() if name not in newer}
+    fit.model.save_pretrained(tmp_path, state_dict=state | {"typical_quantiles": torch.zeros(3, 2, 2)})
+    loaded = AutoModel.from_pretrained(tmp_path)
+    assert not caplog.records
+    scores, intervals = BestFit(loaded, fit.held_out, {}, fit.choices).predict(_rows(data, TEST[:20]))
+    variance, count = (state[name].numpy() for name in ("noise_variance", "typical_counts"))
+    sigma = np.sqrt(variance[0] + scores * (1 - scores) / count)
+    expected = scores[..., None] + state["interval_quantiles"][0].numpy() * sigma[..., None]
+    np.testing.assert_allclose(intervals, expected.clip(0, 1), atol=1e-5)
+
+
 def test_clips_may_lack_views_in_training_and_later(data: Data) -> None:
     views = {name: x.copy() for name, x in data["views"].items()}
     views["concepts"][:200] = np.nan

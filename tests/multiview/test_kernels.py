@@ -253,7 +253,7 @@ def test_the_model_computes_the_intervals_that_were_fitted() -> None:
     fits = [fit_horizons(truth + rng.normal(0, sd, truth.shape), measured, counts, 0.9) for sd in (0.02, 0.05, 0.1)]
     config = MultiViewConfig(
         view_names=["a", "b"], view_sizes=[3, 4], view_roots=[False] * 2, view_units=[True] * 2,
-        view_kernels=["rbf"] * 2, summands=[[0], [1]], anchors=5, components=3, patterns=patterns, interval_trends=True,
+        view_kernels=["rbf"] * 2, summands=[[0], [1]], anchors=5, components=3, patterns=patterns,
     )  # fmt: skip
     model = MultiViewModel(config).eval()
     for name, values in interval_state(fits).items():

@@ -73,8 +73,44 @@ def test_what_it_leaves(finished: TrainingResult) -> None:
     assert (reference.clips, reference.split, reference.generated) == (6, "validation", True)
     _, columns = read_predictions(finished.output / "predictions.csv")
     assert reference.quantiles["short_term"][0] == columns["short_term_model"].min()
-    assert reference.frame_sd["short_term"] > 0
+    assert reference.frame_noise["short_term"].sd > 0
+    assert saved["seconds"]["description"] > 0
     assert columns["short_term_annotations"].min() > 0
+
+
+def test_a_failure_of_the_description_keeps_the_run(make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise MemoryError("too many clips")
+
+    monkeypatch.setattr(run, "describe_run", fail)
+    with pytest.warns(UserWarning, match="the run is complete, but .*MemoryError: too many clips"):
+        result = train(make_config("stages.*.epochs=1"), progress=False)
+    assert json.loads((result.output / "results.json").read_text())["metrics"]
+    assert not list(result.output.glob("*checkpoint*"))
+
+
+def test_clips_that_share_batches_are_described_as_if_alone(release: Path, frames: Path) -> None:
+    from tests.training.conftest import TINY
+    from videomem_hf.models import config_class, model_class
+    from videomem_hf.training import reference
+    from videomem_hf.training.run_data import RunData
+    from videomem_hf.training.setup import make_processor
+    from videomem_hf.video.frame_cache import FrameCache
+
+    config = TrainingConfig.from_recipe("frame_attention", data=release, output=frames, overrides=TINY)
+    processor = make_processor(config)
+    clips = load_clips(str(release), "validation", HORIZONS)
+    cache = FrameCache(frames, processor)
+    cache.fill(clips.sources, progress=False)
+    torch.manual_seed(0)
+    model = model_class("frame_attention")(config_class("frame_attention")()).eval()
+    data = RunData(clips, clips, {}, cache, processor)
+    together, curves = reference.describe_clips(model, data, clips, False)
+    for index in range(len(clips)):
+        alone, (curve,) = reference.describe_clips(model, data, clips.take([index]), False)
+        for name, values in alone.items():
+            np.testing.assert_allclose(together[name][index], values[0], atol=1e-4)
+        np.testing.assert_allclose(curves[index], curve, atol=1e-5)
 
 
 def test_its_metrics_are_those_of_its_predictions(finished: TrainingResult, release: Path) -> None:

@@ -229,7 +229,7 @@ def overlay(image: np.ndarray, saliency: np.ndarray | None) -> np.ndarray:
     Returns:
         `(height, width, 3)` uint8: the higher the saliency, the less of the frame and the more of its colour.
     """
-    grey = _dimmed(image)
+    grey = _dim(image)
     if saliency is None or not saliency.max() > 0:
         return grey.repeat(3, axis=2).astype(np.uint8)
     share = (saliency * (strength_of(saliency) / saliency.max())).astype(np.float32)
@@ -249,7 +249,7 @@ def overlay_change(image: np.ndarray, change: np.ndarray | None, most: float) ->
     Returns:
         `(height, width, 3)` uint8.
     """
-    grey = _dimmed(image)
+    grey = _dim(image)
     if change is None:
         return grey.repeat(3, axis=2).astype(np.uint8)
     share = np.clip(change / most, -1, 1)
@@ -257,7 +257,7 @@ def overlay_change(image: np.ndarray, change: np.ndarray | None, most: float) ->
     return (grey + (colours - grey) * (CHANGE_OPACITY * np.abs(share))[..., None]).round().astype(np.uint8)
 
 
-def _dimmed(image: np.ndarray) -> np.ndarray:
+def _dim(image: np.ndarray) -> np.ndarray:
     return (image @ np.array([0.299, 0.587, 0.114], dtype=np.float32) * 0.85)[..., None]
 
 

@@ -108,12 +108,12 @@ def agreement_figure(short_term: "Scores", long_term: "Scores", spearman: float,
     figure, panels = _figure(2)
     short, long = ((part.score, part.rt_ms / 1000) for part in (short_term, long_term))
     names = {
-        "memorability": f"scores, Spearman {_signed(spearman)}",
-        "mean response time (s)": f"response times, Pearson {_signed(pearson)}",
+        "memorability": f"scores, Spearman {_sign(spearman)}",
+        "mean response time (s)": f"response times, Pearson {_sign(pearson)}",
     }
     for axes, x, y, (name, title) in zip(panels, short, long, names.items(), strict=True):
         draw_points(axes, x, y, colour=BOTH_COLOUR)
-        style_axes(axes, f"{title}, {_known(x, y)}", f"short-term {name}", f"long-term {name}")
+        style_axes(axes, f"{title}, {_count_known(x, y)}", f"short-term {name}", f"long-term {name}")
     return figure
 
 
@@ -123,7 +123,7 @@ def response_time_figure(scores: "Mapping[Horizon, Scores]", pearson: Mapping[Ho
     for axes, (horizon, found) in zip(panels, scores.items(), strict=True):
         draw_points(axes, found.score, found.rt_ms / 1000, colour=COLOURS[horizon])
         name, times = HORIZON_NAMES[horizon], found.rt_ms / 1000
-        title = f"{name}, Pearson {_signed(pearson[horizon])}, {_known(found.score, times)}"
+        title = f"{name}, Pearson {_sign(pearson[horizon])}, {_count_known(found.score, times)}"
         style_axes(axes, title, f"{name} memorability", f"{name} mean response time (s)")
     return figure
 
@@ -134,12 +134,12 @@ def _figure(columns: int) -> tuple[Figure, list[Axes]]:
     return figure, list(figure.subplots(1, columns, squeeze=False)[0])
 
 
-def _known(x: Floats, y: Floats) -> str:
+def _count_known(x: Floats, y: Floats) -> str:
     """How many videos have both."""
     return quantity(int((np.isfinite(x) & np.isfinite(y)).sum()), "video")
 
 
-def _signed(value: float) -> str:
+def _sign(value: float) -> str:
     return f"{value:.3f}".replace("-", "\N{MINUS SIGN}")
 
 

@@ -186,4 +186,4 @@ def _report(
     typer.echo(metrics_text(metrics, target.sampling["confidence"]) + consistency_lines(ceilings), nl=False)
     if intervals:
         same_split = is_calibration_split(model, target)
-        typer.echo(coverage_lines(coverage, intervals[1], calibrated_on=same_split), nl=False)
+        typer.echo(coverage_lines(coverage, intervals[1], is_calibration_split=same_split), nl=False)

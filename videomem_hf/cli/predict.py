@@ -168,7 +168,7 @@ def _write_outputs(
         except KeyboardInterrupt:
             interrupted = True
     if outputs.json_file is not None:
-        _write_json(outputs.json_file, outcomes)
+        _write_json(outputs.json_file, outcomes, about)
     print_table(outcomes, about.model, about.horizons, about.level, to_stderr=outputs.to_stdout)
     if interrupted:
         sys.stderr.write(f"videomem: interrupted; {len(outcomes)} of {quantity(clips, 'clip')} are done and kept\n")
@@ -265,11 +265,14 @@ def _csv_rows(path: Path | None, about: "_About") -> Iterator[Any]:
         yield write
 
 
-def _write_json(path: Path, outcomes: list[Outcome]) -> None:
+def _write_json(path: Path, outcomes: list[Outcome], about: "_About") -> None:
+    from videomem_hf.inference.prediction import Prediction
+
+    def failed(o: Outcome) -> Prediction:
+        return Prediction.failed(o.name, about.model.name, about.horizons, o.error, about.model.version)
+
     rows = [
-        (o.prediction.to_dict() if o.prediction else {"clip": printable(o.name)})
-        | ({"error": printable(o.error)} if o.error else {})
-        for o in outcomes
+        (o.prediction or failed(o)).to_dict() | ({"error": printable(o.error)} if o.error else {}) for o in outcomes
     ]
     text = json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
     if str(path) == "-":

@@ -34,7 +34,8 @@ def predict_on_ray(
     predictor = load_predictor(model, device, precision=precision)
     horizons, about, level = predictor.horizons, model_of(predictor), predictor.interval_level
     dtype = str(getattr(predictor.model, "dtype", "")).removeprefix("torch.")
-    identity = model_identity(predictor.name, horizons) | ({} if dtype == "float32" else {"precision": dtype})
+    identity = model_identity(predictor.name, horizons, about.version)
+    identity |= {} if dtype == "float32" else {"precision": dtype}
     journal = ScoreJournal(out.with_name(f"{out.name}.journal"), identity)
     if titles:
         predictor.check_title()

@@ -60,7 +60,7 @@ def _explanations(
     if any(o.prediction and o.prediction.intervals for o in outcomes):
         lines.append(f"Below a score: its {level:.0%} prediction interval.")
     if len(scored) > 1 and model.is_tested:
-        lines.append(f"Clips whose {HORIZON_NAMES[horizons[0]]} scores cannot be told apart share a rank.")
+        lines.append(f"Rank: 1 + the number of clips whose {HORIZON_NAMES[horizons[0]]} score is clearly higher.")
     return [*lines, *model.caveats]
 
 

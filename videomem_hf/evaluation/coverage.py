@@ -46,13 +46,17 @@ def interval_coverage(ends: np.ndarray, scores: np.ndarray, clips: Clips, horizo
     return found
 
 
-def coverage_lines(coverage: Coverage, level: float, *, calibrated_on: bool) -> str:
-    """A line for each horizon; `calibrated_on`: these very clips gave the intervals their width."""
+def coverage_lines(coverage: Coverage, level: float, *, is_calibration_split: bool) -> str:
+    """A line for each horizon; `is_calibration_split`: these very clips gave the intervals their width."""
     lines = []
     for horizon, shares in coverage.items():
         fifths = ", ".join(f"{name} {share:.2f}" for name, share in shares.items() if name != ALL)
         name = HORIZON_NAMES[horizon]  # type: ignore[index]
         fifths = f" (fifth with {fifths})" if fifths else ""
         lines.append(f"{level:.0%} prediction intervals, {name}: {shares[ALL]:.2f} of the scores{fifths}")
-    note = "These clips gave the intervals their width, so that in all they cover as they say" if calibrated_on else ""
+    note = (
+        "These clips gave the intervals their width, so that in all they cover as they say"
+        if is_calibration_split
+        else ""
+    )
     return "".join(f"{line}\n" for line in (*lines, *filter(None, [lines and note])))

@@ -7,10 +7,12 @@ from typing import Any, Final
 
 from videomem_hf.benchmark.table1 import COLUMNS, ROWS
 from videomem_hf.hub.run_facts import RunFacts
-from videomem_hf.inference.reference import read_reference, reference_of_results
+from videomem_hf.inference.prediction import ATYPICAL_PERCENT
+from videomem_hf.inference.reference import Reference, reference_of_results
 from videomem_hf.multiview.ablation_table import rows_from_dicts, table_markdown
 from videomem_hf.run_files import PREDICTOR_TITLES, TYPICALITY_FILE
 from videomem_hf.schema import HORIZON_NAMES
+from videomem_hf.statistics import RIGHT_ORDER
 
 _PREDICTORS: Final = PREDICTOR_TITLES | {"model": "**this model**"}
 
@@ -20,9 +22,8 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def claim_lines(facts: RunFacts) -> list[str]:
+def claim_lines(facts: RunFacts, reference: Reference | None) -> list[str]:
     """What percentiles, intervals, shared ranks and flags of unlike clips are measured against, a line each."""
-    reference = read_reference(facts.folder, facts.model["horizons"])
     if reference is None or not reference.quantiles:
         return []
     about = reference_of_results(facts.results)
@@ -41,15 +42,17 @@ def claim_lines(facts: RunFacts) -> list[str]:
     errors = [f"{e:.3f} ({HORIZON_NAMES[h]})" for h, e in reference.difference_error.items() if math.isfinite(e)]
     if errors:
         lines.append(
-            f"Clips whose scores differ by no more than {' and '.join(errors)} share a rank: of held-out pairs at "
-            "least so far apart, 90% were measured in this order."
+            f"The rank of a clip is 1 + the number of clips whose scores are more than {' and '.join(errors)} higher: "
+            f"of held-out pairs so far apart, {RIGHT_ORDER:.0%} were measured in this order."
         )
     if any(math.isinf(error) for error in reference.difference_error.values()):
         names = [HORIZON_NAMES[h] for h, error in reference.difference_error.items() if math.isinf(error)]
-        lines.append(f"No difference of {' or '.join(names)} scores is large enough to order 90% of held-out pairs.")
+        which = " or ".join(names)
+        lines.append(f"No difference of {which} scores is large enough to order {RIGHT_ORDER:.0%} of held-out pairs.")
     if (facts.folder / TYPICALITY_FILE).is_file():
         lines.append(
-            "A clip that is as unlike the training clips as at most 5% of the held-out ones has a note that says so."
+            f"A clip that is as unlike the training clips as at most {ATYPICAL_PERCENT:g}% of the held-out ones has a "
+            "note that says so."
         )
     return lines
 

@@ -24,6 +24,7 @@ from videomem_hf.hub.card_texts import (
 )
 from videomem_hf.hub.run_facts import RunFacts, changes_of_recipe
 from videomem_hf.inference.reference import read_reference
+from videomem_hf.inference.saliency import HIGHEST_SANITY_CORRELATION
 from videomem_hf.models.configuration_multiview import MultiViewConfig
 from videomem_hf.sample.features import EXTRACTED
 from videomem_hf.schema import HORIZON_NAMES, InputError
@@ -127,10 +128,11 @@ def _values(facts: RunFacts, repo: str, example: Example | None, pointing: Mappi
         "metrics": metrics_table(facts),
         "constant": [HORIZON_NAMES[name] for name, found in metrics.items() if found["model"]["spearman"] is None],
         "views": views_table(facts),
-        "claims": claim_lines(facts),
+        "claims": claim_lines(facts, reference),
         "paper": paper_table(facts.recipe),
         "example": example,
         "maps": reference.maps if reference else {},
+        "highest_sanity": HIGHEST_SANITY_CORRELATION,
         "pointing": pointing,
     }
 

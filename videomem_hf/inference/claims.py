@@ -2,12 +2,13 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+from videomem_hf.inference.frame_noise import FrameNoise
 from videomem_hf.inference.reference import Reference, parse_reference, read_reference, write_reference
 from videomem_hf.inference.typicality import Typicality
 from videomem_hf.models.convert_resmem import PACKAGE
@@ -16,7 +17,13 @@ from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon
 
 _VERSION_DIGITS: Final = 8
 OF_GENERATED: Final = "Trained on generated clips with simulated scores: its predictions say nothing about real clips."
-UNTESTED: Final = "Ranks are those of the scores: how far apart two of them must be is not known."
+UNMEASURED: Final = "How unlike its training data a clip is, is not measured: odd clips get scores without a warning."
+UNTESTED: Final = "Ranks follow the scores alone: how large a difference must be to mean something is not known."
+
+
+NOT_LOOKED_UP: Final = (
+    "The Hub did not respond: what the model was trained on and what its predictions are measured against is not known."
+)
 
 
 @dataclass(frozen=True)
@@ -27,6 +34,7 @@ class Claims:
     caveats: tuple[str, ...] = ()
     typicality: Typicality | None = None
     version: str = ""
+    frame_noise: Mapping[Horizon, FrameNoise] = field(default_factory=dict)
 
 
 def read_claims(name: str, model: Any) -> Claims:
@@ -45,10 +53,25 @@ def read_claims(name: str, model: Any) -> Claims:
         reference = read_reference(folder, horizons)
         path: Path | None = folder / TYPICALITY_FILE
     else:
-        stored, path = _hub_file(name, REFERENCE_FILE), _hub_file(name, TYPICALITY_FILE)
+        commit = getattr(model.config, "_commit_hash", None)
+        try:
+            stored, path = (_hub_file(name, file, commit) for file in (REFERENCE_FILE, TYPICALITY_FILE))
+        except _HubUnavailableError:
+            return Claims(None, (*caveats_of(model, None), NOT_LOOKED_UP), None, _version(name, model))
         reference = parse_reference(stored) if stored else None
     typicality = Typicality.load(path) if path is not None and path.is_file() else None
-    return Claims(reference, caveats_of(model, reference), typicality, _version(name, model))
+    noise = reference.frame_noise if reference else published_noise(model)
+    return Claims(reference, caveats_of(model, reference), typicality, _version(name, model), noise)
+
+
+class _HubUnavailableError(Exception):
+    """The Hub does not respond."""
+
+
+def published_noise(model: Any) -> dict[Horizon, FrameNoise]:
+    """How frame scores vary with the published weights of a model of which that has been measured."""
+    noise = getattr(model, "published_frame_noise", None)
+    return {} if noise is None else {horizon: FrameNoise(*noise) for horizon in model.config.horizons}
 
 
 def write_claims(folder: Path, claims: Claims) -> None:
@@ -69,8 +92,8 @@ def caveats_of_reference(
     horizons: Sequence[Horizon], reference: Reference | None, photographs: str = ""
 ) -> tuple[str, ...]:
     """What is true of every prediction of a model with these horizons; `photographs` names those it was trained on."""
-    if reference is not None and reference.kind == "photographs":
-        photographs = reference.data
+    if reference is not None and reference.trained_on == "lamem":
+        photographs = "photographs (LaMem)"
     caveats = []
     if reference is not None and reference.generated:
         caveats.append(OF_GENERATED)
@@ -85,23 +108,28 @@ def caveats_of_reference(
     return tuple(caveats)
 
 
-def _hub_file(name: str, file: str) -> Path | None:
-    """A file of a model on the Hub, in the cache; None where there is none, or no such model."""
+def _hub_file(name: str, file: str, commit: str | None) -> Path | None:
+    """A file of a model on the Hub, of the version that was loaded; None where there is none, or no such model.
+
+    Raises:
+        _HubUnavailableError: The Hub does not respond, and the file is not in the cache.
+    """
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
         return None
-    from transformers.utils import cached_file
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, RepositoryNotFoundError
 
+    cached = try_to_load_from_cache(name, file, revision=commit)
+    if cached is not None:
+        return Path(cached) if isinstance(cached, str) else None  # it is known that there is none
     try:
-        found = cached_file(
-            name,
-            file,
-            _raise_exceptions_for_missing_entries=False,
-            _raise_exceptions_for_connection_errors=False,
-            _raise_exceptions_for_gated_repo=False,
-        )
-    except OSError:  # no such repository, which loading the model has reported
+        return Path(hf_hub_download(name, file, revision=commit))
+    except LocalEntryNotFoundError as error:
+        raise _HubUnavailableError from error
+    except (EntryNotFoundError, RepositoryNotFoundError):  # loading the model has reported a missing repository
         return None
-    return None if found is None else Path(found)
+    except OSError as error:
+        raise _HubUnavailableError from error
 
 
 def _version(name: str, model: Any) -> str:

@@ -239,4 +239,5 @@ class ClipPredictor(ABC):
             caveats=claims.caveats,
             typicality=typicality,
             model_version=claims.version,
+            frame_noise=claims.frame_noise,
         )

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from functools import partial
-from itertools import islice
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,10 +12,11 @@ from videomem_hf.features.title_views import TitleSpec
 from videomem_hf.inference.clip_predictor import ClipPredictor, Options
 from videomem_hf.inference.intervals import LEVEL
 from videomem_hf.inference.prediction import Intervals, Prediction, Still
+from videomem_hf.inference.selection import EvenSelection
 from videomem_hf.inference.sources import ClipSource, input_name, open_source, row_title
 from videomem_hf.inference.typicality import with_sizes
 from videomem_hf.schema import Horizon
-from videomem_hf.video.video import VideoError, VideoSource, sample_frames
+from videomem_hf.video.video import Frame, VideoError, VideoSource, sample_frames
 
 
 class FeaturePredictor(ClipPredictor):
@@ -64,7 +64,9 @@ class FeaturePredictor(ClipPredictor):
             raise VideoError(f"{name}: {error}") from None
         row = output.scores[0].double().cpu().numpy()
         scores = dict(zip(self.horizons, row.tolist(), strict=True))
-        frames = islice(sample_frames(file), options.stills) if options.stills else ()
+        stills = EvenSelection[Frame](options.stills)
+        for frame in sample_frames(file) if options.stills else ():
+            stills.offer(frame)
         intervals, level = self._intervals(output, scores)
         prediction = Prediction(
             source=name,
@@ -72,7 +74,7 @@ class FeaturePredictor(ClipPredictor):
             scores=scores,
             times_s=np.zeros(1),
             frame_scores=row[None],
-            stills=tuple(Still(frame.time_s, scores, frame.image) for frame in frames),
+            stills=tuple(Still(frame.time_s, scores, frame.image) for frame in stills.choose()),
             notes=self.notes(name, notes, options.maps),
             intervals=intervals,
             interval_level=level,

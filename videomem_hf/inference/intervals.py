@@ -2,20 +2,23 @@
 
 Normalised split conformal prediction (Lei et al., "Distribution-Free Predictive Inference for Regression", JASA 2018):
 an error is divided by its expected size, which has a part that no annotation removes and the binomial noise of a
-measured score, and follows a line over the predictions; quantiles of what remains give the ends. The scale of each
-error is fitted on the other clips (Barber et al., "Predictive Inference with the Jackknife+", Annals of Statistics
-2021), so that intervals hold on new clips although one set of clips serves for both.
+measured score, and follows a line over the predictions; quantiles of what remains give the ends. For a score of an
+unknown number of annotations each end is a line of its own, a quantile regression with a conformal step (Romano et al.,
+"Conformalized Quantile Regression", NeurIPS 2019). The scale of each error is fitted on the other clips (Barber et al.,
+"Predictive Inference with the Jackknife+", Annals of Statistics 2021), so that intervals hold on new clips although one
+set of clips serves for both.
 """
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import ArrayLike
-from scipy.optimize import nnls
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import linprog, nnls
 
 from videomem_hf.models.modeling_multiview import TREND_REACH
-from videomem_hf.statistics import Floats, conformal_ends
+from videomem_hf.statistics import Floats, conformal_ends, conformal_quantile
 
 LEVEL: Final = 0.9
 """Share of new clips whose measured score lies in these intervals."""
@@ -26,6 +29,12 @@ _PRIOR_CLIPS: Final = 30
 _COUNT_FACTOR_SD: Final = 0.5
 """How far the noise of annotations may be expected from the binomial one, as a factor."""
 _LEAST_VARIANCE: Final = 1e-8
+_LINE_FOLDS: Final = 5
+_ROUNDING: Final = 1e-6
+"""By which lines lie further out, so that in float32 they still hold the scores that they pass through, such as 1."""
+
+Line = tuple[float, float]
+"""Distance of an end from the prediction: at the mean prediction, and its change over a standard deviation of them."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +79,8 @@ class IntervalFit:
     Attributes:
         scale: Of the errors.
         quantiles: Of the ratios, each with the clip's own annotation count.
-        typical_quantiles: Of the ratios, all with `typical_count`: for clips whose count is unknown.
+        lines: Of the lower and the upper end for clips whose count is unknown; None in fits of before, which take
+            `typical_count` for it.
         typical_count: Harmonic mean of the annotation counts; None where no count was known.
         level: Share of measured scores that the intervals cover.
         clips: How many errors they are from.
@@ -78,7 +88,7 @@ class IntervalFit:
 
     scale: IntervalScale
     quantiles: tuple[float, float]
-    typical_quantiles: tuple[float, float]
+    lines: tuple[Line, Line] | None
     typical_count: float | None
     level: float = LEVEL
     clips: int = 0
@@ -86,22 +96,26 @@ class IntervalFit:
     def ends(self, predicted: ArrayLike, counts: ArrayLike | None = None) -> Floats:
         """Intervals `(clips, 2)` of predictions `(clips,)`; `counts` of the scores to cover, NaN where unknown."""
         values = np.asarray(predicted, np.float64)
-        inverse = 0.0 if self.typical_count is None else 1 / self.typical_count
-        typical = self.scale.ends(values, inverse, self.typical_quantiles)
-        if counts is None or self.typical_count is None:
-            return typical
-        known = np.asarray(counts, np.float64)
-        has_count = np.isfinite(known) & (known > 0)
-        own = self.scale.ends(values, 1 / np.where(has_count, known, self.typical_count), self.quantiles)
-        return np.where(has_count[:, None], own, typical)
+        known = np.full(len(values), np.nan) if counts is None else np.asarray(counts, np.float64)
+        has_count = np.isfinite(known) & (known > 0) & (self.typical_count is not None)
+        inverse = 0.0 if self.typical_count is None else 1 / np.where(has_count, known, self.typical_count)
+        own = self.scale.ends(values, inverse, self.quantiles)
+        if self.lines is None:
+            return own
+        u = self.scale.position(values)
+        low, high = (values + start + slope * u for start, slope in self.lines)
+        unknown = np.stack([np.minimum(low, values), np.maximum(high, values)], axis=-1).clip(0, 1)
+        return np.where(has_count[:, None], own, unknown)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> "IntervalFit":
-        pairs = {name: tuple(stored[name]) for name in ("quantiles", "typical_quantiles")}
-        return cls(**(stored | pairs | {"scale": IntervalScale(**stored["scale"])}))
+        rest = {name: value for name, value in stored.items() if name != "typical_quantiles"}  # of before
+        lines = tuple(map(tuple, rest["lines"])) if rest.get("lines") else None
+        scale, quantiles = IntervalScale(**rest["scale"]), tuple(rest["quantiles"])
+        return cls(**(rest | {"scale": scale, "quantiles": quantiles, "lines": lines}))
 
 
 def fit_intervals(
@@ -128,18 +142,54 @@ def fit_intervals(
     typical = float(inverse[has_count].mean()) if has_count.any() else 0.0
     inverse = np.where(has_count, inverse, typical)
     errors = y - p
-    own, at_typical = np.zeros(len(p)), np.zeros(len(p))
-    folds = np.random.default_rng(seed).permutation(len(p)) % min(_FOLDS, len(p))
+    own = np.zeros(len(p))
+    order = np.random.default_rng(seed).permutation(len(p))
+    folds = order % min(_FOLDS, len(p))
     for fold in range(folds.max() + 1):
         rest, here = folds != fold, folds == fold
         scale = _fit_scale(p[rest], errors[rest], inverse[rest])
         own[here] = scale.ratios(errors[here], p[here], inverse[here])
-        at_typical[here] = scale.ratios(errors[here], p[here], typical)
-    quantiles, typical_quantiles = conformal_ends(own, level), conformal_ends(at_typical, level)
+    quantiles = conformal_ends(own, level)
     assert quantiles is not None
-    assert typical_quantiles is not None
     scale = _fit_scale(p, errors, inverse)
-    return IntervalFit(scale, quantiles, typical_quantiles, 1 / typical if typical else None, level, len(p))
+    lines = _fit_lines(p, y, scale.position(p), level, order % _LINE_FOLDS)
+    return IntervalFit(scale, quantiles, lines, 1 / typical if typical else None, level, len(p))
+
+
+def _fit_lines(p: Floats, y: Floats, u: Floats, level: float, folds: NDArray[np.int64]) -> tuple[Line, Line]:
+    """Lines of both ends over the positions u of predictions p; with few clips they do not change with u.
+
+    Many scores of few annotations equal 1, where nothing lies above the upper end: the lower one then leaves out more.
+    """
+    outside = 1 - level
+    if len(p) < _FEWEST_FOR_TRENDS or math.floor((len(p) + 1) * outside) < 4:
+        ends = conformal_ends(y - p, level)
+        assert ends is not None
+        return (ends[0], 0.0), (ends[1], 0.0)
+    high, above = _fit_line(p, y, u, outside / 2, folds)
+    below, _ = _fit_line(1 - p, 1 - y, u, outside - above, folds)
+    return (-below[0], -below[1]), high
+
+
+def _fit_line(p: Floats, y: Floats, u: Floats, outside: float, folds: NDArray[np.int64]) -> tuple[Line, float]:
+    """The line of an upper end that a share `outside` of new clips exceeds, and the share that does here."""
+    beyond = np.zeros(len(p))
+    for fold in range(folds.max() + 1):
+        here = folds == fold
+        start, slope = _quantile_line(u[~here], (y - p)[~here], 1 - outside)
+        beyond[here] = y[here] - np.minimum(p[here] + start + slope * u[here], 1)
+    shift = conformal_quantile(beyond, 1 - outside)
+    assert shift is not None
+    start, slope = _quantile_line(u, y - p, 1 - outside)
+    return (start + shift + _ROUNDING, slope), float(np.mean(beyond > shift + _ROUNDING))
+
+
+def _quantile_line(x: Floats, y: Floats, share: float) -> Line:
+    """The line below which a share of the points lies: the least pinball loss, whose dual is a linear programme."""
+    rows = np.stack([np.ones(len(x)), x])
+    found = linprog(-y, A_eq=rows, b_eq=np.zeros(2), bounds=(share - 1, share), method="highs")
+    start, slope = -found.eqlin.marginals
+    return float(start), float(slope)
 
 
 def _inverse(counts: Floats) -> Floats:

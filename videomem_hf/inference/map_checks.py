@@ -47,7 +47,7 @@ def maps_depend_on_weights(model: Any, pixels: torch.Tensor, seed: int = 0) -> d
     found = {}
     for part in ("head", "all"):
         others = [saliency_maps(_with_random_weights(model, part, seed + i, pixels), pixels) for i in range(_DRAWS)]
-        found[part] = float(np.mean([_alike(*pair) for maps in others for pair in zip(own, maps, strict=True)]))
+        found[part] = float(np.mean([_correlation(*pair) for maps in others for pair in zip(own, maps, strict=True)]))
     return found
 
 
@@ -55,7 +55,7 @@ def map_checks(model: Any, processor: Any, segments: Sequence[np.ndarray]) -> di
     """Check the saliency maps of a trained model on frames that it has not seen.
 
     Args:
-        model: A predictor; what it computes stays, but it is put in evaluation mode, without gradients.
+        model: A predictor. Its weights do not change; it is put in evaluation mode, without gradients.
         processor: Its video processor; None for a model of features.
         segments: A frame, or a segment of frames, of each clip: `(frames, height, width, 3)` uint8, resized as the
             processor does. At most 16 of the most frequent shape are taken (4 of segments).
@@ -81,7 +81,7 @@ def map_checks(model: Any, processor: Any, segments: Sequence[np.ndarray]) -> di
     agreements = []
     for segment, map_ in zip(segments, maps, strict=True):
         change = measure_cells(predictor, segment, GRID, predictor.seen_part(segment.shape[1:3]))[:, 0]
-        agreements.append(_alike(cell_means(map_, area), np.abs(change) if method == ATTENTION else -change))
+        agreements.append(_correlation(cell_means(map_, area), np.abs(change) if method == ATTENTION else -change))
     sanity = maps_depend_on_weights(model, pixels)
     return {
         "method": method,
@@ -98,7 +98,7 @@ def cell_means(map_: np.ndarray, area: tuple[float, float, float, float], grid: 
     return placed.reshape(grid[0], fine, grid[1], fine).mean(axis=(1, 3))
 
 
-def _alike(first: Any, second: Any) -> float:
+def _correlation(first: Any, second: Any) -> float:
     """Rank correlation of two maps; 0 where one is flat, which has nothing in common with anything."""
     one, other = (np.asarray(torch.as_tensor(each).cpu(), np.float64).ravel() for each in (first, second))
     return 0.0 if np.ptp(one) == 0 or np.ptp(other) == 0 else spearman(one, other)

@@ -6,10 +6,10 @@ from typing import Final
 
 import numpy as np
 from scipy.ndimage import convolve1d
+from scipy.signal import lfilter
 from scipy.stats import norm
 
 from videomem_hf.inference.prediction import Prediction
-from videomem_hf.models.convert_resmem import FRAME_SD, PACKAGE
 from videomem_hf.schema import Horizon
 
 FALSE_ALARMS: Final = 0.05
@@ -44,9 +44,9 @@ def standout_moment(prediction: Prediction, horizon: Horizon) -> Moment | None:
     """Find the moment at which a clip's curve of scores peaks; None if no moment stands out.
 
     It stands out if the peak of the lightly smoothed curve is higher above the curve's mean than in 95 % of clips whose
-    frames differ by chance alone. How much they do so is known from the model's held-out clips
-    (`prediction.reference`). Otherwise the frames of the clip are put in random orders (a permutation test): only a
-    peak that lasts for several frames can then stand out, and there must be 8 frames or more.
+    frames differ by chance alone. How much they do so, and how alike neighbouring frames are, is known from the
+    model's held-out clips (`prediction.frame_noise`). Otherwise the frames of the clip are put in random orders (a
+    permutation test): only a peak that lasts for several frames can then stand out, and there must be 8 frames or more.
 
     Args:
         prediction: Of a clip whose frames were scored.
@@ -57,8 +57,11 @@ def standout_moment(prediction: Prediction, horizon: Horizon) -> Moment | None:
         return None
     smooth = _smooth(curve)
     rise = float(smooth.max() - curve.mean())
-    noise = frame_noise(prediction, horizon)
-    threshold = _threshold_alone(curve) if noise is None else noise * _threshold_of_normal(len(curve))
+    noise = prediction.frame_noise.get(horizon)
+    if noise is None or not noise.sd > 0:
+        threshold = _threshold_alone(curve)
+    else:
+        threshold = noise.sd * _threshold_of_normal(len(curve), round(noise.correlation, 2))
     if threshold is None or rise <= threshold + 1e-9:
         return None
     peak = int(smooth.argmax())
@@ -67,29 +70,25 @@ def standout_moment(prediction: Prediction, horizon: Horizon) -> Moment | None:
     return Moment(float(prediction.times_s[index]), index, float(curve[index]), rise)
 
 
-def frame_noise(prediction: Prediction, horizon: Horizon) -> float | None:
-    """Standard deviation of the scores of neighbouring frames that the model gives held-out clips; None if unknown."""
-    if prediction.model == PACKAGE:
-        return FRAME_SD
-    found = prediction.reference.frame_sd.get(horizon) if prediction.reference is not None else None
-    return found if found is not None and found > 0 else None
-
-
 def _smooth(curve: np.ndarray) -> np.ndarray:
     """Average `(..., frames)` over three frames; the first and the last stand for what is beyond them."""
     return convolve1d(curve, _WEIGHTS, mode="nearest")
 
 
 @cache
-def _threshold_of_normal(frames: int) -> float:
-    """Which rise of the smoothed curve of so many independent standard normal frames is exceeded in 5 % of cases.
+def _threshold_of_normal(frames: int, correlation: float) -> float:
+    """Which rise of the smoothed curve of so many standard normal frames is exceeded in 5 % of cases.
 
-    Simulated; for many frames by the distribution of the maximum of independent ones, which lies a little higher.
+    Neighbours are correlated, frames further apart by powers of that (an autoregressive process). Simulated; for many
+    frames by the distribution of the maximum of independent ones, which lies a little higher.
     """
     if frames > _MOST_SIMULATED:
-        spread = np.sqrt((_WEIGHTS**2).sum())
+        apart = np.abs(np.subtract.outer(np.arange(len(_WEIGHTS)), np.arange(len(_WEIGHTS))))
+        spread = np.sqrt(_WEIGHTS @ correlation**apart @ _WEIGHTS)
         return float(spread * norm.ppf((1 - FALSE_ALARMS) ** (1 / frames)))
-    curves = np.random.default_rng(0).normal(size=(_DRAWS, frames))
+    steps = np.random.default_rng(0).normal(size=(_DRAWS, frames))
+    steps[:, 1:] *= np.sqrt(1 - correlation**2)
+    curves = lfilter([1.0], [1.0, -correlation], steps, axis=1)
     return float(np.quantile(_smooth(curves).max(axis=1) - curves.mean(axis=1), 1 - FALSE_ALARMS))
 
 

@@ -231,7 +231,7 @@ def _choose(
     rows = [model.score_segments(batch) if model.weighs_frames else batch[:0] for batch in _batches(read())]
     if not rows:
         raise VideoError(f"{input_name(source)}: holds no frames")
-    chosen = selection.chosen() or [each for _, each in sorted({each.index: each for each in nearest.values()}.items())]
+    chosen = selection.choose() or [each for _, each in sorted({each.index: each for each in nearest.values()}.items())]
     return chosen, np.concatenate(rows) if model.weighs_frames else None
 
 

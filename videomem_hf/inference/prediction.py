@@ -1,11 +1,13 @@
 """What a prediction holds."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 
+from videomem_hf.inference.frame_noise import FrameNoise
 from videomem_hf.inference.intervals import LEVEL
 from videomem_hf.inference.reference import Reference
 from videomem_hf.inference.saliency import Area, place_on_frame
@@ -105,6 +107,7 @@ class Prediction:
             do not say.
         typicality: Share in percent of the model's held-out clips that are less typical of its training clips than this
             one; None if the model has no measure of it.
+        frame_noise: For each horizon how frame scores of this model vary within a clip; empty if not known.
         model_version: First digits of a hash of the weights, or of the commit on the Hub; empty if not known.
     """
 
@@ -125,6 +128,7 @@ class Prediction:
     caveats: tuple[str, ...] = ()
     typicality: float | None = None
     model_version: str = ""
+    frame_noise: Mapping[Horizon, FrameNoise] = field(default_factory=dict, repr=False)
 
     @classmethod
     def failed(

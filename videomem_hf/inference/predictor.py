@@ -28,6 +28,8 @@ from videomem_hf.video.video import Frame, VideoSource, sample_clip
 FRAMES_PER_BATCH = 32
 _LOCKS: "weakref.WeakKeyDictionary[Any, threading.Lock]" = weakref.WeakKeyDictionary()
 """One per network, which several predictors may share: Grad-CAM hooks into it."""
+_STATISTICS: "weakref.WeakKeyDictionary[Any, FrameStatistics]" = weakref.WeakKeyDictionary()
+"""One per network as well: its hooks stay as long as the network."""
 _NO_PICTURE = np.empty((0, 0, 3), np.uint8)
 STILL_SIDE_PX = 640
 
@@ -54,7 +56,7 @@ class Predictor(ClipPredictor):
         self.processor = processor
         self._network = _LOCKS.setdefault(model, threading.Lock())
         self.weighs_frames = bool(getattr(model, "weighs_frames", False))
-        self._statistics = FrameStatistics(model) if self.claims.typicality else None
+        self._statistics = _statistics_of(model) if self.claims.typicality else None
         checks = self.claims.reference.maps if self.claims.reference else {}
         self._method = explaining.saliency_method(model) if explaining.maps_pass(checks) else None
 
@@ -133,13 +135,13 @@ class Predictor(ClipPredictor):
             scores=scores,
             times_s=times,
             frame_scores=frame_scores,
-            stills=self._explain_stills(clip.selection.chosen(), frame_scores, weights),
+            stills=self._explain_stills(clip.selection.choose(), frame_scores, weights),
             saliency_method=self.saliency_method if wanted else None,
             notes=self.notes(clip.name, clip.notes, maps),
             saliency=None if joint is None else Saliency(times, joint, *self._areas(clip.shape, clip.input_shape)),
             temporal_weights=weights,
         )
-        return self.with_claims(prediction, clip.described())
+        return self.with_claims(prediction, clip.description())
 
     def _apply_weights(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Give the scores `(frames, horizons)` of a clip's frames, and their weights; None where all count alike."""
@@ -301,6 +303,12 @@ class Predictor(ClipPredictor):
         return seen, covered
 
 
+def _statistics_of(model: Any) -> FrameStatistics:
+    if model not in _STATISTICS:
+        _STATISTICS[model] = FrameStatistics(model)
+    return _STATISTICS[model]
+
+
 def _can_wait(clip: "_Clip") -> bool:
     """Whether a clip is the same after the next one is taken: an open file or a buffer of frames may not be."""
     return isinstance(clip.source, str | bytes | os.PathLike | Mapping)
@@ -333,8 +341,8 @@ class _Clip:
         for name, values in numbers.items():
             self._sums[name] = self._sums.get(name, 0.0) + values.astype(np.float64)
 
-    def described(self) -> dict[str, np.ndarray]:
-        """What describes the clip, the mean over its frames: groups of numbers `(1, size)`."""
+    def description(self) -> dict[str, np.ndarray]:
+        """Give the mean over the clip's frames: groups of numbers `(1, size)`."""
         return {name: total[None] / len(self.rows) for name, total in self._sums.items()}
 
     def add(self, piece: "_Piece", row: np.ndarray, saliency: np.ndarray | None, keep_map: bool) -> None:

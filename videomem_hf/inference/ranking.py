@@ -1,4 +1,4 @@
-"""Ranks of clips by predicted score, shared where a difference is within its error."""
+"""Ranks of clips by predicted score: how many others are clearly above."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,10 @@ from videomem_hf.schema import Horizon
 
 
 def shared_ranks(predictions: Sequence[Prediction], horizon: Horizon) -> list[int | None]:
-    """Rank clips so that those that cannot be told apart share a rank.
+    """Rank clips by how many are clearly above them.
+
+    Clips with one rank may still differ: of scores .9, .8 and .7 with an error of .15 the ranks are 1, 1 and 2,
+    although neither the first two nor the last two can be told apart.
 
     Args:
         predictions: Of one model.

@@ -2,13 +2,16 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 
+from videomem_hf.inference.frame_noise import FrameNoise
 from videomem_hf.inference.intervals import LEVEL, IntervalFit, fit_intervals
 from videomem_hf.run_files import (
     PREDICTIONS_FILE,
@@ -19,11 +22,10 @@ from videomem_hf.run_files import (
     read_results,
     score_column,
 )
-from videomem_hf.schema import Horizon, InputError
+from videomem_hf.schema import Horizon, InputError, cause_of
 from videomem_hf.statistics import difference_error
 from videomem_hf.system import atomic_write, quantity
 
-Kind = Literal["clips", "photographs"]
 FEW_CLIPS: Final = 50
 """Below so many held-out clips a percentage would say more than is known."""
 _PERCENT: Final = np.arange(101)
@@ -36,34 +38,34 @@ class Reference:
     Attributes:
         data: Name of the data that they are on, for people.
         generated: Whether the data are a generated sample.
-        kind: Whether the data are clips or photographs.
+        trained_on: Whether the model was trained on "videomem", on photographs ("lamem") or on "both".
         clips: How many were held out; 0 if not known.
         split: The split that they are.
         quantiles: For each horizon the quantiles of the predictions at 0, 1, ... 100 %.
         fits: For each horizon what prediction intervals are computed from.
         difference_error: For each horizon the error of a difference, see `statistics.difference_error`: infinite where
             no difference is large enough; missing where it is not known.
-        frame_sd: For each horizon the standard deviation of frame scores from one sampled frame to the next.
+        frame_noise: For each horizon how frame scores vary within a clip.
         maps: What was found of the model's saliency maps, see `map_checks`; empty if that is not known.
     """
 
     data: str
     generated: bool = False
-    kind: Kind = "clips"
+    trained_on: str = "videomem"
     clips: int = 0
     split: str = ""
     quantiles: dict[Horizon, tuple[float, ...]] = field(default_factory=dict)
     fits: dict[Horizon, IntervalFit] = field(default_factory=dict, repr=False)
     difference_error: dict[Horizon, float] = field(default_factory=dict)
-    frame_sd: dict[Horizon, float] = field(default_factory=dict)
+    frame_noise: dict[Horizon, FrameNoise] = field(default_factory=dict)
     maps: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def among(self) -> str:
         """What percentiles are shares of, to stand beside them: "of 100 held-out clips of a generated sample"."""
         data = "a generated sample" if self.generated else self.data
-        number = quantity(self.clips, self.kind.removesuffix("s")).replace(" ", " held-out ", 1) if self.clips else ""
-        return f"of {number or f'held-out {self.kind}'} of {data}"
+        number = quantity(self.clips, "held-out clip") if self.clips else "held-out clips"
+        return f"of {number} of {data}"
 
     @property
     def interval_level(self) -> float:
@@ -95,7 +97,8 @@ class Reference:
         """The content of `reference.json`; null stands for an infinite error of a difference."""
         errors = {h: None if math.isinf(error) else error for h, error in self.difference_error.items()}
         fits = {h: fit.to_dict() for h, fit in self.fits.items()}
-        return vars(self) | {"fits": fits, "difference_error": errors}
+        noise = {h: asdict(each) for h, each in self.frame_noise.items()}
+        return vars(self) | {"fits": fits, "difference_error": errors, "frame_noise": noise}
 
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), indent=1) + "\n"
@@ -106,7 +109,11 @@ class Reference:
         errors = {h: math.inf if error is None else float(error) for h, error in stored["difference_error"].items()}
         fits = {h: IntervalFit.from_dict(fit) for h, fit in stored["fits"].items()}
         quantiles = {h: tuple(values) for h, values in stored["quantiles"].items()}
-        return cls(**(dict(stored) | {"fits": fits, "difference_error": errors, "quantiles": quantiles}))
+        noise = {h: FrameNoise(**each) for h, each in stored.get("frame_noise", {}).items()}
+        noise |= {h: FrameNoise(sd) for h, sd in stored.get("frame_sd", {}).items()}  # of before
+        rest = {name: value for name, value in stored.items() if name not in ("frame_sd", "kind")}
+        read = {"fits": fits, "difference_error": errors, "quantiles": quantiles, "frame_noise": noise}
+        return cls(**(rest | read))
 
 
 def _share_below(quantiles: Sequence[float], score: float) -> float:
@@ -122,16 +129,16 @@ def make_reference(
     measured: np.ndarray,
     counts: np.ndarray | None,
     horizons: Sequence[Horizon],
-    frame_sd: Mapping[Horizon, float] | None = None,
+    frame_noise: Mapping[Horizon, FrameNoise] | None = None,
 ) -> Reference:
     """Sum up held-out predictions.
 
     Args:
         about: What they are on.
         predicted, measured, counts: `(clips, horizons)`: predictions, scores and their annotation counts; NaN where
-            unknown. Nothing is known of predictions on training clips: pass those of the split `train` to nothing.
+            unknown. The clips are none that the model was trained on.
         horizons: Names of the columns.
-        frame_sd: As of `Reference`.
+        frame_noise: As of `Reference`.
     """
     quantiles: dict[Horizon, tuple[float, ...]] = {}
     fits: dict[Horizon, IntervalFit] = {}
@@ -154,20 +161,8 @@ def make_reference(
         quantiles=quantiles,
         fits=fits,
         difference_error=errors,
-        frame_sd=dict(frame_sd or {}),
+        frame_noise=dict(frame_noise or {}),
     )
-
-
-def sd_between_frames(frame_scores: Sequence[np.ndarray]) -> np.ndarray | None:
-    """The standard deviation of frame scores from one sampled frame to the next, `(horizons,)`.
-
-    It is the root mean square difference of neighbours over the square root of 2, which is that of independent scores.
-
-    Args:
-        frame_scores: Of each clip `(frames, horizons)`.
-    """
-    steps = [np.diff(scores, axis=0) for scores in frame_scores if len(scores) > 1]
-    return np.sqrt(np.mean(np.concatenate(steps) ** 2, axis=0) / 2) if steps else None
 
 
 def reference_of_results(results: Mapping[str, Any]) -> Reference:
@@ -175,7 +170,22 @@ def reference_of_results(results: Mapping[str, Any]) -> Reference:
     data = results.get("data") or {}
     name = data.get("name") if isinstance(data, Mapping) else None
     generated = bool(data.get("generated")) if isinstance(data, Mapping) else False
-    return Reference(f'the data "{name}"' if name else "its data", generated, split=str(results.get("split") or ""))
+    trained_on = (results.get("config") or {}).get("train_on") or Reference.trained_on
+    title = f'the data "{name}"' if name else "its data"
+    return Reference(title, generated, trained_on, split=str(results.get("split") or ""))
+
+
+@contextmanager
+def warn_of_failure(folder: Path) -> Iterator[None]:
+    """Turn an error in what stands beside the weights of a finished run into a warning: the run itself is kept."""
+    try:
+        yield
+    except Exception as error:
+        warnings.warn(
+            f"{folder}: the run is complete, but what its predictions are measured against could not be written "
+            f"({cause_of(error)}); predictions come without percentiles, intervals and notes on unlike clips",
+            stacklevel=3,
+        )
 
 
 def write_reference(folder: Path, reference: Reference) -> None:

@@ -13,7 +13,7 @@ WEIGHED = {ATTENTION: "spatio-temporal attention", GRAD_CAM: "Grad-CAM and tempo
 """What each is called where the model weighs frames as well."""
 
 Area = tuple[float, float, float, float]
-MOST_ALIKE = 0.7
+HIGHEST_SANITY_CORRELATION = 0.7
 """Rank correlation of a model's maps with those of the same network with random weights above which they fail: half of
 the variance of the ranks (.7 squared) then comes from the picture and the architecture, not from what was learned."""
 FAILED_CHECK = "those of {} stay much the same with random weights, so they do not explain its scores"
@@ -32,7 +32,7 @@ def saliency_method(model: nn.Module) -> str | None:
 
 def maps_pass(checks: Mapping[str, Any]) -> bool:
     """Whether a model's maps may be offered, by what `map_checks` found; so too if they were never checked."""
-    return not checks or checks["sanity"]["all"] <= MOST_ALIKE
+    return not checks or checks["sanity"]["all"] <= HIGHEST_SANITY_CORRELATION
 
 
 def saliency_maps(model: Any, pixels: torch.Tensor, method: str | None = None) -> torch.Tensor:

@@ -129,11 +129,10 @@ class ScoreJournal:
         self._file.close()
 
 
-def model_identity(name: str, horizons: tuple[Horizon, ...]) -> dict[str, Any]:
-    """Tell a model from others: its name and, for a folder, the size and time of its weights."""
-    files = sorted(Path(name).glob("*.safetensors")) if Path(name).is_dir() else []
-    weights = [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files]
-    return {"name": str(Path(name).absolute()) if files else name, "horizons": list(horizons), "weights": weights}
+def model_identity(name: str, horizons: tuple[Horizon, ...], version: str) -> dict[str, Any]:
+    """Tell a model from others: by its name, or the whole path of its folder, and the version of its weights."""
+    folder = Path(name)
+    return {"name": str(folder.absolute()) if folder.is_dir() else name, "horizons": list(horizons), "version": version}
 
 
 def _state(clip: Path, title: str | None) -> dict[str, int | str]:

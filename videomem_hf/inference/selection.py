@@ -25,7 +25,7 @@ class EvenSelection(Generic[Item]):
                 self.stride *= 2
         self.seen += 1
 
-    def chosen(self) -> list[Item]:
+    def choose(self) -> list[Item]:
         """Give as many as are wanted, or all there are, from the first to the last."""
         if len(self.kept) <= self.wanted:
             return self.kept

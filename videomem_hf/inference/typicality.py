@@ -24,8 +24,7 @@ from videomem_hf.statistics import Floats
 Described = Mapping[str, np.ndarray]
 """Name of a group to numbers `(clips, size)`; a row with NaN lacks the group."""
 
-MAX_CLIPS: Final = 2_000
-"""Training clips that are described at most."""
+_MOST_CLIPS: Final = 1_000
 _DIRECTIONS: Final = 128
 _LEAST_VARIANCE: Final = 0.01
 """Of standardised numbers: rounding in bfloat16 must not count as a distance."""
@@ -47,6 +46,11 @@ def with_sizes(described: Described) -> dict[str, np.ndarray]:
     lengths = {name: np.linalg.norm(np.asarray(rows, np.float64), axis=1) for name, rows in described.items()}
     sizes = {f"{_SIZE_OF}{name}": np.log(np.maximum(each, _LEAST_SIZE))[:, None] for name, each in lengths.items()}
     return dict(described) | sizes
+
+
+def sample_clips(clips: int, most: int = _MOST_CLIPS) -> np.ndarray:
+    """Draw the indices of the clips that are described, in rising order."""
+    return np.sort(np.random.default_rng(0).permutation(clips)[:most])
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,6 @@ class MultiViewConfig(MemorabilityConfig):
         dropout: Probability in training that a hidden unit of the neural head is left out.
         view_dropout: Probability in training that a view of a clip is hidden from the neural head.
         interval_level: Share of measured scores that the prediction intervals cover.
-        interval_trends: Whether the expected error has a trend over the scores, and intervals for unknown annotation
-            counts have quantiles of their own; not so in models of before.
         title_encoder: Name or folder of the sentence encoder of the view `title`; empty for none.
         frame_encoder: Encoder of the view of frames, as `videomem extract --features` takes it; empty for none.
     """
@@ -52,7 +50,6 @@ class MultiViewConfig(MemorabilityConfig):
     dropout: float = 0.3
     view_dropout: float = 0.2
     interval_level: float = 0.9
-    interval_trends: bool = False
     title_encoder: str = ""
     frame_encoder: str = ""
 

@@ -4,7 +4,6 @@ import importlib.util
 import logging
 from functools import cache
 from pathlib import Path
-from typing import Final
 
 import torch
 
@@ -20,14 +19,6 @@ LICENSE_NOTICE = (
     "ResMem's weights are (c) 2021 The University of Chicago and licensed for non-commercial use only "
     "(ResMem Non-commercial License, in the resmem package). Commercial rights: Brain Bridge Lab, same university."
 )
-
-FRAME_SD: Final = 0.021
-"""Standard deviation of ResMem's score from one second of a clip to the next where nothing is cut.
-
-Measured as the root mean square of successive differences, divided by the square root of 2: 39 pairs of three real
-clips (5 to 30 s), .011 to .041 in each. A frame that is held, under noise of 3 of 255 levels and shifts of up to 2
-pixels, gives .003: most of it is what moves in a shot.
-"""
 
 
 def find_resmem_package() -> Path | None:
@@ -50,6 +41,7 @@ def load_resmem() -> tuple[ResMemModel, MemorabilityVideoProcessor]:
     # Only tensors are read (weights_only), mapped from disk so that 528 MB are not held twice.
     state = torch.load(folder / "model.pt", map_location="cpu", weights_only=True, mmap=True)
     model.load_state_dict(state, strict=True, assign=True)
+    model.config.name_or_path = model.name_or_path = PACKAGE
     return model.eval(), resmem_processor()
 
 

@@ -19,6 +19,8 @@ from .scoring import clamp_scores
 
 TREND_REACH = 2.0
 """Standard deviations of the scores up to which the trend of the expected error is followed."""
+NO_TREND = (0.0, 1.0, 0.0, 0.0)
+"""Centre, width, shift and log-spread."""
 
 
 @dataclass
@@ -66,6 +68,9 @@ class MultiViewModel(MemorabilityModel):
     stays_float32 = True
     _keep_in_fp32_modules_strict = ("*",)
     head_modules = ("networks",)
+    # In models of before; their intervals for unknown counts are those for typical ones.
+    _keys_to_ignore_on_load_missing = ("count_factors", "interval_trends", "typical_lines")
+    _keys_to_ignore_on_load_unexpected = ("typical_quantiles",)
 
     def __init__(self, config: MultiViewConfig) -> None:
         super().__init__(config)
@@ -76,10 +81,9 @@ class MultiViewModel(MemorabilityModel):
         self.register_buffer("noise_variance", torch.zeros(len(config.patterns), horizons))
         self.register_buffer("interval_quantiles", torch.zeros(len(config.patterns), horizons, 2))
         self.register_buffer("typical_counts", torch.full((horizons,), 30.0))
-        if config.interval_trends:
-            self.register_buffer("count_factors", torch.ones(len(config.patterns), horizons))
-            self.register_buffer("interval_trends", torch.zeros(len(config.patterns), horizons, 4))
-            self.register_buffer("typical_quantiles", torch.zeros(len(config.patterns), horizons, 2))
+        self.register_buffer("count_factors", torch.ones(len(config.patterns), horizons))
+        self.register_buffer("interval_trends", torch.tensor(NO_TREND).repeat(len(config.patterns), horizons, 1))
+        self.register_buffer("typical_lines", torch.full((len(config.patterns), horizons, 2, 2), torch.nan))
         if config.head == "neural":
             self.networks = nn.ModuleList(ViewNetwork(config) for _ in range(config.members))
         else:
@@ -217,16 +221,14 @@ class MultiViewModel(MemorabilityModel):
             raise ValueError(f"interval_counts must be {tuple(scores.shape)}, got {tuple(counts.shape)}")
         is_typical = counts.isnan()
         known = torch.where(is_typical, self.typical_counts, counts.to(scores.dtype))
-        quantiles = self.interval_quantiles[pattern]
-        if not self.config.interval_trends:
-            sigma = interval_scale(scores, known, self.noise_variance[pattern])
-            return (scores[..., None] + quantiles * sigma[..., None]).clamp(0, 1)
         sigma = interval_scale(scores, known / self.count_factors[pattern], self.noise_variance[pattern])
-        quantiles = torch.where(is_typical[..., None], self.typical_quantiles[pattern], quantiles)
         centre, width, shift, log_spread = self.interval_trends[pattern].unbind(dim=-1)
-        position = ((scores - centre) / width).clamp(-TREND_REACH, TREND_REACH)
-        ratios = (shift * position)[..., None] + quantiles * (log_spread * position).exp()[..., None]
-        low, high = (scores[..., None] + ratios * sigma[..., None]).unbind(dim=-1)
+        u = ((scores - centre) / width).clamp(-TREND_REACH, TREND_REACH)[..., None]
+        ratios = shift[..., None] * u + self.interval_quantiles[pattern] * (log_spread[..., None] * u).exp()
+        start, slope = self.typical_lines[pattern].unbind(dim=-1)
+        has_line = is_typical[..., None] & start.isfinite()
+        distances = torch.where(has_line, start + slope * u, ratios * sigma[..., None])
+        low, high = (scores[..., None] + distances).unbind(dim=-1)
         return torch.stack([low.minimum(scores), high.maximum(scores)], dim=-1).clamp(0, 1)
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -236,10 +238,12 @@ class MultiViewModel(MemorabilityModel):
             for name, tensor in (*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)):
                 if name.startswith(("anchors_", "primal_", "coefficients", "stack")):
                     nn.init.normal_(tensor, std=1.0 if name.startswith("anchors_") else 0.3)
-                elif name.startswith(
-                    ("shift_", "noise_variance", "interval_quantiles", "typical_quantiles", "intercept")
-                ):
+                elif name.startswith(("shift_", "noise_variance", "interval_quantiles", "intercept")):
                     nn.init.zeros_(tensor)
+                elif name == "typical_lines":
+                    nn.init.constant_(tensor, torch.nan)
+                elif name == "interval_trends":
+                    tensor.copy_(tensor.new_tensor(NO_TREND).expand_as(tensor))
                 elif name == "typical_counts":
                     nn.init.constant_(tensor, 30.0)
                 elif name == "gammas":

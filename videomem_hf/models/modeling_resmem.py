@@ -28,8 +28,14 @@ class ResMemModel(FrameMemorabilityModel):
     config: ResMemConfig
     minimal_head: ClassVar = {"hidden_sizes": [1]}
     attribution_layers = ("features.layer4",)
-    published_training = "photographs (LaMem and MemCat)"
     """The published weights hardly use the other branch: Grad-CAM at conv5 is thousands of times smaller."""
+    published_training = "photographs (LaMem and MemCat)"
+    published_frame_noise = (0.037, 0.67)
+    """Standard deviation of the score about a clip's own level, and correlation of one second with the next.
+
+    Measured by `measure_frame_noise` on three real clips of 5 to 30 s, 39 pairs of seconds. A frame that is held,
+    under noise of 3 of 255 levels and shifts of up to 2 pixels, varies by .003: most of it is what moves in a shot.
+    """
 
     def __init__(self, config: ResMemConfig) -> None:
         super().__init__(config)

@@ -84,7 +84,7 @@ class _OpenSegment(NamedTuple):
     end_s: float
     images: list[Callable[[], np.ndarray]]
 
-    def closed(self, length: int) -> Segment:
+    def close(self, length: int) -> Segment:
         images = [image() for image in self.images]
         return Segment(self.time_s, self.end_s, images + images[-1:] * (length - len(images)))
 
@@ -112,7 +112,7 @@ def segments_of(
             if len(segment.images) < length:
                 segment.images.append(image)
         while started and len(started[0].images) == length and start - started[0].time_s >= step / 2:
-            yield started.popleft().closed(length)
+            yield started.popleft().close(length)
         if count == most and not started:
             return
         held = image
@@ -122,7 +122,7 @@ def segments_of(
     for segment in started:
         complete = len(segment.images) == length and end - segment.time_s >= step / 2 - TIME_TOLERANCE_S
         if segment.time_s == 0 or complete:
-            yield segment.closed(length)
+            yield segment.close(length)
 
 
 def check_sampling(fps: Any, segment_length: Any, max_segments: Any) -> None:

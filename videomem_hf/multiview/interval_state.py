@@ -13,6 +13,7 @@ from videomem_hf.schema import HORIZONS
 _TYPICAL_COUNTS: Final = tuple(PAPER[f"{horizon}_annotations"].value for horizon in HORIZONS)
 """Mean annotation counts of VideoMem's scores, for data without counts."""
 _EVERYTHING: Final = (-np.inf, np.inf)
+_EVERY_LINE: Final = ((-1.0, 0.0), (1.0, 0.0))
 
 
 def fit_horizons(predicted: np.ndarray, measured: np.ndarray, counts: np.ndarray, level: float) -> list[IntervalFit]:
@@ -22,7 +23,7 @@ def fit_horizons(predicted: np.ndarray, measured: np.ndarray, counts: np.ndarray
     """
     fits = []
     for p, y, n in zip(predicted.T, measured.T, fill_counts(counts).T, strict=True):
-        unknown = IntervalFit(IntervalScale(1.0), _EVERYTHING, _EVERYTHING, 1 / float(np.mean(1 / n)), level)
+        unknown = IntervalFit(IntervalScale(1.0), _EVERYTHING, _EVERY_LINE, 1 / float(np.mean(1 / n)), level)
         fits.append(fit_intervals(p, y, n, level) or unknown)
     return fits
 
@@ -36,7 +37,7 @@ def interval_state(fits: Sequence[Sequence[IntervalFit]]) -> dict[str, torch.Ten
         "count_factors": torch.tensor([[s.count_factor for s in each] for each in scales]),
         "interval_trends": torch.tensor(trends),
         "interval_quantiles": torch.tensor([[fit.quantiles for fit in each] for each in fits]),
-        "typical_quantiles": torch.tensor([[fit.typical_quantiles for fit in each] for each in fits]),
+        "typical_lines": torch.tensor([[fit.lines for fit in each] for each in fits]),
         "typical_counts": torch.tensor([fit.typical_count for fit in fits[0]]),
     }
 

@@ -105,7 +105,6 @@ def build_kernel_model(
         patterns=head.patterns,
         hidden_size=hidden_size,
         interval_level=level,
-        interval_trends=True,
         title_encoder=title_encoder,
     )
     model = MultiViewModel(config).eval()

@@ -91,7 +91,6 @@ def _new_model(
         hidden_size=options.hidden_size,
         members=members,
         interval_level=options.level,
-        interval_trends=True,
         title_encoder=old.title_encoder,
     )
     model = MultiViewModel(config)

@@ -16,8 +16,8 @@ from videomem_hf.evaluation.environment import environment
 from videomem_hf.evaluation.evaluate import baselines, compute_metrics, noise_ceilings
 from videomem_hf.evaluation.training_clips import training_contents
 from videomem_hf.features.title_views import WORDS
-from videomem_hf.inference.reference import make_reference, reference_of_results, write_reference
-from videomem_hf.inference.typicality import MAX_CLIPS, Typicality, with_sizes
+from videomem_hf.inference.reference import make_reference, reference_of_results, warn_of_failure, write_reference
+from videomem_hf.inference.typicality import Typicality, sample_clips, with_sizes
 from videomem_hf.losses import Criterion
 from videomem_hf.models.folders import save_model
 from videomem_hf.multiview.ablation_table import ablation_rows
@@ -65,8 +65,9 @@ def train_best(config: BestConfig, *, progress: bool = True) -> TrainingResult:
     results |= {"table": [asdict(row) for row in table]}
     results = run_files.without_nan(results | _run_facts(config, data, fit, seconds))
     save_model(fit.model, output)
-    _write_claims(output, data, rows, scores, results)
     run_files.write_results(output, results)
+    with warn_of_failure(output):
+        _describe_run(output, data, rows, scores, results)
     return TrainingResult(output, results)
 
 
@@ -120,16 +121,15 @@ def _evaluate(
     }
 
 
-def _write_claims(output: Path, data: ViewData, rows: np.ndarray, scores: np.ndarray, results: dict[str, Any]) -> None:
-    """Write what predictions are measured against; intervals are the model's own."""
+def _describe_run(output: Path, data: ViewData, rows: np.ndarray, scores: np.ndarray, results: dict[str, Any]) -> None:
+    """Write what predictions are measured against and what training clips are like; intervals are the model's own."""
     about = reference_of_results(results)
     if about.split == "train":
         write_reference(output, about)
         return
     reference = make_reference(about, scores, data.scores[rows], data.counts[rows], data.horizons)
     write_reference(output, replace(reference, fits={}))
-    train = data.splits["train"]
-    train = np.sort(np.random.default_rng(0).permutation(train)[:MAX_CLIPS])
+    train = data.splits["train"][sample_clips(len(data.splits["train"]))]
     names = [name for name in data.views if name != WORDS] or list(data.views)  # rare words are far from everything
     described = (with_sizes({name: np.asarray(data.views[name])[each] for name in names}) for each in (train, rows))
     if typicality := Typicality.fit(*described):

@@ -14,6 +14,7 @@ from accelerate.utils import set_seed
 from videomem_hf import run_files
 from videomem_hf.evaluation.environment import environment
 from videomem_hf.evaluation.evaluate import baselines, compute_metrics, correlation
+from videomem_hf.inference.reference import warn_of_failure
 from videomem_hf.losses import Criterion
 from videomem_hf.models.folders import load_model, save_model
 from videomem_hf.run_files import TrainingResult
@@ -31,7 +32,7 @@ from videomem_hf.training.frozen_maps import cached_maps, check_backbone
 from videomem_hf.training.initial import initial_model
 from videomem_hf.training.loop import StopRequest, TrainingLoop, TrainingStopped, best_epoch, check_trackers
 from videomem_hf.training.predict import predict
-from videomem_hf.training.reference import write_claims
+from videomem_hf.training.reference import describe_run
 from videomem_hf.training.run_data import RunData, load_run_data
 from videomem_hf.training.setup import (
     check_gradient_checkpointing,
@@ -145,8 +146,12 @@ class _Run:
             with report_full_disk(self.output, "the results"):
                 path, counts = self.output / run_files.PREDICTIONS_FILE, clips.annotation_counts
                 run_files.write_predictions(path, predictions, clips.video_ids, clips.labels, horizons, counts)
-                write_claims(self.output, model, data, scores, results)
                 run_files.write_results(self.output, results)
+            started = time.monotonic()
+            with warn_of_failure(self.output):
+                describe_run(self.output, model, data, scores, results, self.progress)
+            results["seconds"]["description"] = round(time.monotonic() - started, 2)
+            run_files.write_results(self.output, results)
             remove_checkpoints(self.output)
         accelerator.wait_for_everyone()
         return TrainingResult(self.output, run_files.read_results(self.output))
