@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from transformers import AutoModel
 
 from tests.clips import grey_levels, write_clip
 from videomem_hf.inference import Prediction, ViewPredictor
-from videomem_hf.inference.claims import NOT_LOOKED_UP, OF_GENERATED, UNTESTED, read_claims
+from videomem_hf.inference.claims import NOT_LOOKED_UP, OF_GENERATED, UNMEASURED, UNTESTED, read_claims
 from videomem_hf.inference.frame_noise import FrameNoise
 from videomem_hf.inference.ranking import shared_ranks
 from videomem_hf.inference.reference import (
@@ -129,14 +130,18 @@ def test_caveats_say_what_a_model_was_trained_on(tmp_path: Path) -> None:
     assert claims.reference is None
     assert "photographs" in claims.caveats[0]
     assert "not on VideoMem's scale" in claims.caveats[0]
-    assert claims.caveats[1:] == ("It gives no long-term score.", UNTESTED)
+    assert claims.caveats[1:] == ("It gives no long-term score.", UNTESTED, UNMEASURED)
     assert claims.frame_noise == {"short_term": FrameNoise(0.037, 0.67)}
+    resmem.config.trained_on_generated = True  # which an ordinary `save_pretrained` keeps
     resmem.save_pretrained(tmp_path / "converted")
+    saved = AutoModel.from_pretrained(tmp_path / "converted")
+    assert OF_GENERATED in read_claims(str(tmp_path / "converted"), saved).caveats
+    resmem.config.trained_on_generated = False
     assert read_claims(str(tmp_path / "converted"), resmem).frame_noise == claims.frame_noise
     write_run(tmp_path, "validation", 19, generated=True)
     (tmp_path / "model.safetensors").write_bytes(b"weights")
     trained = read_claims(str(tmp_path), resmem)
-    assert trained.caveats == (OF_GENERATED,)
+    assert trained.caveats == (OF_GENERATED, UNMEASURED)
     assert trained.reference is not None
     assert trained.reference.among == "of 19 held-out clips of a generated sample"
     assert len(trained.version) == 8
@@ -164,7 +169,7 @@ def test_a_lost_connection_is_said_with_every_prediction(monkeypatch: pytest.Mon
     assert claims.version == "01234567"
     assert asked == [("reference.json", "0123456789abcdef")]
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_, **__: object())
-    assert read_claims("someone/model", model).caveats == claims.caveats[:-1]
+    assert read_claims("someone/model", model).caveats == (*claims.caveats[:-1], UNMEASURED)
 
 
 @pytest.mark.parametrize(("trained_on", "said"), [("lamem", True), ("both", False), ("videomem", False)])

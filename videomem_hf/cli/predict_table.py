@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from videomem_hf.cli.predict_here import Outcome
+from videomem_hf.inference.claims import OFF_SCALE
 from videomem_hf.inference.ranking import shared_ranks
 from videomem_hf.inference.score_journal import Model
 from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon
@@ -56,7 +57,9 @@ def _explanations(
 ) -> list[str]:
     failed = len(outcomes) - len(scored)
     counts = f"{quantity(len(scored), 'clip')} scored by {model.name}" + (f", {failed} failed" if failed else "")
-    lines = [f"{counts}. 0: nobody recognises the clip when it is seen again; 1: everybody does."]
+    on_scale = not any(OFF_SCALE in caveat for caveat in model.caveats)
+    scale = " 0: nobody recognises the clip when it is seen again; 1: everybody does." if on_scale else ""
+    lines = [f"{counts}.{scale}"]
     if any(o.prediction and o.prediction.intervals for o in outcomes):
         lines.append(f"Below a score: its {level:.0%} prediction interval.")
     if len(scored) > 1 and model.is_tested:

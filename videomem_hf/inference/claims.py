@@ -17,6 +17,7 @@ from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon
 
 _VERSION_DIGITS: Final = 8
 OF_GENERATED: Final = "Trained on generated clips with simulated scores: its predictions say nothing about real clips."
+OFF_SCALE: Final = "not on VideoMem's scale"
 UNMEASURED: Final = "How unlike its training data a clip is, is not measured: odd clips get scores without a warning."
 UNTESTED: Final = "Ranks follow the scores alone: how large a difference must be to mean something is not known."
 
@@ -61,7 +62,8 @@ def read_claims(name: str, model: Any) -> Claims:
         reference = parse_reference(stored) if stored else None
     typicality = Typicality.load(path) if path is not None and path.is_file() else None
     noise = reference.frame_noise if reference else published_noise(model)
-    return Claims(reference, caveats_of(model, reference), typicality, _version(name, model), noise)
+    caveats = caveats_of(model, reference) + ((UNMEASURED,) if typicality is None else ())
+    return Claims(reference, caveats, typicality, _version(name, model), noise)
 
 
 class _HubUnavailableError(Exception):
@@ -85,22 +87,21 @@ def write_claims(folder: Path, claims: Claims) -> None:
 def caveats_of(model: Any, reference: Reference | None) -> tuple[str, ...]:
     """What is true of every prediction of a model, a sentence each."""
     photographs = getattr(model, "published_training", "") if reference is None else ""
-    return caveats_of_reference(model.config.horizons, reference, photographs)
+    generated = getattr(model.config, "trained_on_generated", False)
+    return caveats_of_reference(model.config.horizons, reference, photographs, generated)
 
 
 def caveats_of_reference(
-    horizons: Sequence[Horizon], reference: Reference | None, photographs: str = ""
+    horizons: Sequence[Horizon], reference: Reference | None, photographs: str = "", generated: bool = False
 ) -> tuple[str, ...]:
     """What is true of every prediction of a model with these horizons; `photographs` names those it was trained on."""
     if reference is not None and reference.trained_on == "lamem":
         photographs = "photographs (LaMem)"
     caveats = []
-    if reference is not None and reference.generated:
+    if generated or (reference is not None and reference.generated):
         caveats.append(OF_GENERATED)
     if photographs:
-        caveats.append(
-            f"Trained on {photographs}: it ranks clips against each other, and its scores are not on VideoMem's scale."
-        )
+        caveats.append(f"Trained on {photographs}: it ranks clips against each other, and its scores are {OFF_SCALE}.")
         missing = [HORIZON_NAMES[horizon] for horizon in HORIZONS if horizon not in horizons]
         caveats += [f"It gives no {' and no '.join(missing)} score."] if missing else []
     if reference is None or not reference.difference_error:

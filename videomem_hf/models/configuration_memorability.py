@@ -22,6 +22,7 @@ class MemorabilityConfig(PreTrainedConfig):
             untrained predicts it. Empty: VideoMem's (.859 and .778).
         score_stds: One per horizon, above 0: the standard deviation of the training scores, in which the loss is
             measured. Empty: VideoMem's (.082 and .145).
+        trained_on_generated: Whether the training clips were generated: predictions then say nothing about real clips.
     """
 
     # Saved models carry the files that define them. `register_for_auto_class` sets the same, but imports the Auto
@@ -31,6 +32,7 @@ class MemorabilityConfig(PreTrainedConfig):
     horizons: list[str] | tuple[str, ...] = ("short_term", "long_term")
     score_means: list[float] | tuple[float, ...] = ()
     score_stds: list[float] | tuple[float, ...] = ()
+    trained_on_generated: bool = False
 
     def __post_init__(self, **kwargs: object) -> None:
         _refuse_typing_errors(type(self), kwargs)

@@ -11,6 +11,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from videomem_hf import run_files
+from videomem_hf.data.provenance import generated_plan
 from videomem_hf.evaluation.coverage import interval_coverage
 from videomem_hf.evaluation.environment import environment
 from videomem_hf.evaluation.evaluate import baselines, compute_metrics, noise_ceilings
@@ -64,6 +65,7 @@ def train_best(config: BestConfig, *, progress: bool = True) -> TrainingResult:
     scores, results = _evaluate(config, data, rows, fit, seconds)
     results |= {"table": [asdict(row) for row in table]}
     results = run_files.without_nan(results | _run_facts(config, data, fit, seconds))
+    fit.model.config.trained_on_generated = generated_plan(config.data) is not None
     save_model(fit.model, output)
     run_files.write_results(output, results)
     with warn_of_failure(output):

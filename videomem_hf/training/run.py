@@ -12,6 +12,7 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 
 from videomem_hf import run_files
+from videomem_hf.data.provenance import generated_plan
 from videomem_hf.evaluation.environment import environment
 from videomem_hf.evaluation.evaluate import baselines, compute_metrics, correlation
 from videomem_hf.inference.reference import warn_of_failure
@@ -165,6 +166,7 @@ class _Run:
             kept = best_epoch(done.validation, keep) or done.epochs
             model.load_state_dict(load_model(self.output / "best").state_dict())
         model.freeze_backbone(False)
+        model.config.trained_on_generated = generated_plan(self.config.data) is not None
         if self.accelerator.is_main_process:
             save_model(model, self.output)
             if self.data.processor is not None:

@@ -21,7 +21,7 @@ from videomem_hf.schema import InputError
 from videomem_hf.training.config import TrainingConfig
 from videomem_hf.training.initial import initial_config, initial_processor
 
-_OWN_FIELDS: Final = ("horizons", "score_means", "score_stds")
+_OWN_FIELDS: Final = ("horizons", "score_means", "score_stds", "trained_on_generated")
 """Of a run, not of the weights that it starts from."""
 _SAMPLING_FIELDS: Final = ("fps", "segment_length", "max_segments")
 _PROCESSOR_FIELDS: Final = (
