@@ -58,5 +58,7 @@ def ceiling_sentence(horizon: Horizon, found: Predicted) -> str:
     if not np.ptp(found.predicted) or not np.isfinite(reached := spearman(found.predicted, found.measured)):
         return f"{said}."
     if reached > ceiling:
-        return f"{said}. The model has {reached:.3f}, more than this ceiling, which is estimated from few clips."
+        return f"{said}. The model has {reached:.3f}, more than this ceiling, which is only an estimate."
+    if reached <= 0:
+        return f"{said}. The model has {reached:.3f}."
     return f"{said}. The model has {reached:.3f}, {reached / ceiling:.0%} of it."

@@ -95,8 +95,8 @@ def extract(
     if interrupted:
         sys.stderr.write("videomem: interrupted; what is done is kept, and the same command goes on from there\n")
         raise typer.Exit(130)
-    if first := next(iter(specs), None):
-        say_next(python_line(f'load_dataset("videomem", "{first.name}", data_dir="{out}")'))
+    if len(report.done) > len(report.failed) and specs:
+        say_next(python_line(f'load_dataset("videomem", "all", data_dir="{out}")'))
     if report.failed:
         raise typer.Exit(1)
 

@@ -14,7 +14,18 @@ import typer
 
 from videomem_hf.cli.clip_paths import clip_paths, clip_sources
 from videomem_hf.cli.clip_titles import titles_of
-from videomem_hf.cli.options import Clips, Device, Engine, FailFast, Import, ListFile, Titles, TrustRemoteCode, say_next
+from videomem_hf.cli.options import (
+    Clips,
+    Device,
+    Engine,
+    FailFast,
+    Import,
+    ListFile,
+    Titles,
+    TrustRemoteCode,
+    quoted,
+    say_next,
+)
 from videomem_hf.cli.predict_here import Outcome, Scoring, is_pipe, score_clips
 from videomem_hf.cli.predict_next import next_commands
 from videomem_hf.model_names import check_model_name
@@ -100,12 +111,14 @@ def predict(
     """
     outputs = _Outputs(*map(_path, ("--json", "--csv", "--plots", "--overlay"), (json_file, csv_file, plots, overlay)))
     outputs.check()
+    if occlusion and plots is None and engine == "local":
+        raise InputError("--occlusion: needs --plots FOLDER")
     check_model_name(model)
     import_code(import_)
     if engine == "ray":
         if any((fail_fast, import_, trust_remote_code)):
             raise InputError("--fail-fast, --import and --trust-remote-code are for --engine local; leave them out")
-        if outputs.csv_file is None or outputs.to_stdout or json_file or plots or overlay:
+        if outputs.csv_file is None or outputs.to_stdout or json_file or plots or overlay or occlusion:
             raise InputError("--engine ray writes a table and nothing else: give --csv FILE, and no other output")
         from videomem_hf.cli.predict_ray import predict_on_ray
 
@@ -128,9 +141,8 @@ def predict(
     predictor = scoring.load()
     if of_clips:
         predictor.check_title()
-    if occlusion and (outputs.plots is None or not isinstance(predictor, Predictor)):
-        why = "needs --plots FOLDER" if outputs.plots is None else f"{predictor.name} scores no frames; leave it out"
-        raise InputError(f"--occlusion: {why}")
+    if occlusion and not isinstance(predictor, Predictor):
+        raise InputError(f"--occlusion: {predictor.name} scores no frames; leave it out")
     if overlay is not None and predictor.saliency_method is None:
         typer.echo(f"videomem: no overlay videos, as saliency maps are missing: {predictor.why_no_maps}", err=True)
         scoring = replace(scoring, overlay=None)
@@ -142,7 +154,14 @@ def predict(
     scored = _write_outputs(outcomes, len(sources), about, outputs, fail_fast)
     if sys.stdout.isatty() and not outputs.to_stdout:
         again = [o.source for o in scored if o.prediction and isinstance(o.source, Path) and not is_pipe(o.source)]
-        say_next(*next_commands(again, model, drawn=bool(plots), maps=maps, written=bool(csv_file or overlay)))
+        given = {"--device": device, "--import": import_, "--title": title, "--titles": titles}
+        options = "".join(
+            f" {name} {quoted(each)}"
+            for name, values in {"--model": model, **given}.items()
+            for each in (values if isinstance(values, list) else [values])
+            if each
+        ) + (" --trust-remote-code" if trust_remote_code else "")
+        say_next(*next_commands(again, options, drawn=bool(plots), maps=maps, written=bool(csv_file or overlay)))
     if any(outcome.error for outcome in scored):
         raise typer.Exit(1)
 

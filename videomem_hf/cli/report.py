@@ -167,8 +167,9 @@ def _read_run(run: Path) -> tuple[dict[str, Any], list[str], "dict[Horizon, Pred
         ends = {"low": low[known], "high": high[known]}
         if not all(np.isfinite(each).all() for each in ends.values()):
             ends = {}
-        counts = np.nan_to_num(columns.get(counts_column(horizon), unknown)[known])
-        found[horizon] = Predicted(known, measured[known], predicted[known], **ends, counts=counts)
+        counts = columns.get(counts_column(horizon), unknown)[known]
+        known_counts = counts if np.isfinite(counts).any() else None
+        found[horizon] = Predicted(known, measured[known], predicted[known], **ends, counts=known_counts)
     if not found:
         raise InputError(
             f"{run / PREDICTIONS_FILE}: {quantity(most, 'clip')} with a measured and a predicted score; a report needs "

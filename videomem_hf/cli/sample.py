@@ -57,12 +57,13 @@ def sample(
     )
     typer.echo(f"Release: {paths.release}\nTruth:   {paths.truth}")
     typer.echo(
-        "Its scores follow rules that are in the truth, so it shows whether a training or an analysis works; results "
-        "on it say nothing about VideoMem or about your clips."
+        "Its true scores are known, so it shows whether a training or an analysis works. Results on it say nothing "
+        "about VideoMem or about your clips."
     )
-    release, run = quoted(paths.release), quoted(out.with_name(f"{out.name}-run"))
-    train = f"videomem train --recipe {'hmp' if no_videos else 'frame_attention'} --data {release} --output {run}"
-    say_next(f"videomem describe {release}", train)
+    release = quoted(paths.release)
+    recipe = "frame_attention" if not no_videos else "hmp" if "hmp" in _features(features) else None
+    train = [f"videomem train --recipe {recipe} --data {release} --output run"] if recipe else []
+    say_next(f"videomem describe {release}", *train)
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -219,7 +219,8 @@ def export(
         if participants is not None:
             _write_lines(participants, participant_lines(connection, found.key, questions))
     typer.echo(f"{out}: written")
-    say_next(f"videomem score {quoted(out)} scores --design {quoted(folder / 'design.yaml')}")
+    rest = f"--design {quoted(folder / 'design.yaml')} --clips {quoted(folder / 'clips')}"
+    say_next(f"videomem score {quoted(out)} scores {rest}")
 
 
 @study.command()
