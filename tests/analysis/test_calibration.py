@@ -41,11 +41,15 @@ def test_constant_predictions_without_intervals_have_no_slope() -> None:
 
 def test_more_than_the_noise_ceiling_is_explained() -> None:
     perfect = Predicted(np.arange(12), MEASURED, MEASURED, counts=COUNTS)
-    assert ". The model has 1.000, more than this ceiling, which is estimated from few clips." in ceiling_sentence(
+    assert ". The model has 1.000, more than this ceiling, which is only an estimate." in ceiling_sentence(
         "short_term", perfect
     )
-    some = Predicted(np.arange(12), MEASURED, np.argsort(np.argsort(MEASURED))[::-1] / 12, counts=COUNTS)
-    assert ceiling_sentence("short_term", some).endswith("% of it.")
+    swapped = MEASURED.copy()  # of 12 ranks the first and the last: Spearman is 1 - 6 * 2 * 11^2 / (12 * 143) = .154
+    swapped[[MEASURED.argmin(), MEASURED.argmax()]] = MEASURED.max(), MEASURED.min()
+    some = Predicted(np.arange(12), MEASURED, swapped, counts=COUNTS)
+    assert ceiling_sentence("short_term", some).endswith("The model has 0.154, 17% of it.")
+    wrong = Predicted(np.arange(12), MEASURED, -MEASURED, counts=COUNTS)
+    assert ceiling_sentence("short_term", wrong).endswith("The model has -1.000.")
     assert ceiling_sentence("short_term", Predicted(np.arange(12), MEASURED, MEASURED)) == ""
     noise = Predicted(np.arange(4), np.array([0.4, 0.5, 0.6, 0.5]), np.arange(4) / 4, counts=np.full(4, 5))
     assert "vary no more than the noise" in ceiling_sentence("short_term", noise)

@@ -110,12 +110,12 @@ def test_no_maps_cost_the_videos_and_not_the_scores(folder):
 
 def test_what_comes_next_can_be_pasted(folder):
     clip, other = folder / "clips" / "a b.webm", folder / "clips" / "c.webm"
-    lines = next_commands([clip, other], "my model", drawn=False, maps=True, written=False)
+    lines = next_commands([clip, other], " --model 'my model'", drawn=False, maps=True, written=False)
     assert lines == [
         f"videomem predict {quoted(clip)} --model 'my model' --plots plots",
         f"videomem predict {quoted(clip)} {other} --model 'my model' --csv scores.csv",
     ]
-    assert next_commands([other], None, drawn=True, maps=True, written=False) == [
+    assert next_commands([other], "", drawn=True, maps=True, written=False) == [
         f"videomem predict {other} --overlay videos"
     ]
-    assert next_commands([other], None, drawn=True, maps=True, written=True) == []
+    assert next_commands([other], "", drawn=True, maps=True, written=True) == []

@@ -26,15 +26,15 @@ def calibration_sentences(horizon: Horizon, found: Predicted, level: float) -> l
     side = "above" if mean >= 0 else "below"
     sentences = [
         f"{HORIZON_NAMES[horizon].capitalize()}: predictions are on average {abs(mean):.3f} {side} the measured scores "
-        f"(predicted minus measured {mean:.3f}, {CONFIDENCE:.0%} interval {low:.3f} to {high:.3f})."
+        f"(predicted minus measured {mean:.3f}, {CONFIDENCE:.0%} confidence interval {low:.3f} to {high:.3f})."
     ]
     if np.ptp(found.predicted) > 0:
         fit = linregress(found.predicted, found.measured)
         half = t.ppf((1 + CONFIDENCE) / 2, len(errors) - 2) * fit.stderr
         sentences.append(
             f"Between clips whose predictions differ by .1, measured scores differ by {fit.slope / 10:.3f} on average "
-            f"({CONFIDENCE:.0%} interval {(fit.slope - half) / 10:.3f} to {(fit.slope + half) / 10:.3f}; .100 would be "
-            "calibrated)."
+            f"({CONFIDENCE:.0%} confidence interval {(fit.slope - half) / 10:.3f} to {(fit.slope + half) / 10:.3f}; "
+            ".100 would be calibrated)."
         )
     if found.covered is not None:
         inside, clips = int(found.covered.sum()), len(errors)
@@ -52,7 +52,8 @@ def ceiling_sentence(horizon: Horizon, found: Predicted) -> str:
         return ""
     name, clips = HORIZON_NAMES[horizon].capitalize(), len(found.measured)
     ends = noise_ceiling_interval(found.measured, found.counts, confidence=CONFIDENCE)
-    said = f"{name}: {ceiling:.3f} ({CONFIDENCE:.0%} interval {ends.low:.3f} to {ends.high:.3f}, from {clips} clips)"
+    interval = f"{CONFIDENCE:.0%} confidence interval {ends.low:.3f} to {ends.high:.3f}"
+    said = f"{name}: {ceiling:.3f} ({interval}, from {clips} clips)"
     if ceiling == 0:
         return f"{said}: these scores vary no more than the noise of their annotations explains."
     if not np.ptp(found.predicted) or not np.isfinite(reached := spearman(found.predicted, found.measured)):
