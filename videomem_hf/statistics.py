@@ -23,7 +23,7 @@ CONFIDENCE: Final = 0.95
 RIGHT_ORDER: Final = 0.9
 """Share of pairs in the right order that the error of a difference stands for."""
 _ITEMS_OF_ALL_PAIRS: Final = 2_000
-_FEWEST_ITEMS_OF_PAIRS: Final = 10
+_FEWEST_ITEMS_OF_PAIRS: Final = 50
 _CHUNK_ELEMENTS: Final = 1 << 18
 """Items times resamples held at once: a few arrays of 2 MiB, whatever the number of resamples."""
 
@@ -290,7 +290,7 @@ def difference_error(
 
     Returns:
         Infinity if fewer pairs than there are items differ by so much: no difference is large enough. None with fewer
-        than 10 items, too few to say.
+        than 50 items, too few to say.
     """
     x, y = _pair(predictions, references)
     if len(x) < _FEWEST_ITEMS_OF_PAIRS:

@@ -195,7 +195,8 @@ def is_calibration_split(model: str, target: EvaluationTarget) -> bool:
     if run is None or target.trained_on is None:
         return False
     results = read_results(run)
-    same_data = Path(str(results.get("config", {}).get("data"))).name == Path(target.data).name
+    recorded = training_clips.locate_data(run, results.get("config", {}))
+    same_data = recorded is not None and Path(recorded).resolve() == Path(target.data).resolve()
     return same_data and results.get("model_type") != MultiViewConfig.model_type and results["split"] == target.split
 
 

@@ -1,6 +1,8 @@
 """Arguments and options that several commands share, and the parts of `NAME=VALUE` options."""
 
 import shlex
+import shutil
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -111,9 +113,11 @@ OutFolder = Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write;
 
 
 def say_next(*commands: str) -> None:
-    """End a command's output with what a user would type now."""
+    """End a command's output with what a user would type now, with the program as it was called."""
     if commands:
-        typer.echo("\n".join(("Next:", *(f"  {command}" for command in commands))))
+        called = quoted(sys.argv[0]) if Path(sys.argv[0]).name == "videomem" and not shutil.which("videomem") else ""
+        lines = (each.replace("videomem ", f"{called} ", 1) if called else each for each in commands)
+        typer.echo("\n".join(("Next:", *(f"  {line}" for line in lines))))
 
 
 def quoted(path: Path | str) -> str:

@@ -189,6 +189,8 @@ def _write_outputs(
     if outputs.json_file is not None:
         _write_json(outputs.json_file, outcomes, about)
     print_table(outcomes, about.model, about.horizons, about.level, to_stderr=outputs.to_stdout)
+    if written := [str(path) for path in (*outputs.files, outputs.plots, outputs.overlay) if path and str(path) != "-"]:
+        typer.echo(f"Written: {', '.join(written)}", err=outputs.to_stdout)
     if interrupted:
         sys.stderr.write(f"videomem: interrupted; {len(outcomes)} of {quantity(clips, 'clip')} are done and kept\n")
         raise typer.Exit(130)

@@ -54,7 +54,8 @@ def score(
             f"{correction['slope_standard_error']:.6f}), corrected to lag {correction['to_lag']}"
         )
     say_next(
-        f"videomem analyse {' '.join(map(quoted, annotations))} {quoted(out / 'analysis')}",
+        f"videomem analyse {' '.join(map(quoted, annotations))} {quoted(out / 'analysis')}"
+        + (f" --design {quoted(design)}" if design else ""),
         f"videomem train --recipe frame_attention --data {quoted(release)} --output {quoted(out / 'run')}"
         if clips
         else f"videomem describe {quoted(release)}",

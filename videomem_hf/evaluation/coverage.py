@@ -47,7 +47,7 @@ def interval_coverage(ends: np.ndarray, scores: np.ndarray, clips: Clips, horizo
 
 
 def coverage_lines(coverage: Coverage, level: float, *, is_calibration_split: bool) -> str:
-    """A line for each horizon; `is_calibration_split`: these very clips gave the intervals their width."""
+    """A line for each horizon; `is_calibration_split`: the intervals were calibrated on these clips."""
     lines = []
     for horizon, shares in coverage.items():
         fifths = ", ".join(f"{name} {share:.2f}" for name, share in shares.items() if name != ALL)
@@ -55,7 +55,7 @@ def coverage_lines(coverage: Coverage, level: float, *, is_calibration_split: bo
         fifths = f" (fifth with {fifths})" if fifths else ""
         lines.append(f"{level:.0%} prediction intervals, {name}: {shares[ALL]:.2f} of the scores{fifths}")
     note = (
-        "These clips gave the intervals their width, so that in all they cover as they say"
+        "The intervals were calibrated on these clips, so the overall share is the nominal one by construction."
         if is_calibration_split
         else ""
     )

@@ -1,18 +1,16 @@
 """Writes a whole sample: a release in the original layout, and the truth beside it."""
 
 import json
-import signal
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from io import BytesIO
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Final, Literal
 
 from videomem_hf.data.provenance import PLAN_FILE, RELEASE_FOLDER
 from videomem_hf.data.release.inventory import is_ignored
 from videomem_hf.features.catalogue import feature_specs
+from videomem_hf.local_jobs import Died, run_jobs
 from videomem_hf.sample import layout
 from videomem_hf.sample.annotations import annotate
 from videomem_hf.sample.draws import Draws
@@ -235,21 +233,12 @@ Job = tuple[Path, Plan, int, Part]
 
 def _run(jobs: list[Job], workers: int) -> Iterator[None]:
     """Run the jobs in this process or in several, yielding as each ends."""
-    workers = min(workers, len(jobs))
-    if workers <= 1:
-        yield from map(_write_one, jobs)
-        return
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_ignore_interrupts)
-    try:
-        for future in as_completed([pool.submit(_write_one, job) for job in jobs]):
-            yield future.result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _ignore_interrupts() -> None:
-    """Ctrl-C stops the parent, which lets each worker finish its video."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for (_, _, number, _), result in run_jobs(_write_one, jobs, max(1, min(workers, len(jobs)))):
+        if isinstance(result, Died):
+            raise InputError(
+                f"the process that made video {number} ended, perhaps for lack of memory; the same command goes on"
+            )
+        yield
 
 
 def _write_one(job: Job) -> None:
