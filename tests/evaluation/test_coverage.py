@@ -28,7 +28,7 @@ def test_it_is_counted_in_all_and_in_the_outer_fifths() -> None:
     assert line.startswith(
         "90% prediction intervals, short-term: 0.79 of the scores (fifth with lowest predictions 0.00"
     )
-    assert note.startswith("These clips gave the intervals their width")
+    assert note.startswith("The intervals were calibrated on these clips")
 
 
 def test_few_clips_and_unknown_counts_have_no_fifths() -> None:

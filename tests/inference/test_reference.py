@@ -62,11 +62,11 @@ def test_a_run_of_before_has_its_reference_in_its_predictions(tmp_path: Path) ->
 
 def test_it_is_saved_without_loss_and_without_names(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    measured = rng.uniform(0.5, 1, (40, 2))
+    measured = rng.uniform(0.5, 1, (60, 2))
     predicted = np.column_stack([measured[:, 0], rng.permutation(measured[:, 1])])
     about = Reference("a set of mine", split="validation")
     reference = make_reference(
-        about, predicted, measured, np.full((40, 2), 30.0), BOTH, {"short_term": FrameNoise(0.01, 0.5)}
+        about, predicted, measured, np.full((60, 2), 30.0), BOTH, {"short_term": FrameNoise(0.01, 0.5)}
     )
     assert reference.difference_error == {"short_term": pytest.approx(0, abs=0.01), "long_term": math.inf}
     write_reference(tmp_path, reference)
@@ -141,7 +141,7 @@ def test_caveats_say_what_a_model_was_trained_on(tmp_path: Path) -> None:
     write_run(tmp_path, "validation", 19, generated=True)
     (tmp_path / "model.safetensors").write_bytes(b"weights")
     trained = read_claims(str(tmp_path), resmem)
-    assert trained.caveats == (OF_GENERATED, UNMEASURED)
+    assert trained.caveats == (OF_GENERATED, UNTESTED, UNMEASURED)
     assert trained.reference is not None
     assert trained.reference.among == "of 19 held-out clips of a generated sample"
     assert len(trained.version) == 8
