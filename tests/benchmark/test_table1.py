@@ -145,7 +145,9 @@ def test_mistakes_are_one_sentence(tmp_path: Path, options: dict[str, Any], mess
 
 
 def test_folders_are_named_with_their_recipe(tmp_path: Path) -> None:
-    run = CliRunner().invoke(app, ["table1", "--data", "data", "--out", str(tmp_path), "--init", "folder"])
+    run = CliRunner().invoke(
+        app, ["table1", "--data", str(tmp_path), "--out", str(tmp_path / "out"), "--init", "folder"]
+    )
     assert isinstance(run.exception, InputError)
     assert "--init folder; give RECIPE=FOLDER" in str(run.exception)
 

@@ -21,10 +21,11 @@ ASKED = {
 @pytest.fixture
 def pictures(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    monkeypatch.delitem(sys.modules, "pictures", raising=False)  # the Space has a module of this name as well
     import pictures
 
     yield pictures
-    sys.modules.pop("pictures")
+    monkeypatch.delitem(sys.modules, "pictures")
 
 
 def test_pages_ask_for_each_picture_that_is_made_and_describe_it(pictures: Any) -> None:

@@ -196,8 +196,9 @@ def test_a_clip_is_predicted_from_what_can_be_had_of_it(finished: TrainingResult
 def test_a_model_of_titles_alone_says_what_it_needs(finished: TrainingResult) -> None:
     model = load_model(finished.output)
     model.config.view_names = ["title", "title_words", "mine1", "mine2"]
-    with pytest.raises(InputError, match=r"none of which can be had of a clip alone.*give its title with --title"):
-        ViewPredictor(model, "best", "cpu")
+    predictor = ViewPredictor(model, "best", "cpu")
+    with pytest.raises(InputError, match=r"^clip.webm: .*Without its title: none is given"):
+        predictor.extract("clip.webm")
 
 
 @pytest.mark.parametrize(
