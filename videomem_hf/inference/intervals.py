@@ -81,7 +81,7 @@ class IntervalFit:
     Attributes:
         scale: Of the errors.
         quantiles: Of the ratios, each with the clip's own annotation count.
-        lines: Of the lower and the upper end for clips whose count is unknown; None in fits of before, which take
+        lines: Of the lower and the upper end for clips whose count is unknown; None in older fits, which take
             `typical_count` for it.
         typical_count: Harmonic mean of the annotation counts; None where no count was known.
         level: Share of measured scores that the intervals cover.
@@ -114,7 +114,7 @@ class IntervalFit:
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> "IntervalFit":
-        rest = {name: value for name, value in stored.items() if name != "typical_quantiles"}  # of before
+        rest = {name: value for name, value in stored.items() if name != "typical_quantiles"}  # of older fits
         lines = tuple(map(tuple, rest["lines"])) if rest.get("lines") else None
         scale, quantiles = IntervalScale(**rest["scale"]), tuple(rest["quantiles"])
         return cls(**(rest | {"scale": scale, "quantiles": quantiles, "lines": lines}))

@@ -110,7 +110,7 @@ class Reference:
         fits = {h: IntervalFit.from_dict(fit) for h, fit in stored["fits"].items()}
         quantiles = {h: tuple(values) for h, values in stored["quantiles"].items()}
         noise = {h: FrameNoise(**each) for h, each in stored.get("frame_noise", {}).items()}
-        noise |= {h: FrameNoise(sd) for h, sd in stored.get("frame_sd", {}).items()}  # of before
+        noise |= {h: FrameNoise(sd) for h, sd in stored.get("frame_sd", {}).items()}  # of older files
         rest = {name: value for name, value in stored.items() if name not in ("frame_sd", "kind")}
         read = {"fits": fits, "difference_error": errors, "quantiles": quantiles, "frame_noise": noise}
         return cls(**(rest | read))
@@ -195,7 +195,7 @@ def write_reference(folder: Path, reference: Reference) -> None:
 
 
 def read_reference(folder: Path, horizons: Sequence[Horizon]) -> Reference | None:
-    """Read `reference.json`; for a run of before there was one, sum up its `predictions.csv`.
+    """Read `reference.json`; for an older run without one, sum up its `predictions.csv`.
 
     Raises:
         InputError: The file is damaged.

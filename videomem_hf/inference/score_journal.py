@@ -38,7 +38,7 @@ class ClipScores:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> "ClipScores":
-        """Read a journal's entry, which has more fields, or in one of before fewer."""
+        """Read a journal's entry, which has more fields, or fewer in an older journal."""
         given = {name: stored[name] for name in cls.__dataclass_fields__ if name in stored}
         ends = given.get("intervals") and {h: tuple(each) for h, each in given["intervals"].items()}
         return cls(**(given | {"notes": tuple(stored["notes"]), "intervals": ends or None}))

@@ -68,7 +68,7 @@ class MultiViewModel(MemorabilityModel):
     stays_float32 = True
     _keep_in_fp32_modules_strict = ("*",)
     head_modules = ("networks",)
-    # In models of before; their intervals for unknown counts are those for typical ones.
+    # In older models; their intervals for unknown counts are those for typical ones.
     _keys_to_ignore_on_load_missing = ("count_factors", "interval_trends", "typical_lines")
     _keys_to_ignore_on_load_unexpected = ("typical_quantiles",)
 

@@ -37,6 +37,8 @@ _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """FFmpeg's own decoders of these leave the transparency out."""
 _RESTART_S = 1.0
 """Times that run back by more start again, as in joined recordings."""
+_UNKNOWN_COUNTS = (0xFFFFFFFF, 1 << 30)
+"""Numbers of frames that FFmpeg writes to IVF and AVI files in a pipe, where it cannot go back to fill them in."""
 _SIZES_NAMED = 4
 _KINDS = {"audio": "sound", "subtitle": "subtitles", "attachment": "attached files"}
 """What a file may hold beside pictures, by FFmpeg's name."""
@@ -316,7 +318,8 @@ class VideoReader:
             (width, height), frames = self._picture.size, number_of_pictures(self._picture)
         else:
             context = self.stream.codec_context
-            width, height, frames = context.width, context.height, 0  # a file's count is used by nothing
+            width, height, frames = context.width, context.height, self.stream.frames
+            frames = 0 if frames in _UNKNOWN_COUNTS else frames
         animated = frames > 1 if self._picture else self.codec in ("gif", "apng")
         most = MAX_ANIMATION_PIXELS if animated else MAX_PIXELS
         check_pixels(width, height, most, self.name)

@@ -28,7 +28,7 @@ class AblationRow:
         width: Mean width of the prediction intervals.
         ceiling: `noise_ceiling` of the scores.
         clips: Number of evaluated clips.
-        ceiling_low, ceiling_high: Ends of the ceiling's bootstrap confidence interval; NaN in runs of before.
+        ceiling_low, ceiling_high: Ends of the ceiling's bootstrap confidence interval; NaN in older runs.
     """
 
     division: str
