@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from videomem_hf.cli.options import quoted
+from videomem_hf.cli.options import quote
 
 _NAMED: Final = 4
 """More clips than these are not named one by one."""
@@ -21,10 +21,10 @@ def next_commands(clips: Sequence[Path], options: str, *, drawn: bool, maps: boo
     """
     if not clips:
         return []
-    one = quoted(clips[0])
+    one = quote(clips[0])
     commands = [] if drawn else [f"videomem predict {one}{options} --plots plots"]
     if 1 < len(clips) <= _NAMED and not written:
-        commands.append(f"videomem predict {' '.join(map(quoted, clips))}{options} --csv scores.csv")
+        commands.append(f"videomem predict {' '.join(map(quote, clips))}{options} --csv scores.csv")
     elif maps and not written:
         commands.append(f"videomem predict {one}{options} --overlay videos")
     return commands

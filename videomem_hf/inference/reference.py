@@ -23,7 +23,7 @@ from videomem_hf.run_files import (
     score_column,
 )
 from videomem_hf.schema import Horizon, InputError, cause_of
-from videomem_hf.statistics import difference_error
+from videomem_hf.conformal import difference_error
 from videomem_hf.system import atomic_write, quantity
 
 FEW_CLIPS: Final = 50
