@@ -281,7 +281,8 @@ def _serve(*command: object) -> Iterator[str]:
 _CLI: Final = "videomem_hf/cli"
 _STYLE: Final = "videomem_hf/analysis/style.py"
 _MODEL: Final = tuple(
-    f"videomem_hf/{each}" for each in ("training", "sample", "models", "video", "losses", "data", "evaluation", "statistics.py")
+    f"videomem_hf/{each}"
+    for each in ("training", "sample", "models", "video", "losses", "data", "evaluation", "statistics.py")
 )
 _PREDICTION: Final = (*_MODEL, "videomem_hf/inference", "videomem_hf/analysis", "videomem_hf/conformal.py")
 MAKERS: Final = (
@@ -290,7 +291,12 @@ MAKERS: Final = (
     Maker(
         ("report",),
         _report,
-        (*_MODEL, f"{_CLI}/report.py", _STYLE, *(f"videomem_hf/analysis/{each}.py" for each in ("errors", "calibration"))),
+        (
+            *_MODEL,
+            f"{_CLI}/report.py",
+            _STYLE,
+            *(f"videomem_hf/analysis/{each}.py" for each in ("errors", "calibration")),
+        ),
     ),
     Maker(
         ("comparison",),
@@ -300,12 +306,24 @@ MAKERS: Final = (
     Maker(
         ("describe",),
         _describe,
-        ("videomem_hf/sample", "videomem_hf/data", f"{_CLI}/data.py", _STYLE, "videomem_hf/analysis/dataset_figures.py"),
+        (
+            "videomem_hf/sample",
+            "videomem_hf/data",
+            f"{_CLI}/data.py",
+            _STYLE,
+            "videomem_hf/analysis/dataset_figures.py",
+        ),
     ),
     Maker(
         ("analyse", "analyse_consistency"),
         _analyse,
-        ("videomem_hf/protocol", "videomem_hf/statistics.py", f"{_CLI}/analyse.py", _STYLE, "videomem_hf/analysis/study_figures.py"),
+        (
+            "videomem_hf/protocol",
+            "videomem_hf/statistics.py",
+            f"{_CLI}/analyse.py",
+            _STYLE,
+            "videomem_hf/analysis/study_figures.py",
+        ),
     ),
     Maker(("space_desktop", "space_phone"), _space, (*_PREDICTION, "space")),
     Maker(("game_start", "game_instructions", "game_trial"), _game, ("videomem_hf/protocol", "videomem_hf/sample")),

@@ -29,8 +29,8 @@ def commands_page() -> str:
 def recipes_page() -> str:
     """A table of the recipes with needs and times, then each recipe's file."""
     lines = [
-        f"For {PAPER_TRAIN:,} training clips, the size of the paper's training split, {LAMEM_IMAGES:,} images of LaMem where a "
-        f"recipe trains on them too, a CPU that reaches {CPU_FLOP_PER_S / 1e9:.0f} GFLOP/s and a GPU that reaches "
+        f"For {PAPER_TRAIN:,} training clips, the size of the paper's training split, {LAMEM_IMAGES:,} images of LaMem "
+        f"where a recipe trains on them too, a CPU that reaches {CPU_FLOP_PER_S / 1e9:.0f} GFLOP/s and a GPU that reaches "
         f"{GPU_FLOP_PER_S / 1e12:.0f} TFLOP/s; decoding with {CPUS} cores:",
         "",
         "| recipe | needs | training, CPU | training, GPU | decoding, once |",
@@ -49,7 +49,9 @@ def recipes_page() -> str:
 
 def exit_codes_table() -> str:
     """The exit codes of all commands."""
-    return "\n".join(["| code | meaning |", "|---|---|", *(f"| {code} | {_cell(text)} |" for code, text in EXIT_CODES.items())])
+    return "\n".join(
+        ["| code | meaning |", "|---|---|", *(f"| {code} | {_cell(text)} |" for code, text in EXIT_CODES.items())]
+    )
 
 
 MADE: Final[dict[str, Callable[[], str]]] = {

@@ -70,9 +70,8 @@ def check_model_name(name: str | Path | None) -> None:
     raise InputError(f"{name}: {found}; give the folder of a model, or a Hub id such as owner/name")
 
 
-
 def _check_model_folder(folder: Path) -> None:
-    """Raise InputError for a folder that holds no model, but another folder with one; loading says what else is wrong."""
+    """Raise InputError for a folder that holds no model but a folder with one; loading finds what else is wrong."""
     inside = sorted(each.parent for each in folder.glob(f"*/{_MODEL_FILE}"))
     if inside and not (folder / _MODEL_FILE).is_file():
         raise InputError(f"{folder}: holds no {_MODEL_FILE}, so it is no model's folder; did you mean {inside[0]}?")

@@ -90,7 +90,9 @@ def recipe_path(recipe: str | Path) -> Path:
     names = recipe_names()
     if str(recipe) not in names:
         hint = nearest(recipe, names)
-        raise InputError(f"no recipe {str(recipe)!r}{hint}; there are {', '.join(names)}, or give a file that ends in .yaml")
+        raise InputError(
+            f"no recipe {str(recipe)!r}{hint}; there are {', '.join(names)}, or give a file that ends in .yaml"
+        )
     return RECIPES_FOLDER / f"{recipe}.yaml"
 
 

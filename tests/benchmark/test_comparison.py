@@ -8,7 +8,13 @@ import pytest
 from scipy import stats
 
 from videomem_hf.benchmark.comparison import compare_predictors
-from videomem_hf.benchmark.comparison_tables import COLUMNS, NOT_APART, comparison_json, comparison_rows, comparison_text
+from videomem_hf.benchmark.comparison_tables import (
+    COLUMNS,
+    NOT_APART,
+    comparison_json,
+    comparison_rows,
+    comparison_text,
+)
 from videomem_hf.benchmark.predicted_scores import PredictedScores, merge_measured, read_table
 from videomem_hf.schema import InputError
 
@@ -117,7 +123,10 @@ def test_digits_of_a_table_do_not_make_other_data(tmp_path: Path, predictors: li
     measured = predictors[0].measured["short_term"]
     with (tmp_path / "t.csv").open("w", newline="") as file:
         csv.writer(file).writerows(
-            [("video_id", "short_term", "short_term_model"), *((clip, f"{value:.5f}", 0.5) for clip, value in measured.items())]
+            [
+                ("video_id", "short_term", "short_term_model"),
+                *((clip, f"{value:.5f}", 0.5) for clip, value in measured.items()),
+            ]
         )
     merged = merge_measured([predictors[0], read_table(tmp_path / "t.csv")], {})
     assert merged["short_term"] == measured

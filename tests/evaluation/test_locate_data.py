@@ -25,7 +25,9 @@ def test_a_recorded_folder_is_seen_from_here_and_from_the_run(tmp_path, monkeypa
 def test_data_of_the_same_name_with_other_scores_are_passed_over(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for folder, seed in (("here/sample", 0), ("work/sample", 1)):
-        generate_sample(tmp_path / folder, videos=8, test_videos=0, seed=seed, features=(), write_videos=False, progress=False)
+        generate_sample(
+            tmp_path / folder, videos=8, test_videos=0, seed=seed, features=(), write_videos=False, progress=False
+        )
     config = {"data": "sample/release", "splits": {}, "stages": []}
     fingerprint = data_fingerprint("work/sample/release", "scores")
     results = {"config": config, "data": {"fingerprint": fingerprint}}

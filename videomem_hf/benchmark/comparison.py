@@ -94,10 +94,11 @@ def compare_predictors(
         missing = [each.name for each in predictors if each not in own]
         clips = sorted(set(measured[horizon]).intersection(*(each.predicted[horizon] for each in own)))
         if len(clips) < 2:
+            counts = ", ".join(f"{each.name} ({len(each.predicted[horizon])})" for each in own)
             raise InputError(
-                f"{quantity(len(clips), 'clip')} with a measured {HORIZON_NAMES[horizon]} score and predictions by all of "
-                f"{', '.join(f'{each.name} ({len(each.predicted[horizon])})' for each in own)}; 2 are needed. Compare on "
-                "a split that none was trained on, with --data and --split, or give tables with measured scores"
+                f"{quantity(len(clips), 'clip')} with a measured {HORIZON_NAMES[horizon]} score and predictions by all "
+                f"of {counts}; 2 are needed. Compare on a split that none was trained on, with --data and --split, or "
+                "give tables with measured scores"
             )
         y = np.array([measured[horizon][clip] for clip in clips])
         columns = [np.array([each.predicted[horizon][clip] for clip in clips]) for each in own]

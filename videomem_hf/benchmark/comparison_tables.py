@@ -10,7 +10,18 @@ from videomem_hf.run_files import without_nan
 from videomem_hf.schema import HORIZON_NAMES, Horizon
 
 NOT_APART: Final = "cannot be told apart"
-COLUMNS: Final = ("horizon", "clips", "first", "second", "spearman", "low", "high", "p_value", "p_value_holm", "verdict")
+COLUMNS: Final = (
+    "horizon",
+    "clips",
+    "first",
+    "second",
+    "spearman",
+    "low",
+    "high",
+    "p_value",
+    "p_value_holm",
+    "verdict",
+)
 """Of the table: a row per predictor, with `second` empty, then a row per pair with its difference of `spearman`."""
 _NAME_WIDTH: Final = 40
 _FEW: Final = 100
@@ -64,7 +75,12 @@ def _p(value: float) -> str:
 def comparison_json(predictors: Sequence[PredictedScores], compared: Compared, confidence: float) -> dict[str, Any]:
     """The comparison as JSON holds it; NaN is null."""
     models = [
-        {"name": each.name, "data": each.data, "split": each.split, "clips": {h: len(s) for h, s in each.predicted.items()}}
+        {
+            "name": each.name,
+            "data": each.data,
+            "split": each.split,
+            "clips": {h: len(s) for h, s in each.predicted.items()},
+        }
         for each in predictors
     ]
     horizons = {

@@ -88,8 +88,8 @@ def evaluation_target(
         data = training_clips.locate_data(run, results)
         if data is None:
             raise InputError(
-                f"{run}: was trained on {recorded.get('data')}, which is not here, or has other clips or scores now; give "
-                "--data"
+                f"{run}: was trained on {recorded.get('data')}, which is not here, or has other clips or scores now; "
+                "give --data"
             )
     trained_on = None
     if allow_training_clips:

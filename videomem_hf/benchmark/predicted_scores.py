@@ -48,14 +48,16 @@ class PredictedScores:
     def origin(self) -> str:
         """How many clips of what, in words."""
         clips = quantity(max(map(len, self.predicted.values()), default=0), "clip")
-        return clips + (f" of the split {self.split!r}" if self.split else "") + (f" of {self.data}" if self.data else "")
+        return (
+            clips + (f" of the split {self.split!r}" if self.split else "") + (f" of {self.data}" if self.data else "")
+        )
 
 
 def read_table(path: Path) -> PredictedScores:
     """Read a run's `predictions.csv`, or a table of `videomem evaluate --csv` or `videomem predict --csv`.
 
-    Columns are `video_id` or `clip`, and the scores: with `short_term_model`, `short_term` is the measured score; without
-    it, `short_term` is the predicted one. The same holds for `long_term`. Other columns are not read.
+    Columns are `video_id` or `clip`, and the scores. With `short_term_model`, `short_term` is the measured score;
+    without it, `short_term` is the predicted one. The same holds for `long_term`. Other columns are not read.
 
     Raises:
         InputError: The file cannot be read, has other columns, no number for a score, or a clip twice.
@@ -80,7 +82,11 @@ def read_table(path: Path) -> PredictedScores:
         raise InputError(f"{path}: has {twice!r} twice; a clip has one row")
 
     def scores(column: str) -> dict[str, float]:
-        return {clip: value for clip, row in zip(ids, rows, strict=True) if (value := _number(path, row[column])) is not None}
+        return {
+            clip: value
+            for clip, row in zip(ids, rows, strict=True)
+            if (value := _number(path, row[column])) is not None
+        }
 
     measured = {h: scores(h) for h in found if with_measured and h in header}
     return PredictedScores(str(path), {h: scores(columns[h]) for h in found}, measured)
@@ -146,17 +152,18 @@ def merge_measured(predictors: Sequence[PredictedScores], others: Mapping[str, S
         InputError: Two of them differ, so that an id means different clips.
     """
     merged: Scores = {horizon: {} for horizon in HORIZONS}
-    home: dict[str, str] = {}
-    for name, scores in ({each.name: each.measured for each in predictors} | dict(others)).items():
-        for horizon, known in scores.items():
-            for clip, value in known.items():
-                before = merged[horizon].setdefault(clip, value)
-                if abs(before - value) > SAME:
-                    raise InputError(
-                        f"{name}: the measured {HORIZON_NAMES[horizon]} score of {clip} is {value:.4g}, and in {home[clip]} {before:.4g}; "
-                        "compare predictions of the same data"
-                    )
-                home.setdefault(clip, name)
+    home: dict[tuple[Horizon, str], str] = {}
+    sources = {each.name: each.measured for each in predictors} | dict(others)
+    triples = ((name, horizon, known) for name, scores in sources.items() for horizon, known in scores.items())
+    for name, horizon, known in triples:
+        for clip, value in known.items():
+            before = merged[horizon].setdefault(clip, value)
+            first = home.setdefault((horizon, clip), name)
+            if abs(before - value) > SAME:
+                raise InputError(
+                    f"{name}: the measured {HORIZON_NAMES[horizon]} score of {clip} is {value:.4g}, and in {first} "
+                    f"{before:.4g}; compare predictions of the same data"
+                )
     return merged
 
 

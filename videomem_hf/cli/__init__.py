@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from videomem_hf.cli.exit_codes import EXIT_CODES, FAILED
 from videomem_hf import __version__
 from videomem_hf.cli.analyse import analyse
 from videomem_hf.cli.card import card
@@ -18,6 +17,7 @@ from videomem_hf.cli.convert import convert
 from videomem_hf.cli.data import describe, prepare
 from videomem_hf.cli.doctor import doctor
 from videomem_hf.cli.evaluate import evaluate
+from videomem_hf.cli.exit_codes import EXIT_CODES, FAILED
 from videomem_hf.cli.extract import extract
 from videomem_hf.cli.help import Command, lay_out
 from videomem_hf.cli.predict import predict

@@ -117,7 +117,11 @@ def _read(
 
 
 def _write(
-    found: "list[PredictedScores]", compared: "Compared", json_file: Path | None, csv_file: Path | None, plot: Path | None
+    found: "list[PredictedScores]",
+    compared: "Compared",
+    json_file: Path | None,
+    csv_file: Path | None,
+    plot: Path | None,
 ) -> None:
     from videomem_hf.benchmark.comparison_tables import COLUMNS, comparison_json, comparison_rows
 
@@ -149,4 +153,6 @@ def _draw(compared: "Compared", plot: Path) -> None:
     try:
         comparison_figure(horizons, CONFIDENCE).savefig(plot, dpi=DPI)
     except ValueError as error:
-        raise InputError(f"--plot {plot}: cannot be drawn ({str(error).lower()}); name a PNG, PDF or SVG file") from None
+        raise InputError(
+            f"--plot {plot}: cannot be drawn ({str(error).lower()}); name a PNG, PDF or SVG file"
+        ) from None

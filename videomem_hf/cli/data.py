@@ -78,7 +78,9 @@ def prepare(
     typer.echo(_summary(out, len(written)))
     # A name alone, such as "parquet", could be that of one of the builders of load_dataset.
     path = out if out.is_absolute() or len(out.parts) > 1 else f"./{out}"
-    say_next(f"videomem push dataset {quote(out)} USER/NAME", python=python_line(f'load_dataset({str(path)!r}, "scores")'))
+    say_next(
+        f"videomem push dataset {quote(out)} USER/NAME", python=python_line(f'load_dataset({str(path)!r}, "scores")')
+    )
 
 
 def _summary(out: Path, written: int) -> str:
@@ -112,7 +114,11 @@ def describe(
     description = describe_copy(release_dir, release=release, allow_links=allow_links)
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     title = data_title(release_dir)
-    layout = f"VideoMem ({description.release} release)" if title == "VideoMem" else f"{title.capitalize()}, in VideoMem's layout,"
+    layout = (
+        f"VideoMem ({description.release} release)"
+        if title == "VideoMem"
+        else f"{title.capitalize()}, in VideoMem's layout,"
+    )
     console.print(f"{layout} at {description.root}", markup=False)
     console.print(_parts_table(description))
     console.print(_statistics_table(description))

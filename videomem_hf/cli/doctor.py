@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from videomem_hf.cli.exit_codes import FAILED
 from videomem_hf.cli.examinations import Finding, examine
+from videomem_hf.cli.exit_codes import FAILED
 
 MARKS = {"ok": "[green]ok[/green]", "missing": "[yellow]--[/yellow]", "bad": "[red]!![/red]"}
 

@@ -33,9 +33,7 @@ if TYPE_CHECKING:
     from videomem_hf.data.scored_clips import Clips
 
 Model = Annotated[str, typer.Argument(help="Folder of a trained model, Hub id, or 'resmem'.")]
-DataOption = Annotated[
-    str | None, typer.Option(help=f"{DATA_HELP} (default: the data that the model was trained on)")
-]
+DataOption = Annotated[str | None, typer.Option(help=f"{DATA_HELP} (default: the data that the model was trained on)")]
 MostAnnotated = Annotated[
     int | None, typer.Option(min=2, help="Also evaluate on this many of the split's most annotated clips.")
 ]
@@ -124,7 +122,9 @@ def evaluate(
     found = _predict(model, target, names, batch_size, frame_cache, fail_fast, trust_remote_code)
     if csv_file is not None:
         _write_csv(csv_file, found)
-    if not submission or (np.isfinite(found.clips.labels).sum(axis=0) >= 2).any():  # the release's test set has no scores
+    if (
+        not submission or (np.isfinite(found.clips.labels).sum(axis=0) >= 2).any()
+    ):  # the release's test set has no scores
         ranked_by = most_annotated_by or target.options.get("most_annotated_by", "long_term")
         _report(model, target, found, most_annotated, ranked_by, json_file)
     _say_what_is_next(model, found.clips)
@@ -186,9 +186,7 @@ def _write_csv(path: Path, found: _Predicted) -> None:
     if found.intervals:
         columns |= {"low": found.intervals[0][..., 0], "high": found.intervals[0][..., 1]}
     clips = found.clips
-    write_predictions(
-        path, columns, clips.video_ids, clips.labels, found.horizons, clips.annotation_counts, short=True
-    )
+    write_predictions(path, columns, clips.video_ids, clips.labels, found.horizons, clips.annotation_counts, short=True)
 
 
 def _say_what_is_next(model: str, clips: "Clips") -> None:

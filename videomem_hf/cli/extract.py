@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from tqdm import tqdm
 
-from videomem_hf.cli.exit_codes import FAILED, INTERRUPTED
 from videomem_hf.cli.clip_paths import clip_paths, short_name
+from videomem_hf.cli.exit_codes import FAILED, INTERRUPTED
 from videomem_hf.cli.options import (
     ClipFiles,
     Device,

@@ -111,8 +111,8 @@ class Outputs:
         for option, folder in {"--plots": self.plots, "--overlay": self.overlay}.items():
             if folder is not None and folder.suffix.lower() in FILE_SUFFIXES and not folder.is_dir():
                 raise InputError(
-                    f"{option} {folder}: is named like a file, and each clip gets a file of its own; name a folder, such as "
-                    f"{folder.with_suffix('')}"
+                    f"{option} {folder}: is named like a file, and each clip gets a file of its own; name a folder, "
+                    f"such as {folder.with_suffix('')}"
                 )
             try:
                 if folder is not None:

@@ -56,7 +56,8 @@ def report(
     if data is None:
         recorded = results["config"]["data"]
         typer.echo(
-            f"{recorded} is not here or has changed, so the report has no titles and pictures; --data names a copy", err=True
+            f"{recorded} is not here or has changed, so the report has no titles and pictures; --data names a copy",
+            err=True,
         )
     titles: list[str | None] = _titles(data, ids) if data else [None] * len(ids)
     folder = out or run / "report"

@@ -29,7 +29,13 @@ def write_thumbnails(data: str, options: dict[str, Any] | None, ids: Collection[
     for video_id, source in zip(*load_sources(data, options), strict=True):
         if video_id not in ids or source is None:
             continue
-        given = source.path if isinstance(source, StillImage) else source.read() if isinstance(source, StoredVideo) else source
+        given = (
+            source.path
+            if isinstance(source, StillImage)
+            else source.read()
+            if isinstance(source, StoredVideo)
+            else source
+        )
         try:
             image = Image.fromarray(list(islice(sample_frames(given, notes=[]), SECOND + 1))[-1].image)
         except VideoError:

@@ -51,8 +51,8 @@ def render_card(description: Mapping[str, Any]) -> str:
 
     Args:
         description: `configs` (configuration -> split -> `num_bytes`, `num_examples`, `size`), `features`
-            (configuration -> columns), `release`, `options` of `prepare`, `generated`, see `generated_plan`, and `study`,
-            see `is_study`.
+            (configuration -> columns), `release`, `options` of `prepare`, `generated` (see `generated_plan`) and
+            `study` (see `is_study`).
     """
     template = templates("videomem_hf.data").get_template("dataset_card.md.j2")
     text = template.render(
@@ -71,7 +71,13 @@ def render_card(description: Mapping[str, Any]) -> str:
 def _card_data(configs: Mapping[str, Any], generated: Plan | None, study: bool) -> DatasetCardData:
     default = "scores" if "scores" in configs else next(iter(configs))
     return DatasetCardData(
-        **({**_GENERATED_IDENTITY, CARD_KEY: generated} if generated is not None else _STUDY_IDENTITY if study else _IDENTITY),
+        **(
+            {**_GENERATED_IDENTITY, CARD_KEY: generated}
+            if generated is not None
+            else _STUDY_IDENTITY
+            if study
+            else _IDENTITY
+        ),
         task_categories=["video-classification"],
         configs=[
             {

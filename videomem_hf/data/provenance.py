@@ -1,4 +1,4 @@
-"""Whose data are: a generated sample's, which anybody may have, a study's, or VideoMem's, which stay with their owner."""
+"""Whose data are: a generated sample's, which anybody may have, a study's, or VideoMem's, which stay private."""
 
 import json
 from pathlib import Path

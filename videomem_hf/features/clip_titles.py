@@ -21,7 +21,9 @@ class ClipTitles:
         self._by_stem = {stem: next(iter(found)) for stem, found in stems.items() if len(found) == 1}
 
     def of(self, name: str) -> str | None:
-        """The title of the clip with a path, file name or address; the longest part of its path counts, None if none is.
+        """The title of the clip with a path, file name or address; the longest part of its path counts.
+
+        None if there is none.
 
         An address is also found without its query.
         """
