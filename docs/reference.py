@@ -30,7 +30,7 @@ def recipes_page() -> str:
     """A table of the recipes with needs and times, then each recipe's file."""
     lines = [
         f"For {PAPER_TRAIN:,} training clips, the size of the paper's training split, {LAMEM_IMAGES:,} images of LaMem "
-        f"where a recipe trains on them too, a CPU that reaches {CPU_FLOP_PER_S / 1e9:.0f} GFLOP/s and a GPU that reaches "
+        f"where a recipe trains on them too, a CPU of {CPU_FLOP_PER_S / 1e9:.0f} GFLOP/s and a GPU of "
         f"{GPU_FLOP_PER_S / 1e12:.0f} TFLOP/s; decoding with {CPUS} cores:",
         "",
         "| recipe | needs | training, CPU | training, GPU | decoding, once |",

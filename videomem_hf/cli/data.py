@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -140,6 +141,8 @@ def _next_commands(description: "Description", folder: Path) -> list[str]:
         return [f"videomem prepare {quote(folder)} parquet"]
     present = {part.name for part in description.parts if part.present}
     recipe = next((name for name, part in TRAINABLE.items() if part in present), None)
+    if recipe == "best" and find_spec("sentence_transformers") is None:
+        recipe = None
     train = [f"videomem train --recipe {recipe} --data {quote(folder)} --output run"] if recipe else []
     return [*train, f"videomem prepare {quote(folder)} parquet"]
 

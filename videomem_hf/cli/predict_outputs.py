@@ -109,7 +109,7 @@ class Outputs:
             if not path.resolve().parent.is_dir():
                 raise InputError(f"{path}: the folder {path.resolve().parent} does not exist; make it first")
         for option, folder in {"--plots": self.plots, "--overlay": self.overlay}.items():
-            if folder is not None and folder.suffix.lower() in FILE_SUFFIXES and not folder.is_dir():
+            if folder is not None and folder.suffix.lower() in FILE_SUFFIXES and not folder.exists():
                 raise InputError(
                     f"{option} {folder}: is named like a file, and each clip gets a file of its own; name a folder, "
                     f"such as {folder.with_suffix('')}"
