@@ -55,7 +55,7 @@ def comparison_text(predictors: Sequence[PredictedScores], compared: Compared, c
 def _notes(compared: Compared, confidence: float) -> Iterator[str]:
     pairs = max(len(found.pairs) for found in compared.values())
     corrected = f"; Holm's correction for {pairs} pairs" if pairs > 1 else ""
-    yield f"Told apart: p at most {short_number(1 - confidence)} (paired bootstrap over clips{corrected})."
+    yield f"Told apart: p at most {short_number(1 - confidence)} (paired bootstrap{corrected})."
     if (fewest := min(found.clips for found in compared.values())) < _FEW:
         yield f"With {fewest} clips only large differences can be found."
 
