@@ -142,7 +142,7 @@ def test_the_split_of_an_old_run_is_made_again(old_run: Path, data: Path, tmp_pa
     results = json.loads((old_run / "results.json").read_text())
     results["config"]["data"] = "gone"
     (old_run / "results.json").write_text(json.dumps(results))
-    with pytest.raises(InputError, match="was trained on gone, which is not here, or has .* now; give --data"):
+    with pytest.raises(InputError, match=r"was trained on gone, which is not here, or has .* now; give --data"):
         _evaluate(old_run)
     assert _evaluate(old_run, "--data", moved).exit_code == 0
     with pytest.raises(InputError, match=r"--seed is 1, and .* was trained with 3"):
