@@ -32,7 +32,7 @@ class ClipTitles:
         parts = Path(address_name(name)).parts
         for start in range(len(parts)):
             path = Path(*parts[start:])
-            for key in (str(path), str(path.with_suffix(""))):
+            for key in (str(path), str(path.parent / path.stem)):
                 if key in self._given:
                     return self._given[key]
         return self._by_stem.get(Path(parts[-1]).stem) if parts else None
