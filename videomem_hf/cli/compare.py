@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 Predictors = Annotated[
     list[str],
     typer.Argument(
-        metavar="PREDICTOR PREDICTOR...",
+        metavar="PREDICTORS...",
         help="Two or more: folders of runs or models, Hub ids, 'resmem', or tables of `evaluate --csv` or "
         "`predict --csv`.",
         show_default=False,
