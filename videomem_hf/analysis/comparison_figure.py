@@ -30,7 +30,7 @@ def comparison_figure(
         horizons: For each the predictors, the pairs (filled where told apart), and the number of clips.
         confidence: Level of the intervals.
     """
-    most = [max(len(each[row]) for each in horizons.values()) for row in (0, 1)]
+    most = [max(map(len, rows)) for rows in zip(*((each[0], each[1]) for each in horizons.values()), strict=True)]
     figure = Figure(figsize=(5.4 * len(horizons), 2.6 + 0.34 * sum(most)), layout="constrained")
     panels = figure.subplots(2, len(horizons), squeeze=False, height_ratios=[count + 1.5 for count in most])
     for column, (horizon, (predictors, pairs, clips)) in enumerate(horizons.items()):

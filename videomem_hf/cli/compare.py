@@ -23,7 +23,7 @@ from videomem_hf.cli.options import (
 from videomem_hf.model_names import check_model_name
 from videomem_hf.registration import import_code
 from videomem_hf.run_files import is_run_folder
-from videomem_hf.schema import InputError
+from videomem_hf.schema import Horizon, InputError
 from videomem_hf.statistics import CONFIDENCE
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def _draw(compared: "Compared", plot: Path) -> None:
     from videomem_hf.analysis.comparison_figure import Bar, comparison_figure
     from videomem_hf.analysis.style import DPI
 
-    horizons = {}
+    horizons: dict[Horizon, tuple[list[Bar], list[Bar], int]] = {}
     for horizon, found in compared.items():
         predictors = [Bar(e.name, e.spearman, e.interval.low, e.interval.high) for e in found.estimates]
         pairs = []

@@ -136,7 +136,9 @@ def predict(
     scoring = Scoring(model, device, trust_remote_code, precision, tuple(import_ or ()), *drawn)
     scored, maps = _score(scoring, sources, of_clips, jobs, outputs, fail_fast)
     again = [o.source for o in scored if o.prediction and isinstance(o.source, Path) and not is_pipe(o.source)]
-    options = {"--model": [model], "--device": [device], "--import": import_ or [], "--title": [title]}
+    options: dict[str, Sequence[str | None]] = {
+        "--model": [model], "--device": [device], "--import": import_ or [], "--title": [title],
+    }  # fmt: skip
     typed = "".join(f" {name} {quote(each)}" for name, values in options.items() for each in values if each)
     typed += f" --titles {quote(titles)}" if titles else ""
     typed += " --trust-remote-code" if trust_remote_code else ""
