@@ -19,11 +19,10 @@ from videomem_hf.cli.options import (
     ListFile,
     Titles,
     TrustRemoteCode,
-    quote,
     say_next,
 )
 from videomem_hf.cli.predict_here import Outcome, Scoring, is_pipe, score_clips
-from videomem_hf.cli.predict_next import next_commands
+from videomem_hf.cli.predict_next import next_commands, typed_options
 from videomem_hf.cli.predict_outputs import About, Outputs, write_outputs
 from videomem_hf.model_names import check_model_name
 from videomem_hf.registration import import_code
@@ -136,12 +135,9 @@ def predict(
     scoring = Scoring(model, device, trust_remote_code, precision, tuple(import_ or ()), *drawn)
     scored, maps = _score(scoring, sources, of_clips, jobs, outputs, fail_fast)
     again = [o.source for o in scored if o.prediction and isinstance(o.source, Path) and not is_pipe(o.source)]
-    options: dict[str, Sequence[str | None]] = {
-        "--model": [model], "--device": [device], "--import": import_ or [], "--title": [title],
-    }  # fmt: skip
-    typed = "".join(f" {name} {quote(each)}" for name, values in options.items() for each in values if each)
-    typed += f" --titles {quote(titles)}" if titles else ""
-    typed += " --trust-remote-code" if trust_remote_code else ""
+    typed = typed_options({
+        "--model": [model], "--device": [device], "--import": import_ or [], "--title": [title], "--titles": [titles],
+    }) + (" --trust-remote-code" if trust_remote_code else "")  # fmt: skip
     say_next(*next_commands(again, typed, drawn=bool(plots), maps=maps, written=bool(csv_file or overlay)))
     if any(outcome.error for outcome in scored):
         raise typer.Exit(FAILED)

@@ -1,6 +1,6 @@
 """What a user would type after `videomem predict`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -28,3 +28,8 @@ def next_commands(clips: Sequence[Path], options: str, *, drawn: bool, maps: boo
     elif maps and not written:
         commands.append(f"videomem predict {one}{options} --overlay videos")
     return commands
+
+
+def typed_options(options: Mapping[str, Sequence[Path | str | None]]) -> str:
+    """Options with their values as a shell takes them, after a space each; those without a value are left out."""
+    return "".join(f" {name} {quote(each)}" for name, values in options.items() for each in values if each)
