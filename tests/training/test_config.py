@@ -73,7 +73,7 @@ def test_saved_then_read_back_is_equal(tmp_path: Path) -> None:
         ("augmentation.flp=1", r"augmentation: unknown key 'flp' \(did you mean 'flip'\?\); allowed are flip, "),
         ("stages.0.epoch=1", r"stages 0: unknown key 'epoch' \(did you mean 'epochs'\?\); allowed are epochs, "),
         ("epochs=3", r"unknown key 'epochs' \(did you mean 'stages\.\*\.epochs'\?\); allowed are model, "),
-        ("hidden_sizes=[8]", r"unknown key 'hidden_sizes' \(did you mean 'model\.hidden_sizes'\?\)"),
+        ("learning_rate=1", r"unknown key 'learning_rate' \(did you mean 'stages\.\*\.learning_rate'\?\)"),
         ("output=elsewhere", "unknown key 'output'"),
         ("augmentation=3", "augmentation: a section of keys and values is wanted, got 3"),
         ("stages.1.epochs=3", r"'1' is no index of the list; there are 0, or \* for all"),

@@ -73,7 +73,8 @@ def _has_fingerprint(folder: Path, config: Mapping[str, Any], recorded: str | No
     if recorded is None:
         return True
     try:
-        return run_fingerprint(config, str(folder)) == recorded
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # whoever opens the data gets them
+            return run_fingerprint(config, str(folder)) == recorded
     except (InputError, ValueError):  # holds something else
         return False
 
