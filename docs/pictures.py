@@ -167,6 +167,15 @@ def _report(work: Path, out: Path) -> None:
     _keep(work / "run/report/calibration.png", out / "report.png")
 
 
+def _compare(work: Path, out: Path) -> None:
+    _train_model(work)
+    overrides = ("stages.*.epochs=2", "frame_cache=frames")
+    data = ("--data", "sample/release", "--output", "run2")
+    videomem(work, "train", "--recipe", "frame_attention", *data, "--set", *overrides)
+    videomem(work, "compare", "run", "run2", "--plot", "comparison.png")
+    _keep(work / "comparison.png", out / "comparison.png")
+
+
 def _describe(work: Path, out: Path) -> None:
     _generate_sample(work)
     videomem(work, "describe", "sample/release", "--plots", "described")
@@ -184,7 +193,7 @@ def _space(work: Path, out: Path) -> None:
     _train_model(work)
     command = [ROOT / "space/app.py", "--model", work / "run"]
     sizes = {"space_desktop": (1280, 900, False), "space_phone": (390, 844, True)}
-    with _browser() as browser, _served(*command) as address:
+    with _browser() as browser, _serve(*command) as address:
         for name, (width, height, phone) in sizes.items():
             page = browser.new_page(viewport={"width": width, "height": height}, is_mobile=phone, has_touch=phone)
             page.set_default_timeout(PAGE_LOADS_MS)
@@ -207,7 +216,7 @@ def _game(work: Path, out: Path) -> None:
         _generate_sample(work)
         clips = sorted((work / "sample").rglob("*.webm"))[:12]
         videomem(work, "study", "init", "mystudy", *clips, "--design", "small.yaml")
-        with _served("-m", "videomem_hf", "study", "serve", work / "mystudy") as address:
+        with _serve("-m", "videomem_hf", "study", "serve", work / "mystudy") as address:
             page = browser.new_page(viewport={"width": 1280, "height": 720})
             page.goto(address)
             page.wait_for_selector("text=I agree")
@@ -242,7 +251,7 @@ def _browser() -> Iterator[Any]:
 
 
 @contextmanager
-def _served(*command: object) -> Iterator[str]:
+def _serve(*command: object) -> Iterator[str]:
     """Run a server on a free port until the block ends; gives its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -269,15 +278,53 @@ def _served(*command: object) -> Iterator[str]:
             server.wait()
 
 
-_MODEL: Final = ("videomem_hf/training", "videomem_hf/sample", "videomem_hf/models")
+_CLI: Final = "videomem_hf/cli"
+_STYLE: Final = "videomem_hf/analysis/style.py"
+_MODEL: Final = tuple(
+    f"videomem_hf/{each}"
+    for each in ("training", "sample", "models", "video", "losses", "data", "evaluation", "statistics.py")
+)
+_PREDICTION: Final = (*_MODEL, "videomem_hf/inference", "videomem_hf/analysis", "videomem_hf/conformal.py")
 MAKERS: Final = (
-    Maker(("prediction", "overlay"), _predict, (*_MODEL, "videomem_hf/inference", "videomem_hf/analysis")),
-    Maker(("training",), _train, (*_MODEL, "videomem_hf/analysis/training_figure.py")),
-    Maker(("report",), _report, (*_MODEL, "videomem_hf/cli/report.py", "videomem_hf/analysis/errors.py")),
-    Maker(("describe",), _describe, ("videomem_hf/sample", "videomem_hf/analysis/dataset_figures.py")),
+    Maker(("prediction", "overlay"), _predict, (*_PREDICTION, *(f"{_CLI}/predict{part}.py" for part in ("", "_here")))),
+    Maker(("training",), _train, (*_MODEL, f"{_CLI}/train.py", _STYLE, "videomem_hf/analysis/training_figure.py")),
     Maker(
-        ("analyse", "analyse_consistency"), _analyse, ("videomem_hf/protocol", "videomem_hf/analysis/study_figures.py")
+        ("report",),
+        _report,
+        (
+            *_MODEL,
+            f"{_CLI}/report.py",
+            _STYLE,
+            *(f"videomem_hf/analysis/{each}.py" for each in ("errors", "calibration")),
+        ),
     ),
-    Maker(("space_desktop", "space_phone"), _space, (*_MODEL, "space", "videomem_hf/inference")),
-    Maker(("game_start", "game_instructions", "game_trial"), _game, ("videomem_hf/protocol/server",)),
+    Maker(
+        ("comparison",),
+        _compare,
+        (*_MODEL, f"{_CLI}/compare.py", _STYLE, "videomem_hf/analysis/comparison_figure.py", "videomem_hf/benchmark"),
+    ),
+    Maker(
+        ("describe",),
+        _describe,
+        (
+            "videomem_hf/sample",
+            "videomem_hf/data",
+            f"{_CLI}/data.py",
+            _STYLE,
+            "videomem_hf/analysis/dataset_figures.py",
+        ),
+    ),
+    Maker(
+        ("analyse", "analyse_consistency"),
+        _analyse,
+        (
+            "videomem_hf/protocol",
+            "videomem_hf/statistics.py",
+            f"{_CLI}/analyse.py",
+            _STYLE,
+            "videomem_hf/analysis/study_figures.py",
+        ),
+    ),
+    Maker(("space_desktop", "space_phone"), _space, (*_PREDICTION, "space")),
+    Maker(("game_start", "game_instructions", "game_trial"), _game, ("videomem_hf/protocol", "videomem_hf/sample")),
 )

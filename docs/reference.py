@@ -10,15 +10,15 @@ from typing import Any, Final
 
 import typer
 
-from videomem_hf.benchmark.recipe_costs import GPU_FLOP_PER_S, recipe_costs
+from videomem_hf.benchmark.recipe_costs import CPU_FLOP_PER_S, GPU_FLOP_PER_S, LAMEM_IMAGES, recipe_costs
 from videomem_hf.cli import app
+from videomem_hf.cli.exit_codes import EXIT_CODES
 from videomem_hf.cli.recipes import duration_text
+from videomem_hf.data.release.splits import PAPER_TRAIN
 from videomem_hf.recipes import recipe_names, recipe_path
 
-CLIPS: Final = 6500
-"""Training clips of the paper's split of VideoMem (Sec. 5)."""
-CPU_FLOP_PER_S: Final = 5e10
-"""Taken for a CPU on the page of recipes; `videomem recipes` measures the reader's own."""
+CPUS: Final = 8
+"""Cores that decode, on the page of recipes."""
 
 
 def commands_page() -> str:
@@ -28,18 +28,37 @@ def commands_page() -> str:
 
 def recipes_page() -> str:
     """A table of the recipes with needs and times, then each recipe's file."""
-    lines = ["| recipe | needs | CPU | GPU |", "|---|---|---|---|"]
+    lines = [
+        f"For {PAPER_TRAIN:,} training clips, the size of the paper's training split, {LAMEM_IMAGES:,} images of LaMem "
+        f"where a recipe trains on them too, a CPU of {CPU_FLOP_PER_S / 1e9:.0f} GFLOP/s and a GPU of "
+        f"{GPU_FLOP_PER_S / 1e12:.0f} TFLOP/s; decoding with {CPUS} cores:",
+        "",
+        "| recipe | needs | training, CPU | training, GPU | decoding, once |",
+        "|---|---|---|---|---|",
+    ]
     for name in recipe_names():
-        costs = recipe_costs(name, CLIPS)
+        costs = recipe_costs(name, PAPER_TRAIN)
+        decoding = duration_text(costs.decoding_hours(CPUS)) if costs.videos else "none"
         cpu, gpu = (duration_text(costs.hours(speed)) for speed in (CPU_FLOP_PER_S, GPU_FLOP_PER_S))
-        lines.append(f"| [`{name}`](#{name}) | {_cell('; '.join(costs.needs))} | {cpu} | {gpu} |")
+        lines.append(f"| [`{name}`](#{name}) | {_cell('; '.join(costs.needs))} | {cpu} | {gpu} | {decoding} |")
     for name in recipe_names():
         about, values = _parts(recipe_path(name).read_text(encoding="utf-8"))
         lines += ["", f"## {name}", "", about, "", "```yaml", values, "```"]
     return "\n".join(lines)
 
 
-MADE: Final[dict[str, Callable[[], str]]] = {"commands": commands_page, "recipes": recipes_page}
+def exit_codes_table() -> str:
+    """The exit codes of all commands."""
+    return "\n".join(
+        ["| code | meaning |", "|---|---|", *(f"| {code} | {_cell(text)} |" for code, text in EXIT_CODES.items())]
+    )
+
+
+MADE: Final[dict[str, Callable[[], str]]] = {
+    "commands": commands_page,
+    "exit_codes": exit_codes_table,
+    "recipes": recipes_page,
+}
 
 
 def fill(text: str) -> str:

@@ -110,7 +110,7 @@ def _work(function: Callable[[Any], Any], pipe: Connection) -> None:
         except EOFError:
             return
         try:
-            answer = function(job), None
+            outcome = function(job), None
         except Exception as error:
-            answer = None, ExceptionWithTraceback(error, error.__traceback__)
-        pipe.send(answer)
+            outcome = None, ExceptionWithTraceback(error, error.__traceback__)
+        pipe.send(outcome)

@@ -16,6 +16,7 @@ NO_MODEL: Final = (
 )
 
 _PROBE_S: Final = 10
+_MODEL_FILE: Final = "config.json"
 
 
 def is_hub_id(name: str) -> bool:
@@ -60,7 +61,17 @@ def check_model_name(name: str | Path | None) -> None:
         return
     path, found = Path(str(name)), "no such folder"
     with suppress(OSError):  # of a name that is longer than the file system takes
-        if path.is_dir() or (is_hub_id(str(name)) and not path.parent.exists()):
+        if path.is_dir():
+            _check_model_folder(path)
+            return
+        if is_hub_id(str(name)) and not path.parent.exists():
             return
         found = "is a file" if path.exists() else found
     raise InputError(f"{name}: {found}; give the folder of a model, or a Hub id such as owner/name")
+
+
+def _check_model_folder(folder: Path) -> None:
+    """Raise InputError for a folder that holds no model but a folder with one; loading finds what else is wrong."""
+    inside = sorted(each.parent for each in folder.glob(f"*/{_MODEL_FILE}"))
+    if inside and not (folder / _MODEL_FILE).is_file():
+        raise InputError(f"{folder}: holds no {_MODEL_FILE}, so it is no model's folder; did you mean {inside[0]}?")

@@ -143,6 +143,7 @@ def _cluster() -> Iterator[Any]:
         raise InputError("--engine ray needs Ray: pip install 'videomem_hf[ray]', on all machines of the cluster")
     _check_address(os.environ.get("RAY_ADDRESS", ""))
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_prestart_worker_first_driver", "0")  # a process per core that nothing here would use
     quiet = "RAY_BACKEND_LOG_LEVEL" not in os.environ
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     import ray

@@ -55,7 +55,8 @@ class RunConfig:
             apply_override(values, override)
         given = {"data": str(data), "output": str(output), "recipe": str(recipe)}
         values = cls.from_former_names(values)
-        refuse_unknown(values, [each.name for each in fields(cls) if each.name not in given], f"recipe {recipe}")
+        known = [each.name for each in fields(cls) if each.name not in given]
+        refuse_unknown(values, known, f"recipe {recipe}", inner_keys(values))
         return build(cls, values | given, f"recipe {recipe}")
 
     @classmethod
@@ -88,7 +89,10 @@ def recipe_path(recipe: str | Path) -> Path:
         return Path(recipe)
     names = recipe_names()
     if str(recipe) not in names:
-        raise InputError(f"no recipe {str(recipe)!r}; there are {', '.join(names)}, or give a file that ends in .yaml")
+        hint = nearest(recipe, names)
+        raise InputError(
+            f"no recipe {str(recipe)!r}{hint}; there are {', '.join(names)}, or give a file that ends in .yaml"
+        )
     return RECIPES_FOLDER / f"{recipe}.yaml"
 
 
@@ -243,12 +247,30 @@ def require(condition: bool, name: str, allowed: str, value: object) -> None:
         raise InputError(f"{name} must be {allowed}, got {value!r}")
 
 
-def refuse_unknown(values: Mapping[str, Any], allowed: Sequence[str], where: str) -> None:
-    """Raise InputError for a key that is not allowed, with those that are and the nearest of them."""
+def refuse_unknown(
+    values: Mapping[str, Any], allowed: Sequence[str], where: str, elsewhere: Mapping[str, str] | None = None
+) -> None:
+    """Raise InputError for a key that is not allowed, with those that are and the nearest of them.
+
+    `elsewhere` gives keys of sections with their paths; such a key is the hint.
+    """
     for key in values:
         if key not in allowed:
             options = ", ".join(allowed) or "none"
-            raise InputError(f"{where}: unknown key {key!r}{nearest(key, allowed)}; allowed are {options}")
+            inside = (elsewhere or {}).get(key)
+            hint = f" (did you mean {inside!r}?)" if inside else nearest(key, allowed)
+            raise InputError(f"{where}: unknown key {key!r}{hint}; allowed are {options}")
+
+
+def inner_keys(values: Mapping[str, Any]) -> dict[str, str]:
+    """Keys of a recipe's sections, each with the path that an override gives: `epochs` is `stages.*.epochs`."""
+    found: dict[str, str] = {}
+    for section, inside in values.items():
+        parts = [(f"{section}.*", each) for each in inside] if isinstance(inside, list) else [(section, inside)]
+        for path, part in parts:
+            for key in part if isinstance(part, Mapping) else ():
+                found.setdefault(key, f"{path}.{key}")
+    return found
 
 
 def nearest(given: object, known: Iterable[str]) -> str:

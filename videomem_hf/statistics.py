@@ -1,29 +1,24 @@
-"""Rank correlation of memorability scores, its bootstrap intervals, its noise ceiling, and conformal quantiles.
+"""Rank correlation of memorability scores, its bootstrap intervals, comparisons of predictors, and its noise ceiling.
 
 Spearman's rank correlation over a whole split is the field's measure (paper, Sec. 5). Everything is float64. A resample
 of items is kept as a row of counts, one per item: weighted moments and the ranks of a resample then follow from
 cumulative sums, so that 10,000 resamples of 2,000 items need neither a sort nor a Python loop over resamples.
 """
 
-import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import isotonic_regression
 
 Floats = NDArray[np.float64]
 Statistic = Literal["spearman", "pearson", "mse"]
 
 RESAMPLES: Final = 10_000
 CONFIDENCE: Final = 0.95
-RIGHT_ORDER: Final = 0.9
-"""Share of pairs in the right order that the error of a difference stands for."""
-_ITEMS_OF_ALL_PAIRS: Final = 2_000
-_FEWEST_ITEMS_OF_PAIRS: Final = 50
 _CHUNK_ELEMENTS: Final = 1 << 18
 """Items times resamples held at once: a few arrays of 2 MiB, whatever the number of resamples."""
 
@@ -98,7 +93,7 @@ def bootstrap_interval(
     Raises:
         ValueError: as `spearman`, and for a `confidence` or `resamples` outside its range.
     """
-    x, y = _in_order(*_pair(predictions, references))
+    x, y = _in_order(*check_pair(predictions, references))
     draws = bootstrap_distribution(x, y, statistic, resamples=resamples, seed=seed)
     return _interval(draws, confidence)
 
@@ -112,7 +107,7 @@ def bootstrap_intervals(
     seed: int = 0,
 ) -> dict[Statistic, Interval]:
     """The intervals of `bootstrap_interval` for all three statistics, from one set of resamples."""
-    x, y = _in_order(*_pair(predictions, references))
+    x, y = _in_order(*check_pair(predictions, references))
     statistics = get_args(Statistic)
     draws = np.concatenate(
         [
@@ -133,7 +128,7 @@ def bootstrap_distribution(
     seed: int = 0,
 ) -> Floats:
     """The statistic on every resample, `(resamples,)`; NaN where a resample is constant."""
-    x, y = _pair(predictions, references)
+    x, y = check_pair(predictions, references)
     return np.concatenate(
         [_weighted_statistic(statistic, x, y, counts) for counts in resample_counts(len(x), resamples, seed)]
     )
@@ -150,17 +145,59 @@ def compare(
     seed: int = 0,
 ) -> Comparison:
     """Compare two predictors on the same items by a paired bootstrap; arguments as in `bootstrap_interval`."""
-    first, y = _pair(predictions, references)
-    second, y = _pair(other_predictions, references)
-    first, second, y = _in_order(first, second, y)
+    both = (predictions, other_predictions)
+    return compare_all(both, references, statistic, confidence=confidence, resamples=resamples, seed=seed)[0, 1]
+
+
+def compare_all(
+    predictions: Sequence[ArrayLike],
+    references: ArrayLike,
+    statistic: Statistic = "spearman",
+    *,
+    confidence: float = CONFIDENCE,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> dict[tuple[int, int], Comparison]:
+    """Compare every two of several predictors on the same items, from one set of resamples.
+
+    Args:
+        predictions: For each predictor `(items,)`.
+        references, statistic, confidence, resamples, seed: As in `bootstrap_interval`.
+
+    Returns:
+        Indices of two predictors, the smaller first, to their comparison. P-values are not corrected for the number of
+        pairs; see `holm`.
+    """
+    pairs = [check_pair(each, references) for each in predictions]
+    *columns, y = _in_order(*(x for x, _ in pairs), pairs[0][1])
     draws = np.concatenate(
         [
-            _weighted_statistic(statistic, first, y, counts) - _weighted_statistic(statistic, second, y, counts)
+            [_weighted_statistic(statistic, x, y, counts) for x in columns]
             for counts in resample_counts(len(y), resamples, seed)
-        ]
-    )
-    difference = _statistic(statistic, first, y) - _statistic(statistic, second, y)
-    return Comparison(difference, _interval(draws, confidence), _p_value_of_zero(draws))
+        ],
+        axis=1,
+    )  # (predictors, resamples)
+    values = [_statistic(statistic, x, y) for x in columns]
+    found = {}
+    for first, second in combinations(range(len(columns)), 2):
+        apart = draws[first] - draws[second]
+        interval = _interval(apart, confidence)
+        found[first, second] = Comparison(values[first] - values[second], interval, _p_value_of_zero(apart))
+    return found
+
+
+def holm(p_values: ArrayLike) -> Floats:
+    """P-values corrected for their number, `(tests,)`: at most a share of alpha of all families errs at level alpha.
+
+    Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of Statistics 1979. A NaN, of
+    a test that could not be made, stays one and does not count.
+    """
+    values = np.asarray(p_values, np.float64)
+    corrected = np.full(values.shape, np.nan)
+    order = np.argsort(values, kind="stable")[: np.isfinite(values).sum()]
+    factors = np.arange(len(order), 0, -1)
+    corrected[order] = np.minimum(np.maximum.accumulate(values[order] * factors), 1.0)
+    return corrected
 
 
 def spearman_brown(correlation: float, factor: float) -> float:
@@ -233,81 +270,6 @@ def noise_ceiling_interval(
     return _interval(np.concatenate(draws), confidence)
 
 
-def conformal_quantile(errors: ArrayLike, coverage: float) -> float | None:
-    """The bound that the error of a new item stays below with a probability of at least `coverage`.
-
-    Split conformal prediction (Lei et al., "Distribution-Free Predictive Inference for Regression", JASA 2018): the
-    `ceil((n + 1) * coverage)`-th smallest error. No distribution is assumed, only that the new item comes from where
-    the n others came from. Of `|errors|` it is the half-width of symmetric intervals; two-sided ones take it of the
-    errors and of their negatives, each at `(1 + coverage) / 2` (Romano et al., 2019).
-
-    Args:
-        errors: `(n,)`, of items that the predictor has not seen.
-        coverage: In (0, 1).
-
-    Returns:
-        None if there are too few errors to say.
-    """
-    values = np.sort(np.asarray(errors, np.float64))
-    rank = math.ceil((len(values) + 1) * coverage - 1e-9)  # 20 * 0.95 may be a little above 19
-    return float(values[rank - 1]) if rank <= len(values) else None
-
-
-def conformal_ends(errors: ArrayLike, coverage: float) -> tuple[float, float] | None:
-    """The bounds between which the error of a new item lies with a probability of at least `coverage`.
-
-    Of n + 1 places among n sorted errors, at most a share of `1 - coverage` lies outside, half on each side (Lei et
-    al., JASA 2018); an odd one is left out above. With room for one place only the bounds are symmetric about 0.
-
-    Args:
-        errors: `(n,)`, of items that the predictor has not seen.
-        coverage: In (0, 1).
-
-    Returns:
-        None if there are too few errors to say.
-    """
-    values = np.sort(np.asarray(errors, np.float64))
-    outside = math.floor((len(values) + 1) * (1 - coverage) + 1e-9)
-    if outside < 2:
-        bound = conformal_quantile(np.abs(values), coverage)
-        return None if bound is None else (-bound, bound)
-    below = outside // 2
-    return float(values[below - 1]), float(values[len(values) - (outside - below)])
-
-
-def difference_error(
-    predictions: ArrayLike, references: ArrayLike, level: float = RIGHT_ORDER, *, seed: int = 0
-) -> float | None:
-    """The smallest difference of predictions at which pairs of items are mostly in the right order.
-
-    The share of pairs in the right order is fitted as a function of the difference that never falls (isotonic
-    regression), so that the level holds for pairs that differ by just as much, not only for all that differ by more.
-
-    Args:
-        predictions, references: `(items,)` finite numbers.
-        level: Share of the pairs with this difference whose references differ the same way; equal ones count half.
-        seed: Of the draw of pairs, where there are more than those of 2,000 items.
-
-    Returns:
-        Infinity if fewer pairs than there are items differ by so much: no difference is large enough. None with fewer
-        than 50 items, too few to say.
-    """
-    x, y = _pair(predictions, references)
-    if len(x) < _FEWEST_ITEMS_OF_PAIRS:
-        return None
-    if len(x) <= _ITEMS_OF_ALL_PAIRS:
-        first, second = np.triu_indices(len(x), 1)
-    else:
-        pairs = np.random.default_rng(seed).integers(0, len(x), (2, _ITEMS_OF_ALL_PAIRS**2 // 2))
-        first, second = pairs[:, pairs[0] != pairs[1]]
-    apart = x[first] - x[second]
-    right = (np.sign(apart) * np.sign(y[first] - y[second]) + 1) / 2
-    gaps, group, pairs_of = np.unique(np.abs(apart), return_inverse=True, return_counts=True)
-    shares = isotonic_regression(np.bincount(group, right) / pairs_of, weights=pairs_of).x
-    reached = int(np.searchsorted(shares, level - 1e-9))
-    return float(gaps[reached]) if pairs_of[reached:].sum() >= len(x) else math.inf
-
-
 def resample_counts(items: int, resamples: int, seed: int) -> Iterator[Floats]:
     """How often each item is drawn in each resample: chunks of `(resamples, items)`, each row summing to `items`."""
     if resamples < 1:
@@ -321,7 +283,8 @@ def resample_counts(items: int, resamples: int, seed: int) -> Iterator[Floats]:
         yield np.bincount(drawn.ravel(), minlength=chunk * items).reshape(chunk, items).astype(np.float64)
 
 
-def _pair(predictions: ArrayLike, references: ArrayLike) -> tuple[Floats, Floats]:
+def check_pair(predictions: ArrayLike, references: ArrayLike) -> tuple[Floats, Floats]:
+    """Both as float64 arrays `(items,)`. Raises ValueError as `spearman`."""
     x = np.asarray(predictions, dtype=np.float64)
     y = np.asarray(references, dtype=np.float64)
     if x.ndim != 1 or x.shape != y.shape:
@@ -340,7 +303,7 @@ def _in_order(*columns: Floats) -> list[Floats]:
 
 
 def _statistic(statistic: Statistic, predictions: ArrayLike, references: ArrayLike) -> float:
-    x, y = _pair(predictions, references)
+    x, y = check_pair(predictions, references)
     if statistic != "mse" and (np.ptp(x) == 0 or np.ptp(y) == 0):
         warnings.warn(f"{statistic} of a constant input is not defined: NaN", RuntimeWarning, stacklevel=3)
         return float("nan")

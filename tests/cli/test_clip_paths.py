@@ -45,6 +45,18 @@ def test_a_folder_of_clips_is_silent(tmp_path, capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_a_folder_of_photographs_says_how_they_are_given(tmp_path, capsys):
+    (tmp_path / "my photos").mkdir()
+    (tmp_path / "my photos" / "a.JPG").write_bytes(b"x")
+    with pytest.raises(
+        InputError, match=r"my photos: the folder holds no video; it holds pictures.*my photos/\*\.JPG'$"
+    ):
+        clip_sources([str(tmp_path / "my photos")], None)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="empty: the folder holds no file that ends in"):
+        clip_sources([str(tmp_path / "empty")], None)
+
+
 def test_an_address_with_one_slash_stops_no_other_clip(tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"x")
     assert len(clip_sources([str(tmp_path / "a.mp4"), "http:/host/c.mp4"], None)) == 2

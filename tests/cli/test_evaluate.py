@@ -100,7 +100,7 @@ def test_the_most_annotated_and_what_bounds_a_correlation(release: Path, model: 
     few = content["metrics"]["short_term"]["4 most annotated"]
     assert few["items"] == 4
     assert few["spearman"] == pytest.approx(stats.spearmanr(predicted, measured)[0])
-    assert "short-term  4 most annotated" in run.output
+    assert "short-term 4 most annotated" in run.output
     assert "human consistency .481 / .192, annotation consistency .616 / .364" in run.output
     assert f"short-term {content['ceilings']['short_term']:.3f}".replace("0.", ".") in run.output
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from videomem_hf.cli import app
-from videomem_hf.cli.options import quoted
+from videomem_hf.cli.options import quote
 from videomem_hf.data.prepare import PrepareOptions, prepare
 from videomem_hf.sample import generate_sample
 from videomem_hf.schema import InputError
@@ -73,7 +73,7 @@ def test_a_run_needs_no_options_and_its_results_are_repeated(run: Path, tmp_path
         assert row["short_term_annotations"].isdigit()
         low, high = float(row["short_term_low"]), float(row["short_term_high"])
         assert 0 <= low < float(row["short_term_model"]) < high <= 1
-    assert f"Next:\n  videomem report {quoted(run)}\n" in output
+    assert f"Next:\n  videomem report {quote(run)}\n" in output
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_the_split_of_an_old_run_is_made_again(old_run: Path, data: Path, tmp_pa
     results = json.loads((old_run / "results.json").read_text())
     results["config"]["data"] = "gone"
     (old_run / "results.json").write_text(json.dumps(results))
-    with pytest.raises(InputError, match="was trained on gone, which is not here; give --data"):
+    with pytest.raises(InputError, match=r"was trained on gone, which is not here, or has .* now; give --data"):
         _evaluate(old_run)
     assert _evaluate(old_run, "--data", moved).exit_code == 0
     with pytest.raises(InputError, match=r"--seed is 1, and .* was trained with 3"):

@@ -255,7 +255,12 @@ def test_addresses_are_fetched(folder):
         (["clips", "--json", "no/such/folder.json"], "does not exist; make it first"),
         (["clips", "--plots", "clips/a.webm"], "cannot be a folder"),
         (["clips", "--overlay", "clips/a.webm"], "--overlay clips/a.webm: cannot be a folder"),
+        (
+            ["clips", "--overlay", "o.mp4"],
+            "--overlay o.mp4: is named like a file, and each clip gets a file of its own",
+        ),
         (["clips", "--model", "clips"], "no model can be loaded"),
+        (["clips", "--model", "."], "holds no config.json, so it is no model's folder; did you mean model?"),
     ],
 )
 def test_mistakes_end_in_one_sentence(folder, arguments, message, monkeypatch, capsys):
@@ -452,12 +457,14 @@ def test_what_stands_beside_scores_is_in_every_form(folder):
     shown = " ".join(result.stdout.split())
     assert shown.count("Trained on generated clips") == 1
     assert "its 90% prediction interval" in shown
+    assert "predictions that are lower, of 19 held-out clips of a generated sample." in shown
     rows, stored = rows_of(folder / "out.csv"), json.loads((folder / "out.json").read_text())
     for row, plain in zip(rows, stored, strict=True):
         ends = [float(row["short_term_low_90"]), float(row["short_term_high_90"])]
         assert ends == pytest.approx(plain["intervals"]["short_term"], abs=1e-6)
         assert ends[0] <= float(row["short_term"]) < ends[1]
         assert float(row["short_term_percentile"]) == plain["percentiles"]["short_term"]
+        assert f"above {plain['percentiles']['short_term']:.0f}%" in shown
         assert row["percentile_among"] == plain["among"] == "of 19 held-out clips of a generated sample"
         assert len(row["model_version"]) == 8
         assert row["model_version"] == plain["model_version"]

@@ -13,7 +13,7 @@ import videomem_hf
 from tests.clips import grey_levels, write_clip
 from tests.inference.test_predictor import tiny  # noqa: F401 - a fixture
 from videomem_hf.cli import app
-from videomem_hf.cli.options import quoted
+from videomem_hf.cli.options import quote
 from videomem_hf.cli.predict_next import next_commands
 from videomem_hf.inference import ray_engine
 from videomem_hf.models import config_class, model_class
@@ -112,8 +112,8 @@ def test_what_comes_next_can_be_pasted(folder):
     clip, other = folder / "clips" / "a b.webm", folder / "clips" / "c.webm"
     lines = next_commands([clip, other], " --model 'my model'", drawn=False, maps=True, written=False)
     assert lines == [
-        f"videomem predict {quoted(clip)} --model 'my model' --plots plots",
-        f"videomem predict {quoted(clip)} {other} --model 'my model' --csv scores.csv",
+        f"videomem predict {quote(clip)} --model 'my model' --plots plots",
+        f"videomem predict {quote(clip)} {other} --model 'my model' --csv scores.csv",
     ]
     assert next_commands([other], "", drawn=True, maps=True, written=False) == [
         f"videomem predict {other} --overlay videos"

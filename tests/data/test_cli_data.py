@@ -12,6 +12,7 @@ from tests.data.feature_trees import write_features
 from tests.data.release_trees import course_ground_truth, make_truth, write, write_mediaeval
 from videomem_hf.cli.data import describe, prepare
 from videomem_hf.data.describe import describe as look_through
+from videomem_hf.data.provenance import data_title
 from videomem_hf.schema import InputError
 
 DEV = list(range(1, 31))
@@ -62,6 +63,32 @@ def test_describe_prints_tables_and_plots(release: Path, tmp_path: Path) -> None
     plots = sorted((tmp_path / "plots").iterdir())
     assert [path.name for path in plots] == ["score_distributions.png", "short_against_long_term.png"]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in plots)
+
+
+def test_what_comes_next_works_with_what_is_there(release: Path, tmp_path: Path) -> None:
+    assert "videomem train --recipe frame_attention --data" in run("describe", release)
+    for video in release.rglob("*.webm"):
+        video.unlink()
+    assert "videomem train --recipe hmp --data" in run("describe", release)
+    write(tmp_path / "testset" / "test-set_list.txt", "video1.txt\nvideo2.txt")
+    shown = run("describe", tmp_path / "testset")
+    assert "videomem train" not in shown
+    assert "videomem prepare" in shown
+
+
+def test_data_of_a_study_are_called_so(tmp_path: Path) -> None:
+    write(tmp_path / "scores/release/ground-truth.csv", course_ground_truth(DEV))
+    assert "VideoMem (2018 release) at" in run("describe", tmp_path / "scores/release")
+    for name in ("summary.json", "design.yaml"):
+        write(tmp_path / "scores" / name, "{}")
+    assert "A study, in VideoMem's layout, at" in run("describe", tmp_path / "scores/release")
+    out = tmp_path / "parquet"
+    assert "It holds a study's data" in run("prepare", tmp_path / "scores/release", out)
+    card = (out / "README.md").read_text(encoding="utf-8")
+    assert "pretty_name: Video memorability, a study" in card
+    assert "# Video memorability, a study" in card
+    assert "Mechanical" not in card
+    assert data_title(out) == "a study"
 
 
 def test_describe_says_what_is_odd(tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from videomem_hf.conformal import conformal_ends
 from videomem_hf.inference.intervals import IntervalFit, IntervalScale, fit_intervals
-from videomem_hf.statistics import conformal_ends
 
 
 def draw(rng: np.random.Generator, clips: int, annotations: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

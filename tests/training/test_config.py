@@ -72,6 +72,8 @@ def test_saved_then_read_back_is_equal(tmp_path: Path) -> None:
         ("batchsize=3", r"unknown key 'batchsize' \(did you mean 'batch_size'\?\); allowed are model, stages, "),
         ("augmentation.flp=1", r"augmentation: unknown key 'flp' \(did you mean 'flip'\?\); allowed are flip, "),
         ("stages.0.epoch=1", r"stages 0: unknown key 'epoch' \(did you mean 'epochs'\?\); allowed are epochs, "),
+        ("epochs=3", r"unknown key 'epochs' \(did you mean 'stages\.\*\.epochs'\?\); allowed are model, "),
+        ("learning_rate=1", r"unknown key 'learning_rate' \(did you mean 'stages\.\*\.learning_rate'\?\)"),
         ("output=elsewhere", "unknown key 'output'"),
         ("augmentation=3", "augmentation: a section of keys and values is wanted, got 3"),
         ("stages.1.epochs=3", r"'1' is no index of the list; there are 0, or \* for all"),
@@ -166,7 +168,9 @@ def test_a_wrong_file_is_named(tmp_path: Path, text: str, message: str) -> None:
 
 
 def test_an_unknown_recipe_names_those_that_exist(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no recipe 'frame_atention'; there are .*frame_attention"):
+    with pytest.raises(
+        InputError, match=r"no recipe 'frame_atention' \(did you mean 'frame_attention'\?\); there are "
+    ):
         TrainingConfig.from_recipe("frame_atention", data="data", output="out")
     with pytest.raises(InputError, match=r"gone\.yaml: cannot be read"):
         TrainingConfig.from_recipe(tmp_path / "gone.yaml", data="data", output="out")

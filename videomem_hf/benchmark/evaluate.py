@@ -81,12 +81,16 @@ def evaluation_target(
             )
             raise InputError(f"{model}: {cause}")
         return EvaluationTarget(data, split or "validation", _without_defaults(given))
-    recorded = read_results(run).get("config", {})
+    results = read_results(run)
+    recorded = results.get("config", {})
     evaluation = evaluation_of(recorded)
     if data is None:
-        data = training_clips.locate_data(run, recorded)
+        data = training_clips.locate_data(run, results)
         if data is None:
-            raise InputError(f"{run}: was trained on {recorded.get('data')}, which is not here; give --data")
+            raise InputError(
+                f"{run}: was trained on {recorded.get('data')}, which is not here, or has other clips or scores now; "
+                "give --data"
+            )
     trained_on = None
     if allow_training_clips:
         own = {} if is_divided(data) else recorded.get("splits") or {}
@@ -195,7 +199,7 @@ def is_calibration_split(model: str, target: EvaluationTarget) -> bool:
     if run is None or target.trained_on is None:
         return False
     results = read_results(run)
-    recorded = training_clips.locate_data(run, results.get("config", {}))
+    recorded = training_clips.locate_data(run, results)
     same_data = recorded is not None and Path(recorded).resolve() == Path(target.data).resolve()
     return same_data and results.get("model_type") != MultiViewConfig.model_type and results["split"] == target.split
 

@@ -23,6 +23,10 @@ SHARE_OF_PEAK: Final = 0.5
 """Of its matrix product's speed that a CPU reaches in training: .3 to .8 by predictor (benchmarks/models_speed.py)."""
 GPU_FLOP_PER_S: Final = 1e14
 """Taken for a GPU: a tenth of what the data sheet of an H100 says for bfloat16."""
+CPU_FLOP_PER_S: Final = 5e10
+"""Taken for a CPU that is not measured."""
+DECODE_S: Final = 0.83
+"""Of one core for a clip of the release, 1080p and 7 s (benchmarks/results/features_speed.json)."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,9 @@ class RecipeCosts:
         name: Of the recipe.
         summary: What it trains, a sentence without its full stop.
         needs: What it is trained on and starts from, one phrase each.
-        missing: Packages to install.
+        missing: Extras of the package to install.
         flops: Of the whole training; None where a closed form or L-BFGS on features takes minutes at most.
+        videos: Clips that are decoded, once; of `best` only where the data have no features.
     """
 
     name: str
@@ -42,6 +47,11 @@ class RecipeCosts:
     needs: tuple[str, ...]
     missing: tuple[str, ...]
     flops: float | None
+    videos: int = 0
+
+    def decoding_hours(self, cpus: int) -> float:
+        """Hours until all clips are decoded, one per core at a time."""
+        return self.videos * DECODE_S / cpus / 3600
 
     def hours(self, flop_per_s: float) -> float | None:
         """Hours at this number of operations per second; None: minutes."""
@@ -55,12 +65,14 @@ def recipe_costs(name: str, clips: int) -> RecipeCosts:
     """
     if is_multiview_recipe(name):
         encoder = read_yaml(recipe_path(name))["title_encoder"]
-        missing = () if find_spec("sentence_transformers") else ("sentence-transformers",)
-        return RecipeCosts(name, recipe_summary(name), ("titles, features or videos", encoder), missing, None)
+        missing = () if find_spec("sentence_transformers") else ("titles",)
+        needs = ("titles, features or videos", f"for titles {encoder}")
+        return RecipeCosts(name, recipe_summary(name), needs, missing, None, clips)
     config = TrainingConfig.from_recipe(name, data="", output="")
     needs = tuple(_needs(config))
     flops = None if config.uses_features else _flops(config, clips)
-    return RecipeCosts(name, recipe_summary(name), needs, (), flops)
+    videos = 0 if config.uses_features or config.train_on == "lamem" else clips
+    return RecipeCosts(name, recipe_summary(name), needs, (), flops, videos)
 
 
 def flop_per_s_here() -> float:

@@ -1,11 +1,13 @@
 """Table 1 of the paper: every predictor that the data at hand allow, trained or loaded, beside the paper's figures."""
 
 import json
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from videomem_hf.evaluation.tables import short_number
 from videomem_hf.run_files import CONFIG_FILE, changed_settings, is_run_folder, without_nan
 from videomem_hf.schema import HORIZON_NAMES, HORIZONS, InputError
 from videomem_hf.statistics import CONFIDENCE
@@ -225,11 +227,33 @@ def to_markdown(results: Sequence[RowResult], data: str, hold_out: int) -> str:
     for result in results:
         cells = [_cell(result, horizon, number, split) for number, horizon in enumerate(HORIZONS) for split in COLUMNS]
         lines.append(f"| {result.title} | " + " | ".join(cells) + " |")
-    notes = [f"- {note}." for note in _general_notes(hold_out)]
+    notes = [f"- {note}" for note in _notes(results, hold_out)]
+    return "\n".join([*lines, *(["", "What differs or is missing:", "", *notes] if notes else [])]) + "\n"
+
+
+def to_text(results: Sequence[RowResult], hold_out: int) -> str:
+    """The table for a terminal, in lines of 80 characters: for each horizon ours, and the paper's in brackets."""
+    lines = []
+    for number, horizon in enumerate(HORIZONS):
+        splits = ("validation", "test", f"test ({hold_out or 500})")
+        lines.append(f"{HORIZON_NAMES[horizon]:45}" + "".join(f"{split:>11}" for split in splits).rstrip())
+        for result in results:
+            cells = [_short_cell(result, horizon, number, split) for split in COLUMNS]
+            lines.append(f"{result.title:45}" + "".join(f"{cell:>11}" for cell in cells))
+        lines.append("")
+    for note in _notes(results, hold_out):
+        lines += textwrap.wrap(note, 80, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _notes(results: Sequence[RowResult], hold_out: int) -> list[str]:
+    """What differs from the paper or is missing, a sentence each."""
+    notes = [f"{note}." for note in _general_notes(hold_out)]
+    levels = {result.confidence for result in results}
     for result in results:
         level = [f"intervals of {_percent(result.confidence)}"] if len(levels) > 1 and result.spearman else []
-        notes += [f"- {result.title}: {note}." for note in (*level, *result.notes)]
-    return "\n".join([*lines, *(["", "What differs or is missing:", "", *notes] if notes else [])]) + "\n"
+        notes += [f"{result.title}: {note}." for note in (*level, *result.notes)]
+    return notes
 
 
 def _general_notes(hold_out: int) -> list[str]:
@@ -245,6 +269,12 @@ def _cell(result: RowResult, horizon: str, number: int, split: str) -> str:
     ours = "-" if found["spearman"] is None else "{spearman:.3f} [{low:.3f}, {high:.3f}]".format(**found)
     paper = "" if result.paper is None else f" ({result.paper[number][COLUMNS.index(split)]:.3f})"
     return ours + paper
+
+
+def _short_cell(result: RowResult, horizon: str, number: int, split: str) -> str:
+    found = result.spearman.get(horizon, {}).get(split, {})
+    paper = "" if result.paper is None else f" ({short_number(result.paper[number][COLUMNS.index(split)])})"
+    return short_number(found.get("spearman")) + paper
 
 
 def to_json(results: Sequence[RowResult], options: Table1Options) -> str:

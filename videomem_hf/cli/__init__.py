@@ -12,10 +12,12 @@ from typer.core import TyperCommand
 from videomem_hf import __version__
 from videomem_hf.cli.analyse import analyse
 from videomem_hf.cli.card import card
+from videomem_hf.cli.compare import compare
 from videomem_hf.cli.convert import convert
 from videomem_hf.cli.data import describe, prepare
 from videomem_hf.cli.doctor import doctor
 from videomem_hf.cli.evaluate import evaluate
+from videomem_hf.cli.exit_codes import EXIT_CODES, FAILED
 from videomem_hf.cli.extract import extract
 from videomem_hf.cli.help import Command, lay_out
 from videomem_hf.cli.predict import predict
@@ -34,9 +36,8 @@ from videomem_hf.schema import InputError
 from videomem_hf.system import is_main_process
 
 FIRST, DATA, MODELS, STUDY, HUB = "First steps", "Data and features", "Models", "Annotations", "Hugging Face Hub"
-EXIT_CODES = (
-    "Exit codes: 0 done; 1 something given cannot be used, or a clip failed; 2 the command line is wrong; 130 "
-    "stopped with Ctrl-C, finished work is kept. "
+EPILOG = (
+    f"Exit codes: {'; '.join(f'{code} {meaning}' for code, meaning in EXIT_CODES.items())}. "
     "Completion in your shell: [bold]videomem --install-completion[/bold]."
 )
 
@@ -65,6 +66,7 @@ add(extract, DATA, "Extract features of your own clips, in the release's formats
 add(train, MODELS, "Train a predictor with a recipe, and evaluate it", TrainCommand)
 add(recipes, MODELS, "List recipes: what each needs, and how long it takes here")
 add(evaluate, MODELS, "Measure a model on a split: Spearman with its interval")
+add(compare, MODELS, "Compare models on the same clips: which is better?")
 add(report, MODELS, "Write a run's results, calibration and errors with figures")
 add(table1, MODELS, "Train the paper's predictors; print its Table 1 with yours")
 add(tune, MODELS, "Search for better values of a recipe")
@@ -87,7 +89,7 @@ for each in (app, study, push):
             registered.cls = Command
 
 
-@app.callback(invoke_without_command=True, epilog=EXIT_CODES)
+@app.callback(invoke_without_command=True, epilog=EPILOG)
 def options(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
@@ -126,4 +128,4 @@ def run(commands: typer.Typer, name: str) -> None:
     except InputError as error:
         if is_main_process():
             sys.stderr.write(f"{name}: {error}\n")
-        sys.exit(1)
+        sys.exit(FAILED)

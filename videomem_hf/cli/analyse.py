@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from videomem_hf.cli.options import AnnotationFiles, Design, OutFolder
+from videomem_hf.cli.options import AnnotationFiles, Design, OutFolder, quote, say_next
 from videomem_hf.schema import InputError
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ def analyse(
     content = json.dumps(study_content(analysis), indent=2) + "\n"
     (out / "analysis.json").write_text(content, encoding="utf-8")
     typer.echo(f"{out / 'report.md'}, analysis.json and {len(figures)} figures ({', '.join(FORMATS)})")
+    given = f" --design {quote(design)}" if design else ""
+    say_next(f"videomem score {' '.join(map(quote, annotations))} scores{given}")
 
 
 def _figures(analysis: "StudyAnalysis") -> dict[str, "Figure"]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from videomem_hf.cli.options import Import, TrustRemoteCode, quoted, say_next
+from videomem_hf.cli.options import Import, TrustRemoteCode, quote, say_next
 from videomem_hf.registration import import_code
 from videomem_hf.schema import InputError
 
@@ -50,7 +50,7 @@ def card(
     render_model_card(facts, repo=repo, example=example, pointing=measured).save(path)
     typer.echo(f"{path}: written" + ("" if example is None else f", with {picture.name}"))
     typer.echo("It is the README of the model's repository: what the model is for, and how good it is by this run.")
-    say_next(f"videomem push model {quoted(run)} USER/NAME")
+    say_next(f"videomem push model {quote(run)} USER/NAME")
 
 
 def _measurement(path: Path) -> dict[str, Any]:

@@ -10,10 +10,13 @@ from typing import Final
 
 import typer
 
+from videomem_hf.cli.options import quote
 from videomem_hf.schema import InputError, is_system_file
 from videomem_hf.system import printable
 from videomem_hf.video.video import NOT_THERE, expand_user, find_videos
 
+PICTURE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".heic"})
+"""Of photographs, which folders are not searched for."""
 _SKIPPED_NAMED: Final = 5
 _ENCODINGS: Final = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
@@ -58,7 +61,7 @@ def clip_sources(arguments: list[str] | None, list_file: Path | None) -> list[Pa
         try:
             found: Sequence[Path | str] = [argument] if "://" in argument else find_videos([argument], skipped)
         except InputError as error:
-            unusable.append(error)
+            unusable.append(_name_pictures(argument) or error)
             found = [expand_user(argument)] if f": {NOT_THERE}" in str(error) else []
             missing |= set(found)
         sources |= dict.fromkeys(found)
@@ -77,6 +80,17 @@ def clip_sources(arguments: list[str] | None, list_file: Path | None) -> list[Pa
         found_in = f"{list_file}: names" if list_file else f"{', '.join(arguments or [])}: is"
         raise InputError(f"{found_in} no clip; name video files, in a list one path per line")
     return clips
+
+
+def _name_pictures(argument: str) -> InputError | None:
+    """What to say of a folder without videos that holds pictures; None for another one."""
+    folder = expand_user(argument)
+    pictures = folder.rglob("*") if folder.is_dir() else ()
+    found = next((each for each in sorted(pictures) if each.suffix.lower() in PICTURE_SUFFIXES), None)
+    if found is None:
+        return None
+    pattern = quote(found.parent / f"*{found.suffix}")
+    return InputError(f"{argument}: the folder holds no video; it holds pictures, which are given by name: {pattern}")
 
 
 def _name_skipped(paths: list[Path], before: str = " ") -> str:

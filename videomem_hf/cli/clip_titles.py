@@ -9,7 +9,7 @@ from videomem_hf.schema import InputError
 from videomem_hf.system import quantity
 
 
-def titles_of(clips: Sequence[Path | str], title: str | None, file: Path | None) -> list[str | None] | None:
+def clip_titles(clips: Sequence[Path | str], title: str | None, file: Path | None) -> list[str | None] | None:
     """Give each clip its title, None where the file has none of it; None if no titles are given.
 
     Raises:

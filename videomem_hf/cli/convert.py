@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from videomem_hf.cli.options import quoted, say_next
+from videomem_hf.cli.options import quote, say_next
 from videomem_hf.schema import HORIZONS, InputError
 from videomem_hf.system import os_cause
 
@@ -78,11 +78,11 @@ def convert(
     for note in (*converted.notes, *(text for kinds, text in _GOOD_FOR.items() if kind in kinds)):
         typer.echo(note)
     if kind in EXTRACTORS:
-        say_next(f"videomem extract clips --features {kind} --{kind} {quoted(out)} --out features")
+        say_next(f"videomem extract clips --features {kind} --{kind} {quote(out)} --out features")
     elif kind in COMPLETE:
-        say_next(f"videomem predict clip.mp4 --model {quoted(out)}")
+        say_next(f"videomem predict clip.mp4 --model {quote(out)}")
     else:
-        say_next("videomem recipes", f"videomem train --recipe RECIPE --init {quoted(out)} --data release --output run")
+        say_next("videomem recipes", f"videomem train --recipe RECIPE --init {quote(out)} --data release --output run")
 
 
 def _horizons(names: list[str] | None) -> tuple[str, ...] | None:

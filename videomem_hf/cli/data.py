@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,10 +10,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from videomem_hf.cli.options import AllowLinks, Release, complete_configs, python_line, quoted, read_pairs, say_next
+from videomem_hf.cli.options import AllowLinks, Release, complete_configs, python_line, quote, read_pairs, say_next
 from videomem_hf.data.release.splits import RankedBy
-from videomem_hf.schema import ANNOTATION_COUNTS, HORIZON_NAMES, HORIZONS, InputError
+from videomem_hf.schema import ANNOTATION_COUNTS, HORIZON_NAMES, HORIZONS, TITLE, VIDEO, InputError
 from videomem_hf.system import quantity
+
+TRAINABLE = {"frame_attention": VIDEO, "hmp": "hmp", "c3d": "c3d", "best": TITLE}
+"""A recipe, and the part of a copy that it reads; the first one that is there is suggested."""
 
 if TYPE_CHECKING:
     from videomem_hf.data.describe import Description
@@ -75,16 +79,21 @@ def prepare(
     typer.echo(_summary(out, len(written)))
     # A name alone, such as "parquet", could be that of one of the builders of load_dataset.
     path = out if out.is_absolute() or len(out.parts) > 1 else f"./{out}"
-    say_next(python_line(f'load_dataset("{path}", "scores")'), f"videomem push dataset {quoted(out)} USER/NAME")
+    say_next(
+        f"videomem push dataset {quote(out)} USER/NAME", python=python_line(f'load_dataset({str(path)!r}, "scores")')
+    )
 
 
 def _summary(out: Path, written: int) -> str:
-    from videomem_hf.data.provenance import generated_plan
+    from videomem_hf.data.provenance import data_title
 
     if not written:
         return f"{out} is complete; nothing to do."
-    private = " It holds licensed data: keep it private." if generated_plan(out) is None else ""
-    return f"{out}: {quantity(written, 'file')} written.{private}"
+    private = {
+        "VideoMem": " It holds licensed data: keep it private.",
+        "a study": " It holds a study's data: share it only as participants agreed to.",
+    }
+    return f"{out}: {quantity(written, 'file')} written.{private.get(data_title(out), '')}"
 
 
 def describe(
@@ -101,24 +110,41 @@ def describe(
     Example: [bold]videomem describe release/ --plots plots/[/bold]
     """
     from videomem_hf.data.describe import describe as describe_copy
+    from videomem_hf.data.provenance import data_title
 
     description = describe_copy(release_dir, release=release, allow_links=allow_links)
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-    console.print(f"VideoMem ({description.release} release) at {description.root}", markup=False)
+    title = data_title(release_dir)
+    layout = (
+        f"VideoMem ({description.release} release)"
+        if title == "VideoMem"
+        else f"{title.capitalize()}, in VideoMem's layout,"
+    )
+    console.print(f"{layout} at {description.root}", markup=False)
     console.print(_parts_table(description))
     console.print(_statistics_table(description))
     for note in description.notes:
         console.print(f"Note: {note}", markup=False)
     if plots is not None:
         _write_plots(description, plots)
+    differ = "statistics that differ from the published ones mean that the copy is incomplete or changed."
     typer.echo(
-        "A recipe can be trained if the parts that it reads are here (see `videomem recipes`); statistics that differ "
-        "from the published ones mean that the copy is incomplete, changed, or not VideoMem's."
+        "A recipe can be trained if the parts that it reads are here (see `videomem recipes`)"
+        + (f"; {differ}" if title == "VideoMem" else ".")
     )
-    say_next(
-        f"videomem train --recipe frame_attention --data {quoted(release_dir)} --output run",
-        f"videomem prepare {quoted(release_dir)} parquet",
-    )
+    say_next(*_next_commands(description, release_dir))
+
+
+def _next_commands(description: "Description", folder: Path) -> list[str]:
+    """Commands that work with what is in the copy."""
+    if not any(description.values(horizon).size for horizon in HORIZONS):  # the test set alone
+        return [f"videomem prepare {quote(folder)} parquet"]
+    present = {part.name for part in description.parts if part.present}
+    recipe = next((name for name, part in TRAINABLE.items() if part in present), None)
+    if recipe == "best" and find_spec("sentence_transformers") is None:
+        recipe = None
+    train = [f"videomem train --recipe {recipe} --data {quote(folder)} --output run"] if recipe else []
+    return [*train, f"videomem prepare {quote(folder)} parquet"]
 
 
 def _parts_table(description: "Description") -> Table:

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from videomem_hf.cli.examinations import Finding, examine
+from videomem_hf.cli.exit_codes import FAILED
 
 MARKS = {"ok": "[green]ok[/green]", "missing": "[yellow]--[/yellow]", "bad": "[red]!![/red]"}
 
@@ -49,18 +50,18 @@ def doctor(
             markup=False,
         )
     if bad:
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 def _sum_up(findings: Sequence[Finding]) -> list[Finding]:
     """Put what is in order of the packages into one line; what is not keeps its own."""
     if findings[0].group not in ("Core", "Extras"):
         return list(findings)
-    fine = [finding for finding in findings if finding.state == "ok"]
+    working = [finding for finding in findings if finding.state == "ok"]
     names = ", ".join(
-        f"{each.name} {each.found}" if each.group == "Core" else each.name.split()[0].strip("[]") for each in fine
+        f"{each.name} {each.found}" if each.group == "Core" else each.name.split()[0].strip("[]") for each in working
     )
-    summary = [Finding(findings[0].group, f"{len(fine)} of {len(findings)}", "ok", names)] if fine else []
+    summary = [Finding(findings[0].group, f"{len(working)} of {len(findings)}", "ok", names)] if working else []
     return summary + [finding for finding in findings if finding.state != "ok"]
 
 

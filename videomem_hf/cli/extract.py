@@ -8,6 +8,7 @@ import typer
 from tqdm import tqdm
 
 from videomem_hf.cli.clip_paths import clip_paths, short_name
+from videomem_hf.cli.exit_codes import FAILED, INTERRUPTED
 from videomem_hf.cli.options import (
     ClipFiles,
     Device,
@@ -67,8 +68,8 @@ def extract(
     """Extract features of your own clips, in the files and formats of the VideoMem release.
 
     A clip is decoded once for all features. Existing features are not extracted again, so that an interrupted run
-    continues where it stopped. A clip that fails is reported with its cause, and the others are extracted. Exit codes:
-    0 all clips are done; 1 a clip failed, or something given cannot be used; 130 stopped with Ctrl-C.
+    continues where it stopped. A clip that fails is reported with its cause, and the others are extracted; the exit
+    code is then 1.
 
     Clips named `video<N>` keep their number; others are numbered, see `clips.csv` in the folder. The folder loads with
     `load_dataset("videomem", "hmp", data_dir=FOLDER)`. Aesthetics cannot be computed; they are read from the release.
@@ -94,11 +95,11 @@ def extract(
     typer.echo(_summary(report, out))
     if interrupted:
         sys.stderr.write("videomem: interrupted; what is done is kept, and the same command goes on from there\n")
-        raise typer.Exit(130)
+        raise typer.Exit(INTERRUPTED)
     if len(report.done) > len(report.failed) and specs:
-        say_next(python_line(f'load_dataset("videomem", "all", data_dir="{out}")'))
+        say_next(python=python_line(f'load_dataset("videomem", "all", data_dir={str(out)!r})'))
     if report.failed:
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 def _extract_with_progress(

@@ -53,6 +53,17 @@ Import = Annotated[
         help="Python file or module that registers a predictor of your own. May be given several times.",
     ),
 ]
+EvaluationSplit = Annotated[
+    str | None,
+    typer.Option(help="validation, test, ... (default: the split that training held out, or validation)"),
+]
+AllowTrainingClips = Annotated[
+    bool, typer.Option("--allow-training-clips", help="Also evaluate on clips that the model was trained on.")
+]
+BatchSize = Annotated[int, typer.Option(min=1, help="Clips per batch; fewer need less memory.")]
+FrameCacheFolder = Annotated[
+    Path | None, typer.Option(help="Folder for decoded frames. (default: beside the other Hugging Face caches)")
+]
 TrustRemoteCode = Annotated[
     bool,
     typer.Option(
@@ -112,15 +123,29 @@ Design = Annotated[Path | None, typer.Option(metavar="FILE", help="Design of the
 OutFolder = Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; new, or of an earlier run.")]
 
 
-def say_next(*commands: str) -> None:
-    """End a command's output with what a user would type now, with the program as it was called."""
-    if commands:
-        called = quoted(sys.argv[0]) if Path(sys.argv[0]).name == "videomem" and not shutil.which("videomem") else ""
-        lines = (each.replace("videomem ", f"{called} ", 1) if called else each for each in commands)
-        typer.echo("\n".join(("Next:", *(f"  {line}" for line in lines))))
+def check_output_files(*files: Path | None) -> None:
+    """Refuse at once what would fail after the work. Raises InputError for a folder, or a file in no folder."""
+    for file in files:
+        if file is not None and file.is_dir():
+            raise InputError(f"{file} is a folder; name a file")
+        if file is not None and not file.parent.is_dir():
+            raise InputError(f"{file}: its folder does not exist; make it first")
 
 
-def quoted(path: Path | str) -> str:
+def say_next(*commands: str, python: str | None = None) -> None:
+    """End a command with what a user would type now, on standard error: in the shell, and in Python.
+
+    Commands name the program as it was called.
+    """
+    called = quote(sys.argv[0]) if Path(sys.argv[0]).name == "videomem" and not shutil.which("videomem") else ""
+    lines = [each.replace("videomem ", f"{called} ", 1) if called else each for each in commands]
+    text = [*(["Next:"] if lines else []), *(f"  {line}" for line in lines)]
+    text += ["In Python:", f"  {python}"] if python else []
+    if text:
+        typer.echo("\n".join(text), err=True)
+
+
+def quote(path: Path | str) -> str:
     """A path as a shell takes it."""
     return shlex.quote(str(path))
 

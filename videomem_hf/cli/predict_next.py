@@ -1,10 +1,10 @@
 """What a user would type after `videomem predict`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from videomem_hf.cli.options import quoted
+from videomem_hf.cli.options import quote
 
 _NAMED: Final = 4
 """More clips than these are not named one by one."""
@@ -21,10 +21,15 @@ def next_commands(clips: Sequence[Path], options: str, *, drawn: bool, maps: boo
     """
     if not clips:
         return []
-    one = quoted(clips[0])
+    one = quote(clips[0])
     commands = [] if drawn else [f"videomem predict {one}{options} --plots plots"]
     if 1 < len(clips) <= _NAMED and not written:
-        commands.append(f"videomem predict {' '.join(map(quoted, clips))}{options} --csv scores.csv")
+        commands.append(f"videomem predict {' '.join(map(quote, clips))}{options} --csv scores.csv")
     elif maps and not written:
         commands.append(f"videomem predict {one}{options} --overlay videos")
     return commands
+
+
+def typed_options(options: Mapping[str, Sequence[Path | str | None]]) -> str:
+    """Options with their values as a shell takes them, after a space each; those without a value are left out."""
+    return "".join(f" {name} {quote(each)}" for name, values in options.items() for each in values if each)

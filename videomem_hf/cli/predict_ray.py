@@ -8,6 +8,9 @@ from pathlib import Path
 import typer
 from tqdm import tqdm
 
+from videomem_hf.cli.exit_codes import FAILED, INTERRUPTED
+from videomem_hf.cli.options import quote, say_next
+from videomem_hf.cli.predict_next import next_commands
 from videomem_hf.inference import load_predictor
 from videomem_hf.inference.ray_engine import score_on_ray
 from videomem_hf.inference.score_journal import ClipScores, Model, ScoreJournal, model_identity, model_of
@@ -56,7 +59,7 @@ def predict_on_ray(
             f"videomem: interrupted; {len(results)} of {quantity(len(paths), 'clip')} are done and kept in "
             f"{journal.path}, and the same command goes on from there\n"
         )
-        raise typer.Exit(130) from None
+        raise typer.Exit(INTERRUPTED) from None
     finally:
         journal.close()
     _write_table(out, horizons, level, about, ((path, results[path]) for path in paths))
@@ -65,8 +68,12 @@ def predict_on_ray(
     parts += [f"{kept} were done before"] if kept else []
     parts += [f"{len(failed)} without a score: see the column note"] if failed else []
     typer.echo(f"{out}: {', '.join(parts)}")
+    if len(failed) < len(paths):
+        scored = next(path for path in paths if path not in failed)
+        options = f" --model {quote(model)}" if model else ""
+        say_next(*next_commands([scored], options, drawn=False, maps=False, written=True))
     if failed:
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 def _write_table(

@@ -62,6 +62,8 @@ def _explanations(
     lines = [f"{counts}.{scale}"]
     if any(o.prediction and o.prediction.intervals for o in outcomes):
         lines.append(f"Below a score: its {level:.0%} prediction interval.")
+    if any(o.prediction and o.prediction.percentiles for o in outcomes):
+        lines.append(f"Above: the share of the model's own predictions that are lower, {model.among}.")
     if len(scored) > 1 and model.is_tested:
         lines.append(f"Rank: 1 + the number of clips whose {HORIZON_NAMES[horizons[0]]} score is clearly higher.")
     return [*lines, *model.caveats]
@@ -88,6 +90,7 @@ def _cells(outcome: Outcome, horizons: list[Horizon], folder: str, wide: bool) -
     if p is None:
         return [name, *["-"] * len(horizons), *["-"] * wide, "0"]
     ends = {h: f"\n{low:.2f} to {high:.2f}" for h, (low, high) in (p.intervals or {}).items()}
-    scores = [f"{p.scores[h]:.3f}{ends.get(h, '')}" for h in horizons]
+    above = {h: f"\nabove {percentile:.0f}%" for h, percentile in p.percentiles.items()}
+    scores = [f"{p.scores[h]:.3f}{ends.get(h, '')}{above.get(h, '')}" for h in horizons]
     frames = [f"{p.frame_scores[:, 0].min():.3f}\n{p.frame_scores[:, 0].max():.3f}"] if wide else []
     return [name, *scores, *frames, str(len(p.times_s))]

@@ -1,12 +1,21 @@
 """`videomem push`: models, the dataset, the metric and Spaces to the Hub, after a look at what would go."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from videomem_hf.cli.exit_codes import INTERRUPTED
+from videomem_hf.cli.options import python_line, quote, say_next
 from videomem_hf.schema import InputError
 from videomem_hf.system import quantity
+
+_LOADING: Final = {
+    "model": 'import videomem_hf; print(videomem_hf.predict("clip.mp4", model="{repo}").scores)',
+    "dataset": python_line('load_dataset("{repo}", "scores")'),
+    "metric": 'import evaluate; metric = evaluate.load("{repo}")',
+}
+"""How what was sent is loaded."""
 
 push = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
@@ -90,6 +99,8 @@ def _show_or_send(what: str, yes: bool, *arguments: Path | str | bool) -> None:
         typer.echo(f"Note: {note}.")
     if not yes:
         typer.echo("Nothing was sent. The same command with --yes sends it.")
+        given = [quote(each) for each in arguments if not isinstance(each, bool)]
+        say_next(f"videomem push {what} {' '.join(given)}{' --public' if arguments[-1] is True else ''} --yes")
         return
     from videomem_hf.hub.push import send
 
@@ -97,5 +108,6 @@ def _show_or_send(what: str, yes: bool, *arguments: Path | str | bool) -> None:
         address = send(shipment)
     except KeyboardInterrupt:
         typer.echo("\nStopped. The same command goes on where it was.", err=True)
-        raise typer.Exit(130) from None
+        raise typer.Exit(INTERRUPTED) from None
     typer.echo(f"Everything is there: {address}")
+    say_next(python=_LOADING[what].format(repo=shipment.repo) if what in _LOADING else None)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from videomem_hf.cli.options import quoted, say_next
+from videomem_hf.cli.options import quote, say_next
 
 
 def quickstart(
@@ -23,4 +23,4 @@ def quickstart(
 
     paths = run(out, videos=videos, seed=seed)
     typer.echo(f"Report:  {paths.report}\nModel:   {paths.model}\nRelease: {paths.release}")
-    say_next(f"videomem predict clip.mp4 --model {quoted(paths.model)} --plots plots")
+    say_next(f"videomem predict clip.mp4 --model {quote(paths.model)} --plots plots")

@@ -7,6 +7,7 @@ import numpy as np
 import typer
 import yaml
 
+from videomem_hf.cli.options import quote, say_next
 from videomem_hf.run_files import (
     PREDICTIONS_FILE,
     RESULTS_FILE,
@@ -51,10 +52,13 @@ def report(
     from videomem_hf.evaluation.training_clips import locate_data
 
     results, ids, found = _read_run(run)
-    data = data or locate_data(run, results["config"])
+    data = data or locate_data(run, results)
     if data is None:
         recorded = results["config"]["data"]
-        typer.echo(f"{recorded} is not here, so the report has no titles and pictures; --data names a copy", err=True)
+        typer.echo(
+            f"{recorded} is not here or has changed, so the report has no titles and pictures; --data names a copy",
+            err=True,
+        )
     titles: list[str | None] = _titles(data, ids) if data else [None] * len(ids)
     folder = out or run / "report"
     folder.mkdir(parents=True, exist_ok=True)
@@ -83,6 +87,7 @@ def report(
     )  # fmt: skip
     (folder / REPORT_FILE).write_text(text, encoding="utf-8")
     typer.echo(f"{folder / REPORT_FILE}, with {', '.join(f'{name}.png' for name in figures)}")
+    say_next(f"videomem card {quote(run)}")
 
 
 def _errors_by_topic(found: "dict[Horizon, Predicted]", topics: "list[Topic]") -> "dict[Horizon, list[TopicErrors]]":

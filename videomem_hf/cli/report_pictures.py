@@ -27,11 +27,17 @@ def write_thumbnails(data: str, options: dict[str, Any] | None, ids: Collection[
 
     written = {}
     for video_id, source in zip(*load_sources(data, options), strict=True):
-        if video_id not in ids or source is None or isinstance(source, StillImage):
+        if video_id not in ids or source is None:
             continue
+        given = (
+            source.path
+            if isinstance(source, StillImage)
+            else source.read()
+            if isinstance(source, StoredVideo)
+            else source
+        )
         try:
-            frames = sample_frames(source.read() if isinstance(source, StoredVideo) else source, notes=[])
-            image = Image.fromarray(list(islice(frames, SECOND + 1))[-1].image)
+            image = Image.fromarray(list(islice(sample_frames(given, notes=[]), SECOND + 1))[-1].image)
         except VideoError:
             continue
         image.thumbnail((SIDE_PX, SIDE_PX))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from videomem_hf.cli.options import complete_sample_features, quoted, say_next
+from videomem_hf.cli.options import complete_sample_features, quote, say_next
 from videomem_hf.schema import InputError
 
 
@@ -60,7 +60,7 @@ def sample(
         "Its true scores are known, so it shows whether a training or an analysis works. Results on it say nothing "
         "about VideoMem or about your clips."
     )
-    release = quoted(paths.release)
+    release = quote(paths.release)
     recipe = "frame_attention" if not no_videos else "hmp" if "hmp" in _features(features) else None
     train = [f"videomem train --recipe {recipe} --data {release} --output run"] if recipe else []
     say_next(f"videomem describe {release}", *train)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from videomem_hf.cli.options import AnnotationFiles, Design, OutFolder, python_line, quoted, say_next
+from videomem_hf.cli.options import AnnotationFiles, Design, OutFolder, python_line, quote, say_next
 from videomem_hf.schema import HORIZON_NAMES, HORIZONS
 from videomem_hf.system import quantity
 
@@ -54,10 +54,10 @@ def score(
             f"{correction['slope_standard_error']:.6f}), corrected to lag {correction['to_lag']}"
         )
     say_next(
-        f"videomem analyse {' '.join(map(quoted, annotations))} {quoted(out / 'analysis')}"
-        + (f" --design {quoted(design)}" if design else ""),
-        f"videomem train --recipe frame_attention --data {quoted(release)} --output {quoted(out / 'run')}"
+        f"videomem analyse {' '.join(map(quote, annotations))} {quote(out / 'analysis')}"
+        + (f" --design {quote(design)}" if design else ""),
+        f"videomem train --recipe frame_attention --data {quote(release)} --output {quote(out / 'run')}"
         if clips
-        else f"videomem describe {quoted(release)}",
-        python_line(f'load_dataset("videomem", "scores", data_dir="{release}")'),
+        else f"videomem describe {quote(release)}",
+        python=python_line(f'load_dataset("videomem", "scores", data_dir={str(release)!r})'),
     )

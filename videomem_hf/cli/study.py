@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from videomem_hf.cli.options import Design, quoted, say_next
+from videomem_hf.cli.options import Design, quote, say_next
 from videomem_hf.protocol.paper import PARTICIPANTS, RETURNING
 from videomem_hf.schema import InputError
 from videomem_hf.system import os_cause
@@ -77,6 +77,8 @@ def simulate(
     write_table(out / "truth.csv", ("video", "short_term", "long_term"), known)
     showings, players = len(played.annotations), len(played.participants)
     typer.echo(f"{out / 'annotations.csv'}: {showings:,} showings, {players:,} participants")
+    rest = f"--design {quote(out / 'design.yaml')}" + (f" --clips {quote(clips)}" if clips else "")
+    say_next(f"videomem score {quote(out / 'annotations.csv')} scores {rest}")
 
 
 def _collection(videos: int | None, clips: Path | None, truth: Path | None, seed: int) -> "SimulatedVideos":
@@ -133,7 +135,7 @@ def init(
         f"{folder}: {len(new.clips)} clips in the game, {len(new.examples)} in the instructions.\n"
         f"{_PASSWORD} {password}"
     )
-    say_next(f"videomem study serve {quoted(folder)}")
+    say_next(f"videomem study serve {quote(folder)}")
 
 
 @study.command()
@@ -219,8 +221,8 @@ def export(
         if participants is not None:
             _write_lines(participants, participant_lines(connection, found.key, questions))
     typer.echo(f"{out}: written")
-    rest = f"--design {quoted(folder / 'design.yaml')} --clips {quoted(folder / 'clips')}"
-    say_next(f"videomem score {quoted(out)} scores {rest}")
+    rest = f"--design {quote(folder / 'design.yaml')} --clips {quote(folder / 'clips')}"
+    say_next(f"videomem score {quote(out)} scores {rest}")
 
 
 @study.command()

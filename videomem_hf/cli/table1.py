@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from videomem_hf.cli.options import Data, Import, quoted, read_pairs, say_next
+from videomem_hf.cli.options import Data, Import, quote, read_pairs, say_next
 from videomem_hf.registration import import_code
 from videomem_hf.run_files import is_run_folder
 
@@ -41,7 +41,7 @@ def table1(
 
     Example: [bold]videomem table1 --data release/ --out table1/ --hold-out 500 --only c3d --only hmp[/bold]
     """
-    from videomem_hf.benchmark.table1 import Table1Options, make_table, to_json, to_markdown
+    from videomem_hf.benchmark.table1 import Table1Options, make_table, to_json, to_markdown, to_text
     from videomem_hf.data.scored_clips import check_data
 
     check_data(data)
@@ -51,14 +51,13 @@ def table1(
     options = Table1Options(data, out, lamem, folders, models, tuple(only or []), hold_out, tuple(set_ or []))
     results = make_table(options, lambda title: typer.echo(f"{title} ...", err=True))
     out.mkdir(parents=True, exist_ok=True)
-    text = to_markdown(results, data, hold_out)
-    (out / "table1.md").write_text(text, encoding="utf-8")
+    (out / "table1.md").write_text(to_markdown(results, data, hold_out), encoding="utf-8")
     (out / "table1.json").write_text(to_json(results, options), encoding="utf-8")
-    typer.echo(text, nl=False)
+    typer.echo(to_text(results, hold_out))
     typer.echo(
-        "The figures of the paper are of its own split; yours are of the split above, with its intervals: the order of "
-        "the predictors can be compared with the paper's, and single figures only within the intervals."
+        "Spearman's rank correlation; in brackets the paper's figures, of its own split. Compare\nthe order of the "
+        f"predictors with the paper's, and single figures only within the\nintervals in {out / 'table1.md'}."
     )
     runs = (out / result.recipe for result in results)
     if trained := next((run for run in runs if is_run_folder(run)), None):
-        say_next(f"videomem report {quoted(trained)}")
+        say_next(f"videomem report {quote(trained)}")

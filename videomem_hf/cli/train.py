@@ -3,19 +3,19 @@
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
+from videomem_hf.cli.exit_codes import INTERRUPTED, STOPPED
 from videomem_hf.cli.help import Command
-from videomem_hf.cli.options import Data, Import, Recipe, quoted, say_next
+from videomem_hf.cli.options import Data, Import, Recipe, quote, say_next
 from videomem_hf.registration import import_code
 from videomem_hf.schema import InputError
 from videomem_hf.system import is_main_process
 
-STOPPED: Final = 3
-"""Exit code of a run that ends early with a checkpoint."""
 _UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -122,7 +122,7 @@ def _train_network(
     except TrainingStopped as stopped:
         _end(context, f"stopped {stopped}; {go_on}", STOPPED)
     except KeyboardInterrupt:
-        _end(context, f"stopped; {go_on}", 130)
+        _end(context, f"stopped; {go_on}", INTERRUPTED)
     if is_main_process():
         from videomem_hf.analysis.training_figure import training_figure
         from videomem_hf.evaluation.tables import metrics_text
@@ -145,8 +145,10 @@ def _fit_views(context: typer.Context, recipe: str, data: str, output: Path, ove
 
     try:
         result = train_best(config)
+    except InputError as error:
+        raise _offer_no_titles(error, config.title_encoder) from None
     except KeyboardInterrupt:
-        _end(context, "stopped; the same command starts again, with the frames that were encoded", 130)
+        _end(context, "stopped; the same command starts again, with the frames that were encoded", INTERRUPTED)
     results: dict[str, Any] = result.results
     typer.echo(table_text(rows_from_dicts(results["table"]), config.fit.level, config.evaluation.confidence))
     from_videos = f" Frames were encoded by {results['frame_encoder']}." if results["frame_encoder"] else ""
@@ -155,10 +157,17 @@ def _fit_views(context: typer.Context, recipe: str, data: str, output: Path, ove
     _say_what_is_next(result.output)
 
 
+def _offer_no_titles(error: InputError, title_encoder: str | None) -> InputError:
+    """An error; of the encoder of titles, with the way to do without."""
+    if title_encoder is None or (find_spec("sentence_transformers") and title_encoder not in str(error)):
+        return error
+    return InputError(f"{error}; with features or videos, --set title_encoder=null does without titles")
+
+
 def _say_what_is_next(output: Path, *pictures: str) -> None:
     written = ", ".join(("the model", "predictions.csv", "results.json", *pictures))
     typer.echo(f"{output}: {written}")
-    say_next(f"videomem predict clip.mp4 --model {quoted(output)} --plots plots", f"videomem report {quoted(output)}")
+    say_next(f"videomem predict clip.mp4 --model {quote(output)} --plots plots", f"videomem report {quote(output)}")
 
 
 def _end(context: typer.Context, message: str, code: int) -> None:

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from videomem_hf.cli.options import quoted, say_next
+from videomem_hf.cli.exit_codes import INTERRUPTED
+from videomem_hf.cli.options import quote, say_next
 from videomem_hf.schema import InputError
 from videomem_hf.system import os_cause
 
@@ -59,7 +60,7 @@ def train_sorter(
         results = train(training, out, resume=resume, max_minutes=max_minutes, device=usable_device(device))
     except KeyboardInterrupt:
         typer.echo(f"stopped; the last finished epoch is saved: --resume continues in {out}", err=True)
-        raise typer.Exit(130) from None
+        raise typer.Exit(INTERRUPTED) from None
     except OSError as error:
         raise InputError(f"{out}: cannot be written ({os_cause(error)})") from None
     if results is None:
@@ -68,7 +69,7 @@ def train_sorter(
     typer.echo(f"{out}: {training.architecture}, {results['parameters']:,} parameters")
     _print_rank_errors(results)
     loss = f"{{type: sodeep, sorter: {out}}}"
-    changed = quoted(f"stages.1.loss={loss}")
+    changed = quote(f"stages.1.loss={loss}")
     say_next(f"videomem train --recipe semantic_embedding --data release --output run --set {changed}")
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from videomem_hf.cli.options import Data, Import, complete_recipe, quoted, say_next
+from videomem_hf.cli.options import Data, Import, complete_recipe, quote, say_next
 from videomem_hf.registration import import_code
 from videomem_hf.schema import InputError
 
@@ -52,10 +52,10 @@ def tune(
     except ModuleNotFoundError as error:
         if error.name != "optuna":
             raise
-        raise InputError("searching needs Optuna: run `pip install optuna`") from None
+        raise InputError("searching needs Optuna: pip install 'videomem_hf[tune]'") from None
     found = ", ".join(f"{key}={value}" for key, value in values.items())
     typer.echo(
         f"{found}: Spearman {best:.3f} on the validation split. Its values were chosen by that split, so this score is "
         f"optimistic; train with them and evaluate on clips that were held out. Recipe: {out / BEST_FILE}"
     )
-    say_next(f"videomem train --recipe {quoted(out / BEST_FILE)} --data {quoted(data)} --output run")
+    say_next(f"videomem train --recipe {quote(out / BEST_FILE)} --data {quote(data)} --output run")

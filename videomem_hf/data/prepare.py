@@ -26,7 +26,7 @@ from videomem_hf.system import atomic_write, os_cause
 
 from .copies import files_state
 from .prepared_card import render_card
-from .provenance import CARD, generated_plan
+from .provenance import CARD, generated_plan, is_study
 from .record_tables import RECORD_SCHEMA, record_tables, warn_of_missing_files
 from .tables import PATH_TYPE, batches
 
@@ -280,6 +280,7 @@ def _description(source: Source, shards: Sequence[Shard], manifest: Mapping[str,
         "configs": configs,
         "release": source.release.name,
         "generated": generated_plan(source.release.root),
+        "study": is_study(source.release.root),
         "options": asdict(source.options),
         "features": {name: [files.column for files in columns] for name, columns in source.features.items() if columns},
     }

@@ -9,7 +9,7 @@ from videomem_hf.data.feature_files.folders import FRAMES
 from videomem_hf.schema import HORIZON_NAMES
 from videomem_hf.system import templates
 
-from .provenance import CARD_KEY, Plan
+from .provenance import CARD_KEY, STUDY_KEY, Plan
 
 _COLUMNS: Final = {
     "c3d": "101 numbers that sum to 1: the C3D network's softmax over the classes of UCF-101. Dropout was left on when "
@@ -32,6 +32,13 @@ _IDENTITY: Final[dict[str, Any]] = {
     "license_name": "videomem-recipients-only",
     "tags": ["video", "memorability", "private-use-only"],
 }
+_STUDY_IDENTITY: Final[dict[str, Any]] = {
+    "pretty_name": "Video memorability, a study",
+    "license": "other",
+    "license_name": "as-the-participants-agreed",
+    "tags": ["video", "memorability"],
+    STUDY_KEY: True,
+}
 _GENERATED_IDENTITY: Final[dict[str, Any]] = {
     "pretty_name": "Video memorability, a generated sample",
     "license": "apache-2.0",
@@ -44,12 +51,14 @@ def render_card(description: Mapping[str, Any]) -> str:
 
     Args:
         description: `configs` (configuration -> split -> `num_bytes`, `num_examples`, `size`), `features`
-            (configuration -> columns), `release`, `options` of `prepare`, and `generated`, see `generated_plan`.
+            (configuration -> columns), `release`, `options` of `prepare`, `generated` (see `generated_plan`) and
+            `study` (see `is_study`).
     """
     template = templates("videomem_hf.data").get_template("dataset_card.md.j2")
     text = template.render(
-        front_matter=_card_data(description["configs"], description["generated"]).to_yaml(),
+        front_matter=_card_data(description["configs"], description["generated"], description["study"]).to_yaml(),
         generated=description["generated"],
+        study=description["study"],
         release=description["release"],
         configs=_config_table(description["configs"]),
         columns=_column_list(description["features"]),
@@ -59,10 +68,16 @@ def render_card(description: Mapping[str, Any]) -> str:
     return str(DatasetCard(text))
 
 
-def _card_data(configs: Mapping[str, Any], generated: Plan | None) -> DatasetCardData:
+def _card_data(configs: Mapping[str, Any], generated: Plan | None, study: bool) -> DatasetCardData:
     default = "scores" if "scores" in configs else next(iter(configs))
     return DatasetCardData(
-        **(_IDENTITY if generated is None else {**_GENERATED_IDENTITY, CARD_KEY: generated}),
+        **(
+            {**_GENERATED_IDENTITY, CARD_KEY: generated}
+            if generated is not None
+            else _STUDY_IDENTITY
+            if study
+            else _IDENTITY
+        ),
         task_categories=["video-classification"],
         configs=[
             {

@@ -1,4 +1,4 @@
-"""Whether data are a generated sample, which anybody may have, or a copy of VideoMem, which stays with its owner."""
+"""Whose data are: a generated sample's, which anybody may have, a study's, or VideoMem's, which stay private."""
 
 import json
 from pathlib import Path
@@ -11,6 +11,10 @@ CARD_KEY: Final = "generated_sample"
 """Under which a prepared folder's card carries the arguments of the sample that it was made from."""
 PLAN_FILE: Final = "sample.json"
 RELEASE_FOLDER: Final = "release"
+STUDY_KEY: Final = "study"
+"""Under which a prepared folder's card says that it was made from a study."""
+STUDY_FILES: Final = ("summary.json", "design.yaml")
+"""What `videomem score` writes beside the release that it makes of a study."""
 
 Plan = dict[str, Any]
 """The arguments that determine a generated sample: `seed`, `videos`, `test_videos`, `width`, `height`, ..."""
@@ -32,12 +36,31 @@ def generated_plan(data: str | Path) -> Plan | None:
     return None
 
 
+def is_study(data: str | Path) -> bool:
+    """Whether data are of a study: the folder that `videomem score` wrote, its `release`, or a prepared copy."""
+    folder = Path(data).expanduser().resolve()
+    if (_front_matter(folder / CARD) or {}).get(STUDY_KEY) is True:
+        return True
+    homes = (folder, *(inside.parent for inside in (folder, *folder.parents) if inside.name == RELEASE_FOLDER))
+    return any(all((home / name).is_file() for name in STUDY_FILES) for home in homes)
+
+
+def data_title(data: str | Path) -> str:
+    """What data are, for a person: "VideoMem", "a generated sample" or "a study"."""
+    return "a generated sample" if generated_plan(data) is not None else "a study" if is_study(data) else "VideoMem"
+
+
 def is_prepared(data: str | Path) -> bool:
     """Whether data are a folder that `videomem prepare` wrote, or a copy of one: a card and Parquet files."""
     return (Path(data) / CARD).is_file() and any(Path(data).glob("**/*.parquet"))
 
 
 def _plan_of_card(card: Path) -> Plan | None:
+    plan = (_front_matter(card) or {}).get(CARD_KEY)
+    return plan if isinstance(plan, dict) else None
+
+
+def _front_matter(card: Path) -> dict[str, Any] | None:
     if not card.is_file():
         return None
     parts = card.read_text(encoding="utf-8").split("---\n", 2)
@@ -47,8 +70,7 @@ def _plan_of_card(card: Path) -> Plan | None:
         front = yaml.safe_load(parts[1])
     except yaml.YAMLError:
         return None  # a card that somebody else wrote
-    plan = front.get(CARD_KEY) if isinstance(front, dict) else None
-    return plan if isinstance(plan, dict) else None
+    return front if isinstance(front, dict) else None
 
 
 def _json_object(path: Path) -> Plan | None:

@@ -2,7 +2,8 @@
 
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
@@ -109,13 +110,29 @@ def open_splits(data: str, config: str, options: dict[str, Any] | None = None) -
 
     if not is_divided(data):
         refuse_unknown(options or {}, SPLIT_OPTIONS, "splits")
-        return load_dataset("videomem", config, data_dir=data, **(options or {}))
+        with _quiet_bars():
+            return load_dataset("videomem", config, data_dir=data, **(options or {}))
     if options:
         raise InputError(f"{data}: is divided already; splits ({', '.join(options)}) go to `videomem prepare`")
     try:
-        return load_dataset(os.fspath(Path(data).resolve()) if is_prepared(data) else data, config)
+        with _quiet_bars():
+            return load_dataset(os.fspath(Path(data).resolve()) if is_prepared(data) else data, config)
     except (ValueError, OSError) as error:
         raise InputError(f"{data}: {str(error).splitlines()[0]}") from None
+
+
+@contextmanager
+def _quiet_bars() -> Iterator[None]:
+    """Without the bars of `datasets`, one per split: commands have their own."""
+    from datasets.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    quiet_before = are_progress_bars_disabled()
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        if not quiet_before:
+            enable_progress_bars()
 
 
 def load_clips(
@@ -142,7 +159,7 @@ def load_clips(
     """
     configs = ["videos"] if features is None else [config_of(name) for name in features]
     tables = [_table(data, split, config, options) for config in configs]
-    clips = _read_scores(tables[0], horizons)
+    clips = read_scores(tables[0], horizons)
     wanted = np.isfinite(clips.labels).any(axis=1) | (not scored)
     kind = "video" if features is None else "feature"
     if features is None:
@@ -163,7 +180,7 @@ def load_clips(
     return replace(clips.take(kept), features=matrix[kept].astype(np.float32), feature_sizes=sizes)
 
 
-def _read_scores(table: Any, horizons: tuple[Horizon, ...]) -> Clips:
+def read_scores(table: Any, horizons: tuple[Horizon, ...]) -> Clips:
     """All rows of a table, with neither videos nor features."""
     counts = {
         horizon: number_column(table[column])

@@ -21,8 +21,8 @@ def consistency_lines(ceilings: Mapping[Horizon, float]) -> str:
 
 
 def metrics_text(metrics: dict[str, dict[str, Any]], confidence: float) -> str:
-    """Metrics of `compute_metrics` as lines of text, one for each horizon and predictor."""
-    lines = [f"{'':12}{'':20}{'Spearman':>9}  {f'{confidence:.0%} interval':14}{'Pearson':>9}{'MSE':>9}{'clips':>7}"]
+    """Metrics of `compute_metrics` as lines of at most 80 characters, one for each horizon and predictor."""
+    lines = [f"{'':11}{'':19}{'Spearman':>9}  {f'{confidence:.0%} interval':14}{'Pearson':>9}{'MSE':>9}{'clips':>7}"]
     for horizon, predictors in metrics.items():
         for name, values in predictors.items():
             if "spearman" not in values:
@@ -31,7 +31,7 @@ def metrics_text(metrics: dict[str, dict[str, Any]], confidence: float) -> str:
                 short_number(values[key]) for key in ("spearman", "spearman_low", "spearman_high", "pearson")
             )
             figures = f"{spearman:>9}  {f'[{low}, {high}]':14}{pearson:>9}{values['mse']:>9.5f}{values['items']:>7}"
-            lines.append(f"{HORIZON_NAMES[horizon]:12}{name.replace('_', ' '):20}{figures}")  # type: ignore[index]
+            lines.append(f"{HORIZON_NAMES[horizon]:11}{name.replace('_', ' '):19}{figures}")  # type: ignore[index]
     return "\n".join(lines) + "\n"
 
 

@@ -44,13 +44,20 @@ class TrainedOn:
         return self.results.get("data", {}).get("fingerprint") in (None, fingerprint)
 
 
-def locate_data(run: Path, config: Mapping[str, Any]) -> str | None:
-    """The data of a run, which its configuration names: a folder as recorded, seen from here or from a folder in which
-    the run lies, or a data set on the Hub; None if there is neither.
+def locate_data(run: Path, results: Mapping[str, Any]) -> str | None:
+    """The data of a run, as its `results.json` names them.
+
+    A folder is looked for as recorded, seen from here and from each folder in which the run lies; one with other clips
+    or scores than the run recorded is passed over. Otherwise it may be a data set on the Hub.
+
+    Returns:
+        None if there is neither.
     """
+    config: Mapping[str, Any] = results.get("config", {})
     data = str(config.get("data"))
-    places = (Path(), *run.resolve().parents)
-    if found := next((place / data for place in places if (place / data).is_dir()), None):
+    folders = (folder / data for folder in (Path(), *run.resolve().parents))
+    recorded = results.get("data", {}).get("fingerprint")
+    if found := next((each for each in folders if each.is_dir() and _has_fingerprint(each, config, recorded)), None):
         return str(found)
     if not is_hub_id(data) or config.get("splits"):  # data on the Hub are divided already
         return None
@@ -59,6 +66,17 @@ def locate_data(run: Path, config: Mapping[str, Any]) -> str | None:
     except InputError:
         return None
     return data
+
+
+def _has_fingerprint(folder: Path, config: Mapping[str, Any], recorded: str | None) -> bool:
+    """Whether data have a fingerprint; taken to be so where none was recorded."""
+    if recorded is None:
+        return True
+    try:
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # whoever opens the data gets them
+            return run_fingerprint(config, str(folder)) == recorded
+    except (InputError, ValueError):  # holds something else
+        return False
 
 
 def clip_contents(clips: Clips, cache: FrameCache | None = None) -> list[str]:
@@ -119,14 +137,15 @@ def read_trained_on(folder: Path, data: str) -> TrainedOn:
         raise InputError(f"{folder}: its results.json holds no configuration; give the folder of a finished run")
     contents = read_training_clips(folder)
     if contents is None:
-        contents = _divide_again(folder, results["config"], data)
+        contents = _divide_again(folder, results, data)
     return TrainedOn(folder, results, contents)
 
 
-def _divide_again(folder: Path, config: Mapping[str, Any], data: str) -> dict[str, str]:
+def _divide_again(folder: Path, results: Mapping[str, Any], data: str) -> dict[str, str]:
+    config = results["config"]
     if config.get("train_on") == "lamem":
         return {}
-    source = locate_data(folder, config) or data
+    source = locate_data(folder, results) or data
     options = None if is_divided(source) else config.get("splits")
     try:
         if "stages" not in config:  # a model of several views

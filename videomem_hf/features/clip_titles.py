@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from videomem_hf.models.video_addresses import address_name
+
 
 class ClipTitles:
     """Titles by the clips' names.
@@ -12,16 +14,25 @@ class ClipTitles:
     """
 
     def __init__(self, titles: Mapping[str, str | None]) -> None:
-        self._given = {str(name): title for name, title in titles.items()}
+        self._given = dict(titles) | {str(Path(n)): t for n, t in titles.items()}
         stems: dict[str, set[str | None]] = {}
-        for name, title in self._given.items():
+        for name, title in titles.items():
             stems.setdefault(Path(name).stem, set()).add(title)
         self._by_stem = {stem: next(iter(found)) for stem, found in stems.items() if len(found) == 1}
 
     def of(self, name: str) -> str | None:
-        """The title of the clip with a path or file name; the most exact name counts, None if there is none."""
-        path = Path(name)
-        for key in (name, path.name, path.stem):
-            if key in self._given:
-                return self._given[key]
-        return self._by_stem.get(path.stem)
+        """The title of the clip with a path, file name or address; the longest part of its path counts.
+
+        None if there is none.
+
+        An address is also found without its query.
+        """
+        if name in self._given:
+            return self._given[name]
+        parts = Path(address_name(name)).parts
+        for start in range(len(parts)):
+            path = Path(*parts[start:])
+            for key in (str(path), str(path.parent / path.stem)):
+                if key in self._given:
+                    return self._given[key]
+        return self._by_stem.get(Path(parts[-1]).stem) if parts else None

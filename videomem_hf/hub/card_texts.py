@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import Any, Final
 
 from videomem_hf.benchmark.table1 import COLUMNS, ROWS
+from videomem_hf.conformal import RIGHT_ORDER
 from videomem_hf.hub.run_facts import RunFacts
 from videomem_hf.inference.prediction import ATYPICAL_PERCENT
 from videomem_hf.inference.reference import Reference, reference_of_results
 from videomem_hf.multiview.ablation_table import rows_from_dicts, table_markdown
 from videomem_hf.run_files import PREDICTOR_TITLES, TYPICALITY_FILE
 from videomem_hf.schema import HORIZON_NAMES
-from videomem_hf.statistics import RIGHT_ORDER
 
 _PREDICTORS: Final = PREDICTOR_TITLES | {"model": "**this model**"}
 

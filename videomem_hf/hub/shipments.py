@@ -15,7 +15,7 @@ from huggingface_hub.utils import validate_repo_id
 from yaml import YAMLError
 
 from videomem_hf.data.prepare import CARD, CHECKSUMS
-from videomem_hf.data.provenance import generated_plan
+from videomem_hf.data.provenance import generated_plan, is_study
 from videomem_hf.hub.generated_data import differences_from_sample
 from videomem_hf.hub.metric_repository import metric_files
 from videomem_hf.hub.model_card import PLACEHOLDER, render_model_card
@@ -137,6 +137,8 @@ def dataset_shipment(folder: Path, repo: str, public: bool = False) -> Shipment:
     if public:
         _refuse_licensed(folder, shards)
         notes.append("every row was compared with the generator: a sample, with nothing of VideoMem in it")
+    elif is_study(folder):
+        notes.append("a study's data: share them only as participants agreed to")
     elif generated_plan(folder) is None:
         notes.append("VideoMem may not be passed on: give nobody access beyond what your licence allows")
     return Shipment(repo, "dataset", public, files, ("*.parquet",), tuple(notes))
@@ -264,6 +266,11 @@ def _refuse_references(shards: Iterable[Path]) -> None:
 
 def _refuse_licensed(folder: Path, shards: Iterable[Path]) -> None:
     plan = generated_plan(folder)
+    if plan is None and is_study(folder):
+        raise InputError(
+            f"{folder}: a study's data are pushed as private only, as participants may not have agreed to more; push "
+            "them without --public, and change that on the Hub if they have"
+        )
     if plan is None:
         raise InputError(
             f"{folder}: VideoMem may not be passed on, so this cannot be public; only a generated sample can "

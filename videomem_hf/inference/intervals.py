@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linprog, nnls
 
+from videomem_hf.conformal import conformal_ends, conformal_quantile
 from videomem_hf.models.modeling_multiview import TREND_REACH
-from videomem_hf.statistics import Floats, conformal_ends, conformal_quantile
+from videomem_hf.statistics import Floats
 
 LEVEL: Final = 0.9
 """Share of new clips whose measured score lies in these intervals."""

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from videomem_hf.conformal import difference_error
 from videomem_hf.inference.frame_noise import FrameNoise
 from videomem_hf.inference.intervals import LEVEL, IntervalFit, fit_intervals
 from videomem_hf.run_files import (
@@ -23,7 +24,6 @@ from videomem_hf.run_files import (
     score_column,
 )
 from videomem_hf.schema import Horizon, InputError, cause_of
-from videomem_hf.statistics import difference_error
 from videomem_hf.system import atomic_write, quantity
 
 FEW_CLIPS: Final = 50

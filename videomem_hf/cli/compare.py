@@ -1,0 +1,158 @@
+"""`videomem compare`: which of several predictors is better on the same clips?"""
+
+import csv
+import json
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from videomem_hf.cli.options import (
+    DATA_HELP,
+    AllowTrainingClips,
+    BatchSize,
+    EvaluationSplit,
+    FrameCacheFolder,
+    Import,
+    TrustRemoteCode,
+    check_output_files,
+    quote,
+    say_next,
+)
+from videomem_hf.model_names import check_model_name
+from videomem_hf.registration import import_code
+from videomem_hf.run_files import is_run_folder
+from videomem_hf.schema import Horizon, InputError
+from videomem_hf.statistics import CONFIDENCE
+
+if TYPE_CHECKING:
+    from videomem_hf.benchmark.comparison_tables import Compared
+    from videomem_hf.benchmark.predicted_scores import PredictedScores
+
+Predictors = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="PREDICTORS...",
+        help="Two or more: folders of runs or models, Hub ids, 'resmem', or tables of `evaluate --csv` or "
+        "`predict --csv`.",
+        show_default=False,
+    ),
+]
+DataOption = Annotated[
+    str | None, typer.Option(help=f"{DATA_HELP} (default: the held-out predictions that runs and tables hold)")
+]
+JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the comparison to this file.")]
+CsvFile = Annotated[
+    Path | None, typer.Option("--csv", metavar="FILE", help="Write a row per predictor and per pair to this file.")
+]
+PlotFile = Annotated[
+    Path | None,
+    typer.Option("--plot", metavar="FILE", help="Draw correlations and differences to this file (PNG, PDF or SVG)."),
+]
+
+
+def compare(
+    predictors: Predictors,
+    data: DataOption = None,
+    split: EvaluationSplit = None,
+    json_file: JsonFile = None,
+    csv_file: CsvFile = None,
+    plot: PlotFile = None,
+    allow_training_clips: AllowTrainingClips = False,
+    batch_size: BatchSize = 8,
+    frame_cache: FrameCacheFolder = None,
+    import_: Import = None,
+    trust_remote_code: TrustRemoteCode = False,
+) -> None:
+    """Compare predictors on the same clips: Spearman's rank correlation of each, and the difference of each pair.
+
+    Intervals and p-values are of a paired bootstrap over the clips that all predictors scored; p-values are corrected
+    for the number of pairs (Holm). Without --data and --split the held-out predictions are used that a run or a table
+    holds; with them the models predict the split now. For a table without measured scores, --data gives them.
+
+    Examples: [bold]videomem compare run/ run2/[/bold],
+    [bold]videomem compare run/ scores.csv --json comparison.json --plot comparison.png[/bold],
+    [bold]videomem compare run/ resmem --data release/ --split test[/bold]
+    """
+    if len(predictors) < 2:
+        raise InputError(f"{predictors[0]}: is the only predictor; give two or more, or use `videomem evaluate`")
+    if twice := next((name for name, count in Counter(predictors).items() if count > 1), None):
+        raise InputError(f"{twice}: is given twice; a comparison needs different predictors")
+    for name in predictors:
+        if not Path(name).is_file():
+            check_model_name(name)
+    check_output_files(json_file, csv_file, plot)
+    import_code(import_)
+    loading = {
+        "batch_size": batch_size,
+        "frame_cache": None if frame_cache is None else str(frame_cache),
+        "trust_remote_code": trust_remote_code,
+    }
+    found = [_read(name, data, split, allow_training_clips, loading) for name in predictors]
+
+    from videomem_hf.benchmark.comparison import compare_predictors
+    from videomem_hf.benchmark.comparison_tables import comparison_text
+    from videomem_hf.benchmark.predicted_scores import measured_scores, merge_measured
+
+    unmeasured = any(not each.measured for each in found)
+    others = {data: measured_scores(data, split)} if data is not None and unmeasured else {}
+    compared = compare_predictors(found, merge_measured(found, others))
+    typer.echo(comparison_text(found, compared, CONFIDENCE), nl=False)
+    _write(found, compared, json_file, csv_file, plot)
+    if runs := [name for name in predictors if is_run_folder(Path(name))]:
+        say_next(f"videomem report {quote(runs[0])}")
+
+
+def _read(
+    name: str, data: str | None, split: str | None, allow_training_clips: bool, loading: dict[str, object]
+) -> "PredictedScores":
+    from videomem_hf.benchmark import predicted_scores
+
+    if Path(name).is_file():
+        return predicted_scores.read_table(Path(name))
+    if data is None and split is None and is_run_folder(Path(name)):
+        return predicted_scores.read_run(Path(name))
+    return predicted_scores.predict_scores(name, data, split, allow_training_clips, **loading)
+
+
+def _write(
+    found: "list[PredictedScores]",
+    compared: "Compared",
+    json_file: Path | None,
+    csv_file: Path | None,
+    plot: Path | None,
+) -> None:
+    from videomem_hf.benchmark.comparison_tables import COLUMNS, comparison_json, comparison_rows
+
+    if json_file is not None:
+        text = json.dumps(comparison_json(found, compared, CONFIDENCE), indent=2) + "\n"
+        json_file.write_text(text, encoding="utf-8")
+    if csv_file is not None:
+        with csv_file.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([COLUMNS, *comparison_rows(compared)])
+    if plot is not None:
+        _draw(compared, plot)
+    if written := [str(path) for path in (json_file, csv_file, plot) if path is not None]:
+        typer.echo(f"Written: {', '.join(written)}")
+
+
+def _draw(compared: "Compared", plot: Path) -> None:
+    from videomem_hf.analysis.comparison_figure import Bar, comparison_figure
+    from videomem_hf.analysis.style import DPI
+
+    horizons: dict[Horizon, tuple[list[Bar], list[Bar], int]] = {}
+    for horizon, found in compared.items():
+        predictors = [Bar(e.name, e.spearman, e.interval.low, e.interval.high) for e in found.estimates]
+        pairs = []
+        for pair in found.pairs:
+            ends = pair.comparison.interval
+            name = f"{pair.first} - {pair.second}"
+            pairs.append(Bar(name, pair.comparison.difference, ends.low, ends.high, pair.better is not None))
+        horizons[horizon] = predictors, pairs, found.clips
+    try:
+        comparison_figure(horizons, CONFIDENCE).savefig(plot, dpi=DPI)
+    except ValueError as error:
+        raise InputError(
+            f"--plot {plot}: cannot be drawn ({str(error).lower()}); name a PNG, PDF or SVG file"
+        ) from None

@@ -1,0 +1,175 @@
+"""What `videomem predict` writes, and where."""
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from videomem_hf.cli.clip_paths import PICTURE_SUFFIXES
+from videomem_hf.cli.exit_codes import INTERRUPTED
+from videomem_hf.cli.predict_here import Outcome
+from videomem_hf.schema import VIDEO_SUFFIXES, Horizon, InputError
+from videomem_hf.system import os_cause, printable, quantity
+
+if TYPE_CHECKING:
+    from videomem_hf.inference.score_journal import Model
+
+FILE_SUFFIXES = VIDEO_SUFFIXES | PICTURE_SUFFIXES | {".pdf", ".svg"}
+"""Of names that were meant for a file where a folder is needed."""
+
+
+def write_outputs(
+    scored: Iterator[Outcome],
+    clips: int,
+    about: "About",
+    outputs: "Outputs",
+    fail_fast: bool,
+) -> list[Outcome]:
+    """Write each clip as it is scored, then the table; gives the outcomes. Raises Exit when interrupted."""
+    from videomem_hf.cli.predict_table import print_table
+
+    outcomes: list[Outcome] = []
+    interrupted = False
+    with _csv_rows(outputs.csv_file, about) as write_row:
+        try:
+            for outcome in scored:
+                outcomes.append(outcome)
+                write_row(outcome)
+                if outcome.error and fail_fast:
+                    break
+        except KeyboardInterrupt:
+            interrupted = True
+    if outputs.json_file is not None:
+        _write_json(outputs.json_file, outcomes, about)
+    print_table(outcomes, about.model, about.horizons, about.level, to_stderr=outputs.to_stdout)
+    if written := [str(path) for path in (*outputs.files, outputs.plots, outputs.overlay) if path and str(path) != "-"]:
+        typer.echo(f"Written: {', '.join(written)}", err=outputs.to_stdout)
+    if interrupted:
+        sys.stderr.write(f"videomem: interrupted; {len(outcomes)} of {quantity(clips, 'clip')} are done and kept\n")
+        raise typer.Exit(INTERRUPTED)
+    return outcomes
+
+
+def _path(option: str, text: str | None) -> Path | None:
+    if text == "":
+        raise InputError(f"{option} is empty; name a {'file' if option in ('--json', '--csv') else 'folder'}")
+    return None if text is None else Path(text)
+
+
+@dataclass(frozen=True)
+class About:
+    """What stands beside all scores: the model, what it predicts, and the level of its intervals."""
+
+    model: "Model"
+    horizons: tuple[Horizon, ...]
+    level: float
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where a run writes, besides the table on the terminal."""
+
+    json_file: Path | None
+    csv_file: Path | None
+    plots: Path | None
+    overlay: Path | None
+
+    @classmethod
+    def of(cls, json_file: str | None, csv_file: str | None, plots: str | None, overlay: str | None) -> "Outputs":
+        """From the options, checked: what would fail after hours of work is refused at once."""
+        given = {"--json": json_file, "--csv": csv_file, "--plots": plots, "--overlay": overlay}
+        outputs = cls(*(_path(option, text) for option, text in given.items()))
+        outputs.check()
+        return outputs
+
+    @property
+    def to_stdout(self) -> bool:
+        return "-" in (str(self.json_file), str(self.csv_file))
+
+    @property
+    def files(self) -> list[Path]:
+        return [path for path in (self.json_file, self.csv_file) if path is not None and str(path) != "-"]
+
+    def check(self) -> None:
+        """Refuse at once what would fail after hours of work."""
+        if str(self.json_file) == str(self.csv_file) == "-":
+            raise InputError("--json - and --csv - cannot both be standard output; name a file for one of them")
+        if len({path.resolve() for path in self.files}) < len(self.files):
+            raise InputError(f"--json and --csv are both {self.csv_file}; name two files")
+        for path in self.files:
+            if path.is_dir():
+                raise InputError(f"{path} is a folder; name a file")
+            if not path.resolve().parent.is_dir():
+                raise InputError(f"{path}: the folder {path.resolve().parent} does not exist; make it first")
+        for option, folder in {"--plots": self.plots, "--overlay": self.overlay}.items():
+            if folder is not None and folder.suffix.lower() in FILE_SUFFIXES and not folder.exists():
+                raise InputError(
+                    f"{option} {folder}: is named like a file, and each clip gets a file of its own; name a folder, "
+                    f"such as {folder.with_suffix('')}"
+                )
+            try:
+                if folder is not None:
+                    folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise InputError(f"{option} {folder}: cannot be a folder ({os_cause(error)})") from error
+
+    def check_against(self, sources: Sequence[Path | str]) -> None:
+        """Refuse to write over a clip."""
+        clips = {_real_path(source) for source in sources if isinstance(source, Path)}
+        if written := next((path for path in self.files if _real_path(path) in clips), None):
+            raise InputError(f"{written} is one of the clips; name another file for the output")
+        folder = None if self.overlay is None else _real_path(self.overlay)
+        if clip := next((clip for clip in clips if clip.parent == folder), None):
+            raise InputError(f"--overlay {self.overlay}: holds {clip.name}, which is a clip; name another folder")
+
+
+def _real_path(path: Path) -> Path:
+    return Path(os.path.realpath(path))  # `Path.resolve` raises of links in a circle
+
+
+@contextmanager
+def _csv_rows(path: Path | None, about: "About") -> Iterator[Any]:
+    from videomem_hf.inference.score_journal import ClipScores
+    from videomem_hf.inference.score_table import score_columns, score_row
+
+    if path is None:
+        yield lambda outcome: None
+        return
+    try:
+        opened = nullcontext(sys.stdout) if str(path) == "-" else path.open("w", newline="", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({os_cause(error)})") from error
+    with opened as file:
+        writer = csv.writer(file)
+        writer.writerow(score_columns(about.horizons, about.level))
+
+        def write(outcome: Outcome) -> None:
+            p = outcome.prediction
+            scores = ClipScores.of(p) if p else None
+            writer.writerow(score_row(outcome.name, about.horizons, scores, outcome.note, about.model))
+            file.flush()
+
+        yield write
+
+
+def _write_json(path: Path, outcomes: list[Outcome], about: "About") -> None:
+    from videomem_hf.inference.prediction import Prediction
+
+    def failed(o: Outcome) -> Prediction:
+        return Prediction.failed(o.name, about.model.name, about.horizons, o.error, about.model.version)
+
+    rows = [
+        (o.prediction or failed(o)).to_dict() | ({"error": printable(o.error)} if o.error else {}) for o in outcomes
+    ]
+    text = json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
+    if str(path) == "-":
+        sys.stdout.write(text)
+    else:
+        path.write_text(text, encoding="utf-8")
