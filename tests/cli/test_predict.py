@@ -20,7 +20,7 @@ from videomem_hf.cli.predict_here import Outcome
 from videomem_hf.cli.predict_table import print_table
 from videomem_hf.inference import Prediction
 from videomem_hf.inference.reference import Reference
-from videomem_hf.inference.score_journal import Model
+from videomem_hf.inference.score_journal import ModelFacts
 from videomem_hf.schema import InputError
 from videomem_hf.video.video import probe
 
@@ -481,8 +481,8 @@ def test_a_table_of_eighty_columns_has_its_notes_once_below(capsys, monkeypatch)
 
     outcomes = [outcome("a.mp4", 0.8, (note,)), outcome("b.mp4", 0.78, (note,)), outcome("c.mp4", 0.6)]
     outcomes.append(Outcome(Path("d.mp4"), "d.mp4", None, "not a video"))
-    model = Model("m", "1", ("A caveat.",), is_tested=True)
-    print_table(outcomes, model, ("short_term", "long_term"), 0.9, to_stderr=False)
+    model = ModelFacts("m", ("short_term", "long_term"), "1", ("A caveat.",), is_tested=True)
+    print_table(outcomes, model, to_stderr=False)
     shown = capsys.readouterr().out
     assert max(map(len, shown.splitlines())) <= 80
     assert shown.count("Unlike the clips") == shown.count("A caveat.") == shown.count("not a video") == 1

@@ -30,11 +30,11 @@ from videomem_hf.cli.predict_here import Outcome, Scoring, is_pipe, score_clips
 from videomem_hf.cli.predict_next import next_commands
 from videomem_hf.model_names import check_model_name
 from videomem_hf.registration import import_code
-from videomem_hf.schema import Horizon, InputError
+from videomem_hf.schema import InputError
 from videomem_hf.system import os_cause, printable, quantity
 
 if TYPE_CHECKING:
-    from videomem_hf.inference.score_journal import Model
+    from videomem_hf.inference.score_journal import ModelFacts
 
 
 def predict(
@@ -136,7 +136,7 @@ def predict(
     jobs = min(jobs or 1, len(sources))
     if jobs > 1 and (pipes := [source for source in sources if is_pipe(source)]):
         raise InputError(f"{pipes[0]}: is a pipe, which no other process can read; leave --jobs out")
-    from videomem_hf.inference.score_journal import model_of
+    from videomem_hf.inference.score_journal import ModelFacts
 
     predictor = scoring.load()
     if of_clips:
@@ -146,12 +146,12 @@ def predict(
     if overlay is not None and predictor.saliency_method is None:
         typer.echo(f"videomem: no overlay videos, as saliency maps are missing: {predictor.why_no_maps}", err=True)
         scoring = replace(scoring, overlay=None)
-    about = _About(model_of(predictor), predictor.horizons, predictor.interval_level)
+    facts = ModelFacts.of(predictor)
     # With several processes it was here to find mistakes early; they load their own.
     outcomes = score_clips(predictor if jobs == 1 else None, scoring, sources, jobs, of_clips)
     maps = predictor.saliency_method is not None
     del predictor
-    scored = _write_outputs(outcomes, len(sources), about, outputs, fail_fast)
+    scored = _write_outputs(outcomes, len(sources), facts, outputs, fail_fast)
     if sys.stdout.isatty() and not outputs.to_stdout:
         again = [o.source for o in scored if o.prediction and isinstance(o.source, Path) and not is_pipe(o.source)]
         given = {"--device": device, "--import": import_, "--title": title, "--titles": titles}
@@ -169,7 +169,7 @@ def predict(
 def _write_outputs(
     scored: Iterator[Outcome],
     clips: int,
-    about: "_About",
+    model: "ModelFacts",
     outputs: "_Outputs",
     fail_fast: bool,
 ) -> list[Outcome]:
@@ -177,7 +177,7 @@ def _write_outputs(
 
     outcomes: list[Outcome] = []
     interrupted = False
-    with _csv_rows(outputs.csv_file, about) as write_row:
+    with _csv_rows(outputs.csv_file, model) as write_row:
         try:
             for outcome in scored:
                 outcomes.append(outcome)
@@ -187,8 +187,8 @@ def _write_outputs(
         except KeyboardInterrupt:
             interrupted = True
     if outputs.json_file is not None:
-        _write_json(outputs.json_file, outcomes, about)
-    print_table(outcomes, about.model, about.horizons, about.level, to_stderr=outputs.to_stdout)
+        _write_json(outputs.json_file, outcomes, model)
+    print_table(outcomes, model, to_stderr=outputs.to_stdout)
     if written := [str(path) for path in (*outputs.files, outputs.plots, outputs.overlay) if path and str(path) != "-"]:
         typer.echo(f"Written: {', '.join(written)}", err=outputs.to_stdout)
     if interrupted:
@@ -201,15 +201,6 @@ def _path(option: str, text: str | None) -> Path | None:
     if text == "":
         raise InputError(f"{option} is empty; name a {'file' if option in ('--json', '--csv') else 'folder'}")
     return None if text is None else Path(text)
-
-
-@dataclass(frozen=True)
-class _About:
-    """What stands beside all scores: the model, what it predicts, and the level of its intervals."""
-
-    model: "Model"
-    horizons: tuple[Horizon, ...]
-    level: float
 
 
 @dataclass(frozen=True)
@@ -262,7 +253,7 @@ def _real_path(path: Path) -> Path:
 
 
 @contextmanager
-def _csv_rows(path: Path | None, about: "_About") -> Iterator[Any]:
+def _csv_rows(path: Path | None, model: "ModelFacts") -> Iterator[Any]:
     from videomem_hf.inference.score_journal import ClipScores
     from videomem_hf.inference.score_table import score_columns, score_row
 
@@ -275,22 +266,22 @@ def _csv_rows(path: Path | None, about: "_About") -> Iterator[Any]:
         raise InputError(f"{path}: cannot be written ({os_cause(error)})") from error
     with opened as file:
         writer = csv.writer(file)
-        writer.writerow(score_columns(about.horizons, about.level))
+        writer.writerow(score_columns(model))
 
         def write(outcome: Outcome) -> None:
             p = outcome.prediction
             scores = ClipScores.of(p) if p else None
-            writer.writerow(score_row(outcome.name, about.horizons, scores, outcome.note, about.model))
+            writer.writerow(score_row(outcome.name, scores, outcome.note, model))
             file.flush()
 
         yield write
 
 
-def _write_json(path: Path, outcomes: list[Outcome], about: "_About") -> None:
+def _write_json(path: Path, outcomes: list[Outcome], model: "ModelFacts") -> None:
     from videomem_hf.inference.prediction import Prediction
 
     def failed(o: Outcome) -> Prediction:
-        return Prediction.failed(o.name, about.model.name, about.horizons, o.error, about.model.version)
+        return Prediction.failed(o.name, model.name, model.horizons, o.error, model.version)
 
     rows = [
         (o.prediction or failed(o)).to_dict() | ({"error": printable(o.error)} if o.error else {}) for o in outcomes
