@@ -44,7 +44,7 @@ const LOST = "The server does not respond. What you see stays; once it is back, 
 const BACK = "The server has been restarted, so the page starts anew. Hand in your clip again.";
 new MutationObserver(() => {
   document.querySelectorAll("#vm-clip progress:not([aria-label])").forEach((bar) => { bar.ariaLabel = "Position in the clip"; });
-  document.querySelectorAll(".toast-text").forEach((toast) => {
+  document.querySelectorAll(".toast-message-text, .toast-text").forEach((toast) => {
     if (!/^Connection (errored out|to the server was lost)/.test(toast.textContent.trim())) return;
     toast.textContent = LOST;
     sessionStorage.setItem("vm-lost", "1");
