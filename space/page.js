@@ -56,6 +56,7 @@ function tellRestart() {
   nothing.textContent = BACK;
   nothing.setAttribute("role", "status");
   sessionStorage.removeItem("vm-lost");
+  vmShow(document.querySelector("#vm-summary"));
 }
 
 // On a phone the scores are below the input: bring them into view, once, when they come.

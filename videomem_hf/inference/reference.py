@@ -196,12 +196,14 @@ def make_reference(
 
 def reference_of_results(results: Mapping[str, Any]) -> Reference:
     """What a run's `results.json` says of the data that it was evaluated on."""
-    data = results.get("data") or {}
-    name = data.get("name") if isinstance(data, Mapping) else None
-    generated = bool(data.get("generated")) if isinstance(data, Mapping) else False
-    trained_on = (results.get("config") or {}).get("train_on") or Reference.trained_on
-    title = f'the data "{name}"' if name else "its data"
-    return Reference(title, generated, trained_on, split=str(results.get("split") or ""))
+    data, config = (each if isinstance(each := results.get(key), Mapping) else {} for key in ("data", "config"))
+    trained_on = config.get("train_on")
+    return Reference(
+        f'the data "{data["name"]}"' if data.get("name") else "its data",
+        bool(data.get("generated")),
+        trained_on if trained_on in TRAINED_ON else Reference.trained_on,
+        split=str(results.get("split") or ""),
+    )
 
 
 @contextmanager

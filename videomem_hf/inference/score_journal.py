@@ -104,15 +104,16 @@ class ScoreJournal:
         try:
             first, *entries = [json.loads(line) for line in whole.decode("utf-8", "surrogateescape").splitlines()]
             written = first["model"]
+            name = written.get("name")
             for entry in entries:
                 self._known[entry["clip"]] = entry["state"], ClipScores.from_dict(entry)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(
                 f"{self.path}: is not a journal of scores ({error}); remove it, or name another --csv"
             ) from None
         if written != model:
             raise InputError(
-                f"{self.path}: holds scores of another model ({written.get('name')}, or its weights have changed); "
+                f"{self.path}: holds scores of another model ({name}, or its weights have changed); "
                 "remove it to start again, or name another --csv"
             )
         if whole != content:
