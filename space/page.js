@@ -39,17 +39,20 @@ window.vm = {
   },
 };
 
-// What Gradio says while the server is away, as a sentence; once it is back, Gradio loads the page anew.
+// What Gradio says in other words, or not at all. While the server is away it asks for it again and again; once it is
+// back, it loads the page anew.
 const LOST = "The server does not respond. What you see stays; once it is back, the page starts anew.";
 const BACK = "The server has been restarted, so the page starts anew. Hand in your clip again.";
+function reword(selector, pattern, words) {
+  return [...document.querySelectorAll(selector)].flatMap((element) => [...element.childNodes])
+    .filter((node) => node.nodeType === Node.TEXT_NODE && pattern.test(node.data)).map((node) => { node.data = words; }).length;
+}
 new MutationObserver(() => {
   document.querySelectorAll("#vm-clip progress:not([aria-label])").forEach((bar) => { bar.ariaLabel = "Position in the clip"; });
-  document.querySelectorAll(".toast-message-text, .toast-text").forEach((toast) => {
-    if (!/^Connection (errored out|to the server was lost)/.test(toast.textContent.trim())) return;
-    toast.textContent = LOST;
-    sessionStorage.setItem("vm-lost", "1");
-  });
-}).observe(document.documentElement, { childList: true, subtree: true });
+  reword("[role=status]", /^common\.complete$/, "Done");
+  const lost = reword(".toast-message-text, .toast-text", /^\s*Connection (errored out|to the server was lost)/, LOST);
+  if (lost) sessionStorage.setItem("vm-lost", "1");
+}).observe(document.documentElement, { childList: true, characterData: true, subtree: true });
 function tellRestart() {
   const nothing = document.querySelector("#vm-nothing strong");
   if (!nothing || !sessionStorage.getItem("vm-lost")) return;
