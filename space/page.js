@@ -47,8 +47,16 @@ function reword(selector, pattern, words) {
   return [...document.querySelectorAll(selector)].flatMap((element) => [...element.childNodes])
     .filter((node) => node.nodeType === Node.TEXT_NODE && pattern.test(node.data)).map((node) => { node.data = words; }).length;
 }
+// Names of the player's parts, as a screen reader says them.
+function namePlayer() {
+  const name = (selector, words) => document.querySelectorAll(selector).forEach((part) => { part.ariaLabel = words(part); });
+  name("#vm-clip progress:not([aria-label])", () => "Position in the clip");
+  name("[aria-label='play-pause-replay-button']", () => "Play or pause");
+  name("[aria-label='full-screen']", () => "Full screen");
+  name("#vm-clip button[aria-label$='recording']", (part) => (/stop/i.test(part.textContent) ? "Stop recording" : "Start recording"));
+}
 new MutationObserver(() => {
-  document.querySelectorAll("#vm-clip progress:not([aria-label])").forEach((bar) => { bar.ariaLabel = "Position in the clip"; });
+  namePlayer();
   reword("[role=status]", /^common\.complete$/, "Done");
   const lost = reword(".toast-message-text, .toast-text", /^\s*Connection (errored out|to the server was lost)/, LOST);
   if (lost) sessionStorage.setItem("vm-lost", "1");

@@ -406,9 +406,9 @@ def test_a_recorded_clip_is_scored(visit):
     page = visit()
     page.get_by_label("Capture from camera").click()
     page.get_by_role("button", name="Click to Access Webcam").click()
-    page.get_by_role("button", name="start recording").click()
-    page.wait_for_timeout(1500)  # what is filmed takes its time
-    page.get_by_role("button", name="start recording").click()
+    page.get_by_role("button", name="Start recording").click()
+    page.wait_for_timeout(4000)  # what is filmed takes its time
+    page.get_by_role("button", name="Stop recording").click()
     page.wait_for_selector("#vm-summary [role=meter]")
     page.wait_for_selector(".vm-explorer")
 
