@@ -5,6 +5,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 import charts
+import intake
 import numpy as np
 from pictures import css_gradient, picture_uri
 
@@ -86,7 +87,7 @@ def summary(scored: "Scored") -> str:
 
 def notes(prediction: "Prediction") -> str:
     """What is odd about the clip."""
-    shown = (_without_path(note).replace(FOR_TERMINALS, "") for note in prediction.notes)
+    shown = (_without_path(note).replace(intake.FOR_TERMINALS, "") for note in prediction.notes)
     return "".join(f'<p class="vm-note" role="note">{text(note)}</p>' for note in shown)
 
 
@@ -94,9 +95,6 @@ def caveats(prediction: "Prediction") -> str:
     """What is true of all predictions of the model, once."""
     sentences = " ".join(map(text, prediction.caveats))
     return f'<p class="vm-caveat vm-small" role="note">{sentences}</p>' if sentences else ""
-
-
-FOR_TERMINALS = " (see --title and --titles)"
 
 
 def _without_path(note: str) -> str:

@@ -70,7 +70,7 @@ class Models:
 
     def reads_titles(self, label: str | None) -> bool:
         """Whether a model reads the titles of clips; of one that a visitor typed, once it is loaded."""
-        label = (label or "").strip()
+        label = label.strip() if isinstance(label, str) else ""
         loaded = self._loaded.get(label) or self._typed.get(label)
         if loaded is not None:
             return loaded.reads_titles
@@ -85,7 +85,7 @@ class Models:
 
     def label(self, typed: str | None) -> str:
         """Give the label that a visitor chose or typed, without blanks around it. Raises InputError if it is empty."""
-        if not typed or not typed.strip():
+        if not isinstance(typed, str) or not typed.strip():
             nothing = f"{NO_MODEL}, or type the id of one on the Hub"
             raise InputError("Choose a model first." if self.offered else nothing)
         return typed.strip()

@@ -11,6 +11,7 @@ import gradio as gr
 import intake
 from page_parts import (
     AT_ONCE,
+    LONGEST_TITLE,
     NETWORKS,
     OURS,
     PROGRESS,
@@ -28,7 +29,6 @@ from work import StoppedError, Work, stoppable
 
 from videomem_hf.schema import InputError
 
-LONGEST_TITLE = 500
 NO_CLIP = "No clip yet: drop one, record one, or take an example"
 
 SHOW_SCORES = f'{READ_OUT} watch("value", () => {{ if (!element.querySelector("#vm-nothing")) vmShow(element); }});'
@@ -256,7 +256,9 @@ class Handlers:
                 raise InputError(NO_CLIP)
             clip = self.scoring.previews.clip_of(Path(path))
             with self.work.start(request.session_hash, clip=path) as stop, stoppable(stop):
-                scored = self.scoring.explain(clip, model, _teller(progress), start_s, (title or "").strip())
+                scored = self.scoring.explain(
+                    clip, model, _teller(progress), start_s, (title or "").strip()[:LONGEST_TITLE]
+                )
         except StoppedError:
             return
         except Exception as error:

@@ -14,6 +14,7 @@ AT_ONCE = 2
 NETWORKS = "networks"
 """The queue of everything that computes."""
 OURS: dict[str, Any] = {"elem_classes": "vm-html", "apply_default_css": False}
+LONGEST_TITLE = 500
 PROGRESS = gr.Progress()
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 """Of events that are not seen, and wait for nothing."""

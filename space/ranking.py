@@ -139,11 +139,11 @@ def _ends(ends: tuple[float, float] | None) -> str:
 
 def curves(done: "Sequence[Scored]") -> str:
     """The clips' scores over time over each other, a drawing per horizon, with the moments that stand out."""
-    shown = [scored for scored in done if len(scored.prediction.times_s) > 1][:MOST_CURVES]
+    indices = [i for i, scored in enumerate(done) if len(scored.prediction.times_s) > 1][:MOST_CURVES]
+    shown = [done[i] for i in indices]
     if len(shown) < 2 or len(done) > MOST_CURVES:
         return ""
     predictions = [scored.prediction for scored in shown]
-    indices = [list(done).index(scored) for scored in shown]
     drawings = "".join(
         f'<section class="vm-curve" aria-label="{NAMES[h]} scores over time"><h2>{NAMES[h]} score over time</h2>'
         f"{several_curves(predictions, h, indices)}</section>"

@@ -10,6 +10,7 @@ import intake
 from files import file_stem, write_csv, write_page
 from page_parts import (
     AT_ONCE,
+    LONGEST_TITLE,
     NETWORKS,
     OURS,
     PROGRESS,
@@ -165,7 +166,7 @@ def _score(
 
 def titles_of(text: str, clips: int) -> list[str]:
     """A title for each clip, from lines; all empty where there are none. Raises InputError for another number."""
-    lines = [line.strip() for line in text.rstrip().splitlines()]
+    lines = [line.strip()[:LONGEST_TITLE] for line in text.rstrip().splitlines()]
     if lines and len(lines) > clips:
         raise InputError(f"{quantity(len(lines), 'title')} for {quantity(clips, 'clip')}; give one line per clip")
     return lines + [""] * (clips - len(lines))

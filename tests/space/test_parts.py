@@ -31,6 +31,7 @@ from videomem_hf.inference.reference import Reference
 from videomem_hf.inference.score_journal import ModelFacts
 from videomem_hf.inference.score_table import score_columns
 from videomem_hf.schema import InputError
+from videomem_hf.video.video import VideoError
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'`${alert(1)}{{x}}\n\x00\u202egpm.mp4"
 
@@ -298,7 +299,7 @@ def test_the_csv_file_can_be_opened_in_a_spreadsheet(tmp_path):
 
 def test_the_page_to_keep_needs_nothing_else(scoring, clip, model_folder, tmp_path):
     result = scoring.explain(clip, model_folder.name, silent)
-    rows = [ranking.Row(name, result) for name in ("a <1>.mp4", "b.mp4", "c.mp4")]
+    rows = [ranking.Row(name, replace(result)) for name in ("a <1>.mp4", "b.mp4", "c.mp4")]
     files.write_page(tmp_path / "m.html", rows)
     page = Tags((tmp_path / "m.html").read_text(encoding="utf-8"))
     addresses = [attrs[name] for _, attrs in page.tags for name in ("src", "href") if name in attrs]
@@ -438,16 +439,12 @@ def test_titles_reach_a_model_that_reads_them(title_model, model_folder, clip):
     assert 'data-title="red car"' in explorer.explorer(other)
     assert str(title_model) not in explorer.explorer(other)
     assert scoring.score(clip, "words", silent, "red car").prediction.scores == other.prediction.scores
-    assert "see --title" not in "".join(cards.notes(replace(other.prediction, notes=expected_note(title_model, clip))))
+    with pytest.raises(VideoError, match=r"\(see --title and --titles\)") as caught:
+        scoring.explain(clip, "words", silent)
+    assert intake.message(caught.value, clip) == "c.webm: Without its title: none is given."
+    assert "--title" not in cards.notes(replace(other.prediction, notes=(str(caught.value),)))
     assert scoring.explain(clip, model_folder.name, silent, title="red car").title is None
     assert models.reads_titles("words")  # loaded
-
-
-def expected_note(title_model, clip) -> tuple[str, ...]:
-    """What the package says where no title is given."""
-    with pytest.raises(videomem_hf.VideoError, match=r"\(see --title and --titles\)") as caught:
-        videomem_hf.predict(clip, model=str(title_model), device="cpu")
-    return (str(caught.value).partition(": ")[2],)
 
 
 def test_lines_are_titles_of_clips():
@@ -493,3 +490,10 @@ def test_equal_scores_of_all_clips_are_told():
     assert "All clips have the same short-term score" in ranking.ranking(alike)
     assert "the same short-term score" not in ranking.ranking(alike[:2])
     assert "the same short-term score" not in ranking.ranking([*alike, ranking.Row("x.mp4", scored("x", 0.6))])
+
+
+def test_a_clip_that_is_given_twice_has_two_rows_and_curves(scoring, clip, model_folder):
+    rows = [several.score_row(scoring, clip, model_folder.name, silent) for _ in range(2)]
+    page = Tags(ranking.ranking(rows))
+    assert sum("vm-line" in attrs.get("class", "") for _, attrs in page.tags) == 4  # two horizons
+    assert {"=" in found for found in page.texts if found.strip() in ("1", "1=")} == {True}
