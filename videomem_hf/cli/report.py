@@ -66,8 +66,8 @@ def report(
     titles: list[str | None] = _titles(data, ids) if data else [None] * len(ids)
     folder = out or run / "report"
     folder.mkdir(parents=True, exist_ok=True)
-    own = reference is None or not any(each.is_calibrated_here for each in found.values())
-    level = results["config"].get("fit", {}).get("level", LEVEL) if own else reference.interval_level
+    here = reference if any(each.is_calibrated_here for each in found.values()) else None
+    level = here.interval_level if here else results["config"].get("fit", {}).get("level", LEVEL)
     by_topic = _errors_by_topic(found, topics_of(titles, topics))
     figures = _figures(found, level, by_topic)
     for name, figure in figures.items():
@@ -88,7 +88,7 @@ def report(
         figures=figures,
         config=yaml.safe_dump(results["config"], sort_keys=False).rstrip(),
         caveats=caveats_of_reference(list(found), reference),
-        widths="" if own else WIDTHS.format(reference.among),
+        widths=WIDTHS.format(here.among) if here else "",
         **_sentences(found, level),
     )  # fmt: skip
     (folder / REPORT_FILE).write_text(text, encoding="utf-8")
@@ -176,15 +176,16 @@ def _read_predictions(run: Path, reference: "Reference | None") -> "tuple[list[s
         most = max(most, len(known))
         if len(known) < FEWEST:
             continue
-        ends: Any = (low[known], high[known])
-        has_own = all(np.isfinite(each).all() for each in ends)
         counts = columns.get(counts_column(horizon), unknown)[known]
-        if not has_own:
+        ends: tuple[np.ndarray | None, np.ndarray | None] = (low[known], high[known])
+        fit = None
+        if not all(np.isfinite(each[known]).all() for each in (low, high)):
             fit = reference.fits.get(horizon) if reference else None
-            ends = (None, None) if fit is None else fit.ends(predicted[known], counts).T
+            found_ends = None if fit is None else fit.ends(predicted[known], counts)
+            ends = (None, None) if found_ends is None else (found_ends[:, 0], found_ends[:, 1])
         known_counts = counts if np.isfinite(counts).any() else None
         found[horizon] = Predicted(
-            known, measured[known], predicted[known], *ends, known_counts, is_calibrated_here=not has_own
+            known, measured[known], predicted[known], ends[0], ends[1], known_counts, is_calibrated_here=fit is not None
         )
     if not found:
         raise InputError(

@@ -215,7 +215,7 @@ def _of_frames(predictor: ClipPredictor) -> Predictor:
 def _check_grid(grid: Any) -> tuple[int, int]:
     """Rows and columns as integers. Raises InputError."""
     sides = list(grid) if isinstance(grid, Iterable) and not isinstance(grid, str) else []
-    whole = len(sides) == 2 and all(isinstance(side, Integral) and side >= 1 for side in sides)
+    whole = len(sides) == 2 and all(isinstance(side, Integral) and int(side) >= 1 for side in sides)
     if not whole or int(sides[0]) * int(sides[1]) > MOST_CELLS:
         raise InputError(
             f"grid is {_shown(grid)}; give rows and columns, two whole numbers from 1 on with a product up to "
@@ -226,7 +226,7 @@ def _check_grid(grid: Any) -> tuple[int, int]:
 
 def _check_frames(frames: Any) -> int | list[float]:
     """A number of frames, or times in seconds. Raises InputError."""
-    if isinstance(frames, Integral) and frames >= 1:
+    if isinstance(frames, Integral) and int(frames) >= 1:
         return int(frames)
     times = _numbers(frames)
     if not times or min(times) < 0:
