@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 if importlib.util.find_spec("gradio") is None:
-    sys.exit("The Space needs Gradio: pip install -r requirements.txt")
+    sys.exit(f"The Space needs Gradio: pip install -r {os.path.relpath(Path(__file__).with_name('requirements.txt'))}")
 import wrapt
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -35,12 +35,14 @@ import gradio as gr  # noqa: E402
 import intake  # noqa: E402
 from models import Models  # noqa: E402
 from one_clip import one_clip  # noqa: E402
-from page_parts import AT_ONCE, OURS, script  # noqa: E402
+from page_parts import AT_ONCE, OURS, QUIET, script  # noqa: E402
 from scoring import Scoring  # noqa: E402
 from several import batch, compare  # noqa: E402
 from work import Work  # noqa: E402
 
+from videomem_hf.model_names import check_model_name  # noqa: E402
 from videomem_hf.registration import import_code  # noqa: E402
+from videomem_hf.schema import InputError  # noqa: E402
 
 LONGEST_QUEUE = 100
 KEPT_S = 3600
@@ -71,6 +73,9 @@ THEME = gr.themes.Soft(
     body_text_color_subdued_dark="*neutral_300",
     block_info_text_color="*neutral_600",
     block_info_text_color_dark="*neutral_300",
+    input_border_width="1px",
+    input_border_color="*neutral_400",
+    input_border_color_dark="*neutral_500",
 )
 LAUNCH: dict[str, Any] = {
     "theme": THEME,
@@ -101,6 +106,10 @@ def build(scoring: Scoring) -> gr.Blocks:
     def leave(request: gr.Request) -> None:
         work.leave(request.session_hash)
 
+    def titles(label: str | None) -> list[Any]:
+        shown = scoring.models.reads_titles(label)
+        return [gr.Textbox(visible=shown)] * 3
+
     with gr.Blocks(title="Video memorability", delete_cache=(TIDY_EVERY_S, KEPT_S), analytics_enabled=False) as pages:
         with gr.Row(equal_height=False):
             with gr.Column(scale=3, min_width=280):
@@ -109,15 +118,16 @@ def build(scoring: Scoring) -> gr.Blocks:
                 model = _model_choice(scoring.models)
                 gr.HTML('<p class="vm-small" id="vm-model-name" hidden></p>', **OURS)
         with gr.Tab("One clip", id="one", elem_id="vm-one"):
-            one_clip(scoring, work, model)
+            title = one_clip(scoring, work, model)
         with gr.Tab("Compare", id="compare"):
-            compare(scoring, work, model)
+            compared = compare(scoring, work, model)
         with gr.Tab("Batch", id="batch"):
-            batch(scoring, work, model)
+            in_batch = batch(scoring, work, model)
         with gr.Tab("About", id="about"):
             gr.Markdown((HERE / "about.md").read_text(encoding="utf-8"), elem_classes="vm-about")
         for event in (model.change, pages.load):
             event(None, model, js="(label) => { vm.model(label); }")
+            event(titles, model, [title, compared, in_batch], **QUIET)
         pages.unload(leave)
     return pages.queue(max_size=LONGEST_QUEUE, default_concurrency_limit=AT_ONCE)
 
@@ -143,9 +153,21 @@ def remove_strays() -> None:
         time.sleep(TIDY_EVERY_S)
 
 
+def which_models(models: Models) -> str:
+    """What the terminal says of the models, and how to give another."""
+    app = os.path.relpath(__file__)
+    how = f"python {app} --model FOLDER_OR_HUB_ID"
+    if not models.offered:
+        return f"No model is offered, as none is given and ResMem is not installed; give one: {how}"
+    first, *others = (label if label == name else f"{label} ({name})" for label, name in models.offered.items())
+    rest = f"; also offered: {', '.join(others)}" if others else ""
+    return f"Model: {first}{rest}. To show another: {how}"
+
+
 def main(options: argparse.Namespace) -> None:
     """Serve the pages until Ctrl-C."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the Hub stops a Space so; tidy up as after Ctrl-C
+    sys.stderr.write(f"{which_models(SCORING.models)}\n")
     demo.launch(server_name=options.host, server_port=options.port, prevent_thread_lock=True, **LAUNCH)
     for after_s, work in ((WARM_UP_AFTER_S, SCORING.warm_up), (0.0, remove_strays)):
         thread = threading.Timer(after_s, work)
@@ -166,7 +188,13 @@ def read_options(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--host", help="address to listen on [default: 127.0.0.1, on the Hub all]")
     parser.add_argument("--port", type=int, help="[default: 7860 or the next that is free]")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    try:
+        for name in options.model or ():
+            check_model_name(name)
+    except InputError as error:
+        parser.error(str(error))
+    return options
 
 
 OPTIONS = read_options(sys.argv[1:] if __name__ == "__main__" else [])

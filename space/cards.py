@@ -5,6 +5,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 import charts
+import intake
 import numpy as np
 from pictures import css_gradient, picture_uri
 
@@ -24,15 +25,13 @@ NOTHING_YET = (
     "<span>Its scores, the moment that stands out and what they come from appear here.</span></div>"
 )
 WORKING = (
-    '<div class="vm-empty" role="status"><strong>Working on it …</strong><span>Your place in the queue, and how far it '
-    "is, stand above. The scores come first.</span></div>"
+    '<div class="vm-empty"><strong>Working on it …</strong><span>Your place in the queue, and how far it '
+    "is, stand below. The scores come first.</span></div>"
 )
-STOPPED = (
-    '<div class="vm-empty" role="status"><strong>Stopped.</strong><span>Press Analyse to start again.</span></div>'
-)
+STOPPED = '<div class="vm-empty"><strong>Stopped.</strong><span>Press Analyse to start again.</span></div>'
 RIBBON = (
-    '<p class="vm-ribbon" role="status" hidden>Earlier result: the clip, the model or the part has changed since. '
-    "Start again to renew it.</p>"
+    '<p class="vm-ribbon" role="status" hidden>Earlier result: the clip, its title, the model or the part has changed '
+    "since. Start again to renew it.</p>"
 )
 
 
@@ -54,7 +53,7 @@ def offer(name: str, duration_s: float | None, most_s: int) -> str:
 
     length = f"over {most_s} s" if duration_s is None else clock(duration_s)
     return (
-        f'<div class="vm-empty vm-offer" role="status"><strong>This clip lasts {length}; up to {most_s} s '
+        f'<div class="vm-empty vm-offer"><strong>This clip lasts {length}; up to {most_s} s '
         f"are scored at a time.</strong><span>{text(name)}: score the first {most_s} s, or say where the part "
         "begins.</span></div>"
     )
@@ -67,21 +66,29 @@ def based_on(prediction: "Prediction") -> str:
     return f"{mean} of {frames} frames" if frames > 1 else "scored as a whole"
 
 
+def attributes(scored: "Scored") -> str:
+    """What a result is of: `page.js` compares it with what is chosen now."""
+    title = "" if scored.title is None else f' data-title="{text(scored.title)}"'
+    return f'data-model="{text(scored.model)}"{title}'
+
+
 def summary(scored: "Scored") -> str:
     """The scores as gauges on one axis, with what is odd about the clip and what is true of the model."""
     prediction = scored.prediction
     axis = charts.GaugeAxis.of([prediction])
+    title = f" · {text(scored.title)}" if scored.title else ""
     gauges = "".join(_card(horizon, scored, axis) for horizon in HORIZONS)
     return (
-        f'<div class="vm-summary vm-result" role="status" aria-live="polite" data-model="{text(scored.model)}">{RIBBON}'
-        f'<p class="vm-clip"><strong>{text(scored.name)}</strong></p>{notes(prediction)}'
+        f'<div class="vm-summary vm-result" {attributes(scored)}>{RIBBON}'
+        f'<p class="vm-clip"><strong>{text(scored.name)}</strong>{title}</p>{notes(prediction)}'
         f'<div class="vm-cards">{gauges}</div>{caveats(prediction)}</div>'
     )
 
 
 def notes(prediction: "Prediction") -> str:
     """What is odd about the clip."""
-    return "".join(f'<p class="vm-note" role="note">{text(_without_path(note))}</p>' for note in prediction.notes)
+    shown = (_without_path(note).replace(intake.FOR_TERMINALS, "") for note in prediction.notes)
+    return "".join(f'<p class="vm-note" role="note">{text(note)}</p>' for note in shown)
 
 
 def caveats(prediction: "Prediction") -> str:
@@ -183,7 +190,7 @@ def grid_card(scored: "Scored", maps: "OcclusionMaps") -> str:
 
 def _measured_head(scored: "Scored", title: str) -> str:
     return (
-        f'<section class="vm-measured vm-result" role="status" data-model="{text(scored.model)}">{RIBBON}'
+        f'<section class="vm-measured vm-result" data-model="{text(scored.model)}">{RIBBON}'
         f'<h2>{title}</h2><p class="vm-small vm-source">{text(scored.name)} · {text(scored.model)}</p>'
     )
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from cards import NAMES, RIBBON, text
+from cards import NAMES, RIBBON, attributes, text
 from charts import BOTTOM, CURVE, TOP, Axes, Line
 from pictures import css_gradient, map_opacity, palette, picture_uri
 
@@ -43,11 +43,11 @@ def explorer(scored: "Scored") -> str:
     chosen = _nearest(stills, found) if found else max(range(len(stills)), key=lambda i: stills[i].scores[first])
     over_time = len(prediction.times_s) > 1
     return (
-        f'<div class="vm-explorer vm-result" data-model="{text(scored.model)}" data-offset="{scored.start_s:.3f}" '
+        f'<div class="vm-explorer vm-result" {attributes(scored)} data-offset="{scored.start_s:.3f}" '
         f'{_map_data(prediction)}>{RIBBON}<div class="vm-left">'
         f'<h2 class="vm-heading">{"Frame and map" if prediction.saliency is not None else "Frame"}</h2>'
         f"{_picture(stills[chosen])}{map_scale(scored)}{COVER_BUTTONS if scored.can_cover else ''}</div>"
-        f'<div class="vm-right">{_moments(moments, stills) if over_time else ""}'
+        f'<div class="vm-right">{_moments(prediction, moments, stills) if over_time else ""}'
         f"{_curve(prediction, stills, chosen) if over_time else ''}"
         f'<div class="vm-strip" role="group" aria-label="Frames of the clip">'
         f"{''.join(_thumbnail(i, still, i == chosen) for i, still in enumerate(stills))}</div>"
@@ -60,13 +60,13 @@ def _nearest(stills: "list[_StillView]", moment: Moment) -> int:
     return min(range(len(stills)), key=lambda i: abs(stills[i].time_s - moment.time_s))
 
 
-def _moments(moments: dict[Horizon, Moment | None], stills: "list[_StillView]") -> str:
+def _moments(prediction: "Prediction", moments: dict[Horizon, Moment | None], stills: "list[_StillView]") -> str:
     """For each horizon the moment that stands out, to be chosen; or that none does."""
     from videomem_hf.inference.drawing import moment_text
 
     parts = []
     for horizon, moment in moments.items():
-        words = moment_text(moment)
+        words = moment_text(prediction, horizon)
         found = f"<span>{words}</span>"
         if moment is not None:
             found = f'<button type="button" class="vm-moment" data-frame="{_nearest(stills, moment)}">{words}</button>'

@@ -10,8 +10,7 @@ from cards import text
 from charts import horizons_of
 from ranking import Row, ranking
 
-from videomem_hf.inference.intervals import LEVEL
-from videomem_hf.inference.score_journal import ClipScores, Model
+from videomem_hf.inference.score_journal import ClipScores, ModelFacts
 from videomem_hf.inference.score_table import score_columns, score_row
 
 if TYPE_CHECKING:
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent
 LONGEST_STEM = 60
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def file_stem(rows: Sequence[Row]) -> str:
@@ -43,29 +41,22 @@ def write_page(path: Path, rows: Sequence[Row]) -> None:
 
 
 def write_csv(path: Path, rows: Sequence[Row]) -> None:
-    """Write one row per clip, as `videomem predict --csv` does.
-
-    A text that a spreadsheet would take for a formula gets an apostrophe before it.
-    """
+    """Write one row per clip, as `videomem predict --csv` does."""
     done = [row.scored for row in rows if row.scored]
-    predictions = [scored.prediction for scored in done]
-    horizons = horizons_of(predictions)
-    level = predictions[0].interval_level if predictions else LEVEL
-    model = _model(done[0]) if done else Model("")
+    model = _facts(done) if done else ModelFacts("", ())
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(score_columns(horizons, level))
+        writer.writerow(score_columns(model))
         for row in rows:
             scores = ClipScores.of(row.scored.prediction) if row.scored else None
             note = " ".join(scores.notes) if scores else row.error
-            writer.writerow(map(_cell, score_row(row.name, horizons, scores, note, model)))
+            writer.writerow(score_row(row.name, scores, note, model))
 
 
-def _model(scored: "Scored") -> Model:
-    prediction = scored.prediction
-    among = prediction.reference.among if prediction.reference and prediction.percentiles else ""
-    return Model(scored.model, prediction.model_version, prediction.caveats, among)
-
-
-def _cell(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
+def _facts(done: "Sequence[Scored]") -> ModelFacts:
+    """What stands beside the scores of clips; none was there before the first was scored."""
+    first = done[0].prediction
+    among = first.reference.among if first.reference and first.percentiles else ""
+    horizons = tuple(horizons_of([scored.prediction for scored in done]))
+    about = first.model_version, first.caveats, among
+    return ModelFacts(done[0].model, horizons, *about, interval_level=first.interval_level)

@@ -13,6 +13,8 @@ from videomem_hf.schema import InputError
 from videomem_hf.video.video import Frame, probe
 
 LONGEST_NAME = 60
+FOR_TERMINALS = " (see --title and --titles)"
+"""What the package says of options of its command line, which a page does not have."""
 
 
 class TooLongError(InputError):
@@ -94,6 +96,7 @@ def frame_checker(path: Path, limits: Limits, tell: Callable[[float], object]) -
 def message(error: Exception, path: Path | None = None) -> str:
     """An error's sentence, without any file's path on this machine; of a fault of the program only its kind."""
     text = str(error) if isinstance(error, InputError) else f"This clip cannot be scored ({type(error).__name__})"
+    text = text.replace(FOR_TERMINALS, "")
     if path is not None:
         text = text.replace(str(path), display_name(path))
     # each file lies in a folder of its own in it

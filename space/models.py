@@ -1,6 +1,7 @@
 """Which models can be chosen; each is loaded once, and shared by everybody."""
 
 import importlib.util
+import json
 import os
 import threading
 from collections import OrderedDict
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from work import Locks, check_between_layers
 
+from videomem_hf.features.title_views import EMBEDDING, WORDS
 from videomem_hf.model_names import NO_MODEL, RESMEM, is_hub_id
 from videomem_hf.schema import InputError
 
@@ -63,15 +65,38 @@ class Models:
             if label not in self.offered:
                 return self._typed_predictor(label)
             if label not in self._loaded:
-                self._loaded[label] = _load(self.offered[label])
+                self._loaded[label] = self._load_offered(label)
             return self._loaded[label]
+
+    def reads_titles(self, label: str | None) -> bool:
+        """Whether a model reads the titles of clips; of one that a visitor typed, once it is loaded."""
+        label = label.strip() if isinstance(label, str) else ""
+        loaded = self._loaded.get(label) or self._typed.get(label)
+        if loaded is not None:
+            return loaded.reads_titles
+        config = Path(self.offered.get(label, "")) / "config.json"
+        if label not in self.offered or not config.is_file():
+            return False
+        try:
+            views = json.loads(config.read_text(encoding="utf-8")).get("view_names", ())
+        except (OSError, ValueError):  # loading it says what is wrong
+            return False
+        return bool({EMBEDDING, WORDS}.intersection(views))
 
     def label(self, typed: str | None) -> str:
         """Give the label that a visitor chose or typed, without blanks around it. Raises InputError if it is empty."""
-        if not typed or not typed.strip():
+        if not isinstance(typed, str) or not typed.strip():
             nothing = f"{NO_MODEL}, or type the id of one on the Hub"
             raise InputError("Choose a model first." if self.offered else nothing)
         return typed.strip()
+
+    def _load_offered(self, label: str) -> "ClipPredictor":
+        """Load a model of whoever runs the Space; what is wrong with it is said without where it lies."""
+        name = self.offered[label]
+        try:
+            return _load(name)
+        except InputError as error:
+            raise InputError(str(error).replace(name, label)) from error
 
     def _typed_predictor(self, name: str) -> "ClipPredictor":
         predictor = self._typed.get(name)

@@ -9,7 +9,19 @@ import cards
 import explorer
 import gradio as gr
 import intake
-from page_parts import AT_ONCE, NETWORKS, OURS, PROGRESS, RENEW, progress_strip, script, unseen_error, uploads_only
+from page_parts import (
+    AT_ONCE,
+    LONGEST_TITLE,
+    NETWORKS,
+    OURS,
+    PROGRESS,
+    QUIET,
+    READ_OUT,
+    progress_strip,
+    script,
+    unseen_error,
+    uploads_only,
+)
 from player import plays_in_browsers
 from scoring import Scored, Scoring
 from second_opinion import second_opinion
@@ -19,7 +31,7 @@ from videomem_hf.schema import InputError
 
 NO_CLIP = "No clip yet: drop one, record one, or take an example"
 
-SHOW_SCORES = f'{RENEW} watch("value", () => {{ if (!element.querySelector("#vm-nothing")) vmShow(element); }});'
+SHOW_SCORES = f'{READ_OUT} watch("value", () => {{ if (!element.querySelector("#vm-nothing")) vmShow(element); }});'
 
 
 @dataclass(frozen=True)
@@ -27,12 +39,13 @@ class Page:
     """What the visitor acts on, and what changes."""
 
     clip: gr.Video
+    title: gr.Textbox
     go: gr.Button
     stop: gr.Button
     offered: gr.Examples
     strip: gr.HTML
     summary: gr.HTML
-    part: gr.Group
+    part: gr.Column
     start: gr.Number
     part_go: gr.Button
     charts: gr.HTML
@@ -45,9 +58,11 @@ class Page:
     numbers: gr.JSON
 
 
-def one_clip(scoring: Scoring, work: Work, model: gr.Dropdown) -> None:
-    """Lay out the page and connect it."""
-    Handlers(scoring, work, lay_out(scoring, work)).connect(model)
+def one_clip(scoring: Scoring, work: Work, model: gr.Dropdown) -> gr.Textbox:
+    """Lay out the page and connect it; give the field for the clip's title."""
+    page = lay_out(scoring, work)
+    Handlers(scoring, work, page).connect(model)
+    return page.title
 
 
 def lay_out(scoring: Scoring, work: Work) -> Page:
@@ -61,7 +76,7 @@ def lay_out(scoring: Scoring, work: Work) -> Page:
     kept = gr.State(None, time_to_live=3600)
     measured, measurements = second_opinion(scoring, work, charts, kept)
     overlay_go = gr.Button("Make overlay video", visible=False, elem_id="vm-overlay-go")
-    overlay_head = gr.HTML("", **OURS, elem_id="vm-overlay-head", js_on_load=RENEW)
+    overlay_head = gr.HTML("", **OURS, elem_id="vm-overlay-head", js_on_load=READ_OUT)
     overlay = gr.Video(
         label="Overlay video",
         show_label=False,
@@ -101,6 +116,14 @@ def _input_column(scoring: Scoring) -> dict[str, Any]:
     uploads_only(clip)
     limit = f'<p class="vm-small" id="vm-limit" data-megabytes="{scoring.limits.megabytes}">'
     gr.HTML(f"{limit}A clip may have {scoring.limits.with_parts}.</p>", **OURS)
+    title = gr.Textbox(
+        "",
+        label="Title of the clip",
+        info="This model reads it as well; press Analyse after a change",
+        max_length=LONGEST_TITLE,
+        visible=False,
+        elem_id="vm-clip-name",
+    )
     with gr.Row():
         go = gr.Button("Analyse", variant="primary", elem_id="vm-go", min_width=120)
         stop = gr.Button("Stop", elem_id="vm-stop", min_width=80)
@@ -111,13 +134,13 @@ def _input_column(scoring: Scoring) -> dict[str, Any]:
         example_labels=list(scoring.examples),
         elem_id="vm-examples",
     )
-    return {"clip": clip, "go": go, "stop": stop, "offered": offered}
+    return {"clip": clip, "title": title, "go": go, "stop": stop, "offered": offered}
 
 
 def _result_column(scoring: Scoring) -> dict[str, Any]:
-    strip = progress_strip()
     summary = gr.HTML(cards.NOTHING_YET, **OURS, elem_id="vm-summary", js_on_load=SHOW_SCORES)
-    with gr.Group(visible=False, elem_id="vm-part") as part:
+    strip = progress_strip()  # below, so that the scores stay where they are when it goes
+    with gr.Column(visible=False, elem_id="vm-part") as part:
         start = gr.Number(0, label="Part to score", info="begins at this second", minimum=0, step=1, elem_id="vm-start")
         part_go = gr.Button(f"Score {scoring.limits.seconds} s from there", elem_id="vm-part-go")
     return {"strip": strip, "summary": summary, "part": part, "start": start, "part_go": part_go}
@@ -142,8 +165,7 @@ class Handlers:
         }
         running = computing | {"outputs": shown, "trigger_mode": "multiple", "show_progress_on": page.strip}
         private: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-        quiet = private | {"queue": False}
-        clearing = quiet | {
+        clearing = QUIET | {
             "fn": self.clear,
             "inputs": page.clip,
             "outputs": [*shown, page.measured, page.overlay_head],
@@ -153,17 +175,20 @@ class Handlers:
         whole, part, example = self.analyse, self.analyse_part, page.offered.load_input_event
         runs = []
         for cleared, fn, inputs, api in (
-            (gr.on(handed_in, **clearing), whole, [page.clip, model], {"api_name": "analyse"}),
-            (example.success(**clearing), whole, [page.clip, model], {"api_visibility": "private"}),
-            (page.part_go.click(**clearing), part, [page.clip, model, page.start], {"api_name": "analyse_part"}),
+            (gr.on(handed_in, **clearing), whole, [], {"api_name": "analyse"}),
+            (example.success(**clearing), whole, [], {"api_visibility": "private"}),
+            (page.part_go.click(**clearing), part, [page.start], {"api_name": "analyse_part"}),
         ):
-            runs.append(cleared.success(fn, inputs, **api, **running))
+            runs.append(cleared.success(fn, [page.clip, model, *inputs, page.title], **api, **running))
+            # whether a model that was typed reads titles is known now
+            runs[-1].success(self.title_field, model, page.title, **QUIET)
             cleared.success(self.preview, page.clip, page.clip, **private)
+        page.title.change(None, page.title, js="(title) => { vm.titled(title); }")
         drawn = [page.overlay, page.overlay_head]
         video = page.overlay_go.click(
             self.make_overlay, page.kept, drawn, api_name="overlay", show_progress_on=page.overlay_go, **computing
         )
-        ends = quiet | {"cancels": [*runs, video, *page.measurements]}
+        ends = QUIET | {"cancels": [*runs, video, *page.measurements]}
         page.stop.click(self.stop, page.summary, page.summary, **ends)
         gone = "(shown) => { vm.otherClip('#vm-one'); return [shown]; }"
         page.clip.clear(self.forget_clip, page.summary, page.summary, js=gone, **ends)
@@ -178,7 +203,7 @@ class Handlers:
             page.overlay: gr.Video(value=None, visible="hidden"),
             page.overlay_head: "",
             page.numbers: None,
-            page.part: gr.Group(visible=False),
+            page.part: gr.Column(visible=False),
             page.overlay_go: gr.Button(visible=False),
             page.kept: None,
             page.measured: "",
@@ -194,34 +219,53 @@ class Handlers:
         self.work.stop(request.session_hash)
         return cards.NOTHING_YET if shown == cards.WORKING else gr.skip()
 
-    def analyse(self, path: str | None, model: str | None, request: gr.Request, progress: Any = PROGRESS) -> Iterator:
+    def title_field(self, model: str | None) -> Any:
+        """Show the field for titles where the model reads them."""
+        return gr.Textbox(visible=self.scoring.models.reads_titles(model))
+
+    def analyse(
+        self, path: str | None, model: str | None, title: str, request: gr.Request, progress: Any = PROGRESS
+    ) -> Iterator:
         """Score a clip: yields the scores, then everything else."""
-        yield from self._analyse(path, model, None, request, progress)
+        yield from self._analyse((path, model, title), None, request, progress)
 
     def analyse_part(
-        self, path: str | None, model: str | None, start_s: float, request: gr.Request, progress: Any = PROGRESS
+        self,
+        path: str | None,
+        model: str | None,
+        start_s: float,
+        title: str,
+        request: gr.Request,
+        progress: Any = PROGRESS,
     ) -> Iterator:
         """Score the part of a clip that begins at a second; otherwise as `analyse`."""
-        yield from self._analyse(path, model, start_s or 0.0, request, progress)
+        yield from self._analyse((path, model, title), start_s or 0.0, request, progress)
 
     def _analyse(
-        self, path: str | None, model: str | None, start_s: float | None, request: gr.Request, progress: Any
+        self,
+        given: tuple[str | None, str | None, str],
+        start_s: float | None,
+        request: gr.Request,
+        progress: Any,
     ) -> Iterator[dict]:
+        path, model, title = given
         page = self.page
-        part = {} if start_s is None else {page.part: gr.Group(visible=True)}
+        part = {} if start_s is None else {page.part: gr.Column(visible=True)}
         try:
             if path is None:
                 raise InputError(NO_CLIP)
             clip = self.scoring.previews.clip_of(Path(path))
             with self.work.start(request.session_hash, clip=path) as stop, stoppable(stop):
-                scored = self.scoring.explain(clip, model, _teller(progress), start_s)
+                scored = self.scoring.explain(
+                    clip, model, _teller(progress), start_s, (title or "").strip()[:LONGEST_TITLE]
+                )
         except StoppedError:
             return
         except Exception as error:
             name = intake.display_name(clip) if path else ""
             if isinstance(error, intake.TooLongError) and start_s is None:
                 offer = cards.offer(name, error.duration_s, self.scoring.limits.seconds)
-                yield {page.summary: offer, page.part: gr.Group(visible=True)}
+                yield {page.summary: offer, page.part: gr.Column(visible=True)}
                 return
             sentence = intake.message(error, clip if path else None)
             yield {page.summary: cards.failure(sentence, name)} | part
@@ -265,5 +309,6 @@ def _teller(progress: Any) -> Any:
 
 def _numbers(scored: Scored) -> dict:
     plain = scored.prediction.to_dict() | {"clip": scored.name, "model": scored.model}
+    plain |= {} if scored.title is None else {"title": scored.title}
     plain.pop("saliency", None)
     return plain

@@ -1,11 +1,12 @@
 // What is true of the whole page: earlier results, files that are too large, clips that the browser cannot play.
 window.vm = {
   label: "",
+  title: "",
   // A result is an earlier one as long as the clip or the model is another one than its own.
   mark(results, what, is) {
     results.forEach((result) => {
       result.toggleAttribute(`data-other-${what}`, is(result));
-      const old = result.matches("[data-other-clip], [data-other-model]");
+      const old = result.matches("[data-other-clip], [data-other-model], [data-other-title]");
       result.classList.toggle("vm-old", old);
       result.querySelector(".vm-ribbon").hidden = !old;
     });
@@ -16,6 +17,7 @@ window.vm = {
   },
   model(label) {
     this.label = (label || "").trim();
+    tellRestart();
     const [field, name] = [document.querySelector("#vm-model input"), document.querySelector("#vm-model-name")];
     if (field && name) {
       name.textContent = this.label;
@@ -23,13 +25,50 @@ window.vm = {
     }
     this.renew();
   },
+  titled(title) {
+    this.title = (title || "").trim();
+    this.renew();
+  },
   renew() {
-    this.mark(document.querySelectorAll(".vm-result"), "model", ({ dataset }) => Boolean(dataset.model) && dataset.model !== this.label);
+    const all = document.querySelectorAll(".vm-result");
+    this.mark(all, "model", ({ dataset }) => Boolean(dataset.model) && dataset.model !== this.label);
+    this.mark(all, "title", ({ dataset }) => "title" in dataset && dataset.title !== this.title);
   },
   summary(html) {
     document.querySelector("#vm-summary .vm-summary, #vm-summary .vm-empty, #vm-summary .vm-error").outerHTML = html;
   },
 };
+
+// What Gradio says in other words, or not at all. While the server is away it asks for it again and again; once it is
+// back, it loads the page anew.
+const LOST = "The server does not respond. What you see stays; once it is back, the page starts anew.";
+const BACK = "The server has been restarted, so the page starts anew. Hand in your clip again.";
+function reword(selector, pattern, words) {
+  return [...document.querySelectorAll(selector)].flatMap((element) => [...element.childNodes])
+    .filter((node) => node.nodeType === Node.TEXT_NODE && pattern.test(node.data)).map((node) => { node.data = words; }).length;
+}
+// Names of the player's parts, as a screen reader says them.
+function namePlayer() {
+  const name = (selector, words) => document.querySelectorAll(selector).forEach((part) => { part.ariaLabel = words(part); });
+  name("#vm-clip progress:not([aria-label])", () => "Position in the clip");
+  name("[aria-label='play-pause-replay-button']", () => "Play or pause");
+  name("[aria-label='full-screen']", () => "Full screen");
+  name("#vm-clip button[aria-label$='recording']", (part) => (/stop/i.test(part.textContent) ? "Stop recording" : "Start recording"));
+}
+new MutationObserver(() => {
+  namePlayer();
+  reword("[role=status]", /^common\.complete$/, "Done");
+  const lost = reword(".toast-message-text, .toast-text", /^\s*Connection (errored out|to the server was lost)/, LOST);
+  if (lost) sessionStorage.setItem("vm-lost", "1");
+}).observe(document.documentElement, { childList: true, characterData: true, subtree: true });
+function tellRestart() {
+  const nothing = document.querySelector("#vm-nothing strong");
+  if (!nothing || !sessionStorage.getItem("vm-lost")) return;
+  nothing.textContent = BACK;
+  nothing.setAttribute("role", "status");
+  sessionStorage.removeItem("vm-lost");
+  vmShow(document.querySelector("#vm-summary"));
+}
 
 // On a phone the scores are below the input: bring them into view, once, when they come.
 function vmShow(element) {

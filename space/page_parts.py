@@ -14,9 +14,14 @@ AT_ONCE = 2
 NETWORKS = "networks"
 """The queue of everything that computes."""
 OURS: dict[str, Any] = {"elem_classes": "vm-html", "apply_default_css": False}
+LONGEST_TITLE = 500
 PROGRESS = gr.Progress()
+QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+"""Of events that are not seen, and wait for nothing."""
 RENEW = 'watch("value", () => vm.renew());'
 """For a place of results: marks one that comes after another model was chosen."""
+READ_OUT = f'element.setAttribute("aria-live", "polite"); {RENEW}'
+"""For one whose results are read out as well."""
 
 
 def script(name: str) -> str:

@@ -8,9 +8,9 @@ from cards import NAMES, RIBBON, caveats, interval_words, notes, percentile_word
 from charts import SERIES, GaugeAxis, horizons_of, several_curves
 from pictures import picture_uri
 
-from videomem_hf.inference.moments import standout_moment
-from videomem_hf.inference.ranking import shared_ranks
+from videomem_hf.inference.ranking import equal_scores, shared_ranks
 from videomem_hf.schema import HORIZON_NAMES, Horizon
+from videomem_hf.system import quantity
 
 if TYPE_CHECKING:
     from scoring import Scored
@@ -44,15 +44,22 @@ def ranking(rows: Sequence[Row], waiting: int = 0) -> str:
         f'class="vm-sort" data-horizon="{h}">{NAMES[h]}</button></th>'
         for h in horizons
     )
-    more = f'<p class="vm-small vm-waiting" role="status">{waiting} more to come …</p>' if waiting else ""
+    state = "vm-small vm-waiting" if waiting else "vm-small"
+    told = f"{waiting} more to come …" if waiting else f"{len(done)} of {quantity(len(rows), 'clip')} scored."
     known = predictions[0] if predictions else None
     model = done[0].model if done else ""
     return (
         f'<div class="vm-result" data-model="{text(model)}">{RIBBON}<div class="vm-scroll vm-list">'
         f'<table class="vm-ranking"><caption>{_caption(known, model)}</caption><thead><tr><th scope="col">Rank</th>'
-        f'<th scope="col">Clip</th>{heads}</tr></thead><tbody>{_body(rows, horizons)}</tbody></table></div>{more}'
-        f"{caveats(known) if known else ''}{'' if waiting else curves(done)}</div>"
+        f'<th scope="col">Clip</th>{heads}</tr></thead><tbody>{_body(rows, horizons)}</tbody></table></div>'
+        f'<p class="{state}" role="status">{told}</p>'
+        f"{_equal(predictions, horizons)}{caveats(known) if known else ''}{'' if waiting else curves(done)}</div>"
     )
+
+
+def _equal(predictions: "Sequence[Prediction]", horizons: Sequence[Horizon]) -> str:
+    sentence = equal_scores(predictions, horizons)
+    return f'<p class="vm-note" role="note">{sentence}</p>' if sentence else ""
 
 
 def _caption(known: "Prediction | None", model: str) -> str:
@@ -132,11 +139,11 @@ def _ends(ends: tuple[float, float] | None) -> str:
 
 def curves(done: "Sequence[Scored]") -> str:
     """The clips' scores over time over each other, a drawing per horizon, with the moments that stand out."""
-    shown = [scored for scored in done if len(scored.prediction.times_s) > 1][:MOST_CURVES]
+    indices = [i for i, scored in enumerate(done) if len(scored.prediction.times_s) > 1][:MOST_CURVES]
+    shown = [done[i] for i in indices]
     if len(shown) < 2 or len(done) > MOST_CURVES:
         return ""
     predictions = [scored.prediction for scored in shown]
-    indices = [list(done).index(scored) for scored in shown]
     drawings = "".join(
         f'<section class="vm-curve" aria-label="{NAMES[h]} scores over time"><h2>{NAMES[h]} score over time</h2>'
         f"{several_curves(predictions, h, indices)}</section>"
@@ -154,4 +161,4 @@ def curves(done: "Sequence[Scored]") -> str:
 def _moments(prediction: "Prediction") -> str:
     from videomem_hf.inference.drawing import moment_text
 
-    return " · ".join(f"{HORIZON_NAMES[h]}: {moment_text(standout_moment(prediction, h))}" for h in prediction.scores)
+    return " · ".join(f"{HORIZON_NAMES[h]}: {moment_text(prediction, h)}" for h in prediction.scores)

@@ -37,6 +37,7 @@ class Scored:
         start_s: Where in the visitor's clip it begins.
         no_maps: Why the prediction has no maps, where it has none.
         can_cover: Whether the model scores frames, so that it can be measured what covering a part of them does.
+        title: That the model read, empty if none was given; None of a model that reads none.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Scored:
     start_s: float = 0.0
     no_maps: str = ""
     can_cover: bool = False
+    title: str | None = None
 
     @property
     def without_stills(self) -> "Scored":
@@ -70,7 +72,9 @@ class Scoring:
         self._results: dict[tuple[str, str], Scored] = {}
         self._working = Locks()
 
-    def explain(self, path: Path, model: str | None, tell: Tell, start_s: float | None = None) -> Scored:
+    def explain(
+        self, path: Path, model: str | None, tell: Tell, start_s: float | None = None, title: str = ""
+    ) -> Scored:
         """Give a clip's scores, frames and maps.
 
         Args:
@@ -78,6 +82,7 @@ class Scoring:
             model: Label of an offered model, or a Hub id.
             tell: Hears how far it is.
             start_s: Where the part begins that is scored, as long as the limit allows; None means the whole clip.
+            title: Of the clip, for a model that reads titles.
 
         Raises:
             TooLongError: The clip is longer than what is scored at a time.
@@ -86,10 +91,10 @@ class Scoring:
         """
         label = self.models.label(model)
         if start_s is not None:
-            return self._explain_part(path, label, tell, start_s)
+            return self._explain_part(path, label, tell, start_s, title)
         digest = self._example_digest(path)
-        if digest is None or label not in self.models.offered:
-            return self._explain(path, label, tell)
+        if digest is None or label not in self.models.offered or title:
+            return self._explain(path, label, tell, title)
         key = digest, label
         with self._working.hold(key):  # who asks for what is being done already waits for that
             check()
@@ -97,12 +102,13 @@ class Scoring:
                 self._results[key] = self._explain(path, label, tell)
         return replace(self._results[key], name=intake.display_name(path), clip=path)
 
-    def score(self, path: Path, model: str | None, tell: Tell) -> Scored:
+    def score(self, path: Path, model: str | None, tell: Tell, title: str = "") -> Scored:
         """Give a clip's scores, with one frame and no maps; arguments and errors are those of `explain`."""
         label = self.models.label(model)
         predictor = self.models.predictor(label)
-        prediction = predictor.predict(path, stills=1, on_frame=self._frame_checker(path, tell))
-        return Scored(intake.display_name(path), prediction, label, path)
+        read = title if predictor.reads_titles else None
+        prediction = predictor.predict(path, stills=1, on_frame=self._frame_checker(path, tell), title=read or None)
+        return Scored(intake.display_name(path), prediction, label, path, title=read)
 
     def warm_up(self) -> None:
         """Load the default model and score the examples, so that nobody has to wait for them."""
@@ -141,7 +147,7 @@ class Scoring:
         tell(0.0, "Covering one part after the other")
         return occlusion_maps(self.models.predictor(scored.model), scored.clip, frames=[time_s])
 
-    def _explain_part(self, path: Path, label: str, tell: Tell, start_s: float) -> Scored:
+    def _explain_part(self, path: Path, label: str, tell: Tell, start_s: float, title: str) -> Scored:
         name = intake.display_name(path)
         duration_s = intake.check_clip(path, replace(self.limits, seconds=10**6))
         if start_s < 0 or (duration_s is not None and start_s >= duration_s):
@@ -149,11 +155,11 @@ class Scoring:
             raise InputError(f"{name}: {length}; a part begins at 0 s or later, and before its end")
         tell(0.0, "Cutting the part")
         part, begin_s = cut_part(path, start_s, self.limits.seconds, self.limits.work_s)
-        scored = self._explain(part, label, tell)
+        scored = self._explain(part, label, tell, title)
         end_s = begin_s + float(scored.prediction.times_s[-1])
         return replace(scored, name=f"{name}, from {begin_s:.0f} s to {end_s:.0f} s", start_s=begin_s)
 
-    def _explain(self, path: Path, label: str, tell: Tell) -> Scored:
+    def _explain(self, path: Path, label: str, tell: Tell, title: str = "") -> Scored:
         from videomem_hf.inference import Predictor
 
         name = intake.display_name(path)
@@ -161,9 +167,13 @@ class Scoring:
         tell(0.0, "Loading the model")
         predictor = self.models.predictor(label)
         maps = predictor.saliency_method is not None
-        prediction = predictor.predict(path, stills=MOST_STILLS, on_frame=self._frame_checker(path, tell), maps=maps)
-        why = "" if maps else predictor.why_no_maps
-        return Scored(name, prediction, label, path, no_maps=why, can_cover=isinstance(predictor, Predictor))
+        read = title if predictor.reads_titles else None
+        prediction = predictor.predict(
+            path, stills=MOST_STILLS, on_frame=self._frame_checker(path, tell), maps=maps, title=read or None
+        )
+        why = "" if maps else predictor.why_no_maps.replace(predictor.name, label)
+        can_cover = isinstance(predictor, Predictor)
+        return Scored(name, prediction, label, path, no_maps=why, can_cover=can_cover, title=read)
 
     def _frame_checker(self, path: Path, tell: Tell) -> Callable:
         duration_s = intake.check_clip(path, self.limits) or self.limits.seconds

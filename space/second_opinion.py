@@ -6,7 +6,7 @@ from typing import Any
 import cards
 import gradio as gr
 import intake
-from page_parts import AT_ONCE, NETWORKS, OURS, PROGRESS, RENEW, progress_strip
+from page_parts import AT_ONCE, NETWORKS, OURS, PROGRESS, READ_OUT, progress_strip
 from scoring import Scored, Scoring
 from work import StoppedError, Work, stoppable
 
@@ -18,7 +18,7 @@ def second_opinion(scoring: Scoring, work: Work, charts: gr.HTML, kept: gr.State
         That place, and the events that measure.
     """
     strip = progress_strip()
-    measured = gr.HTML("", **OURS, elem_id="vm-measured", js_on_load=RENEW)
+    measured = gr.HTML("", **OURS, elem_id="vm-measured", js_on_load=READ_OUT)
 
     def rectangle(scored: Scored | None, event: gr.EventData, request: gr.Request, progress: Any = PROGRESS) -> Any:
         def measure(tell: Any) -> str:

@@ -20,7 +20,7 @@ from videomem_hf.cli.predict_here import Outcome
 from videomem_hf.cli.predict_table import print_table
 from videomem_hf.inference import Prediction
 from videomem_hf.inference.reference import Reference
-from videomem_hf.inference.score_journal import Model
+from videomem_hf.inference.score_journal import ModelFacts
 from videomem_hf.schema import InputError
 from videomem_hf.video.video import probe
 
@@ -488,8 +488,8 @@ def test_a_table_of_eighty_columns_has_its_notes_once_below(capsys, monkeypatch)
 
     outcomes = [outcome("a.mp4", 0.8, (note,)), outcome("b.mp4", 0.78, (note,)), outcome("c.mp4", 0.6)]
     outcomes.append(Outcome(Path("d.mp4"), "d.mp4", None, "not a video"))
-    model = Model("m", "1", ("A caveat.",), is_tested=True)
-    print_table(outcomes, model, ("short_term", "long_term"), 0.9, to_stderr=False)
+    model = ModelFacts("m", ("short_term", "long_term"), "1", ("A caveat.",), is_tested=True)
+    print_table(outcomes, model, to_stderr=False)
     shown = capsys.readouterr().out
     assert max(map(len, shown.splitlines())) <= 80
     assert shown.count("Unlike the clips") == shown.count("A caveat.") == shown.count("not a video") == 1
@@ -497,3 +497,33 @@ def test_a_table_of_eighty_columns_has_its_notes_once_below(capsys, monkeypatch)
     assert [line[:2] for line in ranked] == [["1", "a.mp4"], ["1", "b.mp4"], ["3", "c.mp4"], ["-", "d.mp4"]]
     assert [line[-1] for line in ranked] == ["1", "1", "1", "2"]  # of c.mp4 the number of frames
     assert "0.70 to 0.90" in shown
+
+
+@pytest.mark.parametrize("name", ["reference.json", "typicality.safetensors"])
+def test_a_damaged_file_of_the_model_is_no_fault_of_the_clips(folder, name):
+    (folder / "model" / name).write_text('{"data": "x", "quantiles": 3}')
+    result = run("clips/a.webm", "--csv", "out.csv")
+    assert result.exit_code == 1
+    assert isinstance(result.exception, InputError)  # which `main` prints
+    assert str(result.exception).startswith(f"model/{name}: is damaged (")
+    assert "fetch it or train the model again, or remove it" in str(result.exception)
+    assert not (folder / "out.csv").exists()
+
+
+def test_no_name_of_a_clip_acts_as_a_formula_in_a_spreadsheet(folder):
+    write_clip(folder / "=1+1.webm", grey_levels(24))
+    assert run("=1+1.webm", "clips/a.webm", "--csv", "out.csv", "--json", "out.json").exit_code == 0
+    with (folder / "out.csv").open(newline="") as file:
+        assert [row["clip"] for row in csv.DictReader(file)] == ["'=1+1.webm", "clips/a.webm"]
+    assert [row["clip"] for row in json.loads((folder / "out.json").read_text())] == ["=1+1.webm", "clips/a.webm"]
+
+
+def test_equal_scores_of_all_clips_are_told(capsys):
+    def outcomes(*scores: float) -> list[Outcome]:
+        made = [Prediction(f"{s}", "m", {"short_term": s}, np.zeros(1), np.array([[s]])) for s in scores]
+        return [Outcome(Path("a.mp4"), "a.mp4", each) for each in made]
+
+    told = "All clips have the same short-term score: the model does not tell them apart."
+    for scores, is_told in (((0.8, 0.8, 0.8), True), ((0.8, 0.8), False), ((0.8, 0.8, 0.7), False)):
+        print_table(outcomes(*scores), ModelFacts("m", ("short_term",)), to_stderr=False)
+        assert (told in capsys.readouterr().out.replace("\n", " ")) == is_told

@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from tests.training.conftest import release
 from videomem_hf.cli import app
 from videomem_hf.inference.claims import OF_GENERATED
-from videomem_hf.run_files import write_predictions
+from videomem_hf.inference.reference import read_reference
+from videomem_hf.run_files import read_predictions, write_predictions
 from videomem_hf.schema import HORIZONS
 
 __all__ = ["release"]
@@ -87,3 +88,34 @@ def test_without_the_data_there_are_no_titles_and_pictures(run: Path) -> None:
     text = report(run)
     assert "![video" not in text
     assert "these clips have no titles here" in text
+
+
+def test_intervals_of_the_reference_stand_where_the_run_has_none(run: Path) -> None:
+    """Each horizon's with the clips' own counts, as `IntervalFit.ends` gives them; and that they are no test."""
+    reference = read_reference(run, HORIZONS)
+    assert reference is not None
+    ids, columns = read_predictions(run / "predictions.csv")
+    measured, predicted, counts = (columns[f"short_term{end}"] for end in ("", "_model", "_annotations"))
+    low, high = reference.fits["short_term"].ends(predicted, counts).T
+    inside = int(((low <= measured) & (measured <= high)).sum())
+    text = report(run)
+    said = f"{inside} of {len(ids)} measured scores ({inside / 12:.0%}) lie in their 90% intervals; calibrated on these"
+    assert said in text
+    assert (
+        "comes from the errors of 12 held-out clips of a generated sample, which are the clips of this report" in text
+    )
+
+
+def test_intervals_that_the_run_wrote_are_tested(run: Path) -> None:
+    with (run / "predictions.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        for horizon in HORIZONS:
+            row |= {f"{horizon}_low": "0", f"{horizon}_high": "1"}
+    with (run / "predictions.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    text = report(run)
+    assert "12 of 12 measured scores (100%) lie in their 90% intervals; 8 to 12 are expected by chance." in text
+    assert "no test of them" not in text

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from videomem_hf.inference import Prediction
+from videomem_hf.inference.drawing import moment_text
 from videomem_hf.inference.frame_noise import FrameNoise, measure_frame_noise
-from videomem_hf.inference.moments import standout_moment
+from videomem_hf.inference.moments import NO_MOMENT, NOT_KNOWN, standout_moment
 
 
 def prediction(curve: np.ndarray, noise: float | None = None, correlation: float = 0.0) -> Prediction:
@@ -75,3 +76,22 @@ def test_what_is_within_the_noise_of_the_model_is_no_moment() -> None:
 def test_few_or_equal_frames_have_no_moment(noise: float | None) -> None:
     for curve in (np.zeros(0), np.array([0.8]), np.array([0.5, 0.9]), np.full(30, 0.8)):
         assert standout_moment(prediction(curve, noise), "short_term") is None
+
+
+PLATEAU = np.repeat([0.5, 0.9], 20)
+
+
+@pytest.mark.parametrize(
+    ("curve", "noise", "words"),
+    [
+        (PLATEAU, 0.02, "most memorable at "),
+        (PLATEAU, 0.5, NO_MOMENT),
+        (PLATEAU, None, NOT_KNOWN),  # random orders of so many high frames have such a peak as well
+        (np.repeat([0.5, 0.9, 0.5], [18, 4, 18]), None, "most memorable at "),
+        (np.array([0.5, 0.9, 0.5]), None, NOT_KNOWN),
+        (np.array([0.5, 0.9]), 0.02, NOT_KNOWN),
+        (np.full(9, 0.5), None, NO_MOMENT),
+    ],
+)
+def test_what_cannot_be_told_is_not_said_to_be_absent(curve: np.ndarray, noise: float | None, words: str) -> None:
+    assert moment_text(prediction(curve, noise), "short_term").startswith(words)

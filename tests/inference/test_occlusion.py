@@ -102,10 +102,37 @@ def test_a_map_lies_over_what_the_model_sees() -> None:
     assert part.on_frame(0, "short_term")[30, 44] == found.changes["short_term"][0, 1, 2]
 
 
-@pytest.mark.parametrize("rectangle", [(0.5, 0.5, 0.5, 0.6), (-0.1, 0, 1, 1), (0, 0, float("nan"), 1)])
-def test_what_is_no_rectangle_is_refused(rectangle: tuple[float, float, float, float]) -> None:
-    with pytest.raises(InputError, match=r"shares from 0 to 1"):
+NO_RECTANGLES = [
+    (0.5, 0.5, 0.5, 0.6), (-0.1, 0, 1, 1), (0, 0, float("nan"), 1), (0, 0, 1), (0.9, 0, 0.1, 1), "0011", None, 0.5,
+    ("a", 0, 1, 1),
+]  # fmt: skip
+NO_GRIDS = [(0, 3), (3,), (3, 3, 3), (2.5, 3), (float("nan"), 1), 5, "66", None, (10**6, 10**6)]
+NO_FRAMES = [0, -1, 2.5, [], [float("nan")], [1.0, -0.1], [float("inf")], "ab", None, ["a"]]
+
+
+@pytest.mark.parametrize("rectangle", NO_RECTANGLES)
+def test_what_is_no_rectangle_is_refused(rectangle: Any) -> None:
+    with pytest.raises(InputError, match=r"^rectangle is .*; give left, top, right and bottom as shares from 0 to 1"):
         occlude_rectangle(predictor(Bright()), clip(), rectangle)
+
+
+@pytest.mark.parametrize("grid", NO_GRIDS)
+def test_what_is_no_grid_is_refused(grid: Any) -> None:
+    with pytest.raises(InputError, match=r"^grid is .*; give rows and columns, two whole numbers"):
+        occlusion_maps(predictor(Bright()), clip(), grid)
+
+
+@pytest.mark.parametrize("frames", NO_FRAMES)
+def test_what_is_no_number_of_frames_and_no_times_is_refused(frames: Any) -> None:
+    with pytest.raises(InputError, match=r"^frames is .*; give how many, 1 or more, or a list of times"):
+        occlusion_maps(predictor(Bright()), clip(), (1, 1), frames)
+
+
+def test_a_time_after_the_clip_is_refused() -> None:
+    assert list(occlusion_maps(predictor(Bright()), clip(4), (1, 1), np.array([3.9])).times_s) == [3]
+    assert len(occlusion_maps(predictor(Bright()), clip(4), (1, 1), np.int64(9)).times_s) == 4
+    with pytest.raises(InputError, match=r"frames at 4\.5 s; the clip's sampled frames lie from 0\.0 to 3\.0 s"):
+        occlusion_maps(predictor(Bright()), clip(4), (1, 1), [0, 4.5])
 
 
 def test_a_model_of_features_has_nothing_to_cover() -> None:
@@ -114,5 +141,3 @@ def test_a_model_of_features_has_nothing_to_cover() -> None:
         occlusion_maps(other, clip())
     with pytest.raises(InputError, match=r"mlp: scores no frames"):
         occlude_rectangle(other, clip(), (0, 0, 1, 1))
-    with pytest.raises(InputError, match=r"1 row, column and frame, or more"):
-        occlusion_maps(predictor(Bright()), clip(), (0, 3))

@@ -68,3 +68,12 @@ def test_another_version_of_a_model_is_another_model(tmp_path: Path, monkeypatch
         assert first != model_identity(name, ("short_term",), "5678")
     monkeypatch.chdir(tmp_path.parent)
     assert model_identity(tmp_path.name, (), "1") == model_identity(str(tmp_path), (), "1")
+
+
+@pytest.mark.parametrize(
+    "first", ['{"model": "x"}', "[]", '{"model": {}}\n{"clip": "a", "state": {}, "intervals": [1]}']
+)
+def test_what_is_no_journal_is_refused(first: str, tmp_path: Path) -> None:
+    (tmp_path / "j").write_text(f"{first}\n")
+    with pytest.raises(InputError, match=r"is not a journal of scores|holds scores of another model"):
+        ScoreJournal(tmp_path / "j", MODEL)

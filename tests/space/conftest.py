@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.clips import write_clip
-from tests.space.served import SPACE, Served, save_tiny_model
+from tests.space.served import SPACE, Served, save_tiny_model, save_title_model
 
 sys.path.insert(0, str(SPACE))  # as when `python space/app.py` runs
 
@@ -19,9 +19,14 @@ def model_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def served(model_folder, tmp_path_factory):
+def title_model(tmp_path_factory):
+    return save_title_model(tmp_path_factory.mktemp("models") / "words")
+
+
+@pytest.fixture(scope="session")
+def served(model_folder, title_model, tmp_path_factory):
     """A Space; when it is stopped as the Hub stops one, what was handed in and drawn is gone."""
-    space = Served(model_folder, tmp_path_factory.mktemp("files"))
+    space = Served([model_folder, title_model], tmp_path_factory.mktemp("files"))
     yield space
     space.stop(signal.SIGTERM)
     assert [path for path in space.files.rglob("*") if path.is_file()] == []

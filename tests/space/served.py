@@ -31,20 +31,30 @@ def save_tiny_model(folder: Path) -> Path:
     return folder
 
 
+def save_title_model(folder: Path) -> Path:
+    """A model that reads nothing but titles."""
+    torch.manual_seed(0)
+    config = config_class("multiview")(view_names=["title_words"], view_sizes=[64])
+    model_class("multiview")(config).save_pretrained(folder)
+    return folder
+
+
 def silent(share: float, what: str) -> None:
     """Hears how far the scoring is."""
     assert 0 <= share <= 1
 
 
 class Served:
-    """`python space/app.py` with a model, on a free port; all its temporary files are in `files`."""
+    """`python space/app.py` with models, on a free port or a given one; all its temporary files are in `files`."""
 
-    def __init__(self, model: Path, files: Path) -> None:
+    def __init__(self, models: list[Path], files: Path, port: int = 0) -> None:
         self.files = files
         with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
             self.port = probe.getsockname()[1]
-        command = [sys.executable, str(SPACE / "app.py"), "--model", str(model), "--port", str(self.port)]
+        command = [sys.executable, str(SPACE / "app.py"), "--port", str(self.port)]
+        command += [part for model in models for part in ("--model", str(model))]
         own = {"TMPDIR": str(files), "VIDEOMEM_SPACE_MODELS": "", "PYTHONPATH": str(SPACE.parent)}
         environment = {name: value for name, value in os.environ.items() if name != "GRADIO_TEMP_DIR"} | own
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)

@@ -9,11 +9,15 @@ import gradio
 import pytest
 
 from tests.clips import write_audio
+from tests.space.served import Served
 
 sync_api = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+]  # fmt: skip
 EXAMPLES = Path(__file__).parents[2] / "space" / "examples"
 WAIT_MS = 180_000
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
@@ -291,6 +295,7 @@ def test_a_long_clip_is_offered_in_parts(visit, tmp_path, pictures):
     page.set_input_files("#vm-clip input[type=file]", str(write_long_clip(tmp_path / "long.mp4", 70)))
     page.wait_for_selector("text=This clip lasts 1:10; up to 60 s are scored at a time.")
     page.screenshot(path=pictures / "offer.png", full_page=True)
+    assert page.evaluate(DUPLICATES) == []
     page.fill("#vm-start input", "20")
     page.click("#vm-part-go")
     page.wait_for_selector(".vm-explorer")
@@ -325,14 +330,29 @@ def write_long_clip(path: Path, seconds: int) -> Path:
     return path
 
 
+HEAD_IN_VIEW = """() => {
+  const box = document.querySelector('#vm-summary').getBoundingClientRect();
+  const still = box.top === window.vmTop;
+  window.vmTop = box.top;
+  return still && box.top > -2 && box.top < innerHeight / 4;
+}"""
+DUPLICATES = """() => {
+  const ids = [...document.querySelectorAll('[id]')].map((e) => e.id).filter(Boolean);
+  return ids.filter((id, i) => ids.indexOf(id) !== i);
+}"""
+
+
 def test_a_phone(visit, pictures):
     page = visit("phone")
     assert fits(page)
-    page.click("text=Grey sky")
+    page.set_input_files("#vm-clip input[type=file]", str(EXAMPLES / "grey-sky.webm"))
+    page.wait_for_function(HEAD_IN_VIEW)
     page.wait_for_selector(".vm-explorer")
     page.wait_for_function(MAP_OVER_PLAYER)
     page.wait_for_function(FITS)
-    page.wait_for_function("document.querySelector('#vm-summary').getBoundingClientRect().top < innerHeight / 2")
+    page.wait_for_selector("#vm-one .vm-progress [data-testid=status-tracker].hide", state="attached")
+    page.wait_for_function(HEAD_IN_VIEW)
+    page.screenshot(path=pictures / "phone-view.png")
     page.screenshot(path=pictures / "phone.png", full_page=True)
     for tab in ("Compare", "Batch", "About"):
         open_tab(page, tab)
@@ -359,6 +379,81 @@ def test_what_can_be_focused_has_a_name(visit, tab):
     found = page.evaluate(NAMES)
     assert len(found) > 6
     assert [html for name, html in found if not name.strip()] == []
+
+
+def test_a_trimmed_clip_is_another_one(visit, real_clip, pictures):
+    page = visit()
+    upload(page, "#vm-clip", [real_clip])
+    page.wait_for_selector(".vm-explorer")
+    page.get_by_label("Trim video to selection").click()
+    handle = page.get_by_label("start drag handle for trimming video").bounding_box()
+    page.mouse.move(handle["x"] + 1, handle["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(handle["x"] + 250, handle["y"] + 10, steps=5)
+    page.mouse.up()
+    page.screenshot(path=pictures / "trim.png")
+    page.get_by_role("button", name="Trim", exact=True).click()
+    page.wait_for_selector("#vm-summary .vm-ribbon:visible")
+    page.wait_for_function("document.querySelector('#vm-clip video')?.duration < 4")
+    page.click("#vm-go")
+    page.wait_for_selector("#vm-summary .vm-empty")
+    page.wait_for_selector(".vm-explorer")
+    assert page.locator(".vm-thumb").count() < 5
+    assert page.locator(".vm-ribbon:visible").count() == 0
+
+
+def test_a_recorded_clip_is_scored(visit):
+    page = visit()
+    page.get_by_label("Capture from camera").click()
+    page.get_by_role("button", name="Click to Access Webcam").click()
+    page.get_by_role("button", name="Start recording").click()
+    page.wait_for_timeout(4000)  # what is filmed takes its time
+    page.get_by_role("button", name="Stop recording").click()
+    page.wait_for_selector("#vm-summary [role=meter]")
+    page.wait_for_selector(".vm-explorer")
+
+
+def test_titles_are_asked_for_where_the_model_reads_them(visit, small_clip, title_model, pictures):
+    page = visit()
+    upload(page, "#vm-clip", [small_clip])
+    page.wait_for_selector(".vm-explorer")
+    assert not page.locator("#vm-clip-name").is_visible()
+    page.fill("#vm-model input", title_model.name)
+    page.press("#vm-model input", "Enter")
+    field = page.get_by_label("Title of the clip")
+    field.fill("red car")
+    page.click("#vm-go")
+    page.wait_for_selector("#vm-summary .vm-clip >> text=red car")
+    page.wait_for_selector(".vm-explorer")
+    assert page.locator(".vm-ribbon:visible").count() == 0
+    first = page.inner_text("#vm-summary .vm-cards")
+    field.fill("a forest at night")
+    page.wait_for_selector("#vm-summary .vm-ribbon:visible")
+    page.screenshot(path=pictures / "titles.png", full_page=True)
+    page.click("#vm-go")
+    page.wait_for_selector("#vm-summary .vm-clip >> text=a forest at night")
+    assert page.inner_text("#vm-summary .vm-cards") == first  # the network is not trained: titles change nothing
+    open_tab(page, "Compare")
+    assert page.get_by_label("Titles of the clips").is_visible()
+
+
+def test_a_restart_of_the_server_is_told(browser, model_folder, tmp_path, pictures):
+    space = Served([model_folder], tmp_path)
+    page = browser.new_page()
+    page.set_default_timeout(WAIT_MS)
+    try:
+        page.goto(space.address)
+        page.wait_for_selector("#vm-go")
+        space.stop()
+        page.click("#vm-go")
+        page.wait_for_selector("text=The server does not respond. What you see stays; once it is back")
+        page.screenshot(path=pictures / "away.png")
+        space = Served([model_folder], tmp_path, space.port)
+        page.wait_for_selector("#vm-nothing >> text=The server has been restarted")
+        page.screenshot(path=pictures / "restarted.png")
+    finally:
+        page.close()
+        space.stop()
 
 
 NAMES = """() => [...document.querySelectorAll('button, input, select, textarea, a[href], summary, [tabindex="0"]')]

@@ -86,7 +86,7 @@ def test_hostile_names_stay_in_their_folder(served, small_clip, model_folder, na
 def post(served: Served, clip: dict, model: str) -> str:
     """Ask as a program does that ignores what the page allows; gives the whole stream of events."""
     address = f"{served.address}/gradio_api/call/analyse"
-    event = httpx.post(address, json={"data": [clip, model]}, timeout=300).json()["event_id"]
+    event = httpx.post(address, json={"data": [clip, model, ""]}, timeout=300).json()["event_id"]
     return httpx.get(f"{address}/{event}", timeout=300).text
 
 

@@ -3,6 +3,7 @@
 import csv
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -23,11 +24,14 @@ import ranking
 import scoring as space_scoring
 import several
 
+import videomem_hf
 from tests.space.served import silent
 from videomem_hf.inference import Prediction, Still, loading
 from videomem_hf.inference.reference import Reference
+from videomem_hf.inference.score_journal import ModelFacts
 from videomem_hf.inference.score_table import score_columns
 from videomem_hf.schema import InputError
+from videomem_hf.video.video import VideoError
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'`${alert(1)}{{x}}\n\x00\u202egpm.mp4"
 
@@ -284,7 +288,7 @@ def test_the_csv_file_can_be_opened_in_a_spreadsheet(tmp_path):
     files.write_csv(tmp_path / "m.csv", rows)
     with (tmp_path / "m.csv").open(newline="", encoding="utf-8") as file:
         first, second = csv.DictReader(file)
-    assert list(first) == score_columns(("short_term",), 0.9)  # as of `videomem predict --csv`
+    assert list(first) == score_columns(ModelFacts("m", ("short_term",)))  # as of `videomem predict --csv`
     assert first["clip"] == "'=1+1.mp4"
     assert first["note"] == "'=cmd|' /C calc'!A0"
     assert (first["short_term"], first["frames"]) == ("0.500000", "1")
@@ -295,7 +299,7 @@ def test_the_csv_file_can_be_opened_in_a_spreadsheet(tmp_path):
 
 def test_the_page_to_keep_needs_nothing_else(scoring, clip, model_folder, tmp_path):
     result = scoring.explain(clip, model_folder.name, silent)
-    rows = [ranking.Row(name, result) for name in ("a <1>.mp4", "b.mp4", "c.mp4")]
+    rows = [ranking.Row(name, replace(result)) for name in ("a <1>.mp4", "b.mp4", "c.mp4")]
     files.write_page(tmp_path / "m.html", rows)
     page = Tags((tmp_path / "m.html").read_text(encoding="utf-8"))
     addresses = [attrs[name] for _, attrs in page.tags for name in ("src", "href") if name in attrs]
@@ -353,9 +357,13 @@ def test_a_moment_stands_out_or_none_does():
 def test_without_gradio_it_says_in_one_sentence_what_to_do():
     code = "import runpy, sys; sys.modules['gradio'] = None; runpy.run_path(sys.argv[1], run_name='__main__')"
     app = Path(space_scoring.__file__).with_name("app.py")
-    result = subprocess.run([sys.executable, "-c", code, app], capture_output=True, text=True, check=False)
-    assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr == "The Space needs Gradio: pip install -r requirements.txt\n"
+    environment = os.environ | {"PYTHONPATH": str(app.parents[1])}
+    for folder, shown in ((app.parent, "requirements.txt"), (app.parents[1], "space/requirements.txt")):
+        result = subprocess.run(
+            [sys.executable, "-c", code, app], capture_output=True, text=True, check=False, cwd=folder, env=environment
+        )
+        assert (result.returncode, result.stdout) == (1, "")
+        assert result.stderr == f"The Space needs Gradio: pip install -r {shown}\n"
 
 
 def test_results_are_kept_only_of_offered_models(model_folder, clip, monkeypatch):
@@ -415,3 +423,77 @@ def test_colours_beside_a_map_are_those_of_the_map():
         drawn = overlay_change(grey, np.full((1, 2), share), 1.0)[0, 0].astype(int)
         colours = re.findall(r"rgb\((\d+) (\d+) (\d+)\)", pictures.css_gradient("change"))
         np.testing.assert_allclose([int(c) for c in colours[stop]], drawn, atol=2)
+
+
+def test_titles_reach_a_model_that_reads_them(title_model, model_folder, clip):
+    models = space_models.Models([str(model_folder), str(title_model)])
+    assert [models.reads_titles(label) for label in (*models.labels[:2], "owner/typed", "", None)] == [
+        False, True, False, False, False
+    ]  # fmt: skip
+    scoring = space_scoring.Scoring(models, intake.Limits(), {"One": clip})
+    other, words = (scoring.explain(clip, "words", silent, title=title) for title in ("red car", "blue sky"))
+    expected = videomem_hf.predict(clip, model=str(title_model), title="red car", device="cpu")
+    assert other.prediction.scores == pytest.approx(expected.scores)
+    assert (other.title, words.title) == ("red car", "blue sky")
+    assert "c.webm</strong> · red car" in cards.summary(other)
+    assert 'data-title="red car"' in explorer.explorer(other)
+    assert str(title_model) not in explorer.explorer(other)
+    assert scoring.score(clip, "words", silent, "red car").prediction.scores == other.prediction.scores
+    with pytest.raises(VideoError, match=r"\(see --title and --titles\)") as caught:
+        scoring.explain(clip, "words", silent)
+    assert intake.message(caught.value, clip) == "c.webm: Without its title: none is given."
+    assert "--title" not in cards.notes(replace(other.prediction, notes=(str(caught.value),)))
+    assert scoring.explain(clip, model_folder.name, silent, title="red car").title is None
+    assert models.reads_titles("words")  # loaded
+
+
+def test_lines_are_titles_of_clips():
+    assert several.titles_of("", 2) == ["", ""]
+    assert several.titles_of("a\n\n c \n\n", 4) == ["a", "", "c", ""]
+    with pytest.raises(InputError, match=r"3 titles for 2 clips; give one line per clip"):
+        several.titles_of("a\nb\nc", 2)
+
+
+def test_a_damaged_model_is_told_without_where_it_lies(model_folder, clip, tmp_path):
+    damaged = shutil.copytree(model_folder, tmp_path / "damaged")
+    (damaged / "reference.json").write_text('{"data": 3}')
+    models = space_models.Models([str(damaged)])
+    with pytest.raises(InputError, match=r"^damaged/reference\.json: is damaged \(quantiles is missing") as caught:
+        space_scoring.Scoring(models, intake.Limits()).explain(clip, "damaged", silent)
+    assert str(tmp_path) not in str(caught.value)
+
+
+def test_the_terminal_says_which_model_is_shown(model_folder, tmp_path, monkeypatch):
+    import app
+
+    monkeypatch.chdir(Path(app.__file__).parents[1])
+    monkeypatch.setattr(space_models.importlib.util, "find_spec", lambda name: None)
+    said = app.which_models(space_models.Models([str(model_folder), "owner/model"]))
+    assert said == (
+        f"Model: {model_folder.name} ({model_folder}); also offered: owner/model. To show another: "
+        "python space/app.py --model FOLDER_OR_HUB_ID"
+    )
+    nothing = app.which_models(space_models.Models([]))
+    assert nothing.startswith("No model is offered, as none is given and ResMem is not installed; give one: python")
+
+
+def test_a_model_that_is_not_there_is_refused_at_the_start(capsys):
+    import app
+
+    with pytest.raises(SystemExit):
+        app.read_options(["--model", "no/such/folder"])
+    assert "no/such/folder: no such folder; give the folder of a model" in capsys.readouterr().err
+
+
+def test_equal_scores_of_all_clips_are_told():
+    alike = [ranking.Row(f"{i}.mp4", scored(f"{i}", 0.5)) for i in range(3)]
+    assert "All clips have the same short-term score" in ranking.ranking(alike)
+    assert "the same short-term score" not in ranking.ranking(alike[:2])
+    assert "the same short-term score" not in ranking.ranking([*alike, ranking.Row("x.mp4", scored("x", 0.6))])
+
+
+def test_a_clip_that_is_given_twice_has_two_rows_and_curves(scoring, clip, model_folder):
+    rows = [several.score_row(scoring, clip, model_folder.name, silent) for _ in range(2)]
+    page = Tags(ranking.ranking(rows))
+    assert sum("vm-line" in attrs.get("class", "") for _, attrs in page.tags) == 4  # two horizons
+    assert {"=" in found for found in page.texts if found.strip() in ("1", "1=")} == {True}

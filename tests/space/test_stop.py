@@ -32,6 +32,9 @@ class Endless:
     def label(self, typed):
         return typed
 
+    def reads_titles(self, label):
+        return False
+
     def predict(self, source, on_frame=None, **options):
         self.begun.release()
         try:

@@ -39,10 +39,9 @@ def calibration_sentences(horizon: Horizon, found: Predicted, level: float) -> l
     if found.covered is not None:
         inside, clips = int(found.covered.sum()), len(errors)
         fewest, most = (int(each) for each in binom.interval(CONFIDENCE, clips, level))
-        sentences.append(
-            f"{inside} of {clips} measured scores ({inside / clips:.0%}) lie in their {level:.0%} intervals; "
-            f"{fewest} to {most} are expected by chance."
-        )
+        test = "calibrated on these clips" if found.is_calibrated_here else f"{fewest} to {most} are expected by chance"
+        share = f"{inside} of {clips} measured scores ({inside / clips:.0%})"
+        sentences.append(f"{share} lie in their {level:.0%} intervals; {test}.")
     return sentences
 
 

@@ -33,6 +33,7 @@ class Predicted:
         measured, predicted: `(clips,)` in [0, 1].
         low, high: `(clips,)`, ends of the intervals; None where the run has none.
         counts: `(clips,)`, annotations behind the measured scores; None where they are not known.
+        is_calibrated_here: Whether the intervals' width comes from the errors of these very clips.
     """
 
     rows: np.ndarray
@@ -41,6 +42,7 @@ class Predicted:
     low: np.ndarray | None = None
     high: np.ndarray | None = None
     counts: np.ndarray | None = None
+    is_calibrated_here: bool = False
 
     @property
     def covered(self) -> np.ndarray | None:

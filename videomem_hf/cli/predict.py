@@ -23,7 +23,7 @@ from videomem_hf.cli.options import (
 )
 from videomem_hf.cli.predict_here import Outcome, Scoring, is_pipe, score_clips
 from videomem_hf.cli.predict_next import next_commands, typed_options
-from videomem_hf.cli.predict_outputs import About, Outputs, write_outputs
+from videomem_hf.cli.predict_outputs import Outputs, write_outputs
 from videomem_hf.model_names import check_model_name
 from videomem_hf.registration import import_code
 from videomem_hf.schema import InputError
@@ -152,7 +152,7 @@ def _score(
     fail_fast: bool,
 ) -> tuple[list[Outcome], bool]:
     """Score clips and write what is wanted of them; also gives whether the model offers saliency maps."""
-    from videomem_hf.inference.score_journal import model_of
+    from videomem_hf.inference.score_journal import ModelFacts
 
     jobs = min(jobs or 1, len(sources))
     if jobs > 1 and (pipes := [source for source in sources if is_pipe(source)]):
@@ -161,12 +161,12 @@ def _score(
     if titles:
         predictor.check_title()
     scoring = _without_missing_maps(predictor, scoring)
-    about = About(model_of(predictor), predictor.horizons, predictor.interval_level)
+    facts = ModelFacts.of(predictor)
     maps = predictor.saliency_method is not None
     # With several processes it was here to find mistakes early; they load their own.
     outcomes = score_clips(predictor if jobs == 1 else None, scoring, sources, jobs, titles)
     del predictor
-    return write_outputs(outcomes, len(sources), about, outputs, fail_fast), maps
+    return write_outputs(outcomes, len(sources), facts, outputs, fail_fast), maps
 
 
 def _without_missing_maps(predictor: "ClipPredictor", scoring: Scoring) -> Scoring:

@@ -15,11 +15,11 @@ import typer
 from videomem_hf.cli.clip_paths import PICTURE_SUFFIXES
 from videomem_hf.cli.exit_codes import INTERRUPTED
 from videomem_hf.cli.predict_here import Outcome
-from videomem_hf.schema import VIDEO_SUFFIXES, Horizon, InputError
+from videomem_hf.schema import VIDEO_SUFFIXES, InputError
 from videomem_hf.system import os_cause, printable, quantity
 
 if TYPE_CHECKING:
-    from videomem_hf.inference.score_journal import Model
+    from videomem_hf.inference.score_journal import ModelFacts
 
 FILE_SUFFIXES = VIDEO_SUFFIXES | PICTURE_SUFFIXES | {".pdf", ".svg"}
 """Of names that were meant for a file where a folder is needed."""
@@ -28,7 +28,7 @@ FILE_SUFFIXES = VIDEO_SUFFIXES | PICTURE_SUFFIXES | {".pdf", ".svg"}
 def write_outputs(
     scored: Iterator[Outcome],
     clips: int,
-    about: "About",
+    model: "ModelFacts",
     outputs: "Outputs",
     fail_fast: bool,
 ) -> list[Outcome]:
@@ -37,7 +37,7 @@ def write_outputs(
 
     outcomes: list[Outcome] = []
     interrupted = False
-    with _csv_rows(outputs.csv_file, about) as write_row:
+    with _csv_rows(outputs.csv_file, model) as write_row:
         try:
             for outcome in scored:
                 outcomes.append(outcome)
@@ -47,8 +47,8 @@ def write_outputs(
         except KeyboardInterrupt:
             interrupted = True
     if outputs.json_file is not None:
-        _write_json(outputs.json_file, outcomes, about)
-    print_table(outcomes, about.model, about.horizons, about.level, to_stderr=outputs.to_stdout)
+        _write_json(outputs.json_file, outcomes, model)
+    print_table(outcomes, model, to_stderr=outputs.to_stdout)
     if written := [str(path) for path in (*outputs.files, outputs.plots, outputs.overlay) if path and str(path) != "-"]:
         typer.echo(f"Written: {', '.join(written)}", err=outputs.to_stdout)
     if interrupted:
@@ -61,15 +61,6 @@ def _path(option: str, text: str | None) -> Path | None:
     if text == "":
         raise InputError(f"{option} is empty; name a {'file' if option in ('--json', '--csv') else 'folder'}")
     return None if text is None else Path(text)
-
-
-@dataclass(frozen=True)
-class About:
-    """What stands beside all scores: the model, what it predicts, and the level of its intervals."""
-
-    model: "Model"
-    horizons: tuple[Horizon, ...]
-    level: float
 
 
 @dataclass(frozen=True)
@@ -135,7 +126,7 @@ def _real_path(path: Path) -> Path:
 
 
 @contextmanager
-def _csv_rows(path: Path | None, about: "About") -> Iterator[Any]:
+def _csv_rows(path: Path | None, model: "ModelFacts") -> Iterator[Any]:
     from videomem_hf.inference.score_journal import ClipScores
     from videomem_hf.inference.score_table import score_columns, score_row
 
@@ -148,22 +139,22 @@ def _csv_rows(path: Path | None, about: "About") -> Iterator[Any]:
         raise InputError(f"{path}: cannot be written ({os_cause(error)})") from error
     with opened as file:
         writer = csv.writer(file)
-        writer.writerow(score_columns(about.horizons, about.level))
+        writer.writerow(score_columns(model))
 
         def write(outcome: Outcome) -> None:
             p = outcome.prediction
             scores = ClipScores.of(p) if p else None
-            writer.writerow(score_row(outcome.name, about.horizons, scores, outcome.note, about.model))
+            writer.writerow(score_row(outcome.name, scores, outcome.note, model))
             file.flush()
 
         yield write
 
 
-def _write_json(path: Path, outcomes: list[Outcome], about: "About") -> None:
+def _write_json(path: Path, outcomes: list[Outcome], model: "ModelFacts") -> None:
     from videomem_hf.inference.prediction import Prediction
 
     def failed(o: Outcome) -> Prediction:
-        return Prediction.failed(o.name, about.model.name, about.horizons, o.error, about.model.version)
+        return Prediction.failed(o.name, model.name, model.horizons, o.error, model.version)
 
     rows = [
         (o.prediction or failed(o)).to_dict() | ({"error": printable(o.error)} if o.error else {}) for o in outcomes

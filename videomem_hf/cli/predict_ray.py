@@ -13,9 +13,9 @@ from videomem_hf.cli.options import quote, say_next
 from videomem_hf.cli.predict_next import next_commands
 from videomem_hf.inference import load_predictor
 from videomem_hf.inference.ray_engine import score_on_ray
-from videomem_hf.inference.score_journal import ClipScores, Model, ScoreJournal, model_identity, model_of
+from videomem_hf.inference.score_journal import ClipScores, ModelFacts, ScoreJournal, model_identity
 from videomem_hf.inference.score_table import score_columns, score_row
-from videomem_hf.schema import Horizon, InputError
+from videomem_hf.schema import InputError
 from videomem_hf.system import atomic_write, os_cause, quantity
 
 
@@ -35,9 +35,9 @@ def predict_on_ray(
         Exit: With 130 when interrupted, with 1 if a clip has no score.
     """
     predictor = load_predictor(model, device, precision=precision)
-    horizons, about, level = predictor.horizons, model_of(predictor), predictor.interval_level
+    facts = ModelFacts.of(predictor)
     dtype = str(getattr(predictor.model, "dtype", "")).removeprefix("torch.")
-    identity = model_identity(predictor.name, horizons, about.version)
+    identity = model_identity(facts.name, facts.horizons, facts.version)
     identity |= {} if dtype == "float32" else {"precision": dtype}
     journal = ScoreJournal(out.with_name(f"{out.name}.journal"), identity)
     if titles:
@@ -62,7 +62,7 @@ def predict_on_ray(
         raise typer.Exit(INTERRUPTED) from None
     finally:
         journal.close()
-    _write_table(out, horizons, level, about, ((path, results[path]) for path in paths))
+    _write_table(out, facts, ((path, results[path]) for path in paths))
     failed = [path for path in paths if isinstance(results[path], str)]
     parts = [f"{len(paths) - len(failed)} of {quantity(len(paths), 'clip')} scored"]
     parts += [f"{kept} were done before"] if kept else []
@@ -76,19 +76,13 @@ def predict_on_ray(
         raise typer.Exit(FAILED)
 
 
-def _write_table(
-    path: Path,
-    horizons: tuple[Horizon, ...],
-    level: float,
-    model: Model,
-    rows: Iterable[tuple[Path, ClipScores | str]],
-) -> None:
+def _write_table(path: Path, model: ModelFacts, rows: Iterable[tuple[Path, ClipScores | str]]) -> None:
     try:
         with atomic_write(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            writer.writerow(score_columns(horizons, level))
+            writer.writerow(score_columns(model))
             for clip, result in rows:
                 scores, note = (None, result) if isinstance(result, str) else (result, " ".join(result.notes))
-                writer.writerow(score_row(clip, horizons, scores, note, model))
+                writer.writerow(score_row(clip, scores, note, model))
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({os_cause(error)})") from None

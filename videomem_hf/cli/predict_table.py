@@ -12,8 +12,9 @@ from rich.table import Table
 
 from videomem_hf.cli.predict_here import Outcome
 from videomem_hf.inference.claims import OFF_SCALE
-from videomem_hf.inference.ranking import shared_ranks
-from videomem_hf.inference.score_journal import Model
+from videomem_hf.inference.prediction import Prediction
+from videomem_hf.inference.ranking import equal_scores, shared_ranks
+from videomem_hf.inference.score_journal import ModelFacts
 from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon
 from videomem_hf.system import printable, quantity
 
@@ -21,11 +22,9 @@ WIDE: Final = 96
 """Characters of a terminal with room for the range of the frames beside the names of clips."""
 
 
-def print_table(
-    outcomes: list[Outcome], model: Model, known: tuple[Horizon, ...], level: float, to_stderr: bool
-) -> None:
+def print_table(outcomes: list[Outcome], model: ModelFacts, to_stderr: bool) -> None:
     """Print clips in their order, with shared ranks where there are several, and notes by number below."""
-    horizons = [horizon for horizon in HORIZONS if horizon in known]
+    horizons = [horizon for horizon in HORIZONS if horizon in model.horizons]
     scored = [o.prediction for o in outcomes if o.prediction]
     ranks = iter(shared_ranks(scored, horizons[0]) if len(scored) > 1 else [])
     notes: dict[str, int] = {}
@@ -38,7 +37,7 @@ def print_table(
     console = Console(stderr=to_stderr)
     wide = console.width >= WIDE
     if wide:
-        table.add_column("Lowest and\nhighest frame", justify="right", no_wrap=True)
+        table.add_column(f"Lowest and\nhighest frame,\n{HORIZON_NAMES[horizons[0]]}", justify="right", no_wrap=True)
     table.add_column("Frames", justify="right")
     table.add_column("Note", justify="right")
     folder = _common_folder([o.name for o in outcomes if str(o.source) == o.name and isinstance(o.source, Path)])
@@ -48,12 +47,12 @@ def print_table(
     console.print(table)
     for note, number in notes.items():
         console.print(f"{number}  {escape(note)}", highlight=False)
-    for line in _explanations(outcomes, scored, model, horizons, level):
+    for line in _explanations(outcomes, scored, model, horizons):
         console.print(escape(line), highlight=False)
 
 
 def _explanations(
-    outcomes: list[Outcome], scored: Sequence[object], model: Model, horizons: list[Horizon], level: float
+    outcomes: list[Outcome], scored: Sequence[Prediction], model: ModelFacts, horizons: list[Horizon]
 ) -> list[str]:
     failed = len(outcomes) - len(scored)
     counts = f"{quantity(len(scored), 'clip')} scored by {model.name}" + (f", {failed} failed" if failed else "")
@@ -61,12 +60,12 @@ def _explanations(
     scale = " 0: nobody recognises the clip when it is seen again; 1: everybody does." if on_scale else ""
     lines = [f"{counts}.{scale}"]
     if any(o.prediction and o.prediction.intervals for o in outcomes):
-        lines.append(f"Below a score: its {level:.0%} prediction interval.")
+        lines.append(f"Below a score: its {model.interval_level:.0%} prediction interval.")
     if any(o.prediction and o.prediction.percentiles for o in outcomes):
         lines.append(f"Above: the share of the model's own predictions that are lower, {model.among}.")
     if len(scored) > 1 and model.is_tested:
         lines.append(f"Rank: 1 + the number of clips whose {HORIZON_NAMES[horizons[0]]} score is clearly higher.")
-    return [*lines, *model.caveats]
+    return [*lines, *filter(None, [equal_scores(scored, horizons)]), *model.caveats]
 
 
 def _numbers(outcome: Outcome, notes: dict[str, int]) -> str:
@@ -92,5 +91,5 @@ def _cells(outcome: Outcome, horizons: list[Horizon], folder: str, wide: bool) -
     ends = {h: f"\n{low:.2f} to {high:.2f}" for h, (low, high) in (p.intervals or {}).items()}
     above = {h: f"\nabove {percentile:.0f}%" for h, percentile in p.percentiles.items()}
     scores = [f"{p.scores[h]:.3f}{ends.get(h, '')}{above.get(h, '')}" for h in horizons]
-    frames = [f"{p.frame_scores[:, 0].min():.3f}\n{p.frame_scores[:, 0].max():.3f}"] if wide else []
+    frames = [f"{p.curves[horizons[0]].min():.3f}\n{p.curves[horizons[0]].max():.3f}"] if wide else []
     return [name, *scores, *frames, str(len(p.times_s))]

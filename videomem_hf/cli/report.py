@@ -25,11 +25,16 @@ if TYPE_CHECKING:
 
     from videomem_hf.analysis.errors import Predicted, TopicErrors
     from videomem_hf.analysis.topics import Topic
+    from videomem_hf.inference.reference import Reference
 
 CLIPS_SHOWN = 8
 FEWEST = 10
 """Clips with both scores that a report needs."""
 REPORT_FILE = "report.md"
+WIDTHS = (
+    "The width of these intervals comes from the errors {}, which are the clips of this report: that they hold here is "
+    "no test of them. On new clips like these they hold as often on average."
+)
 
 
 def report(
@@ -50,8 +55,11 @@ def report(
     from videomem_hf.analysis.topics import reason_for_no_topics, topics_of
     from videomem_hf.cli.report_pictures import write_thumbnails
     from videomem_hf.evaluation.training_clips import locate_data
+    from videomem_hf.inference.claims import caveats_of_reference
+    from videomem_hf.inference.intervals import LEVEL
 
-    results, ids, found = _read_run(run)
+    results, reference = _read_results(run)
+    ids, found = _read_predictions(run, reference)
     data = data or locate_data(run, results)
     if data is None:
         recorded = results["config"]["data"]
@@ -62,7 +70,8 @@ def report(
     titles: list[str | None] = _titles(data, ids) if data else [None] * len(ids)
     folder = out or run / "report"
     folder.mkdir(parents=True, exist_ok=True)
-    level = results["config"].get("fit", {}).get("level", 0.9)
+    here = reference if any(each.is_calibrated_here for each in found.values()) else None
+    level = here.interval_level if here else results["config"].get("fit", {}).get("level", LEVEL)
     by_topic = _errors_by_topic(found, topics_of(titles, topics))
     figures = _figures(found, level, by_topic)
     for name, figure in figures.items():
@@ -82,7 +91,8 @@ def report(
         no_topics=reason_for_no_topics(titles),
         figures=figures,
         config=yaml.safe_dump(results["config"], sort_keys=False).rstrip(),
-        caveats=_caveats(run, list(found)),
+        caveats=caveats_of_reference(list(found), reference),
+        widths=WIDTHS.format(here.among) if here else "",
         **_sentences(found, level),
     )  # fmt: skip
     (folder / REPORT_FILE).write_text(text, encoding="utf-8")
@@ -128,14 +138,6 @@ def _sentences(found: "dict[Horizon, Predicted]", level: float) -> dict[str, Any
     }
 
 
-def _caveats(run: Path, horizons: "list[Horizon]") -> tuple[str, ...]:
-    """What is true of every prediction of the model."""
-    from videomem_hf.inference.claims import caveats_of_reference
-    from videomem_hf.inference.reference import read_reference
-
-    return caveats_of_reference(horizons, read_reference(run, horizons))
-
-
 def _metrics(results: dict[str, Any], level: float) -> str:
     """The run's metrics as Markdown: the ablation table of a multi-view run, else a block of text."""
     from videomem_hf.evaluation.options import evaluation_of
@@ -148,10 +150,10 @@ def _metrics(results: dict[str, Any], level: float) -> str:
     return f"```\n{metrics_text(results['metrics'], confidence).rstrip()}\n```\n"
 
 
-def _read_run(run: Path) -> tuple[dict[str, Any], list[str], "dict[Horizon, Predicted]"]:
-    """A run's results, the ids of the evaluation clips, and their predictions for each horizon."""
-    from videomem_hf.analysis.errors import Predicted
+def _read_results(run: Path) -> "tuple[dict[str, Any], Reference | None]":
+    """A run's results, and what its predictions are measured against."""
     from videomem_hf.evaluation.training_clips import check_own_predictions
+    from videomem_hf.inference.reference import read_reference
 
     results = read_results(run)
     if "config" not in results:
@@ -159,6 +161,16 @@ def _read_run(run: Path) -> tuple[dict[str, Any], list[str], "dict[Horizon, Pred
             f"{run / RESULTS_FILE}: holds no configuration; give the folder of a finished run of `videomem train`"
         )
     check_own_predictions(run)
+    return results, read_reference(run, HORIZONS)
+
+
+def _read_predictions(run: Path, reference: "Reference | None") -> "tuple[list[str], dict[Horizon, Predicted]]":
+    """The ids of the evaluation clips, and their predictions for each horizon, with intervals where any are known.
+
+    Those that the run did not write are computed as for new clips, with each clip's own annotation count.
+    """
+    from videomem_hf.analysis.errors import Predicted
+
     ids, columns = read_predictions(run / PREDICTIONS_FILE)
     unknown, most = np.full(len(ids), np.nan), 0
     found: dict[Horizon, Predicted] = {}
@@ -169,18 +181,23 @@ def _read_run(run: Path) -> tuple[dict[str, Any], list[str], "dict[Horizon, Pred
         most = max(most, len(known))
         if len(known) < FEWEST:
             continue
-        ends = {"low": low[known], "high": high[known]}
-        if not all(np.isfinite(each).all() for each in ends.values()):
-            ends = {}
         counts = columns.get(counts_column(horizon), unknown)[known]
+        ends: tuple[np.ndarray | None, np.ndarray | None] = (low[known], high[known])
+        fit = None
+        if not all(np.isfinite(each[known]).all() for each in (low, high)):
+            fit = reference.fits.get(horizon) if reference else None
+            found_ends = None if fit is None else fit.ends(predicted[known], counts)
+            ends = (None, None) if found_ends is None else (found_ends[:, 0], found_ends[:, 1])
         known_counts = counts if np.isfinite(counts).any() else None
-        found[horizon] = Predicted(known, measured[known], predicted[known], **ends, counts=known_counts)
+        found[horizon] = Predicted(
+            known, measured[known], predicted[known], ends[0], ends[1], known_counts, is_calibrated_here=fit is not None
+        )
     if not found:
         raise InputError(
             f"{run / PREDICTIONS_FILE}: {quantity(most, 'clip')} with a measured and a predicted score; a report needs "
             f"{FEWEST} or more"
         )
-    return results, ids, found
+    return ids, found
 
 
 def _titles(data: str, ids: list[str]) -> list[str | None]:

@@ -9,7 +9,7 @@ from videomem_hf.analysis.clip_figure import ShownFrame, clip_figure
 from videomem_hf.analysis.overlay_video import overlay_clip
 from videomem_hf.analysis.score_curve import ScoreCurve
 from videomem_hf.analysis.style import clock, interval_name, interval_text, score_text
-from videomem_hf.inference.moments import NO_MOMENT, Moment, standout_moment
+from videomem_hf.inference.moments import NO_MOMENT, NOT_KNOWN, is_moment_known, standout_moment
 from videomem_hf.inference.occlusion import OcclusionMaps
 from videomem_hf.inference.prediction import Prediction
 from videomem_hf.inference.saliency import GRAD_CAM
@@ -71,13 +71,16 @@ def score_line(prediction: Prediction, horizon: Horizon) -> str:
     if horizon in prediction.percentiles and prediction.reference is not None:
         parts.append(prediction.reference.standing(prediction.percentiles[horizon]))
     if len(prediction.times_s) > 1:
-        parts.append(moment_text(standout_moment(prediction, horizon)))
+        parts.append(moment_text(prediction, horizon))
     return " · ".join(parts)
 
 
-def moment_text(moment: Moment | None) -> str:
-    """The most memorable moment in words, or that none stands out."""
-    return NO_MOMENT if moment is None else f"most memorable at {clock(moment.time_s)} ({moment.score:.3f})"
+def moment_text(prediction: Prediction, horizon: Horizon) -> str:
+    """The most memorable moment in words, or that none stands out, or that this cannot be told."""
+    moment = standout_moment(prediction, horizon)
+    if moment is None:
+        return NO_MOMENT if is_moment_known(prediction, horizon) else NOT_KNOWN
+    return f"most memorable at {clock(moment.time_s)} ({moment.score:.3f})"
 
 
 def saliency_words(prediction: Prediction) -> str | None:

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from scipy.optimize import brentq
 
+from videomem_hf.inference.json_fields import Fields
 from videomem_hf.statistics import Floats
 
 _HIGHEST_CORRELATION: Final = 0.98
@@ -24,6 +25,11 @@ class FrameNoise:
 
     sd: float
     correlation: float = 0.0
+
+    @classmethod
+    def from_fields(cls, stored: Fields) -> "FrameNoise":
+        """Read its attributes from a JSON object. Raises FieldError."""
+        return cls(stored.number("sd", 0), stored.number("correlation", 0, _HIGHEST_CORRELATION, default=0.0))
 
 
 def measure_frame_noise(curves: Sequence[np.ndarray]) -> FrameNoise | None:

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linprog, nnls
 
 from videomem_hf.conformal import conformal_ends, conformal_quantile
+from videomem_hf.inference.json_fields import Fields
 from videomem_hf.models.modeling_multiview import TREND_REACH
 from videomem_hf.statistics import Floats
 
@@ -30,6 +31,9 @@ _PRIOR_CLIPS: Final = 30
 _COUNT_FACTOR_SD: Final = 0.5
 """How far the noise of annotations may be expected from the binomial one, as a factor."""
 _LEAST_VARIANCE: Final = 1e-8
+_LEAST_WIDTH: Final = 1e-12
+_LEAST_COUNT: Final = 1e-6
+_MOST_LOG_SPREAD: Final = 0.5
 _LINE_FOLDS: Final = 5
 _MOST_POINTS: Final = 1_500
 """Of a quantile regression of two numbers, whose time grows faster than its points."""
@@ -114,11 +118,27 @@ class IntervalFit:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, stored: dict[str, Any]) -> "IntervalFit":
-        rest = {name: value for name, value in stored.items() if name != "typical_quantiles"}  # of older fits
-        lines = tuple(map(tuple, rest["lines"])) if rest.get("lines") else None
-        scale, quantiles = IntervalScale(**rest["scale"]), tuple(rest["quantiles"])
-        return cls(**(rest | {"scale": scale, "quantiles": quantiles, "lines": lines}))
+    def from_fields(cls, stored: Fields) -> "IntervalFit":
+        """The inverse of `to_dict`, of older fits as well. Raises FieldError."""
+        scale = stored.section("scale")
+        low, high = stored.numbers("quantiles", 2, rising=True)
+        lines = stored.rows("lines", 2, 2) if stored.values.get("lines") is not None else None
+        has_count = stored.values.get("typical_count") is not None
+        return cls(
+            IntervalScale(
+                scale.number("variance", 0),
+                scale.number("count_factor", 0, default=IntervalScale.count_factor),
+                scale.number("centre", default=IntervalScale.centre),
+                scale.number("width", _LEAST_WIDTH, default=IntervalScale.width),
+                scale.number("shift", default=IntervalScale.shift),
+                scale.number("log_spread", -_MOST_LOG_SPREAD, _MOST_LOG_SPREAD, default=IntervalScale.log_spread),
+            ),
+            (low, high),
+            None if lines is None else ((lines[0][0], lines[0][1]), (lines[1][0], lines[1][1])),
+            stored.number("typical_count", _LEAST_COUNT) if has_count else None,
+            stored.number("level", 0.01, 0.999, default=LEVEL),
+            stored.count("clips", default=0),
+        )
 
 
 def fit_intervals(
@@ -214,8 +234,8 @@ def _fit_scale(predicted: Floats, errors: Floats, inverse_counts: Floats) -> Int
     u, ratios = scale.position(predicted), scale.ratios(errors, predicted, inverse_counts)
     shift = _slope(u, ratios)
     sizes = np.abs(ratios - shift * u - np.median(ratios - shift * u))
-    log_spread = _slope(u, sizes / max(float(sizes.mean()), 1e-12))
-    return IntervalScale(variance, factor, centre, width, shift, float(np.clip(log_spread, -0.5, 0.5)))
+    log_spread = float(np.clip(_slope(u, sizes / max(float(sizes.mean()), 1e-12)), -_MOST_LOG_SPREAD, _MOST_LOG_SPREAD))
+    return IntervalScale(variance, factor, centre, width, shift, log_spread)
 
 
 def _fit_variance(predicted: Floats, errors: Floats, inverse_counts: Floats) -> tuple[float, float]:

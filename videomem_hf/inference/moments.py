@@ -15,6 +15,7 @@ from videomem_hf.schema import Horizon
 FALSE_ALARMS: Final = 0.05
 """Share of clips without such a moment in which one is found all the same."""
 NO_MOMENT: Final = "no moment stands out"
+NOT_KNOWN: Final = "it cannot be told whether a moment stands out"
 FEWEST_FRAMES: Final = 3
 FEWEST_FRAMES_ALONE: Final = 8
 """Where the noise is known from other clips, and where a clip's own frames have to tell."""
@@ -41,7 +42,7 @@ class Moment:
 
 
 def standout_moment(prediction: Prediction, horizon: Horizon) -> Moment | None:
-    """Find the moment at which a clip's curve of scores peaks; None if no moment stands out.
+    """Find the moment at which a clip's curve of scores peaks; None if no moment stands out, or it cannot be told.
 
     It stands out if the peak of the lightly smoothed curve is higher above the curve's mean than in 95 % of clips whose
     frames differ by chance alone. How much they do so, and how alike neighbouring frames are, is known from the
@@ -68,6 +69,18 @@ def standout_moment(prediction: Prediction, horizon: Horizon) -> Moment | None:
     start = max(peak - 1, 0)
     index = start + int(curve[start : peak + 2].argmax())
     return Moment(float(prediction.times_s[index]), index, float(curve[index]), rise)
+
+
+def is_moment_known(prediction: Prediction, horizon: Horizon) -> bool:
+    """Whether it can be told if a moment of a clip stands out.
+
+    It cannot of fewer than 3 frames. Nor can it where nothing stands out and the model's noise is not known: random
+    orders of the frames have peaks as high as a part that lasts for a large share of the clip.
+    """
+    curve, noise = prediction.curves[horizon], prediction.frame_noise.get(horizon)
+    if len(curve) >= FEWEST_FRAMES and (np.ptp(curve) == 0 or (noise is not None and noise.sd > 0)):
+        return True
+    return standout_moment(prediction, horizon) is not None
 
 
 def _smooth(curve: np.ndarray) -> np.ndarray:

@@ -6,7 +6,8 @@ by itself (Fong and Vedaldi, ICCV 2017).
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from numbers import Integral
+from typing import Any, Final
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -23,6 +24,7 @@ from videomem_hf.video.video import VideoError
 GRID: Final = (6, 6)
 """Rows and columns of a map unless others are asked for."""
 FRAMES: Final = 5
+MOST_CELLS: Final = 1024
 _BLUR: Final = 0.5
 _FEATHER: Final = 0.1
 """Standard deviations of the blur and of the covered part's edge, as shares of its longer and its shorter side."""
@@ -74,18 +76,18 @@ def occlusion_maps(
     Args:
         predictor: Of a model that scores frames or segments of frames.
         source: The clip.
-        grid: Rows and columns, over the part of the frame that the model sees.
-        frames: How many, evenly spread over the clip; or times in seconds, for the sampled frames nearest to them.
+        grid: Rows and columns, over the part of the frame that the model sees; at most 1,024 cells.
+        frames: How many, evenly spread over the clip, or all if it has fewer; or times in seconds within the clip, for
+            the sampled frames nearest to them.
         on_progress: Called after each frame with how many are done, and of how many. What it raises ends the work.
 
     Raises:
-        InputError: The model scores no frames, or there is nothing to cover.
+        InputError: The model scores no frames; or the grid, the number of frames or a time is none, says what is.
         VideoError: The clip cannot be decoded.
     """
     model = _of_frames(predictor)
-    if min(grid) < 1 or (frames < 1 if isinstance(frames, int) else not len(frames)):
-        raise InputError(f"grid {grid}, frames {frames!r}: give 1 row, column and frame, or more")
-    chosen, rows = _choose(model, source, frames)
+    grid, wanted = _check_grid(grid), _check_frames(frames)
+    chosen, rows = _choose(model, source, wanted)
     seen = model.seen_part(chosen[0].image.shape[:2])
     changes = []
     for done, each in enumerate(chosen, 1):
@@ -121,9 +123,7 @@ def occlude_rectangle(
         VideoError: The clip cannot be decoded.
     """
     model = _of_frames(predictor)
-    left, top, right, bottom = rectangle
-    if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
-        raise InputError(f"rectangle {rectangle}: give left, top, right and bottom, increasing shares from 0 to 1")
+    rectangle = _check_rectangle(rectangle)
     before, after = [], []
     for batch in _batches(segment for _, segment in model.segments(source, on_frame)):
         before.append(model.score_segments(batch))
@@ -212,15 +212,68 @@ def _of_frames(predictor: ClipPredictor) -> Predictor:
     return predictor
 
 
-def _choose(
-    model: Predictor, source: ClipSource, frames: int | Sequence[float]
-) -> tuple[list[_Chosen], np.ndarray | None]:
-    """Read a clip and keep the frames to be covered; and the rows of all, if the model weighs frames."""
+def _check_grid(grid: Any) -> tuple[int, int]:
+    """Rows and columns as integers. Raises InputError."""
+    sides = list(grid) if isinstance(grid, Iterable) and not isinstance(grid, str) else []
+    whole = len(sides) == 2 and all(isinstance(side, Integral) and int(side) >= 1 for side in sides)
+    if not whole or int(sides[0]) * int(sides[1]) > MOST_CELLS:
+        raise InputError(
+            f"grid is {_shown(grid)}; give rows and columns, two whole numbers from 1 on with a product up to "
+            f"{MOST_CELLS:,}"
+        )
+    return int(sides[0]), int(sides[1])
+
+
+def _check_frames(frames: Any) -> int | list[float]:
+    """A number of frames, or times in seconds. Raises InputError."""
+    if isinstance(frames, Integral) and int(frames) >= 1:
+        return int(frames)
+    times = _numbers(frames)
+    if not times or min(times) < 0:
+        raise InputError(
+            f"frames is {_shown(frames)}; give how many, 1 or more, or a list of times in seconds, 0 or more"
+        )
+    return times
+
+
+def _check_rectangle(rectangle: Any) -> Area:
+    """Left, top, right and bottom. Raises InputError."""
+    sides = _numbers(rectangle)
+    if len(sides) != 4 or not (0 <= sides[0] < sides[2] <= 1 and 0 <= sides[1] < sides[3] <= 1):
+        raise InputError(
+            f"rectangle is {_shown(rectangle)}; give left, top, right and bottom as shares from 0 to 1, left below "
+            "right and top below bottom"
+        )
+    left, top, right, bottom = sides
+    return left, top, right, bottom
+
+
+def _numbers(values: Any) -> list[float]:
+    """Finite numbers; none where one of them is something else."""
+    try:
+        numbers = [] if isinstance(values, str) else [float(each) for each in values]
+    except (TypeError, ValueError):
+        return []
+    return numbers if np.isfinite(numbers).all() else []
+
+
+def _shown(value: Any) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _choose(model: Predictor, source: ClipSource, frames: int | list[float]) -> tuple[list[_Chosen], np.ndarray | None]:
+    """Read a clip and keep the frames to be covered; and the rows of all, if the model weighs frames.
+
+    Raises InputError for a time that is over a second, and over a distance of sampled frames, after the last of them.
+    """
     selection = EvenSelection[_Chosen](frames if isinstance(frames, int) else 0)
     nearest: dict[float, _Chosen] = {}
+    times_s: list[float] = []
 
     def read() -> Iterator[np.ndarray]:
         for index, (frame, segment) in enumerate(model.segments(source)):
+            times_s.append(frame.time_s)
             each = _Chosen(index, frame.time_s, frame.image, segment)
             selection.offer(each)
             for time_s in () if isinstance(frames, int) else frames:
@@ -231,6 +284,12 @@ def _choose(
     rows = [model.score_segments(batch) if model.weighs_frames else batch[:0] for batch in _batches(read())]
     if not rows:
         raise VideoError(f"{input_name(source)}: holds no frames")
+    last = times_s[-1] + max([1.0, *np.diff(times_s)])
+    if beyond := [each for each in nearest if each > last]:
+        raise InputError(
+            f"{input_name(source)}: frames at {beyond[0]:g} s; the clip's sampled frames lie from {times_s[0]:.1f} to "
+            f"{times_s[-1]:.1f} s"
+        )
     chosen = selection.choose() or [each for _, each in sorted({each.index: each for each in nearest.values()}.items())]
     return chosen, np.concatenate(rows) if model.weighs_frames else None
 

@@ -1,11 +1,15 @@
 """Ranks of clips by predicted score: how many others are clearly above."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
 from videomem_hf.inference.prediction import Prediction
-from videomem_hf.schema import Horizon
+from videomem_hf.schema import HORIZON_NAMES, Horizon
+
+_FEWEST_ALIKE: Final = 3
+"""Clips of which it is odd that they have one score; two may be copies."""
 
 
 def shared_ranks(predictions: Sequence[Prediction], horizon: Horizon) -> list[int | None]:
@@ -27,3 +31,14 @@ def shared_ranks(predictions: Sequence[Prediction], horizon: Horizon) -> list[in
     errors = [(each.reference.difference_error if each.reference else {}).get(horizon, 0.0) for each in predictions]
     higher = scores[None, :] - scores[:, None] > np.array(errors)[:, None]
     return [None if np.isnan(score) else 1 + int(row.sum()) for score, row in zip(scores, higher, strict=True)]
+
+
+def equal_scores(predictions: Sequence[Prediction], horizons: Sequence[Horizon]) -> str:
+    """Say of which horizons all clips have one and the same score; empty if of none, or of fewer than three clips."""
+    scored = [each for each in predictions if each.error is None]
+    if len(scored) < _FEWEST_ALIKE:
+        return ""
+    alike = [HORIZON_NAMES[h] for h in horizons if np.ptp([each.scores[h] for each in scored]) == 0]
+    if not alike:
+        return ""
+    return f"All clips have the same {' and the same '.join(alike)} score: the model does not tell them apart."

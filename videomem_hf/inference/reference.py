@@ -14,9 +14,11 @@ import numpy as np
 from videomem_hf.conformal import difference_error
 from videomem_hf.inference.frame_noise import FrameNoise
 from videomem_hf.inference.intervals import LEVEL, IntervalFit, fit_intervals
+from videomem_hf.inference.json_fields import FieldError, Fields
 from videomem_hf.run_files import (
     PREDICTIONS_FILE,
     REFERENCE_FILE,
+    TRAINED_ON,
     counts_column,
     is_run_folder,
     read_predictions,
@@ -104,16 +106,43 @@ class Reference:
         return json.dumps(self.to_dict(), indent=1) + "\n"
 
     @classmethod
-    def from_dict(cls, stored: Mapping[str, Any]) -> "Reference":
-        """The inverse of `to_dict`. Raises TypeError, KeyError or ValueError for something else."""
-        errors = {h: math.inf if error is None else float(error) for h, error in stored["difference_error"].items()}
-        fits = {h: IntervalFit.from_dict(fit) for h, fit in stored["fits"].items()}
-        quantiles = {h: tuple(values) for h, values in stored["quantiles"].items()}
-        noise = {h: FrameNoise(**each) for h, each in stored.get("frame_noise", {}).items()}
-        noise |= {h: FrameNoise(sd) for h, sd in stored.get("frame_sd", {}).items()}  # of older files
-        rest = {name: value for name, value in stored.items() if name not in ("frame_sd", "kind")}
-        read = {"fits": fits, "difference_error": errors, "quantiles": quantiles, "frame_noise": noise}
-        return cls(**(rest | read))
+    def from_dict(cls, content: Any) -> "Reference":
+        """The inverse of `to_dict`; unknown keys are ignored. Raises FieldError for what it cannot be."""
+        stored = Fields.of(content)
+        quantiles, of_quantiles = stored.of_horizons("quantiles")
+        fits, of_fits = stored.of_horizons("fits")
+        errors, of_errors = stored.of_horizons("difference_error")
+        noise, of_noise = stored.of_horizons("frame_noise", {})
+        older, of_older = stored.of_horizons("frame_sd", {})  # of files from before correlations were measured
+        read_fits = {h: IntervalFit.from_fields(fits.section(h)) for h in of_fits}
+        if len({fit.level for fit in read_fits.values()}) > 1:
+            raise FieldError("level of one horizon's fit", [fit.level for fit in read_fits.values()], "that of all")
+        return cls(
+            data=stored.text("data"),
+            generated=stored.flag("generated", False),
+            trained_on=stored.choice("trained_on", TRAINED_ON, cls.trained_on),
+            clips=stored.count("clips", 0),
+            split=stored.text("split", ""),
+            quantiles={h: quantiles.numbers(h, len(_PERCENT), 0, 1, rising=True) for h in of_quantiles},
+            fits=read_fits,
+            difference_error={h: math.inf if errors.values[h] is None else errors.number(h, 0, 1) for h in of_errors},
+            frame_noise={h: FrameNoise.from_fields(noise.section(h)) for h in of_noise}
+            | {h: FrameNoise(older.number(h, 0)) for h in of_older},
+            maps=_checks_of_maps(stored.section("maps", {})),
+        )
+
+
+def _checks_of_maps(stored: Fields) -> dict[str, Any]:
+    """What `map_checks` gave; empty where that is not known."""
+    if not stored.values:
+        return {}
+    sanity = stored.section("sanity")
+    return {
+        "method": stored.text("method"),
+        "sanity": {part: sanity.number(part, -1, 1) for part in ("head", "all")},
+        "agreement": stored.number("agreement", -1, 1),
+        "frames": stored.count("frames"),
+    }
 
 
 def _share_below(quantiles: Sequence[float], score: float) -> float:
@@ -167,12 +196,14 @@ def make_reference(
 
 def reference_of_results(results: Mapping[str, Any]) -> Reference:
     """What a run's `results.json` says of the data that it was evaluated on."""
-    data = results.get("data") or {}
-    name = data.get("name") if isinstance(data, Mapping) else None
-    generated = bool(data.get("generated")) if isinstance(data, Mapping) else False
-    trained_on = (results.get("config") or {}).get("train_on") or Reference.trained_on
-    title = f'the data "{name}"' if name else "its data"
-    return Reference(title, generated, trained_on, split=str(results.get("split") or ""))
+    data, config = (each if isinstance(each := results.get(key), Mapping) else {} for key in ("data", "config"))
+    trained_on = config.get("train_on")
+    return Reference(
+        f'the data "{data["name"]}"' if data.get("name") else "its data",
+        bool(data.get("generated")),
+        trained_on if trained_on in TRAINED_ON else Reference.trained_on,
+        split=str(results.get("split") or ""),
+    )
 
 
 @contextmanager
@@ -217,8 +248,14 @@ def read_reference(folder: Path, horizons: Sequence[Horizon]) -> Reference | Non
 
 
 def parse_reference(path: Path) -> Reference:
-    """Read a `reference.json`. Raises InputError for a damaged one."""
+    """Read a `reference.json`. Raises InputError, with the field, for one that cannot be used."""
     try:
         return Reference.from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except (TypeError, KeyError, ValueError, AttributeError) as error:
-        raise InputError(f"{path}: is damaged ({error!r}); remove it, or train the model again") from None
+    except FieldError as error:
+        cause = str(error)
+    except (OSError, ValueError, RecursionError) as error:
+        cause = f"it cannot be read as JSON: {cause_of(error)}"
+    raise InputError(
+        f"{path}: is damaged ({cause}); fetch it or train the model again, or remove it: predictions then come without "
+        "percentiles and intervals"
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from videomem_hf.inference.clip_predictor import ClipPredictor
+from videomem_hf.inference.intervals import LEVEL
 from videomem_hf.inference.prediction import Intervals, Prediction
 from videomem_hf.schema import Horizon, InputError
 from videomem_hf.system import os_cause
@@ -45,29 +46,33 @@ class ClipScores:
 
 
 @dataclass(frozen=True)
-class Model:
+class ModelFacts:
     """What stands beside all scores of a model.
 
     Attributes:
-        name, version, caveats: As of `Prediction`.
+        name, version, caveats, interval_level: As of `Prediction`.
+        horizons: What it predicts.
         among: What percentiles are shares of, as of `Reference`; empty without any.
         is_tested: Whether it is known how far apart two scores must be.
     """
 
     name: str
+    horizons: tuple[Horizon, ...]
     version: str = ""
     caveats: tuple[str, ...] = ()
     among: str = ""
     is_tested: bool = False
+    interval_level: float = LEVEL
 
-
-def model_of(predictor: ClipPredictor) -> Model:
-    """Say what stands beside all scores of a predictor."""
-    claims = predictor.claims
-    reference = claims.reference
-    among = reference.among if reference and reference.quantiles else ""
-    tested = reference is not None and bool(reference.difference_error)
-    return Model(predictor.name, claims.version, claims.caveats, among, tested)
+    @classmethod
+    def of(cls, predictor: ClipPredictor) -> "ModelFacts":
+        """Those of a predictor."""
+        claims = predictor.claims
+        reference = claims.reference
+        among = reference.among if reference and reference.quantiles else ""
+        tested = reference is not None and bool(reference.difference_error)
+        level = predictor.interval_level
+        return cls(predictor.name, predictor.horizons, claims.version, claims.caveats, among, tested, level)
 
 
 class ScoreJournal:
@@ -99,15 +104,16 @@ class ScoreJournal:
         try:
             first, *entries = [json.loads(line) for line in whole.decode("utf-8", "surrogateescape").splitlines()]
             written = first["model"]
+            name = written.get("name")
             for entry in entries:
                 self._known[entry["clip"]] = entry["state"], ClipScores.from_dict(entry)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(
                 f"{self.path}: is not a journal of scores ({error}); remove it, or name another --csv"
             ) from None
         if written != model:
             raise InputError(
-                f"{self.path}: holds scores of another model ({written.get('name')}, or its weights have changed); "
+                f"{self.path}: holds scores of another model ({name}, or its weights have changed); "
                 "remove it to start again, or name another --csv"
             )
         if whole != content:

@@ -31,6 +31,7 @@ _LEAST_VARIANCE: Final = 0.01
 _LEAST_SIZE_SD: Final = 0.05
 """Of the logarithm of a vector's length: vectors of equal length differ by rounding."""
 _LEAST_SIZE: Final = 1e-9
+_LEAST_SCALE: Final = 1e-30
 _LEAST_SPREAD: Final = 1e-3
 """Of the logarithms of distances: those of equal clips differ by rounding."""
 _FEWEST_TRAINING: Final = 10
@@ -39,6 +40,7 @@ _FEWEST_HELD_OUT: Final = 19
 
 
 _SIZE_OF: Final = "size of "
+_COLUMN: Final = "/column"
 
 
 def with_sizes(described: Described) -> dict[str, np.ndarray]:
@@ -92,6 +94,21 @@ class GaussianFit:
         mean, scale = sizes.mean(axis=0), np.maximum(sizes.std(axis=0), _LEAST_SIZE_SD)
         parts = (mean, scale, np.ones((1, 1)), np.ones(1), np.ones(1))
         return cls(*(np.ascontiguousarray(each, dtype=np.float32) for each in parts))
+
+    @classmethod
+    def of_tensors(cls, stored: Mapping[str, np.ndarray], name: str) -> "GaussianFit":
+        """Read a group of a saved file. Raises KeyError or ValueError for what cannot be one."""
+        mean = _tensor(stored, f"{name}/mean", (None,))
+        directions = _tensor(stored, f"{name}/directions", (len(mean), None))
+        if not np.isfinite(mean).all() or not np.isfinite(directions).all():
+            raise ValueError(f"{name} has a mean or a direction that is not finite")
+        return cls(
+            mean,
+            _tensor(stored, f"{name}/scale", mean.shape, _LEAST_SCALE),
+            directions,
+            _tensor(stored, f"{name}/variances", directions.shape[1:], _LEAST_SCALE),
+            _tensor(stored, f"{name}/rest", (1,), _LEAST_SCALE),
+        )
 
     def distances(self, rows: np.ndarray) -> Floats:
         """Squared Mahalanobis distances of rows `(clips, size)`; NaN for a row with NaN."""
@@ -158,21 +175,56 @@ class Typicality:
 
         tensors = {f"{name}/{part}": value for name, fit in self.fits.items() for part, value in vars(fit).items()}
         # The order of the columns of `held_out`; tensors have none.
-        order = {f"{name}/column": np.array([column], np.int64) for column, name in enumerate(self.fits)}
+        order = {f"{name}{_COLUMN}": np.array([column], np.int64) for column, name in enumerate(self.fits)}
         save_file(tensors | order | {"held_out": np.ascontiguousarray(self.held_out)}, path)
 
     @classmethod
     def load(cls, path: Path) -> "Typicality":
-        """Read what `save` wrote. Raises InputError for a damaged file."""
+        """Read what `save` wrote. Raises InputError, with the tensor, for a file that cannot be used."""
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
         try:
-            stored = load_file(path)
-            columns = {name.removesuffix("/column"): v.item() for name, v in stored.items() if name.endswith("/column")}
-            parts = GaussianFit.__dataclass_fields__
-            names = sorted(columns, key=columns.__getitem__)
-            fits = {name: GaussianFit(**{part: stored[f"{name}/{part}"] for part in parts}) for name in names}
-            return cls(fits, stored["held_out"])
-        except (OSError, KeyError, ValueError, SafetensorError) as error:
-            raise InputError(f"{path}: is damaged ({error}); remove it, or train the model again") from None
+            return cls._of_tensors(load_file(path))
+        except KeyError as error:
+            cause = f"it holds no {error.args[0]}"
+        except (OSError, TypeError, ValueError, SafetensorError) as error:
+            cause = str(error)
+        raise InputError(
+            f"{path}: is damaged ({cause}); fetch it or train the model again, or remove it: clips that are unlike the "
+            "training clips then go unnoticed"
+        )
+
+    @classmethod
+    def _of_tensors(cls, stored: Mapping[str, np.ndarray]) -> "Typicality":
+        """Raises KeyError or ValueError for tensors that `save` cannot have written."""
+        order: dict[int, str] = {}
+        for key in stored:
+            if key.endswith(_COLUMN):
+                order[int(_tensor(stored, key, (1,), kind="i")[0])] = key.removesuffix(_COLUMN)
+        if not order or sorted(order) != list(range(len(order))):
+            raise ValueError(f"its groups are columns {sorted(order)}; they must be 0, 1, ...")
+        fits = {order[column]: GaussianFit.of_tensors(stored, order[column]) for column in range(len(order))}
+        held_out = _tensor(stored, "held_out", (None, len(fits)))
+        if np.isinf(held_out).any() or (held_out < 0).any():
+            raise ValueError("held_out has a distance that is infinite or below 0")
+        return cls(fits, held_out)
+
+
+def _tensor(
+    stored: Mapping[str, np.ndarray],
+    name: str,
+    shape: tuple[int | None, ...],
+    least: float | None = None,
+    kind: str = "f",
+) -> np.ndarray:
+    """A tensor of that shape, None for any length, and kind of number; with `least` none may be lower, or NaN."""
+    found = stored[name]
+    if len(found.shape) != len(shape) or any(w not in (None, n) for w, n in zip(shape, found.shape, strict=True)):
+        wanted = ", ".join("n" if each is None else str(each) for each in shape)
+        raise ValueError(f"{name} has the shape {found.shape}; it must be ({wanted})")
+    if found.dtype.kind != kind:
+        raise ValueError(f"{name} holds {found.dtype}; it must hold {'whole' if kind == 'i' else 'real'} numbers")
+    if least is not None and not (found >= least).all():
+        raise ValueError(f"{name} has a number that is not {least:g} or more")
+    return found

@@ -9,11 +9,11 @@ from videomem_hf.evaluation.options import EvaluationOptions
 from videomem_hf.losses.names import check_loss_section
 from videomem_hf.models.former_names import FORMER_NAMES
 from videomem_hf.recipes import RunConfig, require, require_least
+from videomem_hf.run_files import TRAINED_ON
 from videomem_hf.schema import HORIZONS, PRECISION_NAMES
 
 OPTIMIZERS: Final = ("adamw", "adam", "sgd", "lbfgs")
 SCHEDULES: Final = ("constant", "cosine", "step")
-SOURCES: Final = ("videomem", "lamem", "both")
 SELECTIONS: Final = (*HORIZONS, "mean", "last")
 FEATURE_MODEL: Final = "feature_mlp"
 MAP_MODEL: Final = "spatiotemporal"
@@ -237,7 +237,7 @@ class TrainingConfig(RunConfig):
         require(limit is None or limit > 0, "frame_cache_gb", "above 0, or null for no limit", limit)
         require("type" in self.model, "model", "a section with a type, as in {type: frame_attention}", self.model)
         require(len(self.stages) > 0, "stages", "one or more sections, each with its epochs", self.stages)
-        require(self.train_on in SOURCES, "train_on", f"one of {', '.join(SOURCES)}", self.train_on)
+        require(self.train_on in TRAINED_ON, "train_on", f"one of {', '.join(TRAINED_ON)}", self.train_on)
         require(self.lamem_split in range(1, 6), "lamem_split", "from 1 to 5", self.lamem_split)
         precision = self.mixed_precision
         require(precision in (None, "no", "bf16", "fp16"), "mixed_precision", "no, bf16, fp16 or null", precision)
