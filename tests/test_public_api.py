@@ -32,8 +32,8 @@ NAMES = {
         "row_title", "segments_of_frames",
     },
     "videomem_hf.video.video": {
-        "Frame", "VideoError", "VideoInfo", "VideoSource", "VideoWarning", "find_videos", "open_video", "probe",
-        "expand_user", "sample_clip", "sample_frames", "source_name", "upright_rgb", "warn_of",
+        "Frame", "VideoError", "VideoInfo", "VideoSource", "VideoWarning", "open_video", "probe",
+        "sample_clip", "sample_frames", "source_name", "upright_rgb", "warn_of",
     },
     "videomem_hf.multiview": {"BestFit", "FitOptions", "fit_best", "title_views"},
     "videomem_hf.sample": {
@@ -83,7 +83,7 @@ CALLS = {
     "videomem_hf.protocol.simulate_study:simulate_study": "videos, design=None, *, participants=9402, returning=3246, "
     "seed=0, model=None",
     "videomem_hf.video.video:sample_frames": "source, frames_per_second=1.0",
-    "videomem_hf.video.video:find_videos": "arguments",
+    "videomem_hf.video.finding:find_videos": "arguments",
     "videomem_hf.statistics:spearman": "predictions, references",
     "videomem_hf.statistics:bootstrap_interval": "predictions, references, statistic='spearman', *, confidence=0.95, "
     "resamples=10000, seed=0",

@@ -6,7 +6,7 @@ from videomem_hf.data.release.inventory import scan
 from videomem_hf.protocol.server.clips import find_clips
 from videomem_hf.schema import InputError, cause_of, is_system_file
 from videomem_hf.system import atomic_write, cause_of_failed_write, printable
-from videomem_hf.video.video import find_videos
+from videomem_hf.video.finding import find_videos
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:

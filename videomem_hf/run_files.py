@@ -6,12 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Final
 
 from videomem_hf.schema import VIDEO_ID, Horizon, InputError
 from videomem_hf.system import atomic_write
+
+if TYPE_CHECKING:
+    import numpy as np
 
 CONFIG_FILE: Final = "training_config.yaml"
 RESULTS_FILE: Final = "results.json"
@@ -116,16 +117,16 @@ def without_nan(value: Any) -> Any:
         return {key: without_nan(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [without_nan(each) for each in value]
-    return None if isinstance(value, float) and np.isnan(value) else value
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def write_predictions(
     path: Path,
-    predictions: Mapping[str, np.ndarray],
+    predictions: "Mapping[str, np.ndarray]",
     video_ids: Sequence[str],
-    labels: np.ndarray,
+    labels: "np.ndarray",
     horizons: Sequence[Horizon],
-    counts: np.ndarray | None = None,
+    counts: "np.ndarray | None" = None,
     short: bool = False,
 ) -> None:
     """Write a CSV: `video_id`, then for each horizon the measured score and each predictor's; NaN is an empty cell.
@@ -134,6 +135,8 @@ def write_predictions(
     a column for each horizon where any is known.
     `short` writes numbers for people: the digits of single precision, and whole numbers without a point.
     """
+    import numpy as np
+
     columns: dict[str, np.ndarray] = {}
     for column, horizon in enumerate(horizons):
         columns[horizon] = labels[:, column]
@@ -150,7 +153,11 @@ def write_predictions(
 def _cell(number: float, short: bool) -> str:
     if math.isnan(number):
         return ""
-    return np.format_float_positional(np.float32(number), trim="-") if short else repr(number)
+    if not short:
+        return repr(number)
+    import numpy as np
+
+    return np.format_float_positional(np.float32(number), trim="-")
 
 
 def score_column(horizon: Horizon, predictor: str = "model") -> str:
@@ -163,7 +170,7 @@ def counts_column(horizon: Horizon) -> str:
     return score_column(horizon, "annotations")
 
 
-def read_predictions(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
+def read_predictions(path: Path) -> "tuple[list[str], dict[str, np.ndarray]]":
     """Read what `write_predictions` wrote.
 
     Returns:
@@ -172,6 +179,8 @@ def read_predictions(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
     Raises:
         InputError: The file cannot be read, or a cell is no number.
     """
+    import numpy as np
+
     rows = _read_table(path)
     names = [name for name in (rows[0] if rows else ()) if name != VIDEO_ID]
     try:

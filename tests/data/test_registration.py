@@ -34,6 +34,19 @@ def test_importing_the_package_imports_none_of_the_heavy_libraries() -> None:
     assert run(f"import videomem_hf, sys; print({heavy} & set(sys.modules))") == "set()"
 
 
+def test_help_imports_none_of_the_heavy_libraries() -> None:
+    heavy = "{'datasets', 'torch', 'transformers', 'scipy', 'pyarrow', 'numpy', 'av', 'PIL', 'matplotlib', 'yaml'}"
+    code = f"""
+import io
+from contextlib import redirect_stdout, suppress
+from videomem_hf.cli import app
+with redirect_stdout(io.StringIO()) as help, suppress(SystemExit):
+    app(["--help"])
+assert "predict" in help.getvalue()
+print({heavy} & set(sys.modules))"""
+    assert run(code) == "set()"
+
+
 @pytest.mark.parametrize(
     "imports",
     [

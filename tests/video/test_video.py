@@ -7,7 +7,8 @@ import pytest
 
 from tests.clips import grey_levels, quadrants, rotate_mp4, write_audio, write_clip
 from videomem_hf.schema import InputError
-from videomem_hf.video.video import VideoError, VideoWarning, find_videos, probe, sample_frames
+from videomem_hf.video.finding import find_videos
+from videomem_hf.video.video import VideoError, VideoWarning, probe, sample_frames
 
 
 def levels(source, fps=1.0):

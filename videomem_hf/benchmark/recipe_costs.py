@@ -69,10 +69,9 @@ def recipe_costs(name: str, clips: int) -> RecipeCosts:
         needs = ("titles, features or videos", f"for titles {encoder}")
         return RecipeCosts(name, recipe_summary(name), needs, missing, None, clips)
     config = TrainingConfig.from_recipe(name, data="", output="")
-    needs = tuple(_needs(config))
     flops = None if config.uses_features else _flops(config, clips)
     videos = 0 if config.uses_features or config.train_on == "lamem" else clips
-    return RecipeCosts(name, recipe_summary(name), needs, (), flops, videos)
+    return RecipeCosts(name, recipe_summary(name), tuple(_needs(config)), (), flops, videos)
 
 
 def flop_per_s_here() -> float:

@@ -13,7 +13,7 @@ import typer
 from videomem_hf.cli.options import quote
 from videomem_hf.schema import InputError, is_system_file
 from videomem_hf.system import printable
-from videomem_hf.video.video import NOT_THERE, expand_user, find_videos
+from videomem_hf.video.finding import NOT_THERE, expand_user, find_videos
 
 PICTURE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".heic"})
 """Of photographs, which folders are not searched for."""

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from videomem_hf.data.release.captions import read_titles
-from videomem_hf.features.clip_titles import ClipTitles
 from videomem_hf.schema import InputError
 from videomem_hf.system import quantity
 
@@ -26,6 +25,8 @@ def clip_titles(clips: Sequence[Path | str], title: str | None, file: Path | Non
                 "file with one line `clip.mp4<TAB>title` per clip"
             )
         return [title]
+    from videomem_hf.features.clip_titles import ClipTitles
+
     named = ClipTitles(read_titles(file))
     titles = [named.of(str(clip)) for clip in clips]
     if not any(titles):

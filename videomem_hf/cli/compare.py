@@ -24,7 +24,6 @@ from videomem_hf.model_names import check_model_name
 from videomem_hf.registration import import_code
 from videomem_hf.run_files import is_run_folder
 from videomem_hf.schema import Horizon, InputError
-from videomem_hf.statistics import CONFIDENCE
 
 if TYPE_CHECKING:
     from videomem_hf.benchmark.comparison_tables import Compared
@@ -84,7 +83,7 @@ def compare(
             check_model_name(name)
     check_output_files(json_file, csv_file, plot)
     import_code(import_)
-    loading = {
+    loading: dict[str, object] = {
         "batch_size": batch_size,
         "frame_cache": None if frame_cache is None else str(frame_cache),
         "trust_remote_code": trust_remote_code,
@@ -94,6 +93,7 @@ def compare(
     from videomem_hf.benchmark.comparison import compare_predictors
     from videomem_hf.benchmark.comparison_tables import comparison_text
     from videomem_hf.benchmark.predicted_scores import measured_scores, merge_measured
+    from videomem_hf.statistics import CONFIDENCE
 
     unmeasured = any(not each.measured for each in found)
     others = {data: measured_scores(data, split)} if data is not None and unmeasured else {}
@@ -124,6 +124,7 @@ def _write(
     plot: Path | None,
 ) -> None:
     from videomem_hf.benchmark.comparison_tables import COLUMNS, comparison_json, comparison_rows
+    from videomem_hf.statistics import CONFIDENCE
 
     if json_file is not None:
         text = json.dumps(comparison_json(found, compared, CONFIDENCE), indent=2) + "\n"
@@ -140,6 +141,7 @@ def _write(
 def _draw(compared: "Compared", plot: Path) -> None:
     from videomem_hf.analysis.comparison_figure import Bar, comparison_figure
     from videomem_hf.analysis.style import DPI
+    from videomem_hf.statistics import CONFIDENCE
 
     horizons: dict[Horizon, tuple[list[Bar], list[Bar], int]] = {}
     for horizon, found in compared.items():

@@ -3,9 +3,8 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 from videomem_hf.cli.exit_codes import FAILED
@@ -29,6 +28,8 @@ from videomem_hf.run_files import without_nan, write_predictions
 from videomem_hf.schema import Horizon, InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from videomem_hf.benchmark.evaluate import EvaluationTarget
     from videomem_hf.data.scored_clips import Clips
 
@@ -122,9 +123,7 @@ def evaluate(
     found = _predict(model, target, names, batch_size, frame_cache, fail_fast, trust_remote_code)
     if csv_file is not None:
         _write_csv(csv_file, found)
-    if (
-        not submission or (np.isfinite(found.clips.labels).sum(axis=0) >= 2).any()
-    ):  # the release's test set has no scores
+    if not submission or found.can_be_measured:
         ranked_by = most_annotated_by or target.options.get("most_annotated_by", "long_term")
         _report(model, target, found, most_annotated, ranked_by, json_file)
     _say_what_is_next(model, found.clips)
@@ -136,11 +135,18 @@ def evaluate(
 class _Predicted:
     """Scores of the clips of a split `(clips, horizons)`, their intervals with the level, and what failed."""
 
-    scores: np.ndarray
+    scores: "np.ndarray"
     clips: "Clips"
     horizons: tuple[Horizon, ...]
-    intervals: tuple[np.ndarray, float] | None
+    intervals: "tuple[np.ndarray, float] | None"
     failures: list[str]
+
+    @property
+    def can_be_measured(self) -> bool:
+        """Whether two clips or more have a measured score; those of the release's test set have none."""
+        import numpy as np
+
+        return bool((np.isfinite(self.clips.labels).sum(axis=0) >= 2).any())
 
 
 def _predict(
@@ -161,7 +167,7 @@ def _predict(
     horizons = tuple(network.config.horizons)
     files = submission_files(*submission, horizons) if submission else {}
     failures: list[str] = []
-    own_intervals: list[np.ndarray] = []
+    own_intervals: list[Any] = []
     scores, clips = score_target(
         network,
         processor,

@@ -18,10 +18,10 @@ from videomem_hf.local_jobs import Died, run_jobs
 from videomem_hf.registration import import_code
 from videomem_hf.schema import InputError, cause_of
 from videomem_hf.system import available_cpus, quantity
-from videomem_hf.video.video import Frame, probe
 
 if TYPE_CHECKING:
     from videomem_hf.inference import ClipPredictor, Prediction
+    from videomem_hf.video.video import Frame
 
 STILLS = 7
 SHOW_EVERY_S = 0.5
@@ -145,6 +145,8 @@ class _FrameCount:
     def __init__(self, bar: tqdm, clips: Sequence[Clip]) -> None:
         self._bar, self._frames, self._shown_at, self._length_s = bar, 0, 0.0, 0.0
         if len(clips) == 1 and isinstance(clips[0].source, Path) and clips[0].source.is_file():
+            from videomem_hf.video.video import probe
+
             with suppress(InputError):  # the predictor reports it
                 self._length_s = probe(clips[0].source).duration_s or 0.0
 

@@ -6,7 +6,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
 from videomem_hf.cli.options import Design, quote, say_next
@@ -96,6 +95,8 @@ def _collection(videos: int | None, clips: Path | None, truth: Path | None, seed
     drawn = draw_videos([clip.stem for clip in find_clips([clips])], seed)
     if truth is None:
         return drawn
+    import numpy as np
+
     from videomem_hf.sample import read_truth
 
     known = {f"video{each.video_id}": (each.short_term, each.long_term) for each in read_truth(truth)}

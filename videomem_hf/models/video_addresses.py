@@ -15,6 +15,7 @@ _SILENCE_S: Final = 60.0
 _ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _PROTOCOLS: Final = ("http", "https", "hf")
 _ADDRESS_IN_TEXT: Final = re.compile(_ADDRESS.pattern + r"[^\s'\"<>]+")
+_ONE_SLASH: Final = re.compile(r"(https?|hf):", re.I)
 _SECRETS: Final = re.compile(r"(?<=://)[^/?#]*@|[?#].+", re.S)
 """Credentials and query, which errors may name without the rest of the address."""
 _REDIRECTS: Final = {
@@ -23,6 +24,11 @@ _REDIRECTS: Final = {
     "InvalidUrlRedirectClientError": "it redirects to something that is no address",
 }
 """By the class of aiohttp's error."""
+
+
+def slashes_hint(path: str) -> str:
+    """What to say of a missing file such as `http:/host/clip.mp4`, which `pathlib` makes of an address as well."""
+    return "; an address has two slashes after its colon, and is given as text" if _ONE_SLASH.match(path) else ""
 
 
 def is_address(text: str) -> bool:

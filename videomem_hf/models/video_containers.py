@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, cast
 import numpy as np
 from PIL import Image
 
+from .video_addresses import slashes_hint
 from .video_display import MAX_PIXELS
 from .video_streams import StoredStream, UnreadableVideoError, store_stream
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 VideoSource = str | Path | bytes | BinaryIO | StoredStream | Image.Image
 """A path, the bytes of a file, a binary file object, or a picture of Pillow, which may be animated."""
 
-_ONE_SLASH: Final = re.compile(r"(https?|hf):", re.I)
 _DECODER_OPTIONS: Final = {"max_pixels": str(MAX_PIXELS)}
 _ISO_BOXES: Final = (b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"wide", b"free", b"skip")
 _PARENT_BOXES: Final = (
@@ -46,11 +46,6 @@ def source_name(source: VideoSource) -> str:
         return "the given bytes"
     name = getattr(source, "name", None)
     return name if isinstance(name, str) and name else "open file"
-
-
-def slashes_hint(path: str) -> str:
-    """What to say of a missing file such as `http:/host/clip.mp4`, which `pathlib` makes of an address as well."""
-    return "; an address has two slashes after its colon, and is given as text" if _ONE_SLASH.match(path) else ""
 
 
 def reason_of(error: Exception) -> str:
