@@ -115,7 +115,7 @@ def embed_titles(
     Returns:
         `(titles, size)` float32 of length 1; with `layers`, `(titles, layers, size)`, see `title_views`.
     """
-    identity = (encoder, *layers) if layers else encoder
+    identity: str | tuple[str | int, ...] = (encoder, *layers) if layers else encoder
     store = TitleStore(title_store.TITLE_CACHE, identity, encoder_source(encoder))
     distinct = list(dict.fromkeys(titles))
     known = store.load(distinct)

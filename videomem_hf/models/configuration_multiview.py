@@ -64,6 +64,11 @@ class MultiViewConfig(MemorabilityConfig):
         return list(self.view_parts) or [1] * len(self.view_names)
 
     @property
+    def inducing_anchors(self) -> list[int]:
+        """Indices of the `inducing` anchors, evenly spread over all."""
+        return [self.anchors * number // self.inducing for number in range(self.inducing)]
+
+    @property
     def explained_patterns(self) -> list[int]:
         """Indices of the patterns of which `MultiViewOutput.explained` is: all views, and each alone."""
         return [i for i, pattern in enumerate(self.patterns) if i == 0 or len(pattern) == 1] if self.inducing else []

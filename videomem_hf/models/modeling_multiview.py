@@ -98,7 +98,6 @@ class MultiViewModel(MemorabilityModel):
             else:
                 self.register_parameter(f"primal_{view}", nn.Parameter(torch.zeros(size, outputs)))
         if config.inducing:
-            self.register_buffer("inducing", torch.arange(config.inducing))
             factors = torch.eye(config.inducing).repeat(len(config.explained_patterns), 1, 1)
             self.register_buffer("explained_factors", factors)
         self.coefficients = nn.Parameter(torch.zeros(config.anchors, outputs))
@@ -185,13 +184,13 @@ class MultiViewModel(MemorabilityModel):
         known, missing = present[:, list(members)], self.config.missing_distance
         if len(members) == 1:
             each = [torch.exp(-widths[members[0]] * distance) for distance in distances[members[0]]]
-            return sum(each) / len(each) * known  # type: ignore[no-any-return]
-        exponent: torch.Tensor | float = 0.0
+            return torch.stack(each).mean(dim=0) * known
+        exponent = torch.zeros((), device=present.device)
         for column, view in enumerate(members):
-            mean = sum(distances[view]) / len(distances[view])
+            mean = torch.stack(distances[view]).mean(dim=0)
             exponent = exponent + widths[view] * torch.where(known[:, column, None], mean, missing or 0.0)
         has_some = known.all(dim=1) if missing is None else known.any(dim=1)
-        return torch.exp(-exponent) * has_some[:, None]  # type: ignore[operator]
+        return torch.exp(-exponent) * has_some[:, None]
 
     def _component_outputs(
         self, prepared: list[torch.Tensor], present: torch.Tensor, pattern: torch.Tensor
@@ -214,7 +213,8 @@ class MultiViewModel(MemorabilityModel):
         """See `MultiViewOutput`; by the inducing anchors, as if these were all training clips."""
         patterns = self.config.explained_patterns
         summands = (self.summand_weights[patterns] != 0).any(dim=0).nonzero().flatten().tolist()
-        kernels, columns = self.kernels(prepared, present, summands, self.inducing), []
+        rows = torch.tensor(self.config.inducing_anchors, device=present.device)
+        kernels, columns = self.kernels(prepared, present, summands, rows), []
         for pattern, factor in zip(patterns, self.explained_factors, strict=True):
             kernel = sum(self.summand_weights[pattern, summand] * each for summand, each in kernels.items())
             known = present[:, list(self.config.patterns[pattern])].all(dim=1)
@@ -310,8 +310,6 @@ class MultiViewModel(MemorabilityModel):
                         size for size, parts in zip(config.view_sizes, config.parts, strict=True) for _ in range(parts)
                     ]
                     tensor.copy_(1 / tensor.new_tensor(sizes))
-                elif name == "inducing":
-                    tensor.copy_(torch.arange(len(tensor)))
                 elif name == "explained_factors":
                     tensor.copy_(torch.eye(tensor.shape[1]).expand_as(tensor))
                 else:

@@ -119,9 +119,9 @@ def _state(search: KernelSearch, head: KernelHead, config: MultiViewConfig) -> d
     stack = torch.zeros(patterns, horizons, patterns, horizons)
     for number, scoring in enumerate(head.scoring):
         stack[number, :, number] = torch.from_numpy(scoring.weights)
-    inducing = _inducing(bank, config.inducing)
+    inducing = bank.anchors[config.inducing_anchors]
     factors = [
-        _explained_factor(bank, head.summands[number], bank.anchors[inducing], head.ridges[number] * search.noise)
+        _explained_factor(bank, head.summands[number], inducing, head.ridges[number] * search.noise)
         for number in config.explained_patterns
     ]
     state = {
@@ -131,7 +131,6 @@ def _state(search: KernelSearch, head: KernelHead, config: MultiViewConfig) -> d
         "gammas": 1 / torch.tensor([median for medians in bank.medians for median in medians]),
         "stack": stack.flatten(2),
         "intercept": torch.from_numpy(np.stack([scoring.intercepts for scoring in head.scoring])),
-        "inducing": inducing,
         "explained_factors": torch.stack(factors),
     } | interval_state(head.intervals)
     for view, space in enumerate(bank.spaces):
@@ -142,12 +141,6 @@ def _state(search: KernelSearch, head: KernelHead, config: MultiViewConfig) -> d
             f"anchored_{view}": bank.present[bank.anchors, view],
         }
     return state
-
-
-def _inducing(bank: KernelBank, count: int) -> torch.Tensor:
-    """Indices of anchors, drawn at random, in rising order."""
-    drawn = np.random.default_rng(0).permutation(len(bank.anchors))[:count]
-    return torch.from_numpy(np.sort(drawn))
 
 
 def _explained_factor(

@@ -76,10 +76,10 @@ def load_view_data(
     for note in source.notes:
         warnings.warn(note, stacklevel=2)
     ordered = {name: arrays[name] for name in dict.fromkeys((*_TITLE_VIEWS, *sorted(arrays))) if name in arrays}
-    titled = {"title_encoder": title_encoder or "", "title_layers": layers} if EMBEDDING in ordered else {}
     return replace(
-        clips, views=ordered, notes=tuple(source.notes), frame_encoder=extracted, failed=source.failed, **titled
-    )
+        clips, views=ordered, notes=tuple(source.notes), frame_encoder=extracted, failed=source.failed,
+        title_encoder=title_encoder or "" if EMBEDDING in ordered else "", title_layers=layers,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
