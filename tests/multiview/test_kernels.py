@@ -14,7 +14,7 @@ from sklearn.kernel_ridge import KernelRidge
 
 from videomem_hf.models.configuration_multiview import MultiViewConfig
 from videomem_hf.models.modeling_multiview import MultiViewModel
-from videomem_hf.multiview import kernel_ridge
+from videomem_hf.multiview import kernel_ridge, kernels
 from videomem_hf.multiview.borrowing import clearly_better, fit_scoring
 from videomem_hf.multiview.checkpoint import FitCheckpoint
 from videomem_hf.multiview.interval_state import fit_horizons, interval_state
@@ -145,6 +145,21 @@ def test_a_missing_view_is_unknown_and_not_zero() -> None:
     assert missing.tolist() == [0.5] * 40 + [0.0] * (CLIPS - 40)
     torch.testing.assert_close(kernel[:40], alone[:40])
     torch.testing.assert_close((kernel.diagonal() + missing), torch.ones(CLIPS, dtype=torch.float64))
+
+
+def test_distances_for_which_there_is_no_room_are_computed_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, _ = _draw()
+    views = {"small": x[:, :2], "large": np.stack([x, np.cos(x)], axis=1)}
+    summands = [Summand(0.3, {0: 3.0}), Summand(0.3, {1: 3.0}), Summand(0.4, {0: 1.0, 1: 2.0})]
+    expected = KernelBank(views).weighted_sum(summands)[0]
+    compared: list[int] = []
+    compare = kernels.squared_distances
+    monkeypatch.setattr(kernels, "squared_distances", lambda *each: compared.append(each[0].shape[1]) or compare(*each))
+    monkeypatch.setattr(kernels, "_CACHE_BYTES", 2 * CLIPS**2 * 8)
+    bank = KernelBank(views)
+    compared.clear()
+    torch.testing.assert_close(bank.weighted_sum(summands)[0], expected, rtol=0, atol=0)
+    assert sorted(compared) == [2, 2, 4, 4]  # the large one's two parts once
 
 
 def test_single_precision_agrees() -> None:
@@ -305,8 +320,8 @@ def test_the_model_gives_the_gaussian_process_of_scikit_learn() -> None:
     both = np.r_[np.full(3, (2 * 4 * 4 / 7) ** -0.5), np.full(4, (2 * 4 * 3 / 7) ** -0.5)]
     fixed = [RBF(lengths, "fixed") for lengths in (*alone, both)]
     kernel = 0.5 * 0.4**2 / squares * fixed[0] + 0.5 * 0.3**2 / squares * fixed[1] + 0.5 * fixed[2]
-    kernels = {("a", "b"): (kernel, 0.55), ("a",): (fixed[0], 1.1), ("b",): (fixed[1], 2.2)}
-    for number, (names, (each, ridge)) in enumerate(kernels.items()):
+    processes = {("a", "b"): (kernel, 0.55), ("a",): (fixed[0], 1.1), ("b",): (fixed[1], 2.2)}
+    for number, (names, (each, ridge)) in enumerate(processes.items()):
         process = GaussianProcessRegressor(each, alpha=ridge * targets.noise, optimizer=None)
         process.fit(scaled, targets.logits[:, 0])
         mean, std = process.predict(new_scaled, return_std=True)

@@ -1,8 +1,9 @@
 """`fit_best`: the multi-view predictor from arrays, for any set of views, scores and training clips."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +19,8 @@ from videomem_hf.multiview.targets import make_targets
 from videomem_hf.multiview.training_arrays import MIN_CLIPS, TrainingArrays, fold_indices, select_training_clips
 from videomem_hf.schema import HORIZONS, Horizon
 from videomem_hf.statistics import spearman
+
+_TUNING_FOLDS: Final = 5
 
 
 @dataclass(frozen=True)
@@ -99,12 +102,14 @@ def fit_best(
 
 
 def _choose(data: TrainingArrays, options: FitOptions, seed: int, report: Reporter | None) -> Choices:
-    """Choose kernels on at most `tune_on` training clips."""
+    """Choose kernels on at most `tune_on` training clips, with few folds: choices need fewer digits than intervals."""
     max_clips = options.tune_on * MAX_VIEWS_OF_ALL_SUBSETS // max(MAX_VIEWS_OF_ALL_SUBSETS, len(data.views))
     rows = np.random.default_rng(seed).permutation(len(data.scores))[: max(MIN_CLIPS, max_clips)]
     subset = data.take(np.sort(rows))
     bank = KernelBank(subset.views, seed, exact_up_to=len(rows))
-    return _kernel_search(bank, subset, options, seed, report).choose()
+    return _kernel_search(
+        bank, subset, replace(options, folds=min(options.folds, _TUNING_FOLDS)), seed, report
+    ).choose()
 
 
 def _kernel_search(

@@ -69,7 +69,7 @@ def fit_kernel_head(
         # Pairs of many views are only for the ablation table: half the time, for digits that it does not show.
         quick = len(names) > MAX_VIEWS_OF_ALL_SUBSETS and len(pattern) == 2
         dtype = torch.float32 if quick else search.bank.dtype
-        solve = partial(search.solve, summands[number], ridges[number], dtype, 1e-5)
+        solve = partial(search.solve, summands[number], ridges[number], dtype, 1e-4)
         solution = checkpoint.solution(f"pattern-{number:03d}", solve)
         coefficients.append(solution.coefficients)
         found = fit_scoring(solution.held_out.numpy(), targets.values, [fold.numpy() for fold in search.folds])

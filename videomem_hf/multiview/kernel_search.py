@@ -103,7 +103,7 @@ class KernelSearch:
         self.report = report or (lambda text: None)
 
     def solve(
-        self, summands: Sequence[Summand], ridge: float, dtype: torch.dtype = torch.float32, tolerance: float = 1e-3
+        self, summands: Sequence[Summand], ridge: float, dtype: torch.dtype = torch.float32, tolerance: float = 3e-3
     ) -> Solution:
         """Fit one kernel ridge model to the logits of the scores."""
         kernel, missing = self.bank.weighted_sum(summands, dtype)

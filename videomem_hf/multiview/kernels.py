@@ -15,6 +15,8 @@ from videomem_hf.schema import InputError
 
 _MEDIAN_ROWS: Final = 2_000
 _CACHE_FLOAT64_BYTES: Final = 1 << 31
+_CACHE_BYTES: Final = 5 << 29
+"""Of distances; beyond, those of the views with the fewest numbers are computed each time."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,7 @@ class KernelBank:
         prepared = [self._prepare(view, name in standardised) for view, name in enumerate(self.names)]
         self.spaces, self.vectors, self.medians = (list(each) for each in zip(*prepared, strict=True))
         self._cache: dict[int, list[torch.Tensor]] = {}
+        self._kept = self._views_to_keep()
 
     def set_standardised(self, view: int, standardised: bool) -> None:
         """Standardise the square roots of a view, or not."""
@@ -188,9 +191,23 @@ class KernelBank:
         """Squared distances over their median, `(clips, anchors)` for each part."""
         if rows is not None:
             return self._compare(view, self.vectors[view][rows], self.vectors[view][rows])
-        if view not in self._cache:
-            self._cache[view] = self._compare(view, self.vectors[view], self.vectors[view][self.anchors])
-        return self._cache[view]
+        if view in self._cache:
+            return self._cache[view]
+        distances = self._compare(view, self.vectors[view], self.vectors[view][self.anchors])
+        if view in self._kept:
+            self._cache[view] = distances
+        return distances
+
+    def _views_to_keep(self) -> set[int]:
+        """The views whose distances are cached: those with the most numbers, as far as there is room."""
+        kept: set[int] = set()
+        room = _CACHE_BYTES
+        for view in sorted(range(len(self.names)), key=lambda view: -self.vectors[view].shape[1]):
+            size = len(self.present) * len(self.anchors) * self.spaces[view].parts * self.vectors[view].itemsize
+            if size <= room:
+                kept.add(view)
+                room -= size
+        return kept
 
     def _compare(self, view: int, first: torch.Tensor, second: torch.Tensor) -> list[torch.Tensor]:
         parts = self.spaces[view].parts
