@@ -10,6 +10,7 @@ from scipy.stats import spearmanr
 from sklearn.kernel_ridge import KernelRidge
 from transformers import AutoModel
 
+from videomem_hf.inference.typicality import Typicality, with_distances, with_sizes
 from videomem_hf.multiview import BestFit, FitOptions, fit_best
 from videomem_hf.multiview.predict import model_outputs
 from videomem_hf.schema import HORIZONS, InputError
@@ -115,6 +116,34 @@ def test_typical_clips_explain_variance_and_others_do_not(fit: BestFit, data: Da
     foreign = {"title": rng.normal(size=(50, 12)), "concepts": 30 + rng.uniform(size=(50, 10))}
     far = model_outputs(fit.model, foreign)["explained"]
     assert (far[:, [0, 2]] < np.quantile(near, 0.05, axis=0)[[0, 2]]).all()
+
+
+def test_odd_clips_are_flagged_and_few_others(fit: BestFit, data: Data) -> None:
+    """At 5 %, as a run does: noise, constants, another scale, and titles in other directions than those in training."""
+    rng = np.random.default_rng(0)
+
+    def describe(views: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return with_distances(with_sizes(views), model_outputs(fit.model, views)["explained"], fit.model.config)
+
+    typicality = Typicality.fit(describe(_rows(data, TRAIN)), describe(_rows(data, TEST[:600])))
+    assert typicality is not None
+
+    def flagged(views: dict[str, np.ndarray]) -> float:
+        described = describe(views)
+        count = len(next(iter(views.values())))
+        percents = [typicality.percent({name: x[[row]] for name, x in described.items()}) for row in range(count)]
+        return float(np.mean([percent is not None and percent <= 5 for percent in percents]))
+
+    new = _rows(data, TEST[600:])
+    assert flagged(new) <= 0.08  # 5 % of 400, and chance
+    some = _rows(data, TEST[600:660])
+    size = some["concepts"].shape
+    kinds = {
+        "noise": rng.uniform(size=size), "constant": np.full(size, 0.5), "scale": 50 * some["concepts"],
+        "zeros": np.zeros(size),
+    }  # fmt: skip
+    shares = {name: flagged(some | {"concepts": x}) for name, x in kinds.items()}
+    assert min(shares.values()) >= 0.95, shares
 
 
 def test_it_saves_and_loads_with_transformers(fit: BestFit, data: Data, tmp_path: Path) -> None:

@@ -250,10 +250,8 @@ def test_an_interrupted_run_goes_on_and_gives_equal_results(
     assert {path.name for path in (tmp_path / "run").iterdir()} == {path.name for path in finished.output.iterdir()}
 
 
-def test_odd_clips_are_flagged_and_held_out_ones_are_not(
-    finished: TrainingResult, features: Path, encoder: None
-) -> None:
-    """With as few held-out clips as here: vectors of noise, zeros and another scale, and titles of other letters."""
+def test_odd_clips_are_among_the_least_typical(finished: TrainingResult, features: Path, encoder: None) -> None:
+    """Vectors of noise, zeros and another scale, and titles of other letters: at most one held-out clip is as odd."""
     model, claims = load_model(finished.output), read_claims(str(finished.output), load_model(finished.output))
     assert claims.typicality is not None
     assert "distance by title + c3d + hmp" in claims.typicality.fits
@@ -270,11 +268,12 @@ def test_odd_clips_are_flagged_and_held_out_ones_are_not(
         ]
 
     assert np.mean(np.array(percents(typical)) <= 5) <= 0.1
+    least = 100 * 2 / (len(rows) + 1) + 1e-9
     size = typical["hmp"].shape
     for odd in (rng.uniform(size=size) / size[1], np.zeros(size), 100 * typical["hmp"]):
-        assert max(percents(typical | {"hmp": odd.astype(np.float32)})) <= 5
+        assert max(percents(typical | {"hmp": odd.astype(np.float32)})) <= least
     strange = Words().encode(["zzzzzzzzzzzzzzzzzzzz qqqqqqqqqqqqqqqqqqqqqqqqqqqqqq"] * len(rows))
-    assert max(percents(typical | {"title": strange / np.linalg.norm(strange, axis=1, keepdims=True)})) <= 5
+    assert max(percents(typical | {"title": strange / np.linalg.norm(strange, axis=1, keepdims=True)})) <= least
 
 
 def test_a_finished_run_is_not_written_over(finished: TrainingResult, features: Path) -> None:

@@ -118,8 +118,8 @@ class MultiViewModel(MemorabilityModel):
 
         Args:
             features: `(batch, sum of config.view_sizes)`: all views side by side; NaN where a clip lacks a view.
-            views: A tensor `(batch, size)` for some or all of `config.view_names`; a missing name or a row with NaN is
-                a missing view. Other names are ignored.
+            views: A tensor `(batch, size)`, or `(batch, parts, size)`, for some or all of `config.view_names`; a
+                missing name or a row with NaN is a missing view. Other names are ignored.
             labels, annotation_counts: As of `FrameMemorabilityModel.forward`.
             interval_counts: `(batch, horizons)`, annotations behind the scores that the intervals are for; NaN or None
                 where unknown, which takes typical ones of the training clips.

@@ -46,7 +46,8 @@ class FitCheckpoint:
         if path is not None and path.is_file():
             return Solution(**load_file(path))
         solution = solve()
-        doubled = {key: each.double().contiguous() for key, each in solution._asdict().items()}
+        arrays = {"coefficients": solution.coefficients, "held_out": solution.held_out}
+        doubled = {key: each.double().contiguous() for key, each in arrays.items()}
         if path is not None:
             with atomic_write(path) as partial:
                 save_file(doubled, partial)
