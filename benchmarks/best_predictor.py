@@ -12,6 +12,7 @@ import os
 import resource
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,13 @@ import torch
 from scipy.stats import spearmanr
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.svm import SVR
-from stand_in import StandIn, make_stand_in
+from stand_in import FOREIGN_TITLES, StandIn, make_features, make_stand_in
 
 from videomem_hf.features import title_store
 from videomem_hf.features.title_views import embed_titles, plain_title, title_views
-from videomem_hf.multiview import FitOptions, fit_best
+from videomem_hf.inference.typicality import Typicality, with_distances, with_sizes
+from videomem_hf.multiview import BestFit, fit_best
+from videomem_hf.multiview.predict import model_outputs
 from videomem_hf.statistics import noise_ceiling
 
 MACHINE = "2-core x86-64 virtual machine, 24 GB, shared with other work"
@@ -35,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=8000)
     parser.add_argument("--splits", type=int, default=1)
-    parser.add_argument("--head", default="kernel")
+    parser.add_argument("--features", action="store_true", help="add nine made-up features of the release's sizes")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     encoding = []
@@ -47,10 +50,13 @@ def main() -> None:
             started = time.monotonic(), time.process_time()
             views = title_views(data.titles) | {"concepts": data.concepts}
             encoding.append(_elapsed(started))
-    splits = [_measure_split(data, views, seed, arguments.head) for seed in range(arguments.splits)]
+        embedding = title_views(data.titles, layers=())["title"]
+    if arguments.features:
+        views |= make_features(data)
+    splits = [_measure_split(data, views, embedding, seed) for seed in range(arguments.splits)]
     content = {
-        "command": f"python benchmarks/best_predictor.py --clips {arguments.clips} --splits {arguments.splits} "
-        f"--head {arguments.head}",
+        "command": f"python benchmarks/best_predictor.py --clips {arguments.clips} --splits {arguments.splits}"
+        + " --features" * arguments.features,
         "machine": MACHINE,
         "data": "made-up titles, concept scores and annotations; nothing of VideoMem's",
         "threads": torch.get_num_threads(),
@@ -69,27 +75,68 @@ def _elapsed(started: tuple[float, float]) -> dict[str, float]:
     return {"wall_s": round(wall, 2), "cpu_s": round(cpu, 2)}
 
 
-def _measure_split(data: StandIn, views: dict[str, np.ndarray], seed: int, head: str) -> dict[str, Any]:
-    """One random split in the paper's proportion."""
+def _measure_split(data: StandIn, views: dict[str, np.ndarray], embedding: np.ndarray, seed: int) -> dict[str, Any]:
+    """One random split in the paper's proportion; `embedding` is that of the titles in one vector."""
     order = np.random.default_rng(1000 + seed).permutation(len(data.titles))
     cut = round(len(order) * 6500 / 8000)
     train, test = np.sort(order[:cut]), np.sort(order[cut:])
     started = time.monotonic(), time.process_time()
-    fit = fit_best(views, data.scores, data.counts, train=train, options=FitOptions(head=head), seed=seed)
+    fit = fit_best(views, data.scores, data.counts, train=train, seed=seed)
     fitting = _elapsed(started)
-    names = list(fit.model.config.view_names)
-    found: dict[str, Any] = {"seed": seed, "train": len(train), "test": len(test), "fit": fitting, "multiview": {}}
-    for pattern in sorted(fit.model.config.patterns, key=len):
-        used = {names[view]: views[names[view]][test] for view in pattern}
-        scores, ends = fit.predict(used, data.counts[test])
-        inside = (ends[..., 0] <= data.scores[test]) & (data.scores[test] <= ends[..., 1])
-        found["multiview"][" + ".join(used)] = _spearman(scores, data, test) | {
-            "coverage": inside.mean(axis=0).round(4).tolist(),
-        }
-    found["held_out"] = {name: np.round(values, 4).tolist() for name, values in fit.correlations.items()}
-    found["stacked"] = bool(np.count_nonzero(fit.model.stack[0].detach()) > 3) if head == "kernel" else None
-    found["scikit_learn"] = _scikit_learn(data, views, train, test)
+    found: dict[str, Any] = {"seed": seed, "train": len(train), "test": len(test), "fit": fitting}
+    found["multiview"] = _of_patterns(fit, data, views, test)
+    found["held_out"], found["choices"] = np.round(fit.correlations, 4).tolist(), asdict(fit.choices)
+    found["typicality"] = _typicality(fit, views, train, test)
+    if "c3d" in views:
+        return found
+    plain = fit_best(views | {"title": embedding}, data.scores, data.counts, train=train, seed=seed)
+    found["with_the_sentence_embedding"] = _of_patterns(plain, data, views | {"title": embedding}, test)
+    found["scikit_learn"] = _scikit_learn(data, views | {"title": embedding}, train, test)
     return found
+
+
+def _of_patterns(fit: BestFit, data: StandIn, views: dict[str, np.ndarray], test: np.ndarray) -> dict[str, Any]:
+    """Correlations with the scores of the test clips, and coverage with their counts and without."""
+    names, found = list(fit.model.config.view_names), {}
+    for pattern in sorted(fit.model.config.patterns, key=len):
+        if 1 < len(pattern) < len(names) and len(names) > 3:
+            continue
+        used = {names[view]: views[names[view]][test] for view in pattern}
+        scores, known = fit.predict(used, data.counts[test])
+        row = _spearman(scores, data, test)
+        for name, ends in {"coverage": known, "coverage_unknown_counts": fit.predict(used)[1]}.items():
+            inside = (ends[..., 0] <= data.scores[test]) & (data.scores[test] <= ends[..., 1])
+            row[name] = inside.mean(axis=0).round(4).tolist()
+        found[" + ".join(used)] = row
+    return found
+
+
+def _typicality(fit: BestFit, views: dict[str, np.ndarray], train: np.ndarray, test: np.ndarray) -> dict[str, float]:
+    """Share of clips that are flagged as unlike the training clips: half of the test clips are the reference."""
+
+    def describe(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        flat = {name: x.reshape(len(x), -1) for name, x in rows.items()}
+        return with_distances(with_sizes(flat), model_outputs(fit.model, rows)["explained"], fit.model.config)
+
+    rng, half = np.random.default_rng(0), len(test) // 2
+    described = ({name: x[rows] for name, x in views.items()} for rows in (train[:1000], test[:half]))
+    typicality = Typicality.fit(*map(describe, described))
+    assert typicality is not None
+    clips = {name: x[test[half : half + 200]] for name, x in views.items()}
+    kinds = {"new clips of the same world": clips}
+    foreign = title_views([FOREIGN_TITLES[row % len(FOREIGN_TITLES)] for row in range(200)])["title"]
+    kinds["titles of another world"] = clips | {"title": foreign}
+    for name in [name for name in views if name != "title"]:
+        x = clips[name]
+        kinds[f"{name}: uniform noise"] = clips | {name: rng.uniform(0, views[name].max(), x.shape)}
+        kinds[f"{name}: shuffled among clips and numbers"] = clips | {name: rng.permutation(x.ravel()).reshape(x.shape)}
+        kinds[f"{name}: one constant"] = clips | {name: np.full(x.shape, x.mean())}
+    flagged = {}
+    for kind, rows in kinds.items():
+        found = describe({name: np.asarray(x, np.float32) for name, x in rows.items()})
+        percents = [typicality.percent({name: x[[row]] for name, x in found.items()}) for row in range(200)]
+        flagged[kind] = float(np.mean([percent is not None and percent <= 5 for percent in percents]))
+    return flagged
 
 
 def _spearman(scores: np.ndarray, data: StandIn, rows: np.ndarray) -> dict[str, Any]:

@@ -13,6 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+FEATURE_SIZES = {
+    "c3d": 101, "hmp": 6075, "lbp": 122, "hog": 1152, "color_histogram": 768, "inceptionv3": 1000, "aesthetics": 109,
+    "orb": 256, "resnet": 2048,
+}  # fmt: skip
+"""Numbers of nine features, as many and as large as the release's and what is derived from it."""
 _WORDS = {
     "subject": """woman man girl boy couple family baby child businessman doctor chef dancer runner student farmer
         surfer tourist dog cat horse cow bird butterfly fish elephant lion bee spider owl car train boat
@@ -33,6 +38,14 @@ _WORDS = {
     "shot": "aerial-view close-up portrait time-lapse panoramic-view steadicam-shot macro wide-shot pov",
 }
 WORDS = {kind: text.split() for kind, text in _WORDS.items()}
+_FOREIGN = """quarterly tax return of a limited company; appendix b to the lease; segmentation fault in thread 4
+    proof of the second lemma; integer overflow in the parser; minutes of the board meeting; dosage of ibuprofen in mg
+    clause 7 subsection 2 of the treaty; eigenvalues of a hermitian matrix; terms and conditions apply
+    invoice number 20391 overdue; the covalent bond of nitrogen; patch notes of version 3.2; asdf qwer zxcv uiop
+    error 404 page not found; password must have eight characters; gross domestic product per capita
+    unit tests of the compiler; the mitochondrial membrane potential; bill of lading and customs form"""
+FOREIGN_TITLES = [title.strip() for line in _FOREIGN.splitlines() for title in line.split(";")]
+"""Of no video."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +92,19 @@ def make_concepts(embeddings: np.ndarray, generator: np.random.Generator) -> np.
     shown += 1.1 * generator.normal(size=(clips, 80))
     sure = 1 / (1 + np.exp(-2.5 * (shown - generator.uniform(0.5, 3.5, 80))))
     return np.where(sure > 0.05, np.round(sure, 4), 0.0)
+
+
+def make_features(data: StandIn, seed: int = 0) -> dict[str, np.ndarray]:
+    """Nine features of the release's sizes, non-negative, that follow true memorability a little; float32."""
+    generator = np.random.default_rng(seed)
+    drive = (data.truth - data.truth.mean(axis=0)) / data.truth.std(axis=0)
+    features = {}
+    for name, size in FEATURE_SIZES.items():
+        bells = 0.3 * drive @ generator.normal(size=(2, 16)) + generator.normal(size=(len(drive), 16))
+        spread = bells @ generator.normal(size=(16, size)) / 4 + generator.normal(size=(len(drive), size))
+        shares = np.exp(spread.astype(np.float32))
+        features[name] = shares / shares.sum(axis=1, keepdims=True)
+    return features
 
 
 def smooth_function(x: np.ndarray, generator: np.random.Generator, scale: float, features: int = 1500) -> np.ndarray:

@@ -48,7 +48,7 @@ def features_run(sample: SamplePaths, tmp_path_factory: pytest.TempPathFactory) 
 def views_run(sample: SamplePaths, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of a predictor of several views, whose head the recipe fixes."""
     folder = tmp_path_factory.mktemp("hub-views-run") / "run"
-    overrides = ("title_encoder=null", "grouped=false", "fit.head=kernel", "fit.folds=3", "resamples=20")
+    overrides = ("title_encoder=null", "grouped=false", "fit.folds=3", "resamples=20")
     return train_best(
         BestConfig.from_recipe("best", data=sample.release, output=folder, overrides=overrides), progress=False
     ).output

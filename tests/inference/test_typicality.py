@@ -14,7 +14,7 @@ from videomem_hf.inference.frame_statistics import FrameStatistics
 from videomem_hf.inference.network import for_inference
 from videomem_hf.inference.prediction import ATYPICAL_NOTE
 from videomem_hf.inference.saliency import score_rows
-from videomem_hf.inference.typicality import GaussianFit, Typicality, with_sizes
+from videomem_hf.inference.typicality import GaussianFit, Typicality, with_distances, with_sizes
 from videomem_hf.models import config_class, model_class
 from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
 from videomem_hf.schema import InputError
@@ -226,3 +226,27 @@ def test_clips_of_one_batch_are_described_apart(tmp_path: Path) -> None:
     predictor.predict(paths[1])
     assert seen[0]["input"][0, 0] < seen[1]["input"][0, 0]
     np.testing.assert_allclose(seen[1]["input"], seen[2]["input"], atol=1e-5)
+
+
+def test_a_distance_by_a_gaussian_process_counts_only_where_it_is_large(tmp_path: Path) -> None:
+    """What the training clips explain of a clip: less than of all held-out clips is odd, more is not."""
+    rng = np.random.default_rng(0)
+    config = config_class("multiview")(
+        view_names=["a", "b"], view_sizes=[2, 2], view_roots=[False] * 2, view_units=[False] * 2,
+        view_kernels=["rbf"] * 2, summands=[[0], [1]], patterns=[[0, 1], [0], [1]], inducing=1,
+    )  # fmt: skip
+    explained = rng.uniform(0.2, 0.6, (240, 3))
+    described = with_distances({}, explained, config)
+    assert list(described) == ["distance by a + b", "distance by a", "distance by b"]
+    halves = ({name: rows[part] for name, rows in described.items()} for part in (slice(40), slice(40, None)))
+    fitted = Typicality.fit(*halves)
+    assert fitted is not None
+    fitted.save(tmp_path / "typicality.safetensors")
+    found = Typicality.load(tmp_path / "typicality.safetensors")
+    typical, near, odd, unknown = ([0.4, 0.4, 0.4], [0.99, 0.99, 0.99], [0.4, 0.01, 0.4], [np.nan, 0.01, np.nan])
+    percents = [found.percent(with_distances({}, np.array([each]), config)) for each in (typical, near, odd, unknown)]
+    assert percents[0] is not None
+    assert percents[0] > 20
+    assert percents[1] == 100
+    assert percents[2] == percents[3] == pytest.approx(100 / 201)
+    assert found.percent(with_distances({}, np.zeros((1, 3)), config)) == pytest.approx(100 / 201)

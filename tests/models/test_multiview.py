@@ -1,10 +1,11 @@
-"""The multi-view model: the contract, its two heads, missing views, and scikit-learn's kernel ridge as reference."""
+"""The multi-view model: the contract, missing views, scikit-learn's kernel ridge and Gaussian process as references."""
 
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.distance import cdist
 from sklearn.kernel_ridge import KernelRidge
 
 from tests.common import BATCH, PredictorContract
@@ -38,12 +39,23 @@ class TestMultiView(PredictorContract):
         return {"features": torch.randn(batch, sum(SIZES), generator=torch.Generator().manual_seed(1))}
 
 
-class TestMultiViewNeural(TestMultiView):
-    """Two networks in place of the kernels."""
+class TestMultiViewOfLayers(TestMultiView):
+    """A view of two layers, a product that counts missing views as typical, and the variance that is explained."""
 
     def tiny_config(self, **changes: Any) -> MultiViewConfig:
-        small = {"head": "neural", "members": 2, "hidden_size": 8, "dropout": 0.0, "view_dropout": 0.0}
-        return super().tiny_config(**(small | changes))
+        layers = {
+            "view_names": ["title", "concepts"],
+            "view_sizes": [10, 5],
+            "view_parts": [2, 1],
+            "view_roots": [False, True],
+            "view_units": [True, False],
+            "view_kernels": ["rbf", "rbf"],
+            "summands": [[0], [1], [0, 1]],
+            "patterns": [[0, 1], [0], [1]],
+            "missing_distance": 1.0,
+            "inducing": 4,
+        }
+        return super().tiny_config(**(layers | changes))
 
 
 @pytest.fixture
@@ -61,9 +73,8 @@ def test_views_by_name_equal_views_side_by_side(model: MultiViewModel) -> None:
     assert torch.equal(flat.intervals, named.intervals)
 
 
-@pytest.mark.parametrize("case", [TestMultiView, TestMultiViewNeural])
-def test_a_missing_view_has_no_influence_and_is_a_missing_name(case: type[TestMultiView]) -> None:
-    model, features = case().model(), case().inputs()["features"]
+def test_a_missing_view_has_no_influence_and_is_a_missing_name(model: MultiViewModel) -> None:
+    features = TestMultiView().inputs()["features"]
     title, concepts, words = features.split(SIZES, dim=1)
     absent = concepts.clone()
     absent[:, 0] = torch.nan
@@ -100,6 +111,36 @@ def test_one_component_is_scikit_learns_kernel_ridge() -> None:
     with torch.no_grad():
         scores = model(views={"title": torch.from_numpy(new)}).scores.numpy()
     np.testing.assert_allclose((scores - 0.5) / [0.05, 0.1], reference.predict(new), atol=1e-6)
+
+
+def test_layers_have_kernels_of_their_own_and_products_mean_distances() -> None:
+    model = TestMultiViewOfLayers().model()
+    model.summand_widths.copy_(torch.tensor([[3.0, 0], [0, 2], [1, 0.5]]))
+    rng = np.random.default_rng(0)
+    new = [torch.from_numpy(rng.uniform(size=(4, size))).float() for size in (10, 5)]
+    present = torch.ones(4, 2, dtype=torch.bool)
+    found = model.kernels(new, present, range(3))
+    gammas = model.gammas.numpy()
+    first, second = ([x[:, :5], x[:, 5:]] for x in (new[0].numpy(), model.anchors_0.numpy()))
+    layers = [g * cdist(a, b, "sqeuclidean") for g, a, b in zip(gammas, first, second, strict=False)]
+    concepts = gammas[2] * cdist(new[1].numpy(), model.anchors_1.numpy(), "sqeuclidean")
+    np.testing.assert_allclose(found[0], np.mean([np.exp(-3 * each) for each in layers], axis=0), atol=1e-6)
+    np.testing.assert_allclose(found[1], np.exp(-2 * concepts), atol=1e-6)
+    product = np.exp(-np.mean(layers, axis=0) - 0.5 * concepts)
+    np.testing.assert_allclose(found[2], product, atol=1e-6)
+    present[:, 1] = False
+    without = model.kernels(new, present, range(3))
+    assert not without[1].any()
+    np.testing.assert_allclose(without[2], np.exp(-np.mean(layers, axis=0) - 0.5), atol=1e-6)
+
+
+def test_a_model_of_the_neural_head_is_refused_and_a_kernel_model_of_before_is_read() -> None:
+    old = {"head": "kernel", "hidden_size": 64, "members": 1, "dropout": 0.3, "view_dropout": 0.2}
+    config = TestMultiView().tiny_config(**old)
+    assert config.parts == [1, 1, 1]
+    assert not old.keys() & config.to_dict().keys()
+    with pytest.raises(ValueError, match=r"^the neural head of an older version cannot be loaded: train again"):
+        TestMultiView().tiny_config(**(old | {"head": "neural"}))
 
 
 def test_more_annotations_give_narrower_intervals(model: MultiViewModel) -> None:
@@ -154,7 +195,7 @@ def test_what_does_not_fit_is_refused(model: MultiViewModel, given: dict[str, An
         ({"summands": [[0], [5]]}, "summands must be lists of indices"),
         ({"summands": [[0, 2]]}, "multiply the kernel of a linear view"),
         ({"patterns": [[0]]}, "patterns must start with all views"),
-        ({"head": "forest"}, "head must be one of"),
+        ({"view_parts": [2, 1, 1]}, "view_parts must divide view_sizes"),
         ({"anchors": 0}, "at least 1"),
     ],
 )

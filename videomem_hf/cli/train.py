@@ -83,12 +83,12 @@ def train(
     from videomem_hf.multiview.config import is_multiview_recipe
 
     if is_multiview_recipe(recipe):
-        refused: dict[str, Any] = {"--import": import_, "--init": init, "--lamem": lamem, "--resume": resume}
+        refused: dict[str, Any] = {"--import": import_, "--init": init, "--lamem": lamem}
         refused["--max-train-time"] = max_train_time
         if given := [option for option, value in refused.items() if value]:
             raise InputError(f"{given[0]} has no meaning for recipe {recipe}, which takes minutes; leave it out")
         if is_main_process():  # one process does all
-            _fit_views(context, recipe, data, output, set_ or [])
+            _fit_views(context, recipe, data, output, set_ or [], resume)
         return
     named = [f"{key}={value}" for key, value in (("init", init), ("lamem", lamem)) if value is not None]
     _train_network(context, recipe, data, output, [*named, *(set_ or [])], import_, resume, max_train_time)
@@ -136,7 +136,9 @@ def _train_network(
         _say_what_is_next(result.output, "training.png")
 
 
-def _fit_views(context: typer.Context, recipe: str, data: str, output: Path, overrides: list[str]) -> None:
+def _fit_views(
+    context: typer.Context, recipe: str, data: str, output: Path, overrides: list[str], resume: bool
+) -> None:
     from videomem_hf.multiview.ablation_table import rows_from_dicts, table_text
     from videomem_hf.multiview.config import BestConfig
 
@@ -144,16 +146,16 @@ def _fit_views(context: typer.Context, recipe: str, data: str, output: Path, ove
     from videomem_hf.multiview.run import train_best
 
     try:
-        result = train_best(config)
+        result = train_best(config, resume=resume)
     except InputError as error:
         raise _offer_no_titles(error, config.title_encoder) from None
     except KeyboardInterrupt:
-        _end(context, "stopped; the same command starts again, with the frames that were encoded", INTERRUPTED)
+        _end(context, f"stopped; {_how_to_go_on(output)}", INTERRUPTED)
     results: dict[str, Any] = result.results
     typer.echo(table_text(rows_from_dicts(results["table"]), config.fit.level, config.evaluation.confidence))
     from_videos = f" Frames were encoded by {results['frame_encoder']}." if results["frame_encoder"] else ""
     left_out = "".join(f" {note}." for note in results["notes"])
-    typer.echo(f"Head: {results['head']}. Views in the model: {', '.join(results['views'])}.{from_videos}{left_out}")
+    typer.echo(f"Views in the model: {', '.join(results['views'])}.{from_videos}{left_out}")
     _say_what_is_next(result.output)
 
 
@@ -162,6 +164,14 @@ def _offer_no_titles(error: InputError, title_encoder: str | None) -> InputError
     if title_encoder is None or (find_spec("sentence_transformers") and title_encoder not in str(error)):
         return error
     return InputError(f"{error}; with features or videos, --set title_encoder=null does without titles")
+
+
+def _how_to_go_on(output: Path) -> str:
+    from videomem_hf.multiview.checkpoint import checkpoint_folder
+
+    if checkpoint_folder(output).is_dir():
+        return f"--resume goes on with what was fitted in {output}"
+    return "the same command starts again, with the titles and frames that were encoded"
 
 
 def _say_what_is_next(output: Path, *pictures: str) -> None:

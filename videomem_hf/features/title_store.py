@@ -25,11 +25,11 @@ class TitleStore:
 
     Args:
         folder: Where the file is; made if missing.
-        encoder: Name of the encoder.
+        encoder: Name of the encoder, with the numbers of its layers if the vectors are those of layers.
         source: Its folder, or its name on the Hub.
     """
 
-    def __init__(self, folder: Path, encoder: str, source: str) -> None:
+    def __init__(self, folder: Path, encoder: str | tuple[str | int, ...], source: str) -> None:
         self._path = folder / "vectors.sqlite3"
         try:
             library = version("sentence-transformers")

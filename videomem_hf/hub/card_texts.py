@@ -59,16 +59,13 @@ def claim_lines(facts: RunFacts, reference: Reference | None) -> list[str]:
 
 def fitting_text(facts: RunFacts) -> str:
     """How a predictor of several views was chosen."""
-    held_out = ", ".join(
-        f"{head} {' / '.join('-' if value is None else f'{value:.3f}' for value in values)}"
-        for head, values in facts.results["held_out"].items()
-    )
-    chosen = facts.config["fit"]["head"] == "auto"
-    head = "The better head was kept." if chosen else "The recipe fixes the head."
+    heads = facts.results["held_out"]  # of two heads, in older runs
+    values = heads[facts.results.get("head", "kernel")]
+    held_out = " / ".join("-" if value is None else f"{value:.3f}" for value in values)
     return (
         f"Fitted at once; everything was chosen by {facts.config['fit']['folds']}-fold cross-validation within the "
         f"training clips. Held-out Spearman correlations there, "
-        f"{' / '.join(HORIZON_NAMES[h] for h in facts.model['horizons'])}: {held_out}. {head}"
+        f"{' / '.join(HORIZON_NAMES[h] for h in facts.model['horizons'])}: {held_out}."
     )
 
 

@@ -79,7 +79,11 @@ class FeaturePredictor(ClipPredictor):
             intervals=intervals,
             interval_level=level,
         )
-        return self.with_claims(prediction, with_sizes({key: value.reshape(1, -1) for key, value in values.items()}))
+        return self.with_claims(prediction, self._describe(values, output))
+
+    def _describe(self, values: dict[str, np.ndarray], output: Any) -> dict[str, np.ndarray]:
+        """The groups of numbers by which a clip is compared with the training clips, `(1, size)` each."""
+        return with_sizes({key: value.reshape(1, -1) for key, value in values.items()})
 
     def _intervals(self, output: Any, scores: dict[Horizon, float]) -> tuple[Intervals | None, float]:
         """The prediction intervals that the model gives, and the share of measured scores that lie in them."""

@@ -3,9 +3,12 @@
 Every group of numbers (the frames as the network gets them, its last maps, a feature, a view) has a Gaussian fitted to
 the training clips, whose covariance is kept in a few directions and one variance for all others (Tipping and Bishop,
 "Probabilistic Principal Component Analysis", 1999). The logarithm of a clip's distance is compared with its median and
-interquartile range among held-out clips; the largest of the groups', ranked among those of the held-out clips, gives a
+upper quartile among held-out clips; the largest of the groups', ranked among those of the held-out clips, gives a
 conformal p-value (Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005): at most 5 % of clips
 like the held-out ones have one up to 5 %.
+
+A Gaussian process has a variance of its own for each clip: a group of its own is the prior variance over the part of
+it that the training clips remove, which is large for a clip unlike all of them.
 
 Features and views have the size of their vectors as a group of its own: zeros lie near the mean of many numbers that
 are mostly small, and rare numbers vary so much that larger ones everywhere are no farther than some held-out clips.
@@ -14,7 +17,7 @@ are mostly small, and rare numbers vary so much that larger ones everywhere are 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -41,6 +44,8 @@ _FEWEST_HELD_OUT: Final = 19
 
 _SIZE_OF: Final = "size of "
 _COLUMN: Final = "/column"
+_DISTANCE_BY: Final = "distance by "
+"""Of groups whose squares are distances already."""
 
 
 def with_sizes(described: Described) -> dict[str, np.ndarray]:
@@ -48,6 +53,20 @@ def with_sizes(described: Described) -> dict[str, np.ndarray]:
     lengths = {name: np.linalg.norm(np.asarray(rows, np.float64), axis=1) for name, rows in described.items()}
     sizes = {f"{_SIZE_OF}{name}": np.log(np.maximum(each, _LEAST_SIZE))[:, None] for name, each in lengths.items()}
     return dict(described) | sizes
+
+
+def with_distances(described: Described, explained: np.ndarray, config: Any) -> dict[str, np.ndarray]:
+    """Add the groups of the Gaussian processes of a `MultiViewModel`: the root of 1 / explained, `(clips, 1)`.
+
+    Args:
+        described: Groups of the clips.
+        explained: `(clips, processes)` of `MultiViewOutput`.
+        config: The model's.
+    """
+    patterns = [config.patterns[number] for number in config.explained_patterns]
+    names = [f"{_DISTANCE_BY}{' + '.join(config.view_names[view] for view in pattern)}" for pattern in patterns]
+    roots = np.maximum(explained, _LEAST_SIZE) ** -0.5
+    return dict(described) | {name: roots[:, [column]] for column, name in enumerate(names)}
 
 
 def sample_clips(clips: int, most: int = _MOST_CLIPS) -> np.ndarray:
@@ -110,12 +129,24 @@ class GaussianFit:
             _tensor(stored, f"{name}/rest", (1,), _LEAST_SCALE),
         )
 
+    @classmethod
+    def of_distances(cls) -> "GaussianFit":
+        """That of numbers `(clips, 1)` whose squares are distances."""
+        one = np.ones(1, np.float32)
+        return cls(np.zeros(1, np.float32), one, np.ones((1, 1), np.float32), one, one)
+
     def distances(self, rows: np.ndarray) -> Floats:
         """Squared Mahalanobis distances of rows `(clips, size)`; NaN for a row with NaN."""
         z = (rows.astype(np.float64) - self.mean) / self.scale
         along = z @ self.directions
         outside = np.maximum((z**2).sum(axis=1) - (along**2).sum(axis=1), 0)
         return np.asarray((along**2 / self.variances).sum(axis=1) + outside / float(self.rest[0]))
+
+
+def _fit_group(name: str, rows: np.ndarray) -> GaussianFit:
+    if name.startswith(_DISTANCE_BY):
+        return GaussianFit.of_distances()
+    return GaussianFit.fit_size(rows) if name.startswith(_SIZE_OF) else GaussianFit.fit(rows)
 
 
 @dataclass(frozen=True)
@@ -137,7 +168,7 @@ class Typicality:
         for name, rows in training.items():
             known = rows[np.isfinite(rows).all(axis=1)]
             if len(known) >= _FEWEST_TRAINING and name in held_out:
-                fits[name] = GaussianFit.fit_size(known) if name.startswith(_SIZE_OF) else GaussianFit.fit(known)
+                fits[name] = _fit_group(name, known)
                 columns.append(fits[name].distances(held_out[name]))
         if not columns or len(columns[0]) < _FEWEST_HELD_OUT:
             return None
@@ -165,8 +196,8 @@ class Typicality:
         own = np.array([found[i] for i in groups], np.float32)
         # Of all clips together, so that the new one is treated as any of them.
         distances = np.log(np.vstack([others, own]) + _LEAST_SIZE)
-        low, middle, high = np.quantile(distances, (0.25, 0.5, 0.75), axis=0)
-        farthest = ((distances - middle) / np.maximum(high - low, _LEAST_SPREAD)).max(axis=1)
+        middle, high = np.quantile(distances, (0.5, 0.75), axis=0)
+        farthest = ((distances - middle) / np.maximum(high - middle, _LEAST_SPREAD)).max(axis=1)
         return float(100 * np.mean(farthest >= farthest[-1]))
 
     def save(self, path: Path) -> None:

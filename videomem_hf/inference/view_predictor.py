@@ -9,6 +9,7 @@ from videomem_hf.features.extract import ColumnExtractor
 from videomem_hf.features.title_views import EMBEDDING, WORDS, embed_titles, plain_title, word_counts
 from videomem_hf.inference.feature_predictor import FeaturePredictor
 from videomem_hf.inference.prediction import Intervals
+from videomem_hf.inference.typicality import with_distances
 from videomem_hf.schema import Horizon, InputError
 from videomem_hf.video.video import VideoError, VideoSource, source_name
 
@@ -56,7 +57,7 @@ class ViewPredictor(FeaturePredictor):
         return bool(set(self.model.config.view_names) & set(_OF_TITLES))
 
     def _extract(self, source: VideoSource, title: str | None) -> tuple[dict[str, np.ndarray], list[str]]:
-        """The views that a clip has, `(size,)` float32 each, and why it lacks the others."""
+        """The views that a clip has, `(size,)` or `(parts, size)` float32 each, and why it lacks the others."""
         notes = [f"Without {view}: {reason}." for view, reason in self.missing.items()]
         views = self._views_of_title(plain_title(title))
         if self.reads_titles and not views:
@@ -73,10 +74,17 @@ class ViewPredictor(FeaturePredictor):
         config = self.model.config
         views: dict[str, np.ndarray] = {}
         if title and EMBEDDING in config.view_names:
-            views[EMBEDDING] = embed_titles([title], config.title_encoder, device=str(self.device))[0]
+            layers = tuple(config.title_layers)
+            views[EMBEDDING] = embed_titles([title], config.title_encoder, device=str(self.device), layers=layers)[0]
         if title and WORDS in config.view_names:
             views[WORDS] = word_counts([title], config.view_sizes[list(config.view_names).index(WORDS)])[0]
         return views
+
+    def _describe(self, values: dict[str, np.ndarray], output: Any) -> dict[str, np.ndarray]:
+        described = super()._describe(values, output)
+        if output.explained is None:
+            return described
+        return with_distances(described, output.explained.double().cpu().numpy(), self.model.config)
 
     def _intervals(self, output: Any, scores: dict[Horizon, float]) -> tuple[Intervals | None, float]:
         ends = output.intervals[0].double().cpu().tolist()

@@ -1,13 +1,12 @@
 """Memorability from several views of a clip: its title's embedding, features, concept scores.
 
-The kernel head holds kernel ridge models (the means of Gaussian processes) over the training clips' views; the neural
-head is an alternative. Views that a clip lacks are left out. A stack combines the short- and long-term outputs of all
-models, so that long-term memorability, measured with fewer annotations, borrows from short-term. Scores come with
-conformal intervals (Lei et al., "Distribution-Free Predictive Inference for Regression", JASA 2018), scaled by the
-binomial noise of the annotations.
+It holds kernel ridge models, the means of Gaussian processes, one for each set of views that a clip may have. Short-
+and long-term scores borrow from each other's outputs. Scores come with conformal intervals (Lei et al.,
+"Distribution-Free Predictive Inference for Regression", JASA 2018), scaled by the binomial noise of the annotations,
+and with the share of the processes' variance that the training clips remove, which is small for a clip unlike them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -30,24 +29,30 @@ class MultiViewOutput(MemorabilityOutput):
     Attributes:
         intervals: `(batch, horizons, 2)` in [0, 1], which cover the measured scores of new clips in
             `config.interval_level` of cases.
+        explained: `(batch, len(config.explained_patterns))` in [0, 1]: share of the prior variance of the Gaussian
+            process of all views, and of those of each view, that the training clips remove; NaN where a clip lacks a
+            view of it. None for older models.
     """
 
     intervals: torch.Tensor | None = None
+    explained: torch.Tensor | None = None
 
 
 def prepare_view(
-    values: torch.Tensor, shift: torch.Tensor, factor: torch.Tensor, root: bool, unit: bool
+    values: torch.Tensor, shift: torch.Tensor, factor: torch.Tensor, root: bool, unit: bool, parts: int = 1
 ) -> torch.Tensor:
     """Map the vectors of a view, `(clips, size)`, to the space in which a kernel compares them.
 
     They become `(values - shift) * factor`, with square roots of the values first if `root` (numbers below 0 count as
-    0), and scaled to length 1 at the end if `unit`. `shift` and `factor` are `(size,)`.
+    0), and scaled to length 1 at the end, each of their parts, if `unit`. `shift` and `factor` are `(size,)`.
     """
     if root:
         positive = values > 0
         values = torch.where(positive, torch.where(positive, values, 1.0).sqrt(), 0.0)
     values = (values - shift) * factor
-    return nn.functional.normalize(values, dim=-1, eps=1e-12) if unit else values
+    if not unit:
+        return values
+    return nn.functional.normalize(values.unflatten(-1, (parts, -1)), dim=-1, eps=1e-12).flatten(-2)
 
 
 def squared_distances(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
@@ -59,17 +64,16 @@ def squared_distances(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor
 class MultiViewModel(MemorabilityModel):
     """Memorability of clips from any of their views.
 
-    The kernel head holds the prepared vectors of its anchors, the coefficients of every component (a kernel ridge
-    model), and for every pattern of available views the stack weights of the components' outputs.
+    It holds the prepared vectors of its anchors, the coefficients of every component (a kernel ridge model), and for
+    every pattern of available views the weights of the components' outputs.
     """
 
     config: MultiViewConfig
     main_input_name = "features"
     stays_float32 = True
     _keep_in_fp32_modules_strict = ("*",)
-    head_modules = ("networks",)
     # In older models; their intervals for unknown counts are those for typical ones.
-    _keys_to_ignore_on_load_missing = ("count_factors", "interval_trends", "typical_lines")
+    _keys_to_ignore_on_load_missing = ("count_factors", "interval_trends", "typical_lines", "summand_widths")
     _keys_to_ignore_on_load_unexpected = ("typical_quantiles",)
 
     def __init__(self, config: MultiViewConfig) -> None:
@@ -84,20 +88,21 @@ class MultiViewModel(MemorabilityModel):
         self.register_buffer("count_factors", torch.ones(len(config.patterns), horizons))
         self.register_buffer("interval_trends", torch.tensor(NO_TREND).repeat(len(config.patterns), horizons, 1))
         self.register_buffer("typical_lines", torch.full((len(config.patterns), horizons, 2, 2), torch.nan))
-        if config.head == "neural":
-            self.networks = nn.ModuleList(ViewNetwork(config) for _ in range(config.members))
-        else:
-            self.register_buffer("gammas", torch.ones(len(config.view_names)))
-            self.register_buffer("summand_weights", torch.ones(config.components, len(config.summands)))
-            for view, (size, kernel) in enumerate(zip(config.view_sizes, config.view_kernels, strict=True)):
-                if kernel == "rbf":
-                    self.register_buffer(f"anchors_{view}", torch.zeros(config.anchors, size))
-                    self.register_buffer(f"anchored_{view}", torch.ones(config.anchors))
-                else:
-                    self.register_parameter(f"primal_{view}", nn.Parameter(torch.zeros(size, outputs)))
-            self.coefficients = nn.Parameter(torch.zeros(config.anchors, outputs))
-            self.stack = nn.Parameter(torch.zeros(len(config.patterns), horizons, outputs))
-            self.intercept = nn.Parameter(torch.zeros(len(config.patterns), horizons))
+        self.register_buffer("gammas", torch.ones(sum(config.parts)))
+        self.register_buffer("summand_weights", torch.ones(config.components, len(config.summands)))
+        self.register_buffer("summand_widths", torch.ones(len(config.summands), len(config.view_names)))
+        for view, (size, kernel) in enumerate(zip(config.view_sizes, config.view_kernels, strict=True)):
+            if kernel == "rbf":
+                self.register_buffer(f"anchors_{view}", torch.zeros(config.anchors, size))
+                self.register_buffer(f"anchored_{view}", torch.ones(config.anchors))
+            else:
+                self.register_parameter(f"primal_{view}", nn.Parameter(torch.zeros(size, outputs)))
+        if config.inducing:
+            factors = torch.eye(config.inducing).repeat(len(config.explained_patterns), 1, 1)
+            self.register_buffer("explained_factors", factors)
+        self.coefficients = nn.Parameter(torch.zeros(config.anchors, outputs))
+        self.stack = nn.Parameter(torch.zeros(len(config.patterns), horizons, outputs))
+        self.intercept = nn.Parameter(torch.zeros(len(config.patterns), horizons))
         self.post_init()
 
     def forward(
@@ -113,8 +118,8 @@ class MultiViewModel(MemorabilityModel):
 
         Args:
             features: `(batch, sum of config.view_sizes)`: all views side by side; NaN where a clip lacks a view.
-            views: A tensor `(batch, size)` for some or all of `config.view_names`; a missing name or a row with NaN is
-                a missing view. Other names are ignored.
+            views: A tensor `(batch, size)`, or `(batch, parts, size)`, for some or all of `config.view_names`; a
+                missing name or a row with NaN is a missing view. Other names are ignored.
             labels, annotation_counts: As of `FrameMemorabilityModel.forward`.
             interval_counts: `(batch, horizons)`, annotations behind the scores that the intervals are for; NaN or None
                 where unknown, which takes typical ones of the training clips.
@@ -124,44 +129,97 @@ class MultiViewModel(MemorabilityModel):
             raise ValueError("views have no positions: there are no attention maps")
         prepared, present = self._prepare_views(features, views)
         pattern = self._patterns(present)
-        if self.config.head == "neural":
-            offsets = torch.stack([network(prepared, present) for network in self.networks]).mean(dim=0)
-        else:
-            outputs = self.component_outputs(prepared, present)
-            offsets = torch.einsum("bo,bho->bh", outputs, self.stack[pattern]) + self.intercept[pattern]
+        outputs = self._component_outputs(prepared, present, pattern)
+        offsets = torch.einsum("bo,bho->bh", outputs, self.stack[pattern]) + self.intercept[pattern]
         mean, std = (offsets.new_tensor(list(v)) for v in (self.config.score_means, self.config.score_stds))
         scores = clamp_scores(mean + std * offsets)
         return MultiViewOutput(
             loss=self.label_loss(scores, labels, annotation_counts),
             scores=scores,
             intervals=self._intervals(scores, pattern, interval_counts),
+            explained=self._explained(prepared, present) if self.config.inducing else None,
         )
 
-    def component_outputs(self, prepared: list[torch.Tensor], present: torch.Tensor) -> torch.Tensor:
-        """The output of every component for every horizon, `(batch, components * horizons)`.
+    def kernels(
+        self,
+        prepared: list[torch.Tensor],
+        present: torch.Tensor,
+        summands: Sequence[int],
+        rows: torch.Tensor | None = None,
+    ) -> dict[int, torch.Tensor]:
+        """The kernels of some summands with the anchors, or with those of the indices `rows`; `(batch, anchors)` each.
+
+        That of one view is the mean over its parts of exp(-width gamma |a - b|^2), that of several the exponential of
+        minus the sum over views of width times the mean over parts of gamma |a - b|^2.
 
         Args:
             prepared: For each view `(batch, size)` by `prepare_view`.
             present: `(batch, views)` bool; the kernel of a missing view is 0, which gives the prior mean.
+            summands: Indices of `config.summands`; those of linear views are left out.
+            rows: Indices of anchors; None for all.
         """
+        chosen = slice(None) if rows is None else rows
+        gammas, distances = self.gammas.split(self.config.parts), {}
+        for view in {view for summand in summands for view in self.config.summands[summand]}:
+            if self.config.view_kernels[view] == "rbf":
+                anchors, count = getattr(self, f"anchors_{view}")[chosen], self.config.parts[view]
+                pairs = zip(prepared[view].chunk(count, dim=1), anchors.chunk(count, dim=1), gammas[view], strict=True)
+                distances[view] = [gamma * squared_distances(new, each) for new, each, gamma in pairs]
+        found = {}
+        for summand in summands:
+            members, widths = self.config.summands[summand], self.summand_widths[summand]
+            if set(members) <= distances.keys():
+                anchored = torch.stack([getattr(self, f"anchored_{view}")[chosen] for view in members]).prod(dim=0)
+                found[summand] = self._kernel(members, widths, distances, present) * anchored
+        return found
+
+    def _kernel(
+        self,
+        members: Sequence[int],
+        widths: torch.Tensor,
+        distances: Mapping[int, list[torch.Tensor]],
+        present: torch.Tensor,
+    ) -> torch.Tensor:
+        """The kernel of one or several views; see `kernels`, and `missing_distance` of the configuration."""
+        known, missing = present[:, list(members)], self.config.missing_distance
+        if len(members) == 1:
+            each = [torch.exp(-widths[members[0]] * distance) for distance in distances[members[0]]]
+            return torch.stack(each).mean(dim=0) * known
+        exponent = torch.zeros((), device=present.device)
+        for column, view in enumerate(members):
+            mean = torch.stack(distances[view]).mean(dim=0)
+            exponent = exponent + widths[view] * torch.where(known[:, column, None], mean, missing or 0.0)
+        has_some = known.all(dim=1) if missing is None else known.any(dim=1)
+        return torch.exp(-exponent) * has_some[:, None]
+
+    def _component_outputs(
+        self, prepared: list[torch.Tensor], present: torch.Tensor, pattern: torch.Tensor
+    ) -> torch.Tensor:
+        """The outputs, `(batch, components * horizons)`, of the components that these patterns use; 0 of others."""
         horizons = len(self.config.horizons)
-        kernels: dict[int, torch.Tensor] = {}
-        total: torch.Tensor | float = 0.0
+        weights = self.stack[pattern.unique()].unflatten(-1, (-1, horizons))
+        used = (weights != 0).any(dim=-1).any(dim=1).any(dim=0)  # components
+        total = self.coefficients.new_zeros(len(present), self.stack.shape[-1])
         for view, kernel in enumerate(self.config.view_kernels):
             if kernel == "linear":
                 total = total + prepared[view] * present[:, view, None] @ getattr(self, f"primal_{view}")
-                continue
-            distances = squared_distances(prepared[view], getattr(self, f"anchors_{view}"))
-            both = present[:, view, None] * getattr(self, f"anchored_{view}")
-            kernels[view] = torch.exp(-self.gammas[view] * distances) * both
-        for summand, members in enumerate(self.config.summands):
-            if not set(members) <= kernels.keys():
-                continue  # linear: in `primal`
-            product = kernels[members[0]]
-            for view in members[1:]:
-                product = product * kernels[view]
-            total = total + product @ self.coefficients * self.summand_weights[:, summand].repeat_interleave(horizons)
-        return total  # type: ignore[return-value]
+        summands = (self.summand_weights[used] != 0).any(dim=0).nonzero().flatten().tolist()
+        for summand, each in self.kernels(prepared, present, summands).items():
+            shares = (self.summand_weights[:, summand] * used).repeat_interleave(horizons)
+            total = total + each @ (self.coefficients * shares)
+        return total
+
+    def _explained(self, prepared: list[torch.Tensor], present: torch.Tensor) -> torch.Tensor:
+        """See `MultiViewOutput`; by the inducing anchors, as if these were all training clips."""
+        patterns = self.config.explained_patterns
+        summands = (self.summand_weights[patterns] != 0).any(dim=0).nonzero().flatten().tolist()
+        rows = torch.tensor(self.config.inducing_anchors, device=present.device)
+        kernels, columns = self.kernels(prepared, present, summands, rows), []
+        for pattern, factor in zip(patterns, self.explained_factors, strict=True):
+            kernel = sum(self.summand_weights[pattern, summand] * each for summand, each in kernels.items())
+            known = present[:, list(self.config.patterns[pattern])].all(dim=1)
+            columns.append(torch.where(known, (kernel @ factor.T).square().sum(dim=1).clamp(0, 1), torch.nan))
+        return torch.stack(columns, dim=1).detach()
 
     def _prepare_views(
         self, features: torch.Tensor | None, views: Mapping[str, torch.Tensor] | None
@@ -176,7 +234,7 @@ class MultiViewModel(MemorabilityModel):
             shift, factor = getattr(self, f"shift_{view}"), getattr(self, f"factor_{view}")
             known = torch.where(present[:, view, None], column, shift)
             root, unit = self.config.view_roots[view], self.config.view_units[view]
-            prepared.append(prepare_view(known, shift, factor, root, unit))
+            prepared.append(prepare_view(known, shift, factor, root, unit, self.config.parts[view]))
         return prepared, present
 
     def _columns(
@@ -247,32 +305,15 @@ class MultiViewModel(MemorabilityModel):
                 elif name == "typical_counts":
                     nn.init.constant_(tensor, 30.0)
                 elif name == "gammas":
-                    for view, size in enumerate(module.config.view_sizes):
-                        tensor[view] = 1.0 / size
+                    config = module.config
+                    sizes = [
+                        size for size, parts in zip(config.view_sizes, config.parts, strict=True) for _ in range(parts)
+                    ]
+                    tensor.copy_(1 / tensor.new_tensor(sizes))
+                elif name == "explained_factors":
+                    tensor.copy_(torch.eye(tensor.shape[1]).expand_as(tensor))
                 else:
                     nn.init.ones_(tensor)
-
-
-class ViewNetwork(nn.Module):
-    """A layer per view, their hidden units averaged over the present views, and an output per horizon."""
-
-    def __init__(self, config: MultiViewConfig) -> None:
-        super().__init__()
-        self.heads = nn.ModuleList(nn.Linear(size, config.hidden_size) for size in config.view_sizes)
-        self.merged = nn.Linear(config.hidden_size, config.hidden_size)
-        self.output = nn.Linear(config.hidden_size, len(config.horizons))
-        self.dropout = nn.Dropout(config.dropout)
-        self.view_dropout = config.view_dropout
-
-    def forward(self, prepared: list[torch.Tensor], present: torch.Tensor) -> torch.Tensor:
-        """Offsets `(batch, horizons)` in standard deviations of the scores; arguments as of `component_outputs`."""
-        if self.training and self.view_dropout > 0 and present.shape[1] > 1:
-            kept = present & (torch.rand(present.shape, device=present.device) >= self.view_dropout)
-            present = torch.where(kept.any(dim=1, keepdim=True), kept, present)
-        hidden = torch.stack([head(x).relu() for head, x in zip(self.heads, prepared, strict=True)], dim=1)
-        mask = present[..., None].to(hidden.dtype)
-        merged = self.dropout((hidden * mask).sum(dim=1) / mask.sum(dim=1).clamp_min(1))
-        return self.output(self.dropout(self.merged(merged).relu()))
 
 
 def interval_scale(scores: torch.Tensor, counts: torch.Tensor, noise_variance: torch.Tensor) -> torch.Tensor:

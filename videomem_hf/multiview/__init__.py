@@ -1,4 +1,4 @@
-"""The multi-view predictor: kernel models of each view and their products, stacked; a neural head beside them."""
+"""The multi-view predictor: Gaussian processes over each view of a clip and their product."""
 
 from typing import TYPE_CHECKING
 

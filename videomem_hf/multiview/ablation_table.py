@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from videomem_hf.evaluation.tables import short_number
+from videomem_hf.multiview.training_arrays import has_view
 from videomem_hf.schema import HORIZON_NAMES, Horizon
 from videomem_hf.statistics import bootstrap_interval, noise_ceiling, noise_ceiling_interval, spearman
 
@@ -50,16 +51,17 @@ def ablation_rows(
 ) -> list[AblationRow]:
     """Evaluate a model with each of its views alone, in pairs, ... and all, on the clips with the indices `rows`.
 
-    The kernel head has a model of its own for each of these sets; the neural head predicts with the other views hidden.
-    `division` says how these and the training clips were divided; `sampling` are keywords of `bootstrap_interval`.
+    Each of these sets has a model of its own. `division` says how these and the training clips were divided; `sampling`
+    are keywords of `bootstrap_interval`.
     """
-    from videomem_hf.multiview.kernel_search import view_patterns  # loads torch, which printing a table does not need
+    # Loads torch, which printing a table does not need.
+    from videomem_hf.multiview.kernel_search import view_patterns
 
     names = list(fit.model.config.view_names)
     found = []
     for pattern in sorted(view_patterns(len(names)), key=len):
         used = {names[view]: data.views[names[view]][rows] for view in pattern}
-        present = np.array([np.isfinite(x).all(axis=1) for x in used.values()])
+        present = np.array([has_view(x) for x in used.values()])
         # All views together score every clip; a part of them only the clips that have all of that part.
         kept = present.any(axis=0) if len(pattern) == len(names) else present.all(axis=0)
         if kept.sum() < 2:

@@ -1,7 +1,9 @@
-"""The kernel head: a kernel ridge model and a stack for every pattern of views, put into a `MultiViewModel`."""
+"""A kernel ridge model with its scoring and intervals for every pattern of views, put into a `MultiViewModel`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Final
 
 import numpy as np
 import torch
@@ -9,127 +11,143 @@ import torch
 from videomem_hf.inference.intervals import IntervalFit
 from videomem_hf.models.configuration_multiview import MultiViewConfig
 from videomem_hf.models.modeling_multiview import MultiViewModel
+from videomem_hf.multiview.borrowing import Scoring, fit_scoring
+from videomem_hf.multiview.checkpoint import FitCheckpoint
 from videomem_hf.multiview.interval_state import fit_horizons, interval_state
-from videomem_hf.multiview.kernel_ridge import Solution
 from videomem_hf.multiview.kernel_search import MAX_VIEWS_OF_ALL_SUBSETS, Choices, KernelSearch, view_patterns
-from videomem_hf.multiview.stacking import Stack, fit_stack
+from videomem_hf.multiview.kernels import KernelBank, Summand
 from videomem_hf.schema import Horizon
+
+INDUCING: Final = 512
+"""Anchors by which the explained variance is computed: its factors take 1 MB for each view."""
+_MISSING_DISTANCE: Final = 1.0
+"""The median."""
 
 
 @dataclass(frozen=True)
 class KernelHead:
-    """Fitted kernel ridge models with their stacks and intervals, one of each per pattern of views.
+    """Fitted kernel ridge models with their scoring and intervals, one of each per pattern of views.
 
     Attributes:
         patterns: Sets of views, the full set first.
-        summands: Kernels of the weighted sums: a view, or two whose kernels are multiplied.
-        summand_weights: `(patterns, summands)`.
+        summands: Of each pattern's kernel.
+        ridges: Of each pattern.
         coefficients: `(anchors, patterns, horizons)`.
-        stacks: Over the outputs of all models.
+        scoring: From the outputs of a pattern to scores.
         intervals: Of each horizon.
     """
 
     patterns: list[list[int]]
-    summands: list[list[int]]
-    summand_weights: np.ndarray
+    summands: list[list[Summand]]
+    ridges: list[float]
     coefficients: torch.Tensor
-    stacks: list[Stack]
+    scoring: list[Scoring]
     intervals: list[list[IntervalFit]]
 
 
 def fit_kernel_head(
-    search: KernelSearch, choices: Choices, scores: np.ndarray, counts: np.ndarray, level: float
+    search: KernelSearch,
+    choices: Choices,
+    scores: np.ndarray,
+    counts: np.ndarray,
+    level: float,
+    checkpoint: FitCheckpoint,
 ) -> KernelHead:
     """Fit the chosen kernels on all training clips, for every pattern of views.
 
     `scores` and annotation `counts` are `(clips, horizons)`, NaN where unknown; `level` is the share of measured scores
     that the prediction intervals cover.
     """
-    names = search.bank.names
+    names, targets = search.bank.names, search.targets
     patterns = view_patterns(len(names))
-    summands = search.summands_of(choices, range(len(names)))[0]
-    weights = np.zeros((len(patterns), len(summands)))
-    solutions = []
+    summands = [choices.summands(pattern) for pattern in patterns]
+    ridges = [choices.ridges[pattern[0]] if len(pattern) == 1 else choices.ridge for pattern in patterns]
+    coefficients, scoring, intervals = [], [], []
     for number, pattern in enumerate(patterns):
-        search.report(f"fitting {' + '.join(names[view] for view in pattern)}")
-        used, used_weights = search.summands_of(choices, pattern)
-        for summand, weight in zip(used, used_weights, strict=True):
-            weights[number, summands.index(summand)] = weight / sum(used_weights)
-        solutions.append(_fit_pattern(search, choices, pattern))
-    outputs = torch.stack([each.held_out for each in solutions], dim=1).numpy()
-    stacks, intervals = [], []
-    for number, pattern in enumerate(patterns):
-        single = [patterns.index([view]) for view in pattern] if len(pattern) > 1 else []
-        stack = fit_stack(outputs, search.targets.values, number, single, [fold.numpy() for fold in search.folds])
-        predicted = np.clip(search.targets.means + search.targets.stds * stack.held_out, 0, 1)
-        stacks.append(stack)
+        text = " + ".join(names[view] for view in pattern)
+        search.report(f"fitting {text}")
+        # Pairs of many views are only for the ablation table: half the time, for digits that it does not show.
+        quick = len(names) > MAX_VIEWS_OF_ALL_SUBSETS and len(pattern) == 2
+        dtype = torch.float32 if quick else search.bank.dtype
+        solve = partial(search.solve, summands[number], ridges[number], dtype, 1e-4)
+        solution = checkpoint.solution(f"pattern-{number:03d}", solve)
+        coefficients.append(solution.coefficients)
+        found = fit_scoring(solution.held_out.numpy(), targets.values, [fold.numpy() for fold in search.folds])
+        predicted = np.clip(targets.means + targets.stds * found.held_out, 0, 1)
+        scoring.append(found)
         intervals.append(fit_horizons(predicted, scores, counts, level))
-    coefficients = torch.stack([each.coefficients for each in solutions], dim=1)
-    return KernelHead(patterns, summands, weights, coefficients, stacks, intervals)
-
-
-def _fit_pattern(search: KernelSearch, choices: Choices, pattern: list[int]) -> Solution:
-    ridge = choices.ridges[pattern[0]] if len(pattern) == 1 else choices.ridge
-    # Pairs of many views are only for the ablation table: half the time, for digits that it does not show.
-    quick = len(search.bank.names) > MAX_VIEWS_OF_ALL_SUBSETS and len(pattern) == 2
-    dtype = torch.float32 if quick else search.bank.dtype
-    summands, weights = search.summands_of(choices, pattern)
-    solution = search.solve(summands, weights, choices.widths, ridge, dtype, choices.ranks, tolerance=1e-5)
-    return Solution(solution.coefficients.double(), solution.held_out.double())
+    return KernelHead(patterns, summands, ridges, torch.stack(coefficients, dim=1), scoring, intervals)
 
 
 def build_kernel_model(
-    search: KernelSearch,
-    choices: Choices,
-    head: KernelHead,
-    horizons: Sequence[Horizon],
-    hidden_size: int,
-    level: float,
-    title_encoder: str,
+    search: KernelSearch, head: KernelHead, horizons: Sequence[Horizon], level: float
 ) -> MultiViewModel:
-    """Build the model that holds everything the fitted kernel head needs to predict."""
+    """Build the model that holds everything the fitted head needs to predict."""
     bank = search.bank
     config = MultiViewConfig(
         horizons=list(horizons),
         score_means=[float(np.clip(mean, 0.01, 0.99)) for mean in search.targets.means],
         score_stds=[float(std) for std in search.targets.stds],
-        head="kernel",
         view_names=bank.names,
         view_sizes=[x.shape[1] for x in bank.vectors],
+        view_parts=[space.parts for space in bank.spaces],
         view_roots=[space.root for space in bank.spaces],
         view_units=[space.unit for space in bank.spaces],
-        view_kernels=[space.kernel for space in bank.spaces],
-        summands=head.summands,
+        view_kernels=["rbf"] * len(bank.names),
+        summands=[list(summand.widths) for each in head.summands for summand in each],
         anchors=len(bank.anchors),
         components=len(head.patterns),
         patterns=head.patterns,
-        hidden_size=hidden_size,
+        missing_distance=_MISSING_DISTANCE,
+        inducing=min(INDUCING, len(bank.anchors)),
         interval_level=level,
-        title_encoder=title_encoder,
     )
     model = MultiViewModel(config).eval()
-    state = _state(search, choices, head)
+    state = _state(search, head, config)
     model.load_state_dict({name: value.to(model.state_dict()[name].dtype) for name, value in state.items()})
     return model
 
 
-def _state(search: KernelSearch, choices: Choices, head: KernelHead) -> dict[str, torch.Tensor]:
+def _state(search: KernelSearch, head: KernelHead, config: MultiViewConfig) -> dict[str, torch.Tensor]:
     """The model's weights, by their names in `MultiViewModel`."""
-    bank, coefficients = search.bank, head.coefficients.flatten(1)
+    bank, patterns, horizons = search.bank, len(head.patterns), len(config.horizons)
+    weights, widths = torch.zeros(patterns, len(config.summands)), torch.zeros(len(config.summands), len(bank.names))
+    listed = [(number, summand) for number, each in enumerate(head.summands) for summand in each]
+    for column, (number, summand) in enumerate(listed):
+        weights[number, column] = summand.weight
+        widths[column, list(summand.widths)] = torch.tensor(list(summand.widths.values()))
+    stack = torch.zeros(patterns, horizons, patterns, horizons)
+    for number, scoring in enumerate(head.scoring):
+        stack[number, :, number] = torch.from_numpy(scoring.weights)
+    inducing = bank.anchors[config.inducing_anchors]
+    factors = [
+        _explained_factor(bank, head.summands[number], inducing, head.ridges[number] * search.noise)
+        for number in config.explained_patterns
+    ]
     state = {
-        "coefficients": coefficients,
-        "summand_weights": torch.from_numpy(head.summand_weights),
-        "gammas": torch.tensor([bank.gamma(view, width) for view, width in enumerate(choices.widths)]),
-        "stack": torch.from_numpy(np.stack([stack.weights for stack in head.stacks])),
-        "intercept": torch.from_numpy(np.stack([stack.intercepts for stack in head.stacks])),
+        "coefficients": head.coefficients.flatten(1),
+        "summand_weights": weights,
+        "summand_widths": widths,
+        "gammas": 1 / torch.tensor([median for medians in bank.medians for median in medians]),
+        "stack": stack.flatten(2),
+        "intercept": torch.from_numpy(np.stack([scoring.intercepts for scoring in head.scoring])),
+        "explained_factors": torch.stack(factors),
     } | interval_state(head.intervals)
     for view, space in enumerate(bank.spaces):
-        state |= {f"shift_{view}": space.shift, f"factor_{view}": space.factor}
-        vectors, present = bank.vectors[view][bank.anchors], bank.present[bank.anchors, view]
-        if space.kernel == "rbf":
-            state |= {f"anchors_{view}": vectors, f"anchored_{view}": present}
-            continue
-        weights = torch.from_numpy(head.summand_weights[:, head.summands.index([view])])
-        of_outputs = weights.repeat_interleave(search.horizons)
-        state[f"primal_{view}"] = (vectors * present[:, None]).T @ coefficients * of_outputs
+        state |= {
+            f"shift_{view}": space.shift,
+            f"factor_{view}": space.factor,
+            f"anchors_{view}": bank.vectors[view][bank.anchors],
+            f"anchored_{view}": bank.present[bank.anchors, view],
+        }
     return state
+
+
+def _explained_factor(
+    bank: KernelBank, summands: Sequence[Summand], clips: torch.Tensor, noise: torch.Tensor
+) -> torch.Tensor:
+    """F, `(clips, clips)`: a clip whose kernels with these are k has the variance k(x, x) - |F k|^2 left."""
+    kernel, missing = bank.weighted_sum(summands, rows=clips)
+    kernel.diagonal().add_(noise[clips] + missing)
+    factor = torch.linalg.cholesky(kernel)
+    return torch.linalg.solve_triangular(factor, torch.eye(len(clips), dtype=kernel.dtype), upper=False)

@@ -1,28 +1,34 @@
-"""Choice of kernels, widths and ridges by cross-validation within the training clips."""
+"""Choice of kernels and ridges by cross-validation within the training clips."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import combinations
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
 
+from videomem_hf.multiview.borrowing import clearly_better, default_shares
 from videomem_hf.multiview.kernel_ridge import Solution, solve
-from videomem_hf.multiview.kernels import KernelBank
+from videomem_hf.multiview.kernels import KernelBank, Summand
 from videomem_hf.multiview.targets import Targets
 from videomem_hf.statistics import spearman
 
-RIDGES: Final = (0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6)
-_FIRST_RIDGE: Final = 3.2
-WIDTHS: Final = (3.0, 1.0)
-"""In units of 1 / median squared distance; the first is taken unless another is clearly better."""
-CLEAR_GAIN: Final = 0.001
-"""Gain of the mean held-out Spearman correlation below which the simpler choice stays."""
+RIDGES: Final = tuple(1.1 * 2.0**step for step in range(-5, 6))
+"""Noise variance in units of the prior variance; 1.1 is tried first."""
+FIRST_RIDGE: Final = RIDGES[5]
+WIDTH: Final = 3.0
+"""Of the kernel of one view, in units of 1 / median squared distance."""
+PRODUCT_WIDTH: Final = 4.0
+"""Of the product of views, for the mean of their distances."""
+PRODUCT_SHARES: Final = (0.5, 0.0, 0.8)
+"""Prior variance of the product of views, where all views together have 1; the first is taken by default."""
+FLATTER: Final = 1 / 3
+"""By which all widths are multiplied, for scores that change slowly."""
 MAX_VIEWS_OF_ALL_SUBSETS: Final = 4
 """Views up to which every subset has a model; beyond, single views, pairs and all."""
-_MIN_WEIGHT: Final = 0.05
+_MIN_STRENGTH: Final = 0.05
 
 Reporter = Callable[[str], None]
 """Called with one line of text per trial or step."""
@@ -33,46 +39,56 @@ class Choices:
     """What cross-validation chose.
 
     Attributes:
-        widths: Of each view's kernel.
+        strengths: Held-out correlation of each view alone; the views' weights are its squares.
         ridges: Of each view alone.
-        weights: Of each view in the sum of all.
-        products: Pairs of views whose product is a further summand, with its weight.
-        ridge: Of sums.
+        ridge: Of several views.
+        product_share: Prior variance of the product of views.
+        product_views: Largest number of views that are multiplied: the strongest.
+        flatness: By which all widths are multiplied.
         standardised: Non-negative views whose square roots are standardised.
-        ranks: Whether ranks are fitted instead of scores.
         trials: Each trial with its mean held-out Spearman correlation.
     """
 
-    widths: list[float]
+    strengths: list[float]
     ridges: list[float]
-    weights: list[float]
-    products: dict[tuple[int, int], float] = field(default_factory=dict)
-    ridge: float = _FIRST_RIDGE
+    ridge: float = FIRST_RIDGE
+    product_share: float = PRODUCT_SHARES[0]
+    product_views: int = 2
+    flatness: float = 1.0
     standardised: list[str] = field(default_factory=list)
-    ranks: bool = False
     trials: list[tuple[str, float]] = field(default_factory=list)
+
+    def summands(self, views: Sequence[int]) -> list[Summand]:
+        """The kernel of some views: of each by its strength, and the product of the strongest."""
+        if len(views) == 1:
+            return [Summand(1.0, {views[0]: WIDTH * self.flatness})]
+        strengths = {view: max(self.strengths[view], _MIN_STRENGTH) for view in views}
+        squares = sum(strength**2 for strength in strengths.values())
+        alone = 1 - self.product_share
+        summands = [Summand(alone * s**2 / squares, {v: WIDTH * self.flatness}) for v, s in strengths.items()]
+        multiplied = sorted(sorted(views, key=lambda view: -strengths[view])[: self.product_views])
+        total = sum(strengths[view] for view in multiplied)
+        widths = {view: PRODUCT_WIDTH * self.flatness * strengths[view] / total for view in multiplied}
+        return [*summands, Summand(self.product_share, widths)] if self.product_share else summands
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any]) -> "Choices":
+        """What `dataclasses.asdict` gave, through JSON."""
+        return cls(**(stored | {"trials": [tuple(trial) for trial in stored["trials"]]}))
 
 
 def mean_correlation(held_out: np.ndarray, values: np.ndarray) -> float:
     """Mean over the horizons of Spearman's correlation; NaN, with a warning, where a prediction is constant.
 
-    The long-term prediction is taken as the mean of both, as it borrows from short-term (see `stacking`).
+    The horizons borrow from each other by `default_shares`.
 
     Args:
-        held_out: `(clips, horizons)` held-out predictions.
+        held_out: `(clips, horizons)` held-out outputs.
         values: `(clips, horizons)` scores, NaN where unknown.
     """
-    found = []
-    for column, measured in enumerate(values.T):
-        known = np.isfinite(measured)
-        predicted = held_out[:, column] if column == 0 else held_out.mean(axis=1)
-        found.append(spearman(predicted[known], measured[known]))
-    return float(np.mean(found))
-
-
-def clearly_better(quality: float, best: float, gain: float = CLEAR_GAIN) -> bool:
-    """Whether a correlation is better than the best so far by more than `gain`; any is better than NaN."""
-    return bool(quality > best + gain or (np.isnan(best) and not np.isnan(quality)))
+    predicted, known = held_out @ default_shares(values.shape[1]).T, np.isfinite(values)
+    each = [spearman(predicted[rows, h], values[rows, h]) for h, rows in enumerate(known.T)]
+    return float(np.mean(each))
 
 
 class KernelSearch:
@@ -84,122 +100,74 @@ class KernelSearch:
         self.bank, self.targets = bank, targets
         self.folds = [torch.from_numpy(fold) for fold in folds]
         self.noise = torch.from_numpy(targets.noise)
-        self.horizons = targets.values.shape[1]
         self.report = report or (lambda text: None)
 
     def solve(
-        self,
-        summands: Sequence[Sequence[int]],
-        weights: Sequence[float],
-        widths: Sequence[float],
-        ridge: float,
-        dtype: torch.dtype = torch.float32,
-        ranks: bool = False,
-        tolerance: float = 1e-4,
+        self, summands: Sequence[Summand], ridge: float, dtype: torch.dtype = torch.float32, tolerance: float = 3e-3
     ) -> Solution:
-        """Fit one kernel ridge model to the scores, or to their ranks; `weights` are scaled to sum to 1."""
-        total = float(sum(weights))
-        kernel, missing = self.bank.weighted_sum(summands, [weight / total for weight in weights], widths, dtype)
-        noise = (ridge * self.noise).to(dtype) + missing
-        targets = torch.from_numpy(self.targets.ranks if ranks else self.targets.values).to(dtype)
+        """Fit one kernel ridge model to the logits of the scores."""
+        kernel, missing = self.bank.weighted_sum(summands, dtype)
+        noise, targets = (ridge * self.noise).to(dtype) + missing, torch.from_numpy(self.targets.logits).to(dtype)
         return solve(kernel, noise, targets, self.folds, self.bank.landmarks, tolerance)
 
-    def quality(self, solution: Solution) -> float:
-        return mean_correlation(solution.held_out.numpy(), self.targets.values)
-
-    def best_ridge(
-        self, summands: Sequence[Sequence[int]], weights: Sequence[float], widths: Sequence[float], start: float
-    ) -> tuple[float, float, Solution]:
-        """Move from `start` to larger or smaller ridges while that helps: the ridge, its quality and solution."""
-        best = RIDGES.index(start)
-
-        @cache
-        def attempt(index: int) -> tuple[float, Solution]:
-            solution = self.solve(summands, weights, widths, RIDGES[index])
-            return self.quality(solution), solution
-
-        for step in (1, -1):
-            while 0 <= best + step < len(RIDGES) and attempt(best + step)[0] > attempt(best)[0]:
-                best += step
-        return RIDGES[best], *attempt(best)
+    def quality(self, summands: Sequence[Summand], ridge: float) -> float:
+        return mean_correlation(self.solve(summands, ridge).held_out.double().numpy(), self.targets.values)
 
     def choose(self) -> Choices:
-        """Tune each view alone, then their sum; a simpler choice is kept unless another is clearly better."""
+        """Tune each view alone, then all together; the default is kept unless another choice is clearly better."""
         count = len(self.bank.names)
-        choices = Choices([WIDTHS[0]] * count, [_FIRST_RIDGE] * count, [1.0] * count)
-        alone = [self._tune_view(choices, view) for view in range(count)]
-        strengths = np.fmax(alone, 0.0) ** 2  # about the share of variance that each view explains
-        choices.weights = list(np.maximum(strengths / max(strengths.max(), 1e-12), _MIN_WEIGHT).round(3).tolist())
+        choices = Choices([1.0] * count, [FIRST_RIDGE] * count, product_views=count)
+        for view in range(count):
+            self._tune_view(choices, view)
+        everything = range(count)
         if count == 1:
-            choices.ridge, plain = choices.ridges[0], alone[0]
+            choices.ridge, best = choices.ridges[0], choices.strengths[0]
         else:
-            plain = self._tune_sum(choices)
-        summands, weights = self.summands_of(choices, range(count))
-        by_rank = self.quality(self.solve(summands, weights, choices.widths, choices.ridge, ranks=True))
-        choices.ranks = clearly_better(by_rank, plain)
-        self._record(choices, "ranks instead of scores", by_rank)
+            choices.ridge, best = self._tune_ridge(choices, everything, "all views")
+        trials: list[tuple[str, dict[str, Any]]] = []
+        if count > 1:
+            trials += [(f"share {share:g} of the product", {"product_share": share}) for share in PRODUCT_SHARES[1:]]
+        if count > 2:
+            trials.insert(0, ("the product of the two strongest views", {"product_views": 2}))
+        trials.append(("flatter kernels", {"flatness": FLATTER}))
+        for text, changes in trials:
+            quality = self._try(choices, text, replace(choices, **changes).summands(everything), choices.ridge)
+            if clearly_better(quality, best):
+                best = quality
+                vars(choices).update(changes)
         return choices
 
-    def _tune_view(self, choices: Choices, view: int) -> float:
+    def _tune_view(self, choices: Choices, view: int) -> None:
         name, space = self.bank.names[view], self.bank.spaces[view]
-        best, start, kept = -np.inf, _FIRST_RIDGE, False
-        rooted, fixed = space.root and not space.unit, space.kernel == "linear" or space.unit
-        for standardised in (False, True) if rooted else (False,):
-            self.bank.set_standardised(view, standardised)
-            for width in WIDTHS[:1] if fixed else WIDTHS:
-                widths = [*choices.widths[:view], width, *choices.widths[view + 1 :]]
-                ridge, quality, _ = self.best_ridge([[view]], [1.0], widths, start)
-                how = " standardised" if standardised else ""
-                self._record(choices, f"{name} alone{how}, width {width:g}, ridge {ridge:g}", quality)
-                if clearly_better(quality, best):
-                    best, kept = quality, standardised
-                    choices.widths, choices.ridges[view] = widths, ridge
-                start = ridge
-        if rooted:
-            self.bank.set_standardised(view, kept)
-            choices.standardised += [name] if kept else []
-        return float(best)
+        choices.ridges[view], best = self._tune_ridge(choices, [view], name)
+        if space.root:
+            self.bank.set_standardised(view, True)
+            quality = self._try(choices, f"{name} standardised", choices.summands([view]), choices.ridges[view])
+            if clearly_better(quality, best):
+                best = quality
+                choices.standardised.append(name)
+            else:
+                self.bank.set_standardised(view, False)
+        choices.strengths[view] = float(np.nan_to_num(best).round(4))
 
-    def _tune_sum(self, choices: Choices) -> float:
-        everything = range(len(self.bank.names))
-        start = min(RIDGES, key=lambda ridge: abs(np.log(ridge / np.median(choices.ridges))))
-        choices.ridge, best, _ = self.best_ridge(*self.summands_of(choices, everything), choices.widths, start)
-        self._record(choices, f"sum of all, ridge {choices.ridge:g}", best)
-        for view in everything:
-            for factor in (0.5, 2.0):
-                weights = [*choices.weights]
-                weights[view] *= factor
-                text = f"{self.bank.names[view]} times {factor:g}"
-                best = self._accept_if_better(choices, replace(choices, weights=weights), best, text)
-        rbf = [view for view in everything if self.bank.spaces[view].kernel == "rbf"]
-        strongest = sorted(rbf, key=lambda view: -choices.weights[view])[:2]
-        if len(strongest) == 2:
-            first, second = sorted(strongest)
-            weight = (choices.weights[first] + choices.weights[second]) / 2
-            trial = replace(choices, products={(first, second): weight})
-            names = f"{self.bank.names[first]} x {self.bank.names[second]}"
-            best = self._accept_if_better(choices, trial, best, f"the product {names} added")
-        return best
+    def _tune_ridge(self, choices: Choices, views: Sequence[int], text: str) -> tuple[float, float]:
+        """Move from the first ridge to larger or smaller ones while that helps: the ridge and its quality."""
+        summands, best = choices.summands(views), RIDGES.index(FIRST_RIDGE)
 
-    def _accept_if_better(self, choices: Choices, trial: Choices, best: float, text: str) -> float:
-        """Take the weights and products of a trial if they are clearly better; returns the best quality so far."""
-        sums = self.summands_of(trial, range(len(self.bank.names)))
-        quality = self.quality(self.solve(*sums, trial.widths, trial.ridge))
-        self._record(choices, text, quality)
-        if not clearly_better(quality, best):
-            return best
-        choices.weights, choices.products = trial.weights, trial.products
-        return quality
+        @cache
+        def quality(index: int) -> float:
+            return self._try(choices, f"{text}, ridge {RIDGES[index]:g}", summands, RIDGES[index])
 
-    def _record(self, choices: Choices, text: str, quality: float) -> None:
+        for step in (1, -1):
+            while 0 <= best + step < len(RIDGES) and quality(best + step) > quality(best):
+                best += step
+        return RIDGES[best], quality(best)
+
+    def _try(self, choices: Choices, text: str, summands: Sequence[Summand], ridge: float) -> float:
+        quality = self.quality(summands, ridge)
         choices.trials.append((text, round(quality, 4)))
         self.report(f"{text}: {quality:.4f}")
-
-    def summands_of(self, choices: Choices, views: Sequence[int]) -> tuple[list[list[int]], list[float]]:
-        """Summands of the weighted sum over some views, and their weights."""
-        products = {pair: weight for pair, weight in choices.products.items() if set(pair) <= set(views)}
-        weights = [choices.weights[view] for view in views]
-        return [*([view] for view in views), *map(list, products)], [*weights, *products.values()]
+        return quality
 
 
 def view_patterns(count: int) -> list[list[int]]:

@@ -59,14 +59,14 @@ def _load_views(
     """Load those views of a model that the data have."""
     names = list(model.config.view_names)
     configs = set(feature_configs(data))
-    views = [name for name in names if name not in (EMBEDDING, WORDS) and config_of(name) in configs]
-    if EMBEDDING in names or WORDS in names:
-        views.insert(0, EMBEDDING)
+    of_titles = [name for name in names if name in (EMBEDDING, WORDS)]
+    views = of_titles + [name for name in names if name not in of_titles and config_of(name) in configs]
     encoder = model.config.frame_encoder or None
     if encoder and (feature_spec(encoder).folder in configs or not load_sources(data, options)[1]):
         encoder = None
     titles = model.config.title_encoder or None
-    found = load_view_data(data, views, titles, options, progress, encoder, leave_out_failed)
+    layers = tuple(model.config.title_layers)
+    found = load_view_data(data, views, titles, options, progress, encoder, leave_out_failed, layers)
     if lacking := [name for name in names if name not in found.views]:
         warnings.warn(f"{data} has no {', '.join(lacking)}: predicted without", stacklevel=3)
     return found
@@ -76,10 +76,18 @@ def predict_views(
     model: MultiViewModel, views: Mapping[str, ArrayLike], counts: ArrayLike | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Score clips in batches; see `BestFit.predict`."""
+    output = model_outputs(model, views, counts)
+    return output["scores"], output["intervals"]
+
+
+def model_outputs(
+    model: MultiViewModel, views: Mapping[str, ArrayLike], counts: ArrayLike | None = None
+) -> dict[str, np.ndarray]:
+    """`scores`, `intervals` and, of newer models, `explained` of clips, in batches; see `MultiViewOutput`."""
     arrays = {name: torch.from_numpy(np.asarray(x, np.float32)) for name, x in views.items()}
     all_counts = None if counts is None else torch.from_numpy(np.asarray(counts, np.float32))
     clips = len(next(iter(arrays.values())))
-    scores, intervals = [], []
+    found: dict[str, list[np.ndarray]] = {}
     device = next(model.parameters()).device
     model.eval()
     with torch.inference_mode():
@@ -89,6 +97,6 @@ def predict_views(
                 views={name: x[part].to(device) for name, x in arrays.items()},
                 interval_counts=None if all_counts is None else all_counts[part].to(device),
             )
-            scores.append(output.scores.double().cpu().numpy())
-            intervals.append(output.intervals.double().cpu().numpy())
-    return np.concatenate(scores), np.concatenate(intervals)
+            for name, values in output.items():
+                found.setdefault(name, []).append(values.double().cpu().numpy())
+    return {name: np.concatenate(parts) for name, parts in found.items()}

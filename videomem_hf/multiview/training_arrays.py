@@ -15,7 +15,7 @@ class TrainingArrays(NamedTuple):
     """The training clips that have a score and a view.
 
     Attributes:
-        views: Name to `(clips, size)` float32; a row with NaN lacks the view.
+        views: Name to `(clips, size)` or `(clips, parts, size)` float32; a row with NaN lacks the view.
         scores: `(clips, horizons)` float64; NaN where unknown.
         counts: `(clips, horizons)` annotation counts; NaN where unknown.
         groups: `(clips,)`, or None.
@@ -32,6 +32,11 @@ class TrainingArrays(NamedTuple):
         return TrainingArrays(views, self.scores[rows], self.counts[rows], groups)
 
 
+def has_view(values: np.ndarray) -> np.ndarray:
+    """Which clips have a view `(clips, size)` or `(clips, parts, size)`: those without NaN, `(clips,)` bool."""
+    return np.asarray(np.isfinite(values).all(axis=tuple(range(1, values.ndim))))
+
+
 def select_training_clips(
     views: Mapping[str, ArrayLike],
     scores: ArrayLike,
@@ -45,8 +50,8 @@ def select_training_clips(
     arrays = _check_views(views, len(y))
     rows = np.arange(len(y)) if train is None else np.asarray(train)
     rows = np.flatnonzero(rows) if rows.dtype == bool else rows
-    has_view = np.any([np.isfinite(x[rows]).all(axis=1) for x in arrays.values()], axis=0)
-    rows = rows[np.isfinite(y[rows]).any(axis=1) & has_view]
+    has_any = np.any([has_view(x[rows]) for x in arrays.values()], axis=0)
+    rows = rows[np.isfinite(y[rows]).any(axis=1) & has_any]
     if len(rows) < MIN_CLIPS:
         raise InputError(f"{len(rows)} training clips have a score and a view; at least {MIN_CLIPS} are needed")
     for horizon, column in zip(horizons, y[rows].T, strict=True):
@@ -75,8 +80,8 @@ def _check_views(views: Mapping[str, ArrayLike], clips: int) -> dict[str, np.nda
     if not arrays:
         raise InputError("no view is given; one or more arrays (clips, size) are needed")
     for name, x in arrays.items():
-        if x.ndim != 2 or len(x) != clips:
-            raise InputError(f"the view {name!r} must be ({clips}, size), got {x.shape}")
+        if x.ndim not in (2, 3) or len(x) != clips:
+            raise InputError(f"the view {name!r} must be ({clips}, size) or ({clips}, parts, size), got {x.shape}")
         if np.isinf(x).any():
             raise InputError(f"the view {name!r} has infinite numbers")
     return arrays

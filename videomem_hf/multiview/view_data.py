@@ -10,6 +10,7 @@ from videomem_hf.data.release.records import VideoRecord
 from videomem_hf.data.release.splits import SplitOptions, split_records, title_groups
 from videomem_hf.data.scored_clips import Clips, number_column
 from videomem_hf.features.title_views import EMBEDDING, WORDS
+from videomem_hf.multiview.training_arrays import has_view
 from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, TITLE, VIDEO_ID, Horizon, InputError
 
 
@@ -23,9 +24,11 @@ class ViewData:
         scores, counts: `(clips, horizons)` float64 scores and annotation counts; NaN where unknown.
         horizons: Those that some training clip has a score of.
         splits: Name to indices of its clips.
-        views: Name to `(clips, size)` float32; rows with NaN lack the view.
+        views: Name to `(clips, size)`, the title's to `(clips, layers, size)`, float32; rows with NaN lack the view.
         notes: One sentence for each view that was left out.
         frame_encoder: The encoder of the view that was extracted from the videos; empty for none.
+        title_encoder: The encoder of the view `title`; empty for none.
+        title_layers: Its hidden layers in the view; none for its sentence embedding.
         failed: Ids of clips whose videos cannot be decoded, each with one line about it.
     """
 
@@ -38,6 +41,8 @@ class ViewData:
     views: dict[str, np.ndarray]
     notes: tuple[str, ...] = ()
     frame_encoder: str = ""
+    title_encoder: str = ""
+    title_layers: tuple[int, ...] = ()
     failed: dict[str, str] = field(default_factory=dict)
 
     def clips(self, rows: np.ndarray) -> Clips:
@@ -51,7 +56,7 @@ class ViewData:
         if split not in self.splits:
             raise InputError(f"there is no split {split!r}; there are {', '.join(self.splits)}")
         rows = self.splits[split]
-        return rows[np.any([np.isfinite(x[rows]).all(axis=1) for x in self.views.values()], axis=0)]
+        return rows[np.any([has_view(x[rows]) for x in self.views.values()], axis=0)]
 
     def scored_rows(self, split: str) -> np.ndarray:
         """Indices of the clips of a split that have a score and a view. Raises InputError for fewer than 2."""

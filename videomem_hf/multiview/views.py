@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 from videomem_hf.data.feature_files.folders import NO_FEATURES
 from videomem_hf.data.scored_clips import check_data, config_of, feature_columns, is_divided, open_splits, video_sources
 from videomem_hf.features.packaged import best_installed
-from videomem_hf.features.title_views import EMBEDDING, WORDS, title_views
+from videomem_hf.features.title_views import EMBEDDING, WORDS, default_layers, title_views, word_view
 from videomem_hf.multiview.config import AUTO
 from videomem_hf.multiview.frame_views import frame_encoder, frame_view
 from videomem_hf.multiview.view_data import ViewData, read_scores
@@ -34,18 +34,21 @@ def load_view_data(
     progress: bool = True,
     encoder: str | None = None,
     leave_out_failed: bool = False,
+    title_layers: Sequence[int] | None = None,
 ) -> ViewData:
     """Load the views that the user's data have.
 
     Args:
         data: As in `open_splits`.
-        views: "auto", or names: `title` (its embedding and its words), `title_words` (these alone) and feature columns.
+        views: "auto", or names: `title`, `title_words` (counts of its words, in no model unless asked for) and feature
+            columns.
         title_encoder: None leaves titles out.
         options: Keywords of the data set.
         progress: Whether to show progress bars.
         encoder: Encoder of the videos' frames, by the name of its feature; None for none; "auto" for the best installed
             one where `views` is "auto" and the clips have no feature.
         leave_out_failed: Whether clips that cannot be decoded lack the view of frames, and are listed in `failed`.
+        title_layers: See `features.title_views`.
 
     Raises:
         InputError: There is no such data, no view in it, a requested view is not available, or a clip cannot be
@@ -59,7 +62,8 @@ def load_view_data(
     if encoder not in (None, AUTO):
         frame_encoder(encoder)
     source = _ViewSource(data, options, clips, requested, progress, leave_out_failed)
-    arrays = source.title_views(title_encoder) | source.feature_views()
+    arrays, layers = source.title_views(title_encoder, title_layers)
+    arrays |= source.feature_views()
     extracted = ""
     if encoder is not None and (encoder != AUTO or requested is None):
         extracted = source.add_frames(arrays, encoder)
@@ -72,7 +76,10 @@ def load_view_data(
     for note in source.notes:
         warnings.warn(note, stacklevel=2)
     ordered = {name: arrays[name] for name in dict.fromkeys((*_TITLE_VIEWS, *sorted(arrays))) if name in arrays}
-    return replace(clips, views=ordered, notes=tuple(source.notes), frame_encoder=extracted, failed=source.failed)
+    return replace(
+        clips, views=ordered, notes=tuple(source.notes), frame_encoder=extracted, failed=source.failed,
+        title_encoder=title_encoder or "" if EMBEDDING in ordered else "", title_layers=layers,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -91,14 +98,21 @@ class _ViewSource:
     notes: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
 
-    def title_views(self, title_encoder: str | None) -> dict[str, np.ndarray]:
-        names = set(_TITLE_VIEWS) if self.requested is None else set(_TITLE_VIEWS).intersection(self.requested)
-        if self.requested is not None and names and title_encoder is None:
-            raise InputError(f"views: {min(names)} needs a title_encoder, and it is null")
-        if not title_encoder or not names or not any(self.clips.titles):
-            return {}
-        arrays = title_views(self.clips.titles, title_encoder, self.progress)
-        return arrays if EMBEDDING in names else {WORDS: arrays[WORDS]}
+    def title_views(
+        self, encoder: str | None, layers: Sequence[int] | None
+    ) -> tuple[dict[str, np.ndarray], tuple[int, ...]]:
+        """The views of titles, and the hidden layers that `title` consists of."""
+        names = {EMBEDDING} if self.requested is None else set(_TITLE_VIEWS).intersection(self.requested)
+        if self.requested is not None and EMBEDDING in names and encoder is None:
+            raise InputError(f"views: {EMBEDDING} needs a title_encoder, and it is null")
+        arrays: dict[str, np.ndarray] = {}
+        chosen: tuple[int, ...] = ()
+        if EMBEDDING in names and encoder and any(self.clips.titles):
+            chosen = default_layers(encoder) if layers is None else tuple(layers)
+            arrays |= title_views(self.clips.titles, encoder, self.progress, layers=chosen)
+        if WORDS in names and any(self.clips.titles):
+            arrays[WORDS] = word_view(self.clips.titles)
+        return arrays, chosen
 
     def feature_views(self) -> dict[str, np.ndarray]:
         """The feature columns that are vectors and that enough training clips have, or all that are requested."""
