@@ -92,14 +92,23 @@ class Predictor(ClipPredictor):
         Args:
             segments: `(n, frames, height, width, 3)` uint8 as of `segments`.
         """
+        return self.describe_segments(segments)[0]
+
+    def describe_segments(self, segments: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Give what `score_segments` gives, and the groups of numbers `(n, size)` by which typicality is measured.
+
+        The latter are empty where the model has no measure of typicality.
+        """
         frames = segments.reshape(-1, *segments.shape[2:])
         pixels = process(self.processor, frames, ("resize",), return_tensors="pt").unflatten(0, segments.shape[:2])
         with self._network, torch.inference_mode():
-            return score_rows(self.model, pixels.to(self.device))[0].double().cpu().numpy()
+            rows = score_rows(self.model, pixels.to(self.device))[0].double().cpu().numpy()
+            groups = self._statistics.describe(pixels) if self._statistics else {}
+        return rows, {name: values.numpy() for name, values in groups.items()}
 
     def score_clip(self, rows: np.ndarray) -> np.ndarray:
         """Give a clip's scores `(horizons,)` by the rows of all its segments."""
-        frame_scores, weights = self._apply_weights(rows)
+        frame_scores, weights = self.weigh_frames(rows)
         return np.average(frame_scores, axis=0, weights=weights)
 
     def seen_part(self, shape: tuple[int, int]) -> Area:
@@ -122,7 +131,7 @@ class Predictor(ClipPredictor):
     def _prediction(self, clip: "_Clip", maps: bool) -> Prediction:
         if clip.error is not None:
             raise clip.error
-        frame_scores, weights = self._apply_weights(np.stack(clip.rows))
+        frame_scores, weights = self.weigh_frames(np.stack(clip.rows))
         scores = dict(zip(self.horizons, np.average(frame_scores, axis=0, weights=weights).tolist(), strict=True))
         times = np.array(clip.times)
         joint = np.stack(clip.maps) if clip.maps else None
@@ -143,7 +152,7 @@ class Predictor(ClipPredictor):
         )
         return self.with_claims(prediction, clip.description())
 
-    def _apply_weights(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    def weigh_frames(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Give the scores `(frames, horizons)` of a clip's frames, and their weights; None where all count alike."""
         if not self.weighs_frames:
             return rows, None
