@@ -2,12 +2,11 @@
 
 Of twice as many frames as the model samples, one half chooses the edits and the other tests them. The error of a gain
 has two parts. Frames: those of each part of the clip are drawn anew in blocks, the same ones before and after the edit
-(paired block bootstrap; Künsch, Annals of Statistics 1989). The model: a prediction of a shot misses its true score by
-an error of variance v, known from the model's held-out clips, and errors of different shots are independent; so if an
-edit changes the shares of the shots by d_k, its gain has the variance v sum d_k^2. Where the picture is changed, the
-frames count as those of another clip as far as the network sees them so: the variance is 2 v u, with u the squared
-Mahalanobis distance between both in the network's features as a share of that between two clips. P-values are corrected
-for all edits that were tried (Holm, Scandinavian Journal of Statistics 1979).
+(paired block bootstrap; Künsch, Annals of Statistics 1989). The model: see `gain_error`. Where the picture is changed,
+the frames count as those of another clip as far as the network sees them so: with v the variance of the error of one
+clip it is 2 v u, with u the squared Mahalanobis distance between both in the network's features as a share of that
+between two clips. P-values are corrected for all edits that were tried (Holm, Scandinavian Journal of Statistics 1979),
+and that of an edit chosen from n by its scores is multiplied by n.
 """
 
 from collections.abc import Sequence
@@ -15,28 +14,24 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
-from scipy import stats
 
 from videomem_hf.films.clip_frames import ClipFrames, OnProgress, read_clip
 from videomem_hf.films.cutting import Span
-from videomem_hf.films.edits import Edit, Look, best_half, pairs_of, shares_of_shots, single_edits
+from videomem_hf.films.edits import Edit, Look, best_half, pairs_of, single_edits
+from videomem_hf.films.gain_error import GainError, shot_indices
 from videomem_hf.inference import ClipSource, Predictor
 from videomem_hf.inference.clip_predictor import ClipPredictor
 from videomem_hf.inference.frame_statistics import LAST
 from videomem_hf.inference.prediction import ATYPICAL_PERCENT
-from videomem_hf.inference.reference import Reference
 from videomem_hf.schema import Horizon, InputError
 
 LEVEL: Final = 0.05
 """Chance that a clip of which no edit changes anything gets advice."""
-CONFIDENCE: Final = 0.95
 BEST: Final = 4
 """Single edits that are tried in pairs."""
 _DRAWS: Final = 300
 _DRAWS_OF_WEIGHTS: Final = 60
 _BLOCK: Final = 2
-_ERRORS_ABOVE: Final = 2.0
-"""Standard errors by which the variance of the model's error is taken above its estimate."""
 UNKNOWN_ERROR: Final = (
     "How far this model's scores are from measured ones is not known, so no gain can be told apart from none: take a "
     "model that was trained with `videomem train`."
@@ -181,20 +176,6 @@ def advise(
     return _Trials(predictor, frames, horizon, on_progress).advice()
 
 
-def error_variance(reference: Reference | None, horizon: Horizon) -> float | None:
-    """The variance of what a model's prediction of a clip misses its true score by; None where it is not known.
-
-    Two standard errors above the estimate from held-out clips, by which few of them count for less.
-    """
-    fit = reference.fits.get(horizon) if reference else None
-    if fit is None or fit.clips < 2:
-        return None
-    scale = fit.scale
-    noise = scale.count_factor * scale.centre * (1 - scale.centre) / fit.typical_count if fit.typical_count else 0.0
-    total = scale.variance + noise
-    return float(scale.variance + _ERRORS_ABOVE * np.sqrt(2 / fit.clips) * total)
-
-
 def holm(p_values: Sequence[float]) -> np.ndarray:
     """P-values corrected for their number so that the chance of any false one is kept (Holm, 1979)."""
     p = np.asarray(p_values, np.float64)
@@ -210,10 +191,7 @@ class _Trials:
         self.predictor, self.frames, self.horizon = predictor, frames, horizon
         self.column = predictor.horizons.index(horizon)
         self.on_progress = on_progress or (lambda _: None)
-        reference = predictor.claims.reference
-        self.variance = error_variance(reference, horizon)
-        fit = reference.fits.get(horizon) if reference else None
-        self.freedom = max(1, fit.clips - 1) if fit else 1
+        self.error = GainError.of(predictor, horizon, predictor.processor.fps)
         length = frames.length_s
         self.nothing = Edit((), "no edit", (Span(0.0, length),))
 
@@ -221,6 +199,7 @@ class _Trials:
         predictor, frames = self.predictor, self.frames
         self.on_progress("scoring the clip")
         before = self._rows(Look())
+        self.error = self.error.with_frames(self._frame_scores(), shot_indices(frames.shots, frames.times_s))
         orders = self._tells_orders(before)
         self.on_progress("looking for what stands out")
         singles = single_edits(frames.shots, frames.centres(predictor), frames.title_end_s(), orders)
@@ -239,7 +218,7 @@ class _Trials:
             chosen[poster], tested[poster] = self._poster_gain(poster, choice), self._poster_gain(poster, test)
         trials = self._judge(edits, chosen, tested)
         notes = [] if orders else ["Orders of shots were not tried: the model's score does not change with them."]
-        notes += [UNKNOWN_ERROR] if self.variance is None else []
+        notes += [UNKNOWN_ERROR] if self.error.variance is None else []
         claims = predictor.claims
         return Advice(
             frames.name, predictor.name, claims.version, self.horizon, self._scores(self.nothing), trials,
@@ -247,8 +226,7 @@ class _Trials:
         )  # fmt: skip
 
     def _judge(self, edits: list[Edit], chosen: dict[Edit, Gain], tested: dict[Edit, Gain]) -> tuple[Trial, ...]:
-        known, before = self.variance is not None, self._scores(self.nothing)
-        quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, self.freedom)) if known else np.inf
+        known, before = self.error.variance is not None, self._scores(self.nothing)
         typicality = {edit.look: self._typicality(edit.look) for edit in edits}
         original = self._typicality(Look())
 
@@ -256,13 +234,13 @@ class _Trials:
             unlike = _is_unlike(typicality[edit.look]) and not _is_unlike(original)
             if not known or unlike or chosen[edit].gain <= 0:
                 return 1.0
-            return min(1.0, edit.ways * float(stats.t.sf(_ratio(tested[edit]), self.freedom)))
+            return min(1.0, edit.ways * self.error.chance_of_none(_ratio(tested[edit])))
 
         corrected = holm([p_value(edit) for edit in edits])
         trials = []
         for edit, p in zip(edits, corrected.tolist(), strict=True):
             gain = tested[edit]
-            ends = gain.gain - quantile * gain.sd, gain.gain + quantile * gain.sd
+            ends = self.error.interval(gain.gain, gain.sd)
             after = before if edit.poster_s is not None else self._scores(edit)
             advised = p <= LEVEL
             trials.append(Trial(edit, before, after, chosen[edit], gain, ends, p, typicality[edit.look], advised))
@@ -277,7 +255,7 @@ class _Trials:
 
     def _shot_scores(self, half: np.ndarray) -> np.ndarray:
         times, scores = self.frames.times_s[half], self._frame_scores()[half]
-        shots = np.array([self.frames.shot_at(time) for time in times])
+        shots = shot_indices(self.frames.shots, times)
         return np.array(
             [scores[shots == i].mean() if (shots == i).any() else -np.inf for i in range(len(self.frames.shots))]
         )
@@ -318,7 +296,7 @@ class _Trials:
         """Frames in place of each frame, `(draws, frames)`: from its own shot and its own side of the edit."""
         kept = np.zeros(len(times), bool)
         kept[edit.frames(times)] = True
-        shots = np.array([self.frames.shot_at(time) for time in times])
+        shots = shot_indices(self.frames.shots, times)
         count = _DRAWS_OF_WEIGHTS if self.predictor.weighs_frames else _DRAWS
         generator, draws = np.random.default_rng(0), np.zeros((count, len(times)), np.int64)
         changes = np.flatnonzero((np.diff(shots) != 0) | (np.diff(kept.astype(int)) != 0)) + 1
@@ -337,26 +315,11 @@ class _Trials:
         return float(ends.std())
 
     def _model_sd(self, edit: Edit, times: np.ndarray, shown: np.ndarray, rows: np.ndarray) -> float:
-        if self.variance is None:
-            return 0.0
         weights = self.predictor.weigh_frames(rows)[1]
         weights = np.ones(len(times)) if weights is None else weights
-        shots = self.frames.shots
-        shares = [shares_of_shots(shots, times[each], weights[each]) for each in (np.arange(len(times)), shown)]
-        changed = float(((shares[1] - shares[0]) ** 2).sum())
-        contrast = np.bincount(shown, weights[shown] / weights[shown].sum(), len(times)) - weights / weights.sum()
-        within = self._noise_variance(contrast, times)
-        return float(np.sqrt(self.variance * (changed + 2 * self._unlikeness(edit.look)) + within))
-
-    def _noise_variance(self, contrast: np.ndarray, times: np.ndarray) -> float:
-        """The variance of a weighted sum of frame scores by which those of one shot vary, as in held-out clips."""
-        noise = self.predictor.claims.frame_noise.get(self.horizon)
-        if noise is None:
-            return 0.0
-        shots = np.array([self.frames.shot_at(time) for time in times])
-        apart = np.abs(np.subtract.outer(times, times)) * self.predictor.processor.fps
-        together = np.where(np.equal.outer(shots, shots), noise.correlation**apart, 0.0)
-        return float(noise.sd**2 * contrast @ together @ contrast)
+        kept = np.bincount(shown, weights[shown] / weights[shown].sum(), len(times))
+        contrast = kept - weights / weights.sum()
+        return self.error.sd(contrast, times, self.frames.shots, self._unlikeness(edit.look))
 
     def _unlikeness(self, look: Look) -> float:
         """How far a changed picture is from the clip's own, as a share of how far two clips are; 1 if not known."""
@@ -386,7 +349,7 @@ class _Trials:
         """The score of the frames of a half about the poster less that of those about the beginning."""
         times, scores = self.frames.times_s[half], self._frame_scores()[half]
         assert edit.poster_s is not None
-        shots = np.array([self.frames.shot_at(time) for time in times])
+        shots = shot_indices(self.frames.shots, times)
         groups = []
         for at in (edit.poster_s, 0.0):
             near = np.flatnonzero(shots == self.frames.shot_at(at))
@@ -395,15 +358,11 @@ class _Trials:
             near = near[np.argsort(np.abs(times[near] - at), kind="stable")[:2]]
             groups.append(near)
         gain = float(scores[groups[0]].mean() - scores[groups[1]].mean())
-        spread = np.sqrt(np.mean([scores[shots == shot].var() for shot in np.unique(shots)]))
-        noise = self.predictor.claims.frame_noise.get(self.horizon)
-        sd = max(float(spread), noise.sd if noise else 0.0)
-        across = 2.0 if self.frames.shot_at(edit.poster_s) != self.frames.shot_at(0.0) else 0.0
-        return Gain(
-            gain,
-            float(sd * np.sqrt(1 / len(groups[0]) + 1 / len(groups[1]))),
-            float(np.sqrt((self.variance or 0.0) * across)),
-        )
+        contrast = np.zeros(len(times))
+        for group, sign in zip(groups, (1, -1), strict=True):
+            contrast[group] += sign / len(group)
+        # Single frames are not drawn anew; how much they vary within a shot is in the error of the model.
+        return Gain(gain, 0.0, self.error.sd(contrast, times, self.frames.shots))
 
 
 def _ratio(gain: Gain) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from videomem_hf.films.edits import Look
+from videomem_hf.films.gain_error import shot_indices
 from videomem_hf.films.shots import Shot, ShotFinder
 from videomem_hf.inference import ClipSource, Predictor
 from videomem_hf.inference.occlusion import measure_cells
@@ -81,8 +82,7 @@ class ClipFrames:
 
     def shot_at(self, time_s: float) -> int:
         """The index of the shot at a time."""
-        starts = np.array([shot.start_s for shot in self.shots])
-        return max(0, int(np.searchsorted(starts, time_s + 1e-6, side="right")) - 1)
+        return int(shot_indices(self.shots, np.array([time_s]))[0])
 
     def measure(self, predictor: Predictor, look: Look) -> Measured:
         """Score all frames in one look; each look is scored once."""
@@ -134,12 +134,20 @@ class ClipFrames:
         return self.shots[0].end_s if still else None
 
 
-class _WatchedReader:
-    """A `FrameReader` that finds shots, and keeps small images, of the frames that pass through it."""
+class WatchedReader:
+    """A `FrameReader` that finds shots, and keeps small images if asked for, of the frames that pass through it.
 
-    def __init__(self, reader: VideoReader, on_progress: OnProgress) -> None:
+    Args:
+        reader: What is read.
+        on_progress: Called with what is being done, about once a second of the clip.
+        previews_until_s: Length of the longest clip of which small images are kept; a longer one is refused.
+    """
+
+    def __init__(self, reader: VideoReader, on_progress: OnProgress, previews_until_s: float | None = None) -> None:
         self._reader = reader
         self._on_progress = on_progress
+        self._longest_s = previews_until_s
+        self._said_s = -1.0
         self.finder = ShotFinder(reader.frames_per_second)
         self.previews: list[tuple[float, np.ndarray]] = []
         self.screen: Any = None
@@ -148,18 +156,23 @@ class _WatchedReader:
     def frames(self) -> Iterator[tuple[float, Any]]:
         for time_s, frame in self._reader.frames():
             self.screen = self._reader.screen
-            if time_s > LONGEST_S:
-                raise InputError(
-                    f"{self._reader.name}: is longer than {LONGEST_S / 60:.0f} minutes; cut it first, such as with "
-                    "videomem timeline FILM --best 60s"
-                )
             self.finder.add(time_s, frame)
-            if not self.previews or time_s >= self.previews[-1][0] + 1 / _PREVIEW_FPS - 0.002:
-                self.previews.append((time_s, reduce(self.screen.rgb(frame), _PREVIEW_PX)))
-                if self._on_progress is not None:
-                    self._on_progress(f"reading {time_s:.0f} s")
+            if self._longest_s is not None:
+                self._keep(time_s, frame, self._longest_s)
+            if self._on_progress is not None and time_s >= self._said_s + 1:
+                self._said_s = time_s
+                self._on_progress(f"reading {time_s:.0f} s")
             yield time_s, frame
         self.end_s = self._reader.end_s
+
+    def _keep(self, time_s: float, frame: Any, longest_s: float) -> None:
+        if time_s > longest_s:
+            raise InputError(
+                f"{self._reader.name}: is longer than {longest_s / 60:.0f} minutes; cut it first, such as with "
+                "videomem timeline FILM --best 60s"
+            )
+        if not self.previews or time_s >= self.previews[-1][0] + 1 / _PREVIEW_FPS - 0.002:
+            self.previews.append((time_s, reduce(self.screen.rgb(frame), _PREVIEW_PX)))
 
 
 def read_clip(source: ClipSource, predictor: Predictor, on_progress: OnProgress = None) -> ClipFrames:
@@ -179,7 +192,7 @@ def read_clip(source: ClipSource, predictor: Predictor, on_progress: OnProgress 
         raise VideoError("frames without their times cannot be edited: give the video file")
     processor = predictor.processor
     with open_video(opened) as reader:
-        watched = _WatchedReader(reader, on_progress)
+        watched = WatchedReader(reader, on_progress, LONGEST_S)
         seconds = min(reader.duration_s or LONGEST_S, LONGEST_S)
         count = max(1.0, seconds * processor.fps * _HALVES * processor.segment_length)
         side = min(_SIDE_PX, int((_MOST_BYTES / count / 3) ** 0.5))

@@ -132,6 +132,20 @@ def write_spans(source: VideoSource, path: Path, spans: Sequence[Span], picture:
             out.mux(packet)
 
 
+def frame_at(source: VideoSource, time_s: float) -> np.ndarray:
+    """The frame of a clip that is on screen at a time, `(height, width, 3)` uint8 RGB as a player shows it.
+
+    Raises:
+        VideoError: The clip cannot be decoded, or ends before.
+    """
+    with open_video(source) as reader:
+        if not hasattr(reader, "stream"):
+            raise VideoError(f"{reader.name}: is a picture; give a video")
+        for _, frame, screen in _decoded(reader, Span(time_s, time_s + 2 * TIME_TOLERANCE_S)):
+            return screen.rgb(frame)
+        raise VideoError(f"{reader.name}: shows nothing at {time_s:g} s; choose an earlier time")
+
+
 def write_preview(path: Path, frames: Iterable[tuple[float, np.ndarray]], length_s: float) -> None:
     """Write images as a small MP4 without sound.
 

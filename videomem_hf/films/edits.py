@@ -144,13 +144,6 @@ def pairs_of(edits: Sequence[Edit], whole: Span) -> list[Edit]:
     return pairs
 
 
-def shares_of_shots(shots: Sequence[Shot], times_s: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The share of the weights of frames that falls on each shot, `(shots,)`."""
-    starts = [shot.start_s - 1e-6 for shot in shots]
-    of_shot = np.searchsorted(starts, times_s, side="right") - 1
-    return np.bincount(of_shot.clip(0), weights, minlength=len(shots)) / weights.sum()
-
-
 def _trims(whole: Span) -> list[Edit]:
     edits = []
     for share in _TRIMS:
