@@ -315,7 +315,7 @@ class _Trials:
         return float(ends.std())
 
     def _model_sd(self, edit: Edit, times: np.ndarray, shown: np.ndarray, rows: np.ndarray) -> float:
-        weights = self.predictor.weigh_frames(rows)[1]
+        weights = self.predictor.weigh_rows(rows)[1]
         weights = np.ones(len(times)) if weights is None else weights
         kept = np.bincount(shown, weights[shown] / weights[shown].sum(), len(times))
         contrast = kept - weights / weights.sum()
@@ -335,7 +335,7 @@ class _Trials:
         return min(1.0, between / usual) if usual > 0 else 1.0
 
     def _frame_scores(self) -> np.ndarray:
-        return self.predictor.weigh_frames(self._rows(Look()))[0][:, self.column]
+        return self.predictor.weigh_rows(self._rows(Look()))[0][:, self.column]
 
     def _poster(self, half: np.ndarray) -> Edit | None:
         """The frame of the highest score in place of the first."""

@@ -148,7 +148,8 @@ class WatchedReader:
         self._on_progress = on_progress
         self._longest_s = previews_until_s
         self._said_s = -1.0
-        self.finder = ShotFinder(reader.frames_per_second)
+        self._finder = ShotFinder()
+        self._cuts: list[float] = []
         self.previews: list[tuple[float, np.ndarray]] = []
         self.screen: Any = None
         self.end_s = 0.0
@@ -156,7 +157,7 @@ class WatchedReader:
     def frames(self) -> Iterator[tuple[float, Any]]:
         for time_s, frame in self._reader.frames():
             self.screen = self._reader.screen
-            self.finder.add(time_s, frame)
+            self._cuts += self._finder.add(time_s, frame)
             if self._longest_s is not None:
                 self._keep(time_s, frame, self._longest_s)
             if self._on_progress is not None and time_s >= self._said_s + 1:
@@ -164,6 +165,11 @@ class WatchedReader:
                 self._on_progress(f"reading {time_s:.0f} s")
             yield time_s, frame
         self.end_s = self._reader.end_s
+        self._cuts += self._finder.close(self.end_s)
+
+    def shots(self) -> list[Shot]:
+        """The shots, when all frames are read."""
+        return [Shot(start, end) for start, end in pairwise((0.0, *self._cuts, self.end_s))]
 
     def _keep(self, time_s: float, frame: Any, longest_s: float) -> None:
         if time_s > longest_s:
@@ -201,7 +207,7 @@ def read_clip(source: ClipSource, predictor: Predictor, on_progress: OnProgress 
                 watched, processor.fps * _HALVES, processor.segment_length, convert=lambda image: reduce(image, side)
             )
         )
-        shots, notes = list(watched.finder.shots(reader.end_s)), list(reader.notes)
+        shots, notes = watched.shots(), list(reader.notes)
     times = np.array([segment.time_s for segment in found])
     if len(times) < 2 * _HALVES:
         seen = quantity(len(times) // _HALVES, "frame")

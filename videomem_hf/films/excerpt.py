@@ -218,10 +218,10 @@ def _score(source: ClipSource, predictor: Predictor, on_progress: OnProgress) ->
             if len(waiting) * len(images) >= _FRAMES_AT_ONCE:
                 score()
         score()
-        shots = list(watched.finder.shots(reader.end_s))
+        shots = watched.shots()
     if not times:
         raise VideoError(f"{input_name(source)}: holds no frames")
-    return np.array(times), predictor.weigh_frames(np.concatenate(rows))[0], shots
+    return np.array(times), predictor.weigh_rows(np.concatenate(rows))[0], shots
 
 
 def _whole_shots(shots: Sequence[Shot], length_s: float) -> list[Span]:
