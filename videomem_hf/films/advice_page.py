@@ -60,25 +60,25 @@ def write_advice(source: ClipSource, advice: Advice, folder: Path, on_progress: 
     opened, say = open_source(source), on_progress or (lambda _: None)
     stem = _file_name(Path(advice.clip).stem)
     edits = [trial for trial in advice.advised if trial.edit.poster_s is None][:MOST_CLIPS]
-    clips: dict[Trial, Path] = {}
+    clips: list[tuple[Trial, Path]] = []
     for number, trial in enumerate(edits, 1):
         say(f"writing: {trial.edit.name}")
-        path = folder / f"{stem}-{number}-{_file_name(trial.edit.name)[:40].rstrip('-')}.mp4"
+        path = folder / f"{stem}-{number}-{_file_name('-'.join(trial.edit.kinds))}.mp4"
         _write_edit(opened, advice, trial, path)
-        clips[trial] = path
+        clips.append((trial, path))
     poster = next((trial for trial in advice.advised if trial.edit.poster_s is not None), None)
     poster_file = None
     if poster is not None:
         poster_file = folder / f"{stem}-poster.jpg"
         write_poster(opened, poster_file, np.array([poster.edit.poster_s]))
-    study = _write_study(opened, advice, folder / "study", stem, edits[0], clips[edits[0]]) if edits else None
+    study = _write_study(opened, advice, folder / "study", stem, *clips[0]) if clips else None
     say("writing the page")
-    files = clips | ({poster: poster_file} if poster is not None and poster_file is not None else {})
+    files = [*clips, *([(poster, poster_file)] if poster is not None and poster_file is not None else [])]
     json_file, csv_file, page = (folder / f"improve.{suffix}" for suffix in ("json", "csv", "html"))
     _write_text(json_file, json.dumps(advice.to_dict(), indent=1, ensure_ascii=False) + "\n")
     _write_text(csv_file, _table(advice))
     _write_text(page, _page(advice, files, study, folder))
-    return AdviceFiles(page, json_file, csv_file, tuple(clips.values()), poster_file, study[0] if study else None)
+    return AdviceFiles(page, json_file, csv_file, tuple(path for _, path in clips), poster_file, study[0] if study else None)
 
 
 def summary_of(advice: Advice) -> str:
@@ -125,7 +125,7 @@ def _table(advice: Advice) -> str:
     return text.getvalue()
 
 
-def _page(advice: Advice, files: dict[Trial, Path], study: Any, folder: Path) -> str:
+def _page(advice: Advice, files: list[tuple[Trial, Path]], study: Any, folder: Path) -> str:
     reach = max([abs(end) for trial in advice.trials for end in _shown(trial)] or [0.01])
     low = min([0.0, *(end for trial in advice.trials for end in _shown(trial))])
     scale = _CHART_PX * 0.94 / max(reach - low, 1e-6)
@@ -155,7 +155,7 @@ def _page(advice: Advice, files: dict[Trial, Path], study: Any, folder: Path) ->
         "horizon": HORIZON_NAMES[advice.horizon],
         "confidence": f"{CONFIDENCE:.0%}",
         "level": f"{LEVEL:g}",
-        "cards": [_card(advice, trial, path, folder) for trial, path in files.items()],
+        "cards": [_card(advice, trial, path, folder) for trial, path in files],
         "more": f"{quantity(others, 'more advised edit')}: see the table below." if others > 0 else "",
         "rows": rows,
         "zero": place(0.0),
@@ -267,11 +267,11 @@ def _study_facts(
     others = design.videos_needed - 1
     relative = [path.relative_to(folder.parent).as_posix() for path in (first, second)]
     commands = "\n".join(
-        f"videomem study init study-{name} others/ {path} --design study/design.yaml"
+        f"videomem study init study-{name} others/ {path} --example examples/ --design study/design.yaml"
         for name, path in zip(("before", "after"), relative, strict=True)
     )
     return {
-        "clip": advice.clip, "edit": best.edit.name, "horizon": HORIZON_NAMES[advice.horizon], "others": others,
+        "clip": printable(Path(advice.clip).name), "edit": best.edit.name, "horizon": HORIZON_NAMES[advice.horizon], "others": others,
         "before": f"{before:.3f}", "after": f"{after:.3f}", "annotations": f"{responses:,}",
         "participants": f"{-(-responses * design.videos_needed // targets):,}", "commands": commands,
         "video": first.stem, "targets": targets, "videos": design.videos_needed, "key": advice.horizon,
