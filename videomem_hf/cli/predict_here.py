@@ -87,7 +87,7 @@ def score_clips(
         titles: One per clip, None where it has none.
     """
     each_title = titles or [None] * len(sources)
-    clips = [Clip(*each) for each in zip(sources, clip_names(sources), _file_names(sources), each_title, strict=True)]
+    clips = [Clip(*each) for each in zip(sources, clip_names(sources), file_names(sources), each_title, strict=True)]
     often = SHOW_EVERY_S if sys.stderr.isatty() else 10.0  # a log file keeps every line
     with tqdm(desc="predicting", total=len(clips), unit="clip", mininterval=often) as bar:
         outcomes = (
@@ -232,7 +232,7 @@ def _draw(
             write_overlay(scoring.overlay / f"{name}.mp4", file, prediction, on_frame=lambda time_s: bar.update())
 
 
-def _file_names(sources: Sequence[Path | str]) -> Iterator[str]:
+def file_names(sources: Sequence[Path | str]) -> Iterator[str]:
     """Names of the files that are drawn of clips: the clips', made safe, with a number where two clips share one."""
     used: set[str] = set()
     for name in clip_names(sources):
