@@ -13,7 +13,7 @@ import videomem_hf
 
 ROOT = Path(__file__).parents[1]
 NAMES = {
-    "videomem_hf": {"__version__", "load_predictor", "predict"},
+    "videomem_hf": {"__version__", "load_predictor", "predict", "timeline"},
     "videomem_hf.inference": {
         "ClipPredictor", "ClipSource", "FeaturePredictor", "Prediction", "Predictor", "Saliency", "Still",
         "ViewPredictor", "load_predictor", "predict",

@@ -78,7 +78,9 @@ def write_advice(source: ClipSource, advice: Advice, folder: Path, on_progress: 
     _write_text(json_file, json.dumps(advice.to_dict(), indent=1, ensure_ascii=False) + "\n")
     _write_text(csv_file, _table(advice))
     _write_text(page, _page(advice, files, study, folder))
-    return AdviceFiles(page, json_file, csv_file, tuple(path for _, path in clips), poster_file, study[0] if study else None)
+    return AdviceFiles(
+        page, json_file, csv_file, tuple(path for _, path in clips), poster_file, study[0] if study else None
+    )
 
 
 def summary_of(advice: Advice) -> str:

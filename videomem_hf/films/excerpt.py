@@ -2,28 +2,29 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from videomem_hf.films.clip_frames import OnProgress, WatchedReader
+from videomem_hf.analysis.style import clock
 from videomem_hf.films.cutting import Span, WrittenPart, write_part
 from videomem_hf.films.gain_error import GainError
 from videomem_hf.films.poster import poster_times, write_poster
 from videomem_hf.films.shots import Shot
+from videomem_hf.films.timeline import OnProgress, Timeline, film_predictor, timeline
 from videomem_hf.inference import ClipSource, Predictor
-from videomem_hf.inference.clip_predictor import ClipPredictor
-from videomem_hf.inference.sources import input_name, open_source
-from videomem_hf.models.video_sampling import segments_of
-from videomem_hf.schema import Horizon, InputError
+from videomem_hf.inference.predicting import Model
+from videomem_hf.inference.sources import open_source
+from videomem_hf.schema import HORIZON_NAMES, Horizon, InputError
 from videomem_hf.statistics import Floats
-from videomem_hf.video.video import VideoError, open_video
+from videomem_hf.video.video import VideoError
 
 _TOLERANCE: Final = 0.1
 """Share by which whole shots may be longer or shorter than what is asked for."""
-_FRAMES_AT_ONCE: Final = 32
+_STEP_S: Final = 1.0
+"""Between the times at which a film's score is taken."""
 _LENGTH: Final = re.compile(r"(?:(?P<minutes>\d+(?:\.\d+)?)\s*m(?:in)?)?\s*(?:(?P<seconds>\d+(?:\.\d+)?)\s*s?)?")
 _CLOCK: Final = re.compile(r"(\d+):(\d\d(?:\.\d+)?)")
 
@@ -132,46 +133,96 @@ def choose_excerpt(
 def best_excerpt(
     source: ClipSource,
     length_s: float,
-    predictor: ClipPredictor,
     stem: Path,
+    model: Model | None = None,
+    *,
     horizon: Horizon | None = None,
     poster: bool = False,
-    on_progress: OnProgress = None,
+    device: str | None = None,
+    on_progress: OnProgress | None = None,
 ) -> WrittenExcerpt:
     """Find the most memorable part of a film, and write it as a file that plays in a browser.
 
     Args:
         source: A video file; see `ClipSource`.
         length_s: Of the excerpt, in seconds.
-        predictor: Of a model that scores frames, or segments of frames.
         stem: The file to write, without its ending.
+        model: As of `timeline`.
         horizon: What is to be high; None takes the model's first.
         poster: Whether to write the frame to use as a thumbnail beside it, as JPEG.
-        on_progress: Called with what is being done.
+        device, on_progress: As of `timeline`.
 
     Raises:
         InputError: The film is too short, the model scores no frames or not this horizon, or PySceneDetect is missing.
         VideoError: The film cannot be decoded.
     """
-    if not isinstance(predictor, Predictor):
-        raise InputError(f"{predictor.name}: scores no frames; choose a model that does")
-    horizon = horizon or predictor.horizons[0]
-    if horizon not in predictor.horizons:
-        raise InputError(f"{predictor.name}: gives no {horizon} score; it gives {', '.join(predictor.horizons)}")
-    times_s, scores, shots = _score(source, predictor, on_progress)
-    column = predictor.horizons.index(horizon)
-    error = GainError.of(predictor, horizon, predictor.processor.fps)
-    return write_excerpt(source, choose_excerpt(times_s, scores[:, column], shots, length_s, error), stem, poster)
+    predictor = film_predictor(model, device)
+    film = timeline(source, predictor, on_progress=on_progress)
+    return write_excerpt(source, excerpt_of(film, length_s, predictor, horizon), stem, poster)
+
+
+def excerpt_of(film: Timeline, length_s: float, predictor: Predictor, horizon: Horizon | None = None) -> Excerpt:
+    """Choose the most memorable part of a film whose timeline is known, see `choose_excerpt`.
+
+    Args:
+        film: As `timeline` gives it.
+        length_s: Of the excerpt, in seconds.
+        predictor: That made it.
+        horizon: What is to be high; None takes the model's first.
+
+    Raises:
+        InputError: The film is too short, or the model does not give this horizon.
+    """
+    horizon = horizon or film.horizons[0]
+    if horizon not in film.horizons:
+        raise InputError(f"{film.model}: gives no {horizon} score; it gives {', '.join(film.horizons)}")
+    times, scores = _curve(film, horizon)
+    shots = [Shot(shot.start_s, shot.end_s) for shot in film.shots]
+    error = GainError.of(predictor, horizon, 1 / _STEP_S)
+    found = choose_excerpt(times, scores, shots, length_s, error)
+    best = [(shot.best_scores[horizon], shot.best_time_s) for shot in film.shots]
+    inside = [each for each in best if found.span.start_s <= each[1] < found.span.end_s]
+    return replace(found, poster_s=tuple(time_s for _, time_s in sorted(inside, reverse=True)) or found.poster_s)
+
+
+def _curve(film: Timeline, horizon: Horizon) -> tuple[Floats, Floats]:
+    """The score of a film at even times: of each the mean of the windows over it, of a short shot the shot's."""
+    times, scores = [], []
+    for shot in film.shots:
+        inside = np.arange(np.ceil(shot.start_s / _STEP_S), np.ceil(shot.end_s / _STEP_S)) * _STEP_S
+        inside = inside if len(inside) else np.array([(shot.start_s + shot.end_s) / 2])
+        windows = [(each.start_s, each.end_s, each.scores[horizon]) for each in shot.windows]
+        starts, ends, values = np.array(windows or [(shot.start_s, shot.end_s, shot.scores[horizon])]).T
+        over = (inside[:, None] >= starts) & (inside[:, None] < ends)
+        over[~over.any(axis=1)] = True
+        times.append(inside)
+        scores.append((over * values).sum(axis=1) / over.sum(axis=1))
+    return np.concatenate(times), np.concatenate(scores)
 
 
 def write_excerpt(source: ClipSource, excerpt: Excerpt, stem: Path, poster: bool = False) -> WrittenExcerpt:
     """Write an excerpt of a film, without loss where key frames allow; see `write_part`. Arguments: `best_excerpt`."""
-    opened = _file(source)
+    opened = open_source(source)
+    if isinstance(opened, np.ndarray):
+        raise VideoError("frames without their times have no excerpt: give the video file")
     part = write_part(opened, stem, excerpt.span)
     if not poster:
         return WrittenExcerpt(excerpt, part, None, None)
     path = stem.with_name(f"{stem.name}.jpg")
     return WrittenExcerpt(excerpt, part, path, write_poster(opened, path, np.array(excerpt.poster_s)))
+
+
+def excerpt_sentence(written: WrittenExcerpt, horizon: Horizon) -> str:
+    """What was found and written, in one sentence."""
+    found = written.excerpt
+    ends = f" ({found.interval[0]:+.3f} to {found.interval[1]:+.3f})" if np.isfinite(found.interval[0]) else ""
+    how = "copied without loss" if written.part.copied else "encoded again"
+    shown = f"{clock(found.span.start_s)} to {clock(found.span.end_s)}"
+    poster = f"; poster {written.poster.name}" if written.poster else ""
+    return (
+        f"best {found.span.length_s:.1f} s: {shown}, {HORIZON_NAMES[horizon]} {found.score:.3f}, {found.gain:+.3f}{ends} "
+        f"against a random part; {written.part.path.name}, {how}{poster}"
+    )
 
 
 def parse_length(text: str) -> float:
@@ -186,42 +237,6 @@ def parse_length(text: str) -> float:
     if not seconds > 0:
         raise InputError(f"{text!r} is no length; give seconds or minutes such as 30s, 1m30s or 1:30")
     return seconds
-
-
-def _file(source: ClipSource) -> Any:
-    opened = open_source(source)
-    if isinstance(opened, np.ndarray):
-        raise VideoError("frames without their times have no excerpt: give the video file")
-    return opened
-
-
-def _score(source: ClipSource, predictor: Predictor, on_progress: OnProgress) -> tuple[Floats, Floats, list[Shot]]:
-    """Times and scores of the sampled frames, and the shots, in one pass."""
-    processor = predictor.processor
-    times: list[float] = []
-    rows: list[np.ndarray] = []
-    waiting: list[np.ndarray] = []
-
-    def score() -> None:
-        if waiting:
-            rows.append(predictor.score_segments(np.stack(waiting)))
-            waiting.clear()
-
-    with open_video(_file(source)) as reader:
-        watched = WatchedReader(reader, on_progress)
-        for segment in segments_of(watched, processor.fps, processor.segment_length, convert=processor.resize_frame):
-            times.append(segment.time_s)
-            images = np.stack(segment.images)
-            if waiting and waiting[0].shape != images.shape:
-                score()
-            waiting.append(images)
-            if len(waiting) * len(images) >= _FRAMES_AT_ONCE:
-                score()
-        score()
-        shots = watched.shots()
-    if not times:
-        raise VideoError(f"{input_name(source)}: holds no frames")
-    return np.array(times), predictor.weigh_rows(np.concatenate(rows))[0], shots
 
 
 def _whole_shots(shots: Sequence[Shot], length_s: float) -> list[Span]:

@@ -89,31 +89,39 @@ class ShotFinder:
     Cuts are PySceneDetect's (`AdaptiveDetector`), less those after which the picture comes back, as after a flash;
     dissolves and fades are those of `find_slow_change`.
 
+    Args:
+        start_s: When the first frame comes that is given; a shot starts there.
+
     Attributes:
         known_s: All changes before this time are known.
+        suspect_s: When there may be a cut, with the frame that was given last; None with other frames.
 
     Raises:
         InputError: PySceneDetect is not installed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, start_s: float = 0.0) -> None:
         if find_spec("scenedetect") is None:
             raise InputError("shots are found with PySceneDetect: pip install 'videomem_hf[shots]'")
         from scenedetect import AdaptiveDetector
 
-        self.known_s = 0.0
+        self.known_s = start_s
+        self.suspect_s: float | None = None
+        self._start_s = start_s
         self._detector = AdaptiveDetector(min_scene_len=0)
         self._recent: deque[tuple[float, np.ndarray]] = deque()
         self._candidates: list[float] = []
         self._cuts: list[float] = []
         self._slow: list[SlowChange] = []
         self._flat: list[float] = []
-        self._looked_s = self._last_s = 0.0
+        self._looked_s = start_s
 
     def add(self, time_s: float, frame: "VideoFrame") -> list[float]:
         """Take the next frame, which comes on screen at `time_s`; give the times of changes that are known now."""
         small = _shrink(frame)
-        self._candidates += self._detect(time_s, small)
+        suspects = self._detect(time_s, small)
+        self.suspect_s = suspects[-1] if suspects else None
+        self._candidates += suspects
         if self._candidates or not self._recent or time_s - self._recent[-1][0] > 1 / _COARSE_RATE - 1e-3:
             self._recent.append((time_s, _coarse(small)))
             if is_flat(self._recent[-1][1]):
@@ -189,7 +197,7 @@ class ShotFinder:
                 merged[-1] = (flat[0] + flat[-1]) / 2
             else:
                 merged.append(time_s)
-        return [time_s for time_s in merged if time_s >= SHORTEST_S]
+        return [time_s for time_s in merged if time_s - self._start_s >= SHORTEST_S]
 
 
 def _apart(times_s: list[float]) -> Iterator[float]:

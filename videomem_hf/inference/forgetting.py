@@ -23,7 +23,7 @@ from videomem_hf.statistics import Floats
 SHORT_S: Final = FirstStep().target_lag_max * (Presentation().window_s + Presentation().gap_s)
 LONG_S: Final = 3600 * (SecondStep().delay_min_h + SecondStep().delay_max_h) / 2
 TIMES_S: Final[dict[str, float]] = {"5 minutes": 300.0, "1 day": 86_400.0, "3 days": 259_200.0}
-LAW_SD: Final = 0.015
+LAW_SD: Final = 0.01
 """How far the law is from the recognition chances of the study's simulator (`MemoryModel`) at lags of 45 to 100 and
 after 24 to 72 hours, root mean square over videos; the intervals hold it."""
 _DRAWS: Final = 4000
@@ -107,7 +107,9 @@ def forgetting_curve(
             f"{name}: gives {known} scores only; a forgetting curve takes short-term and long-term ones, or a decay"
         )
     if not all(0 < score <= 1 for score in scores.values()) or (decay_per_lag or 0.0) > 0:
-        raise InputError(f"scores {dict(scores)}, decay {decay_per_lag}; scores are above 0 and at most 1, decays at most 0")
+        raise InputError(
+            f"scores {dict(scores)}, decay {decay_per_lag}; scores are above 0 and at most 1, decays at most 0"
+        )
     if decay_per_lag is not None and "long_term" not in scores:
         slopes = -decay_per_lag * FirstStep().target_lag_max
 
