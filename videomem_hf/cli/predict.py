@@ -80,8 +80,8 @@ def predict(
         str | None,
         typer.Option(
             metavar="FOLDER",
-            help="Write to this folder the chance of being remembered after 5 minutes, 1 day and 3 days, as a table and "
-            "one picture per clip; for models that give both scores.",
+            help="Write the chance of being remembered after 5 minutes, 1 day and 3 days to this folder: a table, and "
+            "one picture per clip. For models that give both scores.",
         ),
     ] = None,
     device: Device = None,
@@ -259,11 +259,7 @@ class _Outputs:
                 raise InputError(f"{path} is a folder; name a file")
             if not path.resolve().parent.is_dir():
                 raise InputError(f"{path}: the folder {path.resolve().parent} does not exist; make it first")
-        for option, folder in {
-            "--plots": self.plots,
-            "--overlay": self.overlay,
-            "--forgetting": self.forgetting,
-        }.items():
+        for option, folder in zip(("--plots", "--overlay", "--forgetting"), self.folders, strict=True):
             try:
                 if folder is not None:
                     folder.mkdir(parents=True, exist_ok=True)

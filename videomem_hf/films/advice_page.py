@@ -273,7 +273,8 @@ def _study_facts(
         for name, path in zip(("before", "after"), relative, strict=True)
     )
     return {
-        "clip": printable(Path(advice.clip).name), "edit": best.edit.name, "horizon": HORIZON_NAMES[advice.horizon], "others": others,
+        "clip": printable(Path(advice.clip).name), "edit": best.edit.name,
+        "horizon": HORIZON_NAMES[advice.horizon], "others": others,
         "before": f"{before:.3f}", "after": f"{after:.3f}", "annotations": f"{responses:,}",
         "participants": f"{-(-responses * design.videos_needed // targets):,}", "commands": commands,
         "video": first.stem, "targets": targets, "videos": design.videos_needed, "key": advice.horizon,

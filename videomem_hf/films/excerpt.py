@@ -220,8 +220,8 @@ def excerpt_sentence(written: WrittenExcerpt, horizon: Horizon) -> str:
     shown = f"{clock(found.span.start_s)} to {clock(found.span.end_s)}"
     poster = f"; poster {written.poster.name}" if written.poster else ""
     return (
-        f"best {found.span.length_s:.1f} s: {shown}, {HORIZON_NAMES[horizon]} {found.score:.3f}, {found.gain:+.3f}{ends} "
-        f"against a random part; {written.part.path.name}, {how}{poster}"
+        f"best {found.span.length_s:.1f} s: {shown}, {HORIZON_NAMES[horizon]} {found.score:.3f}, "
+        f"{found.gain:+.3f}{ends} against a random part; {written.part.path.name}, {how}{poster}"
     )
 
 
