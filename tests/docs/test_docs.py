@@ -84,7 +84,7 @@ RUNNABLE = ("bash", "python")
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What pages speak of as being there: `sample/release`, a trained `model`, `clip.mp4`, `film.mp4`, `clips/` and train.py."""
+    """What pages speak of: `sample/release`, a trained `model`, `clip.mp4`, `film.mp4`, `clips/` and train.py."""
     from videomem_hf.training import TrainingConfig, train
 
     folder = tmp_path_factory.mktemp("prepared")
