@@ -156,6 +156,31 @@ def _predict(work: Path, out: Path) -> None:
     frames[len(frames) // 2].save(out / "overlay.png", optimize=True)
 
 
+def _timeline(work: Path, out: Path) -> None:
+    _train_model(work)
+    _join(sorted((work / "sample").rglob("*.webm"))[:14], work / "film.webm")
+    videomem(work, "timeline", "film.webm", "--model", "run", "--out", "timeline")
+    _keep(work / "timeline/timeline.png", out / "timeline.png")
+
+
+def _join(clips: list[Path], film: Path) -> None:
+    """Join clips of one kind without encoding them anew."""
+    import av
+
+    with av.open(str(film), "w") as container:
+        stream, end = None, 0
+        for clip in clips:
+            with av.open(str(clip)) as opened:
+                source = opened.streams.video[0]
+                stream = stream or container.add_stream_from_template(source)
+                for packet in opened.demux(source):
+                    if packet.dts is not None:
+                        packet.pts, packet.dts, packet.stream = packet.pts + end, packet.dts + end, stream
+                        last = packet.pts + packet.duration
+                        container.mux(packet)
+                end = last
+
+
 def _train(work: Path, out: Path) -> None:
     _train_model(work)
     _keep(work / "run/training.png", out / "training.png")
@@ -272,6 +297,7 @@ def _served(*command: object) -> Iterator[str]:
 _MODEL: Final = ("videomem_hf/training", "videomem_hf/sample", "videomem_hf/models")
 MAKERS: Final = (
     Maker(("prediction", "overlay"), _predict, (*_MODEL, "videomem_hf/inference", "videomem_hf/analysis")),
+    Maker(("timeline",), _timeline, (*_MODEL, "videomem_hf/films", "videomem_hf/analysis/style.py")),
     Maker(("training",), _train, (*_MODEL, "videomem_hf/analysis/training_figure.py")),
     Maker(("report",), _report, (*_MODEL, "videomem_hf/cli/report.py", "videomem_hf/analysis/errors.py")),
     Maker(("describe",), _describe, ("videomem_hf/sample", "videomem_hf/analysis/dataset_figures.py")),

@@ -30,5 +30,5 @@ def pan(seed: int, seconds: float) -> list[np.ndarray]:
     return [wide[:, (start := round(192 * i / frames)) : start + 96] for i in range(frames)]
 
 
-def write_film(path: Path, *shots: list[np.ndarray]) -> Path:
-    return write_clip(path, [frame for shot in shots for frame in shot], fps=RATE)
+def write_film(path: Path, *shots: list[np.ndarray], codec: str = "libvpx") -> Path:
+    return write_clip(path, [frame for shot in shots for frame in shot], fps=RATE, codec=codec)
