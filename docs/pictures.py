@@ -163,6 +163,23 @@ def _timeline(work: Path, out: Path) -> None:
     _keep(work / "timeline/timeline.png", out / "timeline.png")
 
 
+def _improve(work: Path, out: Path) -> None:
+    _train_model(work)
+    from videomem_hf.sample import read_truth
+
+    by_truth = sorted(read_truth(work / "sample"), key=lambda truth: truth.short_term)
+    paths = {path.stem: path for path in (work / "sample").rglob("*.webm")}
+    _join([paths[f"video{truth.video_id}"] for truth in (*by_truth[:2], *by_truth[-3:])], work / "advert.webm")
+    videomem(work, "improve", "advert.webm", "--model", "run", "--out", "edits")
+    videomem(work, "predict", CLIP, "--model", "run", "--forgetting", "curves")
+    _keep(work / f"curves/{CLIP.stem}-forgetting.png", out / "forgetting.png")
+    with _browser() as browser:
+        page = browser.new_page(viewport={"width": 1000, "height": 1250})
+        page.goto((work / "edits/improve.html").as_uri())
+        page.wait_for_function("[...document.querySelectorAll('video')].every(video => video.readyState >= 2)")
+        page.screenshot(path=out / "improve.png")
+
+
 def _join(clips: list[Path], film: Path) -> None:
     """Join clips of one kind without encoding them anew."""
     import av
@@ -298,6 +315,7 @@ _MODEL: Final = ("videomem_hf/training", "videomem_hf/sample", "videomem_hf/mode
 MAKERS: Final = (
     Maker(("prediction", "overlay"), _predict, (*_MODEL, "videomem_hf/inference", "videomem_hf/analysis")),
     Maker(("timeline",), _timeline, (*_MODEL, "videomem_hf/films", "videomem_hf/analysis/style.py")),
+    Maker(("improve", "forgetting"), _improve, (*_MODEL, "videomem_hf/films", "videomem_hf/analysis/style.py")),
     Maker(("training",), _train, (*_MODEL, "videomem_hf/analysis/training_figure.py")),
     Maker(("report",), _report, (*_MODEL, "videomem_hf/cli/report.py", "videomem_hf/analysis/errors.py")),
     Maker(("describe",), _describe, ("videomem_hf/sample", "videomem_hf/analysis/dataset_figures.py")),

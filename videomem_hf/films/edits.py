@@ -110,7 +110,7 @@ def single_edits(
         orders: Whether the model can tell orders of shots apart.
     """
     whole = Span(shots[0].start_s, shots[-1].end_s)
-    edits = [*_trims(whole), *_drops(shots)]
+    edits = [*_drops(shots), *_trims(whole)]
     if title_end_s is not None and title_end_s > _TITLE_S:
         kept = Span(title_end_s - _TITLE_S, whole.end_s)
         edits.append(Edit(("shorter title card",), f"show the still opening for {_TITLE_S:g} s only", (kept,)))
