@@ -26,6 +26,7 @@ from videomem_hf.cli.options import (
     quoted,
     say_next,
 )
+from videomem_hf.cli.predict_forgetting import check_forgetting, write_forgetting_table
 from videomem_hf.cli.predict_here import Outcome, Scoring, is_pipe, score_clips
 from videomem_hf.cli.predict_next import next_commands
 from videomem_hf.model_names import check_model_name
@@ -75,6 +76,14 @@ def predict(
             "--occlusion", help="With --plots: cover one cell of a grid after the other and show how the score changes."
         ),
     ] = False,
+    forgetting: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Write the chance of being remembered after 5 minutes, 1 day and 3 days to this folder: a table, and "
+            "one picture per clip. For models that give both scores.",
+        ),
+    ] = None,
     device: Device = None,
     title: Annotated[str | None, typer.Option(help="Title of a single clip, for a model that reads titles.")] = None,
     titles: Titles = None,
@@ -109,7 +118,8 @@ def predict(
     [bold]videomem predict holiday.mp4 --overlay videos[/bold],
     [bold]videomem predict --list clips.txt --csv scores.csv --engine ray[/bold]
     """
-    outputs = _Outputs(*map(_path, ("--json", "--csv", "--plots", "--overlay"), (json_file, csv_file, plots, overlay)))
+    names = ("--json", "--csv", "--plots", "--overlay", "--forgetting")
+    outputs = _Outputs(*map(_path, names, (json_file, csv_file, plots, overlay, forgetting)))
     outputs.check()
     if occlusion and plots is None and engine == "local":
         raise InputError("--occlusion: needs --plots FOLDER")
@@ -118,7 +128,7 @@ def predict(
     if engine == "ray":
         if any((fail_fast, import_, trust_remote_code)):
             raise InputError("--fail-fast, --import and --trust-remote-code are for --engine local; leave them out")
-        if outputs.csv_file is None or outputs.to_stdout or json_file or plots or overlay or occlusion:
+        if outputs.csv_file is None or outputs.to_stdout or json_file or plots or overlay or occlusion or forgetting:
             raise InputError("--engine ray writes a table and nothing else: give --csv FILE, and no other output")
         from videomem_hf.cli.predict_ray import predict_on_ray
 
@@ -131,7 +141,7 @@ def predict(
     from videomem_hf.inference import Predictor
 
     imports = tuple(import_ or ())
-    drawn = outputs.plots, outputs.overlay, occlusion
+    drawn = outputs.plots, outputs.overlay, occlusion, outputs.forgetting
     scoring = Scoring(model, device, trust_remote_code, precision, imports, *drawn)
     jobs = min(jobs or 1, len(sources))
     if jobs > 1 and (pipes := [source for source in sources if is_pipe(source)]):
@@ -141,6 +151,8 @@ def predict(
     predictor = scoring.load()
     if of_clips:
         predictor.check_title()
+    if forgetting is not None:
+        check_forgetting(predictor)
     if occlusion and not isinstance(predictor, Predictor):
         raise InputError(f"--occlusion: {predictor.name} scores no frames; leave it out")
     if overlay is not None and predictor.saliency_method is None:
@@ -189,7 +201,9 @@ def _write_outputs(
     if outputs.json_file is not None:
         _write_json(outputs.json_file, outcomes, about)
     print_table(outcomes, about.model, about.horizons, about.level, to_stderr=outputs.to_stdout)
-    if written := [str(path) for path in (*outputs.files, outputs.plots, outputs.overlay) if path and str(path) != "-"]:
+    if outputs.forgetting is not None:
+        write_forgetting_table(outcomes, outputs.forgetting, outputs.to_stdout)
+    if written := [str(path) for path in (*outputs.files, *outputs.folders) if path and str(path) != "-"]:
         typer.echo(f"Written: {', '.join(written)}", err=outputs.to_stdout)
     if interrupted:
         sys.stderr.write(f"videomem: interrupted; {len(outcomes)} of {quantity(clips, 'clip')} are done and kept\n")
@@ -220,6 +234,7 @@ class _Outputs:
     csv_file: Path | None
     plots: Path | None
     overlay: Path | None
+    forgetting: Path | None = None
 
     @property
     def to_stdout(self) -> bool:
@@ -228,6 +243,10 @@ class _Outputs:
     @property
     def files(self) -> list[Path]:
         return [path for path in (self.json_file, self.csv_file) if path is not None and str(path) != "-"]
+
+    @property
+    def folders(self) -> tuple[Path | None, ...]:
+        return self.plots, self.overlay, self.forgetting
 
     def check(self) -> None:
         """Refuse at once what would fail after hours of work."""
@@ -240,7 +259,7 @@ class _Outputs:
                 raise InputError(f"{path} is a folder; name a file")
             if not path.resolve().parent.is_dir():
                 raise InputError(f"{path}: the folder {path.resolve().parent} does not exist; make it first")
-        for option, folder in {"--plots": self.plots, "--overlay": self.overlay}.items():
+        for option, folder in zip(("--plots", "--overlay", "--forgetting"), self.folders, strict=True):
             try:
                 if folder is not None:
                     folder.mkdir(parents=True, exist_ok=True)

@@ -65,6 +65,7 @@ class Scoring:
     plots: Path | None
     overlay: Path | None
     occlusion: bool = False
+    forgetting: Path | None = None
 
     def load(self) -> "ClipPredictor":
         from videomem_hf.inference import load_predictor
@@ -223,6 +224,10 @@ def _draw(
                 file.seek(0)
             covered = occlusion_maps(predictor, file, frames=[still.time_s for still in prediction.stills])
         save_figure(prediction_figure(prediction, occlusion=covered), scoring.plots / f"{name}.png")
+    if scoring.forgetting:
+        from videomem_hf.inference.drawing import write_forgetting
+
+        write_forgetting(scoring.forgetting / f"{name}-forgetting.png", prediction)
     if scoring.overlay:
         from videomem_hf.inference.drawing import write_overlay
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,6 +39,16 @@ def timeline(
     otio: Annotated[
         bool, typer.Option("--otio", help="Write markers for editing programs as well: timeline.otio and timeline.edl.")
     ] = False,
+    best: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LENGTH",
+            help="Write the most memorable part of this length, such as 30s or 1m30s: best.mp4 or .webm.",
+        ),
+    ] = None,
+    poster: Annotated[
+        bool, typer.Option("--poster", help="With --best: write the frame to use as its thumbnail, best.jpg.")
+    ] = False,
     device: Device = None,
     precision: Annotated[
         str, typer.Option(help="Number format of the network, see `videomem predict --help`.")
@@ -58,10 +69,12 @@ def timeline(
 
     Examples: [bold]videomem timeline film.mp4 --out timeline[/bold],
     [bold]videomem timeline film.mp4 --out timeline --otio[/bold],
+    [bold]videomem timeline film.mp4 --out timeline --best 30s --poster[/bold],
     [bold]videomem timeline films/ --out timelines --engine ray[/bold]
     """
     if out is None:
         raise InputError("--out is missing: name the folder for the results")
+    length_s = _length(best, poster, engine)
     check_model_name(model)
     import_code(import_)
     paths = clip_paths(films, list_file)
@@ -82,7 +95,7 @@ def timeline(
         from videomem_hf.inference import load_predictor
 
         predictor = film_predictor(load_predictor(model, device, None, trust_remote_code, precision))
-        results = _make_here(predictor, paths, folders, fps, otio)
+        results = _make_here(predictor, paths, folders, fps, otio, length_s, poster)
     failed = _report(results, dict(zip(paths, folders, strict=True)))
     if failed < len(paths):
         first = folders[0] if len(paths) == 1 else out
@@ -96,8 +109,27 @@ def timeline(
         say_next(f"videomem timeline {named} --out {quoted(out)}{given} --otio")
 
 
+def _length(best: str | None, poster: bool, engine: str) -> float | None:
+    """The length of the excerpt in seconds; refuses options that do not go together."""
+    if best is None:
+        if poster:
+            raise InputError("--poster: is for an excerpt; give --best LENGTH as well")
+        return None
+    if engine == "ray":
+        raise InputError("--best is for --engine local; leave it out")
+    from videomem_hf.films.excerpt import parse_length
+
+    return parse_length(best)
+
+
 def _make_here(
-    predictor: "Predictor", paths: list[Path], folders: list[Path], fps: float | None, otio: bool
+    predictor: "Predictor",
+    paths: list[Path],
+    folders: list[Path],
+    fps: float | None,
+    otio: bool,
+    length_s: float | None,
+    poster: bool,
 ) -> Iterator[tuple[Path, "Summary | str"]]:
     """Make timelines in this process, with a progress bar in seconds of film."""
     from videomem_hf.films.ray_engine import summary_of
@@ -114,7 +146,16 @@ def _make_here(
                 bar.update(max(0.0, time_s - bar.n))
 
             try:
-                yield path, summary_of(make_timeline(path, folder, predictor, fps, otio, show))
+                found = make_timeline(path, folder, predictor, fps, otio, show)
+                summary = summary_of(found)
+                if length_s is not None:
+                    from videomem_hf.films.excerpt import excerpt_of, excerpt_sentence, write_excerpt
+
+                    excerpt = excerpt_of(found, length_s, predictor)
+                    written = write_excerpt(path, excerpt, folder / "best", poster)
+                    said = excerpt_sentence(written, found.horizons[0])
+                    summary = replace(summary, notes=(*summary.notes, said))
+                yield path, summary
             except Exception as error:
                 yield path, cause_of(error, str(path))
 
