@@ -1,6 +1,7 @@
 """A picture of a film's timeline: its most memorable shots, and the scores of all over time."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -50,7 +51,7 @@ def timeline_figure(timeline: Timeline) -> Figure:
     style_time_axis(axes, 0, timeline.duration_s)
     middles = [(timeline.shots[n].start_s + timeline.shots[n].end_s) / 2 for n in chosen]
     axes.plot(middles, [axes.get_ylim()[0]] * len(chosen), "^", color="black", markersize=5, clip_on=False)
-    figure.suptitle(escape(timeline.source), fontsize=LABEL_PT + 2)
+    figure.suptitle(escape(Path(timeline.source).name), fontsize=LABEL_PT + 2)
     return figure
 
 
