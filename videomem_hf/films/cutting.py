@@ -191,13 +191,12 @@ def _packets_to_copy(reader: VideoReader, span: Span) -> "list[Packet]":
     stream, sound = reader.stream, _sound_of(reader)
     endings = PLAYED.get(_codec(reader))
     rate = reader.frames_per_second or DEFAULT_RATE
-    aspect = stream.sample_aspect_ratio or 1
     if (
         endings is None
         or stream.codec_context.pix_fmt not in PLAYED_COLOURS
-        or aspect != 1
         or (sound is not None and sound.codec_context.codec.canonical_name not in endings[1])
         or stream.metadata.get("alpha_mode") == "1"
+        or not _shown_as_coded(reader)
     ):
         return []
     origin, base = _origin(reader), float(stream.time_base or 0)
@@ -218,14 +217,20 @@ def _packets_to_copy(reader: VideoReader, span: Span) -> "list[Packet]":
         return []
     shown = [time >= times[0] and time < end for time in times]
     last = max(index for index, each in enumerate(shown) if each)
-    if any(time >= end for time in times[:last]) or _turned(packets[0]):
+    if any(time >= end for time in times[:last]):
         return []  # a frame at the end is made from one beyond it
     return [packet for packet, each in zip(packets, shown, strict=True) if each]
 
 
-def _turned(packet: "Packet") -> bool:
-    """Whether a player turns the picture."""
-    return any(getattr(frame, "rotation", 0) for frame in packet.decode()[:1])
+def _shown_as_coded(reader: VideoReader) -> bool:
+    """Whether a player shows the picture as it is coded: upright, with square pixels and in SDR colours."""
+    import av
+
+    try:
+        frame = next(reader.container.decode(reader.stream))
+    except (av.FFmpegError, StopIteration):
+        return False
+    return not frame.rotation and not Screen(frame, reader.stream.sample_aspect_ratio).changes(frame)
 
 
 def _copy(reader: VideoReader, packets: "list[Packet]", path: Path, span: Span) -> None:
@@ -313,7 +318,9 @@ def _decoded(reader: VideoReader, span: Span) -> "Iterator[tuple[float, VideoFra
         held = None
         yield time_s, frame, screen
     if held is not None and screen is not None:
-        yield span.start_s, held[1], screen
+        own = float((held[1].duration or 0) * base) or 1 / (reader.frames_per_second or DEFAULT_RATE)
+        if held[0] + own > span.start_s + TIME_TOLERANCE_S:  # else the clip has ended
+            yield span.start_s, held[1], screen
 
 
 def _for_encoder(frame: "VideoFrame", screen: Screen, picture: Picture | None, time_s: float) -> "VideoFrame":
