@@ -20,14 +20,14 @@ from videomem_hf.video.video import VideoError
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Shots of 3.1, .6, 2.3 and 12 s."""
+    """Shots of 3.12, .6, 2.28 and 12 s."""
     path = tmp_path_factory.mktemp("films") / "f.webm"
-    return write_film(path, still(1, 3.1), still(2, 0.6), still(3, 2.3), still(4, 12))
+    return write_film(path, still(1, 3.12), still(2, 0.6), still(3, 2.28), still(4, 12))
 
 
 def test_a_shot_of_up_to_7_s_has_the_score_of_the_clip_that_it_is(tiny: Predictor, film: Path, tmp_path: Path) -> None:
     shots = videomem_hf.timeline(film, tiny).shots
-    assert [shot.start_s for shot in shots] == pytest.approx([0, 3.1, 3.7, 6], abs=2e-3)
+    assert [shot.start_s for shot in shots] == pytest.approx([0, 3.12, 3.72, 6], abs=2e-3)
     clip = tiny.predict(write_film(tmp_path / "c.webm", still(1, 3)))
     assert shots[0].scores["short_term"] == pytest.approx(clip.scores["short_term"], abs=2e-3)
     assert [shot.frames for shot in shots] == [4, 1, 2, 12]
