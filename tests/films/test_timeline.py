@@ -1,6 +1,7 @@
 """Shots have the scores of the clips that they are; a stopped run goes on; odd films have a timeline or a reason."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from tests.films.films import RATE, picture, still, write_film
 from videomem_hf.films import shot_scores
 from videomem_hf.films.shot_scores import ScoredShot
 from videomem_hf.films.timeline import Timeline
-from videomem_hf.inference import Predictor
+from videomem_hf.inference import ClipPredictor, Prediction, Predictor
 from videomem_hf.schema import InputError
 from videomem_hf.video.video import VideoError
 
@@ -150,3 +151,21 @@ def assert_same(found: Timeline, expected: Timeline) -> None:
     for mine, other in zip(found.shots, expected.shots, strict=True):
         assert mine.scores["short_term"] == pytest.approx(other.scores["short_term"], abs=1e-5)
         assert len(mine.windows) == len(other.windows)
+
+
+class OfFeatures(ClipPredictor):
+    """Stands for any predictor that does not score frames."""
+
+    def __init__(self) -> None:
+        self.name = "best"
+
+    def extract(self, source: object, title: str | None = None) -> tuple[dict[str, np.ndarray], list[str]]:
+        raise NotImplementedError
+
+    def _predict_each(self, titled: object, options: object) -> Iterator[Prediction]:
+        raise NotImplementedError
+
+
+def test_a_model_of_features_is_refused(film: Path) -> None:
+    with pytest.raises(InputError, match="best: reads features of whole files, and a timeline needs a model"):
+        videomem_hf.timeline(film, OfFeatures())
