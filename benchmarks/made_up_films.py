@@ -44,11 +44,12 @@ class Film:
 
 
 def real_footage(clips: list[Path]) -> list[Footage]:
-    """Decode the beginnings of clips, which have no cut there."""
-    return [
-        np.stack([_fit(frame.image) for frame in islice(sample_frames(clip, RATE), _LONGEST_S * RATE)])
-        for clip in clips
-    ]
+    """Decode the beginnings of clips, which have no cut there; not their ends, at which titles go."""
+    pieces = []
+    for clip in clips:
+        frames = [_fit(frame.image) for frame in islice(sample_frames(clip, RATE), _LONGEST_S * RATE)]
+        pieces.append(np.stack(frames[: len(frames) * 3 // 4]))
+    return pieces
 
 
 def photograph_footage(pictures: list[Path], seed: int = 0) -> list[Footage]:

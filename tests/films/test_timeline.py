@@ -1,6 +1,7 @@
 """Shots have the scores of the clips that they are; a stopped run goes on; odd films have a timeline or a reason."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,21 +14,21 @@ from tests.films.films import RATE, picture, still, write_film
 from videomem_hf.films import shot_scores
 from videomem_hf.films.shot_scores import ScoredShot
 from videomem_hf.films.timeline import Timeline
-from videomem_hf.inference import Predictor
+from videomem_hf.inference import ClipPredictor, Prediction, Predictor
 from videomem_hf.schema import InputError
 from videomem_hf.video.video import VideoError
 
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Shots of 3.1, .6, 2.3 and 12 s."""
+    """Shots of 3.12, .6, 2.28 and 12 s."""
     path = tmp_path_factory.mktemp("films") / "f.webm"
-    return write_film(path, still(1, 3.1), still(2, 0.6), still(3, 2.3), still(4, 12))
+    return write_film(path, still(1, 3.12), still(2, 0.6), still(3, 2.28), still(4, 12))
 
 
 def test_a_shot_of_up_to_7_s_has_the_score_of_the_clip_that_it_is(tiny: Predictor, film: Path, tmp_path: Path) -> None:
     shots = videomem_hf.timeline(film, tiny).shots
-    assert [shot.start_s for shot in shots] == pytest.approx([0, 3.1, 3.7, 6], abs=2e-3)
+    assert [shot.start_s for shot in shots] == pytest.approx([0, 3.12, 3.72, 6], abs=2e-3)
     clip = tiny.predict(write_film(tmp_path / "c.webm", still(1, 3)))
     assert shots[0].scores["short_term"] == pytest.approx(clip.scores["short_term"], abs=2e-3)
     assert [shot.frames for shot in shots] == [4, 1, 2, 12]
@@ -150,3 +151,21 @@ def assert_same(found: Timeline, expected: Timeline) -> None:
     for mine, other in zip(found.shots, expected.shots, strict=True):
         assert mine.scores["short_term"] == pytest.approx(other.scores["short_term"], abs=1e-5)
         assert len(mine.windows) == len(other.windows)
+
+
+class OfFeatures(ClipPredictor):
+    """Stands for any predictor that does not score frames."""
+
+    def __init__(self) -> None:
+        self.name = "best"
+
+    def extract(self, source: object, title: str | None = None) -> tuple[dict[str, np.ndarray], list[str]]:
+        raise NotImplementedError
+
+    def _predict_each(self, titled: object, options: object) -> Iterator[Prediction]:
+        raise NotImplementedError
+
+
+def test_a_model_of_features_is_refused(film: Path) -> None:
+    with pytest.raises(InputError, match="best: reads features of whole files, and a timeline needs a model"):
+        videomem_hf.timeline(film, OfFeatures())

@@ -85,7 +85,7 @@ class _Watch:
         self._reader, self._processor, self._start_s = reader, processor, start_s
         self._fps = fps
         self._spares: list[Sample] = []
-        self._wanted_s = math.inf
+        self._wanted_s = self._when_to_spare(start_s)
 
     @property
     def screen(self) -> Any:
@@ -114,15 +114,17 @@ class _Watch:
 
     def _keep_spare(self, time_s: float, frame: Any) -> None:
         """Sample the middle of the shortest shot that may begin at a cut, if nothing else of it is sampled."""
-        suspect_s = self.finder.suspect_s
-        if suspect_s is not None:
-            next_s = math.ceil((suspect_s - TIME_TOLERANCE_S) * self._fps) / self._fps
-            self._wanted_s = suspect_s + SHORTEST_S / 2 if next_s > suspect_s + SHORTEST_S else math.inf
+        if self.finder.suspect_s is not None:
+            self._wanted_s = self._when_to_spare(self.finder.suspect_s)
         if time_s >= self._wanted_s:
             image = self.screen.rgb(frame)
             frames = np.stack([self._processor.resize_frame(image)] * self._processor.segment_length)
             self._spares.append(Sample(time_s, time_s, frames, _for_display(image), spare=True))
             self._wanted_s = math.inf
+
+    def _when_to_spare(self, cut_s: float) -> float:
+        next_s = math.ceil((cut_s - TIME_TOLERANCE_S) * self._fps) / self._fps
+        return cut_s + SHORTEST_S / 2 if next_s > cut_s + SHORTEST_S else math.inf
 
 
 def _for_display(image: np.ndarray) -> np.ndarray:

@@ -200,6 +200,7 @@ class _OpenShot:
 
     def close(self, end_s: float) -> ScoredShot:
         """Give the shot, which ends at a time."""
+        self.advance(end_s)
         covered_s = self._next_s + STEP_S if self._windows else self.start_s
         if end_s - covered_s > 1e-3:
             inside = [each for each in self.records if each.sample.last_s < end_s]

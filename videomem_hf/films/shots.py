@@ -151,7 +151,7 @@ class ShotFinder:
             if not self._comes_back(cut):
                 self._cuts.append(cut)
         times = np.array([time_s for time_s, _ in self._recent])
-        for length in LENGTHS_S:
+        for length in LENGTHS_S if len(times) else ():
             inside = (times >= until_s - length - 1e-3) & (times <= until_s)
             start, end = int(inside.argmax()), int(inside.sum()) + int(inside.argmax())
             if end - start < 4 or any(times[start] <= cut <= times[end - 1] + _STEP_S for cut in self._cuts[-4:]):
