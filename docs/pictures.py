@@ -176,7 +176,8 @@ def _improve(work: Path, out: Path) -> None:
     with _browser() as browser:
         page = browser.new_page(viewport={"width": 1000, "height": 1250})
         page.goto((work / "edits/improve.html").as_uri())
-        page.wait_for_function("[...document.querySelectorAll('video')].every(video => video.readyState >= 2)")
+        page.evaluate("document.querySelectorAll('video').forEach(video => video.currentTime = 2)")
+        page.wait_for_function("[...document.querySelectorAll('video')].every(v => !v.seeking && v.readyState === 4)")
         page.screenshot(path=out / "improve.png")
 
 

@@ -103,10 +103,15 @@ def timeline(
         typer.echo(f"Written: {page}")
     if failed:
         raise typer.Exit(1)
-    if sys.stdout.isatty() and not otio:
-        given = "".join(f" {name} {quoted(value)}" for name, value in (("--model", model),) if value)
+    if sys.stdout.isatty() and not (otio and best):
         named = quoted(paths[0]) if len(paths) == 1 else " ".join(map(quoted, films or []))
-        say_next(f"videomem timeline {named} --out {quoted(out)}{given} --otio")
+        _say_next(f"videomem timeline {named} --out {quoted(out)}", model, otio, best)
+
+
+def _say_next(command: str, model: str | None, otio: bool, best: str | None) -> None:
+    given = f" --model {quoted(model)}" if model else ""
+    options = [*([] if best else ["--best 30s --poster"]), *([] if otio else ["--otio"])]
+    say_next(*(f"{command}{given} {option}" for option in options))
 
 
 def _length(best: str | None, poster: bool, engine: str) -> float | None:

@@ -27,7 +27,7 @@ _MOST_BYTES: Final = 1 << 29
 _PREVIEW_FPS: Final = 12.0
 _PREVIEW_PX: Final = 320
 _FRAMES_AT_ONCE: Final = 32
-_GRID: Final = (5, 5)
+_GRID: Final = (4, 4)
 _STILL_LEVELS: Final = 0.5
 """Mean change of grey levels, from one small image to the next, up to which a shot is a still card."""
 

@@ -130,8 +130,10 @@ def best_half(shots: Sequence[Shot], scores: np.ndarray) -> Edit | None:
         return None
     kept = sorted(np.argsort(-scores, kind="stable")[: (len(shots) + 1) // 2].tolist())
     numbers = [str(index + 1) for index in kept]
-    name = f"keep shots {', '.join(numbers[:-1])} and {numbers[-1]}"
-    return Edit(("drop shots",), name, _spans(shots, kept), ways=comb(len(shots), len(kept)))
+    spans = _spans(shots, kept)
+    times = ", ".join(f"{span.start_s:.1f} to {span.end_s:.1f} s" for span in spans)
+    name = f"keep shots {', '.join(numbers[:-1])} and {numbers[-1]} ({times})"
+    return Edit(("drop shots",), name, spans, ways=comb(len(shots), len(kept)))
 
 
 def pairs_of(edits: Sequence[Edit], whole: Span) -> list[Edit]:
