@@ -47,7 +47,8 @@ NAMES = {
 DOCUMENTED = {
     "videomem_hf.films.advice": {"Advice", "Gain", "Trial", "advise"},
     "videomem_hf.films.advice_page": {"AdviceFiles", "write_advice"},
-    "videomem_hf.films.cutting": {"Span", "WrittenPart", "write_part"},
+    "videomem_hf.films.cutting": {"WrittenPart", "write_part"},
+    "videomem_hf.films.span": {"Span"},
     "videomem_hf.films.edits": {"Edit", "Look"},
     "videomem_hf.films.excerpt": {"Excerpt", "WrittenExcerpt", "best_excerpt"},
     "videomem_hf.inference.forgetting": {"ForgettingCurve", "forgetting_curve"},

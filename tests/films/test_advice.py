@@ -13,10 +13,10 @@ from tests.films.films import RATE
 from videomem_hf.films import advice as advising
 from videomem_hf.films.advice import Advice, advise, holm
 from videomem_hf.films.advice_page import write_advice
-from videomem_hf.films.cutting import Span
 from videomem_hf.films.edits import Edit, Look, best_half, pairs_of, single_edits
 from videomem_hf.films.gain_error import GainError, error_variance
 from videomem_hf.films.shots import Shot
+from videomem_hf.films.span import Span
 from videomem_hf.inference import Predictor
 from videomem_hf.inference.frame_noise import FrameNoise
 from videomem_hf.inference.intervals import IntervalFit, IntervalScale

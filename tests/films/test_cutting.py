@@ -8,7 +8,8 @@ import pytest
 
 from tests.clips import rotate_mp4
 from tests.films.sounding import RATE, clicks, flashes, write_sounding
-from videomem_hf.films.cutting import Span, frame_at, write_part, write_preview, write_spans
+from videomem_hf.films.cutting import frame_at, write_part, write_preview, write_spans
+from videomem_hf.films.span import Span
 from videomem_hf.video.video import VideoError, probe, sample_frames
 
 

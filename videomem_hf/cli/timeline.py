@@ -22,43 +22,51 @@ if TYPE_CHECKING:
     from videomem_hf.inference import Predictor
 
 
+Out = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Folder for the results; of several films each gets a folder in it."),
+]
+Precision = Annotated[str, typer.Option(help="Number format of the network, see `videomem predict --help`.")]
+Model = Annotated[
+    str | None,
+    typer.Option(help="Folder of a model that scores frames, Hub id, or 'resmem'. (default: resmem)"),
+]
+Fps = Annotated[
+    float | None, typer.Option(min=0.01, help="Frames scored per second. (default: the model's, which is 1)")
+]
+Best = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LENGTH",
+        help="Write the most memorable part of this length, such as 30s or 1m30s: best.mp4 or .webm.",
+    ),
+]
+Poster = Annotated[
+    bool, typer.Option("--poster", help="With --best: write the frame to use as its thumbnail, best.jpg.")
+]
+Otio = Annotated[
+    bool, typer.Option("--otio", help="Write markers for editing programs as well: timeline.otio and timeline.edl.")
+]
+Jobs = Annotated[
+    int | None, typer.Option(min=1, help="With --engine ray: number of processes. (default: one per GPU or core)")
+]
+
+
 def timeline(
     films: ClipFiles = None,
     list_file: ListFile = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="Folder for the results; of several films each gets a folder in it."),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(help="Folder of a model that scores frames, Hub id, or 'resmem'. (default: resmem)"),
-    ] = None,
-    fps: Annotated[
-        float | None, typer.Option(min=0.01, help="Frames scored per second. (default: the model's, which is 1)")
-    ] = None,
-    otio: Annotated[
-        bool, typer.Option("--otio", help="Write markers for editing programs as well: timeline.otio and timeline.edl.")
-    ] = False,
-    best: Annotated[
-        str | None,
-        typer.Option(
-            metavar="LENGTH",
-            help="Write the most memorable part of this length, such as 30s or 1m30s: best.mp4 or .webm.",
-        ),
-    ] = None,
-    poster: Annotated[
-        bool, typer.Option("--poster", help="With --best: write the frame to use as its thumbnail, best.jpg.")
-    ] = False,
+    out: Out = None,
+    model: Model = None,
+    fps: Fps = None,
+    otio: Otio = False,
+    best: Best = None,
+    poster: Poster = False,
     device: Device = None,
-    precision: Annotated[
-        str, typer.Option(help="Number format of the network, see `videomem predict --help`.")
-    ] = "auto",
+    precision: Precision = "auto",
     import_: Import = None,
     trust_remote_code: TrustRemoteCode = False,
     engine: Engine = "local",
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="With --engine ray: number of processes. (default: one per GPU or core)")
-    ] = None,
+    jobs: Jobs = None,
 ) -> None:
     """Find the shots of a film of any length, and predict how memorable each is.
 

@@ -16,9 +16,9 @@ from typing import Any, Final
 import numpy as np
 
 from videomem_hf.films.clip_frames import ClipFrames, OnProgress, read_clip
-from videomem_hf.films.cutting import Span
 from videomem_hf.films.edits import Edit, Look, best_half, pairs_of, single_edits
 from videomem_hf.films.gain_error import GainError, shot_indices
+from videomem_hf.films.span import Span
 from videomem_hf.inference import ClipSource, Predictor
 from videomem_hf.inference.clip_predictor import ClipPredictor
 from videomem_hf.inference.frame_statistics import LAST

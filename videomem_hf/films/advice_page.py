@@ -15,9 +15,10 @@ import numpy as np
 from PIL import Image
 
 from videomem_hf.films.advice import LEVEL, Advice, OnProgress, Trial
-from videomem_hf.films.cutting import Span, write_part, write_preview, write_spans
+from videomem_hf.films.cutting import write_part, write_preview, write_spans
 from videomem_hf.films.gain_error import CONFIDENCE
 from videomem_hf.films.poster import write_poster
+from videomem_hf.films.span import Span
 from videomem_hf.inference import ClipSource
 from videomem_hf.inference.sources import open_source
 from videomem_hf.protocol.design import StudyDesign, save_design

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from videomem_hf.films.sound import add_sound, encode_sound, sound_of, sound_packets
+from videomem_hf.films.span import Span
 from videomem_hf.models.video_decoding import DEFAULT_RATE, VideoReader
 from videomem_hf.models.video_display import Screen
 from videomem_hf.models.video_sampling import TIME_TOLERANCE_S
@@ -17,9 +19,7 @@ from videomem_hf.system import atomic_write
 from videomem_hf.video.video import VideoError, VideoSource, open_video
 
 if TYPE_CHECKING:
-    from av.audio.frame import AudioFrame
-    from av.audio.stream import AudioStream
-    from av.container import InputContainer, OutputContainer
+    from av.container import OutputContainer
     from av.packet import Packet
     from av.video.frame import VideoFrame
 
@@ -30,12 +30,6 @@ PLAYED: Final = {
 """Codecs of the picture that every current browser plays: the file's ending, and the codecs of sound beside it."""
 PLAYED_COLOURS: Final = frozenset({"yuv420p", "yuvj420p"})
 _TIME_BASE: Final = Fraction(1, 90_000)
-_SOUND_RATE: Final = 48_000
-_SOUND_FRAME: Final = 1024
-_SOUND_AHEAD_S: Final = 0.2
-"""Sound is decoded from so long before a part: codecs begin with silence."""
-_SOUND_GAP: Final = _SOUND_RATE // 50
-"""Samples by which sound may be off before it is put back to its time."""
 _CRF: Final = "18"
 """Nothing that can be seen is lost."""
 _PRESET: Final = "veryfast"
@@ -44,18 +38,6 @@ _BT709, _LIMITED_RANGE = 1, 1
 
 Picture = Callable[[np.ndarray, float], np.ndarray]
 """Gives what is shown in place of an image `(height, width, 3)` uint8 RGB at a time of the source in seconds."""
-
-
-@dataclass(frozen=True)
-class Span:
-    """What lies between two times of a clip, in seconds from its first frame."""
-
-    start_s: float
-    end_s: float
-
-    @property
-    def length_s(self) -> float:
-        return self.end_s - self.start_s
 
 
 @dataclass(frozen=True)
@@ -120,14 +102,14 @@ def write_spans(source: VideoSource, path: Path, spans: Sequence[Span], picture:
     ):
         if not hasattr(reader, "stream"):
             raise VideoError(f"{reader.name}: is a picture; give a video")
-        sound = _sound_of(heard)
+        sound = sound_of(heard)
         shown = _encoded_picture(reader, out, spans, picture)
         first = next(shown, None)
         if first is None:
             raise VideoError(f"{reader.name}: has no frames from {spans[0].start_s:g} s on; choose an earlier part")
         # Both streams are there before the first packet is written, and the header with it.
-        spoken = _add_sound(out) if sound is not None else None
-        heard_s = () if sound is None else _encoded_sound(heard, sound, spoken, spans, _origin(reader))
+        spoken = add_sound(out) if sound is not None else None
+        heard_s = () if sound is None else encode_sound(heard, sound, spoken, spans, _origin(reader))
         for packet in heapq.merge(chain([first], shown), heard_s, key=_time_of):
             out.mux(packet)
 
@@ -178,17 +160,13 @@ def _origin(reader: VideoReader) -> float:
     return float((stream.start_time or 0) * (stream.time_base or 0))
 
 
-def _sound_of(reader: VideoReader) -> "AudioStream | None":
-    return next((each for each in reader.container.streams.audio if each.codec_context is not None), None)
-
-
 def _packets_to_copy(reader: VideoReader, span: Span) -> "list[Packet]":
     """The packets of the picture in a part that can be copied, in the order of decoding; none where it cannot be."""
     import av
 
     if not hasattr(reader, "stream"):
         raise VideoError(f"{reader.name}: is a picture; give a video")
-    stream, sound = reader.stream, _sound_of(reader)
+    stream, sound = reader.stream, sound_of(reader)
     endings = PLAYED.get(_codec(reader))
     rate = reader.frames_per_second or DEFAULT_RATE
     if (
@@ -236,32 +214,19 @@ def _shown_as_coded(reader: VideoReader) -> bool:
 def _copy(reader: VideoReader, packets: "list[Packet]", path: Path, span: Span) -> None:
     import av
 
-    sound = _sound_of(reader)
+    sound = sound_of(reader)
     shift_s = _seconds(packets[0])
     form = "webm" if path.suffix == ".webm" else "mp4"
     options = {} if form == "webm" else {"movflags": "+faststart"}
     with av.open(str(path), "w", format=form, options=options) as out:
         shown = out.add_stream_from_template(reader.stream)
         spoken = out.add_stream_from_template(sound) if sound is not None else None
-        heard = list(_sound_packets(reader.container, sound, shift_s, span.length_s)) if sound is not None else []
+        heard = list(sound_packets(reader.container, sound, shift_s, span.length_s)) if sound is not None else []
         for packet in heapq.merge(packets, heard, key=_time_of):
             shift = round(shift_s / packet.time_base)
             packet.pts, packet.dts = (packet.pts or 0) - shift, (packet.dts or 0) - shift
             packet.stream = spoken if packet.stream.type == "audio" else shown
             out.mux(packet)
-
-
-def _sound_packets(
-    container: "InputContainer", sound: "AudioStream", start_s: float, length_s: float
-) -> "Iterator[Packet]":
-    base = float(sound.time_base or 0)
-    container.seek(int(start_s / base), stream=sound, backward=True)
-    for packet in container.demux(sound):
-        if packet.pts is None or packet.dts is None or packet.pts * base < start_s:
-            continue
-        if (packet.pts + (packet.duration or 0) / 2) * base >= start_s + length_s:
-            return
-        yield packet
 
 
 def _seconds(packet: "Packet") -> float:
@@ -357,62 +322,3 @@ def _add_picture(out: "OutputContainer", shape: tuple[int, int], rate: int, opti
     stream.pix_fmt = "yuv420p"
     stream.codec_context.time_base = _TIME_BASE
     return stream
-
-
-def _add_sound(out: "OutputContainer") -> Any:
-    stream: Any = out.add_stream("aac", rate=_SOUND_RATE)
-    stream.layout = "stereo"
-    return stream
-
-
-def _encoded_sound(
-    reader: VideoReader, sound: "AudioStream", stream: Any, spans: Sequence[Span], origin_s: float
-) -> "Iterator[Packet]":
-    """Encode the sound of parts, cut at the sample, with silence where the clip has none."""
-    import av
-
-    samples = np.concatenate([_samples(reader.container, sound, span, origin_s) for span in spans], axis=1)
-    for start in range(0, samples.shape[1], _SOUND_FRAME):
-        piece = np.ascontiguousarray(samples[:, start : start + _SOUND_FRAME])
-        frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout="stereo")
-        frame.sample_rate, frame.pts, frame.time_base = _SOUND_RATE, start, Fraction(1, _SOUND_RATE)
-        yield from stream.encode(frame)
-    yield from stream.encode(None)
-
-
-def _samples(container: "InputContainer", sound: "AudioStream", span: Span, origin_s: float) -> np.ndarray:
-    """The sound of a part, `(2, samples)` float32 at 48 kHz."""
-    import av
-
-    found = np.zeros((2, round(span.length_s * _SOUND_RATE)), np.float32)
-    resampler = av.AudioResampler("fltp", "stereo", _SOUND_RATE)
-    start_s = origin_s + span.start_s
-    container.seek(max(0, int((start_s - _SOUND_AHEAD_S) / float(sound.time_base or 1))), stream=sound, backward=True)
-    position: int | None = None
-    for frame in _heard(container, sound):
-        due = round(((frame.time or 0.0) - start_s) * _SOUND_RATE)
-        for piece in resampler.resample(frame):
-            if position is None or abs(due - position) > _SOUND_GAP:
-                position = due  # it begins here, or goes on after a gap
-            values = piece.to_ndarray()
-            first, last = max(position, 0), min(position + values.shape[1], found.shape[1])
-            if first < last:
-                found[:, first:last] = values[:, first - position : last - position]
-            position += values.shape[1]
-            due += values.shape[1]
-        if position is not None and position >= found.shape[1]:
-            break
-    return found
-
-
-def _heard(container: "InputContainer", sound: "AudioStream") -> "Iterator[AudioFrame]":
-    """Decode sound; what is damaged is passed over."""
-    import av
-
-    for packet in container.demux(sound):
-        try:
-            yield from packet.decode()
-        except EOFError:
-            return
-        except av.FFmpegError:
-            continue

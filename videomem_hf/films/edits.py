@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from videomem_hf.films.cutting import Span
 from videomem_hf.films.shots import Shot
+from videomem_hf.films.span import Span
 from videomem_hf.inference.saliency import Area
 
 WHOLE: Final[Area] = (0.0, 0.0, 1.0, 1.0)

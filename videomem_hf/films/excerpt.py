@@ -9,10 +9,11 @@ from typing import Any, Final
 import numpy as np
 
 from videomem_hf.analysis.style import clock
-from videomem_hf.films.cutting import Span, WrittenPart, write_part
+from videomem_hf.films.cutting import WrittenPart, write_part
 from videomem_hf.films.gain_error import GainError
 from videomem_hf.films.poster import poster_times, write_poster
 from videomem_hf.films.shots import Shot
+from videomem_hf.films.span import Span
 from videomem_hf.films.timeline import OnProgress, Timeline, film_predictor, timeline
 from videomem_hf.inference import ClipSource, Predictor
 from videomem_hf.inference.predicting import Model

@@ -7,8 +7,9 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from videomem_hf.films.cutting import Span, frame_at
+from videomem_hf.films.cutting import frame_at
 from videomem_hf.films.shots import Shot
+from videomem_hf.films.span import Span
 from videomem_hf.statistics import Floats
 from videomem_hf.system import atomic_write
 from videomem_hf.video.video import VideoSource
