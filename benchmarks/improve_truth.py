@@ -4,7 +4,7 @@
     python benchmarks/improve_truth.py q/model --out benchmarks/results/improve_truth.json
 
 Two kinds of clips are made of the generator's scenes, of a seed that the model has not seen. "Mixed" clips have three
-to eight different scenes: an edit may help. They are made until 100 have an edit advised. In 100 "level" clips no edit
+to eight different scenes: an edit may help. They are made until 100 have got advice. In 100 "level" clips no edit
 helps: they show scenery or clutter without a thing to crop to, in one shot, or in four shots of one place and density,
 which differ in every detail and not in memorability. For each the benchmark asks for advice, and looks up the truth of
 every edit that was tried. Advice is right if the edited clip is truly more memorable.
@@ -193,7 +193,7 @@ def main() -> None:
         with tqdm(total=options.clips, desc="mixed, with advice", unit="clip") as bar:
             for parts in mixed_clips():
                 rows["mixed"].append(ask(parts, predictor, Path(folder)))
-                bar.update(any(not is_poster(each) for each in rows["mixed"][-1]["advised"]))
+                bar.update(bool(rows["mixed"][-1]["advised"]))
                 if bar.n >= options.clips or len(rows["mixed"]) >= MOST * options.clips:
                     break
         for parts in tqdm(level_clips(options.clips), total=options.clips, desc="level", unit="clip"):

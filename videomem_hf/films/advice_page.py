@@ -25,6 +25,7 @@ from videomem_hf.protocol.design import StudyDesign, save_design
 from videomem_hf.protocol.two_versions import design_for_length, responses_needed
 from videomem_hf.schema import HORIZON_NAMES, InputError
 from videomem_hf.system import atomic_write, printable, quantity, templates
+from videomem_hf.video.video import VideoError, VideoSource
 
 PAGE: Final = "improve.html"
 MOST_CLIPS: Final = 3
@@ -58,7 +59,7 @@ def write_advice(source: ClipSource, advice: Advice, folder: Path, on_progress: 
         VideoError: The clip cannot be decoded any more.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    opened, say = open_source(source), on_progress or (lambda _: None)
+    opened, say = _file(source), on_progress or (lambda _: None)
     stem = _file_name(Path(advice.clip).stem)
     edits = [trial for trial in advice.advised if trial.edit.poster_s is None][:MOST_CLIPS]
     clips: list[tuple[Trial, Path]] = []
@@ -96,6 +97,13 @@ def summary_of(advice: Advice) -> str:
     return f"{start}Of {tried}, {advised} {verb} a gain that can be told apart from none."
 
 
+def _file(source: ClipSource) -> VideoSource:
+    opened = open_source(source)
+    if isinstance(opened, np.ndarray):
+        raise VideoError("frames without their times cannot be edited: give the video file")
+    return opened
+
+
 def _write_text(path: Path, text: str) -> None:
     with atomic_write(path) as partial:
         partial.write_text(text, encoding="utf-8")
@@ -105,7 +113,7 @@ def _file_name(text: str) -> str:
     return re.sub(r"[^\w.]+", "-", text).strip("-.") or "clip"
 
 
-def _write_edit(source: Any, advice: Advice, trial: Trial, path: Path) -> None:
+def _write_edit(source: VideoSource, advice: Advice, trial: Trial, path: Path) -> None:
     frames, look = advice.frames, trial.edit.look
 
     def change(image: np.ndarray, time_s: float) -> np.ndarray:
@@ -241,7 +249,7 @@ def _jpeg(image: np.ndarray) -> str:
 
 
 def _write_study(
-    source: Any, advice: Advice, folder: Path, stem: str, best: Trial, edited: Path
+    source: VideoSource, advice: Advice, folder: Path, stem: str, best: Trial, edited: Path
 ) -> tuple[Path, dict[str, Any]] | None:
     """Write both versions, a design for clips of this length and how to go on; None where a game would be too long."""
     try:

@@ -47,7 +47,7 @@ class ForgettingCurve:
 
     def chance(self, time_s: ArrayLike) -> Floats:
         """The chance after these times in seconds, above 0; of their shape, in [0, 1]."""
-        return _power(np.float64(self.start), np.float64(self.exponent), np.asarray(time_s, np.float64))
+        return _power(np.asarray(self.start), np.asarray(self.exponent), np.asarray(time_s, np.float64))
 
     def interval(self, time_s: ArrayLike) -> tuple[Floats, Floats] | None:
         """Lower and upper ends of the intervals after these times; None where the scores have none.
@@ -122,7 +122,7 @@ def forgetting_curve(
             exponent = np.log(short / long) / np.log(LONG_S / SHORT_S)
             return np.where(exponent < 0, np.sqrt(short * long), short), np.maximum(exponent, 0.0)
 
-    values = [np.float64(scores.get(horizon, np.nan)) for horizon in ("short_term", "long_term")]
+    values = [np.asarray(scores.get(horizon, np.nan), np.float64) for horizon in ("short_term", "long_term")]
     start, exponent = fit(*values)
     draws = np.zeros((0, 2))
     if intervals is not None and set(scores) <= set(intervals):
