@@ -16,6 +16,9 @@ _REST_PER_LIKENESS: Final = 0.4
 _MOST_BACKWARDS: Final = 0.3
 _MOST_AT_ONCE: Final = 0.6
 """More of the change between two frames is a cut."""
+_MOST_CONTRAST: Final = 0.8
+"""Variance half way, as a share of the mean of both ends: of a mixture of unlike pictures about half."""
+_CHANNELS: Final = 3
 _MIDDLE: Final = (0.2, 0.8)
 """Where in the piece the mixture has to be half and half."""
 FLAT_SD: Final = 6.0
@@ -39,11 +42,12 @@ def find_slow_change(times_s: np.ndarray, frames: np.ndarray) -> SlowChange | No
     """Look whether a piece of film goes over from its first frame to its last one.
 
     Each frame x between a and b is a + s (b - a) + rest. In a dissolve the share s rises from 0 to 1 and little
-    remains; in a picture that moves, frames between are no mixture of the ends.
+    remains, and half way the mixture has less contrast than either picture; in a picture that moves, frames between
+    are no mixture of the ends, and their contrast stays.
 
     Args:
         times_s: `(frames,)` rising.
-        frames: `(frames, size)` float32, levels of coarse pictures, 0 to 255.
+        frames: `(frames, size)` float32, levels of coarse pictures, 0 to 255, the colours of a point side by side.
     """
     first, change = frames[0], frames[-1] - frames[0]
     if len(frames) < 4 or float(np.abs(change).mean()) < _LEAST_CHANGE:
@@ -60,9 +64,16 @@ def find_slow_change(times_s: np.ndarray, frames: np.ndarray) -> SlowChange | No
     position = middle / (len(frames) - 1)
     is_mixture = rest < _MOST_REST - _REST_PER_LIKENESS * likeness
     is_slow = float(steps.max()) < _MOST_AT_ONCE and float(np.maximum(-steps, 0).sum()) < _MOST_BACKWARDS
-    if is_mixture and is_slow and _MIDDLE[0] < position < _MIDDLE[1]:
+    ends = (_contrast(first) + _contrast(frames[-1])) / 2
+    is_paler = _contrast(frames[int(np.abs(shares - 0.5).argmin())]) < _MOST_CONTRAST * ends
+    if is_mixture and is_slow and is_paler and _MIDDLE[0] < position < _MIDDLE[1]:
         return SlowChange(float(times_s[middle]), rest)
     return None
+
+
+def _contrast(frame: np.ndarray) -> float:
+    """Spatial variance of a coarse picture, the sum over its colours."""
+    return float(frame.reshape(-1, _CHANNELS).var(axis=0).sum())
 
 
 def is_flat(frame: np.ndarray) -> bool:
