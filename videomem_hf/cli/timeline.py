@@ -106,12 +106,10 @@ def timeline(
         results = _make_here(predictor, paths, folders, fps, otio, length_s, poster)
     failed = _report(results, dict(zip(paths, folders, strict=True)))
     if failed < len(paths):
-        first = folders[0] if len(paths) == 1 else out
-        page = first / "timeline.html" if len(paths) == 1 else first
-        typer.echo(f"Written: {page}")
+        typer.echo(f"Written: {out / 'timeline.html' if len(paths) == 1 else out}")
     if failed:
         raise typer.Exit(1)
-    if sys.stdout.isatty() and not (otio and best):
+    if sys.stdout.isatty():
         named = quoted(paths[0]) if len(paths) == 1 else " ".join(map(quoted, films or []))
         _say_next(f"videomem timeline {named} --out {quoted(out)}", model, otio, best)
 

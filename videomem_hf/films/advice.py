@@ -138,7 +138,7 @@ def _plain(trial: Trial) -> dict[str, Any]:
         "kinds": list(trial.edit.kinds),
         "advised": trial.advised,
         "gain": trial.tested.gain,
-        "interval": list(trial.interval),
+        "interval": [end if np.isfinite(end) else None for end in trial.interval],
         "p_value": trial.p_value,
         "after": dict(trial.after),
         "typicality": trial.typicality,
