@@ -156,6 +156,49 @@ def _predict(work: Path, out: Path) -> None:
     frames[len(frames) // 2].save(out / "overlay.png", optimize=True)
 
 
+def _timeline(work: Path, out: Path) -> None:
+    _train_model(work)
+    _join(sorted((work / "sample").rglob("*.webm"))[:14], work / "film.webm")
+    videomem(work, "timeline", "film.webm", "--model", "run", "--out", "timeline")
+    _keep(work / "timeline/timeline.png", out / "timeline.png")
+
+
+def _improve(work: Path, out: Path) -> None:
+    _train_model(work)
+    from videomem_hf.sample import read_truth
+
+    by_truth = sorted(read_truth(work / "sample"), key=lambda truth: truth.short_term)
+    paths = {path.stem: path for path in (work / "sample").rglob("*.webm")}
+    _join([paths[f"video{truth.video_id}"] for truth in (*by_truth[:2], *by_truth[-3:])], work / "advert.webm")
+    videomem(work, "improve", "advert.webm", "--model", "run", "--out", "edits")
+    videomem(work, "predict", CLIP, "--model", "run", "--forgetting", "curves")
+    _keep(work / f"curves/{CLIP.stem}-forgetting.png", out / "forgetting.png")
+    with _browser() as browser:
+        page = browser.new_page(viewport={"width": 1000, "height": 1250})
+        page.goto((work / "edits/improve.html").as_uri())
+        page.evaluate("document.querySelectorAll('video').forEach(video => video.currentTime = 2)")
+        page.wait_for_function("[...document.querySelectorAll('video')].every(v => !v.seeking && v.readyState === 4)")
+        page.screenshot(path=out / "improve.png")
+
+
+def _join(clips: list[Path], film: Path) -> None:
+    """Join clips of one kind without encoding them anew."""
+    import av
+
+    with av.open(str(film), "w") as container:
+        stream, end = None, 0
+        for clip in clips:
+            with av.open(str(clip)) as opened:
+                source = opened.streams.video[0]
+                stream = stream or container.add_stream_from_template(source)
+                for packet in opened.demux(source):
+                    if packet.dts is not None:
+                        packet.pts, packet.dts, packet.stream = packet.pts + end, packet.dts + end, stream
+                        last = packet.pts + packet.duration
+                        container.mux(packet)
+                end = last
+
+
 def _train(work: Path, out: Path) -> None:
     _train_model(work)
     _keep(work / "run/training.png", out / "training.png")
@@ -287,13 +330,15 @@ _MODEL: Final = tuple(
 _PREDICTION: Final = (*_MODEL, "videomem_hf/inference", "videomem_hf/analysis", "videomem_hf/conformal.py")
 MAKERS: Final = (
     Maker(("prediction", "overlay"), _predict, (*_PREDICTION, *(f"{_CLI}/predict{part}.py" for part in ("", "_here")))),
+    Maker(("timeline",), _timeline, (*_PREDICTION, "videomem_hf/films", f"{_CLI}/timeline.py")),
+    Maker(("improve", "forgetting"), _improve, (*_PREDICTION, "videomem_hf/films", f"{_CLI}/improve.py")),
     Maker(("training",), _train, (*_MODEL, f"{_CLI}/train.py", _STYLE, "videomem_hf/analysis/training_figure.py")),
     Maker(
         ("report",),
         _report,
         (
             *_MODEL,
-            f"{_CLI}/report.py",
+            f"{_CLI}/report_contents.py",
             _STYLE,
             *(f"videomem_hf/analysis/{each}.py" for each in ("errors", "calibration")),
         ),

@@ -33,6 +33,7 @@ wrapt.register_post_import_hook(
 
 import gradio as gr  # noqa: E402
 import intake  # noqa: E402
+from film import film  # noqa: E402
 from models import Models  # noqa: E402
 from one_clip import one_clip  # noqa: E402
 from page_parts import AT_ONCE, OURS, QUIET, script  # noqa: E402
@@ -123,6 +124,8 @@ def build(scoring: Scoring) -> gr.Blocks:
             compared = compare(scoring, work, model)
         with gr.Tab("Batch", id="batch"):
             in_batch = batch(scoring, work, model)
+        with gr.Tab("Film", id="film"):
+            film(scoring, work, model)
         with gr.Tab("About", id="about"):
             gr.Markdown((HERE / "about.md").read_text(encoding="utf-8"), elem_classes="vm-about")
         for event in (model.change, pages.load):

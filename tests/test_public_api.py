@@ -13,7 +13,7 @@ import videomem_hf
 
 ROOT = Path(__file__).parents[1]
 NAMES = {
-    "videomem_hf": {"__version__", "load_predictor", "predict"},
+    "videomem_hf": {"__version__", "load_predictor", "predict", "timeline"},
     "videomem_hf.inference": {
         "ClipPredictor", "ClipSource", "FeaturePredictor", "Prediction", "Predictor", "Saliency", "Still",
         "ViewPredictor", "load_predictor", "predict",
@@ -45,6 +45,14 @@ NAMES = {
 }  # fmt: skip
 """Each `__all__` of the package."""
 DOCUMENTED = {
+    "videomem_hf.films.advice": {"Advice", "Gain", "Trial", "advise"},
+    "videomem_hf.films.advice_page": {"AdviceFiles", "write_advice"},
+    "videomem_hf.films.cutting": {"WrittenPart", "write_part"},
+    "videomem_hf.films.span": {"Span"},
+    "videomem_hf.films.edits": {"Edit", "Look"},
+    "videomem_hf.films.excerpt": {"Excerpt", "WrittenExcerpt", "best_excerpt"},
+    "videomem_hf.inference.forgetting": {"ForgettingCurve", "forgetting_curve"},
+    "videomem_hf.protocol.two_versions": {"VersionComparison", "compare_versions", "responses_needed"},
     "videomem_hf.inference.map_checks": {"map_checks", "maps_depend_on_weights"},
     "videomem_hf.inference.moments": {"Moment", "standout_moment"},
     "videomem_hf.inference.occlusion": {"OcclusionMaps", "occlude_rectangle", "occlusion_maps"},
@@ -64,6 +72,11 @@ CALLS = {
     "videomem_hf.inference.moments:standout_moment": "prediction, horizon",
     "videomem_hf.inference.occlusion:occlusion_maps": "predictor, source, grid=(6, 6), frames=5, on_progress=None",
     "videomem_hf.inference.occlusion:occlude_rectangle": "predictor, source, rectangle, on_frame=None",
+    "videomem_hf.films.advice:advise": "source, predictor, horizon=None, on_progress=None",
+    "videomem_hf.films.excerpt:best_excerpt": "source, length_s, stem, model=None, *, horizon=None, poster=False, "
+    "device=None, on_progress=None",
+    "videomem_hf.inference.forgetting:forgetting_curve": "scores, intervals=None, level=0.9, decay_per_lag=None",
+    "videomem_hf.protocol.two_versions:compare_versions": "before, after",
     "videomem_hf.features:extract": "source, features, title=None",
     "videomem_hf.extraction:extract_clips": "clips, specs, out, *, titles=None, processes=None, device=None, "
     "overwrite=False, fail_fast=False",

@@ -8,10 +8,12 @@ from videomem_hf import registration
 from videomem_hf.system import lazy_names
 
 if TYPE_CHECKING:
+    from videomem_hf.films.timeline import timeline
     from videomem_hf.inference import load_predictor, predict
 
-__all__ = ["__version__", "load_predictor", "predict"]
+__all__ = ["__version__", "load_predictor", "predict", "timeline"]
 
 registration.register()
 
-__getattr__ = lazy_names(__name__, dict.fromkeys(("load_predictor", "predict"), ".inference"))
+_HOMES = dict.fromkeys(("load_predictor", "predict"), ".inference") | {"timeline": ".films.timeline"}
+__getattr__ = lazy_names(__name__, _HOMES)

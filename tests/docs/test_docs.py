@@ -27,6 +27,7 @@ from typer.testing import CliRunner
 
 from tests.clips import write_clip
 from tests.features.media import moving_frames
+from tests.films.films import still, write_film
 from tests.training.conftest import TINY
 from videomem_hf.cli import app
 from videomem_hf.sample import generate_sample
@@ -83,7 +84,7 @@ RUNNABLE = ("bash", "python")
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What pages speak of as being there: `sample/release`, a trained `model`, `clip.mp4`, `clips/` and train.py."""
+    """What pages speak of: `sample/release`, a trained `model`, `clip.mp4`, `film.mp4`, `clips/` and train.py."""
     from videomem_hf.training import TrainingConfig, train
 
     folder = tmp_path_factory.mktemp("prepared")
@@ -99,6 +100,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed, name in enumerate(("a.webm", "b.webm")):
         write_clip(folder / "clips" / name, moving_frames(48, seed=seed))
     write_clip(folder / "clip.mp4", moving_frames(72), codec="h264")
+    write_film(folder / "film.mp4", still(1, 1.2), still(2, 1), still(3, 1), codec="h264")
     shutil.copy(ROOT / "train.py", folder)
     (folder / "quickstart").mkdir()
     shutil.copytree(folder / "model", folder / "quickstart/model")

@@ -9,6 +9,7 @@ import gradio
 import pytest
 
 from tests.clips import write_audio
+from tests.films.films import still, write_film
 from tests.space.served import Served
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -256,6 +257,26 @@ def test_two_clips_are_ranked_and_a_bad_one_is_told(visit, tmp_path, pictures):
     page.screenshot(path=pictures / "compare.png", full_page=True)
 
 
+def test_a_film_becomes_a_timeline(visit, tmp_path, pictures):
+    film = write_film(tmp_path / "f.mp4", still(1, 8), still(2, 4), still(3, 3), codec="h264")
+    page = visit()
+    open_tab(page, "Film")
+    upload(page, "#vm-film-clip", [film])
+    page.locator("#vm-film-length input").click()
+    page.get_by_role("option", name="10 s").click()
+    page.click("#vm-film-go")
+    timeline = page.frame_locator("#vm-film iframe")
+    timeline.locator("#shot-3").wait_for()
+    assert timeline.locator("tbody tr").count() == 3
+    timeline.locator('.best button[data-shot="2"]').click()
+    assert timeline.locator("dialog span").inner_text().startswith("Shot 2, 0:08 to 0:12")
+    page.wait_for_selector("#vm-film-best video")
+    page.screenshot(path=pictures / "film.png", full_page=True)
+    with page.expect_download() as download:
+        page.click("#vm-film-page")
+    assert download.value.suggested_filename == "memorability of f.html"
+
+
 def test_a_batch_becomes_files_to_keep(visit, tmp_path, pictures):
     page = visit()
     open_tab(page, "Batch")
@@ -354,7 +375,7 @@ def test_a_phone(visit, pictures):
     page.wait_for_function(HEAD_IN_VIEW)
     page.screenshot(path=pictures / "phone-view.png")
     page.screenshot(path=pictures / "phone.png", full_page=True)
-    for tab in ("Compare", "Batch", "About"):
+    for tab in ("Compare", "Batch", "Film", "About"):
         open_tab(page, tab)
         assert fits(page), tab
 

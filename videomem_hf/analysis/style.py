@@ -71,16 +71,28 @@ def legend_below(axes: Axes, columns: int = 1, below: float = 0.2) -> None:
 
 def style_time_axis(axes: Axes, first_s: float, last_s: float, most: int = 9) -> None:
     """Tick seconds, or minutes and seconds, at equal round steps; from 2 minutes on as m:ss."""
-    step = next((s for s in _SECONDS if (last_s - first_s) / s <= most), 3600 * max(1, round(last_s / 3600 / most)))
-    start = -(-first_s // step) * step
-    axes.set_xticks([start + i * step for i in range(int((last_s - start) // step + 1))])
+    axes.set_xticks(time_ticks(first_s, last_s, most))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda s, _: clock(s, last_s >= 120)))
 
 
+def time_ticks(first_s: float, last_s: float, most: int = 9) -> list[float]:
+    """Round times at equal steps, at most about so many."""
+    step = next((s for s in _SECONDS if (last_s - first_s) / s <= most), 3600 * max(1, round(last_s / 3600 / most)))
+    start = -(-first_s // step) * step
+    return [start + i * step for i in range(int((last_s - start) // step + 1))]
+
+
+def score_ticks(low: float, high: float) -> list[float]:
+    """Round scores at equal steps between two."""
+    return [tick for tick in MaxNLocator(6, steps=_STEPS).tick_values(low, high).tolist() if low <= tick <= high]
+
+
 def clock(time_s: float, minutes: bool | None = None) -> str:
-    """A time as people read it: "3.5 s", or "2:05" from one minute on or where minutes are wanted."""
+    """A time as people read it: "3.5 s", or "2:05" from one minute on or where minutes are wanted, or "1:02:05"."""
     if minutes if minutes is not None else time_s >= 60:
         whole = round(time_s)
+        if whole >= 3600:
+            return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
         return f"{whole // 60}:{whole % 60:02}"
     return f"{round(time_s, 1):g} s"
 

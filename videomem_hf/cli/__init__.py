@@ -20,6 +20,7 @@ from videomem_hf.cli.evaluate import evaluate
 from videomem_hf.cli.exit_codes import EXIT_CODES, FAILED
 from videomem_hf.cli.extract import extract
 from videomem_hf.cli.help import Command, lay_out
+from videomem_hf.cli.improve import improve
 from videomem_hf.cli.predict import predict
 from videomem_hf.cli.push import push
 from videomem_hf.cli.quickstart import quickstart
@@ -29,6 +30,7 @@ from videomem_hf.cli.sample import sample
 from videomem_hf.cli.score import score
 from videomem_hf.cli.study import study
 from videomem_hf.cli.table1 import table1
+from videomem_hf.cli.timeline import timeline
 from videomem_hf.cli.train import TrainCommand, train
 from videomem_hf.cli.train_sorter import train_sorter
 from videomem_hf.cli.tune import tune
@@ -56,6 +58,8 @@ def add(command: Callable[..., None], panel: str, short_help: str, kind: type[Ty
 
 add(quickstart, FIRST, "Run everything once on a generated sample; 5 minutes")
 add(predict, FIRST, "Score your own clips; draw scores and saliency maps")
+add(timeline, FIRST, "Score each shot of a film, lecture or advertisement")
+add(improve, FIRST, "Find edits that would make a clip more memorable")
 add(doctor, FIRST, "Check the installation, and say how to fix what is missing")
 
 add(sample, DATA, "Generate a data set with known truth, in VideoMem's layout")

@@ -21,6 +21,7 @@ from videomem_hf.cli.options import (
     TrustRemoteCode,
     say_next,
 )
+from videomem_hf.cli.predict_forgetting import check_forgetting
 from videomem_hf.cli.predict_here import Outcome, Scoring, is_pipe, score_clips
 from videomem_hf.cli.predict_next import next_commands, typed_options
 from videomem_hf.cli.predict_outputs import Outputs, write_outputs
@@ -66,6 +67,14 @@ Occlusion = Annotated[
         "--occlusion", help="With --plots: blur one cell of a grid after the other and show how the score changes."
     ),
 ]
+Forgetting = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Write the chance of being remembered after 5 minutes, 1 day and 3 days to this folder: a table, and "
+        "one picture per clip. For models that give both scores.",
+    ),
+]
 Title = Annotated[str | None, typer.Option(help="Title of a single clip, for a model that reads titles.")]
 PrecisionOption = Annotated[
     Literal["auto", "float32", "bfloat16", "float16", "fp32", "bf16", "fp16"],
@@ -93,6 +102,7 @@ def predict(
     plots: Plots = None,
     overlay: Overlay = None,
     occlusion: Occlusion = False,
+    forgetting: Forgetting = None,
     device: Device = None,
     title: Title = None,
     titles: Titles = None,
@@ -113,7 +123,7 @@ def predict(
     [bold]videomem predict holiday.mp4 --overlay videos[/bold],
     [bold]videomem predict --list clips.txt --csv scores.csv --engine ray[/bold]
     """
-    outputs = Outputs.of(json_file, csv_file, plots, overlay)
+    outputs = Outputs.of(json_file, csv_file, plots, overlay, forgetting)
     if occlusion and plots is None and engine == "local":
         raise InputError("--occlusion: needs --plots FOLDER")
     check_model_name(model)
@@ -121,7 +131,7 @@ def predict(
     if engine == "ray":
         if any((fail_fast, import_, trust_remote_code)):
             raise InputError("--fail-fast, --import and --trust-remote-code are for --engine local; leave them out")
-        if outputs.csv_file is None or outputs.to_stdout or json_file or plots or overlay or occlusion:
+        if outputs.csv_file is None or outputs.to_stdout or json_file or plots or overlay or occlusion or forgetting:
             raise InputError("--engine ray writes a table and nothing else: give --csv FILE, and no other output")
         from videomem_hf.cli.predict_ray import predict_on_ray
 
@@ -131,7 +141,7 @@ def predict(
     sources = clip_sources(clips, list_file)
     outputs.check_against(sources)
     of_clips = clip_titles(sources, title, titles)
-    drawn = outputs.plots, outputs.overlay, occlusion
+    drawn = outputs.plots, outputs.overlay, occlusion, outputs.forgetting
     scoring = Scoring(model, device, trust_remote_code, precision, tuple(import_ or ()), *drawn)
     scored, maps = _score(scoring, sources, of_clips, jobs, outputs, fail_fast)
     again = [o.source for o in scored if o.prediction and isinstance(o.source, Path) and not is_pipe(o.source)]
@@ -160,6 +170,8 @@ def _score(
     predictor = scoring.load()
     if titles:
         predictor.check_title()
+    if scoring.forgetting is not None:
+        check_forgetting(predictor)
     scoring = _without_missing_maps(predictor, scoring)
     facts = ModelFacts.of(predictor)
     maps = predictor.saliency_method is not None

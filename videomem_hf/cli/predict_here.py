@@ -65,6 +65,7 @@ class Scoring:
     plots: Path | None
     overlay: Path | None
     occlusion: bool = False
+    forgetting: Path | None = None
 
     def load(self) -> "ClipPredictor":
         from videomem_hf.inference import load_predictor
@@ -87,7 +88,7 @@ def score_clips(
         titles: One per clip, None where it has none.
     """
     each_title = titles or [None] * len(sources)
-    clips = [Clip(*each) for each in zip(sources, clip_names(sources), _file_names(sources), each_title, strict=True)]
+    clips = [Clip(*each) for each in zip(sources, clip_names(sources), file_names(sources), each_title, strict=True)]
     often = SHOW_EVERY_S if sys.stderr.isatty() else 10.0  # a log file keeps every line
     with tqdm(desc="predicting", total=len(clips), unit="clip", mininterval=often) as bar:
         outcomes = (
@@ -225,6 +226,10 @@ def _draw(
                 file.seek(0)
             covered = occlusion_maps(predictor, file, frames=[still.time_s for still in prediction.stills])
         save_figure(prediction_figure(prediction, occlusion=covered), scoring.plots / f"{name}.png")
+    if scoring.forgetting:
+        from videomem_hf.inference.drawing import write_forgetting
+
+        write_forgetting(scoring.forgetting / f"{name}-forgetting.png", prediction)
     if scoring.overlay:
         from videomem_hf.inference.drawing import write_overlay
 
@@ -234,7 +239,7 @@ def _draw(
             write_overlay(scoring.overlay / f"{name}.mp4", file, prediction, on_frame=lambda time_s: bar.update())
 
 
-def _file_names(sources: Sequence[Path | str]) -> Iterator[str]:
+def file_names(sources: Sequence[Path | str]) -> Iterator[str]:
     """Names of the files that are drawn of clips: the clips', made safe, with a number where two clips share one."""
     used: set[str] = set()
     for name in clip_names(sources):

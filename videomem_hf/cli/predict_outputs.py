@@ -14,6 +14,7 @@ import typer
 
 from videomem_hf.cli.clip_paths import PICTURE_SUFFIXES
 from videomem_hf.cli.exit_codes import INTERRUPTED
+from videomem_hf.cli.predict_forgetting import write_forgetting_table
 from videomem_hf.cli.predict_here import Outcome
 from videomem_hf.schema import VIDEO_SUFFIXES, InputError
 from videomem_hf.system import os_cause, printable, quantity
@@ -49,7 +50,9 @@ def write_outputs(
     if outputs.json_file is not None:
         _write_json(outputs.json_file, outcomes, model)
     print_table(outcomes, model, to_stderr=outputs.to_stdout)
-    if written := [str(path) for path in (*outputs.files, outputs.plots, outputs.overlay) if path and str(path) != "-"]:
+    if outputs.forgetting is not None:
+        write_forgetting_table(outcomes, outputs.forgetting, outputs.to_stdout)
+    if written := [str(path) for path in (*outputs.files, *outputs.folders.values()) if path and str(path) != "-"]:
         typer.echo(f"Written: {', '.join(written)}", err=outputs.to_stdout)
     if interrupted:
         sys.stderr.write(f"videomem: interrupted; {len(outcomes)} of {quantity(clips, 'clip')} are done and kept\n")
@@ -71,11 +74,15 @@ class Outputs:
     csv_file: Path | None
     plots: Path | None
     overlay: Path | None
+    forgetting: Path | None = None
 
     @classmethod
-    def of(cls, json_file: str | None, csv_file: str | None, plots: str | None, overlay: str | None) -> "Outputs":
+    def of(
+        cls, json_file: str | None, csv_file: str | None, plots: str | None, overlay: str | None, forgetting: str | None
+    ) -> "Outputs":
         """From the options, checked: what would fail after hours of work is refused at once."""
         given = {"--json": json_file, "--csv": csv_file, "--plots": plots, "--overlay": overlay}
+        given["--forgetting"] = forgetting
         outputs = cls(*(_path(option, text) for option, text in given.items()))
         outputs.check()
         return outputs
@@ -88,6 +95,11 @@ class Outputs:
     def files(self) -> list[Path]:
         return [path for path in (self.json_file, self.csv_file) if path is not None and str(path) != "-"]
 
+    @property
+    def folders(self) -> dict[str, Path | None]:
+        """Folder by option, for a file of each clip."""
+        return {"--plots": self.plots, "--overlay": self.overlay, "--forgetting": self.forgetting}
+
     def check(self) -> None:
         """Refuse at once what would fail after hours of work."""
         if str(self.json_file) == str(self.csv_file) == "-":
@@ -99,7 +111,7 @@ class Outputs:
                 raise InputError(f"{path} is a folder; name a file")
             if not path.resolve().parent.is_dir():
                 raise InputError(f"{path}: the folder {path.resolve().parent} does not exist; make it first")
-        for option, folder in {"--plots": self.plots, "--overlay": self.overlay}.items():
+        for option, folder in self.folders.items():
             if folder is not None and folder.suffix.lower() in FILE_SUFFIXES and not folder.exists():
                 raise InputError(
                     f"{option} {folder}: is named like a file, and each clip gets a file of its own; name a folder, "

@@ -3,12 +3,15 @@
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 from matplotlib.figure import Figure
 
-from videomem_hf.analysis.clip_figure import ShownFrame, clip_figure
+from videomem_hf.analysis.clip_figure import ShownFrame, clip_figure, save_figure
+from videomem_hf.analysis.forgetting_figure import forgetting_figure
 from videomem_hf.analysis.overlay_video import overlay_clip
 from videomem_hf.analysis.score_curve import ScoreCurve
 from videomem_hf.analysis.style import clock, interval_name, interval_text, score_text
+from videomem_hf.inference.forgetting import LONG_S, SHORT_S, TIMES_S
 from videomem_hf.inference.moments import NO_MOMENT, NOT_KNOWN, is_moment_known, standout_moment
 from videomem_hf.inference.occlusion import OcclusionMaps
 from videomem_hf.inference.prediction import Prediction
@@ -17,6 +20,20 @@ from videomem_hf.schema import HORIZON_NAMES, Horizon
 from videomem_hf.video.video import VideoSource
 
 COVERED: Final = "change of the {} score when a cell is covered (orange: it falls)"
+
+
+def write_forgetting(path: Path, prediction: Prediction) -> None:
+    """Draw the forgetting curve of a clip, from a minute to three days, as PNG.
+
+    Raises:
+        InputError: The model gives one horizon only.
+    """
+    curve = prediction.forgetting()
+    times = np.geomspace(60.0, TIMES_S["3 days"], 200)
+    known = zip(("short_term", "long_term"), (SHORT_S, LONG_S), strict=True)
+    points = {horizon: (time_s, prediction.scores[horizon]) for horizon, time_s in known}
+    title = Path(prediction.source).name
+    save_figure(forgetting_figure(times, curve.chance(times), curve.interval(times), points, title, curve.level), path)
 
 
 def prediction_figure(

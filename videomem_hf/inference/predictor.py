@@ -92,15 +92,42 @@ class Predictor(ClipPredictor):
         Args:
             segments: `(n, frames, height, width, 3)` uint8 as of `segments`.
         """
+        pixels = self._pixels(segments)
+        with self._network, torch.inference_mode():
+            return score_rows(self.model, pixels)[0].double().cpu().numpy()
+
+    def describe_segments(self, segments: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Give the rows of segments as `score_segments` does, and what describes each for the model's typicality.
+
+        The latter are groups of numbers `(n, size)`, whose means over a clip are the clip's; empty without typicality.
+        """
+        pixels = self._pixels(segments)
+        with self._network, torch.inference_mode():
+            rows = score_rows(self.model, pixels)[0].double().cpu().numpy()
+            groups = self._statistics.describe(pixels) if self._statistics else {}
+        return rows, {name: values.numpy() for name, values in groups.items()}
+
+    def _pixels(self, segments: np.ndarray) -> torch.Tensor:
         frames = segments.reshape(-1, *segments.shape[2:])
         pixels = process(self.processor, frames, ("resize",), return_tensors="pt").unflatten(0, segments.shape[:2])
-        with self._network, torch.inference_mode():
-            return score_rows(self.model, pixels.to(self.device))[0].double().cpu().numpy()
+        return pixels.to(self.device)
 
     def score_clip(self, rows: np.ndarray) -> np.ndarray:
         """Give a clip's scores `(horizons,)` by the rows of all its segments."""
-        frame_scores, weights = self._apply_weights(rows)
+        frame_scores, weights = self.weigh_rows(rows)
         return np.average(frame_scores, axis=0, weights=weights)
+
+    def weigh_rows(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Give the scores `(frames, horizons)` of a clip's frames by their rows, and their weights, which sum to 1.
+
+        None where all count alike.
+        """
+        if not self.weighs_frames:
+            return rows, None
+        with self._network, torch.inference_mode():
+            output = self.model(features=torch.from_numpy(rows)[None].float().to(self.device))
+        weights = output.temporal_weights[0].double().cpu().numpy()
+        return output.frame_scores[0].double().cpu().numpy(), weights / weights.sum()
 
     def seen_part(self, shape: tuple[int, int]) -> Area:
         """Left, top, right and bottom of what the model sees of frames of `shape`, as shares of width and height."""
@@ -122,7 +149,7 @@ class Predictor(ClipPredictor):
     def _prediction(self, clip: "_Clip", maps: bool) -> Prediction:
         if clip.error is not None:
             raise clip.error
-        frame_scores, weights = self._apply_weights(np.stack(clip.rows))
+        frame_scores, weights = self.weigh_rows(np.stack(clip.rows))
         scores = dict(zip(self.horizons, np.average(frame_scores, axis=0, weights=weights).tolist(), strict=True))
         times = np.array(clip.times)
         joint = np.stack(clip.maps) if clip.maps else None
@@ -142,15 +169,6 @@ class Predictor(ClipPredictor):
             temporal_weights=weights,
         )
         return self.with_claims(prediction, clip.description())
-
-    def _apply_weights(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Give the scores `(frames, horizons)` of a clip's frames, and their weights; None where all count alike."""
-        if not self.weighs_frames:
-            return rows, None
-        with self._network, torch.inference_mode():
-            output = self.model(features=torch.from_numpy(rows)[None].float().to(self.device))
-        weights = output.temporal_weights[0].double().cpu().numpy()
-        return output.frame_scores[0].double().cpu().numpy(), weights / weights.sum()
 
     def _prepare_clips(self, clips: "Iterable[_Clip]", options: Options) -> "Iterator[_Piece | _Clip]":
         """Yield every sampled frame, or segment of frames, of every clip, and the clip itself when it has no more."""

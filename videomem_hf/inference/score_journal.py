@@ -1,7 +1,5 @@
 """Scores of many clips, kept as they come: what is done stays done, whatever happens to the run."""
 
-import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -9,9 +7,9 @@ from typing import Any
 
 from videomem_hf.inference.clip_predictor import ClipPredictor
 from videomem_hf.inference.intervals import LEVEL
+from videomem_hf.inference.journal import Journal
 from videomem_hf.inference.prediction import Intervals, Prediction
 from videomem_hf.schema import Horizon, InputError
-from videomem_hf.system import os_cause
 
 
 @dataclass(frozen=True)
@@ -93,31 +91,23 @@ class ScoreJournal:
         self.path = path
         self._known: dict[str, tuple[dict[str, int | str], ClipScores]] = {}
         try:
-            self._read(model) if path.exists() else path.write_text(_line({"model": model}), encoding="utf-8")
-            self._file = path.open("a", encoding="utf-8", errors="surrogateescape")
-        except OSError as error:
-            raise InputError(f"{path}: cannot be written ({os_cause(error)})") from None
-
-    def _read(self, model: dict[str, Any]) -> None:
-        content = self.path.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]
-        try:
-            first, *entries = [json.loads(line) for line in whole.decode("utf-8", "surrogateescape").splitlines()]
+            self._journal = Journal(path, {"model": model})
+            first, *entries = self._journal.lines
             written = first["model"]
             name = written.get("name")
             for entry in entries:
                 self._known[entry["clip"]] = entry["state"], ClipScores.from_dict(entry)
+        except InputError:
+            raise
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(
-                f"{self.path}: is not a journal of scores ({error}); remove it, or name another --csv"
+                f"{path}: is not a journal of scores ({error}); remove it, or name another --csv"
             ) from None
         if written != model:
             raise InputError(
-                f"{self.path}: holds scores of another model ({name}, or its weights have changed); "
+                f"{path}: holds scores of another model ({name}, or its weights have changed); "
                 "remove it to start again, or name another --csv"
             )
-        if whole != content:
-            os.truncate(self.path, len(whole))
 
     def get(self, clip: Path, title: str | None = None) -> ClipScores | None:
         """Give a clip's scores, if it is done and still the same file with the same title."""
@@ -128,11 +118,10 @@ class ScoreJournal:
         """Write a clip's scores; they are in the file when this returns."""
         key, state = str(clip.absolute()), _state(clip, title)
         self._known[key] = state, scores
-        self._file.write(_line({"clip": key, "state": state} | asdict(scores)))
-        self._file.flush()
+        self._journal.add({"clip": key, "state": state} | asdict(scores))
 
     def close(self) -> None:
-        self._file.close()
+        self._journal.close()
 
 
 def model_identity(name: str, horizons: tuple[Horizon, ...], version: str) -> dict[str, Any]:
@@ -141,13 +130,14 @@ def model_identity(name: str, horizons: tuple[Horizon, ...], version: str) -> di
     return {"name": str(folder.absolute()) if folder.is_dir() else name, "horizons": list(horizons), "version": version}
 
 
-def _state(clip: Path, title: str | None) -> dict[str, int | str]:
+def file_state(clip: Path) -> dict[str, int | str]:
+    """Tell a file from what it was before it changed; empty for a file that is gone, which counts as changed."""
     try:
         status = clip.stat()
-    except OSError:  # gone since it was scored: it counts as changed
+    except OSError:
         return {}
-    return {"bytes": status.st_size, "modified_ns": status.st_mtime_ns} | ({"title": title} if title else {})
+    return {"bytes": status.st_size, "modified_ns": status.st_mtime_ns}
 
 
-def _line(content: dict[str, Any]) -> str:
-    return json.dumps(content) + "\n"
+def _state(clip: Path, title: str | None) -> dict[str, int | str]:
+    return file_state(clip) | ({"title": title} if title else {})

@@ -6,15 +6,17 @@ them are distributed like the release's. The causes and weights are invented: th
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from videomem_hf.protocol.paper import PAPER
-from videomem_hf.sample.render import thing_box
+from videomem_hf.sample.render import Box, thing_box
 from videomem_hf.sample.scene import DURATION_S, Scene
 
 SECONDS: Final = tuple(range(int(DURATION_S)))
 """The times at which boxes are recorded: one per second, as predictors sample frames."""
+WHOLE: Final[Box] = (0.0, 0.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -70,15 +72,23 @@ _LONG_TERM: Final[dict[str, float]] = {
 _HIGHEST: Final = 0.99
 
 
-def causes_of(scene: Scene) -> Causes:
-    """Measure a scene's causes, in a frame of 16:9."""
+def causes_of(scene: Scene, times_s: Sequence[float] = SECONDS, crop: Box = WHOLE, contrast: float = 1.0) -> Causes:
+    """Measure a scene's causes, in a frame of 16:9.
+
+    Args:
+        scene: What is rendered.
+        times_s: When it is shown; of an edited clip, the times that are left.
+        crop: The part of the frame that is enlarged to all of it, of the frame's aspect.
+        contrast: Factor on the distance of grey levels from their mean, and so on the difference between the thing and
+            what is behind it; the thing's own colours, a contrast of 1, are the most there is.
+    """
     thing = scene.thing
     size = 0.0
     if thing is not None:
-        boxes = [thing_box(scene, float(second)) for second in SECONDS]
+        boxes = [_cut(thing_box(scene, float(time_s)), crop) for time_s in times_s]
         areas = [0.0 if box is None else (box[2] - box[0]) * (box[3] - box[1]) * 16 / 9 for box in boxes]
         size = sum(math.sqrt(area) for area in areas) / len(areas)
-    contrast = 0.0 if thing is None else thing.contrast
+    contrast = 0.0 if thing is None else min(1.0, contrast * thing.contrast)
     if scene.kind == "clutter":
         size, contrast = _HEAP
     return Causes(
@@ -93,8 +103,18 @@ def causes_of(scene: Scene) -> Causes:
         openness=_OPENNESS[scene.place],
         motion=0.0 if thing is None else min(1.0, thing.speed / 0.07),
         camera=float(scene.camera != "still"),
-        cut=float(scene.cut_s is not None),
+        cut=float(scene.cut_s is not None and min(times_s) < scene.cut_s - 1e-9 <= max(times_s)),
     )
+
+
+def _cut(box: Box | None, crop: Box) -> Box | None:
+    """A box as fractions of the part of the frame that is kept; None where nothing of it is in there."""
+    if box is None:
+        return None
+    width, height = crop[2] - crop[0], crop[3] - crop[1]
+    left, right = (min(1.0, max(0.0, (edge - crop[0]) / width)) for edge in (box[0], box[2]))
+    top, bottom = (min(1.0, max(0.0, (edge - crop[1]) / height)) for edge in (box[1], box[3]))
+    return (left, top, right, bottom) if right > left and bottom > top else None
 
 
 def conspicuity(size: float, contrast: float) -> float:

@@ -1,0 +1,64 @@
+"""`videomem timeline`: one film and many, bad ones among them."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.clips import write_audio
+from tests.films.films import still, write_film
+from tests.inference.test_predictor import tiny  # noqa: F401 - a fixture
+from videomem_hf.cli import app
+from videomem_hf.inference import Predictor
+
+
+@pytest.fixture
+def folder(tmp_path: Path, tiny: Predictor, monkeypatch: pytest.MonkeyPatch) -> Path:  # noqa: F811
+    tiny.model.save_pretrained(tmp_path / "model")
+    tiny.processor.save_pretrained(tmp_path / "model")
+    (tmp_path / "films").mkdir()
+    write_film(tmp_path / "films/a.webm", still(1, 1.2), still(2, 1))
+    write_audio(tmp_path / "films/b.mp4")
+    write_film(tmp_path / "films/c.webm", still(3, 1))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["timeline", *arguments, "--model", "model", "--device", "cpu"])
+    return result.exit_code, " ".join(result.output.split()) + (f" {result.exception}" if result.exception else "")
+
+
+def test_one_film(folder: Path) -> None:
+    code, output = run("films/a.webm", "--out", "out", "--otio")
+    assert code == 0, output
+    assert "films/a.webm: 2 shots in 2.2 s; the most memorable one begins at" in output
+    assert "Written: out/timeline.html" in output
+    assert {path.suffix for path in (folder / "out").iterdir()} == {
+        ".html", ".png", ".csv", ".json", ".otio", ".edl", ".journal",
+    }  # fmt: skip
+    assert run("films/a.webm", "--out", "out")[0] == 0
+
+
+def test_a_bad_film_does_not_stop_the_others(folder: Path) -> None:
+    code, output = run("films", "--out", "out")
+    assert code == 1
+    assert "videomem: films/b.mp4: holds no moving picture, only sound" in output
+    assert sorted(path.parent.name for path in folder.glob("out/*/timeline.html")) == ["a", "c"]
+
+
+def test_mistakes_are_one_sentence(folder: Path) -> None:
+    assert "--out is missing: name the folder" in run("films/a.webm")[1]
+    (folder / "file").write_text("")
+    assert "cannot be a folder" in run("films/a.webm", "--out", "file")[1]
+    assert "leave them out" in run("films", "--out", "out", "--engine", "ray", "--trust-remote-code")[1]
+
+
+@pytest.mark.slow
+def test_ray_makes_the_same(folder: Path) -> None:
+    pytest.importorskip("ray")
+    code, output = run("films", "--out", "out", "--engine", "ray", "--jobs", "1")
+    assert code == 1
+    assert "only sound" in output
+    run("films/a.webm", "--out", "here")
+    assert (folder / "out/a/timeline.csv").read_text() == (folder / "here/timeline.csv").read_text()

@@ -1,0 +1,1 @@
+from tests.inference.test_predictor import tiny  # noqa: F401 - a fixture

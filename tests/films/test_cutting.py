@@ -1,0 +1,93 @@
+"""Parts of files show what they should, with the sound at its time, and are copied where that is possible."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from tests.clips import rotate_mp4
+from tests.films.sounding import RATE, clicks, flashes, write_sounding
+from videomem_hf.films.cutting import frame_at, write_part, write_preview, write_spans
+from videomem_hf.films.span import Span
+from videomem_hf.video.video import VideoError, probe, sample_frames
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_sounding(tmp_path_factory.mktemp("cut") / "clip.mp4")
+
+
+def packets(path: Path) -> list[bytes]:
+    with av.open(str(path)) as file:
+        return [bytes(packet) for packet in file.demux(video=0) if packet.size]
+
+
+def test_a_part_between_key_frames_is_copied_bit_by_bit(clip: Path, tmp_path: Path) -> None:
+    part = write_part(clip, tmp_path / "part", Span(2, 5))
+    assert part.copied
+    assert part.path == tmp_path / "part.mp4"
+    assert set(packets(part.path)) <= set(packets(clip))
+    assert len(packets(part.path)) == 3 * RATE
+    assert flashes(part.path) == pytest.approx([0, 1, 2], abs=1e-3)
+    assert clicks(part.path) == pytest.approx([0, 1, 2], abs=0.04)
+
+
+@pytest.mark.parametrize(("codec", "sound"), [("libvpx", "libopus"), ("libvpx-vp9", "libopus")])
+def test_webm_stays_webm(tmp_path: Path, codec: str, sound: str) -> None:
+    part = write_part(write_sounding(tmp_path / "c.webm", 4, codec, sound), tmp_path / "part", Span(1, 3))
+    assert (part.copied, part.path.suffix) == (True, ".webm")
+    assert flashes(part.path) == pytest.approx([0, 1], abs=2e-3)
+    assert clicks(part.path) == pytest.approx([0, 1], abs=0.04)
+
+
+def test_elsewhere_a_part_is_encoded_again_and_begins_with_its_first_frame(clip: Path, tmp_path: Path) -> None:
+    part = write_part(clip, tmp_path / "part", Span(2.4, 4.6))
+    assert not part.copied
+    assert flashes(part.path) == pytest.approx([0.6, 1.6], abs=2e-3)
+    assert clicks(part.path) == pytest.approx([0.6, 1.6], abs=2e-3)
+    with av.open(str(part.path)) as file:
+        assert file.duration / 1e6 == pytest.approx(2.2, abs=0.05)
+        assert file.streams.video[0].codec_context.pix_fmt == "yuv420p"
+
+
+@pytest.mark.parametrize("sound", ["pcm_s16le", "flac"])
+def test_sound_that_browsers_do_not_play_is_encoded_again(tmp_path: Path, sound: str) -> None:
+    part = write_part(write_sounding(tmp_path / "c.mkv", 4, sound=sound), tmp_path / "part", Span(1, 3))
+    assert (part.copied, part.path.suffix) == (False, ".mp4")
+    assert clicks(part.path) == pytest.approx([0, 1], abs=2e-3)
+
+
+def test_a_turned_clip_is_upright(clip: Path, tmp_path: Path) -> None:
+    turned = tmp_path / "turned.mp4"
+    turned.write_bytes(clip.read_bytes())
+    rotate_mp4(turned, 90)
+    part = write_part(turned, tmp_path / "part", Span(2, 4))
+    assert not part.copied
+    assert (probe(part.path).width, probe(part.path).height) == (64, 96)
+
+
+def test_parts_follow_each_other_in_their_order(clip: Path, tmp_path: Path) -> None:
+    path = tmp_path / "edited.mp4"
+    write_spans(clip, path, [Span(6, 7.5), Span(1.5, 3.5)], lambda image, time_s: image // 2)
+    assert clicks(path) == pytest.approx([0, 1, 2, 3], abs=2e-3)
+    levels = [frame.image.mean() for frame in sample_frames(path, 4)]
+    # a second of the clip is as bright as 20 + 10 times its number, here half of it
+    assert levels[1] == pytest.approx((20 + 60) / 2, abs=3)
+    assert levels[-1] == pytest.approx((20 + 30) / 2, abs=3)
+
+
+def test_the_frame_at_a_time_and_a_preview(clip: Path, tmp_path: Path) -> None:
+    assert frame_at(clip, 3.5).mean() == pytest.approx(50, abs=3)
+    assert frame_at(clip, 4.0).mean() == pytest.approx(255, abs=3)
+    with pytest.raises(VideoError, match="shows nothing at 9 s"):
+        frame_at(clip, 9.0)
+    path = tmp_path / "preview.mp4"
+    write_preview(path, [(0.0, np.zeros((20, 30, 3), np.uint8)), (0.5, np.full((20, 30, 3), 200, np.uint8))], 2.0)
+    assert probe(path).duration_s == pytest.approx(2.0, abs=0.1)
+
+
+def test_what_cannot_be_cut_has_a_reason(clip: Path, tmp_path: Path) -> None:
+    with pytest.raises(VideoError, match="has no frames from 20 s on"):
+        write_part(clip, tmp_path / "part", Span(20, 22))
+    assert not list(tmp_path.iterdir())

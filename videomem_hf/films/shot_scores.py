@@ -1,0 +1,263 @@
+"""From the samples of a film to the scores of its shots, a window of the length of the training clips at a time."""
+
+import io
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final
+
+import numpy as np
+from PIL import Image
+
+from videomem_hf.films.film_reading import Known, Sample
+from videomem_hf.inference.predictor import FRAMES_PER_BATCH, Predictor
+from videomem_hf.models.video_sampling import TIME_TOLERANCE_S
+from videomem_hf.schema import Horizon
+
+WINDOW_S: Final = 7.0
+"""Length of VideoMem's clips (paper, Sec. 3.1)."""
+STEP_S: Final = WINDOW_S / 2
+_SAME: Final = 0.5
+"""Mean difference of levels, of 255, up to which a frame shows nothing new and is not scored again."""
+_JPEG_QUALITY: Final = 80
+
+
+@dataclass(frozen=True)
+class Window:
+    """A part of a shot, scored as a clip.
+
+    Attributes:
+        start_s, end_s: Seconds from the first frame of the film.
+        scores: For each horizon, in [0, 1].
+    """
+
+    start_s: float
+    end_s: float
+    scores: dict[Horizon, float]
+
+
+@dataclass(frozen=True)
+class ScoredShot:
+    """A shot and how memorable it is.
+
+    Attributes:
+        start_s, end_s: Seconds from the first frame of the film.
+        scores: For each horizon, in [0, 1]: of a shot longer than 7 s the mean over its windows.
+        frames: How many frames, or segments, were sampled.
+        best_time_s: When its most memorable frame is on screen: that with the highest mean over the horizons.
+        best_scores: Of that frame, for each horizon.
+        picture: That frame, a JPEG of at most 480 pixels along a side.
+        windows: The parts of 7 s that were scored, every 3.5 s; one of a shorter shot.
+        intervals, percentiles: As of `Prediction`.
+        typicality: As of `Prediction`; of several windows the mean.
+    """
+
+    start_s: float
+    end_s: float
+    scores: dict[Horizon, float]
+    frames: int
+    best_time_s: float
+    best_scores: dict[Horizon, float]
+    picture: bytes = field(repr=False)
+    windows: tuple[Window, ...] = field(default=(), repr=False)
+    intervals: dict[Horizon, tuple[float, float]] | None = None
+    percentiles: dict[Horizon, float] = field(default_factory=dict)
+    typicality: float | None = None
+
+    @property
+    def length_s(self) -> float:
+        return self.end_s - self.start_s
+
+    def to_dict(self) -> dict[str, Any]:
+        """The shot as plain numbers, without its picture."""
+        return {name: value for name, value in asdict(self).items() if name != "picture"}
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any], picture: bytes) -> "ScoredShot":
+        """The inverse of `to_dict`, after JSON as well."""
+        windows = tuple(Window(**each) for each in stored["windows"])
+        ends = stored["intervals"] and {h: (low, high) for h, (low, high) in stored["intervals"].items()}
+        return cls(**(stored | {"picture": picture, "windows": windows, "intervals": ends}))
+
+
+@dataclass(frozen=True)
+class _Record:
+    """A sample that is scored: its row, see `Predictor.score_segments`, and what describes it."""
+
+    sample: Sample
+    row: np.ndarray
+    described: dict[str, np.ndarray]
+
+
+class ShotScorer:
+    """Takes what `read_film` yields and gives shot after shot; holds the samples of some seconds and no more.
+
+    Args:
+        predictor: Of frames.
+        start_s: Where the first shot begins.
+    """
+
+    def __init__(self, predictor: Predictor, start_s: float = 0.0) -> None:
+        self._predictor = predictor
+        self._waiting: list[Sample] = []
+        self._scored: list[_Record] = []
+        self._spares: list[Sample] = []
+        self._cuts: list[float] = []
+        self._last: _Record | None = None
+        self._shot = _OpenShot(predictor, start_s)
+
+    def take(self, item: Sample | Known) -> list[ScoredShot]:
+        """Take the next item; give the shots that are complete with it."""
+        if isinstance(item, Sample):
+            (self._spares if item.spare else self._waiting).append(item)
+            if len(self._waiting) * len(item.frames) >= FRAMES_PER_BATCH:
+                self._score()
+            return []
+        self._cuts += [*item.cuts, item.until_s] if item.end else item.cuts
+        if item.end:
+            self._score()
+        return list(self._finish(item.until_s))
+
+    def _score(self) -> None:
+        """Score the samples that wait, in one batch; one that shows nothing new has the row of the one before it."""
+        fresh: list[Sample] = []
+        owners = []
+        before = self._last.sample if self._last else None
+        for sample in self._waiting:
+            if before is None or not _is_same(before, sample):
+                fresh.append(sample)
+                before = sample
+            owners.append(len(fresh) - 1)
+        records = self._measure(fresh)
+        for sample, owner in zip(self._waiting, owners, strict=True):
+            record = self._last if owner < 0 else records[owner]
+            assert record is not None
+            self._scored.append(replace(record, sample=sample))
+        self._last = records[-1] if records else self._last
+        self._waiting = []
+
+    def _measure(self, samples: list[Sample]) -> list[_Record]:
+        if not samples:
+            return []
+        rows, groups = self._predictor.describe_segments(np.stack([each.frames for each in samples]))
+        return [
+            _Record(each, rows[i], {name: numbers[i] for name, numbers in groups.items()})
+            for i, each in enumerate(samples)
+        ]
+
+    def _finish(self, until_s: float) -> "list[ScoredShot]":
+        """Close the shots whose samples are all scored, and score the windows of the open one that are complete."""
+        unscored_s = min((each.time_s for each in self._waiting), default=until_s)
+        closed = []
+        while self._cuts and self._cuts[0] <= unscored_s + TIME_TOLERANCE_S:
+            cut = self._cuts.pop(0)
+            if cut <= self._shot.start_s:  # the film ends with a shot that an earlier run scored
+                continue
+            self._move_records(cut)
+            spares = [each for each in self._spares if each.time_s < cut]
+            self._spares = [each for each in self._spares if each.time_s >= cut]
+            if not self._shot.has_samples:
+                # What is nearest in time stands for a shot so short that nothing of it was sampled.
+                middle_s = (self._shot.start_s + cut) / 2
+                found = self._measure(spares[:1]) or ([self._last] if self._last else self._measure(self._waiting[:1]))
+                self._shot.records += [replace(each, sample=replace(each.sample, time_s=middle_s)) for each in found]
+            closed.append(self._shot.close(cut))
+            self._shot = _OpenShot(self._predictor, cut)
+        known = min(until_s, unscored_s)
+        self._move_records(known)
+        self._shot.advance(known)
+        return closed
+
+    def _move_records(self, until_s: float) -> None:
+        """Give the open shot the records before a time."""
+        inside = [each for each in self._scored if each.sample.time_s + TIME_TOLERANCE_S < until_s]
+        self._scored = self._scored[len(inside) :]
+        self._shot.records += inside
+
+
+class _OpenShot:
+    """A shot whose end is not known yet."""
+
+    def __init__(self, predictor: Predictor, start_s: float) -> None:
+        self.start_s = start_s
+        self.records: list[_Record] = []
+        self._predictor = predictor
+        self._next_s = start_s
+        self._windows: list[Window] = []
+        self._weights: list[float] = []
+        self._typicality: list[float] = []
+        self._frames: set[float] = set()
+        self._best: tuple[float, _Record, np.ndarray] | None = None
+
+    @property
+    def has_samples(self) -> bool:
+        return bool(self.records or self._windows)
+
+    def advance(self, known_s: float) -> None:
+        """Score the windows that end before a time up to which the shot goes on, and forget what is not needed."""
+        while self._next_s + WINDOW_S <= known_s:
+            self._score(self._next_s, self._next_s + WINDOW_S, 1.0)
+            self._next_s += STEP_S
+            self.records = [each for each in self.records if each.sample.time_s >= self._next_s - STEP_S - 1e-6]
+
+    def close(self, end_s: float) -> ScoredShot:
+        """Give the shot, which ends at a time."""
+        self.advance(end_s)
+        covered_s = self._next_s + STEP_S if self._windows else self.start_s
+        if end_s - covered_s > 1e-3:
+            inside = [each for each in self.records if each.sample.last_s < end_s]
+            self.records = inside or self.records
+            start_s = max(self.start_s, end_s - WINDOW_S)
+            self._score(start_s, end_s, (end_s - covered_s) / STEP_S)
+        scores = np.average([list(each.scores.values()) for each in self._windows], axis=0, weights=self._weights)
+        named = self._named(scores)
+        reference = self._predictor.claims.reference
+        assert self._best is not None
+        _, best, best_scores = self._best
+        return ScoredShot(
+            self.start_s,
+            end_s,
+            named,
+            len(self._frames),
+            best.sample.time_s,
+            self._named(best_scores),
+            _to_jpeg(best.sample.picture),
+            tuple(self._windows),
+            reference.intervals(named) if reference else None,
+            reference.percentiles(named) if reference else {},
+            float(np.mean(self._typicality)) if self._typicality else None,
+        )
+
+    def _score(self, start_s: float, end_s: float, weight: float) -> None:
+        inside = [each for each in self.records if start_s - TIME_TOLERANCE_S <= each.sample.time_s < end_s]
+        inside = inside or ([] if self._windows else self.records)
+        if not inside:  # sampled more seldom than a window is long
+            return
+        inside = inside[: self._predictor.processor.max_segments]
+        rows = np.stack([each.row for each in inside])
+        frame_scores, weights = self._predictor.weigh_rows(rows)
+        scores = np.average(frame_scores, axis=0, weights=weights)
+        self._windows.append(Window(start_s, end_s, self._named(scores)))
+        self._weights.append(weight)
+        self._frames |= {each.sample.time_s for each in inside}
+        index = int(frame_scores.mean(axis=1).argmax())
+        if self._best is None or frame_scores[index].mean() > self._best[0]:
+            self._best = float(frame_scores[index].mean()), inside[index], frame_scores[index]
+        groups = inside[0].described
+        described = {name: np.mean([each.described[name] for each in inside], axis=0)[None] for name in groups}
+        typicality = self._predictor.claims.typicality
+        percent = typicality.percent(described) if typicality and described else None
+        self._typicality += [] if percent is None else [percent]
+
+    def _named(self, values: np.ndarray) -> dict[Horizon, float]:
+        return dict(zip(self._predictor.horizons, map(float, values), strict=True))
+
+
+def _is_same(before: Sample, now: Sample) -> bool:
+    if before.frames.shape != now.frames.shape:
+        return False
+    return float(np.abs(now.frames.astype(np.int16) - before.frames).mean()) < _SAME
+
+
+def _to_jpeg(picture: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "JPEG", quality=_JPEG_QUALITY)
+    return file.getvalue()
