@@ -11,7 +11,7 @@ from .text_files import first_line, numbered_lines, read_text
 
 _CAPTION_LINE = re.compile(r"\s*\"?(video[0-9]+(?:\.[a-z0-9]+)?)\"?(?:\t|,|;| +)([^\t]*)", re.IGNORECASE | re.ASCII)
 _HEADER = re.compile(r"\W*(video|name|file)\w*\W+(caption|title|text)", re.IGNORECASE)
-_SPREADSHEET_ERRORS = frozenset({"#NAME?", "#VALUE!", "#REF!", "#N/A", "#NUM!", "#DIV/0!", "#NULL!"})
+SPREADSHEET_ERRORS = frozenset({"#NAME?", "#VALUE!", "#REF!", "#N/A", "#NUM!", "#DIV/0!", "#NULL!"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def read_captions(path: Path) -> list[Caption]:
         if match is None or video_id is None:
             raise InputError(f"{path}:{line}: '{text[:60]}' is not a video's name, a tab and its title.")
         title = match[2].strip().strip('"')
-        caption = Caption(video_id, None if not title or title in _SPREADSHEET_ERRORS else title, line)
+        caption = Caption(video_id, None if not title or title in SPREADSHEET_ERRORS else title, line)
         known = captions.setdefault(video_id, caption)
         if known.title != caption.title:
             other = f"'{title}', other than in line {known.line}"
@@ -72,9 +72,15 @@ def read_titles(path: Path) -> dict[str, str]:
             raise InputError(f"{path}:{line}: '{text[:60]}' is not a clip's name, a tab and its title.")
         if titles.get(name, title) != title:
             raise InputError(f"{path}:{line}: a second title for {name}, '{title}'; keep the right one.")
-        if title not in _SPREADSHEET_ERRORS:
+        if title not in SPREADSHEET_ERRORS:
             titles[name] = title
     return titles
+
+
+def has_captions(path: Path) -> bool:
+    """Whether a file that is named for captions begins with one, or with a header: else it is some other text."""
+    line = first_line(path)
+    return not line or _HEADER.match(line) is not None or _CAPTION_LINE.fullmatch(line) is not None
 
 
 def is_video_list(path: Path) -> bool:

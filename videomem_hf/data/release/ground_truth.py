@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from videomem_hf.schema import VIDEO_ID, InputError
 
-from .csv_tables import NUMBER, TableRow, header_cells, parse_count, parse_score, read_table
+from .csv_tables import NUMBER, TableRow, header_cells, known_tables, parse_count, parse_score, read_table
 from .names import parse_video_id
 
 ReleaseName = Literal["2018", "2022"]
@@ -35,7 +35,7 @@ The short-term scores of 2022 are normalised again (Spearman .862 with those of 
 
 _MAY_STAND_BESIDE: Final[dict[ReleaseName, frozenset[str]]] = {
     "2018": frozenset(),
-    "2022": frozenset({"video_url", "scores_raw_short_term", "decay_alpha"}),
+    "2022": frozenset({"video_url", "scores_raw_short_term"}),
 }
 _NAME = re.compile(r"ground[-_ ]?truth", re.IGNORECASE)
 
@@ -73,19 +73,28 @@ def ground_truth_release(path: Path) -> ReleaseName | None:
     if path.suffix.lower() not in {".csv", ".tsv", ".txt"}:
         return None
     cells = header_cells(path)
-    if {"video_id", "scores_normalized_short_term"} <= set(cells):
-        return "2022"
+    if tables := known_tables(path):
+        return "2022" if "videomem2022" in tables else None
     if _NAME.search(path.name) or ("video" in cells and any("memorability" in cell for cell in cells)):
         return "2018"
     headless = len(cells) == len(COLUMNS["2018"]) and parse_video_id(cells[0]) is not None
     return "2018" if headless and all(not cell or NUMBER.fullmatch(cell) for cell in cells[1:]) else None
 
 
+def another_tables_columns(path: Path, release: ReleaseName) -> str | None:
+    """Say why a file is another table than a ground truth, such as notes or predictions; None for one, even damaged."""
+    cells = header_cells(path)
+    problem = _header_problem(cells, release)
+    damaged = len(COLUMNS[release].keys() & set(cells)) > 2 or (_NAME.search(path.name) and path.suffix.lower() != ".txt")
+    return None if problem is None or damaged else problem.partition(";")[0]
+
+
 def read_ground_truth(path: Path, release: ReleaseName = "2018") -> list[GroundTruthRow]:
     """Read a ground truth in any of the forms that circulate.
 
-    Accepted: UTF-8 with or without a byte-order mark; any line ends, none at the end of the file; columns in any order;
-    names with an ending (`video10.webm`) or bare (`10`); empty score cells; comma, semicolon or tab between cells.
+    Accepted: UTF-8 with or without a byte-order mark, UTF-16 with one; any line ends, none at the end of the file;
+    columns in any order; names with an ending (`video10.webm`) or bare (`10`); empty score cells, or `nan`, `NA`, ...;
+    comma, semicolon or tab between cells; decimal commas.
     Raises InputError, with file and line, for a header, a name, a number or a line that cannot be right.
     """
     return [_read_row(row, release) for row in read_table(path, lambda header: _header_problem(header, release))]
