@@ -101,6 +101,7 @@ def test_prepare_shows_what_is_missing_as_a_sentence(release: Path, tmp_path: Pa
     [
         (["--split-file", "train"], "--split-file train; give SPLIT=FILE"),
         (["--configs", "nope"], "No configuration 'nope'"),
+        (["--configs", "videos"], "say which with --videos reference or --videos embed"),
     ],
 )
 def test_wrong_arguments_are_one_sentence(release: Path, tmp_path: Path, arguments: list[str], message: str) -> None:

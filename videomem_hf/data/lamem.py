@@ -18,9 +18,9 @@ from videomem_hf.data.release.inventory import Inventory, scan
 from videomem_hf.data.release.text_files import numbered_lines, read_text
 from videomem_hf.schema import SPLITS, InputError
 
-from .building import CopyBuilder, CopyConfig
+from .building import CopyBuilder, CopyConfig, whole_rows
 from .copies import data_dir_or_variable, warn_of_missing
-from .tables import path_column
+from .arrow_tables import path_column
 
 DATA_DIR_VARIABLE: Final = "LAMEM_DATA_DIR"
 IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png"})
@@ -100,13 +100,14 @@ class LaMemConfig(CopyConfig):
     def create_config_id(self, config_kwargs: dict[str, Any], custom_features: datasets.Features | None = None) -> str:
         """Find the files of the copy, and name the cache folder after their state."""
         data_dir = data_dir_or_variable("LaMem", self.data_dir, DATA_DIR_VARIABLE)
+        self.check_flags()
         self.inventory = scan(data_dir, allow_links=self.allow_links)
         found = find_split_files(self.inventory)
         if self.name not in found:
             raise InputError(f"No {self.name} of LaMem under {self.inventory.root}; found {', '.join(sorted(found))}.")
         self.split_files = found[self.name]
         images = {path.parent for path in find_images(self.inventory).values()}
-        return self.config_id(self.inventory.root, [custom_features], self.split_files.values(), images)
+        return self.config_id(self.inventory.root, [custom_features, self.drop_missing], self.split_files.values(), images)
 
 
 class LaMem(CopyBuilder):
@@ -128,6 +129,8 @@ class LaMem(CopyBuilder):
         _refuse_overlap(splits, files)
         names = [score.file_name for scores in splits.values() for score in scores]
         warn_of_missing("image", [name for name in names if name not in images], len(names))
+        if self.config.drop_missing:
+            splits = whole_rows(splits, lambda score: {"image": images.get(score.file_name)})
         return splits, images
 
     def _generate_tables(

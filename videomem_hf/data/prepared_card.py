@@ -44,8 +44,11 @@ def render_card(description: Mapping[str, Any]) -> str:
 
     Args:
         description: `configs` (configuration -> split -> `num_bytes`, `num_examples`, `size`), `features`
-            (configuration -> columns), `release`, `options` of `prepare`, and `generated`, see `generated_plan`.
+            (configuration -> columns), `release` (None for a table of one's own, then with `title`, and `extras`, its
+            own columns), `options` of `prepare`, and `generated`, see `generated_plan`.
     """
+    if description["release"] is None:
+        return _render_table_card(description)
     template = templates("videomem_hf.data").get_template("dataset_card.md.j2")
     text = template.render(
         front_matter=_card_data(description["configs"], description["generated"]).to_yaml(),
@@ -59,10 +62,29 @@ def render_card(description: Mapping[str, Any]) -> str:
     return str(DatasetCard(text))
 
 
-def _card_data(configs: Mapping[str, Any], generated: Plan | None) -> DatasetCardData:
+def _render_table_card(description: Mapping[str, Any]) -> str:
+    identity = {"pretty_name": description["title"], "license": "other", "tags": ["memorability"]}
+    options = description["options"]
+    lists = ", ".join(f"`{name}`" for name in options["split_files"] or ())
+    text = templates("videomem_hf.data").get_template("table_card.md.j2").render(
+        front_matter=_card_data(description["configs"], None, identity).to_yaml(),
+        title=description["title"],
+        configs=_config_table(description["configs"]),
+        extras=", ".join(f"`{name}`" for name in description["extras"]),
+        splits=f"{lists}: from lists that the preparer gave."
+        if lists
+        else "Those of the table, if it says them; else the scored rows are divided into `train` and `validation` (6,500 to "
+        f"1,500) by a shuffle with seed {options['seed']}, and `test` has those without a score.",
+    )
+    return str(DatasetCard(text))
+
+
+def _card_data(
+    configs: Mapping[str, Any], generated: Plan | None, identity: Mapping[str, Any] | None = None
+) -> DatasetCardData:
     default = "scores" if "scores" in configs else next(iter(configs))
     return DatasetCardData(
-        **(_IDENTITY if generated is None else {**_GENERATED_IDENTITY, CARD_KEY: generated}),
+        **(identity or (_IDENTITY if generated is None else {**_GENERATED_IDENTITY, CARD_KEY: generated})),
         task_categories=["video-classification"],
         configs=[
             {

@@ -1,6 +1,7 @@
 """Titles of the videos (the release calls them captions), and lists of videos."""
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,10 +92,11 @@ def is_video_list(path: Path) -> bool:
     return named or re.fullmatch(r"video[0-9]+\.[a-z0-9]+", first_line(path), re.ASCII) is not None
 
 
-def read_video_list(path: Path) -> list[tuple[str, int]]:
+def read_video_list(path: Path, known: Container[str] = ()) -> list[tuple[str, int]]:
     """Read a list with one video's name per line, whatever its ending; gives ids and their lines.
 
-    A wrong, repeated or incomplete name raises an InputError with file and line.
+    Ids in `known` may be other than VideoMem's. A wrong, repeated or incomplete name raises an InputError with file and
+    line.
     """
     lines: dict[str, int] = {}
     numbered = [(line, text.strip()) for line, text in numbered_lines(read_text(path))]
@@ -103,7 +105,8 @@ def read_video_list(path: Path) -> list[tuple[str, int]]:
     if len(numbered) > 2 and len(endings) == 1 and Path(last).suffix not in endings:
         raise InputError(f"{path}:{last_line}: '{last[:60]}' ends unlike all names above; the file is cut off.")
     for line, text in numbered:
-        video_id = parse_video_id(text)
+        own = next((name for name in (text, text.rpartition(".")[0]) if name in known), None)
+        video_id = own or parse_video_id(text)
         if video_id is None:
             raise InputError(f"{path}:{line}: '{text[:60]}' is not a video's name such as video10.webm.")
         if video_id in lines:

@@ -81,7 +81,7 @@ def read_table(path: Path, check_header: Callable[[list[str]], str | None]) -> I
     """
     header: list[str] | None = None
     rows = 0
-    for line, cells in _records(path, read_text(path)):
+    for line, cells in read_records(path):
         if header is None:
             header = [cell.strip().lower() for cell in cells]
             if problem := _find_repeated(header) or check_header(header):
@@ -98,8 +98,12 @@ def read_table(path: Path, check_header: Callable[[list[str]], str | None]) -> I
         raise InputError(f"{path}: a header and no rows; take the file from the release again.")
 
 
-def _records(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
-    """Split a text into records of cells, each with the number of its first line."""
+def read_records(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Read the records of a table, header included: each its cells, and the number of its first line.
+
+    Raises an InputError for what is not CSV, such as a quote that is not closed.
+    """
+    text = read_text(path)
     first, _, rest = text.lstrip().partition("\n")
     declared = SEPARATOR_LINE.fullmatch(first.strip())
     skipped = text.count("\n", 0, len(text) - len(text.lstrip())) + (declared is not None)

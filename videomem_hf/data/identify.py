@@ -1,0 +1,56 @@
+"""What a folder of data is: VideoMem's release, one's own table, or another published set."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+from videomem_hf.data.release.inventory import scan
+from videomem_hf.data.release.reader import find_video_files, open_release
+from videomem_hf.data.tables.opening import open_table
+from videomem_hf.data.tables.options import DECISIONS
+from videomem_hf.data.tables.presets import detect_presets
+from videomem_hf.schema import InputError
+
+
+def identify(folder: str | Path, *, allow_links: bool = False) -> tuple[str, dict[str, Any]]:
+    """Say what `load_dataset` calls a folder of data, and the keywords that it needs.
+
+    A folder with a `memorability.yaml` is one's own table; else VideoMem's release comes first, then the published sets
+    that have a preset, then the only table of scores in the folder.
+
+    Raises:
+        InputError: The folder is none of these, or can be two.
+    """
+    path = Path(folder).expanduser()
+    if (path / DECISIONS).is_file():
+        return "memorability", {}
+    try:
+        open_release(path, allow_links=allow_links)
+    except InputError as error:
+        reason = error
+    else:
+        return "videomem", {}
+    inventory = scan(path, allow_links=allow_links)
+    names = detect_presets(inventory)
+    if len(names) > 1:
+        raise InputError(f"{path}: this can be {' or '.join(names)}; say which with load_dataset(NAME, data_dir=...).")
+    if names:
+        return "memorability", {"preset": names[0]}
+    try:
+        with warnings.catch_warnings(action="ignore", category=UserWarning):
+            open_table(path, allow_links=allow_links)
+    except InputError as error:
+        raise InputError(f"{reason} Read as a table of your own: {error}") from None
+    return "memorability", {}
+
+
+def configs_of(folder: str | Path) -> list[str]:
+    """Names of the configurations with features or videos that a folder of data has; its scores aside."""
+    name, options = identify(folder)
+    if name == "videomem":
+        from videomem_hf.data.feature_files.folders import feature_folders
+
+        release = open_release(folder)
+        return [*feature_folders(release.inventory), *(["videos"] if find_video_files(release) else [])]
+    return ["videos"] if open_table(folder, options).media.paths else []
+
