@@ -252,3 +252,45 @@ def test_extra_columns_keep_their_values_and_names(tmp_path: Path) -> None:
     rows = rows_of(tmp_path)
     assert rows["a"] == rows["a"] | {"week": 0.25, "code": "007", "title_of_film": "Alien", "long_term": 0.1}
     assert (rows["b"]["week"], rows["b"]["title_of_film"]) == (None, None)
+
+
+def test_odd_counts_and_sorted_scores_are_warned_of(tmp_path: Path) -> None:
+    rows = "".join(f"c{n},{0.3 + n / 100:.2f},{0 if n == 4 else 20}\n" for n in range(30))
+    write(tmp_path / "scores.csv", f"clip,st,n\n{rows}")
+    with pytest.warns(UserWarning) as caught:
+        open_table(tmp_path)
+    texts = [str(warning.message).partition("scores.csv: ")[2] for warning in caught]
+    assert "1 short-term scores of 0 annotations (c4); may be damaged." in texts
+    assert any(text.startswith("the short-term scores are sorted and so are the videos") for text in texts)
+
+
+def test_rows_without_a_file_are_left_out_where_asked(tmp_path: Path) -> None:
+    root = write_museum(tmp_path / "museum")
+    (root / "clips/room B/Clip_01.MP4").unlink()
+    with pytest.warns(UserWarning):
+        rows = rows_of(root, "videos", drop_missing=True)
+    assert len(rows) == len(NUMBERS) - 1
+
+
+def test_any_damage_gives_right_values_or_one_sentence(tmp_path: Path) -> None:
+    """Cut, insert, repeat and exchange bytes of a table whose last column is the score: none changes a score unsaid."""
+    text = "clip,n,st\n" + "\n".join(f"clip_{n:02d},{12 + n},{SCORES[n]:.2f}" for n in NUMBERS)
+    whole = {f"clip_{n:02d}": SCORES[n] for n in NUMBERS}
+    path = write(tmp_path / "scores.csv", text)
+    data, outcomes = path.read_bytes(), {"right": 0, "refused": 0}
+    damaged = [data[:-cut] for cut in range(1, 60)]
+    damaged += [data[:place] + extra + data[place:] for place in range(0, len(data), 17) for extra in (b"\0", b'"', b"\xff", b",")]
+    damaged += [data.replace(b"\n", b"\n\n"), b"\xef\xbb\xbf" + data, data.replace(b",", b";"), data + data, data[::-1], b"", b"x" * 99]
+    for bytes_ in damaged:
+        path.write_bytes(bytes_)
+        try:
+            found = {record.video_id: record.short_term for record in open_table(tmp_path).records}
+        except InputError as error:
+            assert str(tmp_path) in str(error)
+            assert "\n" not in str(error)
+            outcomes["refused"] += 1
+            continue
+        assert {name: found[name] for name in found if name in whole}.items() <= whole.items(), bytes_[-30:]
+        outcomes["right"] += 1
+    assert outcomes["right"] > 5
+    assert outcomes["refused"] > 100

@@ -180,8 +180,9 @@ def parse_orb(path: str, data: bytes) -> Keypoints:
     try:
         return _keypoints(safe_loads(data))
     except pickle.UnpicklingError as error:
+        reason = printable(" ".join(str(error).split())[:160])
         raise InputError(
-            f"{path}: not a pickle of ORB keypoints ({printable(str(error)[:160])}); nothing of it was run. Take the file from the release "
+            f"{path}: not a pickle of ORB keypoints ({reason}); nothing of it was run. Take the file from the release "
             "again, or remove it to load its video without this feature."
         ) from None
 

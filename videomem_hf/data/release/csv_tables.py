@@ -17,6 +17,7 @@ NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?", re.A
 UNKNOWN: Final = frozenset({"", "nan", "na", "n/a", "null", "none"})
 """Cells, in lower case, that stand for a value that is not known."""
 
+_ROWS_TO_COMPARE: Final = 6
 _DECIMAL_COMMA = re.compile(r"([+-]?[0-9]+),([0-9]+)", re.ASCII)
 T = TypeVar("T")
 
@@ -111,14 +112,32 @@ def read_records(path: Path) -> Iterator[tuple[int, list[str]]]:
     separator = declared[1] if declared else delimiter(re.split(r"[\r\n]", first, maxsplit=1)[0])
     reader = csv.reader(io.StringIO(body, newline=""), delimiter=separator, strict=True)
     line = skipped + 1
+    last_cells: list[str] = []
+    last_line = line
     try:
         for cells in reader:
             if any(cell.strip() for cell in cells):
                 yield line, cells
+                last_cells.append(cells[-1].strip())
+                last_line = line
             line = skipped + reader.line_num + 1
     except csv.Error as error:
         what = "a quote that is not closed" if "unexpected end" in str(error) else str(error)
         raise InputError(f"{path}:{line}: not a CSV line ({what}); take the file from the release again.") from None
+    if not text.endswith(("\n", "\r")):
+        _refuse_cut_off(f"{path}:{last_line}", last_cells[1:])
+
+
+def _refuse_cut_off(location: str, cells: list[str]) -> None:
+    """Refuse a last cell, with no line end after it, that is empty or shorter than all numbers above it."""
+    if len(cells) < _ROWS_TO_COMPARE or not all(cells[:-1]):
+        return
+    numbers = all(NUMBER.fullmatch(decimal_point(cell, thousands=False)) for cell in cells[:-1])
+    if not cells[-1] or (numbers and len(cells[-1]) < min(map(len, cells[:-1]))):
+        raise InputError(
+            f"{location}: the last cell, '{printable(cells[-1][:40])}', is shorter than all above it and no line end "
+            "follows; the file is cut off. If it is right, end the line."
+        )
 
 
 def _find_repeated(header: list[str]) -> str | None:

@@ -4,12 +4,12 @@ import warnings
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from videomem_hf.schema import ANNOTATION_COUNTS, HORIZON_NAMES, HORIZONS, Horizon, InputError
 
 from .ground_truth import GroundTruthRow, ReleaseName
-from .names import video_number
+from .names import natural_key
 from .text_files import read_text
 
 MOST_ANNOTATIONS: Final = 10_000
@@ -53,8 +53,8 @@ def check_rows(path: Path, rows: list[GroundTruthRow], release: ReleaseName) -> 
     labelled = [row for row in rows if row.labelled]
     for horizon in HORIZONS:
         _warn_of_missing(path, labelled, horizon)
-        _warn_of_counts(path, labelled, horizon)
-        _warn_if_sorted(path, labelled, horizon)
+        warn_of_counts(path, labelled, horizon)
+        warn_if_sorted(path, labelled, horizon)
 
 
 def _warn(message: str) -> None:
@@ -93,30 +93,32 @@ def _warn_of_missing(path: Path, rows: Sequence[GroundTruthRow], horizon: Horizo
         )
 
 
-def _warn_of_counts(path: Path, rows: Sequence[GroundTruthRow], horizon: Horizon) -> None:
+def warn_of_counts(path: Path, rows: Sequence[Any], horizon: Horizon) -> None:
+    """Warn of scores of no annotation, or of more than any study had; `rows` have the attributes of a `VideoRecord`."""
     name, column = HORIZON_NAMES[horizon], ANNOTATION_COUNTS[horizon]
     tests: dict[str, Callable[[int], bool]] = {"0": lambda n: n == 0, "over 10,000": lambda n: n > MOST_ANNOTATIONS}
     for what, test in tests.items():
         odd = [row for row in rows if getattr(row, column) is not None and test(getattr(row, column))]
         if odd := [row for row in odd if getattr(row, horizon) is not None]:
             videos = first_three([row.video_id for row in odd])
-            _warn(f"{path}:{odd[0].line}: {len(odd)} {name} scores of {what} annotations ({videos}); may be damaged.")
+            line = f":{odd[0].line}" if hasattr(odd[0], "line") else ""
+            _warn(f"{path}{line}: {len(odd)} {name} scores of {what} annotations ({videos}); may be damaged.")
 
 
-def _warn_if_sorted(path: Path, rows: Sequence[GroundTruthRow], horizon: Horizon) -> None:
+def warn_if_sorted(path: Path, rows: Sequence[Any], horizon: Horizon) -> None:
     """Warn where a column is in order although the rows are in order of their ids: it was sorted on its own."""
     scores = [score for row in rows if (score := getattr(row, horizon)) is not None]
     if len(scores) < _SORTED_FROM or len(set(scores)) < _SORTED_FROM // 2:
         return
     ids = [row.video_id for row in rows]
-    if is_sorted(scores) and (is_sorted(list(map(video_number, ids))) or is_sorted(ids)):
+    if is_sorted(scores) and (is_sorted(list(map(natural_key, ids))) or is_sorted(ids)):
         _warn(
             f"{path}: the {HORIZON_NAMES[horizon]} scores are sorted and so are the videos; if that column was sorted on "
             "its own, its scores belong to other videos."
         )
 
 
-def is_sorted(values: Sequence[float] | Sequence[str]) -> bool:
+def is_sorted(values: Sequence[Any]) -> bool:
     """Whether values never fall, or never rise."""
     pairs = list(pairwise(values))
-    return all(a <= b for a, b in pairs) or all(a >= b for a, b in pairs)  # type: ignore[operator]
+    return all(a <= b for a, b in pairs) or all(a >= b for a, b in pairs)

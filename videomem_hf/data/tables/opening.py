@@ -14,7 +14,7 @@ from videomem_hf.data.copies import warn_of_missing
 from videomem_hf.data.record_tables import RECORD_SCHEMA
 from videomem_hf.data.release.descriptions import read_descriptions
 from videomem_hf.data.release.inventory import Inventory, scan
-from videomem_hf.data.release.odd_rows import first_three
+from videomem_hf.data.release.odd_rows import first_three, warn_if_sorted, warn_of_counts
 from videomem_hf.data.release.records import Part, VideoRecord
 from videomem_hf.schema import ANNOTATION_COUNTS, HORIZON_NAMES, HORIZONS, TITLE, VIDEO, Horizon, InputError
 from videomem_hf.system import printable
@@ -178,7 +178,7 @@ def _opened(
         locations[record.video_id] = record.name
     for note in notes:
         warnings.warn(note, stacklevel=4)
-    _warn_of_missing(tables[0], records)
+    _warn_of_odd_records(tables[0], records)
     names = dict.fromkeys(name for record in records for name in record.extras)
     types = {name: _arrow_type([record.extras.get(name) for record in records]) for name in names}
     for record in records:  # tables of several parts may differ in what they know of a column
@@ -306,9 +306,12 @@ def _own_name(column: str) -> str:
     return f"{column}_column" if column in taken else column
 
 
-def _warn_of_missing(path: Path, records: Sequence[TableRecord]) -> None:
-    """Warn of videos without one of the scores, a count or a title, where others have it."""
+def _warn_of_odd_records(path: Path, records: Sequence[TableRecord]) -> None:
+    """Warn of odd counts and order, and of videos without a score, a count or a title that others have."""
     scored = [record for record in records if any(getattr(record, horizon) is not None for horizon in HORIZONS)]
+    for horizon in HORIZONS:
+        warn_of_counts(path, scored, horizon)
+        warn_if_sorted(path, scored, horizon)
     kinds = {horizon: f"{HORIZON_NAMES[horizon]} score" for horizon in HORIZONS}
     kinds |= {ANNOTATION_COUNTS[horizon]: f"{HORIZON_NAMES[horizon]} annotation count" for horizon in HORIZONS}
     for name, what in (kinds | {TITLE: "title"}).items():
@@ -318,7 +321,8 @@ def _warn_of_missing(path: Path, records: Sequence[TableRecord]) -> None:
                 f"{path}: {len(lost)} of {len(scored)} scored videos have no {what} ({first_three(lost)}).", stacklevel=4
             )
     if 0 < (unscored := len(records) - len(scored)) and any(record.part == "dev" for record in records):
-        first = first_three([record.video_id for record in records if record not in scored])
+        ids = {record.video_id for record in scored}
+        first = first_three([record.video_id for record in records if record.video_id not in ids])
         warnings.warn(
             f"{path}: {unscored} of {len(records)} rows have no score ({first}); they are in the test split.", stacklevel=4
         )
