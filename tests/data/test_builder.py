@@ -119,7 +119,11 @@ def test_rows_without_a_value_are_left_out_where_asked(release: Path) -> None:
     assert sorted(ids) == sorted(f"video{number}" for number in DEV if number != 7)
     assert len(splits["test"]) == len(TEST)  # of which none has a score
     assert sum("rows of the split" in str(warning.message) for warning in caught) == 1
-    rows = [row for name in ("train", "validation") for row in splits[name].cast_column("video", datasets.Video(decode=False))]
+    rows = [
+        row
+        for name in ("train", "validation")
+        for row in splits[name].cast_column("video", datasets.Video(decode=False))
+    ]
     assert all(value is not None for row in rows for value in row.values())
 
 

@@ -92,7 +92,9 @@ def test_prepare_writes_and_says_how_to_go_on(release: Path, tmp_path: Path) -> 
 
 def test_prepare_shows_what_is_missing_as_a_sentence(release: Path, tmp_path: Path) -> None:
     output = run("prepare", release, tmp_path / "out", "--configs", "c3d")
-    assert "Note: 5 of 34 files for the column 'c3d' are not in this copy (first: video9, video31, video32, ...)" in output
+    assert (
+        "Note: 5 of 34 files for the column 'c3d' are not in this copy (first: video9, video31, video32, ...)" in output
+    )
     assert "UserWarning" not in output
 
 

@@ -188,7 +188,10 @@ def test_where_there_is_no_memento10k_or_two_forms(memento: Path, tmp_path: Path
 
 
 def test_memento10k_with_unknown_scores_and_some_slightly_above_one(memento: Path) -> None:
-    write(memento / "memento_train_data.json", damaged(mem_score=float("nan")).replace("\"mem_score\": 1,", "\"mem_score\": 1.02,"))
+    write(
+        memento / "memento_train_data.json",
+        damaged(mem_score=float("nan")).replace('"mem_score": 1,', '"mem_score": 1.02,'),
+    )
     assert load_dataset("memento10k", data_dir=str(memento), split="train")["short_term"][:] == [1.0, None]
 
 

@@ -100,7 +100,9 @@ def describe(
         str | None, typer.Option(metavar="FILE", help="Table of scores of your own: CSV, Excel, ODS, JSON, Parquet.")
     ] = None,
     sheet: Annotated[str | None, typer.Option(help="Sheet of a spreadsheet.")] = None,
-    videos: Annotated[str | None, typer.Option(metavar="FOLDER", help="Folder of the table's videos or images.")] = None,
+    videos: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Folder of the table's videos or images.")
+    ] = None,
     column: Annotated[
         list[str] | None,
         typer.Option(metavar="ROLE=NAME", help="What a column of the table is, such as short_term=mem_score."),
@@ -109,6 +111,13 @@ def describe(
         Literal["unit", "percent"] | None, typer.Option(help="Scores of the table: in [0, 1], or percent.")
     ] = None,
     preset: Annotated[str | None, typer.Option(help="Layout of a published set, such as memcat.")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Open every video and feature file, and list what is wrong.")
+    ] = False,
+    fix: Annotated[
+        Path | None,
+        typer.Option(metavar="OUT", help="Write a repaired copy of the tables, and say every change."),
+    ] = None,
     save: Annotated[
         bool, typer.Option("--save", help="Keep what was decided as memorability.yaml in the folder.")
     ] = False,
@@ -127,6 +136,12 @@ def describe(
     options = {"table": table, "sheet": sheet, "videos": videos, "scale": scale, "preset": preset}
     options["columns"] = _columns(column)
     given = {name: value for name, value in options.items() if value is not None}
+    if fix is not None:
+        _fix(release_dir, fix, given, allow_links)
+        return
+    if check:
+        _check(release_dir, given, allow_links)
+        return
     name, keywords = ("memorability", {}) if given else identify(release_dir, allow_links=allow_links)
     if name == "memorability" and release is None:
         _describe_table(release_dir, keywords | given, save, allow_links)
@@ -176,10 +191,42 @@ def _describe_table(folder: Path, given: dict[str, Any], save: bool, allow_links
     if save:
         typer.echo(f"Written: {write_decisions(found.opened.root, _decided(found.opened))}")
     say_next(
-        f"videomem describe {quoted(folder)} --save" if not save else f"videomem train --recipe frame_attention --data "
-        f"{quoted(folder)} --output run",
+        f"videomem describe {quoted(folder)} --save"
+        if not save
+        else f"videomem train --recipe frame_attention --data {quoted(folder)} --output run",
         f"videomem prepare {quoted(folder)} parquet",
     )
+
+
+def _check(folder: Path, given: dict[str, Any], allow_links: bool) -> None:
+    """Open every file; exit with code 1 where something is wrong."""
+    from videomem_hf.data.check import check_files, list_contents
+
+    with warnings.catch_warnings(action="always", category=UserWarning):
+        warnings.showwarning = lambda message, *_, **__: typer.echo(f"Note: {message}", err=True)
+        contents = list_contents(folder, given, allow_links=allow_links)
+    problems = check_files(contents.files)
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    configs = _table("What each configuration would hold", "rows", "with a score", "with all its files")
+    for each in contents.holdings:
+        configs.add_row(each.config, f"{each.rows:,}", f"{each.scored:,}", f"{each.whole:,}")
+    console.print(configs)
+    for problem in problems:
+        typer.echo(f"{problem.path}\t{problem.kind}\t{problem.message}")
+    typer.echo(f"{quantity(len(contents.files), 'file')} opened, {len(problems):,} of them damaged.")
+    if problems:
+        raise typer.Exit(1)
+
+
+def _fix(folder: Path, out: Path, given: dict[str, Any], allow_links: bool) -> None:
+    from videomem_hf.data.repair import repair_tables
+
+    repairs = repair_tables(folder, out, given or None, allow_links=allow_links)
+    for repair in repairs:
+        typer.echo(f"{repair.path} -> {repair.written}: {'as it was' if not repair.changes else ''}")
+        for change in repair.changes:
+            typer.echo(f"  {change}")
+    say_next(f"videomem describe {quoted(out)}")
 
 
 def _decided(opened: "OpenedTable") -> "TableOptions":

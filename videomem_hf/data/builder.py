@@ -46,7 +46,12 @@ class VideoMemConfig(SplitOptions, CopyConfig):
         self.check_flags()
         check_split_options(self)
         self.opened = open_release(data_dir, name=self.release, allow_links=self.allow_links)
-        options = [self.release, self.drop_missing, *(getattr(self, option.name) for option in fields(SplitOptions)), custom_features]
+        options = [
+            self.release,
+            self.drop_missing,
+            *(getattr(self, option.name) for option in fields(SplitOptions)),
+            custom_features,
+        ]
         if self.with_videos:
             options.append(repr(video_feature()))
         lists = map(Path, (self.split_files or {}).values())

@@ -16,8 +16,8 @@ from datasets.exceptions import DatasetGenerationError
 
 from videomem_hf.schema import InputError
 
-from .copies import files_state
 from .arrow_tables import batches
+from .copies import files_state
 
 T = TypeVar("T")
 

@@ -53,4 +53,3 @@ def configs_of(folder: str | Path) -> list[str]:
         release = open_release(folder)
         return [*feature_folders(release.inventory), *(["videos"] if find_video_files(release) else [])]
     return ["videos"] if open_table(folder, options).media.paths else []
-

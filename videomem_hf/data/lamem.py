@@ -18,9 +18,9 @@ from videomem_hf.data.release.inventory import Inventory, scan
 from videomem_hf.data.release.text_files import numbered_lines, read_text
 from videomem_hf.schema import SPLITS, InputError
 
+from .arrow_tables import path_column
 from .building import CopyBuilder, CopyConfig, whole_rows
 from .copies import data_dir_or_variable, warn_of_missing
-from .arrow_tables import path_column
 
 DATA_DIR_VARIABLE: Final = "LAMEM_DATA_DIR"
 IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png"})
@@ -107,7 +107,9 @@ class LaMemConfig(CopyConfig):
             raise InputError(f"No {self.name} of LaMem under {self.inventory.root}; found {', '.join(sorted(found))}.")
         self.split_files = found[self.name]
         images = {path.parent for path in find_images(self.inventory).values()}
-        return self.config_id(self.inventory.root, [custom_features, self.drop_missing], self.split_files.values(), images)
+        return self.config_id(
+            self.inventory.root, [custom_features, self.drop_missing], self.split_files.values(), images
+        )
 
 
 class LaMem(CopyBuilder):

@@ -94,7 +94,9 @@ def find_memento_files(inventory: Inventory) -> MementoFiles:
 
 def _other_sets(inventory: Inventory) -> dict[Path, list[str]]:
     """Find score tables of MediaEval's that cannot be Memento10k's, with what they can be."""
-    tables = [path for path in inventory.tables() if (match := _TABLE_NAME.fullmatch(path.name)) and match[2] == "scores"]
+    tables = [
+        path for path in inventory.tables() if (match := _TABLE_NAME.fullmatch(path.name)) and match[2] == "scores"
+    ]
     names = {path: csv_tables.known_tables(path) for path in tables}
     for path, found in names.items():
         if not found and "video_id" in csv_tables.header_cells(path):

@@ -11,10 +11,10 @@ import pyarrow as pa
 from videomem_hf.data.release.inventory import Inventory, scan
 from videomem_hf.schema import VIDEO
 
+from .arrow_tables import path_column
 from .building import CopyBuilder, CopyConfig, video_feature, whole_rows
 from .copies import data_dir_or_variable, warn_of_missing
 from .memento10k import MementoFiles, MementoRecord, find_memento_files, find_memento_videos, read_memento, video_of
-from .arrow_tables import path_column
 
 DATA_DIR_VARIABLE: Final = "MEMENTO10K_DATA_DIR"
 

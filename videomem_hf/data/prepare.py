@@ -25,12 +25,12 @@ from videomem_hf.data.tables.opening import OpenedTable, open_table
 from videomem_hf.schema import VIDEO, InputError
 from videomem_hf.system import atomic_write, os_cause
 
+from .arrow_tables import PATH_TYPE, batches
 from .copies import files_state
 from .identify import identify
 from .prepared_card import render_card
 from .provenance import CARD, generated_plan
 from .record_tables import RECORD_SCHEMA, record_tables, warn_of_missing_files
-from .arrow_tables import PATH_TYPE, batches
 
 CHECKSUMS: Final = "SHA256SUMS"
 MANIFEST: Final = ".prepare.json"

@@ -66,15 +66,19 @@ def _render_table_card(description: Mapping[str, Any]) -> str:
     identity = {"pretty_name": description["title"], "license": "other", "tags": ["memorability"]}
     options = description["options"]
     lists = ", ".join(f"`{name}`" for name in options["split_files"] or ())
-    text = templates("videomem_hf.data").get_template("table_card.md.j2").render(
-        front_matter=_card_data(description["configs"], None, identity).to_yaml(),
-        title=description["title"],
-        configs=_config_table(description["configs"]),
-        extras=", ".join(f"`{name}`" for name in description["extras"]),
-        splits=f"{lists}: from lists that the preparer gave."
-        if lists
-        else "Those of the table, if it says them; else the scored rows are divided into `train` and `validation` (6,500 to "
-        f"1,500) by a shuffle with seed {options['seed']}, and `test` has those without a score.",
+    text = (
+        templates("videomem_hf.data")
+        .get_template("table_card.md.j2")
+        .render(
+            front_matter=_card_data(description["configs"], None, identity).to_yaml(),
+            title=description["title"],
+            configs=_config_table(description["configs"]),
+            extras=", ".join(f"`{name}`" for name in description["extras"]),
+            splits=f"{lists}: from lists that the preparer gave."
+            if lists
+            else "Those of the table, if it says them; else the scored rows are divided into `train` and `validation` (6,500 to "
+            f"1,500) by a shuffle with seed {options['seed']}, and `test` has those without a score.",
+        )
     )
     return str(DatasetCard(text))
 

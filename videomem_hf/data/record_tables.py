@@ -12,8 +12,8 @@ from videomem_hf.data.feature_files.folders import FeatureFiles
 from videomem_hf.data.release.records import VideoRecord
 from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, TITLE, VIDEO, VIDEO_ID
 
-from .copies import warn_of_missing
 from .arrow_tables import path_column
+from .copies import warn_of_missing
 
 RECORD_SCHEMA: Final = pa.schema(
     [(VIDEO_ID, pa.string()), (TITLE, pa.string())]

@@ -101,9 +101,15 @@ ROW = "video5.webm,0.900,33,0.800,10"
         ),
         (f"{HEADER}\n{ROW.replace('0.800', '-0.1')}".encode(), r"t.csv:2: '-0.1' in column long-term_memorability"),
         (f"{HEADER}\n{ROW.replace('33', '33x')}".encode(), r"t.csv:2: '33x' in column"),
-        (f"{HEADER}\n{ROW}\n\"video6.webm,0.9,33,0.8,10\n{ROW}".encode(), r"t.csv:3: not a CSV line \(a quote that"),
-        (f'{HEADER}\n{ROW.replace("33", chr(34) + "1,000" + chr(34))}'.encode(), r"t.csv:2: '1,000' in column nb_short"),
-        (f'{HEADER}\n{ROW.replace("33", chr(34) + "3" + chr(10) + "3" + chr(34))}'.encode(), r"t.csv:2: '3\\n3' in column"),
+        (f'{HEADER}\n{ROW}\n"video6.webm,0.9,33,0.8,10\n{ROW}'.encode(), r"t.csv:3: not a CSV line \(a quote that"),
+        (
+            f"{HEADER}\n{ROW.replace('33', chr(34) + '1,000' + chr(34))}".encode(),
+            r"t.csv:2: '1,000' in column nb_short",
+        ),
+        (
+            f"{HEADER}\n{ROW.replace('33', chr(34) + '3' + chr(10) + '3' + chr(34))}".encode(),
+            r"t.csv:2: '3\\n3' in column",
+        ),
         (f"{HEADER}\n{ROW.replace('0.900', '0.9O0')}".encode(), r"t.csv:2: '0.9O0' in column"),
         (f"{HEADER}\n{ROW.replace('33', '33.5')}".encode(), r"t.csv:2: '33.5' in column nb_short-term_annotations"),
         (f"{HEADER}\n{ROW.replace('33', '-3')}".encode(), r"t.csv:2: '-3' in column nb_short-term_annotations"),

@@ -206,7 +206,9 @@ def test_the_2022_release_has_its_own_splits_and_never_mixes(tmp_path: Path) -> 
         lines = [f"{number},u,30,10,0.8,0.7" if name != "test_set/test" else f"{number},u,,,," for number in numbers]
         write(tmp_path / "y2022" / f"{name}_scores.csv", "\n".join([header, *lines, ""]))
         texts = [f"{number},u,a-title-of-{number}" for number in numbers]
-        write(tmp_path / "y2022" / f"{name}_text_descriptions.csv", "\n".join(["video_id,video_url,description", *texts]))
+        write(
+            tmp_path / "y2022" / f"{name}_text_descriptions.csv", "\n".join(["video_id,video_url,description", *texts])
+        )
     found = records(tmp_path)
     assert {video_id: record.part for video_id, record in found.items()} == {
         "video1": "train",

@@ -65,7 +65,14 @@ OBJECTS = [dict(zip(COLUMNS, row, strict=True)) for row in ROWS]
 MAKERS = {
     "t.csv": lambda path: write(path, TEXT),
     "t.tsv": lambda path: write(path, TEXT.replace('"x, y"', "x; y").replace(",", "\t").replace("x; y", "x, y")),
-    "semicolons.csv": lambda path: write(path, TEXT.replace('"x, y"', "x. y").replace(",", ";").replace(".", ",").replace("a,mp4", "a.mp4").replace("x, y", "x, y")),
+    "semicolons.csv": lambda path: write(
+        path,
+        TEXT.replace('"x, y"', "x. y")
+        .replace(",", ";")
+        .replace(".", ",")
+        .replace("a,mp4", "a.mp4")
+        .replace("x, y", "x, y"),
+    ),
     "sep.csv": lambda path: write(path, "sep=;\r\n" + TEXT.replace(",", ";").replace("x; y", "x, y")),
     "utf16.csv": lambda path: write(path, TEXT.encode("utf-16")),
     "excels_empty_columns.csv": lambda path: write(path, "\n".join(f"{line},," for line in TEXT.splitlines())),

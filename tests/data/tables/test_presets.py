@@ -22,7 +22,10 @@ from videomem_hf.schema import HORIZONS, InputError
 
 def trecvid2020(root: Path) -> None:
     header = "video_id,video_url,part_1_annotations,part_1_scores,part_2_annotations,part_2_scores"
-    write(root / "training_set/train_scores.csv", f"{header}\n8,http://x/8,14,0.9,11,0.5454545454545454\n9,u,13,0.7,12,1\n")
+    write(
+        root / "training_set/train_scores.csv",
+        f"{header}\n8,http://x/8,14,0.9,11,0.5454545454545454\n9,u,13,0.7,12,1\n",
+    )
     texts = "video_id,video_url,description\n8,u,a man runs\n8,u,a dog\n9,u,snow\n"
     write(root / "training_set/train_text_descriptions.csv", texts)
     write(root / "dev_set/dev_scores.csv", f"{header}\n300,u,12,0.8,9,0.25\n")
@@ -37,16 +40,27 @@ def trecvid2021(root: Path) -> None:
         "video_id,video_url,annotations_short_term,annotations_long_term,scores_raw_short_term,scores_raw_long_term,"
         "scores_normalized_short_term,decay_alpha"
     )
-    write(root / "training_set/train_scores.csv", f"{header}\n8,http://x/8,14,11,0.9,0.5,0.85,-0.001\n110,u,9,8,1,1,1,0\n")
+    write(
+        root / "training_set/train_scores.csv", f"{header}\n8,http://x/8,14,11,0.9,0.5,0.85,-0.001\n110,u,9,8,1,1,1,0\n"
+    )
     write(root / "training_set/train_short_term_annotations.csv", "video_id,video_url,video_position_first\n8,u,3\n")
-    write(root / "training_set/train_text_descriptions.csv", "video_id,video_url,description\n8,u,a man runs\n8,u,a dog\n")
+    write(
+        root / "training_set/train_text_descriptions.csv", "video_id,video_url,description\n8,u,a man runs\n8,u,a dog\n"
+    )
     write(root / "dev_set/dev_scores.csv", f"{header}\n300,u,12,9,0.8,0.25,0.75,-0.002\n")
     write(root / "test_set/test_video_urls.csv", "video_id,video_url\n1000,u\n")
     write_media(root, ["training_set/Videos/00008.mp4"])
 
 
 def memento10k(root: Path) -> None:
-    entry = {"filename": "a-1.mp4", "url": "u", "mem_score": 0.8, "alpha": -0.001, "captions": ["x", "y"], "actions": ["z"]}
+    entry = {
+        "filename": "a-1.mp4",
+        "url": "u",
+        "mem_score": 0.8,
+        "alpha": -0.001,
+        "captions": ["x", "y"],
+        "actions": ["z"],
+    }
     write(root / "memento_train_data.json", json.dumps([entry, entry | {"filename": "b.mp4", "mem_score": 1.01}]))
     write(root / "memento_val_data.json", json.dumps([entry | {"filename": "c.mp4", "mem_score": float("nan")}]))
     write(root / "memento_test_data.json", json.dumps([{"filename": "d.mp4", "captions": ["x"]}]))
@@ -67,13 +81,20 @@ def figrim(root: Path, name: str = "within_category.csv") -> None:
 
 
 def things_memorability(root: Path) -> None:
-    rows = "images/aardvark/aardvark_01b.jpg,aardvark_01b.jpg,1,0.75\nimages/abacus/abacus_02s.jpg,abacus_02s.jpg,2,-0.1\n"
+    rows = (
+        "images/aardvark/aardvark_01b.jpg,aardvark_01b.jpg,1,0.75\nimages/abacus/abacus_02s.jpg,abacus_02s.jpg,2,-0.1\n"
+    )
     write(root / "THINGS_Memorability_Scores.csv", f"file_path,image_name,image_nr,cr\n{rows}")
     write_media(root, ["object_images/aardvark/aardvark_01b.jpg"])
 
 
 def lambda_(root: Path) -> None:
-    rows = {"video_id": [12, 13], "recall_score": [0.25, 0.5], "youtube_id": ["aB-_1", "xyz"], "ad_details": [{"Brand": "x"}] * 2}
+    rows = {
+        "video_id": [12, 13],
+        "recall_score": [0.25, 0.5],
+        "youtube_id": ["aB-_1", "xyz"],
+        "ad_details": [{"Brand": "x"}] * 2,
+    }
     (root / "data").mkdir(parents=True)
     pq.write_table(pa.table(rows), root / "data/train-00000-of-00001.parquet")
     other = {name: values[:1] for name, values in rows.items()} | {"video_id": [14], "youtube_id": ["q"]}

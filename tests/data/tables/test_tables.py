@@ -24,7 +24,11 @@ from videomem_hf.video.sources import StillImage
 
 def rows_of(root: Path, config: str = "scores", **options: Any) -> dict[str, dict[str, Any]]:
     splits = load_dataset("memorability", config, data_dir=str(root), **options)
-    splits = {name: split.cast_column("video", Video(decode=False)) for name, split in splits.items()} if config == "videos" else splits
+    splits = (
+        {name: split.cast_column("video", Video(decode=False)) for name, split in splits.items()}
+        if config == "videos"
+        else splits
+    )
     return {row["video_id"]: row | {"split": name} for name, split in splits.items() for row in split}
 
 
@@ -32,7 +36,12 @@ def test_a_museums_table(tmp_path: Path) -> None:
     rows = rows_of(write_museum(tmp_path / "museum"), "videos")
     assert {name: row["short_term"] for name, row in rows.items()} == {f"clip_{n:02d}": SCORES[n] for n in NUMBERS}
     first = rows["clip_01"]
-    assert (first["short_term_annotations"], first["long_term"], first["room"], first["title"]) == (13, None, "B", "Szene 1")
+    assert (first["short_term_annotations"], first["long_term"], first["room"], first["title"]) == (
+        13,
+        None,
+        "B",
+        "Szene 1",
+    )
     assert Path(first["video"]["path"]) == tmp_path / "museum/clips/room B/Clip_01.MP4"
     assert {row["split"] for row in rows.values()} == {"train", "validation"}
 
@@ -57,8 +66,14 @@ def table(tmp_path: Path, text: str) -> Path:
         ("video,short_term,long_term", {"video": "video", "short_term": "short_term", "long_term": "long_term"}),
         ("File Name,ST,LT", {"video": "File Name", "short_term": "ST", "long_term": "LT"}),
         ("id,video_id,immediate", {"video": "video_id", "short_term": "immediate"}),
-        ("stimulus,delayed,n_raters", {"video": "stimulus", "long_term": "delayed", "long_term_annotations": "n_raters"}),
-        ("clip,short-term,caption_1,caption_2", {"video": "clip", "short_term": "short-term", "captions": ["caption_1", "caption_2"]}),
+        (
+            "stimulus,delayed,n_raters",
+            {"video": "stimulus", "long_term": "delayed", "long_term_annotations": "n_raters"},
+        ),
+        (
+            "clip,short-term,caption_1,caption_2",
+            {"video": "clip", "short_term": "short-term", "captions": ["caption_1", "caption_2"]},
+        ),
         (
             "video,short_term (%),partition,group",
             {"video": "video", "short_term": "short_term (%)", "split": "partition", "group": "group"},
@@ -76,7 +91,11 @@ def test_columns_are_found_by_name(tmp_path: Path, header: str, columns: dict[st
     [
         ("a,short_term", {}, r'no column of videos among a, short_term; say which with columns={"video": "..."}'),
         ("video,a", {}, r'no column of scores among video, a; say which with columns={"short_term": "..."}'),
-        ("video,st,immediate", {}, r'st, immediate can all be the column of short_term; say which with columns={"short'),
+        (
+            "video,st,immediate",
+            {},
+            r'st, immediate can all be the column of short_term; say which with columns={"short',
+        ),
         ("video,mem_score,hit_rate", {}, r"mem_score, hit_rate can all be the score"),
         ("clip,file,st", {}, r"clip, file can all be the column of video"),
         ("video,week", {"week": "week"}, r"'week' is nothing that a column can be; it can be video, short_term"),
@@ -121,13 +140,25 @@ def test_scales(tmp_path: Path, cells: list[str], options: dict[str, str], expec
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [
-        ("video,st\na,50\nb,87.5\n", {}, r"scores.csv:2: .* scores above 1, up to 87.5; if they are percent say so with scale='pe"),
-        ("video,st\na,0.5\nb,87.5\n", {"scale": "unit"}, r"scores.csv:3: 87.5 in column st is not a score, a number from 0 to 1"),
+        (
+            "video,st\na,50\nb,87.5\n",
+            {},
+            r"scores.csv:2: .* scores above 1, up to 87.5; if they are percent say so with scale='pe",
+        ),
+        (
+            "video,st\na,0.5\nb,87.5\n",
+            {"scale": "unit"},
+            r"scores.csv:3: 87.5 in column st is not a score, a number from 0 to 1",
+        ),
         ("video,st\na,50%\nb,0.5\n", {}, r"scores.csv:3: no % in column st, where other rows have one"),
         ("video,st (%)\na,0.5\nb,0.7\n", {}, r"says percent and has no score above 1; say which"),
         ("video,st\na,-0.5\nb,0.7\n", {}, r"scores.csv:2: -0.5 in column st is not a score"),
         ("video,st\na,high\nb,0.7\n", {}, r"scores.csv:2: 'high' in column st is not a number"),
-        ("video,st\na,150\nb,0.7\n", {"scale": "percent"}, r"scores.csv:2: 150 in column st is not a score, a number from 0 to 100"),
+        (
+            "video,st\na,150\nb,0.7\n",
+            {"scale": "percent"},
+            r"scores.csv:2: 150 in column st is not a score, a number from 0 to 100",
+        ),
         ("video,st\na,0.5\na,0.7\n", {}, r"'a' is in two rows"),
         ("video,st\na,0.5\n,0.7\n", {}, r"scores.csv:3: no name of a video"),
         ("video,st,n\na,0.5,x\n", {}, r"scores.csv:2: 'x' in column n is not a number of annotations"),
@@ -136,7 +167,9 @@ def test_scales(tmp_path: Path, cells: list[str], options: dict[str, str], expec
         ("video,st\na,0.5\n", {"table": 3}, r"'table' expected str or null, got int"),
     ],
 )
-def test_values_that_are_not_clear_are_refused(tmp_path: Path, text: str, options: dict[str, Any], message: str) -> None:
+def test_values_that_are_not_clear_are_refused(
+    tmp_path: Path, text: str, options: dict[str, Any], message: str
+) -> None:
     with pytest.raises(InputError, match=message) as caught:
         open_table(table(tmp_path, text).parent, options)
     assert "\n" not in str(caught.value)
@@ -158,7 +191,10 @@ def test_values_that_are_not_clear_are_refused(tmp_path: Path, text: str, option
     ],
 )
 def test_names_mean_files(tmp_path: Path, name: str, expected: str | None) -> None:
-    write_media(tmp_path, ["a/clip_1.MP4", "b/clip_2.webm", "00007.mp4", "c/photo.v2.JPG", "c/still.mp4", "c/still.png", "x.txt"])
+    write_media(
+        tmp_path,
+        ["a/clip_1.MP4", "b/clip_2.webm", "00007.mp4", "c/photo.v2.JPG", "c/still.mp4", "c/still.png", "x.txt"],
+    )
     found = MediaFiles(tmp_path).find(name)
     assert found == (None if expected is None else tmp_path / expected)
 
@@ -207,7 +243,10 @@ def test_splits_captions_and_groups_of_the_table(tmp_path: Path) -> None:
 
 def test_split_files_with_ones_own_names(tmp_path: Path) -> None:
     write(tmp_path / "scores.csv", "clip,st\nMy clip.mp4,0.5\nother,0.25\n")
-    files = {"train": str(write(tmp_path / "lists/a.txt", "other")), "held": str(write(tmp_path / "lists/b.txt", "My clip.mp4"))}
+    files = {
+        "train": str(write(tmp_path / "lists/a.txt", "other")),
+        "held": str(write(tmp_path / "lists/b.txt", "My clip.mp4")),
+    }
     assert {name: row["split"] for name, row in rows_of(tmp_path, split_files=files).items()} == {
         "My clip": "held",
         "other": "train",
@@ -231,7 +270,9 @@ def test_which_table_is_refused_where_it_is_not_clear(tmp_path: Path) -> None:
     write(tmp_path / "a.csv", "video,st\nx,0.5\n")
     write(tmp_path / "b.csv", "video,st\nx,0.7\n")
     write(tmp_path / "notes.csv", "what,when\nx,1\n")
-    with pytest.raises(InputError, match=r"a.csv and b.csv in .* can both be the table of scores; say which with table='a.csv'"):
+    with pytest.raises(
+        InputError, match=r"a.csv and b.csv in .* can both be the table of scores; say which with table='a.csv'"
+    ):
         open_table(tmp_path)
     assert open_table(tmp_path, {"table": "b.csv"}).records[0].short_term == 0.7
     (tmp_path / "a.csv").unlink()
@@ -242,7 +283,9 @@ def test_which_table_is_refused_where_it_is_not_clear(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_no_data_says_both_ways(tmp_path: Path) -> None:
     write(tmp_path / "notes.csv", "what,when\nx,1\n")
-    with pytest.raises(InputError, match=r"No ground truth of VideoMem .* Read as a table of your own: .*no column of videos"):
+    with pytest.raises(
+        InputError, match=r"No ground truth of VideoMem .* Read as a table of your own: .*no column of videos"
+    ):
         identify(tmp_path)
 
 
@@ -279,8 +322,20 @@ def test_any_damage_gives_right_values_or_one_sentence(tmp_path: Path) -> None:
     path = write(tmp_path / "scores.csv", text)
     data, outcomes = path.read_bytes(), {"right": 0, "refused": 0}
     damaged = [data[:-cut] for cut in range(1, 60)]
-    damaged += [data[:place] + extra + data[place:] for place in range(0, len(data), 17) for extra in (b"\0", b'"', b"\xff", b",")]
-    damaged += [data.replace(b"\n", b"\n\n"), b"\xef\xbb\xbf" + data, data.replace(b",", b";"), data + data, data[::-1], b"", b"x" * 99]
+    damaged += [
+        data[:place] + extra + data[place:]
+        for place in range(0, len(data), 17)
+        for extra in (b"\0", b'"', b"\xff", b",")
+    ]
+    damaged += [
+        data.replace(b"\n", b"\n\n"),
+        b"\xef\xbb\xbf" + data,
+        data.replace(b",", b";"),
+        data + data,
+        data[::-1],
+        b"",
+        b"x" * 99,
+    ]
     for bytes_ in damaged:
         path.write_bytes(bytes_)
         try:

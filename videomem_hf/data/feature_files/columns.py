@@ -74,6 +74,11 @@ def parse_column(folder: str, names: Sequence[str], contents: Sequence[bytes]) -
     return _column(feature, TextFiles(names, contents), np.ones(len(names), bool))
 
 
+def check_file(feature: Feature, path: str) -> None:
+    """Read one file whole; raises an InputError, as `read_columns` does, for one that is no such feature's."""
+    _parse(feature, TextFiles([path], _read_files([path])), np.ones(1, bool))
+
+
 def _read_contents(files: FeatureFiles, video_ids: Sequence[str]) -> _Contents:
     frames = files.feature.frames or (None,)
     paths = [files.paths.get((video_id, frame)) for video_id in video_ids for frame in frames]

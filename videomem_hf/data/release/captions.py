@@ -84,6 +84,12 @@ def has_captions(path: Path) -> bool:
     return not line or _HEADER.match(line) is not None or _CAPTION_LINE.fullmatch(line) is not None
 
 
+def is_caption_line(line: str) -> bool:
+    """Whether a line is a video's name and its title."""
+    match = _CAPTION_LINE.fullmatch(line)
+    return match is not None and parse_video_id(match[1]) is not None
+
+
 def is_video_list(path: Path) -> bool:
     """Recognise a list of videos (`test-set_list.txt`) by its name or by a first line that is one file name."""
     if path.suffix.lower() != ".txt":

@@ -125,10 +125,10 @@ def read_records(path: Path) -> Iterator[tuple[int, list[str]]]:
         what = "a quote that is not closed" if "unexpected end" in str(error) else str(error)
         raise InputError(f"{path}:{line}: not a CSV line ({what}); take the file from the release again.") from None
     if not text.endswith(("\n", "\r")):
-        _refuse_cut_off(f"{path}:{last_line}", last_cells[1:])
+        refuse_cut_off(f"{path}:{last_line}", last_cells[1:])
 
 
-def _refuse_cut_off(location: str, cells: list[str]) -> None:
+def refuse_cut_off(location: str, cells: list[str]) -> None:
     """Refuse a last cell, with no line end after it, that is empty or shorter than all numbers above it."""
     if len(cells) < _ROWS_TO_COMPARE or not all(cells[:-1]):
         return

@@ -85,7 +85,9 @@ def another_tables_columns(path: Path, release: ReleaseName) -> str | None:
     """Say why a file is another table than a ground truth, such as notes or predictions; None for one, even damaged."""
     cells = header_cells(path)
     problem = _header_problem(cells, release)
-    damaged = len(COLUMNS[release].keys() & set(cells)) > 2 or (_NAME.search(path.name) and path.suffix.lower() != ".txt")
+    damaged = len(COLUMNS[release].keys() & set(cells)) > 2 or (
+        _NAME.search(path.name) and path.suffix.lower() != ".txt"
+    )
     return None if problem is None or damaged else problem.partition(";")[0]
 
 
@@ -97,7 +99,7 @@ def read_ground_truth(path: Path, release: ReleaseName = "2018") -> list[GroundT
     comma, semicolon or tab between cells; decimal commas.
     Raises InputError, with file and line, for a header, a name, a number or a line that cannot be right.
     """
-    return [_read_row(row, release) for row in read_table(path, lambda header: _header_problem(header, release))]
+    return [read_row(row, release) for row in read_table(path, lambda header: _header_problem(header, release))]
 
 
 def _header_problem(header: list[str], release: ReleaseName) -> str | None:
@@ -111,7 +113,8 @@ def _header_problem(header: list[str], release: ReleaseName) -> str | None:
     return None
 
 
-def _read_row(row: TableRow, release: ReleaseName) -> GroundTruthRow:
+def read_row(row: TableRow, release: ReleaseName) -> GroundTruthRow:
+    """Read one row; raises an InputError for a name or a number that cannot be right."""
     theirs = {ours: name for name, ours in COLUMNS[release].items()}
     name = row.cells[theirs[VIDEO_ID]]
     video_id = parse_video_id(name)

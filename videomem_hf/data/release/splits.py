@@ -65,7 +65,10 @@ def check_split_options(options: SplitOptions) -> None:
         "seed": ("a whole number", type(options.seed) is int),
         "group_titles": ("True or False", isinstance(options.group_titles, bool)),
         "most_annotated": ("a whole number of 0 or more", type(options.most_annotated) is int),
-        "most_annotated_by": (f"one of {', '.join(get_args(RankedBy))}", options.most_annotated_by in get_args(RankedBy)),
+        "most_annotated_by": (
+            f"one of {', '.join(get_args(RankedBy))}",
+            options.most_annotated_by in get_args(RankedBy),
+        ),
         "split_files": ("a dictionary of the splits' names and the paths of their lists", files is None or texts),
     }
     for name, (allowed, right) in wanted.items():
@@ -103,9 +106,7 @@ def split_records(records: Sequence[VideoRecord], options: SplitOptions | None =
         train, validation = _divide(dev, options.seed, options.group_titles)
         splits["train"] += train
         splits["validation"] += validation
-    return {
-        name: [by_id[video_id] for video_id in sorted(ids, key=natural_key)] for name, ids in splits.items() if ids
-    }
+    return {name: [by_id[video_id] for video_id in sorted(ids, key=natural_key)] for name, ids in splits.items() if ids}
 
 
 def most_annotated_indices(

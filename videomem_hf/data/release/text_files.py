@@ -44,6 +44,17 @@ def read_text(path: Path) -> str:
     return text.lstrip("\ufeff")
 
 
+def decode_leniently(path: Path) -> tuple[str, list[str]]:
+    """Return the text of a file, U+FFFD in place of what is none, and notes on its encoding, for repairs."""
+    data = _read_bytes(path)
+    encoding = _encoding(data)
+    text = data.decode(encoding, "replace")
+    notes = ["UTF-16 made UTF-8"] if encoding != "utf-8" else ["byte-order mark removed"] if text[:1] == "\ufeff" else []
+    if re.search(r"\r(?!\n)", text):
+        notes.append("line ends of old Macintoshes made new lines")
+    return text.lstrip("\ufeff"), notes
+
+
 def numbered_lines(text: str) -> list[tuple[int, str]]:
     """Return the non-blank lines with their numbers from 1; CRLF, LF and CR end a line."""
     lines = enumerate(re.split(r"\r\n|\n|\r", text), start=1)

@@ -186,9 +186,7 @@ def _opened(
             value = record.extras.setdefault(name, None)
             if value is not None and kind == pa.string() and not isinstance(value, str):
                 record.extras[name] = str(value)
-    return OpenedTable(
-        inventory.root, title, tables, options, columns, tuple(notes), records, types, allow_links
-    )
+    return OpenedTable(inventory.root, title, tables, options, columns, tuple(notes), records, types, allow_links)
 
 
 def _arrow_type(values: Sequence[Any]) -> pa.DataType:
@@ -247,9 +245,7 @@ class _Reader:
                 self.counts[horizon] = read_counts(table, str(column))
             if preset and horizon in preset.rate and set(preset.rate[horizon]) <= set(table.columns):
                 self.scores[horizon], self.counts[horizon] = read_rate(table, *preset.rate[horizon])
-        self.extras = {
-            _own_name(name): plain_column(table.cells(name)) for name in extra_columns(table, columns)
-        }
+        self.extras = {_own_name(name): plain_column(table.cells(name)) for name in extra_columns(table, columns)}
 
     def records(self, split: str | None) -> list[TableRecord]:
         """Return a record for each row; without a given split or a column of it, scored rows are yet to be divided."""
@@ -318,11 +314,13 @@ def _warn_of_odd_records(path: Path, records: Sequence[TableRecord]) -> None:
         lost = [record.video_id for record in scored if getattr(record, name) is None]
         if 0 < len(lost) < len(scored):
             warnings.warn(
-                f"{path}: {len(lost)} of {len(scored)} scored videos have no {what} ({first_three(lost)}).", stacklevel=4
+                f"{path}: {len(lost)} of {len(scored)} scored videos have no {what} ({first_three(lost)}).",
+                stacklevel=4,
             )
-    if 0 < (unscored := len(records) - len(scored)) and any(record.part == "dev" for record in records):
+    if (unscored := len(records) - len(scored)) > 0 and any(record.part == "dev" for record in records):
         ids = {record.video_id for record in scored}
         first = first_three([record.video_id for record in records if record.video_id not in ids])
         warnings.warn(
-            f"{path}: {unscored} of {len(records)} rows have no score ({first}); they are in the test split.", stacklevel=4
+            f"{path}: {unscored} of {len(records)} rows have no score ({first}); they are in the test split.",
+            stacklevel=4,
         )

@@ -9,7 +9,6 @@ import yaml
 from huggingface_hub.dataclasses import strict
 
 from videomem_hf.recipes import build, read_yaml, refuse_unknown
-from videomem_hf.schema import InputError
 from videomem_hf.system import atomic_write
 
 DECISIONS: Final = "memorability.yaml"
@@ -62,7 +61,9 @@ def write_decisions(folder: Path, options: TableOptions) -> Path:
     path = folder / DECISIONS
     with atomic_write(path) as partial:
         text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
-        partial.write_text("# How this folder's scores are read; `videomem describe` shows it.\n" + text, encoding="utf-8")
+        partial.write_text(
+            "# How this folder's scores are read; `videomem describe` shows it.\n" + text, encoding="utf-8"
+        )
     return path
 
 

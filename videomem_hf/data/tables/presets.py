@@ -114,6 +114,4 @@ def refuse_other_sets(inventory: Inventory, preset: Preset) -> None:
         if tables and preset.known_as not in tables:
             raise InputError(another_set(path, tables))
     names = ", ".join(name for names in preset.tables.values() for name in names[:1]).replace("\\", "")
-    raise InputError(
-        f"No {preset.title} under {inventory.root}: none of {names} is there.{inventory.unpacking_hint()}"
-    )
+    raise InputError(f"No {preset.title} under {inventory.root}: none of {names} is there.{inventory.unpacking_hint()}")

@@ -38,7 +38,9 @@ def read_scores(
     known = [number for number, _ in numbers if number is not None]
     signs = [percent for number, percent in numbers if number is not None]
     if any(signs) and not all(signs):
-        location = next(row.location for row, (number, sign) in zip(table.rows, numbers, strict=True) if number and not sign)
+        location = next(
+            row.location for row, (number, sign) in zip(table.rows, numbers, strict=True) if number and not sign
+        )
         raise InputError(f"{location}: no % in column {printable(column)}, where other rows have one; write all alike")
     said = any(signs) or "%" in column or "percent" in column.lower()
     if scale is None and not said and known and 1 < max(known) <= 100:
