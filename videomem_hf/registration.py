@@ -31,7 +31,7 @@ OTHER_NAMES: Final[dict[str, tuple[str, dict[str, str]]]] = {
         )
     },
 }  # fmt: skip
-"""More names: one of the above with keywords. MediaEval 2021 and 2023 had two sets each, which have names of their own."""
+"""More names: one of the above with keywords. MediaEval 2021 and 2023 had two sets each, with names of their own."""
 
 
 def register() -> None:
@@ -113,7 +113,7 @@ def _dataset_module_factory(
     wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """Answer for our names; every other goes to `datasets` untouched."""
-    path = args[0] if args else kwargs.get("path")
+    path = str(args[0] if args else kwargs.get("path"))
     name, keywords = OTHER_NAMES.get(path, (path, {}))
     if name not in DATASETS or _means_local_folder(path, kwargs.get("data_dir")):
         return wrapped(*args, **kwargs)

@@ -1,6 +1,5 @@
-"""`videomem describe --check` finds every damaged file, and `--fix` writes tables that read as the undamaged ones do."""
+"""`videomem describe --check` finds every damaged file, and `--fix` writes tables that read as undamaged ones do."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -105,8 +104,8 @@ LINES = course_ground_truth(DEV).decode().splitlines()
         (
             "\n".join([*LINES[:2], LINES[2].replace("0.", "7.", 1), *LINES[3:], ""]).encode(),
             {
-                "line 3 left out: '7.462' in column short-term_memorability is not a score, a number from 0 to 1 with a "
-                "decimal point"
+                "line 3 left out: '7.462' in column short-term_memorability is not a score, a number from 0 to 1 with "
+                "a decimal point"
             },
             1,
         ),
@@ -120,7 +119,8 @@ def test_repaired_tables_read_as_the_undamaged(tmp_path: Path, data: bytes, chan
     assert set(repair.changes) == changes
     assert path.read_bytes() == data
     found, good = (
-        {record.video_id: record for record in read_records(open_release(tmp_path / name))} for name in ("fixed", "good")
+        {record.video_id: record for record in read_records(open_release(tmp_path / name))}
+        for name in ("fixed", "good")
     )
     assert len(found) == len(DEV) - lost
     assert all(found[video_id] == good[video_id] for video_id in found)
@@ -138,7 +138,9 @@ def test_repaired_captions_and_ones_own_table(tmp_path: Path) -> None:
     assert repairs["gt.csv"].changes == []
     root = write_museum(tmp_path / "museum")
     (repair,) = repair_tables(root, tmp_path / "museums copy")
-    assert repair.written.read_text().startswith("Clip,Short-term memorability,n,room,Titel\nclip_01,0.47,13,B,Szene 1\n")
+    assert repair.written.read_text().startswith(
+        "Clip,Short-term memorability,n,room,Titel\nclip_01,0.47,13,B,Szene 1\n"
+    )
     with pytest.raises(InputError, match=r"is inside .*; write the copy to a folder beside it"):
         repair_tables(root, root / "fixed")
 
@@ -149,5 +151,5 @@ def test_the_command_says_every_change(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, [str(tmp_path / "data"), "--fix", str(out)], catch_exceptions=False)
     assert f"{out / 'ground-truth.csv'}" in result.output
     assert "  UTF-16 made UTF-8" in result.output
-    assert sorted(os.listdir(out)) == ["ground-truth.csv"]
+    assert [path.name for path in out.iterdir()] == ["ground-truth.csv"]
     shutil.rmtree(out)

@@ -126,14 +126,15 @@ def describe(
 ) -> None:
     """Describe a copy of a data set: its contents, what is missing, and score statistics.
 
-    VideoMem's statistics stand beside the published ones; of a table of your own, what its columns are taken for is shown.
+    VideoMem's statistics stand beside the published ones. Of a table of your own, what its columns are taken for is
+    shown.
 
     Examples: [bold]videomem describe release/ --plots plots/[/bold],
     [bold]videomem describe museum/ --table scores.xlsx --videos clips --save[/bold]
     """
     from videomem_hf.data.identify import identify
 
-    options = {"table": table, "sheet": sheet, "videos": videos, "scale": scale, "preset": preset}
+    options: dict[str, Any] = {"table": table, "sheet": sheet, "videos": videos, "scale": scale, "preset": preset}
     options["columns"] = _columns(column)
     given = {name: value for name, value in options.items() if value is not None}
     if fix is not None:

@@ -61,7 +61,9 @@ class Contents:
     holdings: list[Holding]
 
 
-def list_contents(data_dir: str | Path, options: Mapping[str, Any] | None = None, *, allow_links: bool = False) -> Contents:
+def list_contents(
+    data_dir: str | Path, options: Mapping[str, Any] | None = None, *, allow_links: bool = False
+) -> Contents:
     """List the files of a copy of VideoMem, of a published set or of one's own table.
 
     Raises an InputError for a folder that is none of these, or whose tables cannot be read.
@@ -92,7 +94,10 @@ def _holdings(records: Iterable[Any], with_files: Mapping[str, Iterable[str]]) -
     whole = {config: set(ids) for config, ids in with_files.items()}
     return [
         Holding("scores", len(rows), scored, len(rows)),
-        *(Holding(config, len(rows), scored, sum(row.video_id in ids for row in rows)) for config, ids in whole.items()),
+        *(
+            Holding(config, len(rows), scored, sum(row.video_id in ids for row in rows))
+            for config, ids in whole.items()
+        ),
     ]
 
 

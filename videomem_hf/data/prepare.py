@@ -269,7 +269,7 @@ _DTYPES: Final = {pa.string(): "string", pa.float64(): "float64", pa.int32(): "i
 
 
 def _video_features(schema: pa.Schema) -> dict[str, Any]:
-    """Return the types as `datasets` writes them into a file; only needed where Arrow types do not tell, as for a video."""
+    """Return types as `datasets` writes them into a file; only needed where Arrow types do not tell, as for a video."""
     values = {
         column.name: {"feature": {"dtype": "string", "_type": "Value"}, "_type": "List"}
         if pa.types.is_list(column.type)

@@ -76,8 +76,8 @@ def _render_table_card(description: Mapping[str, Any]) -> str:
             extras=", ".join(f"`{name}`" for name in description["extras"]),
             splits=f"{lists}: from lists that the preparer gave."
             if lists
-            else "Those of the table, if it says them; else the scored rows are divided into `train` and `validation` (6,500 to "
-            f"1,500) by a shuffle with seed {options['seed']}, and `test` has those without a score.",
+            else "Those of the table, if it says them; else the scored rows are divided into `train` and `validation` "
+            f"(6,500 to 1,500) by a shuffle with seed {options['seed']}, and `test` has those without a score.",
         )
     )
     return str(DatasetCard(text))

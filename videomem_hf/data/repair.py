@@ -94,7 +94,10 @@ def _repaired(path: Path, repair: Repair) -> str:
     if path.suffix.lower() in SPREADSHEETS:
         table = read_table(path)
         repair.changes.append("a spreadsheet, written as CSV")
-        rows = [["" if (value := row.values.get(name)) is None else str(value) for name in table.columns] for row in table.rows]
+        rows = [
+            ["" if (value := row.values.get(name)) is None else str(value) for name in table.columns]
+            for row in table.rows
+        ]
         return _csv([list(table.columns), *rows])
     if is_captions(path) and not ground_truth_release(path):
         return _repaired_captions(path, repair)
@@ -129,7 +132,9 @@ def _repaired_table(path: Path, repair: Repair) -> str:
             header = [cell.strip() for cell in cells]
             continue
         names = [*header, *[""] * (len(cells) - len(header))]
-        plain = [_plain_cell(cell, _SCORE.search(name) is not None, counts) for cell, name in zip(cells, names, strict=False)]
+        plain = [
+            _plain_cell(cell, _SCORE.search(name) is not None, counts) for cell, name in zip(cells, names, strict=False)
+        ]
         location = f"line {line}"
         if reason := _reason(path, line, header, plain, release):
             repair.changes.append(f"{location} left out: {reason}")

@@ -263,7 +263,7 @@ def test_another_table_or_notes_beside_the_ground_truth_are_left_out_with_a_reas
     write(tmp_path / "predictions.csv", "video,short-term_memorability,confidence\nvideo1.webm,0.5,1\n")
     write(tmp_path / "ground-truth notes.txt", "We corrected nothing.\n")
     write(tmp_path / "captions readme.txt", "Titles as released, see the paper.\n")
-    with pytest.warns(UserWarning) as caught:
+    with pytest.warns(UserWarning, match="is not read") as caught:
         found = records(tmp_path)
     assert len(found) == len(DEV + TEST)
     texts = sorted(str(warning.message) for warning in caught)
@@ -282,7 +282,7 @@ def test_what_is_missing_is_said_with_the_first_three(tmp_path: Path) -> None:
         lines[line] = ",".join([cells[0], short, count, *cells[3:]])
     write(tmp_path / "gt.csv", "\n".join(lines) + "\n")
     write(tmp_path / "captions.txt", captions(DEV[4:]))
-    with pytest.warns(UserWarning) as caught:
+    with pytest.warns(UserWarning, match="have no") as caught:
         found = records(tmp_path)
     assert (found["video1"].short_term, found["video6"].short_term_annotations) == (None, None)
     texts = [str(warning.message).split(": ", 1)[1] for warning in caught]
@@ -296,7 +296,7 @@ def test_what_is_missing_is_said_with_the_first_three(tmp_path: Path) -> None:
 def test_odd_counts_and_a_column_sorted_on_its_own_are_warned_of(tmp_path: Path) -> None:
     rows = [f"video{n}.webm,{0.5 + n / 100:.2f},{0 if n == 3 else 33},0.5,{2_000_000 if n == 5 else 10}" for n in DEV]
     write(tmp_path / "gt.csv", "\n".join([HEADER, *rows, ""]))
-    with pytest.warns(UserWarning) as caught:
+    with pytest.warns(UserWarning, match="gt.csv") as caught:
         records(tmp_path)
     texts = [str(warning.message) for warning in caught]
     assert any("gt.csv:4: 1 short-term scores of 0 annotations (video3)" in text for text in texts)
@@ -306,17 +306,12 @@ def test_odd_counts_and_a_column_sorted_on_its_own_are_warned_of(tmp_path: Path)
 
 
 @pytest.mark.parametrize("cut", range(1, 26))
-def test_a_last_line_cut_anywhere_is_refused_or_nothing_is_lost(tmp_path: Path, cut: int) -> None:
+def test_a_last_line_cut_anywhere_is_refused(tmp_path: Path, cut: int) -> None:
     path = write(tmp_path / "a.csv", mediaeval_ground_truth([*DEV, 99998]))  # the last row is video99998's
-    whole = records(tmp_path)
+    records(tmp_path)
     path.write_bytes(path.read_bytes()[:-cut])
-    try:
-        assert records(tmp_path) == whole
-    except InputError as error:
-        assert "a.csv:32: " in str(error)
-        assert "cut off" in str(error)
-    else:
-        raise AssertionError(f"{cut} bytes cut off are not noticed")
+    with pytest.raises(InputError, match=r"a.csv:32: .*cut off"):
+        records(tmp_path)
 
 
 def test_an_archive_in_place_of_a_folder(tmp_path: Path) -> None:

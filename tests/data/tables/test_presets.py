@@ -111,7 +111,8 @@ def videm(root: Path) -> None:
 
 
 MAKERS = {
-    "trecvid2020": trecvid2020, "trecvid2021": trecvid2021, "memento10k": memento10k, "memcat": memcat, "figrim": figrim,
+    "trecvid2020": trecvid2020, "trecvid2021": trecvid2021, "memento10k": memento10k, "memcat": memcat,
+    "figrim": figrim,
     "figrim_across": lambda root: figrim(root, "across_category.csv"), "things_memorability": things_memorability,
     "lambda": lambda_, "videm": videm,
 }  # fmt: skip

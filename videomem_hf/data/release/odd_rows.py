@@ -74,8 +74,8 @@ def _refuse_cut_off(path: Path, rows: list[GroundTruthRow]) -> None:
         if lost or (count is not None and known and count * 2 < min(known)):
             found = "no number" if count is None else f"only {count}"
             raise InputError(
-                f"{path}:{last.line}: {found} of {HORIZON_NAMES[horizon]} annotations, in the last line alone (at least "
-                f"{min(known)} above it), and no line end; the file is cut off, take it from the release again."
+                f"{path}:{last.line}: {found} of {HORIZON_NAMES[horizon]} annotations, in the last line alone (at "
+                f"least {min(known)} above it), and no line end; the file is cut off, take it from the release again."
             )
 
 
@@ -113,8 +113,8 @@ def warn_if_sorted(path: Path, rows: Sequence[Any], horizon: Horizon) -> None:
     ids = [row.video_id for row in rows]
     if is_sorted(scores) and (is_sorted(list(map(natural_key, ids))) or is_sorted(ids)):
         _warn(
-            f"{path}: the {HORIZON_NAMES[horizon]} scores are sorted and so are the videos; if that column was sorted on "
-            "its own, its scores belong to other videos."
+            f"{path}: the {HORIZON_NAMES[horizon]} scores are sorted and so are the videos; if that column was sorted "
+            "on its own, its scores belong to other videos."
         )
 
 

@@ -104,7 +104,7 @@ def open_release(data_dir: str | Path, *, name: str | None = None, allow_links: 
 def _classify(
     inventory: Inventory,
 ) -> tuple[dict[Path, ReleaseName], tuple[Path, ...], tuple[Path, ...], dict[Path, list[str]]]:
-    """Sort the loose files: ground truths (with their release), captions, lists of test videos, tables of other sets."""
+    """Sort the loose files: ground truths with their release, captions, lists of test videos, tables of other sets."""
     ground_truths: dict[Path, ReleaseName] = {}
     foreign: dict[Path, list[str]] = {}
     captions, test_lists = [], []
@@ -179,13 +179,14 @@ def _ground_truth_records(release: Release) -> dict[str, VideoRecord]:
     records: dict[str, VideoRecord] = {}
     for path in release.tables.ground_truths:
         rows = read_ground_truth(path, release.name)
+        part_of_labelled = _part(release, path)
         for row in rows:
             other_path, other = rows_by_id.setdefault(row.video_id, (path, row))
             if other.values != row.values:
                 where = f"{path}:{row.line}: {row.video_id} has other values than in {other_path}:{other.line}"
                 raise InputError(f"{where}; keep one of them, or {_ONE_COPY}.")
             short, long, short_count, long_count = row.values
-            part = _part(release, path) if row.labelled else "test"
+            part = part_of_labelled if row.labelled else "test"
             records[row.video_id] = VideoRecord(row.video_id, part, None, short, long, short_count, long_count)
         check_rows(path, rows, release.name)
     return records

@@ -49,7 +49,9 @@ def decode_leniently(path: Path) -> tuple[str, list[str]]:
     data = _read_bytes(path)
     encoding = _encoding(data)
     text = data.decode(encoding, "replace")
-    notes = ["UTF-16 made UTF-8"] if encoding != "utf-8" else ["byte-order mark removed"] if text[:1] == "\ufeff" else []
+    notes = (
+        ["UTF-16 made UTF-8"] if encoding != "utf-8" else ["byte-order mark removed"] if text[:1] == "\ufeff" else []
+    )
     if re.search(r"\r(?!\n)", text):
         notes.append("line ends of old Macintoshes made new lines")
     return text.lstrip("\ufeff"), notes

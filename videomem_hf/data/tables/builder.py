@@ -1,4 +1,4 @@
-"""The `datasets` builder of one's own table: `load_dataset("memorability", data_dir=...)` after `import videomem_hf`."""
+"""The builder of one's own table: `load_dataset("memorability", data_dir=...)` after `import videomem_hf`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields

@@ -29,7 +29,8 @@ class Preset:
 
     Attributes:
         title: What people call it.
-        tables: For each split, or `all`, the names that its table can have, as regular expressions; the first found counts.
+        tables: For each split, or `all`, the names that its table can have, as regular expressions; the first that is
+            found counts.
         columns: As in `TableOptions`.
         rate: A horizon, and the columns of hits and misses that its score is computed of.
         needs: Columns that its tables have, those of the test part aside.

@@ -46,13 +46,13 @@ def read_scores(
     if scale is None and not said and known and 1 < max(known) <= 100:
         location = next(row.location for row, (number, _) in zip(table.rows, numbers, strict=True) if (number or 0) > 1)
         raise InputError(
-            f"{location}: the column '{printable(column)}' has scores above 1, up to {max(known):g}; if they are percent "
-            "say so with scale='percent' (--scale percent)"
+            f"{location}: the column '{printable(column)}' has scores above 1, up to {max(known):g}; if they are "
+            "percent say so with scale='percent' (--scale percent)"
         )
     if scale is None and said and known and max(known) <= 1 and not any(signs):
         raise InputError(
-            f"{table.path}: the column '{printable(column)}' says percent and has no score above 1; say which it is with "
-            "scale='percent' or scale='unit' (--scale)"
+            f"{table.path}: the column '{printable(column)}' says percent and has no score above 1; say which it is "
+            "with scale='percent' or scale='unit' (--scale)"
         )
     top = 100.0 if scale == "percent" or (scale is None and said) else 1.0
     return [
