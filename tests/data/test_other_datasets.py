@@ -36,6 +36,14 @@ def test_lamem(lamem: Path) -> None:
     assert [row["image_id"] for row in second] == ["00000005", "00000001"]
 
 
+def test_lamem_with_csv_splits_and_other_endings(lamem: Path) -> None:
+    write(lamem / "splits/lamem_test_3.csv", "image_name,memory_score\n00000004.jpg,0.25\n00000001.JPG,0.5\n")
+    (lamem / "images/00000004.jpg").rename(lamem / "images/00000004.JPG")
+    test = load_dataset("lamem", "split_3", data_dir=str(lamem), split="test")
+    assert test["short_term"][:] == [0.25, 0.5]
+    assert [image.size for image in test["image"]] == [(4, 3), (4, 3)]
+
+
 def test_lamem_without_some_images(lamem: Path) -> None:
     (lamem / "images/00000002.jpg").unlink()
     with pytest.warns(UserWarning, match=r"1 of 5 files for the column 'image' are not in this copy .*00000002.jpg"):

@@ -1,10 +1,13 @@
 """What a folder of data is: VideoMem's release, one's own table, or another published set."""
 
 import warnings
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from videomem_hf.data.release.csv_tables import read_records
 from videomem_hf.data.release.inventory import scan
+from videomem_hf.data.release.names import parse_video_id
 from videomem_hf.data.release.reader import find_video_files, open_release
 from videomem_hf.data.tables.opening import open_table
 from videomem_hf.data.tables.options import DECISIONS
@@ -25,11 +28,12 @@ def identify(folder: str | Path, *, allow_links: bool = False) -> tuple[str, dic
     if (path / DECISIONS).is_file():
         return "memorability", {}
     try:
-        open_release(path, allow_links=allow_links)
+        release = open_release(path, allow_links=allow_links)
+        if not release.tables.ground_truths or any(map(_has_videomems_ids, release.tables.ground_truths)):
+            return "videomem", {}
+        reason = InputError(f"{release.tables.ground_truths[0]}: no name of VideoMem's, such as video10.webm.")
     except InputError as error:
         reason = error
-    else:
-        return "videomem", {}
     inventory = scan(path, allow_links=allow_links)
     names = detect_presets(inventory)
     if len(names) > 1:
@@ -42,6 +46,16 @@ def identify(folder: str | Path, *, allow_links: bool = False) -> tuple[str, dic
     except InputError as error:
         raise InputError(f"{reason} Read as a table of your own: {error}") from None
     return "memorability", {}
+
+
+def _has_videomems_ids(table: Path) -> bool:
+    """Whether the first row of a ground truth names a video as VideoMem does (`video10.webm`), or cannot be read."""
+    try:
+        (_, header), (_, cells) = islice(read_records(table), 2)
+    except (InputError, ValueError):
+        return True
+    names = [cell for name, cell in zip(header, cells, strict=False) if name.strip().lower() in {"video", "video_id"}]
+    return not names or parse_video_id(names[0]) is not None
 
 
 def configs_of(folder: str | Path) -> list[str]:

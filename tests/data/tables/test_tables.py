@@ -354,3 +354,13 @@ def read_or_sentence(folder: Path) -> dict[str, float | None] | str:
         return {record.video_id: record.short_term for record in open_table(folder).records}
     except InputError as error:
         return str(error)
+
+
+def test_videomems_columns_with_ones_own_clips_are_ones_own_table(tmp_path: Path) -> None:
+    header = "video,short-term_memorability,nb_short-term_annotations,long-term_memorability,nb_long-term_annotations"
+    write(tmp_path / "ground-truth.csv", f"{header}\nmy clip.mp4,0.9,33,0.8,10\nother.mp4,0.7,30,0.6,10\n")
+    assert identify(tmp_path) == ("memorability", {})
+    row = rows_of(tmp_path)["my clip"]
+    assert [row[name] for name in ("short_term", "long_term", "short_term_annotations")] == [0.9, 0.8, 33]
+    with pytest.raises(InputError, match=r"'my clip.mp4' is not a video's name .*load_dataset\(\"memorability\""):
+        load_dataset("videomem", data_dir=str(tmp_path))

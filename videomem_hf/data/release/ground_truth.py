@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from videomem_hf.schema import VIDEO_ID, InputError
+from videomem_hf.system import printable
 
 from .csv_tables import NUMBER, TableRow, header_cells, known_tables, parse_count, parse_score, read_table
 from .names import parse_video_id
@@ -119,7 +120,10 @@ def read_row(row: TableRow, release: ReleaseName) -> GroundTruthRow:
     name = row.cells[theirs[VIDEO_ID]]
     video_id = parse_video_id(name)
     if video_id is None:
-        raise InputError(f"{row.location}: '{name[:60]}' is not a video's name such as video10.webm.")
+        raise InputError(
+            f"{row.location}: '{printable(name[:60])}' is not a video's name such as video10.webm; a table of your own "
+            'clips loads with load_dataset("memorability", data_dir=...).'
+        )
     return GroundTruthRow(
         video_id=video_id,
         short_term=row.read(theirs["short_term"], parse_score),

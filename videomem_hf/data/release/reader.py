@@ -25,7 +25,7 @@ from .names import parse_video_file, parse_video_id, video_number
 from .odd_rows import check_rows, first_three
 from .records import Part, VideoRecord
 
-_ONE_COPY = "give a data_dir that holds one copy of the release"
+_ONE_COPY = "give a folder that holds one copy of the release"
 
 
 @dataclass(frozen=True)

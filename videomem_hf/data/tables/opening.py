@@ -308,7 +308,7 @@ def _warn_of_odd_records(path: Path, records: Sequence[TableRecord]) -> None:
     for horizon in HORIZONS:
         warn_of_counts(path, scored, horizon)
         warn_if_sorted(path, scored, horizon)
-    kinds = {horizon: f"{HORIZON_NAMES[horizon]} score" for horizon in HORIZONS}
+    kinds: dict[str, str] = {horizon: f"{HORIZON_NAMES[horizon]} score" for horizon in HORIZONS}
     kinds |= {ANNOTATION_COUNTS[horizon]: f"{HORIZON_NAMES[horizon]} annotation count" for horizon in HORIZONS}
     for name, what in (kinds | {TITLE: "title"}).items():
         lost = [record.video_id for record in scored if getattr(record, name) is None]
