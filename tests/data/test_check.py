@@ -153,3 +153,22 @@ def test_the_command_says_every_change(tmp_path: Path) -> None:
     assert "  UTF-16 made UTF-8" in result.output
     assert [path.name for path in out.iterdir()] == ["ground-truth.csv"]
     shutil.rmtree(out)
+
+
+def test_a_damaged_table_of_ones_own_is_repaired(tmp_path: Path) -> None:
+    root = write_museum(tmp_path / "museum")
+    path = root / "scores.csv"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:5], "clip_99;0,5", "NA;0,5;nan;x;y", *lines[5:]]) + "\n")
+    with pytest.raises(InputError, match="scores.csv:6: 2 cells where the header has 5"):
+        list_contents(root)
+    (repair,) = repair_tables(root, tmp_path / "fixed")
+    assert repair.changes == [
+        "separators made commas",
+        "line 6 left out: 2 cells where the header has 5",
+        "25 decimal commas made points",
+        "2 words for an unknown value left empty",
+    ]
+    good = (tmp_path / "fixed/scores.csv").read_text().splitlines()
+    assert len(good) == len(lines) + 1
+    assert good[1] == "clip_01,0.47,13,B,Szene 1"

@@ -143,7 +143,7 @@ def describe(
     if check:
         _check(release_dir, given, allow_links)
         return
-    name, keywords = ("memorability", {}) if given else identify(release_dir, allow_links=allow_links)
+    name, keywords = ("memorability", {}) if given else identify(release_dir, release=release, allow_links=allow_links)
     if name == "memorability" and release is None:
         _describe_table(release_dir, keywords | given, save, allow_links)
         return

@@ -15,11 +15,13 @@ from videomem_hf.data.tables.presets import detect_presets
 from videomem_hf.schema import InputError
 
 
-def identify(folder: str | Path, *, allow_links: bool = False) -> tuple[str, dict[str, Any]]:
+def identify(
+    folder: str | Path, *, release: str | None = None, allow_links: bool = False
+) -> tuple[str, dict[str, Any]]:
     """Say what `load_dataset` calls a folder of data, and the keywords that it needs.
 
     A folder with a `memorability.yaml` is one's own table; else VideoMem's release comes first, then the published sets
-    that have a preset, then the only table of scores in the folder.
+    that have a preset, then the only table of scores in the folder. `release` is VideoMem's, where it has been said.
 
     Raises:
         InputError: The folder is none of these, or can be two.
@@ -28,10 +30,10 @@ def identify(folder: str | Path, *, allow_links: bool = False) -> tuple[str, dic
     if (path / DECISIONS).is_file():
         return "memorability", {}
     try:
-        release = open_release(path, allow_links=allow_links)
-        if not release.tables.ground_truths or any(map(_has_videomems_ids, release.tables.ground_truths)):
+        tables = open_release(path, name=release, allow_links=allow_links).tables.ground_truths
+        if not tables or any(map(_has_videomems_ids, tables)):
             return "videomem", {}
-        reason = InputError(f"{release.tables.ground_truths[0]}: no name of VideoMem's, such as video10.webm.")
+        reason = InputError(f"{tables[0]}: no name of VideoMem's, such as video10.webm.")
     except InputError as error:
         reason = error
     inventory = scan(path, allow_links=allow_links)

@@ -120,7 +120,7 @@ def prepare(data_dir: str | Path, out: str | Path, options: PrepareOptions | Non
 
 
 def _open_source(data_dir: str | Path, options: PrepareOptions) -> Source:
-    name, keywords = identify(data_dir, allow_links=options.allow_links)
+    name, keywords = identify(data_dir, release=options.release, allow_links=options.allow_links)
     return _open_table_source(data_dir, keywords, options) if name == "memorability" else _open_copy(data_dir, options)
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from videomem_hf.data.identify import identify
 from videomem_hf.data.release.captions import SPREADSHEET_ERRORS, is_caption_line, is_captions
 from videomem_hf.data.release.csv_tables import (
     NUMBER,
@@ -21,10 +20,11 @@ from videomem_hf.data.release.csv_tables import (
 )
 from videomem_hf.data.release.ground_truth import COLUMNS, ground_truth_release, read_row
 from videomem_hf.data.release.inventory import scan
-from videomem_hf.data.release.reader import open_release
 from videomem_hf.data.release.text_files import SEPARATOR_LINE, decode_leniently
-from videomem_hf.data.tables.formats import SPREADSHEETS, read_table
+from videomem_hf.data.tables.formats import SPREADSHEETS, is_table, read_table
 from videomem_hf.data.tables.opening import open_table
+from videomem_hf.data.tables.options import below, read_decisions
+from videomem_hf.data.tables.presets import detect_presets, get_preset
 from videomem_hf.schema import InputError
 from videomem_hf.system import atomic_write, printable
 
@@ -79,15 +79,20 @@ def repair_tables(
 
 
 def _tables(data_dir: str | Path, options: Mapping[str, Any] | None, allow_links: bool) -> list[Path]:
-    """The tables of a folder; damaged ones of VideoMem's are found by their names and headers."""
+    """The tables of a folder, damaged ones too: VideoMem's are found by names and headers, one's own as decided."""
     inventory = scan(data_dir, allow_links=allow_links)
     found = [path for path in inventory.tables() if ground_truth_release(path) or is_captions(path)]
     if found and not options:
         return found
-    name, keywords = ("memorability", {}) if options else identify(data_dir, allow_links=allow_links)
-    if name == "memorability":
-        return list(open_table(data_dir, {**keywords, **(options or {})}, allow_links=allow_links).tables)
-    return list(open_release(data_dir, allow_links=allow_links).tables.paths)
+    decided = read_decisions(inventory.root, options or {})
+    if decided.table is not None:
+        return [below(inventory.root, decided.table)]
+    names = [decided.preset] if decided.preset else detect_presets(inventory)
+    if names:
+        return [path for paths in get_preset(names[0]).find_tables(inventory).values() for path in paths]
+    top = inventory.folders[0]
+    own = [top.path / name for name in top.names if is_table(Path(name)) and not name.lower().startswith("readme")]
+    return own or list(open_table(data_dir, options, allow_links=allow_links).tables)  # which says what is missing
 
 
 def _repaired(path: Path, repair: Repair) -> str:
@@ -132,9 +137,8 @@ def _repaired_table(path: Path, repair: Repair) -> str:
             header = [cell.strip() for cell in cells]
             continue
         names = [*header, *[""] * (len(cells) - len(header))]
-        plain = [
-            _plain_cell(cell, _SCORE.search(name) is not None, counts) for cell, name in zip(cells, names, strict=False)
-        ]
+        made: Counter[str] = Counter()
+        plain = [_plain_cell(cell, bool(_SCORE.search(name)), made) for cell, name in zip(cells, names, strict=False)]
         location = f"line {line}"
         if reason := _reason(path, line, header, plain, release):
             repair.changes.append(f"{location} left out: {reason}")
@@ -142,6 +146,7 @@ def _repaired_table(path: Path, repair: Repair) -> str:
             repair.changes.append(f"{location} left out: it repeats {kept[tuple(plain)]}")
         else:
             kept[tuple(plain)] = location
+            counts += made
     rows = list(kept)
     try:
         refuse_cut_off("", [row[-1] for row in rows] if not text.endswith(("\n", "\r")) else [])

@@ -111,7 +111,7 @@ def open_splits(data: str, config: str, options: dict[str, Any] | None = None) -
 
     if not is_divided(data):
         refuse_unknown(options or {}, SPLIT_OPTIONS, "splits")
-        name, keywords = identify(data)
+        name, keywords = identify(data, release=(options or {}).get("release"))
         return load_dataset(name, config, data_dir=data, **keywords, **(options or {}))
     if options:
         raise InputError(f"{data}: is divided already; splits ({', '.join(options)}) go to `videomem prepare`")

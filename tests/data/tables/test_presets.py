@@ -242,3 +242,15 @@ def test_what_cannot_be_told_apart_needs_a_word(tmp_path: Path) -> None:
         identify(tmp_path)
     splits = load_dataset("figrim_across", data_dir=str(tmp_path))
     assert sorted(video_id for split in splits.values() for video_id in split["video_id"]) == ["sun_a", "sun_b"]
+
+
+def test_a_table_that_can_be_two_sets_is_loaded_under_the_name_that_is_said(tmp_path: Path) -> None:
+    header = "video_id,annotations_short_term,annotations_long_term,scores_raw_short_term,scores_raw_long_term"
+    row = "8,14,11,0.9,0.5,0.85"
+    write(tmp_path / "training_set/train_scores.csv", f"{header},scores_normalized_short_term\n{row}\n")
+    with pytest.raises(InputError, match=r"TRECVid, MediaEval 2021 or VideoMem, MediaEval 2022; say which with"):
+        identify(tmp_path)
+    assert identify(tmp_path, release="2022") == ("videomem", {})
+    for name, options in (("trecvid2021", {}), ("videomem", {"release": "2022"}), ("mediaeval2022", {})):
+        (found,) = load_dataset(name, data_dir=str(tmp_path), split="train", **options)
+        assert (found["short_term"], found["long_term"]) == (0.85, 0.5)

@@ -53,10 +53,10 @@ class Preset:
     above_one: str = "refuse"
     known_as: str | None = None
 
-    def find_tables(self, inventory: Inventory) -> dict[str, list[Path]]:
+    def find_tables(self, inventory: Inventory, certain: bool = False) -> dict[str, list[Path]]:
         """Return the set's tables in a copy, by split; those of another set with tables of these names are left out.
 
-        Raises an InputError for a second table of one part.
+        With `certain`, tables that can be another set's as well are none. Raises an InputError for a second table of one part.
         """
         files = [folder.path / name for folder in inventory.folders for name in folder.names]
         others = {path.parent.parent for path in files if self._is_another_sets(path)}
@@ -70,7 +70,7 @@ class Preset:
                 if paths:
                     found[split] = sorted(paths)
                     break
-        return found if any(self._has_scores(path) for paths in found.values() for path in paths) else {}
+        return found if any(self._has_scores(path, certain) for paths in found.values() for path in paths) else {}
 
     def _is_another_sets(self, path: Path) -> bool:
         if self.known_as is None or not path.name.lower().endswith("_scores.csv"):
@@ -78,9 +78,10 @@ class Preset:
         tables = known_tables(path)
         return bool(tables) and self.known_as not in tables
 
-    def _has_scores(self, path: Path) -> bool:
+    def _has_scores(self, path: Path, certain: bool) -> bool:
         if self.known_as is not None:
-            return self.known_as in known_tables(path)
+            names = known_tables(path)
+            return names == [self.known_as] if certain else self.known_as in names
         return set(self.needs) <= set(read_table(path).columns)
 
     def find_captions(self, tables: Mapping[str, Sequence[Path]]) -> list[Path]:
@@ -105,7 +106,7 @@ def get_preset(name: str) -> Preset:
 
 def detect_presets(inventory: Inventory) -> list[str]:
     """Names of the presets whose tables, with their columns, a folder holds."""
-    return [name for name in preset_names() if get_preset(name).find_tables(inventory)]
+    return [name for name in preset_names() if get_preset(name).find_tables(inventory, certain=True)]
 
 
 def refuse_other_sets(inventory: Inventory, preset: Preset) -> None:
