@@ -160,7 +160,7 @@ def test_a_damaged_table_of_ones_own_is_repaired(tmp_path: Path) -> None:
     path = root / "scores.csv"
     lines = path.read_text().splitlines()
     path.write_text("\n".join([*lines[:5], "clip_99;0,5", "NA;0,5;nan;x;y", *lines[5:]]) + "\n")
-    with pytest.raises(InputError, match="scores.csv:6: 2 cells where the header has 5"):
+    with pytest.raises(InputError, match=r"scores.csv:6: 2 cells where the header has 5"):
         list_contents(root)
     (repair,) = repair_tables(root, tmp_path / "fixed")
     assert repair.changes == [
@@ -172,3 +172,13 @@ def test_a_damaged_table_of_ones_own_is_repaired(tmp_path: Path) -> None:
     good = (tmp_path / "fixed/scores.csv").read_text().splitlines()
     assert len(good) == len(lines) + 1
     assert good[1] == "clip_01,0.47,13,B,Szene 1"
+
+
+def test_the_images_of_lamem(tmp_path: Path) -> None:
+    write(tmp_path / "splits/train_1.txt", "00000001.jpg 0.5\n00000002.jpg 0.7\n00000003.jpg 0.9\n")
+    (tmp_path / "images").mkdir()
+    Image.new("L", (4, 3)).save(tmp_path / "images/00000001.jpg")
+    write(tmp_path / "images/00000002.jpg", "no image")
+    contents = list_contents(tmp_path)
+    assert contents.holdings == [Holding("split_1", 3, 3, 2)]
+    assert [Path(problem.path).name for problem in check_files(contents.files, progress=False)] == ["00000002.jpg"]

@@ -12,6 +12,8 @@ from tqdm import tqdm
 from videomem_hf.data.feature_files.columns import check_file
 from videomem_hf.data.feature_files.folders import Feature, feature_folders, find_feature_files
 from videomem_hf.data.identify import identify
+from videomem_hf.data.lamem import find_images, find_split_files, read_split
+from videomem_hf.data.release.inventory import scan
 from videomem_hf.data.release.reader import find_video_files, open_release, read_records
 from videomem_hf.data.tables.media import is_image
 from videomem_hf.data.tables.opening import open_table
@@ -68,7 +70,12 @@ def list_contents(
 
     Raises an InputError for a folder that is none of these, or whose tables cannot be read.
     """
-    name, keywords = ("memorability", {}) if options else identify(data_dir, allow_links=allow_links)
+    try:
+        name, keywords = ("memorability", {}) if options else identify(data_dir, allow_links=allow_links)
+    except InputError:
+        if contents := _lamem_contents(data_dir, allow_links):
+            return contents
+        raise
     if name == "memorability":
         opened = open_table(data_dir, {**keywords, **(options or {})}, allow_links=allow_links)
         found = opened.find_media()
@@ -86,6 +93,21 @@ def list_contents(
             lacking.update(video_id.partition("-")[0] for video_id in column.missing(ids))
         with_files[config] = set(ids) - lacking
     return Contents(files, _holdings(records, with_files))
+
+
+def _lamem_contents(data_dir: str | Path, allow_links: bool) -> Contents | None:
+    """List the images of a copy of LaMem; None for a folder without its splits."""
+    inventory = scan(data_dir, allow_links=allow_links)
+    try:
+        splits = find_split_files(inventory)
+    except InputError:
+        return None
+    images = find_images(inventory)
+    holdings = []
+    for config, files in sorted(splits.items()):
+        names = [score.file_name for path in files.values() for score in read_split(path)]
+        holdings.append(Holding(config, len(names), len(names), sum(name.lower() in images for name in names)))
+    return Contents([FileToCheck(str(path), "image") for path in images.values()], holdings)
 
 
 def _holdings(records: Iterable[Any], with_files: Mapping[str, Iterable[str]]) -> list[Holding]:

@@ -56,7 +56,8 @@ class Preset:
     def find_tables(self, inventory: Inventory, certain: bool = False) -> dict[str, list[Path]]:
         """Return the set's tables in a copy, by split; those of another set with tables of these names are left out.
 
-        With `certain`, tables that can be another set's as well are none. Raises an InputError for a second table of one part.
+        With `certain`, tables that can be another set's as well are none. Raises an InputError for a second table of
+        one part.
         """
         files = [folder.path / name for folder in inventory.folders for name in folder.names]
         others = {path.parent.parent for path in files if self._is_another_sets(path)}
