@@ -9,6 +9,7 @@ from videomem_hf.data.release.csv_tables import read_records
 from videomem_hf.data.release.inventory import scan
 from videomem_hf.data.release.names import parse_video_id
 from videomem_hf.data.release.reader import find_video_files, open_release
+from videomem_hf.data.tables.formats import is_table
 from videomem_hf.data.tables.opening import open_table
 from videomem_hf.data.tables.options import DECISIONS
 from videomem_hf.data.tables.presets import detect_presets
@@ -46,8 +47,13 @@ def identify(
         with warnings.catch_warnings(action="ignore", category=UserWarning):
             open_table(path, allow_links=allow_links)
     except InputError as error:
-        raise InputError(f"{reason} Read as a table of your own: {error}") from None
+        raise (error if _has_own_table(path) else reason) from None
     return "memorability", {}
+
+
+def _has_own_table(folder: Path) -> bool:
+    """Whether a folder has a file that is likely to be a table of one's own, however it is damaged."""
+    return any(is_table(file) and file.suffix.lower() != ".txt" for file in folder.iterdir() if file.is_file())
 
 
 def _has_videomems_ids(table: Path) -> bool:

@@ -65,6 +65,7 @@ def table(tmp_path: Path, text: str) -> Path:
     [
         ("video,short_term,long_term", {"video": "video", "short_term": "short_term", "long_term": "long_term"}),
         ("File Name,ST,LT", {"video": "File Name", "short_term": "ST", "long_term": "LT"}),
+        ("Vidéo,Immediate", {"video": "Vidéo", "short_term": "Immediate"}),
         ("id,video_id,immediate", {"video": "video_id", "short_term": "immediate"}),
         (
             "stimulus,delayed,n_raters",
@@ -162,6 +163,8 @@ def test_scales(tmp_path: Path, cells: list[str], options: dict[str, str], expec
         ("video,st\na,0.5\na,0.7\n", {}, r"'a' is in two rows"),
         ("video,st\na,0.5\n,0.7\n", {}, r"scores.csv:3: no name of a video"),
         ("video,st,n\na,0.5,x\n", {}, r"scores.csv:2: 'x' in column n is not a number of annotations"),
+        ("video;st;n\na;0,5;1.000\n", {}, r"scores.csv:2: '1.000' in column n is not a number of annotations"),
+        ("a.mp4,0.5\nb.mp4,0.7\n", {}, r"scores.csv:1: the first line names no columns; write their names above"),
         ("video,st\na,0.5\n", {"scale": "ten"}, r"scale is 'ten'; it is one of unit, percent"),
         ("video,st\na,0.5\n", {"table": "other.csv"}, r"other.csv: no such file"),
         ("video,st\na,0.5\n", {"table": 3}, r"'table' expected str or null, got int"),
@@ -281,11 +284,12 @@ def test_which_table_is_refused_where_it_is_not_clear(tmp_path: Path) -> None:
         open_table(tmp_path)
 
 
-def test_a_folder_that_is_no_data_says_both_ways(tmp_path: Path) -> None:
+def test_a_folder_that_is_no_data_says_what_it_lacks(tmp_path: Path) -> None:
+    write(tmp_path / "README.txt", "notes")
+    with pytest.raises(InputError, match=r"No ground truth of VideoMem"):
+        identify(tmp_path)
     write(tmp_path / "notes.csv", "what,when\nx,1\n")
-    with pytest.raises(
-        InputError, match=r"No ground truth of VideoMem .* Read as a table of your own: .*no column of videos"
-    ):
+    with pytest.raises(InputError, match=r"notes.csv: no column of videos among what, when; say which"):
         identify(tmp_path)
 
 

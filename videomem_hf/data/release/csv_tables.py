@@ -123,7 +123,9 @@ def read_records(path: Path) -> Iterator[tuple[int, list[str]]]:
             line = skipped + reader.line_num + 1
     except csv.Error as error:
         what = "a quote that is not closed" if "unexpected end" in str(error) else str(error)
-        raise InputError(f"{path}:{line}: not a CSV line ({what}); take the file from the release again.") from None
+        raise InputError(
+            f"{path}:{line}: not a CSV line ({what}); mend it, or take the file from the release again."
+        ) from None
     if not text.endswith(("\n", "\r")):
         refuse_cut_off(f"{path}:{last_line}", last_cells[1:])
 
@@ -173,8 +175,16 @@ def parse_score(cell: str) -> float:
 
 
 def parse_count(cell: str) -> int:
-    """Read a number of annotations; a table that went through a spreadsheet writes 33 as 33.0 or 33,0."""
+    """Read a number of annotations; a table that went through a spreadsheet writes 33 as 33.0 or 33,0.
+
+    `1.000` and `1,000` can be a thousand or one, and are refused.
+    """
     number = decimal_point(cell)
-    if not NUMBER.fullmatch(number) or not float(number).is_integer() or not 0 <= float(number) < 2**31:
+    if (
+        re.fullmatch(r"[1-9][0-9]{0,2}\.000", cell)
+        or not NUMBER.fullmatch(number)
+        or not float(number).is_integer()
+        or not 0 <= float(number) < 2**31
+    ):
         raise ValueError("a number of annotations, a whole number of 0 or more")
     return int(float(number))

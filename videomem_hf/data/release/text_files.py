@@ -36,7 +36,8 @@ def read_text(path: Path) -> str:
             raise InputError(f"{path} is damaged UTF-16 text; take the file from the release again.") from None
         line = data.count(b"\n", 0, error.start) + 1
         raise InputError(
-            f"{path}:{line}: byte 0x{data[error.start]:02x} is not UTF-8 text; take the file from the release again."
+            f"{path}:{line}: byte 0x{data[error.start]:02x} is not UTF-8 text; save the file as UTF-8 (in Excel: CSV "
+            "UTF-8), or take it from the release again."
         ) from None
     if (position := text.find("\0")) >= 0:
         line = text.count("\n", 0, position) + 1

@@ -1,6 +1,7 @@
 """Which column of a table is what: by name, or as the user says."""
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -57,8 +58,9 @@ Columns = dict[str, str | list[str]]
 
 
 def simple(name: str) -> str:
-    """Return a column's name as synonyms are compared: lower case, everything else than letters and digits as `_`."""
-    return re.sub(r"[^a-z0-9]+", "_", re.sub(r"\(.*?\)|%", "", name).lower()).strip("_")
+    """Return a column's name as synonyms are compared: lower case, no accents, all but letters and digits as `_`."""
+    plain = unicodedata.normalize("NFKD", re.sub(r"\(.*?\)|%", "", name)).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_")
 
 
 def find_columns(table: Table, given: Mapping[str, Any] | None = None) -> tuple[Columns, list[str]]:

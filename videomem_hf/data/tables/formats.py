@@ -103,7 +103,7 @@ def _names(location: str, cells: list[Any]) -> list[str]:
     lowered = [name.lower() for name in names if name]
     if repeated := [name for name in lowered if lowered.count(name) > 1]:
         raise InputError(f"{location}: column '{printable(repeated[0][:40])}' twice; rename one of them")
-    if all(_is_number(name) for name in names if name):
+    if any("." in name and _is_number(name) for name in names) or all(_is_number(name) for name in names if name):
         raise InputError(f"{location}: the first line names no columns; write their names above the table")
     return names
 

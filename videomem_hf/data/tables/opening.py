@@ -205,7 +205,7 @@ def _only_table(inventory: Inventory) -> Path:
         try:
             find_columns(read_table(path))
         except InputError as error:
-            reasons.append(str(error))
+            reasons += [str(error)] if path.suffix.lower() != ".txt" else []  # notes, as often as not
         else:
             found.append(path)
     if len(found) > 1:
