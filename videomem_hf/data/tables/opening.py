@@ -266,8 +266,8 @@ class _Reader:
             video_id=without_ending(name),
             part=split or self._part(row, any(score is not None for score in scores.values())),  # type: ignore[arg-type]
             title=str(title) if title is not None else texts[0] if texts else None,
-            **scores,
-            **counts,  # type: ignore[arg-type]
+            **scores,  # type: ignore[arg-type]
+            **counts,
             name=name if folder is None else f"{folder}/{name}",
             other_names=tuple(
                 str(other)
