@@ -45,6 +45,10 @@ NAMES = {
 }  # fmt: skip
 """Each `__all__` of the package."""
 DOCUMENTED = {
+    "videomem_hf.data.check": {"check_files", "list_contents"},
+    "videomem_hf.data.identify": {"identify"},
+    "videomem_hf.data.repair": {"repair_tables"},
+    "videomem_hf.data.tables.opening": {"open_table"},
     "videomem_hf.inference.map_checks": {"map_checks", "maps_depend_on_weights"},
     "videomem_hf.inference.moments": {"Moment", "standout_moment"},
     "videomem_hf.inference.occlusion": {"OcclusionMaps", "occlude_rectangle", "occlusion_maps"},
