@@ -1,8 +1,8 @@
 """Which data set a table of scores belongs to, by its columns and its ids.
 
 MediaEval released four sets as tables of the same names with nearly the same columns. What tells them apart is listed
-here once. The columns are those that public readers of the releases use (PicSOM's and UPM's of 2020 and 2021, the
-tables of 2022).
+here once. The columns are those that public readers of the releases use (MeMAD-project/media-memorability for 2020 and
+2021; R. Kleinlein's classes `Trecvid` and `VideoMem`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
