@@ -10,6 +10,7 @@ from PIL import Image as Pillow
 
 import videomem_hf  # noqa: F401 - registers the datasets
 from tests.data.release_trees import write
+from videomem_hf.data.identify import identify
 from videomem_hf.schema import InputError
 
 
@@ -235,3 +236,10 @@ def test_memento10k_without_a_column_of_scores(tmp_path: Path) -> None:
     write(tmp_path / "training_set/train_scores.csv", "video_id,video_url,score\n3,u,0.5\n")
     with pytest.raises(InputError, match=r"train_scores.csv: no column of scores; Memento10k's are scores_normalized"):
         load_dataset("memento10k", data_dir=str(tmp_path))
+
+
+def test_the_folder_of_lamem_is_told_from_others(lamem: Path) -> None:
+    with pytest.raises(
+        InputError, match=r'lamem is LaMem; load it with load_dataset\("lamem", .* train on it with --lamem'
+    ):
+        identify(lamem)

@@ -5,8 +5,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from videomem_hf.data.lamem import find_split_files
 from videomem_hf.data.release.csv_tables import read_records
-from videomem_hf.data.release.inventory import scan
+from videomem_hf.data.release.inventory import Inventory, scan
 from videomem_hf.data.release.names import parse_video_id
 from videomem_hf.data.release.reader import find_video_files, open_release
 from videomem_hf.data.tables.formats import is_table
@@ -47,8 +48,18 @@ def identify(
         with warnings.catch_warnings(action="ignore", category=UserWarning):
             open_table(path, allow_links=allow_links)
     except InputError as error:
+        if _is_lamem(inventory):
+            loads = 'load_dataset("lamem", data_dir=...)'
+            raise InputError(f"{path} is LaMem; load it with {loads}, and train on it with --lamem.") from None
         raise (error if _has_own_table(path) else reason) from None
     return "memorability", {}
+
+
+def _is_lamem(inventory: Inventory) -> bool:
+    try:
+        return bool(find_split_files(inventory))
+    except InputError:
+        return False
 
 
 def _has_own_table(folder: Path) -> bool:
