@@ -16,8 +16,22 @@ DATASETS: Final = {
     "videomem": "videomem_hf.data.builder",
     "lamem": "videomem_hf.data.lamem",
     "memento10k": "videomem_hf.data.memento10k_builder",
+    "memorability": "videomem_hf.data.tables.builder",
 }
 """Names that `datasets.load_dataset` learns, and the module that builds each."""
+OTHER_NAMES: Final[dict[str, tuple[str, dict[str, str]]]] = {
+    "mediaeval2018": ("videomem", {"release": "2018"}),
+    "mediaeval2019": ("videomem", {"release": "2018"}),
+    "mediaeval2020": ("memorability", {"preset": "trecvid2020"}),
+    "mediaeval2022": ("videomem", {"release": "2022"}),
+    **{
+        name: ("memorability", {"preset": name})
+        for name in (
+            "trecvid2020", "trecvid2021", "memcat", "figrim", "figrim_across", "things_memorability", "lambda", "videm",
+        )
+    },
+}  # fmt: skip
+"""More names: one of the above with keywords. MediaEval 2021 and 2023 had two sets each, with names of their own."""
 
 
 def register() -> None:
@@ -99,14 +113,15 @@ def _dataset_module_factory(
     wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """Answer for our names; every other goes to `datasets` untouched."""
-    path = args[0] if args else kwargs.get("path")
-    if path not in DATASETS or _means_local_folder(path, kwargs.get("data_dir")):
+    path = str(args[0] if args else kwargs.get("path"))
+    name, keywords = OTHER_NAMES.get(path, (path, {}))
+    if name not in DATASETS or _means_local_folder(path, kwargs.get("data_dir")):
         return wrapped(*args, **kwargs)
     from datasets.load import DatasetModule
 
     from videomem_hf.data.building import code_hash
 
-    return DatasetModule(DATASETS[path], code_hash(DATASETS[path]), {"dataset_name": path})
+    return DatasetModule(DATASETS[name], code_hash(DATASETS[name]), {"dataset_name": path, **keywords})
 
 
 def _means_local_folder(name: str, data_dir: str | None) -> bool:

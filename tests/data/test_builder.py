@@ -109,3 +109,40 @@ def test_data_dir_from_the_environment(release: Path, monkeypatch: pytest.Monkey
         load_dataset("videomem", "scores")
     monkeypatch.setenv("VIDEOMEM_DATA_DIR", str(release))
     assert len(load_dataset("videomem", "scores", split="test")) == len(TEST)
+
+
+def test_rows_without_a_value_are_left_out_where_asked(release: Path) -> None:
+    (release / "devset/dev-set/sources/video7.webm").unlink()
+    with pytest.warns(UserWarning, match="files for the column|rows of the split") as caught:
+        splits = load_dataset("videomem", "videos", data_dir=str(release), drop_missing=True)
+    ids = [video_id for name in ("train", "validation") for video_id in splits[name]["video_id"]]
+    assert sorted(ids) == sorted(f"video{number}" for number in DEV if number != 7)
+    assert len(splits["test"]) == len(TEST)  # of which none has a score
+    assert sum("rows of the split" in str(warning.message) for warning in caught) == 1
+    rows = [
+        row
+        for name in ("train", "validation")
+        for row in splits[name].cast_column("video", datasets.Video(decode=False))
+    ]
+    assert all(value is not None for row in rows for value in row.values())
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "allowed"),
+    [
+        ("seed", "x", "a whole number"),
+        ("seed", True, "a whole number"),
+        ("seed", 1.0, "a whole number"),
+        ("group_titles", "yes", "True or False"),
+        ("most_annotated", "3", "a whole number of 0 or more"),
+        ("most_annotated_by", "both", "one of long_term, short_term, sum"),
+        ("split_files", "train.txt", "a dictionary"),
+        ("split_files", {"train": 3}, "a dictionary"),
+        ("allow_links", 1, "True or False"),
+        ("drop_missing", "no", "True or False"),
+        ("release", 2018, "one of 2018, 2022"),
+    ],
+)
+def test_options_of_a_wrong_type_are_refused(release: Path, option: str, value: object, allowed: str) -> None:
+    with pytest.raises(InputError, match=rf"{option} is .*{allowed}"):
+        load_dataset("videomem", data_dir=str(release), **{option: value})

@@ -5,11 +5,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import typer
+import yaml
+from datasets import load_dataset
 from scipy.stats import spearmanr
 from typer.testing import CliRunner
 
 from tests.data.feature_trees import write_features
 from tests.data.release_trees import course_ground_truth, make_truth, write, write_mediaeval
+from tests.data.tables.folders import write_museum
 from videomem_hf.cli.data import describe, prepare
 from videomem_hf.data.describe import describe as look_through
 from videomem_hf.data.provenance import data_title
@@ -119,7 +122,9 @@ def test_prepare_writes_and_says_how_to_go_on(release: Path, tmp_path: Path) -> 
 
 def test_prepare_shows_what_is_missing_as_a_sentence(release: Path, tmp_path: Path) -> None:
     output = run("prepare", release, tmp_path / "out", "--configs", "c3d")
-    assert "Note: 5 of 34 files for the column 'c3d' are not in this copy (first: video9)" in output
+    assert (
+        "Note: 5 of 34 files for the column 'c3d' are not in this copy (first: video9, video31, video32, ...)" in output
+    )
     assert "UserWarning" not in output
 
 
@@ -128,6 +133,7 @@ def test_prepare_shows_what_is_missing_as_a_sentence(release: Path, tmp_path: Pa
     [
         (["--split-file", "train"], "--split-file train; give SPLIT=FILE"),
         (["--configs", "nope"], "No configuration 'nope'"),
+        (["--configs", "videos"], "say which with --videos reference or --videos embed"),
     ],
 )
 def test_wrong_arguments_are_one_sentence(release: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
@@ -160,3 +166,73 @@ def test_the_most_annotated_by_each_count(release: Path, tmp_path: Path) -> None
             f"`test3` has the 3 labelled videos with the most {by.replace('_', '-')} annotations"
             in (tmp_path / by / "README.md").read_text()
         )
+
+
+@pytest.fixture
+def museum(tmp_path: Path) -> Path:
+    return write_museum(tmp_path / "museum")
+
+
+def test_describe_says_what_the_columns_of_ones_own_table_are(museum: Path) -> None:
+    output = run("describe", museum)
+    for cells in (
+        ("video", "Clip", "clip_01"),
+        ("short_term", "Short-term memorability", "0.47"),
+        ("short_term_annotations", "n", "13"),
+        ("title", "Titel", "Szene 1"),
+        ("kept as they are", "room"),
+        ("train", "20"),
+        ("videos", "24"),
+    ):
+        assert any(all(cell in line for cell in cells) for line in output.splitlines()), cells
+    assert f"videomem describe {museum} --save" in output
+
+
+def test_describe_keeps_what_was_decided(museum: Path) -> None:
+    (museum / "clips/room A/Clip_02.MP4").unlink()
+    output = run("describe", museum, "--column", "long_term=Short-term memorability", "--videos", "clips", "--save")
+    assert "1 (clip_02)" in output
+    assert yaml.safe_load((museum / "memorability.yaml").read_text()) == {
+        "table": "scores.csv",
+        "videos": "clips",
+        "columns": {
+            "long_term": "Short-term memorability",
+            "video": "Clip",
+            "title": "Titel",
+            "long_term_annotations": "n",
+        },
+    }
+    again = run("describe", museum)
+    assert any("long_term" in line and "Short-term memorability" in line for line in again.splitlines())
+    assert "long-term" in again
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--column", "short_term"], "--column short_term; give ROLE=NAME"),
+        (["--column", "week=n"], "'week' is nothing that a column can be"),
+        (["--table", "none.csv"], "none.csv: no such file"),
+        (["--videos", "none"], "none does not exist"),
+        (["--preset", "none"], "no preset 'none'; there are"),
+    ],
+)
+def test_wrong_options_of_a_table_are_one_sentence(museum: Path, options: list[str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        run("describe", museum, *options)
+
+
+def test_the_options_of_a_table_are_refused_for_a_release(release: Path) -> None:
+    with pytest.raises(InputError, match="--save and the options of a table are for tables of your own"):
+        run("describe", release, "--save")
+
+
+def test_prepare_writes_ones_own_table(museum: Path, tmp_path: Path) -> None:
+    run("prepare", museum, tmp_path / "out", "--videos", "embed")
+    table = pq.read_table(next((tmp_path / "out/videos").glob("train-*.parquet")))
+    assert {"video_id", "short_term", "room", "video"} <= set(table.column_names)
+    assert table["video"][0].as_py()["bytes"].startswith(b"clip clips/room")
+    loaded = load_dataset(str(tmp_path / "out"), "scores", cache_dir=str(tmp_path / "cache"))
+    assert sum(map(len, loaded.values())) == 24
+    with pytest.raises(InputError, match=r"No configuration 'c3d' for .*; there are scores, videos"):
+        run("prepare", museum, tmp_path / "other", "--configs", "c3d")

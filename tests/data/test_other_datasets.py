@@ -10,6 +10,7 @@ from PIL import Image as Pillow
 
 import videomem_hf  # noqa: F401 - registers the datasets
 from tests.data.release_trees import write
+from videomem_hf.data.identify import identify
 from videomem_hf.schema import InputError
 
 
@@ -34,6 +35,14 @@ def test_lamem(lamem: Path) -> None:
     assert [image.mode for image in splits["train"]["image"]] == ["RGB", "RGB", "RGB"]
     second = load_dataset("lamem", "split_2", data_dir=str(lamem), split="train", streaming=True)
     assert [row["image_id"] for row in second] == ["00000005", "00000001"]
+
+
+def test_lamem_with_csv_splits_and_other_endings(lamem: Path) -> None:
+    write(lamem / "splits/lamem_test_3.csv", "image_name,memory_score\n00000004.jpg,0.25\n00000001.JPG,0.5\n")
+    (lamem / "images/00000004.jpg").rename(lamem / "images/00000004.JPG")
+    test = load_dataset("lamem", "split_3", data_dir=str(lamem), split="test")
+    assert test["short_term"][:] == [0.25, 0.5]
+    assert [image.size for image in test["image"]] == [(4, 3), (4, 3)]
 
 
 def test_lamem_without_some_images(lamem: Path) -> None:
@@ -165,9 +174,9 @@ def damaged(**changes: Any) -> str:
         (damaged(filename=None), r"entry 2: 'filename' is 'None', not the name"),
         (damaged(filename="..\\x.mp4"), r"entry 2: 'filename' is"),
         (damaged(filename="two.mp4"), r"entry 2: two is in .*entry 1 as well"),
-        (damaged(mem_score=1.2), r"entry 2: 'mem_score' is 1.2, not a number from 0 to 1"),
+        (damaged(mem_score=1.2), r"entry 2: 'mem_score' is 1.2, not a number from 0 to 1.1"),
         (damaged(mem_score="0.5"), r"entry 2: 'mem_score' is 0.5, not a number"),
-        (damaged(mem_score=float("nan")), r"entry 2: 'mem_score' is nan, not a number"),
+        (damaged(mem_score=float("inf")), r"entry 2: 'mem_score' is inf, not a number"),
         (damaged(alpha=True), r"entry 2: 'alpha' is True, not a number"),
         (damaged(captions=[1]), r"entry 2: 'captions' is not a list of texts"),
     ],
@@ -185,3 +194,52 @@ def test_where_there_is_no_memento10k_or_two_forms(memento: Path, tmp_path: Path
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"No Memento10k under"):
         load_dataset("memento10k", data_dir=str(tmp_path / "empty"))
+
+
+def test_memento10k_with_unknown_scores_and_some_slightly_above_one(memento: Path) -> None:
+    write(
+        memento / "memento_train_data.json",
+        damaged(mem_score=float("nan")).replace('"mem_score": 1,', '"mem_score": 1.02,'),
+    )
+    assert load_dataset("memento10k", data_dir=str(memento), split="train")["short_term"][:] == [1.0, None]
+
+
+HEADERS = {
+    "trecvid2021": "video_id,video_url,annotations_short_term,annotations_long_term,scores_raw_short_term,"
+    "scores_raw_long_term,scores_normalized_short_term,decay_alpha",
+    "trecvid2020": "video_id,video_url,part_1_annotations,part_1_scores,part_2_annotations,part_2_scores",
+    "videomem": "video_id,video_url,annotations_short_term,annotations_long_term,scores_normalized_short_term,"
+    "scores_raw_long_term",
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_tables_of_other_sets_are_not_memento10ks(tmp_path: Path, name: str) -> None:
+    row = ",".join(["3", "u", *["0.5"] * (HEADERS[name].count(",") - 1)]).replace("0.5", "9", 1)
+    write(tmp_path / "training_set/train_scores.csv", f"{HEADERS[name]}\n{row}\n")
+    write(tmp_path / "training_set/train_text_descriptions.csv", "video_id,video_url,description\n3,u,a\n3,u,b\n")
+    with pytest.raises(InputError, match=rf'train_scores.csv is a table of .*load_dataset\("{name}"'):
+        load_dataset("memento10k", data_dir=str(tmp_path))
+
+
+def test_memento10k_is_found_beside_trecvid(tmp_path: Path) -> None:
+    write(tmp_path / "TRECVid Data/training_set/train_scores.csv", f"{HEADERS['trecvid2021']}\n3,u,9,9,.5,.5,.5,0\n")
+    write(tmp_path / "TRECVid Data/training_set/train_video_urls.csv", "video_id,video_url\n3,u\n")
+    write(tmp_path / "Memento10k Data/training_set/train_scores.csv", "video_id,scores_raw_short_term\n7,0.25\n")
+    texts = "video_id,video_url,description\n7,u,one\n7,u,two\n"
+    write(tmp_path / "Memento10k Data/training_set/train_text_descriptions.csv", texts)
+    (row,) = load_dataset("memento10k", data_dir=str(tmp_path), split="train")
+    assert (row["video_id"], row["short_term_raw"], row["captions"]) == ("7", 0.25, ["one", "two"])
+
+
+def test_memento10k_without_a_column_of_scores(tmp_path: Path) -> None:
+    write(tmp_path / "training_set/train_scores.csv", "video_id,video_url,score\n3,u,0.5\n")
+    with pytest.raises(InputError, match=r"train_scores.csv: no column of scores; Memento10k's are scores_normalized"):
+        load_dataset("memento10k", data_dir=str(tmp_path))
+
+
+def test_the_folder_of_lamem_is_told_from_others(lamem: Path) -> None:
+    with pytest.raises(
+        InputError, match=r'lamem is LaMem; load it with load_dataset\("lamem", .* train on it with --lamem'
+    ):
+        identify(lamem)

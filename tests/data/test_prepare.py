@@ -248,7 +248,7 @@ def test_a_copy_is_not_taken_for_a_generated_sample(release: Path, tmp_path: Pat
     ("options", "message"),
     [
         (PrepareOptions(configs=("scores", "nope")), r"No configuration 'nope' .* there are scores, .*c3d.*, videos"),
-        (PrepareOptions(configs=("videos",)), r"videos='reference' or videos='embed'"),
+        (PrepareOptions(configs=("videos",)), r"say which with --videos reference or --videos embed"),
     ],
 )
 def test_wrong_options_are_one_sentence(release: Path, tmp_path: Path, options: PrepareOptions, message: str) -> None:

@@ -117,3 +117,16 @@ print([name for name, found in vars(module).items() if isinstance(found, type) a
        and found.__module__ == "videomem"])
 """
     assert run(code) == "['VideoMemScript']"
+
+
+def test_scores_are_loaded_without_what_they_do_not_need(tmp_path: Path) -> None:
+    """`datasets` would import SciPy to let the builder read remote files."""
+    write_course(tmp_path / "release", [1, 2, 3], [])
+    code = (
+        "import sys, videomem_hf, datasets; "
+        f"datasets.load_dataset('videomem', data_dir={str(tmp_path / 'release')!r}, "
+        f"cache_dir={str(tmp_path / 'cache')!r}); "
+        "print(sorted({'scipy', 'torch', 'transformers', 'python_calamine'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

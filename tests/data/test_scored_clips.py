@@ -76,3 +76,13 @@ def test_what_has_fixed_splits(tmp_path: Path) -> None:
     assert is_divided(str(tmp_path))
     assert is_divided("somebody/videomem")
     assert not is_divided("nowhere")
+
+
+def test_a_copy_with_both_releases_needs_the_word_of_the_splits(release: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "both"
+    shutil.copytree(release, copy)
+    header = "video_id,annotations_short_term,annotations_long_term,scores_normalized_short_term,scores_raw_long_term"
+    write(copy / "training_set/train_scores.csv", f"{header}\n1,30,10,0.5,0.5\n")
+    with pytest.raises(InputError, match=r"Two releases .*say which with release="):
+        load_clips(str(copy), "train", HORIZONS)
+    assert len(load_clips(str(copy), "train", HORIZONS, options={"release": "2018"})) == 26

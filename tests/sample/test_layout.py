@@ -118,7 +118,7 @@ def test_hmp(out: Path) -> None:
 
 def test_lbp_and_inception(out: Path) -> None:
     for text in texts(out, "LBP"):
-        assert re.fullmatch(r"(\d\.\d{8} )+\n", text)
+        assert re.fullmatch(r"(\d\.\d{8} )*\d\.\d{8}\n", text)
         values = text.split()
         assert 60 < len(values) <= 122
         assert sum(map(float, values)) == pytest.approx(1, abs=2e-6)

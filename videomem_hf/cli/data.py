@@ -2,14 +2,16 @@
 
 import sys
 import warnings
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from videomem_hf.cli.exit_codes import FAILED
 from videomem_hf.cli.options import AllowLinks, Release, complete_configs, python_line, quote, read_pairs, say_next
 from videomem_hf.data.release.splits import RankedBy
 from videomem_hf.schema import ANNOTATION_COUNTS, HORIZON_NAMES, HORIZONS, TITLE, VIDEO, InputError
@@ -20,6 +22,8 @@ TRAINABLE = {"frame_attention": VIDEO, "hmp": "hmp", "c3d": "c3d", "best": TITLE
 
 if TYPE_CHECKING:
     from videomem_hf.data.describe import Description
+    from videomem_hf.data.tables.opening import OpenedTable
+    from videomem_hf.data.tables.options import TableOptions
 
 
 def prepare(
@@ -97,18 +101,155 @@ def _summary(out: Path, written: int) -> str:
 
 
 def describe(
-    release_dir: Annotated[Path, typer.Argument(metavar="DIR", help="Your copy of the release, or a part of it.")],
+    release_dir: Annotated[Path, typer.Argument(metavar="DIR", help="Your copy of a data set, or a part of it.")],
     plots: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Write plots: distributions, and short-term against long-term scores."),
     ] = None,
+    table: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Table of scores of your own: CSV, Excel, ODS, JSON, Parquet.")
+    ] = None,
+    sheet: Annotated[str | None, typer.Option(help="Sheet of a spreadsheet.")] = None,
+    videos: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Folder of the table's videos or images.")
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ROLE=NAME", help="What a column of the table is, such as short_term=mem_score."),
+    ] = None,
+    scale: Annotated[
+        Literal["unit", "percent"] | None, typer.Option(help="Scores of the table: in [0, 1], or percent.")
+    ] = None,
+    preset: Annotated[str | None, typer.Option(help="Layout of a published set, such as memcat.")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Open every video and feature file, and list what is wrong.")
+    ] = False,
+    fix: Annotated[
+        Path | None,
+        typer.Option(metavar="OUT", help="Write a repaired copy of the tables, and say every change."),
+    ] = None,
+    save: Annotated[
+        bool, typer.Option("--save", help="Keep what was decided as memorability.yaml in the folder.")
+    ] = False,
     release: Release = None,
     allow_links: AllowLinks = False,
 ) -> None:
-    """Describe a copy of the release: its contents, what is missing, and score statistics beside the published ones.
+    """Describe a copy of a data set: its contents, what is missing, and score statistics.
 
-    Example: [bold]videomem describe release/ --plots plots/[/bold]
+    VideoMem's statistics stand beside the published ones. Of a table of your own, what its columns are taken for is
+    shown.
+
+    Examples: [bold]videomem describe release/ --plots plots/[/bold],
+    [bold]videomem describe museum/ --table scores.xlsx --videos clips --save[/bold]
     """
+    from videomem_hf.data.identify import identify
+
+    options: dict[str, Any] = {"table": table, "sheet": sheet, "videos": videos, "scale": scale, "preset": preset}
+    options["columns"] = _columns(column)
+    given = {name: value for name, value in options.items() if value is not None}
+    if fix is not None:
+        _fix(release_dir, fix, given, allow_links)
+        return
+    if check:
+        _check(release_dir, given, allow_links)
+        return
+    name, keywords = ("memorability", {}) if given else identify(release_dir, release=release, allow_links=allow_links)
+    if name == "memorability" and release is None:
+        _describe_table(release_dir, keywords | given, save, allow_links)
+        return
+    if save or given:
+        raise InputError("--save and the options of a table are for tables of your own, not for VideoMem's release")
+    _describe_copy(release_dir, plots, release, allow_links)
+
+
+def _columns(pairs: list[str] | None) -> dict[str, str | list[str]] | None:
+    """What `--column` says; captions may be several columns, one option each."""
+    columns: dict[str, str | list[str]] = {}
+    for pair in pairs or ():
+        ((role, name),) = read_pairs("--column", [pair], "ROLE=NAME, such as short_term=mem_score").items()
+        columns[role] = [*columns.get(role, []), name] if role == "captions" else name
+    return columns or None
+
+
+def _describe_table(folder: Path, given: dict[str, Any], save: bool, allow_links: bool) -> None:
+    from videomem_hf.data.tables.describe import describe_table
+    from videomem_hf.data.tables.options import write_decisions
+
+    found = describe_table(folder, given, allow_links=allow_links)
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    tables = ", ".join(path.name for path in found.opened.tables)
+    console.print(f"{found.opened.title}: {tables} at {found.opened.root}", markup=False)
+    roles = _table("Columns", "in the table", "first value")
+    for role, name, value in found.roles:
+        roles.add_row(role, name[:40], value[:40])
+    if found.extras:
+        roles.add_row("kept as they are", ", ".join(found.extras)[:80], "")
+    contents = _table("Rows", "here")
+    for name, count in (found.splits | found.media).items():
+        contents.add_row(name, f"{count:,}")
+    if found.first_missing:
+        missing = len(found.opened.records) - found.media.total()
+        first = ", ".join(found.first_missing) + (", ..." if missing > len(found.first_missing) else "")
+        contents.add_row("without a file", f"{missing:,} ({first})"[:60])
+    statistics = _table("Scores", *(found.statistics or {"": {}}))
+    for name in next(iter(found.statistics.values()), {}):
+        values = [each[name] for each in found.statistics.values()]
+        statistics.add_row(name, *(f"{value:,.0f}" if name == "scores" else f"{value:.4f}" for value in values))
+    for each in (roles, contents, statistics):
+        console.print(each)
+    for note in found.notes:
+        console.print(f"Note: {note}", markup=False)
+    if save:
+        typer.echo(f"Written: {write_decisions(found.opened.root, _decided(found.opened))}")
+    say_next(
+        f"videomem describe {quote(folder)} --save"
+        if not save
+        else f"videomem train --recipe frame_attention --data {quote(folder)} --output run",
+        f"videomem prepare {quote(folder)} parquet",
+    )
+
+
+def _check(folder: Path, given: dict[str, Any], allow_links: bool) -> None:
+    """Open every file; exit with code 1 where something is wrong."""
+    from videomem_hf.data.check import check_files, list_contents
+
+    with warnings.catch_warnings(action="always", category=UserWarning):
+        warnings.showwarning = lambda message, *_, **__: typer.echo(f"Note: {message}", err=True)
+        contents = list_contents(folder, given, allow_links=allow_links)
+    problems = check_files(contents.files)
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    configs = _table("What each configuration would hold", "rows", "with a score", "with all its files")
+    for each in contents.holdings:
+        configs.add_row(each.config, f"{each.rows:,}", f"{each.scored:,}", f"{each.whole:,}")
+    console.print(configs)
+    for problem in problems:
+        typer.echo(f"{problem.path}\t{problem.kind}\t{problem.message}")
+    typer.echo(f"{quantity(len(contents.files), 'file')} opened, {len(problems):,} of them damaged.")
+    if problems:
+        raise typer.Exit(FAILED)
+
+
+def _fix(folder: Path, out: Path, given: dict[str, Any], allow_links: bool) -> None:
+    from videomem_hf.data.repair import repair_tables
+
+    repairs = repair_tables(folder, out, given or None, allow_links=allow_links)
+    for repair in repairs:
+        typer.echo(f"{repair.path} -> {repair.written}: {'as it was' if not repair.changes else ''}")
+        for change in repair.changes:
+            typer.echo(f"  {change}")
+    say_next(f"videomem describe {quote(out)}")
+
+
+def _decided(opened: "OpenedTable") -> "TableOptions":
+    """The options with what was found out written out, so that nothing has to be found out again."""
+    if opened.options.preset is not None:
+        return opened.options
+    table = opened.tables[0]
+    name = str(table.relative_to(opened.root)) if table.is_relative_to(opened.root) else str(table)
+    return replace(opened.options, table=name, columns=dict(opened.columns))
+
+
+def _describe_copy(release_dir: Path, plots: Path | None, release: str | None, allow_links: bool) -> None:
     from videomem_hf.data.describe import describe as describe_copy
     from videomem_hf.data.provenance import data_title
 

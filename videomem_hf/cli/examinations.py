@@ -23,6 +23,7 @@ LITTLE_DISK_GB: Final = 5
 NOT_INSTALLED: Final = "not installed"
 EXTRAS: Final = {
     "resmem": "published ResMem weights (non-commercial licence)",
+    "tables": "tables of your own in Excel or ODS",
     "features": "features orb and inceptionv3; LBP and HOG several times faster",
     "timm": "features timm:NAME",
     "encoders": "feature efficientnet-lite0, which needs no hub",

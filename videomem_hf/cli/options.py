@@ -11,7 +11,9 @@ import typer
 
 from videomem_hf.schema import InputError
 
-DATA_HELP: Final = "Folder of a release (VideoMem's, or a sample's), a prepared folder, or a Hub id."
+DATA_HELP: Final = (
+    "Folder of a release (VideoMem's or a sample's) or of your own table, a prepared folder, or a Hub id."
+)
 
 Clips = Annotated[
     list[str] | None,

@@ -19,10 +19,10 @@ from videomem_hf.data.feature_files.folders import (
 )
 from videomem_hf.data.release.reader import Release, find_video_files, open_release, read_records
 from videomem_hf.data.release.records import VideoRecord
-from videomem_hf.data.release.splits import SplitOptions, split_records
+from videomem_hf.data.release.splits import SplitOptions, check_split_options, split_records
 from videomem_hf.schema import VIDEO, VIDEO_ID, VIDEO_SUFFIXES, InputError
 
-from .building import CopyBuilder, CopyConfig, GenerationInputError, video_feature
+from .building import CopyBuilder, CopyConfig, GenerationInputError, video_feature, whole_rows
 from .copies import data_dir_or_variable
 from .record_tables import RECORD_SCHEMA, record_tables, warn_of_missing_files
 
@@ -43,8 +43,15 @@ class VideoMemConfig(SplitOptions, CopyConfig):
     def create_config_id(self, config_kwargs: dict[str, Any], custom_features: datasets.Features | None = None) -> str:
         """Open the copy, and name the cache folder after the options and the state of the files."""
         data_dir = data_dir_or_variable("VideoMem", self.data_dir, DATA_DIR_VARIABLE)
+        self.check_flags()
+        check_split_options(self)
         self.opened = open_release(data_dir, name=self.release, allow_links=self.allow_links)
-        options = [self.release, *(getattr(self, option.name) for option in fields(SplitOptions)), custom_features]
+        options = [
+            self.release,
+            self.drop_missing,
+            *(getattr(self, option.name) for option in fields(SplitOptions)),
+            custom_features,
+        ]
         if self.with_videos:
             options.append(repr(video_feature()))
         lists = map(Path, (self.split_files or {}).values())
@@ -118,7 +125,22 @@ class VideoMem(CopyBuilder):
         videos = find_video_files(self.config.opened) if self.config.with_videos else None
         ids = [record.video_id for records in splits.values() for record in records]
         warn_of_missing_files(ids, self._features, videos)
+        if self.config.drop_missing:
+            lacking = [(files.column, set(files.missing(ids))) for files in self._features]
+            splits = whole_rows(splits, lambda record: self._presence(record, lacking, videos))
         return splits, videos
+
+    def _presence(
+        self, record: VideoRecord, lacking: list[tuple[str, set[str]]], videos: dict[str, Path] | None
+    ) -> dict[str, Any]:
+        """What a row has, by column: anything but None."""
+        present: dict[str, Any] = {name: getattr(record, name) for name in RECORD_SCHEMA.names}
+        for files, (column, missing) in zip(self._features, lacking, strict=True):
+            names = [record.video_id, *(f"{record.video_id}-{frame}" for frame in files.feature.frames)]
+            present[column] = None if missing.intersection(names) else True
+        if videos is not None:
+            present[VIDEO] = videos.get(record.video_id)
+        return present
 
     def _generate_tables(
         self, batches: list[list[VideoRecord]], files: dict[str, Path] | None

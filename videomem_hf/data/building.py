@@ -4,19 +4,23 @@ import ast
 import hashlib
 import importlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import datasets
 from datasets.exceptions import DatasetGenerationError
 
 from videomem_hf.schema import InputError
 
+from .arrow_tables import batches
 from .copies import files_state
-from .tables import batches
+
+T = TypeVar("T")
 
 _VERSION: Final = datasets.Version("1.0.0")
 _ROOT: Final = Path(__file__).parents[2]
@@ -32,11 +36,19 @@ class CopyConfig(datasets.BuilderConfig):
     """One way of loading a user's own copy; the attributes are `load_dataset`'s keywords.
 
     `data_dir` is the copy, by default what the data set's environment variable names; with `allow_links`, links that
-    lead out of it are followed.
+    lead out of it are followed; with `drop_missing`, rows are left out that lack a value that other rows of their split
+    have, as a `DataLoader` needs.
     """
 
     version: datasets.Version | str | None = _VERSION
     allow_links: bool = False
+    drop_missing: bool = False
+
+    def check_flags(self) -> None:
+        """Refuse options of a wrong type with an InputError."""
+        for name in ("allow_links", "drop_missing"):
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(f"{name} is {getattr(self, name)!r:.60}; it must be True or False.")
 
     def config_id(self, root: Path, options: Sequence[Any], paths: Iterable[Path], folders: Iterable[Path] = ()) -> str:
         """Name the cache folder after the options and the state of the files read, so that it notices changes."""
@@ -54,6 +66,10 @@ class CopyBuilder(datasets.ArrowBasedBuilder):
     VERSION = _VERSION
 
     def __init_subclass__(cls) -> None:
+        # `datasets` makes a builder's module read remote files, which these never do. With its own mark of a module
+        # that is done, it does not import SciPy for that (a third of a second).
+        for module in (cls.__module__, __name__):
+            vars(sys.modules[module])["_patched_for_streaming"] = True
         first = cls.BUILDER_CONFIGS[0]
         cls.BUILDER_CONFIG_CLASS, cls.DEFAULT_CONFIG_NAME = type(first), first.name
 
@@ -78,6 +94,28 @@ class CopyBuilder(datasets.ArrowBasedBuilder):
             datasets.SplitGenerator(name, gen_kwargs={"batches": batches(records), "files": files})
             for name, records in splits.items()
         ]
+
+
+def whole_rows(splits: Mapping[str, Sequence[T]], values: Callable[[T], Mapping[str, Any]]) -> dict[str, list[T]]:
+    """Leave out the records that lack a value which other records of their split have, with a warning.
+
+    Args:
+        splits: Records by split.
+        values: Gives a record's values by column, None (or nothing) where one is missing.
+    """
+    whole: dict[str, list[T]] = {}
+    for name, records in splits.items():
+        rows = [values(record) for record in records]
+        columns = {column for row in rows for column, value in row.items() if value is not None}
+        missing = [[column for column in columns if row.get(column) is None] for row in rows]
+        whole[name] = [record for record, lost in zip(records, missing, strict=True) if not lost]
+        if dropped := len(records) - len(whole[name]):
+            lacking = ", ".join(sorted({column for lost in missing for column in lost}))
+            warnings.warn(
+                f"{dropped} of {len(records)} rows of the split '{name}' are left out, they lack a value of {lacking}",
+                stacklevel=3,
+            )
+    return whole
 
 
 def code_hash(module: str, root: Path = _ROOT) -> str:

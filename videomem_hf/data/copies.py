@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from videomem_hf.data.release.inventory import is_ignored
+from videomem_hf.data.release.odd_rows import first_three
 from videomem_hf.schema import InputError
 from videomem_hf.system import os_cause
 
@@ -50,7 +51,7 @@ def warn_of_missing(column: str, missing: Sequence[str], expected: int) -> None:
     """Warn once of the rows, or frames, that will be null because the copy has no file for them."""
     if missing:
         warnings.warn(
-            f"{len(missing)} of {expected} files for the column '{column}' are not in this copy (first: {missing[0]}); "
-            "their entries are null.",
+            f"{len(missing)} of {expected} files for the column '{column}' are not in this copy (first: "
+            f"{first_three(missing)}); their entries are null.",
             stacklevel=3,
         )

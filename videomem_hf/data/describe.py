@@ -107,9 +107,9 @@ class Description:
 
 def describe(data_dir: str | Path, *, release: str | None = None, allow_links: bool = False) -> Description:
     """Look through a copy of the release; raises an InputError if there is none, or a table that cannot be read."""
-    opened = open_release(data_dir, name=release, allow_links=allow_links)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
+        opened = open_release(data_dir, name=release, allow_links=allow_links)
         records = read_records(opened)
     ids = [record.video_id for record in records]
     titles = Counter(record.title for record in records if record.title)

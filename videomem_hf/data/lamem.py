@@ -18,14 +18,14 @@ from videomem_hf.data.release.inventory import Inventory, scan
 from videomem_hf.data.release.text_files import numbered_lines, read_text
 from videomem_hf.schema import SPLITS, InputError
 
-from .building import CopyBuilder, CopyConfig
+from .arrow_tables import path_column
+from .building import CopyBuilder, CopyConfig, whole_rows
 from .copies import data_dir_or_variable, warn_of_missing
-from .tables import path_column
 
 DATA_DIR_VARIABLE: Final = "LAMEM_DATA_DIR"
 IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png"})
 
-_SPLIT_FILE = re.compile(r"(train|val|test)_(\d+)\.txt")
+_SPLIT_FILE = re.compile(r"(?:lamem_)?(train|val|test)_(\d+)\.(?:txt|csv)")
 _SPLIT_NAMES: Final = {"train": "train", "val": "validation", "test": "test"}
 _SCHEMA: Final = pa.schema([("image_id", pa.string()), ("short_term", pa.float64())])
 
@@ -38,14 +38,17 @@ class ImageScore(NamedTuple):
 
 
 def read_split(path: Path) -> list[ImageScore]:
-    """Read a split file: a line is a file name, a space and a score.
+    """Read a split file: a line is a file name, a space (in CSV a comma) and a score; CSV has a header.
 
     Raises InputError for a line of another form, a name that leads elsewhere, or an image that is listed twice.
     """
     scores: list[ImageScore] = []
     lines: dict[str, int] = {}
+    separator = "," if path.suffix == ".csv" else " "
     for line, text in numbered_lines(read_text(path)):
-        name, _, score = text.strip().partition(" ")
+        name, _, score = text.strip().partition(separator)
+        if separator == "," and line == 1 and "." not in name:
+            continue  # image_name,memory_score
         if not re.fullmatch(r"[\w-][\w.-]*", name) or Path(name).suffix.lower() not in IMAGE_SUFFIXES:
             raise InputError(f"{path}:{line}: '{name[:60]}' is not the name of an image such as 00000001.jpg.")
         try:
@@ -81,9 +84,9 @@ def find_split_files(inventory: Inventory) -> dict[str, dict[str, Path]]:
 
 
 def find_images(inventory: Inventory) -> dict[str, Path]:
-    """Find the images of a copy by file name."""
+    """Find the images of a copy by file name, in lower case."""
     return {
-        name: folder.path / name
+        name.lower(): folder.path / name
         for folder in inventory.folders
         for name in folder.names
         if Path(name).suffix.lower() in IMAGE_SUFFIXES
@@ -100,13 +103,16 @@ class LaMemConfig(CopyConfig):
     def create_config_id(self, config_kwargs: dict[str, Any], custom_features: datasets.Features | None = None) -> str:
         """Find the files of the copy, and name the cache folder after their state."""
         data_dir = data_dir_or_variable("LaMem", self.data_dir, DATA_DIR_VARIABLE)
+        self.check_flags()
         self.inventory = scan(data_dir, allow_links=self.allow_links)
         found = find_split_files(self.inventory)
         if self.name not in found:
             raise InputError(f"No {self.name} of LaMem under {self.inventory.root}; found {', '.join(sorted(found))}.")
         self.split_files = found[self.name]
         images = {path.parent for path in find_images(self.inventory).values()}
-        return self.config_id(self.inventory.root, [custom_features], self.split_files.values(), images)
+        return self.config_id(
+            self.inventory.root, [custom_features, self.drop_missing], self.split_files.values(), images
+        )
 
 
 class LaMem(CopyBuilder):
@@ -127,7 +133,9 @@ class LaMem(CopyBuilder):
         splits: dict[str, list[ImageScore]] = {name: read_split(files[name]) for name in SPLITS if name in files}
         _refuse_overlap(splits, files)
         names = [score.file_name for scores in splits.values() for score in scores]
-        warn_of_missing("image", [name for name in names if name not in images], len(names))
+        warn_of_missing("image", [name for name in names if name.lower() not in images], len(names))
+        if self.config.drop_missing:
+            splits = whole_rows(splits, lambda score: {"image": images.get(score.file_name.lower())})
         return splits, images
 
     def _generate_tables(
@@ -137,7 +145,7 @@ class LaMem(CopyBuilder):
             names = [score.file_name for score in scores]
             ids, short_term = [Path(name).stem for name in names], [score.short_term for score in scores]
             table = pa.table({"image_id": ids, "short_term": short_term}, _SCHEMA)
-            yield names[0], table.append_column("image", path_column([files.get(name) for name in names]))
+            yield names[0], table.append_column("image", path_column([files.get(name.lower()) for name in names]))
 
 
 def _refuse_overlap(splits: dict[str, list[ImageScore]], files: dict[str, Path]) -> None:

@@ -15,14 +15,17 @@ from typing import Any, Final
 
 from videomem_hf.data.release import csv_tables
 from videomem_hf.data.release.csv_tables import TableRow
+from videomem_hf.data.release.descriptions import read_descriptions
 from videomem_hf.data.release.inventory import Inventory
 from videomem_hf.data.release.text_files import read_text
-from videomem_hf.schema import SPLITS, VIDEO_SUFFIXES, InputError
+from videomem_hf.data.score_tables import another_set
+from videomem_hf.schema import SCORE_MAX, SPLITS, VIDEO_SUFFIXES, InputError
 
 _JSON_NAME = re.compile(r"memento_(train|val|test)_data\.json", re.IGNORECASE)
 _TABLE_NAME = re.compile(
     r"(train|training|dev|val|validation|test)_(scores|text_descriptions|video_urls)\.csv", re.IGNORECASE
 )
+_HIGHEST_SCORE: Final = 1.1
 _SPLITS: Final = {"training": "train", "dev": "validation", "val": "validation"} | {split: split for split in SPLITS}
 
 
@@ -67,11 +70,17 @@ def find_memento_files(inventory: Inventory) -> MementoFiles:
     """Find the files of either form; raises an InputError for none, two of one kind, or both forms in one copy."""
     data: dict[str, Path] = {}
     tables: dict[str, dict[str, Path]] = {}
+    foreign = _other_sets(inventory)
+    others = {path.parent.parent for path in foreign}
     for path in inventory.tables():
         if match := _JSON_NAME.fullmatch(path.name):
             _add(data, _SPLITS[match[1].lower()], path)
         elif (match := _TABLE_NAME.fullmatch(path.name)) and "video_id" in csv_tables.header_cells(path):
-            _add(tables.setdefault(_SPLITS[match[1].lower()], {}), match[2].lower(), path)
+            kind = match[2].lower()
+            if path not in foreign and (kind == "scores" or path.parent.parent not in others):
+                _add(tables.setdefault(_SPLITS[match[1].lower()], {}), kind, path)
+    if foreign and not data and not tables:
+        raise InputError(another_set(*next(iter(foreign.items()))))
     if data and tables:
         both = f"{next(iter(data.values()))} and {next(iter(next(iter(tables.values())).values()))}"
         raise InputError(f"Two forms of Memento10k under {inventory.root}: {both}; give the folder of one of them.")
@@ -81,6 +90,20 @@ def find_memento_files(inventory: Inventory) -> MementoFiles:
             f"{inventory.unpacking_hint()}"
         )
     return MementoFiles(data, tables)
+
+
+def _other_sets(inventory: Inventory) -> dict[Path, list[str]]:
+    """Find score tables of MediaEval's that cannot be Memento10k's, with what they can be."""
+    tables = [
+        path for path in inventory.tables() if (match := _TABLE_NAME.fullmatch(path.name)) and match[2] == "scores"
+    ]
+    names = {path: csv_tables.known_tables(path) for path in tables}
+    for path, found in names.items():
+        if not found and "video_id" in csv_tables.header_cells(path):
+            raise InputError(
+                f"{path}: no column of scores; Memento10k's are scores_normalized_short_term and scores_raw_short_term."
+            )
+    return {path: found for path, found in names.items() if found and "memento10k" not in found}
 
 
 def _add(found: dict[str, Path], key: str, path: Path) -> None:
@@ -124,7 +147,7 @@ def _read_json(path: Path) -> Iterator[tuple[str, MementoRecord]]:
         record = MementoRecord(
             video_id=PurePosixPath(name).stem,
             file_name=name,
-            short_term=_json_number(location, entry, "mem_score", 0.0, 1.0),
+            short_term=_json_score(location, entry),
             decay_alpha=_json_number(location, entry, "alpha", -math.inf, math.inf),
             captions=captions,
             url=url if isinstance(url, str) else None,
@@ -142,9 +165,15 @@ def _plain_name(location: str, name: Any) -> str:
     return path.name
 
 
+def _json_score(location: str, entry: dict[str, Any]) -> float | None:
+    """Read a score; the lag correction takes a few of the released ones slightly above 1, which count as 1."""
+    score = _json_number(location, entry, "mem_score", 0.0, _HIGHEST_SCORE)
+    return None if score is None else min(score, SCORE_MAX)
+
+
 def _json_number(location: str, entry: dict[str, Any], key: str, low: float, high: float) -> float | None:
     value = entry.get(key)
-    if value is None:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if not is_number or not low <= value <= high:
@@ -155,15 +184,14 @@ def _json_number(location: str, entry: dict[str, Any], key: str, low: float, hig
 
 def _read_tables(tables: dict[str, Path]) -> Iterator[tuple[str, MementoRecord]]:
     scores = _rows(tables.get("scores"))
-    descriptions = _rows(tables.get("text_descriptions"))
+    texts = read_descriptions(tables["text_descriptions"]) if "text_descriptions" in tables else {}
     urls = _rows(tables.get("video_urls"))
-    for video_id in dict.fromkeys([*scores, *urls, *descriptions]):
-        score, description, address = (rows.get(video_id) for rows in (scores, descriptions, urls))
-        location = next(row.location for row in (score, address, description) if row)
+    for video_id in dict.fromkeys([*scores, *urls, *texts]):
+        score, address = scores.get(video_id), urls.get(video_id)
+        described = texts.get(video_id, [])
+        location = next(row.location for row in (score, address, *(row for row, _ in described)) if row)
         url = next((row.cells["video_url"] for row in (score, address) if row and row.cells.get("video_url")), None)
-        cells = description.cells if description else {}
-        captions = [cells[name] for name in sorted(cells) if name.startswith("description") and cells[name]]
-        record = MementoRecord(video_id, captions=captions, url=url)
+        record = MementoRecord(video_id, captions=[text for _, text in described], url=url)
         if score:
             record = replace(
                 record,

@@ -1,7 +1,7 @@
 """The `datasets` builder of Memento10k: `load_dataset("memento10k", data_dir=...)` after `import videomem_hf`."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,10 +11,10 @@ import pyarrow as pa
 from videomem_hf.data.release.inventory import Inventory, scan
 from videomem_hf.schema import VIDEO
 
-from .building import CopyBuilder, CopyConfig, video_feature
+from .arrow_tables import path_column
+from .building import CopyBuilder, CopyConfig, video_feature, whole_rows
 from .copies import data_dir_or_variable, warn_of_missing
 from .memento10k import MementoFiles, MementoRecord, find_memento_files, find_memento_videos, read_memento, video_of
-from .tables import path_column
 
 DATA_DIR_VARIABLE: Final = "MEMENTO10K_DATA_DIR"
 
@@ -41,10 +41,11 @@ class Memento10kConfig(CopyConfig):
     def create_config_id(self, config_kwargs: dict[str, Any], custom_features: datasets.Features | None = None) -> str:
         """Find the files of the copy, and name the cache folder after their state."""
         data_dir = data_dir_or_variable("Memento10k", self.data_dir, DATA_DIR_VARIABLE)
+        self.check_flags()
         self.inventory = scan(data_dir, allow_links=self.allow_links)
         self.files = find_memento_files(self.inventory)
         folders: set[Path] = set()
-        options: list[Any] = [custom_features]
+        options: list[Any] = [custom_features, self.drop_missing]
         if self.name == "videos":
             folders = {path.parent for path in find_memento_videos(self.inventory).values()}
             options.append(repr(video_feature()))
@@ -68,12 +69,21 @@ class Memento10k(CopyBuilder):
     def _read_splits(self) -> tuple[dict[str, list[MementoRecord]], dict[str, Path] | None]:
         splits = read_memento(self.config.files)
         if self.config.name != "videos":
-            return splits, None
+            return self._kept(splits, None), None
         videos = find_memento_videos(self.config.inventory)
         records = [record for records in splits.values() for record in records]
         missing = [record.video_id for record in records if video_of(record, videos) is None]
         warn_of_missing(VIDEO, missing, len(records))
-        return splits, videos
+        return self._kept(splits, videos), videos
+
+    def _kept(
+        self, splits: dict[str, list[MementoRecord]], videos: dict[str, Path] | None
+    ) -> dict[str, list[MementoRecord]]:
+        if not self.config.drop_missing:
+            return splits
+        return whole_rows(
+            splits, lambda record: {**asdict(record), "file_name": None, VIDEO: videos and video_of(record, videos)}
+        )
 
     def _generate_tables(
         self, batches: list[list[MementoRecord]], files: dict[str, Path] | None

@@ -21,14 +21,16 @@ from videomem_hf.data.feature_files.folders import PLAIN_CONFIGS, FeatureFiles, 
 from videomem_hf.data.release.reader import Release, find_video_files, open_release, read_records
 from videomem_hf.data.release.records import VideoRecord
 from videomem_hf.data.release.splits import SplitOptions, split_records
+from videomem_hf.data.tables.opening import OpenedTable, open_table
 from videomem_hf.schema import VIDEO, InputError
 from videomem_hf.system import atomic_write, os_cause
 
+from .arrow_tables import PATH_TYPE, batches
 from .copies import files_state
+from .identify import identify
 from .prepared_card import render_card
 from .provenance import CARD, generated_plan, is_study
 from .record_tables import RECORD_SCHEMA, record_tables, warn_of_missing_files
-from .tables import PATH_TYPE, batches
 
 CHECKSUMS: Final = "SHA256SUMS"
 MANIFEST: Final = ".prepare.json"
@@ -73,13 +75,14 @@ class Shard:
 class Source:
     """What the shards are made of: `features` has the columns of each configuration beside those of all."""
 
-    release: Release
+    release: Release | OpenedTable
     splits: dict[str, list[VideoRecord]]
     features: dict[str, list[FeatureFiles]]
     videos: dict[str, Path]
     options: PrepareOptions
     incomplete: frozenset[str]
     """Feature columns that lack a file for some video."""
+    schema: pa.Schema = RECORD_SCHEMA
 
 
 def prepare(data_dir: str | Path, out: str | Path, options: PrepareOptions | None = None) -> list[Path]:
@@ -117,15 +120,37 @@ def prepare(data_dir: str | Path, out: str | Path, options: PrepareOptions | Non
 
 
 def _open_source(data_dir: str | Path, options: PrepareOptions) -> Source:
+    name, keywords = identify(data_dir, release=options.release, allow_links=options.allow_links)
+    return _open_table_source(data_dir, keywords, options) if name == "memorability" else _open_copy(data_dir, options)
+
+
+def _open_table_source(data_dir: str | Path, keywords: dict[str, Any], options: PrepareOptions) -> Source:
+    """Open a table of scores: its configurations are `scores` and `videos`."""
+    opened = open_table(data_dir, keywords, allow_links=options.allow_links)
+    configs = options.configs or ("scores", *(["videos"] if options.videos != "none" else []))
+    _check_configs(configs, ("scores", "videos"), opened.root, options)
+    videos = opened.find_media() if "videos" in configs else {}
+    if "videos" in configs:
+        opened.warn_of_missing_media(videos)
+    splits: dict[str, list[VideoRecord]] = split_records(opened.records, options)
+    return Source(opened, splits, {name: [] for name in configs}, videos, options, frozenset(), opened.schema)
+
+
+def _check_configs(configs: Sequence[str], known: Sequence[str], root: Path, options: PrepareOptions) -> None:
+    if unknown := [name for name in configs if name not in known]:
+        raise InputError(f"No configuration '{unknown[0]}' for {root}; there are {', '.join(known)}.")
+    if "videos" in configs and options.videos == "none":
+        raise InputError(
+            "The configuration 'videos' can refer to the files or embed them; say which with --videos reference or "
+            "--videos embed (videos= in Python)."
+        )
+
+
+def _open_copy(data_dir: str | Path, options: PrepareOptions) -> Source:
     release = open_release(data_dir, name=options.release, allow_links=options.allow_links)
     folders = feature_folders(release.inventory)
     configs = options.configs or ("scores", *folders, *(["videos"] if options.videos != "none" else []))
-    unknown = [name for name in configs if name not in {*PLAIN_CONFIGS, *folders}]
-    if unknown:
-        found = ", ".join(["scores", *folders, "videos"])
-        raise InputError(f"No configuration '{unknown[0]}' for {release.root}; there are {found}.")
-    if "videos" in configs and options.videos == "none":
-        raise InputError("The configuration 'videos' needs to know how: videos='reference' or videos='embed'.")
+    _check_configs(configs, ["scores", *folders, "videos"], release.root, options)
     splits = split_records(read_records(release), options)
     features = {name: find_feature_files(name, folders[name]) if name in folders else [] for name in configs}
     videos = find_video_files(release) if "videos" in configs else {}
@@ -136,7 +161,7 @@ def _open_source(data_dir: str | Path, options: PrepareOptions) -> Source:
     return Source(release, splits, features, videos, options, incomplete)
 
 
-def _open_repository(root: Path, release: Release) -> dict[str, dict[str, Any]]:
+def _open_repository(root: Path, release: Release | OpenedTable) -> dict[str, dict[str, Any]]:
     """Return the manifest of a repository that an earlier run wrote, making the folder where there is none."""
     if root.resolve().is_relative_to(release.root) or release.root.is_relative_to(root.resolve()):
         raise InputError(f"{root} and the copy at {release.root} contain one another; write to a folder beside it.")
@@ -210,14 +235,15 @@ def _write_shard(root: Path, shard: Shard, source: Source) -> dict[str, Any]:
     identity = _identity(shard, source)
     videos = source.videos if shard.config == "videos" else None
     features = source.features.get(shard.config, [])
-    table = pa.concat_tables(record_tables(batches(shard.records), features, videos))
+    table = pa.concat_tables(record_tables(batches(shard.records), features, videos, source.schema))
     # Columns with null entries get lists of variable length: pyarrow before 17 cannot read fixed ones with nulls.
     kinds = {column.name: _variable(column.type) for column in table.schema if column.name in source.incomplete}
     table = table.cast(pa.schema([column.with_type(kinds.get(column.name, column.type)) for column in table.schema]))
     if videos is not None:
         if source.options.videos == "embed":
             table = _embed(table)
-        table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": _VIDEO_FEATURES}})})
+        features_of_video = _video_features(source.schema)
+        table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features_of_video}})})
     path = root / shard.path
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as partial:
@@ -240,11 +266,17 @@ def _variable(list_type: pa.DataType) -> pa.DataType:
 
 
 _DTYPES: Final = {pa.string(): "string", pa.float64(): "float64", pa.int32(): "int32"}
-_VIDEO_FEATURES: Final[dict[str, dict[str, Any]]] = {
-    **{column.name: {"dtype": _DTYPES[column.type], "_type": "Value"} for column in RECORD_SCHEMA},
-    VIDEO: {"decode": False, "_type": "Video"},
-}
-"""Types as `datasets` writes them into a file; needed only where the Arrow types do not tell, as for a video."""
+
+
+def _video_features(schema: pa.Schema) -> dict[str, Any]:
+    """Return types as `datasets` writes them into a file; only needed where Arrow types do not tell, as for a video."""
+    values = {
+        column.name: {"feature": {"dtype": "string", "_type": "Value"}, "_type": "List"}
+        if pa.types.is_list(column.type)
+        else {"dtype": _DTYPES[column.type], "_type": "Value"}
+        for column in schema
+    }
+    return {**values, VIDEO: {"decode": False, "_type": "Video"}}
 
 
 def _embed(table: pa.Table) -> pa.Table:
@@ -278,7 +310,9 @@ def _description(source: Source, shards: Sequence[Shard], manifest: Mapping[str,
         counts.update(num_bytes=entry["memory"], num_examples=entry["rows"], size=entry["bytes"])
     return {
         "configs": configs,
-        "release": source.release.name,
+        "release": source.release.name if isinstance(source.release, Release) else None,
+        "title": "VideoMem" if isinstance(source.release, Release) else source.release.title,
+        "extras": [name for name in source.schema.names if name not in RECORD_SCHEMA.names],
         "generated": generated_plan(source.release.root),
         "study": is_study(source.release.root),
         "options": asdict(source.options),

@@ -51,12 +51,16 @@ def render_card(description: Mapping[str, Any]) -> str:
 
     Args:
         description: `configs` (configuration -> split -> `num_bytes`, `num_examples`, `size`), `features`
-            (configuration -> columns), `release`, `options` of `prepare`, `generated` (see `generated_plan`) and
-            `study` (see `is_study`).
+            (configuration -> columns), `release` (None for a table of one's own, then with `title`, and `extras`, its
+            own columns), `options` of `prepare`, `generated` (see `generated_plan`) and `study` (see `is_study`).
     """
+    if description["release"] is None:
+        return _render_table_card(description)
     template = templates("videomem_hf.data").get_template("dataset_card.md.j2")
     text = template.render(
-        front_matter=_card_data(description["configs"], description["generated"], description["study"]).to_yaml(),
+        front_matter=_card_data(
+            description["configs"], _identity(description["generated"], description["study"])
+        ).to_yaml(),
         generated=description["generated"],
         study=description["study"],
         release=description["release"],
@@ -68,16 +72,37 @@ def render_card(description: Mapping[str, Any]) -> str:
     return str(DatasetCard(text))
 
 
-def _card_data(configs: Mapping[str, Any], generated: Plan | None, study: bool) -> DatasetCardData:
+def _render_table_card(description: Mapping[str, Any]) -> str:
+    identity = {"pretty_name": description["title"], "license": "other", "tags": ["memorability"]}
+    options = description["options"]
+    lists = ", ".join(f"`{name}`" for name in options["split_files"] or ())
+    text = (
+        templates("videomem_hf.data")
+        .get_template("table_card.md.j2")
+        .render(
+            front_matter=_card_data(description["configs"], identity).to_yaml(),
+            title=description["title"],
+            configs=_config_table(description["configs"]),
+            extras=", ".join(f"`{name}`" for name in description["extras"]),
+            splits=f"{lists}: from lists that the preparer gave."
+            if lists
+            else "Those of the table, if it says them; else the scored rows are divided into `train` and `validation` "
+            f"(6,500 to 1,500) by a shuffle with seed {options['seed']}, and `test` has those without a score.",
+        )
+    )
+    return str(DatasetCard(text))
+
+
+def _identity(generated: Plan | None, study: bool) -> Mapping[str, Any]:
+    if generated is not None:
+        return {**_GENERATED_IDENTITY, CARD_KEY: generated}
+    return _STUDY_IDENTITY if study else _IDENTITY
+
+
+def _card_data(configs: Mapping[str, Any], identity: Mapping[str, Any]) -> DatasetCardData:
     default = "scores" if "scores" in configs else next(iter(configs))
     return DatasetCardData(
-        **(
-            {**_GENERATED_IDENTITY, CARD_KEY: generated}
-            if generated is not None
-            else _STUDY_IDENTITY
-            if study
-            else _IDENTITY
-        ),
+        **identity,
         task_categories=["video-classification"],
         configs=[
             {

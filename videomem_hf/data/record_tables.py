@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -12,8 +12,8 @@ from videomem_hf.data.feature_files.folders import FeatureFiles
 from videomem_hf.data.release.records import VideoRecord
 from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, TITLE, VIDEO, VIDEO_ID
 
+from .arrow_tables import path_column
 from .copies import warn_of_missing
-from .tables import path_column
 
 RECORD_SCHEMA: Final = pa.schema(
     [(VIDEO_ID, pa.string()), (TITLE, pa.string())]
@@ -27,6 +27,7 @@ def record_tables(
     batches: Sequence[Sequence[VideoRecord]],
     features: Sequence[FeatureFiles] = (),
     videos: Mapping[str, Path] | None = None,
+    schema: pa.Schema = RECORD_SCHEMA,
 ) -> Iterator[pa.Table]:
     """Make one table per batch of videos: records, one column per feature, and the paths of the videos where asked.
 
@@ -35,13 +36,19 @@ def record_tables(
     ids = [[record.video_id for record in records] for records in batches]
     read = read_columns(features, ids) if features else repeat([])
     for records, batch_ids, columns in zip(batches, ids, read, strict=False):
-        values = {name: [getattr(record, name) for record in records] for name in RECORD_SCHEMA.names}
-        table = pa.table(values, RECORD_SCHEMA)
+        values = {name: [record_value(record, name) for record in records] for name in schema.names}
+        table = pa.table(values, schema)
         for files, column in zip(features, columns, strict=True):
             table = table.append_column(files.column, column)
         if videos is not None:
             table = table.append_column(VIDEO, path_column([videos.get(video_id) for video_id in batch_ids]))
         yield table
+
+
+def record_value(record: VideoRecord, column: str) -> Any:
+    """Return what a record says of a column; those of one's own tables have columns beside the standard ones."""
+    extras = getattr(record, "extras", {})
+    return extras[column] if column in extras else getattr(record, column)
 
 
 def warn_of_missing_files(ids: Sequence[str], features: Iterable[FeatureFiles], videos: Collection[str] | None) -> None:

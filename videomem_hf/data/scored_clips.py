@@ -13,8 +13,10 @@ import numpy as np
 from huggingface_hub.constants import HF_HOME
 
 from videomem_hf.data.feature_files.matrices import feature_matrix
+from videomem_hf.data.identify import identify
 from videomem_hf.data.provenance import is_prepared
 from videomem_hf.data.release.splits import SplitOptions
+from videomem_hf.data.tables.media import is_image
 from videomem_hf.model_names import check_on_hub, is_hub_id
 from videomem_hf.recipes import refuse_unknown
 from videomem_hf.schema import ANNOTATION_COUNTS, VIDEO, VIDEO_ID, Horizon, InputError
@@ -101,7 +103,7 @@ def open_splits(data: str, config: str, options: dict[str, Any] | None = None) -
     """Open the user's data in one configuration, as a `DatasetDict`; raises an InputError if there are none.
 
     Args:
-        data: Folder of the release, a folder that `videomem prepare` wrote, or the Hub id of one.
+        data: Folder of the release or of one's own table, a folder that `videomem prepare` wrote, or the Hub id of one.
         config: Configuration of the data set.
         options: Keywords of the data set; a prepared one was divided when it was made and has none.
     """
@@ -110,8 +112,9 @@ def open_splits(data: str, config: str, options: dict[str, Any] | None = None) -
 
     if not is_divided(data):
         refuse_unknown(options or {}, SPLIT_OPTIONS, "splits")
+        name, keywords = identify(data, release=(options or {}).get("release"))
         with _quiet_bars():
-            return load_dataset("videomem", config, data_dir=data, **(options or {}))
+            return load_dataset(name, config, data_dir=data, **keywords, **(options or {}))
     if options:
         raise InputError(f"{data}: is divided already; splits ({', '.join(options)}) go to `videomem prepare`")
     try:
@@ -273,8 +276,12 @@ def video_sources(table: Any, data: str) -> list[Source | None]:
         for path, inside, present in zip(piece.field("path").to_pylist(), embedded, there, strict=True):
             row = len(sources)
             stored = StoredVideo(path or f"{data}, row {row}", f"{content}/{row}", partial(_read_video, videos, row))
-            sources.append((stored if inside else path) if present else None)
+            sources.append((stored if inside else _file_source(path)) if present else None)
     return sources
+
+
+def _file_source(path: str) -> Source:
+    return StillImage(Path(path)) if is_image(Path(path)) else path
 
 
 def _read_video(table: Any, row: int) -> bytes:

@@ -33,6 +33,7 @@ CORRECTED: Final = (
 )  # fmt: skip
 """The same without the quirks."""
 OTHERS: Final = ("lbp-opencv3", "c3d-fc6")
+"""The first is a former name of `lbp`, whose numbers it has."""
 MODELS: Final = ("hf", "hf-frames", "timm", "timm-frames", "title", "concepts")
 """Kinds of features of any model, written `KIND:MODEL`."""
 
@@ -113,7 +114,7 @@ def _of_model(kind: str, model: str) -> FeatureSpec:
     return EncoderSpec(name, folder, frame_endings() if single else WHOLE, library, model, single)
 
 
-def _of_grey(describe: Callable[[np.ndarray], Any], order: Order, picture: Picture, bits: Bits = 15) -> Any:
+def _of_grey(describe: Callable[[np.ndarray], Any], order: Order, picture: Picture, bits: Bits = 14) -> Any:
     return describe(picture.grey(order, bits))
 
 
@@ -130,14 +131,14 @@ def _frame_specs() -> list[FrameSpec]:
     own_orb = partial(orb, descriptors="own")
     return [
         FrameSpec("lbp", "LBP", text, grey(lbp, "exchanged"), format_lbp),
-        FrameSpec("lbp-opencv3", "lbp-opencv3", text, grey(lbp, "exchanged", bits=14), format_lbp),
-        FrameSpec("lbp-corrected", "lbp-corrected", text, grey(lbp, "true"), format_numbers),
+        FrameSpec("lbp-opencv3", "lbp-opencv3", text, grey(lbp, "exchanged"), format_lbp),
+        FrameSpec("lbp-corrected", "lbp-corrected", text, grey(lbp, "true", bits=15), format_numbers),
         FrameSpec("hog", "HOG", text, grey(hog_value_shares, "exchanged"), format_numbers),
-        FrameSpec("hog-corrected", "hog-corrected", text, grey(hog, "true"), format_digits),
+        FrameSpec("hog-corrected", "hog-corrected", text, grey(hog, "true", bits=15), format_digits),
         FrameSpec("colorhistogram", "ColorHistogram", text, partial(_colors, "exchanged"), format_histogram),
         FrameSpec(_COLORS, _COLORS, text, partial(_colors, "true"), format_histogram),
         FrameSpec("orb", "ORB", pickled, grey(orb, "exchanged"), orb_pickle, "cv2"),
-        FrameSpec("orb-corrected", "orb-corrected", arrays, grey(own_orb, "true"), orb_npz, "cv2"),
+        FrameSpec("orb-corrected", "orb-corrected", arrays, grey(own_orb, "true", bits=15), orb_npz, "cv2"),
     ]
 
 

@@ -56,7 +56,7 @@ class Picture:
                 self._rgb = show(self._frame)
             return self._rgb
 
-    def grey(self, order: Order = "exchanged", bits: Bits = 15) -> NDArray[np.uint8]:
+    def grey(self, order: Order = "exchanged", bits: Bits = 14) -> NDArray[np.uint8]:
         """`(height, width)`; see `videomem_hf.features.grey`."""
         with self._converting:
             if (order, bits) not in self._greys:

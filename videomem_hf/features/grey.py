@@ -18,14 +18,15 @@ _WEIGHTS: Final[dict[int, tuple[int, int, int]]] = {15: (9798, 19235, 3735), 14:
 """0.299, 0.587 and 0.114 (BT.601) times 2^bits, as OpenCV rounds them."""
 
 
-def grey(rgb: NDArray[np.uint8], order: Order = "exchanged", bits: Bits = 15) -> NDArray[np.uint8]:
+def grey(rgb: NDArray[np.uint8], order: Order = "exchanged", bits: Bits = 14) -> NDArray[np.uint8]:
     """Convert a frame to grey with OpenCV's whole-number arithmetic.
 
     Args:
         rgb: `(height, width, 3)` uint8: red, green, blue.
         order: "exchanged" takes red for blue and blue for red, as released; "true" does not.
-        bits: Precision of the weights: 15 as in OpenCV 4 and 5 (equal for every colour), 14 as in OpenCV 3, whose grey
-            differs by 1 for three colours in a thousand.
+        bits: Precision of the weights: 14 as in OpenCV 3, with which the release was made (15 of 15 released LBP files
+            come out equal in every printed digit; with 15 bits 3 of 15), 15 as in OpenCV 4 and 5 (equal for every
+            colour), whose grey differs by 1 for three colours in a thousand.
 
     Returns:
         `(height, width)` uint8.

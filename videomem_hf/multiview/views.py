@@ -10,6 +10,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from videomem_hf.data.feature_files.folders import NO_FEATURES
+from videomem_hf.data.identify import configs_of
 from videomem_hf.data.scored_clips import check_data, config_of, feature_columns, is_divided, open_splits, video_sources
 from videomem_hf.features.packaged import best_installed
 from videomem_hf.features.title_views import EMBEDDING, WORDS, default_layers, title_views, word_view
@@ -206,8 +207,4 @@ def _configs(data: str) -> list[str]:
         from datasets import get_dataset_config_names
 
         return list(get_dataset_config_names(str(folder.resolve()) if folder.exists() else data))
-    from videomem_hf.data.feature_files.folders import feature_folders
-    from videomem_hf.data.release.reader import find_video_files, open_release
-
-    release = open_release(folder)
-    return [*feature_folders(release.inventory), *([VIDEOS] if find_video_files(release) else [])]
+    return configs_of(folder)

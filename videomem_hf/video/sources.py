@@ -80,7 +80,7 @@ def segments(source: Source, processor: Any) -> Iterator[np.ndarray]:
     if isinstance(source, StillImage):
         if processor.segment_length > 1:
             raise VideoError(f"{source.path}: an image has no {processor.segment_length} consecutive frames")
-        yield _read_image(source.path)[None]
+        yield read_image(source.path)[None]
         return
     notes: list[str] = []
     try:
@@ -97,7 +97,8 @@ def process(processor: Any, frames: Any, skip: Iterable[str], **options: Any) ->
     return processor(videos=[frames], **switches, **options)["pixel_values_videos"][0]
 
 
-def _read_image(path: Path) -> np.ndarray:
+def read_image(path: Path) -> np.ndarray:
+    """Decode an image as `(height, width, 3)` uint8 RGB; one that cannot be read is a VideoError."""
     try:
         with without_pillow_warnings(), Image.open(path) as image:
             if image.width * image.height > MAX_PIXELS:

@@ -163,3 +163,20 @@ def test_long_memos_are_allowed_and_counted() -> None:
     many = pickle.dumps([((float(n), 2.5), 1.0, 1.0, 1.0, n, 0, DESCRIPTOR.copy()) for n in range(500)], 2)
     assert any(opcode.name == "LONG_BINPUT" for opcode, _, _ in pickletools.genops(many))
     assert parse_orb("x.p", many).integers[:, 0].tolist() == list(range(500))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"cos\nsystem" + b"y" * 400 + b"\n.",
+        b"c" + "s\u2028y\x85s".encode() + b"\nexit\n.",
+        b"\x80\x05\x96" + b"\xff" * 7 + b"\x7f.",
+        b"I" + b"9" * 400 + b"x\n.",
+    ],
+)
+def test_an_error_is_one_short_line_and_nothing_else_is_printed(data: bytes, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_orb("a/video1-0.p", data)
+    assert str(caught.value).splitlines() == [str(caught.value)]
+    assert len(str(caught.value)) < 400
+    assert capfd.readouterr() == ("", "")

@@ -22,9 +22,10 @@ def files(data: bytes) -> TextFiles:
 
 def test_bytes_of_each_format() -> None:
     values = np.array([0.25, 0.0, 0.75])
-    assert format_numbers(values) == b"0.25000000 0.00000000 0.75000000 \n"
+    assert format_numbers(values) == b"0.25000000 0.00000000 0.75000000\n"
     assert format_c3d(values) == b"0.25000000 0.00000000 0.75000000 "
-    assert format_lbp(values) == b"0.25000000 0.75000000 \n"
+    assert format_lbp(np.array([0.57453125, 0.42546875])) == b"0.57453125 0.42546875\n"  # as a released file ends
+    assert format_lbp(values) == b"0.25000000 0.75000000\n"
     assert format_hmp(values) == b"1:0.250000 3:0.750000\n"
     assert format_inceptionv3(values) == b"0:2.500000e-01 2:7.500000e-01 \n"
     assert format_digits(np.array([[1.0, -2e-9], [1 / 3, 12345678.0]])) == b"1 -2e-09 0.33333333 12345678\n"

@@ -240,6 +240,19 @@ def test_damaged_histograms(data: bytes, message: str) -> None:
 
 def test_sums_allow_what_rounding_explains() -> None:
     values, counts = parse_dense(files(C3D, C3D))
-    check_sums(values, counts, files(C3D, C3D))
+    check_sums(values, counts, files(C3D, C3D), decimals=8)
     with pytest.raises(InputError, match=r"video2.txt:1: the values sum to 0.9[0-9]* where"):
-        check_sums(values[:-2], np.array([101, 99]), files(C3D, C3D))
+        check_sums(values[:-2], np.array([101, 99]), files(C3D, C3D), decimals=8)
+
+
+@pytest.mark.parametrize(("place", "caught"), [(3, True), (5, True), (8, False)])
+def test_a_changed_digit_is_caught_down_to_the_fifth_decimal(place: int, caught: bool) -> None:
+    """Of 101 numbers of 8 decimals, which sum to 1 within their rounding, the last digit of one is not noticed."""
+    shares = np.round(np.random.default_rng(0).dirichlet(np.ones(101)), 8)
+    shares[0] += 10.0**-place
+    files = TextFiles(["video1.txt"], [b""])
+    if caught:
+        with pytest.raises(InputError, match=r"video1.txt:1: the values sum to 1.0"):
+            check_sums(shares, np.array([101]), files, decimals=8)
+    else:
+        check_sums(shares, np.array([101]), files, decimals=8)

@@ -47,6 +47,10 @@ EXPECTED = {
         b'"' + ORIGINAL[3:].replace(b",", b'","').replace(b"\r\n", b'"\r\n"') + b'"',
         b"\xef\xbb\xbf" + ORIGINAL,
         ORIGINAL.upper(),
+        ORIGINAL[3:].decode().encode("utf-16"),
+        b"\xef\xbb\xbfsep=;\r\n" + ORIGINAL[3:].replace(b",", b";"),
+        ORIGINAL.replace(b",", b";").replace(b".", b",").replace(b",webm", b".webm"),
+        ORIGINAL.replace(b",", b"\t").replace(b".", b",").replace(b",webm", b".webm"),
         b"\n".join(b"%d,%s" % (i, line) if i else b"," + line for i, line in enumerate(ORIGINAL[3:].split(b"\r\n"))),
     ],
 )
@@ -57,8 +61,8 @@ def test_every_form_gives_the_same_values(tmp_path: Path, data: bytes) -> None:
 
 
 def test_numbers_are_finite_and_have_a_decimal_point() -> None:
-    assert [parse_number(cell) for cell in ("-1.5e-3", "+2", ".5")] == [-0.0015, 2, 0.5]
-    for cell in ("nan", "inf", "1e999", "-1e999", "1,5", "0x1", "1_0", ""):
+    assert [parse_number(cell) for cell in ("-1.5e-3", "+2", ".5", "1,5", "-0,001")] == [-0.0015, 2, 0.5, 1.5, -0.001]
+    for cell in ("nan", "inf", "1e999", "-1e999", "1,500", "1,5,2", "0x1", "1_0", ""):
         with pytest.raises(ValueError, match="a number with a decimal point"):
             parse_number(cell)
 
@@ -96,7 +100,16 @@ ROW = "video5.webm,0.900,33,0.800,10"
             r"t.csv:2: '1.900' in column short-term_memorability is",
         ),
         (f"{HEADER}\n{ROW.replace('0.800', '-0.1')}".encode(), r"t.csv:2: '-0.1' in column long-term_memorability"),
-        (f"{HEADER}\n{ROW.replace('0.900', 'nan')}".encode(), r"t.csv:2: 'nan' in column"),
+        (f"{HEADER}\n{ROW.replace('33', '33x')}".encode(), r"t.csv:2: '33x' in column"),
+        (f'{HEADER}\n{ROW}\n"video6.webm,0.9,33,0.8,10\n{ROW}'.encode(), r"t.csv:3: not a CSV line \(a quote that"),
+        (
+            f"{HEADER}\n{ROW.replace('33', chr(34) + '1,000' + chr(34))}".encode(),
+            r"t.csv:2: '1,000' in column nb_short",
+        ),
+        (
+            f"{HEADER}\n{ROW.replace('33', chr(34) + '3' + chr(10) + '3' + chr(34))}".encode(),
+            r"t.csv:2: '3\\n3' in column",
+        ),
         (f"{HEADER}\n{ROW.replace('0.900', '0.9O0')}".encode(), r"t.csv:2: '0.9O0' in column"),
         (f"{HEADER}\n{ROW.replace('33', '33.5')}".encode(), r"t.csv:2: '33.5' in column nb_short-term_annotations"),
         (f"{HEADER}\n{ROW.replace('33', '-3')}".encode(), r"t.csv:2: '-3' in column nb_short-term_annotations"),
@@ -119,7 +132,7 @@ ROW = "video5.webm,0.900,33,0.800,10"
             r"t.csv:1: column 'short",
         ),
         (ROW.encode() + b"\n" + ROW.encode(), r"t.csv:1: (column|no column)"),
-        (f"{HEADER}\n{ROW}".encode("utf-16"), r"t.csv is UTF-16"),
+        (f"{HEADER}\n{ROW}".encode("utf-16")[:-1], r"t.csv is damaged UTF-16"),
         (f"{HEADER}\n{ROW}".encode("utf-16-le"), r"t.csv:1: a zero byte"),
         (HEADER.encode() + b"\nvideo5\xff.webm,0.9,33,0.8,10", r"t.csv:2: byte 0xff is not UTF-8"),
         (HEADER.encode() + b"\nvideo5.webm\0,0.9,33,0.8,10", r"t.csv:2: a zero byte"),
@@ -145,11 +158,17 @@ def test_other_tables_are_not_taken_for_a_ground_truth(tmp_path: Path) -> None:
     assert ground_truth_release(write(tmp_path / "ground-truth_dev-set.csv", "damaged")) == "2018"
 
 
+@pytest.mark.parametrize("cell", ["", "nan", "NaN", "NA", "N/A", "null", "NULL", "None"])
+def test_what_says_that_nothing_is_known_is_unknown(tmp_path: Path, cell: str) -> None:
+    path = write(tmp_path / "t.csv", f"{HEADER}\nvideo5.webm,{cell},{cell},0.8,10\n")
+    assert read_ground_truth(path)[0].values == (None, 0.8, None, 10)
+
+
 def test_2022_tables_have_the_normalised_score(tmp_path: Path) -> None:
     path = write(
         tmp_path / "train_scores.csv",
-        "video_id,video_url,annotations_short_term,annotations_long_term,scores_raw_short_term,scores_raw_long_term,"
-        "scores_normalized_short_term,decay_alpha\n12,http://x,30,9,0.8,0.667,0.75,-0.001\n",
+        "video_id,video_url,annotations_short_term,annotations_long_term,scores_normalized_short_term,"
+        "scores_raw_long_term\n12,http://x,30,9,0.75,0.667\n",
     )
     assert ground_truth_release(path) == "2022"
     row = read_ground_truth(path, "2022")[0]

@@ -74,6 +74,11 @@ def parse_column(folder: str, names: Sequence[str], contents: Sequence[bytes]) -
     return _column(feature, TextFiles(names, contents), np.ones(len(names), bool))
 
 
+def check_file(feature: Feature, path: str) -> None:
+    """Read one file whole; raises an InputError, as `read_columns` does, for one that is no such feature's."""
+    _parse(feature, TextFiles([path], _read_files([path])), np.ones(1, bool))
+
+
 def _read_contents(files: FeatureFiles, video_ids: Sequence[str]) -> _Contents:
     frames = files.feature.frames or (None,)
     paths = [files.paths.get((video_id, frame)) for video_id in video_ids for frame in frames]
@@ -137,7 +142,7 @@ def _dense(feature: Feature, files: TextFiles, present: NDArray[np.bool_]) -> pa
     if feature.length is not None:
         text.check_counts(counts, files, range(feature.shortest, feature.length + 1))
     if feature.sums_to_one and len(counts):
-        text.check_sums(values, counts, files)
+        text.check_sums(values, counts, files, decimals=8)
     if feature.length is not None and feature.shortest == feature.length:
         return _fixed_lists(values.reshape(-1, feature.length), present)
     return _variable_lists(pa.array(values), counts, present)
@@ -150,7 +155,7 @@ def _pairs(feature: Feature, files: TextFiles, present: NDArray[np.bool_]) -> pa
         return pa.StructArray.from_arrays(lists, ["index", "value"], mask=pa.array(~present))
     text.check_indices(pairs, files, range(feature.base, feature.base + feature.length))
     if feature.sums_to_one and len(counts):
-        text.check_sums(values, counts, files)
+        text.check_sums(values, counts, files, decimals=6)
     vectors = np.zeros((len(counts), feature.length))
     vectors[np.repeat(np.arange(len(counts)), counts), indices - feature.base] = values
     return _fixed_lists(vectors, present)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from videomem_hf.schema import InputError
+from videomem_hf.system import printable
 
 DESCRIPTOR_BYTES: Final = 32
 FLOAT_FIELDS: Final = ("x", "y", "size", "angle", "response")
@@ -135,9 +136,16 @@ def safe_loads(data: bytes) -> Any:
 
 
 def _refuse_large_memo(data: bytes) -> None:
-    """Refuse a pickle that numbers a memo entry beyond its own length: `pickle` would allocate up to that number."""
-    long_binputs = (int.from_bytes(match[1], "little") for match in re.finditer(rb"(?s)(?=r(.{4}))", data))
-    if not any(entry > len(data) for entry in long_binputs) and not re.search(rb"p[0-9]{7}", data):
+    """Refuse a pickle that numbers a memo entry, or announces bytes, beyond its own length.
+
+    `pickle` would allocate as much, and for a bytearray of an impossible length complain on standard error.
+    """
+    numbers = (
+        int.from_bytes(match[1], "little")
+        for pattern in (rb"(?s)(?=r(.{4}))", rb"(?s)(?=\x96(.{8}))")
+        for match in re.finditer(pattern, data)
+    )
+    if not any(number > len(data) for number in numbers) and not re.search(rb"p[0-9]{7}", data):
         return  # looking at every opcode takes ten times as long as unpickling
     try:
         for opcode, argument, _ in pickletools.genops(data):
@@ -172,8 +180,9 @@ def parse_orb(path: str, data: bytes) -> Keypoints:
     try:
         return _keypoints(safe_loads(data))
     except pickle.UnpicklingError as error:
+        reason = printable(" ".join(str(error).split())[:160])
         raise InputError(
-            f"{path}: not a pickle of ORB keypoints ({error}); nothing of it was run. Take the file from the release "
+            f"{path}: not a pickle of ORB keypoints ({reason}); nothing of it was run. Take the file from the release "
             "again, or remove it to load its video without this feature."
         ) from None
 

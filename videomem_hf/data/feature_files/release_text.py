@@ -7,13 +7,13 @@ from videomem_hf.schema import InputError
 
 
 def format_numbers(values: NDArray[np.float64]) -> bytes:
-    """Write LBP or HOG: numbers with 8 decimals, a space after each, a newline."""
-    return ("%.8f " * len(values) % tuple(values.tolist()) + "\n").encode("ascii")
+    """Write LBP or HOG: numbers with 8 decimals, a space between, a newline."""
+    return format_c3d(values)[:-1] + b"\n"
 
 
 def format_c3d(values: NDArray[np.float64]) -> bytes:
-    """Write C3D: the same without the newline."""
-    return format_numbers(values)[:-1]
+    """Write C3D: numbers with 8 decimals, a space after each, no newline."""
+    return ("%.8f " * len(values) % tuple(values.tolist())).encode("ascii")
 
 
 def format_lbp(values: NDArray[np.float64]) -> bytes:

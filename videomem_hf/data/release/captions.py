@@ -1,6 +1,7 @@
 """Titles of the videos (the release calls them captions), and lists of videos."""
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from .text_files import first_line, numbered_lines, read_text
 
 _CAPTION_LINE = re.compile(r"\s*\"?(video[0-9]+(?:\.[a-z0-9]+)?)\"?(?:\t|,|;| +)([^\t]*)", re.IGNORECASE | re.ASCII)
 _HEADER = re.compile(r"\W*(video|name|file)\w*\W+(caption|title|text)", re.IGNORECASE)
-_SPREADSHEET_ERRORS = frozenset({"#NAME?", "#VALUE!", "#REF!", "#N/A", "#NUM!", "#DIV/0!", "#NULL!"})
+SPREADSHEET_ERRORS = frozenset({"#NAME?", "#VALUE!", "#REF!", "#N/A", "#NUM!", "#DIV/0!", "#NULL!"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def read_captions(path: Path) -> list[Caption]:
         if match is None or video_id is None:
             raise InputError(f"{path}:{line}: '{text[:60]}' is not a video's name, a tab and its title.")
         title = match[2].strip().strip('"')
-        caption = Caption(video_id, None if not title or title in _SPREADSHEET_ERRORS else title, line)
+        caption = Caption(video_id, None if not title or title in SPREADSHEET_ERRORS else title, line)
         known = captions.setdefault(video_id, caption)
         if known.title != caption.title:
             other = f"'{title}', other than in line {known.line}"
@@ -72,9 +73,21 @@ def read_titles(path: Path) -> dict[str, str]:
             raise InputError(f"{path}:{line}: '{text[:60]}' is not a clip's name, a tab and its title.")
         if titles.get(name, title) != title:
             raise InputError(f"{path}:{line}: a second title for {name}, '{title}'; keep the right one.")
-        if title not in _SPREADSHEET_ERRORS:
+        if title not in SPREADSHEET_ERRORS:
             titles[name] = title
     return titles
+
+
+def has_captions(path: Path) -> bool:
+    """Whether a file that is named for captions begins with one, or with a header: else it is some other text."""
+    line = first_line(path)
+    return not line or _HEADER.match(line) is not None or _CAPTION_LINE.fullmatch(line) is not None
+
+
+def is_caption_line(line: str) -> bool:
+    """Whether a line is a video's name and its title."""
+    match = _CAPTION_LINE.fullmatch(line)
+    return match is not None and parse_video_id(match[1]) is not None
 
 
 def is_video_list(path: Path) -> bool:
@@ -85,10 +98,11 @@ def is_video_list(path: Path) -> bool:
     return named or re.fullmatch(r"video[0-9]+\.[a-z0-9]+", first_line(path), re.ASCII) is not None
 
 
-def read_video_list(path: Path) -> list[tuple[str, int]]:
+def read_video_list(path: Path, known: Container[str] = ()) -> list[tuple[str, int]]:
     """Read a list with one video's name per line, whatever its ending; gives ids and their lines.
 
-    A wrong, repeated or incomplete name raises an InputError with file and line.
+    Ids in `known` may be other than VideoMem's. A wrong, repeated or incomplete name raises an InputError with file and
+    line.
     """
     lines: dict[str, int] = {}
     numbered = [(line, text.strip()) for line, text in numbered_lines(read_text(path))]
@@ -97,7 +111,8 @@ def read_video_list(path: Path) -> list[tuple[str, int]]:
     if len(numbered) > 2 and len(endings) == 1 and Path(last).suffix not in endings:
         raise InputError(f"{path}:{last_line}: '{last[:60]}' ends unlike all names above; the file is cut off.")
     for line, text in numbered:
-        video_id = parse_video_id(text)
+        own = next((name for name in (text, text.rpartition(".")[0]) if name in known), None)
+        video_id = own or parse_video_id(text)
         if video_id is None:
             raise InputError(f"{path}:{line}: '{text[:60]}' is not a video's name such as video10.webm.")
         if video_id in lines:

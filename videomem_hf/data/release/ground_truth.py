@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Final, Literal
 
 from videomem_hf.schema import VIDEO_ID, InputError
+from videomem_hf.system import printable
 
-from .csv_tables import NUMBER, TableRow, header_cells, parse_count, parse_score, read_table
+from .csv_tables import NUMBER, TableRow, header_cells, known_tables, parse_count, parse_score, read_table
 from .names import parse_video_id
 
 ReleaseName = Literal["2018", "2022"]
@@ -35,7 +36,7 @@ The short-term scores of 2022 are normalised again (Spearman .862 with those of 
 
 _MAY_STAND_BESIDE: Final[dict[ReleaseName, frozenset[str]]] = {
     "2018": frozenset(),
-    "2022": frozenset({"video_url", "scores_raw_short_term", "decay_alpha"}),
+    "2022": frozenset({"video_url", "scores_raw_short_term"}),
 }
 _NAME = re.compile(r"ground[-_ ]?truth", re.IGNORECASE)
 
@@ -73,22 +74,33 @@ def ground_truth_release(path: Path) -> ReleaseName | None:
     if path.suffix.lower() not in {".csv", ".tsv", ".txt"}:
         return None
     cells = header_cells(path)
-    if {"video_id", "scores_normalized_short_term"} <= set(cells):
-        return "2022"
+    if tables := known_tables(path):
+        return "2022" if "videomem2022" in tables else None
     if _NAME.search(path.name) or ("video" in cells and any("memorability" in cell for cell in cells)):
         return "2018"
     headless = len(cells) == len(COLUMNS["2018"]) and parse_video_id(cells[0]) is not None
     return "2018" if headless and all(not cell or NUMBER.fullmatch(cell) for cell in cells[1:]) else None
 
 
+def another_tables_columns(path: Path, release: ReleaseName) -> str | None:
+    """Say why a file is another table than a ground truth, such as notes or predictions; None for one, even damaged."""
+    cells = header_cells(path)
+    problem = _header_problem(cells, release)
+    damaged = len(COLUMNS[release].keys() & set(cells)) > 2 or (
+        _NAME.search(path.name) and path.suffix.lower() != ".txt"
+    )
+    return None if problem is None or damaged else problem.partition(";")[0]
+
+
 def read_ground_truth(path: Path, release: ReleaseName = "2018") -> list[GroundTruthRow]:
     """Read a ground truth in any of the forms that circulate.
 
-    Accepted: UTF-8 with or without a byte-order mark; any line ends, none at the end of the file; columns in any order;
-    names with an ending (`video10.webm`) or bare (`10`); empty score cells; comma, semicolon or tab between cells.
+    Accepted: UTF-8 with or without a byte-order mark, UTF-16 with one; any line ends, none at the end of the file;
+    columns in any order; names with an ending (`video10.webm`) or bare (`10`); empty score cells, or `nan`, `NA`, ...;
+    comma, semicolon or tab between cells; decimal commas.
     Raises InputError, with file and line, for a header, a name, a number or a line that cannot be right.
     """
-    return [_read_row(row, release) for row in read_table(path, lambda header: _header_problem(header, release))]
+    return [read_row(row, release) for row in read_table(path, lambda header: _header_problem(header, release))]
 
 
 def _header_problem(header: list[str], release: ReleaseName) -> str | None:
@@ -102,12 +114,16 @@ def _header_problem(header: list[str], release: ReleaseName) -> str | None:
     return None
 
 
-def _read_row(row: TableRow, release: ReleaseName) -> GroundTruthRow:
+def read_row(row: TableRow, release: ReleaseName) -> GroundTruthRow:
+    """Read one row; raises an InputError for a name or a number that cannot be right."""
     theirs = {ours: name for name, ours in COLUMNS[release].items()}
     name = row.cells[theirs[VIDEO_ID]]
     video_id = parse_video_id(name)
     if video_id is None:
-        raise InputError(f"{row.location}: '{name[:60]}' is not a video's name such as video10.webm.")
+        raise InputError(
+            f"{row.location}: '{printable(name[:60])}' is not a video's name such as video10.webm; a table of your own "
+            'clips loads with load_dataset("memorability", data_dir=...).'
+        )
     return GroundTruthRow(
         video_id=video_id,
         short_term=row.read(theirs["short_term"], parse_score),

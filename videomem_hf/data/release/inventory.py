@@ -85,8 +85,10 @@ def scan(data_dir: str | Path, *, allow_links: bool = False, deep: bool = False)
     """
     root = Path(data_dir).expanduser()
     if not root.is_dir():
+        if root.suffix.lower() in ARCHIVE_SUFFIXES and root.exists():
+            raise InputError(f"{root} is an archive; unpack it and give its folder.")
         kind = "is a file" if root.exists() else "does not exist"
-        raise InputError(f"{root} {kind}; data_dir must be the folder of an unpacked copy of the release.")
+        raise InputError(f"{root} {kind}; give the folder of an unpacked copy of the data.")
     root = root.resolve()
     folders: list[Folder] = []
     seen: set[Path] = set()
@@ -128,8 +130,8 @@ def _refuse_link_out(entry: os.DirEntry[str], root: Path) -> None:
     target = Path(entry.path).resolve()
     if not target.is_relative_to(root):
         raise InputError(
-            f"{entry.path} is a link that leads out of {root}, to {target}; paths that leave data_dir are refused. "
-            "Pass allow_links=True (--allow-links) if the link is your own, or give a data_dir that contains both."
+            f"{entry.path} is a link that leads out of {root}, to {target}; paths that leave the folder are refused. "
+            "Pass allow_links=True (--allow-links) if the link is your own, or give a folder that contains both."
         )
 
 

@@ -21,6 +21,12 @@ def video_number(video_id: str) -> int:
     return int(video_id.removeprefix("video"))
 
 
+def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Return the key of the order in which numbers within names count as such: `clip2` before `clip10`."""
+    parts = re.split(r"([0-9]+)", name)
+    return tuple((0, int(part), "") if part.isascii() and part.isdecimal() else (1, 0, part) for part in parts)
+
+
 class VideoFile(NamedTuple):
     """A file that belongs to one video: its id, the frame it describes (None: the whole video), its ending."""
 

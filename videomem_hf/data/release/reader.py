@@ -2,19 +2,30 @@
 
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from videomem_hf.data.score_tables import another_set, refuse_ambiguous
 from videomem_hf.schema import VIDEO_SUFFIXES, InputError
 
-from .captions import Caption, is_captions, is_video_list, read_captions, read_video_list
-from .ground_truth import COLUMNS, GroundTruthRow, ReleaseName, ground_truth_release, read_ground_truth
+from .captions import Caption, has_captions, is_captions, is_video_list, read_captions, read_video_list
+from .csv_tables import known_tables
+from .descriptions import is_descriptions, read_descriptions
+from .ground_truth import (
+    COLUMNS,
+    GroundTruthRow,
+    ReleaseName,
+    another_tables_columns,
+    ground_truth_release,
+    read_ground_truth,
+)
 from .inventory import Inventory, scan
-from .names import parse_video_file, video_number
+from .names import parse_video_file, parse_video_id, video_number
+from .odd_rows import check_rows, first_three
 from .records import Part, VideoRecord
 
-_ONE_COPY = "give a data_dir that holds one copy of the release"
+_ONE_COPY = "give a folder that holds one copy of the release"
 
 
 @dataclass(frozen=True)
@@ -55,24 +66,34 @@ def open_release(data_dir: str | Path, *, name: str | None = None, allow_links: 
     Raises:
         InputError: No such folder, no tables in it, or both releases and no `name`.
     """
-    if name not in {None, *COLUMNS}:
-        raise InputError(f"release is '{name}'; it is one of {', '.join(COLUMNS)}.")
+    if name not in (None, *COLUMNS):
+        raise InputError(f"release is {name!r}; it is one of {', '.join(COLUMNS)}.")
     for deep in (False, True):
         inventory = scan(data_dir, allow_links=allow_links, deep=deep)
-        found, captions, test_lists = _classify(inventory)
+        found, captions, test_lists, foreign = _classify(inventory)
         if found or test_lists:
             break
     releases = sorted(set(found.values()))
     if len(releases) > 1 and name is None:
         examples = " and ".join(f"{next(path for path in found if found[path] == r)} ({r})" for r in releases)
-        raise InputError(f"Two releases under {inventory.root}: {examples}; say which with release='2018' or '2022'.")
+        raise InputError(
+            f"Two releases under {inventory.root}: {examples}; say which with release='2018' or '2022' (--release)."
+        )
     release: ReleaseName = "2022" if (name or "".join(releases)) == "2022" else "2018"
-    ground_truths = tuple(path for path in found if found[path] == release)
-    tables = Tables(ground_truths, captions, test_lists)
-    test_captions = [path for path in captions if inventory.in_test_area(path)]
-    test_set_alone = not found and len(test_captions) == len(captions) and (test_lists or test_captions)
+    ground_truths = _leave_out_others([path for path in found if found[path] == release], release)
+    if name is None and release == "2022":
+        for path in ground_truths:
+            refuse_ambiguous(path, known_tables(path))
+    descriptions = tuple(path for path in captions if is_descriptions(path))
+    own = descriptions if release == "2022" else ()  # a copy of 2018 may be beside it
+    kept = own or tuple(path for path in captions if path not in descriptions)
+    tables = Tables(ground_truths, kept, test_lists)
+    test_captions = [path for path in kept if inventory.in_test_area(path)]
+    test_set_alone = not found and len(test_captions) == len(kept) and (test_lists or test_captions)
     if ground_truths or test_set_alone:
         return Release(inventory, tables, release)
+    if foreign:
+        raise InputError(another_set(*next(iter(foreign.items()))))
     raise InputError(
         f"No ground truth of VideoMem {release} under {inventory.root}: no CSV file there has the header "
         f"{','.join(COLUMNS[release])}. Give the folder of the release, one above it, or its dev-set."
@@ -80,18 +101,35 @@ def open_release(data_dir: str | Path, *, name: str | None = None, allow_links: 
     )
 
 
-def _classify(inventory: Inventory) -> tuple[dict[Path, ReleaseName], tuple[Path, ...], tuple[Path, ...]]:
-    """Find the ground truths (with their release), captions and lists of test videos among the loose files."""
+def _classify(
+    inventory: Inventory,
+) -> tuple[dict[Path, ReleaseName], tuple[Path, ...], tuple[Path, ...], dict[Path, list[str]]]:
+    """Sort the loose files: ground truths with their release, captions, lists of test videos, tables of other sets."""
     ground_truths: dict[Path, ReleaseName] = {}
+    foreign: dict[Path, list[str]] = {}
     captions, test_lists = [], []
     for path in inventory.tables():
         if release := ground_truth_release(path):
             ground_truths[path] = release
-        elif is_captions(path):
+        elif tables := known_tables(path):
+            foreign[path] = tables
+        elif is_captions(path) or is_descriptions(path):
             captions.append(path)
         elif inventory.in_test_area(path) and is_video_list(path):
             test_lists.append(path)
-    return ground_truths, tuple(captions), tuple(test_lists)
+    others = {path.parent.parent for path in foreign}  # copies of other sets: training_set/, dev_set/, ... below it
+    kept = tuple(path for path in captions if not (is_descriptions(path) and path.parent.parent in others))
+    return ground_truths, kept, tuple(test_lists), foreign
+
+
+def _leave_out_others(paths: Sequence[Path], release: ReleaseName) -> tuple[Path, ...]:
+    """Leave out tables that are named like a ground truth or have some of its columns, where there is a whole one."""
+    reasons = {path: another_tables_columns(path, release) for path in paths}
+    whole = tuple(path for path in paths if reasons[path] is None)
+    for path, reason in reasons.items() if whole else ():
+        if reason is not None:
+            warnings.warn(f"{path} is not read, it has {reason}; the ground truth is {whole[0]}.", stacklevel=3)
+    return whole or tuple(paths)
 
 
 def read_records(release: Release) -> list[VideoRecord]:
@@ -105,15 +143,35 @@ def read_records(release: Release) -> list[VideoRecord]:
         _add_test_videos(records, path, read_video_list(path))
     titles: dict[str, tuple[str | None, Path, int]] = {}
     for path in release.tables.captions:
-        captions = read_captions(path)
+        captions = _read_captions(path)
         if release.inventory.in_test_area(path):
             _add_test_videos(records, path, [(caption.video_id, caption.line) for caption in captions])
         _add_titles(titles, path, captions)
     _warn_of_lost_titles(titles, records)
+    if release.tables.ground_truths:
+        without = sorted((video_id for video_id in records if video_id not in titles), key=video_number)
+        if without:
+            warnings.warn(
+                f"{release.root}: {len(without)} of {len(records)} videos have no title ({first_three(without)}).",
+                stacklevel=2,
+            )
     return [
         replace(record, title=titles[video_id][0]) if video_id in titles else record
         for video_id, record in sorted(records.items(), key=lambda item: video_number(item[0]))
     ]
+
+
+def _read_captions(path: Path) -> list[Caption]:
+    if is_descriptions(path):
+        return [
+            Caption(video_id, texts[0][1] if texts else None, texts[0][0].line if texts else 1)
+            for name, texts in read_descriptions(path).items()
+            if (video_id := parse_video_id(name))
+        ]
+    if not has_captions(path):
+        warnings.warn(f"{path} is not read: its first line is not a video's name, a tab and its title.", stacklevel=3)
+        return []
+    return read_captions(path)
 
 
 def _ground_truth_records(release: Release) -> dict[str, VideoRecord]:
@@ -121,15 +179,16 @@ def _ground_truth_records(release: Release) -> dict[str, VideoRecord]:
     records: dict[str, VideoRecord] = {}
     for path in release.tables.ground_truths:
         rows = read_ground_truth(path, release.name)
+        part_of_labelled = _part(release, path)
         for row in rows:
             other_path, other = rows_by_id.setdefault(row.video_id, (path, row))
             if other.values != row.values:
                 where = f"{path}:{row.line}: {row.video_id} has other values than in {other_path}:{other.line}"
                 raise InputError(f"{where}; keep one of them, or {_ONE_COPY}.")
             short, long, short_count, long_count = row.values
-            part = _part(release, path) if row.labelled else "test"
+            part = part_of_labelled if row.labelled else "test"
             records[row.video_id] = VideoRecord(row.video_id, part, None, short, long, short_count, long_count)
-        _warn_of_odd_rows(path, rows, release.name)
+        check_rows(path, rows, release.name)
     return records
 
 
@@ -143,30 +202,6 @@ def _part(release: Release, path: Path) -> Part:
     if any(word.startswith("train") for word in words):
         return "train"
     return "validation" if {"dev", "val", "validation", "devset"} & set(words) else "dev"
-
-
-def _warn_of_odd_rows(path: Path, rows: list[GroundTruthRow], release: ReleaseName) -> None:
-    empty = [row.line for row in rows if not row.labelled]
-    if 0 < len(empty) < len(rows):
-        warnings.warn(
-            f"{path}:{empty[0]}: {len(empty)} of {len(rows)} rows have no score; these videos are in the test split.",
-            stacklevel=2,
-        )
-    if repeated := len(rows) - len({row.video_id for row in rows}):
-        warnings.warn(f"{path}: {repeated} rows occur twice with the same values; read once.", stacklevel=2)
-    odd = [row for row in rows if not row.is_proportion] if release == "2018" else []
-    if odd == rows[-1:] and len(rows) > 1:
-        raise InputError(
-            f"{path}:{odd[0].line}: a long-term score of {odd[0].long_term} is no proportion of "
-            f"{odd[0].long_term_annotations} annotations, in the last line alone; the file is cut off, take it from "
-            "the release again."
-        )
-    if odd:
-        warnings.warn(
-            f"{path}:{odd[0].line}: {len(odd)} long-term scores are no proportion of their number of annotations (here "
-            f"{odd[0].long_term} of {odd[0].long_term_annotations}), as all in the release are; may be damaged.",
-            stacklevel=2,
-        )
 
 
 def _add_test_videos(records: dict[str, VideoRecord], path: Path, videos: Iterable[tuple[str, int]]) -> None:

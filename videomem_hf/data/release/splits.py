@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, get_args
 from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, Horizon, InputError
 
 from .captions import read_video_list
-from .names import video_number
+from .names import natural_key
 from .records import VideoRecord
 
 PAPER_TRAIN: Final = 6500
@@ -57,17 +57,37 @@ class SplitOptions:
     split_files: Mapping[str, str] | None = None
 
 
+def check_split_options(options: SplitOptions) -> None:
+    """Refuse values of a wrong type with an InputError: `seed="x"` would divide the videos, and not as meant."""
+    files = options.split_files
+    texts = isinstance(files, Mapping) and all(isinstance(text, str | Path) for item in files.items() for text in item)
+    wanted = {
+        "seed": ("a whole number", type(options.seed) is int),
+        "group_titles": ("True or False", isinstance(options.group_titles, bool)),
+        "most_annotated": ("a whole number of 0 or more", type(options.most_annotated) is int),
+        "most_annotated_by": (
+            f"one of {', '.join(get_args(RankedBy))}",
+            options.most_annotated_by in get_args(RankedBy),
+        ),
+        "split_files": ("a dictionary of the splits' names and the paths of their lists", files is None or texts),
+    }
+    for name, (allowed, right) in wanted.items():
+        if not right:
+            raise InputError(f"{name} is {getattr(options, name)!r:.60}; it must be {allowed}.")
+
+
 SPLIT_DEFAULTS: Final[dict[str, Any]] = asdict(SplitOptions())
 
 
 def split_records(records: Sequence[VideoRecord], options: SplitOptions | None = None) -> dict[str, list[VideoRecord]]:
-    """Split a release; each split is in numeric order of ids, and a split without videos is left out.
+    """Split a release; each split is in natural order of ids (2 before 10), and a split without videos is left out.
 
     Videos that the release itself puts in a split stay there; `dev` ones are divided, by default with seed 0 into train
     and validation. Raises InputError for split files that name unknown videos or one twice, and for more
     `most_annotated` than labelled videos.
     """
     options = options or SplitOptions()
+    check_split_options(options)
     by_id = {record.video_id: record for record in records}
     if options.split_files:
         splits = _read_split_files(options.split_files, by_id)
@@ -75,7 +95,7 @@ def split_records(records: Sequence[VideoRecord], options: SplitOptions | None =
         splits = {"train": [], "validation": [], "test": []}
         for record in records:
             if record.part != "dev":
-                splits[record.part].append(record.video_id)
+                splits.setdefault(record.part, []).append(record.video_id)
         dev = [record for record in records if record.part == "dev"]
         if options.most_annotated:
             counts = {horizon: [getattr(record, ANNOTATION_COUNTS[horizon]) for record in dev] for horizon in HORIZONS}
@@ -86,9 +106,7 @@ def split_records(records: Sequence[VideoRecord], options: SplitOptions | None =
         train, validation = _divide(dev, options.seed, options.group_titles)
         splits["train"] += train
         splits["validation"] += validation
-    return {
-        name: [by_id[video_id] for video_id in sorted(ids, key=video_number)] for name, ids in splits.items() if ids
-    }
+    return {name: [by_id[video_id] for video_id in sorted(ids, key=natural_key)] for name, ids in splits.items() if ids}
 
 
 def most_annotated_indices(
@@ -124,17 +142,17 @@ def most_annotated_indices(
     none = [0] * len(ids)
     long_term, short_term = known.get("long_term", none), known.get("short_term", none)
 
-    def key(index: int) -> tuple[float, float, list[str | int]]:
+    def key(index: int) -> tuple[float, float, object]:
         long, short = long_term[index], short_term[index]
         first, second = {"long_term": (long, short), "short_term": (short, long), "sum": (long + short, long)}[by]
-        return -first, -second, [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", ids[index])]
+        return -first, -second, natural_key(ids[index])
 
     return sorted(range(len(ids)), key=key)[:size]
 
 
 def _divide(dev: Sequence[VideoRecord], seed: int, group_titles: bool) -> tuple[list[str], list[str]]:
     """Divide labelled videos into train and validation: groups in a seeded order, to validation as long as they fit."""
-    groups = title_groups(dev) if group_titles else [[record.video_id] for record in dev]
+    groups = title_groups(dev) if group_titles else _own_groups(dev)
     by_first = {group[0]: group for group in groups}
     size = len(dev) - train_size(len(dev))
     train: list[str] = []
@@ -145,12 +163,21 @@ def _divide(dev: Sequence[VideoRecord], seed: int, group_titles: bool) -> tuple[
     return train, validation
 
 
+def _own_groups(records: Sequence[VideoRecord]) -> list[list[str]]:
+    """Group videos as their table does; one without a group is one of its own."""
+    groups: dict[object, list[str]] = {}
+    for record in records:
+        group = getattr(record, "group", None)  # of records of a table
+        groups.setdefault(record if group is None else group, []).append(record.video_id)
+    return list(groups.values())
+
+
 def title_groups(records: Sequence[VideoRecord]) -> list[list[str]]:
     """Group videos whose titles are the same or nearly the same, directly or through others; ids in numeric order.
 
     Titles are compared as sets of words without numbers. A video without a title is a group of its own.
     """
-    ids = sorted((record.video_id for record in records), key=video_number)
+    ids = sorted((record.video_id for record in records), key=natural_key)
     titles = {record.video_id: record.title for record in records}
     known = {video_id: title for video_id in ids if (title := titles[video_id])}
     words = {each: frozenset(re.findall(r"[a-z]+", title.lower()) or [title]) for each, title in known.items()}
@@ -165,7 +192,7 @@ def title_groups(records: Sequence[VideoRecord]) -> list[list[str]]:
     for video_id, found in words.items():
         parent[video_id] = same.setdefault(found, video_id)
     for one, other in _similar_pairs({video_id: found for found, video_id in same.items()}):
-        first, second = sorted((root(one), root(other)), key=video_number)
+        first, second = sorted((root(one), root(other)), key=natural_key)
         parent[second] = first
     groups: dict[str, list[str]] = {}
     for video_id in ids:
@@ -197,7 +224,7 @@ def _read_split_files(files: Mapping[str, str | Path], by_id: Mapping[str, Video
     for name, path in files.items():
         if not re.fullmatch(r"\w+(\.\w+)*", name) or name.lower() == "all":  # to `datasets`, all splits together
             raise InputError(f"'{name}' cannot name a split; use letters, digits and underscores, and not 'all'.")
-        for video_id, line in read_video_list(Path(path)):
+        for video_id, line in read_video_list(Path(path), by_id):
             location = f"{path}:{line}"
             if video_id not in by_id:
                 raise InputError(f"{location}: {video_id} is not in this copy of the release; remove it from the list.")

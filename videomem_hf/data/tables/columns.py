@@ -1,0 +1,173 @@
+"""Which column of a table is what: by name, or as the user says."""
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, TITLE, VIDEO, VIDEO_ID, InputError
+from videomem_hf.system import printable
+
+from .formats import Table
+
+CAPTIONS: Final = "captions"
+SPLIT: Final = "split"
+GROUP: Final = "group"
+ROLES: Final = (VIDEO, *HORIZONS, *ANNOTATION_COUNTS.values(), TITLE, CAPTIONS, SPLIT, GROUP)
+"""What a column can be. All others are kept under their own names."""
+
+_SYNONYMS: Final[dict[str, tuple[str, ...]]] = {
+    VIDEO: (
+        "video", "video_id", "videoid", "video_name", "video_file", "clip", "clip_id", "clip_name", "file", "filename",
+        "file_name", "file_path", "filepath", "path", "image", "image_id", "image_name", "image_file", "image_path",
+        "photo", "picture", "stimulus", "stimulus_id", "stim", "item", "item_id", "name", "media", "id",
+    ),
+    "short_term": (
+        "short_term", "short_term_memorability", "short_term_score", "scores_short_term", "score_short_term",
+        "memorability_short_term", "st", "st_score", "short", "immediate", "memorability_st", "mem_st", "shortterm",
+    ),
+    "long_term": (
+        "long_term", "long_term_memorability", "long_term_score", "scores_long_term", "score_long_term",
+        "memorability_long_term", "lt", "lt_score", "long", "delayed", "memorability_lt", "mem_lt", "longterm",
+    ),
+    "short_term_annotations": (
+        "short_term_annotations", "nb_short_term_annotations", "annotations_short_term", "n_short_term",
+        "short_term_n", "short_term_count", "n_st", "st_n", "short_term_responses",
+    ),
+    "long_term_annotations": (
+        "long_term_annotations", "nb_long_term_annotations", "annotations_long_term", "n_long_term",
+        "long_term_n", "long_term_count", "n_lt", "lt_n", "long_term_responses",
+    ),
+    TITLE: ("title", "caption", "description", "text", "titre", "titel"),
+    CAPTIONS: ("captions", "descriptions", "titles"),
+    SPLIT: ("split", "set", "subset", "partition"),
+    GROUP: ("group", "group_id", "cluster", "cluster_id"),
+}  # fmt: skip
+_ONE_SCORE: Final = (
+    "memorability", "memorability_score", "mem_score", "mem", "score", "scores", "hit_rate", "hr", "recall_score",
+)  # fmt: skip
+"""Names of a table's only score, which do not say after how long."""
+_ONE_COUNT: Final = (
+    "n", "count", "annotations", "annotation_count", "nb_annotations", "n_annotations", "num_annotations", "responses",
+    "n_responses", "raters", "n_raters", "participants", "n_participants",
+)  # fmt: skip
+_NUMBERED: Final = re.compile(r"(title|caption|description)_?[0-9]+")
+
+Columns = dict[str, str | list[str]]
+"""A role and the column, or for captions the columns, that it is."""
+
+
+def simple(name: str) -> str:
+    """Return a column's name as synonyms are compared: lower case, no accents, all but letters and digits as `_`."""
+    plain = unicodedata.normalize("NFKD", re.sub(r"\(.*?\)|%", "", name)).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_")
+
+
+def find_columns(table: Table, given: Mapping[str, Any] | None = None) -> tuple[Columns, list[str]]:
+    """Say what the columns of a table are.
+
+    Args:
+        table: The table.
+        given: Role (see `ROLES`) to column, where the user says; they come before the names that are known.
+
+    Returns:
+        The columns by role, and notes on what was decided without being said, a sentence each.
+
+    Raises:
+        InputError: A role or column that does not exist, no column of videos or of scores, or several of one role.
+    """
+    columns = _given_columns(table, given or {})
+    taken = {name for value in columns.values() for name in (value if isinstance(value, list) else [value])}
+    free = {name: simple(name) for name in table.columns if name not in taken}
+    for role in ROLES:
+        if role not in columns and (found := _by_synonym(table, role, free, columns)):
+            columns[role] = found
+            free.pop(found)
+    if CAPTIONS not in columns and (numbered := [name for name in free if _NUMBERED.fullmatch(free[name])]):
+        columns[CAPTIONS] = numbered
+    notes = _take_one_score(table, columns, free)
+    missing = "videos" if VIDEO not in columns else None if set(HORIZONS) & columns.keys() else "scores"
+    if missing:
+        example = f'columns={{"{VIDEO if missing == "videos" else "short_term"}": "..."}}'
+        raise InputError(
+            f"{table.path}: no column of {missing} among {_listed(table.columns)}; say which with {example} (--column "
+            f"{VIDEO if missing == 'videos' else 'short_term'}=...)"
+        )
+    return columns, notes
+
+
+def _given_columns(table: Table, given: Mapping[str, Any]) -> Columns:
+    columns: Columns = {}
+    if not isinstance(given, Mapping):
+        raise InputError(f'columns is {given!r:.60}; it must be a dictionary such as {{"short_term": "mem_score"}}')
+    for role, value in given.items():
+        if role == VIDEO_ID:
+            role = VIDEO
+        if role not in ROLES:
+            raise InputError(
+                f"columns: {role!r:.60} is nothing that a column can be; it can be {', '.join(ROLES)}. Scores of other "
+                "horizons are kept under their own names, but models learn from short_term and long_term: say which of "
+                "yours stands for which"
+            )
+        names = value if isinstance(value, list | tuple) and role == CAPTIONS else [value]
+        for name in names:
+            if name not in table.columns:
+                raise InputError(f"{table.path}: no column {name!r:.60} for {role}; there are {_listed(table.columns)}")
+        columns[role] = list(names) if role == CAPTIONS else value
+    return columns
+
+
+def _by_synonym(table: Table, role: str, free: Mapping[str, str], columns: Columns) -> str | None:
+    """Find the one column whose name is a synonym of a role; of several, the role's own name or an exact one."""
+    found = [name for name, key in free.items() if key in _SYNONYMS[role]]
+    own = [name for name in found if free[name] == role or (role == VIDEO and free[name] == VIDEO_ID)]
+    if len(found) > 1 and role == VIDEO:
+        own = own or [name for name in found if free[name] != "id" and _all_differ(table, name)]
+    if len(found) > 1 and len(own) != 1:
+        raise InputError(
+            f"{table.path}: {_listed(found)} can all be the column of {role}; say which with "
+            f'columns={{"{role}": "{found[0]}"}} (--column {role}={found[0]})'
+        )
+    return (own or found or [None])[0] if found else None  # type: ignore[list-item]
+
+
+def _all_differ(table: Table, column: str) -> bool:
+    values = [str(value) for value in table.cells(column)]
+    return len(set(values)) == len(values)
+
+
+def _take_one_score(table: Table, columns: Columns, free: dict[str, str]) -> list[str]:
+    """Take the only score of a table as short-term, where no column says a horizon; gives a note that says so."""
+    notes = []
+    if not set(HORIZONS) & columns.keys():
+        found = [name for name, key in free.items() if key in _ONE_SCORE]
+        if len(found) > 1:
+            raise InputError(
+                f"{table.path}: {_listed(found)} can all be the score; say which with "
+                f'columns={{"short_term": "{found[0]}"}} or "long_term" (--column short_term={found[0]})'
+            )
+        if found:
+            columns["short_term"] = found[0]
+            free.pop(found[0])
+            notes.append(
+                f"{table.path}: the column '{printable(found[0])}' does not say after how long; it is taken as "
+                f'short_term. Say so, or long_term, with columns={{"long_term": "{printable(found[0])}"}} (--column '
+                f"long_term={printable(found[0])})."
+            )
+    counts = [name for name, key in free.items() if key in _ONE_COUNT]
+    scored = [horizon for horizon in HORIZONS if horizon in columns]
+    if len(scored) == 1 and ANNOTATION_COUNTS[scored[0]] not in columns and len(counts) == 1:
+        columns[ANNOTATION_COUNTS[scored[0]]] = counts[0]
+        free.pop(counts[0])
+    return notes
+
+
+def extra_columns(table: Table, columns: Columns) -> list[str]:
+    """Names of the columns that have no role."""
+    taken = {name for value in columns.values() for name in (value if isinstance(value, list) else [value])}
+    return [name for name in table.columns if name not in taken]
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(printable(name[:40]) for name in names[:12])
+    return shown + (", ..." if len(names) > 12 else "")
