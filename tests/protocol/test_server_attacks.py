@@ -30,7 +30,7 @@ class Recorder(ClientConnection):
         self.client.cookies.update(self.cookies)
         reply = self.client.request(method, path, json=body)
         self.replies = [*getattr(self, "replies", []), reply]
-        return Reply(reply.status_code, reply.content)
+        return Reply(reply.status_code, reply.content, reply.headers.get("x-clip-proof", ""))
 
 
 def test_nothing_reveals_which_showing_repeats(game):

@@ -212,8 +212,9 @@ def test_the_commands_from_init_to_delete(clips, tmp_path):
     assert len(out.read_text().splitlines()) == 15
     header, *_, row = people.read_text().splitlines()
     assert header.startswith(
-        "participant,platform,platform_id,joined,"
-        "step1_state,step1_passed,step1_showings,step1_interruptions,step1_started,step1_closed,step1_code,step2_state,"
+        "participant,platform,platform_id,joined,device,os,browser,browser_version,width,height,screen_width,"
+        "screen_height,automation,step1_state,step1_passed,step1_showings,step1_missing,step1_hidden_ms,"
+        "step1_interruptions,step1_failures,step1_started,step1_closed,step1_code,step2_state,"
     )
     assert row.startswith(f"{name},")
     assert "no/such" in videomem("export", folder, tmp_path / "no" / "such" / "out.csv").stderr

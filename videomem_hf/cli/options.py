@@ -109,6 +109,14 @@ AnnotationFiles = Annotated[
     ),
 ]
 Design = Annotated[Path | None, typer.Option(metavar="FILE", help="Design of the study, YAML. (default: the paper's)")]
+Ignore = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="Accept what this check finds; errors name it. May be given several times."),
+]
+LagCorrection = Annotated[
+    Literal["significant", "always", "never"],
+    typer.Option(help="When short-term scores are corrected for the lag; significant: if its slope differs from 0."),
+]
 OutFolder = Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; new, or of an earlier run.")]
 
 

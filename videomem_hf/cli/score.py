@@ -5,7 +5,16 @@ from typing import Annotated
 
 import typer
 
-from videomem_hf.cli.options import AnnotationFiles, Design, OutFolder, python_line, quoted, say_next
+from videomem_hf.cli.options import (
+    AnnotationFiles,
+    Design,
+    Ignore,
+    LagCorrection,
+    OutFolder,
+    python_line,
+    quoted,
+    say_next,
+)
 from videomem_hf.schema import HORIZON_NAMES, HORIZONS
 from videomem_hf.system import quantity
 
@@ -17,11 +26,14 @@ def score(
     clips: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder of the study's clips; adds them to OUT/release.")
     ] = None,
+    ignore: Ignore = None,
+    lag_correction: LagCorrection = "significant",
 ) -> None:
     """Turn annotations into scores: screen participants, score videos, and write a data set to OUT/release.
 
     Also writes scores.csv (raw scores, standard errors, response times), screening.csv (rates and failed controls of
-    every participant) and summary.json.
+    every participant) and summary.json. The table must fit the design: what does not is an error that names line and
+    participant, and the name for --ignore.
 
     Example: [bold]videomem score annotations.csv scores/ --clips clips/[/bold]
     """
@@ -30,7 +42,8 @@ def score(
     from videomem_hf.protocol.score_files import write_scores
     from videomem_hf.protocol.scoring import score_study, summary
 
-    scores = score_study(read_annotations(annotations), None if design is None else load_design(design))
+    plan = None if design is None else load_design(design)
+    scores = score_study(read_annotations(annotations), plan, ignore=ignore or (), lag_correction=lag_correction)
     release = write_scores(scores, out, clips)
     content = summary(scores)
     for horizon in HORIZONS:
@@ -49,13 +62,20 @@ def score(
             )
         )
     if correction := content.get("lag_correction"):
+        done = f"corrected to lag {correction['to_lag']}" if correction["applied"] else "not corrected"
         typer.echo(
-            f"lag correction: {correction['slope_per_video']:+.6f} per video (standard error "
-            f"{correction['slope_standard_error']:.6f}), corrected to lag {correction['to_lag']}"
+            f"lag correction: {correction['slope_per_video']:+.6f} per video (standard error by participant "
+            f"{correction['slope_standard_error']:.6f}), {done}"
         )
+    if missing := content["showings_missing"]:
+        reasons = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in missing.items())
+        typer.echo(f"missing responses, left out: {reasons}")
+    for name, count in content["ignored_checks"].items():
+        typer.echo(f"ignored: {name} of {quantity(count, 'participant')}")
     say_next(
         f"videomem analyse {' '.join(map(quoted, annotations))} {quoted(out / 'analysis')}"
-        + (f" --design {quoted(design)}" if design else ""),
+        + (f" --design {quoted(design)}" if design else "")
+        + "".join(f" --ignore {name}" for name in ignore or ()),
         f"videomem train --recipe frame_attention --data {quoted(release)} --output {quoted(out / 'run')}"
         if clips
         else f"videomem describe {quoted(release)}",

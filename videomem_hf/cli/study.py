@@ -187,7 +187,7 @@ def status(
         notes = "".join(f", {count} {note}" for note, count in step.notes.items())
         typer.echo(
             f"step {number}: {step.playing} playing, {step.passed} passed{rate}, {step.failed} failed, "
-            f"{step.abandoned} abandoned; {step.responses} responses{notes}"
+            f"{step.abandoned} abandoned, {step.technical} with technical failures; {step.responses} responses{notes}"
         )
     short, long = progress.spread("short_given"), progress.spread("long_given")
     typer.echo(f"annotations per video: short-term {short}; long-term {long}")

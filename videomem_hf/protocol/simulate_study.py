@@ -215,6 +215,7 @@ class _Play:
             pressed=pressed.ravel(),
             rt_ms=rt_ms.ravel().astype(np.float32),
             time=(starts[:, None] + since).ravel(),
+            missing=np.zeros(video.size, dtype=np.int8),
         )
 
 

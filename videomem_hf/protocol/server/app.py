@@ -13,12 +13,14 @@ from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import OperationalError
 
+from videomem_hf.protocol.design import StudyDesign
 from videomem_hf.protocol.server.admin import AdminApi
 from videomem_hf.protocol.server.database import Database, participants, studies, videos
 from videomem_hf.protocol.server.game import Refused
 from videomem_hf.protocol.server.participant_api import ParticipantApi
 from videomem_hf.protocol.server.shield import Shield
 from videomem_hf.protocol.server.study import Study
+from videomem_hf.recipes import build
 from videomem_hf.schema import InputError
 
 STATIC: Final = Path(__file__).with_name("static")
@@ -68,7 +70,7 @@ def enter_study(connection: Connection, study: Study) -> dict[int, Path]:
     row = connection.execute(select(studies)).first()
     if row is None:
         connection.execute(insert(studies).values(id=1, design=design))
-    elif row.design != design:
+    elif build(StudyDesign, row.design, "the design in the database") != study.design:
         if connection.execute(select(participants.c.id).limit(1)).first():
             raise InputError(
                 f"{study.folder / 'design.yaml'} is not the design of the responses in the database; "

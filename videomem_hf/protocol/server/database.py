@@ -65,13 +65,15 @@ steps = Table(
     Column("page_hash", sa.String(64), nullable=False),
     Column("next_position", sa.Integer, nullable=False),
     Column("interruptions", sa.Integer, nullable=False),
+    Column("failures", sa.Integer, nullable=False, server_default="0"),
     Column("begun_ms", sa.BigInteger, key="started_ms", nullable=False),
     Column("active_ms", sa.BigInteger, nullable=False),
     Column("free_ms", sa.BigInteger, nullable=False),
     Column("closed_ms", sa.BigInteger),
     sa.Index("steps_by_activity", "state", "active_ms"),
 )
-"""`state` is playing, completed or abandoned; `page_hash` identifies the page that plays it, the last of several tabs;
+"""`state` is playing, completed, abandoned or technical (too many failures of the equipment); `page_hash` identifies the
+page that plays it, the last of several tabs;
 `started_ms` is the column `begun_ms`; `free_ms` is when the last showing ended and the gap to the next one started."""
 
 showings = Table(
@@ -89,9 +91,18 @@ showings = Table(
     Column("shown_ms", sa.BigInteger),
     Column("received_ms", sa.BigInteger),
     Column("note", sa.String(16)),
+    Column("hidden_ms", sa.Integer),
+    Column("stalled_ms", sa.Integer),
+    Column("frames", sa.Integer),
+    Column("frames_dropped", sa.Integer),
+    Column("window_width", sa.Integer),
+    Column("window_height", sa.Integer),
 )
-"""`pressed` (column `answered`) is null until the showing is over; `note` is one of `game.Note`."""
+"""`pressed` (column `answered`) is null until the showing is over; `note` is one of `game.Note`; the last six are those
+of `game.Playback`."""
 
+PAID_STATES: Final = frozenset({"completed", "technical"})
+"""States of a step that earn a completion code."""
 COUNT_COLUMNS: Final = {1: videos.c.short_count, 2: videos.c.long_count}
 _PRAGMAS: Final = (
     "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=30000", "secure_delete=ON", ON_CONNECT,

@@ -1,5 +1,6 @@
 """The API of the participants' page. The token is in a cookie that scripts cannot read."""
 
+import hmac
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -13,20 +14,30 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, Row
 from sqlalchemy.exc import IntegrityError
 
+from videomem_hf.protocol.checks import RT_MIN_MS
 from videomem_hf.protocol.server import game
 from videomem_hf.protocol.server.clips import MEDIA_TYPES, pad_clip
-from videomem_hf.protocol.server.database import Database
+from videomem_hf.protocol.server.database import PAID_STATES, Database
 from videomem_hf.protocol.server.limits import RateLimit, client_address
 from videomem_hf.protocol.server.study import Study
-from videomem_hf.protocol.server.tokens import completion_code, hash_secret, normalise_code, platform_id, return_code
+from videomem_hf.protocol.server.tokens import (
+    clip_proof,
+    completion_code,
+    hash_secret,
+    normalise_code,
+    platform_id,
+    return_code,
+)
 
 COOKIE: Final = "participant"
+PROOF_HEADER: Final = "x-clip-proof"
 _PROLIFIC: Final = "https://app.prolific.com/submissions/complete?cc="
 
 Step = Annotated[int, InPath(ge=1, le=2)]
 Position = Annotated[int, InPath(ge=1, le=100_000)]
 Page = Annotated[str, Field(min_length=16, max_length=64)]
 Text = Annotated[str, Field(max_length=200)]
+Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 
 
 class _Body(BaseModel):
@@ -43,13 +54,29 @@ class JoinBody(_Body):
     browser: Annotated[dict[Text, Text | float | bool | None], Field(max_length=20)] = {}
 
 
+class PlaybackBody(_Body):
+    """See `game.Playback`."""
+
+    hidden_ms: Count | None = None
+    stalled_ms: Count | None = None
+    frames: Count | None = None
+    frames_dropped: Count | None = None
+    window_width: Count | None = None
+    window_height: Count | None = None
+
+
 class ResponseBody(_Body):
-    """The response to a showing (see `game.KeyResponse`); `page` is a random name that the page chose."""
+    """The response to a showing (see `game.KeyResponse`).
+
+    `page` is a random name that the page chose; `proof` came with the clip, empty if the clip could not be loaded.
+    """
 
     page: Page
     rt_ms: float | None
     age_ms: Annotated[float, Field(ge=0, le=1e9)]
-    note: Literal["interrupted", "unplayable", "hidden"] | None = None
+    note: Literal["interrupted", "unplayable", "hidden", "stalled", "ended_early"] | None = None
+    playback: PlaybackBody = PlaybackBody()
+    proof: Annotated[str, Field(max_length=64)] = ""
 
 
 class ParticipantApi:
@@ -73,13 +100,14 @@ class ParticipantApi:
 
     def facts(self) -> dict[str, Any]:
         settings, design = self.study.settings, self.study.design
-        names = ("title", "contact", "consent", "clips_ahead", "pause_max_min")
+        names = ("title", "contact", "consent", "clips_ahead", "pause_max_min", "stall_max_ms")
         return {name: getattr(settings, name) for name in names} | {
             "demographics": [asdict(question) for question in settings.demographics],
             "examples": len(self.study.examples),
             "media_types": sorted({MEDIA_TYPES[clip.suffix.lower()] for clip in self.study.clips.values()}),
             "key": design.presentation.key,
             "window_ms": self.game.window_ms,
+            "rt_min_ms": RT_MIN_MS,
             "gap_ms": self.game.gap_ms,
             "showings": [self.game.showings[1], self.game.showings[2]],
             "delay_h": [design.step2.delay_min_h, design.step2.delay_max_h],
@@ -139,12 +167,17 @@ class ParticipantApi:
         )
         file = self.clips[video]
         content = await to_thread.run_sync(file.read_bytes)
-        return Response(pad_clip(content, file.suffix), media_type=MEDIA_TYPES[file.suffix.lower()])
+        headers = {PROOF_HEADER: clip_proof(self.study.key, token, step, position)}
+        return Response(pad_clip(content, file.suffix), media_type=MEDIA_TYPES[file.suffix.lower()], headers=headers)
 
     async def respond(self, step: Step, position: Position, body: ResponseBody, request: Request) -> dict[str, int]:
-        """Store the response to a showing."""
+        """Store the response to a showing; one to a clip that was never loaded is refused."""
         token = self._token(request)
-        response = game.KeyResponse(body.rt_ms, body.age_ms, body.note)
+        proof = clip_proof(self.study.key, token, step, position)
+        if body.note not in {"interrupted", "unplayable"} and not hmac.compare_digest(body.proof, proof):
+            raise game.Refused("impossible", "A clip that was not loaded cannot be responded to.")
+        playback = game.Playback(**body.playback.model_dump())
+        response = game.KeyResponse(body.rt_ms, body.age_ms, body.note, playback)
         following = await self.database.write_async(
             lambda connection: self.game.respond(connection, token, step, position, body.page, response, self.now_ms())
         )
@@ -170,13 +203,13 @@ class ParticipantApi:
         for step in (2, 1):
             if step in started and started[step].state == "playing":
                 return stage | {"stage": "playing", "step": step, "next": started[step].next_position}
-            if step in started and started[step].state == "abandoned":
-                return stage | {"stage": "closed", "step": step}
+            if step in started and started[step].state in {"abandoned", "technical"}:
+                return stage | {"stage": "closed" if started[step].state == "abandoned" else "technical", "step": step}
         if not started:
             return stage | {"stage": "ready", "step": 1}
         if 2 in started or not started[1].passed:
             return stage | {"stage": "finished"}
-        opens, closes = game.return_window_ms(self.study.design, started[1])
+        opens, closes = self.game.return_window_ms(started[1])
         times = {"opens_ms": opens, "closes_ms": closes, "now_ms": now}
         if now > closes:
             return stage | {"stage": "late"} | times
@@ -187,9 +220,9 @@ class ParticipantApi:
         return stage | {"stage": "waiting", "return_code": shown} | times
 
     def _completion_codes(self, participant: Row[Any], started: dict[int, Row[Any]]) -> list[dict[str, Any]]:
-        """The completion code of each completed step, with a link to Prolific where there is one."""
+        """The completion code of each step that is to be paid, with a link to Prolific where there is one."""
         codes, settings = [], self.study.settings
-        for step in sorted(step for step, row in started.items() if row.state == "completed"):
+        for step in sorted(step for step, row in started.items() if row.state in PAID_STATES):
             prolific = settings.prolific_code_step1 if step == 1 else settings.prolific_code_step2
             if participant.platform == "prolific" and prolific:
                 codes.append({"step": step, "code": prolific, "link": _PROLIFIC + prolific})

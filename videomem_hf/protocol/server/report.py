@@ -7,17 +7,22 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, and_, case, func, select
 
+from videomem_hf.protocol.annotations import MISSING_REASONS
 from videomem_hf.protocol.server.database import participants, showings, steps, videos
 
 
 @dataclass(frozen=True)
 class StepReport:
-    """One step: numbers of participants in each state, of finished showings, and of showings with each note."""
+    """One step: numbers of participants in each state, of finished showings, and of showings with each note.
+
+    `technical` are those whose equipment failed too often: they are paid and not scored.
+    """
 
     playing: int
     passed: int
     failed: int
     abandoned: int
+    technical: int
     responses: int
     notes: dict[str, int]
 
@@ -70,18 +75,22 @@ def _step(connection: Connection, step: int) -> StepReport:
         passed=states["completed", True],
         failed=states["completed", False],
         abandoned=states["abandoned", False],
+        technical=states["technical", False],
         responses=sum(notes.values()),
         notes={note: notes[note] for note in sorted(notes.keys() - {None})},
     )
 
 
 def _videos(connection: Connection) -> list[VideoReport]:
-    """A target is shown once as a repeat in each step, so repeats of targets are annotations."""
+    """A target is shown once as a repeat in each step, so repeats of targets are annotations, unless one is missing."""
     target = and_(showings.c.role == "target", showings.c.repeat)
+    missing = showings.c.note.in_(MISSING_REASONS[1:])
+    unseen = select(showings.c.participant_id, showings.c.video_id).where(missing).distinct().subquery()
+    own = and_(unseen.c.participant_id == showings.c.participant_id, unseen.c.video_id == showings.c.video_id)
     given = and_(steps.c.state == "completed", steps.c.passed)
 
     def count(step: int, state: Any) -> Any:
-        return func.sum(case((and_(steps.c.step == step, state), 1), else_=0))
+        return func.sum(case((and_(steps.c.step == step, state, unseen.c.video_id.is_(None)), 1), else_=0))
 
     counts = [count(step, state) for step in (1, 2) for state in (given, steps.c.state == "playing")]
     query = (
@@ -89,6 +98,7 @@ def _videos(connection: Connection) -> list[VideoReport]:
         .select_from(videos)
         .outerjoin(showings, and_(showings.c.video_id == videos.c.id, target))
         .outerjoin(steps, and_(steps.c.participant_id == showings.c.participant_id, steps.c.step == showings.c.step))
+        .outerjoin(unseen, own)
         .group_by(videos.c.id, videos.c.name)
         .order_by(videos.c.id)
     )

@@ -16,8 +16,9 @@ You are invited to take part in a study on how people remember short videos.
 You will watch short clips without sound and press a key whenever you recognise a clip that you have already seen. You
 may be invited to a second, shorter session on another day.
 
-We store which clips you recognised, how fast you pressed the key, and the type and size of your browser window. We do
-not store your name or your internet address. Taking part is voluntary: you can stop at any time by closing the page. To
+We store which clips you recognised, how fast you pressed the key, how smoothly the clips played and for how long they
+were hidden, the kind of your device and browser, and the size of the window. We do not store your name or your internet
+address. Taking part is voluntary: you can stop at any time by closing the page. To
 have your data deleted, quote your participant number, which is shown at the end.
 """
 
@@ -62,6 +63,7 @@ class StudySettings:
     prolific_code_step2: str = _setting("", "completion code of the Prolific study of step 2")
     pause_max_min: float = _setting(10.0, "minutes without a response after which a step is closed")
     interruptions_max: int = _setting(3, "showings that may be cut short by a reload or a failure")
+    stall_max_ms: float = _setting(500.0, "milliseconds that a clip may stand still before its response is missing")
     clips_ahead: int = _setting(4, "number of clips that the browser loads ahead")
     joins_per_minute: int = _setting(30, "new participants and return codes per minute from one address")
     requests_per_second: int = _setting(20, "requests per second of one participant")
@@ -70,7 +72,7 @@ class StudySettings:
         if self.participant_ids not in {"hashed", "plain"}:
             raise InputError(f"participant_ids {self.participant_ids!r}; it is hashed or plain.")
         check_types(self)
-        check_at_least(self, 0, "interruptions_max")
+        check_at_least(self, 0, "interruptions_max", "stall_max_ms")
         check_at_least(self, 1, "clips_ahead", "joins_per_minute", "requests_per_second")
         if not self.pause_max_min > 0:
             raise InputError(f"pause_max_min {self.pause_max_min}; it is above 0.")

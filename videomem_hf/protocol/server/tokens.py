@@ -41,6 +41,11 @@ def completion_code(key: str, participant: str, step: int) -> str:
     return _base32(hmac.digest(bytes.fromhex(key), f"completion {participant} {step}".encode(), "sha256"), 10)
 
 
+def clip_proof(key: str, token: str, step: int, position: int) -> str:
+    """What comes with a clip and must come back with its response: the holder of the token has fetched the clip."""
+    return _base32(hmac.digest(bytes.fromhex(key), f"clip {token} {step} {position}".encode(), "sha256"), 16)
+
+
 def platform_id(key: str, platform: str, identity: str) -> str:
     """The stored hash of an id at a recruiting platform."""
     return hmac.new(bytes.fromhex(key), f"{platform} {identity}".encode(), "sha256").hexdigest()

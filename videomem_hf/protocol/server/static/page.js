@@ -75,12 +75,23 @@ function browserProblem(study, browser) {
   return null;
 }
 
+function deviceKind(mobile) {
+  if (mobile) return Math.min(screen.width, screen.height) < 600 ? "phone" : "tablet";
+  return matchMedia("(any-pointer: fine)").matches ? "computer" : "tablet";
+}
+
 async function checkBrowser(study) {
   const features = ["width", "height", "browser", "browser_version", "mobile", "os", "fullscreen"];
   const browser = await run({ type: jsPsychBrowserCheck, features });
   const problem = browserProblem(study, browser);
   if (problem) throw new Error(problem);
-  return Object.fromEntries(features.map((name) => [name, browser[name] ?? null]));
+  return {
+    ...Object.fromEntries(features.map((name) => [name, browser[name] ?? null])),
+    device: deviceKind(browser.mobile),
+    screen_width: screen.width,
+    screen_height: screen.height,
+    automation: navigator.webdriver === true,
+  };
 }
 
 const questionField = ({ name, question, choices }, number) => {
@@ -200,7 +211,7 @@ async function showAll(study, me, { clips, queue, first, last }) {
   for (let position = first; position <= last; position += 1) {
     showProgress(position - 1, last);
     const gap = pause(study.gap_ms);
-    const url = await loadClip(clips, queue, position);
+    const { url, proof } = await loadClip(clips, queue, position);
     await gap;
     await jsPsych.run([
       {
@@ -208,13 +219,15 @@ async function showAll(study, me, { clips, queue, first, last }) {
         url,
         key: study.key,
         window_ms: study.window_ms,
+        rt_min_ms: study.rt_min_ms,
+        stall_max_ms: study.stall_max_ms,
         on_shown: () => {
           queue.showing = { step: me.step, position };
         },
       },
     ]);
-    const { rt, note } = jsPsych.data.get().last(1).values()[0];
-    queue.add({ step: me.step, position, rt_ms: rt, note });
+    const { rt, note, playback } = jsPsych.data.get().last(1).values()[0];
+    queue.add({ step: me.step, position, rt_ms: rt, note, playback, proof });
     queue.showing = null;
     clips.drop(position);
   }

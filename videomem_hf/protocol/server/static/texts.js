@@ -66,6 +66,9 @@ export const stage = (me, study) => {
   if (me.stage === "late") return `<h1>The second part is closed</h1><p>It was open until ${when(me.closes_ms)}.</p>${last}`;
   if (me.stage === "closed")
     return `<h1>This part is over</h1><p>The pause was too long, or too many clips were interrupted. Thank you for your time.</p>${last}`;
+  if (me.stage === "technical")
+    return `<h1>Too many clips could not be shown</h1><p>Too many clips did not play as they should on this device, so this part
+      ended early. That is not your fault, and you will be paid for it. Thank you for your time.</p>${last}`;
   const code = me.return_code
     ? `<p>To return on this computer, simply open this page again. On another computer you need this code. Please write it down:</p>
        <div class="code"><span>Return code</span><strong>${escape(me.return_code)}</strong></div>`
