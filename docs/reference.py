@@ -3,6 +3,7 @@
 `conf.py` puts the text of a function in place of its comment: `<!-- made: commands -->`, `<!-- made: recipes -->`.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from itertools import takewhile
@@ -13,6 +14,7 @@ import typer
 from videomem_hf.benchmark.recipe_costs import GPU_FLOP_PER_S, recipe_costs
 from videomem_hf.cli import app
 from videomem_hf.cli.recipes import duration_text
+from videomem_hf.protocol.design import design_names
 from videomem_hf.recipes import recipe_names, recipe_path
 
 CLIPS: Final = 6500
@@ -39,7 +41,18 @@ def recipes_page() -> str:
     return "\n".join(lines)
 
 
-MADE: Final[dict[str, Callable[[], str]]] = {"commands": commands_page, "recipes": recipes_page}
+def design_page() -> str:
+    """A table of the names in design.yaml, from the dataclasses."""
+    lines, section = [], ""
+    for each in design_names():
+        if each.section != section:
+            section = each.section
+            lines += ["", f"**{section}**", "", "| name | the paper's value | meaning | source |", "|---|---|---|---|"]
+        lines.append(f"| `{each.name}` | `{json.dumps(each.default)}` | {_cell(each.about)} | {_cell(each.source)} |")
+    return "\n".join(lines)
+
+
+MADE: Final[dict[str, Callable[[], str]]] = {"commands": commands_page, "recipes": recipes_page, "design": design_page}
 
 
 def fill(text: str) -> str:

@@ -70,6 +70,7 @@ class ClientConnection:
         self.client.cookies.update(self.cookies)
         response = self.client.request(method, path, json=body)
         self.cookies |= dict(response.cookies)
+        self.last_headers = response.headers
         return Reply(response.status_code, response.content, response.headers.get("x-clip-proof", ""))
 
 

@@ -54,7 +54,7 @@ def swap_videos(table: Table) -> None:
 
 
 DAMAGES = {
-    "positions": (drop(17), r"a\.csv:17: participant 'p2': position 6 of step 1 where 5 should follow, so rows are los"),
+    "positions": (drop(17), r"a\.csv:17: participant 'p2': position 6 of step 1 where 5 should follow, so rows"),
     "times": (
         at(4, time="2026-03-01T10:00:08.000Z"),
         r"a\.csv:4: participant 'p1': position 3 starts before the one that precedes it",

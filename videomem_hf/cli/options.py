@@ -4,6 +4,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -126,6 +127,13 @@ def say_next(*commands: str) -> None:
         called = quoted(sys.argv[0]) if Path(sys.argv[0]).name == "videomem" and not shutil.which("videomem") else ""
         lines = (each.replace("videomem ", f"{called} ", 1) if called else each for each in commands)
         typer.echo("\n".join(("Next:", *(f"  {line}" for line in lines))))
+
+
+def require_study_extra() -> None:
+    """Raise InputError where the packages of a served study are missing."""
+    missing = [name for name in ("fastapi", "uvicorn", "sqlalchemy", "alembic") if find_spec(name) is None]
+    if missing:
+        raise InputError(f"A served study needs {', '.join(missing)}; pip install 'videomem_hf[study]'.")
 
 
 def quoted(path: Path | str) -> str:

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import astuple, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
 
-from videomem_hf.cli.options import Design, quoted, say_next
+from videomem_hf.cli.options import Design, quoted, require_study_extra, say_next
+from videomem_hf.cli.study_plan import plan, preview
 from videomem_hf.protocol.paper import PARTICIPANTS, RETURNING
 from videomem_hf.schema import InputError
 from videomem_hf.system import os_cause
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _HELP = "The memory game: collect memorability annotations of your own clips."
 study = typer.Typer(help=_HELP, no_args_is_help=True, rich_markup_mode="rich")
+
+study.command()(plan)
+study.command()(preview)
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The study's folder.")]
 _URL_HELP = "Such as postgresql+psycopg://user@host/name. (default: SQLite in DIR)"
@@ -115,7 +118,7 @@ def init(
 
     Example: [bold]videomem study init mystudy clips/[/bold]
     """
-    _require_extra()
+    require_study_extra()
     from tqdm import tqdm
 
     from videomem_hf.protocol.design import load_design
@@ -128,6 +131,7 @@ def init(
         examples=example,
         link=link,
         progress=lambda files: tqdm(files, desc="clips", unit="clip"),
+        report=lambda note: typer.echo(note, err=True),
     )
     typer.echo(
         f"{folder}: {len(new.clips)} clips in the game, {len(new.examples)} in the instructions.\n"
@@ -150,7 +154,7 @@ def serve(
 
     Example: [bold]videomem study serve mystudy --port 8000[/bold]
     """
-    _require_extra()
+    require_study_extra()
     from videomem_hf.protocol.server.serve import run_server
     from videomem_hf.protocol.server.study import open_study
 
@@ -247,14 +251,14 @@ def secret(folder: Folder) -> None:
 
     Example: [bold]videomem study secret mystudy[/bold]
     """
-    _require_extra()
+    require_study_extra()
     from videomem_hf.protocol.server.study import new_admin_secret, open_study
 
     typer.echo(f"{_PASSWORD} {new_admin_secret(open_study(folder))}")
 
 
 def _open(folder: Path, url: str | None) -> "tuple[Study, Database]":
-    _require_extra()
+    require_study_extra()
     from videomem_hf.protocol.server.app import enter_study
     from videomem_hf.protocol.server.database import Database
     from videomem_hf.protocol.server.study import open_study
@@ -272,9 +276,3 @@ def _write_lines(path: Path, lines: Iterator[str]) -> None:
             file.writelines(lines)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({os_cause(error)}); give another path.") from None
-
-
-def _require_extra() -> None:
-    missing = [name for name in ("fastapi", "uvicorn", "sqlalchemy", "alembic") if find_spec(name) is None]
-    if missing:
-        raise InputError(f"A served study needs {', '.join(missing)}; pip install 'videomem_hf[study]'.")

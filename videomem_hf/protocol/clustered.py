@@ -1,8 +1,8 @@
 """Slopes of hits on lags or hours with standard errors by participant.
 
 A participant gives many responses, which are more alike than those of different people. Standard errors that take each
-response as a new person are too small, above all where a participant has one value, such as the delay before step 2. The
-sandwich estimator sums the scores of each participant first (Liang and Zeger 1986; CR1 of Cameron and Miller 2015).
+response as a new person are too small, above all where a participant has one value, such as the delay before step 2.
+The sandwich estimator sums the scores of each participant first (Liang and Zeger 1986; CR1 of Cameron and Miller 2015).
 """
 
 from typing import Any, NamedTuple

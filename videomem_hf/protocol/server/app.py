@@ -41,16 +41,18 @@ def system_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def create_app(study: Study, database: Database, now_ms: Callable[[], int] = system_ms) -> FastAPI:
+def create_app(
+    study: Study, database: Database, now_ms: Callable[[], int] = system_ms, preview: bool = False
+) -> FastAPI:
     """Make the application of a study; a new database gets the study's videos.
 
-    All that depends on time goes by `now_ms`, the server's clock in milliseconds since 1970. Raises InputError if the
-    database belongs to another design or other videos.
+    All that depends on time goes by `now_ms`, the server's clock in milliseconds since 1970. A `preview` reveals
+    roles. Raises InputError if the database belongs to another design or other videos.
     """
     with database.write() as connection:
         clips = enter_study(connection, study)
     app = FastAPI(title=study.settings.title, docs_url=None, redoc_url=None, openapi_url=None)
-    app.include_router(ParticipantApi(study, database, clips, now_ms).router)
+    app.include_router(ParticipantApi(study, database, clips, now_ms, preview).router)
     app.include_router(AdminApi(study, database, now_ms).router)
     app.add_api_route("/", _page, methods=["GET"])
     app.mount("/static", StaticFiles(directory=STATIC))

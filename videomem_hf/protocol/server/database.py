@@ -72,8 +72,8 @@ steps = Table(
     Column("closed_ms", sa.BigInteger),
     sa.Index("steps_by_activity", "state", "active_ms"),
 )
-"""`state` is playing, completed, abandoned or technical (too many failures of the equipment); `page_hash` identifies the
-page that plays it, the last of several tabs;
+"""`state` is playing, completed, abandoned or technical (too many failures of the equipment); `page_hash` identifies
+the page that plays it, the last of several tabs;
 `started_ms` is the column `begun_ms`; `free_ms` is when the last showing ended and the gap to the next one started."""
 
 showings = Table(

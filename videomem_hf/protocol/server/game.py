@@ -8,9 +8,9 @@ started: never before the previous showing had ended and the gap had passed, and
 response that would then lie in the future is refused until its time has come.
 
 **Missing responses.** A showing that was cut short by a reload, or whose clip could not be played, stood still, ended
-early or was hidden, is over, and the participant continues with the next. Its response is missing, with the reason; it is
-neither a hit nor a miss. Too many reloads, or too long a pause, close the step as abandoned. Too many technical failures
-close it as technical: the participant is paid and not scored.
+early or was hidden, is over, and the participant continues with the next. Its response is missing, with the reason:
+it is neither a hit nor a miss. Too many reloads, or too long a pause, close the step as abandoned. Too many technical
+failures close it as technical: the participant is paid and not scored.
 """
 
 import secrets

@@ -19,6 +19,7 @@ from videomem_hf.protocol.server import game
 from videomem_hf.protocol.server.clips import MEDIA_TYPES, pad_clip
 from videomem_hf.protocol.server.database import PAID_STATES, Database
 from videomem_hf.protocol.server.limits import RateLimit, client_address
+from videomem_hf.protocol.server.preview import ROLE_HEADER, describe_showing
 from videomem_hf.protocol.server.study import Study
 from videomem_hf.protocol.server.tokens import (
     clip_proof,
@@ -80,9 +81,15 @@ class ResponseBody(_Body):
 
 
 class ParticipantApi:
-    """The requests of participants; `clips` gives the file of each video by its number in the database."""
+    """The requests of participants; `clips` gives the file of each video by its number in the database.
 
-    def __init__(self, study: Study, database: Database, clips: dict[int, Path], now_ms: Callable[[], int]) -> None:
+    A `preview` tells the role of each showing.
+    """
+
+    def __init__(
+        self, study: Study, database: Database, clips: dict[int, Path], now_ms: Callable[[], int], preview: bool = False
+    ) -> None:
+        self._preview = preview
         self.study, self.database, self.clips, self.now_ms = study, database, clips, now_ms
         self.game = game.Game(study.design, study.settings)
         self._joins = RateLimit(study.settings.joins_per_minute, 60)
@@ -168,6 +175,10 @@ class ParticipantApi:
         file = self.clips[video]
         content = await to_thread.run_sync(file.read_bytes)
         headers = {PROOF_HEADER: clip_proof(self.study.key, token, step, position)}
+        if self._preview:
+            headers[ROLE_HEADER] = await self.database.read_async(
+                lambda connection: describe_showing(connection, token, step, position)
+            )
         return Response(pad_clip(content, file.suffix), media_type=MEDIA_TYPES[file.suffix.lower()], headers=headers)
 
     async def respond(self, step: Step, position: Position, body: ResponseBody, request: Request) -> dict[str, int]:

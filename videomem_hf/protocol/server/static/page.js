@@ -156,6 +156,13 @@ const fullscreen = {
   delay_after: 500,
 };
 
+// The role of a showing: only in a preview, where the server tells it.
+function showRole(role) {
+  const label = document.getElementById("role");
+  label.hidden = !role;
+  label.textContent = role ?? "";
+}
+
 function showProgress(done, total) {
   document.getElementById("progress").hidden = done === null;
   document.getElementById("progress-bar").style.width = `${(100 * done) / total}%`;
@@ -211,8 +218,9 @@ async function showAll(study, me, { clips, queue, first, last }) {
   for (let position = first; position <= last; position += 1) {
     showProgress(position - 1, last);
     const gap = pause(study.gap_ms);
-    const { url, proof } = await loadClip(clips, queue, position);
+    const { url, proof, role } = await loadClip(clips, queue, position);
     await gap;
+    showRole(role);
     await jsPsych.run([
       {
         type: ClipPlugin,
@@ -237,6 +245,7 @@ async function showAll(study, me, { clips, queue, first, last }) {
 async function leaveGame() {
   document.body.classList.remove("playing");
   showProgress(null, 1);
+  showRole(null);
   if (document.fullscreenElement) await document.exitFullscreen().catch(() => {});
 }
 

@@ -124,6 +124,7 @@ export class Clips {
       const read = async (response) => ({
         url: URL.createObjectURL(await response.blob()),
         proof: response.headers.get("x-clip-proof"),
+        role: response.headers.get("x-preview"),
       });
       const loaded = request("GET", `/api/steps/${this.step}/clips/${position}`, undefined, read);
       loaded.catch(() => this.loads.delete(position));
