@@ -230,7 +230,7 @@ def test_everyone_takes_part_once(game):
     assert again.send("POST", "/api/participants", fields | {"platform": "mturk"}).status == 200
 
 
-@pytest.mark.parametrize(("kept", "stored"), [("hashed", False), ("plain", True)])
+@pytest.mark.parametrize(("kept", "stored"), [("hashed", False), ("encrypted", False), ("plain", True)])
 def test_platform_ids_and_codes_as_configured(clips, tmp_path, kept, stored):
     question = Question("age", "Your age", ("under 30", "30 or over"))
     settings = StudySettings(participant_ids=kept, prolific_code_step1="CABCDEF1", demographics=(question,))

@@ -77,7 +77,7 @@ def test_a_study_from_consent_to_export(any_game, tmp_path):
         assert play.me()["stage"] == "ready"
         play.step(2)
         assert play.me()["stage"] == "finished"
-        assert [entry["step"] for entry in play.me()["completed"]] == [1, 2]
+        assert [entry["step"] for entry in play.me()["completed"]] == [2]
     table = exported(any_game, tmp_path)
     assert len(table) == 3 * 14 + 2 * 6
     names = [play.me()["participant"] for play in plays]
@@ -263,7 +263,7 @@ def test_a_failure_is_missing_and_not_a_miss(any_game, tmp_path):
     assert counts(any_game, videos.c.short_count) == recount(any_game, 1)
     assert counts(any_game, videos.c.short_count)[lost] == 0
     with any_game.database.read() as connection:
-        header, row, *_ = csv.reader(participant_lines(connection, any_game.study.key, []))
+        header, row, *_ = csv.reader(participant_lines(connection, any_game.study.settings, any_game.study.key))
     person = dict(zip(header, row, strict=True))
     assert (person["step1_missing"], person["step1_failures"], person["step1_hidden_ms"]) == ("1", "1", "0")
     any_game.clock.sleep(25 * 3600)
@@ -300,7 +300,7 @@ def test_too_many_failures_are_paid_and_not_scored(any_game, tmp_path):
     assert set(counts(any_game, videos.c.short_count).values()) == {0}
     assert refusal(play, "POST", "/api/steps/1/begin", {"page": PAGE}) == "over"
     with any_game.database.read() as connection:
-        text = "".join(participant_lines(connection, any_game.study.key, []))
+        text = "".join(participant_lines(connection, any_game.study.settings, any_game.study.key))
     assert me["completed"][0]["code"] in text
 
 

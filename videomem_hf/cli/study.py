@@ -208,20 +208,25 @@ def export(
     participants: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write the participants with their completion codes.")
     ] = None,
+    invitees: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write who can be invited to step 2, with platform ids.")
+    ] = None,
     database: DatabaseUrl = None,
 ) -> None:
     """Export the annotations that a study has collected so far. Works while it is served.
 
     Example: [bold]videomem study export mystudy annotations.csv[/bold]
     """
-    from videomem_hf.protocol.server.export import annotation_lines, participant_lines
+    from videomem_hf.protocol.server.export import annotation_lines, invitee_lines, participant_lines
+    from videomem_hf.protocol.server.game import Game
 
     found, connections = _open(folder, database)
-    questions = [question.name for question in found.settings.demographics]
     with connections.read() as connection:
         _write_lines(out, annotation_lines(connection))
         if participants is not None:
-            _write_lines(participants, participant_lines(connection, found.key, questions))
+            _write_lines(participants, participant_lines(connection, found.settings, found.key))
+        if invitees is not None:
+            _write_lines(invitees, invitee_lines(connection, Game(found.design, found.settings), found.key))
     typer.echo(f"{out}: written")
     rest = f"--design {quoted(folder / 'design.yaml')} --clips {quoted(folder / 'clips')}"
     say_next(f"videomem score {quoted(out)} scores {rest}")

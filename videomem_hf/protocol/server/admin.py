@@ -46,8 +46,8 @@ class AdminApi:
         return self._table("annotations.csv", annotation_lines)
 
     def participants(self) -> Response:
-        names = [question.name for question in self.study.settings.demographics]
-        return self._table("participants.csv", lambda connection: participant_lines(connection, self.study.key, names))
+        settings, key = self.study.settings, self.study.key
+        return self._table("participants.csv", lambda connection: participant_lines(connection, settings, key))
 
     def delete(self, participant: Annotated[str, Body(embed=True, max_length=64)]) -> dict[str, int]:
         try:

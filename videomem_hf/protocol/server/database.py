@@ -48,11 +48,13 @@ participants = Table(
     Column("return_hash", sa.String(64), unique=True),
     Column("platform", sa.String(16)),
     Column("platform_id", sa.String(128), unique=True),
+    Column("platform_sealed", sa.String(1200)),
     Column("joined_ms", sa.BigInteger, nullable=False),
     Column("demographics", sa.JSON, nullable=False),
     Column("browser", sa.JSON, nullable=False),
 )
-"""`name` is random; `return_hash` is set when the participant is invited to step 2."""
+"""`name` is random; `return_hash` is set when the participant is invited to step 2. `platform_id` recognises the
+owner of an id of a recruiting platform; `platform_sealed` is that id, encrypted with the study's key."""
 
 steps = Table(
     "steps",
@@ -70,6 +72,8 @@ steps = Table(
     Column("active_ms", sa.BigInteger, nullable=False),
     Column("free_ms", sa.BigInteger, nullable=False),
     Column("closed_ms", sa.BigInteger),
+    Column("study_id", sa.String(255)),
+    Column("session_id", sa.String(255)),
     sa.Index("steps_by_activity", "state", "active_ms"),
 )
 """`state` is playing, completed, abandoned or technical (too many failures of the equipment); `page_hash` identifies
@@ -101,8 +105,6 @@ showings = Table(
 """`pressed` (column `answered`) is null until the showing is over; `note` is one of `game.Note`; the last six are those
 of `game.Playback`."""
 
-PAID_STATES: Final = frozenset({"completed", "technical"})
-"""States of a step that earn a completion code."""
 COUNT_COLUMNS: Final = {1: videos.c.short_count, 2: videos.c.long_count}
 _PRAGMAS: Final = (
     "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=30000", "secure_delete=ON", ON_CONNECT,

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -10,9 +10,11 @@ from typing import Any, Final
 from sqlalchemy import Connection, case, func, select
 
 from videomem_hf.protocol.annotations import COLUMNS, MISSING_REASONS
-from videomem_hf.protocol.server.database import PAID_STATES, participants, showings, steps, videos
-from videomem_hf.protocol.server.game import Playback, missing_reason
-from videomem_hf.protocol.server.tokens import completion_code
+from videomem_hf.protocol.server.completion import completion_of, outcome_of
+from videomem_hf.protocol.server.database import participants, showings, steps, videos
+from videomem_hf.protocol.server.game import Game, Playback, missing_reason
+from videomem_hf.protocol.server.recruiting import INVITEE_COLUMNS, invitees
+from videomem_hf.protocol.server.settings import StudySettings
 
 PLAYBACK_COLUMNS: Final = tuple(entry.name for entry in fields(Playback))
 """How the clip played, beside the columns of `annotations`."""
@@ -21,8 +23,10 @@ _BROWSER_COLUMNS: Final = (
 )  # fmt: skip
 """What the page found when the participant joined: kind of device, browser, window and screen in CSS pixels, and
 whether the browser says that a program controls it."""
-_STEP_COLUMNS: Final = ("state", "passed", "showings", "missing", "hidden_ms", "interruptions", "failures", "started",
-                        "closed", "code")  # fmt: skip
+_STEP_COLUMNS: Final = (
+    "state", "outcome", "passed", "showings", "missing", "hidden_ms", "interruptions", "failures", "started", "closed",
+    "code", "study_id", "session_id",
+)  # fmt: skip
 _ROWS: Final = 5000
 
 
@@ -44,11 +48,12 @@ def annotation_lines(connection: Connection) -> Iterator[str]:
         yield from _csv_text(_showing_cells(row) for row in rows)
 
 
-def participant_lines(connection: Connection, key: str, questions: Sequence[str]) -> Iterator[str]:
-    """The table of participants: the responses to these demographic questions, state and completion code of each step.
+def participant_lines(connection: Connection, settings: StudySettings, key: str) -> Iterator[str]:
+    """The table of participants: responses to the demographic questions, and of each step state, outcome and code.
 
-    Completion codes are derived from the study's `key`.
+    Completion codes are the settings', or derived from the study's `key`.
     """
+    questions = [question.name for question in settings.demographics]
     header = ["participant", "platform", "platform_id", "joined", *_BROWSER_COLUMNS, *questions]
     yield from _csv_text([[*header, *(f"step{step}_{column}" for step in (1, 2) for column in _STEP_COLUMNS)]])
     failed = _failed_showings(connection)
@@ -58,7 +63,9 @@ def participant_lines(connection: Connection, key: str, questions: Sequence[str]
         own += [_browser_cell(person.browser.get(name)) for name in _BROWSER_COLUMNS]
         own += [_safe(person.demographics.get(name, "")) for name in questions]
         for step in (1, 2):
-            own += _step_cells(started.get((person.id, step)), failed.get((person.id, step), (0, 0)), key, person.name)
+            row, lost = started.get((person.id, step)), failed.get((person.id, step), (0, 0))
+            code = "" if row is None else completion_of(settings, key, person, row).code
+            own += _step_cells(row, lost, code)
         yield from _csv_text([own])
 
 
@@ -85,14 +92,21 @@ def _browser_cell(value: Any) -> str | int | float:
     return "" if value is None else value if isinstance(value, int | float) else _safe(str(value))
 
 
-def _step_cells(row: Any, failed: tuple[int, int], key: str, participant: str) -> list[Any]:
+def invitee_lines(connection: Connection, game: Game, key: str) -> Iterator[str]:
+    """The table of those who can be invited to step 2, with their platform ids where these are kept."""
+    yield from _csv_text([INVITEE_COLUMNS])
+    for row, identity, opens, closes in invitees(connection, game, key):
+        yield from _csv_text([[row.name, row.platform or "", _safe(identity), format_utc(opens), format_utc(closes)]])
+
+
+def _step_cells(row: Any, failed: tuple[int, int], code: str) -> list[Any]:
     if row is None:
         return [""] * len(_STEP_COLUMNS)
-    code = completion_code(key, participant, row.step) if row.state in PAID_STATES else ""
     passed = "" if row.passed is None else int(row.passed)
     closed = "" if row.closed_ms is None else format_utc(row.closed_ms)
     counts = [row.next_position - 1, *failed, row.interruptions, row.failures]
-    return [row.state, passed, *counts, format_utc(row.started_ms), closed, code]
+    visit = [_safe(row.study_id or ""), _safe(row.session_id or "")]
+    return [row.state, outcome_of(row), passed, *counts, format_utc(row.started_ms), closed, code, *visit]
 
 
 def format_utc(ms: int) -> str:

@@ -103,12 +103,21 @@ class KeyResponse:
 
 @dataclass(frozen=True)
 class Newcomer:
-    """A participant who joins; `platform_id` in the form in which it is stored."""
+    """A participant who joins; `platform_id` and `platform_sealed` as they are stored."""
 
     platform: str | None
     platform_id: str | None
+    platform_sealed: str | None
     demographics: dict[str, str]
     browser: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Visit:
+    """The recruiting platform's study and session, such as Prolific's STUDY_ID and SESSION_ID; None without one."""
+
+    study_id: str | None = None
+    session_id: str | None = None
 
 
 def join(connection: Connection, newcomer: Newcomer, now: int) -> str:
@@ -173,10 +182,13 @@ class Game:
         opens = step1.closed_ms + int(low * _HOUR_MS)
         return opens, max(opens, step1.closed_ms + int(high * _HOUR_MS) - self.settings.pause_max_ms)
 
-    def start(self, connection: Connection, token: str, step: int, page: str, now: int) -> int:
+    def start(
+        self, connection: Connection, token: str, step: int, page: str, now: int, visit: Visit | None = None
+    ) -> int:
         """Start or resume a step, which from now on only this page plays; returns the position of the next showing.
 
-        Raises Refused: `too_soon`, `too_late`, `not_invited`, or `over`.
+        `visit` is what the recruiting platform calls it. Raises Refused: `too_soon`, `too_late`, `not_invited`, or
+        `over`.
         """
         participant = participant_of(connection, token, lock=True)
         started = steps_of(connection, participant.id)
@@ -197,6 +209,7 @@ class Game:
                 next_position=1,
                 interruptions=0,
                 failures=0,
+                **asdict(visit or Visit()),
                 started_ms=now,
                 active_ms=now,
                 free_ms=now - int(self.gap_ms),

@@ -17,27 +17,22 @@ from sqlalchemy.exc import IntegrityError
 from videomem_hf.protocol.checks import RT_MIN_MS
 from videomem_hf.protocol.server import game
 from videomem_hf.protocol.server.clips import MEDIA_TYPES, pad_clip
-from videomem_hf.protocol.server.database import PAID_STATES, Database
+from videomem_hf.protocol.server.completion import completion_of, screened_out
+from videomem_hf.protocol.server.database import Database
 from videomem_hf.protocol.server.limits import RateLimit, client_address
 from videomem_hf.protocol.server.preview import ROLE_HEADER, describe_showing
+from videomem_hf.protocol.server.recruiting import Platform, StoredId, admission, recognise, stored_id
 from videomem_hf.protocol.server.study import Study
-from videomem_hf.protocol.server.tokens import (
-    clip_proof,
-    completion_code,
-    hash_secret,
-    normalise_code,
-    platform_id,
-    return_code,
-)
+from videomem_hf.protocol.server.tokens import clip_proof, hash_secret, normalise_code, return_code
 
 COOKIE: Final = "participant"
 PROOF_HEADER: Final = "x-clip-proof"
-_PROLIFIC: Final = "https://app.prolific.com/submissions/complete?cc="
 
 Step = Annotated[int, InPath(ge=1, le=2)]
 Position = Annotated[int, InPath(ge=1, le=100_000)]
 Page = Annotated[str, Field(min_length=16, max_length=64)]
 Text = Annotated[str, Field(max_length=200)]
+PlatformId = Annotated[str, Field(min_length=1, max_length=128)]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 
 
@@ -49,10 +44,25 @@ class JoinBody(_Body):
     """A newcomer: recruiting platform, demographic questions, browser. `consent` must be true."""
 
     consent: Literal[True]
-    platform: Literal["mturk", "prolific"] | None = None
-    platform_id: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+    platform: Platform | None = None
+    platform_id: PlatformId | None = None
     demographics: Annotated[dict[Text, Text], Field(max_length=50)] = {}
     browser: Annotated[dict[Text, Text | float | bool | None], Field(max_length=20)] = {}
+
+
+class ArriveBody(_Body):
+    """Someone who comes from a recruiting platform."""
+
+    platform: Platform
+    platform_id: PlatformId
+
+
+class StartBody(_Body):
+    """A page that plays a step; `page` is a random name that it chose. The others: see `game.Visit`."""
+
+    page: Page
+    study_id: PlatformId | None = None
+    session_id: PlatformId | None = None
 
 
 class PlaybackBody(_Body):
@@ -100,6 +110,7 @@ class ParticipantApi:
         add("/examples/{number}", self.example, methods=["GET"])
         add("/api/me", self.me, methods=["GET"])
         add("/api/participants", self.join, methods=["POST"])
+        add("/api/arrive", self.arrive, methods=["POST"])
         add("/api/return", self.come_back, methods=["POST"])
         add("/api/steps/{step}/begin", self.start, methods=["POST"])
         add("/api/steps/{step}/clips/{position}", self.clip, methods=["GET"])
@@ -111,6 +122,8 @@ class ParticipantApi:
         return {name: getattr(settings, name) for name in names} | {
             "demographics": [asdict(question) for question in settings.demographics],
             "examples": len(self.study.examples),
+            "opens_ms": settings.opens_ms,
+            "screened_out": screened_out(settings)._asdict(),
             "media_types": sorted({MEDIA_TYPES[clip.suffix.lower()] for clip in self.study.clips.values()}),
             "key": design.presentation.key,
             "window_ms": self.game.window_ms,
@@ -129,13 +142,34 @@ class ParticipantApi:
     async def join(self, body: JoinBody, request: Request, response: Response) -> dict[str, Any]:
         """Add a newcomer and set the cookie."""
         self._joins.admit(client_address(request))
-        newcomer = game.Newcomer(body.platform, self._platform_id(body), self._demographics(body), dict(body.browser))
+        stored = self._stored_id(body.platform, body.platform_id)
+        answers = self._demographics(body)
+        newcomer = game.Newcomer(
+            body.platform, stored and stored.known, stored and stored.sealed, answers, dict(body.browser)
+        )
+
+        def enter(connection: Connection) -> str:
+            if (met := admission(connection, self.study.settings, self.now_ms())) != "new":
+                raise game.Refused(met, "This study does not admit participants now.")
+            return game.join(connection, newcomer, self.now_ms())
+
         try:
-            token = await self.database.write_async(lambda connection: game.join(connection, newcomer, self.now_ms()))
+            token = await self.database.write_async(enter)
         except IntegrityError:
             raise game.Refused("took_part", "You have already taken part in this study.") from None
         self._set_cookie(request, response, token)
         return {"stage": "ready", "step": 1}
+
+    async def arrive(self, body: ArriveBody, request: Request, response: Response) -> dict[str, Any]:
+        """Recognise someone by their id at a recruiting platform, in whatever browser; a stranger loses the cookie."""
+        self._joins.admit(client_address(request))
+        stored = stored_id(self.study.settings, self.study.key, body.platform, body.platform_id)
+        token = await self.database.write_async(lambda connection: recognise(connection, stored.known))
+        if token is None:
+            response.delete_cookie(COOKIE)
+            return await self._newcomer()
+        self._set_cookie(request, response, token)
+        return await self._stage(token)
 
     async def come_back(
         self, code: Annotated[Text, Body(embed=True)], request: Request, response: Response
@@ -150,19 +184,19 @@ class ParticipantApi:
         """The participant's stage in the study."""
         token = request.cookies.get(COOKIE)
         if token is None:
-            return {"stage": "new"}
+            return await self._newcomer()
         self._requests.admit(hash_secret(token))
         try:
             return await self._stage(token)
         except game.Refused:
             response.delete_cookie(COOKIE)
-            return {"stage": "new"}
+            return await self._newcomer()
 
-    async def start(self, step: Step, page: Annotated[Page, Body(embed=True)], request: Request) -> dict[str, Any]:
-        """Start or resume a step; `page` is a random name that the page chose."""
-        token = self._token(request)
+    async def start(self, step: Step, body: StartBody, request: Request) -> dict[str, Any]:
+        """Start or resume a step."""
+        token, visit = self._token(request), game.Visit(body.study_id, body.session_id)
         position = await self.database.write_async(
-            lambda connection: self.game.start(connection, token, step, page, self.now_ms())
+            lambda connection: self.game.start(connection, token, step, body.page, self.now_ms(), visit)
         )
         return {"next": position, "showings": self.game.showings[step]}
 
@@ -194,6 +228,10 @@ class ParticipantApi:
         )
         return {"next": following}
 
+    async def _newcomer(self) -> dict[str, Any]:
+        settings, now = self.study.settings, self.now_ms()
+        return {"stage": await self.database.read_async(lambda connection: admission(connection, settings, now))}
+
     async def _stage(self, token: str) -> dict[str, Any]:
         now = self.now_ms()
 
@@ -209,8 +247,7 @@ class ParticipantApi:
         pause_max_ms = self.study.settings.pause_max_ms
         if any(row.state == "playing" and now - row.active_ms > pause_max_ms for row in started.values()):
             started = await self.database.write_async(close)
-        codes = self._completion_codes(participant, started)
-        stage: dict[str, Any] = {"participant": participant.name, "completed": codes}
+        stage: dict[str, Any] = {"participant": participant.name, "completed": self._completion(participant, started)}
         for step in (2, 1):
             if step in started and started[step].state == "playing":
                 return stage | {"stage": "playing", "step": step, "next": started[step].next_position}
@@ -230,23 +267,18 @@ class ParticipantApi:
         shown = code if participant.return_hash == hash_secret(code) else None
         return stage | {"stage": "waiting", "return_code": shown} | times
 
-    def _completion_codes(self, participant: Row[Any], started: dict[int, Row[Any]]) -> list[dict[str, Any]]:
-        """The completion code of each step that is to be paid, with a link to Prolific where there is one."""
-        codes, settings = [], self.study.settings
-        for step in sorted(step for step, row in started.items() if row.state in PAID_STATES):
-            prolific = settings.prolific_code_step1 if step == 1 else settings.prolific_code_step2
-            if participant.platform == "prolific" and prolific:
-                codes.append({"step": step, "code": prolific, "link": _PROLIFIC + prolific})
-            else:
-                codes.append({"step": step, "code": completion_code(self.study.key, participant.name, step)})
-        return codes
+    def _completion(self, participant: Row[Any], started: dict[int, Row[Any]]) -> list[dict[str, Any]]:
+        """The completion code of the last step alone, with the address that submits it; empty where there is none."""
+        if not started:
+            return []
+        step = max(started)
+        code, link = completion_of(self.study.settings, self.study.key, participant, started[step])
+        return [{"step": step, "code": code, "link": link}] if code else []
 
-    def _platform_id(self, body: JoinBody) -> str | None:
-        if body.platform is None or body.platform_id is None:
+    def _stored_id(self, platform: str | None, identity: str | None) -> StoredId | None:
+        if platform is None or identity is None:
             return None
-        if self.study.settings.participant_ids == "plain":
-            return body.platform_id
-        return platform_id(self.study.key, body.platform, body.platform_id)
+        return stored_id(self.study.settings, self.study.key, platform, identity)
 
     def _demographics(self, body: JoinBody) -> dict[str, str]:
         """The answers to the demographic questions; an unknown question or choice is refused."""
