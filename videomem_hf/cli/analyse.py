@@ -46,17 +46,15 @@ def analyse(
     """
     from tqdm import tqdm
 
-    from videomem_hf.protocol.annotation_files import read_annotations
     from videomem_hf.protocol.design import load_design
-    from videomem_hf.protocol.scoring import score_study
+    from videomem_hf.protocol.mediaeval_tables import score_tables
     from videomem_hf.protocol.study_analysis import analyse_study, splits_in_all
     from videomem_hf.protocol.study_table import study_content, study_markdown
 
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "analysis.json").is_file())):
         raise InputError(f"{out} exists and holds no analysis; give a new folder.")
-    table = read_annotations(annotations)
     plan = None if design is None else load_design(design)
-    scores = score_study(table, plan, ignore=ignore or (), lag_correction=lag_correction)
+    table, scores = score_tables(annotations, plan, ignore=ignore or (), lag_correction=lag_correction)
     with tqdm(total=splits_in_all(scores, splits), desc="consistency", unit="split") as bar:
         analysis = analyse_study(table, scores, splits=splits, seed=seed, progress=bar.update)
     out.mkdir(parents=True, exist_ok=True)

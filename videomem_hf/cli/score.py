@@ -37,13 +37,13 @@ def score(
 
     Example: [bold]videomem score annotations.csv scores/ --clips clips/[/bold]
     """
-    from videomem_hf.protocol.annotation_files import read_annotations
     from videomem_hf.protocol.design import load_design
+    from videomem_hf.protocol.mediaeval_tables import score_tables
     from videomem_hf.protocol.score_files import write_scores
-    from videomem_hf.protocol.scoring import score_study, summary
+    from videomem_hf.protocol.scoring import summary
 
     plan = None if design is None else load_design(design)
-    scores = score_study(read_annotations(annotations), plan, ignore=ignore or (), lag_correction=lag_correction)
+    _, scores = score_tables(annotations, plan, ignore=ignore or (), lag_correction=lag_correction)
     release = write_scores(scores, out, clips)
     content = summary(scores)
     for horizon in HORIZONS:

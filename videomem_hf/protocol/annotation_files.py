@@ -61,16 +61,22 @@ def read_annotations(paths: Sequence[Path | str]) -> Annotations:
     Raises:
         InputError: A file of another kind, or an inconsistent row; the message names file and line.
     """
-    files = [file for path in paths for file in _files(Path(path))]
-    if not files:
-        raise InputError("No table of annotations; give an export of the study, or the original's two results tables.")
-    headers = {file: _header(file) for file in files}
+    headers = read_headers(paths)
+    files = list(headers)
     if all(is_original_header(header) for header in headers.values()):
         return read_original_tables(files)
     if len(files) > 1:
         listed = ", ".join(str(file) for file in files[:4])
         raise InputError(f"{len(files)} tables ({listed}); give one export, or the original's two results tables.")
     return _read_export(files[0], headers[files[0]])
+
+
+def read_headers(paths: Sequence[Path | str]) -> dict[Path, list[str]]:
+    """The column names, in lower case, of each table among files and folders. Raises InputError if there is none."""
+    files = [file for path in paths for file in _files(Path(path))]
+    if not files:
+        raise InputError("No table of annotations; give an export of the study, or the original's two results tables.")
+    return {file: _header(file) for file in files}
 
 
 def _files(path: Path) -> list[Path]:

@@ -8,6 +8,7 @@ longest lag, if the slope can be told from 0. Long-term scores are not corrected
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -147,7 +148,31 @@ def score_study(
     if not screening.step1.passed.any() and not screening.step2.passed.any():
         raise InputError(_nobody_passes(screening))
     targets = {horizon: target_annotations(annotations, screening, horizon) for horizon in HORIZONS}
-    sums = {horizon: sum_by_video(targets[horizon], len(annotations.videos)) for horizon in HORIZONS}
+    missing = np.bincount(annotations.missing, minlength=len(MISSING_REASONS)).tolist()
+    reasons = {reason: count for reason, count in zip(MISSING_REASONS[1:], missing[1:], strict=True) if count}
+    return score_targets(
+        annotations.videos,
+        targets,
+        screening,
+        design,
+        lag_correction=lag_correction,
+        accepted=accepted,
+        missing=reasons,
+    )
+
+
+def score_targets(
+    videos: tuple[str, ...],
+    targets: Mapping[Horizon, TargetAnnotations],
+    screening: Screening,
+    design: StudyDesign,
+    *,
+    lag_correction: LagChoice = "significant",
+    accepted: Mapping[str, int] = MappingProxyType({}),
+    missing: Mapping[str, int] = MappingProxyType({}),
+) -> StudyScores:
+    """Score videos by the annotations of those who passed; arguments as the attributes of `StudyScores`."""
+    sums = {horizon: sum_by_video(targets[horizon], len(videos)) for horizon in HORIZONS}
     correction = _fit_by_participant(targets["short_term"], sums["short_term"], design.step1.target_lag_max)
     corrected = correction is not None and (
         lag_correction == "always" or (lag_correction == "significant" and correction.p_value < _SIGNIFICANT)
@@ -155,12 +180,10 @@ def score_study(
     scores = {
         "short_term": _scores(targets["short_term"], sums["short_term"], correction if corrected else None),
         "long_term": replace(
-            _scores(targets["long_term"], sums["long_term"], None), mean_lag=np.full(len(annotations.videos), np.nan)
+            _scores(targets["long_term"], sums["long_term"], None), mean_lag=np.full(len(videos), np.nan)
         ),
     }
-    missing = np.bincount(annotations.missing, minlength=len(MISSING_REASONS)).tolist()
-    reasons = {reason: count for reason, count in zip(MISSING_REASONS[1:], missing[1:], strict=True) if count}
-    return StudyScores(annotations.videos, scores, targets, correction, screening, design, corrected, accepted, reasons)
+    return StudyScores(videos, scores, targets, correction, screening, design, corrected, accepted, missing)
 
 
 def _fit_by_participant(annotations: TargetAnnotations, sums: Sums, to_lag: int) -> LagCorrection | None:
