@@ -15,6 +15,7 @@ from videomem_hf.benchmark.recipe_costs import GPU_FLOP_PER_S, recipe_costs
 from videomem_hf.cli import app
 from videomem_hf.cli.recipes import duration_text
 from videomem_hf.protocol.design import design_names
+from videomem_hf.protocol.server.serve import DEPLOY
 from videomem_hf.recipes import recipe_names, recipe_path
 
 CLIPS: Final = 6500
@@ -52,7 +53,20 @@ def design_page() -> str:
     return "\n".join(lines)
 
 
-MADE: Final[dict[str, Callable[[], str]]] = {"commands": commands_page, "recipes": recipes_page, "design": design_page}
+def deploy_page() -> str:
+    """The ready configurations of the server, as code blocks under their names."""
+    lines = []
+    for name in ("nginx.conf", "Caddyfile", "videomem-study.service", "Containerfile"):
+        lines += [f"**{name}**", "", "```text", (DEPLOY / name).read_text(encoding="utf-8").rstrip(), "```", ""]
+    return "\n".join(lines)
+
+
+MADE: Final[dict[str, Callable[[], str]]] = {
+    "commands": commands_page,
+    "recipes": recipes_page,
+    "design": design_page,
+    "deploy": deploy_page,
+}
 
 
 def fill(text: str) -> str:

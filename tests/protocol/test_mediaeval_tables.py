@@ -37,7 +37,7 @@ def test_scores_are_the_hit_rates_of_the_rows(tmp_path: Path) -> None:
 def test_the_commands_take_them(tmp_path: Path) -> None:
     draw = np.random.default_rng(3)
     rows = [
-        f"{video},u,{first},{first + lag},{key},{1000 if key == 32 else -1}"
+        f"{video},u,{first},{first + lag},{key},{1000 + lag if key == 32 else -1}"
         for video in range(1, 41)
         for first, lag, key in zip(
             draw.integers(1, 80, 20), draw.integers(45, 101, 20), np.where(draw.random(20) < 0.5 + video / 100, 32, -1),

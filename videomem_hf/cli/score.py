@@ -1,7 +1,7 @@
 """`videomem score`: from the annotations of a memory game to a data set."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -45,7 +45,20 @@ def score(
     plan = None if design is None else load_design(design)
     _, scores = score_tables(annotations, plan, ignore=ignore or (), lag_correction=lag_correction)
     release = write_scores(scores, out, clips)
-    content = summary(scores)
+    _print(summary(scores))
+    say_next(
+        f"videomem analyse {' '.join(map(quoted, annotations))} {quoted(out / 'analysis')}"
+        + (f" --design {quoted(design)}" if design else "")
+        + "".join(f" --ignore {name}" for name in ignore or ()),
+        f"videomem train --recipe frame_attention --data {quoted(release)} --output {quoted(out / 'run')}"
+        if clips
+        else f"videomem describe {quoted(release)}",
+        python_line(f'load_dataset("videomem", "scores", data_dir="{release}")'),
+    )
+
+
+def _print(content: dict[str, Any]) -> None:
+    """The summary of a scored study in sentences."""
     for horizon in HORIZONS:
         part = content[horizon]
         by_check = part["participants_failed"]
@@ -72,12 +85,3 @@ def score(
         typer.echo(f"missing responses, left out: {reasons}")
     for name, count in content["ignored_checks"].items():
         typer.echo(f"ignored: {name} of {quantity(count, 'participant')}")
-    say_next(
-        f"videomem analyse {' '.join(map(quoted, annotations))} {quoted(out / 'analysis')}"
-        + (f" --design {quoted(design)}" if design else "")
-        + "".join(f" --ignore {name}" for name in ignore or ()),
-        f"videomem train --recipe frame_attention --data {quoted(release)} --output {quoted(out / 'run')}"
-        if clips
-        else f"videomem describe {quoted(release)}",
-        python_line(f'load_dataset("videomem", "scores", data_dir="{release}")'),
-    )

@@ -149,20 +149,50 @@ def serve(
     hours_ahead: Annotated[
         float, typer.Option(help="For tests only: shift the server's clock by this many hours.")
     ] = 0.0,
+    trusted_proxy: Annotated[
+        str,
+        typer.Option(metavar="ADDRESS", help="Address of the proxy, which says where requests come from; * is any."),
+    ] = "127.0.0.1",
+    check: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Serve nothing: visit the running study at URL as a participant would."),
+    ] = None,
 ) -> None:
     """Serve the game to browsers until Ctrl-C. Every response is stored when it arrives; stopping loses no data.
 
-    Example: [bold]videomem study serve mystudy --port 8000[/bold]
+    Examples: [bold]videomem study serve mystudy --port 8000[/bold],
+    [bold]videomem study serve mystudy --check https://study.example.org[/bold]
     """
     require_study_extra()
     from videomem_hf.protocol.server.serve import run_server
     from videomem_hf.protocol.server.study import open_study
 
     found = open_study(folder)
+    if check is not None:
+        _check(found, check)
+        return
     if hours_ahead:
         typer.echo(f"The clock is {hours_ahead:g} h ahead: for trials only, not for real participants.", err=True)
-    typer.echo(f"Participants: http://{host}:{port}/\nProgress:     http://{host}:{port}/admin")
-    run_server(found, database, host=host, port=port, hours_ahead=hours_ahead)
+    run_server(
+        found,
+        database,
+        host=host,
+        port=port,
+        hours_ahead=hours_ahead,
+        trusted_proxy=trusted_proxy,
+        announce=lambda: typer.echo(f"Participants: http://{host}:{port}/\nProgress:     http://{host}:{port}/admin"),
+    )
+
+
+def _check(found: "Study", address: str) -> None:
+    from videomem_hf.protocol.server.check import check_address
+
+    findings = []
+    for finding in check_address(found, address):
+        typer.echo(f"{'ok     ' if finding.works else 'PROBLEM'}  {finding.text}")
+        findings.append(finding)
+    if problems := sum(not finding.works for finding in findings):
+        raise InputError(f"{problems} of {len(findings)} checks failed; participants at {address} would meet this.")
 
 
 @study.command()

@@ -124,5 +124,10 @@ def preview(
         clips = None if given is None else list(given.clips.values())
         with tqdm(desc="clips", unit="clip") as bar:
             study = preview_study(Path(folder) / "study", design, clips, progress=bar.update)
-        typer.echo(f"Preview: http://127.0.0.1:{port}/ (Ctrl-C ends it)")
-        run_server(study, None, host="127.0.0.1", port=port, preview=True)
+        run_server(
+            study,
+            host="127.0.0.1",
+            port=port,
+            preview=True,
+            announce=lambda: typer.echo(f"Preview: http://127.0.0.1:{port}/ (Ctrl-C ends it)"),
+        )

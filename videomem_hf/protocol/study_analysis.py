@@ -185,6 +185,7 @@ def _analyse_horizon(
     measure = partial(consistency.annotation_consistency, to_lag=to_lag, splits=splits, seed=seed, progress=progress)
     curve = measure(targets, videos)
     mean = float(values.annotations[values.annotations > 0].mean())
+    rt_with_score = _correlation(pearson, values.rt_ms, values.score)
     step = scores.design.step2
     bins = None if horizon == "short_term" else np.linspace(step.delay_min_h, step.delay_max_h, _DELAY_BINS + 1)
     return HorizonAnalysis(
@@ -194,9 +195,7 @@ def _analyse_horizon(
         thinned=measure(targets, videos, thin=True),
         expected=consistency.expected_consistency(curve, mean),
         reliability=consistency.reliability(sum_by_video(targets, videos), values.score),
-        rt_with_score=_correlation(pearson, values.rt_ms, values.score)._replace(
-            p_value=p_within_participants(targets, videos)
-        ),
+        rt_with_score=Correlation(rt_with_score.value, p_within_participants(targets, videos), rt_with_score.videos),
         rt_ms=consistency.finite_mean(targets.rt_ms[targets.hit]),
         false_rt_ms=_false_rt_ms(annotations, scores, horizon),
     )
@@ -224,12 +223,16 @@ def _correlation(statistic: Callable[[Floats, Floats], float], x: Floats, y: Flo
 
 
 def p_within_participants(annotations: TargetAnnotations, videos: int) -> float:
-    """The p-value of the correlation of a video's mean response time and hit rate, both less the participant's mean."""
+    """The p-value of the correlation of a video's mean response time and hit rate, both less the participant's mean.
+
+    Where nobody gave two responses, they are taken as they are.
+    """
     timed = annotations.hit & np.isfinite(annotations.rt_ms)
     if not timed.any():
         return float("nan")
-    rt_ms = centre(annotations.rt_ms[timed], annotations.participant[timed])
-    hit = centre(annotations.hit.astype(np.float64), annotations.participant)
+    rt_ms, hit = annotations.rt_ms[timed], annotations.hit.astype(np.float64)
+    if len(np.unique(annotations.participant)) < len(annotations):
+        rt_ms, hit = centre(rt_ms, annotations.participant[timed]), centre(hit, annotations.participant)
     return _correlation(
         pearson, _mean_by(annotations.video[timed], rt_ms, videos), _mean_by(annotations.video, hit, videos)
     ).p_value
@@ -248,7 +251,7 @@ def _rt_test(scores: StudyScores) -> PairedTest:
         part = scores.annotations[horizon]
         timed = part.hit & np.isfinite(part.rt_ms)
         means.append(_mean_by(part.participant[timed], part.rt_ms[timed], people))
-    return by_video._replace(p_value=_paired_test(means[0], means[1]).p_value)
+    return PairedTest(by_video.t, by_video.degrees_of_freedom, _paired_test(means[0], means[1]).p_value)
 
 
 def _paired_test(x: Floats, y: Floats) -> PairedTest:

@@ -1,6 +1,7 @@
 """How a step ended for a participant, and the completion code of that outcome."""
 
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final
 from urllib.parse import quote
 
 from videomem_hf.protocol.server.settings import StudySettings
@@ -11,7 +12,8 @@ _PAID: Final = frozenset({"passed", "failed", "technical"})
 """Outcomes that get a code even if the settings give none."""
 
 
-class Completion(NamedTuple):
+@dataclass(frozen=True)
+class Completion:
     """A completion code and the address that submits it; both empty where there is none."""
 
     code: str

@@ -116,14 +116,15 @@ class ParticipantApi:
         add("/api/steps/{step}/clips/{position}", self.clip, methods=["GET"])
         add("/api/steps/{step}/showings/{position}", self.respond, methods=["PUT"])
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self, request: Request) -> dict[str, Any]:
         settings, design = self.study.settings, self.study.design
         names = ("title", "contact", "consent", "clips_ahead", "pause_max_min", "stall_max_ms")
         return {name: getattr(settings, name) for name in names} | {
             "demographics": [asdict(question) for question in settings.demographics],
             "examples": len(self.study.examples),
             "opens_ms": settings.opens_ms,
-            "screened_out": screened_out(settings)._asdict(),
+            "secure": request.url.scheme == "https",
+            "screened_out": asdict(screened_out(settings)),
             "media_types": sorted({MEDIA_TYPES[clip.suffix.lower()] for clip in self.study.clips.values()}),
             "key": design.presentation.key,
             "window_ms": self.game.window_ms,
@@ -272,8 +273,8 @@ class ParticipantApi:
         if not started:
             return []
         step = max(started)
-        code, link = completion_of(self.study.settings, self.study.key, participant, started[step])
-        return [{"step": step, "code": code, "link": link}] if code else []
+        completion = completion_of(self.study.settings, self.study.key, participant, started[step])
+        return [{"step": step, **asdict(completion)}] if completion.code else []
 
     def _stored_id(self, platform: str | None, identity: str | None) -> StoredId | None:
         if platform is None or identity is None:

@@ -95,7 +95,8 @@ class StudySettings:
         if not isinstance(self.codes, dict) or not all(isinstance(code, str) for code in self.codes.values()):
             raise InputError(f"codes {self.codes!r}; it is a section of outcomes and codes, each quoted.")
         refuse_unknown(self.codes, OUTCOMES, "codes")
-        if self.opens_ms is not None and self.closes_ms is not None and self.opens_ms >= self.closes_ms:
+        opens, closes = self.opens_ms, self.closes_ms
+        if opens is not None and closes is not None and opens >= closes:
             raise InputError(f"opens {self.opens} is not before closes {self.closes}; exchange the two.")
         check_at_least(self, 0, "participants_max")
         check_at_least(self, 0, "interruptions_max", "stall_max_ms")
