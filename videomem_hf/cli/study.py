@@ -281,6 +281,45 @@ def delete(
 
 
 @study.command()
+def backup(
+    folder: Folder,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="New folder for the backup.")],
+    database: DatabaseUrl = None,
+) -> None:
+    """Back up responses, design, settings and secrets of a study, also while it is served. The clips are not copied.
+
+    Example: [bold]videomem study backup mystudy backups/monday[/bold]
+    """
+    require_study_extra()
+    from videomem_hf.protocol.server.backup import back_up
+    from videomem_hf.protocol.server.study import open_study
+
+    typer.echo(
+        f"{back_up(open_study(folder), out, database)}: written; keep it private, it has the study's key beside it"
+    )
+
+
+@study.command()
+def pause(
+    folder: Folder,
+    message: Annotated[str, typer.Argument(help="What participants read meanwhile.")] = "Please come back later.",
+    resume: Annotated[bool, typer.Option("--resume", help="Let the study go on.")] = False,
+    database: DatabaseUrl = None,
+) -> None:
+    """Pause a study, also while it is served: nobody joins or starts a step, who plays goes on.
+
+    Examples: [bold]videomem study pause mystudy "Back on Monday"[/bold],
+    [bold]videomem study pause mystudy --resume[/bold]
+    """
+    from videomem_hf.protocol.server.game import set_pause
+
+    _, connections = _open(folder, database)
+    with connections.write() as connection:
+        set_pause(connection, None if resume else message)
+    typer.echo(f"{folder}: {'goes on' if resume else 'paused'}")
+
+
+@study.command()
 def secret(folder: Folder) -> None:
     """Replace the password of the page /admin if it was lost; restart the server afterwards.
 

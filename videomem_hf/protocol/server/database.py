@@ -26,9 +26,14 @@ metadata = sa.MetaData()
 T = TypeVar("T")
 
 studies = Table(
-    "studies", metadata, Column("id", sa.Integer, primary_key=True), Column("design", sa.JSON, nullable=False)
+    "studies",
+    metadata,
+    Column("id", sa.Integer, primary_key=True),
+    Column("design", sa.JSON, nullable=False),
+    Column("pause_message", sa.String(1000)),
 )
-"""One row: the design of the responses. Locked while videos are assigned."""
+"""One row: the design of the responses, and what participants read while the study is paused (null while it is not).
+Locked while videos are assigned."""
 
 videos = Table(
     "videos",

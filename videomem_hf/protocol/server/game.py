@@ -26,7 +26,7 @@ from videomem_hf.protocol.design import StudyDesign
 from videomem_hf.protocol.schedule import ROLES
 from videomem_hf.protocol.screening import screen
 from videomem_hf.protocol.server.assignment import assign, release_targets
-from videomem_hf.protocol.server.database import participants, showings, steps
+from videomem_hf.protocol.server.database import participants, showings, steps, studies
 from videomem_hf.protocol.server.settings import StudySettings
 from videomem_hf.protocol.server.tokens import hash_secret, new_token, return_code
 
@@ -120,6 +120,16 @@ class Visit:
     session_id: str | None = None
 
 
+def pause_message(connection: Connection) -> str | None:
+    """What participants read while the study is paused; None while it is not."""
+    return connection.execute(select(studies.c.pause_message)).scalar_one_or_none()
+
+
+def set_pause(connection: Connection, message: str | None) -> None:
+    """Pause the study, or let it go on (None): who plays goes on, nobody joins or starts a step."""
+    connection.execute(update(studies).values(pause_message=None if message is None else message[:1000]))
+
+
 def join(connection: Connection, newcomer: Newcomer, now: int) -> str:
     """Add a participant; returns their token, of which only a hash is stored.
 
@@ -187,8 +197,8 @@ class Game:
     ) -> int:
         """Start or resume a step, which from now on only this page plays; returns the position of the next showing.
 
-        `visit` is what the recruiting platform calls it. Raises Refused: `too_soon`, `too_late`, `not_invited`, or
-        `over`.
+        `visit` is what the recruiting platform calls it. Raises Refused: `paused`, `too_soon`, `too_late`,
+        `not_invited`, or `over`.
         """
         participant = participant_of(connection, token, lock=True)
         started = steps_of(connection, participant.id)
@@ -196,6 +206,8 @@ class Game:
             self._require_open(started[step], now)
             _update_step(connection, started[step], page_hash=hash_secret(page))
             return int(started[step].next_position)
+        if (message := pause_message(connection)) is not None:
+            raise Refused("paused", message)
         if step == 2:
             self._require_invitation(started.get(1), now)
         self.close_abandoned(connection, now)

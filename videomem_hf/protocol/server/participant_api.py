@@ -231,31 +231,38 @@ class ParticipantApi:
 
     async def _newcomer(self) -> dict[str, Any]:
         settings, now = self.study.settings, self.now_ms()
-        return {"stage": await self.database.read_async(lambda connection: admission(connection, settings, now))}
+
+        def met(connection: Connection) -> dict[str, Any]:
+            return {"stage": admission(connection, settings, now)} | _message(connection)
+
+        return await self.database.read_async(met)
 
     async def _stage(self, token: str) -> dict[str, Any]:
         now = self.now_ms()
 
-        def progress(connection: Connection) -> tuple[Row[Any], dict[int, Row[Any]]]:
+        def progress(connection: Connection) -> tuple[Row[Any], dict[int, Row[Any]], dict[str, Any]]:
             participant = game.participant_of(connection, token)
-            return participant, game.steps_of(connection, participant.id)
+            return participant, game.steps_of(connection, participant.id), _message(connection)
 
         def close(connection: Connection) -> dict[int, Row[Any]]:
             self.game.close_abandoned(connection, now)
             return game.steps_of(connection, participant.id)
 
-        participant, started = await self.database.read_async(progress)
+        participant, started, message = await self.database.read_async(progress)
         pause_max_ms = self.study.settings.pause_max_ms
         if any(row.state == "playing" and now - row.active_ms > pause_max_ms for row in started.values()):
             started = await self.database.write_async(close)
-        stage: dict[str, Any] = {"participant": participant.name, "completed": self._completion(participant, started)}
+        stage: dict[str, Any] = {
+            "participant": participant.name,
+            "completed": self._completion(participant, started),
+        } | message
         for step in (2, 1):
             if step in started and started[step].state == "playing":
                 return stage | {"stage": "playing", "step": step, "next": started[step].next_position}
             if step in started and started[step].state in {"abandoned", "technical"}:
                 return stage | {"stage": "closed" if started[step].state == "abandoned" else "technical", "step": step}
         if not started:
-            return stage | {"stage": "ready", "step": 1}
+            return stage | {"stage": "paused" if message else "ready", "step": 1}
         if 2 in started or not started[1].passed:
             return stage | {"stage": "finished"}
         opens, closes = self.game.return_window_ms(started[1])
@@ -263,7 +270,7 @@ class ParticipantApi:
         if now > closes:
             return stage | {"stage": "late"} | times
         if now >= opens:
-            return stage | {"stage": "ready", "step": 2} | times
+            return stage | {"stage": "paused" if message else "ready", "step": 2} | times
         code = return_code(token)
         shown = code if participant.return_hash == hash_secret(code) else None
         return stage | {"stage": "waiting", "return_code": shown} | times
@@ -300,3 +307,9 @@ class ParticipantApi:
         seconds = int((self.study.design.step2.delay_max_h + 7 * 24) * 3600)
         secure = request.url.scheme == "https"
         response.set_cookie(COOKIE, token, max_age=seconds, httponly=True, samesite="strict", secure=secure)
+
+
+def _message(connection: Connection) -> dict[str, Any]:
+    """What participants read while the study is paused; empty while it is not."""
+    message = game.pause_message(connection)
+    return {} if message is None else {"message": message}

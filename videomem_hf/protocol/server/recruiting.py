@@ -8,7 +8,7 @@ from sqlalchemy import Connection, func, or_, select, update
 
 from videomem_hf.protocol.server.completion import readable_id
 from videomem_hf.protocol.server.database import participants, steps
-from videomem_hf.protocol.server.game import Game
+from videomem_hf.protocol.server.game import Game, pause_message
 from videomem_hf.protocol.server.settings import StudySettings
 from videomem_hf.protocol.server.tokens import hash_secret, new_token, platform_id, seal
 
@@ -16,7 +16,7 @@ Platform = Literal["prolific", "mturk", "sona", "connect", "link"]
 PLATFORMS: Final = get_args(Platform)
 INVITEE_COLUMNS: Final = ("participant", "platform", "platform_id", "opens", "closes")
 
-Admission = Literal["new", "not_open", "study_closed", "full"]
+Admission = Literal["new", "not_open", "study_closed", "full", "paused"]
 """What a newcomer meets: they can join, or why not."""
 
 
@@ -38,6 +38,8 @@ def stored_id(settings: StudySettings, key: str, platform: str, identity: str) -
 
 def admission(connection: Connection, settings: StudySettings, now: int) -> Admission:
     """What a newcomer meets at this time."""
+    if pause_message(connection) is not None:
+        return "paused"
     if settings.opens_ms is not None and now < settings.opens_ms:
         return "not_open"
     if settings.closes_ms is not None and now >= settings.closes_ms:

@@ -2,7 +2,8 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
 import numpy as np
 from sqlalchemy import Connection, and_, case, func, select
@@ -10,12 +11,18 @@ from sqlalchemy import Connection, and_, case, func, select
 from videomem_hf.protocol.annotations import MISSING_REASONS
 from videomem_hf.protocol.server.database import participants, showings, steps, videos
 
+_DAY_MS: Final = 86_400_000
+
 
 @dataclass(frozen=True)
 class StepReport:
     """One step: numbers of participants in each state, of finished showings, and of showings with each note.
 
-    `technical` are those whose equipment failed too often: they are paid and not scored.
+    Attributes:
+        technical: Those whose equipment failed too often: they are paid and not scored.
+        left_at: Those who abandoned it, by the quarter in which they left.
+        rt_ms: Mean response time of the presses; None without any.
+        paid_hours: Of all who get a completion code without having left, from their start to their end.
     """
 
     playing: int
@@ -25,6 +32,9 @@ class StepReport:
     technical: int
     responses: int
     notes: dict[str, int]
+    left_at: tuple[int, int, int, int]
+    rt_ms: float | None
+    paid_hours: float
 
     @property
     def pass_rate(self) -> float | None:
@@ -46,9 +56,10 @@ class VideoReport:
 
 @dataclass(frozen=True)
 class StudyReport:
-    """The whole study; `joined` is the number of people who consented."""
+    """The whole study; `joined` is the number of people who consented, `days` how many joined on each day (UTC)."""
 
     joined: int
+    days: dict[str, int]
     steps: dict[int, StepReport]
     videos: list[VideoReport]
 
@@ -60,7 +71,17 @@ class StudyReport:
 
 def study_report(connection: Connection) -> StudyReport:
     joined = connection.execute(select(func.count()).select_from(participants)).scalar_one()
-    return StudyReport(joined, {step: _step(connection, step) for step in (1, 2)}, _videos(connection))
+    return StudyReport(
+        joined, _days(connection), {step: _step(connection, step) for step in (1, 2)}, _videos(connection)
+    )
+
+
+def _days(connection: Connection) -> dict[str, int]:
+    day = (participants.c.joined_ms // _DAY_MS).label("day")
+    query = select(day, func.count()).group_by("day").order_by("day")
+    return {
+        f"{datetime.fromtimestamp(row[0] * _DAY_MS / 1000, UTC):%Y-%m-%d}": row[1] for row in connection.execute(query)
+    }
 
 
 def _step(connection: Connection, step: int) -> StepReport:
@@ -78,7 +99,29 @@ def _step(connection: Connection, step: int) -> StepReport:
         technical=states["technical", False],
         responses=sum(notes.values()),
         notes={note: notes[note] for note in sorted(notes.keys() - {None})},
+        left_at=_left_at(connection, step),
+        rt_ms=connection.execute(select(func.avg(showings.c.rt_ms)).where(*over)).scalar_one(),
+        paid_hours=_paid_hours(connection, step),
     )
+
+
+def _left_at(connection: Connection, step: int) -> tuple[int, int, int, int]:
+    shown = func.count().label("shown")
+    own = and_(showings.c.participant_id == steps.c.participant_id, showings.c.step == steps.c.step)
+    query = (
+        select(steps.c.next_position, shown)
+        .join(showings, own)
+        .where(steps.c.step == step, steps.c.state == "abandoned")
+        .group_by(steps.c.participant_id, steps.c.next_position)
+    )
+    quarters = Counter(min(3, (row[0] - 1) * 4 // row[1]) for row in connection.execute(query))
+    return quarters[0], quarters[1], quarters[2], quarters[3]
+
+
+def _paid_hours(connection: Connection, step: int) -> float:
+    paid = steps.c.state.in_(("completed", "technical"))
+    query = select(func.sum(steps.c.closed_ms - steps.c.started_ms)).where(steps.c.step == step, paid)
+    return int(connection.execute(query).scalar_one() or 0) / 3_600_000
 
 
 def _videos(connection: Connection) -> list[VideoReport]:

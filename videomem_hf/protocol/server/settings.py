@@ -83,6 +83,7 @@ class StudySettings:
     opens: str = _setting("", "when people can join, such as 2026-11-22T09:00+01:00; empty for at once")
     closes: str = _setting("", "when nobody can join any more; step 2 stays open for those who joined")
     participants_max: int = _setting(0, "number of participants who pass step 1 or play it; 0 for any number")
+    pay_per_hour: float = _setting(0.0, "pay per hour of participants, for the cost on the page /admin; 0 for none")
     pause_max_min: float = _setting(10.0, "minutes without a response after which a step is closed")
     interruptions_max: int = _setting(3, "showings that may be cut short by a reload or a failure")
     stall_max_ms: float = _setting(500.0, "milliseconds that a clip may stand still before its response is missing")
@@ -98,7 +99,7 @@ class StudySettings:
         opens, closes = self.opens_ms, self.closes_ms
         if opens is not None and closes is not None and opens >= closes:
             raise InputError(f"opens {self.opens} is not before closes {self.closes}; exchange the two.")
-        check_at_least(self, 0, "participants_max")
+        check_at_least(self, 0, "participants_max", "pay_per_hour")
         check_at_least(self, 0, "interruptions_max", "stall_max_ms")
         check_at_least(self, 1, "clips_ahead", "joins_per_minute", "requests_per_second")
         if not self.pause_max_min > 0:

@@ -66,12 +66,13 @@ export const unsuitable = (problem, { code, link }) =>
 const closedDoors = {
   not_open: (study) => `<h1>The study is not open yet</h1><p>It opens on <b>${when(study.opens_ms)}</b>. Please come back then.</p>`,
   study_closed: () => "<h1>The study is closed</h1><p>Nobody can join any more. Thank you for your interest.</p>",
+  paused: (study, me) => `<h1>The study is paused</h1><p>${escape(me.message || "Please come back later.")}</p>`,
   full: () => "<h1>The study is full</h1><p>Enough people have taken part. Thank you for your interest.</p>",
 };
 
 // `back`: the participant came from the recruiting platform and has not played since.
 export const stage = (me, study, back) => {
-  if (closedDoors[me.stage]) return closedDoors[me.stage](study);
+  if (closedDoors[me.stage]) return closedDoors[me.stage](study, me);
   const number = `<p class="small">Your participant number is ${escape(me.participant)}. If you want your data to be deleted, quote this number.</p>`;
   const last = codes(me.completed) + number;
   if (me.stage === "finished" && back)
@@ -90,5 +91,5 @@ export const stage = (me, study, back) => {
   const title = back ? "The second part is not open yet" : "Thank you, the first part is done";
   return `<h1>${title}</h1>
     <p>The second part takes up to ${minutes(study, 2)}. You can take it from <b>${when(me.opens_ms)}</b> until
-    <b>${when(me.closes_ms)}</b>.</p>${code}${last}`;
+    <b>${when(me.closes_ms)}</b>.</p>${me.message ? `<p>${escape(me.message)}</p>` : ""}${code}${last}`;
 };
