@@ -61,7 +61,13 @@ DAMAGES = {
     ),
     "times after the response": (
         at(8, time="2026-03-01T10:00:58.500Z", rt_ms="6900"),
-        r"a\.csv:9: participant 'p1': position 8 starts before the response that ended the one that precedes it",
+        r"a\.csv:9: participant 'p1': position 8 starts before the responses that precede it",
+    ),
+    "times all alike": (
+        lambda table: [row.update(time="2026-03-01T10:00:00.000Z", rt_ms="") for row in table[:8]]
+        and [row.update(rt_ms="50000.0") for row in table[:8] if row["pressed"] == "1"]
+        and None,
+        r"a\.csv:9: participant 'p1': position 8 starts before the responses that precede it",
     ),
     "response_times": (at(7, rt_ms="1"), r"a\.csv:7: participant 'p1': a response after 1 ms, faster than people can"),
     "response_times in seconds": (seconds, r"a\.csv:5: participant 'p1': a response after 0\.9 ms, .* be in seconds"),
@@ -129,8 +135,9 @@ def test_a_copy_of_a_participant_is_refused(tmp_path: Path) -> None:
     write_annotations(played_study().annotations, tmp_path / "a.csv")
     lines = (tmp_path / "a.csv").read_text().splitlines()
     copy = [line.replace("p00001,", "p99999,") for line in lines if line.startswith("p00001,")]
+    copy = [",".join([*cells[:7], "", *cells[8:]]) for cells in (line.split(",") for line in copy)]  # without times
     (tmp_path / "a.csv").write_text("\n".join([*lines, *copy]) + "\n")
-    said = rf"a\.csv:{len(lines) + 1}: participant 'p99999': the same videos and response times in step 1 as .*'p00001'"
+    said = rf"a\.csv:{len(lines) + 1}: participant 'p99999': the same videos in the same order in step 1 as .*'p00001'"
     with pytest.raises(InputError, match=said):
         score_study(read_annotations([tmp_path / "a.csv"]), played_study().design)
 

@@ -23,6 +23,8 @@ _CLOCK_MS: Final = 250.0
 """How far the clocks of page and server may differ."""
 _COPIED_RESPONSES: Final = 5
 """Response times that two participants share, all in the same order, before one counts as a copy of the other."""
+_CHANCE_SHOWINGS: Final = 20
+"""A step of this many showings has so many orders that two participants do not get the same one."""
 
 _Found = tuple[NDArray[np.integer[Any]], Callable[[int], str]]
 """The showings with a problem, and the problem of one of them in words."""
@@ -181,7 +183,8 @@ def _roles(annotations: Annotations, design: StudyDesign) -> list[_Found]:
 
 
 def _lags(annotations: Annotations, design: StudyDesign) -> list[_Found]:
-    step, found = design.step1, []
+    step = design.step1
+    found: list[_Found] = []
     for role, low, high in (
         (TARGET, step.target_lag_min, step.target_lag_max),
         (VIGILANCE, step.vigilance_lag_min, step.vigilance_lag_max),
@@ -233,7 +236,7 @@ def _step2_fillers(annotations: Annotations, _design: StudyDesign) -> list[_Foun
 
 
 def _times(annotations: Annotations, _design: StudyDesign) -> list[_Found]:
-    """Each showing starts after the one before it and, where known, after its response."""
+    """Each showing starts after the one before it and, where known, after all responses before it in the step."""
     order = annotations.by_position
     order = order[~np.isnat(annotations.time[order])]
     if len(order) < 2:
@@ -242,13 +245,18 @@ def _times(annotations: Annotations, _design: StudyDesign) -> list[_Found]:
     same = np.diff(annotations.participant[order]) == 0
     back = same & (np.diff(ms) < 0)
     resolution = next((unit for unit in (60_000, 1000) if not (ms % unit).any()), _CLOCK_MS)
-    rt_ms = np.nan_to_num(annotations.rt_ms[order][:-1])
-    soon = same & ~back & (np.diff(ms) < rt_ms - resolution)
+    starts = np.r_[True, _group(annotations, order) != 0]
+    rt_ms = np.nan_to_num(annotations.rt_ms[order].astype(np.float64))
+    spent = np.cumsum(rt_ms) - rt_ms
+    first = np.flatnonzero(starts)[np.cumsum(starts) - 1]
+    passed, responded = ms - ms[first], spent - spent[first]
+    soon = (np.r_[False, same] & (np.r_[0, np.diff(ms)] < np.r_[0, rt_ms[:-1]] - resolution)) & ~starts
+    soon |= passed < responded - 2 * resolution
+    soon &= ~np.r_[False, back]
     return [
         (order[1:][back], lambda row: f"position {annotations.position[row]} starts before the one that precedes it"),
-        (order[1:][soon], lambda row: f"position {annotations.position[row]} starts before the response that ended "
-                                      "the one that precedes it"),
-    ]  # fmt: skip
+        (order[soon], lambda row: f"position {annotations.position[row]} starts before the responses that precede it"),
+    ]
 
 
 def _response_times(annotations: Annotations, design: StudyDesign) -> list[_Found]:
@@ -269,21 +277,27 @@ def _response_times(annotations: Annotations, design: StudyDesign) -> list[_Foun
 
 
 def _copies(annotations: Annotations, _design: StudyDesign) -> list[_Found]:
-    """Two participants with the same videos and response times in the same order."""
+    """Two participants with the same videos in the same order, of a step too long for chance, or the same times."""
     order = annotations.by_position
     starts = np.flatnonzero(np.r_[True, _group(annotations, order) != 0])
     weights = np.random.default_rng(0).integers(1, 2**62, int(annotations.position.max(initial=0)) + 1, dtype=np.int64)
-    tenths = np.nan_to_num(annotations.rt_ms * 10).astype(np.int64)
-    cells = (annotations.video * 10_000_000 + tenths + 1) * weights[annotations.position]  # wraps around
-    sums = np.add.reduceat(cells[order], starts)
+    tenths = np.nan_to_num(annotations.rt_ms.astype(np.float64) * 10).astype(np.int64)
+    showings = np.diff(np.r_[starts, len(order)])
     presses = np.add.reduceat((tenths > 0)[order].astype(np.int64), starts)
-    by_sum = np.argsort(sums, kind="stable")
-    same = np.r_[False, np.diff(sums[by_sum]) == 0] & (presses[by_sum] >= _COPIED_RESPONSES)
-    other = {int(order[starts[by_sum[i]]]): int(order[starts[by_sum[i - 1]]]) for i in np.flatnonzero(same)}
+    videos = annotations.video.astype(np.int64) + 1
+    other: dict[int, int] = {}
+    for cells, enough in (
+        (videos, showings >= _CHANCE_SHOWINGS),
+        (videos * 10_000_000 + tenths, presses >= _COPIED_RESPONSES),
+    ):
+        sums = np.add.reduceat((cells * weights[annotations.position])[order], starts)  # wraps around, as a hash does
+        by_sum = np.argsort(sums, kind="stable")
+        same = np.flatnonzero(np.r_[False, np.diff(sums[by_sum]) == 0] & enough[by_sum])
+        other |= {int(order[starts[by_sum[i]]]): int(order[starts[by_sum[i - 1]]]) for i in same}
 
     def text(row: int) -> str:
         first = annotations.participants[annotations.participant[other[row]]]
-        return f"the same videos and response times in step {annotations.step[row]} as participant {first!r}"
+        return f"the same videos in the same order in step {annotations.step[row]} as participant {first!r}"
 
     return [(np.array(list(other), dtype=np.int64), text)]
 

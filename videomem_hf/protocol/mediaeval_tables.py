@@ -123,6 +123,4 @@ def _unscreened(step: int, showings: "np.ndarray[tuple[int], np.dtype[np.int64]]
 
 def _no_showings(videos: tuple[str, ...]) -> Annotations:
     kinds = dict.fromkeys(COLUMNS, "i4") | {"repeat": "?", "pressed": "?", "rt_ms": "f4", "time": "M8[ms]"}
-    return Annotations(
-        participants=(), videos=videos, **{name: np.empty(0, dtype=kind) for name, kind in kinds.items()}
-    )
+    return Annotations((), videos, *(np.empty(0, dtype=kinds[name]) for name in COLUMNS))

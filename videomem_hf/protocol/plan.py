@@ -245,9 +245,10 @@ def _expect(
             progress(first + second)
     passing = np.mean(rates, axis=0)
     invited = (math.ceil(first / passing[0]), math.ceil(second / max(passing[1], 1e-9)))
+    targets = (design.step1.targets, design.step2.targets)
     expected = {
-        horizon: _expected(horizon, count, count * step.targets / videos, found[horizon], agreement[horizon])
-        for horizon, count, step in (("short_term", first, design.step1), ("long_term", second, design.step2))
+        horizon: _expected(horizon, count, count * each / videos, found[horizon], agreement[horizon])
+        for horizon, count, each in zip(HORIZONS, (first, second), targets, strict=True)
     }
     return Plan(design, videos, invited, _minutes(design), expected)  # type: ignore[arg-type]
 

@@ -167,7 +167,7 @@ def choose_step2_videos(
     if design.step2.targets_by == "least_annotated":
         number = dict(zip(videos, _check_counts(videos, [] if counts is None else counts).tolist(), strict=True))
         keys = keys + np.array([number[video] for video in fillers])
-    order = np.lexsort((keys, [video in unseen for video in fillers]))
+    order = np.lexsort((keys, np.array([video in unseen for video in fillers])))
     targets = [fillers[index] for index in order[: design.step2.targets].tolist()]
     seen = set(step1_videos)
     new = (video for index in _permutation(len(videos), generator).tolist() if (video := videos[index]) not in seen)

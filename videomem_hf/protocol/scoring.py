@@ -177,7 +177,7 @@ def score_targets(
     corrected = correction is not None and (
         lag_correction == "always" or (lag_correction == "significant" and correction.p_value < _SIGNIFICANT)
     )
-    scores = {
+    scores: dict[Horizon, Scores] = {
         "short_term": _scores(targets["short_term"], sums["short_term"], correction if corrected else None),
         "long_term": replace(
             _scores(targets["long_term"], sums["long_term"], None), mean_lag=np.full(len(videos), np.nan)

@@ -279,7 +279,7 @@ class Game:
         return sum(self._close_early(connection, row, "abandoned", now) for row in rows)
 
     def _close_early(
-        self, connection: Connection, row: Row[Any], state: Literal["abandoned", "technical"], now: int
+        self, connection: Connection, row: Row[Any, Any] | Row[Any], state: Literal["abandoned", "technical"], now: int
     ) -> bool:
         """Close a step that is being played; False if it was closed meanwhile."""
         mine = (steps.c.participant_id == row.participant_id, steps.c.step == row.step, steps.c.state == "playing")

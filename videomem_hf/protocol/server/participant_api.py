@@ -143,11 +143,9 @@ class ParticipantApi:
     async def join(self, body: JoinBody, request: Request, response: Response) -> dict[str, Any]:
         """Add a newcomer and set the cookie."""
         self._joins.admit(client_address(request))
-        stored = self._stored_id(body.platform, body.platform_id)
+        stored = self._stored_id(body.platform, body.platform_id) or StoredId(None, None)
         answers = self._demographics(body)
-        newcomer = game.Newcomer(
-            body.platform, stored and stored.known, stored and stored.sealed, answers, dict(body.browser)
-        )
+        newcomer = game.Newcomer(body.platform, stored.known, stored.sealed, answers, dict(body.browser))
 
         def enter(connection: Connection) -> str:
             if (met := admission(connection, self.study.settings, self.now_ms())) != "new":

@@ -22,9 +22,9 @@ Admission = Literal["new", "not_open", "study_closed", "full", "paused"]
 
 @dataclass(frozen=True)
 class StoredId:
-    """An id of a recruiting platform as it is stored: to recognise its owner, and to read it again (or None)."""
+    """An id of a recruiting platform as it is stored, to recognise its owner and to read it again; each may be None."""
 
-    known: str
+    known: str | None
     sealed: str | None
 
 
@@ -52,7 +52,7 @@ def admission(connection: Connection, settings: StudySettings, now: int) -> Admi
     return "new"
 
 
-def recognise(connection: Connection, known: str) -> str | None:
+def recognise(connection: Connection, known: str | None) -> str | None:
     """A new token for the participant with this stored id, who goes on in this browser; None if there is none."""
     token = new_token()
     owner = update(participants).where(participants.c.platform_id == known)
