@@ -67,7 +67,7 @@ DAMAGES = {
         lambda table: [row.update(time="2026-03-01T10:00:00.000Z", rt_ms="") for row in table[:8]]
         and [row.update(rt_ms="50000.0") for row in table[:8] if row["pressed"] == "1"]
         and None,
-        r"a\.csv:9: participant 'p1': position 8 starts before the responses that precede it",
+        r"a\.csv:6: participant 'p1': position 5 starts before the responses that precede it",
     ),
     "response_times": (at(7, rt_ms="1"), r"a\.csv:7: participant 'p1': a response after 1 ms, faster than people can"),
     "response_times in seconds": (seconds, r"a\.csv:5: participant 'p1': a response after 0\.9 ms, .* be in seconds"),

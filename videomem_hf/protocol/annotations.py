@@ -19,7 +19,7 @@ The columns `rt_ms`, `time` and `missing` are optional; others are kept. The ord
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -71,6 +71,7 @@ class Annotations:
     rt_ms: NDArray[np.float32]
     time: NDArray[np.datetime64]
     missing: NDArray[np.int8]
+    _: KW_ONLY
     extra: pa.Table | None = None
     locate: Callable[[int], str] | None = None
 

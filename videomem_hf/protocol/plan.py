@@ -250,7 +250,7 @@ def _expect(
         horizon: _expected(horizon, count, count * each / videos, found[horizon], agreement[horizon])
         for horizon, count, each in zip(HORIZONS, (first, second), targets, strict=True)
     }
-    return Plan(design, videos, invited, _minutes(design), expected)  # type: ignore[arg-type]
+    return Plan(design, videos, invited, _minutes(design), expected)
 
 
 def _expected(
