@@ -3,6 +3,7 @@
 `conf.py` puts the text of a function in place of its comment: `<!-- made: commands -->`, `<!-- made: recipes -->`.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from itertools import takewhile
@@ -15,6 +16,8 @@ from videomem_hf.cli import app
 from videomem_hf.cli.exit_codes import EXIT_CODES
 from videomem_hf.cli.recipes import duration_text
 from videomem_hf.data.release.splits import PAPER_TRAIN
+from videomem_hf.protocol.design import design_names
+from videomem_hf.protocol.server.serve import DEPLOY
 from videomem_hf.recipes import recipe_names, recipe_path
 
 CPUS: Final = 8
@@ -54,10 +57,31 @@ def exit_codes_table() -> str:
     )
 
 
+def design_page() -> str:
+    """A table of the names in design.yaml, from the dataclasses."""
+    lines, section = [], ""
+    for each in design_names():
+        if each.section != section:
+            section = each.section
+            lines += ["", f"**{section}**", "", "| name | the paper's value | meaning | source |", "|---|---|---|---|"]
+        lines.append(f"| `{each.name}` | `{json.dumps(each.default)}` | {_cell(each.about)} | {_cell(each.source)} |")
+    return "\n".join(lines)
+
+
+def deploy_page() -> str:
+    """The ready configurations of the server, as code blocks under their names."""
+    lines = []
+    for name in ("nginx.conf", "Caddyfile", "videomem-study.service", "Containerfile"):
+        lines += [f"**{name}**", "", "```text", (DEPLOY / name).read_text(encoding="utf-8").rstrip(), "```", ""]
+    return "\n".join(lines)
+
+
 MADE: Final[dict[str, Callable[[], str]]] = {
     "commands": commands_page,
     "exit_codes": exit_codes_table,
     "recipes": recipes_page,
+    "design": design_page,
+    "deploy": deploy_page,
 }
 
 

@@ -44,6 +44,7 @@ class Reply:
 
     status: int
     content: bytes
+    proof: str = ""
 
     def json(self) -> dict[str, Any]:
         """The content as an object."""
@@ -82,7 +83,7 @@ class HttpConnection:
         try:
             self._connection.request(method, path, content, headers)
             response = self._connection.getresponse()
-            reply = Reply(response.status, response.read())
+            reply = Reply(response.status, response.read(), response.getheader("x-clip-proof", ""))
         except (OSError, http.client.HTTPException):
             self.close()
             raise
@@ -152,6 +153,7 @@ class Play:
         self.sleep, self.on_reply, self.patience_s = sleep, on_reply, patience_s
         self.page = secrets.token_hex(16)
         self.responses: dict[tuple[int, int], tuple[str, float | None]] = {}
+        self.proofs: dict[tuple[int, int], str] = {}
         self.facts = self.request("GET", "/api/study").json()
 
     def join(self, **fields: Any) -> None:
@@ -176,11 +178,11 @@ class Play:
         started = self.request("POST", f"/api/steps/{step}/begin", {"page": self.page}).json()
         for position in range(started["next"], until or started["showings"] + 1):
             self.sleep(self.facts["gap_ms"] / 1000)
-            content = self.request("GET", f"/api/steps/{step}/clips/{position}").content
-            video = self.names.of(content)
+            clip = self.request("GET", f"/api/steps/{step}/clips/{position}")
+            video, self.proofs[step, position] = self.names.of(clip.content), clip.proof
             rt_ms = self.player.respond(video, step, hours)
             self.sleep((self.facts["window_ms"] if rt_ms is None else rt_ms) / 1000)
-            body = {"page": self.page, "rt_ms": rt_ms, "age_ms": 0}
+            body = {"page": self.page, "rt_ms": rt_ms, "age_ms": 0, "proof": clip.proof}
             self.request("PUT", f"/api/steps/{step}/showings/{position}", body)
             self.responses[step, position] = (video, rt_ms)
 

@@ -70,7 +70,8 @@ class ClientConnection:
         self.client.cookies.update(self.cookies)
         response = self.client.request(method, path, json=body)
         self.cookies |= dict(response.cookies)
-        return Reply(response.status_code, response.content)
+        self.last_headers = response.headers
+        return Reply(response.status_code, response.content, response.headers.get("x-clip-proof", ""))
 
 
 class Attentive:

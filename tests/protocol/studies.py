@@ -84,6 +84,7 @@ def annotations_of(rows: list[Row]) -> Annotations:
         time=np.array(
             [np.datetime64("NaT") if row[8] is None else row[8].rstrip("Z") for row in rows], "datetime64[ms]"
         ),
+        missing=np.zeros(len(rows), np.int8),
     )
 
 

@@ -15,7 +15,7 @@ from scipy.sparse import linalg
 
 from tests.protocol.studies import RIGHT, TINY, annotations_of, played_study, rows_of
 from videomem_hf.data.release.reader import open_release, read_records
-from videomem_hf.protocol.annotations import TARGET
+from videomem_hf.protocol.annotations import MISSING_REASONS, TARGET
 from videomem_hf.protocol.design import Controls, StudyDesign, load_design
 from videomem_hf.protocol.score_files import release_names, write_scores
 from videomem_hf.protocol.scoring import (
@@ -29,7 +29,8 @@ from videomem_hf.protocol.scoring import (
     sum_by_video,
     summary,
 )
-from videomem_hf.protocol.simulate_study import SimulatedStudy
+from videomem_hf.protocol.simulate import MemoryModel
+from videomem_hf.protocol.simulate_study import SimulatedStudy, simulate_study
 from videomem_hf.schema import InputError
 
 
@@ -114,7 +115,9 @@ def expected_errors(scores: StudyScores, horizon: str) -> list[float]:
             errors.append(math.nan)
             continue
         rate = (h + prior * mean) / (n + prior)
-        slope_part = (100 - lag) * scores.correction.standard_error if horizon == "short_term" else 0.0
+        slope_part = (
+            (100 - lag) * scores.correction.standard_error if horizon == "short_term" and scores.corrected else 0.0
+        )
         errors.append(math.sqrt(rate * (1 - rate) / n + slope_part**2))
     return errors
 
@@ -197,9 +200,44 @@ def test_a_design_changes_who_counts_and_where_scores_are_brought(study: Simulat
     assert stricter.scores["short_term"].annotations.sum() == 40 * stricter.screening.step1.passed.sum()
 
 
+def test_a_missing_response_is_no_annotation() -> None:
+    """Of two people one did not see video a the first time: it has one annotation, not a miss."""
+    data = annotations_of(
+        [*rows_of("p1", RIGHT), *rows_of("p2", {key: rt for key, rt in RIGHT.items() if key != (1, 6)})]
+    )
+    data.missing[11] = MISSING_REASONS.index("stalled")
+    lenient = replace(TINY, controls=Controls(missing_max=0.2))
+    found = score_study(data, lenient)
+    values = found.scores["short_term"]
+    assert dict(zip(found.videos, values.annotations.tolist(), strict=True)) | {"a": 1, "b": 2} == {
+        **dict.fromkeys("avbfgn", 0), "a": 1, "b": 2,
+    }  # fmt: skip
+    assert values.raw[found.videos.index("a")] == 1
+    assert summary(found)["showings_missing"] == {"stalled": 1}
+    strict = score_study(data, TINY)
+    assert strict.screening.step1.reasons(1) == ["missing 0.125, at most 0.1"]
+
+
+def test_a_slope_that_cannot_be_told_from_0_is_applied_only_if_asked(study: SimulatedStudy) -> None:
+    """Nothing is forgotten over the lags, so no score moves unless that is asked for."""
+    model = MemoryModel(decay_per_video=1e-9)
+    flat = simulate_study(study.videos, study.design, participants=60, returning=10, seed=8, model=model).annotations
+    plain, asked = (score_study(flat, study.design, lag_correction=choice) for choice in ("significant", "always"))
+    assert plain.correction is not None
+    assert plain.correction.p_value > 0.05
+    assert not plain.corrected
+    short = plain.scores["short_term"]
+    assert np.array_equal(short.score, short.raw, equal_nan=True)
+    assert asked.corrected
+    assert not np.array_equal(asked.scores["short_term"].score, short.raw, equal_nan=True)
+    never = score_study(study.annotations, study.design, lag_correction="never")
+    assert score_study(study.annotations, study.design).corrected
+    assert np.array_equal(never.scores["short_term"].score, never.scores["short_term"].raw, equal_nan=True)
+
+
 def test_nobody_passes(study: SimulatedStudy) -> None:
-    with pytest.raises(InputError, match=r"step 1: 1 of 1 fail, such as: 8 of 180 showings.*pass it"):
-        score_study(annotations_of(rows_of("p", RIGHT)))
+    with pytest.raises(InputError, match=r"step 1: 1 of 1 fail, such as: vigilance hits 0\.000"):
+        score_study(annotations_of(rows_of("p", {}, steps=(1,))), TINY)
 
 
 def test_the_summary(scores: StudyScores) -> None:

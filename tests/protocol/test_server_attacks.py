@@ -30,7 +30,7 @@ class Recorder(ClientConnection):
         self.client.cookies.update(self.cookies)
         reply = self.client.request(method, path, json=body)
         self.replies = [*getattr(self, "replies", []), reply]
-        return Reply(reply.status_code, reply.content)
+        return Reply(reply.status_code, reply.content, reply.headers.get("x-clip-proof", ""))
 
 
 def test_nothing_reveals_which_showing_repeats(game):
@@ -230,7 +230,7 @@ def test_everyone_takes_part_once(game):
     assert again.send("POST", "/api/participants", fields | {"platform": "mturk"}).status == 200
 
 
-@pytest.mark.parametrize(("kept", "stored"), [("hashed", False), ("plain", True)])
+@pytest.mark.parametrize(("kept", "stored"), [("hashed", False), ("encrypted", False), ("plain", True)])
 def test_platform_ids_and_codes_as_configured(clips, tmp_path, kept, stored):
     question = Question("age", "Your age", ("under 30", "30 or over"))
     settings = StudySettings(participant_ids=kept, prolific_code_step1="CABCDEF1", demographics=(question,))
@@ -249,7 +249,7 @@ def test_platform_ids_and_codes_as_configured(clips, tmp_path, kept, stored):
         assert ("'=A1()" in table) == stored
         assert "under 30" in table
         with game.database.read() as connection:
-            assert "".join(participant_lines(connection, study.key, ["age"])) == table
+            assert "".join(participant_lines(connection, settings, study.key)) == table
 
 
 def test_too_many_requests_have_to_wait(clips, tmp_path, monkeypatch):

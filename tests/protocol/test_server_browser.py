@@ -13,6 +13,7 @@ import pytest
 
 from tests.protocol.served import make_study
 from videomem_hf.protocol.annotation_files import read_annotations
+from videomem_hf.protocol.annotations import MISSING_REASONS
 from videomem_hf.protocol.design import Controls, FirstStep, Presentation, SecondStep, StudyDesign
 from videomem_hf.protocol.server.app import page_is_built
 from videomem_hf.protocol.server.settings import Question, StudySettings
@@ -36,7 +37,7 @@ DESIGN = StudyDesign(
     ),
     step2=SecondStep(targets=2, fillers=1),
     presentation=Presentation(window_s=1.0, gap_s=0.15),
-    controls=Controls(0.0, 1.0, 1.0, 0.0, step2_recognition_above_false_alarms=False),
+    controls=Controls(0.0, 1.0, 1.0, 0.0, step2_recognition_above_false_alarms=False, missing_max=1.0),
 )
 FIRST, SECOND = 8, 3
 """Showings of the two steps."""
@@ -234,6 +235,93 @@ def test_a_reload_ends_the_showing_and_the_game_goes_on(page, server, tmp_path):
     assert len(server.export(tmp_path / "a.csv")) == FIRST
     command = [sys.executable, "-m", "videomem_hf", "study", "status", str(server.folder)]
     assert ", 1 interrupted" in subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def reasons(table) -> dict[int, str]:
+    """Why a response is missing, by position; only where it is."""
+    return {
+        int(position): MISSING_REASONS[index]
+        for position, index in zip(table.position, table.missing, strict=True)
+        if index
+    }
+
+
+def test_a_clip_that_does_not_play_or_is_hidden_is_missing(page, server, tmp_path):
+    """The third clip arrives broken; during the fifth the window is hidden for a moment."""
+
+    def break_clip(route):
+        response = route.fetch()
+        route.fulfill(status=200, headers=response.headers, body=b"no video")
+
+    page.route("**/clips/3", break_clip)
+    enter(page, server.address)
+    wait_until(page, "parseFloat(document.getElementById('progress-bar').style.width) >= 50")
+    wait_until(page, "document.querySelector('video.clip')?.currentTime > 0")
+    page.evaluate("""() => {
+        const hide = (hidden) => {
+            Object.defineProperty(document, 'hidden', {value: hidden, configurable: true});
+            document.dispatchEvent(new Event('visibilitychange'));
+        };
+        hide(true);
+        setTimeout(() => hide(false), 150);
+    }""")
+    wait_for_end(page, "Thank you")
+    table = server.export(tmp_path / "a.csv")
+    found = reasons(table)
+    assert found.pop(3) == "unplayable"
+    assert len(found) == 1
+    assert set(found.values()) == {"hidden"}
+    (hidden,) = found
+    row = table.position.tolist().index(hidden)
+    assert table.extra["hidden_ms"][row].as_py() not in {None, "0"}
+    assert table.extra["window_width"][row].as_py() == "1280"
+    assert int(table.extra["frames"][row].as_py()) > 0
+
+
+def test_a_hasty_press_and_a_held_key_count_not_or_once(page, server, tmp_path):
+    """A press with the first frame is no response; a key that is held over three clips is one."""
+    enter(page, server.address)
+    page.evaluate("""() => {
+        let known = null;
+        let seen = 0;
+        let held = false;
+        const send = (kind) => document.activeElement.dispatchEvent(
+            new KeyboardEvent(kind, {key: ' ', code: 'Space', bubbles: true}));
+        setInterval(() => {
+            const video = document.querySelector('video.clip');
+            if (!video || video.src === known || !(video.currentTime > 0)) return;
+            known = video.src;
+            seen += 1;
+            if (seen === 2) { send('keydown'); send('keyup'); }
+            if (seen === 4) setTimeout(() => { held = true; send('keydown'); }, 300);
+            if (seen === 7) { held = false; send('keyup'); }
+        }, 2);
+        setInterval(() => { if (held) send('keydown'); }, 100);
+    }""")
+    wait_for_end(page, "Thank you")
+    table = server.export(tmp_path / "a.csv")
+    assert table.pressed.sum() == 1
+    assert 100 <= table.rt_ms[table.pressed][0] <= 1000
+
+
+def test_a_returner_from_a_platform_is_told_where_they_are(browser, server):
+    """The same id in another browser, in the middle of step 1 and after it; no code but that of the step."""
+    address = f"{server.address}/?PROLIFIC_PID=5f3a9c0e1b2d&STUDY_ID=s1&SESSION_ID=t1"
+    first = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
+    enter(first, address)
+    first.context.close()
+    second = browser.new_context(viewport={"width": 390, "height": 844}).new_page()
+    second.goto(address)
+    second.click("text=Continue")
+    second.click("#jspsych-fullscreen-btn")
+    wait_for_end(second, "the first part is done")
+    second.context.close()
+    third = browser.new_context(viewport={"width": 390, "height": 844}).new_page()
+    third.goto(address.replace("s1", "s2"))
+    third.wait_for_selector("text=The second part is not open yet")
+    assert "part 2" not in third.inner_text("#display").lower()
+    assert third.evaluate("document.documentElement.scrollWidth") <= 390
+    third.context.close()
 
 
 @pytest.mark.slow

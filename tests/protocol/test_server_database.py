@@ -178,10 +178,10 @@ uvicorn.run(app, port=int(sys.argv[2]), log_level="warning")
 
 
 class Quick(Attentive):
-    """Presses 50 ms after the start of a known clip."""
+    """Presses 120 ms after the start of a known clip."""
 
     def respond(self, video, step=1, hours=24.0):
-        return None if super().respond(video) is None else 50.0
+        return None if super().respond(video) is None else 120.0
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

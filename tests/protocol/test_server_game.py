@@ -1,5 +1,6 @@
 """The served game through its interface, with the clock moved: what is stored, what is refused, what is freed."""
 
+import csv
 import threading
 from collections import Counter
 
@@ -11,9 +12,11 @@ from tests.protocol.conftest import FAST
 from tests.protocol.play import GameOver, Play
 from tests.protocol.served import HOUR_MS, SHORT, Attentive, ClientConnection
 from videomem_hf.protocol.annotation_files import read_annotations
+from videomem_hf.protocol.annotations import MISSING_REASONS
 from videomem_hf.protocol.schedule import ROLES
+from videomem_hf.protocol.screening import screen
 from videomem_hf.protocol.server.database import showings, videos
-from videomem_hf.protocol.server.export import annotation_lines
+from videomem_hf.protocol.server.export import annotation_lines, participant_lines
 from videomem_hf.protocol.server.game import Game
 from videomem_hf.protocol.server.report import study_report
 
@@ -54,7 +57,9 @@ def refusal(play, *request):
 
 
 def respond(play, step, position, rt_ms=None, age_ms=0, **more):
-    body = {"page": play.page, "rt_ms": rt_ms, "age_ms": age_ms, **more}
+    if (step, position) not in play.proofs:
+        play.proofs[step, position] = play.connection.send("GET", f"/api/steps/{step}/clips/{position}").proof
+    body = {"page": play.page, "rt_ms": rt_ms, "age_ms": age_ms, "proof": play.proofs[step, position], **more}
     return play.connection.send("PUT", f"/api/steps/{step}/showings/{position}", body)
 
 
@@ -72,7 +77,7 @@ def test_a_study_from_consent_to_export(any_game, tmp_path):
         assert play.me()["stage"] == "ready"
         play.step(2)
         assert play.me()["stage"] == "finished"
-        assert [entry["step"] for entry in play.me()["completed"]] == [1, 2]
+        assert [entry["step"] for entry in play.me()["completed"]] == [2]
     table = exported(any_game, tmp_path)
     assert len(table) == 3 * 14 + 2 * 6
     names = [play.me()["participant"] for play in plays]
@@ -107,11 +112,24 @@ def test_step_2_is_open_from_24_to_72_hours_after_step_1(game):
     assert refusal(plays[1], "POST", "/api/steps/2/begin", {"page": PAGE}) == "too_soon"
     game.clock.ms += 1
     assert begin(plays[1], 2)["next"] == 1
-    game.clock.ms = ended - 14 * 2500 + 73 * HOUR_MS
+    game.clock.ms = first["closes_ms"] + 1
     assert plays[0].me()["stage"] == "late"
     assert refusal(plays[0], "POST", "/api/steps/2/begin", {"page": PAGE}) == "too_late"
     assert first["opens_ms"] == ended + 24 * HOUR_MS
-    assert first["closes_ms"] == ended + 72 * HOUR_MS
+    assert first["closes_ms"] == ended + 72 * HOUR_MS - game.study.settings.pause_max_ms
+
+
+def test_who_comes_at_the_last_moment_is_within_the_interval(game, tmp_path):
+    """The first clip of step 2 may start as late as one longest pause after the step was opened."""
+    play = game.play()
+    play.step(1)
+    game.clock.ms = play.me()["closes_ms"]
+    begin(play, 2)
+    game.clock.ms += game.study.settings.pause_max_ms - 5000
+    play.step(2)
+    screening = screen(exported(game, tmp_path), SHORT)
+    assert screening.step2.passed.all()
+    assert screening.step2.delay_h[0] == pytest.approx(72, abs=0.01)
 
 
 def test_a_response_sent_again_changes_nothing(any_game, tmp_path):
@@ -148,7 +166,7 @@ def test_no_response_before_the_clip_can_have_been_shown(game):
     assert respond(play, 1, 2, rt_ms=300).status == 425
     game.clock.ms += 1
     assert respond(play, 1, 2, rt_ms=300).status == 200
-    for rt_ms in (0, -1, 2000.1, 1e9):
+    for rt_ms in (0, -1, 99.9, 2000.1, 1e9):
         game.clock.sleep(10)
         assert respond(play, 1, 3, rt_ms=rt_ms).status == 422
     assert respond(play, 1, 3, rt_ms=2000).status == 200
@@ -194,6 +212,7 @@ def test_a_pause_within_the_limit_goes_on_and_a_longer_one_closes(any_game):
     assert play.me() == play.me() | {"stage": "playing", "step": 1, "next": 6}
     play.step(1, until=8)
     assert standing(any_game).steps[1].notes == {"paused": 1}
+    play.proofs[1, 8] = play.connection.send("GET", "/api/steps/1/clips/8").proof
     any_game.clock.sleep(10.1 * 60)
     assert respond(play, 1, 8).json()["error"] == "over"
     assert play.me()["stage"] == "closed"
@@ -212,10 +231,100 @@ def test_showings_cut_short_are_over_and_too_many_close_the_step(game, tmp_path)
     assert respond(play, 1, allowed + 1, rt_ms=1000, note="unplayable").status == 422
     assert play.me()["stage"] == "playing"
     game.clock.sleep(1)
-    assert respond(play, 1, allowed + 1, note="unplayable").status == 200
+    assert respond(play, 1, allowed + 1, note="interrupted").status == 200
     assert play.me()["stage"] == "closed"
+    assert play.me()["completed"] == []
     assert not exported(game, tmp_path).pressed.any()
     assert set(counts(game, videos.c.short_count).values()) == {0}
+
+
+def fail(play, step, position, note, **more):
+    """Report a showing that failed, after its whole window."""
+    play.sleep(2.5)
+    reply = respond(play, step, position, note=note, **more)
+    assert reply.status == 200, reply.content
+
+
+def test_a_failure_is_missing_and_not_a_miss(any_game, tmp_path):
+    """The clip at position 2 stalls: the step passes, its video has no annotation, and its count is free again."""
+    play = any_game.play()
+    play.step(1, until=2)
+    begin(play)
+    playback = {"hidden_ms": 0, "stalled_ms": 1800, "frames": 3, "frames_dropped": 1, "window_width": 640,
+                "window_height": 480}  # fmt: skip
+    fail(play, 1, 2, "stalled", playback=playback)
+    play.step(1)
+    assert play.me()["stage"] == "waiting"
+    table = exported(any_game, tmp_path)
+    assert [MISSING_REASONS[index] for index in table.missing[:3]] == ["", "stalled", ""]
+    assert {name: table.extra[name][1].as_py() for name in playback} == {k: str(v) for k, v in playback.items()}
+    lost = table.videos[table.video[1]]
+    assert table.counted.tolist() == [table.videos[index] != lost for index in table.video]
+    assert counts(any_game, videos.c.short_count) == recount(any_game, 1)
+    assert counts(any_game, videos.c.short_count)[lost] == 0
+    with any_game.database.read() as connection:
+        header, row, *_ = csv.reader(participant_lines(connection, any_game.study.settings, any_game.study.key))
+    person = dict(zip(header, row, strict=True))
+    assert (person["step1_missing"], person["step1_failures"], person["step1_hidden_ms"]) == ("1", "1", "0")
+    any_game.clock.sleep(25 * 3600)
+    play.step(2)
+    assert not {video for (step, _), (video, _) in play.responses.items() if step == 2} & {lost} or (
+        table.role[1] != ROLES.index("filler")
+    )
+
+
+def test_an_unplayable_vigilance_repeat_fails_nobody(game, tmp_path):
+    play = game.play()
+    begin(play)
+    with game.database.read() as connection:
+        wanted = (showings.c.role == "vigilance") & showings.c.repeat
+        position = connection.execute(select(showings.c.position).where(wanted)).scalars().first()
+    play.step(1, until=position)
+    begin(play)
+    fail(play, 1, position, "unplayable")
+    play.step(1)
+    assert play.me()["stage"] == "waiting"
+    assert standing(game).steps[1].passed == 1
+
+
+def test_too_many_failures_are_paid_and_not_scored(any_game, tmp_path):
+    """One of 14 showings may fail; the second ends the step with a completion code."""
+    play = any_game.play()
+    begin(play)
+    for position in (1, 2):
+        fail(play, 1, position, "ended_early")
+    me = play.me()
+    assert (me["stage"], [entry["step"] for entry in me["completed"]]) == ("technical", [1])
+    report = standing(any_game).steps[1]
+    assert (report.technical, report.failed, report.abandoned, report.notes) == (1, 0, 0, {"ended_early": 2})
+    assert set(counts(any_game, videos.c.short_count).values()) == {0}
+    assert refusal(play, "POST", "/api/steps/1/begin", {"page": PAGE}) == "over"
+    with any_game.database.read() as connection:
+        text = "".join(participant_lines(connection, any_game.study.settings, any_game.study.key))
+    assert me["completed"][0]["code"] in text
+
+
+def test_hidden_clips_are_missing_too_and_many_fail_the_controls(game, tmp_path):
+    play = game.play()
+    begin(play)
+    for position in (1, 2):
+        fail(play, 1, position, "hidden", rt_ms=1000.0)
+    play.step(1)
+    assert play.me()["stage"] == "finished"
+    assert screen(exported(game, tmp_path), SHORT).step1.reasons(0)[0] == "missing 0.143, at most 0.1"
+
+
+def test_a_clip_that_was_not_loaded_cannot_be_responded_to(game):
+    play = game.play()
+    begin(play)
+    game.clock.sleep(3)
+    stranger = game.play()
+    begin(stranger)
+    proof = stranger.connection.send("GET", "/api/steps/1/clips/1").proof
+    for wrong in ("", "x", proof):
+        reply = respond(play, 1, 1, proof=wrong)
+        assert (reply.status, reply.json()["error"]) == (422, "impossible")
+    assert respond(play, 1, 1).status == 200
 
 
 def test_who_fails_the_controls_frees_the_targets_and_is_not_invited(game, tmp_path):

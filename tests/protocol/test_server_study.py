@@ -65,7 +65,7 @@ def test_what_cannot_be_a_study_leaves_nothing(clips, tmp_path):
     avi = write_clip(odd / "clip.avi", frames, codec="mpeg4")
     files = sorted(clips.iterdir())
     wrong = {
-        "12 videos; one participant sees": lambda: create_study(folder, [clips]),
+        "12 videos; one participant sees .*videomem study plan --videos 14": lambda: create_study(folder, [clips]),
         "no such file": lambda: create_study(folder, [tmp_path / "nothing"]),
         "no video in this folder": lambda: create_study(folder, [tmp_path / "study.partial"]),
         "codec mpeg4": lambda: create_study(folder, [clips, mpeg4], design=SHORT),
@@ -115,6 +115,7 @@ def test_clips_are_found_in_order_and_checked(clips):
             title='A "study": of #1', contact="a@b.example", consent="One\n\nTwo: äöü", participant_ids="plain",
             demographics=(Question("age", "Your age", ("under 30", "30: or over")), Question("town", "Where?")),
             prolific_code_step1="C1", prolific_code_step2="0123", pause_max_min=2.5, interruptions_max=0, clips_ahead=1,
+            codes={"step1_failed": "C2"}, opens="2026-11-22T09:00+01:00", participants_max=9,
         ),
     ],
 )  # fmt: skip
@@ -129,7 +130,12 @@ def test_settings_are_read_as_they_were_written(settings, tmp_path):
     [
         ("titel: x", "unknown key 'titel'"),
         ("title: 3", "quote it"),
-        ("participant_ids: secret", "hashed or plain"),
+        ("participant_ids: secret", "one of encrypted, hashed, plain"),
+        ("codes: {step3: A}", "codes: unknown key 'step3'"),
+        ("opens: tomorrow", "opens 'tomorrow'; give a time with its zone"),
+        ('closes: "2026-11-22T09:00"', "closes '2026-11-22T09:00'; give a time with its zone"),
+        ('opens: "2026-11-22T09:00Z"\ncloses: "2026-11-21T09:00Z"', "is not before closes"),
+        ("participants_max: -1", "participants_max -1; it must be 0 or more"),
         ("pause_max_min: 0", "above 0"),
         ("clips_ahead: 0", "1 or more"),
         ("interruptions_max: 1.5", "whole number"),
@@ -212,8 +218,10 @@ def test_the_commands_from_init_to_delete(clips, tmp_path):
     assert len(out.read_text().splitlines()) == 15
     header, *_, row = people.read_text().splitlines()
     assert header.startswith(
-        "participant,platform,platform_id,joined,"
-        "step1_state,step1_passed,step1_showings,step1_interruptions,step1_started,step1_closed,step1_code,step2_state,"
+        "participant,platform,platform_id,joined,device,os,browser,browser_version,width,height,screen_width,"
+        "screen_height,automation,step1_state,step1_outcome,step1_passed,step1_showings,step1_missing,step1_hidden_ms,"
+        "step1_interruptions,step1_failures,step1_started,step1_closed,step1_code,step1_study_id,step1_session_id,"
+        "step2_state,"
     )
     assert row.startswith(f"{name},")
     assert "no/such" in videomem("export", folder, tmp_path / "no" / "such" / "out.csv").stderr

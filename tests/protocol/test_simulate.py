@@ -6,6 +6,7 @@ import pytest
 from tests.protocol.play import SimulatedParticipant
 from tests.protocol.studies import played_study
 from videomem_hf.protocol.annotations import TARGET, VIGILANCE
+from videomem_hf.protocol.checks import find_contradiction
 from videomem_hf.protocol.consistency import (
     annotation_consistency,
     expected_consistency,
@@ -136,7 +137,7 @@ def test_the_study_and_the_single_participant_agree(study: SimulatedStudy) -> No
 
 def test_the_study_follows_its_design(study: SimulatedStudy) -> None:
     data, step = study.annotations, study.design.step1
-    assert data.problem() is None
+    assert find_contradiction(data) is None
     first = (data.step == 1) & (data.participant == 5)
     assert first.sum() == 180
     lag = data.lag[(data.step == 1) & (data.role == TARGET) & data.repeat]

@@ -12,7 +12,13 @@ from tests.protocol.studies import RIGHT, TINY, annotations_of, played_study, ro
 from videomem_hf.protocol.annotations import FILLER
 from videomem_hf.protocol.paper import PAPER
 from videomem_hf.protocol.scoring import TargetAnnotations, score_study
-from videomem_hf.protocol.study_analysis import StudyAnalysis, analyse_study, retention, splits_in_all
+from videomem_hf.protocol.study_analysis import (
+    StudyAnalysis,
+    analyse_study,
+    p_within_participants,
+    retention,
+    splits_in_all,
+)
 from videomem_hf.protocol.study_table import study_content, study_markdown, study_rows
 
 
@@ -37,10 +43,50 @@ def test_retention_is_the_rate_at_each_interval() -> None:
     line = stats.linregress(interval, hit.astype(float))
     assert found.line is not None
     assert (found.line.slope, found.line.intercept) == pytest.approx((line.slope, line.intercept))
-    assert found.line.p_value == pytest.approx(line.pvalue)
+    # One response a participant: White's standard error with its correction n / (n - 2) times n / (n - 1), by hand.
+    residual = hit - line.intercept - line.slope * interval
+    centred = interval - interval.mean()
+    error = math.sqrt(6 / 5 * 5 / 4 * (centred**2 @ residual**2)) / (centred @ centred)
+    assert found.line.p_value == pytest.approx(2 * stats.t.sf(abs(line.slope) / error, 5))
     binned = retention(annotations, np.array([44.0, 46.0, 52.0]))
     assert binned.interval.tolist() == [45, 49]
     assert binned.rate == pytest.approx([1, 0.5])
+
+
+def test_p_values_hold_with_many_responses_of_a_participant() -> None:
+    """Nothing depends on the delay, people differ: 5 of 100 tests are significant at .05, not 40."""
+    draw = np.random.default_rng(5)
+    participant = np.repeat(np.arange(60), 40)
+    found, naive = [], []
+    for _ in range(300):
+        ability = draw.normal(0.7, 0.15, 60).clip(0.05, 0.95)
+        hit = draw.random(2400) < ability[participant]
+        hours = draw.uniform(24, 72, 60)[participant]
+        line = retention(TargetAnnotations(participant, draw.integers(0, 90, 2400), hit, hours, hours)).line
+        assert line is not None
+        found.append(line.p_value < 0.05)
+        naive.append(stats.linregress(hours, hit).pvalue < 0.05)
+    assert np.mean(naive) > 0.2
+    assert 0.02 <= np.mean(found) <= 0.09
+
+
+def test_able_and_quick_people_do_not_make_a_correlation_significant() -> None:
+    """Response times and hits depend on the person alone; each video is seen by a few people."""
+    draw = np.random.default_rng(6)
+    found, naive = [], []
+    for _ in range(100):
+        people = np.repeat(np.arange(40), 20)
+        videos = np.concatenate([draw.permutation(40)[:20] for _ in range(40)])
+        ability = draw.uniform(0.3, 1, 40)
+        hit = draw.random(800) < ability[people]
+        rt_ms = np.where(hit, 2500 - 1500 * ability[people] + draw.normal(0, 150, 800), np.nan)
+        annotations = TargetAnnotations(people, videos, hit, np.full(800, np.nan), rt_ms)
+        found.append(p_within_participants(annotations, 40) < 0.05)
+        rate = np.bincount(videos, hit, 40) / np.bincount(videos, minlength=40)
+        mean = np.bincount(videos[hit], rt_ms[hit], 40) / np.bincount(videos[hit], minlength=40)
+        naive.append(stats.pearsonr(mean, rate).pvalue < 0.05)
+    assert np.mean(naive) > 0.15
+    assert np.mean(found) <= 0.12
 
 
 def test_unknown_intervals_have_no_curve() -> None:
@@ -71,6 +117,18 @@ def test_correlations_and_tests_are_scipys(analysis: StudyAnalysis) -> None:
         found = analysis.horizons[horizon]  # type: ignore[index]
         assert found.rt_with_score.value == pytest.approx(stats.pearsonr(values.rt_ms, values.score)[0])
         assert found.rt_with_score.value < 0
+    test = stats.ttest_rel(
+        *(by_person(analysis, horizon) for horizon in ("short_term", "long_term")), nan_policy="omit"
+    )
+    assert analysis.rt_test.p_value == pytest.approx(test.pvalue)
+
+
+def by_person(analysis: StudyAnalysis, horizon: str) -> list[float]:
+    """Mean response time of each person's hits; NaN without any."""
+    part = analysis.scores.annotations[horizon]  # type: ignore[index]
+    people = range(len(analysis.scores.screening.participants))
+    return [part.rt_ms[part.hit & (part.participant == who)].mean() if who in part.participant else np.nan
+            for who in people]  # fmt: skip
 
 
 def test_response_times_are_of_those_who_passed(analysis: StudyAnalysis) -> None:
@@ -104,7 +162,8 @@ def test_the_report(analysis: StudyAnalysis) -> None:
     assert "| < .0001 |" in text
     assert "![A figure.](a.png)" in text
     lines = [line for line in text.splitlines() if line.startswith("|")]
-    assert {line.count("|") for line in lines} == {7}
+    assert {line.count("|") for line in lines} == {8}
+    assert all(row["unit"] for row in content["table"])
 
 
 def test_a_study_of_step_1_alone(analysis: StudyAnalysis) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from videomem_hf.cli.options import AnnotationFiles, Design, OutFolder, quote, say_next
+from videomem_hf.cli.options import AnnotationFiles, Design, Ignore, LagCorrection, OutFolder, quote, say_next
 from videomem_hf.schema import InputError
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ def analyse(
         int, typer.Option(min=1, help="Number of random splits that each consistency is averaged over.")
     ] = 25,
     seed: Annotated[int, typer.Option(min=0, help="Random seed of the splits.")] = 0,
+    ignore: Ignore = None,
+    lag_correction: LagCorrection = "significant",
 ) -> None:
     """Analyse a study: consistency, retention and response times beside the paper's values, and the paper's Figures 3
     to 6.
@@ -44,16 +46,15 @@ def analyse(
     """
     from tqdm import tqdm
 
-    from videomem_hf.protocol.annotation_files import read_annotations
     from videomem_hf.protocol.design import load_design
-    from videomem_hf.protocol.scoring import score_study
+    from videomem_hf.protocol.mediaeval_tables import score_tables
     from videomem_hf.protocol.study_analysis import analyse_study, splits_in_all
     from videomem_hf.protocol.study_table import study_content, study_markdown
 
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "analysis.json").is_file())):
         raise InputError(f"{out} exists and holds no analysis; give a new folder.")
-    table = read_annotations(annotations)
-    scores = score_study(table, None if design is None else load_design(design))
+    plan = None if design is None else load_design(design)
+    table, scores = score_tables(annotations, plan, ignore=ignore or (), lag_correction=lag_correction)
     with tqdm(total=splits_in_all(scores, splits), desc="consistency", unit="split") as bar:
         analysis = analyse_study(table, scores, splits=splits, seed=seed, progress=bar.update)
     out.mkdir(parents=True, exist_ok=True)

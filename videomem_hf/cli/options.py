@@ -4,6 +4,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -122,6 +123,14 @@ AnnotationFiles = Annotated[
     ),
 ]
 Design = Annotated[Path | None, typer.Option(metavar="FILE", help="Design of the study, YAML. (default: the paper's)")]
+Ignore = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="Accept what this check finds; errors name it. May be given several times."),
+]
+LagCorrection = Annotated[
+    Literal["significant", "always", "never"],
+    typer.Option(help="When short-term scores are corrected for the lag; significant: if its slope differs from 0."),
+]
 OutFolder = Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; new, or of an earlier run.")]
 
 
@@ -145,6 +154,13 @@ def say_next(*commands: str, python: str | None = None) -> None:
     text += ["In Python:", f"  {python}"] if python else []
     if text:
         typer.echo("\n".join(text), err=True)
+
+
+def require_study_extra() -> None:
+    """Raise InputError where the packages of a served study are missing."""
+    missing = [name for name in ("fastapi", "uvicorn", "sqlalchemy", "alembic") if find_spec(name) is None]
+    if missing:
+        raise InputError(f"A served study needs {', '.join(missing)}; pip install 'videomem_hf[study]'.")
 
 
 def quote(path: Path | str) -> str:

@@ -1,11 +1,20 @@
 """`videomem score`: from the annotations of a memory game to a data set."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from videomem_hf.cli.options import AnnotationFiles, Design, OutFolder, python_line, quote, say_next
+from videomem_hf.cli.options import (
+    AnnotationFiles,
+    Design,
+    Ignore,
+    LagCorrection,
+    OutFolder,
+    python_line,
+    quote,
+    say_next,
+)
 from videomem_hf.schema import HORIZON_NAMES, HORIZONS
 from videomem_hf.system import quantity
 
@@ -17,22 +26,39 @@ def score(
     clips: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder of the study's clips; adds them to OUT/release.")
     ] = None,
+    ignore: Ignore = None,
+    lag_correction: LagCorrection = "significant",
 ) -> None:
     """Turn annotations into scores: screen participants, score videos, and write a data set to OUT/release.
 
     Also writes scores.csv (raw scores, standard errors, response times), screening.csv (rates and failed controls of
-    every participant) and summary.json.
+    every participant) and summary.json. The table must fit the design: what does not is an error that names line and
+    participant, and the name for --ignore.
 
     Example: [bold]videomem score annotations.csv scores/ --clips clips/[/bold]
     """
-    from videomem_hf.protocol.annotation_files import read_annotations
     from videomem_hf.protocol.design import load_design
+    from videomem_hf.protocol.mediaeval_tables import score_tables
     from videomem_hf.protocol.score_files import write_scores
-    from videomem_hf.protocol.scoring import score_study, summary
+    from videomem_hf.protocol.scoring import summary
 
-    scores = score_study(read_annotations(annotations), None if design is None else load_design(design))
+    plan = None if design is None else load_design(design)
+    _, scores = score_tables(annotations, plan, ignore=ignore or (), lag_correction=lag_correction)
     release = write_scores(scores, out, clips)
-    content = summary(scores)
+    _print(summary(scores))
+    say_next(
+        f"videomem analyse {' '.join(map(quote, annotations))} {quote(out / 'analysis')}"
+        + (f" --design {quote(design)}" if design else "")
+        + "".join(f" --ignore {name}" for name in ignore or ()),
+        f"videomem train --recipe frame_attention --data {quote(release)} --output {quote(out / 'run')}"
+        if clips
+        else f"videomem describe {quote(release)}",
+        python=python_line(f'load_dataset("videomem", "scores", data_dir={str(release)!r})'),
+    )
+
+
+def _print(content: dict[str, Any]) -> None:
+    """The summary of a scored study in sentences."""
     for horizon in HORIZONS:
         part = content[horizon]
         by_check = part["participants_failed"]
@@ -49,15 +75,13 @@ def score(
             )
         )
     if correction := content.get("lag_correction"):
+        done = f"corrected to lag {correction['to_lag']}" if correction["applied"] else "not corrected"
         typer.echo(
-            f"lag correction: {correction['slope_per_video']:+.6f} per video (standard error "
-            f"{correction['slope_standard_error']:.6f}), corrected to lag {correction['to_lag']}"
+            f"lag correction: {correction['slope_per_video']:+.6f} per video (standard error by participant "
+            f"{correction['slope_standard_error']:.6f}), {done}"
         )
-    say_next(
-        f"videomem analyse {' '.join(map(quote, annotations))} {quote(out / 'analysis')}"
-        + (f" --design {quote(design)}" if design else ""),
-        f"videomem train --recipe frame_attention --data {quote(release)} --output {quote(out / 'run')}"
-        if clips
-        else f"videomem describe {quote(release)}",
-        python=python_line(f'load_dataset("videomem", "scores", data_dir={str(release)!r})'),
-    )
+    if missing := content["showings_missing"]:
+        reasons = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in missing.items())
+        typer.echo(f"missing responses, left out: {reasons}")
+    for name, count in content["ignored_checks"].items():
+        typer.echo(f"ignored: {name} of {quantity(count, 'participant')}")

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import astuple, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from videomem_hf.cli.options import Design, quote, say_next
+from videomem_hf.cli.options import Design, quote, require_study_extra, say_next
+from videomem_hf.cli.study_plan import plan, preview
 from videomem_hf.protocol.paper import PARTICIPANTS, RETURNING
 from videomem_hf.schema import InputError
 from videomem_hf.system import os_cause
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _HELP = "The memory game: collect memorability annotations of your own clips."
 study = typer.Typer(help=_HELP, no_args_is_help=True, rich_markup_mode="rich")
+
+study.command()(plan)
+study.command()(preview)
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The study's folder.")]
 _URL_HELP = "Such as postgresql+psycopg://user@host/name. (default: SQLite in DIR)"
@@ -118,7 +121,7 @@ def init(
 
     Example: [bold]videomem study init mystudy clips/[/bold]
     """
-    _require_extra()
+    require_study_extra()
     from tqdm import tqdm
 
     from videomem_hf.protocol.design import load_design
@@ -131,6 +134,7 @@ def init(
         examples=example,
         link=link,
         progress=lambda files: tqdm(files, desc="clips", unit="clip"),
+        report=lambda note: typer.echo(note, err=True),
     )
     typer.echo(
         f"{folder}: {len(new.clips)} clips in the game, {len(new.examples)} in the instructions.\n"
@@ -148,20 +152,50 @@ def serve(
     hours_ahead: Annotated[
         float, typer.Option(help="For tests only: shift the server's clock by this many hours.")
     ] = 0.0,
+    trusted_proxy: Annotated[
+        str,
+        typer.Option(metavar="ADDRESS", help="Address of the proxy, which says where requests come from; * is any."),
+    ] = "127.0.0.1",
+    check: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Serve nothing: visit the running study at URL as a participant would."),
+    ] = None,
 ) -> None:
     """Serve the game to browsers until Ctrl-C. Every response is stored when it arrives; stopping loses no data.
 
-    Example: [bold]videomem study serve mystudy --port 8000[/bold]
+    Examples: [bold]videomem study serve mystudy --port 8000[/bold],
+    [bold]videomem study serve mystudy --check https://study.example.org[/bold]
     """
-    _require_extra()
+    require_study_extra()
     from videomem_hf.protocol.server.serve import run_server
     from videomem_hf.protocol.server.study import open_study
 
     found = open_study(folder)
+    if check is not None:
+        _check(found, check)
+        return
     if hours_ahead:
         typer.echo(f"The clock is {hours_ahead:g} h ahead: for trials only, not for real participants.", err=True)
-    typer.echo(f"Participants: http://{host}:{port}/\nProgress:     http://{host}:{port}/admin")
-    run_server(found, database, host=host, port=port, hours_ahead=hours_ahead)
+    run_server(
+        found,
+        database,
+        host=host,
+        port=port,
+        hours_ahead=hours_ahead,
+        trusted_proxy=trusted_proxy,
+        announce=lambda: typer.echo(f"Participants: http://{host}:{port}/\nProgress:     http://{host}:{port}/admin"),
+    )
+
+
+def _check(found: "Study", address: str) -> None:
+    from videomem_hf.protocol.server.check import check_address
+
+    findings = []
+    for finding in check_address(found, address):
+        typer.echo(f"{'ok     ' if finding.works else 'PROBLEM'}  {finding.text}")
+        findings.append(finding)
+    if problems := sum(not finding.works for finding in findings):
+        raise InputError(f"{problems} of {len(findings)} checks failed; participants at {address} would meet this.")
 
 
 @study.command()
@@ -190,7 +224,7 @@ def status(
         notes = "".join(f", {count} {note}" for note, count in step.notes.items())
         typer.echo(
             f"step {number}: {step.playing} playing, {step.passed} passed{rate}, {step.failed} failed, "
-            f"{step.abandoned} abandoned; {step.responses} responses{notes}"
+            f"{step.abandoned} abandoned, {step.technical} with technical failures; {step.responses} responses{notes}"
         )
     short, long = progress.spread("short_given"), progress.spread("long_given")
     typer.echo(f"annotations per video: short-term {short}; long-term {long}")
@@ -207,20 +241,25 @@ def export(
     participants: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write the participants with their completion codes.")
     ] = None,
+    invitees: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write who can be invited to step 2, with platform ids.")
+    ] = None,
     database: DatabaseUrl = None,
 ) -> None:
     """Export the annotations that a study has collected so far. Works while it is served.
 
     Example: [bold]videomem study export mystudy annotations.csv[/bold]
     """
-    from videomem_hf.protocol.server.export import annotation_lines, participant_lines
+    from videomem_hf.protocol.server.export import annotation_lines, invitee_lines, participant_lines
+    from videomem_hf.protocol.server.game import Game
 
     found, connections = _open(folder, database)
-    questions = [question.name for question in found.settings.demographics]
     with connections.read() as connection:
         _write_lines(out, annotation_lines(connection))
         if participants is not None:
-            _write_lines(participants, participant_lines(connection, found.key, questions))
+            _write_lines(participants, participant_lines(connection, found.settings, found.key))
+        if invitees is not None:
+            _write_lines(invitees, invitee_lines(connection, Game(found.design, found.settings), found.key))
     typer.echo(f"{out}: written")
     rest = f"--design {quote(folder / 'design.yaml')} --clips {quote(folder / 'clips')}"
     say_next(f"videomem score {quote(out)} scores {rest}")
@@ -245,19 +284,58 @@ def delete(
 
 
 @study.command()
+def backup(
+    folder: Folder,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="New folder for the backup.")],
+    database: DatabaseUrl = None,
+) -> None:
+    """Back up responses, design, settings and secrets of a study, also while it is served. The clips are not copied.
+
+    Example: [bold]videomem study backup mystudy backups/monday[/bold]
+    """
+    require_study_extra()
+    from videomem_hf.protocol.server.backup import back_up
+    from videomem_hf.protocol.server.study import open_study
+
+    typer.echo(
+        f"{back_up(open_study(folder), out, database)}: written; keep it private, it has the study's key beside it"
+    )
+
+
+@study.command()
+def pause(
+    folder: Folder,
+    message: Annotated[str, typer.Argument(help="What participants read meanwhile.")] = "Please come back later.",
+    resume: Annotated[bool, typer.Option("--resume", help="Let the study go on.")] = False,
+    database: DatabaseUrl = None,
+) -> None:
+    """Pause a study, also while it is served: nobody joins or starts a step, who plays goes on.
+
+    Examples: [bold]videomem study pause mystudy "Back on Monday"[/bold],
+    [bold]videomem study pause mystudy --resume[/bold]
+    """
+    from videomem_hf.protocol.server.game import set_pause
+
+    _, connections = _open(folder, database)
+    with connections.write() as connection:
+        set_pause(connection, None if resume else message)
+    typer.echo(f"{folder}: {'goes on' if resume else 'paused'}")
+
+
+@study.command()
 def secret(folder: Folder) -> None:
     """Replace the password of the page /admin if it was lost; restart the server afterwards.
 
     Example: [bold]videomem study secret mystudy[/bold]
     """
-    _require_extra()
+    require_study_extra()
     from videomem_hf.protocol.server.study import new_admin_secret, open_study
 
     typer.echo(f"{_PASSWORD} {new_admin_secret(open_study(folder))}")
 
 
 def _open(folder: Path, url: str | None) -> "tuple[Study, Database]":
-    _require_extra()
+    require_study_extra()
     from videomem_hf.protocol.server.app import enter_study
     from videomem_hf.protocol.server.database import Database
     from videomem_hf.protocol.server.study import open_study
@@ -275,9 +353,3 @@ def _write_lines(path: Path, lines: Iterator[str]) -> None:
             file.writelines(lines)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({os_cause(error)}); give another path.") from None
-
-
-def _require_extra() -> None:
-    missing = [name for name in ("fastapi", "uvicorn", "sqlalchemy", "alembic") if find_spec(name) is None]
-    if missing:
-        raise InputError(f"A served study needs {', '.join(missing)}; pip install 'videomem_hf[study]'.")

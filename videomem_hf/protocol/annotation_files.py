@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from pyarrow import compute
 from pyarrow import csv as arrow_csv
 
-from videomem_hf.protocol.annotations import COLUMNS, OLD_COLUMNS, OPTIONAL_COLUMNS, Annotations
+from videomem_hf.protocol.annotations import COLUMNS, MISSING_REASONS, OLD_COLUMNS, OPTIONAL_COLUMNS, Annotations
+from videomem_hf.protocol.checks import find_contradiction
 from videomem_hf.protocol.original_tables import is_original_header, read_original_tables
 from videomem_hf.protocol.schedule import ROLES
 from videomem_hf.schema import InputError
@@ -27,7 +28,10 @@ _TYPES: Final = {
     "pressed": pa.int8(),
     "rt_ms": pa.float32(),
     "time": pa.timestamp("us", "UTC"),
+    "missing": pa.dictionary(pa.int32(), pa.string()),
 }
+_LOOK_BYTES: Final = 1 << 20
+"""How much of a table with semicolons is searched for a decimal comma."""
 _LONGEST_RT_MS: Final = 600_000
 _CELLS: Final = {
     "participant": (".+", "a participant's name"),
@@ -42,6 +46,7 @@ _CELLS: Final = {
         r"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d))?",
         "empty or a time with its zone, such as 2026-11-22 17:30:00.250Z",
     ),
+    "missing": ("|".join(MISSING_REASONS), "empty or one of " + ", ".join(MISSING_REASONS[1:])),
 }
 """The form of a column's cells as a regular expression, and in words."""
 
@@ -56,16 +61,22 @@ def read_annotations(paths: Sequence[Path | str]) -> Annotations:
     Raises:
         InputError: A file of another kind, or an inconsistent row; the message names file and line.
     """
-    files = [file for path in paths for file in _files(Path(path))]
-    if not files:
-        raise InputError("No table of annotations; give an export of the study, or the original's two results tables.")
-    headers = {file: _header(file) for file in files}
+    headers = read_headers(paths)
+    files = list(headers)
     if all(is_original_header(header) for header in headers.values()):
         return read_original_tables(files)
     if len(files) > 1:
         listed = ", ".join(str(file) for file in files[:4])
         raise InputError(f"{len(files)} tables ({listed}); give one export, or the original's two results tables.")
     return _read_export(files[0], headers[files[0]])
+
+
+def read_headers(paths: Sequence[Path | str]) -> dict[Path, list[str]]:
+    """The column names, in lower case, of each table among files and folders. Raises InputError if there is none."""
+    files = [file for path in paths for file in _files(Path(path))]
+    if not files:
+        raise InputError("No table of annotations; give an export of the study, or the original's two results tables.")
+    return {file: _header(file) for file in files}
 
 
 def _files(path: Path) -> list[Path]:
@@ -82,8 +93,21 @@ def _files(path: Path) -> list[Path]:
 def _header(path: Path) -> list[str]:
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         line = file.readline(10_000)
-    cells = next(csv.reader([line.rstrip("\r\n")], delimiter=max(",;\t", key=line.count)), [])
-    return _column_names(cells)
+    return _column_names(next(csv.reader([line.rstrip("\r\n")], delimiter=_delimiter(path)), []))
+
+
+def _delimiter(path: Path) -> str:
+    """What separates the cells: a comma, a semicolon or a tab, whichever the header has most of."""
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        return max(",;\t", key=file.readline(10_000).count)
+
+
+def _decimal_point(path: Path, delimiter: str) -> str:
+    """A comma where a table without commas between cells has numbers with one, as some spreadsheets write."""
+    if delimiter == ",":
+        return "."
+    with path.open("rb") as file:
+        return "," if re.search(rb"[;\t]\d+,\d+[;\t\r\n]", file.read(_LOOK_BYTES)) else "."
 
 
 def _column_names(cells: Sequence[str]) -> list[str]:
@@ -113,33 +137,46 @@ def _read_export(path: Path, header: list[str]) -> Annotations:
         pressed=pressed == 1,
         rt_ms=_numbers(table, "rt_ms"),
         time=table.column("time").cast(pa.timestamp("us")).to_numpy().astype("datetime64[ms]"),
+        missing=_reasons(table),
+        extra=table.select(extra) if (extra := [name for name in header if name not in COLUMNS]) else None,
+        locate=lambda row: f"{path}:{_line(path, row)}",
     )
     if not _cells_in_range(annotations, (repeat, pressed)):
         raise _first_bad_cell(path, "a cell is out of its range")
-    if problem := annotations.problem():
-        row, text = problem
-        line = next(line for number, (line, _) in enumerate(_numbered_rows(path), start=-1) if number == row)
-        raise InputError(f"{path}:{line}: {text}; correct the row or take the export again.")
+    if contradiction := find_contradiction(annotations):
+        row, text = contradiction
+        raise InputError(f"{path}:{_line(path, row)}: {text}; correct the row or take the export again.")
     return annotations
 
 
+def _line(path: Path, row: int) -> int:
+    """The line of a row, counted from 0 after the header."""
+    return next(line for number, (line, _) in enumerate(_numbered_rows(path), start=-1) if number == row)
+
+
 def _check_header(path: Path, header: list[str]) -> None:
-    unknown = [name for name in header if name not in COLUMNS]
     missing = [name for name in COLUMNS if name not in header and name not in OPTIONAL_COLUMNS]
     twice = [name for name in header if header.count(name) > 1]
-    for names, text in ((missing, "no column"), (unknown, "unknown column"), (twice, "duplicate column")):
+    for names, text in ((missing, "no column"), (twice, "duplicate column")):
         if names:
             found = ",".join(header)[:120]
             raise InputError(f"{path}:1: {text} '{names[0][:40]}' in {found}; the header is {','.join(COLUMNS)}.")
 
 
 def _arrow_table(path: Path, header: list[str]) -> pa.Table:
+    extra = [name for name in header if name not in COLUMNS]
+    delimiter = _delimiter(path)
     reading = arrow_csv.ReadOptions(column_names=header, skip_rows=1)
+    parsing = arrow_csv.ParseOptions(delimiter=delimiter)
     converting = arrow_csv.ConvertOptions(
-        column_types=_TYPES, null_values=[""], include_columns=COLUMNS, include_missing_columns=True
+        column_types=_TYPES | dict.fromkeys(extra, pa.string()),
+        null_values=[""],
+        include_columns=[*COLUMNS, *extra],
+        include_missing_columns=True,
+        decimal_point=_decimal_point(path, delimiter),
     )
     try:
-        return arrow_csv.read_csv(path, read_options=reading, convert_options=converting).unify_dictionaries()
+        return arrow_csv.read_csv(path, reading, parsing, converting).unify_dictionaries()
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         raise _first_bad_cell(path, str(error)) from None
 
@@ -148,6 +185,17 @@ def _names(table: pa.Table, column: str) -> tuple[tuple[str, ...], NDArray[np.in
     chunks = table.column(column).chunks
     names = tuple(chunks[0].dictionary.to_pylist()) if chunks else ()
     return names, np.concatenate([chunk.indices.to_numpy(zero_copy_only=False) for chunk in chunks])
+
+
+def _reasons(table: pa.Table) -> NDArray[np.int8]:
+    """The column `missing` as indices in `MISSING_REASONS`; -1 for a word that is not one of them."""
+    column = table.column("missing")
+    if column.null_count == len(column):
+        return np.zeros(len(column), dtype=np.int8)
+    words = column.combine_chunks()
+    known = {word: index for index, word in enumerate(MISSING_REASONS)}
+    indices = np.array([0, *(known.get(word, -1) for word in words.dictionary.to_pylist())], dtype=np.int8)
+    return indices[compute.fill_null(words.indices, -1).to_numpy(zero_copy_only=False) + 1]
 
 
 def _numbers(table: pa.Table, column: str) -> NDArray[Any]:
@@ -164,6 +212,7 @@ def _cells_in_range(annotations: Annotations, flags: Sequence[NDArray[np.int8]])
         np.isin(annotations.step, (1, 2)).all()
         and annotations.position.min() >= 1
         and annotations.role.min() >= 0
+        and annotations.missing.min() >= 0
         and np.isin(flags, (0, 1)).all()
         and rt_ms.min(initial=1) > 0
         and rt_ms.max(initial=1) <= _LONGEST_RT_MS
@@ -176,6 +225,7 @@ def _first_bad_cell(path: Path, otherwise: str) -> InputError:
     """The error of the first unreadable row; slow, and called only when there is one."""
     try:
         header: list[str] = []
+        comma = _decimal_point(path, _delimiter(path)) == ","
         for line, cells in _numbered_rows(path):
             if not header:
                 header = _column_names(cells)
@@ -186,7 +236,10 @@ def _first_bad_cell(path: Path, otherwise: str) -> InputError:
                     "off, take the export again."
                 )
             for name, cell in zip(header, cells, strict=True):
+                if name not in _CELLS:
+                    continue
                 form, allowed = _CELLS[name]
+                cell = cell.replace(",", ".") if comma and name == "rt_ms" else cell
                 fits = re.fullmatch(form, cell, re.ASCII | re.DOTALL)
                 if not fits or (name == "rt_ms" and cell and not 0 < float(cell) <= _LONGEST_RT_MS):
                     return InputError(f"{path}:{line}: '{cell[:60]}' in column {name} is not {allowed}.")
@@ -197,7 +250,7 @@ def _first_bad_cell(path: Path, otherwise: str) -> InputError:
 
 def _numbered_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, strict=True)
+        reader = csv.reader(file, strict=True, delimiter=_delimiter(path))
         for cells in reader:
             if cells:
                 yield reader.line_num, cells

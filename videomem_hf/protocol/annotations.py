@@ -13,12 +13,13 @@ The table is what a study exports and what scoring reads. UTF-8, comma, a header
 | pressed | 1 if the key was pressed in time, else 0; `answered` in tables written before |
 | rt_ms | milliseconds from the start of the clip to the press; empty without a press or where unknown |
 | time | start of the showing, UTC, such as 2026-11-22 17:30:00.250Z; empty where unknown |
+| missing | why the response does not count, one of `MISSING_REASONS`; empty if it counts |
 
-The columns `rt_ms` and `time` are optional. The order of the rows does not matter.
+The columns `rt_ms`, `time` and `missing` are optional; others are kept. The order of the rows does not matter.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -32,11 +33,14 @@ from videomem_hf.protocol.schedule import ROLES
 from videomem_hf.schema import InputError
 from videomem_hf.system import os_cause
 
-COLUMNS: Final = ("participant", "step", "position", "video", "role", "repeat", "pressed", "rt_ms", "time")
+COLUMNS: Final = ("participant", "step", "position", "video", "role", "repeat", "pressed", "rt_ms", "time", "missing")
 """Also the fields of `Annotations` with one element per showing."""
 OLD_COLUMNS: Final = {"answered": "pressed"}
 """Names that columns had in tables written before."""
-OPTIONAL_COLUMNS: Final = frozenset({"rt_ms", "time"})
+OPTIONAL_COLUMNS: Final = frozenset({"rt_ms", "time", "missing"})
+MISSING_REASONS: Final = ("", "interrupted", "unplayable", "hidden", "stalled", "ended_early")
+"""Why a response is missing: the page was reloaded or closed, the clip did not start, the window was not visible, the
+clip stood still, or it ended before its time. The first means that the response counts."""
 TARGET, VIGILANCE, FILLER = range(3)
 """Roles as numbers: indices in `ROLES`."""
 
@@ -50,6 +54,9 @@ class Annotations:
         role: Index in `ROLES`.
         rt_ms: NaN without a press or where unknown.
         time: UTC, in milliseconds; NaT where unknown.
+        missing: Index in `MISSING_REASONS`; 0 where the response counts.
+        extra: The table's other columns as text, one row per showing; None without any.
+        locate: Names the place of a showing, such as `annotations.csv:17`; None if it was not read from a file.
     """
 
     participants: tuple[str, ...]
@@ -63,6 +70,10 @@ class Annotations:
     pressed: NDArray[np.bool_]
     rt_ms: NDArray[np.float32]
     time: NDArray[np.datetime64]
+    missing: NDArray[np.int8]
+    _: KW_ONLY
+    extra: pa.Table | None = None
+    locate: Callable[[int], str] | None = None
 
     def __len__(self) -> int:
         return len(self.step)
@@ -83,53 +94,42 @@ class Annotations:
         return np.argsort((key * 2 + self.step - 1) * positions + self.position)
 
     @cached_property
+    def by_position(self) -> NDArray[np.int64]:
+        """Indices that sort the showings by participant, step, position."""
+        positions = int(self.position.max(initial=0)) + 1
+        key = (self.participant.astype(np.int64) * 2 + self.step - 1) * positions + self.position
+        if (np.diff(key) > 0).all():
+            return np.arange(len(key))
+        return np.argsort(key, kind="stable")
+
+    @cached_property
     def same_step_and_video(self) -> NDArray[np.bool_]:
         """In the order of `by_video`: whether a showing has the participant, video and step of the one before it."""
         columns = np.stack([self.participant, self.video, self.step])[:, self.by_video]
         return (np.diff(columns) == 0).all(axis=0)
 
-    def problem(self) -> tuple[int, str] | None:
-        """The first inconsistent showing and what is wrong with it; None if there is none.
+    @cached_property
+    def counted(self) -> NDArray[np.bool_]:
+        """`(showings,)` whether the response counts: neither it nor an earlier showing of the video is missing.
 
-        The checks: each position once, a repeat only after a first showing, fillers once, roles that the step allows,
-        no response time without a press.
+        A repeat tells nothing about memory if the participant did not see the video the first time.
         """
-        if duplicate := self._duplicate_position():
-            return duplicate
-        order, again = self.by_video, np.r_[False, self.same_step_and_video]
-        role, step, repeat = self.role[order], self.step[order], self.repeat[order]
-        before = np.r_[order[:1], order[:-1]]
-        third = again & np.r_[False, again[:-1]]
-        checks = {
-            "a video's third showing in the step": third,
-            "a role other than at the video's first showing": again & (role != self.role[before]),
-            "a filler shown twice in the step": again & (role == FILLER),
-            "a step-2 video shown twice": again & (step == 2) & (role != VIGILANCE),
-            "not marked as a repeat, but shown before in the step": again & ~repeat,
-            "marked as a repeat, but not shown before in the step": ~again & repeat & (step == 1),
-            "a step-2 target not marked as a repeat": (step == 2) & (role == TARGET) & ~repeat,
-            "a step-2 filler marked as a repeat": (step == 2) & (role == FILLER) & repeat,
-            "a response time without a press": ~self.pressed[order] & np.isfinite(self.rt_ms[order]),
-        }
-        found = [(int(order[wrong].min()), text) for text, wrong in checks.items() if wrong.any()]
-        return min(found, default=None)
-
-    def _duplicate_position(self) -> tuple[int, str] | None:
-        positions = int(self.position.max(initial=0)) + 1
-        key = (self.participant.astype(np.int64) * 2 + self.step - 1) * positions + self.position
-        if (np.diff(key) > 0).all():
-            return None
-        order = np.argsort(key, kind="stable")
-        twice = order[1:][np.diff(key[order]) == 0]
-        if not len(twice):
-            return None
-        row = int(twice.min())
-        name = self.participants[self.participant[row]]
-        return row, f"participant {name!r} has position {self.position[row]} of step {self.step[row]} twice"
+        if not self.missing.any():
+            return np.ones(len(self), dtype=bool)
+        order = self.by_video
+        starts = np.r_[True, (np.diff(np.stack([self.participant, self.video])[:, order]) != 0).any(axis=0)]
+        missing = self.missing[order] != 0
+        so_far = np.cumsum(missing)
+        before = (so_far - missing)[starts][np.cumsum(starts) - 1]
+        counted = np.empty(len(self), dtype=bool)
+        counted[order] = so_far == before
+        return counted
 
     def select(self, rows: NDArray[np.bool_]) -> "Annotations":
         """The showings of a mask `(showings,)`; the lists of names stay as they are, so that indices remain valid."""
-        return replace(self, **{name: getattr(self, name)[rows] for name in COLUMNS})
+        arrays = {name: getattr(self, name)[rows] for name in COLUMNS}
+        extra = None if self.extra is None else self.extra.filter(pa.array(rows))
+        return replace(self, **arrays, extra=extra, locate=None)
 
 
 def write_annotations(annotations: Annotations, path: Path | str) -> None:
@@ -146,14 +146,20 @@ def write_annotations(annotations: Annotations, path: Path | str) -> None:
         "pressed": pa.array(annotations.pressed.astype(np.int8)),
         "rt_ms": pa.array(np.round(annotations.rt_ms.astype(np.float64), 1), mask=np.isnan(annotations.rt_ms)),
         "time": pa.array(annotations.time.astype("datetime64[ms]")).cast(pa.timestamp("ms", "UTC")),
+        "missing": _name_column(annotations.missing, (None, *MISSING_REASONS[1:])),
     }
+    extra = annotations.extra
+    if extra is not None:
+        columns |= dict(zip(extra.column_names, extra.columns, strict=True))
+        style = "needed"
     try:
         with Path(path).open("wb") as file:
-            file.write((",".join(COLUMNS) + "\n").encode("ascii"))
+            header = ",".join(name if name in COLUMNS else f'"{name}"' for name in columns)
+            file.write(f"{header}\n".encode())
             csv.write_csv(pa.table(columns), file, csv.WriteOptions(include_header=False, quoting_style=style))
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({os_cause(error)}); give another path.") from None
 
 
-def _name_column(indices: NDArray[np.generic], names: Sequence[str]) -> pa.Array:
+def _name_column(indices: NDArray[np.generic], names: Sequence[str | None]) -> pa.Array:
     return pa.DictionaryArray.from_arrays(indices, pa.array(names, pa.string())).dictionary_decode()

@@ -5,11 +5,13 @@ raises an error when it is created. A design travels with its annotations as YAM
 """
 
 import dataclasses
+import inspect
 import json
+import re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from videomem_hf.recipes import build, read_yaml
 from videomem_hf.schema import InputError
@@ -142,6 +144,7 @@ class Controls:
         step2_false_alarms_max: Step 2: highest false-alarm rate, over new videos.
         step2_recognition_min: Step 2: lowest hit rate of targets.
         step2_recognition_above_false_alarms: Step 2: the hit rate must be above the false-alarm rate.
+        missing_max: Each step: highest share of showings that are missing, because a clip could not be played, say.
     """
 
     vigilance_hits_min: float = _with_source(0.71, "the original software; the paper gives no figure")
@@ -149,6 +152,7 @@ class Controls:
     step2_false_alarms_max: float = _with_source(0.40, "Sec. 3.2")
     step2_recognition_min: float = _with_source(0.15, "Sec. 3.2")
     step2_recognition_above_false_alarms: bool = _with_source(True, "Sec. 3.2")
+    missing_max: float = _with_source(0.10, "no source: the paper reports no technical failures")
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -191,12 +195,16 @@ class StudyDesign:
         candidates = max(self.step1.videos, videos // 10)
         return dataclasses.replace(self, step1=dataclasses.replace(self.step1, candidates=candidates))
 
-    def check_collection(self, videos: int) -> None:
-        """Raise InputError for a collection with fewer videos than one participant sees in both steps."""
+    def check_collection(self, videos: int, clips: int | None = None) -> None:
+        """Raise InputError for a collection with fewer videos than one participant sees in both steps.
+
+        `clips` is their number with those of the instructions, for the command that plans a design.
+        """
         if videos < self.videos_needed:
             raise InputError(
                 f"{videos} videos; one participant sees {self.step1.videos} in step 1 and {self.step2.fillers} others "
-                f"in step 2. Add {self.videos_needed - videos} videos, or give a design with fewer."
+                f"in step 2. Add {self.videos_needed - videos} videos, or let `videomem study plan --videos "
+                f"{clips or videos}` make a design for yours and give it with --design."
             )
 
 
@@ -227,6 +235,36 @@ def _yaml(design: StudyDesign) -> str:
             origin = source if value == entry.default else f"own choice; {entry.default!r} in {source}"
             lines.append(f"  {entry.name}: {json.dumps(value)}  # {origin}")
     return "\n".join(lines) + "\n"
+
+
+class DesignName(NamedTuple):
+    """A name in design.yaml: its section, value in the paper's design, meaning and source."""
+
+    section: str
+    name: str
+    default: Any
+    about: str
+    source: str
+
+
+def design_names() -> list[DesignName]:
+    """Every name in design.yaml, from the dataclasses and their docstrings."""
+    names = []
+    for part in fields(StudyDesign):
+        kind = part.default_factory
+        about = _attributes(inspect.getdoc(kind) or "")
+        names += [
+            DesignName(part.name, entry.name, entry.default, about[entry.name], entry.metadata["source"])
+            for entry in fields(kind)  # type: ignore[arg-type]
+        ]
+    return names
+
+
+def _attributes(docstring: str) -> dict[str, str]:
+    """The text of each name under "Attributes:"; several names may share one."""
+    section = docstring.partition("Attributes:\n")[2]
+    found = re.findall(r"^    (\w+(?:, \w+)*): (.*(?:\n {8}.*)*)", section, re.M)
+    return {name: " ".join(text.split()) for names, text in found for name in names.split(", ")}
 
 
 def check_types(part: Any) -> None:

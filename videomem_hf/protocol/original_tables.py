@@ -20,6 +20,7 @@ unknown. Cells may be quoted; NULL or \\N is an empty cell.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -30,8 +31,10 @@ from pyarrow import compute
 from pyarrow import csv as arrow_csv
 
 from videomem_hf.protocol.annotations import FILLER, TARGET, VIGILANCE, Annotations
+from videomem_hf.protocol.checks import find_contradiction
 from videomem_hf.schema import InputError
 
+_REMEDY: Final = "correct the row or export the table again"
 _ROLE: Final = "target1_or_filler0"
 _OCCURRENCE: Final = "firstoccurrence1_or_secondoccurrence2"
 _NEEDED: Final = ("subject", "url_name", "video_position", _ROLE, _OCCURRENCE, "rt")
@@ -64,15 +67,23 @@ def read_original_tables(files: Sequence[Path]) -> Annotations:
         pressed=rt >= 0,
         rt_ms=np.where(rt >= 0, np.maximum(rt, 1), np.nan).astype(np.float32),
         time=np.full(len(participant), np.datetime64("NaT"), "datetime64[ms]"),
+        missing=np.zeros(len(participant), np.int8),
+        locate=partial(_locate, parts),
     )
     _mark_vigilance(annotations)
-    if problem := annotations.problem():
-        row, text = problem
-        for part in parts:
-            if row < len(part.rt):
-                raise part.error(int(part.rows[row]), text)
-            row -= len(part.rt)
+    if contradiction := find_contradiction(annotations):
+        row, text = contradiction
+        raise InputError(f"{_locate(parts, row)}: {text}; {_REMEDY}.")
     return annotations
+
+
+def _locate(parts: Sequence["_ResultsTable"], row: int) -> str:
+    """The file and line of a showing."""
+    for part in parts:
+        if row < len(part.rt):
+            break
+        row -= len(part.rt)
+    return f"{part.path}:{part.rows[row] + 2}"
 
 
 class _ResultsTable:
@@ -95,7 +106,7 @@ class _ResultsTable:
         self.videos = [PurePosixPath(url.replace("\\", "/")).stem for url in self._text("url_name", "a clip's address")]
 
     def error(self, row: int, text: str) -> InputError:
-        return InputError(f"{self.path}:{row + 2}: {text}; correct the row or export the table again.")
+        return InputError(f"{self.path}:{row + 2}: {text}; {_REMEDY}.")
 
     def _text(self, column: str, allowed: str) -> list[str]:
         values = self._columns[column]

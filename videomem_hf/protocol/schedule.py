@@ -9,7 +9,7 @@ evenly as possible; then the positions, longest lags first, since these have the
 needs a second draw.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from typing import Final, Literal, NamedTuple, TypeVar
 
@@ -147,6 +147,7 @@ def choose_step2_videos(
     step1_videos: Sequence[Video],
     seed: int,
     counts: ArrayLike | None = None,
+    unseen: Collection[Video] = (),
 ) -> list[Video]:
     """Choose the video of each slot of a participant's step 2: targets from the step-1 fillers, others never seen.
 
@@ -154,6 +155,7 @@ def choose_step2_videos(
         design, videos, seed: As in `choose_step1_videos`.
         step1_videos: The participant's videos of step 1, as `choose_step1_videos` gave them.
         counts: `(videos,)` long-term annotation counts; required if `targets_by` is "least_annotated".
+        unseen: Videos of step 1 that the participant did not see; they become targets only if there are too few others.
 
     Raises:
         InputError: The collection is too small, or counts are required and there is not one per video.
@@ -165,7 +167,8 @@ def choose_step2_videos(
     if design.step2.targets_by == "least_annotated":
         number = dict(zip(videos, _check_counts(videos, [] if counts is None else counts).tolist(), strict=True))
         keys = keys + np.array([number[video] for video in fillers])
-    targets = [fillers[index] for index in np.argsort(keys, kind="stable")[: design.step2.targets].tolist()]
+    order = np.lexsort((keys, np.array([video in unseen for video in fillers])))
+    targets = [fillers[index] for index in order[: design.step2.targets].tolist()]
     seen = set(step1_videos)
     new = (video for index in _permutation(len(videos), generator).tolist() if (video := videos[index]) not in seen)
     return [*targets, *islice(new, design.step2.fillers)]

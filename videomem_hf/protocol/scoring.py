@@ -3,22 +3,28 @@
 A raw score is a video's hit rate: the share of participants who recognised it when it was repeated. The short-term hit
 rate falls linearly with the lag, so raw short-term scores depend on the lags that a video happened to get. The slope is
 fitted to all annotations by least squares with one intercept per video, and every score is corrected along it to the
-longest lag. Long-term scores are not corrected: k of n.
+longest lag, if the slope can be told from 0. Long-term scores are not corrected: k of n.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from videomem_hf.protocol.annotations import TARGET, Annotations
+from videomem_hf.protocol.annotations import MISSING_REASONS, TARGET, Annotations
+from videomem_hf.protocol.checks import check_annotations
+from videomem_hf.protocol.clustered import fit_slope
 from videomem_hf.protocol.design import StudyDesign
 from videomem_hf.protocol.screening import Screening, quotient, screen
 from videomem_hf.schema import HORIZONS, SCORE_MAX, SCORE_MIN, Horizon, InputError
 from videomem_hf.statistics import Floats
 
+LagChoice = Literal["significant", "always", "never"]
+"""When short-term scores are corrected for the lag."""
+_SIGNIFICANT: Final = 0.05
 _PRIOR_ANNOTATIONS: Final = (2.0, 1000.0)
 """Bounds of the prior's weight, in annotations; see `_standard_error`."""
 
@@ -62,11 +68,15 @@ class Sums:
 
 @dataclass(frozen=True)
 class LagCorrection:
-    """The line along which short-term scores are corrected to one lag; the hit rate's `slope` per unit is negative."""
+    """The line along which short-term scores are corrected to one lag; the hit rate's `slope` per unit is negative.
+
+    `standard_error` and `p_value` (of "no slope", two-sided) are by participant in a study's scores; NaN where unknown.
+    """
 
     slope: float
     standard_error: float
     to_lag: int
+    p_value: float = float("nan")
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +84,7 @@ class Scores:
     """The scores of one horizon, `(videos,)` each.
 
     Attributes:
-        score: In [0, 1], corrected for the lag (short-term); NaN for a video without annotations.
+        score: In [0, 1], corrected for the lag (short-term, where `StudyScores.corrected`); NaN without annotations.
         raw: Hit rate.
         standard_error: Of the score, from the annotation count and the standard error of the slope.
         mean_lag: Mean lag of the annotations; NaN in the long term.
@@ -94,7 +104,11 @@ class Scores:
 class StudyScores:
     """A scored study: its videos by name, in the order of the arrays, and the annotations of those who passed.
 
-    The `correction` is that of the short-term scores; None without short-term annotations.
+    Attributes:
+        correction: The line fitted to the short-term annotations; None without any.
+        corrected: Whether the short-term scores are corrected along it.
+        accepted: Participants with a problem that was ignored, by the name of the check.
+        missing: Showings of all participants without a response that counts, by reason.
     """
 
     videos: tuple[str, ...]
@@ -103,30 +117,95 @@ class StudyScores:
     correction: LagCorrection | None
     screening: Screening
     design: StudyDesign
+    corrected: bool
+    accepted: Mapping[str, int]
+    missing: Mapping[str, int]
 
 
-def score_study(annotations: Annotations, design: StudyDesign | None = None) -> StudyScores:
+def score_study(
+    annotations: Annotations,
+    design: StudyDesign | None = None,
+    *,
+    ignore: Collection[str] = (),
+    lag_correction: LagChoice = "significant",
+) -> StudyScores:
     """Screen the participants and score the videos of a study; its design is the paper's by default.
 
-    Raises InputError if no participant passes; the message names the control that most participants fail.
+    Args:
+        annotations: Of the study.
+        design: Of the study; the annotations must fit it.
+        ignore: Names of `checks.CHECKS` whose problems are accepted.
+        lag_correction: When short-term scores are corrected for the lag; significant: if the slope differs from 0 at
+            p < .05, by participant.
+
+    Raises:
+        InputError: The annotations do not fit the design, or no participant passes; the message names the showing, or
+            the control that most participants fail.
     """
     design = design or StudyDesign()
+    accepted = check_annotations(annotations, design, ignore)
     screening = screen(annotations, design)
     if not screening.step1.passed.any() and not screening.step2.passed.any():
         raise InputError(_nobody_passes(screening))
     targets = {horizon: target_annotations(annotations, screening, horizon) for horizon in HORIZONS}
-    sums = {horizon: sum_by_video(targets[horizon], len(annotations.videos)) for horizon in HORIZONS}
-    correction = fit_correction(sums["short_term"], design.step1.target_lag_max)
-    corrections: dict[Horizon, LagCorrection | None] = {"short_term": correction, "long_term": None}
-    scores = {horizon: _scores(targets[horizon], sums[horizon], corrections[horizon]) for horizon in HORIZONS}
-    return StudyScores(annotations.videos, scores, targets, correction, screening, design)
+    missing = np.bincount(annotations.missing, minlength=len(MISSING_REASONS)).tolist()
+    reasons = {reason: count for reason, count in zip(MISSING_REASONS[1:], missing[1:], strict=True) if count}
+    return score_targets(
+        annotations.videos,
+        targets,
+        screening,
+        design,
+        lag_correction=lag_correction,
+        accepted=accepted,
+        missing=reasons,
+    )
+
+
+def score_targets(
+    videos: tuple[str, ...],
+    targets: Mapping[Horizon, TargetAnnotations],
+    screening: Screening,
+    design: StudyDesign,
+    *,
+    lag_correction: LagChoice = "significant",
+    accepted: Mapping[str, int] = MappingProxyType({}),
+    missing: Mapping[str, int] = MappingProxyType({}),
+) -> StudyScores:
+    """Score videos by the annotations of those who passed; arguments as the attributes of `StudyScores`."""
+    sums = {horizon: sum_by_video(targets[horizon], len(videos)) for horizon in HORIZONS}
+    correction = _fit_by_participant(targets["short_term"], sums["short_term"], design.step1.target_lag_max)
+    corrected = correction is not None and (
+        lag_correction == "always" or (lag_correction == "significant" and correction.p_value < _SIGNIFICANT)
+    )
+    scores: dict[Horizon, Scores] = {
+        "short_term": _scores(targets["short_term"], sums["short_term"], correction if corrected else None),
+        "long_term": replace(
+            _scores(targets["long_term"], sums["long_term"], None), mean_lag=np.full(len(videos), np.nan)
+        ),
+    }
+    return StudyScores(videos, scores, targets, correction, screening, design, corrected, accepted, missing)
+
+
+def _fit_by_participant(annotations: TargetAnnotations, sums: Sums, to_lag: int) -> LagCorrection | None:
+    """`fit_correction` with standard error and p-value by participant."""
+    correction = fit_correction(sums, to_lag)
+    if correction is None:
+        return None
+    hit = annotations.hit.astype(np.float64)
+    slope = fit_slope(annotations.interval, hit, annotations.participant, annotations.video)
+    if slope is None:
+        return correction
+    return replace(correction, standard_error=slope.standard_error, p_value=slope.p_value)
 
 
 def target_annotations(annotations: Annotations, screening: Screening, horizon: Horizon) -> TargetAnnotations:
-    """The annotations of one horizon: responses to repeated targets of the participants who passed its step."""
+    """The annotations of one horizon: responses to repeated targets of the participants who passed its step.
+
+    Missing responses, and those to a video whose first showing is missing, are left out.
+    """
     step = screening.step1 if horizon == "short_term" else screening.step2
     rows = (annotations.step == step.step) & (annotations.role == TARGET) & annotations.repeat
-    rows &= step.passed[annotations.participant]
+    rows &= step.passed[annotations.participant] & annotations.counted
     participant = annotations.participant[rows].astype(np.int64)
     return TargetAnnotations(
         participant=participant,
@@ -181,7 +260,7 @@ def _scores(annotations: TargetAnnotations, sums: Sums, correction: LagCorrectio
     videos = len(sums.annotations)
     known = annotations.hit & np.isfinite(annotations.rt_ms)
     rt_ms = np.bincount(annotations.video[known], annotations.rt_ms[known], videos)
-    mean_lag = quotient(sums.lags, sums.annotations) if correction else np.full(videos, np.nan)
+    mean_lag = quotient(sums.lags, sums.annotations)
     return Scores(
         score=correct_scores(sums, correction),
         raw=correct_scores(sums, None),
@@ -236,6 +315,7 @@ def _nobody_passes(screening: Screening) -> str:
 def summary(scores: StudyScores) -> dict[str, Any]:
     """The study in numbers: participants, annotations, means, and the correction."""
     content: dict[str, Any] = {"videos": len(scores.videos)}
+    content |= {"showings_missing": dict(scores.missing), "ignored_checks": dict(scores.accepted)}
     for horizon, step in zip(HORIZONS, scores.screening.steps(), strict=True):
         values = scores.scores[horizon]
         scored = values.annotations > 0
@@ -261,6 +341,8 @@ def summary(scores: StudyScores) -> dict[str, Any]:
         content["lag_correction"] = {
             "slope_per_video": scores.correction.slope,
             "slope_standard_error": scores.correction.standard_error,
+            "slope_p_value": scores.correction.p_value,
+            "applied": scores.corrected,
             "to_lag": scores.correction.to_lag,
             "mean_correction": float(np.nanmean(short.raw - short.score)),
         }

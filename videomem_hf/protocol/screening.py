@@ -16,8 +16,6 @@ Mask = NDArray[np.bool_]
 Step = Literal[1, 2]
 
 _ROUNDING: Final = 1e-9
-_DELAY_SLACK_H: Final = 1.0
-"""The delay is measured between showings; a served study admits participants by when the steps ended and started."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +38,7 @@ class StepScreening:
         false_alarms: False-alarm rate: presses at first showings (step 1) or new videos (step 2); NaN without any.
         recognition: Hit rate of targets; NaN without any.
         delay_h: Step 2: hours from the end of step 1 to the start of step 2; NaN where unknown.
+        missing: Share of the showings that are missing; NaN without any showing.
         failures: The controls that at least one participant failed.
         passed: Who took part and failed no control.
     """
@@ -50,6 +49,7 @@ class StepScreening:
     false_alarms: Floats
     recognition: Floats
     delay_h: Floats
+    missing: Floats
     failures: tuple[Failure, ...]
     passed: Mask
 
@@ -78,14 +78,15 @@ class Screening:
     def rows(self) -> Iterator[tuple[str | int | float, ...]]:
         """The report: one row per participant and step, with the cells of `REPORT_COLUMNS`."""
         for step in self.steps():
-            numbers = (step.vigilance_hits, step.false_alarms, step.recognition, step.delay_h)
+            numbers = (step.vigilance_hits, step.false_alarms, step.recognition, step.delay_h, step.missing)
             for index in np.flatnonzero(step.took_part).tolist():
                 start = (self.participants[index], step.step, int(step.passed[index]), int(step.showings[index]))
                 yield *start, *(float(values[index]) for values in numbers), "; ".join(step.reasons(index))
 
 
 REPORT_COLUMNS: Final = (
-    "participant", "step", "passed", "showings", "vigilance_hits", "false_alarms", "recognition", "delay_h", "reasons",
+    "participant", "step", "passed", "showings", "vigilance_hits", "false_alarms", "recognition", "delay_h", "missing",
+    "reasons",
 )  # fmt: skip
 
 
@@ -107,9 +108,11 @@ def screen_step1(annotations: Annotations, design: StudyDesign) -> StepScreening
         "false_alarms": _press_rate(annotations, here & ~repeat),
         "recognition": _press_rate(annotations, here & repeat & (role == TARGET)),
         "delay_h": np.full(len(showings), np.nan),
+        "missing": _missing_rate(annotations, here),
     }
     failures = [
         _incomplete(showings, design.step1.showings),
+        _above("missing", rates["missing"], design.controls.missing_max),
         _below("vigilance hits", rates["vigilance_hits"], design.controls.vigilance_hits_min),
         _above("false alarms", rates["false_alarms"], design.controls.step1_false_alarms_max),
     ]
@@ -122,10 +125,11 @@ def _screen_step2(annotations: Annotations, design: StudyDesign, first: StepScre
     showings = _count_showings(annotations, here)
     false_alarms = _press_rate(annotations, here & (annotations.role == FILLER))
     recognition = _press_rate(annotations, here & (annotations.role == TARGET))
-    delay_h = _delay_h(annotations)
-    outside = (delay_h < step.delay_min_h - _DELAY_SLACK_H) | (delay_h > step.delay_max_h + _DELAY_SLACK_H)
+    delay_h, missing = _delay_h(annotations), _missing_rate(annotations, here)
+    outside = (delay_h < step.delay_min_h - _ROUNDING) | (delay_h > step.delay_max_h + _ROUNDING)
     failures = [
         _incomplete(showings, step.showings),
+        _above("missing", missing, controls.missing_max),
         _below("recognition", recognition, controls.step2_recognition_min),
         _above("false alarms", false_alarms, controls.step2_false_alarms_max),
         Failure("delay", f"delay {{:.1f}} h, from {step.delay_min_h:g} to {step.delay_max_h:g}", delay_h, outside),
@@ -134,7 +138,7 @@ def _screen_step2(annotations: Annotations, design: StudyDesign, first: StepScre
     if controls.step2_recognition_above_false_alarms:
         name, text = "recognition above false alarms", "recognition {:.3f}, not above the false-alarm rate"
         failures.append(Failure(name, text, recognition, recognition <= false_alarms + _ROUNDING))
-    rates = {"false_alarms": false_alarms, "recognition": recognition, "delay_h": delay_h}
+    rates = {"false_alarms": false_alarms, "recognition": recognition, "delay_h": delay_h, "missing": missing}
     return _step_screening(2, showings, rates | {"vigilance_hits": np.full(len(showings), np.nan)}, failures)
 
 
@@ -163,8 +167,14 @@ def _count_showings(annotations: Annotations, rows: Mask) -> Counts:
 
 
 def _press_rate(annotations: Annotations, rows: Mask) -> Floats:
-    """Share of the showings at which each participant pressed; NaN without any."""
+    """Share of the showings that count at which each participant pressed; NaN without any."""
+    rows = rows & annotations.counted
     return quotient(_count_showings(annotations, rows & annotations.pressed), _count_showings(annotations, rows))
+
+
+def _missing_rate(annotations: Annotations, rows: Mask) -> Floats:
+    """Share of each participant's showings that are missing; NaN without any."""
+    return quotient(_count_showings(annotations, rows & (annotations.missing > 0)), _count_showings(annotations, rows))
 
 
 def quotient(numerator: NDArray[Any], denominator: NDArray[Any]) -> Floats:

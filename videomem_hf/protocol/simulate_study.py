@@ -141,7 +141,7 @@ class _Play:
         parts += [replace(part, participant=who[part.participant].astype(np.int32)) for who, part in self._second]
         arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS}
         names = tuple(f"p{number:05d}" for number in range(1, int(starts[-1]) + 1))
-        return Annotations(participants=names, videos=self.videos.names, **arrays)
+        return Annotations(names, self.videos.names, *arrays.values())
 
     def _assign(self, number: int, step1_videos: list[int] | None = None) -> list[int]:
         """The videos of a participant's step 1, or of step 2 for one whose step-1 videos are given."""
@@ -215,6 +215,7 @@ class _Play:
             pressed=pressed.ravel(),
             rt_ms=rt_ms.ravel().astype(np.float32),
             time=(starts[:, None] + since).ravel(),
+            missing=np.zeros(video.size, dtype=np.int8),
         )
 
 

@@ -11,8 +11,10 @@ from scipy import stats
 
 from videomem_hf.protocol import consistency
 from videomem_hf.protocol.annotations import Annotations
+from videomem_hf.protocol.clustered import centre, fit_slope
 from videomem_hf.protocol.consistency import SPLITS, Consistency, ConsistencyCurve, Expected
 from videomem_hf.protocol.scoring import StudyScores, TargetAnnotations, sum_by_video
+from videomem_hf.protocol.screening import quotient
 from videomem_hf.schema import HORIZONS, Horizon
 from videomem_hf.statistics import Floats, pearson, spearman
 
@@ -31,7 +33,10 @@ class Correlation(NamedTuple):
 
 
 class LineFit(NamedTuple):
-    """A least-squares line through all annotations: hit (1) or miss (0) against the interval; p-value of "no slope"."""
+    """A least-squares line through all annotations: hit (1) or miss (0) against the interval.
+
+    The p-value of "no slope" is by participant.
+    """
 
     intercept: float
     slope: float
@@ -52,7 +57,10 @@ class Retention:
 
 
 class PairedTest(NamedTuple):
-    """Student's t-test for paired samples: each video's mean response time in the two steps."""
+    """Student's t-test for paired samples: each video's mean response time in the two steps, as in the paper.
+
+    The p-value is that of the same test over participants who passed both steps: the videos share their participants.
+    """
 
     t: float
     degrees_of_freedom: int
@@ -67,7 +75,9 @@ class HorizonAnalysis:
         human: NaN with fewer than two participants.
         curve, thinned: Annotation consistency (Fig. 4), `thinned` over all videos with annotations left out.
         expected: Between two studies of this size.
-        rt_with_score: Pearson's correlation of mean response time and score (Fig. 6).
+        rt_with_score: Pearson's correlation of mean response time and score (Fig. 6). Its p-value is that of response
+            times and hits relative to the participant's own means: someone quick and able raises the score and lowers
+            the response time of all their videos.
         rt_ms, false_rt_ms: Mean response times of hits and of false alarms.
     """
 
@@ -134,7 +144,7 @@ def analyse_study(
         },
         short_with_long_pearson=_correlation(pearson, short.score, long.score),
         rt_short_with_long=_correlation(pearson, short.rt_ms, long.rt_ms),
-        rt_test=_paired_test(short.rt_ms, long.rt_ms),
+        rt_test=_rt_test(scores),
     )
 
 
@@ -151,14 +161,15 @@ def retention(annotations: TargetAnnotations, bins: Floats | None = None) -> Ret
     counts, hits = np.histogram(interval, edges)[0], np.histogram(interval, edges, weights=hit)[0]
     some = counts > 0
     centres = ((edges[:-1] + edges[1:]) / 2)[some]
-    return Retention(centres, hits[some] / counts[some], counts[some], _fit_line(interval, hit))
+    return Retention(centres, hits[some] / counts[some], counts[some], _fit_line(annotations, known))
 
 
-def _fit_line(interval: Floats, hit: Floats) -> LineFit | None:
-    if len(interval) < 3 or np.ptp(interval) == 0:
+def _fit_line(annotations: TargetAnnotations, known: NDArray[np.bool_]) -> LineFit | None:
+    interval, hit = annotations.interval[known], annotations.hit[known].astype(np.float64)
+    if len(interval) < 3:
         return None
-    fit = stats.linregress(interval, hit)
-    return LineFit(float(fit.intercept), float(fit.slope), float(fit.pvalue))
+    fit = fit_slope(interval, hit, annotations.participant[known], np.zeros(len(interval), dtype=np.int8))
+    return fit and LineFit(float(hit.mean() - fit.slope * interval.mean()), fit.slope, fit.p_value)
 
 
 def _analyse_horizon(
@@ -170,10 +181,11 @@ def _analyse_horizon(
     progress: Callable[[int], object] | None,
 ) -> HorizonAnalysis:
     targets, values, videos = scores.annotations[horizon], scores.scores[horizon], len(scores.videos)
-    to_lag = scores.design.step1.target_lag_max if horizon == "short_term" else None
+    to_lag = scores.design.step1.target_lag_max if horizon == "short_term" and scores.corrected else None
     measure = partial(consistency.annotation_consistency, to_lag=to_lag, splits=splits, seed=seed, progress=progress)
     curve = measure(targets, videos)
     mean = float(values.annotations[values.annotations > 0].mean())
+    rt_with_score = _correlation(pearson, values.rt_ms, values.score)
     step = scores.design.step2
     bins = None if horizon == "short_term" else np.linspace(step.delay_min_h, step.delay_max_h, _DELAY_BINS + 1)
     return HorizonAnalysis(
@@ -183,7 +195,7 @@ def _analyse_horizon(
         thinned=measure(targets, videos, thin=True),
         expected=consistency.expected_consistency(curve, mean),
         reliability=consistency.reliability(sum_by_video(targets, videos), values.score),
-        rt_with_score=_correlation(pearson, values.rt_ms, values.score),
+        rt_with_score=Correlation(rt_with_score.value, p_within_participants(targets, videos), rt_with_score.videos),
         rt_ms=consistency.finite_mean(targets.rt_ms[targets.hit]),
         false_rt_ms=_false_rt_ms(annotations, scores, horizon),
     )
@@ -208,6 +220,38 @@ def _correlation(statistic: Callable[[Floats, Floats], float], x: Floats, y: Flo
         return Correlation(value, float("nan"), len(x))
     test = stats.spearmanr if statistic is spearman else stats.pearsonr
     return Correlation(value, float(test(x, y).pvalue), len(x))
+
+
+def p_within_participants(annotations: TargetAnnotations, videos: int) -> float:
+    """The p-value of the correlation of a video's mean response time and hit rate, both less the participant's mean.
+
+    Where nobody gave two responses, they are taken as they are.
+    """
+    timed = annotations.hit & np.isfinite(annotations.rt_ms)
+    if not timed.any():
+        return float("nan")
+    rt_ms, hit = annotations.rt_ms[timed], annotations.hit.astype(np.float64)
+    if len(np.unique(annotations.participant)) < len(annotations):
+        rt_ms, hit = centre(rt_ms, annotations.participant[timed]), centre(hit, annotations.participant)
+    return _correlation(
+        pearson, _mean_by(annotations.video[timed], rt_ms, videos), _mean_by(annotations.video, hit, videos)
+    ).p_value
+
+
+def _mean_by(index: NDArray[np.int64], values: Floats, size: int) -> Floats:
+    """Means of the values with each index, `(size,)`; NaN where there is none."""
+    return quotient(np.bincount(index, values, size), np.bincount(index, minlength=size))
+
+
+def _rt_test(scores: StudyScores) -> PairedTest:
+    by_video = _paired_test(*(scores.scores[horizon].rt_ms for horizon in HORIZONS))
+    people = len(scores.screening.participants)
+    means = []
+    for horizon in HORIZONS:
+        part = scores.annotations[horizon]
+        timed = part.hit & np.isfinite(part.rt_ms)
+        means.append(_mean_by(part.participant[timed], part.rt_ms[timed], people))
+    return PairedTest(by_video.t, by_video.degrees_of_freedom, _paired_test(means[0], means[1]).p_value)
 
 
 def _paired_test(x: Floats, y: Floats) -> PairedTest:

@@ -24,12 +24,15 @@ class StudyRow:
         name: Its key in `paper.PAPER` and in analysis.json.
         statistic: Its name in the report.
         value: NaN where undefined.
+        unit: What it is counted or averaged over.
+        p_value: By participant where a participant's responses could make it too small.
     """
 
     name: str
     statistic: str
     value: float
     definition: str
+    unit: str
     p_value: float | None = None
     decimals: int = 3
 
@@ -81,11 +84,12 @@ def study_markdown(analysis: StudyAnalysis, figures: dict[str, str]) -> str:
             f"controls; {part['videos_scored']:,} videos with {part['annotations_mean']:.1f} annotations on average "
             f"({part['annotations_min']} to {part['annotations_max']})."
         )
-    lines += ["", "| | This study | p | VideoMem | Section | Definition |", "|---|---:|---:|---:|---|---|"]
+    lines += ["", "| | This study | p | VideoMem | Section | Over | Definition |", "|---|---:|---:|---:|---|---|---|"]
     for row in study_rows(analysis):
         paper = "" if row.paper is None else _format_number(row.paper, row.decimals)
         p_value = "" if row.p_value is None else _format_p(row.p_value)
-        cells = (row.statistic, _format_number(row.value, row.decimals), p_value, paper, row.section, row.definition)
+        value = _format_number(row.value, row.decimals)
+        cells = (row.statistic, value, p_value, paper, row.section, row.unit, row.definition)
         lines.append(f"| {' | '.join(cells)} |")
     for caption, file in figures.items():
         lines += ["", f"![{caption}]({file})", "", caption]
@@ -93,17 +97,25 @@ def study_markdown(analysis: StudyAnalysis, figures: dict[str, str]) -> str:
 
 
 def _score_rows(analysis: StudyAnalysis) -> list[StudyRow]:
-    definitions = {"short_term": "corrected to the longest lag", "long_term": "hit rate, not corrected"}
+    corrected = "corrected to the longest lag" if analysis.scores.corrected else "hit rate, not corrected for the lag"
+    definitions = {"short_term": corrected, "long_term": "hit rate, not corrected"}
     rows, content = [], summary(analysis.scores)
     for horizon in analysis.horizons:
         part, name = content[horizon], _NAMES[horizon]
         passed, mean = part["participants_passed"], part["annotations_mean"]
         rows += [
-            StudyRow(f"{horizon}_participants", f"{name} participants", passed, "who passed the controls", decimals=0),
-            StudyRow(f"{horizon}_annotations", f"{name} annotations", mean, "mean over videos", decimals=1),
-            StudyRow(f"{horizon}_raw_mean", f"{name} raw score, mean", part["raw_mean"], "hit rate"),
-            StudyRow(f"{horizon}_mean", f"{name} score, mean", part["score_mean"], definitions[horizon]),
-            StudyRow(f"{horizon}_sd", f"{name} score, standard deviation", part["score_sd"], "over videos"),
+            StudyRow(
+                f"{horizon}_participants",
+                f"{name} participants",
+                passed,
+                "who passed the controls",
+                "participants",
+                decimals=0,
+            ),
+            StudyRow(f"{horizon}_annotations", f"{name} annotations", mean, "mean per video", "videos", decimals=1),
+            StudyRow(f"{horizon}_raw_mean", f"{name} raw score, mean", part["raw_mean"], "hit rate", "videos"),
+            StudyRow(f"{horizon}_mean", f"{name} score, mean", part["score_mean"], definitions[horizon], "videos"),
+            StudyRow(f"{horizon}_sd", f"{name} score, standard deviation", part["score_sd"], "of the scores", "videos"),
         ]
     return [row for row in rows if row.name != "long_term_raw_mean"]
 
@@ -113,17 +125,16 @@ def _decay_rows(analysis: StudyAnalysis) -> list[StudyRow]:
     short, long = (analysis.horizons.get(horizon) for horizon in HORIZONS)
     if short is not None and correction is not None:
         mean = summary(analysis.scores)["lag_correction"]["mean_correction"]
-        definition = "least squares with one intercept per video; p of one line through all annotations"
-        p_value = math.nan if short.retention.line is None else short.retention.line.p_value
+        definition = "least squares with one intercept per video; p by participant"
         text = "Hit rate, change per unit of lag (Fig. 3a)"
         rows += [
-            StudyRow("mean_correction", "Mean lag correction", mean, "raw less corrected score, mean over videos"),
-            StudyRow("lag_slope", text, correction.slope, definition, p_value, 6),
+            StudyRow("mean_correction", "Mean lag correction", mean, "raw less corrected score", "videos"),
+            StudyRow("lag_slope", text, correction.slope, definition, "annotations", correction.p_value, 6),
         ]
     if long is not None and long.retention.line is not None:
-        definition = "least squares over annotations; the paper finds no significant change"
+        definition = "least squares; p by participant; the paper finds no significant change"
         text, line = "Hit rate, change per hour of delay (Fig. 3b)", long.retention.line
-        rows.append(StudyRow("delay_slope", text, line.slope, definition, line.p_value, 6))
+        rows.append(StudyRow("delay_slope", text, line.slope, definition, "annotations", line.p_value, 6))
     return rows
 
 
@@ -150,13 +161,13 @@ def _consistency_rows(horizon: Horizon, part: HorizonAnalysis, analysis: StudyAn
         "reliability": ("reliability", part.reliability, "share of the scores' variance that is not sampling noise"),
     }
     return [
-        StudyRow(f"{horizon}_{key}", f"{_NAMES[horizon]} {statistic}", value, definition)
+        StudyRow(f"{horizon}_{key}", f"{_NAMES[horizon]} {statistic}", value, definition, "videos")
         for key, (statistic, value, definition) in rows.items()
     ]
 
 
 def _correlation_row(name: str, statistic: str, found: Correlation, definition: str) -> StudyRow:
-    return StudyRow(name, statistic, found.value, f"{definition}, {found.videos:,} videos", found.p_value)
+    return StudyRow(name, statistic, found.value, definition, f"{found.videos:,} videos", found.p_value)
 
 
 def _agreement_rows(analysis: StudyAnalysis) -> list[StudyRow]:
@@ -174,20 +185,21 @@ def _agreement_rows(analysis: StudyAnalysis) -> list[StudyRow]:
 def _rt_rows(analysis: StudyAnalysis) -> list[StudyRow]:
     rows = []
     for horizon, part in analysis.horizons.items():
-        text, definition = f"{_NAMES[horizon]} response time", "Pearson of a video's mean response time and score"
+        text = f"{_NAMES[horizon]} response time"
+        definition = "Pearson of a video's mean response time and score; p relative to the participant's own means"
         hits, false = part.rt_ms / 1000, part.false_rt_ms / 1000
         rows += [
             _correlation_row(f"{horizon}_rt_with_score", f"{text} with score", part.rt_with_score, definition),
-            StudyRow(f"{horizon}_rt_s", f"{text} of hits, s", hits, "mean over hits", None, 2),
-            StudyRow(f"{horizon}_false_rt_s", f"{text} of false alarms, s", false, "mean over false alarms", None, 2),
+            StudyRow(f"{horizon}_rt_s", f"{text} of hits, s", hits, "mean", "hits", None, 2),
+            StudyRow(f"{horizon}_false_rt_s", f"{text} of false alarms, s", false, "mean", "false alarms", None, 2),
         ]
     test, both = analysis.rt_test, analysis.rt_short_with_long
     text, definition = "Short- with long-term response time", "Pearson of a video's mean response times"
-    by_step = f"Student's t for paired samples, {test.degrees_of_freedom} degrees of freedom"
+    by_step = f"Student's t for paired samples, {test.degrees_of_freedom} degrees of freedom; p by participant"
     return [
         *rows,
         _correlation_row("rt_short_with_long", text, both, definition),
-        StudyRow("rt_t", "Short- less long-term response time, t", test.t, by_step, test.p_value, 2),
+        StudyRow("rt_t", "Short- less long-term response time, t", test.t, by_step, "videos", test.p_value, 2),
     ]
 
 

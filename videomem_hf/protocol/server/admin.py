@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader
 from videomem_hf.protocol.server.database import Database
 from videomem_hf.protocol.server.deletion import delete_participant
 from videomem_hf.protocol.server.export import annotation_lines, participant_lines
-from videomem_hf.protocol.server.game import Game, Refused
+from videomem_hf.protocol.server.game import Game, Refused, pause_message, set_pause
 from videomem_hf.protocol.server.limits import RateLimit, client_address
 from videomem_hf.protocol.server.report import study_report
 from videomem_hf.protocol.server.study import Study
@@ -33,21 +33,22 @@ class AdminApi:
         self.router.add_api_route("/annotations.csv", self.annotations, methods=["GET"])
         self.router.add_api_route("/participants.csv", self.participants, methods=["GET"])
         self.router.add_api_route("/delete", self.delete, methods=["POST"])
+        self.router.add_api_route("/pause", self.pause, methods=["POST"])
 
     def page(self) -> Response:
         with self.database.write() as connection:
             self._game.close_abandoned(connection, self.now_ms())
         with self.database.read() as connection:
-            progress = study_report(connection)
+            progress, message = study_report(connection), pause_message(connection)
         template = _TEMPLATES.get_template("admin.html.j2")
-        return HTMLResponse(template.render(study=self.study, report=progress))
+        return HTMLResponse(template.render(study=self.study, report=progress, message=message))
 
     def annotations(self) -> Response:
         return self._table("annotations.csv", annotation_lines)
 
     def participants(self) -> Response:
-        names = [question.name for question in self.study.settings.demographics]
-        return self._table("participants.csv", lambda connection: participant_lines(connection, self.study.key, names))
+        settings, key = self.study.settings, self.study.key
+        return self._table("participants.csv", lambda connection: participant_lines(connection, settings, key))
 
     def delete(self, participant: Annotated[str, Body(embed=True, max_length=64)]) -> dict[str, int]:
         try:
@@ -55,6 +56,12 @@ class AdminApi:
                 return {"responses": delete_participant(connection, participant)}
         except InputError as error:
             raise Refused("unknown_code", str(error)) from None
+
+    def pause(self, message: Annotated[str | None, Body(embed=True, max_length=1000)]) -> dict[str, bool]:
+        """Pause the study with a message for participants, or let it go on (null)."""
+        with self.database.write() as connection:
+            set_pause(connection, message)
+        return {"paused": message is not None}
 
     def _table(self, name: str, lines: Callable[[Any], Iterator[str]]) -> Response:
         def content() -> Iterator[str]:

@@ -13,12 +13,14 @@ from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import OperationalError
 
+from videomem_hf.protocol.design import StudyDesign
 from videomem_hf.protocol.server.admin import AdminApi
 from videomem_hf.protocol.server.database import Database, participants, studies, videos
 from videomem_hf.protocol.server.game import Refused
 from videomem_hf.protocol.server.participant_api import ParticipantApi
 from videomem_hf.protocol.server.shield import Shield
 from videomem_hf.protocol.server.study import Study
+from videomem_hf.recipes import build
 from videomem_hf.schema import InputError
 
 STATIC: Final = Path(__file__).with_name("static")
@@ -39,16 +41,18 @@ def system_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def create_app(study: Study, database: Database, now_ms: Callable[[], int] = system_ms) -> FastAPI:
+def create_app(
+    study: Study, database: Database, now_ms: Callable[[], int] = system_ms, preview: bool = False
+) -> FastAPI:
     """Make the application of a study; a new database gets the study's videos.
 
-    All that depends on time goes by `now_ms`, the server's clock in milliseconds since 1970. Raises InputError if the
-    database belongs to another design or other videos.
+    All that depends on time goes by `now_ms`, the server's clock in milliseconds since 1970. A `preview` reveals
+    roles. Raises InputError if the database belongs to another design or other videos.
     """
     with database.write() as connection:
         clips = enter_study(connection, study)
     app = FastAPI(title=study.settings.title, docs_url=None, redoc_url=None, openapi_url=None)
-    app.include_router(ParticipantApi(study, database, clips, now_ms).router)
+    app.include_router(ParticipantApi(study, database, clips, now_ms, preview).router)
     app.include_router(AdminApi(study, database, now_ms).router)
     app.add_api_route("/", _page, methods=["GET"])
     app.mount("/static", StaticFiles(directory=STATIC))
@@ -68,7 +72,7 @@ def enter_study(connection: Connection, study: Study) -> dict[int, Path]:
     row = connection.execute(select(studies)).first()
     if row is None:
         connection.execute(insert(studies).values(id=1, design=design))
-    elif row.design != design:
+    elif build(StudyDesign, row.design, "the design in the database") != study.design:
         if connection.execute(select(participants.c.id).limit(1)).first():
             raise InputError(
                 f"{study.folder / 'design.yaml'} is not the design of the responses in the database; "

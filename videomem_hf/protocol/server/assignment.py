@@ -2,9 +2,11 @@
 
 import secrets
 from collections.abc import Sequence
+from typing import Literal
 
 from sqlalchemy import Connection, insert, select, update
 
+from videomem_hf.protocol.annotations import MISSING_REASONS
 from videomem_hf.protocol.design import StudyDesign
 from videomem_hf.protocol.schedule import choose_step1_videos, choose_step2_videos, draw_step1, draw_step2
 from videomem_hf.protocol.server.database import COUNT_COLUMNS, showings, studies, videos
@@ -23,7 +25,8 @@ def assign(connection: Connection, design: StudyDesign, participant_id: int, ste
         chosen = choose_step1_videos(design, ids, counts, seed)
         order = draw_step1(design, seed)
     else:
-        chosen = choose_step2_videos(design, ids, _step1_videos(connection, participant_id), seed, counts)
+        first, unseen = _step1_videos(connection, participant_id), _unseen_videos(connection, participant_id, 1)
+        chosen = choose_step2_videos(design, ids, first, seed, counts, unseen)
         order = draw_step2(design, seed)
     own, columns = {"participant_id": participant_id, "step": step}, ("position", "slot", "role", "repeat")
     drawn = [
@@ -34,11 +37,28 @@ def assign(connection: Connection, design: StudyDesign, participant_id: int, ste
     return str(seed)
 
 
-def release_targets(connection: Connection, participant_id: int, step: int) -> None:
-    """Remove the targets of a step from the annotation counts: it was abandoned, failed its controls, or is deleted."""
+def release_targets(
+    connection: Connection, participant_id: int, step: int, which: Literal["all", "missing", "counted"] = "all"
+) -> None:
+    """Remove targets of a step from the annotation counts.
+
+    `which`: all where the step was closed early or failed its controls; missing where it passed, those without a
+    response that counts; counted where a step that passed is deleted, all others.
+    """
     connection.execute(select(studies.c.id).with_for_update())
     where = (showings.c.participant_id == participant_id, showings.c.step == step, showings.c.role == "target")
-    _add_to_counts(connection, step, connection.scalars(select(showings.c.video_id).where(*where).distinct()).all(), -1)
+    targets = set(connection.scalars(select(showings.c.video_id).where(*where)))
+    if which != "all":
+        unseen = _unseen_videos(connection, participant_id, step)
+        targets = targets & unseen if which == "missing" else targets - unseen
+    _add_to_counts(connection, step, sorted(targets), -1)
+
+
+def _unseen_videos(connection: Connection, participant_id: int, step: int) -> set[int]:
+    """The participant's videos with a missing showing, up to and including this step."""
+    missing = showings.c.note.in_(MISSING_REASONS[1:])
+    where = (showings.c.participant_id == participant_id, showings.c.step <= step, missing)
+    return set(connection.scalars(select(showings.c.video_id).where(*where)))
 
 
 def _step1_videos(connection: Connection, participant_id: int) -> list[int]:

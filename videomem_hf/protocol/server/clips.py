@@ -8,6 +8,8 @@ from videomem_hf.schema import VIDEO_SUFFIXES, InputError, is_system_file
 
 MEDIA_TYPES: Final = {".webm": "video/webm", ".mp4": "video/mp4", ".m4v": "video/mp4"}
 _CODECS: Final = {"vp8", "vp9", "av1", "h264"}
+_SAME_S: Final = 0.25
+"""Difference between clip and window that nobody notices."""
 _MARK: Final = b"padding of the study server"
 
 
@@ -36,8 +38,11 @@ def find_clips(paths: list[Path]) -> list[Path]:
     return clips
 
 
-def check_clip(path: Path) -> None:
-    """Raise InputError for a container or codec that browsers do not play, or a file that holds no video."""
+def check_clip(path: Path) -> float:
+    """The clip's length in seconds, NaN where its file does not state it.
+
+    Raises InputError for a container or codec that browsers do not play, or a file that holds no video.
+    """
     import av
 
     remedy = f"convert it, for example: ffmpeg -i {path.name} -an -c:v libvpx-vp9 {path.stem}.webm"
@@ -46,6 +51,7 @@ def check_clip(path: Path) -> None:
     try:
         with av.open(str(path)) as container:
             codecs = [stream.codec_context.codec.canonical_name for stream in container.streams.video]
+            seconds = container.duration / av.time_base if container.duration else float("nan")
             decodes = bool(codecs) and next(container.decode(video=0), None) is not None
     except (av.FFmpegError, OSError) as error:
         raise InputError(f"{path}: not a video ({error}); leave it out or convert it.") from None
@@ -54,6 +60,25 @@ def check_clip(path: Path) -> None:
         raise InputError(f"{path}: holds no video frame; leave it out.")
     if names[0] not in _CODECS and names[0] != "vpx":
         raise InputError(f"{path}: codec {codecs[0]}; browsers play {', '.join(sorted(_CODECS))}; {remedy}")
+    return seconds
+
+
+def compare_lengths(seconds: list[float], window_s: float) -> str | None:
+    """What follows for the participants where clips and response window differ in length; None where they do not."""
+    known = sorted(length for length in seconds if length == length)  # without NaN
+    if not known:
+        return None
+    span = f"{known[0]:.1f} s" if known[-1] - known[0] < 0.1 else f"{known[0]:.1f} to {known[-1]:.1f} s"
+    short = sum(length < window_s - _SAME_S for length in known)
+    long = sum(length > window_s + _SAME_S for length in known)
+    if not short and not long:
+        return None
+    text = f"The clips last {span}, the response window {window_s:g} s:"
+    if short:
+        text += f" {short} shorter clips stand on their last frame until the window ends;"
+    if long:
+        text += f" {long} longer clips are cut off when it ends;"
+    return f"{text} set presentation.window_s in design.yaml before the first participant if that is not wanted."
 
 
 def pad_clip(content: bytes, suffix: str) -> bytes:

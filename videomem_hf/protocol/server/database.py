@@ -26,9 +26,14 @@ metadata = sa.MetaData()
 T = TypeVar("T")
 
 studies = Table(
-    "studies", metadata, Column("id", sa.Integer, primary_key=True), Column("design", sa.JSON, nullable=False)
+    "studies",
+    metadata,
+    Column("id", sa.Integer, primary_key=True),
+    Column("design", sa.JSON, nullable=False),
+    Column("pause_message", sa.String(1000)),
 )
-"""One row: the design of the responses. Locked while videos are assigned."""
+"""One row: the design of the responses, and what participants read while the study is paused (null while it is not).
+Locked while videos are assigned."""
 
 videos = Table(
     "videos",
@@ -48,11 +53,13 @@ participants = Table(
     Column("return_hash", sa.String(64), unique=True),
     Column("platform", sa.String(16)),
     Column("platform_id", sa.String(128), unique=True),
+    Column("platform_sealed", sa.String(1200)),
     Column("joined_ms", sa.BigInteger, nullable=False),
     Column("demographics", sa.JSON, nullable=False),
     Column("browser", sa.JSON, nullable=False),
 )
-"""`name` is random; `return_hash` is set when the participant is invited to step 2."""
+"""`name` is random; `return_hash` is set when the participant is invited to step 2. `platform_id` recognises the
+owner of an id of a recruiting platform; `platform_sealed` is that id, encrypted with the study's key."""
 
 steps = Table(
     "steps",
@@ -65,13 +72,17 @@ steps = Table(
     Column("page_hash", sa.String(64), nullable=False),
     Column("next_position", sa.Integer, nullable=False),
     Column("interruptions", sa.Integer, nullable=False),
+    Column("failures", sa.Integer, nullable=False, server_default="0"),
     Column("begun_ms", sa.BigInteger, key="started_ms", nullable=False),
     Column("active_ms", sa.BigInteger, nullable=False),
     Column("free_ms", sa.BigInteger, nullable=False),
     Column("closed_ms", sa.BigInteger),
+    Column("study_id", sa.String(255)),
+    Column("session_id", sa.String(255)),
     sa.Index("steps_by_activity", "state", "active_ms"),
 )
-"""`state` is playing, completed or abandoned; `page_hash` identifies the page that plays it, the last of several tabs;
+"""`state` is playing, completed, abandoned or technical (too many failures of the equipment); `page_hash` identifies
+the page that plays it, the last of several tabs;
 `started_ms` is the column `begun_ms`; `free_ms` is when the last showing ended and the gap to the next one started."""
 
 showings = Table(
@@ -89,8 +100,15 @@ showings = Table(
     Column("shown_ms", sa.BigInteger),
     Column("received_ms", sa.BigInteger),
     Column("note", sa.String(16)),
+    Column("hidden_ms", sa.Integer),
+    Column("stalled_ms", sa.Integer),
+    Column("frames", sa.Integer),
+    Column("frames_dropped", sa.Integer),
+    Column("window_width", sa.Integer),
+    Column("window_height", sa.Integer),
 )
-"""`pressed` (column `answered`) is null until the showing is over; `note` is one of `game.Note`."""
+"""`pressed` (column `answered`) is null until the showing is over; `note` is one of `game.Note`; the last six are those
+of `game.Playback`."""
 
 COUNT_COLUMNS: Final = {1: videos.c.short_count, 2: videos.c.long_count}
 _PRAGMAS: Final = (

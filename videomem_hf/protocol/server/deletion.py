@@ -16,8 +16,10 @@ def delete_participant(connection: Connection, name: str) -> int:
     if person is None:
         raise InputError(f"No participant {name!r}; names are in the table of participants, such as p0123456789.")
     for row in connection.execute(select(steps).where(steps.c.participant_id == person.id).with_for_update()).all():
-        if row.state == "playing" or (row.state == "completed" and row.passed):
+        if row.state == "playing":
             release_targets(connection, person.id, row.step)
+        elif row.passed:
+            release_targets(connection, person.id, row.step, "counted")
     responses = select(func.count()).where(showings.c.participant_id == person.id, showings.c.pressed.is_not(None))
     count = connection.execute(responses).scalar_one()
     connection.execute(delete(participants).where(participants.c.id == person.id))  # cascades to steps and showings

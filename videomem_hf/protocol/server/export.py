@@ -2,65 +2,111 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, case, func, select
 
-from videomem_hf.protocol.annotations import COLUMNS
+from videomem_hf.protocol.annotations import COLUMNS, MISSING_REASONS
+from videomem_hf.protocol.server.completion import completion_of, outcome_of
 from videomem_hf.protocol.server.database import participants, showings, steps, videos
-from videomem_hf.protocol.server.tokens import completion_code
+from videomem_hf.protocol.server.game import Game, Playback, missing_reason
+from videomem_hf.protocol.server.recruiting import INVITEE_COLUMNS, invitees
+from videomem_hf.protocol.server.settings import StudySettings
 
+PLAYBACK_COLUMNS: Final = tuple(entry.name for entry in fields(Playback))
+"""How the clip played, beside the columns of `annotations`."""
+_BROWSER_COLUMNS: Final = (
+    "device", "os", "browser", "browser_version", "width", "height", "screen_width", "screen_height", "automation",
+)  # fmt: skip
+"""What the page found when the participant joined: kind of device, browser, window and screen in CSS pixels, and
+whether the browser says that a program controls it."""
+_STEP_COLUMNS: Final = (
+    "state", "outcome", "passed", "showings", "missing", "hidden_ms", "interruptions", "failures", "started", "closed",
+    "code", "study_id", "session_id",
+)  # fmt: skip
 _ROWS: Final = 5000
 
 
 def annotation_lines(connection: Connection) -> Iterator[str]:
-    """The table of annotations (see `annotations`): every finished showing of every participant."""
+    """The table of annotations (see `annotations`): every finished showing, and how its clip played."""
     own = showings.c
     query = (
         select(participants.c.name, own.step, own.position, videos.c.name, own.role)
-        .add_columns(own.repeat, own.pressed, own.rt_ms, own.shown_ms)
+        .add_columns(own.repeat, own.pressed, own.rt_ms, own.shown_ms, own.note)
+        .add_columns(*(own[name] for name in PLAYBACK_COLUMNS))
         .join(participants, participants.c.id == own.participant_id)
         .join(videos, videos.c.id == own.video_id)
         .where(own.pressed.is_not(None))
         .order_by(own.participant_id, own.step, own.position)
         .execution_options(yield_per=_ROWS)
     )
-    yield from _csv_text([COLUMNS])
+    yield from _csv_text([[*COLUMNS, *PLAYBACK_COLUMNS]])
     for rows in connection.execute(query).partitions():
         yield from _csv_text(_showing_cells(row) for row in rows)
 
 
-def participant_lines(connection: Connection, key: str, questions: Sequence[str]) -> Iterator[str]:
-    """The table of participants: the responses to these demographic questions, state and completion code of each step.
+def participant_lines(connection: Connection, settings: StudySettings, key: str) -> Iterator[str]:
+    """The table of participants: responses to the demographic questions, and of each step state, outcome and code.
 
-    Completion codes are derived from the study's `key`.
+    Completion codes are the settings', or derived from the study's `key`.
     """
-    step_columns = ("state", "passed", "showings", "interruptions", "started", "closed", "code")
-    header = ["participant", "platform", "platform_id", "joined", *questions]
-    yield from _csv_text([[*header, *(f"step{step}_{column}" for step in (1, 2) for column in step_columns)]])
+    questions = [question.name for question in settings.demographics]
+    header = ["participant", "platform", "platform_id", "joined", *_BROWSER_COLUMNS, *questions]
+    yield from _csv_text([[*header, *(f"step{step}_{column}" for step in (1, 2) for column in _STEP_COLUMNS)]])
+    failed = _failed_showings(connection)
     started = {(row.participant_id, row.step): row for row in connection.execute(select(steps))}
     for person in connection.execute(select(participants).order_by(participants.c.id)).all():
         own = [person.name, person.platform or "", _safe(person.platform_id or ""), format_utc(person.joined_ms)]
+        own += [_browser_cell(person.browser.get(name)) for name in _BROWSER_COLUMNS]
         own += [_safe(person.demographics.get(name, "")) for name in questions]
         for step in (1, 2):
-            own += _step_cells(started.get((person.id, step)), key, person.name)
+            row, lost = started.get((person.id, step)), failed.get((person.id, step), (0, 0))
+            code = "" if row is None else completion_of(settings, key, person, row).code
+            own += _step_cells(row, lost, code)
         yield from _csv_text([own])
 
 
 def _showing_cells(row: Any) -> list[Any]:
     rt_ms = "" if row.rt_ms is None else f"{row.rt_ms:.1f}"
-    return [*row[:5], int(row.repeat), int(row.pressed), rt_ms, format_utc(row.shown_ms)]
+    start = [*row[:5], int(row.repeat), int(row.pressed), rt_ms, format_utc(row.shown_ms), missing_reason(row.note)]
+    return start + ["" if value is None else value for value in row[len(start) :]]
 
 
-def _step_cells(row: Any, key: str, participant: str) -> list[Any]:
+def _failed_showings(connection: Connection) -> dict[tuple[int, int], tuple[int, int]]:
+    """By participant and step: the number of missing showings, and the milliseconds hidden in all."""
+    own = showings.c
+    missing = func.sum(case((own.note.in_(MISSING_REASONS[1:]), 1), else_=0))
+    query = select(own.participant_id, own.step, missing, func.coalesce(func.sum(own.hidden_ms), 0))
+    return {
+        (row[0], row[1]): (int(row[2]), int(row[3]))
+        for row in connection.execute(query.group_by(own.participant_id, own.step))
+    }
+
+
+def _browser_cell(value: Any) -> str | int | float:
+    if isinstance(value, bool):
+        return int(value)
+    return "" if value is None else value if isinstance(value, int | float) else _safe(str(value))
+
+
+def invitee_lines(connection: Connection, game: Game, key: str) -> Iterator[str]:
+    """The table of those who can be invited to step 2, with their platform ids where these are kept."""
+    yield from _csv_text([INVITEE_COLUMNS])
+    for row, identity, opens, closes in invitees(connection, game, key):
+        yield from _csv_text([[row.name, row.platform or "", _safe(identity), format_utc(opens), format_utc(closes)]])
+
+
+def _step_cells(row: Any, failed: tuple[int, int], code: str) -> list[Any]:
     if row is None:
-        return [""] * 7
-    code = completion_code(key, participant, row.step) if row.state == "completed" else ""
+        return [""] * len(_STEP_COLUMNS)
     passed = "" if row.passed is None else int(row.passed)
     closed = "" if row.closed_ms is None else format_utc(row.closed_ms)
-    return [row.state, passed, row.next_position - 1, row.interruptions, format_utc(row.started_ms), closed, code]
+    counts = [row.next_position - 1, *failed, row.interruptions, row.failures]
+    visit = [_safe(row.study_id or ""), _safe(row.session_id or "")]
+    return [row.state, outcome_of(row), passed, *counts, format_utc(row.started_ms), closed, code, *visit]
 
 
 def format_utc(ms: int) -> str:

@@ -7,29 +7,34 @@ ended (`age_ms`, more than a moment after a lost connection). The server compute
 started: never before the previous showing had ended and the gap had passed, and never before the clip was handed out. A
 response that would then lie in the future is refused until its time has come.
 
-**Interruptions.** A showing that was cut short, by a reload or a clip that did not play, is over: it counts as not
-pressed, and the participant continues with the next. Too many of them, or too long a pause, close the step.
+**Missing responses.** A showing that was cut short by a reload, or whose clip could not be played, stood still, ended
+early or was hidden, is over, and the participant continues with the next. Its response is missing, with the reason:
+it is neither a hit nor a miss. Too many reloads, or too long a pause, close the step as abandoned. Too many technical
+failures close it as technical: the participant is paid and not scored.
 """
 
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 
 import numpy as np
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
-from videomem_hf.protocol.annotations import Annotations
+from videomem_hf.protocol.annotations import MISSING_REASONS, Annotations
+from videomem_hf.protocol.checks import RT_MIN_MS
 from videomem_hf.protocol.design import StudyDesign
 from videomem_hf.protocol.schedule import ROLES
 from videomem_hf.protocol.screening import screen
 from videomem_hf.protocol.server.assignment import assign, release_targets
-from videomem_hf.protocol.server.database import participants, showings, steps
+from videomem_hf.protocol.server.database import participants, showings, steps, studies
 from videomem_hf.protocol.server.settings import StudySettings
 from videomem_hf.protocol.server.tokens import hash_secret, new_token, return_code
 
-Note = Literal["interrupted", "unplayable", "hidden", "paused"]
+Note = Literal["interrupted", "unplayable", "hidden", "stalled", "ended_early", "paused"]
 
-_CUT: Final = frozenset({"interrupted", "unplayable"})
+_CUT: Final = frozenset({"interrupted", "unplayable", "ended_early"})
+_FAILED: Final = frozenset({"unplayable", "stalled", "ended_early"})
+"""Failures of the participant's equipment or connection, for which nobody is to blame."""
 _HOUR_MS: Final = 3_600_000
 _TOLERANCE_MS: Final = 250
 _PAUSED_MS: Final = 10_000
@@ -65,6 +70,25 @@ class Refused(Exception):  # noqa: N818
 
 
 @dataclass(frozen=True)
+class Playback:
+    """How a clip played, as the page measured it; None where the browser does not tell.
+
+    Attributes:
+        hidden_ms: Milliseconds during which the window was not visible.
+        stalled_ms: Milliseconds during which the clip stood still before its end.
+        frames, frames_dropped: Frames that the browser decoded, and those of them that it left out.
+        window_width, window_height: Inner size of the window in CSS pixels.
+    """
+
+    hidden_ms: int | None = None
+    stalled_ms: int | None = None
+    frames: int | None = None
+    frames_dropped: int | None = None
+    window_width: int | None = None
+    window_height: int | None = None
+
+
+@dataclass(frozen=True)
 class KeyResponse:
     """What a page reports of a showing: what went wrong, if anything, and two times in milliseconds.
 
@@ -74,16 +98,36 @@ class KeyResponse:
     rt_ms: float | None
     age_ms: float
     note: Note | None = None
+    playback: Playback = field(default_factory=Playback)
 
 
 @dataclass(frozen=True)
 class Newcomer:
-    """A participant who joins; `platform_id` in the form in which it is stored."""
+    """A participant who joins; `platform_id` and `platform_sealed` as they are stored."""
 
     platform: str | None
     platform_id: str | None
+    platform_sealed: str | None
     demographics: dict[str, str]
     browser: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Visit:
+    """The recruiting platform's study and session, such as Prolific's STUDY_ID and SESSION_ID; None without one."""
+
+    study_id: str | None = None
+    session_id: str | None = None
+
+
+def pause_message(connection: Connection) -> str | None:
+    """What participants read while the study is paused; None while it is not."""
+    return connection.execute(select(studies.c.pause_message)).scalar_one_or_none()
+
+
+def set_pause(connection: Connection, message: str | None) -> None:
+    """Pause the study, or let it go on (None): who plays goes on, nobody joins or starts a step."""
+    connection.execute(update(studies).values(pause_message=None if message is None else message[:1000]))
 
 
 def join(connection: Connection, newcomer: Newcomer, now: int) -> str:
@@ -125,10 +169,9 @@ def steps_of(connection: Connection, participant_id: int) -> dict[int, Row[Any]]
     return {row.step: row for row in rows}
 
 
-def return_window_ms(design: StudyDesign, step1: Row[Any]) -> tuple[int, int]:
-    """When step 2 opens and closes after this step 1."""
-    low, high = design.step2.delay_min_h, design.step2.delay_max_h
-    return step1.closed_ms + int(low * _HOUR_MS), step1.closed_ms + int(high * _HOUR_MS)
+def missing_reason(note: str | None) -> str:
+    """Why the response of a showing with this note is missing; empty if it counts."""
+    return note if note in MISSING_REASONS and note else ""
 
 
 class Game:
@@ -139,10 +182,23 @@ class Game:
         self.window_ms, self.gap_ms = design.presentation.window_s * 1000, design.presentation.gap_s * 1000
         self.showings = {1: design.step1.showings, 2: design.step2.showings}
 
-    def start(self, connection: Connection, token: str, step: int, page: str, now: int) -> int:
+    def return_window_ms(self, step1: Row[Any]) -> tuple[int, int]:
+        """When step 2 opens and closes after this step 1.
+
+        It closes one longest pause before the end of the design's interval, so that whoever is admitted sees the first
+        clip within it: screening measures the delay between showings.
+        """
+        low, high = self.design.step2.delay_min_h, self.design.step2.delay_max_h
+        opens = step1.closed_ms + int(low * _HOUR_MS)
+        return opens, max(opens, step1.closed_ms + int(high * _HOUR_MS) - self.settings.pause_max_ms)
+
+    def start(
+        self, connection: Connection, token: str, step: int, page: str, now: int, visit: Visit | None = None
+    ) -> int:
         """Start or resume a step, which from now on only this page plays; returns the position of the next showing.
 
-        Raises Refused: `too_soon`, `too_late`, `not_invited`, or `over`.
+        `visit` is what the recruiting platform calls it. Raises Refused: `paused`, `too_soon`, `too_late`,
+        `not_invited`, or `over`.
         """
         participant = participant_of(connection, token, lock=True)
         started = steps_of(connection, participant.id)
@@ -150,6 +206,8 @@ class Game:
             self._require_open(started[step], now)
             _update_step(connection, started[step], page_hash=hash_secret(page))
             return int(started[step].next_position)
+        if (message := pause_message(connection)) is not None:
+            raise Refused("paused", message)
         if step == 2:
             self._require_invitation(started.get(1), now)
         self.close_abandoned(connection, now)
@@ -162,6 +220,8 @@ class Game:
                 page_hash=hash_secret(page),
                 next_position=1,
                 interruptions=0,
+                failures=0,
+                **asdict(visit or Visit()),
                 started_ms=now,
                 active_ms=now,
                 free_ms=now - int(self.gap_ms),
@@ -197,12 +257,16 @@ class Game:
         note = response.note or ("paused" if start - row.free_ms - self.gap_ms > _PAUSED_MS else None)
         showing = _showing_key(row.participant_id, step, position)
         stored = {"pressed": response.rt_ms is not None, "rt_ms": response.rt_ms, "note": note}
-        connection.execute(_STORE, showing | stored | {"shown_ms": start, "received_ms": now})
-        cut = response.note in _CUT
-        progress = {"next_position": position + 1, "interruptions": row.interruptions + cut}
+        stored |= {"shown_ms": start, "received_ms": now} | asdict(response.playback)
+        connection.execute(_STORE, showing | stored)
+        interruptions = row.interruptions + (response.note == "interrupted")
+        failures = row.failures + (response.note in _FAILED)
+        progress = {"next_position": position + 1, "interruptions": interruptions, "failures": failures}
         _update_step(connection, row, **progress, free_ms=start + duration, active_ms=now)
-        if row.interruptions + cut > self.settings.interruptions_max:
-            self._abandon(connection, row, now)
+        if interruptions > self.settings.interruptions_max:
+            self._close_early(connection, row, "abandoned", now)
+        elif failures > self.design.controls.missing_max * self.showings[step]:
+            self._close_early(connection, row, "technical", now)
         elif position == self.showings[step]:
             self._complete(connection, row, token, now)
         return position + 1
@@ -212,12 +276,14 @@ class Game:
         late = (steps.c.state == "playing", steps.c.active_ms < now - self.settings.pause_max_ms)
         query = select(steps.c.participant_id, steps.c.step).where(*late).with_for_update(skip_locked=True)
         rows = connection.execute(query).all()
-        return sum(self._abandon(connection, row, now) for row in rows)
+        return sum(self._close_early(connection, row, "abandoned", now) for row in rows)
 
-    def _abandon(self, connection: Connection, row: Row[Any, Any] | Row[Any], now: int) -> bool:
+    def _close_early(
+        self, connection: Connection, row: Row[Any, Any] | Row[Any], state: Literal["abandoned", "technical"], now: int
+    ) -> bool:
         """Close a step that is being played; False if it was closed meanwhile."""
         mine = (steps.c.participant_id == row.participant_id, steps.c.step == row.step, steps.c.state == "playing")
-        closed = connection.execute(update(steps).where(*mine).values(state="abandoned", passed=False, closed_ms=now))
+        closed = connection.execute(update(steps).where(*mine).values(state=state, passed=False, closed_ms=now))
         if closed.rowcount != 1:
             return False
         release_targets(connection, row.participant_id, row.step)
@@ -228,16 +294,17 @@ class Game:
         screening = screen(_responses(connection, row.participant_id), self.design)
         passed = bool(screening.steps()[row.step - 1].passed[0])
         _update_step(connection, row, state="completed", passed=passed, closed_ms=now)
-        if not passed:
-            release_targets(connection, row.participant_id, row.step)
-        elif row.step == 1:
+        release_targets(connection, row.participant_id, row.step, "missing" if passed else "all")
+        if passed and row.step == 1:
             who = participants.c.id == row.participant_id
             connection.execute(update(participants).where(who).values(return_hash=hash_secret(return_code(token))))
 
     def _timing(self, connection: Connection, row: Row[Any], response: KeyResponse, now: int) -> tuple[int, int]:
         """When a showing started and how long it lasted, in ms by the server's clock."""
-        if response.rt_ms is not None and not 0 < response.rt_ms <= self.window_ms:
-            raise Refused("impossible", f"A press counts from 0 to {self.window_ms:g} ms after the start of a clip.")
+        if response.rt_ms is not None and not RT_MIN_MS <= response.rt_ms <= self.window_ms:
+            raise Refused(
+                "impossible", f"A press counts from {RT_MIN_MS:g} to {self.window_ms:g} ms after the start of a clip."
+            )
         cut = response.note in _CUT
         if cut and response.rt_ms is not None:
             raise Refused("impossible", "A showing that was cut short has no press.")
@@ -272,7 +339,7 @@ class Game:
     def _require_invitation(self, step1: Row[Any] | None, now: int) -> None:
         if step1 is None or step1.state != "completed" or not step1.passed:
             raise Refused("not_invited", "The second part is for participants who completed the first.")
-        opens, closes = return_window_ms(self.design, step1)
+        opens, closes = self.return_window_ms(step1)
         if now < opens:
             raise Refused("too_soon", "The second part is not open yet.", opens_ms=opens)
         if now > closes:
@@ -292,10 +359,13 @@ def _responses(connection: Connection, participant_id: int) -> Annotations:
     own = showings.c
     query = (
         select(own.step, own.position, own.video_id, own.role, own.repeat, own.pressed, own.rt_ms, own.shown_ms)
+        .add_columns(own.note)
         .where(own.participant_id == participant_id, own.pressed.is_not(None))
         .order_by(own.step, own.position)
     )
-    step, position, video, role, repeat, pressed, rt_ms, shown_ms = zip(*connection.execute(query).all(), strict=True)
+    step, position, video, role, repeat, pressed, rt_ms, shown_ms, note = zip(
+        *connection.execute(query).all(), strict=True
+    )
     names, number = np.unique(video, return_inverse=True)
     return Annotations(
         participants=(str(participant_id),),
@@ -309,4 +379,5 @@ def _responses(connection: Connection, participant_id: int) -> Annotations:
         pressed=np.array(pressed, dtype=bool),
         rt_ms=np.array(rt_ms, dtype=np.float32),
         time=np.array(shown_ms, dtype="datetime64[ms]"),
+        missing=np.array([MISSING_REASONS.index(missing_reason(text)) for text in note], dtype=np.int8),
     )

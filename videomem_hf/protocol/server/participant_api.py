@@ -1,5 +1,6 @@
 """The API of the participants' page. The token is in a cookie that scripts cannot read."""
 
+import hmac
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -13,20 +14,26 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, Row
 from sqlalchemy.exc import IntegrityError
 
+from videomem_hf.protocol.checks import RT_MIN_MS
 from videomem_hf.protocol.server import game
 from videomem_hf.protocol.server.clips import MEDIA_TYPES, pad_clip
+from videomem_hf.protocol.server.completion import completion_of, screened_out
 from videomem_hf.protocol.server.database import Database
 from videomem_hf.protocol.server.limits import RateLimit, client_address
+from videomem_hf.protocol.server.preview import ROLE_HEADER, describe_showing
+from videomem_hf.protocol.server.recruiting import Platform, StoredId, admission, recognise, stored_id
 from videomem_hf.protocol.server.study import Study
-from videomem_hf.protocol.server.tokens import completion_code, hash_secret, normalise_code, platform_id, return_code
+from videomem_hf.protocol.server.tokens import clip_proof, hash_secret, normalise_code, return_code
 
 COOKIE: Final = "participant"
-_PROLIFIC: Final = "https://app.prolific.com/submissions/complete?cc="
+PROOF_HEADER: Final = "x-clip-proof"
 
 Step = Annotated[int, InPath(ge=1, le=2)]
 Position = Annotated[int, InPath(ge=1, le=100_000)]
 Page = Annotated[str, Field(min_length=16, max_length=64)]
 Text = Annotated[str, Field(max_length=200)]
+PlatformId = Annotated[str, Field(min_length=1, max_length=128)]
+Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 
 
 class _Body(BaseModel):
@@ -37,25 +44,62 @@ class JoinBody(_Body):
     """A newcomer: recruiting platform, demographic questions, browser. `consent` must be true."""
 
     consent: Literal[True]
-    platform: Literal["mturk", "prolific"] | None = None
-    platform_id: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+    platform: Platform | None = None
+    platform_id: PlatformId | None = None
     demographics: Annotated[dict[Text, Text], Field(max_length=50)] = {}
     browser: Annotated[dict[Text, Text | float | bool | None], Field(max_length=20)] = {}
 
 
+class ArriveBody(_Body):
+    """Someone who comes from a recruiting platform."""
+
+    platform: Platform
+    platform_id: PlatformId
+
+
+class StartBody(_Body):
+    """A page that plays a step; `page` is a random name that it chose. The others: see `game.Visit`."""
+
+    page: Page
+    study_id: PlatformId | None = None
+    session_id: PlatformId | None = None
+
+
+class PlaybackBody(_Body):
+    """See `game.Playback`."""
+
+    hidden_ms: Count | None = None
+    stalled_ms: Count | None = None
+    frames: Count | None = None
+    frames_dropped: Count | None = None
+    window_width: Count | None = None
+    window_height: Count | None = None
+
+
 class ResponseBody(_Body):
-    """The response to a showing (see `game.KeyResponse`); `page` is a random name that the page chose."""
+    """The response to a showing (see `game.KeyResponse`).
+
+    `page` is a random name that the page chose; `proof` came with the clip, empty if the clip could not be loaded.
+    """
 
     page: Page
     rt_ms: float | None
     age_ms: Annotated[float, Field(ge=0, le=1e9)]
-    note: Literal["interrupted", "unplayable", "hidden"] | None = None
+    note: Literal["interrupted", "unplayable", "hidden", "stalled", "ended_early"] | None = None
+    playback: PlaybackBody = PlaybackBody()
+    proof: Annotated[str, Field(max_length=64)] = ""
 
 
 class ParticipantApi:
-    """The requests of participants; `clips` gives the file of each video by its number in the database."""
+    """The requests of participants; `clips` gives the file of each video by its number in the database.
 
-    def __init__(self, study: Study, database: Database, clips: dict[int, Path], now_ms: Callable[[], int]) -> None:
+    A `preview` tells the role of each showing.
+    """
+
+    def __init__(
+        self, study: Study, database: Database, clips: dict[int, Path], now_ms: Callable[[], int], preview: bool = False
+    ) -> None:
+        self._preview = preview
         self.study, self.database, self.clips, self.now_ms = study, database, clips, now_ms
         self.game = game.Game(study.design, study.settings)
         self._joins = RateLimit(study.settings.joins_per_minute, 60)
@@ -66,20 +110,25 @@ class ParticipantApi:
         add("/examples/{number}", self.example, methods=["GET"])
         add("/api/me", self.me, methods=["GET"])
         add("/api/participants", self.join, methods=["POST"])
+        add("/api/arrive", self.arrive, methods=["POST"])
         add("/api/return", self.come_back, methods=["POST"])
         add("/api/steps/{step}/begin", self.start, methods=["POST"])
         add("/api/steps/{step}/clips/{position}", self.clip, methods=["GET"])
         add("/api/steps/{step}/showings/{position}", self.respond, methods=["PUT"])
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self, request: Request) -> dict[str, Any]:
         settings, design = self.study.settings, self.study.design
-        names = ("title", "contact", "consent", "clips_ahead", "pause_max_min")
+        names = ("title", "contact", "consent", "clips_ahead", "pause_max_min", "stall_max_ms")
         return {name: getattr(settings, name) for name in names} | {
             "demographics": [asdict(question) for question in settings.demographics],
             "examples": len(self.study.examples),
+            "opens_ms": settings.opens_ms,
+            "secure": request.url.scheme == "https",
+            "screened_out": asdict(screened_out(settings)),
             "media_types": sorted({MEDIA_TYPES[clip.suffix.lower()] for clip in self.study.clips.values()}),
             "key": design.presentation.key,
             "window_ms": self.game.window_ms,
+            "rt_min_ms": RT_MIN_MS,
             "gap_ms": self.game.gap_ms,
             "showings": [self.game.showings[1], self.game.showings[2]],
             "delay_h": [design.step2.delay_min_h, design.step2.delay_max_h],
@@ -94,13 +143,32 @@ class ParticipantApi:
     async def join(self, body: JoinBody, request: Request, response: Response) -> dict[str, Any]:
         """Add a newcomer and set the cookie."""
         self._joins.admit(client_address(request))
-        newcomer = game.Newcomer(body.platform, self._platform_id(body), self._demographics(body), dict(body.browser))
+        stored = self._stored_id(body.platform, body.platform_id) or StoredId(None, None)
+        answers = self._demographics(body)
+        newcomer = game.Newcomer(body.platform, stored.known, stored.sealed, answers, dict(body.browser))
+
+        def enter(connection: Connection) -> str:
+            if (met := admission(connection, self.study.settings, self.now_ms())) != "new":
+                raise game.Refused(met, "This study does not admit participants now.")
+            return game.join(connection, newcomer, self.now_ms())
+
         try:
-            token = await self.database.write_async(lambda connection: game.join(connection, newcomer, self.now_ms()))
+            token = await self.database.write_async(enter)
         except IntegrityError:
             raise game.Refused("took_part", "You have already taken part in this study.") from None
         self._set_cookie(request, response, token)
         return {"stage": "ready", "step": 1}
+
+    async def arrive(self, body: ArriveBody, request: Request, response: Response) -> dict[str, Any]:
+        """Recognise someone by their id at a recruiting platform, in whatever browser; a stranger loses the cookie."""
+        self._joins.admit(client_address(request))
+        stored = stored_id(self.study.settings, self.study.key, body.platform, body.platform_id)
+        token = await self.database.write_async(lambda connection: recognise(connection, stored.known))
+        if token is None:
+            response.delete_cookie(COOKIE)
+            return await self._newcomer()
+        self._set_cookie(request, response, token)
+        return await self._stage(token)
 
     async def come_back(
         self, code: Annotated[Text, Body(embed=True)], request: Request, response: Response
@@ -115,19 +183,19 @@ class ParticipantApi:
         """The participant's stage in the study."""
         token = request.cookies.get(COOKIE)
         if token is None:
-            return {"stage": "new"}
+            return await self._newcomer()
         self._requests.admit(hash_secret(token))
         try:
             return await self._stage(token)
         except game.Refused:
             response.delete_cookie(COOKIE)
-            return {"stage": "new"}
+            return await self._newcomer()
 
-    async def start(self, step: Step, page: Annotated[Page, Body(embed=True)], request: Request) -> dict[str, Any]:
-        """Start or resume a step; `page` is a random name that the page chose."""
-        token = self._token(request)
+    async def start(self, step: Step, body: StartBody, request: Request) -> dict[str, Any]:
+        """Start or resume a step."""
+        token, visit = self._token(request), game.Visit(body.study_id, body.session_id)
         position = await self.database.write_async(
-            lambda connection: self.game.start(connection, token, step, page, self.now_ms())
+            lambda connection: self.game.start(connection, token, step, body.page, self.now_ms(), visit)
         )
         return {"next": position, "showings": self.game.showings[step]}
 
@@ -139,70 +207,84 @@ class ParticipantApi:
         )
         file = self.clips[video]
         content = await to_thread.run_sync(file.read_bytes)
-        return Response(pad_clip(content, file.suffix), media_type=MEDIA_TYPES[file.suffix.lower()])
+        headers = {PROOF_HEADER: clip_proof(self.study.key, token, step, position)}
+        if self._preview:
+            headers[ROLE_HEADER] = await self.database.read_async(
+                lambda connection: describe_showing(connection, token, step, position)
+            )
+        return Response(pad_clip(content, file.suffix), media_type=MEDIA_TYPES[file.suffix.lower()], headers=headers)
 
     async def respond(self, step: Step, position: Position, body: ResponseBody, request: Request) -> dict[str, int]:
-        """Store the response to a showing."""
+        """Store the response to a showing; one to a clip that was never loaded is refused."""
         token = self._token(request)
-        response = game.KeyResponse(body.rt_ms, body.age_ms, body.note)
+        proof = clip_proof(self.study.key, token, step, position)
+        if body.note not in {"interrupted", "unplayable"} and not hmac.compare_digest(body.proof, proof):
+            raise game.Refused("impossible", "A clip that was not loaded cannot be responded to.")
+        playback = game.Playback(**body.playback.model_dump())
+        response = game.KeyResponse(body.rt_ms, body.age_ms, body.note, playback)
         following = await self.database.write_async(
             lambda connection: self.game.respond(connection, token, step, position, body.page, response, self.now_ms())
         )
         return {"next": following}
 
+    async def _newcomer(self) -> dict[str, Any]:
+        settings, now = self.study.settings, self.now_ms()
+
+        def met(connection: Connection) -> dict[str, Any]:
+            return {"stage": admission(connection, settings, now)} | _message(connection)
+
+        return await self.database.read_async(met)
+
     async def _stage(self, token: str) -> dict[str, Any]:
         now = self.now_ms()
 
-        def progress(connection: Connection) -> tuple[Row[Any], dict[int, Row[Any]]]:
+        def progress(connection: Connection) -> tuple[Row[Any], dict[int, Row[Any]], dict[str, Any]]:
             participant = game.participant_of(connection, token)
-            return participant, game.steps_of(connection, participant.id)
+            return participant, game.steps_of(connection, participant.id), _message(connection)
 
         def close(connection: Connection) -> dict[int, Row[Any]]:
             self.game.close_abandoned(connection, now)
             return game.steps_of(connection, participant.id)
 
-        participant, started = await self.database.read_async(progress)
+        participant, started, message = await self.database.read_async(progress)
         pause_max_ms = self.study.settings.pause_max_ms
         if any(row.state == "playing" and now - row.active_ms > pause_max_ms for row in started.values()):
             started = await self.database.write_async(close)
-        codes = self._completion_codes(participant, started)
-        stage: dict[str, Any] = {"participant": participant.name, "completed": codes}
+        stage: dict[str, Any] = {
+            "participant": participant.name,
+            "completed": self._completion(participant, started),
+        } | message
         for step in (2, 1):
             if step in started and started[step].state == "playing":
                 return stage | {"stage": "playing", "step": step, "next": started[step].next_position}
-            if step in started and started[step].state == "abandoned":
-                return stage | {"stage": "closed", "step": step}
+            if step in started and started[step].state in {"abandoned", "technical"}:
+                return stage | {"stage": "closed" if started[step].state == "abandoned" else "technical", "step": step}
         if not started:
-            return stage | {"stage": "ready", "step": 1}
+            return stage | {"stage": "paused" if message else "ready", "step": 1}
         if 2 in started or not started[1].passed:
             return stage | {"stage": "finished"}
-        opens, closes = game.return_window_ms(self.study.design, started[1])
+        opens, closes = self.game.return_window_ms(started[1])
         times = {"opens_ms": opens, "closes_ms": closes, "now_ms": now}
         if now > closes:
             return stage | {"stage": "late"} | times
         if now >= opens:
-            return stage | {"stage": "ready", "step": 2} | times
+            return stage | {"stage": "paused" if message else "ready", "step": 2} | times
         code = return_code(token)
         shown = code if participant.return_hash == hash_secret(code) else None
         return stage | {"stage": "waiting", "return_code": shown} | times
 
-    def _completion_codes(self, participant: Row[Any], started: dict[int, Row[Any]]) -> list[dict[str, Any]]:
-        """The completion code of each completed step, with a link to Prolific where there is one."""
-        codes, settings = [], self.study.settings
-        for step in sorted(step for step, row in started.items() if row.state == "completed"):
-            prolific = settings.prolific_code_step1 if step == 1 else settings.prolific_code_step2
-            if participant.platform == "prolific" and prolific:
-                codes.append({"step": step, "code": prolific, "link": _PROLIFIC + prolific})
-            else:
-                codes.append({"step": step, "code": completion_code(self.study.key, participant.name, step)})
-        return codes
+    def _completion(self, participant: Row[Any], started: dict[int, Row[Any]]) -> list[dict[str, Any]]:
+        """The completion code of the last step alone, with the address that submits it; empty where there is none."""
+        if not started:
+            return []
+        step = max(started)
+        completion = completion_of(self.study.settings, self.study.key, participant, started[step])
+        return [{"step": step, **asdict(completion)}] if completion.code else []
 
-    def _platform_id(self, body: JoinBody) -> str | None:
-        if body.platform is None or body.platform_id is None:
+    def _stored_id(self, platform: str | None, identity: str | None) -> StoredId | None:
+        if platform is None or identity is None:
             return None
-        if self.study.settings.participant_ids == "plain":
-            return body.platform_id
-        return platform_id(self.study.key, body.platform, body.platform_id)
+        return stored_id(self.study.settings, self.study.key, platform, identity)
 
     def _demographics(self, body: JoinBody) -> dict[str, str]:
         """The answers to the demographic questions; an unknown question or choice is refused."""
@@ -223,3 +305,9 @@ class ParticipantApi:
         seconds = int((self.study.design.step2.delay_max_h + 7 * 24) * 3600)
         secure = request.url.scheme == "https"
         response.set_cookie(COOKIE, token, max_age=seconds, httponly=True, samesite="strict", secure=secure)
+
+
+def _message(connection: Connection) -> dict[str, Any]:
+    """What participants read while the study is paused; empty while it is not."""
+    message = game.pause_message(connection)
+    return {} if message is None else {"message": message}

@@ -2,24 +2,39 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
 import numpy as np
 from sqlalchemy import Connection, and_, case, func, select
 
+from videomem_hf.protocol.annotations import MISSING_REASONS
 from videomem_hf.protocol.server.database import participants, showings, steps, videos
+
+_DAY_MS: Final = 86_400_000
 
 
 @dataclass(frozen=True)
 class StepReport:
-    """One step: numbers of participants in each state, of finished showings, and of showings with each note."""
+    """One step: numbers of participants in each state, of finished showings, and of showings with each note.
+
+    Attributes:
+        technical: Those whose equipment failed too often: they are paid and not scored.
+        left_at: Those who abandoned it, by the quarter in which they left.
+        rt_ms: Mean response time of the presses; None without any.
+        paid_hours: Of all who get a completion code without having left, from their start to their end.
+    """
 
     playing: int
     passed: int
     failed: int
     abandoned: int
+    technical: int
     responses: int
     notes: dict[str, int]
+    left_at: tuple[int, int, int, int]
+    rt_ms: float | None
+    paid_hours: float
 
     @property
     def pass_rate(self) -> float | None:
@@ -41,9 +56,10 @@ class VideoReport:
 
 @dataclass(frozen=True)
 class StudyReport:
-    """The whole study; `joined` is the number of people who consented."""
+    """The whole study; `joined` is the number of people who consented, `days` how many joined on each day (UTC)."""
 
     joined: int
+    days: dict[str, int]
     steps: dict[int, StepReport]
     videos: list[VideoReport]
 
@@ -55,7 +71,17 @@ class StudyReport:
 
 def study_report(connection: Connection) -> StudyReport:
     joined = connection.execute(select(func.count()).select_from(participants)).scalar_one()
-    return StudyReport(joined, {step: _step(connection, step) for step in (1, 2)}, _videos(connection))
+    return StudyReport(
+        joined, _days(connection), {step: _step(connection, step) for step in (1, 2)}, _videos(connection)
+    )
+
+
+def _days(connection: Connection) -> dict[str, int]:
+    day = (participants.c.joined_ms // _DAY_MS).label("day")
+    query = select(day, func.count()).group_by("day").order_by("day")
+    return {
+        f"{datetime.fromtimestamp(row[0] * _DAY_MS / 1000, UTC):%Y-%m-%d}": row[1] for row in connection.execute(query)
+    }
 
 
 def _step(connection: Connection, step: int) -> StepReport:
@@ -70,18 +96,44 @@ def _step(connection: Connection, step: int) -> StepReport:
         passed=states["completed", True],
         failed=states["completed", False],
         abandoned=states["abandoned", False],
+        technical=states["technical", False],
         responses=sum(notes.values()),
         notes={note: notes[note] for note in sorted(notes.keys() - {None})},
+        left_at=_left_at(connection, step),
+        rt_ms=connection.execute(select(func.avg(showings.c.rt_ms)).where(*over)).scalar_one(),
+        paid_hours=_paid_hours(connection, step),
     )
 
 
+def _left_at(connection: Connection, step: int) -> tuple[int, int, int, int]:
+    shown = func.count().label("shown")
+    own = and_(showings.c.participant_id == steps.c.participant_id, showings.c.step == steps.c.step)
+    query = (
+        select(steps.c.next_position, shown)
+        .join(showings, own)
+        .where(steps.c.step == step, steps.c.state == "abandoned")
+        .group_by(steps.c.participant_id, steps.c.next_position)
+    )
+    quarters = Counter(min(3, (row[0] - 1) * 4 // row[1]) for row in connection.execute(query))
+    return quarters[0], quarters[1], quarters[2], quarters[3]
+
+
+def _paid_hours(connection: Connection, step: int) -> float:
+    paid = steps.c.state.in_(("completed", "technical"))
+    query = select(func.sum(steps.c.closed_ms - steps.c.started_ms)).where(steps.c.step == step, paid)
+    return int(connection.execute(query).scalar_one() or 0) / 3_600_000
+
+
 def _videos(connection: Connection) -> list[VideoReport]:
-    """A target is shown once as a repeat in each step, so repeats of targets are annotations."""
+    """A target is shown once as a repeat in each step, so repeats of targets are annotations, unless one is missing."""
     target = and_(showings.c.role == "target", showings.c.repeat)
+    missing = showings.c.note.in_(MISSING_REASONS[1:])
+    unseen = select(showings.c.participant_id, showings.c.video_id).where(missing).distinct().subquery()
+    own = and_(unseen.c.participant_id == showings.c.participant_id, unseen.c.video_id == showings.c.video_id)
     given = and_(steps.c.state == "completed", steps.c.passed)
 
     def count(step: int, state: Any) -> Any:
-        return func.sum(case((and_(steps.c.step == step, state), 1), else_=0))
+        return func.sum(case((and_(steps.c.step == step, state, unseen.c.video_id.is_(None)), 1), else_=0))
 
     counts = [count(step, state) for step in (1, 2) for state in (given, steps.c.state == "playing")]
     query = (
@@ -89,6 +141,7 @@ def _videos(connection: Connection) -> list[VideoReport]:
         .select_from(videos)
         .outerjoin(showings, and_(showings.c.video_id == videos.c.id, target))
         .outerjoin(steps, and_(steps.c.participant_id == showings.c.participant_id, steps.c.step == showings.c.step))
+        .outerjoin(unseen, own)
         .group_by(videos.c.id, videos.c.name)
         .order_by(videos.c.id)
     )

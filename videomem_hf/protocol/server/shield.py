@@ -54,14 +54,26 @@ class Shield:
 def _refuse(method: str, headers: Headers) -> JSONResponse | None:
     if method in {"GET", "HEAD"}:
         return None
-    length, host, origin = headers.get("content-length", "0"), headers.get("host", ""), headers.get("origin")
-    elsewhere = origin is not None and urlsplit(origin).netloc.lower() != host.lower()
+    length = headers.get("content-length", "0")
     if "transfer-encoding" in headers or not length.isdigit():
         status, code, message = 411, "no_length", "Requests need a content length."
     elif int(length) > BODY_MAX:
         status, code, message = 413, "too_long", f"A request has at most {BODY_MAX} bytes."
-    elif elsewhere or headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+    elif not _same_origin(headers):
         status, code, message = 403, "other_origin", "Requests must come from the study's own pages."
     else:
         return None
     return JSONResponse({"error": code, "message": message}, status)
+
+
+def _same_origin(headers: Headers) -> bool:
+    """Whether the study's own page sent a request.
+
+    Browsers say so themselves in Sec-Fetch-Site, which no page can set, at every address with HTTPS. Elsewhere the
+    origin must be the host, as the browser or a proxy gives it.
+    """
+    if (site := headers.get("sec-fetch-site")) is not None:
+        return site in {"same-origin", "none"}
+    origin = headers.get("origin")
+    hosts = {headers.get("host", "").lower(), headers.get("x-forwarded-host", "").lower()}
+    return origin is None or urlsplit(origin).netloc.lower() in hosts

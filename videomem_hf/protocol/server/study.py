@@ -20,7 +20,7 @@ from secrets import token_hex
 from typing import Final
 
 from videomem_hf.protocol.design import StudyDesign, load_design, save_design
-from videomem_hf.protocol.server.clips import check_clip, find_clips
+from videomem_hf.protocol.server.clips import check_clip, compare_lengths, find_clips
 from videomem_hf.protocol.server.settings import StudySettings, load_settings, save_settings
 from videomem_hf.protocol.server.tokens import hash_secret, new_token
 from videomem_hf.schema import InputError
@@ -63,6 +63,7 @@ def create_study(
     examples: list[Path] | None = None,
     link: bool = False,
     progress: Callable[[list[Path]], Iterable[Path]] = list,
+    report: Callable[[str], object] = lambda _: None,
 ) -> tuple[Study, str]:
     """Create the folder of a study; nothing is left behind if that fails.
 
@@ -75,6 +76,7 @@ def create_study(
         examples: Clips for the instructions; by default two of the clips, which are then not in the game.
         link: Hard links instead of copies; the clips must be on the same disk and must not change later.
         progress: Wraps the list of clips while they are checked, such as `tqdm`.
+        report: Called with what the experimenter should know, such as clips that are shorter than the response window.
 
     Raises:
         InputError: The folder is in use, browsers cannot play a clip, or there are too few clips for the design.
@@ -83,10 +85,11 @@ def create_study(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: exists already; give a new folder.")
     game, instructions = _choose_examples(find_clips(clips), None if examples is None else find_clips(examples))
-    design.check_collection(len(game))
+    design.check_collection(len(game), len(game) + len(instructions))
     design = design.for_collection(len(game))
-    for clip in progress([*game, *instructions]):
-        check_clip(clip)
+    lengths = [check_clip(clip) for clip in progress([*game, *instructions])]
+    if note := compare_lengths(lengths, design.presentation.window_s):
+        report(note)
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:

@@ -1,4 +1,4 @@
-// The experimenter's page: deletes a participant after confirmation.
+// The experimenter's page: deletes a participant after confirmation, pauses the study, and keeps the figures fresh.
 "use strict";
 
 document.getElementById("delete").addEventListener("submit", async (event) => {
@@ -15,3 +15,22 @@ document.getElementById("delete").addEventListener("submit", async (event) => {
     ? `Deleted ${participant} and ${content.responses} responses.`
     : content.message;
 });
+
+document.getElementById("pause").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const paused = event.target.dataset.paused === "1";
+  const message = paused ? null : new FormData(event.target).get("message").trim();
+  await fetch("/admin/pause", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ message }),
+  });
+  location.reload();
+});
+
+// Not while something is being typed.
+const inputs = [...document.querySelectorAll("input")];
+setInterval(() => {
+  const typing = inputs.some((input) => input === document.activeElement || input.value !== input.defaultValue);
+  if (!typing && !document.hidden) location.reload();
+}, 30000);

@@ -1,6 +1,9 @@
-// A jsPsych plugin: shows one clip and records one key press, timed from the first frame on the screen.
+// A jsPsych plugin: shows one clip and records one key press, timed from the first frame on the screen. A showing whose
+// clip did not start, was hidden, stood still or ended before its time has a note that says so.
 
 const START_MAX_MS = 15000;
+// How far a clip's end may differ from the length that its file states.
+const EARLY_S = 0.5;
 
 export class ClipPlugin {
   static info = {
@@ -13,14 +16,20 @@ export class ClipPlugin {
       key: { type: "KEY", default: " " },
       // Response window in ms; the showing ends with it.
       window_ms: { type: "INT", default: 7000 },
+      // A press within this time cannot be a response to the clip; the showing goes on.
+      rt_min_ms: { type: "INT", default: 100 },
+      // Longest standstill in ms.
+      stall_max_ms: { type: "INT", default: 500 },
       // Called when the first frame is on the screen.
       on_shown: { type: "FUNCTION", default: () => {} },
     },
     data: {
       // Milliseconds from the first frame to the press; null without one.
       rt: { type: "INT" },
-      // "unplayable", "hidden" or null.
+      // "unplayable", "hidden", "stalled", "ended_early" or null.
       note: { type: "STRING" },
+      // How the clip played (see Playback in game.py).
+      playback: { type: "OBJECT" },
     },
   };
 
@@ -29,32 +38,57 @@ export class ClipPlugin {
     this.jsPsych = jsPsych;
   }
 
-  trial(display, { url, key, window_ms, on_shown }) {
+  trial(display, { url, key, window_ms, rt_min_ms, stall_max_ms, on_shown }) {
     display.innerHTML = '<video class="clip" playsinline disablepictureinpicture></video>';
     const video = display.querySelector("video");
-    let shown = false;
-    let note = null;
+    const hidden = { since: null, total: 0 };
+    let shown = null;
+    let length = Infinity;
+    let over = false;
 
+    const measure = () => {
+      const now = performance.now();
+      const quality = video.getVideoPlaybackQuality?.() ?? {};
+      const due = shown ? Math.min((now - shown.at) / 1000, Math.min(length, video.duration || Infinity) - shown.time) : 0;
+      const stalled = shown ? Math.max(0, due - (video.currentTime - shown.time)) : 0;
+      return {
+        hidden_ms: Math.round(hidden.total + (hidden.since === null ? 0 : now - hidden.since)),
+        stalled_ms: Math.round(stalled * 1000),
+        frames: quality.totalVideoFrames ?? null,
+        frames_dropped: quality.droppedVideoFrames ?? null,
+        window_width: window.innerWidth,
+        window_height: window.innerHeight,
+      };
+    };
     const end = (rt, problem) => {
+      if (over) return;
+      over = true;
+      const playback = measure();
+      const found = playback.hidden_ms > 0 ? "hidden" : playback.stalled_ms > stall_max_ms ? "stalled" : null;
       this.api.cancelAllKeyboardResponses();
       this.api.clearAllTimeouts();
       document.removeEventListener("visibilitychange", onVisibility);
       video.pause();
-      this.jsPsych.finishTrial({ rt, note: problem || note });
+      this.jsPsych.finishTrial({ rt, note: problem || found, playback });
     };
     const onVisibility = () => {
-      if (document.hidden && shown) note = "hidden";
-      if (!document.hidden && !shown) video.play().catch(() => {});
+      if (document.hidden && shown) hidden.since ??= performance.now();
+      if (document.hidden) return;
+      if (hidden.since !== null) hidden.total += performance.now() - hidden.since;
+      hidden.since = null;
+      if (!video.ended) video.play().catch(() => {});
     };
     const begin = () => {
-      if (shown) return;
-      shown = true;
+      if (shown || over) return;
+      shown = { at: performance.now(), time: video.currentTime };
       on_shown();
       this.api.getKeyboardResponse({
-        callback_function: ({ rt }) => end(rt <= window_ms ? Math.max(rt, 1) : null),
+        callback_function: ({ rt }) => {
+          if (rt >= rt_min_ms) end(rt <= window_ms ? rt : null);
+        },
         valid_responses: [key],
         rt_method: "performance",
-        persist: false,
+        persist: true,
         allow_held_key: false,
       });
       this.api.setTimeout(() => end(null), window_ms);
@@ -64,9 +98,18 @@ export class ClipPlugin {
       if (document.hidden) this.api.setTimeout(giveUp, 1000);
       else end(null, "unplayable");
     };
+    const stopped = () => end(null, shown ? "ended_early" : "unplayable");
 
     document.addEventListener("visibilitychange", onVisibility);
-    video.addEventListener("error", () => end(null, "unplayable"), { once: true });
+    video.addEventListener("loadedmetadata", () => (length = video.duration || Infinity), { once: true });
+    video.addEventListener("error", stopped);
+    video.addEventListener("ended", () => {
+      if (Number.isFinite(length) && video.currentTime < length - EARLY_S) stopped();
+    });
+    // A media key or the system may pause the clip.
+    video.addEventListener("pause", () => {
+      if (!over && !video.ended && !document.hidden) video.play().catch(() => {});
+    });
     if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(begin);
     else video.addEventListener("playing", begin, { once: true });
     this.api.setTimeout(giveUp, START_MAX_MS);

@@ -50,15 +50,28 @@ class FormPlugin {
   }
 }
 
-// Ids that Mechanical Turk and Prolific put into the URL; read once, then removed from it.
-function platformIds() {
+// The names under which recruiting platforms put ids into the URL: the participant's, the study's, the session's.
+const PLATFORM_NAMES = {
+  prolific: ["PROLIFIC_PID", "STUDY_ID", "SESSION_ID"],
+  mturk: ["workerId", "hitId", "assignmentId"],
+  sona: ["survey_code", "experiment_id", "session"],
+  connect: ["participantId", "projectId", "assignmentId"],
+  link: ["id", "study", "session"],
+};
+
+// Reads the ids once and removes them from the URL; they survive a reload in this tab.
+function readVisit() {
   const given = new URLSearchParams(location.search);
   history.replaceState(null, "", location.pathname);
-  const turk = given.get("workerId");
-  const prolific = given.get("PROLIFIC_PID");
-  if (prolific) return { platform: "prolific", platform_id: prolific };
-  if (turk) return { platform: "mturk", platform_id: turk };
-  return {};
+  for (const [platform, names] of Object.entries(PLATFORM_NAMES)) {
+    const [platform_id, study_id, session_id] = names.map((name) => given.get(name) || undefined);
+    const preview = session_id === "ASSIGNMENT_ID_NOT_AVAILABLE";
+    if (!platform_id && !preview) continue;
+    const visit = { ids: { platform, platform_id }, session: { study_id, session_id }, preview };
+    sessionStorage.setItem("visit", JSON.stringify(visit));
+    return { ...visit, arrived: true };
+  }
+  return JSON.parse(sessionStorage.getItem("visit") || '{"ids": {}, "session": {}}');
 }
 
 function browserProblem(study, browser) {
@@ -75,12 +88,26 @@ function browserProblem(study, browser) {
   return null;
 }
 
+// The device cannot play the game.
+class Unsuitable extends Error {}
+
+function deviceKind(mobile) {
+  if (mobile) return Math.min(screen.width, screen.height) < 600 ? "phone" : "tablet";
+  return matchMedia("(any-pointer: fine)").matches ? "computer" : "tablet";
+}
+
 async function checkBrowser(study) {
   const features = ["width", "height", "browser", "browser_version", "mobile", "os", "fullscreen"];
   const browser = await run({ type: jsPsychBrowserCheck, features });
   const problem = browserProblem(study, browser);
-  if (problem) throw new Error(problem);
-  return Object.fromEntries(features.map((name) => [name, browser[name] ?? null]));
+  if (problem) throw new Unsuitable(problem);
+  return {
+    ...Object.fromEntries(features.map((name) => [name, browser[name] ?? null])),
+    device: deviceKind(browser.mobile),
+    screen_width: screen.width,
+    screen_height: screen.height,
+    automation: navigator.webdriver === true,
+  };
 }
 
 const questionField = ({ name, question, choices }, number) => {
@@ -145,6 +172,13 @@ const fullscreen = {
   delay_after: 500,
 };
 
+// The role of a showing: only in a preview, where the server tells it.
+function showRole(role) {
+  const label = document.getElementById("role");
+  label.hidden = !role;
+  label.textContent = role ?? "";
+}
+
 function showProgress(done, total) {
   document.getElementById("progress").hidden = done === null;
   document.getElementById("progress-bar").style.width = `${(100 * done) / total}%`;
@@ -173,8 +207,8 @@ async function loadClip(clips, queue, position) {
   }
 }
 
-async function play(study, me) {
-  const started = await request("POST", `/api/steps/${me.step}/begin`, { page: pageName });
+async function play(study, me, session) {
+  const started = await request("POST", `/api/steps/${me.step}/begin`, { page: pageName, ...session });
   const clips = new Clips(me.step, started.showings);
   let fail;
   const failure = new Promise((_, reject) => (fail = reject));
@@ -200,21 +234,24 @@ async function showAll(study, me, { clips, queue, first, last }) {
   for (let position = first; position <= last; position += 1) {
     showProgress(position - 1, last);
     const gap = pause(study.gap_ms);
-    const url = await loadClip(clips, queue, position);
+    const { url, proof, role } = await loadClip(clips, queue, position);
     await gap;
+    showRole(role);
     await jsPsych.run([
       {
         type: ClipPlugin,
         url,
         key: study.key,
         window_ms: study.window_ms,
+        rt_min_ms: study.rt_min_ms,
+        stall_max_ms: study.stall_max_ms,
         on_shown: () => {
           queue.showing = { step: me.step, position };
         },
       },
     ]);
-    const { rt, note } = jsPsych.data.get().last(1).values()[0];
-    queue.add({ step: me.step, position, rt_ms: rt, note });
+    const { rt, note, playback } = jsPsych.data.get().last(1).values()[0];
+    queue.add({ step: me.step, position, rt_ms: rt, note, playback, proof });
     queue.showing = null;
     clips.drop(position);
   }
@@ -224,22 +261,29 @@ async function showAll(study, me, { clips, queue, first, last }) {
 async function leaveGame() {
   document.body.classList.remove("playing");
   showProgress(null, 1);
+  showRole(null);
   if (document.fullscreenElement) await document.exitFullscreen().catch(() => {});
 }
 
+let study;
+
 async function main() {
-  const ids = platformIds();
-  const study = await request("GET", "/api/study");
+  const visit = readVisit();
+  study = await request("GET", "/api/study");
   document.title = study.title;
-  let me = await request("GET", "/api/me");
+  if (visit.preview) return showSheet(texts.acceptFirst);
+  let me = visit.arrived ? await request("POST", "/api/arrive", visit.ids) : await request("GET", "/api/me");
+  const back = visit.arrived && me.stage !== "ready";
+  let played = false;
   while (["new", "ready", "playing"].includes(me.stage)) {
     const browser = await checkBrowser(study);
-    if (me.stage === "new") me = await welcome(study, browser, ids);
+    if (me.stage === "new") me = await welcome(study, browser, visit.ids);
     if (!["ready", "playing"].includes(me.stage)) continue;
     await prepare(study, me);
     await run(fullscreen);
     try {
-      await play(study, me);
+      played = true;
+      await play(study, me, visit.session);
     } catch (error) {
       if (!(error instanceof Refused) || error.code !== "over") throw error;
     } finally {
@@ -247,10 +291,11 @@ async function main() {
     }
     me = await request("GET", "/api/me");
   }
-  showSheet(texts.stage(me, study));
+  showSheet(texts.stage(me, study, back && !played));
 }
 
 main().catch((error) => {
+  if (error instanceof Unsuitable) return showSheet(texts.unsuitable(error.message, study.screened_out));
   const again = error.code === "elsewhere" ? "" : "<p>Please reload the page to continue.</p>";
   showSheet(`<h1>The game stopped</h1><p>${texts.escape(error.message)}</p>${error instanceof Refused ? again : ""}`);
 });

@@ -17,7 +17,7 @@ function showNetwork(lost) {
 
 // Retries until there is a reply: after a lost connection, with a server that is down or busy, and with a response that
 // came too early. A refusal is thrown.
-export async function request(method, path, body, kind = "json") {
+export async function request(method, path, body, read = (response) => response.json()) {
   for (let attempt = 0; ; attempt += 1) {
     // Randomised exponential backoff, so that not everyone returns at the same moment.
     let wait = Math.min(500 * 2 ** attempt, 8000) * (0.5 + Math.random());
@@ -31,7 +31,7 @@ export async function request(method, path, body, kind = "json") {
         body: content === undefined ? undefined : JSON.stringify(content),
       });
       if (response.ok) {
-        const result = await (kind === "blob" ? response.blob() : response.json());
+        const result = await read(response);
         showNetwork(false);
         return result;
       }
@@ -95,8 +95,8 @@ export class ResponseQueue {
   // Sends the waiting responses in order; resolves when none is left.
   async send() {
     while (this.waiting.length) {
-      const { step, position, rt_ms, note, ended } = this.waiting[0];
-      const body = () => ({ page: this.page, rt_ms, note, age_ms: Math.max(0, Date.now() - ended) });
+      const { step, position, ended, ...response } = this.waiting[0];
+      const body = () => ({ page: this.page, ...response, age_ms: Math.max(0, Date.now() - ended) });
       try {
         const { next } = await request("PUT", `/api/steps/${step}/showings/${position}`, body);
         this.onStored(next);
@@ -110,7 +110,8 @@ export class ResponseQueue {
   }
 }
 
-// The clips of the next showings, keyed by position: the URLs do not reveal which clip it is.
+// The clips of the next showings, keyed by position: the URLs do not reveal which clip it is. Each comes with a proof that it
+// was loaded, which its response gives back.
 export class Clips {
   constructor(step, last) {
     this.step = step;
@@ -120,9 +121,14 @@ export class Clips {
 
   load(position) {
     if (!this.loads.has(position)) {
-      const loaded = request("GET", `/api/steps/${this.step}/clips/${position}`, undefined, "blob");
+      const read = async (response) => ({
+        url: URL.createObjectURL(await response.blob()),
+        proof: response.headers.get("x-clip-proof"),
+        role: response.headers.get("x-preview"),
+      });
+      const loaded = request("GET", `/api/steps/${this.step}/clips/${position}`, undefined, read);
       loaded.catch(() => this.loads.delete(position));
-      this.loads.set(position, loaded.then((blob) => URL.createObjectURL(blob)));
+      this.loads.set(position, loaded);
     }
     return this.loads.get(position);
   }
@@ -133,7 +139,7 @@ export class Clips {
   }
 
   async drop(position) {
-    const url = await this.loads.get(position);
+    const { url } = await this.loads.get(position);
     this.loads.delete(position);
     URL.revokeObjectURL(url);
   }

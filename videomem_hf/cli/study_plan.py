@@ -1,0 +1,133 @@
+"""`videomem study plan` and `preview`: a design for one's clips, and how it plays."""
+
+import math
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from videomem_hf.cli.options import quote, require_study_extra, say_next
+from videomem_hf.schema import HORIZON_NAMES, HORIZONS, InputError
+
+if TYPE_CHECKING:
+    from videomem_hf.protocol.plan import Plan
+
+_MONEY = re.compile(r"(\d+(?:\.\d+)?) *([A-Za-z]{3}|[€$£])?(?:/h)?")
+
+
+def plan(
+    videos: Annotated[int, typer.Option(min=1, help="Number of clips that you have; two serve in the instructions.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Design to write.")] = Path("design.yaml"),
+    reliability: Annotated[
+        float | None, typer.Option(help="Reliability that both scores should have, from 0 to 1. (default: 0.7)")
+    ] = None,
+    precision: Annotated[
+        float | None, typer.Option(help="Standard error that both scores should have, such as 0.03.")
+    ] = None,
+    budget: Annotated[str | None, typer.Option(metavar="MONEY", help="All that may be paid, such as 900EUR.")] = None,
+    pay: Annotated[str, typer.Option(metavar="MONEY", help="Pay per hour, without the platform's fee.")] = "12EUR/h",
+    return_rate: Annotated[
+        float, typer.Option(help="Share of those who pass step 1 who will pass step 2 (the paper: 0.35).")
+    ] = 0.5,
+    clip_seconds: Annotated[float, typer.Option(help="Length of your clips, which the response window gets.")] = 7.0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the simulation.")] = 0,
+) -> None:
+    """Plan a study: a design for your number of clips by the paper's rules, participants, minutes, cost, and what to
+    expect of the scores.
+
+    Give one of --reliability, --precision and --budget. Figures come in closed form and from simulated studies.
+
+    Examples: [bold]videomem study plan --videos 60 --reliability .7[/bold],
+    [bold]videomem study plan --videos 60 --budget 900EUR --pay 12EUR/h[/bold]
+    """
+    from tqdm import tqdm
+
+    from videomem_hf.protocol import plan as planning
+    from videomem_hf.protocol.design import save_design
+
+    if sum(given is not None for given in (reliability, precision, budget)) > 1:
+        raise InputError("--reliability, --precision and --budget; give one of them.")
+    per_hour, currency = _money("--pay", pay)
+    design = planning.with_window(planning.plan_design(videos), clip_seconds)
+    with tqdm(desc="simulated participants", unit="participant") as bar:
+        if budget is not None:
+            money, _ = _money("--budget", budget)
+            found = planning.plan_for_budget(
+                videos, money / per_hour, design=design, return_rate=return_rate, seed=seed, progress=bar.update
+            )
+        else:
+            wanted = {
+                horizon: planning.annotations_for_reliability(horizon, 0.7 if reliability is None else reliability)
+                if precision is None
+                else planning.annotations_for_precision(horizon, precision)
+                for horizon in HORIZONS
+            }
+            found = planning.plan_study(
+                videos, wanted, design=design, return_rate=return_rate, seed=seed, progress=bar.update
+            )
+    save_design(found.design, out)
+    _print(found, per_hour, currency)
+    typer.echo(f"{out}: written")
+    say_next(f"videomem study preview {quote(out)}", f"videomem study init mystudy CLIPS... --design {quote(out)}")
+
+
+def _money(option: str, text: str) -> tuple[float, str]:
+    """An amount above 0 and its currency, empty without one."""
+    match = _MONEY.fullmatch(text.strip())
+    if match is None or not float(match[1]) > 0:
+        raise InputError(f"{option} {text}; give an amount above 0 with a currency, such as 900EUR or 12EUR/h.")
+    return float(match[1]), match[2] or ""
+
+
+def _print(found: "Plan", per_hour: float, currency: str) -> None:
+    for number, step in ((1, found.design.step1), (2, found.design.step2)):
+        expected = found.expected[HORIZONS[number - 1]]
+        typer.echo(
+            f"step {number}: {step.showings} showings, at most {found.minutes[number - 1]:.0f} minutes; recruit "
+            f"{found.invited[number - 1]:,} participants, of whom {expected.participants:,} pass the controls"
+        )
+    typer.echo(f"cost: {found.cost(per_hour):,.0f} {currency}".rstrip() + f" at {per_hour:g} per hour, without fees")
+    for horizon in HORIZONS:
+        part = found.expected[horizon]
+        agreement = "-" if math.isnan(part.consistency) else f"{part.consistency:.2f}"
+        typer.echo(
+            f"{HORIZON_NAMES[horizon]}: {part.annotations:.0f} annotations per video; standard error of a score "
+            f"{part.error[0]:.3f} (simulated {part.error[1]:.3f}), reliability {part.reliability[0]:.2f} (simulated "
+            f"{part.reliability[1]:.2f}), consistency with another such study {agreement}"
+        )
+
+
+def preview(
+    source: Annotated[Path, typer.Argument(metavar="DESIGN|DIR", help="Design (YAML), or the folder of a study.")],
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+) -> None:
+    """Play a design in your browser in two minutes: short clips, and at each the role that participants never see.
+
+    Step 2 opens at once. A design is played with generated, numbered clips, a study with its own. Nothing is kept.
+
+    Example: [bold]videomem study preview design.yaml[/bold]
+    """
+    require_study_extra()
+    from tempfile import TemporaryDirectory
+
+    from tqdm import tqdm
+
+    from videomem_hf.protocol.design import load_design
+    from videomem_hf.protocol.server.preview import preview_study
+    from videomem_hf.protocol.server.serve import run_server
+    from videomem_hf.protocol.server.study import open_study
+
+    given = open_study(source) if source.is_dir() else None
+    design = load_design(source) if given is None else given.design
+    with TemporaryDirectory(prefix="videomem-preview-") as folder:
+        clips = None if given is None else list(given.clips.values())
+        with tqdm(desc="clips", unit="clip") as bar:
+            study = preview_study(Path(folder) / "study", design, clips, progress=bar.update)
+        run_server(
+            study,
+            host="127.0.0.1",
+            port=port,
+            preview=True,
+            announce=lambda: typer.echo(f"Preview: http://127.0.0.1:{port}/ (Ctrl-C ends it)"),
+        )

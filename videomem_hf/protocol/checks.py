@@ -1,0 +1,342 @@
+"""Checks of a table of annotations: that it does not contradict itself, and that it comes from a study of this design.
+
+`find_contradiction` holds for every table: without it no score is defined. `check_annotations` holds a table against a
+design; what one accepts all the same is named in its argument `ignore` (`videomem score --ignore NAME`).
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from videomem_hf.protocol.annotations import FILLER, TARGET, VIGILANCE, Annotations
+from videomem_hf.protocol.design import StudyDesign
+from videomem_hf.protocol.schedule import ROLES
+from videomem_hf.recipes import nearest
+from videomem_hf.schema import VIDEO_SUFFIXES, InputError
+
+RT_MIN_MS: Final = 100.0
+"""A faster press cannot be a response to the clip: a simple reaction to a light takes 150 ms or more."""
+_CLOCK_MS: Final = 250.0
+"""How far the clocks of page and server may differ."""
+_COPIED_RESPONSES: Final = 5
+"""Response times that two participants share, all in the same order, before one counts as a copy of the other."""
+_CHANCE_SHOWINGS: Final = 20
+"""A step of this many showings has so many orders that two participants do not get the same one."""
+
+_Found = tuple[NDArray[np.integer[Any]], Callable[[int], str]]
+"""The showings with a problem, and the problem of one of them in words."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check against the design: its meaning in words, what it finds, and what to do about it."""
+
+    about: str
+    find: Callable[[Annotations, StudyDesign], list[_Found]]
+    remedy: str
+
+
+def check_annotations(annotations: Annotations, design: StudyDesign, ignore: Collection[str] = ()) -> dict[str, int]:
+    """Hold annotations against the design of their study.
+
+    Returns the number of participants with each problem that is ignored and occurs.
+
+    Raises:
+        InputError: A problem that is not ignored, with file, line and participant; or `ignore` has an unknown name.
+    """
+    for name in ignore:
+        if name not in CHECKS:
+            raise InputError(f"no check {name!r}{nearest(name, CHECKS)}; there are {', '.join(CHECKS)}")
+    accepted: dict[str, int] = {}
+    for name, check in CHECKS.items():
+        found = [(rows, text) for rows, text in check.find(annotations, design) if len(rows)]
+        if found and name in ignore:
+            rows = np.concatenate([rows for rows, _ in found])
+            accepted[name] = len(np.unique(annotations.participant[rows]))
+        elif found:
+            row, text = min(((int(rows.min()), text) for rows, text in found), key=lambda each: each[0])
+            place = f"{annotations.locate(row)}: " if annotations.locate else ""
+            who = annotations.participants[annotations.participant[row]]
+            raise InputError(
+                f"{place}participant {who!r}: {text(row)}; {check.remedy}, or accept this with --ignore {name}."
+            )
+    return accepted
+
+
+def find_contradiction(annotations: Annotations) -> tuple[int, str] | None:
+    """The first showing that contradicts others and what is wrong with it; None if there is none.
+
+    The checks: each position once, a repeat only after a first showing, fillers once, roles that the step allows, no
+    response time without a press.
+    """
+    if twice := _duplicate_position(annotations):
+        return twice
+    order, again = annotations.by_video, np.r_[False, annotations.same_step_and_video]
+    role, step, repeat = annotations.role[order], annotations.step[order], annotations.repeat[order]
+    before = np.r_[order[:1], order[:-1]]
+    third = again & np.r_[False, again[:-1]]
+    checks = {
+        "a video's third showing in the step": third,
+        "a role other than at the video's first showing": again & (role != annotations.role[before]),
+        "a filler shown twice in the step": again & (role == FILLER),
+        "a step-2 video shown twice": again & (step == 2) & (role != VIGILANCE),
+        "not marked as a repeat, but shown before in the step": again & ~repeat,
+        "marked as a repeat, but not shown before in the step": ~again & repeat & (step == 1),
+        "a step-2 target not marked as a repeat": (step == 2) & (role == TARGET) & ~repeat,
+        "a step-2 filler marked as a repeat": (step == 2) & (role == FILLER) & repeat,
+        "a response time without a press": ~annotations.pressed[order] & np.isfinite(annotations.rt_ms[order]),
+    }
+    found = [(int(order[wrong].min()), text) for text, wrong in checks.items() if wrong.any()]
+    if not found:
+        return None
+    row, text = min(found)
+    return row, f"participant {annotations.participants[annotations.participant[row]]!r}: {text}"
+
+
+def _duplicate_position(annotations: Annotations) -> tuple[int, str] | None:
+    order = annotations.by_position
+    twice = order[1:][(_group(annotations, order) == 0) & (np.diff(annotations.position[order]) == 0)]
+    if not len(twice):
+        return None
+    row = int(twice.min())
+    name, step = annotations.participants[annotations.participant[row]], annotations.step[row]
+    return row, f"participant {name!r} has position {annotations.position[row]} of step {step} twice"
+
+
+def _group(annotations: Annotations, order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Differences between neighbours of the number of participant and step; 0 within a step."""
+    return np.diff(annotations.participant[order].astype(np.int64) * 2 + annotations.step[order])
+
+
+def _showings(annotations: Annotations, design: StudyDesign) -> list[_Found]:
+    """More showings than the design has; or nobody has all of them."""
+    found: list[_Found] = []
+    for step, wanted in ((1, design.step1.showings), (2, design.step2.showings)):
+        here = annotations.step == step
+        counts = np.bincount(annotations.participant[here])
+        if not counts.any():
+            continue
+        many = counts > wanted
+        who = many if many.any() else counts == counts.max() if counts.max() < wanted else many
+        first = np.flatnonzero(here & who[np.minimum(annotations.participant, len(who) - 1)])
+
+        def text(row: int, step: int = step, wanted: int = wanted, counts: Any = counts) -> str:
+            most = "" if counts[annotations.participant[row]] > wanted else ", the most of all"
+            return (
+                f"{counts[annotations.participant[row]]} showings in step {step}{most}, where the design has {wanted}"
+            )
+
+        found.append((first, text))
+    return found
+
+
+def _positions(annotations: Annotations, _design: StudyDesign) -> list[_Found]:
+    order = annotations.by_position
+    position = annotations.position[order]
+    new = np.r_[True, _group(annotations, order) != 0]
+    expected = np.where(new, 1, np.r_[0, position[:-1]] + 1)
+    wrong = position != expected
+    wanted = dict(zip(order[wrong].tolist(), expected[wrong].tolist(), strict=True))
+    return [
+        (
+            order[wrong],
+            lambda row: (
+                f"position {annotations.position[row]} of step {annotations.step[row]} where {wanted[row]} should "
+                "follow, so rows are lost"
+            ),
+        )
+    ]
+
+
+def _roles(annotations: Annotations, design: StudyDesign) -> list[_Found]:
+    """Numbers of videos of each role and of their repeats, of the participants who have all showings."""
+    first, second = design.step1, design.step2
+    expected = {
+        (1, TARGET, False): first.targets,
+        (1, TARGET, True): first.targets,
+        (1, VIGILANCE, False): first.vigilance_fillers,
+        (1, VIGILANCE, True): first.vigilance_fillers,
+        (1, FILLER, False): first.fillers,
+        (2, TARGET, True): second.targets,
+        (2, FILLER, False): second.fillers,
+    }
+    size = len(annotations.participants)
+    found: list[_Found] = []
+    for step, showings in ((1, first.showings), (2, second.showings)):
+        complete = np.bincount(annotations.participant[annotations.step == step], minlength=size) == showings
+        for (of_step, role, repeat), wanted in expected.items():
+            if of_step != step:
+                continue
+            rows = (annotations.step == step) & (annotations.role == role) & (annotations.repeat == repeat)
+            counts = np.bincount(annotations.participant[rows], minlength=size)
+            wrong = complete & (counts != wanted)
+            kind = f"{'repeats' if repeat and step == 1 else 'showings'} of the role {ROLES[role]}"
+
+            def text(row: int, step: int = step, wanted: int = wanted, counts: Any = counts, kind: str = kind) -> str:
+                return f"{counts[annotations.participant[row]]} {kind} in step {step}, where the design has {wanted}"
+
+            found.append((np.flatnonzero((annotations.step == step) & wrong[annotations.participant]), text))
+    return found
+
+
+def _lags(annotations: Annotations, design: StudyDesign) -> list[_Found]:
+    step = design.step1
+    found: list[_Found] = []
+    for role, low, high in (
+        (TARGET, step.target_lag_min, step.target_lag_max),
+        (VIGILANCE, step.vigilance_lag_min, step.vigilance_lag_max),
+    ):
+        repeats = (annotations.step == 1) & annotations.repeat & (annotations.role == role)
+        wrong = repeats & ((annotations.lag < low) | (annotations.lag > high))
+
+        def text(row: int, role: int = role, low: int = low, high: int = high) -> str:
+            video = annotations.videos[annotations.video[row]]
+            return (
+                f"video {video!r}, a {ROLES[role]}, repeated at lag {annotations.lag[row]}, where the design has "
+                f"{low} to {high}"
+            )
+
+        found.append((np.flatnonzero(wrong), text))
+    return found
+
+
+def _step2_targets(annotations: Annotations, _design: StudyDesign) -> list[_Found]:
+    first = annotations.step == 1
+    if not first.any():
+        return []
+    key = annotations.participant.astype(np.int64) * len(annotations.videos) + annotations.video
+    fillers = key[first & (annotations.role == FILLER)]
+    rows = np.flatnonzero((annotations.step == 2) & (annotations.role == TARGET))
+    wrong = rows[~np.isin(key[rows], fillers)]
+
+    def text(row: int) -> str:
+        if not (annotations.participant[first] == annotations.participant[row]).any():
+            return "a step 2 without a step 1"
+        video = annotations.videos[annotations.video[row]]
+        return f"video {video!r}, a target of step 2, was no filler of the participant's step 1"
+
+    return [(wrong, text)]
+
+
+def _step2_fillers(annotations: Annotations, _design: StudyDesign) -> list[_Found]:
+    key = annotations.participant.astype(np.int64) * len(annotations.videos) + annotations.video
+    rows = np.flatnonzero((annotations.step == 2) & (annotations.role == FILLER))
+    wrong = rows[np.isin(key[rows], key[annotations.step == 1])]
+    return [
+        (
+            wrong,
+            lambda row: (
+                f"video {annotations.videos[annotations.video[row]]!r}, new in step 2 by its role, was shown in step 1"
+            ),
+        )
+    ]
+
+
+def _times(annotations: Annotations, _design: StudyDesign) -> list[_Found]:
+    """Each showing starts after the one before it and, where known, after all responses before it in the step."""
+    order = annotations.by_position
+    order = order[~np.isnat(annotations.time[order])]
+    if len(order) < 2:
+        return []
+    ms = annotations.time[order].astype("datetime64[ms]").astype(np.int64)
+    same = np.diff(annotations.participant[order]) == 0
+    back = same & (np.diff(ms) < 0)
+    resolution = next((unit for unit in (60_000, 1000) if not (ms % unit).any()), _CLOCK_MS)
+    starts = np.r_[True, _group(annotations, order) != 0]
+    rt_ms = np.nan_to_num(annotations.rt_ms[order].astype(np.float64))
+    spent = np.cumsum(rt_ms) - rt_ms
+    first = np.flatnonzero(starts)[np.cumsum(starts) - 1]
+    passed, responded = ms - ms[first], spent - spent[first]
+    soon = (np.r_[False, same] & (np.r_[0, np.diff(ms)] < np.r_[0, rt_ms[:-1]] - resolution)) & ~starts
+    soon |= passed < responded - 2 * resolution
+    soon &= ~np.r_[False, back]
+    return [
+        (order[1:][back], lambda row: f"position {annotations.position[row]} starts before the one that precedes it"),
+        (order[soon], lambda row: f"position {annotations.position[row]} starts before the responses that precede it"),
+    ]
+
+
+def _response_times(annotations: Annotations, design: StudyDesign) -> list[_Found]:
+    rt_ms, window_ms = annotations.rt_ms, design.presentation.window_s * 1000
+    known = rt_ms[np.isfinite(rt_ms)]
+    seconds = len(known) > 0 and float(np.median(known)) < window_ms / 1000
+    hint = ", so the column seems to be in seconds" if seconds else ""
+    return [
+        (
+            np.flatnonzero(rt_ms < RT_MIN_MS),
+            lambda row: f"a response after {rt_ms[row]:g} ms, faster than people can respond{hint}",
+        ),
+        (
+            np.flatnonzero(rt_ms > window_ms + _CLOCK_MS),
+            lambda row: f"a response after {rt_ms[row]:g} ms, where the design's window is {window_ms:g} ms",
+        ),
+    ]
+
+
+def _copies(annotations: Annotations, _design: StudyDesign) -> list[_Found]:
+    """Two participants with the same videos in the same order, of a step too long for chance, or the same times."""
+    order = annotations.by_position
+    starts = np.flatnonzero(np.r_[True, _group(annotations, order) != 0])
+    weights = np.random.default_rng(0).integers(1, 2**62, int(annotations.position.max(initial=0)) + 1, dtype=np.int64)
+    tenths = np.nan_to_num(annotations.rt_ms.astype(np.float64) * 10).astype(np.int64)
+    showings = np.diff(np.r_[starts, len(order)])
+    presses = np.add.reduceat((tenths > 0)[order].astype(np.int64), starts)
+    videos = annotations.video.astype(np.int64) + 1
+    other: dict[int, int] = {}
+    for cells, enough in (
+        (videos, showings >= _CHANCE_SHOWINGS),
+        (videos * 10_000_000 + tenths, presses >= _COPIED_RESPONSES),
+    ):
+        sums = np.add.reduceat((cells * weights[annotations.position])[order], starts)  # wraps around, as a hash does
+        by_sum = np.argsort(sums, kind="stable")
+        same = np.flatnonzero(np.r_[False, np.diff(sums[by_sum]) == 0] & enough[by_sum])
+        other |= {int(order[starts[by_sum[i]]]): int(order[starts[by_sum[i - 1]]]) for i in same}
+
+    def text(row: int) -> str:
+        first = annotations.participants[annotations.participant[other[row]]]
+        return f"the same videos in the same order in step {annotations.step[row]} as participant {first!r}"
+
+    return [(np.array(list(other), dtype=np.int64), text)]
+
+
+def _names(annotations: Annotations, _design: StudyDesign) -> list[_Found]:
+    """Names that differ only in case, in spaces or in a suffix, and so may mean the same."""
+    found: list[_Found] = []
+    for kind, names, column in (
+        ("participants", annotations.participants, annotations.participant),
+        ("videos", annotations.videos, annotations.video),
+    ):
+        first: dict[str, str] = {}
+        twice: dict[int, str] = {}
+        for index, name in enumerate(names):
+            plain = " ".join(name.split()).casefold()
+            stem, dot, suffix = plain.rpartition(".")
+            plain = stem if kind == "videos" and dot and f".{suffix}" in VIDEO_SUFFIXES else plain
+            if first.setdefault(plain, name) != name:
+                twice[index] = first[plain]
+
+        def text(row: int, names: Any = names, column: Any = column, twice: Any = twice, kind: str = kind) -> str:
+            return f"{kind} {twice[column[row]]!r} and {names[column[row]]!r}, which may be the same"
+
+        found.append((np.flatnonzero(np.isin(column, list(twice))), text))
+    return found
+
+
+_GIVE_DESIGN: Final = "give the study's design with --design"
+_EXPORT_AGAIN: Final = "correct the row or take the export again"
+CHECKS: Final = {
+    "names": Check("no two names differ only in case, spaces or a suffix", _names, "give both the same name"),
+    "copies": Check("no participant is a copy of another", _copies, "remove one of the two"),
+    "positions": Check("positions follow each other from 1", _positions, _EXPORT_AGAIN),
+    "times": Check("showings start in the order of their positions, after the response before", _times, _EXPORT_AGAIN),
+    "response_times": Check("response times from 100 ms to the end of the window", _response_times, _EXPORT_AGAIN),
+    "showings": Check("nobody has more showings than the design, and somebody has all", _showings, _GIVE_DESIGN),
+    "roles": Check("numbers of targets, vigilance fillers, fillers and repeats as in the design", _roles, _GIVE_DESIGN),
+    "lags": Check("lags within the design's ranges", _lags, _GIVE_DESIGN),
+    "step2_targets": Check("targets of step 2 were fillers of the participant's step 1", _step2_targets, _EXPORT_AGAIN),
+    "step2_fillers": Check("fillers of step 2 were not in the participant's step 1", _step2_fillers, _EXPORT_AGAIN),
+}
+"""The checks by name, in the order in which they are made."""
