@@ -25,8 +25,9 @@ import av
 import numpy as np
 from results_file import machine, write_results
 
+from videomem_hf.films.shot_scores import FRAMES_PER_BATCH
 from videomem_hf.films.timeline import film_predictor, timeline
-from videomem_hf.video.video import sample_clip, sample_frames
+from videomem_hf.video.video import probe, sample_clip, sample_frames
 
 SIZE: Final = (1920, 1080)
 RATE: Final = 25
@@ -94,7 +95,7 @@ def _repeat(part: Path, path: Path, seconds: float) -> None:
 def measure(options: Any) -> dict[str, float]:
     """Run one way in this process, without the time that loading takes."""
     predictor = film_predictor(options.model, "cpu", options.precision)
-    predictor.describe_segments(_random_frames(predictor, 32))
+    predictor.describe_segments(_random_frames(predictor, FRAMES_PER_BATCH))
     started, cpu = time.perf_counter(), time.process_time()
     count = WAYS[options.run](predictor, options.clips[0])
     seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
@@ -111,12 +112,10 @@ def decode(predictor: Any, film: Path) -> int:
 
 
 def run_network(predictor: Any, film: Path) -> int:
-    """Score as many frames as are sampled of the film, in batches of 32, none of them like another."""
-    from videomem_hf.video.video import probe
-
-    frames, batch = round(probe(film).duration_s or 0), _random_frames(predictor, 32)
-    for start in range(0, frames, 32):
-        predictor.describe_segments(batch[: min(32, frames - start)])
+    """Score as many frames as are sampled of the film, in the same batches, none of them like another."""
+    frames, batch = round(probe(film).duration_s or 0), _random_frames(predictor, FRAMES_PER_BATCH)
+    for start in range(0, frames, FRAMES_PER_BATCH):
+        predictor.describe_segments(batch[: min(FRAMES_PER_BATCH, frames - start)])
     return frames
 
 

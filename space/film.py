@@ -37,8 +37,12 @@ def film(scoring: Scoring, work: Work, model: gr.Dropdown) -> None:
     strip = progress_strip()
     shown = gr.HTML("", **OURS, elem_id="vm-film", js_on_load=RENEW)
     with gr.Row():
-        best = gr.Video(label="Most memorable part", interactive=False, visible=False, elem_id="vm-film-best")
-        poster = gr.Image(label="Poster", interactive=False, visible=False, elem_id="vm-film-poster")
+        best = gr.Video(
+            label="Most memorable part", interactive=False, visible=False, elem_id="vm-film-best", buttons=["download"]
+        )
+        poster = gr.Image(
+            label="Poster", interactive=False, visible=False, elem_id="vm-film-poster", buttons=["download"]
+        )
 
     def run(
         path: str | None, chosen: str, label: str | None, request: gr.Request, progress: Any = PROGRESS

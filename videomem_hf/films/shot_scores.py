@@ -8,13 +8,15 @@ import numpy as np
 from PIL import Image
 
 from videomem_hf.films.film_reading import Known, Sample
-from videomem_hf.inference.predictor import FRAMES_PER_BATCH, Predictor
+from videomem_hf.inference.predictor import Predictor
 from videomem_hf.models.video_sampling import TIME_TOLERANCE_S
 from videomem_hf.schema import Horizon
 
 WINDOW_S: Final = 7.0
 """Length of VideoMem's clips (paper, Sec. 3.1)."""
 STEP_S: Final = WINDOW_S / 2
+FRAMES_PER_BATCH: Final = 16
+"""Fewer than of short clips: decoding large frames takes memory at the same time."""
 _SAME: Final = 0.5
 """Mean difference of levels, of 255, up to which a frame shows nothing new and is not scored again."""
 _JPEG_QUALITY: Final = 80
