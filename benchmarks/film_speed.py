@@ -56,7 +56,7 @@ def main() -> None:
             ways[name] = json.loads(run.stdout.splitlines()[-1])
         size = film.stat().st_size
     limit = {kind: sum(ways[name][kind] for name in ("decoding", "network")) for kind in ("seconds", "cpu_seconds")}
-    about = {"machine": machine(), "minutes": options.minutes, "bytes": size, "model": options.model}
+    about = {"machine": machine(), "minutes": options.minutes, "bytes": size, "model": Path(options.model).name}
     about["precision"] = options.precision
     over = {kind: round(ways["timeline"][kind] / value, 3) for kind, value in limit.items()}
     write_results(about | {"ways": ways, "timeline_over_decoding_and_network": over}, options.out)

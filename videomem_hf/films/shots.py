@@ -238,9 +238,10 @@ def _shrink(frame: "VideoFrame") -> np.ndarray:
 
 def _coarse(small: np.ndarray) -> np.ndarray:
     """Levels of a coarser picture, `(432,)` float32."""
-    height, width = small.shape[:2]
-    cells = small.reshape(height // _COARSE, _COARSE, width // _COARSE, _COARSE, 3)
-    return cells.mean(axis=(1, 3), dtype=np.float32).ravel()
+    import cv2
+
+    size = small.shape[1] // _COARSE, small.shape[0] // _COARSE
+    return cv2.resize(small.astype(np.float32), size, interpolation=cv2.INTER_AREA).ravel()
 
 
 def _difference(a: np.ndarray, b: np.ndarray) -> float:
