@@ -207,10 +207,8 @@ def _step2_targets(annotations: Annotations, _design: StudyDesign) -> list[_Foun
     first = annotations.step == 1
     if not first.any():
         return []
-    key = annotations.participant.astype(np.int64) * len(annotations.videos) + annotations.video
-    fillers = key[first & (annotations.role == FILLER)]
-    rows = np.flatnonzero((annotations.step == 2) & (annotations.role == TARGET))
-    wrong = rows[~np.isin(key[rows], fillers)]
+    targets = (annotations.step == 2) & (annotations.role == TARGET)
+    wrong = np.flatnonzero(targets & (_step1_roles(annotations) != FILLER))
 
     def text(row: int) -> str:
         if not (annotations.participant[first] == annotations.participant[row]).any():
@@ -221,10 +219,21 @@ def _step2_targets(annotations: Annotations, _design: StudyDesign) -> list[_Foun
     return [(wrong, text)]
 
 
+def _step1_roles(annotations: Annotations) -> NDArray[np.int8]:
+    """`(showings,)` the role that a step-2 video had in the participant's step 1; -1 for a new one."""
+    order = annotations.by_video
+    before, after = order[:-1], order[1:]
+    same = (annotations.step[before] == 1) & (annotations.step[after] == 2)
+    same &= annotations.participant[before] == annotations.participant[after]
+    same &= annotations.video[before] == annotations.video[after]
+    roles = np.full(len(annotations), -1, dtype=np.int8)
+    roles[after[same]] = annotations.role[before[same]]
+    return roles
+
+
 def _step2_fillers(annotations: Annotations, _design: StudyDesign) -> list[_Found]:
-    key = annotations.participant.astype(np.int64) * len(annotations.videos) + annotations.video
-    rows = np.flatnonzero((annotations.step == 2) & (annotations.role == FILLER))
-    wrong = rows[np.isin(key[rows], key[annotations.step == 1])]
+    fillers = (annotations.step == 2) & (annotations.role == FILLER)
+    wrong = np.flatnonzero(fillers & (_step1_roles(annotations) >= 0))
     return [
         (
             wrong,
