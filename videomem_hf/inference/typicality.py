@@ -2,11 +2,10 @@
 
 Every group of numbers (the frames as the network gets them, its last maps, a feature, a view) has a Gaussian fitted to
 the training clips, whose covariance is kept in a few directions and one variance for all others (Tipping and Bishop,
-"Probabilistic Principal Component Analysis", 1999). The cube root of a clip's squared distance, which is about normal
-whatever the size of the group (Wilson and Hilferty, "The Distribution of Chi-square", 1931), is compared with its
-median and upper quartile among held-out clips; the largest of the groups', ranked among those of the held-out clips,
-gives a conformal p-value (Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005): at most 5 % of
-clips like the held-out ones have one up to 5 %.
+"Probabilistic Principal Component Analysis", 1999). The logarithm of a clip's distance is compared with its median and
+interquartile range among held-out clips; the largest of the groups', ranked among those of the held-out clips, gives a
+conformal p-value (Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005): at most 5 % of clips
+like the held-out ones have one up to 5 %.
 
 A Gaussian process has a variance of its own for each clip: a group of its own is the prior variance over the part of
 it that the training clips remove, which is large for a clip unlike all of them.
@@ -36,7 +35,7 @@ _LEAST_SIZE_SD: Final = 0.05
 """Of the logarithm of a vector's length: vectors of equal length differ by rounding."""
 _LEAST_SIZE: Final = 1e-9
 _LEAST_SPREAD: Final = 1e-3
-"""Of the roots of distances, as a share of them: those of equal clips differ by rounding."""
+"""Of the logarithms of distances: those of equal clips differ by rounding."""
 _FEWEST_TRAINING: Final = 10
 _FEWEST_HELD_OUT: Final = 19
 """Held-out clips below which no p-value can be as low as 5 %."""
@@ -179,10 +178,9 @@ class Typicality:
             return None
         own = np.array([found[i] for i in groups], np.float32)
         # Of all clips together, so that the new one is treated as any of them.
-        roots = np.cbrt(np.vstack([others, own]))
-        middle, high = np.quantile(roots, (0.5, 0.75), axis=0)
-        least = _LEAST_SPREAD * np.maximum(middle, 1)
-        farthest = ((roots - middle) / np.maximum(high - middle, least)).max(axis=1)
+        distances = np.log(np.vstack([others, own]) + _LEAST_SIZE)
+        low, middle, high = np.quantile(distances, (0.25, 0.5, 0.75), axis=0)
+        farthest = ((distances - middle) / np.maximum(high - low, _LEAST_SPREAD)).max(axis=1)
         return float(100 * np.mean(farthest >= farthest[-1]))
 
     def save(self, path: Path) -> None:
