@@ -119,7 +119,7 @@ def test_typical_clips_explain_variance_and_others_do_not(fit: BestFit, data: Da
 
 
 def test_odd_clips_are_flagged_and_few_others(fit: BestFit, data: Data) -> None:
-    """At 5 %, as a run does: noise, constants, another scale, and titles in other directions than those in training."""
+    """At 5 %, as a run does: noise, constants, zeros and another scale."""
     rng = np.random.default_rng(0)
 
     def describe(views: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -3,7 +3,7 @@
 Every group of numbers (the frames as the network gets them, its last maps, a feature, a view) has a Gaussian fitted to
 the training clips, whose covariance is kept in a few directions and one variance for all others (Tipping and Bishop,
 "Probabilistic Principal Component Analysis", 1999). The logarithm of a clip's distance is compared with its median and
-upper quartile among held-out clips; the largest of the groups', ranked among those of the held-out clips, gives a
+interquartile range among held-out clips; the largest of the groups', ranked among those of the held-out clips, gives a
 conformal p-value (Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005): at most 5 % of clips
 like the held-out ones have one up to 5 %.
 
@@ -196,8 +196,8 @@ class Typicality:
         own = np.array([found[i] for i in groups], np.float32)
         # Of all clips together, so that the new one is treated as any of them.
         distances = np.log(np.vstack([others, own]) + _LEAST_SIZE)
-        middle, high = np.quantile(distances, (0.5, 0.75), axis=0)
-        farthest = ((distances - middle) / np.maximum(high - middle, _LEAST_SPREAD)).max(axis=1)
+        low, middle, high = np.quantile(distances, (0.25, 0.5, 0.75), axis=0)
+        farthest = ((distances - middle) / np.maximum(high - low, _LEAST_SPREAD)).max(axis=1)
         return float(100 * np.mean(farthest >= farthest[-1]))
 
     def save(self, path: Path) -> None:
