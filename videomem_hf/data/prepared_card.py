@@ -70,14 +70,11 @@ def render_card(description: Mapping[str, Any]) -> str:
 
 def _card_data(configs: Mapping[str, Any], generated: Plan | None, study: bool) -> DatasetCardData:
     default = "scores" if "scores" in configs else next(iter(configs))
+    identity = _STUDY_IDENTITY if study else _IDENTITY
+    if generated is not None:
+        identity = {**_GENERATED_IDENTITY, CARD_KEY: generated}
     return DatasetCardData(
-        **(
-            {**_GENERATED_IDENTITY, CARD_KEY: generated}
-            if generated is not None
-            else _STUDY_IDENTITY
-            if study
-            else _IDENTITY
-        ),
+        **identity,
         task_categories=["video-classification"],
         configs=[
             {
