@@ -286,14 +286,20 @@ _MODEL: Final = tuple(
 )
 _PREDICTION: Final = (*_MODEL, "videomem_hf/inference", "videomem_hf/analysis", "videomem_hf/conformal.py")
 MAKERS: Final = (
-    Maker(("prediction", "overlay"), _predict, (*_PREDICTION, *(f"{_CLI}/predict{part}.py" for part in ("", "_here")))),
+    Maker(
+        ("prediction", "overlay"),
+        _predict,
+        (*_PREDICTION, *(f"{_CLI}/predict{part}.py" for part in ("", "_here", "_outputs"))),
+    ),
     Maker(("training",), _train, (*_MODEL, f"{_CLI}/train.py", _STYLE, "videomem_hf/analysis/training_figure.py")),
     Maker(
         ("report",),
         _report,
         (
             *_MODEL,
-            f"{_CLI}/report.py",
+            *(f"{_CLI}/report{part}.py" for part in ("", "_contents")),
+            "videomem_hf/inference/intervals.py",
+            "videomem_hf/conformal.py",
             _STYLE,
             *(f"videomem_hf/analysis/{each}.py" for each in ("errors", "calibration")),
         ),
