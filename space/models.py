@@ -69,7 +69,7 @@ class Models:
             return self._loaded[label]
 
     def reads_titles(self, label: str | None) -> bool:
-        """Whether a model reads the titles of clips; known of a folder with views, and of others once they are loaded."""
+        """Whether a model reads titles; known of a folder with views, and of any other model once it is loaded."""
         label = label.strip() if isinstance(label, str) else ""
         loaded = self._loaded.get(label) or self._typed.get(label)
         if loaded is not None:

@@ -190,7 +190,7 @@ def compare_all(
 
 
 def holm(p_values: ArrayLike) -> Floats:
-    """Correct p-values for their number: if those up to alpha are rejected, any is wrong with probability alpha at most.
+    """Correct p-values for their number: the chance of any false alarm among those up to alpha is at most alpha.
 
     Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of Statistics 1979.
 

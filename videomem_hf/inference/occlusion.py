@@ -82,8 +82,7 @@ def occlusion_maps(
         on_progress: Called after each frame with how many are done, and of how many. What it raises ends the work.
 
     Raises:
-        InputError: The model scores no frames, the grid is no such pair, or `frames` is no such number or list, or has a
-            time beyond the clip.
+        InputError: The model scores no frames; or `grid` or `frames` is something else, or has a time outside the clip.
         VideoError: The clip cannot be decoded.
     """
     model = _of_frames(predictor)
