@@ -329,7 +329,11 @@ _MODEL: Final = tuple(
 )
 _PREDICTION: Final = (*_MODEL, "videomem_hf/inference", "videomem_hf/analysis", "videomem_hf/conformal.py")
 MAKERS: Final = (
-    Maker(("prediction", "overlay"), _predict, (*_PREDICTION, *(f"{_CLI}/predict{part}.py" for part in ("", "_here")))),
+    Maker(
+        ("prediction", "overlay"),
+        _predict,
+        (*_PREDICTION, *(f"{_CLI}/predict{part}.py" for part in ("", "_here", "_outputs"))),
+    ),
     Maker(("timeline",), _timeline, (*_PREDICTION, "videomem_hf/films", f"{_CLI}/timeline.py")),
     Maker(("improve", "forgetting"), _improve, (*_PREDICTION, "videomem_hf/films", f"{_CLI}/improve.py")),
     Maker(("training",), _train, (*_MODEL, f"{_CLI}/train.py", _STYLE, "videomem_hf/analysis/training_figure.py")),
@@ -338,7 +342,9 @@ MAKERS: Final = (
         _report,
         (
             *_MODEL,
-            f"{_CLI}/report_contents.py",
+            *(f"{_CLI}/report{part}.py" for part in ("", "_contents")),
+            "videomem_hf/inference/intervals.py",
+            "videomem_hf/conformal.py",
             _STYLE,
             *(f"videomem_hf/analysis/{each}.py" for each in ("errors", "calibration")),
         ),

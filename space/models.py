@@ -69,7 +69,7 @@ class Models:
             return self._loaded[label]
 
     def reads_titles(self, label: str | None) -> bool:
-        """Whether a model reads the titles of clips; of one that a visitor typed, once it is loaded."""
+        """Whether a model reads titles; known of a folder with views, and of any other model once it is loaded."""
         label = label.strip() if isinstance(label, str) else ""
         loaded = self._loaded.get(label) or self._typed.get(label)
         if loaded is not None:
@@ -91,7 +91,7 @@ class Models:
         return typed.strip()
 
     def _load_offered(self, label: str) -> "ClipPredictor":
-        """Load a model of whoever runs the Space; what is wrong with it is said without where it lies."""
+        """Load an offered model; an InputError names its label and not its folder on this machine."""
         name = self.offered[label]
         try:
             return _load(name)

@@ -2,7 +2,7 @@
 window.vm = {
   label: "",
   title: "",
-  // A result is an earlier one as long as the clip or the model is another one than its own.
+  // A result is an earlier one as long as the clip, its title or the model is another one than its own.
   mark(results, what, is) {
     results.forEach((result) => {
       result.toggleAttribute(`data-other-${what}`, is(result));

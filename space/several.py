@@ -146,7 +146,7 @@ def _score(
     paths, least, most = chosen[0] or [], *chosen[1:]
     if not least <= len(paths) <= most:
         raise InputError(f"{quantity(len(paths), 'clip')} chosen; give {least} to {most}")
-    label, titles = asked[0], titles_of(asked[1] or "", len(paths))
+    label, titles = asked[0], read_title_lines(asked[1] or "", len(paths))
     rows: list[Row] = []
     with work.start(request.session_hash) as stop:
         for number, path in enumerate(map(Path, paths)):
@@ -164,10 +164,10 @@ def _score(
             yield rows, len(paths) - len(rows)
 
 
-def titles_of(text: str, clips: int) -> list[str]:
-    """A title for each clip, from lines; all empty where there are none. Raises InputError for another number."""
+def read_title_lines(text: str, clips: int) -> list[str]:
+    """A title for each clip, from lines; empty where there is no line. Raises InputError for more lines than clips."""
     lines = [line.strip()[:LONGEST_TITLE] for line in text.rstrip().splitlines()]
-    if lines and len(lines) > clips:
+    if len(lines) > clips:
         raise InputError(f"{quantity(len(lines), 'title')} for {quantity(clips, 'clip')}; give one line per clip")
     return lines + [""] * (clips - len(lines))
 

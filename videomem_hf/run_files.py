@@ -21,9 +21,9 @@ TRAINING_CLIPS_FILE: Final = "training_clips.csv"
 REFERENCE_FILE: Final = "reference.json"
 TYPICALITY_FILE: Final = "typicality.safetensors"
 CLAIM_FILES: Final = (REFERENCE_FILE, TYPICALITY_FILE)
+"""What travels with the weights: what the model's predictions are measured against."""
 TRAINED_ON: Final = ("videomem", "lamem", "both")
 """What a run's `train_on` may be: clips, photographs, or both."""
-"""What travels with the weights: what the model's predictions are measured against."""
 NOT_COMPUTED: Final = {
     "data", "output", "lamem", "frame_cache", "frame_cache_gb", "loader_workers", "checkpoint_every",
     "checkpoint_minutes", "gradient_checkpointing", "trackers",

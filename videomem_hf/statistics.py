@@ -167,6 +167,9 @@ def compare_all(
     Returns:
         Indices of two predictors, the smaller first, to their comparison. P-values are not corrected for the number of
         pairs; see `holm`.
+
+    Raises:
+        ValueError: As `bootstrap_interval`.
     """
     pairs = [check_pair(each, references) for each in predictions]
     *columns, y = _in_order(*(x for x, _ in pairs), pairs[0][1])
@@ -187,10 +190,15 @@ def compare_all(
 
 
 def holm(p_values: ArrayLike) -> Floats:
-    """P-values corrected for their number, `(tests,)`: at most a share of alpha of all families errs at level alpha.
+    """Correct p-values for their number: the chance of any false alarm among those up to alpha is at most alpha.
 
-    Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of Statistics 1979. A NaN, of
-    a test that could not be made, stays one and does not count.
+    Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of Statistics 1979.
+
+    Args:
+        p_values: `(tests,)`. NaN, for a test that could not be made, stays NaN and is not counted.
+
+    Returns:
+        `(tests,)`, in the order of `p_values`.
     """
     values = np.asarray(p_values, np.float64)
     corrected = np.full(values.shape, np.nan)

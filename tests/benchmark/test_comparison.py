@@ -16,6 +16,8 @@ from videomem_hf.benchmark.comparison_tables import (
     comparison_text,
 )
 from videomem_hf.benchmark.predicted_scores import PredictedScores, merge_measured, read_table
+from videomem_hf.inference.score_journal import ModelFacts
+from videomem_hf.inference.score_table import score_row
 from videomem_hf.schema import InputError
 
 IDS = [f"video{number}" for number in range(1, 151)]
@@ -117,6 +119,22 @@ def test_other_data_and_other_clips_are_refused(predictors: list[PredictedScores
     elsewhere = [predictors[0], PredictedScores("elsewhere", {"short_term": {"clip": 0.5}})]
     with pytest.raises(InputError, match=r"0 clips with a measured short-term score .* elsewhere \(1\)"):
         compare_predictors(elsewhere, merge_measured(elsewhere, {}))
+
+
+def test_a_horizon_without_any_measured_score_is_left_out(predictors: list[PredictedScores]) -> None:
+    """As in data of a study whose second step nobody played."""
+    second = PredictedScores("second", predictors[0].predicted)
+    measured = merge_measured(predictors[:1], {})
+    assert list(compare_predictors([predictors[0], second], measured)) == ["short_term"]
+    assert list(compare_predictors([predictors[0], second], {"short_term": measured["short_term"]})) == ["short_term"]
+
+
+def test_clips_of_predict_are_named_as_in_the_data(tmp_path: Path) -> None:
+    """Whatever `predict --csv` writes for a clip: an address with a query, or a name that looks like a formula."""
+    clips = ["https://host/video1.webm?size=1.5", score_row("-video2.webm", None, "", ModelFacts("m", ()))[0]]
+    with (tmp_path / "t.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("clip", "short_term"), *((clip, 0.5) for clip in clips)])
+    assert read_table(tmp_path / "t.csv").predicted == {"short_term": {"video1": 0.5, "-video2": 0.5}}
 
 
 def test_digits_of_a_table_do_not_make_other_data(tmp_path: Path, predictors: list[PredictedScores]) -> None:

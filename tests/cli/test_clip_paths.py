@@ -45,6 +45,12 @@ def test_a_folder_of_clips_is_silent(tmp_path, capsys):
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize("length", [300, 5000])
+def test_a_name_that_is_too_long_is_missing(length):
+    with pytest.raises(InputError, match="a: no such file or folder"):
+        clip_sources(["a" * length], None)
+
+
 def test_a_folder_of_photographs_says_how_they_are_given(tmp_path, capsys):
     (tmp_path / "my photos").mkdir()
     (tmp_path / "my photos" / "a.JPG").write_bytes(b"x")
@@ -53,6 +59,7 @@ def test_a_folder_of_photographs_says_how_they_are_given(tmp_path, capsys):
     ):
         clip_sources([str(tmp_path / "my photos")], None)
     (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "._a.jpg").write_bytes(b"x")  # of macOS
     with pytest.raises(InputError, match="empty: the folder holds no file that ends in"):
         clip_sources([str(tmp_path / "empty")], None)
 

@@ -67,7 +67,7 @@ def test_numbers_and_files(release: Path, model: Path, tmp_path: Path) -> None:
         (["--most-annotated", "7"], "the 7 most annotated videos are asked for; 1 to 6 can be had"),
         (["--submission", "out", "--team", "a/b"], "team 'a/b': letters, digits and hyphens are allowed"),
         (["--split", "test"], "no clip of the split 'test' has both a score and a video"),
-        (["--json", "/nowhere/metrics.json"], "its folder does not exist"),
+        (["--json", "/nowhere/metrics.json"], "the folder /nowhere does not exist; make it first"),
     ],
 )
 def test_mistakes_are_one_sentence(

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from videomem_hf.__main__ import INTERRUPTED
+from videomem_hf.cli import exit_codes
 from videomem_hf.cli.options import python_line, quote, say_next
 
-INTERRUPTED = """
+INTERRUPTION = """
 import runpy, sys
 
 class Stop:
@@ -42,6 +44,6 @@ def test_the_program_is_named_as_it_was_called(
 
 
 def test_an_interruption_of_the_first_imports_prints_no_traceback() -> None:
-    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=False)
-    assert done.returncode == 130
+    done = subprocess.run([sys.executable, "-c", INTERRUPTION], capture_output=True, text=True, check=False)
+    assert done.returncode == INTERRUPTED == exit_codes.INTERRUPTED
     assert done.stderr == "\nvideomem: interrupted\n"

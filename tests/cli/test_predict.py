@@ -287,7 +287,7 @@ def test_the_module_runs(folder):
         (("--csv", "clips/a.webm"), "clips/a.webm is one of the clips"),
         (("--json", "clips/a.webm"), "clips/a.webm is one of the clips"),
         (("--overlay", "clips"), "holds a.webm, which is a clip"),
-        (("--csv", "out", "--json", "./out"), "--json and --csv are both out"),
+        (("--csv", "out", "--json", "./out"), "out is named for two outputs"),
         (("--json", "model"), "model is a folder"),
     ],
 )

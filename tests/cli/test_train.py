@@ -7,8 +7,9 @@ from typer.testing import CliRunner
 from videomem_hf.benchmark.recipe_costs import LAMEM_IMAGES, recipe_costs
 from videomem_hf.cli import app
 from videomem_hf.cli.options import complete_recipe
-from videomem_hf.cli.train import repeat_option
+from videomem_hf.cli.train import _offer_no_titles, repeat_option
 from videomem_hf.recipes import recipe_names, recipe_summary
+from videomem_hf.schema import InputError
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,15 @@ def test_what_best_does_not_take_is_refused() -> None:
         app, ["train", "--recipe", "hmp", "--data", "x", "--output", "y", "--max-train-time", "8"]
     )
     assert result.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("cause", "offered"), [("title:words needs sentence-transformers", True), ("d: no data", False)]
+)
+def test_training_without_titles_is_offered_where_their_encoder_is_the_cause(cause: str, offered: bool) -> None:
+    error = _offer_no_titles(InputError(cause), "words")
+    assert ("--set title_encoder=null" in str(error)) == offered
+    assert _offer_no_titles(error, None) is error
 
 
 def test_every_recipe_is_listed_with_its_needs() -> None:

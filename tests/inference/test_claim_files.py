@@ -133,6 +133,15 @@ def test_the_sentence_names_the_field(path: tuple[Any, ...], value: Any, said: s
     assert "fetch it or train the model again, or remove it" in str(caught.value)
 
 
+@pytest.mark.parametrize("score", [0.8, 1.0, 0.0])
+def test_the_reference_of_a_constant_predictor_is_read(score: float, tmp_path: Path) -> None:
+    """Sixty times .8 have a standard deviation of 3e-16, by rounding."""
+    measured = np.random.default_rng(0).uniform(0.5, 1, (60, 2))
+    made = make_reference(Reference("a set of mine"), np.full((60, 2), score), measured, None, HORIZONS)
+    (tmp_path / "reference.json").write_text(made.to_json())
+    assert parse_reference(tmp_path / "reference.json") == made
+
+
 def test_unknown_keys_are_ignored(tmp_path: Path) -> None:
     file = tmp_path / "reference.json"
     file.write_text(json.dumps(stored()))

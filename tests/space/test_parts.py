@@ -448,10 +448,10 @@ def test_titles_reach_a_model_that_reads_them(title_model, model_folder, clip):
 
 
 def test_lines_are_titles_of_clips():
-    assert several.titles_of("", 2) == ["", ""]
-    assert several.titles_of("a\n\n c \n\n", 4) == ["a", "", "c", ""]
+    assert several.read_title_lines("", 2) == ["", ""]
+    assert several.read_title_lines("a\n\n c \n\n", 4) == ["a", "", "c", ""]
     with pytest.raises(InputError, match=r"3 titles for 2 clips; give one line per clip"):
-        several.titles_of("a\nb\nc", 2)
+        several.read_title_lines("a\nb\nc", 2)
 
 
 def test_a_damaged_model_is_told_without_where_it_lies(model_folder, clip, tmp_path):

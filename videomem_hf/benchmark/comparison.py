@@ -81,18 +81,18 @@ def compare_predictors(
         resamples: Bootstrap resamples of clips, the same for all predictors.
 
     Returns:
-        For each horizon that two or more predict.
+        For each horizon that two or more predict, and that has measured scores if another one has.
 
     Raises:
-        InputError: No such horizon, or fewer than two clips.
+        InputError: There is no such horizon, or it has fewer than two clips that all of them scored.
     """
     found: dict[Horizon, HorizonComparison] = {}
-    for horizon in HORIZONS:
+    for horizon in [each for each in HORIZONS if measured.get(each)] or HORIZONS:
         own = [each for each in predictors if each.predicted.get(horizon)]
         if len(own) < 2:
             continue
         missing = [each.name for each in predictors if each not in own]
-        clips = sorted(set(measured[horizon]).intersection(*(each.predicted[horizon] for each in own)))
+        clips = sorted(set(measured.get(horizon, ())).intersection(*(each.predicted[horizon] for each in own)))
         if len(clips) < 2:
             counts = ", ".join(f"{each.name} ({len(each.predicted[horizon])})" for each in own)
             raise InputError(

@@ -8,6 +8,7 @@ from videomem_hf.benchmark.predicted_scores import PredictedScores
 from videomem_hf.evaluation.tables import short_number
 from videomem_hf.run_files import without_nan
 from videomem_hf.schema import HORIZON_NAMES, Horizon
+from videomem_hf.statistics import Interval
 
 NOT_APART: Final = "cannot be told apart"
 COLUMNS: Final = (
@@ -31,13 +32,13 @@ Compared = Mapping[Horizon, HorizonComparison]
 
 
 def comparison_text(predictors: Sequence[PredictedScores], compared: Compared, confidence: float) -> str:
-    """Lines of at most 80 characters: the predictors, and for each horizon the correlations and differences."""
+    """The predictors, and for each horizon the correlations and differences; tables have at most 80 columns."""
     numbers = {each.name: str(number) for number, each in enumerate(predictors, 1)}
     lines = [f"{numbers[each.name]}  {_short(each.name)}\n   {each.origin}" for each in predictors]
     for horizon, found in compared.items():
         interval = f"{confidence:.0%} interval"
-        name = f"{HORIZON_NAMES[horizon]}, on {found.clips} clips that all have"
-        lines += ["", f"{name:46}{'Spearman':>10}  {interval}"]
+        head = f"{HORIZON_NAMES[horizon]}, on {found.clips} clips that all have"
+        lines += ["", f"{head:46}{'Spearman':>10}  {interval}"]
         for each in found.estimates:
             row = f"{numbers[each.name]}  {_short(each.name)}"
             lines.append(f"{row:46}{short_number(each.spearman):>10}  {_ends(each.interval)}")
@@ -64,7 +65,7 @@ def _short(name: str) -> str:
     return name if len(name) <= _NAME_WIDTH else f"...{name[3 - _NAME_WIDTH :]}"
 
 
-def _ends(interval: Any) -> str:
+def _ends(interval: Interval) -> str:
     return f"[{short_number(interval.low)}, {short_number(interval.high)}]"
 
 
@@ -74,7 +75,7 @@ def _p(value: float) -> str:
 
 def comparison_json(predictors: Sequence[PredictedScores], compared: Compared, confidence: float) -> dict[str, Any]:
     """The comparison as JSON holds it; NaN is null."""
-    models = [
+    described = [
         {
             "name": each.name,
             "data": each.data,
@@ -94,7 +95,7 @@ def comparison_json(predictors: Sequence[PredictedScores], compared: Compared, c
         }
         for horizon, found in compared.items()
     }
-    return dict(without_nan({"predictors": models, "confidence": confidence, "horizons": horizons}))
+    return dict(without_nan({"predictors": described, "confidence": confidence, "horizons": horizons}))
 
 
 def _pair(pair: Pair) -> dict[str, Any]:

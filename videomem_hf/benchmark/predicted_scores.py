@@ -14,6 +14,8 @@ from videomem_hf.benchmark.evaluate import evaluation_target, score_target
 from videomem_hf.data.scored_clips import open_splits, read_scores
 from videomem_hf.evaluation.options import evaluation_of
 from videomem_hf.evaluation.training_clips import check_own_predictions
+from videomem_hf.inference.score_table import clip_of_cell
+from videomem_hf.models.video_addresses import address_name
 from videomem_hf.run_files import PREDICTIONS_FILE, read_results, score_column
 from videomem_hf.schema import HORIZON_NAMES, HORIZONS, VIDEO_ID, Horizon, InputError
 from videomem_hf.system import quantity
@@ -22,7 +24,7 @@ Scores = dict[Horizon, dict[str, float]]
 """Horizon to clip id to score; a clip without a score is missing."""
 
 CLIP: Final = "clip"
-"""Column of a clip's path in the tables of `videomem predict`; the id is the file's name without its suffix."""
+"""Column of a clip's path or address in the tables of `videomem predict`; its id is the name without the suffix."""
 SAME: Final = 1e-4
 """Measured scores that differ by less are the same: tables are written with different numbers of digits."""
 
@@ -77,7 +79,7 @@ def read_table(path: Path) -> PredictedScores:
             f"{path}: has the columns {', '.join(header) or '(none)'}; give a run's predictions.csv, or a table of "
             "`videomem evaluate --csv` or `videomem predict --csv`"
         )
-    ids = [row[key] if key == VIDEO_ID else Path(row[key] or "").stem for row in rows]
+    ids = [row[key] if key == VIDEO_ID else _clip_id(row[key] or "") for row in rows]
     if twice := next((each for each, count in Counter(ids).items() if count > 1), None):
         raise InputError(f"{path}: has {twice!r} twice; a clip has one row")
 
@@ -90,6 +92,10 @@ def read_table(path: Path) -> PredictedScores:
 
     measured = {h: scores(h) for h in found if with_measured and h in header}
     return PredictedScores(str(path), {h: scores(columns[h]) for h in found}, measured)
+
+
+def _clip_id(cell: str) -> str:
+    return Path(address_name(clip_of_cell(cell))).stem
 
 
 def _number(path: Path, text: str | None) -> float | None:

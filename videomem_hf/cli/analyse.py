@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from videomem_hf.cli.options import AnnotationFiles, Design, Ignore, LagCorrection, OutFolder, quote, say_next
+from videomem_hf.cli.options import (
+    FIGURE_FORMATS,
+    AnnotationFiles,
+    Design,
+    Ignore,
+    LagCorrection,
+    OutFolder,
+    quote,
+    say_next,
+)
 from videomem_hf.schema import InputError
 
 if TYPE_CHECKING:
@@ -13,7 +22,6 @@ if TYPE_CHECKING:
 
     from videomem_hf.protocol.study_analysis import StudyAnalysis
 
-FORMATS = ("png", "pdf", "svg")
 PNG_DPI = 300
 CAPTIONS = {
     "figure3_retention": "Hit rate against the retention interval (the paper's Fig. 3).",
@@ -60,14 +68,14 @@ def analyse(
     out.mkdir(parents=True, exist_ok=True)
     figures = _figures(analysis)
     for name, figure in figures.items():
-        for suffix in FORMATS:
+        for suffix in FIGURE_FORMATS:
             figure.savefig(out / f"{name}.{suffix}", dpi=PNG_DPI)
             figure.set_layout_engine("none")  # Keep the layout of the first drawing in the other formats.
     captions = {CAPTIONS[name]: f"{name}.png" for name in figures}
     (out / "report.md").write_text(study_markdown(analysis, captions), encoding="utf-8")
     content = json.dumps(study_content(analysis), indent=2) + "\n"
     (out / "analysis.json").write_text(content, encoding="utf-8")
-    typer.echo(f"{out / 'report.md'}, analysis.json and {len(figures)} figures ({', '.join(FORMATS)})")
+    typer.echo(f"{out / 'report.md'}, analysis.json and {len(figures)} figures ({', '.join(FIGURE_FORMATS)})")
     given = f" --design {quote(design)}" if design else ""
     say_next(f"videomem score {' '.join(map(quote, annotations))} scores{given}")
 

@@ -13,10 +13,10 @@ import typer
 from videomem_hf.cli.options import quote
 from videomem_hf.schema import InputError, is_system_file
 from videomem_hf.system import printable
-from videomem_hf.video.finding import NOT_THERE, expand_user, find_videos
+from videomem_hf.video.finding import NOT_THERE, expand_user, find_videos, path_exists
 
 PICTURE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".heic"})
-"""Of photographs, which folders are not searched for."""
+"""Endings of photographs; a folder is not searched for them."""
 _SKIPPED_NAMED: Final = 5
 _ENCODINGS: Final = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
@@ -85,8 +85,8 @@ def clip_sources(arguments: list[str] | None, list_file: Path | None) -> list[Pa
 def _name_pictures(argument: str) -> InputError | None:
     """What to say of a folder without videos that holds pictures; None for another one."""
     folder = expand_user(argument)
-    pictures = folder.rglob("*") if folder.is_dir() else ()
-    found = next((each for each in sorted(pictures) if each.suffix.lower() in PICTURE_SUFFIXES), None)
+    files = sorted(folder.rglob("*")) if path_exists(folder) and folder.is_dir() else ()
+    found = next((f for f in files if f.suffix.lower() in PICTURE_SUFFIXES and not is_system_file(f)), None)
     if found is None:
         return None
     pattern = quote(found.parent / f"*{found.suffix}")

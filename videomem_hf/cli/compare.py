@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +11,7 @@ import typer
 
 from videomem_hf.cli.options import (
     DATA_HELP,
+    FIGURE_FORMATS,
     AllowTrainingClips,
     BatchSize,
     EvaluationSplit,
@@ -81,7 +83,7 @@ def compare(
     for name in predictors:
         if not Path(name).is_file():
             check_model_name(name)
-    check_output_files(json_file, csv_file, plot)
+    _check_outputs(predictors, json_file, csv_file, plot)
     import_code(import_)
     loading: dict[str, object] = {
         "batch_size": batch_size,
@@ -102,6 +104,17 @@ def compare(
     _write(found, compared, json_file, csv_file, plot)
     if runs := [name for name in predictors if is_run_folder(Path(name))]:
         say_next(f"videomem report {quote(runs[0])}")
+
+
+def _check_outputs(predictors: list[str], json_file: Path | None, csv_file: Path | None, plot: Path | None) -> None:
+    """Raise InputError for a file that cannot be written, a table of scores, or a figure of an unknown format."""
+    check_output_files(json_file, csv_file, plot)
+    tables = {os.path.realpath(name) for name in predictors}
+    for file in (json_file, csv_file, plot):
+        if file is not None and os.path.realpath(file) in tables:
+            raise InputError(f"{file}: is one of the predictors; name another file for the output")
+    if plot is not None and plot.suffix.lower().removeprefix(".") not in FIGURE_FORMATS:
+        raise InputError(f"--plot {plot}: cannot be drawn; name a file that ends in {', '.join(FIGURE_FORMATS)}")
 
 
 def _read(
@@ -152,9 +165,4 @@ def _draw(compared: "Compared", plot: Path) -> None:
             name = f"{pair.first} - {pair.second}"
             pairs.append(Bar(name, pair.comparison.difference, ends.low, ends.high, pair.better is not None))
         horizons[horizon] = predictors, pairs, found.clips
-    try:
-        comparison_figure(horizons, CONFIDENCE).savefig(plot, dpi=DPI)
-    except ValueError as error:
-        raise InputError(
-            f"--plot {plot}: cannot be drawn ({str(error).lower()}); name a PNG, PDF or SVG file"
-        ) from None
+    comparison_figure(horizons, CONFIDENCE).savefig(plot, dpi=DPI)

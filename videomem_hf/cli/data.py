@@ -17,13 +17,14 @@ from videomem_hf.data.release.splits import RankedBy
 from videomem_hf.schema import ANNOTATION_COUNTS, HORIZON_NAMES, HORIZONS, TITLE, VIDEO, InputError
 from videomem_hf.system import quantity
 
-TRAINABLE = {"frame_attention": VIDEO, "hmp": "hmp", "c3d": "c3d", "best": TITLE}
-"""A recipe, and the part of a copy that it reads; the first one that is there is suggested."""
-
 if TYPE_CHECKING:
     from videomem_hf.data.describe import Description
+    from videomem_hf.data.provenance import DataTitle
     from videomem_hf.data.tables.opening import OpenedTable
     from videomem_hf.data.tables.options import TableOptions
+
+TRAINABLE = {"frame_attention": VIDEO, "hmp": "hmp", "c3d": "c3d", "best": TITLE}
+"""Recipe to the part of a copy that it reads; the first recipe whose part is there is suggested."""
 
 
 def prepare(
@@ -93,7 +94,7 @@ def _summary(out: Path, written: int) -> str:
 
     if not written:
         return f"{out} is complete; nothing to do."
-    private = {
+    private: dict[DataTitle, str] = {
         "VideoMem": " It holds licensed data: keep it private.",
         "a study": " It holds a study's data: share it only as participants agreed to.",
     }

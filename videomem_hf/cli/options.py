@@ -1,5 +1,6 @@
 """Arguments and options that several commands share, and the parts of `NAME=VALUE` options."""
 
+import os
 import shlex
 import shutil
 import sys
@@ -15,6 +16,8 @@ from videomem_hf.schema import InputError
 DATA_HELP: Final = (
     "Folder of a release (VideoMem's or a sample's) or of your own table, a prepared folder, or a Hub id."
 )
+FIGURE_FORMATS: Final = ("png", "pdf", "svg")
+"""Endings of the figures that commands write or that a user may name."""
 
 Clips = Annotated[
     list[str] | None,
@@ -135,12 +138,21 @@ OutFolder = Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write;
 
 
 def check_output_files(*files: Path | None) -> None:
-    """Refuse at once what would fail after the work. Raises InputError for a folder, or a file in no folder."""
-    for file in files:
-        if file is not None and file.is_dir():
+    """Refuse at once what would fail after the work; None stands for a file that is not wanted.
+
+    Raises:
+        InputError: One is a folder, or lies in none, or two are the same file.
+    """
+    written: set[Path] = set()
+    for file in (each for each in files if each is not None):
+        path = Path(os.path.realpath(file))  # `Path.resolve` raises of links in a circle
+        if path in written:
+            raise InputError(f"{file} is named for two outputs; name two files")
+        if path.is_dir():
             raise InputError(f"{file} is a folder; name a file")
-        if file is not None and not file.parent.is_dir():
-            raise InputError(f"{file}: its folder does not exist; make it first")
+        if not path.parent.is_dir():
+            raise InputError(f"{file}: the folder {path.parent} does not exist; make it first")
+        written.add(path)
 
 
 def say_next(*commands: str, python: str | None = None) -> None:

@@ -14,6 +14,7 @@ import typer
 
 from videomem_hf.cli.clip_paths import PICTURE_SUFFIXES
 from videomem_hf.cli.exit_codes import INTERRUPTED
+from videomem_hf.cli.options import check_output_files
 from videomem_hf.cli.predict_forgetting import write_forgetting_table
 from videomem_hf.cli.predict_here import Outcome
 from videomem_hf.schema import VIDEO_SUFFIXES, InputError
@@ -104,13 +105,7 @@ class Outputs:
         """Refuse at once what would fail after hours of work."""
         if str(self.json_file) == str(self.csv_file) == "-":
             raise InputError("--json - and --csv - cannot both be standard output; name a file for one of them")
-        if len({path.resolve() for path in self.files}) < len(self.files):
-            raise InputError(f"--json and --csv are both {self.csv_file}; name two files")
-        for path in self.files:
-            if path.is_dir():
-                raise InputError(f"{path} is a folder; name a file")
-            if not path.resolve().parent.is_dir():
-                raise InputError(f"{path}: the folder {path.resolve().parent} does not exist; make it first")
+        check_output_files(*self.files)
         for option, folder in self.folders.items():
             if folder is not None and folder.suffix.lower() in FILE_SUFFIXES and not folder.exists():
                 raise InputError(

@@ -3,7 +3,6 @@
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -160,8 +159,8 @@ def _fit_views(
 
 
 def _offer_no_titles(error: InputError, title_encoder: str | None) -> InputError:
-    """An error; of the encoder of titles, with the way to do without."""
-    if title_encoder is None or (find_spec("sentence_transformers") and title_encoder not in str(error)):
+    """The error, with how to train without titles if their encoder is the cause."""
+    if title_encoder is None or f"title:{title_encoder}" not in str(error):
         return error
     return InputError(f"{error}; with features or videos, --set title_encoder=null does without titles")
 

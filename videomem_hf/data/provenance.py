@@ -1,8 +1,8 @@
-"""Whose data are: a generated sample's, which anybody may have, a study's, or VideoMem's, which stay private."""
+"""Where data come from: a generated sample, which anybody may have; a study; or VideoMem, which stays private."""
 
 import json
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import yaml
 
@@ -16,6 +16,7 @@ STUDY_KEY: Final = "study"
 STUDY_FILES: Final = ("summary.json", "design.yaml")
 """What `videomem score` writes beside the release that it makes of a study."""
 
+DataTitle = Literal["VideoMem", "a generated sample", "a study"]
 Plan = dict[str, Any]
 """The arguments that determine a generated sample: `seed`, `videos`, `test_videos`, `width`, `height`, ..."""
 
@@ -37,7 +38,7 @@ def generated_plan(data: str | Path) -> Plan | None:
 
 
 def is_study(data: str | Path) -> bool:
-    """Whether data are of a study: the folder that `videomem score` wrote, its `release`, or a prepared copy."""
+    """Whether data come from a study: the folder that `videomem score` wrote, its `release`, or a prepared copy."""
     folder = Path(data).expanduser().resolve()
     if (_front_matter(folder / CARD) or {}).get(STUDY_KEY) is True:
         return True
@@ -45,8 +46,8 @@ def is_study(data: str | Path) -> bool:
     return any(all((home / name).is_file() for name in STUDY_FILES) for home in homes)
 
 
-def data_title(data: str | Path) -> str:
-    """What data are, for a person: "VideoMem", "a generated sample" or "a study"."""
+def data_title(data: str | Path) -> DataTitle:
+    """Where data come from, in words."""
     return "a generated sample" if generated_plan(data) is not None else "a study" if is_study(data) else "VideoMem"
 
 

@@ -21,11 +21,10 @@ class ClipTitles:
         self._by_stem = {stem: next(iter(found)) for stem, found in stems.items() if len(found) == 1}
 
     def of(self, name: str) -> str | None:
-        """The title of the clip with a path, file name or address; the longest part of its path counts.
+        """The title of a clip, by its path, file name or address; None if there is none.
 
-        None if there is none.
-
-        An address is also found without its query.
+        Of several names that match, the one with the most folders of the clip's path counts. An address is looked for
+        as it is, then without its query.
         """
         if name in self._given:
             return self._given[name]

@@ -32,6 +32,7 @@ _COUNT_FACTOR_SD: Final = 0.5
 """How far the noise of annotations may be expected from the binomial one, as a factor."""
 _LEAST_VARIANCE: Final = 1e-8
 _LEAST_WIDTH: Final = 1e-12
+"""Least standard deviation of predictions that are not constant."""
 _LEAST_COUNT: Final = 1e-6
 _MOST_LOG_SPREAD: Final = 0.5
 _LINE_FOLDS: Final = 5
@@ -226,7 +227,8 @@ def _inverse(counts: Floats) -> Floats:
 
 
 def _fit_scale(predicted: Floats, errors: Floats, inverse_counts: Floats) -> IntervalScale:
-    centre, width = float(predicted.mean()), float(predicted.std()) or 1.0
+    centre, width = float(predicted.mean()), float(predicted.std())
+    width = width if width >= _LEAST_WIDTH else 1.0  # of a constant the deviation is rounding
     variance, factor = _fit_variance(predicted, errors, inverse_counts)
     scale = IntervalScale(variance, factor, centre, width)
     if len(errors) < _FEWEST_FOR_TRENDS:

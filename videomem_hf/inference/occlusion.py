@@ -82,7 +82,7 @@ def occlusion_maps(
         on_progress: Called after each frame with how many are done, and of how many. What it raises ends the work.
 
     Raises:
-        InputError: The model scores no frames; or the grid, the number of frames or a time is none, says what is.
+        InputError: The model scores no frames; or `grid` or `frames` is something else, or has a time outside the clip.
         VideoError: The clip cannot be decoded.
     """
     model = _of_frames(predictor)
@@ -218,7 +218,7 @@ def _check_grid(grid: Any) -> tuple[int, int]:
     whole = len(sides) == 2 and all(isinstance(side, Integral) and int(side) >= 1 for side in sides)
     if not whole or int(sides[0]) * int(sides[1]) > MOST_CELLS:
         raise InputError(
-            f"grid is {_shown(grid)}; give rows and columns, two whole numbers from 1 on with a product up to "
+            f"grid is {_shorten(grid)}; give rows and columns, two whole numbers from 1 on with a product up to "
             f"{MOST_CELLS:,}"
         )
     return int(sides[0]), int(sides[1])
@@ -231,7 +231,7 @@ def _check_frames(frames: Any) -> int | list[float]:
     times = _numbers(frames)
     if not times or min(times) < 0:
         raise InputError(
-            f"frames is {_shown(frames)}; give how many, 1 or more, or a list of times in seconds, 0 or more"
+            f"frames is {_shorten(frames)}; give how many, 1 or more, or a list of times in seconds, 0 or more"
         )
     return times
 
@@ -241,7 +241,7 @@ def _check_rectangle(rectangle: Any) -> Area:
     sides = _numbers(rectangle)
     if len(sides) != 4 or not (0 <= sides[0] < sides[2] <= 1 and 0 <= sides[1] < sides[3] <= 1):
         raise InputError(
-            f"rectangle is {_shown(rectangle)}; give left, top, right and bottom as shares from 0 to 1, left below "
+            f"rectangle is {_shorten(rectangle)}; give left, top, right and bottom as shares from 0 to 1, left below "
             "right and top below bottom"
         )
     left, top, right, bottom = sides
@@ -257,7 +257,8 @@ def _numbers(values: Any) -> list[float]:
     return numbers if np.isfinite(numbers).all() else []
 
 
-def _shown(value: Any) -> str:
+def _shorten(value: Any) -> str:
+    """A value as Python writes it, in one line of at most 60 characters."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}..."
 
@@ -265,7 +266,8 @@ def _shown(value: Any) -> str:
 def _choose(model: Predictor, source: ClipSource, frames: int | list[float]) -> tuple[list[_Chosen], np.ndarray | None]:
     """Read a clip and keep the frames to be covered; and the rows of all, if the model weighs frames.
 
-    Raises InputError for a time that is over a second, and over a distance of sampled frames, after the last of them.
+    Raises InputError for a time after the last sampled frame by more than a second and more than the largest distance
+    between sampled frames.
     """
     selection = EvenSelection[_Chosen](frames if isinstance(frames, int) else 0)
     nearest: dict[float, _Chosen] = {}

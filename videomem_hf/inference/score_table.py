@@ -37,3 +37,8 @@ def _text_cell(text: object) -> str:
     """A text with an apostrophe before what a spreadsheet would take for a formula, such as a clip named "=1+1.mp4"."""
     cell = printable(text)
     return f"'{cell}" if cell.lstrip().startswith(_FORMULA_STARTS) else cell
+
+
+def clip_of_cell(cell: str) -> str:
+    """The clip of a row: the inverse of what `score_row` writes, except for escaped characters."""
+    return cell[1:] if cell.startswith("'") and cell[1:].lstrip().startswith(_FORMULA_STARTS) else cell

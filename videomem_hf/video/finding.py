@@ -20,11 +20,11 @@ def find_videos(arguments: list[str], skipped: list[Path] | None = None) -> list
     found: dict[Path, None] = {}
     for argument in arguments:
         path = expand_user(argument)
-        if _exists(path) and path.is_dir():
+        if path_exists(path) and path.is_dir():
             candidates = (p for p in path.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES)
             matches = _clips_among(candidates, skipped)
             missing = f"{argument}: the folder holds no file that ends in {', '.join(sorted(VIDEO_SUFFIXES))}"
-        elif (there := _exists(path)) or not any(c in argument for c in "*?["):
+        elif (there := path_exists(path)) or not any(c in argument for c in "*?["):
             matches, missing = [path] if there else [], f"{argument}: {NOT_THERE}{slashes_hint(argument)}"
         else:
             missing = f"{argument}: the pattern matches no file"
@@ -46,7 +46,8 @@ def expand_user(path: str) -> Path:
         return Path(path)
 
 
-def _exists(path: Path) -> bool:
+def path_exists(path: Path) -> bool:
+    """Whether there is such a file or folder; False for a name that is too long, too."""
     try:
         return path.exists()
     except OSError:  # a name longer than the file system takes
