@@ -101,9 +101,6 @@ def _identity(generated: Plan | None, study: bool) -> Mapping[str, Any]:
 
 def _card_data(configs: Mapping[str, Any], identity: Mapping[str, Any]) -> DatasetCardData:
     default = "scores" if "scores" in configs else next(iter(configs))
-    identity = _STUDY_IDENTITY if study else _IDENTITY
-    if generated is not None:
-        identity = {**_GENERATED_IDENTITY, CARD_KEY: generated}
     return DatasetCardData(
         **identity,
         task_categories=["video-classification"],

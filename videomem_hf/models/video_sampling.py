@@ -71,8 +71,11 @@ class FrameReader(Protocol):
         end_s: When the last frame leaves the screen; read after all frames.
     """
 
-    screen: Any
-    end_s: float
+    @property
+    def screen(self) -> Any: ...
+
+    @property
+    def end_s(self) -> float: ...
 
     def frames(self) -> Iterator[tuple[float, Any]]:
         """Yield each frame with its start in seconds, from the first."""
