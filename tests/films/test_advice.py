@@ -85,6 +85,27 @@ def test_shots_that_are_alike_get_no_advice(tiny: Predictor, tmp_path: Path, mon
     assert not [trial.edit.name for trial in advice.advised if trial.edit.look == Look()]
 
 
+def test_a_gain_on_the_frames_that_choose_is_no_gain(
+    tiny: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor = by_brightness(tiny, 0.001, monkeypatch)
+    seen = [0]
+
+    def rows(segments: np.ndarray) -> tuple[np.ndarray, dict]:
+        index = (seen[0] + np.arange(len(segments))) % 32  # of 16 s, two frames a second
+        seen[0] += len(segments)
+        dark = (index < 8) & (index % 2 == 0)  # those of the first shot that the model samples
+        return np.where(dark, 0.2, 0.8)[:, None] * np.ones((1, len(predictor.horizons))), {}
+
+    monkeypatch.setattr(predictor, "describe_segments", rows)
+    advice = advise(film(tmp_path / "half.mp4", [120, 122, 121, 119]), predictor)
+    assert len(advice.frames.times_s) == 32
+    dropped = next(trial for trial in advice.trials if trial.edit.name == "drop shot 1 (0.0 to 4.0 s)")
+    assert dropped.chosen_by.gain == pytest.approx(0.15)
+    assert dropped.tested.gain == pytest.approx(0, abs=1e-9)
+    assert not advice.advised
+
+
 def test_a_model_that_may_be_wrong_by_more_advises_nothing(
     tiny: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

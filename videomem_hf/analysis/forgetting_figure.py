@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from videomem_hf.analysis.style import BOTH_COLOUR, COLOURS, GREY, LABEL_PT, TICK_PT, style_axes, style_legend
+from videomem_hf.analysis.style import BOTH_COLOUR, COLOURS, GREY, TICK_PT, style_axes, style_legend
 from videomem_hf.schema import HORIZON_NAMES, Horizon
 
 _TICKS = {"1 min": 60.0, "5 min": 300.0, "1 h": 3600.0, "6 h": 21_600.0, "1 day": 86_400.0, "3 days": 259_200.0}
@@ -43,5 +43,4 @@ def forgetting_figure(
     axes.set_ylim(max(0.0, np.floor(10 * low - 0.2) / 10), 1.005)
     style_legend(axes, "lower left")
     figure.supxlabel("a law through two points, not a measurement at each time", fontsize=TICK_PT, color=GREY)
-    axes.xaxis.label.set_size(LABEL_PT)
     return figure

@@ -16,7 +16,7 @@ from videomem_hf.inference.moments import NO_MOMENT, Moment, standout_moment
 from videomem_hf.inference.occlusion import OcclusionMaps
 from videomem_hf.inference.prediction import Prediction
 from videomem_hf.inference.saliency import GRAD_CAM
-from videomem_hf.schema import HORIZON_NAMES, Horizon
+from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon
 from videomem_hf.video.video import VideoSource
 
 COVERED: Final = "change of the {} score when a cell is covered (orange: it falls)"
@@ -30,7 +30,7 @@ def write_forgetting(path: Path, prediction: Prediction) -> None:
     """
     curve = prediction.forgetting()
     times = np.geomspace(60.0, TIMES_S["3 days"], 200)
-    known = zip(("short_term", "long_term"), (SHORT_S, LONG_S), strict=True)
+    known = zip(HORIZONS, (SHORT_S, LONG_S), strict=True)
     points = {horizon: (time_s, prediction.scores[horizon]) for horizon, time_s in known}
     title = Path(prediction.source).name
     save_figure(forgetting_figure(times, curve.chance(times), curve.interval(times), points, title, curve.level), path)
