@@ -1,7 +1,7 @@
 """`videomem timeline`: how memorable is each shot of a film?"""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -97,7 +97,7 @@ def timeline(
         from videomem_hf.films.ray_engine import timelines_on_ray
 
         done = timelines_on_ray(paths, folders, model, device, precision, fps, otio, jobs)
-        results = tqdm(done, "films", len(paths), unit="film", disable=None)
+        results: Iterable[tuple[Path, Summary | str]] = tqdm(done, "films", len(paths), unit="film", disable=None)
     else:
         from videomem_hf.films.timeline import film_predictor
         from videomem_hf.inference import load_predictor
@@ -171,7 +171,7 @@ def _make_here(
                 yield path, cause_of(error, str(path))
 
 
-def _report(results: Iterator[tuple[Path, "Summary | str"]], folders: dict[Path, Path]) -> int:
+def _report(results: Iterable[tuple[Path, "Summary | str"]], folders: dict[Path, Path]) -> int:
     """Say what came of each film; give the number of those that failed."""
     from videomem_hf.analysis.style import clock
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from importlib.util import find_spec
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
@@ -228,7 +228,9 @@ def _shrink(frame: "VideoFrame") -> np.ndarray:
         return frame.reformat(*_SIZE, format="bgr24", interpolation="AREA").to_ndarray()
     planes = []
     for plane in frame.planes:
-        levels = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
+        levels = np.frombuffer(cast("memoryview", plane), np.uint8).reshape(plane.height, plane.line_size)[
+            :, : plane.width
+        ]
         down, across = max(1, plane.height // (_POINTS * _SIZE[1])), max(1, plane.width // (_POINTS * _SIZE[0]))
         points = np.ascontiguousarray(levels[down // 2 :: down, across // 2 :: across])
         planes.append(cv2.resize(points, _SIZE, interpolation=cv2.INTER_AREA))
