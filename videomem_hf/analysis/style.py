@@ -84,8 +84,7 @@ def time_ticks(first_s: float, last_s: float, most: int = 9) -> list[float]:
 
 def score_ticks(low: float, high: float) -> list[float]:
     """Round scores at equal steps between two."""
-    ticks = MaxNLocator(6, steps=_STEPS).tick_values(low, high)
-    return [float(tick) for tick in ticks if low <= tick <= high]
+    return [float(tick) for tick in MaxNLocator(6, steps=_STEPS).tick_values(low, high) if low <= tick <= high]
 
 
 def clock(time_s: float, minutes: bool | None = None) -> str:

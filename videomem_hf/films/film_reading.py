@@ -3,14 +3,14 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 from PIL import Image
 
 from videomem_hf.films.shots import SHORTEST_S, ShotFinder
 from videomem_hf.models.video_decoding import DEFAULT_RATE, VideoReader
-from videomem_hf.models.video_sampling import TIME_TOLERANCE_S, segments_of
+from videomem_hf.models.video_sampling import TIME_TOLERANCE_S, FrameReader, segments_of
 
 PICTURE_SIDE_PX: Final = 480
 
@@ -61,7 +61,7 @@ def read_film(reader: VideoReader, processor: Any, fps: float, start_s: float = 
     watch = _Watch(reader, processor, fps, start_s)
     length = processor.segment_length
     seconds = (length - 1) / (reader.frames_per_second or DEFAULT_RATE)
-    for segment in segments_of(watch, fps, length):
+    for segment in segments_of(cast("FrameReader", watch), fps, length):
         time_s = watch.base_s + segment.time_s
         if time_s + TIME_TOLERANCE_S >= start_s:
             frames = np.stack([processor.resize_frame(image) for image in segment.images])
