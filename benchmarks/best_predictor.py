@@ -123,8 +123,9 @@ def _typicality(fit: BestFit, views: dict[str, np.ndarray], train: np.ndarray, t
     typicality = Typicality.fit(*map(describe, described))
     assert typicality is not None
     clips = {name: x[test[half : half + 200]] for name, x in views.items()}
+    count = min(200, len(test) - half)
     kinds = {"new clips of the same world": clips}
-    foreign = title_views([FOREIGN_TITLES[row % len(FOREIGN_TITLES)] for row in range(200)])["title"]
+    foreign = title_views([FOREIGN_TITLES[row % len(FOREIGN_TITLES)] for row in range(count)])["title"]
     kinds["titles of another world"] = clips | {"title": foreign}
     for name in [name for name in views if name != "title"]:
         x = clips[name]
@@ -134,7 +135,7 @@ def _typicality(fit: BestFit, views: dict[str, np.ndarray], train: np.ndarray, t
     flagged = {}
     for kind, rows in kinds.items():
         found = describe({name: np.asarray(x, np.float32) for name, x in rows.items()})
-        percents = [typicality.percent({name: x[[row]] for name, x in found.items()}) for row in range(200)]
+        percents = [typicality.percent({name: x[[row]] for name, x in found.items()}) for row in range(count)]
         flagged[kind] = float(np.mean([percent is not None and percent <= 5 for percent in percents]))
     return flagged
 
