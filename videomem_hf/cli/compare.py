@@ -2,9 +2,8 @@
 
 import csv
 import json
-from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -50,6 +49,9 @@ PlotFile = Annotated[
     typer.Option("--plot", metavar="FILE", help="Draw correlations and differences to this file (PNG, PDF or SVG)."),
 ]
 
+_PLOT_SUFFIXES: Final = (".png", ".pdf", ".svg")
+"""Checked before the models predict, which may take hours."""
+
 
 def compare(
     predictors: Predictors,
@@ -76,12 +78,15 @@ def compare(
     """
     if len(predictors) < 2:
         raise InputError(f"{predictors[0]}: is the only predictor; give two or more, or use `videomem evaluate`")
-    if twice := next((name for name, count in Counter(predictors).items() if count > 1), None):
+    same = [str(Path(name).resolve()) if Path(name).exists() else name for name in predictors]
+    if twice := next((name for name, each in zip(predictors, same, strict=True) if same.count(each) > 1), None):
         raise InputError(f"{twice}: is given twice; a comparison needs different predictors")
     for name in predictors:
         if not Path(name).is_file():
             check_model_name(name)
     check_output_files(json_file, csv_file, plot)
+    if plot is not None and plot.suffix.lower() not in _PLOT_SUFFIXES:
+        raise InputError(f"--plot {plot}: ends in '{plot.suffix}'; name a PNG, PDF or SVG file")
     import_code(import_)
     loading: dict[str, object] = {
         "batch_size": batch_size,
@@ -152,9 +157,4 @@ def _draw(compared: "Compared", plot: Path) -> None:
             name = f"{pair.first} - {pair.second}"
             pairs.append(Bar(name, pair.comparison.difference, ends.low, ends.high, pair.better is not None))
         horizons[horizon] = predictors, pairs, found.clips
-    try:
-        comparison_figure(horizons, CONFIDENCE).savefig(plot, dpi=DPI)
-    except ValueError as error:
-        raise InputError(
-            f"--plot {plot}: cannot be drawn ({str(error).lower()}); name a PNG, PDF or SVG file"
-        ) from None
+    comparison_figure(horizons, CONFIDENCE).savefig(plot, dpi=DPI)
