@@ -51,6 +51,9 @@ def write_outputs(
     print_table(outcomes, model, to_stderr=outputs.to_stdout)
     if written := [str(path) for path in (*outputs.files, outputs.plots, outputs.overlay) if path and str(path) != "-"]:
         typer.echo(f"Written: {', '.join(written)}", err=outputs.to_stdout)
+    if fail_fast and outcomes and outcomes[-1].error and len(outcomes) < clips:
+        left = quantity(clips - len(outcomes), "clip")
+        typer.echo(f"videomem: stopped at the first clip that failed, by --fail-fast; {left} not scored", err=True)
     if interrupted:
         sys.stderr.write(f"videomem: interrupted; {len(outcomes)} of {quantity(clips, 'clip')} are done and kept\n")
         raise typer.Exit(INTERRUPTED)
