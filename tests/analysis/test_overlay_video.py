@@ -136,6 +136,15 @@ def test_the_panel_is_legible_on_a_phone_and_nothing_in_it_is_cut(label: str, in
     assert not any(one.overlaps(other) for i, one in enumerate(frames) for other in frames[:i])
 
 
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (480, 640), (512, 640), (600, 640)])
+def test_a_panel_without_room_below_a_picture_stands_beside_it(tmp_path: Path, height: int, width: int) -> None:
+    curve = replace(CURVE, intervals={"short_term": (0.71, 0.91), "long_term": (0.35, 0.65)})
+    image = np.full((height, width, 3), 100, np.uint8)
+    write_overlay_video(tmp_path / "o.mp4", [(0.0, image)], 12, moving_peak, curve, saliency_label=LABELS[0])
+    (drawn,), _, _ = read(tmp_path / "o.mp4")
+    assert drawn.shape[1] > 1.4 * drawn.shape[0] * width / height
+
+
 def test_a_photograph_has_no_chart_over_time() -> None:
     one = ScoreCurve(np.zeros(1), {"short_term": np.array([0.8])}, {"short_term": 0.8})
     figure, axes = draw_panel(PanelLayout.below(640, 360, one, "attention"))

@@ -69,3 +69,9 @@ def test_an_address_with_one_slash_stops_no_other_clip(tmp_path):
     assert len(clip_sources([str(tmp_path / "a.mp4"), "http:/host/c.mp4"], None)) == 2
     with pytest.raises(InputError, match="no such file or folder; an address has two slashes"):
         clip_sources(["http:/host/c.mp4"], None)
+
+
+def test_a_list_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "list").write_bytes(b"a.mp4\n~\0\x80\n")
+    with pytest.raises(InputError, match="is no text file"):
+        clip_sources(None, tmp_path / "list")

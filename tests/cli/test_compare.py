@@ -86,3 +86,16 @@ def test_mistakes_are_one_sentence(here: Path, arguments: list[str], message: st
     result = CliRunner().invoke(app, ["compare", *arguments])
     assert isinstance(result.exception, InputError), result.output
     assert message in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "phrase"),
+    [
+        (["model0", "model0/"], "is given twice"),
+        (["model0", "model1", "--plot", "c.xyz"], "name a PNG, PDF or SVG file"),
+    ],
+)
+def test_what_cannot_be_compared_or_drawn_is_refused_first(here: Path, arguments: list[str], phrase: str) -> None:
+    refused = CliRunner().invoke(app, ["compare", *arguments])
+    assert isinstance(refused.exception, InputError)
+    assert phrase in str(refused.exception)

@@ -2,12 +2,15 @@
 
 import http.server
 import io
+import json
+import shutil
 import threading
 from typing import Any
 
 import numpy as np
 import pytest
 from datasets import Dataset
+from safetensors.numpy import load_file, save_file
 
 import videomem_hf
 from tests.clips import write_clip
@@ -179,3 +182,24 @@ def test_a_decoder_of_torchcodec(tiny, clip):  # noqa: F811
     decoders = pytest.importorskip("torchcodec.decoders", exc_type=ImportError)
     found = videomem_hf.predict(decoders.VideoDecoder(str(clip)), model=tiny)
     np.testing.assert_allclose(found.frame_scores, tiny.predict(clip).frame_scores, atol=0.01)
+
+
+def test_weights_that_are_missing_or_no_numbers_give_no_score(folder, clip, tmp_path):  # noqa: F811
+    changed = shutil.copytree(folder, tmp_path / "changed")
+    weights = load_file(changed / "model.safetensors")
+    name = next(iter(weights))
+    nothing = weights | {name: np.full_like(weights[name], np.nan)}
+    save_file(nothing, changed / "model.safetensors", {"format": "pt"})
+    (failed,) = videomem_hf.predict([clip], model=changed)
+    assert "score is not a number" in failed.error
+    save_file({key: each for key, each in weights.items() if key != name}, changed / "model.safetensors")
+    with pytest.raises(InputError, match=f"no model can be loaded from it .the weights lack {name}, 1 missing in all"):
+        videomem_hf.predict(clip, model=changed)
+
+
+def test_a_damaged_field_of_a_configuration_is_named(folder, clip, tmp_path):  # noqa: F811
+    changed = shutil.copytree(folder, tmp_path / "changed")
+    config = json.loads((changed / "config.json").read_text())
+    (changed / "config.json").write_text(json.dumps(config | {"horizons": ["tomorrow"]}))
+    with pytest.raises(InputError, match="horizons must be short_term, long_term or both"):
+        videomem_hf.predict(clip, model=changed)

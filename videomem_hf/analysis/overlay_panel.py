@@ -26,6 +26,7 @@ TEXT_SHARE = 1 / 30
 """Size of the panel's text as a share of the whole picture's height, so that it can be read on a phone."""
 DPI = 100
 _CHART_LINES = 5.0
+_NO_CHART_LINES = -2.0
 _CHARACTER = 0.6
 """Mean width of a bold character as a share of the size of text."""
 
@@ -87,6 +88,13 @@ class PanelLayout:
     def chart(self) -> float:
         """Lines that are left for the chart between its ticks and what stands above and below."""
         return self.height / self.text - self.header - 3.6 - 1.3 * len(self.label)
+
+    @property
+    def fits(self) -> bool:
+        """Whether words and chart have room: text grows with the panel below a picture that is nearly square."""
+        name = f"[ ] {interval_name(self.curve.interval_level)}" if self.curve.intervals else ""
+        is_wide = self.width >= (_CHARACTER * len(name) + 1.2) * self.text
+        return is_wide and self.chart >= (_CHART_LINES if len(self.curve.times_s) > 1 else _NO_CHART_LINES) - 0.2
 
     @property
     def margin(self) -> float:

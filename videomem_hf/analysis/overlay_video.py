@@ -33,7 +33,7 @@ MOST_HEIGHT = 720
 LEAST_WIDTH = 640
 """Narrower frames are enlarged, or stand between bars, so that the curve below can be read."""
 TALL = 1.2
-"""Height of a picture, in widths, from which on the panel stands beside it."""
+"""Height of a picture, in widths, from which on the panel stands beside it; so it does where it has no room below."""
 BACKGROUND = 24
 SALIENCY_SCALE = 4
 """Maps are smooth: they are made at a quarter of the pictures' size and enlarged."""
@@ -138,14 +138,15 @@ class _Canvas:
         if scale > 1:
             scale = min(scale, max(1.0, LEAST_WIDTH / width))
         self.width, self.height = (max(2, round(side * scale / 2) * 2) for side in (width, height))
-        if self.height > TALL * self.width:
+        full_width = max(self.width, LEAST_WIDTH)
+        below = PanelLayout.below(full_width, self.height, curve, saliency_label)
+        if self.height > TALL * self.width or not below.fits:
             self.left, self.panel_left, self.panel_top = 0, self.width, 0
             self.panel = _Panel(PanelLayout.beside(self.height, curve, saliency_label))
             self.planes = _Planes(self.height, self.width + self.panel.layout.width)
         else:
-            full_width = max(self.width, LEAST_WIDTH)
             self.left, self.panel_left, self.panel_top = (full_width - self.width) // 4 * 2, 0, self.height
-            self.panel = _Panel(PanelLayout.below(full_width, self.height, curve, saliency_label))
+            self.panel = _Panel(below)
             self.planes = _Planes(self.height + self.panel.layout.height, full_width)
         self.planes.fill(_to_yuv(np.full(3, BACKGROUND)))
 

@@ -121,6 +121,8 @@ def _read_lines(file: Path) -> list[str]:
     try:
         data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
         encoding = _ENCODINGS.get(data[:2])
+        if encoding is None and b"\0" in data:
+            raise InputError(f"--list {file}: is no text file; it names clips, one path per line")
         text = data.decode(encoding) if encoding else os.fsdecode(data.removeprefix(codecs.BOM_UTF8))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"--list {file}: cannot be read ({error}); it is a text file, one path per line") from None

@@ -3,7 +3,6 @@
 import csv
 import json
 import os
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,6 +51,8 @@ PlotFile = Annotated[
     typer.Option("--plot", metavar="FILE", help="Draw correlations and differences to this file (PNG, PDF or SVG)."),
 ]
 
+"""Checked before the models predict, which may take hours."""
+
 
 def compare(
     predictors: Predictors,
@@ -78,7 +79,8 @@ def compare(
     """
     if len(predictors) < 2:
         raise InputError(f"{predictors[0]}: is the only predictor; give two or more, or use `videomem evaluate`")
-    if twice := next((name for name, count in Counter(predictors).items() if count > 1), None):
+    same = [str(Path(name).resolve()) if Path(name).exists() else name for name in predictors]
+    if twice := next((name for name, each in zip(predictors, same, strict=True) if same.count(each) > 1), None):
         raise InputError(f"{twice}: is given twice; a comparison needs different predictors")
     for name in predictors:
         if not Path(name).is_file():

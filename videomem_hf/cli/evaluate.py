@@ -159,6 +159,8 @@ def _predict(
     trust_remote_code: bool,
 ) -> _Predicted:
     """Predict the clips of a split, and write the submission: its folder, year, team and run."""
+    import numpy as np
+
     from videomem_hf.benchmark.evaluate import prediction_intervals, score_target
     from videomem_hf.evaluation.submission import submission_files, write_submission
     from videomem_hf.inference.loading import load_network
@@ -180,6 +182,8 @@ def _predict(
     )
     for line in failures:
         typer.echo(f"videomem: {line}", err=True)
+    if len(scores) and not np.isfinite(scores).any():
+        raise InputError(f"{model}: no score is a number; its weights may be damaged: fetch or train it again")
     if files:
         write_submission(files, clips.video_ids, scores)
         typer.echo("\n".join(f"{file}: {len(scores)} videos" for file in files.values()))

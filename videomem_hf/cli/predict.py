@@ -126,6 +126,8 @@ def predict(
     outputs = Outputs.of(json_file, csv_file, plots, overlay, forgetting)
     if occlusion and plots is None and engine == "local":
         raise InputError("--occlusion: needs --plots FOLDER")
+    if model == "":
+        raise InputError("--model is empty; give a folder, a Hub id, or leave it out")
     check_model_name(model)
     import_code(import_)
     if engine == "ray":

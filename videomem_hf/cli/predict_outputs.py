@@ -55,6 +55,9 @@ def write_outputs(
         write_forgetting_table(outcomes, outputs.forgetting, outputs.to_stdout)
     if written := [str(path) for path in (*outputs.files, *outputs.folders.values()) if path and str(path) != "-"]:
         typer.echo(f"Written: {', '.join(written)}", err=outputs.to_stdout)
+    if fail_fast and outcomes and outcomes[-1].error and len(outcomes) < clips:
+        left = quantity(clips - len(outcomes), "clip")
+        typer.echo(f"videomem: stopped at the first clip that failed, by --fail-fast; {left} not scored", err=True)
     if interrupted:
         sys.stderr.write(f"videomem: interrupted; {len(outcomes)} of {quantity(clips, 'clip')} are done and kept\n")
         raise typer.Exit(INTERRUPTED)

@@ -104,7 +104,8 @@ def caveats_of_reference(
         caveats.append(f"Trained on {photographs}: it ranks clips against each other, and its scores are {OFF_SCALE}.")
         missing = [HORIZON_NAMES[horizon] for horizon in HORIZONS if horizon not in horizons]
         caveats += [f"It gives no {' and no '.join(missing)} score."] if missing else []
-    if reference is None or not reference.difference_error:
+    ranked_by = next((horizon for horizon in HORIZONS if horizon in horizons), None)
+    if reference is None or ranked_by not in reference.difference_error:
         caveats.append(UNTESTED)
     return tuple(caveats)
 

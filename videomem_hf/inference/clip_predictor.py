@@ -209,7 +209,12 @@ class ClipPredictor(ABC):
     def attempt(self, source: ClipSource, predict: Callable[[], Prediction], options: "Options") -> Prediction:
         """Return a clip's prediction, or, among several clips, a failed prediction with the error."""
         try:
-            return predict()
+            prediction = predict()
+            if not np.isfinite(list(prediction.scores.values())).all():
+                raise InputError(
+                    "the model's score is not a number; its weights may be damaged: fetch or train it again"
+                )
+            return prediction
         except Exception as error:
             if options.fail_fast:
                 raise

@@ -80,26 +80,36 @@ def load_installed_resmem() -> tuple[Any, Any]:
 
 
 def _from_pretrained(name: str, trust_remote_code: bool) -> tuple[Any, Any]:
+    from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
     from transformers import AutoVideoProcessor
 
     try:
-        model = load_model(name, trust_remote_code=trust_remote_code)
+        model, found = load_model(name, trust_remote_code=trust_remote_code, output_loading_info=True)
+        if missing := sorted(found["missing_keys"]):  # transformers would fill them with random numbers
+            raise ValueError(f"the weights lack {missing[0]}, {len(missing)} missing in all")
         processor = (
             AutoVideoProcessor.from_pretrained(name, trust_remote_code=trust_remote_code)
             if reads_video(model)
             else None
         )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError, StrictDataclassError) as error:
         if "trust_remote_code" in str(error):
             raise InputError(
                 f"{name}: comes with code of its own; name the file that registers the predictor with --import FILE, "
                 "or, if you trust the files in it, say --trust-remote-code"
             ) from error
         raise InputError(
-            f"{name}: no model can be loaded from it ({short_message(error)}); give a folder or a Hub id"
+            f"{name}: no model can be loaded from it ({short_message(_cause(error))}); give a folder or a Hub id"
         ) from error
     return model, processor
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What is wrong with a field of a configuration, in place of the check's name."""
+    from huggingface_hub.errors import StrictDataclassError
+
+    return error.__cause__ if isinstance(error, StrictDataclassError) and error.__cause__ else error
 
 
 def reads_video(model: Any) -> bool:

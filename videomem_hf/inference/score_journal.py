@@ -9,7 +9,7 @@ from videomem_hf.inference.clip_predictor import ClipPredictor
 from videomem_hf.inference.intervals import LEVEL
 from videomem_hf.inference.journal import Journal
 from videomem_hf.inference.prediction import Intervals, Prediction
-from videomem_hf.schema import Horizon, InputError
+from videomem_hf.schema import HORIZONS, Horizon, InputError
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class ModelFacts:
         name, version, caveats, interval_level: As of `Prediction`.
         horizons: What it predicts.
         among: What percentiles are shares of, as of `Reference`; empty without any.
-        is_tested: Whether it is known how far apart two scores must be.
+        is_tested: Whether it is known how far apart two scores must be that clips are ranked by.
     """
 
     name: str
@@ -67,8 +67,9 @@ class ModelFacts:
         """Those of a predictor."""
         claims = predictor.claims
         reference = claims.reference
+        ranked_by = next(horizon for horizon in HORIZONS if horizon in predictor.horizons)
         among = reference.among if reference and reference.quantiles else ""
-        tested = reference is not None and bool(reference.difference_error)
+        tested = reference is not None and ranked_by in reference.difference_error
         level = predictor.interval_level
         return cls(predictor.name, predictor.horizons, claims.version, claims.caveats, among, tested, level)
 
