@@ -108,7 +108,8 @@ class ShotFinder:
         self.known_s = start_s
         self.suspect_s: float | None = None
         self._start_s = start_s
-        self._detector = AdaptiveDetector(min_scene_len=0)
+        # The hue of what is nearly grey is noise, in which a cut to a slide is lost: once more by lightness alone.
+        self._detectors = [AdaptiveDetector(min_scene_len=0, luma_only=luma_only) for luma_only in (False, True)]
         self._recent: deque[tuple[float, np.ndarray]] = deque()
         self._candidates: list[float] = []
         self._cuts: list[float] = []
@@ -142,7 +143,7 @@ class ShotFinder:
         from scenedetect.common import Timecode
 
         code = FrameTimecode(Timecode(round(time_s / _TIME_BASE), _TIME_BASE), fps=DEFAULT_RATE)
-        return [cut.seconds for cut in self._detector.process_frame(code, small)]
+        return sorted({cut.seconds for each in self._detectors for cut in each.process_frame(code, small)})
 
     def _look(self, until_s: float) -> None:
         """Decide about changes up to a time."""
