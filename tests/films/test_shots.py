@@ -30,6 +30,12 @@ def test_cuts_are_found_to_the_frame(tmp_path: Path) -> None:
     assert shots[2].length_s == pytest.approx(2)
 
 
+def test_a_cut_to_a_nearly_grey_picture_is_found(tmp_path: Path) -> None:
+    slides = [np.full((54, 96, 3), grey, np.uint8) for grey in ([59, 69, 78], [67, 67, 67], [69, 66, 68], [55, 69, 81])]
+    film = write_film(tmp_path / "a.mkv", [picture(1) // 4] * RATE, slides, [slides[-1]] * RATE, codec="ffv1")
+    assert [shot.start_s for shot in find_shots(film)] == pytest.approx([0.0, 1.0])
+
+
 def test_a_dissolve_is_one_change_in_its_middle(tmp_path: Path) -> None:
     film = write_film(tmp_path / "f.webm", still(1, 2), dissolve(1, 2, 1), still(2, 2))
     assert cuts(film) == pytest.approx([2.5], abs=0.1)
