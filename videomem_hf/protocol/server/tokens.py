@@ -7,9 +7,13 @@ be guessed, so they are hashed with the study's key (HMAC).
 import hashlib
 import hmac
 import secrets
-from typing import Final
+from base64 import urlsafe_b64encode
+from typing import TYPE_CHECKING, Final
 
 from videomem_hf.schema import InputError
+
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: without I, L, O and U, so that a code can be copied by hand."""
@@ -55,34 +59,26 @@ def platform_id(key: str, platform: str, identity: str) -> str:
 
 
 def seal(key: str, text: str) -> str:
-    """Encrypt a short text with the study's key; the same text gives another result each time.
-
-    HMAC-SHA256 in counter mode makes the key stream, a second HMAC over nonce and ciphertext the tag (encrypt, then
-    MAC).
-    """
-    nonce, plain = secrets.token_bytes(16), text.encode()
-    body = nonce + bytes(one ^ other for one, other in zip(plain, _key_stream(key, nonce, len(plain)), strict=True))
-    return (hmac.digest(_derived(key, "seal tag"), body, "sha256") + body).hex()
+    """Encrypt a short text with the study's key (Fernet); the same text gives another result each time."""
+    return _fernet(key).encrypt(text.encode()).decode()
 
 
 def unseal(key: str, sealed: str) -> str:
     """The text that was sealed. Raises InputError if it was changed or sealed with another key."""
-    content = bytes.fromhex(sealed)
-    tag, body = content[:32], content[32:]
-    if not hmac.compare_digest(tag, hmac.digest(_derived(key, "seal tag"), body, "sha256")):
-        raise InputError("An id in the database was encrypted with another key; put back this study's secrets.json.")
-    nonce, cipher = body[:16], body[16:]
-    return bytes(one ^ other for one, other in zip(cipher, _key_stream(key, nonce, len(cipher)), strict=True)).decode()
+    from cryptography.fernet import InvalidToken
+
+    try:
+        return _fernet(key).decrypt(sealed).decode()
+    except InvalidToken:
+        raise InputError(
+            "An id in the database was encrypted with another key; put back this study's secrets.json."
+        ) from None
 
 
-def _key_stream(key: str, nonce: bytes, length: int) -> bytes:
-    derived = _derived(key, "seal")
-    blocks = (hmac.digest(derived, nonce + block.to_bytes(4, "big"), "sha256") for block in range(length // 32 + 1))
-    return b"".join(blocks)[:length]
+def _fernet(key: str) -> "Fernet":
+    from cryptography.fernet import Fernet
 
-
-def _derived(key: str, purpose: str) -> bytes:
-    return hmac.digest(bytes.fromhex(key), purpose.encode(), "sha256")
+    return Fernet(urlsafe_b64encode(hmac.digest(bytes.fromhex(key), b"seal", "sha256")))
 
 
 def _base32(digest: bytes, length: int) -> str:
