@@ -28,6 +28,8 @@ EXTRAS: Final = {
     "timm": "features timm:NAME",
     "encoders": "feature efficientnet-lite0, which needs no hub",
     "titles": "features title:MODEL",
+    "shots": "videomem timeline and improve",
+    "editors": "videomem timeline --otio",
     "study": "a served study",
     "postgres": "a study on PostgreSQL",
     "space": "the demo",
