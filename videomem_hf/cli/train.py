@@ -154,8 +154,20 @@ def _fit_views(
     typer.echo(table_text(rows_from_dicts(results["table"]), config.fit.level, config.evaluation.confidence))
     from_videos = f" Frames were encoded by {results['frame_encoder']}." if results["frame_encoder"] else ""
     left_out = "".join(f" {note}." for note in results["notes"])
-    typer.echo(f"Views in the model: {', '.join(results['views'])}.{from_videos}{left_out}")
+    typer.echo(f"Views in the model: {_views_with_needs(results)}.{from_videos}{left_out}")
     _say_what_is_next(result.output)
+
+
+def _views_with_needs(results: dict[str, Any]) -> str:
+    """The views, with what a clip that is not of the data needs for each."""
+    from videomem_hf.features.catalogue import feature_spec, needs_of_column
+    from videomem_hf.features.title_views import EMBEDDING, WORDS
+
+    needs = dict.fromkeys((EMBEDDING, WORDS), "a title")
+    if results["frame_encoder"]:
+        needs[feature_spec(results["frame_encoder"]).folder] = "nothing"
+    named = (f"{view} ({needs.get(view) or needs_of_column(view)})" for view in results["views"])
+    return f"{', '.join(named)}; in brackets what each needs for other clips than these"
 
 
 def _offer_no_titles(error: InputError, title_encoder: str | None) -> InputError:
