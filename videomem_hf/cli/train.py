@@ -124,20 +124,22 @@ def _train_network(
         _end(context, f"stopped; {go_on}", INTERRUPTED)
     if is_main_process():
         from videomem_hf.analysis.training_figure import training_figure
-        from videomem_hf.evaluation.tables import metrics_text
+        from videomem_hf.evaluation.tables import chance_sentence, metrics_text
 
         results = result.results
         training_figure(results).savefig(result.output / "training.png", dpi=150)
         evaluated = f"{results['split_clips']} clips of the split {results['split']!r}"
         kept = "" if results["kept_by"] == "last" else f", epoch {results['kept_epoch']} kept by that split"
         typer.echo(f"{evaluated}, after training on {results['train_clips']}{kept}:")
-        typer.echo(metrics_text(results["metrics"], config.evaluation.confidence), nl=False)
+        table = metrics_text(results["metrics"], config.evaluation.confidence)
+        typer.echo(table + chance_sentence(results["metrics"]), nl=False)
         _say_what_is_next(result.output, "training.png")
 
 
 def _fit_views(
     context: typer.Context, recipe: str, data: str, output: Path, overrides: list[str], resume: bool
 ) -> None:
+    from videomem_hf.evaluation.tables import chance_sentence
     from videomem_hf.multiview.ablation_table import rows_from_dicts, table_text
     from videomem_hf.multiview.config import BestConfig
 
@@ -152,6 +154,7 @@ def _fit_views(
         _end(context, f"stopped; {_how_to_go_on(output)}", INTERRUPTED)
     results: dict[str, Any] = result.results
     typer.echo(table_text(rows_from_dicts(results["table"]), config.fit.level, config.evaluation.confidence))
+    typer.echo(chance_sentence(results["metrics"]), nl=False)
     from_videos = f" Frames were encoded by {results['frame_encoder']}." if results["frame_encoder"] else ""
     left_out = "".join(f" {note}." for note in results["notes"])
     typer.echo(f"Views in the model: {_views_with_needs(results)}.{from_videos}{left_out}")
