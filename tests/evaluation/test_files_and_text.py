@@ -51,8 +51,8 @@ def test_metrics_as_text() -> None:
     }
     text = metrics_text({"short_term": {"mean_brightness": values, "difference": {"p_value": 1.0}}}, 0.8)
     assert text.splitlines() == [
-        "                                 Spearman  80% interval    Pearson      MSE  clips",
-        "short-term  mean brightness          .500  [-.250, -]            -  0.01230      9",
+        "                               Spearman  80% interval    Pearson      MSE  clips",
+        "short-term mean brightness         .500  [-.250, -]            -  0.01230      9",
     ]
     assert [short_number(x) for x in (0.5, -0.5, 1.0, 0.0, 10.25)] == [".500", "-.500", "1.000", ".000", "10.250"]
 
