@@ -1,4 +1,4 @@
-"""The Space: drop a clip and see how memorable it is, when, and what it comes from.
+"""The Space: drop a clip and see how memorable it is, when, and where the model looks.
 
 python app.py [--model FOLDER_OR_HUB_ID]... [--import FILE]... [--host 127.0.0.1] [--port 7860]
 """
@@ -89,7 +89,7 @@ LAUNCH: dict[str, Any] = {
 """What `demo.launch` needs so that the page looks and behaves as meant."""
 HEAD = (
     '<div class="vm-head"><h1>How memorable is your clip?</h1><p>Will people recognise it when they see it again, '
-    "minutes or days later? See the score, the moment that stays, and what in the picture it comes from.</p></div>"
+    "after minutes or after 24 to 72 hours? See the score, the moment that stays, and where the model looks.</p></div>"
 )
 
 

@@ -23,7 +23,7 @@ LEVELS = 65535
 """Maps are sent as whole numbers of two bytes."""
 
 COVER_BUTTONS = (
-    '<div class="vm-cover"><h2>Second opinion: cover a part</h2><p class="vm-small">A map shows what the model weighs. '
+    '<div class="vm-cover"><h2>Check the map: cover a part</h2><p class="vm-small">A map shows what the model weighs. '
     "Covering a part measures what the score becomes without it.</p><div>"
     '<button type="button" class="vm-act vm-draw" aria-pressed="false">Draw a rectangle</button>'
     '<button type="button" class="vm-act vm-measure" hidden>Cover it</button>'
@@ -90,7 +90,7 @@ def map_scale(scored: "Scored") -> str:
     from videomem_hf.inference.drawing import saliency_words
 
     return (
-        f'<label class="vm-toggle"><input type="checkbox" checked>Show what the score comes from '
+        f'<label class="vm-toggle"><input type="checkbox" checked>Show where the model looks '
         f"({text(saliency_words(prediction))}), here and over your clip</label>{colour_scale()}"
     )
 
@@ -100,7 +100,7 @@ def colour_scale() -> str:
     colours = css_gradient("saliency")
     return (
         '<div class="vm-scale" role="img" aria-label="Colours of the map: from dark for none of the score to bright '
-        f'for the place that it comes from most"><i style="background:{colours}"></i><span>0</span>'
+        f'for the place where the model looks most"><i style="background:{colours}"></i><span>0</span>'
         "<span>share of the peak</span><span>1</span></div>"
     )
 

@@ -130,7 +130,7 @@ def apply_override(values: dict[str, Any], override: str) -> None:
     """
     key, equals, text = override.partition("=")
     if not equals or not key:
-        raise InputError(f"{override!r} is not of the form key=value")
+        raise InputError(f"{override!r} is not of the form key=value, such as batch_size=8")
     try:
         value = parse_yaml(text)
     except yaml.YAMLError:
@@ -184,6 +184,12 @@ def build(cls: type[T], values: Any, where: str) -> T:
         raise InputError(f"{where}: {str(error).rpartition('__init__() ')[2]}") from None
 
 
+_NAMES_OF_TYPES: Final[dict[Any, str]] = {
+    int: "a whole number, such as 3", float: "a number, such as 0.5", bool: "true or false", str: "a text",
+    NoneType: "null",
+}  # fmt: skip
+
+
 def _wrong_type(error: Exception, types: Mapping[str, Any], values: Mapping[str, Any]) -> str | None:
     """Name the key, the types that it may have, and its value; None for an error of another kind."""
     field = re.match(r"Validation error for field '(\w+)'", str(error))
@@ -191,8 +197,8 @@ def _wrong_type(error: Exception, types: Mapping[str, Any], values: Mapping[str,
         return None
     value, wanted = values[field[1]], types[field[1]]
     allowed = get_args(wanted) if isinstance(wanted, UnionType) else [wanted]
-    names = ["null" if each is NoneType else str(each) if get_origin(each) else each.__name__ for each in allowed]
-    return f"{field[1]!r} expected {' or '.join(names)}, got {type(value).__name__} (value: {value!r})"
+    names = [_NAMES_OF_TYPES.get(each) or (str(each) if get_origin(each) else each.__name__) for each in allowed]
+    return f"{field[1]!r} needs {' or '.join(names)}; got {value!r}"
 
 
 def _convert(wanted: Any, value: Any, where: str) -> Any:

@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -497,6 +498,9 @@ def test_a_table_of_eighty_columns_has_its_notes_once_below(capsys, monkeypatch)
     assert [line[:2] for line in ranked] == [["1", "a.mp4"], ["1", "b.mp4"], ["3", "c.mp4"], ["-", "d.mp4"]]
     assert [line[-1] for line in ranked] == ["1", "1", "1", "2"]  # of c.mp4 the number of frames
     assert "0.70 to 0.90" in shown
+    print_table(outcomes[2:3], replace(model, scores_frames=False), to_stderr=False)
+    (row,) = (line.split() for line in capsys.readouterr().out.splitlines() if "c.mp4" in line)
+    assert row[-1] == "-"  # a model of features scores no frames
 
 
 @pytest.mark.parametrize("name", ["reference.json", "typicality.safetensors"])

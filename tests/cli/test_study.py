@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from videomem_hf.cli import app
+from videomem_hf.cli.analyse import what_is_next
 from videomem_hf.sample import generate_sample, read_truth
 from videomem_hf.schema import InputError
 
@@ -44,7 +45,7 @@ def test_score(played: Path, tmp_path: Path) -> None:
     assert "short-term: 60 of" in text
     assert " by vigilance hits" in text
     assert "long-term: 30 of 30 participants passed" in text
-    assert "lag correction: " in text
+    assert "lag correction: hit rates change by " in text
     lines = (tmp_path / "out" / "release" / "ground-truth.csv").read_text().splitlines()
     assert lines[0].startswith("video,short-term_memorability,nb_short-term_annotations")
     assert len(lines) > 200
@@ -81,6 +82,17 @@ def test_analyse(played: Path, tmp_path: Path) -> None:
     (tmp_path / "mine" / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match="holds no analysis"):
         run("analyse", played / "annotations.csv", tmp_path / "mine")
+
+
+def test_after_an_analysis_comes_what_is_not_done_yet(tmp_path: Path) -> None:
+    out, table = tmp_path / "scores/analysis", [tmp_path / "annotations.csv"]
+    assert what_is_next(table, out, None) == f"videomem score {table[0]} scores"
+    release = tmp_path / "scores/release"
+    release.mkdir(parents=True)
+    (tmp_path / "scores/summary.json").write_text("{}")
+    assert what_is_next(table, out, None) == f"videomem describe {release}"
+    (release / "videos").mkdir()
+    assert what_is_next(table, out, None).startswith(f"videomem train --recipe frame_attention --data {release} ")
 
 
 def test_a_missing_table_is_one_sentence(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from videomem_hf.data.scored_clips import Clips
 from videomem_hf.evaluation.evaluate import baselines, correlation, noise_ceilings
 from videomem_hf.evaluation.options import EvaluationOptions, evaluation_of
 from videomem_hf.evaluation.submission import submission_files, write_submission
-from videomem_hf.evaluation.tables import consistency_lines, metrics_text, short_number
+from videomem_hf.evaluation.tables import chance_sentence, consistency_lines, metrics_text, short_number
 from videomem_hf.recipes import build
 from videomem_hf.schema import HORIZONS, InputError
 
@@ -51,10 +51,22 @@ def test_metrics_as_text() -> None:
     }
     text = metrics_text({"short_term": {"mean_brightness": values, "difference": {"p_value": 1.0}}}, 0.8)
     assert text.splitlines() == [
-        "                                 Spearman  80% interval    Pearson      MSE  clips",
-        "short-term  mean brightness          .500  [-.250, -]            -  0.01230      9",
+        "                               Spearman  80% interval    Pearson      MSE  clips",
+        "short-term mean brightness         .500  [-.250, -]            -  0.01230      9",
     ]
     assert [short_number(x) for x in (0.5, -0.5, 1.0, 0.0, 10.25)] == [".500", "-.500", "1.000", ".000", "10.250"]
+
+
+def test_a_correlation_that_may_be_none_is_said_to_be_so() -> None:
+    def values(low: float | None, high: float | None, items: int = 12) -> dict[str, dict[str, float | None]]:
+        return {"model": {"spearman": 0.3, "spearman_low": low, "spearman_high": high, "items": items}}
+
+    said = chance_sentence({"short_term": values(-0.1, 0.6), "long_term": values(0.1, 0.6)})
+    assert said == "Not shown to be better than chance (short-term): 12 clips are too few.\n"
+    assert "(short-term, long-term): 12 and 9 clips" in chance_sentence(
+        {"short_term": values(0.0, 0.6), "long_term": values(-0.2, 0.1, 9)}
+    )
+    assert chance_sentence({"short_term": values(0.1, 0.6), "long_term": values(None, None)}) == ""
 
 
 def test_consistencies_are_the_papers_with_the_datas_ceilings() -> None:

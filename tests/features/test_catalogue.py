@@ -13,6 +13,7 @@ from videomem_hf.features.catalogue import (
     RELEASED,
     feature_spec,
     feature_specs,
+    needs_of_column,
     spec_of_column,
 )
 from videomem_hf.features.extras import library
@@ -47,6 +48,15 @@ def test_a_column_leads_back_to_its_recipe(name: str) -> None:
     made = feature_spec(name)
     column = made.folder if ":" in name else name
     assert spec_of_column(column) == made
+
+
+def test_what_a_column_needs_of_other_clips(monkeypatch):
+    monkeypatch.delenv("VIDEOMEM_C3D", raising=False)
+    columns = {
+        "c3d": "C3D's weights", "hmp": "nothing", "efficientnet-lite0": "nothing", "aesthetics": "cannot be computed",
+        "mine": "cannot be computed", "hf-facebook--dinov2-base": "the model facebook/dinov2-base",
+    }  # fmt: skip
+    assert {column: needs_of_column(column) for column in columns} == columns
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from videomem_hf.hub.run_facts import changes_of_recipe, read_run
 from videomem_hf.inference.claims import read_claims
 from videomem_hf.inference.view_predictor import ViewPredictor
 from videomem_hf.models.folders import load_model
-from videomem_hf.multiview.ablation_table import rows_from_dicts, table_text
+from videomem_hf.multiview.ablation_table import AblationRow, rows_from_dicts, table_text
 from videomem_hf.multiview.config import BestConfig, is_multiview_recipe
 from videomem_hf.multiview.kernel_search import KernelSearch
 from videomem_hf.multiview.predict import model_outputs
@@ -81,8 +81,23 @@ def test_the_table_has_every_view_pair_and_all_on_both_splits(finished: Training
             assert {len(row.views) for row in block} == {1, 2, 3}
             assert all(row.low <= row.spearman <= row.high for row in block)
     text = table_text(rows, 0.9, 0.95)
-    assert "title + c3d " in text
-    assert text.count("noise ceiling") == 4
+    for name in ("title ", "c3d ", "hmp ", "all but title ", "all but c3d ", "all but hmp ", "all views "):
+        assert sum(line.startswith(name) for line in text.splitlines()) == 4
+    assert text.replace("\n", " ").count("noise ceiling") == 4
+
+
+def test_the_table_fits_a_terminal_whatever_the_views_are_called() -> None:
+    names = "title", "efficientnet-lite0", "hf-frames-facebook--dinov2-base"
+    patterns = [(names[0],), (names[1],), (names[2],), names[:2], names[1:], (names[0], names[2]), names]
+    rows = [
+        AblationRow("grouped", views, "long_term", -0.123, -0.456, 0.123, 0.912, 0.521, 0.1, 1500, 0.05, 0.15)
+        for views in patterns
+    ]
+    text = table_text(rows, 0.9, 0.95)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "hf-frames-facebook-- " in text
+    assert "\nall but efficientnet-  " in text
+    assert "\nlite0\n" in text
 
 
 def test_its_figures_are_those_of_its_predictions(finished: TrainingResult) -> None:
@@ -162,7 +177,7 @@ def test_report_writes_table_and_figures(finished: TrainingResult, tmp_path: Pat
     result = CliRunner().invoke(app, ["report", str(finished.output), "--out", str(tmp_path)])
     assert result.exit_code == 0, result.output
     text = (tmp_path / "report.md").read_text()
-    assert "| title + c3d + hmp |" in text
+    assert "| all views |" in text
     assert (tmp_path / "scatter.png").stat().st_size > 10_000
     assert "Groups by predicted score take 36 clips; here are 30" in text
     worst = max(_rows(finished), key=lambda row: float(row["short_term_model"]) - float(row["short_term"]))
@@ -282,7 +297,8 @@ def test_the_script_prints_the_table(features: Path, tmp_path: Path) -> None:
     ]  # fmt: skip
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    assert "90% intervals cover" in result.stdout
+    assert "90% cover" in result.stdout
+    assert "Views in the model: c3d (C3D's weights); " in result.stdout
     assert "short-term, random split; 30 clips" in result.stdout
     refused = subprocess.run([*command, "--init", "x"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert refused.returncode == 1

@@ -130,7 +130,7 @@ def test_the_curve_the_frames_and_the_slider_are_one(visit, pictures):
     assert page.get_attribute(".vm-time", "aria-valuetext").startswith("Frame at 3.0 s")
     page.wait_for_function(AT.format(3))
     assert "with its map" in page.get_attribute(".vm-picture", "alt")
-    page.get_by_label("Show what the score comes from").press("Space")
+    page.get_by_label("Show where the model looks").press("Space")
     assert not page.evaluate(MAP_OVER_PLAYER)
     page.locator(".vm-thumb").nth(5).press("Enter")
     assert page.inner_text(".vm-caption").startswith("At 5.0 s")

@@ -1,6 +1,7 @@
 """`videomem analyse`: the analyses of the paper's Sec. 4 for another study."""
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -76,8 +77,19 @@ def analyse(
     content = json.dumps(study_content(analysis), indent=2) + "\n"
     (out / "analysis.json").write_text(content, encoding="utf-8")
     typer.echo(f"{out / 'report.md'}, analysis.json and {len(figures)} figures ({', '.join(FIGURE_FORMATS)})")
-    given = f" --design {quote(design)}" if design else ""
-    say_next(f"videomem score {' '.join(map(quote, annotations))} scores{given}")
+    say_next(what_is_next(annotations, out, design))
+
+
+def what_is_next(annotations: list[Path], out: Path, design: Path | None) -> str:
+    """Describe, or train on, the scores that `videomem score` wrote to the folder around `out`; without any, score."""
+    release = out.parent / "release"
+    if not ((out.parent / "summary.json").is_file() and release.is_dir()):
+        given = f" --design {quote(design)}" if design else ""
+        return f"videomem score {' '.join(map(quote, annotations))} scores{given}"
+    if not (release / "videos").is_dir():
+        return f"videomem describe {quote(release)}"
+    run = quote(out.parent / "run")
+    return f"videomem train --recipe frame_attention --data {quote(release)} --output {run}"
 
 
 def _figures(analysis: "StudyAnalysis") -> dict[str, "Figure"]:

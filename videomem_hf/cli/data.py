@@ -299,8 +299,8 @@ def _parts_table(description: "Description") -> Table:
     for found in description.parts:
         missing = f"{found.expected - found.present:,}" if found.expected > found.present else ""
         table.add_row(found.name, f"{found.present:,}", "", missing, found.first_missing)
-    table.add_row("share their title", f"{description.shared_titles:,}", "", "", "")
-    table.add_row("share it or nearly", f"{description.similar_titles:,}", "", "", "")
+    table.add_row("videos with the same title", f"{description.shared_titles:,}", "", "", "")
+    table.add_row("with nearly the same title", f"{description.similar_titles:,}", "", "", "")
     return table
 
 

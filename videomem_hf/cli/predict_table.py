@@ -35,7 +35,7 @@ def print_table(outcomes: list[Outcome], model: ModelFacts, to_stderr: bool) -> 
     for horizon in horizons:
         table.add_column(HORIZON_NAMES[horizon].capitalize(), justify="right", no_wrap=True)
     console = Console(stderr=to_stderr)
-    wide = console.width >= WIDE
+    wide = console.width >= WIDE and model.scores_frames
     if wide:
         table.add_column(f"Lowest and\nhighest frame,\n{HORIZON_NAMES[horizons[0]]}", justify="right", no_wrap=True)
     table.add_column("Frames", justify="right")
@@ -43,7 +43,9 @@ def print_table(outcomes: list[Outcome], model: ModelFacts, to_stderr: bool) -> 
     folder = _common_folder([o.name for o in outcomes if str(o.source) == o.name and isinstance(o.source, Path)])
     for outcome in outcomes:
         rank = [str(next(ranks)) if outcome.prediction else "-"] if len(scored) > 1 else []
-        table.add_row(*rank, *_cells(outcome, horizons, folder, wide), _numbers(outcome, notes))
+        scored_frames = len(outcome.prediction.times_s) if outcome.prediction else 0
+        frames = str(scored_frames) if model.scores_frames else "-"
+        table.add_row(*rank, *_cells(outcome, horizons, folder, wide), frames, _numbers(outcome, notes))
     console.print(table)
     for note, number in notes.items():
         console.print(f"{number}  {escape(note)}", highlight=False)
@@ -87,9 +89,9 @@ def _cells(outcome: Outcome, horizons: list[Horizon], folder: str, wide: bool) -
     in_folder = Path(outcome.name).is_relative_to(folder) and isinstance(outcome.source, Path)
     name = escape(printable(Path(outcome.name).relative_to(folder) if in_folder else outcome.name))
     if p is None:
-        return [name, *["-"] * len(horizons), *["-"] * wide, "0"]
+        return [name, *["-"] * len(horizons), *["-"] * wide]
     ends = {h: f"\n{low:.2f} to {high:.2f}" for h, (low, high) in (p.intervals or {}).items()}
     above = {h: f"\nabove {percentile:.0f}%" for h, percentile in p.percentiles.items()}
     scores = [f"{p.scores[h]:.3f}{ends.get(h, '')}{above.get(h, '')}" for h in horizons]
     frames = [f"{p.curves[horizons[0]].min():.3f}\n{p.curves[horizons[0]].max():.3f}"] if wide else []
-    return [name, *scores, *frames, str(len(p.times_s))]
+    return [name, *scores, *frames]

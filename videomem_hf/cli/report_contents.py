@@ -128,13 +128,15 @@ def _sentences(found: "dict[Horizon, Predicted]", level: float) -> dict[str, Any
 def _metrics(results: dict[str, Any], level: float) -> str:
     """The run's metrics as Markdown: the ablation table of a multi-view run, else a block of text."""
     from videomem_hf.evaluation.options import evaluation_of
-    from videomem_hf.evaluation.tables import metrics_text
+    from videomem_hf.evaluation.tables import chance_sentence, metrics_text
     from videomem_hf.multiview.ablation_table import rows_from_dicts, table_markdown
 
     confidence = evaluation_of(results["config"]).confidence
     if "table" in results:
-        return table_markdown(rows_from_dicts(results["table"]), level, confidence)
-    return f"```\n{metrics_text(results['metrics'], confidence).rstrip()}\n```\n"
+        table = table_markdown(rows_from_dicts(results["table"]), level, confidence)
+    else:
+        table = f"```\n{metrics_text(results['metrics'], confidence).rstrip()}\n```\n"
+    return "\n".join(filter(None, [table, chance_sentence(results["metrics"])]))
 
 
 def _read_results(run: Path) -> "tuple[dict[str, Any], Reference | None]":

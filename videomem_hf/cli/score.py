@@ -77,8 +77,9 @@ def _print(content: dict[str, Any]) -> None:
     if correction := content.get("lag_correction"):
         done = f"corrected to lag {correction['to_lag']}" if correction["applied"] else "not corrected"
         typer.echo(
-            f"lag correction: {correction['slope_per_video']:+.6f} per video (standard error by participant "
-            f"{correction['slope_standard_error']:.6f}), {done}"
+            f"lag correction: hit rates change by {correction['slope_per_video']:+.6f} with each video between the two "
+            "showings of a clip (standard error by participant "
+            f"{correction['slope_standard_error']:.6f}); scores {done}"
         )
     if missing := content["showings_missing"]:
         reasons = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in missing.items())

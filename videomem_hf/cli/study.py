@@ -78,7 +78,10 @@ def simulate(
     known = zip(collection.names, collection.short_term.tolist(), collection.long_term.tolist(), strict=True)
     write_table(out / "truth.csv", ("video", "short_term", "long_term"), known)
     showings, players = len(played.annotations), len(played.participants)
-    typer.echo(f"{out / 'annotations.csv'}: {showings:,} showings, {players:,} participants")
+    typer.echo(
+        f"{out / 'annotations.csv'}: {showings:,} showings; {players:,} participants played, so that "
+        f"{participants:,} pass step 1"
+    )
     rest = f"--design {quote(out / 'design.yaml')}" + (f" --clips {quote(clips)}" if clips else "")
     say_next(f"videomem score {quote(out / 'annotations.csv')} scores {rest}")
 
@@ -140,7 +143,10 @@ def init(
         f"{folder}: {len(new.clips)} clips in the game, {len(new.examples)} in the instructions.\n"
         f"{_PASSWORD} {password}"
     )
-    say_next(f"videomem study serve {quote(folder)}")
+    say_next(
+        f"videomem study serve {quote(folder)}",
+        f"videomem study simulate played --clips {quote(folder / 'clips')} --design {quote(folder / 'design.yaml')}",
+    )
 
 
 @study.command()

@@ -124,20 +124,22 @@ def _train_network(
         _end(context, f"stopped; {go_on}", INTERRUPTED)
     if is_main_process():
         from videomem_hf.analysis.training_figure import training_figure
-        from videomem_hf.evaluation.tables import metrics_text
+        from videomem_hf.evaluation.tables import chance_sentence, metrics_text
 
         results = result.results
         training_figure(results).savefig(result.output / "training.png", dpi=150)
         evaluated = f"{results['split_clips']} clips of the split {results['split']!r}"
         kept = "" if results["kept_by"] == "last" else f", epoch {results['kept_epoch']} kept by that split"
         typer.echo(f"{evaluated}, after training on {results['train_clips']}{kept}:")
-        typer.echo(metrics_text(results["metrics"], config.evaluation.confidence), nl=False)
+        table = metrics_text(results["metrics"], config.evaluation.confidence)
+        typer.echo(table + chance_sentence(results["metrics"]), nl=False)
         _say_what_is_next(result.output, "training.png")
 
 
 def _fit_views(
     context: typer.Context, recipe: str, data: str, output: Path, overrides: list[str], resume: bool
 ) -> None:
+    from videomem_hf.evaluation.tables import chance_sentence
     from videomem_hf.multiview.ablation_table import rows_from_dicts, table_text
     from videomem_hf.multiview.config import BestConfig
 
@@ -152,10 +154,23 @@ def _fit_views(
         _end(context, f"stopped; {_how_to_go_on(output)}", INTERRUPTED)
     results: dict[str, Any] = result.results
     typer.echo(table_text(rows_from_dicts(results["table"]), config.fit.level, config.evaluation.confidence))
+    typer.echo(chance_sentence(results["metrics"]), nl=False)
     from_videos = f" Frames were encoded by {results['frame_encoder']}." if results["frame_encoder"] else ""
     left_out = "".join(f" {note}." for note in results["notes"])
-    typer.echo(f"Views in the model: {', '.join(results['views'])}.{from_videos}{left_out}")
+    typer.echo(f"Views in the model: {_views_with_needs(results)}.{from_videos}{left_out}")
     _say_what_is_next(result.output)
+
+
+def _views_with_needs(results: dict[str, Any]) -> str:
+    """The views, with what a clip that is not of the data needs for each."""
+    from videomem_hf.features.catalogue import feature_spec, needs_of_column
+    from videomem_hf.features.title_views import EMBEDDING, WORDS
+
+    needs = dict.fromkeys((EMBEDDING, WORDS), "a title")
+    if results["frame_encoder"]:
+        needs[feature_spec(results["frame_encoder"]).folder] = "nothing"
+    named = (f"{view} ({needs.get(view) or needs_of_column(view)})" for view in results["views"])
+    return f"{', '.join(named)}; in brackets what each needs for other clips than these"
 
 
 def _offer_no_titles(error: InputError, title_encoder: str | None) -> InputError:

@@ -35,6 +35,20 @@ def metrics_text(metrics: dict[str, dict[str, Any]], confidence: float) -> str:
     return "\n".join(lines) + "\n"
 
 
+def chance_sentence(metrics: dict[str, dict[str, Any]]) -> str:
+    """For which horizons the model's correlation cannot be told from 0, as a line; empty if for none."""
+    found = {}
+    for horizon, predictors in metrics.items():
+        values = predictors.get("model", {})
+        low, high = values.get("spearman_low"), values.get("spearman_high")
+        if low is not None and high is not None and low <= 0 <= high:
+            found[HORIZON_NAMES[horizon]] = values["items"]  # type: ignore[index]
+    if not found:
+        return ""
+    counts = " and ".join(f"{count:,}" for count in dict.fromkeys(found.values()))
+    return f"Not shown to be better than chance ({', '.join(found)}): {counts} clips are too few.\n"
+
+
 def short_number(value: float | None) -> str:
     """Three decimals without the leading zero, as the paper writes correlations; a dash where there is none."""
     if value is None or value != value:

@@ -101,6 +101,24 @@ def spec_of_column(column: str) -> FeatureSpec:
     return feature_spec(column)
 
 
+def needs_of_column(column: str) -> str:
+    """Say what computing the feature that a data set's column holds takes besides the video; nothing is looked up."""
+    try:
+        spec = spec_of_column(column)
+    except InputError:
+        return "cannot be computed"
+    match spec:
+        case C3DSpec():
+            return "C3D's weights"
+        case InceptionV3Spec():
+            return "torchvision's weights"
+        case TitleSpec():
+            return "a title"
+        case EncoderSpec() | ConceptsSpec():
+            return f"the model {spec.model}"
+    return "nothing"
+
+
 def _of_model(kind: str, model: str) -> FeatureSpec:
     if kind not in MODELS:
         raise InputError(f"no kind of feature is called {kind!r}; there are {', '.join(MODELS)}")

@@ -97,6 +97,11 @@ class ClipPredictor(ABC):
         if title is not None:
             self.check_title()
 
+    @property
+    def scores_frames(self) -> bool:
+        """Whether the score of a clip is made of scores of its frames."""
+        return True
+
     def _load_extractors(self) -> None:  # noqa: B027 - a model of frames needs none
         """Load what extracts the model's inputs from a clip; refuse with an InputError what is missing."""
 

@@ -29,6 +29,11 @@ class FeaturePredictor(ClipPredictor):
     argument: ClassVar[str] = "features"
     """Of the model's `forward`."""
 
+    @property
+    def scores_frames(self) -> bool:
+        """False: features describe the whole clip."""
+        return False
+
     def _load_extractors(self) -> None:
         self._extractor = ColumnExtractor(self.model.config.feature_names, str(self.device))
 

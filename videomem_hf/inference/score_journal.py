@@ -52,6 +52,7 @@ class ModelFacts:
         horizons: What it predicts.
         among: What percentiles are shares of, as of `Reference`; empty without any.
         is_tested: Whether it is known how far apart two scores must be that clips are ranked by.
+        scores_frames: As of `ClipPredictor`.
     """
 
     name: str
@@ -61,6 +62,7 @@ class ModelFacts:
     among: str = ""
     is_tested: bool = False
     interval_level: float = LEVEL
+    scores_frames: bool = True
 
     @classmethod
     def of(cls, predictor: ClipPredictor) -> "ModelFacts":
@@ -71,7 +73,8 @@ class ModelFacts:
         among = reference.among if reference and reference.quantiles else ""
         tested = reference is not None and ranked_by in reference.difference_error
         level = predictor.interval_level
-        return cls(predictor.name, predictor.horizons, claims.version, claims.caveats, among, tested, level)
+        facts = claims.version, claims.caveats, among, tested, level, predictor.scores_frames
+        return cls(predictor.name, predictor.horizons, *facts)
 
 
 class ScoreJournal:

@@ -1,8 +1,9 @@
 """The ablation table of a multi-view predictor: each view alone, pairs, all; on a random and a grouped split."""
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -14,6 +15,10 @@ from videomem_hf.statistics import bootstrap_interval, noise_ceiling, noise_ceil
 if TYPE_CHECKING:
     from videomem_hf.multiview.fit import BestFit
     from videomem_hf.multiview.view_data import ViewData
+
+WIDTH: Final = 80
+"""Characters of a line of the table as text."""
+_VIEWS_WIDTH: Final = 22
 
 
 @dataclass(frozen=True)
@@ -88,31 +93,39 @@ def ablation_rows(
 
 
 def table_text(rows: Sequence[AblationRow], level: float, confidence: float) -> str:
-    """The table as lines of text, one block per split and horizon."""
+    """The table as lines of text of at most `WIDTH` characters, one block per split and horizon; see `_shown`."""
     lines = []
     for heading, summary, cells in _blocks(rows, level, confidence):
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        lines += [f"{heading}; {summary}"]
+        lines += textwrap.wrap(f"{heading}; {summary}", WIDTH)
         for views, *figures in cells:
             padded = (cell.rjust(width) for cell, width in zip(figures, widths[1:], strict=True))
-            lines.append("  ".join([views.ljust(widths[0]), *padded]))
+            first, *rest = textwrap.wrap(views, _VIEWS_WIDTH)
+            lines += ["  ".join([first.ljust(min(widths[0], _VIEWS_WIDTH)), *padded]), *rest]
         lines.append("")
-    return "\n".join(lines)
+    return "\n".join([*lines, *textwrap.wrap(_legend(level), WIDTH), ""])
 
 
 def table_markdown(rows: Sequence[AblationRow], level: float, confidence: float) -> str:
-    """The table in Markdown, one section per split and horizon."""
+    """The table in Markdown, one section per split and horizon; see `_shown`."""
     lines = []
     for heading, summary, cells in _blocks(rows, level, confidence):
         head, *body = (f"| {' | '.join(row)} |" for row in cells)
         lines += [f"### {heading.capitalize()}", "", f"{summary}.", "", head, "|---" * len(cells[0]) + "|", *body, ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, _legend(level), ""])
+
+
+def _legend(level: float) -> str:
+    return (
+        f"{level:.0%} cover: share of the measured scores within their {level:.0%} prediction intervals; width: the "
+        "mean of these. results.json has pairs of views too."
+    )
 
 
 def _blocks(rows: Sequence[AblationRow], level: float, confidence: float) -> Iterator[tuple[str, str, list[list[str]]]]:
     """A heading, a summary and the cells, header first, of each split and horizon."""
-    intervals = f"{confidence:.0%} interval", "of ceiling", f"{level:.0%} intervals cover"
-    header = ["views", "Spearman", *intervals, "mean width"]
+    intervals = f"{confidence:.0%} interval", "of ceiling", f"{level:.0%} cover"
+    header = ["views", "Spearman", *intervals, "width"]
     for division, horizon in dict.fromkeys((row.division, row.horizon) for row in rows):
         block = [row for row in rows if (row.division, row.horizon) == (division, horizon)]
         split = "grouped split (nearly equal titles kept together)" if division == "grouped" else "random split"
@@ -123,14 +136,30 @@ def _blocks(rows: Sequence[AblationRow], level: float, confidence: float) -> Ite
             summary += f" ({confidence:.0%} interval {ends})"
         if any(row.spearman > row.ceiling > 0 for row in block):
             summary += "; shares above 100% are possible, as the ceiling is estimated from few clips"
-        yield f"{HORIZON_NAMES[horizon]}, {split}", summary, [header, *map(_cells, block)]
+        yield (
+            f"{HORIZON_NAMES[horizon]}, {split}",
+            summary,
+            [header, *(_cells(name, row) for name, row in _shown(block))],
+        )
 
 
-def _cells(row: AblationRow) -> list[str]:
+def _shown(block: Sequence[AblationRow]) -> Iterator[tuple[str, AblationRow]]:
+    """Of one split and horizon the rows that are printed, by name: each view alone, all but one, all (the last row)."""
+    everything = block[-1].views
+    for row in block:
+        if len(row.views) == 1:
+            yield row.views[0], row
+        elif row.views == everything:
+            yield "all views", row
+        elif len(row.views) == len(everything) - 1:
+            yield f"all but {next(iter(set(everything) - set(row.views)))}", row
+
+
+def _cells(name: str, row: AblationRow) -> list[str]:
     defined = row.ceiling > 0 and np.isfinite(row.spearman)
     share = f"{row.spearman / row.ceiling:.0%}" if defined else "-"
     numbers = [f"{short_number(row.low)} to {short_number(row.high)}", share, f"{row.coverage:.1%}", f"{row.width:.3f}"]
-    return [" + ".join(row.views), short_number(row.spearman), *numbers]
+    return [name, short_number(row.spearman), *numbers]
 
 
 def rows_from_dicts(rows: Sequence[dict[str, Any]]) -> list[AblationRow]:

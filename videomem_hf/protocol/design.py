@@ -204,7 +204,7 @@ class StudyDesign:
             raise InputError(
                 f"{videos} videos; one participant sees {self.step1.videos} in step 1 and {self.step2.fillers} others "
                 f"in step 2. Add {self.videos_needed - videos} videos, or let `videomem study plan --videos "
-                f"{clips or videos}` make a design for yours and give it with --design."
+                f"{clips or videos}` write a design for yours, and give its file with `--design FILE`."
             )
 
 

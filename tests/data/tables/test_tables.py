@@ -167,7 +167,7 @@ def test_scales(tmp_path: Path, cells: list[str], options: dict[str, str], expec
         ("a.mp4,0.5\nb.mp4,0.7\n", {}, r"scores.csv:1: the first line names no columns; write their names above"),
         ("video,st\na,0.5\n", {"scale": "ten"}, r"scale is 'ten'; it is one of unit, percent"),
         ("video,st\na,0.5\n", {"table": "other.csv"}, r"other.csv: no such file"),
-        ("video,st\na,0.5\n", {"table": 3}, r"'table' expected str or null, got int"),
+        ("video,st\na,0.5\n", {"table": 3}, r"'table' needs a text or null; got 3"),
     ],
 )
 def test_values_that_are_not_clear_are_refused(
