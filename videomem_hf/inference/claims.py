@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+from videomem_hf.data.provenance import generated_plan
 from videomem_hf.inference.frame_noise import FrameNoise
 from videomem_hf.inference.reference import Reference, parse_reference, read_reference, write_reference
 from videomem_hf.inference.typicality import Typicality
@@ -17,6 +18,7 @@ from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon
 
 _VERSION_DIGITS: Final = 8
 OF_GENERATED: Final = "Trained on generated clips with simulated scores: its predictions say nothing about real clips."
+ON_GENERATED: Final = "Measured on generated clips with simulated scores: these numbers say nothing about real clips."
 OFF_SCALE: Final = "not on VideoMem's scale"
 UNMEASURED: Final = "How unlike its training data a clip is, is not measured: odd clips get scores without a warning."
 UNTESTED: Final = "Ranks follow the scores alone: how large a difference must be to mean something is not known."
@@ -89,6 +91,12 @@ def caveats_of(model: Any, reference: Reference | None) -> tuple[str, ...]:
     photographs = getattr(model, "published_training", "") if reference is None else ""
     generated = getattr(model.config, "trained_on_generated", False)
     return caveats_of_reference(model.config.horizons, reference, photographs, generated)
+
+
+def caveats_of_measures(model: Any, data: str) -> tuple[str, ...]:
+    """What is true of every measure of a model on a data set: which of the two are generated, a sentence each."""
+    trained = (OF_GENERATED,) if getattr(model.config, "trained_on_generated", False) else ()
+    return ((ON_GENERATED,) if generated_plan(data) is not None else ()) + trained
 
 
 def caveats_of_reference(
