@@ -464,7 +464,7 @@ def test_what_stands_beside_scores_is_in_every_form(folder):
         assert ends == pytest.approx(plain["intervals"]["short_term"], abs=1e-6)
         assert ends[0] <= float(row["short_term"]) < ends[1]
         assert float(row["short_term_percentile"]) == plain["percentiles"]["short_term"]
-        assert f"above {plain['percentiles']['short_term']:.0f}%" in shown
+        assert f"above {round(plain['percentiles']['short_term'] * 19 / 100)} of 19" in shown
         assert row["percentile_among"] == plain["among"] == "of 19 held-out clips of a generated sample"
         assert len(row["model_version"]) == 8
         assert row["model_version"] == plain["model_version"]

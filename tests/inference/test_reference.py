@@ -205,3 +205,6 @@ def test_where_a_score_stands_is_said_as_exactly_as_the_number_of_clips_allows()
     assert standing(200, 73.6) == "higher than 74% of 200 held-out clips of VideoMem"
     assert standing(200, 0.2) == "higher than under 1% of 200 held-out clips of VideoMem"
     assert standing(12, 50.1) == "higher than 6 of 12 held-out clips of VideoMem"
+    shares = [(200, 73.6), (200, 0.2), (50, 99.5), (49, 99.9), (11, 82), (0, 40)]
+    found = [Reference("VideoMem", clips=clips).share(percentile) for clips, percentile in shares]
+    assert found == ["74%", "under 1%", "over 99%", "49 of 49", "9 of 11", "40%"]

@@ -89,7 +89,7 @@ def _cells(outcome: Outcome, horizons: list[Horizon], folder: str, wide: bool) -
     if p is None:
         return [name, *["-"] * len(horizons), *["-"] * wide, "0"]
     ends = {h: f"\n{low:.2f} to {high:.2f}" for h, (low, high) in (p.intervals or {}).items()}
-    above = {h: f"\nabove {percentile:.0f}%" for h, percentile in p.percentiles.items()}
+    above = {h: f"\nabove {p.reference.share(each)}" for h, each in p.percentiles.items() if p.reference}
     scores = [f"{p.scores[h]:.3f}{ends.get(h, '')}{above.get(h, '')}" for h in horizons]
     frames = [f"{p.curves[horizons[0]].min():.3f}\n{p.curves[horizons[0]].max():.3f}"] if wide else []
     return [name, *scores, *frames, str(len(p.times_s))]
