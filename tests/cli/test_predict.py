@@ -19,6 +19,7 @@ from videomem_hf.cli import app, main
 from videomem_hf.cli.predict_here import Outcome
 from videomem_hf.cli.predict_table import print_table
 from videomem_hf.inference import Prediction
+from videomem_hf.inference.claims import UNTESTED
 from videomem_hf.inference.reference import Reference
 from videomem_hf.inference.score_journal import ModelFacts
 from videomem_hf.schema import InputError
@@ -527,3 +528,19 @@ def test_equal_scores_of_all_clips_are_told(capsys):
     for scores, is_told in (((0.8, 0.8, 0.8), True), ((0.8, 0.8), False), ((0.8, 0.8, 0.7), False)):
         print_table(outcomes(*scores), ModelFacts("m", ("short_term",)), to_stderr=False)
         assert (told in capsys.readouterr().out.replace("\n", " ")) == is_told
+
+
+def test_one_clip_has_no_rank_and_none_has_no_explanations(capsys):
+    caveats = (f"{UNTESTED}, as 11 held-out clips are too few and 50 are needed.", "Another caveat.")
+    model = ModelFacts("m", ("short_term",), "1", caveats)
+
+    def shown(*scores: float) -> str:
+        made = [Prediction(f"{s}", "m", {"short_term": s}, np.zeros(1), np.array([[s]])) for s in scores]
+        outcomes = [Outcome(Path("a.mp4"), "a.mp4", each) for each in made]
+        print_table([*outcomes, Outcome(Path("d.mp4"), "d.mp4", None, "not a video")], model, to_stderr=False)
+        return " ".join(capsys.readouterr().out.split())
+
+    assert caveats[0] in shown(0.8, 0.7)
+    assert "Ranks follow" not in shown(0.8)
+    assert "Another caveat." in shown(0.8)
+    assert shown().endswith("1 not a video 0 clips scored by m, 1 failed.")
