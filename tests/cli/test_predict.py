@@ -20,8 +20,10 @@ from videomem_hf.cli.predict_here import Outcome
 from videomem_hf.cli.predict_table import print_table
 from videomem_hf.inference import Prediction
 from videomem_hf.inference.claims import UNTESTED
+from videomem_hf.inference.prediction import NOT_COMPARED_NOTE
 from videomem_hf.inference.reference import Reference
 from videomem_hf.inference.score_journal import ModelFacts
+from videomem_hf.inference.typicality import Typicality
 from videomem_hf.schema import InputError
 from videomem_hf.video.video import probe
 
@@ -544,3 +546,14 @@ def test_one_clip_has_no_rank_and_none_has_no_explanations(capsys):
     assert "Ranks follow" not in shown(0.8)
     assert "Another caveat." in shown(0.8)
     assert shown().endswith("1 not a video 0 clips scored by m, 1 failed.")
+
+
+def test_typical_clips_of_another_model_are_told_once(folder):
+    rows = np.random.default_rng(0).normal(size=(40, 3))
+    typicality = Typicality.fit({"another": rows}, {"another": rows})
+    assert typicality is not None
+    typicality.save(folder / "model" / "typicality.safetensors")
+    result = run("clips/a.webm", "clips/c $1.webm", "--csv", "out.csv")
+    assert result.exit_code == 0, result.output
+    assert " ".join(result.stdout.split()).count("was not measured") == 1
+    assert [NOT_COMPARED_NOTE in row["note"] for row in rows_of(folder / "out.csv")] == [True, True]

@@ -17,6 +17,7 @@ from videomem_hf.inference.intervals import LEVEL
 from videomem_hf.inference.prediction import ATYPICAL_NOTE, ATYPICAL_PERCENT, NOT_COMPARED_NOTE, Prediction
 from videomem_hf.inference.sources import ClipSource, input_name, row_title
 from videomem_hf.inference.typicality import Described
+from videomem_hf.model_names import NO_TITLES
 from videomem_hf.schema import Horizon, InputError, cause_of
 from videomem_hf.system import quantity
 from videomem_hf.video.video import Frame
@@ -198,7 +199,7 @@ class ClipPredictor(ABC):
     def check_title(self) -> None:
         """Raise an InputError for titles if the model does not read them."""
         if not self.reads_titles:
-            raise InputError(f"{self.name}: a {type(self.model).__name__} reads no title; leave it out")
+            raise InputError(f"{self.name}: {NO_TITLES}")
 
     @abstractmethod
     def _predict_each(
