@@ -54,12 +54,13 @@ def test_training_without_titles_is_offered_where_their_encoder_is_the_cause(cau
 def test_every_recipe_is_listed_with_its_needs() -> None:
     result = CliRunner().invoke(app, ["recipes", "--clips", "100"])
     assert result.exit_code == 0
+    text = " ".join(result.output.split())
     for name in recipe_names():
-        assert f"{name} {recipe_summary(name)}" in " ".join(result.output.split())
+        assert f"{name} {recipe_summary(name)}" in text
         assert "  " not in recipe_summary(name)
-    assert "needs features c3d, hmp" in result.output
-    assert result.output.count("LaMem: --lamem FOLDER") == 4
-    assert "weights: `videomem convert resnet3d CHECKPOINT FOLDER`, then --init FOLDER" in result.output
+    assert "needs features c3d, hmp" in text
+    assert text.count("LaMem: --lamem FOLDER") == 4
+    assert "weights: `videomem convert resnet3d CHECKPOINT FOLDER`, then --init FOLDER" in text
     assert complete_recipe("c3d") == ["c3d", "c3d_hmp"]
 
 
