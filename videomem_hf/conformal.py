@@ -12,7 +12,8 @@ from videomem_hf.statistics import check_pair
 RIGHT_ORDER: Final = 0.9
 """Share of pairs in the right order that the error of a difference stands for."""
 _ITEMS_OF_ALL_PAIRS: Final = 2_000
-_FEWEST_ITEMS_OF_PAIRS: Final = 50
+FEWEST_ITEMS_OF_PAIRS: Final = 50
+"""Below so many items the error of a difference is not known."""
 
 
 def conformal_quantile(errors: ArrayLike, coverage: float) -> float | None:
@@ -75,7 +76,7 @@ def difference_error(
         than 50 items, too few to say.
     """
     x, y = check_pair(predictions, references)
-    if len(x) < _FEWEST_ITEMS_OF_PAIRS:
+    if len(x) < FEWEST_ITEMS_OF_PAIRS:
         return None
     if len(x) <= _ITEMS_OF_ALL_PAIRS:
         first, second = np.triu_indices(len(x), 1)

@@ -1,5 +1,6 @@
 """Names of models and data sets, checked before anything heavy is loaded."""
 
+import json
 import re
 from contextlib import suppress
 from importlib.util import find_spec
@@ -14,6 +15,7 @@ NO_MODEL: Final = (
     "no model: either install the published ResMem weights (non-commercial licence) with `pip install resmem`, "
     "or train a model on a generated sample with `videomem quickstart` and name its folder with --model"
 )
+NO_TITLES: Final = "this model reads no titles; leave them out"
 
 _PROBE_S: Final = 10
 _MODEL_FILE: Final = "config.json"
@@ -68,6 +70,17 @@ def check_model_name(name: str | Path | None) -> None:
             return
         found = "is a file" if path.exists() else found
     raise InputError(f"{name}: {found}; give the folder of a model, or a Hub id such as owner/name")
+
+
+def is_model_of_frames(name: str | Path | None) -> bool:
+    """Whether a model is known, without loading it, to read no features or views, and so no titles; None is ResMem."""
+    if name in (None, RESMEM):
+        return True
+    try:
+        config = json.loads((Path(str(name)) / _MODEL_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # on the Hub, or loading says what is wrong
+        return False
+    return isinstance(config, dict) and not config.keys() & {"feature_names", "view_names"}
 
 
 def _check_model_folder(folder: Path) -> None:

@@ -75,3 +75,17 @@ def test_a_list_that_is_no_text_is_refused(tmp_path):
     (tmp_path / "list").write_bytes(b"a.mp4\n~\0\x80\n")
     with pytest.raises(InputError, match="is no text file"):
         clip_sources(None, tmp_path / "list")
+
+
+def test_pictures_beside_videos_are_counted_where_asked(tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    for name in ("a.mp4", "a.jpg", "in/b.png", "in/._b.png"):
+        (tmp_path / name).write_bytes(b"x")
+    assert clip_sources([str(tmp_path), str(tmp_path / "in" / "*.png")], None, note_pictures=True) == [
+        tmp_path / "a.mp4",
+        tmp_path / "in" / "b.png",
+    ]
+    said = f"videomem: left out 1 picture in folders; pictures are given by name or pattern: '{tmp_path}/*.jpg'\n"
+    assert capsys.readouterr().err == said
+    assert clip_sources([str(tmp_path)], None) == [tmp_path / "a.mp4"]
+    assert capsys.readouterr().err == ""

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from videomem_hf.cli import app
 from videomem_hf.cli.options import quote
 from videomem_hf.data.prepare import PrepareOptions, prepare
+from videomem_hf.inference.claims import OF_GENERATED, ON_GENERATED
 from videomem_hf.sample import generate_sample
 from videomem_hf.schema import InputError
 from videomem_hf.training import TrainingConfig, train
@@ -59,6 +60,8 @@ def test_a_run_needs_no_options_and_its_results_are_repeated(run: Path, tmp_path
     expected = json.loads((run / "results.json").read_text())
     found = json.loads((tmp_path / "metrics.json").read_text())
     assert found["splits"] == {"seed": SEED}
+    assert found["caveats"] == [ON_GENERATED, OF_GENERATED]
+    assert output.index("Spearman") < output.index(ON_GENERATED) < output.index("The paper's")
     for horizon in ("short_term", "long_term"):
         before, now = (each["metrics"][horizon]["model"] for each in (expected, found))
         assert now == pytest.approx(before)

@@ -20,8 +20,11 @@ from videomem_hf.cli import app, main
 from videomem_hf.cli.predict_here import Outcome
 from videomem_hf.cli.predict_table import print_table
 from videomem_hf.inference import Prediction
+from videomem_hf.inference.claims import UNTESTED
+from videomem_hf.inference.prediction import NOT_COMPARED_NOTE
 from videomem_hf.inference.reference import Reference
 from videomem_hf.inference.score_journal import ModelFacts
+from videomem_hf.inference.typicality import Typicality
 from videomem_hf.schema import InputError
 from videomem_hf.video.video import probe
 
@@ -465,7 +468,7 @@ def test_what_stands_beside_scores_is_in_every_form(folder):
         assert ends == pytest.approx(plain["intervals"]["short_term"], abs=1e-6)
         assert ends[0] <= float(row["short_term"]) < ends[1]
         assert float(row["short_term_percentile"]) == plain["percentiles"]["short_term"]
-        assert f"above {plain['percentiles']['short_term']:.0f}%" in shown
+        assert f"above {round(plain['percentiles']['short_term'] * 19 / 100)} of 19" in shown
         assert row["percentile_among"] == plain["among"] == "of 19 held-out clips of a generated sample"
         assert len(row["model_version"]) == 8
         assert row["model_version"] == plain["model_version"]
@@ -531,3 +534,30 @@ def test_equal_scores_of_all_clips_are_told(capsys):
     for scores, is_told in (((0.8, 0.8, 0.8), True), ((0.8, 0.8), False), ((0.8, 0.8, 0.7), False)):
         print_table(outcomes(*scores), ModelFacts("m", ("short_term",)), to_stderr=False)
         assert (told in capsys.readouterr().out.replace("\n", " ")) == is_told
+
+
+def test_one_clip_has_no_rank_and_none_has_no_explanations(capsys):
+    caveats = (f"{UNTESTED}, as 11 held-out clips are too few and 50 are needed.", "Another caveat.")
+    model = ModelFacts("m", ("short_term",), "1", caveats)
+
+    def shown(*scores: float) -> str:
+        made = [Prediction(f"{s}", "m", {"short_term": s}, np.zeros(1), np.array([[s]])) for s in scores]
+        outcomes = [Outcome(Path("a.mp4"), "a.mp4", each) for each in made]
+        print_table([*outcomes, Outcome(Path("d.mp4"), "d.mp4", None, "not a video")], model, to_stderr=False)
+        return " ".join(capsys.readouterr().out.split())
+
+    assert caveats[0] in shown(0.8, 0.7)
+    assert "Ranks follow" not in shown(0.8)
+    assert "Another caveat." in shown(0.8)
+    assert shown().endswith("1 not a video 0 clips scored by m, 1 failed.")
+
+
+def test_typical_clips_of_another_model_are_told_once(folder):
+    rows = np.random.default_rng(0).normal(size=(40, 3))
+    typicality = Typicality.fit({"another": rows}, {"another": rows})
+    assert typicality is not None
+    typicality.save(folder / "model" / "typicality.safetensors")
+    result = run("clips/a.webm", "clips/c $1.webm", "--csv", "out.csv")
+    assert result.exit_code == 0, result.output
+    assert " ".join(result.stdout.split()).count("was not measured") == 1
+    assert [NOT_COMPARED_NOTE in row["note"] for row in rows_of(folder / "out.csv")] == [True, True]

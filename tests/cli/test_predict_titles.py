@@ -14,6 +14,7 @@ from tests.clips import grey_levels, write_clip
 from tests.inference.test_predictor import tiny  # noqa: F401 - a fixture
 from videomem_hf.cli import app
 from videomem_hf.cli.options import quote
+from videomem_hf.cli.predict_here import Scoring
 from videomem_hf.cli.predict_next import next_commands
 from videomem_hf.inference import ray_engine
 from videomem_hf.models import config_class, model_class
@@ -70,7 +71,7 @@ def test_titles_that_fit_no_clip_or_model_are_refused(folder):
         (("clips", "--title", "a"), "words", "--title is for one clip, and there are 3 clips; give --titles FILE"),
         (("clips/a.webm", "--title", "a", "--titles", "titles.txt"), "words", "--title and --titles are both given"),
         (("clips/c.webm", "--titles", "titles.txt"), "words", "titles.txt: has no title of these clips"),
-        (("clips", "--titles", "titles.txt"), "frames", "reads no title"),
+        (("clips", "--titles", "titles.txt"), "frames", "this model reads no titles"),
     ]
     for arguments, model, message in cases:
         error = run(*arguments, model=model).exception
@@ -119,3 +120,29 @@ def test_what_comes_next_can_be_pasted(folder):
         f"videomem predict {other} --overlay videos"
     ]
     assert next_commands([other], "", drawn=True, maps=True, written=True) == []
+
+
+def test_titles_of_other_clips_are_counted(folder):
+    lines = [*TITLES.items(), *((f"other{number}.webm", "a-title") for number in range(4))]
+    (folder / "titles.txt").write_text("".join(f"{name}\t{title}\n" for name, title in lines))
+    result = run("clips/a.webm", "clips/b.webm", "--titles", "titles.txt")
+    assert result.exit_code == 0, result.output
+    said = "titles.txt: 4 titles of clips that are not given: other0.webm, other1.webm, other2.webm, ..."
+    assert said in result.stderr
+
+
+@pytest.mark.parametrize(
+    "content", [b"", "a.webm\tcaf\u00e9".encode("latin-1"), b"\xff\xfea", b"a\0.\0", b"PK\x03\x04"]
+)
+def test_errors_of_a_file_of_ones_own_speak_of_no_release(folder, content):
+    (folder / "titles.txt").write_bytes(content)
+    error = run("clips/a.webm", "--titles", "titles.txt").exception
+    assert isinstance(error, InputError)
+    assert str(error).startswith("titles.txt")
+    assert not {"release", "CSV"} & set(str(error).replace(".", " ").split())
+
+
+def test_titles_for_a_model_of_frames_are_refused_before_it_is_loaded(folder, monkeypatch):
+    monkeypatch.setattr(Scoring, "load", None)
+    error = run("clips/a.webm", "--title", "red car", model="frames").exception
+    assert str(error) == "frames: this model reads no titles; leave them out"

@@ -54,12 +54,13 @@ def test_training_without_titles_is_offered_where_their_encoder_is_the_cause(cau
 def test_every_recipe_is_listed_with_its_needs() -> None:
     result = CliRunner().invoke(app, ["recipes", "--clips", "100"])
     assert result.exit_code == 0
+    text = " ".join(result.output.split())
     for name in recipe_names():
-        assert f"{name}: {recipe_summary(name)}" in result.output
+        assert f"{name} {recipe_summary(name)}" in text
         assert "  " not in recipe_summary(name)
-    assert "needs features c3d, hmp" in result.output
-    assert result.output.count("LaMem: --lamem FOLDER") == 4
-    assert "weights: `videomem convert resnet3d CHECKPOINT FOLDER`, then --init FOLDER" in result.output
+    assert "needs features c3d, hmp" in text
+    assert text.count("LaMem: --lamem FOLDER") == 4
+    assert "weights: `videomem convert resnet3d CHECKPOINT FOLDER`, then --init FOLDER" in text
     assert complete_recipe("c3d") == ["c3d", "c3d_hmp"]
 
 
@@ -71,3 +72,18 @@ def test_the_operations_of_a_training() -> None:
     assert found == pytest.approx(forward * (1000 + LAMEM_IMAGES) * epochs, rel=0.05)
     assert recipe_costs("hmp", 1000).flops is None
     assert recipe_costs("best", 1000).hours(1e9) is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["describe", ""], "is empty; name a folder"),
+        (["train", "--recipe", "hmp", "--data", "x", "--output", ""], "is empty; name a folder"),
+        (["train", "--recipe", "hmp", "--data", "x", "--output", "y", "--max-train-time", "0s"], "a time above 0"),
+        (["recipes", "--clips", str(10**21)], "less than or equal to 100000000"),
+    ],
+)
+def test_what_stands_for_nothing_is_refused(arguments: list[str], said: str) -> None:
+    result = CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
+    assert result.exit_code == 2
+    assert said in result.output

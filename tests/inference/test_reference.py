@@ -130,7 +130,11 @@ def test_caveats_say_what_a_model_was_trained_on(tmp_path: Path) -> None:
     assert claims.reference is None
     assert "photographs" in claims.caveats[0]
     assert "not on VideoMem's scale" in claims.caveats[0]
-    assert claims.caveats[1:] == ("It gives no long-term score.", UNTESTED, UNMEASURED)
+    untested = (
+        f"{UNTESTED}, as the model comes without predictions of held-out clips; a model that `videomem train` makes, "
+        "with 50 clips held out or more, has them."
+    )
+    assert claims.caveats[1:] == ("It gives no long-term score.", untested, UNMEASURED)
     assert claims.frame_noise == {"short_term": FrameNoise(0.037, 0.67)}
     resmem.config.trained_on_generated = True  # which an ordinary `save_pretrained` keeps
     resmem.save_pretrained(tmp_path / "converted")
@@ -141,7 +145,8 @@ def test_caveats_say_what_a_model_was_trained_on(tmp_path: Path) -> None:
     write_run(tmp_path, "validation", 19, generated=True)
     (tmp_path / "model.safetensors").write_bytes(b"weights")
     trained = read_claims(str(tmp_path), resmem)
-    assert trained.caveats == (OF_GENERATED, UNTESTED, UNMEASURED)
+    untested = f"{UNTESTED}, as 19 held-out clips are too few and 50 are needed; train on data with more clips."
+    assert trained.caveats == (OF_GENERATED, untested, UNMEASURED)
     assert trained.reference is not None
     assert trained.reference.among == "of 19 held-out clips of a generated sample"
     assert len(trained.version) == 8
@@ -165,11 +170,13 @@ def test_a_lost_connection_is_said_with_every_prediction(monkeypatch: pytest.Mon
     model.config._commit_hash = "0123456789abcdef"
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", offline)
     claims = read_claims("someone/model", model)
-    assert claims.caveats[-1] == NOT_LOOKED_UP
+    assert claims.caveats[-2:] == (f"{UNTESTED}.", NOT_LOOKED_UP)
     assert claims.version == "01234567"
     assert asked == [("reference.json", "0123456789abcdef")]
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_, **__: object())
-    assert read_claims("someone/model", model).caveats == (*claims.caveats[:-1], UNMEASURED)
+    *others, untested, unmeasured = read_claims("someone/model", model).caveats
+    assert (*others, unmeasured) == (*claims.caveats[:-2], UNMEASURED)
+    assert "without predictions of held-out clips" in untested
 
 
 @pytest.mark.parametrize(("trained_on", "said"), [("lamem", True), ("both", False), ("videomem", False)])
@@ -205,3 +212,6 @@ def test_where_a_score_stands_is_said_as_exactly_as_the_number_of_clips_allows()
     assert standing(200, 73.6) == "higher than 74% of 200 held-out clips of VideoMem"
     assert standing(200, 0.2) == "higher than under 1% of 200 held-out clips of VideoMem"
     assert standing(12, 50.1) == "higher than 6 of 12 held-out clips of VideoMem"
+    shares = [(200, 73.6), (200, 0.2), (50, 99.5), (49, 99.9), (11, 82), (0, 40)]
+    found = [Reference("VideoMem", clips=clips).share(percentile) for clips, percentile in shares]
+    assert found == ["74%", "under 1%", "over 99%", "49 of 49", "9 of 11", "40%"]

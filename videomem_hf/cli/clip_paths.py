@@ -12,7 +12,7 @@ import typer
 
 from videomem_hf.cli.options import quote
 from videomem_hf.schema import InputError, is_system_file
-from videomem_hf.system import printable
+from videomem_hf.system import printable, quantity
 from videomem_hf.video.finding import NOT_THERE, expand_user, find_videos, path_exists
 
 PICTURE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".heic"})
@@ -21,7 +21,7 @@ _SKIPPED_NAMED: Final = 5
 _ENCODINGS: Final = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
-def clip_paths(arguments: list[str] | None, list_file: Path | None) -> list[Path]:
+def clip_paths(arguments: list[str] | None, list_file: Path | None, note_pictures: bool = False) -> list[Path]:
     """Give the clips that arguments and a list name, in order, each once; see `clip_sources`, without addresses.
 
     Raises:
@@ -30,15 +30,19 @@ def clip_paths(arguments: list[str] | None, list_file: Path | None) -> list[Path
     from videomem_hf.models.video_input import input_name
 
     paths = []
-    for source in clip_sources(arguments, list_file):
+    for source in clip_sources(arguments, list_file, note_pictures):
         if isinstance(source, str):
             raise InputError(f"{input_name(source)}: is an address; download the clip and give its path")
         paths.append(source)
     return paths
 
 
-def clip_sources(arguments: list[str] | None, list_file: Path | None) -> list[Path | str]:
+def clip_sources(arguments: list[str] | None, list_file: Path | None, note_pictures: bool = False) -> list[Path | str]:
     """Give the clips that arguments and a list name, in order, each once.
+
+    Args:
+        arguments, list_file: Files, folders, patterns and addresses; and a file with one path per line.
+        note_pictures: Whether to say on standard error how many pictures in folders with videos are left out.
 
     Returns:
         Paths, and addresses (`http://...`) as strings. Files of the operating system's own (`._clip.mp4`) are left out.
@@ -79,18 +83,40 @@ def clip_sources(arguments: list[str] | None, list_file: Path | None) -> list[Pa
     if not clips:
         found_in = f"{list_file}: names" if list_file else f"{', '.join(arguments or [])}: is"
         raise InputError(f"{found_in} no clip; name video files, in a list one path per line")
+    if note_pictures:
+        _note_pictures(arguments or [], clips)
     return clips
 
 
 def _name_pictures(argument: str) -> InputError | None:
     """What to say of a folder without videos that holds pictures; None for another one."""
+    pictures = _pictures_in(argument)
+    if not pictures:
+        return None
+    how = _how_given(pictures[0])
+    return InputError(f"{argument}: the folder holds no video; it holds pictures, which are given by name: {how}")
+
+
+def _note_pictures(arguments: list[str], sources: Sequence[Path | str]) -> None:
+    """Say on standard error how many pictures in folders are not among the clips."""
+    given = set(sources)
+    found = dict.fromkeys(picture for argument in arguments for picture in _pictures_in(argument))
+    if left := [picture for picture in found if picture not in given]:
+        number = quantity(len(left), "picture")
+        how = _how_given(left[0])
+        typer.echo(f"videomem: left out {number} in folders; pictures are given by name or pattern: {how}", err=True)
+
+
+def _pictures_in(argument: str) -> list[Path]:
+    """The pictures in a folder, to any depth; none in what is no folder."""
     folder = expand_user(argument)
     files = sorted(folder.rglob("*")) if path_exists(folder) and folder.is_dir() else ()
-    found = next((f for f in files if f.suffix.lower() in PICTURE_SUFFIXES and not is_system_file(f)), None)
-    if found is None:
-        return None
-    pattern = quote(found.parent / f"*{found.suffix}")
-    return InputError(f"{argument}: the folder holds no video; it holds pictures, which are given by name: {pattern}")
+    return [each for each in files if each.suffix.lower() in PICTURE_SUFFIXES and not is_system_file(each)]
+
+
+def _how_given(picture: Path) -> str:
+    """A pattern that names a picture and those beside it."""
+    return quote(picture.parent / f"*{picture.suffix}")
 
 
 def _name_skipped(paths: list[Path], before: str = " ") -> str:

@@ -2,10 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
+
+import typer
 
 from videomem_hf.data.release.captions import read_titles
+from videomem_hf.model_names import NO_TITLES, RESMEM, is_model_of_frames
 from videomem_hf.schema import InputError
-from videomem_hf.system import quantity
+from videomem_hf.system import printable, quantity
+
+_NAMED: Final = 3
+"""Clips of unused titles that are named."""
 
 
 def clip_titles(clips: Sequence[Path | str], title: str | None, file: Path | None) -> list[str | None] | None:
@@ -31,4 +38,17 @@ def clip_titles(clips: Sequence[Path | str], title: str | None, file: Path | Non
     titles = [named.of(str(clip)) for clip in clips]
     if not any(titles):
         raise InputError(f"{file}: has no title of these clips; a line is a clip's file name, a tab and its title")
+    if unused := named.unused(map(str, clips)):
+        shown = ", ".join(map(printable, unused[:_NAMED])) + (", ..." if len(unused) > _NAMED else "")
+        typer.echo(f"videomem: {file}: {quantity(len(unused), 'title')} of clips that are not given: {shown}", err=True)
     return titles
+
+
+def check_reads_titles(model: str | None, title: str | None, file: Path | None) -> None:
+    """Refuse titles before a model is loaded of which it is known without that it reads none.
+
+    Raises:
+        InputError: Titles are given to such a model.
+    """
+    if (title is not None or file is not None) and is_model_of_frames(model):
+        raise InputError(f"{model or RESMEM}: {NO_TITLES}")

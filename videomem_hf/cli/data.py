@@ -12,7 +12,16 @@ from rich.console import Console
 from rich.table import Table
 
 from videomem_hf.cli.exit_codes import FAILED
-from videomem_hf.cli.options import AllowLinks, Release, complete_configs, python_line, quote, read_pairs, say_next
+from videomem_hf.cli.options import (
+    AllowLinks,
+    Release,
+    complete_configs,
+    named_folder,
+    python_line,
+    quote,
+    read_pairs,
+    say_next,
+)
 from videomem_hf.data.release.splits import RankedBy
 from videomem_hf.schema import ANNOTATION_COUNTS, HORIZON_NAMES, HORIZONS, TITLE, VIDEO, InputError
 from videomem_hf.system import quantity
@@ -23,6 +32,9 @@ if TYPE_CHECKING:
     from videomem_hf.data.tables.opening import OpenedTable
     from videomem_hf.data.tables.options import TableOptions
 
+Copy = Annotated[
+    Path, typer.Argument(metavar="DIR", parser=named_folder, help="Your copy of a data set, or a part of it.")
+]
 TRAINABLE = {"frame_attention": VIDEO, "hmp": "hmp", "c3d": "c3d", "best": TITLE}
 """Recipe to the part of a copy that it reads; the first recipe whose part is there is suggested."""
 
@@ -102,7 +114,7 @@ def _summary(out: Path, written: int) -> str:
 
 
 def describe(
-    release_dir: Annotated[Path, typer.Argument(metavar="DIR", help="Your copy of a data set, or a part of it.")],
+    release_dir: Copy,
     plots: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Write plots: distributions, and short-term against long-term scores."),

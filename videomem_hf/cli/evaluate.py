@@ -133,13 +133,14 @@ def evaluate(
 
 @dataclass(frozen=True)
 class _Predicted:
-    """Scores of the clips of a split `(clips, horizons)`, their intervals with the level, and what failed."""
+    """Scores of the clips of a split `(clips, horizons)`, their intervals with the level, what failed, and caveats."""
 
     scores: "np.ndarray"
     clips: "Clips"
     horizons: tuple[Horizon, ...]
     intervals: "tuple[np.ndarray, float] | None"
     failures: list[str]
+    caveats: tuple[str, ...]
 
     @property
     def can_be_measured(self) -> bool:
@@ -163,6 +164,7 @@ def _predict(
 
     from videomem_hf.benchmark.evaluate import prediction_intervals, score_target
     from videomem_hf.evaluation.submission import submission_files, write_submission
+    from videomem_hf.inference.claims import caveats_of_measures
     from videomem_hf.inference.loading import load_network
 
     network, processor = load_network(model, trust_remote_code)
@@ -188,7 +190,7 @@ def _predict(
         write_submission(files, clips.video_ids, scores)
         typer.echo("\n".join(f"{file}: {len(scores)} videos" for file in files.values()))
     intervals = prediction_intervals(model, network, scores, clips, own_intervals)
-    return _Predicted(scores, clips, horizons, intervals, failures)
+    return _Predicted(scores, clips, horizons, intervals, failures, caveats_of_measures(network, target.data))
 
 
 def _write_csv(path: Path, found: _Predicted) -> None:
@@ -229,9 +231,11 @@ def _report(
     coverage = interval_coverage(intervals[0], scores, clips, horizons) if intervals else {}
     if json_file is not None:
         content = {"model": model, "data": target.data, "split": target.split, "splits": target.options}
-        content |= {"metrics": metrics, "ceilings": ceilings, "coverage": coverage}
+        content |= {"metrics": metrics, "ceilings": ceilings, "coverage": coverage, "caveats": found.caveats}
         json_file.write_text(json.dumps(without_nan(content), indent=2) + "\n", encoding="utf-8")
-    typer.echo(metrics_text(metrics, target.sampling["confidence"]) + consistency_lines(ceilings), nl=False)
+    table = metrics_text(metrics, target.sampling["confidence"])
+    caveats = "".join(f"{caveat}\n" for caveat in found.caveats)
+    typer.echo(table + caveats + consistency_lines(ceilings), nl=False)
     if intervals:
         same_split = is_calibration_split(model, target)
         typer.echo(coverage_lines(coverage, intervals[1], is_calibration_split=same_split), nl=False)

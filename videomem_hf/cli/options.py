@@ -137,6 +137,13 @@ LagCorrection = Annotated[
 OutFolder = Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; new, or of an earlier run.")]
 
 
+def named_folder(text: str) -> Path:
+    """A folder as it is typed, for the `parser` of an argument or option; an empty name is not the current folder."""
+    if not text:
+        raise typer.BadParameter("is empty; name a folder")
+    return Path(text)
+
+
 def check_output_files(*files: Path | None) -> None:
     """Refuse at once what would fail after the work; None stands for a file that is not wanted.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from videomem_hf.cli.clip_paths import clip_paths, clip_sources
-from videomem_hf.cli.clip_titles import clip_titles
+from videomem_hf.cli.clip_titles import check_reads_titles, clip_titles
 from videomem_hf.cli.exit_codes import FAILED
 from videomem_hf.cli.options import (
     Clips,
@@ -126,9 +126,7 @@ def predict(
     outputs = Outputs.of(json_file, csv_file, plots, overlay, forgetting)
     if occlusion and plots is None and engine == "local":
         raise InputError("--occlusion: needs --plots FOLDER")
-    if model == "":
-        raise InputError("--model is empty; give a folder, a Hub id, or leave it out")
-    check_model_name(model)
+    _check_model(model, title, titles)
     import_code(import_)
     if engine == "ray":
         if any((fail_fast, import_, trust_remote_code)):
@@ -137,10 +135,10 @@ def predict(
             raise InputError("--engine ray writes a table and nothing else: give --csv FILE, and no other output")
         from videomem_hf.cli.predict_ray import predict_on_ray
 
-        paths = clip_paths(clips, list_file)
+        paths = clip_paths(clips, list_file, note_pictures=True)
         predict_on_ray(paths, model, device, precision, outputs.csv_file, jobs, clip_titles(paths, title, titles))
         return
-    sources = clip_sources(clips, list_file)
+    sources = clip_sources(clips, list_file, note_pictures=True)
     outputs.check_against(sources)
     of_clips = clip_titles(sources, title, titles)
     drawn = outputs.plots, outputs.overlay, occlusion, outputs.forgetting
@@ -153,6 +151,14 @@ def predict(
     say_next(*next_commands(again, typed, drawn=bool(plots), maps=maps, written=bool(csv_file or overlay)))
     if any(outcome.error for outcome in scored):
         raise typer.Exit(FAILED)
+
+
+def _check_model(model: str | None, title: str | None, titles: Path | None) -> None:
+    """Refuse a model, or titles for it, as far as that is known without loading it."""
+    if model == "":
+        raise InputError("--model is empty; give a folder, a Hub id, or leave it out")
+    check_model_name(model)
+    check_reads_titles(model, title, titles)
 
 
 def _score(

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from videomem_hf.cli.predict_here import Outcome
-from videomem_hf.inference.claims import OFF_SCALE
+from videomem_hf.inference.claims import OFF_SCALE, UNTESTED
 from videomem_hf.inference.prediction import Prediction
 from videomem_hf.inference.ranking import equal_scores, shared_ranks
 from videomem_hf.inference.score_journal import ModelFacts
@@ -58,6 +58,8 @@ def _explanations(
 ) -> list[str]:
     failed = len(outcomes) - len(scored)
     counts = f"{quantity(len(scored), 'clip')} scored by {model.name}" + (f", {failed} failed" if failed else "")
+    if not scored:
+        return [f"{counts}."]
     on_scale = not any(OFF_SCALE in caveat for caveat in model.caveats)
     scale = " 0: nobody recognises the clip when it is seen again; 1: everybody does." if on_scale else ""
     lines = [f"{counts}.{scale}"]
@@ -67,7 +69,8 @@ def _explanations(
         lines.append(f"Above: the share of the model's own predictions that are lower, {model.among}.")
     if len(scored) > 1 and model.is_tested:
         lines.append(f"Rank: 1 + the number of clips whose {HORIZON_NAMES[horizons[0]]} score is clearly higher.")
-    return [*lines, *filter(None, [equal_scores(scored, horizons)]), *model.caveats]
+    caveats = [each for each in model.caveats if len(scored) > 1 or not each.startswith(UNTESTED)]
+    return [*lines, *filter(None, [equal_scores(scored, horizons)]), *caveats]
 
 
 def _numbers(outcome: Outcome, notes: dict[str, int]) -> str:
@@ -91,7 +94,7 @@ def _cells(outcome: Outcome, horizons: list[Horizon], folder: str, wide: bool) -
     if p is None:
         return [name, *["-"] * len(horizons), *["-"] * wide]
     ends = {h: f"\n{low:.2f} to {high:.2f}" for h, (low, high) in (p.intervals or {}).items()}
-    above = {h: f"\nabove {percentile:.0f}%" for h, percentile in p.percentiles.items()}
+    above = {h: f"\nabove {p.reference.share(each)}" for h, each in p.percentiles.items() if p.reference}
     scores = [f"{p.scores[h]:.3f}{ends.get(h, '')}{above.get(h, '')}" for h in horizons]
     frames = [f"{p.curves[horizons[0]].min():.3f}\n{p.curves[horizons[0]].max():.3f}"] if wide else []
     return [name, *scores, *frames]

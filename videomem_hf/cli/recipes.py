@@ -13,10 +13,14 @@ if TYPE_CHECKING:
     from videomem_hf.benchmark.recipe_costs import RecipeCosts
 
 WIDTH = 80
+MOST_CLIPS = 100_000_000
+"""More than any data set has; the estimates are made for fewer."""
 
 
 def recipes(
-    clips: Annotated[int, typer.Option(min=1, help="Number of training clips for the estimated times.")] = PAPER_TRAIN,
+    clips: Annotated[
+        int, typer.Option(min=1, max=MOST_CLIPS, help="Number of training clips for the estimated times.")
+    ] = PAPER_TRAIN,
 ) -> None:
     """List the recipes of `videomem train`: the predictor, the data and weights that it needs, and an estimated time.
 

@@ -10,7 +10,7 @@ import typer
 
 from videomem_hf.cli.exit_codes import INTERRUPTED, STOPPED
 from videomem_hf.cli.help import Command
-from videomem_hf.cli.options import Data, Import, Recipe, quote, say_next
+from videomem_hf.cli.options import Data, Import, Recipe, named_folder, quote, say_next
 from videomem_hf.registration import import_code
 from videomem_hf.schema import InputError
 from videomem_hf.system import is_main_process
@@ -42,8 +42,8 @@ def repeat_option(option: str, arguments: Iterable[str]) -> Iterator[str]:
 
 def _seconds(text: str) -> float:
     match = re.fullmatch(r"([0-9]*\.?[0-9]+)([smhd])", text)
-    if not match:
-        raise typer.BadParameter(f"{text!r} is not a time such as 90s, 30m, 8h or 2d")
+    if not match or not float(match[1]):
+        raise typer.BadParameter(f"{text!r} is not a time above 0 such as 90s, 30m, 8h or 2d")
     return float(match[1]) * _UNITS_S[match[2]]
 
 
@@ -51,7 +51,9 @@ def train(
     context: typer.Context,
     recipe: Annotated[str, Recipe],
     data: Data,
-    output: Annotated[Path, typer.Option(help="New folder for the model and its results.")],
+    output: Annotated[
+        Path, typer.Option(metavar="FOLDER", parser=named_folder, help="New folder for the model and its results.")
+    ],
     init: Annotated[
         str | None, typer.Option(help="Folder or Hub id of the weights to start from; see `videomem convert`.")
     ] = None,

@@ -24,7 +24,11 @@ CLASSES: Final = 101
 FOLDER_VARIABLE: Final = "VIDEOMEM_C3D"
 """Environment variable that names the converted model where no option does."""
 
-_CONVERT = "convert a published checkpoint with `videomem convert c3d CHECKPOINT FOLDER` and give the folder with --c3d"
+_CONVERT: Final = (
+    "convert a published checkpoint with `videomem convert c3d CHECKPOINT FOLDER` and set "
+    f"{FOLDER_VARIABLE} to that folder "
+    "(`videomem extract` also takes --c3d)"
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class C3DSpec(NetworkSpec):
     def _folder(self) -> str:
         folder = self.model or os.environ.get(FOLDER_VARIABLE)
         if not folder:
-            raise InputError(f"{self.name} needs C3D's weights: {_CONVERT} or {FOLDER_VARIABLE}")
+            raise InputError(f"{self.name} needs C3D's weights: {_CONVERT}")
         if not Path(folder).is_dir():
             raise InputError(f"{folder}: no such folder; {_CONVERT}")
         return folder

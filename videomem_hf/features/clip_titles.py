@@ -1,6 +1,6 @@
 """Which title belongs to which clip, where titles are given by the clips' names."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from videomem_hf.models.video_addresses import address_name
@@ -14,11 +14,12 @@ class ClipTitles:
     """
 
     def __init__(self, titles: Mapping[str, str | None]) -> None:
-        self._given = dict(titles) | {str(Path(n)): t for n, t in titles.items()}
-        stems: dict[str, set[str | None]] = {}
-        for name, title in titles.items():
-            stems.setdefault(Path(name).stem, set()).add(title)
-        self._by_stem = {stem: next(iter(found)) for stem, found in stems.items() if len(found) == 1}
+        self._titles = dict(titles)
+        self._names = {str(Path(name)): name for name in titles} | {name: name for name in titles}
+        stems: dict[str, list[str]] = {}
+        for name in titles:
+            stems.setdefault(Path(name).stem, []).append(name)
+        self._by_stem = {stem: found[0] for stem, found in stems.items() if len({titles[n] for n in found}) == 1}
 
     def of(self, name: str) -> str | None:
         """The title of a clip, by its path, file name or address; None if there is none.
@@ -26,12 +27,22 @@ class ClipTitles:
         Of several names that match, the one with the most folders of the clip's path counts. An address is looked for
         as it is, then without its query.
         """
-        if name in self._given:
-            return self._given[name]
+        given = self._name_of(name)
+        return None if given is None else self._titles[given]
+
+    def unused(self, clips: Iterable[str]) -> list[str]:
+        """The names of titles that no clip gets."""
+        used = {self._name_of(clip) for clip in clips}
+        return [name for name in self._titles if name not in used]
+
+    def _name_of(self, name: str) -> str | None:
+        """Which of the given names a clip's title stands under."""
+        if name in self._names:
+            return self._names[name]
         parts = Path(address_name(name)).parts
         for start in range(len(parts)):
             path = Path(*parts[start:])
             for key in (str(path), str(path.parent / path.stem)):
-                if key in self._given:
-                    return self._given[key]
+                if key in self._names:
+                    return self._names[key]
         return self._by_stem.get(Path(parts[-1]).stem) if parts else None

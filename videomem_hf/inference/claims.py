@@ -8,18 +8,23 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+from videomem_hf.conformal import FEWEST_ITEMS_OF_PAIRS
+from videomem_hf.data.provenance import generated_plan
 from videomem_hf.inference.frame_noise import FrameNoise
 from videomem_hf.inference.reference import Reference, parse_reference, read_reference, write_reference
 from videomem_hf.inference.typicality import Typicality
 from videomem_hf.models.convert_resmem import PACKAGE
 from videomem_hf.run_files import REFERENCE_FILE, TYPICALITY_FILE
 from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon
+from videomem_hf.system import quantity
 
 _VERSION_DIGITS: Final = 8
 OF_GENERATED: Final = "Trained on generated clips with simulated scores: its predictions say nothing about real clips."
+ON_GENERATED: Final = "Measured on generated clips with simulated scores: these numbers say nothing about real clips."
 OFF_SCALE: Final = "not on VideoMem's scale"
 UNMEASURED: Final = "How unlike its training data a clip is, is not measured: odd clips get scores without a warning."
-UNTESTED: Final = "Ranks follow the scores alone: how large a difference must be to mean something is not known."
+UNTESTED: Final = "Ranks follow the scores alone: how large a difference must be to mean something is not known"
+"""Begins the sentence that also says why."""
 
 
 NOT_LOOKED_UP: Final = (
@@ -58,7 +63,8 @@ def read_claims(name: str, model: Any) -> Claims:
         try:
             stored, path = (_hub_file(name, file, commit) for file in (REFERENCE_FILE, TYPICALITY_FILE))
         except _HubUnavailableError:
-            return Claims(None, (*caveats_of(model, None), NOT_LOOKED_UP), None, _version(name, model))
+            known = [f"{UNTESTED}." if each.startswith(UNTESTED) else each for each in caveats_of(model, None)]
+            return Claims(None, (*known, NOT_LOOKED_UP), None, _version(name, model))
         reference = parse_reference(stored) if stored else None
     typicality = Typicality.load(path) if path is not None and path.is_file() else None
     noise = reference.frame_noise if reference else published_noise(model)
@@ -91,6 +97,12 @@ def caveats_of(model: Any, reference: Reference | None) -> tuple[str, ...]:
     return caveats_of_reference(model.config.horizons, reference, photographs, generated)
 
 
+def caveats_of_measures(model: Any, data: str) -> tuple[str, ...]:
+    """What is true of every measure of a model on a data set: which of the two are generated, a sentence each."""
+    trained = (OF_GENERATED,) if getattr(model.config, "trained_on_generated", False) else ()
+    return ((ON_GENERATED,) if generated_plan(data) is not None else ()) + trained
+
+
 def caveats_of_reference(
     horizons: Sequence[Horizon], reference: Reference | None, photographs: str = "", generated: bool = False
 ) -> tuple[str, ...]:
@@ -106,8 +118,22 @@ def caveats_of_reference(
         caveats += [f"It gives no {' and no '.join(missing)} score."] if missing else []
     ranked_by = next((horizon for horizon in HORIZONS if horizon in horizons), None)
     if reference is None or ranked_by not in reference.difference_error:
-        caveats.append(UNTESTED)
+        caveats.append(f"{UNTESTED}, {_why_untested(reference)}.")
     return tuple(caveats)
+
+
+def _why_untested(reference: Reference | None) -> str:
+    """Why it is not known how large a difference of scores must be, and what to do."""
+    if reference is None or not reference.quantiles:
+        return (
+            "as the model comes without predictions of held-out clips; a model that `videomem train` makes, with "
+            f"{FEWEST_ITEMS_OF_PAIRS} clips held out or more, has them"
+        )
+    found = "too few of the held-out clips have a score"
+    if 0 < reference.clips < FEWEST_ITEMS_OF_PAIRS:
+        are = "is" if reference.clips == 1 else "are"
+        found = f"{quantity(reference.clips, 'held-out clip')} {are} too few"
+    return f"as {found} and {FEWEST_ITEMS_OF_PAIRS} are needed; train on data with more clips"
 
 
 def _hub_file(name: str, file: str, commit: str | None) -> Path | None:

@@ -14,9 +14,10 @@ from videomem_hf.devices import usable_device
 from videomem_hf.features.clip_titles import ClipTitles
 from videomem_hf.inference.claims import Claims
 from videomem_hf.inference.intervals import LEVEL
-from videomem_hf.inference.prediction import ATYPICAL_NOTE, ATYPICAL_PERCENT, Prediction
+from videomem_hf.inference.prediction import ATYPICAL_NOTE, ATYPICAL_PERCENT, NOT_COMPARED_NOTE, Prediction
 from videomem_hf.inference.sources import ClipSource, input_name, row_title
 from videomem_hf.inference.typicality import Described
+from videomem_hf.model_names import NO_TITLES
 from videomem_hf.schema import Horizon, InputError, cause_of
 from videomem_hf.system import quantity
 from videomem_hf.video.video import Frame
@@ -203,7 +204,7 @@ class ClipPredictor(ABC):
     def check_title(self) -> None:
         """Raise an InputError for titles if the model does not read them."""
         if not self.reads_titles:
-            raise InputError(f"{self.name}: a {type(self.model).__name__} reads no title; leave it out")
+            raise InputError(f"{self.name}: {NO_TITLES}")
 
     @abstractmethod
     def _predict_each(
@@ -238,7 +239,11 @@ class ClipPredictor(ABC):
         """
         claims, reference = self.claims, self.claims.reference
         typicality = claims.typicality.percent(described) if claims.typicality else None
-        notes = (ATYPICAL_NOTE,) if typicality is not None and typicality <= ATYPICAL_PERCENT else ()
+        notes: tuple[str, ...] = ()
+        if typicality is not None:
+            notes = (ATYPICAL_NOTE,) if typicality <= ATYPICAL_PERCENT else ()
+        elif claims.typicality is not None:
+            notes = (NOT_COMPARED_NOTE,)
         if prediction.intervals is None and reference is not None:
             intervals, level = reference.intervals(prediction.scores), reference.interval_level
             prediction = replace(prediction, intervals=intervals, interval_level=level)

@@ -76,6 +76,10 @@ class Saliency:
 ATYPICAL_PERCENT: Final = 5.0
 """Typicality up to which a clip counts as unlike the training clips."""
 ATYPICAL_NOTE: Final = "Unlike the clips that the model was trained on: its score may mean nothing."
+NOT_COMPARED_NOTE: Final = (
+    "How unlike the training data this clip is, was not measured: the model's typicality.safetensors has too few clips "
+    "with the same numbers to compare it with."
+)
 
 Intervals = dict[Horizon, tuple[float, float]]
 """For each horizon the lower and the upper end of the prediction interval."""

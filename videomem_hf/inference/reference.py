@@ -74,12 +74,16 @@ class Reference:
         """Share of measured scores that the intervals cover."""
         return next((fit.level for fit in self.fits.values()), LEVEL)
 
+    def share(self, percentile: float) -> str:
+        """A percentile in words: "74%", "over 99%", "under 1%"; of few clips how many: "9 of 11"."""
+        if 0 < self.clips < FEW_CLIPS:
+            return f"{round(percentile / 100 * self.clips)} of {self.clips}"
+        share = "under 1" if percentile < 1 else "over 99" if percentile > 99 else f"{percentile:.0f}"
+        return f"{share}%"
+
     def standing(self, percentile: float) -> str:
         """Where a score stands, in words: "higher than 74% of 150 held-out clips of ..."; of few clips how many."""
-        if 0 < self.clips < FEW_CLIPS:
-            return f"higher than {round(percentile / 100 * self.clips)} {self.among}"
-        share = "under 1" if percentile < 1 else "over 99" if percentile > 99 else f"{percentile:.0f}"
-        return f"higher than {share}% {self.among}"
+        return f"higher than {self.share(percentile).removesuffix(f' of {self.clips}')} {self.among}"
 
     def percentiles(self, scores: Mapping[Horizon, float]) -> dict[Horizon, float]:
         """For each horizon the share of the held-out predictions that are lower, in percent; empty if not known."""

@@ -63,7 +63,7 @@ def read_titles(path: Path) -> dict[str, str]:
     Raises InputError, with file and line, for a line without a tab or title, or a clip with two titles.
     """
     titles: dict[str, str] = {}
-    for line, text in numbered_lines(read_text(path)):
+    for line, text in numbered_lines(read_text(path, own=True)):
         if line == 1 and _HEADER.match(text):
             continue
         match = _CAPTION_LINE.fullmatch(text)

@@ -13,35 +13,39 @@ _FOREIGN_MARKS = {
     b"PK\x03\x04": "a spreadsheet or zip file",
     b"\x1f\x8b": "a gzip file",
 }
+_OF_RELEASE = ("save it as UTF-8 text (CSV)", "take the file from the release again")
+"""What to do about a file of the release: as UTF-8, and in place of a damaged one."""
 SEPARATOR_LINE = re.compile(r"\"?sep=(.)\"?", re.IGNORECASE)
 """What Excel writes above a table to say how its cells are separated."""
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, own: bool = False) -> str:
     """Read a text file in UTF-8, with or without a byte-order mark, or in UTF-16 with one; else an InputError.
 
     Line ends stay as they are.
+
+    Args:
+        own: The file is one that the user wrote, and none of the release: errors say how to write it.
     """
+    as_utf8, again = ("save it as UTF-8 text",) * 2 if own else _OF_RELEASE
     data = _read_bytes(path)
     if not data.strip():
-        raise InputError(f"{path} is empty; take the file from the release again.")
+        raise InputError(f"{path} is empty; {'write it, or leave it out' if own else again}.")
     for mark, kind in _FOREIGN_MARKS.items():
         if data.startswith(mark):
-            raise InputError(f"{path} is {kind}, not plain UTF-8 text; save it as UTF-8 text (CSV).")
+            raise InputError(f"{path} is {kind}, not plain UTF-8 text; {as_utf8}.")
     encoding = _encoding(data)
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         if encoding != "utf-8":
-            raise InputError(f"{path} is damaged UTF-16 text; take the file from the release again.") from None
+            raise InputError(f"{path} is damaged UTF-16 text; {again}.") from None
         line = data.count(b"\n", 0, error.start) + 1
-        raise InputError(
-            f"{path}:{line}: byte 0x{data[error.start]:02x} is not UTF-8 text; save the file as UTF-8 (in Excel: CSV "
-            "UTF-8), or take it from the release again."
-        ) from None
+        how = as_utf8 if own else "save the file as UTF-8 (in Excel: CSV UTF-8), or take it from the release again"
+        raise InputError(f"{path}:{line}: byte 0x{data[error.start]:02x} is not UTF-8 text; {how}.") from None
     if (position := text.find("\0")) >= 0:
         line = text.count("\n", 0, position) + 1
-        raise InputError(f"{path}:{line}: a zero byte in a text file; take the file from the release again.")
+        raise InputError(f"{path}:{line}: a zero byte in a text file; {again}.")
     return text.lstrip("\ufeff")
 
 
