@@ -90,6 +90,6 @@ def cause_of(error: Exception, name: object = None) -> str:
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
-def short_message(error: Exception) -> str:
+def short_message(error: BaseException) -> str:
     """Return the first line of an error's message, at most 300 characters: short enough for one sentence."""
     return str(error).strip().split("\n")[0][:300]
