@@ -146,7 +146,7 @@ def test_the_table_tells_the_numbers(finished: TrainingResult) -> None:
     table = metrics_text(finished.results["metrics"], 0.9).splitlines()
     assert "90% interval" in table[0]
     assert len(table) == 1 + 2 * 3
-    model = next(line for line in table if line.startswith("short-term  model"))
+    model = next(line for line in table if line.startswith("short-term model"))
     spearman = finished.results["metrics"]["short_term"]["model"]["spearman"]
     assert f"{spearman:.3f}".replace("0.", ".") in model
     assert next(line for line in table if "constant" in line).count("-") >= 3
