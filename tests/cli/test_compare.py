@@ -92,7 +92,7 @@ def test_mistakes_are_one_sentence(here: Path, arguments: list[str], message: st
     ("arguments", "phrase"),
     [
         (["model0", "model0/"], "is given twice"),
-        (["model0", "model1", "--plot", "c.xyz"], "name a PNG, PDF or SVG file"),
+        (["model0", "model1", "--plot", "c.xyz"], "cannot be drawn; name a file that ends in png, pdf"),
     ],
 )
 def test_what_cannot_be_compared_or_drawn_is_refused_first(here: Path, arguments: list[str], phrase: str) -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from videomem_hf.conformal import conformal_ends
 from videomem_hf.inference.intervals import IntervalFit, IntervalScale, fit_intervals
+from videomem_hf.inference.json_fields import Fields
 
 
 def draw(rng: np.random.Generator, clips: int, annotations: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -71,7 +72,7 @@ def test_few_errors_give_no_interval_and_unknown_counts_no_binomial_noise() -> N
     assert fit is not None
     assert fit.typical_count is None
     np.testing.assert_array_equal(fit.ends([0.5], [10.0]), fit.ends([0.5]))
-    assert IntervalFit.from_dict(fit.to_dict()) == fit
+    assert IntervalFit.from_fields(Fields(fit.to_dict())) == fit
 
 
 def test_a_fit_of_before_takes_the_typical_count_where_a_count_is_unknown() -> None:
@@ -79,7 +80,7 @@ def test_a_fit_of_before_takes_the_typical_count_where_a_count_is_unknown() -> N
     assert fit is not None
     stored = fit.to_dict() | {"typical_quantiles": [-2.0, 2.0]}
     del stored["lines"]
-    old = IntervalFit.from_dict(stored)
+    old = IntervalFit.from_fields(Fields(stored))
     np.testing.assert_allclose(old.ends([0.7]), old.ends([0.7], [fit.typical_count]))
     assert (old.ends([0.7]) != fit.ends([0.7])).all()
 

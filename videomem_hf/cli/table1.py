@@ -55,8 +55,9 @@ def table1(
     (out / "table1.json").write_text(to_json(results, options), encoding="utf-8")
     typer.echo(to_text(results, hold_out))
     typer.echo(
-        "Spearman's rank correlation; in brackets the paper's figures, of its own split. Compare\nthe order of the "
-        f"predictors with the paper's, and single figures only within the\nintervals in {out / 'table1.md'}."
+        "Spearman's rank correlation; in brackets the paper's figures, of its own split.\n"
+        "Compare the order of the predictors with the paper's, and single figures only\n"
+        f"within the intervals in {out / 'table1.md'}."
     )
     runs = (out / result.recipe for result in results)
     if trained := next((run for run in runs if is_run_folder(run)), None):

@@ -26,6 +26,8 @@ _SIZE: Final = (48, 27)
 _COARSE: Final = 3
 _POINTS: Final = 5
 """Points of a frame that are averaged to one of the small one, along each side."""
+_LEAST_COLOUR: Final = 30.0
+"""Mean difference of the highest and the lowest of a point's colours, of 255, below which a picture is nearly grey."""
 _FLASH_S: Final = 0.36
 _BACK: Final = 0.5
 """A picture that comes back after a flash differs by less than this share of what the flash changed."""
@@ -108,8 +110,9 @@ class ShotFinder:
         self.known_s = start_s
         self.suspect_s: float | None = None
         self._start_s = start_s
-        # The hue of what is nearly grey is noise, in which a cut to a slide is lost: once more by lightness alone.
-        self._detectors = [AdaptiveDetector(min_scene_len=0, luma_only=luma_only) for luma_only in (False, True)]
+        self._detector = AdaptiveDetector(min_scene_len=0)
+        self._of_lightness = AdaptiveDetector(min_scene_len=0, luma_only=True)
+        self._colours: deque[float] = deque(maxlen=4)  # the detectors tell of a cut two frames later
         self._recent: deque[tuple[float, np.ndarray]] = deque()
         self._candidates: list[float] = []
         self._cuts: list[float] = []
@@ -143,7 +146,11 @@ class ShotFinder:
         from scenedetect.common import Timecode
 
         code = FrameTimecode(Timecode(round(time_s / _TIME_BASE), _TIME_BASE), fps=DEFAULT_RATE)
-        return sorted({cut.seconds for each in self._detectors for cut in each.process_frame(code, small)})
+        cuts = {cut.seconds for cut in self._detector.process_frame(code, small)}
+        of_lightness = {cut.seconds for cut in self._of_lightness.process_frame(code, small)}
+        self._colours.append(float((small.max(axis=2) - small.min(axis=2)).mean()))
+        # The hue of what is nearly grey is noise, in which a cut to a slide or a title is lost.
+        return sorted(cuts | of_lightness if min(self._colours) < _LEAST_COLOUR else cuts)
 
     def _look(self, until_s: float) -> None:
         """Decide about changes up to a time."""

