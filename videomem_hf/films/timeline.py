@@ -36,7 +36,8 @@ class Timeline:
 
     Attributes:
         source: Path or name of the film.
-        model, model_version, interval_level, caveats: As of `Prediction`.
+        model, model_version, caveats: As of `Prediction`.
+        interval_level: Share of measured scores that lie in the intervals.
         horizons: What the model predicts.
         shots: In order; each starts where the one before it ends.
         frames_per_second: Of the film, as its header says; None where it says nothing.
