@@ -259,7 +259,9 @@ def test_a_failure_is_missing_and_not_a_miss(any_game, tmp_path):
     assert [MISSING_REASONS[index] for index in table.missing[:3]] == ["", "stalled", ""]
     assert {name: table.extra[name][1].as_py() for name in playback} == {k: str(v) for k, v in playback.items()}
     lost = table.videos[table.video[1]]
-    assert table.counted.tolist() == [table.videos[index] != lost for index in table.video]
+    counted = [table.videos[index] != lost for index in table.video]
+    counted[0] |= table.video[0] == table.video[1]  # of a repeat that failed, the first showing was seen
+    assert table.counted.tolist() == counted
     assert counts(any_game, videos.c.short_count) == recount(any_game, 1)
     assert counts(any_game, videos.c.short_count)[lost] == 0
     with any_game.database.read() as connection:
