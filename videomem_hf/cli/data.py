@@ -60,7 +60,7 @@ def prepare(
     most_annotated: Annotated[
         int, typer.Option(help="Put this many of the most annotated videos in a split of their own, such as test500.")
     ] = 0,
-    most_annotated_by: Annotated[RankedBy, typer.Option(help="Annotation counts for --most-annotated.")] = "long_term",
+    most_annotated_by: Annotated[RankedBy, typer.Option(help="Annotation counts for --most-annotated: a horizon, or sum.")] = "long_term",
     split_file: Annotated[
         list[str] | None,
         typer.Option(

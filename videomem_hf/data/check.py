@@ -18,7 +18,7 @@ from videomem_hf.data.release.reader import find_video_files, open_release, read
 from videomem_hf.data.tables.media import is_image
 from videomem_hf.data.tables.opening import open_table
 from videomem_hf.local_jobs import Died, run_jobs
-from videomem_hf.schema import HORIZONS, VIDEO, InputError, cause_of
+from videomem_hf.schema import VIDEO, InputError, cause_of
 from videomem_hf.system import available_cpus
 from videomem_hf.video.video import open_video
 
@@ -112,7 +112,7 @@ def _lamem_contents(data_dir: str | Path, allow_links: bool) -> Contents | None:
 
 def _holdings(records: Iterable[Any], with_files: Mapping[str, Iterable[str]]) -> list[Holding]:
     rows = list(records)
-    scored = sum(any(getattr(row, horizon) is not None for horizon in HORIZONS) for row in rows)
+    scored = sum(any(row.value(horizon) is not None for horizon in row.horizons) for row in rows)
     whole = {config: set(ids) for config, ids in with_files.items()}
     return [
         Holding("scores", len(rows), scored, len(rows)),

@@ -22,7 +22,7 @@ from videomem_hf.data.release.reader import Release, find_video_files, open_rele
 from videomem_hf.data.release.records import VideoRecord
 from videomem_hf.data.release.splits import SplitOptions, split_records
 from videomem_hf.data.tables.opening import OpenedTable, open_table
-from videomem_hf.schema import VIDEO, InputError
+from videomem_hf.schema import VIDEO, InputError, horizons_of
 from videomem_hf.system import atomic_write, os_cause
 
 from .arrow_tables import PATH_TYPE, batches
@@ -30,7 +30,7 @@ from .copies import files_state
 from .identify import identify
 from .prepared_card import render_card
 from .provenance import CARD, generated_plan, is_study
-from .record_tables import RECORD_SCHEMA, record_tables, warn_of_missing_files
+from .record_tables import RECORD_SCHEMA, record_schema, record_tables, warn_of_missing_files
 
 CHECKSUMS: Final = "SHA256SUMS"
 MANIFEST: Final = ".prepare.json"
@@ -312,7 +312,8 @@ def _description(source: Source, shards: Sequence[Shard], manifest: Mapping[str,
         "configs": configs,
         "release": source.release.name if isinstance(source.release, Release) else None,
         "title": "VideoMem" if isinstance(source.release, Release) else source.release.title,
-        "extras": [name for name in source.schema.names if name not in RECORD_SCHEMA.names],
+        "horizons": (horizons := horizons_of(source.schema.names)),
+        "extras": [name for name in source.schema.names if name not in record_schema(horizons).names],
         "generated": generated_plan(source.release.root),
         "study": is_study(source.release.root),
         "options": asdict(source.options),

@@ -6,7 +6,7 @@ from typing import Any, Final
 from huggingface_hub import DatasetCard, DatasetCardData
 
 from videomem_hf.data.feature_files.folders import FRAMES
-from videomem_hf.schema import HORIZON_NAMES
+from videomem_hf.schema import ANNOTATION_COUNTS, HORIZON_NAMES, HORIZONS
 from videomem_hf.system import templates
 
 from .provenance import CARD_KEY, STUDY_KEY, Plan
@@ -51,8 +51,8 @@ def render_card(description: Mapping[str, Any]) -> str:
 
     Args:
         description: `configs` (configuration -> split -> `num_bytes`, `num_examples`, `size`), `features`
-            (configuration -> columns), `release` (None for a table of one's own, then with `title`, and `extras`, its
-            own columns), `options` of `prepare`, `generated` (see `generated_plan`) and `study` (see `is_study`).
+            (configuration -> columns), `release` (None for a table of one's own, then with `title`, `horizons`, and
+            `extras`, its own columns), `options` of `prepare`, `generated` (see `generated_plan`) and `study` (see `is_study`).
     """
     if description["release"] is None:
         return _render_table_card(description)
@@ -83,6 +83,8 @@ def _render_table_card(description: Mapping[str, Any]) -> str:
             front_matter=_card_data(description["configs"], identity).to_yaml(),
             title=description["title"],
             configs=_config_table(description["configs"]),
+            horizons=" and ".join(f"`{name}`" for name in description["horizons"]),
+            counts=" and ".join(f"`{ANNOTATION_COUNTS[name]}`" for name in description["horizons"]),
             extras=", ".join(f"`{name}`" for name in description["extras"]),
             splits=f"{lists}: from lists that the preparer gave."
             if lists
@@ -158,6 +160,6 @@ def _split_text(options: Mapping[str, Any], release: str) -> str:
         lines.append("Videos with the same or nearly the same title are in one split.")
     if options["most_annotated"]:
         count = options["most_annotated"]
-        kind = HORIZON_NAMES.get(options["most_annotated_by"], "short- and long-term")
+        kind = HORIZON_NAMES[by] if (by := options["most_annotated_by"]) in HORIZONS else "short- and long-term"
         lines.append(f"`test{count}` has the {count} labelled videos with the most {kind} annotations.")
     return "\n".join(lines)

@@ -12,7 +12,7 @@ import numpy as np
 from videomem_hf.data.scored_clips import Clips, config_of, is_divided, load_clips, open_splits
 from videomem_hf.model_names import check_on_hub, is_hub_id
 from videomem_hf.run_files import PREDICTIONS_FILE, read_predictions, read_results, read_training_clips
-from videomem_hf.schema import HORIZONS, VIDEO_ID, InputError
+from videomem_hf.schema import HORIZONS, VIDEO_ID, InputError, horizons_of
 from videomem_hf.video.clip_cache import CONTENT_DIGITS
 from videomem_hf.video.frame_cache import FrameCache
 from videomem_hf.video.sources import content_of
@@ -97,9 +97,10 @@ def data_fingerprint(data: str, config: str, options: Mapping[str, Any] | None =
     release = {name: value for name, value in (options or {}).items() if name == "release"}
     rows = set()
     for table in open_splits(data, config, release).values():
-        columns = table.select_columns([VIDEO_ID, *HORIZONS]).with_format(None)
+        horizons = horizons_of(table.column_names)
+        columns = table.select_columns([VIDEO_ID, *horizons]).with_format(None)
         for row in columns:
-            scores = [row[horizon] for horizon in HORIZONS]
+            scores = [row[horizon] for horizon in horizons]
             if any(score is not None and score == score for score in scores):
                 rows.add(f"{row[VIDEO_ID]} " + " ".join(f"{np.nan if x is None else x:.4f}" for x in scores))
     return _digest("\n".join(sorted(rows)).encode())

@@ -145,6 +145,8 @@ def own_fields(model: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _meaning(horizons: Sequence[str]) -> str:
     when = {"short_term": "a few minutes", "long_term": "24 to 72 hours"}
+    if own := [each for each in horizons if each not in when]:
+        return f"what the training data call {' and '.join(f'`{each}`' for each in horizons)}"
     return " and ".join(f"{when[each]} (`{each}`)" for each in horizons) + " after having seen it once"
 
 

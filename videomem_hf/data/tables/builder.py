@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from videomem_hf.data.building import CopyBuilder, CopyConfig, video_feature, whole_rows
 from videomem_hf.data.copies import data_dir_or_variable
-from videomem_hf.data.record_tables import record_tables, record_value
+from videomem_hf.data.record_tables import record_tables
 from videomem_hf.data.release.splits import SplitOptions, check_split_options, split_records
 from videomem_hf.schema import VIDEO, VIDEO_ID
 
@@ -78,7 +78,7 @@ class Memorability(CopyBuilder):
             splits = whole_rows(
                 splits,
                 lambda record: {
-                    **{name: record_value(record, name) for name in opened.schema.names},
+                    **{name: record.value(name) for name in opened.schema.names},
                     VIDEO: videos and videos.get(record.video_id),
                 },
             )

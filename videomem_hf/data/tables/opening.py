@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,15 +11,25 @@ from typing import Any
 import pyarrow as pa
 
 from videomem_hf.data.copies import warn_of_missing
-from videomem_hf.data.record_tables import RECORD_SCHEMA
+from videomem_hf.data.record_tables import record_schema
 from videomem_hf.data.release.descriptions import read_descriptions
 from videomem_hf.data.release.inventory import Inventory, scan
 from videomem_hf.data.release.odd_rows import first_three, warn_if_sorted, warn_of_counts
 from videomem_hf.data.release.records import Part, VideoRecord
-from videomem_hf.schema import ANNOTATION_COUNTS, HORIZON_NAMES, HORIZONS, TITLE, VIDEO, Horizon, InputError
+from videomem_hf.schema import (
+    ANNOTATION_COUNTS,
+    HORIZON_NAMES,
+    HORIZONS,
+    TITLE,
+    VIDEO,
+    Horizon,
+    InputError,
+    horizons_of,
+    sort_horizons,
+)
 from videomem_hf.system import printable
 
-from .columns import CAPTIONS, GROUP, SPLIT, Columns, extra_columns, find_columns
+from .columns import CAPTIONS, GROUP, SPLIT, Columns, extra_columns, find_columns, horizons_in
 from .formats import Row, Table, is_table, read_table
 from .media import MediaFiles, without_ending
 from .options import DECISIONS, TableOptions, below, read_decisions
@@ -44,6 +54,8 @@ class TableRecord(VideoRecord):
         other_names: Other names that its file may have.
         captions: Its descriptions; None where the table has no column of several.
         group: Videos of one group stay in one split; None where unknown.
+        own: Scores and annotation counts, where the table has a horizon of a name other than VideoMem's; those of all
+            its horizons are then here, by the names of the columns.
         extras: Columns without a role, by our names of them.
     """
 
@@ -51,7 +63,18 @@ class TableRecord(VideoRecord):
     other_names: tuple[str, ...] = ()
     captions: list[str] | None = None
     group: str | None = None
+    own: dict[str, float | int | None] = field(default_factory=dict, hash=False)
     extras: dict[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def horizons(self) -> tuple[Horizon, ...]:
+        return horizons_of(self.own) or HORIZONS
+
+    def value(self, column: str) -> Any:
+        for values in (self.extras, self.own):
+            if column in values:
+                return values[column]
+        return getattr(self, column)
 
 
 @dataclass
@@ -84,7 +107,13 @@ class OpenedTable:
         """The columns of the records: the standard ones, captions where there are several, and the table's own."""
         captions = any(record.captions is not None for record in self.records)
         more = [pa.field(CAPTIONS, pa.list_(pa.string()))] if captions else []
-        return pa.schema([*RECORD_SCHEMA, *more, *(pa.field(name, kind) for name, kind in self.extra_types.items())])
+        standard = record_schema(self.horizons)
+        return pa.schema([*standard, *more, *(pa.field(name, kind) for name, kind in self.extra_types.items())])
+
+    @property
+    def horizons(self) -> tuple[Horizon, ...]:
+        """The horizons of the data set: VideoMem's two, or those of the table where one has another name."""
+        return self.records[0].horizons
 
     @cached_property
     def media(self) -> MediaFiles:
@@ -128,7 +157,7 @@ def open_table(
         if not found:
             refuse_other_sets(inventory, preset)
         return _open_preset(inventory, options, preset, found, allow_links)
-    path = below(inventory.root, options.table) if options.table else _only_table(inventory)
+    path = below(inventory.root, options.table) if options.table else _only_table(inventory, options)
     table = read_table(path, options.sheet)
     columns, notes = find_columns(table, options.columns)
     reader = _Reader(table, columns, options, None)
@@ -196,14 +225,14 @@ def _arrow_type(values: Sequence[Any]) -> pa.DataType:
     )
 
 
-def _only_table(inventory: Inventory) -> Path:
+def _only_table(inventory: Inventory, options: TableOptions) -> Path:
     """The table of a folder that does not say which: the only file at its top that has the columns of one."""
     top = inventory.folders[0]
     paths = [top.path / name for name in top.names if is_table(Path(name)) and name != DECISIONS]
     found, reasons = [], []
     for path in paths:
         try:
-            find_columns(read_table(path))
+            find_columns(read_table(path), options.columns)
         except InputError as error:
             reasons += [str(error)] if path.suffix.lower() != ".txt" else []  # notes, as often as not
         else:
@@ -238,14 +267,18 @@ class _Reader:
         self.scores: dict[Horizon, list[float | None]] = {}
         self.counts: dict[Horizon, list[int | None]] = {}
         below_zero, above_one = (preset.below_zero, preset.above_one) if preset else ("refuse", "refuse")
-        for horizon in HORIZONS:
+        self.horizons = sort_horizons(dict.fromkeys([*horizons_in(columns), *(preset.rate if preset else ())]))
+        for horizon in self.horizons:
             if column := columns.get(horizon):
                 self.scores[horizon] = read_scores(table, str(column), options.scale, below_zero, above_one)  # type: ignore[arg-type]
             if column := columns.get(ANNOTATION_COUNTS[horizon]):
                 self.counts[horizon] = read_counts(table, str(column))
             if preset and horizon in preset.rate and set(preset.rate[horizon]) <= set(table.columns):
                 self.scores[horizon], self.counts[horizon] = read_rate(table, *preset.rate[horizon])
-        self.extras = {_own_name(name): plain_column(table.cells(name)) for name in extra_columns(table, columns)}
+        taken = {name for horizon in self.horizons for name in (horizon, ANNOTATION_COUNTS[horizon])}
+        self.extras = {
+            _own_name(name, taken): plain_column(table.cells(name)) for name in extra_columns(table, columns)
+        }
 
     def records(self, split: str | None) -> list[TableRecord]:
         """Return a record for each row; without a given split or a column of it, scored rows are yet to be divided."""
@@ -256,18 +289,22 @@ class _Reader:
         if value is None or isinstance(value, list | dict | bool):
             raise InputError(f"{row.location}: no name of a video in column {printable(str(self.columns[VIDEO]))}")
         name = str(value)
-        scores = {horizon: values[index] for horizon, values in self.scores.items()}
+        scores: dict[str, float | int | None] = {horizon: values[index] for horizon, values in self.scores.items()}
         counts = {ANNOTATION_COUNTS[horizon]: values[index] for horizon, values in self.counts.items()}
+        is_scored = any(score is not None for score in scores.values())
+        known = scores | counts
+        own = {name: known.get(name) for h in self.horizons for name in (h, ANNOTATION_COUNTS[h])}
+        has_own = set(self.horizons) - set(HORIZONS)
         texts = self.texts.get(name) or read_texts(row, self._caption_columns())
         title = row.values.get(str(self.columns.get(TITLE)))
         folder = row.values.get(self.preset.folder) if self.preset and self.preset.folder else None
         group = row.values.get(str(self.columns.get(GROUP)))
         return TableRecord(
             video_id=without_ending(name),
-            part=split or self._part(row, any(score is not None for score in scores.values())),  # type: ignore[arg-type]
+            part=split or self._part(row, is_scored),  # type: ignore[arg-type]
             title=str(title) if title is not None else texts[0] if texts else None,
-            **scores,  # type: ignore[arg-type]
-            **counts,
+            **({} if has_own else known),  # type: ignore[arg-type]
+            own=own if has_own else {},
             name=name if folder is None else f"{folder}/{name}",
             other_names=tuple(
                 str(other)
@@ -296,22 +333,23 @@ class _Reader:
         return name
 
 
-def _own_name(column: str) -> str:
+def _own_name(column: str, more: Iterable[str]) -> str:
     """Return an extra column's name; one that would be a role's is marked."""
-    taken = {"video_id", VIDEO, "image", TITLE, CAPTIONS, *HORIZONS, *ANNOTATION_COUNTS.values()}
+    taken = {"video_id", VIDEO, "image", TITLE, CAPTIONS, *HORIZONS, *ANNOTATION_COUNTS.values(), *more}
     return f"{column}_column" if column in taken else column
 
 
 def _warn_of_odd_records(path: Path, records: Sequence[TableRecord]) -> None:
     """Warn of odd counts and order, and of videos without a score, a count or a title that others have."""
-    scored = [record for record in records if any(getattr(record, horizon) is not None for horizon in HORIZONS)]
-    for horizon in HORIZONS:
+    horizons = records[0].horizons
+    scored = [record for record in records if any(record.value(horizon) is not None for horizon in horizons)]
+    for horizon in horizons:
         warn_of_counts(path, scored, horizon)
         warn_if_sorted(path, scored, horizon)
-    kinds: dict[str, str] = {horizon: f"{HORIZON_NAMES[horizon]} score" for horizon in HORIZONS}
-    kinds |= {ANNOTATION_COUNTS[horizon]: f"{HORIZON_NAMES[horizon]} annotation count" for horizon in HORIZONS}
+    kinds = {horizon: f"{HORIZON_NAMES[horizon]} score" for horizon in horizons}
+    kinds |= {ANNOTATION_COUNTS[horizon]: f"{HORIZON_NAMES[horizon]} annotation count" for horizon in horizons}
     for name, what in (kinds | {TITLE: "title"}).items():
-        lost = [record.video_id for record in scored if getattr(record, name) is None]
+        lost = [record.video_id for record in scored if record.value(name) is None]
         if 0 < len(lost) < len(scored):
             warnings.warn(
                 f"{path}: {len(lost)} of {len(scored)} scored videos have no {what} ({first_three(lost)}).",
