@@ -49,7 +49,8 @@ def ranking(rows: Sequence[Row], waiting: int = 0) -> str:
     known = predictions[0] if predictions else None
     model = done[0].model if done else ""
     return (
-        f'<div class="vm-result" data-model="{text(model)}">{RIBBON}{own_colours(horizons)}<div class="vm-scroll vm-list">'
+        f'<div class="vm-result" data-model="{text(model)}">{RIBBON}{own_colours(horizons)}'
+        '<div class="vm-scroll vm-list">'
         f'<table class="vm-ranking"><caption>{_caption(known, model)}</caption><thead><tr><th scope="col">Rank</th>'
         f'<th scope="col">Clip</th>{heads}</tr></thead><tbody>{_body(rows, horizons)}</tbody></table></div>'
         f'<p class="{state}" role="status">{told}</p>'

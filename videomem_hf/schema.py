@@ -61,8 +61,8 @@ ANNOTATION_COUNTS: Final = ByHorizon({h: h + _COUNTS_END for h in HORIZONS}, lam
 """Column that holds the number of participants behind a score, for a horizon of any name."""
 _RESERVED: Final = frozenset({
     VIDEO_ID, TITLE, VIDEO, "image", "captions", "split", "group", "mean", "last", "sum", "epoch",
-    "clip", "model", "model_version", "frames", "percentiles", "percentile_among", "among", "intervals", "interval_level",
-    "typicality", "atypical", "caveats", "note", "notes", "error", "saliency", "time_s", "weight",
+    "clip", "model", "model_version", "frames", "percentiles", "percentile_among", "among", "intervals",
+    "interval_level", "typicality", "atypical", "caveats", "note", "notes", "error", "saliency", "time_s", "weight",
 })  # fmt: skip
 """Names of columns and fields that stand beside scores in data, runs and predictions."""
 _RESERVED_ENDS: Final = (_COUNTS_END, "_model", "_low", "_high", "_percentile", "_constant", "_mean_brightness")
@@ -89,6 +89,7 @@ def check_horizon(name: object) -> None:
         )
     if name in _RESERVED or name.endswith(_RESERVED_ENDS):
         raise InputError(f"{name!r} cannot name a horizon, as another column has or can have this name; take another")
+
 
 Split = Literal["train", "validation", "test"]
 SPLITS: Final[tuple[Split, Split, Split]] = ("train", "validation", "test")

@@ -10,7 +10,6 @@ from videomem_hf.schema import HORIZON_NAMES, Horizon
 from videomem_hf.system import printable
 
 
-
 class _Colours(dict[Horizon, str]):
     """A colour for each horizon; one of another name than VideoMem's gets the next one."""
 

@@ -206,7 +206,9 @@ def _evaluate(folder: Path, config: TrainingConfig, options: Table1Options, resu
                 result.notes.append(f"{split}: its {HORIZON_NAMES[horizon]} predictions are the same for every clip")
     for reason in dict.fromkeys(reasons.values()):
         result.notes.append(f"{', '.join(name for name in reasons if reasons[name] == reason)}: {reason}")
-    missing = [] if set(horizons) - set(HORIZONS) else [HORIZON_NAMES[name] for name in HORIZONS if name not in horizons]
+    missing = (
+        [] if set(horizons) - set(HORIZONS) else [HORIZON_NAMES[name] for name in HORIZONS if name not in horizons]
+    )
     if missing:
         result.notes.append(f"predicts no {' and no '.join(missing)} memorability")
 

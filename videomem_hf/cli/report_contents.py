@@ -8,6 +8,7 @@ import typer
 import yaml
 
 from videomem_hf.analysis.topics import reason_for_no_topics, topics_of
+from videomem_hf.benchmark.predicted_scores import horizons_of_predictions
 from videomem_hf.cli.report_pictures import write_thumbnails
 from videomem_hf.evaluation.training_clips import locate_data
 from videomem_hf.inference.claims import caveats_of_reference

@@ -17,15 +17,15 @@ def consistency_lines(ceilings: Mapping[Horizon, float]) -> str:
         f"{kind} consistency {' / '.join(short_number(PAPER[f'{horizon}_{name}'].value) for horizon in HORIZONS)}"
         for kind, name in {"human": "human_consistency", "annotation": "consistency"}.items()
     )
-    return (
-        f"{lines}The paper's, of VideoMem's annotations, short-term / long-term: {human}, {annotation}.\n"
-    )
+    return f"{lines}The paper's, of VideoMem's annotations, short-term / long-term: {human}, {annotation}.\n"
 
 
 def metrics_text(metrics: dict[str, dict[str, Any]], confidence: float) -> str:
-    """Metrics of `compute_metrics` as lines of 80 characters (more with long names), one for each horizon and predictor."""
-    width = max(11, *(len(HORIZON_NAMES[horizon]) + 1 for horizon in metrics))
-    lines = [f"{'':{width}}{'':19}{'Spearman':>9}  {f'{confidence:.0%} interval':14}{'Pearson':>9}{'MSE':>9}{'clips':>7}"]
+    """Metrics of `compute_metrics` as lines of 80 characters (more with long names), a line each."""
+    width = max([11, *(len(HORIZON_NAMES[horizon]) + 1 for horizon in metrics)])
+    lines = [
+        f"{'':{width}}{'':19}{'Spearman':>9}  {f'{confidence:.0%} interval':14}{'Pearson':>9}{'MSE':>9}{'clips':>7}"
+    ]
     for horizon, predictors in metrics.items():
         for name, values in predictors.items():
             if "spearman" not in values:

@@ -39,10 +39,12 @@ def taken(tmp_path: Path, header: str, rows: str, given: dict[str, Any] | None =
 
 
 def test_columns_whose_names_say_a_delay_are_horizons_and_are_said(tmp_path: Path) -> None:
-    columns, notes = taken(tmp_path, "video,immediate,1 week (%),n_1_week,false alarms", "a,.9,50%,3,.1\nb,.8,40%,4,0\n")
+    columns, notes = taken(
+        tmp_path, "video,immediate,1 week (%),n_1_week,false alarms", "a,.9,50%,3,.1\nb,.8,40%,4,0\n"
+    )
     assert columns == {
-        "video": "video", "immediate": "immediate", "after_1_week": "1 week (%)", "after_1_week_annotations": "n_1_week",
-        "false_alarms": "false alarms",
+        "video": "video", "immediate": "immediate", "after_1_week": "1 week (%)", "false_alarms": "false alarms",
+        "after_1_week_annotations": "n_1_week",
     }  # fmt: skip
     assert "immediate, 1 week (%), false alarms are taken as scores of horizons of their own names" in notes[0]
 
@@ -78,7 +80,13 @@ def test_rows_and_types(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert horizons_of(rows.column_names) == OWN
     found = {row["video_id"]: row for row in rows}
-    assert [found["b"][name] for name in (*OWN, "week_annotations", "immediate_annotations")] == [.8, .4, .2, 13, None]
+    assert [found["b"][name] for name in (*OWN, "week_annotations", "immediate_annotations")] == [
+        0.8,
+        0.4,
+        0.2,
+        13,
+        None,
+    ]
 
 
 def test_most_annotated_by_a_horizon_of_ones_own(tmp_path: Path) -> None:
@@ -113,6 +121,8 @@ def lab(release: Path, tmp_path: Path) -> Path:
     assert "immediate, week, false_alarms are taken as scores" in " ".join(done.output.split())
     assert "false alarms" in done.output
     assert identify(root) == ("memorability", {})
+    with (root / "memorability.yaml").open("a") as file:
+        file.write("title: Clips of the lab\nlicense: cc-by-4.0\ncitation: A. Author, Clips of the lab.\n")
     return root
 
 
@@ -127,9 +137,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_the_whole_way(
-    lab: Path, frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_whole_way(lab: Path, frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = tmp_path / "run"
     keep = ["evaluation.keep=week", "evaluation.every=1"]
     overrides = [*TINY, "stages.*.epochs=1", f"frame_cache={frames}", *keep]
@@ -164,11 +172,15 @@ def test_the_whole_way(
     assert metrics["week"]["model"]["spearman"] == pytest.approx(result.results["metrics"]["week"]["model"]["spearman"])
 
     monkeypatch.setattr(report_contents, "FEWEST", 4)
-    command("report", run)
-    assert "False alarms" in (run / "report.md").read_text()
+    command("report", run, "--out", tmp_path / "report")
+    assert "False alarms" in (tmp_path / "report/report.md").read_text()
     command("card", run)
     card = (run / "README.md").read_text()
     assert "what the training data call `immediate` and `week` and `false_alarms`" in card
+    for said in ("clips of Clips of the lab", "Clips of the lab: cc-by-4.0; not part", "A. Author, Clips of the lab."):
+        assert said in " ".join(card.split())
+    assert "VideoMem's clips are" not in card
+    assert "VideoMem is licensed" not in card
     compared = command("compare", run, tmp_path / "e.csv")
     assert "false alarms" in compared
 

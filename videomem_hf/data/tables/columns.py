@@ -63,15 +63,17 @@ _ONE_COUNT: Final = (
     "n", "count", "annotations", "annotation_count", "nb_annotations", "n_annotations", "num_annotations", "responses",
     "n_responses", "raters", "n_raters", "participants", "n_participants",
 )  # fmt: skip
-_UNIT: Final = r"(s|sec|seconds?|min|minutes?|h|hrs?|hours?|d|days?|w|weeks?|m|months?|y|years?)"
 _DELAY: Final = re.compile(
-    r"(mem_|memorability_|score_|hit_rate_|hr_)?(after_)?"
-    rf"(immediate|delayed|(same|next)_day|(one_|two_|three_|[0-9]+_?)?{_UNIT}(_later)?|(hour|day|week|month)_?[0-9]+)"
+    r"(mem_|memorability_|score_|hit_rate_|hr_)?(after_)?(immediate|delayed|(same|next)_day"
+    r"|(one_|two_|three_|[0-9]+_?)?(minutes?|hours?|days?|weeks?|months?|years?)(_later)?"
+    r"|[0-9]+_?(s|sec|seconds?|min|h|hrs?|d|w|m|y)|(hour|day|week|month)_?[0-9]+)"
     r"(_memorability|_mem|_score|_hit_rate|_hr)?"
 )
 """Names of scores that say after how long they were measured."""
 _FALSE_ALARMS: Final = re.compile(r"(fa|false_alarms?)(_rate)?")
-_COUNT_FORMS: Final = ("{}_annotations", "nb_{}_annotations", "annotations_{}", "n_{}", "{}_n", "{}_count", "{}_responses")
+_COUNT_FORMS: Final = (
+    "{}_annotations", "nb_{}_annotations", "annotations_{}", "n_{}", "{}_n", "{}_count", "{}_responses",
+)  # fmt: skip
 _NUMBERED: Final = re.compile(r"(title|caption|description)_?[0-9]+")
 
 Columns = dict[str, str | list[str]]
@@ -104,7 +106,9 @@ def find_columns(table: Table, given: Mapping[str, Any] | None = None) -> tuple[
     notes = _take_delays(table, columns, free)
     has_own = any(horizon not in HORIZONS for horizon in horizons_in(columns))
     for role in ROLES:
-        names = {name: key for name, key in free.items() if not (has_own and role in HORIZONS and _DELAY.fullmatch(key))}
+        names = {
+            name: key for name, key in free.items() if not (has_own and role in HORIZONS and _DELAY.fullmatch(key))
+        }
         if role not in columns and (found := _by_synonym(table, role, names, columns)):
             columns[role] = found
             free.pop(found)
@@ -165,18 +169,20 @@ def horizons_in(columns: Iterable[str]) -> tuple[Horizon, ...]:
 
 
 def _take_delays(table: Table, columns: Columns, free: dict[str, str]) -> list[str]:
-    """Take columns of scores whose names say a delay that is not VideoMem's; gives a note that says so.
+    """Take columns of scores whose names say a delay, where no column has a name of VideoMem's; gives a note.
 
     A name such as `immediate` alone is a synonym of `short_term`; beside `day` and `week` it is a horizon of its own,
     and so are false alarms.
     """
-    certain = set(HORIZONS) & columns.keys() or any(
-        key in _SYNONYMS[horizon] and not _DELAY.fullmatch(key) for horizon in HORIZONS for key in free.values()
-    )
+    synonyms = {key for horizon in HORIZONS for key in _SYNONYMS[horizon]}
+    known = {key for key in free.values() if key in synonyms | set(_ONE_SCORE) and not _DELAY.fullmatch(key)}
     found = {name: key for name, key in free.items() if _DELAY.fullmatch(key) or _FALSE_ALARMS.fullmatch(key)}
     found = {name: key for name, key in found.items() if is_score(table, name)}
-    synonyms = {key for horizon in HORIZONS for key in _SYNONYMS[horizon]}
-    if certain or not any(_DELAY.fullmatch(key) and key not in synonyms for key in found.values()):
+    if (
+        horizons_in(columns)
+        or known
+        or not any(_DELAY.fullmatch(key) and key not in synonyms for key in found.values())
+    ):
         return []
     for name, key in found.items():
         horizon = key if key[0].isalpha() else f"after_{key}"

@@ -1,8 +1,7 @@
 """A folder with a table of scores, one's own or a published set's: what it holds, as one record per video."""
 
-import re
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,70 +10,28 @@ from typing import Any
 import pyarrow as pa
 
 from videomem_hf.data.copies import warn_of_missing
+from videomem_hf.data.feature_files.folders import FeatureFiles, feature_folders
 from videomem_hf.data.record_tables import record_schema
 from videomem_hf.data.release.descriptions import read_descriptions
-from videomem_hf.data.release.inventory import Inventory, scan
+from videomem_hf.data.release.inventory import Folder, Inventory, scan
 from videomem_hf.data.release.odd_rows import first_three, warn_if_sorted, warn_of_counts
-from videomem_hf.data.release.records import Part, VideoRecord
 from videomem_hf.schema import (
     ANNOTATION_COUNTS,
     HORIZON_NAMES,
-    HORIZONS,
     TITLE,
     VIDEO,
     Horizon,
     InputError,
-    horizons_of,
-    sort_horizons,
 )
 from videomem_hf.system import printable
 
-from .columns import CAPTIONS, GROUP, SPLIT, Columns, extra_columns, find_columns, horizons_in
-from .formats import Row, Table, is_table, read_table
-from .media import MediaFiles, without_ending
+from .columns import CAPTIONS, Columns, find_columns
+from .features import own_feature_files
+from .formats import is_table, read_table
+from .media import MediaFiles
 from .options import DECISIONS, TableOptions, below, read_decisions
 from .presets import ALL, Preset, get_preset, refuse_other_sets
-from .values import plain_column, read_counts, read_rate, read_scores, read_texts
-
-SPLIT_VALUES = {
-    "train": "train", "training": "train",
-    "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
-    "development": "validation", "devset": "validation",
-    "test": "test", "testing": "test", "testset": "test", "eval": "test",
-}  # fmt: skip
-"""What a column of splits says, in lower case, and our name of the split."""
-
-
-@dataclass(frozen=True, slots=True)
-class TableRecord(VideoRecord):
-    """What a table says of one video or image.
-
-    Attributes:
-        name: As the table has it, with its folder where another column says that.
-        other_names: Other names that its file may have.
-        captions: Its descriptions; None where the table has no column of several.
-        group: Videos of one group stay in one split; None where unknown.
-        own: Scores and annotation counts, where the table has a horizon of a name other than VideoMem's; those of all
-            its horizons are then here, by the names of the columns.
-        extras: Columns without a role, by our names of them.
-    """
-
-    name: str = ""
-    other_names: tuple[str, ...] = ()
-    captions: list[str] | None = None
-    group: str | None = None
-    own: dict[str, float | int | None] = field(default_factory=dict, hash=False)
-    extras: dict[str, Any] = field(default_factory=dict, hash=False)
-
-    @property
-    def horizons(self) -> tuple[Horizon, ...]:
-        return horizons_of(self.own) or HORIZONS
-
-    def value(self, column: str) -> Any:
-        for values in (self.extras, self.own):
-            if column in values:
-                return values[column]
-        return getattr(self, column)
+from .records import RecordReader, TableRecord
 
 
 @dataclass
@@ -90,6 +47,7 @@ class OpenedTable:
         notes: Decisions that nobody said, a sentence each.
         records: One per row, in the tables' order.
         extra_types: Type of each extra column, by our name of it.
+        inventory: What the folder holds.
     """
 
     root: Path
@@ -100,6 +58,7 @@ class OpenedTable:
     notes: tuple[str, ...]
     records: list[TableRecord] = field(repr=False)
     extra_types: dict[str, pa.DataType]
+    inventory: Inventory = field(repr=False)
     allow_links: bool = False
 
     @property
@@ -121,14 +80,32 @@ class OpenedTable:
         folder = below(self.root, self.options.videos) if self.options.videos else self.root
         return MediaFiles(folder, self.allow_links or folder != self.root)
 
+    @cached_property
+    def features(self) -> dict[str, list[Folder]]:
+        """The folders of the features that `videomem extract` wrote below the folder, by configuration."""
+        return feature_folders(self.inventory)
+
+    def feature_files(self, config: str) -> list[FeatureFiles]:
+        """List the files of a feature under the records' ids; raises an InputError if it is not there or damaged."""
+        if config not in self.features:
+            known = ", ".join(("scores", "videos", *self.features))
+            raise InputError(f"No configuration '{config}' for {self.root}; there are {known}.")
+        ids = [record.video_id for record in self.records]
+        return own_feature_files(config, self.features[config], ids, self.find_media())
+
     def find_media(self) -> dict[str, Path]:
         """Return the file of each record that has one, by id; a name that can be two files raises an InputError."""
-        found = {}
+        found: dict[str, Path] = {}
+        homes: dict[Path, str] = {}
         for record in self.records:
-            for name in (record.name, *record.other_names):
-                if path := self.media.find(name):
-                    found[record.video_id] = path
-                    break
+            names = (record.name, *record.other_names)
+            if path := next((path for name in names if (path := self.media.find(name))), None):
+                if (other := homes.setdefault(path, record.video_id)) != record.video_id:
+                    raise InputError(
+                        f"{self.tables[0]}: '{printable(other)}' and '{printable(record.video_id)}' are both {path}; "
+                        "keep one of them, or give names with folders and endings"
+                    )
+                found[record.video_id] = path
         return found
 
     def warn_of_missing_media(self, found: Mapping[str, Path]) -> None:
@@ -160,9 +137,11 @@ def open_table(
     path = below(inventory.root, options.table) if options.table else _only_table(inventory, options)
     table = read_table(path, options.sheet)
     columns, notes = find_columns(table, options.columns)
-    reader = _Reader(table, columns, options, None)
+    reader = RecordReader(table, columns, options, None)
     records = reader.records(None)
-    return _opened(inventory, inventory.root.name, (path,), options, columns, notes, records, allow_links)
+    return _opened(
+        inventory, options.title or inventory.root.name, (path,), options, columns, notes, records, allow_links
+    )
 
 
 def _open_preset(
@@ -184,10 +163,10 @@ def _open_preset(
                 for role, name in preset.columns.items()
                 if set([name] if isinstance(name, str) else name) <= set(table.columns)
             }
-            records += _Reader(table, own, options, preset, texts).records(None if split == ALL else split)
+            records += RecordReader(table, own, options, preset, texts).records(None if split == ALL else split)
             columns = columns or dict(own)
     tables = tuple(path for paths in found.values() for path in paths)
-    return _opened(inventory, preset.title, tables, options, columns, [], records, allow_links)
+    return _opened(inventory, options.title or preset.title, tables, options, columns, [], records, allow_links)
 
 
 def _opened(
@@ -215,7 +194,9 @@ def _opened(
             value = record.extras.setdefault(name, None)
             if value is not None and kind == pa.string() and not isinstance(value, str):
                 record.extras[name] = str(value)
-    return OpenedTable(inventory.root, title, tables, options, columns, tuple(notes), records, types, allow_links)
+    return OpenedTable(
+        inventory.root, title, tables, options, columns, tuple(notes), records, types, inventory, allow_links
+    )
 
 
 def _arrow_type(values: Sequence[Any]) -> pa.DataType:
@@ -250,93 +231,6 @@ def _only_table(inventory: Inventory, options: TableOptions) -> Path:
             f"{inventory.unpacking_hint()}"
         )
     return found[0]
-
-
-class _Reader:
-    """Makes records of one table's rows."""
-
-    def __init__(
-        self,
-        table: Table,
-        columns: Columns,
-        options: TableOptions,
-        preset: Preset | None,
-        texts: Mapping[str, list[str]] | None = None,
-    ) -> None:
-        self.table, self.columns, self.preset, self.texts = table, columns, preset, texts or {}
-        self.scores: dict[Horizon, list[float | None]] = {}
-        self.counts: dict[Horizon, list[int | None]] = {}
-        below_zero, above_one = (preset.below_zero, preset.above_one) if preset else ("refuse", "refuse")
-        self.horizons = sort_horizons(dict.fromkeys([*horizons_in(columns), *(preset.rate if preset else ())]))
-        for horizon in self.horizons:
-            if column := columns.get(horizon):
-                self.scores[horizon] = read_scores(table, str(column), options.scale, below_zero, above_one)  # type: ignore[arg-type]
-            if column := columns.get(ANNOTATION_COUNTS[horizon]):
-                self.counts[horizon] = read_counts(table, str(column))
-            if preset and horizon in preset.rate and set(preset.rate[horizon]) <= set(table.columns):
-                self.scores[horizon], self.counts[horizon] = read_rate(table, *preset.rate[horizon])
-        taken = {name for horizon in self.horizons for name in (horizon, ANNOTATION_COUNTS[horizon])}
-        self.extras = {
-            _own_name(name, taken): plain_column(table.cells(name)) for name in extra_columns(table, columns)
-        }
-
-    def records(self, split: str | None) -> list[TableRecord]:
-        """Return a record for each row; without a given split or a column of it, scored rows are yet to be divided."""
-        return [self._record(index, row, split) for index, row in enumerate(self.table.rows)]
-
-    def _record(self, index: int, row: Row, split: str | None) -> TableRecord:
-        value = row.values.get(str(self.columns[VIDEO]))
-        if value is None or isinstance(value, list | dict | bool):
-            raise InputError(f"{row.location}: no name of a video in column {printable(str(self.columns[VIDEO]))}")
-        name = str(value)
-        scores: dict[str, float | int | None] = {horizon: values[index] for horizon, values in self.scores.items()}
-        counts = {ANNOTATION_COUNTS[horizon]: values[index] for horizon, values in self.counts.items()}
-        is_scored = any(score is not None for score in scores.values())
-        known = scores | counts
-        own = {name: known.get(name) for h in self.horizons for name in (h, ANNOTATION_COUNTS[h])}
-        has_own = set(self.horizons) - set(HORIZONS)
-        texts = self.texts.get(name) or read_texts(row, self._caption_columns())
-        title = row.values.get(str(self.columns.get(TITLE)))
-        folder = row.values.get(self.preset.folder) if self.preset and self.preset.folder else None
-        group = row.values.get(str(self.columns.get(GROUP)))
-        return TableRecord(
-            video_id=without_ending(name),
-            part=split or self._part(row, is_scored),  # type: ignore[arg-type]
-            title=str(title) if title is not None else texts[0] if texts else None,
-            **({} if has_own else known),  # type: ignore[arg-type]
-            own=own if has_own else {},
-            name=name if folder is None else f"{folder}/{name}",
-            other_names=tuple(
-                str(other)
-                for column in (self.preset.other_names if self.preset else ())
-                if (other := row.values.get(column)) is not None
-            ),
-            captions=texts if self.texts or self._caption_columns() else None,
-            group=None if group is None else str(group),
-            extras={column: values[index] for column, values in self.extras.items()},
-        )
-
-    def _caption_columns(self) -> list[str]:
-        columns = self.columns.get(CAPTIONS, [])
-        return [columns] if isinstance(columns, str) else columns
-
-    def _part(self, row: Row, scored: bool) -> Part | str:
-        column = self.columns.get(SPLIT)
-        if column is None:
-            return "dev" if scored else "test"
-        value = row.values.get(str(column))
-        if value is None:
-            raise InputError(f"{row.location}: no split in column {printable(str(column))}")
-        name = SPLIT_VALUES.get(str(value).lower()) or re.sub(r"\W", "_", str(value))
-        if not name.strip("_") or name == "all":
-            raise InputError(f"{row.location}: '{printable(str(value)[:40])}' cannot name a split")
-        return name
-
-
-def _own_name(column: str, more: Iterable[str]) -> str:
-    """Return an extra column's name; one that would be a role's is marked."""
-    taken = {"video_id", VIDEO, "image", TITLE, CAPTIONS, *HORIZONS, *ANNOTATION_COUNTS.values(), *more}
-    return f"{column}_column" if column in taken else column
 
 
 def _warn_of_odd_records(path: Path, records: Sequence[TableRecord]) -> None:
