@@ -1,6 +1,7 @@
 """The scores of a clip, and why there are none, as HTML that reads well without a picture, on a phone, in dark."""
 
 import math
+from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import intake
 import numpy as np
 from pictures import css_gradient, picture_uri
 
-from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon
+from videomem_hf.schema import HORIZON_NAMES, HORIZONS, ByHorizon, Horizon
 
 if TYPE_CHECKING:
     from scoring import Scored
@@ -17,8 +18,15 @@ if TYPE_CHECKING:
     from videomem_hf.inference import Prediction
     from videomem_hf.inference.occlusion import OcclusionMaps
 
-NAMES: dict[Horizon, str] = {horizon: name.capitalize() for horizon, name in HORIZON_NAMES.items()}
-WHEN: dict[Horizon, str] = {"short_term": "recognised minutes later", "long_term": "recognised 24 to 72 hours later"}
+NAMES = ByHorizon({}, lambda horizon: HORIZON_NAMES[horizon].capitalize())
+WHEN = ByHorizon(
+    {"short_term": "recognised minutes later", "long_term": "recognised 24 to 72 hours later"}, lambda _: ""
+)
+OWN_COLOURS = (
+    "light-dark(#15803d, #4ade80)", "light-dark(#9333ea, #d0a2ff)", "light-dark(#b45309, #fbbf24)",
+    "light-dark(#0e7490, #22d3ee)", "light-dark(#be185d, #f9a8d4)", "light-dark(#475569, #cbd5e1)",
+)  # fmt: skip
+"""In light and in dark, of horizons of other names than VideoMem's."""
 MEASURED_SIDE = 480
 NOTHING_YET = (
     '<div class="vm-empty" id="vm-nothing"><strong>Drop a clip, record one, or take an example.</strong>'
@@ -77,12 +85,20 @@ def summary(scored: "Scored") -> str:
     prediction = scored.prediction
     axis = charts.GaugeAxis.of([prediction])
     title = f" · {text(scored.title)}" if scored.title else ""
-    gauges = "".join(_card(horizon, scored, axis) for horizon in HORIZONS)
+    shown = list(prediction.scores) if set(prediction.scores) - set(HORIZONS) else HORIZONS
+    gauges = own_colours(shown) + "".join(_card(horizon, scored, axis) for horizon in shown)
     return (
         f'<div class="vm-summary vm-result" {attributes(scored)}>{RIBBON}'
         f'<p class="vm-clip"><strong>{text(scored.name)}</strong>{title}</p>{notes(prediction)}'
         f'<div class="vm-cards">{gauges}</div>{caveats(prediction)}</div>'
     )
+
+
+def own_colours(horizons: Iterable[Horizon]) -> str:
+    """Colours of horizons of other names than VideoMem's, which the style sheet has."""
+    own = [horizon for horizon in horizons if horizon not in HORIZONS]
+    rules = (f".vm-{h} {{ --vm-colour: {OWN_COLOURS[i % len(OWN_COLOURS)]}; }}" for i, h in enumerate(own))
+    return f"<style>{' '.join(rules)}</style>" if own else ""
 
 
 def notes(prediction: "Prediction") -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from videomem_hf.schema import HORIZONS, Horizon
+from videomem_hf.schema import Horizon, sort_horizons
 
 if TYPE_CHECKING:
     from videomem_hf.inference import Prediction
@@ -184,5 +184,5 @@ def several_curves(predictions: Sequence["Prediction"], horizon: Horizon, indice
 
 
 def horizons_of(predictions: Sequence["Prediction"]) -> list[Horizon]:
-    """What at least one of the predictions is of, in the order of `HORIZONS`."""
-    return [h for h in HORIZONS if any(h in prediction.scores for prediction in predictions)]
+    """What at least one of the predictions is of, VideoMem's horizons first."""
+    return sort_horizons(dict.fromkeys(h for prediction in predictions for h in prediction.scores))

@@ -2,7 +2,7 @@
 element.addEventListener("click", (event) => {
   const button = event.target.closest(".vm-sort");
   if (!button) return;
-  const name = button.dataset.horizon.replace("_", "-");
+  const name = button.dataset.horizon.replaceAll("_", "-");
   const body = element.querySelector(".vm-ranking tbody");
   const rows = [...body.querySelectorAll("tr")];
   const score = (row) => (row.hasAttribute(`data-${name}`) ? Number(row.getAttribute(`data-${name}`)) : -1);

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cards import NAMES, RIBBON, caveats, interval_words, notes, percentile_words, text
+from cards import NAMES, RIBBON, caveats, interval_words, notes, own_colours, percentile_words, text
 from charts import SERIES, GaugeAxis, horizons_of, several_curves
 from pictures import picture_uri
 
@@ -49,7 +49,8 @@ def ranking(rows: Sequence[Row], waiting: int = 0) -> str:
     known = predictions[0] if predictions else None
     model = done[0].model if done else ""
     return (
-        f'<div class="vm-result" data-model="{text(model)}">{RIBBON}<div class="vm-scroll vm-list">'
+        f'<div class="vm-result" data-model="{text(model)}">{RIBBON}{own_colours(horizons)}'
+        '<div class="vm-scroll vm-list">'
         f'<table class="vm-ranking"><caption>{_caption(known, model)}</caption><thead><tr><th scope="col">Rank</th>'
         f'<th scope="col">Clip</th>{heads}</tr></thead><tbody>{_body(rows, horizons)}</tbody></table></div>'
         f'<p class="{state}" role="status">{told}</p>'

@@ -290,6 +290,8 @@ def test_all_pairs_are_compared_as_two_are_and_as_scipy_does() -> None:
     rng = np.random.default_rng(1)
     y = rng.normal(size=120)
     a, b, c = (y + noise * rng.normal(size=120) for noise in (0.5, 0.6, 3.0))
+    with pytest.raises(ValueError, match="two or more predictors are needed to compare, not 1"):
+        statistics.compare_all([a], y)
     found = statistics.compare_all([a, b, c], y, resamples=2000)
     assert sorted(found) == [(0, 1), (0, 2), (1, 2)]
     assert found[1, 2] == statistics.compare(b, c, y, resamples=2000)

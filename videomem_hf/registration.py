@@ -27,7 +27,8 @@ OTHER_NAMES: Final[dict[str, tuple[str, dict[str, str]]]] = {
     **{
         name: ("memorability", {"preset": name})
         for name in (
-            "trecvid2020", "trecvid2021", "memcat", "figrim", "figrim_across", "things_memorability", "lambda", "videm",
+            "trecvid2020", "trecvid2021", "memcat", "figrim", "figrim_across", "sun_memorability",
+            "things_memorability", "lambda", "videm",
         )
     },
 }  # fmt: skip

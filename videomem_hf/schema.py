@@ -1,15 +1,34 @@
 """Names that everything shares: columns, splits, horizons, the score range, and the error for bad input."""
 
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Final, Literal
 
-Horizon = Literal["short_term", "long_term"]
-"""Short-term: recognition a few minutes after the first view. Long-term: 24 to 72 hours after (paper, Sec. 1)."""
+Horizon = str
+"""Name of what a score measures: `short_term`, `long_term`, or that of one's own data, such as `week`."""
 
-HORIZONS: Final[tuple[Horizon, Horizon]] = ("short_term", "long_term")
-HORIZON_NAMES: Final[dict[Horizon, str]] = {"short_term": "short-term", "long_term": "long-term"}
-"""What a person reads."""
+HORIZONS: Final = ("short_term", "long_term")
+"""VideoMem's, the default. Short-term: recognition a few minutes after the first view. Long-term: 24 to 72 hours after
+(paper, Sec. 1)."""
+
+
+class ByHorizon(dict[Horizon, str]):
+    """A text for each horizon: those of VideoMem, and for one of another name what a rule makes of the name."""
+
+    def __init__(self, known: dict[Horizon, str], rule: Callable[[Horizon], str]) -> None:
+        super().__init__(known)
+        self._rule = rule
+
+    def __missing__(self, horizon: Horizon) -> str:
+        return self._rule(horizon)
+
+
+HORIZON_NAMES: Final = ByHorizon(
+    {"short_term": "short-term", "long_term": "long-term"}, lambda name: name.replace("_", " ")
+)
+"""What a person reads, for a horizon of any name."""
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 """Number format in which a network predicts; "auto" takes what suits the model and the device."""
 PRECISION_NAMES: Final = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
@@ -37,11 +56,40 @@ RELEASED_SCORES: Final[dict[Horizon, ScoreMoments]] = {
 VIDEO_ID: Final = "video_id"
 TITLE: Final = "title"
 VIDEO: Final = "video"
-ANNOTATION_COUNTS: Final[dict[Horizon, str]] = {
-    "short_term": "short_term_annotations",
-    "long_term": "long_term_annotations",
-}
-"""Column that holds the number of participants behind a score, for each horizon."""
+_COUNTS_END: Final = "_annotations"
+ANNOTATION_COUNTS: Final = ByHorizon({h: h + _COUNTS_END for h in HORIZONS}, lambda name: name + _COUNTS_END)
+"""Column that holds the number of participants behind a score, for a horizon of any name."""
+_RESERVED: Final = frozenset({
+    VIDEO_ID, TITLE, VIDEO, "image", "captions", "split", "group", "mean", "last", "sum", "epoch",
+    "clip", "model", "model_version", "frames", "percentiles", "percentile_among", "among", "intervals",
+    "interval_level", "typicality", "atypical", "caveats", "note", "notes", "error", "saliency", "time_s", "weight",
+})  # fmt: skip
+"""Names of columns and fields that stand beside scores in data, runs and predictions."""
+_RESERVED_ENDS: Final = (_COUNTS_END, "_model", "_low", "_high", "_percentile", "_constant", "_mean_brightness")
+"""Of columns that stand beside a horizon's in tables of predictions."""
+
+
+def horizons_of(columns: Iterable[str]) -> tuple[Horizon, ...]:
+    """Return the horizons of a data set by its columns: those with a column of annotation counts beside them."""
+    names = list(columns)
+    return tuple(name for name in names if ANNOTATION_COUNTS[name] in names)
+
+
+def sort_horizons(horizons: Iterable[Horizon]) -> list[Horizon]:
+    """Return horizons in the order in which they are shown: VideoMem's first. The first one ranks clips."""
+    names = list(horizons)
+    return [*(name for name in HORIZONS if name in names), *(name for name in names if name not in HORIZONS)]
+
+
+def check_horizon(name: object) -> None:
+    """Raise an InputError for what cannot name a horizon: it becomes part of the names of columns and files."""
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,39}", name):
+        raise InputError(
+            f"{name!r:.60} cannot name a horizon; take up to 40 letters, digits and underscores, a letter first"
+        )
+    if name in _RESERVED or name.endswith(_RESERVED_ENDS):
+        raise InputError(f"{name!r} cannot name a horizon, as another column has or can have this name; take another")
+
 
 Split = Literal["train", "validation", "test"]
 SPLITS: Final[tuple[Split, Split, Split]] = ("train", "validation", "test")

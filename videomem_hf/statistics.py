@@ -169,8 +169,10 @@ def compare_all(
         pairs; see `holm`.
 
     Raises:
-        ValueError: As `bootstrap_interval`.
+        ValueError: As `bootstrap_interval`, and for fewer than two predictors.
     """
+    if len(predictions) < 2:
+        raise ValueError(f"two or more predictors are needed to compare, not {len(predictions)}")
     pairs = [check_pair(each, references) for each in predictions]
     *columns, y = _in_order(*(x for x, _ in pairs), pairs[0][1])
     draws = np.concatenate(

@@ -135,7 +135,7 @@ def test_rows_without_a_value_are_left_out_where_asked(release: Path) -> None:
         ("seed", 1.0, "a whole number"),
         ("group_titles", "yes", "True or False"),
         ("most_annotated", "3", "a whole number of 0 or more"),
-        ("most_annotated_by", "both", "one of long_term, short_term, sum"),
+        ("most_annotated_by", "both", "one of short_term, long_term, sum"),
         ("split_files", "train.txt", "a dictionary"),
         ("split_files", {"train": 3}, "a dictionary"),
         ("allow_links", 1, "True or False"),

@@ -1,8 +1,11 @@
 """`videomem describe --check` finds every damaged file, and `--fix` writes tables that read as undamaged ones do."""
 
+import re
 import shutil
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 import typer
 from PIL import Image
@@ -13,7 +16,7 @@ from tests.data.feature_trees import write_features
 from tests.data.release_trees import captions, course_ground_truth, mediaeval_ground_truth, write, write_mediaeval
 from tests.data.tables.folders import write_museum
 from videomem_hf.cli.data import describe
-from videomem_hf.data.check import Holding, check_files, list_contents
+from videomem_hf.data.check import FileToCheck, Holding, check_files, list_contents
 from videomem_hf.data.release.reader import open_release, read_records
 from videomem_hf.data.repair import repair_tables
 from videomem_hf.schema import InputError
@@ -68,6 +71,32 @@ def test_a_folder_with_a_table(tmp_path: Path) -> None:
     assert contents.holdings == [Holding("scores", 3, 3, 3), Holding("videos", 3, 3, 2)]
     (problem,) = check_files(contents.files, processes=1, progress=False)
     assert (Path(problem.path).name, problem.kind) == ("b.png", "image")
+
+
+def move_index(source: Path, target: Path) -> None:
+    """Copy an MP4 file with its index before the frames."""
+    with av.open(str(source)) as read, av.open(str(target), "w", options={"movflags": "faststart"}) as written:
+        stream = written.add_stream_from_template(read.streams.video[0])
+        for packet in read.demux(read.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                written.mux(packet)
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".webm"])
+def test_a_video_that_ends_before_its_header_says(tmp_path: Path, ending: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (50, 48, 64, 3), np.uint8)
+    codec = {".mp4": "mpeg4", ".webm": "libvpx"}[ending]
+    whole = write_clip(tmp_path / f"whole{ending}", list(noise), fps=5, codec=codec)  # 10 s
+    cut = tmp_path / f"cut{ending}"
+    content = whole.read_bytes()
+    if ending == ".mp4":  # the index at the front, as from a web server
+        move_index(whole, tmp_path / "front.mp4")
+        content = (tmp_path / "front.mp4").read_bytes()
+    cut.write_bytes(content[: len(content) * 6 // 10])
+    problems = check_files([FileToCheck(str(path), "video") for path in (whole, cut)], processes=1, progress=False)
+    assert [Path(problem.path).name for problem in problems] == [cut.name]
+    assert re.fullmatch(r"cut off: its frames end at [1-8]\.\d s, and its header says 10\.0 s", problems[0].message)
 
 
 def test_the_command_lists_what_is_wrong_and_fails(release: Path) -> None:

@@ -211,7 +211,7 @@ def test_describe_keeps_what_was_decided(museum: Path) -> None:
     ("options", "message"),
     [
         (["--column", "short_term"], "--column short_term; give ROLE=NAME"),
-        (["--column", "week=n"], "'week' is nothing that a column can be"),
+        (["--column", "titel=n"], "'titel' is nothing that a column can be; .* did you mean title"),
         (["--table", "none.csv"], "none.csv: no such file"),
         (["--videos", "none"], "none does not exist"),
         (["--preset", "none"], "no preset 'none'; there are"),

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from tests.data.release_trees import write
 from videomem_hf.data.prepare import PrepareOptions, prepare
 from videomem_hf.data.provenance import generated_plan
 from videomem_hf.hub.shipments import dataset_shipment, metric_shipment, model_shipment, space_shipment
@@ -49,6 +50,38 @@ def test_measured_scores_stay_here_unless_they_are_generated(model: Path) -> Non
     assert [note.split()[0] for note in shipment.notes] == ["predictions.csv", "trained"]
     assert shipment.repo_type != "dataset"
     assert "VideoMem is licensed to each recipient" in shipment.files["README.md"].decode()
+
+
+def own_table(folder: Path, decisions: str, name: str = "clip") -> Path:
+    """A prepared table of one's own."""
+    rows = "".join(f"{name}{number},0.{number}\n" for number in range(1, 9))
+    write(folder / "museum/scores.csv", f"video,short_term\n{rows}")
+    write(folder / "museum/memorability.yaml", f"title: The museum\n{decisions}")
+    prepare(folder / "museum", folder / "own", PrepareOptions())
+    return folder / "own"
+
+
+def test_a_table_of_ones_own_is_public_under_the_licence_that_it_states(tmp_path: Path) -> None:
+    shipment = dataset_shipment(own_table(tmp_path, "license: cc-by-4.0\ncitation: Ours.\n"), REPO, public=True)
+    assert shipment.notes[-1] == "The museum becomes public under the licence that its table states: cc-by-4.0"
+    card = shipment.files["README.md"].decode()
+    header = yaml.safe_load(card.split("---")[1])
+    assert (header["pretty_name"], header["license"]) == ("The museum", "cc-by-4.0")
+    assert "Ours." in card
+    assert "VideoMem" not in card
+
+
+def test_a_table_without_a_licence_stays_private(tmp_path: Path) -> None:
+    folder = own_table(tmp_path, "")
+    assert dataset_shipment(folder, REPO).notes[-1].startswith("The museum (its licence is not stated)")
+    with pytest.raises(InputError, match=r"the licence of The museum is not stated, so this cannot be public"):
+        dataset_shipment(folder, REPO, public=True)
+
+
+def test_videomems_names_stay_private_whatever_a_table_says(tmp_path: Path) -> None:
+    folder = own_table(tmp_path, "license: cc0-1.0\n", name="video")
+    with pytest.raises(InputError, match=r"all videos are named as VideoMem's are \(video1\), which may not be passed"):
+        dataset_shipment(folder, REPO, public=True)
 
 
 def test_no_path_of_this_machine_goes(model: Path) -> None:

@@ -113,7 +113,11 @@ def test_a_reference_that_is_cut_off_or_overwritten_is_refused_or_read(data: st.
         (("fits", "short_term", "level"), 0.8, "level of one horizon's fit is [0.8, 0.9]; it must be that of all"),
         (("fits", "long_term", "scale"), ..., "fits.long_term.scale is missing; it must be a JSON object"),
         (("fits", "short_term", "lines", 1), [0.1], "fits.short_term.lines[1] is [0.1]; it must be a list of 2"),
-        (("quantiles", "soon"), [0.5] * 101, "a horizon in quantiles is 'soon'; it must be one of short_term, long"),
+        (
+            ("quantiles", "a day"),
+            [0.5] * 101,
+            "a horizon in quantiles is 'a day'; it must be a name such as",
+        ),
         (("quantiles", "short_term"), [0.5] * 9, "quantiles.short_term is a list of 9; it must be a list of 101"),
         (("quantiles", "long_term", 50), 0.0, "quantiles.long_term[50] is 0.0; it must be no lower than the number"),
         (("quantiles", "long_term", 0), math.nan, "quantiles.long_term[0] is nan; it must be a number from 0 to 1"),

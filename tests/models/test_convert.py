@@ -288,8 +288,8 @@ def test_command_writes_a_folder_that_loads(tmp_path: Path, capsys: pytest.Captu
         command("resnet3d", file, tmp_path / "other", attention=True)
     with pytest.raises(InputError, match="no kind of checkpoint is called 'resnet4d'"):
         command("resnet4d", file, tmp_path / "other")
-    with pytest.raises(InputError, match="--horizon is soon"):
-        command("resnet3d", file, tmp_path / "other", horizon=["soon"])
+    with pytest.raises(InputError, match="'1 day' cannot name a horizon"):
+        command("resnet3d", file, tmp_path / "other", horizon=["1 day"])
     assert not (tmp_path / "other").exists()
 
 

@@ -102,11 +102,12 @@ def test_masked_mean_leaves_padding_out() -> None:
 
 def test_configuration_fills_in_videomem_statistics_and_refuses_nonsense() -> None:
     assert list(MemorabilityConfig(horizons=["long_term"]).score_means) == [0.778]
+    assert list(MemorabilityConfig(horizons=["week", "short_term"]).score_means) == [0.5, 0.859]
     assert MemorabilityConfig(score_stds=[0.1, 0.2]).score_stds == [0.1, 0.2]
     for wrong in (
         {"horizons": []},
         {"horizons": ["short_term", "short_term"]},
-        {"horizons": ["middle_term"]},
+        {"horizons": ["after a week"]},
         {"score_means": [0.5]},
         {"score_means": [0.5, 1.0]},
         {"score_stds": [0.1, 0.0]},

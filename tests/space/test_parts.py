@@ -43,6 +43,22 @@ def scored(name: str, short: float, **options) -> space_scoring.Scored:
     )
 
 
+def test_horizons_of_other_names_have_cards_colours_and_columns_of_their_own():
+    def of(name: str, *scores: float) -> space_scoring.Scored:
+        horizons = dict(zip(("week", "false_alarms"), scores, strict=True))
+        return space_scoring.Scored(name, Prediction("x", "m", horizons, np.zeros(1), np.array([scores])), "the-model")
+
+    html = cards.summary(of("a", 0.7, 0.2))
+    assert "<h2>Week <span></span></h2>" in html
+    assert "<h2>False alarms <span></span></h2>" in html
+    assert ".vm-week {" in html
+    assert "does not predict" not in html
+    table = ranking.ranking([ranking.Row("a", of("a", 0.7, 0.2)), ranking.Row("b", of("b", 0.9, 0.1))])
+    assert 'data-horizon="false_alarms">False alarms' in table
+    assert 'data-false-alarms="0.200000"' in table
+    assert table.index("</i>b</span>") < table.index("</i>a</span>")
+
+
 class Tags(HTMLParser):
     def __init__(self, html: str) -> None:
         super().__init__()

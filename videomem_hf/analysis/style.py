@@ -9,7 +9,18 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from videomem_hf.schema import HORIZON_NAMES, Horizon
 from videomem_hf.system import printable
 
-COLOURS: Final[dict[Horizon, str]] = {"short_term": "#1f6feb", "long_term": "#d1495b"}
+
+class _Colours(dict[Horizon, str]):
+    """A colour for each horizon; one of another name than VideoMem's gets the next one."""
+
+    def __missing__(self, horizon: Horizon) -> str:
+        self[horizon] = _MORE_COLOURS[(len(self) - 2) % len(_MORE_COLOURS)]
+        return self[horizon]
+
+
+_MORE_COLOURS: Final = ("#2a7f62", "#b8651b", "#6b5fb5", "#8a6d1d", "#2b7a91", "#a4457f")
+COLOURS: Final = _Colours({"short_term": "#1f6feb", "long_term": "#d1495b"})
+"""Of each horizon, whatever its name."""
 BOTH_COLOUR: Final = "#5b4a8a"
 """Of points that belong to both horizons."""
 FIT_COLOUR: Final = "#1a1a1a"

@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from videomem_hf.analysis.style import COLOURS, GREY, GUIDE_COLOUR, style_axes, style_legend
-from videomem_hf.schema import HORIZON_NAMES, HORIZONS
+from videomem_hf.schema import HORIZON_NAMES, sort_horizons
 from videomem_hf.system import quantity
 
 
@@ -17,7 +17,7 @@ def training_figure(results: Mapping[str, Any]) -> Figure:
     panels = figure.subplots(1, 2 if validation else 1, squeeze=False)[0]
     epochs = range(1, len(results["losses"]) + 1)
     panels[0].plot(epochs, results["losses"], color=GREY, linewidth=1.6, marker="." if len(epochs) < 40 else "")
-    horizons = " and ".join(HORIZON_NAMES[horizon] for horizon in HORIZONS if horizon in results["metrics"])
+    horizons = " and ".join(HORIZON_NAMES[horizon] for horizon in sort_horizons(results["metrics"]))
     title = f"{horizons}, {quantity(results['train_clips'], 'training clip')}"
     style_axes(panels[0], title, "epoch", "training loss", "x")
     start = 0.5
@@ -32,7 +32,7 @@ def training_figure(results: Mapping[str, Any]) -> Figure:
 
 def _draw_validation(axes: Any, results: Mapping[str, Any]) -> None:
     validation = results["validation"]
-    for horizon in HORIZONS:
+    for horizon in sort_horizons(dict.fromkeys(name for row in validation for name in row if name != "epoch")):
         known = [(row["epoch"], row[horizon]) for row in validation if row.get(horizon) is not None]
         if known:
             style = {"color": COLOURS[horizon], "label": HORIZON_NAMES[horizon], "linewidth": 1.6, "marker": "."}

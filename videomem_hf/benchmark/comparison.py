@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from videomem_hf.benchmark.predicted_scores import PredictedScores, Scores
-from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon, InputError
+from videomem_hf.schema import HORIZON_NAMES, Horizon, InputError, sort_horizons
 from videomem_hf.statistics import (
     CONFIDENCE,
     RESAMPLES,
@@ -87,7 +87,8 @@ def compare_predictors(
         InputError: There is no such horizon, or it has fewer than two clips that all of them scored.
     """
     found: dict[Horizon, HorizonComparison] = {}
-    for horizon in [each for each in HORIZONS if measured.get(each)] or HORIZONS:
+    known = [each for each in measured if measured[each]]
+    for horizon in sort_horizons(known or dict.fromkeys(each for one in predictors for each in one.predicted)):
         own = [each for each in predictors if each.predicted.get(horizon)]
         if len(own) < 2:
             continue

@@ -17,7 +17,7 @@ from videomem_hf.evaluation.training_clips import check_own_predictions
 from videomem_hf.inference.score_table import clip_of_cell
 from videomem_hf.models.video_addresses import address_name
 from videomem_hf.run_files import PREDICTIONS_FILE, read_results, score_column
-from videomem_hf.schema import HORIZON_NAMES, HORIZONS, VIDEO_ID, Horizon, InputError
+from videomem_hf.schema import HORIZON_NAMES, HORIZONS, VIDEO_ID, Horizon, InputError, horizons_of, sort_horizons
 from videomem_hf.system import quantity
 
 Scores = dict[Horizon, dict[str, float]]
@@ -70,9 +70,8 @@ def read_table(path: Path) -> PredictedScores:
             rows, header = list(reader), list(reader.fieldnames or ())
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read ({error})") from None
-    with_measured = any(score_column(horizon) in header for horizon in HORIZONS)
-    columns = {h: score_column(h) if with_measured else h for h in HORIZONS}
-    found = [h for h in HORIZONS if columns[h] in header]
+    found, with_measured = horizons_of_predictions(header)
+    columns = {h: score_column(h) if with_measured else h for h in found}
     key = next((name for name in (VIDEO_ID, CLIP) if name in header), None)
     if key is None or not found:
         raise InputError(
@@ -92,6 +91,16 @@ def read_table(path: Path) -> PredictedScores:
 
     measured = {h: scores(h) for h in found if with_measured and h in header}
     return PredictedScores(str(path), {h: scores(columns[h]) for h in found}, measured)
+
+
+def horizons_of_predictions(header: Sequence[str]) -> tuple[list[Horizon], bool]:
+    """The horizons that a table of predictions has, by its columns, and whether it has measured scores beside them."""
+    ending = score_column("")
+    measured = [name.removesuffix(ending) for name in header if name.endswith(ending) and name != ending]
+    if measured:
+        return sort_horizons(measured), True
+    percentiles = [name for name in header if f"{name}_percentile" in header]
+    return sort_horizons(dict.fromkeys([*(name for name in HORIZONS if name in header), *percentiles])), False
 
 
 def _clip_id(cell: str) -> str:
@@ -139,15 +148,16 @@ def predict_scores(
 
 def measured_scores(data: str, split: str | None = None) -> Scores:
     """The measured scores of a split, or of all clips of the data."""
-    found: Scores = {horizon: {} for horizon in HORIZONS}
+    found: Scores = {}
     tables = open_splits(data, "scores")
     if split is not None and split not in tables:
         raise InputError(f"{data}: there is no split {split!r}; there are {', '.join(tables)}")
     for name, table in tables.items():
         if split in (None, name):
-            clips = read_scores(table, HORIZONS)
-            for horizon, scores in _by_id(clips.video_ids, clips.labels, HORIZONS).items():
-                found[horizon] |= scores
+            horizons = horizons_of(table.column_names)
+            clips = read_scores(table, horizons)
+            for horizon, scores in _by_id(clips.video_ids, clips.labels, horizons).items():
+                found.setdefault(horizon, {}).update(scores)
     return found
 
 
@@ -157,13 +167,13 @@ def merge_measured(predictors: Sequence[PredictedScores], others: Mapping[str, S
     Raises:
         InputError: Two of them differ, so that an id means different clips.
     """
-    merged: Scores = {horizon: {} for horizon in HORIZONS}
+    merged: Scores = {}
     home: dict[tuple[Horizon, str], str] = {}
     sources = {each.name: each.measured for each in predictors} | dict(others)
     triples = ((name, horizon, known) for name, scores in sources.items() for horizon, known in scores.items())
     for name, horizon, known in triples:
         for clip, value in known.items():
-            before = merged[horizon].setdefault(clip, value)
+            before = merged.setdefault(horizon, {}).setdefault(clip, value)
             first = home.setdefault((horizon, clip), name)
             if abs(before - value) > SAME:
                 raise InputError(

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from videomem_hf.evaluation.tables import short_number
 from videomem_hf.run_files import CONFIG_FILE, changed_settings, is_run_folder, without_nan
-from videomem_hf.schema import HORIZON_NAMES, HORIZONS, InputError
+from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon, InputError, sort_horizons
 from videomem_hf.statistics import CONFIDENCE
 from videomem_hf.training.config import TrainingConfig
 
@@ -206,14 +206,23 @@ def _evaluate(folder: Path, config: TrainingConfig, options: Table1Options, resu
                 result.notes.append(f"{split}: its {HORIZON_NAMES[horizon]} predictions are the same for every clip")
     for reason in dict.fromkeys(reasons.values()):
         result.notes.append(f"{', '.join(name for name in reasons if reasons[name] == reason)}: {reason}")
-    if missing := [HORIZON_NAMES[name] for name in HORIZONS if name not in horizons]:
+    missing = (
+        [] if set(horizons) - set(HORIZONS) else [HORIZON_NAMES[name] for name in HORIZONS if name not in horizons]
+    )
+    if missing:
         result.notes.append(f"predicts no {' and no '.join(missing)} memorability")
+
+
+def _horizons(results: Sequence[RowResult]) -> Sequence[Horizon]:
+    """The horizons of a table: VideoMem's, or those that the predictors learnt from data with others."""
+    found = dict.fromkeys(horizon for result in results for horizon in result.spearman)
+    return sort_horizons(found) if found.keys() - set(HORIZONS) else HORIZONS
 
 
 def to_markdown(results: Sequence[RowResult], data: str, hold_out: int) -> str:
     """Write the table: ours, with its interval, over the paper's in brackets."""
     splits = ("validation", "test", f"test ({hold_out or 500})")
-    heads = [f"{HORIZON_NAMES[horizon]} {split}" for horizon in HORIZONS for split in splits]
+    heads = [f"{HORIZON_NAMES[horizon]} {split}" for horizon in _horizons(results) for split in splits]
     levels = dict.fromkeys(_percent(result.confidence) for result in results)
     lines = [
         "# Table 1: Spearman's rank correlation",
@@ -225,7 +234,7 @@ def to_markdown(results: Sequence[RowResult], data: str, hold_out: int) -> str:
         "|---" * (len(heads) + 1) + "|",
     ]
     for result in results:
-        cells = [_cell(result, horizon, number, split) for number, horizon in enumerate(HORIZONS) for split in COLUMNS]
+        cells = [_cell(result, horizon, split) for horizon in _horizons(results) for split in COLUMNS]
         lines.append(f"| {result.title} | " + " | ".join(cells) + " |")
     notes = [f"- {note}" for note in _notes(results, hold_out)]
     return "\n".join([*lines, *(["", "What differs or is missing:", "", *notes] if notes else [])]) + "\n"
@@ -234,11 +243,11 @@ def to_markdown(results: Sequence[RowResult], data: str, hold_out: int) -> str:
 def to_text(results: Sequence[RowResult], hold_out: int) -> str:
     """The table for a terminal, in lines of 80 characters: for each horizon ours, and the paper's in brackets."""
     lines = []
-    for number, horizon in enumerate(HORIZONS):
+    for horizon in _horizons(results):
         splits = ("validation", "test", f"test ({hold_out or 500})")
         lines.append(f"{HORIZON_NAMES[horizon]:45}" + "".join(f"{split:>11}" for split in splits).rstrip())
         for result in results:
-            cells = [_short_cell(result, horizon, number, split) for split in COLUMNS]
+            cells = [_short_cell(result, horizon, split) for split in COLUMNS]
             lines.append(f"{result.title:45}" + "".join(f"{cell:>11}" for cell in cells))
         lines.append("")
     for note in _notes(results, hold_out):
@@ -264,17 +273,23 @@ def _percent(confidence: float) -> str:
     return f"{100 * confidence:g} %"
 
 
-def _cell(result: RowResult, horizon: str, number: int, split: str) -> str:
+def _paper(result: RowResult, horizon: Horizon, split: str) -> float | None:
+    if result.paper is None or horizon not in HORIZONS:
+        return None
+    return result.paper[HORIZONS.index(horizon)][COLUMNS.index(split)]
+
+
+def _cell(result: RowResult, horizon: Horizon, split: str) -> str:
     found: dict[str, Any] = result.spearman.get(horizon, {}).get(split, {"spearman": None})
     ours = "-" if found["spearman"] is None else "{spearman:.3f} [{low:.3f}, {high:.3f}]".format(**found)
-    paper = "" if result.paper is None else f" ({result.paper[number][COLUMNS.index(split)]:.3f})"
-    return ours + paper
+    paper = _paper(result, horizon, split)
+    return ours if paper is None else f"{ours} ({paper:.3f})"
 
 
-def _short_cell(result: RowResult, horizon: str, number: int, split: str) -> str:
+def _short_cell(result: RowResult, horizon: Horizon, split: str) -> str:
     found = result.spearman.get(horizon, {}).get(split, {})
-    paper = "" if result.paper is None else f" ({short_number(result.paper[number][COLUMNS.index(split)])})"
-    return short_number(found.get("spearman")) + paper
+    paper, ours = _paper(result, horizon, split), short_number(found.get("spearman"))
+    return ours if paper is None else f"{ours} ({short_number(paper)})"
 
 
 def to_json(results: Sequence[RowResult], options: Table1Options) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from videomem_hf.cli.options import quote, say_next
-from videomem_hf.schema import HORIZONS, InputError
+from videomem_hf.schema import InputError, check_horizon
 from videomem_hf.system import os_cause
 
 COMPLETE: Final = ("memnet", "resmem", "vitmem", "amnet")
@@ -37,7 +37,7 @@ def convert(
     horizon: Annotated[
         list[str] | None,
         typer.Option(
-            help="Horizon that a backbone's new head predicts. May be given twice. (default: short_term, long_term)"
+            help="Horizon that a backbone's new head predicts; one option each. (default: short_term, long_term)"
         ),
     ] = None,
     attention: Annotated[
@@ -88,8 +88,10 @@ def convert(
 def _horizons(names: list[str] | None) -> tuple[str, ...] | None:
     if not names:
         return None
-    if len(set(names)) < len(names) or set(names) - set(HORIZONS):
-        raise InputError(f"--horizon is {' and '.join(names)}; it can be {' and '.join(HORIZONS)}, each once")
+    if len(set(names)) < len(names):
+        raise InputError(f"--horizon is {' and '.join(names)}; give each horizon once")
+    for name in names:
+        check_horizon(name)
     return tuple(names)
 
 

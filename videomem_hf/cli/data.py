@@ -28,7 +28,6 @@ from videomem_hf.system import quantity
 
 if TYPE_CHECKING:
     from videomem_hf.data.describe import Description
-    from videomem_hf.data.provenance import DataTitle
     from videomem_hf.data.tables.opening import OpenedTable
     from videomem_hf.data.tables.options import TableOptions
 
@@ -60,7 +59,9 @@ def prepare(
     most_annotated: Annotated[
         int, typer.Option(help="Put this many of the most annotated videos in a split of their own, such as test500.")
     ] = 0,
-    most_annotated_by: Annotated[RankedBy, typer.Option(help="Annotation counts for --most-annotated.")] = "long_term",
+    most_annotated_by: Annotated[
+        RankedBy, typer.Option(help="Annotation counts for --most-annotated: a horizon, or sum.")
+    ] = "long_term",
     split_file: Annotated[
         list[str] | None,
         typer.Option(
@@ -106,11 +107,13 @@ def _summary(out: Path, written: int) -> str:
 
     if not written:
         return f"{out} is complete; nothing to do."
-    private: dict[DataTitle, str] = {
+    title = data_title(out)
+    private = {
         "VideoMem": " It holds licensed data: keep it private.",
         "a study": " It holds a study's data: share it only as participants agreed to.",
-    }
-    return f"{out}: {quantity(written, 'file')} written.{private.get(data_title(out), '')}"
+        "a generated sample": "",
+    }.get(title, f" It holds {title}: share it only as its licence allows.")
+    return f"{out}: {quantity(written, 'file')} written.{private}"
 
 
 def describe(

@@ -40,7 +40,10 @@ MostAnnotated = Annotated[
 ]
 MostAnnotatedBy = Annotated[
     RankedBy | None,
-    typer.Option(help="Annotation counts for --most-annotated and --hold-out. (default: as in training, or long_term)"),
+    typer.Option(
+        help="Annotation counts for --most-annotated and --hold-out: a horizon, or sum. (default: as in training, or "
+        "long_term)"
+    ),
 ]
 HoldOut = Annotated[
     int | None,

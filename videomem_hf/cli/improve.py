@@ -1,7 +1,7 @@
 """`videomem improve`: which edits of a clip would make it more memorable."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -20,8 +20,8 @@ def improve(
         typer.Option(help="Folder of a trained model, Hub id, or 'resmem'. (default: resmem, if it is installed)"),
     ] = None,
     horizon: Annotated[
-        Literal["short_term", "long_term"] | None,
-        typer.Option(help="Score that is to be raised. (default: the model's first)"),
+        str | None,
+        typer.Option(help="Score that is to be raised, such as long_term. (default: the model's first)"),
     ] = None,
     device: Device = None,
     import_: Import = None,

@@ -15,7 +15,7 @@ from videomem_hf.inference.claims import OFF_SCALE, UNTESTED
 from videomem_hf.inference.prediction import Prediction
 from videomem_hf.inference.ranking import equal_scores, shared_ranks
 from videomem_hf.inference.score_journal import ModelFacts
-from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon
+from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon, sort_horizons
 from videomem_hf.system import printable, quantity
 
 WIDE: Final = 96
@@ -24,7 +24,7 @@ WIDE: Final = 96
 
 def print_table(outcomes: list[Outcome], model: ModelFacts, to_stderr: bool) -> None:
     """Print clips in their order, with shared ranks where there are several, and notes by number below."""
-    horizons = [horizon for horizon in HORIZONS if horizon in model.horizons]
+    horizons = sort_horizons(model.horizons)
     scored = [o.prediction for o in outcomes if o.prediction]
     ranks = iter(shared_ranks(scored, horizons[0]) if len(scored) > 1 else [])
     notes: dict[str, int] = {}
@@ -60,7 +60,7 @@ def _explanations(
     counts = f"{quantity(len(scored), 'clip')} scored by {model.name}" + (f", {failed} failed" if failed else "")
     if not scored:
         return [f"{counts}."]
-    on_scale = not any(OFF_SCALE in caveat for caveat in model.caveats)
+    on_scale = not (any(OFF_SCALE in caveat for caveat in model.caveats) or set(horizons) - set(HORIZONS))
     scale = " 0: nobody recognises the clip when it is seen again; 1: everybody does." if on_scale else ""
     lines = [f"{counts}.{scale}"]
     if any(o.prediction and o.prediction.intervals for o in outcomes):

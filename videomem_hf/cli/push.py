@@ -49,10 +49,14 @@ def model(folder: ModelFolder, repo: Repo, public: Public = False, yes: Yes = Fa
 def dataset(
     folder: Annotated[Path, typer.Argument(help="Folder that `videomem prepare` wrote.")],
     repo: Repo,
-    public: Annotated[bool, typer.Option("--public", help="Make it public; only for a generated sample.")] = False,
+    public: Annotated[
+        bool, typer.Option("--public", help="Make it public; for a generated sample, or a table with a licence.")
+    ] = False,
     yes: Yes = False,
 ) -> None:
     """Upload a prepared data set. VideoMem may not be redistributed, so its repository is always private.
+
+    A table of your own can be public where `license:` in its memorability.yaml says under which licence.
 
     Example: [bold]videomem push dataset parquet/ USER/NAME[/bold], then the same with [bold]--yes[/bold]
     """

@@ -8,6 +8,7 @@ import typer
 import yaml
 
 from videomem_hf.analysis.topics import reason_for_no_topics, topics_of
+from videomem_hf.benchmark.predicted_scores import horizons_of_predictions
 from videomem_hf.cli.report_pictures import write_thumbnails
 from videomem_hf.evaluation.training_clips import locate_data
 from videomem_hf.inference.claims import caveats_of_reference
@@ -20,7 +21,7 @@ from videomem_hf.run_files import (
     read_results,
     score_column,
 )
-from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon, InputError
+from videomem_hf.schema import HORIZON_NAMES, Horizon, InputError
 from videomem_hf.statistics import spearman
 from videomem_hf.system import quantity, templates
 
@@ -150,7 +151,7 @@ def _read_results(run: Path) -> "tuple[dict[str, Any], Reference | None]":
             f"{run / RESULTS_FILE}: holds no configuration; give the folder of a finished run of `videomem train`"
         )
     check_own_predictions(run)
-    return results, read_reference(run, HORIZONS)
+    return results, read_reference(run, list(results["metrics"]))
 
 
 def _read_predictions(run: Path, reference: "Reference | None") -> "tuple[list[str], dict[Horizon, Predicted]]":
@@ -163,7 +164,7 @@ def _read_predictions(run: Path, reference: "Reference | None") -> "tuple[list[s
     ids, columns = read_predictions(run / PREDICTIONS_FILE)
     unknown, most = np.full(len(ids), np.nan), 0
     found: dict[Horizon, Predicted] = {}
-    for horizon in HORIZONS:
+    for horizon in horizons_of_predictions(list(columns))[0]:
         measured = columns.get(horizon, unknown)
         predicted, low, high = (columns.get(score_column(horizon, each), unknown) for each in ("model", "low", "high"))
         known = np.flatnonzero(np.isfinite(measured) & np.isfinite(predicted))

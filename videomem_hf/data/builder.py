@@ -20,7 +20,7 @@ from videomem_hf.data.feature_files.folders import (
 from videomem_hf.data.release.reader import Release, find_video_files, open_release, read_records
 from videomem_hf.data.release.records import VideoRecord
 from videomem_hf.data.release.splits import SplitOptions, check_split_options, split_records
-from videomem_hf.schema import VIDEO, VIDEO_ID, VIDEO_SUFFIXES, InputError
+from videomem_hf.schema import HORIZONS, VIDEO, VIDEO_ID, VIDEO_SUFFIXES, InputError
 
 from .building import CopyBuilder, CopyConfig, GenerationInputError, video_feature, whole_rows
 from .copies import data_dir_or_variable
@@ -44,7 +44,7 @@ class VideoMemConfig(SplitOptions, CopyConfig):
         """Open the copy, and name the cache folder after the options and the state of the files."""
         data_dir = data_dir_or_variable("VideoMem", self.data_dir, DATA_DIR_VARIABLE)
         self.check_flags()
-        check_split_options(self)
+        check_split_options(self, HORIZONS)
         self.opened = open_release(data_dir, name=self.release, allow_links=self.allow_links)
         options = [
             self.release,

@@ -18,9 +18,9 @@ from videomem_hf.data.release.reader import find_video_files, open_release, read
 from videomem_hf.data.tables.media import is_image
 from videomem_hf.data.tables.opening import open_table
 from videomem_hf.local_jobs import Died, run_jobs
-from videomem_hf.schema import HORIZONS, VIDEO, InputError, cause_of
+from videomem_hf.schema import VIDEO, InputError, cause_of
 from videomem_hf.system import available_cpus
-from videomem_hf.video.video import open_video
+from videomem_hf.video.video import VideoReader, open_video
 
 _FILES_A_JOB: Final = 64
 _FILES_WORTH_A_PROCESS: Final = 500
@@ -80,7 +80,13 @@ def list_contents(
         opened = open_table(data_dir, {**keywords, **(options or {})}, allow_links=allow_links)
         found = opened.find_media()
         files = [FileToCheck(str(path), "image" if is_image(path) else VIDEO) for path in found.values()]
-        return Contents(files, _holdings(opened.records, {"videos": found.keys()}))
+        own: dict[str, Iterable[str]] = {"videos": found.keys()}
+        ids = [record.video_id for record in opened.records]
+        for config in opened.features:
+            columns = opened.feature_files(config)
+            files += [FileToCheck(path, each.column, each.feature) for each in columns for path in each.paths.values()]
+            own[config] = set(ids).difference(*(each.lacking(ids) for each in columns))
+        return Contents(files, _holdings(opened.records, own))
     release = open_release(data_dir, allow_links=allow_links)
     records, videos = read_records(release), find_video_files(release)
     files = [FileToCheck(str(path), VIDEO) for path in videos.values()]
@@ -112,7 +118,7 @@ def _lamem_contents(data_dir: str | Path, allow_links: bool) -> Contents | None:
 
 def _holdings(records: Iterable[Any], with_files: Mapping[str, Iterable[str]]) -> list[Holding]:
     rows = list(records)
-    scored = sum(any(getattr(row, horizon) is not None for horizon in HORIZONS) for row in rows)
+    scored = sum(any(row.value(horizon) is not None for horizon in row.horizons) for row in rows)
     whole = {config: set(ids) for config, ids in with_files.items()}
     return [
         Holding("scores", len(rows), scored, len(rows)),
@@ -126,7 +132,8 @@ def _holdings(records: Iterable[Any], with_files: Mapping[str, Iterable[str]]) -
 def check_files(files: list[FileToCheck], processes: int | None = None, progress: bool = True) -> list[Problem]:
     """Open every file in several processes; gives what is wrong, in order of the paths.
 
-    Of a video the first frame is decoded, an image is decoded, and a feature file is read whole.
+    Of a video the first frame is decoded and all packets are read, to see that it does not end too early; an image is
+    decoded, and a feature file is read whole.
     """
     batches = [files[start : start + _FILES_A_JOB] for start in range(0, len(files), _FILES_A_JOB)]
     workers = processes or min(available_cpus(), 1 + len(files) // _FILES_WORTH_A_PROCESS)
@@ -170,3 +177,23 @@ def _check(file: FileToCheck) -> None:
             _, frame = next(reader.frames(), (0.0, None))
             if frame is None or not np.prod(reader.size):
                 raise InputError("no frame can be decoded")
+            _check_end(reader, frame)
+
+
+def _check_end(reader: VideoReader, first: Any) -> None:
+    """Raise an InputError for a video whose packets end well before the end that its header announces."""
+    import av
+
+    announced, stream = reader.duration_s, reader.stream
+    if announced is None or first.pts is None or stream.time_base is None:
+        return
+    end = first.pts
+    try:
+        for packet in reader.container.demux(stream):
+            if packet.pts is not None:
+                end = max(end, packet.pts + (packet.duration or 0))
+    except av.FFmpegError:  # of a file that is cut off within a packet
+        pass
+    seconds = float((end - first.pts) * stream.time_base)
+    if announced - seconds > max(1.0, 0.1 * announced):
+        raise InputError(f"cut off: its frames end at {seconds:.1f} s, and its header says {announced:.1f} s")

@@ -33,8 +33,10 @@ def identify(
         return "memorability", {}
     try:
         tables = open_release(path, name=release, allow_links=allow_links).tables.ground_truths
-        if not tables or any(map(_has_videomems_ids, tables)):
+        if any(map(_has_videomems_ids, tables)) or not (tables or _has_own_table(path)):
             return "videomem", {}
+        if not tables:  # extracted features have a list of videos as a test set has, beside the table of one's own
+            return _own_table(path, allow_links) or ("videomem", {})
         reason = InputError(f"{tables[0]}: no name of VideoMem's, such as video10.webm.")
     except InputError as error:
         reason = error
@@ -45,14 +47,27 @@ def identify(
     if names:
         return "memorability", {"preset": names[0]}
     try:
-        with warnings.catch_warnings(action="ignore", category=UserWarning):
-            open_table(path, allow_links=allow_links)
+        _open_quietly(path, allow_links)
     except InputError as error:
         if _is_lamem(inventory):
             loads = 'load_dataset("lamem", data_dir=...)'
             raise InputError(f"{path} is LaMem; load it with {loads}, and train on it with --lamem.") from None
         raise (error if _has_own_table(path) else reason) from None
     return "memorability", {}
+
+
+def _own_table(path: Path, allow_links: bool) -> tuple[str, dict[str, Any]] | None:
+    """One's own table, if the folder has one that can be read."""
+    try:
+        _open_quietly(path, allow_links)
+    except InputError:
+        return None
+    return "memorability", {}
+
+
+def _open_quietly(path: Path, allow_links: bool) -> None:
+    with warnings.catch_warnings(action="ignore", category=UserWarning):
+        open_table(path, allow_links=allow_links)
 
 
 def _is_lamem(inventory: Inventory) -> bool:
@@ -85,4 +100,5 @@ def configs_of(folder: str | Path) -> list[str]:
 
         release = open_release(folder)
         return [*feature_folders(release.inventory), *(["videos"] if find_video_files(release) else [])]
-    return ["videos"] if open_table(folder, options).media.paths else []
+    opened = open_table(folder, options)
+    return [*opened.features, *(["videos"] if opened.media.paths else [])]

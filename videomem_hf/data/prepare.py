@@ -22,15 +22,15 @@ from videomem_hf.data.release.reader import Release, find_video_files, open_rele
 from videomem_hf.data.release.records import VideoRecord
 from videomem_hf.data.release.splits import SplitOptions, split_records
 from videomem_hf.data.tables.opening import OpenedTable, open_table
-from videomem_hf.schema import VIDEO, InputError
+from videomem_hf.schema import VIDEO, InputError, horizons_of
 from videomem_hf.system import atomic_write, os_cause
 
 from .arrow_tables import PATH_TYPE, batches
 from .copies import files_state
 from .identify import identify
 from .prepared_card import render_card
-from .provenance import CARD, generated_plan, is_study
-from .record_tables import RECORD_SCHEMA, record_tables, warn_of_missing_files
+from .provenance import CARD, generated_plan, is_study, own_table
+from .record_tables import RECORD_SCHEMA, record_schema, record_tables, warn_of_missing_files
 
 CHECKSUMS: Final = "SHA256SUMS"
 MANIFEST: Final = ".prepare.json"
@@ -125,15 +125,24 @@ def _open_source(data_dir: str | Path, options: PrepareOptions) -> Source:
 
 
 def _open_table_source(data_dir: str | Path, keywords: dict[str, Any], options: PrepareOptions) -> Source:
-    """Open a table of scores: its configurations are `scores` and `videos`."""
+    """Open a table of scores: its configurations are `scores`, its features and `videos`."""
     opened = open_table(data_dir, keywords, allow_links=options.allow_links)
-    configs = options.configs or ("scores", *(["videos"] if options.videos != "none" else []))
-    _check_configs(configs, ("scores", "videos"), opened.root, options)
+    configs = options.configs or ("scores", *opened.features, *(["videos"] if options.videos != "none" else []))
+    _check_configs(configs, ("scores", *opened.features, "videos"), opened.root, options)
     videos = opened.find_media() if "videos" in configs else {}
     if "videos" in configs:
         opened.warn_of_missing_media(videos)
     splits: dict[str, list[VideoRecord]] = split_records(opened.records, options)
-    return Source(opened, splits, {name: [] for name in configs}, videos, options, frozenset(), opened.schema)
+    features = {name: opened.feature_files(name) if name in opened.features else [] for name in configs}
+    return Source(opened, splits, features, videos, options, _incomplete(features, opened.records), opened.schema)
+
+
+def _incomplete(features: Mapping[str, Sequence[FeatureFiles]], records: Sequence[VideoRecord]) -> frozenset[str]:
+    """The feature columns that lack a file for some video; warns of them."""
+    ids = [record.video_id for record in records]
+    every_feature = [files for columns in features.values() for files in columns]
+    warn_of_missing_files(ids, every_feature, None)
+    return frozenset(files.column for files in every_feature if files.missing(ids))
 
 
 def _check_configs(configs: Sequence[str], known: Sequence[str], root: Path, options: PrepareOptions) -> None:
@@ -312,9 +321,11 @@ def _description(source: Source, shards: Sequence[Shard], manifest: Mapping[str,
         "configs": configs,
         "release": source.release.name if isinstance(source.release, Release) else None,
         "title": "VideoMem" if isinstance(source.release, Release) else source.release.title,
-        "extras": [name for name in source.schema.names if name not in RECORD_SCHEMA.names],
+        "horizons": (horizons := horizons_of(source.schema.names)),
+        "extras": [name for name in source.schema.names if name not in record_schema(horizons).names],
         "generated": generated_plan(source.release.root),
         "study": is_study(source.release.root),
+        "table": own_table(source.release.root),
         "options": asdict(source.options),
         "features": {name: [files.column for files in columns] for name, columns in source.features.items() if columns},
     }

@@ -1,15 +1,16 @@
 """The README.md card of a prepared dataset repository: its YAML makes it load, its text says what it is."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from huggingface_hub import DatasetCard, DatasetCardData
 
 from videomem_hf.data.feature_files.folders import FRAMES
-from videomem_hf.schema import HORIZON_NAMES
+from videomem_hf.schema import ANNOTATION_COUNTS, HORIZON_NAMES, HORIZONS
 from videomem_hf.system import templates
 
-from .provenance import CARD_KEY, STUDY_KEY, Plan
+from .provenance import CARD_KEY, STUDY_KEY, TABLE_KEY, Plan
 
 _COLUMNS: Final = {
     "c3d": "101 numbers that sum to 1: the C3D network's softmax over the classes of UCF-101. Dropout was left on when "
@@ -51,8 +52,9 @@ def render_card(description: Mapping[str, Any]) -> str:
 
     Args:
         description: `configs` (configuration -> split -> `num_bytes`, `num_examples`, `size`), `features`
-            (configuration -> columns), `release` (None for a table of one's own, then with `title`, and `extras`, its
-            own columns), `options` of `prepare`, `generated` (see `generated_plan`) and `study` (see `is_study`).
+            (configuration -> columns), `release` (None for a table of one's own, then with `title`, `table` (see
+            `own_table`), `horizons`, and `extras`, its own columns), `options` of `prepare`, `generated` (see
+            `generated_plan`) and `study` (see `is_study`).
     """
     if description["release"] is None:
         return _render_table_card(description)
@@ -73,7 +75,10 @@ def render_card(description: Mapping[str, Any]) -> str:
 
 
 def _render_table_card(description: Mapping[str, Any]) -> str:
-    identity = {"pretty_name": description["title"], "license": "other", "tags": ["memorability"]}
+    about = description["table"] or {"title": description["title"], "license": None, "citation": None}
+    identity = {
+        "pretty_name": about["title"], **_license_of(about["license"]), "tags": ["memorability"], TABLE_KEY: about
+    }  # fmt: skip
     options = description["options"]
     lists = ", ".join(f"`{name}`" for name in options["split_files"] or ())
     text = (
@@ -81,8 +86,12 @@ def _render_table_card(description: Mapping[str, Any]) -> str:
         .get_template("table_card.md.j2")
         .render(
             front_matter=_card_data(description["configs"], identity).to_yaml(),
-            title=description["title"],
+            title=about["title"],
+            license=about["license"],
+            citation=about["citation"],
             configs=_config_table(description["configs"]),
+            horizons=" and ".join(f"`{name}`" for name in description["horizons"]),
+            counts=" and ".join(f"`{ANNOTATION_COUNTS[name]}`" for name in description["horizons"]),
             extras=", ".join(f"`{name}`" for name in description["extras"]),
             splits=f"{lists}: from lists that the preparer gave."
             if lists
@@ -91,6 +100,13 @@ def _render_table_card(description: Mapping[str, Any]) -> str:
         )
     )
     return str(DatasetCard(text))
+
+
+def _license_of(text: str | None) -> dict[str, str]:
+    """A licence as the Hub has it: one of its short names, or another with its own."""
+    if text is None:
+        return {"license": "other"}
+    return {"license": text} if re.fullmatch(r"[a-z0-9.-]+", text) else {"license": "other", "license_name": text}
 
 
 def _identity(generated: Plan | None, study: bool) -> Mapping[str, Any]:
@@ -158,6 +174,6 @@ def _split_text(options: Mapping[str, Any], release: str) -> str:
         lines.append("Videos with the same or nearly the same title are in one split.")
     if options["most_annotated"]:
         count = options["most_annotated"]
-        kind = HORIZON_NAMES.get(options["most_annotated_by"], "short- and long-term")
+        kind = HORIZON_NAMES[by] if (by := options["most_annotated_by"]) in HORIZONS else "short- and long-term"
         lines.append(f"`test{count}` has the {count} labelled videos with the most {kind} annotations.")
     return "\n".join(lines)

@@ -2,9 +2,11 @@
 
 import json
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import yaml
+
+from videomem_hf.schema import InputError
 
 CARD: Final = "README.md"
 CARD_KEY: Final = "generated_sample"
@@ -16,7 +18,9 @@ STUDY_KEY: Final = "study"
 STUDY_FILES: Final = ("summary.json", "design.yaml")
 """What `videomem score` writes beside the release that it makes of a study."""
 
-DataTitle = Literal["VideoMem", "a generated sample", "a study"]
+TABLE_KEY: Final = "own_table"
+"""Under which a prepared folder's card has the title, licence and citation of the table that it was made from."""
+
 Plan = dict[str, Any]
 """The arguments that determine a generated sample: `seed`, `videos`, `test_videos`, `width`, `height`, ..."""
 
@@ -46,9 +50,38 @@ def is_study(data: str | Path) -> bool:
     return any(all((home / name).is_file() for name in STUDY_FILES) for home in homes)
 
 
-def data_title(data: str | Path) -> DataTitle:
-    """Where data come from, in words."""
-    return "a generated sample" if generated_plan(data) is not None else "a study" if is_study(data) else "VideoMem"
+def own_table(data: str | Path) -> dict[str, str | None] | None:
+    """Return `title`, `license` and `citation` of a table of one's own or of a published set; None for other data.
+
+    The data are its folder or a prepared copy; licence and citation are None unless its `memorability.yaml` has them.
+    """
+    folder = Path(data).expanduser()
+    if (folder / CARD).is_file() and is_prepared(folder):
+        found = (_front_matter(folder / CARD) or {}).get(TABLE_KEY)
+        return {key: found.get(key) for key in ("title", "license", "citation")} if isinstance(found, dict) else None
+    from .identify import identify  # loads pyarrow
+    from .tables.options import read_decisions
+    from .tables.presets import get_preset
+
+    if not folder.is_dir() or generated_plan(folder) is not None or is_study(folder):
+        return None
+    try:
+        name, keywords = identify(folder)
+        if name != "memorability":
+            return None
+        options = read_decisions(folder, keywords)
+    except InputError:
+        return None
+    title = options.title or (get_preset(options.preset).title if options.preset else folder.resolve().name)
+    return {"title": title, "license": options.license, "citation": options.citation}
+
+
+def data_title(data: str | Path) -> str:
+    """Where data come from, in words: "VideoMem", "a generated sample", "a study", or the title of a table."""
+    if generated_plan(data) is not None:
+        return "a generated sample"
+    table = own_table(data)
+    return "a study" if is_study(data) else "VideoMem" if table is None else str(table["title"])
 
 
 def is_prepared(data: str | Path) -> bool:

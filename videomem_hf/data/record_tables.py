@@ -3,24 +3,30 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 
 from videomem_hf.data.feature_files.columns import read_columns
 from videomem_hf.data.feature_files.folders import FeatureFiles
 from videomem_hf.data.release.records import VideoRecord
-from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, TITLE, VIDEO, VIDEO_ID
+from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, TITLE, VIDEO, VIDEO_ID, Horizon
 
 from .arrow_tables import path_column
 from .copies import warn_of_missing
 
-RECORD_SCHEMA: Final = pa.schema(
-    [(VIDEO_ID, pa.string()), (TITLE, pa.string())]
-    + [(horizon, pa.float64()) for horizon in HORIZONS]
-    + [(column, pa.int32()) for column in ANNOTATION_COUNTS.values()]
-)
-"""The columns of every configuration."""
+
+def record_schema(horizons: Sequence[Horizon] = HORIZONS) -> pa.Schema:
+    """Return the columns that every configuration of a data set with these horizons has."""
+    return pa.schema(
+        [(VIDEO_ID, pa.string()), (TITLE, pa.string())]
+        + [(horizon, pa.float64()) for horizon in horizons]
+        + [(ANNOTATION_COUNTS[horizon], pa.int32()) for horizon in horizons]
+    )
+
+
+RECORD_SCHEMA: Final = record_schema()
+"""Those of VideoMem."""
 
 
 def record_tables(
@@ -36,19 +42,13 @@ def record_tables(
     ids = [[record.video_id for record in records] for records in batches]
     read = read_columns(features, ids) if features else repeat([])
     for records, batch_ids, columns in zip(batches, ids, read, strict=False):
-        values = {name: [record_value(record, name) for record in records] for name in schema.names}
+        values = {name: [record.value(name) for record in records] for name in schema.names}
         table = pa.table(values, schema)
         for files, column in zip(features, columns, strict=True):
             table = table.append_column(files.column, column)
         if videos is not None:
             table = table.append_column(VIDEO, path_column([videos.get(video_id) for video_id in batch_ids]))
         yield table
-
-
-def record_value(record: VideoRecord, column: str) -> Any:
-    """Return what a record says of a column; those of one's own tables have columns beside the standard ones."""
-    extras = getattr(record, "extras", {})
-    return extras[column] if column in extras else getattr(record, column)
 
 
 def warn_of_missing_files(ids: Sequence[str], features: Iterable[FeatureFiles], videos: Collection[str] | None) -> None:

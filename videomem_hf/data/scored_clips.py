@@ -19,7 +19,7 @@ from videomem_hf.data.release.splits import SplitOptions
 from videomem_hf.data.tables.media import is_image
 from videomem_hf.model_names import check_on_hub, is_hub_id
 from videomem_hf.recipes import refuse_unknown
-from videomem_hf.schema import ANNOTATION_COUNTS, VIDEO, VIDEO_ID, Horizon, InputError
+from videomem_hf.schema import ANNOTATION_COUNTS, VIDEO, VIDEO_ID, Horizon, InputError, horizons_of
 from videomem_hf.video.clip_cache import ClipCache, FailedClipsError
 from videomem_hf.video.sources import Source, StillImage, StoredVideo
 
@@ -184,15 +184,24 @@ def load_clips(
 
 
 def read_scores(table: Any, horizons: tuple[Horizon, ...]) -> Clips:
-    """All rows of a table, with neither videos nor features."""
-    counts = {
-        horizon: number_column(table[column])
-        for horizon, column in ANNOTATION_COUNTS.items()
-        if column in table.column_names
-    }
+    """All rows of a table, with neither videos nor features. Raises an InputError for a horizon that it lacks."""
+    known = horizons_of(table.column_names)
+    if lacking := [horizon for horizon in horizons if horizon not in known]:
+        raise InputError(f"the data have no {lacking[0]} scores; their horizons are {', '.join(known)}")
+    counts = {horizon: number_column(table[ANNOTATION_COUNTS[horizon]]) for horizon in known}
     labels = np.column_stack([number_column(table[horizon]) for horizon in horizons])
     wanted = np.column_stack([counts[horizon] for horizon in horizons])
     return Clips(list(table[VIDEO_ID]), [], labels, wanted, all_counts=counts)
+
+
+def scored_horizons(
+    data: str, split: str, features: Sequence[str] | None = None, options: dict[str, Any] | None = None
+) -> tuple[Horizon, ...]:
+    """Return the horizons of which the data have a score in a split; arguments and errors are those of `load_clips`."""
+    table = _table(data, split, "videos" if features is None else config_of(features[0]), options)
+    known = horizons_of(table.column_names)
+    scores = read_scores(table, known).labels if known else np.empty((0, 0))
+    return tuple(horizon for horizon, column in zip(known, scores.T, strict=True) if np.isfinite(column).any())
 
 
 def load_images(folder: str, split: str, horizons: tuple[Horizon, ...], lamem_split: int = 1) -> Clips:

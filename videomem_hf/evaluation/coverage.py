@@ -51,7 +51,7 @@ def coverage_lines(coverage: Coverage, level: float, *, is_calibration_split: bo
     lines = []
     for horizon, shares in coverage.items():
         fifths = ", ".join(f"{name} {share:.2f}" for name, share in shares.items() if name != ALL)
-        name = HORIZON_NAMES[horizon]  # type: ignore[index]
+        name = HORIZON_NAMES[horizon]
         fifths = f" (fifth with {fifths})" if fifths else ""
         lines.append(f"{level:.0%} prediction intervals, {name}: {shares[ALL]:.2f} of the scores{fifths}")
     note = (

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from videomem_hf import __version__
-from videomem_hf.data.provenance import generated_plan
+from videomem_hf.data.provenance import generated_plan, own_table
 from videomem_hf.evaluation.training_clips import run_fingerprint
 from videomem_hf.system import available_cpus
 
@@ -18,7 +18,8 @@ from videomem_hf.system import available_cpus
 def environment(config: Mapping[str, Any], libraries: Sequence[str], resumed: bool = False) -> dict[str, Any]:
     """Describe a run's configuration, its data, the machine, versions and the date, for its `results.json`.
 
-    Of the data it has the last part of the name, and under `generated` the arguments of a generated sample, or None;
+    Of the data it has the last part of the name, under `generated` the arguments of a generated sample, or None, and
+    under `table` what is known of a table of one's own, or None;
     `finished` is the day in UTC. Of a run that had been interrupted (`resumed`) the seconds are those of its last part.
     """
     data = str(config["data"])
@@ -27,7 +28,12 @@ def environment(config: Mapping[str, Any], libraries: Sequence[str], resumed: bo
         "config": config,
         "versions": {name: version(name) for name in libraries},
         "package": __version__,
-        "data": {"name": Path(data).name, "fingerprint": run_fingerprint(config), "generated": generated_plan(data)},
+        "data": {
+            "name": Path(data).name,
+            "fingerprint": run_fingerprint(config),
+            "generated": generated_plan(data),
+            "table": own_table(data),
+        },
         "machine": {
             "processor": platform.machine(),
             "cores": available_cpus(),

@@ -10,19 +10,22 @@ from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon
 def consistency_lines(ceilings: Mapping[Horizon, float]) -> str:
     """What to compare a correlation with: the data's own noise ceilings, and the paper's consistencies."""
     own = ", ".join(f"{HORIZON_NAMES[horizon]} {short_number(value)}" for horizon, value in ceilings.items())
+    lines = f"Noise ceiling of these scores, by their annotation counts: {own}.\n"
+    if set(ceilings) - set(HORIZONS):
+        return lines
     human, annotation = (
         f"{kind} consistency {' / '.join(short_number(PAPER[f'{horizon}_{name}'].value) for horizon in HORIZONS)}"
         for kind, name in {"human": "human_consistency", "annotation": "consistency"}.items()
     )
-    return (
-        f"Noise ceiling of these scores, by their annotation counts: {own}.\n"
-        f"The paper's, of VideoMem's annotations, short-term / long-term: {human}, {annotation}.\n"
-    )
+    return f"{lines}The paper's, of VideoMem's annotations, short-term / long-term: {human}, {annotation}.\n"
 
 
 def metrics_text(metrics: dict[str, dict[str, Any]], confidence: float) -> str:
-    """Metrics of `compute_metrics` as lines of at most 80 characters, one for each horizon and predictor."""
-    lines = [f"{'':11}{'':19}{'Spearman':>9}  {f'{confidence:.0%} interval':14}{'Pearson':>9}{'MSE':>9}{'clips':>7}"]
+    """Metrics of `compute_metrics` as lines of 80 characters (more with long names), a line each."""
+    width = max([11, *(len(HORIZON_NAMES[horizon]) + 1 for horizon in metrics)])
+    lines = [
+        f"{'':{width}}{'':19}{'Spearman':>9}  {f'{confidence:.0%} interval':14}{'Pearson':>9}{'MSE':>9}{'clips':>7}"
+    ]
     for horizon, predictors in metrics.items():
         for name, values in predictors.items():
             if "spearman" not in values:
@@ -31,7 +34,7 @@ def metrics_text(metrics: dict[str, dict[str, Any]], confidence: float) -> str:
                 short_number(values[key]) for key in ("spearman", "spearman_low", "spearman_high", "pearson")
             )
             figures = f"{spearman:>9}  {f'[{low}, {high}]':14}{pearson:>9}{values['mse']:>9.5f}{values['items']:>7}"
-            lines.append(f"{HORIZON_NAMES[horizon]:11}{name.replace('_', ' '):19}{figures}")  # type: ignore[index]
+            lines.append(f"{HORIZON_NAMES[horizon]:{width}}{name.replace('_', ' '):19}{figures}")
     return "\n".join(lines) + "\n"
 
 
@@ -42,7 +45,7 @@ def chance_sentence(metrics: dict[str, dict[str, Any]]) -> str:
         values = predictors.get("model", {})
         low, high = values.get("spearman_low"), values.get("spearman_high")
         if low is not None and high is not None and low <= 0 <= high:
-            found[HORIZON_NAMES[horizon]] = values["items"]  # type: ignore[index]
+            found[HORIZON_NAMES[horizon]] = values["items"]
     if not found:
         return ""
     counts = " and ".join(f"{count:,}" for count in dict.fromkeys(found.values()))

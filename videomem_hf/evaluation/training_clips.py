@@ -2,7 +2,7 @@
 
 import hashlib
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,12 +12,14 @@ import numpy as np
 from videomem_hf.data.scored_clips import Clips, config_of, is_divided, load_clips, open_splits
 from videomem_hf.model_names import check_on_hub, is_hub_id
 from videomem_hf.run_files import PREDICTIONS_FILE, read_predictions, read_results, read_training_clips
-from videomem_hf.schema import HORIZONS, VIDEO_ID, InputError
+from videomem_hf.schema import HORIZONS, VIDEO_ID, InputError, horizons_of
 from videomem_hf.video.clip_cache import CONTENT_DIGITS
 from videomem_hf.video.frame_cache import FrameCache
 from videomem_hf.video.sources import content_of
 
 _NAMED: Final = 3
+_FINGERPRINTS: Final[dict[tuple[str, ...], str]] = {}
+"""Those of tables that were hashed before, by the state of the tables."""
 
 
 @dataclass(frozen=True)
@@ -95,14 +97,22 @@ def data_fingerprint(data: str, config: str, options: Mapping[str, Any] | None =
     Any configuration of the data set will do, as all have the ids and scores; of its keywords only `release` matters.
     """
     release = {name: value for name, value in (options or {}).items() if name == "release"}
-    rows = set()
-    for table in open_splits(data, config, release).values():
-        columns = table.select_columns([VIDEO_ID, *HORIZONS]).with_format(None)
-        for row in columns:
-            scores = [row[horizon] for horizon in HORIZONS]
-            if any(score is not None and score == score for score in scores):
-                rows.add(f"{row[VIDEO_ID]} " + " ".join(f"{np.nan if x is None else x:.4f}" for x in scores))
-    return _digest("\n".join(sorted(rows)).encode())
+    tables = open_splits(data, config, release).values()
+    # `datasets` has no public name for the state of a table, which it makes of the state of the files.
+    state = tuple(table._fingerprint for table in tables)
+    if state not in _FINGERPRINTS:
+        _FINGERPRINTS[state] = _digest(
+            "\n".join(sorted({row for table in tables for row in _score_rows(table)})).encode()
+        )
+    return _FINGERPRINTS[state]
+
+
+def _score_rows(table: Any) -> Iterator[str]:
+    """The id and scores of each scored clip of a table."""
+    columns = table.select_columns([VIDEO_ID, *horizons_of(table.column_names)]).with_format(None)[:]
+    for video_id, *scores in zip(*columns.values(), strict=True):
+        if any(score is not None and score == score for score in scores):
+            yield f"{video_id} " + " ".join(f"{np.nan if x is None else x:.4f}" for x in scores)
 
 
 def run_fingerprint(config: Mapping[str, Any], data: str | None = None) -> str:

@@ -23,7 +23,7 @@ from videomem_hf.inference import ClipSource
 from videomem_hf.inference.sources import open_source
 from videomem_hf.protocol.design import StudyDesign, save_design
 from videomem_hf.protocol.two_versions import design_for_length, responses_needed
-from videomem_hf.schema import HORIZON_NAMES, InputError
+from videomem_hf.schema import HORIZON_NAMES, HORIZONS, InputError
 from videomem_hf.system import atomic_write, printable, quantity, templates
 from videomem_hf.video.video import VideoError, VideoSource
 
@@ -31,7 +31,7 @@ PAGE: Final = "improve.html"
 MOST_CLIPS: Final = 3
 """Edited clips that are written, the best ones."""
 _CHART_PX: Final = 200.0
-_COLUMNS: Final = ("edit", "advised", "gain", "low", "high", "p_value", "short_term", "long_term", "kinds", "spans_s")
+_BEFORE_SCORES: Final = ("edit", "advised", "gain", "low", "high", "p_value")
 
 
 @dataclass(frozen=True)
@@ -126,10 +126,11 @@ def _write_edit(source: VideoSource, advice: Advice, trial: Trial, path: Path) -
 def _table(advice: Advice) -> str:
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(_COLUMNS)
+    horizons = list(advice.scores) if set(advice.scores) - set(HORIZONS) else HORIZONS
+    writer.writerow((*_BEFORE_SCORES, *horizons, "kinds", "spans_s"))
     for trial in advice.trials:
         spans = " ".join(f"{span.start_s:.3f}-{span.end_s:.3f}" for span in trial.edit.spans)
-        after = (trial.after.get("short_term", ""), trial.after.get("long_term", ""))
+        after = (trial.after.get(horizon, "") for horizon in horizons)
         ends = (end if np.isfinite(end) else "" for end in trial.interval)
         row = (trial.edit.name, int(trial.advised), trial.tested.gain, *ends, trial.p_value, *after)
         writer.writerow((*row, "; ".join(trial.edit.kinds), spans))

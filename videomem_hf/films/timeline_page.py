@@ -13,14 +13,14 @@ from videomem_hf.analysis.style import COLOURS, clock, interval_name, interval_t
 from videomem_hf.films.shot_scores import ScoredShot
 from videomem_hf.films.timeline import Timeline
 from videomem_hf.films.timeline_figure import SHOWN, score_range
-from videomem_hf.schema import HORIZON_NAMES, Horizon
+from videomem_hf.schema import HORIZON_NAMES, ByHorizon
 from videomem_hf.system import atomic_write, printable, quantity, templates
 
 _WIDTH: Final = 1000
 _LEFT, _RIGHT, _TOP, _BOTTOM, _HEIGHT = 40, 12, 10, 28, 300
 _PX_PER_SHOT: Final = 5
 """A chart of many shots is wider than the page, and moves under the finger."""
-_DELAYS: Final[dict[Horizon, str]] = {"short_term": "minutes", "long_term": "days"}
+_DELAYS: Final = ByHorizon({"short_term": "minutes", "long_term": "days"}, HORIZON_NAMES.__getitem__)
 _SIDES: Final = ((200, 480), (800, 320), (10**9, 200))
 """Longest side of the pictures of films of up to so many shots: a page stays small enough to send."""
 

@@ -145,6 +145,8 @@ def own_fields(model: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _meaning(horizons: Sequence[str]) -> str:
     when = {"short_term": "a few minutes", "long_term": "24 to 72 hours"}
+    if set(horizons) - when.keys():
+        return f"what the training data call {' and '.join(f'`{each}`' for each in horizons)}"
     return " and ".join(f"{when[each]} (`{each}`)" for each in horizons) + " after having seen it once"
 
 
@@ -157,7 +159,12 @@ def _card_data(facts: RunFacts, repo: str) -> ModelCardData:
         license_name=None if free else "see-the-section-licences",
         library_name="transformers",
         pipeline_tag=_task(facts),
-        tags=["video-memorability", "memorability", "videomem", *(["synthetic-data"] if facts.generated else [])],
+        tags=[
+            "video-memorability",
+            "memorability",
+            *([] if facts.table else ["videomem"]),
+            *(["synthetic-data"] if facts.generated else []),
+        ],
         metrics=list(_METRICS.values()),
         eval_results=eval_results(facts),
     )
@@ -172,12 +179,12 @@ def _task(facts: RunFacts) -> str:
 def eval_results(facts: RunFacts) -> list[EvalResult]:
     """The run's own results, one for each horizon and metric; what is undefined is left out."""
     plan, config = facts.generated, facts.bootstrap
-    named = "VideoMem" if plan is None else f"generated sample of {plan['videos']} clips (seed {plan['seed']})"
+    named = facts.data_title if plan is None else f"generated sample of {plan['videos']} clips (seed {plan['seed']})"
     return [
         EvalResult(
             task_type=_task(facts),
             task_name="video memorability",
-            dataset_type="videomem" if plan is None else "videomem-generated-sample",
+            dataset_type="videomem-generated-sample" if plan else "other" if facts.table else "videomem",
             dataset_name=named,
             dataset_split=facts.results["split"],
             metric_type=_METRICS[metric],

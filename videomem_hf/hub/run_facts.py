@@ -65,6 +65,16 @@ class RunFacts:
         """Arguments of the generated sample that the run was trained on, a dictionary; None for other data."""
         return self.results["data"]["generated"]
 
+    @property
+    def table(self) -> Any:
+        """`title`, `license` and `citation` of the table of one's own that it was trained on; None for other data."""
+        return self.results["data"].get("table")
+
+    @property
+    def data_title(self) -> str:
+        """What data it was trained on, if they are not generated: VideoMem, or the title of a table."""
+        return self.table["title"] if self.table else "VideoMem"
+
 
 def read_run(folder: Path, trust_remote_code: bool = False) -> RunFacts:
     """Read a finished run; `trust_remote_code` runs the Python files in its folder, if its type is not registered.

@@ -15,7 +15,8 @@ from huggingface_hub.utils import validate_repo_id
 from yaml import YAMLError
 
 from videomem_hf.data.prepare import CARD, CHECKSUMS
-from videomem_hf.data.provenance import generated_plan, is_study
+from videomem_hf.data.provenance import generated_plan, is_study, own_table
+from videomem_hf.data.release.names import parse_video_id
 from videomem_hf.hub.generated_data import differences_from_sample
 from videomem_hf.hub.metric_repository import metric_files
 from videomem_hf.hub.model_card import PLACEHOLDER, render_model_card
@@ -30,7 +31,7 @@ from videomem_hf.run_files import (
     TYPICALITY_FILE,
     is_run_folder,
 )
-from videomem_hf.schema import InputError, short_message
+from videomem_hf.schema import VIDEO_ID, InputError, short_message
 
 RepoType = Literal["model", "dataset", "space"]
 _WITH_A_MODEL: Final = (
@@ -113,7 +114,8 @@ def model_shipment(folder: Path, repo: str, public: bool = False) -> Shipment:
                 "from which percentiles and intervals come"
             )
             if public:
-                notes.append("trained on VideoMem: look whether the licence of your copy lets you publish the weights")
+                title = facts.data_title
+                notes.append(f"trained on {title}: look whether the licence of your copy lets you publish the weights")
     return Shipment(repo, "model", public, files, notes=tuple(notes))
 
 
@@ -122,7 +124,7 @@ def dataset_shipment(folder: Path, repo: str, public: bool = False) -> Shipment:
 
     Raises:
         InputError: The folder is not one, a file is missing, damaged or refers to this machine; or it is to be public
-            and is not, row for row, a generated sample.
+            and is neither, row for row, a generated sample nor a table with a licence.
     """
     if not (folder / CHECKSUMS).is_file() or not (folder / CARD).is_file():
         raise InputError(f"{folder}: holds no {CARD} and {CHECKSUMS}; `videomem prepare RELEASE {folder}` writes them")
@@ -135,10 +137,11 @@ def dataset_shipment(folder: Path, repo: str, public: bool = False) -> Shipment:
     _refuse_references(shards)
     notes = ["Parquet files that the repository has beside these are removed from it"]
     if public:
-        _refuse_licensed(folder, shards)
-        notes.append("every row was compared with the generator: a sample, with nothing of VideoMem in it")
+        notes.append(_check_public(folder, shards))
     elif is_study(folder):
         notes.append("a study's data: share them only as participants agreed to")
+    elif table := own_table(folder):
+        notes.append(f"{table['title']} ({table['license'] or 'its licence is not stated'}): share it as that allows")
     elif generated_plan(folder) is None:
         notes.append("VideoMem may not be passed on: give nobody access beyond what your licence allows")
     return Shipment(repo, "dataset", public, files, ("*.parquet",), tuple(notes))
@@ -261,6 +264,33 @@ def _refuse_references(shards: Iterable[Path]) -> None:
         if any(video is not None and video["bytes"] is None for video in videos):
             raise InputError(
                 f"{shard}: names videos by their paths on this machine; prepare with --videos embed, or without videos"
+            )
+
+
+def _check_public(folder: Path, shards: list[Path]) -> str:
+    """See that data may be public, and say why; raises an InputError for others.
+
+    They are a generated sample, row for row, or a table whose licence its `memorability.yaml` says.
+    """
+    if table := own_table(folder):
+        _refuse_table(folder, table, shards)
+        return f"{table['title']} becomes public under the licence that its table states: {table['license']}"
+    _refuse_licensed(folder, shards)
+    return "every row was compared with the generator: a sample, with nothing of VideoMem in it"
+
+
+def _refuse_table(folder: Path, table: Mapping[str, str | None], shards: Iterable[Path]) -> None:
+    if table["license"] is None:
+        raise InputError(
+            f"{folder}: the licence of {table['title']} is not stated, so this cannot be public; write it as license: "
+            "in the memorability.yaml of the data and prepare them again, or push without --public"
+        )
+    for shard in shards:
+        ids = pq.read_table(shard, columns=[VIDEO_ID])[VIDEO_ID].to_pylist()
+        if ids and all(parse_video_id(name) for name in ids):
+            raise InputError(
+                f"{shard}: all videos are named as VideoMem's are ({ids[0]}), which may not be passed on, so this "
+                "cannot be public; push it without --public"
             )
 
 

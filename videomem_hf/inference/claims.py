@@ -15,7 +15,7 @@ from videomem_hf.inference.reference import Reference, parse_reference, read_ref
 from videomem_hf.inference.typicality import Typicality
 from videomem_hf.models.convert_resmem import PACKAGE
 from videomem_hf.run_files import REFERENCE_FILE, TYPICALITY_FILE
-from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon
+from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon, sort_horizons
 from videomem_hf.system import quantity
 
 _VERSION_DIGITS: Final = 8
@@ -116,7 +116,7 @@ def caveats_of_reference(
         caveats.append(f"Trained on {photographs}: it ranks clips against each other, and its scores are {OFF_SCALE}.")
         missing = [HORIZON_NAMES[horizon] for horizon in HORIZONS if horizon not in horizons]
         caveats += [f"It gives no {' and no '.join(missing)} score."] if missing else []
-    ranked_by = next((horizon for horizon in HORIZONS if horizon in horizons), None)
+    ranked_by = next(iter(sort_horizons(horizons)), None)
     if reference is None or ranked_by not in reference.difference_error:
         caveats.append(f"{UNTESTED}, {_why_untested(reference)}.")
     return tuple(caveats)

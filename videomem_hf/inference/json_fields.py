@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from videomem_hf.schema import HORIZONS, Horizon
+from videomem_hf.schema import HORIZONS, Horizon, InputError, check_horizon, sort_horizons
 from videomem_hf.system import printable
 
 REQUIRED: Final = object()
@@ -95,9 +95,11 @@ class Fields:
         """An object with a value for each of some horizons, and which these are."""
         inner = self.section(key, default)
         for name in inner.values:
-            if name not in HORIZONS:
-                raise FieldError(f"a horizon in {inner.name}", name, f"one of {', '.join(HORIZONS)}")
-        return inner, [horizon for horizon in HORIZONS if horizon in inner.values]
+            try:
+                check_horizon(name)
+            except InputError:
+                raise FieldError(f"a horizon in {inner.name}", name, f"a name such as {HORIZONS[0]}") from None
+        return inner, sort_horizons(inner.values)
 
 
 def _number(value: Any, name: str, low: float = -MOST, high: float = MOST) -> float:

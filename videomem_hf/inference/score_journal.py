@@ -9,7 +9,7 @@ from videomem_hf.inference.clip_predictor import ClipPredictor
 from videomem_hf.inference.intervals import LEVEL
 from videomem_hf.inference.journal import Journal
 from videomem_hf.inference.prediction import Intervals, Prediction
-from videomem_hf.schema import HORIZONS, Horizon, InputError
+from videomem_hf.schema import Horizon, InputError, sort_horizons
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class ModelFacts:
         """Those of a predictor."""
         claims = predictor.claims
         reference = claims.reference
-        ranked_by = next(horizon for horizon in HORIZONS if horizon in predictor.horizons)
+        ranked_by = sort_horizons(predictor.horizons)[0]
         among = reference.among if reference and reference.quantiles else ""
         tested = reference is not None and ranked_by in reference.difference_error
         level = predictor.interval_level

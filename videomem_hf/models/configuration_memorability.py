@@ -1,6 +1,7 @@
 """What the configurations of all memorability predictors have in common."""
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any, ClassVar
@@ -10,6 +11,8 @@ from transformers import PreTrainedConfig
 
 DEFAULT_SCORES = {"short_term": (0.859, 0.082), "long_term": (0.778, 0.145)}
 """VideoMem's means (Sec. 3.3) and its released scores' standard deviations; as in schema.py, which is not shipped."""
+OTHER_SCORES = (0.5, 0.2)
+"""Of a horizon of another name, until training scores are known."""
 
 
 @strict
@@ -17,11 +20,12 @@ class MemorabilityConfig(PreTrainedConfig):
     """Fields that every predictor's configuration has. Its methods `validate_...` run when one is created.
 
     Attributes:
-        horizons: What is predicted, in the order of the output: "short_term", "long_term" or both.
+        horizons: What is predicted, in the order of the output: "short_term", "long_term", or the names of one's own
+            data's horizons, such as "week".
         score_means: One per horizon, strictly between 0 and 1: the mean of the training scores. A head that starts
-            untrained predicts it. Empty: VideoMem's (.859 and .778).
+            untrained predicts it. Empty: VideoMem's (.859 and .778), .5 for another horizon.
         score_stds: One per horizon, above 0: the standard deviation of the training scores, in which the loss is
-            measured. Empty: VideoMem's (.082 and .145).
+            measured. Empty: VideoMem's (.082 and .145), .2 for another horizon.
         trained_on_generated: Whether the training clips were generated: predictions then say nothing about real clips.
     """
 
@@ -36,7 +40,7 @@ class MemorabilityConfig(PreTrainedConfig):
 
     def __post_init__(self, **kwargs: object) -> None:
         _refuse_typing_errors(type(self), kwargs)
-        known = [DEFAULT_SCORES[h] for h in self.horizons if h in DEFAULT_SCORES]
+        known = [DEFAULT_SCORES.get(horizon, OTHER_SCORES) for horizon in self.horizons]
         self.score_means = self.score_means or [mean for mean, _ in known]
         self.score_stds = self.score_stds or [std for _, std in known]
         super().__post_init__(**kwargs)
@@ -45,9 +49,12 @@ class MemorabilityConfig(PreTrainedConfig):
         if (
             not self.horizons
             or len(set(self.horizons)) < len(self.horizons)
-            or set(self.horizons) - set(DEFAULT_SCORES)
+            or not all(re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", horizon) for horizon in self.horizons)
         ):
-            raise ValueError(f"horizons must be short_term, long_term or both, each once; got {list(self.horizons)}")
+            raise ValueError(
+                "horizons must be names of letters, digits and underscores, such as short_term and long_term, each "
+                f"once; got {list(self.horizons)}"
+            )
         if not len(self.score_means) == len(self.score_stds) == len(self.horizons):
             raise ValueError(f"score_means and score_stds must have one value for each of {list(self.horizons)}")
         if not all(0 < mean < 1 for mean in self.score_means) or not all(std > 0 for std in self.score_stds):

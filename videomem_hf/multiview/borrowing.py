@@ -1,4 +1,4 @@
-"""From the outputs for both horizons to each score: the horizons borrow from each other."""
+"""From the outputs for all horizons to each score: the horizons borrow from each other."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,8 +33,12 @@ class Scoring:
 
 
 def default_shares(horizons: int) -> np.ndarray:
-    """Shares of each output in each score, `(horizons, horizons)`."""
-    return np.stack([_shares(horizon, BORROWED[horizon], horizons) for horizon in range(horizons)])
+    """Shares of each output in each score, `(horizons, horizons)`; of three or more, none borrows by default.
+
+    One that measures forgetting or false alarms falls where others rise.
+    """
+    borrowed = BORROWED if horizons <= len(BORROWED) else (0.0,) * horizons
+    return np.stack([_shares(horizon, borrowed[horizon], horizons) for horizon in range(horizons)])
 
 
 def _shares(horizon: int, borrowed: float, horizons: int) -> np.ndarray:
@@ -71,7 +75,7 @@ def _choose_shares(outputs: np.ndarray, y: np.ndarray, horizon: int) -> np.ndarr
     horizons = outputs.shape[1]
     chosen = default_shares(horizons)[horizon]
     best = spearman(outputs @ chosen, y)
-    for borrowed in _OTHERS if horizons == 2 else ():
+    for borrowed in _OTHERS if horizons > 1 else ():
         shares = _shares(horizon, borrowed, horizons)
         quality = spearman(outputs @ shares, y)
         if clearly_better(quality, best):

@@ -11,7 +11,7 @@ from videomem_hf.protocol.paper import PAPER
 from videomem_hf.schema import HORIZONS
 
 _TYPICAL_COUNTS: Final = tuple(PAPER[f"{horizon}_annotations"].value for horizon in HORIZONS)
-"""Mean annotation counts of VideoMem's scores, for data without counts."""
+"""Mean annotation counts of VideoMem's scores, for data without counts; a third horizon has the long-term one's."""
 _EVERYTHING: Final = (-np.inf, np.inf)
 _EVERY_LINE: Final = ((-1.0, 0.0), (1.0, 0.0))
 
@@ -45,7 +45,8 @@ def interval_state(fits: Sequence[Sequence[IntervalFit]]) -> dict[str, torch.Ten
 def fill_counts(counts: np.ndarray) -> np.ndarray:
     """Annotation counts `(clips, horizons)` with unknown ones set to the harmonic mean of the others, or VideoMem's."""
     filled = counts.copy()
-    for column, typical in zip(filled.T, _TYPICAL_COUNTS, strict=False):
+    typical_counts = (*_TYPICAL_COUNTS, *[_TYPICAL_COUNTS[-1]] * filled.shape[1])
+    for column, typical in zip(filled.T, typical_counts, strict=False):
         known = np.isfinite(column) & (column > 0)
         column[~known] = 1 / np.mean(1 / column[known]) if known.any() else typical
     return filled

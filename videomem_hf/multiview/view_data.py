@@ -11,7 +11,7 @@ from videomem_hf.data.release.splits import SplitOptions, split_records, title_g
 from videomem_hf.data.scored_clips import Clips, number_column
 from videomem_hf.features.title_views import EMBEDDING, WORDS
 from videomem_hf.multiview.training_arrays import has_view
-from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, TITLE, VIDEO_ID, Horizon, InputError
+from videomem_hf.schema import ANNOTATION_COUNTS, TITLE, VIDEO_ID, Horizon, InputError, horizons_of
 
 
 @dataclass(frozen=True)
@@ -100,10 +100,13 @@ def read_scores(splits: Any) -> ViewData:
 
     ends = np.cumsum([0, *map(len, splits.values())])
     rows = {split: np.arange(*span) for split, span in zip(splits, pairwise(ends), strict=True)}
-    all_scores = np.column_stack([number_column(whole(h)) for h in HORIZONS])
-    all_counts = np.column_stack([number_column(whole(ANNOTATION_COUNTS[h])) for h in HORIZONS])
+    names = horizons_of(splits["train"].column_names)
+    if not names:
+        raise InputError("the data have no column of scores")
+    all_scores = np.column_stack([number_column(whole(h)) for h in names])
+    all_counts = np.column_stack([number_column(whole(ANNOTATION_COUNTS[h])) for h in names])
     known = np.asarray(np.isfinite(all_scores[rows["train"]]).any(axis=0))
     if not known.any():
         raise InputError("no training clip has a score")
-    horizons = tuple(h for h, scored in zip(HORIZONS, known.tolist(), strict=True) if scored)
+    horizons = tuple(h for h, scored in zip(names, known.tolist(), strict=True) if scored)
     return ViewData(whole(VIDEO_ID), whole(TITLE), all_scores[:, known], all_counts[:, known], horizons, rows, {})

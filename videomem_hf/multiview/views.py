@@ -17,7 +17,7 @@ from videomem_hf.features.title_views import EMBEDDING, WORDS, default_layers, t
 from videomem_hf.multiview.config import AUTO
 from videomem_hf.multiview.frame_views import frame_encoder, frame_view
 from videomem_hf.multiview.view_data import ViewData, read_scores
-from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, TITLE, VIDEO_ID, InputError
+from videomem_hf.schema import VIDEO_ID, InputError
 from videomem_hf.video.sources import Source, identity_of
 
 VIDEOS: Final = "videos"
@@ -137,7 +137,7 @@ class _ViewSource:
         tables = list(open_splits(self.data, config, self.options).values())
         if [video_id for table in tables for video_id in table[VIDEO_ID]] != self.clips.video_ids:
             raise InputError(f"{self.data}: the configuration {config!r} has other videos than the scores have")
-        known = {VIDEO_ID, TITLE, *HORIZONS, *ANNOTATION_COUNTS.values()}
+        known = set(next(iter(open_splits(self.data, "scores", self.options).values())).column_names)
         arrays = {}
         for name in tables[0].column_names:
             if name in known or (self.requested is not None and name not in self.requested):

@@ -10,11 +10,12 @@ from videomem_hf.losses.names import check_loss_section
 from videomem_hf.models.former_names import FORMER_NAMES
 from videomem_hf.recipes import RunConfig, require, require_least
 from videomem_hf.run_files import TRAINED_ON
-from videomem_hf.schema import HORIZONS, PRECISION_NAMES
+from videomem_hf.schema import PRECISION_NAMES
 
 OPTIMIZERS: Final = ("adamw", "adam", "sgd", "lbfgs")
 SCHEDULES: Final = ("constant", "cosine", "step")
-SELECTIONS: Final = (*HORIZONS, "mean", "last")
+SELECTIONS: Final = ("mean", "last")
+"""What `keep` may be, beside a horizon of the model."""
 FEATURE_MODEL: Final = "feature_mlp"
 MAP_MODEL: Final = "spatiotemporal"
 _PRECISIONS: Final = {"float32": "no", "fp32": "no"} | {
@@ -64,7 +65,7 @@ class EvaluationConfig(EvaluationOptions):
         split, resamples, confidence: See `EvaluationOptions`.
         every: Epochs between evaluations while training; 0 evaluates only at the end.
         keep: Which epoch's weights become the model: those of the best Spearman correlation on `split` for a horizon,
-            for the `mean` of both, or the `last`.
+            for the `mean` of all, or the `last`.
         batch_size: Clips at a time.
     """
 
@@ -75,7 +76,6 @@ class EvaluationConfig(EvaluationOptions):
     def validate_ranges(self) -> None:
         require_least(self, 0, "every")
         require_least(self, 1, "batch_size")
-        require(self.keep in SELECTIONS, "keep", f"one of {', '.join(SELECTIONS)}", self.keep)
         require(self.keep == "last" or self.every > 0, "every", "at least 1 to keep the best epoch", self.every)
 
 

@@ -37,6 +37,8 @@ from videomem_hf.training.reference import describe_run
 from videomem_hf.training.run_data import RunData, load_run_data
 from videomem_hf.training.setup import (
     check_gradient_checkpointing,
+    check_keep,
+    choose_horizons,
     make_accelerator,
     make_model_config,
     make_processor,
@@ -76,6 +78,11 @@ def train(
     check_training_folder(config, resume)
     accelerator = make_accelerator(config)
     started = time.monotonic()
+    with accelerator.main_process_first():
+        horizons = choose_horizons(config, model_config.horizons)
+    if horizons != tuple(model_config.horizons):
+        model_config = make_model_config(config, horizons)
+    check_keep(config, horizons)
     data = load_run_data(config, accelerator, model_config.horizons, processor, progress)
     run = _Run(config, accelerator, data, resume, progress, {"data": time.monotonic() - started})
     started = time.monotonic()

@@ -1,7 +1,8 @@
 """What a run is set up with: devices, the model's configuration, and its video processor."""
 
 import os
-from dataclasses import fields
+from collections.abc import Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Final
 
@@ -12,13 +13,14 @@ from accelerate.state import AcceleratorState
 from huggingface_hub.errors import StrictDataclassError
 from transformers import CONFIG_MAPPING, MODEL_MAPPING, AutoConfig, PreTrainedConfig
 
-from videomem_hf.data.scored_clips import Clips
+from videomem_hf.data.scored_clips import Clips, scored_horizons
+from videomem_hf.evaluation.training_clips import feature_names
 from videomem_hf.models import MODELS
 from videomem_hf.models.configuration_memorability import MemorabilityConfig
 from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
 from videomem_hf.recipes import refuse_unknown
-from videomem_hf.schema import InputError
-from videomem_hf.training.config import TrainingConfig
+from videomem_hf.schema import HORIZONS, Horizon, InputError
+from videomem_hf.training.config import SELECTIONS, TrainingConfig
 from videomem_hf.training.initial import initial_config, initial_processor
 
 _OWN_FIELDS: Final = ("horizons", "score_means", "score_stds", "trained_on_generated")
@@ -79,13 +81,36 @@ def _predictor_config(kind: str) -> type[MemorabilityConfig]:
     return found
 
 
-def make_model_config(config: TrainingConfig) -> PreTrainedConfig:
+def choose_horizons(config: TrainingConfig, default: Sequence[Horizon]) -> tuple[Horizon, ...]:
+    """What a run predicts where its recipe does not say: the model's default, as far as the data have scores of it.
+
+    Data with a horizon of another name than VideoMem's have all of theirs predicted.
+    """
+    if "horizons" in config.model or config.train_on == "lamem":
+        return tuple(default)
+    names = feature_names(asdict(config))
+    known = scored_horizons(config.data, "train", names, config.splits)
+    if set(known) - set(HORIZONS):
+        return known
+    return tuple(horizon for horizon in default if horizon in known) or known or tuple(default)
+
+
+def check_keep(config: TrainingConfig, horizons: Sequence[Horizon]) -> None:
+    """Raise InputError for a `keep` that is none of what the model predicts."""
+    keep, allowed = config.evaluation.keep, (*horizons, *SELECTIONS)
+    if keep not in allowed:
+        raise InputError(f"evaluation: keep must be one of {', '.join(allowed)}, got {keep!r}")
+
+
+def make_model_config(config: TrainingConfig, horizons: Sequence[Horizon] = ()) -> PreTrainedConfig:
     """The model's configuration: the recipe's fields over those of the model that `init` names.
+
+    `horizons` are those of the data where the recipe does not say; see `choose_horizons`.
 
     Raises:
         InputError: An unknown type or field, a value that the model refuses, or no such `init`.
     """
-    values = dict(config.model)
+    values = ({"horizons": list(horizons)} if horizons else {}) | config.model
     kind = values.pop("type")
     inherited = {each.name for each in fields(PreTrainedConfig)}
     allowed = [each.name for each in fields(_predictor_config(kind)) if each.name not in inherited]

@@ -11,8 +11,8 @@ import numpy as np
 import yaml
 
 from videomem_hf.recipes import parse_yaml
-from videomem_hf.schema import HORIZONS, InputError
-from videomem_hf.training.config import TrainingConfig
+from videomem_hf.schema import InputError
+from videomem_hf.training.config import SELECTIONS, TrainingConfig
 
 if TYPE_CHECKING:
     import optuna
@@ -153,7 +153,8 @@ def _run(what: Search, trial: "optuna.Trial", progress: bool) -> float:
 
 def best_validation(validation: Sequence[dict[str, float | None]], keep: str) -> float:
     """The highest correlation of any evaluation while training; -1 where all predictions were constant."""
-    names = [keep] if keep in HORIZONS else [name for name in HORIZONS if any(name in row for row in validation)]
+    every = dict.fromkeys(name for row in validation for name in row if name != "epoch")
+    names = list(every) if keep in SELECTIONS else [keep]
     rows: list[list[Any]] = [[row[name] for name in names] for row in validation]
     return max((float(np.mean(values)) for values in rows if None not in values), default=-1.0)
 

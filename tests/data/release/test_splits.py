@@ -129,7 +129,7 @@ def test_most_annotated_needs_enough_videos_and_counts() -> None:
     with pytest.raises(InputError, match="the 4 most annotated videos are asked for; 1 to 3 can be had"):
         split_records(dev(3), SplitOptions(most_annotated=4))
     with pytest.raises(
-        InputError, match="no long_term annotation counts; rank them by another of long_term, short_term, sum"
+        InputError, match="no long_term annotation counts; rank them by another of short_term, long_term, sum"
     ):
         split_records(dev(3), SplitOptions(most_annotated=2))
 

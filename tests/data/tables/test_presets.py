@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from datasets import Video, load_dataset
+from scipy.io import savemat
 
 import videomem_hf  # noqa: F401 - registers the data sets
 from tests.data.release_trees import write
@@ -89,6 +91,19 @@ def figrim(root: Path, name: str = "within_category.csv") -> None:
     write_media(root, ["images/SCENES_TARGETS/bedroom/sun_a.jpg", "images/SCENES_FILLERS/bedroom/sun_c.jpg"])
 
 
+def sun_memorability(root: Path) -> None:
+    names, counts = ("abbey/sun_a_crop.jpg", "sun_b_crop.jpg"), ((60.0, 20.0, 5.0, 75.0), (30.0, 30.0, 0.0, 60.0))
+    records = np.empty(2, object)
+    for index, (name, (hits, misses, alarms, rejections)) in enumerate(zip(names, counts, strict=True)):
+        records[index] = {
+            "filepath": name, "hits": hits, "misses": misses, "false_alarms": alarms, "correct_rejections": rejections,
+            "subjects": np.arange(3),
+        }  # fmt: skip
+    (root / "Data/Experiment data").mkdir(parents=True)
+    savemat(root / "Data/Experiment data/sorted_target_data.mat", {"sorted_target_data": records[:, None]})
+    write_media(root, ["images/sun_b_crop.jpg"])
+
+
 def things_memorability(root: Path) -> None:
     rows = (
         "images/aardvark/aardvark_01b.jpg,aardvark_01b.jpg,1,0.75\nimages/abacus/abacus_02s.jpg,abacus_02s.jpg,2,-0.1\n"
@@ -123,6 +138,7 @@ MAKERS = {
     "trecvid2020": trecvid2020, "trecvid2021": trecvid2021, "memento10k": memento10k, "memcat": memcat,
     "memento10k_mediaeval": memento10k_mediaeval, "figrim": figrim,
     "figrim_across": lambda root: figrim(root, "across_category.csv"), "things_memorability": things_memorability,
+    "sun_memorability": sun_memorability,
     "lambda": lambda_, "videm": videm,
 }  # fmt: skip
 EXPECTED: dict[str, dict[str, tuple[Any, ...]]] = {
@@ -156,6 +172,10 @@ EXPECTED: dict[str, dict[str, tuple[Any, ...]]] = {
     "figrim": {
         "sun_a": (None, 0.75, None, 80, None, None, "images/SCENES_TARGETS/bedroom/sun_a.jpg"),
         "sun_b": (None, 0.5, None, 60, None, None, None),
+    },
+    "sun_memorability": {
+        "abbey/sun_a_crop": (None, 0.75, None, 80, None, None, None),
+        "sun_b_crop": (None, 0.5, None, 60, None, None, "images/sun_b_crop.jpg"),
     },
     "things_memorability": {
         "images/aardvark/aardvark_01b": (None, 0.75, None, None, None, None, "object_images/aardvark/aardvark_01b.jpg"),

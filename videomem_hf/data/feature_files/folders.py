@@ -99,6 +99,11 @@ class FeatureFiles:
             if (video_id, frame) not in self.paths
         ]
 
+    def lacking(self, ids: Iterable[str]) -> set[str]:
+        """Return the videos that lack a file, of themselves or of a frame."""
+        frames = self.feature.frames or (None,)
+        return {video_id for video_id in ids if any((video_id, frame) not in self.paths for frame in frames)}
+
 
 def folder_column(path: Path) -> tuple[str, str]:
     """Tell the configuration and the column that a feature folder belongs to, by its name.

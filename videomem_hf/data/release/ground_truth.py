@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from videomem_hf.schema import VIDEO_ID, InputError
 from videomem_hf.system import printable
@@ -56,6 +56,10 @@ class GroundTruthRow:
     def values(self) -> tuple[float | None, float | None, int | None, int | None]:
         """Scores and counts, without the location."""
         return (self.short_term, self.long_term, self.short_term_annotations, self.long_term_annotations)
+
+    def value(self, column: str) -> Any:
+        """Return what it says of a column, as a `VideoRecord` does."""
+        return getattr(self, column)
 
     @property
     def labelled(self) -> bool:

@@ -94,12 +94,12 @@ def _warn_of_missing(path: Path, rows: Sequence[GroundTruthRow], horizon: Horizo
 
 
 def warn_of_counts(path: Path, rows: Sequence[Any], horizon: Horizon) -> None:
-    """Warn of scores of no annotation, or of more than any study had; `rows` have the attributes of a `VideoRecord`."""
+    """Warn of scores of no annotation, or of more than any study had; `rows` have `value` as a `VideoRecord` has."""
     name, column = HORIZON_NAMES[horizon], ANNOTATION_COUNTS[horizon]
     tests: dict[str, Callable[[int], bool]] = {"0": lambda n: n == 0, "over 10,000": lambda n: n > MOST_ANNOTATIONS}
     for what, test in tests.items():
-        odd = [row for row in rows if getattr(row, column) is not None and test(getattr(row, column))]
-        if odd := [row for row in odd if getattr(row, horizon) is not None]:
+        odd = [row for row in rows if (count := row.value(column)) is not None and test(count)]
+        if odd := [row for row in odd if row.value(horizon) is not None]:
             videos = first_three([row.video_id for row in odd])
             line = f":{odd[0].line}" if hasattr(odd[0], "line") else ""
             _warn(f"{path}{line}: {len(odd)} {name} scores of {what} annotations ({videos}); may be damaged.")
@@ -107,7 +107,7 @@ def warn_of_counts(path: Path, rows: Sequence[Any], horizon: Horizon) -> None:
 
 def warn_if_sorted(path: Path, rows: Sequence[Any], horizon: Horizon) -> None:
     """Warn where a column is in order although the rows are in order of their ids: it was sorted on its own."""
-    scores = [score for row in rows if (score := getattr(row, horizon)) is not None]
+    scores = [score for row in rows if (score := row.value(horizon)) is not None]
     if len(scores) < _SORTED_FROM or len(set(scores)) < _SORTED_FROM // 2:
         return
     ids = [row.video_id for row in rows]

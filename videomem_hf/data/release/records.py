@@ -1,7 +1,9 @@
 """What is known of one video, whichever data set and form it comes from."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from videomem_hf.schema import HORIZONS, Horizon
 
 Part = Literal["dev", "train", "validation", "test"]
 """Where the data set itself puts a video; `dev` is yet to be divided into train and validation."""
@@ -26,3 +28,12 @@ class VideoRecord:
     long_term: float | None = None
     short_term_annotations: int | None = None
     long_term_annotations: int | None = None
+
+    @property
+    def horizons(self) -> tuple[Horizon, ...]:
+        """The horizons that it can have scores of."""
+        return HORIZONS
+
+    def value(self, column: str) -> Any:
+        """Return what it says of a column of the data set."""
+        return getattr(self, column)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final
 
 from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, Horizon, InputError
 
@@ -19,8 +19,9 @@ PAPER_TRAIN: Final = 6500
 PAPER_DEV: Final = 8000
 """The paper trains on 6,500 of the 8,000 labelled videos and validates on 1,500 (Sec. 5); it does not say which."""
 
-RankedBy = Literal["long_term", "short_term", "sum"]
-"""Annotation counts that say which videos are the most annotated: one horizon's, or the sum of both."""
+RankedBy = str
+"""Annotation counts that say which videos are the most annotated: one horizon's, or the `sum` of all."""
+_SUM: Final = "sum"
 
 NEARLY_SAME: Final = 0.75
 """Titles are nearly the same when the words they share are at least this part of all their words (Jaccard)."""
@@ -57,8 +58,12 @@ class SplitOptions:
     split_files: Mapping[str, str] | None = None
 
 
-def check_split_options(options: SplitOptions) -> None:
-    """Refuse values of a wrong type with an InputError: `seed="x"` would divide the videos, and not as meant."""
+def check_split_options(options: SplitOptions, horizons: Sequence[Horizon] = ()) -> None:
+    """Refuse values of a wrong type with an InputError: `seed="x"` would divide the videos, and not as meant.
+
+    `horizons` are those of the data, where they are known.
+    """
+    by = options.most_annotated_by
     files = options.split_files
     texts = isinstance(files, Mapping) and all(isinstance(text, str | Path) for item in files.items() for text in item)
     wanted = {
@@ -66,8 +71,8 @@ def check_split_options(options: SplitOptions) -> None:
         "group_titles": ("True or False", isinstance(options.group_titles, bool)),
         "most_annotated": ("a whole number of 0 or more", type(options.most_annotated) is int),
         "most_annotated_by": (
-            f"one of {', '.join(get_args(RankedBy))}",
-            options.most_annotated_by in get_args(RankedBy),
+            f"one of {', '.join((*horizons, _SUM))}" if horizons else "the name of a horizon, or sum",
+            by in (*horizons, _SUM) if horizons else isinstance(by, str),
         ),
         "split_files": ("a dictionary of the splits' names and the paths of their lists", files is None or texts),
     }
@@ -98,7 +103,8 @@ def split_records(records: Sequence[VideoRecord], options: SplitOptions | None =
                 splits.setdefault(record.part, []).append(record.video_id)
         dev = [record for record in records if record.part == "dev"]
         if options.most_annotated:
-            counts = {horizon: [getattr(record, ANNOTATION_COUNTS[horizon]) for record in dev] for horizon in HORIZONS}
+            horizons = dev[0].horizons if dev else HORIZONS
+            counts = {each: [record.value(ANNOTATION_COUNTS[each]) for record in dev] for each in horizons}
             ids = [record.video_id for record in dev]
             chosen = set(most_annotated_indices(options.most_annotated, ids, counts, options.most_annotated_by))
             splits[f"test{options.most_annotated}"] = [ids[index] for index in chosen]
@@ -121,30 +127,30 @@ def most_annotated_indices(
         size: How many.
         ids: Of the videos.
         counts: Annotation counts of the videos for each horizon; None, NaN or 0 where unknown. A horizon may be absent.
-        by: Counts that rank them. Ties are broken by the other horizon's counts (by long-term ones after `sum`), then
+        by: Counts that rank them. Ties are broken by the other horizons' counts (by long-term ones after `sum`), then
             by the number in the id, the smallest first.
 
     Raises:
         InputError: There are fewer videos, `by` is unknown, or no video has the counts that it names.
     """
-    if by not in get_args(RankedBy):
-        raise InputError(f"the most annotated are ranked by {', '.join(get_args(RankedBy))}, not by {by!r}")
+    allowed = [*dict.fromkeys([*counts, *(() if set(counts) - set(HORIZONS) else HORIZONS)]), _SUM]
+    if by not in allowed:
+        raise InputError(f"the most annotated are ranked by {', '.join(allowed)}, not by {by!r}")
     if not 0 < size <= len(ids):
         raise InputError(f"the {size} most annotated videos are asked for; 1 to {len(ids)} can be had")
     known = {name: [0 if not count or math.isnan(count) else count for count in counts[name]] for name in counts}
-    needed: tuple[Horizon, ...] = HORIZONS if by == "sum" else (by,)
+    needed = allowed[:-1] if by == _SUM else [by]
     absent = [name for name in needed if not any(known.get(name, ()))]
     if absent:
         raise InputError(
             f"the most annotated videos by {by} are asked for, but these data have no {absent[0]} annotation counts; "
-            f"rank them by another of {', '.join(get_args(RankedBy))}"
+            f"rank them by another of {', '.join(allowed)}"
         )
-    none = [0] * len(ids)
-    long_term, short_term = known.get("long_term", none), known.get("short_term", none)
 
     def key(index: int) -> tuple[float, float, object]:
-        long, short = long_term[index], short_term[index]
-        first, second = {"long_term": (long, short), "short_term": (short, long), "sum": (long + short, long)}[by]
+        every = {name: column[index] for name, column in known.items()}
+        whole = sum(every.values())
+        first, second = (whole, every.get("long_term", 0)) if by == _SUM else (every[by], whole - every[by])
         return -first, -second, natural_key(ids[index])
 
     return sorted(range(len(ids)), key=key)[:size]

@@ -2,19 +2,31 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, Final
 
-from videomem_hf.schema import ANNOTATION_COUNTS, HORIZONS, TITLE, VIDEO, VIDEO_ID, InputError
+from videomem_hf.schema import (
+    ANNOTATION_COUNTS,
+    HORIZONS,
+    TITLE,
+    VIDEO,
+    VIDEO_ID,
+    Horizon,
+    InputError,
+    check_horizon,
+)
 from videomem_hf.system import printable
 
 from .formats import Table
+from .values import is_score
 
 CAPTIONS: Final = "captions"
 SPLIT: Final = "split"
 GROUP: Final = "group"
 ROLES: Final = (VIDEO, *HORIZONS, *ANNOTATION_COUNTS.values(), TITLE, CAPTIONS, SPLIT, GROUP)
-"""What a column can be. All others are kept under their own names."""
+"""What a column can be, beside the score of a horizon of another name and its annotation count. All others are kept
+under their own names."""
 
 _SYNONYMS: Final[dict[str, tuple[str, ...]]] = {
     VIDEO: (
@@ -51,6 +63,17 @@ _ONE_COUNT: Final = (
     "n", "count", "annotations", "annotation_count", "nb_annotations", "n_annotations", "num_annotations", "responses",
     "n_responses", "raters", "n_raters", "participants", "n_participants",
 )  # fmt: skip
+_DELAY: Final = re.compile(
+    r"(mem_|memorability_|score_|hit_rate_|hr_)?(after_)?(immediate|delayed|(same|next)_day"
+    r"|(one_|two_|three_|[0-9]+_?)?(minutes?|hours?|days?|weeks?|months?|years?)(_later)?"
+    r"|[0-9]+_?(s|sec|seconds?|min|h|hrs?|d|w|m|y)|(hour|day|week|month)_?[0-9]+)"
+    r"(_memorability|_mem|_score|_hit_rate|_hr)?"
+)
+"""Names of scores that say after how long they were measured."""
+_FALSE_ALARMS: Final = re.compile(r"(fa|false_alarms?)(_rate)?")
+_COUNT_FORMS: Final = (
+    "{}_annotations", "nb_{}_annotations", "annotations_{}", "n_{}", "{}_n", "{}_count", "{}_responses",
+)  # fmt: skip
 _NUMBERED: Final = re.compile(r"(title|caption|description)_?[0-9]+")
 
 Columns = dict[str, str | list[str]]
@@ -71,7 +94,8 @@ def find_columns(table: Table, given: Mapping[str, Any] | None = None) -> tuple[
         given: Role (see `ROLES`) to column, where the user says; they come before the names that are known.
 
     Returns:
-        The columns by role, and notes on what was decided without being said, a sentence each.
+        The columns by role, and notes on what was decided without being said, a sentence each. Horizons of names other
+        than VideoMem's are roles of their own: those that the user gives, or columns whose names say a delay.
 
     Raises:
         InputError: A role or column that does not exist, no column of videos or of scores, or several of one role.
@@ -79,19 +103,27 @@ def find_columns(table: Table, given: Mapping[str, Any] | None = None) -> tuple[
     columns = _given_columns(table, given or {})
     taken = {name for value in columns.values() for name in (value if isinstance(value, list) else [value])}
     free = {name: simple(name) for name in table.columns if name not in taken}
+    notes = _take_delays(table, columns, free)
+    has_own = any(horizon not in HORIZONS for horizon in horizons_in(columns))
     for role in ROLES:
-        if role not in columns and (found := _by_synonym(table, role, free, columns)):
+        names = {
+            name: key for name, key in free.items() if not (has_own and role in HORIZONS and _DELAY.fullmatch(key))
+        }
+        if role not in columns and (found := _by_synonym(table, role, names, columns)):
             columns[role] = found
             free.pop(found)
     if CAPTIONS not in columns and (numbered := [name for name in free if _NUMBERED.fullmatch(free[name])]):
         columns[CAPTIONS] = numbered
-    notes = _take_one_score(table, columns, free)
-    missing = "videos" if VIDEO not in columns else None if set(HORIZONS) & columns.keys() else "scores"
+    for horizon in horizons_in(columns):
+        _take_counts(columns, free, horizon)
+    notes += _take_one_score(table, columns, free)
+    missing = "videos" if VIDEO not in columns else None if horizons_in(columns) else "scores"
     if missing:
         example = f'columns={{"{VIDEO if missing == "videos" else "short_term"}": "..."}}'
         raise InputError(
             f"{table.path}: no column of {missing} among {_listed(table.columns)}; say which with {example} (--column "
             f"{VIDEO if missing == 'videos' else 'short_term'}=...)"
+            f"{'' if missing == 'videos' else ', or with another name in place of short_term'}"
         )
     return columns, notes
 
@@ -104,17 +136,76 @@ def _given_columns(table: Table, given: Mapping[str, Any]) -> Columns:
         if role == VIDEO_ID:
             role = VIDEO
         if role not in ROLES:
-            raise InputError(
-                f"columns: {role!r:.60} is nothing that a column can be; it can be {', '.join(ROLES)}. Scores of other "
-                "horizons are kept under their own names, but models learn from short_term and long_term: say which of "
-                "yours stands for which"
-            )
+            _check_own_role(role, given)
         names = value if isinstance(value, list | tuple) and role == CAPTIONS else [value]
         for name in names:
             if name not in table.columns:
                 raise InputError(f"{table.path}: no column {name!r:.60} for {role}; there are {_listed(table.columns)}")
         columns[role] = list(names) if role == CAPTIONS else value
     return columns
+
+
+def _check_own_role(role: Any, given: Mapping[str, Any]) -> None:
+    """Raise an InputError for a role that is neither a horizon's name nor that of its counts, or is nearly another."""
+    own = [name for name in given if isinstance(name, str) and name not in ROLES]
+    if role in [ANNOTATION_COUNTS[name] for name in own]:
+        return
+    close = get_close_matches(str(role), ROLES, n=1, cutoff=0.8)
+    if close or not isinstance(role, str):
+        meant = f"; did you mean {close[0]}" if close else ""
+        raise InputError(
+            f"columns: {role!r:.60} is nothing that a column can be; it can be {', '.join(ROLES)}, or the name of a "
+            f"horizon of yours{meant}"
+        )
+    check_horizon(role)
+
+
+def horizons_in(columns: Iterable[str]) -> tuple[Horizon, ...]:
+    """Return the horizons among the roles of columns: VideoMem's first, then those of other names."""
+    roles = list(columns)
+    own = [role for role in roles if role not in ROLES]
+    counts = {ANNOTATION_COUNTS[role] for role in own}
+    return (*(name for name in HORIZONS if name in roles), *(role for role in own if role not in counts))
+
+
+def _take_delays(table: Table, columns: Columns, free: dict[str, str]) -> list[str]:
+    """Take columns of scores whose names say a delay, where no column has a name of VideoMem's; gives a note.
+
+    A name such as `immediate` alone is a synonym of `short_term`; beside `day` and `week` it is a horizon of its own,
+    and so are false alarms.
+    """
+    synonyms = {key for horizon in HORIZONS for key in _SYNONYMS[horizon]}
+    known = {key for key in free.values() if key in synonyms | set(_ONE_SCORE) and not _DELAY.fullmatch(key)}
+    found = {name: key for name, key in free.items() if _DELAY.fullmatch(key) or _FALSE_ALARMS.fullmatch(key)}
+    found = {name: key for name, key in found.items() if is_score(table, name)}
+    if (
+        horizons_in(columns)
+        or known
+        or not any(_DELAY.fullmatch(key) and key not in synonyms for key in found.values())
+    ):
+        return []
+    for name, key in found.items():
+        horizon = key if key[0].isalpha() else f"after_{key}"
+        check_horizon(horizon)
+        if horizon in columns:
+            raise InputError(f"{table.path}: {printable(name)} and another column are both {horizon}; rename one")
+        columns[horizon] = name
+        free.pop(name)
+    taken = ", ".join(printable(name) for name in found)
+    return [
+        f"{table.path}: {taken} are taken as scores of horizons of their own names; say otherwise with "
+        f'columns={{"NAME": "COLUMN"}} (--column NAME=COLUMN).'
+    ]
+
+
+def _take_counts(columns: Columns, free: dict[str, str], horizon: Horizon) -> None:
+    """Take the column of a horizon's annotation counts, by its name."""
+    role = ANNOTATION_COUNTS[horizon]
+    names = {form.format(base) for form in _COUNT_FORMS for base in (horizon, simple(str(columns[horizon])))}
+    found = [name for name, key in free.items() if key in names]
+    if role not in columns and len(found) == 1:
+        columns[role] = found[0]
+        free.pop(found[0])
 
 
 def _by_synonym(table: Table, role: str, free: Mapping[str, str], columns: Columns) -> str | None:
@@ -139,7 +230,7 @@ def _all_differ(table: Table, column: str) -> bool:
 def _take_one_score(table: Table, columns: Columns, free: dict[str, str]) -> list[str]:
     """Take the only score of a table as short-term, where no column says a horizon; gives a note that says so."""
     notes = []
-    if not set(HORIZONS) & columns.keys():
+    if not horizons_in(columns):
         found = [name for name, key in free.items() if key in _ONE_SCORE]
         if len(found) > 1:
             raise InputError(
@@ -155,7 +246,7 @@ def _take_one_score(table: Table, columns: Columns, free: dict[str, str]) -> lis
                 f"long_term={printable(found[0])})."
             )
     counts = [name for name, key in free.items() if key in _ONE_COUNT]
-    scored = [horizon for horizon in HORIZONS if horizon in columns]
+    scored = horizons_in(columns)
     if len(scored) == 1 and ANNOTATION_COUNTS[scored[0]] not in columns and len(counts) == 1:
         columns[ANNOTATION_COUNTS[scored[0]]] = counts[0]
         free.pop(counts[0])

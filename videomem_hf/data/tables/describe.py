@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from videomem_hf.data.record_tables import record_value
 from videomem_hf.data.release.splits import split_records
-from videomem_hf.schema import HORIZON_NAMES, HORIZONS
+from videomem_hf.schema import ANNOTATION_COUNTS, HORIZON_NAMES
 
 from .columns import ROLES
 from .opening import OpenedTable, open_table
@@ -43,8 +42,8 @@ class TableDescription:
     def statistics(self) -> dict[str, dict[str, float]]:
         """Number, mean, standard deviation, smallest and largest of the scores, for each horizon that has any."""
         found = {}
-        for horizon in HORIZONS:
-            values = [getattr(record, horizon) for record in self.opened.records]
+        for horizon in self.opened.horizons:
+            values = [record.value(horizon) for record in self.opened.records]
             scores = np.array([value for value in values if value is not None], float)
             if scores.size:
                 found[HORIZON_NAMES[horizon]] = {
@@ -69,10 +68,11 @@ def describe_table(
         found = opened.find_media()
     first = opened.records[0]
     roles = []
-    for role in ROLES:
+    own = [name for horizon in opened.horizons for name in (horizon, ANNOTATION_COUNTS[horizon])]
+    for role in dict.fromkeys([ROLES[0], *own, *ROLES]):
         if column := opened.columns.get(role):
             name = ", ".join(column) if isinstance(column, list) else column
-            value = first.video_id if role == "video" else first.part if role == "split" else record_value(first, role)
+            value = first.video_id if role == "video" else first.part if role == "split" else first.value(role)
             roles.append((role, name, "" if value is None else str(value)))
     missing = [record.video_id for record in opened.records if record.video_id not in found]
     return TableDescription(

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date, time
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,10 +13,18 @@ from videomem_hf.data.release.text_files import numbered_lines, read_text
 from videomem_hf.schema import InputError, short_message
 from videomem_hf.system import printable
 
+from .matlab import read_structures
+
 SPREADSHEETS: Final = frozenset({".xlsx", ".xls", ".xlsm", ".xlsb", ".ods"})
 SPREADSHEET_ERRORS: Final = frozenset({"#NAME?", "#VALUE!", "#REF!", "#N/A", "#NUM!", "#DIV/0!", "#NULL!"})
 
 Value = str | int | float | list[Any] | dict[str, Any] | bool | None
+
+
+class DateText(str):
+    """A date in a spreadsheet, as text: it was entered as one, or the spreadsheet made it of something else."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)
@@ -39,7 +48,7 @@ class Table:
 
 
 def read_table(path: Path, sheet: str | None = None) -> Table:
-    """Read a table by the ending of its name: .csv, .tsv, .txt, .xlsx, .xls, .ods, .json, .jsonl or .parquet.
+    """Read a table by the ending of its name: .csv, .tsv, .txt, .xlsx, .xls, .ods, .json, .jsonl, .parquet or .mat.
 
     Text may be UTF-8 or marked UTF-16, with commas, semicolons or tabs. Empty cells, `nan`, `NA`, `null` and a
     spreadsheet's errors are None.
@@ -58,6 +67,8 @@ def read_table(path: Path, sheet: str | None = None) -> Table:
         raise InputError(f"{path} has no sheets; leave out sheet={sheet!r}")
     if suffix in SPREADSHEETS:
         return _of_lines(path, _sheet_lines(path, sheet))
+    if suffix == ".mat":  # not searched for tables: such files hold anything, of any size
+        return _of_objects(path, [(f"{path}: entry {n}", row) for n, row in enumerate(read_structures(path), start=1)])
     if suffix not in _READERS:
         endings = ", ".join(sorted((*_READERS, *SPREADSHEETS)))
         raise InputError(f"{path}: a table ends in one of {endings}")
@@ -76,6 +87,8 @@ def _plain(value: Any) -> Value:
         return None if text.lower() in UNKNOWN or text in SPREADSHEET_ERRORS else text
     if isinstance(value, float):
         return None if math.isnan(value) else value
+    if isinstance(value, date | time):
+        return DateText(value)
     return value if isinstance(value, int | bool | list | dict | None) else str(value)
 
 
@@ -86,6 +99,8 @@ def _of_lines(path: Path, lines: Iterator[tuple[str, list[Any]]]) -> Table:
     for location, cells in lines:
         if columns is None:
             columns = _names(location, cells)
+            continue
+        if all(_plain(cell) is None for cell in cells):
             continue
         extra = [cell for cell in cells[len(columns) :] if _plain(cell) is not None]
         if extra or len(cells) < len(columns):

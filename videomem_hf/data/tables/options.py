@@ -27,6 +27,9 @@ class TableOptions:
         columns: What a column is (see `columns.ROLES`) and its name, where names do not say it.
         scale: `unit` for scores in [0, 1], `percent`, or None where the table says it.
         preset: Name of a published set's layout, see `presets`.
+        title: What people call the data set; None for its folder's name, or the preset's.
+        license: Licence of the scores and the media, as the Hub writes it (`cc-by-4.0`) or in words.
+        citation: How it is cited: BibTeX, or a sentence.
     """
 
     table: str | None = None
@@ -35,6 +38,9 @@ class TableOptions:
     columns: dict[str, Any] | None = None
     scale: str | None = None
     preset: str | None = None
+    title: str | None = None
+    license: str | None = None
+    citation: str | None = None
 
 
 OPTION_NAMES: Final = tuple(option.name for option in fields(TableOptions))

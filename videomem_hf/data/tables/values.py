@@ -61,6 +61,16 @@ def read_scores(
     ]
 
 
+def is_score(table: Table, column: str) -> bool:
+    """Whether a column can only be scores: numbers in [0, 1], or up to 100 with a percent sign, and some of them."""
+    try:
+        numbers = [_number(row, column, percent=True) for row in table.rows]
+    except InputError:
+        return False
+    known = [(number, sign) for number, sign in numbers if number is not None]
+    return bool(known) and all(0 <= number <= (100 if sign else 1) for number, sign in known)
+
+
 def _in_range(row: Row, column: str, number: float, top: float, below_zero: str) -> float:
     if number < 0 and below_zero == "zero":
         return 0.0

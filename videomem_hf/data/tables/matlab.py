@@ -1,0 +1,36 @@
+"""Tables in MATLAB files: a list of structures, each of which is a row."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from videomem_hf.schema import InputError, short_message
+
+
+def read_structures(path: Path) -> list[dict[str, Any]]:
+    """Read the first variable of a .mat file (up to version 7), a list of structures, as a dictionary for each.
+
+    Numbers, texts and None for what is neither; raises an InputError for a file that holds something else.
+    """
+    from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
+
+    try:
+        content = loadmat(str(path), squeeze_me=True, struct_as_record=False)
+    except (MatReadError, NotImplementedError, OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path}: not a MATLAB file that can be read ({short_message(error)})") from None
+    name = next((name for name in content if not name.startswith("__")), None)
+    records = [] if name is None else list(np.atleast_1d(content[name]))
+    if not records or not all(hasattr(record, "_fieldnames") for record in records):
+        raise InputError(f"{path}: holds no list of structures, one for each image")
+    return [{field: _plain(getattr(record, field)) for field in record._fieldnames} for record in records]
+
+
+def _plain(value: Any) -> Any:
+    """Return a number or a text as Python has it, None for anything else, such as a matrix."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int | float | str) else None
