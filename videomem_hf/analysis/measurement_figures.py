@@ -55,8 +55,12 @@ def reliability_figure(curves: "Mapping[Horizon, ReliabilityCurve]") -> Figure:
                 curve.annotations, curve.mean[name], color=colour, marker=_MARKERS[name], linestyle=_LINES[name],
                 markersize=4, linewidth=1.3, label=MEASURE_NAMES[name],
             )  # fmt: skip
-            axes.fill_between(curve.annotations, curve.low[name], curve.high[name], color=colour, alpha=0.12, linewidth=0)
-        style_axes(axes, f"{HORIZON_NAMES[horizon]}, 95 % intervals", "annotations per video", "reliability\n(split halves)")
+            axes.fill_between(
+                curve.annotations, curve.low[name], curve.high[name], color=colour, alpha=0.12, linewidth=0
+            )
+        style_axes(
+            axes, f"{HORIZON_NAMES[horizon]}, 95 % intervals", "annotations per video", "reliability\n(split halves)"
+        )
         axes.set_ylim(min(0.0, axes.get_ylim()[0]), 1)
         axes.set_xlim(left=0)
         legend_below(axes, 3)
@@ -74,7 +78,9 @@ def extremes_figure(measured: "Mapping[Horizon, Measurement]", names: Sequence[s
         at = -np.arange(len(chosen), dtype=np.float64)
         if not few:
             at[SHOWN_VIDEOS:] -= 1.5
-            axes.axhline((at[SHOWN_VIDEOS - 1] + at[SHOWN_VIDEOS]) / 2, color=GUIDE_COLOUR, linestyle=":", linewidth=0.8)
+            axes.axhline(
+                (at[SHOWN_VIDEOS - 1] + at[SHOWN_VIDEOS]) / 2, color=GUIDE_COLOUR, linestyle=":", linewidth=0.8
+            )
         error = np.stack([values[chosen] - low[chosen], high[chosen] - values[chosen]])
         axes.axvline(np.nanmean(values), color=GUIDE_COLOUR, linewidth=0.9, label="mean of all videos")
         axes.errorbar(

@@ -137,8 +137,8 @@ LagCorrection = Annotated[
 ScoreModel = Annotated[
     Literal["plain", "detection"],
     typer.Option(
-        help="plain: the paper's scores. detection: also d', criterion, rates of hits and of false alarms, each with its "
-        "error and reliability, in OUT/measurement."
+        help="plain: the paper's scores. detection: also d', criterion, rates of hits and of false alarms, each with "
+        "its error and reliability, in OUT/measurement."
     ),
 ]
 OutFolder = Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; new, or of an earlier run.")]

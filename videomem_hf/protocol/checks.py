@@ -71,8 +71,8 @@ def check_annotations(annotations: Annotations, design: StudyDesign, ignore: Col
 def find_contradiction(annotations: Annotations) -> tuple[int, str] | None:
     """The first showing that contradicts others and what is wrong with it; None if there is none.
 
-    The checks: each position once, a repeat only after a first showing (unless step 1 has none, as a study-test design),
-    fillers once, roles that the step allows, no response time without a press.
+    The checks: each position once, a repeat only after a first showing (unless step 1 has none, as in a study-test
+    design), fillers once, roles that the step allows, no response time without a press.
     """
     if twice := _duplicate_position(annotations):
         return twice

@@ -1,4 +1,4 @@
-"""The detection model against a Gibbs sampler, against a probit regression of statsmodels, and against its own truth."""
+"""The detection model against a Gibbs sampler, a probit regression of statsmodels, and its own truth."""
 
 import numpy as np
 import pytest
@@ -102,7 +102,9 @@ def test_large_systems_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(linear, "_EXACT_AT_THE_END", 0)
     fast = fit_detection(drawn.responses)
     assert fast.tendencies.mean == pytest.approx(exact.tendencies.mean, abs=0.02)
-    ratio = np.sqrt(np.einsum("nii->ni", fast.tendencies.covariance) / np.einsum("nii->ni", exact.tendencies.covariance))
+    ratio = np.sqrt(
+        np.einsum("nii->ni", fast.tendencies.covariance) / np.einsum("nii->ni", exact.tendencies.covariance)
+    )
     assert ratio == pytest.approx(np.ones((200, 2)), abs=0.06)
     assert fast.video_covariance == pytest.approx(exact.video_covariance, abs=0.02)
     assert fast.slope == pytest.approx(exact.slope, abs=0.02)

@@ -82,8 +82,9 @@ def test_version_6_in_one_csv_with_key_codes(tmp_path: Path) -> None:
         for index, (item, key) in enumerate(zip(SHOWN, pressed, strict=True)):
             old = index in (3, 5)
             rows.append({
-                "subject": who, "trial_type": "image-keyboard-response", "trial_index": index, "rt": 700 if key > 0 else "null",
-                "stimulus": f'<img src="stim/{item}.png" width=300>', "key_press": key, "correct": old == (key == 70),
+                "subject": who, "trial_type": "image-keyboard-response", "trial_index": index,
+                "rt": 700 if key > 0 else "null", "stimulus": f'<img src="stim/{item}.png" width=300>',
+                "key_press": key, "correct": old == (key == 70),
             })  # fmt: skip
     study = import_responses([write_csv(tmp_path / "all.csv", rows)])
     assert presses(study)["7", "b", False]
@@ -151,11 +152,13 @@ def test_short_lags_check_attention_and_third_showings_are_left_out(tmp_path: Pa
     roles = dict(zip(study.annotations.video.tolist(), study.annotations.role.tolist(), strict=True))
     assert roles == {0: VIGILANCE, 1: TARGET, 2: FILLER}
     assert len(study.annotations) == 5
-    assert "third and later showings of an item, left out: 1" in study.notes
+    assert "further showings of an item, left out: 1" in study.notes
 
 
 def test_practice_is_left_out_by_its_name_and_parts_by_choice(tmp_path: Path) -> None:
-    trials = jspsych([None, " "], ["a", "a"], task="practice") + jspsych([None, None, None, " ", None, " "], task="main")
+    trials = jspsych([None, " "], ["a", "a"], task="practice") + jspsych(
+        [None, None, None, " ", None, " "], task="main"
+    )
     path = write_json(tmp_path / "p1.json", trials)
     assert len(import_responses([path]).annotations) == 6
     assert len(import_responses([path], ImportOptions(only=["task=practice"])).annotations) == 2

@@ -135,7 +135,9 @@ def lag_curve(measurement: Measurement) -> LagCurve | None:
     index = np.clip(np.searchsorted(edges, log_lag, side="right") - 1, 0, max(len(edges) - 2, 0))
     counts = np.bincount(index)
     rates = np.bincount(index, hit) / counts
-    errors = [_clustered_error(hit[index == each], responses.participant[rows][index == each]) for each in range(len(counts))]
+    errors = [
+        _clustered_error(hit[index == each], responses.participant[rows][index == each]) for each in range(len(counts))
+    ]
     centres = np.exp(np.bincount(index, log_lag) / counts)
     return LagCurve(lag * reference, rate, low, high, centres * reference, rates, 1.96 * np.array(errors))
 

@@ -1,8 +1,8 @@
 """The Gaussian part of the detection model: means and covariances of all effects, given the responses' sites.
 
-The unknowns are the fixed effects (two means, and a slope), a pair of effects of each video and one of each participant.
-A response concerns one of a pair, so the precision matrix has blocks of 2 x 2 on its diagonal for videos and for
-participants. The more numerous side is eliminated block by block (a Schur complement); what remains, the fixed effects
+The unknowns are the fixed effects (two means, and a slope), a pair of effects of each video, and one of each
+participant. A response concerns one of a pair, so the precision matrix has blocks of 2 x 2 on its diagonal for videos
+and for participants. The more numerous side is eliminated block by block (a Schur complement); what remains, the fixed effects
 and the other side, is factorised where it is small. Where it is large its means come from conjugate gradients, which
 need two sparse products a step, and a covariance is that of an item whose partners have only themselves to be
 determined by: exact but for ways through third items, which many responses make negligible.
@@ -100,7 +100,9 @@ class Effects:
 
     def marginals(self, solution: Solution, precision: Floats) -> tuple[Floats, Floats]:
         """Mean and variance of each response's linear predictor."""
-        videos = (solution.videos, solution.participants) if self.videos_large else (solution.participants, solution.videos)
+        videos = (
+            (solution.videos, solution.participants) if self.videos_large else (solution.participants, solution.videos)
+        )
         mean = solution.fixed[self.kind] + videos[0].mean.ravel()[self.large] + videos[1].mean.ravel()[self.small]
         if self.lag is not None:
             mean = mean + solution.fixed[KINDS] * self.lag

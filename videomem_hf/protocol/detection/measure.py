@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from scipy import special
 
 from videomem_hf.protocol.annotations import TARGET, Annotations
+from videomem_hf.protocol.design import StudyDesign
 from videomem_hf.protocol.detection.attention import Attention, find_attention
 from videomem_hf.protocol.detection.linear import KINDS, NEW, REPEAT
 from videomem_hf.protocol.detection.model import Detection, Responses, fit_detection
-from videomem_hf.protocol.design import StudyDesign
 from videomem_hf.protocol.screening import Screening
 from videomem_hf.schema import HORIZONS, Horizon, InputError
 from videomem_hf.statistics import Floats

@@ -100,7 +100,6 @@ class Detection:
     converged: bool
 
 
-
 def fit_detection(
     responses: Responses,
     *,

@@ -41,7 +41,7 @@ class Spread:
 def assumed_spread(horizon: Horizon, model: MemoryModel | None = None) -> Spread:
     """The spread without a pilot: hits as in the simulator, and false alarms that vary over videos as hits do.
 
-    The correlation of the two tendencies is taken as 0. These are assumptions, not findings: a pilot study gives its own.
+    The correlation of the two tendencies is taken as 0. These are assumptions: a pilot study gives its own figures.
     """
     model = model or MemoryModel()
     mean, sd = getattr(model, f"{horizon}_mean"), getattr(model, f"{horizon}_sd")
@@ -49,7 +49,9 @@ def assumed_spread(horizon: Horizon, model: MemoryModel | None = None) -> Spread
     density = math.exp(-(hit**2) / 2) / math.sqrt(2 * math.pi)
     people = model.ability_sd * mean * (1 - mean) / density
     return Spread(
-        np.array([special.ndtri(FALSE_ALARMS), hit]), np.eye(2) * (sd / density) ** 2, np.eye(2) * max(people, 0.01) ** 2
+        np.array([special.ndtri(FALSE_ALARMS), hit]),
+        np.eye(2) * (sd / density) ** 2,
+        np.eye(2) * max(people, 0.01) ** 2,
     )
 
 

@@ -1,9 +1,9 @@
 """Writes measurements beside a study's scores: a table that `load_dataset("memorability")` reads, and a summary.
 
-    OUT/measurement/measurement.csv     one row per video: each measure with its standard error, for each step
-    OUT/measurement/memorability.yaml   which of the columns are taken as scores: the hit rates, in [0, 1]
-    OUT/measurement/participants.csv    bias and sensitivity of each participant with their standard errors
-    OUT/measurement/measurement.json    the model's parameters and the reliability of each measure
+OUT/measurement/measurement.csv     one row per video: each measure with its standard error, for each step
+OUT/measurement/memorability.yaml   which of the columns are taken as scores: the hit rates, in [0, 1]
+OUT/measurement/participants.csv    bias and sensitivity of each participant with their standard errors
+OUT/measurement/measurement.json    the model's parameters and the reliability of each measure
 """
 
 import json
@@ -115,7 +115,9 @@ def _people(horizon: Horizon, part: Measurement, participants: Sequence[str]) ->
     """Sensitivity is d' of the average video; bias above 0 is pressing more often than the average participant."""
     effects = part.detection.participants
     counts = np.bincount(part.responses.participant, minlength=part.responses.participants)
-    sensitivity = part.detection.mean[REPEAT] - part.detection.mean[NEW] + effects.mean[:, REPEAT] - effects.mean[:, NEW]
+    sensitivity = (
+        part.detection.mean[REPEAT] - part.detection.mean[NEW] + effects.mean[:, REPEAT] - effects.mean[:, NEW]
+    )
     weights = {"sensitivity": np.array([-1.0, 1.0]), "bias": np.array([0.5, 0.5])}
     errors = {
         name: np.sqrt(np.einsum("i,nij,j->n", weight, effects.covariance, weight)) for name, weight in weights.items()

@@ -12,7 +12,7 @@ from videomem_hf.schema import InputError
 _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "participant": (
         "participant", "participant_id", "subject", "subject_id", "subjectid", "participantid", "prolific_pid",
-        "prolific_id", "workerid", "worker_id", "sona_id", "run_id", "user_id", "pid", "sub", "id",
+        "prolific_id", "workerid", "worker_id", "sona_id", "run_id", "user_id", "pid", "sub",
     ),
     "item": (
         "item", "item_id", "item_name", "image", "image_name", "image_id", "video", "video_name", "video_id", "clip",
@@ -39,6 +39,8 @@ TEST_WORDS: Final = re.compile(r"test|recog|retriev|recall|old.?new|memory", re.
 OTHER_WORDS: Final = re.compile(
     r"practi[cs]e|instruct|example|feedback|fixation|training|demo|consent|welcome|debrief|break|survey", re.IGNORECASE
 )
+_NO_TRIALS: Final = re.compile(r"^(instructions|preload|fullscreen|call-function|survey|browser-check|external-html)")
+"""Types of jsPsych's trials that show no item."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,8 @@ def find_columns(rows: Sequence[Row], options: ImportOptions) -> Columns:
     if columns.item is None or (columns.response is None and columns.rt is None):
         kind, option = ("what was shown", "--item") if columns.item is None else ("responses", "--response")
         raise InputError(
-            f"{rows[0].file}: no column of {kind} among {', '.join(sorted(counts))[:300]}; name it with {option} COLUMN."
+            f"{rows[0].file}: no column of {kind} among {', '.join(sorted(counts))[:300]}; name it with {option} "
+            "COLUMN."
         )
     return columns
 
@@ -122,6 +125,7 @@ def choose_rows(rows: Sequence[Row], options: ImportOptions) -> tuple[list[Row],
         if not kept:
             raise InputError(f"{rows[0].file}: no trial has {', '.join((*options.only, *options.without))}.")
         return kept, [f"{len(kept):,} of {len(rows):,} trials chosen"]
+    rows = [row for row in rows if not _NO_TRIALS.search(str(row.cells.get("trial_type", "")))]
     phases = phase_columns(rows)
     out = Counter(
         str(row.cells[name]) for row in rows for name in phases if OTHER_WORDS.search(str(row.cells.get(name, "")))

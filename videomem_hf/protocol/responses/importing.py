@@ -159,7 +159,9 @@ def _press(row: Row, columns: Columns, code: bool) -> str | None:
     if is_nothing(value):
         return None
     if isinstance(value, dict | list):
-        raise row.error(f"{str(value)[:60]!r} in column {columns.response!r} is no key; leave the trial out (--without)")
+        raise row.error(
+            f"{str(value)[:60]!r} in column {columns.response!r} is no key; leave the trial out (--without)"
+        )
     name = key_name(value, code)
     return None if name in ("", "-1") else name
 
@@ -179,7 +181,9 @@ def _rt_ms(row: Row, columns: Columns, options: ImportOptions) -> float:
 
 def _truth(value: Any) -> bool | None:
     text = plain(value) if value is not None else ""
-    return True if text in ("1", "correct", "yes", "hit") else False if text in ("0", "incorrect", "wrong", "no") else None
+    return (
+        True if text in ("1", "correct", "yes", "hit") else False if text in ("0", "incorrect", "wrong", "no") else None
+    )
 
 
 def _old(row: Row, columns: Columns) -> bool | None:
@@ -210,9 +214,9 @@ def _check_sessions(trials: Sequence[_Trial], columns: Columns) -> None:
         first = files.setdefault((trial.participant, trial.step), trial.row)
         if first.file != trial.row.file:
             raise InputError(
-                f"{trial.row.file}, trial {trial.row.number}: participant {trial.participant!r} is in {first.file} too; "
-                f"name the column of participants with --participant (now {columns.participant!r}), or a second session "
-                "with --second COLUMN=VALUE."
+                f"{trial.row.file}, trial {trial.row.number}: participant {trial.participant!r} is in {first.file} "
+                f"too; name the column of participants with --participant (now {columns.participant!r}), or a second "
+                "session with --second COLUMN=VALUE."
             )
 
 
@@ -221,38 +225,36 @@ def _mark_repeats(
 ) -> tuple[list[_Trial], list[str]]:
     """Say of each trial whether the item was shown before, and leave out third and later showings."""
     before = {(trial.participant, trial.item) for trial in learned}
+    shown = {step: {(t.participant, t.item) for t in asked if t.step == step} for step in (1, 2)}
+    came = {participant for participant, _ in before | shown[1]}
+    continuous = not learned and _shown_twice(asked)
     times: Counter[tuple[str, str, int]] = Counter()
-    first_step = {(trial.participant, trial.item) for trial in asked if trial.step == 1}
-    with_first = {trial.participant for trial in asked if trial.step == 1} | {trial.participant for trial in learned}
-    again = _shown_twice(asked)
-    by_column = columns.old is not None and not learned and not again
-    kept, third = [], 0
+    kept = []
     for trial in asked:
         key = trial.participant, trial.item
         times[*key, trial.step] += 1
-        if times[*key, trial.step] > 2 or (times[*key, trial.step] == 2 and (learned or trial.step == 2 or by_column)):
-            third += 1
+        if times[*key, trial.step] > (2 if continuous and trial.step == 1 else 1):
             continue
-        known = key in before or times[*key, trial.step] == 2
-        if trial.step == 2 and trial.participant in with_first:
-            known |= key in first_step
-        elif by_column or trial.step == 2:
-            if trial.old is None:
-                said = trial.row.cells.get(columns.old or "")
-                raise trial.row.error(
-                    f"{said!r} in column {columns.old!r} says neither old nor new; name the column of old and new "
-                    "items with --old"
-                )
-            known = trial.old
-        _check_old(trial, known, columns, bool(learned or again))
-        trial.repeat = known
+        if trial.step == 2 and trial.participant in came:
+            trial.repeat = key in before | shown[1]
+        elif trial.step == 1 and (learned or continuous):
+            trial.repeat = key in before or times[*key, 1] == 2
+            _check_old(trial, columns)
+        elif trial.old is not None:
+            trial.repeat = trial.old
+        elif columns.old is not None:
+            said = trial.row.cells.get(columns.old)
+            raise trial.row.error(
+                f"{said!r} in column {columns.old!r} says neither old nor new; name the column that does with --old"
+            )
         kept.append(trial)
     if not any(trial.repeat for trial in kept):
         raise InputError(
-            f"{kept[0].row.file}: no item is shown twice, and no column says which were learned; name it with --old, or "
-            "the trials of the learning part with --study COLUMN=VALUE."
+            f"{kept[0].row.file}: no item is shown twice, and no column says which were learned; name it with --old, "
+            "or the trials of the learning part with --study COLUMN=VALUE."
         )
-    return kept, [f"third and later showings of an item, left out: {third:,}"] if third else []
+    left_out = len(asked) - len(kept)
+    return kept, [f"further showings of an item, left out: {left_out:,}"] if left_out else []
 
 
 def _shown_twice(asked: Sequence[_Trial]) -> bool:
@@ -260,12 +262,13 @@ def _shown_twice(asked: Sequence[_Trial]) -> bool:
     return 2 * sum(count > 1 for count in counts.values()) > 0.1 * len(counts)
 
 
-def _check_old(trial: _Trial, known: bool, columns: Columns, checked: bool) -> None:
-    if checked and trial.old is not None and trial.old != known:
+def _check_old(trial: _Trial, columns: Columns) -> None:
+    if trial.old is not None and trial.old != trial.repeat:
         said, found = ("old", "was not shown before") if trial.old else ("new", "was shown before")
         raise trial.row.error(
             f"column {columns.old!r} says that {trial.item!r} is {said}, but it {found} to participant "
-            f"{trial.participant!r}; choose the trials that count with --only or --without, or name the column with --old"
+            f"{trial.participant!r}; choose the trials that count with --only or --without, or name another column "
+            "with --old"
         )
 
 

@@ -62,9 +62,8 @@ def seen_keys(
         return wanted, f"seen before: {_quoted(wanted)}, of {listed}"
     if column is not None and column.lower() in _BINARY_COLUMNS and counts.keys() <= {"0", "1"}:
         return frozenset({"1"}), f"seen before: 1 in column {column!r}"
-    if words := counts.keys() & SEEN_WORDS:
-        if not counts.keys() - words - NEW_WORDS:
-            return frozenset(words), f"seen before: {_quoted(words)}, of {listed}"
+    if (words := counts.keys() & SEEN_WORDS) and not counts.keys() - words - NEW_WORDS:
+        return frozenset(words), f"seen before: {_quoted(words)}, of {listed}"
     if len(counts) == 1:
         return frozenset(counts), f"seen before: the only key that was pressed, {_quoted(counts)}"
     if found := _keys_by_correctness(presses, old, correct):

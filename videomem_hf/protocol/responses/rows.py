@@ -81,9 +81,7 @@ def _read_json(file: Path) -> Iterator[Row]:
         content = json.loads(text)
     except json.JSONDecodeError as error:
         content = _json_lines(file, text, error)
-    number = 0
-    for trial in _trials(content):
-        number += 1
+    for number, trial in enumerate(_trials(content), start=1):
         if not isinstance(trial, dict):
             raise InputError(f"{file}, trial {number}: {str(trial)[:40]!r} is not a trial (an object with its cells).")
         yield Row(file, number, {str(key): value for key, value in trial.items() if not is_nothing(value)})
@@ -106,7 +104,9 @@ def _json_lines(file: Path, text: str, error: json.JSONDecodeError) -> list[Any]
 def _trials(content: Any) -> Iterator[Any]:
     """The trials in lists of lists (one a participant) and in an object that holds them."""
     if isinstance(content, dict):
-        inner = next((content[name] for name in ("trials", "data", "values") if isinstance(content.get(name), list)), None)
+        inner = next(
+            (content[name] for name in ("trials", "data", "values") if isinstance(content.get(name), list)), None
+        )
         if inner is None:
             yield content
             return
