@@ -2,9 +2,9 @@
 
 The unknowns are the fixed effects (two means, and a slope), a pair of effects of each video, and one of each
 participant. A response concerns one of a pair, so the precision matrix has blocks of 2 x 2 on its diagonal for videos
-and for participants. The more numerous side is eliminated block by block (a Schur complement); what remains, the fixed effects
-and the other side, is factorised where it is small. Where it is large its means come from conjugate gradients, which
-need two sparse products a step, and a covariance is that of an item whose partners have only themselves to be
+and for participants. The more numerous side is eliminated block by block (a Schur complement); what remains, the fixed
+effects and the other side, is factorised where it is small. Where it is large its means come from conjugate gradients,
+which need two sparse products a step, and a covariance is that of an item whose partners have only themselves to be
 determined by: exact but for ways through third items, which many responses make negligible.
 """
 
@@ -19,9 +19,9 @@ from videomem_hf.statistics import Floats
 
 NEW, REPEAT = range(2)
 KINDS: Final = 2
-_EXACT_OPERATIONS: Final = 1e9
-"""Up to this cost every iteration is exact: a second or less."""
-_EXACT_AT_THE_END: Final = 2e10
+_EXACT_OPERATIONS: Final = 4e9
+"""Up to this number of multiplications every iteration is exact: half a second or less."""
+_EXACT_AT_THE_END: Final = 2e11
 _CHUNK: Final = 2_000_000
 """Numbers of a dense matrix that is computed in parts."""
 _FLAT: Final = 1e-8
@@ -93,8 +93,7 @@ class Effects:
         self.columns = self.small[self.order].astype(np.int32)
         self.starts = np.concatenate([[0], np.cumsum(np.bincount(self.large, minlength=self.large_size))])
         unknown = self.small_size + self.fixed
-        per_row = len(video) / max(self.large_size, 1)
-        operations = float(unknown**3 / 3 + 4 * self.large_size * unknown * per_row + len(video) * 2 * per_row)
+        operations = float(2 * unknown**3 + 2 * self.large_size * unknown**2)
         self.exact, self.exact_at_the_end = operations <= _EXACT_OPERATIONS, operations <= _EXACT_AT_THE_END
         self.guess: Floats | None = None
 
@@ -206,10 +205,11 @@ def _exact_solution(effects: Effects, system: _System, precision: Floats) -> Sol
         part = slice(start, min(start + step, effects.large_size))
         rows = np.hstack([f_reduced[part], reduced[part].toarray()])
         own = slice(part.start // KINDS, part.stop // KINDS)
-        large[own] = system.k_large[own] + _pairs(rows, rows @ inverse)
-        rows = -rows
-        rows[np.arange(len(rows)), np.arange(len(rows)) % KINDS] += 1  # the mean added
         product = rows @ inverse
+        large[own] = system.k_large[own] + _pairs(rows, product)
+        kinds = np.arange(len(rows)) % KINDS  # the mean added
+        rows, product = -rows, inverse[kinds] - product
+        rows[np.arange(len(rows)), kinds] += 1
         tendencies[own] = system.k_large[own] + _pairs(rows, product)
         _row_variances(effects, part, product, tendencies, inverse, variance)
     fixed, seen = x[:count], (system.d_large, system.d_small)
