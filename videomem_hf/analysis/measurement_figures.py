@@ -61,7 +61,7 @@ def reliability_figure(curves: "Mapping[Horizon, ReliabilityCurve]") -> Figure:
         style_axes(
             axes, f"{HORIZON_NAMES[horizon]}, 95 % intervals", "annotations per video", "reliability\n(split halves)"
         )
-        axes.set_ylim(min(0.0, axes.get_ylim()[0]), 1)
+        axes.set_ylim(max(min(0.0, axes.get_ylim()[0]), -0.5), 1)
         axes.set_xlim(left=0)
         legend_below(axes, 3)
     return figure
@@ -147,11 +147,12 @@ def steps_figure(measured: "Mapping[Horizon, Measurement]", agreements: "Mapping
         known = np.isfinite(x) & np.isfinite(y)
         alpha = float(np.clip(300 / max(known.sum(), 1), 0.12, 0.7))
         axes.scatter(x[known], y[known], s=6, color=BOTH_COLOUR, alpha=alpha, edgecolors="none", rasterized=True)
-        title = (
-            f"{MEASURE_NAMES[name]}: r {found.observed:.2f}\nwithout noise {found.disattenuated:.2f} "
-            f"({found.interval.low:.2f} to {found.interval.high:.2f})"
-        )
+        known_to_agree = np.isfinite(found.disattenuated)
+        without = f"{found.disattenuated:.2f}\n({found.interval.low:.2f} to {found.interval.high:.2f})"
+        title = f"{MEASURE_NAMES[name]}: r {found.observed:.2f}, without noise "
+        title += without if known_to_agree else "unknown:\nhalves do not agree"
         style_axes(axes, title.replace("-", "\N{MINUS SIGN}"), "step 1", "step 2" if axes is panels[0] else "")
+        axes.title.set_fontsize(TICK_PT)
     return figure
 
 

@@ -91,9 +91,12 @@ def _measure(table: "Annotations", scores: "StudyScores", out: Path) -> None:
             + ("" if fit.converged else f"; not converged after {fit.iterations} iterations")
         )
         rows = [
-            f"{measure} {each.model:.2f} (split halves {each.split_half:.2f}, for all {each.spearman_brown:.2f})"
-            for measure, each in found[horizon].items()
-            if measure in ("hit_rate", "false_alarm_rate", "d_prime")
+            f"{label} {each.model:.2f} (split halves {each.split_half:.2f}, for all {each.spearman_brown:.2f})"
+            for label, each in (
+                ("hits", found[horizon]["hit_rate"]),
+                ("false alarms", found[horizon]["false_alarm_rate"]),
+                ("d'", found[horizon]["d_prime"]),
+            )
         ]
         typer.echo(f"{name} reliability: {'; '.join(rows)}")
     typer.echo(f"{written}: written")

@@ -11,41 +11,52 @@ from videomem_hf.schema import InputError
 _PAIR = "COLUMN=VALUE"
 
 
+Files = Annotated[
+    list[Path], typer.Argument(metavar="FILES...", help="jsPsych's JSON or CSV, long tables, or folders of them.")
+]
+Out = Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; new, or of an earlier import.")]
+Participant = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Who responded. (default: by name; else a file each)")
+]
+Item = Annotated[str | None, typer.Option(metavar="COLUMN", help="What was shown. (default: by name)")]
+Response = Annotated[str | None, typer.Option(metavar="COLUMN", help="What was pressed. (default: by name)")]
+ResponseTime = Annotated[str | None, typer.Option(metavar="COLUMN", help="Response time. (default: by name)")]
+Old = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Whether an item is old, where showings do not say it.")
+]
+Position = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Order of the trials. (default: that of the rows)")
+]
+Keys = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KEY", help="Key, button or word for 'seen before'. May be given several times."),
+]
+Only = Annotated[list[str] | None, typer.Option(metavar=_PAIR, help="Trials that count. May be given several times.")]
+Without = Annotated[
+    list[str] | None, typer.Option(metavar=_PAIR, help="Trials to leave out. May be given several times.")
+]
+Learned = Annotated[str | None, typer.Option(metavar=_PAIR, help="Showings to be learned, in a study-test design.")]
+Second = Annotated[str | None, typer.Option(metavar=_PAIR, help="Trials of a second session: the long-term measure.")]
+VigilanceLag = Annotated[int, typer.Option(min=0, help="Repeats at this lag or less check attention.")]
+Seconds = Annotated[bool, typer.Option("--seconds", help="Response times are in seconds.")]
+
+
 def import_study(
-    files: Annotated[
-        list[Path], typer.Argument(metavar="FILES...", help="jsPsych's JSON or CSV, long tables, or folders of them.")
-    ],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; new, or of an earlier import.")],
-    participant: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Who responded. (default: by name; else a file each)")
-    ] = None,
-    item: Annotated[str | None, typer.Option(metavar="COLUMN", help="What was shown. (default: by name)")] = None,
-    response: Annotated[str | None, typer.Option(metavar="COLUMN", help="What was pressed. (default: by name)")] = None,
-    rt: Annotated[str | None, typer.Option(metavar="COLUMN", help="Response time. (default: by name)")] = None,
-    old: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Whether an item is old, where showings do not say it.")
-    ] = None,
-    position: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Order of the trials. (default: that of the rows)")
-    ] = None,
-    key: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY", help="Key, button or word for 'seen before'. May be given several times."),
-    ] = None,
-    only: Annotated[
-        list[str] | None, typer.Option(metavar=_PAIR, help="Trials that count. May be given several times.")
-    ] = None,
-    without: Annotated[
-        list[str] | None, typer.Option(metavar=_PAIR, help="Trials to leave out. May be given several times.")
-    ] = None,
-    study: Annotated[
-        str | None, typer.Option(metavar=_PAIR, help="Showings to be learned, in a study-test design.")
-    ] = None,
-    second: Annotated[
-        str | None, typer.Option(metavar=_PAIR, help="Trials of a second session: the long-term measure.")
-    ] = None,
-    vigilance_lag: Annotated[int, typer.Option(min=0, help="Repeats at this lag or less check attention.")] = 0,
-    seconds: Annotated[bool, typer.Option("--seconds", help="Response times are in seconds.")] = False,
+    files: Files,
+    out: Out,
+    participant: Participant = None,
+    item: Item = None,
+    response: Response = None,
+    rt: ResponseTime = None,
+    old: Old = None,
+    position: Position = None,
+    key: Keys = None,
+    only: Only = None,
+    without: Without = None,
+    study: Learned = None,
+    second: Second = None,
+    vigilance_lag: VigilanceLag = 0,
+    seconds: Seconds = False,
 ) -> None:
     """Read the responses of another experiment, in jsPsych's format or as a long table, into a table of annotations.
 

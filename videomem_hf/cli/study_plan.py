@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 
 _MONEY = re.compile(r"(\d+(?:\.\d+)?) *([A-Za-z]{3}|[€$£])?(?:/h)?")
 
+Pilot = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="measurement.json of a pilot: how much hits and false alarms vary. (default: assumed)"
+    ),
+]
+
 
 def plan(
     videos: Annotated[int, typer.Option(min=1, help="Number of clips that you have; two serve in the instructions.")],
@@ -32,12 +39,7 @@ def plan(
     ] = 0.5,
     clip_seconds: Annotated[float, typer.Option(help="Length of your clips, which the response window gets.")] = 7.0,
     seed: Annotated[int, typer.Option(min=0, help="Random seed of the simulation.")] = 0,
-    pilot: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="measurement.json of a pilot: how much hits and false alarms vary. (default: assumed)"
-        ),
-    ] = None,
+    pilot: Pilot = None,
 ) -> None:
     """Plan a study: a design for your number of clips by the paper's rules, participants, minutes, cost, and what to
     expect of the scores.
@@ -113,9 +115,8 @@ def _print_measures(found: "Plan", reliability: float, pilot: Path | None) -> No
         spread = planning.assumed_spread(horizon) if pilot is None else planning.read_pilot(pilot, horizon)
         if spread is None:
             continue
-        new, repeats = planning.responses_per_participant(found.design, horizon)
-        people = found.expected[horizon].participants
-        expected = planning.expected_reliability(spread, people * new / found.videos, people * repeats / found.videos)
+        each = planning.responses_per_participant(found.design, horizon)
+        expected = planning.expected_reliability(spread, found.expected[horizon].participants, each, found.videos)
         parts = []
         for measure, name in (("hit_rate", "hits"), ("false_alarm_rate", "false alarms"), ("d_prime", "d'")):
             needed = planning.participants_for(spread, found.design, found.videos, horizon, measure, reliability)

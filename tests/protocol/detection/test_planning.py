@@ -25,15 +25,15 @@ SPREAD = Spread(MEAN, VIDEOS, PEOPLE)
 
 
 def test_studies_have_the_planned_reliability() -> None:
-    found = [measure(draw_responses(seed, 100, 120, 20, 20, slope=0.0).responses) for seed in range(3)]
-    planned = expected_reliability(SPREAD, 120 * 40 / 100, 120 * 20 / 100)
+    found = [measure(draw_responses(seed, 100, 120, 20, 20, slope=0.0).responses) for seed in range(8)]
+    planned = expected_reliability(SPREAD, 120, (40, 20), 100)
     for name in PLANNED:
         assert np.mean([each.model_reliability(name) for each in found]) == pytest.approx(planned[name], abs=0.06)
 
 
 def test_twice_the_responses_follow_spearman_and_brown() -> None:
     uncorrelated = Spread(MEAN, np.diag(np.diag(VIDEOS)), PEOPLE)
-    once, twice = (expected_reliability(uncorrelated, 20 * n, 10 * n) for n in (1, 2))
+    once, twice = (expected_reliability(uncorrelated, 50 * n, (40, 20), 100) for n in (1, 2))
     for name in ("hit_rate", "false_alarm_rate"):
         assert twice[name] == pytest.approx(2 * once[name] / (1 + once[name]))
 
@@ -42,8 +42,7 @@ def test_the_fewest_participants() -> None:
     design = StudyDesign()
     for name in PLANNED:
         people = participants_for(SPREAD, design, 1000, "short_term", name, 0.8)
-        enough = expected_reliability(SPREAD, people * 120 / 1000, people * 40 / 1000)[name]
-        fewer = expected_reliability(SPREAD, (people - 1) * 120 / 1000, (people - 1) * 40 / 1000)[name]
+        fewer, enough = (expected_reliability(SPREAD, count, (120, 40), 1000)[name] for count in (people - 1, people))
         assert fewer < 0.8 <= enough
     with pytest.raises(InputError, match="takes over 10,000,000 people"):
         participants_for(Spread(MEAN, 1e-9 * np.eye(2), PEOPLE), design, 1000, "short_term", "d_prime", 0.9)

@@ -118,6 +118,49 @@ def test_study_and_test(tmp_path: Path) -> None:
     assert presses(same) == presses(study)
 
 
+def test_a_part_without_responses_is_learned_and_right_keys_say_what_is_meant(tmp_path: Path) -> None:
+    """Parts whose names tell nothing, a repeated list to learn, and a column with the key that would be right."""
+    learned = jspsych([None] * 4, ["a", "b", "a", "b"], task="memory_phase")
+    tested = []
+    for item, key, right, kind in (("b", "l", "l", "Target"), ("x", "l", "a", "Foil"), ("a", "a", "l", "Target")):
+        tested += jspsych([key], [item], task="test_phase", correct_response=right, item_type=kind)[2:]
+    study = import_responses([write_json(tmp_path / "p1.json", learned + tested)])
+    assert presses(study) == {("p1", "b", True): True, ("p1", "x", False): True, ("p1", "a", True): False}
+    assert "showings to be learned: task=memory_phase, nobody responded there" in study.notes
+    assert "seen before: 'l', by the column that says what was correct; of 'l' (2 times), 'a' (1 times)" in study.notes
+
+
+def test_a_column_that_means_something_else_is_not_used(tmp_path: Path) -> None:
+    """Targets are called so at their first showing too; a fixation picture is no item."""
+    shown = [name for item in ("a", "b", "c", "a", "d", "b", "e", "f", "g", "h", "i") for name in ("fix", item)]
+    kinds = ["target" if item in "ab" else "filler" for item in shown]
+    trials = jspsych([None] * 6 + [" "] + [None] * 15, shown)
+    rows = iter(kinds)
+    for trial in trials:
+        if str(trial.get("stimulus", "")).startswith("img/"):
+            trial["item_type"] = next(rows)
+    study = import_responses([write_json(tmp_path / "p1.json", trials)])
+    assert "fix" not in study.annotations.videos
+    assert presses(study)["p1", "a", True]
+    assert "shown over 10 times to one participant, left out: 'fix'" in study.notes
+    assert any(note.startswith("column 'item_type' does not say what is old") for note in study.notes)
+    with pytest.raises(InputError, match=r"trial 5: column 'item_type' says that 'a' is old, but it was not shown"):
+        import_responses([tmp_path / "p1.json"], ImportOptions(old="item_type"))
+
+
+def test_a_table_of_r_with_row_names(tmp_path: Path) -> None:
+    path = tmp_path / "test_data.txt"
+    lines = ['"subject_id" "item_type" "response" "correct_response" "image_id"']
+    lines += [f'"{row}" 1 {old} {answer} {old} {item}' for row, (old, answer, item) in enumerate(
+        [(1, 1, 10), (0, 1, 11), (1, 0, 12), (0, 0, 13)], start=1)]  # fmt: skip
+    path.write_text("\n".join(lines) + "\n")
+    study = import_responses([path])
+    assert presses(study) == {
+        ("1", "10", True): True, ("1", "11", False): True, ("1", "12", True): False, ("1", "13", False): False,
+    }  # fmt: skip
+    assert "old: column 'item_type'" in study.notes
+
+
 def test_a_long_table_with_named_columns(tmp_path: Path) -> None:
     rows = [
         {"Vp": who, "Bild": item, "status": status, "antwort": answer, "zeit": 0.8}
@@ -249,7 +292,7 @@ def test_import_score_and_analyse(tmp_path: Path) -> None:
     assert "short-term: 20 of 20 participants passed; 24 videos" in text
     assert "long-term: not part of this study" in text
     assert "lag correction: does not apply, the study has no lags" in text
-    assert "short-term reliability: hit_rate" in text
+    assert "short-term reliability: hits" in text
     assert (tmp_path / "scores/measurement/measurement.csv").is_file()
     text = run("analyse", table[0], tmp_path / "analysis", *table[1:], "--splits", 2, "--model", "detection")
     assert "lag curve: does not apply" in text

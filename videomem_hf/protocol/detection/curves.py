@@ -58,7 +58,7 @@ class LagCurve:
 
 @dataclass(frozen=True)
 class StepAgreement:
-    """Correlation over videos of a measure in the two steps.
+    """Correlation over videos of a measure in the two steps; `disattenuated` is NaN where halves do not agree at all.
 
     Attributes:
         observed: Of the values, Pearson.
@@ -160,6 +160,8 @@ def step_agreement(
             continue
         middle.append(_cross(halves, known))
         found.append(_cross(halves, generator.choice(known, len(known))))
+    if np.isfinite(found).sum() < draws / 2:  # a step without reliability
+        return StepAgreement(observed, float("nan"), Interval(float("nan"), float("nan")), int(both.sum()))
     levels = (1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2
     ends = Interval(*(_quantile(np.array(found), level) for level in levels))
     return StepAgreement(observed, _mean(np.array(middle)), ends, int(both.sum()))

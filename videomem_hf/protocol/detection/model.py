@@ -141,13 +141,15 @@ def fit_detection(
         if converged:
             break
     solution = solve(effects, precision, natural, covariance[0], covariance[1], exact=effects.exact_at_the_end)
-    slope = effects.has_slope
+    slope, spread = effects.has_slope, solution.tendencies
+    if covariances is None:
+        spread = spread + _error_of_covariance(solution.videos, covariance[0])
     return Detection(
         mean=solution.fixed[:KINDS],
         slope=float(solution.fixed[KINDS]) if slope else 0.0,
         slope_error=float(np.sqrt(solution.fixed_covariance[KINDS, KINDS])) if slope else float("nan"),
         fixed_covariance=solution.fixed_covariance,
-        tendencies=Normal(solution.fixed[:KINDS] + solution.videos.mean, solution.tendencies),
+        tendencies=Normal(solution.fixed[:KINDS] + solution.videos.mean, spread),
         videos=solution.videos,
         participants=solution.participants,
         video_covariance=covariance[0],
@@ -186,7 +188,9 @@ def _update_sites(
 def _estimate(side: tuple[Normal, Floats, Floats], covariance: Floats) -> Floats:
     """The covariance of one side's effects by EM steps at fixed evidence of each video or participant.
 
-    `side` has the effects, the precision `(items, 2, 2)` of what the responses say of each, and which have responses.
+    The mode under a prior that keeps it off 0 (Chung et al. 2015: the root of the determinant), whose weight is that
+    of one item. `side` has the effects, the precision `(items, 2, 2)` of what the responses say of each, and which
+    have responses.
     """
     effects, evidence, seen = side
     prior = np.linalg.inv(covariance)
@@ -195,9 +199,24 @@ def _estimate(side: tuple[Normal, Floats, Floats], covariance: Floats) -> Floats
     for _ in range(_STEPS_OF_EM):
         posterior = np.linalg.inv(evidence + np.linalg.inv(covariance))
         mean = np.einsum("nij,nj->ni", posterior, natural)
-        covariance = (mean.T @ mean + posterior.sum(axis=0)) / len(mean)
+        covariance = (mean.T @ mean + posterior.sum(axis=0)) / max(len(mean) - 1, 1)
         covariance = _proper(covariance)
     return covariance
+
+
+def _error_of_covariance(effects: Normal, covariance: Floats) -> Floats:
+    """What the error of the estimated covariance adds to the errors of the effects, `(items, 2, 2)`.
+
+    First-order: the derivative of each effect's mean by the three elements, times their inverse information (Kass and
+    Steffey 1989). Without it, intervals from few videos are too narrow.
+    """
+    prior = np.linalg.inv(covariance)
+    shrinkage = prior - prior @ effects.covariance @ prior
+    elements = np.array([[[1.0, 0.0], [0.0, 0.0]], [[0.0, 1.0], [1.0, 0.0]], [[0.0, 0.0], [0.0, 1.0]]])
+    parts = np.einsum("nij,ajk->naik", np.concatenate([shrinkage, prior[None]]), elements)
+    information = np.einsum("naij,nbji->ab", parts, parts) / 2
+    slopes = np.einsum("nij,ajk,nk->nai", effects.covariance @ prior, elements, effects.mean @ prior)
+    return np.einsum("nai,ab,nbj->nij", slopes, np.linalg.inv(information), slopes)
 
 
 def _proper(covariance: Floats) -> Floats:

@@ -1,7 +1,7 @@
 """How many participants give which reliability of hits, false alarms and d', in closed form.
 
-A response informs of its tendency with the Fisher information of a probit at it, averaged over videos and participants;
-what a participant's own effect leaves unknown of it is small, since they give many responses. With `n` responses of a
+A response informs of its tendency with the Fisher information of a probit at it, averaged over videos and participants,
+less what it takes to know the participant's own effect from all their responses. With `n` responses of a
 kind per video, a tendency of variance s2 over videos and the information w of one response,
 
     reliability = n w s2 / (1 + n w s2)
@@ -63,6 +63,8 @@ def read_pilot(path: Path, horizon: Horizon) -> Spread | None:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise TypeError
         if horizon not in content:
             return None
         part = content[horizon]
@@ -82,9 +84,11 @@ def _covariance(spread: dict[str, Any]) -> Floats:
     return np.array([[sd[0] ** 2, shared], [shared, sd[1] ** 2]])
 
 
-def expected_reliability(spread: Spread, new: float, repeats: float) -> dict[str, float]:
-    """The reliability of each of `PLANNED` at this many responses per video."""
-    information = np.array([_information(spread, kind) for kind in range(2)]) * [new, repeats]
+def expected_reliability(spread: Spread, participants: int, each: tuple[int, int], videos: int) -> dict[str, float]:
+    """The reliability of each of `PLANNED` where participants give so many responses each to new videos and repeats."""
+    one = np.array([_information(spread, kind) for kind in range(2)])
+    one *= 1 - one / (one * each + 1 / np.diag(spread.participants))
+    information = one * each * participants / videos
     posterior = np.linalg.inv(np.linalg.inv(spread.videos) + np.diag(information))
     found = {}
     for name, weights in (("hit_rate", [0, 1]), ("false_alarm_rate", [1, 0]), ("d_prime", [-1, 1])):
@@ -104,11 +108,10 @@ def participants_for(
     spread: Spread, design: StudyDesign, videos: int, horizon: Horizon, measure: str, reliability: float
 ) -> int:
     """The fewest participants (who pass the controls) with at least this reliability, above 0 and below 1."""
-    new, repeats = responses_per_participant(design, horizon)
+    each = responses_per_participant(design, horizon)
 
     def enough(people: int) -> bool:
-        found = expected_reliability(spread, people * new / videos, people * repeats / videos)
-        return found[measure] >= reliability
+        return expected_reliability(spread, people, each, videos)[measure] >= reliability
 
     high = 1
     while not enough(high):

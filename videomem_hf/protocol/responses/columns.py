@@ -26,10 +26,10 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "rt": ("rt_ms", "rt", "reaction_time", "response_time", "latency"),
     "old": (
         "old", "is_old", "repeat", "is_repeat", "repeated", "isrepeat", "is_repeated", "old_new", "oldnew", "seen",
-        "item_status", "novelty",
+        "item_status", "item_type",
     ),
-    "position": ("position", "trial_position", "trial_index", "trial_number", "trial_num", "trial"),
-    "correct": ("correct", "accuracy", "acc", "is_correct"),
+    "correct": ("correct", "accuracy", "acc", "is_correct", "cor_ans", "corr"),
+    "right_key": ("correct_response", "correct_key", "correct_answer", "corr_resp", "right_key", "cresp"),
 }  # fmt: skip
 """What columns are called, those to prefer first. Compared in lower case."""
 PHASES: Final = ("phase", "test_part", "task", "part", "block_type", "block_name", "stage", "trial_part", "section")
@@ -85,6 +85,7 @@ class Columns:
     old: str | None = None
     position: str | None = None
     correct: str | None = None
+    right_key: str | None = None
     notes: list[str] = field(default_factory=list)
 
 
@@ -103,9 +104,9 @@ def find_columns(rows: Sequence[Row], options: ImportOptions) -> Columns:
         given = getattr(options, part.name, None)
         if given is not None and given not in counts:
             raise InputError(f"no column {given!r} in {rows[0].file}; there are {', '.join(sorted(counts))[:300]}.")
-        found = given or next((by_lower[name] for name in _NAMES[part.name] if name in by_lower), None)
+        found = given or next((by_lower[name] for name in _NAMES.get(part.name, ()) if name in by_lower), None)
         setattr(columns, part.name, found)
-        if found is not None and given is None and part.name != "correct":
+        if found is not None and given is None and part.name not in ("old", "correct", "right_key"):
             columns.notes.append(f"{part.name}: column {found!r}")
     if columns.item is None or (columns.response is None and columns.rt is None):
         kind, option = ("what was shown", "--item") if columns.item is None else ("responses", "--response")

@@ -38,6 +38,10 @@ _LONGEST_RT_MS: Final = 600_000.0
 _TRUE: Final = frozenset({"1", "old", "repeat", "repeated", "seen", "target", "yes"})
 _FALSE: Final = frozenset({"0", "new", "first", "unseen", "lure", "foil", "filler", "no", "distractor", "novel"})
 _NO_CONTROL: Final = 1.0
+_MOST_SHOWINGS: Final = 10
+"""An item that one participant sees more often is no item."""
+_OTHER_MEANING: Final = 0.05
+"""A column that differs from what was shown at a larger share of the trials says something else than old or new."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +62,7 @@ class _Trial:
     rt_ms: float
     old: bool | None
     correct: bool | None
+    right: str | None
     step: int
     study: bool = False
     repeat: bool = False
@@ -78,7 +83,7 @@ def import_responses(paths: Sequence[Path], options: ImportOptions | None = None
     rows = read_rows(paths)
     columns = find_columns(rows, options)
     rows, notes = choose_rows(rows, options)
-    study = _study_pairs(rows, options)
+    study, why_study = _study_pairs(rows, columns, options)
     trials = _read_trials(rows, columns, options, study)
     _check_sessions(trials, columns)
     learned = [trial for trial in trials if trial.study]
@@ -86,16 +91,18 @@ def import_responses(paths: Sequence[Path], options: ImportOptions | None = None
     where = str(rows[0].file if len({row.file for row in rows}) == 1 else rows[0].file.parent)
     if not asked:
         raise InputError(f"{where}: no trial asks whether an item was seen before; say which are learned with --study.")
-    asked, more = _mark_repeats(asked, learned, columns)
+    asked, shown_often = _without_fixations(asked)
+    asked, more = _mark_repeats(asked, learned, columns, options)
     keys, why = seen_keys(
         columns.response,
         [trial.press for trial in asked],
         [trial.repeat for trial in asked],
         [trial.correct for trial in asked],
+        [trial.right for trial in asked],
         options.keys,
         where,
     )
-    notes = [*columns.notes, *notes, why, *more, *_about(asked, learned)]
+    notes = [*columns.notes, *notes, *why_study, *shown_often, why, *more, *_about(asked, learned)]
     annotations = _annotations(asked, keys, options)
     if contradiction := find_contradiction(annotations):
         raise InputError(f"{where}: {contradiction[1]}; choose the trials that count with --only or --without.")
@@ -125,14 +132,15 @@ def _read_trials(
                 rt_ms=_rt_ms(row, columns, options) if press is not None else float("nan"),
                 old=_old(row, columns) if columns.old else None,
                 correct=_truth(row.cells.get(columns.correct)) if columns.correct else None,
+                right=_right(row, columns, code),
                 step=2 if second is not None and matches(row, second) else 1,
                 study=learned,
             )
         )
     if not trials:
         raise InputError(f"{rows[0].file}: no trial shows an item in column {columns.item!r}; name it with --item.")
-    if columns.position is not None and options.position is not None:
-        trials.sort(key=lambda trial: _position(trial.row, options.position or ""))
+    if columns.position is not None:
+        trials.sort(key=lambda trial: _position(trial.row, columns.position or ""))
     return trials
 
 
@@ -186,6 +194,11 @@ def _truth(value: Any) -> bool | None:
     )
 
 
+def _right(row: Row, columns: Columns, code: bool) -> str | None:
+    value = row.cells.get(columns.right_key) if columns.right_key else None
+    return None if value is None or isinstance(value, dict | list) else key_name(value, code) or None
+
+
 def _old(row: Row, columns: Columns) -> bool | None:
     text = plain(row.cells.get(columns.old or "")) if columns.old in row.cells else ""
     if text in _TRUE | SEEN_WORDS:
@@ -195,16 +208,44 @@ def _old(row: Row, columns: Columns) -> bool | None:
     return None
 
 
-def _study_pairs(rows: Sequence[Row], options: ImportOptions) -> list[tuple[str, str]]:
-    """The values that mark showings to be learned: as the user says, or by names of parts where others are tests."""
+def _study_pairs(
+    rows: Sequence[Row], columns: Columns, options: ImportOptions
+) -> tuple[list[tuple[str, str]], list[str]]:
+    """The values that mark showings to be learned, and a note on them.
+
+    As the user says; or parts of the experiment in which nobody responds while they do in others; or by their names.
+    """
     if options.study is not None:
-        return [read_pair(options.study, rows)]
+        return [read_pair(options.study, rows)], []
     for name in phase_columns(rows):
-        values = {str(row.cells[name]) for row in rows if name in row.cells}
-        study = {value for value in values if STUDY_WORDS.search(value) and not TEST_WORDS.search(value)}
-        if study and any(TEST_WORDS.search(value) for value in values - study):
-            return [(name, value) for value in sorted(study)]
-    return []
+        shown, pressed = Counter[str](), Counter[str]()
+        for row in rows:
+            if name in row.cells and columns.item in row.cells:
+                shown[str(row.cells[name])] += 1
+                pressed[str(row.cells[name])] += columns.response in row.cells
+        silent = {value for value in shown if not pressed[value]}
+        if silent and len(silent) < len(shown):
+            return _pairs(name, silent, "nobody responded there")
+        study = {value for value in shown if STUDY_WORDS.search(value) and not TEST_WORDS.search(value)}
+        if study and any(TEST_WORDS.search(value) for value in shown.keys() - study):
+            return _pairs(name, study, "by its name")
+    return [], []
+
+
+def _pairs(name: str, values: set[str], why: str) -> tuple[list[tuple[str, str]], list[str]]:
+    listed = ", ".join(f"{name}={value}" for value in sorted(values))
+    return [(name, value) for value in sorted(values)], [f"showings to be learned: {listed}, {why}"]
+
+
+def _without_fixations(asked: Sequence[_Trial]) -> tuple[list[_Trial], list[str]]:
+    """The trials without items that someone sees again and again, such as the picture of a fixation cross."""
+    counts = Counter((trial.participant, trial.item) for trial in asked)
+    often = {item for (_, item), count in counts.items() if count > _MOST_SHOWINGS}
+    if not often:
+        return list(asked), []
+    listed = ", ".join(repr(item) for item in sorted(often)[:4])
+    kept = [trial for trial in asked if trial.item not in often]
+    return kept, [f"shown over {_MOST_SHOWINGS} times to one participant, left out: {listed}"]
 
 
 def _check_sessions(trials: Sequence[_Trial], columns: Columns) -> None:
@@ -221,7 +262,7 @@ def _check_sessions(trials: Sequence[_Trial], columns: Columns) -> None:
 
 
 def _mark_repeats(
-    asked: Sequence[_Trial], learned: Sequence[_Trial], columns: Columns
+    asked: Sequence[_Trial], learned: Sequence[_Trial], columns: Columns, options: ImportOptions
 ) -> tuple[list[_Trial], list[str]]:
     """Say of each trial whether the item was shown before, and leave out third and later showings."""
     before = {(trial.participant, trial.item) for trial in learned}
@@ -229,32 +270,38 @@ def _mark_repeats(
     came = {participant for participant, _ in before | shown[1]}
     continuous = not learned and _shown_twice(asked)
     times: Counter[tuple[str, str, int]] = Counter()
-    kept = []
+    kept, by_column = [], 0
     for trial in asked:
         key = trial.participant, trial.item
         times[*key, trial.step] += 1
         if times[*key, trial.step] > (2 if continuous and trial.step == 1 else 1):
             continue
+        kept.append(trial)
         if trial.step == 2 and trial.participant in came:
             trial.repeat = key in before | shown[1]
         elif trial.step == 1 and (learned or continuous):
             trial.repeat = key in before or times[*key, 1] == 2
-            _check_old(trial, columns)
-        elif trial.old is not None:
-            trial.repeat = trial.old
         elif columns.old is not None:
-            said = trial.row.cells.get(columns.old)
-            raise trial.row.error(
-                f"{said!r} in column {columns.old!r} says neither old nor new; name the column that does with --old"
-            )
-        kept.append(trial)
+            trial.repeat = _by_column(trial, columns.old)
+            by_column += 1
     if not any(trial.repeat for trial in kept):
         raise InputError(
             f"{kept[0].row.file}: no item is shown twice, and no column says which were learned; name it with --old, "
             "or the trials of the learning part with --study COLUMN=VALUE."
         )
+    notes = [f"old: column {columns.old!r}"] if by_column else []
+    notes += _check_old(kept, columns, options)
     left_out = len(asked) - len(kept)
-    return kept, [f"further showings of an item, left out: {left_out:,}"] if left_out else []
+    return kept, notes + ([f"further showings of an item, left out: {left_out:,}"] if left_out else [])
+
+
+def _by_column(trial: _Trial, column: str) -> bool:
+    if trial.old is None:
+        raise trial.row.error(
+            f"{trial.row.cells.get(column)!r} in column {column!r} says neither old nor new; name the column that does "
+            "with --old"
+        )
+    return trial.old
 
 
 def _shown_twice(asked: Sequence[_Trial]) -> bool:
@@ -262,14 +309,22 @@ def _shown_twice(asked: Sequence[_Trial]) -> bool:
     return 2 * sum(count > 1 for count in counts.values()) > 0.1 * len(counts)
 
 
-def _check_old(trial: _Trial, columns: Columns) -> None:
-    if trial.old is not None and trial.old != trial.repeat:
-        said, found = ("old", "was not shown before") if trial.old else ("new", "was shown before")
-        raise trial.row.error(
-            f"column {columns.old!r} says that {trial.item!r} is {said}, but it {found} to participant "
-            f"{trial.participant!r}; choose the trials that count with --only or --without, or name another column "
-            "with --old"
-        )
+def _check_old(trials: Sequence[_Trial], columns: Columns, options: ImportOptions) -> list[str]:
+    """Hold the column of old and new items against what was shown; one that means something else is not used."""
+    wrong = [trial for trial in trials if trial.old is not None and trial.old != trial.repeat]
+    if not wrong:
+        return []
+    if options.old is None and len(wrong) > _OTHER_MEANING * len(trials):
+        return [
+            f"column {columns.old!r} does not say what is old: it differs from what was shown at {len(wrong):,} trials"
+        ]
+    trial = wrong[0]
+    said, found = ("old", "was not shown before") if trial.old else ("new", "was shown before")
+    raise trial.row.error(
+        f"column {columns.old!r} says that {trial.item!r} is {said}, but it {found} to participant "
+        f"{trial.participant!r}; choose the trials that count with --only or --without, or name another column "
+        "with --old"
+    )
 
 
 def _about(asked: Sequence[_Trial], learned: Sequence[_Trial]) -> list[str]:

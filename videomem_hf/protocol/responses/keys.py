@@ -34,8 +34,9 @@ def key_name(value: Any, code: bool) -> str:
 def seen_keys(
     column: str | None,
     presses: Sequence[str | None],
-    old: Sequence[bool | None],
+    old: Sequence[bool],
     correct: Sequence[bool | None],
+    right: Sequence[str | None],
     given: Sequence[str],
     where: str,
 ) -> tuple[frozenset[str], str]:
@@ -45,6 +46,7 @@ def seen_keys(
         column: Of the responses.
         presses: Name of each trial's key; None without a press.
         old, correct: Of each trial; None where unknown.
+        right: The key that would have been correct at each trial; None where unknown or none.
         given: What the user says.
         where: Names the files in errors.
 
@@ -66,24 +68,34 @@ def seen_keys(
         return frozenset(words), f"seen before: {_quoted(words)}, of {listed}"
     if len(counts) == 1:
         return frozenset(counts), f"seen before: the only key that was pressed, {_quoted(counts)}"
-    if found := _keys_by_correctness(presses, old, correct):
+    if found := _right_keys(old, right) or _keys_by_correctness(presses, old, correct):
         return found, f"seen before: {_quoted(found)}, by the column that says what was correct; of {listed}"
     shares = []
     for key, _ in counts.most_common(4):
-        at = [was for press, was in zip(presses, old, strict=True) if press == key and was is not None]
+        at = [was for press, was in zip(presses, old, strict=True) if press == key]
         shares.append(f"{key!r} at {sum(at)} old and {len(at) - sum(at)} new items")
     raise InputError(
         f"{where}: {len(counts)} keys were pressed ({'; '.join(shares)}); say which means seen before with --key KEY."
     )
 
 
+def _right_keys(old: Sequence[bool], right: Sequence[str | None]) -> frozenset[str] | None:
+    """The keys that are correct at old items only; None if one is correct at both."""
+    at_old, at_new = (Counter(key for key, was in zip(right, old, strict=True) if key and was == kind)
+                      for kind in (True, False))  # fmt: skip
+    found = frozenset(key for key, count in at_old.items() if count >= _AGREEMENT * (count + at_new[key]))
+    return (
+        found if found and all(at_old[key] <= (1 - _AGREEMENT) * at_new[key] for key in at_new.keys() - found) else None
+    )
+
+
 def _keys_by_correctness(
-    presses: Sequence[str | None], old: Sequence[bool | None], correct: Sequence[bool | None]
+    presses: Sequence[str | None], old: Sequence[bool], correct: Sequence[bool | None]
 ) -> frozenset[str] | None:
     """The keys with which a response was correct at old items and wrong at new ones; None if not all can be told."""
     says_seen: dict[str, list[bool]] = defaultdict(list)
     for press, was, right in zip(presses, old, correct, strict=True):
-        if press is not None and was is not None and right is not None:
+        if press is not None and right is not None:
             says_seen[press].append(was == right)
     pressed = {press for press in presses if press is not None}
     if says_seen.keys() != pressed:

@@ -44,8 +44,10 @@ def read_rows(paths: Sequence[Path]) -> list[Row]:
 
 
 def is_nothing(value: object) -> bool:
-    """Whether a cell is empty: None, no text, or a word such as null."""
-    return value is None or (isinstance(value, str) and value.strip().lower() in _NOTHING) or value in ([], {})
+    """Whether a cell is empty: None, no text, or a word such as null; a single space is the space bar."""
+    if isinstance(value, str):
+        return value != " " and value.strip().lower() in _NOTHING
+    return value is None or value in ([], {})
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:
@@ -121,10 +123,15 @@ def _trials(content: Any) -> Iterator[Any]:
             yield each
 
 
+def _delimiter(header: str) -> str:
+    """What separates the cells: a comma, a semicolon or a tab, whichever there are most of; else spaces."""
+    found = max(",;\t", key=header.count)
+    return found if found in header else " "
+
+
 def _read_csv(file: Path) -> Iterator[Row]:
     text = _text(file)
-    first = text.partition("\n")[0]
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=max(",;\t", key=first.count), strict=True)
+    reader = csv.reader(text.splitlines(keepends=True), delimiter=_delimiter(text.partition("\n")[0]), strict=True)
     header: list[str] = []
     number = 0
     try:
@@ -137,17 +144,15 @@ def _read_csv(file: Path) -> Iterator[Row]:
             if not any(cells):
                 continue
             number += 1
+            if number == 1 and len(cells) == len(header) + 1:
+                header = ["", *header]  # a column of row names without a name, as R writes it
             if len(cells) != len(header):
                 raise InputError(
                     f"{file}, trial {number}: {len(cells)} cells where the header has {len(header)}; the line is "
                     "damaged or cut off, take the data again."
                 )
             named = zip(header, cells, strict=True)
-            yield Row(file, number, {name: cell.strip(" \t") or cell for name, cell in named if name and _has(cell)})
+            cleaned = {name: cell.strip(" \t") or cell for name, cell in named if name and not is_nothing(cell)}
+            yield Row(file, number, cleaned)
     except csv.Error as error:
         raise InputError(f"{file}, trial {number + 1}: not a CSV table ({error}); take the data again.") from None
-
-
-def _has(cell: str) -> bool:
-    """Whether a cell is not empty; the space bar is a single space."""
-    return cell == " " or not is_nothing(cell)
