@@ -134,7 +134,7 @@ def test_a_column_that_means_something_else_is_not_used(tmp_path: Path) -> None:
     """Targets are called so at their first showing too; a fixation picture is no item."""
     shown = [name for item in ("a", "b", "c", "a", "d", "b", "e", "f", "g", "h", "i") for name in ("fix", item)]
     kinds = ["target" if item in "ab" else "filler" for item in shown]
-    trials = jspsych([None] * 6 + [" "] + [None] * 15, shown)
+    trials = jspsych([None] * 7 + [" "] + [None] * 14, shown)
     rows = iter(kinds)
     for trial in trials:
         if str(trial.get("stimulus", "")).startswith("img/"):
@@ -275,7 +275,13 @@ def test_import_score_and_analyse(tmp_path: Path) -> None:
         seen = generator.random(24) < np.where(old, strength[test], 0.2)
         answers = ["o" if each else "n" for each in seen]
         for item, answer, was in zip(test, answers, old, strict=True):
-            trials += jspsych([answer], [f"i{item}"], phase="test", correct=bool((answer == "o") == was))[2:]
+            trials += jspsych(
+                [answer],
+                [f"i{item}"],
+                phase="test",
+                correct=bool((answer == "o") == was),
+                rt=float(generator.integers(400, 1500)),
+            )[2:]
         write_json(tmp_path / "data" / f"p{who}.json", trials)
     runner = CliRunner()
 

@@ -314,7 +314,7 @@ def _check_old(trials: Sequence[_Trial], columns: Columns, options: ImportOption
     wrong = [trial for trial in trials if trial.old is not None and trial.old != trial.repeat]
     if not wrong:
         return []
-    if options.old is None and len(wrong) > _OTHER_MEANING * len(trials):
+    if options.old is None and len(wrong) > max(1, _OTHER_MEANING * len(trials)):
         return [
             f"column {columns.old!r} does not say what is old: it differs from what was shown at {len(wrong):,} trials"
         ]
