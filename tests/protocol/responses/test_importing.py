@@ -123,7 +123,7 @@ def test_a_part_without_responses_is_learned_and_right_keys_say_what_is_meant(tm
     learned = jspsych([None] * 4, ["a", "b", "a", "b"], task="memory_phase")
     tested = []
     for item, key, right, kind in (("b", "l", "l", "Target"), ("x", "l", "a", "Foil"), ("a", "a", "l", "Target")):
-        tested += jspsych([key], [item], task="test_phase", correct_response=right, item_type=kind)[2:]
+        tested += jspsych([key], [item], task="test_phase", correct_response=right, item_type=kind, image_id=7)[2:]
     study = import_responses([write_json(tmp_path / "p1.json", learned + tested)])
     assert presses(study) == {("p1", "b", True): True, ("p1", "x", False): True, ("p1", "a", True): False}
     assert "showings to be learned: task=memory_phase, nobody responded there" in study.notes

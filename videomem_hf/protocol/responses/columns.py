@@ -104,7 +104,8 @@ def find_columns(rows: Sequence[Row], options: ImportOptions) -> Columns:
         given = getattr(options, part.name, None)
         if given is not None and given not in counts:
             raise InputError(f"no column {given!r} in {rows[0].file}; there are {', '.join(sorted(counts))[:300]}.")
-        found = given or next((by_lower[name] for name in _NAMES.get(part.name, ()) if name in by_lower), None)
+        known = [by_lower[name] for name in _NAMES.get(part.name, ()) if name in by_lower]
+        found = given or (_names_before_numbers(known, rows) if part.name == "item" else next(iter(known), None))
         setattr(columns, part.name, found)
         if found is not None and given is None and part.name not in ("old", "correct", "right_key"):
             columns.notes.append(f"{part.name}: column {found!r}")
@@ -115,6 +116,14 @@ def find_columns(rows: Sequence[Row], options: ImportOptions) -> Columns:
             "COLUMN."
         )
     return columns
+
+
+def _names_before_numbers(columns: Sequence[str], rows: Sequence[Row]) -> str | None:
+    """The first column whose first cell is a name and no number; else the first."""
+    for column in columns:
+        if not plain(next(row.cells[column] for row in rows if column in row.cells)).isdigit():
+            return column
+    return next(iter(columns), None)
 
 
 def choose_rows(rows: Sequence[Row], options: ImportOptions) -> tuple[list[Row], list[str]]:
