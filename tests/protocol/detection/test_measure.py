@@ -76,6 +76,24 @@ def test_participants_without_attention_are_left_out(kind: str) -> None:
         assert not found.kept[own].any()
 
 
+def test_a_fifth_without_attention_does_no_harm() -> None:
+    """Of 100 people 20 guess, always press, fall asleep half-way, or leave after a third."""
+    drawn = draw_responses(9, videos=60, people=100, repeated=25, once=15)
+    responses, position = drawn.responses, drawn.position
+    kind = np.where(responses.participant < 20, responses.participant % 4, -1)
+    pressed = np.where(kind == 0, np.random.default_rng(1).random(len(responses)) < 0.4, responses.pressed)
+    pressed = (pressed | (kind == 1)) & ~((kind == 2) & (position > 32))
+    columns = responses.video, responses.participant, responses.repeat, pressed, responses.log_lag
+    there = (kind != 3) | (position <= 22)
+    found = measure(Responses(*columns, 60, 100).select(there), position[there], 100)
+    clean = measure(responses.select(responses.participant >= 20))
+    assert found.attention.guessing[:20].sum() == 10
+    assert found.attention.asleep[:20].sum() == 5
+    assert not found.attention.guessing[20:].any()
+    assert found.values["d_prime"] == pytest.approx(clean.values["d_prime"], abs=0.25)
+    assert found.values["d_prime"].mean() == pytest.approx(clean.values["d_prime"].mean(), abs=0.1)
+
+
 def test_who_leaves_early_is_measured_by_what_there_is() -> None:
     drawn = draw_responses(8)
     stayed = (drawn.responses.participant % 2 == 0) | (drawn.position <= 20)
