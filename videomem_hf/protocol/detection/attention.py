@@ -9,17 +9,20 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special, stats
 
 from videomem_hf.protocol.detection.model import Responses
 from videomem_hf.statistics import Floats
 
-GUESSING_P: Final = 0.05
-"""Whoever's presses do not depend on what was shown before, by a one-sided test at this level, is left out."""
+GUESSING_SHARE: Final = 0.05
+"""Prior share of participants who guess; who is more likely one of them than one of the others is left out."""
 ASLEEP_P: Final = 1e-4
 """Responses after the last press are left out if a run as long without a press is less likely than this."""
 FEWEST_RESPONSES: Final = 10
 """Of each kind, for a participant to be tested."""
+_LEAST_SD: Final = 0.1
+"""Of d' over participants."""
+_MAD_TO_SD: Final = 1.4826
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,12 +62,32 @@ def _is_asleep(responses: Responses, after: NDArray[np.bool_]) -> NDArray[np.boo
 
 
 def _is_guessing(responses: Responses, kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether a participant's d' is more likely that of someone who guesses (0) than that of one of the others.
+
+    The others' d' is normal with the median and, robustly, the spread of all participants. A test of d' against 0 would
+    leave out people of low sensitivity where each gives few responses, and so raise the mean. Whoever always or never
+    presses says nothing, and is counted among them.
+    """
     old, new = (_count(responses, kind & kept) for kind in (responses.repeat, ~responses.repeat))
     hits, false = (_count(responses, kind & kept & responses.pressed) for kind in (responses.repeat, ~responses.repeat))
     tested = (old >= FEWEST_RESPONSES) & (new >= FEWEST_RESPONSES)
-    # Hypergeometric: Fisher's exact test, one-sided.
-    p_value = stats.hypergeom.sf(hits - 1, old + new, hits + false, np.maximum(old, 0))
-    return tested & (p_value > GUESSING_P)
+    if not tested.any():
+        return tested
+    rates = (hits + 0.5) / (old + 1), (false + 0.5) / (new + 1)
+    z = [special.ndtri(rate) for rate in rates]
+    d_prime = z[0] - z[1]
+    errors = [
+        rate * (1 - rate) / ((n + 1) * stats.norm.pdf(each) ** 2)
+        for rate, each, n in zip(rates, z, (old, new), strict=True)
+    ]
+    variance = errors[0] + errors[1]
+    median = np.median(d_prime[tested])
+    spread = (_MAD_TO_SD * np.median(np.abs(d_prime[tested] - median))) ** 2 - np.median(variance[tested])
+    others = stats.norm.logpdf(d_prime, median, np.sqrt(np.maximum(spread, _LEAST_SD**2) + variance))
+    guess = stats.norm.logpdf(d_prime, 0, np.sqrt(variance))
+    odds = np.log(GUESSING_SHARE / (1 - GUESSING_SHARE))
+    constant = (hits + false == old + new) | (hits + false == 0)
+    return tested & (constant | ((guess + odds > others) & (d_prime < median)))
 
 
 def _count(responses: Responses, rows: NDArray[np.bool_]) -> Floats:
