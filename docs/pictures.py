@@ -232,6 +232,14 @@ def _analyse(work: Path, out: Path) -> None:
     _keep(work / "analysis/figure4_consistency.png", out / "analyse_consistency.png")
 
 
+def _measurement(work: Path, out: Path) -> None:
+    videomem(work, "study", "simulate", "measured", "--videos", 300, "--participants", 400, "--returning", 200)
+    options = ("--model", "detection", "--splits", 5)
+    videomem(work, "analyse", "measured/annotations.csv", "measured-analysis", *options)
+    for name in ("measurement_reliability", "measurement_videos"):
+        _keep(work / f"measured-analysis/{name}.png", out / f"{name}.png")
+
+
 def _space(work: Path, out: Path) -> None:
     _train_model(work)
     command = [ROOT / "space/app.py", "--model", work / "run"]
@@ -374,6 +382,17 @@ MAKERS: Final = (
             f"{_CLI}/analyse.py",
             _STYLE,
             "videomem_hf/analysis/study_figures.py",
+        ),
+    ),
+    Maker(
+        ("measurement_reliability", "measurement_videos"),
+        _measurement,
+        (
+            "videomem_hf/protocol",
+            "videomem_hf/statistics.py",
+            *(f"{_CLI}/{each}.py" for each in ("analyse", "analyse_measurement")),
+            _STYLE,
+            "videomem_hf/analysis/measurement_figures.py",
         ),
     ),
     Maker(("space_desktop", "space_phone"), _space, (*_PREDICTION, "space")),

@@ -53,6 +53,8 @@ DOCUMENTED = {
     "videomem_hf.films.excerpt": {"Excerpt", "WrittenExcerpt", "best_excerpt"},
     "videomem_hf.inference.forgetting": {"ForgettingCurve", "forgetting_curve"},
     "videomem_hf.protocol.two_versions": {"VersionComparison", "compare_versions", "responses_needed"},
+    "videomem_hf.protocol.detection.measure": {"MEASURES", "Measurement", "measure", "measure_study"},
+    "videomem_hf.protocol.responses.importing": {"ImportedStudy", "import_responses"},
     "videomem_hf.data.check": {"check_files", "list_contents"},
     "videomem_hf.data.identify": {"identify"},
     "videomem_hf.data.repair": {"repair_tables"},

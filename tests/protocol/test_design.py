@@ -28,14 +28,14 @@ def test_the_papers_numbers() -> None:
     assert (design.step1.vigilance_lag_min, design.step1.vigilance_lag_max) == (3, 6)
     assert (design.step2.delay_min_h, design.step2.delay_max_h, design.step1.candidates) == (24, 72, 1000)
     assert (design.presentation.window_s, design.presentation.gap_s, design.presentation.key) == (7, 1, " ")
-    assert dataclasses.astuple(design.controls) == (0.71, 0.30, 0.40, 0.15, True, 0.10)
+    assert dataclasses.astuple(design.controls) == (0.71, 0.30, 0.40, 0.15, True, 0.10, True)
 
 
 def test_every_number_has_its_source() -> None:
     entries = [
         entry for part in dataclasses.fields(StudyDesign()) for entry in dataclasses.fields(part.default_factory)
     ]
-    assert len(entries) == 22
+    assert len(entries) == 23
     assert all(entry.metadata["source"] for entry in entries)
 
 

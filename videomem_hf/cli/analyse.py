@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from videomem_hf.cli.analyse_measurement import CAPTIONS as MEASUREMENT_CAPTIONS
+from videomem_hf.cli.analyse_measurement import measure_and_draw
 from videomem_hf.cli.options import (
     FIGURE_FORMATS,
     AnnotationFiles,
@@ -13,6 +15,7 @@ from videomem_hf.cli.options import (
     Ignore,
     LagCorrection,
     OutFolder,
+    ScoreModel,
     quote,
     say_next,
 )
@@ -44,12 +47,14 @@ def analyse(
     seed: Annotated[int, typer.Option(min=0, help="Random seed of the splits.")] = 0,
     ignore: Ignore = None,
     lag_correction: LagCorrection = "significant",
+    model: ScoreModel = "plain",
 ) -> None:
     """Analyse a study: consistency, retention and response times beside the paper's values, and the paper's Figures 3
     to 6.
 
     Writes OUT/report.md (a table with definitions), OUT/analysis.json (the same with the figures' data), and each
-    figure as PNG (300 dpi), PDF and SVG.
+    figure as PNG (300 dpi), PDF and SVG. With --model detection also figures of the measurement: reliability, videos,
+    participants, lags, and both steps; OUT/measurement.json has their data.
 
     Example: [bold]videomem analyse annotations.csv analysis/[/bold]
     """
@@ -68,12 +73,20 @@ def analyse(
         analysis = analyse_study(table, scores, splits=splits, seed=seed, progress=bar.update)
     out.mkdir(parents=True, exist_ok=True)
     figures = _figures(analysis)
+    captions = CAPTIONS
+    if model == "detection":
+        more, content_of_model, notes = measure_and_draw(table, scores, splits, seed)
+        figures |= more
+        captions = CAPTIONS | MEASUREMENT_CAPTIONS
+        (out / "measurement.json").write_text(json.dumps(content_of_model, indent=2) + "\n", encoding="utf-8")
+        for note in notes:
+            typer.echo(note)
     for name, figure in figures.items():
         for suffix in FIGURE_FORMATS:
             figure.savefig(out / f"{name}.{suffix}", dpi=PNG_DPI)
             figure.set_layout_engine("none")  # Keep the layout of the first drawing in the other formats.
-    captions = {CAPTIONS[name]: f"{name}.png" for name in figures}
-    (out / "report.md").write_text(study_markdown(analysis, captions), encoding="utf-8")
+    pictures = {captions[name]: f"{name}.png" for name in figures}
+    (out / "report.md").write_text(study_markdown(analysis, pictures), encoding="utf-8")
     content = json.dumps(study_content(analysis), indent=2) + "\n"
     (out / "analysis.json").write_text(content, encoding="utf-8")
     typer.echo(f"{out / 'report.md'}, analysis.json and {len(figures)} figures ({', '.join(FIGURE_FORMATS)})")

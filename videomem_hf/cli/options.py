@@ -134,6 +134,13 @@ LagCorrection = Annotated[
     Literal["significant", "always", "never"],
     typer.Option(help="When short-term scores are corrected for the lag; significant: if its slope differs from 0."),
 ]
+ScoreModel = Annotated[
+    Literal["plain", "detection"],
+    typer.Option(
+        help="plain: the paper's scores. detection: also d', criterion, rates of hits and of false alarms, each with "
+        "its error and reliability, in OUT/measurement."
+    ),
+]
 OutFolder = Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; new, or of an earlier run.")]
 
 

@@ -1,7 +1,7 @@
 """`videomem score`: from the annotations of a memory game to a data set."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,12 +11,17 @@ from videomem_hf.cli.options import (
     Ignore,
     LagCorrection,
     OutFolder,
+    ScoreModel,
     python_line,
     quote,
     say_next,
 )
 from videomem_hf.schema import HORIZON_NAMES, HORIZONS
 from videomem_hf.system import quantity
+
+if TYPE_CHECKING:
+    from videomem_hf.protocol.annotations import Annotations
+    from videomem_hf.protocol.scoring import StudyScores
 
 
 def score(
@@ -28,6 +33,7 @@ def score(
     ] = None,
     ignore: Ignore = None,
     lag_correction: LagCorrection = "significant",
+    model: ScoreModel = "plain",
 ) -> None:
     """Turn annotations into scores: screen participants, score videos, and write a data set to OUT/release.
 
@@ -43,9 +49,11 @@ def score(
     from videomem_hf.protocol.scoring import summary
 
     plan = None if design is None else load_design(design)
-    _, scores = score_tables(annotations, plan, ignore=ignore or (), lag_correction=lag_correction)
+    table, scores = score_tables(annotations, plan, ignore=ignore or (), lag_correction=lag_correction)
     release = write_scores(scores, out, clips)
     _print(summary(scores))
+    if model == "detection":
+        _measure(table, scores, out)
     say_next(
         f"videomem analyse {' '.join(map(quote, annotations))} {quote(out / 'analysis')}"
         + (f" --design {quote(design)}" if design else "")
@@ -57,10 +65,50 @@ def score(
     )
 
 
+def _measure(table: "Annotations", scores: "StudyScores", out: Path) -> None:
+    """Fit the detection model, write its measures, and print what they are worth."""
+    from tqdm import tqdm
+
+    from videomem_hf.protocol.detection.measure import measure_study
+    from videomem_hf.protocol.detection.reliability import SPLITS, reliabilities
+    from videomem_hf.protocol.detection.tables import write_measurement
+
+    with tqdm(desc="detection model", unit="iteration") as bar:
+        measured = measure_study(table, scores.screening, scores.design, progress=bar.update)
+    with tqdm(total=SPLITS * len(measured), desc="split halves", unit="split") as bar:
+        found = {horizon: reliabilities(part, progress=bar.update) for horizon, part in measured.items()}
+    written = write_measurement(measured, found, scores.videos, table.participants, out)
+    for horizon, part in measured.items():
+        fit, name = part.detection, HORIZON_NAMES[horizon]
+        left_out = [
+            f"{quantity(int(who.sum()), 'participant')} {what}"
+            for who, what in ((part.attention.guessing, "guess"), (part.attention.asleep, "stopped responding"))
+            if who.any()
+        ]
+        typer.echo(
+            f"{name}: mean d' {fit.mean[1] - fit.mean[0]:.2f}, {quantity(len(part.responses), 'response')}"
+            + (f"; left out: {', '.join(left_out)}" if left_out else "")
+            + ("" if fit.converged else f"; not converged after {fit.iterations} iterations")
+        )
+        rows = [
+            f"{label} {each.model:.2f} (split halves {each.split_half:.2f}, for all {each.spearman_brown:.2f})"
+            for label, each in (
+                ("hits", found[horizon]["hit_rate"]),
+                ("false alarms", found[horizon]["false_alarm_rate"]),
+                ("d'", found[horizon]["d_prime"]),
+            )
+        ]
+        typer.echo(f"{name} reliability: {'; '.join(rows)}")
+    typer.echo(f"{written}: written")
+
+
 def _print(content: dict[str, Any]) -> None:
     """The summary of a scored study in sentences."""
     for horizon in HORIZONS:
         part = content[horizon]
+        if not part["participants"]:
+            typer.echo(f"{HORIZON_NAMES[horizon]}: not part of this study")
+            continue
         by_check = part["participants_failed"]
         failed = ", ".join(f"{count:,} by {name}" for name, count in by_check.items())
         if sum(by_check.values()) > part["participants"] - part["participants_passed"]:
@@ -81,6 +129,8 @@ def _print(content: dict[str, Any]) -> None:
             "showings of a clip (standard error by participant "
             f"{correction['slope_standard_error']:.6f}); scores {done}"
         )
+    elif content["short_term"]["annotations"]:
+        typer.echo("lag correction: does not apply, the study has no lags")
     if missing := content["showings_missing"]:
         reasons = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in missing.items())
         typer.echo(f"missing responses, left out: {reasons}")

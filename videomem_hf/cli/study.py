@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from videomem_hf.cli.options import Design, quote, require_study_extra, say_next
+from videomem_hf.cli.study_import import import_study
 from videomem_hf.cli.study_plan import plan, preview
 from videomem_hf.protocol.paper import PARTICIPANTS, RETURNING
 from videomem_hf.schema import InputError
@@ -23,6 +24,7 @@ study = typer.Typer(help=_HELP, no_args_is_help=True, rich_markup_mode="rich")
 
 study.command()(plan)
 study.command()(preview)
+study.command(name="import")(import_study)
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The study's folder.")]
 _URL_HELP = "Such as postgresql+psycopg://user@host/name. (default: SQLite in DIR)"

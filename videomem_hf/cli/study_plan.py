@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 
 _MONEY = re.compile(r"(\d+(?:\.\d+)?) *([A-Za-z]{3}|[€$£])?(?:/h)?")
 
+Pilot = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="measurement.json of a pilot: how much hits and false alarms vary. (default: assumed)"
+    ),
+]
+
 
 def plan(
     videos: Annotated[int, typer.Option(min=1, help="Number of clips that you have; two serve in the instructions.")],
@@ -32,6 +39,7 @@ def plan(
     ] = 0.5,
     clip_seconds: Annotated[float, typer.Option(help="Length of your clips, which the response window gets.")] = 7.0,
     seed: Annotated[int, typer.Option(min=0, help="Random seed of the simulation.")] = 0,
+    pilot: Pilot = None,
 ) -> None:
     """Plan a study: a design for your number of clips by the paper's rules, participants, minutes, cost, and what to
     expect of the scores.
@@ -68,6 +76,7 @@ def plan(
             )
     save_design(found.design, out)
     _print(found, per_hour, currency)
+    _print_measures(found, 0.7 if reliability is None else reliability, pilot)
     typer.echo(f"{out}: written")
     say_next(f"videomem study preview {quote(out)}", f"videomem study init mystudy CLIPS... --design {quote(out)}")
 
@@ -96,6 +105,25 @@ def _print(found: "Plan", per_hour: float, currency: str) -> None:
             f"{part.error[0]:.3f} (simulated {part.error[1]:.3f}), reliability {part.reliability[0]:.2f} (simulated "
             f"{part.reliability[1]:.2f}), consistency with another such study {agreement}"
         )
+
+
+def _print_measures(found: "Plan", reliability: float, pilot: Path | None) -> None:
+    """What the detection model would make of the study, and how many participants each of its measures takes."""
+    from videomem_hf.protocol.detection import planning
+
+    for horizon in HORIZONS:
+        spread = planning.assumed_spread(horizon) if pilot is None else planning.read_pilot(pilot, horizon)
+        if spread is None:
+            continue
+        each = planning.responses_per_participant(found.design, horizon)
+        expected = planning.expected_reliability(spread, found.expected[horizon].participants, each, found.videos)
+        parts = []
+        for measure, name in (("hit_rate", "hits"), ("false_alarm_rate", "false alarms"), ("d_prime", "d'")):
+            needed = planning.participants_for(spread, found.design, found.videos, horizon, measure, reliability)
+            parts.append(f"{name} {expected[measure]:.2f} ({needed:,} participants for {reliability:g})")
+        typer.echo(f"{HORIZON_NAMES[horizon]} reliability by the detection model: {', '.join(parts)}")
+    if pilot is None:
+        typer.echo("assumed: false alarms vary over videos as hits do; --pilot FILE takes what a pilot measured")
 
 
 def preview(

@@ -52,6 +52,8 @@ def check_annotations(annotations: Annotations, design: StudyDesign, ignore: Col
             raise InputError(f"no check {name!r}{nearest(name, CHECKS)}; there are {', '.join(CHECKS)}")
     accepted: dict[str, int] = {}
     for name, check in CHECKS.items():
+        if not design.controls.design_numbers and name not in _OF_ANY_DESIGN:
+            continue
         found = [(rows, text) for rows, text in check.find(annotations, design) if len(rows)]
         if found and name in ignore:
             rows = np.concatenate([rows for rows, _ in found])
@@ -69,8 +71,8 @@ def check_annotations(annotations: Annotations, design: StudyDesign, ignore: Col
 def find_contradiction(annotations: Annotations) -> tuple[int, str] | None:
     """The first showing that contradicts others and what is wrong with it; None if there is none.
 
-    The checks: each position once, a repeat only after a first showing, fillers once, roles that the step allows, no
-    response time without a press.
+    The checks: each position once, a repeat only after a first showing (unless step 1 has none, as in a study-test
+    design), fillers once, roles that the step allows, no response time without a press.
     """
     if twice := _duplicate_position(annotations):
         return twice
@@ -78,13 +80,14 @@ def find_contradiction(annotations: Annotations) -> tuple[int, str] | None:
     role, step, repeat = annotations.role[order], annotations.step[order], annotations.repeat[order]
     before = np.r_[order[:1], order[:-1]]
     third = again & np.r_[False, again[:-1]]
+    shown_before = bool((again & (step == 1)).any())
     checks = {
         "a video's third showing in the step": third,
         "a role other than at the video's first showing": again & (role != annotations.role[before]),
         "a filler shown twice in the step": again & (role == FILLER),
         "a step-2 video shown twice": again & (step == 2) & (role != VIGILANCE),
         "not marked as a repeat, but shown before in the step": again & ~repeat,
-        "marked as a repeat, but not shown before in the step": ~again & repeat & (step == 1),
+        "marked as a repeat, but not shown before in the step": ~again & repeat & (step == 1) & shown_before,
         "a step-2 target not marked as a repeat": (step == 2) & (role == TARGET) & ~repeat,
         "a step-2 filler marked as a repeat": (step == 2) & (role == FILLER) & repeat,
         "a response time without a press": ~annotations.pressed[order] & np.isfinite(annotations.rt_ms[order]),
@@ -336,6 +339,8 @@ def _names(annotations: Annotations, _design: StudyDesign) -> list[_Found]:
 
 _GIVE_DESIGN: Final = "give the study's design with --design"
 _EXPORT_AGAIN: Final = "correct the row or take the export again"
+_OF_ANY_DESIGN: Final = frozenset({"names"})
+"""Checks of tables that need not have the design's numbers, see `Controls.design_numbers`."""
 CHECKS: Final = {
     "names": Check("no two names differ only in case, spaces or a suffix", _names, "give both the same name"),
     "copies": Check("no participant is a copy of another", _copies, "remove one of the two"),

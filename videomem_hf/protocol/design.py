@@ -145,6 +145,8 @@ class Controls:
         step2_recognition_min: Step 2: lowest hit rate of targets.
         step2_recognition_above_false_alarms: Step 2: the hit rate must be above the false-alarm rate.
         missing_max: Each step: highest share of showings that are missing, because a clip could not be played, say.
+        design_numbers: Whether a table must have the design's numbers of showings, roles and lags; false where it was
+            imported from other software, whose participants may differ.
     """
 
     vigilance_hits_min: float = _with_source(0.71, "the original software; the paper gives no figure")
@@ -153,6 +155,7 @@ class Controls:
     step2_recognition_min: float = _with_source(0.15, "Sec. 3.2")
     step2_recognition_above_false_alarms: bool = _with_source(True, "Sec. 3.2")
     missing_max: float = _with_source(0.10, "no source: the paper reports no technical failures")
+    design_numbers: bool = _with_source(True, "all participants of the paper have its design")
 
     def __post_init__(self) -> None:
         check_types(self)

@@ -105,7 +105,7 @@ class StudyScores:
     """A scored study: its videos by name, in the order of the arrays, and the annotations of those who passed.
 
     Attributes:
-        correction: The line fitted to the short-term annotations; None without any.
+        correction: The line fitted to the short-term annotations; None without any, or without lags.
         corrected: Whether the short-term scores are corrected along it.
         accepted: Participants with a problem that was ignored, by the name of the check.
         missing: Showings of all participants without a response that counts, by reason.
@@ -187,8 +187,8 @@ def score_targets(
 
 
 def _fit_by_participant(annotations: TargetAnnotations, sums: Sums, to_lag: int) -> LagCorrection | None:
-    """`fit_correction` with standard error and p-value by participant."""
-    correction = fit_correction(sums, to_lag)
+    """`fit_correction` with standard error and p-value by participant; None where the design has no lags."""
+    correction = fit_correction(sums, to_lag) if annotations.interval.any() else None
     if correction is None:
         return None
     hit = annotations.hit.astype(np.float64)

@@ -111,7 +111,7 @@ def screen_step1(annotations: Annotations, design: StudyDesign) -> StepScreening
         "missing": _missing_rate(annotations, here),
     }
     failures = [
-        _incomplete(showings, design.step1.showings),
+        _incomplete(showings, design.step1.showings if design.controls.design_numbers else 1),
         _above("missing", rates["missing"], design.controls.missing_max),
         _below("vigilance hits", rates["vigilance_hits"], design.controls.vigilance_hits_min),
         _above("false alarms", rates["false_alarms"], design.controls.step1_false_alarms_max),
@@ -128,7 +128,7 @@ def _screen_step2(annotations: Annotations, design: StudyDesign, first: StepScre
     delay_h, missing = _delay_h(annotations), _missing_rate(annotations, here)
     outside = (delay_h < step.delay_min_h - _ROUNDING) | (delay_h > step.delay_max_h + _ROUNDING)
     failures = [
-        _incomplete(showings, step.showings),
+        _incomplete(showings, step.showings if controls.design_numbers else 1),
         _above("missing", missing, controls.missing_max),
         _below("recognition", recognition, controls.step2_recognition_min),
         _above("false alarms", false_alarms, controls.step2_false_alarms_max),

@@ -155,7 +155,7 @@ def splits_in_all(scores: StudyScores, splits: int = SPLITS) -> int:
 
 def retention(annotations: TargetAnnotations, bins: Floats | None = None) -> Retention:
     """Hit rate against the interval, for the annotations of one horizon: at each whole number, or in bins by edges."""
-    known = np.isfinite(annotations.interval)
+    known = np.isfinite(annotations.interval) & (annotations.interval > 0)
     interval, hit = annotations.interval[known], annotations.hit[known].astype(np.float64)
     edges = np.arange(interval.min(initial=0), interval.max(initial=0) + 2) - 0.5 if bins is None else bins
     counts, hits = np.histogram(interval, edges)[0], np.histogram(interval, edges, weights=hit)[0]

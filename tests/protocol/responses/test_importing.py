@@ -1,0 +1,309 @@
+"""Responses of jsPsych 6 to 8 and of long tables, read into annotations: each file is written here by hand."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from videomem_hf.cli import app
+from videomem_hf.protocol.annotations import FILLER, TARGET, VIGILANCE
+from videomem_hf.protocol.responses.columns import ImportOptions
+from videomem_hf.protocol.responses.importing import ImportedStudy, import_responses
+from videomem_hf.protocol.responses.items import item_path, short_names
+from videomem_hf.schema import InputError
+
+SHOWN = ["a", "b", "c", "a", "d", "b"]
+"""Continuous recognition: a at lag 3, b at lag 4; c and d once."""
+
+
+def jspsych(pressed: list[Any], items: list[str] = SHOWN, **cells: Any) -> list[dict[str, Any]]:
+    """A participant's trials as jsPsych 8 writes them, with a fixation cross before each and instructions first."""
+    trials: list[dict[str, Any]] = [{"trial_type": "instructions", "rt": 900, "view_history": [], "trial_index": 0}]
+    for item, response in zip(items, pressed, strict=True):
+        fixation = {"trial_type": "html-keyboard-response", "stimulus": "<p>+</p>", "response": None, "rt": None}
+        shown = {
+            "trial_type": "image-keyboard-response", "stimulus": f"img/{item}.jpg", "response": response,
+            "rt": None if response is None else 512.4,
+        }  # fmt: skip
+        trials += [fixation, shown | cells]
+    return [{"trial_index": index, "time_elapsed": 1000 * index} | trial for index, trial in enumerate(trials)]
+
+
+def write_json(path: Path, content: Any) -> Path:
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return path
+
+
+def write_csv(path: Path, rows: list[dict[str, Any]], delimiter: str = ",") -> Path:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(dict.fromkeys(name for row in rows for name in row)), delimiter=delimiter)
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def presses(study: ImportedStudy) -> dict[tuple[str, str, bool], bool]:
+    """Whether each participant pressed, by participant, video and whether it was a repeat."""
+    table = study.annotations
+    columns = table.participant, table.video, table.repeat, table.pressed
+    return {
+        (table.participants[who], table.videos[video], bool(repeat)): bool(pressed)
+        for who, video, repeat, pressed in zip(*columns, strict=True)
+    }
+
+
+def test_continuous_recognition_a_file_each(tmp_path: Path) -> None:
+    write_json(tmp_path / "p1.json", jspsych([None, None, " ", " ", None, None]))
+    write_json(tmp_path / "p2.json", jspsych([None, None, None, " ", None, " "]))
+    study = import_responses([tmp_path])
+    table = study.annotations
+    assert table.participants == ("p1", "p2")
+    assert table.videos == ("a", "b", "c", "d")
+    assert presses(study)["p1", "c", False]
+    assert presses(study)["p1", "a", True]
+    assert not presses(study)["p1", "b", True]
+    assert presses(study)["p2", "b", True]
+    first = table.participant == 0
+    assert table.role[first].tolist() == [TARGET, TARGET, FILLER, TARGET, FILLER, TARGET]
+    assert table.lag[first].tolist() == [0, 0, 0, 3, 0, 4]
+    assert table.rt_ms[first & table.pressed].tolist() == pytest.approx([512.4, 512.4])
+    assert (study.design.step1.target_lag_min, study.design.step1.target_lag_max) == (3, 4)
+    assert "continuous recognition: lags are differences of positions" in study.notes
+    assert "seen before: the only key that was pressed, 'space'" in study.notes
+
+
+def test_version_6_in_one_csv_with_key_codes(tmp_path: Path) -> None:
+    rows = []
+    for who, pressed in (("7", [-1, 70, 74, 70, 74, 70]), ("8", [74, 74, 74, 74, 74, 70])):
+        for index, (item, key) in enumerate(zip(SHOWN, pressed, strict=True)):
+            old = index in (3, 5)
+            rows.append({
+                "subject": who, "trial_type": "image-keyboard-response", "trial_index": index,
+                "rt": 700 if key > 0 else "null", "stimulus": f'<img src="stim/{item}.png" width=300>',
+                "key_press": key, "correct": old == (key == 70),
+            })  # fmt: skip
+    study = import_responses([write_csv(tmp_path / "all.csv", rows)])
+    assert presses(study)["7", "b", False]
+    assert presses(study)["7", "a", True]
+    assert not presses(study)["8", "a", True]
+    assert presses(study)["8", "b", True]
+    assert any(note.startswith("seen before: 'f', by the column that says what was correct") for note in study.notes)
+    assert "1 showings without a press count as not recognised" in study.notes
+
+
+def test_two_keys_that_nothing_explains_are_refused(tmp_path: Path) -> None:
+    path = write_json(tmp_path / "p1.json", jspsych(["j", "j", "f", "f", "j", "j"]))
+    with pytest.raises(InputError, match=r"p1.json: 2 keys were pressed .* say which means seen before with --key KEY"):
+        import_responses([path])
+    assert presses(import_responses([path], ImportOptions(keys=["f"])))["p1", "a", True]
+    assert not presses(import_responses([path], ImportOptions(keys=["j"])))["p1", "a", True]
+    with pytest.raises(InputError, match="key 'x' was never pressed"):
+        import_responses([path], ImportOptions(keys=["x"]))
+
+
+def test_study_and_test(tmp_path: Path) -> None:
+    learned = jspsych([None, None], ["a", "b"], phase="encoding")
+    tested = jspsych([0, 1, 0, None], ["b", "x", "a", "y"], phase="recognition test")
+    study = import_responses([write_json(tmp_path / "p1.json", learned + tested)], ImportOptions(keys=["0"]))
+    assert presses(study) == {
+        ("p1", "b", True): True, ("p1", "x", False): False, ("p1", "a", True): True, ("p1", "y", False): False,
+    }  # fmt: skip
+    assert not study.annotations.lag.any()
+    assert "study-test design: 2 showings to be learned are left out, so there are no lags" in study.notes
+    same = import_responses([tmp_path / "p1.json"], ImportOptions(keys=["0"], study="phase=encoding"))
+    assert presses(same) == presses(study)
+
+
+def test_a_part_without_responses_is_learned_and_right_keys_say_what_is_meant(tmp_path: Path) -> None:
+    """Parts whose names tell nothing, a repeated list to learn, and a column with the key that would be right."""
+    learned = jspsych([None] * 4, ["a", "b", "a", "b"], task="memory_phase")
+    tested = []
+    for item, key, right, kind in (("b", "l", "l", "Target"), ("x", "l", "a", "Foil"), ("a", "a", "l", "Target")):
+        tested += jspsych([key], [item], task="test_phase", correct_response=right, item_type=kind, image_id=7)[2:]
+    study = import_responses([write_json(tmp_path / "p1.json", learned + tested)])
+    assert presses(study) == {("p1", "b", True): True, ("p1", "x", False): True, ("p1", "a", True): False}
+    assert "showings to be learned: task=memory_phase, nobody responded there" in study.notes
+    assert "seen before: 'l', by the column that says what was correct; of 'l' (2 times), 'a' (1 times)" in study.notes
+
+
+def test_a_column_that_means_something_else_is_not_used(tmp_path: Path) -> None:
+    """Targets are called so at their first showing too; a fixation picture is no item."""
+    shown = [name for item in ("a", "b", "c", "a", "d", "b", "e", "f", "g", "h", "i") for name in ("fix", item)]
+    kinds = ["target" if item in "ab" else "filler" for item in shown]
+    trials = jspsych([None] * 7 + [" "] + [None] * 14, shown)
+    rows = iter(kinds)
+    for trial in trials:
+        if str(trial.get("stimulus", "")).startswith("img/"):
+            trial["item_type"] = next(rows)
+    study = import_responses([write_json(tmp_path / "p1.json", trials)])
+    assert "fix" not in study.annotations.videos
+    assert presses(study)["p1", "a", True]
+    assert "shown over 10 times to one participant, left out: 'fix'" in study.notes
+    assert any(note.startswith("column 'item_type' does not say what is old") for note in study.notes)
+    with pytest.raises(InputError, match=r"trial 5: column 'item_type' says that 'a' is old, but it was not shown"):
+        import_responses([tmp_path / "p1.json"], ImportOptions(old="item_type"))
+
+
+def test_a_table_of_r_with_row_names(tmp_path: Path) -> None:
+    path = tmp_path / "test_data.txt"
+    lines = ['"subject_id" "item_type" "response" "correct_response" "image_id"']
+    lines += [f'"{row}" 1 {old} {answer} {old} {item}' for row, (old, answer, item) in enumerate(
+        [(1, 1, 10), (0, 1, 11), (1, 0, 12), (0, 0, 13)], start=1)]  # fmt: skip
+    path.write_text("\n".join(lines) + "\n")
+    study = import_responses([path])
+    assert presses(study) == {
+        ("1", "10", True): True, ("1", "11", False): True, ("1", "12", True): False, ("1", "13", False): False,
+    }  # fmt: skip
+    assert "old: column 'item_type'" in study.notes
+
+
+def test_a_long_table_with_named_columns(tmp_path: Path) -> None:
+    rows = [
+        {"Vp": who, "Bild": item, "status": status, "antwort": answer, "zeit": 0.8}
+        for who in ("A", "B")
+        for item, status, answer in (("x", "old", "yes"), ("y", "new", "no"), ("z", "new", "yes"), ("w", "old", "no"))
+    ]
+    path = write_csv(tmp_path / "long.csv", rows, ";")
+    with pytest.raises(InputError, match="no column of what was shown among Bild, Vp, antwort, status, zeit"):
+        import_responses([path])
+    named = ImportOptions(participant="Vp", item="Bild", response="antwort", rt="zeit", old="status", seconds=True)
+    study = import_responses([path], named)
+    assert presses(study)["A", "x", True]
+    assert presses(study)["B", "z", False]
+    assert not presses(study)["B", "w", True]
+    assert study.annotations.rt_ms[study.annotations.pressed].tolist() == [800.0] * 4
+    assert any("no first showings" in note for note in study.notes)
+
+
+def test_a_second_session_is_step_2(tmp_path: Path) -> None:
+    first = jspsych([None, None, None, " ", None, " "], session=1)
+    second = jspsych([" ", None], ["c", "n"], session=2)
+    study = import_responses([write_json(tmp_path / "p1.json", first + second)], ImportOptions(second="session=2"))
+    later = study.annotations.step == 2
+    assert study.annotations.repeat[later].tolist() == [True, False]
+    assert study.annotations.role[later].tolist() == [TARGET, FILLER]
+
+
+def test_short_lags_check_attention_and_third_showings_are_left_out(tmp_path: Path) -> None:
+    shown = ["v", "v", "a", "b", "a", "a"]
+    path = write_json(tmp_path / "p1.json", jspsych([None, " ", None, None, " ", " "], shown))
+    study = import_responses([path], ImportOptions(vigilance_lag=1))
+    roles = dict(zip(study.annotations.video.tolist(), study.annotations.role.tolist(), strict=True))
+    assert roles == {0: VIGILANCE, 1: TARGET, 2: FILLER}
+    assert len(study.annotations) == 5
+    assert "further showings of an item, left out: 1" in study.notes
+
+
+def test_practice_is_left_out_by_its_name_and_parts_by_choice(tmp_path: Path) -> None:
+    trials = jspsych([None, " "], ["a", "a"], task="practice") + jspsych(
+        [None, None, None, " ", None, " "], task="main"
+    )
+    path = write_json(tmp_path / "p1.json", trials)
+    assert len(import_responses([path]).annotations) == 6
+    assert len(import_responses([path], ImportOptions(only=["task=practice"])).annotations) == 2
+    assert len(import_responses([path], ImportOptions(without=["task=main"])).annotations) == 2
+    with pytest.raises(InputError, match="no column 'part' in"):
+        import_responses([path], ImportOptions(only=["part=main"]))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[{"stimulus": "a.jpg", "response": " "', r"p1.json:1: not JSON"),
+        ('[{"stimulus": "a.jpg", "response": " "}, 3]', r"p1.json, trial 2: '3' is not a trial"),
+        ("[]", "p1.json: no trials"),
+        (
+            '[{"stimulus": "a.jpg", "response": " ", "rt": "soon"}]',
+            "p1.json, trial 1: 'soon' in column 'rt' is not a response time",
+        ),
+        (
+            '[{"stimulus": "a.jpg", "response": null}, {"stimulus": "a.jpg", "response": " ", "rt": 700000}]',
+            "p1.json, trial 2: a response time of 700000 ms",
+        ),
+        (
+            '[{"stimulus": "a.jpg", "response": " ", "repeated": true}, {"stimulus": "b.jpg", "response": " "},'
+            '{"stimulus": "b.jpg", "response": " "}]',
+            "p1.json, trial 1: column 'repeated' says that 'a' is old, but it was not shown before",
+        ),
+        ('[{"stimulus": "a.jpg", "response": " "}]', "no item is shown twice, and no column says which were learned"),
+    ],
+)
+def test_damaged_files_are_one_sentence(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "p1.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        import_responses([path])
+
+
+def test_a_line_that_is_cut_off(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "p.csv", [{"subject": 1, "stimulus": f"{item}.png", "response": " "} for item in SHOWN])
+    path.write_text(path.read_text()[:-6])
+    with pytest.raises(InputError, match=r"p.csv, trial 6: 2 cells where the header has 3"):
+        import_responses([path])
+
+
+def test_one_participant_in_two_files_is_refused(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        write_json(tmp_path / f"{name}.json", jspsych([None, None, " ", " ", None, None], subject="p1"))
+    with pytest.raises(InputError, match=r"two.json, trial 3: participant 'p1' is in .*one.json too"):
+        import_responses([tmp_path])
+
+
+def test_names_of_what_was_shown() -> None:
+    assert item_path('["clips/a.mp4", "clips/a.webm"]') == "clips/a.mp4"
+    assert item_path(["clips/a.mp4"]) == "clips/a.mp4"
+    assert item_path("<div><img class='x' src='img/a%20b.jpg?v=2'></div>") == "img/a%20b.jpg"
+    assert item_path("<p>+</p>") is None
+    assert short_names({"x/a.jpg", "x/b.v2.mp4"}) == {"x/a.jpg": "a", "x/b.v2.mp4": "b.v2"}
+    assert short_names({"x/a.jpg", "y/a.jpg"}) == {"x/a.jpg": "x/a", "y/a.jpg": "y/a"}
+
+
+def test_import_score_and_analyse(tmp_path: Path) -> None:
+    """A whole study-test study of 20 participants and 24 items: what does not apply is said."""
+    generator = np.random.default_rng(1)
+    strength = generator.uniform(0.4, 0.95, 24)
+    (tmp_path / "data").mkdir()
+    for who in range(20):
+        order = generator.permutation(24)
+        trials = jspsych([None] * 12, [f"i{item}" for item in order[:12]], phase="study")
+        test = generator.permutation(24)
+        old = np.isin(test, order[:12])
+        seen = generator.random(24) < np.where(old, strength[test], 0.2)
+        answers = ["o" if each else "n" for each in seen]
+        for item, answer, was in zip(test, answers, old, strict=True):
+            trials += jspsych(
+                [answer],
+                [f"i{item}"],
+                phase="test",
+                correct=bool((answer == "o") == was),
+                rt=float(generator.integers(400, 1500)),
+            )[2:]
+        write_json(tmp_path / "data" / f"p{who}.json", trials)
+    runner = CliRunner()
+
+    def run(*words: object) -> str:
+        result = runner.invoke(app, [str(word) for word in words], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    text = run("study", "import", tmp_path / "data", tmp_path / "in")
+    assert "seen before: 'o', by the column that says what was correct" in text
+    assert "videomem score" in text
+    table = (tmp_path / "in/annotations.csv", "--design", tmp_path / "in/design.yaml")
+    text = run("score", table[0], tmp_path / "scores", *table[1:], "--model", "detection")
+    assert "short-term: 20 of 20 participants passed; 24 videos" in text
+    assert "long-term: not part of this study" in text
+    assert "lag correction: does not apply, the study has no lags" in text
+    assert "short-term reliability: hits" in text
+    assert (tmp_path / "scores/measurement/measurement.csv").is_file()
+    text = run("analyse", table[0], tmp_path / "analysis", *table[1:], "--splits", 2, "--model", "detection")
+    assert "lag curve: does not apply" in text
+    assert "step 1 against step 2: does not apply" in text
+    report = (tmp_path / "analysis/report.md").read_text()
+    assert "measurement_reliability.png" in report
+    assert "measurement_lag.png" not in report
+    assert "change per unit of lag" not in report

@@ -1,0 +1,423 @@
+"""From trials to annotations: continuous recognition and study-test designs of other software.
+
+In continuous recognition every showing asks whether the item was seen before: an item's first showing can be a false
+alarm, its second a hit; its third and later showings are left out. In a study-test design items are learned first, and
+a later part asks of each whether it was among them: the showings to be learned ask nothing and are left out, so such
+annotations have no lags. A second session is step 2.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from videomem_hf.protocol.annotations import FILLER, TARGET, VIGILANCE, Annotations
+from videomem_hf.protocol.checks import find_contradiction
+from videomem_hf.protocol.design import Controls, FirstStep, Presentation, SecondStep, StudyDesign
+from videomem_hf.protocol.responses.columns import (
+    STUDY_WORDS,
+    TEST_WORDS,
+    Columns,
+    ImportOptions,
+    choose_rows,
+    find_columns,
+    matches,
+    phase_columns,
+    plain,
+    read_pair,
+)
+from videomem_hf.protocol.responses.items import item_path, short_names
+from videomem_hf.protocol.responses.keys import NEW_WORDS, SEEN_WORDS, key_name, seen_keys
+from videomem_hf.protocol.responses.rows import Row, is_nothing, read_rows
+from videomem_hf.schema import InputError
+
+_LONGEST_RT_MS: Final = 600_000.0
+_TRUE: Final = frozenset({"1", "old", "repeat", "repeated", "seen", "target", "yes"})
+_FALSE: Final = frozenset({"0", "new", "first", "unseen", "lure", "foil", "filler", "no", "distractor", "novel"})
+_NO_CONTROL: Final = 1.0
+_MOST_SHOWINGS: Final = 10
+"""An item that one participant sees more often is no item."""
+_OTHER_MEANING: Final = 0.05
+"""A column that differs from what was shown at a larger share of the trials says something else than old or new."""
+
+
+@dataclass(frozen=True, eq=False)
+class ImportedStudy:
+    """Annotations made of trials, the design that describes them, and what was decided, a sentence each."""
+
+    annotations: Annotations
+    design: StudyDesign
+    notes: tuple[str, ...]
+
+
+@dataclass
+class _Trial:
+    row: Row
+    participant: str
+    item: str
+    press: str | None
+    rt_ms: float
+    old: bool | None
+    correct: bool | None
+    right: str | None
+    step: int
+    study: bool = False
+    repeat: bool = False
+    lag: int = 0
+
+
+def import_responses(paths: Sequence[Path], options: ImportOptions | None = None) -> ImportedStudy:
+    """Read files of trials into annotations.
+
+    Args:
+        paths: jsPsych's JSON or CSV, one file a participant or several in one; long tables; or folders of them.
+        options: What the files do not say themselves.
+
+    Raises:
+        InputError: A damaged or ambiguous trial, with its file and number, or a column or key that must be named.
+    """
+    options = options or ImportOptions()
+    rows = read_rows(paths)
+    columns = find_columns(rows, options)
+    rows, notes = choose_rows(rows, options)
+    study, why_study = _study_pairs(rows, columns, options)
+    trials = _read_trials(rows, columns, options, study)
+    _check_sessions(trials, columns)
+    learned = [trial for trial in trials if trial.study]
+    asked = [trial for trial in trials if not trial.study]
+    where = str(rows[0].file if len({row.file for row in rows}) == 1 else rows[0].file.parent)
+    if not asked:
+        raise InputError(f"{where}: no trial asks whether an item was seen before; say which are learned with --study.")
+    asked, shown_often = _without_fixations(asked)
+    asked, more = _mark_repeats(asked, learned, columns, options)
+    keys, why = seen_keys(
+        columns.response,
+        [trial.press for trial in asked],
+        [trial.repeat for trial in asked],
+        [trial.correct for trial in asked],
+        [trial.right for trial in asked],
+        options.keys,
+        where,
+    )
+    notes = [*columns.notes, *notes, *why_study, *shown_often, why, *more, *_about(asked, learned)]
+    annotations = _annotations(asked, keys, options)
+    if contradiction := find_contradiction(annotations):
+        raise InputError(f"{where}: {contradiction[1]}; choose the trials that count with --only or --without.")
+    return ImportedStudy(annotations, _design(annotations, options), tuple(notes))
+
+
+def _read_trials(
+    rows: Sequence[Row], columns: Columns, options: ImportOptions, study: Sequence[tuple[str, str]]
+) -> list[_Trial]:
+    second = None if options.second is None else read_pair(options.second, rows)
+    code = (columns.response or "").lower() == "key_press"
+    assert columns.item is not None
+    paths = [item_path(row.cells[columns.item]) if columns.item in row.cells else None for row in rows]
+    names = short_names({path for path in paths if path is not None})
+    trials = []
+    for row, path in zip(rows, paths, strict=True):
+        if path is None:
+            continue
+        learned = any(matches(row, pair) for pair in study)
+        press = _press(row, columns, code)
+        trials.append(
+            _Trial(
+                row=row,
+                participant=_participant(row, columns),
+                item=names[path],
+                press=press,
+                rt_ms=_rt_ms(row, columns, options) if press is not None else float("nan"),
+                old=_old(row, columns) if columns.old else None,
+                correct=_truth(row.cells.get(columns.correct)) if columns.correct else None,
+                right=_right(row, columns, code),
+                step=2 if second is not None and matches(row, second) else 1,
+                study=learned,
+            )
+        )
+    if not trials:
+        raise InputError(f"{rows[0].file}: no trial shows an item in column {columns.item!r}; name it with --item.")
+    if columns.position is not None:
+        trials.sort(key=lambda trial: _position(trial.row, columns.position or ""))
+    return trials
+
+
+def _position(row: Row, column: str) -> float:
+    try:
+        return float(row.cells[column])
+    except (KeyError, ValueError, TypeError):
+        raise row.error(f"{row.cells.get(column)!r} in column {column!r} is not a position, a number") from None
+
+
+def _participant(row: Row, columns: Columns) -> str:
+    if columns.participant is None:
+        return row.file.stem
+    value = row.cells.get(columns.participant)
+    if value is None:
+        raise row.error(f"no participant in column {columns.participant!r}; name another with --participant")
+    return plain(value) if not isinstance(value, str) else value.strip()
+
+
+def _press(row: Row, columns: Columns, code: bool) -> str | None:
+    if columns.response is None:
+        return "any" if columns.rt in row.cells else None
+    value = row.cells.get(columns.response)
+    if is_nothing(value):
+        return None
+    if isinstance(value, dict | list):
+        raise row.error(
+            f"{str(value)[:60]!r} in column {columns.response!r} is no key; leave the trial out (--without)"
+        )
+    name = key_name(value, code)
+    return None if name in ("", "-1") else name
+
+
+def _rt_ms(row: Row, columns: Columns, options: ImportOptions) -> float:
+    value = row.cells.get(columns.rt) if columns.rt else None
+    if value is None:
+        return float("nan")
+    try:
+        rt_ms = float(str(value).replace(",", ".")) * (1000 if options.seconds else 1)
+    except ValueError:
+        raise row.error(f"{str(value)[:40]!r} in column {columns.rt!r} is not a response time") from None
+    if rt_ms > _LONGEST_RT_MS:
+        raise row.error(f"a response time of {rt_ms:g} ms, over 10 minutes; give --seconds only if times are seconds")
+    return rt_ms if rt_ms > 0 else float("nan")
+
+
+def _truth(value: Any) -> bool | None:
+    text = plain(value) if value is not None else ""
+    return (
+        True if text in ("1", "correct", "yes", "hit") else False if text in ("0", "incorrect", "wrong", "no") else None
+    )
+
+
+def _right(row: Row, columns: Columns, code: bool) -> str | None:
+    value = row.cells.get(columns.right_key) if columns.right_key else None
+    return None if value is None or isinstance(value, dict | list) else key_name(value, code) or None
+
+
+def _old(row: Row, columns: Columns) -> bool | None:
+    text = plain(row.cells.get(columns.old or "")) if columns.old in row.cells else ""
+    if text in _TRUE | SEEN_WORDS:
+        return True
+    if text in _FALSE | NEW_WORDS:
+        return False
+    return None
+
+
+def _study_pairs(
+    rows: Sequence[Row], columns: Columns, options: ImportOptions
+) -> tuple[list[tuple[str, str]], list[str]]:
+    """The values that mark showings to be learned, and a note on them.
+
+    As the user says; or parts of the experiment in which nobody responds while they do in others; or by their names.
+    """
+    if options.study is not None:
+        return [read_pair(options.study, rows)], []
+    for name in phase_columns(rows):
+        shown, pressed = Counter[str](), Counter[str]()
+        for row in rows:
+            if name in row.cells and columns.item in row.cells:
+                shown[str(row.cells[name])] += 1
+                pressed[str(row.cells[name])] += columns.response in row.cells
+        silent = {value for value in shown if not pressed[value]}
+        if silent and len(silent) < len(shown):
+            return _pairs(name, silent, "nobody responded there")
+        study = {value for value in shown if STUDY_WORDS.search(value) and not TEST_WORDS.search(value)}
+        if study and any(TEST_WORDS.search(value) for value in shown.keys() - study):
+            return _pairs(name, study, "by its name")
+    return [], []
+
+
+def _pairs(name: str, values: set[str], why: str) -> tuple[list[tuple[str, str]], list[str]]:
+    listed = ", ".join(f"{name}={value}" for value in sorted(values))
+    return [(name, value) for value in sorted(values)], [f"showings to be learned: {listed}, {why}"]
+
+
+def _without_fixations(asked: Sequence[_Trial]) -> tuple[list[_Trial], list[str]]:
+    """The trials without items that someone sees again and again, such as the picture of a fixation cross."""
+    counts = Counter((trial.participant, trial.item) for trial in asked)
+    often = {item for (_, item), count in counts.items() if count > _MOST_SHOWINGS}
+    if not often:
+        return list(asked), []
+    listed = ", ".join(repr(item) for item in sorted(often)[:4])
+    kept = [trial for trial in asked if trial.item not in often]
+    return kept, [f"shown over {_MOST_SHOWINGS} times to one participant, left out: {listed}"]
+
+
+def _check_sessions(trials: Sequence[_Trial], columns: Columns) -> None:
+    """A participant's step lies in one file, so that positions and repeats are known."""
+    files: dict[tuple[str, int], Row] = {}
+    for trial in trials:
+        first = files.setdefault((trial.participant, trial.step), trial.row)
+        if first.file != trial.row.file:
+            raise InputError(
+                f"{trial.row.file}, trial {trial.row.number}: participant {trial.participant!r} is in {first.file} "
+                f"too; name the column of participants with --participant (now {columns.participant!r}), or a second "
+                "session with --second COLUMN=VALUE."
+            )
+
+
+def _mark_repeats(
+    asked: Sequence[_Trial], learned: Sequence[_Trial], columns: Columns, options: ImportOptions
+) -> tuple[list[_Trial], list[str]]:
+    """Say of each trial whether the item was shown before, and leave out third and later showings."""
+    before = {(trial.participant, trial.item) for trial in learned}
+    shown = {step: {(t.participant, t.item) for t in asked if t.step == step} for step in (1, 2)}
+    came = {participant for participant, _ in before | shown[1]}
+    continuous = not learned and _shown_twice(asked)
+    times: Counter[tuple[str, str, int]] = Counter()
+    kept, by_column = [], 0
+    for trial in asked:
+        key = trial.participant, trial.item
+        times[*key, trial.step] += 1
+        if times[*key, trial.step] > (2 if continuous and trial.step == 1 else 1):
+            continue
+        kept.append(trial)
+        if trial.step == 2 and trial.participant in came:
+            trial.repeat = key in before | shown[1]
+        elif trial.step == 1 and (learned or continuous):
+            trial.repeat = key in before or times[*key, 1] == 2
+        elif columns.old is not None:
+            trial.repeat = _by_column(trial, columns.old)
+            by_column += 1
+    if not any(trial.repeat for trial in kept):
+        raise InputError(
+            f"{kept[0].row.file}: no item is shown twice, and no column says which were learned; name it with --old, "
+            "or the trials of the learning part with --study COLUMN=VALUE."
+        )
+    notes = [f"old: column {columns.old!r}"] if by_column else []
+    notes += _check_old(kept, columns, options)
+    left_out = len(asked) - len(kept)
+    return kept, notes + ([f"further showings of an item, left out: {left_out:,}"] if left_out else [])
+
+
+def _by_column(trial: _Trial, column: str) -> bool:
+    if trial.old is None:
+        raise trial.row.error(
+            f"{trial.row.cells.get(column)!r} in column {column!r} says neither old nor new; name the column that does "
+            "with --old"
+        )
+    return trial.old
+
+
+def _shown_twice(asked: Sequence[_Trial]) -> bool:
+    counts = Counter((trial.participant, trial.item, trial.step) for trial in asked)
+    return 2 * sum(count > 1 for count in counts.values()) > 0.1 * len(counts)
+
+
+def _check_old(trials: Sequence[_Trial], columns: Columns, options: ImportOptions) -> list[str]:
+    """Hold the column of old and new items against what was shown; one that means something else is not used."""
+    wrong = [trial for trial in trials if trial.old is not None and trial.old != trial.repeat]
+    if not wrong:
+        return []
+    if options.old is None and len(wrong) > max(1, _OTHER_MEANING * len(trials)):
+        return [
+            f"column {columns.old!r} does not say what is old: it differs from what was shown at {len(wrong):,} trials"
+        ]
+    trial = wrong[0]
+    said, found = ("old", "was not shown before") if trial.old else ("new", "was shown before")
+    raise trial.row.error(
+        f"column {columns.old!r} says that {trial.item!r} is {said}, but it {found} to participant "
+        f"{trial.participant!r}; choose the trials that count with --only or --without, or name another column "
+        "with --old"
+    )
+
+
+def _about(asked: Sequence[_Trial], learned: Sequence[_Trial]) -> list[str]:
+    """What the design is, in sentences."""
+    people = len({trial.participant for trial in asked})
+    items, none = len({trial.item for trial in asked}), sum(trial.press is None for trial in asked)
+    old = sum(trial.repeat for trial in asked)
+    notes = [f"{people:,} participants, {items:,} items, {old:,} showings of old and {len(asked) - old:,} of new items"]
+    if learned:
+        notes.append(f"study-test design: {len(learned):,} showings to be learned are left out, so there are no lags")
+    elif not _shown_twice(asked):
+        notes.append("no first showings: old items are taken from the column that says so, so there are no lags")
+    else:
+        notes.append("continuous recognition: lags are differences of positions")
+    if not any(trial.step == 2 for trial in asked):
+        notes.append("no second session: there are no long-term scores")
+    if none:
+        notes.append(f"{none:,} showings without a press count as not recognised")
+    return notes
+
+
+def _annotations(trials: Sequence[_Trial], keys: frozenset[str], options: ImportOptions) -> Annotations:
+    people = {name: index for index, name in enumerate(dict.fromkeys(trial.participant for trial in trials))}
+    items = {name: index for index, name in enumerate(dict.fromkeys(trial.item for trial in trials))}
+    positions: Counter[tuple[str, int]] = Counter()
+    position = []
+    for trial in trials:
+        positions[trial.participant, trial.step] += 1
+        position.append(positions[trial.participant, trial.step])
+    role = _roles(trials, position, options.vigilance_lag)
+    pressed = np.array([trial.press in keys for trial in trials])
+    return Annotations(
+        participants=tuple(people),
+        videos=tuple(items),
+        participant=np.array([people[trial.participant] for trial in trials], np.int32),
+        step=np.array([trial.step for trial in trials], np.int8),
+        position=np.array(position, np.int32),
+        video=np.array([items[trial.item] for trial in trials], np.int32),
+        role=role,
+        repeat=np.array([trial.repeat for trial in trials]),
+        pressed=pressed,
+        rt_ms=np.where(pressed, [trial.rt_ms for trial in trials], np.nan).astype(np.float32),
+        time=np.full(len(trials), np.datetime64("NaT"), "datetime64[ms]"),
+        missing=np.zeros(len(trials), np.int8),
+    )
+
+
+def _roles(trials: Sequence[_Trial], position: Sequence[int], vigilance_lag: int) -> Any:
+    """An item shown twice, or old, is a target; at a short lag it checks attention; one shown once is a filler."""
+    first: dict[tuple[str, str, int], int] = {}
+    roles: dict[tuple[str, str, int], int] = {}
+    for trial, at in zip(trials, position, strict=True):
+        key = trial.participant, trial.item, trial.step
+        if key in first:
+            roles[key] = VIGILANCE if at - first[key] <= vigilance_lag else TARGET
+        else:
+            first[key] = at
+            roles[key] = TARGET if trial.repeat else FILLER
+    return np.array([roles[trial.participant, trial.item, trial.step] for trial in trials], np.int8)
+
+
+def _design(annotations: Annotations, options: ImportOptions) -> StudyDesign:
+    """The design in the largest numbers that a participant has; the table is not held against it."""
+    counts = {}
+    for step in (1, 2):
+        for role in (TARGET, VIGILANCE, FILLER):
+            shown = annotations.participant[(annotations.step == step) & (annotations.role == role)]
+            counts[step, role] = int(np.bincount(shown).max(initial=0))
+    lags = annotations.lag[(annotations.role == TARGET) & (annotations.lag > 0)]
+    vigilance = counts[1, VIGILANCE] // 2
+    targets, fillers = max(1, counts[1, TARGET]), max(counts[1, FILLER], counts[2, TARGET], 1)
+    showings = 2 * targets + 2 * vigilance + fillers
+    longest = int(lags.max(initial=1))
+    fillers += max(0, longest + 1 - showings)
+    rt_s = float(np.nan_to_num(annotations.rt_ms).max(initial=0)) / 1000
+    return StudyDesign(
+        step1=FirstStep(
+            targets=targets,
+            target_lag_min=int(min(lags.min(initial=longest), targets + fillers)),
+            target_lag_max=longest,
+            vigilance_fillers=vigilance,
+            vigilance_lag_min=1,
+            vigilance_lag_max=max(1, options.vigilance_lag),
+            fillers=fillers,
+            candidates=max(targets + vigilance + fillers, len(annotations.videos)),
+        ),
+        step2=SecondStep(targets=max(1, counts[2, TARGET]), fillers=counts[2, FILLER]),
+        presentation=Presentation(window_s=float(min(max(np.ceil(rt_s), 1), 600))),
+        controls=Controls(
+            step1_false_alarms_max=_NO_CONTROL,
+            step2_false_alarms_max=_NO_CONTROL,
+            step2_recognition_min=0.0,
+            step2_recognition_above_false_alarms=False,
+            design_numbers=False,
+        ),
+    )
