@@ -118,7 +118,9 @@ def write_domain(domain: Domain, folder: Path, splits: dict[str, int], progress:
             progress(f"{domain.name}: {index} of {len(scenes)} clips")
     with (folder / "scores.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(("video", "short_term", "short_term_annotations", "long_term", "long_term_annotations", "split"))
+        writer.writerow(
+            ("video", "short_term", "short_term_annotations", "long_term", "long_term_annotations", "split")
+        )
         for scene, truth, split in zip(scenes, truths, names, strict=True):
             drawn = annotate(domain.seed, scene.video_id, *truth)
             row = (drawn.short_term, drawn.short_term_count, drawn.long_term, drawn.long_term_count)

@@ -30,7 +30,8 @@ def fill_correction(model: AdaptedModel, seed: int = 0) -> AdaptedModel:
     state = {
         "rows": rows, "owner": owner.float(), "share": 1 / torch.bincount(owner)[owner],
         "gammas": torch.full_like(correction.gammas, 0.2), "amplitude": torch.full((horizons,), 0.01),
-        "weights": torch.randn(horizons, clips, generator=generator), "prior": torch.rand(horizons, clips, generator=generator),
+        "weights": torch.randn(horizons, clips, generator=generator),
+        "prior": torch.rand(horizons, clips, generator=generator),
         "centre": torch.full((horizons,), 0.5), "line": torch.tensor([[0.02, -0.3]] * horizons),
         "line_variance": torch.tensor([0.04, 0.25]), "residual": torch.full((horizons,), 0.002),
         "typical_count": torch.full((horizons,), 20.0), "quantiles": torch.tensor([[-1.5, 1.7]] * horizons),

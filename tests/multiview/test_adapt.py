@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -217,14 +218,18 @@ def test_a_gain_that_few_clips_suggest_names_how_many_would_show_it() -> None:
     assert not result.supported
     assert result.more_clips is not None
     assert 10 <= result.more_clips <= 300
-    same, _ = measure_support(adapt_process.HeldOut(worse, held_out.variance, held_out.residual, worse), scores, np.full(30, np.nan))
+    unchanged = replace(held_out, predicted=worse)
+    same, _ = measure_support(unchanged, scores, np.full(30, np.nan))
     assert (same.supported, same.more_clips) == (False, None)
 
 
 @pytest.mark.parametrize(
     ("scores", "message"),
-    [(np.linspace(0.4, 0.9, 19), "19 clips with a short-term score .* at least 20"), (np.full(25, 0.5), "all 25 short-term scores are 0.5")],
-)  # fmt: skip
+    [
+        (np.linspace(0.4, 0.9, 19), "19 clips with a short-term score .* at least 20"),
+        (np.full(25, 0.5), "all 25 short-term scores are 0.5"),
+    ],
+)
 def test_too_few_clips_and_constant_scores_are_refused(base: Path, tmp_path: Path, scores: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         adapt(str(base), write_photos(tmp_path / "data", scores), tmp_path / "out", progress=False)

@@ -14,9 +14,7 @@ def adapt(
     data: Annotated[
         str, typer.Option(help="Scored clips or photos of the new domain: what `videomem train --data` takes.")
     ],
-    out: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder to write; new or empty.", parser=named_folder)
-    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write; new or empty.", parser=named_folder)],
     split: Annotated[
         list[str] | None,
         typer.Option(help="Use the clips of this split only. May be given several times. (default: all with scores)"),

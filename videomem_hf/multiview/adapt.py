@@ -113,7 +113,9 @@ def adapt(
     data = str(data)
     base, processor = load_network(model, trust_remote_code)
     if base.config.model_type == AdaptedConfig.model_type:
-        raise InputError(f"{model}: is adapted already; adapt the model that it was made from, on all the clips at once")
+        raise InputError(
+            f"{model}: is adapted already; adapt the model that it was made from, on all the clips at once"
+        )
     shared = domain_scores(data, tuple(base.config.horizons), splits, options)
     skeleton = _on_base(base, shared.horizons).to(usable_device(device)).eval()
     reader = DomainReader(skeleton, processor, data, options, frame_cache, progress)
@@ -148,10 +150,10 @@ def _on_base(base: Any, horizons: Sequence[Horizon], **sizes: Any) -> AdaptedMod
     else:
         groups = [1]  # of features of frames, which are known once there are some
     columns = [list(base.config.horizons).index(each) for each in horizons]
-    statistics = {name: [list(getattr(base.config, name))[i] for i in columns] for name in ("score_means", "score_stds")}
-    config = AdaptedConfig.on(
-        base.config, horizons=list(horizons), **({"group_sizes": groups} | statistics | sizes)
-    )
+    statistics = {
+        name: [list(getattr(base.config, name))[i] for i in columns] for name in ("score_means", "score_stds")
+    }
+    config = AdaptedConfig.on(base.config, horizons=list(horizons), **({"group_sizes": groups} | statistics | sizes))
     model = AdaptedModel(config)
     model.base = base
     return model
@@ -167,9 +169,7 @@ def _seen_before(model: str, data: str, clips: DomainClips) -> set[str]:
     return set(training_clips_among(clips.video_ids, clips.contents, before.contents, same))
 
 
-def _notes(
-    clips: DomainClips, seen: set[str], only_model: Sequence[str], only_data: Sequence[str]
-) -> tuple[str, ...]:
+def _notes(clips: DomainClips, seen: set[str], only_model: Sequence[str], only_data: Sequence[str]) -> tuple[str, ...]:
     notes = [_left_out(len(clips.failed), "could not be read and")] if clips.failed else []
     if seen:
         notes.append(_left_out(len(seen), "that the model was trained on"))
@@ -242,8 +242,8 @@ def warning_of(results: dict[Horizon, HorizonResult]) -> str:
         most = max(each for each in more if each is not None)
         hint = f"; about {most} more would be likely to show whether they are"
     return (
-        f"Do not trust the {names} score yet: on {clips} clips of the new domain that were left out, adapted scores are "
-        f"not clearly better than those of the model before{hint}."
+        f"Do not trust the {names} score yet: on {clips} clips of the new domain that were left out, adapted scores "
+        f"are not clearly better than those of the model before{hint}."
     )
 
 
@@ -321,4 +321,6 @@ def _trained_on(clips: DomainClips, name: str, data: str) -> dict[str, str]:
         return contents
     before = read_trained_on(folder, data)
     same = before.same_data(run_fingerprint(before.results["config"], data))
-    return {(each if same else f"{folder.name}:{each}"): content for each, content in before.contents.items()} | contents
+    return {
+        (each if same else f"{folder.name}:{each}"): content for each, content in before.contents.items()
+    } | contents

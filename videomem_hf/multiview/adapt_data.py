@@ -113,7 +113,9 @@ def domain_scores(
     common = tuple(each for each in horizons if each in found)
     if not common:
         have = f"scores of {', '.join(found)} alone" if found else "no scores"
-        raise InputError(f"{data} has {have}, and the model predicts {', '.join(horizons)}; give data with one of these")
+        raise InputError(
+            f"{data} has {have}, and the model predicts {', '.join(horizons)}; give data with one of these"
+        )
     scored = set().union(*(found[each] for each in common))
     return DomainScores(
         common,
@@ -162,9 +164,7 @@ class DomainReader:
         parts = []
         for split in splits:
             try:
-                parts.append(
-                    load_clips(self.data, split, self.horizons, features=names, options=self.options)
-                )
+                parts.append(load_clips(self.data, split, self.horizons, features=names, options=self.options))
             except InputError as error:
                 if len(splits) == 1 or "no clip of the split" not in str(error):
                     raise
@@ -288,7 +288,9 @@ class DomainReader:
     ) -> DomainClips:
         """Clips of which each has one vector; `given` is what the base model takes of all of them."""
         inputs = {
-            name: {key: x.to(self.device) for key, x in each.items()} if isinstance(each, dict) else each.to(self.device)
+            name: {key: x.to(self.device) for key, x in each.items()}
+            if isinstance(each, dict)
+            else each.to(self.device)
             for name, each in given.items()
         }
         with torch.inference_mode():

@@ -259,7 +259,8 @@ def correction_state(
         root[h][np.ix_(here, here)] = process.root
     typical = [each.inverse_counts[each.inverse_counts > 0] for each in data]
     arrays = {
-        "rows": clips.rows, "owner": clips.owner, "share": clips.share, "weights": weights, "root": root, "prior": prior,
+        "rows": clips.rows, "owner": clips.owner, "share": clips.share, "weights": weights, "root": root,
+        "prior": prior,
         "gammas": [each.hyper.gammas for each in processes],
         "amplitude": [each.hyper.amplitude for each in processes],
         "residual": [each.hyper.residual for each in processes],
