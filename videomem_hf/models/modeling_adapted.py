@@ -69,9 +69,9 @@ class GaussianCorrection(nn.Module):
         self.group_sizes = list(group_sizes)
         shapes = {
             "rows": (rows, sum(group_sizes)), "owner": (rows,), "share": (rows,),
-            "gammas": (horizons, len(group_sizes)), "amplitude": (horizons,), "weights": (horizons, clips), "root": (horizons, clips, clips),
-            "prior": (horizons, clips), "centre": (horizons,), "line": (horizons, 2), "line_variance": (2,),
-            "residual": (horizons,), "typical_count": (horizons,), "quantiles": (horizons, 2),
+            "gammas": (horizons, len(group_sizes)), "amplitude": (horizons,), "weights": (horizons, clips),
+            "root": (horizons, clips, clips), "prior": (horizons, clips), "centre": (horizons,), "line": (horizons, 2),
+            "line_variance": (2,), "residual": (horizons,), "typical_count": (horizons,), "quantiles": (horizons, 2),
         }  # fmt: skip
         for name, shape in shapes.items():
             self.register_buffer(name, torch.zeros(shape))
