@@ -2,10 +2,11 @@
 
     python benchmarks/adapt.py --work adapt-work --out benchmarks/results/adapt.json
 
-A frame network is trained on generated clips on land. It is then adapted to two other data sets: clips in the air, on and
-under water, whose places and things it has never seen; and clips on land of a world in which other things are memorable.
-Each is measured on held-out clips of the data set, beside the network as it was and one that was trained on many clips of
-the data set, from the weights of the first. All data are generated: the figures say nothing about real clips.
+A frame network is trained on generated clips on land. It is then adapted to two other data sets: clips in the air, on
+and under water, whose places and things it has never seen; and clips on land of a world in which other things are
+memorable. Each is measured on held-out clips of the data set, beside the network as it was and one that was trained on
+many clips of the data set, from the weights of the first. All data are generated: the figures say nothing about real
+clips.
 """
 
 import argparse
