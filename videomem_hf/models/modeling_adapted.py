@@ -162,7 +162,10 @@ class AdaptedModel(MemorabilityModel):
         return self.base.crop_frames(frames)
 
     def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
-        """As of the base model: features and maps of frames."""
+        """As of the base model: features and maps of frames, or of segments, also one after the other as frames."""
+        length = getattr(self.config, "segment_length", 0)
+        if length and pixels.ndim == 4:
+            pixels = pixels.unflatten(0, (-1, length)).transpose(1, 2)
         return self.base.embed_frames(pixels, output_attentions)
 
     def score_features(self, features: torch.Tensor) -> torch.Tensor:
