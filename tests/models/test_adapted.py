@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoModel
 
 from tests.common import BATCH, PredictorContract
@@ -115,13 +116,6 @@ class TestAdapted(PredictorContract):
             )
             torch.testing.assert_close(model(**self.inputs()).scores, plain[:, 1:])
 
-    def test_fields_of_the_base_are_read_from_its_configuration(self) -> None:
-        config = self.tiny_config()
-        assert config.output_stride == 4
-        assert not hasattr(config, "view_names")
-        with pytest.raises(ValueError, match="predicts no day"):
-            self.tiny_config(horizons=["day"], score_means=[0.5], score_stds=[0.1])
-
 
 class TestAdaptedSpatioTemporal(TestAdapted):
     """A base that weighs frames: kernels of clips weigh them alike."""
@@ -172,3 +166,13 @@ def test_on_views_a_missing_one_counts_as_none() -> None:
         expected = model.correction.correct(rows, model.base(views={"title": title}).scores).clamp(0, 1)
     torch.testing.assert_close(output.scores, expected)
     assert output.intervals.shape == (2, 2, 2)
+
+
+def test_fields_of_the_base_are_read_from_its_configuration() -> None:
+    base = FeatureMLPConfig(feature_names=["c3d"], feature_sizes=[6], hidden_sizes=[4])
+    config = AdaptedConfig.on(base, group_sizes=[4])
+    assert config.feature_names == ["c3d"]
+    assert config.group_sizes == [4]
+    assert not hasattr(config, "view_names")
+    with pytest.raises(StrictDataclassError, match="predicts no long_term"):
+        AdaptedConfig.on(FrameAttentionConfig(horizons=["short_term"]), horizons=["short_term", "long_term"])

@@ -166,7 +166,7 @@ class AdaptedModel(MemorabilityModel):
         length = getattr(self.config, "segment_length", 0)
         if length and pixels.ndim == 4:
             pixels = pixels.unflatten(0, (-1, length)).transpose(1, 2)
-        return self.base.embed_frames(pixels, output_attentions)
+        return self.base.embed_frames(pixels.to(self.base.dtype), output_attentions)
 
     def score_features(self, features: torch.Tensor) -> torch.Tensor:
         """Map features `(n, size)` of frames to corrected scores `(n, horizons)` in [0, 1]."""
@@ -219,7 +219,7 @@ class AdaptedModel(MemorabilityModel):
         maps = None
         rows = source.flatten(0, 1) if mask is None else source[mask]
         if features is None:
-            rows, maps = self.embed_frames(rows.to(self.base.dtype), with_maps)
+            rows, maps = self.embed_frames(rows, with_maps)
         of_clips = scatter_to_clips(rows, source.shape[:2], mask)
         base = self.base(features=of_clips.to(self.base.dtype), frame_mask=mask)
         weights = getattr(base, "temporal_weights", None)

@@ -164,7 +164,7 @@ def fit_hyper_parameters(kernel: Kernel, data: Measured, clips: np.ndarray) -> H
         (gradient,) = torch.autograd.grad(total, theta)
         return float(total), gradient.numpy()
 
-    bounds = [(m - 6 * w, m + 6 * w) for m, w in zip(medians, widths.tolist(), strict=True)]
+    bounds = [(m - 3 * w, m + 3 * w) for m, w in zip(medians, widths.tolist(), strict=True)]
     found = minimize(loss, medians, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60}).x
     gammas = np.exp(found[1:-1]) / kernel.medians.numpy()
     return HyperParameters(float(np.exp(found[0])), gammas, float(np.exp(found[-1])))
