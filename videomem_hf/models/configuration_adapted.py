@@ -74,7 +74,8 @@ class AdaptedConfig(MemorabilityConfig):
         if config_class is None:
             from transformers import CONFIG_MAPPING  # its import registers the configurations of this package
 
-            config_class = CONFIG_MAPPING.get(self.base)
+            if self.base in CONFIG_MAPPING:
+                config_class = CONFIG_MAPPING[self.base]
         if config_class is None or not hasattr(config_class, "horizons"):
             known = ", ".join(each.model_type for each in SHIPPED)
             raise ValueError(f"base must be {known} or a registered predictor, got {self.base!r}")
