@@ -54,9 +54,10 @@ def write_photos(folder: Path, scores: np.ndarray, header: str = "image,short_te
 
 @pytest.fixture(scope="module")
 def museum(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Photos whose scores follow their colour."""
+    """Photos whose scores follow their colour, up and down, which the base model's do not."""
     noise = np.random.default_rng(0).normal(0, 0.03, CLIPS)
-    return write_photos(tmp_path_factory.mktemp("data") / "museum", np.linspace(0.4, 0.9, CLIPS) + noise)
+    scores = 0.65 + 0.2 * np.cos(np.linspace(0, 2 * np.pi, CLIPS)) + noise
+    return write_photos(tmp_path_factory.mktemp("data") / "museum", scores)
 
 
 @pytest.fixture(scope="module")

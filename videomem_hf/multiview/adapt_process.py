@@ -162,7 +162,7 @@ def fit_hyper_parameters(kernel: Kernel, data: Measured, clips: np.ndarray) -> H
         evidence = -white.square().sum() / 2 - root.diagonal().log().sum()
         total = ((theta - around) / widths).square().sum() / 2 - evidence
         (gradient,) = torch.autograd.grad(total, theta)
-        return float(total), gradient.numpy()
+        return total.item(), gradient.numpy()
 
     bounds = [(m - 3 * w, m + 3 * w) for m, w in zip(medians, widths.tolist(), strict=True)]
     found = minimize(loss, medians, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60}).x
