@@ -38,7 +38,7 @@ NEW = {
     "a domain left out": Domain("water", 12, in_air_or_water=True),
     "other causes": Domain("other", 13, other_causes=True),
 }
-SPLITS = {"land": {"train": 750, "validation": 100}, "water": {"train": 700, "validation": 300}}
+SPLITS = {"land": {"train": 600, "validation": 60}, "water": {"train": 500, "validation": 250}}
 SPLITS["other"] = SPLITS["water"]
 
 
@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, nargs="+", default=[100], help="clips to adapt with")
     parser.add_argument("--annotations", type=int, default=20)
     parser.add_argument("--seeds", type=int, default=5, help="draws of the clips and of their annotations")
-    parser.add_argument("--epochs", type=int, default=28)
+    parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     torch.set_num_threads(1)  # so small a network is not faster on more
