@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
-SHARED = {"made_up_clips", "made_up_films", "plain_networks", "results_file", "stand_in", "timing", "variants"}
+SHARED = {
+    "adapt_domains",
+    "made_up_clips",
+    "made_up_films",
+    "plain_networks",
+    "results_file",
+    "stand_in",
+    "timing",
+    "variants",
+}
 """Files that benchmarks import."""
 COMMANDS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in SHARED)
 

@@ -13,7 +13,7 @@ import videomem_hf
 
 ROOT = Path(__file__).parents[1]
 NAMES = {
-    "videomem_hf": {"__version__", "load_predictor", "predict", "timeline"},
+    "videomem_hf": {"__version__", "adapt", "load_predictor", "predict", "timeline"},
     "videomem_hf.inference": {
         "ClipPredictor", "ClipSource", "FeaturePredictor", "Prediction", "Predictor", "Saliency", "Still",
         "ViewPredictor", "load_predictor", "predict",
@@ -56,6 +56,7 @@ DOCUMENTED = {
     "videomem_hf.protocol.detection.measure": {"MEASURES", "Measurement", "measure", "measure_study"},
     "videomem_hf.protocol.responses.importing": {"ImportedStudy", "import_responses"},
     "videomem_hf.data.check": {"check_files", "list_contents"},
+    "videomem_hf.multiview.adapt": {"Adaptation", "adapt"},
     "videomem_hf.data.identify": {"identify"},
     "videomem_hf.data.repair": {"repair_tables"},
     "videomem_hf.data.tables.opening": {"open_table"},
@@ -74,6 +75,8 @@ DOCUMENTED = {
 CALLS = {
     "videomem_hf:predict": "source, model=None, *, device=None, stills=0, maps=False, title=None, titles=None, "
     "fail_fast=False",
+    "videomem_hf:adapt": "model, data, output=None, *, splits=None, options=None, device=None, frame_cache=None, "
+    "progress=True, trust_remote_code=False",
     "videomem_hf:load_predictor": "model=None, device=None, title=None",
     "videomem_hf.inference.moments:standout_moment": "prediction, horizon",
     "videomem_hf.inference.occlusion:occlusion_maps": "predictor, source, grid=(6, 6), frames=5, on_progress=None",

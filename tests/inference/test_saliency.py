@@ -16,7 +16,7 @@ from videomem_hf.inference.saliency import (
 from videomem_hf.models import MODELS, config_class, model_class
 from videomem_hf.models.modeling_memnet import ten_crop
 
-ATTENDING = {"amnet", "frame_attention", "spatiotemporal", "vitmem"}
+ATTENDING = {"adapted", "amnet", "frame_attention", "spatiotemporal", "vitmem"}
 """Their own attention explains their scores."""
 
 

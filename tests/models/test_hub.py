@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModel, AutoVideoProcessor
 
 import videomem_hf
-from tests.models import test_contract, test_frame_attention, test_multiview, test_spatiotemporal
+from tests.models import test_adapted, test_contract, test_frame_attention, test_multiview, test_spatiotemporal
 from videomem_hf.models import MODELS, config_class, model_class
 from videomem_hf.models.configuration_c3d import C3DConfig
 from videomem_hf.models.modeling_c3d import C3DModel
@@ -25,6 +25,7 @@ CASES = [
     test_spatiotemporal.TestSpatioTemporal,
     test_spatiotemporal.TestSpatioTemporalGRU,
     test_multiview.TestMultiView,
+    test_adapted.TestAdapted,
 ]
 
 STRANGER = """
@@ -70,7 +71,7 @@ def test_a_process_without_the_package_gets_the_same_scores_to_the_bit(tmp_path:
     run = [sys.executable, "-c", STRANGER, str(tmp_path / "models")]
     result = subprocess.run(run, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    assert len(expected) == len(CASES) == 14
+    assert len(expected) == len(CASES) == 15
     for folder, scores in expected.items():
         assert torch.equal(load_file(folder / "found.safetensors")["scores"], scores), folder.name
         code = {path.name for path in folder.glob("*.py")}

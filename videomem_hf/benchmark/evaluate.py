@@ -13,6 +13,7 @@ from videomem_hf.data.scored_clips import FRAME_CACHE, Clips, fill_cache, is_div
 from videomem_hf.evaluation import training_clips
 from videomem_hf.evaluation.options import EvaluationOptions, evaluation_of
 from videomem_hf.inference.claims import read_claims
+from videomem_hf.inference.loading import reads_views
 from videomem_hf.models.configuration_multiview import MultiViewConfig
 from videomem_hf.multiview.predict import predict_split
 from videomem_hf.run_files import CONFIG_FILE, is_run_folder, read_results
@@ -138,7 +139,7 @@ def score_target(
         target: The split.
         scored: False takes the clips without scores as well.
         frame_cache: Folder for decoded frames; None takes the user's cache folder.
-        intervals: A multi-view model's own prediction intervals `(clips, horizons, 2)` are added here.
+        intervals: The prediction intervals of a model that has its own, `(clips, horizons, 2)`, are added here.
         failures: Clips that cannot be decoded are left out, and one line about each is added here; None raises.
 
     Returns:
@@ -148,7 +149,7 @@ def score_target(
         InputError: The data or a clip cannot be used, or the model was trained on clips of the split.
     """
     data, split, options = target.data, target.split, target.options
-    if model.config.model_type == MultiViewConfig.model_type:
+    if reads_views(model):
         wanted: dict[str, Any] = {"scored": scored, "options": options, "failures": failures, "intervals": intervals}
         scores, clips = predict_split(model, data, split, **wanted, progress=progress)
         _check(target, clips)
@@ -167,7 +168,8 @@ def score_target(
         )
     _check(target, clips, cache)
     model.to(accelerator.device)
-    return predict(accelerator, model, Collator(processor), clips, cache, batch_size, progress), clips
+    scores = predict(accelerator, model, Collator(processor), clips, cache, batch_size, progress, intervals)
+    return scores, clips
 
 
 def prediction_intervals(

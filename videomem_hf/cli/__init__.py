@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperCommand
 
 from videomem_hf import __version__
+from videomem_hf.cli.adapt import adapt
 from videomem_hf.cli.analyse import analyse
 from videomem_hf.cli.card import card
 from videomem_hf.cli.compare import compare
@@ -69,6 +70,7 @@ add(extract, DATA, "Extract features of your own clips, in the release's formats
 
 add(train, MODELS, "Train a predictor with a recipe, and evaluate it", TrainCommand)
 add(recipes, MODELS, "List recipes: what each needs, and how long it takes here")
+add(adapt, MODELS, "Move a model to your own clips with a few scores of them")
 add(evaluate, MODELS, "Measure a model on a split: Spearman with its interval")
 add(compare, MODELS, "Compare models on the same clips: which is better?")
 add(report, MODELS, "Write a run's results, calibration and errors with figures")

@@ -297,7 +297,7 @@ class _Trials:
         kept = np.zeros(len(times), bool)
         kept[edit.frames(times)] = True
         shots = shot_indices(self.frames.shots, times)
-        count = _DRAWS_OF_WEIGHTS if self.predictor.weighs_frames else _DRAWS
+        count = _DRAWS_OF_WEIGHTS if self.predictor.keeps_features else _DRAWS
         generator, draws = np.random.default_rng(0), np.zeros((count, len(times)), np.int64)
         changes = np.flatnonzero((np.diff(shots) != 0) | (np.diff(kept.astype(int)) != 0)) + 1
         for part in np.split(np.arange(len(times)), changes):
@@ -308,7 +308,7 @@ class _Trials:
         return draws
 
     def _frames_sd(self, before: np.ndarray, after: np.ndarray, shown: np.ndarray, draws: np.ndarray) -> float:
-        if self.predictor.weighs_frames:
+        if self.predictor.keeps_features:
             gains = [self._score(after[draw[shown]]) - self._score(before[draw]) for draw in draws]
             return float(np.std(gains))
         ends = after[:, self.column][draws[:, shown]].mean(axis=1) - before[:, self.column][draws].mean(axis=1)

@@ -244,6 +244,8 @@ class ClipPredictor(ABC):
             notes = (ATYPICAL_NOTE,) if typicality <= ATYPICAL_PERCENT else ()
         elif claims.typicality is not None:
             notes = (NOT_COMPARED_NOTE,)
+        if warning := getattr(self.model.config, "warning", ""):
+            notes = (warning, *notes)
         if prediction.intervals is None and reference is not None:
             intervals, level = reference.intervals(prediction.scores), reference.interval_level
             prediction = replace(prediction, intervals=intervals, interval_level=level)

@@ -92,4 +92,8 @@ class FeaturePredictor(ClipPredictor):
 
     def _intervals(self, output: Any, scores: dict[Horizon, float]) -> tuple[Intervals | None, float]:
         """The prediction intervals that the model gives, and the share of measured scores that lie in them."""
-        return None, LEVEL
+        if getattr(output, "intervals", None) is None:
+            return None, LEVEL
+        ends = output.intervals[0].double().cpu().tolist()
+        intervals = {horizon: (low, high) for horizon, (low, high) in zip(self.horizons, ends, strict=True)}
+        return intervals, float(self.model.config.interval_level)

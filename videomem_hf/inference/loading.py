@@ -10,7 +10,6 @@ from videomem_hf.inference.network import for_inference
 from videomem_hf.inference.predictor import Predictor
 from videomem_hf.inference.view_predictor import ViewPredictor
 from videomem_hf.model_names import NO_MODEL, RESMEM, check_model_name, check_on_hub
-from videomem_hf.models.configuration_multiview import MultiViewConfig
 from videomem_hf.models.folders import load_model
 from videomem_hf.schema import PRECISION_NAMES, InputError, short_message
 
@@ -117,6 +116,11 @@ def reads_video(model: Any) -> bool:
     return getattr(model, "main_input_name", "") == "pixel_values_videos"
 
 
+def reads_views(model: Any) -> bool:
+    """Whether a model takes several views of a clip."""
+    return hasattr(model.config, "view_names")
+
+
 def predictor_of(
     model: Any, processor: Any, name: str, device: str | None = None, title: str | None = None
 ) -> ClipPredictor:
@@ -135,7 +139,7 @@ def predictor_of(
     """
     device = usable_device(device)
     _check_predicts(model, name)
-    if model.config.model_type == MultiViewConfig.model_type:
+    if reads_views(model):
         return ViewPredictor(model, name, device, read_claims(name, model), title)
     claims = read_claims(name, model)
     if not reads_video(model):

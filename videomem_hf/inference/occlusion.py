@@ -159,7 +159,7 @@ def measure_cells(
     segments = np.concatenate([segment[None], cover(segment, cells)])
     size = max(1, _FRAMES_AT_ONCE // len(segment))
     found = np.concatenate([predictor.score_segments(segments[i : i + size]) for i in range(0, len(segments), size)])
-    if predictor.weighs_frames:
+    if predictor.keeps_features:
         others = found[:1] if rows is None else rows
         clips = [np.concatenate([others[:index], row[None], others[index + 1 :]]) for row in found]
         found = np.stack([predictor.score_clip(clip) for clip in clips])
@@ -283,7 +283,7 @@ def _choose(model: Predictor, source: ClipSource, frames: int | list[float]) -> 
                     nearest[time_s] = each
             yield segment
 
-    rows = [model.score_segments(batch) if model.weighs_frames else batch[:0] for batch in _batches(read())]
+    rows = [model.score_segments(batch) if model.keeps_features else batch[:0] for batch in _batches(read())]
     if not rows:
         raise VideoError(f"{input_name(source)}: holds no frames")
     last = times_s[-1] + max([1.0, *np.diff(times_s)])
@@ -293,7 +293,7 @@ def _choose(model: Predictor, source: ClipSource, frames: int | list[float]) -> 
             f"{times_s[-1]:.1f} s"
         )
     chosen = selection.choose() or [each for _, each in sorted({each.index: each for each in nearest.values()}.items())]
-    return chosen, np.concatenate(rows) if model.weighs_frames else None
+    return chosen, np.concatenate(rows) if model.keeps_features else None
 
 
 def _cell_of(seen: Area, grid: tuple[int, int], index: tuple[int, ...]) -> Area:

@@ -17,7 +17,7 @@ from videomem_hf.inference import saliency as explaining
 from videomem_hf.inference.claims import Claims
 from videomem_hf.inference.clip_predictor import ClipPredictor, OnFrame, Options
 from videomem_hf.inference.frame_statistics import FrameStatistics
-from videomem_hf.inference.prediction import Prediction, Saliency, Still
+from videomem_hf.inference.prediction import Intervals, Prediction, Saliency, Still
 from videomem_hf.inference.read_ahead import read_ahead
 from videomem_hf.inference.saliency import Area, covered_by_cells, place_on_frame, score_rows, scores_and_maps
 from videomem_hf.inference.selection import EvenSelection
@@ -56,6 +56,7 @@ class Predictor(ClipPredictor):
         self.processor = processor
         self._network = _LOCKS.setdefault(model, threading.Lock())
         self.weighs_frames = bool(getattr(model, "weighs_frames", False))
+        self.keeps_features = explaining.keeps_features(model)
         self._statistics = _statistics_of(model) if self.claims.typicality else None
         checks = self.claims.reference.maps if self.claims.reference else {}
         self._method = explaining.saliency_method(model) if explaining.maps_pass(checks) else None
@@ -122,12 +123,26 @@ class Predictor(ClipPredictor):
 
         None where all count alike.
         """
-        if not self.weighs_frames:
+        if not self.keeps_features:
             return rows, None
-        with self._network, torch.inference_mode():
-            output = self.model(features=torch.from_numpy(rows)[None].float().to(self.device))
+        output = self._output_of(rows)
+        frame_scores = output.frame_scores[0].double().cpu().numpy()
+        if not self.weighs_frames:
+            return frame_scores, None
         weights = output.temporal_weights[0].double().cpu().numpy()
-        return output.frame_scores[0].double().cpu().numpy(), weights / weights.sum()
+        return frame_scores, weights / weights.sum()
+
+    def _output_of(self, rows: np.ndarray) -> Any:
+        """The model's output for a clip whose frames have these features."""
+        with self._network, torch.inference_mode():
+            return self.model(features=torch.from_numpy(rows)[None].float().to(self.device))
+
+    def _intervals(self, rows: np.ndarray) -> Intervals | None:
+        """The prediction intervals that the model itself gives."""
+        if not getattr(self.model, "gives_intervals", False):
+            return None
+        ends = self._output_of(rows).intervals[0].double().cpu().tolist()
+        return {horizon: (low, high) for horizon, (low, high) in zip(self.horizons, ends, strict=True)}
 
     def seen_part(self, shape: tuple[int, int]) -> Area:
         """Left, top, right and bottom of what the model sees of frames of `shape`, as shares of width and height."""
@@ -149,7 +164,8 @@ class Predictor(ClipPredictor):
     def _prediction(self, clip: "_Clip", maps: bool) -> Prediction:
         if clip.error is not None:
             raise clip.error
-        frame_scores, weights = self.weigh_rows(np.stack(clip.rows))
+        rows = np.stack(clip.rows)
+        frame_scores, weights = self.weigh_rows(rows)
         scores = dict(zip(self.horizons, np.average(frame_scores, axis=0, weights=weights).tolist(), strict=True))
         times = np.array(clip.times)
         joint = np.stack(clip.maps) if clip.maps else None
@@ -167,6 +183,8 @@ class Predictor(ClipPredictor):
             notes=self.notes(clip.name, clip.notes, maps),
             saliency=None if joint is None else Saliency(times, joint, *self._areas(clip.shape, clip.input_shape)),
             temporal_weights=weights,
+            intervals=self._intervals(rows),
+            interval_level=self.interval_level,
         )
         return self.with_claims(prediction, clip.description())
 

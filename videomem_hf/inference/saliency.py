@@ -70,14 +70,19 @@ def scores_and_maps(model: Any, segments: torch.Tensor, method: str | None) -> t
     return _grad_cam(model, segments)
 
 
+def keeps_features(model: Any) -> bool:
+    """Whether the rows of `score_rows` are features: frames are weighed, or intervals computed, by all of a clip."""
+    return bool(getattr(model, "weighs_frames", False) or getattr(model, "gives_intervals", False))
+
+
 def score_rows(
     model: Any, segments: torch.Tensor, output_attentions: bool = False
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """What is kept of each of n segments, and their attention maps if asked for.
 
-    Scores `(n, horizons)`; of a model that weighs frames, whose score is one of the whole clip, features `(n, size)`.
+    Scores `(n, horizons)`; of a model that `keeps_features`, features `(n, size)`.
     """
-    if getattr(model, "weighs_frames", False):
+    if keeps_features(model):
         return model.embed_frames(segments.flatten(0, 1), output_attentions)
     asked = {"output_attentions": True} if output_attentions else {}
     output = model(pixel_values_videos=segments, **asked)
@@ -155,7 +160,7 @@ def _grad_cam(model: Any, segments: torch.Tensor) -> tuple[torch.Tensor, torch.T
     try:
         with torch.enable_grad():
             rows, _ = score_rows(model, segments)
-            scored = model.score_features(rows) if getattr(model, "weighs_frames", False) else rows
+            scored = model.score_features(rows) if keeps_features(model) else rows
             logits = torch.logit(scored[:, 0].float(), eps=1e-6)
             gradients = torch.autograd.grad(logits.sum(), activations)
     finally:

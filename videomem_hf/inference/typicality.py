@@ -174,6 +174,29 @@ class Typicality:
             return None
         return cls(fits, np.stack(columns, axis=1).astype(np.float32))
 
+    @classmethod
+    def cross_fit(cls, described: Described, folds: int = 10, seed: int = 0) -> "Typicality | None":
+        """Fit to clips of which none is to spare: how far each is, is by Gaussians of the other folds' clips.
+
+        None with too few clips.
+        """
+        clips = len(next(iter(described.values()), ()))
+        fold_of = np.random.default_rng(seed).permutation(clips) % folds
+        fits, columns = {}, []
+        for name, rows in described.items():
+            known = np.isfinite(rows).all(axis=1)
+            if min((known & (fold_of != fold)).sum() for fold in range(folds)) < _FEWEST_TRAINING:
+                continue
+            column = np.full(clips, np.nan)
+            for fold in range(folds):
+                here = fold_of == fold
+                column[here] = _fit_group(name, rows[known & ~here]).distances(rows[here])
+            fits[name] = _fit_group(name, rows[known])
+            columns.append(column)
+        if not columns or clips < _FEWEST_HELD_OUT:
+            return None
+        return cls(fits, np.stack(columns, axis=1).astype(np.float32))
+
     def percent(self, described: Described) -> float | None:
         """Share of held-out clips that are less typical of the training clips than one clip, in percent.
 

@@ -8,9 +8,8 @@ from videomem_hf.features.catalogue import feature_spec
 from videomem_hf.features.extract import ColumnExtractor
 from videomem_hf.features.title_views import EMBEDDING, WORDS, embed_titles, plain_title, word_counts
 from videomem_hf.inference.feature_predictor import FeaturePredictor
-from videomem_hf.inference.prediction import Intervals
 from videomem_hf.inference.typicality import with_distances
-from videomem_hf.schema import Horizon, InputError
+from videomem_hf.schema import InputError
 from videomem_hf.video.video import VideoError, VideoSource, source_name
 
 _OF_TITLES: Final = (EMBEDDING, WORDS)
@@ -82,11 +81,6 @@ class ViewPredictor(FeaturePredictor):
 
     def _describe(self, values: dict[str, np.ndarray], output: Any) -> dict[str, np.ndarray]:
         described = super()._describe(values, output)
-        if output.explained is None:
+        if getattr(output, "explained", None) is None:
             return described
         return with_distances(described, output.explained.double().cpu().numpy(), self.model.config)
-
-    def _intervals(self, output: Any, scores: dict[Horizon, float]) -> tuple[Intervals | None, float]:
-        ends = output.intervals[0].double().cpu().tolist()
-        intervals = {horizon: (low, high) for horizon, (low, high) in zip(self.horizons, ends, strict=True)}
-        return intervals, self.interval_level

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import Any, Final
 
 MODELS: Final = {
+    "adapted": "Adapted",
     "amnet": "AMNet",
     "c3d": "C3D",
     "feature_mlp": "FeatureMLP",

@@ -55,12 +55,17 @@ class FeatureMLPModel(MemorabilityModel):
         """
         if output_attentions:
             raise ValueError("features have no positions: there are no attention maps")
-        x = (self.join(features) - self.feature_mean) / self.feature_std
-        *hidden, last = self.layers
-        for layer in hidden:
-            x = self.dropout(layer(x).tanh())
-        scores = scores_around_mean(last(x), self.config.score_means, self.config.score_stds)
+        scores = scores_around_mean(
+            self.layers[-1](self.embed(features)), self.config.score_means, self.config.score_stds
+        )
         return MemorabilityOutput(loss=self.label_loss(scores, labels, annotation_counts), scores=scores)
+
+    def embed(self, features: torch.Tensor | Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Map features, as of `forward`, to the units `(batch, size)` that the last layer is given."""
+        x = (self.join(features) - self.feature_mean) / self.feature_std
+        for layer in self.layers[:-1]:
+            x = self.dropout(layer(x).tanh())
+        return x
 
     def join(self, features: torch.Tensor | Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Put the columns side by side, in the order of the configuration: `(batch, size)` in the model's type."""

@@ -90,6 +90,8 @@ class MemorabilityModel(PreTrainedModel):
     """Whether `output_attentions=True` is possible."""
     weighs_frames: bool = False
     """Whether some frames of a clip count more than others; the output then has `temporal_weights`."""
+    gives_intervals: ClassVar[bool] = False
+    """Whether the output has `intervals` of a clip, for which a model of frames needs the features of all at once."""
     stays_float32: ClassVar[bool] = False
     """Whether weights stay float32 whatever type is asked for: small models whose arithmetic half precision spoils."""
     gradient_checkpointing = False

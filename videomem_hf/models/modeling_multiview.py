@@ -127,7 +127,7 @@ class MultiViewModel(MemorabilityModel):
         """
         if output_attentions:
             raise ValueError("views have no positions: there are no attention maps")
-        prepared, present = self._prepare_views(features, views)
+        prepared, present = self.prepare_views(features, views)
         pattern = self._patterns(present)
         outputs = self._component_outputs(prepared, present, pattern)
         offsets = torch.einsum("bo,bho->bh", outputs, self.stack[pattern]) + self.intercept[pattern]
@@ -221,7 +221,7 @@ class MultiViewModel(MemorabilityModel):
             columns.append(torch.where(known, (kernel @ factor.T).square().sum(dim=1).clamp(0, 1), torch.nan))
         return torch.stack(columns, dim=1).detach()
 
-    def _prepare_views(
+    def prepare_views(
         self, features: torch.Tensor | None, views: Mapping[str, torch.Tensor] | None
     ) -> tuple[list[torch.Tensor], torch.Tensor]:
         """Each prepared view `(batch, size)`, 0 where missing; and which are present, `(batch, views)`."""

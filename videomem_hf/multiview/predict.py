@@ -35,7 +35,7 @@ def predict_split(
     Warns:
         UserWarning: The data lack a view of the model.
     """
-    found = _load_views(model, data, options, progress, failures is not None)
+    found = load_model_views(model, data, options, progress, failures is not None)
     if list(model.config.horizons) != list(found.horizons):
         missing = set(model.config.horizons) - set(found.horizons)
         raise InputError(f"{data} has no {' and no '.join(sorted(missing)) or 'scores'} to evaluate this model on")
@@ -53,7 +53,7 @@ def predict_split(
     return scores, found.clips(rows)
 
 
-def _load_views(
+def load_model_views(
     model: MultiViewModel, data: str, options: dict[str, Any] | None, progress: bool, leave_out_failed: bool
 ) -> ViewData:
     """Load those views of a model that the data have."""

@@ -1,0 +1,177 @@
+"""How much of the gap to a predictor trained on a new domain `videomem adapt` closes with a hundred clips of it.
+
+    python benchmarks/adapt.py --work adapt-work --out benchmarks/results/adapt.json
+
+A frame network is trained on generated clips on land. It is then adapted to two other data sets: clips in the air, on
+and under water, whose places and things it has never seen; and clips on land of a world in which other things are
+memorable. Each is measured on held-out clips of the data set, beside the network as it was and one that was trained on
+many clips of the data set, from the weights of the first. All data are generated: the figures say nothing about real
+clips.
+"""
+
+import argparse
+import csv
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from adapt_domains import Domain, write_domain
+from results_file import machine, write_results
+from scipy.stats import spearmanr
+
+from videomem_hf import adapt
+from videomem_hf.inference.loading import load_network
+from videomem_hf.run_files import is_run_folder
+from videomem_hf.training import TrainingConfig, train
+from videomem_hf.video.collate import ClipCollator
+from videomem_hf.video.frame_cache import FrameCache
+
+HORIZONS = ("short_term", "long_term")
+BASE = Domain("land", 11)
+NEW = {
+    "a domain left out": Domain("water", 12, in_air_or_water=True),
+    "other causes": Domain("other", 13, other_causes=True),
+}
+SPLITS = {"land": {"train": 600, "validation": 60}, "water": {"train": 500, "validation": 250}}
+SPLITS["other"] = SPLITS["water"]
+
+
+def main() -> None:
+    """Measure, and write the results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, required=True, help="folder for clips and networks; kept for the next run")
+    parser.add_argument("--clips", type=int, nargs="+", default=[100], help="clips to adapt with")
+    parser.add_argument("--annotations", type=int, default=20)
+    parser.add_argument("--seeds", type=int, default=5, help="draws of the clips and of their annotations")
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    torch.set_num_threads(1)  # so small a network is not faster on more
+    truths = {domain.name: _prepare(domain, given.work, given.epochs) for domain in (BASE, *NEW.values())}
+    found = {}
+    for title, domain in NEW.items():
+        held_out = HeldOutClips(domain, given.work, np.array(truths[domain.name]))
+        found[title] = [
+            held_out.measure(clips, given.annotations, range(given.seeds), given.work) for clips in given.clips
+        ]
+    results = {
+        "command": f"python benchmarks/adapt.py --work adapt-work --clips {' '.join(map(str, given.clips))} "
+        f"--annotations {given.annotations} --seeds {given.seeds}",
+        "machine": machine(),
+        "data": "generated clips and annotations; nothing of VideoMem's",
+        "results": found,
+    }
+    write_results(results, given.out)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{time.strftime('%X')} {text}\n")
+
+
+def _prepare(domain: Domain, work: Path, epochs: int) -> list[tuple[float, float]]:
+    """Write a domain and train a network on it, that of a new domain from the weights of the first."""
+    truths = write_domain(domain, work / domain.name, SPLITS[domain.name], _say)
+    output = work / f"model_{domain.name}"
+    if not is_run_folder(output):
+        init = [] if domain is BASE else [f"init={work / 'model_land'}"]
+        overrides = [f"stages.*.epochs={epochs}", "evaluation.every=0", f"frame_cache={work / 'frames'}", *init]
+        train(
+            TrainingConfig.from_recipe(
+                "frame_attention", data=str(work / domain.name), output=str(output), overrides=overrides
+            )
+        )
+    return truths
+
+
+class HeldOutClips:
+    """The held-out clips of a new domain: features by the first network, scores by it and by that of the domain."""
+
+    def __init__(self, domain: Domain, work: Path, truth: np.ndarray) -> None:
+        self.domain, self.truth = domain, truth
+        with (work / domain.name / "scores.csv").open(encoding="utf-8") as file:
+            self.rows = list(csv.DictReader(file))
+        self.test = np.array([index for index, row in enumerate(self.rows) if row["split"] != "train"])
+        self.train = np.array([index for index, row in enumerate(self.rows) if row["split"] == "train"])
+        base, processor = load_network(str(work / "model_land"))
+        full, _ = load_network(str(work / f"model_{domain.name}"))
+        cache, collate = FrameCache(work / "frames", processor), ClipCollator(processor)
+        sources = [str(work / domain.name / "clips" / self.rows[index]["video"]) for index in self.test]
+        cache.fill(sources, progress=False)
+        features, scores = [], []
+        with torch.inference_mode():
+            for source in sources:
+                pixels = collate([{"frames": cache.load(source)}])["pixel_values_videos"]
+                features.append(base.eval().embed_frames(pixels[0])[0])
+                scores.append(full.eval()(pixel_values_videos=pixels).scores[0])
+            self.features = torch.nn.utils.rnn.pad_sequence(features, batch_first=True)
+            lengths = torch.tensor([len(each) for each in features])
+            self.mask = torch.arange(self.features.shape[1]) < lengths[:, None]
+            self.before = base(features=self.features, frame_mask=self.mask).scores.double().numpy()
+        self.full = torch.stack(scores).double().numpy()
+
+    def measure(self, clips: int, annotations: int, seeds: range, work: Path) -> dict[str, Any]:
+        """Adapt with draws of clips and annotations; means over the draws."""
+        draws = [self._draw(clips, annotations, seed, work) for seed in seeds]
+        rows = {horizon: [each[horizon] for each in draws] for horizon in HORIZONS}
+        found: dict[str, Any] = {"clips": clips, "annotations": annotations, "draws": len(draws)}
+        for horizon, each in rows.items():
+            found[horizon] = {name: round(float(np.mean([row[name] for row in each])), 4) for name in each[0]}
+            for measure in ("spearman", "rmse"):
+                before, now, full = (found[horizon][f"{measure}_{name}"] for name in ("before", "adapted", "full"))
+                found[horizon][f"{measure}_gap_closed"] = round((now - before) / (full - before), 3)
+        found["seconds"] = round(float(np.max([each["seconds"] for each in draws])), 1)
+        _say(f"{self.domain.name}: {found}")
+        return found
+
+    def _draw(self, clips: int, annotations: int, seed: int, work: Path) -> dict[str, Any]:
+        generator = np.random.default_rng(seed)
+        chosen = generator.permutation(self.train)[:clips]
+        with tempfile.TemporaryDirectory() as folder:
+            data = Path(folder) / "few"
+            (data / "clips").mkdir(parents=True)
+            with (data / "scores.csv").open("w", newline="", encoding="utf-8") as file:
+                writer = csv.writer(file)
+                writer.writerow(
+                    ("video", *(f"{horizon}{each}" for horizon in HORIZONS for each in ("", "_annotations")))
+                )
+                for index in chosen:
+                    name = self.rows[index]["video"]
+                    shutil.copy(work / self.domain.name / "clips" / name, data / "clips" / name)
+                    hits = generator.binomial(annotations, self.truth[index]) / annotations
+                    writer.writerow((name, *(cell for score in hits for cell in (score, annotations))))
+            started = time.monotonic()
+            # The clips are decoded each time, as a user's would be.
+            adaptation = adapt(str(work / "model_land"), data, Path(folder) / "out", frame_cache=folder, progress=False)
+            seconds = time.monotonic() - started
+        model = adaptation.model
+        with torch.inference_mode():
+            counts = torch.full((len(self.test), len(HORIZONS)), float(annotations))
+            output = model(features=self.features, frame_mask=self.mask, interval_counts=counts)
+        measured = generator.binomial(annotations, self.truth[self.test]) / annotations
+        row: dict[str, Any] = {"seconds": seconds}
+        for column, horizon in enumerate(HORIZONS):
+            predictors = {"before": self.before, "adapted": output.scores.double().numpy(), "full": self.full}
+            each = dict(self._figures({n: p[:, column] for n, p in predictors.items()}, self.truth[self.test, column]))
+            low, high = output.intervals[:, column].double().numpy().T
+            inside = (low <= measured[:, column]) & (measured[:, column] <= high)
+            each |= {"coverage": inside.mean(), "width": (high - low).mean()}
+            each |= {"supported": adaptation.horizons[horizon].supported}
+            each |= {"spearman_left_out": adaptation.horizons[horizon].spearman}
+            row[horizon] = each
+        return row
+
+    def _figures(self, predictions: dict[str, np.ndarray], truth: np.ndarray) -> Iterator[tuple[str, float]]:
+        """Correlation with, and distance from, the true memorability, which the generator knows."""
+        for name, predicted in predictions.items():
+            yield f"spearman_{name}", float(spearmanr(predicted, truth)[0])
+            yield f"rmse_{name}", float(np.sqrt(np.mean((predicted - truth) ** 2)))
+
+
+if __name__ == "__main__":
+    main()

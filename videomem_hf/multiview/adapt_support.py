@@ -1,0 +1,161 @@
+"""Whether clips that a model was not adapted on support its adaptation, and how many more would."""
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from videomem_hf.conformal import conformal_ends
+from videomem_hf.inference.intervals import LEVEL
+from videomem_hf.multiview.adapt_process import HeldOut
+from videomem_hf.schema import HORIZON_NAMES, Horizon, InputError
+from videomem_hf.statistics import Comparison, Interval, bootstrap_interval, compare, holm, mse, spearman
+from videomem_hf.system import quantity
+
+FEWEST_CLIPS: Final = 20
+"""With fewer, neither the process nor its intervals can be fitted."""
+SIGNIFICANT: Final = 0.05
+_NEEDED_Z: Final = 2.24 + 0.84
+"""Standard errors that a difference must have to be found in 80 % of cases at 5 %, corrected for two tests."""
+_LEAST_Z: Final = 0.5
+"""Standard errors below which a difference says nothing of how many clips would show it."""
+_MOST_TIMES: Final = 10
+"""Times as many clips as there are, beyond which none are named."""
+_FOLDS: Final = 10
+_NO_INTERVAL: Final = Interval(math.nan, math.nan)
+
+
+@dataclass(frozen=True)
+class HorizonResult:
+    """How well one horizon is predicted on clips that are left out, before and after the adaptation.
+
+    Attributes:
+        clips: How many have a score.
+        annotations: Median annotation count behind a score; NaN where no count is known.
+        base_spearman, spearman: Rank correlation with measured scores, unadapted and adapted; NaN for constant ones.
+        base_rmse, rmse: Root mean squared error.
+        spearman_gain, mse_gain: Adapted less unadapted, with a 95 % interval and a p-value.
+        ranks: 95 % interval of `spearman`.
+        coverage: Share of measured scores in their intervals, whose ends are from other clips.
+        width: Mean width of the intervals.
+        supported: Whether the adapted scores are better by correlation or error, worse by neither (95 %, corrected for
+            two tests), and their correlation is above 0.
+        more_clips: How many more clips would be likely to show that, if all stays as it is here; None if that cannot be
+            said, or is not needed.
+    """
+
+    clips: int
+    annotations: float
+    base_spearman: float
+    spearman: float
+    base_rmse: float
+    rmse: float
+    spearman_gain: Comparison
+    mse_gain: Comparison
+    ranks: Interval
+    coverage: float
+    width: float
+    supported: bool
+    more_clips: int | None
+
+
+def check_scores(data: str, horizon: Horizon, scores: np.ndarray) -> None:
+    """Raise an InputError for scores `(clips,)` that nothing can be learnt from."""
+    name = HORIZON_NAMES.get(horizon, str(horizon))
+    if len(scores) < FEWEST_CLIPS:
+        raise InputError(
+            f"{data}: {quantity(len(scores), 'clip')} with a {name} score that the model has not seen; at least "
+            f"{FEWEST_CLIPS} are needed to adapt it"
+        )
+    if np.ptp(scores) == 0:
+        raise InputError(
+            f"{data}: all {len(scores)} {name} scores are {scores[0]:g}; scores must differ to adapt a model to them"
+        )
+
+
+def measure_support(
+    held_out: HeldOut, scores: np.ndarray, counts: np.ndarray, quantile_level: float = LEVEL
+) -> tuple[HorizonResult, tuple[float, float]]:
+    """Compare leave-one-out predictions with the base's scores.
+
+    Args:
+        held_out: Of the clips.
+        scores, counts: `(clips,)`; counts are NaN where unknown.
+        quantile_level: Share of measured scores that intervals are to cover.
+
+    Returns:
+        The result, and the quantiles of errors over their expected size, of which intervals are made.
+    """
+    predicted, base = held_out.predicted, held_out.base
+    known = np.isfinite(counts) & (counts > 0)
+    sigma = held_out.sigma(np.where(known, 1 / np.where(known, counts, 1), 0))
+    ratios = (scores - predicted) / sigma
+    ends = conformal_ends(ratios, quantile_level)
+    assert ends is not None  # FEWEST_CLIPS are enough
+    inside, widths = _cross_conformal(ratios, sigma, predicted, quantile_level)
+    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # constant predictions have no correlation
+        own, before = spearman(predicted, scores), spearman(base, scores)
+        gains = [compare(predicted, base, scores, each) for each in ("spearman", "mse")]
+        ranks = bootstrap_interval(predicted, scores) if math.isfinite(own) else _NO_INTERVAL
+    supported, more = _judge(gains, ranks, own, len(scores))
+    result = HorizonResult(
+        len(scores), float(np.median(counts[known])) if known.any() else math.nan, before, own,
+        math.sqrt(mse(base, scores)), math.sqrt(mse(predicted, scores)), gains[0], gains[1], ranks,
+        float(inside.mean()), float(widths.mean()), supported, more,
+    )  # fmt: skip
+    return result, ends
+
+
+def _cross_conformal(
+    ratios: np.ndarray, sigma: np.ndarray, predicted: np.ndarray, level: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Whether each measured score is in an interval with ends by the other folds' errors, and the intervals' widths."""
+    folds = np.random.default_rng(1).permutation(len(ratios)) % _FOLDS
+    inside, widths = np.zeros(len(ratios), bool), np.zeros(len(ratios))
+    for fold in range(_FOLDS):
+        here = folds == fold
+        ends = conformal_ends(ratios[~here], level)
+        low, high = (-np.inf, np.inf) if ends is None else ends
+        inside[here] = (low <= ratios[here]) & (ratios[here] <= high)
+        edges = [np.clip(predicted[here] + end * sigma[here], 0, 1) for end in (low, high)]
+        widths[here] = edges[1] - edges[0]
+    return inside, widths
+
+
+def _judge(gains: Sequence[Comparison], ranks: Interval, own: float, clips: int) -> tuple[bool, int | None]:
+    """Whether the adaptation is supported, and else how many more clips would be likely to show it."""
+    corrected = holm([each.p_value for each in gains])
+    good = [sign * each.difference > 0 for sign, each in zip((1, -1), gains, strict=True)]
+    clear = [bool(p < SIGNIFICANT) for p in corrected]
+    better = any(g and c for g, c in zip(good, clear, strict=True))
+    worse = any(c and not g for g, c in zip(good, clear, strict=True))
+    ranks_clips = ranks.low > 0
+    if better and not worse and ranks_clips:
+        return True, None
+    if worse or not own > 0:
+        return False, None
+    z = [_standard_errors(each) if g else 0.0 for g, each in zip(good, gains, strict=True)]
+    needed = [] if better else [_clips_needed(max(z), clips)]
+    if not ranks_clips:
+        needed.append(_clips_needed(own * math.sqrt(clips - 1), clips))
+    if any(each is None for each in needed):
+        return False, None
+    most = max(each for each in needed if each is not None)
+    return False, max(10, math.ceil((most - clips) / 10) * 10)
+
+
+def _standard_errors(gain: Comparison) -> float:
+    """Size of a difference in its standard errors."""
+    spread = (gain.interval.high - gain.interval.low) / (2 * 1.96)
+    return abs(gain.difference) / spread if spread > 0 else 0.0
+
+
+def _clips_needed(z: float, clips: int) -> float | None:
+    """Clips at which a difference that now has z standard errors would be found; None where that cannot be said."""
+    if z < _LEAST_Z:
+        return None
+    needed = clips * (_NEEDED_Z / z) ** 2
+    return needed if needed <= _MOST_TIMES * clips else None
