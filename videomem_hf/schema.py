@@ -70,9 +70,9 @@ _RESERVED_ENDS: Final = (_COUNTS_END, "_model", "_low", "_high", "_percentile", 
 
 
 def horizons_of(columns: Iterable[str]) -> tuple[Horizon, ...]:
-    """Return the horizons of a data set by its columns: those with a column of annotation counts beside them."""
+    """Return the horizons of a data set by its columns: VideoMem's, and those with annotation counts beside them."""
     names = list(columns)
-    return tuple(name for name in names if ANNOTATION_COUNTS[name] in names)
+    return tuple(name for name in names if name in HORIZONS or ANNOTATION_COUNTS[name] in names)
 
 
 def sort_horizons(horizons: Iterable[Horizon]) -> list[Horizon]:

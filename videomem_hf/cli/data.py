@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 Copy = Annotated[
     Path, typer.Argument(metavar="DIR", parser=named_folder, help="Your copy of a data set, or a part of it.")
 ]
+MostAnnotatedBy = Annotated[RankedBy, typer.Option(help="Annotation counts for --most-annotated: a horizon, or sum.")]
 TRAINABLE = {"frame_attention": VIDEO, "hmp": "hmp", "c3d": "c3d", "best": TITLE}
 """Recipe to the part of a copy that it reads; the first recipe whose part is there is suggested."""
 
@@ -59,9 +60,7 @@ def prepare(
     most_annotated: Annotated[
         int, typer.Option(help="Put this many of the most annotated videos in a split of their own, such as test500.")
     ] = 0,
-    most_annotated_by: Annotated[
-        RankedBy, typer.Option(help="Annotation counts for --most-annotated: a horizon, or sum.")
-    ] = "long_term",
+    most_annotated_by: MostAnnotatedBy = "long_term",
     split_file: Annotated[
         list[str] | None,
         typer.Option(

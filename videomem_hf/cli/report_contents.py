@@ -21,7 +21,7 @@ from videomem_hf.run_files import (
     read_results,
     score_column,
 )
-from videomem_hf.schema import HORIZON_NAMES, Horizon, InputError
+from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon, InputError
 from videomem_hf.statistics import spearman
 from videomem_hf.system import quantity, templates
 
@@ -151,7 +151,7 @@ def _read_results(run: Path) -> "tuple[dict[str, Any], Reference | None]":
             f"{run / RESULTS_FILE}: holds no configuration; give the folder of a finished run of `videomem train`"
         )
     check_own_predictions(run)
-    return results, read_reference(run, list(results["metrics"]))
+    return results, read_reference(run, list(results.get("metrics") or HORIZONS))
 
 
 def _read_predictions(run: Path, reference: "Reference | None") -> "tuple[list[str], dict[Horizon, Predicted]]":

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from tqdm import tqdm
@@ -20,7 +20,10 @@ from videomem_hf.data.tables.opening import open_table
 from videomem_hf.local_jobs import Died, run_jobs
 from videomem_hf.schema import VIDEO, InputError, cause_of
 from videomem_hf.system import available_cpus
-from videomem_hf.video.video import VideoReader, open_video
+from videomem_hf.video.video import open_video
+
+if TYPE_CHECKING:
+    from videomem_hf.models.video_decoding import VideoReader
 
 _FILES_A_JOB: Final = 64
 _FILES_WORTH_A_PROCESS: Final = 500
@@ -180,7 +183,7 @@ def _check(file: FileToCheck) -> None:
             _check_end(reader, frame)
 
 
-def _check_end(reader: VideoReader, first: Any) -> None:
+def _check_end(reader: "VideoReader", first: Any) -> None:
     """Raise an InputError for a video whose packets end well before the end that its header announces."""
     import av
 

@@ -188,9 +188,11 @@ def read_scores(table: Any, horizons: tuple[Horizon, ...]) -> Clips:
     known = horizons_of(table.column_names)
     if lacking := [horizon for horizon in horizons if horizon not in known]:
         raise InputError(f"the data have no {lacking[0]} scores; their horizons are {', '.join(known)}")
-    counts = {horizon: number_column(table[ANNOTATION_COUNTS[horizon]]) for horizon in known}
+    columns = {horizon: ANNOTATION_COUNTS[horizon] for horizon in known}
+    counts = {horizon: number_column(table[name]) for horizon, name in columns.items() if name in table.column_names}
+    unknown = np.full(len(table), np.nan)
     labels = np.column_stack([number_column(table[horizon]) for horizon in horizons])
-    wanted = np.column_stack([counts[horizon] for horizon in horizons])
+    wanted = np.column_stack([counts.get(horizon, unknown) for horizon in horizons])
     return Clips(list(table[VIDEO_ID]), [], labels, wanted, all_counts=counts)
 
 

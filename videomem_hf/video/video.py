@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
 __all__ = [
-    "Frame", "VideoError", "VideoInfo", "VideoReader", "VideoSource", "VideoWarning", "open_video",
+    "Frame", "VideoError", "VideoInfo", "VideoSource", "VideoWarning", "open_video",
     "probe", "sample_clip", "sample_frames", "source_name", "upright_rgb", "warn_of",
 ]  # fmt: skip
 

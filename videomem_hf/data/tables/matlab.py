@@ -17,19 +17,20 @@ def read_structures(path: Path) -> list[dict[str, Any]]:
     from scipy.io.matlab import MatReadError
 
     try:
-        content = loadmat(str(path), squeeze_me=True, struct_as_record=False)
+        content = loadmat(str(path), squeeze_me=True)
     except (MatReadError, NotImplementedError, OSError, ValueError, TypeError) as error:
         raise InputError(f"{path}: not a MATLAB file that can be read ({short_message(error)})") from None
     name = next((name for name in content if not name.startswith("__")), None)
-    records = [] if name is None else list(np.atleast_1d(content[name]))
-    if not records or not all(hasattr(record, "_fieldnames") for record in records):
+    # A cell holds a structure as an array of one record.
+    records = [] if name is None else [np.atleast_1d(cell)[0] for cell in np.atleast_1d(content[name])]
+    if not records or not all(isinstance(record, np.void) and record.dtype.names for record in records):
         raise InputError(f"{path}: holds no list of structures, one for each image")
-    return [{field: _plain(getattr(record, field)) for field in record._fieldnames} for record in records]
+    return [{field: _plain(record[field]) for field in record.dtype.names} for record in records]
 
 
 def _plain(value: Any) -> Any:
     """Return a number or a text as Python has it, None for anything else, such as a matrix."""
-    if isinstance(value, np.generic):
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
         value = value.item()
     if isinstance(value, float) and value.is_integer():
         return int(value)
