@@ -57,7 +57,8 @@ def score(
     say_next(
         f"videomem analyse {' '.join(map(quote, annotations))} {quote(out / 'analysis')}"
         + (f" --design {quote(design)}" if design else "")
-        + "".join(f" --ignore {name}" for name in ignore or ()),
+        + "".join(f" --ignore {name}" for name in ignore or ())
+        + (f" --model {model}" if model != "plain" else ""),
         f"videomem train --recipe frame_attention --data {quote(release)} --output {quote(out / 'run')}"
         if clips
         else f"videomem describe {quote(release)}",

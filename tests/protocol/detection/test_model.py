@@ -1,5 +1,7 @@
 """The detection model against a Gibbs sampler, a probit regression of statsmodels, and its own truth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -130,5 +132,17 @@ def test_without_lags_there_is_no_slope() -> None:
                       np.zeros(len(responses)), responses.videos, responses.participants)  # fmt: skip
     fit = fit_detection(still)
     assert (fit.slope, np.isnan(fit.slope_error)) == (0.0, True)
-    with pytest.raises(InputError, match="No responses"):
-        fit_detection(still.select(np.zeros(len(still), dtype=bool)))
+    with pytest.raises(InputError, match="Responses of one kind only"):
+        fit_detection(still.select(still.repeat))
+
+
+@pytest.mark.parametrize("pressed", [False, True])
+def test_responses_that_are_all_alike_give_finite_values(pressed: bool) -> None:
+    responses = draw_responses(11, videos=20, people=10, repeated=8, once=4).responses
+    alike = replace(responses, pressed=responses.repeat if pressed else np.zeros(len(responses), dtype=bool))
+    fit = fit_detection(alike)
+    assert fit.converged
+    assert np.isfinite(fit.tendencies.mean).all()
+    assert (np.einsum("nii->ni", fit.tendencies.covariance) > 0).all()
+    assert np.abs(fit.tendencies.mean).max() < 6
+    assert (fit.tendencies.mean[:, 1] > 1).all() if pressed else (fit.tendencies.mean < -1).all()

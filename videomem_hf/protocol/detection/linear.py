@@ -24,8 +24,8 @@ _EXACT_OPERATIONS: Final = 4e9
 _EXACT_AT_THE_END: Final = 2e11
 _CHUNK: Final = 2_000_000
 """Numbers of a dense matrix that is computed in parts."""
-_FLAT: Final = 1e-8
-"""Precision of the prior of fixed effects."""
+_FIXED_PRECISION: Final = 1 / 9
+"""Of the prior of fixed effects, of a standard deviation of 3: where nobody ever presses, means stay finite."""
 _CG_STEPS: Final = 60
 _CG_TOLERANCE: Final = 1e-6
 
@@ -147,7 +147,7 @@ class _System:
             self.ff[KINDS, :KINDS] = self.ff[:KINDS, KINDS] = crossing
             self.ff[KINDS, KINDS] = lagged @ effects.lag
             self.b_fixed = np.append(self.b_fixed, natural @ effects.lag)
-        self.ff += _FLAT * np.eye(effects.fixed)
+        self.ff += _FIXED_PRECISION * np.eye(effects.fixed)
         self.b_large, self.b_small = effects.by_large(natural), effects.by_small(natural)
         self.prior_small = np.linalg.inv(small)
         self.k_large = np.linalg.inv(_blocks(d_large) + np.linalg.inv(large))  # inverse blocks of the large side

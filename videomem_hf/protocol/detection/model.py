@@ -116,10 +116,10 @@ def fit_detection(
         progress: Called with 1 after each iteration.
 
     Raises:
-        InputError: No responses.
+        InputError: No responses to repeats, or none to new videos.
     """
-    if not len(responses):
-        raise InputError("No responses; a measurement needs responses to new videos or to repeats.")
+    if len(np.unique(responses.repeat)) < KINDS:
+        raise InputError("Responses of one kind only; a measurement needs some to new videos and some to repeats.")
     effects = Effects(responses.video, responses.participant, responses.repeat, responses.log_lag, responses.videos,
                       responses.participants, slope=responses.lags_vary)  # fmt: skip
     sign = np.where(responses.pressed, 1.0, -1.0)
