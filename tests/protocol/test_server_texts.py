@@ -153,7 +153,7 @@ def test_a_language_of_ones_own_falls_back_to_english(clips, tmp_path):
     said = "\n".join(text_problems(study.folder, settings))
     assert f"it: {len(catalogue('en')) - 2} texts are missing and shown in English, such as title" in said
     assert "it: resume.text has the unknown value {visti}" in said
-    path.write_text("msgid broken")
+    path.write_text("rubbish")
     with pytest.raises(InputError, match=r"it\.po: no catalogue of texts"):
         load_texts(open_study(study.folder).folder, settings)
 

@@ -21,7 +21,6 @@ study = typer.Typer(help=_HELP, no_args_is_help=True, rich_markup_mode="rich")
 
 study.command()(plan)
 study.command()(preview)
-study.command()(export)
 study.command()(preregister)
 
 _PASSWORD = "Password of the page /admin (user name admin), shown only now:"
@@ -241,6 +240,9 @@ def status(
         typer.echo("video\tshort-term\tunder way\tlong-term\tunder way")
         for video in progress.videos:
             typer.echo("\t".join(map(str, astuple(video))))
+
+
+study.command()(export)
 
 
 @study.command()

@@ -126,4 +126,4 @@ def store_practice(
     """
     key = {"participant_id": participant_id} | {name: values[name] for name in ("step", "round", "position")}
     connection.execute(delete(practice).filter_by(**key))
-    connection.execute(insert(practice).values(**values, participant_id=participant_id, **showing._asdict()))
+    connection.execute(insert(practice).values(**values | key, clip=showing.clip, repeat=showing.repeat))

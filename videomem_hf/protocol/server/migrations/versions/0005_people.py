@@ -22,7 +22,7 @@ def upgrade() -> None:
         op.add_column("participants", sa.Column(name, kind))
     op.create_table(
         "practice",
-        sa.Column("participant_id", sa.ForeignKey("participants.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column("participant_id", sa.Integer, sa.ForeignKey("participants.id", ondelete="CASCADE"), primary_key=True),
         sa.Column("step", sa.Integer, primary_key=True),
         sa.Column("round", sa.Integer, primary_key=True),
         sa.Column("position", sa.Integer, primary_key=True),
