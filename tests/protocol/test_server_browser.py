@@ -157,7 +157,7 @@ def player_starts(page, levels=(), every: int = 0) -> None:
 
 def wait_for_end(page, text: str) -> None:
     """The last page, through the debriefing before it if there is one."""
-    page.wait_for_selector("#display h1", timeout=60_000)
+    page.wait_for_selector("#display h1:not(:has-text('Ready?'))", timeout=60_000)
     if page.inner_text("#display h1") == "What this study is about":
         page.click("text=Continue")
     page.wait_for_selector(f"text={text}")

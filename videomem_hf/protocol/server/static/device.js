@@ -57,9 +57,10 @@ function tryClip(url) {
   });
 }
 
-// `run` runs jsPsych trials. Returns `facts` to keep of a device, or a `problem` with the values of its text.
-export async function checkDevice(study, run) {
+// `run` runs jsPsych trials, `show` shows that the check goes on. Returns `facts` to keep of a device, or a `problem` with the values of its text.
+export async function checkDevice(study, run, show) {
   const browser = await run({ type: jsPsychBrowserCheck, features: FEATURES });
+  show();
   const types = study.media_types.filter((type) => !document.createElement("video").canPlayType(type));
   const [width, height] = [window.innerWidth, window.innerHeight];
   const least = study.window_min_px;

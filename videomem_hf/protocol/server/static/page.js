@@ -34,7 +34,7 @@ function showSheet(html) {
 
 // Screen readers read a new page from its heading.
 new MutationObserver(() => {
-  const title = document.querySelector("#display .sheet :is(h1, h2, .verdict)");
+  const title = document.querySelector("#display .sheet h1");
   if (!title || title.hasAttribute("tabindex") || document.querySelector("#display .sheet input")) return;
   title.tabIndex = -1;
   title.focus();
@@ -107,8 +107,12 @@ async function changeLanguage(language) {
   await loadStudy(language);
 }
 
-// Counts something of a visitor of whom nothing else is kept.
-const count = (name) => request("POST", "/api/count", { name }).catch(() => {});
+// Counts something of a visitor of whom nothing else is kept, once.
+async function count(name) {
+  if (sessionStorage.getItem(`counted ${name}`)) return;
+  sessionStorage.setItem(`counted ${name}`, "1");
+  await request("POST", "/api/count", { name }).catch(() => {});
+}
 
 // Tells the server which page the participant is at, to see where people leave.
 const note = (page) => request("PUT", `/api/steps/${me.step}/page`, { name: page }).catch(() => {});
@@ -118,8 +122,7 @@ const isParticipant = () => Boolean(me.participant);
 // The facts to keep of this device; the page stays at what is wrong until it is mended.
 async function checkedDevice() {
   for (;;) {
-    showSheet(sheets.checking());
-    const { facts, problem } = await checkDevice(study, run);
+    const { facts, problem } = await checkDevice(study, run, () => showSheet(sheets.checking()));
     if (facts) return facts;
     if (!isParticipant()) count(`unsuitable_${problem.reason}`);
     const { fields } = await run({ type: FormPlugin, html: sheets.unsuitable(study, problem) });
@@ -335,8 +338,7 @@ async function main() {
   const chosen = sessionStorage.getItem("language");
   await loadStudy(chosen);
   if (visit.preview) return showSheet(sheets.acceptFirst());
-  if (!sessionStorage.getItem("opened")) count("opened");
-  sessionStorage.setItem("opened", "1");
+  count("opened");
   me = visit.arrived ? await request("POST", "/api/arrive", visit.ids) : await request("GET", "/api/me");
   if (me.language && !chosen) await loadStudy(me.language);
   offerWithdrawal({
@@ -356,5 +358,5 @@ main().catch((error) => {
   const key = knows(`error.${admission}`) ? `error.${admission}` : "error.failed";
   const again = error instanceof Refused && error.code !== "elsewhere" ? paragraph("error.reload") : "";
   const details = key === "error.failed" ? `<p class="small">${escape(error.message)}</p>` : "";
-  showSheet(heading("error.title", 1) + paragraph(key) + details + again);
+  showSheet(heading("error.title") + paragraph(key) + details + again);
 });

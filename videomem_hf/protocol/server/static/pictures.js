@@ -44,5 +44,7 @@ const drawings = {
   breaks: () => person,
 };
 
+const HEIGHT = { watch: 74, recognise: 112, breaks: 112 };
+
 export const drawing = (name, step) =>
-  `<svg class="drawing" viewBox="0 20 430 112" role="img" aria-label="${say(`${name}.picture`)}">${drawings[name](step)}</svg>`;
+  `<svg class="drawing" viewBox="0 20 430 ${HEIGHT[name]}" role="img" aria-label="${say(`${name}.picture`)}">${drawings[name](step)}</svg>`;

@@ -21,17 +21,17 @@ export const consent = (study) =>
   paragraph("consent.duration", { minutes: duration(study, 1) }) +
   `<div class="buttons">${choice("agree", "button.agree")}${choice("disagree", "button.disagree", true)}${choice("code", "button.return_code", true)}</div>`;
 
-export const checking = () => heading("check.title", 1) + paragraph("check.text");
+export const checking = () => heading("check.title") + paragraph("check.text");
 
 export const unsuitable = (study, { reason, values, again }) =>
   languages(study) +
-  heading("unsuitable.title", 1) +
+  heading("unsuitable.title") +
   paragraph(`unsuitable.${reason}`, values) +
   codeBlock("code.completion", study.screened_out) +
   (again ? `<div class="buttons">${choice("again", "button.check_again")}</div>` : "");
 
 export const declined = (study, platform) =>
-  heading("declined.title", 1) +
+  heading("declined.title") +
   paragraph("declined.text") +
   (platform ? paragraph("declined.platform") : "") +
   codeBlock("code.completion", study.declined);
@@ -55,7 +55,7 @@ export const returnCode = (problem) => `${heading("resume.title")}<label for="co
   <input id="code" name="code" required maxlength="40" autocomplete="off" placeholder="XXXX-XXXX-XXXX-XXXX" aria-describedby="problem">
   <p class="problem" id="problem" role="alert">${problem ? say(problem) : ""}</p><button>${say("button.continue")}</button>`;
 
-export const resume = (seen, all) => heading("resume.title", 1) + paragraph("resume.text", { seen, all });
+export const resume = (seen, all) => heading("resume.title") + paragraph("resume.text", { seen, all });
 
 export const keyCheck = (study) => heading("keyboard.title") + paragraph("keyboard.text", { key: key(study.key) });
 
@@ -77,14 +77,14 @@ export const practice = (step, count) => heading("practice.title") + paragraph(`
 
 export const feedback = (outcome, study) => {
   const right = outcome === "hit" || outcome === "rejection";
-  return `<p class="verdict ${right ? "right" : "wrong"}" role="status">${say(`practice.${outcome}`, { key: key(study.key) })}</p>`;
+  return `<h1 class="verdict ${right ? "right" : "wrong"}">${say(`practice.${outcome}`, { key: key(study.key) })}</h1>`;
 };
 
 export const practised = (right, count) => heading("practice.done.title") + paragraph("practice.done", { right, count });
 
 export const ready = () => heading("ready.title") + paragraph("ready.text");
 
-export const debriefing = () => heading("debriefing.title", 1) + paragraphs("debriefing.text");
+export const debriefing = () => heading("debriefing.title") + paragraphs("debriefing.text");
 
 export const withdrawal = () =>
   `<form method="dialog"><h2 id="withdrawal-title">${say("withdraw.title")}</h2>${paragraph("withdraw.text")}
@@ -101,12 +101,12 @@ const codeBlock = (name, { code, link }, values) =>
 const codes = (completed) =>
   completed.map((each) => codeBlock(each.step ? "code.step" : "code.completion", each, { step: each.step })).join("");
 
-export const acceptFirst = () => heading("accept.title", 1) + paragraph("accept.text");
+export const acceptFirst = () => heading("accept.title") + paragraph("accept.text");
 
 const closedDoors = ["not_open", "study_closed", "paused", "full"];
 
 const waiting = (me, study, back) =>
-  heading(back ? "waiting.early" : "waiting.title", 1) +
+  heading(back ? "waiting.early" : "waiting.title") +
   paragraph("waiting.text", { minutes: duration(study, 2), opens: when(me.opens_ms), closes: when(me.closes_ms) }) +
   (me.message ? `<p>${escape(me.message)}</p>` : "") +
   (me.return_code ? paragraph("waiting.return") + codeBlock("code.return", { code: me.return_code }) : "");
@@ -114,14 +114,14 @@ const waiting = (me, study, back) =>
 // The last page, by the participant's stage. `back`: they came from the recruiting platform and have not played since.
 export const stage = (me, study, back) => {
   if (me.stage === "withdrawn")
-    return heading("withdrawn.title", 1) + paragraph(`withdrawn.${me.data}`) + codes(me.completed);
+    return heading("withdrawn.title") + paragraph(`withdrawn.${me.data}`) + codes(me.completed);
   if (closedDoors.includes(me.stage)) {
     const own = me.stage === "paused" && me.message ? `<p>${escape(me.message)}</p>` : null;
-    return heading(`${me.stage}.title`, 1) + (own ?? paragraph(`${me.stage}.text`, { time: when(study.opens_ms) }));
+    return heading(`${me.stage}.title`) + (own ?? paragraph(`${me.stage}.text`, { time: when(study.opens_ms) }));
   }
   const number = `<p class="small">${say("number", { number: me.participant })}</p>`;
   if (me.stage === "waiting") return waiting(me, study, back) + codes(me.completed) + number;
   const name = me.stage === "finished" && back ? "again" : me.stage;
   const told = `<details><summary>${say("debriefing.title")}</summary>${paragraphs("debriefing.text")}</details>`;
-  return heading(`${name}.title`, 1) + paragraph(`${name}.text`, { time: when(me.closes_ms) }) + codes(me.completed) + told + number;
+  return heading(`${name}.title`) + paragraph(`${name}.text`, { time: when(me.closes_ms) }) + codes(me.completed) + told + number;
 };

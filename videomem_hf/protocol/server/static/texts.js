@@ -32,7 +32,7 @@ export const paragraphs = (key, values) =>
 
 export const knows = (key) => key in current.texts;
 
-export const heading = (key, level = 2) => `<h${level}>${say(key)}</h${level}>`;
+export const heading = (key) => `<h1>${say(key)}</h1>`;
 
 // The name of the key as it stands on the keyboard.
 export const key = (name) => markup(`<kbd>${name === " " ? say("key.space") : say("key.other", { key: name })}</kbd>`);
