@@ -1,11 +1,13 @@
 """Load on a study's server: many simulated participants at once, over HTTP on this machine's loopback.
 
-    PYTHONPATH=. python benchmarks/study_server_load.py CLIPS [--participants 200] [--speed 3] [--kill] [--out OUT]
+    PYTHONPATH=. python benchmarks/study_server_load.py CLIPS [--participants 200] [--speed 3] [--showings 60]
+                                                              [--kills N] [--out OUT]
 
 CLIPS is a folder of at least 60 WebM or MP4 clips, such as `videomem sample` makes. Everyone plays step 1 of a short
-design (60 showings) at the paper's timing, sped up: at --speed 3 a clip lasts at most 2.3 s and the gap is 0.33 s, so
-that the server has three times the work of as many real participants. Everyone loads each clip from the server and
-identifies it by its content. With --kill the server is killed (SIGKILL) in the middle and started again after 2 s.
+design (60 showings), or of the paper's (--showings 180, of at least 200 clips), at the paper's timing, sped up: at
+--speed 3 a clip lasts at most 2.3 s and the gap is 0.33 s, so that the server has three times the work of as many real
+participants; --speed 1 is the real pace. Everyone loads each clip from the server and identifies it by its content.
+With --kills N the server is killed (SIGKILL) N times at equal intervals and started again after 2 s.
 
 The time of a response runs from the request to the reply as the participant sees it. At the end every response that the
 server has confirmed is looked up in the export; `lost` counts those that are missing or differ.
@@ -63,7 +65,8 @@ def main() -> None:
     parser.add_argument("clips", type=Path)
     parser.add_argument("--participants", type=int, default=200)
     parser.add_argument("--speed", type=float, default=3.0)
-    parser.add_argument("--kill", action="store_true")
+    parser.add_argument("--showings", type=int, choices=(60, 180), default=60)
+    parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2, help="processes that the participants are spread over")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -82,13 +85,15 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     paper = Presentation()
     pace = replace(paper, window_s=paper.window_s / options.speed, gap_s=paper.gap_s / options.speed)
     settings = StudySettings(joins_per_minute=100_000, requests_per_second=1000)
-    create_study(folder, [options.clips], design=StudyDesign(STEP1, STEP2, pace), settings=settings)
+    design = StudyDesign(STEP1, STEP2, pace) if options.showings == 60 else StudyDesign(presentation=pace)
+    create_study(folder, [options.clips], design=design, settings=settings)
     port = free_port()
     server = start_server(folder, port)
     start = time.perf_counter()
     replies, players = start_players(options, folder, port)
-    if options.kill:
-        time.sleep(ARRIVE_S + 0.4 * STEP1.showings * (pace.window_s + pace.gap_s))
+    interval_s = design.step1.showings * (pace.window_s + pace.gap_s) / (options.kills + 1)
+    for _ in range(options.kills):
+        time.sleep(interval_s)
         server.kill()
         server.wait()
         time.sleep(DOWN_S)
@@ -104,15 +109,15 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "command": " ".join(["PYTHONPATH=. python benchmarks/study_server_load.py CLIPS", *arguments(options)]),
         "participants": options.participants,
         "speed": options.speed,
-        "killed_in_the_middle": options.kill,
+        "kills": options.kills,
         "clip_kb_mean": round(float(np.mean([file.stat().st_size for file in (folder / "clips").iterdir()])) / 1000, 1),
         "seconds": round(elapsed_s, 1),
         "responses_per_second": round(len(responses) / elapsed_s, 1),
-        "server_cpu_share_of_a_core": None if options.kill else round(usage / elapsed_s, 2),
+        "server_cpu_share_of_a_core": None if options.kills else round(usage / elapsed_s, 2),
         "response_ms": spread(times["PUT"]),
         "clip_ms": spread(times["GET"]),
         "begin_ms": spread(times["POST"]),
-        "responses_expected": options.participants * STEP1.showings,
+        "responses_expected": options.participants * design.step1.showings,
         "responses": len(exported),
         "lost": sum(exported.get(key) != value for key, value in responses.items()),
     }
@@ -244,7 +249,8 @@ def arguments(options: argparse.Namespace) -> list[str]:
     return [
         f"--participants {options.participants}",
         f"--speed {options.speed:g}",
-        *(["--kill"] if options.kill else []),
+        *([f"--showings {options.showings}"] if options.showings != 60 else []),
+        *([f"--kills {options.kills}"] if options.kills else []),
     ]
 
 

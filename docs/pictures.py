@@ -279,6 +279,15 @@ def _game(work: Path, out: Path) -> None:
             page.screenshot(path=out / "game_instructions.png")
             for _ in range(3):
                 page.click("#jspsych-instructions-next")
+            page.click("text=Start")
+            page.wait_for_selector(".verdict", timeout=60_000)
+            page.screenshot(path=out / "game_practice.png")
+            for _ in range(4):
+                page.click("text=Continue")
+                page.wait_for_selector(".verdict", timeout=60_000)
+            page.click("text=Continue")
+            page.wait_for_selector("text=The practice is over")
+            page.click("text=Continue")
             page.click("#jspsych-fullscreen-btn")
             page.wait_for_selector("video.clip")
             page.wait_for_timeout(1500)  # into the clip
@@ -396,5 +405,5 @@ MAKERS: Final = (
         ),
     ),
     Maker(("space_desktop", "space_phone"), _space, (*_PREDICTION, "space")),
-    Maker(("game_start", "game_instructions", "game_trial"), _game, ("videomem_hf/protocol", "videomem_hf/sample")),
+    Maker(("game_start", "game_instructions", "game_practice", "game_trial"), _game, ("videomem_hf/protocol", "videomem_hf/sample")),
 )

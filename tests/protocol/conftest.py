@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
@@ -12,6 +13,7 @@ from videomem_hf.protocol.server.settings import StudySettings
 FAST = StudySettings(joins_per_minute=10_000, requests_per_second=10_000)
 POSTGRES = os.environ.get("VIDEOMEM_TEST_POSTGRES")
 """A PostgreSQL database whose user may create schemas, such as postgresql+psycopg://postgres@127.0.0.1:5433/postgres."""
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 @pytest.fixture(scope="session")
@@ -53,3 +55,27 @@ def any_game(request, clips, tmp_path):
     study, secret = make_study(tmp_path / "study", clips, settings=FAST)
     with served(study, secret, url=url) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, without a window."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser, server):
+    """A page of its own; the test fails if a script of it fails or breaks the content security policy."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    page.problems = []
+    page.on("pageerror", lambda error: page.problems.append(str(error)))
+    page.on("console", lambda said: page.problems.append(said.text) if "Content Security Policy" in said.text else None)
+    yield page
+    assert page.problems == []
+    context.close()

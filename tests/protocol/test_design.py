@@ -35,7 +35,7 @@ def test_every_number_has_its_source() -> None:
     entries = [
         entry for part in dataclasses.fields(StudyDesign()) for entry in dataclasses.fields(part.default_factory)
     ]
-    assert len(entries) == 23
+    assert len(entries) == 25
     assert all(entry.metadata["source"] for entry in entries)
 
 

@@ -104,7 +104,7 @@ def test_dates_and_quota_each_have_their_stage(clips, tmp_path):
 
 
 def test_each_outcome_has_its_code_and_no_other_is_told(clips, tmp_path):
-    codes = {outcome: f"CODE{number}" for number, outcome in enumerate(OUTCOMES)}
+    codes = {outcome: f"CODE{number:02}" for number, outcome in enumerate(OUTCOMES)}
     with recruiting(clips, tmp_path, codes=codes) as game:
         people = {}
         for name, right in (("passed", True), ("failed", False)):
@@ -124,8 +124,9 @@ def test_each_outcome_has_its_code_and_no_other_is_told(clips, tmp_path):
         assert codes["step2_passed"] in last
         assert codes["step1_passed"] not in last
         facts = people["passed"].request("GET", "/api/study").json()
-        assert facts["screened_out"]["code"] == codes["screened_out"]
-        assert not [code for code in codes.values() if code != codes["screened_out"] and code in json.dumps(facts)]
+        strangers = {codes[name] for name in ("screened_out", "declined")}
+        assert {facts[name]["code"] for name in ("screened_out", "declined")} == strangers
+        assert not [code for code in codes.values() if code not in strangers and code in json.dumps(facts)]
         with game.database.read() as connection:
             table = {
                 row["step1_outcome"]: row

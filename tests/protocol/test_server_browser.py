@@ -1,7 +1,6 @@
 """The study played in Chromium: keys, reload, two tabs, a cut connection, a killed server, what the page looks like."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -11,15 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.protocol.conftest import CHROMIUM
 from tests.protocol.served import make_study
 from videomem_hf.protocol.annotation_files import read_annotations
 from videomem_hf.protocol.annotations import MISSING_REASONS
-from videomem_hf.protocol.design import Controls, FirstStep, Presentation, SecondStep, StudyDesign
+from videomem_hf.protocol.design import Controls, FirstStep, Practice, Presentation, SecondStep, StudyDesign
 from videomem_hf.protocol.server.app import page_is_built
 from videomem_hf.protocol.server.settings import Question, StudySettings
 
-sync_api = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
     pytest.mark.skipif(not page_is_built(), reason="no page: python -m videomem_hf.protocol.server.build"),
@@ -38,10 +36,10 @@ DESIGN = StudyDesign(
     step2=SecondStep(targets=2, fillers=1),
     presentation=Presentation(window_s=1.0, gap_s=0.15),
     controls=Controls(0.0, 1.0, 1.0, 0.0, step2_recognition_above_false_alarms=False, missing_max=1.0),
+    practice=Practice(0, 0),
 )
 FIRST, SECOND = 8, 3
 """Showings of the two steps."""
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 class Server:
@@ -79,37 +77,18 @@ class Server:
         return read_annotations([out])
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
-
-
 @pytest.fixture
 def server(clips, tmp_path):
     settings = StudySettings(
         title="Clips & memory <b>",
         demographics=(Question("age", "Your age", ("under 30", "30 or over")), Question("town", "Your town")),
         joins_per_minute=1000,
+        frames_dropped_max=1.0,
     )
     study, _ = make_study(tmp_path / "study", clips, design=DESIGN, settings=settings)
     server = Server(study.folder)
     yield server
     server.stop(signal.SIGKILL)
-
-
-@pytest.fixture
-def page(browser, server):
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    page = context.new_page()
-    page.problems = []
-    page.on("pageerror", lambda error: page.problems.append(str(error)))
-    page.on("console", lambda said: page.problems.append(said.text) if "Content Security Policy" in said.text else None)
-    yield page
-    assert page.problems == []
-    context.close()
 
 
 def enter(page, address: str) -> None:
@@ -177,7 +156,11 @@ def player_starts(page, levels=(), every: int = 0) -> None:
 
 
 def wait_for_end(page, text: str) -> None:
-    page.wait_for_selector(f"text={text}", timeout=60_000)
+    """The last page, through the debriefing before it if there is one."""
+    page.wait_for_selector("#display h1:not(:has-text('Ready?'))", timeout=60_000)
+    if page.inner_text("#display h1") == "What this study is about":
+        page.click("text=Continue")
+    page.wait_for_selector(f"text={text}")
 
 
 def test_both_steps_in_a_browser(page, server, tmp_path):

@@ -115,14 +115,16 @@ def test_clips_are_found_in_order_and_checked(clips):
             title='A "study": of #1', contact="a@b.example", consent="One\n\nTwo: äöü", participant_ids="plain",
             demographics=(Question("age", "Your age", ("under 30", "30: or over")), Question("town", "Where?")),
             prolific_code_step1="C1", prolific_code_step2="0123", pause_max_min=2.5, interruptions_max=0, clips_ahead=1,
-            codes={"step1_failed": "C2"}, opens="2026-11-22T09:00+01:00", participants_max=9,
+            languages=("de", "pt-BR"), debriefing="Why\n\nWe ask", codes={"step1_failed": "C2"},
+            opens="2026-11-22T09:00+01:00", participants_max=9,
         ),
     ],
 )  # fmt: skip
 def test_settings_are_read_as_they_were_written(settings, tmp_path):
     save_settings(settings, tmp_path / "study.yaml")
     again = load_settings(tmp_path / "study.yaml")
-    assert replace(again, consent=again.consent.strip()) == replace(settings, consent=settings.consent.strip())
+    texts = {"consent": again.consent.strip(), "debriefing": again.debriefing.strip()}
+    assert replace(again, **texts) == settings
 
 
 @pytest.mark.parametrize(
@@ -136,6 +138,10 @@ def test_settings_are_read_as_they_were_written(settings, tmp_path):
         ('closes: "2026-11-22T09:00"', "closes '2026-11-22T09:00'; give a time with its zone"),
         ('opens: "2026-11-22T09:00Z"\ncloses: "2026-11-21T09:00Z"', "is not before closes"),
         ("participants_max: -1", "participants_max -1; it must be 0 or more"),
+        ("languages: de", "list of different language codes"),
+        ("languages: [en, en]", "list of different language codes"),
+        ("languages: [../x]", "no language code"),
+        ("window_min_px: -1", "0 or more"),
         ("pause_max_min: 0", "above 0"),
         ("clips_ahead: 0", "1 or more"),
         ("interruptions_max: 1.5", "whole number"),
@@ -212,14 +218,14 @@ def test_the_commands_from_init_to_delete(clips, tmp_path):
         name = play.me()["participant"]
     status = videomem("status", folder, "--videos").stdout
     assert "step 1: 0 playing, 1 passed (100% of those who completed it)" in status
-    assert sum(int(line.split("\t")[1]) for line in status.splitlines()[5:]) == 3
+    assert sum(int(line.split("\t")[1]) for line in status.splitlines()[6:]) == 3
     out, people = tmp_path / "out.csv", tmp_path / "people.csv"
     assert videomem("export", folder, out, "--participants", people).returncode == 0
     assert len(out.read_text().splitlines()) == 15
     header, *_, row = people.read_text().splitlines()
     assert header.startswith(
-        "participant,platform,platform_id,joined,device,os,browser,browser_version,width,height,screen_width,"
-        "screen_height,automation,step1_state,step1_outcome,step1_passed,step1_showings,step1_missing,step1_hidden_ms,"
+        "participant,platform,platform_id,joined,language,page,withdrawn,withdrawn_at,device,os,browser,browser_version,"
+        "width,height,screen_width,screen_height,automation,check_start_ms,check_frames,check_frames_dropped,step1_state,step1_outcome,step1_passed,step1_showings,step1_missing,step1_hidden_ms,"
         "step1_interruptions,step1_failures,step1_started,step1_closed,step1_code,step1_study_id,step1_session_id,"
         "step2_state,"
     )
@@ -273,7 +279,7 @@ def test_the_page_is_built_of_the_locked_packages(tmp_path, monkeypatch):
     (tmp_path / "static" / "vendor" / "stale.js").write_text("stale")
     vendor = build.fetch_libraries()
     names = {file.name for file in vendor.iterdir()}
-    page = (Path(build.__file__).parent / "static" / "index.html").read_text()
+    page = (Path(build.__file__).parent / "templates" / "index.html.j2").read_text()
     assert "stale.js" not in names
     assert all(f"/static/vendor/{name}" in page for name in names - {"LICENSES.txt"})
     assert (vendor / "jspsych.js").read_text() == "node_modules/jspsych\n"

@@ -122,7 +122,7 @@ def test_the_report_says_where_people_left_and_what_it_cost(clips, tmp_path):
         assert report.steps[1].paid_hours == pytest.approx(hours, abs=0.5 / 3600)
         assert list(report.days.values()) == [4]
         assert list(report.days) == ["2027-01-15"]
-        assert f"Cost so far, without fees: {36 * report.steps[1].paid_hours:.2f}" in page
+        assert f"without fees, in the currency of pay_per_hour: {36 * report.steps[1].paid_hours:.2f}" in page
         counts = [video.short_given for video in report.videos]
         order = [
             page.index(f"<th>{video.name}</th>") for video in sorted(report.videos, key=lambda each: each.short_given)

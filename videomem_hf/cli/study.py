@@ -1,6 +1,5 @@
 """`videomem study ...`: the memory game that collects memorability annotations."""
 
-from collections.abc import Iterator
 from dataclasses import astuple, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,13 +8,12 @@ import typer
 
 from videomem_hf.cli.options import Design, quote, require_study_extra, say_next
 from videomem_hf.cli.study_import import import_study
+from videomem_hf.cli.study_export import DatabaseUrl, Folder, export, open_database, preregister
 from videomem_hf.cli.study_plan import plan, preview
 from videomem_hf.protocol.paper import PARTICIPANTS, RETURNING
 from videomem_hf.schema import InputError
-from videomem_hf.system import os_cause
 
 if TYPE_CHECKING:
-    from videomem_hf.protocol.server.database import Database
     from videomem_hf.protocol.server.study import Study
     from videomem_hf.protocol.simulate import SimulatedVideos
 
@@ -25,12 +23,8 @@ study = typer.Typer(help=_HELP, no_args_is_help=True, rich_markup_mode="rich")
 study.command()(plan)
 study.command()(preview)
 study.command(name="import")(import_study)
+study.command()(preregister)
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The study's folder.")]
-_URL_HELP = "Such as postgresql+psycopg://user@host/name. (default: SQLite in DIR)"
-DatabaseUrl = Annotated[
-    str | None, typer.Option("--database", metavar="URL", envvar="VIDEOMEM_STUDY_DATABASE", help=_URL_HELP)
-]
 _PASSWORD = "Password of the page /admin (user name admin), shown only now:"
 _VIDEOS_HELP = "Number of videos in the collection. (default: 10000)"
 _CLIPS_HELP = "Folder of the study's clips; the collection has their names, for `videomem score --clips`."
@@ -220,19 +214,27 @@ def status(
     from videomem_hf.protocol.server.game import Game
     from videomem_hf.protocol.server.report import study_report
 
-    found, connections = _open(folder, database)
+    found, connections = open_database(folder, database)
     with connections.write() as connection:
         Game(found.design, found.settings).close_abandoned(connection, system_ms())
     with connections.read() as connection:
         progress = study_report(connection)
-    typer.echo(f"{progress.joined} joined")
-
+    visits = progress.visits
+    unsuitable = sum(number for name, number in visits.items() if name.startswith("unsuitable_"))
+    typer.echo(
+        f"{progress.joined} joined; {visits['opened']} opened the page, {visits['declined']} did not agree, "
+        f"{unsuitable} had an unsuitable device, {sum(progress.withdrawn.values())} withdrew"
+    )
+    if progress.last_pages:
+        places = ", ".join(f"{count} at step {page}" for page, count in progress.last_pages.items())
+        typer.echo(f"participants there now or left there: {places}")
     for number, step in progress.steps.items():
         rate = "" if step.pass_rate is None else f" ({step.pass_rate:.0%} of those who completed it)"
         notes = "".join(f", {count} {note}" for note, count in step.notes.items())
         typer.echo(
             f"step {number}: {step.playing} playing, {step.passed} passed{rate}, {step.failed} failed, "
-            f"{step.abandoned} abandoned, {step.technical} with technical failures; {step.responses} responses{notes}"
+            f"{step.abandoned} abandoned, {step.technical} with technical failures, {step.withdrawn} withdrawn; "
+            f"{step.responses} responses{notes}"
         )
     short, long = progress.spread("short_given"), progress.spread("long_given")
     typer.echo(f"annotations per video: short-term {short}; long-term {long}")
@@ -242,35 +244,7 @@ def status(
             typer.echo("\t".join(map(str, astuple(video))))
 
 
-@study.command()
-def export(
-    folder: Folder,
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Table of annotations to write, for `videomem score`.")],
-    participants: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also write the participants with their completion codes.")
-    ] = None,
-    invitees: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also write who can be invited to step 2, with platform ids.")
-    ] = None,
-    database: DatabaseUrl = None,
-) -> None:
-    """Export the annotations that a study has collected so far. Works while it is served.
-
-    Example: [bold]videomem study export mystudy annotations.csv[/bold]
-    """
-    from videomem_hf.protocol.server.export import annotation_lines, invitee_lines, participant_lines
-    from videomem_hf.protocol.server.game import Game
-
-    found, connections = _open(folder, database)
-    with connections.read() as connection:
-        _write_lines(out, annotation_lines(connection))
-        if participants is not None:
-            _write_lines(participants, participant_lines(connection, found.settings, found.key))
-        if invitees is not None:
-            _write_lines(invitees, invitee_lines(connection, Game(found.design, found.settings), found.key))
-    typer.echo(f"{out}: written")
-    rest = f"--design {quote(folder / 'design.yaml')} --clips {quote(folder / 'clips')}"
-    say_next(f"videomem score {quote(out)} scores {rest}")
+study.command()(export)
 
 
 @study.command()
@@ -285,7 +259,7 @@ def delete(
     """
     from videomem_hf.protocol.server.deletion import delete_participant
 
-    _, connections = _open(folder, database)
+    _, connections = open_database(folder, database)
     with connections.write() as connection:
         responses = delete_participant(connection, participant)
     typer.echo(f"Deleted {participant} and {responses} responses.")
@@ -313,7 +287,9 @@ def backup(
 @study.command()
 def pause(
     folder: Folder,
-    message: Annotated[str, typer.Argument(help="What participants read meanwhile.")] = "Please come back later.",
+    message: Annotated[
+        str, typer.Argument(help="What participants read meanwhile. (default: to come back later, in their language)")
+    ] = "",
     resume: Annotated[bool, typer.Option("--resume", help="Let the study go on.")] = False,
     database: DatabaseUrl = None,
 ) -> None:
@@ -324,10 +300,29 @@ def pause(
     """
     from videomem_hf.protocol.server.game import set_pause
 
-    _, connections = _open(folder, database)
+    _, connections = open_database(folder, database)
     with connections.write() as connection:
         set_pause(connection, None if resume else message)
     typer.echo(f"{folder}: {'goes on' if resume else 'paused'}")
+
+
+@study.command()
+def texts(
+    folder: Folder,
+    language: Annotated[str, typer.Argument(metavar="LANGUAGE", help="Code of the language, such as it or pt-BR.")],
+) -> None:
+    """Copy the texts of the participants' pages into the study, to translate or to change them.
+
+    English, French, German, Spanish and Chinese are delivered; another language starts from the English texts.
+
+    Example: [bold]videomem study texts mystudy it[/bold]
+    """
+    require_study_extra()
+    from videomem_hf.protocol.server.texts import copy_catalogue
+
+    if not (folder / "study.yaml").is_file():
+        raise InputError(f"{folder}: not the folder of a study; make one with `videomem study init {folder} CLIPS...`.")
+    typer.echo(f"{copy_catalogue(folder, language)}: written; edit it, and name {language} in languages of study.yaml")
 
 
 @study.command()
@@ -340,24 +335,3 @@ def secret(folder: Folder) -> None:
     from videomem_hf.protocol.server.study import new_admin_secret, open_study
 
     typer.echo(f"{_PASSWORD} {new_admin_secret(open_study(folder))}")
-
-
-def _open(folder: Path, url: str | None) -> "tuple[Study, Database]":
-    require_study_extra()
-    from videomem_hf.protocol.server.app import enter_study
-    from videomem_hf.protocol.server.database import Database
-    from videomem_hf.protocol.server.study import open_study
-
-    found = open_study(folder)
-    database = Database(url or found.database_url)
-    with database.write() as connection:
-        enter_study(connection, found)
-    return found, database
-
-
-def _write_lines(path: Path, lines: Iterator[str]) -> None:
-    try:
-        with path.open("w", encoding="utf-8", newline="") as file:
-            file.writelines(lines)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({os_cause(error)}); give another path.") from None

@@ -165,14 +165,43 @@ class Controls:
 
 
 @dataclass(frozen=True)
+class Practice:
+    """Showings with feedback before each step, of clips that are in neither step; they are never scored.
+
+    Attributes:
+        step1_showings: Showings of the practice before step 1; 0 for none.
+        step2_showings: Showings of the practice before step 2, half of them of clips of the first practice; 0 for none.
+    """
+
+    step1_showings: int = _with_source(5, "no source: the paper reports no practice")
+    step2_showings: int = _with_source(4, "no source: the paper reports no practice")
+
+    @property
+    def clips(self) -> int:
+        """Number of different clips of both."""
+        first = self.step1_showings // 2 + 1 if self.step1_showings else 0
+        return first + self.step2_showings // 2
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        check_at_least(self, 0, "step1_showings", "step2_showings")
+        if self.step2_showings > self.step1_showings:
+            raise InputError(
+                f"step2_showings {self.step2_showings} with step1_showings {self.step1_showings}; the second practice "
+                "repeats clips of the first and is at most as long."
+            )
+
+
+@dataclass(frozen=True)
 class StudyDesign:
-    """A study: its two steps, how a video is shown, and the controls; raises InputError if they contradict each
-    other."""
+    """A study: its two steps, how a video is shown, the controls, and the practice; raises InputError if they
+    contradict each other."""
 
     step1: FirstStep = field(default_factory=FirstStep)
     step2: SecondStep = field(default_factory=SecondStep)
     presentation: Presentation = field(default_factory=Presentation)
     controls: Controls = field(default_factory=Controls)
+    practice: Practice = field(default_factory=Practice)
 
     @property
     def videos_needed(self) -> int:

@@ -10,11 +10,12 @@ from jinja2 import Environment, PackageLoader
 
 from videomem_hf.protocol.server.database import Database
 from videomem_hf.protocol.server.deletion import delete_participant
-from videomem_hf.protocol.server.export import annotation_lines, participant_lines
+from videomem_hf.protocol.server.export import annotation_lines, participant_lines, practice_lines
 from videomem_hf.protocol.server.game import Game, Refused, pause_message, set_pause
 from videomem_hf.protocol.server.limits import RateLimit, client_address
 from videomem_hf.protocol.server.report import study_report
 from videomem_hf.protocol.server.study import Study
+from videomem_hf.protocol.server.texts import load_texts
 from videomem_hf.schema import InputError
 
 _TRIES_PER_MINUTE: Final = 10
@@ -27,11 +28,13 @@ class AdminApi:
     def __init__(self, study: Study, database: Database, now_ms: Callable[[], int]) -> None:
         self.study, self.database, self.now_ms = study, database, now_ms
         self._game = Game(study.design, study.settings)
+        self._texts = load_texts(study.folder, study.settings)[study.settings.languages[0]]
         self._tries = RateLimit(_TRIES_PER_MINUTE, 60)
         self.router = APIRouter(prefix="/admin", dependencies=[Depends(self._require_admin)])
         self.router.add_api_route("", self.page, methods=["GET"])
         self.router.add_api_route("/annotations.csv", self.annotations, methods=["GET"])
         self.router.add_api_route("/participants.csv", self.participants, methods=["GET"])
+        self.router.add_api_route("/practice.csv", self.practice, methods=["GET"])
         self.router.add_api_route("/delete", self.delete, methods=["POST"])
         self.router.add_api_route("/pause", self.pause, methods=["POST"])
 
@@ -41,7 +44,15 @@ class AdminApi:
         with self.database.read() as connection:
             progress, message = study_report(connection), pause_message(connection)
         template = _TEMPLATES.get_template("admin.html.j2")
-        return HTMLResponse(template.render(study=self.study, report=progress, message=message))
+        title = self._texts["title"]
+        unsuitable = {
+            name.removeprefix("unsuitable_"): count
+            for name, count in progress.visits.items()
+            if name.startswith("unsuitable_") and count
+        }
+        return HTMLResponse(
+            template.render(study=self.study, title=title, report=progress, message=message, unsuitable=unsuitable)
+        )
 
     def annotations(self) -> Response:
         return self._table("annotations.csv", annotation_lines)
@@ -49,6 +60,9 @@ class AdminApi:
     def participants(self) -> Response:
         settings, key = self.study.settings, self.study.key
         return self._table("participants.csv", lambda connection: participant_lines(connection, settings, key))
+
+    def practice(self) -> Response:
+        return self._table("practice.csv", practice_lines)
 
     def delete(self, participant: Annotated[str, Body(embed=True, max_length=64)]) -> dict[str, int]:
         try:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import OperationalError
@@ -17,9 +17,11 @@ from videomem_hf.protocol.design import StudyDesign
 from videomem_hf.protocol.server.admin import AdminApi
 from videomem_hf.protocol.server.database import Database, participants, studies, videos
 from videomem_hf.protocol.server.game import Refused
+from videomem_hf.protocol.server.page_api import PageApi
 from videomem_hf.protocol.server.participant_api import ParticipantApi
 from videomem_hf.protocol.server.shield import Shield
 from videomem_hf.protocol.server.study import Study
+from videomem_hf.protocol.server.visits import prepare_counts
 from videomem_hf.recipes import build
 from videomem_hf.schema import InputError
 
@@ -51,10 +53,11 @@ def create_app(
     """
     with database.write() as connection:
         clips = enter_study(connection, study)
-    app = FastAPI(title=study.settings.title, docs_url=None, redoc_url=None, openapi_url=None)
+    pages = PageApi(study, database, now_ms)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(ParticipantApi(study, database, clips, now_ms, preview).router)
     app.include_router(AdminApi(study, database, now_ms).router)
-    app.add_api_route("/", _page, methods=["GET"])
+    app.include_router(pages.router)
     app.mount("/static", StaticFiles(directory=STATIC))
     app.add_exception_handler(Refused, _refusal_response)
     app.add_exception_handler(RequestValidationError, _invalid_response)
@@ -79,6 +82,7 @@ def enter_study(connection: Connection, study: Study) -> dict[int, Path]:
                 "undo the change, or create another study."
             )
         connection.execute(studies.update().values(design=design))
+    prepare_counts(connection)
     known = {entry.name: entry.id for entry in connection.execute(select(videos.c.id, videos.c.name))}
     if gone := [name for name in known if name not in study.clips]:
         raise InputError(f"{study.folder / 'clips'}: {gone[0]} is missing ({len(gone)} in all); put it back.")
@@ -90,10 +94,6 @@ def enter_study(connection: Connection, study: Study) -> dict[int, Path]:
 def page_is_built() -> bool:
     """Whether the page's JavaScript libraries are there (see `build`)."""
     return (STATIC / "vendor" / "jspsych.js").is_file()
-
-
-async def _page() -> Response:
-    return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
 
 
 async def _refusal_response(_: Request, error: Exception) -> Response:

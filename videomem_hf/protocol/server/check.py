@@ -1,4 +1,4 @@
-"""What a participant outside would meet at the address of a study: TLS, proxy, pages, speed."""
+"""What a participant outside would meet at the address of a study: TLS, proxy, pages, texts, speed."""
 
 import json
 import time
@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 from videomem_hf.protocol.server.study import Study
+from videomem_hf.protocol.server.texts import load_texts, text_problems
 from videomem_hf.schema import InputError
 
 _TIMEOUT_S: Final = 15
@@ -44,12 +45,17 @@ def check_address(study: Study, address: str) -> Iterator[Finding]:
     except (OSError, HTTPException, ValueError) as error:
         yield Finding(False, f"the study does not reply there: {_cause(error)}")
         return
-    mine = facts.get("title") == study.settings.title and facts.get("examples") == len(study.examples)
+    title = load_texts(study.folder, study.settings)[study.settings.languages[0]]["title"]
+    mine = facts.get("title") == title and facts.get("examples") == len(study.examples)
     yield Finding(mine, f"the study there is {'this one' if mine else 'another one: ' + str(facts.get('title'))[:60]}")
     secure = facts.get("secure") is True or parts.scheme == "http"
     yield Finding(secure, f"the proxy {'tells' if secure else 'does not tell'} the server that participants use HTTPS")
     yield from _pages(address)
     yield _posting(address)
+    problems = list(text_problems(study.folder, study.settings))
+    yield from (Finding(False, problem) for problem in problems)
+    if not problems:
+        yield Finding(True, f"all texts are there in {', '.join(study.settings.languages)}")
     if study.examples:
         yield _speed(f"{address}/examples/0")
 

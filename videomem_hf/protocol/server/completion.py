@@ -34,12 +34,24 @@ def completion_of(settings: StudySettings, key: str, person: Any, row: Any) -> C
     `person` is the participant's row, `key` the study's.
     """
     outcome = outcome_of(row)
+    if outcome == "withdrawn":
+        return withdrawn_completion(settings, key, person)
     if not outcome:
         return Completion("", "")
     fixed = settings.codes.get(f"step{row.step}_{outcome}", "")
     if not fixed and person.platform == "prolific" and outcome in _PAID:
         fixed = settings.prolific_code_step1 if row.step == 1 else settings.prolific_code_step2
     code = fixed or (completion_code(key, person.name, row.step, outcome) if outcome in _PAID else "")
+    return _submission(settings, key, person, code, bool(fixed))
+
+
+def withdrawn_completion(settings: StudySettings, key: str, person: Any) -> Completion:
+    """The completion of someone who withdrew: the code that the settings give for that; empty without one."""
+    return _submission(settings, key, person, settings.codes.get("withdrawn", ""), True)
+
+
+def _submission(settings: StudySettings, key: str, person: Any, code: str, fixed: bool) -> Completion:
+    """A code with the address that submits it; `fixed` codes are those of the platform."""
     if not code:
         return Completion("", "")
     if person.platform == "prolific":
@@ -55,7 +67,7 @@ def readable_id(settings: StudySettings, key: str, person: Any) -> str:
     return person.platform_id or "" if settings.participant_ids == "plain" else ""
 
 
-def screened_out(settings: StudySettings) -> Completion:
-    """What someone gets whose device cannot play the game."""
-    code = settings.codes.get("screened_out", "")
+def completion_of_stranger(settings: StudySettings, outcome: str) -> Completion:
+    """What someone gets who does not join: `screened_out`, the device cannot play the game, or `declined`."""
+    code = settings.codes.get(outcome, "")
     return Completion(code, _PROLIFIC + code if code and not settings.completion_url else "")

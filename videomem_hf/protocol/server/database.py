@@ -57,9 +57,15 @@ participants = Table(
     Column("joined_ms", sa.BigInteger, nullable=False),
     Column("demographics", sa.JSON, nullable=False),
     Column("browser", sa.JSON, nullable=False),
+    Column("language", sa.String(35)),
+    Column("page", sa.String(24)),
+    Column("withdrawn", sa.String(8)),
+    Column("withdrawn_ms", sa.BigInteger),
 )
 """`name` is random; `return_hash` is set when the participant is invited to step 2. `platform_id` recognises the
-owner of an id of a recruiting platform; `platform_sealed` is that id, encrypted with the study's key."""
+owner of an id of a recruiting platform; `platform_sealed` is that id, encrypted with the study's key. `page` is the
+last page that they opened, such as "1 practice"; `withdrawn` is null, or what they chose for their data: deleted or
+kept_out."""
 
 steps = Table(
     "steps",
@@ -81,8 +87,8 @@ steps = Table(
     Column("session_id", sa.String(255)),
     sa.Index("steps_by_activity", "state", "active_ms"),
 )
-"""`state` is playing, completed, abandoned or technical (too many failures of the equipment); `page_hash` identifies
-the page that plays it, the last of several tabs;
+"""`state` is playing, completed, abandoned, technical (too many failures of the equipment) or withdrawn; `page_hash`
+identifies the page that plays it, the last of several tabs;
 `started_ms` is the column `begun_ms`; `free_ms` is when the last showing ended and the gap to the next one started."""
 
 showings = Table(
@@ -109,6 +115,26 @@ showings = Table(
 )
 """`pressed` (column `answered`) is null until the showing is over; `note` is one of `game.Note`; the last six are those
 of `game.Playback`."""
+
+practice = Table(
+    "practice",
+    metadata,
+    Column("participant_id", ForeignKey("participants.id", ondelete="CASCADE"), primary_key=True),
+    Column("step", sa.Integer, primary_key=True),
+    Column("round", sa.Integer, primary_key=True),
+    Column("position", sa.Integer, primary_key=True),
+    Column("clip", sa.Integer, nullable=False),
+    Column("repeat", sa.Boolean, nullable=False),
+    Column("rt_ms", sa.Float),
+    Column("note", sa.String(16)),
+    Column("received_ms", sa.BigInteger, nullable=False),
+)
+"""Responses of the practice, which are never scored; `rt_ms` is null where the key was not pressed."""
+
+counts = Table(
+    "counts", metadata, Column("name", sa.String(40), primary_key=True), Column("total", sa.Integer, nullable=False)
+)
+"""How often each of `visits.COUNTED` happened to people of whom nothing else is kept."""
 
 COUNT_COLUMNS: Final = {1: videos.c.short_count, 2: videos.c.long_count}
 _PRAGMAS: Final = (

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, case, func, select
 
 from videomem_hf.protocol.annotations import COLUMNS, MISSING_REASONS
 from videomem_hf.protocol.server.completion import completion_of, outcome_of
-from videomem_hf.protocol.server.database import participants, showings, steps, videos
+from videomem_hf.protocol.server.database import participants, practice, showings, steps, videos
 from videomem_hf.protocol.server.game import Game, Playback, missing_reason
 from videomem_hf.protocol.server.recruiting import INVITEE_COLUMNS, invitees
 from videomem_hf.protocol.server.settings import StudySettings
@@ -20,9 +20,13 @@ PLAYBACK_COLUMNS: Final = tuple(entry.name for entry in fields(Playback))
 """How the clip played, beside the columns of `annotations`."""
 _BROWSER_COLUMNS: Final = (
     "device", "os", "browser", "browser_version", "width", "height", "screen_width", "screen_height", "automation",
+    "check_start_ms", "check_frames", "check_frames_dropped",
 )  # fmt: skip
-"""What the page found when the participant joined: kind of device, browser, window and screen in CSS pixels, and
-whether the browser says that a program controls it."""
+"""What the page found when the participant joined: kind of device, browser, window and screen in CSS pixels,
+whether the browser says that a program controls it, and how it played the test clip."""
+PRACTICE_COLUMNS: Final = (
+    "participant", "step", "round", "position", "clip", "repeat", "pressed", "rt_ms", "note", "time",
+)  # fmt: skip
 _STEP_COLUMNS: Final = (
     "state", "outcome", "passed", "showings", "missing", "hidden_ms", "interruptions", "failures", "started", "closed",
     "code", "study_id", "session_id",
@@ -31,7 +35,10 @@ _ROWS: Final = 5000
 
 
 def annotation_lines(connection: Connection) -> Iterator[str]:
-    """The table of annotations (see `annotations`): every finished showing, and how its clip played."""
+    """The table of annotations (see `annotations`): every finished showing, and how its clip played.
+
+    Those of participants who withdrew are left out.
+    """
     own = showings.c
     query = (
         select(participants.c.name, own.step, own.position, videos.c.name, own.role)
@@ -39,7 +46,7 @@ def annotation_lines(connection: Connection) -> Iterator[str]:
         .add_columns(*(own[name] for name in PLAYBACK_COLUMNS))
         .join(participants, participants.c.id == own.participant_id)
         .join(videos, videos.c.id == own.video_id)
-        .where(own.pressed.is_not(None))
+        .where(own.pressed.is_not(None), participants.c.withdrawn.is_(None))
         .order_by(own.participant_id, own.step, own.position)
         .execution_options(yield_per=_ROWS)
     )
@@ -54,12 +61,15 @@ def participant_lines(connection: Connection, settings: StudySettings, key: str)
     Completion codes are the settings', or derived from the study's `key`.
     """
     questions = [question.name for question in settings.demographics]
-    header = ["participant", "platform", "platform_id", "joined", *_BROWSER_COLUMNS, *questions]
+    header = ["participant", "platform", "platform_id", "joined", "language", "page", "withdrawn", "withdrawn_at"]
+    header += [*_BROWSER_COLUMNS, *questions]
     yield from _csv_text([[*header, *(f"step{step}_{column}" for step in (1, 2) for column in _STEP_COLUMNS)]])
     failed = _failed_showings(connection)
     started = {(row.participant_id, row.step): row for row in connection.execute(select(steps))}
     for person in connection.execute(select(participants).order_by(participants.c.id)).all():
         own = [person.name, person.platform or "", _safe(person.platform_id or ""), format_utc(person.joined_ms)]
+        own += [person.language or "", person.page or "", person.withdrawn or ""]
+        own.append("" if person.withdrawn_ms is None else format_utc(person.withdrawn_ms))
         own += [_browser_cell(person.browser.get(name)) for name in _BROWSER_COLUMNS]
         own += [_safe(person.demographics.get(name, "")) for name in questions]
         for step in (1, 2):
@@ -67,6 +77,24 @@ def participant_lines(connection: Connection, settings: StudySettings, key: str)
             code = "" if row is None else completion_of(settings, key, person, row).code
             own += _step_cells(row, lost, code)
         yield from _csv_text([own])
+
+
+def practice_lines(connection: Connection) -> Iterator[str]:
+    """The responses of the practice, which are never scored, without those of participants who withdrew."""
+    own = practice.c
+    query = (
+        select(participants.c.name, own.step, own.round, own.position, own.clip, own["repeat"], own.rt_ms, own.note)
+        .add_columns(own.received_ms)
+        .join(participants, participants.c.id == own.participant_id)
+        .where(participants.c.withdrawn.is_(None))
+        .order_by(own.participant_id, own.step, own.round, own.position)
+    )
+    yield from _csv_text([PRACTICE_COLUMNS])
+    for name, step, number, position, clip, again, rt_ms, note, received in connection.execute(query):
+        pressed = [int(rt_ms is not None), "" if rt_ms is None else f"{rt_ms:.1f}"]
+        yield from _csv_text(
+            [[name, step, number, position, clip, int(again), *pressed, note or "", format_utc(received)]]
+        )
 
 
 def _showing_cells(row: Any) -> list[Any]:

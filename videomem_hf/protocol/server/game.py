@@ -58,7 +58,7 @@ _STORE: Final = update(showings).where(*_SHOWING)
 _UPDATE_STEP: Final = update(steps).where(
     steps.c.participant_id == bindparam("of_participant"), steps.c.step == bindparam("of_step")
 )
-UNKNOWN: Final = "We do not recognise this browser. Please start again from the first page, or use your return code."
+UNKNOWN: Final = "The participant of this browser is not known."
 
 
 class Refused(Exception):  # noqa: N818
@@ -110,6 +110,7 @@ class Newcomer:
     platform_sealed: str | None
     demographics: dict[str, str]
     browser: dict[str, Any]
+    language: str | None = None
 
 
 @dataclass(frozen=True)
@@ -201,6 +202,8 @@ class Game:
         `not_invited`, or `over`.
         """
         participant = participant_of(connection, token, lock=True)
+        if participant.withdrawn is not None:
+            raise Refused("over", "You have withdrawn from the study.")
         started = steps_of(connection, participant.id)
         if step in started:
             self._require_open(started[step], now)

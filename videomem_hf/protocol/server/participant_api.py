@@ -9,21 +9,21 @@ from typing import Annotated, Any, Final, Literal
 from anyio import to_thread
 from fastapi import APIRouter, Body, Request, Response
 from fastapi import Path as InPath
-from fastapi.responses import FileResponse, JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, Row
 from sqlalchemy.exc import IntegrityError
 
-from videomem_hf.protocol.checks import RT_MIN_MS
 from videomem_hf.protocol.server import game
 from videomem_hf.protocol.server.clips import MEDIA_TYPES, pad_clip
-from videomem_hf.protocol.server.completion import completion_of, screened_out
+from videomem_hf.protocol.server.completion import completion_of, withdrawn_completion
 from videomem_hf.protocol.server.database import Database
 from videomem_hf.protocol.server.limits import RateLimit, client_address
+from videomem_hf.protocol.server.practice import ROUNDS_MAX, practice_order, store_practice
 from videomem_hf.protocol.server.preview import ROLE_HEADER, describe_showing
 from videomem_hf.protocol.server.recruiting import Platform, StoredId, admission, recognise, stored_id
 from videomem_hf.protocol.server.study import Study
 from videomem_hf.protocol.server.tokens import clip_proof, hash_secret, normalise_code, return_code
+from videomem_hf.protocol.server.visits import Choice, StepPage, note_page, withdraw
 
 COOKIE: Final = "participant"
 PROOF_HEADER: Final = "x-clip-proof"
@@ -47,7 +47,8 @@ class JoinBody(_Body):
     platform: Platform | None = None
     platform_id: PlatformId | None = None
     demographics: Annotated[dict[Text, Text], Field(max_length=50)] = {}
-    browser: Annotated[dict[Text, Text | float | bool | None], Field(max_length=20)] = {}
+    browser: Annotated[dict[Text, Text | float | bool | None], Field(max_length=30)] = {}
+    language: Annotated[str, Field(max_length=35)] | None = None
 
 
 class ArriveBody(_Body):
@@ -90,6 +91,15 @@ class ResponseBody(_Body):
     proof: Annotated[str, Field(max_length=64)] = ""
 
 
+class PracticeBody(_Body):
+    """The response to a showing of the practice; `round` counts how often it was begun, from 1."""
+
+    round: Annotated[int, Field(ge=1, le=ROUNDS_MAX)]
+    position: Annotated[int, Field(ge=1, le=1000)]
+    rt_ms: Annotated[float, Field(ge=0, le=1e6)] | None
+    note: Literal["unplayable", "hidden", "stalled", "ended_early"] | None = None
+
+
 class ParticipantApi:
     """The requests of participants; `clips` gives the file of each video by its number in the database.
 
@@ -106,8 +116,6 @@ class ParticipantApi:
         self._requests = RateLimit(study.settings.requests_per_second * 5, 5)
         self.router = APIRouter()
         add = self.router.add_api_route
-        add("/api/study", self.facts, methods=["GET"])
-        add("/examples/{number}", self.example, methods=["GET"])
         add("/api/me", self.me, methods=["GET"])
         add("/api/participants", self.join, methods=["POST"])
         add("/api/arrive", self.arrive, methods=["POST"])
@@ -115,37 +123,17 @@ class ParticipantApi:
         add("/api/steps/{step}/begin", self.start, methods=["POST"])
         add("/api/steps/{step}/clips/{position}", self.clip, methods=["GET"])
         add("/api/steps/{step}/showings/{position}", self.respond, methods=["PUT"])
-
-    def facts(self, request: Request) -> dict[str, Any]:
-        settings, design = self.study.settings, self.study.design
-        names = ("title", "contact", "consent", "clips_ahead", "pause_max_min", "stall_max_ms")
-        return {name: getattr(settings, name) for name in names} | {
-            "demographics": [asdict(question) for question in settings.demographics],
-            "examples": len(self.study.examples),
-            "opens_ms": settings.opens_ms,
-            "secure": request.url.scheme == "https",
-            "screened_out": asdict(screened_out(settings)),
-            "media_types": sorted({MEDIA_TYPES[clip.suffix.lower()] for clip in self.study.clips.values()}),
-            "key": design.presentation.key,
-            "window_ms": self.game.window_ms,
-            "rt_min_ms": RT_MIN_MS,
-            "gap_ms": self.game.gap_ms,
-            "showings": [self.game.showings[1], self.game.showings[2]],
-            "delay_h": [design.step2.delay_min_h, design.step2.delay_max_h],
-        }
-
-    def example(self, number: int) -> Response:
-        if not 0 <= number < len(self.study.examples):
-            return JSONResponse({"error": "none", "message": "No such example."}, 404)
-        file, headers = self.study.examples[number], {"cache-control": "private, max-age=3600"}
-        return FileResponse(file, media_type=MEDIA_TYPES[file.suffix.lower()], headers=headers)
+        add("/api/steps/{step}/practice", self.practise, methods=["PUT"])
+        add("/api/steps/{step}/page", self.page, methods=["PUT"])
+        add("/api/withdraw", self.withdraw, methods=["POST"])
 
     async def join(self, body: JoinBody, request: Request, response: Response) -> dict[str, Any]:
         """Add a newcomer and set the cookie."""
         self._joins.admit(client_address(request))
         stored = self._stored_id(body.platform, body.platform_id) or StoredId(None, None)
         answers = self._demographics(body)
-        newcomer = game.Newcomer(body.platform, stored.known, stored.sealed, answers, dict(body.browser))
+        language = body.language if body.language in self.study.settings.languages else None
+        newcomer = game.Newcomer(body.platform, stored.known, stored.sealed, answers, dict(body.browser), language)
 
         def enter(connection: Connection) -> str:
             if (met := admission(connection, self.study.settings, self.now_ms())) != "new":
@@ -227,6 +215,40 @@ class ParticipantApi:
         )
         return {"next": following}
 
+    async def practise(self, step: Step, body: PracticeBody, request: Request) -> dict[str, bool]:
+        """Store a response of the practice; the reply says whether the clip was a repeat."""
+        token, order = self._token(request), practice_order(self.study.design.practice, step)
+        if body.position > len(order):
+            raise game.Refused("impossible", "The practice has no such showing.")
+        showing = order[body.position - 1]
+        values = body.model_dump() | {"step": step, "received_ms": self.now_ms()}
+
+        def store(connection: Connection) -> None:
+            person = game.participant_of(connection, token)
+            if person.withdrawn is None:
+                store_practice(connection, person.id, showing, values)
+
+        await self.database.write_async(store)
+        return {"repeat": showing.repeat}
+
+    async def page(self, step: Step, name: Annotated[StepPage, Body(embed=True)], request: Request) -> dict[str, str]:
+        """Note which page the participant has opened."""
+        token = self._token(request)
+        await self.database.write_async(
+            lambda connection: note_page(connection, game.participant_of(connection, token), step, name)
+        )
+        return {"page": name}
+
+    async def withdraw(self, data: Annotated[Choice, Body(embed=True)], request: Request) -> dict[str, Any]:
+        """Take the participant out of the study; see `visits.withdraw`."""
+        token = self._token(request)
+        await self.database.write_async(
+            lambda connection: withdraw(
+                connection, game.participant_of(connection, token, lock=True), data, self.now_ms()
+            )
+        )
+        return await self._stage(token)
+
     async def _newcomer(self) -> dict[str, Any]:
         settings, now = self.study.settings, self.now_ms()
 
@@ -247,11 +269,16 @@ class ParticipantApi:
             return game.steps_of(connection, participant.id)
 
         participant, started, message = await self.database.read_async(progress)
+        if participant.withdrawn is not None:
+            completion = withdrawn_completion(self.study.settings, self.study.key, participant)
+            completed = [{"step": None, **asdict(completion)}] if completion.code else []
+            return {"stage": "withdrawn", "data": participant.withdrawn, "completed": completed}
         pause_max_ms = self.study.settings.pause_max_ms
         if any(row.state == "playing" and now - row.active_ms > pause_max_ms for row in started.values()):
             started = await self.database.write_async(close)
         stage: dict[str, Any] = {
             "participant": participant.name,
+            "language": participant.language,
             "completed": self._completion(participant, started),
         } | message
         for step in (2, 1):

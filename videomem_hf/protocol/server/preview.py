@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from sqlalchemy import Connection, select
 
-from videomem_hf.protocol.design import Controls, Presentation, StudyDesign
+from videomem_hf.protocol.design import Controls, Practice, Presentation, StudyDesign
 from videomem_hf.protocol.server.database import participants, showings
 from videomem_hf.protocol.server.settings import StudySettings
 from videomem_hf.protocol.server.study import Study, create_study
@@ -27,13 +27,17 @@ _CONSENT: Final = (
 
 
 def preview_design(design: StudyDesign) -> StudyDesign:
-    """The design with showings so short that both steps take two minutes; nobody fails, and step 2 opens at once."""
+    """The design without practice, and with showings so short that both steps take two minutes.
+
+    Nobody fails, and step 2 opens at once.
+    """
     seconds = min(_SECONDS / (design.step1.showings + design.step2.showings), design.presentation.window_s)
     return replace(
         design,
         presentation=Presentation(window_s=(1 - _GAP) * seconds, gap_s=_GAP * seconds, key=design.presentation.key),
         controls=Controls(0.0, 1.0, 1.0, 0.0, step2_recognition_above_false_alarms=False, missing_max=1.0),
         step2=replace(design.step2, delay_min_h=0.0),
+        practice=Practice(0, 0),
     )
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, and_, case, func, select
 
 from videomem_hf.protocol.annotations import MISSING_REASONS
 from videomem_hf.protocol.server.database import participants, showings, steps, videos
+from videomem_hf.protocol.server.visits import last_pages, read_counts
 
 _DAY_MS: Final = 86_400_000
 
@@ -20,6 +21,7 @@ class StepReport:
 
     Attributes:
         technical: Those whose equipment failed too often: they are paid and not scored.
+        withdrawn: Those who withdrew and let their data be kept.
         left_at: Those who abandoned it, by the quarter in which they left.
         rt_ms: Mean response time of the presses; None without any.
         paid_hours: Of all who get a completion code without having left, from their start to their end.
@@ -30,6 +32,7 @@ class StepReport:
     failed: int
     abandoned: int
     technical: int
+    withdrawn: int
     responses: int
     notes: dict[str, int]
     left_at: tuple[int, int, int, int]
@@ -56,9 +59,20 @@ class VideoReport:
 
 @dataclass(frozen=True)
 class StudyReport:
-    """The whole study; `joined` is the number of people who consented, `days` how many joined on each day (UTC)."""
+    """The whole study.
+
+    Attributes:
+        joined: Number of people who consented.
+        visits: How many opened the page, did not agree, or had an unsuitable device, by `visits.COUNTED`.
+        last_pages: How many are at a page or left there, by step and page; without those who play or reached the end.
+        withdrawn: How many withdrew, by what they chose for their data.
+        days: How many joined on each day (UTC).
+    """
 
     joined: int
+    visits: dict[str, int]
+    last_pages: dict[str, int]
+    withdrawn: dict[str, int]
     days: dict[str, int]
     steps: dict[int, StepReport]
     videos: list[VideoReport]
@@ -72,8 +86,20 @@ class StudyReport:
 def study_report(connection: Connection) -> StudyReport:
     joined = connection.execute(select(func.count()).select_from(participants)).scalar_one()
     return StudyReport(
-        joined, _days(connection), {step: _step(connection, step) for step in (1, 2)}, _videos(connection)
+        joined=joined,
+        visits=read_counts(connection),
+        last_pages=last_pages(connection),
+        withdrawn=_withdrawn(connection),
+        days=_days(connection),
+        steps={step: _step(connection, step) for step in (1, 2)},
+        videos=_videos(connection),
     )
+
+
+def _withdrawn(connection: Connection) -> dict[str, int]:
+    own = participants.c.withdrawn
+    query = select(own, func.count()).where(own.is_not(None)).group_by(own).order_by(own)
+    return {row[0]: int(row[1]) for row in connection.execute(query)}
 
 
 def _days(connection: Connection) -> dict[str, int]:
@@ -97,6 +123,7 @@ def _step(connection: Connection, step: int) -> StepReport:
         failed=states["completed", False],
         abandoned=states["abandoned", False],
         technical=states["technical", False],
+        withdrawn=states["withdrawn", False],
         responses=sum(notes.values()),
         notes={note: notes[note] for note in sorted(notes.keys() - {None})},
         left_at=_left_at(connection, step),

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
@@ -14,27 +15,19 @@ from videomem_hf.schema import InputError
 OUTCOMES: Final = (
     *(f"step{step}_{outcome}" for step in (1, 2) for outcome in ("passed", "failed", "technical", "abandoned")),
     "screened_out",
+    "declined",
+    "withdrawn",
 )
 """Outcomes that can have a completion code: the controls passed or failed, too many technical failures, left too
-early; and a device that cannot play the game."""
-_CONSENT: Final = """\
-You are invited to take part in a study on how people remember short videos.
-
-You will watch short clips without sound and press a key whenever you recognise a clip that you have already seen. You
-may be invited to a second, shorter session on another day.
-
-We store which clips you recognised, how fast you pressed the key, how smoothly the clips played and for how long they
-were hidden, the kind of your device and browser, and the size of the window. We do not store your name or your internet
-address. Taking part is voluntary: you can stop at any time by closing the page. To
-have your data deleted, quote your participant number, which is shown at the end.
-"""
+early; a device that cannot play the game, no consent, and a withdrawal."""
 
 
 @dataclass(frozen=True)
 class Question:
     """A demographic question, which participants may skip.
 
-    `name` is its column in the table of participants; `choices` are the possible answers, empty for free text.
+    `name` is its column in the table of participants; `choices` are the possible answers, empty for free text. A
+    study's own catalogues can translate them: `question.NAME`, and `question.NAME.CHOICE`.
     """
 
     name: str
@@ -57,9 +50,15 @@ def _setting(default: Any, about: str) -> Any:
 class StudySettings:
     """The settings of a study, each with a comment in `study.yaml`; a wrong value raises InputError."""
 
-    title: str = _setting("Video memory game", "shown on every page")
+    title: str = _setting("", "name of the study on its pages; empty for a general one")
+    languages: tuple[str, ...] = _setting(
+        ("en",), "languages of the pages, the first is the default: en, fr, de, es, zh, or texts/xx.po of your own"
+    )
     contact: str = _setting("", "contact address for participants; shown with the consent text")
-    consent: str = _setting(_CONSENT, "the text that participants agree to; blank lines separate paragraphs")
+    consent: str = _setting(
+        "", "text that participants agree to, blank lines separate paragraphs; empty for the one of their language"
+    )
+    debriefing: str = _setting("", "text that explains the study at its end; empty for the one of their language")
     demographics: tuple[Question, ...] = _setting(
         (), 'questions, such as {"name": "age", "question": "Your age?", "choices": ["to 30", "over 30"]}'
     )
@@ -87,6 +86,10 @@ class StudySettings:
     pause_max_min: float = _setting(10.0, "minutes without a response after which a step is closed")
     interruptions_max: int = _setting(3, "showings that may be cut short by a reload or a failure")
     stall_max_ms: float = _setting(500.0, "milliseconds that a clip may stand still before its response is missing")
+    window_min_px: int = _setting(360, "smallest width and height of the window in CSS pixels")
+    frames_dropped_max: float = _setting(
+        0.25, "largest share of pictures that a device may leave out of the test clip before the consent"
+    )
     clips_ahead: int = _setting(4, "number of clips that the browser loads ahead")
     joins_per_minute: int = _setting(30, "new participants and return codes per minute from one address")
     requests_per_second: int = _setting(20, "requests per second of one participant")
@@ -100,7 +103,8 @@ class StudySettings:
         if opens is not None and closes is not None and opens >= closes:
             raise InputError(f"opens {self.opens} is not before closes {self.closes}; exchange the two.")
         check_at_least(self, 0, "participants_max", "pay_per_hour")
-        check_at_least(self, 0, "interruptions_max", "stall_max_ms")
+        check_at_least(self, 0, "interruptions_max", "stall_max_ms", "window_min_px", "frames_dropped_max")
+        _check_languages(self)
         check_at_least(self, 1, "clips_ahead", "joins_per_minute", "requests_per_second")
         if not self.pause_max_min > 0:
             raise InputError(f"pause_max_min {self.pause_max_min}; it is above 0.")
@@ -124,6 +128,16 @@ class StudySettings:
     def pause_max_ms(self) -> int:
         """Milliseconds without a response after which a step is closed."""
         return int(self.pause_max_min * 60_000)
+
+
+def _check_languages(settings: StudySettings) -> None:
+    given = settings.languages
+    listed = isinstance(given, list | tuple) and all(isinstance(code, str) for code in given)
+    if not listed or not given or len(set(given)) != len(given):
+        raise InputError(f"languages {given!r}; it is a list of different language codes, such as [en, de].")
+    if wrong := [code for code in given if not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", code)]:
+        raise InputError(f"languages: {wrong[0]!r} is no language code; give codes such as de or pt-BR.")
+    object.__setattr__(settings, "languages", tuple(given))
 
 
 def _time_ms(name: str, text: str) -> int | None:
@@ -152,6 +166,10 @@ def save_settings(settings: StudySettings, path: Path) -> None:
         if isinstance(value, str) and "\n" in value:
             lines += [f"{entry.name}: |", *(f"  {line}".rstrip() for line in value.splitlines())]
         else:
-            plain = [dataclasses.asdict(question) for question in value] if isinstance(value, tuple) else value
+            plain = [_plain(item) for item in value] if isinstance(value, tuple) else value
             lines.append(f"{entry.name}: {json.dumps(plain, ensure_ascii=False)}")
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _plain(item: "Question | str") -> Any:
+    return dataclasses.asdict(item) if isinstance(item, Question) else item

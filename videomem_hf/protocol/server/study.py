@@ -4,6 +4,8 @@ study/
   study.yaml      settings (texts, questions, codes, limits), for editing
   design.yaml     the design, for editing before the first participant
   clips/          the clips of the game; examples/ those of the instructions
+  practice/       clips of the practice, if generated ones are not wanted
+  texts/          texts of the pages in further languages, or changed ones: xx.po
   secrets.json    the study's key and a hash of the experimenter's secret; readable only by the owner
   study.db        the responses (SQLite)
 """
@@ -21,6 +23,7 @@ from typing import Final
 
 from videomem_hf.protocol.design import StudyDesign, load_design, save_design
 from videomem_hf.protocol.server.clips import check_clip, compare_lengths, find_clips
+from videomem_hf.protocol.server.practice import own_practice_clips
 from videomem_hf.protocol.server.settings import StudySettings, load_settings, save_settings
 from videomem_hf.protocol.server.tokens import hash_secret, new_token
 from videomem_hf.schema import InputError
@@ -32,7 +35,8 @@ _EXAMPLE_SEED: Final = 8
 
 @dataclass(frozen=True)
 class Study:
-    """An opened study: its clips keyed by name in a fixed order, and as `examples` those of the instructions.
+    """An opened study: its clips keyed by name in a fixed order, as `examples` those of the instructions, and as
+    `practice` those of the practice, empty where they are generated.
 
     `key` is the study's key, 64 hexadecimal digits; `admin_hash` a hash of the experimenter's secret.
     """
@@ -42,6 +46,7 @@ class Study:
     settings: StudySettings
     clips: dict[str, Path]
     examples: tuple[Path, ...]
+    practice: tuple[Path, ...]
     key: str
     admin_hash: str
 
@@ -122,7 +127,8 @@ def open_study(folder: Path) -> Study:
     clips = {file.stem: file for file in sorted((folder / "clips").iterdir()) if file.is_file()}
     design.check_collection(len(clips))
     examples = tuple(sorted(file for file in (folder / "examples").iterdir() if file.is_file()))
-    return Study(folder, design, load_settings(folder / "study.yaml"), clips, examples, key, admin_hash)
+    practice = own_practice_clips(folder, design.practice, clips.values())
+    return Study(folder, design, load_settings(folder / "study.yaml"), clips, examples, practice, key, admin_hash)
 
 
 def new_admin_secret(study: Study) -> str:

@@ -1,6 +1,8 @@
 // A jsPsych plugin: shows one clip and records one key press, timed from the first frame on the screen. A showing whose
 // clip did not start, was hidden, stood still or ended before its time has a note that says so.
 
+import { say } from "./texts.js";
+
 const START_MAX_MS = 15000;
 // How far a clip's end may differ from the length that its file states.
 const EARLY_S = 0.5;
@@ -39,7 +41,7 @@ export class ClipPlugin {
   }
 
   trial(display, { url, key, window_ms, rt_min_ms, stall_max_ms, on_shown }) {
-    display.innerHTML = '<video class="clip" playsinline disablepictureinpicture></video>';
+    display.innerHTML = `<video class="clip" playsinline disablepictureinpicture aria-label="${say("game.clip")}"></video>`;
     const video = display.querySelector("video");
     const hidden = { since: null, total: 0 };
     let shown = null;
@@ -71,9 +73,11 @@ export class ClipPlugin {
       video.pause();
       this.jsPsych.finishTrial({ rt, note: problem || found, playback });
     };
+    // A dialog over the clip hides it as well.
+    const covered = () => document.hidden || document.querySelector("dialog[open]") !== null;
     const onVisibility = () => {
-      if (document.hidden && shown) hidden.since ??= performance.now();
-      if (document.hidden) return;
+      if (covered() && shown) hidden.since ??= performance.now();
+      if (covered()) return;
       if (hidden.since !== null) hidden.total += performance.now() - hidden.since;
       hidden.since = null;
       if (!video.ended) video.play().catch(() => {});
@@ -81,10 +85,11 @@ export class ClipPlugin {
     const begin = () => {
       if (shown || over) return;
       shown = { at: performance.now(), time: video.currentTime };
+      if (covered()) hidden.since = shown.at;
       on_shown();
       this.api.getKeyboardResponse({
         callback_function: ({ rt }) => {
-          if (rt >= rt_min_ms) end(rt <= window_ms ? rt : null);
+          if (rt >= rt_min_ms && !covered()) end(rt <= window_ms ? rt : null);
         },
         valid_responses: [key],
         rt_method: "performance",

@@ -1,10 +1,13 @@
-// The participants' page: consent, checks, instructions, then the showings of a step.
-/* global initJsPsych, jsPsychBrowserCheck, jsPsychFullscreen, jsPsychHtmlButtonResponse, jsPsychHtmlKeyboardResponse,
-   jsPsychInstructions */
+// The participants' page: check of the device, consent, instructions, practice, the showings of a step, debriefing.
+/* global initJsPsych, jsPsychFullscreen, jsPsychHtmlButtonResponse, jsPsychHtmlKeyboardResponse, jsPsychInstructions */
 
 import { ClipPlugin } from "./clip.js";
-import { ResponseQueue, Clips, Refused, request } from "./server.js";
-import * as texts from "./texts.js";
+import { checkDevice } from "./device.js";
+import { practise } from "./practice.js";
+import { ResponseQueue, Clips, Refused, forget, request } from "./server.js";
+import * as sheets from "./sheets.js";
+import { escape, heading, knows, paragraph, say, useTexts } from "./texts.js";
+import { offerWithdrawal, showWithdrawal } from "./withdraw.js";
 
 const pageName = crypto.getRandomValues(new Uint32Array(6)).join("-").slice(0, 60);
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -20,14 +23,24 @@ async function run(...timeline) {
   return jsPsych.data.get().last(1).values()[0];
 }
 
+const sheet = (html) => `<div class="sheet">${html}</div>`;
+
 const choose = (html, ...choices) =>
-  run({ type: jsPsychHtmlButtonResponse, stimulus: `<main class="sheet">${html}</main>`, choices });
+  run({ type: jsPsychHtmlButtonResponse, stimulus: sheet(html), choices: choices.map((key) => say(key)) });
 
 function showSheet(html) {
-  document.getElementById("display").innerHTML = `<main class="sheet">${html}</main>`;
+  document.getElementById("display").innerHTML = sheet(html);
 }
 
-// A form as a jsPsych trial; its data are the fields.
+// Screen readers read a new page from its heading.
+new MutationObserver(() => {
+  const title = document.querySelector("#display .sheet h1");
+  if (!title || title.hasAttribute("tabindex") || document.querySelector("#display .sheet input")) return;
+  title.tabIndex = -1;
+  title.focus();
+}).observe(document.getElementById("display"), { childList: true, subtree: true });
+
+// A form as a jsPsych trial; its data are the fields, and the button that was pressed.
 class FormPlugin {
   static info = {
     name: "form",
@@ -41,10 +54,12 @@ class FormPlugin {
   }
 
   trial(display, { html }) {
-    display.innerHTML = `<main class="sheet"><form>${html}</form></main>`;
+    display.innerHTML = sheet(`<form>${html}</form>`);
     display.querySelector("form").addEventListener("submit", (event) => {
       event.preventDefault();
-      this.jsPsych.finishTrial({ fields: Object.fromEntries(new FormData(event.target)) });
+      const fields = Object.fromEntries(new FormData(event.target));
+      if (event.submitter?.name) fields[event.submitter.name] = event.submitter.value;
+      this.jsPsych.finishTrial({ fields });
     });
     display.querySelector("input, select")?.focus();
   }
@@ -59,10 +74,11 @@ const PLATFORM_NAMES = {
   link: ["id", "study", "session"],
 };
 
-// Reads the ids once and removes them from the URL; they survive a reload in this tab.
+// Reads ids and language once and removes them from the URL; they survive a reload in this tab.
 function readVisit() {
   const given = new URLSearchParams(location.search);
   history.replaceState(null, "", location.pathname);
+  if (given.get("lang")) sessionStorage.setItem("language", given.get("lang"));
   for (const [platform, names] of Object.entries(PLATFORM_NAMES)) {
     const [platform_id, study_id, session_id] = names.map((name) => given.get(name) || undefined);
     const preview = session_id === "ASSIGNMENT_ID_NOT_AVAILABLE";
@@ -74,103 +90,113 @@ function readVisit() {
   return JSON.parse(sessionStorage.getItem("visit") || '{"ids": {}, "session": {}}');
 }
 
-function browserProblem(study, browser) {
-  const video = document.createElement("video");
-  const unplayable = study.media_types.filter((type) => !video.canPlayType(type));
-  if (browser.mobile) return "This study needs a computer with a keyboard. Please open this page on one.";
-  if (unplayable.length) return `This browser cannot play ${unplayable.join(", ")}. Please use a current version of Chrome, Edge or Firefox.`;
-  try {
-    localStorage.setItem("check", "1");
-    localStorage.removeItem("check");
-  } catch {
-    return "This browser does not allow this page to store data. Please allow it, or use a window that is not private.";
+let study;
+let me = { stage: "new" };
+
+async function loadStudy(language) {
+  const wanted = language ? `?lang=${encodeURIComponent(language)}` : "";
+  study = await request("GET", `/api/study${wanted}`);
+  useTexts(study);
+  document.getElementById("network").textContent = say("page.offline");
+  document.getElementById("withdraw").textContent = say("page.withdraw");
+  document.getElementById("progress").setAttribute("aria-label", say("game.progress"));
+}
+
+async function changeLanguage(language) {
+  sessionStorage.setItem("language", language);
+  await loadStudy(language);
+}
+
+// Counts something of a visitor of whom nothing else is kept, once.
+async function count(name) {
+  if (sessionStorage.getItem(`counted ${name}`)) return;
+  sessionStorage.setItem(`counted ${name}`, "1");
+  await request("POST", "/api/count", { name }).catch(() => {});
+}
+
+// Tells the server which page the participant is at, to see where people leave.
+const note = (page) => request("PUT", `/api/steps/${me.step}/page`, { name: page }).catch(() => {});
+
+const isParticipant = () => Boolean(me.participant);
+
+// The facts to keep of this device; the page stays at what is wrong until it is mended.
+async function checkedDevice() {
+  for (;;) {
+    const { facts, problem } = await checkDevice(study, run, () => showSheet(sheets.checking()));
+    if (facts) return facts;
+    if (!isParticipant()) count(`unsuitable_${problem.reason}`);
+    const { fields } = await run({ type: FormPlugin, html: sheets.unsuitable(study, problem) });
+    if (fields.language) await changeLanguage(fields.language);
   }
-  return null;
 }
 
-// The device cannot play the game.
-class Unsuitable extends Error {}
-
-function deviceKind(mobile) {
-  if (mobile) return Math.min(screen.width, screen.height) < 600 ? "phone" : "tablet";
-  return matchMedia("(any-pointer: fine)").matches ? "computer" : "tablet";
+async function decline(platform) {
+  await count("declined");
+  showWithdrawal(false);
+  showSheet(sheets.declined(study, platform));
+  return new Promise(() => {}); // nothing follows
 }
 
-async function checkBrowser(study) {
-  const features = ["width", "height", "browser", "browser_version", "mobile", "os", "fullscreen"];
-  const browser = await run({ type: jsPsychBrowserCheck, features });
-  const problem = browserProblem(study, browser);
-  if (problem) throw new Unsuitable(problem);
-  return {
-    ...Object.fromEntries(features.map((name) => [name, browser[name] ?? null])),
-    device: deviceKind(browser.mobile),
-    screen_width: screen.width,
-    screen_height: screen.height,
-    automation: navigator.webdriver === true,
-  };
-}
-
-const questionField = ({ name, question, choices }, number) => {
-  const id = `question-${number}`;
-  const options = choices.map((text) => `<option>${texts.escape(text)}</option>`).join("");
-  const field = choices.length
-    ? `<select id="${id}" name="${texts.escape(name)}"><option value=""></option>${options}</select>`
-    : `<input id="${id}" name="${texts.escape(name)}" maxlength="200" autocomplete="off">`;
-  return `<label for="${id}">${texts.escape(question)}</label>${field}`;
-};
-
-async function askDemographics(study) {
+async function askDemographics() {
   if (!study.demographics.length) return {};
-  const html =
-    "<h2>About you</h2><p>You may skip any question.</p>" +
-    study.demographics.map(questionField).join("") +
-    "<button>Continue</button>";
-  const { fields } = await run({ type: FormPlugin, html });
+  const { fields } = await run({ type: FormPlugin, html: sheets.about(study) });
   return Object.fromEntries(Object.entries(fields).filter(([, text]) => text.trim() !== ""));
 }
 
 async function enterCode() {
-  let problem = "";
+  let problem = null;
   for (;;) {
-    const html = `<h2>Welcome back</h2><label for="code">Your return code</label>
-      <input id="code" name="code" required maxlength="40" autocomplete="off" placeholder="XXXX-XXXX-XXXX-XXXX">
-      <p class="problem" role="alert">${texts.escape(problem)}</p><button>Continue</button>`;
-    const { fields } = await run({ type: FormPlugin, html });
+    const { fields } = await run({ type: FormPlugin, html: sheets.returnCode(problem) });
     try {
       return await request("POST", "/api/return", { code: fields.code });
     } catch (error) {
       if (error.code !== "unknown_code") throw error;
-      problem = error.message;
+      problem = "return.unknown";
     }
   }
 }
 
-async function welcome(study, browser, ids) {
-  const { response } = await choose(texts.consent(study), "I agree to take part", "I have a return code");
-  if (response === 1) return enterCode();
-  const demographics = await askDemographics(study);
-  await request("POST", "/api/participants", { consent: true, ...ids, demographics, browser });
+async function welcome(browser, ids) {
+  for (;;) {
+    const { fields } = await run({ type: FormPlugin, html: sheets.consent(study) });
+    if (fields.language) await changeLanguage(fields.language);
+    else if (fields.choice === "disagree") await decline(ids.platform);
+    else if (fields.choice === "code") return enterCode();
+    else break;
+  }
+  showWithdrawal(true);
+  const demographics = await askDemographics();
+  const joining = { consent: true, ...ids, demographics, browser, language: study.language };
+  await request("POST", "/api/participants", joining);
   return request("GET", "/api/me");
 }
 
-async function prepare(study, me) {
+async function prepare() {
   if (me.stage === "playing") {
-    await choose(`<h1>Welcome back</h1><p>You have seen ${me.next - 1} of ${study.showings[me.step - 1]} clips.</p>`, "Continue");
+    await choose(sheets.resume(me.next - 1, study.showings[me.step - 1]), "button.continue");
     return;
   }
-  const pages = texts.instructions(study, me.step).map((html) => `<main class="sheet">${html}</main>`);
-  await run(
-    { type: jsPsychHtmlKeyboardResponse, stimulus: `<main class="sheet">${texts.keyCheck(study.key)}</main>`, choices: [study.key] },
-    { type: jsPsychInstructions, pages, show_clickable_nav: true, button_label_previous: "Back", button_label_next: "Continue" },
-  );
+  note("keyboard");
+  await run({ type: jsPsychHtmlKeyboardResponse, stimulus: sheet(sheets.keyCheck(study)), choices: [study.key] });
+  note("instructions");
+  await run({
+    type: jsPsychInstructions,
+    pages: sheets.instructions(study, me.step).map(sheet),
+    show_clickable_nav: true,
+    button_label_previous: say("button.back"),
+    button_label_next: say("button.continue"),
+  });
+  note("practice");
+  await practise(study, me.step, run);
+  note("ready");
 }
 
-const fullscreen = {
+const fullscreen = () => ({
   type: jsPsychFullscreen,
-  message: '<main class="sheet"><h2>Ready?</h2><p>The game uses the whole screen and starts right away.</p></main>',
-  button_label: "Start",
+  message: sheet(sheets.ready()),
+  button_label: say("button.start"),
   delay_after: 500,
-};
+});
 
 // The role of a showing: only in a preview, where the server tells it.
 function showRole(role) {
@@ -180,7 +206,9 @@ function showRole(role) {
 }
 
 function showProgress(done, total) {
-  document.getElementById("progress").hidden = done === null;
+  const bar = document.getElementById("progress");
+  bar.hidden = done === null;
+  bar.setAttribute("aria-valuenow", Math.round((100 * done) / total));
   document.getElementById("progress-bar").style.width = `${(100 * done) / total}%`;
 }
 
@@ -218,13 +246,13 @@ async function play(study, me, session) {
   queue.onStored = (next) => clips.ahead(next, study.clips_ahead);
   if (position <= started.showings) {
     clips.ahead(position, study.clips_ahead);
-    showSheet("<p>Loading the first clips …</p>");
+    showSheet(paragraph("game.loading"));
     const first = Array.from({ length: study.clips_ahead + 1 }, (_, index) => position + index);
     const loads = first.filter((next) => next <= started.showings).map((next) => loadClip(clips, queue, next));
     await Promise.race([Promise.all(loads), failure]);
     await Promise.race([showAll(study, me, { clips, queue, first: position, last: started.showings }), failure]);
   }
-  if (queue.waiting.length) showSheet("<p>Sending your last responses …</p>");
+  if (queue.waiting.length) showSheet(paragraph("game.sending"));
   await Promise.race([queue.sending, failure]);
 }
 
@@ -265,37 +293,70 @@ async function leaveGame() {
   if (document.fullscreenElement) await document.exitFullscreen().catch(() => {});
 }
 
-let study;
-
-async function main() {
-  const visit = readVisit();
-  study = await request("GET", "/api/study");
-  document.title = study.title;
-  if (visit.preview) return showSheet(texts.acceptFirst);
-  let me = visit.arrived ? await request("POST", "/api/arrive", visit.ids) : await request("GET", "/api/me");
-  const back = visit.arrived && me.stage !== "ready";
+// What happens between the first page and the last; true if a step was played.
+async function takePart(visit) {
   let played = false;
   while (["new", "ready", "playing"].includes(me.stage)) {
-    const browser = await checkBrowser(study);
-    if (me.stage === "new") me = await welcome(study, browser, visit.ids);
+    const browser = await checkedDevice();
+    if (me.stage === "new") me = await welcome(browser, visit.ids);
     if (!["ready", "playing"].includes(me.stage)) continue;
-    await prepare(study, me);
-    await run(fullscreen);
+    showWithdrawal(true);
+    await prepare();
+    await run(fullscreen());
     try {
       played = true;
+      note("game");
       await play(study, me, visit.session);
     } catch (error) {
       if (!(error instanceof Refused) || error.code !== "over") throw error;
     } finally {
       await leaveGame();
     }
-    me = await request("GET", "/api/me");
+    const { step } = me;
+    me = { ...(await request("GET", "/api/me")), played: step };
   }
-  showSheet(texts.stage(me, study, back && !played));
+  return played;
+}
+
+async function finish(played, back) {
+  const step = me.played ?? me.step;
+  showWithdrawal(isParticipant());
+  if (played && ["finished", "closed", "technical", "late"].includes(me.stage)) {
+    me.step = step;
+    note("debriefing");
+    await choose(sheets.debriefing(), "button.continue");
+  }
+  if (played) {
+    me.step = step;
+    note("end");
+  }
+  showSheet(sheets.stage(me, study, back && !played));
+}
+
+async function main() {
+  const visit = readVisit();
+  const chosen = sessionStorage.getItem("language");
+  await loadStudy(chosen);
+  if (visit.preview) return showSheet(sheets.acceptFirst());
+  count("opened");
+  me = visit.arrived ? await request("POST", "/api/arrive", visit.ids) : await request("GET", "/api/me");
+  if (me.language && !chosen) await loadStudy(me.language);
+  offerWithdrawal({
+    isParticipant,
+    withdrawn: () => {
+      forget(me.participant);
+      location.reload();
+    },
+    declined: () => decline(visit.ids.platform),
+  });
+  const back = visit.arrived && me.stage !== "ready";
+  await finish(await takePart(visit), back);
 }
 
 main().catch((error) => {
-  if (error instanceof Unsuitable) return showSheet(texts.unsuitable(error.message, study.screened_out));
-  const again = error.code === "elsewhere" ? "" : "<p>Please reload the page to continue.</p>";
-  showSheet(`<h1>The game stopped</h1><p>${texts.escape(error.message)}</p>${error instanceof Refused ? again : ""}`);
+  const admission = ["not_open", "study_closed", "full", "paused"].includes(error.code) ? "not_admitted" : error.code;
+  const key = knows(`error.${admission}`) ? `error.${admission}` : "error.failed";
+  const again = error instanceof Refused && error.code !== "elsewhere" ? paragraph("error.reload") : "";
+  const details = key === "error.failed" ? `<p class="small">${escape(error.message)}</p>` : "";
+  showSheet(heading("error.title") + paragraph(key) + details + again);
 });

@@ -2,7 +2,7 @@
 
 export class Refused extends Error {
   constructor(status, content) {
-    super(content.message || `The server returned status ${status}.`);
+    super(content.message || String(status));
     this.status = status;
     this.code = content.error || "failed";
     this.details = content;
@@ -108,6 +108,12 @@ export class ResponseQueue {
       this.waiting = this.waiting.slice(1);
     }
   }
+}
+
+// Forgets all responses of a participant in this browser.
+export function forget(participant) {
+  const names = Object.keys(localStorage).filter((name) => name.split(" ")[1] === participant);
+  names.forEach((name) => localStorage.removeItem(name));
 }
 
 // The clips of the next showings, keyed by position: the URLs do not reveal which clip it is. Each comes with a proof that it

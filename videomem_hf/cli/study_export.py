@@ -1,0 +1,112 @@
+"""`videomem study export` and `preregister`: what a study has collected, and what is written down before it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from videomem_hf.cli.options import quote, require_study_extra, say_next
+from videomem_hf.schema import InputError
+from videomem_hf.system import os_cause
+
+if TYPE_CHECKING:
+    from videomem_hf.protocol.server.database import Database
+    from videomem_hf.protocol.server.study import Study
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The study's folder.")]
+_URL_HELP = "Such as postgresql+psycopg://user@host/name. (default: SQLite in DIR)"
+DatabaseUrl = Annotated[
+    str | None, typer.Option("--database", metavar="URL", envvar="VIDEOMEM_STUDY_DATABASE", help=_URL_HELP)
+]
+_FORMAT_HELP = "csv: one table of annotations. psych-ds: a folder to share, without anything that identifies a person."
+
+
+def export(
+    folder: Folder,
+    out: Annotated[
+        Path,
+        typer.Argument(metavar="OUT", help="Table for `videomem score`; for psych-ds a new folder."),
+    ],
+    form: Annotated[Literal["csv", "psych-ds"], typer.Option("--format", help=_FORMAT_HELP)] = "csv",
+    participants: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write the participants with their completion codes.")
+    ] = None,
+    practice: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write the responses of the practice, never scored.")
+    ] = None,
+    invitees: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write who can be invited to step 2, with platform ids.")
+    ] = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Export the annotations that a study has collected so far. Works while it is served.
+
+    Participants who withdrew are left out of the annotations.
+
+    Examples: [bold]videomem study export mystudy annotations.csv[/bold],
+    [bold]videomem study export mystudy shared/ --format psych-ds[/bold]
+    """
+    from videomem_hf.protocol.server import export as tables
+    from videomem_hf.protocol.server.game import Game
+    from videomem_hf.protocol.server.psych_ds import write_psych_ds
+
+    found, connections = open_database(folder, database)
+    with connections.read() as connection:
+        if form == "csv":
+            _write_lines(out, tables.annotation_lines(connection))
+        else:
+            write_psych_ds(connection, found, out)
+        if participants is not None:
+            _write_lines(participants, tables.participant_lines(connection, found.settings, found.key))
+        if practice is not None:
+            _write_lines(practice, tables.practice_lines(connection))
+        if invitees is not None:
+            lines = tables.invitee_lines(connection, Game(found.design, found.settings), found.key)
+            _write_lines(invitees, lines)
+    typer.echo(f"{out}: written")
+    if form == "csv":
+        rest = f"--design {quote(folder / 'design.yaml')} --clips {quote(folder / 'clips')}"
+        say_next(f"videomem score {quote(out)} scores {rest}")
+
+
+def preregister(
+    design: Annotated[Path, typer.Argument(metavar="DESIGN", help="The design, such as mystudy/design.yaml.")],
+    videos: Annotated[int, typer.Option(min=1, help="Number of videos in the game.")],
+    participants: Annotated[int, typer.Option(min=1, help="Number of participants who pass step 1.")],
+    returning: Annotated[int, typer.Option(min=0, help="Number of them who pass step 2.")] = 0,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="File to write.")] = Path("preregistration.md"),
+) -> None:
+    """Write the text of a preregistration from a design: procedure, sample size, exclusion rules, analysis.
+
+    Example: [bold]videomem study preregister design.yaml --videos 60 --participants 120 --returning 60[/bold]
+    """
+    require_study_extra()
+    from videomem_hf.protocol.design import load_design
+    from videomem_hf.protocol.server.preregistration import preregistration_text
+
+    _write_lines(out, iter([preregistration_text(load_design(design), videos, participants, returning)]))
+    typer.echo(f"{out}: written; add names, hypotheses and the ethics approval")
+    say_next(f"videomem study init mystudy CLIPS... --design {quote(design)}")
+
+
+def open_database(folder: Path, url: str | None) -> "tuple[Study, Database]":
+    """Open a study and its database, which must fit it."""
+    require_study_extra()
+    from videomem_hf.protocol.server.app import enter_study
+    from videomem_hf.protocol.server.database import Database
+    from videomem_hf.protocol.server.study import open_study
+
+    found = open_study(folder)
+    database = Database(url or found.database_url)
+    with database.write() as connection:
+        enter_study(connection, found)
+    return found, database
+
+
+def _write_lines(path: Path, lines: Iterator[str]) -> None:
+    try:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(lines)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({os_cause(error)}); give another path.") from None
