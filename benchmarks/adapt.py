@@ -103,16 +103,17 @@ class HeldOutClips:
         cache, collate = FrameCache(work / "frames", processor), ClipCollator(processor)
         sources = [str(work / domain.name / "clips" / self.rows[index]["video"]) for index in self.test]
         cache.fill(sources, progress=False)
-        features, scores = [], []
+        frames, before, scores = [], [], []
         with torch.inference_mode():
             for source in sources:
                 pixels = collate([{"frames": cache.load(source)}])["pixel_values_videos"]
-                features.append(base.eval().embed_frames(pixels[0])[0])
+                frames.append(pixels[0])
+                before.append(base.eval()(pixel_values_videos=pixels).scores[0])
                 scores.append(full.eval()(pixel_values_videos=pixels).scores[0])
-            self.features = torch.nn.utils.rnn.pad_sequence(features, batch_first=True)
-            lengths = torch.tensor([len(each) for each in features])
-            self.mask = torch.arange(self.features.shape[1]) < lengths[:, None]
-            self.before = base(features=self.features, frame_mask=self.mask).scores.double().numpy()
+        self.pixels = torch.nn.utils.rnn.pad_sequence(frames, batch_first=True)
+        lengths = torch.tensor([len(each) for each in frames])
+        self.mask = torch.arange(self.pixels.shape[1]) < lengths[:, None]
+        self.before = torch.stack(before).double().numpy()
         self.full = torch.stack(scores).double().numpy()
 
     def measure(self, clips: int, annotations: int, seeds: range, work: Path) -> dict[str, Any]:
@@ -152,7 +153,7 @@ class HeldOutClips:
         model = adaptation.model
         with torch.inference_mode():
             counts = torch.full((len(self.test), len(HORIZONS)), float(annotations))
-            output = model(features=self.features, frame_mask=self.mask, interval_counts=counts)
+            output = model(pixel_values_videos=self.pixels, frame_mask=self.mask, interval_counts=counts)
         measured = generator.binomial(annotations, self.truth[self.test]) / annotations
         row: dict[str, Any] = {"seconds": seconds}
         for column, horizon in enumerate(HORIZONS):

@@ -17,7 +17,7 @@ from videomem_hf.models.configuration_multiview import MultiViewConfig
 from videomem_hf.models.configuration_spatiotemporal import SpatioTemporalConfig
 from videomem_hf.models.modeling_adapted import AdaptedModel
 
-CLIPS, ROWS, SIZE = 5, 10, 8
+CLIPS, ROWS, SIZE, MAPS = 5, 10, 8, 12
 TINY = {"hidden_sizes": [4, 6], "output_stride": 4, "feature_size": SIZE}
 
 
@@ -29,7 +29,8 @@ def fill_correction(model: AdaptedModel, seed: int = 0) -> AdaptedModel:
     rows = torch.randn(correction.rows.shape, generator=generator) * 0.3
     owner = torch.arange(len(rows)) * clips // len(rows)
     state = {
-        "rows": rows, "owner": owner.float(), "share": 1 / torch.bincount(owner)[owner],
+        "factor": torch.ones(rows.shape[1]), "rows": rows, "owner": owner.float(),
+        "share": 1 / torch.bincount(owner)[owner],
         "gammas": torch.full_like(correction.gammas, 0.2), "amplitude": torch.full((horizons,), 0.01),
         "weights": torch.randn(horizons, clips, generator=generator),
         "prior": torch.rand(horizons, clips, generator=generator),
@@ -52,7 +53,7 @@ class TestAdapted(PredictorContract):
     model_class = AdaptedModel
 
     def tiny_config(self, **changes: Any) -> AdaptedConfig:
-        sizes = {"clips": CLIPS, "rows": ROWS, "group_sizes": [SIZE]}
+        sizes = {"clips": CLIPS, "rows": ROWS, "group_sizes": [SIZE, MAPS]}
         return AdaptedConfig.on(FrameAttentionConfig(**TINY), **(sizes | changes))
 
     def model(self, **changes: Any) -> AdaptedModel:
@@ -122,7 +123,7 @@ class TestAdaptedSpatioTemporal(TestAdapted):
 
     def tiny_config(self, **changes: Any) -> AdaptedConfig:
         base = SpatioTemporalConfig(backbone_config={"hidden_sizes": [4, 6], "output_stride": 4}, feature_size=SIZE)
-        sizes = {"clips": CLIPS, "rows": ROWS, "group_sizes": [SIZE]}
+        sizes = {"clips": CLIPS, "rows": ROWS, "group_sizes": [SIZE, MAPS]}
         return AdaptedConfig.on(base, **(sizes | changes))
 
     def test_a_clips_score_is_the_mean_of_its_frame_scores(self) -> None:
@@ -137,6 +138,7 @@ class TestAdaptedSpatioTemporal(TestAdapted):
         one = {"pixel_values_videos": inputs["pixel_values_videos"][:, :1]}
         with torch.no_grad():
             features = model.embed_frames(one["pixel_values_videos"][:, 0])[0]
+            assert features.shape == (BATCH, SIZE + MAPS)
             expected = model.correction.correct(features, model.base(**one).scores)
             torch.testing.assert_close(model(**one).scores, expected.clamp(0, 1))
 

@@ -40,6 +40,7 @@ SHIPPED: Final[tuple[type[MemorabilityModel], ...]] = (
     AMNetModel, FeatureMLPModel, FrameAttentionModel, MemNetModel, MultiViewModel, ResMemModel, ResNet3DModel,
     SemanticEmbeddingModel, SpatioTemporalModel, SqualliModel, ViTMemModel,
 )  # fmt: skip
+_LEAST_VARIANCE: Final = 1e-8
 _MOST_SELF: Final = 64
 """Frames of a clip of which pairs are compared for its own variance; of a longer one so many are spread over it."""
 
@@ -64,11 +65,27 @@ class GaussianCorrection(nn.Module):
     Its arithmetic stays float32 whatever the model's type is.
     """
 
+    factor: torch.Tensor
+    rows: torch.Tensor
+    owner: torch.Tensor
+    share: torch.Tensor
+    gammas: torch.Tensor
+    amplitude: torch.Tensor
+    weights: torch.Tensor
+    root: torch.Tensor
+    prior: torch.Tensor
+    centre: torch.Tensor
+    line: torch.Tensor
+    line_variance: torch.Tensor
+    residual: torch.Tensor
+    typical_count: torch.Tensor
+    quantiles: torch.Tensor
+
     def __init__(self, clips: int, rows: int, group_sizes: list[int], horizons: int) -> None:
         super().__init__()
         self.group_sizes = list(group_sizes)
         shapes = {
-            "rows": (rows, sum(group_sizes)), "owner": (rows,), "share": (rows,),
+            "factor": (sum(group_sizes),), "rows": (rows, sum(group_sizes)), "owner": (rows,), "share": (rows,),
             "gammas": (horizons, len(group_sizes)), "amplitude": (horizons,), "weights": (horizons, clips),
             "root": (horizons, clips, clips), "prior": (horizons, clips), "centre": (horizons,), "line": (horizons, 2),
             "line_variance": (2,), "residual": (horizons,), "typical_count": (horizons,), "quantiles": (horizons, 2),
@@ -84,7 +101,7 @@ class GaussianCorrection(nn.Module):
         return super()._apply(move, recurse)
 
     def kernels(self, rows: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
-        """Kernels between vectors `(n, size)` and `(m, size)`, `(horizons, n, m)`."""
+        """Kernels between scaled vectors `(n, size)` and `(m, size)`, `(horizons, n, m)`."""
         pairs = zip(rows.split(self.group_sizes, dim=1), others.split(self.group_sizes, dim=1), strict=True)
         distances = torch.stack([squared_distances(*pair) for pair in pairs])
         return torch.exp(-torch.einsum("hg,gnm->hnm", self.gammas, distances)) * self.amplitude[:, None, None]
@@ -92,7 +109,7 @@ class GaussianCorrection(nn.Module):
     def correct(self, rows: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Correct the base's scores `(n, horizons)` of frames or clips with vectors `(n, size)`; not yet in [0, 1]."""
         owned = self.weights[:, self.owner.long()] * self.share  # (horizons, rows)
-        process = torch.einsum("hnm,hm->nh", self.kernels(rows, self.rows), owned)
+        process = torch.einsum("hnm,hm->nh", self.kernels(rows * self.factor, self.rows), owned)
         return scores + self.line[:, 0] + self.line[:, 1] * (scores - self.centre) + process
 
     def variance(self, rows: torch.Tensor, shares: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
@@ -103,6 +120,7 @@ class GaussianCorrection(nn.Module):
             shares: `(frames,)`, how much each counts; they sum to 1.
             scores: `(horizons,)`, the base's.
         """
+        rows = rows * self.factor
         to_rows = torch.einsum("hnm,n->hm", self.kernels(rows, self.rows), shares) * self.share
         crossed = torch.zeros_like(self.prior).index_add(1, self.owner.long(), to_rows)  # (horizons, clips)
         offset, slope = self.line_variance
@@ -147,7 +165,8 @@ class AdaptedModel(MemorabilityModel):
         self.has_attention, self.weighs_frames = self.base.has_attention, self.base.weighs_frames
         self.map_info, self.stays_float32 = self.base.map_info, self.base.stays_float32  # type: ignore[misc]
         self.head_modules = (*(f"base.{each}" for each in self.base.head_modules), "correction")
-        self.attribution_layers = tuple(f"base.{each}" for each in self.base.attribution_layers)
+        layers = tuple(f"base.{each}" for each in self.base.attribution_layers)
+        self.attribution_layers = layers  # type: ignore[misc]
         self.correction = GaussianCorrection(config.clips, config.rows, list(config.group_sizes), len(config.horizons))
         self.post_init()
 
@@ -162,15 +181,33 @@ class AdaptedModel(MemorabilityModel):
         return self.base.crop_frames(frames)
 
     def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
-        """As of the base model: features and maps of frames, or of segments, also one after the other as frames."""
+        """Features and maps of frames, or of segments, also one after the other as frames.
+
+        The features are those of the base model, and the moments of its backbone's maps, where it has such.
+        """
         length = getattr(self.config, "segment_length", 0)
         if length and pixels.ndim == 4:
             pixels = pixels.unflatten(0, (-1, length)).transpose(1, 2)
-        return self.base.embed_frames(pixels.to(self.base.dtype), output_attentions)
+        seen: list[torch.Tensor] = []
+        backbone = [self.frame_backbone()] if self.base.backbone_module else []
+        handles = [each.register_forward_hook(lambda *called: seen.append(called[2])) for each in backbone]
+        try:
+            features, maps = self.base.embed_frames(pixels.to(self.base.dtype), output_attentions)
+        finally:
+            for handle in handles:
+                handle.remove()
+        return torch.cat([features, *(map_moments(each, len(features)) for each in seen)], dim=1), maps
+
+    def score_by_base(self, features: torch.Tensor, frame_mask: torch.Tensor | None = None) -> MemorabilityOutput:
+        """The base model's output for clips whose frames have the features `(batch, frames, size)`."""
+        of_base = features[..., : self.config.group_sizes[0]].to(self.base.dtype)
+        output: MemorabilityOutput = self.base(features=of_base, frame_mask=frame_mask)
+        return output
 
     def score_features(self, features: torch.Tensor) -> torch.Tensor:
         """Map features `(n, size)` of frames to corrected scores `(n, horizons)` in [0, 1]."""
-        scores = self.base.score_features(features)[..., self.columns]
+        of_base = features[..., : self.config.group_sizes[0]]
+        scores = self.base.score_features(of_base.to(self.base.dtype))[..., self.columns]
         return clamp_scores(self.correction.correct(features.float(), scores.float()))
 
     def forward(
@@ -195,7 +232,8 @@ class AdaptedModel(MemorabilityModel):
         if self.reads_frames:
             output = self._forward_frames(pixel_values_videos, features, frame_mask, output_attentions, interval_counts)
         else:
-            given = {name: each for name, each in (("features", features), ("views", views)) if each is not None}
+            inputs = (("features", features), ("views", views))
+            given: dict[str, Any] = {name: each for name, each in inputs if each is not None}
             scores = self.base(**given, output_attentions=output_attentions).scores[..., self.columns].float()
             rows = describe_clips(self.base, **given)
             corrected = clamp_scores(self.correction.correct(rows, scores))
@@ -203,6 +241,7 @@ class AdaptedModel(MemorabilityModel):
             variances = [self.correction.variance(row[None], one, each) for row, each in zip(rows, scores, strict=True)]
             ends = self.correction.ends(corrected, torch.stack(variances), interval_counts)
             output = AdaptedOutput(scores=corrected, intervals=ends.detach())
+        assert output.scores is not None
         output.loss = self.label_loss(output.scores, labels, annotation_counts)
         return output
 
@@ -221,7 +260,7 @@ class AdaptedModel(MemorabilityModel):
         if features is None:
             rows, maps = self.embed_frames(rows, with_maps)
         of_clips = scatter_to_clips(rows, source.shape[:2], mask)
-        base = self.base(features=of_clips.to(self.base.dtype), frame_mask=mask)
+        base = self.score_by_base(of_clips, mask)
         weights = getattr(base, "temporal_weights", None)
         kept = torch.ones(source.shape[:2], device=rows.device) if mask is None else mask.float()
         shares = (kept / kept.sum(dim=1, keepdim=True)) if weights is None else weights.float()
@@ -244,6 +283,16 @@ class AdaptedModel(MemorabilityModel):
         )
 
 
+def map_moments(maps: torch.Tensor, frames: int) -> torch.Tensor:
+    """Mean and deviation of each channel of maps `(n, channels, ...)`, `(frames, 2 channels)`.
+
+    Crops of a frame, one after the other for all frames, are averaged.
+    """
+    variance, mean = torch.var_mean(maps.flatten(2).float(), dim=2, correction=0)
+    moments = torch.cat([mean, (variance + _LEAST_VARIANCE).sqrt()], dim=1)
+    return moments.unflatten(0, (-1, frames)).mean(dim=0).to(maps.dtype)
+
+
 def describe_clips(
     base: Any,
     features: torch.Tensor | Mapping[str, torch.Tensor] | None = None,
@@ -258,11 +307,6 @@ def describe_clips(
         return torch.cat([each * present[:, view, None] for view, each in enumerate(prepared)], dim=1).float()
     assert features is not None
     return base.embed(features).float()
-
-
-def group_sizes(base: Any, size: int) -> list[int]:
-    """Numbers in each group of such vectors, or of features `(n, size)` of frames."""
-    return list(base.config.view_sizes) if isinstance(base, MultiViewModel) else [size]
 
 
 def _model_class(config: Any) -> type[MemorabilityModel]:

@@ -143,20 +143,24 @@ def _check_output(folder: Path) -> None:
 
 def _on_base(base: Any, horizons: Sequence[Horizon], **sizes: Any) -> AdaptedModel:
     """An `AdaptedModel` that shares the base's weights; its correction has the given sizes and is not fitted."""
-    if base.config.model_type == "multiview":
-        groups = list(base.config.view_sizes)
-    elif base.main_input_name == "features":
-        groups = [base.layers[-1].in_features]
-    else:
-        groups = [1]  # of features of frames, which are known once there are some
+    groups = sizes.pop("group_sizes", None) or _group_sizes(base)
     columns = [list(base.config.horizons).index(each) for each in horizons]
     statistics = {
         name: [list(getattr(base.config, name))[i] for i in columns] for name in ("score_means", "score_stds")
     }
-    config = AdaptedConfig.on(base.config, horizons=list(horizons), **({"group_sizes": groups} | statistics | sizes))
+    config = AdaptedConfig.on(base.config, horizons=list(horizons), group_sizes=groups, **(statistics | sizes))
     model = AdaptedModel(config)
     model.base = base
     return model
+
+
+def _group_sizes(base: Any) -> list[int]:
+    """Numbers in each group of the vectors that kernels compare."""
+    if base.config.model_type == "multiview":
+        return list(base.config.view_sizes)
+    if base.main_input_name == "features":
+        return [base.layers[-1].in_features]
+    return [1]  # of frames: known once there are some
 
 
 def _seen_before(model: str, data: str, clips: DomainClips) -> set[str]:
@@ -210,7 +214,7 @@ def _fit(
         results[horizon], ends = measure_support(held_out, clips.scores[here, column], counts)
         quantiles.append(ends)
         processes.append(fit_process(kernel, measured[-1]))
-    state = correction_state(clips.rows, processes, measured, known)
+    state = correction_state(clips.rows, clips.factor, processes, measured, known)
     state["quantiles"] = torch.tensor(quantiles, dtype=torch.float32)
     model = _on_base(
         base, horizons, clips=len(clips), rows=len(clips.rows.rows), group_sizes=list(clips.rows.group_sizes),

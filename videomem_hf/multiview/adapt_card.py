@@ -90,7 +90,7 @@ def _card_data(name: str, left_out: Mapping[str, Any], config: AdaptedConfig) ->
 
 
 def _name(horizon: str) -> str:
-    return HORIZON_NAMES.get(horizon, horizon)  # type: ignore[call-overload, no-any-return]
+    return HORIZON_NAMES.get(horizon, horizon)  # type: ignore[call-overload]
 
 
 def _rows(left_out: Mapping[str, Any]) -> Iterator[list[str]]:

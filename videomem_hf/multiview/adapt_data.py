@@ -29,6 +29,8 @@ _MOST_ROWS: Final = 1_200
 _MOST_ROWS_OF_CLIP: Final = 4
 """Vectors that stand for a clip in the kernel: its frames lie close together."""
 _SEGMENTS_AT_A_TIME: Final = 32
+_LEAST_SPREAD: Final = 1e-5
+"""Deviation of a number, as a share of its largest size, below which it counts as constant."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ class DomainClips:
         video_ids: `(clips,)`.
         scores, counts: `(clips, horizons)` measured scores and annotation counts; NaN where unknown.
         prior: `(clips, horizons)` scores by the base model.
-        rows: Their vectors.
+        rows: Their vectors, scaled.
+        factor: `(size,)`, by which they are scaled.
         described: Groups of numbers for typicality, `(clips, size)` each.
         curves: Of a model of frames each clip's `(frames, size)` features; empty for others.
         contents: Hashes of the clips' contents; empty where unknown.
@@ -52,6 +55,7 @@ class DomainClips:
     counts: np.ndarray
     prior: np.ndarray
     rows: ClipRows
+    factor: np.ndarray
     described: dict[str, np.ndarray]
     curves: list[np.ndarray] = field(repr=False, default_factory=list)
     contents: list[str] = field(default_factory=list)
@@ -150,7 +154,7 @@ class DomainReader:
         self.model, self.processor, self.data, self.options = model, processor, data, options
         self.frame_cache, self.progress, self.seed = frame_cache, progress, seed
         self.device = next(model.parameters()).device
-        self.horizons: tuple[Horizon, ...] = tuple(model.config.horizons)
+        self.horizons: tuple[Any, ...] = tuple(model.config.horizons)
 
     def read(self, splits: Sequence[str]) -> DomainClips:
         """Read the scored clips of some splits; those that cannot be read are left out, and listed.
@@ -195,6 +199,7 @@ class DomainReader:
             if not kept:
                 raise
             clips, failed = clips.take(kept), tuple(error.failures.values())
+        self._measure_groups(cache.load(clips.sources[0]))
         curves, prior, described, rows, shares = [], [], [], [], []
         statistics = FrameStatistics(self.model)
         try:
@@ -210,20 +215,40 @@ class DomainReader:
         finally:
             statistics.close()
         groups = {name: np.stack([each[name] for each in described]) for name in described[0]}
+        vectors = _clip_rows(rows, shares, self.group_sizes)
+        factor = _factor(vectors.rows)
         return DomainClips(
-            clips.video_ids, clips.labels, clips.annotation_counts, np.stack(prior), _clip_rows(rows, shares), groups,
-            curves, clip_contents(clips, cache), failed, tuple(splits),
+            clips.video_ids, clips.labels, clips.annotation_counts, np.stack(prior), vectors.scaled(factor), factor,
+            groups, curves, clip_contents(clips, cache), failed, tuple(splits),
         )  # fmt: skip
+
+    @property
+    def group_sizes(self) -> tuple[int, ...]:
+        return tuple(self.model.config.group_sizes)
 
     def _rows_of_clip(self, clips: int) -> int:
         return max(1, min(_MOST_ROWS_OF_CLIP, _MOST_ROWS // clips))
 
-    def _embed(self, frames: np.ndarray, statistics: FrameStatistics) -> tuple[torch.Tensor, dict[str, np.ndarray]]:
-        """Features `(rows, size)` of a clip's frames or segments, and the means of what describes them."""
+    def _measure_groups(self, frames: np.ndarray) -> None:
+        """See how many numbers the base's features of a frame or segment have, and its maps' moments."""
+        with torch.inference_mode():
+            segment = self._segments(frames)[:1].flatten(0, 1).to(self.device)
+            length = self.processor.segment_length  # type: ignore[union-attr]
+            own = segment if length == 1 else segment.unflatten(0, (-1, length)).transpose(1, 2)
+            size = self.model.base.embed_frames(own.to(self.model.base.dtype))[0].shape[1]
+            total = self.model.embed_frames(segment)[0].shape[1]
+        self.model.config.group_sizes = [size, total - size] if total > size else [size]
+
+    def _segments(self, frames: np.ndarray) -> torch.Tensor:
+        """A clip's frames as the base takes them, `(rows, segment_length, 3, height, width)`."""
         assert self.processor is not None
         pixels = ClipCollator(self.processor)([{"frames": frames}])["pixel_values_videos"][0]
+        return pixels.unflatten(0, (-1, self.processor.segment_length))
+
+    def _embed(self, frames: np.ndarray, statistics: FrameStatistics) -> tuple[torch.Tensor, dict[str, np.ndarray]]:
+        """Features `(rows, size)` of a clip's frames or segments, and the means of what describes them."""
         features, numbers = [], []
-        for segments in pixels.unflatten(0, (-1, self.processor.segment_length)).split(_SEGMENTS_AT_A_TIME):
+        for segments in self._segments(frames).split(_SEGMENTS_AT_A_TIME):
             with torch.inference_mode():
                 features.append(score_rows(self.model, segments.to(self.device))[0].float())
             numbers.append(statistics.describe(segments))
@@ -232,11 +257,11 @@ class DomainReader:
 
     def _base_scores(self, features: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
         """The base's scores `(horizons,)` of a clip with these features, and how much each of them counts."""
-        base = self.model.base
         with torch.inference_mode():
-            output = base(features=features[None].to(base.dtype))
+            output = self.model.score_by_base(features[None])
         weights = getattr(output, "temporal_weights", None)
         shares = np.full(len(features), 1 / len(features)) if weights is None else weights[0].double().cpu().numpy()
+        assert output.scores is not None
         return output.scores[0, self.model.columns].double().cpu().numpy(), shares
 
     def _read_features(self, parts: list[Clips], splits: Sequence[str]) -> DomainClips:
@@ -296,9 +321,10 @@ class DomainReader:
         with torch.inference_mode():
             prior = self.model.base(**inputs).scores[:, self.model.columns].double().cpu().numpy()
             vectors = describe_clips(self.model.base, **inputs).cpu().numpy()
-        sizes = tuple(self.model.config.group_sizes)
-        rows = ClipRows(vectors, np.arange(len(ids)), np.ones(len(ids)), sizes)
-        return DomainClips(ids, scores, counts, prior, rows, described, [], contents, failed, splits)
+        # Views are as the base's own kernels compare them.
+        factor = np.ones(vectors.shape[1], np.float32) if "views" in given else _factor(vectors)
+        rows = ClipRows(vectors, np.arange(len(ids)), np.ones(len(ids)), self.group_sizes).scaled(factor)
+        return DomainClips(ids, scores, counts, prior, rows, factor, described, [], contents, failed, splits)
 
 
 _MEASURED: Final = ("labels", "annotation_counts")
@@ -309,7 +335,13 @@ def _spread(count: int, most: int) -> np.ndarray:
     return np.arange(count) if count <= most else ((np.arange(most) + 0.5) * count / most).astype(int)
 
 
-def _clip_rows(rows: list[np.ndarray], shares: list[np.ndarray]) -> ClipRows:
+def _clip_rows(rows: list[np.ndarray], shares: list[np.ndarray], group_sizes: tuple[int, ...]) -> ClipRows:
     owner = np.repeat(np.arange(len(rows)), [len(each) for each in rows])
-    matrix = np.concatenate(rows)
-    return ClipRows(matrix, owner, np.concatenate(shares), (matrix.shape[1],))
+    return ClipRows(np.concatenate(rows), owner, np.concatenate(shares), group_sizes)
+
+
+def _factor(rows: np.ndarray) -> np.ndarray:
+    """What brings each number of vectors `(rows, size)` to a deviation of 1; 0 for one that never varies."""
+    spread = rows.std(axis=0)
+    varies = spread > _LEAST_SPREAD * np.abs(rows).max(axis=0, initial=1e-12)
+    return np.where(varies, 1 / np.where(varies, spread, 1), 0).astype(np.float32)

@@ -25,7 +25,7 @@ _PRIOR_LOG_SD: Final = 1.0
 """Of the log-normal priors of amplitude, scales and residual: a factor of e either way is one standard deviation."""
 _AMPLITUDE: Final = 0.6
 _RESIDUAL: Final = 0.3
-"""Median priors of the process's and the residual's standard deviation, in those of the scores."""
+"""Median priors of the process's and the residual's standard deviation, in those of the scores about a line."""
 _SCALE: Final = 0.5
 """Median prior of the exponent of the kernel at the median distance, summed over groups."""
 _MOST_FITTED: Final = 300
@@ -50,6 +50,9 @@ class ClipRows:
     owner: np.ndarray
     share: np.ndarray
     group_sizes: tuple[int, ...]
+
+    def scaled(self, factor: np.ndarray) -> "ClipRows":
+        return replace(self, rows=(self.rows * factor).astype(np.float32))
 
     def __len__(self) -> int:
         return int(self.owner.max(initial=-1)) + 1
@@ -84,12 +87,23 @@ class Measured:
         return float(self.prior.mean())
 
     @property
-    def noise(self) -> Floats:
-        """Binomial variance of each measured score, by a line through the scores: their own would favour extremes."""
+    def line(self) -> Floats:
+        """The scores by a line over those of the base."""
         apart = self.prior - self.centre
         slope = float(apart @ (self.scores - self.scores.mean())) / max(float(apart @ apart), 1e-9)
-        expected = np.clip(self.scores.mean() + slope * apart, *_INSIDE)
-        return expected * (1 - expected) * self.inverse_counts
+        return np.asarray(self.scores.mean() + slope * apart)
+
+    @property
+    def noise(self) -> Floats:
+        """Binomial variance of each measured score, by that line: the score itself would favour extremes."""
+        expected = np.clip(self.line, *_INSIDE)
+        return np.asarray(expected * (1 - expected) * self.inverse_counts)
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of true scores about that line, at least a fifth of that of the measured ones."""
+        about = float(np.square(self.scores - self.line).mean())
+        return float(np.sqrt(max(about - self.noise.mean(), about / 25, 1e-6)))
 
 
 @dataclass(frozen=True)
@@ -148,7 +162,7 @@ def fit_hyper_parameters(kernel: Kernel, data: Measured, clips: np.ndarray) -> H
     part, groups = data.take(clips), len(kernel.medians)
     used = kernel.shares[clips].any(dim=0).nonzero().flatten()
     distances, shares = kernel.distances[:, used][:, :, used], kernel.shares[clips][:, used]
-    spread = max(float(part.scores.std()), 1e-3)
+    spread = part.spread
     medians = np.log([(_AMPLITUDE * spread) ** 2, *[_SCALE / groups] * groups, (_RESIDUAL * spread) ** 2])
     widths = torch.tensor([2.0, *[1.0] * groups, 2.0], dtype=torch.float64) * _PRIOR_LOG_SD  # of variances: twice
     around, apart = torch.from_numpy(medians), torch.from_numpy(part.scores - part.prior)
@@ -243,12 +257,17 @@ def fit_process(kernel: Kernel, data: Measured) -> Process:
 
 
 def correction_state(
-    clips: ClipRows, processes: Sequence[Process], data: Sequence[Measured], known: Sequence[np.ndarray]
+    clips: ClipRows,
+    factor: np.ndarray,
+    processes: Sequence[Process],
+    data: Sequence[Measured],
+    known: Sequence[np.ndarray],
 ) -> dict[str, torch.Tensor]:
     """The buffers of `GaussianCorrection`, but for the intervals' `quantiles`.
 
     Args:
-        clips: Rows of all clips.
+        clips: Scaled rows of all clips.
+        factor: `(size,)`, by which rows are scaled.
         processes, data: Of each horizon, of the clips that have its score.
         known: Of each horizon the indices of these clips.
     """
@@ -259,6 +278,7 @@ def correction_state(
         root[h][np.ix_(here, here)] = process.root
     typical = [each.inverse_counts[each.inverse_counts > 0] for each in data]
     arrays = {
+        "factor": factor,
         "rows": clips.rows, "owner": clips.owner, "share": clips.share, "weights": weights, "root": root,
         "prior": prior,
         "gammas": [each.hyper.gammas for each in processes],
