@@ -14,7 +14,7 @@ from videomem_hf.inference.frame_statistics import FrameStatistics
 from videomem_hf.inference.network import for_inference
 from videomem_hf.inference.prediction import ATYPICAL_NOTE
 from videomem_hf.inference.saliency import score_rows
-from videomem_hf.inference.typicality import GaussianFit, Typicality, with_distances, with_sizes
+from videomem_hf.inference.typicality import GaussianFit, Typicality, with_distances, with_summaries
 from videomem_hf.models import config_class, model_class
 from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
 from videomem_hf.schema import InputError
@@ -72,16 +72,16 @@ def test_features_far_outside_of_the_training_ones_are_flagged() -> None:
             "unit": unit / np.linalg.norm(unit, axis=1, keepdims=True),
         }
 
-    typicality = Typicality.fit(with_sizes(features(0, 160)), with_sizes(features(1, 38)))
+    typicality = Typicality.fit(with_summaries(features(0, 160)), with_summaries(features(1, 38)))
     assert typicality is not None
     clip = one(features(2, 1), 0)
-    assert typicality.percent(with_sizes(clip)) > 5  # type: ignore[operator]
+    assert typicality.percent(with_summaries(clip)) > 5  # type: ignore[operator]
     for factor in (0, 0.1, 10):
         for changed in (["histogram"], ["unit"], ["histogram", "unit"]):
             odd = clip | {name: clip[name] * factor for name in changed}
-            assert typicality.percent(with_sizes(odd)) <= 5, (factor, changed)  # type: ignore[operator]
+            assert typicality.percent(with_summaries(odd)) <= 5, (factor, changed)  # type: ignore[operator]
     new = features(3, 200)
-    flagged = [typicality.percent(with_sizes(one(new, i))) <= 5 for i in range(200)]  # type: ignore[operator]
+    flagged = [typicality.percent(with_summaries(one(new, i))) <= 5 for i in range(200)]  # type: ignore[operator]
     assert np.mean(flagged) <= 0.1
 
 
