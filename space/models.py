@@ -67,7 +67,7 @@ class Models:
             return self._loaded[label]
 
     def reads_titles(self, label: str | None) -> bool:
-        """Whether a model reads titles; known of a folder by its configuration, of any other model once it is loaded."""
+        """Whether a model reads titles; known of a folder by its configuration, of others once they are loaded."""
         label = label.strip() if isinstance(label, str) else ""
         loaded = self._loaded.get(label) or self._typed.get(label)
         if loaded is not None:

@@ -547,8 +547,12 @@ def test_one_clip_has_no_rank_and_none_has_no_explanations(capsys):
         print_table([*outcomes, Outcome(Path("d.mp4"), "d.mp4", None, "not a video")], model, to_stderr=False)
         return " ".join(capsys.readouterr().out.split())
 
-    photographs = "Trained on photographs (LaMem): it ranks clips against each other, and its scores are not on VideoMem's"
-    alone = "Trained on photographs (LaMem): its score is not on VideoMem's scale, and only says whether this clip is above"
+    photographs = (
+        "Trained on photographs (LaMem): it ranks clips against each other, and its scores are not on VideoMem's"
+    )
+    alone = (
+        "Trained on photographs (LaMem): its score is not on VideoMem's scale, and only says whether this clip is above"
+    )
     assert caveats[0] in shown(0.8, 0.7)
     assert photographs in shown(0.8, 0.7)
     assert alone in shown(0.8)

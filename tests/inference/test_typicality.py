@@ -85,6 +85,36 @@ def test_features_far_outside_of_the_training_ones_are_flagged() -> None:
     assert np.mean(flagged) <= 0.1
 
 
+def test_one_number_everywhere_is_flagged_although_it_is_near_the_mean() -> None:
+    """Of sparse scores; also where the other views are as usual. New clips are flagged in one of twenty cases."""
+
+    def views(seed: int, clips: int) -> dict[str, np.ndarray]:
+        rng = np.random.default_rng(seed)
+        scores = np.where(rng.random((clips, 80)) < 0.2, rng.random((clips, 80)), 0)
+        return {"concepts": scores, "title": rng.normal(size=(clips, 24))}
+
+    typicality = Typicality.fit(with_summaries(views(0, 500)), with_summaries(views(1, 400)))
+    assert typicality is not None
+    new = views(2, 400)
+    constant = new | {"concepts": np.full((400, 80), new["concepts"].mean())}
+    shares = []
+    for kind in (new, constant):
+        described = with_summaries(kind)
+        shares.append(np.mean([typicality.percent(one(described, i)) <= 5 for i in range(400)]))  # type: ignore[operator]
+    assert shares[0] <= 0.08  # 5 % and chance
+    assert shares[1] >= 0.95
+
+
+def test_a_model_of_before_compares_what_it_knows() -> None:
+    """Its file has no shapes of vectors: those of new clips are left out."""
+    rng = np.random.default_rng(0)
+    typicality = Typicality.fit(groups(rng, 60), groups(rng, 30))
+    assert typicality is not None
+    clip = groups(rng, 1)
+    assert set(with_summaries(clip)) > set(clip)
+    assert typicality.percent(with_summaries(clip)) == typicality.percent(clip)
+
+
 @pytest.mark.parametrize("held_out", [19, 25])
 def test_a_clip_far_off_in_one_group_is_flagged_with_few_held_out_clips(held_out: int) -> None:
     """Of two groups one other clip is the furthest in the other: the sum of ranks decides between them."""

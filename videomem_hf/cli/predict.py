@@ -140,7 +140,9 @@ def predict(
         from videomem_hf.cli.predict_ray import predict_on_ray
 
         paths = clip_paths(clips, list_file, note_pictures=True)
-        predict_on_ray(paths, model, device, precision, outputs.csv_file, jobs, clip_titles(paths, title, titles), typed)
+        predict_on_ray(
+            paths, model, device, precision, outputs.csv_file, jobs, clip_titles(paths, title, titles), typed
+        )
         return
     sources = clip_sources(clips, list_file, note_pictures=True)
     outputs.check_against(sources)

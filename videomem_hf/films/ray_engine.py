@@ -16,7 +16,7 @@ Job = tuple[int, Path, Path]
 
 @dataclass(frozen=True)
 class Summary:
-    """What is said of a film that is done: its length, its shots and where the most memorable one begins, if one stands out."""
+    """What is said of a film that is done: its length, its shots and where the one that stands out begins, if any."""
 
     duration_s: float
     shots: int

@@ -78,8 +78,8 @@ def standout_moment(prediction: Prediction, horizon: Horizon) -> Moment | None:
 def is_moment_known(prediction: Prediction, horizon: Horizon) -> bool:
     """Whether it can be told if a moment of a clip stands out.
 
-    It cannot of fewer than 3 frames. Nor can it where nothing stands out of a curve that rises and the model's noise is not known:
-    random orders of the frames have peaks as high as a part that lasts for a large share of the clip.
+    It cannot of fewer than 3 frames. Nor can it where the curve rises, nothing stands out, and the model's noise is not
+    known: random orders of the frames have peaks as high as a part that lasts for a large share of the clip.
     """
     curve, noise = prediction.curves[horizon], prediction.frame_noise.get(horizon)
     if len(curve) >= FEWEST_FRAMES and (_rise(curve) < LEAST_RISE or (noise is not None and noise.sd > 0)):

@@ -37,7 +37,7 @@ _LEAST_SIZE_SD: Final = 0.05
 """Of the logarithm of a vector's length: vectors of equal length differ by rounding."""
 _LEAST_SIZE: Final = 1e-9
 _LEAST_SHAPE_SD: Final = 0.05
-"""Of the numbers of a vector whose mean square is 1: also where a quantile is 0 for all training clips, others count."""
+"""Of the numbers of a vector whose mean square is 1: a quantile that is 0 for all training clips counts as well."""
 _QUANTILES: Final = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98)
 _FEWEST_NUMBERS: Final = 8
 """Of a vector, for its quantiles to say more than the numbers themselves."""
