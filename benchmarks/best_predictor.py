@@ -25,7 +25,8 @@ from stand_in import FOREIGN_TITLES, StandIn, make_features, make_stand_in
 
 from videomem_hf.features import title_store
 from videomem_hf.features.title_views import embed_titles, plain_title, title_views
-from videomem_hf.inference.typicality import Typicality, with_distances, with_sizes
+from videomem_hf.inference.prediction import ATYPICAL_PERCENT
+from videomem_hf.inference.typicality import Typicality, with_distances, with_summaries
 from videomem_hf.multiview import BestFit, fit_best
 from videomem_hf.multiview.predict import model_outputs
 from videomem_hf.statistics import noise_ceiling
@@ -116,28 +117,34 @@ def _typicality(fit: BestFit, views: dict[str, np.ndarray], train: np.ndarray, t
 
     def describe(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         flat = {name: x.reshape(len(x), -1) for name, x in rows.items()}
-        return with_distances(with_sizes(flat), model_outputs(fit.model, rows)["explained"], fit.model.config)
+        return with_distances(with_summaries(flat), model_outputs(fit.model, rows)["explained"], fit.model.config)
+
+    def share(typicality: Typicality | None, described: dict[str, np.ndarray], rows: range) -> float:
+        assert typicality is not None
+        percents = [typicality.percent({name: x[[row]] for name, x in described.items()}) for row in rows]
+        return float(np.mean([percent is not None and percent <= ATYPICAL_PERCENT for percent in percents]))
 
     rng, half = np.random.default_rng(0), len(test) // 2
-    described = ({name: x[rows] for name, x in views.items()} for rows in (train[:1000], test[:half]))
-    typicality = Typicality.fit(*map(describe, described))
-    assert typicality is not None
-    clips = {name: x[test[half : half + 200]] for name, x in views.items()}
+    typical, tested = ({name: x[rows] for name, x in views.items()} for rows in (train[:1000], test))
+    typical, tested = describe(typical), describe(tested)
+    halves = [{name: x[part] for name, x in tested.items()} for part in (slice(half), slice(half, None))]
+    # Each half once as the reference of the other, so that all test clips are new once.
+    fits = [Typicality.fit(typical, each) for each in halves]
+    new = [share(fits[i], halves[1 - i], range(len(test) - half if i == 0 else half)) for i in (0, 1)]
+    flagged = {"new clips of the same world": float(np.mean(new))}
     count = min(200, len(test) - half)
-    kinds = {"new clips of the same world": clips}
+    clips = {name: x[test[half : half + count]] for name, x in views.items()}
     foreign = title_views([FOREIGN_TITLES[row % len(FOREIGN_TITLES)] for row in range(count)])["title"]
-    kinds["titles of another world"] = clips | {"title": foreign}
+    kinds = {"titles of another world": clips | {"title": foreign}}
     for name in [name for name in views if name != "title"]:
         x = clips[name]
         kinds[f"{name}: uniform noise"] = clips | {name: rng.uniform(0, views[name].max(), x.shape)}
         kinds[f"{name}: shuffled among clips and numbers"] = clips | {name: rng.permutation(x.ravel()).reshape(x.shape)}
         kinds[f"{name}: one constant"] = clips | {name: np.full(x.shape, x.mean())}
-    flagged = {}
     for kind, rows in kinds.items():
-        found = describe({name: np.asarray(x, np.float32) for name, x in rows.items()})
-        percents = [typicality.percent({name: x[[row]] for name, x in found.items()}) for row in range(count)]
-        flagged[kind] = float(np.mean([percent is not None and percent <= 5 for percent in percents]))
-    return flagged
+        odd = describe({name: np.asarray(x, np.float32) for name, x in rows.items()})
+        flagged[kind] = share(fits[0], odd, range(count))
+    return {kind: round(each, 4) for kind, each in flagged.items()}
 
 
 def _spearman(scores: np.ndarray, data: StandIn, rows: np.ndarray) -> dict[str, Any]:

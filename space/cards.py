@@ -90,7 +90,7 @@ def summary(scored: "Scored") -> str:
     return (
         f'<div class="vm-summary vm-result" {attributes(scored)}>{RIBBON}'
         f'<p class="vm-clip"><strong>{text(scored.name)}</strong>{title}</p>{notes(prediction)}'
-        f'<div class="vm-cards">{gauges}</div>{caveats(prediction)}</div>'
+        f'<div class="vm-cards">{gauges}</div>{caveats(prediction, clips=1)}</div>'
     )
 
 
@@ -107,9 +107,11 @@ def notes(prediction: "Prediction") -> str:
     return "".join(f'<p class="vm-note" role="note">{text(note)}</p>' for note in shown)
 
 
-def caveats(prediction: "Prediction") -> str:
-    """What is true of all predictions of the model, once."""
-    sentences = " ".join(map(text, prediction.caveats))
+def caveats(prediction: "Prediction", clips: int) -> str:
+    """What is true of all predictions of the model, once, in words for one clip or for several."""
+    from videomem_hf.inference.claims import caveats_of_one_clip
+
+    sentences = " ".join(map(text, caveats_of_one_clip(prediction.caveats) if clips == 1 else prediction.caveats))
     return f'<p class="vm-caveat vm-small" role="note">{sentences}</p>' if sentences else ""
 
 

@@ -1,7 +1,6 @@
 """Which models can be chosen; each is loaded once, and shared by everybody."""
 
 import importlib.util
-import json
 import os
 import threading
 from collections import OrderedDict
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from work import Locks, check_between_layers
 
-from videomem_hf.features.title_views import EMBEDDING, WORDS
 from videomem_hf.model_names import NO_MODEL, RESMEM, is_hub_id
 from videomem_hf.schema import InputError
 
@@ -69,19 +67,23 @@ class Models:
             return self._loaded[label]
 
     def reads_titles(self, label: str | None) -> bool:
-        """Whether a model reads titles; known of a folder with views, and of any other model once it is loaded."""
+        """Whether a model reads titles; known of a folder by its configuration, of others once they are loaded."""
         label = label.strip() if isinstance(label, str) else ""
         loaded = self._loaded.get(label) or self._typed.get(label)
         if loaded is not None:
             return loaded.reads_titles
-        config = Path(self.offered.get(label, "")) / "config.json"
-        if label not in self.offered or not config.is_file():
+        folder = self.offered.get(label)
+        if folder is None or not Path(folder).is_dir():
             return False
+        from huggingface_hub.errors import StrictDataclassError
+        from transformers import AutoConfig
+
+        from videomem_hf.features.catalogue import reads_titles
+
         try:
-            views = json.loads(config.read_text(encoding="utf-8")).get("view_names", ())
-        except (OSError, ValueError):  # loading it says what is wrong
+            return reads_titles(AutoConfig.from_pretrained(folder))
+        except (OSError, ValueError, StrictDataclassError):  # loading it says what is wrong
             return False
-        return bool({EMBEDDING, WORDS}.intersection(views))
 
     def label(self, typed: str | None) -> str:
         """Give the label that a visitor chose or typed, without blanks around it. Raises InputError if it is empty."""

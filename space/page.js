@@ -53,10 +53,26 @@ function namePlayer() {
   name("#vm-clip progress:not([aria-label])", () => "Position in the clip");
   name("[aria-label='play-pause-replay-button']", () => "Play or pause");
   name("[aria-label='full-screen']", () => "Full screen");
+  name(".vm-progress [role=progressbar]", () => "Progress");
   name("#vm-clip button[aria-label$='recording']", (part) => (/stop/i.test(part.textContent) ? "Stop recording" : "Start recording"));
+}
+// What is being done is written anew many times a second; a screen reader hears each kind of work, and each place in the
+// queue, once.
+const said = document.createElement("div");
+said.className = "vm-unseen";
+said.setAttribute("role", "status");
+document.addEventListener("DOMContentLoaded", () => document.body.append(said));
+function sayProgress() {
+  const trackers = [...document.querySelectorAll(".vm-progress [data-testid=status-tracker]:not(.hide)")];
+  const words = (part) => trackers.map((tracker) => tracker.querySelector(part)?.textContent ?? "").join(" ").trim();
+  const place = /queue: (\d+)\/(\d+)/.exec(words(".progress-text"));
+  const work = words(".progress-level-inner").replace(/( second \d+)?\s*-\s*[\d.]+\s*%$/, "");
+  const text = place ? `Place ${place[1]} of ${place[2]} in the queue` : work;
+  if (text && said.textContent !== text) said.textContent = text;
 }
 new MutationObserver(() => {
   namePlayer();
+  sayProgress();
   reword("[role=status]", /^common\.complete$/, "Done");
   const lost = reword(".toast-message-text, .toast-text", /^\s*Connection (errored out|to the server was lost)/, LOST);
   if (lost) sessionStorage.setItem("vm-lost", "1");
@@ -69,6 +85,33 @@ function tellRestart() {
   sessionStorage.removeItem("vm-lost");
   vmShow(document.querySelector("#vm-summary"));
 }
+
+// Gradio takes a recording the moment that it is stopped, before the browser has given its last part; of a short one
+// there is nothing yet. So the recorder is stopped first, and Gradio once all is there.
+let recorder = null;
+if (window.MediaRecorder) {
+  window.MediaRecorder = class extends window.MediaRecorder {
+    constructor(...given) {
+      super(...given);
+      recorder = this;
+    }
+  };
+}
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.("#vm-clip button[aria-label$='recording' i]");
+  const ending = recorder;
+  if (!button || !ending || (ending.state === "inactive" && !ending.vmEnding)) return;
+  event.stopImmediatePropagation();
+  event.preventDefault();
+  if (ending.vmEnding) return; // a second click while it ends
+  ending.vmEnding = true;
+  ending.addEventListener("stop", () => {
+    recorder = null;
+    ending.stop = () => {}; // it is
+    button.click();
+  }, { once: true });
+  ending.stop();
+}, true);
 
 // On a phone the scores are below the input: bring them into view, once, when they come.
 function vmShow(element) {

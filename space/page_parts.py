@@ -20,7 +20,10 @@ QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibil
 """Of events that are not seen, and wait for nothing."""
 RENEW = 'watch("value", () => vm.renew());'
 """For a place of results: marks one that comes after another model was chosen."""
-READ_OUT = f'element.setAttribute("aria-live", "polite"); {RENEW}'
+READ_OUT = (
+    'element.setAttribute("role", "status"); element.setAttribute("aria-live", "polite"); '
+    f'element.setAttribute("aria-atomic", "false"); {RENEW}'
+)
 """For one whose results are read out as well."""
 
 

@@ -54,7 +54,8 @@ def ranking(rows: Sequence[Row], waiting: int = 0) -> str:
         f'<table class="vm-ranking"><caption>{_caption(known, model)}</caption><thead><tr><th scope="col">Rank</th>'
         f'<th scope="col">Clip</th>{heads}</tr></thead><tbody>{_body(rows, horizons)}</tbody></table></div>'
         f'<p class="{state}" role="status">{told}</p>'
-        f"{_equal(predictions, horizons)}{caveats(known) if known else ''}{'' if waiting else curves(done)}</div>"
+        f"{_equal(predictions, horizons)}{caveats(known, len(done)) if known else ''}"
+        f"{'' if waiting else curves(done)}</div>"
     )
 
 

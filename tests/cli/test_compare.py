@@ -76,6 +76,7 @@ def test_measured_scores_come_from_the_data(here: Path) -> None:
         (["model0", "model1"], "model0: has no record of a training run; give --data"),
         (["model0", "model1", "--json", "/nowhere/c.json"], "the folder /nowhere does not exist; make it first"),
         (["model0", "model1", "--json", "c.txt", "--csv", "./c.txt"], "c.txt is named for two outputs"),
+        (["a.csv", "b.csv", "--json", "-"], "- is standard output, which gets the report; name a file"),
         (["a.csv", "b.csv", "--csv", "./b.csv"], "b.csv: is one of the predictors"),
         (["a.csv", "b.csv", "--plot", "c.xyz"], "--plot c.xyz: cannot be drawn; name a file that ends in png, pdf"),
     ],

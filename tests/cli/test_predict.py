@@ -20,7 +20,7 @@ from videomem_hf.cli import app, main
 from videomem_hf.cli.predict_here import Outcome
 from videomem_hf.cli.predict_table import print_table
 from videomem_hf.inference import Prediction
-from videomem_hf.inference.claims import UNTESTED
+from videomem_hf.inference.claims import UNTESTED, caveats_of_reference
 from videomem_hf.inference.prediction import NOT_COMPARED_NOTE
 from videomem_hf.inference.reference import Reference
 from videomem_hf.inference.score_journal import ModelFacts
@@ -538,6 +538,7 @@ def test_equal_scores_of_all_clips_are_told(capsys):
 
 def test_one_clip_has_no_rank_and_none_has_no_explanations(capsys):
     caveats = (f"{UNTESTED}, as 11 held-out clips are too few and 50 are needed.", "Another caveat.")
+    caveats += caveats_of_reference(["short_term", "long_term"], Reference("x", trained_on="lamem"))[:1]
     model = ModelFacts("m", ("short_term",), "1", caveats)
 
     def shown(*scores: float) -> str:
@@ -546,7 +547,16 @@ def test_one_clip_has_no_rank_and_none_has_no_explanations(capsys):
         print_table([*outcomes, Outcome(Path("d.mp4"), "d.mp4", None, "not a video")], model, to_stderr=False)
         return " ".join(capsys.readouterr().out.split())
 
+    photographs = (
+        "Trained on photographs (LaMem): it ranks clips against each other, and its scores are not on VideoMem's"
+    )
+    alone = (
+        "Trained on photographs (LaMem): its score is not on VideoMem's scale, and only says whether this clip is above"
+    )
     assert caveats[0] in shown(0.8, 0.7)
+    assert photographs in shown(0.8, 0.7)
+    assert alone in shown(0.8)
+    assert photographs not in shown(0.8)
     assert "Ranks follow" not in shown(0.8)
     assert "Another caveat." in shown(0.8)
     assert shown().endswith("1 not a video 0 clips scored by m, 1 failed.")

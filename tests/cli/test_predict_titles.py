@@ -66,6 +66,18 @@ def test_a_file_gives_each_clip_its_title(folder, monkeypatch, engine):
     assert "Without its title: none is given" in rows[2]["note"]
 
 
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_the_next_command_keeps_the_options(folder, monkeypatch, engine):
+    monkeypatch.setattr(ray_engine, "run_ray_jobs", in_process)
+    given = ("--titles", "titles.txt", "--precision", "float32")
+    result = run("clips/a.webm", *given, "--csv", "out.csv", "--engine", engine)
+    assert result.exit_code == 0, result.output
+    following = result.stderr.split("Next:\n")[1].splitlines()[0].split()
+    assert following[:3] == ["videomem", "predict", "clips/a.webm"]
+    for option in (*given, "--device", "cpu", "--model", "words"):
+        assert option in following
+
+
 def test_titles_that_fit_no_clip_or_model_are_refused(folder):
     cases = [
         (("clips", "--title", "a"), "words", "--title is for one clip, and there are 3 clips; give --titles FILE"),

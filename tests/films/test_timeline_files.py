@@ -11,6 +11,7 @@ from PIL import Image
 
 import videomem_hf
 from tests.films.films import still, write_film
+from videomem_hf.films.ray_engine import summary_of
 from videomem_hf.films.timeline import Timeline
 from videomem_hf.films.timeline_files import write_timeline
 from videomem_hf.inference import Predictor
@@ -79,3 +80,17 @@ def test_a_page_of_many_shots_has_smaller_pictures(found: Timeline, tmp_path: Pa
         write_timeline(replace(found, shots=tuple(shots)), tmp_path)
         sizes.append((tmp_path / "timeline.html").stat().st_size / count)
     assert sizes[1] < 0.7 * sizes[0]
+
+
+@pytest.mark.parametrize(("highest", "stands_out"), [(0.503, False), (0.53, True)])
+def test_a_shot_stands_out_only_where_that_can_be_seen(
+    found: Timeline, tmp_path: Path, highest: float, stands_out: bool
+) -> None:
+    scores = [0.5, highest, 0.5, 0.5]
+    shots = [replace(shot, scores={"short_term": s}) for shot, s in zip(found.shots, scores, strict=True)]
+    timeline = replace(found, shots=tuple(shots))
+    write_timeline(timeline, tmp_path)
+    assert summary_of(timeline).best_s == (shots[1].start_s if stands_out else None)
+    page = (tmp_path / "timeline.html").read_text()
+    assert ("The most memorable shots" in page) == stands_out
+    assert ("no shot stands out" in page) != stands_out

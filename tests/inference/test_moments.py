@@ -65,6 +65,16 @@ def test_a_part_that_is_clearly_higher_is_found(noise: float | None) -> None:
     assert moment.rise == pytest.approx(0.15 * 34 / 40, abs=0.03)
 
 
+@pytest.mark.parametrize(("rise", "found"), [(0.003, False), (0.009, False), (0.012, True)])
+def test_a_rise_that_cannot_be_seen_is_no_moment_however_certain(rise: float, found: bool) -> None:
+    curve = np.full(40, 0.7)
+    curve[20:24] += rise * 40 / 36  # the curve's mean rises as well
+    for noise in (0.0005, None):
+        assert (standout_moment(prediction(curve, noise), "short_term") is not None) == found
+        if not found:
+            assert moment_text(prediction(curve, noise), "short_term") == NO_MOMENT
+
+
 def test_what_is_within_the_noise_of_the_model_is_no_moment() -> None:
     curve = np.full(12, 0.7)
     curve[5] += 0.1

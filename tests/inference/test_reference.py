@@ -11,8 +11,17 @@ import torch
 from transformers import AutoModel
 
 from tests.clips import grey_levels, write_clip
+from videomem_hf.analysis.overlay_panel import PanelLayout
 from videomem_hf.inference import Prediction, ViewPredictor
-from videomem_hf.inference.claims import NOT_LOOKED_UP, OF_GENERATED, UNMEASURED, UNTESTED, read_claims
+from videomem_hf.inference.claims import (
+    NOT_LOOKED_UP,
+    OF_GENERATED,
+    UNMEASURED,
+    UNTESTED,
+    caveats_of_reference,
+    read_claims,
+)
+from videomem_hf.inference.drawing import score_curve
 from videomem_hf.inference.frame_noise import FrameNoise
 from videomem_hf.inference.ranking import shared_ranks
 from videomem_hf.inference.reference import (
@@ -215,3 +224,25 @@ def test_where_a_score_stands_is_said_as_exactly_as_the_number_of_clips_allows()
     shares = [(200, 73.6), (200, 0.2), (50, 99.5), (49, 99.9), (11, 82), (0, 40)]
     found = [Reference("VideoMem", clips=clips).share(percentile) for clips, percentile in shares]
     assert found == ["74%", "under 1%", "over 99%", "49 of 49", "9 of 11", "40%"]
+
+
+def test_where_there_is_room_for_a_few_words_only() -> None:
+    """An overlay video says what its scores do not, above what its colours mean."""
+    times, rows = np.arange(4.0), np.full((4, 1), 0.7)
+    curves = {
+        "": Prediction("c", "m", {"short_term": 0.7}, times, rows),
+        "Scores: the model was trained on generated clips; unlike the training clips.": Prediction(
+            "c", "m", {"short_term": 0.7}, times, rows, caveats=(OF_GENERATED,), typicality=1.0
+        ),
+        "Scores: not on VideoMem's scale.": Prediction(
+            "c", "m", {"short_term": 0.7}, times, rows,
+            caveats=caveats_of_reference(["short_term"], None, "photographs (LaMem)"),
+        ),
+    }  # fmt: skip
+    for remark, prediction in curves.items():
+        curve = score_curve(prediction)
+        assert curve.remark == remark
+        for size in ((640, 360), (640, 640)):
+            layout = PanelLayout.below(*size, curve, "attention of the short-term score")
+            assert " ".join(layout.label) == f"{remark} attention of the short-term score: share of the peak".strip()
+            assert layout.chart > 3

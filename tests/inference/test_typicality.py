@@ -14,7 +14,7 @@ from videomem_hf.inference.frame_statistics import FrameStatistics
 from videomem_hf.inference.network import for_inference
 from videomem_hf.inference.prediction import ATYPICAL_NOTE
 from videomem_hf.inference.saliency import score_rows
-from videomem_hf.inference.typicality import GaussianFit, Typicality, with_distances, with_sizes
+from videomem_hf.inference.typicality import GaussianFit, Typicality, with_distances, with_summaries
 from videomem_hf.models import config_class, model_class
 from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
 from videomem_hf.schema import InputError
@@ -72,17 +72,47 @@ def test_features_far_outside_of_the_training_ones_are_flagged() -> None:
             "unit": unit / np.linalg.norm(unit, axis=1, keepdims=True),
         }
 
-    typicality = Typicality.fit(with_sizes(features(0, 160)), with_sizes(features(1, 38)))
+    typicality = Typicality.fit(with_summaries(features(0, 160)), with_summaries(features(1, 38)))
     assert typicality is not None
     clip = one(features(2, 1), 0)
-    assert typicality.percent(with_sizes(clip)) > 5  # type: ignore[operator]
+    assert typicality.percent(with_summaries(clip)) > 5  # type: ignore[operator]
     for factor in (0, 0.1, 10):
         for changed in (["histogram"], ["unit"], ["histogram", "unit"]):
             odd = clip | {name: clip[name] * factor for name in changed}
-            assert typicality.percent(with_sizes(odd)) <= 5, (factor, changed)  # type: ignore[operator]
+            assert typicality.percent(with_summaries(odd)) <= 5, (factor, changed)  # type: ignore[operator]
     new = features(3, 200)
-    flagged = [typicality.percent(with_sizes(one(new, i))) <= 5 for i in range(200)]  # type: ignore[operator]
+    flagged = [typicality.percent(with_summaries(one(new, i))) <= 5 for i in range(200)]  # type: ignore[operator]
     assert np.mean(flagged) <= 0.1
+
+
+def test_one_number_everywhere_is_flagged_although_it_is_near_the_mean() -> None:
+    """Of sparse scores; also where the other views are as usual. New clips are flagged in one of twenty cases."""
+
+    def views(seed: int, clips: int) -> dict[str, np.ndarray]:
+        rng = np.random.default_rng(seed)
+        scores = np.where(rng.random((clips, 80)) < 0.2, rng.random((clips, 80)), 0)
+        return {"concepts": scores, "title": rng.normal(size=(clips, 24))}
+
+    typicality = Typicality.fit(with_summaries(views(0, 500)), with_summaries(views(1, 400)))
+    assert typicality is not None
+    new = views(2, 400)
+    constant = new | {"concepts": np.full((400, 80), new["concepts"].mean())}
+    shares = []
+    for kind in (new, constant):
+        described = with_summaries(kind)
+        shares.append(np.mean([typicality.percent(one(described, i)) <= 5 for i in range(400)]))  # type: ignore[operator]
+    assert shares[0] <= 0.08  # 5 % and chance
+    assert shares[1] >= 0.95
+
+
+def test_a_model_of_before_compares_what_it_knows() -> None:
+    """Its file has no shapes of vectors: those of new clips are left out."""
+    rng = np.random.default_rng(0)
+    typicality = Typicality.fit(groups(rng, 60), groups(rng, 30))
+    assert typicality is not None
+    clip = groups(rng, 1)
+    assert set(with_summaries(clip)) > set(clip)
+    assert typicality.percent(with_summaries(clip)) == typicality.percent(clip)
 
 
 @pytest.mark.parametrize("held_out", [19, 25])

@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 from sklearn.kernel_ridge import KernelRidge
 from transformers import AutoModel
 
-from videomem_hf.inference.typicality import Typicality, with_distances, with_sizes
+from videomem_hf.inference.typicality import Typicality, with_distances, with_summaries
 from videomem_hf.multiview import BestFit, FitOptions, fit_best
 from videomem_hf.multiview.predict import model_outputs
 from videomem_hf.schema import HORIZONS, InputError
@@ -123,7 +123,7 @@ def test_odd_clips_are_flagged_and_few_others(fit: BestFit, data: Data) -> None:
     rng = np.random.default_rng(0)
 
     def describe(views: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        return with_distances(with_sizes(views), model_outputs(fit.model, views)["explained"], fit.model.config)
+        return with_distances(with_summaries(views), model_outputs(fit.model, views)["explained"], fit.model.config)
 
     typicality = Typicality.fit(describe(_rows(data, TRAIN)), describe(_rows(data, TEST[:600])))
     assert typicality is not None

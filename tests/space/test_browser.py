@@ -306,15 +306,41 @@ def test_a_bad_file_gets_one_sentence_that_stays(visit, tmp_path, pictures):
     page.wait_for_selector("#vm-summary .vm-error >> text=No clip yet: drop one")
     page.set_input_files("#vm-clip input[type=file]", str(write_audio(tmp_path / "sound.mp4")))
     page.wait_for_selector("#vm-summary .vm-error >> text=Holds no moving picture, only sound")
+    assert "Holds no moving picture" in page.get_by_role("alert").inner_text()
     page.screenshot(path=pictures / "bad-file.png", full_page=True)
     assert "/tmp" not in page.inner_text("body")
     assert page.locator(".toast-wrap :visible").count() == 0
+
+
+def test_progress_is_read_out_once_for_each_kind_of_work(visit, small_clip):
+    """The page shows it anew many times a second; each part of it is heard once, and the bar has a name."""
+    page = visit()
+    page.evaluate("""() => {
+      const said = document.querySelector(".vm-unseen[role=status]");
+      window.heard = [];
+      window.unnamed = 0;
+      new MutationObserver(() => {
+        if (said.textContent !== window.heard.at(-1)) window.heard.push(said.textContent);
+      }).observe(said, { childList: true, characterData: true, subtree: true });
+      new MutationObserver(() => setTimeout(() => {
+        window.unnamed += document.querySelectorAll(".vm-progress [role=progressbar]:not([aria-label])").length;
+      })).observe(document.body, { childList: true, subtree: true });
+    }""")
+    upload(page, "#vm-clip", [small_clip])
+    page.wait_for_selector(".vm-explorer")
+    heard = page.evaluate("window.heard")
+    assert heard
+    assert len(heard) == len(set(heard)) <= 4, heard
+    assert any(words.startswith(("Scoring", "Loading the model", "Place 1 of")) for words in heard), heard
+    assert page.evaluate("window.unnamed") == 0
+    assert page.locator("#vm-summary").get_attribute("role") == "status"
 
 
 def test_a_long_clip_is_offered_in_parts(visit, tmp_path, pictures):
     page = visit()
     page.set_input_files("#vm-clip input[type=file]", str(write_long_clip(tmp_path / "long.mp4", 70)))
     page.wait_for_selector("text=This clip lasts 1:10; up to 60 s are scored at a time.")
+    assert page.get_by_role("status").filter(has_text="This clip lasts 1:10").count() == 1
     page.screenshot(path=pictures / "offer.png", full_page=True)
     assert page.evaluate(DUPLICATES) == []
     page.fill("#vm-start input", "20")
@@ -423,12 +449,13 @@ def test_a_trimmed_clip_is_another_one(visit, real_clip, pictures):
     assert page.locator(".vm-ribbon:visible").count() == 0
 
 
-def test_a_recorded_clip_is_scored(visit):
+@pytest.mark.parametrize("length_s", [0.7, 1.5, 4])
+def test_a_recorded_clip_is_scored(visit, length_s):
     page = visit()
     page.get_by_label("Capture from camera").click()
     page.get_by_role("button", name="Click to Access Webcam").click()
     page.get_by_role("button", name="Start recording").click()
-    page.wait_for_timeout(4000)  # what is filmed takes its time
+    page.wait_for_timeout(1000 * length_s)  # what is filmed takes its time
     page.get_by_role("button", name="Stop recording").click()
     page.wait_for_selector("#vm-summary [role=meter]")
     page.wait_for_selector(".vm-explorer")

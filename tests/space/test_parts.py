@@ -30,6 +30,7 @@ from videomem_hf.inference import Prediction, Still, loading
 from videomem_hf.inference.reference import Reference
 from videomem_hf.inference.score_journal import ModelFacts
 from videomem_hf.inference.score_table import score_columns
+from videomem_hf.models import config_class
 from videomem_hf.schema import InputError
 from videomem_hf.video.video import VideoError
 
@@ -461,6 +462,17 @@ def test_titles_reach_a_model_that_reads_them(title_model, model_folder, clip):
     assert "--title" not in cards.notes(replace(other.prediction, notes=(str(caught.value),)))
     assert scoring.explain(clip, model_folder.name, silent, title="red car").title is None
     assert models.reads_titles("words")  # loaded
+
+
+def test_it_is_known_of_a_folder_whether_its_model_reads_titles(tmp_path):
+    """By its configuration: the weights are not loaded."""
+    columns = {"titles": "title-sentence-transformers--all-MiniLM-L6-v2", "colours": "colorhistogram"}
+    for name, column in columns.items():
+        config_class("feature_mlp")(feature_names=[column], feature_sizes=[4]).save_pretrained(tmp_path / name)
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "config.json").write_text("{")
+    models = space_models.Models([str(tmp_path / name) for name in (*columns, "damaged")])
+    assert [models.reads_titles(label) for label in models.labels[:3]] == [True, False, False]
 
 
 def test_lines_are_titles_of_clips():

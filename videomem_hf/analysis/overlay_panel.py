@@ -27,6 +27,8 @@ TEXT_SHARE = 1 / 30
 DPI = 100
 _CHART_LINES = 5.0
 _NO_CHART_LINES = -2.0
+_MOST_LABEL_LINES = 5
+"""Of what the scores do not say, and what the colours mean."""
 _CHARACTER = 0.6
 """Mean width of a bold character as a share of the size of text."""
 
@@ -47,13 +49,14 @@ class PanelLayout:
     """Lines of each horizon."""
     columns: int
     label: list[str]
+    """Lines of what the scores do not say, then of what the colours mean."""
 
     @classmethod
     def below(cls, width: int, picture_height: int, curve: ScoreCurve, label: str) -> "PanelLayout":
         """Lay the panel out below a picture: the scores in one line, or in one each, or in two each."""
         count = len(curve.clip_scores)
         for columns, rows in dict.fromkeys([(count, 1), (1, 1), (1, 2)]):
-            for label_lines in (1, 2, 3):
+            for label_lines in range(1, _MOST_LABEL_LINES + 1):
                 chart = _CHART_LINES + 2.0 if len(curve.times_s) > 1 else 0.0
                 header = 1.4 * (rows * count / columns + (curve.intervals is not None))
                 lines = header + chart + 2.0 + 1.3 * label_lines
@@ -77,7 +80,8 @@ class PanelLayout:
             return textwrap.wrap(words, max(1, int((width * share - 1.2 * text) / (_CHARACTER * text))))
 
         scores = [lines(_score_words(curve, horizon), 1 / columns) for horizon in curve.clip_scores]
-        return cls(curve, width, height, text, scores, columns, lines(f"{label}: share of the peak", 1.0))
+        below = [*lines(curve.remark, 1.0), *lines(f"{label}: share of the peak", 1.0)]
+        return cls(curve, width, height, text, scores, columns, below)
 
     @property
     def header(self) -> float:

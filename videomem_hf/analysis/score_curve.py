@@ -35,6 +35,7 @@ class ScoreCurve:
         intervals: For each horizon the ends of the prediction interval of the clip's score; None: not known.
         interval_level: Of these intervals.
         moments: For each horizon of which one stands out, time and score of the most memorable moment.
+        remark: What the scores do not say, in a few words; empty for nothing.
     """
 
     times_s: np.ndarray
@@ -43,6 +44,7 @@ class ScoreCurve:
     intervals: Mapping[Horizon, tuple[float, float]] | None = None
     interval_level: float = 0.9
     moments: Mapping[Horizon, tuple[float, float]] = field(default_factory=dict)
+    remark: str = ""
 
     @property
     def score_range(self) -> tuple[float, float]:

@@ -155,11 +155,14 @@ def check_output_files(*files: Path | None) -> None:
     """Refuse at once what would fail after the work; None stands for a file that is not wanted.
 
     Raises:
-        InputError: One is a folder, or lies in none, or two are the same file.
+        InputError: One is a folder, or lies in none, or two are the same file, or one is `-`: standard output gets the
+            report.
     """
     written: set[Path] = set()
     for file in (each for each in files if each is not None):
         path = Path(os.path.realpath(file))  # `Path.resolve` raises of links in a circle
+        if str(file) == "-":
+            raise InputError("- is standard output, which gets the report; name a file (./- for one of that name)")
         if path in written:
             raise InputError(f"{file} is named for two outputs; name two files")
         if path.is_dir():

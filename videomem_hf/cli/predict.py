@@ -128,6 +128,10 @@ def predict(
         raise InputError("--occlusion: needs --plots FOLDER")
     _check_model(model, title, titles)
     import_code(import_)
+    typed = typed_options({
+        "--model": [model], "--device": [device], "--precision": [None if precision == "auto" else precision],
+        "--import": import_ or [], "--title": [title], "--titles": [titles],
+    }) + (" --trust-remote-code" if trust_remote_code else "")  # fmt: skip
     if engine == "ray":
         if any((fail_fast, import_, trust_remote_code)):
             raise InputError("--fail-fast, --import and --trust-remote-code are for --engine local; leave them out")
@@ -136,7 +140,9 @@ def predict(
         from videomem_hf.cli.predict_ray import predict_on_ray
 
         paths = clip_paths(clips, list_file, note_pictures=True)
-        predict_on_ray(paths, model, device, precision, outputs.csv_file, jobs, clip_titles(paths, title, titles))
+        predict_on_ray(
+            paths, model, device, precision, outputs.csv_file, jobs, clip_titles(paths, title, titles), typed
+        )
         return
     sources = clip_sources(clips, list_file, note_pictures=True)
     outputs.check_against(sources)
@@ -145,9 +151,6 @@ def predict(
     scoring = Scoring(model, device, trust_remote_code, precision, tuple(import_ or ()), *drawn)
     scored, maps = _score(scoring, sources, of_clips, jobs, outputs, fail_fast)
     again = [o.source for o in scored if o.prediction and isinstance(o.source, Path) and not is_pipe(o.source)]
-    typed = typed_options({
-        "--model": [model], "--device": [device], "--import": import_ or [], "--title": [title], "--titles": [titles],
-    }) + (" --trust-remote-code" if trust_remote_code else "")  # fmt: skip
     say_next(*next_commands(again, typed, drawn=bool(plots), maps=maps, written=bool(csv_file or overlay)))
     if any(outcome.error for outcome in scored):
         raise typer.Exit(FAILED)

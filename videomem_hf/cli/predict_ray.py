@@ -9,7 +9,7 @@ import typer
 from tqdm import tqdm
 
 from videomem_hf.cli.exit_codes import FAILED, INTERRUPTED
-from videomem_hf.cli.options import quote, say_next
+from videomem_hf.cli.options import say_next
 from videomem_hf.cli.predict_next import next_commands
 from videomem_hf.inference import load_predictor
 from videomem_hf.inference.ray_engine import score_on_ray
@@ -27,8 +27,11 @@ def predict_on_ray(
     out: Path,
     workers: int | None,
     titles: list[str | None] | None = None,
+    typed: str = "",
 ) -> None:
     """Score clips, keep each at once in a journal beside `out`, and write `out` at the end, in the clips' order.
+
+    `typed` are the options that the next command needs as well; see `typed_options`.
 
     Raises:
         InputError: There is no such model, or no Ray, or a file cannot be written.
@@ -70,8 +73,7 @@ def predict_on_ray(
     typer.echo(f"{out}: {', '.join(parts)}")
     if len(failed) < len(paths):
         scored = next(path for path in paths if path not in failed)
-        options = f" --model {quote(model)}" if model else ""
-        say_next(*next_commands([scored], options, drawn=False, maps=False, written=True))
+        say_next(*next_commands([scored], typed, drawn=False, maps=False, written=True))
     if failed:
         raise typer.Exit(FAILED)
 

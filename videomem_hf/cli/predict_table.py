@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from videomem_hf.cli.predict_here import Outcome
-from videomem_hf.inference.claims import OFF_SCALE, UNTESTED
+from videomem_hf.inference.claims import OFF_SCALE, caveats_of_one_clip
 from videomem_hf.inference.prediction import Prediction
 from videomem_hf.inference.ranking import equal_scores, shared_ranks
 from videomem_hf.inference.score_journal import ModelFacts
@@ -69,7 +69,7 @@ def _explanations(
         lines.append(f"Above: the share of the model's own predictions that are lower, {model.among}.")
     if len(scored) > 1 and model.is_tested:
         lines.append(f"Rank: 1 + the number of clips whose {HORIZON_NAMES[horizons[0]]} score is clearly higher.")
-    caveats = [each for each in model.caveats if len(scored) > 1 or not each.startswith(UNTESTED)]
+    caveats = model.caveats if len(scored) > 1 else caveats_of_one_clip(model.caveats)
     return [*lines, *filter(None, [equal_scores(scored, horizons)]), *caveats]
 
 

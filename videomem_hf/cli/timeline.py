@@ -183,7 +183,9 @@ def _report(results: Iterable[tuple[Path, "Summary | str"]], folders: dict[Path,
                 typer.echo(f"videomem: {printable(path)}: {printable(found)}", err=True)
                 continue
             done += 1
-            best = f"the most memorable one begins at {clock(found.best_s)}"
+            best = "no shot stands out"
+            if found.best_s is not None:
+                best = f"the most memorable one begins at {clock(found.best_s)}"
             typer.echo(f"{printable(path)}: {quantity(found.shots, 'shot')} in {clock(found.duration_s)}; {best}")
             for note in found.notes:
                 typer.echo(f"  {printable(note)}")

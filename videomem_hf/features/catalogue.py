@@ -22,7 +22,7 @@ from .lbp import lbp
 from .orb import orb, orb_npz, orb_pickle
 from .packaged import PACKAGED, packaged_spec
 from .spec import WHOLE, FeatureSpec, FrameSpec, folder_name, frame_endings
-from .title_views import TitleSpec
+from .title_views import EMBEDDING, WORDS, TitleSpec
 
 RELEASED: Final = ("hmp", "lbp", "hog", "colorhistogram", "orb", "inceptionv3", "c3d")
 """The release's features that can be computed, with its quirks."""
@@ -36,6 +36,7 @@ OTHERS: Final = ("lbp-opencv3", "c3d-fc6")
 """The first is a former name of `lbp`, whose numbers it has."""
 MODELS: Final = ("hf", "hf-frames", "timm", "timm-frames", "title", "concepts")
 """Kinds of features of any model, written `KIND:MODEL`."""
+TITLE_NEEDED: Final = "a title"
 
 
 def feature_spec(name: str, c3d: str | None = None, inceptionv3: str | None = None) -> FeatureSpec:
@@ -103,6 +104,8 @@ def spec_of_column(column: str) -> FeatureSpec:
 
 def needs_of_column(column: str) -> str:
     """Say what computing the feature that a data set's column holds takes besides the video; nothing is looked up."""
+    if column in (EMBEDDING, WORDS):
+        return TITLE_NEEDED
     try:
         spec = spec_of_column(column)
     except InputError:
@@ -113,10 +116,16 @@ def needs_of_column(column: str) -> str:
         case InceptionV3Spec():
             return "torchvision's weights"
         case TitleSpec():
-            return "a title"
+            return TITLE_NEEDED
         case EncoderSpec() | ConceptsSpec():
             return f"the model {spec.model}"
     return "nothing"
+
+
+def reads_titles(config: Any) -> bool:
+    """Whether a model with this configuration computes one of its features or views from the clips' titles."""
+    columns = (*getattr(config, "feature_names", ()), *getattr(config, "view_names", ()))
+    return any(needs_of_column(column) == TITLE_NEEDED for column in columns)
 
 
 def _of_model(kind: str, model: str) -> FeatureSpec:

@@ -16,18 +16,19 @@ Job = tuple[int, Path, Path]
 
 @dataclass(frozen=True)
 class Summary:
-    """What is said of a film that is done: its length, its shots and where the most memorable one begins."""
+    """What is said of a film that is done: its length, its shots and where the one that stands out begins, if any."""
 
     duration_s: float
     shots: int
-    best_s: float
+    best_s: float | None
     notes: tuple[str, ...]
 
 
 def summary_of(timeline: Timeline) -> Summary:
     """Sum up a timeline."""
-    best = timeline.shots[timeline.ranked()[0]]
-    return Summary(timeline.duration_s, len(timeline.shots), best.start_s, timeline.notes)
+    best = timeline.standout
+    best_s = None if best is None else timeline.shots[best].start_s
+    return Summary(timeline.duration_s, len(timeline.shots), best_s, timeline.notes)
 
 
 def timelines_on_ray(

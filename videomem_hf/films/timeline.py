@@ -16,6 +16,7 @@ from videomem_hf.inference.clip_predictor import ClipPredictor
 from videomem_hf.inference.intervals import LEVEL
 from videomem_hf.inference.journal import Journal
 from videomem_hf.inference.loading import load_predictor
+from videomem_hf.inference.moments import LEAST_RISE
 from videomem_hf.inference.predicting import Model
 from videomem_hf.inference.predictor import Predictor
 from videomem_hf.inference.read_ahead import read_ahead
@@ -66,6 +67,12 @@ class Timeline:
         """The numbers of the shots, from 0, from the most memorable one on: by the mean over the horizons."""
         means = [np.mean(list(shot.scores.values())) for shot in self.shots]
         return sorted(range(len(means)), key=lambda index: -means[index])
+
+    @property
+    def standout(self) -> int | None:
+        """The number of the most memorable shot, from 0; None where no shot rises visibly above the mean of all."""
+        means = np.array([np.mean(list(shot.scores.values())) for shot in self.shots])
+        return int(means.argmax()) if means.max() - means.mean() >= LEAST_RISE else None
 
     def to_dict(self) -> dict[str, Any]:
         """The timeline as plain numbers and strings, ready for JSON; pictures left out."""

@@ -47,7 +47,8 @@ def timeline_figure(timeline: Timeline) -> Figure:
     axes = figure.add_subplot(grid[1, :])
     _draw_scores(axes, timeline)
     ranges = f", bands: {interval_name(timeline.interval_level)}" if timeline.shots[0].intervals else ""
-    style_axes(axes, x=f"time (▲ most memorable shots, shown above{ranges})", y="memorability")
+    marked = "highest scores, but no shot stands out" if timeline.standout is None else "most memorable shots"
+    style_axes(axes, x=f"time (▲ {marked}, shown above{ranges})", y="memorability")
     style_time_axis(axes, 0, timeline.duration_s)
     middles = [(timeline.shots[n].start_s + timeline.shots[n].end_s) / 2 for n in chosen]
     axes.plot(middles, [axes.get_ylim()[0]] * len(chosen), "^", color="black", markersize=5, clip_on=False)

@@ -11,6 +11,7 @@ from typing import Any, Final
 from videomem_hf.conformal import FEWEST_ITEMS_OF_PAIRS
 from videomem_hf.data.provenance import generated_plan
 from videomem_hf.inference.frame_noise import FrameNoise
+from videomem_hf.inference.prediction import Prediction
 from videomem_hf.inference.reference import Reference, parse_reference, read_reference, write_reference
 from videomem_hf.inference.typicality import Typicality
 from videomem_hf.models.convert_resmem import PACKAGE
@@ -22,6 +23,8 @@ _VERSION_DIGITS: Final = 8
 OF_GENERATED: Final = "Trained on generated clips with simulated scores: its predictions say nothing about real clips."
 ON_GENERATED: Final = "Measured on generated clips with simulated scores: these numbers say nothing about real clips."
 OFF_SCALE: Final = "not on VideoMem's scale"
+_OF_CLIPS: Final = f"it ranks clips against each other, and its scores are {OFF_SCALE}."
+_OF_ONE_CLIP: Final = f"its score is {OFF_SCALE}, and only says whether this clip is above others that it scores."
 UNMEASURED: Final = "How unlike its training data a clip is, is not measured: odd clips get scores without a warning."
 UNTESTED: Final = "Ranks follow the scores alone: how large a difference must be to mean something is not known"
 """Begins the sentence that also says why."""
@@ -113,13 +116,26 @@ def caveats_of_reference(
     if generated or (reference is not None and reference.generated):
         caveats.append(OF_GENERATED)
     if photographs:
-        caveats.append(f"Trained on {photographs}: it ranks clips against each other, and its scores are {OFF_SCALE}.")
+        caveats.append(f"Trained on {photographs}: {_OF_CLIPS}")
         missing = [HORIZON_NAMES[horizon] for horizon in HORIZONS if horizon not in horizons]
         caveats += [f"It gives no {' and no '.join(missing)} score."] if missing else []
     ranked_by = next(iter(sort_horizons(horizons)), None)
     if reference is None or ranked_by not in reference.difference_error:
         caveats.append(f"{UNTESTED}, {_why_untested(reference)}.")
     return tuple(caveats)
+
+
+def caveats_of_one_clip(caveats: Sequence[str]) -> list[str]:
+    """The caveats of a model in words for one clip alone, which has no rank: what its score is good for."""
+    return [each.replace(_OF_CLIPS, _OF_ONE_CLIP) for each in caveats if not each.startswith(UNTESTED)]
+
+
+def short_remark(prediction: Prediction) -> str:
+    """What a clip's scores do not say, for where there is room for a few words only; empty for nothing."""
+    parts = ["the model was trained on generated clips"] if OF_GENERATED in prediction.caveats else []
+    parts += [OFF_SCALE] if any(OFF_SCALE in caveat for caveat in prediction.caveats) else []
+    parts += ["unlike the training clips"] if prediction.atypical else []
+    return f"Scores: {'; '.join(parts)}." if parts else ""
 
 
 def _why_untested(reference: Reference | None) -> str:

@@ -11,6 +11,7 @@ from videomem_hf.analysis.forgetting_figure import forgetting_figure
 from videomem_hf.analysis.overlay_video import overlay_clip
 from videomem_hf.analysis.score_curve import ScoreCurve
 from videomem_hf.analysis.style import clock, interval_name, interval_text, score_text
+from videomem_hf.inference.claims import caveats_of_one_clip, short_remark
 from videomem_hf.inference.forgetting import LONG_S, SHORT_S, TIMES_S
 from videomem_hf.inference.moments import NO_MOMENT, NOT_KNOWN, is_moment_known, standout_moment
 from videomem_hf.inference.occlusion import OcclusionMaps
@@ -61,7 +62,7 @@ def prediction_figure(
         score_curve(prediction),
         frames,
         [score_line(prediction, horizon) for horizon in prediction.scores],
-        [_model_line(prediction), *prediction.caveats, *prediction.notes],
+        [_model_line(prediction), *caveats_of_one_clip(prediction.caveats), *prediction.notes],
         saliency_words(prediction),
         None if occlusion is None else COVERED.format(HORIZON_NAMES[first]),
     )
@@ -77,6 +78,7 @@ def score_curve(prediction: Prediction) -> ScoreCurve:
         prediction.intervals,
         prediction.interval_level,
         {horizon: (moment.time_s, moment.score) for horizon, moment in moments.items()},
+        short_remark(prediction),
     )
 
 

@@ -7,14 +7,14 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from videomem_hf.features.catalogue import reads_titles
 from videomem_hf.features.extract import ColumnExtractor
-from videomem_hf.features.title_views import TitleSpec
 from videomem_hf.inference.clip_predictor import ClipPredictor, Options
 from videomem_hf.inference.intervals import LEVEL
 from videomem_hf.inference.prediction import Intervals, Prediction, Still
 from videomem_hf.inference.selection import EvenSelection
 from videomem_hf.inference.sources import ClipSource, input_name, open_source, row_title
-from videomem_hf.inference.typicality import with_sizes
+from videomem_hf.inference.typicality import with_summaries
 from videomem_hf.schema import Horizon
 from videomem_hf.video.video import Frame, VideoError, VideoSource, sample_frames
 
@@ -40,7 +40,7 @@ class FeaturePredictor(ClipPredictor):
     @property
     def reads_titles(self) -> bool:
         """Whether one of the features is computed from titles."""
-        return any(isinstance(spec, TitleSpec) for spec in self._extractor.extractor.specs)
+        return reads_titles(self.model.config)
 
     def extract(self, source: ClipSource, title: str | None = None) -> tuple[dict[str, np.ndarray], list[str]]:
         return self._extract(self._open_file(source), title or row_title(source) or self.title)
@@ -88,7 +88,7 @@ class FeaturePredictor(ClipPredictor):
 
     def _describe(self, values: dict[str, np.ndarray], output: Any) -> dict[str, np.ndarray]:
         """The groups of numbers by which a clip is compared with the training clips, `(1, size)` each."""
-        return with_sizes({key: value.reshape(1, -1) for key, value in values.items()})
+        return with_summaries({key: value.reshape(1, -1) for key, value in values.items()})
 
     def _intervals(self, output: Any, scores: dict[Horizon, float]) -> tuple[Intervals | None, float]:
         """The prediction intervals that the model gives, and the share of measured scores that lie in them."""

@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import ndtri
 
 from videomem_hf.protocol.design import FirstStep, Presentation, SecondStep
 from videomem_hf.schema import HORIZON_NAMES, Horizon, InputError
@@ -59,7 +59,7 @@ class ForgettingCurve:
         times = np.asarray(time_s, np.float64)
         start, exponent = (self.draws[:, column].reshape(-1, *[1] * times.ndim) for column in (0, 1))
         chances = _power(start, exponent, times)
-        law = LAW_SD * stats.norm.ppf((np.arange(len(chances)) + 0.5) / len(chances))
+        law = LAW_SD * ndtri((np.arange(len(chances)) + 0.5) / len(chances))
         law = np.random.default_rng(1).permutation(law).reshape(-1, *[1] * times.ndim)
         tail = (1 - self.level) / 2
         low, high = np.quantile((chances + law).clip(0, 1), (tail, 1 - tail), axis=0)
@@ -139,7 +139,7 @@ def _draw(
     if score is None or ends is None:
         return np.full(_DRAWS, np.nan)
     z = generator.standard_normal(_DRAWS)
-    reach = stats.norm.ppf((1 + level) / 2)
+    reach = ndtri((1 + level) / 2)
     return (score + z / reach * np.where(z < 0, score - ends[0], ends[1] - score)).clip(0.01, 1.0)
 
 

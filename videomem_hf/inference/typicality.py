@@ -12,6 +12,8 @@ it that the training clips remove, which is large for a clip unlike all of them.
 
 Features and views have the size of their vectors as a group of its own: zeros lie near the mean of many numbers that
 are mostly small, and rare numbers vary so much that larger ones everywhere are no farther than some held-out clips.
+Another group is how the numbers of a vector are distributed: one and the same number everywhere lies near the mean, and
+so near all training clips, while theirs consist of many small numbers and a few large ones.
 """
 
 from collections.abc import Mapping
@@ -34,6 +36,11 @@ _LEAST_VARIANCE: Final = 0.01
 _LEAST_SIZE_SD: Final = 0.05
 """Of the logarithm of a vector's length: vectors of equal length differ by rounding."""
 _LEAST_SIZE: Final = 1e-9
+_LEAST_SHAPE_SD: Final = 0.05
+"""Of the numbers of a vector whose mean square is 1: a quantile that is 0 for all training clips counts as well."""
+_QUANTILES: Final = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98)
+_FEWEST_NUMBERS: Final = 8
+"""Of a vector, for its quantiles to say more than the numbers themselves."""
 _LEAST_SCALE: Final = 1e-30
 _LEAST_SPREAD: Final = 1e-3
 """Of the logarithms of distances: those of equal clips differ by rounding."""
@@ -43,16 +50,28 @@ _FEWEST_HELD_OUT: Final = 19
 
 
 _SIZE_OF: Final = "size of "
+_SHAPE_OF: Final = "shape of "
 _COLUMN: Final = "/column"
 _DISTANCE_BY: Final = "distance by "
 """Of groups whose squares are distances already."""
 
 
-def with_sizes(described: Described) -> dict[str, np.ndarray]:
-    """Add to each group of features the logarithm of its vectors' Euclidean length, `(clips, 1)`."""
-    lengths = {name: np.linalg.norm(np.asarray(rows, np.float64), axis=1) for name, rows in described.items()}
-    sizes = {f"{_SIZE_OF}{name}": np.log(np.maximum(each, _LEAST_SIZE))[:, None] for name, each in lengths.items()}
-    return dict(described) | sizes
+def with_summaries(described: Described) -> dict[str, np.ndarray]:
+    """Add to each group of features two groups that summarise its vectors.
+
+    One is the logarithm of their Euclidean length, `(clips, 1)`. The other is the distribution of their numbers, in
+    units of their root mean square: the mean size and quantiles, `(clips, 8)`.
+    """
+    found = dict(described)
+    for name, rows in described.items():
+        values = np.asarray(rows, np.float64)
+        lengths = np.maximum(np.linalg.norm(values, axis=1), _LEAST_SIZE)
+        found[f"{_SIZE_OF}{name}"] = np.log(lengths)[:, None]
+        if values.shape[1] >= _FEWEST_NUMBERS:
+            units = values * (values.shape[1] ** 0.5 / lengths)[:, None]
+            quantiles = np.quantile(units, _QUANTILES, axis=1)
+            found[f"{_SHAPE_OF}{name}"] = np.column_stack([np.abs(units).mean(axis=1), *quantiles])
+    return found
 
 
 def with_distances(described: Described, explained: np.ndarray, config: Any) -> dict[str, np.ndarray]:
@@ -92,11 +111,18 @@ class GaussianFit:
     rest: np.ndarray
 
     @classmethod
-    def fit(cls, rows: np.ndarray) -> "GaussianFit":
-        """Fit to rows `(clips, size)`; at most a third as many directions are kept as there are clips."""
+    def fit(cls, rows: np.ndarray, least_scale: float | None = None) -> "GaussianFit":
+        """Fit to rows `(clips, size)`; at most a third as many directions are kept as there are clips.
+
+        Columns that do not vary are ignored, or with `least_scale` have that standard deviation, as have others that
+        vary less.
+        """
         rows = rows.astype(np.float64)
         mean, scale = rows.mean(axis=0), rows.std(axis=0)
-        scale = np.where(scale > 1e-6 * np.abs(rows).max(axis=0, initial=1e-12), scale, np.inf)  # constant: ignored
+        if least_scale is None:
+            scale = np.where(scale > 1e-6 * np.abs(rows).max(axis=0, initial=1e-12), scale, np.inf)
+        else:
+            scale = np.maximum(scale, least_scale)
         _, singular, directions = np.linalg.svd((rows - mean) / scale, full_matrices=False)
         variances = singular**2 / len(rows)
         size = int(np.isfinite(scale).sum())
@@ -109,7 +135,7 @@ class GaussianFit:
 
     @classmethod
     def fit_size(cls, sizes: np.ndarray) -> "GaussianFit":
-        """Fit to sizes `(clips, 1)` as `with_sizes` gives them."""
+        """Fit to sizes `(clips, 1)` as `with_summaries` gives them."""
         mean, scale = sizes.mean(axis=0), np.maximum(sizes.std(axis=0), _LEAST_SIZE_SD)
         parts = (mean, scale, np.ones((1, 1)), np.ones(1), np.ones(1))
         return cls(*(np.ascontiguousarray(each, dtype=np.float32) for each in parts))
@@ -146,7 +172,9 @@ class GaussianFit:
 def _fit_group(name: str, rows: np.ndarray) -> GaussianFit:
     if name.startswith(_DISTANCE_BY):
         return GaussianFit.of_distances()
-    return GaussianFit.fit_size(rows) if name.startswith(_SIZE_OF) else GaussianFit.fit(rows)
+    if name.startswith(_SIZE_OF):
+        return GaussianFit.fit_size(rows)
+    return GaussianFit.fit(rows, _LEAST_SHAPE_SD if name.startswith(_SHAPE_OF) else None)
 
 
 @dataclass(frozen=True)

@@ -50,11 +50,6 @@ class ViewPredictor(FeaturePredictor):
     def interval_level(self) -> float:
         return float(self.model.config.interval_level)
 
-    @property
-    def reads_titles(self) -> bool:
-        """Whether one of the views is computed from titles."""
-        return bool(set(self.model.config.view_names) & set(_OF_TITLES))
-
     def _extract(self, source: VideoSource, title: str | None) -> tuple[dict[str, np.ndarray], list[str]]:
         """The views that a clip has, `(size,)` or `(parts, size)` float32 each, and why it lacks the others."""
         notes = [f"Without {view}: {reason}." for view, reason in self.missing.items()]

@@ -19,7 +19,7 @@ from videomem_hf.evaluation.evaluate import baselines, compute_metrics, noise_ce
 from videomem_hf.evaluation.training_clips import training_contents
 from videomem_hf.features.title_views import WORDS
 from videomem_hf.inference.reference import make_reference, reference_of_results, warn_of_failure, write_reference
-from videomem_hf.inference.typicality import Typicality, sample_clips, with_distances, with_sizes
+from videomem_hf.inference.typicality import Typicality, sample_clips, with_distances, with_summaries
 from videomem_hf.models.folders import save_model
 from videomem_hf.multiview.ablation_table import ablation_rows
 from videomem_hf.multiview.checkpoint import FitCheckpoint, check_same_arrays, checkpoint_folder
@@ -152,7 +152,7 @@ def _describe_run(
         views = {name: data.views[name][clips] for name in data.views}
         explained = model_outputs(fit.model, views)["explained"]
         flat = {name: views[name].reshape(len(clips), -1) for name in names}
-        described.append(with_distances(with_sizes(flat), explained, fit.model.config))
+        described.append(with_distances(with_summaries(flat), explained, fit.model.config))
     if typicality := Typicality.fit(*described):
         typicality.save(output / run_files.TYPICALITY_FILE)
 

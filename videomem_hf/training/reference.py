@@ -15,7 +15,7 @@ from videomem_hf.inference.frame_statistics import FrameStatistics
 from videomem_hf.inference.map_checks import MOST_CLIPS, map_checks
 from videomem_hf.inference.reference import make_reference, reference_of_results, write_reference
 from videomem_hf.inference.saliency import score_rows
-from videomem_hf.inference.typicality import Described, Typicality, sample_clips, with_sizes
+from videomem_hf.inference.typicality import Described, Typicality, sample_clips, with_summaries
 from videomem_hf.run_files import TYPICALITY_FILE
 from videomem_hf.training.run_data import RunData
 from videomem_hf.video.collate import ClipCollator
@@ -70,7 +70,7 @@ def describe_clips(model: Any, data: RunData, clips: Clips, progress: bool) -> t
         assert clips.features is not None
         ends = np.cumsum(clips.feature_sizes)[:-1]
         columns = np.split(clips.features, ends, axis=1)
-        return with_sizes(dict(zip(model.config.feature_names, columns, strict=True))), []
+        return with_summaries(dict(zip(model.config.feature_names, columns, strict=True))), []
     device = next(model.parameters()).device
     statistics = FrameStatistics(model)
     rows: list[list[torch.Tensor]] = [[] for _ in clips.sources]
