@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from videomem_hf.cli.options import Design, quote, require_study_extra, say_next
-from videomem_hf.cli.study_import import import_study
 from videomem_hf.cli.study_export import DatabaseUrl, Folder, export, open_database, preregister
+from videomem_hf.cli.study_import import import_study
 from videomem_hf.cli.study_plan import plan, preview
 from videomem_hf.protocol.paper import PARTICIPANTS, RETURNING
 from videomem_hf.schema import InputError
