@@ -2,7 +2,8 @@
 
     python benchmarks/film_speed.py clips/*.mp4 --minutes 90 --out benchmarks/results/film_speed.json
 
-The film is made by joining clips, scaled to 1080p and encoded with H.264, again and again without encoding them anew.
+The film is made by joining clips, scaled to 1080p and encoded with H.264, again and again without encoding them anew;
+`--film` keeps it, and takes one that is there.
 Each way runs in a process of its own, whose largest memory is measured. The goal is
 
     timeline <= 1.2 * (decoding with its sampled frames + the network for these frames)
@@ -29,7 +30,6 @@ from videomem_hf.films.shot_scores import FRAMES_PER_BATCH
 from videomem_hf.films.timeline import film_predictor, timeline
 from videomem_hf.video.video import probe, sample_clip, sample_frames
 
-SIZE: Final = (1920, 1080)
 RATE: Final = 25
 
 
@@ -38,6 +38,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clips", nargs="+", type=Path)
     parser.add_argument("--minutes", type=float, default=3.0)
+    parser.add_argument("--size", type=int, nargs=2, default=(1920, 1080), metavar=("WIDTH", "HEIGHT"))
+    parser.add_argument("--film", type=Path, help="MP4 file, which is made if it is not there")
     parser.add_argument("--model", default="resmem")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--run", choices=list(WAYS), help=argparse.SUPPRESS)
@@ -47,31 +49,37 @@ def main() -> None:
         print(json.dumps(measure(options)))  # noqa: T201 - to the process that started this one
         return
     with tempfile.TemporaryDirectory() as folder:
-        film = Path(folder) / "film.mp4"
-        write_film(options.clips, film, 60 * options.minutes)
+        film = options.film or Path(folder) / "film.mp4"
+        if not film.exists():
+            write_film(options.clips, film, 60 * options.minutes, tuple(options.size))
         command = [sys.executable, __file__, str(film), "--model", options.model, "--precision", options.precision]
         ways = {}
         for name in WAYS:
             run = subprocess.run([*command, "--run", name], check=True, capture_output=True, text=True)
             ways[name] = json.loads(run.stdout.splitlines()[-1])
-        size = film.stat().st_size
+        size, info = film.stat().st_size, probe(film)
     limit = {kind: sum(ways[name][kind] for name in ("decoding", "network")) for kind in ("seconds", "cpu_seconds")}
-    about = {"machine": machine(), "minutes": options.minutes, "bytes": size, "model": Path(options.model).name}
-    about["precision"] = options.precision
+    about = {
+        "machine": machine(),
+        "minutes": round((info.duration_s or 0) / 60, 1),
+        "bytes": size,
+        "model": Path(options.model).name,
+    }
+    about |= {"precision": options.precision, "size": [info.width, info.height]}
     over = {kind: round(ways["timeline"][kind] / value, 3) for kind, value in limit.items()}
     write_results(about | {"ways": ways, "timeline_over_decoding_and_network": over}, options.out)
 
 
-def write_film(clips: list[Path], path: Path, seconds: float) -> None:
+def write_film(clips: list[Path], path: Path, seconds: float, size: tuple[int, int]) -> None:
     """Encode clips once, and copy their packets one after the other until the film is long enough."""
     with tempfile.TemporaryDirectory() as folder:
         part = Path(folder) / "part.mp4"
         with av.open(str(part), "w") as container:
             stream = container.add_stream("libx264", rate=RATE, options={"crf": "23", "preset": "veryfast"})
-            stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
+            stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
             for clip in clips:
                 for frame in sample_frames(clip, RATE):
-                    picture = av.VideoFrame.from_ndarray(frame.image, format="rgb24").reformat(*SIZE, "yuv420p")
+                    picture = av.VideoFrame.from_ndarray(frame.image, format="rgb24").reformat(*size, "yuv420p")
                     container.mux(stream.encode(picture))
             container.mux(stream.encode())
         _repeat(part, path, seconds)
@@ -125,7 +133,7 @@ def run_timeline(predictor: Any, film: Path) -> int:
 
 
 def _random_frames(predictor: Any, count: int) -> np.ndarray:
-    image = np.random.default_rng(0).integers(0, 256, (*SIZE[::-1], 3), dtype=np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (1080, 1920, 3), dtype=np.uint8)
     small = predictor.processor.resize_frame(image)
     return np.stack([np.roll(small, index, axis=1)[None] for index in range(count)])
 

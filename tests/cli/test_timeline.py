@@ -47,6 +47,21 @@ def test_a_bad_film_does_not_stop_the_others(folder: Path) -> None:
     assert sorted(path.parent.name for path in folder.glob("out/*/timeline.html")) == ["a", "c"]
 
 
+def test_another_films_timeline_is_not_written_over(folder: Path) -> None:
+    assert run("films/a.webm", "--out", "out")[0] == 0
+    before = (folder / "out/timeline.html").read_bytes()
+    code, output = run("films/c.webm", "--out", "out")
+    assert (code, "out: holds the timeline of a.webm; name another folder, or remove it" in output) == (1, True), output
+    assert (folder / "out/timeline.html").read_bytes() == before
+
+
+def test_a_name_that_begins_with_a_dash_is_said_as_it_can_be_given(folder: Path) -> None:
+    (folder / "films/a.webm").rename(folder / "-a.webm")
+    code, output = run("./-a.webm", "--out", "out")
+    assert code == 0, output
+    assert "videomem timeline ./-a.webm --out out" in output
+
+
 def test_mistakes_are_one_sentence(folder: Path) -> None:
     assert "--out is missing: name the folder" in run("films/a.webm")[1]
     (folder / "file").write_text("")

@@ -17,7 +17,7 @@ from videomem_hf.features.catalogue import feature_specs
 from videomem_hf.features.clips import Clip, Picture, pictures, survey
 from videomem_hf.features.collecting import collect
 from videomem_hf.features.spec import WHOLE, FeatureSpec, FrameValues, evenly_spaced, one_per_second, thirds
-from videomem_hf.models.video_decoding import is_shown
+from videomem_hf.models.video_codecs import is_shown
 from videomem_hf.video.video import VideoError
 
 

@@ -1,10 +1,12 @@
 """Small films with known shots for tests."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from tests.clips import write_clip
+from videomem_hf.inference import ClipPredictor, Prediction
 
 RATE = 25
 
@@ -32,3 +34,16 @@ def pan(seed: int, seconds: float) -> list[np.ndarray]:
 
 def write_film(path: Path, *shots: list[np.ndarray], codec: str = "libvpx") -> Path:
     return write_clip(path, [frame for shot in shots for frame in shot], fps=RATE, codec=codec)
+
+
+class OfFeatures(ClipPredictor):
+    """Stands for any predictor that does not score frames."""
+
+    def __init__(self) -> None:
+        self.name = "best"
+
+    def extract(self, source: object, title: str | None = None) -> tuple[dict[str, np.ndarray], list[str]]:
+        raise NotImplementedError
+
+    def _predict_each(self, titled: object, options: object) -> Iterator[Prediction]:
+        raise NotImplementedError

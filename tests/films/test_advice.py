@@ -9,7 +9,9 @@ import pytest
 from scipy import stats
 
 from tests.clips import write_clip
-from tests.films.films import RATE
+from tests.films.films import RATE, OfFeatures
+from tests.inference.test_occlusion import Bright
+from tests.inference.test_occlusion import predictor as bright_predictor
 from videomem_hf.films import advice as advising
 from videomem_hf.films.advice import Advice, advise, holm
 from videomem_hf.films.advice_page import write_advice
@@ -140,10 +142,27 @@ def test_everything_is_written(advised: tuple[Path, Advice], tmp_path: Path) -> 
     assert {each.name for each in (files.study / "before").iterdir()} == {"advert.mp4"}
 
 
+def test_a_network_of_segments_is_advised_with(tmp_path: Path) -> None:
+    """It scores the brightness of four frames at once, of which those across a cut are of both shots."""
+    path = film(tmp_path / "advert.mp4", [40, 200, 190, 195])
+    of_frames, of_segments = (advise(path, bright_predictor(Bright(), length)) for length in (1, 4))
+    assert of_segments.frames.segments[0][0].shape == of_frames.frames.segments[0][0].shape
+    assert {len(segment) for segment in of_segments.frames.segments} == {4}
+    gains = [
+        {trial.edit.name: trial.tested.gain for trial in found.trials if "shot 1" in trial.edit.name}
+        for found in (of_frames, of_segments)
+    ]
+    dropped = "drop shot 1 (0.0 to 4.0 s)"
+    assert gains[1][dropped] == pytest.approx(gains[0][dropped], abs=0.01)
+    assert write_advice(path, of_segments, tmp_path / "out").page.is_file()
+
+
 def test_what_cannot_be_advised_on_has_a_reason(tiny: Predictor, tmp_path: Path) -> None:
     short = write_clip(tmp_path / "short.webm", shot(100, 0.4, 0), fps=RATE)
     with pytest.raises(InputError, match="the model sees"):
         advise(short, tiny)
+    with pytest.raises(InputError, match="best: scores no frames, so edits cannot be tried"):
+        advise(short, OfFeatures())
     with pytest.raises(InputError, match="gives no middle_term score"):
         advise(short, tiny, "middle_term")  # type: ignore[arg-type]
 

@@ -6,9 +6,9 @@ import av
 import numpy as np
 import pytest
 
-from tests.clips import rotate_mp4
+from tests.clips import rotate_mp4, write_clip
 from tests.films.sounding import RATE, clicks, flashes, write_sounding
-from videomem_hf.films.cutting import frame_at, write_part, write_preview, write_spans
+from videomem_hf.films.cutting import frame_at, key_time, write_part, write_preview, write_spans
 from videomem_hf.films.span import Span
 from videomem_hf.video.video import VideoError, probe, sample_frames
 
@@ -56,6 +56,37 @@ def test_sound_that_browsers_do_not_play_is_encoded_again(tmp_path: Path, sound:
     part = write_part(write_sounding(tmp_path / "c.mkv", 4, sound=sound), tmp_path / "part", Span(1, 3))
     assert (part.copied, part.path.suffix) == (False, ".mp4")
     assert clicks(part.path) == pytest.approx([0, 1], abs=2e-3)
+
+
+def test_a_part_for_a_model_is_copied_whatever_the_codec_and_has_no_sound(tmp_path: Path) -> None:
+    clip = write_sounding(tmp_path / "c.mkv", 4, "mpeg4", "pcm_s16le", keys=25)
+    part = write_part(clip, tmp_path / "part", Span(1, 3), to_score=True)
+    assert (part.copied, part.path.suffix) == (True, ".mkv")
+    assert set(packets(part.path)) <= set(packets(clip))
+    assert flashes(part.path) == pytest.approx([0, 1], abs=2e-3)
+    with av.open(str(part.path)) as file:
+        assert [stream.type for stream in file.streams] == ["video"]
+    encoded = write_part(clip, tmp_path / "other", Span(1.4, 3), to_score=True)
+    assert not encoded.copied
+    assert flashes(encoded.path) == pytest.approx([0.6], abs=2e-3)
+    with av.open(str(encoded.path)) as file:
+        assert [stream.type for stream in file.streams] == ["video"]
+
+
+def test_key_times_are_those_of_key_frames(clip: Path, tmp_path: Path) -> None:
+    assert [key_time(clip, time_s) for time_s in (0, 0.9, 1, 2.5)] == pytest.approx([0, 0, 1, 2], abs=1e-3)
+    raw = write_clip(tmp_path / "a.h264", [np.zeros((48, 64, 3), np.uint8)] * 50, codec="libx264")
+    assert key_time(raw, 1) in (None, 0.0)
+
+
+def test_what_is_called_with_each_frame_can_end_the_work(clip: Path, tmp_path: Path) -> None:
+    def stop(time_s: float) -> None:
+        if time_s > 1:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        write_part(clip, tmp_path / "part", Span(0.4, 3), on_frame=stop)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_turned_clip_is_upright(clip: Path, tmp_path: Path) -> None:

@@ -56,8 +56,15 @@ def test_a_flash_is_no_cut(tmp_path: Path, length: int) -> None:
     assert cuts(film) == pytest.approx([4 + length / RATE], abs=1e-3)
 
 
-def test_a_pan_is_no_change(tmp_path: Path) -> None:
-    assert cuts(write_film(tmp_path / "f.webm", still(1, 1), pan(2, 4))) == pytest.approx([1], abs=1e-3)
+@pytest.mark.parametrize("seconds", [4, 20, 60])
+def test_a_pan_is_no_change(tmp_path: Path, seconds: float) -> None:
+    assert cuts(write_film(tmp_path / "f.webm", still(1, 1), pan(2, seconds))) == pytest.approx([1], abs=1e-3)
+
+
+def test_a_jolt_is_no_cut(tmp_path: Path) -> None:
+    wide = picture(3, width=120)
+    film = write_film(tmp_path / "f.webm", still(1, 1), [wide[:, :96]] * RATE, [wide[:, 12:108]] * RATE)
+    assert cuts(film) == pytest.approx([1], abs=1e-3)
 
 
 def test_times_are_those_of_frames_at_a_variable_rate(tmp_path: Path) -> None:

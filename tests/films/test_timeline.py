@@ -1,7 +1,6 @@
 """Shots have the scores of the clips that they are; a stopped run goes on; odd films have a timeline or a reason."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,11 +9,12 @@ import pytest
 
 import videomem_hf
 from tests.clips import rotate_mp4, write_clip
-from tests.films.films import RATE, picture, still, write_film
+from tests.films.films import RATE, OfFeatures, picture, still, write_film
 from videomem_hf.films import shot_scores
 from videomem_hf.films.shot_scores import ScoredShot
 from videomem_hf.films.timeline import Timeline
-from videomem_hf.inference import ClipPredictor, Prediction, Predictor
+from videomem_hf.inference import Predictor
+from videomem_hf.inference.reference import Reference
 from videomem_hf.schema import InputError
 from videomem_hf.video.video import VideoError
 
@@ -60,7 +60,7 @@ def test_frames_that_show_nothing_new_are_not_scored_again(
     monkeypatch.setattr(tiny, "describe_segments", lambda pieces: scored.append(len(pieces)) or measure(pieces))
     film = write_clip(tmp_path / "f.webm", [np.zeros((54, 96, 3), np.uint8)] * 120, fps=1)
     (shot,) = videomem_hf.timeline(film, tiny).shots
-    assert (shot.frames, sum(scored)) == (120, 1)
+    assert (shot.frames, sum(scored)) == (120, 2), "one for each minute"
 
 
 def test_batches_change_nothing(tiny: Predictor, film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,6 +109,25 @@ def test_progress_goes_to_the_end(tiny: Predictor, film: Path) -> None:
     assert [time_s for time_s, _ in told] == sorted(time_s for time_s, _ in told)
 
 
+def test_shots_that_cannot_be_told_apart_share_a_rank(tiny: Predictor, film: Path) -> None:
+    found = videomem_hf.timeline(film, tiny)
+    scores = [{"short_term": 0.8}, {"short_term": 0.9}, {"short_term": 0.7}, {"short_term": 0.8}]
+    shots = tuple(replace(shot, scores=each) for shot, each in zip(found.shots, scores, strict=True))
+    assert replace(found, shots=shots).ranks() == [2, 1, 4, 2]
+    assert replace(found, shots=shots, rank_error=0.15).ranks() == [1, 1, 2, 1]  # as `shared_ranks` says
+    assert replace(found, shots=shots, rank_error=np.inf).ranks() == [1, 1, 1, 1]
+    assert replace(found, shots=shots).ranked() == [1, 0, 3, 2]
+
+
+@pytest.mark.parametrize("known", [{"short_term": 0.02}, {}])
+def test_the_error_of_ranks_is_the_models(
+    tiny: Predictor, film: Path, known: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claims = replace(tiny.claims, reference=Reference("test", difference_error=known))
+    monkeypatch.setattr(tiny, "claims", claims)
+    assert videomem_hf.timeline(film, tiny).rank_error == known.get("short_term", 0.0)
+
+
 def test_odd_films(tiny: Predictor, tmp_path: Path) -> None:
     two = videomem_hf.timeline(write_film(tmp_path / "two.webm", still(1, 0.08)), tiny)
     assert (len(two.shots), two.shots[0].frames) == (1, 1)
@@ -120,7 +139,8 @@ def test_odd_films(tiny: Predictor, tmp_path: Path) -> None:
     cut_off.write_bytes(whole.read_bytes()[: whole.stat().st_size * 8 // 10])
     found = videomem_hf.timeline(cut_off, tiny)
     assert 2 <= found.duration_s < 8
-    assert found.notes
+    ending = f"ends at 0:0{found.duration_s:.0f} where the container says 0:08: what follows is missing or damaged"
+    assert ending in found.notes[-1]
     with pytest.raises(VideoError, match="frames without their times"):
         videomem_hf.timeline(np.stack(still(1, 1)), tiny)
     with pytest.raises(InputError, match="fps is 0"):
@@ -151,19 +171,6 @@ def assert_same(found: Timeline, expected: Timeline) -> None:
     for mine, other in zip(found.shots, expected.shots, strict=True):
         assert mine.scores["short_term"] == pytest.approx(other.scores["short_term"], abs=1e-5)
         assert len(mine.windows) == len(other.windows)
-
-
-class OfFeatures(ClipPredictor):
-    """Stands for any predictor that does not score frames."""
-
-    def __init__(self) -> None:
-        self.name = "best"
-
-    def extract(self, source: object, title: str | None = None) -> tuple[dict[str, np.ndarray], list[str]]:
-        raise NotImplementedError
-
-    def _predict_each(self, titled: object, options: object) -> Iterator[Prediction]:
-        raise NotImplementedError
 
 
 def test_a_model_of_features_is_refused(film: Path) -> None:

@@ -44,6 +44,8 @@ def test_all_files_say_the_same(found: Timeline, tmp_path: Path) -> None:
         assert "picture" not in kept
     best = max(range(4), key=lambda index: found.shots[index].scores["short_term"])
     assert [row["shot"] for row in rows if row["rank"] == "1"] == [str(best + 1)]
+    assert {row["notes"] for row in rows} == {"odd <b>"}
+    assert (stored["notes"], [shot["rank"] for shot in stored["shots"]]) == (["odd <b>"], found.ranks())
     with Image.open(tmp_path / "timeline.png") as picture:
         assert picture.width > 1000
 
@@ -66,6 +68,15 @@ def test_the_page_is_one_file_with_all_shots(found: Timeline, tmp_path: Path) ->
     assert page.count("<polyline") == 1, "one shot is longer than a window"
     write_timeline(found, tmp_path)
     assert "#t=" not in (tmp_path / "timeline.html").read_text()
+
+
+def test_the_page_marks_shared_ranks(found: Timeline, tmp_path: Path) -> None:
+    write_timeline(replace(found, rank_error=1.0), tmp_path)
+    page = (tmp_path / "timeline.html").read_text()
+    assert page.count('<td class="number">1=</td>') == 4
+    assert "share it (=)" in page
+    order = [int(each) for each in re.findall(r'data-rank="(\d+)"', page)]
+    assert [order.index(position) for position in range(4)] == found.ranked()
 
 
 def test_a_page_of_many_shots_has_smaller_pictures(found: Timeline, tmp_path: Path) -> None:

@@ -195,8 +195,9 @@ def require_study_extra() -> None:
 
 
 def quote(path: Path | str) -> str:
-    """A path as a shell takes it."""
-    return shlex.quote(str(path))
+    """A path as a shell takes it, and a command does not take for an option."""
+    text = str(path)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)
 
 
 def python_line(call: str) -> str:

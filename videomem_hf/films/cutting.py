@@ -15,6 +15,7 @@ from videomem_hf.films.span import Span
 from videomem_hf.models.video_decoding import DEFAULT_RATE, VideoReader
 from videomem_hf.models.video_display import Screen
 from videomem_hf.models.video_sampling import TIME_TOLERANCE_S
+from videomem_hf.models.video_seeking import seek_before
 from videomem_hf.system import atomic_write
 from videomem_hf.video.video import VideoError, VideoSource, open_video
 
@@ -32,12 +33,15 @@ PLAYED_COLOURS: Final = frozenset({"yuv420p", "yuvj420p"})
 _TIME_BASE: Final = Fraction(1, 90_000)
 _CRF: Final = "18"
 """Nothing that can be seen is lost."""
+_CRF_TO_SCORE: Final = "12"
 _PRESET: Final = "veryfast"
 _PREVIEW: Final = {"crf": "28", "preset": "veryfast"}
 _BT709, _LIMITED_RANGE = 1, 1
 
 Picture = Callable[[np.ndarray, float], np.ndarray]
 """Gives what is shown in place of an image `(height, width, 3)` uint8 RGB at a time of the source in seconds."""
+
+OnFrame = Callable[[float], object]
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,9 @@ class WrittenPart:
     copied: bool
 
 
-def write_part(source: VideoSource, stem: Path, span: Span) -> WrittenPart:
+def write_part(
+    source: VideoSource, stem: Path, span: Span, *, to_score: bool = False, on_frame: OnFrame | None = None
+) -> WrittenPart:
     """Write a part of a clip, with its sound.
 
     It is copied where the browser plays the clip's codecs, a key frame begins it, and no frame in it needs a later one.
@@ -64,23 +70,33 @@ def write_part(source: VideoSource, stem: Path, span: Span) -> WrittenPart:
         source: The clip.
         stem: The file to write, without its ending.
         span: What to write.
+        to_score: Whether it is only for a model: then without sound, and copied whatever the codec, as .mkv.
+        on_frame: As of `write_spans`.
 
     Raises:
         VideoError: The clip cannot be decoded, or ends before the part begins.
     """
     with open_video(source) as reader:
-        packets = _packets_to_copy(reader, span)
-        suffix = PLAYED[_codec(reader)][0] if packets else ".mp4"
+        packets = _packets_to_copy(reader, span, to_score)
+        suffix = ".mp4" if not packets else ".mkv" if to_score else PLAYED[_codec(reader)][0]
         path = stem.with_name(stem.name + suffix)
         if packets:
             with atomic_write(path) as partial:
                 _copy(reader, packets, partial, span)
             return WrittenPart(path, span, True)
-    write_spans(source, path, [span])
+    write_spans(source, path, [span], to_score=to_score, on_frame=on_frame)
     return WrittenPart(path, span, False)
 
 
-def write_spans(source: VideoSource, path: Path, spans: Sequence[Span], picture: Picture | None = None) -> None:
+def write_spans(
+    source: VideoSource,
+    path: Path,
+    spans: Sequence[Span],
+    picture: Picture | None = None,
+    *,
+    to_score: bool = False,
+    on_frame: OnFrame | None = None,
+) -> None:
     """Write parts of a clip one after the other as MP4 (H.264 and AAC), with their sound.
 
     Args:
@@ -88,6 +104,8 @@ def write_spans(source: VideoSource, path: Path, spans: Sequence[Span], picture:
         path: File to write, ending in .mp4; it appears whole or not at all.
         spans: The parts in the order in which they are shown.
         picture: Changes the images; None shows them as they are.
+        to_score: Whether it is only for a model: then without sound, and closer to the clip.
+        on_frame: Called with the time of each frame that is decoded; what it raises ends the work.
 
     Raises:
         VideoError: The clip cannot be decoded, or has no frames in these parts.
@@ -102,8 +120,8 @@ def write_spans(source: VideoSource, path: Path, spans: Sequence[Span], picture:
     ):
         if not hasattr(reader, "stream"):
             raise VideoError(f"{reader.name}: is a picture; give a video")
-        sound = sound_of(heard)
-        shown = _encoded_picture(reader, out, spans, picture)
+        sound = None if to_score else sound_of(heard)
+        shown = _encoded_picture(reader, out, spans, picture, _CRF_TO_SCORE if to_score else _CRF, on_frame)
         first = next(shown, None)
         if first is None:
             raise VideoError(f"{reader.name}: has no frames from {spans[0].start_s:g} s on; choose an earlier part")
@@ -128,13 +146,30 @@ def frame_at(source: VideoSource, time_s: float) -> np.ndarray:
         raise VideoError(f"{reader.name}: shows nothing at {time_s:g} s; choose an earlier time")
 
 
-def write_preview(path: Path, frames: Iterable[tuple[float, np.ndarray]], length_s: float) -> None:
+def key_time(source: VideoSource, time_s: float) -> float | None:
+    """When the last key frame of a clip at a time or before is shown, in seconds; None where none can be sought.
+
+    Raises a VideoError if the clip cannot be decoded.
+    """
+    with open_video(source) as reader:
+        if not hasattr(reader, "stream"):
+            return None
+        origin = _origin(reader)
+        if not seek_before(reader.container, reader.stream, origin + time_s + TIME_TOLERANCE_S):
+            return None
+        packet = next((each for each in reader.container.demux(reader.stream) if each.pts is not None), None)
+        if packet is None or not packet.is_keyframe or _seconds(packet) - origin > time_s + TIME_TOLERANCE_S:
+            return None
+        return max(0.0, _seconds(packet) - origin)
+
+
+def write_preview(path: Path, frames: Iterable[tuple[float, np.ndarray]], length_s: float | None = None) -> None:
     """Write images as a small MP4 without sound.
 
     Args:
         path: File to write, ending in .mp4.
         frames: Time in seconds and image `(height, width, 3)` uint8 RGB with even sides, the first at 0.
-        length_s: When the last one leaves the screen.
+        length_s: When the last one leaves the screen; None: soon.
     """
     import av
 
@@ -144,7 +179,7 @@ def write_preview(path: Path, frames: Iterable[tuple[float, np.ndarray]], length
         for time_s, image in frames:
             stream = stream or _add_picture(out, image.shape[:2], 15, _PREVIEW)
             out.mux(stream.encode(_frame_of(image, time_s)))
-        if image is not None and length_s - time_s > 0.1:
+        if image is not None and length_s is not None and length_s - time_s > 0.1:
             out.mux(stream.encode(_frame_of(image, length_s - 0.04)))  # players stop at the last frame
         if stream is not None:
             out.mux(stream.encode(None))
@@ -160,22 +195,15 @@ def _origin(reader: VideoReader) -> float:
     return float((stream.start_time or 0) * (stream.time_base or 0))
 
 
-def _packets_to_copy(reader: VideoReader, span: Span) -> "list[Packet]":
+def _packets_to_copy(reader: VideoReader, span: Span, to_score: bool) -> "list[Packet]":
     """The packets of the picture in a part that can be copied, in the order of decoding; none where it cannot be."""
     import av
 
     if not hasattr(reader, "stream"):
         raise VideoError(f"{reader.name}: is a picture; give a video")
-    stream, sound = reader.stream, sound_of(reader)
-    endings = PLAYED.get(_codec(reader))
-    rate = reader.frames_per_second or DEFAULT_RATE
-    if (
-        endings is None
-        or stream.codec_context.pix_fmt not in PLAYED_COLOURS
-        or (sound is not None and sound.codec_context.codec.canonical_name not in endings[1])
-        or stream.metadata.get("alpha_mode") == "1"
-        or not _shown_as_coded(reader)
-    ):
+    stream, rate = reader.stream, reader.frames_per_second or DEFAULT_RATE
+    is_fit = to_score or _plays(reader)
+    if not is_fit or stream.metadata.get("alpha_mode") == "1" or not _shown_as_coded(reader):
         return []
     origin, base = _origin(reader), float(stream.time_base or 0)
     start, end = (origin + each - TIME_TOLERANCE_S for each in (span.start_s, span.end_s))
@@ -200,6 +228,14 @@ def _packets_to_copy(reader: VideoReader, span: Span) -> "list[Packet]":
     return [packet for packet, each in zip(packets, shown, strict=True) if each]
 
 
+def _plays(reader: VideoReader) -> bool:
+    """Whether every browser plays the codecs of the picture and the sound together."""
+    sound, endings = sound_of(reader), PLAYED.get(_codec(reader))
+    if endings is None or reader.stream.codec_context.pix_fmt not in PLAYED_COLOURS:
+        return False
+    return sound is None or sound.codec_context.codec.canonical_name in endings[1]
+
+
 def _shown_as_coded(reader: VideoReader) -> bool:
     """Whether a player shows the picture as it is coded: upright, with square pixels and in SDR colours."""
     import av
@@ -214,10 +250,10 @@ def _shown_as_coded(reader: VideoReader) -> bool:
 def _copy(reader: VideoReader, packets: "list[Packet]", path: Path, span: Span) -> None:
     import av
 
-    sound = sound_of(reader)
+    form = {".webm": "webm", ".mkv": "matroska"}.get(path.suffix, "mp4")
+    sound = None if form == "matroska" else sound_of(reader)
     shift_s = _seconds(packets[0])
-    form = "webm" if path.suffix == ".webm" else "mp4"
-    options = {} if form == "webm" else {"movflags": "+faststart"}
+    options = {"movflags": "+faststart"} if form == "mp4" else {}
     with av.open(str(path), "w", format=form, options=options) as out:
         shown = out.add_stream_from_template(reader.stream)
         spoken = out.add_stream_from_template(sound) if sound is not None else None
@@ -239,16 +275,21 @@ def _time_of(packet: "Packet") -> float:
 
 
 def _encoded_picture(
-    reader: VideoReader, out: "OutputContainer", spans: Sequence[Span], picture: Picture | None
+    reader: VideoReader,
+    out: "OutputContainer",
+    spans: Sequence[Span],
+    picture: Picture | None,
+    crf: str,
+    on_frame: OnFrame | None,
 ) -> "Iterator[Packet]":
     stream: Any = None
     begin_s = 0.0
     for span in spans:
-        for time_s, frame, screen in _decoded(reader, span):
+        for time_s, frame, screen in _decoded(reader, span, on_frame):
             shown = _for_encoder(frame, screen, picture, time_s)
             if stream is None:
                 rate = min(round(reader.frames_per_second or DEFAULT_RATE), 120)
-                stream = _add_picture(out, (shown.height, shown.width), max(1, rate), {"crf": _CRF, "preset": _PRESET})
+                stream = _add_picture(out, (shown.height, shown.width), max(1, rate), {"crf": crf, "preset": _PRESET})
             if (shown.width, shown.height) != (stream.width, stream.height) or shown.format.name != "yuv420p":
                 shown = shown.reformat(stream.width, stream.height, "yuv420p")
             shown.pict_type = 0
@@ -260,7 +301,9 @@ def _encoded_picture(
         yield from stream.encode(None)
 
 
-def _decoded(reader: VideoReader, span: Span) -> "Iterator[tuple[float, VideoFrame, Screen]]":
+def _decoded(
+    reader: VideoReader, span: Span, on_frame: OnFrame | None = None
+) -> "Iterator[tuple[float, VideoFrame, Screen]]":
     """Yield the frames that are on screen in a part, with their times in the clip."""
     stream, origin = reader.stream, _origin(reader)
     base = float(stream.time_base or 0)
@@ -272,6 +315,8 @@ def _decoded(reader: VideoReader, span: Span) -> "Iterator[tuple[float, VideoFra
     screen = None
     for frame in reader.container.decode(stream):
         time_s = (frame.time or 0.0) - origin
+        if on_frame is not None:
+            on_frame(time_s)
         screen = screen or Screen(frame, stream.sample_aspect_ratio)
         if time_s >= span.end_s - TIME_TOLERANCE_S:
             break

@@ -1,16 +1,17 @@
 """Where one shot of a film ends and the next begins, found while the film is decoded."""
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib.util import find_spec
-from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from itertools import islice, pairwise
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from videomem_hf.films.slow_changes import LENGTHS_S, SlowChange, find_slow_change, is_flat
+from videomem_hf.films.slow_changes import LENGTHS_S, SlowChange, find_slow_change, is_flat, is_movement, may_be_slow
 from videomem_hf.inference.sources import ClipSource, open_source
 from videomem_hf.models.video_decoding import DEFAULT_RATE
 from videomem_hf.schema import InputError
@@ -24,21 +25,33 @@ SHORTEST_S: Final = 0.5
 _SIZE: Final = (48, 27)
 """Width and height at which frames are compared: what is smaller moves too much."""
 _COARSE: Final = 3
-_POINTS: Final = 5
-"""Points of a frame that are averaged to one of the small one, along each side."""
+_POINTS: Final = (4, 2, 2)
+"""Points of each plane of a frame that are averaged to one of the small one, along each side: light, then colours."""
 _LEAST_COLOUR: Final = 30.0
 """Mean difference of the highest and the lowest of a point's colours, of 255, below which a picture is nearly grey."""
 _FLASH_S: Final = 0.36
 _BACK: Final = 0.5
 """A picture that comes back after a flash differs by less than this share of what the flash changed."""
 _STEP_S: Final = 0.12
+_TURN_S: Final = 0.24
 _COARSE_RATE: Final = 30.0
 """Coarse pictures per second that are kept at most."""
 _SLOW_GAP_S: Final = 0.8
 _FADE_S: Final = 1.8
 """Between the two halves of a fade, at most."""
+_STEPS: Final = 9
+"""Frames of a piece between which a movement is looked for."""
+_PACES: Final = (8, 4, 2, 1)
+"""So many of these frames lie between those that are compared: slow movements show in those farther apart."""
+_MOVED_AT_ONCE: Final = 0.45
+_MOVED_SLOWLY: Final = 0.5
+"""Of what differs between two frames, the share that may be left when one is moved over the other."""
 DELAY_S: Final = 5.0
 """After so long all changes are known."""
+WARM_UP_S: Final = 15.0
+"""A change depends on no frame that is so much earlier."""
+_FRAMES_OF_CUT: Final = 6
+"""Frames that tell of a cut: it is told two frames later, by differences of neighbours up to two before it."""
 _TIME_BASE: Final = Fraction(1, 90_000)
 _PLANAR: Final = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p")
 
@@ -96,7 +109,8 @@ class ShotFinder:
 
     Attributes:
         known_s: All changes before this time are known.
-        suspect_s: When there may be a cut, with the frame that was given last; None with other frames.
+        suspect_s: When there may be a cut that the frame that was given last told of; None with other frames. It tells
+            of it within half as long as the shortest shot lasts, and .1 s.
 
     Raises:
         InputError: PySceneDetect is not installed.
@@ -105,79 +119,109 @@ class ShotFinder:
     def __init__(self, start_s: float = 0.0) -> None:
         if find_spec("scenedetect") is None:
             raise InputError("shots are found with PySceneDetect: pip install 'videomem_hf[shots]'")
-        from scenedetect import AdaptiveDetector
-
         self.known_s = start_s
         self.suspect_s: float | None = None
         self._start_s = start_s
-        self._detector = AdaptiveDetector(min_scene_len=0)
-        self._of_lightness = AdaptiveDetector(min_scene_len=0, luma_only=True)
-        self._colours: deque[float] = deque(maxlen=4)  # the detectors tell of a cut two frames later
-        self._recent: deque[tuple[float, np.ndarray]] = deque()
+        self._detector = _Detector(luma_only=False)
+        self._of_lightness: _Detector | None = None
+        self._last: deque[tuple[float, np.ndarray]] = deque(maxlen=_FRAMES_OF_CUT)
+        self._colours: deque[float] = deque(maxlen=4)
+        self._recent: deque[_Recent] = deque()
         self._candidates: list[float] = []
         self._cuts: list[float] = []
         self._slow: list[SlowChange] = []
         self._flat: list[float] = []
-        self._looked_s = start_s
+        self._step = self._turn = -1
+        self._waiting: list[tuple[float, np.ndarray]] = []
 
     def add(self, time_s: float, frame: "VideoFrame") -> list[float]:
         """Take the next frame, which comes on screen at `time_s`; give the times of changes that are known now."""
-        small = _shrink(frame)
-        suspects = self._detect(time_s, small)
-        self.suspect_s = suspects[-1] if suspects else None
-        self._candidates += suspects
-        if self._candidates or not self._recent or time_s - self._recent[-1][0] > 1 / _COARSE_RATE - 1e-3:
-            self._recent.append((time_s, _coarse(small)))
-            if is_flat(self._recent[-1][1]):
-                self._flat.append(time_s)
-        if time_s - self._looked_s < _STEP_S:
+        self._waiting.append((time_s, _shrink(frame)))
+        self.suspect_s = None
+        if _number(time_s, 1 / _TURN_S) == self._turn:
             return []
-        self._looked_s = time_s
+        self._turn = _number(time_s, 1 / _TURN_S)
+        return self._take_waiting()
+
+    def _take_waiting(self) -> list[float]:
+        """Look at the frames that wait: several in turn are quicker than each between others that are decoded."""
+        found = []
+        for time_s, small in self._waiting:
+            found += self._take(time_s, small)
+        self._waiting.clear()
+        return found
+
+    def _take(self, time_s: float, small: np.ndarray) -> list[float]:
+        suspects = self._detect(time_s, small)
+        self.suspect_s = suspects[-1] if suspects else self.suspect_s
+        self._candidates += suspects
+        # Which frames are kept and when they are looked at depends on their own times alone, wherever reading began.
+        if (
+            self._candidates
+            or not self._recent
+            or _number(time_s, _COARSE_RATE) > _number(self._recent[-1].time_s, _COARSE_RATE)
+        ):
+            self._recent.append(_Recent(time_s, _coarse(small), small))
+            if is_flat(self._recent[-1].coarse):
+                self._flat.append(time_s)
+        if _number(time_s, 1 / _STEP_S) == self._step:
+            return []
+        self._step = _number(time_s, 1 / _STEP_S)
         self._look(time_s - _FLASH_S)
         return self._settle(time_s - DELAY_S)
 
     def close(self, end_s: float) -> list[float]:
         """Give the other changes when there are no more frames; the film ends at `end_s`."""
+        found = self._take_waiting()
         self._look(end_s)
-        return [time_s for time_s in self._settle(end_s) if time_s <= end_s - SHORTEST_S]
+        return [time_s for time_s in [*found, *self._settle(end_s)] if time_s <= end_s - SHORTEST_S]
 
     def _detect(self, time_s: float, small: np.ndarray) -> list[float]:
-        from scenedetect import FrameTimecode
-        from scenedetect.common import Timecode
-
-        code = FrameTimecode(Timecode(round(time_s / _TIME_BASE), _TIME_BASE), fps=DEFAULT_RATE)
-        cuts = {cut.seconds for cut in self._detector.process_frame(code, small)}
-        of_lightness = {cut.seconds for cut in self._of_lightness.process_frame(code, small)}
-        self._colours.append(float((small.max(axis=2) - small.min(axis=2)).mean()))
+        self._last.append((time_s, small))
+        self._colours.append(_colourfulness(small))
+        cuts = self._detector.add(time_s, small)
+        if min(self._colours) >= _LEAST_COLOUR:
+            self._of_lightness = None
+            return cuts
         # The hue of what is nearly grey is noise, in which a cut to a slide or a title is lost.
-        return sorted(cuts | of_lightness if min(self._colours) < _LEAST_COLOUR else cuts)
+        if self._of_lightness is None:
+            self._of_lightness = _Detector(luma_only=True)
+            for before_s, before in list(self._last)[:-1]:
+                self._of_lightness.add(before_s, before)
+        return sorted({*cuts, *self._of_lightness.add(time_s, small)})
 
     def _look(self, until_s: float) -> None:
         """Decide about changes up to a time."""
         while self._candidates and self._candidates[0] <= until_s:
             cut = self._candidates.pop(0)
-            if not self._comes_back(cut):
+            if self._is_cut(cut):
                 self._cuts.append(cut)
-        times = np.array([time_s for time_s, _ in self._recent])
+        times = np.array([each.time_s for each in self._recent])
         for length in LENGTHS_S if len(times) else ():
             inside = (times >= until_s - length - 1e-3) & (times <= until_s)
             start, end = int(inside.argmax()), int(inside.sum()) + int(inside.argmax())
             if end - start < 4 or any(times[start] <= cut <= times[end - 1] + _STEP_S for cut in self._cuts[-4:]):
                 continue
-            frames = np.stack([self._recent[index][1] for index in range(start, end)])
-            if found := find_slow_change(times[start:end], frames):
+            if not may_be_slow(self._recent[start].coarse, self._recent[end - 1].coarse):
+                continue
+            piece = list(islice(self._recent, start, end))
+            found = find_slow_change(times[start:end], np.stack([each.coarse for each in piece]))
+            steps = [piece[i].small for i in np.linspace(0, len(piece) - 1, _STEPS).astype(int)]
+            if found and not any(is_movement(steps[::pace], _MOVED_SLOWLY) for pace in _PACES):
                 self._slow.append(found)
 
-    def _comes_back(self, cut_s: float) -> bool:
-        """Whether a picture like the last one before a cut is seen shortly after it, or the other way round."""
-        before = [frame for time_s, frame in self._recent if cut_s - _FLASH_S <= time_s < cut_s - 1e-3]
-        after = [frame for time_s, frame in self._recent if cut_s - 1e-3 <= time_s <= cut_s + _FLASH_S]
+    def _is_cut(self, cut_s: float) -> bool:
+        """Whether the picture does not come back shortly after a cut, or before it, and was not only moved."""
+        before = [each for each in self._recent if cut_s - _FLASH_S <= each.time_s < cut_s - 1e-3]
+        after = [each for each in self._recent if cut_s - 1e-3 <= each.time_s <= cut_s + _FLASH_S]
         if not before or not after:
+            return True
+        old, new = before[-1], after[0]
+        others = [_difference(old.coarse, each.coarse) for each in after[1:]]
+        others += [_difference(new.coarse, each.coarse) for each in before[:-1]]
+        if others and min(others) < _BACK * _difference(old.coarse, new.coarse):
             return False
-        change = _BACK * _difference(before[-1], after[0])
-        others = [_difference(before[-1], each) for each in after[1:]]
-        others += [_difference(after[0], each) for each in before[:-1]]
-        return min(others, default=change) < change
+        return not is_movement([old.small, new.small], _MOVED_AT_ONCE)
 
     def _settle(self, until_s: float) -> list[float]:
         """Give the changes before a time, which cannot change any more, once each."""
@@ -188,7 +232,7 @@ class ShotFinder:
             self._cuts = [cut for cut in self._cuts if cut > keep_s]
             self._slow = [each for each in self._slow if each.time_s > keep_s]
             self._flat = [time_s for time_s in self._flat if time_s > keep_s]
-            while self._recent and self._recent[0][0] < until_s:
+            while self._recent and self._recent[0].time_s < until_s:
                 self._recent.popleft()
         return ready
 
@@ -206,6 +250,36 @@ class ShotFinder:
             else:
                 merged.append(time_s)
         return [time_s for time_s in merged if time_s - self._start_s >= SHORTEST_S]
+
+
+class _Recent(NamedTuple):
+    """A frame as a small picture `(27, 48, 3)` uint8, and the levels of a coarser one `(432,)` float32."""
+
+    time_s: float
+    coarse: np.ndarray
+    small: np.ndarray
+
+
+class _Detector:
+    """PySceneDetect's detector of cuts, for frames with their times in seconds."""
+
+    def __init__(self, luma_only: bool) -> None:
+        from scenedetect import AdaptiveDetector
+
+        self._detector = AdaptiveDetector(min_scene_len=0, luma_only=luma_only)
+
+    def add(self, time_s: float, small: np.ndarray) -> list[float]:
+        """Take the next frame; give the cuts that are known now."""
+        from scenedetect import FrameTimecode
+        from scenedetect.common import Timecode
+
+        code = FrameTimecode(Timecode(round(time_s / _TIME_BASE), _TIME_BASE), fps=DEFAULT_RATE)
+        return [cut.seconds for cut in self._detector.process_frame(code, small)]
+
+
+def _number(time_s: float, rate: float) -> int:
+    """The number of the interval that a time is in the middle of, of so many per second."""
+    return math.floor(time_s * rate + 0.5)
 
 
 def _apart(times_s: list[float]) -> Iterator[float]:
@@ -235,13 +309,23 @@ def _shrink(frame: "VideoFrame") -> np.ndarray:
     if frame.format.name not in _PLANAR:
         return frame.reformat(*_SIZE, format="bgr24", interpolation="AREA").to_ndarray()
     planes = []
-    for plane in frame.planes:
+    for plane, points in zip(frame.planes, _POINTS, strict=True):
         levels = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
-        down, across = max(1, plane.height // (_POINTS * _SIZE[1])), max(1, plane.width // (_POINTS * _SIZE[0]))
-        points = np.ascontiguousarray(levels[down // 2 :: down, across // 2 :: across])
-        planes.append(cv2.resize(points, _SIZE, interpolation=cv2.INTER_AREA))
+        grid = points * _SIZE[0], points * _SIZE[1]
+        # Of each point one level is read, not all that lie around it.
+        chosen = cv2.resize(levels, grid, interpolation=cv2.INTER_NEAREST) if plane.height > grid[1] else levels
+        planes.append(cv2.resize(chosen, _SIZE, interpolation=cv2.INTER_AREA))
     luma, blue, red = planes
     return cv2.cvtColor(np.dstack([luma, red, blue]), cv2.COLOR_YCrCb2BGR)
+
+
+def _colourfulness(small: np.ndarray) -> float:
+    """Mean difference of the highest and the lowest of a point's colours."""
+    import cv2
+
+    blue, green, red = cv2.split(small)
+    highest, lowest = (of(of(blue, green), red) for of in (cv2.max, cv2.min))
+    return float(cv2.mean(highest)[0] - cv2.mean(lowest)[0])
 
 
 def _coarse(small: np.ndarray) -> np.ndarray:

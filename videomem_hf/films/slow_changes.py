@@ -1,6 +1,8 @@
 """Dissolves and fades, told from moving pictures: between the shots every frame is a mixture of the two."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -21,6 +23,8 @@ _MOST_CONTRAST: Final = 0.8
 _CHANNELS: Final = 3
 _MIDDLE: Final = (0.2, 0.8)
 """Where in the piece the mixture has to be half and half."""
+_EDGE: Final = 4
+"""A picture may move by a quarter of its sides."""
 FLAT_SD: Final = 6.0
 """Below this spread of its levels a frame shows nothing: what a fade goes to, whatever its colour."""
 
@@ -50,11 +54,9 @@ def find_slow_change(times_s: np.ndarray, frames: np.ndarray) -> SlowChange | No
         frames: `(frames, size)` float32, levels of coarse pictures, 0 to 255, the colours of a point side by side.
     """
     first, change = frames[0], frames[-1] - frames[0]
-    if len(frames) < 4 or float(np.abs(change).mean()) < _LEAST_CHANGE:
+    if len(frames) < 4 or not may_be_slow(first, frames[-1]):
         return None
     likeness = max(0.0, _correlation(first, frames[-1]))
-    if likeness > _MOST_ALIKE:
-        return None
     power = float(change @ change)
     moved = frames - first
     shares = moved @ change / power
@@ -69,6 +71,33 @@ def find_slow_change(times_s: np.ndarray, frames: np.ndarray) -> SlowChange | No
     if is_mixture and is_slow and is_paler and _MIDDLE[0] < position < _MIDDLE[1]:
         return SlowChange(float(times_s[middle]), rest)
     return None
+
+
+def may_be_slow(first: np.ndarray, last: np.ndarray) -> bool:
+    """Whether two coarse pictures `(size,)` are so unlike that a piece of film between them may be a slow change."""
+    return float(np.abs(last - first).mean()) >= _LEAST_CHANGE and _correlation(first, last) <= _MOST_ALIKE
+
+
+def is_movement(pictures: Sequence[np.ndarray], most: float) -> bool:
+    """Whether small pictures `(height, width, 3)` uint8, at even times, are parts of one that moves before the camera.
+
+    The middle of each is looked for in the one before it. What moves is found elsewhere; a mixture is not.
+
+    Args:
+        pictures: At least two.
+        most: What may differ after moving one picture over the other, as a share of what differs without.
+    """
+    import cv2
+
+    height, width = pictures[0].shape[:2]
+    down, across = height // _EDGE, width // _EDGE
+    moved = stayed = 0.0
+    for before, after in pairwise(pictures):
+        middle = after[down : height - down, across : width - across]
+        costs = cv2.matchTemplate(before, middle, cv2.TM_SQDIFF)
+        moved += float(np.sqrt(max(0.0, costs.min())))
+        stayed += float(np.sqrt(max(0.0, costs[down, across])))
+    return moved < most * stayed
 
 
 def _contrast(frame: np.ndarray) -> float:

@@ -1,34 +1,34 @@
 """How memorable each shot of a film is, in one pass over it and in memory that does not grow with its length."""
 
-import base64
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
-from videomem_hf.films.film_reading import Known, Sample, read_film
+from videomem_hf.films.film_journal import FilmJournal
+from videomem_hf.films.film_reading import Known, Sample, notes_of, read_film
 from videomem_hf.films.shot_scores import ScoredShot, ShotScorer
 from videomem_hf.inference.clip_predictor import ClipPredictor
 from videomem_hf.inference.intervals import LEVEL
-from videomem_hf.inference.journal import Journal
 from videomem_hf.inference.loading import load_predictor
 from videomem_hf.inference.moments import LEAST_RISE
 from videomem_hf.inference.predicting import Model
 from videomem_hf.inference.predictor import Predictor
+from videomem_hf.inference.ranking import ranks_of
 from videomem_hf.inference.read_ahead import read_ahead
 from videomem_hf.inference.score_journal import file_state, model_identity
 from videomem_hf.inference.sources import ClipSource, input_name, open_source
 from videomem_hf.schema import Horizon, InputError
+from videomem_hf.statistics import Floats
 from videomem_hf.system import printable
 from videomem_hf.video.video import VideoError, VideoSource, open_video
 
 OnProgress = Callable[[float, float | None], None]
 """Called with the seconds of film that are read and its length, None where that is not known."""
-_FORMAT: Final = 1
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ class Timeline:
         frames_per_second: Of the film, as its header says; None where it says nothing.
         fps: Frames, or segments, that were sampled per second.
         among: What percentiles are shares of, as of `Reference`; empty without any.
+        rank_error: Two shots cannot be told apart if their means over the horizons differ by no more: the mean of
+            `Reference.difference_error` over the horizons; may be infinite, and is 0 where it is not known.
         notes: What was odd about the file, a sentence each.
     """
 
@@ -56,6 +58,7 @@ class Timeline:
     model_version: str = ""
     interval_level: float = LEVEL
     among: str = ""
+    rank_error: float = 0.0
     caveats: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -65,8 +68,14 @@ class Timeline:
 
     def ranked(self) -> list[int]:
         """The numbers of the shots, from 0, from the most memorable one on: by the mean over the horizons."""
-        means = [np.mean(list(shot.scores.values())) for shot in self.shots]
-        return sorted(range(len(means)), key=lambda index: -means[index])
+        return np.argsort(-self._means(), kind="stable").tolist()
+
+    def ranks(self) -> list[int]:
+        """The rank of each shot: 1 and the number of shots that are clearly above it; see `ranks_of`."""
+        return ranks_of(self._means(), np.array(self.rank_error)).tolist()
+
+    def _means(self) -> Floats:
+        return np.array([np.mean(list(shot.scores.values())) for shot in self.shots])
 
     @property
     def standout(self) -> int | None:
@@ -86,9 +95,10 @@ class Timeline:
             "sampled_per_second": self.fps,
             "interval_level": self.interval_level,
             "percentile_among": self.among or None,
+            "rank_error": self.rank_error if np.isfinite(self.rank_error) else None,
             "caveats": list(self.caveats),
             "notes": [printable(note) for note in self.notes],
-            "shots": [shot.to_dict() for shot in self.shots],
+            "shots": [shot.to_dict() | {"rank": rank} for shot, rank in zip(self.shots, self.ranks(), strict=True)],
         }
 
 
@@ -143,13 +153,14 @@ def timeline(
         raise InputError(f"fps is {fps}; it must be above 0")
     film = _Film(opened, name)
     if journal is None:
-        return _describe(predictor, film, fps, _score(predictor, film, fps, [], lambda shot: None, on_progress))
-    about = {"film": _identity(source), "fps": fps, "format": _FORMAT, "horizons": list(predictor.horizons)}
+        return _describe(predictor, film, fps, _score(predictor, film, fps, None, on_progress))
+    about = {"film": _identity(source), "fps": fps, "horizons": list(predictor.horizons)}
     about["model"] = model_identity(predictor.name, predictor.horizons, predictor.claims.version)
-    with closing(_ShotJournal(journal, about)) as kept:
+    with closing(FilmJournal(journal, about)) as kept:
         if kept.end is None:
-            shots = _score(predictor, film, fps, kept.shots, kept.add, on_progress)
-            kept.finish(film)
+            shots = _score(predictor, film, fps, kept, on_progress)
+            rate = film.header["rate"]
+            kept.finish(film.notes, rate and [rate.numerator, rate.denominator])
             return _describe(predictor, film, fps, shots)
         film.header["rate"] = kept.end["rate"] and Fraction(*kept.end["rate"])
         film.notes.extend(kept.end["notes"])
@@ -172,33 +183,32 @@ def film_predictor(model: Model | None, device: str | None = None, precision: st
 
 
 def _score(
-    predictor: Predictor,
-    film: _Film,
-    fps: float,
-    done: list[ScoredShot],
-    keep: Callable[[ScoredShot], None],
-    on_progress: OnProgress | None,
+    predictor: Predictor, film: _Film, fps: float, kept: FilmJournal | None, on_progress: OnProgress | None
 ) -> list[ScoredShot]:
-    """Score the shots after those that are done; gives all."""
-    start_s = done[-1].end_s if done else 0.0
-    scorer, shots = ShotScorer(predictor, start_s), list(done)
+    """Score the shots after those that are kept; gives all."""
+    scorer = ShotScorer(predictor, kept.shot if kept else None)
+    shots = list(kept.shots) if kept else []
+    part_s = scorer.shot.part_s
 
     def read(film: _Film) -> Iterator[Sample | Known]:
         with open_video(film.source) as reader:
             film.header.update(rate=_rate(reader), duration_s=reader.duration_s)
             try:
-                yield from read_film(reader, predictor.processor, fps, start_s)
+                yield from read_film(reader, predictor.processor, fps, part_s, kept.seen if kept else None)
             finally:
-                film.notes.extend(reader.notes)
+                film.notes.extend(notes_of(reader))
 
     # Decoded in another thread, at most 16 samples ahead of the network.
     with read_ahead([film], read, lambda _: True, 1) as prepared:
         for _, items in prepared:
             for item in items:
-                for shot in scorer.take(item):
-                    shots.append(shot)
-                    keep(shot)
-                if on_progress and isinstance(item, Known):
+                finished = scorer.take(item)
+                shots += finished
+                if not isinstance(item, Known):
+                    continue
+                if kept:
+                    kept.add(finished, scorer.shot, item.seen)
+                if on_progress:
                     on_progress(item.until_s, film.header.get("duration_s"))
     return shots
 
@@ -206,6 +216,7 @@ def _score(
 def _describe(predictor: Predictor, film: _Film, fps: float, shots: list[ScoredShot]) -> Timeline:
     claims = predictor.claims
     reference = claims.reference
+    errors = [(reference.difference_error if reference else {}).get(horizon, 0.0) for horizon in predictor.horizons]
     return Timeline(
         source=film.name,
         model=predictor.name,
@@ -216,6 +227,7 @@ def _describe(predictor: Predictor, film: _Film, fps: float, shots: list[ScoredS
         model_version=claims.version,
         interval_level=predictor.interval_level,
         among=reference.among if reference and reference.quantiles else "",
+        rank_error=float(np.mean(errors)),
         caveats=claims.caveats,
         notes=predictor.notes(film.name, film.notes, maps=False),
     )
@@ -230,44 +242,3 @@ def _identity(source: ClipSource) -> dict[str, Any]:
     """Tell a film on disk from others and from itself after a change."""
     path = Path(source) if isinstance(source, str | Path) else None
     return {} if path is None else {"path": str(path.absolute())} | file_state(path)
-
-
-class _ShotJournal:
-    """Shots that are done, of one film with one model; those of any other are dropped.
-
-    Attributes:
-        shots: Those that an earlier run kept.
-        end: What the journal of a finished film says at its end.
-    """
-
-    def __init__(self, path: Path, about: dict[str, Any]) -> None:
-        self._journal = _open_journal(path, about)
-        lines = self._journal.lines[1:]
-        self.end = lines.pop() if lines and "shot" not in lines[-1] else None
-        self.shots = [ScoredShot.from_dict(line["shot"], base64.b64decode(line["picture"])) for line in lines]
-
-    def add(self, shot: ScoredShot) -> None:
-        picture = base64.b64encode(shot.picture).decode()
-        self._journal.add({"shot": shot.to_dict(), "picture": picture})
-
-    def finish(self, film: _Film) -> None:
-        """Keep what is known of a film that is read to its end."""
-        rate = film.header["rate"]
-        self._journal.add({"notes": film.notes, "rate": rate and [rate.numerator, rate.denominator]})
-
-    def close(self) -> None:
-        self._journal.close()
-
-
-def _open_journal(path: Path, about: dict[str, Any]) -> Journal:
-    try:
-        journal = Journal(path, about)
-        if journal.lines[:1] == [about]:
-            return journal
-        journal.close()
-    except InputError:
-        raise
-    except ValueError:  # another file, or a damaged one
-        pass
-    path.unlink()
-    return Journal(path, about)

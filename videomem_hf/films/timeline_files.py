@@ -12,7 +12,7 @@ from videomem_hf.films.timeline_figure import timeline_figure
 from videomem_hf.films.timeline_page import write_page
 from videomem_hf.inference import Predictor
 from videomem_hf.schema import InputError
-from videomem_hf.system import atomic_write, os_cause
+from videomem_hf.system import atomic_write, os_cause, printable
 
 PAGE: Final = "timeline.html"
 PICTURE: Final = "timeline.png"
@@ -51,12 +51,14 @@ def _write_table(found: Timeline, path: Path) -> None:
     horizons = found.horizons
     ends = [f"{horizon}_{end}_{level}" for horizon in horizons for end in ("low", "high")]
     percentiles = [f"{horizon}_percentile" for horizon in horizons]
-    ranks = {number: rank for rank, number in enumerate(found.ranked(), 1)}
+    ranks = found.ranks()
+    notes = "; ".join(printable(note) for note in found.notes)
     with atomic_write(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(
-            ["shot", "start_s", "end_s", *horizons, "rank", "frames", *ends, *percentiles, "typicality", "best_frame_s"]
-        )
+            ["shot", "start_s", "end_s", *horizons, "rank", "frames", *ends, *percentiles, "typicality", "best_frame_s",
+             "notes"]
+        )  # fmt: skip
         for number, shot in enumerate(found.shots):
             intervals = [f"{end:.6f}" for h in horizons for end in (shot.intervals or {}).get(h, ())]
             shares = [f"{shot.percentiles[h]:.1f}" if h in shot.percentiles else "" for h in horizons]
@@ -64,7 +66,18 @@ def _write_table(found: Timeline, path: Path) -> None:
                 number + 1, f"{shot.start_s:.3f}", f"{shot.end_s:.3f}", *(f"{shot.scores[h]:.6f}" for h in horizons),
                 ranks[number], shot.frames, *(intervals or [""] * len(ends)), *shares,
                 "" if shot.typicality is None else f"{shot.typicality:.1f}", f"{shot.best_time_s:.3f}",
+                notes,
             ])  # fmt: skip
+
+
+def check_folder(film: Path, folder: Path) -> None:
+    """Raise an InputError for a folder that holds the timeline of a film with another name."""
+    try:
+        other = json.loads((folder / DATA).read_text(encoding="utf-8"))["film"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if Path(other).name != printable(film.name):
+        raise InputError(f"{folder}: holds the timeline of {Path(other).name}; name another folder, or remove it")
 
 
 def make_timeline(
@@ -84,6 +97,7 @@ def make_timeline(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{folder}: cannot be a folder ({os_cause(error)})") from None
+    check_folder(film, folder)
     found = timeline(film, predictor, fps=fps, journal=folder / JOURNAL, on_progress=on_progress)
     write_timeline(found, folder, film, otio)
     return found

@@ -3,6 +3,7 @@
 import base64
 import io
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -30,8 +31,11 @@ def write_page(timeline: Timeline, path: Path, film: Path | None = None) -> None
     ranked = timeline.ranked()
     side = next(side for most, side in _SIDES if len(timeline.shots) <= most)
     link = None if film is None else quote(os.path.relpath(film, path.parent).replace(os.sep, "/"))
-    ranks = {number: rank for rank, number in enumerate(ranked, 1)}
-    shots = [_row(number, ranks[number], shot, side, link) for number, shot in enumerate(timeline.shots)]
+    ranks, order = timeline.ranks(), {number: position for position, number in enumerate(ranked)}
+    shots = [
+        _row(number, shot, side, link) | {"rank": _rank_words(ranks, number), "order": order[number]}
+        for number, shot in enumerate(timeline.shots)
+    ]
     page = templates("videomem_hf.films").get_template("timeline.html.j2").render(
         title=printable(Path(timeline.source).name),
         model=printable(Path(timeline.model).name),
@@ -44,6 +48,7 @@ def write_page(timeline: Timeline, path: Path, film: Path | None = None) -> None
         interval_name=interval_name(timeline.interval_level),
         has_intervals=bool(timeline.shots[0].intervals),
         has_typicality=any(shot.typicality is not None for shot in timeline.shots),
+        is_tested=timeline.rank_error > 0,
         shots=shots,
         best=[shots[number] for number in ranked[:SHOWN]],
         chart=_chart(timeline),
@@ -53,10 +58,14 @@ def write_page(timeline: Timeline, path: Path, film: Path | None = None) -> None
         partial.write_text(page, encoding="utf-8")
 
 
-def _row(number: int, rank: int, shot: ScoredShot, side: int, link: str | None) -> dict[str, Any]:
+def _rank_words(ranks: Sequence[int], index: int) -> str:
+    """A rank, with a sign where others share it."""
+    return f"{ranks[index]}{'=' if ranks.count(ranks[index]) > 1 else ''}"
+
+
+def _row(number: int, shot: ScoredShot, side: int, link: str | None) -> dict[str, Any]:
     return {
         "number": number + 1,
-        "rank": rank,
         "start": clock(shot.start_s, minutes=True),
         "end": clock(shot.end_s, minutes=True),
         "start_s": shot.start_s,

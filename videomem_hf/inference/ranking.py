@@ -7,6 +7,7 @@ import numpy as np
 
 from videomem_hf.inference.prediction import Prediction
 from videomem_hf.schema import HORIZON_NAMES, Horizon
+from videomem_hf.statistics import Floats
 
 _FEWEST_ALIKE: Final = 3
 """Clips of which it is odd that they have one score; two may be copies."""
@@ -29,8 +30,19 @@ def shared_ranks(predictions: Sequence[Prediction], horizon: Horizon) -> list[in
     """
     scores = np.array([np.nan if each.error is not None else each.scores[horizon] for each in predictions])
     errors = [(each.reference.difference_error if each.reference else {}).get(horizon, 0.0) for each in predictions]
-    higher = scores[None, :] - scores[:, None] > np.array(errors)[:, None]
-    return [None if np.isnan(score) else 1 + int(row.sum()) for score, row in zip(scores, higher, strict=True)]
+    ranks = ranks_of(scores, np.array(errors))
+    return [None if np.isnan(score) else int(rank) for score, rank in zip(scores, ranks, strict=True)]
+
+
+def ranks_of(scores: Floats, errors: Floats) -> np.ndarray:
+    """Rank items by how many are clearly above each: 1 and the number whose score is higher by more than the error.
+
+    Args:
+        scores: `(items,)`; NaN is above none.
+        errors: `(items,)`, or one number: of a difference; may be infinite.
+    """
+    higher = scores[None, :] - scores[:, None] > np.broadcast_to(errors, scores.shape)[:, None]
+    return 1 + higher.sum(axis=1)
 
 
 def equal_scores(predictions: Sequence[Prediction], horizons: Sequence[Horizon]) -> str:

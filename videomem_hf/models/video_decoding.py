@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
-from fractions import Fraction
-from typing import TYPE_CHECKING, BinaryIO, Self, cast
+from itertools import chain
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 from PIL import Image
 
+from .video_codecs import PixelAspects, alpha_decoder, is_shown
 from .video_containers import (
     VideoSource,
     check_pixels,
@@ -19,11 +20,11 @@ from .video_containers import (
 )  # fmt: skip
 from .video_display import MAX_PIXELS, Screen, hdr_kind
 from .video_pictures import MAX_ANIMATION_PIXELS, PILLOW_ERRORS, number_of_pictures, open_picture, picture_frames
+from .video_seeking import Seen, seek_before
 from .video_streams import UnreadableVideoError
 
 if TYPE_CHECKING:
     from av.packet import Packet
-    from av.video.codeccontext import VideoCodecContext
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
@@ -33,13 +34,11 @@ DEFAULT_RATE = 25.0
 """Frames per second where a file says nothing."""
 _NO_TIMESTAMPS = 0x80
 """FFmpeg's flag of formats that hold nothing but the coded pictures."""
-_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-"""FFmpeg's own decoders of these leave the transparency out."""
 _RESTART_S = 1.0
 """Times that run back by more start again, as in joined recordings."""
 _UNKNOWN_COUNTS = (0xFFFFFFFF, 1 << 30)
 """Numbers of frames that FFmpeg writes to IVF and AVI files in a pipe, where it cannot go back to fill them in."""
-_SIZES_NAMED = 4
+MISSING_END = "the picture ends at"
 _KINDS = {"audio": "sound", "subtitle": "subtitles", "attachment": "attached files"}
 """What a file may hold beside pictures, by FFmpeg's name."""
 _LAST_BYTES = {
@@ -65,6 +64,8 @@ class VideoReader:
         notes: What is odd about the file, one sentence each; complete when all frames are read.
         screen: Converts frames to images; there once the first frame is decoded.
         end_s: When the last frame leaves the screen, in seconds from the first; known when all frames are read.
+        missing_s: How much earlier that is than the header says, but for sound that goes on; known then as well.
+        seen: What was odd so far.
 
     Raises:
         UnreadableVideoError: It is missing, empty, no video, or declares more pictures or frames than it can hold; the
@@ -76,7 +77,8 @@ class VideoReader:
     def __init__(self, source: VideoSource, threads: str = "AUTO") -> None:
         self.name = source_name(source)
         self.notes: list[str] = []
-        self.end_s = 0.0
+        self.end_s = self.missing_s = 0.0
+        self.seen = Seen()
         self._picture: Image.Image | None = source if isinstance(source, Image.Image) else None
         self._file: BinaryIO | None = None
         with ExitStack() as stack:
@@ -152,40 +154,64 @@ class VideoReader:
         vp8 = self.stream.codec_context.name in {"vp8", "libvpx"}
         return sum(is_shown(packet, vp8) for packet in self.container.demux(self.stream))
 
-    def frames(self) -> Iterator[tuple[float, "VideoFrame"]]:
+    def frames(self, start_s: float = 0.0, seen: Seen | None = None) -> Iterator[tuple[float, "VideoFrame"]]:
         """Yield each frame with the time in seconds, from the first, at which it comes on screen.
 
         Damaged parts are passed over; raises an UnreadableVideoError if none of the frames decodes.
+
+        Args:
+            start_s: Where the container can seek, frames come from the last key frame before this on; else all do.
+            seen: What an earlier reader saw of the video up to there or further.
         """
         nominal = 1 / (self.frames_per_second or DEFAULT_RATE)
-        offset, start, previous, held = 0.0, 0.0, None, (0.0, 0.0)
-        sizes: dict[tuple[int, int], None] = {}
-        for frame in self._decode():
-            stamp = frame.time if frame.time is not None and not self._is_raw else None
-            if previous is None:
+        frames, origin = self._decode_from(start_s, (seen or Seen()).copy())
+        offset, start, previous = -(origin or 0.0), 0.0, None
+        for frame in frames:
+            stamp = self._stamp(frame)
+            if previous is None and origin is None:
                 self._start_screen(frame)
                 offset = -(stamp or 0.0)
+            elif previous is None:
+                start = (stamp or 0.0) + offset
             else:
                 time = start + nominal if stamp is None else stamp + offset
                 if time < start - _RESTART_S:
                     time, offset = start + nominal, start + nominal - (stamp or 0.0)
-                held = max(held, (time - start, -start))
+                    self.seen.restarts = True
+                self.seen.held = max(self.seen.held, (time - start, -start))
                 start = max(time, start)
-            if len(sizes) < _SIZES_NAMED:
-                sizes[frame.width, frame.height] = None
+            self.seen.add_size(frame.width, frame.height)
             previous = frame
             yield start, frame
         if previous is None:
-            cause = self._cause or "the stream is empty"
+            cause = self.seen.cause or "the stream is empty"
             raise UnreadableVideoError(f"{self.name}: no frame could be decoded ({cause})")
         own = float(previous.duration * previous.time_base) if previous.duration and previous.time_base else 0.0
         self.end_s = start + (nominal if self._is_raw or own <= 0 else own)
-        named = ", ".join(f"{width}x{height}" for width, height in sizes)
-        self._note(len(sizes) > 1, f"the picture's size changes ({named})")
-        held = max(held, (self.end_s - start, -start))
-        seconds, since = held[0], -held[1]
-        self._note(seconds > LONG_HOLD_S, f"a frame is held for {seconds:.0f} s from {since:.1f} s on; it counts once")
+        self.seen.held = max(self.seen.held, (self.end_s - start, -start))
+        self._note_seen()
         self._note_missing(offset)
+
+    def _stamp(self, frame: "VideoFrame") -> float | None:
+        return frame.time if frame.time is not None and not self._is_raw else None
+
+    def _decode_from(self, start_s: float, known: Seen) -> tuple[Iterator["VideoFrame"], float | None]:
+        """Decode from the last key frame before a time, and give the first frame's time stamp; else None, and all."""
+        self.seen = Seen()
+        frames = self._decode()
+        if start_s <= 0 or self._picture or known.restarts:
+            return frames, None
+        first = next(frames, None)
+        origin = None if first is None else self._stamp(first)
+        if first is None or origin is None or not seek_before(self.container, self.stream, origin + start_s):
+            return (frames if first is None else chain([first], frames)), None
+        self._start_screen(first)
+        found = next(self._decode(), None)
+        stamp = None if found is None else self._stamp(found)
+        reached = stamp is not None and origin <= stamp <= origin + start_s
+        seek_before(self.container, self.stream, origin + (start_s if reached else 0.0))
+        self.seen = known if reached else Seen()
+        return self._decode(), origin
 
     def _start_screen(self, first: "VideoFrame") -> None:
         self.screen = Screen(first, None if self._picture else self.stream.sample_aspect_ratio)
@@ -197,14 +223,21 @@ class VideoReader:
         if holds:
             self.notes.append(sentence)
 
+    def _note_seen(self) -> None:
+        sizes, (seconds, since) = self.seen.sizes, self.seen.held
+        named = ", ".join(f"{width}x{height}" for width, height in sizes)
+        self._note(len(sizes) > 1, f"the picture's size changes ({named})")
+        self._note(seconds > LONG_HOLD_S, f"a frame is held for {seconds:.0f} s from {-since:.1f} s on; it counts once")
+
     def _note_missing(self, offset: float) -> None:
-        announced, others_end, end = self.duration_s, self._other_end_s + offset, self.end_s
-        if self._damaged:
-            self.notes.append(f"{self._damaged} damaged part(s) passed over ({self._cause})")
+        announced, end = self.duration_s, self.end_s
+        self.missing_s = max(0.0, (announced or 0.0) - max(end, self._other_end_s + offset))
+        if self.seen.damaged:
+            self.notes.append(f"{self.seen.damaged} damaged part(s) passed over ({self.seen.cause})")
         elif self._lacks_end():
             self.notes.append(f"the file is cut off; it gives {end:.1f} s")
-        elif announced and announced - max(end, others_end) > max(1.0, 0.1 * announced):
-            self.notes.append(f"the picture ends at {end:.1f} s although the header says {announced:.1f} s")
+        elif self.missing_s > max(1.0, 0.1 * (announced or 0.0)):
+            self.notes.append(f"{MISSING_END} {end:.1f} s although the header says {announced:.1f} s")
 
     def _lacks_end(self) -> bool:
         """Whether a file that says nothing of its duration is cut off."""
@@ -228,15 +261,16 @@ class VideoReader:
         """Yield decoded frames; counts the packets that do not decode, and keeps the cause of the last."""
         import av
 
-        self._damaged, self._cause, self._other_end_s = 0, "", 0.0
+        self._known_dts = self.seen.last_dts
+        self._other_end_s = 0.0
         if self._picture:
             try:
                 yield from picture_frames(self._picture, self._file)
             except PILLOW_ERRORS as error:
-                self._damaged, self._cause = 1, reason_of(error)
+                self._pass_over(error, None)
             return
-        decoder = _alpha_decoder(self.stream)
-        aspects = _PixelAspects(decoder or self.stream.codec_context)
+        decoder = alpha_decoder(self.stream)
+        aspects = PixelAspects(decoder or self.stream.codec_context)
         for packet in self._packets():
             try:
                 frames = packet.decode() if decoder is None else decoder.decode(packet if packet.size else None)
@@ -246,7 +280,12 @@ class VideoReader:
             except EOFError:
                 return
             except av.FFmpegError as error:
-                self._damaged, self._cause = self._damaged + 1, reason_of(error)
+                self._pass_over(error, packet.dts)
+
+    def _pass_over(self, error: Exception, dts: int | None) -> None:
+        """Count a damaged part, but for one that an earlier reader passed over."""
+        if dts is None or self._known_dts is None or dts > self._known_dts:
+            self.seen.damaged, self.seen.cause = self.seen.damaged + 1, reason_of(error)
 
     def _packets(self) -> Iterator["Packet"]:
         """Yield the packets of the picture, the last one empty, for the frames that the decoder still holds."""
@@ -262,10 +301,12 @@ class VideoReader:
             except (StopIteration, EOFError):  # PyAV's end of file is an EOFError
                 break
             except av.FFmpegError as error:
-                self._damaged, self._cause = self._damaged + 1, reason_of(error)
+                self._pass_over(error, self.seen.last_dts)
                 continue
             if packet.stream is self.stream:
                 flushed = not packet.size
+                if packet.dts is not None:
+                    self.seen.last_dts = max(packet.dts, self.seen.last_dts or packet.dts)
                 yield packet
             elif packet.pts is not None:
                 end = (packet.pts + (packet.duration or 0)) * packet.time_base
@@ -327,26 +368,6 @@ class VideoReader:
             raise UnreadableVideoError(f"{self.name}: declares {frames:,} frames in a file of {self._bytes:,} bytes")
 
 
-class _PixelAspects:
-    """Marks frames whose pixels have another shape than the first's, which is the header's; it changes at key frames.
-
-    `Screen` reads the mark, `VideoFrame.opaque`: PyAV gives no aspect of frames, only the decoder's.
-    """
-
-    def __init__(self, decoder: "VideoCodecContext") -> None:
-        self._decoder = decoder
-        self._first: Fraction | None = None
-        self._current: Fraction | None = None
-
-    def mark(self, frame: "VideoFrame") -> None:
-        if frame.key_frame or self._first is None:
-            self._current = self._decoder.sample_aspect_ratio
-            self._first = self._first or self._current
-        if self._current and self._current != self._first:
-            # each its own: PyAV drops an object with the first frame that has it
-            frame.opaque = Fraction(self._current)
-
-
 def _last_bytes(file: BinaryIO, end: int, count: int = 64) -> bytes:
     """The last bytes of a file before the zeros that may fill it up."""
     while end > 0:
@@ -357,19 +378,3 @@ def _last_bytes(file: BinaryIO, end: int, count: int = 64) -> bytes:
             return file.read(min(count, start + len(block)))
         end = start
     return b""
-
-
-def _alpha_decoder(stream: "VideoStream") -> "VideoCodecContext | None":
-    """A decoder that reads the transparency of WebM; None where the stream's own does or there is none."""
-    import av
-
-    decoder = _ALPHA_DECODERS.get(stream.codec_context.codec.canonical_name)
-    has_alpha = stream.metadata.get("alpha_mode", stream.metadata.get("ALPHA_MODE")) == "1"
-    if not has_alpha or decoder not in av.codecs_available:
-        return None
-    return cast("VideoCodecContext", av.CodecContext.create(decoder, "r"))
-
-
-def is_shown(packet: "Packet", vp8: bool) -> bool:
-    """Whether a packet holds a frame that is shown; VP8's may only serve to predict others (RFC 6386, 9.1)."""
-    return bool(packet.size) and (not vp8 or bool(bytes(packet)[0] >> 4 & 1))
