@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 import videomem_hf
 from tests.data.release_trees import write
 from tests.training.conftest import TINY
+from videomem_hf.benchmark.table1 import Table1Options, make_table, to_markdown, to_text
 from videomem_hf.cli import app, report_contents
 from videomem_hf.data.identify import identify
 from videomem_hf.data.prepare import PrepareOptions, prepare
@@ -183,6 +184,17 @@ def test_the_whole_way(lab: Path, frames: Path, tmp_path: Path, monkeypatch: pyt
     assert "VideoMem is licensed" not in card
     compared = command("compare", run, tmp_path / "e.csv")
     assert "false alarms" in compared
+
+
+def test_table_1(lab: Path, frames: Path, tmp_path: Path) -> None:
+    overrides = (*TINY, "stages.*.epochs=1", f"frame_cache={frames}")
+    options = Table1Options(str(lab), tmp_path / "table", only=("frame_attention",), overrides=overrides)
+    results = make_table(options, lambda title: None, progress=False)
+    assert tuple(results[0].spearman) == OWN
+    assert all("validation" in splits for splits in results[0].spearman.values())
+    for text in (to_text(results, 0), to_markdown(results, "lab", 0)):
+        assert "false alarms" in text
+        assert "short-term" not in text
 
 
 def test_one_horizon(lab: Path, frames: Path, tmp_path: Path) -> None:
