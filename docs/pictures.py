@@ -386,5 +386,9 @@ MAKERS: Final = (
         ),
     ),
     Maker(("space_desktop", "space_phone"), _space, (*_PREDICTION, "space")),
-    Maker(("game_start", "game_instructions", "game_practice", "game_trial"), _game, ("videomem_hf/protocol", "videomem_hf/sample")),
+    Maker(
+        ("game_start", "game_instructions", "game_practice", "game_trial"),
+        _game,
+        ("videomem_hf/protocol", "videomem_hf/sample"),
+    ),
 )
