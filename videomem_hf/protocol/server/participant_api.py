@@ -272,7 +272,8 @@ class ParticipantApi:
         if participant.withdrawn is not None:
             completion = withdrawn_completion(self.study.settings, self.study.key, participant)
             completed = [{"step": None, **asdict(completion)}] if completion.code else []
-            return {"stage": "withdrawn", "data": participant.withdrawn, "completed": completed}
+            known = {"participant": participant.name, "data": participant.withdrawn}
+            return {"stage": "withdrawn", **known, "completed": completed}
         pause_max_ms = self.study.settings.pause_max_ms
         if any(row.state == "playing" and now - row.active_ms > pause_max_ms for row in started.values()):
             started = await self.database.write_async(close)

@@ -84,6 +84,7 @@ def generated_clip(number: int, suffix: str) -> bytes:
     buffer = BytesIO()
     with av.open(buffer, "w", format=suffix[1:]) as container:
         stream = container.add_stream(_CODECS[suffix], rate=_RATE)
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height = _SIZE
         stream.pix_fmt = "yuv420p"
         for frame in range(_FRAMES):

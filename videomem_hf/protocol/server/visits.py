@@ -68,7 +68,7 @@ def withdraw(connection: Connection, person: Row[Any], choice: Choice, now: int)
             release_targets(connection, person.id, row.step)
         elif row.passed:
             release_targets(connection, person.id, row.step, "counted")
-    values = {"withdrawn": choice, "withdrawn_ms": now, "return_hash": None}
+    values: dict[str, Any] = {"withdrawn": choice, "withdrawn_ms": now, "return_hash": None}
     if choice == "deleted":
         for table in (showings, steps, practice):
             connection.execute(delete(table).where(table.c.participant_id == person.id))

@@ -320,7 +320,9 @@ async function takePart(visit) {
 
 async function finish(played, back) {
   const step = me.played ?? me.step;
-  showWithdrawal(isParticipant());
+  const withdrawn = me.stage === "withdrawn";
+  if (withdrawn) forget(me.participant);
+  showWithdrawal(isParticipant() && !withdrawn);
   if (played && ["finished", "closed", "technical", "late"].includes(me.stage)) {
     me.step = step;
     note("debriefing");
@@ -343,10 +345,7 @@ async function main() {
   if (me.language && !chosen) await loadStudy(me.language);
   offerWithdrawal({
     isParticipant,
-    withdrawn: () => {
-      forget(me.participant);
-      location.reload();
-    },
+    withdrawn: () => location.reload(),
     declined: () => decline(visit.ids.platform),
   });
   const back = visit.arrived && me.stage !== "ready";

@@ -17,7 +17,8 @@ export function offerWithdrawal({ isParticipant, withdrawn, declined }) {
   });
   dialog.addEventListener("close", async () => {
     notice();
-    document.getElementById("display").focus();
+    // After the browser has given the focus back to the link, where a key would not reach the game.
+    setTimeout(() => document.getElementById("display").focus());
     if (dialog.returnValue) withdrawn(await request("POST", "/api/withdraw", { data: dialog.returnValue }));
   });
 }
