@@ -87,8 +87,8 @@ def _covariance(spread: dict[str, Any]) -> Floats:
 def expected_reliability(spread: Spread, participants: int, each: tuple[int, int], videos: int) -> dict[str, float]:
     """The reliability of each of `PLANNED` where participants give so many responses each to new videos and repeats."""
     one = np.array([_information(spread, kind) for kind in range(2)])
-    one *= 1 - one / (one * each + 1 / np.diag(spread.participants))
-    information = one * each * participants / videos
+    one *= 1 - one / (one * np.array(each) + 1 / np.diag(spread.participants))
+    information = one * np.array(each) * participants / videos
     posterior = np.linalg.inv(np.linalg.inv(spread.videos) + np.diag(information))
     found = {}
     for name, weights in (("hit_rate", [0, 1]), ("false_alarm_rate", [1, 0]), ("d_prime", [-1, 1])):

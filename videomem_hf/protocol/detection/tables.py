@@ -97,7 +97,8 @@ def _video_table(
     measured: Mapping[Horizon, Measurement], videos: Sequence[str]
 ) -> tuple[list[str], Iterator[list[Any]]]:
     names = release_names(videos)
-    header, columns = ["video", "original_name"], [names, list(videos)]
+    header = ["video", "original_name"]
+    columns: list[list[Any]] = [names, list(videos)]
     for horizon in HORIZONS:
         if horizon not in measured:
             continue
