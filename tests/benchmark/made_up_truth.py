@@ -20,7 +20,8 @@ def make_truth(clips: int = 400, seed: int = 0, horizons: tuple[str, ...] = HORI
     scores = (generator.binomial(counts.astype(int), true) / counts).round(3)
     ids = [f"video{number}" for number in range(1, clips + 1)]
     titles: list[str | None] = [
-        f"{_ADJECTIVES[n % 11]}-{_letters(n)}-{_letters(n * 7919 + 13)}-{_letters(n * 104729 + 5)}" for n in range(clips)
+        f"{_ADJECTIVES[n % 11]}-{_letters(n)}-{_letters(n * 7919 + 13)}-{_letters(n * 104729 + 5)}"
+        for n in range(clips)
     ]
     return GroundTruth("made-up", ids, horizons, scores, counts, titles), true
 

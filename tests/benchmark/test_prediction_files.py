@@ -22,7 +22,11 @@ def write(folder: Path, name: str, text: str) -> Path:
         ("2019mem_team_shortterm_run1-required.csv", "video1.webm,0.9,1\r\nvideo2.webm,0.5,1\r\n", "short_term"),
         ("me_long-term_run2.csv", "video,score\nvideo1.webm,.9\nvideo2.webm,.5\n", "long_term"),
         ("semicolons_long_term.csv", "\ufeffid;score;confidence\nvideo1;.9;1\nvideo2;.5;1\n", "long_term"),
-        ("preds_short_term.tsv", "filename\tpred\tgt\nvideos/video1.mp4\t.9\t.8\nvideos/video2.mp4\t.5\t.6\n", "short_term"),
+        (
+            "preds_short_term.tsv",
+            "filename\tpred\tgt\nvideos/video1.mp4\t.9\t.8\nvideos/video2.mp4\t.5\t.6\n",
+            "short_term",
+        ),
         ("x.csv", "video_id,long_term_prediction\nvideo1,.9\nvideo2,.5\n", "long_term"),
         ("y.csv", "clip,short_term,frames\nvideo1.webm,.9,7\nvideo2.webm,.5,7\n", "short_term"),
         ("z.csv", "video_id,short_term,short_term_model\nvideo1,.8,.9\nvideo2,.6,.5\n", "short_term"),

@@ -188,9 +188,7 @@ def motion_groups(motion: np.ndarray) -> list[Group]:
     if len(known) < len(_MOTION) or np.ptp(motion[known]) == 0:
         return []
     order = known[np.argsort(motion[known], kind="stable")]
-    return [
-        Group("motion", name, np.sort(rows)) for name, rows in zip(_MOTION, np.array_split(order, 3), strict=True)
-    ]
+    return [Group("motion", name, np.sort(rows)) for name, rows in zip(_MOTION, np.array_split(order, 3), strict=True)]
 
 
 def title_leak_groups(truth: GroundTruth, protocol: Protocol) -> list[Group]:

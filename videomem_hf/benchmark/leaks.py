@@ -1,4 +1,4 @@
-"""Leaks: what makes a figure look better, or other, than it is. Each check says what it found, and in how many clips."""
+"""Leaks: what makes a figure look better, or other, than it is; each check says what it found, in how many clips."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -165,8 +165,8 @@ def _of_values(each: Predictor, truth: GroundTruth, rows: np.ndarray, column: in
 def _labels_with_noise(x: Floats, y: Floats, counts: Floats) -> str:
     """Why predictions look like the labels with noise; empty where they do not.
 
-    An honest predictor cannot correlate more with noisy scores than the truth behind them does. And its errors depend on
-    the measured score, because it cannot know its noise (regression to the mean); those of labels with noise do not.
+    An honest predictor cannot correlate more with noisy scores than the truth behind them does. And its errors depend
+    on the measured score, because it cannot know its noise (regression to the mean); those of labels with noise do not.
     """
     if np.ptp(y) == 0:
         return ""

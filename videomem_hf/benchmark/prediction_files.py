@@ -18,8 +18,8 @@ from videomem_hf.schema import InputError
 from videomem_hf.system import printable
 
 IDS: Final = (
-    "video_id", "clip", "video", "filename", "file_name", "file", "video_name", "image", "image_name", "image_id", "path",
-    "id", "name", "clip_id", "item",
+    "video_id", "clip", "video", "filename", "file_name", "file", "video_name", "image", "image_name", "image_id",
+    "path", "id", "name", "clip_id", "item",
 )  # fmt: skip
 """Names of a column of clips, the likeliest first."""
 PREDICTED: Final = (
@@ -213,7 +213,9 @@ def _find_beside(found: _Columns, horizon: str, names: Sequence[str]) -> None:
     if name := next((each for each in measured if each in names and names.index(each) != column), None):
         found.measured[horizon] = names.index(name)
     ends = {end: re.compile(rf"{re.escape(horizon)}_{end}(?:_(\d+(?:_\d+)?))?") for end in ("low", "high")}
-    matches = {end: [(i, m) for i, name in enumerate(names) if (m := each.fullmatch(name))] for end, each in ends.items()}
+    matches = {
+        end: [(i, m) for i, name in enumerate(names) if (m := each.fullmatch(name))] for end, each in ends.items()
+    }
     if matches["low"] and matches["high"]:
         found.intervals[horizon] = matches["low"][0][0], matches["high"][0][0]
         if level := matches["low"][0][1][1]:
@@ -244,7 +246,7 @@ def _horizon_of_file(path: Path, horizons: Sequence[str], horizon: str | None) -
     if len(horizons) == 1:
         return horizons[0]
     raise InputError(
-        f"{path}: does not say which of {', '.join(horizons)} it predicts; name it in the file's name, or with --horizon"
+        f"{path}: does not say which of {', '.join(horizons)} it predicts; name it in the file's name or with --horizon"
     )
 
 

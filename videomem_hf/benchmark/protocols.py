@@ -1,4 +1,4 @@
-"""Protocols: which clips of a ground truth predictors are evaluated on, and which ones they may have been trained on."""
+"""Protocols: which clips of a ground truth predictors are evaluated on, and which they may have been trained on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -78,7 +78,9 @@ def make_protocol(name: str, truth: GroundTruth) -> Protocol:
         return Protocol(name, words, (_fold(truth, truth.divisions[name]),))
     if name == ALL:
         everything = np.arange(len(truth))
-        return Protocol(name, "All scored clips; what was trained on is not known.", (Fold(everything[:0], everything),))
+        return Protocol(
+            name, "All scored clips; what was trained on is not known.", (Fold(everything[:0], everything),)
+        )
     if name == "most-annotated":
         return _most_annotated(truth)
     grouped = name.endswith("grouped")
@@ -106,7 +108,9 @@ def _fold(truth: GroundTruth, division: Division) -> Fold:
 def _most_annotated(truth: GroundTruth) -> Protocol:
     """The clips with the most annotations of the last horizon, ties by the others before it, then by id."""
     size = min(MOST_ANNOTATED, max(2, len(truth) // 16))
-    order = sorted(range(len(truth)), key=lambda row: (*_negative(truth.counts[row, ::-1]), natural_key(truth.ids[row])))
+    order = sorted(
+        range(len(truth)), key=lambda row: (*_negative(truth.counts[row, ::-1]), natural_key(truth.ids[row]))
+    )
     chosen = np.array(sorted(order[:size]), np.int64)
     rest = np.setdiff1d(np.arange(len(truth)), chosen)
     words = f"The {size:,} most annotated clips, by {truth.horizons[-1]} counts; training on all others."

@@ -1,4 +1,4 @@
-"""Predictors scored under a protocol: correlations, errors, pairs, the noise ceiling, calibration and groups of clips."""
+"""Predictors scored under a protocol: correlations, errors, pairs, the noise ceiling, calibration, groups of clips."""
 
 import warnings
 from collections.abc import Sequence

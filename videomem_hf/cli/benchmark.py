@@ -32,7 +32,9 @@ Predictors = Annotated[
         show_default=False,
     ),
 ]
-Out = Annotated[Path, typer.Option(parser=named_folder, metavar="DIR", help="Folder for index.html and benchmark.json.")]
+Out = Annotated[
+    Path, typer.Option(parser=named_folder, metavar="DIR", help="Folder for index.html and benchmark.json.")
+]
 Protocol = Annotated[
     list[str] | None,
     typer.Option(
@@ -45,7 +47,9 @@ HorizonOption = Annotated[
 ]
 Column = Annotated[
     list[str] | None,
-    typer.Option(metavar="WHAT=NAME", help="Column of clips (clip=NAME) or of a horizon (short_term=NAME) in the files."),
+    typer.Option(
+        metavar="WHAT=NAME", help="Column of clips (clip=NAME) or of a horizon (short_term=NAME) in the files."
+    ),
 ]
 Frames = Annotated[
     bool, typer.Option("--frames", help="Read the videos: copies across training and evaluation, results by motion.")
