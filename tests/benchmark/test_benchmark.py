@@ -26,7 +26,9 @@ from videomem_hf.benchmark.protocols import available_protocols, make_protocol
 from videomem_hf.benchmark.published import beside, read_published
 from videomem_hf.benchmark.result_text import result_text
 from videomem_hf.benchmark.scoring import Sampling
+from videomem_hf.benchmark.table1 import RowResult, to_markdown
 from videomem_hf.benchmark.truth import GroundTruth, Version, read_ground_truth, recognise
+from videomem_hf.recipes import recipe_choices
 from videomem_hf.schema import InputError
 from videomem_hf.statistics import noise_ceiling
 
@@ -243,3 +245,19 @@ def test_a_leaderboard_only_grows(tmp_path: Path) -> None:
     (board / "results" / "x.json").write_text("{}")
     with pytest.raises(InputError, match="is no result of `videomem benchmark`"):
         read_leaderboard(board)
+
+
+def test_recipes_declare_what_is_not_the_papers() -> None:
+    for name in ("c3d", "memnet", "squalli", "resnet3d", "semantic_embedding", "hmp"):
+        assert recipe_choices(name).endswith(".")
+    assert "the L2 penalty" in recipe_choices("c3d")
+    assert recipe_choices("gone.yaml") == ""
+
+
+def test_table_1_says_it_below() -> None:
+    values: dict[str, float | None] = {"spearman": 0.3, "low": 0.2, "high": 0.4, "items": 10}
+    measured = RowResult("c3d", "C3D", ((0.3, 0.3, 0.3), (0.1, 0.1, 0.1)), spearman={"short_term": {"test": values}})
+    absent = RowResult("hmp", "HMP", measured.paper)
+    text = to_markdown([measured, absent], "data", 500)
+    assert "C3D: our choice, as the paper does not give it: standardised features" in text
+    assert "HMP: our choice" not in text

@@ -1,7 +1,7 @@
 """The ground truth of a benchmark: the scored clips of the user's data, and which published version they are."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -122,9 +122,9 @@ def read_ground_truth(data: str) -> GroundTruth:
     if (folder := Path(data)).is_dir() and (files := _lamem_files(folder)):
         return _read_lamem(data, files)
     tables = {name: _columns(table) for name, table in open_splits(data, "scores").items()}
-    horizons = _horizons_of(next(iter(tables.values())))
+    horizons = _horizons_of(tables)
     if not horizons:
-        raise InputError(f"{data}: has no column of scores with one of annotation counts beside it; name other data")
+        raise InputError(f"{data}: has no scored clip; name other data")
     rows: list[tuple[str, str, Any]] = []
     for name, columns in tables.items():
         values = np.column_stack([number_column(columns[h]) for h in horizons])
@@ -151,9 +151,11 @@ def _columns(table: Any) -> dict[str, list[Any]]:
     return {name: list(table.with_format(None)[name]) for name in table.column_names if name != "video"}
 
 
-def _horizons_of(columns: Iterable[str]) -> tuple[str, ...]:
-    names = list(columns)
-    return tuple(name for name in names if name + COUNTS_END in names)
+def _horizons_of(tables: Mapping[str, Mapping[str, list[Any]]]) -> tuple[str, ...]:
+    """The columns with one of annotation counts beside them that have a score in any part."""
+    names = list(next(iter(tables.values())))
+    found = [name for name in names if name + COUNTS_END in names]
+    return tuple(h for h in found if any(np.isfinite(number_column(t[h])).any() for t in tables.values()))
 
 
 def _own_divisions(data: str, rows: Sequence[tuple[str, ...]]) -> dict[str, Division]:
