@@ -4,6 +4,7 @@ python app.py [--model FOLDER_OR_HUB_ID]... [--import FILE]... [--host 127.0.0.1
 """
 
 import argparse
+import html
 import importlib.util
 import os
 import shutil
@@ -12,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +102,8 @@ def example_clips() -> dict[str, Path]:
     return clips | ({"Earth": filmed} if filmed.is_file() else {})
 
 
-def build(scoring: Scoring) -> gr.Blocks:
-    """Lay out the pages and connect them to `scoring`."""
+def build(scoring: Scoring, leaderboard: Path | None = None) -> gr.Blocks:
+    """Lay out the pages and connect them to `scoring`; `leaderboard` is a folder of `videomem benchmark --add`."""
     work = Work()
 
     def leave(request: gr.Request) -> None:
@@ -126,6 +128,9 @@ def build(scoring: Scoring) -> gr.Blocks:
             in_batch = batch(scoring, work, model)
         with gr.Tab("Film", id="film"):
             film(scoring, work, model)
+        if leaderboard is not None:
+            with gr.Tab("Leaderboard", id="leaderboard"):
+                gr.HTML(partial(leaderboard_frame, leaderboard), **OURS)
         with gr.Tab("About", id="about"):
             gr.Markdown((HERE / "about.md").read_text(encoding="utf-8"), elem_classes="vm-about")
         for event in (model.change, pages.load):
@@ -133,6 +138,18 @@ def build(scoring: Scoring) -> gr.Blocks:
             event(titles, model, [title, compared, in_batch], **QUIET)
         pages.unload(leave)
     return pages.queue(max_size=LONGEST_QUEUE, default_concurrency_limit=AT_ONCE)
+
+
+def leaderboard_frame(folder: Path) -> str:
+    """The page of a leaderboard as it is now, within this one."""
+    from videomem_hf.benchmark.page import PAGE_FILE  # loads torch
+
+    page = folder / PAGE_FILE
+    if not page.is_file():
+        return f"<p>{html.escape(str(folder))} holds no leaderboard yet: <code>videomem benchmark --add</code>.</p>"
+    text = html.escape(page.read_text(encoding="utf-8"))
+    style = "width: 100%; height: 80vh; border: 0"
+    return f'<iframe title="Leaderboard" sandbox="" style="{style}" srcdoc="{text}"></iframe>'
 
 
 def _model_choice(models: Models) -> gr.Dropdown:
@@ -189,6 +206,7 @@ def read_options(arguments: list[str]) -> argparse.Namespace:
         action="append",
         help="Python file or module that registers a predictor of your own; may be given several times",
     )
+    parser.add_argument("--leaderboard", type=Path, help="folder of `videomem benchmark --add` to show in a tab")
     parser.add_argument("--host", help="address to listen on [default: 127.0.0.1, on the Hub all]")
     parser.add_argument("--port", type=int, help="[default: 7860 or the next that is free]")
     options = parser.parse_args(arguments)
@@ -203,7 +221,7 @@ def read_options(arguments: list[str]) -> argparse.Namespace:
 OPTIONS = read_options(sys.argv[1:] if __name__ == "__main__" else [])
 import_code(OPTIONS.imports)
 SCORING = Scoring(Models(OPTIONS.model), intake.Limits(), example_clips())
-demo = build(SCORING)
+demo = build(SCORING, OPTIONS.leaderboard)
 
 if __name__ == "__main__":
     main(OPTIONS)

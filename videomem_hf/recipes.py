@@ -83,6 +83,15 @@ def recipe_summary(name: str) -> str:
     return re.split(r"(?<!Sec)(?<!Fig)(?<! al)\. ", comment)[0].rstrip(".")
 
 
+def recipe_choices(recipe: str | Path) -> str:
+    """What a recipe declares to be our own choice and not the paper's, as its first comment says; "" where nothing."""
+    path = recipe_path(recipe)
+    if not path.is_file():  # a recipe of the user's, which is not here any more
+        return ""
+    lines = takewhile(lambda line: line.startswith("#"), path.read_text(encoding="utf-8").splitlines())
+    return " ".join(line[1:].strip() for line in lines).partition("Our choice: ")[2]
+
+
 def recipe_path(recipe: str | Path) -> Path:
     """The file of a recipe given by name or path. Raises InputError, naming those that exist."""
     if Path(recipe).suffix in {".yaml", ".yml"}:

@@ -95,7 +95,7 @@ def bootstrap_interval(
     """
     x, y = _in_order(*check_pair(predictions, references))
     draws = bootstrap_distribution(x, y, statistic, resamples=resamples, seed=seed)
-    return _interval(draws, confidence)
+    return interval_of(draws, confidence)
 
 
 def bootstrap_intervals(
@@ -116,7 +116,7 @@ def bootstrap_intervals(
         ],
         axis=1,
     )
-    return {statistic: _interval(row, confidence) for statistic, row in zip(statistics, draws, strict=True)}
+    return {statistic: interval_of(row, confidence) for statistic, row in zip(statistics, draws, strict=True)}
 
 
 def bootstrap_distribution(
@@ -186,8 +186,8 @@ def compare_all(
     found = {}
     for first, second in combinations(range(len(columns)), 2):
         apart = draws[first] - draws[second]
-        interval = _interval(apart, confidence)
-        found[first, second] = Comparison(values[first] - values[second], interval, _p_value_of_zero(apart))
+        interval = interval_of(apart, confidence)
+        found[first, second] = Comparison(values[first] - values[second], interval, p_value_of_zero(apart))
     return found
 
 
@@ -277,7 +277,7 @@ def noise_ceiling_interval(
         with np.errstate(divide="ignore", invalid="ignore"):
             reliability = np.where(variances > 1e-12, 1 - times @ noise / items / variances, 0.0)
         draws.append(np.sqrt(np.maximum(reliability, 0)))
-    return _interval(np.concatenate(draws), confidence)
+    return interval_of(np.concatenate(draws), confidence)
 
 
 def resample_counts(items: int, resamples: int, seed: int) -> Iterator[Floats]:
@@ -327,7 +327,7 @@ def _weighted_statistic(statistic: Statistic, x: Floats, y: Floats, counts: Floa
     if statistic == "pearson":
         return _weighted_pearson(x[None, :] - x.mean(), y[None, :] - y.mean(), counts)
     if statistic == "spearman":
-        return _weighted_pearson(_weighted_ranks(x, counts), _weighted_ranks(y, counts), counts)
+        return _weighted_pearson(weighted_ranks(x, counts), weighted_ranks(y, counts), counts)
     raise ValueError(f"unknown statistic {statistic!r}; known are spearman, pearson, mse")
 
 
@@ -350,7 +350,7 @@ def _rounding_variance(values: Floats) -> float:
     return float((1e-13 * np.abs(values).max()) ** 2)
 
 
-def _weighted_ranks(values: Floats, counts: Floats) -> Floats:
+def weighted_ranks(values: Floats, counts: Floats) -> Floats:
     """Average ranks (from 1) that the items have within each resample, `(resamples, items)`.
 
     The copies of one value have the ranks `below + 1 .. below + own`, whose mean is `below + (own + 1) / 2`.
@@ -362,7 +362,8 @@ def _weighted_ranks(values: Floats, counts: Floats) -> Floats:
     return np.take(ranks, group, axis=1)
 
 
-def _interval(draws: Floats, confidence: float) -> Interval:
+def interval_of(draws: Floats, confidence: float) -> Interval:
+    """The percentile interval of resampled values `(resamples,)`; undefined ones are left out, with a warning."""
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be between 0 and 1, got {confidence}")
     defined = draws[np.isfinite(draws)]
@@ -374,7 +375,7 @@ def _interval(draws: Floats, confidence: float) -> Interval:
     return Interval(float(low), float(high))
 
 
-def _p_value_of_zero(draws: Floats) -> float:
+def p_value_of_zero(draws: Floats) -> float:
     """Twice the smaller share of resampled differences on a side of 0; never exactly 0 (Davison and Hinkley, 1997)."""
     draws = draws[np.isfinite(draws)]
     if len(draws) == 0:

@@ -21,6 +21,11 @@ def write_report(path: Path, **content: Any) -> None:
         partial.write_text(environment.get_template("report.html.j2").render(content), encoding="utf-8")
 
 
+def page_style() -> str:
+    """The style sheet of every page of this kind, for narrow screens and paper as well."""
+    return templates("videomem_hf.analysis").get_template("page.css").render()
+
+
 def _png(figure: Figure) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100)

@@ -16,6 +16,7 @@ from videomem_hf.inference.claims import read_claims
 from videomem_hf.inference.loading import reads_views
 from videomem_hf.models.configuration_multiview import MultiViewConfig
 from videomem_hf.multiview.predict import predict_split
+from videomem_hf.recipes import recipe_choices, recipe_names
 from videomem_hf.run_files import CONFIG_FILE, is_run_folder, read_results
 from videomem_hf.schema import InputError
 from videomem_hf.training.examples import Collator
@@ -51,6 +52,12 @@ def run_of(model: str) -> Path | None:
     folder = Path(model)
     folder = folder.parent if folder.name == LAST and not is_run_folder(folder) else folder
     return folder if is_run_folder(folder) else None
+
+
+def declared_choices(target: EvaluationTarget) -> str:
+    """What the recipe of a model's run declares to be our choice and not the paper's; "" where that is not known."""
+    recipe = "" if target.trained_on is None else str(target.trained_on.results.get("config", {}).get("recipe", ""))
+    return recipe_choices(recipe) if recipe in recipe_names() else ""
 
 
 def evaluation_target(

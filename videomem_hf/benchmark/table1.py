@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from videomem_hf.evaluation.tables import short_number
+from videomem_hf.recipes import recipe_choices
 from videomem_hf.run_files import CONFIG_FILE, changed_settings, is_run_folder, without_nan
 from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon, InputError, sort_horizons
 from videomem_hf.statistics import CONFIDENCE
@@ -261,7 +262,9 @@ def _notes(results: Sequence[RowResult], hold_out: int) -> list[str]:
     levels = {result.confidence for result in results}
     for result in results:
         level = [f"intervals of {_percent(result.confidence)}"] if len(levels) > 1 and result.spearman else []
-        notes += [f"{result.title}: {note}." for note in (*level, *result.notes)]
+        choices = recipe_choices(result.recipe).rstrip(".") if result.paper and result.spearman else ""
+        ours = [f"our choice, as the paper does not give it: {choices}"] if choices else []
+        notes += [f"{result.title}: {note}." for note in (*level, *result.notes, *ours)]
     return notes
 
 

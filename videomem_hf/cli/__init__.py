@@ -12,6 +12,7 @@ from typer.core import TyperCommand
 from videomem_hf import __version__
 from videomem_hf.cli.adapt import adapt
 from videomem_hf.cli.analyse import analyse
+from videomem_hf.cli.benchmark import benchmark
 from videomem_hf.cli.card import card
 from videomem_hf.cli.compare import compare
 from videomem_hf.cli.convert import convert
@@ -73,6 +74,7 @@ add(recipes, MODELS, "List recipes: what each needs, and how long it takes here"
 add(adapt, MODELS, "Move a model to your own clips with a few scores of them")
 add(evaluate, MODELS, "Measure a model on a split: Spearman with its interval")
 add(compare, MODELS, "Compare models on the same clips: which is better?")
+add(benchmark, MODELS, "Score any predictor the same way; find leaks; leaderboard")
 add(report, MODELS, "Write a run's results, calibration and errors with figures")
 add(table1, MODELS, "Train the paper's predictors; print its Table 1 with yours")
 add(tune, MODELS, "Search for better values of a recipe")

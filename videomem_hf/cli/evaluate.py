@@ -223,7 +223,7 @@ def _report(
     ranked_by: RankedBy,
     json_file: Path | None,
 ) -> None:
-    from videomem_hf.benchmark.evaluate import is_calibration_split
+    from videomem_hf.benchmark.evaluate import declared_choices, is_calibration_split
     from videomem_hf.evaluation.coverage import coverage_lines, interval_coverage
     from videomem_hf.evaluation.evaluate import evaluate_predictions, noise_ceilings
     from videomem_hf.evaluation.tables import consistency_lines, metrics_text
@@ -235,10 +235,12 @@ def _report(
     if json_file is not None:
         content = {"model": model, "data": target.data, "split": target.split, "splits": target.options}
         content |= {"metrics": metrics, "ceilings": ceilings, "coverage": coverage, "caveats": found.caveats}
+        content |= {"declared_choices": declared_choices(target)}
         json_file.write_text(json.dumps(without_nan(content), indent=2) + "\n", encoding="utf-8")
     table = metrics_text(metrics, target.sampling["confidence"])
     caveats = "".join(f"{caveat}\n" for caveat in found.caveats)
-    typer.echo(table + caveats + consistency_lines(ceilings), nl=False)
+    choices = f"Our choice in this recipe, not the paper's: {text}\n" if (text := declared_choices(target)) else ""
+    typer.echo(table + caveats + consistency_lines(ceilings) + choices, nl=False)
     if intervals:
         same_split = is_calibration_split(model, target)
         typer.echo(coverage_lines(coverage, intervals[1], is_calibration_split=same_split), nl=False)

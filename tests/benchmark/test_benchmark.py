@@ -1,0 +1,263 @@
+"""A benchmark from files to the page, on generated scores with known truth."""
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+from tests.benchmark.made_up_truth import honest, make_truth, predictor, write_run
+from videomem_hf.benchmark.benchmark import (
+    SCHEMA_FILE,
+    BenchmarkOptions,
+    read_result,
+    run_benchmark,
+    write_result,
+)
+from videomem_hf.benchmark.leaderboard import add_result, read_leaderboard, tables_of
+from videomem_hf.benchmark.page import write_page
+from videomem_hf.benchmark.prediction_files import Predictions
+from videomem_hf.benchmark.predictors import align, read_predictors
+from videomem_hf.benchmark.protocols import available_protocols, make_protocol
+from videomem_hf.benchmark.published import beside, read_published
+from videomem_hf.benchmark.result_text import result_text
+from videomem_hf.benchmark.scoring import Sampling
+from videomem_hf.benchmark.table1 import RowResult, to_markdown
+from videomem_hf.benchmark.truth import GroundTruth, Version, read_ground_truth, recognise
+from videomem_hf.recipes import recipe_choices
+from videomem_hf.schema import InputError
+from videomem_hf.statistics import noise_ceiling
+
+QUICK = Sampling(resamples=200)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table of one's own with 160 scored clips and two without a score."""
+    truth, _ = make_truth(160)
+    folder = tmp_path_factory.mktemp("table")
+    with (folder / "scores.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(
+            ["video", "title", "short_term", "short_term_annotations", "long_term", "long_term_annotations"]
+        )
+        for clip, title, scores, counts in zip(truth.ids, truth.titles, truth.scores, truth.counts, strict=True):
+            writer.writerow([f"{clip}.mp4", title, scores[0], int(counts[0]), scores[1], int(counts[1])])
+        writer.writerows([[f"more{n}.mp4", "", "", "", "", ""] for n in (1, 2)])
+    return folder
+
+
+def test_a_table_is_read_whole(table: Path) -> None:
+    made, _ = make_truth(160)
+    truth = read_ground_truth(str(table))
+    assert [clip.removesuffix(".mp4") for clip in truth.ids] == made.ids
+    assert truth.horizons == ("short_term", "long_term")
+    np.testing.assert_allclose(truth.scores, made.scores)
+    np.testing.assert_allclose(truth.counts, made.counts)
+    assert len(truth.unscored) == 2
+    assert not truth.divisions  # a seed divides them
+    assert truth.version.name == "own table"
+    assert truth.content_hash in truth.version.title
+    assert available_protocols(truth) == ["random", "ten-random", "grouped", "ten-grouped", "most-annotated", "all"]
+
+
+def test_runs_of_mediaeval_come_out_to_the_digit(table: Path, tmp_path: Path) -> None:
+    made, true = make_truth(160)
+    scores = honest(true)
+    names = [
+        write_run(tmp_path / f"19mem_me_{name}_run1.csv", made, scores, n)
+        for n, name in enumerate(("shortterm", "longterm"))
+    ]
+    truth = read_ground_truth(str(table))
+    found = read_predictors([str(each) for each in names], truth)
+    result = run_benchmark(found, truth, BenchmarkOptions(sampling=QUICK))
+    assert [each["name"] for each in result["protocols"]] == available_protocols(truth)
+    everything = result["protocols"][-1]
+    for column, horizon in enumerate(everything["horizons"]):
+        expected = spearmanr(scores[:, column].round(6), made.scores[:, column]).statistic
+        figure = horizon["predictors"][0]["spearman"]
+        assert figure["value"] == pytest.approx(expected, abs=1e-12)
+        assert figure["low"] < expected < figure["high"]
+        assert horizon["ceiling"]["value"] == pytest.approx(
+            noise_ceiling(made.scores[:, column], made.counts[:, column])
+        )
+        assert horizon["predictors"][0]["share"] == pytest.approx(expected / horizon["ceiling"]["value"])
+    ten = result["protocols"][1]
+    assert ten["folds"] == 10
+    folds = make_protocol("ten-random", truth).folds
+    assert len({tuple(fold.evaluation) for fold in folds}) == 10
+    each = [spearmanr(scores[fold.evaluation, 0].round(6), made.scores[fold.evaluation, 0]).statistic for fold in folds]
+    np.testing.assert_allclose(ten["horizons"][0]["predictors"][0]["folds"], each)
+    assert result["leaks"] == []
+
+
+def test_the_result_fits_its_schema_and_can_be_shown(table: Path, tmp_path: Path) -> None:
+    truth, true = make_truth(200)
+    scores = honest(true, 3, 0.8)
+    low = {"short_term": dict.fromkeys(truth.ids, (0.0, 1.0))}
+    partly = honest(true, 2)
+    partly[:5] = np.nan
+    given = [predictor(truth, scores, "strong", intervals=low), predictor(truth, partly, "weak")]
+    given += [predictor(truth, np.full_like(scores, 0.5), "constant")]
+    result = run_benchmark(given, truth, BenchmarkOptions(sampling=QUICK))
+    schema = json.loads(SCHEMA_FILE.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(result, schema)
+    assert read_result(write_result(tmp_path, result)) == result
+    covered = result["protocols"][-1]["coverage"]["weak"]
+    assert (covered["covered"], covered["missing"], covered["missing_first"]) == (
+        195,
+        5,
+        ["video1", "video2", "video3"],
+    )
+    both = result["protocols"][-1]["horizons"][0]
+    assert both["clips"] == 195
+    pairs = {(pair["first"], pair["second"]): pair["better"] for pair in both["pairs"]}
+    assert pairs["strong", "weak"] == "strong"
+    assert pairs["strong", "constant"] is None
+    assert both["predictors"][0]["calibration"]["covered"] == 1
+    assert {leak["kind"] for leak in result["leaks"]} == {"constant"}
+    write_page(tmp_path / "index.html", result)
+    page = (tmp_path / "index.html").read_text()
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert "<script" not in page
+    for words in ("strong is better", "cannot be told apart", "195 of 200 clips", "no: another ground truth"):
+        assert words in page
+    text = result_text(result)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "Leaks:" in text
+
+
+def test_two_runs_of_one_seed_are_the_same() -> None:
+    truth, true = make_truth(100)
+    given = [predictor(truth, honest(true))]
+    one, other = (run_benchmark(given, truth, BenchmarkOptions(("all",), sampling=QUICK)) for _ in range(2))
+    assert one | {"created": ""} == other | {"created": ""}
+
+
+def test_any_horizon_names() -> None:
+    truth, true = make_truth(100, horizons=("after_a_week",))
+    result = run_benchmark([predictor(truth, honest(true))], truth, BenchmarkOptions(("all",), sampling=QUICK))
+    assert result["protocols"][0]["horizons"][0]["horizon"] == "after_a_week"
+    assert "after a week" in result_text(result)
+
+
+def test_protocols_that_few_clips_cover_are_left_out() -> None:
+    truth, true = make_truth(200)
+    scores = honest(true)
+    scores[make_protocol("random", truth).folds[0].train] = np.nan
+    result = run_benchmark([predictor(truth, scores)], truth, BenchmarkOptions(sampling=QUICK))
+    assert [each["name"] for each in result["protocols"]] == ["random", "grouped", "all"]  # no two titles are alike
+    assert "ten-random" in result["protocols_left_out"]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "message"),
+    [
+        ("mediaeval-test", "1 clip here without a score"),
+        ("own", "makes no division of its own"),
+        ("best", "there is no protocol 'best'.*there are random, ten-random"),
+    ],
+)
+def test_protocols_that_data_do_not_allow(protocol: str, message: str) -> None:
+    truth, true = make_truth(50)
+    truth = replace(truth, unscored=["video99"])
+    with pytest.raises(InputError, match=message):
+        run_benchmark([predictor(truth, honest(true))], truth, BenchmarkOptions((protocol,)))
+
+
+def test_ids_are_found_whatever_their_form() -> None:
+    truth, _ = make_truth(50)
+    bare = align(Predictions("bare", {"short_term": {str(n): n / 100 for n in range(1, 60)}}), truth)
+    assert bare.scores[4, 0] == 0.05
+    assert bare.extra == tuple(sorted(map(str, range(51, 60))))
+    assert "taken as video10" in bare.notes[-1]
+    with pytest.raises(InputError, match=r"none of its 1 clip \(other\) has a measured score in made-up"):
+        align(Predictions("p", {"short_term": {"other": 0.5}}), truth)
+
+
+def published_scores() -> np.ndarray:
+    """8,000 rows that have VideoMem's published mean, standard deviation and ends, and not its distinct values."""
+    generator = np.random.default_rng(0)
+    return np.column_stack([generator.normal(0.859, 0.0817, 8000), generator.normal(0.7789, 0.1452, 8000)]).clip(0, 1)
+
+
+def test_a_version_is_named_only_where_its_statistics_agree() -> None:
+    ids = [f"video{n}" for n in range(8000)]
+    truth = GroundTruth(
+        "d", ids, ("short_term", "long_term"), published_scores(), np.full((8000, 2), 30.0), [None] * 8000
+    )
+    assert recognise(truth).name == "own table"
+    parts = {"own-validation": (ids[:7000], ids[7000:] + [f"more{n}" for n in range(500)])}
+    known = recognise(replace(truth, divisions=parts))
+    assert (known.name, known.verified) == ("videomem-2022", False)
+    images = GroundTruth(
+        "l", ids, ("short_term",), published_scores()[:, :1], np.full((8000, 1), np.nan), [None] * 8000
+    )
+    assert recognise(replace(images, divisions=parts)).name == "memento10k"
+
+
+def test_splits_of_lamem(tmp_path: Path) -> None:
+    (tmp_path / "splits").mkdir()
+    for number in (1, 2):
+        for part, first in (("train", 0), ("val", 10), ("test", 20)):
+            rows = [f"{(first + n + number) % 30:08}.jpg {(n + 1) / 20:.6f}\n" for n in range(10)]
+            (tmp_path / "splits" / f"{part}_{number}.txt").write_text("".join(rows))
+    truth = read_ground_truth(str(tmp_path))
+    assert (len(truth), truth.horizons, list(truth.divisions)) == (30, ("short_term",), ["lamem-1", "lamem-2"])
+    assert len(make_protocol("lamem-2", truth).folds[0].evaluation) == 10
+
+
+def test_published_figures_say_whether_they_can_be_compared() -> None:
+    rows = read_published()
+    assert {row.version for row in rows} == {"videomem-2018"}
+    assert next(r for r in rows if r.name == "ResNet3D" and r.split.startswith("validation")).spearman == {
+        "short_term": ".508", "long_term": ".230",
+    }  # fmt: skip
+    version = Version("videomem-2018", "", "", verified=True)
+    comparable = [row for row in beside(version, ["ten-random"]) if row["comparable"]]
+    assert {row["protocol"] for row in comparable} == {"ten-random"}
+    assert not any(row["comparable"] for row in beside(replace(version, verified=False), ["ten-random"]))
+    assert all(row["why_not"] for row in beside(version, []))
+
+
+def test_a_leaderboard_only_grows(tmp_path: Path) -> None:
+    truth, true = make_truth(100)
+    board = tmp_path / "board"
+    results = []
+    for name, strength in (("weak", 0.4), ("strong", 0.9)):
+        given = [predictor(truth, honest(true, 1, strength), name)]
+        results.append(run_benchmark(given, truth, BenchmarkOptions(("all",), sampling=QUICK)))
+        add_result(board, results[-1])
+    assert [each["predictors"][0]["name"] for each in read_leaderboard(board)] in (
+        ["weak", "strong"],
+        ["strong", "weak"],
+    )
+    assert [row["name"] for row in tables_of(board)[0]["rows"]] == ["strong", "weak"]
+    with pytest.raises(InputError, match="is in the leaderboard already"):
+        add_result(board, results[0])
+    page = (board / "index.html").read_text()
+    assert page.index("strong") < page.index("weak")
+    (board / "results" / "x.json").write_text("{}")
+    with pytest.raises(InputError, match="is no result of `videomem benchmark`"):
+        read_leaderboard(board)
+
+
+def test_recipes_declare_what_is_not_the_papers() -> None:
+    for name in ("c3d", "memnet", "squalli", "resnet3d", "semantic_embedding", "hmp"):
+        assert recipe_choices(name).endswith(".")
+    assert "the L2 penalty" in recipe_choices("c3d")
+    assert recipe_choices("gone.yaml") == ""
+
+
+def test_table_1_says_it_below() -> None:
+    values: dict[str, float | None] = {"spearman": 0.3, "low": 0.2, "high": 0.4, "items": 10}
+    measured = RowResult("c3d", "C3D", ((0.3, 0.3, 0.3), (0.1, 0.1, 0.1)), spearman={"short_term": {"test": values}})
+    absent = RowResult("hmp", "HMP", measured.paper)
+    text = to_markdown([measured, absent], "data", 500)
+    assert "C3D: our choice, as the paper does not give it: standardised features" in text
+    assert "HMP: our choice" not in text

@@ -1,0 +1,86 @@
+"""Files of predictions of every usual form are read; what they do not say is asked for in one sentence."""
+
+from pathlib import Path
+
+import pytest
+
+from videomem_hf.benchmark.prediction_files import merge_runs, read_prediction_file
+from videomem_hf.schema import InputError
+
+BOTH = ("short_term", "long_term")
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8", newline="")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "horizon"),
+    [
+        ("2019mem_team_shortterm_run1-required.csv", "video1.webm,0.9,1\r\nvideo2.webm,0.5,1\r\n", "short_term"),
+        ("me_long-term_run2.csv", "video,score\nvideo1.webm,.9\nvideo2.webm,.5\n", "long_term"),
+        ("semicolons_long_term.csv", "\ufeffid;score;confidence\nvideo1;.9;1\nvideo2;.5;1\n", "long_term"),
+        (
+            "preds_short_term.tsv",
+            "filename\tpred\tgt\nvideos/video1.mp4\t.9\t.8\nvideos/video2.mp4\t.5\t.6\n",
+            "short_term",
+        ),
+        ("x.csv", "video_id,long_term_prediction\nvideo1,.9\nvideo2,.5\n", "long_term"),
+        ("y.csv", "clip,short_term,frames\nvideo1.webm,.9,7\nvideo2.webm,.5,7\n", "short_term"),
+        ("z.csv", "video_id,short_term,short_term_model\nvideo1,.8,.9\nvideo2,.6,.5\n", "short_term"),
+    ],
+)
+def test_usual_forms(tmp_path: Path, name: str, text: str, horizon: str) -> None:
+    found = read_prediction_file(write(tmp_path, name, text), BOTH)
+    assert found.predicted == {horizon: {"video1": 0.9, "video2": 0.5}}
+    measured = {"short_term": {"video1": 0.8, "video2": 0.6}} if name in ("preds_short_term.tsv", "z.csv") else {}
+    assert found.measured == measured
+
+
+def test_intervals_with_their_level(tmp_path: Path) -> None:
+    text = "clip,short_term,short_term_low_80,short_term_high_80\na.mp4,.5,.3,.7\nb.mp4,.6,.4,.8\n"
+    found = read_prediction_file(write(tmp_path, "p.csv", text), BOTH)
+    assert found.intervals == {"short_term": {"a": (0.3, 0.7), "b": (0.4, 0.8)}}
+    assert found.level == 0.8
+
+
+def test_columns_and_the_horizon_can_be_said(tmp_path: Path) -> None:
+    path = write(tmp_path, "p.csv", "stimulus,guess\na,.5\nb,.6\n")
+    with pytest.raises(InputError, match="no column of clips among stimulus, guess; say which with --column clip=NAME"):
+        read_prediction_file(path, BOTH)
+    found = read_prediction_file(path, BOTH, columns={"clip": "stimulus", "long_term": "guess"})
+    assert found.predicted == {"long_term": {"a": 0.5, "b": 0.6}}
+    with pytest.raises(InputError, match="--column long_term=gues does not fit"):
+        read_prediction_file(path, BOTH, columns={"long_term": "gues"})
+    plain = write(tmp_path, "q.csv", "a,.5\nb,.6\n")
+    with pytest.raises(InputError, match="does not say which of short_term, long_term"):
+        read_prediction_file(plain, BOTH)
+    assert list(read_prediction_file(plain, BOTH, horizon="long_term").predicted) == ["long_term"]
+    assert list(read_prediction_file(plain, ("after_a_week",)).predicted) == ["after_a_week"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty"),
+        ("a,.5\nb\n", "row 2 has 1 columns"),
+        ("video,score\na,high\nb,.5\n", "row 1 has 'high', which is no number"),
+        ("a,.5,1,2\nb,.5,1,2\n", "has no header and 4 columns"),
+        ("video,weight\na,.5\n", "no column of predictions among video, weight"),
+    ],
+)
+def test_what_cannot_be_read(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read_prediction_file(write(tmp_path, "short_term.csv", text), BOTH)
+
+
+def test_two_runs_of_one_predictor_become_one(tmp_path: Path) -> None:
+    names = ("2019mem_a_shortterm_run1.csv", "2019mem_a_longterm_run1.csv", "2019mem_b_longterm_run1.csv")
+    files = [read_prediction_file(write(tmp_path, name, "video1,.9\nvideo1,.8\n"), BOTH) for name in names]
+    both, other = merge_runs(files, BOTH)
+    assert list(both.predicted) == ["short_term", "long_term"]
+    assert list(other.predicted) == ["long_term"]
+    assert both.twice == ("video1",)
+    assert both.predicted["short_term"] == {"video1": 0.9}

@@ -1,0 +1,281 @@
+"""Files of predictions in the usual forms: MediaEval's runs, two columns, tables of others, and the package's own."""
+
+import csv
+import hashlib
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+from videomem_hf.inference.score_table import clip_of_cell
+from videomem_hf.models.configuration_multiview import MultiViewConfig
+from videomem_hf.models.video_addresses import address_name
+from videomem_hf.run_files import score_column
+from videomem_hf.schema import InputError
+from videomem_hf.system import printable
+
+IDS: Final = (
+    "video_id", "clip", "video", "filename", "file_name", "file", "video_name", "image", "image_name", "image_id",
+    "path", "id", "name", "clip_id", "item",
+)  # fmt: skip
+"""Names of a column of clips, the likeliest first."""
+PREDICTED: Final = (
+    "pred", "preds", "prediction", "predictions", "predicted", "predicted_score", "pred_score", "score_pred", "score",
+    "scores", "memorability", "memorability_score", "mem_score", "output",
+)  # fmt: skip
+"""Names of a table's only column of predictions, the likeliest first."""
+_MEASURED: Final = ("gt", "ground_truth", "groundtruth", "target", "label", "true", "measured", "actual")
+_DELIMITERS: Final = ",;\t"
+_LEVEL: Final = MultiViewConfig().interval_level
+
+Numbers = dict[str, float]
+"""Clip id to number; a clip without one is missing."""
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What one predictor says of clips.
+
+    Attributes:
+        name: The file or folder.
+        predicted: Horizon to scores.
+        measured: Horizon to the measured scores that came with them.
+        intervals: Horizon to the ends of prediction intervals.
+        level: What share of scores the intervals are meant to hold.
+        digest: Of the file's content.
+        twice: Ids that the file has more than once, with different scores or the same.
+        trained_on: Ids of clips that the predictor was trained on, where that is known.
+        fingerprint: Of the data that it was trained on, where that is known.
+        notes: What was decided without being told, a sentence each.
+    """
+
+    name: str
+    predicted: dict[str, Numbers]
+    measured: dict[str, Numbers] = field(default_factory=dict)
+    intervals: dict[str, dict[str, tuple[float, float]]] = field(default_factory=dict)
+    level: float = _LEVEL
+    digest: str = ""
+    twice: tuple[str, ...] = ()
+    trained_on: frozenset[str] = frozenset()
+    fingerprint: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def read_prediction_file(
+    path: Path, horizons: Sequence[str], *, horizon: str | None = None, columns: Mapping[str, str] | None = None
+) -> Predictions:
+    """Read a file of predictions of any usual form.
+
+    Args:
+        path: Text with commas, semicolons or tabs. Without a header: the clip, its score, and perhaps a confidence.
+        horizons: Those of the ground truth.
+        horizon: Which one the file predicts, where neither its name nor a column says so.
+        columns: `clip` or a horizon to the name of its column, where the usual names do not fit.
+
+    Raises:
+        InputError: The file cannot be read, no column fits, or which horizon it predicts is not known.
+    """
+    rows = _read_rows(path)
+    named = _name_columns(path, rows[0], horizons, horizon, columns or {}) if _is_header(rows[0]) else None
+    if named is None:
+        if len(rows[0]) not in (2, 3):
+            raise InputError(
+                f"{path}: has no header and {len(rows[0])} columns; without one a row is clip,score or "
+                "clip,score,confidence, so add a line with the columns' names"
+            )
+        named = _Columns(0, {_horizon_of_file(path, horizons, horizon): 1})
+    else:
+        rows = rows[1:]
+    ids = [clip_key(row[named.clip]) for row in rows]
+    counted = Counter(ids)
+    return Predictions(
+        str(path),
+        {h: _numbers(path, ids, rows, column) for h, column in named.predicted.items()},
+        {h: _numbers(path, ids, rows, column) for h, column in named.measured.items()},
+        {h: _ends(path, ids, rows, *pair) for h, pair in named.intervals.items()},
+        named.level,
+        hashlib.sha256(path.read_bytes()).hexdigest()[:16],
+        tuple(clip for clip, count in counted.items() if count > 1),
+        notes=tuple(named.notes),
+    )
+
+
+def merge_runs(files: Sequence[Predictions], horizons: Sequence[str]) -> list[Predictions]:
+    """Join the files of one predictor, a horizon each, whose names differ only in the horizon (MediaEval's runs)."""
+    joined: dict[str, Predictions] = {}
+    for each in files:
+        path = Path(each.name)
+        stem = path.stem.lower()
+        for horizon in horizons:
+            stem = re.sub(_pattern(horizon), "*", stem)
+        key = str(path.with_name(stem)) if "*" in stem else each.name
+        other = joined.get(key)
+        if other is None or set(other.predicted) & set(each.predicted):
+            joined[key if other is None else each.name] = each
+            continue
+        merged: dict[str, Any] = {
+            name: getattr(other, name) | getattr(each, name) for name in ("predicted", "measured", "intervals")
+        }
+        joined[key] = replace(
+            other,
+            name=f"{other.name} + {path.name}",
+            **merged,
+            digest=hashlib.sha256(f"{other.digest}{each.digest}".encode()).hexdigest()[:16],
+            twice=tuple(dict.fromkeys([*other.twice, *each.twice])),
+            notes=(*other.notes, *each.notes),
+        )
+    return list(joined.values())
+
+
+@dataclass
+class _Columns:
+    """Indices of the columns."""
+
+    clip: int
+    predicted: dict[str, int]
+    measured: dict[str, int] = field(default_factory=dict)
+    intervals: dict[str, tuple[int, int]] = field(default_factory=dict)
+    level: float = _LEVEL
+    notes: list[str] = field(default_factory=list)
+
+
+def _read_rows(path: Path) -> list[list[str]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from None
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not lines:
+        raise InputError(f"{path}: is empty; give a file of predictions")
+    delimiter = max(_DELIMITERS, key=lines[0].count)
+    rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter)]
+    for number, row in enumerate(rows, 1):
+        if len(row) != len(rows[0]) or len(row) < 2:
+            raise InputError(f"{path}: row {number} has {len(row)} columns, and the first {len(rows[0])}; 2 are needed")
+    return rows
+
+
+def _is_header(row: Sequence[str]) -> bool:
+    return not any(_is_number(cell) for cell in row[1:])
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _simple(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+
+
+def _pattern(horizon: str) -> str:
+    """Matches a horizon in a file's name: short_term, short-term, shortterm."""
+    return re.sub(r"_", "[-_ ]?", re.escape(horizon))
+
+
+def _name_columns(
+    path: Path, header: Sequence[str], horizons: Sequence[str], horizon: str | None, given: Mapping[str, str]
+) -> _Columns:
+    names = [_simple(name) for name in header]
+    for role, name in given.items():
+        if role not in ("clip", *horizons) or name not in header:
+            raise InputError(
+                f"{path}: --column {role}={name} does not fit; there are the columns {_listed(header)}, and they can "
+                f"be clip, {', '.join(horizons)}"
+            )
+    clip = header.index(given["clip"]) if "clip" in given else next((names.index(n) for n in IDS if n in names), None)
+    if clip is None:
+        raise InputError(f"{path}: no column of clips among {_listed(header)}; say which with --column clip=NAME")
+    found = _Columns(clip, {h: header.index(name) for h, name in given.items() if h in horizons})
+    with_measured = any(score_column(h) in names for h in horizons)
+    for each in horizons:
+        forms = [score_column(each), *(f"{each}_{end}" for end in PREDICTED), *(f"{end}_{each}" for end in PREDICTED)]
+        forms += [] if with_measured else [each, f"{each}_memorability"]
+        if each not in found.predicted and (name := next((form for form in forms if form in names), None)):
+            found.predicted[each] = names.index(name)
+        if each in found.predicted:
+            _find_beside(found, each, names)
+    if not found.predicted:
+        _take_only_column(path, found, header, names, _horizon_of_file(path, horizons, horizon))
+    return found
+
+
+def _find_beside(found: _Columns, horizon: str, names: Sequence[str]) -> None:
+    """Find the measured scores and the intervals that stand beside a horizon's predictions."""
+    column = found.predicted[horizon]
+    measured = [horizon, *(f"{horizon}_{end}" for end in _MEASURED), *(f"{end}_{horizon}" for end in _MEASURED)]
+    if name := next((each for each in measured if each in names and names.index(each) != column), None):
+        found.measured[horizon] = names.index(name)
+    ends = {end: re.compile(rf"{re.escape(horizon)}_{end}(?:_(\d+(?:_\d+)?))?") for end in ("low", "high")}
+    matches = {
+        end: [(i, m) for i, name in enumerate(names) if (m := each.fullmatch(name))] for end, each in ends.items()
+    }
+    if matches["low"] and matches["high"]:
+        found.intervals[horizon] = matches["low"][0][0], matches["high"][0][0]
+        if level := matches["low"][0][1][1]:
+            found.level = float(level.replace("_", ".")) / 100
+
+
+def _take_only_column(path: Path, found: _Columns, header: Sequence[str], names: Sequence[str], horizon: str) -> None:
+    name = next((each for each in PREDICTED if each in names), None)
+    if name is None:
+        raise InputError(
+            f"{path}: no column of predictions among {_listed(header)}; say which with --column {horizon}=NAME"
+        )
+    found.predicted[horizon] = names.index(name)
+    found.notes.append(f"The column {printable(header[names.index(name)])!r} is taken as predictions of {horizon}.")
+    others = [each for each in (*_MEASURED, "mem_score", "memorability") if each in names and each != name]
+    if others:
+        found.measured[horizon] = names.index(others[0])
+
+
+def _horizon_of_file(path: Path, horizons: Sequence[str], horizon: str | None) -> str:
+    if horizon is not None:
+        if horizon not in horizons:
+            raise InputError(f"--horizon {horizon}: the data have {', '.join(horizons)}; name one of them")
+        return horizon
+    named = [each for each in horizons if re.search(_pattern(each), path.stem.lower())]
+    if len(named) == 1:
+        return named[0]
+    if len(horizons) == 1:
+        return horizons[0]
+    raise InputError(
+        f"{path}: does not say which of {', '.join(horizons)} it predicts; name it in the file's name or with --horizon"
+    )
+
+
+def clip_key(cell: str) -> str:
+    """What a clip is found by: the name of its file without folders and without the suffix."""
+    name = address_name(clip_of_cell(cell)).replace("\\", "/").rsplit("/", 1)[-1]
+    return name if re.fullmatch(r"[\d.]+", name) else Path(name).stem
+
+
+def _numbers(path: Path, ids: Sequence[str], rows: Sequence[Sequence[str]], column: int) -> Numbers:
+    found: Numbers = {}
+    for number, (clip, row) in enumerate(zip(ids, rows, strict=True), 1):
+        cell = row[column]
+        if not cell or cell.lower() in ("nan", "null", "none", "na"):
+            continue
+        if not _is_number(cell):
+            raise InputError(f"{path}: row {number} has {printable(cell)[:40]!r}, which is no number")
+        value = float(cell)
+        if math.isfinite(value):
+            found.setdefault(clip, value)
+    return found
+
+
+def _ends(
+    path: Path, ids: Sequence[str], rows: Sequence[Sequence[str]], low: int, high: int
+) -> dict[str, tuple[float, float]]:
+    below, above = _numbers(path, ids, rows, low), _numbers(path, ids, rows, high)
+    return {clip: (below[clip], above[clip]) for clip in below if clip in above}
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(printable(name)[:30] for name in names[:12]) + (", ..." if len(names) > 12 else "")
