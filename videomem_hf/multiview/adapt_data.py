@@ -14,7 +14,7 @@ from videomem_hf.data.scored_clips import FRAME_CACHE, Clips, load_clips, number
 from videomem_hf.evaluation.training_clips import clip_contents
 from videomem_hf.inference.frame_statistics import FrameStatistics
 from videomem_hf.inference.saliency import score_rows
-from videomem_hf.inference.typicality import with_sizes
+from videomem_hf.inference.typicality import with_summaries
 from videomem_hf.models.modeling_adapted import AdaptedModel, describe_clips
 from videomem_hf.multiview.adapt_process import ClipRows
 from videomem_hf.multiview.predict import load_model_views
@@ -277,7 +277,7 @@ class DomainReader:
         ids = list(itertools.chain.from_iterable(part.video_ids for part in parts))
         labels, counts = (np.concatenate([getattr(part, name) for part in parts])[drawn] for name in _MEASURED)
         columns = np.split(matrix[drawn], np.cumsum(sizes)[:-1], axis=1)
-        described = with_sizes(dict(zip(config.feature_names, columns, strict=True)))
+        described = with_summaries(dict(zip(config.feature_names, columns, strict=True)))
         contents = [each for part in parts for each in clip_contents(part)]
         return self._of_vectors(
             [ids[index] for index in drawn], labels, counts, described, [contents[index] for index in drawn],
@@ -293,7 +293,7 @@ class DomainReader:
             raise InputError(f"{self.data}: no clip has both a score and a view of the model")
         rows = rows[self._drawn(len(rows))]
         views = {name: x[rows] for name, x in found.views.items() if name in self.model.config.view_names}
-        described = with_sizes({name: x.reshape(len(rows), -1) for name, x in views.items()})
+        described = with_summaries({name: x.reshape(len(rows), -1) for name, x in views.items()})
         tensors = {name: torch.from_numpy(np.asarray(x, np.float32)) for name, x in views.items()}
         return self._of_vectors(
             [found.video_ids[row] for row in rows], found.scores[rows][:, columns], found.counts[rows][:, columns],
