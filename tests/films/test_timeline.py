@@ -143,8 +143,9 @@ def test_odd_films(tiny: Predictor, tmp_path: Path) -> None:
     assert ending in found.notes[-1]
     with pytest.raises(VideoError, match="frames without their times"):
         videomem_hf.timeline(np.stack(still(1, 1)), tiny)
-    with pytest.raises(InputError, match="fps is 0"):
-        videomem_hf.timeline(whole, tiny, fps=0)
+    for fps in (0, np.inf, np.nan):
+        with pytest.raises(InputError, match=f"fps is {fps}; it must be a number above 0"):
+            videomem_hf.timeline(whole, tiny, fps=fps)
 
 
 def test_a_shot_survives_json(tiny: Predictor, film: Path) -> None:

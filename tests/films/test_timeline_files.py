@@ -1,6 +1,7 @@
 """What is written of a timeline says the same everywhere, and the page needs nothing else."""
 
 import csv
+import errno
 import json
 import re
 from dataclasses import replace
@@ -13,8 +14,9 @@ import videomem_hf
 from tests.films.films import still, write_film
 from videomem_hf.films.ray_engine import summary_of
 from videomem_hf.films.timeline import Timeline
-from videomem_hf.films.timeline_files import write_timeline
+from videomem_hf.films.timeline_files import make_timeline, write_timeline
 from videomem_hf.inference import Predictor
+from videomem_hf.schema import InputError
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +70,15 @@ def test_the_page_is_one_file_with_all_shots(found: Timeline, tmp_path: Path) ->
     assert page.count("<polyline") == 1, "one shot is longer than a window"
     write_timeline(found, tmp_path)
     assert "#t=" not in (tmp_path / "timeline.html").read_text()
+
+
+def test_a_full_disk_is_told_in_one_sentence(tiny: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("videomem_hf.films.film_journal.Journal.add", full)
+    with pytest.raises(InputError, match=r"out: the disk is full; make room, and the same command goes on"):
+        make_timeline(write_film(tmp_path / "a.webm", still(1, 1)), tmp_path / "out", tiny)
 
 
 def test_the_page_marks_shared_ranks(found: Timeline, tmp_path: Path) -> None:

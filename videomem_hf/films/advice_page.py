@@ -160,8 +160,8 @@ def _page(advice: Advice, files: list[tuple[Trial, Path]], study: Any, folder: P
     others = len(advice.advised) - len(files)
     content = {
         "advice": {
-            "clip_name": printable(Path(advice.clip).name), "model": advice.model, "caveats": advice.caveats,
-            "notes": [printable(note) for note in advice.notes],
+            "clip_name": printable(Path(advice.clip).name), "model": printable(Path(advice.model).name),
+            "caveats": advice.caveats, "notes": [printable(note) for note in advice.notes],
         },
         "summary": summary_of(advice),
         "horizon": HORIZON_NAMES[advice.horizon],

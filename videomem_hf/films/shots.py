@@ -43,9 +43,6 @@ _STEPS: Final = 9
 """Frames of a piece between which a movement is looked for."""
 _PACES: Final = (8, 4, 2, 1)
 """So many of these frames lie between those that are compared: slow movements show in those farther apart."""
-_MOVED_AT_ONCE: Final = 0.45
-_MOVED_SLOWLY: Final = 0.5
-"""Of what differs between two frames, the share that may be left when one is moved over the other."""
 DELAY_S: Final = 5.0
 """After so long all changes are known."""
 WARM_UP_S: Final = 15.0
@@ -207,7 +204,7 @@ class ShotFinder:
             piece = list(islice(self._recent, start, end))
             found = find_slow_change(times[start:end], np.stack([each.coarse for each in piece]))
             steps = [piece[i].small for i in np.linspace(0, len(piece) - 1, _STEPS).astype(int)]
-            if found and not any(is_movement(steps[::pace], _MOVED_SLOWLY) for pace in _PACES):
+            if found and not any(is_movement(steps[::pace]) for pace in _PACES):
                 self._slow.append(found)
 
     def _is_cut(self, cut_s: float) -> bool:
@@ -221,7 +218,7 @@ class ShotFinder:
         others += [_difference(new.coarse, each.coarse) for each in before[:-1]]
         if others and min(others) < _BACK * _difference(old.coarse, new.coarse):
             return False
-        return not is_movement([old.small, new.small], _MOVED_AT_ONCE)
+        return not is_movement([old.small, new.small])
 
     def _settle(self, until_s: float) -> list[float]:
         """Give the changes before a time, which cannot change any more, once each."""

@@ -25,6 +25,8 @@ _MIDDLE: Final = (0.2, 0.8)
 """Where in the piece the mixture has to be half and half."""
 _EDGE: Final = 4
 """A picture may move by a quarter of its sides."""
+_MOST_MOVED: Final = 0.45
+"""What differs between two pictures after moving one over the other, as a share of what differs without."""
 FLAT_SD: Final = 6.0
 """Below this spread of its levels a frame shows nothing: what a fade goes to, whatever its colour."""
 
@@ -78,14 +80,10 @@ def may_be_slow(first: np.ndarray, last: np.ndarray) -> bool:
     return float(np.abs(last - first).mean()) >= _LEAST_CHANGE and _correlation(first, last) <= _MOST_ALIKE
 
 
-def is_movement(pictures: Sequence[np.ndarray], most: float) -> bool:
+def is_movement(pictures: Sequence[np.ndarray]) -> bool:
     """Whether small pictures `(height, width, 3)` uint8, at even times, are parts of one that moves before the camera.
 
     The middle of each is looked for in the one before it. What moves is found elsewhere; a mixture is not.
-
-    Args:
-        pictures: At least two.
-        most: What may differ after moving one picture over the other, as a share of what differs without.
     """
     import cv2
 
@@ -97,7 +95,7 @@ def is_movement(pictures: Sequence[np.ndarray], most: float) -> bool:
         costs = cv2.matchTemplate(before, middle, cv2.TM_SQDIFF)
         moved += float(np.sqrt(max(0.0, costs.min())))
         stayed += float(np.sqrt(max(0.0, costs[down, across])))
-    return moved < most * stayed
+    return moved < _MOST_MOVED * stayed
 
 
 def _contrast(frame: np.ndarray) -> float:

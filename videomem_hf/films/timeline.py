@@ -1,5 +1,6 @@
 """How memorable each shot of a film is, in one pass over it and in memory that does not grow with its length."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -149,8 +150,8 @@ def timeline(
     if isinstance(opened, np.ndarray):
         raise VideoError("frames without their times have no shots that could be found: give the video file")
     fps = predictor.processor.fps if fps is None else fps
-    if not fps > 0:
-        raise InputError(f"fps is {fps}; it must be above 0")
+    if not 0 < fps < math.inf:
+        raise InputError(f"fps is {fps}; it must be a number above 0")
     film = _Film(opened, name)
     if journal is None:
         return _describe(predictor, film, fps, _score(predictor, film, fps, None, on_progress))

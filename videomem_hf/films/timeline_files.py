@@ -1,6 +1,7 @@
 """What is written of a timeline: page, picture, table, JSON and editors' markers."""
 
 import csv
+import errno
 import json
 from pathlib import Path
 from typing import Final
@@ -98,6 +99,11 @@ def make_timeline(
     except OSError as error:
         raise InputError(f"{folder}: cannot be a folder ({os_cause(error)})") from None
     check_folder(film, folder)
-    found = timeline(film, predictor, fps=fps, journal=folder / JOURNAL, on_progress=on_progress)
-    write_timeline(found, folder, film, otio)
+    try:
+        found = timeline(film, predictor, fps=fps, journal=folder / JOURNAL, on_progress=on_progress)
+        write_timeline(found, folder, film, otio)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise InputError(f"{folder}: the disk is full; make room, and the same command goes on from here") from None
     return found
