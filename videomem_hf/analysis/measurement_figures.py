@@ -82,7 +82,7 @@ def extremes_figure(measured: "Mapping[Horizon, Measurement]", names: Sequence[s
                 (at[SHOWN_VIDEOS - 1] + at[SHOWN_VIDEOS]) / 2, color=GUIDE_COLOUR, linestyle=":", linewidth=0.8
             )
         error = np.stack([values[chosen] - low[chosen], high[chosen] - values[chosen]])
-        axes.axvline(np.nanmean(values), color=GUIDE_COLOUR, linewidth=0.9, label="mean of all videos")
+        axes.axvline(float(np.nanmean(values)), color=GUIDE_COLOUR, linewidth=0.9, label="mean of all videos")
         axes.errorbar(
             values[chosen], at, xerr=error, fmt="o", markersize=3, linewidth=1, color=COLOURS[horizon],
             label="d\N{PRIME}, 90 % interval",

@@ -191,7 +191,7 @@ def _left_out(clips: int, why: str) -> str:
 
 
 def _names(horizons: Sequence[str]) -> str:
-    return " and no ".join(HORIZON_NAMES.get(each, each) for each in horizons)  # type: ignore[call-overload]
+    return " and no ".join(HORIZON_NAMES[each] for each in horizons)
 
 
 def _fit(

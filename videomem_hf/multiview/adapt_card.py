@@ -27,7 +27,7 @@ def result_lines(results: Mapping[Horizon, HorizonResult]) -> list[str]:
         annotations = "" if math.isnan(each.annotations) else f", median {each.annotations:.0f} annotations"
         spearman, error = each.spearman_gain, each.mse_gain
         lines += [
-            f"{_name(horizon)}: {quantity(each.clips, 'clip')}{annotations}",
+            f"{HORIZON_NAMES[horizon]}: {quantity(each.clips, 'clip')}{annotations}",
             f"  {'each left out in turn':<24}{'before':>8}{'adapted':>9}   difference, 95% interval",
             f"  {'Spearman':<24}{_number(each.base_spearman):>8}{_number(each.spearman):>9}   "
             + _difference(spearman.difference, spearman.interval.low, spearman.interval.high, 3),
@@ -71,7 +71,7 @@ def _card_data(name: str, left_out: Mapping[str, Any], config: AdaptedConfig) ->
             dataset_type="own",
             dataset_name=f"{config.adapted_to}, each clip left out in turn",
             metric_type="spearmanr",
-            metric_name=f"Spearman's rank correlation, {_name(horizon)}",
+            metric_name=f"Spearman's rank correlation, {HORIZON_NAMES[horizon]}",
             metric_value=each["spearman"],
         )
         for horizon, each in left_out.items()
@@ -89,8 +89,6 @@ def _card_data(name: str, left_out: Mapping[str, Any], config: AdaptedConfig) ->
     )
 
 
-def _name(horizon: str) -> str:
-    return HORIZON_NAMES.get(horizon, horizon)  # type: ignore[call-overload]
 
 
 def _rows(left_out: Mapping[str, Any]) -> Iterator[list[str]]:
@@ -103,7 +101,7 @@ def _rows(left_out: Mapping[str, Any]) -> Iterator[list[str]]:
         gain = each["spearman_gain"]
         ends = gain["difference"], gain["interval"]["low"], gain["interval"]["high"]
         yield [
-            _name(horizon),
+            HORIZON_NAMES[horizon],
             str(each["clips"]),
             "unknown" if each["annotations"] is None else f"{each['annotations']:.0f}",
             *(_number(each[name]) for name in ("base_spearman", "spearman")),
