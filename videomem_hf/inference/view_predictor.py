@@ -7,7 +7,7 @@ import numpy as np
 from videomem_hf.features.catalogue import feature_spec
 from videomem_hf.features.extract import ColumnExtractor
 from videomem_hf.features.title_views import EMBEDDING, WORDS, embed_titles, plain_title, word_counts
-from videomem_hf.inference.feature_predictor import FeaturePredictor
+from videomem_hf.inference.feature_predictor import FeaturePredictor, as_floats
 from videomem_hf.inference.prediction import Intervals
 from videomem_hf.inference.typicality import with_distances
 from videomem_hf.schema import Horizon, InputError
@@ -84,9 +84,9 @@ class ViewPredictor(FeaturePredictor):
         described = super()._describe(values, output)
         if output.explained is None:
             return described
-        return with_distances(described, output.explained.double().cpu().numpy(), self.model.config)
+        return with_distances(described, as_floats(output.explained), self.model.config)
 
     def _intervals(self, output: Any, scores: dict[Horizon, float]) -> tuple[Intervals | None, float]:
-        ends = output.intervals[0].double().cpu().tolist()
+        ends = as_floats(output.intervals[0]).tolist()
         intervals = {horizon: (low, high) for horizon, (low, high) in zip(self.horizons, ends, strict=True)}
         return intervals, self.interval_level
