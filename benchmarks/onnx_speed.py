@@ -2,9 +2,10 @@
 
     python benchmarks/onnx_speed.py clip.webm more.webm --out benchmarks/results/onnx_speed.json
 
-Needs `pip install resmem opencv-python-headless 'videomem_hf[onnx]'`. Of the first clip every way is a process of its own, start and
-load included, in turns; the fastest of the repeats counts. Then both engines score all clips in one process. `--small` names
-the interpreter of an environment with docs/onnx-requirements.txt alone, which runs the exported model there as well.
+Needs `pip install resmem opencv-python-headless 'videomem_hf[onnx]'`. Of the first clip every way is a process of its
+own, start and load included, in turns; the fastest of the repeats counts. Then both engines score all clips in one
+process. `--small` names the interpreter of an environment with docs/onnx-requirements.txt alone, which runs the
+exported model there as well.
 """
 
 import argparse

@@ -234,6 +234,15 @@ def test_folders_that_are_no_export_are_named(attention: Any, tmp_path: Path) ->
         export_onnx(str(attention[0]), tmp_path)
 
 
+@pytest.mark.slow
+def test_published_resmem(clip: Path, tmp_path: Path) -> None:
+    pytest.importorskip("resmem")
+    export_onnx("resmem", tmp_path / "onnx")
+    expected = load_predictor("resmem", "cpu").predict(clip)
+    found = load_onnx_predictor(tmp_path / "onnx").predict(clip)
+    np.testing.assert_allclose(found.frame_scores, expected.frame_scores, atol=1e-4)
+
+
 WITHOUT = """
 import sys
 class Absent:
