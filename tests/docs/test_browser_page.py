@@ -19,9 +19,7 @@ PAGE = Path(__file__).parents[2] / "docs/browser"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium"),
-    pytest.mark.skipif(
-        not (PAGE / "node_modules").is_dir(), reason="needs onnxruntime-web, see docs/export.md"
-    ),
+    pytest.mark.skipif(not (PAGE / "node_modules").is_dir(), reason="needs onnxruntime-web, see docs/export.md"),
 ]
 
 
