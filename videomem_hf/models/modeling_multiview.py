@@ -204,7 +204,7 @@ class MultiViewModel(MemorabilityModel):
         exporting = torch.compiler.is_exporting()  # what is computed then must not depend on values
         weights = (self.stack if exporting else self.stack[pattern.unique()]).unflatten(-1, (-1, horizons))
         used = (weights != 0).any(dim=-1).any(dim=1).any(dim=0)  # components
-        total = self.coefficients.new_zeros(len(present), self.stack.shape[-1])
+        total = self.coefficients.new_zeros(present.shape[0], self.stack.shape[-1])
         for view, kernel in enumerate(self.config.view_kernels):
             if kernel == "linear":
                 total = total + prepared[view] * present[:, view, None] @ getattr(self, f"primal_{view}")
@@ -263,10 +263,10 @@ class MultiViewModel(MemorabilityModel):
         given = {name: views[name].flatten(1) for name in names if name in views}
         if not given:
             raise ValueError(f"needs one of the views {', '.join(names)}, got {sorted(views)}")
-        rows = {len(column) for column in given.values()}
-        if len(rows) > 1:
-            raise ValueError(f"views must be of one number of clips, got {sorted(rows)}")
-        clips, columns = rows.pop(), []
+        clips, columns = next(iter(given.values())).shape[0], []
+        if any(column.shape[0] != clips for column in given.values()):
+            rows = sorted({len(column) for column in given.values()})
+            raise ValueError(f"views must be of one number of clips, got {rows}")
         for name, size in zip(names, sizes, strict=True):
             column = given.get(name, torch.full((clips, size), torch.nan, device=device))
             if column.shape[1] != size:

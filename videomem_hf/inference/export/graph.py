@@ -47,9 +47,11 @@ class _Described(nn.Module):
 
 
 def with_descriptions(part: ExportPart, model: Any) -> ExportPart:
-    """The part with outputs that describe each segment for the model's typicality."""
+    """The part with outputs that describe each segment for the model's typicality; for frames of the example's size."""
     described = _Described(part, model)
-    return replace(part, network=described, outputs=(*part.outputs, *described.names))
+    (name, pixels), *_ = part.inputs.items()
+    axes = {name: (*part.axes[name][:3], *pixels.shape[3:])}
+    return replace(part, network=described, axes=axes, outputs=(*part.outputs, *described.names))
 
 
 def part_to_onnx(part: ExportPart) -> tuple[Any, dict[str, list[str | int]]]:

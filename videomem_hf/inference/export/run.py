@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from videomem_hf import __version__
-from videomem_hf.inference.claims import Claims, read_claims, write_claims
+from videomem_hf.inference.claims import UNMEASURED, Claims, read_claims, write_claims
 from videomem_hf.inference.export.checks import (
     SAMPLE_CLIPS,
     largest_difference,
@@ -68,7 +68,8 @@ def export_onnx(
     name = RESMEM if model is None else str(model)
     if dtype != "float32" and getattr(network, "stays_float32", False):
         raise InputError(f"{name}: {type(network).__name__} stays float32, and is small; leave --dtype out")
-    export = _Export(for_inference(network.float(), "cpu", "float32"), processor, name, read_claims(name, network), say)
+    claims = _exportable(read_claims(name, network), processor)
+    export = _Export(for_inference(network.float(), "cpu", "float32"), processor, name, claims, say)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
@@ -175,6 +176,14 @@ class _Export:
             frame_noise={horizon: asdict(noise) for horizon, noise in claims.frame_noise.items()},
             made_with={"videomem_hf": __version__, **{each: version(each) for each in ("torch", *_PACKAGES)}},
         )
+
+
+def _exportable(claims: Claims, processor: Any) -> Claims:
+    """Without typicality for a processor whose frames have several sizes: a graph describes frames of one size."""
+    several = processor is not None and not processor.do_center_crop and dict(processor.size).get("shortest_edge")
+    if claims.typicality is None or not several:
+        return claims
+    return replace(claims, typicality=None, caveats=(*claims.caveats, UNMEASURED))
 
 
 def _of_reduced(dtype: str, correlation: float) -> str:
