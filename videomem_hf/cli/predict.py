@@ -134,8 +134,7 @@ def predict(
     if occlusion and plots is None and engine != "ray":
         raise InputError("--occlusion: needs --plots FOLDER")
     _check_model(model, title, titles)
-    if engine == "onnx":
-        check_onnx(model, device, precision, import_, trust_remote_code, occlusion)
+    check_onnx(engine, model, device, precision, import_, trust_remote_code, occlusion)
     import_code(import_)
     if engine == "ray":
         if any((fail_fast, import_, trust_remote_code)):
@@ -156,7 +155,7 @@ def predict(
     again = [o.source for o in scored if o.prediction and isinstance(o.source, Path) and not is_pipe(o.source)]
     typed = typed_options({
         "--model": [model], "--device": [device], "--import": import_ or [], "--title": [title], "--titles": [titles],
-        "--engine": [engine if engine == "onnx" else None],
+        "--engine": ["onnx"] * (engine == "onnx"),
     }) + (" --trust-remote-code" if trust_remote_code else "")  # fmt: skip
     say_next(*next_commands(again, typed, drawn=bool(plots), maps=maps, written=bool(csv_file or overlay)))
     if any(outcome.error for outcome in scored):

@@ -4,6 +4,7 @@ from videomem_hf.schema import InputError
 
 
 def check_onnx(
+    engine: str,
     model: str | None,
     device: str | None,
     precision: str,
@@ -11,7 +12,9 @@ def check_onnx(
     trust_remote_code: bool,
     occlusion: bool,
 ) -> None:
-    """Refuse what an exported model cannot do."""
+    """Refuse what an exported model cannot do; nothing with another engine."""
+    if engine != "onnx":
+        return
     if model is None:
         raise InputError("--engine onnx: name with --model the folder that `videomem export MODEL --onnx OUT` wrote")
     if device not in (None, "cpu"):

@@ -79,10 +79,10 @@ class Predictor(ClipPredictor):
 
     def extract(self, source: ClipSource, title: str | None = None) -> tuple[dict[str, np.ndarray], list[str]]:
         """Give `pixel_values_videos` `(frames, 3, height, width)` float32, and what was odd about the file."""
-        pieces, notes = self._read(source)
+        pieces, notes = self.read_pieces(source)
         return {"pixel_values_videos": self._input(pieces).flatten(0, 1).numpy()}, notes
 
-    def _read(self, source: ClipSource) -> tuple[list[Piece], list[str]]:
+    def read_pieces(self, source: ClipSource) -> tuple[list[Piece], list[str]]:
         """All that is scored of a clip, and what was odd about the file."""
         clip = ClipFrames(source)
         return list(self._prepare_clip(clip, None, pictures=False)), clip.notes

@@ -32,7 +32,7 @@ class OnnxPredictor(Predictor):
         return f"{self.name} was exported without attention; Grad-CAM needs the original model and --engine local"
 
     def extract(self, source: ClipSource, title: str | None = None) -> tuple[dict[str, np.ndarray], list[str]]:
-        pieces, notes = self._read(source)
+        pieces, notes = self.read_pieces(source)
         pixels = self._input(pieces)
         return {"pixel_values_videos": pixels.reshape(-1, *pixels.shape[2:])}, notes
 
@@ -66,7 +66,7 @@ class OnnxPredictor(Predictor):
         if not batch:
             return
         found = self.model.score_segments(self._input(batch))
-        shows_maps = self._method is not None and (options.maps or options.stills > 0)
+        shows_maps = self.saliency_method is not None and (options.maps or options.stills > 0)
         for index, each in enumerate(batch):
             each.clip.describe({name: values[index] for name, values in found.groups.items()})
             saliency = found.maps[index] if shows_maps and found.maps is not None else None
