@@ -194,6 +194,21 @@ def test_weights_in_fewer_bits_keep_the_ranks(dtype: str, share: float, wide: An
     assert sizes[0] < share * sizes[1]
 
 
+def test_weights_of_large_networks_lie_in_a_file_of_their_own(
+    wide: Any, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("videomem_hf.inference.export.run.LARGEST_FILE", 100_000)
+    expected = load_onnx_predictor(wide[1]).predict(clip)
+    for dtype in ("float32", "int8"):
+        out = tmp_path / dtype
+        facts = export_onnx(str(wide[0]), out, dtype)
+        assert (out / "model.onnx.data").stat().st_size > (out / "model.onnx").stat().st_size / 2
+        metadata = onnxruntime.InferenceSession(str(out / "model.onnx")).get_modelmeta().custom_metadata_map
+        assert json.loads(metadata["caveats"]) == list(facts.caveats)
+        found = load_onnx_predictor(out).predict(clip)
+        np.testing.assert_allclose(found.frame_scores, expected.frame_scores, atol=1e-6 if dtype == "float32" else 0.02)
+
+
 def test_ranks_that_change_are_refused(wide: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def spoil(proto: Any, dtype: str) -> None:
         from onnx import numpy_helper
