@@ -82,6 +82,9 @@ class ClipPredictor(ABC):
         InputError: A title is given and the model does not read titles; or a package or file that it needs is missing.
     """
 
+    device: Any
+    """PyTorch's; "cpu" of an exported model."""
+
     def __init__(
         self,
         model: Any,

@@ -13,6 +13,7 @@ from videomem_hf.inference.view_predictor import ViewPredictor
 class _Columns:
     """What both share: the network takes a column by its name."""
 
+    device: Any
     model: OnnxNetwork
 
     def _place(self, model: Any, device: str | None) -> None:

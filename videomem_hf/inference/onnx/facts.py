@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from videomem_hf.schema import InputError, short_message
+from videomem_hf.schema import Horizon, InputError, short_message
 from videomem_hf.system import atomic_write
 
 EXPORT_FILE: Final = "export.json"
@@ -46,7 +46,7 @@ class ExportFacts:
     caveats: tuple[str, ...] = ()
     processor: dict[str, Any] = field(default_factory=dict)
     maps: dict[str, Any] = field(default_factory=dict)
-    frame_noise: dict[str, dict[str, float]] = field(default_factory=dict)
+    frame_noise: dict[Horizon, dict[str, float]] = field(default_factory=dict)
     checks: dict[str, Any] = field(default_factory=dict)
     made_with: dict[str, str] = field(default_factory=dict)
     format: int = FORMAT
