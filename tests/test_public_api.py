@@ -27,6 +27,8 @@ NAMES = {
         "PairwiseRankingLoss", "SoftRankLoss", "SpearmanLoss", "SquaredError", "build_loss", "build_sorter",
         "load_sorter", "ranks", "shipped_sorters", "soft_ranks",
     },
+    "videomem_hf.inference.export": {"DTYPES", "export_onnx"},
+    "videomem_hf.inference.onnx": {"load_onnx_predictor"},
     "videomem_hf.inference.sources": {
         "ClipSource", "NamedBytes", "each_clip", "holds_several_clips", "input_name", "is_frame_list", "open_source",
         "row_title", "segments_of_frames",
@@ -82,6 +84,7 @@ CALLS = {
     "videomem_hf:adapt": "model, data, output=None, *, splits=None, options=None, device=None, frame_cache=None, "
     "progress=True, trust_remote_code=False",
     "videomem_hf:load_predictor": "model=None, device=None, title=None",
+    "videomem_hf.inference.onnx:load_onnx_predictor": "folder, title=None, threads=None",
     "videomem_hf.inference.moments:standout_moment": "prediction, horizon",
     "videomem_hf.inference.occlusion:occlusion_maps": "predictor, source, grid=(6, 6), frames=5, on_progress=None",
     "videomem_hf.inference.occlusion:occlude_rectangle": "predictor, source, rectangle, on_frame=None",

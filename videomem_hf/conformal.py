@@ -5,7 +5,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import isotonic_regression
 
 from videomem_hf.statistics import check_pair
 
@@ -85,6 +84,8 @@ def difference_error(
         first, second = pairs[:, pairs[0] != pairs[1]]
     apart = x[first] - x[second]
     right = (np.sign(apart) * np.sign(y[first] - y[second]) + 1) / 2
+    from scipy.optimize import isotonic_regression
+
     gaps, group, pairs_of = np.unique(np.abs(apart), return_inverse=True, return_counts=True)
     shares = isotonic_regression(np.bincount(group, right) / pairs_of, weights=pairs_of).x
     reached = int(np.searchsorted(shares, level - 1e-9))

@@ -1,7 +1,5 @@
 """Torch devices: the one that is used by default, and whether one can be used here."""
 
-import torch
-
 from videomem_hf.schema import InputError, short_message
 
 
@@ -11,6 +9,8 @@ def usable_device(name: str | None = None) -> str:
     Raises:
         InputError: It cannot be used here.
     """
+    import torch
+
     name = name or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
         torch.zeros(1, device=name).item()  # "meta" has no values

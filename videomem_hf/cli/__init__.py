@@ -20,6 +20,7 @@ from videomem_hf.cli.data import describe, prepare
 from videomem_hf.cli.doctor import doctor
 from videomem_hf.cli.evaluate import evaluate
 from videomem_hf.cli.exit_codes import EXIT_CODES, FAILED
+from videomem_hf.cli.export import export
 from videomem_hf.cli.extract import extract
 from videomem_hf.cli.help import Command, lay_out
 from videomem_hf.cli.improve import improve
@@ -79,6 +80,7 @@ add(report, MODELS, "Write a run's results, calibration and errors with figures"
 add(table1, MODELS, "Train the paper's predictors; print its Table 1 with yours")
 add(tune, MODELS, "Search for better values of a recipe")
 add(convert, MODELS, "Convert a published checkpoint to a model folder")
+add(export, MODELS, "Write a model as ONNX, which runs without PyTorch")
 add(train_sorter, MODELS, "Train a sorter for the ranking loss SoDeep")
 
 add(score, STUDY, "Turn the annotations of a study into a data set with scores")

@@ -36,6 +36,7 @@ EXTRAS: Final = {
     "tune": "videomem tune",
     "tracking": "TensorBoard",
     "ray": "--engine ray",
+    "onnx": "videomem export, --engine onnx",
     "docs": "building the documentation",
     "test": "running the tests",
 }

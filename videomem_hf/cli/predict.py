@@ -13,7 +13,6 @@ from videomem_hf.cli.exit_codes import FAILED
 from videomem_hf.cli.options import (
     Clips,
     Device,
-    Engine,
     FailFast,
     Import,
     ListFile,
@@ -24,6 +23,7 @@ from videomem_hf.cli.options import (
 from videomem_hf.cli.predict_forgetting import check_forgetting
 from videomem_hf.cli.predict_here import Outcome, Scoring, is_pipe, score_clips
 from videomem_hf.cli.predict_next import next_commands, typed_options
+from videomem_hf.cli.predict_onnx import check_onnx
 from videomem_hf.cli.predict_outputs import Outputs, write_outputs
 from videomem_hf.model_names import check_model_name
 from videomem_hf.registration import import_code
@@ -83,6 +83,13 @@ PrecisionOption = Annotated[
         "scores by up to .005; auto takes it on GPUs, and float32 on CPUs."
     ),
 ]
+EngineOption = Annotated[
+    Literal["local", "ray", "onnx"],
+    typer.Option(
+        help="local: this machine. ray: a Ray cluster; without one, Ray on this machine. onnx: this machine, with a "
+        "model that `videomem export` wrote, without PyTorch."
+    ),
+]
 Jobs = Annotated[
     int | None,
     typer.Option(
@@ -110,7 +117,7 @@ def predict(
     fail_fast: FailFast = False,
     import_: Import = None,
     trust_remote_code: TrustRemoteCode = False,
-    engine: Engine = "local",
+    engine: EngineOption = "local",
     jobs: Jobs = None,
 ) -> None:
     """Predict how memorable clips are.
@@ -124,13 +131,15 @@ def predict(
     [bold]videomem predict --list clips.txt --csv scores.csv --engine ray[/bold]
     """
     outputs = Outputs.of(json_file, csv_file, plots, overlay, forgetting)
-    if occlusion and plots is None and engine == "local":
+    if occlusion and plots is None and engine != "ray":
         raise InputError("--occlusion: needs --plots FOLDER")
     _check_model(model, title, titles)
+    check_onnx(engine, model, device, precision, import_, trust_remote_code, occlusion)
     import_code(import_)
     typed = typed_options({
         "--model": [model], "--device": [device], "--precision": [None if precision == "auto" else precision],
         "--import": import_ or [], "--title": [title], "--titles": [titles],
+        "--engine": [engine if engine == "onnx" else None],
     }) + (" --trust-remote-code" if trust_remote_code else "")  # fmt: skip
     if engine == "ray":
         if any((fail_fast, import_, trust_remote_code)):
@@ -148,7 +157,7 @@ def predict(
     outputs.check_against(sources)
     of_clips = clip_titles(sources, title, titles)
     drawn = outputs.plots, outputs.overlay, occlusion, outputs.forgetting
-    scoring = Scoring(model, device, trust_remote_code, precision, tuple(import_ or ()), *drawn)
+    scoring = Scoring(model, device, trust_remote_code, precision, tuple(import_ or ()), *drawn, engine)
     scored, maps = _score(scoring, sources, of_clips, jobs, outputs, fail_fast)
     again = [o.source for o in scored if o.prediction and isinstance(o.source, Path) and not is_pipe(o.source)]
     say_next(*next_commands(again, typed, drawn=bool(plots), maps=maps, written=bool(csv_file or overlay)))
@@ -194,6 +203,8 @@ def _score(
 
 def _without_missing_maps(predictor: "ClipPredictor", scoring: Scoring) -> Scoring:
     """What can be drawn with a model. Raises InputError for occlusion of a model that scores no frames."""
+    if not (scoring.occlusion or scoring.overlay):
+        return scoring
     from videomem_hf.inference import Predictor
 
     if scoring.occlusion and not isinstance(predictor, Predictor):

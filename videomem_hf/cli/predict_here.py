@@ -66,8 +66,14 @@ class Scoring:
     overlay: Path | None
     occlusion: bool = False
     forgetting: Path | None = None
+    engine: str = "local"
 
-    def load(self) -> "ClipPredictor":
+    def load(self, threads: int | None = None) -> "ClipPredictor":
+        """The predictor; `threads` are those of an exported one, None for the available CPUs."""
+        if self.engine == "onnx":
+            from videomem_hf.inference.onnx import load_onnx_predictor
+
+            return load_onnx_predictor(str(self.model), threads=threads)
         from videomem_hf.inference import load_predictor
 
         return load_predictor(self.model, self.device, None, self.trust_remote_code, self.precision)
@@ -204,11 +210,12 @@ class _BatchScorer:
 
 @cache
 def _set_up(scoring: Scoring, threads: int) -> "ClipPredictor":
-    import torch
+    if scoring.engine != "onnx":
+        import torch
 
-    torch.set_num_threads(threads)
+        torch.set_num_threads(threads)
     import_code(list(scoring.imports))
-    return scoring.load()
+    return scoring.load(threads)
 
 
 def _draw(

@@ -14,7 +14,7 @@ from videomem_hf.inference.frame_noise import FrameNoise
 from videomem_hf.inference.prediction import Prediction
 from videomem_hf.inference.reference import Reference, parse_reference, read_reference, write_reference
 from videomem_hf.inference.typicality import Typicality
-from videomem_hf.models.convert_resmem import PACKAGE
+from videomem_hf.model_names import RESMEM
 from videomem_hf.run_files import REFERENCE_FILE, TYPICALITY_FILE
 from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon, sort_horizons
 from videomem_hf.system import quantity
@@ -186,6 +186,6 @@ def _version(name: str, model: Any) -> str:
                 with path.open("rb") as file:
                     digest.update(hashlib.file_digest(file, "blake2b").digest())
         return digest.hexdigest()[:_VERSION_DIGITS]
-    if name == PACKAGE:
-        return version(PACKAGE)
+    if name == RESMEM:
+        return version(RESMEM)
     return str(getattr(model.config, "_commit_hash", None) or "")[:_VERSION_DIGITS]

@@ -8,10 +8,8 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-import torch
 
 from videomem_hf.devices import usable_device
-from videomem_hf.features.clip_titles import ClipTitles
 from videomem_hf.inference.claims import Claims
 from videomem_hf.inference.intervals import LEVEL
 from videomem_hf.inference.prediction import ATYPICAL_NOTE, ATYPICAL_PERCENT, NOT_COMPARED_NOTE, Prediction
@@ -39,6 +37,8 @@ class Options:
 
 def _channels_last(model: Any) -> Any:
     """Lay the weights of 2D convolutions out in the order in which they are fastest; their values stay."""
+    import torch
+
     for parameter in model.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
@@ -51,6 +51,8 @@ def pair_titles(sources: Iterable[ClipSource], titles: Titles) -> Iterator[tuple
     Raises InputError where there are fewer titles than clips, or more in a list.
     """
     if isinstance(titles, Mapping):
+        from videomem_hf.features.clip_titles import ClipTitles
+
         named = ClipTitles(titles)
         yield from ((source, named.of(input_name(source)) or row_title(source)) for source in sources)
         return
@@ -80,6 +82,9 @@ class ClipPredictor(ABC):
         InputError: A title is given and the model does not read titles; or a package or file that it needs is missing.
     """
 
+    device: Any
+    """PyTorch's; "cpu" of an exported model."""
+
     def __init__(
         self,
         model: Any,
@@ -88,8 +93,7 @@ class ClipPredictor(ABC):
         claims: Claims | None = None,
         title: str | None = None,
     ) -> None:
-        self.device = torch.device(usable_device(device))
-        self.model = _channels_last(model.to(self.device).eval())
+        self._place(model, device)
         self.name = name
         self.claims = claims or Claims()
         self.horizons: tuple[Horizon, ...] = tuple(model.config.horizons)
@@ -97,6 +101,13 @@ class ClipPredictor(ABC):
         self._load_extractors()
         if title is not None:
             self.check_title()
+
+    def _place(self, model: Any, device: str | None) -> None:
+        """Set `device` and `model`."""
+        import torch
+
+        self.device = torch.device(usable_device(device))
+        self.model = _channels_last(model.to(self.device).eval())
 
     @property
     def scores_frames(self) -> bool:
@@ -119,7 +130,9 @@ class ClipPredictor(ABC):
     @property
     def interval_level(self) -> float:
         """Share of measured scores that the prediction intervals cover."""
-        reference = self.claims.reference
+        own, reference = getattr(self.model.config, "interval_level", None), self.claims.reference
+        if own is not None:  # the model gives them itself
+            return float(own)
         return LEVEL if reference is None else reference.interval_level
 
     @property

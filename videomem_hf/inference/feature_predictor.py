@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 
 from videomem_hf.features.catalogue import reads_titles
 from videomem_hf.features.extract import ColumnExtractor
@@ -61,13 +60,11 @@ class FeaturePredictor(ClipPredictor):
     def _predict_clip(self, source: ClipSource, title: str | None, options: Options) -> Prediction:
         file, name = self._open_file(source), input_name(source)
         values, notes = self._extract(file, title)
-        tensors = {key: torch.from_numpy(value)[None].to(self.device) for key, value in values.items()}
         try:
-            with torch.inference_mode():
-                output = self.model(**{self.argument: tensors})
+            output = self._run(values)
         except ValueError as error:  # of another size than the model was trained on: an LBP that lacks a pattern, say
             raise VideoError(f"{name}: {error}") from None
-        row = output.scores[0].double().cpu().numpy()
+        row = as_floats(output.scores[0])
         scores = dict(zip(self.horizons, row.tolist(), strict=True))
         stills = EvenSelection[Frame](options.stills)
         for frame in sample_frames(file) if options.stills else ():
@@ -86,6 +83,14 @@ class FeaturePredictor(ClipPredictor):
         )
         return self.with_claims(prediction, self._describe(values, output))
 
+    def _run(self, values: dict[str, np.ndarray]) -> Any:
+        """The model's output for the columns of a clip, which have no batch axis."""
+        import torch
+
+        tensors = {key: torch.from_numpy(value)[None].to(self.device) for key, value in values.items()}
+        with torch.inference_mode():
+            return self.model(**{self.argument: tensors})
+
     def _describe(self, values: dict[str, np.ndarray], output: Any) -> dict[str, np.ndarray]:
         """The groups of numbers by which a clip is compared with the training clips, `(1, size)` each."""
         return with_summaries({key: value.reshape(1, -1) for key, value in values.items()})
@@ -94,6 +99,11 @@ class FeaturePredictor(ClipPredictor):
         """The prediction intervals that the model gives, and the share of measured scores that lie in them."""
         if getattr(output, "intervals", None) is None:
             return None, LEVEL
-        ends = output.intervals[0].double().cpu().tolist()
+        ends = as_floats(output.intervals[0]).tolist()
         intervals = {horizon: (low, high) for horizon, (low, high) in zip(self.horizons, ends, strict=True)}
-        return intervals, float(self.model.config.interval_level)
+        return intervals, self.interval_level
+
+
+def as_floats(values: Any) -> np.ndarray:
+    """A tensor on any device, or an array, as a float64 array."""
+    return np.asarray(values.double().cpu().numpy() if hasattr(values, "cpu") else values, np.float64)

@@ -14,7 +14,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtri
 
 from videomem_hf.protocol.design import FirstStep, Presentation, SecondStep
 from videomem_hf.schema import HORIZON_NAMES, Horizon, InputError
@@ -56,6 +55,8 @@ class ForgettingCurve:
         """
         if not len(self.draws):
             return None
+        from scipy.special import ndtri
+
         times = np.asarray(time_s, np.float64)
         start, exponent = (self.draws[:, column].reshape(-1, *[1] * times.ndim) for column in (0, 1))
         chances = _power(start, exponent, times)
@@ -138,6 +139,8 @@ def _draw(
     """Scores that an interval allows: normal on either side of the prediction."""
     if score is None or ends is None:
         return np.full(_DRAWS, np.nan)
+    from scipy.special import ndtri
+
     z = generator.standard_normal(_DRAWS)
     reach = ndtri((1 + level) / 2)
     return (score + z / reach * np.where(z < 0, score - ends[0], ends[1] - score)).clip(0.01, 1.0)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.optimize import brentq
 
 from videomem_hf.inference.json_fields import Fields
 from videomem_hf.statistics import Floats
@@ -58,6 +57,8 @@ def measure_frame_noise(curves: Sequence[np.ndarray]) -> FrameNoise | None:
     if ends[0] >= 0:
         correlation = 0.0
     else:
+        from scipy.optimize import brentq
+
         correlation = _HIGHEST_CORRELATION if ends[1] <= 0 else float(brentq(excess, 0, _HIGHEST_CORRELATION))
     return FrameNoise(float(np.sqrt(steps / (1 - correlation))), correlation)
 

@@ -60,7 +60,7 @@ class FrameStatistics:
         """
         pixels = segments.detach().float()
         groups = {INPUT: _describe_pixels(pixels), LEVELS: _describe_levels(pixels)}
-        parts = [_describe_maps(seen.float(), len(segments)) for seen in self._seen.values()]
+        parts = [_describe_maps(seen.float(), segments.shape[0]) for seen in self._seen.values()]
         if parts and all(part is not None for part in parts):
             groups[LAST] = torch.cat(parts, dim=1)  # type: ignore[arg-type]
         self._seen.clear()
@@ -110,7 +110,7 @@ def _describe_maps(seen: torch.Tensor, n: int) -> torch.Tensor | None:
 
     Crops of a frame, one after the other for all frames, are averaged. None for another number of rows.
     """
-    if seen.ndim < 2 or len(seen) % n:
+    if seen.ndim < 2 or seen.shape[0] % n:
         return None
     numbers = torch.cat(_moments(seen.flatten(2)), dim=1) if seen.ndim > 2 else seen
     return numbers.unflatten(0, (-1, n)).mean(dim=0)

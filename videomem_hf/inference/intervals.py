@@ -15,11 +15,10 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import linprog, nnls
 
 from videomem_hf.conformal import conformal_ends, conformal_quantile
 from videomem_hf.inference.json_fields import Fields
-from videomem_hf.models.modeling_multiview import TREND_REACH
+from videomem_hf.models.interval_trends import TREND_REACH
 from videomem_hf.statistics import Floats
 
 LEVEL: Final = 0.9
@@ -213,6 +212,8 @@ def _quantile_line(x: Floats, y: Floats, share: float) -> Line:
 
     Many points are thinned at random; the conformal step, on all of them, makes up for it.
     """
+    from scipy.optimize import linprog
+
     if len(x) > _MOST_POINTS:
         drawn = np.random.default_rng(0).permutation(len(x))[:_MOST_POINTS]
         x, y = x[drawn], y[drawn]
@@ -247,6 +248,8 @@ def _fit_variance(predicted: Floats, errors: Floats, inverse_counts: Floats) -> 
     binomial = inside * (1 - inside) * inverse_counts
     least = max(1e-3 * float(squares.mean()), _LEAST_VARIANCE)
     variance, factor = max(float((squares - binomial).mean()), least), 1.0
+    from scipy.optimize import nnls
+
     for _ in range(2):
         weights = 1 / (np.sqrt(2) * (variance + factor * binomial))  # the variance of a squared normal error
         rows = np.stack([weights, weights * binomial], axis=1)

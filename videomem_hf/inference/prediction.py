@@ -3,17 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from videomem_hf.inference.forgetting import ForgettingCurve, forgetting_curve
 from videomem_hf.inference.frame_noise import FrameNoise
 from videomem_hf.inference.intervals import LEVEL
 from videomem_hf.inference.reference import Reference
 from videomem_hf.inference.saliency import Area, place_on_frame
 from videomem_hf.schema import Horizon, InputError
 from videomem_hf.system import printable
+
+if TYPE_CHECKING:
+    from videomem_hf.inference.forgetting import ForgettingCurve
 
 
 @dataclass(frozen=True)
@@ -162,12 +164,14 @@ class Prediction:
         """For each horizon the scores of the frames, `(frames,)`."""
         return dict(zip(self.scores, self.frame_scores.T, strict=True))
 
-    def forgetting(self) -> ForgettingCurve:
+    def forgetting(self) -> "ForgettingCurve":
         """The chance of being remembered after any time, by a power law through both scores; see `ForgettingCurve`.
 
         Raises:
             InputError: The model gives one horizon only, or the clip could not be scored.
         """
+        from videomem_hf.inference.forgetting import forgetting_curve
+
         if self.error is not None:
             raise InputError(f"{self.source}: was not scored ({self.error})")
         return forgetting_curve(self.scores, self.intervals, self.interval_level, name=self.model)

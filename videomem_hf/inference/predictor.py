@@ -4,26 +4,30 @@ import os
 import threading
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import contextmanager
 from functools import partial
 from itertools import groupby, repeat
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from PIL import Image
 
 from videomem_hf.inference import saliency as explaining
 from videomem_hf.inference.claims import Claims
+from videomem_hf.inference.clip_frames import ClipFrames, KeptFrame, Piece
 from videomem_hf.inference.clip_predictor import ClipPredictor, OnFrame, Options
-from videomem_hf.inference.frame_statistics import FrameStatistics
 from videomem_hf.inference.prediction import Intervals, Prediction, Saliency, Still
 from videomem_hf.inference.read_ahead import read_ahead
 from videomem_hf.inference.saliency import Area, covered_by_cells, place_on_frame, score_rows, scores_and_maps
 from videomem_hf.inference.selection import EvenSelection
-from videomem_hf.inference.sources import ClipSource, input_name, open_source, segments_of_frames
+from videomem_hf.inference.sources import ClipSource, open_source, segments_of_frames
 from videomem_hf.video.sources import process
 from videomem_hf.video.video import Frame, VideoSource, sample_clip
+
+if TYPE_CHECKING:
+    import torch
+
+    from videomem_hf.inference.frame_statistics import FrameStatistics
 
 FRAMES_PER_BATCH = 32
 _LOCKS: "weakref.WeakKeyDictionary[Any, threading.Lock]" = weakref.WeakKeyDictionary()
@@ -57,9 +61,13 @@ class Predictor(ClipPredictor):
         self._network = _LOCKS.setdefault(model, threading.Lock())
         self.weighs_frames = bool(getattr(model, "weighs_frames", False))
         self.keeps_features = explaining.keeps_features(model)
-        self._statistics = _statistics_of(model) if self.claims.typicality else None
+        self._statistics = self._load_statistics() if self.claims.typicality else None
         checks = self.claims.reference.maps if self.claims.reference else {}
         self._method = explaining.saliency_method(model) if explaining.maps_pass(checks) else None
+
+    def _load_statistics(self) -> "FrameStatistics | None":
+        """What describes the frames of the network's passes; None where the network does that itself."""
+        return _statistics_of(self.model)
 
     @property
     def saliency_method(self) -> str | None:
@@ -72,9 +80,13 @@ class Predictor(ClipPredictor):
 
     def extract(self, source: ClipSource, title: str | None = None) -> tuple[dict[str, np.ndarray], list[str]]:
         """Give `pixel_values_videos` `(frames, 3, height, width)` float32, and what was odd about the file."""
-        clip = _Clip(source)
-        pieces = list(self._prepare_clip(clip, None, pictures=False))
-        return {"pixel_values_videos": self._input(pieces).flatten(0, 1).numpy()}, clip.notes
+        pieces, notes = self.read_pieces(source)
+        return {"pixel_values_videos": self._input(pieces).flatten(0, 1).numpy()}, notes
+
+    def read_pieces(self, source: ClipSource) -> tuple[list[Piece], list[str]]:
+        """All that is scored of a clip, and what was odd about the file."""
+        clip = ClipFrames(source)
+        return list(self._prepare_clip(clip, None, pictures=False)), clip.notes
 
     def segments(self, source: ClipSource, on_frame: OnFrame = None) -> Iterator[tuple[Frame, np.ndarray]]:
         """Yield what is scored at once: a frame for display, and the frame or the segment of frames that it begins.
@@ -84,7 +96,7 @@ class Predictor(ClipPredictor):
         Raises:
             VideoError: The clip cannot be decoded.
         """
-        for piece in self._prepare_clip(_Clip(source), on_frame, pictures=True):
+        for piece in self._prepare_clip(ClipFrames(source), on_frame, pictures=True):
             yield piece.frame, piece.frames
 
     def score_segments(self, segments: np.ndarray) -> np.ndarray:
@@ -94,7 +106,7 @@ class Predictor(ClipPredictor):
             segments: `(n, frames, height, width, 3)` uint8 as of `segments`.
         """
         pixels = self._pixels(segments)
-        with self._network, torch.inference_mode():
+        with self._alone():
             return score_rows(self.model, pixels)[0].double().cpu().numpy()
 
     def describe_segments(self, segments: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -103,12 +115,20 @@ class Predictor(ClipPredictor):
         The latter are groups of numbers `(n, size)`, whose means over a clip are the clip's; empty without typicality.
         """
         pixels = self._pixels(segments)
-        with self._network, torch.inference_mode():
+        with self._alone():
             rows = score_rows(self.model, pixels)[0].double().cpu().numpy()
             groups = self._statistics.describe(pixels) if self._statistics else {}
         return rows, {name: values.numpy() for name, values in groups.items()}
 
-    def _pixels(self, segments: np.ndarray) -> torch.Tensor:
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """The network for one thread, without gradients."""
+        import torch
+
+        with self._network, torch.inference_mode():
+            yield
+
+    def _pixels(self, segments: np.ndarray) -> "torch.Tensor":
         frames = segments.reshape(-1, *segments.shape[2:])
         pixels = process(self.processor, frames, ("resize",), return_tensors="pt").unflatten(0, segments.shape[:2])
         return pixels.to(self.device)
@@ -134,7 +154,9 @@ class Predictor(ClipPredictor):
 
     def _output_of(self, rows: np.ndarray) -> Any:
         """The model's output for a clip whose frames have these features."""
-        with self._network, torch.inference_mode():
+        import torch
+
+        with self._alone():
             return self.model(features=torch.from_numpy(rows)[None].float().to(self.device))
 
     def _intervals(self, rows: np.ndarray) -> Intervals | None:
@@ -157,11 +179,11 @@ class Predictor(ClipPredictor):
         return x, y, 1 - x, 1 - y
 
     def _predict_each(self, titled: Iterable[tuple[ClipSource, str | None]], options: Options) -> Iterator[Prediction]:
-        clips = (_Clip(source, selection=EvenSelection(options.stills)) for source, _ in titled)
+        clips = (ClipFrames(source, selection=EvenSelection(options.stills)) for source, _ in titled)
         for clip in self._score_clips(self._prepare_clips(clips, options), options):
             yield self.attempt(clip.source, partial(self._prediction, clip, options.maps), options)
 
-    def _prediction(self, clip: "_Clip", maps: bool) -> Prediction:
+    def _prediction(self, clip: "ClipFrames", maps: bool) -> Prediction:
         if clip.error is not None:
             raise clip.error
         rows = np.stack(clip.rows)
@@ -188,7 +210,7 @@ class Predictor(ClipPredictor):
         )
         return self.with_claims(prediction, clip.description())
 
-    def _prepare_clips(self, clips: "Iterable[_Clip]", options: Options) -> "Iterator[_Piece | _Clip]":
+    def _prepare_clips(self, clips: "Iterable[ClipFrames]", options: Options) -> "Iterator[Piece | ClipFrames]":
         """Yield every sampled frame, or segment of frames, of every clip, and the clip itself when it has no more."""
         prepare = partial(self._prepare_clip, on_frame=options.on_frame, pictures=options.stills > 0)
         with read_ahead(clips, prepare, _can_wait, self._decoding_threads) as prepared:
@@ -204,9 +226,11 @@ class Predictor(ClipPredictor):
     @property
     def _decoding_threads(self) -> int:
         """One for every four CPUs of this process, at most four: FFmpeg and the network have threads of their own."""
+        import torch
+
         return min(4, max(1, torch.get_num_threads() // 4))
 
-    def _prepare_clip(self, clip: "_Clip", on_frame: OnFrame, pictures: bool) -> "Iterator[_Piece]":
+    def _prepare_clip(self, clip: "ClipFrames", on_frame: OnFrame, pictures: bool) -> "Iterator[Piece]":
         source = open_source(clip.source, self.processor)
         for frame, images in self._segments(source, clip.notes):
             if on_frame is not None:
@@ -214,7 +238,7 @@ class Predictor(ClipPredictor):
             clip.shape = frame.image.shape[:2]
             shown = _for_display(frame.image) if pictures else _NO_PICTURE
             small = np.stack([self.processor.resize_frame(image) for image in images])
-            yield _Piece(clip, Frame(frame.index, frame.time_s, shown), small, self._input_shape(small))
+            yield Piece(clip, Frame(frame.index, frame.time_s, shown), small, self._input_shape(small))
 
     def _input_shape(self, frames: np.ndarray) -> tuple[int, int]:
         """Height and width of the network's input for resized frames `(frames, height, width, 3)`."""
@@ -222,8 +246,10 @@ class Predictor(ClipPredictor):
             return self.processor.crop_size["height"], self.processor.crop_size["width"]
         return frames.shape[1], frames.shape[2]
 
-    def _input(self, batch: "list[_Piece]") -> torch.Tensor:
+    def _input(self, batch: "list[Piece]") -> "torch.Tensor":
         """Bring pieces to the network's input `(pieces, frames, 3, height, width)`, outside the threads that decode."""
+        import torch
+
         parts = []
         for _, pieces in groupby(batch, key=lambda piece: piece.frames.shape):
             together = list(pieces)
@@ -243,13 +269,13 @@ class Predictor(ClipPredictor):
         for index, segment in enumerate(sample_clip(source, self.processor, notes)):
             yield Frame(index, segment.time_s, segment.images[0], segment.end_s), segment.images
 
-    def _score_clips(self, items: "Iterable[_Piece | _Clip]", options: Options) -> "Iterator[_Clip]":
+    def _score_clips(self, items: "Iterable[Piece | ClipFrames]", options: Options) -> "Iterator[ClipFrames]":
         """Score frames a batch at a time, whichever clips they are of; yield each clip when all its frames are scored.
 
         Frames of another shape start a new batch. Where the clips end with an error, those before it come first.
         """
-        batch: list[_Piece] = []
-        ended: list[_Clip] = []
+        batch: list[Piece] = []
+        ended: list[ClipFrames] = []
         failure: Exception | None = None
         source = iter(items)
         while True:
@@ -260,7 +286,7 @@ class Predictor(ClipPredictor):
             except Exception as error:
                 failure = error
                 break
-            if isinstance(item, _Clip):
+            if isinstance(item, ClipFrames):
                 ended.append(item)
             else:
                 if batch and item.input_shape != batch[0].input_shape:
@@ -279,7 +305,7 @@ class Predictor(ClipPredictor):
         if failure is not None:
             raise failure
 
-    def _score(self, batch: "list[_Piece]", options: Options) -> None:
+    def _score(self, batch: "list[Piece]", options: Options) -> None:
         """Add the scores of frames to their clips; where that fails, each clip's for itself, as one may be at fault."""
         batch = [each for each in batch if each.clip.error is None]
         clips = list(dict.fromkeys(each.clip for each in batch))
@@ -294,7 +320,7 @@ class Predictor(ClipPredictor):
             for clip in clips:
                 self._score([each for each in batch if each.clip is clip], options)
 
-    def _score_together(self, batch: "list[_Piece]", options: Options) -> None:
+    def _score_together(self, batch: "list[Piece]", options: Options) -> None:
         if not batch:
             return
         segments = self._input(batch).to(self.device)
@@ -302,6 +328,8 @@ class Predictor(ClipPredictor):
         found: Iterable[np.ndarray | None] = repeat(None)
         with self._network:  # Grad-CAM hooks into the model, which several threads may share
             if method is None:
+                import torch
+
                 with torch.inference_mode():
                     rows = score_rows(self.model, segments)[0]
             else:
@@ -314,7 +342,7 @@ class Predictor(ClipPredictor):
             each.clip.add(each, row, saliency, options.maps)
 
     def _explain_stills(
-        self, kept: "list[_Kept]", frame_scores: np.ndarray, weights: np.ndarray | None
+        self, kept: "list[KeptFrame]", frame_scores: np.ndarray, weights: np.ndarray | None
     ) -> tuple[Still, ...]:
         if not kept:
             return ()
@@ -339,13 +367,15 @@ class Predictor(ClipPredictor):
         return seen, covered
 
 
-def _statistics_of(model: Any) -> FrameStatistics:
+def _statistics_of(model: Any) -> "FrameStatistics":
+    from videomem_hf.inference.frame_statistics import FrameStatistics
+
     if model not in _STATISTICS:
         _STATISTICS[model] = FrameStatistics(model)
     return _STATISTICS[model]
 
 
-def _can_wait(clip: "_Clip") -> bool:
+def _can_wait(clip: "ClipFrames") -> bool:
     """Whether a clip is the same after the next one is taken: an open file or a buffer of frames may not be."""
     return isinstance(clip.source, str | bytes | os.PathLike | Mapping)
 
@@ -354,58 +384,3 @@ def _for_display(image: np.ndarray) -> np.ndarray:
     picture = Image.fromarray(image)
     picture.thumbnail((STILL_SIDE_PX, STILL_SIDE_PX), Image.Resampling.BILINEAR, reducing_gap=1.0)
     return np.asarray(picture)
-
-
-class _Clip:
-    """A clip while its frames are scored: what is known of it, one entry per frame."""
-
-    def __init__(self, source: ClipSource, selection: "EvenSelection[_Kept] | None" = None) -> None:
-        self.source = source
-        self.name = input_name(source)
-        self.selection = selection or EvenSelection[_Kept](0)
-        self.shape: tuple[int, int] = (0, 0)
-        self.notes: list[str] = []
-        self.error: Exception | None = None
-        self.times: list[float] = []
-        self.rows: list[np.ndarray] = []
-        self.maps: list[np.ndarray] = []
-        self.input_shape: tuple[int, int] = (0, 0)
-        self._sums: dict[str, np.ndarray] = {}
-
-    def describe(self, numbers: dict[str, np.ndarray]) -> None:
-        """Take what describes a frame, groups of numbers `(size,)`."""
-        for name, values in numbers.items():
-            self._sums[name] = self._sums.get(name, 0.0) + values.astype(np.float64)
-
-    def description(self) -> dict[str, np.ndarray]:
-        """Give the mean over the clip's frames: groups of numbers `(1, size)`."""
-        return {name: total[None] / len(self.rows) for name, total in self._sums.items()}
-
-    def add(self, piece: "_Piece", row: np.ndarray, saliency: np.ndarray | None, keep_map: bool) -> None:
-        """Take a frame's score, or its features, and its saliency map."""
-        self.times.append(piece.frame.time_s)
-        self.rows.append(row)
-        self.input_shape = piece.input_shape
-        if saliency is not None and keep_map:
-            self.maps.append(saliency)
-        frame = piece.frame
-        self.selection.offer(_Kept(len(self.rows) - 1, frame.time_s, frame.image, piece.input_shape, saliency))
-
-
-@dataclass(frozen=True)
-class _Piece:
-    """A frame at display size, and the resized frames of its segment, `(frames, height, width, 3)` uint8."""
-
-    clip: _Clip
-    frame: Frame
-    frames: np.ndarray
-    input_shape: tuple[int, int]
-
-
-@dataclass(frozen=True)
-class _Kept:
-    index: int
-    time_s: float
-    image: np.ndarray
-    input_shape: tuple[int, int]
-    map: np.ndarray | None

@@ -1,11 +1,15 @@
 """Where in a frame its score comes from: the model's attention, or Grad-CAM."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import nn
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 GRAD_CAM = "Grad-CAM"
 ATTENTION = "attention"
@@ -63,6 +67,8 @@ def scores_and_maps(model: Any, segments: torch.Tensor, method: str | None) -> t
     Returns the rows of `score_rows`, and the maps of `saliency_maps`.
     """
     if method == ATTENTION:
+        import torch
+
         with torch.inference_mode():
             rows, maps = score_rows(model, segments, output_attentions=True)
         assert maps is not None
@@ -104,6 +110,8 @@ def place_on_frame(
     Returns:
         `frame_shape` float32, summing to 1 (or 0 for an empty map), zero outside the part that was seen.
     """
+    import torch
+
     height, width = frame_shape
     left, right = round(seen[0] * width), round(seen[2] * width)
     top, bottom = round(seen[1] * height), round(seen[3] * height)
@@ -137,6 +145,9 @@ def _enlarge_maps(maps: torch.Tensor, size: tuple[int, int], covered: Area) -> t
 
     `covered` is where the maps lie, in pixels; beyond it the nearest cell counts.
     """
+    import torch
+    from torch import nn
+
     left, top, right, bottom = covered
     y = (torch.arange(size[0], device=maps.device) + 0.5 - top) / (bottom - top) * 2 - 1
     x = (torch.arange(size[1], device=maps.device) + 0.5 - left) / (right - left) * 2 - 1
@@ -150,6 +161,9 @@ def _grad_cam(model: Any, segments: torch.Tensor) -> tuple[torch.Tensor, torch.T
     The computation is recorded from the attribution layers on, so that neither the pass backwards nor its memory
     reaches into the backbone. The segments do not see each other: their logits have one gradient together.
     """
+    import torch
+    from torch import nn
+
     activations: list[torch.Tensor] = []
 
     def start_recording(_: nn.Module, __: Any, output: torch.Tensor) -> torch.Tensor:
@@ -179,6 +193,8 @@ def _grad_cam(model: Any, segments: torch.Tensor) -> tuple[torch.Tensor, torch.T
 
 def _in_frames(model: Any, maps: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
     """Bring what Grad-CAM gives for segments to one map per frame of `shape`, `(n, 1, map_height, map_width)`."""
+    import torch
+
     if maps.ndim == 5:  # (n, 1, steps of time, map_height, map_width)
         return maps.mean(dim=2)
     crops = _pixels_of_crops(model, shape, maps.device)
@@ -194,7 +210,11 @@ def _in_frames(model: Any, maps: torch.Tensor, shape: tuple[int, int]) -> torch.
 def _pixels_of_crops(model: Any, shape: tuple[int, int], device: Any) -> torch.Tensor | None:
     """Which pixel of a frame of `shape`, counted row by row, each pixel of its crops is; None for a model without."""
     crop = getattr(model, "crop_frames", None)
-    crops = crop and crop(torch.arange(shape[0] * shape[1], device=device).view(1, 1, *shape))
+    if crop is None:
+        return None
+    import torch
+
+    crops = crop(torch.arange(shape[0] * shape[1], device=device).view(1, 1, *shape))
     return None if crops is None else crops[:, 0, 0]
 
 
@@ -215,6 +235,8 @@ def merge_crops(
     Returns:
         `(1, 1, 32, 32)` over the whole frame: the mean over the crops, 0 for those that do not see a pixel.
     """
+    from torch import nn
+
     height, width = crops.shape[1:]
     enlarged = _enlarge_maps(maps, (height, width), covered or (0.0, 0.0, width, height))
     frame = maps.new_zeros(shape[0] * shape[1]).index_add(0, crops.flatten(), enlarged.flatten()) / len(maps)

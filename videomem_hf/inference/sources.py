@@ -5,9 +5,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import torch
 
-from videomem_hf.models.video_input import NamedBytes, input_name, is_frame_list, open_input
+from videomem_hf.models.video_input import NamedBytes, input_name, is_frame_list, is_tensor, open_input
 from videomem_hf.system import quantity
 from videomem_hf.video.video import VideoError, VideoSource
 
@@ -28,8 +27,13 @@ def holds_several_clips(source: Any) -> bool:
     """Whether what a user gives is a list, column, data set or generator of clips rather than one clip."""
     if isinstance(source, list | tuple):
         return not is_frame_list(source)
-    one = str | bytes | bytearray | memoryview | Mapping | os.PathLike | np.ndarray | torch.Tensor
-    if isinstance(source, one) or hasattr(source, "get_frame_played_at") or hasattr(source, "read"):
+    one = str | bytes | bytearray | memoryview | Mapping | os.PathLike | np.ndarray
+    if (
+        isinstance(source, one)
+        or is_tensor(source)
+        or hasattr(source, "get_frame_played_at")
+        or hasattr(source, "read")
+    ):
         return False
     return isinstance(source, Iterator) or hasattr(source, "__getitem__")
 

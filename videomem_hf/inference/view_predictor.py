@@ -7,7 +7,7 @@ import numpy as np
 from videomem_hf.features.catalogue import feature_spec
 from videomem_hf.features.extract import ColumnExtractor
 from videomem_hf.features.title_views import EMBEDDING, WORDS, embed_titles, plain_title, word_counts
-from videomem_hf.inference.feature_predictor import FeaturePredictor
+from videomem_hf.inference.feature_predictor import FeaturePredictor, as_floats
 from videomem_hf.inference.typicality import with_distances
 from videomem_hf.schema import InputError
 from videomem_hf.video.video import VideoError, VideoSource, source_name
@@ -46,10 +46,6 @@ class ViewPredictor(FeaturePredictor):
                 + (f" ({reasons})" if reasons else "")
             )
 
-    @property
-    def interval_level(self) -> float:
-        return float(self.model.config.interval_level)
-
     def _extract(self, source: VideoSource, title: str | None) -> tuple[dict[str, np.ndarray], list[str]]:
         """The views that a clip has, `(size,)` or `(parts, size)` float32 each, and why it lacks the others."""
         notes = [f"Without {view}: {reason}." for view, reason in self.missing.items()]
@@ -78,4 +74,4 @@ class ViewPredictor(FeaturePredictor):
         described = super()._describe(values, output)
         if getattr(output, "explained", None) is None:
             return described
-        return with_distances(described, output.explained.double().cpu().numpy(), self.model.config)
+        return with_distances(described, as_floats(output.explained), self.model.config)

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from .configuration_feature_mlp import FeatureMLPConfig
+from .exporting import ColumnNetwork, ExportPart
 from .modeling_memorability import MemorabilityModel, MemorabilityOutput
 from .scoring import scores_around_mean
 
@@ -66,6 +67,10 @@ class FeatureMLPModel(MemorabilityModel):
         for layer in self.layers[:-1]:
             x = self.dropout(layer(x).tanh())
         return x
+
+    def export_parts(self, pixels: torch.Tensor | None = None) -> tuple[ExportPart, ...]:
+        sizes = dict(zip(self.config.feature_names, self.config.feature_sizes, strict=True))
+        return (ColumnNetwork(self, "features", sizes).part,)
 
     def join(self, features: torch.Tensor | Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Put the columns side by side, in the order of the configuration: `(batch, size)` in the model's type."""

@@ -10,6 +10,8 @@ from transformers import PreTrainedModel
 from transformers.utils import ModelOutput
 
 from .configuration_memorability import MemorabilityConfig
+from .exporting import ClipNetwork, ClipPart, ExportPart
+from .map_info import MapInfo
 from .recomputing import has_batch_norm, recompute_blocks, recompute_in_parts
 from .scoring import at_least_float32, is_half, mean_over_frames, memorability_loss, scores_around_mean
 
@@ -36,33 +38,6 @@ class MemorabilityOutput(ModelOutput):
     scores: torch.Tensor | None = None
     frame_scores: torch.Tensor | None = None
     attentions: torch.Tensor | None = None
-
-
-@dataclass(frozen=True)
-class MapInfo:
-    """The maps in which a network sees frames, as timm's `feature_info` says it of its networks.
-
-    Attributes:
-        channels: Of the maps that `frame_backbone` gives.
-        stride: Input pixels from one cell to the next, in height and width; None: the cells divide the frame evenly.
-        window: Input pixels that the first cell looks at, counted without padding: 1 where every strided layer is
-            padded by half its kernel, as in a ResNet; `stride` for patches side by side.
-    """
-
-    channels: int
-    stride: int | None = None
-    window: int = 1
-
-    def cells(self, side: int) -> tuple[float, float]:
-        """Where the first cell begins and the last one ends, in pixels of an input side of so many pixels.
-
-        A strided convolution that is padded on all sides looks from pixels 0, s, 2 s, ... on: its first cell is centred
-        on the edge of the frame, and the last stops short of the other edge.
-        """
-        if self.stride is None:
-            return 0.0, float(side)
-        first = (self.window - self.stride) / 2
-        return first, first + self.stride * ((side - self.window) // self.stride + 1)
 
 
 class MemorabilityModel(PreTrainedModel):
@@ -116,6 +91,15 @@ class MemorabilityModel(PreTrainedModel):
         None by default: whole frames are scored.
         """
         return None
+
+    def export_parts(self, pixels: torch.Tensor) -> tuple[ExportPart, ...]:
+        """What the model is exported as: its network of clips, and behind it what sees the features of whole clips.
+
+        Args:
+            pixels: `(batch, frames, 3, height, width)`, an example of its input.
+        """
+        network = ClipNetwork(self, pixels)
+        return (network.part, *ClipPart.of(self, network))
 
     def in_head(self, name: str) -> bool:
         """Whether a module or parameter of this name belongs to the head."""

@@ -13,11 +13,11 @@ import torch
 from torch import nn
 
 from .configuration_multiview import MultiViewConfig
+from .exporting import ColumnNetwork, ExportPart
+from .interval_trends import TREND_REACH
 from .modeling_memorability import MemorabilityModel, MemorabilityOutput
 from .scoring import clamp_scores
 
-TREND_REACH = 2.0
-"""Standard deviations of the scores up to which the trend of the expected error is followed."""
 NO_TREND = (0.0, 1.0, 0.0, 0.0)
 """Centre, width, shift and log-spread."""
 
@@ -140,6 +140,10 @@ class MultiViewModel(MemorabilityModel):
             explained=self._explained(prepared, present) if self.config.inducing else None,
         )
 
+    def export_parts(self, pixels: torch.Tensor | None = None) -> tuple[ExportPart, ...]:
+        sizes = dict(zip(self.config.view_names, self.config.view_sizes, strict=True))
+        return (ColumnNetwork(self, "views", sizes).part,)
+
     def kernels(
         self,
         prepared: list[torch.Tensor],
@@ -197,22 +201,29 @@ class MultiViewModel(MemorabilityModel):
     ) -> torch.Tensor:
         """The outputs, `(batch, components * horizons)`, of the components that these patterns use; 0 of others."""
         horizons = len(self.config.horizons)
-        weights = self.stack[pattern.unique()].unflatten(-1, (-1, horizons))
+        exporting = torch.compiler.is_exporting()  # what is computed then must not depend on values
+        weights = (self.stack if exporting else self.stack[pattern.unique()]).unflatten(-1, (-1, horizons))
         used = (weights != 0).any(dim=-1).any(dim=1).any(dim=0)  # components
-        total = self.coefficients.new_zeros(len(present), self.stack.shape[-1])
+        total = self.coefficients.new_zeros(present.shape[0], self.stack.shape[-1])
         for view, kernel in enumerate(self.config.view_kernels):
             if kernel == "linear":
                 total = total + prepared[view] * present[:, view, None] @ getattr(self, f"primal_{view}")
-        summands = (self.summand_weights[used] != 0).any(dim=0).nonzero().flatten().tolist()
-        for summand, each in self.kernels(prepared, present, summands).items():
+        needed = (self.summand_weights != 0) & used[:, None]
+        for summand, each in self.kernels(prepared, present, self._summands(needed)).items():
             shares = (self.summand_weights[:, summand] * used).repeat_interleave(horizons)
             total = total + each @ (self.coefficients * shares)
         return total
 
+    def _summands(self, needed: torch.Tensor) -> list[int]:
+        """Indices of the summands that a component needs, of `(components, summands)` bool; in an export all."""
+        if torch.compiler.is_exporting():
+            return list(range(needed.shape[1]))
+        return needed.any(dim=0).nonzero().flatten().tolist()
+
     def _explained(self, prepared: list[torch.Tensor], present: torch.Tensor) -> torch.Tensor:
         """See `MultiViewOutput`; by the inducing anchors, as if these were all training clips."""
         patterns = self.config.explained_patterns
-        summands = (self.summand_weights[patterns] != 0).any(dim=0).nonzero().flatten().tolist()
+        summands = self._summands(self.summand_weights[patterns] != 0)
         rows = torch.tensor(self.config.inducing_anchors, device=present.device)
         kernels, columns = self.kernels(prepared, present, summands, rows), []
         for pattern, factor in zip(patterns, self.explained_factors, strict=True):
@@ -227,7 +238,7 @@ class MultiViewModel(MemorabilityModel):
         """Each prepared view `(batch, size)`, 0 where missing; and which are present, `(batch, views)`."""
         columns = self._columns(features, views)
         present = torch.stack([column.isfinite().all(dim=1) for column in columns], dim=1)
-        if not present.any(dim=1).all():
+        if not torch.compiler.is_exporting() and not present.any(dim=1).all():
             raise ValueError(f"each clip needs one of the views {', '.join(self.config.view_names)}")
         prepared = []
         for view, column in enumerate(columns):
@@ -252,10 +263,10 @@ class MultiViewModel(MemorabilityModel):
         given = {name: views[name].flatten(1) for name in names if name in views}
         if not given:
             raise ValueError(f"needs one of the views {', '.join(names)}, got {sorted(views)}")
-        rows = {len(column) for column in given.values()}
-        if len(rows) > 1:
-            raise ValueError(f"views must be of one number of clips, got {sorted(rows)}")
-        clips, columns = rows.pop(), []
+        clips, columns = next(iter(given.values())).shape[0], []
+        if any(column.shape[0] != clips for column in given.values()):
+            rows = sorted({len(column) for column in given.values()})
+            raise ValueError(f"views must be of one number of clips, got {rows}")
         for name, size in zip(names, sizes, strict=True):
             column = given.get(name, torch.full((clips, size), torch.nan, device=device))
             if column.shape[1] != size:

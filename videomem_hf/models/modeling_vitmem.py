@@ -98,7 +98,7 @@ class VisionTransformer(nn.Module):
     def embed(self, pixels: torch.Tensor, with_map: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Map `(n, 3, image_size, image_size)` to the class token `(n, hidden_size)` and a map `(n, side, side)`."""
         x = self.patch_embed(pixels)
-        x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1) + self.pos_embed
+        x = torch.cat([self.cls_token.expand(x.shape[0], -1, -1), x], dim=1) + self.pos_embed
         for block in self.blocks[:-1]:
             x = block(x)
         last: Block = self.blocks[-1]  # type: ignore[assignment]
@@ -161,7 +161,7 @@ class ViTMemMap(nn.Module):
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Map `(n, 3, image_size, image_size)` to `(n, hidden_size, side, side)`."""
         x = self.patch_embed(pixels)
-        x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1) + self.pos_embed
+        x = torch.cat([self.cls_token.expand(x.shape[0], -1, -1), x], dim=1) + self.pos_embed
         for block in self.blocks:
             x = block(x)
         return self.norm(x)[:, 1:].transpose(1, 2).unflatten(2, (self.side, self.side))

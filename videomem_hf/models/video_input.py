@@ -2,13 +2,13 @@
 
 import os
 import stat
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO, TextIOBase
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
-import torch
 from PIL import Image
 
 from .video_addresses import address_name, download, is_address
@@ -107,7 +107,7 @@ def to_frames(source: Any, channels: Literal["first", "last"] | None = None) -> 
         if len(arrays) == 1 and channels is None and arrays[0].shape[0] == 3 != arrays[0].shape[2]:
             raise ValueError(f"one array {arrays[0].shape} is a frame (3, height, width) or three of grey; give 4 axes")
         source = np.stack(arrays)
-    if not isinstance(source, np.ndarray | torch.Tensor):
+    if not isinstance(source, np.ndarray) and not is_tensor(source):
         raise ValueError(
             f"a {type(source).__name__} is no clip; give a path, an address, the bytes of a video file, an open binary "
             "file, a row of a Video column, an image, or frames (frames, height, width, 3)"
@@ -123,9 +123,15 @@ def to_frames(source: Any, channels: Literal["first", "last"] | None = None) -> 
     return np.require(frames, requirements=["C", "W"])
 
 
+def is_tensor(source: Any) -> bool:
+    """Whether this is a tensor; PyTorch is not imported for it, and need not be installed."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(source, torch.Tensor)
+
+
 def _to_array(frames: Any) -> np.ndarray:
     try:
-        return frames.detach().cpu().numpy() if isinstance(frames, torch.Tensor) else np.asarray(frames)
+        return frames.detach().cpu().numpy() if is_tensor(frames) else np.asarray(frames)
     except (TypeError, NotImplementedError):  # of a type, layout or device without such values
         raise ValueError(f"frames of {frames.dtype}, {frames.layout}, on {frames.device}: must be uint8 RGB") from None
 

@@ -5,7 +5,6 @@ from typing import Any, Final, Literal
 import numpy as np
 import torch
 from huggingface_hub.errors import StrictDataclassFieldValidationError
-from PIL import Image
 from torchvision.transforms import functional as tvf
 from transformers.image_processing_utils import BatchFeature
 from transformers.image_utils import ChannelDimension, PILImageResampling, SizeDict
@@ -15,11 +14,10 @@ from transformers.video_processing_utils import BaseVideoProcessor
 from transformers.video_utils import VideoMetadata
 
 from .former_names import FORMER_NAMES
+from .frame_resizing import resize_frame
 from .video_input import open_input, split_clips
 from .video_sampling import check_sampling, sample_segments
 
-LONGEST_ASPECT: Final = 16
-"""Of frames that are resized by their shortest edge: what lies beyond, at both ends of the long side, is cut off."""
 _CHANNELS: Final[dict[Any, Any]] = {None: None, "channels_first": "first", "channels_last": "last"}
 
 
@@ -173,7 +171,7 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
         if image.dtype != torch.uint8:
             raise ValueError(f"frames must be uint8 RGB in 0..255, got {image.dtype}")
         frames = image.reshape(-1, *image.shape[-3:]).permute(0, 2, 3, 1).cpu().numpy()
-        resized = [_resize(frame, size, self.resample if resample is None else resample) for frame in frames]
+        resized = [resize_frame(frame, dict(size), self.resample if resample is None else resample) for frame in frames]
         stacked = torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2)
         return stacked.reshape(*image.shape[:-2], *stacked.shape[-2:])
 
@@ -185,7 +183,7 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
         """Bring one frame `(height, width, 3)` uint8 to `size`; calling the processor with it is then quick."""
         if not self.do_resize:
             return frame
-        return _resize(frame, self.size if isinstance(self.size, SizeDict) else SizeDict(**self.size), self.resample)
+        return resize_frame(frame, dict(self.size), self.resample)
 
     def _preprocess(
         self, videos: list[torch.Tensor], return_tensors: str | TensorType | None = None, **kwargs: Any
@@ -197,25 +195,3 @@ class MemorabilityVideoProcessor(BaseVideoProcessor):
         padded = [torch.cat([clip, clip.new_zeros(longest - len(clip), *clip.shape[1:])]) for clip in clips]
         mask = [torch.arange(longest) < len(clip) for clip in clips]
         return BatchFeature({"pixel_values_videos": padded, "frame_mask": mask}, tensor_type=return_tensors)
-
-
-def _resize(frame: np.ndarray, size: SizeDict, resample: int) -> np.ndarray:
-    """Resize one frame `(height, width, 3)`; with a shortest edge, the other is rounded down as torchvision does."""
-    given = {name: value for name, value in dict(size).items() if value}
-    if given.keys() == {"shortest_edge"}:
-        frame = _middle(frame)
-        height, width = frame.shape[:2]
-        short = min(height, width)
-        target = (size.shortest_edge * width // short, size.shortest_edge * height // short)
-    elif given.keys() == {"height", "width"}:
-        target = (size.width, size.height)
-    else:
-        raise ValueError(f"size must give height and width, or shortest_edge, and nothing else; got {given}")
-    return np.array(Image.fromarray(frame).resize(target, resample))
-
-
-def _middle(frame: np.ndarray) -> np.ndarray:
-    """Cut off what is longer than `LONGEST_ASPECT` times the short side, at both ends alike."""
-    longest = LONGEST_ASPECT * min(frame.shape[:2])
-    top, left = (max(0, (side - longest) // 2) for side in frame.shape[:2])
-    return frame[top : top + longest, left : left + longest]

@@ -89,8 +89,6 @@ def _card_data(name: str, left_out: Mapping[str, Any], config: AdaptedConfig) ->
     )
 
 
-
-
 def _rows(left_out: Mapping[str, Any]) -> Iterator[list[str]]:
     """The card's table: heads, a line, and a row for each horizon."""
     heads = ["horizon", "clips", "annotations", "Spearman before", "adapted", "difference", "RMSE before", "adapted"]

@@ -1,0 +1,308 @@
+"""Every predictor as ONNX: equal to PyTorch, by itself and as a predictor of clips."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from tests.clips import write_clip
+from tests.models import test_contract as contract
+from tests.models import test_frame_attention, test_multiview, test_spatiotemporal
+from videomem_hf.inference import load_predictor
+from videomem_hf.inference.export import checks, export_onnx
+from videomem_hf.inference.export.weights import reduce_weights
+from videomem_hf.inference.onnx import load_onnx_predictor
+from videomem_hf.inference.onnx.processing import FrameProcessor
+from videomem_hf.inference.typicality import Typicality
+from videomem_hf.models.configuration_frame_attention import FrameAttentionConfig
+from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
+from videomem_hf.run_files import REFERENCE_FILE, TYPICALITY_FILE
+from videomem_hf.schema import InputError
+
+OF_FRAMES = {
+    "memnet": contract.TestMemNet,
+    "resmem": contract.TestResMem,
+    "vitmem": contract.TestViTMem,
+    "amnet": contract.TestAMNet,
+    "squalli": contract.TestSqualli,
+    "semantic embedding": contract.TestSemanticEmbedding,
+    "semantic embedding with attention": contract.TestSemanticEmbeddingWithAttention,
+    "resnet3d": contract.TestResNet3DShortcutA,
+    "frame attention": test_frame_attention.TestFrameAttention,
+    "spatiotemporal": test_spatiotemporal.TestSpatioTemporal,
+    "spatiotemporal gru": test_spatiotemporal.TestSpatioTemporalGRU,
+    "spatiotemporal mean": test_spatiotemporal.TestSpatioTemporalMean,
+}
+ATTEND = ("vitmem", "amnet", "semantic embedding with attention", "frame attention", "spatiotemporal")
+
+
+class Wide(test_frame_attention.TestFrameAttention):
+    """With weights that are worth fewer bits."""
+
+    def tiny_config(self, **changes: Any) -> FrameAttentionConfig:
+        return FrameAttentionConfig(**changes)
+
+
+def save(kind: Any, folder: Path) -> Path:
+    """A tiny model and a processor that gives it frames of its size."""
+    test = kind()
+    model = test.varied_model()
+    model.save_pretrained(folder)
+    _, height, width = test.frame_shape
+    processor = MemorabilityVideoProcessor(
+        size={"height": height, "width": width}, segment_length=getattr(model.config, "segment_length", 1)
+    )
+    processor.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rng = np.random.default_rng(0)
+    frames = [np.kron(rng.integers(0, 255, (6, 8, 3)), np.ones((8, 8, 1))).astype(np.uint8) for _ in range(14)]
+    return write_clip(tmp_path_factory.mktemp("clips") / "c.webm", frames, fps=4)
+
+
+@pytest.fixture(scope="module")
+def attention(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A model with attention, and its export."""
+    folder = tmp_path_factory.mktemp("attention")
+    save(OF_FRAMES["frame attention"], folder / "run")
+    export_onnx(str(folder / "run"), folder / "onnx")
+    return folder / "run", folder / "onnx"
+
+
+@pytest.mark.parametrize("name", OF_FRAMES)
+def test_clips_get_the_scores_and_maps_of_pytorch(name: str, clip: Path, tmp_path: Path) -> None:
+    run = save(OF_FRAMES[name], tmp_path / "run")
+    facts = export_onnx(str(run), tmp_path / "onnx")
+    assert facts.checks["largest_difference_from_pytorch"] <= 1e-4
+    expected = load_predictor(str(run), "cpu").predict(clip, maps=name in ATTEND)
+    found = load_onnx_predictor(tmp_path / "onnx").predict(clip, maps=name in ATTEND)
+    assert found.scores.keys() == expected.scores.keys()
+    np.testing.assert_allclose(found.frame_scores, expected.frame_scores, atol=1e-5)
+    assert list(found.scores.values()) == pytest.approx(list(expected.scores.values()), abs=1e-5)
+    assert (found.caveats, found.model_version, found.notes) == (
+        expected.caveats,
+        expected.model_version,
+        expected.notes,
+    )
+    if expected.temporal_weights is not None:
+        np.testing.assert_allclose(found.temporal_weights, expected.temporal_weights, atol=1e-5)
+    if name in ATTEND:
+        np.testing.assert_allclose(found.saliency.maps, expected.saliency.maps, atol=1e-5)
+        assert (found.saliency.seen, found.saliency.covered) == (expected.saliency.seen, expected.saliency.covered)
+
+
+def test_the_file_names_what_it_takes_and_gives_and_what_it_is(attention: tuple[Path, Path]) -> None:
+    session = onnxruntime.InferenceSession(str(attention[1] / "model.onnx"), providers=["CPUExecutionProvider"])
+    (pixels,) = session.get_inputs()
+    assert (pixels.name, pixels.shape) == ("pixel_values_videos", ["batch", "frames", 3, "height", "width"])
+    assert {each.name: each.shape for each in session.get_outputs()} == {
+        "scores": ["batch", 2],
+        "frame_scores": ["batch", "frames", 2],
+        "attentions": ["batch", "frames", "map_height", "map_width"],
+    }
+    about = session.get_modelmeta().custom_metadata_map
+    assert json.loads(about["horizons"]) == ["short_term", "long_term"]
+    assert json.loads(about["processor"])["fps"] == 1.0
+    assert json.loads((attention[1] / "export.json").read_text())["opset"] == 20
+
+
+@pytest.mark.parametrize("kind", [contract.TestFeatureMLP, test_multiview.TestMultiView])
+def test_columns_are_named_inputs(kind: Any, tmp_path: Path) -> None:
+    model = kind().varied_model()
+    model.save_pretrained(tmp_path / "run")
+    export_onnx(str(tmp_path / "run"), tmp_path / "onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "onnx/model.onnx"), providers=["CPUExecutionProvider"])
+    names = list(getattr(model.config, "view_names", None) or model.config.feature_names)
+    assert [each.name for each in session.get_inputs()] == names
+    rng = np.random.default_rng(1)
+    columns = {each.name: rng.random((5, each.shape[1]), np.float32) for each in session.get_inputs()}
+    if kind is test_multiview.TestMultiView:
+        columns[names[0]][:2] = np.nan  # clips that lack a view
+    argument = "views" if kind is test_multiview.TestMultiView else "features"
+    with torch.no_grad():
+        expected = model(**{argument: {name: torch.from_numpy(each) for name, each in columns.items()}})
+    np.testing.assert_allclose(session.run(["scores"], columns)[0], expected.scores, atol=1e-5)
+    if argument == "views":
+        np.testing.assert_allclose(session.run(["intervals"], columns)[0], expected.intervals, atol=1e-5)
+
+
+def test_claims_travel_and_typicality_is_that_of_pytorch(clip: Path, tmp_path: Path) -> None:
+    run = save(OF_FRAMES["frame attention"], tmp_path / "run")
+    predictor = load_predictor(str(run), "cpu")
+    groups = describe(predictor, clip)
+    rng = np.random.default_rng(0)
+    made_up = [
+        {
+            name: rows.mean(axis=0) + rng.normal(0, rows.std() + 0.1, (60, rows.shape[1]))
+            for name, rows in groups.items()
+        }
+        for _ in range(2)
+    ]
+    Typicality.fit(*made_up).save(run / TYPICALITY_FILE)
+    quantiles = {"short_term": list(np.linspace(0, 1, 101)), "long_term": list(np.linspace(0, 1, 101))}
+    stored = {"data": "a test", "clips": 60, "quantiles": quantiles, "fits": {}, "difference_error": {}}
+    (run / REFERENCE_FILE).write_text(json.dumps(stored))
+    export_onnx(str(run), tmp_path / "onnx")
+    expected = load_predictor(str(run), "cpu").predict(clip)
+    found = load_onnx_predictor(tmp_path / "onnx").predict(clip)
+    assert expected.typicality is not None
+    assert found.typicality == pytest.approx(expected.typicality, abs=1e-9)
+    assert found.percentiles == pytest.approx(expected.percentiles, abs=0.01)
+    assert found.to_dict()["among"] == "of 60 held-out clips of a test"
+
+
+def describe(predictor: Any, clip: Path) -> dict[str, np.ndarray]:
+    """What describes the frames of a clip, with a model that has no typicality yet."""
+    from videomem_hf.inference.frame_statistics import FrameStatistics
+
+    statistics = FrameStatistics(predictor.model)
+    pixels = torch.from_numpy(predictor.extract(clip)[0]["pixel_values_videos"])[:, None]
+    with torch.no_grad():
+        predictor.model(pixel_values_videos=pixels)
+    found = {name: values.numpy() for name, values in statistics.describe(pixels).items()}
+    statistics.close()
+    return found
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A model with weights that are worth fewer bits, and its export in float32."""
+    folder = tmp_path_factory.mktemp("wide")
+    save(Wide, folder / "run")
+    export_onnx(str(folder / "run"), folder / "onnx")
+    return folder / "run", folder / "onnx"
+
+
+@pytest.mark.parametrize(("dtype", "share"), [("float16", 0.65), ("int8", 0.5)])
+def test_weights_in_fewer_bits_keep_the_ranks(dtype: str, share: float, wide: Any, tmp_path: Path) -> None:
+    run, full = wide
+    facts = export_onnx(str(run), tmp_path / "onnx", dtype)
+    assert facts.checks["rank_correlation_with_float32"] >= 0.995
+    assert any(f"stored as {dtype}" in caveat for caveat in facts.caveats)
+    assert facts.version.endswith(f"-{dtype}")
+    sizes = [(folder / "model.onnx").stat().st_size for folder in (tmp_path / "onnx", full)]
+    assert sizes[0] < share * sizes[1]
+
+
+def test_weights_of_large_networks_lie_in_a_file_of_their_own(
+    wide: Any, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("videomem_hf.inference.export.run.LARGEST_FILE", 100_000)
+    expected = load_onnx_predictor(wide[1]).predict(clip)
+    for dtype in ("float32", "int8"):
+        out = tmp_path / dtype
+        facts = export_onnx(str(wide[0]), out, dtype)
+        assert (out / "model.onnx.data").stat().st_size > (out / "model.onnx").stat().st_size / 2
+        metadata = onnxruntime.InferenceSession(str(out / "model.onnx")).get_modelmeta().custom_metadata_map
+        assert json.loads(metadata["caveats"]) == list(facts.caveats)
+        found = load_onnx_predictor(out).predict(clip)
+        np.testing.assert_allclose(found.frame_scores, expected.frame_scores, atol=1e-6 if dtype == "float32" else 0.05)
+
+
+def test_ranks_that_change_are_refused(wide: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def spoil(proto: Any, dtype: str) -> None:
+        from onnx import numpy_helper
+
+        reduce_weights(proto, dtype)
+        for tensor in proto.graph.initializer:
+            if tensor.name.endswith(".float16"):
+                values = numpy_helper.to_array(tensor)
+                noise = np.random.default_rng(0).normal(0, values.std() + 0.1, values.shape)
+                tensor.CopyFrom(numpy_helper.from_array((values + noise).astype(np.float16), tensor.name))
+
+    monkeypatch.setattr("videomem_hf.inference.export.run.reduce_weights", spoil)
+    with pytest.raises(InputError, match=r"ranks of 48 generated clips .* take float16 or float32"):
+        export_onnx(str(wide[0]), tmp_path / "onnx", "float16")
+    assert not (tmp_path / "onnx").exists()
+
+
+def test_a_network_that_differs_is_refused(attention: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "TOLERANCE", -1.0)
+    with pytest.raises(InputError, match="differs from PyTorch by"):
+        export_onnx(str(attention[0]), tmp_path / "onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"size": {"height": 40, "width": 50}, "do_normalize": False},
+        {"size": {"shortest_edge": 41}, "do_center_crop": True, "crop_size": {"height": 32, "width": 37}},
+        {"size": {"height": 20, "width": 21}, "do_center_crop": True, "crop_size": {"height": 25, "width": 24}},
+        {"size": {"height": 30, "width": 30}, "do_rescale": False, "image_mean": [90, 98, 102], "image_std": [1, 1, 1]},
+    ],
+)
+def test_pixels_are_those_of_the_video_processor(settings: dict[str, Any]) -> None:
+    processor = MemorabilityVideoProcessor(**settings)
+    stored = {name: getattr(processor, name) for name in FrameProcessor.__dataclass_fields__}
+    ours = FrameProcessor.of(stored | {name: dict(stored[name]) for name in ("size", "crop_size")})
+    frames = np.random.default_rng(0).integers(0, 256, (3, 60, 80, 3), dtype=np.uint8)
+    expected = processor(videos=[frames], do_sample_frames=False, return_tensors="np")["pixel_values_videos"][0]
+    found = ours.normalize(np.stack([ours.resize_frame(frame) for frame in frames]))
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, rtol=2e-7, atol=1e-6)
+
+
+def test_folders_that_are_no_export_are_named(attention: Any, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"holds no export.json.*videomem export"):
+        load_onnx_predictor(attention[0])
+    (tmp_path / "export.json").write_text("{")
+    with pytest.raises(InputError, match="is damaged"):
+        load_onnx_predictor(tmp_path)
+    (tmp_path / "export.json").write_text((attention[1] / "export.json").read_text())
+    with pytest.raises(InputError, match=r"lacks model.onnx"):
+        load_onnx_predictor(tmp_path)
+    with pytest.raises(InputError, match="is not an empty folder"):
+        export_onnx(str(attention[0]), tmp_path)
+
+
+@pytest.mark.slow
+def test_published_resmem(clip: Path, tmp_path: Path) -> None:
+    pytest.importorskip("resmem")
+    export_onnx("resmem", tmp_path / "onnx")
+    expected = load_predictor("resmem", "cpu").predict(clip)
+    found = load_onnx_predictor(tmp_path / "onnx").predict(clip)
+    np.testing.assert_allclose(found.frame_scores, expected.frame_scores, atol=1e-4)
+
+
+WITHOUT = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {absent}:
+            raise ImportError(f"No module named {{name!r}}")
+sys.meta_path.insert(0, Absent())
+sys.argv = {argv}
+from videomem_hf.cli import main
+main()
+"""
+ABSENT = (
+    "torch", "torchvision", "transformers", "datasets", "accelerate", "evaluate", "huggingface_hub", "scipy", "pyarrow",
+    "matplotlib", "jinja2", "pandas", "onnx",
+)  # fmt: skip
+
+
+def test_the_command_needs_neither_pytorch_nor_transformers(attention: Any, clip: Path, tmp_path: Path) -> None:
+    argv = ["videomem", "predict", str(clip), "--model", str(attention[1]), "--engine", "onnx"]
+    argv += ["--json", str(tmp_path / "out.json"), "--csv", str(tmp_path / "out.csv")]
+    code = WITHOUT.format(absent=ABSENT, argv=argv)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"COLUMNS": "120"}, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (found,) = json.loads((tmp_path / "out.json").read_text())
+    expected = load_predictor(str(attention[0]), "cpu").predict(clip)
+    for horizon, score in expected.scores.items():
+        assert found[horizon] == pytest.approx(score, abs=1e-4)
+    assert "c.webm" in done.stdout
+    assert "--engine onnx" in done.stderr

@@ -1,0 +1,92 @@
+"""An exported network in ONNX Runtime."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from videomem_hf.inference.onnx.facts import DESCRIBED, ExportFacts
+from videomem_hf.models.map_info import MapInfo
+from videomem_hf.schema import InputError, short_message
+from videomem_hf.system import available_cpus
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+MODEL: Final = "model"
+CLIP: Final = "clip"
+
+
+class OnnxNetwork:
+    """The parts of an exported model, with the attributes of a model that predictors read.
+
+    Args:
+        folder: What `videomem export` wrote.
+        facts: Its `export.json`.
+        threads: Of the runtime; None takes the available CPUs.
+
+    Raises:
+        InputError: ONNX Runtime is not installed, or cannot load a file.
+    """
+
+    def __init__(self, folder: Path, facts: ExportFacts, threads: int | None = None) -> None:
+        self.facts = facts
+        self.config = SimpleNamespace(**facts.config)
+        self.threads = threads or available_cpus()
+        outputs = facts.outputs(MODEL)
+        self.has_attention = "attentions" in outputs
+        self.keeps_features = CLIP in facts.parts
+        self.weighs_frames = "temporal_weights" in facts.outputs(CLIP)
+        self.map_info = MapInfo(**facts.maps) if facts.maps else None
+        self._described = [name for name in outputs if name.startswith(DESCRIBED)]
+        self._sessions = {name: _session(folder / part["file"], self.threads) for name, part in facts.parts.items()}
+
+    def run(self, part: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Give all outputs of a part by their names."""
+        wanted = list(self.facts.outputs(part))
+        found = self._sessions[part].run(wanted, inputs)
+        return dict(zip(wanted, found, strict=True))
+
+    def score_segments(self, pixels: np.ndarray) -> "SegmentOutputs":
+        """Score segments `(n, frames, 3, height, width)` float32, each for itself."""
+        found = self.run(MODEL, {"pixel_values_videos": pixels})
+        rows = found["features" if self.keeps_features else "frame_scores"][:, 0]
+        maps = found["attentions"][:, 0] if self.has_attention else None
+        groups = {name.removeprefix(DESCRIBED): found[name][:, 0] for name in self._described}
+        return SegmentOutputs(rows.astype(np.float64), maps, groups)
+
+    def score_features(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """Give the outputs for a clip, without the batch axis, by the features `(frames, size)` of its frames."""
+        found = self.run(CLIP, {"features": rows[None].astype(np.float32)})
+        return {name: values[0].astype(np.float64) for name, values in found.items()}
+
+
+class SegmentOutputs:
+    """What a network gives for n segments: `rows` `(n, size)`; `maps` `(n, height, width)` or None; and `groups`."""
+
+    def __init__(self, rows: np.ndarray, maps: np.ndarray | None, groups: dict[str, np.ndarray]) -> None:
+        self.rows, self.maps, self.groups = rows, maps, groups
+
+
+def _session(path: Path, threads: int) -> "InferenceSession":
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise InputError(
+            f"exported models need ONNX Runtime, which cannot be imported ({short_message(error)}); "
+            "pip install onnxruntime"
+        ) from None
+    options: Any = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    # Weights in 8 bits become float32 when they are loaded, once rather than in each run.
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
+    # Weights stay in the file that they are mapped from: the start is faster by far, and runs are hardly slower.
+    options.add_session_config_entry("session.disable_prepacking", "1")
+    # Threads that wait leave the CPU to those that decode.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the runtime's errors have no common class
+        raise InputError(f"{path}: cannot be loaded ({short_message(error)}); export the model again") from None
