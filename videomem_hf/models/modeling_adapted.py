@@ -264,6 +264,7 @@ class AdaptedModel(MemorabilityModel):
         weights = getattr(base, "temporal_weights", None)
         kept = torch.ones(source.shape[:2], device=rows.device) if mask is None else mask.float()
         shares = (kept / kept.sum(dim=1, keepdim=True)) if weights is None else weights.float()
+        assert base.frame_scores is not None
         plain = base.frame_scores[..., self.columns].float()
         vectors = of_clips.float()
         corrected = self.correction.correct(vectors.flatten(0, 1), plain.flatten(0, 1))
