@@ -24,19 +24,14 @@ from videomem_hf.protocol.responses.columns import (
     ImportOptions,
     choose_rows,
     find_columns,
-    matches,
     phase_columns,
-    plain,
     read_pair,
 )
-from videomem_hf.protocol.responses.items import item_path, short_names
-from videomem_hf.protocol.responses.keys import NEW_WORDS, SEEN_WORDS, key_name, seen_keys
-from videomem_hf.protocol.responses.rows import Row, is_nothing, read_rows
+from videomem_hf.protocol.responses.keys import seen_keys
+from videomem_hf.protocol.responses.rows import Row, read_rows
+from videomem_hf.protocol.responses.trials import Trial, read_trials
 from videomem_hf.schema import InputError
 
-_LONGEST_RT_MS: Final = 600_000.0
-_TRUE: Final = frozenset({"1", "old", "repeat", "repeated", "seen", "target", "yes"})
-_FALSE: Final = frozenset({"0", "new", "first", "unseen", "lure", "foil", "filler", "no", "distractor", "novel"})
 _NO_CONTROL: Final = 1.0
 _MOST_SHOWINGS: Final = 10
 """An item that one participant sees more often is no item."""
@@ -51,22 +46,6 @@ class ImportedStudy:
     annotations: Annotations
     design: StudyDesign
     notes: tuple[str, ...]
-
-
-@dataclass
-class _Trial:
-    row: Row
-    participant: str
-    item: str
-    press: str | None
-    rt_ms: float
-    old: bool | None
-    correct: bool | None
-    right: str | None
-    step: int
-    study: bool = False
-    repeat: bool = False
-    lag: int = 0
 
 
 def import_responses(paths: Sequence[Path], options: ImportOptions | None = None) -> ImportedStudy:
@@ -84,7 +63,7 @@ def import_responses(paths: Sequence[Path], options: ImportOptions | None = None
     columns = find_columns(rows, options)
     rows, notes = choose_rows(rows, options)
     study, why_study = _study_pairs(rows, columns, options)
-    trials = _read_trials(rows, columns, options, study)
+    trials = read_trials(rows, columns, options, study)
     _check_sessions(trials, columns)
     learned = [trial for trial in trials if trial.study]
     asked = [trial for trial in trials if not trial.study]
@@ -107,105 +86,6 @@ def import_responses(paths: Sequence[Path], options: ImportOptions | None = None
     if contradiction := find_contradiction(annotations):
         raise InputError(f"{where}: {contradiction[1]}; choose the trials that count with --only or --without.")
     return ImportedStudy(annotations, _design(annotations, options), tuple(notes))
-
-
-def _read_trials(
-    rows: Sequence[Row], columns: Columns, options: ImportOptions, study: Sequence[tuple[str, str]]
-) -> list[_Trial]:
-    second = None if options.second is None else read_pair(options.second, rows)
-    code = (columns.response or "").lower() == "key_press"
-    assert columns.item is not None
-    paths = [item_path(row.cells[columns.item]) if columns.item in row.cells else None for row in rows]
-    names = short_names({path for path in paths if path is not None})
-    trials = []
-    for row, path in zip(rows, paths, strict=True):
-        if path is None:
-            continue
-        learned = any(matches(row, pair) for pair in study)
-        press = _press(row, columns, code)
-        trials.append(
-            _Trial(
-                row=row,
-                participant=_participant(row, columns),
-                item=names[path],
-                press=press,
-                rt_ms=_rt_ms(row, columns, options) if press is not None else float("nan"),
-                old=_old(row, columns) if columns.old else None,
-                correct=_truth(row.cells.get(columns.correct)) if columns.correct else None,
-                right=_right(row, columns, code),
-                step=2 if second is not None and matches(row, second) else 1,
-                study=learned,
-            )
-        )
-    if not trials:
-        raise InputError(f"{rows[0].file}: no trial shows an item in column {columns.item!r}; name it with --item.")
-    if columns.position is not None:
-        trials.sort(key=lambda trial: _position(trial.row, columns.position or ""))
-    return trials
-
-
-def _position(row: Row, column: str) -> float:
-    try:
-        return float(row.cells[column])
-    except (KeyError, ValueError, TypeError):
-        raise row.error(f"{row.cells.get(column)!r} in column {column!r} is not a position, a number") from None
-
-
-def _participant(row: Row, columns: Columns) -> str:
-    if columns.participant is None:
-        return row.file.stem
-    value = row.cells.get(columns.participant)
-    if value is None:
-        raise row.error(f"no participant in column {columns.participant!r}; name another with --participant")
-    return plain(value) if not isinstance(value, str) else value.strip()
-
-
-def _press(row: Row, columns: Columns, code: bool) -> str | None:
-    if columns.response is None:
-        return "any" if columns.rt in row.cells else None
-    value = row.cells.get(columns.response)
-    if is_nothing(value):
-        return None
-    if isinstance(value, dict | list):
-        raise row.error(
-            f"{str(value)[:60]!r} in column {columns.response!r} is no key; leave the trial out (--without)"
-        )
-    name = key_name(value, code)
-    return None if name in ("", "-1") else name
-
-
-def _rt_ms(row: Row, columns: Columns, options: ImportOptions) -> float:
-    value = row.cells.get(columns.rt) if columns.rt else None
-    if value is None:
-        return float("nan")
-    try:
-        rt_ms = float(str(value).replace(",", ".")) * (1000 if options.seconds else 1)
-    except ValueError:
-        raise row.error(f"{str(value)[:40]!r} in column {columns.rt!r} is not a response time") from None
-    if rt_ms > _LONGEST_RT_MS:
-        raise row.error(f"a response time of {rt_ms:g} ms, over 10 minutes; give --seconds only if times are seconds")
-    return rt_ms if rt_ms > 0 else float("nan")
-
-
-def _truth(value: Any) -> bool | None:
-    text = plain(value) if value is not None else ""
-    return (
-        True if text in ("1", "correct", "yes", "hit") else False if text in ("0", "incorrect", "wrong", "no") else None
-    )
-
-
-def _right(row: Row, columns: Columns, code: bool) -> str | None:
-    value = row.cells.get(columns.right_key) if columns.right_key else None
-    return None if value is None or isinstance(value, dict | list) else key_name(value, code) or None
-
-
-def _old(row: Row, columns: Columns) -> bool | None:
-    text = plain(row.cells.get(columns.old or "")) if columns.old in row.cells else ""
-    if text in _TRUE | SEEN_WORDS:
-        return True
-    if text in _FALSE | NEW_WORDS:
-        return False
-    return None
 
 
 def _study_pairs(
@@ -237,7 +117,7 @@ def _pairs(name: str, values: set[str], why: str) -> tuple[list[tuple[str, str]]
     return [(name, value) for value in sorted(values)], [f"showings to be learned: {listed}, {why}"]
 
 
-def _without_fixations(asked: Sequence[_Trial]) -> tuple[list[_Trial], list[str]]:
+def _without_fixations(asked: Sequence[Trial]) -> tuple[list[Trial], list[str]]:
     """The trials without items that someone sees again and again, such as the picture of a fixation cross."""
     counts = Counter((trial.participant, trial.item) for trial in asked)
     often = {item for (_, item), count in counts.items() if count > _MOST_SHOWINGS}
@@ -248,7 +128,7 @@ def _without_fixations(asked: Sequence[_Trial]) -> tuple[list[_Trial], list[str]
     return kept, [f"shown over {_MOST_SHOWINGS} times to one participant, left out: {listed}"]
 
 
-def _check_sessions(trials: Sequence[_Trial], columns: Columns) -> None:
+def _check_sessions(trials: Sequence[Trial], columns: Columns) -> None:
     """A participant's step lies in one file, so that positions and repeats are known."""
     files: dict[tuple[str, int], Row] = {}
     for trial in trials:
@@ -262,8 +142,8 @@ def _check_sessions(trials: Sequence[_Trial], columns: Columns) -> None:
 
 
 def _mark_repeats(
-    asked: Sequence[_Trial], learned: Sequence[_Trial], columns: Columns, options: ImportOptions
-) -> tuple[list[_Trial], list[str]]:
+    asked: Sequence[Trial], learned: Sequence[Trial], columns: Columns, options: ImportOptions
+) -> tuple[list[Trial], list[str]]:
     """Say of each trial whether the item was shown before, and leave out third and later showings."""
     before = {(trial.participant, trial.item) for trial in learned}
     shown = {step: {(t.participant, t.item) for t in asked if t.step == step} for step in (1, 2)}
@@ -295,7 +175,7 @@ def _mark_repeats(
     return kept, notes + ([f"further showings of an item, left out: {left_out:,}"] if left_out else [])
 
 
-def _by_column(trial: _Trial, column: str) -> bool:
+def _by_column(trial: Trial, column: str) -> bool:
     if trial.old is None:
         raise trial.row.error(
             f"{trial.row.cells.get(column)!r} in column {column!r} says neither old nor new; name the column that does "
@@ -304,12 +184,12 @@ def _by_column(trial: _Trial, column: str) -> bool:
     return trial.old
 
 
-def _shown_twice(asked: Sequence[_Trial]) -> bool:
+def _shown_twice(asked: Sequence[Trial]) -> bool:
     counts = Counter((trial.participant, trial.item, trial.step) for trial in asked)
     return 2 * sum(count > 1 for count in counts.values()) > 0.1 * len(counts)
 
 
-def _check_old(trials: Sequence[_Trial], columns: Columns, options: ImportOptions) -> list[str]:
+def _check_old(trials: Sequence[Trial], columns: Columns, options: ImportOptions) -> list[str]:
     """Hold the column of old and new items against what was shown; one that means something else is not used."""
     wrong = [trial for trial in trials if trial.old is not None and trial.old != trial.repeat]
     if not wrong:
@@ -327,7 +207,7 @@ def _check_old(trials: Sequence[_Trial], columns: Columns, options: ImportOption
     )
 
 
-def _about(asked: Sequence[_Trial], learned: Sequence[_Trial]) -> list[str]:
+def _about(asked: Sequence[Trial], learned: Sequence[Trial]) -> list[str]:
     """What the design is, in sentences."""
     people = len({trial.participant for trial in asked})
     items, none = len({trial.item for trial in asked}), sum(trial.press is None for trial in asked)
@@ -346,7 +226,7 @@ def _about(asked: Sequence[_Trial], learned: Sequence[_Trial]) -> list[str]:
     return notes
 
 
-def _annotations(trials: Sequence[_Trial], keys: frozenset[str], options: ImportOptions) -> Annotations:
+def _annotations(trials: Sequence[Trial], keys: frozenset[str], options: ImportOptions) -> Annotations:
     people = {name: index for index, name in enumerate(dict.fromkeys(trial.participant for trial in trials))}
     items = {name: index for index, name in enumerate(dict.fromkeys(trial.item for trial in trials))}
     positions: Counter[tuple[str, int]] = Counter()
@@ -372,7 +252,7 @@ def _annotations(trials: Sequence[_Trial], keys: frozenset[str], options: Import
     )
 
 
-def _roles(trials: Sequence[_Trial], position: Sequence[int], vigilance_lag: int) -> Any:
+def _roles(trials: Sequence[Trial], position: Sequence[int], vigilance_lag: int) -> Any:
     """An item shown twice, or old, is a target; at a short lag it checks attention; one shown once is a filler."""
     first: dict[tuple[str, str, int], int] = {}
     roles: dict[tuple[str, str, int], int] = {}
