@@ -33,6 +33,7 @@ from videomem_hf.schema import InputError
 from videomem_hf.statistics import noise_ceiling
 
 QUICK = Sampling(resamples=200)
+pytestmark = pytest.mark.filterwarnings("ignore:.* rows have no score:UserWarning")
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +100,7 @@ def test_the_result_fits_its_schema_and_can_be_shown(table: Path, tmp_path: Path
     truth, true = make_truth(200)
     scores = honest(true, 3, 0.8)
     low = {"short_term": dict.fromkeys(truth.ids, (0.0, 1.0))}
-    partly = honest(true, 2)
+    partly = honest(true, 2, 0.2)
     partly[:5] = np.nan
     given = [predictor(truth, scores, "strong", intervals=low), predictor(truth, partly, "weak")]
     given += [predictor(truth, np.full_like(scores, 0.5), "constant")]
