@@ -114,10 +114,10 @@ class Effects:
         return mean, first + second + 2 * shared
 
     def by_large(self, values: Floats) -> Floats:
-        return np.bincount(self.large, values, self.large_size)
+        return np.bincount(self.large, values, self.large_size).astype(np.float64, copy=False)
 
     def by_small(self, values: Floats) -> Floats:
-        return np.bincount(self.small, values, self.small_size)
+        return np.bincount(self.small, values, self.small_size).astype(np.float64, copy=False)
 
     def fixed_columns(self, sums: Floats, lags: Floats | None) -> Floats:
         """What each item's pair shares with the fixed effects, `(2 items, fixed)`, from sums of precision."""
@@ -149,10 +149,10 @@ class _System:
             self.b_fixed = np.append(self.b_fixed, natural @ effects.lag)
         self.ff += _FIXED_PRECISION * np.eye(effects.fixed)
         self.b_large, self.b_small = effects.by_large(natural), effects.by_small(natural)
-        self.prior_small = np.linalg.inv(small)
-        self.k_large = np.linalg.inv(_blocks(d_large) + np.linalg.inv(large))  # inverse blocks of the large side
+        self.prior_small = _inverse(small)
+        self.k_large = _inverse(_blocks(d_large) + _inverse(large))  # inverse blocks of the large side
         self.a_small = _blocks(d_small) + self.prior_small
-        self.prior_large = np.linalg.inv(large)
+        self.prior_large = _inverse(large)
         self.d_large, self.d_small = d_large, d_small
 
     def times(self, x: Floats) -> Floats:
@@ -221,6 +221,10 @@ def _exact_solution(effects: Effects, system: _System, precision: Floats) -> Sol
     return _solution(effects, fixed, inverse[:count, :count], sides, of_videos, variance)
 
 
+def _inverse(matrices: Floats) -> Floats:
+    return np.asarray(np.linalg.inv(matrices), np.float64)
+
+
 def _row_variances(
     effects: Effects, part: slice, product: Floats, tendencies: Floats, inverse: Floats, variance: Floats
 ) -> None:
@@ -237,19 +241,19 @@ def _row_variances(
 
 def _approximate_solution(effects: Effects, system: _System, precision: Floats, participants: Floats) -> Solution:
     squared = precision**2
-    k_small = np.linalg.inv(system.a_small)
+    k_small = _inverse(system.a_small)
     small_evidence = system.d_small - effects.by_small(squared * _diagonal(system.k_large).ravel()[effects.large])
     large_evidence = system.d_large - effects.by_large(squared * _diagonal(k_small).ravel()[effects.small])
-    small = np.linalg.inv(_blocks(np.maximum(small_evidence, 0)) + system.prior_small)
-    large = np.linalg.inv(_blocks(np.maximum(large_evidence, 0)) + system.prior_large)
-    fixed_covariance = np.linalg.inv(system.ff - system.f_large.T @ _apply(system.k_large, system.f_large))
+    small = _inverse(_blocks(np.maximum(small_evidence, 0)) + system.prior_small)
+    large = _inverse(_blocks(np.maximum(large_evidence, 0)) + system.prior_large)
+    fixed_covariance = _inverse(system.ff - system.f_large.T @ _apply(system.k_large, system.f_large))
     x = _conjugate_gradients(effects, system, fixed_covariance, small)
     sides = (
         _side(system.large_effects(x), large, system.prior_large, system.d_large),
         _side(x[effects.fixed :], small, system.prior_small, system.d_small),
     )
     # The means are also unknown by the mean effect of the side that the matrix leaves out, and by that of participants.
-    fixed_covariance[:KINDS, :KINDS] += np.linalg.inv(system.prior_small) * KINDS / effects.small_size
+    fixed_covariance[:KINDS, :KINDS] += _inverse(system.prior_small) * KINDS / effects.small_size
     of_videos = large if effects.videos_large else small
     people = (effects.small_size if effects.videos_large else effects.large_size) // KINDS
     return _solution(effects, x[: effects.fixed], fixed_covariance, sides, of_videos + participants / people, None)
@@ -278,7 +282,7 @@ def _conjugate_gradients(effects: Effects, system: _System, fixed: Floats, small
 
 def _side(mean: Floats, covariance: Floats, prior: Floats, sums: Floats) -> tuple[Normal, Floats, NDArray[np.bool_]]:
     """Effects of one side, the evidence on each, and which have responses."""
-    evidence = np.linalg.inv(covariance) - prior
+    evidence = _inverse(covariance) - prior
     return Normal(mean.reshape(-1, KINDS), covariance), evidence, sums.reshape(-1, KINDS).sum(axis=1) > 0
 
 

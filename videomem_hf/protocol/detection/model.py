@@ -61,8 +61,10 @@ class Responses:
 
     def select(self, rows: NDArray[np.bool_]) -> "Responses":
         """The responses of a mask `(responses,)`."""
-        names = ("video", "participant", "repeat", "pressed", "log_lag")
-        return Responses(*(getattr(self, name)[rows] for name in names), self.videos, self.participants)
+        return Responses(
+            self.video[rows], self.participant[rows], self.repeat[rows], self.pressed[rows], self.log_lag[rows],
+            self.videos, self.participants,
+        )  # fmt: skip
 
     @property
     def lags_vary(self) -> bool:
@@ -126,7 +128,8 @@ def fit_detection(
     covariance = [0.25 * np.eye(KINDS), 0.25 * np.eye(KINDS)] if covariances is None else list(covariances)
     eta = _start(responses)
     precision, natural = _sites(sign, eta, np.zeros(len(sign)))
-    before, converged, number = np.inf, False, 0
+    before: Floats | float = np.inf
+    converged, number = False, 0
     for number in range(1, iterations + 1):
         solution = solve(effects, precision, natural, covariance[0], covariance[1])
         eta, variance = effects.marginals(solution, precision)
@@ -185,7 +188,7 @@ def _update_sites(
     return _sites(sign, cavity * (eta / variance - natural), cavity)
 
 
-def _estimate(side: tuple[Normal, Floats, Floats], covariance: Floats) -> Floats:
+def _estimate(side: tuple[Normal, Floats, NDArray[np.bool_]], covariance: Floats) -> Floats:
     """The covariance of one side's effects by EM steps at fixed evidence of each video or participant.
 
     The mode under a prior that keeps it off 0 (Chung et al. 2015: the root of the determinant), whose weight is that
