@@ -55,11 +55,13 @@ def main() -> None:
     parser.add_argument("clips", nargs="+", type=Path)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--small", help="Interpreter of the small environment.")
+    parser.add_argument("--exported", type=Path, help="Folder of an exported ResMem. (default: it is exported first)")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        exported = Path(folder) / "resmem"
-        _run([sys.executable, "-m", "videomem_hf", "export", "resmem", "--onnx", str(exported)])
+        exported = options.exported or Path(folder) / "resmem"
+        if options.exported is None:
+            _run([sys.executable, "-m", "videomem_hf", "export", "resmem", "--onnx", str(exported)])
         commands = _commands(str(options.clips[0]), str(exported), options.small)
         seconds = _fastest({name: lambda each=each: _run(each) for name, each in commands.items()}, options.repeats)
         together, difference = _in_one_process(options.clips, exported, options.repeats)

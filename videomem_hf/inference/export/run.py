@@ -237,3 +237,4 @@ def _save(proto: Any, path: Path, facts: ExportFacts, one_file: bool = False) ->
         return
     weights = f"{path.name}.data"
     onnx.save_model(proto, path, save_as_external_data=True, location=weights, size_threshold=LEAST_NUMBERS)
+    path.with_name(weights).chmod(path.stat().st_mode & 0o777)  # it is its owner's alone otherwise
