@@ -168,7 +168,8 @@ def copies_in_training(pairs: Pairs, protocol: Protocol) -> tuple[int, list[tupl
     Returns:
         The number, rounded up, and `(evaluation clip, training clip)` of the first fold that has any.
     """
-    counts, shown = [], []
+    counts: list[int] = []
+    shown: list[tuple[int, int]] = []
     for fold in protocol.folds:
         both = np.concatenate([pairs, pairs[:, ::-1]])
         leaking = both[np.isin(both[:, 0], fold.evaluation) & np.isin(both[:, 1], fold.train)]

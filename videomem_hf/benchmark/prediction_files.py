@@ -197,8 +197,8 @@ def _name_columns(
     for each in horizons:
         forms = [score_column(each), *(f"{each}_{end}" for end in PREDICTED), *(f"{end}_{each}" for end in PREDICTED)]
         forms += [] if with_measured else [each, f"{each}_memorability"]
-        if each not in found.predicted and (name := next((form for form in forms if form in names), None)):
-            found.predicted[each] = names.index(name)
+        if each not in found.predicted and (form := next((form for form in forms if form in names), None)):
+            found.predicted[each] = names.index(form)
         if each in found.predicted:
             _find_beside(found, each, names)
     if not found.predicted:

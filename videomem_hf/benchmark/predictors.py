@@ -131,16 +131,17 @@ def align(given: Predictions, truth: GroundTruth) -> Predictor:
             f"{given.name}: none of its {quantity(len(ids), 'clip')} ({shown}) has a measured score in {truth.data} "
             f"({', '.join(truth.ids[:_NAMED])}, ...); give the data that it predicts"
         )
-    arrays = [np.full(truth.scores.shape, np.nan) for _ in range(3)]
+    scores, low, high = (np.full(truth.scores.shape, np.nan) for _ in range(3))
     for column, horizon in enumerate(truth.horizons):
         for clip, value in given.predicted.get(horizon, {}).items():
             if (row := keys.get(clip)) is not None:
-                arrays[0][row, column] = value
+                scores[row, column] = value
         for clip, ends in given.intervals.get(horizon, {}).items():
             if (row := keys.get(clip)) is not None:
-                arrays[1][row, column], arrays[2][row, column] = ends
+                low[row, column], high[row, column] = ends
     unscored = {clip_key(clip) for clip in truth.unscored}
-    return Predictor(given, *arrays, tuple(sorted(ids - keys.keys() - unscored)), tuple(notes))
+    extra = tuple(sorted(ids - keys.keys() - unscored))
+    return Predictor(given, scores, low, high, extra, tuple(notes))
 
 
 def coverage(predictor: Predictor, truth: GroundTruth, protocol: Protocol) -> Coverage:

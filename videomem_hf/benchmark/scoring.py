@@ -189,7 +189,7 @@ def _score_horizon(
     scores = [
         PredictorScore(
             each.name,
-            *(_figure(drawn, name, row, sampling.confidence) for name in MEASURES),
+            **{name: _figure(drawn, name, row, sampling.confidence) for name in MEASURES},
             folds=drawn.values["spearman"][row].tolist(),
             share=_share(float(drawn.values["spearman"][row].mean()), ceiling),
             calibration=_calibration(each, column, rows, x[row], y),
