@@ -81,7 +81,7 @@ class Models:
         from videomem_hf.features.catalogue import reads_titles
 
         try:
-            return reads_titles(AutoConfig.from_pretrained(folder))
+            return reads_titles(AutoConfig.from_pretrained(folder).to_dict())
         except (OSError, ValueError, StrictDataclassError):  # loading it says what is wrong
             return False
 

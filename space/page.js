@@ -61,7 +61,7 @@ function namePlayer() {
 const said = document.createElement("div");
 said.className = "vm-unseen";
 said.setAttribute("role", "status");
-document.addEventListener("DOMContentLoaded", () => document.body.append(said));
+document.body.append(said); // Gradio adds this script once the page is there
 function sayProgress() {
   const trackers = [...document.querySelectorAll(".vm-progress [data-testid=status-tracker]:not(.hide)")];
   const words = (part) => trackers.map((tracker) => tracker.querySelector(part)?.textContent ?? "").join(" ").trim();

@@ -14,6 +14,7 @@ from videomem_hf.features.catalogue import (
     feature_spec,
     feature_specs,
     needs_of_column,
+    reads_titles,
     spec_of_column,
 )
 from videomem_hf.features.extras import library
@@ -57,6 +58,20 @@ def test_what_a_column_needs_of_other_clips(monkeypatch):
         "mine": "cannot be computed", "hf-facebook--dinov2-base": "the model facebook/dinov2-base",
     }  # fmt: skip
     assert {column: needs_of_column(column) for column in columns} == columns
+
+
+@pytest.mark.parametrize(
+    ("config", "reads"),
+    [
+        ({}, False),
+        ({"feature_names": ["c3d", "mine"]}, False),
+        ({"view_names": ("concepts", "title_words")}, True),
+        ({"view_names": ["title"]}, True),
+        ({"feature_names": ["c3d", "title-all-MiniLM-L6-v2"]}, True),
+    ],
+)
+def test_a_configuration_says_whether_its_model_reads_titles(config, reads):
+    assert reads_titles(config) is reads
 
 
 @pytest.mark.parametrize(

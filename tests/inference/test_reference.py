@@ -242,7 +242,9 @@ def test_where_there_is_room_for_a_few_words_only() -> None:
     for remark, prediction in curves.items():
         curve = score_curve(prediction)
         assert curve.remark == remark
-        for size in ((640, 360), (640, 640)):
-            layout = PanelLayout.below(*size, curve, "attention of the short-term score")
-            assert " ".join(layout.label) == f"{remark} attention of the short-term score: share of the peak".strip()
+        label = "attention of the short-term score"
+        wide, beside = PanelLayout.below(640, 360, curve, label), PanelLayout.beside(640, curve, label)
+        assert wide.fits
+        for layout in (wide, beside):
+            assert " ".join(layout.label) == f"{remark} {label}: share of the peak".strip()
             assert layout.chart > 3

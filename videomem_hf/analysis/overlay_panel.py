@@ -77,7 +77,8 @@ class PanelLayout:
     @classmethod
     def _wrap(cls, curve: ScoreCurve, label: str, width: int, height: int, text: float, columns: int) -> "PanelLayout":
         def lines(words: str, share: float) -> list[str]:
-            return textwrap.wrap(words, max(1, int((width * share - 1.2 * text) / (_CHARACTER * text))))
+            most = max(1, int((width * share - 1.2 * text) / (_CHARACTER * text)))
+            return textwrap.wrap(words, most, break_on_hyphens=False)
 
         scores = [lines(_score_words(curve, horizon), 1 / columns) for horizon in curve.clip_scores]
         below = [*lines(curve.remark, 1.0), *lines(f"{label}: share of the peak", 1.0)]

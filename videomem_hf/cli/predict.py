@@ -142,10 +142,7 @@ def predict(
         "--engine": [engine if engine == "onnx" else None],
     }) + (" --trust-remote-code" if trust_remote_code else "")  # fmt: skip
     if engine == "ray":
-        if any((fail_fast, import_, trust_remote_code)):
-            raise InputError("--fail-fast, --import and --trust-remote-code are for --engine local; leave them out")
-        if outputs.csv_file is None or outputs.to_stdout or json_file or plots or overlay or occlusion or forgetting:
-            raise InputError("--engine ray writes a table and nothing else: give --csv FILE, and no other output")
+        _check_ray(outputs, occlusion, local=any((fail_fast, import_, trust_remote_code)))
         from videomem_hf.cli.predict_ray import predict_on_ray
 
         paths = clip_paths(clips, list_file, note_pictures=True)
@@ -163,6 +160,15 @@ def predict(
     say_next(*next_commands(again, typed, drawn=bool(plots), maps=maps, written=bool(csv_file or overlay)))
     if any(outcome.error for outcome in scored):
         raise typer.Exit(FAILED)
+
+
+def _check_ray(outputs: Outputs, occlusion: bool, local: bool) -> None:
+    """Refuse what Ray cannot do; `local` is whether options of the engine `local` are given."""
+    if local:
+        raise InputError("--fail-fast, --import and --trust-remote-code are for --engine local; leave them out")
+    others = outputs.json_file or outputs.plots or outputs.overlay or occlusion or outputs.forgetting
+    if outputs.csv_file is None or outputs.to_stdout or others:
+        raise InputError("--engine ray writes a table and nothing else: give --csv FILE, and no other output")
 
 
 def _check_model(model: str | None, title: str | None, titles: Path | None) -> None:

@@ -1,6 +1,6 @@
 """The features by the names that `--features` takes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -122,9 +122,9 @@ def needs_of_column(column: str) -> str:
     return "nothing"
 
 
-def reads_titles(config: Any) -> bool:
-    """Whether a model with this configuration computes one of its features or views from the clips' titles."""
-    columns = (*getattr(config, "feature_names", ()), *getattr(config, "view_names", ()))
+def reads_titles(config: Mapping[str, Any]) -> bool:
+    """Whether a model with these fields of a configuration computes a feature or view from the clips' titles."""
+    columns = (*config.get("feature_names", ()), *config.get("view_names", ()))
     return any(needs_of_column(column) == TITLE_NEEDED for column in columns)
 
 

@@ -11,8 +11,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from jinja2 import UndefinedError
 from transformers import PreTrainedConfig
 
-from videomem_hf.features.catalogue import CLASSICAL
-from videomem_hf.features.title_views import EMBEDDING, WORDS
+from videomem_hf.features.catalogue import CLASSICAL, reads_titles
 from videomem_hf.hub.card_texts import (
     claim_lines,
     duration,
@@ -118,7 +117,7 @@ def _values(facts: RunFacts, repo: str, example: Example | None, pointing: Mappi
         "init": facts.init,
         "feature_titles": " and ".join(FEATURE_TITLES.get(name, name) for name in names),
         "feature_columns": list(zip(names, facts.model.get("feature_sizes", ()), strict=True)),
-        "title": bool({EMBEDDING, WORDS}.intersection(facts.model.get("view_names", ()))),
+        "title": reads_titles(facts.model),
         "from_clips": set(names) <= set(CLASSICAL),
         "drawn": " and ".join(FEATURE_TITLES.get(name, name) for name in names if name not in EXTRACTED),
         "horizon_names": " and ".join(HORIZON_NAMES[each] for each in facts.model["horizons"]),

@@ -39,7 +39,7 @@ class FeaturePredictor(ClipPredictor):
     @property
     def reads_titles(self) -> bool:
         """Whether one of the features is computed from titles."""
-        return reads_titles(self.model.config)
+        return reads_titles(self.model.config.to_dict())
 
     def extract(self, source: ClipSource, title: str | None = None) -> tuple[dict[str, np.ndarray], list[str]]:
         return self._extract(self._open_file(source), title or row_title(source) or self.title)
