@@ -243,7 +243,8 @@ def test_data_without_a_score_of_the_model_are_refused(base: Path, tmp_path: Pat
     FrameAttentionModel(config).save_pretrained(tmp_path / "one")
     shutil.copy(base / "video_preprocessor_config.json", tmp_path / "one")
     data = write_photos(tmp_path / "data", 0.6 + 0.2 * np.cos(np.arange(25)))
-    with pytest.raises(InputError, match="has scores of short_term alone, and the model predicts long_term"):
+    said = "has scores of short_term alone, and the model predicts long_term.* --column long_term=COLUMN --save"
+    with pytest.raises(InputError, match=said):
         adapt(str(tmp_path / "one"), data, progress=False)
 
 

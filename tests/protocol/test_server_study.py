@@ -220,7 +220,7 @@ def test_the_commands_from_init_to_delete(clips, tmp_path):
     assert "step 1: 0 playing, 1 passed (100% of those who completed it)" in status
     assert sum(int(line.split("\t")[1]) for line in status.splitlines()[6:]) == 3
     out, people = tmp_path / "out.csv", tmp_path / "people.csv"
-    assert videomem("export", folder, out, "--participants", people).returncode == 0
+    assert f"{out}: 14 showings\n" in videomem("export", folder, out, "--participants", people).stdout
     assert len(out.read_text().splitlines()) == 15
     header, *_, row = people.read_text().splitlines()
     assert header.startswith(
@@ -232,6 +232,7 @@ def test_the_commands_from_init_to_delete(clips, tmp_path):
     assert row.startswith(f"{name},")
     assert "no/such" in videomem("export", folder, tmp_path / "no" / "such" / "out.csv").stderr
     assert "14 responses" in videomem("delete", folder, name).stdout
+    assert videomem("export", folder, out).stdout == f"{out}: 0 showings; nobody has played yet\n"
     again = videomem("delete", folder, name)
     assert (again.returncode, again.stderr.startswith("videomem: No participant")) == (1, True)
     secret = videomem("secret", folder).stdout.split()[-1]

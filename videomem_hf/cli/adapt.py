@@ -24,7 +24,7 @@ def adapt(
     import_: Import = None,
     trust_remote_code: TrustRemoteCode = False,
 ) -> None:
-    """Adapt a model to your own clips: a hundred, with twenty annotations each, are enough.
+    """Adapt a model to your own clips, with scores of a hundred of them from twenty annotations each.
 
     A Gaussian process over the model's own features corrects its scores (at least 20 clips). Each clip is predicted
     from the others, before and after: where that does not show a gain, the output, the card and every prediction say

@@ -186,12 +186,12 @@ def say_next(*commands: str, python: str | None = None) -> None:
 
 
 def require_study_extra() -> None:
-    """Raise InputError where the packages of a served study are missing."""
+    """Raise InputError where the packages of the extra `study` are missing."""
     missing = [
         name for name in ("fastapi", "uvicorn", "sqlalchemy", "alembic", "cryptography") if find_spec(name) is None
     ]
     if missing:
-        raise InputError(f"A served study needs {', '.join(missing)}; pip install 'videomem_hf[study]'.")
+        raise InputError(f"This command needs {', '.join(missing)}; pip install 'videomem_hf[study]'.")
 
 
 def quote(path: Path | str) -> str:

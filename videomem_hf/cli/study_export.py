@@ -8,7 +8,7 @@ import typer
 
 from videomem_hf.cli.options import quote, require_study_extra, say_next
 from videomem_hf.schema import InputError
-from videomem_hf.system import os_cause
+from videomem_hf.system import os_cause, quantity
 
 if TYPE_CHECKING:
     from videomem_hf.protocol.server.database import Database
@@ -52,9 +52,10 @@ def export(
     from videomem_hf.protocol.server.psych_ds import write_psych_ds
 
     found, connections = open_database(folder, database)
+    showings = 0
     with connections.read() as connection:
         if form == "csv":
-            _write_lines(out, tables.annotation_lines(connection))
+            showings = _write_lines(out, tables.annotation_lines(connection)) - 1
         else:
             write_psych_ds(connection, found, out)
         if participants is not None:
@@ -64,8 +65,11 @@ def export(
         if invitees is not None:
             lines = tables.invitee_lines(connection, Game(found.design, found.settings), found.key)
             _write_lines(invitees, lines)
-    typer.echo(f"{out}: written")
     if form == "csv":
+        typer.echo(f"{out}: {quantity(showings, 'showing')}" + ("" if showings else "; nobody has played yet"))
+    else:
+        typer.echo(f"{out}: written")
+    if showings:
         rest = f"--design {quote(folder / 'design.yaml')} --clips {quote(folder / 'clips')}"
         say_next(f"videomem score {quote(out)} scores {rest}")
 
@@ -104,9 +108,14 @@ def open_database(folder: Path, url: str | None) -> "tuple[Study, Database]":
     return found, database
 
 
-def _write_lines(path: Path, lines: Iterator[str]) -> None:
+def _write_lines(path: Path, texts: Iterator[str]) -> int:
+    """Write texts of one or more lines to a file; give the number of lines."""
+    written = 0
     try:
         with path.open("w", encoding="utf-8", newline="") as file:
-            file.writelines(lines)
+            for text in texts:
+                file.write(text)
+                written += text.count("\n")
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({os_cause(error)}); give another path.") from None
+    return written
