@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from videomem_hf.data.scored_clips import FRAME_CACHE, Clips, load_clips, number_column, open_splits
+from videomem_hf.data.scored_clips import FRAME_CACHE, Clips, NoClipsError, load_clips, number_column, open_splits
 from videomem_hf.evaluation.training_clips import clip_contents
 from videomem_hf.inference.frame_statistics import FrameStatistics
 from videomem_hf.inference.saliency import score_rows
@@ -18,7 +18,7 @@ from videomem_hf.inference.typicality import with_summaries
 from videomem_hf.models.modeling_adapted import AdaptedModel, describe_clips
 from videomem_hf.multiview.adapt_process import ClipRows
 from videomem_hf.multiview.predict import load_model_views
-from videomem_hf.schema import Horizon, InputError
+from videomem_hf.schema import Horizon, InputError, horizons_of
 from videomem_hf.video.clip_cache import FailedClipsError
 from videomem_hf.video.collate import ClipCollator
 from videomem_hf.video.frame_cache import FrameCache
@@ -110,8 +110,7 @@ def domain_scores(
     found: dict[str, set[str]] = {}
     for split in splits or tables:
         table = tables[split]
-        names = [each for each in table.column_names if f"{each}_annotations" in table.column_names or each in horizons]
-        for name in names:
+        for name in horizons_of(table.column_names):
             if np.isfinite(number_column(table[name])).any():
                 found.setdefault(name, set()).add(split)
     common = tuple(each for each in horizons if each in found)
@@ -169,8 +168,8 @@ class DomainReader:
         for split in splits:
             try:
                 parts.append(load_clips(self.data, split, self.horizons, features=names, options=self.options))
-            except InputError as error:
-                if len(splits) == 1 or "no clip of the split" not in str(error):
+            except NoClipsError:
+                if len(splits) == 1:
                     raise
         if not parts:
             raise InputError(f"{self.data}: no clip has both a score and a {'video' if names is None else 'feature'}")

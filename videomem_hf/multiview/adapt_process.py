@@ -65,6 +65,12 @@ class ClipRows:
         return replace(self, rows=self.rows[kept], owner=index[self.owner[kept]], share=self.share[kept])
 
 
+def inverse_counts(counts: Floats) -> Floats:
+    """1 over annotation counts `(clips,)`; 0 for those that are unknown, NaN or 0."""
+    known = np.isfinite(counts) & (counts > 0)
+    return np.where(known, 1 / np.where(known, counts, 1.0), 0.0)
+
+
 @dataclass(frozen=True)
 class Measured:
     """One horizon of the clips that a model is adapted on.

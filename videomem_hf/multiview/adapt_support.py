@@ -10,7 +10,7 @@ import numpy as np
 
 from videomem_hf.conformal import conformal_ends
 from videomem_hf.inference.intervals import LEVEL
-from videomem_hf.multiview.adapt_process import HeldOut
+from videomem_hf.multiview.adapt_process import HeldOut, inverse_counts
 from videomem_hf.schema import HORIZON_NAMES, Horizon, InputError
 from videomem_hf.statistics import Comparison, Interval, bootstrap_interval, compare, holm, mse, spearman
 from videomem_hf.system import quantity
@@ -64,7 +64,7 @@ class HorizonResult:
 
 def check_scores(data: str, horizon: Horizon, scores: np.ndarray) -> None:
     """Raise an InputError for scores `(clips,)` that nothing can be learnt from."""
-    name = HORIZON_NAMES.get(horizon, str(horizon))
+    name = HORIZON_NAMES[horizon]
     if len(scores) < FEWEST_CLIPS:
         raise InputError(
             f"{data}: {quantity(len(scores), 'clip')} with a {name} score that the model has not seen; at least "
@@ -90,8 +90,8 @@ def measure_support(
         The result, and the quantiles of errors over their expected size, of which intervals are made.
     """
     predicted, base = held_out.predicted, held_out.base
-    known = np.isfinite(counts) & (counts > 0)
-    sigma = held_out.sigma(np.where(known, 1 / np.where(known, counts, 1), 0))
+    inverse = inverse_counts(counts)
+    sigma = held_out.sigma(inverse)
     ratios = (scores - predicted) / sigma
     ends = conformal_ends(ratios, quantile_level)
     assert ends is not None  # FEWEST_CLIPS are enough
@@ -102,7 +102,7 @@ def measure_support(
         ranks = bootstrap_interval(predicted, scores) if math.isfinite(own) else _NO_INTERVAL
     supported, more = _judge(gains, ranks, own, len(scores))
     result = HorizonResult(
-        len(scores), float(np.median(counts[known])) if known.any() else math.nan, before, own,
+        len(scores), float(np.median(counts[inverse > 0])) if inverse.any() else math.nan, before, own,
         math.sqrt(mse(base, scores)), math.sqrt(mse(predicted, scores)), gains[0], gains[1], ranks,
         float(inside.mean()), float(widths.mean()), supported, more,
     )  # fmt: skip

@@ -28,6 +28,8 @@ from videomem_hf.schema import HORIZONS, Horizon, InputError
 from videomem_hf.statistics import Floats
 
 MEASURES: Final = ("d_prime", "criterion", "hit_rate", "false_alarm_rate", "corrected", "discrimination")
+REPORTED: Final = {"hit_rate": "hits", "false_alarm_rate": "false alarms", "d_prime": "d'"}
+"""Those in plans, reports and figures, and what a person reads."""
 LEVEL: Final = 0.9
 """Of the intervals."""
 _NEEDS: Final = {"hit_rate": (REPEAT,), "false_alarm_rate": (NEW,)}

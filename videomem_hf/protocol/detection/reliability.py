@@ -16,7 +16,8 @@ from videomem_hf.statistics import Floats, spearman, spearman_brown
 SPLITS: Final = 10
 _NEWTON_STEPS: Final = 6
 _LARGEST_STEP: Final = 2.0
-_FEWEST_VIDEOS: Final = 3
+FEWEST_VIDEOS: Final = 3
+"""Over which halves are correlated."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def reliabilities(
         half[generator.permutation(participants)[: len(participants) // 2]] = True
         scores = [half_measures(measurement, half), half_measures(measurement, ~half)]
         for name in MEASURES:
-            found[name].append(_agreement(scores[0][name], scores[1][name]))
+            found[name].append(videos_agree(scores[0][name], scores[1][name]))
         if progress is not None:
             progress(1)
     result = {}
@@ -101,9 +102,10 @@ def _fit_videos(part: Responses, kind: NDArray[np.int64], offset: Floats, prior:
     return theta
 
 
-def _agreement(x: Floats, y: Floats) -> float:
+def videos_agree(x: Floats, y: Floats) -> float:
+    """Spearman's correlation over the videos that both have; NaN of fewer than 3 or of constant values."""
     both = np.isfinite(x) & np.isfinite(y)
     x, y = x[both], y[both]
-    if len(x) < _FEWEST_VIDEOS or np.ptp(x) == 0 or np.ptp(y) == 0:
+    if len(x) < FEWEST_VIDEOS or np.ptp(x) == 0 or np.ptp(y) == 0:
         return float("nan")
     return spearman(x, y)
