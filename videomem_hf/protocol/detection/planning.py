@@ -84,7 +84,7 @@ def _covariance(spread: dict[str, Any]) -> Floats:
 
 
 def expected_reliability(spread: Spread, participants: int, each: tuple[int, int], videos: int) -> dict[str, float]:
-    """The reliability of hits, false alarms and d' where participants give `each` responses to new videos and repeats."""
+    """The reliability of hits, false alarms and d'; participants give `each` responses to new videos and to repeats."""
     one = np.array([_information(spread, kind) for kind in range(2)])
     one *= 1 - one / (one * np.array(each) + 1 / np.diag(spread.participants))
     information = one * np.array(each) * participants / videos
