@@ -137,7 +137,6 @@ class DomainReader:
         data, options: As of `open_splits`.
         frame_cache: Folder for decoded frames; None takes the user's.
         progress: Whether to show progress bars.
-        seed: Of the draw, where there are more than `MOST_CLIPS`.
     """
 
     def __init__(
@@ -148,10 +147,9 @@ class DomainReader:
         options: dict[str, Any] | None = None,
         frame_cache: str | None = None,
         progress: bool = True,
-        seed: int = 0,
     ) -> None:
         self.model, self.processor, self.data, self.options = model, processor, data, options
-        self.frame_cache, self.progress, self.seed = frame_cache, progress, seed
+        self.frame_cache, self.progress = frame_cache, progress
         self.device = next(model.parameters()).device
         self.horizons: tuple[Any, ...] = tuple(model.config.horizons)
 
@@ -182,7 +180,7 @@ class DomainReader:
                 "(`videomem train --set init=MODEL`)",
                 stacklevel=4,
             )
-        return np.sort(np.random.default_rng(self.seed).permutation(clips)[:MOST_CLIPS])
+        return np.sort(np.random.default_rng(0).permutation(clips)[:MOST_CLIPS])
 
     def _read_frames(self, parts: list[Clips], splits: Sequence[str]) -> DomainClips:
         clips = parts[0]

@@ -77,14 +77,13 @@ def check_scores(data: str, horizon: Horizon, scores: np.ndarray) -> None:
 
 
 def measure_support(
-    held_out: HeldOut, scores: np.ndarray, counts: np.ndarray, quantile_level: float = LEVEL
+    held_out: HeldOut, scores: np.ndarray, counts: np.ndarray
 ) -> tuple[HorizonResult, tuple[float, float]]:
     """Compare leave-one-out predictions with the base's scores.
 
     Args:
         held_out: Of the clips.
         scores, counts: `(clips,)`; counts are NaN where unknown.
-        quantile_level: Share of measured scores that intervals are to cover.
 
     Returns:
         The result, and the quantiles of errors over their expected size, of which intervals are made.
@@ -93,9 +92,9 @@ def measure_support(
     inverse = inverse_counts(counts)
     sigma = held_out.sigma(inverse)
     ratios = (scores - predicted) / sigma
-    ends = conformal_ends(ratios, quantile_level)
+    ends = conformal_ends(ratios, LEVEL)
     assert ends is not None  # FEWEST_CLIPS are enough
-    inside, widths = _cross_conformal(ratios, sigma, predicted, quantile_level)
+    inside, widths = _cross_conformal(ratios, sigma, predicted)
     with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # constant predictions have no correlation
         own, before = spearman(predicted, scores), spearman(base, scores)
         gains = [compare(predicted, base, scores, each) for each in ("spearman", "mse")]
@@ -109,15 +108,13 @@ def measure_support(
     return result, ends
 
 
-def _cross_conformal(
-    ratios: np.ndarray, sigma: np.ndarray, predicted: np.ndarray, level: float
-) -> tuple[np.ndarray, np.ndarray]:
+def _cross_conformal(ratios: np.ndarray, sigma: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Whether each measured score is in an interval with ends by the other folds' errors, and the intervals' widths."""
     folds = np.random.default_rng(1).permutation(len(ratios)) % _FOLDS
     inside, widths = np.zeros(len(ratios), bool), np.zeros(len(ratios))
     for fold in range(_FOLDS):
         here = folds == fold
-        ends = conformal_ends(ratios[~here], level)
+        ends = conformal_ends(ratios[~here], LEVEL)
         low, high = (-np.inf, np.inf) if ends is None else ends
         inside[here] = (low <= ratios[here]) & (ratios[here] <= high)
         edges = [np.clip(predicted[here] + end * sigma[here], 0, 1) for end in (low, high)]

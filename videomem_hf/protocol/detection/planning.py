@@ -37,12 +37,12 @@ class Spread:
     participants: Floats
 
 
-def assumed_spread(horizon: Horizon, model: MemoryModel | None = None) -> Spread:
+def assumed_spread(horizon: Horizon) -> Spread:
     """The spread without a pilot: hits as in the simulator, and false alarms that vary over videos as hits do.
 
     The correlation of the two tendencies is taken as 0. These are assumptions: a pilot study gives its own figures.
     """
-    model = model or MemoryModel()
+    model = MemoryModel()
     mean, sd = getattr(model, f"{horizon}_mean"), getattr(model, f"{horizon}_sd")
     hit = special.ndtri(mean)
     density = math.exp(-(hit**2) / 2) / math.sqrt(2 * math.pi)

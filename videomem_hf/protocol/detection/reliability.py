@@ -64,18 +64,10 @@ def reliabilities(
     return result
 
 
-def half_measures(
-    measurement: Measurement, participants: NDArray[np.bool_], rows: NDArray[np.bool_] | None = None
-) -> dict[str, Floats]:
-    """Each measure of the videos by some participants `(participants,)` alone, `(videos,)`; NaN without responses.
-
-    `rows` `(responses,)` chooses among their responses.
-    """
+def half_measures(measurement: Measurement, participants: NDArray[np.bool_]) -> dict[str, Floats]:
+    """Each measure of the videos by some participants `(participants,)` alone, `(videos,)`; NaN without responses."""
     detection, responses = measurement.detection, measurement.responses
-    chosen = participants[responses.participant]
-    if rows is not None:
-        chosen &= rows
-    part = responses.select(chosen)
+    part = responses.select(participants[responses.participant])
     kind = part.repeat.astype(np.int64)
     offset = detection.mean[kind] + detection.participants.mean[part.participant, kind] + detection.slope * part.log_lag
     theta = _fit_videos(part, kind, offset, 1 / np.diag(detection.video_covariance))
