@@ -14,7 +14,7 @@ from scipy import special
 
 from videomem_hf.protocol.detection.linear import KINDS, REPEAT
 from videomem_hf.protocol.detection.measure import REPORTED, Measurement
-from videomem_hf.protocol.detection.reliability import FEWEST_VIDEOS, half_measures, videos_agree
+from videomem_hf.protocol.detection.reliability import FEWEST_VIDEOS, agreement, half_measures
 from videomem_hf.statistics import Floats, Interval, spearman_brown
 
 SHARES: Final = (0.125, 0.25, 0.5, 0.75, 1.0)
@@ -90,7 +90,7 @@ def reliability_curve(
             halves = [half_measures(measurement, mask) for mask in masks]
             videos = generator.integers(0, len(measurement.counts), len(measurement.counts))
             for name in REPORTED:
-                value = videos_agree(halves[0][name][videos], halves[1][name][videos])
+                value = agreement(halves[0][name][videos], halves[1][name][videos])
                 point[name].append(spearman_brown(value, 2) if value > -0.9 else np.nan)
             if progress is not None:
                 progress(1)

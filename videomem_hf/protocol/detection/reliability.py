@@ -52,7 +52,7 @@ def reliabilities(
         half[generator.permutation(participants)[: len(participants) // 2]] = True
         scores = [half_measures(measurement, half), half_measures(measurement, ~half)]
         for name in MEASURES:
-            found[name].append(videos_agree(scores[0][name], scores[1][name]))
+            found[name].append(agreement(scores[0][name], scores[1][name]))
         if progress is not None:
             progress(1)
     result = {}
@@ -94,7 +94,7 @@ def _fit_videos(part: Responses, kind: NDArray[np.int64], offset: Floats, prior:
     return theta
 
 
-def videos_agree(x: Floats, y: Floats) -> float:
+def agreement(x: Floats, y: Floats) -> float:
     """Spearman's correlation over the videos that both have; NaN of fewer than 3 or of constant values."""
     both = np.isfinite(x) & np.isfinite(y)
     x, y = x[both], y[both]
