@@ -170,7 +170,9 @@ class DomainReader:
                 if len(splits) == 1:
                     raise
         if not parts:
-            raise InputError(f"{self.data}: no clip has both a score and a {'video' if names is None else 'feature'}")
+            raise InputError(
+                f"{self.data}: no clip has both a score and a {'video' if names is None else 'feature'}; give data with both"
+            )
         return self._read_frames(parts, splits) if names is None else self._read_features(parts, splits)
 
     def _drawn(self, clips: int) -> np.ndarray:
@@ -267,7 +269,7 @@ class DomainReader:
         if wrong := [part for part in parts if list(part.feature_sizes) != sizes]:
             raise InputError(
                 f"{self.data}: the features {', '.join(config.feature_names)} have {list(wrong[0].feature_sizes)} "
-                f"numbers, the model takes {sizes}"
+                f"numbers, the model takes {sizes}; extract them as for the model"
             )
         matrix = np.concatenate([part.features for part in parts if part.features is not None])
         drawn = self._drawn(len(matrix))
@@ -287,7 +289,7 @@ class DomainReader:
         columns = [list(found.horizons).index(each) for each in self.horizons]
         rows = rows[np.isfinite(found.scores[rows][:, columns]).any(axis=1)]
         if not len(rows):
-            raise InputError(f"{self.data}: no clip has both a score and a view of the model")
+            raise InputError(f"{self.data}: no clip has both a score and a view of the model; give data with both")
         rows = rows[self._drawn(len(rows))]
         views = {name: x[rows] for name, x in found.views.items() if name in self.model.config.view_names}
         described = with_summaries({name: x.reshape(len(rows), -1) for name, x in views.items()})

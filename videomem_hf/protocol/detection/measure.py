@@ -127,7 +127,9 @@ def measure(
     if position is not None:
         attention = find_attention(responses, position)
         if len(np.unique(responses.repeat[attention.kept])) < KINDS:
-            raise InputError("All participants guess: their presses do not depend on what they had seen before.")
+            raise InputError(
+                "All participants guess: their presses do not depend on what they had seen before; leave --model out."
+            )
         responses = responses.select(attention.kept)
     detection = fit_detection(responses, progress=progress)
     counts = np.stack([np.bincount(responses.video[rows], minlength=responses.videos)
