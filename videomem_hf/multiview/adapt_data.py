@@ -170,9 +170,8 @@ class DomainReader:
                 if len(splits) == 1:
                     raise
         if not parts:
-            raise InputError(
-                f"{self.data}: no clip has both a score and a {'video' if names is None else 'feature'}; give data with both"
-            )
+            what = "video" if names is None else "feature"
+            raise InputError(f"{self.data}: no clip has both a score and a {what}; give data with both")
         return self._read_frames(parts, splits) if names is None else self._read_features(parts, splits)
 
     def _drawn(self, clips: int) -> np.ndarray:
