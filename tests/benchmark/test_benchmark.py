@@ -8,9 +8,11 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
+from datasets import Dataset
 from scipy.stats import spearmanr
 
 from tests.benchmark.made_up_truth import honest, make_truth, predictor, write_run
+from videomem_hf.benchmark import truth as truth_of_data
 from videomem_hf.benchmark.benchmark import (
     SCHEMA_FILE,
     BenchmarkOptions,
@@ -145,6 +147,16 @@ def test_any_horizon_names() -> None:
     result = run_benchmark([predictor(truth, honest(true))], truth, BenchmarkOptions(("all",), sampling=QUICK))
     assert result["protocols"][0]["horizons"][0]["horizon"] == "after_a_week"
     assert "after a week" in result_text(result)
+
+
+def test_data_without_annotation_counts_have_unknown_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = Dataset.from_dict({"video_id": ["a", "b", "c"], "short_term": [0.5, 0.7, 0.9]})
+    monkeypatch.setattr(truth_of_data, "open_splits", lambda *of: {"test": scores})
+    monkeypatch.setattr(truth_of_data, "is_divided", lambda data: True)
+    truth = read_ground_truth("someone/scores")
+    assert truth.scores[:, 0].tolist() == [0.5, 0.7, 0.9]
+    assert np.isnan(truth.counts).all()
+    assert "most-annotated" not in available_protocols(truth)
 
 
 def test_protocols_that_few_clips_cover_are_left_out() -> None:

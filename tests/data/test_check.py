@@ -83,6 +83,15 @@ def move_index(source: Path, target: Path) -> None:
                 written.mux(packet)
 
 
+def test_a_few_long_frames_and_animations_are_whole(tmp_path: Path) -> None:
+    """A decoder with frames out of order holds all packets of so short a clip before it gives the first frame."""
+    clip = write_clip(tmp_path / "slow.mp4", list(grey_levels(3)), fps=1, codec="libx264")
+    pictures = [Image.new("RGB", (32, 32), (level, 0, 0)) for level in (0, 120, 240)]
+    pictures[0].save(tmp_path / "moving.gif", save_all=True, append_images=pictures[1:], duration=1000)
+    files = [FileToCheck(str(path), "video") for path in (clip, tmp_path / "moving.gif")]
+    assert check_files(files, processes=1, progress=False) == []
+
+
 @pytest.mark.parametrize("ending", [".mp4", ".webm"])
 def test_a_video_that_ends_before_its_header_says(tmp_path: Path, ending: str) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (50, 48, 64, 3), np.uint8)

@@ -259,7 +259,11 @@ def test_folders_that_are_no_export_are_named(attention: Any, tmp_path: Path) ->
     (tmp_path / "export.json").write_text("{")
     with pytest.raises(InputError, match="is damaged"):
         load_onnx_predictor(tmp_path)
-    (tmp_path / "export.json").write_text((attention[1] / "export.json").read_text())
+    written = json.loads((attention[1] / "export.json").read_text())
+    (tmp_path / "export.json").write_text(json.dumps(written | {"format": 2}))
+    with pytest.raises(InputError, match=r"export.json: was written by a later version of videomem_hf; update.*one$"):
+        load_onnx_predictor(tmp_path)
+    (tmp_path / "export.json").write_text(json.dumps(written))
     with pytest.raises(InputError, match=r"lacks model.onnx"):
         load_onnx_predictor(tmp_path)
     with pytest.raises(InputError, match="is not an empty folder"):

@@ -19,7 +19,7 @@ from videomem_hf.models.configuration_frame_attention import FrameAttentionConfi
 from videomem_hf.models.modeling_frame_attention import FrameAttentionModel
 from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
 from videomem_hf.multiview import adapt_data, adapt_process
-from videomem_hf.multiview.adapt import LEFT_OUT_FILE, adapt
+from videomem_hf.multiview.adapt import LEFT_OUT_FILE, adapt, warning_of
 from videomem_hf.multiview.adapt_process import ClipRows, HyperParameters, Kernel, Measured
 from videomem_hf.multiview.adapt_support import measure_support
 from videomem_hf.run_files import read_predictions
@@ -218,6 +218,7 @@ def test_a_gain_that_few_clips_suggest_names_how_many_would_show_it() -> None:
     assert not result.supported
     assert result.more_clips is not None
     assert 10 <= result.more_clips <= 300
+    assert "the one week score" in warning_of({"one_week": result})
     unchanged = replace(held_out, predicted=worse)
     same, _ = measure_support(unchanged, scores, np.full(30, np.nan))
     assert (same.supported, same.more_clips) == (False, None)

@@ -143,6 +143,8 @@ def test_a_language_of_ones_own_falls_back_to_english(clips, tmp_path):
     path = study.folder / "texts" / "it.po"
     assert '"Language: it\\n"' in path.read_text()
     assert "exists already" in videomem("texts", study.folder, "it").stderr
+    assert "'../it' is no language code" in videomem("texts", study.folder, "../it").stderr
+    assert not (study.folder / "it.po").exists()
     path.write_text('msgid "button.agree"\nmsgstr "Accetto"\n\nmsgid "resume.text"\nmsgstr "Visti {visti}"\n')
     found = load_texts(study.folder, settings)["it"]
     assert found["button.agree"] == "Accetto"

@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Ellipse
-from numpy.typing import NDArray
 
 from videomem_hf.analysis.style import (
     BAND_COLOUR,
@@ -22,6 +21,7 @@ from videomem_hf.analysis.style import (
     legend_below,
     style_axes,
 )
+from videomem_hf.protocol.detection.measure import REPORTED
 from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon
 from videomem_hf.system import quantity
 
@@ -29,18 +29,12 @@ if TYPE_CHECKING:
     from videomem_hf.protocol.detection.curves import LagCurve, ReliabilityCurve, StepAgreement
     from videomem_hf.protocol.detection.measure import Measurement
 
-Floats = NDArray[np.float64]
-
 WIDTH_IN: Final = 6.9
 HEIGHT_IN: Final = 3.6
 SHOWN_VIDEOS: Final = 15
 """Best and worst videos that are drawn, of each."""
 _LONGEST_NAME: Final = 18
-MEASURE_NAMES: Final = {
-    "hit_rate": "hits",
-    "false_alarm_rate": "false alarms",
-    "d_prime": "d\N{PRIME}",
-}
+_NAMES: Final = REPORTED | {"d_prime": "d\N{PRIME}"}
 _MARKERS: Final = {"hit_rate": "o", "false_alarm_rate": "s", "d_prime": "^"}
 _LINES: Final = {"hit_rate": "-", "false_alarm_rate": "--", "d_prime": ":"}
 
@@ -53,7 +47,7 @@ def reliability_figure(curves: "Mapping[Horizon, ReliabilityCurve]") -> Figure:
         for name, colour in colours.items():
             axes.plot(
                 curve.annotations, curve.mean[name], color=colour, marker=_MARKERS[name], linestyle=_LINES[name],
-                markersize=4, linewidth=1.3, label=MEASURE_NAMES[name],
+                markersize=4, linewidth=1.3, label=_NAMES[name],
             )  # fmt: skip
             axes.fill_between(
                 curve.annotations, curve.low[name], curve.high[name], color=colour, alpha=0.12, linewidth=0
@@ -149,7 +143,7 @@ def steps_figure(measured: "Mapping[Horizon, Measurement]", agreements: "Mapping
         axes.scatter(x[known], y[known], s=6, color=BOTH_COLOUR, alpha=alpha, edgecolors="none", rasterized=True)
         known_to_agree = np.isfinite(found.disattenuated)
         without = f"{found.disattenuated:.2f}\n({found.interval.low:.2f} to {found.interval.high:.2f})"
-        title = f"{MEASURE_NAMES[name]}: r {found.observed:.2f}, without noise "
+        title = f"{_NAMES[name]}: r {found.observed:.2f}, without noise "
         title += without if known_to_agree else "unknown:\nhalves do not agree"
         style_axes(axes, title.replace("-", "\N{MINUS SIGN}"), "step 1", "step 2" if axes is panels[0] else "")
         axes.title.set_fontsize(TICK_PT)

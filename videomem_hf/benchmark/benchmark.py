@@ -191,6 +191,7 @@ def read_result(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: is no result of `videomem benchmark`; remove it from the folder")
     if result.get("schema_version") != SCHEMA_VERSION:
         raise InputError(
-            f"{path}: has version {result.get('schema_version')} of the schema, and this package reads {SCHEMA_VERSION}"
+            f"{path}: has version {result.get('schema_version')} of the schema, and this package reads "
+            f"{SCHEMA_VERSION}; run the benchmark again"
         )
     return result

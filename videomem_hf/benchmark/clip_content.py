@@ -61,7 +61,7 @@ def frame_hash(grey: np.ndarray) -> int:
     return int(np.packbits(bits).view(">u8")[0])
 
 
-def read_frame_content(truth: GroundTruth, progress: bool = True) -> FrameContent:
+def read_frame_content(truth: GroundTruth) -> FrameContent:
     """Hash frames of every scored clip that has a video, and measure its motion; a video that fails counts as absent.
 
     Raises:
@@ -73,7 +73,7 @@ def read_frame_content(truth: GroundTruth, progress: bool = True) -> FrameConten
     shape = len(truth), _FRAMES
     hashes, structured = np.zeros(shape, np.uint64), np.zeros(shape, bool)
     motion = np.full(len(truth), np.nan)
-    for row, clip in enumerate(tqdm(truth.ids, "frames", unit="clip", disable=not progress)):
+    for row, clip in enumerate(tqdm(truth.ids, "frames", unit="clip")):
         frames = _small_frames(sources.get(clip))
         if not frames:
             continue

@@ -30,7 +30,7 @@ def add_result(folder: Path, result: dict[str, Any]) -> Path:
     digest = hashlib.sha256(json.dumps(result, sort_keys=True).encode()).hexdigest()[:8]
     path = folder / RESULTS / f"{result['created'][:10]}-{digest}.json"
     if path.exists():
-        raise InputError(f"{path}: this result is in the leaderboard already")
+        raise InputError(f"{path}: this result is in the leaderboard already; add each once")
     written = write_result(folder / RESULTS, result)
     written.rename(path)
     write_leaderboard_page(folder / PAGE_FILE, tables_of(folder))

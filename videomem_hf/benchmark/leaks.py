@@ -11,7 +11,8 @@ from videomem_hf.benchmark.clip_content import Pairs, copies_in_training
 from videomem_hf.benchmark.prediction_files import clip_key
 from videomem_hf.benchmark.predictors import Predictor
 from videomem_hf.benchmark.protocols import Protocol
-from videomem_hf.benchmark.truth import GroundTruth, horizon_name
+from videomem_hf.benchmark.truth import GroundTruth
+from videomem_hf.schema import HORIZON_NAMES
 from videomem_hf.statistics import Floats, noise_ceiling, noise_ceiling_interval, pearson, spearman
 from videomem_hf.system import quantity
 
@@ -105,7 +106,7 @@ def predictor_leaks(
     for one, other in combinations(predictors, 2):
         for column, horizon in enumerate(truth.horizons):
             if clips := _same(one.scores[:, column], other.scores[:, column]):
-                words = f"{one.name} and {other.name} give the same {horizon_name(horizon)} scores to {clips:,} clips."
+                words = f"{one.name} and {other.name} give the same {HORIZON_NAMES[horizon]} scores to {clips:,} clips."
                 yield Leak("same_predictors", one.name, words, clips, (other.name,), horizon)
 
 
@@ -132,7 +133,7 @@ def _of_version(each: Predictor, truth: GroundTruth, fingerprint: str | None) ->
         other = [clip for clip, difference in pairs if difference > _OTHER_SCORE]
         if len(other) > _WRONG * len(pairs):
             words = (
-                f"The measured {horizon_name(horizon)} scores in {each.name} differ from these data's for "
+                f"The measured {HORIZON_NAMES[horizon]} scores in {each.name} differ from these data's for "
                 f"{len(other):,} of {len(pairs):,} clips: it comes from another version."
             )
             yield Leak("wrong_version", each.name, words, len(other), tuple(other[:_NAMED]), horizon)
@@ -142,7 +143,7 @@ def _of_version(each: Predictor, truth: GroundTruth, fingerprint: str | None) ->
 
 
 def _of_values(each: Predictor, truth: GroundTruth, rows: np.ndarray, column: int, horizon: str) -> Iterator[Leak]:
-    x, y, name = each.scores[rows, column], truth.scores[rows, column], horizon_name(horizon)
+    x, y, name = each.scores[rows, column], truth.scores[rows, column], HORIZON_NAMES[horizon]
     values, counts = np.unique(x, return_counts=True)
     if counts.max() > _MOST * len(x):
         words = f"{counts.max():,} of {len(x):,} {name} predictions of {each.name} are {values[counts.argmax()]:g}."
@@ -192,7 +193,7 @@ def _labels_with_noise(x: Floats, y: Floats, counts: Floats) -> str:
 def _between_horizons(each: Predictor, truth: GroundTruth) -> Iterator[Leak]:
     for one, other in combinations(range(len(truth.horizons)), 2):
         if clips := _same(each.scores[:, one], each.scores[:, other]):
-            names = f"{horizon_name(truth.horizons[one])} and {horizon_name(truth.horizons[other])}"
+            names = f"{HORIZON_NAMES[truth.horizons[one]]} and {HORIZON_NAMES[truth.horizons[other]]}"
             words = f"{each.name} gives {clips:,} clips the same order for {names}: one set of scores is used twice."
             yield Leak("same_for_horizons", each.name, words, clips, horizon=truth.horizons[other])
 

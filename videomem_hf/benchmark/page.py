@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from videomem_hf.analysis.report import page_style
 from videomem_hf.benchmark.leaks import KINDS
-from videomem_hf.benchmark.truth import horizon_name
 from videomem_hf.evaluation.tables import short_number
+from videomem_hf.schema import HORIZON_NAMES
 from videomem_hf.system import atomic_write, templates
 
 PAGE_FILE: Final = "index.html"
@@ -28,7 +28,8 @@ def write_leaderboard_page(path: Path, tables: Sequence[Mapping[str, Any]]) -> N
 
 def _write(path: Path, template: str, **content: Any) -> None:
     environment = templates("videomem_hf.benchmark", autoescape=True)
-    environment.filters |= {"number": short_number, "horizon": horizon_name, "percent": _percent, "x": _position}
+    names = HORIZON_NAMES.__getitem__
+    environment.filters |= {"number": short_number, "horizon": names, "percent": _percent, "x": _position}
     text = environment.get_template(template).render(style=page_style(), plot=_PLOT, **content)
     with atomic_write(path) as partial:
         partial.write_text(text, encoding="utf-8")

@@ -146,7 +146,7 @@ def _read_rows(path: Path) -> list[list[str]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from None
+        raise InputError(f"{path}: cannot be read ({error}); give a table as text in UTF-8") from None
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
         raise InputError(f"{path}: is empty; give a file of predictions")
@@ -263,7 +263,9 @@ def _numbers(path: Path, ids: Sequence[str], rows: Sequence[Sequence[str]], colu
         if not cell or cell.lower() in ("nan", "null", "none", "na"):
             continue
         if not _is_number(cell):
-            raise InputError(f"{path}: row {number} has {printable(cell)[:40]!r}, which is no number")
+            raise InputError(
+                f"{path}: row {number} has {printable(cell)[:40]!r}, which is no number; mend it, or leave it empty"
+            )
         value = float(cell)
         if math.isfinite(value):
             found.setdefault(clip, value)

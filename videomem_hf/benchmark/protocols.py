@@ -16,8 +16,6 @@ SEEDS: Final = tuple(range(10))
 MOST_ANNOTATED: Final = 500
 """The paper's test(500)."""
 ALL: Final = "all"
-PROTOCOLS: Final = ("random", "ten-random", "grouped", "ten-grouped", "most-annotated", "mediaeval-test", "own", ALL)
-"""Names that a user may give; `own` stands for every division that the data themselves make."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Protocol:
     """How predictors are evaluated.
 
     Attributes:
-        name: One of `PROTOCOLS`, or the name of a division of the data.
+        name: One of `available_protocols`.
         words: What it is, a sentence.
         folds: Its divisions; figures are means over them.
     """
@@ -122,7 +120,7 @@ def _negative(counts: Sequence[float] | np.ndarray) -> list[float]:
 
 
 def chosen_protocols(names: Sequence[str], truth: GroundTruth) -> list[Protocol]:
-    """Make the named protocols; for no name all that the data allow."""
+    """Make the named protocols, `own` for each division that the data make; for no name all that the data allow."""
     wanted: list[str] = []
     for name in names or available_protocols(truth):
         if name == "own":

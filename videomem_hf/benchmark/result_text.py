@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from videomem_hf.benchmark.page import NOT_APART
-from videomem_hf.benchmark.truth import horizon_name
 from videomem_hf.evaluation.tables import short_number
+from videomem_hf.schema import HORIZON_NAMES
 
 _WIDTH: Final = 80
 _NAME: Final = 36
@@ -27,7 +27,7 @@ def result_text(result: Mapping[str, Any]) -> str:
 
 
 def _table(protocol: Mapping[str, Any], horizon: Mapping[str, Any], numbers: Mapping[str, str]) -> Iterator[str]:
-    head = f"{protocol['name']}, {horizon_name(horizon['horizon'])}, {horizon['clips']:,} clips"
+    head = f"{protocol['name']}, {HORIZON_NAMES[horizon['horizon']]}, {horizon['clips']:,} clips"
     yield f"{head:40}{'Spearman':>9}  {'interval':14}{'ceiling':>8}{'RMSE':>7}"
     for each in horizon["predictors"]:
         spearman = each["spearman"]

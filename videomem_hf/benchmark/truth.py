@@ -17,21 +17,15 @@ from videomem_hf.data.release.names import natural_key
 from videomem_hf.data.release.records import VideoRecord
 from videomem_hf.data.release.splits import title_groups
 from videomem_hf.data.scored_clips import is_divided, number_column, open_splits
-from videomem_hf.schema import ANNOTATION_COUNTS, HORIZON_NAMES, SPLITS, TITLE, VIDEO_ID, InputError, horizons_of
+from videomem_hf.schema import ANNOTATION_COUNTS, SPLITS, TITLE, VIDEO_ID, InputError, horizons_of
 from videomem_hf.statistics import spearman
 
 OWN_TABLE: Final = "own table"
-_NAMES: Final[dict[str, str]] = {**HORIZON_NAMES}
 _VERSIONS: Final = Path(__file__).with_name("versions.yaml")
 _HASH_DIGITS: Final = 16
 
 Division = tuple[list[str], list[str]]
 """Ids of training clips, and of the clips to evaluate on."""
-
-
-def horizon_name(horizon: str) -> str:
-    """What a person reads for a horizon of any name."""
-    return _NAMES.get(horizon, horizon.replace("_", " "))
 
 
 @dataclass(frozen=True)
@@ -126,7 +120,8 @@ def read_ground_truth(data: str) -> GroundTruth:
     rows: list[tuple[str, str, Any]] = []
     for name, columns in tables.items():
         values = np.column_stack([number_column(columns[h]) for h in horizons])
-        counts = np.column_stack([number_column(columns[ANNOTATION_COUNTS[h]]) for h in horizons])
+        unknown = [None] * len(values)
+        counts = np.column_stack([number_column(columns.get(ANNOTATION_COUNTS[h], unknown)) for h in horizons])
         titles = columns.get(TITLE) or [None] * len(values)
         rows += [(clip, name, row) for clip, *row in zip(columns[VIDEO_ID], values, counts, titles, strict=True)]
     rows.sort(key=lambda row: natural_key(row[0]))
@@ -150,7 +145,7 @@ def _columns(table: Any) -> dict[str, list[Any]]:
 
 
 def _horizons_of(tables: Mapping[str, Mapping[str, list[Any]]]) -> tuple[str, ...]:
-    """The columns with one of annotation counts beside them that have a score in any part."""
+    """The horizons with a score in any part."""
     found = horizons_of(next(iter(tables.values())))
     return tuple(h for h in found if any(np.isfinite(number_column(t[h])).any() for t in tables.values()))
 

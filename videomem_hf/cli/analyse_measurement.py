@@ -25,7 +25,6 @@ CAPTIONS = {
         "interval over participants and videos)."
     ),
 }
-_DRAWS_TO_AGREE = 25
 
 
 def measure_and_draw(
@@ -36,7 +35,7 @@ def measure_and_draw(
 
     from videomem_hf.analysis import measurement_figures as draw
     from videomem_hf.protocol.detection import curves
-    from videomem_hf.protocol.detection.measure import measure_study
+    from videomem_hf.protocol.detection.measure import REPORTED, measure_study
     from videomem_hf.protocol.detection.reliability import reliabilities
     from videomem_hf.protocol.detection.tables import measurement_content
 
@@ -66,8 +65,7 @@ def measure_and_draw(
     if len(measured) == len(HORIZONS):
         steps = [measured[horizon] for horizon in HORIZONS]
         agreement = {
-            name: curves.step_agreement(steps, name, draws=max(draws, _DRAWS_TO_AGREE), seed=seed)
-            for name in curves.CURVES
+            name: curves.step_agreement(steps, name, draws=max(draws, curves.DRAWS), seed=seed) for name in REPORTED
         }
         figures["measurement_steps"] = draw.steps_figure(measured, agreement)
         content["step_agreement"] = {name: _lists(asdict(each)) for name, each in agreement.items()}

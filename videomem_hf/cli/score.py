@@ -70,7 +70,7 @@ def _measure(table: "Annotations", scores: "StudyScores", out: Path) -> None:
     """Fit the detection model, write its measures, and print what they are worth."""
     from tqdm import tqdm
 
-    from videomem_hf.protocol.detection.measure import measure_study
+    from videomem_hf.protocol.detection.measure import REPORTED, measure_study
     from videomem_hf.protocol.detection.reliability import SPLITS, reliabilities
     from videomem_hf.protocol.detection.tables import write_measurement
 
@@ -91,14 +91,11 @@ def _measure(table: "Annotations", scores: "StudyScores", out: Path) -> None:
             + (f"; left out: {', '.join(left_out)}" if left_out else "")
             + ("" if fit.converged else f"; not converged after {fit.iterations} iterations")
         )
-        rows = [
-            f"{label} {each.model:.2f} (split halves {each.split_half:.2f}, for all {each.spearman_brown:.2f})"
-            for label, each in (
-                ("hits", found[horizon]["hit_rate"]),
-                ("false alarms", found[horizon]["false_alarm_rate"]),
-                ("d'", found[horizon]["d_prime"]),
-            )
-        ]
+        rows = []
+        for measure, label in REPORTED.items():
+            each = found[horizon][measure]
+            halves = f"split halves {each.split_half:.2f}, for all {each.spearman_brown:.2f}"
+            rows.append(f"{label} {each.model:.2f} ({halves})")
         typer.echo(f"{name} reliability: {'; '.join(rows)}")
     typer.echo(f"{written}: written")
 

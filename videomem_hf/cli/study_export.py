@@ -47,6 +47,7 @@ def export(
     Examples: [bold]videomem study export mystudy annotations.csv[/bold],
     [bold]videomem study export mystudy shared/ --format psych-ds[/bold]
     """
+    require_study_extra()
     from videomem_hf.protocol.server import export as tables
     from videomem_hf.protocol.server.game import Game
     from videomem_hf.protocol.server.psych_ds import write_psych_ds

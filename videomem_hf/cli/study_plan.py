@@ -110,6 +110,7 @@ def _print(found: "Plan", per_hour: float, currency: str) -> None:
 def _print_measures(found: "Plan", reliability: float, pilot: Path | None) -> None:
     """What the detection model would make of the study, and how many participants each of its measures takes."""
     from videomem_hf.protocol.detection import planning
+    from videomem_hf.protocol.detection.measure import REPORTED
 
     for horizon in HORIZONS:
         spread = planning.assumed_spread(horizon) if pilot is None else planning.read_pilot(pilot, horizon)
@@ -118,7 +119,7 @@ def _print_measures(found: "Plan", reliability: float, pilot: Path | None) -> No
         each = planning.responses_per_participant(found.design, horizon)
         expected = planning.expected_reliability(spread, found.expected[horizon].participants, each, found.videos)
         parts = []
-        for measure, name in (("hit_rate", "hits"), ("false_alarm_rate", "false alarms"), ("d_prime", "d'")):
+        for measure, name in REPORTED.items():
             needed = planning.participants_for(spread, found.design, found.videos, horizon, measure, reliability)
             parts.append(f"{name} {expected[measure]:.2f} ({needed:,} participants for {reliability:g})")
         typer.echo(f"{HORIZON_NAMES[horizon]} reliability by the detection model: {', '.join(parts)}")

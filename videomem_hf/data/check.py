@@ -180,23 +180,27 @@ def _check(file: FileToCheck) -> None:
             _, frame = next(reader.frames(), (0.0, None))
             if frame is None or not np.prod(reader.size):
                 raise InputError("no frame can be decoded")
-            _check_end(reader, frame)
+        with open_video(file.path, threads="NONE") as reader:  # again: decoders take packets ahead of their first frame
+            _check_end(reader)
 
 
-def _check_end(reader: "VideoReader", first: Any) -> None:
+def _check_end(reader: "VideoReader") -> None:
     """Raise an InputError for a video whose packets end well before the end that its header announces."""
     import av
 
-    announced, stream = reader.duration_s, reader.stream
-    if announced is None or first.pts is None or stream.time_base is None:
+    from videomem_hf.models.video_decoding import is_cut_short
+
+    announced = reader.duration_s
+    if announced is None or reader.stream.time_base is None:
         return
-    end = first.pts
+    ends: list[int] = []
     try:
-        for packet in reader.container.demux(stream):
+        for packet in reader.container.demux(reader.stream):
             if packet.pts is not None:
-                end = max(end, packet.pts + (packet.duration or 0))
+                both = [*ends, packet.pts, packet.pts + (packet.duration or 0)]
+                ends = [min(both), max(both)]
     except av.FFmpegError:  # of a file that is cut off within a packet
         pass
-    seconds = float((end - first.pts) * stream.time_base)
-    if announced - seconds > max(1.0, 0.1 * announced):
+    seconds = float((ends[1] - ends[0]) * reader.stream.time_base) if ends else announced
+    if is_cut_short(announced - seconds, announced):
         raise InputError(f"cut off: its frames end at {seconds:.1f} s, and its header says {announced:.1f} s")

@@ -31,6 +31,10 @@ FRAME_CACHE: Final = Path(HF_HOME) / "videomem_hf" / "frames"
 SPLIT_OPTIONS: Final = ("release", *(option.name for option in fields(SplitOptions)))
 
 
+class NoClipsError(InputError):
+    """No clip of a split has what is wanted of it."""
+
+
 @dataclass(frozen=True)
 class Clips:
     """The clips of one split that have what the predictor takes, and a score.
@@ -174,7 +178,7 @@ def load_clips(
     kept = np.flatnonzero(wanted & present)
     if not len(kept):
         what = f"both a score and a {kind}" if scored else f"a {kind}"
-        raise InputError(f"{data}: no clip of the split {split!r} has {what}")
+        raise NoClipsError(f"{data}: no clip of the split {split!r} has {what}")
     if missing := int(wanted.sum()) - len(kept):
         warnings.warn(f"{missing} scored clips of the split {split!r} have no {kind} and are left out", stacklevel=2)
     if features is None:

@@ -81,7 +81,7 @@ class Timeline:
     @property
     def standout(self) -> int | None:
         """The number of the most memorable shot, from 0; None where no shot rises visibly above the mean of all."""
-        means = np.array([np.mean(list(shot.scores.values())) for shot in self.shots])
+        means = self._means()
         return int(means.argmax()) if means.max() - means.mean() >= LEAST_RISE else None
 
     def to_dict(self) -> dict[str, Any]:

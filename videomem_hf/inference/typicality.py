@@ -47,6 +47,8 @@ _LEAST_SPREAD: Final = 1e-3
 _FEWEST_TRAINING: Final = 10
 _FEWEST_HELD_OUT: Final = 19
 """Held-out clips below which no p-value can be as low as 5 %."""
+_FOLDS: Final = 10
+"""Of cross-fitting."""
 
 
 _SIZE_OF: Final = "size of "
@@ -203,20 +205,20 @@ class Typicality:
         return cls(fits, np.stack(columns, axis=1).astype(np.float32))
 
     @classmethod
-    def cross_fit(cls, described: Described, folds: int = 10, seed: int = 0) -> "Typicality | None":
+    def cross_fit(cls, described: Described) -> "Typicality | None":
         """Fit to clips of which none is to spare: how far each is, is by Gaussians of the other folds' clips.
 
         None with too few clips.
         """
         clips = len(next(iter(described.values()), ()))
-        fold_of = np.random.default_rng(seed).permutation(clips) % folds
+        fold_of = np.random.default_rng(0).permutation(clips) % _FOLDS
         fits, columns = {}, []
         for name, rows in described.items():
             known = np.isfinite(rows).all(axis=1)
-            if min((known & (fold_of != fold)).sum() for fold in range(folds)) < _FEWEST_TRAINING:
+            if min((known & (fold_of != fold)).sum() for fold in range(_FOLDS)) < _FEWEST_TRAINING:
                 continue
             column = np.full(clips, np.nan)
-            for fold in range(folds):
+            for fold in range(_FOLDS):
                 here = fold_of == fold
                 column[here] = _fit_group(name, rows[known & ~here]).distances(rows[here])
             fits[name] = _fit_group(name, rows[known])

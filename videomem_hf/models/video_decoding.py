@@ -236,7 +236,7 @@ class VideoReader:
             self.notes.append(f"{self.seen.damaged} damaged part(s) passed over ({self.seen.cause})")
         elif self._lacks_end():
             self.notes.append(f"the file is cut off; it gives {end:.1f} s")
-        elif self.missing_s > max(1.0, 0.1 * (announced or 0.0)):
+        elif is_cut_short(self.missing_s, announced or 0.0):
             self.notes.append(f"{MISSING_END} {end:.1f} s although the header says {announced:.1f} s")
 
     def _lacks_end(self) -> bool:
@@ -378,3 +378,8 @@ def _last_bytes(file: BinaryIO, end: int, count: int = 64) -> bytes:
             return file.read(min(count, start + len(block)))
         end = start
     return b""
+
+
+def is_cut_short(missing_s: float, announced_s: float) -> bool:
+    """Whether so much of the end is missing that it is said: over a second, and over a tenth of the announced time."""
+    return missing_s > max(1.0, 0.1 * announced_s)

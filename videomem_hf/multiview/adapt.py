@@ -1,7 +1,7 @@
 """`adapt`: from a predictor and some clips of a new domain to a predictor for that domain."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +33,7 @@ from videomem_hf.multiview.adapt_process import (
     Process,
     correction_state,
     fit_process,
+    inverse_counts,
     leave_one_out,
 )
 from videomem_hf.multiview.adapt_support import HorizonResult, check_scores, measure_support
@@ -165,12 +166,18 @@ def _group_sizes(base: Any) -> list[int]:
 
 def _seen_before(model: str, data: str, clips: DomainClips) -> set[str]:
     """Clips that the base model was trained on: its scores of them are no prior of new ones."""
+    before, same = _contents_before(model, data)
+    return set(training_clips_among(clips.video_ids, clips.contents, before, same))
+
+
+def _contents_before(model: str, data: str) -> tuple[Mapping[str, str], bool]:
+    """Contents of the clips that the base model was trained on, by id, as far as it is a run; and whether these ids
+    are those of the data."""
     folder = Path(model)
     if not run_files.is_run_folder(folder):
-        return set()
+        return {}, False
     before = read_trained_on(folder, data)
-    same = before.same_data(run_fingerprint(before.results["config"], data))
-    return set(training_clips_among(clips.video_ids, clips.contents, before.contents, same))
+    return before.contents, before.same_data(run_fingerprint(before.results["config"], data))
 
 
 def _notes(clips: DomainClips, seen: set[str], only_model: Sequence[str], only_data: Sequence[str]) -> tuple[str, ...]:
@@ -227,9 +234,7 @@ def _fit(
 
 
 def _measured(clips: DomainClips, here: np.ndarray, column: int) -> Measured:
-    counts = clips.counts[here, column]
-    has_count = np.isfinite(counts) & (counts > 0)
-    inverse = np.where(has_count, 1 / np.where(has_count, counts, 1.0), 0.0)
+    inverse = inverse_counts(clips.counts[here, column])
     return Measured(clips.prior[here, column], clips.scores[here, column], inverse)
 
 
@@ -238,7 +243,7 @@ def warning_of(results: dict[Horizon, HorizonResult]) -> str:
     poor = {horizon: each for horizon, each in results.items() if not each.supported}
     if not poor:
         return ""
-    names = " and ".join(HORIZON_NAMES.get(each, str(each)) for each in poor)
+    names = " and ".join(HORIZON_NAMES[each] for each in poor)
     more = [each.more_clips for each in poor.values()]
     clips = max(each.clips for each in poor.values())
     hint = ""
@@ -320,11 +325,5 @@ def _frame_scores(model: AdaptedModel, features: np.ndarray) -> np.ndarray:
 def _trained_on(clips: DomainClips, name: str, data: str) -> dict[str, str]:
     """Contents of the clips that the model has seen, by id: those it was adapted on, and those of the base's run."""
     contents = dict(zip(clips.video_ids, clips.contents or [""] * len(clips), strict=True))
-    folder = Path(name)
-    if not run_files.is_run_folder(folder):
-        return contents
-    before = read_trained_on(folder, data)
-    same = before.same_data(run_fingerprint(before.results["config"], data))
-    return {
-        (each if same else f"{folder.name}:{each}"): content for each, content in before.contents.items()
-    } | contents
+    before, same = _contents_before(name, data)
+    return {(each if same else f"{Path(name).name}:{each}"): content for each, content in before.items()} | contents

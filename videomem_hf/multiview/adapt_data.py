@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from videomem_hf.data.scored_clips import FRAME_CACHE, Clips, load_clips, number_column, open_splits
+from videomem_hf.data.scored_clips import FRAME_CACHE, Clips, NoClipsError, load_clips, number_column, open_splits
 from videomem_hf.evaluation.training_clips import clip_contents
 from videomem_hf.inference.frame_statistics import FrameStatistics
 from videomem_hf.inference.saliency import score_rows
@@ -18,7 +18,7 @@ from videomem_hf.inference.typicality import with_summaries
 from videomem_hf.models.modeling_adapted import AdaptedModel, describe_clips
 from videomem_hf.multiview.adapt_process import ClipRows
 from videomem_hf.multiview.predict import load_model_views
-from videomem_hf.schema import Horizon, InputError
+from videomem_hf.schema import Horizon, InputError, horizons_of
 from videomem_hf.video.clip_cache import FailedClipsError
 from videomem_hf.video.collate import ClipCollator
 from videomem_hf.video.frame_cache import FrameCache
@@ -110,8 +110,7 @@ def domain_scores(
     found: dict[str, set[str]] = {}
     for split in splits or tables:
         table = tables[split]
-        names = [each for each in table.column_names if f"{each}_annotations" in table.column_names or each in horizons]
-        for name in names:
+        for name in horizons_of(table.column_names):
             if np.isfinite(number_column(table[name])).any():
                 found.setdefault(name, set()).add(split)
     common = tuple(each for each in horizons if each in found)
@@ -139,7 +138,6 @@ class DomainReader:
         data, options: As of `open_splits`.
         frame_cache: Folder for decoded frames; None takes the user's.
         progress: Whether to show progress bars.
-        seed: Of the draw, where there are more than `MOST_CLIPS`.
     """
 
     def __init__(
@@ -150,10 +148,9 @@ class DomainReader:
         options: dict[str, Any] | None = None,
         frame_cache: str | None = None,
         progress: bool = True,
-        seed: int = 0,
     ) -> None:
         self.model, self.processor, self.data, self.options = model, processor, data, options
-        self.frame_cache, self.progress, self.seed = frame_cache, progress, seed
+        self.frame_cache, self.progress = frame_cache, progress
         self.device = next(model.parameters()).device
         self.horizons: tuple[Any, ...] = tuple(model.config.horizons)
 
@@ -170,11 +167,12 @@ class DomainReader:
         for split in splits:
             try:
                 parts.append(load_clips(self.data, split, self.horizons, features=names, options=self.options))
-            except InputError as error:
-                if len(splits) == 1 or "no clip of the split" not in str(error):
+            except NoClipsError:
+                if len(splits) == 1:
                     raise
         if not parts:
-            raise InputError(f"{self.data}: no clip has both a score and a {'video' if names is None else 'feature'}")
+            what = "video" if names is None else "feature"
+            raise InputError(f"{self.data}: no clip has both a score and a {what}; give data with both")
         return self._read_frames(parts, splits) if names is None else self._read_features(parts, splits)
 
     def _drawn(self, clips: int) -> np.ndarray:
@@ -184,7 +182,7 @@ class DomainReader:
                 "(`videomem train --set init=MODEL`)",
                 stacklevel=4,
             )
-        return np.sort(np.random.default_rng(self.seed).permutation(clips)[:MOST_CLIPS])
+        return np.sort(np.random.default_rng(0).permutation(clips)[:MOST_CLIPS])
 
     def _read_frames(self, parts: list[Clips], splits: Sequence[str]) -> DomainClips:
         clips = parts[0]
@@ -271,7 +269,7 @@ class DomainReader:
         if wrong := [part for part in parts if list(part.feature_sizes) != sizes]:
             raise InputError(
                 f"{self.data}: the features {', '.join(config.feature_names)} have {list(wrong[0].feature_sizes)} "
-                f"numbers, the model takes {sizes}"
+                f"numbers, the model takes {sizes}; extract them as for the model"
             )
         matrix = np.concatenate([part.features for part in parts if part.features is not None])
         drawn = self._drawn(len(matrix))
@@ -291,7 +289,7 @@ class DomainReader:
         columns = [list(found.horizons).index(each) for each in self.horizons]
         rows = rows[np.isfinite(found.scores[rows][:, columns]).any(axis=1)]
         if not len(rows):
-            raise InputError(f"{self.data}: no clip has both a score and a view of the model")
+            raise InputError(f"{self.data}: no clip has both a score and a view of the model; give data with both")
         rows = rows[self._drawn(len(rows))]
         views = {name: x[rows] for name, x in found.views.items() if name in self.model.config.view_names}
         described = with_summaries({name: x.reshape(len(rows), -1) for name, x in views.items()})

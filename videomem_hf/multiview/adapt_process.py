@@ -65,6 +65,12 @@ class ClipRows:
         return replace(self, rows=self.rows[kept], owner=index[self.owner[kept]], share=self.share[kept])
 
 
+def inverse_counts(counts: Floats) -> Floats:
+    """1 over annotation counts `(clips,)`; 0 for those that are unknown, NaN or 0."""
+    known = np.isfinite(counts) & (counts > 0)
+    return np.where(known, 1 / np.where(known, counts, 1.0), 0.0)
+
+
 @dataclass(frozen=True)
 class Measured:
     """One horizon of the clips that a model is adapted on.
@@ -206,10 +212,10 @@ class HeldOut:
         return np.sqrt(self.variance + self.residual + inside * (1 - inside) * inverse_counts)
 
 
-def leave_one_out(kernel: Kernel, data: Measured, seed: int = 0) -> HeldOut:
+def leave_one_out(kernel: Kernel, data: Measured) -> HeldOut:
     """Predict each clip from all others, with hyper-parameters that were fitted without a tenth that it is in."""
     clips = len(data.scores)
-    folds = np.random.default_rng(seed).permutation(clips) % min(_FOLDS, clips)
+    folds = np.random.default_rng(0).permutation(clips) % min(_FOLDS, clips)
     found = np.zeros((3, clips))
     for fold in range(folds.max() + 1):
         here = folds == fold

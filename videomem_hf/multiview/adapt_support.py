@@ -10,7 +10,7 @@ import numpy as np
 
 from videomem_hf.conformal import conformal_ends
 from videomem_hf.inference.intervals import LEVEL
-from videomem_hf.multiview.adapt_process import HeldOut
+from videomem_hf.multiview.adapt_process import HeldOut, inverse_counts
 from videomem_hf.schema import HORIZON_NAMES, Horizon, InputError
 from videomem_hf.statistics import Comparison, Interval, bootstrap_interval, compare, holm, mse, spearman
 from videomem_hf.system import quantity
@@ -64,7 +64,7 @@ class HorizonResult:
 
 def check_scores(data: str, horizon: Horizon, scores: np.ndarray) -> None:
     """Raise an InputError for scores `(clips,)` that nothing can be learnt from."""
-    name = HORIZON_NAMES.get(horizon, str(horizon))
+    name = HORIZON_NAMES[horizon]
     if len(scores) < FEWEST_CLIPS:
         raise InputError(
             f"{data}: {quantity(len(scores), 'clip')} with a {name} score that the model has not seen; at least "
@@ -77,47 +77,44 @@ def check_scores(data: str, horizon: Horizon, scores: np.ndarray) -> None:
 
 
 def measure_support(
-    held_out: HeldOut, scores: np.ndarray, counts: np.ndarray, quantile_level: float = LEVEL
+    held_out: HeldOut, scores: np.ndarray, counts: np.ndarray
 ) -> tuple[HorizonResult, tuple[float, float]]:
     """Compare leave-one-out predictions with the base's scores.
 
     Args:
         held_out: Of the clips.
         scores, counts: `(clips,)`; counts are NaN where unknown.
-        quantile_level: Share of measured scores that intervals are to cover.
 
     Returns:
         The result, and the quantiles of errors over their expected size, of which intervals are made.
     """
     predicted, base = held_out.predicted, held_out.base
-    known = np.isfinite(counts) & (counts > 0)
-    sigma = held_out.sigma(np.where(known, 1 / np.where(known, counts, 1), 0))
+    inverse = inverse_counts(counts)
+    sigma = held_out.sigma(inverse)
     ratios = (scores - predicted) / sigma
-    ends = conformal_ends(ratios, quantile_level)
+    ends = conformal_ends(ratios, LEVEL)
     assert ends is not None  # FEWEST_CLIPS are enough
-    inside, widths = _cross_conformal(ratios, sigma, predicted, quantile_level)
+    inside, widths = _cross_conformal(ratios, sigma, predicted)
     with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # constant predictions have no correlation
         own, before = spearman(predicted, scores), spearman(base, scores)
         gains = [compare(predicted, base, scores, each) for each in ("spearman", "mse")]
         ranks = bootstrap_interval(predicted, scores) if math.isfinite(own) else _NO_INTERVAL
     supported, more = _judge(gains, ranks, own, len(scores))
     result = HorizonResult(
-        len(scores), float(np.median(counts[known])) if known.any() else math.nan, before, own,
+        len(scores), float(np.median(counts[inverse > 0])) if inverse.any() else math.nan, before, own,
         math.sqrt(mse(base, scores)), math.sqrt(mse(predicted, scores)), gains[0], gains[1], ranks,
         float(inside.mean()), float(widths.mean()), supported, more,
     )  # fmt: skip
     return result, ends
 
 
-def _cross_conformal(
-    ratios: np.ndarray, sigma: np.ndarray, predicted: np.ndarray, level: float
-) -> tuple[np.ndarray, np.ndarray]:
+def _cross_conformal(ratios: np.ndarray, sigma: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Whether each measured score is in an interval with ends by the other folds' errors, and the intervals' widths."""
     folds = np.random.default_rng(1).permutation(len(ratios)) % _FOLDS
     inside, widths = np.zeros(len(ratios), bool), np.zeros(len(ratios))
     for fold in range(_FOLDS):
         here = folds == fold
-        ends = conformal_ends(ratios[~here], level)
+        ends = conformal_ends(ratios[~here], LEVEL)
         low, high = (-np.inf, np.inf) if ends is None else ends
         inside[here] = (low <= ratios[here]) & (ratios[here] <= high)
         edges = [np.clip(predicted[here] + end * sigma[here], 0, 1) for end in (low, high)]

@@ -102,7 +102,7 @@ def read_scores(splits: Any) -> ViewData:
     rows = {split: np.arange(*span) for split, span in zip(splits, pairwise(ends), strict=True)}
     names = horizons_of(splits["train"].column_names)
     if not names:
-        raise InputError("the data have no column of scores")
+        raise InputError("the data have no column of scores; name data with some")
     all_scores = np.column_stack([number_column(whole(h)) for h in names])
     all_counts = np.column_stack([number_column(whole(ANNOTATION_COUNTS[h])) for h in names])
     known = np.asarray(np.isfinite(all_scores[rows["train"]]).any(axis=0))

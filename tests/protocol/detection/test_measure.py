@@ -148,6 +148,16 @@ def test_curves(measured) -> None:
     assert lag_curve(found["long_term"]) is None
 
 
+def test_a_lag_curve_of_few_responses_has_no_empty_bins() -> None:
+    video, repeat = np.tile(np.arange(3), 4), np.repeat([False, True, False, True], 3)
+    lags = np.where(repeat, np.tile([-0.8, -0.1, 0.0], 4), 0.0)
+    pressed = np.array([0, 0, 1, 1, 1, 0, 0, 0, 0, 1, 0, 1], dtype=bool)
+    line = lag_curve(measure(Responses(video, np.repeat([0, 1], 6), repeat, pressed, lags, 3, 2), reference_lag=100))
+    assert line is not None
+    assert line.bin_lag == pytest.approx(100 * np.exp([-0.8, -0.1, 0.0]))
+    assert line.bin_rate == pytest.approx([1, 0.5, 0.5])
+
+
 def test_agreement_without_noise_is_that_of_the_truth(measured) -> None:
     played, found = measured
     agreement = step_agreement([found["short_term"], found["long_term"]], "hit_rate", draws=10)

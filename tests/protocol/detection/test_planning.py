@@ -10,9 +10,8 @@ from typer.testing import CliRunner
 from tests.protocol.detection.draws import MEAN, PEOPLE, VIDEOS, draw_responses
 from videomem_hf.cli import app
 from videomem_hf.protocol.design import StudyDesign
-from videomem_hf.protocol.detection.measure import measure
+from videomem_hf.protocol.detection.measure import REPORTED, measure
 from videomem_hf.protocol.detection.planning import (
-    PLANNED,
     Spread,
     assumed_spread,
     expected_reliability,
@@ -27,7 +26,7 @@ SPREAD = Spread(MEAN, VIDEOS, PEOPLE)
 def test_studies_have_the_planned_reliability() -> None:
     found = [measure(draw_responses(seed, 100, 120, 20, 20, slope=0.0).responses) for seed in range(8)]
     planned = expected_reliability(SPREAD, 120, (40, 20), 100)
-    for name in PLANNED:
+    for name in REPORTED:
         assert np.mean([each.model_reliability(name) for each in found]) == pytest.approx(planned[name], abs=0.06)
 
 
@@ -40,7 +39,7 @@ def test_twice_the_responses_follow_spearman_and_brown() -> None:
 
 def test_the_fewest_participants() -> None:
     design = StudyDesign()
-    for name in PLANNED:
+    for name in REPORTED:
         people = participants_for(SPREAD, design, 1000, "short_term", name, 0.8)
         fewer, enough = (expected_reliability(SPREAD, count, (120, 40), 1000)[name] for count in (people - 1, people))
         assert fewer < 0.8 <= enough

@@ -19,12 +19,14 @@ def read_structures(path: Path) -> list[dict[str, Any]]:
     try:
         content = loadmat(str(path), squeeze_me=True)
     except (MatReadError, NotImplementedError, OSError, ValueError, TypeError) as error:
-        raise InputError(f"{path}: not a MATLAB file that can be read ({short_message(error)})") from None
+        raise InputError(
+            f"{path}: not a MATLAB file that can be read ({short_message(error)}); write a .csv of it"
+        ) from None
     name = next((name for name in content if not name.startswith("__")), None)
     # A cell holds a structure as an array of one record.
     records = [] if name is None else [np.atleast_1d(cell)[0] for cell in np.atleast_1d(content[name])]
     if not records or not all(isinstance(record, np.void) and record.dtype.names for record in records):
-        raise InputError(f"{path}: holds no list of structures, one for each image")
+        raise InputError(f"{path}: holds no list of structures, one for each image; write a .csv of it")
     return [{field: _plain(record[field]) for field in record.dtype.names} for record in records]
 
 

@@ -156,7 +156,7 @@ class RecordReader:
             return "dev" if scored else "test"
         value = row.values.get(str(column))
         if value is None:
-            raise InputError(f"{row.location}: no split in column {printable(str(column))}")
+            raise InputError(f"{row.location}: no split in column {printable(str(column))}; write one")
         name = SPLIT_VALUES.get(str(value).lower()) or re.sub(r"\W", "_", str(value))
         if not name.strip("_") or name == "all":
             raise InputError(f"{row.location}: '{printable(str(value)[:40])}' cannot name a split")

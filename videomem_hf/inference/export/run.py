@@ -83,7 +83,7 @@ def export_onnx(
                 out.rmdir()
             written.rename(out)
     except OSError as error:
-        raise InputError(f"{out}: cannot be written ({os_cause(error)})") from None
+        raise InputError(f"{out}: cannot be written ({os_cause(error)}); name another folder") from None
     return facts
 
 

@@ -71,12 +71,12 @@ class ExportFacts:
             )
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            if content["format"] > FORMAT:
-                raise InputError(f"{path}: was written by a later version of videomem_hf; update this one")
             known = {name: content[name] for name in cls.__dataclass_fields__ if name in content}
-            facts = cls(**(known | {"caveats": tuple(known["caveats"])}))
+            facts = None if content["format"] > FORMAT else cls(**(known | {"caveats": tuple(known["caveats"])}))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path}: is damaged ({short_message(error)}); export the model again") from None
+        if facts is None:
+            raise InputError(f"{path}: was written by a later version of videomem_hf; update this one")
         for part in facts.parts.values():
             if not (folder / part["file"]).is_file():
                 raise InputError(f"{folder}: lacks {part['file']}; export the model again")

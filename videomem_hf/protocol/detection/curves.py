@@ -13,17 +13,15 @@ from numpy.typing import NDArray
 from scipy import special
 
 from videomem_hf.protocol.detection.linear import KINDS, REPEAT
-from videomem_hf.protocol.detection.measure import Measurement
-from videomem_hf.protocol.detection.reliability import half_measures
-from videomem_hf.statistics import Floats, Interval, spearman
+from videomem_hf.protocol.detection.measure import REPORTED, Measurement
+from videomem_hf.protocol.detection.reliability import FEWEST_VIDEOS, agreement, half_measures
+from videomem_hf.statistics import Floats, Interval, spearman_brown
 
 SHARES: Final = (0.125, 0.25, 0.5, 0.75, 1.0)
 DRAWS: Final = 25
 CONFIDENCE: Final = 0.95
-CURVES: Final = ("hit_rate", "false_alarm_rate", "d_prime")
 _FEWEST_PARTICIPANTS: Final = 4
 _BINS: Final = 10
-_FEWEST_VIDEOS: Final = 3
 _LEAST_RELIABILITY: Final = 0.02
 
 
@@ -78,12 +76,12 @@ def reliability_curve(
     """Measure the reliability with a part of the participants, and with all; `progress` is called after each draw."""
     generator = np.random.default_rng([seed, 5])
     participants = np.unique(measurement.responses.participant)
-    sizes = sorted({size for share in SHARES if (size := round(share * len(participants))) >= _FEWEST_PARTICIPANTS})
-    found: dict[str, list[list[float]]] = {name: [] for name in CURVES}
+    sizes = _sizes(len(participants))
+    found: dict[str, list[list[float]]] = {name: [] for name in REPORTED}
     annotations = []
     seen = max(int((measurement.counts[:, REPEAT] > 0).sum()), 1)
     for size in sizes:
-        point: dict[str, list[float]] = {name: [] for name in CURVES}
+        point: dict[str, list[float]] = {name: [] for name in REPORTED}
         shown = []
         for _ in range(draws):
             chosen = generator.permutation(participants)[:size]
@@ -91,16 +89,16 @@ def reliability_curve(
             shown.append(measurement.responses.repeat[(masks[0] | masks[1])[measurement.responses.participant]].sum())
             halves = [half_measures(measurement, mask) for mask in masks]
             videos = generator.integers(0, len(measurement.counts), len(measurement.counts))
-            for name in CURVES:
-                value = _spearman(halves[0][name][videos], halves[1][name][videos])
-                point[name].append(2 * value / (1 + value) if value > -0.9 else np.nan)
+            for name in REPORTED:
+                value = agreement(halves[0][name][videos], halves[1][name][videos])
+                point[name].append(spearman_brown(value, 2) if value > -0.9 else np.nan)
             if progress is not None:
                 progress(1)
         annotations.append(float(np.mean(shown)) / seen)
-        for name in CURVES:
+        for name in REPORTED:
             found[name].append(point[name])
     levels = (1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2
-    values = {name: np.array(found[name]).reshape(len(sizes), draws) for name in CURVES}
+    values = {name: np.array(found[name]).reshape(len(sizes), draws) for name in REPORTED}
     return ReliabilityCurve(
         np.array(annotations),
         {name: np.array([_mean(row) for row in each]) for name, each in values.items()},
@@ -111,8 +109,12 @@ def reliability_curve(
 
 def draws_in_all(measurement: Measurement, draws: int = DRAWS) -> int:
     """The number of draws that `reliability_curve` reports as progress."""
-    count = len(np.unique(measurement.responses.participant))
-    return draws * len({size for share in SHARES if (size := round(share * count)) >= _FEWEST_PARTICIPANTS})
+    return draws * len(_sizes(len(np.unique(measurement.responses.participant))))
+
+
+def _sizes(participants: int) -> list[int]:
+    """How many participants each point of a reliability curve is for."""
+    return sorted({size for share in SHARES if (size := round(share * participants)) >= _FEWEST_PARTICIPANTS})
 
 
 def lag_curve(measurement: Measurement) -> LagCurve | None:
@@ -129,17 +131,19 @@ def lag_curve(measurement: Measurement) -> LagCurve | None:
     design = np.stack([np.ones(len(lag)), np.log(lag)], axis=1)
     covariance = fit.fixed_covariance[np.ix_([REPEAT, KINDS], [REPEAT, KINDS])]
     middle = design @ [fit.mean[REPEAT], fit.slope]
-    half = special.ndtri((1 + CONFIDENCE) / 2) * np.sqrt(np.einsum("ni,ij,nj->n", design, covariance, design))
+    reach = float(special.ndtri((1 + CONFIDENCE) / 2))
+    half = reach * np.sqrt(np.einsum("ni,ij,nj->n", design, covariance, design))
     rate, low, high = (special.ndtr(each / spread) for each in (middle, middle - half, middle + half))
     edges = np.unique(np.quantile(log_lag, np.linspace(0, 1, _BINS + 1)))
     index = np.clip(np.searchsorted(edges, log_lag, side="right") - 1, 0, max(len(edges) - 2, 0))
+    index = np.unique(index, return_inverse=True)[1]  # of few responses some bins have none
     counts = np.bincount(index)
     rates = np.bincount(index, hit) / counts
     errors = [
         _clustered_error(hit[index == each], responses.participant[rows][index == each]) for each in range(len(counts))
     ]
     centres = np.exp(np.bincount(index, log_lag) / counts)
-    return LagCurve(lag * reference, rate, low, high, centres * reference, rates, 1.96 * np.array(errors))
+    return LagCurve(lag * reference, rate, low, high, centres * reference, rates, reach * np.array(errors))
 
 
 def step_agreement(
@@ -156,7 +160,7 @@ def step_agreement(
         masks = _masks(generator.permutation(participants), len(participants))
         halves = [[half_measures(step, mask)[measure] for mask in masks] for step in measured]
         known = np.flatnonzero(np.isfinite(halves).all(axis=(0, 1)))
-        if len(known) < _FEWEST_VIDEOS:
+        if len(known) < FEWEST_VIDEOS:
             continue
         middle.append(_cross(halves, known))
         found.append(_cross(halves, generator.choice(known, len(known))))
@@ -192,12 +196,6 @@ def _clustered_error(hit: Floats, participant: NDArray[Any]) -> float:
 
 def _pearson(x: Floats, y: Floats) -> float:
     return float(np.corrcoef(x, y)[0, 1]) if len(x) > 1 and np.ptp(x) > 0 and np.ptp(y) > 0 else float("nan")
-
-
-def _spearman(x: Floats, y: Floats) -> float:
-    known = np.isfinite(x) & np.isfinite(y)
-    x, y = x[known], y[known]
-    return spearman(x, y) if len(x) >= _FEWEST_VIDEOS and np.ptp(x) > 0 and np.ptp(y) > 0 else float("nan")
 
 
 def _mean(values: Floats) -> float:

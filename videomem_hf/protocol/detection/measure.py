@@ -28,6 +28,8 @@ from videomem_hf.schema import HORIZONS, Horizon, InputError
 from videomem_hf.statistics import Floats
 
 MEASURES: Final = ("d_prime", "criterion", "hit_rate", "false_alarm_rate", "corrected", "discrimination")
+REPORTED: Final = {"hit_rate": "hits", "false_alarm_rate": "false alarms", "d_prime": "d'"}
+"""Those in plans, reports and figures, and what a person reads."""
 LEVEL: Final = 0.9
 """Of the intervals."""
 _NEEDS: Final = {"hit_rate": (REPEAT,), "false_alarm_rate": (NEW,)}
@@ -125,7 +127,9 @@ def measure(
     if position is not None:
         attention = find_attention(responses, position)
         if len(np.unique(responses.repeat[attention.kept])) < KINDS:
-            raise InputError("All participants guess: their presses do not depend on what they had seen before.")
+            raise InputError(
+                "All participants guess: their presses do not depend on what they had seen before; leave --model out."
+            )
         responses = responses.select(attention.kept)
     detection = fit_detection(responses, progress=progress)
     counts = np.stack([np.bincount(responses.video[rows], minlength=responses.videos)

@@ -28,6 +28,7 @@ from videomem_hf.schema import InputError
 from videomem_hf.statistics import Floats
 
 ITERATIONS: Final = 80
+"""At most."""
 TOLERANCE: Final = 1e-3
 """Largest change of a mean or standard deviation, on the scale of d', at which the fit has converged."""
 _STEPS_OF_EM: Final = 15
@@ -106,7 +107,6 @@ def fit_detection(
     responses: Responses,
     *,
     covariances: tuple[Floats, Floats] | None = None,
-    iterations: int = ITERATIONS,
     progress: Callable[[int], object] | None = None,
 ) -> Detection:
     """Fit the model to responses.
@@ -114,7 +114,6 @@ def fit_detection(
     Args:
         responses: Of one step.
         covariances: `(2, 2)` of videos and of participants, where they are known; estimated by default.
-        iterations: The most of them.
         progress: Called with 1 after each iteration.
 
     Raises:
@@ -130,7 +129,7 @@ def fit_detection(
     precision, natural = _sites(sign, eta, np.zeros(len(sign)))
     before: Floats | float = np.inf
     converged, number = False, 0
-    for number in range(1, iterations + 1):
+    for number in range(1, ITERATIONS + 1):
         solution = solve(effects, precision, natural, covariance[0], covariance[1])
         eta, variance = effects.marginals(solution, precision)
         precision, natural = _update_sites(sign, eta, variance, precision, natural)

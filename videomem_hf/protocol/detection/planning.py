@@ -23,7 +23,6 @@ from videomem_hf.protocol.simulate import MemoryModel
 from videomem_hf.schema import Horizon, InputError
 from videomem_hf.statistics import Floats
 
-PLANNED: Final = ("hit_rate", "false_alarm_rate", "d_prime")
 FALSE_ALARMS: Final = 0.06
 """Mean false-alarm rate of the simulator's attentive participants."""
 _MOST_PARTICIPANTS: Final = 10_000_000
@@ -38,12 +37,12 @@ class Spread:
     participants: Floats
 
 
-def assumed_spread(horizon: Horizon, model: MemoryModel | None = None) -> Spread:
+def assumed_spread(horizon: Horizon) -> Spread:
     """The spread without a pilot: hits as in the simulator, and false alarms that vary over videos as hits do.
 
     The correlation of the two tendencies is taken as 0. These are assumptions: a pilot study gives its own figures.
     """
-    model = model or MemoryModel()
+    model = MemoryModel()
     mean, sd = getattr(model, f"{horizon}_mean"), getattr(model, f"{horizon}_sd")
     hit = special.ndtri(mean)
     density = math.exp(-(hit**2) / 2) / math.sqrt(2 * math.pi)
@@ -85,7 +84,7 @@ def _covariance(spread: dict[str, Any]) -> Floats:
 
 
 def expected_reliability(spread: Spread, participants: int, each: tuple[int, int], videos: int) -> dict[str, float]:
-    """The reliability of each of `PLANNED` where participants give so many responses each to new videos and repeats."""
+    """The reliability of hits, false alarms and d'; participants give `each` responses to new videos and to repeats."""
     one = np.array([_information(spread, kind) for kind in range(2)])
     one *= 1 - one / (one * np.array(each) + 1 / np.diag(spread.participants))
     information = one * np.array(each) * participants / videos
@@ -117,7 +116,9 @@ def participants_for(
     while not enough(high):
         high *= 2
         if high > _MOST_PARTICIPANTS:
-            raise InputError(f"A reliability of {reliability} of {measure} takes over {_MOST_PARTICIPANTS:,} people.")
+            raise InputError(
+                f"A reliability of {reliability:g} of {measure} takes over {_MOST_PARTICIPANTS:,} people; lower it."
+            )
     low = high // 2
     while high - low > 1:
         middle = (low + high) // 2

@@ -16,7 +16,8 @@ from videomem_hf.statistics import Floats, spearman, spearman_brown
 SPLITS: Final = 10
 _NEWTON_STEPS: Final = 6
 _LARGEST_STEP: Final = 2.0
-_FEWEST_VIDEOS: Final = 3
+FEWEST_VIDEOS: Final = 3
+"""Over which halves are correlated."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def reliabilities(
         half[generator.permutation(participants)[: len(participants) // 2]] = True
         scores = [half_measures(measurement, half), half_measures(measurement, ~half)]
         for name in MEASURES:
-            found[name].append(_agreement(scores[0][name], scores[1][name]))
+            found[name].append(agreement(scores[0][name], scores[1][name]))
         if progress is not None:
             progress(1)
     result = {}
@@ -63,18 +64,10 @@ def reliabilities(
     return result
 
 
-def half_measures(
-    measurement: Measurement, participants: NDArray[np.bool_], rows: NDArray[np.bool_] | None = None
-) -> dict[str, Floats]:
-    """Each measure of the videos by some participants `(participants,)` alone, `(videos,)`; NaN without responses.
-
-    `rows` `(responses,)` chooses among their responses.
-    """
+def half_measures(measurement: Measurement, participants: NDArray[np.bool_]) -> dict[str, Floats]:
+    """Each measure of the videos by some participants `(participants,)` alone, `(videos,)`; NaN without responses."""
     detection, responses = measurement.detection, measurement.responses
-    chosen = participants[responses.participant]
-    if rows is not None:
-        chosen &= rows
-    part = responses.select(chosen)
+    part = responses.select(participants[responses.participant])
     kind = part.repeat.astype(np.int64)
     offset = detection.mean[kind] + detection.participants.mean[part.participant, kind] + detection.slope * part.log_lag
     theta = _fit_videos(part, kind, offset, 1 / np.diag(detection.video_covariance))
@@ -101,9 +94,10 @@ def _fit_videos(part: Responses, kind: NDArray[np.int64], offset: Floats, prior:
     return theta
 
 
-def _agreement(x: Floats, y: Floats) -> float:
+def agreement(x: Floats, y: Floats) -> float:
+    """Spearman's correlation over the videos that both have; NaN of fewer than 3 or of constant values."""
     both = np.isfinite(x) & np.isfinite(y)
     x, y = x[both], y[both]
-    if len(x) < _FEWEST_VIDEOS or np.ptp(x) == 0 or np.ptp(y) == 0:
+    if len(x) < FEWEST_VIDEOS or np.ptp(x) == 0 or np.ptp(y) == 0:
         return float("nan")
     return spearman(x, y)

@@ -51,7 +51,9 @@ def write_measurement(
         content = json.dumps(measurement_content(measured, reliability), indent=2) + "\n"
         (folder / "measurement.json").write_text(content, encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{error.filename or folder}: cannot be written ({os_cause(error)}).") from None
+        raise InputError(
+            f"{error.filename or folder}: cannot be written ({os_cause(error)}); give another folder."
+        ) from None
     return folder / TABLE
 
 

@@ -133,7 +133,9 @@ def choose_rows(rows: Sequence[Row], options: ImportOptions) -> tuple[list[Row],
         kept = [row for row in rows if all(matches(row, each) for each in only)]
         kept = [row for row in kept if not any(matches(row, each) for each in without)]
         if not kept:
-            raise InputError(f"{rows[0].file}: no trial has {', '.join((*options.only, *options.without))}.")
+            raise InputError(
+                f"{rows[0].file}: no trial has {', '.join((*options.only, *options.without))}; name others."
+            )
         return kept, [f"{len(kept):,} of {len(rows):,} trials chosen"]
     rows = [row for row in rows if not _NO_TRIALS.search(str(row.cells.get("trial_type", "")))]
     phases = phase_columns(rows)

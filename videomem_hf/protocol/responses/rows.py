@@ -57,7 +57,7 @@ def _files(paths: Sequence[Path]) -> list[Path]:
             found = [each for each in sorted(path.rglob("*")) if each.suffix.lower() in SUFFIXES]
             found = [each for each in found if each.is_file() and not is_system_file(each.relative_to(path))]
             if not found:
-                raise InputError(f"{path}: no file of trials ({', '.join(SUFFIXES)}) in this folder.")
+                raise InputError(f"{path}: no file of trials ({', '.join(SUFFIXES)}) in this folder; give another.")
             files += found
         elif path.is_file():
             files.append(path)
@@ -74,7 +74,9 @@ def _text(file: Path) -> str:
     try:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
-        raise InputError(f"{file}: not a text in UTF-8 ({error.reason} at byte {error.start}).") from None
+        raise InputError(
+            f"{file}: not a text in UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8."
+        ) from None
 
 
 def _read_json(file: Path) -> Iterator[Row]:
@@ -85,7 +87,9 @@ def _read_json(file: Path) -> Iterator[Row]:
         content = _json_lines(file, text, error)
     for number, trial in enumerate(_trials(content), start=1):
         if not isinstance(trial, dict):
-            raise InputError(f"{file}, trial {number}: {str(trial)[:40]!r} is not a trial (an object with its cells).")
+            raise InputError(
+                f"{file}, trial {number}: {str(trial)[:40]!r} is not a trial (an object with its cells); leave it out."
+            )
         yield Row(file, number, {str(key): value for key, value in trial.items() if not is_nothing(value)})
 
 

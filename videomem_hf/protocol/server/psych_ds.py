@@ -47,7 +47,6 @@ _STEP: Final = (
     "started",
     "closed",
 )
-_WITHOUT_DATA: Final = {"deleted"}
 DICTIONARY: Final = {
     "participant": "Random name of a participant, the same in all files of this data set",
     "step": "Step of the game: 1 or 2",

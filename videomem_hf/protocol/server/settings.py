@@ -135,9 +135,15 @@ def _check_languages(settings: StudySettings) -> None:
     listed = isinstance(given, list | tuple) and all(isinstance(code, str) for code in given)
     if not listed or not given or len(set(given)) != len(given):
         raise InputError(f"languages {given!r}; it is a list of different language codes, such as [en, de].")
-    if wrong := [code for code in given if not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", code)]:
-        raise InputError(f"languages: {wrong[0]!r} is no language code; give codes such as de or pt-BR.")
+    for code in given:
+        check_language(code)
     object.__setattr__(settings, "languages", tuple(given))
+
+
+def check_language(code: str) -> None:
+    """Raise InputError for what is no language code: it names a file of texts."""
+    if not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", code):
+        raise InputError(f"languages: {code!r} is no language code; give codes such as de or pt-BR.")
 
 
 def _time_ms(name: str, text: str) -> int | None:

@@ -13,7 +13,7 @@ from typing import Final
 from babel import Locale, UnknownLocaleError, negotiate_locale
 from babel.messages.pofile import PoFileError, read_po
 
-from videomem_hf.protocol.server.settings import StudySettings
+from videomem_hf.protocol.server.settings import StudySettings, check_language
 from videomem_hf.schema import InputError
 
 CATALOGUES: Final = Path(__file__).with_name("catalogues")
@@ -105,8 +105,9 @@ def language_name(language: str) -> str:
 def copy_catalogue(folder: Path, language: str) -> Path:
     """Copy the delivered texts of a language, else the English ones, to where the study's own are.
 
-    Raises InputError if the study has some already.
+    Raises InputError if the study has some already, or this is no language code.
     """
+    check_language(language)
     target = own_catalogue(folder, language)
     if target.exists():
         raise InputError(f"{target}: exists already; edit it, or remove it first.")
