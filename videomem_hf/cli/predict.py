@@ -142,13 +142,11 @@ def predict(
         "--engine": [engine if engine == "onnx" else None],
     }) + (" --trust-remote-code" if trust_remote_code else "")  # fmt: skip
     if engine == "ray":
-        _check_ray(outputs, occlusion, local=any((fail_fast, import_, trust_remote_code)))
+        csv_file = _table_of_ray(outputs, occlusion, local=any((fail_fast, import_, trust_remote_code)))
         from videomem_hf.cli.predict_ray import predict_on_ray
 
         paths = clip_paths(clips, list_file, note_pictures=True)
-        predict_on_ray(
-            paths, model, device, precision, outputs.csv_file, jobs, clip_titles(paths, title, titles), typed
-        )
+        predict_on_ray(paths, model, device, precision, csv_file, jobs, clip_titles(paths, title, titles), typed)
         return
     sources = clip_sources(clips, list_file, note_pictures=True)
     outputs.check_against(sources)
@@ -162,13 +160,14 @@ def predict(
         raise typer.Exit(FAILED)
 
 
-def _check_ray(outputs: Outputs, occlusion: bool, local: bool) -> None:
-    """Refuse what Ray cannot do; `local` is whether options of the engine `local` are given."""
+def _table_of_ray(outputs: Outputs, occlusion: bool, local: bool) -> Path:
+    """The table to write; refuses what Ray cannot do. `local` is whether options of the engine `local` are given."""
     if local:
         raise InputError("--fail-fast, --import and --trust-remote-code are for --engine local; leave them out")
     others = outputs.json_file or outputs.plots or outputs.overlay or occlusion or outputs.forgetting
     if outputs.csv_file is None or outputs.to_stdout or others:
         raise InputError("--engine ray writes a table and nothing else: give --csv FILE, and no other output")
+    return outputs.csv_file
 
 
 def _check_model(model: str | None, title: str | None, titles: Path | None) -> None:
