@@ -142,11 +142,11 @@ def predict(
         "--engine": [engine if engine == "onnx" else None],
     }) + (" --trust-remote-code" if trust_remote_code else "")  # fmt: skip
     if engine == "ray":
-        csv_file = _table_of_ray(outputs, occlusion, local=any((fail_fast, import_, trust_remote_code)))
+        table = _table_of_ray(outputs, occlusion, local=any((fail_fast, import_, trust_remote_code)))
         from videomem_hf.cli.predict_ray import predict_on_ray
 
         paths = clip_paths(clips, list_file, note_pictures=True)
-        predict_on_ray(paths, model, device, precision, csv_file, jobs, clip_titles(paths, title, titles), typed)
+        predict_on_ray(paths, model, device, precision, table, jobs, clip_titles(paths, title, titles), typed)
         return
     sources = clip_sources(clips, list_file, note_pictures=True)
     outputs.check_against(sources)
