@@ -172,7 +172,11 @@ def test_what_flatters_and_what_is_not_known_is_said(facts: RunFacts) -> None:
     assert "of its last part: the run had been interrupted" in render_model_card(changed(facts, resumed=True)).text
 
 
-@pytest.mark.parametrize("name", sorted(set(MODELS) - EXTRACTORS))
+ADAPTED = {"adapted"}
+"""Has a card of its own, which is written with the model."""
+
+
+@pytest.mark.parametrize("name", sorted(set(MODELS) - EXTRACTORS - ADAPTED))
 def test_every_predictor_has_a_card(facts: RunFacts, name: str) -> None:
     of_features = name in ("feature_mlp", "multiview")
     model = config_class(name)().to_dict() | {"model_type": name}
