@@ -168,6 +168,15 @@ def test_protocols_that_few_clips_cover_are_left_out() -> None:
     assert "ten-random" in result["protocols_left_out"]
 
 
+def test_protocols_that_few_clips_or_titles_do_not_allow_are_left_out() -> None:
+    truth, true = make_truth(100)
+    alike = replace(truth, titles=["a boat on a lake"] * 100)
+    result = run_benchmark([predictor(alike, honest(true))], alike, BenchmarkOptions(sampling=QUICK))
+    assert result["protocols_left_out"] == ["grouped", "ten-grouped"]
+    with pytest.raises(InputError, match="100 clips are too few to divide"):
+        make_protocol("grouped", alike)
+
+
 @pytest.mark.parametrize(
     ("protocol", "message"),
     [
@@ -189,6 +198,10 @@ def test_ids_are_found_whatever_their_form() -> None:
     assert bare.scores[4, 0] == 0.05
     assert bare.extra == tuple(sorted(map(str, range(51, 60))))
     assert "taken as video10" in bare.notes[-1]
+    percent = align(Predictions("p", {"short_term": dict.fromkeys(truth.ids, 50.0)}), truth)
+    assert percent.notes[-1].startswith("Its short-term scores are between 50 and 50, and measured ones in [0, 1]")
+    with pytest.raises(InputError, match="p: has no score of any clip"):
+        align(Predictions("p", {"short_term": {}}), truth)
     with pytest.raises(InputError, match=r"none of its 1 clip \(other\) has a measured score in made-up"):
         align(Predictions("p", {"short_term": {"other": 0.5}}), truth)
 

@@ -1,10 +1,13 @@
 """Files of predictions of every usual form are read; what they do not say is asked for in one sentence."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.benchmark.made_up_truth import make_truth
 from videomem_hf.benchmark.prediction_files import merge_runs, read_prediction_file
+from videomem_hf.benchmark.predictors import align
 from videomem_hf.schema import InputError
 
 BOTH = ("short_term", "long_term")
@@ -29,6 +32,9 @@ def write(folder: Path, name: str, text: str) -> Path:
         ),
         ("x.csv", "video_id,long_term_prediction\nvideo1,.9\nvideo2,.5\n", "long_term"),
         ("y.csv", "clip,short_term,frames\nvideo1.webm,.9,7\nvideo2.webm,.5,7\n", "short_term"),
+        ("commas_short_term.csv", "video1.webm;0,9\nvideo2.webm;0,5\n", "short_term"),
+        ("percent_short_term.csv", "video1.webm,90%\nvideo2.webm,50 %\n", "short_term"),
+        ("gap_short_term.csv", "video0.webm,NA\nvideo1.webm,.9\nvideo2.webm,.5\nvideo3.webm,\n", "short_term"),
         ("z.csv", "video_id,short_term,short_term_model\nvideo1,.8,.9\nvideo2,.6,.5\n", "short_term"),
     ],
 )
@@ -55,10 +61,34 @@ def test_columns_and_the_horizon_can_be_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--column long_term=gues does not fit"):
         read_prediction_file(path, BOTH, columns={"long_term": "gues"})
     plain = write(tmp_path, "q.csv", "a,.5\nb,.6\n")
+    with pytest.raises(InputError, match="has no header, so --column names nothing"):
+        read_prediction_file(plain, BOTH, horizon="long_term", columns={"clip": "a"})
+    with pytest.raises(InputError, match="--horizon week: the data have short_term, long_term"):
+        read_prediction_file(write(tmp_path, "r.csv", "video,short_term\na,.5\n"), BOTH, horizon="week")
     with pytest.raises(InputError, match="does not say which of short_term, long_term"):
         read_prediction_file(plain, BOTH)
     assert list(read_prediction_file(plain, BOTH, horizon="long_term").predicted) == ["long_term"]
     assert list(read_prediction_file(plain, ("after_a_week",)).predicted) == ["after_a_week"]
+
+
+def test_horizons_of_ones_own_names(tmp_path: Path) -> None:
+    own = ("day", "day_1", "day_10", "Week")
+    for stem, horizon in (("run_day10", "day_10"), ("run_day_1", "day_1"), ("day", "day"), ("my-week", "Week")):
+        found = read_prediction_file(write(tmp_path, f"{stem}.csv", "a,.5\nb,.6\n"), own)
+        assert list(found.predicted) == [horizon]
+    text = "video,Week,Week_pred,Week_low_90,Week_high_90\na,.4,.5,.3,.7\n"
+    found = read_prediction_file(write(tmp_path, "t.csv", text), own)
+    assert (found.predicted, found.measured) == ({"Week": {"a": 0.5}}, {"Week": {"a": 0.4}})
+    assert found.intervals == {"Week": {"a": (0.3, 0.7)}}
+
+
+def test_names_with_points(tmp_path: Path) -> None:
+    text = "".join(f"{name},0.{n}\n" for n, name in enumerate(("a/clip.v2.MP4", "clip.v3", "10.5.webm", "7", "b.jpg")))
+    found = read_prediction_file(write(tmp_path, "short_term.csv", text), BOTH)
+    assert found.predicted["short_term"] == {"clip.v2": 0.0, "clip.v3": 0.1, "10.5": 0.2, "7": 0.3, "b": 0.4}
+    truth, _ = make_truth(3)
+    named = replace(truth, ids=["clip.v2", "clip.v3", "10.5"])
+    assert align(found, named).scores[:, 0].tolist() == [0.0, 0.1, 0.2]
 
 
 @pytest.mark.parametrize(
@@ -68,6 +98,7 @@ def test_columns_and_the_horizon_can_be_said(tmp_path: Path) -> None:
         ("a,.5\nb\n", "row 2 has 1 columns"),
         ("video,score\na,high\nb,.5\n", "row 1 has 'high', which is no number"),
         ("a,.5,1,2\nb,.5,1,2\n", "has no header and 4 columns"),
+        (f"video,score,note\na,.5,{'x' * 140_000}\n", "cannot be read .field larger"),
         ("video,weight\na,.5\n", "no column of predictions among video, weight"),
     ],
 )

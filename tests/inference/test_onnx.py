@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -268,6 +270,37 @@ def test_folders_that_are_no_export_are_named(attention: Any, tmp_path: Path) ->
         load_onnx_predictor(tmp_path)
     with pytest.raises(InputError, match="is not an empty folder"):
         export_onnx(str(attention[0]), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"parts": []}, "export.json: is damaged"),
+        ({"parts": {"model": {}}}, "export.json: is damaged"),
+        ({"config": {"horizons": ["short_term"]}}, "is damaged .1 horizon, and 2 scores of a clip"),
+        ({"processor": {"fps": 1}}, "export.json: is damaged"),
+        ({"maps": {"size": 1}}, "export.json: is damaged"),
+        ({"processor": {}}, "export.json: is damaged"),
+    ],
+)
+def test_a_damaged_description_is_told(attention: Any, tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    shutil.copytree(attention[1], tmp_path / "onnx")
+    path = tmp_path / "onnx/export.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    with pytest.raises(InputError, match=message):
+        load_onnx_predictor(tmp_path / "onnx")
+
+
+def test_another_network_under_the_description_is_told(attention: Any, clip: Path, tmp_path: Path) -> None:
+    shutil.copytree(attention[1], tmp_path / "onnx")
+    pixels = onnx.helper.make_tensor_value_info("frames", onnx.TensorProto.FLOAT, ["batch", 3, 224, 224])
+    scores = onnx.helper.make_tensor_value_info("scores", onnx.TensorProto.FLOAT, None)
+    node = onnx.helper.make_node("Identity", ["frames"], ["scores"])
+    graph = onnx.helper.make_graph([node], "other", [pixels], [scores])
+    other = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
+    (tmp_path / "onnx/model.onnx").write_bytes(other.SerializeToString())
+    with pytest.raises(InputError, match=r"model.onnx: has the inputs frames .*, and export.json says pixel_values"):
+        load_onnx_predictor(tmp_path / "onnx")
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from videomem_hf import __version__
 from videomem_hf.benchmark import clip_content
 from videomem_hf.benchmark.leaks import predictor_leaks, split_leaks
 from videomem_hf.benchmark.predictors import Predictor, coverage
-from videomem_hf.benchmark.protocols import ALL, Protocol, chosen_protocols
+from videomem_hf.benchmark.protocols import ALL, Protocol, available_protocols, chosen_protocols
 from videomem_hf.benchmark.published import beside
 from videomem_hf.benchmark.scoring import Group, Sampling, score_protocol
 from videomem_hf.benchmark.truth import GroundTruth
@@ -77,8 +77,9 @@ def run_benchmark(
     protocols = chosen_protocols(options.protocols, truth)
     skipped = []
     if not options.protocols:
-        skipped = [each.name for each in protocols if not _is_covered(predictors, truth, each)]
-        protocols = [each for each in protocols if each.name not in skipped]
+        protocols = [each for each in protocols if _is_covered(predictors, truth, each)]
+        kept = [each.name for each in protocols]
+        skipped = [name for name in available_protocols(truth) if name not in kept]
     copies, groups = _read_content(truth, options, say)
     leaks = list(predictor_leaks(predictors, truth, _fingerprint(predictors, truth)))
     scored = []

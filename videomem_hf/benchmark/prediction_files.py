@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from videomem_hf.data.release.csv_tables import NUMBER, UNKNOWN, decimal_point
+from videomem_hf.data.tables.media import without_ending
 from videomem_hf.inference.score_table import clip_of_cell
 from videomem_hf.models.configuration_multiview import MultiViewConfig
 from videomem_hf.models.video_addresses import address_name
@@ -28,7 +30,10 @@ PREDICTED: Final = (
 )  # fmt: skip
 """Names of a table's only column of predictions, the likeliest first."""
 _MEASURED: Final = ("gt", "ground_truth", "groundtruth", "target", "label", "true", "measured", "actual")
-_DELIMITERS: Final = ",;\t"
+_DELIMITERS: Final = "\t;,"
+"""The first of two that stand as often in a row: a comma beside it is that of a decimal."""
+_MISSING: Final = UNKNOWN - {""}
+_NOT_FINITE: Final = ("inf", "infinity", "nan")
 _LEVEL: Final = MultiViewConfig().interval_level
 
 Numbers = dict[str, float]
@@ -79,6 +84,8 @@ def read_prediction_file(
         InputError: The file cannot be read, no column fits, or which horizon it predicts is not known.
     """
     rows = _read_rows(path)
+    if horizon is not None and horizon not in horizons:
+        raise InputError(f"--horizon {horizon}: the data have {', '.join(horizons)}; name one of them")
     named = _name_columns(path, rows[0], horizons, horizon, columns or {}) if _is_header(rows[0]) else None
     if named is None:
         if len(rows[0]) not in (2, 3):
@@ -86,6 +93,8 @@ def read_prediction_file(
                 f"{path}: has no header and {len(rows[0])} columns; without one a row is clip,score or "
                 "clip,score,confidence, so add a line with the columns' names"
             )
+        if columns:
+            raise InputError(f"{path}: has no header, so --column names nothing; add a line with the columns' names")
         named = _Columns(0, {_horizon_of_file(path, horizons, horizon): 1})
     else:
         rows = rows[1:]
@@ -151,7 +160,10 @@ def _read_rows(path: Path) -> list[list[str]]:
     if not lines:
         raise InputError(f"{path}: is empty; give a file of predictions")
     delimiter = max(_DELIMITERS, key=lines[0].count)
-    rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter)]
+    try:
+        rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter)]
+    except csv.Error as error:
+        raise InputError(f"{path}: cannot be read ({error}); give a table of clips and scores alone") from None
     for number, row in enumerate(rows, 1):
         if len(row) != len(rows[0]) or len(row) < 2:
             raise InputError(f"{path}: row {number} has {len(row)} columns, and the first {len(rows[0])}; 2 are needed")
@@ -159,15 +171,16 @@ def _read_rows(path: Path) -> list[list[str]]:
 
 
 def _is_header(row: Sequence[str]) -> bool:
-    return not any(_is_number(cell) for cell in row[1:])
+    cells = row[1:]
+    return any(cells) and not any(_parse(cell) is not None or cell.lower() in _MISSING for cell in cells)
 
 
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+def _parse(cell: str) -> float | None:
+    """A number with a decimal point or comma, or with a percent sign; None for what is none."""
+    plain = decimal_point(cell.removesuffix("%").rstrip(), thousands=False)
+    if not NUMBER.fullmatch(plain) and plain.lower().lstrip("+-") not in _NOT_FINITE:
+        return None
+    return float(plain) / (100 if cell.endswith("%") else 1)
 
 
 def _simple(name: str) -> str:
@@ -175,8 +188,8 @@ def _simple(name: str) -> str:
 
 
 def _pattern(horizon: str) -> str:
-    """Matches a horizon in a file's name: short_term, short-term, shortterm."""
-    return re.sub(r"_", "[-_ ]?", re.escape(horizon))
+    """Matches a horizon in a file's name in lower case: short_term, short-term, shortterm."""
+    return re.sub(r"_", "[-_ ]?", re.escape(horizon.lower()))
 
 
 def _name_columns(
@@ -193,10 +206,11 @@ def _name_columns(
     if clip is None:
         raise InputError(f"{path}: no column of clips among {_listed(header)}; say which with --column clip=NAME")
     found = _Columns(clip, {h: header.index(name) for h, name in given.items() if h in horizons})
-    with_measured = any(score_column(h) in names for h in horizons)
+    with_measured = any(score_column(h).lower() in names for h in horizons)
     for each in horizons:
-        forms = [score_column(each), *(f"{each}_{end}" for end in PREDICTED), *(f"{end}_{each}" for end in PREDICTED)]
-        forms += [] if with_measured else [each, f"{each}_memorability"]
+        low = each.lower()
+        forms = [score_column(low), *(f"{low}_{end}" for end in PREDICTED), *(f"{end}_{low}" for end in PREDICTED)]
+        forms += [] if with_measured else [low, f"{low}_memorability"]
         if each not in found.predicted and (form := next((form for form in forms if form in names), None)):
             found.predicted[each] = names.index(form)
         if each in found.predicted:
@@ -208,11 +222,11 @@ def _name_columns(
 
 def _find_beside(found: _Columns, horizon: str, names: Sequence[str]) -> None:
     """Find the measured scores and the intervals that stand beside a horizon's predictions."""
-    column = found.predicted[horizon]
-    measured = [horizon, *(f"{horizon}_{end}" for end in _MEASURED), *(f"{end}_{horizon}" for end in _MEASURED)]
+    column, low = found.predicted[horizon], horizon.lower()
+    measured = [low, *(f"{low}_{end}" for end in _MEASURED), *(f"{end}_{low}" for end in _MEASURED)]
     if name := next((each for each in measured if each in names and names.index(each) != column), None):
         found.measured[horizon] = names.index(name)
-    ends = {end: re.compile(rf"{re.escape(horizon)}_{end}(?:_(\d+(?:_\d+)?))?") for end in ("low", "high")}
+    ends = {end: re.compile(rf"{re.escape(low)}_{end}(?:_(\d+(?:_\d+)?))?") for end in ("low", "high")}
     matches = {
         end: [(i, m) for i, name in enumerate(names) if (m := each.fullmatch(name))] for end, each in ends.items()
     }
@@ -237,10 +251,8 @@ def _take_only_column(path: Path, found: _Columns, header: Sequence[str], names:
 
 def _horizon_of_file(path: Path, horizons: Sequence[str], horizon: str | None) -> str:
     if horizon is not None:
-        if horizon not in horizons:
-            raise InputError(f"--horizon {horizon}: the data have {', '.join(horizons)}; name one of them")
         return horizon
-    named = [each for each in horizons if re.search(_pattern(each), path.stem.lower())]
+    named = _named_horizons(path, horizons)
     if len(named) == 1:
         return named[0]
     if len(horizons) == 1:
@@ -250,23 +262,37 @@ def _horizon_of_file(path: Path, horizons: Sequence[str], horizon: str | None) -
     )
 
 
+def _named_horizons(path: Path, horizons: Sequence[str]) -> list[str]:
+    """Horizons that a file's name says; `day_10` says no `day` and no `day_1`."""
+    found = {each: [match.span() for match in re.finditer(_pattern(each), path.stem.lower())] for each in horizons}
+    every = [span for spans in found.values() for span in spans]
+    return [
+        each
+        for each, spans in found.items()
+        if any(
+            not any(o[0] <= span[0] and span[1] <= o[1] and o[1] - o[0] > span[1] - span[0] for o in every)
+            for span in spans
+        )
+    ]
+
+
 def clip_key(cell: str) -> str:
-    """What a clip is found by: the name of its file without folders and without the suffix."""
+    """What a clip is found by: the name of its file without folders and without a video's or picture's ending."""
     name = address_name(clip_of_cell(cell)).replace("\\", "/").rsplit("/", 1)[-1]
-    return name if re.fullmatch(r"[\d.]+", name) else Path(name).stem
+    return without_ending(name)
 
 
 def _numbers(path: Path, ids: Sequence[str], rows: Sequence[Sequence[str]], column: int) -> Numbers:
     found: Numbers = {}
     for number, (clip, row) in enumerate(zip(ids, rows, strict=True), 1):
         cell = row[column]
-        if not cell or cell.lower() in ("nan", "null", "none", "na"):
+        if cell.lower() in UNKNOWN:
             continue
-        if not _is_number(cell):
+        value = _parse(cell)
+        if value is None:
             raise InputError(
                 f"{path}: row {number} has {printable(cell)[:40]!r}, which is no number; mend it, or leave it empty"
             )
-        value = float(cell)
         if math.isfinite(value):
             found.setdefault(clip, value)
     return found

@@ -13,7 +13,7 @@ from videomem_hf.benchmark.protocols import Protocol
 from videomem_hf.benchmark.truth import GroundTruth
 from videomem_hf.data.scored_clips import open_splits
 from videomem_hf.run_files import PREDICTIONS_FILE, is_run_folder, read_results, read_training_clips
-from videomem_hf.schema import InputError
+from videomem_hf.schema import HORIZON_NAMES, InputError
 from videomem_hf.system import quantity
 
 _NAMED = 3
@@ -125,6 +125,8 @@ def align(given: Predictions, truth: GroundTruth) -> Predictor:
         if ids & by_number.keys():
             keys = by_number
             notes.append("Its ids are bare numbers; 10 is taken as video10.")
+    if not ids:
+        raise InputError(f"{given.name}: has no score of any clip; give a file with numbers")
     if ids.isdisjoint(keys) or not set(given.predicted) & set(truth.horizons):
         shown = ", ".join(sorted(ids)[:_NAMED])
         raise InputError(
@@ -139,9 +141,20 @@ def align(given: Predictions, truth: GroundTruth) -> Predictor:
         for clip, ends in given.intervals.get(horizon, {}).items():
             if (row := keys.get(clip)) is not None:
                 low[row, column], high[row, column] = ends
+    notes += _notes_of_scale(scores, truth)
     unscored = {clip_key(clip) for clip in truth.unscored}
     extra = tuple(sorted(ids - keys.keys() - unscored))
     return Predictor(given, scores, low, high, extra, tuple(notes))
+
+
+def _notes_of_scale(scores: np.ndarray, truth: GroundTruth) -> list[str]:
+    """A sentence for each horizon whose scores are not in the range of measured ones, such as percent."""
+    return [
+        f"Its {HORIZON_NAMES[horizon]} scores are between {known.min():.4g} and {known.max():.4g}, and measured ones in "
+        "[0, 1]: correlations count, errors and calibration do not."
+        for horizon, column in zip(truth.horizons, scores.T, strict=True)
+        if len(known := column[np.isfinite(column)]) and not (known.min() >= 0 and known.max() <= 1)
+    ]
 
 
 def coverage(predictor: Predictor, truth: GroundTruth, protocol: Protocol) -> Coverage:

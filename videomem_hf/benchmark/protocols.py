@@ -1,6 +1,6 @@
 """Protocols: which clips of a ground truth predictors are evaluated on, and which they may have been trained on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -120,9 +120,14 @@ def _negative(counts: Sequence[float] | np.ndarray) -> list[float]:
 
 
 def chosen_protocols(names: Sequence[str], truth: GroundTruth) -> list[Protocol]:
-    """Make the named protocols, `own` for each division that the data make; for no name all that the data allow."""
+    """Make the named protocols, `own` for each division that the data make.
+
+    For no name all that the data allow, and have enough clips for.
+    """
+    if not names:
+        return list(_possible_protocols(truth))
     wanted: list[str] = []
-    for name in names or available_protocols(truth):
+    for name in names:
         if name == "own":
             if not truth.divisions:
                 raise InputError(f"{truth.data}: makes no division of its own; choose another protocol")
@@ -130,3 +135,11 @@ def chosen_protocols(names: Sequence[str], truth: GroundTruth) -> list[Protocol]
         else:
             wanted.append(name)
     return [make_protocol(name, truth) for name in dict.fromkeys(wanted)]
+
+
+def _possible_protocols(truth: GroundTruth) -> Iterator[Protocol]:
+    for name in available_protocols(truth):
+        try:
+            yield make_protocol(name, truth)
+        except InputError:  # too few clips, or too few titles, to divide
+            continue

@@ -1,13 +1,14 @@
 """What lies beside an exported network: what it was, what it takes and gives, and how it was checked."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from videomem_hf.schema import Horizon, InputError, short_message
-from videomem_hf.system import atomic_write
+from videomem_hf.system import atomic_write, quantity
 
 EXPORT_FILE: Final = "export.json"
 FORMAT: Final = 1
@@ -69,19 +70,31 @@ class ExportFacts:
                 f"{folder}: holds no {EXPORT_FILE}, so it is no exported model; export one with "
                 f"`videomem export {folder} --onnx OUT`"
             )
-        try:
+        with damage_told(path):
             content = json.loads(path.read_text(encoding="utf-8"))
             known = {name: content[name] for name in cls.__dataclass_fields__ if name in content}
-            facts = None if content["format"] > FORMAT else cls(**(known | {"caveats": tuple(known["caveats"])}))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path}: is damaged ({short_message(error)}); export the model again") from None
-        if facts is None:
-            raise InputError(f"{path}: was written by a later version of videomem_hf; update this one")
-        for part in facts.parts.values():
-            if not (folder / part["file"]).is_file():
-                raise InputError(f"{folder}: lacks {part['file']}; export the model again")
+            if content["format"] > FORMAT:
+                raise InputError(f"{path}: was written by a later version of videomem_hf; update this one")
+            facts = cls(**(known | {"caveats": tuple(known["caveats"])}))
+            for part in facts.parts.values():
+                if not (folder / part["file"]).is_file():
+                    raise InputError(f"{folder}: lacks {part['file']}; export the model again")
+            scores, horizons = facts.parts["model"]["outputs"]["scores"][-1], len(facts.config["horizons"])
+            if scores != horizons:
+                raise ValueError(f"{quantity(horizons, 'horizon')}, and {scores} scores of a clip")
         return facts
 
     def outputs(self, part: str) -> Mapping[str, Any]:
         """Name to axes of what a part gives; empty without such a part."""
         return self.parts.get(part, {}).get("outputs", {})
+
+
+@contextmanager
+def damage_told(path: Path) -> Iterator[None]:
+    """Raise an InputError about a file in place of what reading its content raises."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: is damaged ({short_message(error)}); export the model again") from None

@@ -7,7 +7,7 @@ from typing import Any
 from videomem_hf.inference.claims import Claims
 from videomem_hf.inference.clip_predictor import ClipPredictor
 from videomem_hf.inference.frame_noise import FrameNoise
-from videomem_hf.inference.onnx.facts import ExportFacts
+from videomem_hf.inference.onnx.facts import EXPORT_FILE, ExportFacts, damage_told
 from videomem_hf.inference.onnx.network import OnnxNetwork
 from videomem_hf.inference.onnx.predictor import OnnxPredictor
 from videomem_hf.inference.onnx.processing import FrameProcessor
@@ -31,15 +31,16 @@ def load_onnx_predictor(
     """
     path = Path(folder)
     facts = ExportFacts.read(path)
-    network: Any = OnnxNetwork(path, facts, threads)
-    claims = read_export_claims(path, facts)
-    if facts.processor:
-        processor = FrameProcessor.of(facts.processor)
-        return OnnxPredictor(network, processor, facts.model, "cpu", claims, title)
-    from videomem_hf.inference.onnx.columns import OnnxFeaturePredictor, OnnxViewPredictor
+    with damage_told(path / EXPORT_FILE):
+        network: Any = OnnxNetwork(path, facts, threads)
+        claims = read_export_claims(path, facts)
+        if facts.processor:
+            processor = FrameProcessor.of(facts.processor)
+            return OnnxPredictor(network, processor, facts.model, "cpu", claims, title)
+        from videomem_hf.inference.onnx.columns import OnnxFeaturePredictor, OnnxViewPredictor
 
-    reads_views = hasattr(network.config, "view_names")
-    return (OnnxViewPredictor if reads_views else OnnxFeaturePredictor)(network, facts.model, "cpu", claims, title)
+        reads_views = hasattr(network.config, "view_names")
+        return (OnnxViewPredictor if reads_views else OnnxFeaturePredictor)(network, facts.model, "cpu", claims, title)
 
 
 def read_export_claims(folder: Path, facts: ExportFacts) -> Claims:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from videomem_hf.inference.onnx.facts import DESCRIBED, ExportFacts
+from videomem_hf.inference.onnx.facts import DESCRIBED, EXPORT_FILE, ExportFacts
 from videomem_hf.models.map_info import MapInfo
 from videomem_hf.schema import InputError, short_message
 from videomem_hf.system import available_cpus
@@ -31,7 +31,7 @@ class OnnxNetwork:
     """
 
     def __init__(self, folder: Path, facts: ExportFacts, threads: int | None = None) -> None:
-        self.facts = facts
+        self.folder, self.facts = folder, facts
         self.config = SimpleNamespace(**facts.config)
         self.threads = threads or available_cpus()
         outputs = facts.outputs(MODEL)
@@ -41,11 +41,20 @@ class OnnxNetwork:
         self.map_info = MapInfo(**facts.maps) if facts.maps else None
         self._described = [name for name in outputs if name.startswith(DESCRIBED)]
         self._sessions = {name: _session(folder / part["file"], self.threads) for name, part in facts.parts.items()}
+        for name, session in self._sessions.items():
+            _check_tensors(folder, facts.parts[name], session)
 
     def run(self, part: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Give all outputs of a part by their names."""
         wanted = list(self.facts.outputs(part))
-        found = self._sessions[part].run(wanted, inputs)
+        try:
+            found = self._sessions[part].run(wanted, inputs)
+        except Exception as error:  # the runtime's errors have no common class
+            shapes = ", ".join(f"{name} {each.shape}" for name, each in inputs.items())
+            raise InputError(
+                f"{self.folder / self.facts.parts[part]['file']}: cannot compute with {shapes} ({short_message(error)})"
+                "; export the model again"
+            ) from None
         return dict(zip(wanted, found, strict=True))
 
     def score_segments(self, pixels: np.ndarray) -> "SegmentOutputs":
@@ -67,6 +76,19 @@ class SegmentOutputs:
 
     def __init__(self, rows: np.ndarray, maps: np.ndarray | None, groups: dict[str, np.ndarray]) -> None:
         self.rows, self.maps, self.groups = rows, maps, groups
+
+
+def _check_tensors(folder: Path, part: dict[str, Any], session: "InferenceSession") -> None:
+    """Raise an InputError for a graph that does not take and give what `export.json` says."""
+    for kind, tensors in (("inputs", session.get_inputs()), ("outputs", session.get_outputs())):
+        have = {each.name: each.shape for each in tensors}
+        for name, axes in part[kind].items():
+            sizes = zip(have.get(name) or axes, axes, strict=False)
+            if name not in have or any(isinstance(a, int) and isinstance(b, int) and a != b for a, b in sizes):
+                raise InputError(
+                    f"{folder / part['file']}: has the {kind} {', '.join(f'{n} {s}' for n, s in have.items())}, and "
+                    f"{EXPORT_FILE} says {name} {axes}; export the model again"
+                )
 
 
 def _session(path: Path, threads: int) -> "InferenceSession":

@@ -35,7 +35,10 @@ class FrameProcessor:
         values = {each.name: stored[each.name] for each in fields(cls)}
         for name in ("size", "crop_size"):
             values[name] = {side: (values[name] or {}).get(side) for side in _SIDES}
-        return cls(**values)
+        found = cls(**values)
+        if len(found.image_mean) != 3 or len(found.image_std) != 3 or found.segment_length < 1 or not found.fps > 0:
+            raise ValueError("a processor needs a rate, segments, and mean and deviation of three colours")
+        return found
 
     def resize_frame(self, frame: np.ndarray) -> np.ndarray:
         """Bring one frame `(height, width, 3)` uint8 to `size`."""
