@@ -190,14 +190,15 @@ def _check_end(reader: "VideoReader") -> None:
 
     from videomem_hf.models.video_decoding import is_cut_short
 
-    announced = reader.duration_s
+    announced, rate = reader.duration_s, reader.frames_per_second
     if announced is None or reader.stream.time_base is None:
         return
+    nominal = round(1 / (rate * float(reader.stream.time_base))) if rate else 0
     ends: list[int] = []
     try:
         for packet in reader.container.demux(reader.stream):
             if packet.pts is not None:
-                both = [*ends, packet.pts, packet.pts + (packet.duration or 0)]
+                both = [*ends, packet.pts, packet.pts + (packet.duration or nominal)]
                 ends = [min(both), max(both)]
     except av.FFmpegError:  # of a file that is cut off within a packet
         pass

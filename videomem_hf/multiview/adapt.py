@@ -167,7 +167,7 @@ def _group_sizes(base: Any) -> list[int]:
 def _seen_before(model: str, data: str, clips: DomainClips) -> set[str]:
     """Clips that the base model was trained on: its scores of them are no prior of new ones."""
     before, same = _contents_before(model, data)
-    return set(training_clips_among(clips.video_ids, clips.contents, before, same))
+    return set(training_clips_among(clips.video_ids, clips.contents, before, same)) if before else set()
 
 
 def _contents_before(model: str, data: str) -> tuple[Mapping[str, str], bool]:
