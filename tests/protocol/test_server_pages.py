@@ -329,6 +329,20 @@ def test_a_returner_reads_their_language(browser, server):
     other.context.close()
 
 
+def test_withdrawing_in_a_browser_that_is_no_longer_known(page, browser, server):
+    address = f"{server.address}/?id=ANNA8"
+    join(page, address)
+    other = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
+    other.goto(address)
+    other.wait_for_selector("kbd")
+    page.click("#withdraw")
+    page.click("dialog button[value=deleted]")
+    page.wait_for_selector("text=We do not recognise this browser")
+    other.reload()
+    other.wait_for_selector("kbd")
+    other.context.close()
+
+
 def test_the_whole_of_step_1_with_practice(page, server, tmp_path):
     join(page, server.address)
     page.keyboard.press("Space")
