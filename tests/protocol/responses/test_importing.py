@@ -232,6 +232,8 @@ def test_practice_is_left_out_by_its_name_and_parts_by_choice(tmp_path: Path) ->
         ("[]", "p1.json: no trials"),
         ("[" * 100_000 + "]" * 100_000, "p1.json: JSON that holds no trials"),
         (f'[{{"stimulus": "a.jpg", "rt": {"9" * 5000}}}]', "p1.json: JSON that holds no trials"),
+        ('[{"stimulus": "\\ud800.jpg", "response": " "}]', "p1.json: half a letter"),
+        (json.dumps([{"stimulus": "a.jpg", "response": " "}] * 11), "left out: 'a'; no trial is left"),
         (
             '[{"stimulus": "a.jpg", "response": " ", "rt": "soon"}]',
             "p1.json, trial 1: 'soon' in column 'rt' is not a response time",
@@ -270,7 +272,8 @@ def test_what_ends_no_line_and_numbers_that_are_none(tmp_path: Path) -> None:
     write_json(tmp_path / "p.json", shown)
     lines = [json.dumps(each, ensure_ascii=False) for each in shown]
     (tmp_path / "q.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    write_csv(tmp_path / "r.csv", shown)
+    path = write_csv(tmp_path / "r.csv", shown)
+    path.write_bytes(b"\n" + path.read_bytes())
     table = import_responses([tmp_path]).annotations
     assert table.participants == ("p", "q", "r")
     assert table.pressed.reshape(3, 6).tolist() == [[False, False, False, True, False, False]] * 3

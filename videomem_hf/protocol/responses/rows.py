@@ -93,8 +93,11 @@ def _read_json(file: Path) -> Iterator[Row]:
         except json.JSONDecodeError as error:
             content = _json_lines(file, text, error)
         lists = list(_lists(content, {}))
+        json.dumps(content, ensure_ascii=False).encode()
     except InputError:
         raise
+    except UnicodeEncodeError:
+        raise InputError(f"{file}: half a letter (a lone surrogate such as \\ud800); take the data again.") from None
     except (ValueError, RecursionError):  # numbers of thousands of digits, lists in lists in lists
         raise InputError(f"{file}: JSON that holds no trials; take the data again.") from None
     trials = ((part, trial) for part, each in enumerate(lists, start=1) for trial in each)
@@ -148,7 +151,7 @@ def _delimiter(header: str) -> str:
 
 
 def _read_csv(file: Path) -> Iterator[Row]:
-    text = _text(file)
+    text = _text(file).lstrip("\r\n")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text.partition("\n")[0]), strict=True)
     header: list[str] = []
     number = 0
