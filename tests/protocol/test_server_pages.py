@@ -105,7 +105,8 @@ PROBLEMS = """() => {
         const text = walker.currentNode.nodeValue;
         if (contrast < (large ? 3 : 4.5)) found.push(`contrast ${contrast.toFixed(2)}: ${text}`);
     }
-    if (document.documentElement.scrollWidth > innerWidth) found.push('wider than the window');
+    for (const element of document.querySelectorAll('html, body, main, main > *'))
+        if (element.scrollWidth > innerWidth) found.push('wider than the window');
     return found;
 }"""
 
@@ -329,6 +330,20 @@ def test_a_returner_reads_their_language(browser, server):
     other.context.close()
 
 
+def test_withdrawing_in_a_browser_that_is_no_longer_known(page, browser, server):
+    address = f"{server.address}/?id=ANNA8"
+    join(page, address)
+    other = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
+    other.goto(address)
+    other.wait_for_selector("kbd")
+    page.click("#withdraw")
+    page.click("dialog button[value=deleted]")
+    page.wait_for_selector("text=We do not recognise this browser")
+    other.reload()
+    other.wait_for_selector("kbd")
+    other.context.close()
+
+
 def test_the_whole_of_step_1_with_practice(page, server, tmp_path):
     join(page, server.address)
     page.keyboard.press("Space")
@@ -340,6 +355,10 @@ def test_the_whole_of_step_1_with_practice(page, server, tmp_path):
         page.click("button:has-text('Continue')")
     page.wait_for_selector("text=The practice is over")
     page.click("button:has-text('Continue')")
+    page.wait_for_selector("#jspsych-fullscreen-btn")
+    page.set_viewport_size({"width": 390, "height": 844})
+    check(page)
+    page.set_viewport_size({"width": 1280, "height": 800})
     page.click("#jspsych-fullscreen-btn")
     player_starts(page)
     wait_for_end(page, "the first part is done")

@@ -74,7 +74,7 @@ def nginx(folder, port, server_port, server=None):
     paths = " ".join(
         f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
-    http = f"http {{ access_log off; {paths} {server} }}"
+    http = f"http {{ access_log {folder}/access; {paths} {server} }}"
     (folder / "nginx.conf").write_text(f"pid {folder}/pid; daemon off; events {{}} error_log {folder}/log; {http}")
     return [NGINX, "-p", str(folder), "-c", str(folder / "nginx.conf")]
 
@@ -129,6 +129,8 @@ def test_a_study_is_played_through_a_proxy(study, server, tmp_path, proxy):
         found = list(check_address(study, f"http://127.0.0.1:{port}"))
         assert [finding.text for finding in found if not finding.works] == []
         assert len(found) >= 7
+    log = tmp_path / "access"
+    assert not log.exists() or not log.read_text()
 
 
 @pytest.mark.skipif(NGINX is None, reason="no nginx on this machine")

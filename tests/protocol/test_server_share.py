@@ -32,13 +32,18 @@ KEYWORDS = {"study", "site", "subject", "session", "task", "condition", "trial",
 def shared(tmp_path_factory):
     """A study with every kind of participant, shared; also its plain tables and the participants' secrets."""
     work = tmp_path_factory.mktemp("shared")
-    questions = (Question("age", "Your age?", ("to 30", "over 30")), Question("town", "Your town?"))
+    questions = (
+        Question("age", "Your age?", ("to 30", "over 30")),
+        Question("town", "Your town?"),
+        Question("language", "Your first language?"),
+        Question("os", "Your system?", ("a", "b")),
+    )
     settings = replace(FAST, demographics=questions, languages=("en", "de"))
     study, _ = make_study(work / "my-study", write_clips(work / "clips", 14), settings=settings)
     joining = {
         "platform": "prolific",
         "browser": {"os": "Linux", "browser_version": "141.0.7390.54"},
-        "demographics": {"age": "to 30", "town": "Cesson"},
+        "demographics": {"age": "to 30", "town": "Cesson\u2028near\x0cRennes", "language": "Breton", "os": "b"},
         "language": "de",
     }
     with served(study) as game:
@@ -112,7 +117,8 @@ def test_nothing_in_it_identifies_a_person(shared):
     assert codes
     assert len(ids) == 12
     text = "".join(file.read_text("utf-8") for file in out.rglob("*") if file.is_file())
-    for secret in [*codes, *ids, *secrets, PLATFORM_ID, study.key, study.admin_hash, "Cesson", "7390", "2027-01"]:
+    answers = ("Cesson", "Rennes", "Breton")
+    for secret in [*codes, *ids, *secrets, *answers, PLATFORM_ID, study.key, study.admin_hash, "7390", "2027-01"]:
         assert secret not in text
     assert "to 30" in text
 
@@ -128,6 +134,9 @@ def test_what_is_excluded_and_why(shared):
     assert {row["participant"] for row in found["annotations"]} == kept
     assert {row["participant"] for row in found["practice"]} == kept
     assert len(found["participants"]) == 6
+    assert {(row["language"], row["os"], row["question_os"]) for row in found["participants"]} == {
+        ("de", "Linux", "b"), ("", "", ""),
+    }  # fmt: skip
 
 
 def test_the_shared_table_is_the_exported_one_but_for_names_and_dates(shared):

@@ -150,8 +150,8 @@ def align(given: Predictions, truth: GroundTruth) -> Predictor:
 def _notes_of_scale(scores: np.ndarray, truth: GroundTruth) -> list[str]:
     """A sentence for each horizon whose scores are not in the range of measured ones, such as percent."""
     return [
-        f"Its {HORIZON_NAMES[horizon]} scores are between {known.min():.4g} and {known.max():.4g}, and measured ones in "
-        "[0, 1]: correlations count, errors and calibration do not."
+        f"Its {HORIZON_NAMES[horizon]} scores are between {known.min():.4g} and {known.max():.4g}, and measured ones "
+        "in [0, 1]: correlations count, errors and calibration do not."
         for horizon, column in zip(truth.horizons, scores.T, strict=True)
         if len(known := column[np.isfinite(column)]) and not (known.min() >= 0 and known.max() <= 1)
     ]

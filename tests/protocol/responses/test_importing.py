@@ -76,6 +76,20 @@ def test_continuous_recognition_a_file_each(tmp_path: Path) -> None:
     assert "seen before: the only key that was pressed, 'space'" in study.notes
 
 
+def test_a_list_each_in_one_file_is_a_participant_each(tmp_path: Path) -> None:
+    one, two = jspsych([None, None, " ", " ", None, None]), jspsych([None, None, None, " ", None, " "])
+    names = {"lists": [one, two], "objects": [{"subject": "x", "trials": one}, {"subject": "y", "trials": two}]}
+    for name, content in names.items():
+        write_json(tmp_path / f"{name}.json", content)
+    (tmp_path / "lines.json").write_text(f"{json.dumps(one)}\n{json.dumps(two)}\n")
+    for name, people in (("lists", ("lists-1", "lists-2")), ("lines", ("lines-1", "lines-2")), ("objects", ("x", "y"))):
+        study = import_responses([tmp_path / f"{name}.json"])
+        assert study.annotations.participants == people
+        assert presses(study)[people[0], "a", True]
+        assert presses(study)[people[1], "b", True]
+        assert not presses(study)[people[1], "c", False]
+
+
 def test_version_6_in_one_csv_with_key_codes(tmp_path: Path) -> None:
     rows = []
     for who, pressed in (("7", [-1, 70, 74, 70, 74, 70]), ("8", [74, 74, 74, 74, 74, 70])):
@@ -216,6 +230,10 @@ def test_practice_is_left_out_by_its_name_and_parts_by_choice(tmp_path: Path) ->
         ('[{"stimulus": "a.jpg", "response": " "', r"p1.json:1: not JSON"),
         ('[{"stimulus": "a.jpg", "response": " "}, 3]', r"p1.json, trial 2: '3' is not a trial"),
         ("[]", "p1.json: no trials"),
+        ("[" * 100_000 + "]" * 100_000, "p1.json: JSON that holds no trials"),
+        (f'[{{"stimulus": "a.jpg", "rt": {"9" * 5000}}}]', "p1.json: JSON that holds no trials"),
+        ('[{"stimulus": "\\ud800.jpg", "response": " "}]', "p1.json: half a letter"),
+        (json.dumps([{"stimulus": "a.jpg", "response": " "}] * 11), "left out: 'a'; no trial is left"),
         (
             '[{"stimulus": "a.jpg", "response": " ", "rt": "soon"}]',
             "p1.json, trial 1: 'soon' in column 'rt' is not a response time",
@@ -244,6 +262,21 @@ def test_a_line_that_is_cut_off(tmp_path: Path) -> None:
     path.write_text(path.read_text()[:-6])
     with pytest.raises(InputError, match=r"p.csv, trial 6: 2 cells where the header has 3"):
         import_responses([path])
+
+
+def test_what_ends_no_line_and_numbers_that_are_none(tmp_path: Path) -> None:
+    """Python's own JSON has NaN for nothing; U+2028 and form feeds are letters in a cell."""
+    note = "one\u2028two\x0cthree"
+    shown = [{"stimulus": f"{item}.png", "note": note, "response": float("nan")} for item in SHOWN]
+    shown[3]["response"] = "f"
+    write_json(tmp_path / "p.json", shown)
+    lines = [json.dumps(each, ensure_ascii=False) for each in shown]
+    (tmp_path / "q.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    path = write_csv(tmp_path / "r.csv", shown)
+    path.write_bytes(b"\n" + path.read_bytes())
+    table = import_responses([tmp_path]).annotations
+    assert table.participants == ("p", "q", "r")
+    assert table.pressed.reshape(3, 6).tolist() == [[False, False, False, True, False, False]] * 3
 
 
 def test_one_participant_in_two_files_is_refused(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ class ImportOptions:
     """What the user says of the trials; None where the names of columns or the trials tell it.
 
     Attributes:
-        participant: Column; without one, a file is a participant.
+        participant: Column; without one, a file is a participant, or a list of trials in a file of several.
         item, response, rt, old, position: Columns: what was shown, what was pressed, after how long, whether it had
             been shown before, and the order of the trials.
         keys: Keys, buttons or words that mean "seen before".
@@ -109,6 +109,8 @@ def find_columns(rows: Sequence[Row], options: ImportOptions) -> Columns:
         setattr(columns, part.name, found)
         if found is not None and given is None and part.name not in ("old", "correct", "right_key"):
             columns.notes.append(f"{part.name}: column {found!r}")
+    if columns.participant is None and any(row.part for row in rows):
+        columns.notes.append("participant: each list of trials in a file")
     if columns.item is None or (columns.response is None and columns.rt is None):
         kind, option = ("what was shown", "--item") if columns.item is None else ("responses", "--response")
         raise InputError(

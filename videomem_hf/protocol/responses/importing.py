@@ -71,6 +71,8 @@ def import_responses(paths: Sequence[Path], options: ImportOptions | None = None
     if not asked:
         raise InputError(f"{where}: no trial asks whether an item was seen before; say which are learned with --study.")
     asked, shown_often = _without_fixations(asked)
+    if not asked:
+        raise InputError(f"{where}: {shown_often[0]}; no trial is left, name the column of items with --item.")
     asked, more = _mark_repeats(asked, learned, columns, options)
     keys, why = seen_keys(
         columns.response,

@@ -5,7 +5,9 @@ Versions 6, 7 and 8 of jsPsych write an object per trial, with `trial_type`, `tr
 """
 
 import csv
+import io
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -15,14 +17,20 @@ from videomem_hf.schema import InputError, is_system_file
 SUFFIXES: Final = (".csv", ".tsv", ".txt", ".json", ".jsonl")
 _NOTHING: Final = frozenset({"", "null", "none", "nan", "na", "n/a", "undefined"})
 """Words for an empty cell."""
+_PERSON: Final = re.compile(r"subject|participant|session|worker|user|prolific|sona|(^|_)p?id$", re.IGNORECASE)
+"""Names of what an object of trials says of who responded."""
 
 
 class Row(NamedTuple):
-    """A trial: its file, its number in it from 1, and its cells by column, those that are empty left out."""
+    """A trial: its file, its number in it from 1, and its cells by column, those that are empty left out.
+
+    `part` is the number of the list that holds it, from 1, in a file of several lists, else 0.
+    """
 
     file: Path
     number: int
     cells: dict[str, Any]
+    part: int = 0
 
     def error(self, text: str) -> InputError:
         return InputError(f"{self.file}, trial {self.number}: {text}.")
@@ -44,10 +52,10 @@ def read_rows(paths: Sequence[Path]) -> list[Row]:
 
 
 def is_nothing(value: object) -> bool:
-    """Whether a cell is empty: None, no text, or a word such as null; a single space is the space bar."""
+    """Whether a cell is empty: None, NaN, no text, or a word such as null; a single space is the space bar."""
     if isinstance(value, str):
         return value != " " and value.strip().lower() in _NOTHING
-    return value is None or value in ([], {})
+    return value is None or value in ([], {}) or value != value
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:
@@ -82,21 +90,32 @@ def _text(file: Path) -> str:
 def _read_json(file: Path) -> Iterator[Row]:
     text = _text(file)
     try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        content = _json_lines(file, text, error)
-    for number, trial in enumerate(_trials(content), start=1):
+        try:
+            content = json.loads(text)
+        except json.JSONDecodeError as error:
+            content = _json_lines(file, text, error)
+        lists = list(_lists(content, {}))
+        json.dumps(content, ensure_ascii=False).encode()
+    except InputError:
+        raise
+    except UnicodeEncodeError:
+        raise InputError(f"{file}: half a letter (a lone surrogate such as \\ud800); take the data again.") from None
+    except (ValueError, RecursionError):  # numbers of thousands of digits, lists in lists in lists
+        raise InputError(f"{file}: JSON that holds no trials; take the data again.") from None
+    trials = ((part, trial) for part, each in enumerate(lists, start=1) for trial in each)
+    for number, (part, trial) in enumerate(trials, start=1):
         if not isinstance(trial, dict):
             raise InputError(
                 f"{file}, trial {number}: {str(trial)[:40]!r} is not a trial (an object with its cells); leave it out."
             )
-        yield Row(file, number, {str(key): value for key, value in trial.items() if not is_nothing(value)})
+        cells = {str(key): value for key, value in trial.items() if not is_nothing(value)}
+        yield Row(file, number, cells, part if len(lists) > 1 else 0)
 
 
 def _json_lines(file: Path, text: str, error: json.JSONDecodeError) -> list[Any]:
     """One JSON value a line, as servers append them."""
     content: list[Any] = []
-    lines = [line for line in text.splitlines() if line.strip()]
+    lines = [line for line in text.split("\n") if line.strip()]
     for number, line in enumerate(lines, start=1):
         try:
             content.append(json.loads(line))
@@ -107,24 +126,26 @@ def _json_lines(file: Path, text: str, error: json.JSONDecodeError) -> list[Any]
     return content
 
 
-def _trials(content: Any) -> Iterator[Any]:
-    """The trials in lists of lists (one a participant) and in an object that holds them."""
+def _lists(content: Any, person: dict[str, Any]) -> Iterator[list[Any]]:
+    """The lists of trials, one a participant; an object that holds one says of its trials whose they are."""
     if isinstance(content, dict):
-        inner = next(
-            (content[name] for name in ("trials", "data", "values") if isinstance(content.get(name), list)), None
-        )
-        if inner is None:
-            yield content
+        name = next((name for name in ("trials", "data", "values") if isinstance(content.get(name), list)), None)
+        if name is None:
+            yield [person | content]
             return
-        content = inner
+        said = {key: value for key, value in content.items() if isinstance(value, str | int) and _PERSON.search(key)}
+        content, person = content[name], person | said
     if not isinstance(content, list):
-        yield content
-        return
-    for each in content:
-        if isinstance(each, list) or (isinstance(each, dict) and isinstance(each.get("trials"), list)):
-            yield from _trials(each)
-        else:
-            yield each
+        yield [content]
+    elif any(_holds_trials(each) for each in content):
+        for each in content:
+            yield from _lists(each, person)
+    else:
+        yield [person | each if isinstance(each, dict) else each for each in content]
+
+
+def _holds_trials(value: Any) -> bool:
+    return isinstance(value, list) or (isinstance(value, dict) and isinstance(value.get("trials"), list))
 
 
 def _delimiter(header: str) -> str:
@@ -134,8 +155,8 @@ def _delimiter(header: str) -> str:
 
 
 def _read_csv(file: Path) -> Iterator[Row]:
-    text = _text(file)
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=_delimiter(text.partition("\n")[0]), strict=True)
+    text = _text(file).lstrip("\r\n")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text.partition("\n")[0]), strict=True)
     header: list[str] = []
     number = 0
     try:

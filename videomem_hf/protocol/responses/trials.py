@@ -91,7 +91,7 @@ def _position(row: Row, column: str) -> float:
 
 def _participant(row: Row, columns: Columns) -> str:
     if columns.participant is None:
-        return row.file.stem
+        return f"{row.file.stem}-{row.part}" if row.part else row.file.stem
     value = row.cells.get(columns.participant)
     if value is None:
         raise row.error(f"no participant in column {columns.participant!r}; name another with --participant")

@@ -31,6 +31,15 @@ _STEP_COLUMNS: Final = (
     "state", "outcome", "passed", "showings", "missing", "hidden_ms", "interruptions", "failures", "started", "closed",
     "code", "study_id", "session_id",
 )  # fmt: skip
+_ALL_STEP_COLUMNS: Final = tuple(f"step{step}_{column}" for step in (1, 2) for column in _STEP_COLUMNS)
+_PERSON_COLUMNS: Final = (
+    "participant", "platform", "platform_id", "joined", "language", "page", "withdrawn", "withdrawn_at",
+)  # fmt: skip
+_TAKEN: Final = frozenset({
+    *_PERSON_COLUMNS, *_BROWSER_COLUMNS, *_ALL_STEP_COLUMNS, *COLUMNS, *PLAYBACK_COLUMNS, *PRACTICE_COLUMNS,
+    "excluded", "reason",
+})  # fmt: skip
+"""Columns of all tables of a study."""
 _ROWS: Final = 5000
 
 
@@ -61,9 +70,8 @@ def participant_lines(connection: Connection, settings: StudySettings, key: str)
     Completion codes are the settings', or derived from the study's `key`.
     """
     questions = [question.name for question in settings.demographics]
-    header = ["participant", "platform", "platform_id", "joined", "language", "page", "withdrawn", "withdrawn_at"]
-    header += [*_BROWSER_COLUMNS, *questions]
-    yield from _csv_text([[*header, *(f"step{step}_{column}" for step in (1, 2) for column in _STEP_COLUMNS)]])
+    header = [*_PERSON_COLUMNS, *_BROWSER_COLUMNS, *map(question_column, questions)]
+    yield from _csv_text([[*header, *_ALL_STEP_COLUMNS]])
     failed = _failed_showings(connection)
     started = {(row.participant_id, row.step): row for row in connection.execute(select(steps))}
     for person in connection.execute(select(participants).order_by(participants.c.id)).all():
@@ -77,6 +85,11 @@ def participant_lines(connection: Connection, settings: StudySettings, key: str)
             code = "" if row is None else completion_of(settings, key, person, row).code
             own += _step_cells(row, lost, code)
         yield from _csv_text([own])
+
+
+def question_column(name: str) -> str:
+    """The column of a demographic question: its name, or question_NAME where another column is called so."""
+    return f"question_{name}" if name in _TAKEN else name
 
 
 def practice_lines(connection: Connection) -> Iterator[str]:

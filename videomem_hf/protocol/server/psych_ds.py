@@ -15,6 +15,7 @@ Specification: https://psychds-docs.readthedocs.io
 
 import csv
 import hmac
+import io
 import json
 import re
 import shutil
@@ -27,7 +28,13 @@ from sqlalchemy import Connection
 
 from videomem_hf import __version__
 from videomem_hf.protocol.design import save_design
-from videomem_hf.protocol.server.export import annotation_lines, format_utc, participant_lines, practice_lines
+from videomem_hf.protocol.server.export import (
+    annotation_lines,
+    format_utc,
+    participant_lines,
+    practice_lines,
+    question_column,
+)
 from videomem_hf.protocol.server.preregistration import MARKDOWN, rules_text
 from videomem_hf.protocol.server.study import Study
 from videomem_hf.protocol.server.texts import load_texts
@@ -124,7 +131,7 @@ def _write_tables(connection: Connection, study: Study, folder: Path) -> list[st
     people = list(_rows(participant_lines(connection, study.settings, study.key)))
     names = {person["participant"]: _new_name(study.key, person["participant"]) for person in people}
     joined = {person["participant"]: _ms(person["joined"]) for person in people}
-    closed = [question.name for question in study.settings.demographics if question.choices]
+    closed = [question_column(question.name) for question in study.settings.demographics if question.choices]
     tables = {
         "participants": (_person(person, names, joined, closed) for person in people),
         "exclusions": (row for person in people for row in _exclusions(person, names)),
@@ -154,7 +161,8 @@ def _short_name(study: Study) -> str:
 
 
 def _rows(lines: Iterable[str]) -> Iterator[dict[str, str]]:
-    return csv.DictReader(line for text in lines for line in text.splitlines(keepends=True))
+    # Lines end where the table's do: str.splitlines knows more ends, which an answer can hold.
+    return csv.DictReader(line for text in lines for line in io.StringIO(text, newline=""))
 
 
 def _new_name(key: str, participant: str) -> str:
@@ -194,7 +202,7 @@ def _exclusions(person: dict[str, str], names: dict[str, str]) -> Iterator[dict[
 
 def _write_description(study: Study, folder: Path, columns: list[str]) -> None:
     title = load_texts(study.folder, study.settings)[study.settings.languages[0]]["title"]
-    questions = {question.name: question.question for question in study.settings.demographics}
+    questions = {question_column(question.name): question.question for question in study.settings.demographics}
     described = DICTIONARY | questions
     described |= {
         f"step{step}_{name}": f"Step {step}: {text}" for step in (1, 2) for name, text in _STEP_DICTIONARY.items()

@@ -347,15 +347,18 @@ async function main() {
     isParticipant,
     withdrawn: () => location.reload(),
     declined: () => decline(visit.ids.platform),
+    failed: showProblem,
   });
   const back = visit.arrived && me.stage !== "ready";
   await finish(await takePart(visit), back);
 }
 
-main().catch((error) => {
+function showProblem(error) {
   const admission = ["not_open", "study_closed", "full", "paused"].includes(error.code) ? "not_admitted" : error.code;
   const key = knows(`error.${admission}`) ? `error.${admission}` : "error.failed";
   const again = error instanceof Refused && error.code !== "elsewhere" ? paragraph("error.reload") : "";
   const details = key === "error.failed" ? `<p class="small">${escape(error.message)}</p>` : "";
   showSheet(heading("error.title") + paragraph(key) + details + again);
-});
+}
+
+main().catch(showProblem);

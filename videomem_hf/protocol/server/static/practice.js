@@ -8,6 +8,8 @@ import { say } from "./texts.js";
 
 // A key that is still held must not press the button of the feedback.
 const SETTLE_MS = 400;
+// The server stores no more rounds (ROUNDS_MAX in practice.py).
+const ROUNDS_MAX = 20;
 
 async function showOne(study, step, clip, run) {
   const blob = await request("GET", `/practice/${clip}`, undefined, (response) => response.blob());
@@ -47,7 +49,8 @@ export async function practise(study, step, run) {
       right += outcome === "hit" || outcome === "rejection";
       await choose(sheets.feedback(outcome, study), "button.continue");
     }
-    const { response } = await choose(sheets.practised(right, clips.length), "button.continue", "button.practise_again");
+    const again = round < ROUNDS_MAX ? ["button.practise_again"] : [];
+    const { response } = await choose(sheets.practised(right, clips.length), "button.continue", ...again);
     if (response === 0) return;
   }
 }

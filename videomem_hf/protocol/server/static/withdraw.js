@@ -3,23 +3,25 @@
 import { request } from "./server.js";
 import * as sheets from "./sheets.js";
 
-// `withdrawn` is called with the participant's stage, `declined` if they have not joined yet. `isParticipant` says which.
-export function offerWithdrawal({ isParticipant, withdrawn, declined }) {
+// `withdrawn` is called when it is done, `declined` if they have not joined yet (`isParticipant` says which), `failed` with
+// the error of a server that refuses, as it does a browser that it no longer knows.
+export function offerWithdrawal({ isParticipant, withdrawn, declined, failed }) {
   const dialog = document.getElementById("withdrawal");
+  const display = document.getElementById("display");
   const notice = () => document.dispatchEvent(new Event("visibilitychange"));
   document.getElementById("withdraw").addEventListener("click", async (event) => {
     event.preventDefault();
     if (!isParticipant()) return declined();
     dialog.innerHTML = sheets.withdrawal();
     dialog.returnValue = "";
+    // The browser gives the focus back to what had it, and a key on the link would not reach the game.
+    display.focus({ preventScroll: true });
     dialog.showModal();
     notice();
   });
-  dialog.addEventListener("close", async () => {
+  dialog.addEventListener("close", () => {
     notice();
-    // After the browser has given the focus back to the link, where a key would not reach the game.
-    setTimeout(() => document.getElementById("display").focus());
-    if (dialog.returnValue) withdrawn(await request("POST", "/api/withdraw", { data: dialog.returnValue }));
+    if (dialog.returnValue) request("POST", "/api/withdraw", { data: dialog.returnValue }).then(withdrawn).catch(failed);
   });
 }
 
