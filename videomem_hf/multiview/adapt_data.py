@@ -118,8 +118,8 @@ def domain_scores(
     if not common:
         have = f"scores of {', '.join(found)} alone" if found else "no scores"
         raise InputError(
-            f"{data} has {have}, and the model predicts {', '.join(horizons)}; give data with one of these, or say which "
-            f"column of a table is it: videomem describe {data} --column {horizons[0]}=COLUMN --save"
+            f"{data} has {have}, and the model predicts {', '.join(horizons)}; give data with one of these, or "
+            f"say which column of a table is it: videomem describe {data} --column {horizons[0]}=COLUMN --save"
         )
     scored = set().union(*(found[each] for each in common))
     return DomainScores(
