@@ -137,6 +137,17 @@ def run(commands: typer.Typer, name: str) -> None:
     _show_notes()
     try:
         commands(prog_name=name)
+    except ModuleNotFoundError as error:
+        from videomem_hf.cli.examinations import requirements
+
+        core = {each.name.replace("-", "_").lower() for each in requirements() if each.marker is None}
+        if (error.name or "") not in core:
+            raise
+        sys.stderr.write(
+            f"{name}: {error.name} is not installed; what only has docs/onnx-requirements.txt runs `videomem predict "
+            "--engine onnx`, and for all else: pip install videomem_hf\n"
+        )
+        sys.exit(FAILED)
     except InputError as error:
         if is_main_process():
             sys.stderr.write(f"{name}: {error}\n")
