@@ -92,7 +92,8 @@ def _measure(table: "Annotations", scores: "StudyScores", out: Path) -> None:
             + ("" if fit.converged else f"; not converged after {fit.iterations} iterations")
         )
         rows = [
-            f"{label} {each.model:.2f} (split halves {each.split_half:.2f}, for all {each.spearman_brown:.2f})"
+            f"{label} {each.model:.2f} (halves of participants {each.split_half:.2f}, "
+            f"projected to all {each.spearman_brown:.2f})"
             for label, each in (
                 ("hits", found[horizon]["hit_rate"]),
                 ("false alarms", found[horizon]["false_alarm_rate"]),
