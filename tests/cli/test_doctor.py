@@ -56,10 +56,12 @@ def test_what_is_too_old_or_absent_breaks_the_core(monkeypatch: pytest.MonkeyPat
 
 def test_an_incomplete_extra_names_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = [Requirement("no-such-package; extra == 'ray'"), Requirement("numpy>=1; extra == 'timm'")]
+    wanted += [Requirement(f"{name}; extra == 'study'") for name in ("numpy", "no-a", "no-b", "no-c", "no-d")]
     monkeypatch.setattr(examinations, "requirements", lambda: wanted)
     extras = {finding.name.split("]")[0]: finding for finding in examinations.extras()}
     assert extras["[ray"].remedy == "pip install 'videomem_hf[ray]'"
     assert extras["[timm"].state == "ok"
+    assert extras["[study"].found == "4 of 5 packages are missing or too old"
 
 
 def test_every_extra_has_a_purpose() -> None:

@@ -11,6 +11,7 @@ import videomem_hf
 from tests.clips import rotate_mp4, write_clip
 from tests.films.films import RATE, OfFeatures, picture, still, write_film
 from videomem_hf.films import shot_scores
+from videomem_hf.films.ray_engine import summary_of
 from videomem_hf.films.shot_scores import ScoredShot
 from videomem_hf.films.timeline import Timeline
 from videomem_hf.inference import Predictor
@@ -116,6 +117,8 @@ def test_shots_that_cannot_be_told_apart_share_a_rank(tiny: Predictor, film: Pat
     assert replace(found, shots=shots).ranks() == [2, 1, 4, 2]
     assert replace(found, shots=shots, rank_error=0.15).ranks() == [1, 1, 2, 1]  # as `shared_ranks` says
     assert replace(found, shots=shots, rank_error=np.inf).ranks() == [1, 1, 1, 1]
+    tied = [summary_of(replace(found, shots=shots, rank_error=error)).tied for error in (0.0, 0.15, np.inf)]
+    assert tied == [0, 2, 3]
     assert replace(found, shots=shots).ranked() == [1, 0, 3, 2]
 
 

@@ -196,7 +196,7 @@ def recognise(truth: GroundTruth) -> Version:
             return Version(facts["name"], facts["title"], evidence, verified=False)
         if all(_agrees(truth, name, stats) for name, stats in known.items()) and _agree_together(truth, facts):
             return Version(facts["name"], facts["title"], "the statistics of its scores", verified=True)
-    evidence = "no known version has this number of clips and these statistics; known by its hash"
+    evidence = "its hash, as no known version has this number of clips and these statistics"
     return Version(OWN_TABLE, f"own table {truth.content_hash}", evidence, verified=False)
 
 

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -133,9 +134,36 @@ def run(commands: typer.Typer, name: str) -> None:
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     # PyTorch's threads that wait for each other leave the CPU to those that decode.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    _show_notes()
     try:
         commands(prog_name=name)
+    except ModuleNotFoundError as error:
+        from videomem_hf.cli.examinations import requirements
+
+        core = {each.name.replace("-", "_").lower() for each in requirements() if each.marker is None}
+        if (error.name or "") not in core:
+            raise
+        sys.stderr.write(
+            f"{name}: {error.name} is not installed; what only has docs/onnx-requirements.txt runs `videomem predict "
+            "--engine onnx`, and for all else: pip install videomem_hf\n"
+        )
+        sys.exit(FAILED)
     except InputError as error:
         if is_main_process():
             sys.stderr.write(f"{name}: {error}\n")
         sys.exit(FAILED)
+
+
+def _show_notes() -> None:
+    """Show each warning of ours once, as a sentence; those of other kinds as Python does."""
+    shown: set[str] = set()
+    as_python_does = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if category is not UserWarning:
+            as_python_does(message, category, *place, **more)
+        elif str(message) not in shown and is_main_process():
+            shown.add(str(message))
+            typer.echo(f"Note: {message}", err=True)
+
+    warnings.showwarning = show

@@ -21,6 +21,8 @@ from videomem_hf.system import available_cpus, quantity
 State = Literal["ok", "missing", "bad"]
 LITTLE_DISK_GB: Final = 5
 NOT_INSTALLED: Final = "not installed"
+MOST_NAMED: Final = 3
+"""Packages of an extra that are named; where more are lacking, their number is."""
 EXTRAS: Final = {
     "resmem": "published ResMem weights (non-commercial licence)",
     "tables": "tables of your own in Excel or ODS",
@@ -137,7 +139,9 @@ def extras() -> Iterator[Finding]:
         packages = [package("Extras", each, "missing", "") for each in own]
         lacking = [each for each in packages if each.state != "ok"]
         none = bool(packages) and all(each.found == NOT_INSTALLED for each in packages)
-        found = "" if none else ", ".join(f"{each.name} {each.found}" for each in lacking or packages)
+        named = ", ".join(f"{each.name} {each.found}" for each in lacking or packages)
+        many = f"{len(lacking)} of {len(packages)} packages are missing or too old"
+        found = "" if none else many if len(lacking) > MOST_NAMED else named
         name = f"[{extra}] {EXTRAS.get(extra, '')}".strip()
         yield make_finding("Extras", name, None if lacking else found, found, f"pip install 'videomem_hf[{extra}]'")
 

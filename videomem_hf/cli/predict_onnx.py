@@ -1,6 +1,13 @@
 """`videomem predict --engine onnx`: an exported model, without PyTorch."""
 
+from importlib.util import find_spec
+
 from videomem_hf.schema import InputError
+
+
+def not_drawable() -> list[str]:
+    """The packages that pictures need and that a small environment, for `--engine onnx` alone, lacks."""
+    return [name for name in ("matplotlib", "scipy", "torch") if find_spec(name) is None]
 
 
 def check_onnx(
@@ -11,6 +18,7 @@ def check_onnx(
     import_: list[str] | None,
     trust_remote_code: bool,
     occlusion: bool,
+    draws: bool,
 ) -> None:
     """Refuse what an exported model cannot do; nothing with another engine."""
     if engine != "onnx":
@@ -25,3 +33,8 @@ def check_onnx(
         raise InputError("--import and --trust-remote-code are for --engine local; an export needs no code of its own")
     if occlusion:
         raise InputError("--occlusion is for --engine local; leave it out")
+    if draws and (lacking := not_drawable()):
+        raise InputError(
+            f"--plots, --overlay and --forgetting need {', '.join(lacking)}, not installed here; leave them out, or "
+            "install the whole package: pip install videomem_hf"
+        )

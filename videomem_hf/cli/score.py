@@ -94,7 +94,7 @@ def _measure(table: "Annotations", scores: "StudyScores", out: Path) -> None:
         rows = []
         for measure, label in REPORTED.items():
             each = found[horizon][measure]
-            halves = f"split halves {each.split_half:.2f}, for all {each.spearman_brown:.2f}"
+            halves = f"halves of participants {each.split_half:.2f}, projected to all {each.spearman_brown:.2f}"
             rows.append(f"{label} {each.model:.2f} ({halves})")
         typer.echo(f"{name} reliability: {'; '.join(rows)}")
     typer.echo(f"{written}: written")

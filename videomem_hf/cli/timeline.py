@@ -186,6 +186,8 @@ def _report(results: Iterable[tuple[Path, "Summary | str"]], folders: dict[Path,
             best = "no shot stands out"
             if found.best_s is not None:
                 best = f"the most memorable one begins at {clock(found.best_s)}"
+                if found.tied:
+                    best += f", which the model cannot tell apart from {quantity(found.tied, 'other')}"
             typer.echo(f"{printable(path)}: {quantity(found.shots, 'shot')} in {clock(found.duration_s)}; {best}")
             for note in found.notes:
                 typer.echo(f"  {printable(note)}")

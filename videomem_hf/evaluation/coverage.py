@@ -55,7 +55,7 @@ def coverage_lines(coverage: Coverage, level: float, *, is_calibration_split: bo
         fifths = f" (fifth with {fifths})" if fifths else ""
         lines.append(f"{level:.0%} prediction intervals, {name}: {shares[ALL]:.2f} of the scores{fifths}")
     note = (
-        "The intervals were calibrated on these clips, so the overall share is the nominal one by construction."
+        "The intervals were calibrated on these clips, so that their overall share is no test of them."
         if is_calibration_split
         else ""
     )

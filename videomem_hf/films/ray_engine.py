@@ -16,19 +16,23 @@ Job = tuple[int, Path, Path]
 
 @dataclass(frozen=True)
 class Summary:
-    """What is said of a film that is done: its length, its shots and where the one that stands out begins, if any."""
+    """What is said of a film that is done: its length, its shots, where the one that stands out begins, if any, and how
+    many others the model cannot tell apart from the one with the highest score.
+    """
 
     duration_s: float
     shots: int
     best_s: float | None
     notes: tuple[str, ...]
+    tied: int
 
 
 def summary_of(timeline: Timeline) -> Summary:
     """Sum up a timeline."""
     best = timeline.standout
     best_s = None if best is None else timeline.shots[best].start_s
-    return Summary(timeline.duration_s, len(timeline.shots), best_s, timeline.notes)
+    tied = timeline.ranks().count(1) - 1
+    return Summary(timeline.duration_s, len(timeline.shots), best_s, timeline.notes, tied)
 
 
 def timelines_on_ray(
