@@ -134,9 +134,8 @@ def predict(
     if occlusion and plots is None and engine != "ray":
         raise InputError("--occlusion: needs --plots FOLDER")
     _check_model(model, title, titles)
-    check_onnx(
-        engine, model, device, precision, import_, trust_remote_code, occlusion, bool(plots or overlay or forgetting)
-    )
+    draws = any((plots, overlay, forgetting))
+    check_onnx(engine, model, device, precision, import_, trust_remote_code, occlusion, draws)
     import_code(import_)
     typed = typed_options({
         "--model": [model], "--device": [device], "--precision": [None if precision == "auto" else precision],
@@ -144,29 +143,38 @@ def predict(
         "--engine": [engine if engine == "onnx" else None],
     }) + (" --trust-remote-code" if trust_remote_code else "")  # fmt: skip
     if engine == "ray":
-        if any((fail_fast, import_, trust_remote_code)):
-            raise InputError("--fail-fast, --import and --trust-remote-code are for --engine local; leave them out")
-        if outputs.csv_file is None or outputs.to_stdout or json_file or plots or overlay or occlusion or forgetting:
-            raise InputError("--engine ray writes a table and nothing else: give --csv FILE, and no other output")
+        others = any((outputs.to_stdout, json_file, plots, overlay, occlusion, forgetting))
+        table = _table_of_ray(any((fail_fast, import_, trust_remote_code)), outputs.csv_file, others)
         from videomem_hf.cli.predict_ray import predict_on_ray
 
         paths = clip_paths(clips, list_file, note_pictures=True)
-        predict_on_ray(
-            paths, model, device, precision, outputs.csv_file, jobs, clip_titles(paths, title, titles), typed
-        )
+        predict_on_ray(paths, model, device, precision, table, jobs, clip_titles(paths, title, titles), typed)
         return
     sources = clip_sources(clips, list_file, note_pictures=True)
     outputs.check_against(sources)
-    of_clips = clip_titles(sources, title, titles)
     drawn = outputs.plots, outputs.overlay, occlusion, outputs.forgetting
     scoring = Scoring(model, device, trust_remote_code, precision, tuple(import_ or ()), *drawn, engine)
-    scored, maps = _score(scoring, sources, of_clips, jobs, outputs, fail_fast)
-    again = [o.source for o in scored if o.prediction and isinstance(o.source, Path) and not is_pipe(o.source)]
-    if engine == "onnx" and not_drawable():
-        again = []  # the commands that are proposed draw
+    scored, maps = _score(scoring, sources, clip_titles(sources, title, titles), jobs, outputs, fail_fast)
+    again = _scored_files(scored, engine)
     say_next(*next_commands(again, typed, drawn=bool(plots), maps=maps, written=bool(csv_file or overlay)))
     if any(outcome.error for outcome in scored):
         raise typer.Exit(FAILED)
+
+
+def _table_of_ray(is_for_local: bool, table: Path | None, writes_else: bool) -> Path:
+    """The table that the engine ray writes; refuses what it cannot do."""
+    if is_for_local:
+        raise InputError("--fail-fast, --import and --trust-remote-code are for --engine local; leave them out")
+    if table is None or writes_else:
+        raise InputError("--engine ray writes a table and nothing else: give --csv FILE, and no other output")
+    return table
+
+
+def _scored_files(scored: Sequence[Outcome], engine: str) -> list[Path]:
+    """The scored clips that can be read again; none where the commands proposed for them could not draw."""
+    if engine == "onnx" and not_drawable():
+        return []
+    return [o.source for o in scored if o.prediction and isinstance(o.source, Path) and not is_pipe(o.source)]
 
 
 def _check_model(model: str | None, title: str | None, titles: Path | None) -> None:
