@@ -10,6 +10,7 @@ import yaml
 from videomem_hf.protocol.design import (
     Controls,
     FirstStep,
+    Practice,
     Presentation,
     SecondStep,
     StudyDesign,
@@ -62,9 +63,10 @@ def test_the_file_says_where_numbers_come_from(tmp_path: Path) -> None:
 
 def test_a_partial_file_keeps_the_papers_other_numbers(tmp_path: Path) -> None:
     (tmp_path / "d.yaml").write_text("step1:\n  fillers: 70\ncontrols:\n")
-    assert load_design(tmp_path / "d.yaml") == StudyDesign(step1=FirstStep(fillers=70))
+    no_practice = Practice(0, 0)  # the paper reports none
+    assert load_design(tmp_path / "d.yaml") == StudyDesign(step1=FirstStep(fillers=70), practice=no_practice)
     (tmp_path / "empty.yaml").write_text("")
-    assert load_design(tmp_path / "empty.yaml") == StudyDesign()
+    assert load_design(tmp_path / "empty.yaml") == StudyDesign(practice=no_practice)
 
 
 @pytest.mark.parametrize(

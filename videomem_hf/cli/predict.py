@@ -23,7 +23,7 @@ from videomem_hf.cli.options import (
 from videomem_hf.cli.predict_forgetting import check_forgetting
 from videomem_hf.cli.predict_here import Outcome, Scoring, is_pipe, score_clips
 from videomem_hf.cli.predict_next import next_commands, typed_options
-from videomem_hf.cli.predict_onnx import check_onnx, not_drawable
+from videomem_hf.cli.predict_onnx import check_onnx
 from videomem_hf.cli.predict_outputs import Outputs, write_outputs
 from videomem_hf.model_names import check_model_name
 from videomem_hf.registration import import_code
@@ -134,9 +134,8 @@ def predict(
     if occlusion and plots is None and engine != "ray":
         raise InputError("--occlusion: needs --plots FOLDER")
     _check_model(model, title, titles)
-    check_onnx(
-        engine, model, device, precision, import_, trust_remote_code, occlusion, bool(plots or overlay or forgetting)
-    )
+    draws = any((plots, overlay, forgetting))
+    check_onnx(engine, model, device, precision, import_, trust_remote_code, occlusion, draws)
     import_code(import_)
     typed = typed_options({
         "--model": [model], "--device": [device], "--precision": [None if precision == "auto" else precision],
@@ -152,13 +151,10 @@ def predict(
         return
     sources = clip_sources(clips, list_file, note_pictures=True)
     outputs.check_against(sources)
-    of_clips = clip_titles(sources, title, titles)
     drawn = outputs.plots, outputs.overlay, occlusion, outputs.forgetting
     scoring = Scoring(model, device, trust_remote_code, precision, tuple(import_ or ()), *drawn, engine)
-    scored, maps = _score(scoring, sources, of_clips, jobs, outputs, fail_fast)
-    again = [o.source for o in scored if o.prediction and isinstance(o.source, Path) and not is_pipe(o.source)]
-    if engine == "onnx" and not_drawable():
-        again = []  # the commands that are proposed draw
+    scored, maps = _score(scoring, sources, clip_titles(sources, title, titles), jobs, outputs, fail_fast)
+    again = _scored_files(scored, engine)
     say_next(*next_commands(again, typed, drawn=bool(plots), maps=maps, written=bool(csv_file or overlay)))
     if any(outcome.error for outcome in scored):
         raise typer.Exit(FAILED)

@@ -8,6 +8,7 @@ import dataclasses
 import inspect
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import UnionType
@@ -241,12 +242,18 @@ class StudyDesign:
 
 
 def load_design(path: Path | str) -> StudyDesign:
-    """Read a design from YAML or JSON; missing numbers are as in the paper.
+    """Read a design from YAML or JSON; missing numbers are as in the paper, and without a section `practice` it has none.
 
     Raises InputError, naming the file, if it is missing or is not a design that can work.
     """
-    parts = {name: part for name, part in read_yaml(Path(path)).items() if part is not None}
-    return build(StudyDesign, parts, str(path))
+    return build_design(read_yaml(Path(path)), str(path))
+
+
+def build_design(stored: Mapping[str, Any], where: str) -> StudyDesign:
+    """The design that `stored` says; see `load_design`. Designs from before there was practice have no section of it."""
+    no_practice = {"step1_showings": 0, "step2_showings": 0}
+    parts = {name: part for name, part in stored.items() if part is not None}
+    return build(StudyDesign, {"practice": no_practice} | parts, where)
 
 
 def save_design(design: StudyDesign, path: Path | str) -> None:

@@ -13,7 +13,7 @@ from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import OperationalError
 
-from videomem_hf.protocol.design import StudyDesign
+from videomem_hf.protocol.design import build_design
 from videomem_hf.protocol.server.admin import AdminApi
 from videomem_hf.protocol.server.database import Database, participants, studies, videos
 from videomem_hf.protocol.server.game import Refused
@@ -22,7 +22,6 @@ from videomem_hf.protocol.server.participant_api import ParticipantApi
 from videomem_hf.protocol.server.shield import Shield
 from videomem_hf.protocol.server.study import Study
 from videomem_hf.protocol.server.visits import prepare_counts
-from videomem_hf.recipes import build
 from videomem_hf.schema import InputError
 
 STATIC: Final = Path(__file__).with_name("static")
@@ -75,7 +74,7 @@ def enter_study(connection: Connection, study: Study) -> dict[int, Path]:
     row = connection.execute(select(studies)).first()
     if row is None:
         connection.execute(insert(studies).values(id=1, design=design))
-    elif build(StudyDesign, row.design, "the design in the database") != study.design:
+    elif build_design(row.design, "the design in the database") != study.design:
         if connection.execute(select(participants.c.id).limit(1)).first():
             raise InputError(
                 f"{study.folder / 'design.yaml'} is not the design of the responses in the database; "
