@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,11 @@ class Server:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             try:
-                return socket.create_connection(("127.0.0.1", self.port), 1).close()
+                # The port is open before the server heeds Ctrl-C; a reply comes after.
+                connection = HTTPConnection("127.0.0.1", self.port, timeout=5)
+                connection.request("GET", "/")
+                connection.getresponse()
+                return connection.close()
             except OSError:
                 time.sleep(0.05)
         raise TimeoutError("the server does not start")
