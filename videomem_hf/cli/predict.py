@@ -170,6 +170,13 @@ def _table_of_ray(outputs: Outputs, occlusion: bool, local: bool) -> Path:
     return outputs.csv_file
 
 
+def _scored_files(scored: Sequence[Outcome], engine: str) -> list[Path]:
+    """The scored clips that can be read again; none where the commands proposed for them could not draw."""
+    if engine == "onnx" and not_drawable():
+        return []
+    return [o.source for o in scored if o.prediction and isinstance(o.source, Path) and not is_pipe(o.source)]
+
+
 def _check_model(model: str | None, title: str | None, titles: Path | None) -> None:
     """Refuse a model, or titles for it, as far as that is known without loading it."""
     if model == "":

@@ -242,7 +242,7 @@ class StudyDesign:
 
 
 def load_design(path: Path | str) -> StudyDesign:
-    """Read a design from YAML or JSON; missing numbers are as in the paper, and without a section `practice` it has none.
+    """Read a design from YAML or JSON; missing numbers are as in the paper, which has no practice.
 
     Raises InputError, naming the file, if it is missing or is not a design that can work.
     """
@@ -250,7 +250,7 @@ def load_design(path: Path | str) -> StudyDesign:
 
 
 def build_design(stored: Mapping[str, Any], where: str) -> StudyDesign:
-    """The design that `stored` says; see `load_design`. Designs from before there was practice have no section of it."""
+    """The design that `stored` says, as of `load_design`; one without a section `practice` has none."""
     no_practice = {"step1_showings": 0, "step2_showings": 0}
     parts = {name: part for name, part in stored.items() if part is not None}
     return build(StudyDesign, {"practice": no_practice} | parts, where)
