@@ -23,7 +23,7 @@ from videomem_hf.cli.options import (
 from videomem_hf.cli.predict_forgetting import check_forgetting
 from videomem_hf.cli.predict_here import Outcome, Scoring, is_pipe, score_clips
 from videomem_hf.cli.predict_next import next_commands, typed_options
-from videomem_hf.cli.predict_onnx import check_onnx
+from videomem_hf.cli.predict_onnx import check_onnx, not_drawable
 from videomem_hf.cli.predict_outputs import Outputs, write_outputs
 from videomem_hf.model_names import check_model_name
 from videomem_hf.registration import import_code
