@@ -200,6 +200,6 @@ def test_weights_that_are_missing_or_no_numbers_give_no_score(folder, clip, tmp_
 def test_a_damaged_field_of_a_configuration_is_named(folder, clip, tmp_path):  # noqa: F811
     changed = shutil.copytree(folder, tmp_path / "changed")
     config = json.loads((changed / "config.json").read_text())
-    (changed / "config.json").write_text(json.dumps(config | {"horizons": ["tomorrow"]}))
-    with pytest.raises(InputError, match="horizons must be short_term, long_term or both"):
+    (changed / "config.json").write_text(json.dumps(config | {"horizons": ["to morrow"]}))
+    with pytest.raises(InputError, match="horizons must be names of letters, digits and underscores"):
         videomem_hf.predict(clip, model=changed)

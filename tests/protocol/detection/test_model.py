@@ -24,6 +24,7 @@ def sample_posterior(responses: Responses, draws: int, seed: int) -> np.ndarray:
     columns += [(responses.participant == u) & (kind == k) for u in range(responses.participants) for k in (0, 1)]
     x = np.stack(columns, axis=1).astype(float)
     prior = np.zeros((x.shape[1],) * 2)
+    prior[:3, :3] = np.eye(3) / 3**2
     prior[3:, 3:] = np.kron(np.eye(responses.videos + responses.participants), np.eye(2))
     videos = slice(3, 3 + 2 * responses.videos)
     prior[videos, videos] = np.kron(np.eye(responses.videos), np.linalg.inv(VIDEOS))
