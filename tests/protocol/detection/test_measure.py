@@ -90,7 +90,7 @@ def test_a_fifth_without_attention_does_no_harm() -> None:
     assert found.attention.guessing[:20].sum() >= 8  # of 10
     left_out = found.attention.guessing | found.attention.asleep
     assert left_out[2:20:4].all()  # who fell asleep
-    assert not found.attention.guessing[20:].any()
+    assert found.attention.guessing[20:].mean() <= 0.05
     assert found.values["d_prime"] == pytest.approx(clean.values["d_prime"], abs=0.25)
     assert found.values["d_prime"].mean() == pytest.approx(clean.values["d_prime"].mean(), abs=0.1)
 
