@@ -9,7 +9,7 @@ from videomem_hf.evaluation.tables import short_number
 from videomem_hf.schema import HORIZON_NAMES
 
 _WIDTH: Final = 80
-_NAME: Final = 36
+_NAME: Final = 34
 
 
 def result_text(result: Mapping[str, Any]) -> str:
@@ -28,14 +28,14 @@ def result_text(result: Mapping[str, Any]) -> str:
 
 def _table(protocol: Mapping[str, Any], horizon: Mapping[str, Any], numbers: Mapping[str, str]) -> Iterator[str]:
     head = f"{protocol['name']}, {HORIZON_NAMES[horizon['horizon']]}, {horizon['clips']:,} clips"
-    yield f"{head:40}{'Spearman':>9}  {'interval':14}{'of ceiling':>12}{'RMSE':>7}"
+    yield f"{head:38}{'Spearman':>9}  {'interval':13}{'of ceiling':>11}{'RMSE':>7}"
     for each in horizon["predictors"]:
         spearman = each["spearman"]
         ends = f"[{short_number(spearman['low'])}, {short_number(spearman['high'])}]"
         share = "-" if each["share"] is None else f"{each['share']:.0%}"
         name = f"{numbers[each['name']]}  {_short(each['name'], _NAME)}"
         rmse = short_number(each["rmse"]["value"])
-        yield f"{name:40}{short_number(spearman['value']):>9}  {ends:14}{share:>12}{rmse:>7}"
+        yield f"{name:38}{short_number(spearman['value']):>9}  {ends:13}{share:>11}{rmse:>7}"
     for pair in horizon["pairs"]:
         verdict = f"{numbers[pair['better']]} is better" if pair["better"] else NOT_APART
         yield f"   {numbers[pair['first']]} and {numbers[pair['second']]}: {verdict}"

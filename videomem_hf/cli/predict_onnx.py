@@ -7,7 +7,14 @@ from videomem_hf.schema import InputError
 
 def not_drawable() -> list[str]:
     """The packages that pictures need and that a small environment, for `--engine onnx` alone, lacks."""
-    return [name for name in ("matplotlib", "scipy", "torch") if find_spec(name) is None]
+    return [name for name in ("matplotlib", "scipy", "torch") if not _is_installed(name)]
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ImportError:
+        return False
 
 
 def check_onnx(
