@@ -92,7 +92,7 @@ class ResponseBody(_Body):
 
 
 class PracticeBody(_Body):
-    """The response to a showing of the practice; `round` counts how often it was begun, from 1."""
+    """The response to a showing of the practice; `round` counts how often it was started, from 1."""
 
     round: Annotated[int, Field(ge=1, le=ROUNDS_MAX)]
     position: Annotated[int, Field(ge=1, le=1000)]

@@ -80,7 +80,7 @@ DICTIONARY: Final = {
     "width": "Width of the window when joining, in CSS pixels",
     "height": "Height of the window when joining, in CSS pixels",
     "automation": "1 if the browser said that a program controls it",
-    "round": "How often the practice was begun, from 1",
+    "round": "How often the practice was started, from 1",
     "clip": "Number of the practice clip, from 0",
     "note": "What went wrong with the practice clip; empty if nothing",
     "excluded": "1 if the step is left out of the scores, else 0",
