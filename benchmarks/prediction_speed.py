@@ -2,13 +2,14 @@
 
     python benchmarks/prediction_speed.py clips/*.webm --out benchmarks/results/prediction_speed.json
 
-Needs `pip install resmem opencv-python-headless`. All ways score the same clips, one frame per second, in turns; the
-fastest of the repeats counts, which other load on the machine disturbs least. The limits are measured in the same run:
-decoding alone, and the network alone on frames that are decoded already. With both at work at once, no way can be
-faster than the larger of them, nor than their CPU time divided by the CPUs.
+Needs `pip install resmem opencv-python-headless 'videomem_hf[onnx]'`. All ways score the same clips, one frame per
+second, in turns; the fastest of the repeats counts, which other load on the machine disturbs least. The limits are
+measured in the same run: decoding alone, and the network alone on frames that are decoded already. With both at work at
+once, no way can be faster than the larger of them, nor than their CPU time divided by the CPUs.
 """
 
 import argparse
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,7 +25,9 @@ from timing import matrix_peak
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision import transforms
 
+from videomem_hf.inference.export import export_onnx
 from videomem_hf.inference.loading import load_predictor
+from videomem_hf.inference.onnx import load_onnx_predictor
 from videomem_hf.inference.saliency import score_rows
 from videomem_hf.system import available_cpus
 from videomem_hf.video.video import sample_frames
@@ -41,11 +44,13 @@ def main() -> None:
     options = parser.parse_args()
     plain = ResMem(pretrained=True).eval()
     ours = {name: load_predictor("resmem", "cpu", precision=name) for name in ("float32", "bfloat16")}
+    exported = exported_resmem()
     batches = [frames_of(clip) for clip in options.clips]
     clips: list[Any] = list(options.clips)
     ways: dict[str, Callable[[], Any]] = {
         "plain loop": lambda: [plain_score(plain, clip) for clip in clips],
         **{f"predict_many, {name}": lambda p=p: scores_of(p.predict_many(clips)) for name, p in ours.items()},
+        "predict_many, exported": lambda: scores_of(exported.predict_many(clips)),
         "predict_many with maps": lambda: scores_of(ours["float32"].predict_many(clips, maps=True)),
         "decoding alone": lambda: [sum(1 for _ in sample_frames(clip)) for clip in clips],
         **{f"network alone, {name}": lambda p=p: network(p, torch.cat(batches)) for name, p in ours.items()},
@@ -91,6 +96,7 @@ def main() -> None:
             "maps_over_scores": fastest["predict_many with maps"] / fastest["predict_many, float32"],
             "largest_difference_of_scores": {
                 "plain loop": float(np.abs(np.array(results["predict_many, float32"]) - expected).max()),
+                "exported": float(np.abs(np.array(results["predict_many, exported"]) - expected).max()),
                 "bfloat16": float(
                     np.abs(
                         np.array(results["predict_many, bfloat16"]) - np.array(results["predict_many, float32"])
@@ -100,6 +106,13 @@ def main() -> None:
         },
         options.out,
     )
+
+
+def exported_resmem() -> Any:
+    """ResMem as ONNX, run by ONNX Runtime."""
+    with tempfile.TemporaryDirectory() as folder:
+        export_onnx("resmem", Path(folder), "float32", False, lambda text: None)
+        return load_onnx_predictor(Path(folder))
 
 
 def plain_score(model: Any, clip: Path) -> float:

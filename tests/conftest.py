@@ -23,3 +23,10 @@ settings.register_profile(
     "videomem", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=bool(os.environ.get("CI"))
 )
 settings.load_profile("videomem")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than CPUs: browsers, servers and processes make tests wait for a quarter of their time."""
+    from videomem_hf.system import available_cpus  # after the environment above is set
+
+    return min(available_cpus() + 1, 4)
