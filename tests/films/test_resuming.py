@@ -1,5 +1,6 @@
 """A stopped run of a long film goes on near where it was, with the result of an unbroken one."""
 
+import json
 from pathlib import Path
 
 import av
@@ -75,3 +76,31 @@ def test_what_was_odd_before_is_still_told(tiny: Predictor, tmp_path: Path) -> N
     for kept in range(2, len(lines)):
         (tmp_path / "j").write_text("".join(lines[:kept]))
         assert videomem_hf.timeline(film, tiny, journal=tmp_path / "j") == found
+
+
+@pytest.mark.parametrize("damage", ["lacks a field", "another number", "lacks a line", "no object", "another picture"])
+@pytest.mark.parametrize("number", [1, 3, 7])
+def test_what_follows_a_damaged_line_is_done_again(
+    tiny: Predictor, film: Path, whole: tuple[Timeline, list[str]], damage: str, number: int, tmp_path: Path
+) -> None:
+    found, lines = whole
+    line = json.loads(lines[number])
+    if damage == "lacks a field":
+        line.pop("notes" if "notes" in line else "seen")
+    elif damage == "another number":
+        line["sum" if "notes" in line else "seen"] = 1
+    elif damage == "another picture":
+        line["picture"] = line.get("picture", "")[1:] + "A"
+    changed = {"lacks a line": [], "no object": ["5\n"]}.get(damage, [json.dumps(line) + "\n"])
+    (tmp_path / "j").write_text("".join([*lines[:number], *changed, *lines[number + 1 :]]))
+    assert videomem_hf.timeline(film, tiny, journal=tmp_path / "j") == found
+    assert (tmp_path / "j").read_text().splitlines(keepends=True) == lines
+
+
+def test_each_window_of_a_long_shot_is_kept_once(whole: tuple[Timeline, list[str]]) -> None:
+    """Else the journal of a shot of hours would have the square of its length."""
+    found, lines = whole
+    parts = [json.loads(line)["part"] for line in lines if '"part"' in line]
+    starts = [window["start_s"] for part in parts for window in part["windows"]]
+    assert [len(part["windows"]) > 10 for part in parts] == [True, True]
+    assert starts == [window.start_s for window in found.shots[1].windows[: len(starts)]]

@@ -13,6 +13,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from videomem_hf.analysis.fonts import complete_fonts
 from videomem_hf.analysis.score_curve import ScoreCurve, draw_curve, draw_intervals, draw_points
 from videomem_hf.analysis.style import (
     CHANGE_COLOURS,
@@ -275,6 +276,7 @@ def _palette(name: str) -> np.ndarray:
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Write the figure; its kind follows from the ending (.png, .svg, .pdf). The file appears whole or not at all."""
+    complete_fonts(figure)
     with atomic_write(path) as partial:
         figure.savefig(partial, dpi=DPI)
 

@@ -154,6 +154,8 @@ def _make_here(
 
             def show(time_s: float, length_s: float | None, bar: tqdm = bar) -> None:
                 bar.total = max(length_s or 0.0, time_s, 1.0)
+                if not bar.n:
+                    bar.initial = time_s  # what an earlier run has read took this one no time
                 bar.update(max(0.0, time_s - bar.n))
 
             try:
@@ -192,7 +194,7 @@ def _report(results: Iterable[tuple[Path, "Summary | str"]], folders: dict[Path,
             for note in found.notes:
                 typer.echo(f"  {printable(note)}")
     except KeyboardInterrupt:
-        kept = f"{done} of {quantity(len(folders), 'film')} are done, and the same command goes on from here"
-        sys.stderr.write(f"videomem: interrupted; {kept}\n")
+        kept = f"{done} of {len(folders):,} films are done, and " if len(folders) > 1 else ""
+        sys.stderr.write(f"videomem: interrupted; {kept}the same command goes on from here\n")
         raise typer.Exit(INTERRUPTED) from None
     return failed

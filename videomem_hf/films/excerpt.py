@@ -194,10 +194,15 @@ def _curve(film: Timeline, horizon: Horizon) -> tuple[Floats, Floats]:
         inside = inside if len(inside) else np.array([(shot.start_s + shot.end_s) / 2])
         windows = [(each.start_s, each.end_s, each.scores[horizon]) for each in shot.windows]
         starts, ends, values = np.array(windows or [(shot.start_s, shot.end_s, shot.scores[horizon])]).T
-        over = (inside[:, None] >= starts) & (inside[:, None] < ends)
-        over[~over.any(axis=1)] = True
+        # Windows are counted where they begin and end: of a shot of hours there are thousands.
+        begun, ended = np.searchsorted(inside, starts), np.searchsorted(inside, ends)
+        steps = np.zeros((2, len(inside) + 1))
+        for row, weights in enumerate((np.ones(len(values)), values)):
+            np.add.at(steps[row], begun, weights)
+            np.subtract.at(steps[row], ended, weights)
+        counts, sums = steps.cumsum(axis=1)[:, :-1].round(12)
         times.append(inside)
-        scores.append((over * values).sum(axis=1) / over.sum(axis=1))
+        scores.append(np.where(counts > 0, sums / np.maximum(counts, 1), values.mean()))
     return np.concatenate(times), np.concatenate(scores)
 
 

@@ -29,6 +29,8 @@ _POINTS: Final = (4, 2, 2)
 """Points of each plane of a frame that are averaged to one of the small one, along each side: light, then colours."""
 _LEAST_COLOUR: Final = 30.0
 """Mean difference of the highest and the lowest of a point's colours, of 255, below which a picture is nearly grey."""
+_GREY_FRAMES: Final = 4
+"""So many frames are looked at for colour."""
 _FLASH_S: Final = 0.36
 _BACK: Final = 0.5
 """A picture that comes back after a flash differs by less than this share of what the flash changed."""
@@ -49,6 +51,9 @@ WARM_UP_S: Final = 15.0
 """A change depends on no frame that is so much earlier."""
 _FRAMES_OF_CUT: Final = 6
 """Frames that tell of a cut: it is told two frames later, by differences of neighbours up to two before it."""
+_TOLD_LATER: Final = 2
+_LEAST_CUT: Final = 15.0
+"""PySceneDetect's `min_content_val`: neighbours whose hue, saturation and lightness differ less are parted by no cut."""
 _TIME_BASE: Final = Fraction(1, 90_000)
 _PLANAR: Final = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p")
 
@@ -119,10 +124,7 @@ class ShotFinder:
         self.known_s = start_s
         self.suspect_s: float | None = None
         self._start_s = start_s
-        self._detector = _Detector(luma_only=False)
-        self._of_lightness: _Detector | None = None
-        self._last: deque[tuple[float, np.ndarray]] = deque(maxlen=_FRAMES_OF_CUT)
-        self._colours: deque[float] = deque(maxlen=4)
+        self._detector = _Detector()
         self._recent: deque[_Recent] = deque()
         self._candidates: list[float] = []
         self._cuts: list[float] = []
@@ -141,15 +143,19 @@ class ShotFinder:
         return self._take_waiting()
 
     def _take_waiting(self) -> list[float]:
-        """Look at the frames that wait: several in turn are quicker than each between others that are decoded."""
+        """Look at the frames that wait: several at once are quicker than each between others that are decoded."""
+        if not self._waiting:
+            return []
+        suspects = self._detector.add(self._waiting)
+        coarse = _coarse(np.concatenate([small for _, small in self._waiting]), len(self._waiting))
         found = []
-        for time_s, small in self._waiting:
-            found += self._take(time_s, small)
+        for (time_s, small), levels, each in zip(self._waiting, coarse, suspects, strict=True):
+            found += self._take(_Recent(time_s, levels, small), each)
         self._waiting.clear()
         return found
 
-    def _take(self, time_s: float, small: np.ndarray) -> list[float]:
-        suspects = self._detect(time_s, small)
+    def _take(self, now: "_Recent", suspects: list[float]) -> list[float]:
+        time_s = now.time_s
         self.suspect_s = suspects[-1] if suspects else self.suspect_s
         self._candidates += suspects
         # Which frames are kept and when they are looked at depends on their own times alone, wherever reading began.
@@ -158,8 +164,8 @@ class ShotFinder:
             or not self._recent
             or _number(time_s, _COARSE_RATE) > _number(self._recent[-1].time_s, _COARSE_RATE)
         ):
-            self._recent.append(_Recent(time_s, _coarse(small), small))
-            if is_flat(self._recent[-1].coarse):
+            self._recent.append(now)
+            if is_flat(now.coarse):
                 self._flat.append(time_s)
         if _number(time_s, 1 / _STEP_S) == self._step:
             return []
@@ -172,20 +178,6 @@ class ShotFinder:
         found = self._take_waiting()
         self._look(end_s)
         return [time_s for time_s in [*found, *self._settle(end_s)] if time_s <= end_s - SHORTEST_S]
-
-    def _detect(self, time_s: float, small: np.ndarray) -> list[float]:
-        self._last.append((time_s, small))
-        self._colours.append(_colourfulness(small))
-        cuts = self._detector.add(time_s, small)
-        if min(self._colours) >= _LEAST_COLOUR:
-            self._of_lightness = None
-            return cuts
-        # The hue of what is nearly grey is noise, in which a cut to a slide or a title is lost.
-        if self._of_lightness is None:
-            self._of_lightness = _Detector(luma_only=True)
-            for before_s, before in list(self._last)[:-1]:
-                self._of_lightness.add(before_s, before)
-        return sorted({*cuts, *self._of_lightness.add(time_s, small)})
 
     def _look(self, until_s: float) -> None:
         """Decide about changes up to a time."""
@@ -258,20 +250,60 @@ class _Recent(NamedTuple):
 
 
 class _Detector:
-    """PySceneDetect's detector of cuts, for frames with their times in seconds."""
+    """PySceneDetect's detector of cuts, for frames with their times in seconds.
 
-    def __init__(self, luma_only: bool) -> None:
-        from scenedetect import AdaptiveDetector
+    It is asked only about frames among which neighbours differ as much as at a cut, which it measures as is done here.
+    """
 
-        self._detector = AdaptiveDetector(min_scene_len=0, luma_only=luma_only)
+    def __init__(self) -> None:
+        self._last: list[tuple[float, np.ndarray]] = []
 
-    def add(self, time_s: float, small: np.ndarray) -> list[float]:
-        """Take the next frame; give the cuts that are known now."""
-        from scenedetect import FrameTimecode
-        from scenedetect.common import Timecode
+    def add(self, frames: list[tuple[float, np.ndarray]]) -> list[list[float]]:
+        """Take the next frames; give the cuts that are known with each."""
+        import cv2
 
-        code = FrameTimecode(Timecode(round(time_s / _TIME_BASE), _TIME_BASE), fps=DEFAULT_RATE)
-        return [cut.seconds for cut in self._detector.process_frame(code, small)]
+        known = len(self._last)
+        watched = [*self._last, *frames]
+        self._last = watched[1 - _FRAMES_OF_CUT :]
+        if len(watched) <= _TOLD_LATER:
+            return [[] for _ in frames]
+        tall = np.concatenate([small for _, small in watched])
+        hsv = cv2.cvtColor(tall, cv2.COLOR_BGR2HSV)
+        height = len(tall) // len(watched)
+        change = cv2.absdiff(hsv[height:], hsv[:-height])
+        told = slice(max(0, known - 1 - _TOLD_LATER), -_TOLD_LATER)
+        found: list[list[float]] = [[] for _ in frames]
+        if (_means(change, len(watched) - 1)[told] >= _LEAST_CUT - 1e-6).any():
+            found = _ask(watched, luma_only=False)[known:]
+        # The hue of what is nearly grey is noise, in which a cut to a slide or a title is lost.
+        grey = _colourfulness(tall, len(watched)) < _LEAST_COLOUR
+        is_grey = [bool(grey[max(0, i - _GREY_FRAMES + 1) : i + 1].any()) for i in range(known, len(watched))]
+        lightness = _means(cv2.extractChannel(change, 2), len(watched) - 1)
+        if any(is_grey) and (lightness[told] >= _LEAST_CUT - 1e-6).any():
+            more = _ask(watched, luma_only=True)[known:]
+            found = [sorted({*a, *b}) if grey else a for a, b, grey in zip(found, more, is_grey, strict=True)]
+        return found
+
+
+def _ask(frames: list[tuple[float, np.ndarray]], luma_only: bool) -> list[list[float]]:
+    """The cuts that PySceneDetect tells of with each of the frames."""
+    from scenedetect import AdaptiveDetector, FrameTimecode
+    from scenedetect.common import Timecode
+
+    detector = AdaptiveDetector(min_scene_len=0, min_content_val=_LEAST_CUT, luma_only=luma_only)
+    codes = [FrameTimecode(Timecode(round(time_s / _TIME_BASE), _TIME_BASE), fps=DEFAULT_RATE) for time_s, _ in frames]
+    return [
+        [cut.seconds for cut in detector.process_frame(code, small)]
+        for code, (_, small) in zip(codes, frames, strict=True)
+    ]
+
+
+def _means(levels: np.ndarray, count: int) -> np.ndarray:
+    """The mean level of each of `count` pictures that lie one below the other."""
+    import cv2
+
+    flat = levels.reshape(count, -1)
+    return cv2.reduce(flat, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[:, 0] / flat.shape[1]
 
 
 def _number(time_s: float, rate: float) -> int:
@@ -313,24 +345,24 @@ def _shrink(frame: "VideoFrame") -> np.ndarray:
         chosen = cv2.resize(levels, grid, interpolation=cv2.INTER_NEAREST) if plane.height > grid[1] else levels
         planes.append(cv2.resize(chosen, _SIZE, interpolation=cv2.INTER_AREA))
     luma, blue, red = planes
-    return cv2.cvtColor(np.dstack([luma, red, blue]), cv2.COLOR_YCrCb2BGR)
+    return cv2.cvtColor(cv2.merge([luma, red, blue]), cv2.COLOR_YCrCb2BGR)
 
 
-def _colourfulness(small: np.ndarray) -> float:
-    """Mean difference of the highest and the lowest of a point's colours."""
+def _colourfulness(tall: np.ndarray, count: int) -> np.ndarray:
+    """Mean difference of the highest and the lowest of a point's colours, of pictures one below the other."""
     import cv2
 
-    blue, green, red = cv2.split(small)
+    blue, green, red = cv2.split(tall)
     highest, lowest = (of(of(blue, green), red) for of in (cv2.max, cv2.min))
-    return float(cv2.mean(highest)[0] - cv2.mean(lowest)[0])
+    return _means(highest, count) - _means(lowest, count)
 
 
-def _coarse(small: np.ndarray) -> np.ndarray:
-    """Levels of a coarser picture, `(432,)` float32."""
+def _coarse(tall: np.ndarray, count: int) -> np.ndarray:
+    """Levels of coarser pictures, `(count, 432)` float32, of pictures one below the other."""
     import cv2
 
-    size = small.shape[1] // _COARSE, small.shape[0] // _COARSE
-    return cv2.resize(small.astype(np.float32), size, interpolation=cv2.INTER_AREA).ravel()
+    size = tall.shape[1] // _COARSE, tall.shape[0] // _COARSE
+    return cv2.resize(tall.astype(np.float32), size, interpolation=cv2.INTER_AREA).reshape(count, -1)
 
 
 def _difference(a: np.ndarray, b: np.ndarray) -> float:

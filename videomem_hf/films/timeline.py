@@ -163,7 +163,7 @@ def timeline(
             rate = film.header["rate"]
             kept.finish(film.notes, rate and [rate.numerator, rate.denominator])
             return _describe(predictor, film, fps, shots)
-        film.header["rate"] = kept.end["rate"] and Fraction(*kept.end["rate"])
+        film.header["rate"] = kept.end["rate"]
         film.notes.extend(kept.end["notes"])
         return _describe(predictor, film, fps, kept.shots)
 
