@@ -9,7 +9,7 @@ from fastapi import APIRouter, Body, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from jinja2 import Environment, PackageLoader
 
-from videomem_hf.protocol.checks import RT_MIN_MS
+from videomem_hf.protocol.time_checks import RT_MIN_MS
 from videomem_hf.protocol.server.clips import MEDIA_TYPES
 from videomem_hf.protocol.server.completion import completion_of_stranger
 from videomem_hf.protocol.server.database import Database
