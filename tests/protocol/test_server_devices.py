@@ -1,4 +1,4 @@
-"""Participants who have two tabs or two devices, go back, reload, let the laptop sleep, or hold the key: in Chromium."""
+"""In Chromium: participants with two tabs or devices, who go back, reload, let the laptop sleep, or hold the key."""
 
 import csv
 import signal

@@ -195,7 +195,9 @@ def test_the_container_file_serves_a_study(study, tmp_path):
     assert all((root / name).exists() for names in copied for name in names)
     port = free_port()
     serve, health = (
-        json.loads(next(line for line in lines if line.startswith(start)).removeprefix(start).replace("8000", str(port)))
+        json.loads(
+            next(line for line in lines if line.startswith(start)).removeprefix(start).replace("8000", str(port))
+        )
         for start in ("CMD ", "HEALTHCHECK CMD ")
     )
     serve = [str(study.folder) if part == "/study" else part for part in serve]

@@ -139,7 +139,9 @@ def relative_by_hand(analysis: StudyAnalysis, horizon: str) -> list[float]:
     """Each video's mean hit less the hit rate of the person, along the line of the lag."""
     part, line = analysis.scores.annotations[horizon], analysis.scores.correction  # type: ignore[index]
     assert line is not None
-    hit = part.hit + (line.slope * (100 - part.interval) if horizon == "short_term" and analysis.scores.corrected else 0.0)
+    hit = part.hit + (
+        line.slope * (100 - part.interval) if horizon == "short_term" and analysis.scores.corrected else 0.0
+    )
     rate = {who: hit[part.participant == who].mean() for who in set(part.participant.tolist())}
     less = hit - np.array([rate[who] for who in part.participant.tolist()])
     return [less[part.video == video].mean() for video in range(300)]

@@ -81,7 +81,9 @@ def _shared_so_far(rows: dict[str, int]) -> str:
     if not rows["participants"]:
         return f"{has}: nobody has joined yet, so its tables are empty; export again when the study is over"
     if not rows["annotations"]:
-        return f"{has}: nobody has played yet, so the table of annotations is empty; export again when the study is over"
+        return (
+            f"{has}: nobody has played yet, so the table of annotations is empty; export again when the study is over"
+        )
     return f"{has}; add authors and a licence to dataset_description.json"
 
 

@@ -265,12 +265,18 @@ _EXPORT_AGAIN: Final = "correct the row or take the export again"
 _OF_ANY_DESIGN: Final = frozenset({"names"})
 """Checks of tables that need not have the design's numbers, see `Controls.design_numbers`."""
 CHECKS: Final = {
-    "names": Check("no two names differ only in case, spaces, zeros before a number or a suffix", _names, "give both the same name"),
+    "names": Check(
+        "no two names differ only in case, spaces, zeros before a number or a suffix", _names, "give both the same name"
+    ),
     "copies": Check("no participant is a copy of another", find_copies, "remove one of the two"),
     "positions": Check("positions follow each other from 1", _positions, _EXPORT_AGAIN),
-    "times": Check("showings start in order, after the one before has ended, without long pauses", find_times, _EXPORT_AGAIN),
+    "times": Check(
+        "showings start in order, after the one before has ended, without long pauses", find_times, _EXPORT_AGAIN
+    ),
     "response_times": Check(
-        "response times from 100 ms to the end of the window, of every press, that differ", find_response_times, _EXPORT_AGAIN
+        "response times from 100 ms to the end of the window, of every press, that differ",
+        find_response_times,
+        _EXPORT_AGAIN,
     ),
     "showings": Check("nobody has more showings than the design, and somebody has all", _showings, _GIVE_DESIGN),
     "roles": Check("numbers of targets, vigilance fillers, fillers and repeats as in the design", _roles, _GIVE_DESIGN),

@@ -247,9 +247,7 @@ def _relative_rt(part: TargetAnnotations, videos: int) -> Floats:
     return relative_means(part.rt_ms[timed], part.participant[timed], part.video[timed], videos)
 
 
-def relative_means(
-    values: Floats, participant: NDArray[np.int64], video: NDArray[np.int64], videos: int
-) -> Floats:
+def relative_means(values: Floats, participant: NDArray[np.int64], video: NDArray[np.int64], videos: int) -> Floats:
     """Means by video, `(videos,)`, of responses less their participant's mean; NaN for a video without any.
 
     Where nobody gave two responses, these are taken as they are.

@@ -59,11 +59,15 @@ def find_times(annotations: Annotations, design: StudyDesign) -> list[Found]:
         (order[1:][back], lambda row: f"position {annotations.position[row]} starts before the one that precedes it"),
         (
             order[soon],
-            lambda row: f"position {annotations.position[row]} starts before the showings that precede it can have ended",
+            lambda row: (
+                f"position {annotations.position[row]} starts before the showings that precede it can have ended"
+            ),
         ),
         (
             order[late],
-            lambda row: f"position {annotations.position[row]} starts {hours[row]:.1f} h after the one that precedes it",
+            lambda row: (
+                f"position {annotations.position[row]} starts {hours[row]:.1f} h after the one that precedes it"
+            ),
         ),
     ]
 

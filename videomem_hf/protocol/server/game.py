@@ -21,7 +21,6 @@ import numpy as np
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from videomem_hf.protocol.annotations import MISSING_REASONS, Annotations
-from videomem_hf.protocol.time_checks import RT_MIN_MS
 from videomem_hf.protocol.design import StudyDesign
 from videomem_hf.protocol.schedule import ROLES
 from videomem_hf.protocol.screening import screen
@@ -29,6 +28,7 @@ from videomem_hf.protocol.server.assignment import assign, release_targets
 from videomem_hf.protocol.server.database import participants, showings, steps, studies
 from videomem_hf.protocol.server.settings import StudySettings
 from videomem_hf.protocol.server.tokens import hash_secret, new_token, return_code
+from videomem_hf.protocol.time_checks import RT_MIN_MS
 
 Note = Literal["interrupted", "unplayable", "hidden", "stalled", "ended_early", "paused"]
 

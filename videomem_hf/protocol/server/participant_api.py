@@ -128,7 +128,7 @@ class ParticipantApi:
         add("/api/withdraw", self.withdraw, methods=["POST"])
 
     async def join(self, body: JoinBody, request: Request, response: Response) -> dict[str, Any]:
-        """Add a newcomer and set the cookie; one who joined in another tab of the browser already is not added again."""
+        """Add a newcomer, unless they joined in another tab of the browser, and set the cookie."""
         self._joins.admit(client_address(request))
         stored = self._stored_id(body.platform, body.platform_id) or StoredId(None, None)
         answers = self._demographics(body)

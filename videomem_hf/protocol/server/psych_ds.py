@@ -103,7 +103,8 @@ _STEP_DICTIONARY: Final = {
 def write_psych_ds(connection: Connection, study: Study, out: Path) -> dict[str, int]:
     """Write the data set into a new or empty folder; nothing is left behind if that fails.
 
-    Returns the number of rows of each table: participants, exclusions, annotations, practice. Raises InputError if the folder is in use or cannot be written.
+    Returns the number of rows of each table: participants, exclusions, annotations, practice. Raises InputError if the
+    folder is in use or cannot be written.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: exists already; give a new folder.")
