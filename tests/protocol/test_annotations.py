@@ -288,3 +288,19 @@ def test_two_tables_of_one_step_are_refused(tmp_path: Path) -> None:
         write(tmp_path / name, original(ROWS, 1))
     with pytest.raises(InputError, match="Two tables of step 1"):
         read_annotations([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (b"p1,1,3,b", b"p1,1,3,b\0", r"a\.csv:4: 'b.' in column video is not a video's name"),
+        (b"p1,1,3,b", b'p1,1,3,"b', r"a\.csv:4: not a CSV row \(.*\), perhaps an open quote"),
+        (b"p1,1,3,b", b"p1,1,3,\xe9", r"a\.csv:4: not UTF-8"),
+    ],
+)
+def test_bytes_that_are_no_text_are_refused_with_their_line(tmp_path, old, new, message) -> None:
+    table = csv_of(rows_of("p1", RIGHT)).encode()
+    assert table.count(old) == 1
+    (tmp_path / "a.csv").write_bytes(table.replace(old, new))
+    with pytest.raises(InputError, match=message):
+        read_annotations([tmp_path / "a.csv"])

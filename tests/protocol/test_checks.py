@@ -3,8 +3,10 @@
 import csv
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.protocol.studies import RIGHT, TINY, annotations_of, csv_of, played_study, rows_of
@@ -61,17 +63,26 @@ DAMAGES = {
     ),
     "times after the response": (
         at(8, time="2026-03-01T10:00:58.500Z", rt_ms="6900"),
-        r"a\.csv:9: participant 'p1': position 8 starts before the responses that precede it",
+        r"a\.csv:9: participant 'p1': position 8 starts before the showings that precede it can have ended",
     ),
     "times all alike": (
         lambda table: [row.update(time="2026-03-01T10:00:00.000Z", rt_ms="") for row in table[:8]]
         and [row.update(rt_ms="50000.0") for row in table[:8] if row["pressed"] == "1"]
         and None,
-        r"a\.csv:6: participant 'p1': position 5 starts before the responses that precede it",
+        r"a\.csv:3: participant 'p1': position 2 starts before the showings that precede it can have ended",
+    ),
+    "times of a row without a press": (
+        at(3, time="2026-03-01T10:00:13.000Z"),
+        r"a\.csv:3: participant 'p1': position 2 starts before the showings that precede it can have ended",
+    ),
+    "times of a pause": (
+        lambda table: [row.update(time=row["time"].replace("T10", "T12")) for row in table[5:8]] and None,
+        r"a\.csv:7: participant 'p1': position 6 starts 2\.0 h after the one that precedes it",
     ),
     "response_times": (at(7, rt_ms="1"), r"a\.csv:7: participant 'p1': a response after 1 ms, faster than people can"),
     "response_times in seconds": (seconds, r"a\.csv:5: participant 'p1': a response after 0\.9 ms, .* be in seconds"),
     "response_times late": (at(7, rt_ms="7400"), r"a\.csv:7: participant 'p1': a response after 7400 ms, where .*000"),
+    "response_times lost": (at(7, rt_ms=""), r"a\.csv:7: participant 'p1': a press without a response time, where"),
     "step2_targets": (swap_videos, r"a\.csv:21: participant 'p2': video 'a', a target of step 2, was no filler"),
     "step2_targets alone": (
         lambda table: table.__delitem__(slice(11, 19)),
@@ -84,6 +95,10 @@ DAMAGES = {
         r"a\.csv:2: participant 'p1': 0 showings of the role vigilance in step 1, where the design has 1",
     ),
     "names": (at(22, video="N.webm"), r"a\.csv:22: participant 'p2': videos 'n' and 'N\.webm', which may be the same"),
+    "names with zeros": (
+        lambda table: [table[line - 2].update(video=name) for line, name in ((11, "n7"), (22, "n007"))] and None,
+        r"a\.csv:22: participant 'p2': videos 'n7' and 'n007', which may be the same",
+    ),
     "names of people": (
         lambda table: [table[line - 2].update(participant="P1 ") for line in (10, 11, 12)] and None,
         r"a\.csv:10: participant 'P1 ': participants 'p1' and 'P1 ', which may be the same",
@@ -113,6 +128,25 @@ def test_each_damage_is_one_sentence(tmp_path: Path, name: str) -> None:
         assert remedy[1] == name
 
 
+def test_responses_that_are_all_equal_are_made() -> None:
+    played = played_study()
+    rt_ms = played.annotations.rt_ms.copy()
+    rt_ms[(played.annotations.participant == 4) & np.isfinite(rt_ms)] = 1000.0
+    with pytest.raises(InputError, match=r"participant 'p00005': all \d+ responses after exactly 1000 ms; correct"):
+        score_study(replace(played.annotations, rt_ms=rt_ms), played.design)
+
+
+def test_a_press_at_a_clip_that_was_not_shown_is_refused(tmp_path: Path) -> None:
+    table = right_table()
+    for row in table:
+        row["missing"] = ""
+    at(7, missing="hidden")(table)
+    read(tmp_path, table)
+    at(7, missing="unplayable")(table)
+    with pytest.raises(InputError, match=r"a\.csv:7: participant 'p1': a press at a clip that was not shown"):
+        read(tmp_path, table)
+
+
 def test_another_design_is_refused() -> None:
     played = played_study()
     with pytest.raises(
@@ -130,15 +164,20 @@ def test_another_design_is_refused() -> None:
         score_study(played.annotations, exchanged)
 
 
-def test_a_copy_of_a_participant_is_refused(tmp_path: Path) -> None:
-    """The first of 400 participants occurs again under another name."""
+@pytest.mark.parametrize(
+    ("renamed", "said"), [("", "same videos in the same order"), ("x", "same response times at the same positions")]
+)
+def test_a_copy_of_a_participant_is_refused(tmp_path: Path, renamed: str, said: str) -> None:
+    """The first of 400 participants occurs again under another name, as it is or with other videos."""
     write_annotations(played_study().annotations, tmp_path / "a.csv")
     lines = (tmp_path / "a.csv").read_text().splitlines()
-    copy = [line.replace("p00001,", "p99999,") for line in lines if line.startswith("p00001,")]
-    copy = [",".join([*cells[:7], "", *cells[8:]]) for cells in (line.split(",") for line in copy)]  # without times
+    copy = []
+    for cells in (line.split(",") for line in lines if line.startswith("p00001,")):
+        video, time = cells[3] + renamed, ""
+        copy.append(",".join(["p99999", *cells[1:3], video, *cells[4:8], time, *cells[9:]]))
     (tmp_path / "a.csv").write_text("\n".join([*lines, *copy]) + "\n")
-    said = rf"a\.csv:{len(lines) + 1}: participant 'p99999': the same videos in the same order in step 1 as .*'p00001'"
-    with pytest.raises(InputError, match=said):
+    message = rf"a\.csv:{len(lines) + 1}: participant 'p99999': the {said} in step 1 as participant 'p00001'"
+    with pytest.raises(InputError, match=message):
         score_study(read_annotations([tmp_path / "a.csv"]), played_study().design)
 
 

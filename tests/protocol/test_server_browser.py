@@ -359,8 +359,10 @@ def test_a_phone_is_told_to_use_a_computer(browser, server):
     )
     page = context.new_page()
     page.goto(server.address)
-    page.wait_for_selector("text=needs a computer with a keyboard")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for width, height in ((390, 844), (844, 390)):  # upright and turned
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_selector("text=needs a computer with a keyboard")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
     context.close()
 
 

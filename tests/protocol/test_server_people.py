@@ -45,6 +45,21 @@ def test_who_does_not_agree_is_counted_and_nothing_else_is_kept(any_game):
     assert "<th>device: screen (visitors)</th><td>1</td>" in page
 
 
+def test_two_tabs_of_a_newcomer_are_one_participant(any_game):
+    """Both tabs show the consent; another person at the same browser is another participant."""
+    game = any_game
+    browser = ClientConnection(game.client)
+    joining = {"consent": True, "platform": "link", "platform_id": "ANNA7"}
+    for body in (joining, joining, joining | {"platform_id": "BEN8"}, joining | {"platform_id": "BEN8"}):
+        assert browser.send("POST", "/api/participants", body).status == 200
+    stranger = ClientConnection(game.client)
+    assert stranger.send("POST", "/api/participants", joining).json()["error"] == "took_part"
+    plain = ClientConnection(game.client)
+    for _ in range(2):
+        assert plain.send("POST", "/api/participants", {"consent": True}).status == 200
+    assert len(rows(game, "participants")) == 3
+
+
 def test_counting_has_a_limit(clips, tmp_path):
     study, secret = make_study(tmp_path / "study", clips, settings=replace(FAST, joins_per_minute=2))
     with served(study, secret) as game:

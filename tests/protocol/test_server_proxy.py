@@ -11,6 +11,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import replace
 from http.client import HTTPConnection
+from pathlib import Path
 
 import pytest
 
@@ -183,6 +184,42 @@ def test_a_port_in_use_and_a_missing_driver_are_one_sentence_before_any_address(
         assert result.returncode != 0
         assert "http://" not in result.stdout
         assert message in result.stderr.replace("\n", " ")
+
+
+def test_the_container_file_serves_a_study(study, tmp_path):
+    """What it copies is there; its command serves, its check of health tells, and its signal ends the server."""
+    lines = (DEPLOY / "Containerfile").read_text().splitlines()
+    copied = [line.split()[1:-1] for line in lines if line.startswith("COPY") and "--from" not in line]
+    root = Path(__file__).parents[2]
+    assert copied
+    assert all((root / name).exists() for names in copied for name in names)
+    port = free_port()
+    serve, health = (
+        json.loads(
+            next(line for line in lines if line.startswith(start)).removeprefix(start).replace("8000", str(port))
+        )
+        for start in ("CMD ", "HEALTHCHECK CMD ")
+    )
+    serve = [str(study.folder) if part == "/study" else part for part in serve]
+    assert serve[0] == "videomem"
+    health[0] = sys.executable
+    assert subprocess.run(health, capture_output=True, check=False).returncode != 0
+    stop = next(line for line in lines if line.startswith("STOPSIGNAL")).split()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "videomem_hf", *serve[1:]],
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "HOME": str(tmp_path)},
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while subprocess.run(health, capture_output=True, check=False).returncode:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+        process.send_signal(signal.Signals[stop])
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd on this machine")

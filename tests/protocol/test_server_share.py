@@ -155,6 +155,18 @@ def test_the_shared_table_is_the_exported_one_but_for_names_and_dates(shared):
     assert german["button.agree"] == "Ich stimme der Teilnahme zu"
 
 
+def test_an_empty_study_says_what_its_data_set_lacks(clips, tmp_path):
+    study, _ = make_study(tmp_path / "study", clips, settings=FAST)
+    made = videomem("export", study.folder, tmp_path / "shared", "--format", "psych-ds")
+    assert made.returncode == 0, made.stderr
+    assert "0 participants, 0 showings: nobody has joined yet, so its tables are empty" in " ".join(made.stdout.split())
+    assert [rows for rows in tables(tmp_path / "shared").values() if rows] == []
+    with served(study) as game:
+        game.play()
+    made = videomem("export", study.folder, tmp_path / "again", "--format", "psych-ds")
+    assert "1 participant, 0 showings: nobody has played yet" in " ".join(made.stdout.split())
+
+
 def test_a_folder_in_use_is_left_alone(shared):
     study, _, out, _ = shared
     again = videomem("export", study.folder, out, "--format", "psych-ds")

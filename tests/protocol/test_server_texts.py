@@ -18,7 +18,6 @@ from videomem_hf.schema import InputError
 SERVER = Path(module.__file__).parent
 LANGUAGES = ("de", "en", "es", "fr", "zh")
 SCRIPTS = [file for file in sorted((SERVER / "static").glob("*.js")) if file.name != "admin.js"]
-FALLBACK = ("en", "de")
 
 
 def catalogue(language: str) -> dict[str, str]:
@@ -161,13 +160,21 @@ def test_a_language_of_ones_own_falls_back_to_english(clips, tmp_path):
 
 def test_own_texts_go_before_the_settings_and_the_check_says_what_is_in_one_language_only(clips, tmp_path):
     study, _ = make_study(tmp_path / "study", clips, settings=FAST)
-    settings = StudySettings(languages=FALLBACK, debriefing="Why")
+    question = Question("age", "Your age?", ("to 30", "over 30"))
+    settings = StudySettings(languages=("en", "de", "fr"), debriefing="Why", demographics=(question,))
     (study.folder / "texts").mkdir()
-    (study.folder / "texts" / "de.po").write_text('msgid "debriefing.text"\nmsgstr "Warum"\n')
+    own = {"debriefing.text": "Warum", "question.age": "Ihr Alter?", "question.age.to 30": "bis 30"}
+    text = "\n\n".join(f'msgid "{key}"\nmsgstr "{value}"' for key, value in own.items())
+    (study.folder / "texts" / "de.po").write_text(f"{text}\n")
     found = load_texts(study.folder, settings)
-    assert (found["en"]["debriefing.text"], found["de"]["debriefing.text"]) == ("Why", "Warum")
+    assert [found[code]["debriefing.text"] for code in settings.languages] == ["Why", "Warum", "Why"]
+    de, fr = (study.folder / "texts" / f"{code}.po" for code in ("de", "fr"))
+    shown = "of study.yaml is shown whatever its language; put"
     assert list(text_problems(study.folder, settings)) == [
-        f"en: debriefing of study.yaml is shown whatever its language; put debriefing.text into "
-        f"{study.folder / 'texts' / 'en.po'}"
+        f"de: the choice 'over 30' {shown} question.age.over 30 into {de}",
+        f"fr: debriefing {shown} debriefing.text into {fr}",
+        f"fr: the question age {shown} question.age into {fr}",
+        f"fr: the choice 'to 30' {shown} question.age.to 30 into {fr}",
+        f"fr: the choice 'over 30' {shown} question.age.over 30 into {fr}",
     ]
     assert not list(text_problems(study.folder, StudySettings(languages=LANGUAGES)))

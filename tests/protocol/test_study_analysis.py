@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from tests.protocol.null_studies import false_positives
 from tests.protocol.studies import RIGHT, TINY, annotations_of, played_study, rows_of
 from videomem_hf.protocol.annotations import FILLER
 from videomem_hf.protocol.paper import PAPER
@@ -15,7 +16,7 @@ from videomem_hf.protocol.scoring import TargetAnnotations, score_study
 from videomem_hf.protocol.study_analysis import (
     StudyAnalysis,
     analyse_study,
-    p_within_participants,
+    relative_means,
     retention,
     splits_in_all,
 )
@@ -80,13 +81,23 @@ def test_able_and_quick_people_do_not_make_a_correlation_significant() -> None:
         ability = draw.uniform(0.3, 1, 40)
         hit = draw.random(800) < ability[people]
         rt_ms = np.where(hit, 2500 - 1500 * ability[people] + draw.normal(0, 150, 800), np.nan)
-        annotations = TargetAnnotations(people, videos, hit, np.full(800, np.nan), rt_ms)
-        found.append(p_within_participants(annotations, 40) < 0.05)
+        times = relative_means(rt_ms[hit], people[hit], videos[hit], 40)
+        found.append(stats.pearsonr(times, relative_means(hit.astype(float), people, videos, 40)).pvalue < 0.05)
         rate = np.bincount(videos, hit, 40) / np.bincount(videos, minlength=40)
         mean = np.bincount(videos[hit], rt_ms[hit], 40) / np.bincount(videos[hit], minlength=40)
         naive.append(stats.pearsonr(mean, rate).pvalue < 0.05)
     assert np.mean(naive) > 0.15
     assert np.mean(found) <= 0.12
+
+
+@pytest.mark.slow
+def test_every_printed_p_value_is_below_its_level_as_often_as_that() -> None:
+    """200 small studies without any effect; three standard errors of a share of .05 are .046."""
+    studies = list(false_positives(200, people=40, returning=30))
+    shares = {name: np.mean([[p < 0.05 for p in study[name]] for study in studies], axis=0) for name in studies[0]}
+    assert len(shares) == 8
+    assert {name: printed for name, (printed, _) in shares.items() if not 0.004 < printed < 0.096} == {}
+    assert shares["delay_slope"][1] > 0.2  # as if each response came from another person
 
 
 def test_unknown_intervals_have_no_curve() -> None:
@@ -100,9 +111,10 @@ def test_unknown_intervals_have_no_curve() -> None:
 
 def test_correlations_and_tests_are_scipys(analysis: StudyAnalysis) -> None:
     short, long = analysis.scores.scores["short_term"], analysis.scores.scores["long_term"]
-    expected = stats.spearmanr(short.score, long.score)
-    assert analysis.short_with_long.value == pytest.approx(expected.statistic)
-    assert analysis.short_with_long.p_value == pytest.approx(expected.pvalue)
+    assert analysis.short_with_long.value == pytest.approx(stats.spearmanr(short.score, long.score).statistic)
+    hits = relative_by_hand(analysis, "short_term"), relative_by_hand(analysis, "long_term")
+    assert analysis.short_with_long.p_value == pytest.approx(stats.spearmanr(*hits).pvalue)
+    assert analysis.short_with_long_pearson.p_value == pytest.approx(stats.pearsonr(*hits).pvalue)
     assert analysis.short_with_long.videos == 300
     most = np.argsort(-long.annotations, kind="stable")[:100]
     assert long.annotations[most].min() >= np.sort(long.annotations)[-100]
@@ -121,6 +133,18 @@ def test_correlations_and_tests_are_scipys(analysis: StudyAnalysis) -> None:
         *(by_person(analysis, horizon) for horizon in ("short_term", "long_term")), nan_policy="omit"
     )
     assert analysis.rt_test.p_value == pytest.approx(test.pvalue)
+
+
+def relative_by_hand(analysis: StudyAnalysis, horizon: str) -> list[float]:
+    """Each video's mean hit less the hit rate of the person, along the line of the lag."""
+    part, line = analysis.scores.annotations[horizon], analysis.scores.correction  # type: ignore[index]
+    assert line is not None
+    hit = part.hit + (
+        line.slope * (100 - part.interval) if horizon == "short_term" and analysis.scores.corrected else 0.0
+    )
+    rate = {who: hit[part.participant == who].mean() for who in set(part.participant.tolist())}
+    less = hit - np.array([rate[who] for who in part.participant.tolist()])
+    return [less[part.video == video].mean() for video in range(300)]
 
 
 def by_person(analysis: StudyAnalysis, horizon: str) -> list[float]:
@@ -183,7 +207,7 @@ def test_a_correlation_of_constant_scores_is_nan_with_a_warning() -> None:
     study = played_study()
     repeat = study.annotations.repeat
     perfect = replace(study.annotations, pressed=repeat, rt_ms=np.where(repeat, 1000.0, np.nan).astype(np.float32))
-    scores = score_study(perfect, study.design)
+    scores = score_study(perfect, study.design, ignore=["copies", "times", "response_times"])
     with pytest.warns(RuntimeWarning) as warned:
         found = analyse_study(perfect, scores, splits=1)
     assert {str(warning.message).split()[0] for warning in warned} == {"spearman", "pearson"}

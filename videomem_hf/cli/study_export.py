@@ -53,12 +53,12 @@ def export(
     from videomem_hf.protocol.server.psych_ds import write_psych_ds
 
     found, connections = open_database(folder, database)
-    showings = 0
+    showings, rows = 0, {}
     with connections.read() as connection:
         if form == "csv":
             showings = _write_lines(out, tables.annotation_lines(connection)) - 1
         else:
-            write_psych_ds(connection, found, out)
+            rows = write_psych_ds(connection, found, out)
         if participants is not None:
             _write_lines(participants, tables.participant_lines(connection, found.settings, found.key))
         if practice is not None:
@@ -69,10 +69,22 @@ def export(
     if form == "csv":
         typer.echo(f"{out}: {quantity(showings, 'showing')}" + ("" if showings else "; nobody has played yet"))
     else:
-        typer.echo(f"{out}: written")
+        typer.echo(f"{out}: written; {_shared_so_far(rows)}")
     if showings:
         rest = f"--design {quote(folder / 'design.yaml')} --clips {quote(folder / 'clips')}"
         say_next(f"videomem score {quote(out)} scores {rest}")
+
+
+def _shared_so_far(rows: dict[str, int]) -> str:
+    """What a data set to share has, and what it lacks."""
+    has = f"{quantity(rows['participants'], 'participant')}, {quantity(rows['annotations'], 'showing')}"
+    if not rows["participants"]:
+        return f"{has}: nobody has joined yet, so its tables are empty; export again when the study is over"
+    if not rows["annotations"]:
+        return (
+            f"{has}: nobody has played yet, so the table of annotations is empty; export again when the study is over"
+        )
+    return f"{has}; add authors and a licence to dataset_description.json"
 
 
 def preregister(

@@ -93,7 +93,8 @@ def _print(found: "Plan", per_hour: float, currency: str) -> None:
     for number, step in ((1, found.design.step1), (2, found.design.step2)):
         expected = found.expected[HORIZONS[number - 1]]
         typer.echo(
-            f"step {number}: {step.showings} showings, at most {found.minutes[number - 1]:.0f} minutes; recruit "
+            f"step {number}: {step.showings} showings, with the practice at most "
+            f"{found.minutes[number - 1]:.0f} minutes; recruit "
             f"{found.invited[number - 1]:,} participants, of whom {expected.participants:,} pass the controls"
         )
     typer.echo(f"cost: {found.cost(per_hour):,.0f} {currency}".rstrip() + f" at {per_hour:g} per hour, without fees")

@@ -34,10 +34,10 @@ _LOOK_BYTES: Final = 1 << 20
 """How much of a table with semicolons is searched for a decimal comma."""
 _LONGEST_RT_MS: Final = 600_000
 _CELLS: Final = {
-    "participant": (".+", "a participant's name"),
+    "participant": (r"[^\0]+", "a participant's name"),
     "step": ("[12]", "1 or 2"),
     "position": ("0*[1-9][0-9]{0,8}", "a whole number from 1"),
-    "video": (".+", "a video's name"),
+    "video": (r"[^\0]+", "a video's name"),
     "role": ("|".join(ROLES), "one of " + ", ".join(ROLES)),
     "repeat": ("[01]", "0 or 1"),
     "pressed": ("[01]", "0 or 1"),
@@ -216,13 +216,13 @@ def _cells_in_range(annotations: Annotations, flags: Sequence[NDArray[np.int8]])
         and np.isin(flags, (0, 1)).all()
         and rt_ms.min(initial=1) > 0
         and rt_ms.max(initial=1) <= _LONGEST_RT_MS
-        and "" not in annotations.participants
-        and "" not in annotations.videos
+        and all(name and "\0" not in name for name in (*annotations.participants, *annotations.videos))
     )
 
 
 def _first_bad_cell(path: Path, otherwise: str) -> InputError:
     """The error of the first unreadable row; slow, and called only when there is one."""
+    line = 0
     try:
         header: list[str] = []
         comma = _decimal_point(path, _delimiter(path)) == ","
@@ -243,9 +243,16 @@ def _first_bad_cell(path: Path, otherwise: str) -> InputError:
                 fits = re.fullmatch(form, cell, re.ASCII | re.DOTALL)
                 if not fits or (name == "rt_ms" and cell and not 0 < float(cell) <= _LONGEST_RT_MS):
                     return InputError(f"{path}:{line}: '{cell[:60]}' in column {name} is not {allowed}.")
-    except (UnicodeDecodeError, csv.Error) as error:
-        return InputError(f"{path}: not a UTF-8 CSV table ({error}); take the export again.")
+    except csv.Error as error:
+        return InputError(f"{path}:{line + 1}: not a CSV row ({error}), perhaps an open quote; take the export again.")
+    except UnicodeDecodeError as error:
+        return InputError(f"{path}:{_undecodable_line(path)}: not UTF-8 ({error.reason}); take the export again.")
     return InputError(f"{path}: cannot be read ({otherwise}); take the export again.")
+
+
+def _undecodable_line(path: Path) -> int:
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+        return next(number for number, line in enumerate(file, start=1) if re.search("[\udc80-\udcff]", line))
 
 
 def _numbered_rows(path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -4,6 +4,7 @@
 design; what one accepts all the same is named in its argument `ignore` (`videomem score --ignore NAME`).
 """
 
+import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,23 +12,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from videomem_hf.protocol.annotations import FILLER, TARGET, VIGILANCE, Annotations
+from videomem_hf.protocol.annotations import FILLER, MISSING_REASONS, TARGET, VIGILANCE, Annotations
 from videomem_hf.protocol.design import StudyDesign
 from videomem_hf.protocol.schedule import ROLES
+from videomem_hf.protocol.time_checks import Found, find_copies, find_response_times, find_times, group_changes
 from videomem_hf.recipes import nearest
 from videomem_hf.schema import VIDEO_SUFFIXES, InputError
 
-RT_MIN_MS: Final = 100.0
-"""A faster press cannot be a response to the clip: a simple reaction to a light takes 150 ms or more."""
-_CLOCK_MS: Final = 250.0
-"""How far the clocks of page and server may differ."""
-_COPIED_RESPONSES: Final = 5
-"""Response times that two participants share, all in the same order, before one counts as a copy of the other."""
-_CHANCE_SHOWINGS: Final = 20
-"""A step of this many showings has so many orders that two participants do not get the same one."""
-
-_Found = tuple[NDArray[np.integer[Any]], Callable[[int], str]]
-"""The showings with a problem, and the problem of one of them in words."""
+_NOT_SHOWN: Final = tuple(MISSING_REASONS.index(reason) for reason in ("interrupted", "unplayable", "ended_early"))
 
 
 @dataclass(frozen=True)
@@ -35,7 +27,7 @@ class Check:
     """A check against the design: its meaning in words, what it finds, and what to do about it."""
 
     about: str
-    find: Callable[[Annotations, StudyDesign], list[_Found]]
+    find: Callable[[Annotations, StudyDesign], list[Found]]
     remedy: str
 
 
@@ -72,7 +64,8 @@ def find_contradiction(annotations: Annotations) -> tuple[int, str] | None:
     """The first showing that contradicts others and what is wrong with it; None if there is none.
 
     The checks: each position once, a repeat only after a first showing (unless step 1 has none, as in a study-test
-    design), fillers once, roles that the step allows, no response time without a press.
+    design), fillers once, roles that the step allows, no response time without a press, no press at a clip that was not
+    shown.
     """
     if twice := _duplicate_position(annotations):
         return twice
@@ -90,6 +83,8 @@ def find_contradiction(annotations: Annotations) -> tuple[int, str] | None:
         "marked as a repeat, but not shown before in the step": ~again & repeat & (step == 1) & shown_before,
         "a step-2 target not marked as a repeat": (step == 2) & (role == TARGET) & ~repeat,
         "a step-2 filler marked as a repeat": (step == 2) & (role == FILLER) & repeat,
+        "a press at a clip that was not shown": annotations.pressed[order]
+        & np.isin(annotations.missing[order], _NOT_SHOWN),
         "a response time without a press": ~annotations.pressed[order] & np.isfinite(annotations.rt_ms[order]),
     }
     found = [(int(order[wrong].min()), text) for text, wrong in checks.items() if wrong.any()]
@@ -101,7 +96,7 @@ def find_contradiction(annotations: Annotations) -> tuple[int, str] | None:
 
 def _duplicate_position(annotations: Annotations) -> tuple[int, str] | None:
     order = annotations.by_position
-    twice = order[1:][(_group(annotations, order) == 0) & (np.diff(annotations.position[order]) == 0)]
+    twice = order[1:][(group_changes(annotations, order) == 0) & (np.diff(annotations.position[order]) == 0)]
     if not len(twice):
         return None
     row = int(twice.min())
@@ -109,14 +104,9 @@ def _duplicate_position(annotations: Annotations) -> tuple[int, str] | None:
     return row, f"participant {name!r} has position {annotations.position[row]} of step {step} twice"
 
 
-def _group(annotations: Annotations, order: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Differences between neighbours of the number of participant and step; 0 within a step."""
-    return np.diff(annotations.participant[order].astype(np.int64) * 2 + annotations.step[order])
-
-
-def _showings(annotations: Annotations, design: StudyDesign) -> list[_Found]:
+def _showings(annotations: Annotations, design: StudyDesign) -> list[Found]:
     """More showings than the design has; or nobody has all of them."""
-    found: list[_Found] = []
+    found: list[Found] = []
     for step, wanted in ((1, design.step1.showings), (2, design.step2.showings)):
         here = annotations.step == step
         counts = np.bincount(annotations.participant[here])
@@ -136,10 +126,10 @@ def _showings(annotations: Annotations, design: StudyDesign) -> list[_Found]:
     return found
 
 
-def _positions(annotations: Annotations, _design: StudyDesign) -> list[_Found]:
+def _positions(annotations: Annotations, _design: StudyDesign) -> list[Found]:
     order = annotations.by_position
     position = annotations.position[order]
-    new = np.r_[True, _group(annotations, order) != 0]
+    new = np.r_[True, group_changes(annotations, order) != 0]
     expected = np.where(new, 1, np.r_[0, position[:-1]] + 1)
     wrong = position != expected
     wanted = dict(zip(order[wrong].tolist(), expected[wrong].tolist(), strict=True))
@@ -154,7 +144,7 @@ def _positions(annotations: Annotations, _design: StudyDesign) -> list[_Found]:
     ]
 
 
-def _roles(annotations: Annotations, design: StudyDesign) -> list[_Found]:
+def _roles(annotations: Annotations, design: StudyDesign) -> list[Found]:
     """Numbers of videos of each role and of their repeats, of the participants who have all showings."""
     first, second = design.step1, design.step2
     expected = {
@@ -167,7 +157,7 @@ def _roles(annotations: Annotations, design: StudyDesign) -> list[_Found]:
         (2, FILLER, False): second.fillers,
     }
     size = len(annotations.participants)
-    found: list[_Found] = []
+    found: list[Found] = []
     for step, showings in ((1, first.showings), (2, second.showings)):
         complete = np.bincount(annotations.participant[annotations.step == step], minlength=size) == showings
         for (of_step, role, repeat), wanted in expected.items():
@@ -185,9 +175,9 @@ def _roles(annotations: Annotations, design: StudyDesign) -> list[_Found]:
     return found
 
 
-def _lags(annotations: Annotations, design: StudyDesign) -> list[_Found]:
+def _lags(annotations: Annotations, design: StudyDesign) -> list[Found]:
     step = design.step1
-    found: list[_Found] = []
+    found: list[Found] = []
     for role, low, high in (
         (TARGET, step.target_lag_min, step.target_lag_max),
         (VIGILANCE, step.vigilance_lag_min, step.vigilance_lag_max),
@@ -206,7 +196,7 @@ def _lags(annotations: Annotations, design: StudyDesign) -> list[_Found]:
     return found
 
 
-def _step2_targets(annotations: Annotations, _design: StudyDesign) -> list[_Found]:
+def _step2_targets(annotations: Annotations, _design: StudyDesign) -> list[Found]:
     first = annotations.step == 1
     if not first.any():
         return []
@@ -234,7 +224,7 @@ def _step1_roles(annotations: Annotations) -> NDArray[np.int8]:
     return roles
 
 
-def _step2_fillers(annotations: Annotations, _design: StudyDesign) -> list[_Found]:
+def _step2_fillers(annotations: Annotations, _design: StudyDesign) -> list[Found]:
     fillers = (annotations.step == 2) & (annotations.role == FILLER)
     wrong = np.flatnonzero(fillers & (_step1_roles(annotations) >= 0))
     return [
@@ -247,76 +237,9 @@ def _step2_fillers(annotations: Annotations, _design: StudyDesign) -> list[_Foun
     ]
 
 
-def _times(annotations: Annotations, _design: StudyDesign) -> list[_Found]:
-    """Each showing starts after the one before it and, where known, after all responses before it in the step."""
-    order = annotations.by_position
-    order = order[~np.isnat(annotations.time[order])]
-    if len(order) < 2:
-        return []
-    ms = annotations.time[order].astype("datetime64[ms]").astype(np.int64)
-    same = np.diff(annotations.participant[order]) == 0
-    back = same & (np.diff(ms) < 0)
-    resolution = next((unit for unit in (60_000, 1000) if not (ms % unit).any()), _CLOCK_MS)
-    starts = np.r_[True, _group(annotations, order) != 0]
-    rt_ms = np.nan_to_num(annotations.rt_ms[order].astype(np.float64))
-    spent = np.cumsum(rt_ms) - rt_ms
-    first = np.flatnonzero(starts)[np.cumsum(starts) - 1]
-    passed, responded = ms - ms[first], spent - spent[first]
-    soon = (np.r_[False, same] & (np.r_[0, np.diff(ms)] < np.r_[0, rt_ms[:-1]] - resolution)) & ~starts
-    soon |= passed < responded - 2 * resolution
-    soon &= ~np.r_[False, back]
-    return [
-        (order[1:][back], lambda row: f"position {annotations.position[row]} starts before the one that precedes it"),
-        (order[soon], lambda row: f"position {annotations.position[row]} starts before the responses that precede it"),
-    ]
-
-
-def _response_times(annotations: Annotations, design: StudyDesign) -> list[_Found]:
-    rt_ms, window_ms = annotations.rt_ms, design.presentation.window_s * 1000
-    known = rt_ms[np.isfinite(rt_ms)]
-    seconds = len(known) > 0 and float(np.median(known)) < window_ms / 1000
-    hint = ", so the column seems to be in seconds" if seconds else ""
-    return [
-        (
-            np.flatnonzero(rt_ms < RT_MIN_MS),
-            lambda row: f"a response after {rt_ms[row]:g} ms, faster than people can respond{hint}",
-        ),
-        (
-            np.flatnonzero(rt_ms > window_ms + _CLOCK_MS),
-            lambda row: f"a response after {rt_ms[row]:g} ms, where the design's window is {window_ms:g} ms",
-        ),
-    ]
-
-
-def _copies(annotations: Annotations, _design: StudyDesign) -> list[_Found]:
-    """Two participants with the same videos in the same order, of a step too long for chance, or the same times."""
-    order = annotations.by_position
-    starts = np.flatnonzero(np.r_[True, _group(annotations, order) != 0])
-    weights = np.random.default_rng(0).integers(1, 2**62, int(annotations.position.max(initial=0)) + 1, dtype=np.int64)
-    tenths = np.nan_to_num(annotations.rt_ms.astype(np.float64) * 10).astype(np.int64)
-    showings = np.diff(np.r_[starts, len(order)])
-    presses = np.add.reduceat((tenths > 0)[order].astype(np.int64), starts)
-    videos = annotations.video.astype(np.int64) + 1
-    other: dict[int, int] = {}
-    for cells, enough in (
-        (videos, showings >= _CHANCE_SHOWINGS),
-        (videos * 10_000_000 + tenths, presses >= _COPIED_RESPONSES),
-    ):
-        sums = np.add.reduceat((cells * weights[annotations.position])[order], starts)  # wraps around, as a hash does
-        by_sum = np.argsort(sums, kind="stable")
-        same = np.flatnonzero(np.r_[False, np.diff(sums[by_sum]) == 0] & enough[by_sum])
-        other |= {int(order[starts[by_sum[i]]]): int(order[starts[by_sum[i - 1]]]) for i in same}
-
-    def text(row: int) -> str:
-        first = annotations.participants[annotations.participant[other[row]]]
-        return f"the same videos in the same order in step {annotations.step[row]} as participant {first!r}"
-
-    return [(np.array(list(other), dtype=np.int64), text)]
-
-
-def _names(annotations: Annotations, _design: StudyDesign) -> list[_Found]:
-    """Names that differ only in case, in spaces or in a suffix, and so may mean the same."""
-    found: list[_Found] = []
+def _names(annotations: Annotations, _design: StudyDesign) -> list[Found]:
+    """Names that differ only in case, in spaces, in zeros before a number or in a suffix, and so may mean the same."""
+    found: list[Found] = []
     for kind, names, column in (
         ("participants", annotations.participants, annotations.participant),
         ("videos", annotations.videos, annotations.video),
@@ -324,7 +247,7 @@ def _names(annotations: Annotations, _design: StudyDesign) -> list[_Found]:
         first: dict[str, str] = {}
         twice: dict[int, str] = {}
         for index, name in enumerate(names):
-            plain = " ".join(name.split()).casefold()
+            plain = re.sub(r"(?<!\d)0+(?=\d)", "", " ".join(name.split()).casefold())
             stem, dot, suffix = plain.rpartition(".")
             plain = stem if kind == "videos" and dot and f".{suffix}" in VIDEO_SUFFIXES else plain
             if first.setdefault(plain, name) != name:
@@ -342,11 +265,19 @@ _EXPORT_AGAIN: Final = "correct the row or take the export again"
 _OF_ANY_DESIGN: Final = frozenset({"names"})
 """Checks of tables that need not have the design's numbers, see `Controls.design_numbers`."""
 CHECKS: Final = {
-    "names": Check("no two names differ only in case, spaces or a suffix", _names, "give both the same name"),
-    "copies": Check("no participant is a copy of another", _copies, "remove one of the two"),
+    "names": Check(
+        "no two names differ only in case, spaces, zeros before a number or a suffix", _names, "give both the same name"
+    ),
+    "copies": Check("no participant is a copy of another", find_copies, "remove one of the two"),
     "positions": Check("positions follow each other from 1", _positions, _EXPORT_AGAIN),
-    "times": Check("showings start in the order of their positions, after the response before", _times, _EXPORT_AGAIN),
-    "response_times": Check("response times from 100 ms to the end of the window", _response_times, _EXPORT_AGAIN),
+    "times": Check(
+        "showings start in order, after the one before has ended, without long pauses", find_times, _EXPORT_AGAIN
+    ),
+    "response_times": Check(
+        "response times from 100 ms to the end of the window, of every press, that differ",
+        find_response_times,
+        _EXPORT_AGAIN,
+    ),
     "showings": Check("nobody has more showings than the design, and somebody has all", _showings, _GIVE_DESIGN),
     "roles": Check("numbers of targets, vigilance fillers, fillers and repeats as in the design", _roles, _GIVE_DESIGN),
     "lags": Check("lags within the design's ranges", _lags, _GIVE_DESIGN),

@@ -63,7 +63,7 @@ class Plan:
 
     Attributes:
         invited: Participants to recruit for each step: also those who fail its controls.
-        minutes: Of each step, at most: nobody presses.
+        minutes: Of each step with its practice, at most: nobody presses.
         expected: By horizon.
     """
 
@@ -203,8 +203,11 @@ def plan_for_budget(
 
 
 def _minutes(design: StudyDesign) -> tuple[float, float]:
+    """A showing of the practice takes as long as one of the game: its feedback takes the time of the gap."""
     seconds = design.presentation.window_s + design.presentation.gap_s
-    return design.step1.showings * seconds / 60, design.step2.showings * seconds / 60
+    practice = design.practice
+    first = design.step1.showings + practice.step1_showings
+    return first * seconds / 60, (design.step2.showings + practice.step2_showings) * seconds / 60
 
 
 def _simulate(design: StudyDesign, videos: int, first: int, second: int, seed: int) -> SimulatedStudy:

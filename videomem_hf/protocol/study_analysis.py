@@ -25,7 +25,11 @@ _DELAY_BINS: Final = 12
 
 
 class Correlation(NamedTuple):
-    """A correlation over videos with its two-sided p-value; both NaN where undefined."""
+    """A correlation over videos with its two-sided p-value; both NaN where undefined.
+
+    The p-value is that of the same correlation of responses relative to the participant's own means: an able or quick
+    participant changes the values of all their videos.
+    """
 
     value: float
     p_value: float
@@ -75,9 +79,7 @@ class HorizonAnalysis:
         human: NaN with fewer than two participants.
         curve, thinned: Annotation consistency (Fig. 4), `thinned` over all videos with annotations left out.
         expected: Between two studies of this size.
-        rt_with_score: Pearson's correlation of mean response time and score (Fig. 6). Its p-value is that of response
-            times and hits relative to the participant's own means: someone quick and able raises the score and lowers
-            the response time of all their videos.
+        rt_with_score: Pearson's correlation of mean response time and score (Fig. 6).
         rt_ms, false_rt_ms: Mean response times of hits and of false alarms.
     """
 
@@ -132,18 +134,21 @@ def analyse_study(
         if len(scores.annotations[horizon])
     }
     short, long = (scores.scores[horizon] for horizon in HORIZONS)
+    hits = tuple(_relative_hits(scores, horizon) for horizon in HORIZONS)
+    times = tuple(_relative_rt(scores.annotations[horizon], len(scores.videos)) for horizon in HORIZONS)
     both = (short.annotations > 0) & (long.annotations > 0)
     by_count = np.argsort(-long.annotations, kind="stable")
     most = {size: by_count[:size] for size in MOST_ANNOTATED if size < both.sum()}
     return StudyAnalysis(
         scores=scores,
         horizons=horizons,
-        short_with_long=_correlation(spearman, short.score, long.score),
+        short_with_long=_correlation(spearman, short.score, long.score, *hits),
         short_with_long_most={
-            size: _correlation(spearman, short.score[which], long.score[which]) for size, which in most.items()
+            size: _correlation(spearman, short.score[which], long.score[which], *(each[which] for each in hits))
+            for size, which in most.items()
         },
-        short_with_long_pearson=_correlation(pearson, short.score, long.score),
-        rt_short_with_long=_correlation(pearson, short.rt_ms, long.rt_ms),
+        short_with_long_pearson=_correlation(pearson, short.score, long.score, *hits),
+        rt_short_with_long=_correlation(pearson, short.rt_ms, long.rt_ms, *times),
         rt_test=_rt_test(scores),
     )
 
@@ -185,7 +190,7 @@ def _analyse_horizon(
     measure = partial(consistency.annotation_consistency, to_lag=to_lag, splits=splits, seed=seed, progress=progress)
     curve = measure(targets, videos)
     mean = float(values.annotations[values.annotations > 0].mean())
-    rt_with_score = _correlation(pearson, values.rt_ms, values.score)
+    relative = _relative_rt(targets, videos), _relative_hits(scores, horizon)
     step = scores.design.step2
     bins = None if horizon == "short_term" else np.linspace(step.delay_min_h, step.delay_max_h, _DELAY_BINS + 1)
     return HorizonAnalysis(
@@ -195,7 +200,7 @@ def _analyse_horizon(
         thinned=measure(targets, videos, thin=True),
         expected=consistency.expected_consistency(curve, mean),
         reliability=consistency.reliability(sum_by_video(targets, videos), values.score),
-        rt_with_score=Correlation(rt_with_score.value, p_within_participants(targets, videos), rt_with_score.videos),
+        rt_with_score=_correlation(pearson, values.rt_ms, values.score, *relative),
         rt_ms=consistency.finite_mean(targets.rt_ms[targets.hit]),
         false_rt_ms=_false_rt_ms(annotations, scores, horizon),
     )
@@ -212,30 +217,44 @@ def _both(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     return x[known], y[known]
 
 
-def _correlation(statistic: Callable[[Floats, Floats], float], x: Floats, y: Floats) -> Correlation:
-    """A correlation over the videos that have both values: NaN, with a warning, where one of them is constant."""
+def _correlation(
+    statistic: Callable[[Floats, Floats], float], x: Floats, y: Floats, relative_x: Floats, relative_y: Floats
+) -> Correlation:
+    """A correlation over the videos that have both values: NaN, with a warning, where one of them is constant.
+
+    The p-value is that of the values relative to the participants' means, `(videos,)` as the others.
+    """
     x, y = _both(x, y)
     value = statistic(x, y) if len(x) > 2 else float("nan")
-    if np.isnan(value):
+    relative_x, relative_y = _both(relative_x, relative_y)
+    if np.isnan(value) or min(np.ptp(relative_x), np.ptp(relative_y)) == 0:
         return Correlation(value, float("nan"), len(x))
     test = stats.spearmanr if statistic is spearman else stats.pearsonr
-    return Correlation(value, float(test(x, y).pvalue), len(x))
+    return Correlation(value, float(test(relative_x, relative_y).pvalue), len(x))
 
 
-def p_within_participants(annotations: TargetAnnotations, videos: int) -> float:
-    """The p-value of the correlation of a video's mean response time and hit rate, both less the participant's mean.
+def _relative_hits(scores: StudyScores, horizon: Horizon) -> Floats:
+    """Each video's hit rate less the participants' means, along the line of the lag where scores are corrected."""
+    part, correction = scores.annotations[horizon], scores.correction
+    hit = part.hit.astype(np.float64)
+    if horizon == "short_term" and scores.corrected and correction is not None:
+        hit += correction.slope * (correction.to_lag - part.interval)
+    return relative_means(hit, part.participant, part.video, len(scores.videos))
 
-    Where nobody gave two responses, they are taken as they are.
+
+def _relative_rt(part: TargetAnnotations, videos: int) -> Floats:
+    timed = part.hit & np.isfinite(part.rt_ms)
+    return relative_means(part.rt_ms[timed], part.participant[timed], part.video[timed], videos)
+
+
+def relative_means(values: Floats, participant: NDArray[np.int64], video: NDArray[np.int64], videos: int) -> Floats:
+    """Means by video, `(videos,)`, of responses less their participant's mean; NaN for a video without any.
+
+    Where nobody gave two responses, these are taken as they are.
     """
-    timed = annotations.hit & np.isfinite(annotations.rt_ms)
-    if not timed.any():
-        return float("nan")
-    rt_ms, hit = annotations.rt_ms[timed], annotations.hit.astype(np.float64)
-    if len(np.unique(annotations.participant)) < len(annotations):
-        rt_ms, hit = centre(rt_ms, annotations.participant[timed]), centre(hit, annotations.participant)
-    return _correlation(
-        pearson, _mean_by(annotations.video[timed], rt_ms, videos), _mean_by(annotations.video, hit, videos)
-    ).p_value
+    if len(np.unique(participant)) < len(participant):
+        values = centre(values, participant)
+    return _mean_by(video, values, videos)
 
 
 def _mean_by(index: NDArray[np.int64], values: Floats, size: int) -> Floats:

@@ -13,6 +13,7 @@ from videomem_hf.protocol.study_analysis import Correlation, HorizonAnalysis, Re
 from videomem_hf.run_files import without_nan
 from videomem_hf.schema import HORIZONS, Horizon
 
+_RELATIVE: Final = "p relative to the participants' own means"
 _NAMES: Final[dict[Horizon, str]] = {"short_term": "Short-term", "long_term": "Long-term"}
 
 
@@ -171,14 +172,20 @@ def _correlation_row(name: str, statistic: str, found: Correlation, definition: 
 
 
 def _agreement_rows(analysis: StudyAnalysis) -> list[StudyRow]:
-    text, most = "Short- with long-term score", "Spearman; the videos with the most long-term annotations"
+    text = "Short- with long-term score"
+    most = f"Spearman; the videos with the most long-term annotations; {_RELATIVE}"
     return [
-        _correlation_row("short_with_long", text, analysis.short_with_long, "Spearman"),
+        _correlation_row("short_with_long", text, analysis.short_with_long, f"Spearman; {_RELATIVE}"),
         *(
             _correlation_row(f"short_with_long_{size}", f"{text}, {size} videos", found, most)
             for size, found in analysis.short_with_long_most.items()
         ),
-        _correlation_row("short_with_long_pearson", f"{text}, Pearson", analysis.short_with_long_pearson, "Pearson"),
+        _correlation_row(
+            "short_with_long_pearson",
+            f"{text}, Pearson",
+            analysis.short_with_long_pearson,
+            f"Pearson; {_RELATIVE}",
+        ),
     ]
 
 
@@ -186,7 +193,7 @@ def _rt_rows(analysis: StudyAnalysis) -> list[StudyRow]:
     rows = []
     for horizon, part in analysis.horizons.items():
         text = f"{_NAMES[horizon]} response time"
-        definition = "Pearson of a video's mean response time and score; p relative to the participant's own means"
+        definition = f"Pearson of a video's mean response time and score; {_RELATIVE}"
         hits, false = part.rt_ms / 1000, part.false_rt_ms / 1000
         rows += [
             _correlation_row(f"{horizon}_rt_with_score", f"{text} with score", part.rt_with_score, definition),
@@ -194,7 +201,7 @@ def _rt_rows(analysis: StudyAnalysis) -> list[StudyRow]:
             StudyRow(f"{horizon}_false_rt_s", f"{text} of false alarms, s", false, "mean", "false alarms", None, 2),
         ]
     test, both = analysis.rt_test, analysis.rt_short_with_long
-    text, definition = "Short- with long-term response time", "Pearson of a video's mean response times"
+    text, definition = "Short- with long-term response time", f"Pearson of a video's mean response times; {_RELATIVE}"
     by_step = f"Student's t for paired samples, {test.degrees_of_freedom} degrees of freedom; p by participant"
     return [
         *rows,

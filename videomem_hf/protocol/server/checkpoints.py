@@ -6,7 +6,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-PERIOD_S: Final = 10.0
+PERIOD_S: Final = 60.0
+"""A checkpoint syncs the whole database, and responses that are stored meanwhile wait for the disk."""
 ON_CONNECT: Final = "wal_autocheckpoint=50000"
 """The pragma for connections that leave checkpoints to this thread until the log has this many pages (200 MB)."""
 

@@ -21,7 +21,6 @@ import numpy as np
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from videomem_hf.protocol.annotations import MISSING_REASONS, Annotations
-from videomem_hf.protocol.checks import RT_MIN_MS
 from videomem_hf.protocol.design import StudyDesign
 from videomem_hf.protocol.schedule import ROLES
 from videomem_hf.protocol.screening import screen
@@ -29,6 +28,7 @@ from videomem_hf.protocol.server.assignment import assign, release_targets
 from videomem_hf.protocol.server.database import participants, showings, steps, studies
 from videomem_hf.protocol.server.settings import StudySettings
 from videomem_hf.protocol.server.tokens import hash_secret, new_token, return_code
+from videomem_hf.protocol.time_checks import RT_MIN_MS
 
 Note = Literal["interrupted", "unplayable", "hidden", "stalled", "ended_early", "paused"]
 
@@ -144,6 +144,13 @@ def join(connection: Connection, newcomer: Newcomer, now: int) -> str:
     own = {"name": f"p{secrets.token_hex(5)}", "token_hash": hash_secret(token), "joined_ms": now}
     connection.execute(insert(participants).values(own | asdict(newcomer)))
     return token
+
+
+def has_joined(connection: Connection, token: str, platform_id: str | None) -> bool:
+    """Whether a participant with this token and stored platform id takes part."""
+    owner = select(participants.c.platform_id).where(participants.c.token_hash == hash_secret(token))
+    row = connection.execute(owner.where(participants.c.withdrawn.is_(None))).first()
+    return row is not None and row.platform_id == platform_id
 
 
 def come_back(connection: Connection, code: str) -> str:

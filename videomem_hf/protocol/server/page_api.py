@@ -9,7 +9,6 @@ from fastapi import APIRouter, Body, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from jinja2 import Environment, PackageLoader
 
-from videomem_hf.protocol.checks import RT_MIN_MS
 from videomem_hf.protocol.server.clips import MEDIA_TYPES
 from videomem_hf.protocol.server.completion import completion_of_stranger
 from videomem_hf.protocol.server.database import Database
@@ -20,6 +19,7 @@ from videomem_hf.protocol.server.settings import Question
 from videomem_hf.protocol.server.study import Study
 from videomem_hf.protocol.server.texts import Texts, choose_language, language_name, load_texts
 from videomem_hf.protocol.server.visits import Counted, count_visit
+from videomem_hf.protocol.time_checks import RT_MIN_MS
 
 _TEMPLATES: Final = Environment(loader=PackageLoader("videomem_hf.protocol.server"), autoescape=True)
 _KEEP: Final = {"cache-control": "private, max-age=3600"}

@@ -128,14 +128,17 @@ class ParticipantApi:
         add("/api/withdraw", self.withdraw, methods=["POST"])
 
     async def join(self, body: JoinBody, request: Request, response: Response) -> dict[str, Any]:
-        """Add a newcomer and set the cookie."""
+        """Add a newcomer, unless they joined in another tab of the browser, and set the cookie."""
         self._joins.admit(client_address(request))
         stored = self._stored_id(body.platform, body.platform_id) or StoredId(None, None)
         answers = self._demographics(body)
         language = body.language if body.language in self.study.settings.languages else None
+        mine = request.cookies.get(COOKIE, "")
         newcomer = game.Newcomer(body.platform, stored.known, stored.sealed, answers, dict(body.browser), language)
 
         def enter(connection: Connection) -> str:
+            if game.has_joined(connection, mine, stored.known):
+                return mine
             if (met := admission(connection, self.study.settings, self.now_ms())) != "new":
                 raise game.Refused(met, "This study does not admit participants now.")
             return game.join(connection, newcomer, self.now_ms())

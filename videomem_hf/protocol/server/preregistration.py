@@ -6,9 +6,9 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader
 
 from videomem_hf import __version__
-from videomem_hf.protocol.checks import RT_MIN_MS
 from videomem_hf.protocol.design import StudyDesign
 from videomem_hf.protocol.plan import annotations_for_precision
+from videomem_hf.protocol.time_checks import RT_MIN_MS
 from videomem_hf.schema import HORIZON_NAMES, HORIZONS, InputError
 
 MARKDOWN: Final = Environment(loader=PackageLoader("videomem_hf.protocol.server"), keep_trailing_newline=True)

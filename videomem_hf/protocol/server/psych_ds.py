@@ -100,10 +100,11 @@ _STEP_DICTIONARY: Final = {
 }
 
 
-def write_psych_ds(connection: Connection, study: Study, out: Path) -> Path:
+def write_psych_ds(connection: Connection, study: Study, out: Path) -> dict[str, int]:
     """Write the data set into a new or empty folder; nothing is left behind if that fails.
 
-    Raises InputError if the folder is in use or cannot be written.
+    Returns the number of rows of each table: participants, exclusions, annotations, practice. Raises InputError if the
+    folder is in use or cannot be written.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: exists already; give a new folder.")
@@ -111,7 +112,7 @@ def write_psych_ds(connection: Connection, study: Study, out: Path) -> Path:
     shutil.rmtree(partial, ignore_errors=True)
     try:
         (partial / "data").mkdir(parents=True)
-        columns = _write_tables(connection, study, partial / "data")
+        columns, counts = _write_tables(connection, study, partial / "data")
         _write_description(study, partial, columns)
         _write_papers(study, partial)
         if out.exists():
@@ -123,11 +124,11 @@ def write_psych_ds(connection: Connection, study: Study, out: Path) -> Path:
         ) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return out
+    return counts
 
 
-def _write_tables(connection: Connection, study: Study, folder: Path) -> list[str]:
-    """Write the tables; returns the names of all columns."""
+def _write_tables(connection: Connection, study: Study, folder: Path) -> tuple[list[str], dict[str, int]]:
+    """Write the tables; returns the names of all columns, and the number of rows of each table."""
     people = list(_rows(participant_lines(connection, study.settings, study.key)))
     names = {person["participant"]: _new_name(study.key, person["participant"]) for person in people}
     joined = {person["participant"]: _ms(person["joined"]) for person in people}
@@ -145,14 +146,16 @@ def _write_tables(connection: Connection, study: Study, folder: Path) -> list[st
         "annotations": next(csv.reader(annotation_lines(connection))),
         "practice": next(csv.reader(practice_lines(connection))),
     }
-    name = _short_name(study)
+    name, counts = _short_name(study), dict.fromkeys(tables, 0)
     for kind, rows in tables.items():
         path = folder / f"study-{name}_description-{kind}_data.csv"
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, empty[kind], lineterminator="\n")
             writer.writeheader()
-            writer.writerows(rows)
-    return list(dict.fromkeys(column for header in empty.values() for column in header))
+            for row in rows:
+                writer.writerow(row)
+                counts[kind] += 1
+    return list(dict.fromkeys(column for header in empty.values() for column in header)), counts
 
 
 def _short_name(study: Study) -> str:

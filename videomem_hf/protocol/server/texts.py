@@ -65,9 +65,22 @@ def text_problems(folder: Path, settings: StudySettings) -> Iterator[str]:
             if not placeholders(given[key]) <= placeholders(english[key]):
                 unknown = ", ".join(sorted(placeholders(given[key]) - placeholders(english[key])))
                 yield f"{language}: {key} has the unknown value {{{unknown}}} and is shown in English"
-        for name, key in (("consent", "consent.text"), ("debriefing", "debriefing.text")):
-            if getattr(settings, name) and len(settings.languages) > 1 and not (own.is_file() and key in _read(own)):
-                yield f"{language}: {name} of study.yaml is shown whatever its language; put {key} into {own}"
+        if language != settings.languages[0]:
+            translated = _read(own) if own.is_file() else {}
+            for name, key in _study_texts(settings):
+                if key not in translated:
+                    yield f"{language}: {name} of study.yaml is shown whatever its language; put {key} into {own}"
+
+
+def _study_texts(settings: StudySettings) -> Iterator[tuple[str, str]]:
+    """The texts of `study.yaml`, in the study's first language: what they are there, and their keys in a catalogue."""
+    for name, key in (("title", "title"), ("consent", "consent.text"), ("debriefing", "debriefing.text")):
+        if getattr(settings, name):
+            yield name, key
+    for question in settings.demographics:
+        key = f"question.{question.name}"
+        yield f"the question {question.name}", key
+        yield from ((f"the choice {choice!r}", f"{key}.{choice}") for choice in question.choices)
 
 
 def placeholders(text: str) -> set[str]:

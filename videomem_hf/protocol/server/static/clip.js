@@ -7,6 +7,15 @@ const START_MAX_MS = 15000;
 // How far a clip's end may differ from the length that its file states.
 const EARLY_S = 0.5;
 
+// A key that is held down since before a clip is no press; jsPsych knows of held keys only within one run of it.
+window.addEventListener(
+  "keydown",
+  (event) => {
+    if (event.repeat && document.querySelector("video.clip")) event.stopImmediatePropagation();
+  },
+  true,
+);
+
 export class ClipPlugin {
   static info = {
     name: "clip",

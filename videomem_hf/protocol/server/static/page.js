@@ -212,13 +212,16 @@ function showProgress(done, total) {
   document.getElementById("progress-bar").style.width = `${(100 * done) / total}%`;
 }
 
-// Sends the responses that an earlier page left behind, and ends the showing it left unfinished.
-async function catchUp(step, queue, next) {
+// Sends the responses that an earlier page left behind, and ends the showing it left unfinished. A step that went on with
+// another device may have left one too, of which this browser knows nothing.
+async function catchUp(step, queue, next, resumed) {
   const cut = queue.takeOver();
   const sent = queue.waiting.filter((response) => response.step === step).map((response) => response.position);
+  const elsewhere = resumed && next > Math.max(queue.reached(step), ...sent.map((last) => last + 1));
   await queue.send();
   const position = Math.max(next, ...sent.map((last) => last + 1));
-  if (!cut.some((showing) => showing.step === step && showing.position === position)) return position;
+  queue.noteReached(step, position);
+  if (!elsewhere && !cut.some((showing) => showing.step === step && showing.position === position)) return position;
   await queue.add({ step, position, rt_ms: null, note: "interrupted" });
   return position + 1;
 }
@@ -235,14 +238,26 @@ async function loadClip(clips, queue, position) {
   }
 }
 
+// A server that no longer knows a browser in the middle of a step: the participant has gone on with another one.
+const replaced = (error) => (error.code === "unknown" ? new Refused(error.status, { error: "elsewhere" }) : error);
+
 async function play(study, me, session) {
   const started = await request("POST", `/api/steps/${me.step}/begin`, { page: pageName, ...session });
+  try {
+    await playOn(study, me, started);
+  } catch (error) {
+    throw replaced(error);
+  }
+}
+
+async function playOn(study, me, started) {
   const clips = new Clips(me.step, started.showings);
   let fail;
   const failure = new Promise((_, reject) => (fail = reject));
   failure.catch(() => {});
   const queue = new ResponseQueue(me.participant, pageName, fail);
-  const position = await Promise.race([catchUp(me.step, queue, started.next), failure]);
+  const resumed = me.stage === "playing" || started.next > 1;
+  const position = await Promise.race([catchUp(me.step, queue, started.next, resumed), failure]);
   queue.onStored = (next) => clips.ahead(next, study.clips_ahead);
   if (position <= started.showings) {
     clips.ahead(position, study.clips_ahead);
@@ -308,7 +323,8 @@ async function takePart(visit) {
       note("game");
       await play(study, me, visit.session);
     } catch (error) {
-      if (!(error instanceof Refused) || error.code !== "over") throw error;
+      // Over, or withdrawn in another window.
+      if (!(error instanceof Refused) || !["over", "not_started"].includes(error.code)) throw error;
     } finally {
       await leaveGame();
     }

@@ -74,6 +74,15 @@ export class ResponseQueue {
     else localStorage.removeItem(name);
   }
 
+  // The next showing of a step as far as this browser knows; 0 where the step was not played here.
+  reached(step) {
+    return Number(localStorage.getItem(`reached ${this.participant} ${step}`));
+  }
+
+  noteReached(step, next) {
+    localStorage.setItem(`reached ${this.participant} ${step}`, String(next));
+  }
+
   // Takes over the responses of earlier pages (of older versions too) and returns the showings they left unfinished.
   takeOver() {
     const take = (kind) => {
@@ -99,6 +108,7 @@ export class ResponseQueue {
       const body = () => ({ page: this.page, ...response, age_ms: Math.max(0, Date.now() - ended) });
       try {
         const { next } = await request("PUT", `/api/steps/${step}/showings/${position}`, body);
+        this.noteReached(step, next);
         this.onStored(next);
       } catch (error) {
         this.waiting = [];

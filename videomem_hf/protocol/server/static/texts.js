@@ -45,5 +45,6 @@ export const minutes = (number) =>
 
 export const percent = (share) => new Intl.NumberFormat(current.language, { style: "percent" }).format(share);
 
+// How long a step takes at most with its practice, as `study plan` counts it.
 export const duration = (study, step) =>
-  minutes(Math.ceil((study.showings[step - 1] * (study.window_ms + study.gap_ms)) / 60000));
+  minutes(Math.ceil(((study.showings[step - 1] + study.practice[step - 1]) * (study.window_ms + study.gap_ms)) / 60000));
