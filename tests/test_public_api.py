@@ -55,6 +55,8 @@ DOCUMENTED = {
     "videomem_hf.films.excerpt": {"Excerpt", "WrittenExcerpt", "best_excerpt"},
     "videomem_hf.inference.forgetting": {"ForgettingCurve", "forgetting_curve"},
     "videomem_hf.protocol.two_versions": {"VersionComparison", "compare_versions", "responses_needed"},
+    "videomem_hf.protocol.detection.combined": {"Combined", "combine"},
+    "videomem_hf.protocol.assignment.log": {"Decision", "replay"},
     "videomem_hf.protocol.detection.measure": {"MEASURES", "Measurement", "measure", "measure_study"},
     "videomem_hf.protocol.responses.importing": {"ImportedStudy", "import_responses"},
     "videomem_hf.benchmark.benchmark": {"BenchmarkOptions", "read_result", "run_benchmark", "write_result"},

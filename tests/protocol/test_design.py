@@ -36,7 +36,7 @@ def test_every_number_has_its_source() -> None:
     entries = [
         entry for part in dataclasses.fields(StudyDesign()) for entry in dataclasses.fields(part.default_factory)
     ]
-    assert len(entries) == 25
+    assert len(entries) == 28
     assert all(entry.metadata["source"] for entry in entries)
 
 

@@ -70,6 +70,7 @@ def _measure(table: "Annotations", scores: "StudyScores", out: Path) -> None:
     """Fit the detection model, write its measures, and print what they are worth."""
     from tqdm import tqdm
 
+    from videomem_hf.protocol.detection.combined import combine
     from videomem_hf.protocol.detection.measure import REPORTED, measure_study
     from videomem_hf.protocol.detection.reliability import SPLITS, reliabilities
     from videomem_hf.protocol.detection.tables import write_measurement
@@ -78,7 +79,8 @@ def _measure(table: "Annotations", scores: "StudyScores", out: Path) -> None:
         measured = measure_study(table, scores.screening, scores.design, progress=bar.update)
     with tqdm(total=SPLITS * len(measured), desc="split halves", unit="split") as bar:
         found = {horizon: reliabilities(part, progress=bar.update) for horizon, part in measured.items()}
-    written = write_measurement(measured, found, scores.videos, table.participants, out)
+    combined = combine(measured, scores.annotations)
+    written = write_measurement(measured, found, scores.videos, table.participants, out, combined)
     for horizon, part in measured.items():
         fit, name = part.detection, HORIZON_NAMES[horizon]
         left_out = [

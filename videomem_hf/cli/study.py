@@ -10,8 +10,9 @@ from videomem_hf.cli.options import Design, quote, require_study_extra, say_next
 from videomem_hf.cli.study_export import DatabaseUrl, Folder, export, open_database, preregister
 from videomem_hf.cli.study_import import import_study
 from videomem_hf.cli.study_plan import plan, preview
+from videomem_hf.cli.study_replay import replay
 from videomem_hf.protocol.paper import PARTICIPANTS, RETURNING
-from videomem_hf.schema import InputError
+from videomem_hf.schema import HORIZON_NAMES, InputError
 
 if TYPE_CHECKING:
     from videomem_hf.protocol.server.study import Study
@@ -211,6 +212,7 @@ def status(
     Example: [bold]videomem study status mystudy --videos[/bold]
     """
     from videomem_hf.protocol.server.app import system_ms
+    from videomem_hf.protocol.server.assignment import known_reliability
     from videomem_hf.protocol.server.game import Game
     from videomem_hf.protocol.server.report import study_report
 
@@ -218,7 +220,7 @@ def status(
     with connections.write() as connection:
         Game(found.design, found.settings).close_abandoned(connection, system_ms())
     with connections.read() as connection:
-        progress = study_report(connection)
+        progress, known = study_report(connection), known_reliability(connection, found.design)
     visits = progress.visits
     unsuitable = sum(number for name, number in visits.items() if name.startswith("unsuitable_"))
     typer.echo(
@@ -238,6 +240,12 @@ def status(
         )
     short, long = progress.spread("short_given"), progress.spread("long_given")
     typer.echo(f"annotations per video: short-term {short}; long-term {long}")
+    for horizon, value in known.items():
+        wanted = found.design.assignment.wanted.get(horizon)
+        typer.echo(
+            f"{HORIZON_NAMES[horizon]} reliability: {value:.2f}, with what is under way"
+            + (f"; the study stops at {wanted:g}" if wanted else "")
+        )
     if videos:
         typer.echo("video\tshort-term\tunder way\tlong-term\tunder way")
         for video in progress.videos:
@@ -245,6 +253,7 @@ def status(
 
 
 study.command()(export)
+study.command()(replay)
 
 
 @study.command()

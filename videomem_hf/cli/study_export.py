@@ -38,6 +38,9 @@ def export(
     invitees: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write who can be invited to step 2, with platform ids.")
     ] = None,
+    decisions: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write the log of an adaptive study, for `study replay`.")
+    ] = None,
     database: DatabaseUrl = None,
 ) -> None:
     """Export the annotations that a study has collected so far. Works while it is served.
@@ -49,6 +52,7 @@ def export(
     """
     require_study_extra()
     from videomem_hf.protocol.server import export as tables
+    from videomem_hf.protocol.server.assignment import log_lines
     from videomem_hf.protocol.server.game import Game
     from videomem_hf.protocol.server.psych_ds import write_psych_ds
 
@@ -66,6 +70,8 @@ def export(
         if invitees is not None:
             lines = tables.invitee_lines(connection, Game(found.design, found.settings), found.key)
             _write_lines(invitees, lines)
+        if decisions is not None:
+            _write_lines(decisions, log_lines(connection, found.design))
     if form == "csv":
         typer.echo(f"{out}: {quantity(showings, 'showing')}" + ("" if showings else "; nobody has played yet"))
     else:

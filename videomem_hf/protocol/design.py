@@ -15,7 +15,7 @@ from types import UnionType
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from videomem_hf.recipes import build, read_yaml
-from videomem_hf.schema import InputError
+from videomem_hf.schema import Horizon, InputError
 
 
 def _with_source(value: Any, source: str) -> Any:
@@ -35,7 +35,8 @@ class FirstStep:
         vigilance_fillers: Videos shown twice in close succession, to check that the participant attends.
         vigilance_lag_min, vigilance_lag_max: Range of the vigilance fillers' lags.
         fillers: Videos shown once; the targets of step 2 are taken from them.
-        candidates: The videos are drawn from this many with the fewest annotations.
+        candidates: The videos are drawn from this many with the fewest annotations (with `assignment.policy`
+            "adaptive": the fillers, from those whose long-term score gains most).
     """
 
     targets: int = _with_source(40, "Sec. 3.2, Fig. 2a")
@@ -194,15 +195,52 @@ class Practice:
 
 
 @dataclass(frozen=True)
+class Assignment:
+    """How videos are assigned to participants, and when the study stops by itself.
+
+    Attributes:
+        policy: "least_annotated": the videos with the fewest annotations; "adaptive": those whose next annotation
+            lowers the error of the ranking most.
+        short_term_reliability, long_term_reliability: Nobody is admitted any more once scores have these, from 0 to
+            below 1; 0 for no limit.
+    """
+
+    policy: Literal["least_annotated", "adaptive"] = _with_source("least_annotated", "Sec. 3.2")
+    short_term_reliability: float = _with_source(0.0, "no source: the paper's study does not stop by itself")
+    long_term_reliability: float = _with_source(0.0, "no source: the paper's study does not stop by itself")
+
+    @property
+    def wanted(self) -> dict[Horizon, float]:
+        """The reliabilities at which the study stops, without those of no limit."""
+        given: dict[Horizon, float] = {
+            "short_term": self.short_term_reliability,
+            "long_term": self.long_term_reliability,
+        }
+        return {horizon: value for horizon, value in given.items() if value}
+
+    @property
+    def logged(self) -> bool:
+        """Whether decisions depend on responses, so that each is kept in a log."""
+        return self.policy == "adaptive" or bool(self.wanted)
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        for name in ("short_term_reliability", "long_term_reliability"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"{name} {getattr(self, name)}; a reliability is a number from 0 to below 1.")
+
+
+@dataclass(frozen=True)
 class StudyDesign:
-    """A study: its two steps, how a video is shown, the controls, and the practice; raises InputError if they
-    contradict each other."""
+    """A study: its two steps, how a video is shown, the controls, the practice, and how videos are assigned; raises
+    InputError if they contradict each other."""
 
     step1: FirstStep = field(default_factory=FirstStep)
     step2: SecondStep = field(default_factory=SecondStep)
     presentation: Presentation = field(default_factory=Presentation)
     controls: Controls = field(default_factory=Controls)
     practice: Practice = field(default_factory=Practice)
+    assignment: Assignment = field(default_factory=Assignment)
 
     @property
     def videos_needed(self) -> int:

@@ -92,7 +92,7 @@ def step1_filler_slots(step: FirstStep) -> range:
 
 def step1_slots(step: FirstStep, seed: int) -> Slots:
     """The slot at each position of step 1, `(showings,)`: `draw_step1` as an array, with the same errors."""
-    generator = _generator(seed, "order 1")
+    generator = random_stream(seed, "order 1")
     for _ in range(_ATTEMPTS):
         slots = _try_drawn_lags(step, generator)
         if slots is not None:
@@ -110,7 +110,7 @@ def step1_slots(step: FirstStep, seed: int) -> Slots:
 
 def step2_slots(step: SecondStep, seed: int) -> Slots:
     """The slot at each position of step 2, `(showings,)`: `draw_step2` as an array."""
-    return _permutation(step.showings, _generator(seed, "order 2"))
+    return permutation(step.showings, random_stream(seed, "order 2"))
 
 
 def choose_step1_videos(design: StudyDesign, videos: Sequence[Video], counts: ArrayLike, seed: int) -> list[Video]:
@@ -130,14 +130,14 @@ def choose_step1_videos(design: StudyDesign, videos: Sequence[Video], counts: Ar
     """
     counts = _check_counts(videos, counts)
     design.check_collection(len(videos))
-    generator = _generator(seed, "videos 1")
+    generator = random_stream(seed, "videos 1")
     candidates = min(design.step1.candidates, len(videos))
     keys = counts + generator.random(len(videos))
     least = np.sort(np.argpartition(keys, candidates - 1)[:candidates])
-    chosen = least[_permutation(candidates, generator)[: design.step1.videos]]
+    chosen = least[permutation(candidates, generator)[: design.step1.videos]]
     by_count = chosen[np.argsort(keys[chosen], kind="stable")]
     targets, others = by_count[: design.step1.targets], by_count[design.step1.targets :]
-    slots = [*targets, *others[_permutation(len(others), generator)]]
+    slots = [*targets, *others[permutation(len(others), generator)]]
     return [videos[index] for index in slots]
 
 
@@ -161,7 +161,7 @@ def choose_step2_videos(
         InputError: The collection is too small, or counts are required and there is not one per video.
     """
     design.check_collection(len(videos))
-    generator = _generator(seed, "videos 2")
+    generator = random_stream(seed, "videos 2")
     fillers = [step1_videos[slot] for slot in step1_filler_slots(design.step1)]
     keys = generator.random(len(fillers))
     if design.step2.targets_by == "least_annotated":
@@ -170,18 +170,19 @@ def choose_step2_videos(
     order = np.lexsort((keys, np.array([video in unseen for video in fillers])))
     targets = [fillers[index] for index in order[: design.step2.targets].tolist()]
     seen = set(step1_videos)
-    new = (video for index in _permutation(len(videos), generator).tolist() if (video := videos[index]) not in seen)
+    new = (video for index in permutation(len(videos), generator).tolist() if (video := videos[index]) not in seen)
     return [*targets, *islice(new, design.step2.fillers)]
 
 
-def _generator(seed: int, purpose: str) -> np.random.Generator:
+def random_stream(seed: int, purpose: str) -> np.random.Generator:
     """A random stream for one purpose, used for uniform numbers only: NumPy guarantees that these stay the same."""
     if seed < 0:
         raise InputError(f"Seed {seed}; a seed is a whole number from 0.")
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, _PURPOSES[purpose]])))
 
 
-def _permutation(count: int, generator: np.random.Generator) -> Slots:
+def permutation(count: int, generator: np.random.Generator) -> Slots:
+    """The numbers below `count` in random order."""
     return np.argsort(generator.random(count), kind="stable")
 
 
@@ -197,7 +198,7 @@ def _check_counts(videos: Sequence[Video], counts: ArrayLike) -> NDArray[np.int6
 def _even_lags(count: int, shortest: int, longest: int, generator: np.random.Generator) -> Slots:
     """One lag from each of `count` equal parts of the range, in random order; each lag is as likely as any other."""
     parts = (np.arange(count) + generator.random(count)) * (longest - shortest + 1) / max(count, 1)
-    return (shortest + parts.astype(np.int64))[_permutation(count, generator)]
+    return (shortest + parts.astype(np.int64))[permutation(count, generator)]
 
 
 def _draw_pairs(step: FirstStep, generator: np.random.Generator) -> list[tuple[int, int]]:
@@ -224,7 +225,7 @@ def _try_drawn_lags(step: FirstStep, generator: np.random.Generator) -> Slots | 
         position = positions[int(generator.random() * len(positions))]
         slots[[position, position + lag]] = slot
         free[[position, position + lag]] = False
-    slots[free] = step.targets + step.vigilance_fillers + _permutation(step.fillers, generator)
+    slots[free] = step.targets + step.vigilance_fillers + permutation(step.fillers, generator)
     return slots
 
 
@@ -270,14 +271,14 @@ def _options(
         for lag in ranges[role]
         if position + lag < len(slots) and slots[position + lag] < 0
     ]
-    return (fitting[index] for index in _permutation(len(fitting), generator).tolist())
+    return (fitting[index] for index in permutation(len(fitting), generator).tolist())
 
 
 def _number_slots(step: FirstStep, trail: list[_Choice], generator: np.random.Generator) -> Slots:
     """The slots of a complete search: the videos of each role in random order."""
     numbers, start = {}, 0
     for role, count in _videos_of_roles(step).items():
-        numbers[role] = iter(start + _permutation(count, generator))
+        numbers[role] = iter(start + permutation(count, generator))
         start += count
     slots = np.full(step.showings, -1)
     for role, position, lag, _ in trail:

@@ -9,15 +9,16 @@ from numpy.typing import NDArray
 
 from videomem_hf.protocol import simulate
 from videomem_hf.protocol.annotations import COLUMNS, FILLER, TARGET, Annotations
+from videomem_hf.protocol.assignment.policy import assign_step1, assign_step2, empty_tally, reliability
 from videomem_hf.protocol.design import FirstStep, StudyDesign
 from videomem_hf.protocol.paper import PARTICIPANTS, RETURNING
-from videomem_hf.protocol.schedule import choose_step1_videos, choose_step2_videos, step1_slots, step2_slots
+from videomem_hf.protocol.schedule import step1_slots, step2_slots
 from videomem_hf.protocol.screening import screen
 from videomem_hf.protocol.simulate import MemoryModel, Participants, SimulatedVideos
-from videomem_hf.schema import InputError
+from videomem_hf.schema import HORIZONS, Horizon, InputError
 from videomem_hf.statistics import Floats
 
-_AT_ONCE: Final = 200
+AT_ONCE: Final = 200
 """Participants who play at the same time: each is assigned videos before the others have finished."""
 
 _ORDERS: Final = 1000
@@ -46,9 +47,10 @@ def simulate_study(
     returning: int = RETURNING,
     seed: int = 0,
     model: MemoryModel | None = None,
+    at_once: int | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> SimulatedStudy:
-    """Play a study in memory until enough participants have passed each step.
+    """Play a study in memory until enough participants have passed each step, or its design stops it.
 
     Args:
         videos: The collection; `simulate.draw_videos` gives one.
@@ -56,6 +58,8 @@ def simulate_study(
         participants, returning: How many pass step 1, and how many of them step 2.
         seed: The study is a pure function of it and the other arguments.
         model: Parameters of the simulation.
+        at_once: Participants who play at the same time: what they respond is known from the next ones on. By default 200,
+            or a fortieth of the participants if that is fewer and assignments depend on responses.
         progress: Called with the number of participants who passed since the last call.
 
     Raises:
@@ -66,8 +70,10 @@ def simulate_study(
     if not 0 <= returning <= participants or participants < 1:
         raise InputError(f"{participants} participants, {returning} returning; give at least 1, and no more returning.")
     report = progress or (lambda _: None)
-    play = _Play(videos, design, model, seed)
-    while play.passed < participants:
+    if at_once is None:
+        at_once = min(AT_ONCE, max(1, participants // 40)) if design.assignment.logged else AT_ONCE
+    play = _Play(videos, design, model, seed, at_once)
+    while play.passed < participants and not play.stopped("short_term"):
         report(play.play_step1(participants))
     for passed in play.play_step2(returning):
         report(passed)
@@ -77,12 +83,14 @@ def simulate_study(
 class _Play:
     """The state of a study while it is played."""
 
-    def __init__(self, videos: SimulatedVideos, design: StudyDesign, model: MemoryModel, seed: int) -> None:
+    def __init__(
+        self, videos: SimulatedVideos, design: StudyDesign, model: MemoryModel, seed: int, at_once: int
+    ) -> None:
         self.videos, self.design, self.model, self.seed = videos, design, model, seed
         self.generator = np.random.default_rng([seed, 3])
         self.passed = 0
-        self._short_counts = np.zeros(len(videos.names), dtype=np.int64)
-        self._long_counts = np.zeros(len(videos.names), dtype=np.int64)
+        self.at_once = at_once
+        self._tallies = {horizon: empty_tally(len(videos.names)) for horizon in HORIZONS}
         self._slots, self._lag = _draw_orders(design.step1, seed)
         self._participants: list[Participants] = []
         self._chosen: list[NDArray[np.int64]] = []
@@ -90,20 +98,25 @@ class _Play:
         self._first: list[Annotations] = []
         self._second: list[tuple[NDArray[np.int64], Annotations]] = []
 
+    def stopped(self, horizon: Horizon) -> bool:
+        """Whether scores are as reliable as the design wants them."""
+        wanted = self.design.assignment.wanted.get(horizon)
+        return wanted is not None and reliability(self._tallies[horizon]) >= wanted
+
     def play_step1(self, wanted: int) -> int:
         """Let a batch of participants play step 1, at most until `wanted` have passed; returns how many of them did."""
         start = sum(len(players) for players in self._participants)
-        players = simulate.draw_participants(_AT_ONCE, self.generator, self.model)
-        chosen = np.array([self._assign(start + number) for number in range(_AT_ONCE)])
+        players = simulate.draw_participants(self.at_once, self.generator, self.model)
+        chosen = np.array([self._assign(start + number) for number in range(self.at_once)])
         part = self._respond_step1(players, chosen)
         valid = screen(part, self.design).step1.passed
-        if not valid.any() and not self.passed and start >= 10 * _AT_ONCE:
+        if not valid.any() and not self.passed and start >= 10 * AT_ONCE:
             raise InputError("Nobody passes the controls of step 1; loosen them, or give a model that remembers more.")
-        played = _AT_ONCE
+        played = self.at_once
         if self.passed + valid.sum() > wanted:
             played = int(np.searchsorted(np.cumsum(valid), wanted - self.passed)) + 1
-        valid = valid & (np.arange(_AT_ONCE) < played)
-        np.subtract.at(self._short_counts, chosen[~valid, : self.design.step1.targets], 1)
+        valid = valid & (np.arange(self.at_once) < played)
+        self._count("short_term", chosen[:, : self.design.step1.targets], part, valid)
         self.passed += int(valid.sum())
         self._participants.append(_subset(players, slice(played)))
         self._chosen.append(chosen[:played])
@@ -118,12 +131,12 @@ class _Play:
         valid = np.flatnonzero(np.concatenate(self._valid))
         order = valid[np.argsort(self.generator.random(len(valid)))]
         done = 0
-        while done < wanted and len(order):
-            who, order = np.split(order, [min(_AT_ONCE, wanted - done)])
+        while done < wanted and len(order) and not self.stopped("long_term"):
+            who, order = np.split(order, [min(self.at_once, wanted - done)])
             videos = np.array([self._assign(number, chosen[number].tolist()) for number in who.tolist()])
             part = self._respond_step2(_subset(players, who), videos, step1_ms[who])
             passed = screen(part, self.design).step2.passed
-            np.subtract.at(self._long_counts, videos[~passed, : self.design.step2.targets], 1)
+            self._count("long_term", videos[:, : self.design.step2.targets], part, passed)
             self._second.append((who, part))
             done += int(passed.sum())
             yield int(passed.sum())
@@ -147,12 +160,19 @@ class _Play:
         """The videos of a participant's step 1, or of step 2 for one whose step-1 videos are given."""
         collection, seed = range(len(self.videos.names)), self.seed * 2**32 + number
         if step1_videos is None:
-            chosen = choose_step1_videos(self.design, collection, self._short_counts, seed)
-            self._short_counts[chosen[: self.design.step1.targets]] += 1
+            chosen = assign_step1(self.design, collection, self._tallies, seed)
+            self._tallies["short_term"].counts[chosen[: self.design.step1.targets]] += 1
         else:
-            chosen = choose_step2_videos(self.design, collection, step1_videos, seed, self._long_counts)
-            self._long_counts[chosen[: self.design.step2.targets]] += 1
+            chosen = assign_step2(self.design, collection, self._tallies, step1_videos, seed)
+            self._tallies["long_term"].counts[chosen[: self.design.step2.targets]] += 1
         return chosen
+
+    def _count(self, horizon: Horizon, targets: NDArray[np.int64], part: Annotations, passed: NDArray[np.bool_]) -> None:
+        """Count what participants who passed responded to their targets; those of the others are free again."""
+        tally, rows = self._tallies[horizon], (part.role == TARGET) & part.repeat & passed[part.participant]
+        np.subtract.at(tally.counts, targets[~passed], 1)
+        np.add.at(tally.given, part.video[rows], 1)
+        np.add.at(tally.hits, part.video[rows & part.pressed], 1)
 
     def _respond_step1(self, players: Participants, chosen: NDArray[np.int64]) -> Annotations:
         number = self.generator.integers(0, _ORDERS, len(players))

@@ -2,6 +2,10 @@
 
 The model of `model` has no place for them: a participant who guesses has no effect of videos at all, and someone asleep
 misses what they would have recognised. The controls of a design find most of them; others have none.
+
+`find_attention` finds them by rates of presses alone, before there is a fit. `review_attention` does by the fit: the
+likelihood of a participant's responses under the model, their own effects integrated out, against that of presses
+which depend on nothing, from the first showing on or from a later one. So it knows how much their responses can say.
 """
 
 from dataclasses import dataclass
@@ -11,11 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from videomem_hf.protocol.detection.model import Responses
+from videomem_hf.protocol.detection.linear import KINDS, NEW, REPEAT
+from videomem_hf.protocol.detection.model import Detection, Responses
 from videomem_hf.statistics import Floats
 
 GUESSING_SHARE: Final = 0.05
 """Prior share of participants who guess; who is more likely one of them than one of the others is left out."""
+ASLEEP_SHARE: Final = 0.05
+"""Prior share of participants whose presses depend on nothing from some showing on."""
 ASLEEP_P: Final = 1e-4
 """Responses after the last press are left out if a run as long without a press is less likely than this."""
 FEWEST_RESPONSES: Final = 10
@@ -23,6 +30,10 @@ FEWEST_RESPONSES: Final = 10
 _LEAST_SD: Final = 0.1
 """Of d' over participants."""
 _MAD_TO_SD: Final = 1.4826
+_NODES: Final = np.linspace(-4, 4, 33)
+"""Of a participant's effects, in standard deviations, at which likelihoods are computed."""
+_PARTS: Final = 10
+"""Of a participant's showings, after each of which they may have fallen asleep."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +60,70 @@ def find_attention(responses: Responses, position: NDArray[np.integer]) -> Atten
     kept = ~(after & asleep[responses.participant])
     guessing = _is_guessing(responses, kept)
     return Attention(kept & ~guessing[responses.participant], guessing, asleep & ~guessing)
+
+
+def review_attention(fit: Detection, responses: Responses, position: NDArray[np.integer]) -> Attention:
+    """Say which responses count by a fitted model; arguments as of `find_attention`."""
+    part = _parts(responses, position)
+    evidence = _attentive_evidence(fit, responses, part) + _careless_evidence(responses, part)
+    priors = np.log([GUESSING_SHARE, *np.full(_PARTS - 1, ASLEEP_SHARE / (_PARTS - 1)), 1 - GUESSING_SHARE - ASLEEP_SHARE])
+    odds = special.logsumexp(evidence[:, :-1] + priors[:-1], axis=1) - evidence[:, -1] - priors[-1]
+    until = np.argmax(evidence[:, :-1] + priors[:-1], axis=1)  # parts with attention
+    careless = odds > 0
+    guessing, asleep = careless & (until == 0), careless & (until > 0)
+    last = np.zeros(responses.participants, dtype=np.int64)
+    np.maximum.at(last, responses.participant[responses.pressed], position[responses.pressed])
+    # Who never pressed again fell asleep after the last press, others where it is most likely.
+    silent = np.bincount(responses.participant[responses.pressed & (part >= until[responses.participant])],
+                         minlength=responses.participants) == 0  # fmt: skip
+    later = np.where(silent[responses.participant], position > last[responses.participant],
+                     part >= until[responses.participant])  # fmt: skip
+    return Attention(~guessing[responses.participant] & ~(asleep[responses.participant] & later), guessing, asleep)
+
+
+def _parts(responses: Responses, position: NDArray[np.integer]) -> NDArray[np.int64]:
+    """The part of each response in the order of its participant, `(responses,)` from 0 to below `_PARTS`."""
+    order = np.lexsort((position, responses.participant))
+    counts = np.bincount(responses.participant, minlength=responses.participants)
+    starts = np.cumsum(counts) - counts
+    who = responses.participant[order]
+    part = np.empty(len(responses), dtype=np.int64)
+    part[order] = (np.arange(len(responses)) - starts[who]) * _PARTS // counts[who]
+    return part
+
+
+def _attentive_evidence(fit: Detection, responses: Responses, part: NDArray[np.int64]) -> Floats:
+    """Log likelihood of each participant's first parts by the model, `(participants, parts + 1)`."""
+    kind = np.where(responses.repeat, REPEAT, NEW)
+    mean = fit.mean[kind] + fit.videos.mean[responses.video, kind] + fit.slope * responses.log_lag
+    scale = np.where(responses.pressed, 1.0, -1.0) / np.sqrt(1 + fit.videos.covariance[responses.video, kind, kind])
+    sd = np.sqrt(np.diag(fit.participant_covariance))
+    size = responses.participants * KINDS * _PARTS
+    cell = (responses.participant * KINDS + kind) * _PARTS + part
+    likelihood = np.zeros((len(_NODES), responses.participants, KINDS, _PARTS + 1))
+    for number, node in enumerate(_NODES):
+        each = special.log_ndtr(scale * (mean + node * sd[kind]))
+        likelihood[number, :, :, 1:] = np.bincount(cell, each, size).reshape(-1, KINDS, _PARTS).cumsum(axis=2)
+    correlation = fit.participant_covariance[NEW, REPEAT] / sd.prod()
+    square = _NODES[:, None] ** 2 - 2 * correlation * np.outer(_NODES, _NODES) + _NODES**2
+    weights = np.exp(-square / (2 * (1 - correlation**2)))
+    most = likelihood.max(axis=0)
+    shares = np.exp(likelihood - most)
+    total = np.einsum("inp,ij,jnp->np", shares[:, :, NEW], weights / weights.sum(), shares[:, :, REPEAT], optimize=True)
+    return np.log(np.maximum(total, 1e-300)) + most.sum(axis=1)
+
+
+def _careless_evidence(responses: Responses, part: NDArray[np.int64]) -> Floats:
+    """Log likelihood of each participant's last parts if presses depend on nothing, `(participants, parts + 1)`.
+
+    Any rate of presses is possible; low and high ones are the most likely (Jeffreys' prior).
+    """
+    cell, size = responses.participant * _PARTS + part, responses.participants * _PARTS
+    counts = [np.bincount(cell[rows], minlength=size).reshape(-1, _PARTS) for rows in (responses.pressed, ~responses.pressed)]
+    pressed, not_pressed = (
+        np.pad(each[:, ::-1].cumsum(axis=1)[:, ::-1], ((0, 0), (0, 1))).astype(np.float64) for each in counts
+    )
+    return special.betaln(pressed + 0.5, not_pressed + 0.5) - special.betaln(0.5, 0.5)
 
 
 def _is_asleep(responses: Responses, after: NDArray[np.bool_]) -> NDArray[np.bool_]:

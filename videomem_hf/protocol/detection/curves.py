@@ -1,9 +1,11 @@
 """Reliability against the number of annotations, the lag curve, and the agreement of the two steps without noise.
 
 Intervals are percentiles over draws that take random halves of the participants and videos with replacement, so that
-they hold for other participants and other videos.
+they hold for other participants and other videos. Fits to halves take the time, so the videos of each pair of halves
+are drawn several times, `FEWEST_VALUES` in all or more.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,12 +15,15 @@ from numpy.typing import NDArray
 from scipy import special
 
 from videomem_hf.protocol.detection.linear import KINDS, REPEAT
-from videomem_hf.protocol.detection.measure import REPORTED, Measurement
-from videomem_hf.protocol.detection.reliability import FEWEST_VIDEOS, agreement, half_measures
+from videomem_hf.protocol.detection.measure import FEWEST_VIDEOS, REPORTED, Measurement
+from videomem_hf.protocol.detection.reliability import agreement, half_measures
 from videomem_hf.statistics import Floats, Interval, spearman_brown
 
 SHARES: Final = (0.125, 0.25, 0.5, 0.75, 1.0)
 DRAWS: Final = 25
+"""Of halves of the participants."""
+FEWEST_VALUES: Final = 200
+"""Behind an interval."""
 CONFIDENCE: Final = 0.95
 _FEWEST_PARTICIPANTS: Final = 4
 _BINS: Final = 10
@@ -88,17 +93,18 @@ def reliability_curve(
             masks = _masks(chosen, measurement.responses.participants)
             shown.append(measurement.responses.repeat[(masks[0] | masks[1])[measurement.responses.participant]].sum())
             halves = [half_measures(measurement, mask) for mask in masks]
-            videos = generator.integers(0, len(measurement.counts), len(measurement.counts))
-            for name in REPORTED:
-                value = agreement(halves[0][name][videos], halves[1][name][videos])
-                point[name].append(spearman_brown(value, 2) if value > -0.9 else np.nan)
+            for _ in range(_resamples(draws)):
+                videos = generator.integers(0, len(measurement.counts), len(measurement.counts))
+                for name in REPORTED:
+                    value = agreement(halves[0][name][videos], halves[1][name][videos])
+                    point[name].append(spearman_brown(value, 2) if value > -0.9 else np.nan)
             if progress is not None:
                 progress(1)
         annotations.append(float(np.mean(shown)) / seen)
         for name in REPORTED:
             found[name].append(point[name])
     levels = (1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2
-    values = {name: np.array(found[name]).reshape(len(sizes), draws) for name in REPORTED}
+    values = {name: np.array(found[name]).reshape(len(sizes), -1) for name in REPORTED}
     return ReliabilityCurve(
         np.array(annotations),
         {name: np.array([_mean(row) for row in each]) for name, each in values.items()},
@@ -110,6 +116,11 @@ def reliability_curve(
 def draws_in_all(measurement: Measurement, draws: int = DRAWS) -> int:
     """The number of draws that `reliability_curve` reports as progress."""
     return draws * len(_sizes(len(np.unique(measurement.responses.participant))))
+
+
+def _resamples(draws: int) -> int:
+    """How often the videos of each pair of halves are drawn."""
+    return math.ceil(FEWEST_VALUES / draws)
 
 
 def _sizes(participants: int) -> list[int]:
@@ -163,8 +174,8 @@ def step_agreement(
         if len(known) < FEWEST_VIDEOS:
             continue
         middle.append(_cross(halves, known))
-        found.append(_cross(halves, generator.choice(known, len(known))))
-    if np.isfinite(found).sum() < draws / 2:  # a step without reliability
+        found += [_cross(halves, generator.choice(known, len(known))) for _ in range(_resamples(draws))]
+    if np.isfinite(found).sum() < draws * _resamples(draws) / 2:  # a step without reliability
         return StepAgreement(observed, float("nan"), Interval(float("nan"), float("nan")), int(both.sum()))
     levels = (1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2
     ends = Interval(*(_quantile(np.array(found), level) for level in levels))

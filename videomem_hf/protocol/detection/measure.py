@@ -20,7 +20,7 @@ from scipy import special
 
 from videomem_hf.protocol.annotations import TARGET, Annotations
 from videomem_hf.protocol.design import StudyDesign
-from videomem_hf.protocol.detection.attention import Attention, find_attention
+from videomem_hf.protocol.detection.attention import Attention, find_attention, review_attention
 from videomem_hf.protocol.detection.linear import KINDS, NEW, REPEAT
 from videomem_hf.protocol.detection.model import Detection, Responses, fit_detection
 from videomem_hf.protocol.screening import Screening
@@ -30,8 +30,11 @@ from videomem_hf.statistics import Floats
 MEASURES: Final = ("d_prime", "criterion", "hit_rate", "false_alarm_rate", "corrected", "discrimination")
 REPORTED: Final = {"hit_rate": "hits", "false_alarm_rate": "false alarms", "d_prime": "d'"}
 """Those in plans, reports and figures, and what a person reads."""
+_REVIEWS: Final = 3
 LEVEL: Final = 0.9
 """Of the intervals."""
+FEWEST_VIDEOS: Final = 3
+"""For a reliability."""
 _NEEDS: Final = {"hit_rate": (REPEAT,), "false_alarm_rate": (NEW,)}
 """The kinds of response without which a measure of a video is unknown; both for all others."""
 
@@ -67,11 +70,11 @@ class Measurement:
     def model_reliability(self, measure: str) -> float:
         """Share of a measure's variance over videos that its values recover, in [0, 1]: 1 - error variance / variance.
 
-        NaN where the step has no responses of the kind.
+        NaN where fewer than three videos have responses of the kind: their variance is then that of the prior alone.
         """
         kinds = _NEEDS.get(measure, (NEW, REPEAT))
         seen = (self.counts[:, kinds] > 0).all(axis=1)
-        if not seen.any():
+        if seen.sum() < FEWEST_VIDEOS:
             return float("nan")
         weights = _weights(measure, self.detection.mean[None], self.detection.participant_covariance)[0]
         errors = np.einsum("i,nij,j->n", weights, self.detection.videos.covariance[seen], weights)
@@ -124,14 +127,11 @@ def measure(
     """
     everyone = np.zeros(responses.participants, dtype=bool)
     attention = Attention(np.ones(len(responses), dtype=bool), everyone, everyone)
-    if position is not None:
-        attention = find_attention(responses, position)
-        if len(np.unique(responses.repeat[attention.kept])) < KINDS:
-            raise InputError(
-                "All participants guess: their presses do not depend on what they had seen before; leave --model out."
-            )
+    if position is None:
+        detection = fit_detection(responses, progress=progress)
+    else:
+        attention, detection = _fit_attentive(responses, position, progress)
         responses = responses.select(attention.kept)
-    detection = fit_detection(responses, progress=progress)
     counts = np.stack([np.bincount(responses.video[rows], minlength=responses.videos)
                        for rows in (~responses.repeat, responses.repeat)], axis=1)  # fmt: skip
     values, errors = {}, {}
@@ -144,6 +144,26 @@ def measure(
         errors[name] = np.where(known, np.sqrt(variance), np.nan)
     lag = reference_lag if responses.lags_vary else None
     return Measurement(values, errors, counts, detection, responses, attention, lag)
+
+
+def _fit_attentive(
+    responses: Responses, position: NDArray[np.integer], progress: Callable[[int], object] | None
+) -> tuple[Attention, Detection]:
+    """Fit the model to those who attend, and say by it who does, until both agree."""
+    attention, detection = find_attention(responses, position), None
+    for _ in range(_REVIEWS):
+        if len(np.unique(responses.repeat[attention.kept])) < KINDS:
+            raise InputError(
+                "All participants guess: their presses do not depend on what they had seen before; leave --model out."
+            )
+        detection = fit_detection(responses.select(attention.kept), progress=progress)
+        reviewed = review_attention(detection, responses, position)
+        if (reviewed.kept == attention.kept).all():
+            break
+        attention = reviewed
+    else:
+        detection = fit_detection(responses.select(attention.kept), progress=progress)
+    return attention, detection
 
 
 def study_responses(
@@ -182,6 +202,12 @@ def measure_values(name: str, tendencies: Floats, participants: Floats) -> Float
         return special.ndtr((repeat - new) / np.sqrt(2))
     rates = special.ndtr(tendencies / np.sqrt(1 + np.diag(participants)))
     return {"hit_rate": rates[:, REPEAT], "false_alarm_rate": rates[:, NEW]}.get(name, rates[:, REPEAT] - rates[:, NEW])
+
+
+def hit_rates(tendency: Floats, participants: Floats) -> tuple[Floats, Floats]:
+    """Hit rates of the population for hit tendencies, and their derivatives; `participants` as in `measure_values`."""
+    spread = np.sqrt(1 + participants[REPEAT, REPEAT])
+    return special.ndtr(tendency / spread), _density(tendency / spread) / spread
 
 
 def _weights(name: str, tendencies: Floats, participants: Floats) -> Floats:

@@ -9,15 +9,13 @@ from numpy.typing import NDArray
 from scipy import special
 
 from videomem_hf.protocol.detection.linear import KINDS
-from videomem_hf.protocol.detection.measure import MEASURES, Measurement, measure_values
+from videomem_hf.protocol.detection.measure import FEWEST_VIDEOS, MEASURES, Measurement, measure_values
 from videomem_hf.protocol.detection.model import Responses
 from videomem_hf.statistics import Floats, spearman, spearman_brown
 
 SPLITS: Final = 10
 _NEWTON_STEPS: Final = 6
 _LARGEST_STEP: Final = 2.0
-FEWEST_VIDEOS: Final = 3
-"""Over which halves are correlated."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 import yaml
 
+from videomem_hf.protocol.detection.combined import Combined
 from videomem_hf.protocol.detection.linear import NEW, REPEAT
 from videomem_hf.protocol.detection.measure import MEASURES, Measurement
 from videomem_hf.protocol.detection.reliability import Reliability
@@ -34,6 +35,7 @@ def write_measurement(
     videos: Sequence[str],
     participants: Sequence[str],
     out: Path,
+    combined: Combined | None = None,
 ) -> Path:
     """Write measurements into `out`, the folder of the scores; returns the table.
 
@@ -43,7 +45,7 @@ def write_measurement(
     folder = out / FOLDER
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_table(folder / TABLE, *_video_table(measured, videos))
+        write_table(folder / TABLE, *_video_table(measured, videos, combined))
         rows = (row for horizon, part in measured.items() for row in _people(horizon, part, participants))
         write_table(folder / "participants.csv", _PERSON_COLUMNS, rows)
         with atomic_write(folder / "memorability.yaml") as partial:
@@ -96,7 +98,7 @@ def _spread(covariance: Any) -> dict[str, float]:
 
 
 def _video_table(
-    measured: Mapping[Horizon, Measurement], videos: Sequence[str]
+    measured: Mapping[Horizon, Measurement], videos: Sequence[str], combined: Combined | None
 ) -> tuple[list[str], Iterator[list[Any]]]:
     names = release_names(videos)
     header = ["video", "original_name"]
@@ -108,6 +110,9 @@ def _video_table(
         for name in MEASURES:
             header += [f"{horizon}_{name}", f"{horizon}_{name}_error"]
             columns += [part.values[name].tolist(), part.errors[name].tolist()]
+        if combined is not None:
+            header += [f"{horizon}_combined", f"{horizon}_combined_error"]
+            columns += [combined.values[horizon].tolist(), combined.errors[horizon].tolist()]
         header += [f"{horizon}_annotations", f"{horizon}_new_annotations"]
         columns += [part.counts[:, REPEAT].tolist(), part.counts[:, NEW].tolist()]
     order = sorted(range(len(names)), key=lambda index: int(names[index].removeprefix("video")))

@@ -1,15 +1,33 @@
-"""Assigns videos to a participant, in the transaction that counts them, so that counts are never stale."""
+"""Assigns videos to a participant, in the transaction that counts them, so that counts are never stale.
 
+Where the design has decisions logged, each is stored with its seed, and so is every change of what they are based on:
+`assignment.log` recomputes them.
+"""
+
+import json
 import secrets
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from itertools import chain
+from typing import Any, Literal
 
-from sqlalchemy import Connection, insert, select, update
+import numpy as np
+from sqlalchemy import Connection, and_, insert, select, update
 
 from videomem_hf.protocol.annotations import MISSING_REASONS
+from videomem_hf.protocol.assignment.log import ASSIGNED, CHANGED
+from videomem_hf.protocol.assignment.policy import Tally, assign_step1, assign_step2, reached, reliability
 from videomem_hf.protocol.design import StudyDesign
-from videomem_hf.protocol.schedule import choose_step1_videos, choose_step2_videos, draw_step1, draw_step2
-from videomem_hf.protocol.server.database import COUNT_COLUMNS, showings, studies, videos
+from videomem_hf.protocol.schedule import draw_step1, draw_step2
+from videomem_hf.protocol.server.database import (
+    TALLY_COLUMNS,
+    assignments,
+    participants,
+    showings,
+    studies,
+    videos,
+)
+from videomem_hf.schema import HORIZONS, Horizon
 
 
 def assign(connection: Connection, design: StudyDesign, participant_id: int, step: int) -> str:
@@ -19,22 +37,47 @@ def assign(connection: Connection, design: StudyDesign, participant_id: int, ste
     """
     connection.execute(select(studies.c.id).with_for_update())
     seed = secrets.randbits(63)
-    rows = connection.execute(select(videos.c.id, COUNT_COLUMNS[step]).order_by(videos.c.id)).all()
-    ids, counts = [row[0] for row in rows], [row[1] for row in rows]
+    ids, tallies = read_tallies(connection)
+    basis: dict[str, Any] = {}
     if step == 1:
-        chosen = choose_step1_videos(design, ids, counts, seed)
+        chosen = assign_step1(design, ids, tallies, seed)
         order = draw_step1(design, seed)
     else:
         first, unseen = _step1_videos(connection, participant_id), _unseen_videos(connection, participant_id, 1)
-        chosen = choose_step2_videos(design, ids, first, seed, counts, unseen)
+        chosen = assign_step2(design, ids, tallies, first, seed, unseen)
         order = draw_step2(design, seed)
+        basis = {"step1": first, "unseen": sorted(unseen)}
     own, columns = {"participant_id": participant_id, "step": step}, ("position", "slot", "role", "repeat")
     drawn = [
         {name: getattr(showing, name) for name in columns} | {"video_id": chosen[showing.slot]} for showing in order
     ]
     connection.execute(insert(showings), [own | showing for showing in drawn])
-    _add_to_counts(connection, step, chosen[: (design.step1 if step == 1 else design.step2).targets], 1)
+    if design.assignment.logged:
+        known = {horizon: round(reliability(tally), 4) for horizon, tally in tallies.items()}
+        content = basis | {"collection": len(ids), "chosen": chosen, "reliability": known}
+        connection.execute(insert(assignments).values(kind=ASSIGNED, seed=str(seed), content=content, **own))
+    _add(connection, step, 0, chosen[: (design.step1 if step == 1 else design.step2).targets], 1)
     return str(seed)
+
+
+def read_tallies(connection: Connection) -> tuple[list[int], dict[Horizon, Tally]]:
+    """The numbers of the videos, in order, and what is known of each."""
+    rows = connection.execute(select(videos.c.id, *TALLY_COLUMNS[1], *TALLY_COLUMNS[2]).order_by(videos.c.id)).all()
+    columns = np.fromiter(chain.from_iterable(rows), dtype=np.int64).reshape(len(rows), -1).T
+    tallies = {horizon: Tally(*columns[first : first + 3]) for horizon, first in zip(HORIZONS, (1, 4), strict=True)}
+    return columns[0].tolist(), tallies
+
+
+def known_reliability(connection: Connection, design: StudyDesign) -> dict[Horizon, float]:
+    """The reliability of each horizon's scores once what is under way is given; empty where nothing is logged."""
+    if not design.assignment.logged:
+        return {}
+    return {horizon: reliability(tally) for horizon, tally in read_tallies(connection)[1].items()}
+
+
+def is_complete(connection: Connection, design: StudyDesign) -> bool:
+    """Whether the scores have the reliabilities at which the study stops, once what is under way is given."""
+    return bool(design.assignment.wanted) and reached(design, read_tallies(connection)[1])
 
 
 def release_targets(
@@ -48,10 +91,43 @@ def release_targets(
     connection.execute(select(studies.c.id).with_for_update())
     where = (showings.c.participant_id == participant_id, showings.c.step == step, showings.c.role == "target")
     targets = set(connection.scalars(select(showings.c.video_id).where(*where)))
-    if which != "all":
-        unseen = _unseen_videos(connection, participant_id, step)
-        targets = targets & unseen if which == "missing" else targets - unseen
-    _add_to_counts(connection, step, sorted(targets), -1)
+    unseen = set() if which == "all" else _unseen_videos(connection, participant_id, step)
+    released = sorted(targets & unseen if which == "missing" else targets - unseen)
+    _add(connection, step, 0, released, -1)
+    if not _is_logged(connection, participant_id, step):
+        return
+    given = [] if which == "all" else sorted(targets - unseen)
+    pressed = select(showings.c.video_id).where(*where, showings.c.repeat, showings.c.pressed)
+    hits = sorted(set(connection.scalars(pressed)) & set(given))
+    sign = 1 if which == "missing" else -1
+    _add(connection, step, 1, given, sign)
+    _add(connection, step, 2, hits, sign)
+    content = {"released": released, "given": given, "hits": hits, "sign": sign}
+    own = {"participant_id": participant_id, "step": step}
+    connection.execute(insert(assignments).values(kind=CHANGED, content=content, **own))
+
+
+def forget(connection: Connection, participant_id: int) -> None:
+    """Take a participant's number off the log; the decisions stay, since later ones depend on them."""
+    own = assignments.c.participant_id == participant_id
+    connection.execute(update(assignments).where(own).values(participant_id=None))
+
+
+def log_lines(connection: Connection, design: StudyDesign) -> Iterator[str]:
+    """The log as `assignment.log` reads it; participants who withdrew have no name."""
+    names = {row.id: row.name for row in connection.execute(select(videos.c.id, videos.c.name).order_by(videos.c.id))}
+    yield json.dumps({"design": asdict(design), "videos": names}) + "\n"
+    own = assignments.c
+    person = and_(participants.c.id == own.participant_id, participants.c.withdrawn.is_(None))
+    query = select(own.kind, participants.c.name, own.step, own.seed, own.content).outerjoin(participants, person)
+    for kind, name, step, seed, content in connection.execute(query.order_by(own.id)):
+        yield json.dumps({"kind": kind, "participant": name, "step": step, "seed": seed} | content) + "\n"
+
+
+def _is_logged(connection: Connection, participant_id: int, step: int) -> bool:
+    own = assignments.c
+    where = (own.participant_id == participant_id, own.step == step, own.kind == ASSIGNED)
+    return connection.execute(select(own.id).where(*where).limit(1)).first() is not None
 
 
 def _unseen_videos(connection: Connection, participant_id: int, step: int) -> set[int]:
@@ -68,6 +144,8 @@ def _step1_videos(connection: Connection, participant_id: int) -> list[int]:
     return [row.video_id for row in connection.execute(query)]
 
 
-def _add_to_counts(connection: Connection, step: int, targets: Sequence[int], change: int) -> None:
-    column = COUNT_COLUMNS[step]
-    connection.execute(update(videos).where(videos.c.id.in_(targets)).values({column: column + change}))
+def _add(connection: Connection, step: int, which: Literal[0, 1, 2], targets: Sequence[int], change: int) -> None:
+    """Add to the annotation counts (0), the annotations given (1) or their hits (2) of videos."""
+    if targets:
+        column = TALLY_COLUMNS[step][which]
+        connection.execute(update(videos).where(videos.c.id.in_(targets)).values({column: column + change}))

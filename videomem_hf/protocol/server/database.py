@@ -42,7 +42,24 @@ videos = Table(
     Column("name", sa.String(255), nullable=False, unique=True),
     Column("short_count", sa.Integer, nullable=False, default=0),
     Column("long_count", sa.Integer, nullable=False, default=0),
+    Column("short_given", sa.Integer, nullable=False, server_default="0"),
+    Column("short_hits", sa.Integer, nullable=False, server_default="0"),
+    Column("long_given", sa.Integer, nullable=False, server_default="0"),
+    Column("long_hits", sa.Integer, nullable=False, server_default="0"),
 )
+"""`given` and `hits` are those of `policy.Tally`, kept where the design has assignments logged."""
+
+assignments = Table(
+    "assignments",
+    metadata,
+    Column("id", sa.Integer, primary_key=True),
+    Column("kind", sa.String(16), nullable=False),
+    Column("participant_id", ForeignKey("participants.id", ondelete="SET NULL"), index=True),
+    Column("step", sa.Integer, nullable=False),
+    Column("seed", sa.String(32)),
+    Column("content", sa.JSON, nullable=False),
+)
+"""The events of `assignment.log`, in order; `participant_id` is null where nothing of the participant is kept."""
 
 participants = Table(
     "participants",
@@ -136,7 +153,11 @@ counts = Table(
 )
 """How often each of `visits.COUNTED` happened to people of whom nothing else is kept."""
 
-COUNT_COLUMNS: Final = {1: videos.c.short_count, 2: videos.c.long_count}
+TALLY_COLUMNS: Final = {
+    1: (videos.c.short_count, videos.c.short_given, videos.c.short_hits),
+    2: (videos.c.long_count, videos.c.long_given, videos.c.long_hits),
+}
+"""The columns of a `policy.Tally`, by step."""
 _PRAGMAS: Final = (
     "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=30000", "secure_delete=ON", ON_CONNECT,
 )  # fmt: skip

@@ -139,7 +139,7 @@ class ParticipantApi:
         def enter(connection: Connection) -> str:
             if game.has_joined(connection, mine, stored.known):
                 return mine
-            if (met := admission(connection, self.study.settings, self.now_ms())) != "new":
+            if (met := admission(connection, self.study.settings, self.study.design, self.now_ms())) != "new":
                 raise game.Refused(met, "This study does not admit participants now.")
             return game.join(connection, newcomer, self.now_ms())
 
@@ -253,12 +253,16 @@ class ParticipantApi:
         return await self._stage(token)
 
     async def _newcomer(self) -> dict[str, Any]:
-        settings, now = self.study.settings, self.now_ms()
+        settings, design, now = self.study.settings, self.study.design, self.now_ms()
 
         def met(connection: Connection) -> dict[str, Any]:
-            return {"stage": admission(connection, settings, now)} | _message(connection)
+            return {"stage": admission(connection, settings, design, now)} | _message(connection)
 
-        return await self.database.read_async(met)
+        found = await self.database.read_async(met)
+        if found["stage"] == "full":  # perhaps not without those who left
+            await self.database.write_async(lambda connection: self.game.close_abandoned(connection, now))
+            found = await self.database.read_async(met)
+        return found
 
     async def _stage(self, token: str) -> dict[str, Any]:
         now = self.now_ms()

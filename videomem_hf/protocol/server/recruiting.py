@@ -6,6 +6,8 @@ from typing import Any, Final, Literal, get_args
 
 from sqlalchemy import Connection, func, or_, select, update
 
+from videomem_hf.protocol.design import StudyDesign
+from videomem_hf.protocol.server.assignment import is_complete
 from videomem_hf.protocol.server.completion import readable_id
 from videomem_hf.protocol.server.database import participants, steps
 from videomem_hf.protocol.server.game import Game, pause_message
@@ -36,7 +38,7 @@ def stored_id(settings: StudySettings, key: str, platform: str, identity: str) -
     return StoredId(platform_id(key, platform, identity), sealed)
 
 
-def admission(connection: Connection, settings: StudySettings, now: int) -> Admission:
+def admission(connection: Connection, settings: StudySettings, design: StudyDesign, now: int) -> Admission:
     """What a newcomer meets at this time."""
     if pause_message(connection) is not None:
         return "paused"
@@ -49,7 +51,7 @@ def admission(connection: Connection, settings: StudySettings, now: int) -> Admi
         query = select(func.count()).select_from(steps).where(steps.c.step == 1, counted)
         if connection.execute(query).scalar_one() >= settings.participants_max:
             return "full"
-    return "new"
+    return "full" if is_complete(connection, design) else "new"
 
 
 def recognise(connection: Connection, known: str | None) -> str | None:

@@ -4,7 +4,7 @@ from typing import Any, Final, Literal, get_args
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
-from videomem_hf.protocol.server.assignment import release_targets
+from videomem_hf.protocol.server.assignment import forget, release_targets
 from videomem_hf.protocol.server.database import counts, participants, practice, showings, steps
 
 Counted = Literal[
@@ -72,6 +72,7 @@ def withdraw(connection: Connection, person: Row[Any], choice: Choice, now: int)
     if choice == "deleted":
         for table in (showings, steps, practice):
             connection.execute(delete(table).where(table.c.participant_id == person.id))
+        forget(connection, person.id)
         values |= {"demographics": {}, "browser": {}, "language": None, "page": None}
     else:
         connection.execute(

@@ -1,0 +1,99 @@
+"""The log of an adaptive study, from which every decision can be recomputed, as JSON lines.
+
+The first line has the design and the videos by number. Each other line is an event, in the order in which they
+happened: `assigned`, a decision with its seed, what was chosen, and the reliability of the scores by then; or
+`changed`, annotations that were given, released or withdrawn. Participants of whom nothing is kept have no name.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from videomem_hf.protocol.assignment.policy import Tally, assign_step1, assign_step2, empty_tally
+from videomem_hf.protocol.design import StudyDesign, build_design
+from videomem_hf.schema import HORIZONS, Horizon, InputError
+
+ASSIGNED: Final = "assigned"
+CHANGED: Final = "changed"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A decision of the log beside what the policy decides at the same state.
+
+    Attributes:
+        number: Of the line in the log, the first event is 1.
+        participant: Empty where nothing of the participant is kept.
+        stored, recomputed: Numbers of the videos of each slot.
+    """
+
+    number: int
+    participant: str
+    step: int
+    stored: tuple[int, ...]
+    recomputed: tuple[int, ...]
+
+
+class _State:
+    """The tallies while events are replayed; videos are kept by their position in the collection."""
+
+    def __init__(self, design: StudyDesign, videos: list[int]) -> None:
+        self.design, self.videos = design, videos
+        self.place = {video: index for index, video in enumerate(videos)}
+        self.tallies: dict[Horizon, Tally] = {horizon: empty_tally(len(videos)) for horizon in HORIZONS}
+
+    def decide(self, event: dict[str, Any]) -> list[int]:
+        """What the policy chooses at this state."""
+        known = self.videos[: event["collection"]]
+        tallies = {
+            horizon: Tally(*(each[: len(known)] for each in (tally.counts, tally.given, tally.hits)))
+            for horizon, tally in self.tallies.items()
+        }
+        seed = int(event["seed"])
+        if event["step"] == 1:
+            return assign_step1(self.design, known, tallies, seed)
+        return assign_step2(self.design, known, tallies, event["step1"], seed, set(event["unseen"]))
+
+    def add(self, event: dict[str, Any]) -> None:
+        """Apply an event to the tallies."""
+        tally = self.tallies[HORIZONS[event["step"] - 1]]
+        if event["kind"] == ASSIGNED:
+            step = self.design.step1 if event["step"] == 1 else self.design.step2
+            np.add.at(tally.counts, self._places(event["chosen"][: step.targets]), 1)
+            return
+        np.subtract.at(tally.counts, self._places(event["released"]), 1)
+        np.add.at(tally.given, self._places(event["given"]), event["sign"])
+        np.add.at(tally.hits, self._places(event["hits"]), event["sign"])
+
+    def _places(self, videos: list[int]) -> list[int]:
+        return [self.place[video] for video in videos]
+
+
+def replay(lines: Iterable[str]) -> Iterator[Decision]:
+    """Recompute the decisions of a log.
+
+    Raises:
+        InputError: It is no such log, or damaged; the message says in which line.
+    """
+    state = None
+    for number, line in enumerate(lines):
+        try:
+            content = json.loads(line)
+            if state is None:
+                state = _State(build_design(content["design"], "the log"), sorted(map(int, content["videos"])))
+                continue
+            if content["kind"] not in (ASSIGNED, CHANGED):
+                raise ValueError(content["kind"])
+            if content["kind"] == ASSIGNED:
+                chosen = tuple(state.decide(content))
+                who = str(content["participant"] or "")
+                yield Decision(number, who, int(content["step"]), tuple(content["chosen"]), chosen)
+            state.add(content)
+        except (ValueError, KeyError, TypeError, IndexError) as error:
+            raise InputError(
+                f"Line {number + 1} of the log: not an event of an adaptive study ({type(error).__name__}: {error}); "
+                "write it anew with `videomem study export --decisions FILE`."
+            ) from None
