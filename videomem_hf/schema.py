@@ -33,6 +33,10 @@ Precision = Literal["auto", "float32", "bfloat16", "float16"]
 """Number format in which a network predicts; "auto" takes what suits the model and the device."""
 PRECISION_NAMES: Final = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 """Short names of number formats, which are accepted as well."""
+ExportDtype = Literal["float32", "float16", "int8"]
+"""Number format of an exported model."""
+LEAST_RANK_CORRELATION: Final = 0.995
+"""Of an exported model's scores in fewer bits with those in float32."""
 SCORE_MIN: Final = 0.0
 SCORE_MAX: Final = 1.0
 

@@ -41,7 +41,7 @@ def _options(data: Path, out: Path, frames: Path, **changes: Any) -> Table1Optio
 
 
 def test_every_row_has_a_recipe() -> None:
-    assert {row.recipe for row in ROWS} | {"best", "c3d_hmp", "spatiotemporal_maps"} == set(recipe_names())
+    assert {row.recipe for row in ROWS} | {"backbone", "best", "c3d_hmp", "spatiotemporal_maps"} == set(recipe_names())
 
 
 def test_every_recipe_of_frames_trains_at_tiny_size(release: Path, frames: Path, lamem: Path, tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from tests.features.media import moving_frames
 from videomem_hf.features import extract, packaged
 from videomem_hf.features.catalogue import feature_spec, spec_of_column
 from videomem_hf.features.clips import pictures
-from videomem_hf.models.checkpoints import CheckpointError, load_strictly, read_tensors
+from videomem_hf.models.checkpoint_files import CheckpointError, read_tensors
+from videomem_hf.models.checkpoints import load_strictly
 from videomem_hf.schema import InputError
 
 CATS, ESPRESSO = {281, 282, 285}, {967}

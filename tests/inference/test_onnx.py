@@ -15,12 +15,16 @@ import pytest
 import torch
 
 from tests.clips import write_clip
+from tests.features.media import moving_frames
+from tests.inference import test_feature_predictor
+from tests.models import test_adapted, test_backbones, test_frame_attention, test_multiview, test_spatiotemporal
 from tests.models import test_contract as contract
-from tests.models import test_frame_attention, test_multiview, test_spatiotemporal
 from videomem_hf.inference import load_predictor
 from videomem_hf.inference.export import checks, export_onnx
+from videomem_hf.inference.export.quantization import quantize
 from videomem_hf.inference.export.weights import reduce_weights
 from videomem_hf.inference.onnx import load_onnx_predictor
+from videomem_hf.inference.onnx.facts import ExportFacts
 from videomem_hf.inference.onnx.processing import FrameProcessor
 from videomem_hf.inference.typicality import Typicality
 from videomem_hf.models.configuration_frame_attention import FrameAttentionConfig
@@ -41,6 +45,8 @@ OF_FRAMES = {
     "spatiotemporal": test_spatiotemporal.TestSpatioTemporal,
     "spatiotemporal gru": test_spatiotemporal.TestSpatioTemporalGRU,
     "spatiotemporal mean": test_spatiotemporal.TestSpatioTemporalMean,
+    "semantic embedding of transformers": test_backbones.TestSemanticHeadOnSigLIP,
+    "spatiotemporal on a network of videos": test_backbones.TestSpatioTemporalOnVJEPA2,
 }
 ATTEND = ("vitmem", "amnet", "semantic embedding with attention", "frame attention", "spatiotemporal")
 
@@ -59,7 +65,7 @@ def save(kind: Any, folder: Path) -> Path:
     model.save_pretrained(folder)
     _, height, width = test.frame_shape
     processor = MemorabilityVideoProcessor(
-        size={"height": height, "width": width}, segment_length=getattr(model.config, "segment_length", 1)
+        size={"height": height, "width": width}, segment_length=getattr(model.config, "segment_length", None) or 1
     )
     processor.save_pretrained(folder)
     return folder
@@ -186,14 +192,89 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.mark.parametrize(("dtype", "share"), [("float16", 0.65), ("int8", 0.5)])
-def test_weights_in_fewer_bits_keep_the_ranks(dtype: str, share: float, wide: Any, tmp_path: Path) -> None:
+def test_weights_in_fewer_bits_keep_the_ranks(
+    dtype: str, share: float, wide: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In int8 this is what remains where computing in it changes ranks."""
+
+    def spoil(proto: Any, batches: Any) -> Any:
+        found = quantize(proto, batches)
+        for tensor in found.graph.initializer:
+            if tensor.name.endswith("_scale"):
+                values = onnx.numpy_helper.to_array(tensor)
+                tensor.CopyFrom(onnx.numpy_helper.from_array(np.asarray(values * 40, np.float32), tensor.name))
+        return found
+
+    monkeypatch.setattr("videomem_hf.inference.export.run.quantize", spoil)
     run, full = wide
     facts = export_onnx(str(run), tmp_path / "onnx", dtype)
     assert facts.checks["rank_correlation_with_float32"] >= 0.995
+    assert not facts.quantized
     assert any(f"stored as {dtype}" in caveat for caveat in facts.caveats)
     assert facts.version.endswith(f"-{dtype}")
     sizes = [(folder / "model.onnx").stat().st_size for folder in (tmp_path / "onnx", full)]
     assert sizes[0] < share * sizes[1]
+
+
+def test_int8_computes_in_it_and_keeps_the_ranks(wide: Any, clip: Path, tmp_path: Path) -> None:
+    run, full = wide
+    facts = export_onnx(str(run), tmp_path / "onnx", "int8")
+    assert facts.quantized
+    assert 0.995 <= facts.checks["rank_correlation_with_float32"] < 1
+    assert any("Computes in int8, quantised on 32 generated clips" in caveat for caveat in facts.caveats)
+    graph = onnx.load(tmp_path / "onnx/model.onnx").graph
+    quantized = {node.output[0] for node in graph.node if node.op_type == "QuantizeLinear"}
+    assert len(quantized) > 4  # activations; those of weights are stored so
+    weights = {each.name: each.data_type for each in graph.initializer}
+    assert any(kind == onnx.TensorProto.INT8 for kind in weights.values())
+    assert ExportFacts.read(tmp_path / "onnx").quantized
+    expected, found = (load_onnx_predictor(folder).predict(clip) for folder in (full, tmp_path / "onnx"))
+    np.testing.assert_allclose(found.frame_scores, expected.frame_scores, atol=0.05)
+    assert not np.array_equal(found.frame_scores, expected.frame_scores)
+
+
+def test_an_adapted_model_has_its_intervals(clip: Path, tmp_path: Path) -> None:
+    run = save(test_adapted.TestAdapted, tmp_path / "run")
+    export_onnx(str(run), tmp_path / "onnx")
+    expected = load_predictor(str(run), "cpu").predict(clip)
+    found = load_onnx_predictor(tmp_path / "onnx").predict(clip)
+    assert expected.intervals is not None
+    assert found.intervals is not None
+    for horizon, (low, high) in expected.intervals.items():
+        assert found.intervals[horizon] == pytest.approx((low, high), abs=1e-5)
+        assert low < high
+    assert found.interval_level == expected.interval_level
+
+
+def test_a_model_of_features_extracts_them_of_a_clip(clip: Path, tmp_path: Path) -> None:
+    run = test_feature_predictor.save_model(tmp_path / "run", ["colorhistogram", "hmp"], [2304, 6075])
+    export_onnx(str(run), tmp_path / "onnx")
+    longer = write_clip(tmp_path / "c.webm", moving_frames(12, seed=1))
+    expected, found = (
+        load_predictor(str(run), "cpu").predict(longer),
+        load_onnx_predictor(tmp_path / "onnx").predict(longer),
+    )
+    assert list(found.scores.values()) == pytest.approx(list(expected.scores.values()), abs=1e-6)
+    assert found.scores.keys() == expected.scores.keys()
+
+
+def test_a_model_of_views_takes_those_that_a_clip_has(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    names, sizes = ["hmp", "colorhistogram"], [6075, 2304]
+    layers = {
+        "view_roots": [True] * 2, "view_units": [False] * 2, "view_kernels": ["rbf"] * 2, "summands": [[0], [1]],
+        "patterns": [[0, 1], [0], [1]],
+    }  # fmt: skip
+    model = test_multiview.TestMultiView().model(view_names=names, view_sizes=sizes, **layers)
+    model.save_pretrained(tmp_path / "run")
+    export_onnx(str(tmp_path / "run"), tmp_path / "onnx")
+    longer = write_clip(tmp_path / "c.webm", moving_frames(12, seed=1))
+    expected = load_predictor(str(tmp_path / "run"), "cpu").predict(longer)
+    found = load_onnx_predictor(tmp_path / "onnx").predict(longer)
+    assert list(found.scores.values()) == pytest.approx(list(expected.scores.values()), abs=1e-5)
+    assert found.intervals.keys() == expected.intervals.keys()
+    for horizon, ends in expected.intervals.items():
+        assert found.intervals[horizon] == pytest.approx(ends, abs=1e-5)
 
 
 def test_weights_of_large_networks_lie_in_a_file_of_their_own(

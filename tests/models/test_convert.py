@@ -16,7 +16,7 @@ from transformers import AutoModel, AutoVideoProcessor
 
 from tests.models import test_contract
 from videomem_hf.cli.convert import convert as command
-from videomem_hf.models.checkpoints import CheckpointError, read_tensors
+from videomem_hf.models.checkpoint_files import CheckpointError, read_tensors
 from videomem_hf.models.convert import KINDS, convert
 from videomem_hf.schema import InputError
 

@@ -1,4 +1,4 @@
-"""`videomem convert`: published checkpoints as models of this package."""
+"""`videomem convert`: published checkpoints and networks as models of this package."""
 
 import tempfile
 from pathlib import Path
@@ -7,15 +7,16 @@ from typing import Annotated, Any, Final
 import typer
 
 from videomem_hf.cli.options import quote, say_next
+from videomem_hf.model_names import check_on_hub
 from videomem_hf.schema import InputError, check_horizon
 from videomem_hf.system import os_cause
 
 COMPLETE: Final = ("memnet", "resmem", "vitmem", "amnet")
-BACKBONES: Final = ("resnet3d", "semantic-embedding", "resnet", "vgg16")
+BACKBONES: Final = ("resnet3d", "semantic-embedding", "resnet", "vgg16", "backbone")
 EXTRACTORS: Final = ("c3d",)
 KINDS_HELP: Final = (
     f"{', '.join(COMPLETE)} (complete image-memorability networks); {', '.join(BACKBONES)} (backbones: train their "
-    f"heads); {', '.join(EXTRACTORS)} (feature extractor)."
+    f"heads; the last is any network of torchvision, timm or transformers); {', '.join(EXTRACTORS)} (feature extractor)."
 )
 _GOOD_FOR: Final = {
     COMPLETE: "It predicts the image memorability that it was published for, frame by frame; how well that ranks your "
@@ -32,7 +33,13 @@ def complete_kind(incomplete: str) -> list[str]:
 
 def convert(
     kind: Annotated[str, typer.Argument(help=KINDS_HELP, autocompletion=complete_kind)],
-    file: Annotated[Path, typer.Argument(help="The checkpoint: safetensors, or a PyTorch file without code.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="The checkpoint: safetensors, or a PyTorch file without code; of one in parts, its index or folder. "
+            "As backbone also a folder of transformers, or a Hub id such as facebook/dinov2-small or timm/NAME."
+        ),
+    ],
     out: Annotated[Path, typer.Argument(help="Folder for the model; new or empty.")],
     horizon: Annotated[
         list[str] | None,
@@ -41,7 +48,8 @@ def convert(
         ),
     ] = None,
     attention: Annotated[
-        bool, typer.Option("--attention", help="Add the spatial attention branch (semantic-embedding, resnet).")
+        bool,
+        typer.Option("--attention", help="Add the spatial attention branch (semantic-embedding, resnet, backbone)."),
     ] = False,
     mean_image: Annotated[
         Path | None, typer.Option(help="Mean image of the Caffe release as .npy, 3 x 256 x 256, in BGR order (memnet).")
@@ -49,13 +57,17 @@ def convert(
     caption_vgg: Annotated[
         Path | None, typer.Option(help="torchvision's VGG19 for the caption stream (vgg16).")
     ] = None,
+    network: Annotated[
+        str | None, typer.Option(help="Network of timm that the file has weights of: timm/NAME (backbone).")
+    ] = None,
 ) -> None:
     """Turn a published checkpoint into a model folder that loads with `from_pretrained`.
 
     The names of all weights must match. A file that contains code is refused.
 
     Examples: [bold]videomem convert memnet memnet.pth memnet/[/bold],
-    [bold]videomem convert resnet3d resnet-34-kinetics.pth resnet3d/ --horizon short_term[/bold]
+    [bold]videomem convert resnet3d resnet-34-kinetics.pth resnet3d/ --horizon short_term[/bold],
+    [bold]videomem convert backbone facebook/dinov2-small dinov2/[/bold]
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: exists and is not an empty folder; name another")
@@ -64,8 +76,11 @@ def convert(
         "attention": attention or None,
         "mean_image": mean_image,
         "caption_vgg": caption_vgg,
+        "network": network,
     }
-    from videomem_hf.models.checkpoints import CheckpointError
+    if kind == "backbone" and network is None:
+        check_on_hub(str(file), "model")
+    from videomem_hf.models.checkpoint_files import CheckpointError
     from videomem_hf.models.convert import convert as convert_checkpoint
 
     try:

@@ -72,7 +72,8 @@ def load_weights(model: Any, path: str | None, published: Callable[[], Any], fea
         except OSError as error:  # no network: urllib's error is one
             raise InputError(f"{feature} needs weights that cannot be downloaded ({error}); {remedy}") from None
         return
-    from videomem_hf.models.checkpoints import CheckpointError, load_strictly, read_tensors
+    from videomem_hf.models.checkpoint_files import CheckpointError, read_tensors
+    from videomem_hf.models.checkpoints import load_strictly
 
     try:
         load_strictly(model, read_tensors(Path(path)), Path(path))

@@ -82,7 +82,8 @@ class EfficientNetLiteSpec(PackagedSpec):
 
     def load(self, device: str) -> Network:
         self.check()
-        from videomem_hf.models.checkpoints import CheckpointError, load_strictly, read_tensors
+        from videomem_hf.models.checkpoint_files import CheckpointError, read_tensors
+        from videomem_hf.models.checkpoints import load_strictly
 
         folder = _folder_of(EFFICIENTNETS[self.name])
         path = next(folder.glob("models/*.pth"), None) if folder else None

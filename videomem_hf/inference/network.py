@@ -13,11 +13,20 @@ from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 from videomem_hf.models.modeling_memorability import Conv3d
 from videomem_hf.models.modeling_resnet3d import BasicBlock as BasicBlock3D
 from videomem_hf.models.modeling_resnet3d import Bottleneck as Bottleneck3D
-from videomem_hf.models.modeling_resnet3d import ResNet3DModel
+from videomem_hf.models.modeling_resnet3d import ResNet3DModel, SplitBasicBlock, SplitBottleneck
 from videomem_hf.schema import PRECISION_NAMES, InputError, Precision
 
 PRECISIONS: Final = get_args(Precision)
-_NORM_FOLLOWS_CONV: Final = (BasicBlock, Bottleneck, ResNet, BasicBlock3D, Bottleneck3D, ResNet3DModel)
+_NORM_FOLLOWS_CONV: Final = (
+    BasicBlock,
+    Bottleneck,
+    ResNet,
+    BasicBlock3D,
+    Bottleneck3D,
+    SplitBasicBlock,
+    SplitBottleneck,
+    ResNet3DModel,
+)
 """Modules in which `bn1` follows `conv1` directly, `bn2` follows `conv2`, and so on."""
 
 

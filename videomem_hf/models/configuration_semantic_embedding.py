@@ -5,6 +5,7 @@ from typing import Any
 from huggingface_hub.dataclasses import strict
 
 from .configuration_memorability import MemorabilityConfig, check_least
+from .trunk_configs import resolve_trunk
 
 
 @strict
@@ -12,8 +13,11 @@ class SemanticEmbeddingConfig(MemorabilityConfig):
     """Sizes of `SemanticEmbeddingModel`. The defaults are those of the published embedding.
 
     Attributes:
-        trunk: The network that gives the map: one of torchvision, or of timm with "timm/" before its name.
-        trunk_kwargs: What its constructor gets.
+        trunk: The network that gives the map: one of torchvision; of timm with "timm/" before its name; or of
+            transformers, a model type with "transformers/" before it, a folder, or a Hub id.
+        trunk_kwargs: What its constructor gets. Of transformers, fields of its configuration, which are completed here
+            so that the saved model is built without a network.
+        segment_length: Frames that a network of videos sees together, which is known by the trunk; None for images.
         map_size: Channels of the 1x1 convolution on the trunk's map, and of the pooled vector.
         pool_size: Positions of a channel's map that count: so many of the largest, and as many of the smallest.
         embedding_size: Numbers of the embedding; its length is 1.
@@ -32,6 +36,10 @@ class SemanticEmbeddingConfig(MemorabilityConfig):
     dropout: float = 0.5
     mlp_size: int = 512
     attention: bool = False
+    segment_length: int | None = None
+
+    def validate_trunk(self) -> None:
+        self.trunk_kwargs, self.segment_length = resolve_trunk(self.trunk, self.trunk_kwargs, self.segment_length)
 
     def validate_sizes(self) -> None:
         check_least(self, map_size=1, pool_size=1, embedding_size=1, mlp_size=1)

@@ -13,6 +13,7 @@ from .configuration_resmem import ResMemConfig
 from .configuration_semantic_embedding import SemanticEmbeddingConfig
 from .configuration_squalli import SqualliConfig
 from .configuration_vitmem import ViTMemConfig
+from .trunk_configs import is_trunk
 
 SHIPPED: Final[tuple[type[MemorabilityConfig], ...]] = (
     AMNetConfig, FrameAttentionConfig, MemNetConfig, ResMemConfig, SemanticEmbeddingConfig, SqualliConfig, ViTMemConfig,
@@ -28,8 +29,11 @@ class SpatioTemporalConfig(MemorabilityConfig):
 
     Attributes:
         backbone: `model_type` of the predictor of frames whose backbone gives the maps, one of `SHIPPED` or one that is
-            registered with `AutoConfig` and `AutoModel`; None for a model that is given maps of another network.
-        backbone_config: Fields of that predictor's configuration; None takes its defaults.
+            registered with `AutoConfig` and `AutoModel`; or an image or video network of torchvision, timm or
+            transformers, named as the `trunk` of `SemanticEmbeddingConfig`; None for a model that is given maps of
+            another network.
+        backbone_config: Fields of that predictor's or network's configuration; None takes its defaults.
+        segment_length: Frames that a network of videos sees together, which is known by the backbone.
         map_channels: Channels of the maps that a model without a backbone is given.
         spatial_attention: Whether positions of a frame are weighed; else all count alike.
         temporal: How frames are weighed: by `attention`, each on its own; by attention after a recurrent block that
@@ -43,6 +47,7 @@ class SpatioTemporalConfig(MemorabilityConfig):
 
     backbone: str | None = "frame_attention"
     backbone_config: dict[str, Any] | None = None
+    segment_length: int | None = None
     map_channels: int | None = None
     spatial_attention: bool = True
     temporal: str = "attention"
@@ -71,8 +76,10 @@ class SpatioTemporalConfig(MemorabilityConfig):
         config_class = shipped.get(self.backbone or "")
         if config_class is None and self.backbone in CONFIG_MAPPING:
             config_class = CONFIG_MAPPING[self.backbone]
+        if config_class is None and self.backbone and is_trunk(self.backbone):
+            return SemanticEmbeddingConfig(trunk=self.backbone, trunk_kwargs=self.backbone_config)
         if config_class is None or not issubclass(config_class, MemorabilityConfig):
-            known = f"{', '.join(shipped)} or a registered predictor of frames"
+            known = f"{', '.join(shipped)}, a network such as timm/NAME, or a registered predictor of frames"
             raise ValueError(f"backbone must be null, {known}, got {self.backbone!r}")
         given = self.backbone_config or {}
         allowed = {each.name for each in fields(config_class)} - {each.name for each in fields(MemorabilityConfig)}
@@ -90,7 +97,13 @@ class SpatioTemporalConfig(MemorabilityConfig):
             return
         if self.map_channels is not None:
             raise ValueError("map_channels are the backbone's; give them only with backbone null")
-        self.frame_config()
+        frame_config = self.frame_config()
+        if isinstance(frame_config, SemanticEmbeddingConfig) and self.backbone == frame_config.trunk:
+            self.backbone_config = frame_config.trunk_kwargs
+        found = getattr(frame_config, "segment_length", None)
+        if self.segment_length not in (None, found):
+            raise ValueError(f"segment_length is the backbone's, {found}, got {self.segment_length}; leave it out")
+        self.segment_length = found
 
     def validate_sizes(self) -> None:
         check_choice(self, temporal=TEMPORAL)

@@ -5,9 +5,13 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, Final
 
-from .checkpoints import CheckpointError, Converted
-from .convert_backbones import convert_c3d, convert_resnet, convert_resnet3d, convert_semantic_embedding, convert_vgg16
+from .checkpoint_files import CheckpointError, list_names, read_tensors
+from .checkpoints import Converted
+from .convert_backbones import convert_resnet, convert_semantic_embedding, convert_vgg16
+from .convert_clips import convert_c3d, convert_resnet3d
 from .convert_images import convert_amnet, convert_memnet, convert_resmem, convert_vitmem
+from .convert_trunks import convert_backbone
+from .recognition import recognize
 
 KINDS: Final[dict[str, Callable[..., Converted]]] = {
     "memnet": convert_memnet,
@@ -19,6 +23,7 @@ KINDS: Final[dict[str, Callable[..., Converted]]] = {
     "semantic-embedding": convert_semantic_embedding,
     "resnet": convert_resnet,
     "vgg16": convert_vgg16,
+    "backbone": convert_backbone,
 }
 
 
@@ -27,13 +32,32 @@ def convert(kind: str, path: Path, **options: Any) -> Converted:
 
     Args:
         kind: One of `KINDS`.
-        options: Arguments of the kind's function: `horizons`, `attention`, `mean_image`, `caption_vgg`.
+        options: Arguments of the kind's function: `horizons`, `attention`, `mean_image`, `caption_vgg`, `network`.
 
     Raises:
-        CheckpointError: The kind or an option is unknown, or the file does not fit; the message names what.
+        CheckpointError: The kind or an option is unknown, or the file does not fit; the message names what, which
+            network the file is of, and the kind that it fits.
     """
     if kind not in KINDS:
         raise CheckpointError(f"no kind of checkpoint is called {kind!r}; there are {', '.join(KINDS)}")
     if unknown := options.keys() - signature(KINDS[kind]).parameters.keys():
         raise CheckpointError(f"checkpoints of kind {kind} have no option {', '.join(sorted(unknown))}")
-    return KINDS[kind](path, **options)
+    try:
+        return KINDS[kind](path, **options)
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}{_what_it_is(kind, path)}") from None
+
+
+def _what_it_is(kind: str, path: Path) -> str:
+    """Which network a file is of, and what would take it; empty for one that cannot be read."""
+    try:
+        tensors = read_tensors(path)
+    except CheckpointError:
+        return ""
+    network = recognize(tensors)
+    if network is None:
+        return f"; the file holds a network that is not known here, with {list_names(sorted(tensors))}"
+    if network.kind is None:
+        return f"; the file holds {network.name}, which no kind takes ({', '.join(KINDS)})"
+    fits = f"convert it as {network.kind}" if network.kind != kind else "part of it differs from what is published"
+    return f"; the file holds {network.name}: {fits}"

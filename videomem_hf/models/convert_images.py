@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .checkpoints import CheckpointError, Converted, count, drop, fill, read_tensors, rename, take
+from .checkpoint_files import CheckpointError, read_tensors
+from .checkpoints import Converted, count, drop, fill, rename, take
 from .configuration_amnet import AMNetConfig
 from .configuration_memnet import MemNetConfig
 from .configuration_resmem import ResMemConfig

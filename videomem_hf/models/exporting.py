@@ -9,21 +9,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from .export_names import ATTENTIONS, CLIP_PART, FEATURES, MODEL_PART, OUTPUTS, PIXELS
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-MODEL_PART = "model"
-CLIP_PART = "clip"
-OUTPUTS = {
-    "scores": ("batch", "horizons"),
-    "frame_scores": ("batch", "frames", "horizons"),
-    "attentions": ("batch", "frames", "map_height", "map_width"),
-    "temporal_weights": ("batch", "frames"),
-    "intervals": ("batch", "horizons", 2),
-    "explained": ("batch", "processes"),
-    "features": ("batch", "frames", "size"),
-}
-"""What a part may give, with its axes."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +46,12 @@ class ClipNetwork(nn.Module):
         super().__init__()
         self.model = model
         self.keeps_features = bool(model.weighs_frames or getattr(model, "gives_intervals", False))
-        fixed = hasattr(model.config, "image_size") or _has_fixed_backbone(model.config)
+        fixed = hasattr(model.config, "image_size") or _has_fixed_backbone(model)
         sides = pixels.shape[-2:] if fixed else ("height", "width")
         found = self._found(pixels)
         self.names = tuple(name for name in OUTPUTS if found.get(name) is not None)
-        axes = {"pixel_values_videos": ("batch", "frames", 3, *sides)}
-        self.part = ExportPart(MODEL_PART, self, {"pixel_values_videos": pixels}, axes, self.names)
+        axes = {PIXELS: ("batch", "frames", 3, *sides)}
+        self.part = ExportPart(MODEL_PART, self, {PIXELS: pixels}, axes, self.names)
 
     def forward(self, pixel_values_videos: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Give the outputs that the model has, in the order of `OUTPUTS`."""
@@ -78,7 +67,7 @@ class ClipNetwork(nn.Module):
         kept, maps = self.model.embed_frames(frames.flatten(0, 1).to(self.model.dtype), self.model.has_attention)
         features = kept.unflatten(0, frames.shape[:2])
         attentions = None if maps is None else maps.unflatten(0, frames.shape[:2])
-        return dict(self.model(features=features)) | {"features": features, "attentions": attentions}
+        return dict(self.model(features=features)) | {FEATURES: features, ATTENTIONS: attentions}
 
 
 class ClipPart(nn.Module):
@@ -94,10 +83,10 @@ class ClipPart(nn.Module):
         if not network.keeps_features:
             return ()
         with torch.no_grad():
-            features = network._found(network.part.inputs["pixel_values_videos"])["features"].float()
-        names = tuple(name for name in network.names if name not in ("features", "attentions"))
-        axes = {"features": ("batch", "frames", features.shape[2])}
-        return (ExportPart(CLIP_PART, cls(model, names), {"features": features}, axes, names),)
+            features = network._found(network.part.inputs[PIXELS])[FEATURES].float()
+        names = tuple(name for name in network.names if name not in (FEATURES, ATTENTIONS))
+        axes = {FEATURES: ("batch", "frames", features.shape[2])}
+        return (ExportPart(CLIP_PART, cls(model, names), {FEATURES: features}, axes, names),)
 
     def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Give the outputs that do not need the frames."""
@@ -135,8 +124,11 @@ class ColumnNetwork(nn.Module):
         return self.model(**{self.argument: dict(zip(self.columns, columns, strict=True))})
 
 
-def _has_fixed_backbone(config: Any) -> bool:
-    """Whether the configuration of a backbone inside names the size of its frames."""
+def _has_fixed_backbone(model: Any) -> bool:
+    """Whether a backbone inside takes frames of one size: its configuration names it, or the module says so."""
+    config = model.config
+    if any(getattr(module, "fixed_size", False) for module in model.modules()):
+        return True
     if getattr(config, "backbone", None) and hasattr(config, "frame_config"):
         return hasattr(config.frame_config(), "image_size")
     return "image_size" in (getattr(config, "base_config", None) or {})

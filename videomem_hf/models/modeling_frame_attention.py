@@ -14,6 +14,7 @@ from torch import nn
 from .configuration_frame_attention import FrameAttentionConfig
 from .modeling_memorability import FeaturesAndMaps, FrameMemorabilityModel, MapInfo, init_layer
 from .scoring import scores_around_mean
+from .trunks import build_trunk
 
 RELU_GAIN = (2 / (1 - 1 / math.pi)) ** 0.5
 """One over the standard deviation of a rectified standard normal variable."""
@@ -59,6 +60,14 @@ class ConvBlock(nn.Module):
         return self.conv(x).relu() * RELU_GAIN
 
 
+class ChannelNorm(nn.Module):
+    """Zero mean and unit variance over the channels of each position: maps of published networks have any scale."""
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """Keep the shape `(n, channels, height, width)`."""
+        return nn.functional.layer_norm(maps.movedim(1, -1), maps.shape[1:2]).movedim(-1, 1)
+
+
 def attend(maps: torch.Tensor, last_conv: nn.Module, attention_conv: nn.Conv2d) -> tuple[torch.Tensor, torch.Tensor]:
     """Sum what `last_conv` gives over the positions of maps `(n, channels, height, width)`, weighted by attention.
 
@@ -93,6 +102,19 @@ class FrameAttentionModel(FrameMemorabilityModel):
 
     def __init__(self, config: FrameAttentionConfig) -> None:
         super().__init__(config)
+        channels = self._add_trunk(config)
+        self.last_conv = ConvBlock(channels, config.feature_size, 3, 1, symmetric=True)
+        self.attention_conv = nn.Conv2d(channels, 1, kernel_size=3, padding=1, bias=False)
+        self.dropout = nn.Dropout(config.dropout)
+        self.head = nn.Linear(config.feature_size, len(config.horizons))
+        self.post_init()
+
+    def _add_trunk(self, config: FrameAttentionConfig) -> int:
+        """Add what maps frames; returns the channels of its maps."""
+        if config.trunk is not None:
+            network, channels = build_trunk(config.trunk, config.trunk_kwargs or {})
+            self.trunk, self.map_info = nn.Sequential(network, ChannelNorm()), MapInfo(channels)
+            return channels
         sizes = [3, *config.hidden_sizes]
         self.map_info = MapInfo(sizes[-1], config.output_stride)
         halvings = config.output_stride.bit_length() - 1
@@ -101,14 +123,11 @@ class FrameAttentionModel(FrameMemorabilityModel):
             kernel_size, reach = (5, 2) if depth == 0 else (3, 2 ** min(depth, halvings))  # of a kernel, in pixels
             symmetric = reach >= config.output_stride / 2
             self.trunk.append(ConvBlock(n_in, n_out, kernel_size, 2 if depth < halvings else 1, symmetric))
-        self.last_conv = ConvBlock(sizes[-1], config.feature_size, 3, 1, symmetric=True)
-        self.attention_conv = nn.Conv2d(sizes[-1], 1, kernel_size=3, padding=1, bias=False)
-        self.dropout = nn.Dropout(config.dropout)
-        self.head = nn.Linear(config.feature_size, len(config.horizons))
-        self.post_init()
+        return sizes[-1]
 
     def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
-        """Map frames `(n, 3, height, width)` to features `(n, feature_size)` and maps `(n, height', width')`.
+        """Map frames `(n, 3, height, width)`, or segments of a network of videos, to features `(n, feature_size)` and
+        maps `(n, height', width')`.
 
         Nothing bypasses the attention: a network that also sees the plain map's mean turns attention to the background.
         """
@@ -120,4 +139,8 @@ class FrameAttentionModel(FrameMemorabilityModel):
         return scores_around_mean(offsets, self.config.score_means, self.config.score_stds)
 
     def _init_weights(self, module: nn.Module) -> None:
-        init_near_mean(module)
+        is_own = self.config.trunk is None or isinstance(module, StandardizedConv2d)
+        if is_own or module is self.attention_conv or module is self.head:
+            init_near_mean(module)
+        else:
+            init_layer(module)

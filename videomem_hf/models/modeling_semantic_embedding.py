@@ -46,7 +46,9 @@ class SemanticEmbeddingModel(FrameMemorabilityModel):
         self.post_init()
 
     def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
-        """Map frames `(n, 3, height, width)` of any size to embeddings `(n, embedding_size)` of length 1."""
+        """Map frames `(n, 3, height, width)` of any size to embeddings `(n, embedding_size)` of length 1; for a network
+        of videos, segments `(n, 3, frames, height, width)`.
+        """
         shared = self.trunk(pixels)
         map_, attention = self.last_conv(shared), None
         if self.attention_conv is not None:

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from .backbones import build_backbone
 from .configuration_frame_attention import FrameAttentionConfig
 from .configuration_spatiotemporal import SpatioTemporalConfig
-from .modeling_frame_attention import ConvBlock, attend, init_near_mean
+from .modeling_frame_attention import ChannelNorm, ConvBlock, attend, init_near_mean
 from .modeling_memorability import (
     FeaturesAndMaps,
     MemorabilityModel,
@@ -25,6 +24,7 @@ from .modeling_memorability import (
     init_layer,
     only_input,
     scatter_to_clips,
+    split_segments,
 )
 from .scoring import scores_around_mean
 
@@ -39,14 +39,6 @@ class SpatioTemporalOutput(MemorabilityOutput):
     """
 
     temporal_weights: torch.Tensor | None = None
-
-
-class ChannelNorm(nn.Module):
-    """Zero mean and unit variance over the channels of each position: maps of published networks have any scale."""
-
-    def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """Keep the shape `(n, channels, height, width)`."""
-        return functional.layer_norm(maps.movedim(1, -1), maps.shape[1:2]).movedim(-1, 1)
 
 
 class FrameRecurrence(nn.Module):
@@ -155,6 +147,9 @@ class SpatioTemporalModel(MemorabilityModel):
         if output_attentions and (features is not None or not self.has_attention):
             reason = "needs pixels or maps" if self.has_attention else "is not possible with spatial_attention=False"
             raise ValueError(f"{type(self).__name__}: output_attentions=True {reason}")
+        length = (self.config.segment_length or 0) if pixel_values_videos is not None else 0
+        if length:
+            source, frame_mask = split_segments(source, length, frame_mask)
         kept = (source.flatten(0, 1) if frame_mask is None else source[frame_mask]).to(self.dtype)
         attentions = None
         if features is None:
@@ -163,6 +158,9 @@ class SpatioTemporalModel(MemorabilityModel):
         clip_features = scatter_to_clips(kept, source.shape[:2], frame_mask)
         frame_scores, weights = self.score_clips(clip_features, frame_mask)
         scores = (frame_scores * weights[..., None]).sum(dim=1)
+        if length:  # every frame has the score of its segment, and its share of the weight
+            frame_scores = frame_scores.repeat_interleave(length, dim=1)
+            weights = weights.repeat_interleave(length, dim=1) / length
         return SpatioTemporalOutput(
             loss=self.label_loss(scores, labels, annotation_counts),
             scores=scores,
@@ -172,9 +170,14 @@ class SpatioTemporalModel(MemorabilityModel):
         )
 
     def map_frames(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Map frames `(n, 3, height, width)` to the backbone's maps `(n, channels, height', width')`."""
+        """Map frames `(n, 3, height, width)` to the backbone's maps `(n, channels, height', width')`.
+
+        For a network of videos segments `(n, 3, frames, height, width)`, also one after the other as frames.
+        """
         if self.backbone is None:
             raise ValueError("this model has no backbone; give frame_maps")
+        if self.config.segment_length and pixels.ndim == 4:
+            pixels = pixels.unflatten(0, (-1, self.config.segment_length)).transpose(1, 2)
         return self.compute_frames(self.backbone, pixels.to(self.dtype))
 
     def attend(self, maps: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:

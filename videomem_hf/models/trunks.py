@@ -1,14 +1,17 @@
-"""Trunks by name, from torchvision or timm, without weights and without any download."""
+"""Trunks by name, from torchvision, timm or transformers, without weights."""
 
 import importlib
 import importlib.util
+from functools import cache
 from typing import Any
 
 import torch
 import torchvision
 from torch import nn
 
-TIMM_PREFIX = "timm/"
+from .transformers_trunks import TransformersTrunk
+from .trunk_configs import TIMM_PREFIX, is_of_transformers, resolve_config
+
 _AFTER_THE_MAP = ("avgpool", "flatten", "dropout", "fc", "classifier", "head", "heads")
 
 
@@ -16,8 +19,9 @@ def build_trunk(name: str, arguments: dict[str, Any]) -> tuple[nn.Module, int]:
     """Build the part of a classification network that ends with a map `(n, channels, height, width)`.
 
     Args:
-        name: A network of torchvision, such as "resnet152"; or of timm with "timm/" before its name.
-        arguments: Go to the network's constructor.
+        name: A network of torchvision, such as "resnet152"; of timm with "timm/" before its name; or of transformers,
+            see `resolve_config`.
+        arguments: Go to the network's constructor; of transformers, fields of its configuration.
 
     Returns:
         The trunk and the channels of its map. A torchvision trunk is the list of the network's parts: a ResNet's are 0
@@ -30,6 +34,9 @@ def build_trunk(name: str, arguments: dict[str, Any]) -> tuple[nn.Module, int]:
     if name.startswith(TIMM_PREFIX):
         timm_trunk = TimmTrunk(name.removeprefix(TIMM_PREFIX), arguments)
         return timm_trunk, timm_trunk.model.num_features
+    if is_of_transformers(name):
+        trunk = TransformersTrunk(resolve_config(name, arguments))
+        return trunk, trunk.channels
     with torch.device("meta"), torch.no_grad():
         try:
             probe = _torchvision_trunk(name, arguments).eval()
@@ -41,19 +48,45 @@ def build_trunk(name: str, arguments: dict[str, Any]) -> tuple[nn.Module, int]:
     return _torchvision_trunk(name, arguments), small[1]
 
 
-def _torchvision_trunk(name: str, arguments: dict[str, Any]) -> nn.Sequential:
+@cache
+def trunk_parts(name: str) -> dict[str, str]:
+    """Names of the parts of a torchvision network that its trunk has, to their positions in it."""
+    with torch.device("meta"):
+        return {part: str(position) for position, (part, _) in enumerate(_chain(build_network(name, {})))}
+
+
+def is_chain(network: nn.Module) -> bool:
+    """Whether a classification network of torchvision is a chain of layers up to its map."""
+    transformer = isinstance(network, torchvision.models.VisionTransformer)
+    return not transformer and not any(isinstance(part, nn.ModuleList) for _, part in _chain(network))
+
+
+def build_network(name: str, arguments: dict[str, Any]) -> nn.Module:
+    """A classification network of torchvision, with new weights; raises a ValueError if there is none of this name."""
     if name not in torchvision.models.list_models(module=torchvision.models):
         raise ValueError(f"torchvision has no classification network {name!r}; for one of timm write 'timm/{name}'")
-    network = torchvision.models.get_model(name, weights=None, **arguments)
+    if name in ("googlenet", "inception_v3"):
+        arguments = {"init_weights": False} | arguments  # the truncated normal one takes a minute
+    return torchvision.models.get_model(name, weights=None, **arguments)
+
+
+def _chain(network: nn.Module) -> list[tuple[str, nn.Module]]:
+    """The parts of a network up to its map, by their names."""
     parts = []
-    for part_name, part in network.named_children():
-        if part_name in _AFTER_THE_MAP:
+    for name, part in network.named_children():
+        if name in _AFTER_THE_MAP:
             break
-        if not part_name.lower().startswith("aux"):
-            parts.append(part)
+        if not name.lower().startswith("aux"):
+            parts.append((name, part))
+    return parts
+
+
+def _torchvision_trunk(name: str, arguments: dict[str, Any]) -> nn.Sequential:
+    network = build_network(name, arguments)
+    parts = [part for _, part in _chain(network)]
     if isinstance(network, torchvision.models.DenseNet):
         parts.append(nn.ReLU())  # done in the network's forward
-    if isinstance(network, torchvision.models.VisionTransformer) or any(isinstance(p, nn.ModuleList) for p in parts):
+    if not is_chain(network):
         raise ValueError(f"torchvision's {name!r} is not a chain of layers that ends with a map; take one of timm's")
     return nn.Sequential(*parts)
 

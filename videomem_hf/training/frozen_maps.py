@@ -26,6 +26,8 @@ def check_backbone(config: TrainingConfig, model_config: Any) -> None:
     if config.cache_maps and config.init is None:
         remedy = "give --init FOLDER of a trained predictor of frames, or take the recipe spatiotemporal"
         raise InputError(f"recipe {config.recipe}: trains on the maps of a frozen backbone; {remedy}")
+    if config.cache_maps and getattr(model_config, "segment_length", None):
+        raise InputError("cache_maps is for networks of single frames, and the backbone is one of videos; leave it out")
     if getattr(model_config, "backbone", None) is not None:
         try:
             with torch.device("meta"):

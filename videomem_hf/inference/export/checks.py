@@ -6,27 +6,32 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from videomem_hf.inference.onnx.network import MODEL, OnnxNetwork
+from videomem_hf.inference.onnx.network import OnnxNetwork
+from videomem_hf.models.export_names import MODEL_PART, PIXELS, SCORES
 from videomem_hf.models.exporting import ExportPart
 from videomem_hf.sample import draw_scene, render_frame
-from videomem_hf.schema import InputError
+from videomem_hf.schema import LEAST_RANK_CORRELATION, InputError
 from videomem_hf.statistics import spearman
 
 TOLERANCE: Final = 1e-4
 """Largest difference from PyTorch, of outputs above 1 as a share of the largest."""
-LEAST_RANK_CORRELATION: Final = 0.995
-"""Of scores with weights in fewer bits, with those in float32."""
 SAMPLE_CLIPS: Final = 48
+"""Whose ranks are compared."""
+CALIBRATION_CLIPS: Final = 32
+"""Others, from which the ranges of activations in 8 bits are taken."""
 _SAMPLE_SIZE: Final = (320, 180)
 _FRAME_S: Final = 0.04
 _SEED: Final = 20
 _COLUMN_ROWS: Final = 200
 
 
-def sample_frames(clips: int, length: int) -> np.ndarray:
-    """Frames of generated clips, `(clips * length, height, width, 3)` uint8: `length` consecutive ones of each."""
+def sample_frames(clips: int, length: int, first: int = 1) -> np.ndarray:
+    """Frames of generated clips, `(clips * length, height, width, 3)` uint8: `length` consecutive ones of each.
+
+    `first` is the number of the first clip.
+    """
     times = [2.0 + _FRAME_S * index for index in range(length)]
-    scenes = [draw_scene(_SEED, number) for number in range(1, clips + 1)]
+    scenes = [draw_scene(_SEED, number) for number in range(first, first + clips)]
     return np.stack([render_frame(scene, time_s, _SAMPLE_SIZE) for scene in scenes for time_s in times])
 
 
@@ -73,7 +78,7 @@ def _inputs(part: ExportPart, pixels: np.ndarray | None) -> Iterable[Mapping[str
     sizes = [(1, 1), (2, 3)] if part.axes[first][1] == "frames" else [(1, 0), (4, 0)]
     for clips, segments in sizes:
         yield {name: _random(rng, each, clips, segments * frames) for name, each in examples.items()}
-    if first == "pixel_values_videos" and pixels is not None:
+    if first == PIXELS and pixels is not None:
         yield {first: pixels}
         if part.axes[first][3] == "height":
             yield {first: np.pad(pixels[:1], [(0, 0)] * 3 + [(0, 8), (0, 24)], mode="edge")}
@@ -89,33 +94,33 @@ def rank_correlation(full: OnnxNetwork, reduced: OnnxNetwork, inputs: Mapping[st
 
     Args:
         inputs: `(clips, ...)` each, of the part "model".
-
-    Raises:
-        InputError: It is below `LEAST_RANK_CORRELATION`.
     """
     scores = [_scores(each, inputs) for each in (full, reduced)]
     constant = np.ptp(scores[0], axis=0) == 0
     found = [1.0 if flat else spearman(a, b) for a, b, flat in zip(*(each.T for each in scores), constant, strict=True)]
-    lowest = float(np.nan_to_num(min(found), nan=0.0))
-    if lowest < LEAST_RANK_CORRELATION:
+    return float(np.nan_to_num(min(found), nan=0.0))
+
+
+def check_rank_correlation(correlation: float, dtype: str, clips: int) -> None:
+    """Raise an InputError for ranks that agree too little with float32."""
+    if correlation < LEAST_RANK_CORRELATION:
         raise InputError(
-            f"with {reduced.facts.dtype} weights the ranks of {len(scores[0])} generated clips agree with float32 by "
-            f"{lowest:.4f} only, and {LEAST_RANK_CORRELATION} is needed; take float16 or float32"
+            f"with {dtype} weights the ranks of {clips} generated clips agree with float32 by {correlation:.4f} only, "
+            f"and {LEAST_RANK_CORRELATION} is needed; take float16 or float32"
         )
-    return lowest
 
 
 def _scores(network: OnnxNetwork, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
     """`(clips, horizons)`, a few clips at a time."""
     count = len(next(iter(inputs.values())))
     parts = [
-        network.run(MODEL, {name: values[start : start + 8] for name, values in inputs.items()})["scores"]
+        network.run(MODEL_PART, {name: values[start : start + 8] for name, values in inputs.items()})[SCORES]
         for start in range(0, count, 8)
     ]
     return np.concatenate(parts)
 
 
-def random_columns(part: Any) -> dict[str, np.ndarray]:
-    """Columns of made-up clips for a part that takes columns."""
+def random_columns(inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Columns of made-up clips for a part that takes columns of these axes."""
     rng = np.random.default_rng(1)
-    return {name: _random(rng, each.numpy(), _COLUMN_ROWS, 0) for name, each in part.inputs.items()}
+    return {name: rng.uniform(0, 1, (_COLUMN_ROWS, axes[1])).astype(np.float32) for name, axes in inputs.items()}

@@ -12,7 +12,8 @@ from torch import nn
 
 from videomem_hf.inference.frame_statistics import FrameStatistics
 from videomem_hf.inference.onnx.facts import DESCRIBED
-from videomem_hf.models.exporting import OUTPUTS, ColumnNetwork, ExportPart
+from videomem_hf.models.export_names import OUTPUTS
+from videomem_hf.models.exporting import ColumnNetwork, ExportPart
 
 OPSET: Final = 20
 _ANY_SIZE: Final = ("batch", "frames", "segments", "map_height", "map_width")
@@ -24,7 +25,7 @@ class _Described(nn.Module):
 
     def __init__(self, part: ExportPart, model: Any) -> None:
         super().__init__()
-        self.network, self.length = part.network, getattr(model.config, "segment_length", 1)
+        self.network, self.length = part.network, getattr(model.config, "segment_length", None) or 1
         self._statistics = FrameStatistics(model)
         (pixels,) = part.inputs.values()
         with torch.no_grad():

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import numpy as np
 import torch
@@ -15,13 +15,16 @@ import torch
 from videomem_hf import __version__
 from videomem_hf.inference.claims import UNMEASURED, Claims, read_claims, write_claims
 from videomem_hf.inference.export.checks import (
+    CALIBRATION_CLIPS,
     SAMPLE_CLIPS,
+    check_rank_correlation,
     largest_difference,
     random_columns,
     rank_correlation,
     sample_frames,
 )
 from videomem_hf.inference.export.graph import OPSET, part_to_onnx, with_descriptions
+from videomem_hf.inference.export.quantization import quantize
 from videomem_hf.inference.export.weights import LEAST_NUMBERS, reduce_weights
 from videomem_hf.inference.loading import load_network, reads_video
 from videomem_hf.inference.network import for_inference
@@ -29,14 +32,14 @@ from videomem_hf.inference.onnx.facts import ExportFacts
 from videomem_hf.inference.onnx.network import OnnxNetwork
 from videomem_hf.inference.onnx.processing import FrameProcessor
 from videomem_hf.model_names import RESMEM
+from videomem_hf.models.export_names import MODEL_PART, PIXELS
 from videomem_hf.models.exporting import ExportPart
-from videomem_hf.schema import InputError
+from videomem_hf.schema import LEAST_RANK_CORRELATION, ExportDtype, InputError
 from videomem_hf.system import os_cause
 from videomem_hf.video.sources import process
 
-DTYPES: Final = ("float32", "float16", "int8")
+DTYPES: Final = get_args(ExportDtype)
 _PACKAGES: Final = ("onnx", "onnxscript", "onnxruntime")
-_PIXELS: Final = "pixel_values_videos"
 LARGEST_FILE: Final = 64_000_000
 """Bytes of a graph above which its weights lie in a file of their own."""
 Say = Callable[[str], None]
@@ -117,24 +120,46 @@ class _Export:
             protos[part.name], outputs = part_to_onnx(part)
             inputs = {name: list(axes) for name, axes in part.axes.items()}
             facts.parts[part.name] = {"file": f"{part.name}.onnx", "inputs": inputs, "outputs": outputs}
-        reduced = dtype != "float32"
-        full = self._save_all(protos, folder, facts, one_file=reduced)
+        full = self._save_all(protos, folder, facts, one_file=dtype != "float32")
         self.say("comparing it with PyTorch")
         sample = None if pixels is None else pixels.numpy()
         worst = max(largest_difference(part, full, sample) for part in parts)
         checks: dict[str, Any] = {"largest_difference_from_pytorch": worst}
-        if reduced:
-            facts = replace(self._facts(dtype), parts=facts.parts)
-            for proto in protos.values():
-                reduce_weights(proto, dtype)
-            agreement = self._agreement(full, self._save_all(protos, folder, facts), parts[0])
-            checks["rank_correlation_with_float32"], checks["clips"] = agreement, SAMPLE_CLIPS
-            facts = replace(facts, caveats=(*facts.caveats, _of_reduced(dtype, agreement)))
+        if dtype != "float32":
+            facts, agreement = self._reduce(protos, dtype, folder, replace(self._facts(dtype), parts=facts.parts), full)
+            checks |= {"rank_correlation_with_float32": agreement, "clips": SAMPLE_CLIPS}
+            facts = replace(facts, caveats=(*facts.caveats, _of_reduced(facts, agreement)))
             self._save_all(protos, folder, facts)
         facts = replace(facts, checks=checks)
         write_claims(folder, self.claims)
         facts.write(folder)
         return facts
+
+    def _reduce(
+        self, protos: dict[str, Any], dtype: str, folder: Path, facts: ExportFacts, full: OnnxNetwork
+    ) -> tuple[ExportFacts, float]:
+        """Bring the graphs to fewer bits, and measure how well their ranks agree with those in float32.
+
+        In int8 a network of frames also computes, unless that changes ranks; then weights alone are stored so.
+        """
+        compared = self._compared(full)
+        if dtype == "int8" and self.processor is not None:
+            self.say(f"quantising it on {CALIBRATION_CLIPS} generated clips")
+            of_clips = self._pixels(CALIBRATION_CLIPS, 1, first=SAMPLE_CLIPS + 1).numpy()
+            computed = quantize(protos[MODEL_PART], ({PIXELS: each[None]} for each in of_clips))
+            attempt = replace(facts, quantized=True)
+            found = self._save_all(protos | {MODEL_PART: computed}, folder, attempt)
+            agreement = rank_correlation(full, found, compared)
+            if agreement >= LEAST_RANK_CORRELATION:
+                protos[MODEL_PART] = computed
+                return attempt, agreement
+            self.say(f"ranks agree by {agreement:.4f} only, so weights alone are stored in int8")
+        for proto in protos.values():
+            reduce_weights(proto, dtype)
+        self.say(f"comparing {dtype} with float32")
+        agreement = rank_correlation(full, self._save_all(protos, folder, facts), compared)
+        check_rank_correlation(agreement, dtype, SAMPLE_CLIPS)
+        return facts, agreement
 
     def _save_all(
         self, protos: dict[str, Any], folder: Path, facts: ExportFacts, one_file: bool = False
@@ -151,16 +176,16 @@ class _Export:
             parts[0] = with_descriptions(parts[0], self.model)
         return parts
 
-    def _agreement(self, full: OnnxNetwork, reduced: OnnxNetwork, first: ExportPart) -> float:
-        """How well the ranks of two networks agree."""
-        self.say(f"comparing {reduced.facts.dtype} with float32")
-        columns = random_columns(first) if self.processor is None else {}
-        return rank_correlation(full, reduced, columns or {_PIXELS: self._pixels(SAMPLE_CLIPS, 1).numpy()})
+    def _compared(self, full: OnnxNetwork) -> dict[str, np.ndarray]:
+        """What the ranks of two networks are compared on."""
+        if self.processor is None:
+            return random_columns(full.facts.parts[MODEL_PART]["inputs"])
+        return {PIXELS: self._pixels(SAMPLE_CLIPS, 1).numpy()}
 
-    def _pixels(self, clips: int, segments: int) -> torch.Tensor:
+    def _pixels(self, clips: int, segments: int, first: int = 1) -> torch.Tensor:
         """Sample frames as the network takes them, `(clips, frames, 3, height, width)`."""
         length = self.processor.segment_length
-        frames = sample_frames(clips * segments, length)
+        frames = sample_frames(clips * segments, length, first)
         pixels = process(self.processor, frames, (), return_tensors="pt")
         return pixels.unflatten(0, (clips, segments * length))
 
@@ -191,11 +216,12 @@ def _exportable(claims: Claims, processor: Any) -> Claims:
     return replace(claims, typicality=None, caveats=(*claims.caveats, UNMEASURED))
 
 
-def _of_reduced(dtype: str, correlation: float) -> str:
+def _of_reduced(facts: ExportFacts, correlation: float) -> str:
     floored = np.floor(correlation * 1e4) / 1e4
-    return (
-        f"Weights stored as {dtype}: on {SAMPLE_CLIPS} generated clips its ranks agree with float32 by {floored:.4f}."
-    )
+    ranks = f"of {SAMPLE_CLIPS} generated clips its ranks agree with float32 by {floored:.4f}."
+    if facts.quantized:
+        return f"Computes in {facts.dtype}, quantised on {CALIBRATION_CLIPS} generated clips: on another set {ranks}"
+    return f"Weights stored as {facts.dtype}: on a set {ranks}"
 
 
 def _settings(processor: Any) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from videomem_hf.inference.feature_predictor import FeaturePredictor
-from videomem_hf.inference.onnx.network import MODEL, OnnxNetwork
+from videomem_hf.inference.onnx.network import OnnxNetwork
 from videomem_hf.inference.view_predictor import ViewPredictor
+from videomem_hf.models.export_names import MODEL_PART
 
 
 class _Columns:
@@ -21,12 +22,12 @@ class _Columns:
 
     def _run(self, values: dict[str, np.ndarray]) -> Any:
         inputs = {}
-        for name, (_, size) in self.model.facts.parts[MODEL]["inputs"].items():
+        for name, (_, size) in self.model.facts.parts[MODEL_PART]["inputs"].items():
             column = np.full((1, size), np.nan, np.float32) if name not in values else values[name].reshape(1, -1)
             if column.shape[1] != size:
                 raise ValueError(f"{name!r} must have {size} numbers per clip, got {column.shape[1]}")
             inputs[name] = column.astype(np.float32)
-        found = {name: each.astype(np.float64) for name, each in self.model.run(MODEL, inputs).items()}
+        found = {name: each.astype(np.float64) for name, each in self.model.run(MODEL_PART, inputs).items()}
         return SimpleNamespace(**({"intervals": None, "explained": None} | found))
 
 

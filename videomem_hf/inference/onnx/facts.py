@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from videomem_hf.models.export_names import MODEL_PART, SCORES
 from videomem_hf.schema import Horizon, InputError, short_message
 from videomem_hf.system import atomic_write, quantity
 
@@ -28,7 +29,8 @@ class ExportFacts:
         config: Its configuration.
         parts: Name ("model", and "clip" of a model that weighs frames) to `file`, `inputs` and `outputs`, the axes of
             each tensor by its name; an axis with a name may have any size.
-        dtype: Number format of the weights; all arithmetic is float32 except on the inputs that say otherwise.
+        dtype: Number format of the weights.
+        quantized: Whether the network also computes in it; else all arithmetic is float32.
         opset: Version of ONNX's operators.
         processor: Settings of the video processor; empty for a model of features.
         maps: `stride`, `window` and `channels` of the attention maps, see `MapInfo`; empty without any.
@@ -50,6 +52,7 @@ class ExportFacts:
     frame_noise: dict[Horizon, dict[str, float]] = field(default_factory=dict)
     checks: dict[str, Any] = field(default_factory=dict)
     made_with: dict[str, str] = field(default_factory=dict)
+    quantized: bool = False
     format: int = FORMAT
 
     def write(self, folder: Path) -> None:
@@ -79,7 +82,7 @@ class ExportFacts:
             for part in facts.parts.values():
                 if not (folder / part["file"]).is_file():
                     raise InputError(f"{folder}: lacks {part['file']}; export the model again")
-            scores, horizons = facts.parts["model"]["outputs"]["scores"][-1], len(facts.config["horizons"])
+            scores, horizons = facts.parts[MODEL_PART]["outputs"][SCORES][-1], len(facts.config["horizons"])
             if scores != horizons:
                 raise ValueError(f"{quantity(horizons, 'horizon')}, and {scores} scores of a clip")
         return facts

@@ -2,20 +2,27 @@
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from videomem_hf.inference.onnx.facts import DESCRIBED, EXPORT_FILE, ExportFacts
+from videomem_hf.models.export_names import (
+    ATTENTIONS,
+    CLIP_PART,
+    FEATURES,
+    FRAME_SCORES,
+    INTERVALS,
+    MODEL_PART,
+    PIXELS,
+    TEMPORAL_WEIGHTS,
+)
 from videomem_hf.models.map_info import MapInfo
 from videomem_hf.schema import InputError, short_message
 from videomem_hf.system import available_cpus
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
-
-MODEL: Final = "model"
-CLIP: Final = "clip"
 
 
 class OnnxNetwork:
@@ -34,13 +41,16 @@ class OnnxNetwork:
         self.folder, self.facts = folder, facts
         self.config = SimpleNamespace(**facts.config)
         self.threads = threads or available_cpus()
-        outputs = facts.outputs(MODEL)
-        self.has_attention = "attentions" in outputs
-        self.keeps_features = CLIP in facts.parts
-        self.weighs_frames = "temporal_weights" in facts.outputs(CLIP)
+        outputs = facts.outputs(MODEL_PART)
+        self.has_attention = ATTENTIONS in outputs
+        self.keeps_features = CLIP_PART in facts.parts
+        self.weighs_frames = TEMPORAL_WEIGHTS in facts.outputs(CLIP_PART)
+        self.gives_intervals = INTERVALS in facts.outputs(CLIP_PART)
         self.map_info = MapInfo(**facts.maps) if facts.maps else None
         self._described = [name for name in outputs if name.startswith(DESCRIBED)]
-        self._sessions = {name: _session(folder / part["file"], self.threads) for name, part in facts.parts.items()}
+        self._sessions = {
+            name: _session(folder / part["file"], self.threads, facts.quantized) for name, part in facts.parts.items()
+        }
         for name, session in self._sessions.items():
             _check_tensors(folder, facts.parts[name], session)
 
@@ -59,15 +69,15 @@ class OnnxNetwork:
 
     def score_segments(self, pixels: np.ndarray) -> "SegmentOutputs":
         """Score segments `(n, frames, 3, height, width)` float32, each for itself."""
-        found = self.run(MODEL, {"pixel_values_videos": pixels})
-        rows = found["features" if self.keeps_features else "frame_scores"][:, 0]
-        maps = found["attentions"][:, 0] if self.has_attention else None
+        found = self.run(MODEL_PART, {PIXELS: pixels})
+        rows = found[FEATURES if self.keeps_features else FRAME_SCORES][:, 0]
+        maps = found[ATTENTIONS][:, 0] if self.has_attention else None
         groups = {name.removeprefix(DESCRIBED): found[name][:, 0] for name in self._described}
         return SegmentOutputs(rows.astype(np.float64), maps, groups)
 
     def score_features(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """Give the outputs for a clip, without the batch axis, by the features `(frames, size)` of its frames."""
-        found = self.run(CLIP, {"features": rows[None].astype(np.float32)})
+        found = self.run(CLIP_PART, {FEATURES: rows[None].astype(np.float32)})
         return {name: values[0].astype(np.float64) for name, values in found.items()}
 
 
@@ -91,7 +101,7 @@ def _check_tensors(folder: Path, part: dict[str, Any], session: "InferenceSessio
                 )
 
 
-def _session(path: Path, threads: int) -> "InferenceSession":
+def _session(path: Path, threads: int, quantized: bool) -> "InferenceSession":
     try:
         import onnxruntime
     except ImportError as error:
@@ -102,8 +112,8 @@ def _session(path: Path, threads: int) -> "InferenceSession":
     options: Any = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    # Weights in 8 bits become float32 when they are loaded, once rather than in each run.
-    options.add_session_config_entry("session.disable_quant_qdq", "1")
+    if not quantized:  # weights that are only stored in 8 bits become float32 once, rather than in each run
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
     # Weights stay in the file that they are mapped from: the start is faster by far, and runs are hardly slower.
     options.add_session_config_entry("session.disable_prepacking", "1")
     # Threads that wait leave the CPU to those that decode.

@@ -9,8 +9,10 @@ from videomem_hf.inference.clip_frames import Piece
 from videomem_hf.inference.clip_predictor import Options
 from videomem_hf.inference.onnx.network import OnnxNetwork
 from videomem_hf.inference.onnx.processing import FrameProcessor
+from videomem_hf.inference.prediction import Intervals
 from videomem_hf.inference.predictor import Predictor
 from videomem_hf.inference.sources import ClipSource
+from videomem_hf.models.export_names import FRAME_SCORES, INTERVALS, PIXELS, TEMPORAL_WEIGHTS
 
 
 class OnnxPredictor(Predictor):
@@ -34,7 +36,7 @@ class OnnxPredictor(Predictor):
     def extract(self, source: ClipSource, title: str | None = None) -> tuple[dict[str, np.ndarray], list[str]]:
         pieces, notes = self.read_pieces(source)
         pixels = self._input(pieces)
-        return {"pixel_values_videos": pixels.reshape(-1, *pixels.shape[2:])}, notes
+        return {PIXELS: pixels.reshape(-1, *pixels.shape[2:])}, notes
 
     def score_segments(self, segments: np.ndarray) -> np.ndarray:
         return self.model.score_segments(self._pixels(segments)).rows
@@ -47,8 +49,14 @@ class OnnxPredictor(Predictor):
         if not self.model.keeps_features:
             return rows, None
         found = self.model.score_features(rows)
-        weights = found.get("temporal_weights")
-        return found["frame_scores"], None if weights is None else weights / weights.sum()
+        weights = found.get(TEMPORAL_WEIGHTS)
+        return found[FRAME_SCORES], None if weights is None else weights / weights.sum()
+
+    def _intervals(self, rows: np.ndarray) -> Intervals | None:
+        if not self.model.gives_intervals:
+            return None
+        ends = self.model.score_features(rows)[INTERVALS].tolist()
+        return {horizon: (low, high) for horizon, (low, high) in zip(self.horizons, ends, strict=True)}
 
     @property
     def _decoding_threads(self) -> int:
