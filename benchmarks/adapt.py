@@ -162,8 +162,9 @@ class HeldOutClips:
             low, high = output.intervals[:, column].double().numpy().T
             inside = (low <= measured[:, column]) & (measured[:, column] <= high)
             each |= {"coverage": inside.mean(), "width": (high - low).mean()}
-            each |= {"supported": adaptation.horizons[horizon].supported}
-            each |= {"spearman_left_out": adaptation.horizons[horizon].spearman}
+            result = adaptation.horizons[horizon]
+            each |= {"supported": result.supported, "worse": result.verdict == "worse", "ranks": result.ranks_clips}
+            each |= {"spearman_left_out": result.spearman}
             row[horizon] = each
         return row
 

@@ -286,15 +286,10 @@ def test_holm_is_as_in_r() -> None:
     assert statistics.holm([]).size == 0
 
 
-def test_all_pairs_are_compared_as_two_are_and_as_scipy_does() -> None:
+def test_two_predictors_are_compared_as_scipy_does() -> None:
     rng = np.random.default_rng(1)
     y = rng.normal(size=120)
     a, b, c = (y + noise * rng.normal(size=120) for noise in (0.5, 0.6, 3.0))
-    with pytest.raises(ValueError, match="two or more predictors are needed to compare, not 1"):
-        statistics.compare_all([a], y)
-    found = statistics.compare_all([a, b, c], y, resamples=2000)
-    assert sorted(found) == [(0, 1), (0, 2), (1, 2)]
-    assert found[1, 2] == statistics.compare(b, c, y, resamples=2000)
 
     def apart(first: np.ndarray, second: np.ndarray, y: np.ndarray) -> float:
         return stats.spearmanr(first, y)[0] - stats.spearmanr(second, y)[0]
@@ -302,7 +297,44 @@ def test_all_pairs_are_compared_as_two_are_and_as_scipy_does() -> None:
     theirs = stats.bootstrap(
         (a, c, y), apart, paired=True, vectorized=False, method="percentile", n_resamples=2000, rng=2
     ).confidence_interval
-    assert found[0, 2].difference == pytest.approx(apart(a, c, y))
-    assert found[0, 2].interval.low == pytest.approx(theirs.low, abs=0.03)
-    assert found[0, 2].interval.high == pytest.approx(theirs.high, abs=0.03)
-    assert found[0, 2].p_value < 0.01 < 0.05 < found[0, 1].p_value
+    found = statistics.compare(a, c, y, resamples=2000)
+    assert found.difference == pytest.approx(apart(a, c, y))
+    assert found.interval.low == pytest.approx(theirs.low, abs=0.03)
+    assert found.interval.high == pytest.approx(theirs.high, abs=0.03)
+    assert found.p_value < 0.01 < 0.05 < statistics.compare(a, b, y, resamples=2000).p_value
+
+
+def test_predictors_on_folds_equal_a_plain_loop() -> None:
+    generator = np.random.default_rng(0)
+    y = np.sort(generator.uniform(size=40).round(1))  # with ties; resamples draw among items in the references' order
+    x = np.array([y + generator.normal(0, 0.3, 40), generator.uniform(size=40).round(1)])
+    order = np.lexsort((*x, y))
+    x, y = x[:, order], y[order]
+    folds = [np.arange(25), np.arange(15, 40)]
+    found = statistics.resample(x, y, folds, resamples=20, seed=3)
+    drawn = np.concatenate(list(statistics.resample_counts(40, 20, 3))).astype(int)
+    functions = {
+        "spearman": lambda a, b: stats.spearmanr(a, b)[0],
+        "pearson": lambda a, b: stats.pearsonr(a, b)[0],
+        "mse": lambda a, b: np.mean((a - b) ** 2),
+    }
+    for name, function in functions.items():
+        for row, column in np.ndindex(2, 2):
+            fold = folds[column]
+            expected = [function(x[row, items], y[items]) for items in (np.repeat(fold, n[fold]) for n in drawn)]
+            each = found[name]  # type: ignore[index]
+            np.testing.assert_allclose(each.draws[row, column], expected, atol=1e-10)
+            assert each.values[row, column] == pytest.approx(function(x[row, fold], y[fold]))
+    shuffled = generator.permutation(40)
+    position = np.argsort(shuffled)
+    again = statistics.resample(x[:, shuffled], y[shuffled], [position[fold] for fold in folds], resamples=20, seed=3)
+    np.testing.assert_array_equal(again["spearman"].draws, found["spearman"].draws)
+
+
+def test_a_constant_predictor_has_no_correlation_on_any_resample() -> None:
+    y = np.linspace(0, 1, 20)
+    found = statistics.resample(np.array([np.full(20, 0.3), y]), y, resamples=10)
+    for name in ("spearman", "pearson"):
+        assert np.isnan(found[name].values[0]).all()  # type: ignore[index]
+        assert np.isnan(found[name].draws[0]).all()  # type: ignore[index]
+        assert np.allclose(found[name].draws[1], 1)  # type: ignore[index]

@@ -8,19 +8,23 @@ cumulative sums, so that 10,000 resamples of 2,000 items need neither a sort nor
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 Statistic = Literal["spearman", "pearson", "mse"]
+STATISTICS: Final[tuple[Statistic, ...]] = get_args(Statistic)
 
 RESAMPLES: Final = 10_000
+BENCHMARK_RESAMPLES: Final = 2_000
+"""Of a benchmark: fewer than of a single evaluation, as there are many protocols at once."""
 CONFIDENCE: Final = 0.95
-_CHUNK_ELEMENTS: Final = 1 << 18
-"""Items times resamples held at once: a few arrays of 2 MiB, whatever the number of resamples."""
+_CONSTANT: Final = 1e-12
+"""Variance, as a share of the mean square, below which values are taken for equal: that much is rounding."""
+_CHUNK_ELEMENTS: Final = 1 << 16
+"""Items times resamples held at once: a few arrays of half a MiB, whatever the number of resamples."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +97,8 @@ def bootstrap_interval(
     Raises:
         ValueError: as `spearman`, and for a `confidence` or `resamples` outside its range.
     """
-    x, y = _in_order(*check_pair(predictions, references))
-    draws = bootstrap_distribution(x, y, statistic, resamples=resamples, seed=seed)
-    return interval_of(draws, confidence)
+    found = resample([predictions], references, statistics=(statistic,), resamples=resamples, seed=seed)
+    return interval_of(found[statistic].draws[0, 0], confidence)
 
 
 def bootstrap_intervals(
@@ -107,16 +110,8 @@ def bootstrap_intervals(
     seed: int = 0,
 ) -> dict[Statistic, Interval]:
     """The intervals of `bootstrap_interval` for all three statistics, from one set of resamples."""
-    x, y = _in_order(*check_pair(predictions, references))
-    statistics = get_args(Statistic)
-    draws = np.concatenate(
-        [
-            [_weighted_statistic(statistic, x, y, counts) for statistic in statistics]
-            for counts in resample_counts(len(x), resamples, seed)
-        ],
-        axis=1,
-    )
-    return {statistic: interval_of(row, confidence) for statistic, row in zip(statistics, draws, strict=True)}
+    found = resample([predictions], references, resamples=resamples, seed=seed)
+    return {statistic: interval_of(each.draws[0, 0], confidence) for statistic, each in found.items()}
 
 
 def bootstrap_distribution(
@@ -129,9 +124,8 @@ def bootstrap_distribution(
 ) -> Floats:
     """The statistic on every resample, `(resamples,)`; NaN where a resample is constant."""
     x, y = check_pair(predictions, references)
-    return np.concatenate(
-        [_weighted_statistic(statistic, x, y, counts) for counts in resample_counts(len(x), resamples, seed)]
-    )
+    measure = _Measure(x[None], y, (statistic,))
+    return np.concatenate([measure(counts)[0, 0] for counts in resample_counts(len(x), resamples, seed)])
 
 
 def compare(
@@ -146,49 +140,58 @@ def compare(
 ) -> Comparison:
     """Compare two predictors on the same items by a paired bootstrap; arguments as in `bootstrap_interval`."""
     both = (predictions, other_predictions)
-    return compare_all(both, references, statistic, confidence=confidence, resamples=resamples, seed=seed)[0, 1]
+    found = resample(both, references, statistics=(statistic,), resamples=resamples, seed=seed)[statistic]
+    apart = found.draws[0, 0] - found.draws[1, 0]
+    one, other = (_statistic(statistic, each, references) for each in both)
+    return Comparison(one - other, interval_of(apart, confidence), p_value_of_zero(apart))
 
 
-def compare_all(
+@dataclass(frozen=True)
+class Resampled:
+    """A statistic of several predictors on several folds.
+
+    Attributes:
+        values: `(predictors, folds)`; the correlation of a constant is NaN.
+        draws: `(predictors, folds, resamples)`; NaN where a resample is constant.
+    """
+
+    values: Floats
+    draws: Floats
+
+
+def resample(
     predictions: Sequence[ArrayLike],
     references: ArrayLike,
-    statistic: Statistic = "spearman",
+    folds: Sequence[NDArray[np.int64]] | None = None,
     *,
-    confidence: float = CONFIDENCE,
+    statistics: Sequence[Statistic] = STATISTICS,
     resamples: int = RESAMPLES,
     seed: int = 0,
-) -> dict[tuple[int, int], Comparison]:
-    """Compare every two of several predictors on the same items, from one set of resamples.
+) -> dict[Statistic, Resampled]:
+    """Measure several predictors on several folds, and on resamples of the items: behind every interval and verdict.
+
+    One resample draws among all items, and every fold and every predictor sees the same draw: differences between
+    predictors are paired, and the interval of a mean over folds counts an item that several folds share once.
 
     Args:
         predictions: For each predictor `(items,)`.
-        references, statistic, confidence, resamples, seed: As in `bootstrap_interval`.
-
-    Returns:
-        Indices of two predictors, the smaller first, to their comparison. P-values are not corrected for the number of
-        pairs; see `holm`.
-
-    Raises:
-        ValueError: As `bootstrap_interval`, and for fewer than two predictors.
+        references, resamples, seed: As in `bootstrap_interval`.
+        folds: Positions of each fold's items, two or more of them; None for one fold of all items.
+        statistics: What is measured.
     """
-    if len(predictions) < 2:
-        raise ValueError(f"two or more predictors are needed to compare, not {len(predictions)}")
-    pairs = [check_pair(each, references) for each in predictions]
-    *columns, y = _in_order(*(x for x, _ in pairs), pairs[0][1])
-    draws = np.concatenate(
-        [
-            [_weighted_statistic(statistic, x, y, counts) for x in columns]
-            for counts in resample_counts(len(y), resamples, seed)
-        ],
-        axis=1,
-    )  # (predictors, resamples)
-    values = [_statistic(statistic, x, y) for x in columns]
-    found = {}
-    for first, second in combinations(range(len(columns)), 2):
-        apart = draws[first] - draws[second]
-        interval = interval_of(apart, confidence)
-        found[first, second] = Comparison(values[first] - values[second], interval, p_value_of_zero(apart))
-    return found
+    x = np.array([check_pair(each, references)[0] for each in predictions])
+    y = np.asarray(references, np.float64)
+    order = np.lexsort((*x, y))  # so that the resamples do not hang on the items' order
+    x, y, position = x[:, order], y[order], np.argsort(order)
+    parts: list[Any] = [slice(None)] if folds is None else [np.sort(position[fold]) for fold in folds]
+    measures = [_Measure(x[:, part], y[part], statistics) for part in parts]
+
+    def measure(counts: Floats) -> Floats:  # (statistics, predictors, folds, resamples)
+        return np.stack([each(counts[:, part]) for each, part in zip(measures, parts, strict=True)], axis=2)
+
+    values = measure(np.ones((1, len(y))))[..., 0]
+    draws = np.concatenate([measure(counts) for counts in resample_counts(len(y), resamples, seed)], axis=3)
+    return {each: Resampled(values[row], draws[row]) for row, each in enumerate(statistics)}
 
 
 def holm(p_values: ArrayLike) -> Floats:
@@ -237,13 +240,17 @@ def noise_ceiling(scores: ArrayLike, counts: ArrayLike) -> float:
     Returns:
         NaN with fewer than 2 items, or scores that do not vary.
     """
-    values, annotations = (np.asarray(each, np.float64) for each in (scores, counts))
-    known = np.isfinite(values) & (annotations >= 2)
-    values, annotations = values[known], annotations[known]
+    values, annotations = _known_noise(scores, counts)
     if len(values) < 2 or values.var() == 0:
         return float("nan")
     noise = (values * (1 - values) / (annotations - 1)).mean()  # unbiased where values are k / n
     return float(np.sqrt(max(0.0, 1 - noise / values.var(ddof=1))))
+
+
+def _known_noise(scores: ArrayLike, counts: ArrayLike) -> tuple[Floats, Floats]:
+    values, annotations = (np.asarray(each, np.float64) for each in (scores, counts))
+    known = np.isfinite(values) & (annotations >= 2)
+    return values[known], annotations[known]
 
 
 def noise_ceiling_interval(
@@ -254,18 +261,8 @@ def noise_ceiling_interval(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Interval:
-    """Percentile bootstrap interval of `noise_ceiling`: items are drawn with replacement.
-
-    Args:
-        scores, counts: As of `noise_ceiling`.
-        confidence, resamples, seed: As of `bootstrap_interval`.
-
-    Returns:
-        NaN ends with fewer than 2 items of known noise, or scores that do not vary.
-    """
-    values, annotations = (np.asarray(each, np.float64) for each in (scores, counts))
-    known = np.isfinite(values) & (annotations >= 2)
-    values, annotations = values[known], annotations[known]
+    """Percentile bootstrap interval of `noise_ceiling`, NaN where that is; arguments as of `bootstrap_interval`."""
+    values, annotations = _known_noise(scores, counts)
     items = len(values)
     if items < 2 or values.var() == 0:
         return Interval(float("nan"), float("nan"))
@@ -306,60 +303,81 @@ def check_pair(predictions: ArrayLike, references: ArrayLike) -> tuple[Floats, F
     return x, y
 
 
-def _in_order(*columns: Floats) -> list[Floats]:
-    """Sort items by the last column, then by those before it, so that resamples do not hang on the items' order."""
-    order = np.lexsort(columns)
-    return [column[order] for column in columns]
-
-
 def _statistic(statistic: Statistic, predictions: ArrayLike, references: ArrayLike) -> float:
     x, y = check_pair(predictions, references)
     if statistic != "mse" and (np.ptp(x) == 0 or np.ptp(y) == 0):
         warnings.warn(f"{statistic} of a constant input is not defined: NaN", RuntimeWarning, stacklevel=3)
         return float("nan")
-    return float(_weighted_statistic(statistic, x, y, np.ones((1, len(x))))[0])
+    return float(_Measure(x[None], y, (statistic,))(np.ones((1, len(x)))).item())
 
 
-def _weighted_statistic(statistic: Statistic, x: Floats, y: Floats, counts: Floats) -> Floats:
-    """The statistic of each resample: `counts` is `(resamples, items)`, the result `(resamples,)`."""
-    if statistic == "mse":
-        return counts @ (x - y) ** 2 / counts.sum(axis=1)
-    if statistic == "pearson":
-        return _weighted_pearson(x[None, :] - x.mean(), y[None, :] - y.mean(), counts)
-    if statistic == "spearman":
-        return _weighted_pearson(weighted_ranks(x, counts), weighted_ranks(y, counts), counts)
-    raise ValueError(f"unknown statistic {statistic!r}; known are spearman, pearson, mse")
+class _Order:
+    """Items in the order of their values; tied ones share their average rank."""
+
+    def __init__(self, values: Floats) -> None:
+        self.order = np.argsort(values, kind="stable")
+        starts = np.flatnonzero(np.r_[True, np.diff(values[self.order]) != 0])
+        sizes = np.diff(np.r_[starts, len(values)])
+        self.tied = np.flatnonzero(np.repeat(sizes, sizes) > 1)
+        self.first, sizes = starts[sizes > 1], sizes[sizes > 1]  # of each group of ties
+        self.last, self.group = self.first + sizes - 1, np.repeat(np.arange(len(sizes)), sizes)
+
+    def ranks(self, counts: Floats) -> tuple[Floats, Floats]:
+        """Ranks in order `(resamples, items)` less 1/2, `below + own / 2`; and by ties the change of sums of cubes."""
+        own = np.take(counts, self.order, axis=1)
+        ranks = np.cumsum(own, axis=1)
+        if not len(self.tied):
+            return np.subtract(ranks, np.multiply(own, 0.5, out=own), out=ranks), np.zeros(len(counts))
+        below = ranks[:, self.first] - own[:, self.first]
+        together, alone = ranks[:, self.last] - below, own[:, self.tied]
+        ranks -= np.multiply(own, 0.5, out=own)
+        ranks[:, self.tied] = (below + together / 2)[:, self.group]
+        return ranks, (together**3).sum(axis=1) - (alone**3).sum(axis=1)
 
 
-def _weighted_pearson(x: Floats, y: Floats, counts: Floats) -> Floats:
-    total = counts.sum(axis=1)
-    x_mean = np.einsum("ri,ri->r", counts, np.broadcast_to(x, counts.shape)) / total
-    y_mean = np.einsum("ri,ri->r", counts, np.broadcast_to(y, counts.shape)) / total
-    x, y = x - x_mean[:, None], y - y_mean[:, None]
-    x_weighted = counts * x
-    covariance = np.einsum("ri,ri->r", x_weighted, y)
-    x_variance = np.einsum("ri,ri->r", x_weighted, x)
-    y_variance = np.einsum("ri,ri,ri->r", counts, y, y)
-    constant = (x_variance <= total * _rounding_variance(x)) | (y_variance <= total * _rounding_variance(y))
-    x_variance[constant] = np.nan
-    return np.clip(covariance / np.sqrt(x_variance * y_variance), -1.0, 1.0)
+class _Measure:
+    """Of predictions `(predictors, items)`: `counts` `(resamples, items)` to `(statistics, predictors, resamples)`."""
 
+    def __init__(self, x: Floats, y: Floats, statistics: Sequence[Statistic]) -> None:
+        known = {"spearman": self._spearman, "pearson": self._pearson, "mse": self._mse}
+        if unknown := [each for each in statistics if each not in known]:
+            raise ValueError(f"unknown statistic {unknown[0]!r}; known are {', '.join(known)}")
+        self.functions = [known[each] for each in statistics]
+        self.squared = (x - y) ** 2
+        self.x, self.y = x - x.mean(axis=1, keepdims=True), y - y.mean()
+        self.x_orders, self.y_order = [_Order(each) for each in x], _Order(y)
 
-def _rounding_variance(values: Floats) -> float:
-    """A resample of one repeated value has a variance of 0 up to rounding: not above this."""
-    return float((1e-13 * np.abs(values).max()) ** 2)
+    def __call__(self, counts: Floats) -> Floats:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.stack([function(counts, counts.sum(axis=1)) for function in self.functions])
 
+    def _mse(self, counts: Floats, total: Floats) -> Floats:
+        return np.asarray((counts @ self.squared.T / total[:, None]).T)
 
-def weighted_ranks(values: Floats, counts: Floats) -> Floats:
-    """Average ranks (from 1) that the items have within each resample, `(resamples, items)`.
+    def _pearson(self, counts: Floats, total: Floats) -> Floats:
+        """By moments of centred values, and matrix products for all predictors together."""
+        both = np.vstack([self.x, self.y])
+        means, squares = (counts @ each.T / total[:, None] for each in (both, both**2))
+        variances = squares - means**2
+        variances[variances <= _CONSTANT * squares] = np.nan
+        products = counts @ (self.x * self.y).T / total[:, None] - means[:, :-1] * means[:, -1:]
+        return np.clip((products / np.sqrt(variances[:, :-1] * variances[:, -1:])).T, -1, 1)
 
-    The copies of one value have the ranks `below + 1 .. below + own`, whose mean is `below + (own + 1) / 2`.
-    """
-    _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
-    by_value = np.take(counts, np.argsort(group, kind="stable"), axis=1)
-    own = np.add.reduceat(by_value, np.cumsum(sizes) - sizes, axis=1) if len(sizes) < len(values) else by_value
-    ranks = np.cumsum(own, axis=1) - (own - 1) / 2
-    return np.take(ranks, group, axis=1)
+    def _spearman(self, counts: Floats, total: Floats) -> Floats:
+        # About their mean, squares of ranks 1 to n sum to (n^3 - n) / 12, less (t^3 - t) / 12 for each tie of t.
+        most = total**3 - np.einsum("ri,ri,ri->r", counts, counts, counts)
+        ranks, cubes = self.y_order.ranks(counts)
+        ranks -= total[:, None] / 2  # their mean
+        weighted, square = np.empty_like(counts), (most - cubes) / 12
+        weighted[:, self.y_order.order] = ranks
+        weighted *= counts
+        found = np.empty((len(self.x), len(counts)))
+        for row, order in enumerate(self.x_orders):
+            ranks, cubes = order.ranks(counts)
+            products = np.einsum("ri,ri->r", np.take(weighted, order.order, axis=1), ranks)
+            squares = (most - cubes) / 12 * square
+            found[row] = products / np.sqrt(np.where(squares > 0, squares, np.nan))
+        return np.clip(found, -1, 1)
 
 
 def interval_of(draws: Floats, confidence: float) -> Interval:
@@ -367,7 +385,7 @@ def interval_of(draws: Floats, confidence: float) -> Interval:
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be between 0 and 1, got {confidence}")
     defined = draws[np.isfinite(draws)]
-    if len(defined) == 0:
+    if not len(defined):
         return Interval(float("nan"), float("nan"))
     if left_out := len(draws) - len(defined):
         warnings.warn(f"{left_out} of {len(draws)} resamples are constant and left out", RuntimeWarning, stacklevel=3)

@@ -6,6 +6,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from videomem_hf.analysis.dataset_figures import distribution_figure
 from videomem_hf.analysis.errors import Predicted, calibration_figure, errors_by_topic, scatter_figure, topics_figure
+from videomem_hf.analysis.style import COLOURS
 from videomem_hf.analysis.topics import Topic
 
 RNG = np.random.default_rng(0)
@@ -57,3 +58,13 @@ def test_few_bars_carry_their_numbers() -> None:
     bars = figure.axes[1]
     assert [text.get_text() for text in bars.texts if text.get_text()] == ["2", "1", "1"]
     assert all(float(number) == int(number) for number in ticks(bars.yaxis))
+
+
+def test_own_horizons_have_the_colours_of_their_order_whatever_was_drawn_before() -> None:
+    assert COLOURS["drawn_before"]
+    COLOURS.fix(["short_term", "day", "week"])
+    day, week = COLOURS["day"], COLOURS["week"]
+    COLOURS.fix(["month", "drawn_before"])
+    COLOURS.fix(["week", "day"])
+    assert (COLOURS["week"], COLOURS["day"]) == (day, week)
+    assert len({day, week, COLOURS["short_term"]}) == 3

@@ -2,14 +2,16 @@
 
 import csv
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import jsonschema
 import numpy as np
 import pytest
 from datasets import Dataset
-from scipy.stats import spearmanr
+from scipy.stats import pearsonr, spearmanr
 
 from tests.benchmark.made_up_truth import honest, make_truth, predictor, write_run
 from videomem_hf.benchmark import published
@@ -21,8 +23,10 @@ from videomem_hf.benchmark.benchmark import (
     run_benchmark,
     write_result,
 )
+from videomem_hf.benchmark.comparison import compare_predictors
 from videomem_hf.benchmark.leaderboard import add_result, read_leaderboard, tables_of
 from videomem_hf.benchmark.page import write_page
+from videomem_hf.benchmark.predicted_scores import PredictedScores
 from videomem_hf.benchmark.prediction_files import Predictions
 from videomem_hf.benchmark.predictors import align, read_predictors
 from videomem_hf.benchmark.protocols import available_protocols, make_protocol
@@ -31,11 +35,13 @@ from videomem_hf.benchmark.result_text import result_text
 from videomem_hf.benchmark.scoring import Sampling
 from videomem_hf.benchmark.table1 import RowResult, to_markdown
 from videomem_hf.benchmark.truth import GroundTruth, Version, read_ground_truth, recognise
+from videomem_hf.evaluation.evaluate import compute_metrics
 from videomem_hf.recipes import recipe_choices
 from videomem_hf.schema import InputError
 from videomem_hf.statistics import noise_ceiling
 
 QUICK = Sampling(resamples=200)
+ENDS = {"value": "", "low": "_low", "high": "_high"}
 pytestmark = pytest.mark.filterwarnings("ignore:.* rows have no score:UserWarning")
 
 
@@ -129,11 +135,83 @@ def test_the_result_fits_its_schema_and_can_be_shown(table: Path, tmp_path: Path
     page = (tmp_path / "index.html").read_text()
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert "<script" not in page
-    for words in ("strong is better", "cannot be told apart", "195 of 200 clips", "no: another ground truth"):
+    chance = "strong: 100% of the measured scores lie in its 90% prediction intervals. By chance it is 86% to 94% in 95"
+    for words in (
+        "strong is better", "cannot be told apart", "195 of 200 clips", "no: another ground truth", chance, "too wide",
+    ):  # fmt: skip
         assert words in page
     text = result_text(result)
     assert max(map(len, text.splitlines())) <= 80
     assert "Leaks:" in text
+
+
+FORMS = {
+    "a run with confidences": ("me_{h}_run1.csv", None, "{id}.webm,{x},0.5"),
+    "a run of 2018": ("{h}.txt", None, "{id}.mp4\t{x}"),
+    "a header, decimal commas": ("r_{h}.csv", "video;score", "{id};{comma}"),
+    "numbers of MediaEval 2022": ("run_{h}.csv", "video_id,predicted_score", "{number:05d},{x}"),
+    "numbers alone": ("{h}_numbers.csv", "id,memorability", "{number},{x}"),
+    "percent": ("{h}_percent.csv", "video,score", "{id}.webm,{percent}%"),
+    "paths": ("{h}.csv", "path,pred,gt", "C:\\data\\{id}.MP4,{x},.5"),
+    "both horizons in one file": ("both.csv", "video,short_term_pred,long_term_pred", "{id}.webm,{x},{other}"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_gives_scipys_figures(table: Path, tmp_path: Path, form: str) -> None:
+    made, true = make_truth(160)
+    scores = honest(true).round(4)
+    name, header, row = FORMS[form]
+    for h, horizon in enumerate(("shortterm", "long-term")):
+        lines = [
+            row.format(
+                id=clip, number=n + 1, x=scores[n, h], other=scores[n, 1], comma=str(scores[n, h]).replace(".", ","),
+                percent=round(100 * scores[n, h], 2),
+            )
+            for n, clip in enumerate(made.ids)
+        ]  # fmt: skip
+        path = tmp_path / name.format(h=horizon)
+        if not path.exists():
+            path.write_text("\n".join([*([header] if header else []), *lines]) + "\n", encoding="utf-8")
+    truth = read_ground_truth(str(table))
+    (found,) = read_predictors([str(each) for each in sorted(tmp_path.iterdir(), reverse=True)], truth)
+    result = run_benchmark([found], truth, BenchmarkOptions(("all",), sampling=Sampling(resamples=100)))
+    horizons = result["protocols"][0]["horizons"]
+    assert [each["clips"] for each in horizons] == [160, 160]
+    for h, each in enumerate(horizons):
+        figures, measured = each["predictors"][0], made.scores[:, h]
+        assert figures["spearman"]["value"] == pytest.approx(spearmanr(scores[:, h], measured).statistic, abs=1e-12)
+        assert figures["pearson"]["value"] == pytest.approx(pearsonr(scores[:, h], measured).statistic, abs=1e-12)
+        expected = np.sqrt(np.mean((scores[:, h] - measured) ** 2))
+        assert figures["rmse"]["value"] == pytest.approx(expected, abs=1e-12)
+
+
+def test_evaluate_compare_and_benchmark_give_the_same_figures() -> None:
+    """To the digit, as all are views of the same function."""
+    truth, true = make_truth(120)
+    given = {"good": honest(true, 1, 0.8), "poor": honest(true, 2, 0.3)}
+    alone = predictor(truth, given["good"], "good")
+    both = [alone, predictor(truth, given["poor"], "poor")]
+    options = BenchmarkOptions(("all",), sampling=Sampling(resamples=300))
+    results = [run_benchmark(each, truth, options)["protocols"][0]["horizons"] for each in ([alone], both)]
+    clips: Any = SimpleNamespace(labels=truth.scores)
+    metrics = compute_metrics({"model": given["good"]}, clips, truth.horizons, resamples=300)
+    scores = [PredictedScores(each.name, each.given.predicted) for each in both]
+    measured = {h: dict(zip(truth.ids, truth.scores[:, n].tolist(), strict=True)) for n, h in enumerate(truth.horizons)}
+    compared = compare_predictors(scores, measured, resamples=300)
+    for one, pair in zip(*results, strict=True):
+        values, figures = metrics[one["horizon"]]["model"], one["predictors"][0]
+        for name in ("spearman", "pearson"):
+            expected = {end: values[f"{name}{tail}"] for end, tail in ENDS.items()}
+            assert figures[name] == pytest.approx(
+                expected, abs=1e-12
+            )  # matrix products of other shapes round otherwise
+        assert figures["rmse"]["value"] == pytest.approx(values["mse"] ** 0.5)
+        found = compared[one["horizon"]]
+        assert [asdict(each) for each in found.pairs] == pair["pairs"]
+        assert {name: asdict(each) for name, each in found.spearman.items()} == {
+            each["name"]: each["spearman"] for each in pair["predictors"]
+        }
 
 
 def test_two_runs_of_one_seed_are_the_same() -> None:
@@ -198,7 +276,13 @@ def test_ids_are_found_whatever_their_form() -> None:
     bare = align(Predictions("bare", {"short_term": {str(n): n / 100 for n in range(1, 60)}}), truth)
     assert bare.scores[4, 0] == 0.05
     assert bare.extra == tuple(sorted(map(str, range(51, 60))))
-    assert "taken as video10" in bare.notes[-1]
+    assert bare.notes[-1] == "Its ids are matched by their numbers: 1 is taken as video1."
+    for form in ("{:05d}", "{}.0", "VIDEO{}", "video{:04d}"):
+        other = align(Predictions(form, {"short_term": {form.format(n): n / 100 for n in range(1, 51)}}), truth)
+        np.testing.assert_array_equal(other.scores[:, 0], bare.scores[:, 0])
+        assert not other.extra
+    with pytest.raises(InputError, match="none of its 2 clips"):  # two ids would be one clip
+        align(Predictions("twice", {"short_term": {"7": 0.1, "07": 0.2}}), truth)
     percent = align(Predictions("p", {"short_term": dict.fromkeys(truth.ids, 50.0)}), truth)
     assert percent.notes[-1].startswith("Its short-term scores are between 50 and 50, and measured ones in [0, 1]")
     with pytest.raises(InputError, match="p: has no score of any clip"):
@@ -241,7 +325,8 @@ def test_splits_of_lamem(tmp_path: Path) -> None:
 
 def test_published_figures_say_whether_they_can_be_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = read_published()
-    assert {row.version for row in rows} == {"videomem-2018"}
+    assert {row.version for row in rows} == {"videomem-2018", "memento10k", "lamem"}
+    assert all(row.source and row.split and row.spearman for row in rows)
     assert next(r for r in rows if r.name == "ResNet3D" and r.split.startswith("validation")).spearman == {
         "short_term": ".508", "long_term": ".230",
     }  # fmt: skip

@@ -47,16 +47,16 @@ def test_the_clips_that_all_have_as_scipy_sees_them(predictors: list[PredictedSc
     found = compared["short_term"]
     assert found.clips == 100
     y = [measured["short_term"][clip] for clip in IDS[20:120]]
-    for each, estimate in zip(predictors, found.estimates, strict=True):
+    for each, estimate in zip(predictors, found.spearman.values(), strict=True):
         x = [each.predicted["short_term"][clip] for clip in IDS[20:120]]
-        assert estimate.spearman == pytest.approx(stats.spearmanr(x, y)[0])
-        assert estimate.interval.low < estimate.spearman < estimate.interval.high
+        assert estimate.value == pytest.approx(stats.spearmanr(x, y)[0])
+        assert estimate.low < estimate.value < estimate.high
     assert [(pair.first, pair.second, pair.better) for pair in found.pairs] == [
         ("good", "close", None), ("good", "poor", "good"), ("close", "poor", "close"),
     ]  # fmt: skip
-    p_values = [pair.comparison.p_value for pair in found.pairs]
-    assert found.pairs[0].corrected == pytest.approx(p_values[0])
-    assert found.pairs[1].corrected == pytest.approx(3 * p_values[1])
+    p_values = [pair.p_value for pair in found.pairs]
+    assert found.pairs[0].p_value_holm == pytest.approx(p_values[0])
+    assert found.pairs[1].p_value_holm == pytest.approx(3 * p_values[1])
 
 
 def test_texts_and_rows(predictors: list[PredictedScores]) -> None:

@@ -35,6 +35,8 @@ def write(folder: Path, name: str, text: str) -> Path:
         ("commas_short_term.csv", "video1.webm;0,9\nvideo2.webm;0,5\n", "short_term"),
         ("percent_short_term.csv", "video1.webm,90%\nvideo2.webm,50 %\n", "short_term"),
         ("gap_short_term.csv", "video0.webm,NA\nvideo1.webm,.9\nvideo2.webm,.5\nvideo3.webm,\n", "short_term"),
+        ("rows_short_term.csv", "id,name,score\n0,video1.webm,.9\n1,video2.webm,.5\n", "short_term"),
+        ("numbers_short_term.csv", ",video,score\n7,video1.webm,.9\n8,video2.webm,.5\n", "short_term"),
         ("z.csv", "video_id,short_term,short_term_model\nvideo1,.8,.9\nvideo2,.6,.5\n", "short_term"),
     ],
 )
@@ -95,7 +97,9 @@ def test_names_with_points(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("", "is empty"),
-        ("a,.5\nb\n", "row 2 has 1 columns"),
+        ("a,.5\nb\n", "row 2 has 1 columns, and the first 2; mend the row"),
+        ("a .5\nb .6\n", "has one column in its first row"),
+        ("video,score,Score\na,.5,.6\nb,.6,.5\n", "has two columns 'score'"),
         ("video,score\na,high\nb,.5\n", "row 1 has 'high', which is no number"),
         ("a,.5,1,2\nb,.5,1,2\n", "has no header and 4 columns"),
         (f"video,score,note\na,.5,{'x' * 140_000}\n", "cannot be read .field larger"),

@@ -1,6 +1,7 @@
 """Adaptation to a new domain: the process against brute force, and the way from a folder to a model."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -20,10 +21,13 @@ from videomem_hf.models.modeling_frame_attention import FrameAttentionModel
 from videomem_hf.models.video_processing_memorability import MemorabilityVideoProcessor
 from videomem_hf.multiview import adapt_data, adapt_process
 from videomem_hf.multiview.adapt import LEFT_OUT_FILE, adapt, warning_of
-from videomem_hf.multiview.adapt_process import ClipRows, HyperParameters, Kernel, Measured
-from videomem_hf.multiview.adapt_support import measure_support
+from videomem_hf.multiview.adapt_card import result_lines
+from videomem_hf.multiview.adapt_clips import ClipRows, Measured
+from videomem_hf.multiview.adapt_process import HyperParameters, Kernel
+from videomem_hf.multiview.adapt_support import HorizonResult, measure_support
 from videomem_hf.run_files import read_predictions
 from videomem_hf.schema import InputError
+from videomem_hf.statistics import Comparison, Interval
 
 CLIPS = 40
 
@@ -76,43 +80,80 @@ def made_up(clips: int = 12, seed: int = 0) -> tuple[ClipRows, Measured]:
     generator = np.random.default_rng(seed)
     owner = np.repeat(np.arange(clips), 2)
     rows = ClipRows(generator.normal(size=(2 * clips, 3)).astype(np.float32), owner, np.full(2 * clips, 0.5), (1, 2))
-    prior = generator.uniform(0.5, 0.9, clips)
-    scores = np.clip(prior + generator.normal(0, 0.1, clips), 0, 1)
-    return rows, Measured(prior, scores, np.where(np.arange(clips) % 3, 1 / 20, 0.0))
+    prior = generator.uniform(0.5, 0.9, (clips, 2))
+    scores = np.clip(prior + generator.normal(0, 0.1, clips)[:, None] + generator.normal(0, 0.02, (clips, 2)), 0, 1)
+    scores[2, 1] = np.nan
+    inverse = np.where(np.arange(clips) % 3, 1 / 20, 0.0)
+    return rows, Measured(prior, scores, np.column_stack([inverse, inverse]))
 
 
-def test_leave_one_out_is_what_the_other_clips_predict(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The closed form against conditioning the joint normal distribution on all other clips, one at a time."""
+def test_left_out_clips_are_predicted_from_those_of_the_other_tenths(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against conditioning the joint normal distribution, written out pair by pair."""
     rows, data = made_up()
-    hyper = HyperParameters(0.02, np.array([0.7, 0.3]), 0.004)
+    hyper = HyperParameters(np.array([0.02, 0.03]), np.array([0.7, 0.3]), 0.6, np.array([0.004, 0.006]))
+    trends = data.trends()
     monkeypatch.setattr(adapt_process, "fit_hyper_parameters", lambda *_: hyper)
-    found = adapt_process.leave_one_out(Kernel(rows), data)
+    monkeypatch.setattr(Measured, "trends", lambda _: trends)
+    found = adapt_process.predict_left_out(Kernel(rows), data)
     x = rows.rows.astype(np.float64).reshape(12, 2, 3)
-    apart = data.prior - data.prior.mean()
-    for clip in range(12):
-        rest = np.arange(12) != clip
-        joint = np.array(
-            [
-                [
-                    0.02
-                    * np.mean(
-                        [
-                            np.exp(-0.7 * (a[0] - b[0]) ** 2 - 0.3 * ((a[1:] - b[1:]) ** 2).sum())
-                            for a in first
-                            for b in second
-                        ]
-                    )
-                    for second in x
-                ]
-                for first in x
-            ]
-        )
-        joint += 0.2**2 + 0.5**2 * apart[:, None] * apart
-        noisy = joint + np.diag(data.noise + 0.004)
-        solved = np.linalg.solve(noisy[np.ix_(rest, rest)], joint[rest, clip])
-        mean = data.prior[clip] + solved @ (data.scores - data.prior)[rest]
-        assert found.predicted[clip] == pytest.approx(np.clip(mean, 0, 1), abs=1e-6)
-        assert found.variance[clip] == pytest.approx(joint[clip, clip] - solved @ joint[rest, clip], abs=1e-6)
+    kernel = np.array([[np.mean([
+        np.exp(-0.7 * (a[0] - b[0]) ** 2 - 0.3 * ((a[1:] - b[1:]) ** 2).sum()) for a in first for b in second
+    ]) for second in x] for first in x])  # fmt: skip
+    noise = data.noise(trends)
+    pairs = [(clip, h) for clip in range(12) for h in range(2) if np.isfinite(data.scores[clip, h])]
+    assert len(pairs) == 23
+
+    def joint(one: tuple[int, int], other: tuple[int, int]) -> float:
+        (i, g), (j, h) = one, other
+        process = kernel[i, j] * np.sqrt(hyper.amplitude[g] * hyper.amplitude[h])
+        if g != h:
+            return 0.6 * float(process)
+        centre = data.prior[np.isfinite(data.scores[:, h]), h].mean()
+        return float(process + 0.2**2 + 0.5**2 * (data.prior[i, h] - centre) * (data.prior[j, h] - centre))
+
+    for h in range(2):
+        here = np.flatnonzero(np.isfinite(data.scores[:, h]))
+        folds = dict(zip(here, adapt_process.balanced_folds(data.scores[here, h]), strict=True))
+        assert sorted(np.bincount(list(folds.values()))) == sorted([1] * 8 + [2] * 2 if h == 0 else [1] * 9 + [2])
+        for position, clip in enumerate(here):
+            mean, variance = [], []
+            others = [p for p in pairs if folds.get(p[0]) != folds[clip]]
+            for rest in (others, [p for p in others if p[1] == h]):
+                among = np.array([[joint(p, q) for q in rest] for p in rest])
+                among += np.diag([noise[p] + hyper.residual[p[1]] for p in rest])
+                across = np.array([joint((clip, h), p) for p in rest])
+                apart = np.array([data.scores[p] - data.prior[p] for p in rest])
+                mean.append(data.prior[clip, h] + across @ np.linalg.solve(among, apart))
+                variance.append(joint((clip, h), (clip, h)) - across @ np.linalg.solve(among, across))
+            # The mean takes all horizons, the variance its own alone.
+            assert found[h].predicted[position] == pytest.approx(np.clip(mean[0], 0, 1), abs=1e-6)
+            assert found[h].variance[position] == pytest.approx(variance[1], abs=1e-6)
+
+
+def test_a_clip_that_is_left_out_has_no_influence_on_its_prediction() -> None:
+    rows, data = made_up(30)
+    before = adapt_process.predict_left_out(Kernel(rows), data)
+    for h, clip in enumerate(np.nanargmax(data.scores, axis=0)):
+        scores = data.scores.copy()
+        scores[clip, h] = 1.0  # a higher best score leaves the order of the scores, and so the tenths
+        after = adapt_process.predict_left_out(Kernel(rows), replace(data, scores=scores))
+        position = clip - int(h == 1 and clip > 2)  # the third clip has no score of the second horizon
+        for name in ("predicted", "variance", "residual"):
+            one, other = (getattr(each[h], name)[position] for each in (before, after))
+            assert other == pytest.approx(one, abs=1e-9)
+
+
+def test_predictions_of_nothing_do_not_follow_the_scores_the_wrong_way() -> None:
+    """Of scores that nothing predicts, plain leave-one-out predictions have a correlation near -1."""
+    generator = np.random.default_rng(0)
+    found = []
+    for seed in range(6):
+        rows, _ = made_up(40, seed)
+        scores = generator.normal(0.7, 0.1, (40, 1)).clip(0, 1)
+        data = Measured(np.full((40, 1), 0.6), scores, np.full((40, 1), 1 / 20))
+        predicted = adapt_process.predict_left_out(Kernel(rows), data)[0].predicted
+        found.append(np.corrcoef(predicted, scores[:, 0])[0, 1])
+    assert np.mean(found) > -0.25
 
 
 def test_hyper_parameters_follow_the_data() -> None:
@@ -120,13 +161,22 @@ def test_hyper_parameters_follow_the_data() -> None:
     generator = np.random.default_rng(1)
     matrix = generator.normal(size=(150, 4)).astype(np.float32)
     rows = ClipRows(matrix, np.arange(150), np.ones(150), (2, 2))
-    truth = 0.7 + 0.1 * np.sin(1.5 * matrix[:, 0])
-    data = Measured(np.full(150, 0.7), truth + generator.normal(0, 0.03, 150), np.zeros(150))
-    hyper = adapt_process.fit_hyper_parameters(Kernel(rows), data, np.arange(150))
+    wave = 0.1 * np.sin(1.5 * matrix[:, 0])
+    prior, unknown = np.full((150, 2), 0.7), np.zeros((150, 2))
+    noise = generator.normal(0, 0.03, (150, 2))
+    alike = Measured(prior, 0.7 + wave[:, None] + noise, unknown)
+    hyper = adapt_process.fit_hyper_parameters(Kernel(rows), alike, np.arange(150))
     assert hyper.gammas[0] > 3 * hyper.gammas[1]
-    assert 0.02 < hyper.residual**0.5 < 0.05
-    noise = Measured(data.prior, 0.7 + generator.normal(0, 0.1, 150), np.zeros(150))
-    assert 0.07 < adapt_process.fit_hyper_parameters(Kernel(rows), noise, np.arange(150)).residual ** 0.5 < 0.12
+    assert (hyper.residual**0.5 > 0.02).all()
+    assert (hyper.residual**0.5 < 0.05).all()
+    assert hyper.shared > 0.8
+    other = np.column_stack([wave, 0.1 * np.sin(1.5 * matrix[:, 1] + 1)])
+    apart = adapt_process.fit_hyper_parameters(
+        Kernel(rows), Measured(prior, 0.7 + other + noise, unknown), np.arange(150)
+    )
+    assert apart.shared < 0.5
+    chance = Measured(prior[:, :1], 0.7 + generator.normal(0, 0.1, (150, 1)), unknown[:, :1])
+    assert 0.07 < adapt_process.fit_hyper_parameters(Kernel(rows), chance, np.arange(150)).residual[0] ** 0.5 < 0.12
 
 
 def test_the_saved_model_predicts_as_left_out_clips_were(adapted: Path, museum: Path) -> None:
@@ -201,10 +251,10 @@ def test_scores_by_chance_are_not_to_be_trusted(base: Path, tmp_path: Path) -> N
     data = write_photos(tmp_path / "chance", scores, "image,short_term")
     found = CliRunner().invoke(app, ["adapt", str(base), "--data", str(data), "--out", str(tmp_path / "out")])
     assert found.exit_code == 0, found.output
-    assert "Do not trust the short-term score yet: on 40 clips" in found.output
+    assert re.search(r"Do not trust the (order of the )?short-term scores? yet: on 40 clips", found.output)
     assert "no annotation counts" in found.output
     prediction = videomem_hf.predict(data / "photos/p3.png", model=str(tmp_path / "out"))
-    assert prediction.notes[0].startswith("Do not trust the short-term score yet")
+    assert prediction.notes[0].startswith("Do not trust the")
     assert "> **Do not trust" in (tmp_path / "out/README.md").read_text("utf-8")
 
 
@@ -224,6 +274,28 @@ def test_a_gain_that_few_clips_suggest_names_how_many_would_show_it() -> None:
     assert (same.supported, same.more_clips) == (False, None)
 
 
+def test_verdicts_of_clips_that_were_left_out() -> None:
+    """Better, worse, and better in level alone, each said as it is; a difference of nothing has no sign."""
+    generator = np.random.default_rng(2)
+    scores = generator.uniform(0.5, 0.9, 200)
+    close, far = (np.clip(scores + generator.normal(0, sd, 200), 0, 1) for sd in (0.05, 0.3))
+    counts = np.full(200, np.nan)
+
+    def judge(predicted: np.ndarray, base: np.ndarray) -> HorizonResult:
+        held_out = adapt_process.HeldOut(predicted, np.full(200, 0.01), np.full(200, 0.01), base)
+        return measure_support(held_out, scores, counts)[0]
+
+    better, worse = judge(close, far), judge(far, close)
+    assert (better.verdict, better.supported, warning_of({"short_term": better})) == ("better", True, "")
+    assert (worse.verdict, worse.supported) == ("worse", False)
+    assert "adapted scores are clearly worse than those of the model before." in warning_of({"short_term": worse})
+    level = judge(0.7 + generator.normal(0, 0.01, 200), 0.2 + generator.normal(0, 0.01, 200))
+    assert (level.verdict, level.ranks_clips) == ("better", False)
+    assert warning_of({"short_term": level}).startswith("Do not trust the order of the short-term scores yet: on 200")
+    nothing = replace(better, mse_gain=Comparison(-1e-6, Interval(-4e-5, 1e-6), 1.0))
+    assert "+0.0000 (+0.0000 to +0.0000)" in "\n".join(result_lines({"short_term": nothing}))
+
+
 @pytest.mark.parametrize(
     ("scores", "message"),
     [
@@ -235,6 +307,24 @@ def test_too_few_clips_and_constant_scores_are_refused(base: Path, tmp_path: Pat
     with pytest.raises(InputError, match=message):
         adapt(str(base), write_photos(tmp_path / "data", scores), tmp_path / "out", progress=False)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_horizon_with_few_scores_is_left_out_and_the_other_adapted(base: Path, tmp_path: Path) -> None:
+    scores = 0.65 + 0.2 * np.cos(np.linspace(0, 6, 30))
+    data = write_photos(tmp_path / "data", scores, "image,short_term,long_term")
+    lines = (data / "scores.csv").read_text().splitlines()
+    few = [
+        f"{line.rsplit(',', 1)[0]},{0.5 + number / 40 if number < 5 else ''}" for number, line in enumerate(lines[1:])
+    ]
+    few[29] = "p29.png,,0.9"  # of no use without the horizon
+    (data / "scores.csv").write_text("\n".join([lines[0], *few]) + "\n")
+    with pytest.warns(UserWarning, match="have no (short|long)-term score"):
+        found = adapt(str(base), data, tmp_path / "out", progress=False)
+    assert list(found.horizons) == ["short_term"]
+    assert found.horizons["short_term"].clips == len(found.video_ids) == 29
+    said = "The adapted model predicts no long-term score: 6 clips with a long-term score that the model has not seen"
+    assert any(note.startswith(said) for note in found.notes)
+    assert set(load_predictor(str(tmp_path / "out")).predict(data / "photos/p3.png").scores) == {"short_term"}
 
 
 def test_data_without_a_score_of_the_model_are_refused(base: Path, tmp_path: Path) -> None:

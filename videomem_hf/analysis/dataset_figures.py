@@ -23,6 +23,7 @@ def distribution_figure(scores: Mapping[Horizon, np.ndarray], counts: Mapping[Ho
         scores: For each horizon `(videos,)` in [0, 1].
         counts: For each horizon `(videos,)` annotation counts; may be empty.
     """
+    COLOURS.fix(scores)
     figure = Figure(figsize=(4.8 * len(scores), 6.0), layout="constrained")
     panels = figure.subplots(2, len(scores), squeeze=False)
     for column, (horizon, values) in enumerate(scores.items()):

@@ -1,12 +1,14 @@
 """How every picture of this package looks: colours, sizes of text, ticks and words that recur."""
 
 import textwrap
+from collections.abc import Iterable
+from itertools import cycle
 from typing import Any, Final, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from videomem_hf.schema import HORIZON_NAMES, Horizon
+from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon
 from videomem_hf.system import printable
 
 
@@ -16,6 +18,10 @@ class _Colours(dict[Horizon, str]):
     def __missing__(self, horizon: Horizon) -> str:
         self[horizon] = _MORE_COLOURS[(len(self) - 2) % len(_MORE_COLOURS)]
         return self[horizon]
+
+    def fix(self, horizons: Iterable[Horizon]) -> None:
+        """Give colours by the order of a configuration's horizons, whatever was drawn before."""
+        self.update(zip((each for each in horizons if each not in HORIZONS), cycle(_MORE_COLOURS), strict=False))
 
 
 _MORE_COLOURS: Final = ("#2a7f62", "#b8651b", "#6b5fb5", "#8a6d1d", "#2b7a91", "#a4457f")

@@ -13,6 +13,7 @@ from videomem_hf.system import quantity
 def training_figure(results: Mapping[str, Any]) -> Figure:
     """Draw the training loss and the validation correlations of a run's `results.json` over the epochs."""
     validation = results["validation"]
+    COLOURS.fix(results["metrics"])
     figure = Figure(figsize=(9.0 if validation else 4.8, 3.6), layout="constrained")
     panels = figure.subplots(1, 2 if validation else 1, squeeze=False)[0]
     epochs = range(1, len(results["losses"]) + 1)

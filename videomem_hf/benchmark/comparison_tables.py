@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from videomem_hf.benchmark.comparison import HorizonComparison, Pair
+from videomem_hf.benchmark.comparison import HorizonComparison
 from videomem_hf.benchmark.predicted_scores import PredictedScores
+from videomem_hf.benchmark.scoring import Figure, PairScore
 from videomem_hf.evaluation.tables import short_number
 from videomem_hf.run_files import without_nan
 from videomem_hf.schema import HORIZON_NAMES, Horizon
-from videomem_hf.statistics import Interval
 
 NOT_APART: Final = "cannot be told apart"
 COLUMNS: Final = (
@@ -39,16 +39,16 @@ def comparison_text(predictors: Sequence[PredictedScores], compared: Compared, c
         interval = f"{confidence:.0%} interval"
         head = f"{HORIZON_NAMES[horizon]}, on {found.clips} clips that all have"
         lines += ["", f"{head:46}{'Spearman':>10}  {interval}"]
-        for each in found.estimates:
-            row = f"{numbers[each.name]}  {_short(each.name)}"
-            lines.append(f"{row:46}{short_number(each.spearman):>10}  {_ends(each.interval)}")
+        for name, figure in found.spearman.items():
+            row = f"{numbers[name]}  {_short(name)}"
+            lines.append(f"{row:46}{short_number(figure.value):>10}  {_ends(figure)}")
         lines += ["", f"{'pair':8}{'difference':>12}  {interval:16}{'p (Holm)':>9}  verdict"]
         for pair in found.pairs:
             better = pair.better
             verdict = NOT_APART if better is None else f"{numbers[better]} is better"
             row = f"{numbers[pair.first]} - {numbers[pair.second]}"
-            figures = f"{short_number(pair.comparison.difference):>12}  {_ends(pair.comparison.interval):16}"
-            lines.append(f"{row:8}{figures}{_p(pair.corrected):>9}  {verdict}")
+            figures = f"{short_number(pair.difference.value):>12}  {_ends(pair.difference):16}"
+            lines.append(f"{row:8}{figures}{_p(pair.p_value_holm):>9}  {verdict}")
         lines += [f"Not compared, as it predicts no {HORIZON_NAMES[horizon]} score: {name}" for name in found.missing]
     return "\n".join([*lines, "", *_notes(compared, confidence)]) + "\n"
 
@@ -65,8 +65,8 @@ def _short(name: str) -> str:
     return name if len(name) <= _NAME_WIDTH else f"...{name[3 - _NAME_WIDTH :]}"
 
 
-def _ends(interval: Interval) -> str:
-    return f"[{short_number(interval.low)}, {short_number(interval.high)}]"
+def _ends(figure: Figure) -> str:
+    return f"[{short_number(figure.low)}, {short_number(figure.high)}]"
 
 
 def _p(value: float) -> str:
@@ -88,8 +88,8 @@ def comparison_json(predictors: Sequence[PredictedScores], compared: Compared, c
         horizon: {
             "clips": found.clips,
             "predictors": {
-                each.name: {"spearman": each.spearman, "low": each.interval.low, "high": each.interval.high}
-                for each in found.estimates
+                name: {"spearman": each.value, "low": each.low, "high": each.high}
+                for name, each in found.spearman.items()
             },
             "pairs": [_pair(pair) for pair in found.pairs],
         }
@@ -98,16 +98,15 @@ def comparison_json(predictors: Sequence[PredictedScores], compared: Compared, c
     return dict(without_nan({"predictors": described, "confidence": confidence, "horizons": horizons}))
 
 
-def _pair(pair: Pair) -> dict[str, Any]:
-    interval = pair.comparison.interval
+def _pair(pair: PairScore) -> dict[str, Any]:
     return {
         "first": pair.first,
         "second": pair.second,
-        "difference": pair.comparison.difference,
-        "low": interval.low,
-        "high": interval.high,
-        "p_value": pair.comparison.p_value,
-        "p_value_holm": pair.corrected,
+        "difference": pair.difference.value,
+        "low": pair.difference.low,
+        "high": pair.difference.high,
+        "p_value": pair.p_value,
+        "p_value_holm": pair.p_value_holm,
         "better": pair.better,
     }
 
@@ -115,14 +114,13 @@ def _pair(pair: Pair) -> dict[str, Any]:
 def comparison_rows(compared: Compared) -> Iterator[tuple[Any, ...]]:
     """The rows under `COLUMNS`."""
     for horizon, found in compared.items():
-        for each in found.estimates:
-            ends = _cell(each.interval.low), _cell(each.interval.high)
-            yield horizon, found.clips, each.name, "", _cell(each.spearman), *ends, "", "", ""
+        for name, each in found.spearman.items():
+            yield horizon, found.clips, name, "", *map(_cell, (each.value, each.low, each.high)), "", "", ""
         for pair in found.pairs:
-            figures = pair.comparison.difference, pair.comparison.interval.low, pair.comparison.interval.high
-            p_values = pair.comparison.p_value, pair.corrected
+            apart = pair.difference
+            figures = map(_cell, (apart.value, apart.low, apart.high, pair.p_value, pair.p_value_holm))
             verdict = NOT_APART if pair.better is None else f"{pair.better} is better"
-            yield horizon, found.clips, pair.first, pair.second, *map(_cell, (*figures, *p_values)), verdict
+            yield horizon, found.clips, pair.first, pair.second, *figures, verdict
 
 
 def _cell(value: float) -> str:

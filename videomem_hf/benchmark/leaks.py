@@ -112,7 +112,8 @@ def predictor_leaks(
 
 def _of_ids(each: Predictor, truth: GroundTruth) -> Iterator[Leak]:
     if twice := each.given.twice:
-        words = f"{quantity(len(twice), 'clip')} of {each.name} stand in it more than once; the first score counts."
+        stand = "stands" if len(twice) == 1 else "stand"
+        words = f"{quantity(len(twice), 'clip')} of {each.name} {stand} in it more than once; the first score counts."
         yield Leak("repeated_clips", each.name, words, len(twice), twice[:_NAMED])
     trained = {clip_key(clip) for clip in each.given.trained_on}
     both = [clip for clip, row in zip(truth.ids, each.scores, strict=True)

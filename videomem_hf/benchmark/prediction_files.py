@@ -86,7 +86,7 @@ def read_prediction_file(
     rows = _read_rows(path)
     if horizon is not None and horizon not in horizons:
         raise InputError(f"--horizon {horizon}: the data have {', '.join(horizons)}; name one of them")
-    named = _name_columns(path, rows[0], horizons, horizon, columns or {}) if _is_header(rows[0]) else None
+    named = _name_columns(path, rows, horizons, horizon, columns or {}) if _is_header(rows[0]) else None
     if named is None:
         if len(rows[0]) not in (2, 3):
             raise InputError(
@@ -164,9 +164,14 @@ def _read_rows(path: Path) -> list[list[str]]:
         rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter)]
     except csv.Error as error:
         raise InputError(f"{path}: cannot be read ({error}); give a table of clips and scores alone") from None
+    if len(rows[0]) < 2:
+        raise InputError(
+            f"{path}: has one column in its first row; give a table as text, with commas, semicolons or tabs between a "
+            "clip and its score"
+        )
     for number, row in enumerate(rows, 1):
-        if len(row) != len(rows[0]) or len(row) < 2:
-            raise InputError(f"{path}: row {number} has {len(row)} columns, and the first {len(rows[0])}; 2 are needed")
+        if len(row) != len(rows[0]):
+            raise InputError(f"{path}: row {number} has {len(row)} columns, and the first {len(rows[0])}; mend the row")
     return rows
 
 
@@ -193,8 +198,10 @@ def _pattern(horizon: str) -> str:
 
 
 def _name_columns(
-    path: Path, header: Sequence[str], horizons: Sequence[str], horizon: str | None, given: Mapping[str, str]
+    path: Path, rows: Sequence[Sequence[str]], horizons: Sequence[str], horizon: str | None, given: Mapping[str, str]
 ) -> _Columns:
+    """Find the columns of a table by its header, the first of the rows."""
+    header, rows = rows[0], rows[1:]
     names = [_simple(name) for name in header]
     for role, name in given.items():
         if role not in ("clip", *horizons) or name not in header:
@@ -202,7 +209,7 @@ def _name_columns(
                 f"{path}: --column {role}={name} does not fit; there are the columns {_listed(header)}, and they can "
                 f"be clip, {', '.join(horizons)}"
             )
-    clip = header.index(given["clip"]) if "clip" in given else next((names.index(n) for n in IDS if n in names), None)
+    clip = header.index(given["clip"]) if "clip" in given else _clip_column(names, rows)
     if clip is None:
         raise InputError(f"{path}: no column of clips among {_listed(header)}; say which with --column clip=NAME")
     found = _Columns(clip, {h: header.index(name) for h, name in given.items() if h in horizons})
@@ -217,7 +224,16 @@ def _name_columns(
             _find_beside(found, each, names)
     if not found.predicted:
         _take_only_column(path, found, header, names, _horizon_of_file(path, horizons, horizon))
+    for column in (found.clip, *found.predicted.values()):
+        if names.count(names[column]) > 1:
+            raise InputError(f"{path}: has two columns {printable(header[column])[:30]!r}; rename or remove one")
     return found
+
+
+def _clip_column(names: Sequence[str], rows: Sequence[Sequence[str]]) -> int | None:
+    """The likeliest column of clips: one with names before one with numbers, which may be those of rows."""
+    found = [names.index(name) for name in IDS if name in names]
+    return next((each for each in found if not all(row[each].isdecimal() for row in rows)), found[0] if found else None)
 
 
 def _find_beside(found: _Columns, horizon: str, names: Sequence[str]) -> None:

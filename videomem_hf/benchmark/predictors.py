@@ -1,6 +1,7 @@
 """The predictors of a benchmark, from files, runs and models, brought to the clips of the ground truth."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -118,16 +119,14 @@ def align(given: Predictions, truth: GroundTruth) -> Predictor:
     keys = {clip_key(clip): row for row, clip in enumerate(truth.ids)}
     if len(keys) < len(truth):  # names that differ in their suffix or folder only
         keys = dict(truth.index)
-    notes = list(given.notes)
     ids = {clip for values in given.predicted.values() for clip in values}
-    if ids and keys.keys().isdisjoint(ids):
-        by_number = {clip.removeprefix("video"): row for clip, row in keys.items()}
-        if ids & by_number.keys():
-            keys = by_number
-            notes.append("Its ids are bare numbers; 10 is taken as video10.")
     if not ids:
         raise InputError(f"{given.name}: has no score of any clip; give a file with numbers")
-    if ids.isdisjoint(keys) or not set(given.predicted) & set(truth.horizons):
+    unscored = dict.fromkeys((clip_key(clip) for clip in truth.unscored), -1)
+    rows, note = _match(ids, unscored | keys)
+    notes = [*given.notes, *filter(None, [note])]
+    keys = {clip: row for clip, row in rows.items() if row >= 0}
+    if not keys or not set(given.predicted) & set(truth.horizons):
         shown = ", ".join(sorted(ids)[:_NAMED])
         raise InputError(
             f"{given.name}: none of its {quantity(len(ids), 'clip')} ({shown}) has a measured score in {truth.data} "
@@ -142,9 +141,30 @@ def align(given: Predictions, truth: GroundTruth) -> Predictor:
             if (row := keys.get(clip)) is not None:
                 low[row, column], high[row, column] = ends
     notes += _notes_of_scale(scores, truth)
-    unscored = {clip_key(clip) for clip in truth.unscored}
-    extra = tuple(sorted(ids - keys.keys() - unscored))
-    return Predictor(given, scores, low, high, extra, tuple(notes))
+    return Predictor(given, scores, low, high, tuple(sorted(ids - rows.keys())), tuple(notes))
+
+
+def _match(ids: Set[str], known: Mapping[str, int]) -> tuple[dict[str, int], str]:
+    """The rows of those ids that are known, and how they were found where not as they are.
+
+    Where no id is known as it is, large and small letters are the same, and else ids are compared as numbers.
+    """
+    if not known.keys().isdisjoint(ids):
+        return {clip: known[clip] for clip in ids & known.keys()}, ""
+    for form, words in ((str.casefold, "without regard to case"), (_number, "by their numbers")):
+        ours, theirs = ({form(clip): clip for clip in each} for each in (known, ids))
+        if both := sorted(ours.keys() & theirs.keys()):
+            if len(ours) < len(known) or len(theirs) < len(ids):  # two ids would be one
+                continue
+            note = f"Its ids are matched {words}: {theirs[both[0]]} is taken as {ours[both[0]]}."
+            return {theirs[each]: known[ours[each]] for each in both}, note
+    return {}, ""
+
+
+def _number(clip: str) -> str:
+    """The number of a clip with such an id: 10 of 10, 0010, 10.0 and video10; the id itself of others."""
+    found = re.fullmatch(r"(?:video)?[-_ ]?0*(\d+)(?:\.0+)?", clip.casefold())
+    return found[1] if found else clip
 
 
 def _notes_of_scale(scores: np.ndarray, truth: GroundTruth) -> list[str]:

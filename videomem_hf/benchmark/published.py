@@ -2,14 +2,21 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
 from videomem_hf.benchmark.truth import Version
+from videomem_hf.schema import HORIZONS
 
 _FILE: Final = Path(__file__).with_name("published.yaml")
+COLUMNS: Final = ("validation", "test", "test500")
+"""Those of the paper's Table 1 for each horizon."""
+
+Triple = tuple[float, ...]
+"""A figure for each of `COLUMNS`."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +42,24 @@ class Published:
 
 def read_published() -> list[Published]:
     """Read all published figures."""
-    content = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
     return [
         Published(**(entry | {"source": group["source"], "version": group["version"]} | figures))
-        for group in content
+        for group in _content()
         for entry, figures in _entries(group)
     ]
+
+
+@cache
+def _content() -> list[dict[str, Any]]:
+    return list(yaml.safe_load(_FILE.read_text(encoding="utf-8")))
+
+
+def table1_figures(name: str) -> tuple[Triple, Triple]:
+    """Short- and long-term figures of a predictor in the paper's Table 1: of validation, test and test(500)."""
+    splits = [split for group in _content() for split in group["splits"] if "table1" in split]
+    of = {split["table1"]: split["figures"][name] for split in splits}
+    short, long = ((*(float(of[each][h]) for each in COLUMNS),) for h in HORIZONS)
+    return short, long
 
 
 def _entries(group: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
@@ -61,7 +80,7 @@ def beside(version: Version, protocols: Collection[str]) -> list[dict[str, Any]]
         elif not version.verified:
             why = "the version of these scores is not verified"
         elif not each.protocol:
-            why = "its split is not published, or its scores are not"
+            why = "no protocol here evaluates on its clips"
         elif each.protocol not in protocols:
             why = f"needs the protocol {each.protocol}"
         rows.append(vars(each) | {"comparable": not why, "why_not": why})

@@ -11,21 +11,21 @@ from scipy.stats import binom, linregress
 
 from videomem_hf.benchmark.predictors import Coverage, Predictor, coverage
 from videomem_hf.benchmark.protocols import Protocol
-from videomem_hf.benchmark.resampling import MEASURES, Resampled, resample_folds
 from videomem_hf.benchmark.truth import GroundTruth
 from videomem_hf.statistics import (
+    BENCHMARK_RESAMPLES,
     CONFIDENCE,
     Floats,
+    Resampled,
     holm,
     interval_of,
     noise_ceiling,
     noise_ceiling_interval,
     p_value_of_zero,
+    resample,
     spearman,
 )
 
-RESAMPLES: Final = 2_000
-"""Bootstrap resamples of a benchmark, fewer than of a single evaluation, as there are many protocols at once."""
 FEWEST_IN_GROUP: Final = 10
 
 
@@ -133,7 +133,7 @@ class Group:
 class Sampling:
     """How intervals are computed."""
 
-    resamples: int = RESAMPLES
+    resamples: int = BENCHMARK_RESAMPLES
     confidence: float = CONFIDENCE
     seed: int = 0
 
@@ -184,19 +184,23 @@ def _score_horizon(
     x = np.array([each.scores[rows, column] for each in own])
     y = truth.scores[rows, column]
     inside = [np.searchsorted(rows, fold) for fold in folds]
-    drawn = resample_folds(x, y, inside, resamples=sampling.resamples, seed=sampling.seed)
+    drawn = resample(x, y, inside, resamples=sampling.resamples, seed=sampling.seed)
+    ranks, squares = drawn["spearman"], drawn["mse"]
+    roots = Resampled(np.sqrt(squares.values), np.sqrt(squares.draws))
     ceiling = _ceiling(y, truth.counts[rows, column], sampling)
     scores = [
         PredictorScore(
             each.name,
-            **{name: _figure(drawn, name, row, sampling.confidence) for name in MEASURES},
-            folds=drawn.values["spearman"][row].tolist(),
-            share=_share(float(drawn.values["spearman"][row].mean()), ceiling),
+            spearman=mean_figure(ranks, row, sampling.confidence),
+            pearson=mean_figure(drawn["pearson"], row, sampling.confidence),
+            rmse=mean_figure(roots, row, sampling.confidence),
+            folds=ranks.values[row].tolist(),
+            share=_share(float(ranks.values[row].mean()), ceiling),
             calibration=_calibration(each, column, rows, x[row], y),
         )
         for row, each in enumerate(own)
     ]
-    pairs = _pairs([each.name for each in own], drawn, sampling.confidence)
+    pairs = compare_pairs([each.name for each in own], ranks, sampling.confidence)
     by_group = []
     for group in groups:
         there = np.isin(rows, group.rows)
@@ -211,10 +215,15 @@ def _spearman(x: Floats, y: Floats) -> float:
         return spearman(x, y)
 
 
-def _figure(drawn: Resampled, measure: str, row: int, confidence: float) -> Figure:
+def mean_figure(found: Resampled, row: int, confidence: float) -> Figure:
+    """The mean over folds of what a predictor reaches, with its interval; undefined resamples are left out."""
+    return _figure(float(found.values[row].mean()), found.draws[row].mean(axis=0), confidence)
+
+
+def _figure(value: float, draws: Floats, confidence: float) -> Figure:
     with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
-        ends = interval_of(drawn.draws[measure][row], confidence)  # type: ignore[index]
-    return Figure(float(drawn.values[measure][row].mean()), ends.low, ends.high)  # type: ignore[index]
+        ends = interval_of(draws, confidence)
+    return Figure(value, ends.low, ends.high)
 
 
 def _ceiling(scores: Floats, counts: Floats, sampling: Sampling) -> Figure | None:
@@ -232,21 +241,19 @@ def _share(value: float, ceiling: Figure | None) -> float | None:
     return value / ceiling.value if ceiling and ceiling.value > 0 and np.isfinite(value) else None
 
 
-def _pairs(names: Sequence[str], drawn: Resampled, confidence: float) -> list[PairScore]:
-    means = drawn.values["spearman"].mean(axis=1)
-    found = []
-    for first, second in combinations(range(len(names)), 2):
-        apart = drawn.draws["spearman"][first] - drawn.draws["spearman"][second]
-        with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
-            ends = interval_of(apart, confidence)
-        figure = Figure(float(means[first] - means[second]), ends.low, ends.high)
-        found.append((names[first], names[second], figure, p_value_of_zero(apart)))
-    corrected = holm([each[3] for each in found])
+def compare_pairs(names: Sequence[str], found: Resampled, confidence: float) -> list[PairScore]:
+    """Every two predictors, the one before minus the one after; p-values are corrected for their number (Holm)."""
+    means, draws = found.values.mean(axis=1), found.draws.mean(axis=1)
+    pairs = list(combinations(range(len(names)), 2))
+    apart = [draws[one] - draws[other] for one, other in pairs]
+    p_values = [p_value_of_zero(each) for each in apart]
     level = round(1 - confidence, 9)
-    return [
-        PairScore(a, b, figure, p, float(q), None if not q <= level else a if figure.value > 0 else b)
-        for (a, b, figure, p), q in zip(found, corrected, strict=True)
-    ]
+    scores = []
+    for (one, other), each, p, q in zip(pairs, apart, p_values, holm(p_values), strict=True):
+        figure = _figure(float(means[one] - means[other]), each, confidence)
+        better = None if not q <= level else names[one if figure.value > 0 else other]  # NaN as well
+        scores.append(PairScore(names[one], names[other], figure, p, float(q), better))
+    return scores
 
 
 def _calibration(predictor: Predictor, column: int, rows: np.ndarray, x: Floats, y: Floats) -> Calibration:

@@ -7,14 +7,13 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from videomem_hf.benchmark.published import COLUMNS, Triple, table1_figures
 from videomem_hf.evaluation.tables import short_number
 from videomem_hf.recipes import recipe_choices
 from videomem_hf.run_files import CONFIG_FILE, changed_settings, is_run_folder, without_nan
 from videomem_hf.schema import HORIZON_NAMES, HORIZONS, Horizon, InputError, sort_horizons
 from videomem_hf.statistics import CONFIDENCE
 from videomem_hf.training.config import TrainingConfig
-
-Triple = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -24,33 +23,35 @@ class TableRow:
     Attributes:
         recipe: Its recipe, and its folder.
         title: As the table calls it.
-        paper: Spearman of the paper: validation, test and test(500), short-term then long-term; None where the paper
-            has no such row.
+        published: Its name among the published figures; None where the paper has no such row.
         weights: What its weights come from, where training starts from published ones.
     """
 
     recipe: str
     title: str
-    paper: tuple[Triple, Triple] | None
+    published: str | None
     weights: str | None = None
+
+    @property
+    def paper(self) -> tuple[Triple, Triple] | None:
+        """The paper's figures, short-term then long-term."""
+        return None if self.published is None else table1_figures(self.published)
 
 
 ROWS: Final = (
-    TableRow("memnet", "MemNet (Sec. 5.1)", ((0.397, 0.385, 0.426), (0.195, 0.168, 0.213)), "memnet"),
-    TableRow("squalli", "Squalli et al. (Sec. 5.1)", ((0.401, 0.398, 0.424), (0.201, 0.182, 0.232)), "vgg16"),
-    TableRow("c3d", "C3D (Sec. 5.2)", ((0.319, 0.322, 0.331), (0.175, 0.154, 0.158))),
-    TableRow("hmp", "HMP (Sec. 5.2)", ((0.469, 0.314, 0.398), (0.222, 0.129, 0.134))),
-    TableRow("resnet3d", "ResNet3D (Sec. 5.2)", ((0.508, 0.462, 0.535), (0.23, 0.191, 0.202)), "resnet3d"),
-    TableRow("semantic_embedding", "Semantic embedding model (Sec. 5.3)",
-             ((0.503, 0.494, 0.565), (0.26, 0.256, 0.275)), "semantic-embedding"),
+    TableRow("memnet", "MemNet (Sec. 5.1)", "MemNet", "memnet"),
+    TableRow("squalli", "Squalli et al. (Sec. 5.1)", "Squalli et al.", "vgg16"),
+    TableRow("c3d", "C3D (Sec. 5.2)", "C3D"),
+    TableRow("hmp", "HMP (Sec. 5.2)", "HMP"),
+    TableRow("resnet3d", "ResNet3D (Sec. 5.2)", "ResNet3D", "resnet3d"),
+    TableRow("semantic_embedding", "Semantic embedding model (Sec. 5.3)", "Semantic embedding model",
+             "semantic-embedding"),
     TableRow("semantic_attention", "Semantic embedding with attention (Sec. 5.5)", None,
              "semantic-embedding --attention"),
     TableRow("frame_attention", "Frame network with attention (ours)", None),
     TableRow("spatiotemporal", "Attention over space and time (ours)", None),
 )  # fmt: skip
 """Table 1 in its order, then what it has no figures for."""
-
-COLUMNS: Final = ("validation", "test", "test500")
 
 
 @dataclass

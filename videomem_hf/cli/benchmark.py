@@ -62,7 +62,14 @@ Add = Annotated[
     Path | None,
     typer.Option(parser=named_folder, metavar="DIR", help="Add the result to the leaderboard in this folder."),
 ]
-Resamples = Annotated[int, typer.Option(min=100, help="Resamples of the clips behind the intervals.")]
+Resamples = Annotated[
+    int | None,
+    typer.Option(
+        min=100,
+        help="Resamples of the clips behind the intervals. (default: fewer than of `videomem evaluate`; the page says "
+        "how many)",
+    ),
+]
 
 
 def benchmark(
@@ -75,7 +82,7 @@ def benchmark(
     frames: Frames = False,
     feature: Feature = None,
     add: Add = None,
-    resamples: Resamples = 2000,
+    resamples: Resamples = None,
     batch_size: BatchSize = 8,
     frame_cache: FrameCacheFolder = None,
     import_: Import = None,
@@ -111,9 +118,8 @@ def benchmark(
         "trust_remote_code": trust_remote_code,
     }
     found = read_predictors(predictors, truth, horizon=horizon, columns=columns, **loading)
-    options = BenchmarkOptions(
-        tuple(protocol or ()), frames, tuple(feature or ()), sampling=Sampling(resamples=resamples)
-    )
+    sampling = Sampling() if resamples is None else Sampling(resamples=resamples)
+    options = BenchmarkOptions(tuple(protocol or ()), frames, tuple(feature or ()), sampling=sampling)
     _run(found, truth, options, out, add)
     example = f"videomem benchmark {' '.join(map(quote, predictors))} --data {quote(data)} --out {quote(out)}"
     say_next(*([] if add else [f"{example} --add leaderboard"]))

@@ -160,11 +160,11 @@ def _draw(compared: "Compared", plot: Path) -> None:
 
     horizons: dict[Horizon, tuple[list[Bar], list[Bar], int]] = {}
     for horizon, found in compared.items():
-        predictors = [Bar(e.name, e.spearman, e.interval.low, e.interval.high) for e in found.estimates]
+        predictors = [Bar(name, each.value, each.low, each.high) for name, each in found.spearman.items()]
         pairs = []
         for pair in found.pairs:
-            ends = pair.comparison.interval
+            apart = pair.difference
             name = f"{pair.first} - {pair.second}"
-            pairs.append(Bar(name, pair.comparison.difference, ends.low, ends.high, pair.better is not None))
+            pairs.append(Bar(name, apart.value, apart.low, apart.high, pair.better is not None))
         horizons[horizon] = predictors, pairs, found.clips
     comparison_figure(horizons, CONFIDENCE).savefig(plot, dpi=DPI)

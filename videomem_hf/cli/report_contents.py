@@ -102,7 +102,9 @@ def _figures(
     """Figures by name; that of calibration has the horizons with enough clips for groups."""
     from videomem_hf.analysis.calibration import FEWEST_FOR_GROUPS
     from videomem_hf.analysis.errors import calibration_figure, scatter_figure, topics_figure
+    from videomem_hf.analysis.style import COLOURS
 
+    COLOURS.fix(found)
     figures = {}
     if enough := {horizon: each for horizon, each in found.items() if len(each.rows) >= FEWEST_FOR_GROUPS}:
         figures["calibration"] = calibration_figure(enough, level)

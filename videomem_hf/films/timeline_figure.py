@@ -39,6 +39,7 @@ def score_range(timeline: Timeline) -> tuple[float, float]:
 
 def timeline_figure(timeline: Timeline) -> Figure:
     """Draw a timeline."""
+    COLOURS.fix(timeline.horizons)
     chosen = sorted(timeline.ranked()[:SHOWN])
     figure = Figure(figsize=(_WIDTH, _HEIGHT), layout="constrained")
     grid = figure.add_gridspec(2, len(chosen), height_ratios=[1.1, 2])

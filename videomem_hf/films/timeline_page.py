@@ -28,6 +28,7 @@ _SIDES: Final = ((200, 480), (800, 320), (10**9, 200))
 
 def write_page(timeline: Timeline, path: Path, film: Path | None = None) -> None:
     """Write the page; it links times to `film`, if that is a file, by its path from the page's folder."""
+    COLOURS.fix(timeline.horizons)
     ranked = timeline.ranked()
     side = next(side for most, side in _SIDES if len(timeline.shots) <= most)
     link = None if film is None else quote(os.path.relpath(film, path.parent).replace(os.sep, "/"))

@@ -10,7 +10,7 @@ from videomem_hf.analysis.clip_figure import ShownFrame, clip_figure, save_figur
 from videomem_hf.analysis.forgetting_figure import forgetting_figure
 from videomem_hf.analysis.overlay_video import overlay_clip
 from videomem_hf.analysis.score_curve import ScoreCurve
-from videomem_hf.analysis.style import clock, interval_name, interval_text, score_text
+from videomem_hf.analysis.style import COLOURS, clock, interval_name, interval_text, score_text
 from videomem_hf.inference.claims import caveats_of_one_clip, short_remark
 from videomem_hf.inference.forgetting import LONG_S, SHORT_S, TIMES_S
 from videomem_hf.inference.moments import NO_MOMENT, NOT_KNOWN, is_moment_known, standout_moment
@@ -70,6 +70,7 @@ def prediction_figure(
 
 def score_curve(prediction: Prediction) -> ScoreCurve:
     """What pictures show of a prediction's scores."""
+    COLOURS.fix(prediction.scores)
     moments = {h: moment for h in prediction.scores if (moment := standout_moment(prediction, h)) is not None}
     return ScoreCurve(
         prediction.times_s,

@@ -1,7 +1,7 @@
 """`adapt`: from a predictor and some clips of a new domain to a predictor for that domain."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -25,23 +25,22 @@ from videomem_hf.models.configuration_adapted import AdaptedConfig
 from videomem_hf.models.folders import save_model
 from videomem_hf.models.modeling_adapted import AdaptedModel
 from videomem_hf.multiview.adapt_card import write_card
+from videomem_hf.multiview.adapt_clips import Measured, inverse_counts
 from videomem_hf.multiview.adapt_data import DomainClips, DomainReader, domain_scores
 from videomem_hf.multiview.adapt_process import (
-    HeldOut,
     Kernel,
-    Measured,
-    Process,
     correction_state,
     fit_process,
-    inverse_counts,
-    leave_one_out,
+    predict_left_out,
 )
-from videomem_hf.multiview.adapt_support import HorizonResult, check_scores, measure_support
+from videomem_hf.multiview.adapt_support import HorizonResult, measure_support, reason_against
 from videomem_hf.schema import HORIZON_NAMES, Horizon, InputError
 from videomem_hf.system import quantity
 
 LEFT_OUT_FILE: Final = "left_out.csv"
-"""Leave-one-out predictions in an adapted model's folder."""
+"""Predictions of clips that were left out, in an adapted model's folder."""
+LEFT_OUT: Final = "left out"
+"""In place of a split's name: clips that were predicted from others."""
 _RECIPE: Final = "adapt"
 
 
@@ -53,7 +52,7 @@ class Adaptation:
         model: It loads by `AutoModel` and `load_predictor` like any other.
         video_ids: `(clips,)`, the clips that it was adapted on.
         horizons: Result of each horizon on clips that were left out.
-        predicted: `(clips, horizons)` leave-one-out predictions; NaN where a clip has no score.
+        predicted: `(clips, horizons)` predictions of clips when they were left out; NaN where a clip has no score.
         clips: All that was read of the clips.
         notes: What was left out, a sentence each.
         seconds: Time that each part took.
@@ -104,8 +103,7 @@ def adapt(
         The adapted predictor with what was measured on clips that were left out.
 
     Raises:
-        InputError: The model, the data or the folder cannot be used, or there are fewer than 20 clips or constant
-            scores.
+        InputError: The model, the data or the folder cannot be used, or no horizon has 20 clips with different scores.
     """
     folder = None if output is None else Path(output)
     if folder is not None:
@@ -125,9 +123,10 @@ def adapt(
     kept = np.array([index for index, name in enumerate(clips.video_ids) if name not in seen], np.int64)
     notes = _notes(clips, seen, shared.only_model, shared.only_data)
     clips = clips.take(kept) if seen else clips
+    horizons, clips, more_notes = _usable(data, clips, shared.horizons)
     seconds = {"data": round(time.monotonic() - started, 2)}
     started = time.monotonic()
-    adaptation = _fit(base, model, data, clips, shared.horizons, notes)
+    adaptation = _fit(base, model, data, clips, horizons, (*notes, *more_notes))
     seconds["fit"] = round(time.monotonic() - started, 2)
     adaptation = replace(adaptation, seconds=seconds, output=folder)
     if folder is not None:
@@ -201,27 +200,40 @@ def _names(horizons: Sequence[str]) -> str:
     return " and no ".join(HORIZON_NAMES[each] for each in horizons)
 
 
+def _usable(
+    data: str, clips: DomainClips, horizons: Sequence[Horizon]
+) -> tuple[tuple[Horizon, ...], DomainClips, list[str]]:
+    """The horizons that something can be learnt of, their clips, and a sentence about each other horizon.
+
+    Raises:
+        InputError: There is none.
+    """
+    columns = [column[np.isfinite(column)] for column in clips.scores.T]
+    against = {each: reason_against(each, column) for each, column in zip(horizons, columns, strict=True)}
+    usable = [index for index, each in enumerate(horizons) if not against[each]]
+    if not usable:
+        raise InputError(f"{data}: {against[horizons[0]]}")
+    notes = [
+        f"The adapted model predicts no {HORIZON_NAMES[each]} score: {why}." for each, why in against.items() if why
+    ]
+    chosen = clips.of_columns(usable) if notes else clips
+    return tuple(horizons[index] for index in usable), chosen, notes
+
+
 def _fit(
     base: Any, name: str, data: str, clips: DomainClips, horizons: Sequence[Horizon], notes: tuple[str, ...]
 ) -> Adaptation:
     """Fit the correction of each horizon, and measure it on clips that are left out."""
-    known = [np.flatnonzero(np.isfinite(column)) for column in clips.scores.T]
-    for column, (horizon, here) in enumerate(zip(horizons, known, strict=True)):
-        check_scores(data, horizon, clips.scores[here, column])
-    predicted, results = np.full(clips.scores.shape, np.nan), {}
-    processes: list[Process] = []
-    measured: list[Measured] = []
-    quantiles = []
-    for column, (horizon, here) in enumerate(zip(horizons, known, strict=True)):
-        kernel = Kernel(clips.rows.take(here))
-        counts = clips.counts[here, column]
-        measured.append(_measured(clips, here, column))
-        held_out: HeldOut = leave_one_out(kernel, measured[-1])
+    kernel = Kernel(clips.rows)
+    measured = Measured(clips.prior, clips.scores, inverse_counts(clips.counts))
+    predicted, results, quantiles = np.full(clips.scores.shape, np.nan), {}, []
+    for column, held_out in enumerate(predict_left_out(kernel, measured)):
+        here = np.flatnonzero(np.isfinite(clips.scores[:, column]))
         predicted[here, column] = held_out.predicted
-        results[horizon], ends = measure_support(held_out, clips.scores[here, column], counts)
+        found, ends = measure_support(held_out, clips.scores[here, column], clips.counts[here, column])
+        results[horizons[column]] = found
         quantiles.append(ends)
-        processes.append(fit_process(kernel, measured[-1]))
-    state = correction_state(clips.rows, clips.factor, processes, measured, known)
+    state = correction_state(clips.rows, clips.factor, fit_process(kernel, measured), measured)
     state["quantiles"] = torch.tensor(quantiles, dtype=torch.float32)
     model = _on_base(
         base, horizons, clips=len(clips), rows=len(clips.rows.rows), group_sizes=list(clips.rows.group_sizes),
@@ -233,27 +245,40 @@ def _fit(
     return Adaptation(model, clips.video_ids, results, predicted, clips, notes, {})
 
 
-def _measured(clips: DomainClips, here: np.ndarray, column: int) -> Measured:
-    inverse = inverse_counts(clips.counts[here, column])
-    return Measured(clips.prior[here, column], clips.scores[here, column], inverse)
-
-
 def warning_of(results: dict[Horizon, HorizonResult]) -> str:
-    """The sentence beside every prediction; empty where held-out clips support the adaptation."""
-    poor = {horizon: each for horizon, each in results.items() if not each.supported}
-    if not poor:
-        return ""
-    names = " and ".join(HORIZON_NAMES[each] for each in poor)
-    more = [each.more_clips for each in poor.values()]
-    clips = max(each.clips for each in poor.values())
-    hint = ""
-    if None not in more:
-        most = max(each for each in more if each is not None)
-        hint = f"; about {most} more would be likely to show whether they are"
-    return (
-        f"Do not trust the {names} score yet: on {clips} clips of the new domain that were left out, adapted scores "
-        f"are not clearly better than those of the model before{hint}."
-    )
+    """What stands beside every prediction; empty where held-out clips support the adaptation and rank as measured."""
+    of_verdict: dict[str, dict[Horizon, HorizonResult]] = {}
+    for horizon, each in results.items():
+        of_verdict.setdefault(each.verdict, {})[horizon] = each
+    sentences = []
+    if worse := of_verdict.get("worse"):
+        sentences.append(
+            f"Do not trust the {_and(worse)} score: on {_most_clips(worse)} clips of the new domain that were left "
+            "out, adapted scores are clearly worse than those of the model before."
+        )
+    if unclear := of_verdict.get("unclear"):
+        more = [each.more_clips for each in unclear.values()]
+        most = max((each for each in more if each is not None), default=0)
+        hint = f"; about {most} more would be likely to show whether they are" if most and None not in more else ""
+        sentences.append(
+            f"Do not trust the {_and(unclear)} score yet: on {_most_clips(unclear)} clips of the new domain that were "
+            f"left out, adapted scores are not clearly better than those of the model before{hint}."
+        )
+    if unranked := {h: each for h, each in of_verdict.get("better", {}).items() if not each.ranks_clips}:
+        sentences.append(
+            f"Do not trust the order of the {_and(unranked)} scores yet: on {_most_clips(unranked)} clips of the new "
+            "domain that were left out, adapted scores are closer to the measured ones than those of the model before, "
+            "and their rank correlation is not clearly above 0."
+        )
+    return " ".join(sentences)
+
+
+def _and(horizons: Iterable[Horizon]) -> str:
+    return " and ".join(HORIZON_NAMES[each] for each in horizons)
+
+
+def _most_clips(results: Mapping[Horizon, HorizonResult]) -> int:
+    return max(each.clips for each in results.values())
 
 
 def _save(
@@ -265,14 +290,14 @@ def _save(
     options: dict[str, Any] | None,
     seen: set[str],
 ) -> None:
-    """Write the model with its reference, typicality, leave-one-out predictions, record and card."""
+    """Write the model with its reference, typicality, predictions of left-out clips, record and card."""
     folder.mkdir(parents=True, exist_ok=True)
     clips, model, horizons = adaptation.clips, adaptation.model, list(adaptation.horizons)
     save_model(model, folder)
     if processor is not None:
         processor.save_pretrained(folder)
     generated = generated_plan(data) is not None
-    about = Reference(f'the data "{Path(data).name}"', generated, split="leave-one-out")
+    about = Reference(f'the data "{Path(data).name}"', generated, split=LEFT_OUT)
     write_reference(folder, _reference(about, adaptation, name))
     if typicality := Typicality.cross_fit(clips.described):
         typicality.save(folder / run_files.TYPICALITY_FILE)
@@ -290,10 +315,10 @@ def _save(
         "model_type": AdaptedConfig.model_type,
         "base": model.config.base,
         "clips": len(clips),
-        "left_out": {horizon: asdict(each) for horizon, each in adaptation.horizons.items()},
+        "left_out": {h: asdict(each) | {"supported": each.supported} for h, each in adaptation.horizons.items()},
         "warning": model.config.warning,
         "notes": list(adaptation.notes),
-        "split": "leave-one-out",
+        "split": LEFT_OUT,
         "parameters": sum(each.numel() for each in model.parameters()),
         "seconds": adaptation.seconds,
     } | environment(config, ("torch", "transformers", "datasets", "scipy"))
@@ -302,7 +327,7 @@ def _save(
 
 
 def _reference(about: Reference, adaptation: Adaptation, name: str) -> Reference:
-    """What leave-one-out predictions were; the maps of a base with attention are still its own."""
+    """What predictions of left-out clips were; the maps of a base with attention are still its own."""
     clips, model = adaptation.clips, adaptation.model
     horizons = list(adaptation.horizons)
     noise = {}

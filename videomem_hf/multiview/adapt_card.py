@@ -11,7 +11,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from videomem_hf.inference.claims import OF_GENERATED
 from videomem_hf.inference.intervals import LEVEL
 from videomem_hf.models.configuration_adapted import AdaptedConfig
-from videomem_hf.multiview.adapt_support import HorizonResult
+from videomem_hf.multiview.adapt_support import HorizonResult, Verdict
 from videomem_hf.run_files import without_nan
 from videomem_hf.schema import HORIZON_NAMES, Horizon
 from videomem_hf.system import quantity, templates
@@ -28,7 +28,7 @@ def result_lines(results: Mapping[Horizon, HorizonResult]) -> list[str]:
         spearman, error = each.spearman_gain, each.mse_gain
         lines += [
             f"{HORIZON_NAMES[horizon]}: {quantity(each.clips, 'clip')}{annotations}",
-            f"  {'each left out in turn':<24}{'before':>8}{'adapted':>9}   difference, 95% interval",
+            f"  {'clips left out':<24}{'before':>8}{'adapted':>9}   difference, 95% interval",
             f"  {'Spearman':<24}{_number(each.base_spearman):>8}{_number(each.spearman):>9}   "
             + _difference(spearman.difference, spearman.interval.low, spearman.interval.high, 3),
             f"  {'mean squared error':<24}{each.base_rmse**2:>8.4f}{each.rmse**2:>9.4f}   "
@@ -45,7 +45,14 @@ def _number(value: float | None) -> str:
 def _difference(value: float | None, low: float, high: float, digits: int) -> str:
     if value is None or math.isnan(value):
         return "-"
-    return f"{value:+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f})"
+    one, least, most = (f"{round(each, digits) + 0.0:+.{digits}f}" for each in (value, low, high))  # no -0.0000
+    return f"{one} ({least} to {most})"
+
+
+def _supported(verdict: Verdict, ranks: Mapping[str, float | None]) -> str:
+    if verdict == "better":
+        return "yes" if (ranks["low"] or 0) > 0 else "in level, not in order"
+    return "no: worse" if verdict == "worse" else "no"
 
 
 def write_card(folder: Path, results: Mapping[str, Any], config: AdaptedConfig) -> None:
@@ -69,7 +76,7 @@ def _card_data(name: str, left_out: Mapping[str, Any], config: AdaptedConfig) ->
             task_type="video-classification",
             task_name="video memorability",
             dataset_type="own",
-            dataset_name=f"{config.adapted_to}, each clip left out in turn",
+            dataset_name=f"{config.adapted_to}, each clip predicted from others",
             metric_type="spearmanr",
             metric_name=f"Spearman's rank correlation, {HORIZON_NAMES[horizon]}",
             metric_value=each["spearman"],
@@ -106,5 +113,5 @@ def _rows(left_out: Mapping[str, Any]) -> Iterator[list[str]]:
             _difference(*ends, digits=3),
             *(f"{each[name]:.3f}" for name in ("base_rmse", "rmse")),
             f"{each['coverage']:.0%}",
-            "yes" if each["supported"] else "no",
+            _supported(each["verdict"], each["ranks"]),
         ]

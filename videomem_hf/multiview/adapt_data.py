@@ -16,7 +16,7 @@ from videomem_hf.inference.frame_statistics import FrameStatistics
 from videomem_hf.inference.saliency import score_rows
 from videomem_hf.inference.typicality import with_summaries
 from videomem_hf.models.modeling_adapted import AdaptedModel, describe_clips
-from videomem_hf.multiview.adapt_process import ClipRows
+from videomem_hf.multiview.adapt_clips import ClipRows
 from videomem_hf.multiview.predict import load_model_views
 from videomem_hf.schema import Horizon, InputError, horizons_of
 from videomem_hf.video.clip_cache import FailedClipsError
@@ -64,6 +64,12 @@ class DomainClips:
 
     def __len__(self) -> int:
         return len(self.video_ids)
+
+    def of_columns(self, columns: Sequence[int]) -> "DomainClips":
+        """The clips with a score of some horizons, by their columns, and these horizons alone."""
+        chosen = list(columns)
+        part = replace(self, scores=self.scores[:, chosen], counts=self.counts[:, chosen], prior=self.prior[:, chosen])
+        return part.take(np.flatnonzero(np.isfinite(part.scores).any(axis=1)))
 
     def take(self, clips: np.ndarray) -> "DomainClips":
         """Some of the clips, by their indices."""

@@ -1,9 +1,9 @@
-"""The Gaussian process that corrects a base model's scores on a new domain: its fit, and leave-one-out predictions.
+"""The Gaussian process that corrects a base model's scores on a new domain: its fit, and predictions of left-out clips.
 
 Hyper-parameters are the most probable ones under priors that suit a hundred clips: maximum of the marginal likelihood
 (Rasmussen and Williams, "Gaussian Processes for Machine Learning", 2006, Sec. 5.4.1) times log-normal priors. Slope and
-offset of the base's scores are integrated out with the process, and leave-one-out predictions have a closed form (Sec.
-5.4.2 there).
+offset of the base's scores are integrated out with the process. The processes of the horizons are correlated, so that
+the scores of one help the other (Bonilla et al., "Multi-task Gaussian Process Prediction", NeurIPS 2007).
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,10 @@ from typing import Final
 import numpy as np
 import torch
 from scipy.optimize import minimize
+from scipy.special import expit
 
 from videomem_hf.models.modeling_multiview import squared_distances
+from videomem_hf.multiview.adapt_clips import INSIDE, ClipRows, Measured, Trend
 from videomem_hf.statistics import Floats
 
 OFFSET_SD: Final = 0.2
@@ -28,104 +30,32 @@ _RESIDUAL: Final = 0.3
 """Median priors of the process's and the residual's standard deviation, in those of the scores about a line."""
 _SCALE: Final = 0.5
 """Median prior of the exponent of the kernel at the median distance, summed over groups."""
+_SHARED_LOGIT: Final = 0.5
+"""Median prior of the correlation of the horizons' processes, as a logit: a new domain moves them alike."""
 _MOST_FITTED: Final = 300
 """Clips at most that hyper-parameters are fitted to."""
 _FOLDS: Final = 10
-_INSIDE: Final = (0.02, 0.98)
-"""Scores between which the binomial variance is computed."""
-
-
-@dataclass(frozen=True)
-class ClipRows:
-    """Vectors that describe clips: of frames, of segments, or one of the whole clip.
-
-    Attributes:
-        rows: `(rows, size)` float32.
-        owner: `(rows,)`, index of the clip of each.
-        share: `(rows,)`, how much each counts; they sum to 1 over the rows of a clip.
-        group_sizes: Numbers in each group of a vector.
-    """
-
-    rows: np.ndarray
-    owner: np.ndarray
-    share: np.ndarray
-    group_sizes: tuple[int, ...]
-
-    def scaled(self, factor: np.ndarray) -> "ClipRows":
-        return replace(self, rows=(self.rows * factor).astype(np.float32))
-
-    def __len__(self) -> int:
-        return int(self.owner.max(initial=-1)) + 1
-
-    def take(self, clips: np.ndarray) -> "ClipRows":
-        """The rows of some clips, whose indices are distinct; they become clips 0, 1, ..."""
-        index = np.full(len(self), -1)
-        index[clips] = np.arange(len(clips))
-        kept = index[self.owner] >= 0
-        return replace(self, rows=self.rows[kept], owner=index[self.owner[kept]], share=self.share[kept])
-
-
-def inverse_counts(counts: Floats) -> Floats:
-    """1 over annotation counts `(clips,)`; 0 for those that are unknown, NaN or 0."""
-    known = np.isfinite(counts) & (counts > 0)
-    return np.where(known, 1 / np.where(known, counts, 1.0), 0.0)
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One horizon of the clips that a model is adapted on.
-
-    Attributes:
-        prior: `(clips,)` scores by the base model.
-        scores: `(clips,)` measured.
-        inverse_counts: `(clips,)`: 1 over the annotation count, 0 where unknown.
-    """
-
-    prior: Floats
-    scores: Floats
-    inverse_counts: Floats
-
-    def take(self, clips: np.ndarray) -> "Measured":
-        return Measured(self.prior[clips], self.scores[clips], self.inverse_counts[clips])
-
-    @property
-    def centre(self) -> float:
-        return float(self.prior.mean())
-
-    @property
-    def line(self) -> Floats:
-        """The scores by a line over those of the base."""
-        apart = self.prior - self.centre
-        slope = float(apart @ (self.scores - self.scores.mean())) / max(float(apart @ apart), 1e-9)
-        return np.asarray(self.scores.mean() + slope * apart)
-
-    @property
-    def noise(self) -> Floats:
-        """Binomial variance of each measured score, by that line: the score itself would favour extremes."""
-        expected = np.clip(self.line, *_INSIDE)
-        return np.asarray(expected * (1 - expected) * self.inverse_counts)
-
-    @property
-    def spread(self) -> float:
-        """Standard deviation of true scores about that line, at least a fifth of that of the measured ones."""
-        about = float(np.square(self.scores - self.line).mean())
-        return float(np.sqrt(max(about - self.noise.mean(), about / 25, 1e-6)))
 
 
 @dataclass(frozen=True)
 class HyperParameters:
-    """Of a process over the features of clips.
+    """Of the processes of the horizons over the features of clips.
 
     Attributes:
-        amplitude: Variance of the process.
+        amplitude: `(horizons,)`, variance of each process.
         gammas: `(groups,)`; the kernel of two vectors is exp(-sum over groups of gamma times squared distance).
-        residual: Variance of the true score that the process does not explain; of scores with unknown annotation counts
-            that of their noise as well.
+        shared: Correlation of the horizons' processes: what one horizon's scores say of another's.
+        residual: `(horizons,)`, variance of the true score that the process does not explain; of scores with unknown
+            annotation counts that of their noise as well.
     """
 
-    amplitude: float
+    amplitude: Floats
     gammas: Floats
-    residual: float
+    shared: float
+    residual: Floats
+
+    def of_horizon(self, horizon: int) -> "HyperParameters":
+        return replace(self, amplitude=self.amplitude[[horizon]], residual=self.residual[[horizon]])
 
 
 class Kernel:
@@ -148,11 +78,24 @@ class Kernel:
         return self.shares @ pairs @ self.shares.T
 
 
-def covariance(kernel: torch.Tensor, data: Measured, amplitude: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
-    """Covariance `(clips, clips)` of measured scores around the base's."""
-    apart = torch.from_numpy(data.prior - data.centre)
-    line = OFFSET_SD**2 + SLOPE_SD**2 * apart[:, None] * apart
-    return amplitude * kernel + line + torch.diag(torch.from_numpy(data.noise) + residual)
+def covariance(
+    kernel: torch.Tensor,
+    data: Measured,
+    trends: Sequence[Trend],
+    amplitude: torch.Tensor,
+    shared: torch.Tensor,
+    residual: torch.Tensor,
+) -> torch.Tensor:
+    """Covariance `(pairs, pairs)` of measured scores around the base's, from the kernel `(clips, clips)`."""
+    horizon, clip = data.pairs
+    same = torch.from_numpy(horizon[:, None] == horizon)
+    scale = amplitude.sqrt()[horizon]
+    process = kernel[clip][:, clip] * scale[:, None] * scale * torch.where(same, 1.0, shared)
+    centres = np.array([each.centre for each in trends])
+    apart = torch.from_numpy(data.prior[clip, horizon] - centres[horizon])
+    line = same * (OFFSET_SD**2 + SLOPE_SD**2 * apart[:, None] * apart)
+    noise = torch.from_numpy(data.noise(trends)[clip, horizon])
+    return process + line + torch.diag(noise + residual[horizon])
 
 
 def fit_hyper_parameters(kernel: Kernel, data: Measured, clips: np.ndarray) -> HyperParameters:
@@ -165,34 +108,44 @@ def fit_hyper_parameters(kernel: Kernel, data: Measured, clips: np.ndarray) -> H
     """
     if len(clips) > _MOST_FITTED:
         clips = clips[np.linspace(0, len(clips) - 1, _MOST_FITTED).round().astype(int)]
-    part, groups = data.take(clips), len(kernel.medians)
+    part, groups, horizons = data.take(clips), len(kernel.medians), data.scores.shape[1]
     used = kernel.shares[clips].any(dim=0).nonzero().flatten()
     distances, shares = kernel.distances[:, used][:, :, used], kernel.shares[clips][:, used]
-    spread = part.spread
-    medians = np.log([(_AMPLITUDE * spread) ** 2, *[_SCALE / groups] * groups, (_RESIDUAL * spread) ** 2])
-    widths = torch.tensor([2.0, *[1.0] * groups, 2.0], dtype=torch.float64) * _PRIOR_LOG_SD  # of variances: twice
-    around, apart = torch.from_numpy(medians), torch.from_numpy(part.scores - part.prior)
+    trends = part.trends()
+    spreads = part.spreads(trends)
+    sizes = [horizons, groups, horizons, 1]
+    priors = [
+        (2 * np.log(_AMPLITUDE * spreads), 2.0),  # variances have twice the logarithm
+        (np.full(groups, np.log(_SCALE / groups)), 1.0),
+        (2 * np.log(_RESIDUAL * spreads), 2.0),
+        (np.array([_SHARED_LOGIT]), 1.0),
+    ]
+    medians = np.concatenate([each for each, _ in priors])
+    widths = _PRIOR_LOG_SD * np.concatenate([np.full(len(each), width) for each, width in priors])
+    around, across, apart = (torch.from_numpy(each) for each in (medians, widths, part.apart))
 
     def loss(values: np.ndarray) -> tuple[float, np.ndarray]:
         theta = torch.from_numpy(values).requires_grad_()
-        amplitude, scales, residual = theta[0].exp(), theta[1:-1].exp(), theta[-1].exp()
-        pairs = torch.exp(-torch.einsum("g,gnm->nm", scales / kernel.medians, distances))
-        root = torch.linalg.cholesky(covariance(shares @ pairs @ shares.T, part, amplitude, residual))
+        amplitude, scales, residual, shared = theta.split(sizes)
+        pairs = torch.exp(-torch.einsum("g,gnm->nm", scales.exp() / kernel.medians, distances))
+        whole = covariance(shares @ pairs @ shares.T, part, trends, amplitude.exp(), shared.sigmoid(), residual.exp())
+        root = torch.linalg.cholesky(whole)
         white = torch.linalg.solve_triangular(root, apart[:, None], upper=False)
         evidence = -white.square().sum() / 2 - root.diagonal().log().sum()
-        total = ((theta - around) / widths).square().sum() / 2 - evidence
+        total = ((theta - around) / across).square().sum() / 2 - evidence
         (gradient,) = torch.autograd.grad(total, theta)
         return total.item(), gradient.numpy()
 
-    bounds = [(m - 3 * w, m + 3 * w) for m, w in zip(medians, widths.tolist(), strict=True)]
+    bounds = list(zip(medians - 3 * widths, medians + 3 * widths, strict=True))
     found = minimize(loss, medians, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60}).x
-    gammas = np.exp(found[1:-1]) / kernel.medians.numpy()
-    return HyperParameters(float(np.exp(found[0])), gammas, float(np.exp(found[-1])))
+    amplitude, scales, residual, shared = np.split(found, np.cumsum(sizes)[:-1])
+    gammas = np.exp(scales) / kernel.medians.numpy()
+    return HyperParameters(np.exp(amplitude), gammas, float(expit(shared[0])), np.exp(residual))
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Leave-one-out predictions of one horizon.
+    """Predictions of one horizon for clips that were left out.
 
     Attributes:
         predicted: `(clips,)` in [0, 1].
@@ -208,90 +161,128 @@ class HeldOut:
 
     def sigma(self, inverse_counts: Floats) -> Floats:
         """Expected error of each prediction."""
-        inside = np.clip(self.predicted, *_INSIDE)
+        inside = np.clip(self.predicted, *INSIDE)
         return np.sqrt(self.variance + self.residual + inside * (1 - inside) * inverse_counts)
 
 
-def leave_one_out(kernel: Kernel, data: Measured) -> HeldOut:
-    """Predict each clip from all others, with hyper-parameters that were fitted without a tenth that it is in."""
-    clips = len(data.scores)
-    folds = np.random.default_rng(0).permutation(clips) % min(_FOLDS, clips)
-    found = np.zeros((3, clips))
-    for fold in range(folds.max() + 1):
-        here = folds == fold
-        hyper = fit_hyper_parameters(kernel, data, np.flatnonzero(~here))
-        whole = _covariance_of(kernel, data, hyper)
-        inverse = np.linalg.inv(whole)
-        variance = 1 / np.diag(inverse)
-        predicted = data.scores - inverse @ (data.scores - data.prior) * variance
-        latent = np.maximum(variance - data.noise - hyper.residual, 0)
-        found[:, here] = np.stack([predicted, latent, np.full(clips, hyper.residual)])[:, here]
-    return HeldOut(np.clip(found[0], 0, 1), found[1], found[2], data.prior)
+def predict_left_out(kernel: Kernel, data: Measured) -> list[HeldOut]:
+    """Predict the clips of each tenth from all others, for each horizon; all scores of a clip are left out together.
+
+    The tenths of a horizon have about the same mean score. Otherwise one with high scores would leave a low mean for its
+    prediction: predictions would follow the scores the wrong way, and correlations come out too low.
+    """
+    found = []
+    horizon, clip = data.pairs
+    for each, scores in enumerate(data.scores.T):
+        here, own = np.isfinite(scores), data.of_horizon(each)
+        folds = np.full(len(scores), -1)
+        folds[here] = balanced_folds(scores[here])
+        predicted, latent, residual = np.zeros((3, len(scores)))
+        for fold in range(folds.max() + 1):
+            left, others = folds == fold, np.flatnonzero(folds != fold)
+            hyper, trends = fit_hyper_parameters(kernel, data, others), data.take(others).trends()
+            whole = _covariance_of(kernel, data, trends, hyper)
+            known, target = ~left[clip], left[clip] & (horizon == each)
+            solved = np.linalg.solve(whole[np.ix_(known, known)], data.apart[known])
+            predicted[left] = data.prior[left, each] + whole[np.ix_(target, known)] @ solved
+            alone = _covariance_of(kernel, own, [trends[each]], hyper.of_horizon(each))
+            noisy = own.noise([trends[each]])[left, 0] + hyper.residual[each]
+            latent[left] = _conditional_variance(alone, left[own.pairs[1]]) - noisy
+            residual[left] = hyper.residual[each]
+        parts = np.clip(predicted, 0, 1), np.maximum(latent, 0), residual, data.prior[:, each]
+        found.append(HeldOut(*(part[here] for part in parts)))
+    return found
 
 
-def _covariance_of(kernel: Kernel, data: Measured, hyper: HyperParameters) -> Floats:
-    amplitude, residual = (torch.tensor(each, dtype=torch.float64) for each in (hyper.amplitude, hyper.residual))
-    found: Floats = covariance(kernel(torch.from_numpy(hyper.gammas)), data, amplitude, residual).numpy()
+def balanced_folds(scores: Floats) -> np.ndarray:
+    """A tenth for each score: of every ten that follow each other in order, each is in another one."""
+    generator, count = np.random.default_rng(0), min(_FOLDS, len(scores))
+    tens = -(-len(scores) // count)
+    folds = np.empty(len(scores), np.int64)
+    folds[np.argsort(scores, kind="stable")] = np.concatenate([generator.permutation(count) for _ in range(tens)])[
+        : len(scores)
+    ]
+    return folds
+
+
+def _conditional_variance(covariance: Floats, left: np.ndarray) -> Floats:
+    """Variances of those that are left out, given all others."""
+    across = covariance[np.ix_(left, ~left)]
+    explained = across * np.linalg.solve(covariance[np.ix_(~left, ~left)], across.T).T
+    return np.asarray(np.diag(covariance)[left] - explained.sum(axis=1))
+
+
+def _covariance_of(kernel: Kernel, data: Measured, trends: Sequence[Trend], hyper: HyperParameters) -> Floats:
+    amplitude, residual = torch.from_numpy(hyper.amplitude), torch.from_numpy(hyper.residual)
+    shared = torch.tensor(hyper.shared, dtype=torch.float64)
+    of_clips = kernel(torch.from_numpy(hyper.gammas))
+    found: Floats = covariance(of_clips, data, trends, amplitude, shared, residual).numpy()
     return found
 
 
 @dataclass(frozen=True)
 class Process:
-    """A fitted process of one horizon, as `GaussianCorrection` keeps it.
+    """Fitted processes of all horizons, as `GaussianCorrection` keeps them.
 
     Attributes:
-        hyper: Its hyper-parameters.
-        weights: `(clips,)`: what the kernel with each clip is multiplied by.
-        root: `(clips, clips)`: its square is the inverse of the covariance.
-        line: Offset, and change of the slope from 1.
+        hyper: Their hyper-parameters.
+        trends: Of each horizon.
+        weights: `(horizons, clips)`: what the kernel with each clip is multiplied by, from the scores of all horizons.
+        root: `(horizons, clips, clips)`: its square is the inverse of the covariance of a horizon's scores; 0 where
+            unknown.
+        line: `(horizons, 2)`: offset, and change of the slope from 1.
     """
 
     hyper: HyperParameters
+    trends: list[Trend]
     weights: Floats
     root: Floats
-    line: tuple[float, float]
+    line: Floats
 
 
 def fit_process(kernel: Kernel, data: Measured) -> Process:
-    """Fit the process to all clips."""
-    hyper = fit_hyper_parameters(kernel, data, np.arange(len(data.scores)))
-    lower = np.linalg.cholesky(_covariance_of(kernel, data, hyper))
-    root = np.linalg.solve(lower, np.eye(len(lower)))
-    weights = root.T @ (root @ (data.scores - data.prior))
-    line = OFFSET_SD**2 * weights.sum(), SLOPE_SD**2 * weights @ (data.prior - data.centre)
-    return Process(hyper, weights, root, (float(line[0]), float(line[1])))
+    """Fit the processes to all clips.
+
+    The mean of a score takes the scores of all horizons; its variance those of its own horizon alone, which is an upper
+    bound and keeps a model's size.
+    """
+    clips, horizons = data.scores.shape
+    hyper, trends = fit_hyper_parameters(kernel, data, np.arange(clips)), data.trends()
+    horizon, clip = data.pairs
+    solved = np.zeros((horizons, clips))
+    solved[horizon, clip] = np.linalg.solve(_covariance_of(kernel, data, trends, hyper), data.apart)
+    scale = np.sqrt(hyper.amplitude)
+    correlation = np.where(np.eye(horizons) > 0, 1.0, hyper.shared)
+    root, line = np.zeros((horizons, clips, clips)), []
+    for each in range(horizons):
+        own = data.of_horizon(each)
+        here = own.pairs[1]
+        lower = np.linalg.cholesky(_covariance_of(kernel, own, [trends[each]], hyper.of_horizon(each)))
+        root[each][np.ix_(here, here)] = np.linalg.solve(lower, np.eye(len(lower)))
+        apart = data.prior[:, each] - trends[each].centre
+        line.append((OFFSET_SD**2 * solved[each].sum(), SLOPE_SD**2 * solved[each] @ apart))
+    return Process(hyper, trends, correlation * scale / scale[:, None] @ solved, root, np.array(line))
 
 
-def correction_state(
-    clips: ClipRows,
-    factor: np.ndarray,
-    processes: Sequence[Process],
-    data: Sequence[Measured],
-    known: Sequence[np.ndarray],
-) -> dict[str, torch.Tensor]:
+def correction_state(clips: ClipRows, factor: np.ndarray, process: Process, data: Measured) -> dict[str, torch.Tensor]:
     """The buffers of `GaussianCorrection`, but for the intervals' `quantiles`.
 
     Args:
         clips: Scaled rows of all clips.
         factor: `(size,)`, by which rows are scaled.
-        processes, data: Of each horizon, of the clips that have its score.
-        known: Of each horizon the indices of these clips.
+        process, data: Of these clips.
     """
-    size, count = len(clips), len(processes)
-    weights, prior, root = np.zeros((count, size)), np.zeros((count, size)), np.zeros((count, size, size))
-    for h, (process, each, here) in enumerate(zip(processes, data, known, strict=True)):
-        weights[h, here], prior[h, here] = process.weights, each.prior
-        root[h][np.ix_(here, here)] = process.root
-    typical = [each.inverse_counts[each.inverse_counts > 0] for each in data]
+    typical = [each[each > 0] for each in data.inverse_counts.T]
+    hyper, horizons = process.hyper, data.scores.shape[1]
     arrays = {
         "factor": factor,
-        "rows": clips.rows, "owner": clips.owner, "share": clips.share, "weights": weights, "root": root,
-        "prior": prior,
-        "gammas": [each.hyper.gammas for each in processes],
-        "amplitude": [each.hyper.amplitude for each in processes],
-        "residual": [each.hyper.residual for each in processes],
-        "centre": [each.centre for each in data],
-        "line": [each.line for each in processes],
+        "rows": clips.rows, "owner": clips.owner, "share": clips.share, "weights": process.weights,
+        "root": process.root, "prior": np.where(np.isfinite(data.scores), data.prior, 0).T,
+        "gammas": np.tile(hyper.gammas, (horizons, 1)),
+        "amplitude": hyper.amplitude,
+        "residual": hyper.residual,
+        "centre": [each.centre for each in process.trends],
+        "line": process.line,
         "line_variance": [OFFSET_SD**2, SLOPE_SD**2],
         "typical_count": [1 / each.mean() if len(each) else np.inf for each in typical],
     }  # fmt: skip

@@ -4,14 +4,15 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
 from videomem_hf.conformal import conformal_ends
 from videomem_hf.inference.intervals import LEVEL
-from videomem_hf.multiview.adapt_process import HeldOut, inverse_counts
-from videomem_hf.schema import HORIZON_NAMES, Horizon, InputError
+from videomem_hf.multiview.adapt_clips import inverse_counts
+from videomem_hf.multiview.adapt_process import HeldOut
+from videomem_hf.schema import HORIZON_NAMES, Horizon
 from videomem_hf.statistics import Comparison, Interval, bootstrap_interval, compare, holm, mse, spearman
 from videomem_hf.system import quantity
 
@@ -26,6 +27,7 @@ _MOST_TIMES: Final = 10
 """Times as many clips as there are, beyond which none are named."""
 _FOLDS: Final = 10
 _NO_INTERVAL: Final = Interval(math.nan, math.nan)
+Verdict = Literal["better", "unclear", "worse"]
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,10 @@ class HorizonResult:
         ranks: 95 % interval of `spearman`.
         coverage: Share of measured scores in their intervals, whose ends are from other clips.
         width: Mean width of the intervals.
-        supported: Whether the adapted scores are better by correlation or error, worse by neither (95 %, corrected for
-            two tests), and their correlation is above 0.
-        more_clips: How many more clips would be likely to show that, if all stays as it is here; None if that cannot be
-            said, or is not needed.
+        verdict: "better" if the adapted scores are by correlation or error, and worse by neither (a paired test of each
+            at 95 %, corrected for two); "worse" if they are by either; else "unclear".
+        more_clips: How many more clips would be likely to show that they are better, if all stays as it is here; None
+            if that cannot be said, or is not needed.
     """
 
     clips: int
@@ -58,28 +60,37 @@ class HorizonResult:
     ranks: Interval
     coverage: float
     width: float
-    supported: bool
+    verdict: Verdict
     more_clips: int | None
 
+    @property
+    def supported(self) -> bool:
+        """Whether clips that were left out show the adapted scores to be better."""
+        return self.verdict == "better"
 
-def check_scores(data: str, horizon: Horizon, scores: np.ndarray) -> None:
-    """Raise an InputError for scores `(clips,)` that nothing can be learnt from."""
+    @property
+    def ranks_clips(self) -> bool:
+        """Whether the correlation of the adapted scores with measured ones is clearly above 0."""
+        return self.ranks.low > 0
+
+
+def reason_against(horizon: Horizon, scores: np.ndarray) -> str:
+    """Why nothing can be learnt from scores `(clips,)`; empty where something can."""
     name = HORIZON_NAMES[horizon]
     if len(scores) < FEWEST_CLIPS:
-        raise InputError(
-            f"{data}: {quantity(len(scores), 'clip')} with a {name} score that the model has not seen; at least "
-            f"{FEWEST_CLIPS} are needed to adapt it"
+        return (
+            f"{quantity(len(scores), 'clip')} with a {name} score that the model has not seen; at least {FEWEST_CLIPS} "
+            "are needed to adapt it"
         )
     if np.ptp(scores) == 0:
-        raise InputError(
-            f"{data}: all {len(scores)} {name} scores are {scores[0]:g}; scores must differ to adapt a model to them"
-        )
+        return f"all {len(scores)} {name} scores are {scores[0]:g}; scores must differ to adapt a model to them"
+    return ""
 
 
 def measure_support(
     held_out: HeldOut, scores: np.ndarray, counts: np.ndarray
 ) -> tuple[HorizonResult, tuple[float, float]]:
-    """Compare leave-one-out predictions with the base's scores.
+    """Compare predictions of clips that were left out with the base's scores.
 
     Args:
         held_out: Of the clips.
@@ -99,11 +110,11 @@ def measure_support(
         own, before = spearman(predicted, scores), spearman(base, scores)
         gains = [compare(predicted, base, scores, each) for each in ("spearman", "mse")]
         ranks = bootstrap_interval(predicted, scores) if math.isfinite(own) else _NO_INTERVAL
-    supported, more = _judge(gains, ranks, own, len(scores))
+    verdict, more = _judge(gains, len(scores))
     result = HorizonResult(
         len(scores), float(np.median(counts[inverse > 0])) if inverse.any() else math.nan, before, own,
         math.sqrt(mse(base, scores)), math.sqrt(mse(predicted, scores)), gains[0], gains[1], ranks,
-        float(inside.mean()), float(widths.mean()), supported, more,
+        float(inside.mean()), float(widths.mean()), verdict, more,
     )  # fmt: skip
     return result, ends
 
@@ -122,26 +133,18 @@ def _cross_conformal(ratios: np.ndarray, sigma: np.ndarray, predicted: np.ndarra
     return inside, widths
 
 
-def _judge(gains: Sequence[Comparison], ranks: Interval, own: float, clips: int) -> tuple[bool, int | None]:
-    """Whether the adaptation is supported, and else how many more clips would be likely to show it."""
-    corrected = holm([each.p_value for each in gains])
+def _judge(gains: Sequence[Comparison], clips: int) -> tuple[Verdict, int | None]:
+    """Whether adapted scores are better, and where that is unclear, how many more clips would be likely to show it."""
     good = [sign * each.difference > 0 for sign, each in zip((1, -1), gains, strict=True)]
-    clear = [bool(p < SIGNIFICANT) for p in corrected]
-    better = any(g and c for g, c in zip(good, clear, strict=True))
-    worse = any(c and not g for g, c in zip(good, clear, strict=True))
-    ranks_clips = ranks.low > 0
-    if better and not worse and ranks_clips:
-        return True, None
-    if worse or not own > 0:
-        return False, None
-    z = [_standard_errors(each) if g else 0.0 for g, each in zip(good, gains, strict=True)]
-    needed = [] if better else [_clips_needed(max(z), clips)]
-    if not ranks_clips:
-        needed.append(_clips_needed(own * math.sqrt(clips - 1), clips))
-    if any(each is None for each in needed):
-        return False, None
-    most = max(each for each in needed if each is not None)
-    return False, max(10, math.ceil((most - clips) / 10) * 10)
+    clear = [bool(p < SIGNIFICANT) for p in holm([each.p_value for each in gains])]
+    if any(c and not g for g, c in zip(good, clear, strict=True)):
+        return "worse", None
+    if any(clear):
+        return "better", None
+    needed = _clips_needed(
+        max(_standard_errors(each) if g else 0.0 for g, each in zip(good, gains, strict=True)), clips
+    )
+    return "unclear", None if needed is None else max(10, math.ceil((needed - clips) / 10) * 10)
 
 
 def _standard_errors(gain: Comparison) -> float:

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -183,8 +184,14 @@ def title_groups(records: Sequence[VideoRecord]) -> list[list[str]]:
 
     Titles are compared as sets of words without numbers. A video without a title is a group of its own.
     """
-    ids = sorted((record.video_id for record in records), key=natural_key)
-    titles = {record.video_id: record.title for record in records}
+    return [list(group) for group in _groups_of_titles(tuple((record.video_id, record.title) for record in records))]
+
+
+@lru_cache(maxsize=2)
+def _groups_of_titles(pairs: tuple[tuple[str, str | None], ...]) -> list[list[str]]:
+    """See `title_groups`; pairs of an id and a title. Kept, as ten splits of the same videos need them ten times."""
+    titles = dict(pairs)
+    ids = sorted(titles, key=natural_key)
     known = {video_id: title for video_id in ids if (title := titles[video_id])}
     words = {each: frozenset(re.findall(r"[a-z]+", title.lower()) or [title]) for each, title in known.items()}
     same: dict[frozenset[str], str] = {}
