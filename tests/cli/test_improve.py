@@ -45,6 +45,7 @@ def test_a_model_of_unknown_error_advises_nothing_and_lists_what_was_tried(folde
 def test_mistakes_of_improve_are_one_sentence(folder: Path) -> None:
     (folder / "file").write_text("")
     assert "--out file: is a file" in run("improve", "a.webm", "--out", "file")[1]
+    assert "--out file/sub: cannot be a folder (not a directory)" in run("improve", "a.webm", "--out", "file/sub")[1]
     assert "gives no long_term score" in run("improve", "a.webm", "--out", "out", "--horizon", "long_term")[1]
 
 
@@ -55,7 +56,9 @@ def test_the_best_part_of_a_film_and_its_poster(folder: Path) -> None:
     (part,) = folder.glob("out/best.[mw]*")
     assert probe(part).duration_s == pytest.approx(2, abs=0.1)
     assert (folder / "out/best.jpg").is_file()
-    assert "an excerpt of 9 s of a film of 6.0 s" in run("timeline", "a.webm", "--out", "out", "--best", "9s")[1]
+    too_long = run("timeline", "a.webm", "--out", "out", "--best", "9s")[1]
+    assert "an excerpt of 9 s of a film of 6.0 s" in too_long
+    assert "(the timeline is written)" in too_long
     assert "give --best LENGTH as well" in run("timeline", "a.webm", "--out", "out", "--poster")[1]
     assert "'soon' is no length" in run("timeline", "a.webm", "--out", "out", "--best", "soon")[1]
 
@@ -64,3 +67,13 @@ def test_forgetting_takes_both_horizons(folder: Path) -> None:
     code, output = run("predict", "a.webm", "--forgetting", "curves")
     assert code == 1
     assert "gives short_term scores only; take a model that gives both" in output
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", "out/improve.json")
+
+    monkeypatch.setattr("videomem_hf.films.advice_page.atomic_write", refuse)
+    code, output = run("improve", "a.webm", "--out", "out")
+    assert code == 1
+    assert "out/improve.json: cannot be written (permission denied)" in output

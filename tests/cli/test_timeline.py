@@ -78,3 +78,21 @@ def test_ray_makes_the_same(folder: Path) -> None:
     assert "only sound" in output
     run("films/a.webm", "--out", "here")
     assert (folder / "out/a/timeline.csv").read_text() == (folder / "here/timeline.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("films", "said"),
+    [
+        (["films/a.webm"], "videomem: interrupted; the same command goes on from here"),
+        (["films/a.webm", "films/c.webm"], "interrupted; 0 of 2 films are done, and the same command goes on from here"),
+    ],
+)
+def test_an_interrupted_run_says_how_it_goes_on(
+    folder: Path, films: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("videomem_hf.films.timeline_files.make_timeline", interrupt)
+    code, output = run(*films, "--out", "out")
+    assert (code, said in output) == (130, True), output

@@ -8,6 +8,7 @@ import typer
 from videomem_hf.cli.options import Device, Import, TrustRemoteCode, quote, say_next
 from videomem_hf.registration import import_code
 from videomem_hf.schema import InputError
+from videomem_hf.system import os_cause
 
 _SHOWN = 10
 
@@ -47,11 +48,18 @@ def improve(
 
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out}: is a file; name a folder")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {out}: cannot be a folder ({os_cause(error)})") from None
     import_code(import_)
     predictor = load_predictor(model, device, trust_remote_code=trust_remote_code)
     with tqdm(desc=Path(clip).name[-40:], bar_format="{desc}: {elapsed} {postfix}", leave=False, disable=None) as bar:
         advice = advise(clip, predictor, horizon, bar.set_postfix_str)
-        files = write_advice(clip, advice, out, bar.set_postfix_str)
+        try:
+            files = write_advice(clip, advice, out, bar.set_postfix_str)
+        except OSError as error:
+            raise InputError(f"{error.filename or out}: cannot be written ({os_cause(error)})") from None
     typer.echo(summary_of(advice))
     for trial in advice.advised[:_SHOWN]:
         low, high = trial.interval

@@ -20,6 +20,7 @@ from videomem_hf.system import printable, quantity
 
 if TYPE_CHECKING:
     from videomem_hf.films.ray_engine import Summary
+    from videomem_hf.films.timeline import Timeline
     from videomem_hf.inference import Predictor
 
 
@@ -100,9 +101,10 @@ def timeline(
         done = timelines_on_ray(paths, folders, model, device, precision, fps, otio, jobs)
         results: Iterable[tuple[Path, Summary | str]] = tqdm(done, "films", len(paths), unit="film", disable=None)
     else:
-        from videomem_hf.films.timeline import film_predictor
+        from videomem_hf.films.timeline import film_predictor, leave_cpus
         from videomem_hf.inference import load_predictor
 
+        leave_cpus()
         predictor = film_predictor(load_predictor(model, device, None, trust_remote_code, precision))
         results = _make_here(predictor, paths, folders, fps, otio, length_s, poster)
     failed = _report(results, dict(zip(paths, folders, strict=True)))
@@ -158,19 +160,36 @@ def _make_here(
                     bar.initial = time_s  # what an earlier run has read took this one no time
                 bar.update(max(0.0, time_s - bar.n))
 
+            result: Summary | str
             try:
                 found = make_timeline(path, folder, predictor, fps, otio, show)
-                summary = summary_of(found)
+                result = summary_of(found)
                 if length_s is not None:
-                    from videomem_hf.films.excerpt import excerpt_of, excerpt_sentence, write_excerpt
-
-                    excerpt = excerpt_of(found, length_s, predictor)
-                    written = write_excerpt(path, excerpt, folder / "best", poster)
-                    said = excerpt_sentence(written, found.horizons[0])
-                    summary = replace(summary, notes=(*summary.notes, said))
-                yield path, summary
+                    bar.set_postfix_str("writing the excerpt")
+                    result = _with_excerpt(result, found, path, folder, predictor, length_s, poster)
+                    bar.set_postfix_str("")
             except Exception as error:
-                yield path, cause_of(error, str(path))
+                result = cause_of(error, str(path))
+        yield path, result
+
+
+def _with_excerpt(
+    summary: "Summary",
+    found: "Timeline",
+    path: Path,
+    folder: Path,
+    predictor: "Predictor",
+    length_s: float,
+    poster: bool,
+) -> "Summary | str":
+    """Write the best excerpt; give what is said of the film with it, or why there is none."""
+    from videomem_hf.films.excerpt import excerpt_of, excerpt_sentence, write_excerpt
+
+    try:
+        written = write_excerpt(path, excerpt_of(found, length_s, predictor), folder / "best", poster)
+    except Exception as error:
+        return f"{cause_of(error, str(path))} (the timeline is written)"
+    return replace(summary, notes=(*summary.notes, excerpt_sentence(written, found.horizons[0])))
 
 
 def _report(results: Iterable[tuple[Path, "Summary | str"]], folders: dict[Path, Path]) -> int:

@@ -174,4 +174,7 @@ def _for_display(image: np.ndarray) -> np.ndarray:
     if scale >= 1:
         return image
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    while min(height // size[1], width // size[0]) >= 2:  # by halves, which is a third of the work
+        height, width = height // 2, width // 2
+        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return image if (width, height) == size else cv2.resize(image, size, interpolation=cv2.INTER_AREA)

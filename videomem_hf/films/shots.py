@@ -25,8 +25,9 @@ SHORTEST_S: Final = 0.5
 _SIZE: Final = (48, 27)
 """Width and height at which frames are compared: what is smaller moves too much."""
 _COARSE: Final = 3
-_POINTS: Final = (4, 2, 2)
-"""Points of each plane of a frame that are averaged to one of the small one, along each side: light, then colours."""
+_POINTS: Final = ((4, 2), (2, 1), (2, 1))
+"""Points of each plane of a frame, light and colours, that are averaged to one of the small one, across and down: each
+line that is read costs time."""
 _LEAST_COLOUR: Final = 30.0
 """Mean difference of the highest and the lowest of a point's colours, of 255, below which a picture is nearly grey."""
 _GREY_FRAMES: Final = 4
@@ -338,9 +339,9 @@ def _shrink(frame: "VideoFrame") -> np.ndarray:
     if frame.format.name not in _PLANAR:
         return frame.reformat(*_SIZE, format="bgr24", interpolation="AREA").to_ndarray()
     planes = []
-    for plane, points in zip(frame.planes, _POINTS, strict=True):
+    for plane, (across, down) in zip(frame.planes, _POINTS, strict=True):
         levels = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
-        grid = points * _SIZE[0], points * _SIZE[1]
+        grid = across * _SIZE[0], down * _SIZE[1]
         # Of each point one level is read, not all that lie around it.
         chosen = cv2.resize(levels, grid, interpolation=cv2.INTER_NEAREST) if plane.height > grid[1] else levels
         planes.append(cv2.resize(chosen, _SIZE, interpolation=cv2.INTER_AREA))

@@ -20,7 +20,7 @@ from videomem_hf.system import atomic_write, printable, quantity, templates
 _WIDTH: Final = 1000
 _LEFT, _RIGHT, _TOP, _BOTTOM, _HEIGHT = 40, 12, 10, 28, 300
 _PX_PER_SHOT: Final = 5
-"""A chart of many shots is wider than the page, and moves under the finger."""
+"""A chart of many shots is wider than the page, and moves under the finger; on paper it is as wide as the page."""
 _DELAYS: Final = ByHorizon({"short_term": "minutes", "long_term": "days"}, HORIZON_NAMES.__getitem__)
 _SIDES: Final = ((200, 480), (800, 320), (10**9, 200))
 """Longest side of the pictures of films of up to so many shots: a page stays small enough to send."""
@@ -32,6 +32,7 @@ def write_page(timeline: Timeline, path: Path, film: Path | None = None) -> None
     ranked = timeline.ranked()
     side = next(side for most, side in _SIDES if len(timeline.shots) <= most)
     link = None if film is None else quote(os.path.relpath(film, path.parent).replace(os.sep, "/"))
+    width = max(_WIDTH, _PX_PER_SHOT * len(timeline.shots) + _LEFT + _RIGHT)
     ranks, order = timeline.ranks(), {number: position for position, number in enumerate(ranked)}
     shots = [
         _row(number, shot, side, link) | {"rank": _rank_words(ranks, number), "order": order[number]}
@@ -52,7 +53,8 @@ def write_page(timeline: Timeline, path: Path, film: Path | None = None) -> None
         is_tested=timeline.rank_error > 0,
         shots=shots,
         best=[shots[number] for number in ranked[:SHOWN]],
-        chart=_chart(timeline),
+        chart=_chart(timeline, width),
+        paper=None if width == _WIDTH else _chart(timeline, _WIDTH),
         notes=[printable(note) for note in timeline.notes],
     )  # fmt: skip
     with atomic_write(path) as partial:
@@ -90,9 +92,8 @@ def _smaller(picture: bytes, side: int) -> bytes:
         return file.getvalue()
 
 
-def _chart(timeline: Timeline) -> dict[str, Any]:
+def _chart(timeline: Timeline, width: int) -> dict[str, Any]:
     """What is drawn, in pixels: of each horizon the shots' lines and bands, the windows of long shots, and ticks."""
-    width = max(_WIDTH, _PX_PER_SHOT * len(timeline.shots) + _LEFT + _RIGHT)
     low, high = score_range(timeline)
 
     def x(time_s: float) -> float:
