@@ -34,8 +34,8 @@ from videomem_hf.schema import HORIZONS
 from videomem_hf.statistics import spearman
 
 ANNOTATIONS = {"short_term": 38, "long_term": 13}
-SHARES = (0.4, 0.5, 0.65, 0.8, 1.0)
-STUDIES = {60: 60, 300: 12, 1000: 4, 10_000: 1}
+SHARES = (0.5, 0.65, 0.8, 1.0)
+STUDIES = {60: 30, 300: 8, 1000: 3, 10_000: 1}
 FIFTHS = 5
 
 
@@ -196,12 +196,7 @@ def main() -> None:
     results: dict[str, Any] = {"machine": machine(), "shares": SHARES, "participants": [], "bias": []}
     for videos in arguments.videos:
         studies = max(1, round(STUDIES.get(videos, 1) * arguments.studies))
-        jobs = [
-            (videos, policy, share, seed)
-            for share in SHARES
-            for policy in POLICIES
-            for seed in range(studies)
-        ]
+        jobs = [(videos, policy, share, seed) for share in SHARES for policy in POLICIES for seed in range(studies)]
         played = run(compare, jobs, arguments.processes)
         results["participants"] += shares(played, videos)
         results["bias"] += bias(played, videos)

@@ -2,7 +2,8 @@
 
     python benchmarks/measurement.py --out benchmarks/results/measurement.json
 
-- Speed: responses like those of a study of 10,000 videos, 2.5 million of them, are fitted.
+- Speed: responses like those of a study of 10,000 videos, 2.5 million of them, are fitted, and fitted again until it is
+  clear who attends.
 - Calibration: studies are drawn from the model, fitted with all parameters estimated, and the shares of true hit
   tendencies, false-alarm tendencies and d' within the 90 % intervals counted (simulation-based calibration).
 - Large systems are solved approximately: the same counts for a study that is.
@@ -17,6 +18,7 @@ import numpy as np
 from results_file import machine, write_results
 from scipy import special
 
+from videomem_hf.protocol.detection.measure import measure
 from videomem_hf.protocol.detection.model import Responses, fit_detection
 
 MEAN, SLOPE = np.array([-1.5, 1.0]), -0.25
@@ -46,9 +48,13 @@ def speed(videos: int, people: int, generator: np.random.Generator) -> dict[str,
     start = time.perf_counter()
     fit = fit_detection(responses)
     seconds = time.perf_counter() - start
+    start = time.perf_counter()
+    measure(responses, np.tile(np.arange(len(responses) // people), people))
+    whole = time.perf_counter() - start
     correlation = np.corrcoef((fit.tendencies.mean @ [-1, 1]), truth @ [-1, 1])[0, 1]
     return {
         "videos": videos, "participants": people, "responses": len(responses), "wall_s": round(seconds, 1),
+        "with_who_attends_s": round(whole, 1),
         "iterations": fit.iterations, "converged": fit.converged, "d_prime_with_truth": round(float(correlation), 3),
         "covered": covered([(fit, truth)]),
         "video_covariance": fit.video_covariance.round(3).tolist(),

@@ -134,3 +134,15 @@ def test_simulate_with_the_clips_of_a_sample(tmp_path: Path) -> None:
         run("study", "simulate", other, "--clips", clips, "--truth", tmp_path / "sample", *small)
     run("study", "simulate", other, "--clips", clips, "--participants", 20, "--returning", 10, *small)
     assert "mine," in (other / "truth.csv").read_text()
+
+
+def test_an_adaptive_study_stops_by_itself_and_its_plain_scores_are_not_enough(tmp_path: Path) -> None:
+    design, played = tmp_path / "adaptive.yaml", tmp_path / "played"
+    design.write_text("assignment: {policy: adaptive, short_term_reliability: 0.3}\n")
+    sizes = ("--videos", 220, "--participants", 400, "--returning", 10)
+    assert "the study stopped by itself" in run("study", "simulate", played, *sizes, "--design", design)
+    words = (played / "annotations.csv", tmp_path / "scores", "--design", played / "design.yaml")
+    assert "add --model detection" in run("score", *words)
+    assert "add --model detection" not in run("score", *words, "--model", "detection")
+    header = (tmp_path / "scores" / "measurement" / "measurement.csv").read_text().splitlines()[0]
+    assert "short_term_combined,short_term_combined_error" in header

@@ -54,6 +54,8 @@ def score(
     _print(summary(scores))
     if model == "detection":
         _measure(table, scores, out)
+    elif scores.design.assignment.policy == "adaptive":
+        typer.echo("adaptive assignment: plain scores of the least memorable videos are too low; add --model detection")
     say_next(
         f"videomem analyse {' '.join(map(quote, annotations))} {quote(out / 'analysis')}"
         + (f" --design {quote(design)}" if design else "")

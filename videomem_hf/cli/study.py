@@ -59,6 +59,7 @@ def simulate(
     from videomem_hf.protocol.annotations import write_annotations
     from videomem_hf.protocol.design import StudyDesign, load_design, save_design
     from videomem_hf.protocol.score_files import write_table
+    from videomem_hf.protocol.screening import screen
     from videomem_hf.protocol.simulate_study import simulate_study
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -75,9 +76,10 @@ def simulate(
     known = zip(collection.names, collection.short_term.tolist(), collection.long_term.tolist(), strict=True)
     write_table(out / "truth.csv", ("video", "short_term", "long_term"), known)
     showings, players = len(played.annotations), len(played.participants)
+    passed = int(screen(played.annotations, plan).step1.passed.sum())
     typer.echo(
-        f"{out / 'annotations.csv'}: {showings:,} showings; {players:,} participants played, so that "
-        f"{participants:,} pass step 1"
+        f"{out / 'annotations.csv'}: {showings:,} showings; {players:,} participants played, so that {passed:,} pass "
+        "step 1" + (", and the study stopped by itself" if passed < participants else "")
     )
     rest = f"--design {quote(out / 'design.yaml')}" + (f" --clips {quote(clips)}" if clips else "")
     say_next(f"videomem score {quote(out / 'annotations.csv')} scores {rest}")

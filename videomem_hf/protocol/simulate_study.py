@@ -58,8 +58,8 @@ def simulate_study(
         participants, returning: How many pass step 1, and how many of them step 2.
         seed: The study is a pure function of it and the other arguments.
         model: Parameters of the simulation.
-        at_once: Participants who play at the same time: what they respond is known from the next ones on. By default 200,
-            or a fortieth of the participants if that is fewer and assignments depend on responses.
+        at_once: Participants who play at the same time: what they respond is known from the next ones on. By default
+            200, or a fortieth of the participants if that is fewer and assignments depend on responses.
         progress: Called with the number of participants who passed since the last call.
 
     Raises:
@@ -167,7 +167,9 @@ class _Play:
             self._tallies["long_term"].counts[chosen[: self.design.step2.targets]] += 1
         return chosen
 
-    def _count(self, horizon: Horizon, targets: NDArray[np.int64], part: Annotations, passed: NDArray[np.bool_]) -> None:
+    def _count(
+        self, horizon: Horizon, targets: NDArray[np.int64], part: Annotations, passed: NDArray[np.bool_]
+    ) -> None:
         """Count what participants who passed responded to their targets; those of the others are free again."""
         tally, rows = self._tallies[horizon], (part.role == TARGET) & part.repeat & passed[part.participant]
         np.subtract.at(tally.counts, targets[~passed], 1)

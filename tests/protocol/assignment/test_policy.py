@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy import integrate, stats
+from scipy import stats
 
 from videomem_hf.protocol.assignment import policy
 from videomem_hf.protocol.assignment.policy import Tally, assign_step1, assign_step2, empty_tally
@@ -38,24 +38,18 @@ def test_the_papers_policy_is_that_of_the_schedule() -> None:
     assert assign_step1(design, range(60), known, 3) == choose_step1_videos(design, range(60), np.arange(60), 3)
 
 
-def test_a_gain_is_the_fall_of_the_posterior_variance_of_ranks() -> None:
-    """By numerical integration: the variance before an annotation less its expectation after, times density squared."""
-    tally = Tally(np.array([4, 4, 20]), np.array([4, 4, 20]), np.array([1, 3, 15]))
+def test_a_gain_falls_with_what_is_known_and_rises_with_the_density() -> None:
+    tally, _ = drawn(2000, 20)
     prior = policy.fit_prior(tally)
-    a, b = prior.weight * prior.mean + tally.hits, prior.weight * (1 - prior.mean) + tally.given - tally.hits
-    falls = []
-    for first, second in zip(a, b, strict=True):
-        chance = integrate.quad(lambda p, x=first, y=second: p * stats.beta.pdf(p, x, y), 0, 1)[0]
-        after = chance * stats.beta.var(first + 1, second) + (1 - chance) * stats.beta.var(first, second + 1)
-        falls.append(stats.beta.var(first, second) - after)
     gains = policy.expected_gains(tally, prior)
-    density = policy.expected_gains(tally, prior) / np.array(falls)
-    assert gains.max() == 1
-    # Videos 0 and 2 differ in what is known of them; what remains is the square of the density alone.
-    means = a / (a + b)
-    width = np.sqrt(2 * stats.beta.var(a, b).mean())
-    own = stats.norm.pdf(means[:, None], means, width).sum(axis=1) ** 2
-    assert density / density.max() == pytest.approx(own / own.max(), rel=0.05)
+    means = (prior.weight * prior.mean + tally.hits) / (prior.weight + 20)
+    width = np.sqrt(2 * (means * (1 - means) / (prior.weight + 21)).mean())
+    density = stats.norm.pdf(means[:, None], means, width).mean(axis=1)
+    assert gains == pytest.approx((density / density.max()) ** 2, abs=0.02)
+    tally.counts[0] += 10
+    assert policy.expected_gains(tally, prior)[0] / gains[0] == pytest.approx(
+        ((prior.weight + 21) / (prior.weight + 31)) ** 2, rel=1e-6
+    )
 
 
 def test_the_prior_is_that_of_the_videos() -> None:

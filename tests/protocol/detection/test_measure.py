@@ -11,10 +11,10 @@ from sklearn.metrics import roc_auc_score
 
 from tests.protocol.detection.draws import PEOPLE, draw_responses
 from tests.protocol.studies import played_study
-from videomem_hf.protocol.detection.attention import find_attention
+from videomem_hf.protocol.detection.attention import find_attention, review_attention
 from videomem_hf.protocol.detection.curves import lag_curve, reliability_curve, step_agreement
 from videomem_hf.protocol.detection.measure import MEASURES, measure, measure_study, measure_values
-from videomem_hf.protocol.detection.model import Responses
+from videomem_hf.protocol.detection.model import Responses, fit_detection
 from videomem_hf.protocol.detection.reliability import reliabilities
 from videomem_hf.protocol.detection.tables import write_measurement
 from videomem_hf.protocol.screening import screen
@@ -76,9 +76,10 @@ def test_participants_without_attention_are_left_out(kind: str) -> None:
         assert not found.kept[own].any()
 
 
-def test_a_fifth_without_attention_does_no_harm() -> None:
+@pytest.mark.parametrize("seed", [9, 10, 11, 13])
+def test_a_fifth_without_attention_does_no_harm(seed: int) -> None:
     """Of 100 people 20 guess, always press, fall asleep half-way, or leave after a third."""
-    drawn = draw_responses(9, videos=60, people=100, repeated=25, once=15)
+    drawn = draw_responses(seed, videos=60, people=100, repeated=25, once=15)
     responses, position = drawn.responses, drawn.position
     kind = np.where(responses.participant < 20, responses.participant % 4, -1)
     pressed = np.where(kind == 0, np.random.default_rng(1).random(len(responses)) < 0.4, responses.pressed)
@@ -87,12 +88,25 @@ def test_a_fifth_without_attention_does_no_harm() -> None:
     there = (kind != 3) | (position <= 22)
     found = measure(Responses(*columns, 60, 100).select(there), position[there], 100)
     clean = measure(responses.select(responses.participant >= 20))
-    assert found.attention.guessing[:20].sum() >= 8  # of 10
     left_out = found.attention.guessing | found.attention.asleep
-    assert left_out[2:20:4].all()  # who fell asleep
-    assert found.attention.guessing[20:].mean() <= 0.05
+    assert left_out[:20].reshape(5, 4)[:, :3].all()
+    assert not left_out[3:20:4].any()  # who left early says what there is
+    assert left_out[20:].mean() <= 0.05
     assert found.values["d_prime"] == pytest.approx(clean.values["d_prime"], abs=0.25)
     assert found.values["d_prime"].mean() == pytest.approx(clean.values["d_prime"].mean(), abs=0.1)
+
+
+@pytest.mark.parametrize("kind", ["guesses", "always", "asleep"])
+def test_the_fitted_model_finds_them_too(kind: str) -> None:
+    responses, position = spoilt(3, kind)
+    fit = fit_detection(responses.select(responses.participant != 3))
+    found = review_attention(fit, responses, position)
+    own = responses.participant == 3
+    assert (found.guessing | found.asleep)[3]
+    assert found.kept[~own].mean() > 0.95
+    if kind == "asleep":
+        assert found.kept[own & (position <= 30)].all()
+        assert not found.kept[own & (position > 55)].any()
 
 
 def test_who_leaves_early_is_measured_by_what_there_is() -> None:
@@ -122,6 +136,13 @@ def measured():
     played = played_study()
     screening = screen(played.annotations, played.design)
     return played, measure_study(played.annotations, screening, played.design)
+
+
+def test_the_variance_over_one_video_is_not_known() -> None:
+    drawn = draw_responses(3)
+    alone = measure(drawn.responses.select(drawn.responses.video == 5))
+    assert np.isnan(alone.model_reliability("d_prime"))
+    assert np.isfinite(alone.values["d_prime"][5])
 
 
 def test_a_simulated_study_is_measured_in_both_steps(measured) -> None:

@@ -2,14 +2,16 @@
 
 **Adaptive.** A video's score has a beta posterior: a prior of the mean `m` and the weight `w` (in annotations), which
 are estimated from all videos, and its hits. Of a video with `n` annotations given, `q` under way and the posterior mean
-`p`, one more annotation lowers the squared error of its rank by about
+`p`, one more annotation lowers the squared error of its rank in proportion to
 
-    gain = f(p)^2 p (1 - p) / (w + n + q + 1)^2
+    gain = (f(p) / (w + n + q + 1))^2
 
 where f is the density of the videos at p, as far as the errors let it be told: in a dense region an error moves a video
-past many others. The next participant gets the videos with the largest gains; what is under way counts, so that many
-participants at once get different videos. Videos with less than half the mean count come first, so that none is left
-out.
+past many others. The variance of one annotation, p (1 - p), would be a factor too; it is left out, as it rises towards
+the lowest scores, whose ranks are the easiest to tell, and rankings of simulated studies are better without.
+
+The next participant gets the videos with the largest gains; what is under way counts, so that many participants at once
+get different videos. Videos with less than half the mean count come first, so that none is left out.
 
 **Stopping.** The reliability of scores is the mean of (n + q) / (n + q + w), over the videos and what is known of w.
 """
@@ -103,14 +105,15 @@ def expected_gains(tally: Tally, prior: Prior) -> Floats:
     mean = (weight * prior.mean + tally.hits) / total
     variance = mean * (1 - mean) / (total + 1)
     density = _density(mean, float(np.sqrt(2 * variance.mean())))
-    gain = density**2 * mean * (1 - mean) / (weight + tally.counts + 1) ** 2
+    gain = (density / (weight + tally.counts + 1)) ** 2
     return np.round(gain / gain.max(), _DIGITS)
 
 
 def _density(values: Floats, width: float) -> Floats:
     """The density of values in [0, 1] at each of them, smoothed by a normal distribution of this width."""
     place = np.minimum((values * _BINS).astype(np.int64), _BINS - 1)
-    smooth = ndimage.gaussian_filter1d(np.bincount(place, minlength=_BINS).astype(np.float64), width * _BINS)
+    number = np.bincount(place, minlength=_BINS).astype(np.float64)
+    smooth = ndimage.gaussian_filter1d(number, width * _BINS, mode="constant")
     return smooth[place]
 
 

@@ -51,14 +51,19 @@ class Attention:
     asleep: NDArray[np.bool_]
 
 
-def find_attention(responses: Responses, position: NDArray[np.integer]) -> Attention:
-    """Say which responses count; `position` is that of each showing in its step, `(responses,)`."""
+def find_attention(
+    responses: Responses, position: NDArray[np.integer], guessing_share: float = GUESSING_SHARE
+) -> Attention:
+    """Say which responses count; `position` is that of each showing in its step, `(responses,)`.
+
+    With a higher prior share of participants who guess more of them are left out, and more of the others.
+    """
     last = np.zeros(responses.participants, dtype=np.int64)
     np.maximum.at(last, responses.participant[responses.pressed], position[responses.pressed])
     after = position > last[responses.participant]
     asleep = _is_asleep(responses, after)
     kept = ~(after & asleep[responses.participant])
-    guessing = _is_guessing(responses, kept)
+    guessing = _is_guessing(responses, kept, guessing_share)
     return Attention(kept & ~guessing[responses.participant], guessing, asleep & ~guessing)
 
 
@@ -66,11 +71,13 @@ def review_attention(fit: Detection, responses: Responses, position: NDArray[np.
     """Say which responses count by a fitted model; arguments as of `find_attention`."""
     part = _parts(responses, position)
     evidence = _attentive_evidence(fit, responses, part) + _careless_evidence(responses, part)
-    priors = np.log([GUESSING_SHARE, *np.full(_PARTS - 1, ASLEEP_SHARE / (_PARTS - 1)), 1 - GUESSING_SHARE - ASLEEP_SHARE])
-    odds = special.logsumexp(evidence[:, :-1] + priors[:-1], axis=1) - evidence[:, -1] - priors[-1]
-    until = np.argmax(evidence[:, :-1] + priors[:-1], axis=1)  # parts with attention
-    careless = odds > 0
-    guessing, asleep = careless & (until == 0), careless & (until > 0)
+    evidence += np.log(
+        [GUESSING_SHARE, *np.full(_PARTS - 1, ASLEEP_SHARE / (_PARTS - 1)), 1 - GUESSING_SHARE - ASLEEP_SHARE]
+    )
+    fell_asleep = special.logsumexp(evidence[:, 1:-1], axis=1)
+    careless = np.logaddexp(evidence[:, 0], fell_asleep) > evidence[:, -1]
+    guessing, asleep = careless & (evidence[:, 0] > fell_asleep), careless & (evidence[:, 0] <= fell_asleep)
+    until = 1 + np.argmax(evidence[:, 1:-1], axis=1)  # parts with attention
     last = np.zeros(responses.participants, dtype=np.int64)
     np.maximum.at(last, responses.participant[responses.pressed], position[responses.pressed])
     # Who never pressed again fell asleep after the last press, others where it is most likely.
@@ -119,7 +126,9 @@ def _careless_evidence(responses: Responses, part: NDArray[np.int64]) -> Floats:
     Any rate of presses is possible; low and high ones are the most likely (Jeffreys' prior).
     """
     cell, size = responses.participant * _PARTS + part, responses.participants * _PARTS
-    counts = [np.bincount(cell[rows], minlength=size).reshape(-1, _PARTS) for rows in (responses.pressed, ~responses.pressed)]
+    counts = [
+        np.bincount(cell[rows], minlength=size).reshape(-1, _PARTS) for rows in (responses.pressed, ~responses.pressed)
+    ]
     pressed, not_pressed = (
         np.pad(each[:, ::-1].cumsum(axis=1)[:, ::-1], ((0, 0), (0, 1))).astype(np.float64) for each in counts
     )
@@ -136,7 +145,7 @@ def _is_asleep(responses: Responses, after: NDArray[np.bool_]) -> NDArray[np.boo
     return logarithm < np.log(ASLEEP_P)
 
 
-def _is_guessing(responses: Responses, kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _is_guessing(responses: Responses, kept: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:
     """Whether a participant's d' is more likely that of someone who guesses (0) than that of one of the others.
 
     The others' d' is normal with the median and, robustly, the spread of all participants. A test of d' against 0 would
@@ -160,7 +169,7 @@ def _is_guessing(responses: Responses, kept: NDArray[np.bool_]) -> NDArray[np.bo
     spread = (_MAD_TO_SD * np.median(np.abs(d_prime[tested] - median))) ** 2 - np.median(variance[tested])
     others = stats.norm.logpdf(d_prime, median, np.sqrt(np.maximum(spread, _LEAST_SD**2) + variance))
     guess = stats.norm.logpdf(d_prime, 0, np.sqrt(variance))
-    odds = np.log(GUESSING_SHARE / (1 - GUESSING_SHARE))
+    odds = np.log(share / (1 - share))
     constant = (hits + false == old + new) | (hits + false == 0)
     return tested & (constant | ((guess + odds > others) & (d_prime < median)))
 

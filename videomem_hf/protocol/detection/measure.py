@@ -31,6 +31,8 @@ MEASURES: Final = ("d_prime", "criterion", "hit_rate", "false_alarm_rate", "corr
 REPORTED: Final = {"hit_rate": "hits", "false_alarm_rate": "false alarms", "d_prime": "d'"}
 """Those in plans, reports and figures, and what a person reads."""
 _REVIEWS: Final = 3
+_FIRST_SHARE: Final = 0.5
+"""Of participants who guess, as long as there is no fit."""
 LEVEL: Final = 0.9
 """Of the intervals."""
 FEWEST_VIDEOS: Final = 3
@@ -149,8 +151,12 @@ def measure(
 def _fit_attentive(
     responses: Responses, position: NDArray[np.integer], progress: Callable[[int], object] | None
 ) -> tuple[Attention, Detection]:
-    """Fit the model to those who attend, and say by it who does, until both agree."""
-    attention, detection = find_attention(responses, position), None
+    """Fit the model to those who attend, and say by it who does, until both agree.
+
+    The first fit leaves out everyone in doubt: who guesses and is fitted too widens the spread of participants, so that
+    those who guess seem possible by it.
+    """
+    attention = find_attention(responses, position, _FIRST_SHARE)
     for _ in range(_REVIEWS):
         if len(np.unique(responses.repeat[attention.kept])) < KINDS:
             raise InputError(
