@@ -130,7 +130,7 @@ def test_it_does_again_what_has_changed_and_nothing_else(release: Path, tmp_path
         str(path.relative_to(out)) for path in prepare(release, out, PrepareOptions(configs=("scores", "c3d", "hmp")))
     }
     (split,) = written & {f"c3d/{name}-00000-of-00001.parquet" for name in ("train", "validation")}
-    assert written <= {split, "README.md", "SHA256SUMS"}
+    assert written <= {split, "README.md", "croissant.json", "SHA256SUMS"}
     unchanged = {path for path, found in state(out).items() if before.get(path) == found}
     assert unchanged == before.keys() - written - {".prepare.json"}
 
@@ -179,7 +179,9 @@ def test_configurations_that_are_no_longer_asked_for_go(release: Path, tmp_path:
     out = tmp_path / "out"
     prepare(release, out, PrepareOptions(configs=("scores", "c3d", "hmp")))
     prepare(release, out, PrepareOptions(configs=("scores", "hmp")))
-    assert {path.name for path in out.iterdir()} == {"scores", "hmp", "README.md", "SHA256SUMS", ".prepare.json"}
+    assert {path.name for path in out.iterdir()} == {
+        "scores", "hmp", "README.md", "croissant.json", "SHA256SUMS", ".prepare.json",
+    }  # fmt: skip
 
 
 def test_large_splits_are_cut_into_shards(release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from huggingface_hub import ModelCard
+from huggingface_hub import ModelCard, metadata_eval_result
+from huggingface_hub.repocard_data import model_index_to_eval_results
 from jinja2 import DictLoader, Environment
 from typer.testing import CliRunner
 
 from videomem_hf.benchmark.table1 import ROWS
 from videomem_hf.cli import app
-from videomem_hf.hub.model_card import Example, refuse_empty_headings, render_model_card
+from videomem_hf.hub.model_card import Example, eval_results, refuse_empty_headings, render_model_card
 from videomem_hf.hub.run_facts import RunFacts, changes_of_recipe, read_run
 from videomem_hf.models import MODELS, config_class
 from videomem_hf.sample import SamplePaths
@@ -65,6 +66,32 @@ def test_metadata_hold_the_runs_results_and_no_others(run: Path, facts: RunFacts
     model = results["short_term"]["model"]
     assert f"{model['spearman']:.3f} [{model['spearman_low']:.3f}, {model['spearman_high']:.3f}]" in card.text
     assert f"{model['mse']:.5f} [{model['mse_low']:.5f}, {model['mse_high']:.5f}]" in card.text
+
+
+def test_the_hub_reads_all_metadata(facts: RunFacts, features_run: Path, tmp_path: Path) -> None:
+    """Library, task and widget by the Hub's names; results survive the way to YAML and back, each as it validates."""
+    render_model_card(facts).save(tmp_path / "README.md")
+    data = ModelCard.load(tmp_path / "README.md").data
+    assert (data.library_name, data.pipeline_tag) == ("transformers", "video-classification")
+    assert data.widget[0]["src"].startswith("https://")
+    assert {"video-memorability", "synthetic-data"} <= set(data.tags)
+    stored = data.to_dict()
+    assert "model-index" in stored
+    name, results = model_index_to_eval_results(stored["model-index"])
+    assert name == data.model_name
+    assert results == data.eval_results == eval_results(facts)
+    for each in results:
+        made = metadata_eval_result(
+            model_pretty_name=name, task_pretty_name=each.task_name, task_id=each.task_type,
+            metrics_pretty_name=each.metric_name, metrics_id=each.metric_type, metrics_value=each.metric_value,
+            dataset_pretty_name=each.dataset_name, dataset_id=each.dataset_type, dataset_split=each.dataset_split,
+        )  # fmt: skip
+        entry = made["model-index"][0]["results"][0]
+        own = next(r for r in stored["model-index"][0]["results"] if r["task"] == entry["task"])
+        assert own["dataset"] == entry["dataset"]
+        assert {"type", "value", "name"} <= own["metrics"][0].keys()
+    of_features = render_model_card(read_run(features_run)).data
+    assert (of_features.pipeline_tag, of_features.get("widget")) == ("tabular-regression", None)
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.paper], ids=lambda row: row.recipe)

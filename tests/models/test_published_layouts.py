@@ -1,4 +1,4 @@
-"""Weights that people have: networks of torchvision and of Hara et al., whatever wraps the files, and what is refused."""
+"""Weights that people have: networks of torchvision and of Hara et al., in any wrapping, and what is refused."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Training on a network of transformers: its weights by `videomem convert backbone`, or new ones from its configuration."""
+"""Training on a network of transformers, with weights by `videomem convert backbone` or new ones."""
 
 from pathlib import Path
 

@@ -16,7 +16,7 @@ BACKBONES: Final = ("resnet3d", "semantic-embedding", "resnet", "vgg16", "backbo
 EXTRACTORS: Final = ("c3d",)
 KINDS_HELP: Final = (
     f"{', '.join(COMPLETE)} (complete image-memorability networks); {', '.join(BACKBONES)} (backbones: train their "
-    f"heads; the last is any network of torchvision, timm or transformers); {', '.join(EXTRACTORS)} (feature extractor)."
+    f"heads; backbone is any network of torchvision, timm, transformers); {', '.join(EXTRACTORS)} (feature extractor)."
 )
 _GOOD_FOR: Final = {
     COMPLETE: "It predicts the image memorability that it was published for, frame by frame; how well that ranks your "

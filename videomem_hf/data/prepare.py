@@ -27,8 +27,9 @@ from videomem_hf.system import atomic_write, os_cause
 
 from .arrow_tables import PATH_TYPE, batches
 from .copies import files_state
+from .croissant import CROISSANT, render_croissant
 from .identify import identify
-from .prepared_card import render_card
+from .prepared_card import describe_for_croissant, render_card
 from .provenance import CARD, generated_plan, is_study, own_table
 from .record_tables import RECORD_SCHEMA, record_schema, record_tables, warn_of_missing_files
 
@@ -114,7 +115,9 @@ def prepare(data_dir: str | Path, out: str | Path, options: PrepareOptions | Non
         _write_text(root / MANIFEST, json.dumps(manifest, indent=1))
         written.append(root / shard.path)
     _remove_stale(root, {shard.path for shard in shards}, manifest)
-    written += _write_text(root / CARD, render_card(_description(source, shards, manifest)))
+    description = _description(source, shards, manifest)
+    written += _write_text(root / CARD, render_card(description))
+    written += _write_text(root / CROISSANT, _croissant(root, shards, manifest, description))
     written += _write_text(root / CHECKSUMS, _checksums(root, manifest))
     return written
 
@@ -331,9 +334,18 @@ def _description(source: Source, shards: Sequence[Shard], manifest: Mapping[str,
     }
 
 
+def _croissant(
+    root: Path, shards: Sequence[Shard], manifest: Mapping[str, Mapping[str, Any]], description: Mapping[str, Any]
+) -> str:
+    schemas = {shard.config: pq.read_schema(root / shard.path) for shard in shards}
+    files = {shard.path: manifest[shard.path] for shard in shards}
+    return render_croissant(describe_for_croissant(description), files, schemas)
+
+
 def _checksums(root: Path, manifest: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the checksums of all files, in the form that `sha256sum -c` reads."""
-    sums = {path: str(entry["sha256"]) for path, entry in manifest.items()} | {CARD: _sha256(root / CARD)}
+    sums = {path: str(entry["sha256"]) for path, entry in manifest.items()}
+    sums |= {name: _sha256(root / name) for name in (CARD, CROISSANT)}
     return "".join(f"{digest}  {path}\n" for path, digest in sorted(sums.items()))
 
 

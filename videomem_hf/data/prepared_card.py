@@ -27,6 +27,10 @@ _COLUMNS: Final = {
     "aesthetics_median": "109 numbers, the median over frames.",
 }
 
+CITED: Final = (
+    "Romain Cohendet, Claire-Hélène Demarty, Ngoc Q. K. Duong, Martin Engilberge: VideoMem: Constructing, Analyzing, "
+    "Predicting Short-Term and Long-Term Video Memorability. ICCV 2019."
+)
 _IDENTITY: Final[dict[str, Any]] = {
     "pretty_name": "VideoMem",
     "license": "other",
@@ -72,6 +76,20 @@ def render_card(description: Mapping[str, Any]) -> str:
         splits=_split_text(description["options"], description["release"]),
     )
     return str(DatasetCard(text))
+
+
+def describe_for_croissant(description: Mapping[str, Any]) -> dict[str, str]:
+    """Name, description and licence of what `render_card` describes, as Croissant has them."""
+    if description["release"] is None:
+        about = description["table"] or {"title": description["title"], "license": None, "citation": None}
+        name, license_ = about["title"], about["license"] or "not stated"
+        text, cited = f"Memorability scores: {', '.join(description['horizons'])}.", about["citation"]
+    else:
+        identity = _identity(description["generated"], description["study"])
+        name, license_ = identity["pretty_name"], identity.get("license_name", identity["license"])
+        kind = "Generated videos" if description["generated"] is not None else "Videos"
+        text, cited = f"{kind} with the share of people who recognised them after minutes and after 1 to 3 days.", CITED
+    return {"name": name, "description": text, "license": license_} | ({"citeAs": cited} if cited else {})
 
 
 def _render_table_card(description: Mapping[str, Any]) -> str:

@@ -32,6 +32,12 @@ from videomem_hf.system import templates
 PLACEHOLDER: Final = "USER/NAME"
 """Stands for the repository in a card that was written before it was known."""
 FEATURE_TITLES: Final = {"c3d": "C3D", "hmp": "HMP", "lbp": "LBP", "hog": "HOG", "orb": "ORB"}
+_OF_CLIPS: Final = "video-classification"
+_WIDGET: Final = {
+    "src": "https://huggingface.co/datasets/nielsr/video-demo/resolve/main/eating_spaghetti.mp4",
+    "example_title": "A filmed clip",
+}
+"""The clip of the examples in transformers' documentation; the Hub's page offers it to try the model on."""
 _MULTIVIEW: Final = MultiViewConfig.model_type
 _METRICS: Final = {"spearman": "spearmanr", "pearson": "pearsonr", "mse": "mse"}
 _LONGER: Final = {"spearman": "Spearman's rank correlation", "pearson": "Pearson's correlation", "mse": "squared error"}
@@ -166,13 +172,14 @@ def _card_data(facts: RunFacts, repo: str) -> ModelCardData:
         ],
         metrics=list(_METRICS.values()),
         eval_results=eval_results(facts),
+        **({"widget": [_WIDGET]} if _task(facts) == _OF_CLIPS else {}),
     )
 
 
 def _task(facts: RunFacts) -> str:
     """The Hub's task: models of features read tables; those of frames and of several views are given a clip."""
     from_clips = facts.processor is not None or facts.model["model_type"] == _MULTIVIEW
-    return "video-classification" if from_clips else "tabular-regression"
+    return _OF_CLIPS if from_clips else "tabular-regression"
 
 
 def eval_results(facts: RunFacts) -> list[EvalResult]:

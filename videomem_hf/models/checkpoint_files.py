@@ -53,8 +53,8 @@ _BEGINNINGS: Final = {
 }
 _ENDINGS: Final = {
     ".onnx": "an ONNX graph", ".caffemodel": "a Caffe model", ".h5": "a Keras model", ".keras": "a Keras model",
-    ".pb": "a TensorFlow graph", ".tflite": "a TensorFlow Lite graph", ".t7": "a file of Lua Torch", ".mat": "a MATLAB file",
-    ".msgpack": "a Flax checkpoint", ".index": "a TensorFlow checkpoint",
+    ".pb": "a TensorFlow graph", ".tflite": "a TensorFlow Lite graph", ".t7": "a file of Lua Torch",
+    ".mat": "a MATLAB file", ".msgpack": "a Flax checkpoint", ".index": "a TensorFlow checkpoint",
 }  # fmt: skip
 _ELSEWHERE: Final = "save the weights as safetensors, or with torch.save(model.state_dict(), FILE)"
 _SHOWN = 5

@@ -113,25 +113,40 @@ class GaussianCorrection(nn.Module):
         return scores + self.line[:, 0] + self.line[:, 1] * (scores - self.centre) + process
 
     def variance(self, rows: torch.Tensor, shares: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Variance `(horizons,)` of the true score of one clip.
+        """Variances `(batch, horizons)` of the true scores of clips.
 
         Args:
-            rows: `(frames, size)`.
-            shares: `(frames,)`, how much each counts; they sum to 1.
-            scores: `(horizons,)`, the base's.
+            rows: `(batch, frames, size)`.
+            shares: `(batch, frames)`, how much each counts; those of a clip sum to 1.
+            scores: `(batch, horizons)`, the base's.
         """
         rows = rows * self.factor
-        to_rows = torch.einsum("hnm,n->hm", self.kernels(rows, self.rows), shares) * self.share
-        crossed = torch.zeros_like(self.prior).index_add(1, self.owner.long(), to_rows)  # (horizons, clips)
+        to_rows = self.kernels(rows.flatten(0, 1), self.rows).unflatten(1, rows.shape[:2])
+        to_rows = torch.einsum("hbnm,bn->hbm", to_rows, shares) * self.share
+        crossed = to_rows.new_zeros(*to_rows.shape[:2], self.prior.shape[1])  # (horizons, batch, clips)
+        crossed = crossed.index_add(2, self.owner.long(), to_rows)
         offset, slope = self.line_variance
-        apart, others = scores - self.centre, self.prior - self.centre[:, None]
-        crossed = crossed + offset + slope * apart[:, None] * others
-        if len(rows) > _MOST_SELF:
-            chosen = torch.linspace(0, len(rows) - 1, _MOST_SELF, device=rows.device).round().long()
-            rows, shares = rows[chosen], shares[chosen] / shares[chosen].sum()
-        own = torch.einsum("hnm,n,m->h", self.kernels(rows, rows), shares, shares) + offset + slope * apart.square()
-        explained = torch.einsum("hij,hj->hi", self.root, crossed).square().sum(dim=1)
-        return (own - explained).clamp_min(0)
+        apart, others = (scores - self.centre).T, self.prior - self.centre[:, None]
+        crossed = crossed + offset + slope * apart[:, :, None] * others[:, None]
+        if not torch.compiler.is_exporting() and rows.shape[1] > _MOST_SELF:
+            chosen = torch.linspace(0, rows.shape[1] - 1, _MOST_SELF, device=rows.device).round().long()
+            rows, shares = rows[:, chosen], shares[:, chosen] / shares[:, chosen].sum(dim=1, keepdim=True)
+        own = torch.einsum("hbnm,bn,bm->hb", self._kernels_within(rows), shares, shares)
+        own = own + offset + slope * apart.square()
+        explained = torch.einsum("hij,hbj->hbi", self.root, crossed).square().sum(dim=2)
+        return (own - explained).clamp_min(0).T
+
+    def _kernels_within(self, rows: torch.Tensor) -> torch.Tensor:
+        """Kernels between the scaled vectors `(batch, n, size)` of each clip, `(horizons, batch, n, n)`."""
+        groups = rows.split(self.group_sizes, dim=2)
+        sizes = [each.square().sum(dim=2) for each in groups]
+        distances = torch.stack(
+            [
+                (size[:, :, None] + size[:, None] - 2 * each @ each.mT).clamp_min(0)
+                for each, size in zip(groups, sizes, strict=True)
+            ]
+        )
+        return torch.exp(-torch.einsum("hg,gbnm->hbnm", self.gammas, distances)) * self.amplitude[:, None, None, None]
 
     def ends(self, scores: torch.Tensor, variance: torch.Tensor, counts: torch.Tensor | None) -> torch.Tensor:
         """Prediction intervals `(batch, horizons, 2)` of scores `(batch, horizons)` with their variances.
@@ -237,9 +252,8 @@ class AdaptedModel(MemorabilityModel):
             scores = self.base(**given, output_attentions=output_attentions).scores[..., self.columns].float()
             rows = describe_clips(self.base, **given)
             corrected = clamp_scores(self.correction.correct(rows, scores))
-            one = rows.new_ones(1)
-            variances = [self.correction.variance(row[None], one, each) for row, each in zip(rows, scores, strict=True)]
-            ends = self.correction.ends(corrected, torch.stack(variances), interval_counts)
+            variances = self.correction.variance(rows[:, None], torch.ones_like(scores[:, :1]), scores)
+            ends = self.correction.ends(corrected, variances, interval_counts)
             output = AdaptedOutput(scores=corrected, intervals=ends.detach())
         assert output.scores is not None
         output.loss = self.label_loss(output.scores, labels, annotation_counts)
@@ -271,17 +285,23 @@ class AdaptedModel(MemorabilityModel):
         frame_scores = clamp_scores(corrected).unflatten(0, source.shape[:2]) * kept[..., None]
         scores = (frame_scores * shares[..., None]).sum(dim=1)
         of_base = (plain * shares[..., None]).sum(dim=1)
-        found = [
-            self.correction.variance(clip[here], share[here], score)
-            for clip, here, share, score in zip(vectors, kept > 0, shares, of_base, strict=True)
-        ]
+        variances = self._variances(vectors, kept > 0, shares, of_base)
         return AdaptedOutput(
             scores=scores,
             frame_scores=frame_scores.repeat_interleave(length, dim=1) if length else frame_scores,
             attentions=None if maps is None else scatter_to_clips(maps, source.shape[:2], mask),
-            intervals=self.correction.ends(scores, torch.stack(found), counts).detach(),
+            intervals=self.correction.ends(scores, variances, counts).detach(),
             temporal_weights=weights,
         )
+
+    def _variances(
+        self, vectors: torch.Tensor, kept: torch.Tensor, shares: torch.Tensor, scores: torch.Tensor
+    ) -> torch.Tensor:
+        """Variances of clips; of long ones of several lengths one by one, as frames are drawn from those that count."""
+        if torch.compiler.is_exporting() or vectors.shape[1] <= _MOST_SELF or bool(kept.all()):
+            return self.correction.variance(vectors, shares, scores)
+        clips = zip(vectors, kept, shares, scores, strict=True)
+        return torch.cat([self.correction.variance(v[k][None], s[k][None], score[None]) for v, k, s, score in clips])
 
 
 def map_moments(maps: torch.Tensor, frames: int) -> torch.Tensor:

@@ -47,7 +47,7 @@ _LAYOUTS: Final[tuple[tuple[Network, tuple[str, ...]], ...]] = (
     (Network("a video Swin transformer"), ("patch_embed.proj.weight/5", "relative_position_bias_table")),
     (Network("VideoMAE in its authors' layout"), ("patch_embed.proj.weight/5", "blocks.0.attn")),
     (Network("a CLIP model in its authors' layout"), ("visual.conv1.weight", "text_projection")),
-    (Network("a vision transformer of timm", "vitmem"), ("pos_embed", "blocks.0.attn.qkv.weight", "patch_embed.proj.weight/4")),
+    (Network("a vision transformer of timm", "vitmem"), ("pos_embed", "blocks.0.attn", "patch_embed.proj.weight/4")),
     (Network("a vision transformer of torchvision"), ("class_token", "encoder.layers.encoder_layer_0")),
     (Network("a network of transformers", "backbone"), ("embeddings.patch_embedding",)),
     (Network("a network of transformers", "backbone"), ("vision_model.embeddings",)),

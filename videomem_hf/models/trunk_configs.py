@@ -7,7 +7,8 @@ from transformers import PreTrainedConfig
 TIMM_PREFIX: Final = "timm/"
 TRANSFORMERS_PREFIX: Final = "transformers/"
 _NOT_OF_THE_NETWORK: Final = (
-    "_name_or_path", "architectures", "dtype", "id2label", "label2id", "problem_type", "torch_dtype", "transformers_version",
+    "_name_or_path", "architectures", "dtype", "id2label", "label2id", "problem_type", "torch_dtype",
+    "transformers_version",
 )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ def quantize(proto: Any, batches: Iterable[Mapping[str, np.ndarray]]) -> Any:
     """
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
 
     class Batches(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -31,14 +32,16 @@ def quantize(proto: Any, batches: Iterable[Mapping[str, np.ndarray]]) -> Any:
             return next(self._left, None)
 
     with tempfile.TemporaryDirectory(prefix="videomem-int8-") as folder:
-        plain, found = Path(folder) / "plain.onnx", Path(folder) / "int8.onnx"
+        plain, folded, found = (Path(folder) / f"{name}.onnx" for name in ("plain", "folded", "int8"))
         onnx.save_model(proto, plain, save_as_external_data=True, location="plain.data")
         onnx.load_external_data_for_model(proto, folder)
         level = logging.getLogger().level
         logging.getLogger().setLevel(logging.ERROR)  # it advises on the preparation of graphs
         try:
+            # What is computed of weights alone becomes a weight.
+            quant_pre_process(str(plain), str(folded), skip_symbolic_shape=True, save_as_external_data=True)
             quantize_static(
-                str(plain),
+                str(folded),
                 str(found),
                 Batches(),
                 quant_format=QuantFormat.QDQ,

@@ -25,6 +25,14 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 
+class ModelConfig(SimpleNamespace):
+    """The fields of a model's configuration, as those who read the model itself find them."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields."""
+        return dict(vars(self))
+
+
 class OnnxNetwork:
     """The parts of an exported model, with the attributes of a model that predictors read.
 
@@ -39,7 +47,7 @@ class OnnxNetwork:
 
     def __init__(self, folder: Path, facts: ExportFacts, threads: int | None = None) -> None:
         self.folder, self.facts = folder, facts
-        self.config = SimpleNamespace(**facts.config)
+        self.config = ModelConfig(**facts.config)
         self.threads = threads or available_cpus()
         outputs = facts.outputs(MODEL_PART)
         self.has_attention = ATTENTIONS in outputs
