@@ -200,10 +200,7 @@ def holm(p_values: ArrayLike) -> Floats:
     Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of Statistics 1979.
 
     Args:
-        p_values: `(tests,)`. NaN, for a test that could not be made, stays NaN and is not counted.
-
-    Returns:
-        `(tests,)`, in the order of `p_values`.
+        p_values: `(tests,)`, as is the result. NaN, for a test that could not be made, stays NaN and is not counted.
     """
     values = np.asarray(p_values, np.float64)
     corrected = np.full(values.shape, np.nan)

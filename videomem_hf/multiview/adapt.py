@@ -250,12 +250,11 @@ def warning_of(results: dict[Horizon, HorizonResult]) -> str:
     of_verdict: dict[str, dict[Horizon, HorizonResult]] = {}
     for horizon, each in results.items():
         of_verdict.setdefault(each.verdict, {})[horizon] = each
-    sentences = []
-    if worse := of_verdict.get("worse"):
-        sentences.append(
-            f"Do not trust the {_and(worse)} score: on {_most_clips(worse)} clips of the new domain that were left "
-            "out, adapted scores are clearly worse than those of the model before."
-        )
+    sentences = [
+        f"Do not trust the {HORIZON_NAMES[horizon]} score: on {each.clips} clips of the new domain that were left out, "
+        f"adapted scores are clearly worse than those of the model before by {' and '.join(each.worse_by)}."
+        for horizon, each in of_verdict.get("worse", {}).items()
+    ]
     if unclear := of_verdict.get("unclear"):
         more = [each.more_clips for each in unclear.values()]
         most = max((each for each in more if each is not None), default=0)

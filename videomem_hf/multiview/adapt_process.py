@@ -168,8 +168,8 @@ class HeldOut:
 def predict_left_out(kernel: Kernel, data: Measured) -> list[HeldOut]:
     """Predict the clips of each tenth from all others, for each horizon; all scores of a clip are left out together.
 
-    The tenths of a horizon have about the same mean score. Otherwise one with high scores would leave a low mean for its
-    prediction: predictions would follow the scores the wrong way, and correlations come out too low.
+    The tenths of a horizon have about the same mean score. Otherwise one with high scores would leave a low mean for
+    its prediction: predictions would follow the scores the wrong way, and correlations come out too low.
     """
     found = []
     horizon, clip = data.pairs

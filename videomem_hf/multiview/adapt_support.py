@@ -27,6 +27,8 @@ _MOST_TIMES: Final = 10
 """Times as many clips as there are, beyond which none are named."""
 _FOLDS: Final = 10
 _NO_INTERVAL: Final = Interval(math.nan, math.nan)
+_UP: Final = (1, -1)
+"""What is better of correlation and error: more, or less."""
 Verdict = Literal["better", "unclear", "worse"]
 
 
@@ -67,6 +69,12 @@ class HorizonResult:
     def supported(self) -> bool:
         """Whether clips that were left out show the adapted scores to be better."""
         return self.verdict == "better"
+
+    @property
+    def worse_by(self) -> list[str]:
+        """By what the adapted scores are clearly worse, in words."""
+        signs = _clear_signs((self.spearman_gain, self.mse_gain))
+        return [name for name, sign in zip(("rank correlation", "squared error"), signs, strict=True) if sign < 0]
 
     @property
     def ranks_clips(self) -> bool:
@@ -135,16 +143,18 @@ def _cross_conformal(ratios: np.ndarray, sigma: np.ndarray, predicted: np.ndarra
 
 def _judge(gains: Sequence[Comparison], clips: int) -> tuple[Verdict, int | None]:
     """Whether adapted scores are better, and where that is unclear, how many more clips would be likely to show it."""
-    good = [sign * each.difference > 0 for sign, each in zip((1, -1), gains, strict=True)]
-    clear = [bool(p < SIGNIFICANT) for p in holm([each.p_value for each in gains])]
-    if any(c and not g for g, c in zip(good, clear, strict=True)):
-        return "worse", None
-    if any(clear):
-        return "better", None
-    needed = _clips_needed(
-        max(_standard_errors(each) if g else 0.0 for g, each in zip(good, gains, strict=True)), clips
-    )
+    if clear := [sign for sign in _clear_signs(gains) if sign]:
+        return "worse" if min(clear) < 0 else "better", None
+    z = max(_standard_errors(each) if up * each.difference > 0 else 0.0 for up, each in zip(_UP, gains, strict=True))
+    needed = _clips_needed(z, clips)
     return "unclear", None if needed is None else max(10, math.ceil((needed - clips) / 10) * 10)
+
+
+def _clear_signs(gains: Sequence[Comparison]) -> list[int]:
+    """Of correlation and error: 1 if the adapted scores are clearly better by it, -1 if worse, 0 if neither is clear."""
+    corrected = holm([each.p_value for each in gains])
+    signs = [1 if up * each.difference > 0 else -1 for up, each in zip(_UP, gains, strict=True)]
+    return [sign if p < SIGNIFICANT else 0 for sign, p in zip(signs, corrected, strict=True)]
 
 
 def _standard_errors(gain: Comparison) -> float:
