@@ -4,11 +4,13 @@ A comment before a block says what is special about it:
 `<!-- test: skip REASON -->` it cannot run here: its commands must parse all the same;
 `<!-- test: append WORDS -->` the words are added to its first command, to make it small;
 `<!-- test: file NAME -->` it is the content of a file;
-`<!-- test: slow -->` it takes over a minute with what the page needs.
+`<!-- test: slow -->` it takes over a minute with what the page needs;
+`<!-- test: needs PACKAGE -->` it runs where the package is installed.
 
 A `console` block, with `$ ` before its commands, is a transcript: it does not run, its commands must parse.
 """
 
+import importlib.util
 import os
 import re
 import shlex
@@ -38,7 +40,7 @@ FENCE = re.compile(
     r"(?P<before>(?:^ *<!-- test: [^\n]* -->\n)*)^(?P<indent> *)```(?P<language>\w+)\n(?P<code>.*?)^(?P=indent)```$",
     re.M | re.S,
 )
-MARKER = re.compile(r"<!-- test: (skip|append|file|slow)(?: (.*?))? -->")
+MARKER = re.compile(r"<!-- test: (skip|append|file|slow|needs)(?: (.*?))? -->")
 INSTALLS = re.compile(r"\bpip install\b|^python3 -m venv|^source |--install-completion")
 """Lines that change the machine or need a network; `videomem doctor` and the build of the wheel see to what they do."""
 
@@ -146,7 +148,12 @@ def walk(page: Path, slow: bool) -> None:
     for block in blocks(page):
         if "file" in block.marks:
             Path(block.marks["file"]).write_text(block.code, encoding="utf-8")
-        elif block.language not in RUNNABLE or "skip" in block.marks or ("slow" in block.marks and not slow):
+        elif (
+            block.language not in RUNNABLE
+            or "skip" in block.marks
+            or ("slow" in block.marks and not slow)
+            or ("needs" in block.marks and importlib.util.find_spec(block.marks["needs"]) is None)
+        ):
             continue
         elif block.language == "python":
             run_python(block, names)

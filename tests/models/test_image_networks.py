@@ -97,9 +97,9 @@ def test_a_block_equals_pytorchs_encoder_layer() -> None:
     peer.load_state_dict({names.get(name, name): tensor for name, tensor in block.state_dict().items()})
     x = torch.randn(2, 7, 24)
     with torch.no_grad():
-        torch.testing.assert_close(block(x), peer(x), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(block(x)[0], peer(x), atol=1e-5, rtol=1e-5)
         _, weights = peer.self_attn(*[peer.norm1(x)] * 3)  # (batch, to, from), mean of the heads
-        torch.testing.assert_close(block.map_of_first_token(x), weights[:, 0])
+        torch.testing.assert_close(block(x, with_map=True)[1], weights[:, 0])
 
 
 def test_amnet_equals_its_equations_written_out() -> None:

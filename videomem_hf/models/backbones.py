@@ -1,5 +1,6 @@
 """Backbones of the predictors of frames: what maps a frame, before memorability is read from it."""
 
+from collections.abc import Callable
 from typing import Final
 
 from torch import nn
@@ -20,11 +21,12 @@ SHIPPED: Final[tuple[type[MemorabilityModel], ...]] = (
 """Predictors whose files travel with a saved model, so that nothing needs to be registered for them."""
 
 
-def build_backbone(config: MemorabilityConfig) -> tuple[nn.Module, MapInfo]:
+def build_backbone(config: MemorabilityConfig) -> tuple[nn.Module, MapInfo, Callable[[nn.Module], None]]:
     """Build the backbone of a predictor of frames, with new weights.
 
     Returns:
-        What maps frames `(n, 3, height, width)` to `(n, channels, height', width')`, and the facts of these maps.
+        What maps frames `(n, 3, height, width)` to `(n, channels, height', width')`, the facts of these maps, and what
+        gives new weights to a module of it.
 
     Raises:
         ValueError: The predictor is neither `SHIPPED` nor registered with `AutoModel`, gives no maps of frames, or does
@@ -41,4 +43,4 @@ def build_backbone(config: MemorabilityConfig) -> tuple[nn.Module, MapInfo]:
     backbone = model.frame_backbone()
     if model.map_info is None:
         raise ValueError(f"{model_class.__name__} declares no map_info: how many channels its maps have is not known")
-    return backbone, model.map_info
+    return backbone, model.map_info, model._init_weights

@@ -33,6 +33,11 @@ class MemorabilityConfig(PreTrainedConfig):
     # classes, and those import this module.
     _auto_class: ClassVar[str] = "AutoConfig"
 
+    keys_to_ignore_at_inference: ClassVar[list[str]] = [
+        "frame_scores", "hidden_states", "attentions", "temporal_weights", "intervals", "explained",
+    ]  # fmt: skip
+    """Outputs that `Trainer` does not gather: its predictions are the scores."""
+
     horizons: list[str] | tuple[str, ...] = ("short_term", "long_term")
     score_means: list[float] | tuple[float, ...] = ()
     score_stds: list[float] | tuple[float, ...] = ()
@@ -44,6 +49,37 @@ class MemorabilityConfig(PreTrainedConfig):
         self.score_means = self.score_means or [mean for mean, _ in known]
         self.score_stds = self.score_stds or [std for _, std in known]
         super().__post_init__(**kwargs)
+
+    @property
+    def output_attentions(self) -> bool | None:
+        """Whether `forward` returns attention maps, where the model has them and is not told otherwise.
+
+        They are computed beside the attention: any implementation of it will do.
+        """
+        return self._output_attentions
+
+    @output_attentions.setter
+    def output_attentions(self, value: bool | None) -> None:
+        self._output_attentions = value
+
+    def validate_output_attentions(self) -> None:
+        """Accept it with every implementation of attention."""
+
+    @classmethod
+    def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
+        """As of `PreTrainedConfig`; with other `horizons` the score statistics are those saved of the same names, and
+        the defaults of others, unless they are given too.
+        """
+        if kwargs.get("horizons") is not None:
+            saved = config_dict.get("horizons") or ()
+            for place, field in enumerate(("score_means", "score_stds")):
+                known = dict(zip(saved, config_dict.get(field) or (), strict=False))
+                default = [DEFAULT_SCORES.get(each, OTHER_SCORES)[place] for each in kwargs["horizons"]]
+                values = [known.get(name, value) for name, value in zip(kwargs["horizons"], default, strict=True)]
+                kwargs.setdefault(field, values)
+        found = super().from_dict(config_dict, **kwargs)
+        (found[0] if isinstance(found, tuple) else found).validate()
+        return found
 
     def validate_horizons(self) -> None:
         if (

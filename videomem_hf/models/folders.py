@@ -13,11 +13,14 @@ def save_model(model: Any, folder: Path) -> None:
 
 
 def load_model(name: str | Path, **options: Any) -> Any:
-    """Load a saved model by `AutoModel.from_pretrained`; only downloads from the Hub have a progress bar."""
+    """Load a saved model by `AutoModel.from_pretrained`; only downloads from the Hub have a progress bar.
+
+    Its outputs have names, whatever `return_dict` in its configuration says.
+    """
     from transformers import AutoModel
 
     with _without_bars() if Path(name).is_dir() else nullcontext():
-        return AutoModel.from_pretrained(name, **options)
+        return AutoModel.from_pretrained(name, **({"return_dict": True} | options))
 
 
 @contextmanager

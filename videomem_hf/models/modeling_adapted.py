@@ -9,24 +9,21 @@ mean of its frames' scores. The process gives the variance of each prediction; i
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import torch
 from torch import nn
+from transformers.utils.generic import can_return_tuple
 
+from .clip_frames import kept_frames, only_input, scatter_to_clips, split_segments
 from .configuration_adapted import AdaptedConfig
+from .hidden_states import StateRecorder
 from .modeling_amnet import AMNetModel
 from .modeling_feature_mlp import FeatureMLPModel
 from .modeling_frame_attention import FrameAttentionModel
 from .modeling_memnet import MemNetModel
-from .modeling_memorability import (
-    FeaturesAndMaps,
-    MemorabilityModel,
-    MemorabilityOutput,
-    only_input,
-    scatter_to_clips,
-    split_segments,
-)
+from .modeling_memorability import FeaturesAndMaps, MemorabilityModel, MemorabilityOutput
 from .modeling_multiview import MultiViewModel, squared_distances
 from .modeling_resmem import ResMemModel
 from .modeling_resnet3d import ResNet3DModel
@@ -100,11 +97,33 @@ class GaussianCorrection(nn.Module):
 
         return super()._apply(move, recurse)
 
+    def forward(
+        self, vectors: torch.Tensor, plain: torch.Tensor, shares: torch.Tensor, counts: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Correct the base's scores of clips of frames; a clip that has one vector is one frame.
+
+        Args:
+            vectors: `(batch, frames, size)`.
+            plain: `(batch, frames, horizons)`, the base's scores.
+            shares: `(batch, frames)`, how much each frame counts; they sum to 1, and are 0 for padding.
+            counts: See `ends`.
+
+        Returns:
+            Scores `(batch, frames, horizons)` and `(batch, horizons)`, and intervals `(batch, horizons, 2)`.
+        """
+        with torch.autocast(vectors.device.type, enabled=False):
+            corrected = self.correct(vectors.flatten(0, 1), plain.flatten(0, 1)).unflatten(0, shares.shape)
+            frame_scores = clamp_scores(corrected)
+            scores, of_base = ((each * shares[..., None]).sum(dim=1) for each in (frame_scores, plain))
+            ends = self.ends(scores, self.variance(vectors, shares, of_base), counts)
+        return frame_scores, scores, ends.detach()
+
     def kernels(self, rows: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
-        """Kernels between scaled vectors `(n, size)` and `(m, size)`, `(horizons, n, m)`."""
-        pairs = zip(rows.split(self.group_sizes, dim=1), others.split(self.group_sizes, dim=1), strict=True)
+        """Kernels between scaled vectors `(n, size)` and `(m, size)`, `(horizons, n, m)`; also with a batch axis."""
+        pairs = zip(rows.split(self.group_sizes, dim=-1), others.split(self.group_sizes, dim=-1), strict=True)
         distances = torch.stack([squared_distances(*pair) for pair in pairs])
-        return torch.exp(-torch.einsum("hg,gnm->hnm", self.gammas, distances)) * self.amplitude[:, None, None]
+        process = torch.exp(-self.gammas @ distances.flatten(1)) * self.amplitude[:, None]
+        return process.unflatten(1, distances.shape[1:])
 
     def correct(self, rows: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Correct the base's scores `(n, horizons)` of frames or clips with vectors `(n, size)`; not yet in [0, 1]."""
@@ -112,41 +131,20 @@ class GaussianCorrection(nn.Module):
         process = torch.einsum("hnm,hm->nh", self.kernels(rows * self.factor, self.rows), owned)
         return scores + self.line[:, 0] + self.line[:, 1] * (scores - self.centre) + process
 
-    def variance(self, rows: torch.Tensor, shares: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Variances `(batch, horizons)` of the true scores of clips.
-
-        Args:
-            rows: `(batch, frames, size)`.
-            shares: `(batch, frames)`, how much each counts; those of a clip sum to 1.
-            scores: `(batch, horizons)`, the base's.
-        """
-        rows = rows * self.factor
-        to_rows = self.kernels(rows.flatten(0, 1), self.rows).unflatten(1, rows.shape[:2])
-        to_rows = torch.einsum("hbnm,bn->hbm", to_rows, shares) * self.share
-        crossed = to_rows.new_zeros(*to_rows.shape[:2], self.prior.shape[1])  # (horizons, batch, clips)
-        crossed = crossed.index_add(2, self.owner.long(), to_rows)
+    def variance(self, vectors: torch.Tensor, shares: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Variance `(batch, horizons)` of the true scores of clips; `scores` `(batch, horizons)` are the base's."""
+        rows = vectors * self.factor
+        kernels = self.kernels(rows.flatten(0, 1), self.rows).unflatten(1, shares.shape)
+        to_rows = torch.einsum("hbfm,bf->hbm", kernels, shares) * self.share
+        clips = self.prior.shape[1]
+        crossed = to_rows.new_zeros(*to_rows.shape[:2], clips).index_add(2, self.owner.long(), to_rows)
         offset, slope = self.line_variance
-        apart, others = (scores - self.centre).T, self.prior - self.centre[:, None]
+        apart, others = (scores - self.centre).T, self.prior - self.centre[:, None]  # (horizons, batch or clips)
         crossed = crossed + offset + slope * apart[:, :, None] * others[:, None]
-        if not torch.compiler.is_exporting() and rows.shape[1] > _MOST_SELF:
-            chosen = torch.linspace(0, rows.shape[1] - 1, _MOST_SELF, device=rows.device).round().long()
-            rows, shares = rows[:, chosen], shares[:, chosen] / shares[:, chosen].sum(dim=1, keepdim=True)
-        own = torch.einsum("hbnm,bn,bm->hb", self._kernels_within(rows), shares, shares)
-        own = own + offset + slope * apart.square()
+        rows, shares = spread_frames(rows, shares, _MOST_SELF)
+        own = torch.einsum("hbfg,bf,bg->hb", self.kernels(rows, rows), shares, shares)
         explained = torch.einsum("hij,hbj->hbi", self.root, crossed).square().sum(dim=2)
-        return (own - explained).clamp_min(0).T
-
-    def _kernels_within(self, rows: torch.Tensor) -> torch.Tensor:
-        """Kernels between the scaled vectors `(batch, n, size)` of each clip, `(horizons, batch, n, n)`."""
-        groups = rows.split(self.group_sizes, dim=2)
-        sizes = [each.square().sum(dim=2) for each in groups]
-        distances = torch.stack(
-            [
-                (size[:, :, None] + size[:, None] - 2 * each @ each.mT).clamp_min(0)
-                for each, size in zip(groups, sizes, strict=True)
-            ]
-        )
-        return torch.exp(-torch.einsum("hg,gbnm->hbnm", self.gammas, distances)) * self.amplitude[:, None, None, None]
+        return (own + offset + slope * apart.square() - explained).clamp_min(0).T
 
     def ends(self, scores: torch.Tensor, variance: torch.Tensor, counts: torch.Tensor | None) -> torch.Tensor:
         """Prediction intervals `(batch, horizons, 2)` of scores `(batch, horizons)` with their variances.
@@ -182,8 +180,14 @@ class AdaptedModel(MemorabilityModel):
         self.head_modules = (*(f"base.{each}" for each in self.base.head_modules), "correction")
         layers = tuple(f"base.{each}" for each in self.base.attribution_layers)
         self.attribution_layers = layers  # type: ignore[misc]
+        self.hidden_state_modules = tuple(f"base.{each}" for each in self.base.hidden_state_modules)
         self.correction = GaussianCorrection(config.clips, config.rows, list(config.group_sizes), len(config.horizons))
+        self._maps = StateRecorder()
+        self._maps.watch([self.frame_backbone()] if self.base.backbone_module else [])
         self.post_init()
+
+    def horizon_tensors(self) -> set[str]:
+        return {name for name in self.state_dict() if name.startswith("correction.")}
 
     @property
     def reads_frames(self) -> bool:
@@ -203,15 +207,9 @@ class AdaptedModel(MemorabilityModel):
         length = getattr(self.config, "segment_length", 0)
         if length and pixels.ndim == 4:
             pixels = pixels.unflatten(0, (-1, length)).transpose(1, 2)
-        seen: list[torch.Tensor] = []
-        backbone = [self.frame_backbone()] if self.base.backbone_module else []
-        handles = [each.register_forward_hook(lambda *called: seen.append(called[2])) for each in backbone]
-        try:
-            features, maps = self.base.embed_frames(pixels.to(self.base.dtype), output_attentions)
-        finally:
-            for handle in handles:
-                handle.remove()
-        return torch.cat([features, *(map_moments(each, len(features)) for each in seen)], dim=1), maps
+        embed = partial(self.base.embed_frames, pixels.to(self.base.dtype), output_attentions)
+        (features, maps), seen = self._maps.record(embed)
+        return torch.cat([features, *(map_moments(each, features.shape[0]) for each in seen or ())], dim=1), maps
 
     def score_by_base(self, features: torch.Tensor, frame_mask: torch.Tensor | None = None) -> MemorabilityOutput:
         """The base model's output for clips whose frames have the features `(batch, frames, size)`."""
@@ -225,6 +223,7 @@ class AdaptedModel(MemorabilityModel):
         scores = self.base.score_features(of_base.to(self.base.dtype))[..., self.columns]
         return clamp_scores(self.correction.correct(features.float(), scores.float()))
 
+    @can_return_tuple
     def forward(
         self,
         pixel_values_videos: torch.Tensor | None = None,
@@ -234,74 +233,93 @@ class AdaptedModel(MemorabilityModel):
         annotation_counts: torch.Tensor | None = None,
         interval_counts: torch.Tensor | None = None,
         frame_mask: torch.Tensor | None = None,
-        output_attentions: bool = False,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
     ) -> AdaptedOutput:
         """Predict the memorability of clips. Give the input of the base model.
 
         Args:
-            pixel_values_videos, features, views, labels, annotation_counts, frame_mask, output_attentions: As of the
-                base model's `forward`.
+            pixel_values_videos, features, views, labels, annotation_counts, frame_mask, output_attentions,
+                output_hidden_states: As of the base model's `forward`.
             interval_counts: `(batch, horizons)`, annotations behind the scores that the intervals are for; NaN or None
                 where unknown, which takes typical ones of the clips that the model was adapted on.
         """
+        inputs = {"pixel_values_videos": pixel_values_videos, "features": features, "views": views}
+        given: dict[str, Any] = {name: each for name, each in inputs.items() if each is not None}
+        from_start = not self.reads_frames or features is None
+        with_maps = self.wants_attentions(output_attentions, self.reads_frames and from_start)
+        with_states = self.wants_hidden_states(output_hidden_states, from_start)
         if self.reads_frames:
-            output = self._forward_frames(pixel_values_videos, features, frame_mask, output_attentions, interval_counts)
+            output = self._forward_frames(given, frame_mask, with_maps, with_states, interval_counts)
         else:
-            inputs = (("features", features), ("views", views))
-            given: dict[str, Any] = {name: each for name, each in inputs if each is not None}
-            scores = self.base(**given, output_attentions=output_attentions).scores[..., self.columns].float()
-            rows = describe_clips(self.base, **given)
-            corrected = clamp_scores(self.correction.correct(rows, scores))
-            variances = self.correction.variance(rows[:, None], torch.ones_like(scores[:, :1]), scores)
-            ends = self.correction.ends(corrected, variances, interval_counts)
-            output = AdaptedOutput(scores=corrected, intervals=ends.detach())
+            of_base = self.base(**given, **({"output_hidden_states": True} if with_states else {}))
+            plain, vectors = of_base.scores[..., self.columns].float(), describe_clips(self.base, **given)
+            shares = vectors.new_ones(vectors.shape[0], 1)
+            _, scores, ends = self.correction(vectors[:, None], plain[:, None], shares, interval_counts)
+            output = AdaptedOutput(scores=scores, intervals=ends, hidden_states=of_base.hidden_states)
         assert output.scores is not None
-        output.loss = self.label_loss(output.scores, labels, annotation_counts)
-        return output
+        return AdaptedOutput(loss=self.label_loss(output.scores, labels, annotation_counts), **output)
 
     def _forward_frames(
-        self, pixels: Any, features: Any, mask: torch.Tensor | None, with_maps: bool, counts: torch.Tensor | None
+        self,
+        given: Mapping[str, torch.Tensor],
+        mask: torch.Tensor | None,
+        with_maps: bool,
+        with_states: bool,
+        counts: torch.Tensor | None,
     ) -> AdaptedOutput:
         """See `forward`; the kernel's vectors are the features of frames or segments."""
-        source = only_input(mask, pixel_values_videos=pixels, features=features)
-        if with_maps and (features is not None or not self.has_attention):
-            raise ValueError(f"{type(self.base).__name__}: output_attentions=True is not possible here")
-        length = getattr(self.config, "segment_length", 0) if features is None else 0
+        source = only_input(mask, **{name: given.get(name) for name in ("pixel_values_videos", "features")})
+        from_pixels = "pixel_values_videos" in given
+        length = getattr(self.config, "segment_length", 0) if from_pixels else 0
         if length:
             source, mask = split_segments(source, length, mask)
-        maps = None
-        rows = source.flatten(0, 1) if mask is None else source[mask]
-        if features is None:
-            rows, maps = self.embed_frames(rows, with_maps)
-        of_clips = scatter_to_clips(rows, source.shape[:2], mask)
-        base = self.score_by_base(of_clips, mask)
+        maps, states, clips = None, None, source.shape[:2]
+        rows = kept_frames(source, self.computed_frames(mask))
+        if from_pixels:
+            (rows, maps), states = self.record_states(self.embed_frames, rows, with_maps, with_states)
+        vectors = scatter_to_clips(rows, clips, mask)
+        base = self.score_by_base(vectors, mask)
         weights = getattr(base, "temporal_weights", None)
-        kept = torch.ones(source.shape[:2], device=rows.device) if mask is None else mask.float()
+        kept = torch.ones(clips, device=rows.device) if mask is None else mask.float()
         shares = (kept / kept.sum(dim=1, keepdim=True)) if weights is None else weights.float()
         assert base.frame_scores is not None
         plain = base.frame_scores[..., self.columns].float()
-        vectors = of_clips.float()
-        corrected = self.correction.correct(vectors.flatten(0, 1), plain.flatten(0, 1))
-        frame_scores = clamp_scores(corrected).unflatten(0, source.shape[:2]) * kept[..., None]
-        scores = (frame_scores * shares[..., None]).sum(dim=1)
-        of_base = (plain * shares[..., None]).sum(dim=1)
-        variances = self._variances(vectors, kept > 0, shares, of_base)
+        frame_scores, scores, ends = self.correction(vectors.float(), plain, shares, counts)
+        frame_scores = frame_scores * kept[..., None]
         return AdaptedOutput(
             scores=scores,
             frame_scores=frame_scores.repeat_interleave(length, dim=1) if length else frame_scores,
-            attentions=None if maps is None else scatter_to_clips(maps, source.shape[:2], mask),
-            intervals=self.correction.ends(scores, variances, counts).detach(),
+            hidden_states=states and tuple(scatter_to_clips(x, clips, mask) for x in states),
+            attentions=None if maps is None else scatter_to_clips(maps, clips, mask),
+            intervals=ends,
             temporal_weights=weights,
         )
 
-    def _variances(
-        self, vectors: torch.Tensor, kept: torch.Tensor, shares: torch.Tensor, scores: torch.Tensor
-    ) -> torch.Tensor:
-        """Variances of clips; of long ones of several lengths one by one, as frames are drawn from those that count."""
-        if torch.compiler.is_exporting() or vectors.shape[1] <= _MOST_SELF or bool(kept.all()):
-            return self.correction.variance(vectors, shares, scores)
-        clips = zip(vectors, kept, shares, scores, strict=True)
-        return torch.cat([self.correction.variance(v[k][None], s[k][None], score[None]) for v, k, s, score in clips])
+    def _init_weights(self, module: nn.Module) -> None:
+        """A correction that corrects nothing."""
+        super()._init_weights(module)
+        if isinstance(module, GaussianCorrection):
+            for tensor in module.buffers():
+                nn.init.zeros_(tensor)
+
+
+def spread_frames(rows: torch.Tensor, shares: torch.Tensor, most: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """At most so many frames of each clip, evenly spread over those that count, with shares that sum to 1.
+
+    Args:
+        rows: `(batch, frames, size)`.
+        shares: `(batch, frames)`, 0 for frames that do not count.
+    """
+    if torch.compiler.is_exporting() or (rows.shape[1] <= most and not torch.compiler.is_compiling()):
+        return rows, shares
+    counting = shares > 0
+    order = (~counting).byte().argsort(dim=1, stable=True)  # those that count first
+    count, numbers = counting.sum(dim=1, keepdim=True), torch.arange(most, device=rows.device)
+    spread = (numbers * ((count - 1) / (most - 1))).round().long()
+    chosen = order.gather(1, torch.where(count > most, spread, numbers.minimum(count - 1)))
+    shares = shares.gather(1, chosen) * (numbers < count)
+    return rows.take_along_dim(chosen[..., None], dim=1), shares / shares.sum(dim=1, keepdim=True)
 
 
 def map_moments(maps: torch.Tensor, frames: int) -> torch.Tensor:
@@ -327,7 +345,9 @@ def describe_clips(
         prepared, present = base.prepare_views(features, views)  # type: ignore[arg-type]
         return torch.cat([each * present[:, view, None] for view, each in enumerate(prepared)], dim=1).float()
     assert features is not None
-    return base.embed(features).float()
+    columns = features.values() if isinstance(features, Mapping) else (features,)
+    with torch.autocast(next(iter(columns)).device.type, enabled=False):
+        return base.embed(features).float()
 
 
 def _model_class(config: Any) -> type[MemorabilityModel]:

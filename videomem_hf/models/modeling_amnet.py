@@ -9,8 +9,9 @@ import torch
 from torch import nn
 from torchvision.models.resnet import Bottleneck, ResNet
 
+from .clip_frames import check_side
 from .configuration_amnet import AMNetConfig
-from .modeling_memorability import FeaturesAndMaps, FrameMemorabilityModel, MapInfo, check_side
+from .modeling_memorability import FeaturesAndMaps, FrameMemorabilityModel, MapInfo
 from .scoring import clamp_scores
 
 
@@ -53,6 +54,7 @@ class AMNetModel(FrameMemorabilityModel):
     backbone_module = "core_cnn"
     attribution_layers = ("core_cnn.core_cnn.layer3",)
     published_training = "photographs (LaMem)"
+    hidden_state_modules = ("core_cnn.core_cnn.maxpool", *(f"core_cnn.core_cnn.layer{stage}" for stage in (1, 2, 3)))
     map_info = MapInfo(channels=1024, stride=16)
     has_attention = True
 

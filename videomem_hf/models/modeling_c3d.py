@@ -12,9 +12,12 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 from transformers.utils import ModelOutput
+from transformers.utils.generic import can_return_tuple
 
+from .clip_frames import check_side, only_input, split_segments
 from .configuration_c3d import C3DConfig
-from .modeling_memorability import Conv3d, check_side, init_layer, only_input, split_segments
+from .hidden_states import StateRecorder
+from .modeling_memorability import Conv3d, init_layer
 from .scoring import at_least_float32
 
 
@@ -27,12 +30,15 @@ class C3DOutput(ModelOutput):
         logits: `(batch, segments, num_classes)`, before the softmax.
         fc6: `(batch, segments, fc_size)`, non-negative: the feature that C3D's paper uses for other tasks.
         fc7: `(batch, segments, fc_size)`, non-negative.
+        hidden_states: `(batch, segments, channels, time, height, width)` of each convolution, when
+            `output_hidden_states=True`.
     """
 
     probabilities: torch.Tensor | None = None
     logits: torch.Tensor | None = None
     fc6: torch.Tensor | None = None
     fc7: torch.Tensor | None = None
+    hidden_states: tuple[torch.Tensor, ...] | None = None
 
 
 class C3DModel(PreTrainedModel):
@@ -58,22 +64,32 @@ class C3DModel(PreTrainedModel):
         self.fc7 = nn.Linear(config.fc_size, config.fc_size)
         self.fc8 = nn.Linear(config.fc_size, config.num_classes)
         self.post_init()
+        self._states = StateRecorder()
+        self._states.watch(self.get_submodule(f"conv{name}") for name in names)
 
-    def forward(self, pixel_values_videos: torch.Tensor) -> C3DOutput:
+    @can_return_tuple
+    def forward(self, pixel_values_videos: torch.Tensor, output_hidden_states: bool | None = None) -> C3DOutput:
         """Compute features of frames `(batch, frames, 3, image_size, image_size)`, of a multiple of `segment_length`.
 
-        Pixels are red, green, blue from 0 to 255 minus their means, as the model's video processor makes them.
+        Args:
+            pixel_values_videos: Red, green, blue from 0 to 255 minus their means, as the model's video processor makes
+                them.
+            output_hidden_states: Whether to return hidden states; None: as the configuration says.
         """
+        with_states = self.config.output_hidden_states if output_hidden_states is None else output_hidden_states
         pixels = only_input(None, pixel_values_videos=pixel_values_videos)
         check_side(pixels, self.config.image_size)
         segments, _ = split_segments(pixels.flip(2), self.config.segment_length, None)  # blue, green, red
-        fc6, fc7, logits = (at_least_float32(each) for each in self._layers(segments.flatten(0, 1).to(self.dtype)))
+        frames = segments.flatten(0, 1).to(self.dtype)
+        layers, states = self._states.record(self._layers, frames, asked=bool(with_states))
+        fc6, fc7, logits = (at_least_float32(each) for each in layers)
         shape = segments.shape[:2]
         return C3DOutput(
             probabilities=logits.softmax(dim=1).unflatten(0, shape),
             logits=logits.unflatten(0, shape),
             fc6=fc6.unflatten(0, shape),
             fc7=fc7.unflatten(0, shape),
+            hidden_states=states and tuple(each.unflatten(0, shape) for each in states),
         )
 
     def _layers(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

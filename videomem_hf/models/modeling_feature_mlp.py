@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import torch
 from torch import nn
+from transformers.utils.generic import can_return_tuple
 
 from .configuration_feature_mlp import FeatureMLPConfig
 from .exporting import ColumnNetwork, ExportPart
@@ -29,6 +30,7 @@ class FeatureMLPModel(MemorabilityModel):
     stays_float32 = True
     _keep_in_fp32_modules_strict = ("*",)
     head_modules = ("layers",)
+    hidden_state_modules = ("dropout",)  # called once for each hidden layer
 
     def __init__(self, config: FeatureMLPConfig) -> None:
         super().__init__(config)
@@ -39,27 +41,34 @@ class FeatureMLPModel(MemorabilityModel):
         self.dropout = nn.Dropout(config.dropout)
         self.post_init()
 
+    @can_return_tuple
     def forward(
         self,
         features: torch.Tensor | Mapping[str, torch.Tensor],
         labels: torch.Tensor | None = None,
         annotation_counts: torch.Tensor | None = None,
-        output_attentions: bool = False,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
     ) -> MemorabilityOutput:
         """Predict the memorability of clips.
 
         Args:
             features: A tensor `(batch, ...)` for each of `config.feature_names`, of `config.feature_sizes` numbers per
                 clip (other names are ignored); or the joined features `(batch, size)`.
-            labels, annotation_counts: As of `FrameMemorabilityModel.forward`.
-            output_attentions: Must be False.
+            labels, annotation_counts, output_hidden_states: As of `FrameMemorabilityModel.forward`.
+            output_attentions: Must not be True.
         """
-        if output_attentions:
-            raise ValueError("features have no positions: there are no attention maps")
-        scores = scores_around_mean(
-            self.layers[-1](self.embed(features)), self.config.score_means, self.config.score_stds
+        self.wants_attentions(output_attentions, from_maps=False)
+        with_states = self.wants_hidden_states(output_hidden_states)
+        with torch.autocast(self.feature_mean.device.type, enabled=False):  # as `stays_float32` says
+            embedded, states = self._states.record(self.embed, features, asked=with_states)
+            offsets = self.layers[-1](embedded)
+        scores = scores_around_mean(offsets, self.config.score_means, self.config.score_stds)
+        return MemorabilityOutput(
+            loss=self.label_loss(scores, labels, annotation_counts),
+            scores=scores,
+            hidden_states=states,
         )
-        return MemorabilityOutput(loss=self.label_loss(scores, labels, annotation_counts), scores=scores)
 
     def embed(self, features: torch.Tensor | Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Map features, as of `forward`, to the units `(batch, size)` that the last layer is given."""

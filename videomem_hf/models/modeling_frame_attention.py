@@ -68,14 +68,24 @@ class ChannelNorm(nn.Module):
         return nn.functional.layer_norm(maps.movedim(1, -1), maps.shape[1:2]).movedim(-1, 1)
 
 
-def attend(maps: torch.Tensor, last_conv: nn.Module, attention_conv: nn.Conv2d) -> tuple[torch.Tensor, torch.Tensor]:
+class AttentionConv(nn.Conv2d):
+    """A convolution to a single map, with symmetric kernels."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, 1, kernel_size=3, padding=1, bias=False)
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        return self._conv_forward(maps, mirrored_mean(self.weight), None)
+
+
+def attend(maps: torch.Tensor, last_conv: nn.Module, attention_conv: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
     """Sum what `last_conv` gives over the positions of maps `(n, channels, height, width)`, weighted by attention.
 
     Returns:
         Features `(n, size)`, and the attention `(n, height, width)` float32, which sums to 1.
     """
     plain = last_conv(maps)
-    logits = nn.functional.conv2d(maps, mirrored_mean(attention_conv.weight), padding=1).float()
+    logits = attention_conv(maps).float()
     attention = logits.flatten(1).softmax(dim=1).view(-1, *plain.shape[-2:])
     return (plain * attention[:, None]).sum(dim=(2, 3)).to(plain.dtype), attention
 
@@ -104,9 +114,10 @@ class FrameAttentionModel(FrameMemorabilityModel):
         super().__init__(config)
         channels = self._add_trunk(config)
         self.last_conv = ConvBlock(channels, config.feature_size, 3, 1, symmetric=True)
-        self.attention_conv = nn.Conv2d(channels, 1, kernel_size=3, padding=1, bias=False)
+        self.attention_conv = AttentionConv(channels)
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(config.feature_size, len(config.horizons))
+        self.hidden_state_modules = (*(f"trunk.{depth}" for depth in range(len(self.trunk))), "last_conv")
         self.post_init()
 
     def _add_trunk(self, config: FrameAttentionConfig) -> int:

@@ -9,11 +9,20 @@ from typing import ClassVar
 import torch
 from torch import nn
 from torch.nn import functional
+from transformers.initialization import copy_
 
 from .alexnet import LocalResponseNorm, add_convolutions, apply_convolutions, map_side
+from .clip_frames import check_side
 from .configuration_memnet import MemNetConfig
-from .modeling_memorability import FeaturesAndMaps, FrameMemorabilityModel, MapInfo, check_side
+from .modeling_memorability import FeaturesAndMaps, FrameMemorabilityModel, MapInfo
 from .scoring import at_least_float32, clamp_scores
+
+
+class WideLinear(nn.Linear):
+    """A linear layer in float32: half precision rounds a score of .7 by .002, and MemNet's scale doubles it."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return functional.linear(*(at_least_float32(each) for each in (input, self.weight, self.bias)))
 
 
 class MemNetModel(FrameMemorabilityModel):
@@ -30,6 +39,7 @@ class MemNetModel(FrameMemorabilityModel):
     minimal_head: ClassVar = {"hidden_size": 1}
     attribution_layers = ("conv5",)
     published_training = "photographs (LaMem)"
+    hidden_state_modules = ("conv1", "conv2", "conv3", "conv4", "conv5")
 
     def __init__(self, config: MemNetConfig) -> None:
         super().__init__(config)
@@ -41,7 +51,7 @@ class MemNetModel(FrameMemorabilityModel):
         self.dropout = nn.Dropout(config.dropout)
         self.fc6 = nn.Linear(channels * map_side(config.crop_size) ** 2, config.hidden_size)
         self.fc7 = nn.Linear(config.hidden_size, config.hidden_size)
-        self.fc8 = nn.Linear(config.hidden_size, len(config.horizons))
+        self.fc8 = WideLinear(config.hidden_size, len(config.horizons))
         self.post_init()
 
     def frame_backbone(self) -> nn.Module:
@@ -61,8 +71,7 @@ class MemNetModel(FrameMemorabilityModel):
         return self._fc7(crops.flatten(0, 1)).unflatten(0, crops.shape[:2]).mean(dim=0), None
 
     def score_features(self, features: torch.Tensor) -> torch.Tensor:
-        # in float32: half precision rounds a score of .7 by .002, and the scale doubles it
-        x = functional.linear(*(at_least_float32(each) for each in (features, self.fc8.weight, self.fc8.bias)))
+        x = self.fc8(features)
         return clamp_scores((x - self.config.output_mean) * self.config.output_scale + self.config.output_bias)
 
     def _fc7(self, x: torch.Tensor) -> torch.Tensor:
@@ -71,14 +80,13 @@ class MemNetModel(FrameMemorabilityModel):
         return self.dropout(self.fc7(x).relu())
 
     def _init_weights(self, module: nn.Module) -> None:
-        if isinstance(module, MemNetModel):
-            module.mean_image.copy_(_flat_image(self.config))
+        if isinstance(module, MemNetModel | MemNetMap):
+            copy_(module.mean_image, _flat_image(self.config))
         elif module is self.fc8:
             # starts at the training scores' mean, whatever is done to the output afterwards
             nn.init.normal_(module.weight, std=1e-3)
             start = (torch.tensor(self.config.score_means) - self.config.output_bias) / self.config.output_scale
-            nn.init.zeros_(module.bias)
-            module.bias.data += start + self.config.output_mean
+            copy_(module.bias, start + self.config.output_mean)
         else:
             super()._init_weights(module)
 

@@ -2,23 +2,26 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from functools import partial
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
 from transformers import PreTrainedModel
 from transformers.utils import ModelOutput
+from transformers.utils.generic import can_return_tuple
 
+from .changed_horizons import check_horizons, horizon_tensors, renew_head, saved_horizons
+from .clip_frames import by_frame, kept_frames, only_input, scatter_to_clips, split_segments
 from .configuration_memorability import MemorabilityConfig
 from .exporting import ClipNetwork, ClipPart, ExportPart
+from .hidden_states import StateRecorder
 from .map_info import MapInfo
-from .recomputing import has_batch_norm, recompute_blocks, recompute_in_parts
+from .recomputing import has_batch_norm, network_blocks, recompute_blocks, recompute_in_parts
 from .scoring import at_least_float32, is_half, mean_over_frames, memorability_loss, scores_around_mean
 
 FeaturesAndMaps = tuple[torch.Tensor, torch.Tensor | None]
 """Features `(n, size)` of frames, and maps `(n, height', width')` where they are asked for."""
-_PIXELS: Final[tuple[str | int, ...]] = ("batch", "frames", 3, "height", "width")
-_FEATURES: Final[tuple[str | int, ...]] = ("batch", "frames", "size")
 
 
 @dataclass
@@ -30,6 +33,9 @@ class MemorabilityOutput(ModelOutput):
         scores: `(batch, horizons)` in [0, 1], in the order of `config.horizons`.
         frame_scores: `(batch, frames, horizons)` in [0, 1]; models that score frames. `scores` is their mean over the
             clip's frames (paper, Sec. 5.1).
+        hidden_states: `(batch, frames, ...)` of each of the model's `hidden_state_modules`, in the order in which they
+            are computed, when `output_hidden_states=True`; of models of segments `(batch, segments, ...)`, of models
+            of features `(batch, size)`, and of a model that scores crops `(batch, frames, crops, ...)`.
         attentions: `(batch, frames, height, width)`, non-negative, summing to 1 over the positions of each frame;
             models with spatial attention, when `output_attentions=True`.
     """
@@ -37,6 +43,7 @@ class MemorabilityOutput(ModelOutput):
     loss: torch.Tensor | None = None
     scores: torch.Tensor | None = None
     frame_scores: torch.Tensor | None = None
+    hidden_states: tuple[torch.Tensor, ...] | None = None
     attentions: torch.Tensor | None = None
 
 
@@ -61,6 +68,8 @@ class MemorabilityModel(PreTrainedModel):
     """Of the maps of the backbone and of the attribution layers (which share their cells); None: there are none."""
     published_training: ClassVar[str] = ""
     """What published weights of this kind were trained on, where that is no clips."""
+    hidden_state_modules: tuple[str, ...] = ()
+    """Names of the modules whose outputs are the `hidden_states`."""
     has_attention: bool = False
     """Whether `output_attentions=True` is possible."""
     weighs_frames: bool = False
@@ -74,6 +83,48 @@ class MemorabilityModel(PreTrainedModel):
     _auto_class = "AutoModel"  # as in MemorabilityConfig
     _backbone_frozen = False
     _recomputes_frames = False
+
+    def __init__(self, config: MemorabilityConfig) -> None:
+        config.validate_horizons()  # a field may have been set since the configuration was created
+        super().__init__(config)
+
+    def post_init(self) -> None:
+        self._no_split_modules = sorted({type(each).__name__ for each in network_blocks(self)})
+        super().post_init()
+        self._states = StateRecorder()
+        self._states.watch(self.get_submodule(name) for name in self.hidden_state_modules)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path: Any,
+        *model_args: Any,
+        config: Any = None,
+        ignore_mismatched_sizes: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """As of `PreTrainedModel`; with other `horizons` than those saved it needs `ignore_mismatched_sizes=True`.
+
+        What depends on the horizons then starts untrained, and a warning says so.
+
+        Raises:
+            ValueError: The configuration, or the argument `horizons`, names other horizons than those saved.
+        """
+        saved = saved_horizons(cls, pretrained_model_name_or_path, config, kwargs)
+        check_horizons(saved, config, kwargs, ignore_mismatched_sizes)
+        result = super().from_pretrained(
+            pretrained_model_name_or_path,
+            *model_args,
+            config=config,
+            ignore_mismatched_sizes=ignore_mismatched_sizes,
+            **kwargs,
+        )
+        renew_head(result[0] if isinstance(result, tuple) else result, saved)
+        return result
+
+    def horizon_tensors(self) -> set[str]:
+        """Names of the parameters and buffers that belong to the horizons: with others they start untrained."""
+        return horizon_tensors(self)
 
     def frame_backbone(self) -> nn.Module:
         """The module that maps frames `(n, 3, height, width)` to `(n, channels, height', width')`; shares the model's
@@ -149,7 +200,45 @@ class MemorabilityModel(PreTrainedModel):
 
     def compute_frames(self, compute: Callable[..., Any], frames: torch.Tensor, *args: Any) -> Any:
         """Apply a part of the network to frames `(n, ...)`, with gradient checkpointing if it is on."""
-        return recompute_in_parts(compute, frames, *args) if self._recomputes_frames else compute(frames, *args)
+        in_parts = self._recomputes_frames and not self._states.is_recording()
+        return recompute_in_parts(compute, frames, *args) if in_parts else compute(frames, *args)
+
+    def wants_attentions(self, asked: bool | None, from_maps: bool, needs: str = "pixels") -> bool:
+        """Whether attention maps are to be returned: as asked, or else as the configuration says.
+
+        Args:
+            asked: The argument of `forward`; None for the configuration's `output_attentions`, which asks only for
+                maps that there are.
+            from_maps: Whether the input has maps: pixels have, features have not.
+            needs: What inputs with maps are called, for the error.
+
+        Raises:
+            ValueError: They are asked for, and there are none.
+        """
+        possible = from_maps and self.has_attention
+        if asked and not possible:
+            reason = f"needs {needs}" if self.has_attention else "is not possible here; see `attribution_layers`"
+            raise ValueError(f"{type(self).__name__}: output_attentions=True {reason}")
+        return possible and bool(self.config.output_attentions if asked is None else asked)
+
+    def wants_hidden_states(self, asked: bool | None, from_start: bool = True) -> bool:
+        """Whether hidden states are to be returned; like `wants_attentions`. Features are behind them."""
+        possible = from_start and bool(self.hidden_state_modules)
+        if asked and not possible:
+            reason = "needs what the features come from" if self.hidden_state_modules else "is not possible here"
+            raise ValueError(f"{type(self).__name__}: output_hidden_states=True {reason}")
+        return possible and bool(self.config.output_hidden_states if asked is None else asked)
+
+    def computed_frames(self, frame_mask: torch.Tensor | None) -> torch.Tensor | None:
+        """The mask of the frames that are computed; None: all, also padding where a compiler has to know how many."""
+        return None if torch.compiler.is_compiling() and not self.training else frame_mask
+
+    def record_states(
+        self, embed: Callable[..., Any], frames: torch.Tensor, with_maps: bool, asked: bool
+    ) -> tuple[Any, tuple[torch.Tensor, ...] | None]:
+        """What `embed` gives for frames `(n, ...)`, and the hidden states `(n, ...)` on the way if asked."""
+        found, states = self._states.record(embed, frames, with_maps, asked=asked)
+        return found, states and tuple(by_frame(each, frames.shape[0]) for each in states)
 
     def label_loss(
         self, scores: torch.Tensor, labels: torch.Tensor | None, annotation_counts: torch.Tensor | None
@@ -174,6 +263,7 @@ class FrameMemorabilityModel(MemorabilityModel):
 
     supports_gradient_checkpointing = True
 
+    @can_return_tuple
     def forward(
         self,
         pixel_values_videos: torch.Tensor | None = None,
@@ -181,7 +271,8 @@ class FrameMemorabilityModel(MemorabilityModel):
         labels: torch.Tensor | None = None,
         annotation_counts: torch.Tensor | None = None,
         frame_mask: torch.Tensor | None = None,
-        output_attentions: bool = False,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
     ) -> MemorabilityOutput:
         """Predict the memorability of clips. Give either pixels or features.
 
@@ -193,20 +284,24 @@ class FrameMemorabilityModel(MemorabilityModel):
             annotation_counts: `(batch, horizons)`, annotations behind each label; see `memorability_loss`.
             frame_mask: `(batch, frames)` bool, False for the padding of clips that are shorter than others; such frames
                 are not computed, and their frame scores and attentions are 0. Every clip needs a frame.
-            output_attentions: Whether to return attention maps.
+            output_attentions: Whether to return attention maps; None: as the configuration says, where there are maps.
+            output_hidden_states: Whether to return hidden states; None: as the configuration says, where pixels are
+                given.
+            return_dict: Whether to return an object, or the tuple of its values; None: as the configuration says.
         """
         source = only_input(frame_mask, pixel_values_videos=pixel_values_videos, features=features)
-        if output_attentions and (features is not None or not self.has_attention):
-            reason = "needs pixels" if self.has_attention else "is not possible here; see `attribution_layers`"
-            raise ValueError(f"{type(self).__name__}: output_attentions=True {reason}")
+        with_maps = self.wants_attentions(output_attentions, features is None)
+        with_states = self.wants_hidden_states(output_hidden_states, features is None)
         length = getattr(self.config, "segment_length", 0) if features is None else 0
         if length:
             source, frame_mask = split_segments(source, length, frame_mask)
-        kept = source.flatten(0, 1) if frame_mask is None else source[frame_mask]
-        maps = None
+        kept = kept_frames(source, self.computed_frames(frame_mask))
+        maps, states = None, None
         if features is None:
-            kept, maps = self.compute_frames(self.embed_frames, kept.to(self.dtype), output_attentions)
-        frame_scores = scatter_to_clips(self.score_features(kept.to(self.dtype)), source.shape[:2], frame_mask)
+            embed = partial(self.compute_frames, self.embed_frames)
+            (kept, maps), states = self.record_states(embed, kept.to(self.dtype), with_maps, with_states)
+        clips = source.shape[:2]
+        frame_scores = scatter_to_clips(self.score_features(kept.to(self.dtype)), clips, frame_mask)
         scores = mean_over_frames(frame_scores, frame_mask)
         if length:  # every frame has the score of its segment
             frame_scores = frame_scores.repeat_interleave(length, dim=1)
@@ -214,7 +309,8 @@ class FrameMemorabilityModel(MemorabilityModel):
             loss=self.label_loss(scores, labels, annotation_counts),
             scores=scores,
             frame_scores=frame_scores,
-            attentions=None if maps is None else scatter_to_clips(maps, source.shape[:2], frame_mask),
+            hidden_states=states and tuple(scatter_to_clips(x, clips, frame_mask) for x in states),
+            attentions=None if maps is None else scatter_to_clips(maps, clips, frame_mask),
         )
 
     def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
@@ -245,54 +341,12 @@ def init_layer(module: nn.Module) -> None:
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
     elif isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d):
         nn.init.ones_(module.weight)
-        module.reset_running_stats()
+        nn.init.zeros_(module.running_mean)  # unlike reset_running_stats, these leave what was loaded
+        nn.init.ones_(module.running_var)
+        nn.init.zeros_(module.num_batches_tracked)
+    elif isinstance(module, nn.LayerNorm | nn.GroupNorm):
+        nn.init.ones_(module.weight)
     else:
         return
     if module.bias is not None:
         nn.init.zeros_(module.bias)
-
-
-def only_input(frame_mask: torch.Tensor | None, map_channels: int = 0, **inputs: torch.Tensor | None) -> torch.Tensor:
-    """The one given input of a `forward`: `pixel_values_videos`, `features`, or `frame_maps` of so many channels.
-
-    Raises a ValueError if none or several are given, or it or its mask has a wrong shape.
-    """
-    given = {name: values for name, values in inputs.items() if values is not None}
-    if len(given) != 1:
-        raise ValueError(f"give either {' or '.join(inputs)}")
-    ((name, values),) = given.items()
-    maps = (*_PIXELS[:2], map_channels, *_PIXELS[3:])
-    axes = {"pixel_values_videos": _PIXELS, "features": _FEATURES, "frame_maps": maps}[name]
-    sizes = zip(axes, values.shape, strict=False)
-    if values.ndim != len(axes) or values.shape[1] == 0 or any(isinstance(a, int) and a != size for a, size in sizes):
-        raise ValueError(f"expected {name} ({', '.join(map(str, axes))}), got {tuple(values.shape)}")
-    frames = values.shape[:2]
-    if frame_mask is not None and (frame_mask.shape != frames or frame_mask.dtype != torch.bool):
-        raise ValueError(f"frame_mask must be bool {tuple(frames)}, got {frame_mask.dtype} {tuple(frame_mask.shape)}")
-    return values
-
-
-def check_side(pixels: torch.Tensor, side: int) -> None:
-    """Refuse frames `(..., height, width)` that are not squares of this side."""
-    if pixels.shape[-2:] != (side, side):
-        raise ValueError(f"this model needs frames of {side} x {side} pixels, got {tuple(pixels.shape[-2:])}")
-
-
-def scatter_to_clips(values: torch.Tensor, shape: torch.Size, frame_mask: torch.Tensor | None) -> torch.Tensor:
-    """Put values `(frames that are kept, ...)` back to `shape` = `(batch, frames)`, 0 elsewhere."""
-    if frame_mask is None:
-        return values.unflatten(0, shape)
-    return values.new_zeros(*shape, *values.shape[1:]).index_put((frame_mask,), values)
-
-
-def split_segments(
-    pixels: torch.Tensor, length: int, frame_mask: torch.Tensor | None
-) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Cut `(batch, frames, 3, height, width)` into segments `(batch, segments, 3, length, height, width)`.
-
-    The mask becomes `(batch, segments)`: a segment is kept if all its frames are.
-    """
-    if pixels.shape[1] % length:
-        raise ValueError(f"the number of frames must be a multiple of {length}, got {pixels.shape[1]}")
-    segments = pixels.unflatten(1, (-1, length)).transpose(2, 3)
-    return segments, None if frame_mask is None else frame_mask.unflatten(1, (-1, length)).all(dim=2)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
+from transformers.initialization import copy_
+from transformers.utils.generic import can_return_tuple
 
 from .configuration_multiview import MultiViewConfig
 from .exporting import ColumnNetwork, ExportPart
@@ -56,9 +58,10 @@ def prepare_view(
 
 
 def squared_distances(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-    """Squared Euclidean distances, `(rows of first, rows of second)`."""
-    squares = first.square().sum(dim=1)[:, None] + second.square().sum(dim=1)[None]
-    return torch.addmm(squares, first, second.T, alpha=-2).clamp_min(0)
+    """Squared Euclidean distances, `(rows of first, rows of second)`; with a batch axis, those of each item."""
+    squares = first.square().sum(dim=-1)[..., :, None] + second.square().sum(dim=-1)[..., None, :]
+    product = torch.addmm if first.ndim == 2 else torch.baddbmm
+    return product(squares, first, second.mT, alpha=-2).clamp_min(0)
 
 
 class MultiViewModel(MemorabilityModel):
@@ -70,6 +73,7 @@ class MultiViewModel(MemorabilityModel):
 
     config: MultiViewConfig
     main_input_name = "features"
+    hidden_state_modules = ("components",)
     stays_float32 = True
     _keep_in_fp32_modules_strict = ("*",)
     # In older models; their intervals for unknown counts are those for typical ones.
@@ -100,11 +104,13 @@ class MultiViewModel(MemorabilityModel):
         if config.inducing:
             factors = torch.eye(config.inducing).repeat(len(config.explained_patterns), 1, 1)
             self.register_buffer("explained_factors", factors)
+        self.components = nn.Identity()  # the place of the components' outputs
         self.coefficients = nn.Parameter(torch.zeros(config.anchors, outputs))
         self.stack = nn.Parameter(torch.zeros(len(config.patterns), horizons, outputs))
         self.intercept = nn.Parameter(torch.zeros(len(config.patterns), horizons))
         self.post_init()
 
+    @can_return_tuple
     def forward(
         self,
         features: torch.Tensor | None = None,
@@ -112,7 +118,8 @@ class MultiViewModel(MemorabilityModel):
         labels: torch.Tensor | None = None,
         annotation_counts: torch.Tensor | None = None,
         interval_counts: torch.Tensor | None = None,
-        output_attentions: bool = False,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
     ) -> MultiViewOutput:
         """Predict the memorability of clips. Give either views or features.
 
@@ -123,18 +130,29 @@ class MultiViewModel(MemorabilityModel):
             labels, annotation_counts: As of `FrameMemorabilityModel.forward`.
             interval_counts: `(batch, horizons)`, annotations behind the scores that the intervals are for; NaN or None
                 where unknown, which takes typical ones of the training clips.
-            output_attentions: Must be False.
+            output_attentions: Must not be True.
+            output_hidden_states: As of `FrameMemorabilityModel.forward`; it is the outputs of the components.
         """
-        if output_attentions:
-            raise ValueError("views have no positions: there are no attention maps")
+        self.wants_attentions(output_attentions, from_maps=False)
+        with_states = self.wants_hidden_states(output_hidden_states)
+        with torch.autocast(self.typical_counts.device.type, enabled=False):  # as `stays_float32` says
+            output, states = self._states.record(self._predict, features, views, interval_counts, asked=with_states)
+        loss = self.label_loss(output.scores, labels, annotation_counts)
+        return MultiViewOutput(loss=loss, hidden_states=states, **output)
+
+    def _predict(
+        self,
+        features: torch.Tensor | None,
+        views: Mapping[str, torch.Tensor] | None,
+        interval_counts: torch.Tensor | None,
+    ) -> MultiViewOutput:
         prepared, present = self.prepare_views(features, views)
         pattern = self._patterns(present)
-        outputs = self._component_outputs(prepared, present, pattern)
+        outputs = self.components(self._component_outputs(prepared, present, pattern))
         offsets = torch.einsum("bo,bho->bh", outputs, self.stack[pattern]) + self.intercept[pattern]
         mean, std = (offsets.new_tensor(list(v)) for v in (self.config.score_means, self.config.score_stds))
         scores = clamp_scores(mean + std * offsets)
         return MultiViewOutput(
-            loss=self.label_loss(scores, labels, annotation_counts),
             scores=scores,
             intervals=self._intervals(scores, pattern, interval_counts),
             explained=self._explained(prepared, present) if self.config.inducing else None,
@@ -201,8 +219,8 @@ class MultiViewModel(MemorabilityModel):
     ) -> torch.Tensor:
         """The outputs, `(batch, components * horizons)`, of the components that these patterns use; 0 of others."""
         horizons = len(self.config.horizons)
-        exporting = torch.compiler.is_exporting()  # what is computed then must not depend on values
-        weights = (self.stack if exporting else self.stack[pattern.unique()]).unflatten(-1, (-1, horizons))
+        compiling = torch.compiler.is_compiling()  # what is computed then must not depend on values
+        weights = (self.stack if compiling else self.stack[pattern.unique()]).unflatten(-1, (-1, horizons))
         used = (weights != 0).any(dim=-1).any(dim=1).any(dim=0)  # components
         total = self.coefficients.new_zeros(present.shape[0], self.stack.shape[-1])
         for view, kernel in enumerate(self.config.view_kernels):
@@ -215,8 +233,8 @@ class MultiViewModel(MemorabilityModel):
         return total
 
     def _summands(self, needed: torch.Tensor) -> list[int]:
-        """Indices of the summands that a component needs, of `(components, summands)` bool; in an export all."""
-        if torch.compiler.is_exporting():
+        """Indices of the summands that a component needs, of `(components, summands)` bool; compiled all."""
+        if torch.compiler.is_compiling():
             return list(range(needed.shape[1]))
         return needed.any(dim=0).nonzero().flatten().tolist()
 
@@ -238,7 +256,7 @@ class MultiViewModel(MemorabilityModel):
         """Each prepared view `(batch, size)`, 0 where missing; and which are present, `(batch, views)`."""
         columns = self._columns(features, views)
         present = torch.stack([column.isfinite().all(dim=1) for column in columns], dim=1)
-        if not torch.compiler.is_exporting() and not present.any(dim=1).all():
+        if not torch.compiler.is_compiling() and not present.any(dim=1).all():
             raise ValueError(f"each clip needs one of the views {', '.join(self.config.view_names)}")
         prepared = []
         for view, column in enumerate(columns):
@@ -312,7 +330,7 @@ class MultiViewModel(MemorabilityModel):
                 elif name == "typical_lines":
                     nn.init.constant_(tensor, torch.nan)
                 elif name == "interval_trends":
-                    tensor.copy_(tensor.new_tensor(NO_TREND).expand_as(tensor))
+                    copy_(tensor, tensor.new_tensor(NO_TREND).expand_as(tensor))
                 elif name == "typical_counts":
                     nn.init.constant_(tensor, 30.0)
                 elif name == "gammas":
@@ -320,9 +338,9 @@ class MultiViewModel(MemorabilityModel):
                     sizes = [
                         size for size, parts in zip(config.view_sizes, config.parts, strict=True) for _ in range(parts)
                     ]
-                    tensor.copy_(1 / tensor.new_tensor(sizes))
+                    copy_(tensor, 1 / tensor.new_tensor(sizes))
                 elif name == "explained_factors":
-                    tensor.copy_(torch.eye(tensor.shape[1]).expand_as(tensor))
+                    copy_(tensor, torch.eye(tensor.shape[1]).expand_as(tensor))
                 else:
                     nn.init.ones_(tensor)
 

@@ -30,6 +30,7 @@ class ResMemModel(FrameMemorabilityModel):
     attribution_layers = ("features.layer4",)
     """The published weights hardly use the other branch: Grad-CAM at conv5 is thousands of times smaller."""
     published_training = "photographs (LaMem and MemCat)"
+    hidden_state_modules = ("features.maxpool", *(f"features.layer{stage}" for stage in (1, 2, 3, 4)))
     published_frame_noise = (0.037, 0.67)
     """Standard deviation of the score about a clip's own level, and correlation of one second with the next.
 

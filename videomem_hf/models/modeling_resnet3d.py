@@ -109,6 +109,7 @@ class ResNet3DModel(FrameMemorabilityModel):
     config: ResNet3DConfig
     head_modules = ("fc",)
     attribution_layers = ("layer4",)
+    hidden_state_modules = ("maxpool", "layer1", "layer2", "layer3", "layer4")
 
     def __init__(self, config: ResNet3DConfig) -> None:
         super().__init__(config)

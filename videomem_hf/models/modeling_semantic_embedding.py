@@ -43,6 +43,8 @@ class SemanticEmbeddingModel(FrameMemorabilityModel):
         self.projection = nn.Linear(config.map_size, config.embedding_size)
         hidden = nn.Linear(config.embedding_size, config.mlp_size)
         self.mlp = nn.Sequential(hidden, nn.ReLU(), nn.Linear(config.mlp_size, len(config.horizons)))
+        names = [f"trunk.{n}" for n in range(len(self.trunk))] if isinstance(self.trunk, nn.Sequential) else ["trunk"]
+        self.hidden_state_modules = (*names, "last_conv")
         self.post_init()
 
     def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
@@ -64,6 +66,8 @@ class SemanticEmbeddingModel(FrameMemorabilityModel):
             nn.init.zeros_(module.weight)
             return
         super()._init_weights(module)
+        if hasattr(module, "init_non_persistent_buffers"):  # of timm's networks; no file of weights has them
+            module.init_non_persistent_buffers()
         if isinstance(module, nn.Linear) and module is self.mlp[0]:  # an embedding of length 1 has entries far below 1
             nn.init.normal_(module.weight)
 

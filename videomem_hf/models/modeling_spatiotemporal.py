@@ -11,21 +11,15 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch._higher_order_ops.scan import scan
+from transformers.utils.generic import can_return_tuple
 
 from .backbones import build_backbone
+from .clip_frames import kept_frames, only_input, scatter_to_clips, split_segments
 from .configuration_frame_attention import FrameAttentionConfig
 from .configuration_spatiotemporal import SpatioTemporalConfig
-from .modeling_frame_attention import ChannelNorm, ConvBlock, attend, init_near_mean
-from .modeling_memorability import (
-    FeaturesAndMaps,
-    MemorabilityModel,
-    MemorabilityOutput,
-    init_layer,
-    only_input,
-    scatter_to_clips,
-    split_segments,
-)
+from .modeling_frame_attention import AttentionConv, ChannelNorm, ConvBlock, attend, init_near_mean
+from .modeling_memorability import FeaturesAndMaps, MemorabilityModel, MemorabilityOutput, init_layer
 from .scoring import scores_around_mean
 
 
@@ -41,22 +35,52 @@ class SpatioTemporalOutput(MemorabilityOutput):
     temporal_weights: torch.Tensor | None = None
 
 
+class BidirectionalGRU(nn.Module):
+    """A bidirectional `nn.GRU` of one layer, with its names; unlike it, it can be compiled, also with padding."""
+
+    def __init__(self, size: int, hidden: int) -> None:
+        super().__init__()
+        self.hidden = hidden
+        for suffix in ("", "_reverse"):
+            self.register_parameter(f"weight_ih_l0{suffix}", nn.Parameter(torch.empty(3 * hidden, size)))
+            self.register_parameter(f"weight_hh_l0{suffix}", nn.Parameter(torch.empty(3 * hidden, hidden)))
+            self.register_parameter(f"bias_ih_l0{suffix}", nn.Parameter(torch.empty(3 * hidden)))
+            self.register_parameter(f"bias_hh_l0{suffix}", nn.Parameter(torch.empty(3 * hidden)))
+
+    def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Map `(batch, steps, size)`, of which the first `lengths` `(batch,)` count, to `(batch, steps, 2 hidden)`."""
+        steps = torch.arange(x.shape[1], device=x.device)
+        back = ((lengths[:, None] - 1 - steps) % x.shape[1])[..., None]  # its own inverse
+        turned = self._one_way(x.take_along_dim(back, dim=1), "_reverse").take_along_dim(back, dim=1)
+        return torch.cat([self._one_way(x, ""), turned], dim=2)
+
+    def _one_way(self, x: torch.Tensor, suffix: str) -> torch.Tensor:
+        names = (f"{kind}_l0{suffix}" for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+        weights = [getattr(self, name) for name in names]
+        start = x.new_zeros(x.shape[0], self.hidden)
+        if torch.compiler.is_exporting():  # any number of steps, where torch.gru would be that of the example
+
+            def step(state: torch.Tensor, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+                state = torch.gru_cell(inputs, state, *weights)
+                return state, state.clone()
+
+            return scan(step, start, x.transpose(0, 1))[1].transpose(0, 1)
+        return torch.gru(x, start[None], weights, True, 1, 0.0, self.training, False, True)[0]
+
+
 class FrameRecurrence(nn.Module):
     """A gated recurrent network over the frames, forwards and backwards, added to what each shows by itself."""
 
     def __init__(self, size: int, hidden: int) -> None:
         super().__init__()
-        self.gru = nn.GRU(size, hidden, batch_first=True, bidirectional=True)
+        self.gru = BidirectionalGRU(size, hidden)
         self.projection = nn.Linear(2 * hidden, size)
 
     def forward(self, features: torch.Tensor, frame_mask: torch.Tensor | None) -> torch.Tensor:
         """Keep the shape `(batch, frames, size)`; frames that the mask leaves out are passed over."""
-        if frame_mask is None:
-            return features + self.projection(self.gru(features)[0])
-        order = (~frame_mask).byte().argsort(dim=1, stable=True)  # those that are kept first
-        kept = features.take_along_dim(order[..., None], dim=1)
-        packed = pack_padded_sequence(kept, frame_mask.sum(dim=1).cpu(), batch_first=True, enforce_sorted=False)
-        states, _ = pad_packed_sequence(self.gru(packed)[0], batch_first=True, total_length=features.shape[1])
+        mask = torch.ones_like(features[..., 0], dtype=torch.bool) if frame_mask is None else frame_mask
+        order = (~mask).byte().argsort(dim=1, stable=True)  # those that are kept first
+        states = self.gru(features.take_along_dim(order[..., None], dim=1), mask.sum(dim=1))
         return features + self.projection(states.take_along_dim(order.argsort(dim=1)[..., None], dim=1))
 
 
@@ -98,19 +122,18 @@ class SpatioTemporalModel(MemorabilityModel):
         if config.backbone is None:
             self.main_input_name = "frame_maps"
         else:
-            self.backbone, self.map_info = build_backbone(config.frame_config())
+            self.backbone, self.map_info, self._init_backbone = build_backbone(config.frame_config())
             channels = self.map_info.channels
         # The trunk of the frame network keeps unit variance itself, and a map's contrast is to be seen.
         is_standardized = config.backbone == FrameAttentionConfig.model_type
         self.norm = nn.Identity() if is_standardized else ChannelNorm()
         self.last_conv = ConvBlock(channels, size, 3, 1, symmetric=True)
-        self.attention_conv = (
-            nn.Conv2d(channels, 1, kernel_size=3, padding=1, bias=False) if config.spatial_attention else None
-        )
+        self.attention_conv = AttentionConv(channels) if config.spatial_attention else None
         self.recurrence = FrameRecurrence(size, config.temporal_size) if config.temporal == "gru" else None
         self.temporal_attention = TemporalAttention(size, config.temporal_size) if self.weighs_frames else None
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(size, len(config.horizons))
+        self.hidden_state_modules = ("last_conv",) if config.backbone is None else ("backbone", "last_conv")
         self.post_init()
 
     def init_from_pretrained(self, model: MemorabilityModel) -> None:
@@ -124,6 +147,7 @@ class SpatioTemporalModel(MemorabilityModel):
             given = {name: value for name, value in model.state_dict().items() if self.in_head(name) and name in own}
             self.load_state_dict(own | {name: v for name, v in given.items() if v.shape == own[name].shape})
 
+    @can_return_tuple
     def forward(
         self,
         pixel_values_videos: torch.Tensor | None = None,
@@ -132,7 +156,8 @@ class SpatioTemporalModel(MemorabilityModel):
         labels: torch.Tensor | None = None,
         annotation_counts: torch.Tensor | None = None,
         frame_mask: torch.Tensor | None = None,
-        output_attentions: bool = False,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
     ) -> SpatioTemporalOutput:
         """Predict the memorability of clips. Give pixels, maps or features.
 
@@ -144,19 +169,17 @@ class SpatioTemporalModel(MemorabilityModel):
         """
         inputs = {"pixel_values_videos": pixel_values_videos, "features": features, "frame_maps": frame_maps}
         source = only_input(frame_mask, self.last_conv.conv.in_channels, **inputs)
-        if output_attentions and (features is not None or not self.has_attention):
-            reason = "needs pixels or maps" if self.has_attention else "is not possible with spatial_attention=False"
-            raise ValueError(f"{type(self).__name__}: output_attentions=True {reason}")
+        with_maps = self.wants_attentions(output_attentions, features is None, "pixels or maps")
+        with_states = self.wants_hidden_states(output_hidden_states, features is None)
         length = (self.config.segment_length or 0) if pixel_values_videos is not None else 0
         if length:
             source, frame_mask = split_segments(source, length, frame_mask)
-        kept = (source.flatten(0, 1) if frame_mask is None else source[frame_mask]).to(self.dtype)
-        attentions = None
+        kept = kept_frames(source, self.computed_frames(frame_mask)).to(self.dtype)
+        attentions, states, clips = None, None, source.shape[:2]
         if features is None:
-            maps = self.map_frames(kept) if frame_maps is None else kept
-            kept, attentions = self.attend(maps, output_attentions)
-        clip_features = scatter_to_clips(kept, source.shape[:2], frame_mask)
-        frame_scores, weights = self.score_clips(clip_features, frame_mask)
+            embed = self.embed_frames if frame_maps is None else self.attend
+            (kept, attentions), states = self.record_states(embed, kept, with_maps, with_states)
+        frame_scores, weights = self.score_clips(scatter_to_clips(kept, clips, frame_mask), frame_mask)
         scores = (frame_scores * weights[..., None]).sum(dim=1)
         if length:  # every frame has the score of its segment, and its share of the weight
             frame_scores = frame_scores.repeat_interleave(length, dim=1)
@@ -165,7 +188,8 @@ class SpatioTemporalModel(MemorabilityModel):
             loss=self.label_loss(scores, labels, annotation_counts),
             scores=scores,
             frame_scores=frame_scores,
-            attentions=None if attentions is None else scatter_to_clips(attentions, source.shape[:2], frame_mask),
+            hidden_states=states and tuple(scatter_to_clips(x, clips, frame_mask) for x in states),
+            attentions=None if attentions is None else scatter_to_clips(attentions, clips, frame_mask),
             temporal_weights=weights,
         )
 
@@ -210,9 +234,11 @@ class SpatioTemporalModel(MemorabilityModel):
 
     def _init_weights(self, module: nn.Module) -> None:
         """The backbone's own are those of the model that it is of."""
-        if isinstance(module, TemporalAttention):
+        if self.backbone is not None and any(module is each for each in self.backbone.modules()):
+            self._init_backbone(module)
+        elif isinstance(module, TemporalAttention):
             init_layer(module.hidden)
-        elif isinstance(module, nn.GRU):
+        elif isinstance(module, BidirectionalGRU):
             for name, parameter in module.named_parameters():
                 nn.init.zeros_(parameter) if "bias" in name else nn.init.xavier_uniform_(parameter)
         else:

@@ -14,8 +14,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from .clip_frames import check_side
 from .configuration_squalli import SqualliConfig
-from .modeling_memorability import FeaturesAndMaps, FrameMemorabilityModel, MapInfo, check_side
+from .modeling_memorability import FeaturesAndMaps, FrameMemorabilityModel, MapInfo
 
 
 class VGG(nn.Module):
@@ -70,6 +71,8 @@ class SqualliModel(FrameMemorabilityModel):
         for n_in, n_out in pairwise(sizes):
             self.mlp.extend([nn.Linear(n_in, n_out), nn.ReLU(), nn.Dropout(config.dropout)])
         self.mlp.append(nn.Linear(sizes[-1], len(config.horizons)))
+        pools = (n for n, layer in enumerate(self.vgg.features) if isinstance(layer, nn.MaxPool2d))
+        self.hidden_state_modules = tuple(f"vgg.features.{number}" for number in pools)
         self.post_init()
 
     def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:

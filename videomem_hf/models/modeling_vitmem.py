@@ -4,38 +4,59 @@ Thomas Hagen and Thomas Espeseth, "Image Memorability Prediction with Vision Tra
 VideoMem, Sec. 5.1: one frame per second, the clip's score is the mean of its frame scores.
 """
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn import functional
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from .clip_frames import check_side
 from .configuration_vitmem import ViTMemConfig
-from .modeling_memorability import FeaturesAndMaps, FrameMemorabilityModel, MapInfo, check_side
+from .modeling_memorability import FeaturesAndMaps, FrameMemorabilityModel, MapInfo
 from .scoring import at_least_float32
 
 
+def eager_attention_forward(
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Attention written out: what each query takes `(n, tokens, heads, size)`, and its weights."""
+    weights = (query @ key.transpose(-1, -2) * scaling).softmax(dim=-1, dtype=torch.float32).to(query.dtype)
+    return (weights @ value).transpose(1, 2), weights
+
+
 class Attention(nn.Module):
-    """Self-attention of all tokens."""
+    """Self-attention of all tokens, in the implementation that the configuration names."""
+
+    is_causal = False
 
     def __init__(self, config: ViTMemConfig) -> None:
         super().__init__()
+        self.config = config
         self.heads = config.num_attention_heads
+        self.scaling = (config.hidden_size // config.num_attention_heads) ** -0.5
         self.qkv = nn.Linear(config.hidden_size, 3 * config.hidden_size, bias=config.qkv_bias)
         self.proj = nn.Linear(config.hidden_size, config.hidden_size)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        query, key, value = self._heads(x)
-        mixed = functional.scaled_dot_product_attention(query, key, value)  # (n, heads, tokens, size)
-        return self.proj(mixed.transpose(1, 2).flatten(2))
+    def forward(self, x: torch.Tensor, with_map: bool = False) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Mix tokens `(n, tokens, size)`; if asked, also what the first token takes from each, `(n, tokens)`.
 
-    def first_tokens_weights(self, x: torch.Tensor) -> torch.Tensor:
-        """How much the first token takes from each token `(n, tokens)`: sums to 1, the mean of the heads."""
-        query, key, _ = self._heads(x)
-        logits = (query[:, :, :1] * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)  # (n, heads, 1, tokens)
-        return logits.float().softmax(dim=-1).mean(dim=(1, 2))
-
-    def _heads(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Query, key and value, each `(n, heads, tokens, size)`."""
-        return self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+        The latter sums to 1 and is the mean of the heads, whatever the implementation.
+        """
+        query, key, value = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+        attend = ALL_ATTENTION_FUNCTIONS.get_interface(self.config._attn_implementation, eager_attention_forward)
+        mixed, _ = attend(self, query, key, value, None, scaling=self.scaling, dropout=0.0)
+        mixed = self.proj(mixed.flatten(2))
+        if not with_map:
+            return mixed, None
+        logits = (query[:, :, :1] * self.scaling) @ key.transpose(-1, -2)  # (n, heads, 1, tokens)
+        return mixed, logits.float().softmax(dim=-1).mean(dim=(1, 2))
 
 
 class Perceptron(nn.Module):
@@ -60,13 +81,11 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.mlp = Perceptron(config)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = x + self.attn(self.norm1(x))
-        return x + self.mlp(self.norm2(x))
-
-    def map_of_first_token(self, x: torch.Tensor) -> torch.Tensor:
-        """How much the first token takes from each token in this block, `(n, tokens)`."""
-        return self.attn.first_tokens_weights(self.norm1(x))
+    def forward(self, x: torch.Tensor, with_map: bool = False) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Tokens, and what the first one takes from each of them in this block, `(n, tokens)`, if asked."""
+        mixed, weights = self.attn(self.norm1(x), with_map)
+        x = x + mixed
+        return x + self.mlp(self.norm2(x)), weights
 
 
 class PatchEmbedding(nn.Module):
@@ -91,22 +110,22 @@ class VisionTransformer(nn.Module):
         self.cls_token = nn.Parameter(torch.zeros(1, 1, config.hidden_size))
         self.pos_embed = nn.Parameter(torch.zeros(1, self.side**2 + 1, config.hidden_size))
         self.patch_embed = PatchEmbedding(config)
+        self.pos_drop = nn.Identity()  # the place of the first hidden state
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_hidden_layers))
         self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.head = nn.Linear(config.hidden_size, len(config.horizons))
 
-    def embed(self, pixels: torch.Tensor, with_map: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def forward(self, pixels: torch.Tensor, with_map: bool = False) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Map `(n, 3, image_size, image_size)` to the class token `(n, hidden_size)` and a map `(n, side, side)`."""
         x = self.patch_embed(pixels)
-        x = torch.cat([self.cls_token.expand(x.shape[0], -1, -1), x], dim=1) + self.pos_embed
+        x = self.pos_drop(torch.cat([self.cls_token.expand(x.shape[0], -1, -1), x], dim=1) + self.pos_embed)
         for block in self.blocks[:-1]:
-            x = block(x)
-        last: Block = self.blocks[-1]  # type: ignore[assignment]
-        weights = None
-        if with_map:
-            weights = last.map_of_first_token(x)[:, 1:]
+            x, _ = block(x)
+        x, weights = self.blocks[-1](x, with_map)
+        if weights is not None:
+            weights = weights[:, 1:]
             weights = (weights / weights.sum(dim=1, keepdim=True)).unflatten(1, (self.side, self.side))
-        return self.norm(last(x))[:, 0], weights
+        return self.norm(x)[:, 0], weights
 
 
 class ViTMemModel(FrameMemorabilityModel):
@@ -119,11 +138,14 @@ class ViTMemModel(FrameMemorabilityModel):
     head_modules = ("vit.head",)
     published_training = "photographs (LaMem and MemCat)"
     has_attention = True
+    _supports_sdpa = True
+    _supports_attention_backend = True
 
     def __init__(self, config: ViTMemConfig) -> None:
         super().__init__(config)
         self.map_info = MapInfo(config.hidden_size, stride=config.patch_size, window=config.patch_size)
         self.vit = VisionTransformer(config)
+        self.hidden_state_modules = ("vit.pos_drop", *(f"vit.blocks.{n}" for n in range(config.num_hidden_layers)))
         self.post_init()
 
     def frame_backbone(self) -> nn.Module:
@@ -131,7 +153,7 @@ class ViTMemModel(FrameMemorabilityModel):
 
     def embed_frames(self, pixels: torch.Tensor, output_attentions: bool = False) -> FeaturesAndMaps:
         """Map frames `(n, 3, image_size, image_size)` to the class token `(n, hidden_size)`."""
-        return self.vit.embed(pixels, output_attentions)
+        return self.vit(pixels, output_attentions)
 
     def score_features(self, features: torch.Tensor) -> torch.Tensor:
         return at_least_float32(self.vit.head(features)).sigmoid()
@@ -144,7 +166,7 @@ class ViTMemModel(FrameMemorabilityModel):
         elif isinstance(module, nn.LayerNorm):
             nn.init.ones_(module.weight)
             nn.init.zeros_(module.bias)
-        elif isinstance(module, VisionTransformer):
+        elif isinstance(module, VisionTransformer | ViTMemMap):
             nn.init.trunc_normal_(module.pos_embed, std=0.02)
             nn.init.trunc_normal_(module.cls_token, std=0.02)
 
@@ -163,5 +185,5 @@ class ViTMemMap(nn.Module):
         x = self.patch_embed(pixels)
         x = torch.cat([self.cls_token.expand(x.shape[0], -1, -1), x], dim=1) + self.pos_embed
         for block in self.blocks:
-            x = block(x)
+            x, _ = block(x)
         return self.norm(x)[:, 1:].transpose(1, 2).unflatten(2, (self.side, self.side))

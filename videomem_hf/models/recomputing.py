@@ -34,7 +34,7 @@ class Recomputing:
 
 def recompute_blocks(model: nn.Module, enable: bool, every: int = 1) -> int:
     """Turn recomputing on for every so many blocks of a network, or off for all; returns how many blocks it has."""
-    blocks = list(_blocks(model))
+    blocks = list(network_blocks(model))
     for number, block in enumerate(blocks):
         wanted = enable and number % every == 0
         if wanted and not isinstance(block, Recomputing):
@@ -62,14 +62,14 @@ def has_batch_norm(model: nn.Module) -> bool:
     return any(isinstance(module, _BATCH_NORMS) for module in model.modules())
 
 
-def _blocks(module: nn.Module) -> Iterator[nn.Module]:
+def network_blocks(module: nn.Module) -> Iterator[nn.Module]:
     """The blocks of a network: children of a container with at least two layers of parameters, no container itself."""
     for child in module.children():
         layers = sum(1 for each in child.modules() if next(each.parameters(recurse=False), None) is not None)
         if isinstance(module, _CONTAINERS) and not isinstance(child, _CONTAINERS) and layers > 1:
             yield child
         else:
-            yield from _blocks(child)
+            yield from network_blocks(child)
 
 
 @cache
