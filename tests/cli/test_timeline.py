@@ -84,7 +84,10 @@ def test_ray_makes_the_same(folder: Path) -> None:
     ("films", "said"),
     [
         (["films/a.webm"], "videomem: interrupted; the same command goes on from here"),
-        (["films/a.webm", "films/c.webm"], "interrupted; 0 of 2 films are done, and the same command goes on from here"),
+        (
+            ["films/a.webm", "films/c.webm"],
+            "interrupted; 0 of 2 films are done, and the same command goes on from here",
+        ),
     ],
 )
 def test_an_interrupted_run_says_how_it_goes_on(
