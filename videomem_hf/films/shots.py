@@ -54,7 +54,7 @@ _FRAMES_OF_CUT: Final = 6
 """Frames that tell of a cut: it is told two frames later, by differences of neighbours up to two before it."""
 _TOLD_LATER: Final = 2
 _LEAST_CUT: Final = 15.0
-"""PySceneDetect's `min_content_val`: neighbours whose hue, saturation and lightness differ less are parted by no cut."""
+"""PySceneDetect's `min_content_val`: no cut is between neighbours whose hue, saturation and lightness differ less."""
 _TIME_BASE: Final = Fraction(1, 90_000)
 _PLANAR: Final = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p")
 
