@@ -216,7 +216,7 @@ def test_the_container_file_serves_a_study(study, tmp_path):
             assert process.poll() is None
             assert time.monotonic() < deadline
         process.send_signal(signal.Signals[stop])
-        assert process.wait(30) == 0
+        assert process.wait(30) in {0, 130}  # ended as Ctrl-C ends it
     finally:
         process.kill()
         process.wait()
@@ -227,4 +227,5 @@ def test_the_unit_is_valid(tmp_path):
     unit = tmp_path / "videomem-study.service"
     unit.write_text((DEPLOY / "videomem-study.service").read_text().replace("/opt/videomem/bin/videomem", "/bin/true"))
     result = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False)
-    assert "Unknown" not in result.stderr
+    assert result.returncode == 0, result.stderr
+    assert not [line for line in result.stderr.splitlines() if unit.name in line]

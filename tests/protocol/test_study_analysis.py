@@ -11,6 +11,7 @@ from scipy import stats
 from tests.protocol.null_studies import false_positives
 from tests.protocol.studies import RIGHT, TINY, annotations_of, played_study, rows_of
 from videomem_hf.protocol.annotations import FILLER
+from videomem_hf.protocol.clustered import fit_slope
 from videomem_hf.protocol.paper import PAPER
 from videomem_hf.protocol.scoring import TargetAnnotations, score_study
 from videomem_hf.protocol.study_analysis import (
@@ -44,10 +45,9 @@ def test_retention_is_the_rate_at_each_interval() -> None:
     line = stats.linregress(interval, hit.astype(float))
     assert found.line is not None
     assert (found.line.slope, found.line.intercept) == pytest.approx((line.slope, line.intercept))
-    # One response a participant: White's standard error with its correction n / (n - 2) times n / (n - 1), by hand.
-    residual = hit - line.intercept - line.slope * interval
-    centred = interval - interval.mean()
-    error = math.sqrt(6 / 5 * 5 / 4 * (centred**2 @ residual**2)) / (centred @ centred)
+    # One response a participant: the line fitted again without each of them.
+    without = [stats.linregress(np.delete(interval, who), np.delete(hit, who).astype(float)).slope for who in range(6)]
+    error = math.sqrt(5 / 6 * ((np.array(without) - line.slope) ** 2).sum())
     assert found.line.p_value == pytest.approx(2 * stats.t.sf(abs(line.slope) / error, 5))
     binned = retention(annotations, np.array([44.0, 46.0, 52.0]))
     assert binned.interval.tolist() == [45, 49]
@@ -88,6 +88,25 @@ def test_able_and_quick_people_do_not_make_a_correlation_significant() -> None:
         naive.append(stats.pearsonr(mean, rate).pvalue < 0.05)
     assert np.mean(naive) > 0.15
     assert np.mean(found) <= 0.12
+
+
+def test_a_slope_is_fitted_again_without_each_participant() -> None:
+    """Against dummy variables for the groups, by NumPy's least squares, in which some participants repeat a group."""
+    draw = np.random.default_rng(8)
+    participant, group = np.repeat(np.arange(9), 12), draw.integers(0, 14, 108)
+    group[-1] = 99  # a group of one participant
+    x, y = draw.normal(5, 2, 108), draw.normal(0, 1, 108)
+
+    def slope(rows: np.ndarray) -> float:
+        dummies = (group[rows, None] == np.unique(group[rows])).astype(float)
+        return float(np.linalg.lstsq(np.column_stack([x[rows], dummies]), y[rows], rcond=None)[0][0])
+
+    found = fit_slope(x, y, participant, group)
+    assert found is not None
+    assert found.slope == pytest.approx(slope(np.ones(108, bool)))
+    without = np.array([slope(participant != who) for who in range(9)])
+    error = math.sqrt(8 / 9 * ((without - found.slope) ** 2).sum())
+    assert (found.standard_error, found.p_value) == pytest.approx((error, 2 * stats.t.sf(abs(found.slope) / error, 8)))
 
 
 @pytest.mark.slow
