@@ -86,7 +86,7 @@ def test_the_command_writes_a_design_that_works(tmp_path) -> None:
 
 def test_every_name_of_a_design_is_documented() -> None:
     names = design_names()
-    assert len(names) == 25
+    assert len(names) == 28
     assert all(each.about.endswith(".") and len(each.about) > 10 and each.source for each in names)
     by_name = {(each.section, each.name): each for each in names}
     assert by_name["step1", "target_lag_max"].default == 100

@@ -28,7 +28,7 @@ _EFFECTS: Final = KINDS + 1
 """Of a step: false alarms, hits, response time."""
 _STEPS_OF_EM: Final = 200
 _TOLERANCE: Final = 1e-3
-_PRIOR_VIDEOS: Final = 10
+_PRIOR_VIDEOS: Final = 2
 """Weight, in videos, of the prior that measures are not related."""
 _LEAST_VARIANCE: Final = 1e-4
 _ROUNDS: Final = 3
