@@ -122,7 +122,7 @@ class GaussianCorrection(nn.Module):
         """
         rows = rows * self.factor
         to_rows = self.kernels(rows.flatten(0, 1), self.rows).unflatten(1, rows.shape[:2])
-        to_rows = torch.einsum("hbnm,bn->hbm", to_rows, shares) * self.share
+        to_rows = (to_rows * shares[..., None]).sum(dim=2) * self.share  # (horizons, batch, rows)
         crossed = to_rows.new_zeros(*to_rows.shape[:2], self.prior.shape[1])  # (horizons, batch, clips)
         crossed = crossed.index_add(2, self.owner.long(), to_rows)
         offset, slope = self.line_variance
@@ -131,22 +131,21 @@ class GaussianCorrection(nn.Module):
         if not torch.compiler.is_exporting() and rows.shape[1] > _MOST_SELF:
             chosen = torch.linspace(0, rows.shape[1] - 1, _MOST_SELF, device=rows.device).round().long()
             rows, shares = rows[:, chosen], shares[:, chosen] / shares[:, chosen].sum(dim=1, keepdim=True)
-        own = torch.einsum("hbnm,bn,bm->hb", self._kernels_within(rows), shares, shares)
-        own = own + offset + slope * apart.square()
-        explained = torch.einsum("hij,hbj->hbi", self.root, crossed).square().sum(dim=2)
+        pairs = shares[:, :, None] * shares[:, None]
+        own = (self._kernels_within(rows) * pairs).sum(dim=(2, 3)) + offset + slope * apart.square()
+        explained = (crossed @ self.root.mT).square().sum(dim=2)
         return (own - explained).clamp_min(0).T
 
     def _kernels_within(self, rows: torch.Tensor) -> torch.Tensor:
         """Kernels between the scaled vectors `(batch, n, size)` of each clip, `(horizons, batch, n, n)`."""
         groups = rows.split(self.group_sizes, dim=2)
         sizes = [each.square().sum(dim=2) for each in groups]
-        distances = torch.stack(
-            [
-                (size[:, :, None] + size[:, None] - 2 * each @ each.mT).clamp_min(0)
-                for each, size in zip(groups, sizes, strict=True)
-            ]
-        )
-        return torch.exp(-torch.einsum("hg,gbnm->hbnm", self.gammas, distances)) * self.amplitude[:, None, None, None]
+        distances = [
+            (size[:, :, None] + size[:, None] - 2 * each @ each.mT).clamp_min(0)
+            for each, size in zip(groups, sizes, strict=True)
+        ]
+        weighed = [g[:, None, None, None] * each for g, each in zip(self.gammas.unbind(1), distances, strict=True)]
+        return torch.exp(-sum(weighed[1:], weighed[0])) * self.amplitude[:, None, None, None]
 
     def ends(self, scores: torch.Tensor, variance: torch.Tensor, counts: torch.Tensor | None) -> torch.Tensor:
         """Prediction intervals `(batch, horizons, 2)` of scores `(batch, horizons)` with their variances.
