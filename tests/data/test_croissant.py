@@ -31,9 +31,12 @@ def test_every_file_is_named_with_its_checksum(prepared: Path) -> None:
     assert all(each["sha256"] == sums[path] for path, each in files.items())
     assert described["license"] == "apache-2.0"
     assert "croissant.json" in sums
-    fields = {each["name"]: each for each in described["recordSet"][0]["field"]}
-    assert fields["c3d"]["repeated"] is True
-    assert "lbp" not in fields
+    (c3d,) = [each for each in described["recordSet"] if each["@id"] == "c3d/train-00000-of-00001"]
+    fields = {each["name"]: each for each in c3d["field"]}
+    assert (fields["c3d"]["repeated"], fields["c3d"]["dataType"]) == (True, "sc:Float")
+    (lbp,) = [each for each in described["recordSet"] if each["@id"] == "lbp/train-00000-of-00001"]
+    assert "lbp" not in {each["name"] for each in lbp["field"]}
+    assert lbp["description"].endswith("Without a type here: lbp.")
 
 
 def test_mlcroissant_reads_the_rows(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:

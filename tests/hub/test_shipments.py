@@ -143,7 +143,7 @@ def test_a_dataset_is_what_its_checksums_name(parquet: Path) -> None:
     assert not shipment.public
     names = {f"{config}/{split}-00000-of-00001.parquet" for config in ("scores", "c3d") for split in
              ("train", "validation", "test")}  # fmt: skip
-    assert set(shipment.files) == names | {"README.md", "SHA256SUMS"}
+    assert set(shipment.files) == names | {"README.md", "croissant.json", "SHA256SUMS"}
     card = shipment.files["README.md"]
     assert b'load_dataset("ann/name", "scores")' in card
     sums = dict(reversed(line.split("  ")) for line in shipment.files["SHA256SUMS"].decode().splitlines())

@@ -197,8 +197,8 @@ def test_weights_in_fewer_bits_keep_the_ranks(
 ) -> None:
     """In int8 this is what remains where computing in it changes ranks."""
 
-    def spoil(proto: Any, batches: Any) -> Any:
-        found = quantize(proto, batches)
+    def spoil(proto: Any, batches: Any, first: int, last: int) -> Any:
+        found = quantize(proto, batches, first, last)
         for tensor in found.graph.initializer:
             if tensor.name.endswith("_scale"):
                 values = onnx.numpy_helper.to_array(tensor)

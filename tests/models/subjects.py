@@ -82,7 +82,7 @@ class Subject:
 
     @cached_property
     def segment_length(self) -> int:
-        return int(getattr(self.model.config, "segment_length", 1))
+        return int(getattr(self.model.config, "segment_length", None) or 1)
 
     def padded(self, padding: float = float("nan")) -> dict[str, torch.Tensor]:
         """The input with one clip of half its length, and padding behind it."""

@@ -94,7 +94,7 @@ def _record_set(path: str, config: str, split: str, schema: pa.Schema) -> dict[s
 
 def _field(record_set: str, path: str, column: pa.Field) -> dict[str, Any] | None:
     kind, repeated = column.type, False
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+    if any(is_list(kind) for is_list in (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)):
         kind, repeated = kind.value_type, True
     source: dict[str, Any] = {"fileObject": {"@id": path}, "extract": {"column": column.name}}
     if column.name == VIDEO and pa.types.is_struct(kind):

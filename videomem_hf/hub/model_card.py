@@ -158,6 +158,7 @@ def _meaning(horizons: Sequence[str]) -> str:
 def _card_data(facts: RunFacts, repo: str) -> ModelCardData:
     # Only weights that this project trained from random ones, on generated data, are free.
     free = facts.generated and facts.init is None and facts.train_on == "videomem"
+    widget: dict[str, Any] = {"widget": [_WIDGET]} if _task(facts) == _OF_CLIPS else {}
     return ModelCardData(
         model_name=facts.recipe if repo == PLACEHOLDER else Path(repo).name,
         license="apache-2.0" if free else "other",
@@ -172,7 +173,7 @@ def _card_data(facts: RunFacts, repo: str) -> ModelCardData:
         ],
         metrics=list(_METRICS.values()),
         eval_results=eval_results(facts),
-        **({"widget": [_WIDGET]} if _task(facts) == _OF_CLIPS else {}),
+        **widget,
     )
 
 

@@ -80,7 +80,7 @@ def _convert_torchvision(path: Path, fields: dict[str, Any]) -> Converted:
         if part in positions:
             parts[f"trunk.{positions[part]}.{rest}"] = value
     side = 299 if name == "inception_v3" else 224
-    pixels = _HALF if name in _INCEPTION else IMAGENET
+    pixels: dict[str, Any] = _HALF if name in _INCEPTION else IMAGENET
     return semantic_model(
         _make(name, fields),
         parts,

@@ -135,15 +135,15 @@ class GaussianCorrection(nn.Module):
         """Variance `(batch, horizons)` of the true scores of clips; `scores` `(batch, horizons)` are the base's."""
         rows = vectors * self.factor
         kernels = self.kernels(rows.flatten(0, 1), self.rows).unflatten(1, shares.shape)
-        to_rows = torch.einsum("hbfm,bf->hbm", kernels, shares) * self.share
+        to_rows = (kernels * shares[..., None]).sum(dim=2) * self.share  # (horizons, batch, rows)
         clips = self.prior.shape[1]
         crossed = to_rows.new_zeros(*to_rows.shape[:2], clips).index_add(2, self.owner.long(), to_rows)
         offset, slope = self.line_variance
         apart, others = (scores - self.centre).T, self.prior - self.centre[:, None]  # (horizons, batch or clips)
         crossed = crossed + offset + slope * apart[:, :, None] * others[:, None]
         rows, shares = spread_frames(rows, shares, _MOST_SELF)
-        own = torch.einsum("hbfg,bf,bg->hb", self.kernels(rows, rows), shares, shares)
-        explained = torch.einsum("hij,hbj->hbi", self.root, crossed).square().sum(dim=2)
+        own = (self.kernels(rows, rows) * shares[:, :, None] * shares[:, None]).sum(dim=(2, 3))
+        explained = (crossed @ self.root.mT).square().sum(dim=2)
         return (own + offset + slope * apart.square() - explained).clamp_min(0).T
 
     def ends(self, scores: torch.Tensor, variance: torch.Tensor, counts: torch.Tensor | None) -> torch.Tensor:

@@ -5,11 +5,11 @@ Recognition", ICCV workshops 2017. VideoMem, Sec. 5.2, replaces the last fully c
 and trains it alone, then everything.
 """
 
+import importlib
 from itertools import pairwise
 from typing import Any
 
 import torch
-import torchvision
 from torch import nn
 
 from .configuration_resnet3d import DEPTHS, R2PLUS1D, TORCHVISION, ResNet3DConfig
@@ -115,6 +115,7 @@ class ResNet3DModel(FrameMemorabilityModel):
         super().__init__(config)
         self.is_torchvision, self.is_split = config.network in TORCHVISION, config.network == R2PLUS1D
         if self.is_torchvision:
+            torchvision = importlib.import_module("torchvision")  # the other networks do not need it
             network = torchvision.models.get_model(config.network, weights=None)
             for name in ("stem", "layer1", "layer2", "layer3", "layer4"):
                 self.add_module(name, getattr(network, name))

@@ -6,10 +6,9 @@ from functools import cache
 from typing import Any, Final
 
 import torch
-import torchvision
 
 from .checkpoint_files import Tensors
-from .trunks import build_network, is_chain, trunk_parts
+from .trunks import build_network, is_chain, torchvision, trunk_parts
 
 _OLD_DENSENET: Final = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.((?:[12])\.\w+)$")
 """Names in the published DenseNets, which torchvision rewrites as it loads them."""
@@ -70,7 +69,7 @@ def recognize(tensors: Tensors) -> Network | None:
 def torchvision_network(tensors: Tensors) -> str | None:
     """Name of the classification network of torchvision whose trunk has these weights; None for another."""
     wanted = _shapes(modern_names(tensors))
-    for name in torchvision.models.list_models(module=torchvision.models):
+    for name in torchvision().models.list_models(module=torchvision().models):
         trunk = _trunk_shapes(name)
         if trunk and trunk.items() <= wanted.items() and _mine(wanted, name) == trunk.keys():
             return str(name)

@@ -1,5 +1,6 @@
 """Names of trunks, and the configurations of those of transformers, which travel with the model."""
 
+import importlib
 from typing import Any, Final
 
 from transformers import PreTrainedConfig
@@ -19,9 +20,10 @@ def is_of_transformers(name: str) -> bool:
 
 def is_trunk(name: str) -> bool:
     """Whether this names a network of torchvision, timm or transformers."""
-    import torchvision
-
-    return "/" in name or name in torchvision.models.list_models(module=torchvision.models)
+    if "/" in name:
+        return True
+    torchvision = importlib.import_module("torchvision")  # which models without a network of it do not need
+    return name in torchvision.models.list_models(module=torchvision.models)
 
 
 def resolve_trunk(

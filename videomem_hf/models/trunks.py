@@ -6,7 +6,6 @@ from functools import cache
 from typing import Any
 
 import torch
-import torchvision
 from torch import nn
 
 from .transformers_trunks import TransformersTrunk
@@ -49,6 +48,15 @@ def build_trunk(name: str, arguments: dict[str, Any]) -> tuple[nn.Module, int]:
 
 
 @cache
+def torchvision() -> Any:
+    """The package, which models without a network of it do not need."""
+    try:
+        return importlib.import_module("torchvision")
+    except ImportError:
+        raise ModuleNotFoundError("networks of torchvision need that package: pip install torchvision") from None
+
+
+@cache
 def trunk_parts(name: str) -> dict[str, str]:
     """Names of the parts of a torchvision network that its trunk has, to their positions in it."""
     with torch.device("meta"):
@@ -57,17 +65,17 @@ def trunk_parts(name: str) -> dict[str, str]:
 
 def is_chain(network: nn.Module) -> bool:
     """Whether a classification network of torchvision is a chain of layers up to its map."""
-    transformer = isinstance(network, torchvision.models.VisionTransformer)
+    transformer = isinstance(network, torchvision().models.VisionTransformer)
     return not transformer and not any(isinstance(part, nn.ModuleList) for _, part in _chain(network))
 
 
 def build_network(name: str, arguments: dict[str, Any]) -> nn.Module:
     """A classification network of torchvision, with new weights; raises a ValueError if there is none of this name."""
-    if name not in torchvision.models.list_models(module=torchvision.models):
+    if name not in torchvision().models.list_models(module=torchvision().models):
         raise ValueError(f"torchvision has no classification network {name!r}; for one of timm write 'timm/{name}'")
     if name in ("googlenet", "inception_v3"):
         arguments = {"init_weights": False} | arguments  # the truncated normal one takes a minute
-    return torchvision.models.get_model(name, weights=None, **arguments)
+    return torchvision().models.get_model(name, weights=None, **arguments)
 
 
 def _chain(network: nn.Module) -> list[tuple[str, nn.Module]]:
@@ -84,7 +92,7 @@ def _chain(network: nn.Module) -> list[tuple[str, nn.Module]]:
 def _torchvision_trunk(name: str, arguments: dict[str, Any]) -> nn.Sequential:
     network = build_network(name, arguments)
     parts = [part for _, part in _chain(network)]
-    if isinstance(network, torchvision.models.DenseNet):
+    if isinstance(network, torchvision().models.DenseNet):
         parts.append(nn.ReLU())  # done in the network's forward
     if not is_chain(network):
         raise ValueError(f"torchvision's {name!r} is not a chain of layers that ends with a map; take one of timm's")

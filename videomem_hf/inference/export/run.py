@@ -24,7 +24,7 @@ from videomem_hf.inference.export.checks import (
     sample_frames,
 )
 from videomem_hf.inference.export.graph import OPSET, part_to_onnx, with_descriptions
-from videomem_hf.inference.export.quantization import quantize
+from videomem_hf.inference.export.quantization import LEFT_OUT, quantize
 from videomem_hf.inference.export.weights import LEAST_NUMBERS, reduce_weights
 from videomem_hf.inference.loading import load_network, reads_video
 from videomem_hf.inference.network import for_inference
@@ -146,14 +146,16 @@ class _Export:
         if dtype == "int8" and self.processor is not None:
             self.say(f"quantising it on {CALIBRATION_CLIPS} generated clips")
             of_clips = self._pixels(CALIBRATION_CLIPS, 1, first=SAMPLE_CLIPS + 1).numpy()
-            computed = quantize(protos[MODEL_PART], ({PIXELS: each[None]} for each in of_clips))
             attempt = replace(facts, quantized=True)
-            found = self._save_all(protos | {MODEL_PART: computed}, folder, attempt)
-            agreement = rank_correlation(full, found, compared)
-            if agreement >= LEAST_RANK_CORRELATION:
-                protos[MODEL_PART] = computed
-                return attempt, agreement
-            self.say(f"ranks agree by {agreement:.4f} only, so weights alone are stored in int8")
+            for first, last in LEFT_OUT:
+                computed = quantize(protos[MODEL_PART], ({PIXELS: each[None]} for each in of_clips), first, last)
+                found = self._save_all(protos | {MODEL_PART: computed}, folder, attempt)
+                agreement = rank_correlation(full, found, compared)
+                if agreement >= LEAST_RANK_CORRELATION:
+                    protos[MODEL_PART] = computed
+                    return attempt, agreement
+                self.say(f"ranks agree by {agreement:.4f} with {first} first and {last} last layers in float32")
+            self.say("so weights alone are stored in int8")
         for proto in protos.values():
             reduce_weights(proto, dtype)
         self.say(f"comparing {dtype} with float32")
