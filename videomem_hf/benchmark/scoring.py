@@ -184,7 +184,7 @@ def _score_horizon(
     x = np.array([each.scores[rows, column] for each in own])
     y = truth.scores[rows, column]
     inside = [np.searchsorted(rows, fold) for fold in folds]
-    drawn = resample(x, y, inside, resamples=sampling.resamples, seed=sampling.seed)
+    drawn = resample(list(x), y, inside, resamples=sampling.resamples, seed=sampling.seed)
     ranks, squares = drawn["spearman"], drawn["mse"]
     roots = Resampled(np.sqrt(squares.values), np.sqrt(squares.draws))
     ceiling = _ceiling(y, truth.counts[rows, column], sampling)

@@ -30,8 +30,8 @@ _RESIDUAL: Final = 0.3
 """Median priors of the process's and the residual's standard deviation, in those of the scores about a line."""
 _SCALE: Final = 0.5
 """Median prior of the exponent of the kernel at the median distance, summed over groups."""
-_SHARED_LOGIT: Final = 0.5
-"""Median prior of the correlation of the horizons' processes, as a logit: a new domain moves them alike."""
+_SHARED_LOGIT: Final = 0.0
+"""Median prior of the correlation of the horizons' processes, as a logit: a new domain moves them half alike."""
 _MOST_FITTED: Final = 300
 """Clips at most that hyper-parameters are fitted to."""
 _FOLDS: Final = 10

@@ -151,7 +151,7 @@ def _judge(gains: Sequence[Comparison], clips: int) -> tuple[Verdict, int | None
 
 
 def _clear_signs(gains: Sequence[Comparison]) -> list[int]:
-    """Of correlation and error: 1 if the adapted scores are clearly better by it, -1 if worse, 0 if neither is clear."""
+    """Of correlation and error: 1 if adapted scores are clearly better by it, -1 if worse, 0 if neither is clear."""
     corrected = holm([each.p_value for each in gains])
     signs = [1 if up * each.difference > 0 else -1 for up, each in zip(_UP, gains, strict=True)]
     return [sign if p < SIGNIFICANT else 0 for sign, p in zip(signs, corrected, strict=True)]
