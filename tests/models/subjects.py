@@ -120,5 +120,3 @@ def tensors(output: Any) -> dict[str, torch.Tensor]:
 def subject(request: pytest.FixtureRequest) -> Subject:
     """One predictor after the other, each built once per file."""
     return Subject(request.param)
-
-

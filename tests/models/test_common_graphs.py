@@ -46,7 +46,7 @@ def test_it_is_exported_with_any_batch_and_frames(subject: Subject) -> None:
     batch, frames = torch.export.Dim("batch", min=1, max=64), torch.export.Dim("frames", min=1, max=256)
     length = subject.segment_length
     axes = {0: batch, 1: length * frames if length > 1 else frames} if subject.reads_frames else {0: batch}
-    program = torch.export.export(subject.model, (), inputs, dynamic_shapes={name: axes for name in inputs})
+    program = torch.export.export(subject.model, (), inputs, dynamic_shapes=dict.fromkeys(inputs, axes))
     graph = program.module()
     many = {name: values.repeat(2, 3, *[1] * (values.ndim - 2)) for name, values in inputs.items()}
     if not subject.reads_frames:

@@ -68,9 +68,7 @@ class C3DModel(PreTrainedModel):
         self._states.watch(self.get_submodule(f"conv{name}") for name in names)
 
     @can_return_tuple
-    def forward(
-        self, pixel_values_videos: torch.Tensor, output_hidden_states: bool | None = None
-    ) -> C3DOutput:
+    def forward(self, pixel_values_videos: torch.Tensor, output_hidden_states: bool | None = None) -> C3DOutput:
         """Compute features of frames `(batch, frames, 3, image_size, image_size)`, of a multiple of `segment_length`.
 
         Args:
