@@ -16,6 +16,8 @@ FOREIGN_PRIVATE = {
     "_batch_size": "transformers.Pipeline",
     "_forward_params": "transformers.Pipeline",
     "_conv_forward": "torch.nn.Conv2d",
+    "_init_weights": "transformers.PreTrainedModel",
+    "_attn_implementation": "transformers.PreTrainedConfig",
     "_reset_state": "accelerate.AcceleratorState",
     "_fingerprint": "datasets.Dataset",
 }

@@ -148,18 +148,20 @@ def walk(page: Path, slow: bool) -> None:
     for block in blocks(page):
         if "file" in block.marks:
             Path(block.marks["file"]).write_text(block.code, encoding="utf-8")
-        elif (
-            block.language not in RUNNABLE
-            or "skip" in block.marks
-            or ("slow" in block.marks and not slow)
-            or ("needs" in block.marks and importlib.util.find_spec(block.marks["needs"]) is None)
-        ):
+        elif not runs(block, slow):
             continue
         elif block.language == "python":
             run_python(block, names)
         else:
             for line in block.lines():
                 run_command(block, line)
+
+
+def runs(block: Block, slow: bool) -> bool:
+    if block.language not in RUNNABLE or "skip" in block.marks:
+        return False
+    package = block.marks.get("needs")
+    return (slow or "slow" not in block.marks) and (package is None or importlib.util.find_spec(package) is not None)
 
 
 def has_code(page: Path) -> bool:

@@ -88,6 +88,10 @@ def convert(
     except CheckpointError as error:
         raise InputError(str(error)) from None
     _save(converted, out)
+    _tell(kind, converted, out)
+
+
+def _tell(kind: str, converted: Any, out: Path) -> None:
     parameters = sum(p.numel() for p in converted.model.parameters())
     typer.echo(f"{out}: {type(converted.model).__name__}, {parameters / 1e6:.1f} million parameters")
     for note in (*converted.notes, *(text for kinds, text in _GOOD_FOR.items() if kind in kinds)):

@@ -40,7 +40,7 @@ def kept_frames(source: torch.Tensor, frame_mask: torch.Tensor | None) -> torch.
 
 
 def scatter_to_clips(values: torch.Tensor, shape: torch.Size, frame_mask: torch.Tensor | None) -> torch.Tensor:
-    """Put values `(frames, ...)`, of all or of those kept, back to `shape` = `(batch, frames)`, 0 for what is left out."""
+    """Put values `(frames, ...)`, of all or of those kept, back to `shape` `(batch, frames)`, 0 for those left out."""
     if frame_mask is None:
         return values.unflatten(0, shape)
     if values.shape[0] == shape[0] * shape[1]:

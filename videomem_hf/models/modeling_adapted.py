@@ -269,8 +269,9 @@ class AdaptedModel(MemorabilityModel):
         counts: torch.Tensor | None,
     ) -> AdaptedOutput:
         """See `forward`; the kernel's vectors are the features of frames or segments."""
-        source = only_input(mask, **{name: given.get(name) for name in ("pixel_values_videos", "features")})
-        from_pixels = "pixel_values_videos" in given
+        pixels, features = given.get("pixel_values_videos"), given.get("features")
+        source = only_input(mask, pixel_values_videos=pixels, features=features)
+        from_pixels = pixels is not None
         length = getattr(self.config, "segment_length", 0) if from_pixels else 0
         if length:
             source, mask = split_segments(source, length, mask)

@@ -109,7 +109,6 @@ class ResNet3DModel(FrameMemorabilityModel):
     config: ResNet3DConfig
     head_modules = ("fc",)
     attribution_layers = ("layer4",)
-    hidden_state_modules = ("maxpool", "layer1", "layer2", "layer3", "layer4")
 
     def __init__(self, config: ResNet3DConfig) -> None:
         super().__init__(config)
@@ -123,6 +122,8 @@ class ResNet3DModel(FrameMemorabilityModel):
         else:
             self.map_info = MapInfo(self._add_layers(config), stride=32)
         self.fc = nn.Linear(self.map_info.channels, len(config.horizons))
+        stem = "stem" if self.is_torchvision else "maxpool"
+        self.hidden_state_modules = (stem, "layer1", "layer2", "layer3", "layer4")
         self.post_init()
 
     def _add_layers(self, config: ResNet3DConfig) -> int:
