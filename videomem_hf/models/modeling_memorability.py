@@ -340,7 +340,8 @@ def init_layer(module: nn.Module) -> None:
     elif isinstance(module, nn.Conv2d | nn.Conv3d):
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
     elif isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d):
-        assert module.running_mean is not None and module.running_var is not None
+        assert module.running_mean is not None
+        assert module.running_var is not None
         assert module.num_batches_tracked is not None
         nn.init.ones_(module.weight)
         nn.init.zeros_(module.running_mean)  # unlike reset_running_stats, these leave what was loaded

@@ -66,7 +66,7 @@ class SemanticEmbeddingModel(FrameMemorabilityModel):
             nn.init.zeros_(module.weight)
             return
         super()._init_weights(module)
-        if callable(fill := getattr(module, "init_non_persistent_buffers", None)):  # timm's; no file of weights has them
+        if callable(fill := getattr(module, "init_non_persistent_buffers", None)):  # timm's
             fill()
         if isinstance(module, nn.Linear) and module is self.mlp[0]:  # an embedding of length 1 has entries far below 1
             nn.init.normal_(module.weight)
