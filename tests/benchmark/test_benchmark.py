@@ -135,7 +135,9 @@ def test_the_result_fits_its_schema_and_can_be_shown(table: Path, tmp_path: Path
     page = (tmp_path / "index.html").read_text()
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert "<script" not in page
-    chance = "strong: 100% of the measured scores lie in its 90% prediction intervals. By chance it is 86% to 94% in 95"
+    chance = (
+        "strong: 100% of the measured scores lie in its 90% prediction intervals. Intervals that are right hold 86%"
+    )
     for words in (
         "strong is better", "cannot be told apart", "195 of 200 clips", "no: another ground truth", chance, "too wide",
     ):  # fmt: skip
