@@ -78,15 +78,7 @@ def convert(
         "caption_vgg": caption_vgg,
         "network": network,
     }
-    if kind == "backbone" and network is None:
-        check_on_hub(str(file), "model")
-    from videomem_hf.models.checkpoint_files import CheckpointError
-    from videomem_hf.models.convert import convert as convert_checkpoint
-
-    try:
-        converted = convert_checkpoint(kind, file, **{k: v for k, v in given.items() if v is not None})
-    except CheckpointError as error:
-        raise InputError(str(error)) from None
+    converted = _convert(kind, file, {name: value for name, value in given.items() if value is not None})
     _save(converted, out)
     _tell(kind, converted, out)
 
@@ -102,6 +94,18 @@ def _tell(kind: str, converted: Any, out: Path) -> None:
         say_next(f"videomem predict clip.mp4 --model {quote(out)}")
     else:
         say_next("videomem recipes", f"videomem train --recipe RECIPE --init {quote(out)} --data release --output run")
+
+
+def _convert(kind: str, file: Path, options: dict[str, Any]) -> Any:
+    from videomem_hf.models.checkpoint_files import CheckpointError
+    from videomem_hf.models.convert import convert as convert_checkpoint
+
+    if kind == "backbone" and "network" not in options:
+        check_on_hub(str(file), "model")
+    try:
+        return convert_checkpoint(kind, file, **options)
+    except CheckpointError as error:
+        raise InputError(str(error)) from None
 
 
 def _horizons(names: list[str] | None) -> tuple[str, ...] | None:
