@@ -116,7 +116,7 @@ def test_every_printed_p_value_is_below_its_level_as_often_as_that() -> None:
     shares = {name: np.mean([[p < 0.05 for p in study[name]] for study in studies], axis=0) for name in studies[0]}
     assert len(shares) == 8
     assert {name: printed for name, (printed, _) in shares.items() if not 0.004 < printed < 0.096} == {}
-    assert shares["delay_slope"][1] > 0.2  # as if each response came from another person
+    assert shares["delay_slope"][1] > 0.1  # as if each response came from another person
 
 
 def test_unknown_intervals_have_no_curve() -> None:
